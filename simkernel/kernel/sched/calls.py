@@ -1,4 +1,4 @@
-"""The runner's view of the system call table, and its callbacks."""
+"""The interface of the system call table that the runner uses, and the types of its callbacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simkernel.kernel.sched.task import SchedTask
 
 Handler = Callable[..., Any]
 Exit = Callable[[SchedTask, int, BaseException | None, bool], None]
-"""Told of a task that has ended: its wait status, what it raised, and whether its process ends with it."""
+"""Called at a task's end with the task, its wait status, its exception, and True if its process ends."""
 
 
 class SystemCalls(Protocol):
@@ -19,7 +19,7 @@ class SystemCalls(Protocol):
 
     @property
     def pending(self) -> frozenset[type]:
-        """Types of a handler's result that mean the call is not done: a coroutine, a `BlockedCall`."""
+        """Types of a handler's result if the call is not done: a coroutine or a `BlockedCall`."""
 
     def find(self, name: str) -> Handler:
-        """The handler of any call."""
+        """Return the handler of the system call `name`."""

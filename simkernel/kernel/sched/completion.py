@@ -1,4 +1,4 @@
-"""Completions: one side waits till the other has done something (kernel/sched/completion.c)."""
+"""Completions: tasks wait until another context has completed something (kernel/sched/completion.c)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 
 
 class Completion:
-    """A count of things done, each of which lets one waiter go on."""
+    """A counter of completed events. Each of them wakes one waiter."""
 
     def __init__(self, preempt: Preempt, name: str) -> None:
         self._preempt = preempt
@@ -17,16 +17,16 @@ class Completion:
         self.done = 0
 
     def complete(self) -> None:
-        """One thing is done: the first waiter goes on.  May be called in interrupt context."""
+        """Complete one event and wake the first waiter.  May be called in interrupt context."""
         self.done += 1
         self._queue.wake_up()
 
     def reinit(self) -> None:
-        """Forget what is done, to use it again (`reinit_completion()`)."""
+        """Reset the counter, so that the completion can be used again (`reinit_completion()`)."""
         self.done = 0
 
     def wait(self, *, deadline: int | None = None, interruptible: bool = False) -> Awaitable[bool]:
-        """Sleep until something is done (True) or the clock shows `deadline` ns (False)."""
+        """Sleep until an event is completed (return True) or until `deadline` in ns (return False)."""
         if self._preempt.might_sleep("wait_for_completion"):
             return NOTHING
         return self._wait(deadline, interruptible)
@@ -39,7 +39,7 @@ class Completion:
                 ):
                     return False
         except BaseException:
-            if self.done:  # woken to take it, and killed before it could
+            if self.done:  # this task was woken for it and then killed: wake the next one
                 self._queue.wake_up()
             raise
         self.done -= 1

@@ -1,4 +1,4 @@
-"""Who a task is, and what it may do (credentials(7), capabilities(7))."""
+"""Credentials of a task: user, groups and capabilities (credentials(7), capabilities(7))."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NONE: frozenset[int] = frozenset()
 
 @attrs.frozen(slots=True)
 class Credentials:
-    """User, group, effective capabilities, further groups.  Immutable, as `struct cred` is."""
+    """User id, group id, effective capabilities and supplementary groups.  Immutable like `struct cred`."""
 
     uid: int = 0
     gid: int = 0
@@ -22,17 +22,20 @@ class Credentials:
     groups: frozenset[int] = NONE
 
     def capable(self, number: int) -> bool:
-        """Whether the capability is effective (`capable()`, in the initial user namespace)."""
+        """Return True if the capability is effective (`capable()` in the initial user namespace)."""
         return number in self.capabilities
 
     def in_group(self, gid: int) -> bool:
-        """Whether the group is its own, or one of the further ones (`in_group_p()`)."""
+        """Return True if `gid` is the group or a supplementary group (`in_group_p()`)."""
         return gid == self.gid or gid in self.groups
 
     @classmethod
     @lru_cache(maxsize=256)
     def of(cls, uid: int, gid: int | None = None, capabilities: frozenset[int] | None = None) -> Credentials:
-        """What a login as `uid` has: root everything, others nothing, unless told otherwise."""
+        """Return the credentials of a login as `uid`.
+
+        By default root has all capabilities, other users have none.
+        """
         if capabilities is None:
             capabilities = ALL if uid == 0 else NONE
         return cls(uid, uid if gid is None else gid, capabilities)

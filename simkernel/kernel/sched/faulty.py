@@ -1,4 +1,4 @@
-"""Tasks that faults interrupt: the fault point `sleep.eintr`."""
+"""A runner that interrupts tasks on demand: the fault point `sleep.eintr`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from simkernel.uapi.errno import EINTR, os_error
 
 
 class FaultyRunner(Runner):
-    """A runner that interrupts sleeps on demand, and notes the running call for all fault points."""
+    """A runner that interrupts sleeps on demand, and records the running call for all fault points."""
 
     def __init__(self, faults: Armed, *parts: Any) -> None:
         super().__init__(*parts)
         self._faults = faults
 
     def enter(self, call: Call[Any]) -> Any:
-        """Enter a call, known to the fault points by its name."""
+        """Enter a call. The fault points see its name until it returns."""
         before, self._faults.entered = self._faults.entered, call.name
         try:
             return super().enter(call)
@@ -28,7 +28,7 @@ class FaultyRunner(Runner):
             self._faults.entered = before
 
     def _sleep(self, task: SchedTask, sleep: Sleeping) -> None:
-        """Sleep, or end with EINTR as if a signal were pending (`signal_pending_state()`)."""
+        """Sleep, or fail with EINTR on demand, as if a signal were pending (`signal_pending_state()`)."""
         if sleep.interruptible and not task.kthread and self._faults.hit_for(task, "sleep.eintr"):
             task.flow = self._trace.flow
             self._completes(task, self._resume, None, os_error(EINTR))

@@ -1,14 +1,14 @@
-"""lockdep: the order of locks, and their owners (kernel/locking/lockdep.c).
+"""lockdep: checks the order of locks and their release (kernel/locking/lockdep.c).
 
-Theory of operation.  The call that makes a lock determines its class.  If a task holds a lock and takes
-another one, lockdep records the order of the two classes with the call trace.  It reports a lock that closes
-a cycle before the task sleeps, so the deadlock itself need not happen.  A trylock cannot deadlock and adds no
-order.  A context is a task, or the running interrupt.  Locks of the interrupted task have no order with the
-locks of the handler, as on Linux (`irq_context`).
+Theory of operation.  The class of a lock is the call that creates it.  If a task holds a lock and takes
+another one, lockdep records the order of the two classes with the call trace.  If a lock closes a cycle,
+it is reported before the task sleeps, so the deadlock itself need not happen.  A trylock cannot deadlock
+and adds no order.  A context is a task, or the running interrupt.  As on Linux (`irq_context`), there is
+no order between the locks of an interrupted task and those of the interrupt handler.
 
-A spinlock that is taken in an interrupt and outside of one is correct here: taking it disables interrupts,
-as `spin_lock_irqsave()` does.  So Linux's inconsistent lock state ("{HARDIRQ-ON-W} -> {IN-HARDIRQ-W}") cannot
-happen.  `Preempt` reports sleeping in atomic context.
+A spinlock may be taken both in an interrupt and outside of one: taking it disables interrupts, as
+`spin_lock_irqsave()` does.  So Linux's inconsistent lock state ("{HARDIRQ-ON-W} -> {IN-HARDIRQ-W}") cannot
+happen.  `Preempt` reports code that sleeps in atomic context.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from simkernel.kernel.sched.task import SchedTask
 
 CHECKER: Final = "lockdep"
 Class = int | None
-"""The number of a lock class.  None: its order is not checked."""
+"""The number of a lock class, or None if its order is not checked."""
 
 
 class Lock(Protocol):
-    """A checked lock."""
+    """A lock that lockdep checks."""
 
     name: str
     kind: str
@@ -54,7 +54,7 @@ class Lock(Protocol):
 
 
 _Entry = tuple[Any, Place, bool]
-"""The fields of `_Held` in a plain tuple, which is cheaper to make each time a lock is taken."""
+"""The fields of `_Held` as a plain tuple, which is faster to create each time a lock is taken."""
 
 
 class _Held(NamedTuple):
@@ -68,7 +68,7 @@ class _Held(NamedTuple):
 
 @attrs.frozen(eq=False)
 class _Order:
-    """The first time that a lock was taken while another one was held."""
+    """The order of two lock classes, recorded when it first occurred."""
 
     before: Lock
     after: Lock
@@ -81,7 +81,7 @@ class _Order:
 
 
 class Lockdep(Locking):
-    """Makes checked locks, and checks their order and their owners unless `checking` is False."""
+    """A factory of checked locks. Checks their order and their owners if `checking` is True."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Lockdep(Locking):
         self._events = events
         self._held: dict[SchedTask | None, list[_Entry]] = {}
         self._classes: dict[tuple[CodeType, int], int] = {}
-        """Lock classes by the call that makes their locks: its function and instruction."""
+        """Numbers of the lock classes. The key is the function and the instruction that create the lock."""
         self._orders: dict[Class, dict[Class, _Order]] = {}
 
     def mutex(self, name: str, *, ordered: bool = True) -> Mutex:
@@ -135,7 +135,7 @@ class Lockdep(Locking):
             frame = module_frame(frame)
         this = (lock, (frame.f_code, frame.f_lasti, frame.f_globals), trylock)
         if held:
-            if not preempt.locks:  # drop spinlocks kept over a sleep or an interrupt's end
+            if not preempt.locks:  # drop spinlocks that were held across a sleep or the end of an interrupt
                 held[:] = [each for each in held if each[0].kind == "mutex"]
             if self._checking and not trylock and held:
                 before, _, tried = held[-1]
@@ -175,16 +175,16 @@ class Lockdep(Locking):
         return True
 
     def returns(self, task: SchedTask) -> None:
-        """Report the locks that `task` still holds when a call returns (`lockdep_sys_exit()`)."""
+        """Report the locks that `task` still holds when its system call returns (`lockdep_sys_exit()`)."""
         held = self._held.get(task)
         if held and task.frame is None:
             self._report_kept(task, held, "lock held when returning to user space!", "leaving the kernel")
 
     def audit(self) -> None:
-        """Report the tasks that have returned to user mode, or ended, with a lock held.
+        """Report the tasks that have returned to user mode, or have ended, while they held a lock.
 
-        Lockdep is not notified when a call returns that did not sleep.  So this reports its locks later than
-        Linux does, when no event is left.
+        This is called when no event is left, so it reports later than Linux: lockdep does not see the
+        return of a call that did not sleep.
         """
         for task, held in list(self._held.items()):
             if task is None or (task.kthread and task.alive):
@@ -199,7 +199,7 @@ class Lockdep(Locking):
     # -- checks ---------------------------------------------------------------
 
     def _check_order(self, after: _Held, context: SchedTask | None, held: list[_Held]) -> None:
-        """`check_deadlock()`, `check_prevs_add()`.  Each pair of classes is checked once."""
+        """Check the new lock against the held locks, each pair once (`check_deadlock()`)."""
         second = after.lock.lock_class
         for before in reversed(held):
             first = before.lock.lock_class
@@ -240,7 +240,7 @@ class Lockdep(Locking):
         context: SchedTask | None,
         held: list[_Held],
     ) -> None:
-        """`print_circular_bug()`."""
+        """Report a lock order that closes a cycle (`print_circular_bug()`)."""
         lines = [
             f"{_who(context)} is trying to acquire lock:",
             f" {after}",
@@ -278,7 +278,7 @@ class Lockdep(Locking):
     def _report_recursive(
         self, before: _Held, after: _Held, context: SchedTask | None, held: list[_Held]
     ) -> None:
-        """`print_deadlock_bug()`: both locks belong to one class, which defines no order."""
+        """Report two locks of one class, between which no order is defined (`print_deadlock_bug()`)."""
         lines = [
             f"{_who(context)} is trying to acquire lock:",
             f" {after}",
@@ -294,7 +294,7 @@ class Lockdep(Locking):
         self._reports.add(CHECKER, title, lines, (describe(after.at), describe(before.at)), "=")
 
     def _report_unbalanced(self, lock: Lock, context: SchedTask | None, held: list[_Held]) -> None:
-        """`print_unlock_imbalance_bug()`, also for a mutex that another task owns."""
+        """Report the release of a lock that this context does not hold (`print_unlock_imbalance_bug()`)."""
         trace = call_trace(2)
         lines = [
             f"{_who(context)} is trying to release lock ({lock.kind} {lock.name}) at:",
@@ -309,7 +309,7 @@ class Lockdep(Locking):
         self._reports.add(CHECKER, "WARNING: bad unlock balance detected!", lines, trace, "=")
 
     def _report_kept(self, task: SchedTask, entries: list[_Entry], text: str, action: str) -> None:
-        """`lockdep_sys_exit()`, `print_held_locks_bug()`.  Each lock is reported once."""
+        """Report, once, the locks held at the end of a call or of a task (`print_held_locks_bug()`)."""
         del self._held[task]
         if not self._checking:
             return
@@ -383,7 +383,7 @@ class CheckedSpinLock(SpinLock):
 
 
 class ObservedCompletion(Completion):
-    """A completion that notifies the race detector: a waiter comes after each call of `complete`."""
+    """A completion that notifies the race detector: `complete` happens before the end of `wait`."""
 
     def __init__(self, preempt: Preempt, name: str, events: LockEvents) -> None:
         super().__init__(preempt, name)
@@ -408,7 +408,7 @@ def _names(*held: _Held) -> list[str]:
 
 
 def _listed(context: SchedTask | None, held: list[_Held]) -> list[str]:
-    """`lockdep_print_held_locks()`."""
+    """Return the report's list of the locks that a context holds (`lockdep_print_held_locks()`)."""
     if not held:
         return [f"no locks held by {_who(context)}."]
     plural = "s" if len(held) > 1 else ""

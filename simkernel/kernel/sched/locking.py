@@ -11,14 +11,14 @@ from simkernel.kernel.sched.spinlock import SpinLock
 
 
 class LockEvents(Protocol):
-    """An observer of locks: the race detector."""
+    """An observer of lock events: the race detector."""
 
     def acquired(self, lock: object) -> None: ...
     def released(self, lock: object) -> None: ...
 
 
 class Locking:
-    """Makes unchecked locks."""
+    """A factory of locks that nothing checks."""
 
     def __init__(self, preempt: Preempt) -> None:
         self._preempt = preempt

@@ -1,4 +1,4 @@
-"""Mutexes: one task at a time, the others sleep (kernel/locking/mutex.c)."""
+"""Mutexes: one task holds the lock, the others sleep until it is free (kernel/locking/mutex.c)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from simkernel.kernel.sched.wait import LockQueue, sleep_on
 
 
 class Mutex:
-    """A lock whose waiters sleep, in the order in which they came.
+    """A sleeping lock whose waiters are woken in the order of their calls.
 
-    As an asynchronous context manager it is held for the block.
+    Used as an asynchronous context manager, it is held inside the block.
     """
 
     def __init__(self, preempt: Preempt, name: str) -> None:
@@ -21,7 +21,7 @@ class Mutex:
         self.locked = False
 
     def lock(self, *, interruptible: bool = False) -> Awaitable[None]:
-        """Take it, sleeping while another has it.  EINTR if a signal comes and it is `interruptible`."""
+        """Take the mutex; sleep while another task holds it.  If `interruptible`, a signal raises EINTR."""
         if self._preempt.might_sleep("mutex_lock"):
             return NOTHING
         return self._lock(interruptible)
@@ -31,20 +31,20 @@ class Mutex:
             while self.locked:
                 await sleep_on(self._queue, interruptible=interruptible, exclusive=True)
         except BaseException:
-            if not self.locked:  # woken to take it, and killed before it could
+            if not self.locked:  # this task was woken to take it and then killed: wake the next one
                 self._queue.wake_up()
             raise
         self.locked = True
 
     def try_lock(self) -> bool:
-        """Take it if nobody has it; whether that succeeded."""
+        """Take the mutex if it is free.  Return True if it was taken."""
         if self.locked:
             return False
         self.locked = True
         return True
 
     def unlock(self) -> None:
-        """Give it back and wake the first who waits.  RuntimeError if it is not taken."""
+        """Release the mutex and wake its first waiter.  Raise RuntimeError if it is not locked."""
         if not self.locked:
             raise RuntimeError(f"mutex {self.name} is not locked")
         self.locked = False

@@ -1,4 +1,4 @@
-"""Schedulers and pauses of a machine whose engine a plan perturbs (engine/planned.py)."""
+"""Schedulers and pauses of a machine whose run is perturbed by a plan (engine/planned.py)."""
 
 from __future__ import annotations
 
@@ -36,28 +36,30 @@ class PlannedRunQueue(RunQueue):
     _engine: PlannedEngine
 
     def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
-        observed: Any = self._engine.observed(function)  # another task schedules it on the CPU
+        observed: Any = self._engine.observed(function)  # in another task's section, which schedules this one
         super().begin(task, observed, *arguments)
 
     def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:
         due += self._engine.perturbation.step(cpu.holder)
-        if not isinstance(function, partial):  # it was armed before, if its slice was over when it was due
+        if not isinstance(
+            function, partial
+        ):  # it is a partial if the task was re-queued when its slice ended
             function = partial(self._engine.run_section, function)
         super()._arm(cpu, due, function, arguments)
 
 
 def scheduler(engine: Engine, costs: CostModel, cpus: int | None) -> Scheduler:
-    """Return the scheduler of a machine with `cpus` CPUs, or with one for each task."""
+    """Return the scheduler for `cpus` CPUs; for None, one with a CPU for each task."""
     assert isinstance(engine, PlannedEngine)
     return PlannedCpus(engine, costs) if cpus is None else PlannedRunQueue(engine, costs, cpus)
 
 
 class Pauses:
-    """The statements of module code at which a section can pause.
+    """The statements of module code at which a plan may pause a section.
 
     Interrupts, timers and holders of a spinlock do not pause.  On Linux, only another CPU can run between
-    their statements, and it spins.  A coroutine that is being closed does not pause: Python closes it in one
-    step.
+    their statements, and it spins.  A coroutine that is being closed does not pause, because Python closes
+    it in one step.
     """
 
     def __init__(self, engine: Engine, preempt: Preempt, runner: Runner) -> None:

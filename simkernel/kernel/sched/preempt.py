@@ -1,10 +1,9 @@
-"""Which context code runs in, and whether it may sleep there (include/linux/preempt.h).
+"""The execution context of kernel code, and whether it may sleep (include/linux/preempt.h).
 
-Theory of operation.  Kernel code runs to its end in a section, and nothing preempts it, so that at
-any moment one context is the current one: the task that the runner drives, or an interrupt.  An
-interrupt must not sleep, and neither may a task that holds a spinlock.  Who does is told twice, as
-on Linux: when he calls what may sleep (`might_sleep()`), and when he sleeps (`schedule()`).  The
-machine goes on after both.
+Theory of operation.  Kernel code is not preempted. At any moment one context is current: the task that the
+runner drives, or an interrupt.  An interrupt must not sleep, nor a task that holds a spinlock.  As on
+Linux, such a bug is logged twice: when the code calls a function that may sleep (`might_sleep()`), and
+when it sleeps (`schedule()`).  The machine continues after both.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
     from simkernel.kernel.sched.task import SchedTask
 
 HARDIRQ = 0x10000
-"""What one interrupt adds to the preempt count (HARDIRQ_OFFSET)."""
+"""Value that one interrupt adds to the preempt count (HARDIRQ_OFFSET)."""
 
 
 class _Nothing:
-    """What a sleeping function gives to an interrupt, which cannot wait for it: it is over at once."""
+    """An awaitable that completes at once. An interrupt gets it from a sleeping function."""
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return
@@ -34,13 +33,13 @@ NOTHING = _Nothing()
 
 
 class Preempt:
-    """The preempt count of a machine, and the bugs that it has caught."""
+    """The preempt count of a machine, and the number of bugs detected with it."""
 
     evaluating: ClassVar[int] = 0
-    """Above 0 while the kernel evaluates a driver's poll or condition: no plan pauses it.
+    """Above 0 while the kernel calls a driver's poll function or wait condition. No plan pauses it then.
 
     Linux queues the task before it evaluates either, so that no wake-up is lost.  Here the task is queued
-    after, and nothing may happen in between.
+    afterwards, so nothing may run in between.
     """
 
     def __init__(self, reports: Reports, current: Callable[[], SchedTask | None]) -> None:
@@ -49,48 +48,48 @@ class Preempt:
         self.interrupts = 0
         self.locks: list[str] = []
         self.bugs = 0
-        """How often code slept, or was about to, where it must not."""
+        """Number of times that code slept, or called a function that may sleep, in atomic context."""
 
     @property
     def in_interrupt(self) -> bool:
-        """Whether an interrupt handler or a timer runs."""
+        """True while an interrupt handler or a timer function runs."""
         return self.interrupts > 0
 
     @property
     def in_atomic(self) -> bool:
-        """Whether the current context must not sleep."""
+        """True if the current context must not sleep."""
         return self.interrupts > 0 or bool(self.locks)
 
     @property
     def count(self) -> int:
-        """The count as Linux prints it: locks held, and HARDIRQ for each interrupt."""
+        """The preempt count as Linux prints it: held spinlocks, plus HARDIRQ for each running interrupt."""
         return len(self.locks) + HARDIRQ * self.interrupts
 
     def irq_enter(self) -> None:
-        """An interrupt begins."""
+        """Enter an interrupt (`irq_enter()`)."""
         self.interrupts += 1
 
     def irq_exit(self, name: str) -> None:
-        """The interrupt ends.  A lock that its handler kept is a bug, and is forgotten."""
+        """Leave an interrupt.  If its handler still holds a spinlock, log a bug and drop the lock."""
         self.interrupts -= 1
         if self.locks and not self.interrupts:
             self._bug(f"BUG: {name} returned with spinlock {self.locks[-1]} held")
             self.locks.clear()
 
     def lock(self, name: str) -> None:
-        """A spinlock was taken."""
+        """Count a spinlock that was taken."""
         self.locks.append(name)
 
     def unlock(self, name: str) -> None:
-        """A spinlock was given back."""
+        """Remove a released spinlock from the count."""
         if name in self.locks:
             self.locks.remove(name)
 
     def might_sleep(self, function: str) -> bool:
-        """`function`, which may sleep, is called.  In atomic context that is a logged bug.
+        """Log a bug if `function`, which may sleep, is called in atomic context (`__might_sleep()`).
 
-        True for an interrupt, which cannot sleep: it gets `NOTHING`.  A task that holds a spinlock
-        goes on to sleep, and that is the next bug.  `__might_sleep()` of kernel/sched/core.c.
+        Return True in an interrupt, which cannot sleep: the function then returns `NOTHING`.  A task that
+        holds a spinlock sleeps nevertheless, and `schedule()` logs the next bug.
         """
         if not self.in_atomic:
             return False
@@ -102,9 +101,9 @@ class Preempt:
         return self.in_interrupt
 
     def schedule(self) -> None:
-        """The current context sleeps.  In atomic context that is a logged bug.
+        """Log a bug if the current context sleeps in atomic context (`__schedule_bug()`).
 
-        The locks stay taken but no longer count (`__schedule_bug()` and what follows it).
+        Linux resets the preempt count then. So the spinlocks stay locked, but no longer count.
         """
         if not self.in_atomic:
             return

@@ -1,4 +1,4 @@
-"""Processes: their numbers, how they begin, end and are waited for (fork(2), exit(2), wait(2))."""
+"""Processes: pids, and how processes begin, end and are waited for (fork(2), exit(2), wait(2))."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ T_co = TypeVar("T_co", bound=SchedTask, covariant=True)
 Begin = Callable[[T], Program]
 """A function that returns the program of a task."""
 OnDeath = Callable[[SchedTask, BaseException | None], None]
-"""Called with each task that has ended, and with what its program raised."""
+"""Called with each task that has ended, and with the exception that its program raised, or None."""
 
 PRIVILEGED = frozenset({capability.CAP_SYS_RESOURCE, capability.CAP_SYS_ADMIN})
 """Capabilities that exempt a process from RLIMIT_NPROC."""
 
 PID_MAX = 4_194_304
-"""Numbers a machine has for tasks (PID_MAX_LIMIT, include/linux/threads.h)."""
+"""Upper limit of pids (PID_MAX_LIMIT, include/linux/threads.h)."""
 
 COMM_LENGTH = 15
-"""Longest name of a task (TASK_COMM_LEN less the NUL)."""
+"""Maximum length of a task's name (TASK_COMM_LEN without the NUL)."""
 
 
 class MakeTask(Protocol[T_co]):
-    """Makes a task: the class of a kernel's tasks, with whatever else that takes bound to it."""
+    """The factory of a kernel's tasks: their class, with its further arguments bound."""
 
     def __call__(
         self,
@@ -61,10 +61,10 @@ class MakeTask(Protocol[T_co]):
 
 
 class Processes(Generic[T]):
-    """All tasks of a kernel, which are of the class `T`.
+    """The tasks of a kernel. `T` is their class.
 
-    Process 1 is `init`, 2 is `kthreadd`, as on Linux; neither runs a program.  Children of `init`
-    are reaped when they end.
+    As on Linux, process 1 is `init` and process 2 is `kthreadd`. Here neither runs a program.  A child of
+    `init` is reaped when it ends.
     """
 
     def __init__(
@@ -91,19 +91,19 @@ class Processes(Generic[T]):
         self._last_pid = 0
         self._helpers: dict[SchedTask, WaitQueue] = {}
         self.daemons: set[SchedTask] = set()
-        """Tasks that may sleep for ever without a Deadlock, and hold things meanwhile."""
+        """Tasks that may sleep for ever without a Deadlock, and may still hold resources then."""
         self.forks = 0
-        """How many tasks there ever were (`total_forks`)."""
+        """Number of tasks created since boot (`total_forks`)."""
         self.failures: list[tuple[SchedTask, BaseException]] = []
-        """What programs have raised, until it is asked for."""
+        """Exceptions that programs have raised and `Machine.run()` has not raised yet, with their tasks."""
         self.failed = 0
-        """How many programs have raised something."""
+        """Number of programs that ended with an exception."""
         self.init = self._new("init", ROOT, None)
         self.kthreadd = self._new("kthreadd", ROOT, None)
         self.kthreadd.kthread = True
 
     def __iter__(self) -> Iterator[T]:
-        """Every task that is not reaped, in the order of their numbers."""
+        """Iterate over all tasks that are not reaped, in the order of their pids."""
         return iter(sorted(self._tasks.values(), key=lambda task: task.pid))
 
     def __len__(self) -> int:
@@ -111,23 +111,23 @@ class Processes(Generic[T]):
 
     @property
     def current(self) -> T | None:
-        """The task on whose behalf the kernel works now; None in interrupts and timers."""
+        """The task for which the kernel works now. None in interrupts and timers."""
         return cast("T | None", self.runner.current)
 
     @property
     def last_pid(self) -> int:
-        """The number that was given out last."""
+        """The pid of the latest new task."""
         return self._last_pid
 
     def find(self, pid: int) -> T:
-        """The task numbered `pid`.  ESRCH if there is none."""
+        """Return the task with the pid `pid`.  Raise ESRCH if there is none."""
         task = self._tasks.get(pid)
         if task is None:
             raise os_error(ESRCH)
         return task
 
     def exists(self, pid: int) -> bool:
-        """Whether there is a task of that number."""
+        """Return True if a task has the pid `pid`."""
         return pid in self._tasks
 
     # -- beginning ----------------------------------------------------------
@@ -162,15 +162,16 @@ class Processes(Generic[T]):
     def _next_pid(self) -> int:
         pid = self._last_pid
         while True:
-            pid = pid + 1 if pid + 1 < PID_MAX else 300  # RESERVED_PIDS: the low ones are not used again
+            pid = pid + 1 if pid + 1 < PID_MAX else 300  # RESERVED_PIDS: pids below 300 are not reused
             if pid not in self._tasks:
                 self._last_pid = pid
                 return pid
 
     def fork(self, parent: T | None, comm: str, *, credentials: Credentials | None = None) -> T:
-        """Return a new process, not yet running: a child of `parent` (init if None), from which it inherits.
+        """Return a new process that does not run yet. It is a child of `parent` (init if None) and inherits
+        from it.
 
-        EAGAIN if its user or the machine has too many tasks.
+        Raises EAGAIN if its user or the machine has too many tasks.
         """
         parent = parent or self.init
         credentials = credentials or parent.credentials
@@ -183,7 +184,10 @@ class Processes(Generic[T]):
         return child
 
     def clone_thread(self, leader: T, comm: str) -> T:
-        """Return a new thread in the process of `leader`.  EAGAIN if its user or the machine has too many."""
+        """Return a new thread in the process of `leader`.
+
+        Raises EAGAIN if its user or the machine has too many tasks.
+        """
         self._check_limits(leader, leader.credentials)
         check_fault(self._faults, "kmalloc", what="task")
         thread = self._new(comm, leader.credentials, leader.parent, leader.tgid)
@@ -215,7 +219,7 @@ class Processes(Generic[T]):
         task.credentials = credentials
 
     def start(self, task: T, begin: Begin[T]) -> None:
-        """Let a new task run what `begin(task)` makes; if that raises, there never was such a task."""
+        """Start the program that `begin(task)` returns in a new task. If `begin` raises, remove the task."""
         try:
             program = begin(task)
         except BaseException:
@@ -225,20 +229,20 @@ class Processes(Generic[T]):
         self.runner.start(task, program)
 
     def serve(self, comm: str, credentials: Credentials, on_result: OnResult) -> T:
-        """A process for ordinary code, which submits its calls one by one (see `Runner.submit`)."""
+        """Create a process for ordinary code, which submits its calls one by one (`Runner.submit`)."""
         task = self.fork(None, comm, credentials=credentials)
         task.on_result = on_result
         return task
 
     def kthread(self, name: str, function: Coroutine[Any, Any, Any]) -> T:
-        """A kernel thread that runs sleeping kernel code (`kthread_run()`)."""
+        """Create and start a kernel thread that runs the coroutine `function` (`kthread_run()`)."""
         task = self._new(name, ROOT, self.kthreadd)
         task.kthread = True
         self.runner.start(task, function)
         return task
 
     async def usermode_helper(self, comm: str, begin: Begin[T]) -> int:
-        """Run a program for the kernel, as root; its wait status (`call_usermodehelper()`)."""
+        """Run a program as root for the kernel; return its wait status (`call_usermodehelper()`)."""
         task = self._new(comm, ROOT, self.kthreadd)
         self.daemons.add(task)
         ended = self._helpers[task] = WaitQueue(f"{task.track} to end")
@@ -250,7 +254,10 @@ class Processes(Generic[T]):
     # -- signals ------------------------------------------------------------
 
     def kill(self, sender: SchedTask, pid: int, number: int) -> None:
-        """kill(2) for one process: ESRCH, EINVAL or EPERM, in this order; signal 0 only checks."""
+        """Send a signal to one process (kill(2)).  Signal 0 only checks.
+
+        Raises ESRCH, EINVAL or EPERM; the checks are in this order.
+        """
         if pid <= 0:
             raise self._unmodelled("a signal to a process group", ESRCH)
         target = self.find(pid)
@@ -263,7 +270,7 @@ class Processes(Generic[T]):
 
     @staticmethod
     def _may_signal(sender: SchedTask, target: SchedTask) -> bool:
-        """`kill_ok_by_cred()`: the same user, or CAP_KILL."""
+        """Return True for the same user or with CAP_KILL (`kill_ok_by_cred()`)."""
         return (
             sender.tgid == target.tgid
             or sender.credentials.uid == target.credentials.uid
@@ -271,7 +278,10 @@ class Processes(Generic[T]):
         )
 
     def send_signal(self, target: SchedTask, number: int) -> None:
-        """Make a signal pending and wake who sleeps interruptibly.  Kernel threads and init take none."""
+        """Make a signal pending and end an interruptible sleep.
+
+        Kernel threads and init ignore all signals.
+        """
         if not target.alive or target.kthread or target in (self.init, self.kthreadd):
             return
         if target.signals.stops(number):
@@ -284,10 +294,10 @@ class Processes(Generic[T]):
     # -- ending -------------------------------------------------------------
 
     def end_all(self) -> None:
-        """End all tasks in the order of their numbers, to switch the machine off.
+        """End all tasks in pid order, to switch the machine off.
 
-        The end of a task may start another one: closing a socket may start a driver's worker.  A
-        KeyboardInterrupt of a program is raised after all tasks have ended.
+        The end of a task may start another one: closing a socket may start a driver's worker.  A program's
+        KeyboardInterrupt is raised after all tasks have ended.
         """
         stay = (self.init, self.kthreadd)
         interrupts: list[KeyboardInterrupt] = []
@@ -301,9 +311,10 @@ class Processes(Generic[T]):
             raise interrupts[0]
 
     def _exited(self, task: SchedTask, status: int, failure: BaseException | None, group: bool) -> None:
-        """`do_exit()`: files, children, threads, the parent.
+        """Release a task's resources, end its threads and notify its parent (`do_exit()`).
 
-        A process ends with its first thread, or with any that ends the `group` (`do_group_exit()`).
+        A process ends with its first thread, or with any thread that ends the whole `group`
+        (`do_group_exit()`).
         """
         task.exit_status = status
         task.failure = failure
@@ -323,9 +334,9 @@ class Processes(Generic[T]):
             helper.wake_up_all()
 
     def fail(self, task: SchedTask, failure: BaseException) -> None:
-        """Record the failure of a program, which `Machine.run()` raises.
+        """Record the exception of a program. `Machine.run()` raises it later.
 
-        A KeyboardInterrupt is raised by itself, before the next event.
+        A KeyboardInterrupt is raised on its own, before the next event.
         """
         self.failed += 1
         if isinstance(failure, KeyboardInterrupt):
@@ -334,7 +345,10 @@ class Processes(Generic[T]):
             self.failures.append((task, failure))
 
     def _end_threads(self, task: SchedTask, status: int) -> None:
-        """The other threads end too, each with what it does in the kernel done (`zap_other_threads()`)."""
+        """End the other threads of a process (`zap_other_threads()`).
+
+        A thread that is in the kernel gets SIGKILL and ends when its call does.
+        """
         for thread in [each for each in self if each.tgid == task.tgid]:
             if thread.frame is not None or thread in self.runner.paused:
                 thread.signals.exit_status = status
@@ -343,7 +357,9 @@ class Processes(Generic[T]):
                 self.runner.end(thread, status)
 
     def _orphan(self, task: SchedTask) -> None:
-        """`forget_original_parent()`: children go to init, which reaps those that have ended."""
+        """Make init the parent of a task's children (`forget_original_parent()`). Init reaps those that have
+        ended.
+        """
         for child in task.children:
             child.parent = self.init
             self.init.children.append(child)
@@ -352,7 +368,9 @@ class Processes(Generic[T]):
         task.children.clear()
 
     def _notify_parent(self, task: SchedTask) -> None:
-        """`do_notify_parent()`: send SIGCHLD, or reap the task if it is ignored, and wake the parent."""
+        """Wake the parent and send it SIGCHLD; if it ignores SIGCHLD, reap the task
+        (`do_notify_parent()`).
+        """
         parent = task.parent
         if parent is None or not task.is_leader or parent in (self.init, self.kthreadd):
             self.reap(task)
@@ -364,7 +382,7 @@ class Processes(Generic[T]):
         parent.wait_child.wake_up()
 
     def reap(self, task: SchedTask) -> None:
-        """`release_task()`: the number is free again."""
+        """Remove an ended task, so that its pid is free again (`release_task()`)."""
         task.state = TaskState.DEAD
         self.daemons.discard(task)
         if self._tasks.pop(task.pid, None) is not None:

@@ -1,10 +1,9 @@
 """The states in which the runner has a task, and the transitions between them.
 
-Theory of operation.  The runner stores no state: a state follows from which of a task's attributes are
-set, and those are needed anyway (the coroutine to drive, the place in a wait queue).  A call that does not
-sleep changes none of them, so that the usual call pays nothing for this table.  `SchedTask.run_state`
-reads the state; tests/kernel/sched/test_run_state.py checks that the runner makes every transition of the
-table and no other.  The guide's diagram is drawn from it.
+Theory of operation.  The runner stores no state. `SchedTask.run_state` computes it from attributes that
+the runner needs anyway (the coroutine to drive, the entry in a wait queue).  A call that does not sleep
+changes none of them, so this table costs it nothing.  tests/kernel/sched/test_run_state.py checks that the
+runner makes every transition of the table and no other.  The guide's diagram is drawn from the table.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Final
 
 
 class RunState(Enum):
-    """A state of a task, as the runner sees it."""
+    """A state of a task, from the runner's point of view."""
 
     IDLE = "has no program: it is not started, or ordinary code has no call under way"
     USER = "its program runs in user mode, or waits for a CPU"
@@ -72,4 +71,4 @@ TRANSITIONS: Final[Mapping[RunState, Mapping[RunState, str]]] = {
     },
     RunState.ENDED: {},
 }
-"""The states that may follow each state, and why they do."""
+"""For each state: the states that may follow it, each with the reason for the transition."""

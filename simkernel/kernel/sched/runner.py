@@ -1,14 +1,14 @@
-"""How a task runs: its program in user mode, its system call in the kernel, and back.
+"""The runner: it runs a task's program in user mode and its system calls in the kernel.
 
-    _advance   a program goes on with what its last call came to
-    _enter     a system call: to its end, or until it sleeps
-    _drive     a call sleeps: its handler is a coroutine, driven from wake-up to wake-up
-    _resume    a sleep has ended
-    _complete  a call that slept has its result; it reaches the program when what was charged has passed
+    _advance   resume the program with the result of its last call
+    _enter     run a system call until it ends or sleeps
+    _drive     resume the coroutine of a call that sleeps, after each wake-up
+    _resume    handle the end of a sleep
+    _complete  end a call that slept: resume its program after the charged time has passed
 
-A call's handler runs to its end at one instant, and charges.  A call that does not sleep is at most one
-event of the engine.  The task of ordinary code (a blocking socket) has no program: `submit` enters a
-call for it, and `on_result` takes what it comes to.
+A call's handler runs to its end at one instant and charges its cost.  A call that does not sleep is at
+most one event of the engine.  The task of ordinary code (a blocking socket) has no program: `submit`
+enters its call, and the callback `on_result` gets the result.
 """
 
 from __future__ import annotations
@@ -51,21 +51,21 @@ class Runner:
         self.on_wake = scheduler.waker(self._resume)
         self.current: SchedTask | None = None
         self.closing = False
-        """True while a task's coroutine is being ended with GeneratorExit."""
-        self.paused: set[SchedTask] = set()  # tasks in the middle of a section, where a plan has stopped them
+        """True while GeneratorExit is thrown into a task's coroutine to close it."""
+        self.paused: set[SchedTask] = set()  # tasks that a plan has paused in the middle of a section
         self.system_calls = 0
         self._stop: BaseException | None = None
-        """What a call raised that no program is to catch, until the program is back."""
+        """Exception of a call that is not raised in its program, until the program yields."""
 
     # -- beginning ----------------------------------------------------------
 
     def start(self, task: SchedTask, program: Program) -> None:
-        """Run `program` as `task`, from the first moment it has a CPU."""
+        """Start `program` as `task`. It runs when the task gets a CPU."""
         task.program = program
         self.scheduler.ready(task, self._advance, None, None)
 
     def submit(self, task: SchedTask, call: Call[Any]) -> None:
-        """Enter a call for a task without program; its `on_result` gets what comes of it."""
+        """Enter a call of a task without a program. Its `on_result` gets the result or the error."""
         error = validation.take(task, call)
         if error is not None:
             raise error
@@ -75,7 +75,7 @@ class Runner:
             self.scheduler.begin(task, self._advance, None, None, call)
 
     def watch_returns(self, on_return: Callable[[SchedTask], None]) -> None:
-        """Call `on_return` when a call that slept ends, or one that others come before."""
+        """Call `on_return` when a call returns that slept or that another event preceded."""
         completes, advance = self._completes, self._advance
 
         def watched(task: Any, function: Resume, value: Any, error: BaseException | None) -> None:
@@ -92,8 +92,8 @@ class Runner:
     ) -> None:
         """Resume the program with the result of its last call and run it until a call blocks.
 
-        An `async` program enters its calls itself, where it awaits them (`enter`), and yields a call that is
-        not done yet.  A generator program yields each.  Ordinary code begins with the `call` it submitted.
+        An `async` program enters a call where it awaits it (`enter`), and yields only calls that are not
+        done yet.  A generator program yields every call.  Ordinary code passes the `call` that it submits.
         """
         self.current = task
         while True:
@@ -107,7 +107,7 @@ class Runner:
                     if error is None and (convert := ended.convert) is not None:
                         try:
                             value = convert(value)
-                        except Exception as raised:  # noqa: BLE001 - a buffer or object of the program's
+                        except Exception as raised:  # noqa: BLE001 - code of the program: its buffer or object
                             error = raised
                 program = task.program
                 if program is None:
@@ -144,9 +144,9 @@ class Runner:
         self.current = None
 
     def enter(self, call: Call[Any]) -> Any:
-        """Run a system call of the current task: return its result or raise its error, if it has one at once.
+        """Run a system call of the current task.  If it ends at once, return its result or raise its error.
 
-        Otherwise return LATER: the program yields the call to `_advance`.
+        Otherwise return LATER: the program then yields the call to `_advance`.
         """
         task: SchedTask = self.current  # type: ignore[assignment]  # None owns no call
         if call.owner is not task:
@@ -198,7 +198,7 @@ class Runner:
                 return LATER
         except (OSError, SimulationError):
             raise
-        except BaseException as stop:  # noqa: BLE001 - `_stopped` judges it, where the stack is shallow
+        except BaseException as stop:  # noqa: BLE001 - `_stopped` handles it, where the stack is shallow
             task.call = call
             self._stop = stop
             self.current = None
@@ -209,7 +209,7 @@ class Runner:
         return value if convert is None else convert(value)
 
     def _failed(self, task: SchedTask, call: Call[Any], error: BaseException) -> bool:
-        """A handler has raised: whether its program has the error at once, and goes on."""
+        """Handle the error of a handler.  Return True if the call can raise it at once."""
         if self._trace.emit is not None:
             sys_exit(self._engine, task, call, None, error)
         if task.signals.pending or not self._engine.pass_charged():
@@ -220,10 +220,10 @@ class Runner:
         return True
 
     def _under_way(self, task: SchedTask, request: object) -> None:
-        """A program is back with a call that is not done: it sleeps in a coroutine, or ended its process."""
+        """Handle a yielded call that is not done: drive its coroutine, or end the task that it stopped."""
         stop, self._stop = self._stop, None
         if stop is not None:
-            validation.take(task, request)  # a call after the one that stopped is not entered
+            validation.take(task, request)  # refuse a call made after the one that stopped the task
             self.current = task
             self._stopped(task, stop)
             self.current = None
@@ -248,15 +248,13 @@ class Runner:
             raise self._internal(task, stop) from stop
 
     def _returned(self, task: SchedTask, raised: BaseException) -> None:
-        """A program has ended: by returning, by exit, or by an error."""
+        """End a task whose program returned, exited or raised an exception."""
         task.program = None
         stop, self._stop = self._stop, None
         if stop is not None and not isinstance(stop, MemoryError | RecursionError):
-            self._stopped(
-                task, stop
-            )  # it entered a call by hand, `next(call.__await__())`, and did not yield it
+            self._stopped(task, stop)  # it ran a call with `next(call.__await__())` and did not yield it
             return
-        self.abandon(task)  # the same, or a RecursionError in the kernel has left a call half done
+        self.abandon(task)  # a call may be unfinished: run by hand, or left by a RecursionError in the kernel
         if isinstance(raised, StopIteration):
             self._ended(task, 0, None)
         elif isinstance(raised, SystemExit):
@@ -265,7 +263,7 @@ class Runner:
             self._ended(task, validation.failure_status(raised), raised)
 
     def _unusual(self, task: SchedTask, request: object) -> SimulationError | None:
-        """What is no system call: what a kernel thread awaits, time in user mode, or a mistake."""
+        """Handle a kernel thread's sleep or `compute`.  Return the error for any other object."""
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
         elif task.kthread and isinstance(request, Elapse):
@@ -282,7 +280,7 @@ class Runner:
         self._compute(task, *call.arguments)
 
     def _compute(self, task: SchedTask, ns: int) -> None:
-        """Time in user mode, in pieces of a slice: between two of them others have their turn."""
+        """Spend time in user mode. Other tasks may run after each time slice."""
         piece = min(ns, self.scheduler.slice_left(task))
         self._engine.spend(piece)
         self._completes(task, self._computed, ns - piece, None)
@@ -321,7 +319,7 @@ class Runner:
                 self._sleep(task, request)
             elif isinstance(request, Elapse):
                 self._elapse(task)
-            else:  # thrown in where it was awaited: if that is a module's code, it is an oops there
+            else:  # raised at the await, so that it is an oops if a module's code awaits
                 what = f"kernel code of {task.call!r} awaited {validation.kind(request)}, which is no sleep"
                 self._drive(task, None, SimulationError(f"{what}: await what simkernel.driverapi has"))
         finally:
@@ -358,7 +356,7 @@ class Runner:
         self._completes(task, self._resume, None, None)
 
     def _resume(self, task: SchedTask, woken: bool | None, error: BaseException | None) -> None:
-        """A sleep has ended.  A call that was blocked tries again, and waits again if it cannot go on yet."""
+        """Handle the end of a sleep.  A blocked call retries its operation, which may block again."""
         blocked = task.blocked
         if blocked is None:
             if task.frame is not None:
@@ -415,7 +413,7 @@ class Runner:
             self._advance(task, result, error)
 
     def abandon(self, task: SchedTask) -> None:
-        """Let a task forget what it waits for in the kernel."""
+        """Cancel the sleep and the unfinished call of a task, and close its coroutine in the kernel."""
         if task.sleep is not None:
             task.sleep.leave()
             task.sleep = None
@@ -430,7 +428,7 @@ class Runner:
                 raise self._internal(task, error) from error
 
     def interrupt_sleep(self, task: SchedTask) -> None:
-        """A signal came: end the task's sleep with EINTR if it is interruptible."""
+        """End the task's sleep with EINTR if it is interruptible, because a signal is pending."""
         sleep = task.sleep
         if sleep is not None and sleep.interruptible:
             sleep.leave()
@@ -442,20 +440,20 @@ class Runner:
         self._completes(task, self._advance, value, error)
 
     def _hand_over(self, task: SchedTask, value: Any, error: BaseException | None) -> None:
-        """Give a result to ordinary code, whose task has no program (nor has one that has ended)."""
+        """Give a result to `on_result` of a task without a program. A task that has ended gets none."""
         if task.alive:
             self._release(task)
             if task.on_result is not None:
                 task.on_result(value, error)
 
     def _deliver(self, task: SchedTask, error: BaseException | None) -> BaseException | None:
-        """Act on the pending signals; returns the error that the program gets."""
+        """Deliver the pending signals. Return the error to raise in the program."""
         while (number := task.signals.take()) is not None:
             if (emit := self._trace.emit) is not None:
                 emit("signal_deliver", KERNEL, "sched", pid=task.pid, comm=task.comm, signal=number)
             handler = task.signals.handlers.get(number, uapi_signal.SIG_DFL)
             if callable(handler):
-                defer = getattr(task.program, "defer", None)  # a plain function may block in its handler
+                defer = getattr(task.program, "defer", None)  # a plain function's handler may block
                 try:
                     handler(number) if defer is None else defer(partial(handler, number))
                 except BaseException as raised:  # noqa: BLE001 - it is thrown into the program, as Python does
@@ -469,16 +467,16 @@ class Runner:
     # -- ending -------------------------------------------------------------
 
     def end(self, task: SchedTask, status: int, failure: BaseException | None = None) -> None:
-        """End a task wherever it is: its coroutines are closed, what it waits for forgotten."""
+        """End a task in any state: cancel its sleep and close its coroutines."""
         self.abandon(task)
         self._ended(task, status, failure)
 
     def _ended(
         self, task: SchedTask, status: int, failure: BaseException | None, *, group: bool = False
     ) -> None:
-        """It is over, and in a `group` exit all of its process."""
+        """Close the task's program and report the end of the task, or of its whole process if `group`."""
         if task.program is not None:
-            current, self.current = self.current, None  # what it yields now is not entered
+            current, self.current = self.current, None  # do not enter a call that the program yields now
             raised = self._close(task, "program")
             failure = raised if failure is None else failure
             self.current = current
@@ -487,7 +485,7 @@ class Runner:
         self._release(task)
 
     def _close(self, task: SchedTask, part: validation.Part) -> BaseException | None:
-        """End a coroutine of the task with GeneratorExit, which is then no oops, and return its failure."""
+        """Close a coroutine of the task with GeneratorExit, which is no oops, and return its failure."""
         closing, self.closing = self.closing, True
         try:
             return validation.close(task, part)

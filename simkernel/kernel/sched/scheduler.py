@@ -1,11 +1,11 @@
 """CPUs and the tasks that hold them.
 
-`Machine(cpus=None)`: every task has one of its own, so nobody ever waits for one (`UnlimitedCpus`).
+With `Machine(cpus=None)` each task has its own CPU and never waits for one (`UnlimitedCpus`).
 
-`Machine(cpus=N)` (`RunQueue`): a woken task waits in one run queue, first come first served, until a
-holder sleeps or exits, or ends a call with its slice used up.  A call is never cut: kernel code is
-not preempted here, and user mode takes no time but in `compute`, which asks for the CPU in pieces of
-a slice.  An interrupt is taken by CPU 0 and pushes back the completion of what runs there.
+With `Machine(cpus=N)` (`RunQueue`) a woken task waits in one run queue, first come, first served. It gets
+a CPU when another task sleeps, exits, or ends a call after its time slice.  A call is never interrupted:
+kernel code is not preempted, and user mode takes time only in `compute`, which uses the CPU in pieces of a
+slice.  CPU 0 handles interrupts, which delay the task that runs on it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.lib.layers import KERNEL
 
 SLICE = 3 * MILLISECOND
-"""Time for which a task keeps a CPU that others wait for (base_slice_ns of EEVDF, kernel/sched/fair.c)."""
+"""Time in ns that a task may keep its CPU while others wait (base_slice_ns of EEVDF, kernel/sched/fair.c)."""
 
 Continue = Callable[..., None]
 Resume = Callable[[Any, Any, BaseException | None], None]
-"""Goes on with a task, given a value or an error."""
+"""A function that continues a task with a value or an error."""
 OnWake = Callable[[Any, bool, BaseException | None], None]
-"""Ends the sleep of a task: it was woken or its deadline passed, or it gets an error."""
+"""Ends a task's sleep. The bool is False if the deadline passed. The exception is raised in the task."""
 
 
 class Schedulable(Protocol):
-    """A task, as far as the scheduler knows one (`struct sched_entity`).
+    """A task, as the scheduler sees it (`struct sched_entity`).
 
-    Its CPU is busy for it until `busy_until`.  `cpu` is the one it holds, of those that are counted.
+    Its CPU is busy with it until `busy_until`.  `cpu` is the CPU that it holds, or None with unlimited
+    CPUs.
     """
 
     busy_until: int
@@ -49,47 +50,49 @@ class Schedulable(Protocol):
 
 
 class Scheduler(Protocol):
-    """What the runner asks of whoever gives out CPUs."""
+    """The operations of a scheduler that the runner uses."""
 
     costs: CostModel
 
     @property
     def count(self) -> int:
-        """How many CPUs programs see (`num_online_cpus()`)."""
+        """Number of CPUs that programs see (`num_online_cpus()`)."""
 
     def ready(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
-        """`task` can go on: call `function` when it has a CPU."""
+        """Make `task` runnable: call `function` when it gets a CPU."""
 
     def waker(self, resume: Resume) -> OnWake:
-        """Return the callback that ends a sleep: it calls `resume` when the task has a CPU."""
+        """Return the callback that ends a sleep. It calls `resume` when the task gets a CPU."""
 
     def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
-        """Ordinary code acts as `task`, which did not sleep in between: call `function` when it has a CPU."""
+        """Make the task of ordinary code, which has not slept, runnable: call `function` when it gets a
+        CPU.
+        """
 
     def completes(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
-        """The holder's call ends when what was charged has passed: then call `function`."""
+        """End the running task's call: call `function` after the charged time has passed."""
 
     def release(self, task: Schedulable) -> None:
-        """`task` sleeps or has ended: it needs its CPU until what was charged has passed."""
+        """Release the CPU of a task that sleeps or has ended, after the charged time has passed."""
 
     def yield_cpu(self, task: Schedulable) -> None:
-        """The holder's call ends with others having their turn, if there are any."""
+        """End the time slice of the running task, so that waiting tasks run first (sched_yield(2))."""
 
     def interrupt(self, ns: int) -> None:
-        """An interrupt took `ns` of a CPU's time."""
+        """Account for an interrupt that took `ns` of a CPU's time."""
 
     def slice_left(self, task: Schedulable) -> int:
-        """How long `task` may go on in user mode before others have their turn, in ns; at least 1."""
+        """Return the ns that `task` may run in user mode before other tasks get its CPU; at least 1."""
 
 
 def trace_wakeup(engine: Engine, task: Schedulable) -> None:
-    """Emit the tracepoint of a wake-up."""
+    """Emit the tracepoint `sched_wakeup`."""
     if (emit := engine.trace.emit) is not None:
         emit("sched_wakeup", KERNEL, "sched", pid=task.pid, comm=task.comm)
 
 
 class UnlimitedCpus:
-    """Every task has a CPU of its own."""
+    """A scheduler that gives each task its own CPU."""
 
     def __init__(self, engine: Engine, costs: CostModel) -> None:
         self._engine = engine
@@ -98,7 +101,7 @@ class UnlimitedCpus:
 
     @property
     def count(self) -> int:
-        """One: that each task has its own is nothing that a program could see."""
+        """Return 1: a program cannot notice that every task has its own CPU."""
         return 1
 
     def ready(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
@@ -149,7 +152,7 @@ class UnlimitedCpus:
 
 
 class ObservedCpus(UnlimitedCpus):
-    """One CPU for each task; each wake-up asks the engine when the task continues."""
+    """One CPU for each task. Each wake-up asks the engine when the task continues."""
 
     def waker(self, resume: Resume) -> OnWake:
         engine, costs, ready = self._engine, self.costs, self.ready
@@ -164,10 +167,10 @@ class ObservedCpus(UnlimitedCpus):
 
 
 class Cpu:
-    """One processor: who holds it, until when it is busy, and what happens then.
+    """A CPU: its task, the time until which it is busy, and the function to call then.
 
-    `busy` is how long it has worked, in ns, for those who held it before and for interrupts; `switches` is
-    how often it was given to another task (`nr_switches`).
+    `busy` is the time in ns that it has worked, for earlier tasks and for interrupts. `switches` is the
+    number of context switches (`nr_switches`).
     """
 
     __slots__ = (
@@ -190,22 +193,21 @@ class Cpu:
 
 
 class RunQueue:
-    """N processors and one queue of tasks that wait for one."""
+    """A scheduler with N CPUs and one queue of runnable tasks."""
 
     def __init__(self, engine: Engine, costs: CostModel, cpus: int) -> None:
         self._engine = engine
-        engine.in_place = False  # an interrupt may put a call's end off, and at its end a slice may be over
+        engine.in_place = False  # an interrupt may delay the end of a call, and the slice may end with it
         self.costs = costs
         self.cpus = tuple(Cpu(number, engine.now) for number in range(cpus))
         self._queue: deque[tuple[Schedulable, Continue, tuple[Any, ...]]] = deque()
 
     @property
     def count(self) -> int:
-        """The machine's."""
         return len(self.cpus)
 
     def statistics(self) -> list[dict[str, int]]:
-        """How long each processor has worked, in ns till now, and how often it was given to another task."""
+        """Return, for each CPU, its busy time in ns up to now and its number of context switches."""
         now = self._engine.time()
         return [
             {
@@ -232,7 +234,7 @@ class RunQueue:
         idle = [cpu for cpu in self.cpus if cpu.holder is None]
         if not idle:
             self._queue.append((task, function, arguments))
-        else:  # where it ran last, if it can be (select_idle_sibling())
+        else:  # prefer the CPU on which it ran last (select_idle_sibling())
             cpu = next((cpu for cpu in idle if cpu.last is task), idle[0])
             self._dispatch(cpu, task, function, arguments)
 
@@ -250,7 +252,7 @@ class RunQueue:
         task.cpu = None
         cpu.holder = None
         cpu.free_at = max(cpu.free_at, self._engine.time())
-        cpu.busy += max(0, cpu.free_at - cpu.taken)  # it may go before its turn has begun
+        cpu.busy += max(0, cpu.free_at - cpu.taken)  # the task may release the CPU before its start time
         if self._queue:
             self._dispatch(cpu, *self._queue.popleft())
 
@@ -267,7 +269,7 @@ class RunQueue:
     def yield_cpu(self, task: Schedulable) -> None:
         assert task.cpu is not None
         self._engine.charged += self.costs.schedule
-        task.cpu.slice_start = self._engine.time() - SLICE  # it is used up
+        task.cpu.slice_start = self._engine.time() - SLICE  # mark the slice as used up
 
     def slice_left(self, task: Schedulable) -> int:
         assert task.cpu is not None

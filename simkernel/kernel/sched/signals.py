@@ -1,4 +1,4 @@
-"""Signals of a task: what is pending, what is done about it (signal(7))."""
+"""The pending signals of a task, and the dispositions of signals (signal(7))."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ NO_HANDLERS: Final[Handlers] = MappingProxyType({})
 
 
 class Signals:
-    """Pending signals and dispositions.  A standard signal is pending once, however often sent.
+    """Pending signals and dispositions.  A standard signal is pending only once, even if it is sent again.
 
-    `exit_status` is the wait status of a process that is ending, with which its other threads end.
-    Dispositions and resource limits belong to the process: a thread reads those of its `leader`
+    `exit_status` is the wait status of a process that is ending; its other threads end with the same
+    status. Dispositions and resource limits belong to the process: a thread reads those of its `leader`
     (`struct signal_struct`).
     """
 
@@ -47,7 +47,9 @@ class Signals:
 
     @property
     def handlers(self) -> Handlers:
-        """What is done about signals, by number; this mapping does not change, and children share it."""
+        """The dispositions that were set, by signal number.  The mapping is immutable, and children share
+        it.
+        """
         return (self._leader or self)._handlers
 
     @property
@@ -60,7 +62,7 @@ class Signals:
         (self._leader or self)._limits = {**self.limits, resource: limit}
 
     def set_handler(self, number: int, handler: Handler) -> Handler:
-        """Set what `number` does; returns what it did.  EINVAL for what cannot be changed."""
+        """Set the disposition of a signal and return the old one.  Raise EINVAL for SIGKILL and SIGSTOP."""
         check(number)
         if number in UNCATCHABLE:
             raise os_error(EINVAL)
@@ -69,31 +71,34 @@ class Signals:
         return old
 
     def disposition(self, number: int) -> int | None:
-        """SIG_DFL or SIG_IGN; None if a function handles the signal, whose `==` is the program's code."""
+        """Return SIG_DFL or SIG_IGN, or None for a handler function.
+
+        A handler is not returned, because comparing it with `==` could run code of the program.
+        """
         handler = self.handlers.get(number, SIG_DFL)
         return None if callable(handler) else handler
 
     def set_defaults(self, handlers: Handlers) -> None:
-        """Set what these signals do, where nothing has been set."""
+        """Set the dispositions of signals that have none yet."""
         if not handlers.keys() <= self.handlers.keys():
             (self._leader or self)._handlers = {**handlers, **self.handlers} if self.handlers else handlers
 
     def ignored(self, number: int) -> bool:
-        """Whether sending `number` has no effect at all (`sig_ignored()`)."""
+        """Return True if sending the signal has no effect (`sig_ignored()`)."""
         disposition = self.disposition(number)
         return disposition == SIG_IGN or (
             disposition == SIG_DFL and default_disposition(number) is Disposition.IGNORE
         )
 
     def stops(self, number: int) -> bool:
-        """Whether `number` would stop the process, or let it go on."""
+        """Return True if the signal would stop or continue the process."""
         return self.disposition(number) == SIG_DFL and default_disposition(number) in (
             Disposition.STOP,
             Disposition.CONTINUE,
         )
 
     def send(self, number: int) -> bool:
-        """Make `number` pending; False if it is ignored."""
+        """Make a signal pending.  Return False if it is ignored."""
         if self.ignored(number):
             return False
         if number not in self.pending:
@@ -101,7 +106,7 @@ class Signals:
         return True
 
     def take(self) -> int | None:
-        """The pending signal that is delivered next, the lowest number first (`next_signal()`)."""
+        """Remove and return the next pending signal, the lowest number first (`next_signal()`), or None."""
         if not self.pending:
             return None
         number = min(self.pending)
@@ -110,6 +115,6 @@ class Signals:
 
 
 def check(number: int) -> None:
-    """EINVAL if there is no such signal."""
+    """Raise EINVAL if `number` is not a signal's number."""
     if not valid_signal(number):
         raise os_error(EINVAL)

@@ -16,7 +16,7 @@ def explained(
 ) -> SimulationError:
     """Return an error whose text lists each sleeping task and its wait queue, kernel threads last.
 
-    Its cause is a group of the exceptions that programs have raised.
+    The error's cause is a group of the exceptions that programs have raised.
     """
     error = kind(f"{text}; asleep: {'; '.join(asleep(tasks)) or 'no task'}")
     raised = [each for _, each in failures]

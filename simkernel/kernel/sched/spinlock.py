@@ -1,7 +1,7 @@
-"""Spinlocks: what a driver shares with its interrupt handler, it touches only under one.
+"""Spinlocks, which protect data that a driver shares with its interrupt handler.
 
-On one CPU a lock that is taken and wanted again is never given back, since its holder cannot run:
-who takes it a second time would spin for ever, and is stopped by a `Lockup` instead.
+The holder of a spinlock cannot be preempted.  So code that takes a locked spinlock would spin for ever; it
+gets a `Lockup` exception instead.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from simkernel.kernel.sched.preempt import Preempt
 
 
 class Lockup(Exception):
-    """Code would spin for ever on a lock that is never given back."""
+    """Raised instead of spinning for ever on a spinlock that is never released."""
 
 
 class SpinLock:
-    """A lock whose holder must not sleep.  As a context manager it is held for the block."""
+    """A lock whose holder must not sleep.  Used as a context manager, it is held inside the block."""
 
     def __init__(self, preempt: Preempt, name: str) -> None:
         self._preempt = preempt
@@ -22,14 +22,14 @@ class SpinLock:
         self.locked = False
 
     def lock(self) -> None:
-        """Take it.  Raises `Lockup` if it is taken already (`spin_bug()`)."""
+        """Take the spinlock.  Raise `Lockup` if it is already locked (`spin_bug()`)."""
         if self.locked:
             raise Lockup(f"spinlock lockup on {self.name}")
         self.locked = True
         self._preempt.lock(self.name)
 
     def unlock(self) -> None:
-        """Give it back.  Raises `Lockup` if it is not taken."""
+        """Release the spinlock.  Raise `Lockup` if it is not locked."""
         if not self.locked:
             raise Lockup(f"spinlock {self.name} already unlocked")
         self.locked = False

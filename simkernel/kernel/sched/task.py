@@ -1,4 +1,4 @@
-"""A task: one thread of execution, as the scheduler knows it (`struct task_struct`)."""
+"""A task: one thread of execution, as the scheduler sees it (`struct task_struct`)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from simkernel.kernel.sched.wait import BlockedCall, Sleeping, WaitQueue
 
 
 class Program(Protocol):
-    """The code that a task runs in user mode: a coroutine, or a plain function's greenlet."""
+    """The code that a task runs in user mode: a coroutine, or the greenlet of a plain function."""
 
     def send(self, value: Any, /) -> Any:
-        """Run the program until a call blocks, and return that call.  StopIteration at the end."""
+        """Run the program until a call blocks, and return that call.  Raise StopIteration when the program
+        ends.
+        """
 
     def throw(self, error: Any, /) -> Any:
-        """Raise an error in the call that blocks the program, and run it as `send` does."""
+        """Raise an error from the call that blocks the program, and continue as `send` does."""
 
 
 OnResult = Callable[[Any, BaseException | None], None]
@@ -41,11 +43,11 @@ class TaskState(Enum):
 class SchedTask:
     """A thread of execution, without the resources of its process (see `kernel/vfs/task.py`).
 
-    A process is a thread group: its first thread is the leader.  A task without a program belongs to
+    A process is a thread group; its first thread is the leader.  A task without a program belongs to
     ordinary code, which submits one call at a time.
     """
 
-    __slots__ = {  # noqa: RUF023 - by what they are about
+    __slots__ = {  # noqa: RUF023 - ordered by topic
         # identity
         "pid": "the thread's number",
         "tgid": "the number of its process",
@@ -57,7 +59,7 @@ class SchedTask:
         "parent": "the process that waits for it",
         "_children": "children that are not reaped",
         "_wait_child": "wait queue for the end of a child",
-        # what the runner drives; `run_state` follows from program, frame, call, blocked and sleep
+        # state of the runner; `run_state` is computed from program, frame, call, blocked and sleep
         "program": "coroutine, or plain function, in user mode",
         "frame": "coroutine in the kernel, while a system call needs one",
         "call": "the call under way, if it does not end at once",
@@ -130,7 +132,7 @@ class SchedTask:
 
     @property
     def comm(self) -> str:
-        """What it is called, which may change."""
+        """The name of the task, which the program may change."""
         return self._comm
 
     @comm.setter
@@ -140,12 +142,14 @@ class SchedTask:
 
     @property
     def track(self) -> str:
-        """What traces call it: what it was called first, and its number."""
+        """The name in traces: the task's first name and its pid."""
         return self._track or f"{self._comm}/{self.pid}"
 
     @property
     def children(self) -> list[SchedTask]:
-        """Its children that nobody has waited for.  Most tasks never have any."""
+        """The children that are not reaped yet. The list is created at first use, because few tasks have
+        any.
+        """
         if self._children is None:
             self._children = []
         return self._children
@@ -180,18 +184,18 @@ class SchedTask:
 
     @property
     def wait_child(self) -> WaitQueue:
-        """Where it waits for its children to end.  Most tasks never do."""
+        """The wait queue for the end of a child, created at first use. Few tasks need one."""
         if self._wait_child is None:
             self._wait_child = WaitQueue(f"the children of {self.track}")
         return self._wait_child
 
     def inherit(self, parent: Self) -> None:
-        """Take over what a new process inherits from `parent` (`copy_process()`)."""
+        """Copy the attributes that a new process inherits from `parent` (`copy_process()`)."""
         self.flow = parent.flow
         self.signals = Signals(parent.signals.handlers, limits=parent.signals.limits)
 
     def share(self, leader: Self) -> None:
-        """Become a thread of `leader`, with the resources of its process (CLONE_THREAD)."""
+        """Become a thread of `leader` and share the resources of its process (CLONE_THREAD)."""
         self.signals = Signals(leader=leader.signals)
 
     def release(self) -> bool:
@@ -200,5 +204,5 @@ class SchedTask:
 
     @property
     def is_leader(self) -> bool:
-        """Whether it is the first thread of its process."""
+        """True for the first thread of a process."""
         return self.pid == self.tgid

@@ -28,11 +28,11 @@ class Exited(BaseException):
 
 
 def take(task: SchedTask, request: object) -> SimulationError | None:
-    """Take a call from its program, which awaits it for the only time; the mistake if it may not."""
+    """Take a call from the program that awaits it. Return the error if the program must not await it."""
     if not isinstance(request, Call):
         return SimulationError(
-            f"{task.comm} awaited {kind(request)}, which is not a system call: a program awaits "
-            "what app and its sockets offer (app.sleep(...), sock.recv(...)) and nothing else"
+            f"{task.comm} awaited {kind(request)}, which is not a system call: a program awaits only "
+            "the calls of app and its sockets (app.sleep(...), sock.recv(...))"
         )
     if request.used:
         return SimulationError(f"{task.comm} awaited {request!r} twice: make the call anew each time")
@@ -45,7 +45,7 @@ def take(task: SchedTask, request: object) -> SimulationError | None:
 
 
 def kind(request: object) -> str:
-    """What something is that should not have been awaited."""
+    """Return a text that describes an object that must not be awaited."""
     kind = type(request)
     return "None" if request is None else f"a {kind.__module__}.{kind.__qualname__}"
 
@@ -71,16 +71,16 @@ def failure_status(raised: BaseException) -> int:
 
 
 class Closing:
-    """The GeneratorExits that may still be thrown into a task that is being ended."""
+    """The number of GeneratorExits that may still be thrown into a task while it is closed."""
 
     def __init__(self) -> None:
         self.left = ATTEMPTS
 
     def enter(self, call: Call[Any]) -> object:
-        """Refuse a call of a task that is being ended: raise GeneratorExit.
+        """Refuse a call of a task that is being closed: raise GeneratorExit.
 
-        The call cannot yield, since an awaited coroutine may not yield while Python closes it.  If the
-        program has caught ATTEMPTS of them, return LATER, which suspends it.
+        The call cannot yield, because Python does not allow a coroutine to yield while it is closed.  If
+        the program has caught ATTEMPTS of these exceptions, return LATER, which suspends it.
         """
         call.owner = None
         if not self.left:
@@ -123,11 +123,15 @@ def close(task: SchedTask, part: Part) -> BaseException | None:
 
 
 def _ignored(error: BaseException | None) -> bool:
-    """Return True for Python's error for a coroutine that yields after GeneratorExit (`gen_close()`)."""
+    """Return True for Python's RuntimeError about a coroutine that yields after GeneratorExit
+    (`gen_close()`).
+    """
     return isinstance(error, RuntimeError) and str(error).endswith("ignored GeneratorExit")
 
 
 def _abandoned(unraisable: sys.UnraisableHookArgs) -> None:
-    """Call Python's hook, except for an ignored GeneratorExit, which the task's failure reports."""
+    """Call Python's hook, except for an ignored GeneratorExit, because the task's failure reports that
+    one.
+    """
     if not _ignored(unraisable.exc_value):
         sys.__unraisablehook__(unraisable)

@@ -1,12 +1,12 @@
 """Waiting in the kernel: wait queues, sleeps, and operations that would block.
 
-Theory of operation.  An object (a netlink socket, a process, a mutex) never waits.  Its operations
-either succeed at once or raise `WouldBlock`, which names the queue to wait on and how to go on
-afterwards.  The one who called decides: a non-blocking call turns it into EAGAIN, a blocking one
-sleeps on the queue and goes on.
+Theory of operation.  An object (a netlink socket, a process, a mutex) never waits.  Its operations either
+succeed at once or raise `WouldBlock`. This exception names the wait queue and the function that retries
+the operation.  The caller decides: a non-blocking system call turns the exception into EAGAIN, a blocking
+one sleeps on the queue and then retries.
 
-Sleeping code is `async def` and awaits `sleep_on` or `elapse`; the task's runner is what drives it
-(kernel/sched/runner.py).  All other kernel code is plain functions that run to completion.
+Sleeping code is `async def` and awaits `sleep_on` or `elapse`. The task's runner (kernel/sched/runner.py)
+drives its coroutine.  All other kernel code is plain functions that run to completion.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ T = TypeVar("T")
 
 
 class Waiter(Protocol):
-    """An entry of a wait queue."""
+    """An entry in a wait queue (`struct wait_queue_entry`)."""
 
     @property
     def exclusive(self) -> bool:
-        """True if a wake-up that wakes this waiter wakes no other exclusive one."""
+        """True if a wake-up stops after it has woken this entry (WQ_FLAG_EXCLUSIVE)."""
 
     def wake(self, woken: bool) -> None:
-        """Take it out of all its queues and let it go on; `woken` is False if its time is up."""
+        """Remove the entry from all its queues and resume its task. `woken` is False after a timeout."""
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """Wake it for poll events on `queue` (0: whatever they are); False if it does not care for them."""
+        """Wake the entry for poll events on `queue`. 0 means any event. Return False if it ignores these
+        events.
+        """
 
 
 class WaitQueue:
-    """Who waits for one thing to happen (Linux's wait_queue_head).
+    """A wait queue (`struct wait_queue_head`): the tasks and callbacks that wait for one condition.
 
-    Waking wakes every waiter that is not exclusive and the first that is, as `__wake_up_common()`
-    does, so that of several readers of one socket only one runs for a message.  Who is not exclusive
-    stands before the others, the last to come first (`add_wait_queue()`).
+    A wake-up wakes all non-exclusive entries and the first exclusive one, as `__wake_up_common()` does.
+    So a message wakes only one of several readers of a socket.  Non-exclusive entries are at the head of
+    the queue, the latest one first (`add_wait_queue()`).
     """
 
     __slots__ = ("_first", "_others", "name")
@@ -47,7 +49,9 @@ class WaitQueue:
     def __init__(self, name: str = "") -> None:
         self.name = name
         self._first: Waiter | None = None
-        self._others: list[Waiter] | None = None  # made when first needed: most queues have one place
+        self._others: list[Waiter] | None = (
+            None  # created at first use, because most queues have at most one entry
+        )
 
     def __bool__(self) -> bool:
         return self._first is not None
@@ -59,7 +63,7 @@ class WaitQueue:
         return () if self._first is None else (self._first, *(self._others or ()))
 
     def add(self, waiter: Waiter) -> None:
-        """Let a waiter stand in the queue: at its end if it is exclusive, else at its beginning."""
+        """Add an entry: an exclusive one at the end of the queue, any other at its head."""
         (self.add_last if waiter.exclusive else self.add_first)(waiter)
 
     def add_last(self, waiter: Waiter) -> None:
@@ -72,13 +76,13 @@ class WaitQueue:
             self._others = [waiter]
 
     def add_first(self, waiter: Waiter) -> None:
-        """The same, at its beginning in any case (`__add_wait_queue_exclusive()`)."""
+        """Add a waiter at the head of the queue, even an exclusive one (`__add_wait_queue_exclusive()`)."""
         if self._first is not None:
             self._others = [self._first, *(self._others or ())]
         self._first = waiter
 
     def discard(self, waiter: Waiter) -> None:
-        """Take a waiter out, if it is in."""
+        """Remove a waiter from the queue if it is in it."""
         others = self._others
         if self._first is waiter:
             self._first = others.pop(0) if others else None
@@ -86,7 +90,7 @@ class WaitQueue:
             others.remove(waiter)
 
     def wake_up(self) -> None:
-        """Wake whoever is not exclusive, and one who is."""
+        """Wake all non-exclusive waiters and one exclusive waiter (`wake_up()`)."""
         first = self._first
         if first is not None:
             if self._others:
@@ -95,21 +99,23 @@ class WaitQueue:
                 first.wake(True)
 
     def wake_up_poll(self, events: int) -> None:
-        """The same, but those who poll for none of `events` are passed over (`wake_up_poll()`)."""
+        """Wake waiters as `wake_up` does, but skip those that poll for none of `events`
+        (`wake_up_poll()`).
+        """
         for waiter in self._waiters():
             if waiter.wake_for(self, events) and waiter.exclusive:
                 return
 
     def wake_up_all(self) -> None:
-        """Wake everyone."""
+        """Wake all waiters, also all exclusive ones (`wake_up_all()`)."""
         for waiter in self._waiters():
             waiter.wake(True)
 
 
 class FifoQueue(WaitQueue):
-    """A wait queue whose sleepers stand in the order of their calls (`wait_event_interruptible_locked()`).
+    """A wait queue whose tasks are in the order of their calls (`wait_event_interruptible_locked()`).
 
-    An event wakes all of them.  A poller calls `add_first`.
+    A wake-up wakes all of them.  Pollers are added with `add_first`.
     """
 
     __slots__ = ()
@@ -118,7 +124,7 @@ class FifoQueue(WaitQueue):
 
 
 class LockQueue(WaitQueue):
-    """The wait queue of a lock."""
+    """The wait queue of a lock. `lock` is the lock, for reports."""
 
     __slots__ = ("lock",)
 
@@ -128,11 +134,11 @@ class LockQueue(WaitQueue):
 
 
 class WouldBlock(Exception):
-    """An operation cannot go on before something happens on `queue`; then `retry()` goes on.
+    """An operation cannot continue before `queue` is woken. Then `retry()` continues it.
 
-    `done` is how much of it is done already, which is the result if it must not wait; 0: EAGAIN.  Whoever
-    does not go on calls `release()`: the operation may hold something meanwhile.  Of several `exclusive`
-    operations one is woken.
+    `done` is the number of bytes processed so far. It is the result of a non-blocking call; 0 means
+    EAGAIN. A caller that does not retry must call `release()`, because the operation may hold resources.
+    A wake-up wakes only one `exclusive` operation.
     """
 
     def __init__(
@@ -151,7 +157,7 @@ class WouldBlock(Exception):
         self.exclusive = exclusive
 
     def release(self) -> None:
-        """Nobody goes on with it."""
+        """Release the resources of an operation that is not retried."""
         if self._on_release is not None:
             self._on_release()
 
@@ -164,16 +170,16 @@ class Sleeper(Protocol):
 
 
 class HeldFile(Protocol):
-    """A reference-counted file."""
+    """A reference-counted open file that a blocked call keeps open."""
 
     def get(self) -> object: ...
     def put(self) -> object: ...
 
 
 class Sleeping:
-    """A task's place in wait queues: it waits to be woken through one, or for a deadline (ns).
+    """A sleep of a task: it ends when a queue is woken or at `deadline` (ns).
 
-    A signal ends it with EINTR if it is `interruptible`.
+    If it is `interruptible`, a signal ends it with EINTR.
     """
 
     __slots__ = ("deadline", "queue", "sleeper", "timer")
@@ -182,32 +188,32 @@ class Sleeping:
     idle: ClassVar[bool] = False
     deadline: int | None
     queue: WaitQueue | None
-    """Where it stands, if that is one queue and its own place there is the usual one."""
+    """The only queue of this sleep. None if it has several queues, or none."""
     sleeper: Sleeper | None
     timer: Timer | None
 
     @property
     def exclusive(self) -> bool:
-        """True if a wake-up that wakes this task wakes no other exclusive one."""
+        """True if a wake-up stops after it has woken this task (WQ_FLAG_EXCLUSIVE)."""
         raise NotImplementedError
 
     @property
     def queues(self) -> tuple[WaitQueue, ...]:
-        """All where it stands."""
+        """The wait queues that can end this sleep."""
         return () if self.queue is None else (self.queue,)
 
     @property
     def where(self) -> str:
-        """What is waited for, for lists of who sleeps where."""
+        """Names of the wait queues, or "a timer", for lists of sleeping tasks."""
         return ", ".join(queue.name for queue in self.queues if queue.name) or "a timer"
 
     def stand(self) -> None:
-        """Take its place in all queues."""
+        """Add this sleep to all its wait queues."""
         for queue in self.queues:
             queue.add(self)
 
     def wake(self, woken: bool) -> None:
-        """End the sleep, once."""
+        """End the sleep and resume its task. A second call has no effect."""
         sleeper = self.sleeper
         if sleeper is not None:
             # INLINE: simkernel.kernel.sched.wait.Sleeping.leave, 4.5 % of blocked-100
@@ -219,12 +225,12 @@ class Sleeping:
             sleeper.on_wake(sleeper, woken, None)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """Who sleeps for one thing is woken whatever happened."""
+        """Wake the task for any event, because it sleeps for a single condition."""
         self.wake(True)
         return True
 
     def leave(self) -> None:
-        """Stand in no queue any more, and let no timer run."""
+        """Remove this sleep from all its wait queues and cancel its timer."""
         self.sleeper = None
         for queue in self.queues:
             queue.discard(self)
@@ -234,7 +240,7 @@ class Sleeping:
 
 
 class Sleep(Sleeping):
-    """What sleeping code awaits: True if it was woken, False if the deadline passed."""
+    """An awaitable sleep. Its result is True if a queue was woken, False if the deadline passed."""
 
     __slots__ = ("_queues", "exclusive", "interruptible")
 
@@ -264,7 +270,7 @@ class Sleep(Sleeping):
 
 
 class IdleSleep(Sleep):
-    """The sleep of a kernel thread that has nothing to do (TASK_IDLE)."""
+    """The sleep of an idle kernel thread (TASK_IDLE)."""
 
     __slots__ = ()
 
@@ -272,12 +278,13 @@ class IdleSleep(Sleep):
 
 
 class BlockedCall(Sleeping):
-    """A system call that waits until its operation can go on, and does nothing else meanwhile.
+    """A blocked system call that only retries its operation after each wake-up.
 
-    The runner does for it what a coroutine would do with `sleep_on`: after each wake-up it tries
-    again.  `file` is `held` meanwhile, so that whoever closes the descriptor does not take it away; a task
-    that has its descriptors for itself cannot (`fdget()`).
-    When the deadline passes the call fails with EAGAIN.  It stands in one queue.
+    The runner retries it without a coroutine, which is faster than `sleep_on` in one.  While `held` is
+    True, the call has a reference to `file`, so another thread cannot release the file by closing its
+    descriptor.  A task that shares its descriptor table with no other task needs no reference (`fdget()`).
+
+    At its deadline the call fails with EAGAIN.  It waits on one queue.
     """
 
     __slots__ = ("file", "held")
@@ -286,27 +293,27 @@ class BlockedCall(Sleeping):
     held: bool
 
     def hold(self) -> None:
-        """Keep the file, whatever becomes of its descriptor."""
+        """Take a reference to the file, so that it stays open if its descriptor is closed."""
         self.file.get()
         self.held = True
 
     def release(self) -> None:
-        """The end of that."""
+        """Drop the reference to the file, if the call has one."""
         if self.held:
             self.held = False
             self.file.put()
 
     def retry(self, task: Any) -> Any:
-        """The operation once more: its result, None if there is still nothing, or WouldBlock."""
+        """Retry the operation: return its result, or None if it still has none. It may raise WouldBlock."""
         raise NotImplementedError
 
     def again(self, blocked: WouldBlock) -> None:
-        """The operation cannot go on yet."""
+        """Wait on the queue of `blocked`, which the retry has raised."""
         self.queue = blocked.queue
 
 
 class Blocked(BlockedCall):
-    """A blocked call that goes on with any function, which `WouldBlock` may change."""
+    """A blocked call that retries any function. A `WouldBlock` of a retry may replace this function."""
 
     __slots__ = ("_retry", "exclusive")
 
@@ -338,7 +345,7 @@ class Blocked(BlockedCall):
 
 
 class Elapse:
-    """What long kernel work awaits: that what it was charged passes before it goes on, on its CPU."""
+    """An awaitable for long kernel work: resume it after the charged time has passed. It keeps its CPU."""
 
     __slots__ = ()
 
@@ -347,22 +354,24 @@ class Elapse:
 
 
 async def elapse() -> None:
-    """Let the time pass that has been charged so far, so that others see things in their order."""
+    """Wait until the charged time has passed, so that other tasks see the effects in the right order."""
     await Elapse()
 
 
 async def sleep_on(
     *queues: WaitQueue, interruptible: bool = True, deadline: int | None = None, exclusive: bool = False
 ) -> bool:
-    """Sleep until one of `queues` is woken (True) or the clock shows `deadline` ns (False).
+    """Sleep until one of `queues` is woken (return True) or until `deadline` in ns (return False).
 
-    Raises InterruptedError (EINTR) if a signal comes and the sleep is `interruptible`.
+    Raises InterruptedError (EINTR) if the sleep is `interruptible` and a signal is pending.
     """
     return await Sleep(queues, interruptible, deadline, exclusive)
 
 
 async def maybe(result: T | Awaitable[T]) -> T:
-    """Return the result of a plain or `async def` function.  SimulationError for a generator function."""
+    """Return the result of a plain or `async def` function.  Raise SimulationError for a generator
+    function.
+    """
     if inspect.isawaitable(result):
         return await result
     refuse_generator(result)
@@ -370,7 +379,7 @@ async def maybe(result: T | Awaitable[T]) -> T:
 
 
 def refuse_generator(result: object) -> None:
-    """Raise SimulationError if `result` is a generator: its function has not run."""
+    """Raise SimulationError if `result` is a generator, because the body of its function has not run."""
     if isinstance(result, Generator | AsyncGenerator):
         name = getattr(result, "__qualname__", "the function")
         raise SimulationError(f"{name} contains yield and does not run when called: write it without yield")
