@@ -30,7 +30,7 @@ from simkernel.uapi.netlink import NLMSG_MIN_TYPE, message
 NETLINK_HELLO: Final = 17
 HELLO: Final = NLMSG_MIN_TYPE
 GREETED_GROUP: Final = 1
-LONGEST_NAME: Final = 64
+MAX_NAME: Final = 64
 
 MODULE = Module(
     license="GPL",
@@ -62,7 +62,7 @@ class Hello:
         if request.type != HELLO:
             raise os_error(EOPNOTSUPP)
         name = nlmsg_data(request).rstrip(b"\0")
-        if not 0 < len(name) <= LONGEST_NAME:
+        if not 0 < len(name) <= MAX_NAME:
             raise os_error(EINVAL)
         with self.lock:
             self.greeted += 1

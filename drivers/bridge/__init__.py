@@ -87,7 +87,7 @@ from .state import Bridge, Port
 
 KIND: Final = "bridge"
 MAX_PORTS: Final = 1023
-OF_BRIDGES: Final = 0x76
+BRIDGE_FILTERS: Final = 0x76
 """The bits of IFLA_EXT_MASK for VLANs, MRP and CFM."""
 SPEED_UNKNOWN: Final = -1
 LINK_XSTATS_TYPE_BRIDGE: Final = 1
@@ -443,10 +443,10 @@ class BridgeModule:
         """Enable or disable a port by its carrier; return True if it changes (`br_port_carrier_check()`)."""
         if not bridge.device.running:
             return False
-        works = port.device.running and port.device.oper_up
-        if works == (port.state != BR_STATE_DISABLED):
+        operational = port.device.running and port.device.oper_up
+        if operational == (port.state != BR_STATE_DISABLED):
             return False
-        (self.enable if works else self.disable)(bridge, port)
+        (self.enable if operational else self.disable)(bridge, port)
         return True
 
     # -- messages -------------------------------------------------------------------
@@ -458,7 +458,7 @@ class BridgeModule:
 
     def getlink(self, bridge: NetDevice, device: NetDevice, mask: int) -> list[bytes]:
         """Return a port, or the bridge itself if `mask` asks for its VLANs (`br_getlink()`)."""
-        if device is bridge and not mask & OF_BRIDGES:
+        if device is bridge and not mask & BRIDGE_FILTERS:
             return []
         return [fill_link(self.this, bridge.private, device)]
 

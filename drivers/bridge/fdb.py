@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
 @attrs.define
 class Entry:
-    """An entry: its port, None for the bridge itself, and its creation time `made` in ns."""
+    """An entry: its port, None for the bridge itself, and its creation time `created` in ns."""
 
     port: NetDevice | None
-    made: int
+    created: int
 
 
 class ForwardingDatabase:
@@ -83,9 +83,9 @@ class ForwardingDatabase:
     def _delete(self, port: NetDevice | None, address: bytes) -> None:
         """Delete an entry, or move it to another owner of the address (`fdb_delete_local()`)."""
         owners = (each for each in self._bridge.ports if each is not port and each.address == address)
-        heir = next(owners, None)
-        if heir is not None:
-            self._entries[address].port = heir
+        new_owner = next(owners, None)
+        if new_owner is not None:
+            self._entries[address].port = new_owner
         elif port is not None and self._bridge.device.address == address:
             self._entries[address].port = None
         else:
@@ -95,7 +95,7 @@ class ForwardingDatabase:
     def _fill(self, address: bytes) -> bytes:
         """`fdb_fill_info()`"""
         entry, bridge = self._entries[address], self._bridge.device
-        age = (ktime_get(self._this) - entry.made) // TICK
+        age = (ktime_get(self._this) - entry.created) // TICK
         device = bridge if entry.port is None else entry.port
         return b"".join(
             (

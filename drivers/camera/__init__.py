@@ -78,7 +78,7 @@ MODULE = Module(
 )
 
 
-class Driver:
+class CameraDriver:
     """One load of the module."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
@@ -128,4 +128,4 @@ class Driver:
         genlmsg_multicast(self.family, "device-removed", {"device": camera.name})
 
 
-init, exit = module_simbus_driver(DEVICES, Driver)
+init, exit = module_simbus_driver(DEVICES, CameraDriver)

@@ -47,11 +47,11 @@ class CaptureRing(Descriptors):
         """Let the device have a buffer."""
         slot = (self.tail + len(self._buffers)) % len(self)
         self._buffers.append(buffer)
-        self.hand_over(slot, buffer.memory.address, buffer.length)
+        self.give_to_device(slot, buffer.memory.address, buffer.length)
 
     def collect(self, now: int) -> list[Frame]:
         frames = []
-        while self._buffers and not (descriptor := self.look(self.tail))[0] & hw.DESCRIPTOR_DEVICE:
+        while self._buffers and not (descriptor := self.descriptor(self.tail))[0] & hw.DESCRIPTOR_DEVICE:
             buffer = self._buffers.popleft()
             flags, _, _, used, sequence, _, exposure_start, _, _ = descriptor
             buffer.sequence = sequence
@@ -67,14 +67,14 @@ class CaptureRing(Descriptors):
             self._done(buffer, not good)
         return frames
 
-    def given(self) -> Iterator[int]:
+    def device_slots(self) -> Iterator[int]:
         return ((self.tail + ahead) % len(self) for ahead in range(len(self._buffers)))
 
     @property
     def unread(self) -> int:
         return len(self._unread)
 
-    def took(self, buffer: Buffer) -> Frame | None:
+    def dequeued(self, buffer: Buffer) -> Frame | None:
         """A program has taken a buffer out; the frame in it, if there is one."""
         frame, buffer.private = buffer.private, None
         self._unread.discard(frame)
@@ -86,7 +86,7 @@ class Capture:
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
-        self._early: list[Buffer] = []
+        self._queued_early: list[Buffer] = []
         """Buffers that were queued before the stream began."""
 
     @property
@@ -105,7 +105,7 @@ class Capture:
         """A buffer is ours."""
         ring = self._ring
         if ring is None:
-            self._early.append(buffer)
+            self._queued_early.append(buffer)
         else:
             with self._camera.lock:
                 ring.queue(buffer)
@@ -117,7 +117,7 @@ class Capture:
             buffer.private = None
             return
         with self._camera.lock:
-            frame = ring.took(buffer)
+            frame = ring.dequeued(buffer)
             if frame is not None:
                 frame.delivered = True
                 self._camera.totals.delivered += 1
@@ -126,7 +126,7 @@ class Capture:
     async def start_streaming(self, queue: Queue) -> None:
         """EBUSY while netlink has a stream; ENODEV, ENOMEM, ETIMEDOUT."""
         camera = self._camera
-        early, self._early = self._early, []
+        early, self._queued_early = self._queued_early, []
         camera.check_present()
         if camera.ring is not None:
             raise os_error(EBUSY)

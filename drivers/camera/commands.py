@@ -15,7 +15,7 @@ from simkernel.uapi.errno import EBUSY, EINVAL, ENOENT, ERANGE
 from .controls import CONTROLS, set_control
 from .device import Camera
 from .ring import Frame
-from .stream import forget, stream_off, stream_on
+from .stream import remove_user, stream_off, stream_on
 
 
 class Commands:
@@ -126,7 +126,7 @@ class Commands:
         """A socket is gone and wants no more frames.  Ending a stream sleeps, so a worker does it."""
         for camera in self._cameras():
             with camera.lock:  # `remove` forgets all users, and cancels the work afterwards
-                if forget(camera, sender):
+                if remove_user(camera, sender):
                     schedule_work(camera.stop_work)
 
     def read_frame(self, info: GenlInfo) -> Iterator[Reply]:
@@ -233,7 +233,7 @@ def statistics(camera: Camera) -> Reply:
     with camera.lock:
         if camera.ring is not None:
             overwritten = camera.ring.overwritten
-            in_flight = camera.ring.unread + camera.ring.waiting()
+            in_flight = camera.ring.unread + camera.ring.uncollected()
         return {
             "device": camera.name,
             "frames-produced": totals.produced + frames + lost,

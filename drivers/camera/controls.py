@@ -13,11 +13,10 @@ from simkernel.uapi.video.v4l2_controls import V4L2_CID_EXPOSURE, V4L2_CID_GAIN,
 from .device import Camera
 
 if TYPE_CHECKING:
-    from ..video.controls import Control as VideoControl
-    from ..video.controls import ControlHandler
+    from ..video.controls import Control, ControlHandler
 
 
-class Control(NamedTuple):
+class CameraControl(NamedTuple):
     """Something that can be adjusted: its register, its range, what its values and V4L2 call it."""
 
     register: int
@@ -30,11 +29,11 @@ class Control(NamedTuple):
 
 PATTERNS: Final = ("colour bars", "grey ramp", "checkerboard", "solid grey")
 CONTROLS: Final = {
-    "exposure": Control(
+    "exposure": CameraControl(
         hw.EXPOSURE, hw.EXPOSURE_MIN, hw.EXPOSURE_MAX, hw.EXPOSURE_DEFAULT, V4L2_CID_EXPOSURE
     ),
-    "gain": Control(hw.GAIN, hw.GAIN_MIN, hw.GAIN_MAX, hw.GAIN_DEFAULT, V4L2_CID_GAIN),
-    "test-pattern": Control(
+    "gain": CameraControl(hw.GAIN, hw.GAIN_MIN, hw.GAIN_MAX, hw.GAIN_DEFAULT, V4L2_CID_GAIN),
+    "test-pattern": CameraControl(
         hw.PATTERN, 0, len(PATTERNS) - 1, hw.Pattern.COLOUR_BARS, V4L2_CID_TEST_PATTERN, PATTERNS
     ),
 }
@@ -47,7 +46,7 @@ class ControlOps:
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
 
-    def s_ctrl(self, control: VideoControl, value: int) -> None:
+    def s_ctrl(self, control: Control, value: int) -> None:
         """Hand a value to the device, which takes it with the next frame."""
         self._camera.write(value, REGISTERS[control.id])
 

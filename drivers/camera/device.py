@@ -77,7 +77,7 @@ class Camera:
     """The sockets that want frames."""
     ring: Descriptors | None = None
     """There while a stream runs, for netlink (ring.py) or for V4L2 (capture.py)."""
-    fresh: deque[Frame] = attrs.field(factory=deque)
+    unannounced: deque[Frame] = attrs.field(factory=deque)
     """Frames that have come and are not announced yet."""
     overrun: bool = False
     """The device has lost frames, and that is not announced yet."""

@@ -80,19 +80,19 @@ class Descriptors:
         """Take what the device has given back, the oldest first."""
         raise NotImplementedError
 
-    def given(self) -> Iterator[int]:
+    def device_slots(self) -> Iterator[int]:
         """The slots of the buffers that the device has, or has given back uncollected: from `tail` on."""
         raise NotImplementedError
 
-    def waiting(self) -> int:
+    def uncollected(self) -> int:
         """Frames that the device has given back and nobody has collected yet."""
-        flags = (self.look(slot)[0] for slot in self.given())
+        flags = (self.descriptor(slot)[0] for slot in self.device_slots())
         done = takewhile(lambda flag: not flag & hw.DESCRIPTOR_DEVICE, flags)
         return sum(bool(flag & hw.DESCRIPTOR_DONE) for flag in done)
 
     def frame(self, pixels: memoryview, now: int) -> Frame:
         """Count and describe the frame at `tail`, collected at the instant `now`."""
-        _, _, _, _, sequence, checksum, exposure_start, readout_end, dma_done = self.look(self.tail)
+        _, _, _, _, sequence, checksum, exposure_start, readout_end, dma_done = self.descriptor(self.tail)
         self.collected += 1
         return Frame(self.tail, sequence, checksum, pixels, exposure_start, readout_end, dma_done, now)
 
@@ -104,7 +104,7 @@ class Descriptors:
         """Give the memory back; the device must not use it any more."""
         dma_free_coherent(self._device, self._memory)
 
-    def hand_over(self, slot: int, address: int, length: int) -> None:
+    def give_to_device(self, slot: int, address: int, length: int) -> None:
         """Let the device have a buffer."""
         hw.DESCRIPTOR.pack_into(
             self._memory.memory,
@@ -115,7 +115,7 @@ class Descriptors:
             *(0, 0, 0, 0, 0, 0),
         )
 
-    def look(self, slot: int) -> tuple[int, ...]:
+    def descriptor(self, slot: int) -> tuple[int, ...]:
         """A descriptor, as hw.DESCRIPTOR has it."""
         return hw.DESCRIPTOR.unpack_from(self._memory.memory, slot * hw.DESCRIPTOR_SIZE)
 
@@ -130,7 +130,7 @@ class Ring(Descriptors):
         try:
             for slot in range(count):
                 self._buffers.append(dma_alloc_coherent(device, size))
-                self._give(slot)
+                self._give_buffer(slot)
         except OSError:
             self.free()
             raise
@@ -148,19 +148,19 @@ class Ring(Descriptors):
 
     def collect(self, now: int) -> list[Frame]:
         frames = []
-        while not (descriptor := self.look(self.tail))[0] & hw.DESCRIPTOR_DEVICE:
+        while not (descriptor := self.descriptor(self.tail))[0] & hw.DESCRIPTOR_DEVICE:
             flags, _, _, used, *_ = descriptor
             if flags & hw.DESCRIPTOR_DONE:
                 frame = self.frame(self._buffers[self.tail].memory[:used], now)
                 self._frames[self.tail] = self.latest = frame
                 frames.append(frame)
             else:
-                self._give(self.tail)
+                self._give_buffer(self.tail)
             self.tail = (self.tail + 1) % len(self)
             self._reclaim((self.tail + DEVICE_SHARE - 1) % len(self))
         return frames
 
-    def given(self) -> Iterator[int]:
+    def device_slots(self) -> Iterator[int]:
         slots = ((self.tail + ahead) % len(self) for ahead in range(len(self)))
         return takewhile(lambda slot: self._frames[slot] is None, slots)
 
@@ -177,9 +177,9 @@ class Ring(Descriptors):
         if frame is not None:
             frame.kept = False
             self.overwritten += not frame.delivered
-            self._give(slot)
+            self._give_buffer(slot)
 
-    def _give(self, slot: int) -> None:
+    def _give_buffer(self, slot: int) -> None:
         buffer = self._buffers[slot]
         self._frames[slot] = None
-        self.hand_over(slot, buffer.address, buffer.size)
+        self.give_to_device(slot, buffer.address, buffer.size)

@@ -48,11 +48,11 @@ async def stream_off(camera: Camera, user: Hashable) -> None:
     async with camera.mutex:
         camera.check_present()
         with camera.lock:
-            forget(camera, user)
+            remove_user(camera, user)
         await _stop_if_idle(camera)
 
 
-def forget(camera: Camera, user: Hashable) -> bool:
+def remove_user(camera: Camera, user: Hashable) -> bool:
     """`user` is gone; whether it had wanted frames.  The spinlock is held.
 
     The stream is for `stop_if_idle` to end.
@@ -126,7 +126,7 @@ async def stop(camera: Camera, reason: str) -> None:
         camera.totals.produced += ring.collected + lost
         camera.totals.overwritten += ring.overwritten
         camera.totals.discarded += ring.unread
-        camera.fresh.clear()
+        camera.unannounced.clear()
         camera.overrun = False
     ring.free()
     genlmsg_multicast(camera.family, "stream-ended", {"device": camera.name, "reason": reason})
@@ -146,7 +146,7 @@ def interrupt(irq: int, camera: Camera) -> int:
         camera.totals.interrupts += 1
         if camera.ring is None:
             return IRQ_HANDLED
-        camera.fresh += camera.ring.collect(ktime_get(camera.this))
+        camera.unannounced += camera.ring.collect(ktime_get(camera.this))
         camera.overrun = camera.overrun or bool(status & LOSSES)
     return IRQ_WAKE_THREAD
 
@@ -154,8 +154,8 @@ def interrupt(irq: int, camera: Camera) -> int:
 def announce(irq: int, camera: Camera) -> int:
     """The thread of `interrupt`."""
     with camera.lock:
-        frames = [frame for frame in camera.fresh if frame.kept]
-        camera.fresh.clear()
+        frames = [frame for frame in camera.unannounced if frame.kept]
+        camera.unannounced.clear()
         overrun, camera.overrun = camera.overrun, False
     for frame in frames:
         genlmsg_multicast(camera.family, "frame-ready", _frame_ready(camera, frame))

@@ -26,10 +26,10 @@ FORMATS: Final = {
 }
 FOURCC: Final = {pixel_format: fourcc for fourcc, pixel_format in FORMATS.items()}
 SECOND: Final = 1_000_000_000
-LONGEST: Final = SECOND
+MAX_INTERVAL: Final = SECOND
 """The longest interval.  The register holds more, but programs count whole frames per second:
 v4l2-compliance makes none of a longer interval, and streams for ever."""
-PRECISION: Final = 100_000
+MAX_DENOMINATOR: Final = 100_000
 """The largest denominator of an interval that is told: 1/30 s rather than what it is in ns."""
 
 
@@ -81,7 +81,7 @@ class Video:
         modes = [mode for mode in hw.MODES if (mode.width, mode.height) == (arg.width, arg.height)]
         if arg.pixel_format not in FORMATS or not modes or arg.index:
             raise os_error(EINVAL)
-        shortest, longest = _seconds(modes[0].interval_ns), _seconds(LONGEST)
+        shortest, longest = _seconds(modes[0].interval_ns), _seconds(MAX_INTERVAL)
         arg.type = v4l2.V4L2_FRMIVAL_TYPE_CONTINUOUS
         arg.union = s.V4l2FrmivalStepwise(
             shortest.numerator, shortest.denominator, longest.numerator, longest.denominator, 1, 1
@@ -126,7 +126,7 @@ class Video:
         wanted = hw.INTERVAL_DEFAULT
         if parm.numerator and parm.denominator:
             wanted = round(Fraction(parm.numerator * SECOND, parm.denominator))
-        camera.write(min(wanted, LONGEST), hw.INTERVAL)
+        camera.write(min(wanted, MAX_INTERVAL), hw.INTERVAL)
         self.g_parm(parm)
 
 
@@ -138,7 +138,7 @@ def _nth(items: Any, index: int) -> Any:
 
 
 def _seconds(nanoseconds: int) -> Fraction:
-    return Fraction(nanoseconds, SECOND).limit_denominator(PRECISION)
+    return Fraction(nanoseconds, SECOND).limit_denominator(MAX_DENOMINATOR)
 
 
 def _describe(pix: s.V4l2PixFormat, mode: hw.Mode, fourcc: int) -> None:

@@ -23,7 +23,7 @@ from simkernel.uapi.input_event_codes import EV_KEY, EV_SYN, KEY_RESERVED, MAX_C
 
 from .attributes import ATTRIBUTES
 from .bits import codes
-from .device import InputDev, estimate_events_per_packet, variables
+from .device import InputDev, estimate_events_per_packet, uevent_variables
 from .events import DISPOSITIONS, input_event, release_keys
 from .handle import InputHandler
 
@@ -93,7 +93,7 @@ class InputCore:
         dev.max_values = max(dev.max_values, dev.hint_events_per_packet + 2)
         dev.device = device_create(
             dev.owner, self.kind, dev.parent, dev.label,
-            data=dev, environment=variables(dev), attributes=ATTRIBUTES,
+            data=dev, environment=uevent_variables(dev), attributes=ATTRIBUTES,
         )  # fmt: skip
         pr_info(self.this, f"{dev.name or 'Unspecified device'} as {dev.device.devpath}")
         async with self.mutex:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Value = tuple[int, int, int]
 """`struct input_value`: type, code, value."""
 
-KEYS_AND_MORE: Final = 7
+KEY_AND_MSC_EVENTS: Final = 7
 """Room for EV_KEY and EV_MSC events in a packet (`input_estimate_events_per_packet()`)."""
 
 BITMAPS: Final = (
@@ -101,10 +101,10 @@ class InputDev:
 def estimate_events_per_packet(dev: InputDev) -> int:
     """How many events one packet may have (`input_estimate_events_per_packet()`, for what has no axes of
     touch): SYN_REPORT, each relative axis, and some keys."""
-    return 1 + dev.bits.get(ev.EV_REL, 0).bit_count() + KEYS_AND_MORE
+    return 1 + dev.bits.get(ev.EV_REL, 0).bit_count() + KEY_AND_MSC_EVENTS
 
 
-def variables(dev: InputDev) -> dict[str, str]:
+def uevent_variables(dev: InputDev) -> dict[str, str]:
     """What its uevents say (`input_dev_uevent()`)."""
     it = dev.id
     said = {"PRODUCT": f"{it.bustype:x}/{it.vendor:x}/{it.product:x}/{it.version:x}"}

@@ -31,7 +31,7 @@ CLOCKS: Final = frozenset({CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME})
 """Clocks that events may be stamped by."""
 
 
-class Event(NamedTuple):
+class QueuedEvent(NamedTuple):
     """`struct input_event`, and the trace's flow."""
 
     sec: int
@@ -59,7 +59,7 @@ class Client:
     lock: SpinLock
     wait: WaitQueue
     size: int
-    buffer: list[Event] = attrs.field(init=False)
+    buffer: list[QueuedEvent] = attrs.field(init=False)
     head: int = 0
     tail: int = 0
     packet_head: int = 0
@@ -71,7 +71,7 @@ class Client:
     """That of the events that were fetched last."""
 
     def __attrs_post_init__(self) -> None:
-        self.buffer = [Event(0, 0, 0, 0, 0)] * self.size
+        self.buffer = [QueuedEvent(0, 0, 0, 0, 0)] * self.size
 
     @property
     def readable(self) -> bool:
@@ -90,7 +90,7 @@ class Client:
                     if self.packet_head == self.head:  # all that came before it was filtered
                         continue
                     complete = True
-                self._put(Event(sec, usec, type, code, value, flow))
+                self._put(QueuedEvent(sec, usec, type, code, value, flow))
         return complete
 
     def fetch(self, count: int) -> bytes:
@@ -130,7 +130,7 @@ class Client:
         """Tell the reader that events are lost, at `time` ns (`__evdev_queue_syn_dropped()`)."""
         sec, usec = divmod(time // 1000, 1_000_000)
         with self.lock:
-            self.buffer[self.head] = Event(sec, usec, EV_SYN, SYN_DROPPED, 0)
+            self.buffer[self.head] = QueuedEvent(sec, usec, EV_SYN, SYN_DROPPED, 0)
             self.head = self.head + 1 & self.size - 1
             if self.head == self.tail:
                 self.tail = self.packet_head = self.head - 1 & self.size - 1
@@ -146,13 +146,13 @@ class Client:
             self.packet_head = self.head = self.tail
         return lost
 
-    def _put(self, event: Event) -> None:
+    def _put(self, event: QueuedEvent) -> None:
         """`__pass_event()`; the lock is held."""
         self.buffer[self.head] = event
         self.head = self.head + 1 & self.size - 1
         if self.head == self.tail:
             self.tail = self.head - 2 & self.size - 1
-            self.buffer[self.tail] = Event(event.sec, event.usec, EV_SYN, SYN_DROPPED, 0)
+            self.buffer[self.tail] = QueuedEvent(event.sec, event.usec, EV_SYN, SYN_DROPPED, 0)
             self.packet_head = self.tail
         if event.type == EV_SYN and event.code == SYN_REPORT:
             self.packet_head = self.head

@@ -24,7 +24,7 @@ from .evdev_ioctl import ioctl
 from .events import input_inject_event
 from .handle import close_device, input_open_device, release_device
 
-WRITTEN_AT_ONCE: Final = 4096
+MAX_WRITE: Final = 4096
 """Bytes that one write takes at most."""
 
 
@@ -133,7 +133,7 @@ def _take(file: File, client: Client, size: int) -> bytes:
 async def _write(file: File, data: bytes, position: int) -> int:
     """Put events into the device as if they came from it.  EINVAL for less than one, ENODEV, EINTR."""
     client: Client = file.private_data
-    data = data[:WRITTEN_AT_ONCE]
+    data = data[:MAX_WRITE]
     if 0 < len(data) < InputEvent.SIZE:
         raise os_error(EINVAL)
     whole = len(data) - len(data) % InputEvent.SIZE

@@ -175,7 +175,7 @@ def _get_mask(file: File, client: Client, address: int) -> None:
 # -- what no device here has ---------------------------------------------------------------
 
 
-def _lacks(type: int, file: File, client: Client, argument: int) -> None:
+def _unsupported(type: int, file: File, client: Client, argument: int) -> None:
     """A device without EV_REP or EV_FF, as all are here, says ENOSYS (`input_ff_erase()` for the latter)."""
     assert not _device(client).evbit >> type & 1
     raise os_error(ENOSYS)
@@ -209,9 +209,9 @@ FIXED: Final[Mapping[int, Fixed]] = MappingProxyType(
     {
         uapi.EVIOCGVERSION: _version,
         uapi.EVIOCGID: _id,
-        uapi.EVIOCGREP: partial(_lacks, ev.EV_REP),
-        uapi.EVIOCSREP: partial(_lacks, ev.EV_REP),
-        uapi.EVIOCRMFF: partial(_lacks, ev.EV_FF),
+        uapi.EVIOCGREP: partial(_unsupported, ev.EV_REP),
+        uapi.EVIOCSREP: partial(_unsupported, ev.EV_REP),
+        uapi.EVIOCRMFF: partial(_unsupported, ev.EV_FF),
         uapi.EVIOCGEFFECTS: _effects,
         uapi.EVIOCGRAB: _grab,
         uapi.EVIOCREVOKE: _revoke,

@@ -14,14 +14,23 @@ from simkernel.uapi.errno import EINVAL, os_error
 from .device import InputDev
 from .events import SYNC, handle_event, release_keys
 
-WORDS: Final = {"y": True, "t": True, "1": True, "n": False, "f": False, "0": False, "on": True, "of": False}
+BOOLEANS: Final = {
+    "y": True,
+    "t": True,
+    "1": True,
+    "n": False,
+    "f": False,
+    "0": False,
+    "on": True,
+    "of": False,
+}
 """What begins a yes or no (`kstrtobool()`)."""
 
 
 def set_inhibited(dev: InputDev, data: bytes) -> Awaitable[None] | None:
     """Inhibit a device, or let it go on.  EINVAL for what is neither yes nor no."""
-    said = data.decode("latin-1").lower()
-    inhibited = WORDS.get(said[:1], WORDS.get(said[:2]))
+    text = data.decode("latin-1").lower()
+    inhibited = BOOLEANS.get(text[:1], BOOLEANS.get(text[:2]))
     if inhibited is None:
         raise os_error(EINVAL)
     return mutex_guarded(dev.mutex, _set_inhibited, dev, inhibited)
@@ -29,7 +38,7 @@ def set_inhibited(dev: InputDev, data: bytes) -> Awaitable[None] | None:
 
 def _set_inhibited(dev: InputDev, inhibited: bool) -> None:
     if inhibited != dev.inhibited:
-        (_inhibit if inhibited else _go_on)(dev)
+        (_inhibit if inhibited else _uninhibit)(dev)
 
 
 def _inhibit(dev: InputDev) -> None:
@@ -42,7 +51,7 @@ def _inhibit(dev: InputDev) -> None:
     dev.inhibited = True
 
 
-def _go_on(dev: InputDev) -> None:
+def _uninhibit(dev: InputDev) -> None:
     """`input_uninhibit_device()`."""
     if dev.users and dev.open is not None:
         dev.open(dev)

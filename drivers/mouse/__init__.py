@@ -71,7 +71,7 @@ MODULE = Module(
 )
 
 
-class Driver:
+class MouseDriver:
     """One load of the module."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
@@ -120,4 +120,4 @@ class Driver:
         genlmsg_multicast(self.family, "device-removed", {"device": mouse.name})
 
 
-init, exit = module_simbus_driver(DEVICES, Driver)
+init, exit = module_simbus_driver(DEVICES, MouseDriver)

@@ -42,7 +42,7 @@ BUTTONS: Final = (
 """The name over netlink, the bit in a report, the key of the input device."""
 
 
-class Report(NamedTuple):
+class MouseReport(NamedTuple):
     """One report.  `time` is in nanoseconds of the machine's clock."""
 
     sequence: int
@@ -54,7 +54,7 @@ class Report(NamedTuple):
 
 
 @attrs.define
-class State:
+class MouseState:
     """The sum of all reports; `sequence` is the number of the last one that is in it, -1 before the first."""
 
     sequence: int = -1
@@ -79,8 +79,8 @@ class Mouse:
     send_work: Work = attrs.field(init=False)
     node: Device = attrs.field(init=False)
     """The device of class mouse; its name is what programs call the mouse."""
-    state: State = attrs.field(factory=State)
-    queue: deque[Report] = attrs.field(factory=deque)
+    state: MouseState = attrs.field(factory=MouseState)
+    queue: deque[MouseReport] = attrs.field(factory=deque)
     """Reports that are taken and not sent yet."""
     reports: int = 0
     announced: int = 0
@@ -142,7 +142,7 @@ def _take(mouse: Mouse) -> None:
     if high == ALL_ONES:  # torn out just now: some of this is not a report
         return
     writel(1, mouse.io, hw.FIFO_POP)
-    report = Report(
+    report = MouseReport(
         _extend(state >> 16, mouse.state.sequence),
         high << 32 | low,
         _signed(motion, 16),
@@ -157,7 +157,7 @@ def _take(mouse: Mouse) -> None:
     total.wheel = _signed(total.wheel + report.wheel, 32)
     total.buttons = report.buttons
     mouse.reports += 1
-    mouse.pointer.tell(report)
+    mouse.pointer.report(report)
     if len(mouse.queue) < QUEUE_DEPTH:
         mouse.queue.append(report)
     else:
@@ -175,7 +175,7 @@ def send(mouse: Mouse) -> None:
         genlmsg_multicast(mouse.family, "motion", _motion(mouse, report))
 
 
-def _motion(mouse: Mouse, report: Report) -> Reply:
+def _motion(mouse: Mouse, report: MouseReport) -> Reply:
     return {
         "device": mouse.name,
         "sequence": report.sequence,

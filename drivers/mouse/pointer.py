@@ -14,7 +14,7 @@ from simkernel.hardware.mouse import registers as hw
 from simkernel.uapi import input_event_codes as ev
 from simkernel.uapi.input import BUS_HOST, InputId
 
-from .device import BUTTONS, Report
+from .device import BUTTONS, MouseReport
 
 if TYPE_CHECKING:
     from ..input.core import InputCore
@@ -46,7 +46,7 @@ class Pointer:
         """Take it away again.  Harmless if that has been done."""
         await self._input.input_unregister_device(self._dev)
 
-    def tell(self, report: Report) -> None:
+    def report(self, report: MouseReport) -> None:
         """Tell of a report, as of when the mouse made it; called in interrupt context."""
         dev, event = self._dev, self._input.input_event
         self._input.input_set_timestamp(dev, report.time)

@@ -20,7 +20,7 @@ OFFSET_MASK = (1 << 30) - 1
 """What of an offset is looked at (BUFFER_INDEX_MASK)."""
 
 
-class State(Enum):
+class BufferState(Enum):
     """Whose a buffer is (`enum vb2_buffer_state`)."""
 
     DEQUEUED = "the program's"
@@ -96,7 +96,7 @@ class Buffer:
     index: int
     length: int
     memory: Memory
-    state: State = State.DEQUEUED
+    state: BufferState = BufferState.DEQUEUED
     prepared: bool = False
     timestamp: int = 0
     sequence: int = 0

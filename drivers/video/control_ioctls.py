@@ -15,21 +15,21 @@ from simkernel.uapi.structure import S32
 from simkernel.uapi.video import structures as s
 from simkernel.uapi.video import videodev2 as v4l2
 
-from .call import Call
+from .call import IoctlCall
 from .controls import ELEMENT_SIZE, Control, ControlHandler
 from .events import Subscription
 
 NEXT: Final = v4l2.V4L2_CTRL_FLAG_NEXT_CTRL | v4l2.V4L2_CTRL_FLAG_NEXT_COMPOUND
-LIMITS: Final = (v4l2.V4L2_CTRL_WHICH_MIN_VAL, v4l2.V4L2_CTRL_WHICH_MAX_VAL)
+MIN_MAX: Final = (v4l2.V4L2_CTRL_WHICH_MIN_VAL, v4l2.V4L2_CTRL_WHICH_MAX_VAL)
 """Values that are asked for where V4L2_CTRL_FLAG_HAS_WHICH_MIN_MAX is set: none of our controls has it."""
-FIXED: Final = (v4l2.V4L2_CTRL_WHICH_DEF_VAL, *LIMITS)
+FIXED: Final = (v4l2.V4L2_CTRL_WHICH_DEF_VAL, *MIN_MAX)
 ANY_CLASS: Final = (v4l2.V4L2_CTRL_WHICH_CUR_VAL, *FIXED)
 
 
 # -- listing ------------------------------------------------------------------
 
 
-def _listed(handler: ControlHandler, id: int) -> Control:
+def _query(handler: ControlHandler, id: int) -> Control:
     """The control that is asked for, or the next one (`v4l2_query_ext_ctrl()`).  EINVAL.
 
     None of ours is compound, so that asking for the next such finds nothing.
@@ -45,16 +45,16 @@ def _listed(handler: ControlHandler, id: int) -> Control:
     raise os_error(EINVAL)
 
 
-def query_ext_ctrl(call: Call, arg: s.V4l2QueryExtCtrl) -> None:
+def query_ext_ctrl(call: IoctlCall, arg: s.V4l2QueryExtCtrl) -> None:
     """`v4l2_query_ext_ctrl()`."""
     queryctrl(call, arg)
     arg.elem_size = ELEMENT_SIZE
     arg.elems = 1
 
 
-def queryctrl(call: Call, arg: s.V4l2Queryctrl | s.V4l2QueryExtCtrl) -> None:
+def queryctrl(call: IoctlCall, arg: s.V4l2Queryctrl | s.V4l2QueryExtCtrl) -> None:
     """`v4l2_queryctrl()`; the argument of the other request has the same fields, and more."""
-    control = _listed(call.device.controls, arg.id)
+    control = _query(call.device.controls, arg.id)
     arg.id = control.id
     arg.type = control.type
     arg.name = control.name.encode()[:31]
@@ -65,7 +65,7 @@ def queryctrl(call: Call, arg: s.V4l2Queryctrl | s.V4l2QueryExtCtrl) -> None:
     arg.flags = control.flags
 
 
-def querymenu(call: Call, arg: s.V4l2Querymenu) -> None:
+def querymenu(call: IoctlCall, arg: s.V4l2Querymenu) -> None:
     """`v4l2_querymenu()`."""
     control = call.device.controls.find(arg.id)
     if not control.menu or not control.minimum <= arg.index <= control.maximum or not control.menu[arg.index]:
@@ -76,7 +76,7 @@ def querymenu(call: Call, arg: s.V4l2Querymenu) -> None:
 # -- one value ----------------------------------------------------------------
 
 
-def g_ctrl(call: Call, arg: s.V4l2Control) -> None:
+def g_ctrl(call: IoctlCall, arg: s.V4l2Control) -> None:
     """`v4l2_g_ctrl()`."""
     control = call.device.controls.find(arg.id)
     if control.flags & v4l2.V4L2_CTRL_FLAG_WRITE_ONLY:
@@ -84,7 +84,7 @@ def g_ctrl(call: Call, arg: s.V4l2Control) -> None:
     arg.value = control.value
 
 
-def s_ctrl(call: Call, arg: s.V4l2Control) -> None:
+def s_ctrl(call: IoctlCall, arg: s.V4l2Control) -> None:
     """`v4l2_s_ctrl()`."""
     control = call.device.controls.find(arg.id)
     if control.flags & v4l2.V4L2_CTRL_FLAG_READ_ONLY:
@@ -123,7 +123,7 @@ def _which(arg: s.V4l2ExtControls) -> None:
     arg.which = v4l2.V4L2_CTRL_ID2WHICH(arg.which)
 
 
-def g_ext_ctrls(call: Call, arg: s.V4l2ExtControls) -> None:
+def g_ext_ctrls(call: IoctlCall, arg: s.V4l2ExtControls) -> None:
     """`v4l2_g_ext_ctrls_common()`."""
     handler, items = call.device.controls, call.items
     arg.error_idx = arg.count
@@ -136,7 +136,7 @@ def g_ext_ctrls(call: Call, arg: s.V4l2ExtControls) -> None:
         controls = _find_all(handler, arg, items)
     finally:
         arg.error_idx = arg.count
-    if arg.which in LIMITS:
+    if arg.which in MIN_MAX:
         raise os_error(EINVAL)
     if any(control.flags & v4l2.V4L2_CTRL_FLAG_WRITE_ONLY for control in controls):
         raise os_error(EACCES)
@@ -145,12 +145,12 @@ def g_ext_ctrls(call: Call, arg: s.V4l2ExtControls) -> None:
         _put(item, control.default if default else control.value)
 
 
-def try_ext_ctrls(call: Call, arg: s.V4l2ExtControls) -> None:
+def try_ext_ctrls(call: IoctlCall, arg: s.V4l2ExtControls) -> None:
     """`v4l2_try_ext_ctrls()`: what would be set, and nothing is."""
     _try(call.device.controls, arg, call.items, setting=False)
 
 
-def s_ext_ctrls(call: Call, arg: s.V4l2ExtControls) -> None:
+def s_ext_ctrls(call: IoctlCall, arg: s.V4l2ExtControls) -> None:
     """`v4l2_s_ext_ctrls()`."""
     try:
         controls = _try(call.device.controls, arg, call.items, setting=True)
@@ -197,7 +197,7 @@ def _put(item: s.V4l2ExtControl, value: int) -> None:
 # -- events -------------------------------------------------------------------
 
 
-def subscribe_event(call: Call, arg: s.V4l2EventSubscription) -> None:
+def subscribe_event(call: IoctlCall, arg: s.V4l2EventSubscription) -> None:
     """`v4l2_ctrl_subscribe_event()`: of controls only.  Subscribing twice changes nothing."""
     fh = call.fh
     if arg.type != v4l2.V4L2_EVENT_CTRL:
@@ -210,16 +210,16 @@ def subscribe_event(call: Call, arg: s.V4l2EventSubscription) -> None:
     control.subscribe(subscription)
 
 
-def unsubscribe_event(call: Call, arg: s.V4l2EventSubscription) -> None:
+def unsubscribe_event(call: IoctlCall, arg: s.V4l2EventSubscription) -> None:
     """`v4l2_event_unsubscribe()`: what was not subscribed to is no error."""
     fh = call.fh
     for subscription in tuple(fh.subscribed):
         if arg.type == v4l2.V4L2_EVENT_ALL or (subscription.type, subscription.id) == (arg.type, arg.id):
-            fh.forget(subscription)
+            fh.unsubscribe(subscription)
             call.device.controls.find(subscription.id).unsubscribe(subscription)
 
 
-async def dqevent(call: Call, arg: s.V4l2Event) -> None:
+async def dqevent(call: IoctlCall, arg: s.V4l2Event) -> None:
     """`v4l2_event_dequeue()`.  ENOENT if there is none and the file is non-blocking; EINTR.
 
     A sleeper is woken when the device goes, as by `v4l2_event_wake_all()`, and gets ENODEV: Linux

@@ -40,7 +40,7 @@ NAMES: Final = {
 SLIDERS: Final = frozenset(
     {cid.V4L2_CID_BRIGHTNESS, cid.V4L2_CID_CONTRAST, cid.V4L2_CID_SATURATION, cid.V4L2_CID_HUE}
 )
-NEITHER: Final = v4l2.V4L2_CTRL_FLAG_READ_ONLY | v4l2.V4L2_CTRL_FLAG_WRITE_ONLY
+NO_ACCESS: Final = v4l2.V4L2_CTRL_FLAG_READ_ONLY | v4l2.V4L2_CTRL_FLAG_WRITE_ONLY
 ELEMENT_SIZE: Final = 4
 
 
@@ -104,7 +104,7 @@ class Control:
         if value != self.value:
             self.ops.s_ctrl(self, value)
             self.value = value
-            self._tell(fh, v4l2.V4L2_EVENT_CTRL_CH_VALUE)
+            self._send_event(fh, v4l2.V4L2_EVENT_CTRL_CH_VALUE)
         return value
 
     def event(self, changes: int) -> V4l2Event:
@@ -135,7 +135,7 @@ class Control:
         if subscription in self.subscriptions:
             self.subscriptions.remove(subscription)
 
-    def _tell(self, fh: Any, changes: int) -> None:
+    def _send_event(self, fh: Any, changes: int) -> None:
         """`send_event()`: to all but the one who did it, unless he wants to hear of himself."""
         for subscription in self.subscriptions:
             feedback = subscription.flags & v4l2.V4L2_EVENT_SUB_FL_ALLOW_FEEDBACK
@@ -176,7 +176,7 @@ class ControlHandler:
         flags = v4l2.V4L2_CTRL_FLAG_SLIDER if id in SLIDERS else 0
         heading = v4l2.V4L2_CTRL_ID2WHICH(id) | 1
         if all(control.id != heading for control in self._controls):
-            self._insert(Control(None, heading, v4l2.V4L2_CTRL_TYPE_CTRL_CLASS, 0, 0, 0, 0, NEITHER))
+            self._insert(Control(None, heading, v4l2.V4L2_CTRL_TYPE_CTRL_CLASS, 0, 0, 0, 0, NO_ACCESS))
         control = Control(ops, id, kind, minimum, maximum, step, default, flags, menu)
         self._insert(control)
         return control

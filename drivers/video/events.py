@@ -77,7 +77,7 @@ class FileHandle:
                 subscription.pending = None
         return event
 
-    def forget(self, subscription: Subscription) -> None:
+    def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription; what it had to tell is not told (`__v4l2_event_unsubscribe()`)."""
         with self.device.fh_lock:
             self.subscribed.remove(subscription)

@@ -20,7 +20,7 @@ from simkernel.uapi.version import LINUX_VERSION_CODE
 from simkernel.uapi.video import structures as s
 from simkernel.uapi.video import videodev2 as v4l2
 
-from .call import Call
+from .call import IoctlCall
 
 DESCRIPTIONS: Final = {
     v4l2.V4L2_PIX_FMT_GREY: "8-bit Greyscale",
@@ -29,7 +29,7 @@ DESCRIPTIONS: Final = {
 }
 """What Linux calls the formats (`v4l_fill_fmtdesc()`); others are not modelled."""
 
-KNOWN: Final = {
+VALID_VALUES: Final = {
     "colorspace": range(1, 13),
     "ycbcr_enc": range(1, 9),
     "quantization": (1, 2),
@@ -54,7 +54,7 @@ async def _maybe(result: Any) -> Any:
 # -- the device ---------------------------------------------------------------
 
 
-async def querycap(call: Call, arg: s.V4l2Capability) -> None:
+async def querycap(call: IoctlCall, arg: s.V4l2Capability) -> None:
     """`v4l_querycap()`."""
     arg.version = LINUX_VERSION_CODE
     arg.bus_info = call.device.bus_info.encode()[:31]
@@ -63,27 +63,27 @@ async def querycap(call: Call, arg: s.V4l2Capability) -> None:
     await _maybe(call.device.ops.querycap(arg))
 
 
-def g_priority(call: Call, arg: Number) -> None:
+def g_priority(call: IoctlCall, arg: Number) -> None:
     """`v4l_g_priority()`: the highest of all files."""
     arg.value = call.device.priority
 
 
-def s_priority(call: Call, arg: Number) -> None:
+def s_priority(call: IoctlCall, arg: Number) -> None:
     """`v4l_s_priority()`."""
     call.device.change_priority(call.fh, arg.value)
 
 
-async def enuminput(call: Call, arg: s.V4l2Input) -> None:
+async def enuminput(call: IoctlCall, arg: s.V4l2Input) -> None:
     """`v4l_enuminput()`."""
     await _maybe(call.device.ops.enum_input(arg))
 
 
-async def g_input(call: Call, arg: Number) -> None:
+async def g_input(call: IoctlCall, arg: Number) -> None:
     """`v4l_g_input()`."""
     arg.value = await _maybe(call.device.ops.g_input())
 
 
-async def s_input(call: Call, arg: Number) -> None:
+async def s_input(call: IoctlCall, arg: Number) -> None:
     """`v4l_s_input()`."""
     await _maybe(call.device.ops.s_input(arg.value))
 
@@ -91,27 +91,27 @@ async def s_input(call: Call, arg: Number) -> None:
 # -- formats ------------------------------------------------------------------
 
 
-async def enum_fmt(call: Call, arg: s.V4l2Fmtdesc) -> None:
+async def enum_fmt(call: IoctlCall, arg: s.V4l2Fmtdesc) -> None:
     """`v4l_enum_fmt()`."""
     await _maybe(call.device.ops.enum_fmt(arg))
     arg.description = DESCRIPTIONS[arg.pixelformat].encode()
 
 
-async def g_fmt(call: Call, arg: s.V4l2Format) -> None:
+async def g_fmt(call: IoctlCall, arg: s.V4l2Format) -> None:
     """`v4l_g_fmt()`."""
     pix = s.V4l2PixFormat()
     await _maybe(call.device.ops.g_fmt(pix))
     _store(arg, pix)
 
 
-async def s_fmt(call: Call, arg: s.V4l2Format) -> None:
+async def s_fmt(call: IoctlCall, arg: s.V4l2Format) -> None:
     """`v4l_s_fmt()`: the driver takes what is nearest."""
     pix = sanitized(arg.fmt)
     await _maybe(call.device.ops.s_fmt(pix))
     _store(arg, pix)
 
 
-async def try_fmt(call: Call, arg: s.V4l2Format) -> None:
+async def try_fmt(call: IoctlCall, arg: s.V4l2Format) -> None:
     """`v4l_try_fmt()`: what s_fmt would take."""
     pix = sanitized(arg.fmt)
     await _maybe(call.device.ops.try_fmt(pix))
@@ -123,10 +123,10 @@ def sanitized(fmt: bytes) -> s.V4l2PixFormat:
     pix = s.V4l2PixFormat.unpack(fmt)
     if pix.priv != v4l2.V4L2_PIX_FMT_PRIV_MAGIC:  # the fields after it are not filled in
         pix.flags = pix.ycbcr_enc = pix.quantization = pix.xfer_func = 0
-    if pix.colorspace not in KNOWN["colorspace"]:
+    if pix.colorspace not in VALID_VALUES["colorspace"]:
         pix.colorspace = pix.ycbcr_enc = pix.quantization = pix.xfer_func = 0
     for name in ("ycbcr_enc", "quantization", "xfer_func"):
-        if getattr(pix, name) not in KNOWN[name]:
+        if getattr(pix, name) not in VALID_VALUES[name]:
             setattr(pix, name, 0)
     return pix
 
@@ -136,24 +136,24 @@ def _store(arg: s.V4l2Format, pix: s.V4l2PixFormat) -> None:
     arg.fmt = pix.pack()
 
 
-async def enum_framesizes(call: Call, arg: s.V4l2Frmsizeenum) -> None:
+async def enum_framesizes(call: IoctlCall, arg: s.V4l2Frmsizeenum) -> None:
     """VIDIOC_ENUM_FRAMESIZES."""
     await _maybe(call.device.ops.enum_framesizes(arg))
 
 
-async def enum_frameintervals(call: Call, arg: s.V4l2Frmivalenum) -> None:
+async def enum_frameintervals(call: IoctlCall, arg: s.V4l2Frmivalenum) -> None:
     """VIDIOC_ENUM_FRAMEINTERVALS."""
     await _maybe(call.device.ops.enum_frameintervals(arg))
 
 
-async def g_parm(call: Call, arg: s.V4l2Streamparm) -> None:
+async def g_parm(call: IoctlCall, arg: s.V4l2Streamparm) -> None:
     """`v4l_g_parm()`."""
     parm = s.V4l2Captureparm()
     await _maybe(call.device.ops.g_parm(parm))
     arg.parm = parm.pack()
 
 
-async def s_parm(call: Call, arg: s.V4l2Streamparm) -> None:
+async def s_parm(call: IoctlCall, arg: s.V4l2Streamparm) -> None:
     """`v4l_s_parm()`."""
     parm = s.V4l2Captureparm.unpack(arg.parm)
     rest = arg.parm[s.V4l2Captureparm.SIZE :]

@@ -23,17 +23,17 @@ from simkernel.uapi.video.videodev2 import V4L2_CID_MAX_CTRLS
 from . import control_ioctls as controls
 from . import format_ioctls as formats
 from . import queue_ioctls as buffers
-from .call import Call, check_owner, check_type
+from .call import IoctlCall, check_owner, check_type
 from .device import VideoDevice
 from .format_ioctls import Number
-from .lock import Held
+from .lock import HeldMutex
 
-Answer = Callable[[Call, Any], Any]
+IoctlHandler = Callable[[IoctlCall, Any], Any]
 """Fills in the argument, or raises OSError; may be `async def`."""
 
 
 @attrs.frozen
-class Request:
+class IoctlInfo:
     """A request (`struct v4l2_ioctl_info`).
 
     `needs` are the driver's operations without which it is not there.  `priority`: files of lower
@@ -43,12 +43,12 @@ class Request:
     """
 
     argument: type[Structure]
-    answer: Answer
+    handler: IoctlHandler
     needs: tuple[str, ...] = ()
     priority: bool = False
     input: str = ""
     always_copy: bool = False
-    checks: tuple[Callable[[Call, Any], None], ...] = ()
+    checks: tuple[Callable[[IoctlCall, Any], None], ...] = ()
 
 
 TYPE: Final = (check_type,)
@@ -56,49 +56,51 @@ OWNER: Final = (check_owner,)
 TYPE_AND_OWNER: Final = (check_type, check_owner)
 
 REQUESTS: Final = {
-    io.VIDIOC_QUERYCAP: Request(s.V4l2Capability, formats.querycap, ("querycap",)),
-    io.VIDIOC_G_PRIORITY: Request(Number, formats.g_priority),
-    io.VIDIOC_S_PRIORITY: Request(Number, formats.s_priority, priority=True),
+    io.VIDIOC_QUERYCAP: IoctlInfo(s.V4l2Capability, formats.querycap, ("querycap",)),
+    io.VIDIOC_G_PRIORITY: IoctlInfo(Number, formats.g_priority),
+    io.VIDIOC_S_PRIORITY: IoctlInfo(Number, formats.s_priority, priority=True),
     # formats
-    io.VIDIOC_ENUM_FMT: Request(s.V4l2Fmtdesc, formats.enum_fmt, ("enum_fmt",), input="type", checks=TYPE),
-    io.VIDIOC_G_FMT: Request(s.V4l2Format, formats.g_fmt, ("g_fmt",), checks=TYPE),
-    io.VIDIOC_S_FMT: Request(s.V4l2Format, formats.s_fmt, ("s_fmt",), priority=True, checks=TYPE),
-    io.VIDIOC_TRY_FMT: Request(s.V4l2Format, formats.try_fmt, ("try_fmt",), checks=TYPE),
-    io.VIDIOC_ENUM_FRAMESIZES: Request(
+    io.VIDIOC_ENUM_FMT: IoctlInfo(s.V4l2Fmtdesc, formats.enum_fmt, ("enum_fmt",), input="type", checks=TYPE),
+    io.VIDIOC_G_FMT: IoctlInfo(s.V4l2Format, formats.g_fmt, ("g_fmt",), checks=TYPE),
+    io.VIDIOC_S_FMT: IoctlInfo(s.V4l2Format, formats.s_fmt, ("s_fmt",), priority=True, checks=TYPE),
+    io.VIDIOC_TRY_FMT: IoctlInfo(s.V4l2Format, formats.try_fmt, ("try_fmt",), checks=TYPE),
+    io.VIDIOC_ENUM_FRAMESIZES: IoctlInfo(
         s.V4l2Frmsizeenum, formats.enum_framesizes, ("enum_framesizes",), input="pixel_format"
     ),
-    io.VIDIOC_ENUM_FRAMEINTERVALS: Request(
+    io.VIDIOC_ENUM_FRAMEINTERVALS: IoctlInfo(
         s.V4l2Frmivalenum, formats.enum_frameintervals, ("enum_frameintervals",), input="height"
     ),
-    io.VIDIOC_G_PARM: Request(s.V4l2Streamparm, formats.g_parm, ("g_parm",), input="type", checks=TYPE),
-    io.VIDIOC_S_PARM: Request(s.V4l2Streamparm, formats.s_parm, ("s_parm",), priority=True, checks=TYPE),
-    io.VIDIOC_ENUMINPUT: Request(s.V4l2Input, formats.enuminput, ("enum_input",), input="index"),
-    io.VIDIOC_G_INPUT: Request(Number, formats.g_input, ("g_input",)),
-    io.VIDIOC_S_INPUT: Request(Number, formats.s_input, ("s_input",), priority=True),
+    io.VIDIOC_G_PARM: IoctlInfo(s.V4l2Streamparm, formats.g_parm, ("g_parm",), input="type", checks=TYPE),
+    io.VIDIOC_S_PARM: IoctlInfo(s.V4l2Streamparm, formats.s_parm, ("s_parm",), priority=True, checks=TYPE),
+    io.VIDIOC_ENUMINPUT: IoctlInfo(s.V4l2Input, formats.enuminput, ("enum_input",), input="index"),
+    io.VIDIOC_G_INPUT: IoctlInfo(Number, formats.g_input, ("g_input",)),
+    io.VIDIOC_S_INPUT: IoctlInfo(Number, formats.s_input, ("s_input",), priority=True),
     # controls and events
-    io.VIDIOC_QUERYCTRL: Request(s.V4l2Queryctrl, controls.queryctrl, input="id"),
-    io.VIDIOC_QUERY_EXT_CTRL: Request(s.V4l2QueryExtCtrl, controls.query_ext_ctrl, input="id"),
-    io.VIDIOC_QUERYMENU: Request(s.V4l2Querymenu, controls.querymenu, input="index"),
-    io.VIDIOC_G_CTRL: Request(s.V4l2Control, controls.g_ctrl, input="id"),
-    io.VIDIOC_S_CTRL: Request(s.V4l2Control, controls.s_ctrl, priority=True),
-    io.VIDIOC_G_EXT_CTRLS: Request(s.V4l2ExtControls, controls.g_ext_ctrls, always_copy=True),
-    io.VIDIOC_S_EXT_CTRLS: Request(s.V4l2ExtControls, controls.s_ext_ctrls, priority=True, always_copy=True),
-    io.VIDIOC_TRY_EXT_CTRLS: Request(s.V4l2ExtControls, controls.try_ext_ctrls, always_copy=True),
-    io.VIDIOC_SUBSCRIBE_EVENT: Request(s.V4l2EventSubscription, controls.subscribe_event),
-    io.VIDIOC_UNSUBSCRIBE_EVENT: Request(s.V4l2EventSubscription, controls.unsubscribe_event),
-    io.VIDIOC_DQEVENT: Request(s.V4l2Event, controls.dqevent),
+    io.VIDIOC_QUERYCTRL: IoctlInfo(s.V4l2Queryctrl, controls.queryctrl, input="id"),
+    io.VIDIOC_QUERY_EXT_CTRL: IoctlInfo(s.V4l2QueryExtCtrl, controls.query_ext_ctrl, input="id"),
+    io.VIDIOC_QUERYMENU: IoctlInfo(s.V4l2Querymenu, controls.querymenu, input="index"),
+    io.VIDIOC_G_CTRL: IoctlInfo(s.V4l2Control, controls.g_ctrl, input="id"),
+    io.VIDIOC_S_CTRL: IoctlInfo(s.V4l2Control, controls.s_ctrl, priority=True),
+    io.VIDIOC_G_EXT_CTRLS: IoctlInfo(s.V4l2ExtControls, controls.g_ext_ctrls, always_copy=True),
+    io.VIDIOC_S_EXT_CTRLS: IoctlInfo(
+        s.V4l2ExtControls, controls.s_ext_ctrls, priority=True, always_copy=True
+    ),
+    io.VIDIOC_TRY_EXT_CTRLS: IoctlInfo(s.V4l2ExtControls, controls.try_ext_ctrls, always_copy=True),
+    io.VIDIOC_SUBSCRIBE_EVENT: IoctlInfo(s.V4l2EventSubscription, controls.subscribe_event),
+    io.VIDIOC_UNSUBSCRIBE_EVENT: IoctlInfo(s.V4l2EventSubscription, controls.unsubscribe_event),
+    io.VIDIOC_DQEVENT: IoctlInfo(s.V4l2Event, controls.dqevent),
     # buffers
-    io.VIDIOC_REQBUFS: Request(s.V4l2Requestbuffers, buffers.reqbufs, priority=True, checks=TYPE),
-    io.VIDIOC_CREATE_BUFS: Request(s.V4l2CreateBuffers, buffers.create_bufs, priority=True, checks=TYPE),
-    io.VIDIOC_REMOVE_BUFS: Request(
+    io.VIDIOC_REQBUFS: IoctlInfo(s.V4l2Requestbuffers, buffers.reqbufs, priority=True, checks=TYPE),
+    io.VIDIOC_CREATE_BUFS: IoctlInfo(s.V4l2CreateBuffers, buffers.create_bufs, priority=True, checks=TYPE),
+    io.VIDIOC_REMOVE_BUFS: IoctlInfo(
         s.V4l2RemoveBuffers, buffers.remove_bufs, priority=True, input="type", checks=TYPE
     ),
-    io.VIDIOC_QUERYBUF: Request(s.V4l2Buffer, buffers.querybuf, input="length", checks=TYPE),
-    io.VIDIOC_PREPARE_BUF: Request(s.V4l2Buffer, buffers.prepare_buf, checks=TYPE_AND_OWNER),
-    io.VIDIOC_QBUF: Request(s.V4l2Buffer, buffers.qbuf, checks=TYPE_AND_OWNER),
-    io.VIDIOC_DQBUF: Request(s.V4l2Buffer, buffers.dqbuf, checks=TYPE_AND_OWNER),
-    io.VIDIOC_STREAMON: Request(Number, buffers.streamon, priority=True, checks=OWNER),
-    io.VIDIOC_STREAMOFF: Request(Number, buffers.streamoff, priority=True, checks=OWNER),
+    io.VIDIOC_QUERYBUF: IoctlInfo(s.V4l2Buffer, buffers.querybuf, input="length", checks=TYPE),
+    io.VIDIOC_PREPARE_BUF: IoctlInfo(s.V4l2Buffer, buffers.prepare_buf, checks=TYPE_AND_OWNER),
+    io.VIDIOC_QBUF: IoctlInfo(s.V4l2Buffer, buffers.qbuf, checks=TYPE_AND_OWNER),
+    io.VIDIOC_DQBUF: IoctlInfo(s.V4l2Buffer, buffers.dqbuf, checks=TYPE_AND_OWNER),
+    io.VIDIOC_STREAMON: IoctlInfo(Number, buffers.streamon, priority=True, checks=OWNER),
+    io.VIDIOC_STREAMOFF: IoctlInfo(Number, buffers.streamoff, priority=True, checks=OWNER),
 }
 """What is missing: VIDIOC_EXPBUF, as there is no DMA-BUF to make; and what is for other devices."""
 
@@ -125,26 +127,28 @@ async def video_ioctl2(file: File, number: int, address: int) -> int:
     return 0
 
 
-async def _do(file: File, request: Request | None, argument: Any, items: Sequence[s.V4l2ExtControl]) -> None:
+async def _do(
+    file: File, request: IoctlInfo | None, argument: Any, items: Sequence[s.V4l2ExtControl]
+) -> None:
     """`__video_do_ioctl()`."""
     fh = file.private_data
     device: VideoDevice = fh.device
-    async with Held(device.lock) as held:
+    async with HeldMutex(device.lock) as held:
         if not device.registered:
             raise os_error(ENODEV)
         if request is None or not all(hasattr(device.ops, name) for name in request.needs):
             raise os_error(ENOTTY)
         if request.priority:
             device.check_priority(fh)
-        call = Call(file, fh, device, held, items)
+        call = IoctlCall(file, fh, device, held, items)
         for check in request.checks:
             check(call, argument)
-        pending = request.answer(call, argument)
+        pending = request.handler(call, argument)
         if pending is not None:
             await pending
 
 
-def _get(file: File, number: int, address: int, request: Request | None) -> Any:
+def _get(file: File, number: int, address: int, request: IoctlInfo | None) -> Any:
     """The argument (`video_get_user()`)."""
     size = _IOC_SIZE(number)
     data = copy_from_user(file, address, size) if _IOC_DIR(number) & _IOC_WRITE else bytes(size)

@@ -6,8 +6,8 @@ from simkernel.driverapi.mutex import Mutex, mutex_lock, mutex_lock_interruptibl
 from simkernel.driverapi.wait import Condition, WaitQueue, wait_event_interruptible
 
 
-class Held:
-    """A mutex, held for a block: `async with Held(lock) as held`.  EINTR if a signal comes before.
+class HeldMutex:
+    """A mutex, held for a block: `async with HeldMutex(lock) as held`.  EINTR if a signal comes before.
 
     What is killed while it waits in the block does not take the lock again, and so must not unlock it.
     """
@@ -16,7 +16,7 @@ class Held:
         self._lock = lock
         self._held = False
 
-    async def __aenter__(self) -> Held:
+    async def __aenter__(self) -> HeldMutex:
         await mutex_lock_interruptible(self._lock)
         self._held = True
         return self

@@ -34,8 +34,8 @@ from simkernel.driverapi.wait import WaitQueue, init_waitqueue_head, wake_up, wa
 from simkernel.uapi.errno import EAGAIN, EBUSY, EINVAL, ENOBUFS, ENOMEM, os_error
 from simkernel.uapi.video.videodev2 import V4L2_BUF_TYPE_VIDEO_CAPTURE, VIDEO_MAX_FRAME
 
-from .buffer import Buffer, Memory, State
-from .lock import Held
+from .buffer import Buffer, BufferState, Memory
+from .lock import HeldMutex
 
 MEMORY_UNKNOWN: Final = 0
 
@@ -51,7 +51,7 @@ class Queue:
     ops: Any
     lock: Mutex
     mmap_lock: Mutex
-    """Held while buffers are freed or mapped.  mmap(2) does not take `lock`."""
+    """HeldMutex while buffers are freed or mapped.  mmap(2) does not take `lock`."""
     done_lock: SpinLock
     timestamp_flags: int
     private: Any = None
@@ -140,7 +140,7 @@ class Queue:
         indexes = range(start, start + count)
         async with self.mmap_lock:
             for index in indexes:
-                if self.find(index).state is not State.DEQUEUED:
+                if self.find(index).state is not BufferState.DEQUEUED:
                     raise os_error(EBUSY)
             self.free(indexes)
 
@@ -148,10 +148,10 @@ class Queue:
         """As many as there is memory for, one after the other (`__vb2_queue_alloc()`).  ENOMEM for none."""
         count = min(count, self.max_num_buffers - len(self.buffers))
         made: list[Buffer] = []
-        index = self._gap(count)
+        index = self._first_gap(count)
         while index is None and count:
             count -= 1
-            index = self._gap(count)
+            index = self._first_gap(count)
         for number in range(count):
             assert index is not None
             try:
@@ -165,7 +165,7 @@ class Queue:
             raise os_error(ENOMEM)
         return made
 
-    def _gap(self, count: int) -> int | None:
+    def _first_gap(self, count: int) -> int | None:
         """The lowest index that `count` buffers in a row are free from."""
         for index in range(self.max_num_buffers - count + 1):
             if not any(index + number in self.buffers for number in range(count)):
@@ -198,29 +198,29 @@ class Queue:
 
     def enqueue(self, buffer: Buffer) -> None:
         """Take a buffer from the program (`vb2_core_qbuf()`).  EINVAL if it has it not."""
-        if buffer.state is not State.DEQUEUED:
+        if buffer.state is not BufferState.DEQUEUED:
             raise os_error(EINVAL)
         self.prepare(buffer)
         self.queued.append(buffer)
         self.waiting_for_buffers = False
-        buffer.state = State.QUEUED
+        buffer.state = BufferState.QUEUED
         if self.streaming:
-            self._give(buffer)
+            self._enqueue_in_driver(buffer)
 
-    def _give(self, buffer: Buffer) -> None:
+    def _enqueue_in_driver(self, buffer: Buffer) -> None:
         """Let the driver have a buffer (`__enqueue_in_driver()`)."""
-        buffer.state = State.ACTIVE
+        buffer.state = BufferState.ACTIVE
         self.ops.buf_queue(buffer)
 
     def buffer_done(self, buffer: Buffer, error: bool) -> None:
         """The driver is done with a buffer (`vb2_buffer_done()`); in any context."""
         with self.done_lock:
-            assert buffer.state is State.ACTIVE
-            buffer.state = State.ERROR if error else State.DONE
+            assert buffer.state is BufferState.ACTIVE
+            buffer.state = BufferState.ERROR if error else BufferState.DONE
             self.done.append(buffer)
         wake_up(self.done_wq)
 
-    async def dequeue(self, nonblocking: bool, held: Held) -> Buffer:
+    async def dequeue(self, nonblocking: bool, held: HeldMutex) -> Buffer:
         """The next buffer that is done, which is still the queue's: see `took` (`__vb2_get_done_vb()`).
 
         EINVAL when not streaming, also if that ends meanwhile.  EBUSY if another waits already.  EAGAIN;
@@ -253,10 +253,10 @@ class Queue:
             finish(buffer)
         buffer.prepared = False
 
-    def took(self, buffer: Buffer) -> None:
+    def dequeued(self, buffer: Buffer) -> None:
         """The program has a buffer again (`__vb2_dqbuf()`)."""
         self.queued.remove(buffer)
-        buffer.state = State.DEQUEUED
+        buffer.state = BufferState.DEQUEUED
 
     # -- streaming ------------------------------------------------------------
 
@@ -269,12 +269,12 @@ class Queue:
         if not self.buffers:
             raise os_error(EINVAL)
         for buffer in self.queued:
-            self._give(buffer)
+            self._enqueue_in_driver(buffer)
         try:
             await self.ops.start_streaming(self)
         except BaseException:
             for buffer in self.queued:
-                buffer.state = State.QUEUED
+                buffer.state = BufferState.QUEUED
             raise
         self.streaming = True
 
@@ -300,7 +300,7 @@ class Queue:
         for buffer in self.buffers.values():
             if buffer.prepared:
                 self.finish(buffer)
-            buffer.state = State.DEQUEUED
+            buffer.state = BufferState.DEQUEUED
 
     def release(self) -> None:
         """Its owner is gone, and there is no stream (`vb2_core_queue_release()`); `mmap_lock` is held."""

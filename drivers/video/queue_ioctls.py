@@ -14,8 +14,8 @@ from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.video import structures as s
 from simkernel.uapi.video import videodev2 as v4l2
 
-from .buffer import Buffer, State
-from .call import Call, check_owner
+from .buffer import Buffer, BufferState
+from .call import IoctlCall, check_owner
 from .format_ioctls import Number, sanitized
 from .queue import Queue
 
@@ -44,11 +44,11 @@ CACHE_HINTS: Final = v4l2.V4L2_BUF_FLAG_NO_CACHE_INVALIDATE | v4l2.V4L2_BUF_FLAG
 """Hints that this queue does not take: no `allow_cache_hints`."""
 
 STATE_FLAGS: Final = {
-    State.QUEUED: v4l2.V4L2_BUF_FLAG_QUEUED,
-    State.ACTIVE: v4l2.V4L2_BUF_FLAG_QUEUED,
-    State.DONE: v4l2.V4L2_BUF_FLAG_DONE,
-    State.ERROR: v4l2.V4L2_BUF_FLAG_DONE | v4l2.V4L2_BUF_FLAG_ERROR,
-    State.DEQUEUED: 0,
+    BufferState.QUEUED: v4l2.V4L2_BUF_FLAG_QUEUED,
+    BufferState.ACTIVE: v4l2.V4L2_BUF_FLAG_QUEUED,
+    BufferState.DONE: v4l2.V4L2_BUF_FLAG_DONE,
+    BufferState.ERROR: v4l2.V4L2_BUF_FLAG_DONE | v4l2.V4L2_BUF_FLAG_ERROR,
+    BufferState.DEQUEUED: 0,
 }
 CAPABILITIES: Final = (
     v4l2.V4L2_BUF_CAP_SUPPORTS_MMAP
@@ -72,7 +72,7 @@ def fill(buffer: Buffer, arg: s.V4l2Buffer) -> None:
     queue: Queue = buffer.queue
     state = READ_ONCE(buffer.state)
     flags = buffer.flags | queue.timestamp_flags | STATE_FLAGS[state]
-    if state is State.DEQUEUED and buffer.prepared:
+    if state is BufferState.DEQUEUED and buffer.prepared:
         flags |= v4l2.V4L2_BUF_FLAG_PREPARED
     if buffer.memory.mapped:
         flags |= v4l2.V4L2_BUF_FLAG_MAPPED
@@ -96,7 +96,7 @@ def _take(queue: Queue, arg: s.V4l2Buffer, preparing: bool) -> Buffer:
     request = arg.flags & v4l2.V4L2_BUF_FLAG_REQUEST_FD
     if arg.type != queue.type or arg.memory != queue.memory:
         raise os_error(EINVAL)
-    if request and not preparing and buffer.state is not State.DEQUEUED:
+    if request and not preparing and buffer.state is not BufferState.DEQUEUED:
         raise os_error(EINVAL)
     if not buffer.prepared:
         arg.flags &= ~CACHE_HINTS
@@ -110,7 +110,7 @@ def _take(queue: Queue, arg: s.V4l2Buffer, preparing: bool) -> Buffer:
 # -- the requests -------------------------------------------------------------
 
 
-async def reqbufs(call: Call, arg: s.V4l2Requestbuffers) -> None:
+async def reqbufs(call: IoctlCall, arg: s.V4l2Requestbuffers) -> None:
     """`v4l_reqbufs()`, `vb2_ioctl_reqbufs()`."""
     queue = call.device.queue
     arg.reserved = b""
@@ -122,7 +122,7 @@ async def reqbufs(call: Call, arg: s.V4l2Requestbuffers) -> None:
     queue.owner = call.fh if arg.count else None
 
 
-def create_bufs(call: Call, arg: s.V4l2CreateBuffers) -> None:
+def create_bufs(call: IoctlCall, arg: s.V4l2CreateBuffers) -> None:
     """`v4l_create_bufs()`, `vb2_ioctl_create_bufs()`.  With no count it only says what could be."""
     queue = call.device.queue
     arg.reserved = b""
@@ -143,31 +143,31 @@ def create_bufs(call: Call, arg: s.V4l2CreateBuffers) -> None:
     queue.owner = call.fh
 
 
-async def remove_bufs(call: Call, arg: s.V4l2RemoveBuffers) -> None:
+async def remove_bufs(call: IoctlCall, arg: s.V4l2RemoveBuffers) -> None:
     """`vb2_ioctl_remove_bufs()`."""
     if arg.count:
         check_owner(call)
         await call.device.queue.remove(arg.index, arg.count)
 
 
-def querybuf(call: Call, arg: s.V4l2Buffer) -> None:
+def querybuf(call: IoctlCall, arg: s.V4l2Buffer) -> None:
     """`vb2_ioctl_querybuf()`: anybody may ask."""
     fill(call.device.queue.find(arg.index), arg)
 
 
-def prepare_buf(call: Call, arg: s.V4l2Buffer) -> None:
+def prepare_buf(call: IoctlCall, arg: s.V4l2Buffer) -> None:
     """`vb2_ioctl_prepare_buf()`."""
     queue = call.device.queue
     if arg.flags & v4l2.V4L2_BUF_FLAG_REQUEST_FD:
         raise os_error(EINVAL)
     buffer = _take(queue, arg, preparing=True)
-    if buffer.state is not State.DEQUEUED or buffer.prepared:
+    if buffer.state is not BufferState.DEQUEUED or buffer.prepared:
         raise os_error(EINVAL)
     queue.prepare(buffer)
     fill(buffer, arg)
 
 
-def qbuf(call: Call, arg: s.V4l2Buffer) -> None:
+def qbuf(call: IoctlCall, arg: s.V4l2Buffer) -> None:
     """`vb2_ioctl_qbuf()`."""
     queue = call.device.queue
     buffer = _take(queue, arg, preparing=False)
@@ -175,22 +175,22 @@ def qbuf(call: Call, arg: s.V4l2Buffer) -> None:
     fill(buffer, arg)
 
 
-async def dqbuf(call: Call, arg: s.V4l2Buffer) -> None:
+async def dqbuf(call: IoctlCall, arg: s.V4l2Buffer) -> None:
     """`vb2_ioctl_dqbuf()`."""
     queue = call.device.queue
     buffer = await queue.dequeue(bool(call.file.flags & O_NONBLOCK), call.held)
     trace_follow(call.device.owner, buffer.flow)
     queue.finish(buffer)
     fill(buffer, arg)
-    queue.took(buffer)
+    queue.dequeued(buffer)
     arg.flags &= ~v4l2.V4L2_BUF_FLAG_DONE
 
 
-async def streamon(call: Call, arg: Number) -> None:
+async def streamon(call: IoctlCall, arg: Number) -> None:
     """`vb2_ioctl_streamon()`."""
     await call.device.queue.stream_on(arg.value)
 
 
-async def streamoff(call: Call, arg: Number) -> None:
+async def streamoff(call: IoctlCall, arg: Number) -> None:
     """`vb2_ioctl_streamoff()`."""
     await call.device.queue.stream_off(arg.value)

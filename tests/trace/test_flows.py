@@ -101,7 +101,7 @@ DEVICES = (SimbusDeviceId(0x1234, 0x0002),)
 MODULE = Module(license="GPL", devices=DEVICES)
 
 
-class Driver:
+class MetronomeDriver:
     def __init__(self, this, undo):
         self.this = this
         self.timer = timer_setup(this, self.expired)
@@ -132,7 +132,7 @@ class Driver:
         return IRQ_HANDLED
 
 
-init, exit = module_simbus_driver(DEVICES, Driver)
+init, exit = module_simbus_driver(DEVICES, MetronomeDriver)
 """
 
 

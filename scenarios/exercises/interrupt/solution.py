@@ -78,7 +78,7 @@ async def read(file, size, position):
                 return str(mouse.take()).encode()
 
 
-class Driver:
+class ReportsDriver:
     def __init__(self, this, undo):
         self.this = this
         self.kind = class_register(this, "reports", devnode=lambda device: NodeAccess(mode=0o666))
@@ -106,4 +106,4 @@ class Driver:
         cdev_del(mouse.cdev)
 
 
-init, exit = module_simbus_driver(DEVICES, Driver)
+init, exit = module_simbus_driver(DEVICES, ReportsDriver)

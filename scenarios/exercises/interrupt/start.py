@@ -66,7 +66,7 @@ async def read(file, size, position):
     raise NotImplementedError("wait until the ring is ready, then take a number under the lock")
 
 
-class Driver:
+class ReportsDriver:
     def __init__(self, this, undo):
         self.this = this
         self.kind = class_register(this, "reports", devnode=lambda device: NodeAccess(mode=0o666))
@@ -94,4 +94,4 @@ class Driver:
         cdev_del(mouse.cdev)
 
 
-init, exit = module_simbus_driver(DEVICES, Driver)
+init, exit = module_simbus_driver(DEVICES, ReportsDriver)

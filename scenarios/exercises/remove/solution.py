@@ -51,7 +51,7 @@ def interrupt(irq, clicker):
     return IRQ_HANDLED
 
 
-class Driver:
+class ClickerDriver:
     def __init__(self, this, undo):
         self.this = this
         self.kind = class_register(this, "clicker")
@@ -76,4 +76,4 @@ class Driver:
         await destroy_workqueue(self.this, clicker.queue)
 
 
-init, exit = module_simbus_driver(DEVICES, Driver)
+init, exit = module_simbus_driver(DEVICES, ClickerDriver)

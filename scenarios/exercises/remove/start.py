@@ -45,7 +45,7 @@ def interrupt(irq, clicker):
     return IRQ_HANDLED
 
 
-class Driver:
+class ClickerDriver:
     def __init__(self, this, undo):
         self.this = this
         self.kind = class_register(this, "clicker")
@@ -66,4 +66,4 @@ class Driver:
         # Give back what probe has taken.
 
 
-init, exit = module_simbus_driver(DEVICES, Driver)
+init, exit = module_simbus_driver(DEVICES, ClickerDriver)

@@ -28,7 +28,7 @@ class Later:
 
 STORE
 
-class Driver:
+class SensorDriver:
     def __init__(self, this, undo):
         pass
 
@@ -39,7 +39,7 @@ class Driver:
         pass
 
 
-init, exit = module_simbus_driver(DEVICES, Driver)
+init, exit = module_simbus_driver(DEVICES, SensorDriver)
 """
 PLAIN = "def store(device, data): return "
 ASYNC = "async def store(device, data): return "

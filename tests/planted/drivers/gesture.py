@@ -89,7 +89,7 @@ async def read(file: File, size: int, position: int) -> bytes:
     return str(number).encode()[:size]
 
 
-class Driver:
+class GestureDriver:
     """One load of the module."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
@@ -117,4 +117,4 @@ class Driver:
         writel(0, dev_get_drvdata(device).io, hw.CONTROL)
 
 
-init, exit = module_simbus_driver(DEVICES, Driver)
+init, exit = module_simbus_driver(DEVICES, GestureDriver)

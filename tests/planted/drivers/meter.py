@@ -74,7 +74,7 @@ def read(file: File, size: int, position: int) -> bytes:
 OPERATIONS: Final = FileOperations(open=open, release=release, read=read)
 
 
-class Driver:
+class MeterDriver:
     """One load of the module."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
@@ -95,4 +95,4 @@ class Driver:
             meter.gone = True
 
 
-init, exit = module_simbus_driver(DEVICES, Driver)
+init, exit = module_simbus_driver(DEVICES, MeterDriver)

@@ -57,7 +57,7 @@ async def collect(this: ThisModule, tracker: Tracker) -> None:
     writel(hw.IRQ_REPORTS, tracker.io, hw.IRQ_ENABLE)
 
 
-class Driver:
+class TrackerDriver:
     """One load of the module."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
@@ -86,4 +86,4 @@ class Driver:
             await cancel_work_sync(tracker.work)
 
 
-init, exit = module_simbus_driver(DEVICES, Driver)
+init, exit = module_simbus_driver(DEVICES, TrackerDriver)

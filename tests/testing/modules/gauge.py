@@ -65,7 +65,7 @@ def _write(file: File, data: bytes, position: int) -> int:
 OPERATIONS = FileOperations(read=_read, write=_write)
 
 
-class Driver:
+class GaugeDriver:
     """One load of the module."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
@@ -96,4 +96,4 @@ class Driver:
             self.free.insert(0, gauge.minor)
 
 
-init, exit = module_simbus_driver(DEVICES, Driver)
+init, exit = module_simbus_driver(DEVICES, GaugeDriver)
