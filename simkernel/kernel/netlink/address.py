@@ -1,4 +1,4 @@
-"""Port ids and groups: bind(2), connect(2) and the choice of a port id (af_netlink.c)."""
+"""Port ids and groups: bind(2), connect(2) and automatic port ids (af_netlink.c)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from simkernel.uapi.socket import AF_NETLINK, AF_UNSPEC
 from simkernel.uapi.structure import U16
 
 MAX_SOCKADDR: Final = 128
-"""Bytes of the longest sockaddr (struct sockaddr_storage, `move_addr_to_kernel()`)."""
+"""Maximum length of a socket address in bytes (struct sockaddr_storage, `move_addr_to_kernel()`)."""
 S32_MIN: Final = -(2**31)
 FIRST_NEGATIVE: Final = -4096
-"""Port ids that autobind chooses are below this."""
+"""Upper limit of the port ids that autobind chooses at random."""
 
 
 def parse(address: Address) -> tuple[int, int]:
-    """Port id and groups.  EINVAL for bytes that are too few, or of another family."""
+    """Return port id and groups of an address. Raise EINVAL for a wrong length or address family."""
     if isinstance(address, tuple):
         return address
     if not SockaddrNl.SIZE <= len(address) <= MAX_SOCKADDR:
@@ -33,24 +33,30 @@ def parse(address: Address) -> tuple[int, int]:
 
 
 def group_mask(group: int) -> int:
-    """A group's bit in the mask of an address; none for a group above 32 (`netlink_group_mask()`)."""
+    """Return the bit of a group in the mask of an address, or 0 above group 32 (`netlink_group_mask()`)."""
     return 1 << (group - 1) if 0 < group <= 32 else 0
 
 
 def lowest_group(mask: int) -> int:
-    """The group that a mask stands for where only one is taken: the lowest, 0 if none (ffs())."""
+    """Return the number of the lowest group in a mask, or 0 if the mask is empty (ffs()).
+
+    It is used where an address selects a single group.
+    """
     return (mask & -mask).bit_length()
 
 
 def allowed(sock: NetlinkSock, task: Task, flag: int) -> bool:
-    """Whether the protocol allows it without privilege, or the caller has it (`netlink_allowed()`)."""
+    """Return True if the protocol needs no privilege or the task has CAP_NET_ADMIN (`netlink_allowed()`).
+
+    `flag` is NONROOT_RECV or NONROOT_SEND.
+    """
     return bool(sock.entry.flags & flag) or task.credentials.capable(CAP_NET_ADMIN)
 
 
 def realloc_groups(sock: NetlinkSock) -> None:
-    """Grow the socket's mask to the protocol's number of groups (`netlink_realloc_groups()`).
+    """Extend the socket's mask to the protocol's number of groups (`netlink_realloc_groups()`).
 
-    ENOENT if the protocol is not registered any more.
+    Raise ENOENT if the protocol has been unregistered.
     """
     if not sock.entry.registered:
         raise os_error(ENOENT)
@@ -58,9 +64,10 @@ def realloc_groups(sock: NetlinkSock) -> None:
 
 
 def bind(sock: NetlinkSock, task: Task, address: Address) -> None:
-    """Take a port id unless there is one, and set the first 32 groups (`netlink_bind()`).
+    """Assign a port id if the socket has none, and set its first 32 groups (`netlink_bind()`).
 
-    EPERM for groups without privilege, EINVAL for another port id than it has, EADDRINUSE.
+    Raise EPERM if the task may not join groups, EINVAL if the socket is bound to another port id,
+    EADDRINUSE if the port id is in use.
     """
     portid, groups = parse(address)
     if groups:
@@ -85,7 +92,7 @@ def bind(sock: NetlinkSock, task: Task, address: Address) -> None:
 
 
 def _join(sock: NetlinkSock, task: Task, groups: int) -> list[int]:
-    """Call the protocol's `bind` for each group; undo the earlier ones if it refuses one."""
+    """Call the protocol's `bind` for each group. If it refuses a group, undo the earlier ones."""
     joined: list[int] = []
     if sock.entry.bind is not None:
         for group in group_numbers(groups):
@@ -106,9 +113,9 @@ def leave(sock: NetlinkSock, groups: list[int]) -> None:
 
 
 def insert(sock: NetlinkSock, portid: int) -> None:
-    """Give the socket a port id (`netlink_insert()`).
+    """Bind the socket to a port id (`netlink_insert()`).
 
-    EADDRINUSE if it is taken; the socket shows it all the same, but is not bound.
+    Raise EADDRINUSE if the port id is in use. As on Linux, getsockname(2) shows the id even then.
     """
     netlink = sock.netlink
     netlink.engine.charged += netlink.costs.socket_bind
@@ -119,7 +126,9 @@ def insert(sock: NetlinkSock, portid: int) -> None:
 
 
 def autobind(sock: NetlinkSock, task: Task) -> None:
-    """Choose a port id: the process's number, else a negative one by chance (`netlink_autobind()`)."""
+    """Choose a port id: the task's tgid, or a random negative id if the tgid is in use
+    (`netlink_autobind()`).
+    """
     portid = task.tgid
     rover = FIRST_NEGATIVE
     while sock.ports.get(portid) is not None:
@@ -131,9 +140,9 @@ def autobind(sock: NetlinkSock, task: Task) -> None:
 
 
 def connect(sock: NetlinkSock, task: Task, address: Address) -> None:
-    """Set, or with AF_UNSPEC forget, where messages go by default (`netlink_connect()`).
+    """Set the default destination, or clear it if the family is AF_UNSPEC (`netlink_connect()`).
 
-    EPERM for anything but the kernel without privilege.  It gives the socket a port id.
+    An unbound socket is bound to a port id. Raise EPERM if an unprivileged task addresses another program.
     """
     if _is_unspecified(address):
         sock.connected = False

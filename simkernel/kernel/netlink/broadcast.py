@@ -1,4 +1,4 @@
-"""Sending to a group (`netlink_broadcast_filtered()`)."""
+"""Sending to the members of a group (`netlink_broadcast_filtered()`)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import ENOBUFS, ESRCH, os_error
 
 _NO_NET: Final = object()
-"""Instead of a namespace: no member is plain there, so all take the slow path."""
+"""Used instead of a namespace to disable the fast path: it equals no member's `plain`."""
 
 
 class Broadcast:
     """One multicast to one group (`struct netlink_broadcast_data`).
 
-    `trimmed` is the buffer that a filter cut for a member without room: the next member gets it.  Until
-    the sender's own buffer is `shared`, it is delivered instead of a copy, and a filter cuts it for all
-    later members.
+    `shared` is False until a receiver, or the sender, also uses the sender's buffer. Until then the buffer
+    is delivered instead of a copy, and a member's filter trims it for all later members. `trimmed` is a
+    copy that a filter trimmed for a member whose queue was full; it is offered to the next member.
     """
 
     __slots__ = ("delivered", "failed", "net", "shared", "skb", "trimmed")
@@ -37,10 +37,11 @@ class Broadcast:
         self.failed = False
 
     def to(self, members: Collection[NetlinkSock], source: Source, portid: int) -> None:
-        """Deliver to all members but the sender and `portid`.
+        """Deliver to all members except the sender and `portid`.
 
-        The fast path queues in place for a plain member of the same namespace that has room.  Any other
-        takes `offer`, and so do all while a tracer is attached or the buffer is trimmed.
+        The fast path queues the buffer inline if a member needs no special handling, is in the same
+        namespace and has queue space. Other members take `offer`. All members take it while a tracer is
+        attached or after the buffer was trimmed.
         """
         netlink, skb = source.netlink, self.skb
         engine, costs = netlink.engine, netlink.costs
@@ -78,13 +79,15 @@ class Broadcast:
         self.delivered = self.delivered or fast > 0
 
     def _reaches(self, member: NetlinkSock, source: Source, portid: int) -> bool:
-        """False for the sender, for `portid`, and for a namespace that the member does not listen to."""
+        """Return False for the sender, for `portid`, and for a member that does not listen to the
+        namespace.
+        """
         if member is source or member.portid == portid:
             return False
         return member.net is self.net or _listens(member, self.net)
 
     def offer(self, member: NetlinkSock) -> None:
-        """Filter, queue, or record the overrun of a member (`do_one_broadcast()`)."""
+        """Filter the buffer and queue it at a member, or record an overrun (`do_one_broadcast()`)."""
         offered = self.trimmed or self.skb
         skb = accept(member, offered)
         self.trimmed = None
@@ -103,15 +106,15 @@ class Broadcast:
                 self.trimmed = skb
 
     def _localized(self, member: NetlinkSock, skb: Skb) -> Skb:
-        """The buffer, with the sender's nsid for a member in another namespace."""
+        """Return the buffer. A member in another namespace gets a copy with the sender's nsid."""
         return skb if member.net is self.net else skb.copy(member.net.id_of(self.net))
 
 
 def broadcast(source: Source, skb: Skb, portid: int, group: int, *, shared: bool = False) -> None:
-    """Send to all members of `group` but the sender and `portid`, the latest subscriber first.
+    """Send to all members of `group` except the sender and `portid`, the latest subscriber first.
 
-    `shared`: the sender still uses the buffer.  For the kernel: ENOBUFS if a member that set
-    NETLINK_BROADCAST_ERROR was overrun, ESRCH if no member received it.
+    `shared`: the sender still uses the buffer. If the kernel is the sender, raise ENOBUFS if a member with
+    NETLINK_BROADCAST_ERROR was overrun, ESRCH if no member received the message.
     """
     netlink, entry, net = source.netlink, source.entry, source.net
     members = entry.members.get(group, ())
@@ -137,7 +140,7 @@ def broadcast(source: Source, skb: Skb, portid: int, group: int, *, shared: bool
 
 
 def _listens(member: NetlinkSock, net: Net) -> bool:
-    """Whether a socket of another namespace receives multicasts of `net` (NETLINK_LISTEN_ALL_NSID)."""
+    """Return True if a socket of another namespace receives multicasts of `net` (NETLINK_LISTEN_ALL_NSID)."""
     return (
         bool(member.flags & LISTEN_ALL_NSID)
         and member.net.id_of(net) is not None

@@ -16,25 +16,25 @@ from simkernel.kernel.netlink.costs import FaultyMessageCosts, MessageCosts
 
 @attrs.define
 class NetlinkStatistics:
-    """Counters of a machine's netlink: datagrams, except for `sockets`, which are open now."""
+    """Netlink counters of a machine. `sockets` is the number of open sockets, the others count datagrams."""
 
     sockets: int = 0
     requests: int = 0
-    """Sent by programs to the kernel."""
+    """Datagrams that programs sent to the kernel."""
     delivered: int = 0
-    """Queued for a program, counted once per receiver."""
+    """Datagrams queued at programs' sockets. A multicast counts once per receiver."""
     received: int = 0
-    """Taken by a program."""
+    """Datagrams that programs received."""
     multicasts: int = 0
-    """Sent to a group, however many members it has."""
+    """Datagrams sent to a group. Each counts once, regardless of the number of members."""
     overruns: int = 0
-    """Lost because a receive queue was full."""
+    """Datagrams lost because a receive queue was full."""
 
 
 class NetlinkContext:
     """Clock, costs, counters and log of one machine's netlink.
 
-    `pid_exists` checks the process of claimed credentials.
+    `pid_exists` checks the pid in credentials that a program passes (SCM_CREDENTIALS).
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class NetlinkContext:
         self._wrong_length = Ratelimited(log, "netlink length")
 
     def warn_leftover(self, count: int, comm: str) -> None:
-        """Log that a request ended with bytes that are no attribute."""
+        """Log that a request ends with bytes that do not form an attribute."""
         text = f"netlink: {count} bytes leftover after parsing attributes in process `{comm}'."
         self._leftover.warn(text, self.engine.time())
 
     def warn_length(self, type: int, comm: str) -> None:
-        """Log that an attribute is longer or shorter than its type."""
+        """Log that the length of an attribute does not match its type."""
         text = f"netlink: '{comm}': attribute type {type} has an invalid length."
         self._wrong_length.warn(text, self.engine.time())

@@ -1,4 +1,4 @@
-"""Cost of each step of a message, by its size where it is copied."""
+"""Costs of sending, receiving and allocating a message, which depend on its size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simkernel.kernel.net.truesize import SLAB_LARGEST, head_size
 from simkernel.uapi.errno import ENOBUFS, ENOMEM, os_error
 
 MAX_CACHED: Final = 4096
-"""Sizes cached in each table."""
+"""Maximum number of sizes cached in each table."""
 
 
 def _sending(costs: CostModel, size: int) -> int:
@@ -26,14 +26,14 @@ FIXED_COSTS: Final[dict[str, Callable[[CostModel, int], int]]] = {
     "kernel_skb": lambda costs, size: costs.skb_alloc,
     "kernel_unicast": lambda costs, size: costs.skb_alloc + costs.deliver,
 }
-"""Fixed cost per operation, without the copy."""
+"""Functions that compute the cost of an operation without the copy, by name of the operation."""
 
 
 class MessageCosts:
-    """Costs of messages by their size in bytes, each computed at its first use.
+    """Costs of messages by size in bytes, computed on first use.
 
-    The tables are plain dictionaries, and a caller that misses calls `compute()`: a lookup in a subclass of
-    dict with `__missing__` takes two to three times as long.
+    The tables are plain dictionaries, and the caller calls `compute()` on a miss. A dict subclass with
+    `__missing__` was measured: its lookups take two to three times as long.
     """
 
     __slots__ = ("_costs", "genl_dispatch", "genl_reply", *FIXED_COSTS)
@@ -41,18 +41,18 @@ class MessageCosts:
     def __init__(self, costs: CostModel) -> None:
         self._costs = costs
         self.send: dict[int, int] = {}
-        """A program sends it."""
+        """Cost of sending from a program, in ns, by message size."""
         self.receive: dict[int, int] = {}
-        """A program receives it."""
+        """Cost of receiving by a program, in ns, by message size."""
         self.kernel_skb: dict[int, int] = {}
-        """The kernel allocates a buffer for it."""
+        """Cost of allocating a buffer in the kernel, in ns, by message size."""
         self.kernel_unicast: dict[int, int] = {}
-        """The kernel allocates a buffer and queues it for a program."""
+        """Cost of allocating a buffer in the kernel and queueing it for a program, in ns, by message size."""
         self.genl_dispatch = costs.genl_dispatch
         self.genl_reply = costs.genl_reply
 
     def compute(self, name: str, size: int) -> int:
-        """Compute a cost that the table `name` lacks, and cache it if the costs are constant."""
+        """Compute a cost that the table `name` lacks, and cache it unless a cost function varies it."""
         costs = self._costs
         cost = FIXED_COSTS[name](costs, size) + costs.copy(size)
         table: dict[int, int] = getattr(self, name)
@@ -62,9 +62,10 @@ class MessageCosts:
 
 
 class FaultyMessageCosts(MessageCosts):
-    """Costs of messages whose buffers cannot be allocated on demand, computed anew for each message.
+    """Message costs with the fault point `skb.alloc`. Nothing is cached, so every message reaches it.
 
-    A cost is charged where its buffer is allocated, so this is the fault point `skb.alloc` of all messages.
+    The cost of a message is charged where its buffer is allocated, so one fault point here covers all
+    messages.
     """
 
     __slots__ = ("_faults", "_user_costs")
@@ -75,7 +76,11 @@ class FaultyMessageCosts(MessageCosts):
         self._user_costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))
 
     def compute(self, name: str, size: int) -> int:
-        """Compute a cost.  A program gets ENOBUFS (`netlink_sendmsg()`), a driver ENOMEM (`nlmsg_new()`)."""
+        """Compute a cost, or raise an error if the fault point fails the allocation.
+
+        The error is ENOBUFS for a sending program (`netlink_sendmsg()`) and ENOMEM for a driver
+        (`nlmsg_new()`).
+        """
         if name != "receive" and self._faults.hit("skb.alloc"):
             raise os_error(ENOBUFS if name == "send" else ENOMEM)
         costs = self._user_costs if name in ("send", "receive") else self._costs

@@ -1,4 +1,4 @@
-"""Delivery to a socket: lookup by port id, filter, receive queue, overrun."""
+"""Delivery to one socket: lookup by port id, filter, receive queue and overrun."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from simkernel.uapi.errno import EAGAIN, ECONNREFUSED, ENOBUFS, os_error
 
 
 def find(source: NetlinkSock, portid: int) -> NetlinkSock:
-    """The program's socket that has `portid` (`netlink_getsockbyportid()`).
+    """Return the socket that is bound to `portid` (`netlink_getsockbyportid()`).
 
-    ECONNREFUSED if none has, or the one that has it is connected to somebody else.
+    Raise ECONNREFUSED if no socket is, or if that socket is connected to another port id than the
+    source's.
     """
     target = source.ports.get(portid)
     if target is None or (target.connected and target.destination != source.portid):
@@ -23,7 +24,7 @@ def find(source: NetlinkSock, portid: int) -> NetlinkSock:
 
 
 def accept(target: NetlinkSock, skb: Skb) -> Skb | None:
-    """What the receiver's filter leaves of a buffer, if anything (`sk_filter()`)."""
+    """Run the receiver's filter (`sk_filter()`). Return the buffer, possibly trimmed, or None to drop it."""
     if target.filter is None:
         return skb
     length = target.filter.run(skb.data)
@@ -31,10 +32,10 @@ def accept(target: NetlinkSock, skb: Skb) -> Skb | None:
 
 
 def queue(target: NetlinkSock, skb: Skb, unicast: bool = True, force: bool = False) -> bool:
-    """Queue a buffer and wake a reader; False if there is no room (`netlink_attachskb()`).
+    """Queue a buffer and wake a reader (`netlink_attachskb()`). Return False if the queue is full.
 
-    An empty queue takes one of any size, and `force` skips the check.  `unicast`: it was sent to this
-    socket, not to a group.
+    An empty queue accepts a buffer of any size, and `force` skips the check. `unicast` is True if the
+    message was sent to this socket's port id, False if it was sent to a group.
     """
     netlink = target.netlink
     filled = target.rmem + skb.truesize
@@ -58,9 +59,9 @@ def queue(target: NetlinkSock, skb: Skb, unicast: bool = True, force: bool = Fal
 
 
 def unicast(ports: PortTable, skb: Skb, portid: int) -> None:
-    """Send from the kernel, which does not wait (`netlink_unicast()` with MSG_DONTWAIT).
+    """Send from the kernel, without blocking (`netlink_unicast()` with MSG_DONTWAIT).
 
-    Raises what `KernelSocket.send()` does.
+    Raise the errors that `KernelSocket.send()` lists.
     """
     target = ports.get(portid)
     if target is None or target.destination:
@@ -76,7 +77,10 @@ def unicast(ports: PortTable, skb: Skb, portid: int) -> None:
 
 
 def overrun(target: NetlinkSock) -> None:
-    """A message is lost for `target`; the first of a row is an error (`netlink_overrun()`)."""
+    """Record that `target` lost a message (`netlink_overrun()`).
+
+    The first lost message sets the socket's error ENOBUFS. Later ones do not, until the congestion ends.
+    """
     if not target.flags & NO_ENOBUFS and not target.congested:
         target.congested = True
         target.report_error(ENOBUFS)

@@ -1,4 +1,4 @@
-"""Dumps: answers in as many datagrams as it takes, each made when the one before was read.
+"""Dumps: answers of several datagrams, each created after the previous one was received.
 
 Sources: `__netlink_dump_start()` and `netlink_dump()` of af_netlink.c.
 """
@@ -24,14 +24,14 @@ from simkernel.uapi.errno import EBUSY, ECONNREFUSED, EIO, EMSGSIZE, ENOBUFS, EP
 from simkernel.uapi.structure import S32, U16
 
 Dump = Callable[[MessageWriter, "DumpCallback"], bool]
-"""Write as many messages as fit; True if there are more.  OSError ends the dump with that error.
+"""Function that writes as many messages as fit, and returns True if more remain. OSError ends the dump.
 
-NoRoom, or EMSGSIZE, means that the next message did not fit: the dump goes on in another datagram,
-unless nothing fitted, which is the error EMSGSIZE.
+NoRoom or EMSGSIZE means that the next message did not fit, and the dump continues in another datagram. If
+the datagram is still empty, the dump ends with the error EMSGSIZE.
 """
 
 LARGEST_BATCH: Final = 32768 - SHARED_INFO
-"""However large a receive is, the kernel puts no more of a dump into one datagram."""
+"""Maximum size of a dump's datagram, in bytes. The kernel does not exceed it for larger receive buffers."""
 
 _MORE: Final = 1
 _DONE_SIZE: Final = nl.NLMSG_HDRLEN + S32.size
@@ -39,12 +39,11 @@ _DONE_SIZE: Final = nl.NLMSG_HDRLEN + S32.size
 
 @attrs.define(eq=False, repr=False)
 class DumpCallback:
-    """A dump under way on a socket (`struct netlink_callback`).
+    """A running dump of a socket (`struct netlink_callback`).
 
-    `context` is the dump's own, and `strict` says that its sender wants questions checked strictly.
-    `generation` is what the dump says its data's state is, if it says:
-    when it changes from one message to the next, the messages after it bear NLM_F_DUMP_INTR.
-    `result` is 1 while there is more, then 0 or a negative errno.
+    `context` is private to the dump function. `strict`: the sender requests strict checks. A dump function
+    that detects changes of its data sets `generation`: if it differs between two messages, the later
+    messages have NLM_F_DUMP_INTR set. `result` is 1 until the dump is complete, then 0 or a negative errno.
     """
 
     sock: NetlinkSock
@@ -61,7 +60,11 @@ class DumpCallback:
     _previous: int = 0
 
     def check_consistent(self, writer: MessageWriter, place: int) -> None:
-        """Mark the message at `place` if the data changed since the last one (nl_dump_check_consistent())."""
+        """Set NLM_F_DUMP_INTR in a message if the data changed since the last one
+        (`nl_dump_check_consistent()`).
+
+        `place` is the offset of the message in the writer.
+        """
         if self._previous and self.generation != self._previous:
             offset = place + _FLAGS_OFFSET
             flags = U16.unpack_from(writer.data, offset)[0]
@@ -69,33 +72,39 @@ class DumpCallback:
         self._previous = self.generation
 
     def pass_over_change(self) -> None:
-        """Accept the data as they are now: Linux marks the header of an empty part, which is not sent."""
+        """Accept the current generation: Linux sets the flag in the header of an empty part, which it does
+        not send.
+        """
         self._previous = self.generation
 
     def begin_sequence(self) -> None:
-        """Compare the messages to come with each other only."""
+        """Begin a new sequence: later messages are compared with each other, not with earlier messages."""
         self.generation = self._previous = 0
 
     def interrupt(self) -> None:
-        """Set NLM_F_DUMP_INTR in the next message: the data has changed and has changed back."""
+        """Set NLM_F_DUMP_INTR in the next message, although `generation` is equal: the data changed in
+        between.
+        """
         self._previous = ~self.generation
 
     @property
     def inbound(self) -> Inbound:
-        """The datagram that asked for it."""
+        """Datagram that contained the dump request."""
         return self.request.inbound
 
     def resume(self) -> None:
-        """Make the next datagram after a receive; an error is the socket's (`netlink_recvmsg()`)."""
+        """Queue the next datagram after a receive (`netlink_recvmsg()`). A failure sets the socket's
+        error.
+        """
         error = self.step()
         if error:
             self.sock.report_error(error)
 
     def step(self) -> int:
-        """Make the next datagram of the dump and queue it (`netlink_dump()`).
+        """Build the next datagram of the dump and queue it (`netlink_dump()`).
 
-        Returns ENOBUFS if there is no room for it.  The last one ends with NLMSG_DONE, in a
-        datagram of its own if it does not fit.
+        Return 0, or ENOBUFS if the receive queue is full. The last datagram ends with NLMSG_DONE. If that
+        does not fit, it follows in another datagram.
         """
         sock = self.sock
         size = max(self.least, GOODSIZE, min(sock.largest_receive, LARGEST_BATCH))
@@ -129,7 +138,7 @@ class DumpCallback:
             self.result = _MORE if error.errno == EMSGSIZE and writer.data else -(error.errno or EIO)
 
     def _write_done(self, writer: MessageWriter, extack: ExtendedAck) -> None:
-        """`netlink_dump_done()`."""
+        """Append NLMSG_DONE with the dump's result (`netlink_dump_done()`)."""
         flags = nl.NLM_F_MULTI | self.answer_flags
         size = extack.size(self.result) if self.sock.flags & EXT_ACK else 0
         if size:
@@ -153,18 +162,18 @@ class DumpCallback:
             deliver.queue(self.sock, accepted, force=True)
 
     def close(self) -> None:
-        """End the dump: it is complete, or its socket was closed."""
+        """End the dump, because it is complete or its socket was closed."""
         if self._done is not None:
             self._done(self)
         self.release()
 
     def release(self) -> None:
-        """Drop the reference to its owner."""
+        """Drop the reference to the module that owns the dump."""
         put_owner(self._owner)
 
 
 _FLAGS_OFFSET: Final = 6
-"""Where in a header the flags are."""
+"""Offset of `nlmsg_flags` in a message's header."""
 assert nl.NlMsgHdr.LAYOUT.format == "<IHHII"
 
 
@@ -178,11 +187,12 @@ def start(
     least: int = 0,
     context: Any = None,
 ) -> object:
-    """Begin a dump for who sent `request`; NO_ACK, or an awaitable of it (`__netlink_dump_start()`).
+    """Begin a dump for the sender of `request` (`__netlink_dump_start()`). Return NO_ACK or an awaitable of
+    it.
 
-    `begin` may refuse, and may be `async def`.  `least` is room that each datagram must have at
-    least.  EBUSY while another dump of that socket is under way, EPROTONOSUPPORT if the owner is
-    being unloaded, ENOBUFS.
+    `begin` can raise an error to refuse the dump, and can be a coroutine function. `least` is the minimum
+    size of each datagram in bytes. Raise EBUSY if the socket already has a running dump, EPROTONOSUPPORT
+    if the owner is being unloaded, ENOBUFS if no buffer can be allocated.
     """
     sock = request.sock.ports.get(request.portid)
     if sock is None:

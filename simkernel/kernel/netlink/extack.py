@@ -1,4 +1,4 @@
-"""What an error says besides its number: the extended ACK (`struct netlink_ext_ack`)."""
+"""Details of an error beyond its errno: the extended ACK (`struct netlink_ext_ack`)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from simkernel.uapi import netlink as nl
 from simkernel.ynl.policy import AttributePolicy
 
 MAX_SIZE = 1 << 16
-"""More than an extended ACK can take."""
+"""Size of a writer's buffer that can hold any extended ACK, in bytes."""
 
 
 @attrs.define(eq=False, repr=False)
 class ExtendedAck:
-    """A text, and which attribute it is about: one that is there, or one that is missing.
+    """An error message, and the attribute at fault or the attribute that is missing.
 
-    Places in the request (`bad_attribute`, `missing_nest`) count from its header.
+    `bad_attribute` and `missing_nest` are byte offsets from the start of the request's header.
     """
 
     message: str | None = None
@@ -30,21 +30,28 @@ class ExtendedAck:
     def attribute(
         self, place: int, message: str | None = None, policy: AttributePolicy | None = None
     ) -> None:
-        """The attribute at `place` is at fault (NL_SET_ERR_MSG_ATTR_POL(), NL_SET_BAD_ATTR())."""
+        """Record that the attribute at offset `place` is at fault (NL_SET_ERR_MSG_ATTR_POL(),
+        NL_SET_BAD_ATTR()).
+        """
         if message is not None:
             self.message = message
         self.bad_attribute = place
         self.policy = policy
 
     def size(self, error: int) -> int:
-        """Space to reserve for it in an answer, which a policy does not fill (`netlink_ack_tlv_len()`)."""
+        """Return the bytes to reserve for it in an answer (`netlink_ack_tlv_len()`).
+
+        The size of a policy is an upper estimate, so the answer can be shorter.
+        """
         writer = MessageWriter(MAX_SIZE)
         self._write(writer, error, None)
         estimate = policy_dump.size_estimate(self.policy) if error and self.policy is not None else 0
         return len(writer.data) + estimate
 
     def write(self, writer: MessageWriter, error: int) -> None:
-        """Append it to an answer; without an error only text and cookie (`netlink_ack_tlv_fill()`)."""
+        """Append it to an answer (`netlink_ack_tlv_fill()`). If `error` is 0, only the message and cookie are
+        written.
+        """
         self._write(writer, error, self.policy)
 
     def _write(self, writer: MessageWriter, error: int, policy: AttributePolicy | None) -> None:

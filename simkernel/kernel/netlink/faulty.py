@@ -1,4 +1,4 @@
-"""A netlink socket that loses messages on demand: the fault point `netlink.deliver`."""
+"""A netlink socket that drops messages at the fault point `netlink.deliver`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from simkernel.kernel.vfs.task import Task
 
 
 class FaultySocket(NetlinkSocket):
-    """A netlink socket with fault points.  It is never `plain`: no fast path delivers to it.
+    """A netlink socket with fault points.
 
-    `task` opened it; it is the task of a message that is lost.
+    The multicast fast path never delivers to it, because a message must pass the fault point first. `task`
+    opened the socket; a dropped message is attributed to that task.
     """
 
     __slots__ = ("task",)
@@ -37,7 +38,11 @@ class FaultySocket(NetlinkSocket):
         )
 
     def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
-        """Receive.  A message that cannot be copied is lost, and the rest is done as after any receive."""
+        """Receive a datagram.
+
+        If the datagram was dequeued but could not be copied to the program, it is lost. The steps that
+        follow a receive are done nevertheless.
+        """
         waiting = len(self.queue or ())
         try:
             return super().recvmsg(task, size, controllen, flags)

@@ -1,4 +1,4 @@
-"""The kernel's own end of a protocol in a namespace (`netlink_kernel_create()`)."""
+"""The kernel's socket of a protocol in a namespace (`netlink_kernel_create()`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from simkernel.uapi.netlink import MAX_LINKS
 
 
 class KernelSocket:
-    """Port id 0 of a protocol in a namespace."""
+    """The kernel's socket, which receives what programs send to port id 0 of a protocol in a namespace."""
 
     __slots__ = ("cookie", "entry", "net", "netlink", "ports")
 
@@ -36,18 +36,20 @@ class KernelSocket:
 
     @property
     def rmem(self) -> int:
-        """Memory of the requests that it still holds, those of running dumps included."""
+        """Bytes of memory used by requests that are not finished, including those of running dumps."""
         dumps = (sock.dump.inbound for sock in self.ports.values() if sock.dump is not None)
         held = dict.fromkeys((*self.ports.pending, *dumps))
         return sum(user_truesize(len(each.data), multicast=False) for each in held)
 
     @property
     def protocol(self) -> int:
-        """The protocol's number."""
+        """Number of the protocol (NETLINK_ROUTE, ...)."""
         return self.entry.number
 
     def skb(self, data: bytes, allotted: int = 0, creds: Creds = KERNEL_CREDS) -> Skb:
-        """A buffer from the kernel, made for `allotted` bytes or as many as there are."""
+        """Allocate a buffer for a message from the kernel. Its size is `allotted` bytes, or that of `data` if
+        larger.
+        """
         return self._skb(data, truesize(allotted, len(data)), creds)
 
     def _skb(self, data: bytes, size: int, creds: Creds = KERNEL_CREDS) -> Skb:
@@ -59,15 +61,15 @@ class KernelSocket:
         return make_skb(data, size, KERNEL_ADDRESS, 0, creds, netlink.trace.flow)
 
     def send(self, data: bytes, portid: int, allotted: int = 0) -> None:
-        """Send to a port id, in a buffer of its own (`nlmsg_unicast()`).
+        """Send `data` to a port id in a new buffer (`nlmsg_unicast()`).
 
-        ECONNREFUSED if nobody has that port id, or who has it is connected to another program; EAGAIN
-        if there is no room, which is an overrun of the receiver.
+        Raise ECONNREFUSED if no socket has the port id, or if that socket is connected to another program.
+        Raise EAGAIN if the receiver's queue is full; this counts as an overrun of the receiver.
         """
         self.send_in(data, portid, truesize(allotted, len(data)))
 
     def send_in(self, data: bytes, portid: int, size: int) -> None:
-        """Like `send`, in a buffer that takes `size` bytes of memory."""
+        """Send like `send`, in a buffer whose truesize is `size` bytes."""
         netlink, target = self.netlink, self.ports.get(portid)
         if netlink.trace.emit is not None:
             deliver.unicast(self.ports, self._skb(data, size), portid)
@@ -93,7 +95,7 @@ class KernelSocket:
         skb.address = KERNEL_ADDRESS
         skb.dst_group = 0
         skb.creds = KERNEL_CREDS
-        skb.flow = 0  # which are kept for traces
+        skb.flow = 0  # flow ids are propagated only while a tracer is attached
         skb.nsid = None
         # INLINE: simkernel.kernel.netlink.deliver.queue, 110 ns
         netlink.statistics.delivered += 1
@@ -106,15 +108,15 @@ class KernelSocket:
             target._readers.wake_up()
 
     def multicast(self, skb: Skb, group: int, *, exclude: int = 0, shared: bool = False) -> None:
-        """Send to a group, `exclude` left out (`nlmsg_multicast()`).  ESRCH or ENOBUFS."""
+        """Send to the members of a group except `exclude` (`nlmsg_multicast()`). Raise ESRCH or ENOBUFS."""
         skb.dst_group = group
         skb.address = (0, group_mask(group))
         broadcast.broadcast(self, skb, exclude, group, shared=shared)
 
     def notify(self, skb: Skb, portid: int, group: int, *, report: bool) -> None:
-        """Tell a group, and if `report` also `portid` by itself (`nlmsg_notify()`).
+        """Send a notification to a group and, if `report`, also to `portid` (`nlmsg_notify()`).
 
-        Nobody in the group is fine.  Both are tried; the first error counts.
+        A group without members is no error. Both sends are attempted, and then the first error is raised.
         """
         error: OSError | None = None
         if group:
@@ -131,11 +133,13 @@ class KernelSocket:
             raise error
 
     def has_listeners(self, group: int) -> bool:
-        """Whether anybody is in `group`, in whatever namespace (`netlink_has_listeners()`)."""
+        """Return True if `group` has a member in any namespace (`netlink_has_listeners()`)."""
         return bool(self.entry.members.get(group))
 
     def release(self) -> None:
-        """Close it (`netlink_kernel_release()`); the last one of a protocol unregisters the protocol."""
+        """Close the socket (`netlink_kernel_release()`). The protocol's last kernel socket unregisters the
+        protocol.
+        """
         del KERNEL_SOCKETS.of(self.net)[self.protocol]
         self.ports.input = None
         self.entry.registered -= 1
@@ -144,7 +148,7 @@ class KernelSocket:
 
 
 KERNEL_SOCKETS: Final[PernetSlot[dict[int, KernelSocket]]] = PernetSlot(dict)
-"""The kernel's sockets of a namespace, by protocol."""
+"""Kernel sockets of each namespace, by protocol number."""
 
 
 def create(
@@ -160,11 +164,11 @@ def create(
     release: Release | None = None,
     owner: Owner | None = None,
 ) -> KernelSocket:
-    """Serve `protocol` in `net` (`__netlink_kernel_create()`).
+    """Create the kernel socket of `protocol` in `net` (`__netlink_kernel_create()`).
 
-    `input` makes the function that reads what programs send.  The first socket of a protocol in any
-    namespace sets its number of groups, its permissions and its module.  EINVAL for an invalid protocol
-    number, EADDRINUSE if `net` has a socket of it; Linux returns no socket in either case.
+    `input` creates the function that handles what programs send. The first socket of a protocol in any
+    namespace sets the number of groups, the permissions and the module of the protocol. Raise EINVAL for
+    an invalid protocol number, EADDRINUSE if `net` already has a socket; Linux returns NULL in both cases.
     """
     if not 0 <= protocol < MAX_LINKS:
         raise os_error(EINVAL)

@@ -1,4 +1,4 @@
-"""Requests to the kernel: taking a datagram apart, having each message handled, answering.
+"""Requests to the kernel: splitting a datagram into messages, calling the handler, sending the answer.
 
 Sources: `netlink_rcv_skb()` and `netlink_ack()` of af_netlink.c.
 """
@@ -29,22 +29,24 @@ from simkernel.uapi.netlink import (
 )
 
 NO_ACK: Final = object()
-"""What a handler returns when the message is not to be acknowledged: a dump has begun (-EINTR)."""
+"""Returned by a handler to suppress the acknowledgement, because a dump has begun (-EINTR on Linux)."""
 
 R = TypeVar("R", bound="Request")
 Handler = Callable[[R], object]
-"""Handles a message: None is success, OSError an error; NO_ACK; or an awaitable of one of these."""
+"""Function that handles a message. It returns None, NO_ACK, or an awaitable of one, and raises OSError."""
 
 _header = Struct(NlMsgHdr.LAYOUT.format.removesuffix("I")).unpack_from
-"""A message's header but for its port id, which is the sender's whatever it says."""
+"""Unpacks a message's header without its port id, because the kernel uses the port id of the socket
+instead.
+"""
 _ANSWER: Final = Struct(NlMsgHdr.LAYOUT.format + "i")
-"""An answer's header and its errno; what it is about follows."""
+"""An answer's header and error number, which the message in question follows (`struct nlmsgerr`)."""
 
 
 class Request:
     """One message from a program to the kernel.
 
-    It lies at `start` in `data`, the whole datagram.
+    The message begins at offset `start` of `data`, which is the whole datagram.
     """
 
     # INLINE: simkernel.kernel.netlink.message.Request.__init__, 2.1 % of round-trip
@@ -62,32 +64,32 @@ class Request:
 
     @property
     def portid(self) -> int:
-        """Port id of the sender, whatever the header says."""
+        """Port id of the sending socket. The port id in the message's header is ignored."""
         return self.inbound.sender.portid
 
     @property
     def sender(self) -> NetlinkSock:
-        """The socket that it was sent from."""
+        """Socket that the message was sent from."""
         return self.inbound.sender
 
     @property
     def task(self) -> Task:
-        """Who sends it."""
+        """Task that sends the message."""
         return self.inbound.task
 
     @property
     def net(self) -> Net:
-        """The namespace that it was sent in."""
+        """Network namespace of the socket that received the message."""
         return self.sock.net
 
     @property
     def end(self) -> int:
-        """Where in `data` it ends."""
+        """Offset in `data` where the message ends."""
         return self.start + self.length
 
     @property
     def extack(self) -> ExtendedAck:
-        """What its answer will say besides a number."""
+        """Extended ACK of the answer, created on first use."""
         if self._extack is None:
             self._extack = ExtendedAck()
         return self._extack
@@ -98,17 +100,21 @@ class Request:
 
     @property
     def strict(self) -> bool:
-        """Whether the sender wants questions checked strictly (`netlink_strict_get_check()`)."""
+        """True if the sender requests strict checks of get and dump requests
+        (`netlink_strict_get_check()`).
+        """
         return bool(self.sender.flags & STRICT_CHK)
 
     @property
     def has_extack(self) -> bool:
-        """Whether anything was said there."""
+        """True if the handler has accessed the extended ACK."""
         return self._extack is not None
 
     def capable(self, capability: int) -> bool:
-        """Whether the sender may: who calls and, unless it named the kernel as destination, who opened
-        the socket have the capability (`netlink_ns_capable()`).
+        """Return True if the sender has a capability (`netlink_ns_capable()`).
+
+        The sending task must have it. The task that opened the socket must have it too, unless the message
+        was sent with an explicit destination address.
         """
         if not self.inbound.addressed and not self.sender.opener.capable(capability):
             return False
@@ -116,7 +122,10 @@ class Request:
 
 
 class Receiver(Generic[R]):
-    """Takes datagrams apart and has each message handled, as a `kind` of request (`netlink_rcv_skb()`)."""
+    """Splits datagrams into messages and calls a handler for each (`netlink_rcv_skb()`).
+
+    Each message becomes an object of the class `kind`.
+    """
 
     __slots__ = ("_handler", "_kind", "_sock")
 
@@ -126,10 +135,10 @@ class Receiver(Generic[R]):
         self._kind = kind
 
     def receive(self, inbound: Inbound, start: int = 0) -> Awaitable[None] | None:
-        """Handle and answer every message in turn, from `start` on.
+        """Handle and answer each message of a datagram in order, beginning at offset `start`.
 
-        A message whose length cannot be ends the datagram.  The awaitable handles the rest, if a
-        handler has to sleep.
+        A message with an invalid length ends the datagram. If a handler sleeps, return an awaitable that
+        handles the remaining messages.
         """
         data, kind, handle = inbound.data, self._kind, self._handler
         end = len(data)
@@ -179,9 +188,10 @@ def _answer(request: Request, result: object, error: int) -> None:
 
 
 def acknowledge(request: Request, error: int) -> None:
-    """Answer a message with NLMSG_ERROR, `error` being a positive errno or 0 (`netlink_ack()`).
+    """Answer a message with NLMSG_ERROR (`netlink_ack()`). `error` is a positive errno, or 0 for success.
 
-    An error comes with the message it is about, unless NETLINK_CAP_ACK is set; success never does.
+    An error answer includes the message in question, unless NETLINK_CAP_ACK is set. A success answer
+    includes only its header.
     """
     sender, start = request.inbound.sender, request.start
     if error and not sender.flags & CAP_ACK:

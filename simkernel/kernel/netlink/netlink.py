@@ -1,4 +1,4 @@
-"""The netlink subsystem of a machine: its protocols, and how a program opens a socket."""
+"""The netlink subsystem of a machine: its protocols, and the creation of sockets."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from simkernel.uapi.netlink import MAX_LINKS, NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_DGRAM, SOCK_RAW
 
 RequestModule = Callable[[str], Any]
-"""Load a module by name; an awaitable if that sleeps.  The result does not matter."""
+"""Function that loads a module by name. It returns an awaitable if it sleeps. The result is ignored."""
 
 
 class Netlink(NetlinkContext):
     """Netlink of one machine: the address family AF_NETLINK (`netlink_family_ops`).
 
-    `request_module` loads the module of an unknown protocol or family.
+    `request_module` loads the module of a protocol or family that is not registered.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Netlink(NetlinkContext):
         entry.registered = 1
 
     def ports(self, net: Net, protocol: int) -> PortTable:
-        """The port ids of a protocol in a namespace."""
+        """Return the port id table of a protocol in a namespace."""
         tables = PORTS.of(net)
         if protocol not in tables:
             tables[protocol] = PortTable()
@@ -63,8 +63,8 @@ class Netlink(NetlinkContext):
     def socket(self, task: Task, type: int, protocol: int) -> NetlinkSocket | Awaitable[NetlinkSocket]:
         """Open a socket (`netlink_create()`).
 
-        The module of an unregistered protocol is requested; awaitable while that loads.
-        ESOCKTNOSUPPORT, EPROTONOSUPPORT.
+        If the protocol is not registered, its module is requested, and the result is an awaitable while
+        the module loads. Raise ESOCKTNOSUPPORT or EPROTONOSUPPORT for an unknown type or protocol.
         """
         if type not in (SOCK_RAW, SOCK_DGRAM):
             raise os_error(ESOCKTNOSUPPORT)
@@ -94,5 +94,5 @@ class Netlink(NetlinkContext):
         return sock
 
     def socketpair(self, task: Task, type: int, protocol: int) -> NoReturn:
-        """socketpair(2): netlink sockets come alone (`sock_no_socketpair()`)."""
+        """Raise EOPNOTSUPP: netlink has no socket pairs (`sock_no_socketpair()`)."""
         raise os_error(EOPNOTSUPP)

@@ -1,4 +1,4 @@
-"""Options of level SOL_NETLINK (`netlink_setsockopt()`, `netlink_getsockopt()`)."""
+"""Socket options of level SOL_NETLINK (`netlink_setsockopt()`, `netlink_getsockopt()`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Setter = Callable[[NetlinkSock, "Task", int], None]
 
 
 def set_option(sock: NetlinkSock, task: Task, level: int, option: int, value: bytes) -> None:
-    """setsockopt(2); a value of less than 4 bytes counts as 0."""
+    """Set an option (setsockopt(2)). A value shorter than 4 bytes counts as 0."""
     if level != SOL_NETLINK:
         raise os_error(ENOPROTOOPT)
     number = U32.unpack_from(value)[0] if len(value) >= U32.size else 0
@@ -32,7 +32,7 @@ def set_option(sock: NetlinkSock, task: Task, level: int, option: int, value: by
 
 
 def get_option(sock: NetlinkSock, level: int, option: int, length: int) -> bytes:
-    """getsockopt(2); the result is as long as the call says it is."""
+    """Return an option's value (getsockopt(2)). Its length is the `optlen` that the call reports."""
     if level != SOL_NETLINK:
         raise os_error(ENOPROTOOPT)
     if length < 0:
@@ -47,9 +47,10 @@ def get_option(sock: NetlinkSock, level: int, option: int, length: int) -> bytes
 
 
 def _memberships(sock: NetlinkSock, length: int) -> bytes:
-    """A bit for each group that the socket knows of, in 32-bit words.
+    """Return the group mask as 32-bit words, with one bit for each group that the socket can join.
 
-    What the caller has no room for is counted in the length, but not there: it reads 0.
+    The length is always that of the whole mask. Words that do not fit into `length` bytes are returned as
+    0.
     """
     size = (sock.group_count + 31) // 32 * 4
     room = min(length, size) // 4 * 4
@@ -66,7 +67,7 @@ def _add_membership(sock: NetlinkSock, task: Task, group: int) -> None:
 
 
 def _drop_membership(sock: NetlinkSock, task: Task, group: int) -> None:
-    """Leaving a group that one is not in is fine."""
+    """Leave a group. It is no error if the socket is not a member."""
     _check_group(sock, task, group)
     sock.entry.update(sock, sock.groups & ~(1 << (group - 1)))
     if sock.entry.unbind is not None:
@@ -82,7 +83,7 @@ def _check_group(sock: NetlinkSock, task: Task, group: int) -> None:
 
 
 def _no_enobufs(sock: NetlinkSock, task: Task, value: int) -> None:
-    """Setting it ends congestion, and lets senders try again."""
+    """Set NETLINK_NO_ENOBUFS: end congestion and wake blocked senders."""
     if value:
         sock.congested = False
         sock.changed()

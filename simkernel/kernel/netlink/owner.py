@@ -1,4 +1,4 @@
-"""The module that a protocol, a family or a dump belongs to."""
+"""Reference counting of the module that owns a protocol, a family or a dump."""
 
 from __future__ import annotations
 
@@ -6,27 +6,34 @@ from typing import Protocol
 
 
 class Owner(Protocol):
-    """A loaded module, as far as netlink uses it."""
+    """A loaded module, with the operations that netlink uses."""
 
     references: int
 
     @property
     def name(self) -> str:
-        """Its name; tracepoints of its own work go to a track of that name."""
+        """Name of the module, and of the trace track for its operations."""
 
     def try_get(self) -> bool:
-        """Take a reference, which keeps it loaded; False if it is being unloaded (`try_module_get()`)."""
+        """Take a reference, which prevents unloading (`try_module_get()`).
+
+        Return False if the module is already being unloaded.
+        """
 
     def put(self) -> None:
         """Drop a reference (`module_put()`)."""
 
 
 def get_owner(owner: Owner | None) -> bool:
-    """Take a reference to a module; built-in code (None) always has one (`try_module_get()`)."""
+    """Take a reference to a module (`try_module_get()`).
+
+    Return False if the module is being unloaded. `owner` is None for built-in code, which needs no
+    reference.
+    """
     return owner is None or owner.try_get()
 
 
 def put_owner(owner: Owner | None) -> None:
-    """Drop the reference (`module_put()`)."""
+    """Drop a reference that `get_owner` took (`module_put()`)."""
     if owner is not None:
         owner.put()

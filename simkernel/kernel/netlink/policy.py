@@ -1,9 +1,9 @@
-"""Checking the attributes of a request against policies (lib/nlattr.c).
+"""Validation of the attributes of a request against policies (lib/nlattr.c).
 
     validator(table, STRICT).parse(request, start, end)
 
-A validator goes over the attributes once.  What is plainly right is let pass (policy_plain.py), all
-else is looked at in full.  The texts are the kernel's: programs show them to their users.
+A validator visits the attributes once. The fast path (policy_plain.py) accepts most valid attributes, and
+all others are checked in full. The error texts are Linux's, because programs show them to their users.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ MAXTYPE: Final = 2
 UNSPEC: Final = 4
 STRICT_ATTRS: Final = 8
 NESTED: Final = 16
-"""What is refused: leftover bytes, unknown types, types without policy, lengths that do not fit the
-type exactly, NLA_F_NESTED where it should not be and its absence where it should (NL_VALIDATE_*)."""
+"""Conditions that are rejected: leftover bytes, unknown types, types without a policy, lengths that are not
+exact, and a wrong NLA_F_NESTED flag (NL_VALIDATE_*).
+"""
 LIBERAL: Final = 0
 DEPRECATED_STRICT: Final = TRAILING | MAXTYPE
 STRICT: Final = TRAILING | MAXTYPE | UNSPEC | STRICT_ATTRS | NESTED
 
 DEEPEST: Final = 10
-"""MAX_POLICY_RECURSION_DEPTH."""
+"""Maximum depth of nested attributes (MAX_POLICY_RECURSION_DEPTH)."""
 
 EXACT_LENGTHS: Final = {
     NlaType.U8: 1,
@@ -51,26 +52,28 @@ EXACT_LENGTHS: Final = {
     NlaType.BE16: 2,
     NlaType.BE32: 4,
 }
-"""nla_attr_len[]: how long a payload should be."""
+"""Expected payload length of each numeric type, in bytes (nla_attr_len[])."""
 LEAST_LENGTHS: Final = {**EXACT_LENGTHS, NlaType.MSECS: 8}
-"""nla_attr_minlen[]: how long it must be."""
+"""Minimum payload length of each numeric type, in bytes (nla_attr_minlen[])."""
 
 _NESTS: Final = frozenset({NlaType.NESTED, NlaType.NESTED_ARRAY})
 
 Found = dict[int, tuple[int, int]]
-"""Where the payload of the last attribute of each type is: start and end."""
+"""Start and end offset of the payload of the last attribute of each type."""
 
 _header = NlAttr.LAYOUT.unpack_from
 
 
 @lru_cache(maxsize=4096)
 def validator(table: PolicyTable, validate: int) -> Validator:
-    """What checks attributes with the policies of `table`, as strictly as `validate` says; made once."""
+    """Return the validator for the policies of `table` and the flags `validate` (NL_VALIDATE_*). It is
+    cached.
+    """
     return Validator(table, validate)
 
 
 class Validator:
-    """Checks the attributes of one space."""
+    """Validates the attributes of one policy table."""
 
     __slots__ = ("_plain", "_table", "_validate")
 
@@ -81,10 +84,10 @@ class Validator:
         self._plain = {type: rule for type, rule in rules if rule is not None}
 
     def parse(self, request: Request, at: int, end: int, depth: int = 0) -> Found:
-        """The attributes between two places of a request, checked (`__nla_validate_parse()`).
+        """Validate the attributes between two offsets of a request (`__nla_validate_parse()`).
 
-        They are in `depth` nests.  What is wrong is raised (EINVAL or ERANGE) and said in the
-        request's extended ACK.
+        `depth` is the number of nests around them. If an attribute is invalid, raise EINVAL or ERANGE and
+        describe the error in the request's extended ACK.
         """
         data, rules = request.data, self._plain
         found: Found = {}
@@ -114,7 +117,9 @@ class Validator:
         return found
 
     def _check(self, request: Request, whole_type: int, first: int, last: int, depth: int) -> int:
-        """Look at an attribute in full.  Its type without flags; 0 if it is unknown and passed over."""
+        """Validate an attribute in full. Return its type without flags, or 0 if the type is unknown and
+        ignored.
+        """
         table, validate = self._table, self._validate
         type = whole_type & NLA_TYPE_MASK
         if 0 < type <= table.maxattr:
@@ -134,7 +139,7 @@ class Validator:
 
 
 class _Check:
-    """The full checking of one attribute, which is in so many nests."""
+    """Full validation of one attribute, which has `depth` nests around it."""
 
     __slots__ = ("depth", "request", "validate")
 
@@ -144,16 +149,18 @@ class _Check:
         self.depth = depth
 
     def fault(self, first: int, error: int, text: str, policy: AttributePolicy | None = None) -> OSError:
-        """The error of the attribute whose payload begins at `first`."""
+        """Return an error for the attribute whose payload begins at `first`, and record it in the extended
+        ACK.
+        """
         self.request.extack.attribute(first - NLA_HDRLEN - self.request.start, text, policy)
         return os_error(error)
 
     def failed(self, first: int, error: int, policy: AttributePolicy) -> OSError:
-        """An error without a text of its own."""
+        """Return an error with the generic message."""
         return self.fault(first, error, "Attribute failed policy validation", policy)
 
     def attribute(self, policy: AttributePolicy, type: int, whole_type: int, first: int, last: int) -> None:
-        """`validate_nla()`"""
+        """Validate an attribute whose type is known (`validate_nla()`)."""
         kind = policy.type
         exact = EXACT_LENGTHS.get(kind)
         if exact is not None and last - first != exact:
@@ -164,13 +171,13 @@ class _Check:
         self.further(policy, first, last)
 
     def wrong_length(self, type: int, first: int, policy: AttributePolicy) -> None:
-        """A wrong length is logged, and an error only to the strict."""
+        """Log a wrong length, and raise EINVAL if STRICT_ATTRS is set."""
         self.request.sock.netlink.warn_length(type, self.request.task.comm)
         if self.validate & STRICT_ATTRS:
             raise self.fault(first, EINVAL, "invalid attribute length", policy)
 
     def nested_flag(self, whole_type: int, first: int, policy: AttributePolicy) -> None:
-        """Nests bear NLA_F_NESTED, others do not."""
+        """Raise EINVAL if a nest lacks NLA_F_NESTED or another attribute has it."""
         flagged = whole_type & NLA_F_NESTED
         if policy.type in _NESTS:
             if not flagged:
@@ -219,7 +226,7 @@ class _Check:
             raise self.failed(first, ERANGE, policy)
 
     def nested(self, policy: AttributePolicy, first: int, last: int) -> None:
-        """A nest may be empty."""
+        """Validate the attributes in a nest. An empty nest is valid."""
         if first == last:
             return
         if last - first < NLA_HDRLEN:
@@ -228,7 +235,7 @@ class _Check:
             self.inside(policy.nested, first, last)
 
     def inside(self, table: PolicyTable, first: int, last: int) -> None:
-        """The attributes in a nest."""
+        """Validate the attributes between two offsets, one nest deeper. Raise EINVAL at the maximum depth."""
         depth = self.depth + 1
         if depth == DEEPEST:
             self.request.extack.message = "allowed policy recursion depth exceeded"
@@ -236,7 +243,9 @@ class _Check:
         validator(table, self.validate).parse(self.request, first, last, depth)
 
     def nested_array(self, policy: AttributePolicy, first: int, last: int) -> None:
-        """Each entry is a nest, of whatever type (`nla_validate_array()`)."""
+        """Validate an array (`nla_validate_array()`). Each entry is a nest; the entry's own type is
+        ignored.
+        """
         if first == last:
             return
         if last - first < NLA_HDRLEN:
@@ -265,7 +274,7 @@ class _Check:
     # -- further ----------------------------------------------------------------
 
     def further(self, policy: AttributePolicy, first: int, last: int) -> None:
-        """What the policy says beyond the type."""
+        """Validate the value against the policy's mask, enumeration or range."""
         validation = policy.validation
         if validation is Validation.NONE:
             return
@@ -283,7 +292,10 @@ class _Check:
                 raise self.fault(first, ERANGE, "integer out of range", policy)
 
     def length_range(self, policy: AttributePolicy, first: int, last: int) -> None:
-        """`nla_validate_range_unsigned()` of a length: too long may be a warning only."""
+        """Validate a length range (`nla_validate_range_unsigned()`).
+
+        RANGE_WARN_TOO_LONG only logs a payload that is too long, unless validation is strict.
+        """
         low, high = value_range(policy)
         length = last - first
         if policy.validation is Validation.RANGE_WARN_TOO_LONG and length > high:
@@ -292,7 +304,7 @@ class _Check:
             raise self.fault(first, ERANGE, "binary attribute size out of range", policy)
 
     def number(self, policy: AttributePolicy, first: int, last: int) -> int:
-        """The payload as a number; a payload longer than that counts with its beginning."""
+        """Return the payload as a number. Bytes beyond the size of the number are ignored."""
         layout = NUMBERS.get(policy.type) or WIDE[policy.type][last - first]
         value: int = layout.unpack_from(self.request.data, first)[0]
         return value
@@ -311,4 +323,4 @@ _BY_TYPE: Final[dict[NlaType, Callable[[_Check, AttributePolicy, int, int], None
     NlaType.NESTED_ARRAY: _Check.nested_array,
     NlaType.UNSPEC: _Check.unspecified,
 }
-"""Types whose payload is more than so many bytes at least."""
+"""Validation function by type. Other types need only the minimum length check."""

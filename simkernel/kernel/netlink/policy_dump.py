@@ -1,4 +1,4 @@
-"""Telling programs what the kernel accepts: policies as attributes (net/netlink/policy.c)."""
+"""Encoding of attribute policies as attributes, for programs (net/netlink/policy.c)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ATTRIBUTE_TYPES: Final[dict[NlaType, int]] = {
     NlaType.NESTED_ARRAY: nl.NL_ATTR_TYPE_NESTED_ARRAY,
     NlaType.BITFIELD32: nl.NL_ATTR_TYPE_BITFIELD32,
 }
-"""What a type is called outside.  One that is not here is not told (NLA_UNSPEC, NLA_REJECT, ...)."""
+"""NL_ATTR_TYPE_* value by policy type. Policies of other types, such as NLA_UNSPEC, are not dumped."""
 
 UNSIGNED: Final = frozenset({NlaType.U8, NlaType.U16, NlaType.U32, NlaType.U64, NlaType.UINT, NlaType.MSECS})
 SIGNED: Final = frozenset({NlaType.S8, NlaType.S16, NlaType.S32, NlaType.S64, NlaType.SINT})
@@ -40,11 +40,11 @@ NESTS: Final = frozenset({NlaType.NESTED, NlaType.NESTED_ARRAY})
 _U32_SIZE: Final = 8
 _U64_SIZE: Final = 12
 _COMMON: Final = 2 * _U32_SIZE
-"""The nest, and the type in it."""
+"""Size of the nest's header and the type attribute, in bytes."""
 
 
 def size_estimate(policy: AttributePolicy) -> int:
-    """Room to be made for one policy (`netlink_policy_dump_attr_size_estimate()`)."""
+    """Return the bytes to reserve for one policy (`netlink_policy_dump_attr_size_estimate()`)."""
     kind = policy.type
     if kind in UNSIGNED or kind in SIGNED:
         return _COMMON + 2 * (4 + _U64_SIZE)
@@ -58,9 +58,10 @@ def size_estimate(policy: AttributePolicy) -> int:
 def write_attribute(
     writer: MessageWriter, type: int, policy: AttributePolicy, dump: PolicyDump | None = None
 ) -> bool:
-    """Write one policy as attribute `type`; False, and nothing written, if its type is not told.
+    """Write one policy as attribute `type` (`__netlink_policy_dump_write_attr()`).
 
-    Nested policies are told by their number in `dump`.  (`__netlink_policy_dump_write_attr()`)
+    Return False, and write nothing, if policies of its type are not dumped. A nested policy is written as
+    its index in `dump`.
     """
     told = ATTRIBUTE_TYPES.get(policy.type)
     if told is None:
@@ -109,10 +110,7 @@ def _write_lengths(writer: MessageWriter, policy: AttributePolicy) -> None:
 
 
 class PolicyDump:
-    """Policy tables, numbered as they are found, and how far a dump of them has come.
-
-    (`struct netlink_policy_dump_state`)
-    """
+    """Policy tables with their index, and the position of a dump (`struct netlink_policy_dump_state`)."""
 
     __slots__ = ("_attribute", "_table", "_tables")
 
@@ -122,7 +120,7 @@ class PolicyDump:
         self._attribute = 0
 
     def add(self, table: PolicyTable) -> None:
-        """Number a table and all that are nested in it (`netlink_policy_dump_add_policy()`)."""
+        """Assign an index to a table and to all tables nested in it (`netlink_policy_dump_add_policy()`)."""
         self._number(table)
         done = 0
         while done < len(self._tables):
@@ -139,18 +137,19 @@ class PolicyDump:
         return bool(self._tables)
 
     def index(self, table: PolicyTable) -> int:
-        """The number of a table that was added (`netlink_policy_dump_get_policy_idx()`)."""
+        """Return the index of a table (`netlink_policy_dump_get_policy_idx()`)."""
         return next(index for index, each in enumerate(self._tables) if each is table)
 
     @property
     def finished(self) -> bool:
-        """Whether every attribute of every table has been written."""
+        """True if every attribute of every table has been written."""
         return self._table >= len(self._tables)
 
     def write(self, writer: MessageWriter) -> None:
-        """Write the next attribute that is told (`netlink_policy_dump_write()`).
+        """Write the next policy whose type is dumped (`netlink_policy_dump_write()`).
 
-        NoRoom if it does not fit, and also if there is none: either way this message is not sent.
+        Raise NoRoom if it does not fit, and also if no policy remains: the caller sends no message in both
+        cases.
         """
         while not self.finished:
             table, type = self._tables[self._table], self._attribute

@@ -1,8 +1,8 @@
-"""Attributes that are right at a glance: the least that has to be looked at where nothing is odd.
+"""Fast path of attribute validation: rules that recognize most valid attributes by length and value.
 
-Most attributes bear no flags, have the very length that their type has, and a value as it should be.
-That is seen here from their length and at most one more look.  Nothing is ever found to be wrong:
-whatever is not plainly right is for policy.py to judge.
+Most attributes have no flags, the exact length of their type, and a valid value. A rule accepts such an
+attribute after at most one call. A rule never rejects: policy.py checks every attribute that its rule does
+not accept.
 """
 
 from __future__ import annotations
@@ -28,26 +28,31 @@ NUMBERS: Final[dict[NlaType, Struct]] = {
     NlaType.BE16: structure.BE16,
     NlaType.BE32: structure.BE32,
 }
-"""Types that are a number of a certain size."""
+"""Layouts of the numeric types with one size."""
 WIDE: Final[dict[NlaType, dict[int, Struct]]] = {
     NlaType.UINT: {4: structure.U32, 8: structure.U64},
     NlaType.SINT: {4: structure.S32, 8: structure.S64},
 }
-"""Types that are a number of one of two sizes."""
+"""Layouts of the numeric types with two possible sizes, by size in bytes."""
 
 Look = Callable[[bytes, int, int], bool]
-"""Whether the payload that lies there, from and to, is as it should be, if its length is."""
+"""Function that returns True if the payload between two offsets is valid. The caller has checked its
+length.
+"""
 
 
 Plain = tuple[int, int, bool, Look | None]
-"""When an attribute is plainly right: its least and its greatest length, header and all, whether it ends
-in a NUL, and what else is to be looked at."""
+"""A fast-path rule: minimum and maximum length including the header, whether the payload must end in a NUL,
+and a check of the payload or None.
+"""
 
 NEVER: Final[Plain] = (1, 0, False, None)
 
 
 def plain(policy: AttributePolicy) -> Plain | None:
-    """When an attribute is plainly right, however strictly it is checked; None if that is not so simple."""
+    """Return the rule that recognizes valid attributes at any strictness, or None if the policy is too
+    complex.
+    """
     kind = policy.type
     if kind in NUMBERS:
         return _number(policy, NUMBERS[kind])
@@ -67,7 +72,7 @@ def plain(policy: AttributePolicy) -> Plain | None:
 
 
 def _long(least: int, most: int, *, terminated: bool = False, look: Look | None = None) -> Plain:
-    """A payload of so many bytes."""
+    """Return a rule that accepts payloads of `least` to `most` bytes."""
     return NLA_HDRLEN + least, NLA_HDRLEN + most, terminated, look
 
 
@@ -78,7 +83,7 @@ def _number(policy: AttributePolicy, layout: Struct) -> Plain | None:
 
 
 def _value(policy: AttributePolicy, layout: Struct) -> Look | None:
-    """Whether the number is one that the policy allows; None if it allows all."""
+    """Return a check that the number is within the policy, or None if the policy accepts every number."""
     value = layout.unpack_from
     if policy.validation is Validation.NONE:
         return None

@@ -1,4 +1,4 @@
-"""Receiving (`netlink_recvmsg()`)."""
+"""Receiving from a netlink socket (`netlink_recvmsg()`)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from simkernel.uapi.structure import S32
 
 
 def recvmsg(sock: NetlinkSock, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
-    """Take (with MSG_PEEK: copy) the oldest datagram; what exceeds `size` bytes is lost.
+    """Dequeue the oldest datagram, or only copy it with MSG_PEEK. Bytes beyond `size` are discarded.
 
-    `controllen` limits the control messages.  The address is the sender's port id and the group as a
-    mask.  None if the queue is empty: `sock.readers` is what to wait on.  A pending error of the socket is
-    raised first.  A running dump is resumed.
+    `controllen` limits the control messages, in bytes. The returned address is the sender's port id and
+    the group as a mask. Return None if the queue is empty; the caller can wait on `sock.readers`. A
+    pending error of the socket is raised first. A running dump is resumed.
     """
     if flags and flags & MSG_OOB:
         raise os_error(EOPNOTSUPP)
@@ -74,7 +74,7 @@ def recvmsg(sock: NetlinkSock, task: Task, size: int, controllen: int = 0, flags
 
 
 def _before_receive(sock: NetlinkSock) -> None:
-    """Raise the socket's pending error; a receive that finds nothing still wakes senders."""
+    """Raise the socket's pending error. Wake blocked senders even if the queue is empty."""
     if sock.error:
         sock.after_receive()
         raise os_error(sock.take_error())
@@ -83,14 +83,14 @@ def _before_receive(sock: NetlinkSock) -> None:
 
 
 def after_failed_copy(sock: NetlinkSock) -> None:
-    """Go on after a datagram that was taken and could not be copied: it is lost (`netlink_recvmsg()`)."""
+    """Resume the dump and wake senders after a dequeued datagram was lost because its copy failed."""
     if sock.dump is not None and sock.rmem <= sock.rcvbuf // 2:
         sock.dump.resume()
     sock.after_receive()
 
 
 def _after_dequeue(sock: NetlinkSock, skb: Skb, controllen: int) -> ControlBuffer:
-    """Resume a dump, collect the control messages, and wake senders."""
+    """Resume a dump, collect the control messages, and wake blocked senders."""
     if sock.dump is not None and sock.rmem <= sock.rcvbuf // 2:
         sock.dump.resume()
     control = ControlBuffer(controllen)

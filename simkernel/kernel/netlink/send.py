@@ -1,4 +1,4 @@
-"""Sending: from programs (sendmsg(2)) and to port ids (`netlink_sendmsg()`, `netlink_unicast()`)."""
+"""Sending by programs, to a port id or a group (`netlink_sendmsg()`, `netlink_unicast()`)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from simkernel.uapi.errno import (
 from simkernel.uapi.socket import MSG_OOB
 
 RESERVE = 32
-"""Bytes of the send buffer that a message may not use."""
+"""Bytes of the send buffer that a message cannot use."""
 
 
 def sendmsg(
@@ -38,10 +38,10 @@ def sendmsg(
     control: Control = (),
     flags: int = 0,
 ) -> int | Awaitable[int]:
-    """Send `data` to a group, and then to a port id (`netlink_sendmsg()`).
+    """Send `data` to a group, if the address names one, and then to a port id (`netlink_sendmsg()`).
 
-    Errors of the group are not reported to the sender; the result is the port id's.  Raises
-    WouldBlock if the receiver has no room; a retry does not send to the group again.
+    Errors of the multicast are not reported to the sender: the result is that of the unicast. Raise
+    WouldBlock if the receiver's queue is full. A retry does not repeat the multicast.
     """
     if flags and flags & MSG_OOB:
         raise os_error(EOPNOTSUPP)
@@ -79,7 +79,9 @@ def sendmsg(
 
 
 def _destination(sock: NetlinkSock, task: Task, address: Address) -> tuple[int, int]:
-    """Port id and group of an address.  EPERM for anything but the kernel without privilege."""
+    """Return port id and group of an address. Raise EPERM if an unprivileged task addresses another
+    program.
+    """
     portid, group = address if isinstance(address, tuple) else addresses.parse(address)
     if group:
         group = addresses.lowest_group(group)
@@ -89,14 +91,16 @@ def _destination(sock: NetlinkSock, task: Task, address: Address) -> tuple[int, 
 
 
 def _allocate(sock: NetlinkSock, task: Task, data: bytes, group: int, claim: Creds | None) -> Skb:
-    """A buffer for other programs."""
+    """Allocate a buffer for a message to other programs."""
     truesize = user_truesize(len(data), group != 0)
     source = (sock.portid, addresses.group_mask(group))
     return make_skb(data, truesize, source, group, claim or own_creds(task), sock.netlink.trace.flow)
 
 
 def _unicast(sock: NetlinkSock, skb: Skb, portid: int) -> int:
-    """Send to a port id; retried after waiting for room (`netlink_unicast()`)."""
+    """Send to a port id (`netlink_unicast()`). If the queue is full, the caller waits and calls this
+    again.
+    """
     target = find(sock, portid)
     accepted = accept(target, skb)
     if accepted is None:
@@ -107,7 +111,7 @@ def _unicast(sock: NetlinkSock, skb: Skb, portid: int) -> int:
 
 
 def _unicast_kernel(ports: PortTable, inbound: Inbound, group: int) -> int | Awaitable[int]:
-    """Send to the kernel, which reads in the sender's context (`netlink_unicast_kernel()`)."""
+    """Call the kernel's receive function in the sender's context (`netlink_unicast_kernel()`)."""
     read, sock = ports.input, inbound.sender
     if read is None:
         raise os_error(ECONNREFUSED)

@@ -1,4 +1,4 @@
-"""Socket buffers: datagrams in receive queues."""
+"""Socket buffers, which hold datagrams in receive queues."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ KERNEL_ADDRESS: Final = (0, 0)
 class Skb:
     """A datagram with its netlink control block (`struct sk_buff`, `struct netlink_skb_parms`).
 
-    It does not change once it is sent, so that many receivers may hold the same one.  `address` is
-    what receivers see: the sender's port id and the group as a mask.  `nsid` is where it comes from,
-    for a receiver in another namespace.
+    A buffer does not change after it is sent, so many receivers can share it. `address` is the source
+    address that receivers get: the sender's port id and the mask of the group. `nsid` identifies the
+    sender's namespace for a receiver in another namespace.
     """
 
     # INLINE: simkernel.kernel.netlink.skb.Skb.__init__, 2.0 % of round-trip
@@ -29,11 +29,11 @@ class Skb:
     truesize: int
 
     def copy(self, nsid: int | None = None) -> Skb:
-        """Another buffer over the same data, for a receiver elsewhere (`skb_clone()`)."""
+        """Return another buffer for the same data, with its own `nsid` (`skb_clone()`)."""
         return make_skb(self.data, self.truesize, self.address, self.dst_group, self.creds, self.flow, nsid)
 
     def shortened(self, length: int) -> Skb:
-        """A buffer with the first `length` bytes only, which costs the same (`pskb_trim()`)."""
+        """Return a buffer with only the first `length` bytes and an unchanged truesize (`pskb_trim()`)."""
         if length >= len(self.data):
             return self
         data = self.data[:length]
@@ -49,7 +49,7 @@ def make_skb(
     flow: int,
     nsid: int | None = None,
 ) -> Skb:
-    """Make a buffer."""
+    """Create a buffer. This is faster than a constructor with arguments."""
     skb = Skb()
     skb.data = data
     skb.truesize = truesize

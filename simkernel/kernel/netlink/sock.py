@@ -1,7 +1,7 @@
 """Netlink's data structures: sockets, and the tables that hold them (net/netlink/af_netlink.h).
 
-Linux has one table entry for each protocol of the machine (`nl_table`), with a hash of port ids over
-all namespaces.  Here a table of port ids belongs to a namespace (`PORTS`), and the entry has the rest.
+Linux has one table entry per protocol of the machine (`nl_table`), with a hash of port ids over all
+namespaces. Here each namespace has its own tables of port ids (`PORTS`), and the entry has the rest.
 """
 
 from __future__ import annotations
@@ -37,42 +37,42 @@ FLAGS: Final = frozenset(
     flag.bit_length() - 1
     for flag in (PKTINFO, BROADCAST_ERROR, NO_ENOBUFS, LISTEN_ALL_NSID, CAP_ACK, EXT_ACK, STRICT_CHK)
 )
-"""Options that are on or off."""
+"""Numbers of the SOL_NETLINK options that are flags."""
 
 CONTROL: Final = PKTINFO | LISTEN_ALL_NSID
 """Flags that add control messages to a receive."""
 
 NONROOT_RECV: Final = 1
-"""Joining groups needs no privilege (NL_CFG_F_NONROOT_RECV)."""
+"""Protocol flag: a task without privilege can join groups (NL_CFG_F_NONROOT_RECV)."""
 NONROOT_SEND: Final = 2
-"""Sending to port ids and groups needs no privilege (NL_CFG_F_NONROOT_SEND)."""
+"""Protocol flag: a task without privilege can send to port ids and groups (NL_CFG_F_NONROOT_SEND)."""
 
 MIN_GROUPS: Final = 32
-"""Groups that every protocol has at least."""
+"""Minimum number of groups of a protocol."""
 
 
 class RunningDump(Protocol):
-    """A dump that a socket's reader has not read to its end."""
+    """A dump whose last datagram has not been queued."""
 
     @property
     def inbound(self) -> Inbound:
-        """The request that it answers."""
+        """Datagram that contained the dump request."""
 
     def resume(self) -> None:
-        """Queue the next datagram; the reader has made room."""
+        """Queue the next datagram, after a receive has freed queue space."""
 
     def close(self) -> None:
         """End the dump before it is complete."""
 
 
 class NetlinkSock(Sock):
-    """The state of a program's netlink socket (`struct netlink_sock`).
+    """State of a program's netlink socket (`struct netlink_sock`).
 
-    `portid` is shown from the first attempt to bind, `bound` says whether it is really its own.
-    `groups` is a mask of its groups and `group_count` how many it has room for; `stamp` orders it among
-    the subscribers of its protocol.  `flags` are the options of level SOL_NETLINK.  `plain` is its
-    namespace if nothing but a full queue keeps out multicasts sent there.
-    `rx_slow_path`: recvmsg must also handle errors, control messages, a dump or blocked senders.
+    `portid` is set by the first attempt to bind; `bound` is True if the attempt succeeded. `groups` is the
+    mask of the joined groups and `group_count` its size in bits. `stamp` is the socket's position among
+    the subscribers of its protocol. `flags` are the options of level SOL_NETLINK. `plain` is the socket's
+    namespace if the multicast fast path can deliver to it, else None. `rx_slow_path`: recvmsg must also
+    handle errors, control messages, a dump or blocked senders.
     """
 
     __slots__ = (
@@ -100,7 +100,7 @@ class NetlinkSock(Sock):
     )
 
     lossy: ClassVar[bool] = False
-    """True for a socket that `loses` messages at a fault point."""
+    """True if `loses` can drop messages at a fault point."""
 
     family: ClassVar[int] = AF_NETLINK
     ioctl_table = "netlink"
@@ -115,7 +115,7 @@ class NetlinkSock(Sock):
         self.entry = entry
         self.ports = ports
         self.owner = entry.owner
-        self.queue: deque[Skb] | None = None  # made for the first message: most sockets idle
+        self.queue: deque[Skb] | None = None  # created with the first message, because most sockets stay idle
         self.rmem = 0
         self.portid = 0
         self.bound = False
@@ -138,33 +138,33 @@ class NetlinkSock(Sock):
 
     @property
     def title(self) -> str:
-        """Its name in lists of sleeping tasks."""
+        """Name of the socket in the list of sleeping tasks."""
         return f"netlink protocol {self.protocol}, port id {self.portid}"
 
     @property
     def senders(self) -> WaitQueue:
-        """Senders that wait for room in its queue."""
+        """Wait queue of senders that are blocked because the receive queue is full."""
         if self._senders is None:
             self._senders = WaitQueue(f"room at {self.title}")
             self.changed()
         return self._senders
 
     def changed(self) -> None:
-        """Recompute `plain` and `rx_slow_path` after any of their inputs has changed."""
+        """Recompute `plain` and `rx_slow_path` after a change of their inputs."""
         self.plain = self.net if self.bound and self.filter is None and not self.congested else None
         blocked_senders = self.congested or self._senders is not None
         controls = self.flags & CONTROL or self.options
         self.rx_slow_path = bool(self.error or blocked_senders or controls or self.dump is not None)
 
     def loses(self, group: int) -> bool:
-        """Return True if a message of `group` (0: to its port id) is lost as if its queue were full."""
+        """Return True if a fault drops the message, like a full queue. `group` is 0 for a unicast."""
         return False
 
     def accounts(self, nets: Iterable[Net]) -> tuple[str, int, int]:
         return "rmem", self.rmem, sum(skb.truesize for skb in self.queue or ())
 
     def after_receive(self) -> None:
-        """End congestion once the queue is empty, and wake senders (`netlink_rcv_wake()`)."""
+        """End congestion if the queue is empty, and wake blocked senders (`netlink_rcv_wake()`)."""
         if not self.queue and self.congested:
             self.congested = False
             self.changed()
@@ -172,7 +172,10 @@ class NetlinkSock(Sock):
             self._senders.wake_up()
 
     def poll(self) -> int:
-        """Events that hold now (`datagram_poll()`).  Sending never waits for the sender's own memory."""
+        """Return the poll events that are ready (`datagram_poll()`).
+
+        POLLOUT is always set: a send waits only for the receiver's queue.
+        """
         mask = POLLOUT | POLLWRNORM | POLLWRBAND
         if self.error:
             mask |= POLLERR | (POLLPRI if self.option(SO_SELECT_ERR_QUEUE) else 0)
@@ -182,10 +185,11 @@ class NetlinkSock(Sock):
 
 
 class Inbound:
-    """A datagram from a program to the kernel, which reads it at once and in that program's context.
+    """A datagram from a program to the kernel, which handles it immediately in the context of that program.
 
-    `sender` is the socket it was sent from and `task` the caller.  `claim` holds the credentials that it
-    claims, None for the task's own; `addressed`: sendmsg named a destination (NETLINK_SKB_DST).
+    `sender` is the socket and `task` the caller. `claim` holds the credentials that the caller passed
+    (SCM_CREDENTIALS), or None for the task's own. `addressed`: sendmsg had a destination address
+    (NETLINK_SKB_DST).
     """
 
     # INLINE: simkernel.kernel.netlink.sock.Inbound.__init__, 1.9 % of round-trip
@@ -199,28 +203,28 @@ class Inbound:
 
     @property
     def portid(self) -> int:
-        """Port id of the sender."""
+        """Port id of the sending socket."""
         return self.sender.portid
 
     @property
     def creds(self) -> Creds:
-        """The credentials that it bears."""
+        """Credentials of the datagram: those that the caller passed, or the task's own."""
         return self.claim or own_creds(self.task)
 
 
 Input = Callable[[Inbound], Awaitable[None] | None]
-"""Reads what a program sends to port id 0, in that program's context; awaitable if it must sleep."""
+"""Function that handles a datagram sent to port id 0. It returns an awaitable if it must sleep."""
 Bind = Callable[["Net", "Task", int], None]
-"""Called before a task joins a group; OSError refuses."""
+"""Function called before a task joins a group. It raises OSError to refuse."""
 Unbind = Callable[["Net", int], None]
 Release = Callable[[NetlinkSock], None]
 
 
 class ProtocolEntry:
-    """One protocol (`struct netlink_table`).
+    """State of one protocol (`struct netlink_table`).
 
-    `registered` counts the kernel's sockets of it.  `members` has for each group its sockets, the
-    one that subscribed last first: `mc_list` is in that order, whatever the group.
+    `registered` is the number of kernel sockets of the protocol. `members` holds the member sockets of
+    each group, the latest subscriber first: Linux's `mc_list` has that order for all groups.
     """
 
     __slots__ = (
@@ -247,7 +251,7 @@ class ProtocolEntry:
         self.clear()
 
     def clear(self) -> None:
-        """Forget the rules of the kernel's last socket, which is gone."""
+        """Clear the settings of the protocol after its last kernel socket was closed."""
         self.owner: Owner | None = None
         self.flags = 0
         self.bind: Bind | None = None
@@ -255,10 +259,9 @@ class ProtocolEntry:
         self.release: Release | None = None
 
     def update(self, sock: NetlinkSock, groups: int) -> None:
-        """Make `sock` a member of the groups that are bits of `groups`, and of no others.
+        """Make `sock` a member of exactly the groups in the mask `groups` (`netlink_update_subscriptions()`).
 
-        `netlink_update_subscriptions()`: a socket enters `mc_list` with its first group and leaves
-        it with its last.
+        A socket enters `mc_list` when it joins its first group, and leaves it with its last group.
         """
         old = sock.groups
         if not old and groups:
@@ -275,7 +278,7 @@ class ProtocolEntry:
         sock.groups = groups
 
     def clear_members(self, group: int) -> None:
-        """Remove every member of `group` (`__netlink_clear_multicast_users()`)."""
+        """Remove all members of `group` (`__netlink_clear_multicast_users()`)."""
         for sock in tuple(self.members.get(group, ())):
             self.update(sock, sock.groups & ~(1 << (group - 1)))
 
@@ -285,7 +288,7 @@ def _stamp(sock: NetlinkSock) -> int:
 
 
 def group_numbers(mask: int) -> list[int]:
-    """The numbers of the groups in a mask, from 1, ascending."""
+    """Return the group numbers in a mask, ascending. The lowest bit is group 1."""
     groups = []
     while mask:
         low = mask & -mask
@@ -295,10 +298,10 @@ def group_numbers(mask: int) -> list[int]:
 
 
 class PortTable(dict[int, NetlinkSock]):
-    """Sockets of programs by port id, of one protocol in one namespace (`netlink_lookup()`).
+    """Programs' sockets of one protocol in one namespace, by port id (`netlink_lookup()`).
 
-    `input` reads what is sent to port id 0, None if the kernel does not serve the protocol there.
-    `pending` are requests whose handler sleeps.
+    `input` handles what is sent to port id 0. It is None if the protocol has no kernel socket in the
+    namespace. `pending` are requests whose handler sleeps.
     """
 
     __slots__ = ("input", "pending")
@@ -309,23 +312,23 @@ class PortTable(dict[int, NetlinkSock]):
         self.pending: list[Inbound] = []
 
     def insert(self, portid: int, sock: NetlinkSock) -> None:
-        """Give `portid` to `sock`.  EADDRINUSE if another socket has it."""
+        """Assign `portid` to `sock`. Raise EADDRINUSE if another socket has it."""
         if portid in self:
             raise os_error(EADDRINUSE)
         self[portid] = sock
 
     def remove(self, portid: int, sock: NetlinkSock) -> None:
-        """Take `portid` from `sock`, if it has it."""
+        """Remove `portid` if it belongs to `sock`."""
         if self.get(portid) is sock:
             del self[portid]
 
 
 PORTS: Final[PernetSlot[dict[int, PortTable]]] = PernetSlot(dict)
-"""Port ids of a namespace, by protocol."""
+"""Port id tables of each namespace, by protocol number."""
 
 
 class Source(Protocol):
-    """The sender of a multicast: a program's socket or the kernel's."""
+    """The sender of a multicast: a program's socket or a kernel socket."""
 
     is_kernel: ClassVar[bool]
 

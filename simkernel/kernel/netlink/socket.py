@@ -1,7 +1,8 @@
-"""The calls on a program's netlink socket (`netlink_ops`).
+"""System calls on a program's netlink socket (`netlink_ops`).
 
-A socket does not know its caller and never waits.  A send that would have to wait raises `WouldBlock`, and
-one that a driver answers only after sleeping returns an awaitable; a receive that finds nothing is None.
+A socket does not know its caller and never blocks. If a send must wait for queue space, it raises
+`WouldBlock`. If a driver sleeps before it answers, the send returns an awaitable. A receive from an empty
+queue returns None.
 """
 
 from __future__ import annotations
@@ -18,28 +19,30 @@ from simkernel.uapi.socket import SOL_SOCKET
 
 
 class NetlinkSocket(NetlinkSock):
-    """A netlink socket with its operations."""
+    """A program's netlink socket, with the operations that system calls use."""
 
     __slots__ = ()
 
     def bind(self, task: Task, address: Address) -> None:
-        """bind(2): take a port id, and the first 32 groups as the mask says."""
+        """Assign a port id, and join the groups among the first 32 that the mask selects (bind(2))."""
         addresses.bind(self, task, address)
 
     def connect(self, task: Task, address: Address) -> None:
-        """connect(2): where `sendmsg` sends without an address."""
+        """Set the default destination of `sendmsg` (connect(2))."""
         addresses.connect(self, task, address)
 
     def getsockname(self) -> tuple[int, int]:
-        """getsockname(2): port id, and the mask of the first 32 groups (`netlink_getname()`)."""
+        """Return the port id and the mask of the first 32 groups (getsockname(2), `netlink_getname()`)."""
         return self.portid, self.groups & 0xFFFFFFFF
 
     def getpeername(self) -> tuple[int, int]:
-        """getpeername(2): where it is connected to; the kernel (0, 0) if nowhere."""
+        """Return the default destination, or (0, 0) for the kernel if the socket is not connected
+        (getpeername(2)).
+        """
         return self.destination, addresses.group_mask(self.destination_group)
 
     def getpeername_bytes(self) -> bytes:
-        """getpeername(2) as it is in memory, for SO_PEERNAME."""
+        """Return the peer's address as a packed `struct sockaddr_nl`, for SO_PEERNAME."""
         portid, groups = self.getpeername()
         return SockaddrNl(pid=portid, groups=groups).pack()
 
@@ -47,20 +50,20 @@ class NetlinkSocket(NetlinkSock):
     recvmsg = receive.recvmsg
 
     def setsockopt(self, task: Task, level: int, option: int, value: bytes) -> None:
-        """setsockopt(2)."""
+        """Set a socket option of level SOL_SOCKET or SOL_NETLINK (setsockopt(2))."""
         if level == SOL_SOCKET:
             sock_options.set_option(self, task, option, value)
         else:
             options.set_option(self, task, level, option, value)
 
     def getsockopt(self, task: Task, level: int, option: int, length: int) -> bytes:
-        """getsockopt(2): the value, as long as the call reports it to be."""
+        """Return an option's value (getsockopt(2)). Its length is the `optlen` that the call reports."""
         if level == SOL_SOCKET:
             return sock_options.get_option(self, option, length)
         return options.get_option(self, level, option, length)
 
     def release(self) -> None:
-        """Close the socket with its last descriptor (`netlink_release()`)."""
+        """Close the socket, after its last file descriptor was closed (`netlink_release()`)."""
         netlink, entry, groups = self.netlink, self.entry, self.groups
         netlink.engine.charged += netlink.costs.socket_close
         self.ports.remove(self.portid, self)

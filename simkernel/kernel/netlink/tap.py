@@ -1,4 +1,4 @@
-"""Tracepoints of delivery; datagrams as an nlmon device sees them (`netlink_deliver_tap()`)."""
+"""Tracepoints of message delivery, which show datagrams as an nlmon device does (`netlink_deliver_tap()`)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ TAPPED: Final = frozenset(
         nl.NETLINK_GENERIC,
     }
 )
-"""Protocols that may be tapped (`netlink_filter_tap()`)."""
+"""Protocols whose datagrams an nlmon device captures (`netlink_filter_tap()`)."""
 
 
 def deliver(trace: Tracer, protocol: int, skb: Skb, *, portid: int) -> None:
-    """Emit a datagram that is about to be queued for `portid`."""
+    """Emit `netlink_deliver_tap` for a datagram that is about to be queued for `portid`."""
     if (emit := trace.emit) is not None and protocol in TAPPED:
         emit(
             "netlink_deliver_tap", KERNEL, "netlink",
@@ -36,7 +36,7 @@ def deliver(trace: Tracer, protocol: int, skb: Skb, *, portid: int) -> None:
 
 
 def to_kernel(trace: Tracer, protocol: int, inbound: Inbound, group: int) -> None:
-    """Emit a datagram that the kernel is about to read."""
+    """Emit `netlink_deliver_tap` for a datagram that the kernel is about to read."""
     if (emit := trace.emit) is not None and protocol in TAPPED:
         emit(
             "netlink_deliver_tap", KERNEL, "netlink",
@@ -46,7 +46,7 @@ def to_kernel(trace: Tracer, protocol: int, inbound: Inbound, group: int) -> Non
 
 
 def unicast(trace: Tracer, protocol: int, skb: Skb, *, portid: int) -> None:
-    """Emit a datagram that is about to be queued for `portid` because it was sent there."""
+    """Emit `netlink_unicast` for a datagram that was sent to `portid` and is about to be queued there."""
     if (emit := trace.emit) is not None:
         emit(
             "netlink_unicast", KERNEL, "netlink",
@@ -55,10 +55,10 @@ def unicast(trace: Tracer, protocol: int, skb: Skb, *, portid: int) -> None:
 
 
 def full(trace: Tracer, target: NetlinkSock, skb: Skb) -> None:
-    """Emit a datagram that the receive queue of `target` does not take (include/trace/events/sock.h).
+    """Emit `sock_rcvqueue_full` if the receive queue of `target` has no space (include/trace/events/sock.h).
 
-    Linux emits `sock_rcvqueue_full` in `__sock_queue_rcv_skb()`.  Netlink has a check of its own,
-    without a tracepoint.  Here that check emits it, with the socket's protocol and port id in addition.
+    Linux emits it in `__sock_queue_rcv_skb()`, but netlink has its own check, without a tracepoint. Here
+    that check emits it, and adds the socket's protocol and port id.
     """
     if (emit := trace.emit) is not None:
         emit(

@@ -1,4 +1,6 @@
-"""NETLINK_KOBJECT_UEVENT: telling programs of devices, and passing on what they tell (kobject_uevent.c)."""
+"""NETLINK_KOBJECT_UEVENT: broadcasts of device events, also of those that programs send
+(kobject_uevent.c).
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,13 @@ from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT, NLMSG_HDRLEN
 from simkernel.uapi.uevent import UEVENT_GROUP, Uevent
 
 BUFFER_SIZE: Final = 2048
-"""Longest event that a program may send (UEVENT_BUFFER_SIZE)."""
+"""Maximum length of an event that a program sends, in bytes (UEVENT_BUFFER_SIZE)."""
 
 
 class UeventSockets:
-    """The kernel's uevent sockets, one in each namespace.  `next_sequence` gives each event its number."""
+    """The kernel's uevent sockets, one per namespace. `next_sequence` returns the SEQNUM of the next
+    event.
+    """
 
     def __init__(self, netlink: Netlink, next_sequence: Callable[[], int]) -> None:
         self._netlink = netlink
@@ -33,7 +37,7 @@ class UeventSockets:
         netlink.namespaces.register_pernet(self._enter, self._leave)
 
     def _enter(self, net: Net) -> None:
-        """`uevent_net_init()`"""
+        """Create the uevent socket of a new namespace (`uevent_net_init()`)."""
         kernel_socket.create(
             self._netlink,
             net,
@@ -47,7 +51,9 @@ class UeventSockets:
         KERNEL_SOCKETS.of(net)[NETLINK_KOBJECT_UEVENT].release()
 
     def broadcast(self, event: Uevent, only: NetNamespace | None = None) -> None:
-        """Send an event to the listeners of one or of all namespaces (`kobject_uevent_net_broadcast()`)."""
+        """Send an event to the listeners in all namespaces, or in `only`
+        (`kobject_uevent_net_broadcast()`).
+        """
         data = event.pack()
         for net in self._netlink.namespaces:
             if only not in (None, net):
@@ -58,14 +64,15 @@ class UeventSockets:
                     _send(sock, sock.skb(data), shared=True)
 
     def _handle(self, request: Request) -> None:
-        """A program sends an event, which all in its namespace get (`uevent_net_rcv_skb()`).
+        """Broadcast an event from a program to the listeners of its namespace (`uevent_net_rcv_skb()`).
 
-        EPERM without CAP_SYS_ADMIN, EINVAL if it is too long.
+        Raise EPERM without CAP_SYS_ADMIN, EINVAL if the event is too long.
         """
         if not request.capable(CAP_SYS_ADMIN):
             request.extack.message = "missing CAP_SYS_ADMIN capability"
             raise os_error(EPERM)
-        # What follows the message in its datagram goes along, since only the header is taken off.
+        # Linux removes only the netlink header, so the event includes any bytes that follow the message in
+        # its datagram.
         rest = request.data[request.start :]
         tail = f"SEQNUM={self._next_sequence()}\0".encode()
         if len(rest) + len(tail) > BUFFER_SIZE:
@@ -78,7 +85,7 @@ class UeventSockets:
 
 
 def _send(sock: KernelSocket, skb: Skb, *, shared: bool) -> None:
-    """Whether anybody gets it, or somebody misses it, is for those who listen to know."""
+    """Multicast an event. Overruns and a group without members are not the sender's error."""
     try:
         sock.multicast(skb, UEVENT_GROUP, shared=shared)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Writing messages into a buffer of a given size (nlmsg_put(), nla_put() and friends)."""
+"""Writing of messages into a buffer of limited size (nlmsg_put(), nla_put() and similar functions)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
 class NoRoom(Exception):
-    """The buffer is full.  The caller cuts off what it began, and raises this again."""
+    """The writer's buffer is full.
+
+    A caller that has begun a message or a nest removes it with `cut`, and raises the exception again.
+    """
 
 
 class MessageWriter:
-    """Messages one after the other in a buffer of `size` bytes.
+    """A writer of consecutive messages into a buffer of `size` bytes.
 
-    `begin` and `end` go round a message, `nest` and `end_nest` round an attribute that holds others;
-    `cut` takes back what was written from a place on.
+    A message is written between `begin` and `end`, a nested attribute between `nest` and `end_nest`. `cut`
+    removes everything from an offset to the end.
     """
 
     __slots__ = ("data", "size")
@@ -31,62 +34,66 @@ class MessageWriter:
 
     @property
     def tailroom(self) -> int:
-        """Bytes that are left (skb_tailroom())."""
+        """Number of unused bytes in the buffer (`skb_tailroom()`)."""
         return self.size - len(self.data)
 
     def append(self, data: bytes) -> None:
-        """Bytes as they are, filled up to a multiple of 4."""
+        """Append bytes, and pad them to a multiple of 4. Raise NoRoom if they do not fit."""
         if align4(len(data)) > self.tailroom:
             raise NoRoom
         self.data += data
         self.data += _PADDING[len(data) & 3]
 
     def begin(self, type: int, flags: int, seq: int, portid: int, header: bytes = b"") -> int:
-        """A message with its family's own header; returns its place (nlmsg_put())."""
+        """Begin a message, with the protocol's own header, and return its offset (`nlmsg_put()`)."""
         place = len(self.data)
         length = NLMSG_HDRLEN + len(header)
         self.append(_HEADER.pack(length, type, flags, seq, portid) + header)
         return place
 
     def end(self, place: int) -> None:
-        """The message that began at `place` ends here (nlmsg_end())."""
+        """End the message that began at offset `place`: set the length in its header (`nlmsg_end()`)."""
         U32.pack_into(self.data, place, len(self.data) - place)
 
     def cut(self, place: int) -> None:
-        """Take back all from `place` on (nlmsg_cancel(), nla_nest_cancel())."""
+        """Remove everything from offset `place` to the end (`nlmsg_cancel()`, `nla_nest_cancel()`)."""
         del self.data[place:]
 
     def put(self, type: int, payload: bytes) -> None:
-        """An attribute (nla_put())."""
+        """Append an attribute (`nla_put()`). Raise NoRoom if it does not fit."""
         length = _ATTRIBUTE.size + len(payload)
         self.append(_ATTRIBUTE.pack(length, type) + payload)
 
     def put_u16(self, type: int, value: int) -> None:
-        """An attribute with 2 bytes."""
+        """Append an attribute with an unsigned 16-bit value."""
         self.put(type, U16.pack(value))
 
     def put_u32(self, type: int, value: int) -> None:
-        """An attribute with 4 bytes."""
+        """Append an attribute with an unsigned 32-bit value."""
         self.put(type, U32.pack(value))
 
     def put_u64(self, type: int, value: int) -> None:
-        """An attribute with 8 bytes, of either sign; on x86-64 it need not be aligned to 8."""
+        """Append an attribute with a 64-bit value, signed or unsigned. On x86-64 it needs no alignment to
+        8.
+        """
         self.put(type, U64.pack(value & 0xFFFF_FFFF_FFFF_FFFF))
 
     def put_string(self, type: int, text: str) -> None:
-        """An attribute with a text and its NUL."""
+        """Append an attribute with a NUL-terminated string."""
         self.put(type, text.encode("utf-8", "surrogateescape") + b"\0")
 
     def nest(self, type: int) -> int:
-        """An attribute that holds others, with NLA_F_NESTED; returns its place (nla_nest_start())."""
+        """Begin a nested attribute, with NLA_F_NESTED set, and return its offset (`nla_nest_start()`)."""
         return self.nest_plain(type | NLA_F_NESTED)
 
     def nest_plain(self, type: int) -> int:
-        """The same without the flag (nla_nest_start_noflag())."""
+        """Begin a nested attribute without NLA_F_NESTED, and return its offset
+        (`nla_nest_start_noflag()`).
+        """
         place = len(self.data)
         self.put(type, b"")
         return place
 
     def end_nest(self, place: int) -> None:
-        """What the attribute at `place` holds ends here (nla_nest_end())."""
+        """End the nested attribute at offset `place`: set its length (`nla_nest_end()`)."""
         U16.pack_into(self.data, place, len(self.data) - place)

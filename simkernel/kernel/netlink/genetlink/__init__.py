@@ -1,8 +1,8 @@
-"""Generic netlink: families of commands over one protocol (net/netlink/genetlink.c)."""
+"""Generic netlink: families that share one netlink protocol (net/netlink/genetlink.c)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 FAMILIES = Path(__file__).parent
-"""The folder with the specifications of the kernel's own families."""
+"""Directory of the YNL specifications of the kernel's own families."""

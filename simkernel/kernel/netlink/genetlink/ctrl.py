@@ -1,4 +1,4 @@
-"""nlctrl, the family that tells about families (the controller in genetlink.c)."""
+"""nlctrl, the family that describes families (the controller in genetlink.c)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from simkernel.uapi.socket import AF_NETLINK
 from simkernel.uapi.structure import U16
 
 LONGEST: Final = GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN
-"""Bytes of attributes that an answer has room for."""
+"""Maximum size of the attributes in an answer, in bytes."""
 
 
 class Controller:
-    """Answers nlctrl's requests from a registry of families.
+    """Answers nlctrl's requests from the registry of families.
 
-    `request_module` loads the module of an unknown family; `lock` is released meanwhile.
+    `request_module` loads the module of an unknown family. `lock` is released while it loads.
     """
 
     def __init__(self, registry: Registry, lock: OperationLock, request_module: RequestModule) -> None:
@@ -48,15 +48,15 @@ class Controller:
     # -- GETFAMILY ------------------------------------------------------------
 
     def _get_family(self, info: Info, loaded: bool = False) -> Awaitable[None] | None:
-        """One family; of id and name the name counts (`ctrl_getfamily()`).
+        """Describe one family (`ctrl_getfamily()`). If the request has both id and name, the name is used.
 
-        A name that nobody has is asked for as a module, and looked for again once that is `loaded`.
-        EINVAL without either, ENOENT.
+        If no family has the name, its module is requested and the lookup repeated; `loaded` marks the
+        second attempt. Raise EINVAL if the request has neither attribute, ENOENT if no such family exists.
         """
         found = info.found
         if CTRL_ATTR_FAMILY_NAME in found:
             first, last = found[CTRL_ATTR_FAMILY_NAME]
-            family = self._by_name.get(info.data[first : last - 1])  # the last byte is the NUL, most often
+            family = self._by_name.get(info.data[first : last - 1])  # usually, the last byte is the NUL
             if family is None:
                 family = self._by_name.get(_name(info))
                 if family is None and not loaded:
@@ -85,7 +85,7 @@ class Controller:
         self._get_family(info, loaded=True)
 
     def _dump_families(self, writer: MessageWriter, info: Info) -> bool:
-        """All families that there are where it was asked (`ctrl_dumpfamily()`)."""
+        """Describe all families that exist in the sender's namespace (`ctrl_dumpfamily()`)."""
         initial = info.net.initial
         visible = [family for family in self._registry if family.everywhere or initial]
         told = info.state or 0
@@ -98,7 +98,9 @@ class Controller:
     # -- GETPOLICY ------------------------------------------------------------
 
     def _begin_policies(self, info: Info) -> None:
-        """Whose policies are wanted; of id and name the id counts (`ctrl_dumppolicy_start()`)."""
+        """Begin a dump of a family's policies (`ctrl_dumppolicy_start()`). If both are given, the id is
+        used.
+        """
         if genl.CTRL_ATTR_FAMILY_ID in info.found:
             family = self._registry.by_id.get(_id(info))
         elif genl.CTRL_ATTR_FAMILY_NAME in info.found:
@@ -111,19 +113,19 @@ class Controller:
 
 
 def _name(info: Info) -> bytes:
-    """CTRL_ATTR_FAMILY_NAME up to its NUL."""
+    """Return the value of CTRL_ATTR_FAMILY_NAME up to its NUL."""
     first, last = info.found[genl.CTRL_ATTR_FAMILY_NAME]
     return info.data[first:last].partition(b"\0")[0]
 
 
 def _id(info: Info) -> int:
-    """CTRL_ATTR_FAMILY_ID."""
+    """Return the value of CTRL_ATTR_FAMILY_ID."""
     number: int = U16.unpack_from(info.data, info.found[genl.CTRL_ATTR_FAMILY_ID][0])[0]
     return number
 
 
 def describe(family: Family) -> bytes:
-    """What nlctrl tells of a family, as attributes (`ctrl_fill_info()`)."""
+    """Return nlctrl's description of a family, as attributes (`ctrl_fill_info()`)."""
     commands = tuple((command.number, _shown_flags(family, command)) for command in family.commands)
     fields = (family.name, family.id, family.version, family.header_size, family.maxattr)
     return _description(*fields, commands, family.groups, family.first_group)
@@ -145,7 +147,7 @@ def _description(
     groups: tuple[Group, ...],
     first_group: int,
 ) -> bytes:
-    """The same of its parts: machines that are alike need it made once."""
+    """Encode a description. The cache lets machines with the same families share it."""
     writer = MessageWriter(1 << 16)
     writer.put_string(genl.CTRL_ATTR_FAMILY_NAME, name)
     writer.put_u16(genl.CTRL_ATTR_FAMILY_ID, id)
@@ -169,7 +171,7 @@ def _description(
 
 
 def describe_group(family: Family, index: int) -> bytes:
-    """What nlctrl tells of one group that comes or goes (`ctrl_fill_mcgrp_info()`)."""
+    """Return nlctrl's description of a group that is added or removed (`ctrl_fill_mcgrp_info()`)."""
     writer = MessageWriter(1 << 16)
     writer.put_string(genl.CTRL_ATTR_FAMILY_NAME, family.name)
     writer.put_u16(genl.CTRL_ATTR_FAMILY_ID, family.id)

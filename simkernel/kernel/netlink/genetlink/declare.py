@@ -1,4 +1,4 @@
-"""A family from its specification, as tools/net/ynl/ynl-gen-c.py of Linux makes one."""
+"""Creation of a family from its YNL specification, as Linux's tools/net/ynl/ynl-gen-c.py does it."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 from simkernel.ynl.tables import family_policies
 
 STRICT_FROM: Final = "resv-start-op"
-"""Key in NAME.simkernel.yaml: the first command whose request headers are validated.  Without it, all are."""
+"""Key in NAME.simkernel.yaml: number of the first command whose headers are validated. Default: all
+commands.
+"""
 
 PERMISSIONS: Final = {"admin-perm": genl.GENL_ADMIN_PERM, "uns-admin-perm": genl.GENL_UNS_ADMIN_PERM}
 VALIDATE_DO: Final = {"strict": DONT_VALIDATE_STRICT}
 VALIDATE_DUMP: Final = {"dump": DONT_VALIDATE_DUMP, "dump-strict": DONT_VALIDATE_DUMP_STRICT}
-"""What the words of a specification set; of `dont-validate` each half has its own."""
+"""Flags by their name in a specification. Some `dont-validate` names concern do, the others dump."""
 
 
 @cache
 def own_spec(name: str) -> Spec:
-    """The specification of one of the kernel's own families."""
+    """Return the specification of one of the kernel's own families."""
     return read_specification(FAMILIES / f"{name}.yaml")
 
 
@@ -50,9 +52,9 @@ def declare(
     owner: Owner | None = None,
     parallel: bool = False,
 ) -> Family:
-    """The family of `spec`, with those operations that `do` and `dump` have, by their names.
+    """Create the family of `spec` with those operations that have a handler in `do` or `dump`.
 
-    SpecError for a specification that is not for use.
+    Both mappings use the operation's name as key. Raise SpecError if the specification is invalid.
     """
     policies = family_policies(spec)
     split = spec.kernel_policy == "split"
@@ -64,7 +66,8 @@ def declare(
         number = operation.request_number
         if number is None or not (name in do or name in dump):
             continue
-        # An old kind of operation without a policy accepts nothing, unless it is older than that rule.
+        # In a family that is not split, an operation without a policy rejects all attributes. Commands below
+        # resv_start_op are older than this rule and ignore attributes instead.
         fallback = None if split or number < strict_from else REJECT_ALL
         commands.append(
             Command(
@@ -99,7 +102,7 @@ def _dump(operation: SpecOperation, number: int, dumper: Dumper, policy: PolicyT
 
 
 def _capabilities(flags: Iterable[str]) -> tuple[int, ...]:
-    """What the members of a group need (GENL_MCAST_CAP_NET_ADMIN)."""
+    """Return the capabilities that a task needs to join a group (GENL_MCAST_CAP_NET_ADMIN)."""
     return (CAP_NET_ADMIN,) if "admin-perm" in flags else ()
 
 

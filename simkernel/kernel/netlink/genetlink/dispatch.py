@@ -1,4 +1,4 @@
-"""From a message to the operation that it asks for (`genl_rcv_msg()`)."""
+"""Dispatch of generic netlink messages to operations (`genl_rcv_msg()`)."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _header = GenlMsgHdr.LAYOUT.unpack_from
 
 
 Guard = Callable[[Any, str], AbstractContextManager[object]]
-"""Wraps each call into a family's code: an exception in a module becomes an oops (kernel/oops.py)."""
+"""Context manager around each call into a family's code. It turns a module's exception into an oops."""
 
 
 class Dispatcher:
-    """Checks messages and hands them to operations."""
+    """Checks messages and calls the operation of each."""
 
     def __init__(self, netlink: Netlink, registry: Registry, lock: OperationLock, guard: Guard) -> None:
         self._netlink = netlink
@@ -42,7 +42,9 @@ class Dispatcher:
         self.entry = self.handle_alone if self._pauses else self.handle
 
     def handle_alone(self, info: Info) -> object:
-        """`handle`, where an operation that does not sleep can pause: it holds the lock too."""
+        """Run the operation with the lock held, like `handle`, if a plan can pause operations that do not
+        sleep.
+        """
         family = self._families.get(info.type)
         if family is None or family.parallel or self._lock.held:
             return self.handle(info)
@@ -51,9 +53,9 @@ class Dispatcher:
         return self._lock.wait(self._run, info)
 
     def handle(self, info: Info) -> object:
-        """Find the family and run the operation under its lock (`genl_rcv_msg()`).
+        """Find the family and run the operation, under the lock if the family needs it (`genl_rcv_msg()`).
 
-        ENOENT for an unknown family; else what `_run` raises.
+        Raise ENOENT for an unknown family, and the errors of `_run`.
         """
         try:
             info.family = family = self._families[info.type]
@@ -71,8 +73,8 @@ class Dispatcher:
     def _run(self, info: Info) -> object:
         """Check a request and call its operation (`genl_family_rcv_msg()`).
 
-        ENOENT for a family that the namespace lacks, EINVAL for a header that is too short or breaks the
-        rules, EOPNOTSUPP for an unknown command, EPERM, and what the operation raises.
+        Raise ENOENT if the namespace lacks the family, EINVAL for an invalid header, and EOPNOTSUPP for an
+        unknown command. Raise EPERM without the required privilege. Errors of the operation propagate.
         """
         family, start, length = info.family, info.start, info.length
         if not family.everywhere and not info.net.initial:
@@ -105,7 +107,7 @@ class Dispatcher:
         return self._guarded_do(info)
 
     def _guarded_do(self, info: Info) -> object:
-        """The operation of a module's family."""
+        """Call the operation of a module's family."""
         family, operation = info.family, info.operation
         where = f"{family.name} {operation.name} doit"
         if operation.sleeps:
@@ -117,9 +119,9 @@ class Dispatcher:
         return self._sleep(lambda: result, family.owner, where) if isinstance(result, Awaitable) else None
 
     async def _sleep(self, begin: Callable[[], Any], owner: Owner | None, where: str) -> None:
-        """An operation that sleeps.  Its module stays meanwhile (on Linux, whoever unloads it waits).
+        """Run an operation that sleeps, with a reference to its module (on Linux, unloading waits for it).
 
-        ENODEV if that is on its way out: then the operation is not even begun.
+        If the module is being unloaded, raise ENODEV without calling the operation.
         """
         if not get_owner(owner):
             raise os_error(ENODEV)
@@ -130,7 +132,7 @@ class Dispatcher:
             put_owner(owner)
 
     async def _hold(self, begin: Callable[[], Any], owner: Owner | None, where: str) -> None:
-        """An operation that does not sleep, but can pause.  Its module stays meanwhile, as in `_sleep`."""
+        """Run an operation that does not sleep but that a plan can pause, with a reference to its module."""
         assert owner is not None
         owner.references += 1
         try:
@@ -140,14 +142,14 @@ class Dispatcher:
             owner.references -= 1
 
     def _dump(self, info: Info) -> object:
-        """`genl_family_rcv_msg_dumpit()`"""
+        """Begin a dump (`genl_family_rcv_msg_dumpit()`)."""
         family, operation = info.family, info.operation
         dumper = operation.dump
         assert dumper is not None
         where = f"{family.name} {operation.name} dumpit"
 
         def begin(callback: DumpCallback) -> object:
-            """`genl_start()`"""
+            """Validate the request and call the family's `begin` (`genl_start()`)."""
             validator = operation.validator
             info.found = {} if validator is None else validator.parse(info, info.attributes_start, info.end)
             info.callback = callback
@@ -161,12 +163,12 @@ class Dispatcher:
             return self._sleep(lambda: pending, family.owner, where) if sleeps else None
 
         def step(writer: MessageWriter, callback: DumpCallback) -> bool:
-            """`genl_dumpit()`"""
+            """Call the family's function that writes messages (`genl_dumpit()`)."""
             with self._guard(family.owner, where):
                 return dumper.step(writer, info)
 
         def done(callback: DumpCallback) -> None:
-            """`genl_done()`"""
+            """Call the family's `done` (`genl_done()`)."""
             if dumper.done is not None:
                 with self._guard(family.owner, where):
                     dumper.done(info)
@@ -181,7 +183,7 @@ class Dispatcher:
 
 
 def _check_header(info: Info, dumps: bool) -> None:
-    """`genl_header_check()`"""
+    """Raise EINVAL if the header has reserved bits set (`genl_header_check()`)."""
     _, _, reserved = _header(info.data, info.start + NLMSG_HDRLEN)
     if reserved:
         info.extack.message = "genlmsghdr.reserved field is not 0"

@@ -22,20 +22,21 @@ from simkernel.uapi.netlink import NLMSG_HDRLEN, NlMsgHdr, align4
 from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 
 DONT_VALIDATE_STRICT: Final = 1
-"""A request may have unknown and overlong attributes."""
+"""Accept unknown and overlong attributes in a request."""
 DONT_VALIDATE_DUMP: Final = 2
-"""A dump's attributes are not looked at; it has no policy."""
+"""Do not validate the attributes of a dump request, which has no policy."""
 DONT_VALIDATE_DUMP_STRICT: Final = 4
-"""DONT_VALIDATE_STRICT for dumps (GENL_DONT_VALIDATE_*)."""
+"""Accept unknown and overlong attributes in a dump request (GENL_DONT_VALIDATE_DUMP_STRICT)."""
 
 DoIt = Callable[["Info"], Any]
-"""Answers a request: OSError is its error.  What it returns is awaited if it is awaitable, and
-otherwise of no interest."""
+"""Function that handles a request and raises OSError on failure. An awaitable result is awaited, any other
+result is ignored.
+"""
 
 
 @attrs.frozen(eq=False)
 class Dumper:
-    """How a dump is made: `begin` may refuse it and may sleep, `step` writes messages (see dump.Dump),
+    """Functions of a dump: `begin` can refuse it and can sleep, `step` writes messages (see dump.Dump),
     `done` ends it.
     """
 
@@ -45,16 +46,16 @@ class Dumper:
 
 
 def unable(info: Info) -> None:
-    """What a dump does when it is asked as a request, which it never is."""
+    """Raise EOPNOTSUPP: the `do` function of an operation that is only a dump. It is never called."""
     raise os_error(EOPNOTSUPP)
 
 
 @attrs.frozen(eq=False)
 class Operation:
-    """One way to ask for a command: as a request, or as a dump (`struct genl_split_ops`).
+    """The do or the dump operation of a command (`struct genl_split_ops`).
 
-    `flags` are GENL_ADMIN_PERM and such, and GENL_CMD_CAP_DO or GENL_CMD_CAP_DUMP.  `validator` is
-    what checks the attributes; without a policy they are not looked at.
+    `flags` are GENL_ADMIN_PERM and similar flags, and GENL_CMD_CAP_DO or GENL_CMD_CAP_DUMP. `validator`
+    checks the attributes; without a policy it is None, and attributes are ignored.
     """
 
     command: int
@@ -70,17 +71,19 @@ class Operation:
 
     @sleeps.default
     def _says_that_it_sleeps(self) -> bool:
-        """Whether `do` says so itself, by an attribute `sleeps`: then it makes a coroutine."""
+        """Return True if `do` has an attribute `sleeps` that is true, which marks a coroutine function."""
         return bool(getattr(self.do, "sleeps", False))
 
     @privileged.default
     def _is_privileged(self) -> bool:
-        """Both permissions ask for CAP_NET_ADMIN here, as all namespaces have one owner."""
+        """Return True for both permission flags: all namespaces have the same owner, so both mean
+        CAP_NET_ADMIN.
+        """
         return bool(self.flags & (GENL_ADMIN_PERM | GENL_UNS_ADMIN_PERM))
 
     @validator.default
     def _make_validator(self) -> Validator | None:
-        """`genl_family_rcv_msg_attrs_parse()`"""
+        """Return the validator of the policy, strict or liberal (`genl_family_rcv_msg_attrs_parse()`)."""
         if self.policy is None:
             return None
         lenient = DONT_VALIDATE_STRICT if self.dump is None else DONT_VALIDATE_DUMP_STRICT
@@ -89,15 +92,15 @@ class Operation:
 
 @attrs.frozen(eq=False)
 class Command:
-    """A command with its one or two operations."""
+    """A command with its do operation, its dump operation, or both."""
 
     number: int
     do: Operation | None = None
     dump: Operation | None = None
     operations: tuple[Operation, ...] = attrs.field(init=False, repr=False)
-    """The operations that there are: do before dump."""
+    """Operations of the command, do before dump."""
     flags: int = attrs.field(init=False, repr=False)
-    """The flags of both."""
+    """Union of the flags of both operations."""
 
     @operations.default
     def _both(self) -> tuple[Operation, ...]:
@@ -110,7 +113,7 @@ class Command:
 
 @attrs.frozen
 class Group:
-    """A multicast group.  Only who has one of `capabilities` may join it, anybody if there are none."""
+    """A multicast group. If `capabilities` is not empty, a task needs one of them to join."""
 
     name: str
     capabilities: tuple[int, ...] = ()
@@ -120,11 +123,11 @@ class Group:
 class Family:
     """A generic netlink family.
 
-    `id` and `first_group` are given at registration, and `description` is what nlctrl tells of it.
-    Commands from `strict_from` on have the header of their requests checked too (`resv_start_op`).
-    `everywhere` says whether it is there in all namespaces or only in the initial one (`netnsok`);
-    `parallel`, whether it does without the lock that lets one request of all families be handled at
-    a time (`parallel_ops`); `split`, whether do and dump are declared apart (`split_ops`).
+    Registration sets `id`, `first_group` and `description` (nlctrl's answer about the family). The request
+    headers of commands from `strict_from` on are validated too (`resv_start_op`). `everywhere`: the family
+    exists in all namespaces, not only in the initial one (`netnsok`). `parallel`: its operations run
+    without the lock that serializes requests (`parallel_ops`). `split`: do and dump are declared
+    separately (`split_ops`).
     """
 
     name: str
@@ -139,20 +142,20 @@ class Family:
     split: bool = True
     owner: Owner | None = None
     on_join: Callable[[int], None] | None = None
-    """Told which of its groups somebody joins (`genl_family.bind`)."""
+    """Called with the index of the family's group before a socket joins it (`genl_family.bind`)."""
     on_leave: Callable[[int], None] | None = None
     on_release: Callable[[NetlinkSock], None] | None = None
-    """Told of every generic netlink socket that is closed (`sock_priv_destroy`)."""
+    """Called when any generic netlink socket is closed (`sock_priv_destroy`)."""
     id: int = 0
     first_group: int = 0
     description: bytes = attrs.field(default=b"", repr=False)
     doit: dict[int, Operation] = attrs.field(init=False, repr=False)
     dumpit: dict[int, Operation] = attrs.field(init=False, repr=False)
-    """Its operations by command (`genl_get_cmd()`)."""
+    """Dump operations by command number (`genl_get_cmd()`)."""
     min_length: int = attrs.field(init=False, repr=False)
-    """Bytes of the headers of a message."""
+    """Size of a message's headers in bytes, which is its minimum length."""
     attributes_offset: int = attrs.field(init=False, repr=False)
-    """Where in a message the attributes begin."""
+    """Offset of the attributes in a message."""
 
     def __attrs_post_init__(self) -> None:
         self.doit = {each.number: each.do for each in self.commands if each.do is not None}
@@ -161,31 +164,31 @@ class Family:
         self.attributes_offset = align4(self.min_length)
 
     def shown_policy(self, operation: Operation | None) -> PolicyTable | None:
-        """What programs are told that an operation accepts.
+        """Return the policy of an operation as nlctrl shows it to programs.
 
-        One of a split family without a policy is said to accept nothing, though it ignores whatever
-        comes (`genl_op_fill_in_reject_policy_split()` is for the listing only).
+        An operation of a split family without a policy is shown as rejecting all attributes, although it
+        ignores them: `genl_op_fill_in_reject_policy_split()` affects only the listing.
         """
         if operation is None:
             return None
         return operation.policy or (REJECT_ALL if self.split else None)
 
     def command(self, number: int) -> Command | None:
-        """The command of that number."""
+        """Return the command with that number, or None."""
         return next((command for command in self.commands if command.number == number), None)
 
 
 MIN_LENGTH: Final = NLMSG_HDRLEN + GENL_HDRLEN
-"""Bytes of the headers of a message."""
+"""Size of a message's netlink and generic netlink headers, in bytes."""
 
 _pack = Struct(NlMsgHdr.LAYOUT.format + GenlMsgHdr.LAYOUT.format.lstrip("<")).pack
 
 
 class Info(Request):
-    """A request to a family.  `found` says where its attributes are, the last of each type.
+    """A request to a family (`struct genl_info`). `found` holds the offsets of its attributes by type.
 
-    A dump has besides `callback`, which is how netlink sees it, and `state`, where it keeps how far
-    it has come.
+    A dump also has `callback`, netlink's state of the dump, and `state`, where the family keeps its
+    position.
     """
 
     __slots__ = ("callback", "family", "found", "operation", "state")
@@ -198,24 +201,26 @@ class Info(Request):
 
     @property
     def credentials(self) -> Credentials:
-        """What who asks may do."""
+        """Credentials of the task that sends the request."""
         return self.task.credentials
 
     @property
     def attributes_start(self) -> int:
-        """Where in `data` the attributes begin."""
+        """Offset in `data` where the attributes begin."""
         return self.start + self.family.attributes_offset
 
     def payload(self, type: int) -> bytes | None:
-        """The payload of an attribute; None if it is not there."""
+        """Return the payload of an attribute, or None if the request lacks it."""
         place = self.found.get(type)
         return None if place is None else self.data[place[0] : place[1]]
 
     def fail(
         self, error: int, text: str | None = None, *, attribute: int | None = None, missing: int | None = None
     ) -> NoReturn:
-        """Refuse the request with an errno, and say why: a text, the type of the attribute that is at
-        fault, or of the one that should have been there.
+        """Reject the request with an errno and a reason.
+
+        The reason is an error text, the type of the attribute at fault, or the type of a missing
+        attribute.
         """
         extack = self.extack
         if text is not None:
@@ -227,14 +232,18 @@ class Info(Request):
         raise os_error(error)
 
     def message(self, command: int, attributes: bytes, flags: int = 0) -> bytes:
-        """A message that answers the request, its attributes padded (`genlmsg_put()`)."""
+        """Return a message that answers the request (`genlmsg_put()`). The caller has padded the
+        attributes.
+        """
         family = self.family
         portid, length = self.inbound.sender.portid, MIN_LENGTH + len(attributes)
         headers = _pack(length, family.id, flags, self.seq, portid, command, family.version, 0)
         return headers + attributes
 
     def reply(self, command: int, attributes: bytes, flags: int = 0) -> None:
-        """Send one message back (`genlmsg_reply()`).  EAGAIN if its queue has no room."""
+        """Send one message to the requester (`genlmsg_reply()`). Raise EAGAIN if its receive queue is
+        full.
+        """
         sock, family = self.sock, self.family
         netlink = sock.netlink
         netlink.engine.charged += netlink.message_costs.genl_reply

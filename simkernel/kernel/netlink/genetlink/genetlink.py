@@ -1,4 +1,4 @@
-"""Generic netlink of a machine: its families, its sockets, and messages to groups (genetlink.c)."""
+"""Generic netlink of a machine: registration of families, and messages to groups (genetlink.c)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from simkernel.uapi import netlink as nl
 from simkernel.uapi.errno import ENOENT, EPERM, ESRCH, os_error
 
 NOTIFY = 0
-"""nlctrl's one group, by its place in the family."""
+"""Index of nlctrl's only group among the family's groups."""
 
 
 class GenericNetlink:
-    """NETLINK_GENERIC, with nlctrl in it from the beginning."""
+    """The protocol NETLINK_GENERIC. The family nlctrl is registered from the beginning."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class GenericNetlink:
     # -- namespaces -------------------------------------------------------------
 
     def _enter(self, net: Net) -> None:
-        """`genl_pernet_init()`"""
+        """Create the kernel socket of a new namespace (`genl_pernet_init()`)."""
         kernel_socket.create(
             self.netlink,
             net,
@@ -65,7 +65,10 @@ class GenericNetlink:
     # -- groups -----------------------------------------------------------------
 
     def _bind(self, net: Net, task: Task, group: int) -> None:
-        """Somebody wants to join a group, whether or not a family has it by now (`genl_bind()`)."""
+        """Check the task's capabilities and notify the family before a socket joins a group (`genl_bind()`).
+
+        A group that no family uses yet can be joined.
+        """
         found = self.registry.find_group(group)
         if found is None:
             return
@@ -76,13 +79,13 @@ class GenericNetlink:
             family.on_join(index)
 
     def _unbind(self, net: Net, group: int) -> None:
-        """`genl_unbind()`"""
+        """Notify the family after a socket left a group (`genl_unbind()`)."""
         found = self.registry.find_group(group)
         if found is not None and found[0].on_leave is not None:
             found[0].on_leave(found[1])
 
     def _release(self, sock: NetlinkSock) -> None:
-        """A socket is closed: families may keep something for each (`genl_release()`)."""
+        """Notify all families that a socket is closed, so that they can free its data (`genl_release()`)."""
         for family in self.registry:
             if family.on_release is not None:
                 family.on_release(sock)
@@ -90,7 +93,7 @@ class GenericNetlink:
     # -- families -----------------------------------------------------------------
 
     def register(self, family: Family) -> None:
-        """Let a family be there (`genl_register_family()`).  EEXIST for a name that is taken."""
+        """Register a family (`genl_register_family()`). Raise EEXIST if its name is in use."""
         self._add(family)
         if family.groups:
             self.netlink.entries[nl.NETLINK_GENERIC].groups = self.registry.group_count
@@ -103,7 +106,7 @@ class GenericNetlink:
         family.description = ctrl.describe(family)
 
     def unregister(self, family: Family) -> None:
-        """Take a family away; who was in its groups is in them no more (`genl_unregister_family()`)."""
+        """Unregister a family and remove the members of its groups (`genl_unregister_family()`)."""
         if self.registry.by_id.get(family.id) is not family:
             raise os_error(ENOENT)
         entry = self.netlink.entries[nl.NETLINK_GENERIC]
@@ -115,7 +118,7 @@ class GenericNetlink:
         self._tell(family, genl.CTRL_CMD_DELFAMILY, family.description)
 
     def _tell(self, family: Family, event: int, attributes: bytes) -> None:
-        """Let nlctrl's group know.  Whether anybody is overrun does not matter (`genl_ctrl_event()`)."""
+        """Send an event to nlctrl's group (`genl_ctrl_event()`). Overruns of its members are ignored."""
         nets = self.netlink.namespaces if family.everywhere else (self.netlink.namespaces.init,)
         data = self.message(self.controller, event, attributes)
         with suppress(OSError):
@@ -125,7 +128,7 @@ class GenericNetlink:
 
     @staticmethod
     def message(family: Family, command: int, attributes: bytes) -> bytes:
-        """A message from a family that answers nobody."""
+        """Return a message from a family that does not answer a request."""
         header = genl.GenlMsgHdr.LAYOUT.pack(command, family.version, 0)
         return nl.message(family.id, header + attributes)
 
@@ -139,9 +142,10 @@ class GenericNetlink:
         net: Net | None = None,
         exclude: int = 0,
     ) -> None:
-        """Send to the `group`th group of a family, in `net` or everywhere (`genlmsg_multicast()`).
+        """Send to a family's group in `net`, or in all namespaces (`genlmsg_multicast()`).
 
-        ESRCH if nobody got it, ENOBUFS if a member that set NETLINK_BROADCAST_ERROR was overrun.
+        `group` is the index among the family's groups. Raise ESRCH if no member received the message,
+        ENOBUFS if a member with NETLINK_BROADCAST_ERROR was overrun.
         """
         data = self.message(family, command, attributes)
         nets = self.netlink.namespaces if net is None else (net,)
@@ -149,11 +153,14 @@ class GenericNetlink:
             raise os_error(ESRCH)
 
     def has_listeners(self, family: Family, group: int) -> bool:
-        """Whether anybody is in the `group`th group of a family (`genl_has_listeners()`)."""
+        """Return True if a family's group has members (`genl_has_listeners()`). `group` is its index."""
         return bool(self.netlink.entries[nl.NETLINK_GENERIC].members.get(family.first_group + group))
 
     def notify(self, info: Info, group: int, command: int, attributes: bytes) -> None:
-        """Tell a group of what a request did, and the requester too if it wants an echo (`genl_notify()`)."""
+        """Notify a group of the effect of a request (`genl_notify()`).
+
+        The requester gets the notification too if it set NLM_F_ECHO.
+        """
         sock = info.sock
         skb = sock.skb(info.message(command, attributes), allotted=GOODSIZE)
         report = bool(info.flags & nl.NLM_F_ECHO)
@@ -161,7 +168,9 @@ class GenericNetlink:
 
     @staticmethod
     def _multicast(data: bytes, group: int, nets: Iterable[Net], exclude: int) -> bool:
-        """Whether anybody got it (`genlmsg_mcast()`)."""
+        """Send to a group in each namespace (`genlmsg_mcast()`). Return True if a member received the
+        message.
+        """
         delivered = False
         for net in nets:
             sock = KERNEL_SOCKETS.of(net)[nl.NETLINK_GENERIC]

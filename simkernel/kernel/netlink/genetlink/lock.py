@@ -1,4 +1,4 @@
-"""One request at a time: genl_mutex, for families that do not take care of themselves."""
+"""genl_mutex, which serializes the requests to families without `parallel_ops`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ T = TypeVar("T")
 
 
 class OperationLock:
-    """Held while an operation sleeps.  One that does not sleep needs it only where a plan can pause it."""
+    """A lock that is held while an operation sleeps.
+
+    An operation that does not sleep is atomic. It needs the lock only if a plan can pause it.
+    """
 
     __slots__ = ("_events", "_waiting", "held")
 
@@ -22,20 +25,20 @@ class OperationLock:
         self._waiting = LockQueue("genl_mutex", self)
 
     def take(self) -> None:
-        """Take the lock, which is free."""
+        """Acquire the lock. The caller has checked that it is not held."""
         self.held = True
         if self._events is not None:
             self._events.acquired(self)
 
     def give(self) -> None:
-        """Give the lock back and wake the first waiter."""
+        """Release the lock and wake the first waiter."""
         self.held = False
         if self._events is not None:
             self._events.released(self)
         self._waiting.wake_up()
 
     async def wait(self, operation: Callable[[T], object], request: T) -> object:
-        """Run it when its turn comes."""
+        """Wait for the lock, then run the operation with the lock held."""
         while self.held:
             await sleep_on(self._waiting, interruptible=False, exclusive=True)
         self.take()
@@ -46,7 +49,9 @@ class OperationLock:
             self.give()
 
     def hold(self, pending: Awaitable[object]) -> Awaitable[object]:
-        """The operation that has begun sleeps: nobody else may come in before it has ended."""
+        """Acquire the lock for an operation that has begun and now sleeps. It is released when the operation
+        ends.
+        """
         self.take()
         return self._finish(pending)
 
@@ -57,7 +62,7 @@ class OperationLock:
             self.give()
 
     async def without(self, pending: Awaitable[Any]) -> None:
-        """Await something with the lock given back meanwhile; called by who has it."""
+        """Release the lock while `pending` is awaited, and acquire it again. Only its holder calls this."""
         held = self.held
         if held:
             self.give()

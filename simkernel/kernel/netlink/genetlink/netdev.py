@@ -1,7 +1,7 @@
-"""netdev, the family of network devices (net/core/netdev-genl.c), for a machine that has lo alone.
+"""netdev, the family of network devices (net/core/netdev-genl.c), for a machine that has only lo.
 
-lo has one queue each way which is only there while it is up, no NAPI instance, no page pool and no
-statistics by queue; so there is little to tell, and much to refuse.
+lo has one receive and one transmit queue while it is up. It has no NAPI instance, page pool or per-queue
+statistics. Therefore most requests fail.
 """
 
 from __future__ import annotations
@@ -23,31 +23,37 @@ from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U32, U64
 
 BEFORE: Final = {"ids": 1, "groups": 2}
-"""What `thermal` takes on the recorded kernel, where it is registered first, and which is not modelled:
-so netdev is number 20 and has the groups 4 and 5 (recorded cases netdev.*)."""
+"""Ids and groups that the family `thermal` uses on the recorded kernel, where it is registered first.
+
+simkernel does not model `thermal`. With this reservation, netdev has the recorded id 20 and groups 4 and
+5.
+"""
 
 
 @cache
 def _declared() -> Family:
-    """The family as it is before a kernel has it."""
+    """Return the family before its registration. Each machine registers a copy."""
     return declare(own_spec("netdev"), DO, DUMP, parallel=True)
 
 
 def register(genetlink: GenericNetlink) -> None:
-    """Let the family be there, as it is from boot on."""
+    """Register the netdev family at boot."""
     genetlink.registry.reserve(**BEFORE)
     genetlink.register(attrs.evolve(_declared()))
 
 
 def _require(info: Info, *types: int) -> None:
-    """EINVAL for the first attribute that is missing (GENL_REQ_ATTR_CHECK())."""
+    """Raise EINVAL for the first attribute that the request lacks (GENL_REQ_ATTR_CHECK())."""
     for type in types:
         if type not in info.found:
             info.fail(EINVAL, missing=type)
 
 
 def _device(info: Info, type: int, *, blame: bool = False) -> NetDevice:
-    """The device whose index is in the attribute `type`.  ENODEV; `blame` says by which attribute."""
+    """Return the device whose index is in the attribute `type`, or raise ENODEV.
+
+    If `blame`, the extended ACK contains the offset of that attribute.
+    """
     payload = info.payload(type)
     assert payload is not None
     device = info.net.devices.get(U32.unpack_from(payload)[0])
@@ -60,7 +66,7 @@ def _device(info: Info, type: int, *, blame: bool = False) -> NetDevice:
 
 
 def _describe(device: NetDevice) -> bytes:
-    """`netdev_nl_dev_fill()`: lo has no XDP."""
+    """Encode a device (`netdev_nl_dev_fill()`). The XDP attributes are 0, because lo has no XDP."""
     return attribute(nd.NETDEV_A_DEV_IFINDEX, U32.pack(device.index)) + b"".join(
         attribute(each, U64.pack(0))
         for each in (
@@ -77,7 +83,7 @@ def _get_device(info: Info) -> None:
 
 
 def _dump_devices(writer: MessageWriter, info: Info) -> bool:
-    """All devices.  On Linux too these messages lack NLM_F_MULTI."""
+    """Dump all devices. Linux omits NLM_F_MULTI in these messages too."""
     told = info.state or 0
     for index, device in sorted(info.net.devices.items()):
         if index > told:
@@ -86,7 +92,7 @@ def _dump_devices(writer: MessageWriter, info: Info) -> bool:
     return False
 
 
-# -- what lo has not --------------------------------------------------------
+# -- queues, NAPI and page pools, which lo lacks -----------------------------
 
 
 def _get_page_pool(info: Info) -> None:
@@ -110,7 +116,7 @@ def _nothing(writer: MessageWriter, info: Info) -> bool:
 
 
 def _nothing_of(type: int) -> Callable[[MessageWriter, Info], bool]:
-    """A dump that is empty, but a device named in the attribute `type` has to be there."""
+    """Return an empty dump that raises ENODEV if the attribute `type` names an unknown device."""
 
     def step(writer: MessageWriter, info: Info) -> bool:
         if type in info.found:

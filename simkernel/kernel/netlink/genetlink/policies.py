@@ -1,4 +1,4 @@
-"""CTRL_CMD_GETPOLICY: which policies a family's operations have, and what is in them (genetlink.c)."""
+"""CTRL_CMD_GETPOLICY: a dump of the policies of a family's operations (genetlink.c)."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _HEADER = genl.GenlMsgHdr.LAYOUT
 
 @attrs.define(eq=False)
 class PolicyContext:
-    """A dump of policies: the commands still to be told, then the tables (`struct ctrl_dump_policy_ctx`).
+    """State of a policy dump: the remaining commands, then the tables (`struct ctrl_dump_policy_ctx`).
 
-    `single` says that one command was asked for.
+    `single`: the request names one command.
     """
 
     family: Family
@@ -35,9 +35,9 @@ class PolicyContext:
 
 
 def begin(info: Info, family: Family) -> None:
-    """Collect the tables of a family, or of the one operation that is asked for.
+    """Collect the policy tables of a family, or of the one command that the request names.
 
-    ENOENT for an operation it lacks, ENODATA if there is no policy at all.
+    Raise ENOENT if the family lacks that command, ENODATA if no operation has a policy.
     """
     if not get_owner(family.owner):
         raise os_error(ENOENT)
@@ -74,10 +74,10 @@ def _collect(family: Family, commands: Iterable[Command], single: bool) -> Polic
 
 
 def _tables(family: Family, command: Command, single: bool) -> tuple[PolicyTable | None, PolicyTable | None]:
-    """The policies of do and dump, as they are told.
+    """Return the policies of do and dump as they are dumped.
 
-    That an operation accepts nothing is told only in a list of all of them (`genl_get_cmd_both()` fills
-    in no policy that rejects everything, as `genl_op_iter_next()` does).
+    A policy that rejects all attributes is included only in a dump of all commands: on Linux,
+    `genl_op_iter_next()` adds it, but `genl_get_cmd_both()` does not.
     """
     operations = (command.do, command.dump)
     if single:
@@ -88,7 +88,7 @@ def _tables(family: Family, command: Command, single: bool) -> tuple[PolicyTable
 
 
 def step(writer: MessageWriter, info: Info) -> bool:
-    """Tell as much as fits; the end is an answer with nothing in it (`ctrl_dumppolicy()`)."""
+    """Write as many messages as fit (`ctrl_dumppolicy()`). The dump ends with a step that writes nothing."""
     context: PolicyContext = info.state
     try:
         while context.commands:
@@ -102,16 +102,16 @@ def step(writer: MessageWriter, info: Info) -> bool:
 
 
 def done(info: Info) -> None:
-    """`ctrl_dumppolicy_done()`"""
+    """Drop the reference to the family's module at the end of the dump (`ctrl_dumppolicy_done()`)."""
     context: PolicyContext = info.state
     put_owner(context.family.owner)
 
 
 @contextmanager
 def _message(writer: MessageWriter, info: Info) -> Iterator[None]:
-    """A message, cut off again if it does not fit.
+    """Write a message, and remove it if it does not fit.
 
-    If there is room for its headers only, they are left behind, as on Linux (`ctrl_dumppolicy_prep()`).
+    If only its headers fit, they remain in the buffer, as on Linux (`ctrl_dumppolicy_prep()`).
     """
     context: PolicyContext = info.state
     header = _HEADER.pack(genl.CTRL_CMD_GETPOLICY, info.family.version, 0)
@@ -126,14 +126,14 @@ def _message(writer: MessageWriter, info: Info) -> Iterator[None]:
 
 
 def _write_command(writer: MessageWriter, info: Info, command: Command) -> None:
-    """Which policies a command has, by number (`ctrl_dumppolicy_put_op()`)."""
+    """Write the indexes of a command's policies (`ctrl_dumppolicy_put_op()`)."""
     context: PolicyContext = info.state
     do, dump = _tables(context.family, command, context.single)
     if do is None and dump is None:
         return
     with _message(writer, info):
         policies = writer.nest(genl.CTRL_ATTR_OP_POLICY)
-        # What can only be dumped goes by 0 (recorded case nlctrl.policy_dump).
+        # Linux writes a command that has only a dump as 0 (recorded case nlctrl.policy_dump).
         operation = writer.nest(command.number if command.do is not None else 0)
         if do is not None:
             writer.put_u32(genl.CTRL_ATTR_POLICY_DO, context.tables.index(do))
@@ -144,7 +144,7 @@ def _write_command(writer: MessageWriter, info: Info, command: Command) -> None:
 
 
 def _write_table(writer: MessageWriter, info: Info) -> None:
-    """One attribute of one policy."""
+    """Write the policy of one attribute."""
     context: PolicyContext = info.state
     with _message(writer, info):
         nest = writer.nest(genl.CTRL_ATTR_POLICY)

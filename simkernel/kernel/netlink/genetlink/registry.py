@@ -1,4 +1,4 @@
-"""Which families there are, and how ids and group numbers are given out (genetlink.c)."""
+"""Registry of families, which assigns family ids and group numbers (genetlink.c)."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from simkernel.uapi.genetlink import (
 )
 
 FIXED_IDS: Final = {"nlctrl": GENL_ID_CTRL, "pmcraid": GENL_ID_PMCRAID, "VFS_DQUOT": GENL_ID_VFS_DQUOT}
-"""Families whose id, and whose one group, never change."""
+"""Families with a fixed id. It is also the number of their only group."""
 FIXED_GROUPS: Final = {**FIXED_IDS, "NET_DM": 1}
 
 RESERVED_GROUPS: Final = 0b11 | 1 << GENL_ID_CTRL | 1 << GENL_ID_VFS_DQUOT | 1 << GENL_ID_PMCRAID
-"""Group numbers that are not given out, as a mask (mc_group_start)."""
+"""Mask of the group numbers that are never assigned dynamically (mc_group_start)."""
 WORD: Final = 64
-"""Room for groups grows by words of so many."""
+"""Number of groups by which the group mask grows, the bits of one word."""
 
 
 class Registry:
-    """The families that there are, by number and by name.
+    """The registered families, by id and by name.
 
-    Ids are given out in turn, and again only after all others were (`idr_alloc_cyclic()`); group
+    Ids are assigned in ascending order, and reused only after the highest id (`idr_alloc_cyclic()`). Group
     numbers are the lowest that are free.
     """
 
@@ -39,17 +39,17 @@ class Registry:
         self._next_id = 0
         self._groups = RESERVED_GROUPS
         self.group_count = WORD
-        """How many groups the protocol has to have."""
+        """Number of groups that the protocol NETLINK_GENERIC must have."""
 
     def __iter__(self) -> Iterator[Family]:
-        """All families in the order of their ids."""
+        """Return an iterator over all families, ordered by id."""
         return iter([family for _, family in sorted(self.by_id.items())])
 
     def __len__(self) -> int:
         return len(self.by_id)
 
     def find_group(self, group: int) -> tuple[Family, int] | None:
-        """The family that a group number belongs to, and which of its groups it is."""
+        """Return the family of a group number and the index among the family's groups, or None."""
         for family in self:
             index = group - family.first_group
             if 0 <= index < len(family.groups):
@@ -57,14 +57,14 @@ class Registry:
         return None
 
     def reserve(self, ids: int, groups: int) -> None:
-        """Pass over so many ids and group numbers, as if families had taken them."""
+        """Skip a number of ids and groups, as if other families had them."""
         self._next_id = max(self._next_id, GENL_START_ALLOC) + ids
         self._take_groups(groups)
 
     def add(self, family: Family) -> None:
-        """Give a family its id and group numbers (`genl_register_family()`).
+        """Assign an id and group numbers to a family (`genl_register_family()`).
 
-        EINVAL for a family that cannot be, EEXIST for a name that is there, ENOSPC if no id is free.
+        Raise EINVAL if the family is invalid, EEXIST if its name is in use, ENOSPC if no id is free.
         """
         _check(family)
         name = family.name.encode()
@@ -77,7 +77,7 @@ class Registry:
             family.first_group = FIXED_GROUPS.get(family.name) or self._take_groups(len(family.groups))
 
     def remove(self, family: Family) -> None:
-        """Forget a family; its group numbers are free again.  ENOENT if it is not there."""
+        """Remove a family and free its group numbers. Raise ENOENT if it is not registered."""
         if self.by_id.get(family.id) is not family:
             raise os_error(ENOENT)
         del self.by_id[family.id], self.by_name[family.name.encode()]
@@ -98,7 +98,7 @@ class Registry:
         yield from range(GENL_START_ALLOC, begin)
 
     def _take_groups(self, count: int) -> int:
-        """The first of `count` free numbers in a row (`genl_allocate_reserve_groups()`)."""
+        """Return the first of `count` consecutive free group numbers (`genl_allocate_reserve_groups()`)."""
         first = 0
         wanted = (1 << count) - 1
         while self._groups >> first & wanted or self._groups >> first & 1:
@@ -110,7 +110,7 @@ class Registry:
 
 
 def _check(family: Family) -> None:
-    """`genl_validate_ops()`, and the names of the groups."""
+    """Raise EINVAL if a family's commands or group names are invalid (`genl_validate_ops()`)."""
     numbers = [command.number for command in family.commands]
     well_formed = (
         0 < len(family.name.encode()) < GENL_NAMSIZ
