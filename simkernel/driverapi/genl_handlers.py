@@ -11,7 +11,7 @@ from simkernel.driverapi.context import kernel_of, module_of
 from simkernel.driverapi.genl_info import SHORTEST, GenlInfo, Reply
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.netlink.genetlink.family import Dumper, Info
-from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
+from simkernel.kernel.netlink.writer import BufferFull, MessageWriter
 from simkernel.uapi.errno import EMSGSIZE, os_error
 from simkernel.uapi.netlink import NLM_F_MULTI
 from simkernel.ynl import Spec
@@ -105,7 +105,7 @@ class Dump:
             place = len(writer.data)
             try:
                 writer.append(message)
-            except NoRoom:
+            except BufferFull:
                 if not writer.data:
                     raise os_error(EMSGSIZE) from None
                 return True

@@ -15,7 +15,7 @@ from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import ENOBUFS, ESRCH, os_error
 
 _NO_NET: Final = object()
-"""Used instead of a namespace to disable the fast path: it equals no member's `plain`."""
+"""Used instead of a namespace to disable the fast path: it equals no member's `fast_net`."""
 
 
 class Broadcast:
@@ -52,7 +52,7 @@ class Broadcast:
         charged, slow = engine.charged, 0
         for member in members:
             filled = member.rmem + truesize
-            if member.plain is home and member is not source and filled <= member.rcvbuf:
+            if member.fast_net is home and member is not source and filled <= member.rcvbuf:
                 # INLINE: simkernel.kernel.netlink.deliver.queue, 110 ns a member
                 self.shared = True
                 member.rmem = filled

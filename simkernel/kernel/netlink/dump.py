@@ -18,7 +18,7 @@ from simkernel.kernel.netlink.message import NO_ACK, Request
 from simkernel.kernel.netlink.owner import Owner, get_owner, put_owner
 from simkernel.kernel.netlink.skb import KERNEL_ADDRESS, make_skb
 from simkernel.kernel.netlink.sock import EXT_ACK, Inbound, NetlinkSock
-from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
+from simkernel.kernel.netlink.writer import BufferFull, MessageWriter
 from simkernel.uapi import netlink as nl
 from simkernel.uapi.errno import EBUSY, ECONNREFUSED, EIO, EMSGSIZE, ENOBUFS, EPROTONOSUPPORT, os_error
 from simkernel.uapi.structure import S32, U16
@@ -26,11 +26,11 @@ from simkernel.uapi.structure import S32, U16
 Dump = Callable[[MessageWriter, "DumpCallback"], bool]
 """Function that writes as many messages as fit, and returns True if more remain. OSError ends the dump.
 
-NoRoom or EMSGSIZE means that the next message did not fit, and the dump continues in another datagram. If
+BufferFull or EMSGSIZE means that the next message did not fit, and the dump continues in another datagram. If
 the datagram is still empty, the dump ends with the error EMSGSIZE.
 """
 
-LARGEST_BATCH: Final = 32768 - SHARED_INFO
+MAX_BATCH_SIZE: Final = 32768 - SHARED_INFO
 """Maximum size of a dump's datagram, in bytes. The kernel does not exceed it for larger receive buffers."""
 
 _MORE: Final = 1
@@ -51,7 +51,7 @@ class DumpCallback:
     _dump: Dump
     _done: Callable[[DumpCallback], None] | None
     _owner: Owner | None
-    least: int
+    min_dump_alloc: int
     context: Any
     strict: bool
     answer_flags: int = 0
@@ -71,7 +71,7 @@ class DumpCallback:
             U16.pack_into(writer.data, offset, flags | nl.NLM_F_DUMP_INTR)
         self._previous = self.generation
 
-    def pass_over_change(self) -> None:
+    def accept_change(self) -> None:
         """Accept the current generation: Linux sets the flag in the header of an empty part, which it does
         not send.
         """
@@ -107,7 +107,7 @@ class DumpCallback:
         does not fit, it follows in another datagram.
         """
         sock = self.sock
-        size = max(self.least, GOODSIZE, min(sock.largest_receive, LARGEST_BATCH))
+        size = max(self.min_dump_alloc, GOODSIZE, min(sock.largest_receive, MAX_BATCH_SIZE))
         truesize = allot(size)[1]
         if sock.rmem and sock.rmem + truesize >= sock.rcvbuf:
             return ENOBUFS
@@ -132,7 +132,7 @@ class DumpCallback:
         self.request.extack = extack
         try:
             self.result = _MORE if self._dump(writer, self) else 0
-        except NoRoom:
+        except BufferFull:
             self.result = _MORE if writer.data else -EMSGSIZE
         except OSError as error:
             self.result = _MORE if error.errno == EMSGSIZE and writer.data else -(error.errno or EIO)
@@ -184,15 +184,15 @@ def start(
     begin: Callable[[DumpCallback], object] | None = None,
     done: Callable[[DumpCallback], None] | None = None,
     owner: Owner | None = None,
-    least: int = 0,
+    min_dump_alloc: int = 0,
     context: Any = None,
 ) -> object:
     """Begin a dump for the sender of `request` (`__netlink_dump_start()`). Return NO_ACK or an awaitable of
     it.
 
-    `begin` can raise an error to refuse the dump, and can be a coroutine function. `least` is the minimum
-    size of each datagram in bytes. Raise EBUSY if the socket already has a running dump, EPROTONOSUPPORT
-    if the owner is being unloaded, ENOBUFS if no buffer can be allocated.
+    `begin` can raise an error to refuse the dump, and can be a coroutine function. `min_dump_alloc` is the
+    minimum size of each datagram in bytes. Raise EBUSY if the socket already has a running dump,
+    EPROTONOSUPPORT if the owner is being unloaded, ENOBUFS if no buffer can be allocated.
     """
     sock = request.sock.ports.get(request.portid)
     if sock is None:
@@ -201,7 +201,7 @@ def start(
         raise os_error(EBUSY)
     if not get_owner(owner):
         raise os_error(EPROTONOSUPPORT)
-    callback = DumpCallback(sock, request, dump, done, owner, least, context, request.strict)
+    callback = DumpCallback(sock, request, dump, done, owner, min_dump_alloc, context, request.strict)
     try:
         pending = begin(callback) if begin is not None else None
     except OSError:

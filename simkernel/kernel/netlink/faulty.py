@@ -29,7 +29,7 @@ class FaultySocket(NetlinkSocket):
 
     def changed(self) -> None:
         super().changed()
-        self.plain = None
+        self.fast_net = None
 
     def loses(self, group: int) -> bool:
         faults = self.netlink.faults

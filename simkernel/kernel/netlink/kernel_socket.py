@@ -77,7 +77,7 @@ class KernelSocket:
         if (
             target is None
             or target.destination
-            or target.plain is None
+            or target.fast_net is None
             or size > SLAB_TRUESIZE
             or ((filled := target.rmem + size) > target.rcvbuf and target.rmem)
         ):

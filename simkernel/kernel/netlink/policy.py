@@ -2,7 +2,7 @@
 
     validator(table, STRICT).parse(request, start, end)
 
-A validator visits the attributes once. The fast path (policy_plain.py) accepts most valid attributes, and
+A validator visits the attributes once. The fast path (policy_fast.py) accepts most valid attributes, and
 all others are checked in full. The error texts are Linux's, because programs show them to their users.
 """
 
@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.policy_plain import NEVER, NUMBERS, WIDE, plain
+from simkernel.kernel.netlink.policy_fast import NO_RULE, NUMBERS, WIDE, fast_rule
 from simkernel.uapi.errno import EINVAL, ERANGE, os_error
 from simkernel.uapi.netlink import (
     NLA_F_NESTED,
@@ -37,7 +37,7 @@ LIBERAL: Final = 0
 DEPRECATED_STRICT: Final = TRAILING | MAXTYPE
 STRICT: Final = TRAILING | MAXTYPE | UNSPEC | STRICT_ATTRS | NESTED
 
-DEEPEST: Final = 10
+MAX_RECURSION_DEPTH: Final = 10
 """Maximum depth of nested attributes (MAX_POLICY_RECURSION_DEPTH)."""
 
 EXACT_LENGTHS: Final = {
@@ -53,7 +53,7 @@ EXACT_LENGTHS: Final = {
     NlaType.BE32: 4,
 }
 """Expected payload length of each numeric type, in bytes (nla_attr_len[])."""
-LEAST_LENGTHS: Final = {**EXACT_LENGTHS, NlaType.MSECS: 8}
+MIN_LENGTHS: Final = {**EXACT_LENGTHS, NlaType.MSECS: 8}
 """Minimum payload length of each numeric type, in bytes (nla_attr_minlen[])."""
 
 _NESTS: Final = frozenset({NlaType.NESTED, NlaType.NESTED_ARRAY})
@@ -75,13 +75,13 @@ def validator(table: PolicyTable, validate: int) -> Validator:
 class Validator:
     """Validates the attributes of one policy table."""
 
-    __slots__ = ("_plain", "_table", "_validate")
+    __slots__ = ("_fast_rules", "_table", "_validate")
 
     def __init__(self, table: PolicyTable, validate: int) -> None:
         self._table = table
         self._validate = validate
-        rules = ((type, plain(policy)) for type, policy in enumerate(table.attributes) if type)
-        self._plain = {type: rule for type, rule in rules if rule is not None}
+        rules = ((type, fast_rule(policy)) for type, policy in enumerate(table.attributes) if type)
+        self._fast_rules = {type: rule for type, rule in rules if rule is not None}
 
     def parse(self, request: Request, at: int, end: int, depth: int = 0) -> Found:
         """Validate the attributes between two offsets of a request (`__nla_validate_parse()`).
@@ -89,7 +89,7 @@ class Validator:
         `depth` is the number of nests around them. If an attribute is invalid, raise EINVAL or ERANGE and
         describe the error in the request's extended ACK.
         """
-        data, rules = request.data, self._plain
+        data, rules = request.data, self._fast_rules
         found: Found = {}
         while end - at >= NLA_HDRLEN:
             length, type = _header(data, at)
@@ -97,14 +97,14 @@ class Validator:
             if last > end:
                 break
             try:
-                least, most, terminated, look = rules[type]
+                minimum, maximum, terminated, check = rules[type]
             except KeyError:
-                least, most, terminated, look = NEVER
+                minimum, maximum, terminated, check = NO_RULE
             if (
-                length < least
-                or length > most
+                length < minimum
+                or length > maximum
                 or (terminated and data[last - 1])
-                or (look is not None and not look(data, first, last))
+                or (check is not None and not check(data, first, last))
             ):
                 if last < first:
                     break
@@ -116,16 +116,16 @@ class Validator:
             self._leftover(request, end - at)
         return found
 
-    def _check(self, request: Request, whole_type: int, first: int, last: int, depth: int) -> int:
+    def _check(self, request: Request, nla_type: int, first: int, last: int, depth: int) -> int:
         """Validate an attribute in full. Return its type without flags, or 0 if the type is unknown and
         ignored.
         """
         table, validate = self._table, self._validate
-        type = whole_type & NLA_TYPE_MASK
+        type = nla_type & NLA_TYPE_MASK
         if 0 < type <= table.maxattr:
             if table.strict_start_type and type >= table.strict_start_type:
                 validate |= STRICT
-            _Check(request, validate, depth).attribute(table.attributes[type], type, whole_type, first, last)
+            _Check(request, validate, depth).attribute(table.attributes[type], type, nla_type, first, last)
             return type
         if validate & MAXTYPE:
             raise _Check(request, validate, depth).fault(first, EINVAL, "Unknown attribute type")
@@ -159,14 +159,14 @@ class _Check:
         """Return an error with the generic message."""
         return self.fault(first, error, "Attribute failed policy validation", policy)
 
-    def attribute(self, policy: AttributePolicy, type: int, whole_type: int, first: int, last: int) -> None:
+    def attribute(self, policy: AttributePolicy, type: int, nla_type: int, first: int, last: int) -> None:
         """Validate an attribute whose type is known (`validate_nla()`)."""
         kind = policy.type
         exact = EXACT_LENGTHS.get(kind)
         if exact is not None and last - first != exact:
             self.wrong_length(type, first, policy)
         if self.validate & NESTED:
-            self.nested_flag(whole_type, first, policy)
+            self.nested_flag(nla_type, first, policy)
         (_BY_TYPE.get(kind) or _Check.sized)(self, policy, first, last)
         self.further(policy, first, last)
 
@@ -176,9 +176,9 @@ class _Check:
         if self.validate & STRICT_ATTRS:
             raise self.fault(first, EINVAL, "invalid attribute length", policy)
 
-    def nested_flag(self, whole_type: int, first: int, policy: AttributePolicy) -> None:
+    def nested_flag(self, nla_type: int, first: int, policy: AttributePolicy) -> None:
         """Raise EINVAL if a nest lacks NLA_F_NESTED or another attribute has it."""
-        flagged = whole_type & NLA_F_NESTED
+        flagged = nla_type & NLA_F_NESTED
         if policy.type in _NESTS:
             if not flagged:
                 raise self.fault(first, EINVAL, "NLA_F_NESTED is missing", policy)
@@ -237,7 +237,7 @@ class _Check:
     def inside(self, table: PolicyTable, first: int, last: int) -> None:
         """Validate the attributes between two offsets, one nest deeper. Raise EINVAL at the maximum depth."""
         depth = self.depth + 1
-        if depth == DEEPEST:
+        if depth == MAX_RECURSION_DEPTH:
             self.request.extack.message = "allowed policy recursion depth exceeded"
             raise os_error(EINVAL)
         validator(table, self.validate).parse(self.request, first, last, depth)
@@ -268,7 +268,7 @@ class _Check:
             raise self.failed(first, ERANGE, policy)
 
     def sized(self, policy: AttributePolicy, first: int, last: int) -> None:
-        if last - first < (policy.length or LEAST_LENGTHS.get(policy.type, 0)):
+        if last - first < (policy.length or MIN_LENGTHS.get(policy.type, 0)):
             raise self.failed(first, ERANGE, policy)
 
     # -- further ----------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
+from simkernel.kernel.netlink.writer import BufferFull, MessageWriter
 from simkernel.uapi import netlink as nl
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation, value_range
 
@@ -63,8 +63,8 @@ def write_attribute(
     Return False, and write nothing, if policies of its type are not dumped. A nested policy is written as
     its index in `dump`.
     """
-    told = ATTRIBUTE_TYPES.get(policy.type)
-    if told is None:
+    attribute_type = ATTRIBUTE_TYPES.get(policy.type)
+    if attribute_type is None:
         return False
     place = writer.nest(type)
     if policy.type in NESTS:
@@ -79,7 +79,7 @@ def write_attribute(
         _write_lengths(writer, policy)
     elif policy.type is NlaType.BITFIELD32:
         writer.put_u32(nl.NL_POLICY_TYPE_ATTR_BITFIELD32_MASK, policy.mask)
-    writer.put_u32(nl.NL_POLICY_TYPE_ATTR_TYPE, told)
+    writer.put_u32(nl.NL_POLICY_TYPE_ATTR_TYPE, attribute_type)
     writer.end_nest(place)
     return True
 
@@ -148,8 +148,8 @@ class PolicyDump:
     def write(self, writer: MessageWriter) -> None:
         """Write the next policy whose type is dumped (`netlink_policy_dump_write()`).
 
-        Raise NoRoom if it does not fit, and also if no policy remains: the caller sends no message in both
-        cases.
+        Raise BufferFull if it does not fit, and also if no policy remains: the caller sends no message in
+        both cases.
         """
         while not self.finished:
             table, type = self._tables[self._table], self._attribute
@@ -160,7 +160,7 @@ class PolicyDump:
                 writer.end_nest(place)
                 return
             writer.cut(place)
-        raise NoRoom
+        raise BufferFull
 
     def _advance(self, table: PolicyTable) -> None:
         self._attribute += 1

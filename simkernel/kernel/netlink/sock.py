@@ -70,7 +70,7 @@ class NetlinkSock(Sock):
 
     `portid` is set by the first attempt to bind; `bound` is True if the attempt succeeded. `groups` is the
     mask of the joined groups and `group_count` its size in bits. `stamp` is the socket's position among
-    the subscribers of its protocol. `flags` are the options of level SOL_NETLINK. `plain` is the socket's
+    the subscribers of its protocol. `flags` are the options of level SOL_NETLINK. `fast_net` is the socket's
     namespace if the multicast fast path can deliver to it, else None. `rx_slow_path`: recvmsg must also
     handle errors, control messages, a dump or blocked senders.
     """
@@ -84,13 +84,13 @@ class NetlinkSock(Sock):
         "destination_group",
         "dump",
         "entry",
+        "fast_net",
         "flags",
         "group_count",
         "groups",
         "largest_receive",
         "netlink",
         "owner",
-        "plain",
         "portid",
         "ports",
         "queue",
@@ -127,7 +127,7 @@ class NetlinkSock(Sock):
         self.stamp = 0
         self.flags = 0
         self.congested = False
-        self.plain: Net | None = None
+        self.fast_net: Net | None = None
         self.rx_slow_path = False
         self.largest_receive = 0
         self.dump: RunningDump | None = None
@@ -150,8 +150,8 @@ class NetlinkSock(Sock):
         return self._senders
 
     def changed(self) -> None:
-        """Recompute `plain` and `rx_slow_path` after a change of their inputs."""
-        self.plain = self.net if self.bound and self.filter is None and not self.congested else None
+        """Recompute `fast_net` and `rx_slow_path` after a change of their inputs."""
+        self.fast_net = self.net if self.bound and self.filter is None and not self.congested else None
         blocked_senders = self.congested or self._senders is not None
         controls = self.flags & CONTROL or self.options
         self.rx_slow_path = bool(self.error or blocked_senders or controls or self.dump is not None)

@@ -12,7 +12,7 @@ _ATTRIBUTE = NlAttr.LAYOUT
 _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
-class NoRoom(Exception):
+class BufferFull(Exception):
     """The writer's buffer is full.
 
     A caller that has begun a message or a nest removes it with `cut`, and raises the exception again.
@@ -38,9 +38,9 @@ class MessageWriter:
         return self.size - len(self.data)
 
     def append(self, data: bytes) -> None:
-        """Append bytes, and pad them to a multiple of 4. Raise NoRoom if they do not fit."""
+        """Append bytes, and pad them to a multiple of 4. Raise BufferFull if they do not fit."""
         if align4(len(data)) > self.tailroom:
-            raise NoRoom
+            raise BufferFull
         self.data += data
         self.data += _PADDING[len(data) & 3]
 
@@ -60,7 +60,7 @@ class MessageWriter:
         del self.data[place:]
 
     def put(self, type: int, payload: bytes) -> None:
-        """Append an attribute (`nla_put()`). Raise NoRoom if it does not fit."""
+        """Append an attribute (`nla_put()`). Raise BufferFull if it does not fit."""
         length = _ATTRIBUTE.size + len(payload)
         self.append(_ATTRIBUTE.pack(length, type) + payload)
 

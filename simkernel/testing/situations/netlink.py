@@ -8,7 +8,7 @@ from typing import Final
 from simkernel.application.app import App
 from simkernel.engine import Record, SimulationError, millis, seconds
 from simkernel.kernel.netlink import deliver
-from simkernel.kernel.netlink.dump import LARGEST_BATCH, DumpCallback
+from simkernel.kernel.netlink.dump import MAX_BATCH_SIZE, DumpCallback
 from simkernel.kernel.netlink.genetlink.family import Family
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.route.link_fill import fill
@@ -148,7 +148,7 @@ def several_in_datagram(machine: Machine, program: Program = None) -> Occurrence
     occurrence = Occurrence(machine, "several-in-datagram")
 
     def merge(task: Task) -> None:
-        if any(len(each) > 1 for sock in sockets_of(task) for each in _merge(sock, LARGEST_BATCH)):
+        if any(len(each) > 1 for sock in sockets_of(task) for each in _merge(sock, MAX_BATCH_SIZE)):
             occurrence.count()
 
     occurrence.after(SENDS, program, merge)

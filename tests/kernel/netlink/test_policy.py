@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simkernel.kernel.netlink import policy
 from simkernel.kernel.netlink.message import Receiver, Request
 from simkernel.kernel.netlink.policy_dump import PolicyDump, size_estimate, write_attribute
-from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
+from simkernel.kernel.netlink.writer import BufferFull, MessageWriter
 from simkernel.uapi.errno import EINVAL, ERANGE
 from simkernel.uapi.netlink import (
     NETLINK_GENERIC,
@@ -243,13 +243,13 @@ PAYLOADS = st.one_of(
     st.integers(0, 3),
     st.sampled_from((policy.LIBERAL, policy.DEPRECATED_STRICT, policy.STRICT)),
 )
-def test_what_is_plainly_right_is_right(
+def test_fast_rules_accept_only_valid_attributes(
     policies: list[AttributePolicy], attributes: list[tuple[int, bytes]], strict_from: int, validate: int
 ) -> None:
     """A look at the plain ones changes nothing."""
     tried = PolicyTable("test", (AttributePolicy(), *policies), strict_from)
     thorough = policy.Validator(tried, validate)
-    thorough._plain = {}
+    thorough._fast_rules = {}
     outcomes = []
     for validator in (policy.Validator(tried, validate), thorough):
         asked = request(b"".join(attribute(type, payload) for type, payload in attributes))
@@ -282,6 +282,6 @@ def test_tables_are_told_once_each_nested_ones_after_those_that_hold_them() -> N
     while not dump.finished:
         try:
             dump.write(writer)
-        except NoRoom:
+        except BufferFull:
             assert dump.finished
     assert dump.finished

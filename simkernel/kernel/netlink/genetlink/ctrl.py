@@ -21,7 +21,7 @@ from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_MULTI, NLMSG_HDRLEN
 from simkernel.uapi.socket import AF_NETLINK
 from simkernel.uapi.structure import U16
 
-LONGEST: Final = GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN
+MAX_REPLY_SIZE: Final = GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN
 """Maximum size of the attributes in an answer, in bytes."""
 
 
@@ -65,10 +65,10 @@ class Controller:
             family = self._registry.by_id.get(_id(info))
         else:
             raise os_error(EINVAL)
-        if family is None or not (family.everywhere or info.net.initial):
+        if family is None or not (family.netnsok or info.net.initial):
             raise os_error(ENOENT)
         description = family.description
-        if len(description) > LONGEST:
+        if len(description) > MAX_REPLY_SIZE:
             raise os_error(EMSGSIZE)
         info.reply(CTRL_CMD_NEWFAMILY, description)
         return None
@@ -81,18 +81,18 @@ class Controller:
         return self._get_family(info, loaded=True)
 
     async def _reply_later(self, info: Info, loading: Awaitable[Any]) -> None:
-        await self._lock.without(loading)
+        await self._lock.released_during(loading)
         self._get_family(info, loaded=True)
 
     def _dump_families(self, writer: MessageWriter, info: Info) -> bool:
         """Describe all families that exist in the sender's namespace (`ctrl_dumpfamily()`)."""
         initial = info.net.initial
-        visible = [family for family in self._registry if family.everywhere or initial]
-        told = info.state or 0
-        for family in visible[told:]:
+        visible = [family for family in self._registry if family.netnsok or initial]
+        position = info.state or 0
+        for family in visible[position:]:
             writer.append(info.message(genl.CTRL_CMD_NEWFAMILY, family.description, flags=NLM_F_MULTI))
-            told += 1
-            info.state = told
+            position += 1
+            info.state = position
         return False
 
     # -- GETPOLICY ------------------------------------------------------------

@@ -27,7 +27,7 @@ from simkernel.ynl import Spec
 from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 from simkernel.ynl.tables import family_policies
 
-STRICT_FROM: Final = "resv-start-op"
+RESV_START_OP: Final = "resv-start-op"
 """Key in NAME.simkernel.yaml: number of the first command whose headers are validated. Default: all
 commands.
 """
@@ -58,8 +58,8 @@ def declare(
     """
     policies = family_policies(spec)
     split = spec.kernel_policy == "split"
-    strict_from = spec.extras.get(STRICT_FROM, 0)
-    assert isinstance(strict_from, int)
+    resv_start_op = spec.extras.get(RESV_START_OP, 0)
+    assert isinstance(resv_start_op, int)
     commands = []
     for name, tables in policies.operations.items():
         operation = spec.operation(name)
@@ -68,7 +68,7 @@ def declare(
             continue
         # In a family that is not split, an operation without a policy rejects all attributes. Commands below
         # resv_start_op are older than this rule and ignore attributes instead.
-        fallback = None if split or number < strict_from else REJECT_ALL
+        fallback = None if split or number < resv_start_op else REJECT_ALL
         commands.append(
             Command(
                 number,
@@ -82,7 +82,7 @@ def declare(
         tuple(Group(each.name, _capabilities(each.flags)) for each in spec.groups),
         version=spec.version,
         maxattr=policies.maxattr,
-        strict_from=strict_from,
+        resv_start_op=resv_start_op,
         parallel=parallel,
         split=split,
         owner=owner,

@@ -39,9 +39,9 @@ class Dispatcher:
         self._lock = lock
         self._guard = guard
         self._pauses = netlink.engine.perturbed
-        self.entry = self.handle_alone if self._pauses else self.handle
+        self.entry = self.handle_locked if self._pauses else self.handle
 
-    def handle_alone(self, info: Info) -> object:
+    def handle_locked(self, info: Info) -> object:
         """Run the operation with the lock held, like `handle`, if a plan can pause operations that do not
         sleep.
         """
@@ -50,7 +50,7 @@ class Dispatcher:
             return self.handle(info)
         info.family = family
         self._netlink.engine.charged += self._netlink.message_costs.genl_dispatch
-        return self._lock.wait(self._run, info)
+        return self._lock.run_locked(self._run, info)
 
     def handle(self, info: Info) -> object:
         """Find the family and run the operation, under the lock if the family needs it (`genl_rcv_msg()`).
@@ -64,11 +64,11 @@ class Dispatcher:
         netlink = self._netlink
         netlink.engine.charged += netlink.message_costs.genl_dispatch
         if self._lock.held and not family.parallel:
-            return self._lock.wait(self._run, info)
+            return self._lock.run_locked(self._run, info)
         result = self._run(info)
         if result is None or family.parallel or not isinstance(result, Awaitable):
             return result
-        return self._lock.hold(result)
+        return self._lock.finish_locked(result)
 
     def _run(self, info: Info) -> object:
         """Check a request and call its operation (`genl_family_rcv_msg()`).
@@ -77,13 +77,13 @@ class Dispatcher:
         unknown command. Raise EPERM without the required privilege. Errors of the operation propagate.
         """
         family, start, length = info.family, info.start, info.length
-        if not family.everywhere and not info.net.initial:
+        if not family.netnsok and not info.net.initial:
             raise os_error(ENOENT)
         if length < family.min_length:
             raise os_error(EINVAL)
         command = info.data[start + NLMSG_HDRLEN]  # the first byte of `struct genlmsghdr`
         dumps = info.flags & NLM_F_DUMP == NLM_F_DUMP
-        if command >= family.strict_from:
+        if command >= family.resv_start_op:
             _check_header(info, dumps)
         try:
             info.operation = operation = family.dumpit[command] if dumps else family.doit[command]

@@ -45,7 +45,7 @@ class Dumper:
     done: Callable[[Info], None] | None = None
 
 
-def unable(info: Info) -> None:
+def dump_only(info: Info) -> None:
     """Raise EOPNOTSUPP: the `do` function of an operation that is only a dump. It is never called."""
     raise os_error(EOPNOTSUPP)
 
@@ -62,7 +62,7 @@ class Operation:
     name: str
     flags: int
     policy: PolicyTable | None
-    do: DoIt = unable
+    do: DoIt = dump_only
     dump: Dumper | None = None
     validate: int = 0
     sleeps: bool = attrs.field(init=False, repr=False)
@@ -124,10 +124,9 @@ class Family:
     """A generic netlink family.
 
     Registration sets `id`, `first_group` and `description` (nlctrl's answer about the family). The request
-    headers of commands from `strict_from` on are validated too (`resv_start_op`). `everywhere`: the family
-    exists in all namespaces, not only in the initial one (`netnsok`). `parallel`: its operations run
-    without the lock that serializes requests (`parallel_ops`). `split`: do and dump are declared
-    separately (`split_ops`).
+    headers of commands from `resv_start_op` on are validated too. `netnsok`: the family exists in all
+    namespaces, not only in the initial one. `parallel`: its operations run without the lock that
+    serializes requests (`parallel_ops`). `split`: do and dump are declared separately (`split_ops`).
     """
 
     name: str
@@ -136,8 +135,8 @@ class Family:
     version: int = 1
     header_size: int = 0
     maxattr: int = 0
-    strict_from: int = 0
-    everywhere: bool = True
+    resv_start_op: int = 0
+    netnsok: bool = True
     parallel: bool = False
     split: bool = True
     owner: Owner | None = None

@@ -119,7 +119,7 @@ class GenericNetlink:
 
     def _tell(self, family: Family, event: int, attributes: bytes) -> None:
         """Send an event to nlctrl's group (`genl_ctrl_event()`). Overruns of its members are ignored."""
-        nets = self.netlink.namespaces if family.everywhere else (self.netlink.namespaces.init,)
+        nets = self.netlink.namespaces if family.netnsok else (self.netlink.namespaces.init,)
         data = self.message(self.controller, event, attributes)
         with suppress(OSError):
             self._multicast(data, self.controller.first_group + NOTIFY, nets, exclude=0)

@@ -24,50 +24,50 @@ class OperationLock:
         self._events = events
         self._waiting = LockQueue("genl_mutex", self)
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Acquire the lock. The caller has checked that it is not held."""
         self.held = True
         if self._events is not None:
             self._events.acquired(self)
 
-    def give(self) -> None:
+    def release(self) -> None:
         """Release the lock and wake the first waiter."""
         self.held = False
         if self._events is not None:
             self._events.released(self)
         self._waiting.wake_up()
 
-    async def wait(self, operation: Callable[[T], object], request: T) -> object:
+    async def run_locked(self, operation: Callable[[T], object], request: T) -> object:
         """Wait for the lock, then run the operation with the lock held."""
         while self.held:
             await sleep_on(self._waiting, interruptible=False, exclusive=True)
-        self.take()
+        self.acquire()
         try:
             result = operation(request)
             return await result if isinstance(result, Awaitable) else result
         finally:
-            self.give()
+            self.release()
 
-    def hold(self, pending: Awaitable[object]) -> Awaitable[object]:
+    def finish_locked(self, pending: Awaitable[object]) -> Awaitable[object]:
         """Acquire the lock for an operation that has begun and now sleeps. It is released when the operation
         ends.
         """
-        self.take()
+        self.acquire()
         return self._finish(pending)
 
     async def _finish(self, pending: Awaitable[object]) -> object:
         try:
             return await pending
         finally:
-            self.give()
+            self.release()
 
-    async def without(self, pending: Awaitable[Any]) -> None:
+    async def released_during(self, pending: Awaitable[Any]) -> None:
         """Release the lock while `pending` is awaited, and acquire it again. Only its holder calls this."""
         held = self.held
         if held:
-            self.give()
+            self.release()
         await pending
         while held and self.held:
             await sleep_on(self._waiting, interruptible=False, exclusive=True)
         if held:
-            self.take()
+            self.acquire()

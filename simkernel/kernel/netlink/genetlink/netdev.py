@@ -22,7 +22,7 @@ from simkernel.uapi.errno import EINVAL, ENODEV, ENOENT, EOPNOTSUPP, os_error
 from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U32, U64
 
-BEFORE: Final = {"ids": 1, "groups": 2}
+RESERVED_FOR_THERMAL: Final = {"ids": 1, "groups": 2}
 """Ids and groups that the family `thermal` uses on the recorded kernel, where it is registered first.
 
 simkernel does not model `thermal`. With this reservation, netdev has the recorded id 20 and groups 4 and
@@ -38,7 +38,7 @@ def _declared() -> Family:
 
 def register(genetlink: GenericNetlink) -> None:
     """Register the netdev family at boot."""
-    genetlink.registry.reserve(**BEFORE)
+    genetlink.registry.reserve(**RESERVED_FOR_THERMAL)
     genetlink.register(attrs.evolve(_declared()))
 
 
@@ -84,9 +84,9 @@ def _get_device(info: Info) -> None:
 
 def _dump_devices(writer: MessageWriter, info: Info) -> bool:
     """Dump all devices. Linux omits NLM_F_MULTI in these messages too."""
-    told = info.state or 0
+    last = info.state or 0
     for index, device in sorted(info.net.devices.items()):
-        if index > told:
+        if index > last:
             writer.append(info.message(nd.NETDEV_CMD_DEV_GET, _describe(device)))
             info.state = index
     return False
@@ -111,11 +111,11 @@ def _get_napi(info: Info) -> None:
     info.fail(ENOENT, attribute=nd.NETDEV_A_NAPI_ID)
 
 
-def _nothing(writer: MessageWriter, info: Info) -> bool:
+def _dump_empty(writer: MessageWriter, info: Info) -> bool:
     return False
 
 
-def _nothing_of(type: int) -> Callable[[MessageWriter, Info], bool]:
+def _dump_empty_of(type: int) -> Callable[[MessageWriter, Info], bool]:
     """Return an empty dump that raises ENODEV if the attribute `type` names an unknown device."""
 
     def step(writer: MessageWriter, info: Info) -> bool:
@@ -156,8 +156,8 @@ DO: Final[dict[str, DoIt]] = {
 }
 DUMP: Final = {
     "dev-get": Dumper(_dump_devices),
-    "page-pool-get": Dumper(_nothing),
-    "queue-get": Dumper(_nothing_of(nd.NETDEV_A_QUEUE_IFINDEX)),
-    "napi-get": Dumper(_nothing_of(nd.NETDEV_A_NAPI_IFINDEX)),
+    "page-pool-get": Dumper(_dump_empty),
+    "queue-get": Dumper(_dump_empty_of(nd.NETDEV_A_QUEUE_IFINDEX)),
+    "napi-get": Dumper(_dump_empty_of(nd.NETDEV_A_NAPI_IFINDEX)),
     "qstats-get": Dumper(_dump_statistics),
 }

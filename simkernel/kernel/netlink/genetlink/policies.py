@@ -11,7 +11,7 @@ import attrs
 from simkernel.kernel.netlink.genetlink.family import Command, Family, Info
 from simkernel.kernel.netlink.owner import get_owner, put_owner
 from simkernel.kernel.netlink.policy_dump import PolicyDump
-from simkernel.kernel.netlink.writer import MessageWriter, NoRoom
+from simkernel.kernel.netlink.writer import BufferFull, MessageWriter
 from simkernel.uapi import genetlink as genl
 from simkernel.uapi.errno import ENODATA, ENOENT, os_error
 from simkernel.uapi.netlink import NLM_F_MULTI
@@ -96,7 +96,7 @@ def step(writer: MessageWriter, info: Info) -> bool:
             context.commands.popleft()
         while not context.tables.finished:
             _write_table(writer, info)
-    except NoRoom:
+    except BufferFull:
         pass
     return bool(writer.data)
 
@@ -119,7 +119,7 @@ def _message(writer: MessageWriter, info: Info) -> Iterator[None]:
     writer.put_u16(genl.CTRL_ATTR_FAMILY_ID, context.family.id)
     try:
         yield
-    except NoRoom:
+    except BufferFull:
         writer.cut(place)
         raise
     writer.end(place)

@@ -121,7 +121,7 @@ def _check(family: Family) -> None:
     lenient = any(
         operation.validate
         for command in family.commands
-        if command.number >= family.strict_from
+        if command.number >= family.resv_start_op
         for operation in command.operations
     )
     if not well_formed or lenient:

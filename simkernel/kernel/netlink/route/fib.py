@@ -144,8 +144,8 @@ def parse_metrics(asked: RouteRequest) -> Metrics:
     """Return the metrics of a request (`ip_metrics_convert()`).  Raises EINVAL."""
     request, metrics = asked.request, Metrics()
     data = request.data
-    for whole_type, first, last in _metric_places(asked):
-        type = whole_type & NLA_TYPE_MASK
+    for nla_type, first, last in _metric_places(asked):
+        type = nla_type & NLA_TYPE_MASK
         value: int | bytes
         if type > rt.RTAX_MAX:
             raise asked.refuse("Invalid metric type")
@@ -167,8 +167,8 @@ def parse_metrics(asked: RouteRequest) -> Metrics:
 def metrics_match(asked: RouteRequest, metrics: Metrics) -> bool:
     """Return True if a route has all the metrics of a request (`fib_metrics_match()`)."""
     data = asked.request.data
-    for whole_type, first, last in _metric_places(asked):
-        type = whole_type & NLA_TYPE_MASK
+    for nla_type, first, last in _metric_places(asked):
+        type = nla_type & NLA_TYPE_MASK
         value = data[first:last]
         name = value.split(b"\0")[0]
         if type == rt.RTAX_CC_ALGO:

@@ -88,7 +88,7 @@ class LinkQueries:
             if len(writer.data) > start:
                 callback.check_consistent(writer, start)
             else:
-                callback.pass_over_change()
+                callback.accept_change()
         callback.context = _FINISHED
         return bool(writer.data)
 

@@ -133,7 +133,7 @@ def test_a_family_of_the_initial_namespace_is_not_told_of_elsewhere(stack: Stack
         stack.open(nl.NETLINK_GENERIC, A, net=net).join(16)
         for net in (stack.namespaces.init, stack.namespaces.create())
     )
-    stack.genetlink.register(toy(everywhere=False))
+    stack.genetlink.register(toy(netnsok=False))
     assert (len(here.drain()), far.drain()) == (3, [])
     assert ask(far, "toy") == []
 

@@ -154,7 +154,7 @@ def test_without_a_policy_attributes_are_not_looked_at(stack: Stack, toy: Toy) -
 
 
 def test_a_family_of_the_initial_namespace_is_not_elsewhere(stack: Stack) -> None:
-    toy = Toy(stack, everywhere=False)
+    toy = Toy(stack, netnsok=False)
     sock = listening(stack, net=stack.namespaces.create())
     assert ask(sock, toy.family, GET) == (ENOENT, ExtAck())
 

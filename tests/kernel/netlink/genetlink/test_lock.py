@@ -15,7 +15,7 @@ def run(*operations: Callable[[OperationLock], Any]) -> list[int]:
     lock, ended = OperationLock(), []
 
     async def ask(number: int, operation: Callable[[OperationLock], Any]) -> None:
-        await lock.wait(operation, lock)
+        await lock.run_locked(operation, lock)
         ended.append(number)
 
     with Machine(udev=False) as machine:

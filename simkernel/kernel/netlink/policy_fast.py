@@ -35,21 +35,21 @@ WIDE: Final[dict[NlaType, dict[int, Struct]]] = {
 }
 """Layouts of the numeric types with two possible sizes, by size in bytes."""
 
-Look = Callable[[bytes, int, int], bool]
+PayloadCheck = Callable[[bytes, int, int], bool]
 """Function that returns True if the payload between two offsets is valid. The caller has checked its
 length.
 """
 
 
-Plain = tuple[int, int, bool, Look | None]
+FastRule = tuple[int, int, bool, PayloadCheck | None]
 """A fast-path rule: minimum and maximum length including the header, whether the payload must end in a NUL,
 and a check of the payload or None.
 """
 
-NEVER: Final[Plain] = (1, 0, False, None)
+NO_RULE: Final[FastRule] = (1, 0, False, None)
 
 
-def plain(policy: AttributePolicy) -> Plain | None:
+def fast_rule(policy: AttributePolicy) -> FastRule | None:
     """Return the rule that recognizes valid attributes at any strictness, or None if the policy is too
     complex.
     """
@@ -63,26 +63,28 @@ def plain(policy: AttributePolicy) -> Plain | None:
     if policy.validation is not Validation.NONE:
         return None
     if kind is NlaType.FLAG:
-        return _long(0, 0)
+        return _length_rule(0, 0)
     if kind is NlaType.STRING:
-        return _long(1, policy.length or NLA_MAX_PAYLOAD)
+        return _length_rule(1, policy.length or NLA_MAX_PAYLOAD)
     if kind is NlaType.NUL_STRING:
-        return _long(1, policy.length + 1 if policy.length else NLA_MAX_PAYLOAD, terminated=True)
+        return _length_rule(1, policy.length + 1 if policy.length else NLA_MAX_PAYLOAD, terminated=True)
     return None
 
 
-def _long(least: int, most: int, *, terminated: bool = False, look: Look | None = None) -> Plain:
-    """Return a rule that accepts payloads of `least` to `most` bytes."""
-    return NLA_HDRLEN + least, NLA_HDRLEN + most, terminated, look
+def _length_rule(
+    minimum: int, maximum: int, *, terminated: bool = False, check: PayloadCheck | None = None
+) -> FastRule:
+    """Return a rule that accepts payloads of `minimum` to `maximum` bytes."""
+    return NLA_HDRLEN + minimum, NLA_HDRLEN + maximum, terminated, check
 
 
-def _number(policy: AttributePolicy, layout: Struct) -> Plain | None:
+def _number(policy: AttributePolicy, layout: Struct) -> FastRule | None:
     if policy.length > layout.size:
         return None
-    return _long(layout.size, layout.size, look=_value(policy, layout))
+    return _length_rule(layout.size, layout.size, check=_value(policy, layout))
 
 
-def _value(policy: AttributePolicy, layout: Struct) -> Look | None:
+def _value(policy: AttributePolicy, layout: Struct) -> PayloadCheck | None:
     """Return a check that the number is within the policy, or None if the policy accepts every number."""
     value = layout.unpack_from
     if policy.validation is Validation.NONE:
@@ -97,25 +99,25 @@ def _value(policy: AttributePolicy, layout: Struct) -> Look | None:
     return lambda data, first, last: low <= value(data, first)[0] <= high
 
 
-def _wide(policy: AttributePolicy) -> Plain | None:
+def _wide(policy: AttributePolicy) -> FastRule | None:
     sizes = WIDE[policy.type]
     if policy.length > min(sizes):
         return None
-    looks = {size: _value(policy, layout) for size, layout in sizes.items()}
+    checks = {size: _value(policy, layout) for size, layout in sizes.items()}
 
-    def look(data: bytes, first: int, last: int) -> bool:
+    def check(data: bytes, first: int, last: int) -> bool:
         size = last - first
-        if size not in looks:
+        if size not in checks:
             return False
-        further = looks[size]
+        further = checks[size]
         return further is None or further(data, first, last)
 
-    return _long(min(sizes), max(sizes), look=look)
+    return _length_rule(min(sizes), max(sizes), check=check)
 
 
-def _binary(policy: AttributePolicy) -> Plain:
-    least, most = 0, policy.length or NLA_MAX_PAYLOAD
+def _binary(policy: AttributePolicy) -> FastRule:
+    minimum, maximum = 0, policy.length or NLA_MAX_PAYLOAD
     if policy.validation is not Validation.NONE:
         low, high = value_range(policy)
-        least, most = max(least, low), min(most, high)
-    return _long(least, most)
+        minimum, maximum = max(minimum, low), min(maximum, high)
+    return _length_rule(minimum, maximum)
