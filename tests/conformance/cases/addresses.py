@@ -1,6 +1,7 @@
-"""NETLINK_ROUTE: addresses that programs add, change and delete, and the notifications of them.
+"""NETLINK_ROUTE: requests that add, change and delete addresses, and the notifications of these changes.
 
-Instants, which are of the kernel's clock, read 0; so does the time for which a neighbour counts as reachable.
+Timestamps of the kernel's clock are recorded as 0. So is the reachable time of neighbours, which is
+random.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MARKS = ("route",)
 MAC_A, MAC_B = (bytes((2, 0, 0, 0, 0, each)) for each in (10, 11))
 UP = 1
 FIRST, SECOND = 3, 2
-"""The ends of the veth pair, by index."""
+"""Indices of the two ends of the veth pair."""
 INET6_CACHEINFO = 5
 GROUPS = (rt.RTNLGRP_IPV4_IFADDR, rt.RTNLGRP_IPV6_IFADDR, rt.RTNLGRP_IPV6_IFINFO)
 
@@ -38,7 +39,7 @@ def lifetimes(preferred: int, valid: int) -> bytes:
 
 
 def ipv4(index: int, text: str, length: int = 24, *attrs: bytes, peer: str = "", scope: int = 0) -> bytes:
-    """The body of a request for an IPv4 address."""
+    """Return the body of a request for an IPv4 address."""
     header = rt.IfAddrMsg(AF_INET, length, 0, scope, index).pack()
     local = attr(ia.IFA_LOCAL, socket.inet_aton(text)) if text else b""
     address = attr(ia.IFA_ADDRESS, socket.inet_aton(peer)) if peer else b""
@@ -46,7 +47,7 @@ def ipv4(index: int, text: str, length: int = 24, *attrs: bytes, peer: str = "",
 
 
 def ipv6(index: int, text: str, length: int = 64, *attrs: bytes, peer: str = "") -> bytes:
-    """The body of a request for an IPv6 address."""
+    """Return the body of a request for an IPv6 address."""
     header = rt.IfAddrMsg(AF_INET6, length, 0, 0, index).pack()
     value = attr(ia.IFA_LOCAL if peer else ia.IFA_ADDRESS, socket.inet_pton(socket.AF_INET6, text))
     other = attr(ia.IFA_ADDRESS, socket.inet_pton(socket.AF_INET6, peer)) if peer else b""
@@ -54,12 +55,12 @@ def ipv6(index: int, text: str, length: int = 64, *attrs: bytes, peer: str = "")
 
 
 def family(number: int, *attrs: bytes) -> bytes:
-    """Settings of a protocol, as a request for a link has them."""
+    """Return IFLA_AF_SPEC with the settings of one address family."""
     return attr(il.IFLA_AF_SPEC, attr(number, b"".join(attrs)))
 
 
 def timeless(data: bytes) -> bytes:
-    """A datagram without what is of the kernel's clock."""
+    """Return a datagram with its timestamps set to 0."""
     result = b""
     for header, payload in wire.messages(data):
         size = {rt.RTM_NEWADDR: 8, rt.RTM_DELADDR: 8, rt.RTM_NEWLINK: 16}.get(header[1])
@@ -82,7 +83,7 @@ def _timeless(type: int, data: bytes) -> bytes:
 
 
 class Addresses:
-    """A socket that changes addresses, and one that listens to them."""
+    """A socket that requests changes of addresses, and a socket that receives the notifications."""
 
     def __init__(self, world: World, log: Log, groups: tuple[int, ...] = GROUPS) -> None:
         self.log = log
@@ -92,7 +93,7 @@ class Addresses:
         self.listener: Socket = netlink(world, wire.ROUTE, bind=(0x41000002, mask))
 
     def show(self, label: str, sock: Socket) -> None:
-        """Record all that a socket has."""
+        """Receive and record all datagrams that are queued on a socket."""
         datagrams: list[list[str]] = []
         while True:
             try:
@@ -102,7 +103,7 @@ class Addresses:
                 return
 
     def ask(self, label: str, type: int, body: bytes, more: int = 0) -> None:
-        """Send a request; record its answers, then the notifications."""
+        """Send a request, then record its replies and the notifications."""
         self.changer.sendto(nlmsg(type, REQUEST | ACK | more, body, seq=7), (0, 0))
         self.show(f"{label} ->", self.changer)
         self.show(f"{label}: notified", self.listener)
@@ -117,18 +118,18 @@ class Addresses:
         self.ask(f"delete {label}", rt.RTM_DELADDR, body)
 
     def get(self, label: str, number: int, index: int = 0, *attrs: bytes) -> None:
-        """Dump the addresses of a family."""
+        """Dump the addresses of one family."""
         self.ask(
             f"get {label}", rt.RTM_GETADDR, rt.IfAddrMsg(number, index=index).pack() + b"".join(attrs), DUMP
         )
 
     def link(self, label: str, index: int, *attrs: bytes, up: bool | None = None) -> None:
-        """Change a link."""
+        """Send RTM_NEWLINK for an existing link."""
         header = rt.IfInfoMsg(index=index, flags=UP if up else 0, change=0 if up is None else UP)
         self.ask(label, rt.RTM_NEWLINK, header.pack() + b"".join(attrs))
 
     def veth(self) -> None:
-        """Make a pair with addresses of its own."""
+        """Create a veth pair with fixed hardware addresses."""
         ends = [
             rt.IfInfoMsg().pack() + attr(il.IFLA_IFNAME, name) + attr(il.IFLA_ADDRESS, mac)
             for name, mac in ((b"v0\0", MAC_A), (b"v1\0", MAC_B))
@@ -138,7 +139,7 @@ class Addresses:
         self.ask("veth", rt.RTM_NEWLINK, ends[0] + info, NLM_F_CREATE | NLM_F_EXCL)
 
     def wait(self, label: str, count: int) -> None:
-        """Record the next notifications, which come by themselves, in the order of their bytes."""
+        """Wait for notifications that no request causes, and record them in the order of their bytes."""
         self.listener.settimeout(5)
         found = [timeless(self.listener.recv(65536)) for _ in range(count)]
         self.listener.settimeout(0)
@@ -147,7 +148,7 @@ class Addresses:
 
 @case(privileged=True, marks=MARKS)
 def loopback(world: World, log: Log) -> None:
-    """lo gets its addresses when it comes up; going down, it keeps that of IPv4."""
+    """`lo` gets its addresses when it goes up. When it goes down, it keeps only the IPv4 address."""
     addresses = Addresses(world, log)
     for label, up in (("up", True), ("up again", True), ("down", False), ("back up", True)):
         addresses.link(label, 1, up=up)
@@ -164,7 +165,7 @@ def loopback(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ipv4_subnets(world: World, log: Log) -> None:
-    """The first address of a subnet is primary, the others are secondary and go with it."""
+    """The first address of a subnet is primary. The others are secondary and are deleted together with it."""
     addresses = Addresses(world, log)
     addresses.veth()
     for text, scope in (("10.0.0.1", 0), ("10.0.1.1", 253), ("10.0.0.2", 0), ("10.0.2.1", 254)):
@@ -186,7 +187,7 @@ def ipv4_subnets(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ipv4_promotion(world: World, log: Log) -> None:
-    """With promote_secondaries the first secondary address becomes primary when the primary one goes."""
+    """With promote_secondaries, a secondary address becomes primary when the primary address is deleted."""
     addresses = Addresses(world, log)
     addresses.veth()
     promote = attr(1, attr(20, u32(1)))
@@ -241,7 +242,7 @@ def ipv4_attributes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ipv4_dumps(world: World, log: Log) -> None:
-    """Addresses of one link, of one family, of another namespace."""
+    """RTM_GETADDR dumps select addresses by link, family or network namespace."""
     addresses = Addresses(world, log)
     addresses.veth()
     for index, text in ((1, "10.0.0.1"), (FIRST, "10.0.1.1"), (SECOND, "10.0.2.1")):
@@ -261,7 +262,7 @@ def ipv4_dumps(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ipv6_on_a_link_that_is_down(world: World, log: Log) -> None:
-    """Addresses of a link that is down stay tentative; they can be changed and deleted."""
+    """IPv6 addresses of a link that is down stay tentative, but they can be changed and deleted."""
     addresses = Addresses(world, log)
     addresses.veth()
     for text in ("fd00::1", "fd00::2", "fe80::1", "fec0::1", "2001:db8::1", "::ffff:1.2.3.4"):
@@ -303,7 +304,7 @@ def ipv6_on_a_link_that_is_down(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ipv6_duplicate_address_detection(world: World, log: Log) -> None:
-    """An address is tentative until nothing was heard for a while; a link that goes down loses it."""
+    """An IPv6 address is tentative until duplicate address detection ends. A link that goes down loses it."""
     addresses = Addresses(world, log, (rt.RTNLGRP_IPV6_IFADDR,))
     addresses.veth()
     addresses.add("before", ipv6(FIRST, "fd00::1"))
@@ -322,7 +323,7 @@ def ipv6_duplicate_address_detection(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def prefix_route_on_loopback(world: World, log: Log) -> None:
-    """The prefix route of an address of lo never expires, whatever the lifetime of the address."""
+    """The prefix route of an address of `lo` never expires, even if the address has a lifetime."""
     addresses = Addresses(world, log, (rt.RTNLGRP_IPV6_ROUTE,))
     addresses.link("up", 1, up=True)
     body = ipv6(1, "fd00::1", 64, lifetimes(1000, 2000))
@@ -333,7 +334,7 @@ def prefix_route_on_loopback(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def lifetimes_that_end(world: World, log: Log) -> None:
-    """An address becomes deprecated after its preferred lifetime and goes after the valid one."""
+    """An address becomes deprecated after its preferred lifetime and is deleted after its valid lifetime."""
     addresses = Addresses(world, log, (rt.RTNLGRP_IPV4_IFADDR, rt.RTNLGRP_IPV6_IFADDR))
     addresses.veth()
     addresses.add("10.0.0.1", ipv4(FIRST, "10.0.0.1", 24, lifetimes(2, 4)))
@@ -345,7 +346,7 @@ def lifetimes_that_end(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def settings_of_protocols(world: World, log: Log) -> None:
-    """IFLA_AF_SPEC changes how a link makes its addresses."""
+    """IFLA_AF_SPEC selects how a link generates its IPv6 addresses."""
     addresses = Addresses(world, log)
     addresses.veth()
     token, mode = attr(7, bytes(8) + b"\1" * 8), 8
@@ -375,7 +376,9 @@ def settings_of_protocols(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def netconf(world: World, log: Log) -> None:
-    """Settings of IPv4 and IPv6, of each link and of all, as they come, change their name and go."""
+    """RTM_NEWNETCONF and RTM_DELNETCONF report the settings of a link that is created, renamed and
+    deleted.
+    """
     addresses = Addresses(world, log, (rt.RTNLGRP_IPV4_NETCONF, rt.RTNLGRP_IPV6_NETCONF))
     addresses.veth()
     for strict in (0, 1):

@@ -13,7 +13,7 @@ PID = 0x40000001
 
 @case()
 def auto(world: World, log: Log) -> None:
-    """Port id 0 asks for one: it is not 0 afterwards."""
+    """A bind to port id 0 makes the kernel choose a port id."""
     s = netlink(world, wire.USERSOCK)
     log.name("before", s)
     log.call("bind", s.bind, (0, 0))
@@ -24,7 +24,7 @@ def auto(world: World, log: Log) -> None:
 
 @case()
 def second_auto_is_negative(world: World, log: Log) -> None:
-    """The first socket of a process gets a positive port id, a second one at the same time a negative one."""
+    """The first socket of a process gets a positive port id. A second open socket gets a negative one."""
     first, second, third = (netlink(world, wire.USERSOCK, bind=(0, 0)) for _ in range(3))
     portids = [log.auto(s) for s in (first, second, third)]
     log("distinct", len(set(portids)))
@@ -33,7 +33,7 @@ def second_auto_is_negative(world: World, log: Log) -> None:
 
 @case()
 def auto_per_protocol(world: World, log: Log) -> None:
-    """Port ids are unique within a protocol only: the first socket of each gets the same one."""
+    """Port ids are unique only within a protocol: the first socket of each protocol gets the same port id."""
     a = netlink(world, wire.USERSOCK, bind=(0, 0))
     b = netlink(world, wire.GENERIC, bind=(0, 0))
     log("same", log.auto(a) == log.auto(b))
@@ -41,7 +41,7 @@ def auto_per_protocol(world: World, log: Log) -> None:
 
 @case()
 def auto_after_close(world: World, log: Log) -> None:
-    """A port id is free again as soon as its socket is closed."""
+    """The kernel can choose a port id again as soon as its socket is closed."""
     a = netlink(world, wire.USERSOCK, bind=(0, 0))
     portid = log.auto(a)
     a.close()
@@ -51,7 +51,7 @@ def auto_after_close(world: World, log: Log) -> None:
 
 @case()
 def explicit(world: World, log: Log) -> None:
-    """An explicit port id is taken as it is, up to 2**32 - 1."""
+    """bind() accepts every explicit port id up to 2**32 - 1."""
     for portid in (1, PID, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
         s = netlink(world, wire.USERSOCK)
         log.call(f"bind {portid:#x}", s.bind, (portid, 0))
@@ -60,8 +60,8 @@ def explicit(world: World, log: Log) -> None:
 
 @case()
 def in_use(world: World, log: Log) -> None:
-    """A port id somebody else has is EADDRINUSE: getsockname shows it all the same, but the socket
-    may bind again.
+    """bind() to a port id in use is EADDRINUSE. getsockname() shows that port id, but the socket can bind
+    again.
     """
     a, b, c = netlink(world, wire.USERSOCK), netlink(world, wire.USERSOCK), netlink(world, wire.GENERIC)
     log.call("first", a.bind, (PID, 0))
@@ -77,7 +77,7 @@ def in_use(world: World, log: Log) -> None:
 
 @case()
 def twice(world: World, log: Log) -> None:
-    """Binding again is fine with the same port id, EINVAL with any other, 0 included."""
+    """A second bind() succeeds with the same port id and is EINVAL with any other, including 0."""
     s = netlink(world, wire.USERSOCK, bind=(PID, 0))
     log.call("same", s.bind, (PID, 0))
     log.call("other", s.bind, (PID + 1, 0))
@@ -87,7 +87,7 @@ def twice(world: World, log: Log) -> None:
 
 @case()
 def explicit_after_auto(world: World, log: Log) -> None:
-    """A chosen port id is as fixed as an explicit one."""
+    """A port id that the kernel chose cannot be changed, like an explicit one."""
     s = netlink(world, wire.USERSOCK, bind=(0, 0))
     portid = log.auto(s)
     log.call("other", s.bind, (PID, 0))
@@ -98,7 +98,7 @@ def explicit_after_auto(world: World, log: Log) -> None:
 
 @case()
 def groups_unprivileged(world: World, log: Log) -> None:
-    """Binding to groups without privilege, protocol by protocol."""
+    """Without privilege, a socket can bind to groups only on some protocols."""
     for name, proto in (
         ("usersock", wire.USERSOCK),
         ("generic", wire.GENERIC),
@@ -112,7 +112,7 @@ def groups_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def groups_privileged(world: World, log: Log) -> None:
-    """Binding to groups: the mask comes back from getsockname."""
+    """A privileged socket can bind to multicast groups. getsockname() returns their mask."""
     s = netlink(world, wire.USERSOCK)
     log.call("bind", s.bind, (PID, 0x80000005))
     log.name("name", s)
@@ -124,7 +124,7 @@ def groups_privileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def groups_beyond_the_protocol(world: World, log: Log) -> None:
-    """uevents have one group: what is beyond it."""
+    """A bind to groups above the protocol's last group: NETLINK_KOBJECT_UEVENT has only one."""
     s = netlink(world, wire.UEVENT)
     log.call("bind", s.bind, (PID, 0xFFFFFFFF))
     log.name("name", s)
@@ -132,7 +132,7 @@ def groups_beyond_the_protocol(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def bad_portid_keeps_groups(world: World, log: Log) -> None:
-    """A bind that fails for its port id does not change the groups."""
+    """A bind() that fails because of its port id does not change the groups."""
     s = netlink(world, wire.USERSOCK, bind=(PID, 3))
     log.call("bind", s.bind, (PID + 1, 12))
     log.name("name", s)
@@ -150,7 +150,7 @@ def connect_binds(world: World, log: Log) -> None:
 
 @case()
 def connect_again(world: World, log: Log) -> None:
-    """A socket may be connected anew, to the kernel (0) as well."""
+    """A connected socket can connect to another port id, and to the kernel (port id 0)."""
     s = netlink(world, wire.USERSOCK, bind=(PID, 0))
     log.call("to 7", s.connect, (7, 0))
     log.peer("peer", s)
@@ -161,7 +161,7 @@ def connect_again(world: World, log: Log) -> None:
 
 @case()
 def connect_unprivileged(world: World, log: Log) -> None:
-    """Who may connect to a port id or to a group without privilege."""
+    """Only NETLINK_USERSOCK lets an unprivileged socket connect to a process or to a group."""
     for name, proto in (("usersock", wire.USERSOCK), ("generic", wire.GENERIC), ("route", wire.ROUTE)):
         for portid, groups in ((0, 0), (PID, 0), (0, 1), (PID, 2)):
             s = world.socket(AF_NETLINK, SOCK_DGRAM, proto)
@@ -174,7 +174,7 @@ def connect_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def connect_groups(world: World, log: Log) -> None:
-    """Only the lowest group of a mask is kept by connect()."""
+    """connect() keeps only the lowest group of the mask."""
     s = netlink(world, wire.USERSOCK, bind=(PID, 0))
     for groups in (1, 6, 0x80000000, 0xF0, 0):
         log.call(f"connect {groups:#x}", s.connect, (9, groups))
@@ -183,7 +183,7 @@ def connect_groups(world: World, log: Log) -> None:
 
 @case()
 def send_binds(world: World, log: Log) -> None:
-    """Sending chooses a port id, even when the message then goes nowhere."""
+    """Sending makes the kernel choose a port id, even if the message cannot be delivered."""
     s = netlink(world, wire.USERSOCK)
     log.call("send", s.sendto, b"hello", (PID, 0))
     log("chosen", log.auto(s) != 0)

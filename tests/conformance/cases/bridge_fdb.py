@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE, AF_BRIDGE: the addresses that a bridge knows."""
+"""NETLINK_ROUTE, AF_BRIDGE: the forwarding database of a bridge."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.conformance.world import World
 
 
 class Fdb:
-    """A listener to RTNLGRP_NEIGH that shows type, port, address and bridge of each entry."""
+    """A member of RTNLGRP_NEIGH that records type, port, address and bridge of each entry."""
 
     def __init__(self, world: World, log: Log) -> None:
         self.log = log
         self.sock = netlink(world, wire.ROUTE, bind=(0x41000003, 1 << (rt.RTNLGRP_NEIGH - 1)))
 
     def show(self, label: str) -> None:
-        """Record the notifications that have come, without their times."""
+        """Record the queued notifications without their timestamps."""
         shown: list[list[object]] = []
         while True:
             try:
@@ -44,7 +44,7 @@ class Fdb:
 
 @case(privileged=True, marks=MARKS)
 def local_addresses(world: World, log: Log) -> None:
-    """A bridge knows its own address and those of its ports; an entry that two have goes to the other."""
+    """A bridge has local entries for its own address and for those of its ports, without duplicates."""
     links, fdb = Links(world, Log()), Fdb(world, log)
     links.bridge("bridge")
     fdb.show("a bridge")
@@ -68,7 +68,7 @@ def local_addresses(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def dumps_of_links(world: World, log: Log) -> None:
-    """A dump of AF_BRIDGE has the ports, in the order in which devices came; a mask adds the bridges."""
+    """An AF_BRIDGE dump lists ports in the order of their creation. IFLA_EXT_MASK can add the bridges."""
     links = Links(world, Log())
     for name, index in ((b"br0", 31), (b"br1", 5)):
         body = (
@@ -89,7 +89,7 @@ def dumps_of_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def leftover_bytes(world: World, log: Log) -> None:
-    """The text about leftover bytes is in an NLMSG_DONE of its own, too."""
+    """The extack message about leftover bytes is also sent if NLMSG_DONE has a datagram for itself."""
     links = Links(world, Log())
     links.bridge("bridge")
     links.changer.setsockopt(wire.SOL_NETLINK, wire.EXT_ACK, 1)

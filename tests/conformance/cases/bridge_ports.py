@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: the settings of a bridge's port, and forwarding entries of one device."""
+"""NETLINK_ROUTE: the settings of a bridge port, and forwarding entries of one device."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ SETTINGS = (
     (BrPort.NO, U8, (1,)),
     (BrPort.MCAST_N_GROUPS, U32, (1,)),
 )
-"""Values of settings: valid ones, those that Linux refuses, and settings that no program changes."""
+"""Bridge port attributes with values to try: valid ones, invalid ones, and read-only attributes."""
 
 
 def with_port(world: World, log: Log) -> Links:
-    """Make a bridge with a port that forwards."""
+    """Create a bridge with one port in forwarding state."""
     links = Links(world, Log())
     links.bridge("bridge")
     links.veth("pair")
@@ -50,13 +50,15 @@ def with_port(world: World, log: Log) -> Links:
 
 
 def port(*attributes: bytes, family: int = 0, index: int = PORT) -> bytes:
-    """Header of a request for a port, and attributes."""
+    """Return the ifinfomsg of a request for a port, followed by attributes."""
     return rt.IfInfoMsg(family, index=index).pack() + b"".join(attributes)
 
 
 @case(privileged=True, marks=MARKS)
 def settings(world: World, log: Log) -> None:
-    """Each setting of a port has its limits; a request in two settings keeps the first."""
+    """Each bridge port attribute has limits. If the second attribute of a request fails, the first stays
+    set.
+    """
     links = with_port(world, log)
     for type, number, values in SETTINGS:
         for value in values:
@@ -71,7 +73,9 @@ def settings(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def requests_of_bridges(world: World, log: Log) -> None:
-    """RTM_SETLINK of AF_BRIDGE has settings in IFLA_PROTINFO, or a state there if that is no nest."""
+    """AF_BRIDGE RTM_SETLINK accepts attributes nested in IFLA_PROTINFO, or a port state if it is not
+    nested.
+    """
     links = with_port(world, log)
 
     def ask(label: str, *attributes: bytes, index: int = PORT, type: int = rt.RTM_SETLINK) -> None:
@@ -92,7 +96,7 @@ def requests_of_bridges(world: World, log: Log) -> None:
         ask(f"delete, flags {flags}", spec, type=rt.RTM_DELLINK)
     ask("short flags", attr(il.IFLA_AF_SPEC, attr(0, b"\1")))
     ask("no port", attr(il.IFLA_PROTINFO, b"\0"), index=PORT - 1)
-    links.log = Log()  # the order of what follows of it is not the same every time
+    links.log = Log()  # The order of the resulting notifications varies between runs.
     links.set("down", PORT, change=1)
     links.log = log
     ask("state of a port that is down", attr(il.IFLA_PROTINFO, b"\3"))
@@ -100,7 +104,7 @@ def requests_of_bridges(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def promiscuous_twice(world: World, log: Log) -> None:
-    """A device that receives all packets for another reason becomes a port: RTNLGRP_LINK is notified."""
+    """A device that is already promiscuous becomes a port, and RTNLGRP_LINK is notified."""
     links = Links(world, Log())
     links.bridge("bridge")
     links.veth("pair")
@@ -115,7 +119,7 @@ def promiscuous_twice(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def entries_of_one_device(world: World, log: Log) -> None:
-    """A dump selects a device by its header or by NDA_IFINDEX, and a bridge by NDA_MASTER."""
+    """A dump selects the device by its header or NDA_IFINDEX, and the bridge by NDA_MASTER."""
     links = with_port(world, Log())
     for index in (PORT - 1, PORT):
         head = nb.NdMsg(AF_BRIDGE, index=index, state=nb.NUD_PERMANENT, flags=nb.NTF_SELF).pack()
@@ -134,7 +138,7 @@ def entries_of_one_device(world: World, log: Log) -> None:
 
 
 def show(log: Log, label: str, sock: Socket, body: bytes) -> None:
-    """Record the additional unicast addresses in a dump: type, device, address."""
+    """Record type, device and address of each additional unicast address in a dump."""
     sock.send(nlmsg(rt.RTM_GETNEIGH, REQUEST | wire.DUMP, body))
     shown: list[object] = []
     for header, payload in wire.messages(sock.recv(65536)):
@@ -150,7 +154,7 @@ def show(log: Log, label: str, sock: Socket, body: bytes) -> None:
 
 @case(privileged=True, marks=MARKS)
 def order_of_ports(world: World, log: Log) -> None:
-    """A bridge changes the states of its ports from the newest to the oldest."""
+    """A bridge changes the states of its ports in order, the newest port first."""
     links = Links(world, Log())
     links.veth("pair")
     links.bridge("bridge")
@@ -165,7 +169,9 @@ def order_of_ports(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ids_of_ports(world: World, log: Log) -> None:
-    """A disabled port keeps the bridge id of old, but for the address; with it a port cannot forward."""
+    """A disabled port keeps the old designated bridge id, except for the address, and cannot forward with
+    it.
+    """
     links = Links(world, log)
     links.bridge("bridge")
     links.veth("pair")
@@ -197,7 +203,9 @@ def ids_of_ports(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def priority_before_an_error(world: World, log: Log) -> None:
-    """A new priority takes the carrier of a bridge without ports, though a later setting is refused."""
+    """If a later attribute is invalid, the new bridge priority stays. A bridge without ports loses its
+    carrier.
+    """
     links = Links(world, log)
     kind = attr(il.IFLA_INFO_KIND, b"bridge\0")
     made = rt.IfInfoMsg(flags=1, change=1).pack() + attr(il.IFLA_IFNAME, b"br0\0")

@@ -1,4 +1,4 @@
-"""socket(2): types, protocols, flags, and what a new socket reports."""
+"""socket(2): socket types, protocols, flags and the options of a new socket."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.conformance.world import World
 
 @case()
 def good_types(world: World, log: Log) -> None:
-    """Raw and datagram sockets exist and remember which they are."""
+    """SOCK_RAW and SOCK_DGRAM are supported. SO_TYPE returns the type."""
     for name, type in (("raw", SOCK_RAW), ("dgram", SOCK_DGRAM)):
         s = world.socket(AF_NETLINK, type, wire.USERSOCK)
         log.call(f"{name} SO_TYPE", s.getsockopt, SOL_SOCKET, SO_TYPE)
@@ -34,7 +34,7 @@ def good_types(world: World, log: Log) -> None:
 
 @case()
 def bad_types(world: World, log: Log) -> None:
-    """Types that netlink lacks, with a good protocol."""
+    """Netlink supports no other socket types, even with a valid protocol."""
     for name, type in (("stream", SOCK_STREAM), ("rdm", SOCK_RDM), ("seqpacket", SOCK_SEQPACKET)):
         try:
             world.socket(AF_NETLINK, type, wire.GENERIC)
@@ -45,7 +45,7 @@ def bad_types(world: World, log: Log) -> None:
 
 @case()
 def type_is_checked_before_protocol(world: World, log: Log) -> None:
-    """A bad type and a bad protocol at once."""
+    """If both are invalid, the error is that of the type, not of the protocol."""
     for protocol in (40, 31):
         try:
             world.socket(AF_NETLINK, SOCK_STREAM, protocol)
@@ -56,7 +56,7 @@ def type_is_checked_before_protocol(world: World, log: Log) -> None:
 
 @case()
 def protocol_without_kernel_side(world: World, log: Log) -> None:
-    """Protocol numbers in range to which nothing is registered."""
+    """A protocol number below MAX_LINKS without a kernel socket is EPROTONOSUPPORT."""
     for protocol in (1, 3, 14, 22, 31):
         try:
             world.socket(AF_NETLINK, SOCK_RAW, protocol)
@@ -67,7 +67,7 @@ def protocol_without_kernel_side(world: World, log: Log) -> None:
 
 @case()
 def protocol_out_of_range(world: World, log: Log) -> None:
-    """MAX_LINKS is 32; negative numbers are out of range too."""
+    """Protocol numbers from MAX_LINKS (32) and negative numbers are out of range."""
     for protocol in (32, 33, 1000, -2, -100):
         try:
             world.socket(AF_NETLINK, SOCK_RAW, protocol)
@@ -78,7 +78,7 @@ def protocol_out_of_range(world: World, log: Log) -> None:
 
 @case()
 def new_socket_reports(world: World, log: Log) -> None:
-    """Domain, type, protocol, pending error and names of a socket nobody has touched."""
+    """Domain, type, protocol, pending error and addresses of a new socket."""
     s = world.socket(AF_NETLINK, SOCK_RAW, wire.GENERIC)
     for name, option in (
         ("domain", SO_DOMAIN),
@@ -93,7 +93,7 @@ def new_socket_reports(world: World, log: Log) -> None:
 
 @case()
 def nonblock_flag(world: World, log: Log) -> None:
-    """SOCK_NONBLOCK: an empty queue is EAGAIN without any other flag."""
+    """On a SOCK_NONBLOCK socket with an empty queue, recv() is EAGAIN without MSG_DONTWAIT."""
     s = world.socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, wire.USERSOCK)
     log("timeout is 0", s.gettimeout() == 0)
     log.call("recv", s.recv, 100)
@@ -103,7 +103,7 @@ def nonblock_flag(world: World, log: Log) -> None:
 
 @case()
 def closed_socket(world: World, log: Log) -> None:
-    """Everything on a closed socket is EBADF."""
+    """Every call on a closed socket is EBADF."""
     s = world.socket(AF_NETLINK, SOCK_RAW, wire.USERSOCK)
     s.close()
     s.close()

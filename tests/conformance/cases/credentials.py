@@ -1,4 +1,4 @@
-"""Who sends, and who may: SCM_CREDENTIALS, SO_PASSCRED, and privilege of who opened and who calls."""
+"""SCM_CREDENTIALS, SO_PASSCRED, and the privileges of a socket's opener and of its caller."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def listener(world: Process) -> Socket:
 
 
 def number(process: Process) -> int:
-    """The number of a process: what its first port id is made of."""
+    """Return the process id, which is the first port id that the kernel chooses for a process."""
     sock = netlink(process, wire.ROUTE, bind=(0, 0))
     pid = sock.getsockname()[0]
     sock.close()
@@ -40,7 +40,7 @@ def claim(pid: int, uid: int, gid: int) -> list[tuple[int, int, bytes]]:
 
 
 def shown(log: Log, label: str, sock: Socket, processes: dict[int, str]) -> None:
-    """Record the credentials that came along, the process by name."""
+    """Receive a message and record its credentials, with names for the process ids."""
     _, control, flags, _ = sock.recvmsg(100, 100)
     for level, type, data in control:
         pid, uid, gid = Ucred.LAYOUT.unpack(data)
@@ -50,7 +50,7 @@ def shown(log: Log, label: str, sock: Socket, processes: dict[int, str]) -> None
 
 @case(privileged=True)
 def without_asking(world: World, log: Log) -> None:
-    """Who does not set SO_PASSCRED hears nothing of credentials, whatever is sent along."""
+    """A receiver without SO_PASSCRED gets no credentials, even if the sender attaches them."""
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     log.call("send", a.sendmsg, [b"x"], claim(number(world), 0, 0), 0, (B, 0))
     log.recvmsg("recv", b, 100, 100)
@@ -58,7 +58,7 @@ def without_asking(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def asked_for_later(world: World, log: Log) -> None:
-    """Credentials are kept with every message: asking before reading is early enough."""
+    """Every message carries credentials: SO_PASSCRED can be set after the message was sent."""
     me = number(world)
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     a.sendto(b"x", (B, 0))
@@ -68,7 +68,7 @@ def asked_for_later(world: World, log: Log) -> None:
 
 @case()
 def claims_unprivileged(world: World, log: Log) -> None:
-    """Without privilege one may claim to be what one is, and nothing else."""
+    """An unprivileged process can only send its own process, user and group ids as credentials."""
     me = number(world)
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), listener(world)
     for label, credentials in (
@@ -86,7 +86,7 @@ def claims_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def claims_privileged(world: World, log: Log) -> None:
-    """With privilege one may claim to be anybody, if the process exists; (uid_t)-1 is nobody at all."""
+    """A privileged process can send any existing process id and any user id except (uid_t)-1."""
     me = number(world)
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), listener(world)
     for label, credentials in (
@@ -105,7 +105,7 @@ def claims_privileged(world: World, log: Log) -> None:
 
 @case()
 def malformed_control(world: World, log: Log) -> None:
-    """Control messages of other lengths, types and levels."""
+    """sendmsg() with control messages that have a wrong length, type or level."""
     me = number(world)
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), listener(world)
     whole = Ucred.LAYOUT.pack(me, NOBODY, NOBODY)
@@ -128,7 +128,7 @@ def malformed_control(world: World, log: Log) -> None:
 
 @case()
 def checked_before_the_address(world: World, log: Log) -> None:
-    """Bad control messages are refused before anything else: the socket does not even get a port id."""
+    """sendmsg() checks control messages first: if they are invalid, the socket is not even bound."""
     a = netlink(world, wire.USERSOCK)
     log.call("send", a.sendmsg, [b"x"], [(SOL_SOCKET, 99, b"")], 0, (B, 0))
     log.name("name", a)
@@ -136,7 +136,7 @@ def checked_before_the_address(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def of_the_kernel(world: World, log: Log) -> None:
-    """An answer of the kernel comes from process 0, root."""
+    """The credentials of a kernel reply are process 0, user 0 and group 0."""
     s = netlink(world, wire.GENERIC, bind=(A, 0))
     s.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
     s.send(wire.nlmsg(wire.NOOP, REQUEST | ACK))
@@ -145,7 +145,7 @@ def of_the_kernel(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def little_room(world: World, log: Log) -> None:
-    """What arrives of the control message in too small a buffer (its process id aside)."""
+    """A control buffer that is too small truncates the credentials. (The process id is not recorded.)"""
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), listener(world)
     for room in (0, 8, 16, 20, 24, 27, 28, 31, 32):
         a.sendto(b"x", (B, 0))
@@ -156,7 +156,7 @@ def little_room(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROCESSES)
 def another_process(world: World, log: Log) -> None:
-    """Each process has its own first port id, and its own credentials."""
+    """Each process gets its own process id as first port id, and sends its own credentials."""
     other = world.process(privileged=False)
     names = {number(world): "me", number(other): "the other"}
     log("two numbers", len(names))
@@ -173,7 +173,7 @@ def another_process(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROCESSES)
 def port_ids_are_shared(world: World, log: Log) -> None:
-    """A port id that one process has is taken for another, and so may be its own number."""
+    """Port ids are shared between processes: another process can even bind to a process's own id."""
     other = world.process(privileged=False)
     mine = netlink(world, wire.USERSOCK)
     theirs = netlink(other, wire.USERSOCK, bind=(A, 0))
@@ -187,7 +187,7 @@ def port_ids_are_shared(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=CREDENTIALS)
 def opened_with_privilege(world: World, log: Log) -> None:
-    """Who opened a socket with privilege and has dropped it: what counts is who calls."""
+    """A process opens a socket with privilege and drops it. The caller's privilege decides."""
     s = netlink(world, wire.UEVENT, bind=(A, 0))
     s.setsockopt(SOL_NETLINK, EXT_ACK, 1)
     world.become(privileged=False)
@@ -201,7 +201,7 @@ def opened_with_privilege(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=CREDENTIALS)
 def opened_without_privilege(world: World, log: Log) -> None:
-    """Who opened a socket without privilege and has gained it: an address makes the difference."""
+    """A process gains privilege after it opened a socket. Requests then succeed only without an address."""
     world.become(privileged=False)
     s = netlink(world, wire.UEVENT, bind=(A, 0))
     s.setsockopt(SOL_NETLINK, EXT_ACK, 1)

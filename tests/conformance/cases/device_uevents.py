@@ -1,4 +1,4 @@
-"""Uevents in User-mode Linux of modules and of network devices that come, move and go, in their order."""
+"""Uevents of modules and network devices in User-mode Linux, and their order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.conformance.world import Process, Socket, World
 
 DEVICES = (*MODULES, "namespaces", "time")
 RX_QUEUE = b"/queues/rx-"
-"""User-mode Linux has no CONFIG_RPS, and so no devices for the queues that receive.  6.18 has them."""
+"""Devpath of receive queues. User-mode Linux lacks them because it has no CONFIG_RPS. Linux 6.18 has them."""
 A, B = 0x52000001, 0x52000002
 MAC = bytes.fromhex("02000000000a")
 
@@ -36,7 +36,7 @@ def heard(
     keep: Callable[[bytes], bool] = lambda data: RX_QUEUE not in data,
     masked: str = "SEQNUM",
 ) -> None:
-    """Record the uevents that are there and those that follow in a while, each as its lines."""
+    """Record the queued uevents and those of the next 0.1 s, each as a list of lines."""
     world.wait(0.1)
     events = []
     while True:
@@ -51,14 +51,13 @@ def heard(
 
 
 def change(log: Log, sock: Socket, label: str, type: int, index: int, attrs: bytes, flags: int = 0) -> None:
-    """Send an RTM_..LINK request; record the errno of its acknowledgement."""
+    """Send a link request and record the errno of its acknowledgement."""
     log.ask(label, sock, nlmsg(type, REQUEST | ACK | flags, rt.IfInfoMsg(index=index).pack() + attrs, seq=1))
 
 
 def create(
     log: Log, sock: Socket, name: str, kind: str, index: int, data: bytes = b"", more: bytes = b""
 ) -> None:
-    """Create a link."""
     info = attr(il.IFLA_INFO_KIND, kind.encode())
     if data:
         info += attr(il.IFLA_INFO_DATA | NESTED, data)
@@ -69,7 +68,7 @@ def create(
 
 @case(privileged=True, marks=(*MODULES, "time"), oracle=UML)
 def modules(world: World, log: Log) -> None:
-    """`add` when a module has started, `remove` when it has gone; nothing of one that does not load."""
+    """A loaded module emits `add`, an unloaded one `remove`. A module that fails to load emits nothing."""
     sock = listener(world)
     for name in ("llc", "stp", "garp_closed"):
         log.call(f"insmod {name}", world.insmod, name)
@@ -92,7 +91,7 @@ def modules_in_every_namespace(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MODULES, "time"), oracle=UML)
 def a_class_and_its_device(world: World, log: Log) -> None:
-    """A module that registers a class and a device: these come before the module, and go before it."""
+    """The uevents of a module's class and device come before the module's `add` and before its `remove`."""
     sock = listener(world)
     world.insmod("slhc")
     heard(world, log, "insmod slhc", sock)
@@ -104,8 +103,10 @@ def a_class_and_its_device(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*DEVICES, "initial_namespace"), oracle=UML)
 def devices_of_init(world: World, log: Log) -> None:
-    """The devices that a module's init registers come before the module, in the initial namespace alone."""
-    numbers = "SEQNUM|IFINDEX"  # another case may have had devices there
+    """Devices that a module's init registers emit uevents before the module, only in the initial
+    namespace.
+    """
+    numbers = "SEQNUM|IFINDEX"  # An earlier case may have created devices in the initial namespace.
     initial, other = listener(world.initial_namespace()), listener(world.namespace(), B)
     log.call("insmod", world.insmod, "dummy", "numdummies=2")
     heard(world, log, "initial namespace", initial, masked=numbers)
@@ -117,7 +118,7 @@ def devices_of_init(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
 def numbers_of_devices(world: World, log: Log) -> None:
-    """`numdummies` below 1 makes no device."""
+    """The module `dummy` creates no device if `numdummies` is below 1."""
     for number in ("0", "-1", "-2147483648"):
         log.call(number, world.insmod, "dummy", f"numdummies={number}")
         log.call("rmmod", world.rmmod, "dummy")
@@ -125,7 +126,9 @@ def numbers_of_devices(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
 def a_link(world: World, log: Log) -> None:
-    """A link comes with its queues, moves with its name, and goes; no other change has a uevent."""
+    """A link emits uevents with its queues when it is created, renamed and deleted, and for no other
+    change.
+    """
     world.insmod("dummy", "numdummies=0")
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
@@ -149,7 +152,7 @@ def a_link(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
 def a_link_that_goes_with_its_module(world: World, log: Log) -> None:
-    """rmmod: the link goes before the module."""
+    """On rmmod, the link's `remove` uevent comes before the module's."""
     world.insmod("dummy", "numdummies=0")
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
@@ -161,7 +164,7 @@ def a_link_that_goes_with_its_module(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
 def loaded_for_a_link(world: World, log: Log) -> None:
-    """The kernel loads the module of a kind: the module's uevent comes before the link's."""
+    """If the kernel loads a module to create a link, the module's uevent comes before the link's."""
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
     create(log, route, "d0", "dummy", 10)
@@ -170,7 +173,7 @@ def loaded_for_a_link(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
 def a_pair(world: World, log: Log) -> None:
-    """The peer of a veth comes first; both go together."""
+    """The peer of a veth emits `add` first. Deleting one end emits `remove` for both."""
     world.insmod("veth")
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
@@ -183,7 +186,7 @@ def a_pair(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
 def another_namespace(world: World, log: Log) -> None:
-    """A link that moves goes here and comes there."""
+    """A link that moves to another namespace emits `remove` in the old one and `add` in the new one."""
     world.insmod("dummy", "numdummies=0")
     here, there = world.namespace(), world.namespace()
     old, new, route = listener(here), listener(there, B), netlink(here, wire.ROUTE)
@@ -198,7 +201,7 @@ def another_namespace(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
 def a_bridge_and_its_port(world: World, log: Log) -> None:
-    """A bridge, and a port that comes and goes."""
+    """Uevents of a bridge, and of a port that is added and removed."""
     for name in ("llc", "stp", "bridge"):
         world.insmod(name)
     world.insmod("dummy", "numdummies=0")

@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE in User-mode Linux: links of modules come, change and go, and what each group is sent."""
+"""NETLINK_ROUTE in User-mode Linux: requests for links of modules, and the notifications of each group."""
 
 from __future__ import annotations
 
@@ -32,17 +32,19 @@ EVERYTHING = ["link", "ipv4 address", "ipv4 route", "ipv6 address", "ipv6 route"
 RTPROT_STATIC, RT_SCOPE_LINK = 4, 253
 RTN_UNICAST, RTN_BLACKHOLE, RTN_UNREACHABLE = 1, 6, 7
 LINKWATCH = 1.2
-"""Seconds after which each change of a carrier has been handled: they are at least 1 s apart."""
+"""Seconds to wait until linkwatch has handled a carrier change. It handles at most one a second."""
 MAC = bytes.fromhex("02000000000a")
 PEER_MAC = bytes.fromhex("02000000000b")
 
 
 class Bench:
-    """A requester, and a socket that is in many groups and so sees the order of their messages."""
+    """A socket for requests, and a listener in many groups, which therefore sees the order of their
+    messages.
+    """
 
     def __init__(self, world: World, log: Log, *groups: str) -> None:
         self.log = log
-        self.world = world = world.namespace()  # modules register their devices in the initial one
+        self.world = world = world.namespace()  # Modules register their devices in the initial namespace.
         self.requester = netlink(world, wire.ROUTE, bind=(A, 0))
         for option in (EXT_ACK, CAP_ACK):
             self.requester.setsockopt(SOL_NETLINK, option, 1)
@@ -52,13 +54,13 @@ class Bench:
         self._seq = 0
 
     def request(self, label: str, type: int, body: bytes, flags: int = 0) -> None:
-        """Send a request; record the acknowledgement and all that the groups are sent until it is quiet."""
+        """Send a request. Record its acknowledgement and all notifications until none follow."""
         self._seq += 1
         self.log.ask(label, self.requester, nlmsg(type, REQUEST | ACK | flags, body, seq=self._seq))
         self.heard(label)
 
     def heard(self, label: str, seconds: float = 0.1) -> None:
-        """Record what the groups are sent."""
+        """Wait, then record the notifications that the listener has received."""
         self.world.wait(seconds)
         lines: list[str] = []
         while True:
@@ -70,7 +72,7 @@ class Bench:
         self.log(f"{label}: heard", lines)
 
     def create(self, name: str, kind: str, attrs: bytes = b"", data: bytes = b"", index: int = 0) -> None:
-        """RTM_NEWLINK of a new link."""
+        """Create a link (RTM_NEWLINK)."""
         info = attr(il.IFLA_INFO_KIND, kind.encode())
         if data:
             info += attr(il.IFLA_INFO_DATA | NESTED, data)
@@ -80,7 +82,7 @@ class Bench:
         )
 
     def change(self, label: str, index: int, attrs: bytes = b"", flags: int = 0, change: int = 0) -> None:
-        """RTM_NEWLINK of a link that exists."""
+        """Change an existing link (RTM_NEWLINK)."""
         self.request(
             label, rt.RTM_NEWLINK, rt.IfInfoMsg(index=index, flags=flags, change=change).pack() + attrs
         )
@@ -92,18 +94,18 @@ class Bench:
         self.change(f"down {index}", index, change=il.IFF_UP)
 
     def delete(self, index: int) -> None:
-        """RTM_DELLINK."""
+        """Delete a link (RTM_DELLINK)."""
         self.request(f"delete {index}", rt.RTM_DELLINK, rt.IfInfoMsg(index=index).pack())
 
 
 def dummy(bench: Bench, name: str = "d0", index: int = 10) -> None:
-    """Create a dummy with an address and an index of the case's choice."""
+    """Create a dummy with a fixed hardware address and index."""
     bench.create(name, "dummy", attr(il.IFLA_ADDRESS, MAC), index=index)
 
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def created_and_deleted(world: World, log: Log) -> None:
-    """A link of a module's kind: the kernel loads the module; its links do not hold it."""
+    """RTM_NEWLINK of a dummy loads its module. Dummies do not hold references to the module."""
     bench = Bench(world, log)
     log("before", shown(world))
     dummy(bench)
@@ -117,7 +119,7 @@ def created_and_deleted(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def up_and_down(world: World, log: Log) -> None:
-    """A dummy that is set up, up again, down and down again."""
+    """Notifications of a dummy that is set up twice and down twice."""
     bench = Bench(world, log)
     dummy(bench)
     for _ in range(2):
@@ -130,7 +132,7 @@ def up_and_down(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def settings(world: World, log: Log) -> None:
-    """RTM_NEWNETCONF and RTM_DELNETCONF: the settings of IPv4; those of IPv6 depend on CONFIG_IPV6_MROUTE."""
+    """RTM_NEWNETCONF and RTM_DELNETCONF of IPv4. (Those of IPv6 depend on CONFIG_IPV6_MROUTE.)"""
     bench = Bench(world, log, "ipv4 settings")
     dummy(bench)
     bench.up(10)
@@ -141,7 +143,7 @@ def settings(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def attributes(world: World, log: Log) -> None:
-    """Each attribute of a link that changes, and the messages of that."""
+    """Notifications of changes of each attribute of a link."""
     bench = Bench(world, log)
     dummy(bench)
     for label, attrs in (
@@ -176,7 +178,7 @@ def removed_with_their_module(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def veth_pair(world: World, log: Log) -> None:
-    """Two ends: carriers follow from both being up; one deletes the other."""
+    """A veth has a carrier if both ends are up. Deleting one end deletes the other."""
     bench = Bench(world, log, "link")
     peer = rt.IfInfoMsg(index=21).pack() + attr(il.IFLA_IFNAME, b"v1\0") + attr(il.IFLA_ADDRESS, PEER_MAC)
     bench.create("v0", "veth", attr(il.IFLA_ADDRESS, MAC), attr(il.VETH_INFO_PEER, peer), index=20)
@@ -192,7 +194,7 @@ def veth_pair(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def bridge_port(world: World, log: Log) -> None:
-    """A dummy becomes a port of a bridge and leaves it; rmmod of `bridge` removes the bridge."""
+    """A dummy becomes a port of a bridge and leaves it. rmmod of `bridge` deletes the bridge."""
     bench = Bench(world, log, "link")
     dummy(bench)
     bench.create("b0", "bridge", attr(il.IFLA_ADDRESS, PEER_MAC), index=30)
@@ -221,7 +223,7 @@ V6 = bytes.fromhex("20010db8000000000000000000000001")
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def ipv4_address(world: World, log: Log) -> None:
-    """An address of a link that is up: its routes come and go with it."""
+    """On a link that is up, adding an IPv4 address adds its routes, and deleting it deletes them."""
     bench = Bench(world, log)
     dummy(bench)
     bench.up(10)
@@ -233,7 +235,7 @@ def ipv4_address(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def ipv4_address_of_a_link_that_is_down(world: World, log: Log) -> None:
-    """An address comes first, then the link goes up, down, and away with it."""
+    """An IPv4 address is added before the link goes up, and is deleted with the link."""
     bench = Bench(world, log)
     dummy(bench)
     bench.request("add", rt.RTM_NEWADDR, address(AF_INET, V4, 24, 10), CREATE | EXCL)
@@ -245,7 +247,7 @@ def ipv4_address_of_a_link_that_is_down(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def ipv4_secondary(world: World, log: Log) -> None:
-    """Two addresses in a subnet: the second goes with the first."""
+    """The second IPv4 address of a subnet is secondary and is deleted with the first."""
     bench = Bench(world, log)
     dummy(bench)
     bench.up(10)
@@ -257,7 +259,9 @@ def ipv4_secondary(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def ipv6_link_local(world: World, log: Log) -> None:
-    """A dummy that goes up gets a link-local address from its hardware address, and loses it."""
+    """A dummy that goes up gets a link-local address from its hardware address. It loses it when it goes
+    down.
+    """
     bench = Bench(world, log)
     dummy(bench)
     bench.up(10)
@@ -268,7 +272,7 @@ def ipv6_link_local(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def ipv6_address(world: World, log: Log) -> None:
-    """An address of a link that is up: its routes come and go with it."""
+    """On a link that is up, adding an IPv6 address adds its routes, and deleting it deletes them."""
     bench = Bench(world, log)
     dummy(bench)
     bench.up(10)
@@ -284,7 +288,9 @@ def route(family: int, prefix: bytes, length: int, kind: int, attrs: bytes = b""
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def ipv4_routes(world: World, log: Log) -> None:
-    """Routes through a link, which go without a message when it goes down; blackhole and unreachable stay."""
+    """A link that goes down loses its IPv4 routes without a message. Blackhole and unreachable routes
+    stay.
+    """
     bench = Bench(world, log, "link", "ipv4 address", "ipv4 route")
     dummy(bench)
     bench.up(10)
@@ -309,7 +315,7 @@ def ipv4_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def ipv6_routes(world: World, log: Log) -> None:
-    """Routes of IPv6 through a link, each removed with a message when it goes down."""
+    """A link that goes down loses its IPv6 routes, each with a message."""
     bench = Bench(world, log, "link", "ipv6 address", "ipv6 route")
     dummy(bench)
     bench.up(10)

@@ -1,7 +1,7 @@
-"""How many messages fit a receive buffer: a matter of what a message costs in memory.
+"""The number of messages that fit in a receive buffer, which depends on their truesize in kernel memory.
 
-The numbers follow from the sizes of the kernel's buffers (x86_64, 6.18), so a
-simulator which counts bytes only will differ.
+The numbers follow from the sizes of the kernel's buffers (x86_64, Linux 6.18). A simulator that counts
+only bytes gets different numbers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ A, B = 0x44000001, 0x44000002
 
 
 def accepted(world: World, rcvbuf: int, size: int) -> int:
-    """How many messages of `size` bytes go into a receive buffer set to `rcvbuf`."""
+    """Return how many messages of `size` bytes fit in a receive buffer that is set to `rcvbuf`."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, rcvbuf)
@@ -39,35 +39,35 @@ def accepted(world: World, rcvbuf: int, size: int) -> int:
 
 @case(marks=("exact_truesize",))
 def unicast_small(world: World, log: Log) -> None:
-    """Small messages."""
+    """Number of messages below 512 bytes that fit in a receive buffer."""
     for size in (1, 16, 64, 100, 128, 200, 256, 300, 400, 500):
         log(f"{size} bytes in 2*16384", accepted(world, 16384, size))
 
 
 @case(marks=("exact_truesize",))
 def unicast_medium(world: World, log: Log) -> None:
-    """Messages of about a page."""
+    """Number of messages of up to a page that fit in a receive buffer."""
     for size in (600, 700, 704, 705, 1000, 1500, 1728, 2000, 3000, 3776, 4096):
         log(f"{size} bytes in 2*32768", accepted(world, 32768, size))
 
 
 @case(marks=("exact_truesize",))
 def unicast_large(world: World, log: Log) -> None:
-    """Messages of many pages."""
+    """Number of messages of several pages that fit in a receive buffer."""
     for size in (5000, 8000, 16000, 32000, 60000):
         log(f"{size} bytes in 2*100000", accepted(world, 100000, size))
 
 
 @case(marks=("exact_truesize",))
 def buffer_sizes(world: World, log: Log) -> None:
-    """The same messages in buffers of several sizes."""
+    """Number of messages of 100 bytes that fit in receive buffers of several sizes."""
     for rcvbuf in (0, 2000, 4096, 5000, 10000, 65536):
         log(f"100 bytes in 2*{rcvbuf}", accepted(world, rcvbuf, 100))
 
 
 @case(marks=("exact_truesize",))
 def least_sizes(world: World, log: Log) -> None:
-    """The least receive and send buffers, and the default ones."""
+    """Minimum and default sizes of SO_RCVBUF and SO_SNDBUF."""
     s = netlink(world, wire.USERSOCK)
     for name, option in (("receive", SO_RCVBUF), ("send", SO_SNDBUF)):
         log.call(f"default {name}", s.getsockopt, SOL_SOCKET, option)
@@ -78,7 +78,7 @@ def least_sizes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=("exact_truesize",))
 def multicast_counts(world: World, log: Log) -> None:
-    """Multicast to a member which does not read: how many arrive."""
+    """Number of multicast messages that arrive at a member that does not read."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     for size in (1, 100, 500, 1000, 3000):
         b = netlink(world, wire.USERSOCK, bind=(B, 0))
@@ -101,7 +101,7 @@ def multicast_counts(world: World, log: Log) -> None:
 
 @case(marks=("exact_truesize",))
 def acks(world: World, log: Log) -> None:
-    """How many acknowledgements of the kernel fit."""
+    """Number of kernel acknowledgements that fit in a receive buffer."""
     for rcvbuf in (4096, 16384):
         s = netlink(world, wire.GENERIC, bind=(A, 0))
         s.setsockopt(SOL_SOCKET, SO_RCVBUF, rcvbuf)
@@ -120,14 +120,14 @@ def acks(world: World, log: Log) -> None:
 
 
 def memory(s: Socket) -> int:
-    """What a socket's queue takes."""
+    """Return the memory that a socket's receive queue takes, in bytes (SO_MEMINFO)."""
     used: int = struct.unpack_from("<I", s.getsockopt(SOL_SOCKET, SO_MEMINFO, 36))[0]
     return used
 
 
 @case(marks=("exact_truesize", "route"))
 def room_for_a_dump(world: World, log: Log) -> None:
-    """A dump that finds anything in the queue wants more room than its buffer takes."""
+    """A dump into a non-empty queue is sent only if its full truesize fits in the receive buffer."""
     for size in (2591, 2592, 2593):
         s = netlink(world, wire.ROUTE, bind=(A, 0))
         s.setsockopt(SOL_SOCKET, SO_RCVBUF, size)
@@ -141,7 +141,7 @@ def room_for_a_dump(world: World, log: Log) -> None:
 
 @case(marks=("exact_truesize", "route"))
 def a_dump_goes_on(world: World, log: Log) -> None:
-    """The next part of a dump is made once no more than half of the receive buffer is taken."""
+    """The kernel sends the next part of a dump when at most half of the receive buffer is used."""
     for size in (1663, 1664):
         s = netlink(world, wire.ROUTE, bind=(A, 0))
         s.send(wire.nlmsg(RTM_GETLINK, REQUEST | DUMP, IfInfoMsg().pack()))
@@ -157,7 +157,7 @@ def a_dump_goes_on(world: World, log: Log) -> None:
 
 @case(marks=("exact_truesize", "route"))
 def as_large_as_was_read(world: World, log: Log) -> None:
-    """The parts of a dump are as large as the largest receive so far, peeking included, up to 32 KiB."""
+    """The parts of a dump are as large as the largest receive so far (MSG_PEEK included), up to 32 KiB."""
     reads = ((1, 0), (3776, 0), (3777, 0), (8000, MSG_PEEK), (32448, 0), (32449, 0), (100_000, 0))
     for size, flags in reads:
         s = netlink(world, wire.ROUTE, bind=(A, 0))
@@ -170,9 +170,11 @@ def as_large_as_was_read(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=("exact_truesize",))
 def uevents_of_programs(world: World, log: Log) -> None:
-    """What a program's uevent costs those who hear of it: the header is taken off, and still counts."""
+    """Memory that a program's uevent takes in a listener's queue. The header is stripped, but still
+    charged.
+    """
     s = netlink(world, wire.UEVENT, bind=(A, 1))
-    for size in (1, 220, 236, 664, 684, 1200):  # the running number has a few digits, or many
+    for size in (1, 220, 236, 664, 684, 1200):  # SEQNUM has few digits on a new machine, and many on others.
         s.send(wire.nlmsg(16, REQUEST, bytes(size)))
         log(f"{size}", memory(s))
         s.recv(1)

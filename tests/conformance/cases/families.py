@@ -1,4 +1,4 @@
-"""nlctrl in User-mode Linux: families of modules that come and go, and what their groups lose with them."""
+"""nlctrl in User-mode Linux: families of modules that are loaded and unloaded, and their groups."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tests.conformance.world import Socket, World
 
 A, B = 0x53000001, 0x53000002
 NOTIFY = wire.GENL_ID_CTRL
-"""The group `notify` of nlctrl."""
+"""Group number of `notify`, the multicast group of nlctrl."""
 TEAM = by_name(b"team\0")
 
 
 def masked(payload: bytes) -> bytes:
-    """Return a message of nlctrl with 0 for the numbers that the kernel assigns."""
+    """Return a message of nlctrl with 0 in place of the numbers that the kernel assigns."""
     return payload[:4] + b"".join(
         wire.attr(type, _masked(type, value)) for type, value in wire.attrs(payload[4:])
     )
@@ -48,7 +48,7 @@ def _masked(type: int, value: bytes) -> bytes:
 
 
 def received(log: Log, label: str, sock: Socket) -> None:
-    """Record each message that waits: its header, and the payload without numbers that the kernel assigns."""
+    """Record each queued message: its header, and the payload with assigned numbers set to 0."""
     lines: list[str] = []
     while True:
         try:
@@ -56,7 +56,9 @@ def received(log: Log, label: str, sock: Socket) -> None:
         except BlockingIOError:
             break
         for (_, type, flags, seq, pid), payload in wire.messages(data):
-            payload = masked(payload) if type == wire.GENL_ID_CTRL else payload[:4]  # an error's number
+            payload = (
+                masked(payload) if type == wire.GENL_ID_CTRL else payload[:4]
+            )  # the errno of an acknowledgement
             lines += log.messages(nlmsg(type, flags, payload, seq=seq, pid=pid))
     log(label, lines)
 
@@ -67,7 +69,7 @@ def question(log: Log, label: str, sock: Socket, request: bytes) -> None:
 
 
 def numbers(sock: Socket) -> tuple[int, int]:
-    """Return the numbers of the family `team` and of its group."""
+    """Return the family id and the group id of `team`."""
     sock.sendto(ctrl(attrs=TEAM), (0, 0))
     ((_, payload),) = wire.messages(sock.recv(65536))
     found = dict(wire.attrs(payload[4:]))
@@ -79,7 +81,7 @@ def numbers(sock: Socket) -> tuple[int, int]:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def news(world: World, log: Log) -> None:
-    """NEWFAMILY and NEWMCAST_GRP when a family is registered, DELFAMILY when it goes."""
+    """A registered family is notified by NEWFAMILY and NEWMCAST_GRP, an unregistered one by DELFAMILY."""
     listener = netlink(world, GENERIC, bind=(B, 0))
     listener.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, NOTIFY)
     world.insmod("team")
@@ -90,7 +92,7 @@ def news(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MODULES, "namespaces"), oracle=UML)
 def news_in_another_namespace(world: World, log: Log) -> None:
-    """The news of a family that is in every namespace reaches listeners in all of them."""
+    """Registration of a family with `netnsok` is notified in every network namespace."""
     listener = netlink(world.namespace(), GENERIC, bind=(B, 0))
     listener.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, NOTIFY)
     world.insmod("team")
@@ -101,7 +103,7 @@ def news_in_another_namespace(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def by_its_name(world: World, log: Log) -> None:
-    """A question about a family by name: its module has no alias for it; its id answers until it is gone."""
+    """CTRL_CMD_GETFAMILY by name does not load `team`, which has no alias. Its id is valid until rmmod."""
     sock = netlink(world, GENERIC, bind=(A, 0))
     log("before", shown(world))
     question(log, "not loaded", sock, ctrl(attrs=TEAM))
@@ -117,7 +119,7 @@ def by_its_name(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def commands(world: World, log: Log) -> None:
-    """Requests that are refused before the module is called: no such command, no dump."""
+    """Requests for an unknown command or an unsupported dump fail before the module is called."""
     world.insmod("team")
     sock = netlink(world, GENERIC, bind=(A, 0))
     family, _ = numbers(sock)
@@ -130,7 +132,9 @@ def commands(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def groups_go_with_their_family(world: World, log: Log) -> None:
-    """A member of a group is in it no more once the family has gone, nor of a family that comes later."""
+    """If a family is unregistered, its group loses all members. They are not members of a later family's
+    group.
+    """
     world.insmod("team")
     sock = netlink(world, GENERIC, bind=(A, 0))
     _, group = numbers(sock)
@@ -146,7 +150,7 @@ def groups_go_with_their_family(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def references(world: World, log: Log) -> None:
-    """Neither sockets nor members of its groups hold a family's module."""
+    """Neither sockets nor group members hold a reference to a family's module."""
     world.insmod("team")
     sock = netlink(world, GENERIC, bind=(A, 0))
     _, group = numbers(sock)

@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: changes of IPv4 routes, by requests and by changes of links and addresses."""
+"""NETLINK_ROUTE: IPv4 routes that change by requests, or because links and addresses change."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def loopback_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def address_routes(world: World, log: Log) -> None:
-    """Routes of addresses: prefix, local and broadcast; secondary ones; peers; metrics; order."""
+    """Each IPv4 address adds prefix, local and broadcast routes, also with secondaries, peers and metrics."""
     lab = Lab(world, log, veth=True)
     lab.address("10.0.0.1/24", VETH)
     lab.dump("while down")
@@ -72,7 +72,9 @@ def address_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def same_prefix_on_two_links(world: World, log: Log) -> None:
-    """A prefix on two links has a route for each, in the order of aliases, until the first link goes."""
+    """A prefix on two links has two routes, in the order of their fib aliases, until the first link goes
+    down.
+    """
     lab = Lab(world, log, veth=True)
     lab.links_up()
     lab.address("10.0.0.1/24", VETH)
@@ -90,7 +92,7 @@ def same_prefix_on_two_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def routes_with_a_link(world: World, log: Log) -> None:
-    """Routes of a link are deleted when it goes down or is deleted.  Other routes stay."""
+    """Routes through a link are deleted when the link goes down or is deleted. Other routes stay."""
     lab = Lab(world, log, veth=True)
     lab.links_up()
     lab.address("10.0.0.1/24", VETH)
@@ -111,7 +113,7 @@ def routes_with_a_link(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def routes_without_a_carrier(world: World, log: Log) -> None:
-    """RTNH_F_LINKDOWN: a veth whose peer is down has no carrier."""
+    """Routes have RTNH_F_LINKDOWN if the link has no carrier, such as a veth whose peer is down."""
     lab = Lab(world, log, veth=True)
     lab.link(VETH, True)
     lab.address("10.0.0.1/24", VETH)
@@ -125,7 +127,7 @@ def routes_without_a_carrier(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def preferred_source_goes(world: World, log: Log) -> None:
-    """The kernel deletes routes with their preferred source address, and sends RTM_DELROUTE."""
+    """If an address is deleted, its routes by preferred source are deleted too, with RTM_DELROUTE."""
     lab = Lab(world, log, veth=True)
     lab.links_up()
     lab.address("10.0.0.1/24", VETH)
@@ -145,7 +147,7 @@ def preferred_source_goes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def routes_refused(world: World, log: Log) -> None:
-    """RTM_NEWROUTE and RTM_DELROUTE that fail."""
+    """Errors of RTM_NEWROUTE and RTM_DELROUTE."""
     lab = Lab(world, log, veth=True)
     lab.link(LO, True)
     lab.link(VETH, True)
@@ -209,7 +211,7 @@ def routes_refused(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def route_flags(world: World, log: Log) -> None:
-    """NLM_F_CREATE, EXCL, REPLACE, APPEND and none: changes of the routes of one prefix."""
+    """Effect of NLM_F_CREATE, EXCL, REPLACE and APPEND on routes of one prefix."""
     lab = Lab(world, log, veth=True)
     lab.links_up()
     lab.address("10.0.0.1/24", VETH)
@@ -256,7 +258,7 @@ def route_flags(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def route_metrics(world: World, log: Log) -> None:
-    """RTA_METRICS in requests and in messages, RTA_FLOW, a gateway by RTA_VIA."""
+    """RTA_METRICS and RTA_FLOW in requests and messages, and a gateway in RTA_VIA."""
     lab = Lab(world, log, veth=True)
     lab.links_up()
     lab.address("10.0.0.1/24", VETH)
@@ -279,7 +281,7 @@ def route_metrics(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def multipath(world: World, log: Log) -> None:
-    """RTA_MULTIPATH: weights, flags, a next hop that goes down, refusals, deletion."""
+    """RTA_MULTIPATH: weights, flags, a next hop whose link goes down, errors and deletion."""
     lab = Lab(world, log, veth=True)
     lab.links_up()
     lab.address("10.0.0.1/24", VETH)
@@ -311,7 +313,7 @@ def multipath(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def tables(world: World, log: Log) -> None:
-    """The first route of a table creates it, and it stays.  Dumps of one table, filtered dumps."""
+    """The first route of a table creates the table, which then stays. Dumps can select one table."""
     lab = Lab(world, log, veth=True)
     lab.links_up()
     lab.address("10.0.0.1/24", VETH)
@@ -339,7 +341,7 @@ def tables(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def lookups(world: World, log: Log) -> None:
-    """RTM_GETROUTE: the route to an address, or the error."""
+    """RTM_GETROUTE returns the route to an address, or the error of the lookup."""
     lab = Lab(world, log, veth=True)
     lab.get("before", "10.0.0.1")
     lab.links_up()
@@ -418,7 +420,9 @@ def lookups(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def multipath_deleted(world: World, log: Log) -> None:
-    """A next hop without a gateway has not the gateway 0.0.0.0; a wrong next hop does not match."""
+    """RTM_DELROUTE does not match a next hop without a gateway by 0.0.0.0, nor any route by an invalid next
+    hop.
+    """
     lab = Lab(world, log, veth=True)
     lab.link(VETH, True)
     lab.link(PEER, True)
@@ -441,7 +445,7 @@ def multipath_deleted(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def cached_routes(world: World, log: Log) -> None:
-    """A cached route keeps RTM_F_NOTIFY until a route is added, or one that a lookup has met is removed."""
+    """A cached route keeps RTM_F_NOTIFY until a route is added or a route that a lookup used is removed."""
     log.mask = mask_ages
     lab = Lab(world, log, veth=True)
     lab.link(VETH, True)

@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: changes of IPv6 routes, by requests and by changes of links and addresses."""
+"""NETLINK_ROUTE: IPv6 routes that change by requests, or because links and addresses change."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def loopback_routes6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def address_routes6(world: World, log: Log) -> None:
-    """Routes of IPv6 addresses: prefix, host and multicast; peers, metrics, the last of a prefix."""
+    """Each IPv6 address adds prefix, host and multicast routes, also with peers and metrics."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(LO, True)
     lab.address("2001:db8:9::1/64", VETH)
@@ -74,7 +74,7 @@ def address_routes6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def routes_with_a_link6(world: World, log: Log) -> None:
-    """IPv6 routes of a link are deleted when it goes down or is deleted.  Other routes stay."""
+    """IPv6 routes through a link are deleted when the link goes down or is deleted. Other routes stay."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.links_up()
     lab.address("2001:db8::1/64", VETH)
@@ -95,7 +95,7 @@ def routes_with_a_link6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def routes_without_a_carrier6(world: World, log: Log) -> None:
-    """RTNH_F_LINKDOWN in IPv6 routes, except in local ones."""
+    """IPv6 routes have RTNH_F_LINKDOWN if the link has no carrier, except local routes."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(VETH, True)
     lab.address("2001:db8::1/64", VETH)
@@ -108,7 +108,7 @@ def routes_without_a_carrier6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def routes_refused6(world: World, log: Log) -> None:
-    """RTM_NEWROUTE and RTM_DELROUTE of IPv6 that fail."""
+    """Errors of RTM_NEWROUTE and RTM_DELROUTE for IPv6."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(LO, True)
     lab.link(VETH, True)
@@ -157,7 +157,7 @@ def routes_refused6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def route_flags6(world: World, log: Log) -> None:
-    """NLM_F_CREATE, EXCL, REPLACE, APPEND and none of IPv6 routes; next hops that become siblings."""
+    """Effect of NLM_F_CREATE, EXCL, REPLACE and APPEND on IPv6 routes, which can become siblings."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.links_up()
     lab.address("2001:db8::1/64", VETH)
@@ -213,7 +213,7 @@ def route_flags6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def multipath6(world: World, log: Log) -> None:
-    """RTA_MULTIPATH of IPv6: each next hop is a route, and one message describes all."""
+    """RTA_MULTIPATH of IPv6: each next hop is a separate route, but one message describes all of them."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.links_up()
     lab.address("2001:db8::1/64", VETH)
@@ -240,7 +240,7 @@ def multipath6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def lookups6(world: World, log: Log) -> None:
-    """RTM_GETROUTE of IPv6: the route to an address, or the error."""
+    """RTM_GETROUTE returns the IPv6 route to an address, or the error of the lookup."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.get("before", "2001:db8::1")
     lab.links_up()
@@ -290,7 +290,9 @@ def lookups6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def lookups_by_neighbours(world: World, log: Log) -> None:
-    """The choice of a default route depends on the states of neighbours and on the choice before."""
+    """Default route selection depends on the states of the gateways' neighbours and on the previous
+    selection.
+    """
     for family, own, gateways, to in (
         (AF_INET, "10.0.0.1/24", ("10.0.0.2", "10.0.0.3", "10.0.0.4"), "8.8.8.8"),
         (AF_INET6, "2001:db8::1/64", ("2001:db8::2", "2001:db8::3", "2001:db8::4"), "2001:db9::1"),
@@ -299,7 +301,8 @@ def lookups_by_neighbours(world: World, log: Log) -> None:
         lab.links_up()
         lab.address(own, VETH)
         for number, gateway in enumerate(gateways):
-            # of IPv6, equal routes with gateways are siblings, among which a hash chooses
+            # In IPv6, routes with the same metric and a gateway are siblings. A hash selects between
+            # siblings.
             metric = 0 if family == AF_INET else 10 + number
             lab.new(f"via {gateway}", "", CREATE | APPEND, via=gateway, metric=metric)
         for place, state in ((0, 0x80), (1, 0x02), (0, 0x20), (1, 0x20), (0, 0x04), (2, 0x20), (0, 0x20)):
@@ -316,7 +319,9 @@ def lookups_by_neighbours(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def default_routes_counted(world: World, log: Log) -> None:
-    """The choice of an IPv4 default route starts anew only while there are two; a flush is not counted."""
+    """The last selected IPv4 default route is reset only while a second one exists. A flush does not
+    count.
+    """
     log.mask = mask_ages
     lab = Lab(world, log, veth=True)
     lab.link(VETH, True)
@@ -344,7 +349,7 @@ def default_routes_counted(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def metrics_follow_the_mtu6(world: World, log: Log) -> None:
-    """A new MTU replaces a metric that is not below it, or was the MTU before, unless it is locked."""
+    """A new MTU replaces the MTU metric of an IPv6 route unless it is locked or smaller than the old MTU."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(VETH, True)
     lab.link(PEER, True)
@@ -369,7 +374,7 @@ def metrics_follow_the_mtu6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def metrics_stay_when_a_link_becomes_ready6(world: World, log: Log) -> None:
-    """A carrier that comes changes no metric above the MTU, unless the MTU has changed since."""
+    """If a link gets its carrier, MTU metrics above its MTU stay, unless its MTU has changed since."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(VETH, True)
     larger = attr(rt.RTA_METRICS | NESTED, attr(rt.RTAX_MTU, u32(9000)))

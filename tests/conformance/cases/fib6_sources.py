@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: IPv6 routes for a source prefix, and requests that are wrong in several ways."""
+"""NETLINK_ROUTE: IPv6 routes with a source prefix, and requests with several errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MATCH = rt.RTM_F_FIB_MATCH
 
 
 def laboratory(world: World, log: Log) -> Lab:
-    """Return a lab with addresses on two links that are up."""
+    """Return a lab with two links that are up and have addresses."""
     log.mask = mask_ages
     lab = Lab(world, log, AF_INET6, veth=True)
     for index, address in ((VETH, "2001:db8::1/64"), (PEER, "2001:db8:1::1/64")):
@@ -29,7 +29,7 @@ def laboratory(world: World, log: Log) -> Lab:
 
 @case(privileged=True, marks=ROUTE)
 def lookups_by_source(world: World, log: Log) -> None:
-    """A source route is found before the route without a source, if its source covers the packet's."""
+    """A lookup prefers the route with a source prefix that contains the packet's source address."""
     lab = laboratory(world, log)
 
     def get(to: str) -> None:
@@ -72,7 +72,7 @@ def lookups_by_source(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def source_routes_replaced(world: World, log: Log) -> None:
-    """Only a prefix without a node in the tree gets an explanation: a fork and a source route are nodes."""
+    """The error has an extack message only if the prefix has no node in the tree. Forks are nodes too."""
     lab = laboratory(world, log)
     to = "2001:db8:4::/48"
     lab.new("source", to, source="2001:db8:9::/48", dev=VETH)
@@ -91,7 +91,7 @@ def source_routes_replaced(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def requests_wrong_twice6(world: World, log: Log) -> None:
-    """The table exists after an error of a next hop; next hops are checked one after the other."""
+    """A request that fails for its next hop still creates the table. Next hops are checked one by one."""
     lab = laboratory(world, log)
     to = "2001:db8:2::/48"
     lab.new("flow label", to, dev=VETH, extra=attr(rt.RTA_FLOWLABEL, u32(5)))
@@ -118,7 +118,7 @@ def requests_wrong_twice6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=FILES)
 def lifetimes(world: World, log: Log) -> None:
-    """All values of RTA_EXPIRES but the largest are lifetimes; a lookup shows none."""
+    """Every RTA_EXPIRES except the largest value is a lifetime. Lookups do not show it."""
     lab = laboratory(world, log)
     for seconds in (2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1):
         more = attr(rt.RTA_EXPIRES, u32(seconds))

@@ -1,4 +1,4 @@
-"""A network in which the cases of routes and rules change them."""
+"""A network for the cases that change routes and rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LO, VETH, PEER = 1, 2, 3
 ROUTE, FILES = ("route",), ("route", "files")
 IFF_UP = 1
 NODAD = 2
-"""IFA_F_NODAD: an IPv6 address is valid at once."""
+"""IFA_F_NODAD: an IPv6 address is valid immediately, without duplicate address detection."""
 UP, NEW, DEL, GET = 1, rt.RTM_NEWROUTE, rt.RTM_DELROUTE, rt.RTM_GETROUTE
 CREATE, EXCL, REPLACE, APPEND = NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_APPEND
 MAIN, LOCAL = rt.RT_TABLE_MAIN, rt.RT_TABLE_LOCAL
@@ -34,12 +34,12 @@ GROUPS = {
 
 
 def packed(address: str) -> bytes:
-    """Return the bytes of an IPv4 or IPv6 address."""
+    """Return an IPv4 or IPv6 address as bytes."""
     return socket.inet_pton(AF_INET6 if ":" in address else AF_INET, address)
 
 
 def prefix(text: str) -> tuple[bytes, int]:
-    """Return the address of a prefix and its length."""
+    """Parse a prefix such as "10.0.0.0/8" and return its address and length."""
     address, _, length = text.partition("/")
     data = packed(address)
     return data, int(length) if length else 8 * len(data)
@@ -63,7 +63,7 @@ def route(
     rtm_flags: int = 0,
     extra: bytes = b"",
 ) -> bytes:
-    """Return a rtmsg and its attributes."""
+    """Return a rtmsg with its attributes."""
     family = family or (AF_INET6 if ":" in to + via + source + prefsrc else AF_INET)
     dst, dst_len = prefix(to) if to else (b"", 0)
     src, src_len = prefix(source) if source else (b"", 0)
@@ -94,13 +94,13 @@ def route(
 
 
 def hop(via: str, dev: int = 0, hops: int = 0, flags: int = 0) -> bytes:
-    """Return a next hop of RTA_MULTIPATH."""
+    """Return one next hop (struct rtnexthop) of RTA_MULTIPATH."""
     gateway = attr(rt.RTA_GATEWAY, packed(via))
     return rt.RtNextHop(8 + len(gateway), flags, hops, dev).pack() + gateway
 
 
 class Lab:
-    """Two sockets of one family: `ask` sends requests, a listener logs messages about routes and rules.
+    """Two sockets for routes and rules of one family: `sock` sends requests, `listener` gets notifications.
 
     With `veth`, two links VETH and PEER are created, both down.
     """
@@ -123,7 +123,7 @@ class Lab:
             self.make_veth()
 
     def make_veth(self) -> None:
-        """Create the links v0 and p0 without automatic addresses."""
+        """Create the veth pair v0 and p0, which get no automatic addresses."""
         peer = rt.IfInfoMsg(index=PEER).pack() + attr(il.IFLA_IFNAME, b"p0\0")
         peer += attr(il.IFLA_ADDRESS, b"\2\0\0\0\0\2")
         info = attr(il.IFLA_INFO_KIND, b"veth\0") + attr(2, attr(1, peer))
@@ -136,14 +136,15 @@ class Lab:
         self.settle()
 
     def quietly(self, type: int, body: bytes, flags: int = 0) -> None:
-        """Send a request that must succeed."""
+        """Send a request that must succeed, and record nothing."""
         self.sock.sendto(nlmsg(type, REQUEST | ACK | flags, body), (0, 0))
         answer = self.sock.recv(65536)
         error = struct.unpack_from("<i", answer, 16)[0]
         assert not error, f"message type {type}: errno {-error}"
 
     def settle(self) -> None:
-        """Wait for deferred work of the kernel: changes of the carrier, duplicate address detection.
+        """Wait until the kernel has done deferred work, such as carrier changes and duplicate address
+        detection.
 
         RTM_GETLINK handles a pending change of the carrier (linkwatch_sync_dev()).
         """
@@ -187,32 +188,32 @@ class Lab:
         self.log_events(f"{'add' if add else 'del'} {text} {index}")
 
     def ask(self, label: str, type: int, body: bytes, flags: int = ACK) -> None:
-        """Send a request, log its answers and the messages of the listener."""
+        """Send a request, record its replies and the notifications."""
         self.seq += 1
         self.log.ask(label, self.sock, nlmsg(type, REQUEST | flags, body, seq=self.seq))
         self.log_events(label)
 
     def new(self, label: str, to: str = "", flags: int = CREATE | EXCL, **more: object) -> None:
-        """RTM_NEWROUTE."""
+        """Add a route (RTM_NEWROUTE)."""
         more.setdefault("family", self.family)
         self.ask(f"new {label}", NEW, route(to, **more), ACK | flags)  # type: ignore[arg-type]
 
     def delete(self, label: str, to: str = "", **more: object) -> None:
-        """RTM_DELROUTE.  By default, only family, prefix and table select the route."""
+        """Delete a route (RTM_DELROUTE). By default, only family, prefix and table select it."""
         defaults = {"family": self.family, "proto": 0, "type": 0, "scope": NOWHERE}
         self.ask(f"del {label}", DEL, route(to, **{**defaults, **more}))  # type: ignore[arg-type]
 
     def get(self, label: str, to: str = "", **more: object) -> None:
-        """RTM_GETROUTE of one address."""
+        """Look up the route to an address (RTM_GETROUTE)."""
         defaults = {"family": self.family, "proto": 0, "type": 0, "table": 0}
         self.ask(f"get {label}", GET, route(to, **{**defaults, **more}), 0)  # type: ignore[arg-type]
 
     def dump(self, label: str, **more: object) -> None:
-        """Dump all routes, or those that a strict request selects."""
+        """Dump all routes, or those that match if strict checking is enabled."""
         defaults = {"family": self.family, "proto": 0, "type": 0, "table": 0}
         body = route(**{**defaults, **more})  # type: ignore[arg-type]
         self.ask(f"dump {label}", GET, body, DUMP)
 
     def strict(self) -> None:
-        """Enable strict checking of requests."""
+        """Enable strict checking of requests (NETLINK_GET_STRICT_CHK)."""
         self.sock.setsockopt(wire.SOL_NETLINK, GET_STRICT_CHK, 1)

@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: rules that change, lookups that follow them, and routes as files and dumps show them."""
+"""NETLINK_ROUTE: routing rules, lookups that use them, and routes in /proc and in dumps."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests.conformance.world import World
 
 
 def rule(family: int = AF_INET, *attributes: bytes, **header: int) -> bytes:
-    """A fib_rule_hdr and its attributes."""
+    """Return a fib_rule_hdr with attributes."""
     fields = {"table": MAIN, "action": fr.FR_ACT_TO_TBL, **header}
     return FibRuleHdr(family, **fields).pack() + b"".join(attributes)
 
@@ -51,7 +51,7 @@ PRIORITY, TABLE, MARK, MASK, GOTO = fr.FRA_PRIORITY, fr.FRA_TABLE, fr.FRA_FWMARK
 
 
 def change_rules(lab: Lab, family: int, dst: bytes, short: bytes) -> None:
-    """Requests for rules that both families answer alike."""
+    """Send requests for rules that IPv4 and IPv6 answer identically."""
     host = 8 * len(dst)
     steps = (
         ("priority", rule(family, number(PRIORITY, 100))),
@@ -111,7 +111,7 @@ def change_rules(lab: Lab, family: int, dst: bytes, short: bytes) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def rules_change(world: World, log: Log) -> None:
-    """RTM_NEWRULE and RTM_DELRULE of IPv4."""
+    """RTM_NEWRULE and RTM_DELRULE for IPv4."""
     lab = Lab(world, log)
     change_rules(lab, AF_INET, packed("10.0.0.1"), b"\x0a")
     lab.ask("short", rt.RTM_NEWRULE, b"\2\0\0\0")
@@ -121,13 +121,13 @@ def rules_change(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def rules_change6(world: World, log: Log) -> None:
-    """RTM_NEWRULE and RTM_DELRULE of IPv6."""
+    """RTM_NEWRULE and RTM_DELRULE for IPv6."""
     change_rules(Lab(world, log, AF_INET6), AF_INET6, packed("2001:db8::1"), b"\x0a")
 
 
 @case(privileged=True, marks=ROUTE)
 def rules_follow_links(world: World, log: Log) -> None:
-    """A rule of a link that is not there is detached, until there is one of that name."""
+    """A rule for a link is detached as long as no link of that name exists."""
     lab = Lab(world, log)
     body = rule(AF_INET, number(PRIORITY, 103), attr(fr.FRA_IIFNAME, b"v0\0"), attr(fr.FRA_OIFNAME, b"p0\0"))
     lab.ask("new", rt.RTM_NEWRULE, body, ACK | CREATE)
@@ -141,7 +141,7 @@ def rules_follow_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def lookups_by_rules(world: World, log: Log) -> None:
-    """RTM_GETROUTE follows the rules: mark, source, link, user, suppressed prefixes, actions, tables."""
+    """RTM_GETROUTE applies rules that match mark, source, link or user, and rules that suppress prefixes."""
     lab = Lab(world, log, veth=True)
     lab.links_up()
     lab.address("10.0.0.1/24", VETH)
@@ -214,7 +214,7 @@ def lookups_by_rules(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=FILES)
 def route_files(world: World, log: Log) -> None:
-    """/proc/net/route and /proc/net/ipv6_route."""
+    """The contents of /proc/net/route and /proc/net/ipv6_route."""
     lab = Lab(world, log, veth=True)
     log("empty", world.read_file("/proc/net/route"))
     for index in (LO, VETH, PEER):
@@ -237,7 +237,7 @@ def route_files(world: World, log: Log) -> None:
 
 
 def shown(datagram: bytes) -> list[int | str]:
-    """The second group of each destination in a dump, DONE at the end."""
+    """Return the second group of each destination in a dump, and "DONE" at its end."""
     found: list[int | str] = []
     for header, payload in wire.messages(datagram):
         if header[1] != NEW:
@@ -283,19 +283,23 @@ def dump_and_change(world: World, log: Log, family: int, prefix_of: str) -> None
 
 @case(privileged=True, marks=ROUTE)
 def dumps_of_changing_routes(world: World, log: Log) -> None:
-    """A dump of IPv4 goes on after the last address that it has shown."""
+    """A dump of IPv4 routes continues after the last address that it has shown, even if routes change."""
     dump_and_change(world, log, AF_INET, "10.{}.0.0/16")
 
 
 @case(privileged=True, marks=ROUTE)
 def dumps_of_changing_routes6(world: World, log: Log) -> None:
-    """A dump of IPv6 skips as many prefixes as it has shown once a route was added; it may repeat some."""
+    """If an IPv6 route is added during a dump, the dump skips as many prefixes as it has shown. Some
+    repeat.
+    """
     dump_and_change(world, log, AF_INET6, "2001:db8:{0:x}::/48")
 
 
 @case(privileged=True, marks=ROUTE)
 def rules_of_ports(world: World, log: Log) -> None:
-    """One port is a range with a mask; RTM_F_FIB_MATCH and a source choose among rules of ports."""
+    """A rule for a single port is a range with a mask. Lookups with RTM_F_FIB_MATCH can match rules by
+    port.
+    """
     lab = Lab(world, log)
     for label, body in (
         ("one", rule(AF_INET, number(PRIORITY, 9), attr(fr.FRA_DPORT_RANGE, struct.pack("<HH", 80, 80)))),
@@ -313,7 +317,7 @@ def rules_of_ports(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def rules_of_sources6(world: World, log: Log) -> None:
-    """A rule with a source matches no lookup without one, such as that of a gateway."""
+    """A rule with a source prefix matches no lookup without a source, such as that of a gateway."""
     log.mask = mask_ages
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(VETH, True)
@@ -349,7 +353,7 @@ def rules_of_sources6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def realms(world: World, log: Log) -> None:
-    """The realms of a next hop are completed by those of the rule; a cached route keeps them."""
+    """The realms of a rule complete those of the next hop. A cached route keeps the result."""
     log.mask = mask_ages
     lab = Lab(world, log, veth=True)
     lab.link(VETH, True)
@@ -378,7 +382,7 @@ def realms(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def numbers_with_more_bytes(world: World, log: Log) -> None:
-    """The first bytes of a longer payload are the number."""
+    """If an attribute is longer than its number, the kernel reads the first bytes."""
     suppress = fr.FRA_SUPPRESS_PREFIXLEN, fr.FRA_SUPPRESS_IFGROUP
     for family in (AF_INET, AF_INET6):
         lab = Lab(world, log, family, portid=family)

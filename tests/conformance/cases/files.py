@@ -1,4 +1,4 @@
-"""Files by path: symbolic links at the end of a path, with a slash behind them, and positions."""
+"""Files by path: symbolic links with a trailing slash, file positions, and removed directories."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOBODY = 65534
 
 @case(privileged=True, marks=PROGRAMS)
 def a_link_that_ends_with_a_slash(world: World, log: Log) -> None:
-    """A symbolic link to `a/`, where `a` is a regular file, leads to no file."""
+    """A symbolic link to `a/` cannot be followed if `a` is a regular file."""
     a = world.programs().start()
     a.write_file("a", b"12345")
     a.symlink("a/", "b")
@@ -36,7 +36,7 @@ def a_link_that_ends_with_a_slash(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def a_link_to_itself_with_a_slash(world: World, log: Log) -> None:
-    """open(O_CREAT) of a link to its own name with a slash is EISDIR, without O_CREAT ELOOP."""
+    """open() of a link `l` to `l/` is EISDIR with O_CREAT, and ELOOP without it."""
     a = world.programs().start()
     a.symlink("l/", "l")
     for flags in (os.O_CREAT, os.O_RDONLY, os.O_CREAT | os.O_EXCL, os.O_CREAT | os.O_NOFOLLOW):
@@ -46,7 +46,7 @@ def a_link_to_itself_with_a_slash(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def bytes_left(world: World, log: Log) -> None:
-    """FIONREAD of a regular file is its size less the position, and negative behind the end."""
+    """FIONREAD of a regular file returns size minus position, which is negative beyond the end."""
     a = world.programs().start()
     fd = a.open("f", os.O_CREAT | os.O_RDWR, 0o644)
     a.write(fd, b"12345")
@@ -69,7 +69,9 @@ def neither_read_nor_write(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def neither_read_nor_write_of_others(world: World, log: Log) -> None:
-    """Access mode 3 asks for both permissions; a FIFO, a directory and a device answer for themselves."""
+    """Access mode 3 needs read and write permission. FIFOs, directories and devices return their own
+    errors.
+    """
     programs = world.programs()
     root, user = programs.start(), programs.start(1000)
     root.mkfifo("p", 0o666)
@@ -86,13 +88,13 @@ def neither_read_nor_write_of_others(world: World, log: Log) -> None:
 
 
 def position(program: Program, fd: int) -> str:
-    """Return the line of fdinfo that has the position."""
+    """Return the `pos:` line of /proc/self/fdinfo/FD."""
     return program.read_file(f"/proc/self/fdinfo/{fd}").decode().splitlines()[0]
 
 
 @case(privileged=True, marks=PROGRAMS)
 def positions(world: World, log: Log) -> None:
-    """Files that are streams have the position 0, whatever has been read; lseek tells if they have one."""
+    """Stream files keep position 0 after reads. lseek() shows which files have a position."""
     a = world.programs().start()
     read, write = a.pipe()
     one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
@@ -114,7 +116,9 @@ def positions(world: World, log: Log) -> None:
     a.read(files["random"], 3)
     devices = ("null", "zero", "full", "urandom", "random")
     for name, fd in files.items():
-        if name not in devices:  # where simkernel moves the position that nothing but fdinfo shows
+        if (
+            name not in devices
+        ):  # In simkernel, reads of these devices move the position, which only fdinfo shows.
             log(f"{name}", position(a, fd))
         for whence in (os.SEEK_CUR, os.SEEK_SET, os.SEEK_END, 9):
             log.call(f"{name}: lseek {whence}", a.lseek, fd, 5, whence)
@@ -126,7 +130,7 @@ def positions(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def names_of_processes(world: World, log: Log) -> None:
-    """comm keeps a newline that is written; status and stat escape it."""
+    """/proc/PID/comm keeps a newline that was written. `status` and `stat` escape it."""
     a = world.programs().start()
     for name in (b"new\n", b"a\nb\\c", b"0123456789abcdefgh", b"\n", b"", b"x\0y"):
         log.call("write", a.write_file, "/proc/self/comm", name)
@@ -137,12 +141,12 @@ def names_of_processes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def closed_together(world: World, log: Log) -> None:
-    """close_range(2) releases files after it has closed the descriptors, the last one first."""
+    """close_range(2) first closes all descriptors, then releases the files, the last one first."""
     a = world.programs().start()
     a.signal(signal.SIGIO, RECORD)
     for low in (3, 4):
         read, write = a.pipe()
-        if low == 4:  # the other way round
+        if low == 4:  # the two ends in reverse order
             a.dup2(read, 10)
             a.close(read)
         a.fcntl(write, F_SETOWN, a.pid)
@@ -153,7 +157,7 @@ def closed_together(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def vectors_without_a_byte(world: World, log: Log) -> None:
-    """readv and writev of no bytes do not ask the file, which read and write of no bytes do."""
+    """readv() and writev() of 0 bytes do not call the file, but read() and write() of 0 bytes do."""
     a = world.programs().start()
     eventfd, (read, write), folder = a.eventfd(1), a.pipe(), a.open(".", os.O_RDONLY)
     for name, fd in (
@@ -172,7 +176,7 @@ def vectors_without_a_byte(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def two_wrong_paths(world: World, log: Log) -> None:
-    """rename and link report the error of the old path first."""
+    """If both paths are invalid, rename() and link() return the error of the old path."""
     a = world.programs().start()
     a.write_file("f", b"")
     for call in ("rename", "link", "symlink"):
@@ -189,7 +193,7 @@ def two_wrong_paths(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def long_names_in_a_removed_folder(world: World, log: Log) -> None:
-    """No name is too long where there can be none."""
+    """In a removed directory, a name that is too long is ENOENT, not ENAMETOOLONG."""
     a = world.programs().start()
     a.mkdir("d")
     a.chdir("d")
@@ -201,11 +205,11 @@ def long_names_in_a_removed_folder(world: World, log: Log) -> None:
 
 
 STORE, LOAD = "store", "load"
-"""Calls that are several: of a file by its path, at an offset."""
+"""Names for several calls in sequence: open, lseek and read or write, close."""
 
 
 def made(program: Program, call: str, *arguments: Any) -> Any:
-    """Make a call of the story."""
+    """Make one call of the sequence and return its result."""
     if call == "open":
         program.close(program.open(*arguments))
         return "opened"
@@ -233,7 +237,7 @@ def made(program: Program, call: str, *arguments: Any) -> Any:
 
 
 def long_story() -> list[tuple[Any, ...]]:
-    """Return the user, the call and its arguments of each step."""
+    """Return a long sequence of calls: user, name of the call and its arguments."""
     loop = [(0, "symlink", "l1", "l0"), *((0, "symlink", f"l{n - 1}", f"l{n}") for n in range(2, 45))]
     return [
         (0, "store", "l0file", os.O_CREAT | os.O_RDWR, b"data", 0),
@@ -275,7 +279,9 @@ def long_story() -> list[tuple[Any, ...]]:
 
 @case(privileged=True, marks=PROGRAMS)
 def what_random_programs_seldom_reach(world: World, log: Log) -> None:
-    """Forty links in a row, sticky and set-group-ID folders, renamed and removed folders, sparse files."""
+    """Cases that random programs seldom reach: 40 symbolic links, sticky and set-group-ID directories, sparse
+    files.
+    """
     programs = world.programs()
     users = {0: programs.start(0, 0, (), MNT), NOBODY: programs.start(NOBODY, NOBODY, (), MNT)}
     for user, call, *arguments in long_story():
@@ -284,7 +290,7 @@ def what_random_programs_seldom_reach(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def opened_in_a_sticky_directory(world: World, log: Log) -> None:
-    """O_CREAT refuses another user's device or socket in a sticky directory that is writable by all."""
+    """In a sticky, world-writable directory, open(O_CREAT) refuses another user's device or socket."""
     programs = world.programs()
     users = {0: programs.start(), NOBODY: programs.start(NOBODY, NOBODY)}
     root = users[0]
@@ -312,7 +318,7 @@ def opened(program: Program, path: str, flags: int) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def names_in_a_removed_directory(world: World, log: Log) -> None:
-    """A new name in a removed directory is ENOENT before anything else is looked at."""
+    """A new name in a removed directory is ENOENT before any other check."""
     programs = world.programs()
     root, user = programs.start(), programs.start(NOBODY, NOBODY)
     root.write_file("f", b"")

@@ -1,4 +1,4 @@
-"""SO_ATTACH_FILTER: classic BPF on what a socket is sent, as monitors of uevents use it."""
+"""SO_ATTACH_FILTER: classic BPF filters on received messages, such as those of uevent monitors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RETURN_A: Instruction = (RET_A, 0, 0, 0)
 ALL: tuple[Instruction, ...] = ((RET_K, 0, 0, 0xFFFFFFFF),)
 NONE: tuple[Instruction, ...] = ((RET_K, 0, 0, 0),)
 LIBUDEV = 0xFEEDCAFE
-"""How a message of udevd to its monitors begins, in network byte order, after `libudev` and a NUL."""
+"""Magic number of a udevd message, in network byte order. It follows `libudev` and a NUL byte."""
 
 
 LOADS: dict[str, tuple[Instruction, ...]] = {
@@ -69,7 +69,7 @@ def extension(offset: int) -> int:
 
 @case(marks=FILTER)
 def all_and_nothing(world: World, log: Log) -> None:
-    """What a filter refuses is gone; the sender does not notice."""
+    """A message that the filter rejects is dropped, and the sender gets no error."""
     a, b = pair(world)
     log.call("attach", world.attach_filter, b, NONE)
     log.call("send", a.sendto, b"lost", (B, 0))
@@ -81,7 +81,7 @@ def all_and_nothing(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def cut_short(world: World, log: Log) -> None:
-    """A filter returns how many bytes it lets through: the rest is cut off, and that is no MSG_TRUNC."""
+    """A filter returns the number of bytes to keep. The rest is cut off without MSG_TRUNC."""
     a, b = pair(world)
     for length in (1, 4, 10, 11):
         world.attach_filter(b, ((RET_K, 0, 0, length),))
@@ -92,7 +92,7 @@ def cut_short(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=FILTER)
 def of_a_monitor(world: World, log: Log) -> None:
-    """As libudev does it: the magic number of udevd's messages and a hash of the subsystem."""
+    """A filter like libudev's: it checks the magic number of udevd's messages and a hash of the subsystem."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 2))
     subsystem = 0x12345678
@@ -120,7 +120,7 @@ def of_a_monitor(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=FILTER)
 def by_receiver(world: World, log: Log) -> None:
-    """Of several members of a group each has its own filter."""
+    """Each member of a group has its own filter."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     members = [netlink(world, wire.USERSOCK, bind=(B + index, 1)) for index in range(3)]
     world.attach_filter(members[0], NONE)
@@ -132,9 +132,9 @@ def by_receiver(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def answers_of_the_kernel(world: World, log: Log) -> None:
-    """Answers are filtered too: here by the type of the message."""
+    """The kernel's replies pass the filter too. This filter selects by message type."""
     s = netlink(world, wire.GENERIC, bind=(A, 0))
-    # The type is in the machine's byte order, a load in network byte order.
+    # The type is in host byte order, but BPF loads in network byte order.
     world.attach_filter(s, ((LD_H, 0, 0, 4), (JEQ, 1, 0, wire.ERROR << 8), ALL[0], NONE[0]))
     log.ask("refused", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, seq=1))
     log.ask("let through", s, wire.ctrl(attrs=wire.by_id(), seq=2))
@@ -142,7 +142,7 @@ def answers_of_the_kernel(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def loads(world: World, log: Log) -> None:
-    """Loads within the message, and beyond its end, where the message is refused."""
+    """A load inside the message succeeds. A load beyond its end rejects the message."""
     a, b = pair(world)
     data = bytes(range(1, 21))
     for label, program in LOADS.items():
@@ -153,7 +153,7 @@ def loads(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def arithmetic(world: World, log: Log) -> None:
-    """Each operation, on 32 bits."""
+    """Arithmetic operations of BPF have 32 bits."""
     a, b = pair(world)
     for label, first, operation, second in (
         ("add", 7, bpf.BPF_ADD, 5),
@@ -182,7 +182,7 @@ def arithmetic(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def division_by_nothing(world: World, log: Log) -> None:
-    """A constant 0 is refused when attaching; a register that holds 0 drops the message."""
+    """Division by a constant 0 cannot be attached. Division by a register with 0 drops the message."""
     a, b = pair(world)
     for operation in (bpf.BPF_DIV, bpf.BPF_MOD):
         constant = ((ALU | operation | bpf.BPF_K, 0, 0, 0), ALL[0])
@@ -195,7 +195,7 @@ def division_by_nothing(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def extensions(world: World, log: Log) -> None:
-    """What a filter learns beside the message: the protocol is netlink's, there is no device."""
+    """Values of the SKF_AD_* extensions: the protocol is NETLINK_..., and there is no device."""
     a, b = pair(world)
     for label, offset in (
         ("protocol", bpf.SKF_AD_PROTOCOL),
@@ -218,7 +218,7 @@ def extensions(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def attributes_of_a_message(world: World, log: Log) -> None:
-    """The extension that finds an attribute: A is where to begin, X the type; the result is its place."""
+    """SKF_AD_NLATTR returns the offset of the attribute of type X, searched from offset A."""
     a, b = pair(world)
     data = wire.attr(1, b"one") + wire.attr(2, b"two2") + wire.attr(7, wire.attr(9, b"in"))
     for label, start, type, what in (
@@ -243,7 +243,7 @@ def attributes_of_a_message(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def refused_programs(world: World, log: Log) -> None:
-    """What is no program."""
+    """Invalid programs cannot be attached."""
     s = netlink(world, wire.USERSOCK)
     long_jump: tuple[Instruction, ...] = ((bpf.BPF_JMP | bpf.BPF_JA, 0, 0, 5), ALL[0])
     programs: tuple[tuple[str, tuple[Instruction, ...]], ...] = (
@@ -268,7 +268,7 @@ def refused_programs(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def detach_and_lock(world: World, log: Log) -> None:
-    """A filter is taken off once; a locked one stays, and the lock too."""
+    """A filter can be detached once. A locked filter cannot be detached, and the lock cannot be removed."""
     s = netlink(world, wire.USERSOCK)
     log.call("detach none", s.setsockopt, SOL_SOCKET, SO_DETACH_FILTER, 0)
     log.call("attach", world.attach_filter, s, ALL)
@@ -286,7 +286,7 @@ def detach_and_lock(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def read_back(world: World, log: Log) -> None:
-    """Reading a filter: the size is counted in instructions, the room in the call as well."""
+    """SO_GET_FILTER counts both the buffer and the result in instructions."""
     s = netlink(world, wire.USERSOCK)
     log.call("none", s.getsockopt, SOL_SOCKET, SO_ATTACH_FILTER, 1024)
     world.attach_filter(s, ((LD_W, 0, 0, 0), *ALL))
@@ -296,7 +296,7 @@ def read_back(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def refused_messages_take_no_room(world: World, log: Log) -> None:
-    """What is refused fills no queue; what is cut short takes as much room as before."""
+    """A rejected message takes no receive buffer. A truncated message takes as much as the full message."""
     a, b = pair(world)
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
     world.attach_filter(b, NONE)
@@ -316,13 +316,11 @@ def refused_messages_take_no_room(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=FILTER)
 def cut_for_a_full_queue(world: World, log: Log) -> None:
-    """What a filter cut off for a member that had no room is missing for the next one as well: the
-    member that was in the group before it.
-    """
+    """If a member has no buffer space, its filter still truncates the message for the next member."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     for label, order in (("the full one first", "yx"), ("the full one last", "xy"), ("both sides", "yxz")):
         members = {name: netlink(world, wire.USERSOCK, bind=(0, 0)) for name in order}
-        for sock in members.values():  # the latest is served first
+        for sock in members.values():  # The newest member is served first.
             sock.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
         members["x"].setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
         world.attach_filter(members["x"], ((RET_K, 0, 0, 4),))

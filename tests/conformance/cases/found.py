@@ -1,4 +1,4 @@
-"""What the search against a live kernel found (tests/conformance/live), kept so that it stays right."""
+"""Differences that the live search (tests/conformance/live) has found, kept as regression cases."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def ifinfo(index: int = 0, attrs: bytes = b"", family: int = 0) -> bytes:
 
 @case(marks=("netdev",))
 def policies_of_one_operation(world: World, log: Log) -> None:
-    """A dump without policy accepts nothing: a list of all policies says so, one operation's does not."""
+    """CTRL_CMD_GETPOLICY of one command omits a dump without policy, a list of all policies shows it as
+    empty.
+    """
     s = opened(world, wire.GENERIC)
     for command in (1, 5, 12):
         attrs = by_id(NETDEV) + attr(wire.A_OP, u32(command))
@@ -66,7 +68,7 @@ def policies_of_one_operation(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def where_a_link_is_to_go(world: World, log: Log) -> None:
-    """The namespace that a link is to be moved to is looked for before the link is."""
+    """The kernel looks up the target namespace of a link before it looks up the link."""
     s = opened(world, wire.ROUTE)
     for name, type in (("new", rtnl.RTM_NEWLINK), ("set", rtnl.RTM_SETLINK)):
         for label, attrs in (
@@ -80,7 +82,7 @@ def where_a_link_is_to_go(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def what_kind_of_link(world: World, log: Log) -> None:
-    """IFLA_LINKINFO is looked into before anything else, and what is wrong in it is not said."""
+    """The kernel parses IFLA_LINKINFO first. Its errors have no extack message."""
     s = opened(world, wire.ROUTE)
     for label, inner in (
         ("empty kind", attr(1)),
@@ -97,7 +99,7 @@ def what_kind_of_link(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def as_strict_as_it_began(world: World, log: Log) -> None:
-    """A dump that has to wait for room is as strict as its socket was when it was asked for."""
+    """A dump that waits for buffer space keeps the strictness that its socket had at the request."""
     s = netlink(world, wire.ROUTE, bind=(A, 0))
     s.setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
     s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, 1)
@@ -111,7 +113,9 @@ def as_strict_as_it_began(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def several_wrong_attributes(world: World, log: Log) -> None:
-    """Of several attributes that a strict dump of links does not take, the lowest type counts."""
+    """If a strict dump of links has several invalid attributes, the kernel reports the one with the lowest
+    type.
+    """
     s = opened(world, wire.ROUTE)
     s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, 1)
     target = attr(il.IFLA_TARGET_NETNSID, u32(5))
@@ -124,7 +128,7 @@ def several_wrong_attributes(world: World, log: Log) -> None:
 
 @case()
 def a_locked_filter(world: World, log: Log) -> None:
-    """SO_LOCK_FILTER keeps BPF programs out before their descriptor is looked at."""
+    """With SO_LOCK_FILTER, attaching a BPF program is EPERM before its descriptor is checked."""
     s = netlink(world, wire.USERSOCK)
     for option in (SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF):
         log.call("attach", s.setsockopt, SOL_SOCKET, option, -1)
@@ -135,7 +139,9 @@ def a_locked_filter(world: World, log: Log) -> None:
 
 @case()
 def a_clock_of_a_device(world: World, log: Log) -> None:
-    """SO_TIMESTAMPING by a device's clock: no device is one error, a device without such a clock another."""
+    """SO_TIMESTAMPING with SOF_TIMESTAMPING_BIND_PHC has different errors without a device and without a
+    PHC.
+    """
     s = netlink(world, wire.USERSOCK)
     flags = 1 << 15  # SOF_TIMESTAMPING_BIND_PHC
     log.call("no device", s.setsockopt, SOL_SOCKET, SO_TIMESTAMPING, flags)
@@ -146,7 +152,7 @@ def a_clock_of_a_device(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=("netdev",))
 def a_device_that_transmits_from_memory(world: World, log: Log) -> None:
-    """The answer of netdev's bind-tx for lo."""
+    """The netdev family's bind-tx for `lo`, which cannot transmit from device memory."""
     s = opened(world, wire.GENERIC)
     attrs = attr(1, u32(1)) + attr(3, u32(0))
     log.ask("bind", s, wire.nlmsg(NETDEV, REQUEST, wire.genl(15, attrs), seq=1))
@@ -154,7 +160,7 @@ def a_device_that_transmits_from_memory(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=("route",))
 def a_link_that_leads_nowhere(world: World, log: Log) -> None:
-    """The namespace that a new link is to lead to is looked for before the link itself."""
+    """The kernel looks up the namespace in IFLA_LINK_NETNSID before it looks up the link."""
     s = opened(world, wire.ROUTE)
     nowhere = attr(il.IFLA_LINK_NETNSID, u32(7))
     for label, index, flags, attrs in (
@@ -171,7 +177,7 @@ def a_link_that_leads_nowhere(world: World, log: Log) -> None:
 
 @case()
 def the_text_of_a_success(world: World, log: Log) -> None:
-    """An acknowledgement of what was done tells of leftover bytes too, to who asked for extended ACKs."""
+    """With NETLINK_EXT_ACK, the acknowledgement of a successful request reports leftover bytes."""
     s = netlink(world, wire.GENERIC, bind=(A, 0))
     request = ctrl(attrs=wire.by_name() + b"xyz", flags=REQUEST | ACK)
     for option, value in ((EXT_ACK, 0), (EXT_ACK, 1), (CAP_ACK, 1)):
@@ -183,7 +189,9 @@ def the_text_of_a_success(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def prefixes_that_are_too_long(world: World, log: Log) -> None:
-    """An IPv6 route to delete has a prefix of any length; its source counts if a route with one exists."""
+    """RTM_DELROUTE accepts any IPv6 prefix length. The source length counts if a route with a source
+    exists.
+    """
     s = opened(world, wire.ROUTE)
     for source, destination in ((255, 0), (1, 0), (0, 0), (129, 0), (0, 129), (0, 255), (0, 1), (1, 1)):
         head = rtnl.RtMsg(AF_INET6, dst_len=destination, src_len=source).pack()
@@ -192,7 +200,7 @@ def prefixes_that_are_too_long(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def longer_attributes(world: World, log: Log) -> None:
-    """A number may have more bytes than its type; a bridge's newer settings may not."""
+    """A numeric attribute may be longer than its type, except for newer bridge settings."""
     s = opened(world, wire.ROUTE)
     ports = attr(rtnl.RTA_SPORT, bytes(6)) + attr(rtnl.RTA_DPORT, bytes(6))
     log.ask("ports", s, wire.nlmsg(rtnl.RTM_GETROUTE, REQUEST, rtnl.RtMsg(AF_INET).pack() + ports, seq=1))
@@ -208,7 +216,7 @@ def longer_attributes(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def a_blackhole_before_the_default_table(world: World, log: Log) -> None:
-    """An error of the table main ends a lookup, even if the table default exists."""
+    """An error route in table main ends a lookup, even if table default exists."""
     s = opened(world, wire.ROUTE)
     to = attr(rtnl.RTA_DST, bytes((10, 0, 1, 35)))
     for label, type, flags, head, more in (

@@ -1,4 +1,4 @@
-"""Differences that the search in changes of links (`tests/conformance/live/links`) has found."""
+"""Differences that the search in link changes (`tests/conformance/live/links`) has found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MARKS = ("route",)
 
 
 def mask_ages(datagram: bytes) -> bytes:
-    """Clear what the kernel chooses, such as the ages of neighbours and routes."""
+    """Clear the values that the kernel chooses, such as the ages of neighbours and routes."""
     data = bytearray(datagram)
     for place in free_places(datagram).values():
         data[place] = bytes(place.stop - place.start)
@@ -35,21 +35,23 @@ RULE6 = 19
 
 
 def speaker(world: World) -> Socket:
-    """Return a bound socket with extended ACKs."""
+    """Return a bound NETLINK_ROUTE socket with extended acknowledgements."""
     sock = netlink(world, wire.ROUTE, bind=(0x41000001, 0))
     sock.setsockopt(wire.SOL_NETLINK, wire.EXT_ACK, 1)
     return sock
 
 
 def rule(family: int, *attributes: bytes, action: int = 1, table: int = 254, src_len: int = 0) -> bytes:
-    """RTM_NEWRULE."""
+    """Return a RTM_NEWRULE request."""
     head = FibRuleHdr(family, 0, src_len, table=table, action=action).pack()
     return nlmsg(rt.RTM_NEWRULE, REQUEST | ACK, head + b"".join(attributes), seq=3)
 
 
 @case(privileged=True, marks=MARKS)
 def rules_that_are_wrong_twice(world: World, log: Log) -> None:
-    """A goto is compared with the priority last; what is wrong with l3mdev comes after the addresses."""
+    """In a rule with several errors, goto is compared with the priority last, and l3mdev after the
+    addresses.
+    """
     sock = speaker(world)
     back = attr(fr.FRA_GOTO, u32(1)) + attr(fr.FRA_PRIORITY, u32(100))
     ports = attr(fr.FRA_DPORT_RANGE, struct.pack("<HH", 1, 0))
@@ -73,7 +75,7 @@ def rules_with_an_empty_name(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "exact_truesize"))
 def rules_that_overflow_a_listener(world: World, log: Log) -> None:
-    """A buffer for a notification of an IPv6 rule is larger than one of an IPv4 rule."""
+    """The kernel allocates a larger buffer for the notification of an IPv6 rule than for an IPv4 rule."""
     sock = speaker(world)
     for family, group in ((AF_INET, 8), (AF_INET6, RULE6)):
         listener = netlink(world, wire.ROUTE, bind=(0x41000002 + group, 0))
@@ -87,7 +89,7 @@ def rules_that_overflow_a_listener(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "files"))
 def loopback_by_another_name(world: World, log: Log) -> None:
-    """The root of a table of IPv6 routes is shown with the loopback link, whatever its name."""
+    """/proc/net/ipv6_route shows a table's root with the loopback link, even if `lo` is renamed."""
     sock = speaker(world)
     log.ask(
         "rename", sock, nlmsg(rt.RTM_NEWLINK, REQUEST | ACK, rt.IfInfoMsg(index=1).pack() + attr(3, b"b0\0"))
@@ -97,7 +99,7 @@ def loopback_by_another_name(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def types_of_neighbours(world: World, log: Log) -> None:
-    """Without a table of local routes each IPv4 address is a broadcast address."""
+    """Without a local table, neighbours for every IPv4 address have the type broadcast."""
     sock = speaker(world)
     sock.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, 3)
     bridge = attr(il.IFLA_ADDRESS, bytes((2, 0, 0, 0, 0, 1)))
@@ -120,7 +122,7 @@ def types_of_neighbours(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def neighbours_of_a_link_that_goes_down(world: World, log: Log) -> None:
-    """IPv4's neighbours go after its routes and before IPv6's; a state has eight bits."""
+    """If a link goes down, IPv4 neighbours are deleted after IPv4 routes and before IPv6 neighbours."""
     sock = speaker(world)
     log.ask("up", sock, nlmsg(rt.RTM_NEWLINK, REQUEST, rt.IfInfoMsg(index=1, flags=1, change=1).pack()))
     log.mask = mask_ages
@@ -142,7 +144,9 @@ def neighbours_of_a_link_that_goes_down(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "namespaces"))
 def flags_and_echoes(world: World, log: Log) -> None:
-    """Flags of a blackhole, an echo from another namespace, the link in the answer to a lookup."""
+    """Flags of a blackhole route, NLM_F_ECHO from another namespace, and the link in the reply to a
+    lookup.
+    """
     sock = speaker(world)
     log.mask = mask_ages
     route = rt.RtMsg(AF_INET, 8, table=254, protocol=4, type=6, flags=8).pack() + attr(
@@ -162,7 +166,7 @@ def flags_and_echoes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ends_that_are_described_wrongly(world: World, log: Log) -> None:
-    """A veth with an odd MTU or a negative index of its peer; a neighbour where IPv4 is off."""
+    """A veth request with an invalid MTU or peer index, and a neighbour of a link without IPv4."""
     sock = speaker(world)
     kind = attr(il.IFLA_INFO_KIND, b"veth\0")
     odd = rt.IfInfoMsg().pack() + attr(il.IFLA_MTU, bytes(5)) + attr(il.IFLA_LINKINFO, kind)
@@ -178,7 +182,7 @@ def ends_that_are_described_wrongly(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def neighbours_that_are_validated(world: World, log: Log) -> None:
-    """NTF_EXT_VALIDATED takes a valid state; a carrier that goes does not delete such a neighbour."""
+    """NTF_EXT_VALIDATED needs a valid neighbour state. A lost carrier does not delete such a neighbour."""
     sock = speaker(world)
     log.mask = mask_ages
     log.ask("up", sock, nlmsg(rt.RTM_NEWLINK, REQUEST, rt.IfInfoMsg(index=1, flags=1, change=1).pack()))
@@ -191,7 +195,9 @@ def neighbours_that_are_validated(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def protocols_that_end_and_begin_again(world: World, log: Log) -> None:
-    """A small MTU ends IPv4 and deletes neighbours; a larger one begins it, without the settings of `lo`."""
+    """A small MTU disables IPv4 and deletes its neighbours. A larger MTU enables IPv4 without `lo`'s
+    settings.
+    """
     sock = speaker(world)
     log.mask = mask_ages
     for group in (1, 3):
@@ -206,7 +212,7 @@ def protocols_that_end_and_begin_again(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "ioctl"))
 def changes_before_an_error(world: World, log: Log) -> None:
-    """A request with an invalid broadcast address changes its bridge silently; a queue may be very long."""
+    """A request with an invalid broadcast address still changes its bridge, without a notification."""
     sock = speaker(world)
     kind = attr(il.IFLA_INFO_KIND, b"bridge\0")
     made = rt.IfInfoMsg(index=9, flags=1, change=1).pack() + attr(il.IFLA_ADDRESS, bytes((2, 0, 0, 0, 0, 1)))
@@ -215,7 +221,7 @@ def changes_before_an_error(world: World, log: Log) -> None:
     log.mask = mask_ages
     log.call("SIOCGIFTXQLEN", world.ioctl, sock, 0x8942, b"a0".ljust(40, b"\0"))
     get = nlmsg(rt.RTM_GETLINK, REQUEST, rt.IfInfoMsg(index=9).pack())
-    log.ask("before it", sock, get)  # completes the change of the carrier
+    log.ask("before it", sock, get)  # The request completes the carrier change.
     sock.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, 1)
     delay = attr(il.IFLA_INFO_DATA, attr(1, u32(300)))
     wrong = rt.IfInfoMsg(index=9).pack() + attr(il.IFLA_LINKINFO, kind + delay)
@@ -226,7 +232,7 @@ def changes_before_an_error(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def dump_that_ends_with_deleted_links(world: World, log: Log) -> None:
-    """Links that are deleted before the last part of a dump: NLMSG_DONE has no NLM_F_DUMP_INTR."""
+    """If links are deleted before the last part of a dump, NLMSG_DONE has no NLM_F_DUMP_INTR."""
     links = Links(world, Log())
     links.veth("pair")
     links.veth("another", b"v2", b"v3")

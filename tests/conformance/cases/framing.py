@@ -1,4 +1,4 @@
-"""What the kernel makes of a datagram: messages, acknowledgements, errors (on NETLINK_GENERIC)."""
+"""Parsing of a datagram in the kernel: messages, acknowledgements and errors (on NETLINK_GENERIC)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def opened(world: World, *options: int) -> Socket:
 
 @case()
 def too_short(world: World, log: Log) -> None:
-    """Less than a header is dropped in silence."""
+    """A datagram that is shorter than a header is dropped without an error."""
     s = opened(world)
     for size in (1, 4, 15):
         log.ask(f"{size} bytes", s, wire.nlmsg(wire.NOOP, REQUEST | ACK)[:size])
@@ -28,13 +28,13 @@ def too_short(world: World, log: Log) -> None:
 
 @case()
 def header_only(world: World, log: Log) -> None:
-    """Sixteen bytes are a message."""
+    """A message can consist of only its 16-byte header."""
     log.ask("noop", opened(world), wire.nlmsg(wire.NOOP, REQUEST | ACK, seq=0xDEADBEEF))
 
 
 @case()
 def length_beyond_the_datagram(world: World, log: Log) -> None:
-    """A message that claims more than there is ends the datagram, in silence."""
+    """If a message's length exceeds the datagram, the kernel silently ignores the rest of the datagram."""
     s = opened(world)
     log.ask("17 of 16", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, length=17))
     log.ask("huge", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, length=0xFFFFFFFF))
@@ -43,7 +43,7 @@ def length_beyond_the_datagram(world: World, log: Log) -> None:
 
 @case()
 def length_below_the_header(world: World, log: Log) -> None:
-    """A length of less than 16 ends the datagram, in silence."""
+    """If a message's length is below 16, the kernel silently ignores the rest of the datagram."""
     s = opened(world)
     for length in (0, 1, 15):
         log.ask(f"{length}", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, length=length))
@@ -56,14 +56,14 @@ def length_below_the_header(world: World, log: Log) -> None:
 
 @case()
 def several_messages(world: World, log: Log) -> None:
-    """Messages of a datagram are answered one by one, in order, each in a datagram of its own."""
+    """The kernel acknowledges the messages of a datagram in order, each in a separate datagram."""
     s = opened(world)
     log.ask("five", s, b"".join(wire.nlmsg(wire.NOOP, REQUEST | ACK, seq=seq) for seq in range(10, 15)))
 
 
 @case()
 def error_does_not_stop(world: World, log: Log) -> None:
-    """An error in one message does not keep the next from being looked at."""
+    """After an error in one message, the kernel still handles the next message of the datagram."""
     s = opened(world)
     bad = wire.nlmsg(999, REQUEST, b"\1\2\3\4", seq=2)
     log.ask("mixed", s, wire.nlmsg(1, REQUEST | ACK, seq=1) + bad + wire.nlmsg(1, REQUEST | ACK, seq=3))
@@ -71,7 +71,7 @@ def error_does_not_stop(world: World, log: Log) -> None:
 
 @case()
 def next_message_is_aligned(world: World, log: Log) -> None:
-    """A message begins at the next multiple of 4."""
+    """Each message of a datagram starts at a multiple of 4 bytes."""
     s = opened(world)
     log.ask(
         "padded",
@@ -89,7 +89,7 @@ def next_message_is_aligned(world: World, log: Log) -> None:
 
 @case()
 def last_message_needs_no_padding(world: World, log: Log) -> None:
-    """The last message may end anywhere; what is left after it is too short to be one."""
+    """The last message needs no padding. The kernel ignores trailing bytes that are shorter than a header."""
     s = opened(world)
     log.ask("17 bytes", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, b"x", seq=1, pad=False))
     log.ask("trailing", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, seq=2) + b"\xff" * 15)
@@ -98,7 +98,7 @@ def last_message_needs_no_padding(world: World, log: Log) -> None:
 
 @case()
 def without_request(world: World, log: Log) -> None:
-    """Only requests are handled, but ACK is honoured without REQUEST."""
+    """The kernel handles only messages with NLM_F_REQUEST, but it honours NLM_F_ACK without it."""
     s = opened(world)
     log.ask("nothing", s, wire.nlmsg(999, 0, seq=1))
     log.ask("ack only", s, wire.nlmsg(999, ACK, seq=2))
@@ -107,7 +107,7 @@ def without_request(world: World, log: Log) -> None:
 
 @case()
 def control_types(world: World, log: Log) -> None:
-    """Types below 16 are not handled, and acknowledged if asked."""
+    """The kernel ignores message types below 16, except that it acknowledges them with NLM_F_ACK."""
     s = opened(world)
     for type in (0, 1, 2, 3, 4, 5, 15):
         log.ask(f"type {type}", s, wire.nlmsg(type, REQUEST | ACK, b"abcd", seq=type))
@@ -116,7 +116,7 @@ def control_types(world: World, log: Log) -> None:
 
 @case()
 def unknown_family(world: World, log: Log) -> None:
-    """A family nobody has is ENOENT, with the request in full."""
+    """A request to an unknown family is ENOENT, and the error contains the full request."""
     s = opened(world)
     log.ask("16 bytes", s, wire.nlmsg(0xFFFF, REQUEST, seq=1))
     log.ask("with payload", s, wire.nlmsg(0xFFF0, REQUEST, wire.genl(1, b"payload!"), seq=2))
@@ -126,7 +126,7 @@ def unknown_family(world: World, log: Log) -> None:
 
 @case()
 def error_echoes_unaligned(world: World, log: Log) -> None:
-    """The echo is filled up with zeros to a multiple of 4, and the answer's length counts them."""
+    """The request in an error is padded with zeros to a multiple of 4 bytes, and the length includes them."""
     s = opened(world)
     for size in (1, 2, 3, 5):
         log.ask(f"{size}", s, wire.nlmsg(0xFFFF, REQUEST, bytes(range(1, size + 1)), seq=size))
@@ -134,7 +134,7 @@ def error_echoes_unaligned(world: World, log: Log) -> None:
 
 @case()
 def error_capped(world: World, log: Log) -> None:
-    """NETLINK_CAP_ACK cuts the echo down to the header and says so by a flag."""
+    """With NETLINK_CAP_ACK, an error contains only the request's header and has NLM_F_CAPPED."""
     s = opened(world, CAP_ACK)
     log.ask("error", s, wire.nlmsg(0xFFFF, REQUEST, b"12345678", seq=1))
     log.ask("success", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, b"12345678", seq=2))
@@ -142,16 +142,14 @@ def error_capped(world: World, log: Log) -> None:
 
 @case()
 def success_is_always_capped(world: World, log: Log) -> None:
-    """A successful acknowledgement has the header only, and NLM_F_CAPPED, without NETLINK_CAP_ACK too."""
+    """A successful acknowledgement contains only the request's header, even without NETLINK_CAP_ACK."""
     s = opened(world)
     log.ask("long", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, b"12345678" * 8, seq=1))
 
 
 @case()
 def header_fields_come_back(world: World, log: Log) -> None:
-    """Sequence number and port id of the request are kept in the echo; the answer's own port id is
-    the receiver's.
-    """
+    """An acknowledgement contains the request's header unchanged. Its own port id is the receiver's."""
     s = opened(world)
     log.ask("error", s, wire.nlmsg(0xFFFF, REQUEST, seq=0x01020304, pid=0x0A0B0C0D))
     log.ask("ack", s, wire.nlmsg(wire.NOOP, REQUEST | ACK | ECHO, seq=0xFFFFFFFF, pid=12345))
@@ -159,7 +157,7 @@ def header_fields_come_back(world: World, log: Log) -> None:
 
 @case()
 def unbound_sender(world: World, log: Log) -> None:
-    """The answer goes to the port id that sending chose."""
+    """sendto() on an unbound socket binds it, and the reply goes to that port id."""
     s = netlink(world, wire.GENERIC)
     log.call("send", s.sendto, wire.nlmsg(wire.NOOP, REQUEST | ACK, seq=1), (0, 0))
     log.auto(s)
@@ -169,7 +167,7 @@ def unbound_sender(world: World, log: Log) -> None:
 
 @case()
 def answer_in_a_small_buffer(world: World, log: Log) -> None:
-    """An answer is a datagram: what is not read is lost."""
+    """A reply is one datagram: the bytes that a receive does not read are lost."""
     s = opened(world)
     s.send(wire.nlmsg(0xFFFF, REQUEST, b"12345678", seq=1) + wire.nlmsg(1, REQUEST | ACK, seq=2))
     log.recvmsg("8 bytes", s, 8)
@@ -178,7 +176,7 @@ def answer_in_a_small_buffer(world: World, log: Log) -> None:
 
 @case()
 def connected_to_the_kernel(world: World, log: Log) -> None:
-    """connect() to port id 0, then send() and recvfrom()."""
+    """A socket that is connected to port id 0 can use send() and recvfrom()."""
     s = opened(world)
     log.call("connect", s.connect, (0, 0))
     log.call("send", s.send, wire.nlmsg(1, REQUEST | ACK, seq=5))
@@ -187,7 +185,7 @@ def connected_to_the_kernel(world: World, log: Log) -> None:
 
 @case()
 def genl_header_too_short(world: World, log: Log) -> None:
-    """A generic message without room for its genlmsghdr."""
+    """A generic netlink message that is too short for its genlmsghdr."""
     s = opened(world, EXT_ACK)
     for size in (0, 1, 3):
         log.ask(f"{size} bytes", s, wire.nlmsg(GENL_ID_CTRL, REQUEST, b"\3\1\0"[:size], seq=size))
@@ -195,7 +193,7 @@ def genl_header_too_short(world: World, log: Log) -> None:
 
 @case()
 def unknown_command(world: World, log: Log) -> None:
-    """A command the family lacks is EOPNOTSUPP, as do and as dump."""
+    """An unknown command is EOPNOTSUPP, both as do and as dump."""
     s = opened(world, EXT_ACK)
     for cmd in (0, 1, 2, 4, 9, 11, 200, 255):
         log.ask(f"do {cmd}", s, wire.ctrl(cmd, seq=cmd))
@@ -204,7 +202,7 @@ def unknown_command(world: World, log: Log) -> None:
 
 @case()
 def version_and_reserved(world: World, log: Log) -> None:
-    """Nobody looks at the version, nor at the reserved bits of an old command."""
+    """The kernel checks neither the version nor, for old commands, the reserved field of genlmsghdr."""
     s = opened(world, EXT_ACK)
     for version in (0, 2, 255):
         log.ask(f"version {version}", s, wire.ctrl(attrs=wire.by_id(), version=version))
@@ -214,7 +212,7 @@ def version_and_reserved(world: World, log: Log) -> None:
 
 @case()
 def extack_needs_asking(world: World, log: Log) -> None:
-    """Without NETLINK_EXT_ACK an error has no attributes."""
+    """Without NETLINK_EXT_ACK, an error has no attributes."""
     s = opened(world)
     log.ask("off", s, wire.ctrl(attrs=wire.attr(wire.A_FAMILY_NAME, b"x" * 30)))
     s.setsockopt(SOL_NETLINK, EXT_ACK, 1)

@@ -1,4 +1,4 @@
-"""ioctl(2) on sockets of every family: network devices by `struct ifreq`."""
+"""ioctl(2) requests of network devices by `struct ifreq`, on sockets of each family."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ IOCTL = ("ioctl",)
 IFNAMSIZ = 16
 SIOCGIFNAME, SIOCGIFCONF, SIOCGIFFLAGS, SIOCGIFHWADDR, SIOCGIFINDEX = 0x8910, 0x8912, 0x8913, 0x8927, 0x8933
 GETTERS = (SIOCGIFFLAGS, 0x891D, 0x8921, SIOCGIFHWADDR, 0x8929, SIOCGIFINDEX, 0x8942, 0x8970)
-"""FLAGS, METRIC, MTU, HWADDR, SLAVE, INDEX, TXQLEN, MAP."""
+"""SIOCGIF requests: FLAGS, METRIC, MTU, HWADDR, SLAVE, INDEX, TXQLEN, MAP."""
 UNMODELLED = frozenset({*range(0x8901, 0x8905), 0x8940, 0x8941, 0x8946, 0x8982, 0x8983})
-"""Unprivileged requests that are not modelled: FIOSETOWN ..., SIOCGIFBR, SIOCETHTOOL, SIOCGIFVLAN."""
+"""Unprivileged requests that simkernel does not model: FIOSETOWN ..., SIOCGIFBR, SIOCETHTOOL, SIOCGIFVLAN."""
 PRIVATE = range(0x89F1, 0x89FF)
-"""The numbers between SIOCDEVPRIVATE and the last one.  They are all alike and not tested."""
+"""Requests between SIOCDEVPRIVATE and the last private one. They behave alike and are not tested."""
 NUMBERS = [number for number in range(0x8900, 0x8A00) if number not in {*UNMODELLED, *PRIVATE, SIOCGIFCONF}]
 NAMES = (
     *(b"lo\0", b"lo:1\0", b"lo:\0", b"\0", b"nope\0", b"LO\0", b"lo\0dead", b"lo"),
@@ -29,11 +29,11 @@ REFUSED = (
     *(0x891E, 0x8930, 0x8947, 0x8948, 0x8949, 0x894A, 0x8971),
     *(*range(0x8990, 0x8996), 0x89B1, 0x89F0, 0x89FF),
 )
-"""Of `lo`: METRIC, SLAVE, MII, WANDEV, MAP, bonding, GHWTSTAMP, DEVPRIVATE."""
+"""Requests that `lo` refuses: METRIC, SLAVE, MII, WANDEV, MAP, bonding, GHWTSTAMP, DEVPRIVATE."""
 
 
 def sockets(world: Process) -> tuple[Any, ...]:
-    """One socket of each family."""
+    """Return one socket of each family."""
     kinds = ((AF_NETLINK, SOCK_RAW), (AF_UNIX, SOCK_STREAM))
     return tuple(world.socket(family, kind, 0) for family, kind in kinds)
 
@@ -60,7 +60,7 @@ def getters(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def names(world: World, log: Log) -> None:
-    """Up to 15 bytes count, and of these up to a colon; ENODEV for a device that does not exist."""
+    """A device name counts up to 15 bytes, and up to a colon. An unknown name is ENODEV."""
     sock = sockets(world)[0]
     for name in NAMES:
         for request in (SIOCGIFINDEX, SIOCGIFHWADDR, SIOCGIFFLAGS):
@@ -69,7 +69,7 @@ def names(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def indices(world: World, log: Log) -> None:
-    """SIOCGIFNAME: the name of an index."""
+    """SIOCGIFNAME returns the name of a device index."""
     for sock in sockets(world):
         for index in (1, 2, 0, -1):
             log(str(index), outcome(world, sock, SIOCGIFNAME, ifreq(b"", S32.pack(index))))
@@ -77,7 +77,7 @@ def indices(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def every_number(world: World, log: Log) -> None:
-    """The result for `lo` of each number that is not ENOTTY, for an unprivileged caller."""
+    """Results for `lo` of all requests that are not ENOTTY, for an unprivileged caller."""
     for sock in sockets(world):
         for number in NUMBERS:
             value = outcome(world, sock, number, ifreq(b"lo\0", S32.pack(1)))
@@ -87,8 +87,8 @@ def every_number(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=IOCTL)
 def every_number_of_no_device(world: World, log: Log) -> None:
-    """The result of each number for a device that does not exist, for a caller with every capability."""
-    bridge = {0x894C, *range(0x89A0, 0x89A4), 0x89E0}  # these name no device, or a path
+    """Results of all requests for a device that does not exist, for a caller with every capability."""
+    bridge = {0x894C, *range(0x89A0, 0x89A4), 0x89E0}  # These take no device name, or a path.
     sock = sockets(world)[0]
     for number in NUMBERS:
         value = outcome(world, sock, number, ifreq(b"nope\0")) if number not in bridge else "errno:ENOTTY"
@@ -98,7 +98,7 @@ def every_number_of_no_device(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=IOCTL)
 def refused_by_lo(world: World, log: Log) -> None:
-    """Requests that `lo` refuses, also for a privileged caller."""
+    """`lo` refuses some requests, even of a privileged caller."""
     sock = sockets(world)[0]
     for number in REFUSED:
         log(f"{number:#x}", outcome(world, sock, number, ifreq(b"lo\0")))
@@ -106,7 +106,7 @@ def refused_by_lo(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def bad_addresses(world: World, log: Log) -> None:
-    """EFAULT for each number that reads or writes there, before any other error."""
+    """A bad address is EFAULT before any other error, for each request that accesses its argument."""
     for sock in sockets(world):
         for number in (*NUMBERS, SIOCGIFCONF):
             value = outcome(world, sock, number, 1)
@@ -116,7 +116,7 @@ def bad_addresses(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def other_types(world: World, log: Log) -> None:
-    """A number that is no request of sockets is ENOTTY for any argument."""
+    """A request number that sockets do not define is ENOTTY for any argument."""
     for sock in sockets(world):
         for number in (0x5413, 0x8B01, 0xC0045600, 0, 0xFFFFFFFF):
             log(f"{number:#x}", [outcome(world, sock, number, each) for each in (1, ifreq(b"lo\0"))])
@@ -124,7 +124,7 @@ def other_types(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def configuration(world: World, log: Log) -> None:
-    """SIOCGIFCONF lists devices with an IPv4 address.  There is none, so the length is 0."""
+    """SIOCGIFCONF lists devices with an IPv4 address. No device has an address, so the length is 0."""
     for sock in sockets(world):
         for length, address in ((0, 0), (400, 0), (400, 1), (-1, 0)):
             ifconf = pack("<iIQ", length, 0xA5A5A5A5, address)
@@ -133,7 +133,7 @@ def configuration(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def mark(world: World, log: Log) -> None:
-    """SIOCATMARK: only a stream has a mark, and without urgent data it is never there."""
+    """Only stream sockets support SIOCATMARK. Without urgent data it returns 0."""
     for kind in (SOCK_STREAM, SOCK_DGRAM):
         sock = world.socket(AF_UNIX, kind, 0)
         log("mark", [outcome(world, sock, 0x8905, argument) for argument in (S32.pack(7), 1)])

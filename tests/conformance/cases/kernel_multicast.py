@@ -1,7 +1,7 @@
-"""What the kernel itself sends to a group: here uevents, of /dev/null, which somebody asks for.
+"""Messages that the kernel sends to a group: uevents of /dev/null, which a program triggers.
 
-Other events of the machine may arrive at any time, so the cases look for those of this device only.
-nlctrl's events need a module that comes or goes: `families.py` has them.
+The machine's other devices can emit uevents at any time, so the cases record only those of this device.
+Notifications of nlctrl need a module that is loaded or unloaded: see `families.py`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def listener(world: World, portid: int, *options: int) -> Socket:
 
 
 def next_event(log: Log, label: str, sock: Socket, room: int = 0, flags: int = MSG_DONTWAIT) -> None:
-    """Record the next event of the device, its running number aside."""
+    """Record the next uevent of the device, without the value of SEQNUM."""
     for _ in range(100):
         try:
             data, control, message_flags, sender = sock.recvmsg(65536, room, flags)
@@ -52,7 +52,7 @@ def next_event(log: Log, label: str, sock: Socket, room: int = 0, flags: int = M
 
 @case(privileged=True, marks=UEVENT)
 def a_uevent(world: World, log: Log) -> None:
-    """A uevent comes from port id 0 and bears group 1; in it there is a line for each variable."""
+    """A uevent comes from port id 0 and group 1, and contains one line per variable."""
     s = listener(world, A)
     world.uevent()
     next_event(log, "recv", s)
@@ -60,7 +60,7 @@ def a_uevent(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=UEVENT)
 def with_group_and_credentials(world: World, log: Log) -> None:
-    """NETLINK_PKTINFO tells the group, SO_PASSCRED that process 0 sent it, as root."""
+    """NETLINK_PKTINFO reports the group. SO_PASSCRED reports process 0 and user 0 as the sender."""
     s = listener(world, A, PKTINFO)
     s.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
     world.uevent()
@@ -71,7 +71,7 @@ def with_group_and_credentials(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=UEVENT)
 def all_listeners(world: World, log: Log) -> None:
-    """Everybody in the group hears it, whoever he is connected to; others do not."""
+    """All members of the group receive a uevent, even if they are connected to a process. Others do not."""
     a, b, c = listener(world, A), listener(world, B), netlink(world, wire.UEVENT, bind=(C, 0))
     b.connect((77, 0))
     world.uevent()
@@ -82,7 +82,7 @@ def all_listeners(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=UEVENT)
 def peeked_at(world: World, log: Log) -> None:
-    """It stays while it is peeked at."""
+    """MSG_PEEK leaves the uevent in the queue."""
     s = listener(world, A)
     world.uevent()
     next_event(log, "peek", s, 0, MSG_DONTWAIT | MSG_PEEK)
@@ -91,7 +91,7 @@ def peeked_at(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=UEVENT)
 def after_leaving(world: World, log: Log) -> None:
-    """Who has left hears no more; what was queued stays."""
+    """A socket that leaves the group keeps its queued uevents and receives no more."""
     s = listener(world, A)
     world.uevent()
     s.setsockopt(SOL_NETLINK, wire.DROP_MEMBERSHIP, 1)
@@ -102,7 +102,7 @@ def after_leaving(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=UEVENT)
 def overrun(world: World, log: Log) -> None:
-    """A listener who does not read is overrun: ENOBUFS once, then what had fitted."""
+    """A member that does not read gets ENOBUFS once, then the uevents that fitted in its receive buffer."""
     s = listener(world, A)
     s.setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
     for _ in range(20):
@@ -121,7 +121,7 @@ def overrun(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=UEVENT)
 def overrun_without_a_word(world: World, log: Log) -> None:
-    """NETLINK_NO_ENOBUFS: events are lost, and nothing is said."""
+    """With NETLINK_NO_ENOBUFS, an overrun loses uevents without an error."""
     s = listener(world, A, NO_ENOBUFS)
     s.setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
     for _ in range(20):
@@ -132,7 +132,7 @@ def overrun_without_a_word(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=UEVENT)
 def broadcast_error_towards_the_kernel(world: World, log: Log) -> None:
-    """A listener with NETLINK_BROADCAST_ERROR is overrun: who has the kernel send learns nothing of it."""
+    """If a listener with NETLINK_BROADCAST_ERROR is overrun, the sender of the request gets no error."""
     s = listener(world, A, BROADCAST_ERROR)
     s.setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
     other = listener(world, B)
@@ -147,7 +147,7 @@ def broadcast_error_towards_the_kernel(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*UEVENT, "namespaces"))
 def every_namespace(world: World, log: Log) -> None:
-    """A device that belongs to no namespace is told of in all of them."""
+    """The uevents of a device without a namespace are sent in every network namespace."""
     here, there = listener(world, A), listener(world.namespace(), A)
     world.uevent()
     next_event(log, "here", here)

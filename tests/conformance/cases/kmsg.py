@@ -1,7 +1,7 @@
-"""/dev/kmsg: what a write makes a record of, and how records are read.
+"""/dev/kmsg: how writes become records, and how records are read.
 
-The log is the whole kernel's, so each case reads back what it has written since `Kmsg` was opened.
-Cases that clear or fill the log, or depend on what others write, run in User-mode Linux.
+The log belongs to the whole kernel, so each case reads back only what it has written since it opened
+`Kmsg`. Cases that clear or fill the log, or that depend on other writers, run in User-mode Linux.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ KMSG = "/dev/kmsg"
 EVENTS = 0x3FFF
 PLENTY = 8192
 KERNEL = 7
-"""The last prefix of facility 0."""
+"""Largest priority prefix of facility 0 (kernel messages)."""
 RECORD = re.compile(rb"(\d+),(\d+),(\d+),(.);(.*)", re.DOTALL)
 
 
 class Kmsg:
-    """A reader at the end of the log, and writes through files of their own: each file has a rate limit."""
+    """A reader at the end of the log. Each write opens a new file, because each file has a rate limit."""
 
     def __init__(self, program: Program, log: Log) -> None:
         self.program = program
@@ -40,7 +40,7 @@ class Kmsg:
         self.program.lseek(self.fd, 0, os.SEEK_END)
 
     def write(self, data: bytes) -> int | str:
-        """Write through a new file."""
+        """Write through a newly opened file."""
         fd = self.program.open(KMSG, os.O_WRONLY)
         try:
             written: int = self.program.write(fd, data)
@@ -51,7 +51,7 @@ class Kmsg:
             self.program.close(fd)
 
     def shown(self, data: bytes) -> Any:
-        """Return prefix, flag and text of a record; long texts as ends and length."""
+        """Return prefix, flag and text of a record. A long text is shown as its ends and its length."""
         found = RECORD.fullmatch(data)
         if found is None:
             return data
@@ -61,7 +61,7 @@ class Kmsg:
         return [int(prefix), flag.decode(), text]
 
     def records(self) -> list[Any]:
-        """Read what there is, without what the kernel itself writes meanwhile."""
+        """Read all available records, without those that the kernel itself has written."""
         found: list[Any] = []
         while True:
             try:
@@ -74,7 +74,7 @@ class Kmsg:
                 found.append(error_name(error))
 
     def try_each(self, *texts: bytes) -> None:
-        """Record what comes of each text."""
+        """Write each text and record the result and the new records."""
         for data in texts:
             label = f"{data[:24]!r} {len(data)}"
             self.log(label, [self.write(data), self.records()])
@@ -82,14 +82,14 @@ class Kmsg:
 
 @case(privileged=True, marks=PROGRAMS)
 def lines(world: World, log: Log) -> None:
-    """A write is a record, whatever lines it has; the newline at its end finishes it."""
+    """Each write is one record, even with several lines. The final newline completes it."""
     kmsg = Kmsg(world.programs().start(), log)
     kmsg.try_each(b"one\n", b"a\nb\n", b"a\n\nb\n", b"\n", b"\n\n", b"\n\n\n", b"r\r\n", b"a\rb\n")
 
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def without_a_newline(world: World, log: Log) -> None:
-    """A text without a newline becomes readable with the next record, of any writer."""
+    """A text without a newline becomes readable when any writer writes the next record."""
     kmsg = Kmsg(world.programs().start(), log)
     kmsg.try_each(b"unfinished", b"next\n", b"one", b"two", b"three\n", b"", b"end\n", b"a\nb", b"end\n")
     kmsg.try_each(b"<15", b"\n", b"<6>", b"<6>\n", b"<6\0>x\n", b"a\0b\n", b"\0", b"\0\n", b"end\n")
@@ -103,7 +103,7 @@ def without_a_newline(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def sizes(world: World, log: Log) -> None:
-    """Up to 1024 bytes are taken; of those 1023 count, the newline too."""
+    """A write accepts up to 1024 bytes and keeps 1023, including the newline."""
     kmsg = Kmsg(world.programs().start(), log)
     for size in (1021, 1022, 1023):
         kmsg.try_each(b"x" * size + b"\n")
@@ -113,7 +113,7 @@ def sizes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def prefixes(world: World, log: Log) -> None:
-    """`<N>` gives level and facility: 32 bits, of which facility 0 is not a program's."""
+    """A prefix `<N>` sets level and facility, in 32 bits. Programs cannot use facility 0."""
     kmsg = Kmsg(world.programs().start(), log)
     numbers = (
         "0",
@@ -147,7 +147,7 @@ def prefixes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def escapes(world: World, log: Log) -> None:
-    """A byte that is not printable, and the backslash, reads as \\xNN."""
+    r"""Unprintable bytes and backslashes are read as \xNN."""
     kmsg = Kmsg(world.programs().start(), log)
     kmsg.try_each(*(bytes(range(start, start + 32)) + b"\n" for start in range(1, 225, 32)))
     kmsg.try_each(b"\xff\xc3\xa4\n", b"\x01c more\n", b"\x016 text\n", b"%s%d%n\n")
@@ -155,7 +155,7 @@ def escapes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def escapes_that_do_not_fit(world: World, log: Log) -> None:
-    """A record reads as 2048 bytes at most."""
+    """A record is at most 2048 bytes long when it is read."""
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     for count in (480, 512, 1000):
@@ -167,7 +167,7 @@ def escapes_that_do_not_fit(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def reading(world: World, log: Log) -> None:
-    """A read is a record; one that does not fit is EINVAL and gone.  pread(2) reads the next, wherever."""
+    """Each read returns one record. If the buffer is too small, it is EINVAL and the record is skipped."""
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     fd = kmsg.fd
@@ -189,7 +189,7 @@ def reading(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def sequence_numbers(world: World, log: Log) -> None:
-    """Records have numbers without holes, in the order of their writes; a failed write has none."""
+    """Sequence numbers are consecutive in the order of writes. A failed write uses no number."""
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     for text in (b"a\n", b"b", b"x" * 2000, b"c\n", b"\n"):
@@ -203,7 +203,7 @@ def sequence_numbers(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def seeking(world: World, log: Log) -> None:
-    """lseek(2) goes to the first record, the first since the log was cleared, and the end."""
+    """lseek(2) goes to the first record, to the first record since the last clear, or to the end."""
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     for offset, whence in ((0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (1, 0), (-1, 2), (1, 9), (0, 5), (0, -1)):
@@ -222,7 +222,7 @@ def seeking(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def waiting(world: World, log: Log) -> None:
-    """Readers wait for a record, and each gets it; poll, select and epoll report it."""
+    """Each blocked reader gets the new record. poll, select and epoll report it."""
     programs = world.programs()
     a, b, c = programs.start(), programs.start(), programs.start()
     readers = [Kmsg(each, log) for each in (a, b)]
@@ -247,7 +247,7 @@ def waiting(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def users(world: World, log: Log) -> None:
-    """Only root writes; reading takes CAP_SYSLOG, where dmesg_restrict is set."""
+    """Only root can write to /dev/kmsg. Reading needs CAP_SYSLOG if dmesg_restrict is set."""
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 1000)
     log.call("restricted", root.read_file, "/proc/sys/kernel/dmesg_restrict")
@@ -262,7 +262,7 @@ def users(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def rate(world: World, log: Log) -> None:
-    """A file takes ten records in five seconds; when it is closed the log has how many it has dropped."""
+    """An open file accepts ten records in five seconds. On close, the kernel logs how many it dropped."""
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     fd = program.open(KMSG, os.O_WRONLY)
@@ -278,7 +278,9 @@ def rate(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def cleared(world: World, log: Log) -> None:
-    """SEEK_DATA goes behind the last SYSLOG_ACTION_CLEAR; SEEK_SET does not."""
+    """SEEK_DATA goes to the first record after SYSLOG_ACTION_CLEAR, SEEK_SET to the first record of the
+    log.
+    """
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     kmsg.write(b"a\n")
@@ -291,7 +293,9 @@ def cleared(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def overrun(world: World, log: Log) -> None:
-    """EPIPE once for records that were dropped for later ones, with POLLERR and POLLPRI until then."""
+    """If the reader's next record was overwritten, a read is EPIPE once. Until then poll reports POLLERR and
+    POLLPRI.
+    """
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     kmsg.write(b"first\n")

@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: links that programs create, change and delete, and the messages of RTNLGRP_LINK."""
+"""NETLINK_ROUTE: requests that create, change and delete links, and the notifications of RTNLGRP_LINK."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MARKS = ("route",)
 MAC_A, MAC_B, MAC_C = (bytes((2, 0, 0, 0, 0, each)) for each in (10, 11, 12))
 UP = 1
 QUEUES = attr(il.IFLA_NUM_TX_QUEUES, u32(1)) + attr(il.IFLA_NUM_RX_QUEUES, u32(1))
-"""By default a veth has a queue for each CPU."""
+"""One queue in each direction. By default a veth has one for each CPU, which differs between machines."""
 
 
 class Links:
-    """A socket that changes links, and one that listens to RTNLGRP_LINK."""
+    """A socket that requests changes of links, and a listener to RTNLGRP_LINK."""
 
     def __init__(self, world: World, log: Log) -> None:
         self.log = log
@@ -33,17 +33,17 @@ class Links:
         self.listener: Socket = netlink(world, wire.ROUTE, bind=(0x41000002, 1 << (rt.RTNLGRP_LINK - 1)))
 
     def ask(self, label: str, type: int, body: bytes, flags: int = 0) -> None:
-        """Send a request; record its answer, then the notifications."""
+        """Send a request, then record its reply and the notifications."""
         self.log.ask(label, self.changer, nlmsg(type, REQUEST | ACK | flags, body, seq=7))
         changed = rt.IfInfoMsg.unpack(body).index
-        for index in (changed, *range(8), *range(8)):  # a port's change can be followed by its bridge's
-            # Completes a change of the carrier, which a work item of the kernel does otherwise, at any time.
+        for index in (changed, *range(8), *range(8)):  # A bridge's change can follow that of its port.
+            # RTM_GETLINK completes a carrier change. Otherwise a kernel work item does so at any time.
             self.changer.send(nlmsg(rt.RTM_GETLINK, REQUEST, rt.IfInfoMsg(index=index).pack(), seq=8))
             self.changer.recv(65536)
         self.log.replies(f"{label}: notified", self.listener)
 
     def veth(self, label: str, name: bytes = b"v0", peer: bytes = b"v1", *attrs: bytes) -> None:
-        """Make a pair with addresses of its own."""
+        """Create a veth pair with fixed hardware addresses."""
         other = (
             rt.IfInfoMsg().pack() + attr(il.IFLA_IFNAME, peer + b"\0") + attr(il.IFLA_ADDRESS, MAC_B) + QUEUES
         )
@@ -55,24 +55,24 @@ class Links:
         self.ask(label, rt.RTM_NEWLINK, made, CREATE | EXCL)
 
     def bridge(self, label: str, name: bytes = b"br0") -> None:
-        """Make a bridge with an address of its own."""
+        """Create a bridge with a fixed hardware address."""
         body = rt.IfInfoMsg().pack() + attr(il.IFLA_IFNAME, name + b"\0") + attr(il.IFLA_ADDRESS, MAC_C)
         info = attr(il.IFLA_LINKINFO, attr(il.IFLA_INFO_KIND, b"bridge\0"))
         self.ask(label, rt.RTM_NEWLINK, body + info, CREATE | EXCL)
 
     def set(self, label: str, index: int, *attrs: bytes, flags: int = 0, change: int = 0) -> None:
-        """Change a link."""
+        """Change an existing link (RTM_NEWLINK)."""
         header = rt.IfInfoMsg(AF_UNSPEC, index=index, flags=flags, change=change)
         self.ask(label, rt.RTM_NEWLINK, header.pack() + b"".join(attrs))
 
     def get(self, label: str, index: int) -> None:
-        """Ask for a link, which also completes a change of its carrier."""
+        """Request the attributes of a link (RTM_GETLINK), which also completes a carrier change."""
         self.ask(label, rt.RTM_GETLINK, rt.IfInfoMsg(index=index).pack())
 
 
 @case(privileged=True, marks=MARKS)
 def veth_pair(world: World, log: Log) -> None:
-    """A veth pair is made, its second end is announced first; deleting one end deletes the other."""
+    """Creating a veth notifies the peer first. Deleting one end deletes the other."""
     links = Links(world, log)
     links.veth("make")
     links.get("first", 2)
@@ -93,7 +93,9 @@ def veth_pair(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def attributes_of_a_link(world: World, log: Log) -> None:
-    """MTU, address, name, alias, group, queue length and other names of a link that is down."""
+    """Changes of MTU, address, name, alias, group, queue length and alternative names of a link that is
+    down.
+    """
     links = Links(world, log)
     links.veth("make")
     links.set("mtu", 3, attr(il.IFLA_MTU, u32(1400)))
@@ -122,7 +124,7 @@ def attributes_of_a_link(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def up_and_down(world: World, log: Log) -> None:
-    """An end of a veth has a carrier while both are up."""
+    """An end of a veth has a carrier while both ends are up."""
     links = Links(world, log)
     links.veth("make")
     links.get("made: first", 3)
@@ -155,7 +157,7 @@ def bridge_and_port(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "namespaces"))
 def links_of_another_namespace(world: World, log: Log) -> None:
-    """A link to be made is looked up where it is to be; one that is there already is not moved."""
+    """RTM_NEWLINK looks up the new link in its target namespace. It does not move an existing link."""
     links = Links(world, log)
     other = world.namespace()
     world.set_nsid(other, 7)

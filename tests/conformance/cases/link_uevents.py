@@ -1,4 +1,4 @@
-"""Uevents of network devices on Linux 6.18: links of built-in kinds come, move and go, with all queues."""
+"""Uevents of network devices on Linux 6.18: links of built-in kinds and their queues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MARKS = ("namespaces", "time")
 
 
 def queues(tx: int, rx: int) -> bytes:
-    """Numbers of queues, which a veth otherwise has by the number of CPUs."""
+    """Return attributes for the numbers of queues. By default a veth has as many as the machine has CPUs."""
     return attr(il.IFLA_NUM_TX_QUEUES, u32(tx)) + attr(il.IFLA_NUM_RX_QUEUES, u32(rx))
 
 
@@ -23,13 +23,15 @@ PEER = attr(il.VETH_INFO_PEER, rt.IfInfoMsg(index=21).pack() + attr(il.IFLA_IFNA
 
 
 def of_links(data: bytes) -> bool:
-    """Return True for network devices: only some kernels load a module for them."""
+    """Return True for uevents of network devices. Uevents of their modules depend on the kernel's
+    configuration.
+    """
     return b"/net/" in data
 
 
 @case(privileged=True, marks=MARKS)
 def a_pair(world: World, log: Log) -> None:
-    """The peer of a veth comes first, each with its queues; both go together."""
+    """The peer of a veth emits `add` first, each end with its queues. Both ends are removed together."""
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
     create(log, route, "v0", "veth", 20, PEER, queues(1, 1))
@@ -42,7 +44,7 @@ def a_pair(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def several_queues(world: World, log: Log) -> None:
-    """Each queue of a link has a device."""
+    """Each queue of a link is a device with uevents."""
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
     create(log, route, "v0", "veth", 20, PEER, queues(2, 3))
@@ -53,7 +55,9 @@ def several_queues(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def another_namespace(world: World, log: Log) -> None:
-    """An end of a veth that moves goes here and comes there, without its queues."""
+    """A veth end that moves emits `remove` in the old namespace and `add` in the new one, without its
+    queues.
+    """
     here, there = world.namespace(), world.namespace()
     old, new, route = listener(here), listener(there), netlink(here, wire.ROUTE)
     here.set_nsid(there, 5)
@@ -70,7 +74,7 @@ def another_namespace(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def a_bridge_and_its_port(world: World, log: Log) -> None:
-    """A bridge, and a port that comes and goes."""
+    """Uevents of a bridge, and of a port that is added and removed."""
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
     create(log, route, "b0", "bridge", 30)

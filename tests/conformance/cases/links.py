@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: links in dumps and to the strict; bridges, of which there are none, and statistics."""
+"""NETLINK_ROUTE: dumps of links, strict checks, AF_BRIDGE requests without a bridge, and statistics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.conformance.world import Socket, World
 
 
 def told_links(s: Socket, attrs: bytes, family: int = AF_UNSPEC) -> list[list[int]]:
-    """Type, flags and length of each message of a dump of links, up to its end."""
+    """Return type, flags and length of each message of a link dump, up to NLMSG_DONE."""
     s.send(nlmsg(rt.RTM_GETLINK, REQUEST | DUMP, rt.IfInfoMsg(family).pack() + attrs, seq=1))
     told: list[list[int]] = []
     while not told or told[-1][0] != wire.DONE:
@@ -40,7 +40,7 @@ def told_links(s: Socket, attrs: bytes, family: int = AF_UNSPEC) -> list[list[in
 
 @case(marks=ROUTE)
 def without_a_master(world: World, log: Log) -> None:
-    """IFLA_MASTER of a dump asks for the links below another; -1 asks for those that are below none."""
+    """IFLA_MASTER selects the links of one master in a dump. -1 selects the links without a master."""
     s = opened(world)
     for index in (0, 1, 2**32 - 1):
         log(f"{index}", told_links(s, attr(il.IFLA_MASTER, u32(index))))
@@ -48,7 +48,7 @@ def without_a_master(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def of_a_kind(world: World, log: Log) -> None:
-    """A dump of the links of a kind that the kernel knows; one that it does not know counts for nothing."""
+    """IFLA_INFO_KIND selects the links of a kind in a dump. An unknown kind is ignored."""
     s = opened(world)
     kind = attr(il.IFLA_LINKINFO, attr(il.IFLA_INFO_KIND, b"veth\0"))
     body = rt.IfInfoMsg().pack() + attr(il.IFLA_MTU, u32(1)) + kind
@@ -64,7 +64,7 @@ def of_a_kind(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def strictly(world: World, log: Log) -> None:
-    """What the strict may not ask of links: header and attributes of a question for one, and for all."""
+    """Strict checks of the header and attributes of RTM_GETLINK, for one link and for a dump."""
     s = opened(world, GET_STRICT_CHK, CAP_ACK)
     for label, body in (
         ("short", bytes(8)),
@@ -93,7 +93,7 @@ def strictly(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def groups_without_privilege(world: World, log: Log) -> None:
-    """Two groups of multicast routing take privilege; all others anybody joins, by number or by mask."""
+    """Only two groups, those of multicast routing, need privilege, by number and by mask."""
     s = netlink(world, wire.ROUTE)
     for group in range(28, 41):
         log.call(f"{group}", s.setsockopt, SOL_NETLINK, ADD_MEMBERSHIP, group)
@@ -110,12 +110,12 @@ def fdb(index: int = 0, attrs: bytes = b"", flags: int = 0, state: int = 0) -> b
 
 
 MAC = attr(nb.NDA_LLADDR, bytes(6))
-"""The address that lo has."""
+"""NDA_LLADDR with the hardware address of `lo`, which is all zeros."""
 
 
 @case(marks=ROUTE)
 def no_bridges(world: World, log: Log) -> None:
-    """Dumps of family AF_BRIDGE: links and what is behind them; strictly and not."""
+    """AF_BRIDGE dumps of links and of forwarding entries without a bridge, with and without strict checks."""
     s = opened(world)
     for strict in (0, 1):
         s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, strict)
@@ -142,7 +142,7 @@ def no_bridges(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def one_entry(world: World, log: Log) -> None:
-    """RTM_GETNEIGH of family AF_BRIDGE, strict with everybody."""
+    """RTM_GETNEIGH of one AF_BRIDGE entry is checked strictly, even without NETLINK_GET_STRICT_CHK."""
     s = opened(world, CAP_ACK)
     for label, body in (
         ("on lo", fdb(1, MAC)),
@@ -166,7 +166,7 @@ def one_entry(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def bridges_refused(world: World, log: Log) -> None:
-    """What is not to be changed about bridges where there is none, and deletion of many at once."""
+    """Errors of changing bridges if none exists, and of deleting many forwarding entries at once."""
     s = opened(world, CAP_ACK)
     for label, body in (
         ("lo", rt.IfInfoMsg(AF_BRIDGE, index=1).pack()),
@@ -196,7 +196,9 @@ def bridges_refused(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def statistics(world: World, log: Log) -> None:
-    """RTM_GETSTATS: lo has counted nothing; attributes are checked strictly, the header if asked to."""
+    """RTM_GETSTATS of `lo` has only zeros. Attributes are always checked strictly, the header only on
+    request.
+    """
     s = opened(world)
     part = attr(il.IFLA_STATS_LINK_OFFLOAD_XSTATS, u32(2))
     for strict in (0, 1):
@@ -221,7 +223,7 @@ def statistics(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def statistics_and_names_refused(world: World, log: Log) -> None:
-    """RTM_SETSTATS, RTM_NEWLINKPROP and RTM_DELLINKPROP that come to nothing."""
+    """Errors of RTM_SETSTATS, RTM_NEWLINKPROP and RTM_DELLINKPROP."""
     s = opened(world, CAP_ACK)
     for label, body in (
         ("nothing", il.IfStatsMsg(index=1).pack()),
@@ -252,7 +254,7 @@ def statistics_and_names_refused(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def of_ipv6_strictly(world: World, log: Log) -> None:
-    """The dump of links that IPv6 makes for its family takes no attributes from the strict."""
+    """With strict checks, an AF_INET6 dump of links accepts no attributes."""
     s = opened(world, GET_STRICT_CHK)
     for label, body in (
         ("short", bytes((AF_INET6, 0, 0, 0))),

@@ -1,4 +1,4 @@
-"""Reading many messages one after the other, as recvmmsg(2) and event loops do."""
+"""Receiving many messages in a loop, as recvmmsg(2) and event loops do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ A, B = 0x51000001, 0x51000002
 
 
 def filled(world: World, count: int = 5) -> tuple[Socket, Socket]:
-    """A sender, and a receiver with messages of 1, 2, 3 ... bytes."""
+    """Return a sender and a receiver. The receiver has messages of 1, 2, 3 ... bytes in its queue."""
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     for index in range(count):
         a.sendto(bytes([index]) * (index + 1), (B, 0))
@@ -35,7 +35,7 @@ def filled(world: World, count: int = 5) -> tuple[Socket, Socket]:
 
 @case()
 def until_empty(world: World, log: Log) -> None:
-    """One message a call, in order, then EAGAIN; each call has its own flags."""
+    """Each recvmsg() returns one message with its own flags, in order. An empty queue is EAGAIN."""
     _, b = filled(world)
     for size in (10, 1, 10, 0, 10, 10):
         log.recvmsg(f"{size}", b, size, 0, MSG_DONTWAIT | MSG_TRUNC)
@@ -43,7 +43,7 @@ def until_empty(world: World, log: Log) -> None:
 
 @case()
 def filled_while_reading(world: World, log: Log) -> None:
-    """Messages that come while a loop reads are part of it."""
+    """A loop also receives messages that are sent while it runs."""
     a, b = filled(world, 2)
     for index in range(4):
         log.recv("recv", b)
@@ -53,7 +53,7 @@ def filled_while_reading(world: World, log: Log) -> None:
 
 @case()
 def a_loop_of_peeks(world: World, log: Log) -> None:
-    """Peeking does not go on to the next message."""
+    """Repeated MSG_PEEK returns the same message, not the next one."""
     _, b = filled(world, 2)
     for _ in range(3):
         log.recv("peek", b, 10, MSG_DONTWAIT | MSG_PEEK)
@@ -63,14 +63,14 @@ def a_loop_of_peeks(world: World, log: Log) -> None:
 
 @case()
 def waiting_for_all(world: World, log: Log) -> None:
-    """MSG_WAITALL does not join messages."""
+    """MSG_WAITALL does not join several messages."""
     _, b = filled(world, 3)
     log.recvmsg("recv", b, 100, 0, MSG_WAITALL | MSG_DONTWAIT)
 
 
 @case()
 def flags_that_come_back(world: World, log: Log) -> None:
-    """MSG_CMSG_CLOEXEC is among the flags that recvmsg() gives, if it was among those it took."""
+    """recvmsg() returns MSG_CMSG_CLOEXEC in msg_flags if the caller has passed it."""
     _, b = filled(world, 2)
     log.recvmsg("recv", b, 1, 0, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)
     log.recvmsg("cut", b, 1, 0, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)
@@ -78,7 +78,7 @@ def flags_that_come_back(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def an_error_on_the_way(world: World, log: Log) -> None:
-    """An overrun in the middle of a loop: its error comes before the messages that are there already."""
+    """If the queue overruns during a loop, ENOBUFS is returned before the queued messages."""
     a, b = filled(world, 2)
     b.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
@@ -93,7 +93,7 @@ def an_error_on_the_way(world: World, log: Log) -> None:
 
 @case()
 def poll_and_read(world: World, log: Log) -> None:
-    """poll() says so until the last message is read, not while one is."""
+    """poll() reports POLLIN until the last message is read."""
     _, b = filled(world, 3)
     while ready := world.poll(b, POLLIN):
         log("ready", ready)
@@ -103,7 +103,7 @@ def poll_and_read(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def control_messages_of_each(world: World, log: Log) -> None:
-    """Each message of a loop has its own group."""
+    """With NETLINK_PKTINFO, each received message has its own group."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0b111))
     b.setsockopt(SOL_NETLINK, PKTINFO, 1)
@@ -115,7 +115,9 @@ def control_messages_of_each(world: World, log: Log) -> None:
 
 @case()
 def answers_and_a_dump(world: World, log: Log) -> None:
-    """Requests and a dump of one datagram, read one by one: the dump's first part comes in its turn."""
+    """If a datagram contains requests and a dump, the replies and the first part of the dump are in request
+    order.
+    """
     s = netlink(world, wire.GENERIC, bind=(A, 0))
     log.call(
         "send",
@@ -130,7 +132,7 @@ def answers_and_a_dump(world: World, log: Log) -> None:
 
 @case()
 def memory_on_the_way(world: World, log: Log) -> None:
-    """SO_MEMINFO tells how much the queue holds, message by message."""
+    """SO_MEMINFO reports the memory of the queue after each receive."""
     _, b = filled(world, 3)
     for _ in range(4):
         log("held", struct.unpack("<9I", b.getsockopt(SOL_SOCKET, SO_MEMINFO, 36))[0])

@@ -1,7 +1,7 @@
-"""Modules: load, unload, references, parameters and taint, of real ones in User-mode Linux.
+"""Real modules in User-mode Linux: loading, unloading, references and taint.
 
-simkernel's counterparts are in `tests/conformance/modules`.  The modules come from outside the kernel's tree.
-A variant, such as `garp_closed`, is a copy with another name or another licence.
+simkernel's counterparts are in `tests/conformance/modules`. The modules are built outside the kernel's
+tree. A variant, such as `garp_closed`, is a copy with another name or another licence.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ UML = "uml-6.12"
 MODULES = ("modules",)
 O_NONBLOCK, O_TRUNC = 0o4000, 0o1000
 BUILT_IN = ("ipv6", "crc_ccitt")
-"""Modules of UML that are part of the kernel elsewhere."""
+"""Modules in User-mode Linux that other kernels have built in."""
 
 
 def shown(world: World) -> list[str]:
-    """Return the lines of /proc/modules of the case's own modules, without sizes and addresses."""
+    """Return the lines of /proc/modules for the case's own modules, without sizes and addresses."""
     lines = []
     for line in world.read_file("/proc/modules").decode().splitlines():
         name, _, references, users, state, _, *flags = line.split(" ")
@@ -28,7 +28,7 @@ def shown(world: World) -> list[str]:
 
 
 def attributes(world: World, log: Log, name: str) -> None:
-    """Record the files of a module in /sys/module."""
+    """Record the files of a module in /sys/module/NAME."""
     for file in ("initstate", "refcnt", "taint", "uevent"):
         log.call(f"{name}/{file}", world.read_file, f"/sys/module/{name}/{file}")
     log.call(f"{name}/holders", lambda: sorted(world.listdir(f"/sys/module/{name}/holders")))
@@ -36,7 +36,7 @@ def attributes(world: World, log: Log, name: str) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def load_and_unload(world: World, log: Log) -> None:
-    """A module appears in /proc/modules and /sys/module, and is gone after delete_module()."""
+    """A loaded module appears in /proc/modules and /sys/module, and disappears after delete_module(2)."""
     log("before", shown(world))
     log.call("insmod", world.insmod, "llc")
     log("loaded", shown(world))
@@ -48,7 +48,7 @@ def load_and_unload(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def twice(world: World, log: Log) -> None:
-    """A loaded module cannot be loaded again: EEXIST; an unloaded one can."""
+    """Loading a loaded module is EEXIST. An unloaded module can be loaded again."""
     for _ in range(2):
         log.call("insmod", world.insmod, "llc")
         log.call("again", world.insmod, "llc")
@@ -58,7 +58,7 @@ def twice(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def names(world: World, log: Log) -> None:
-    """Names that no module has: ENOENT, whatever they look like."""
+    """Unloading a module that does not exist is ENOENT, for any name."""
     for name in ("nosuchmodule", "x" * 55, "x" * 56, "x" * 200, ""):
         log.call(f"rmmod {name[:12]} {len(name)}", world.rmmod, name)
     log.call("insmod", world.insmod, "nosuchmodule")
@@ -69,7 +69,7 @@ def names(world: World, log: Log) -> None:
 
 @case(privileged=False, marks=MODULES, oracle=UML)
 def without_privilege(world: World, log: Log) -> None:
-    """Both calls need CAP_SYS_MODULE, before anything else is looked at."""
+    """finit_module(2) and delete_module(2) check CAP_SYS_MODULE before anything else."""
     log.call("insmod", world.insmod, "llc")
     log.call("parameters", world.insmod, "tcp_bic", "beta=x")
     for name in ("llc", "nosuchmodule", ""):
@@ -78,7 +78,7 @@ def without_privilege(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def dependencies(world: World, log: Log) -> None:
-    """A module without those it imports from: ENOENT.  With them it holds each, in order of its symbols."""
+    """A module is ENOENT if a symbol is missing. It holds the modules it imports from, in symbol order."""
     log.call("garp alone", world.insmod, "garp")
     log.call("stp alone", world.insmod, "stp")
     log.call("llc", world.insmod, "llc")
@@ -93,7 +93,7 @@ def dependencies(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def in_use(world: World, log: Log) -> None:
-    """A module that another imports from cannot be unloaded: EWOULDBLOCK, until its last user has gone."""
+    """Unloading a module is EWOULDBLOCK while another loaded module imports from it."""
     for name in ("llc", "stp", "psnap"):
         world.insmod(name)
     for name in ("llc", "psnap", "llc", "stp", "llc"):
@@ -103,7 +103,7 @@ def in_use(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def flags_of_removal(world: World, log: Log) -> None:
-    """Flags of delete_module() of a module in use, of a free one and of none."""
+    """Flags of delete_module(2) for a module in use, an unused module and a name without a module."""
     world.insmod("llc")
     world.insmod("stp")
     for flags in (0, O_NONBLOCK, O_TRUNC, O_NONBLOCK | O_TRUNC, 1, 2**31 - 1):
@@ -116,7 +116,7 @@ def flags_of_removal(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def symbols_exported_twice(world: World, log: Log) -> None:
-    """A module that exports what another does already: ENOEXEC."""
+    """A module that exports a symbol of a loaded module is ENOEXEC."""
     world.insmod("llc")
     log.call("copy", world.insmod, "llc_copy")
     log("loaded", shown(world))
@@ -128,7 +128,7 @@ def symbols_exported_twice(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def protocol(world: World, log: Log) -> None:
-    """A netlink protocol's module is held by the protocol's sockets."""
+    """Each socket of a netlink protocol holds a reference to the protocol's module."""
     world.insmod("nfnetlink")
     log("loaded", shown(world))
     first, second = netlink(world, 12), netlink(world, 12)
@@ -144,7 +144,7 @@ def protocol(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def loaded_by_a_socket(world: World, log: Log) -> None:
-    """The kernel has modprobe load a protocol's module by alias, for the first socket."""
+    """If a protocol is unknown, socket(2) makes the kernel load its module by alias with modprobe."""
     log("before", shown(world))
     with_module = netlink(world, 12)
     log("socket", shown(world))
@@ -155,7 +155,7 @@ def loaded_by_a_socket(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def without_exit(world: World, log: Log) -> None:
-    """A module with init and without exit is permanent: EBUSY."""
+    """A module with an init function but no exit function is permanent. Unloading it is EBUSY."""
     log.call("insmod", world.insmod, "vrf")
     log("loaded", shown(world))
     log.call("rmmod", world.rmmod, "vrf")
@@ -172,7 +172,9 @@ def kernel_taint(world: World, bit: int) -> bool:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def taint(world: World, log: Log) -> None:
-    """Modules from outside the tree taint with O, proprietary ones with P.  The kernel stays tainted."""
+    """A module from outside the tree taints the kernel with O, a proprietary module with P. Taint is
+    permanent.
+    """
     for name in ("slhc_closed", "llc", "tunnel4_closed"):
         log.call(name, world.insmod, name)
     log("loaded", shown(world))
@@ -184,7 +186,7 @@ def taint(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def flags_of_loading(world: World, log: Log) -> None:
-    """A module loaded without a check of its version magic taints with F; unknown flags: EINVAL."""
+    """Ignoring the version magic taints with F. Unknown flags of finit_module(2) are EINVAL."""
     for flags in (1, 2, 3, 8, 0x10, -(2**31)):
         log.call(f"llc {flags:#x}", world.insmod, "llc", "", flags)
         log("loaded", shown(world))
@@ -197,7 +199,7 @@ def flags_of_loading(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def inherited_taint(world: World, log: Log) -> None:
-    """A GPL module inherits P from a proprietary one that it imports from; with GPL-only symbols it fails."""
+    """A GPL module that imports from a proprietary one inherits P. It cannot import GPL-only symbols then."""
     for name in ("tunnel4_closed", "ip_tunnel"):
         world.insmod(name)
     log.call("xfrm4_tunnel", world.insmod, "xfrm4_tunnel")
@@ -208,7 +210,7 @@ def inherited_taint(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def symbols_for_gpl_only(world: World, log: Log) -> None:
-    """A proprietary module does not get symbols that are exported to GPL modules only: ENOENT."""
+    """A proprietary module that imports a GPL-only symbol is ENOENT."""
     world.insmod("llc")
     world.insmod("stp")
     log.call("garp_closed", world.insmod, "garp_closed")
@@ -219,7 +221,7 @@ def symbols_for_gpl_only(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def of_the_tree(world: World, log: Log) -> None:
-    """A module of the kernel's own tree taints nothing."""
+    """A module of the kernel's own tree does not taint the kernel."""
     log.call("dummy", world.insmod, "dummy", "numdummies=0")
     log("loaded", shown(world))
     attributes(world, log, "dummy")

@@ -1,4 +1,4 @@
-"""Modules of User-mode Linux while they are used: references, taint, sysfs, uevents and dependencies."""
+"""Modules of User-mode Linux while they are in use: references, taint, sysfs, uevents and dependencies."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ FILES = (
     "uevent",
     "version",
 )
-"""Files of a module in sysfs whose presence does not depend on how the kernel was built."""
+"""Files in /sys/module/NAME that do not depend on the kernel's configuration."""
 STAGING, FORCED = 10, 1
-"""Bits of the kernel's taint."""
+"""Bit numbers of the taint flags C (staging) and F (forced)."""
 
 
 def references(world: World, name: str = "fuse") -> str:
@@ -40,7 +40,7 @@ def references(world: World, name: str = "fuse") -> str:
 
 
 def with_device(world: World, programs: Programs | None = None) -> Program:
-    """Load a module with a character device, and return a program with a node of it."""
+    """Load a module with a character device. Return a program that has a device node for it."""
     world.insmod("fuse")
     program = (programs or world.programs()).start()
     program.mknod("node", S_IFCHR | 0o600, FUSE)
@@ -49,7 +49,9 @@ def with_device(world: World, programs: Programs | None = None) -> Program:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def open_devices(world: World, log: Log) -> None:
-    """Each open file of a device holds the module: rmmod is EWOULDBLOCK until the last is closed."""
+    """Each open file of a character device holds a module reference. Until the last close, rmmod is
+    EWOULDBLOCK.
+    """
     program = with_device(world)
     log("loaded", references(world))
     fds = []
@@ -69,7 +71,7 @@ def open_devices(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def descriptors_of_one_file(world: World, log: Log) -> None:
-    """Duplicates, children and messages share one reference; a path has none, and an end drops it."""
+    """Duplicated, inherited and sent descriptors share the file's one module reference. O_PATH takes none."""
     program = with_device(world)
     fd = program.open("node", os.O_RDWR)
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
@@ -97,7 +99,7 @@ def descriptors_of_one_file(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def failed_opens(world: World, log: Log) -> None:
-    """An open that fails takes no reference; neither does a look at the node."""
+    """A failed open takes no module reference, and neither does stat of the device node."""
     programs = world.programs()
     program, user = with_device(world, programs), programs.start(1000, 1000)
     log.call("no permission", user.open, "node", os.O_RDWR)
@@ -109,7 +111,7 @@ def failed_opens(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def sockets_and_dependants(world: World, log: Log) -> None:
-    """References by importers and by sockets add up; the holders are the importers alone."""
+    """The reference count adds importing modules and sockets. `holders` lists only the importers."""
     for name in ("llc", "stp", "psnap", "garp"):
         world.insmod(name)
     for name in ("llc", "stp", "psnap", "garp"):
@@ -132,7 +134,7 @@ def sockets_and_dependants(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def files_in_sysfs(world: World, log: Log) -> None:
-    """The directory of a module: `parameters` only if it has some, `holders` always."""
+    """/sys/module/NAME contains `parameters` only if the module has some, but always `holders`."""
     for name in ("llc", "stp", "tcp_bic", "slhc"):
         log.call(f"insmod {name}", world.insmod, name)
         found = world.listdir(f"/sys/module/{name}")
@@ -150,7 +152,7 @@ LINE = re.compile(r"(\w+) \d+ (-|\d+) (-|(?:\w+,)+) (Live|\w+ing) (0x[0-9a-f]{16
 
 
 def lines_of(world: World, *names: str) -> list[list[str]]:
-    """Return the columns of /proc/modules but the size, for some modules."""
+    """Return the columns of /proc/modules except the size, for some modules."""
     found = []
     for line in world.read_file("/proc/modules").decode().splitlines():
         if line.split()[0] in names:
@@ -161,7 +163,9 @@ def lines_of(world: World, *names: str) -> list[list[str]]:
 
 @case(privileged=True, marks=(*MODULES, "credentials"), oracle=UML)
 def columns(world: World, log: Log) -> None:
-    """/proc/modules: name, size, references, importers, state, address, taint.  Users read no address."""
+    """Columns of /proc/modules: name, size, references, importers, state, address, taint. Users see address
+    0.
+    """
     names = ("slhc_closed", "llc", "stp", "psnap")
     for name in names:
         world.insmod(name)
@@ -171,7 +175,7 @@ def columns(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def letters_of_taint(world: World, log: Log) -> None:
-    """Letters are in the order of the flags' bits, P F C O, in /proc/modules and sysfs."""
+    """Taint letters are in the order P F C O, in /proc/modules and in sysfs."""
     for name, flags in (
         ("slhc_closed", 0),
         ("slhc_closed", 2),
@@ -188,7 +192,7 @@ def letters_of_taint(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MODULES, "time"), oracle=UML)
 def uevents_of_dependencies(world: World, log: Log) -> None:
-    """modprobe loads what a module needs first; each has its uevent, and one that is there has none."""
+    """modprobe loads dependencies first. Each newly loaded module emits a uevent, a loaded one emits none."""
     sock = listener(world)
     log.call("modprobe psnap", world.modprobe, "psnap")
     heard(world, log, "psnap", sock)
@@ -206,7 +210,7 @@ def uevents_of_dependencies(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def names_for_modprobe(world: World, log: Log) -> None:
-    """modprobe takes a name with - or _, and an alias."""
+    """modprobe accepts a name with `-` or `_`, and an alias."""
     for name in (
         "ppp-generic",
         "tcp_bic",

@@ -1,4 +1,4 @@
-"""Multicast groups, on NETLINK_USERSOCK where users may own both ends."""
+"""Multicast groups, on NETLINK_USERSOCK, where programs can own both the sender and the receivers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def member(world: World, portid: int, *groups: int) -> Socket:
 
 @case(privileged=True)
 def join_and_leave(world: World, log: Log) -> None:
-    """Membership by option shows in the mask of getsockname."""
+    """NETLINK_ADD_MEMBERSHIP and NETLINK_DROP_MEMBERSHIP change the mask that getsockname() returns."""
     s = netlink(world, wire.USERSOCK, bind=(A, 0))
     for group in (1, 3, 32):
         log.call(f"add {group}", s.setsockopt, SOL_NETLINK, ADD_MEMBERSHIP, group)
@@ -35,7 +35,7 @@ def join_and_leave(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def join_before_bind(world: World, log: Log) -> None:
-    """Membership needs no port id, and gives none."""
+    """An unbound socket can join a group. Joining does not bind it."""
     s = netlink(world, wire.USERSOCK)
     log.call("add", s.setsockopt, SOL_NETLINK, ADD_MEMBERSHIP, 2)
     log.name("name", s)
@@ -45,7 +45,7 @@ def join_before_bind(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def group_numbers(world: World, log: Log) -> None:
-    """Which numbers are groups: 1 to 32 here."""
+    """Valid group numbers of NETLINK_USERSOCK are 1 to 32."""
     s = netlink(world, wire.USERSOCK, bind=(A, 0))
     for group in (0, 33, 64, -1, 0x7FFFFFFF):
         log.call(f"add {group}", s.setsockopt, SOL_NETLINK, ADD_MEMBERSHIP, group)
@@ -54,7 +54,7 @@ def group_numbers(world: World, log: Log) -> None:
 
 @case()
 def join_unprivileged(world: World, log: Log) -> None:
-    """Joining without privilege, group 1 of each protocol; and leaving it."""
+    """An unprivileged socket joins and leaves group 1 of several protocols."""
     for name, proto in (("usersock", wire.USERSOCK), ("route", wire.ROUTE), ("uevent", wire.UEVENT)):
         s = netlink(world, proto)
         log.call(f"{name} add", s.setsockopt, SOL_NETLINK, ADD_MEMBERSHIP, 1)
@@ -64,7 +64,7 @@ def join_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def delivery(world: World, log: Log) -> None:
-    """Members receive, others do not; the sender's address carries the group."""
+    """Only members of the group receive a message. The sender's address contains the group."""
     a, b, c, d = member(world, A), member(world, B, 2), member(world, C, 2), member(world, D, 3)
     log.call("send", a.sendto, b"to group 2", (0, 2))
     for name, s in (("a", a), ("b", b), ("c", c), ("d", d)):
@@ -73,7 +73,7 @@ def delivery(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def sender_is_left_out(world: World, log: Log) -> None:
-    """A member does not hear itself."""
+    """A member does not receive the messages that it sends to its own group."""
     a, b = member(world, A, 1), member(world, B, 1)
     log.call("send", a.sendto, b"hello", (0, 1))
     log.recvfrom("a", a)
@@ -82,7 +82,7 @@ def sender_is_left_out(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def nobody_listens(world: World, log: Log) -> None:
-    """A group without members, with and without a unicast destination."""
+    """Sending to a group without members, with and without a unicast destination."""
     a, b = member(world, A), member(world, B)
     log.call("group only", a.sendto, b"x", (0, 5 << 4))
     log.call("and unicast", a.sendto, b"y", (B, 1))
@@ -93,7 +93,7 @@ def nobody_listens(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def both_at_once(world: World, log: Log) -> None:
-    """A port id and a group: multicast first, then unicast; the port id's socket gets one copy."""
+    """A message to a port id and a group is sent to the group first. That socket gets only one copy."""
     a, b, c = member(world, A), member(world, B, 4), member(world, C, 4)
     log.call("send", a.sendto, b"both", (B, 8))
     log.recvmsg("b", b)
@@ -104,7 +104,7 @@ def both_at_once(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def lowest_group_of_a_mask(world: World, log: Log) -> None:
-    """A message goes to one group: the lowest in the mask."""
+    """A message to a mask of several groups goes only to the lowest group."""
     a, b, c = member(world, A), member(world, B, 2), member(world, C, 3)
     log.call("send", a.sendto, b"6", (0, 6))
     log.recvmsg("b", b)
@@ -113,7 +113,7 @@ def lowest_group_of_a_mask(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def one_copy_for_several_groups(world: World, log: Log) -> None:
-    """A member of several groups gets each message once, with its group."""
+    """A member of several groups receives each message once, with its group."""
     a, b = member(world, A), member(world, B, 1, 2, 3)
     for mask in (1, 2, 4):
         log.call(f"send {mask}", a.sendto, bytes([mask]), (0, mask))
@@ -123,7 +123,7 @@ def one_copy_for_several_groups(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def after_leaving(world: World, log: Log) -> None:
-    """Messages queued before leaving stay; later ones do not come."""
+    """A socket that leaves a group keeps its queued messages and receives no later ones."""
     a, b, c = member(world, A), member(world, B, 2), member(world, C, 2)
     log.call("send", a.sendto, b"1", (0, 2))
     log.call("drop", b.setsockopt, SOL_NETLINK, DROP_MEMBERSHIP, 2)
@@ -136,7 +136,7 @@ def after_leaving(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def after_close(world: World, log: Log) -> None:
-    """A closed member is gone; the last one closed leaves nobody."""
+    """A closed socket is no longer a member. After the last close, the group has no members."""
     a, b, c = member(world, A), member(world, B, 2), member(world, C, 2)
     b.close()
     log.call("send", a.sendto, b"1", (0, 2))
@@ -147,7 +147,7 @@ def after_close(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def bound_groups_receive(world: World, log: Log) -> None:
-    """Groups given to bind() are as good; binding anew replaces the first 32."""
+    """bind() joins groups too. A second bind() replaces the memberships of the first 32 groups."""
     a = member(world, A)
     b = netlink(world, wire.USERSOCK, bind=(B, 0b101))
     for mask in (1, 2, 4):
@@ -161,7 +161,7 @@ def bound_groups_receive(world: World, log: Log) -> None:
 
 @case()
 def send_unprivileged(world: World, log: Log) -> None:
-    """Without privilege: sending to a group, by protocol."""
+    """Without privilege, a socket can send to a group only on some protocols."""
     for name, proto in (("usersock", wire.USERSOCK), ("generic", wire.GENERIC), ("route", wire.ROUTE)):
         s = netlink(world, proto, bind=(A, 0))
         log.call(name, s.sendto, wire.nlmsg(wire.NOOP, 0), (0, 1))
@@ -169,7 +169,9 @@ def send_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def list_memberships(world: World, log: Log) -> None:
-    """NETLINK_LIST_MEMBERSHIPS: a bit per group, in 32-bit words; no words before the first membership."""
+    """NETLINK_LIST_MEMBERSHIPS returns one bit per group in 32-bit words, or nothing before the first
+    membership.
+    """
     s = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.call("none, 4 bytes", s.getsockopt, SOL_NETLINK, LIST_MEMBERSHIPS, 4)
     for group in (1, 4, 32):
@@ -181,7 +183,7 @@ def list_memberships(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def connected_to_a_group(world: World, log: Log) -> None:
-    """send() of a socket connected to a group."""
+    """A socket that is connected to a group sends to this group with send()."""
     a, b = member(world, A), member(world, B, 7)
     log.call("connect", a.connect, (0, 64))
     log.peer("peer", a)
@@ -191,7 +193,7 @@ def connected_to_a_group(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def connected_member(world: World, log: Log) -> None:
-    """Being connected to somebody does not keep multicast from others away."""
+    """A connected socket still receives multicast messages from all senders."""
     a, b, c = member(world, A), member(world, B, 1), member(world, C)
     b.connect((C, 0))
     log.call("send", a.sendto, b"from a", (0, 1))

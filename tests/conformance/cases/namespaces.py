@@ -1,4 +1,4 @@
-"""Network namespaces: nothing crosses, but for NETLINK_LISTEN_ALL_NSID."""
+"""Network namespaces: no message crosses them, except with NETLINK_LISTEN_ALL_NSID."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMESPACES = ("namespaces",)
 
 
 def everywhere(world: World, *options: int) -> Socket:
-    """A member of group 1 that listens to all namespaces that have a number here."""
+    """Return a member of group 1 that listens to all namespaces with an nsid in its own namespace."""
     sock = netlink(world, wire.USERSOCK, bind=(B, 0))
     sock.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
     for option in (LISTEN_ALL_NSID, *options):
@@ -23,7 +23,7 @@ def everywhere(world: World, *options: int) -> Socket:
 
 
 def speak(log: Log, world: World, data: bytes) -> None:
-    """Send to group 1, from a socket that is closed again."""
+    """Send to group 1 from a temporary socket."""
     sock = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.call("speak", sock.sendto, data, (0, 1))
     sock.close()
@@ -31,7 +31,7 @@ def speak(log: Log, world: World, data: bytes) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def port_ids(world: World, log: Log) -> None:
-    """The same port id in another namespace is another socket, and nobody can be reached from there."""
+    """Port ids are separate in each network namespace. A unicast message cannot reach another namespace."""
     other = world.namespace()
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(other, wire.USERSOCK)
@@ -44,7 +44,7 @@ def port_ids(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def first_port_id(world: World, log: Log) -> None:
-    """The process's number is free in each namespace."""
+    """In each namespace, the first port id that the kernel chooses is the process id."""
     here = netlink(world, wire.USERSOCK, bind=(0, 0))
     there = netlink(world.namespace(), wire.USERSOCK, bind=(0, 0))
     log("same", here.getsockname()[0] == there.getsockname()[0])
@@ -52,7 +52,7 @@ def first_port_id(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def groups(world: World, log: Log) -> None:
-    """A group is heard in its own namespace only."""
+    """Only members in the sender's namespace receive a group message."""
     other = world.namespace()
     here, there = netlink(world, wire.USERSOCK, bind=(B, 1)), netlink(other, wire.USERSOCK, bind=(B, 1))
     log.call("send", netlink(other, wire.USERSOCK, bind=(A, 0)).sendto, b"there", (0, 1))
@@ -62,7 +62,7 @@ def groups(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def all_namespaces_need_a_number(world: World, log: Log) -> None:
-    """NETLINK_LISTEN_ALL_NSID hears what comes from a namespace once that has a number here."""
+    """NETLINK_LISTEN_ALL_NSID receives from another namespace only if the listener's has an nsid for it."""
     other = world.namespace()
     listener = everywhere(world)
     a = netlink(other, wire.USERSOCK, bind=(A, 0))
@@ -75,7 +75,7 @@ def all_namespaces_need_a_number(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def of_its_own_namespace(world: World, log: Log) -> None:
-    """A message of the listener's own namespace comes without a number."""
+    """A message from the listener's own namespace has no nsid control message."""
     listener = everywhere(world)
     speak(log, world, b"home")
     log.recvmsg("recv", listener, 100, 100)
@@ -83,7 +83,7 @@ def of_its_own_namespace(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def number_and_group(world: World, log: Log) -> None:
-    """With NETLINK_PKTINFO both are told: the group first, then the namespace."""
+    """With NETLINK_PKTINFO, recvmsg() returns first the group, then the nsid of the sender's namespace."""
     other = world.namespace()
     world.set_nsid(other, 3)
     listener = everywhere(world, PKTINFO)
@@ -93,7 +93,7 @@ def number_and_group(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def numbers_are_one_sided(world: World, log: Log) -> None:
-    """A number counts in the namespace that gave it: the other does not hear back."""
+    """An nsid is valid only in the namespace that assigned it, not in the reverse direction."""
     other = world.namespace()
     world.set_nsid(other, 5)
     there = everywhere(other)
@@ -106,7 +106,7 @@ def numbers_are_one_sided(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def numbers(world: World, log: Log) -> None:
-    """A namespace has one number only; a negative one asks for any that is free."""
+    """A namespace has only one nsid in another namespace. A negative nsid requests any free one."""
     first, second = world.namespace(), world.namespace()
     for label, other, nsid in (
         ("any", world.namespace(), -1),
@@ -122,7 +122,7 @@ def numbers(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def three_namespaces(world: World, log: Log) -> None:
-    """Each message says where it is from; the sender's port id is only good there."""
+    """Each message has the nsid of its sender's namespace. The sender's port id is valid only there."""
     others = [world.namespace() for _ in range(3)]
     listener = everywhere(world)
     for nsid, other in enumerate(others):
@@ -135,7 +135,7 @@ def three_namespaces(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def same_port_id_elsewhere(world: World, log: Log) -> None:
-    """A listener in another namespace hears a sender that has its own port id there."""
+    """A listener receives from a sender in another namespace that has the listener's own port id."""
     other = world.namespace()
     world.set_nsid(other, 1)
     listener = everywhere(world)
@@ -146,7 +146,7 @@ def same_port_id_elsewhere(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*NAMESPACES, "credentials"))
 def without_privilege(world: World, log: Log) -> None:
-    """The privilege that counts is that of who opened the socket."""
+    """NETLINK_LISTEN_ALL_NSID checks the privilege of the process that opened the socket."""
     other = world.namespace()
     world.set_nsid(other, 1)
     world.become(privileged=False)
@@ -160,6 +160,6 @@ def without_privilege(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def families(world: World, log: Log) -> None:
-    """nlctrl is there in every namespace."""
+    """nlctrl exists in every network namespace."""
     s = netlink(world.namespace(), wire.GENERIC, bind=(A, 0))
     log.ask("get", s, wire.ctrl(attrs=wire.by_id()))

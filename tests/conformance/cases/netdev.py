@@ -1,9 +1,8 @@
-"""A family with strict checks: what generic netlink refuses on behalf of a newer one.
+"""`netdev`, a generic netlink family with strict checks.
 
-The family is `netdev` (device = attribute 1, a number of 1 and more; command 1
-gets a device, without privilege).  A simulated kernel need not have it: the
-mark is `netdev`.  The point is in the checks, which every family made since
-2022 gets: reserved bits, unknown attributes, missing attributes.
+Every family since 2022 has these checks: reserved bits, unknown attributes and missing attributes.
+Attribute 1 of `netdev` is a device index of at least 1. Command 1 gets a device, without privilege. A
+simulated kernel can omit the family: the cases have the mark `netdev`.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ GET = 1
 
 
 def opened(world: World, log: Log, *options: int) -> tuple[Socket, int]:
-    """""A socket, and the number of the family.""" ""
+    """Return a socket, and the id of the family."""
     sock = netlink(world, wire.GENERIC, bind=(A, 0))
     for option in (EXT_ACK, *options):
         sock.setsockopt(SOL_NETLINK, option, 1)
@@ -50,9 +49,7 @@ def opened(world: World, log: Log, *options: int) -> tuple[Socket, int]:
 
 @case(marks=("netdev",))
 def missing_attribute(world: World, log: Log) -> None:
-    """NLMSGERR_ATTR_MISS_TYPE names the attribute that should have been there; it has no offset and
-    no text.
-    """
+    """NLMSGERR_ATTR_MISS_TYPE contains the type of the missing attribute. The error has no offset or text."""
     s, netdev = opened(world, log)
     log.ask("none", s, nlmsg(netdev, REQUEST, genl(GET), seq=1))
     s.setsockopt(SOL_NETLINK, CAP_ACK, 1)
@@ -61,7 +58,7 @@ def missing_attribute(world: World, log: Log) -> None:
 
 @case(marks=("netdev",))
 def reserved_bits(world: World, log: Log) -> None:
-    """Reserved bits of genlmsghdr must be 0; the version may be anything."""
+    """Reserved bits of genlmsghdr must be 0. The version can have any value."""
     s, netdev = opened(world, log)
     log.ask("reserved", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(999)), reserved=1), seq=1))
     log.ask("version", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(999)), version=9), seq=2))
@@ -69,7 +66,7 @@ def reserved_bits(world: World, log: Log) -> None:
 
 @case(marks=("netdev",))
 def reserved_flags(world: World, log: Log) -> None:
-    """Flags of nlmsghdr without a meaning for the request are refused."""
+    """Flags of nlmsghdr that the request does not define are refused."""
     s, netdev = opened(world, log)
     for flags in (ROOT, MATCH, ATOMIC, 0x800, 2, 0x10, 0x8000, ECHO, ACK, ROOT | ATOMIC):
         log.ask(f"{flags:#x}", s, nlmsg(netdev, REQUEST | flags, genl(GET, attr(1, u32(999))), seq=flags))
@@ -78,7 +75,7 @@ def reserved_flags(world: World, log: Log) -> None:
 
 @case(marks=("netdev",))
 def strict_attributes(world: World, log: Log) -> None:
-    """Unknown types, flags in types, wrong lengths and leftovers are refused in a plain request too."""
+    """A do request is also refused for unknown types, flags in types, wrong lengths or leftover bytes."""
     s, netdev = opened(world, log)
     for label, attrs in (
         ("unknown", attr(1, u32(999)) + attr(77, b"x")),
@@ -94,14 +91,14 @@ def strict_attributes(world: World, log: Log) -> None:
 
 @case(marks=("netdev",))
 def dump_without_multi(world: World, log: Log) -> None:
-    """The messages of this dump lack NLM_F_MULTI; only NLMSG_DONE has it."""
+    """The messages of this dump have no NLM_F_MULTI. Only NLMSG_DONE has it."""
     s, netdev = opened(world, log)
     log.ask("devices", s, nlmsg(netdev, REQUEST | DUMP, genl(GET), seq=1))
 
 
 @case(marks=("netdev",))
 def out_of_range(world: World, log: Log) -> None:
-    """A number the policy does not allow, and one it allows that is not there."""
+    """A device index that the policy forbids, and a valid index without a device."""
     s, netdev = opened(world, log)
     log.ask("0", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(0))), seq=1))
     log.ask("999", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(999))), seq=2))

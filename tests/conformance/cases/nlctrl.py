@@ -1,4 +1,4 @@
-"""nlctrl, the generic netlink family which tells about families."""
+"""nlctrl, the generic netlink family that describes families."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def opened(world: World, *options: int) -> Socket:
 
 
 def dump_of_families(log: Log, label: str, sock: Socket, size: int = 65536, limit: int = 500) -> None:
-    """""Read a dump to its end; record its frame and what it says of nlctrl.""" ""
+    """Read a dump to its end. Record its message types, its flags and the description of nlctrl."""
     types: set[int] = set()
     flags: set[int] = set()
     ids: list[int] = []
@@ -71,19 +71,19 @@ def dump_of_families(log: Log, label: str, sock: Socket, size: int = 65536, limi
 
 @case()
 def by_family_name(world: World, log: Log) -> None:
-    """All there is to know about nlctrl."""
+    """CTRL_CMD_GETFAMILY by name returns the full description of nlctrl."""
     log.ask("get", opened(world), ctrl(attrs=by_name()))
 
 
 @case()
 def by_family_id(world: World, log: Log) -> None:
-    """The same by number."""
+    """CTRL_CMD_GETFAMILY by id returns the full description of nlctrl."""
     log.ask("get", opened(world), ctrl(attrs=by_id(), seq=77))
 
 
 @case()
 def acknowledged(world: World, log: Log) -> None:
-    """With ACK the answer comes first and then the acknowledgement."""
+    """With NLM_F_ACK, the reply comes first, then the acknowledgement."""
     log.ask("get", opened(world), ctrl(attrs=by_id(), flags=REQUEST | ACK, seq=3))
     log.ask("get echo", opened_again(world), ctrl(attrs=by_id(), flags=REQUEST | ECHO, seq=4))
 
@@ -96,7 +96,7 @@ def opened_again(world: World) -> Socket:
 
 @case()
 def neither_name_nor_id(world: World, log: Log) -> None:
-    """A request that asks for nothing."""
+    """CTRL_CMD_GETFAMILY without a name or an id."""
     s = opened(world)
     log.ask("no attributes", s, ctrl())
     log.ask("another attribute", s, ctrl(attrs=attr(wire.A_VERSION, wire.u32(1))))
@@ -104,7 +104,7 @@ def neither_name_nor_id(world: World, log: Log) -> None:
 
 @case()
 def both_name_and_id(world: World, log: Log) -> None:
-    """If both are there: which one counts, in either order."""
+    """If a request has a name and an id, CTRL_CMD_GETFAMILY uses the name, in either order."""
     s = opened(world)
     log.ask("agree", s, ctrl(attrs=by_id() + by_name()))
     log.ask("bad id", s, ctrl(attrs=by_id(9999) + by_name()))
@@ -114,7 +114,7 @@ def both_name_and_id(world: World, log: Log) -> None:
 
 @case()
 def twice_the_same(world: World, log: Log) -> None:
-    """Of two attributes of a type the last one counts."""
+    """If an attribute occurs twice, the last one counts."""
     s = opened(world)
     log.ask("bad, good", s, ctrl(attrs=by_id(9999) + by_id()))
     log.ask("good, bad", s, ctrl(attrs=by_id() + by_id(9999)))
@@ -122,7 +122,7 @@ def twice_the_same(world: World, log: Log) -> None:
 
 @case()
 def unknown_name_and_id(world: World, log: Log) -> None:
-    """Families that do not exist."""
+    """CTRL_CMD_GETFAMILY for names and ids of families that do not exist."""
     s = opened(world)
     log.ask("name", s, ctrl(attrs=by_name(b"nosuchfamily\0")))
     log.ask("case matters", s, ctrl(attrs=by_name(b"NLCTRL\0")))
@@ -133,7 +133,7 @@ def unknown_name_and_id(world: World, log: Log) -> None:
 
 @case()
 def name_termination(world: World, log: Log) -> None:
-    """Names with and without NUL."""
+    """Family names with and without a terminating NUL."""
     s = opened(world)
     log.ask("no NUL", s, ctrl(attrs=by_name(b"nlctrl")))
     log.ask("two NULs", s, ctrl(attrs=by_name(b"nlctrl\0\0")))
@@ -143,7 +143,7 @@ def name_termination(world: World, log: Log) -> None:
 
 @case()
 def name_length(world: World, log: Log) -> None:
-    """Names may have 15 bytes and a NUL."""
+    """A family name has at most 15 bytes and a NUL."""
     s = opened(world)
     log.ask("empty", s, ctrl(attrs=by_name(b"")))
     for size in (15, 16, 17, 30):
@@ -153,7 +153,7 @@ def name_length(world: World, log: Log) -> None:
 
 @case()
 def id_length(world: World, log: Log) -> None:
-    """A family id has 2 bytes: fewer are ERANGE, more are fine."""
+    """A family id has 2 bytes: a shorter attribute is ERANGE, a longer one is accepted."""
     s = opened(world)
     for size in (0, 1, 3, 4, 8):
         log.ask(f"{size} bytes", s, ctrl(attrs=attr(A_FAMILY_ID, b"\x10\0\0\0\0\0\0\0"[:size])))
@@ -161,7 +161,7 @@ def id_length(world: World, log: Log) -> None:
 
 @case()
 def unknown_attributes(world: World, log: Log) -> None:
-    """Attributes that nlctrl does not know are passed over, whatever their number."""
+    """nlctrl ignores attributes of unknown types."""
     s = opened(world)
     for type in (0, 11, 100, 0x3FFF):
         log.ask(f"type {type}", s, ctrl(attrs=attr(type, b"abc") + by_id()))
@@ -169,7 +169,7 @@ def unknown_attributes(world: World, log: Log) -> None:
 
 @case()
 def attributes_without_policy(world: World, log: Log) -> None:
-    """Attributes it knows but does not take here."""
+    """Attributes of nlctrl that CTRL_CMD_GETFAMILY does not accept."""
     s = opened(world)
     for type in (wire.A_VERSION, wire.A_OPS, wire.A_MCAST, wire.A_OP):
         log.ask(f"type {type}", s, ctrl(attrs=attr(type, b"\1\0\0\0") + by_id()))
@@ -177,7 +177,7 @@ def attributes_without_policy(world: World, log: Log) -> None:
 
 @case()
 def flags_in_types(world: World, log: Log) -> None:
-    """NLA_F_NESTED and NLA_F_NET_BYTEORDER on an attribute that is neither."""
+    """NLA_F_NESTED or NLA_F_NET_BYTEORDER on attributes that do not use them."""
     s = opened(world)
     log.ask("nested id", s, ctrl(attrs=attr(A_FAMILY_ID | NESTED, b"\x10\0")))
     log.ask("nested name", s, ctrl(attrs=attr(A_FAMILY_NAME | NESTED, b"nlctrl\0")))
@@ -187,8 +187,8 @@ def flags_in_types(world: World, log: Log) -> None:
 
 @case()
 def attribute_lengths(world: World, log: Log) -> None:
-    """A malformed attribute ends the parsing; what came before counts. Its message shows up with the
-    next error.
+    """A malformed attribute ends the parsing, earlier ones count. Its extack message comes with the next
+    error.
     """
     s = opened(world)
     for length in (0, 3):
@@ -205,7 +205,7 @@ def attribute_lengths(world: World, log: Log) -> None:
 
 @case()
 def trailing_bytes(world: World, log: Log) -> None:
-    """Bytes too few to be an attribute, after a good one."""
+    """Leftover bytes that are too few for an attribute, after a valid one."""
     s = opened(world)
     for size in (1, 2, 3):
         log.ask(f"{size}", s, ctrl(attrs=by_id() + b"\xee" * size))
@@ -214,7 +214,7 @@ def trailing_bytes(world: World, log: Log) -> None:
 
 @case()
 def strict_do(world: World, log: Log) -> None:
-    """NETLINK_GET_STRICT_CHK makes no difference to a command that is not a dump."""
+    """NETLINK_GET_STRICT_CHK has no effect on a do request."""
     s = opened(world, EXT_ACK, GET_STRICT_CHK)
     log.ask("unknown attribute", s, ctrl(attrs=attr(100, b"abc") + by_id()))
     log.ask("trailing", s, ctrl(attrs=by_id() + b"\xee\xee"))
@@ -223,7 +223,7 @@ def strict_do(world: World, log: Log) -> None:
 
 @case()
 def dump(world: World, log: Log) -> None:
-    """All families: NLM_F_MULTI on each, nlctrl with the lowest number, NLMSG_DONE with a 4-byte result."""
+    """A dump of families has NLM_F_MULTI in each message, starts with nlctrl and ends with NLMSG_DONE."""
     s = opened(world)
     log.call("send", s.send, ctrl(flags=REQUEST | DUMP, seq=31))
     dump_of_families(log, "dump", s)
@@ -232,7 +232,7 @@ def dump(world: World, log: Log) -> None:
 
 @case()
 def dump_flags(world: World, log: Log) -> None:
-    """ROOT or MATCH alone make no dump of a command which can be done; ACK adds nothing to a dump."""
+    """NLM_F_ROOT or NLM_F_MATCH alone does not select a dump. NLM_F_ACK has no effect on a dump."""
     s = opened(world)
     log.ask("root", s, ctrl(flags=REQUEST | ROOT, attrs=by_id()))
     log.ask("match", s, ctrl(flags=REQUEST | MATCH, attrs=by_id()))
@@ -243,7 +243,7 @@ def dump_flags(world: World, log: Log) -> None:
 
 @case()
 def dump_ignores_attributes(world: World, log: Log) -> None:
-    """The dump takes no filter, and does not mind one."""
+    """A dump of families ignores attributes."""
     s = opened(world)
     log.call("send", s.send, ctrl(flags=REQUEST | DUMP, attrs=by_id(9999) + by_name(b"nosuch\0"), seq=33))
     dump_of_families(log, "filtered dump", s)
@@ -251,7 +251,7 @@ def dump_ignores_attributes(world: World, log: Log) -> None:
 
 @case()
 def dump_small_reads(world: World, log: Log) -> None:
-    """A dump read too little at a time: each read takes a datagram, and the rest of it is gone."""
+    """If a buffer is too small for a part of a dump, the rest of that part is lost."""
     s = opened(world)
     log.call("send", s.send, ctrl(flags=REQUEST | DUMP, seq=34))
     log.recvmsg("peek", s, 20, 0, MSG_PEEK | MSG_DONTWAIT)
@@ -269,7 +269,7 @@ def dump_small_reads(world: World, log: Log) -> None:
 
 @case()
 def dump_then_close(world: World, log: Log) -> None:
-    """A dump nobody reads to the end; another socket with the same port id has nothing of it."""
+    """If a socket closes during a dump, a new socket with its port id does not receive the rest."""
     s = opened(world)
     log.call("send", s.send, ctrl(flags=REQUEST | DUMP, seq=36))
     s.close()
@@ -281,9 +281,7 @@ def dump_then_close(world: World, log: Log) -> None:
 
 @case()
 def two_dumps(world: World, log: Log) -> None:
-    """A second dump while one is under way is EBUSY; a policy dump is under way until NLMSG_DONE is
-    fetched.
-    """
+    """A second dump is EBUSY while the first runs. A policy dump runs until its NLMSG_DONE is read."""
     s = opened(world)
     request = ctrl(CTRL_GETPOLICY, by_id(), REQUEST | DUMP, seq=38)
     log.call("first", s.send, request)
@@ -295,7 +293,7 @@ def two_dumps(world: World, log: Log) -> None:
 
 @case()
 def do_while_dumping(world: World, log: Log) -> None:
-    """A request during a dump is answered at once: its answer comes before the rest of the dump."""
+    """A do request during a dump is answered immediately, before the rest of the dump."""
     s = opened(world)
     log.call("dump", s.send, ctrl(CTRL_GETPOLICY, by_id(), REQUEST | DUMP, seq=41))
     log.call("do", s.send, ctrl(attrs=by_id(), flags=REQUEST | ACK, seq=42))
@@ -304,7 +302,7 @@ def do_while_dumping(world: World, log: Log) -> None:
 
 @case(marks=("families",))
 def done_shares_the_last_datagram(world: World, log: Log) -> None:
-    """With as few families as these the whole dump is one datagram, NLMSG_DONE included."""
+    """A dump of few families fits in one datagram, NLMSG_DONE included."""
     s = opened(world)
     log.call("send", s.send, ctrl(flags=REQUEST | DUMP, seq=43))
     log("types", [header[1] for header, _ in wire.messages(s.recv(65536, MSG_DONTWAIT))][-2:])
@@ -321,7 +319,7 @@ def policy_dump(world: World, log: Log) -> None:
 
 @case()
 def policy_by_both(world: World, log: Log) -> None:
-    """If both id and name are there, GETPOLICY goes by the id, where GETFAMILY goes by the name."""
+    """If a request has an id and a name, CTRL_CMD_GETPOLICY uses the id, and CTRL_CMD_GETFAMILY the name."""
     s = opened(world)
     for label, attrs in (
         ("bad name", by_id() + by_name(b"nosuch\0")),
@@ -333,7 +331,7 @@ def policy_by_both(world: World, log: Log) -> None:
 
 @case()
 def policy_of_an_operation(world: World, log: Log) -> None:
-    """CTRL_ATTR_OP limits the policy to one command."""
+    """CTRL_ATTR_OP restricts CTRL_CMD_GETPOLICY to one command."""
     s = opened(world)
     for op in (wire.CTRL_GETFAMILY, CTRL_GETPOLICY, 99):
         attrs = by_id() + attr(wire.A_OP, wire.u32(op))
@@ -342,7 +340,7 @@ def policy_of_an_operation(world: World, log: Log) -> None:
 
 @case()
 def policy_errors(world: World, log: Log) -> None:
-    """What CTRL_CMD_GETPOLICY refuses."""
+    """Errors of CTRL_CMD_GETPOLICY."""
     s = opened(world)
     log.ask("do", s, ctrl(CTRL_GETPOLICY, by_id()))
     log.ask("nothing", s, ctrl(CTRL_GETPOLICY, b"", REQUEST | DUMP))
@@ -355,7 +353,7 @@ def policy_errors(world: World, log: Log) -> None:
 
 @case()
 def notify_group(world: World, log: Log) -> None:
-    """The group `notify` has number 16; anybody may join it."""
+    """The group `notify` of nlctrl has number 16. An unprivileged socket can join it."""
     s = opened(world)
     log.call("join", s.setsockopt, SOL_NETLINK, wire.ADD_MEMBERSHIP, 16)
     log.name("name", s)
@@ -365,7 +363,9 @@ def notify_group(world: World, log: Log) -> None:
 
 @case()
 def dump_in_a_tight_buffer(world: World, log: Log) -> None:
-    """With the least receive buffer the dump still comes, as it is read."""
+    """With the smallest receive buffer, a dump is still complete, because reads make space for its next
+    part.
+    """
     s = opened(world)
     s.setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
     log.call("send", s.send, ctrl(flags=REQUEST | DUMP, seq=60))
@@ -375,7 +375,7 @@ def dump_in_a_tight_buffer(world: World, log: Log) -> None:
 
 @case()
 def reply_length_by_trunc(world: World, log: Log) -> None:
-    """How long an answer is, asked in advance."""
+    """MSG_PEEK with MSG_TRUNC returns the length of a reply."""
     s = opened(world)
     s.send(ctrl(attrs=by_id()))
     log.recvmsg("peek", s, 16, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT)

@@ -1,6 +1,6 @@
-"""Full receive queues: ENOBUFS, what is lost, and who is told.
+"""Full receive queues: ENOBUFS, lost messages and the options that control them.
 
-Nothing here depends on how many messages a buffer holds; exact_truesize.py has that.
+No case here depends on the number of messages that a buffer holds. Those are in exact_truesize.py.
 """
 
 from __future__ import annotations
@@ -36,14 +36,16 @@ def sender_and_member(world: World, size: int = 4096) -> tuple[Socket, Socket]:
 
 
 def shout(a: Socket, count: int = 100, size: int = 500) -> None:
-    """Send numbered messages to group 1; every send is refused by the kernel, which has no user socket."""
+    """Send numbered messages to group 1. Each send also fails, because no kernel socket accepts the
+    message.
+    """
     for index in range(count):
         with contextlib.suppress(ConnectionRefusedError):
             a.sendto(struct.pack("<I", index) + bytes(size), (0, 1))
 
 
 def numbers(b: Socket, count: int = 1000) -> list[int]:
-    """The numbers of the messages in the queue; an error ends it."""
+    """Return the numbers of the messages in the queue."""
     got: list[int] = []
     for _ in range(count):
         try:
@@ -55,7 +57,9 @@ def numbers(b: Socket, count: int = 1000) -> list[int]:
 
 @case(privileged=True)
 def multicast_overrun(world: World, log: Log) -> None:
-    """The error comes first and once; then what had been queued before it; the rest is lost."""
+    """After an overrun, recv() first returns ENOBUFS once, then the queued messages. Later messages are
+    lost.
+    """
     a, b = sender_and_member(world)
     shout(a)
     log.recv("recv", b, 4)
@@ -69,7 +73,7 @@ def multicast_overrun(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def congested_until_empty(world: World, log: Log) -> None:
-    """After an overrun nothing is queued until the queue has been emptied, however much room there is."""
+    """After an overrun, no message is queued until the queue is empty, even if it has space."""
     a, b = sender_and_member(world)
     shout(a)
     log.recv("error", b)
@@ -84,7 +88,7 @@ def congested_until_empty(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def second_error(world: World, log: Log) -> None:
-    """A second overrun without emptying the queue is not reported again."""
+    """A second overrun is not reported if the queue was not empty since the first."""
     a, b = sender_and_member(world)
     shout(a)
     log.recv("error", b)
@@ -98,7 +102,7 @@ def second_error(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def so_error_takes_it(world: World, log: Log) -> None:
-    """SO_ERROR reads the error and clears it."""
+    """Reading SO_ERROR returns ENOBUFS and clears it."""
     a, b = sender_and_member(world)
     shout(a)
     log.call("SO_ERROR", b.getsockopt, SOL_SOCKET, SO_ERROR)
@@ -108,7 +112,7 @@ def so_error_takes_it(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def peek_takes_it(world: World, log: Log) -> None:
-    """Peeking reports the error, and that was it."""
+    """MSG_PEEK returns ENOBUFS and clears it."""
     a, b = sender_and_member(world)
     shout(a)
     log.recv("peek", b, 4, MSG_PEEK | MSG_DONTWAIT)
@@ -118,7 +122,7 @@ def peek_takes_it(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def sending_does_not_take_it(world: World, log: Log) -> None:
-    """An overrun socket may send; the error stays."""
+    """An overrun socket can send. Sending does not clear ENOBUFS."""
     a, b = sender_and_member(world)
     shout(a)
     log.call("send", b.sendto, b"x", (A, 0))
@@ -128,8 +132,8 @@ def sending_does_not_take_it(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def no_enobufs(world: World, log: Log) -> None:
-    """NETLINK_NO_ENOBUFS: messages are lost without a word, and the queue takes new ones when there
-    is room.
+    """With NETLINK_NO_ENOBUFS, an overrun has no error, and the queue accepts messages as soon as it has
+    space.
     """
     a, b = sender_and_member(world)
     log.call("set", b.setsockopt, SOL_NETLINK, NO_ENOBUFS, 1)
@@ -145,7 +149,7 @@ def no_enobufs(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def broadcast_error(world: World, log: Log) -> None:
-    """NETLINK_BROADCAST_ERROR on the receiver: a sending user does not notice."""
+    """NETLINK_BROADCAST_ERROR on a receiver does not affect a sender that is a program."""
     a, b = sender_and_member(world)
     c = netlink(world, wire.USERSOCK, bind=(C, 0))
     log.call("set", b.setsockopt, SOL_NETLINK, BROADCAST_ERROR, 1)
@@ -158,7 +162,7 @@ def broadcast_error(world: World, log: Log) -> None:
 
 @case()
 def unicast_to_a_full_queue(world: World, log: Log) -> None:
-    """Unicast waits for room: EAGAIN if it may not, and the receiver has no error."""
+    """A non-blocking unicast send to a full queue is EAGAIN. The receiver gets no error."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
@@ -178,7 +182,7 @@ def unicast_to_a_full_queue(world: World, log: Log) -> None:
 
 @case()
 def unicast_send_timeout(world: World, log: Log) -> None:
-    """A blocking sender gives up after SO_SNDTIMEO."""
+    """A blocking unicast send to a full queue fails after SO_SNDTIMEO."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
@@ -193,7 +197,7 @@ def unicast_send_timeout(world: World, log: Log) -> None:
 
 @case()
 def one_message_always_fits(world: World, log: Log) -> None:
-    """An empty queue takes one message of any size."""
+    """An empty receive queue accepts one message of any size."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
@@ -205,7 +209,7 @@ def one_message_always_fits(world: World, log: Log) -> None:
 
 @case()
 def replies_overrun(world: World, log: Log) -> None:
-    """Replies of the kernel which do not fit are an overrun of the one who asked."""
+    """If the kernel's replies do not fit in the receive buffer, the requester gets ENOBUFS."""
     s = netlink(world, wire.GENERIC, bind=(A, 0))
     s.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
     for seq in range(100):
@@ -224,7 +228,7 @@ def replies_overrun(world: World, log: Log) -> None:
 
 @case()
 def rcvbuf_doubles(world: World, log: Log) -> None:
-    """Buffer sizes read back as twice what was set; a limit set by the administrator holds."""
+    """SO_RCVBUF reads back as twice the value that was set."""
     s = netlink(world, wire.USERSOCK)
     for size in (5000, 50000):
         log.call(f"set {size}", s.setsockopt, SOL_SOCKET, SO_RCVBUF, size)
@@ -236,7 +240,7 @@ def rcvbuf_doubles(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def rcvbuf_force(world: World, log: Log) -> None:
-    """SO_RCVBUFFORCE is for the privileged, and knows no upper limit."""
+    """SO_RCVBUFFORCE needs privilege and has no upper limit."""
     s = netlink(world, wire.USERSOCK)
     for size in (6000, 100_000_000):
         log.call(f"force {size}", s.setsockopt, SOL_SOCKET, SO_RCVBUFFORCE, size)
@@ -245,7 +249,7 @@ def rcvbuf_force(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def no_enobufs_afterwards(world: World, log: Log) -> None:
-    """NETLINK_NO_ENOBUFS ends congestion when it is switched on, and only then; the error stays."""
+    """Enabling NETLINK_NO_ENOBUFS ends the congestion of a socket, disabling it does not. The error stays."""
     for label, value in (("on", 1), ("off", 0)):
         a, b = sender_and_member(world)
         shout(a)

@@ -1,4 +1,4 @@
-"""Lines of parameters for real modules in User-mode Linux: which load, and what sysfs shows of the values."""
+"""Parameters of real modules in User-mode Linux: accepted values, and their files in sysfs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.conformance.world import World
 
 
 def try_lines(world: World, log: Log, name: str, lines: Iterable[str], *shown: str) -> None:
-    """Load and unload a module with each line; record its values."""
+    """Load a module with each parameter line, record the values in sysfs, and unload it."""
     for line in lines:
         label = f"{name} {line[:60]!r} {len(line)}"
         try:
@@ -50,13 +50,15 @@ INTEGERS = (
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def integers(world: World, log: Log) -> None:
-    """`int`: decimal, hexadecimal and octal, a sign, 32 bits."""
+    """`int` parameters accept decimal, hexadecimal and octal numbers of 32 bits with a sign."""
     try_lines(world, log, "tcp_bic", [f"beta={text}" for text in INTEGERS], "beta")
 
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def words(world: World, log: Log) -> None:
-    """Division of a line: blanks, quotes, repeated and unknown names, names alone, `--`."""
+    """Parsing of a parameter line: blanks, quotes, repeated and unknown names, names without a value,
+    `--`.
+    """
     lines = (
         "",
         " ",
@@ -118,14 +120,14 @@ BOOLEANS = (
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def booleans(world: World, log: Log) -> None:
-    """`bool`: the first letters decide; a name alone means yes."""
+    """`bool` parameters depend on the first letters of the value. A name without a value means true."""
     lines = ("strict", *(f"strict={text}" for text in BOOLEANS))
     try_lines(world, log, "842_compress", lines, "strict")
 
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def strings(world: World, log: Log) -> None:
-    """`charp`: any text of up to 1024 bytes."""
+    """`charp` parameters accept any text of up to 1024 bytes."""
     lines = [
         "soft_reboot_cmd",
         "soft_reboot_cmd=",
@@ -141,7 +143,9 @@ def strings(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def arrays(world: World, log: Log) -> None:
-    """An array with a count: up to so many values, separated by commas; the file shows those that are set."""
+    """Array parameters accept values separated by commas, up to the array's size. sysfs shows those that are
+    set.
+    """
     world.modprobe("nf_conntrack")
     texts = ("", "1", "1,2", "1,2,3,4", "1,,2", ",1", "1,", "1,x", "1, 2", '"1, 2"', "0x10,010", "1;2")
     counted = [",".join(map(str, range(1, count + 1))) for count in (7, 8, 9)]
@@ -151,7 +155,7 @@ def arrays(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def files_of_parameters(world: World, log: Log) -> None:
-    """sysfs has the parameters that are declared with permissions, and no others."""
+    """sysfs has only the parameters that are declared with permissions."""
     for name in ("tcp_bic", "842_compress", "softdog", "netconsole"):
         log.call(name, world.insmod, name)
         log.call("files", lambda: sorted(world.listdir(f"/sys/module/{name}/parameters")))  # noqa: B023

@@ -1,4 +1,4 @@
-"""O_PATH: a descriptor for a place in the tree, and which calls take it."""
+"""O_PATH: file descriptors that only refer to a path, and the calls that accept them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIOCLEX = 0x5451
 
 
 def tree(program: Program) -> None:
-    """Make a directory with a file, a directory, a named pipe, a socket and links."""
+    """Create a directory with a file, a directory, a named pipe, a socket and symbolic links."""
     program.mkdir("d", 0o755)
     program.mkdir("d/e", 0o755)
     program.write_file("d/f", b"content")
@@ -34,13 +34,13 @@ def tree(program: Program) -> None:
 
 
 def fdinfo(program: Program, fd: int) -> bytes:
-    """Return position and flags."""
+    """Return the lines of fdinfo with position and flags."""
     text: bytes = program.read_file(f"/proc/self/fdinfo/{fd}")
     return text.partition(b"mnt_id")[0]
 
 
 def about(program: Program, fd: int) -> list[Any]:
-    """Return kind, flags and place of a descriptor."""
+    """Return file type, flags and path of a file descriptor."""
     link = program.lstat(f"/proc/self/fd/{fd}")
     place = program.readlink(f"/proc/self/fd/{fd}")
     return [
@@ -54,7 +54,9 @@ def about(program: Program, fd: int) -> list[Any]:
 
 @case(privileged=True, marks=PROGRAMS)
 def opening(world: World, log: Log) -> None:
-    """Any kind of file; a link itself with O_NOFOLLOW; a directory is demanded with O_DIRECTORY."""
+    """O_PATH opens files of any type, with O_NOFOLLOW even symbolic links. O_DIRECTORY requires a
+    directory.
+    """
     program = world.programs().start()
     tree(program)
     names = ("d", "d/f", "d/f/", "d/p", "d/s", "d/to_file", "d/to_file/", "d/to_folder", "d/to_folder/")
@@ -80,7 +82,7 @@ def opening(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def other_flags(world: World, log: Log) -> None:
-    """All flags but O_DIRECTORY, O_NOFOLLOW and O_CLOEXEC are ignored."""
+    """O_PATH ignores all other flags except O_DIRECTORY, O_NOFOLLOW and O_CLOEXEC."""
     program = world.programs().start()
     tree(program)
     flags = (
@@ -105,7 +107,7 @@ def other_flags(world: World, log: Log) -> None:
 
 
 def everything(program: Program, log: Log, fd: int) -> None:
-    """Record what each call says of a descriptor."""
+    """Record the result of each call on a file descriptor."""
     epoll = program.epoll_create()
     pair = program.socketpair(AF_UNIX, SOCK_STREAM)
     calls: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
@@ -164,7 +166,7 @@ def everything(program: Program, log: Log, fd: int) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def calls_on_a_file(world: World, log: Log) -> None:
-    """Most calls take no such file: EBADF."""
+    """Most calls on an O_PATH descriptor of a regular file are EBADF."""
     program = world.programs().start()
     tree(program)
     everything(program, log, program.open("d/f", O_PATH))
@@ -173,7 +175,7 @@ def calls_on_a_file(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def calls_on_a_directory(world: World, log: Log) -> None:
-    """A directory can be entered, and paths begin there."""
+    """An O_PATH descriptor of a directory can be used for fchdir() and as dir_fd."""
     program = world.programs().start()
     tree(program)
     everything(program, log, program.open("d", O_PATH))
@@ -181,7 +183,7 @@ def calls_on_a_directory(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def calls_on_a_link(world: World, log: Log) -> None:
-    """A symbolic link is read with an empty path."""
+    """An O_PATH descriptor of a symbolic link can be used for readlinkat() with an empty path."""
     program = world.programs().start()
     tree(program)
     everything(program, log, program.open("d/to_file", O_PATH | NOFOLLOW))
@@ -189,7 +191,7 @@ def calls_on_a_link(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def calls_on_a_socket(world: World, log: Log) -> None:
-    """A socket's node can be named, and connected to by its place."""
+    """A process can connect to a socket by the /proc/self/fd path of its O_PATH descriptor."""
     program = world.programs().start()
     tree(program)
     fd = program.open("d/s", O_PATH)
@@ -205,7 +207,7 @@ def calls_on_a_socket(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def below(world: World, log: Log) -> None:
-    """Calls with paths that begin at a directory, a file and a link."""
+    """Calls with paths relative to an O_PATH descriptor of a directory, a file and a symbolic link."""
     program = world.programs().start()
     tree(program)
     for name, flags in (("d", 0), ("d/f", 0), ("d/to_folder", NOFOLLOW), ("d/to_folder", 0)):
@@ -227,7 +229,7 @@ def below(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def by_proc(world: World, log: Log) -> None:
-    """/proc/self/fd leads to the file itself, which can be opened there, also without a name."""
+    """/proc/self/fd/N of an O_PATH descriptor refers to the file, which can be opened even after unlink()."""
     program = world.programs().start()
     tree(program)
     fds = {
@@ -267,7 +269,9 @@ def by_proc(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def users(world: World, log: Log) -> None:
-    """No permission of the file itself is needed, only search on the way; its use is checked then."""
+    """O_PATH needs search permission on the directories, but no permission on the file. Its use is checked
+    later.
+    """
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 1000)
     root.mkdir("shut", 0o711)
@@ -293,7 +297,7 @@ def users(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def sent_and_inherited(world: World, log: Log) -> None:
-    """A message carries such a file, and a child inherits it."""
+    """An O_PATH descriptor can be sent in a message and inherited by a child."""
     programs = world.programs()
     a, b = programs.start(), programs.start(1000, 1000)
     tree(a)

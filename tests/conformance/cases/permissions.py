@@ -1,4 +1,4 @@
-"""Modes, owners and limits: which bits a call takes away, and what another user's process may see."""
+"""File modes, owners and limits: which calls clear mode bits, and access to another user's process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODES = (0o4755, 0o2755, 0o6755, 0o6745, 0o2644, 0o7777, 0o644)
 
 @case(privileged=True, marks=PROGRAMS)
 def made_in_a_setgid_directory(world: World, log: Log) -> None:
-    """A creator who is not in the group of the directory gets no S_ISGID with S_IXGRP."""
+    """A new file in a setgid directory has no S_ISGID with S_IXGRP if its creator is not in the group."""
     programs = world.programs()
     root = programs.start()
     root.mkdir("d")
@@ -38,7 +38,7 @@ def made_in_a_setgid_directory(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def what_a_write_takes_away(world: World, log: Log) -> None:
-    """A write, truncate, ftruncate or O_TRUNC by a process without CAP_FSETID clears S_ISUID and S_ISGID."""
+    """A write, truncate, ftruncate or O_TRUNC without CAP_FSETID clears S_ISUID and S_ISGID."""
     programs = world.programs()
     root = programs.start()
     users = {"root": root, "owner": programs.start(1000, 1000), "member": programs.start(1001, 7, (100,))}
@@ -66,7 +66,7 @@ def what_a_write_takes_away(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def what_chown_takes_away(world: World, log: Log) -> None:
-    """chown of a file that is no directory clears S_ISUID, for root too, and S_ISGID by the group."""
+    """chown() of a file that is not a directory clears S_ISUID, even for root. S_ISGID depends on S_IXGRP."""
     programs = world.programs()
     root = programs.start()
     users = {"root": root, "owner": programs.start(1000, 1000, (100,)), "other": programs.start(1001, 7)}
@@ -89,7 +89,7 @@ def what_chown_takes_away(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def what_chmod_takes_away(world: World, log: Log) -> None:
-    """chmod by an owner who is not in the group of the file clears S_ISGID."""
+    """chmod() by an owner that is not in the file's group clears S_ISGID."""
     programs = world.programs()
     root, owner, other = programs.start(), programs.start(1000, 1000), programs.start(1001, 7)
     root.write_file("f", b"")
@@ -103,7 +103,7 @@ def what_chmod_takes_away(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def links_of_another_process(world: World, log: Log) -> None:
-    """The links of a process in /proc are read by those who may trace it: same user and group, or root."""
+    """Reading another process's links in /proc needs its user and group, or root."""
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 1000)
     same, group = programs.start(1000, 1000), programs.start(1000, 7)
@@ -117,7 +117,7 @@ def links_of_another_process(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def limits_of_descriptors(world: World, log: Log) -> None:
-    """A process lowers its hard limit and cannot raise it; the soft one moves below it."""
+    """A process can lower its hard limit but not raise it. The soft limit can be any value up to it."""
     a = world.programs().start(1000)
     for soft, hard in ((1024, 4096), (4096, 4096), (4097, 4096), (1024, 4097), (100, 200), (150, 200),
                        (150, 300), (201, 300), (0, 0), (0, 1)):  # fmt: skip
@@ -127,7 +127,7 @@ def limits_of_descriptors(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def owner_of_a_pipe(world: World, log: Log) -> None:
-    """fchmod and fchown change a pipe for both its ends, and by its link in /proc; an eventfd has neither."""
+    """fchmod() and fchown() of a pipe change both ends and its links in /proc. An eventfd has neither."""
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 1000)
     for name, program in (("root", root), ("user", user)):

@@ -1,4 +1,4 @@
-"""Waiting programs: which one an event serves, and what poll(2), select(2) and epoll say of files."""
+"""Blocked programs: which of them an event wakes, and what poll(2), select(2) and epoll report."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def served(
     call: Callable[[Program], tuple[Any, ...]],
     event: Callable[[], Any],
 ) -> None:
-    """Three programs wait in a call, one after the other; log which of them each event serves."""
+    """Block three programs in a call, one after the other. Record which of them each event wakes."""
     waiting = [program.begin(*call(program)) for program in (a.fork(), a.fork(), a.fork())]
     for _ in waiting:
         event()
@@ -46,7 +46,7 @@ def served(
 
 @case(privileged=True, marks=PROGRAMS)
 def readers_of_a_pipe(world: World, log: Log) -> None:
-    """The first one is served first."""
+    """A write to a pipe wakes the reader that blocked first."""
     programs = world.programs()
     a = programs.start()
     read, write = a.pipe()
@@ -93,7 +93,7 @@ def listeners_and_clients(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def senders_to_a_full_inbox(world: World, log: Log) -> None:
-    """A receive makes space for one datagram and wakes one sender, by send(2) or by write(2)."""
+    """Receiving one datagram makes space for one sender and wakes one, in send(2) or write(2)."""
     programs = world.programs()
     a = programs.start()
     inbox = a.socket(AF_UNIX, SOCK_DGRAM)
@@ -117,7 +117,7 @@ def senders_to_a_full_inbox(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def select_beyond_the_table(world: World, log: Log) -> None:
-    """A descriptor that the table has no space for is not looked at and stays in its set."""
+    """select() ignores a descriptor beyond the size of the descriptor table and leaves it in its set."""
     a = world.programs().start()
     read, write = a.pipe()
     a.dup2(0, 511)
@@ -147,7 +147,7 @@ PATHS = (
 
 @case(privileged=True, marks=PROGRAMS)
 def files_under_poll_and_epoll(world: World, log: Log) -> None:
-    """epoll takes files whose driver or file system has a poll, which need not be able to wait."""
+    """epoll accepts files with a poll operation, even if their poll never blocks."""
     a = world.programs().start()
     for path in PATHS:
         fd = a.open(path, os.O_RDONLY)
@@ -162,7 +162,7 @@ def files_under_poll_and_epoll(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def attribute_that_was_read(world: World, log: Log) -> None:
-    """An attribute of sysfs has POLLPRI and POLLERR until it is read."""
+    """A sysfs attribute has POLLPRI and POLLERR until it is read."""
     a = world.programs().start()
     fd = a.open("/sys/kernel/uevent_seqnum", os.O_RDONLY)
     log.call("opened", a.poll, [(fd, ANY)], 0)
@@ -176,7 +176,7 @@ def attribute_that_was_read(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def eventfd_of_two_writers(world: World, log: Log) -> None:
-    """One read serves all writers that wait, as far as the count allows."""
+    """One read of an eventfd wakes all blocked writers, as far as the counter allows."""
     programs = world.programs()
     a = programs.start()
     fd = a.eventfd(0)
@@ -191,7 +191,7 @@ def eventfd_of_two_writers(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def edges_of_send_buffers(world: World, log: Log) -> None:
-    """Each new size of the send buffer is an edge for epoll, and of the receive buffer none."""
+    """Each new SO_SNDBUF value is an edge for epoll. A new SO_RCVBUF value is not."""
     programs = world.programs()
     a = programs.start()
     kinds = ((AF_UNIX, SOCK_DGRAM, 0), (AF_UNIX, SOCK_STREAM, 0), (AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK))

@@ -1,4 +1,4 @@
-"""poll(2)."""
+"""poll(2) on netlink sockets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def overrun(world: World) -> Socket:
 
 @case()
 def fresh(world: World, log: Log) -> None:
-    """A new socket may be written to, bound or not."""
+    """A new socket is writable, bound or not."""
     s = netlink(world, wire.GENERIC)
     log("unbound", world.poll(s, ALL))
     s.bind((0, 0))
@@ -41,7 +41,7 @@ def fresh(world: World, log: Log) -> None:
 
 @case()
 def readable(world: World, log: Log) -> None:
-    """Readable while there is a message, peeked at or not."""
+    """A socket is readable while a message is queued, even after MSG_PEEK."""
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     log("before", world.poll(b, ALL))
     a.sendto(b"1", (B, 0))
@@ -58,7 +58,7 @@ def readable(world: World, log: Log) -> None:
 
 @case()
 def reply(world: World, log: Log) -> None:
-    """The kernel's answer is there when send returns."""
+    """The kernel's reply is readable as soon as send() returns."""
     s = netlink(world, wire.GENERIC, bind=(A, 0))
     log("before", world.poll(s, POLLIN))
     s.send(wire.nlmsg(wire.NOOP, REQUEST | ACK))
@@ -69,7 +69,7 @@ def reply(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def overrun_is_an_error(world: World, log: Log) -> None:
-    """After an overrun POLLERR is there, asked for or not, until the error is taken."""
+    """After an overrun, poll() reports POLLERR, requested or not, until the error is read."""
     b = overrun(world)
     log("all", world.poll(b, ALL))
     log("not asked", world.poll(b, 0))
@@ -89,7 +89,7 @@ def so_error_clears(world: World, log: Log) -> None:
 
 @case()
 def full_receiver(world: World, log: Log) -> None:
-    """A full receiver does not make the sender less writable."""
+    """A full receiver does not make the sender unwritable."""
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
     for _ in range(100):
@@ -104,7 +104,7 @@ def full_receiver(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def error_as_urgent(world: World, log: Log) -> None:
-    """SO_SELECT_ERR_QUEUE has an error reported as POLLPRI too, to those who ask for it."""
+    """With SO_SELECT_ERR_QUEUE, poll() reports an error also as POLLPRI, if POLLPRI is requested."""
     b = overrun(world)
     for value in (0, 1):
         b.setsockopt(SOL_SOCKET, SO_SELECT_ERR_QUEUE, value)

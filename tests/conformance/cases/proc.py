@@ -26,15 +26,15 @@ from tests.conformance.world import World
 A, B = 0x50000001, 0x50000002
 FILE = ("files",)
 EVERYWHERE = frozenset({wire.ROUTE, wire.USERSOCK, NETLINK_KOBJECT_UEVENT, wire.GENERIC})
-"""Protocols that every world has; others depend on how a kernel was configured."""
+"""Protocols of every kernel. Others depend on the kernel's configuration."""
 LINE = re.compile(r"[0-9a-f]{16} (.*) (\d+ *)")
-"""Where a socket lies; what there is to know of it; its inode, in 8 columns."""
+"""A line of /proc/net/netlink: address of the socket, other fields, and inode in 8 columns."""
 
 
 def look(label: str, world: World, log: Log, *protocols: int) -> None:
-    """Record the file: without where sockets lie in memory and their inodes, but as wide as it is.
+    """Record /proc/net/netlink with its widths, but without addresses and inode numbers of sockets.
 
-    The kernel orders the sockets of a protocol as its hash table has it, the case by port id.
+    The kernel lists the sockets of a protocol in the order of its hash table, the case by port id.
     """
     header, *lines = world.read_file("/proc/net/netlink").decode().splitlines()
     shown = []
@@ -50,13 +50,13 @@ def look(label: str, world: World, log: Log, *protocols: int) -> None:
 
 @case(marks=FILE)
 def the_kernels_own(world: World, log: Log) -> None:
-    """Of a new namespace: the kernel's own sockets, one a protocol, with port id 0."""
+    """/proc/net/netlink of a new namespace lists one kernel socket per protocol, with port id 0."""
     look("new", world, log)
 
 
 @case(marks=FILE)
 def bound(world: World, log: Log) -> None:
-    """A socket is there as long as it has a port id."""
+    """/proc/net/netlink lists a socket as long as it is bound to a port id."""
     a, b = netlink(world, wire.USERSOCK), netlink(world, wire.GENERIC)
     look("unbound", world, log)
     a.bind((A, 0))
@@ -68,7 +68,7 @@ def bound(world: World, log: Log) -> None:
 
 @case(marks=("files", "dup"))
 def duplicates(world: World, log: Log) -> None:
-    """A socket with several descriptors is one socket, until the last is closed."""
+    """/proc/net/netlink lists a socket with several descriptors once, until the last one is closed."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     other = world.dup(a)
     look("two descriptors", world, log, wire.USERSOCK)
@@ -80,7 +80,7 @@ def duplicates(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def groups(world: World, log: Log) -> None:
-    """Groups are shown as a mask of the first 32."""
+    """/proc/net/netlink shows a socket's groups as a mask of the first 32."""
     one, other = (netlink(world, wire.GENERIC, bind=each) for each in ((A, 0x80000001), (B, 0)))
     other.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 2)
     look("some", world, log, wire.GENERIC)
@@ -90,7 +90,7 @@ def groups(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=FILE)
 def groups_above_32(world: World, log: Log) -> None:
-    """Those above are not shown."""
+    """/proc/net/netlink does not show groups above 32."""
     route = netlink(world, wire.ROUTE, bind=(A, 1))
     route.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 33)
     look("1 and 33", world, log, wire.ROUTE)
@@ -98,7 +98,7 @@ def groups_above_32(world: World, log: Log) -> None:
 
 @case(marks=("files", "exact_truesize"))
 def queued(world: World, log: Log) -> None:
-    """Memory of what was sent to a socket and not read: its truesize."""
+    """/proc/net/netlink shows the truesize of the messages in a socket's receive queue."""
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     for size in (1, 100, 1000, 5000):
         a.sendto(bytes(size), (B, 0))
@@ -109,7 +109,7 @@ def queued(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=FILE)
 def drops(world: World, log: Log) -> None:
-    """Drops count what did not fit, whether or not the receiver is told by ENOBUFS."""
+    """Drops count messages that did not fit, even with NETLINK_NO_ENOBUFS."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     listeners = [netlink(world, wire.USERSOCK, bind=(B + each, 1)) for each in range(2)]
     listeners[1].setsockopt(SOL_NETLINK, NO_ENOBUFS, 1)
@@ -128,7 +128,7 @@ def drops(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def unicast_drops_nothing(world: World, log: Log) -> None:
-    """A sender that is told EAGAIN has not lost anything, so nothing is counted."""
+    """A unicast send that fails with EAGAIN is not counted as a drop."""
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
     a.setblocking(False)
@@ -143,7 +143,7 @@ def unicast_drops_nothing(world: World, log: Log) -> None:
 
 @case(marks=("files", "exact_truesize"))
 def dump(world: World, log: Log) -> None:
-    """A dump is under way until its end is fetched."""
+    """/proc/net/netlink shows a dump as running until its end is read."""
     sock = netlink(world, wire.ROUTE, bind=(A, 0))
     sock.send(message(RTM_GETLINK, IfInfoMsg().pack(), flags=REQUEST | DUMP))
     look("asked", world, log, wire.ROUTE)
@@ -155,7 +155,7 @@ def dump(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def dump_of_families(world: World, log: Log) -> None:
-    """The same of nlctrl's, whose parts depend on the families there are: only whether one is under way."""
+    """/proc/net/netlink shows a dump of families as running until its end is read."""
     sock = netlink(world, wire.GENERIC, bind=(A, 0))
 
     def under_way() -> bool:
@@ -173,7 +173,7 @@ def dump_of_families(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=("files", "namespaces"))
 def of_each_namespace(world: World, log: Log) -> None:
-    """Each namespace has its own."""
+    """/proc/net/netlink lists only the sockets of its own network namespace."""
     other = world.namespace()
     sockets = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(other, wire.USERSOCK, bind=(B, 1))
     look("here", world, log, wire.USERSOCK)
@@ -185,7 +185,7 @@ def of_each_namespace(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def an_answer(world: World, log: Log) -> None:
-    """What the kernel answers counts like any other message."""
+    """The kernel's replies count in a socket's receive queue like other messages."""
     sock = netlink(world, wire.GENERIC, bind=(A, 0))
     sock.send(nlmsg(wire.NOOP, REQUEST | wire.ACK))
     sock.send(nlmsg(wire.NOOP, REQUEST | wire.ACK))
@@ -197,12 +197,12 @@ def an_answer(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def devices(world: World, log: Log) -> None:
-    """/proc/net/dev of a new namespace: `lo`, with all counters 0."""
+    """/proc/net/dev of a new namespace lists only `lo`, with all counters 0."""
     log("dev", world.read_file("/proc/net/dev").decode().splitlines())
 
 
 def look_at_unix(label: str, world: World, log: Log) -> None:
-    """Record /proc/net/unix, sorted by name, without the addresses and the inode numbers of sockets.
+    """Record /proc/net/unix sorted by name, without addresses and inode numbers of sockets.
 
     The kernel lists the sockets in the order of its hash table.
     """
@@ -217,7 +217,7 @@ def look_at_unix(label: str, world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def unix_sockets(world: World, log: Log) -> None:
-    """/proc/net/unix: every socket, its references, state and name."""
+    """/proc/net/unix lists each unix socket with its references, state and name."""
     look_at_unix("none", world, log)
     one = world.socket(AF_UNIX, SOCK_STREAM, 0)
     other = world.socket(AF_UNIX, SOCK_DGRAM, 0)
@@ -231,7 +231,7 @@ def unix_sockets(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def unix_connections(world: World, log: Log) -> None:
-    """A peer is a reference.  A connection has no inode until it is accepted."""
+    """Each peer holds a reference to a unix socket. A connection has no inode until accept()."""
     listener, *clients = (world.socket(AF_UNIX, SOCK_STREAM, 0) for _ in range(3))
     listener.bind(b"\0simkernel stream")
     listener.listen(5)
@@ -247,7 +247,7 @@ def unix_connections(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def unix_datagrams(world: World, log: Log) -> None:
-    """Each sender that is connected to a socket is a reference to it."""
+    """Each sender that is connected to a datagram socket holds a reference to it."""
     receiver, *senders = (world.socket(AF_UNIX, SOCK_DGRAM, 0) for _ in range(4))
     receiver.bind(b"\0simkernel datagrams")
     for sender in senders:

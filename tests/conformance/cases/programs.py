@@ -1,4 +1,4 @@
-"""Programs: what they inherit, what they share, and how one wakes another."""
+"""Processes: what they inherit and share, and how a process wakes another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROGRAMS = ("programs",)
 
 @case(privileged=True, marks=PROGRAMS)
 def a_reader_that_waits(world: World, log: Log) -> None:
-    """A read of an empty pipe waits for a writer, which another process is."""
+    """A read of an empty pipe blocks until another process writes."""
     a = world.programs().start(uid=1000)
     read, write = a.pipe()
     b = a.fork()
@@ -31,7 +31,7 @@ def a_reader_that_waits(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def users(world: World, log: Log) -> None:
-    """Programs of several users share a folder, and the modes of its files hold for each."""
+    """Processes of several users share a directory. File modes decide which of them can access a file."""
     programs = world.programs()
     root, user, member = programs.start(), programs.start(1000, 100), programs.start(1001, 7, (100,))
     log.call("create", user.open, "f", os.O_CREAT | os.O_RDWR, 0o640)
@@ -46,7 +46,7 @@ def users(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def children_and_signals(world: World, log: Log) -> None:
-    """A child ends by itself or by a signal, and its parent reads which; a recorded signal interrupts."""
+    """waitpid() returns whether a child exited or was killed. A signal with a handler interrupts it."""
     a = world.programs().start()
     a.signal(signal.SIGCHLD, RECORD)
     b, c = a.fork(), a.fork()
@@ -66,7 +66,7 @@ def children_and_signals(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def writers_of_a_full_pipe(world: World, log: Log) -> None:
-    """A read that frees no page wakes no writer: the first of them stays the first."""
+    """A read that frees no page of a full pipe wakes no writer. The first blocked writer stays the first."""
     a = world.programs().start()
     read, write = a.pipe()
     first, second = a.fork(), a.fork()
@@ -81,7 +81,7 @@ def writers_of_a_full_pipe(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def signals_of_an_empty_pipe(world: World, log: Log) -> None:
-    """A read that finds nothing sends SIGIO to the owner of the other end, one that sleeps does not."""
+    """A read of an empty pipe sends SIGIO to the owner of the write end, except if it blocks."""
     a = world.programs().start()
     a.signal(signal.SIGIO, RECORD)
     read, write = a.pipe()
@@ -100,7 +100,9 @@ def signals_of_an_empty_pipe(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def an_edge_of_a_pipe_that_fills(world: World, log: Log) -> None:
-    """A write that sleeps shows no further edge to epoll, one that does not sleep shows it."""
+    """If a write to a pipe blocks, epoll reports no new edge to the reader. A non-blocking write reports
+    one.
+    """
     a = world.programs().start()
     for flags in (0, os.O_NONBLOCK):
         read, write = a.pipe2(flags)
@@ -116,7 +118,7 @@ def an_edge_of_a_pipe_that_fills(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def a_select_for_writing_after_a_hangup(world: World, log: Log) -> None:
-    """POLLHUP makes a descriptor readable, not writable or exceptional: select goes on waiting."""
+    """POLLHUP makes a descriptor readable, but not writable or exceptional: select() keeps blocking."""
     a = world.programs().start()
     read, write = a.pipe()
     a.close(write)
@@ -129,7 +131,7 @@ def a_select_for_writing_after_a_hangup(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def descriptors_and_credentials_in_a_message(world: World, log: Log) -> None:
-    """Descriptors arrive as the lowest free ones, credentials as those of the sender."""
+    """Received descriptors get the lowest free numbers. Received credentials are those of the sender."""
     a = world.programs().start(1000, 100)
     one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
     log.call("send", a.sendmsg, one, [b"a", b"b"], [0, one])

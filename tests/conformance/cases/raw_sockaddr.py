@@ -1,4 +1,4 @@
-"""bind(2) and connect(2) with sockaddrs which Python itself would not make."""
+"""bind(2) and connect(2) with socket addresses that Python does not create."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def sockaddr(family: int, portid: int = 0, groups: int = 0, pad: int = 0) -> byt
 
 @case(marks=("raw_sockaddr",))
 def bind_family(world: World, log: Log) -> None:
-    """bind() looks at the family."""
+    """bind() fails if the address family is not AF_NETLINK."""
     s = netlink(world, wire.USERSOCK)
     for family in (AF_UNSPEC, AF_INET, 17):
         log.call(f"family {family}", world.raw_call, s, "bind", sockaddr(family, A))
@@ -28,7 +28,7 @@ def bind_family(world: World, log: Log) -> None:
 
 @case(marks=("raw_sockaddr",))
 def bind_length(world: World, log: Log) -> None:
-    """A sockaddr_nl has 12 bytes; more do no harm."""
+    """bind() fails if the address is shorter than 12 bytes. It accepts a longer one."""
     s = netlink(world, wire.USERSOCK)
     whole = sockaddr(AF_NETLINK, A)
     for size in (0, 1, 2, 8, 11):
@@ -40,7 +40,7 @@ def bind_length(world: World, log: Log) -> None:
 
 @case(marks=("raw_sockaddr",))
 def bind_pad(world: World, log: Log) -> None:
-    """The padding of sockaddr_nl is not looked at."""
+    """bind() ignores the padding of sockaddr_nl."""
     s = netlink(world, wire.USERSOCK)
     log.call("bind", world.raw_call, s, "bind", sockaddr(AF_NETLINK, A, 0, 0xFFFF))
     log.name("name", s)
@@ -48,7 +48,7 @@ def bind_pad(world: World, log: Log) -> None:
 
 @case(marks=("raw_sockaddr",))
 def connect_unspec(world: World, log: Log) -> None:
-    """connect() to AF_UNSPEC lets go of the peer."""
+    """connect() to AF_UNSPEC disconnects the socket from its peer."""
     a, _b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     a.connect((B, 0))
     log.call("unspec", world.raw_call, a, "connect", sockaddr(AF_UNSPEC))
@@ -62,7 +62,7 @@ def connect_unspec(world: World, log: Log) -> None:
 
 @case(marks=("raw_sockaddr",))
 def connect_bad(world: World, log: Log) -> None:
-    """connect() looks at the family and the length, and leaves the peer alone then."""
+    """connect() with an invalid family or length fails and keeps the peer."""
     s = netlink(world, wire.USERSOCK, bind=(A, 0))
     s.connect((B, 0))
     for family in (AF_INET, 1):
@@ -74,7 +74,7 @@ def connect_bad(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=("raw_sockaddr",))
 def connect_unspec_of_a_group(world: World, log: Log) -> None:
-    """A socket that was connected to a group lets go of that too."""
+    """connect() to AF_UNSPEC also disconnects a socket from a group."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 1 << 1))
     log.call("connect", a.connect, (0, 0b10))

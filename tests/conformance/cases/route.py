@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: errors only, nothing that needs routes or links (optional: mark `route`)."""
+"""NETLINK_ROUTE errors that need no routes or links (optional: mark `route`)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ifinfo(index: int = 0, attrs: bytes = b"", change: int = 0) -> bytes:
 
 @case(marks=ROUTE_CASE)
 def unknown_types(world: World, log: Log) -> None:
-    """Types beyond the last are EOPNOTSUPP; below the first they are control messages."""
+    """Message types above the last are EOPNOTSUPP. Types below the first are control messages."""
     s = opened(world)
     for type in (15, 1000, 0xFFFF):
         log.ask(f"type {type}", s, wire.nlmsg(type, REQUEST | ACK, bytes(16), seq=1))
@@ -35,7 +35,7 @@ def unknown_types(world: World, log: Log) -> None:
 
 @case(marks=ROUTE_CASE)
 def header_too_short(world: World, log: Log) -> None:
-    """A message without room for its family-specific header."""
+    """A message that is too short for its family-specific header."""
     s = opened(world)
     for size in (0, 1, 4, 15):
         log.ask(f"{size} bytes", s, wire.nlmsg(GETLINK, REQUEST, bytes(size), seq=size))
@@ -43,7 +43,7 @@ def header_too_short(world: World, log: Log) -> None:
 
 @case(marks=ROUTE_CASE)
 def change_unprivileged(world: World, log: Log) -> None:
-    """Changing anything without privilege is EPERM, before the message is looked at."""
+    """An unprivileged request for a change is EPERM before the message is parsed."""
     s = opened(world)
     log.ask("newlink", s, wire.nlmsg(NEWLINK, REQUEST | ACK, ifinfo(), seq=1))
     log.ask("dellink", s, wire.nlmsg(DELLINK, REQUEST, ifinfo(999), seq=2))
@@ -52,7 +52,7 @@ def change_unprivileged(world: World, log: Log) -> None:
 
 @case(marks=ROUTE_CASE)
 def no_such_link(world: World, log: Log) -> None:
-    """RTM_GETLINK for what is not there."""
+    """RTM_GETLINK of a link that does not exist."""
     s = opened(world)
     log.ask("index", s, wire.nlmsg(GETLINK, REQUEST, ifinfo(999), seq=1))
     log.ask("name", s, wire.nlmsg(GETLINK, REQUEST, ifinfo(0, attr(3, b"nosuch0\0")), seq=2))
@@ -62,7 +62,7 @@ def no_such_link(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE_CASE)
 def delete_no_such_link(world: World, log: Log) -> None:
-    """RTM_DELLINK for what is not there."""
+    """RTM_DELLINK of a link that does not exist."""
     s = opened(world)
     log.ask("index", s, wire.nlmsg(DELLINK, REQUEST | ACK, ifinfo(999), seq=1))
     log.ask("neither", s, wire.nlmsg(DELLINK, REQUEST | ACK, ifinfo(0), seq=2))

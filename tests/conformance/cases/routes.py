@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: addresses, routes, neighbours, numbers of namespaces: none there, and what may be asked."""
+"""NETLINK_ROUTE: requests for addresses, routes, neighbours and nsids in a new namespace."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ A, B = 0x53000001, 0x53000002
 ROUTE = ("route",)
 FAMILIES = {"any": AF_UNSPEC, "ipv4": AF_INET, "ipv6": AF_INET6, "none": 200}
 TEN = bytes((10, 0, 0, 1))
-"""10.0.0.1"""
+"""The IPv4 address 10.0.0.1."""
 DOC = bytes.fromhex("20010db8") + bytes(12)
-"""2001:db8::"""
+"""The IPv6 address 2001:db8::."""
 NOWHERE = 7
-"""A number that no namespace has."""
+"""An nsid that no namespace has."""
 NO_PROCESS = 2**30
 
 
@@ -65,7 +65,7 @@ def neighbour(family: int, index: int = 0, attrs: bytes = b"", flags: int = 0, s
 
 @case(marks=ROUTE)
 def no_addresses(world: World, log: Log) -> None:
-    """RTM_GETADDR: lo, which is down, has no address; whoever is not strict may ask as he likes."""
+    """RTM_GETADDR finds no address on `lo`, which is down. Without strict checks it ignores the header."""
     s = opened(world)
     for name, family in FAMILIES.items():
         log.ask(name, s, nlmsg(rt.RTM_GETADDR, REQUEST | DUMP, address(family, 1), seq=1))
@@ -75,7 +75,7 @@ def no_addresses(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def addresses_strictly(world: World, log: Log) -> None:
-    """What the strict may not ask, and NLM_F_DUMP_FILTERED for those of one link."""
+    """Strict checks of RTM_GETADDR. A dump of one link's addresses has NLM_F_DUMP_FILTERED."""
     s = opened(world, GET_STRICT_CHK)
     for name, family in FAMILIES.items():
         for label, body in (
@@ -96,7 +96,7 @@ def addresses_strictly(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def one_address(world: World, log: Log) -> None:
-    """RTM_GETADDR of one address is there for IPv6 only."""
+    """RTM_GETADDR of a single address is supported only for IPv6."""
     s = opened(world)
     for strict in (0, 1):
         s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, strict)
@@ -116,7 +116,7 @@ def one_address(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def addresses_refused(world: World, log: Log) -> None:
-    """RTM_NEWADDR and RTM_DELADDR that come to nothing."""
+    """Errors of RTM_NEWADDR and RTM_DELADDR."""
     s = opened(world, CAP_ACK)
     expired = attr(ia.IFA_CACHEINFO, struct.pack("<4I", 5, 4, 0, 0))
     for label, body in (
@@ -145,7 +145,7 @@ def addresses_refused(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def no_routes(world: World, log: Log) -> None:
-    """RTM_GETROUTE: while lo is down there is no route, nor is one looked for strictly unless asked to."""
+    """RTM_GETROUTE dumps no route while `lo` is down. Without strict checks it ignores the header."""
     s = opened(world)
     for name, family in (FAMILIES | {"ipmr": rt.RTNL_FAMILY_IPMR, "ip6mr": rt.RTNL_FAMILY_IP6MR}).items():
         log.ask(name, s, nlmsg(rt.RTM_GETROUTE, REQUEST | DUMP, rt.RtMsg(family).pack(), seq=1))
@@ -155,7 +155,7 @@ def no_routes(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def routes_strictly(world: World, log: Log) -> None:
-    """What the strict may not ask; NLM_F_DUMP_FILTERED; tables that are there without a route in them."""
+    """Strict checks of RTM_GETROUTE dumps, NLM_F_DUMP_FILTERED, and dumps of empty tables."""
     s = opened(world, GET_STRICT_CHK)
     multicast = {"ipmr": rt.RTNL_FAMILY_IPMR, "ip6mr": rt.RTNL_FAMILY_IP6MR}
     for name, family in (FAMILIES | multicast).items():
@@ -180,7 +180,7 @@ def routes_strictly(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def no_way(world: World, log: Log) -> None:
-    """The way to an address: there is none, and not everything may be asked."""
+    """RTM_GETROUTE lookups find no route, and fail for invalid addresses."""
     s = opened(world)
     group = bytes((224, 0, 0, 1))
     for label, body in (
@@ -203,7 +203,7 @@ def no_way(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def way_strictly(world: World, log: Log) -> None:
-    """What the strict may not ask of a way: the same for both protocols, in words of their own."""
+    """Strict checks of RTM_GETROUTE lookups. IPv4 and IPv6 have different extack messages."""
     s = opened(world, GET_STRICT_CHK)
     for name, family, bits, to in (("ipv4", AF_INET, 32, TEN), ("ipv6", AF_INET6, 128, DOC)):
         for label, body in (
@@ -224,7 +224,7 @@ def way_strictly(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def rules(world: World, log: Log) -> None:
-    """RTM_GETRULE: the rules that are there before there is a route."""
+    """RTM_GETRULE dumps the rules of a new namespace."""
     s = opened(world)
     multicast = {"ipmr": rt.RTNL_FAMILY_IPMR, "ip6mr": rt.RTNL_FAMILY_IP6MR}
     for strict in (0, 1):
@@ -248,7 +248,7 @@ def rules(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def no_neighbours(world: World, log: Log) -> None:
-    """RTM_GETNEIGH as a dump: strictly and not."""
+    """RTM_GETNEIGH dumps without neighbours, with and without strict checks."""
     s = opened(world)
     for strict in (0, 1):
         s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, strict)
@@ -269,7 +269,9 @@ def no_neighbours(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def one_neighbour(world: World, log: Log) -> None:
-    """RTM_GETNEIGH of one is checked strictly whoever asks; in which order."""
+    """RTM_GETNEIGH of a single neighbour is always checked strictly. The case shows the order of the
+    checks.
+    """
     s = opened(world, CAP_ACK)
     to = attr(nb.NDA_DST, TEN)
     for label, body in (
@@ -292,7 +294,7 @@ def one_neighbour(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def neighbours_refused(world: World, log: Log) -> None:
-    """RTM_NEWNEIGH and RTM_DELNEIGH that come to nothing."""
+    """Errors of RTM_NEWNEIGH and RTM_DELNEIGH."""
     s = opened(world, CAP_ACK)
     to = attr(nb.NDA_DST, TEN)
     for label, body in (
@@ -318,7 +320,7 @@ def neighbours_refused(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def no_numbers(world: World, log: Log) -> None:
-    """RTM_GETNSID: no namespace has a number here, and what may be asked."""
+    """RTM_GETNSID in a namespace without nsids, and its errors."""
     s = opened(world)
     for strict in (0, 1):
         s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, strict)
@@ -338,7 +340,7 @@ def no_numbers(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def a_number_for_oneself(world: World, log: Log) -> None:
-    """RTM_NEWNSID gives one's own namespace a number, once; the group hears of it, and who asked to."""
+    """RTM_NEWNSID assigns an nsid to the caller's own namespace once, and notifies the group."""
     s = netlink(world, wire.ROUTE, bind=(0, 0))
     process = s.getsockname()[0]
     log.auto(s)

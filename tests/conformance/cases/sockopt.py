@@ -50,7 +50,7 @@ FLAGS = {
 
 @case()
 def flags_default(world: World, log: Log) -> None:
-    """Every flag is off at first."""
+    """Every netlink option is off by default."""
     s = netlink(world, wire.GENERIC)
     for name, option in (FLAGS | {"LISTEN_ALL_NSID": LISTEN_ALL_NSID}).items():
         log.call(name, s.getsockopt, SOL_NETLINK, option)
@@ -58,7 +58,7 @@ def flags_default(world: World, log: Log) -> None:
 
 @case()
 def flags_set_and_clear(world: World, log: Log) -> None:
-    """Any value but 0 sets a flag, and it reads 1."""
+    """Any non-zero value enables an option, and it reads back as 1."""
     s = netlink(world, wire.USERSOCK)
     for name, option in FLAGS.items():
         for value in (1, 0, 17, -1):
@@ -68,7 +68,7 @@ def flags_set_and_clear(world: World, log: Log) -> None:
 
 @case()
 def flags_do_not_mix(world: World, log: Log) -> None:
-    """Setting one flag leaves the others alone."""
+    """Setting one option does not change the others."""
     s = netlink(world, wire.USERSOCK)
     for option in FLAGS.values():
         s.setsockopt(SOL_NETLINK, option, 1)
@@ -77,7 +77,7 @@ def flags_do_not_mix(world: World, log: Log) -> None:
 
 @case()
 def listen_all_nsid_unprivileged(world: World, log: Log) -> None:
-    """NETLINK_LISTEN_ALL_NSID wants privilege, even to switch it off."""
+    """NETLINK_LISTEN_ALL_NSID needs privilege, even to disable it."""
     s = netlink(world, wire.ROUTE)
     log.call("on", s.setsockopt, SOL_NETLINK, LISTEN_ALL_NSID, 1)
     log.call("off", s.setsockopt, SOL_NETLINK, LISTEN_ALL_NSID, 0)
@@ -86,7 +86,7 @@ def listen_all_nsid_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def listen_all_nsid_privileged(world: World, log: Log) -> None:
-    """NETLINK_LISTEN_ALL_NSID with privilege."""
+    """NETLINK_LISTEN_ALL_NSID can be enabled and disabled with privilege."""
     s = netlink(world, wire.ROUTE)
     for value in (1, 0):
         log.call(f"set {value}", s.setsockopt, SOL_NETLINK, LISTEN_ALL_NSID, value)
@@ -95,7 +95,7 @@ def listen_all_nsid_privileged(world: World, log: Log) -> None:
 
 @case()
 def short_value(world: World, log: Log) -> None:
-    """A value of less than 4 bytes counts as 0; of a longer one the first 4 bytes count."""
+    """An option value of less than 4 bytes counts as 0. Of a longer value, the first 4 bytes count."""
     s = netlink(world, wire.USERSOCK)
     s.setsockopt(SOL_NETLINK, PKTINFO, 1)
     for value in (b"\1\0\0", b"\1\0\0\0", b"", b"\1\0\0\0\0\0\0\0", b"\0\0\0\0\1\0\0\0"):
@@ -105,7 +105,7 @@ def short_value(world: World, log: Log) -> None:
 
 @case()
 def get_lengths(world: World, log: Log) -> None:
-    """getsockopt wants room for 4 bytes and gives 4 bytes."""
+    """getsockopt() needs a buffer of at least 4 bytes and returns 4 bytes."""
     s = netlink(world, wire.USERSOCK)
     s.setsockopt(SOL_NETLINK, CAP_ACK, 1)
     for size in (1, 3, 4, 5, 16):
@@ -114,7 +114,7 @@ def get_lengths(world: World, log: Log) -> None:
 
 @case()
 def unknown_options(world: World, log: Log) -> None:
-    """Options nobody knows, and those which are gone (the rings)."""
+    """Unknown options, and options that Linux has removed (memory-mapped rings)."""
     s = netlink(world, wire.USERSOCK)
     for option in (0, 6, 7, 13, 99, -1):
         log.call(f"set {option}", s.setsockopt, SOL_NETLINK, option, 1)
@@ -123,7 +123,7 @@ def unknown_options(world: World, log: Log) -> None:
 
 @case()
 def write_only_options(world: World, log: Log) -> None:
-    """Memberships are not read by the options that set them, nor set by the one that reads them."""
+    """NETLINK_ADD_MEMBERSHIP cannot be read, and NETLINK_LIST_MEMBERSHIPS cannot be set."""
     s = netlink(world, wire.GENERIC)
     log.call("get ADD", s.getsockopt, SOL_NETLINK, ADD_MEMBERSHIP)
     log.call("get DROP", s.getsockopt, SOL_NETLINK, DROP_MEMBERSHIP)
@@ -132,7 +132,7 @@ def write_only_options(world: World, log: Log) -> None:
 
 @case()
 def other_levels(world: World, log: Log) -> None:
-    """Levels which are not netlink's."""
+    """Option levels that netlink does not support."""
     s = netlink(world, wire.USERSOCK)
     for level in (0, SOL_TCP, 271, 300):
         log.call(f"set {level}", s.setsockopt, level, 1, 1)
@@ -141,7 +141,7 @@ def other_levels(world: World, log: Log) -> None:
 
 @case()
 def pktinfo(world: World, log: Log) -> None:
-    """NETLINK_PKTINFO adds a control message: the group, 0 for unicast."""
+    """NETLINK_PKTINFO adds a control message with the group, which is 0 for unicast."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     a.sendto(b"before", (B, 0))
@@ -165,7 +165,7 @@ def pktinfo_group(world: World, log: Log) -> None:
 
 @case()
 def pktinfo_little_room(world: World, log: Log) -> None:
-    """A control buffer that is too small: what arrives of the control message."""
+    """A control buffer that is too small truncates NETLINK_PKTINFO."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_NETLINK, PKTINFO, 1)
@@ -176,9 +176,7 @@ def pktinfo_little_room(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def passcred(world: World, log: Log) -> None:
-    """SO_PASSCRED: process, user and group of the sender; the process is what the first port id is
-    made of.
-    """
+    """SO_PASSCRED returns process, user and group of the sender. The first port id is the process id."""
     a = netlink(world, wire.USERSOCK, bind=(0, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     log.call("set", b.setsockopt, SOL_SOCKET, SO_PASSCRED, 1)
@@ -193,7 +191,7 @@ def passcred(world: World, log: Log) -> None:
 
 @case()
 def generic_socket_options(world: World, log: Log) -> None:
-    """What the kind of socket is."""
+    """SO_DOMAIN, SO_TYPE, SO_PROTOCOL and SO_ACCEPTCONN are read-only."""
     s = world.socket(AF_NETLINK, SOCK_DGRAM, wire.ROUTE)
     for name, option in (
         ("domain", SO_DOMAIN),
@@ -207,7 +205,7 @@ def generic_socket_options(world: World, log: Log) -> None:
 
 @case()
 def sndbuf(world: World, log: Log) -> None:
-    """SO_SNDBUF doubles what it is given."""
+    """SO_SNDBUF reads back as twice the value that was set."""
     s = netlink(world, wire.USERSOCK)
     for size in (4000, 70000):
         log.call(f"set {size}", s.setsockopt, SOL_SOCKET, SO_SNDBUF, size)
@@ -217,7 +215,7 @@ def sndbuf(world: World, log: Log) -> None:
 
 @case()
 def receive_timeout(world: World, log: Log) -> None:
-    """SO_RCVTIMEO on a blocking socket: EAGAIN when it is over."""
+    """On a blocking socket, recv() is EAGAIN after SO_RCVTIMEO."""
     s = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.call("get", s.getsockopt, SOL_SOCKET, SO_RCVTIMEO, 16)
     log.call("set", s.setsockopt, SOL_SOCKET, SO_RCVTIMEO, struct.pack("<qq", 0, 60_000))
@@ -227,7 +225,7 @@ def receive_timeout(world: World, log: Log) -> None:
 
 @case()
 def timeouts_in_ticks(world: World, log: Log) -> None:
-    """A timeout is kept in ticks of 4 ms, rounded up; 0 is for ever, less is not at all."""
+    """A timeout is rounded up to ticks of 4 ms. 0 disables it. With negative seconds, a call never blocks."""
     s = netlink(world, wire.USERSOCK)
     for seconds, micros in (
         (0, 1),
@@ -249,7 +247,9 @@ def timeouts_in_ticks(world: World, log: Log) -> None:
 
 @case()
 def memberships_in_words(world: World, log: Log) -> None:
-    """NETLINK_LIST_MEMBERSHIPS says how long the list is, in whole words, whatever room there is for it."""
+    """NETLINK_LIST_MEMBERSHIPS returns the full length of the list in whole words, even if the buffer is
+    smaller.
+    """
     for name, proto in (("route", wire.ROUTE), ("usersock", wire.USERSOCK), ("uevent", wire.UEVENT)):
         s = netlink(world, proto)
         for group in (1, 9, 33):
@@ -262,7 +262,7 @@ def memberships_in_words(world: World, log: Log) -> None:
 
 @case()
 def a_label_without_room(world: World, log: Log) -> None:
-    """Who asks for the sender's security label and gives no room has it cut off, though there is none."""
+    """With SO_PASSSEC, recvmsg() without a control buffer sets MSG_CTRUNC, even without a label."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_SOCKET, SO_PASSSEC, 1)
@@ -273,7 +273,7 @@ def a_label_without_room(world: World, log: Log) -> None:
 
 @case()
 def two_control_messages(world: World, log: Log) -> None:
-    """The group comes before the credentials, and takes 24 bytes of the room for its 20."""
+    """The control message of NETLINK_PKTINFO comes before the credentials and takes 24 bytes for its 20."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_NETLINK, PKTINFO, 1)

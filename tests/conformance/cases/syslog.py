@@ -1,6 +1,6 @@
-"""syslog(2): what it reads of the kernel log, and who may.
+"""syslog(2): reading the kernel log, and the privileges for it.
 
-Cases that clear the log or take from it run in User-mode Linux, whose log is its own.
+Cases that clear the log or consume records run in User-mode Linux, which has a separate log.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ READS = (s.SYSLOG_ACTION_READ, s.SYSLOG_ACTION_READ_ALL, s.SYSLOG_ACTION_READ_CL
 
 
 def timeless(data: bytes) -> bytes:
-    """Return lines without their times, which have 14 bytes."""
+    """Return lines with "[time]" in place of the 14 bytes of each timestamp."""
     return TIME.sub(b"[time]", data)
 
 
 def begin(world: World, log: Log) -> tuple[Program, Kmsg]:
-    """Return a program and its /dev/kmsg.  Nothing is left to read in the log."""
+    """Return a program and its /dev/kmsg, after it has read and cleared the log."""
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     kmsg.write(b"before\n")
@@ -40,7 +40,7 @@ def begin(world: World, log: Log) -> tuple[Program, Kmsg]:
 
 @case(privileged=True, marks=PROGRAMS)
 def arguments(world: World, log: Log) -> None:
-    """Unknown actions, negative sizes and invalid levels are EINVAL.  A size of 0 reads nothing."""
+    """Unknown actions, negative sizes and invalid levels are EINVAL. A size of 0 reads nothing."""
     program = world.programs().start()
     for action in (-1, 11, 12, 2**31 - 1):
         log.call(f"action {action}", program.syslog, action, 10)
@@ -58,7 +58,7 @@ def arguments(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def users(world: World, log: Log) -> None:
-    """Each action takes CAP_SYSLOG where dmesg_restrict is set, before anything else is looked at."""
+    """If dmesg_restrict is set, each action checks CAP_SYSLOG before anything else."""
     programs = world.programs()
     user = programs.start(1000, 1000)
     log.call("restricted", user.read_file, "/proc/sys/kernel/dmesg_restrict")
@@ -70,7 +70,7 @@ def users(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def unrestricted(world: World, log: Log) -> None:
-    """Without dmesg_restrict reading all, the buffer's size and /dev/kmsg are free."""
+    """Without dmesg_restrict, any user can read the whole log, the buffer size and /dev/kmsg."""
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 1000)
     setting = "/proc/sys/kernel/dmesg_restrict"
@@ -90,7 +90,9 @@ def unrestricted(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def everything(world: World, log: Log) -> None:
-    """SYSLOG_ACTION_READ_ALL: the newest records since the clearing that fit, each line with a prefix."""
+    """SYSLOG_ACTION_READ_ALL returns the newest records since the last clear that fit, with a prefix per
+    line.
+    """
     program, kmsg = begin(world, log)
     for text in (b"one\n", b"<3>two\nlines\n", b"\n", b"a\n\nb\n", b"\xff\1\\n", b"unfinished"):
         kmsg.write(text)
@@ -114,7 +116,7 @@ def everything(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def taking(world: World, log: Log) -> None:
-    """SYSLOG_ACTION_READ takes records that fit, or part of one; /proc/kmsg takes from the same place."""
+    """SYSLOG_ACTION_READ consumes records, or part of one. /proc/kmsg consumes from the same position."""
     program, kmsg = begin(world, log)
     for text in (b"one\n", b"two\nlines\n", b"three\n", b"four\n", b"five\n"):
         kmsg.write(text)
@@ -136,7 +138,7 @@ def taking(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def waiting(world: World, log: Log) -> None:
-    """SYSLOG_ACTION_READ waits for a record; of two readers one gets it."""
+    """SYSLOG_ACTION_READ blocks until a record exists. Only one of two readers gets it."""
     program, kmsg = begin(world, log)
     programs = [program.fork(), program.fork()]
     pending = [each.begin("syslog", s.SYSLOG_ACTION_READ, 1000) for each in programs]
@@ -151,7 +153,7 @@ def waiting(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def lines_that_do_not_fit(world: World, log: Log) -> None:
-    """A record has 2048 bytes with its prefixes; lines that do not fit are left out."""
+    """A record has at most 2048 bytes with its prefixes. Lines that do not fit are omitted."""
     program, kmsg = begin(world, log)
     for text in (
         b"\n" * 1000,
@@ -171,7 +173,9 @@ def lines_that_do_not_fit(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def console(world: World, log: Log) -> None:
-    """The level of the console: off is the minimum, on what it was, and a level ends both."""
+    """CONSOLE_OFF sets the minimum console level, CONSOLE_ON restores it. CONSOLE_LEVEL discards the saved
+    level.
+    """
     program = world.programs().start()
     off, on, level = s.SYSLOG_ACTION_CONSOLE_OFF, s.SYSLOG_ACTION_CONSOLE_ON, s.SYSLOG_ACTION_CONSOLE_LEVEL
     steps = (

@@ -1,7 +1,6 @@
-"""NETLINK_KOBJECT_UEVENT: who may listen and who may speak.
+"""NETLINK_KOBJECT_UEVENT: the privileges of listeners and senders.
 
-Other events of the machine may arrive at any time, so the cases look for
-their own messages only.
+The machine's devices can emit uevents at any time, so the cases record only their own messages.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ MARK = b"simkernel"
 
 
 def ours(log: Log, label: str, sock: Socket) -> None:
-    """""Record the next message that bears the mark, its running number aside.""" ""
+    """Record the next message that contains the mark, without the value of SEQNUM."""
     for _ in range(100):
         try:
             data, sender = sock.recvfrom(65536, MSG_DONTWAIT)
@@ -34,7 +33,7 @@ def ours(log: Log, label: str, sock: Socket) -> None:
 
 @case()
 def listen_unprivileged(world: World, log: Log) -> None:
-    """Anybody may listen to group 1."""
+    """An unprivileged socket can listen to group 1."""
     s = netlink(world, wire.UEVENT)
     log.call("bind", s.bind, (A, 1))
     log.name("name", s)
@@ -43,7 +42,7 @@ def listen_unprivileged(world: World, log: Log) -> None:
 
 @case()
 def groups_to_join(world: World, log: Log) -> None:
-    """The protocol has one group; it counts as 32 all the same."""
+    """The protocol uses one group, but a socket can join any of 32."""
     s = netlink(world, wire.UEVENT)
     for group in (0, 1, 2, 32, 33):
         log.call(f"join {group}", s.setsockopt, SOL_NETLINK, wire.ADD_MEMBERSHIP, group)
@@ -52,9 +51,7 @@ def groups_to_join(world: World, log: Log) -> None:
 
 @case()
 def speak_unprivileged(world: World, log: Log) -> None:
-    """Without privilege: the kernel answers EPERM to a request; to a group or a user nothing is sent
-    at all.
-    """
+    """An unprivileged request is answered with EPERM. Messages to a group or a process cannot be sent."""
     s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
     s.setsockopt(SOL_NETLINK, EXT_ACK, 1)
     log.ask("request", s, wire.nlmsg(16, REQUEST | ACK, b"add@/" + MARK + b"\0", seq=1))
@@ -66,9 +63,7 @@ def speak_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def speak_privileged(world: World, log: Log) -> None:
-    """With privilege a request to the kernel is passed on to all listeners, without its header and
-    with a number.
-    """
+    """The kernel forwards a privileged request to all listeners, without its header and with a SEQNUM."""
     s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
     log.ask("request", s, wire.nlmsg(16, REQUEST | ACK, b"add@/" + MARK + b"\0ACTION=add\0", seq=1))
     ours(log, "recv", t)
@@ -77,7 +72,7 @@ def speak_privileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def group_privileged(world: World, log: Log) -> None:
-    """With privilege one may send to the group oneself."""
+    """A privileged process can send directly to the group."""
     s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
     log.call("group", s.sendto, MARK + b" to the group", (0, 1))
     ours(log, "recv", t)
@@ -87,7 +82,7 @@ def group_privileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def control_type(world: World, log: Log) -> None:
-    """A request of a type below 16 is not an event."""
+    """A request with a message type below 16 is not forwarded."""
     s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
     log.ask("request", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, b"add@/" + MARK + b"\0", seq=1))
     ours(log, "recv", t)

@@ -1,4 +1,4 @@
-"""NETLINK_USERSOCK, from one socket to another: bytes, senders, limits, errors."""
+"""NETLINK_USERSOCK, from one socket to another: contents, sender addresses, limits and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pair(world: World) -> tuple[Socket, Socket]:
 
 @case()
 def bytes_verbatim(world: World, log: Log) -> None:
-    """The kernel does not look at what users send each other: it need not be a netlink message."""
+    """The kernel forwards any bytes between programs. They need not be a netlink message."""
     a, b = pair(world)
     log.call("send", a.sendto, b"not a netlink message", (B, 0))
     log.recvfrom("recv", b)
@@ -35,7 +35,7 @@ def bytes_verbatim(world: World, log: Log) -> None:
 
 @case()
 def header_is_not_filled_in(world: World, log: Log) -> None:
-    """A header with length, sequence and port id 0 arrives just so."""
+    """A header with length, sequence number and port id 0 arrives unchanged."""
     a, b = pair(world)
     log.call("send", a.sendto, wire.nlmsg(99, 0, b"", length=0), (B, 0))
     log.recvfrom("recv", b)
@@ -43,7 +43,7 @@ def header_is_not_filled_in(world: World, log: Log) -> None:
 
 @case()
 def sender_chosen_portid(world: World, log: Log) -> None:
-    """The sender is shown under the port id that sending chose for it."""
+    """The sender's address contains the port id that the kernel chose at the send."""
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     a = netlink(world, wire.USERSOCK)
     log.call("send", a.sendto, b"ping", (B, 0))
@@ -53,7 +53,7 @@ def sender_chosen_portid(world: World, log: Log) -> None:
 
 @case()
 def to_itself(world: World, log: Log) -> None:
-    """A socket may write to itself."""
+    """A socket can send a message to itself."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.call("send", a.sendto, b"me", (A, 0))
     log.recvfrom("recv", a)
@@ -61,7 +61,7 @@ def to_itself(world: World, log: Log) -> None:
 
 @case()
 def one_byte_and_none(world: World, log: Log) -> None:
-    """One byte is a message; no bytes are not."""
+    """A message must have at least one byte."""
     a, b = pair(world)
     log.call("one", a.sendto, b"x", (B, 0))
     log.call("none", a.sendto, b"", (B, 0))
@@ -71,7 +71,7 @@ def one_byte_and_none(world: World, log: Log) -> None:
 
 @case()
 def sendmsg_gathers(world: World, log: Log) -> None:
-    """The buffers of sendmsg make one message."""
+    """sendmsg() sends all its buffers as one message."""
     a, b = pair(world)
     log.call("send", a.sendmsg, [b"one", b"", b"two", b"3"], [], 0, (B, 0))
     log.recvmsg("recv", b)
@@ -79,7 +79,7 @@ def sendmsg_gathers(world: World, log: Log) -> None:
 
 @case()
 def order(world: World, log: Log) -> None:
-    """Messages of several senders arrive in the order they were sent."""
+    """Messages of several senders arrive in the order in which they were sent."""
     a, b = pair(world)
     c = netlink(world, wire.USERSOCK, bind=(77, 0))
     for index, sender in enumerate((a, c, a, a, c)):
@@ -90,7 +90,9 @@ def order(world: World, log: Log) -> None:
 
 @case()
 def nobody_there(world: World, log: Log) -> None:
-    """A port id nobody has is ECONNREFUSED, and so is the kernel, which has no user socket."""
+    """Sending to an unused port id is ECONNREFUSED, and so is sending to the kernel without a kernel
+    socket.
+    """
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.call("missing", a.sendto, b"x", (B, 0))
     log.call("kernel", a.sendto, b"x", (0, 0))
@@ -100,7 +102,7 @@ def nobody_there(world: World, log: Log) -> None:
 
 @case()
 def after_close(world: World, log: Log) -> None:
-    """Messages queued before the sender closed are still there; the sender is not."""
+    """Messages of a closed sender can be received, but not answered."""
     a, b = pair(world)
     a.sendto(b"last words", (B, 0))
     a.close()
@@ -110,7 +112,7 @@ def after_close(world: World, log: Log) -> None:
 
 @case()
 def connected_send(world: World, log: Log) -> None:
-    """send() goes to the peer; an explicit address goes before it."""
+    """send() uses the peer's address, sendto() the explicit address."""
     a, b = pair(world)
     c = netlink(world, wire.USERSOCK, bind=(77, 0))
     log.call("connect", a.connect, (B, 0))
@@ -122,7 +124,7 @@ def connected_send(world: World, log: Log) -> None:
 
 @case()
 def connected_receives_from_others(world: World, log: Log) -> None:
-    """A connected socket refuses unicast from anybody but its peer."""
+    """A connected socket refuses unicast messages, except from its peer."""
     a, b = pair(world)
     c = netlink(world, wire.USERSOCK, bind=(77, 0))
     log.call("connect", b.connect, (A, 0))
@@ -134,7 +136,7 @@ def connected_receives_from_others(world: World, log: Log) -> None:
 
 @case()
 def peek(world: World, log: Log) -> None:
-    """MSG_PEEK leaves the message where it is, whole."""
+    """MSG_PEEK leaves the whole message in the queue."""
     a, b = pair(world)
     a.sendto(b"0123456789", (B, 0))
     log.recv("peek", b, 100, MSG_PEEK | MSG_DONTWAIT)
@@ -145,7 +147,7 @@ def peek(world: World, log: Log) -> None:
 
 @case()
 def small_buffer_discards(world: World, log: Log) -> None:
-    """What does not fit is lost, and recvmsg says so."""
+    """Bytes that do not fit in the buffer are lost, and recvmsg() sets MSG_TRUNC."""
     a, b = pair(world)
     for data in (b"0123456789", b"abcdefghij", b"next"):
         a.sendto(data, (B, 0))
@@ -156,7 +158,7 @@ def small_buffer_discards(world: World, log: Log) -> None:
 
 @case()
 def trunc_flag(world: World, log: Log) -> None:
-    """With MSG_TRUNC the real length is reported."""
+    """With MSG_TRUNC, recvmsg() returns the full length of the message."""
     a, b = pair(world)
     for _ in range(3):
         a.sendto(b"0123456789", (B, 0))
@@ -167,7 +169,7 @@ def trunc_flag(world: World, log: Log) -> None:
 
 @case()
 def zero_size_receive(world: World, log: Log) -> None:
-    """Receiving 0 bytes takes the message away."""
+    """Receiving 0 bytes removes the message from the queue."""
     a, b = pair(world)
     a.sendto(b"first", (B, 0))
     a.sendto(b"second", (B, 0))
@@ -177,7 +179,7 @@ def zero_size_receive(world: World, log: Log) -> None:
 
 @case()
 def message_too_big(world: World, log: Log) -> None:
-    """A message must fit the send buffer, less 32 bytes."""
+    """A message can have at most SO_SNDBUF minus 32 bytes."""
     a, b = pair(world)
     log.call("shrink", a.setsockopt, SOL_SOCKET, SO_SNDBUF, 4096)
     size = a.getsockopt(SOL_SOCKET, SO_SNDBUF)
@@ -190,7 +192,9 @@ def message_too_big(world: World, log: Log) -> None:
 
 @case()
 def nonblocking_empty(world: World, log: Log) -> None:
-    """An empty queue: EAGAIN by flag, by mode; timeout by Python's clock."""
+    """Receiving from an empty queue is EAGAIN if non-blocking. With a timeout in Python, it raises
+    TimeoutError.
+    """
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.recv("flag", a, 10, MSG_DONTWAIT)
     a.setblocking(False)
@@ -201,7 +205,7 @@ def nonblocking_empty(world: World, log: Log) -> None:
 
 @case()
 def out_of_band(world: World, log: Log) -> None:
-    """Netlink has no out-of-band data, in either direction."""
+    """Netlink supports MSG_OOB neither for sending nor for receiving."""
     a, b = pair(world)
     log.call("send", a.sendto, b"x", MSG_OOB, (B, 0))
     a.sendto(b"y", (B, 0))
@@ -211,7 +215,7 @@ def out_of_band(world: World, log: Log) -> None:
 
 @case()
 def other_protocols_unprivileged(world: World, log: Log) -> None:
-    """Sending to another user's socket without privilege: only NETLINK_USERSOCK lets one."""
+    """Without privilege, a process can send to another process only on NETLINK_USERSOCK."""
     for name, proto in (("generic", wire.GENERIC), ("route", wire.ROUTE), ("usersock", wire.USERSOCK)):
         b = netlink(world, proto, bind=(B, 0))
         a = netlink(world, proto, bind=(A, 0))
@@ -221,7 +225,7 @@ def other_protocols_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def other_protocols_privileged(world: World, log: Log) -> None:
-    """With privilege, users may write to each other on a protocol that the kernel serves."""
+    """With privilege, processes can send to each other on protocols that the kernel serves."""
     b = netlink(world, wire.GENERIC, bind=(B, 0))
     a = netlink(world, wire.GENERIC, bind=(A, 0))
     log.call("send", a.sendto, b"0123456789abcdef", (B, 0))
@@ -230,7 +234,7 @@ def other_protocols_privileged(world: World, log: Log) -> None:
 
 @case()
 def protocols_do_not_mix(world: World, log: Log) -> None:
-    """The same port id on another protocol is another socket."""
+    """Port ids are separate in each protocol."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.ROUTE, bind=(B, 0))
     log.call("send", a.sendto, b"x", (B, 0))
@@ -239,7 +243,7 @@ def protocols_do_not_mix(world: World, log: Log) -> None:
 
 @case()
 def dgram_to_raw(world: World, log: Log) -> None:
-    """Raw and datagram sockets are the same thing."""
+    """A datagram socket and a raw socket can exchange messages."""
     a = world.socket(AF_NETLINK, SOCK_DGRAM, wire.USERSOCK)
     a.bind((A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))

@@ -1,4 +1,6 @@
-"""Unix sockets: records, garbage of files in flight, what a peek takes, credentials before accept(2)."""
+"""Unix sockets: SOCK_SEQPACKET, garbage collection of files in flight, MSG_PEEK, credentials before
+accept(2).
+"""
 
 from __future__ import annotations
 
@@ -44,17 +46,17 @@ KINDS = {"stream": SOCK_STREAM, "dgram": SOCK_DGRAM, "seqpacket": SOCK_SEQPACKET
 ANY = 0x7FFF
 SIOCINQ, SIOCOUTQ, SIOCATMARK = 0x541B, 0x5411, 0x8905
 LONG = 10_000
-"""Milliseconds that a case waits at most for what the host does later."""
+"""Maximum time in milliseconds to wait for deferred work of the host's kernel."""
 
 
 def state(program: Program, fd: int) -> list[object]:
-    """Return the events of poll(2), the bytes to be read, and the memory of what was sent."""
+    """Return the events of poll(2), the bytes to read (SIOCINQ), and the memory of sent bytes (SIOCOUTQ)."""
     queued = [program.ioctl(fd, request, bytes(4)) for request in (SIOCINQ, SIOCOUTQ)]
     return [program.poll([(fd, ANY)], 0), *[int.from_bytes(each, "little") for each in queued]]
 
 
 def collect(program: Program) -> None:
-    """Close a unix socket, which begins a garbage collection."""
+    """Close a unix socket, which starts a garbage collection."""
     program.close(program.socket(AF_UNIX, SOCK_DGRAM))
 
 
@@ -65,7 +67,7 @@ def drain(program: Program, fd: int) -> None:
 
 
 def ended(log: Log, program: Program, name: str, fd: int) -> None:
-    """Wait for the end of a connection, which the garbage collector closes; log what it looks like."""
+    """Wait until the garbage collector has closed the connection, then record the state of this end."""
     program.poll([(fd, POLLIN)], LONG)
     log.call(f"{name}: state", state, program, fd)
     log.call(f"{name}: recv", program.recv, fd, 10, MSG_DONTWAIT)
@@ -78,7 +80,7 @@ def ended(log: Log, program: Program, name: str, fd: int) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def socket_in_its_own_queue(world: World, log: Log) -> None:
-    """The collector empties the queue before it closes the socket: the peer sees no reset."""
+    """The collector empties a socket's own queue before it closes the socket: the peer gets no ECONNRESET."""
     a = world.programs().start()
     for name in ("stream", "seqpacket"):
         one, other = a.socketpair(AF_UNIX, KINDS[name])
@@ -92,7 +94,9 @@ def socket_in_its_own_queue(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def socket_in_the_queue_of_a_circle(world: World, log: Log) -> None:
-    """A socket that lies in no circle itself is closed with its queue: its peer sees a reset."""
+    """A socket in the queue of a cycle, but not part of it, is closed with its queue: its peer gets
+    ECONNRESET.
+    """
     a = world.programs().start()
     for name in ("stream", "seqpacket"):
         one, circle = a.socketpair(AF_UNIX, KINDS[name])
@@ -108,7 +112,7 @@ def socket_in_the_queue_of_a_circle(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def circle_of_two_pairs(world: World, log: Log) -> None:
-    """Each of two sockets lies in the queue of the other one."""
+    """The collector closes two sockets that are in flight in each other's queue."""
     a = world.programs().start()
     for name in ("stream", "seqpacket"):
         pairs = [a.socketpair(AF_UNIX, KINDS[name]) for _ in range(2)]
@@ -123,7 +127,7 @@ def circle_of_two_pairs(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def listener_in_the_queue_of_its_connection(world: World, log: Log) -> None:
-    """Connections that were never accepted are reset, the one that holds the listener as the other one."""
+    """The collector closes a listener that is in flight in its own connection, and resets its connections."""
     a = world.programs().start()
     for name in ("stream", "seqpacket"):
         listener, one, other = (a.socket(AF_UNIX, KINDS[name]) for _ in range(3))
@@ -140,7 +144,7 @@ def listener_in_the_queue_of_its_connection(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def pipe_in_a_circle_of_datagrams(world: World, log: Log) -> None:
-    """Whatever lies in the queue of a circle is closed."""
+    """The collector closes every file in the queues of a cycle, such as a pipe."""
     a = world.programs().start()
     one, other = a.socketpair(AF_UNIX, SOCK_DGRAM)
     read, write = a.pipe()
@@ -157,7 +161,9 @@ def pipe_in_a_circle_of_datagrams(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def peek_reaches_the_next_files(world: World, log: Log) -> None:
-    """A peek at a stream ends at files, even if it has all its bytes before; a receive ends at its bytes."""
+    """On a stream, MSG_PEEK stops at the next files, even with a full buffer. A receive stops at the last
+    byte.
+    """
     a = world.programs().start()
     one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
     for data, files in ((b"abc", []), (b"d", []), (b"ef", [0]), (b"gh", [1])):
@@ -170,7 +176,7 @@ def peek_reaches_the_next_files(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def peek_never_waits_for_more(world: World, log: Log) -> None:
-    """MSG_WAITALL has no meaning for a peek at a stream that has a byte."""
+    """MSG_WAITALL has no effect on MSG_PEEK if the stream has at least one byte."""
     a = world.programs().start()
     one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
     a.send(one, b"abc")
@@ -184,7 +190,7 @@ def peek_never_waits_for_more(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def receive_that_finds_less_and_an_error(world: World, log: Log) -> None:
-    """A receive that returns fewer bytes than it wants drops the error of the socket, waiting or not."""
+    """A receive that returns fewer bytes than requested clears the socket's error, blocking or not."""
     a = world.programs().start()
     for flags in (0, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITALL | MSG_DONTWAIT, MSG_PEEK | MSG_WAITALL):
         one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
@@ -217,7 +223,9 @@ def records_keep_their_boundaries(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def records_over_a_connection(world: World, log: Log) -> None:
-    """bind, listen, connect and accept as for streams; a name belongs to one type of socket."""
+    """SOCK_SEQPACKET sockets bind, listen, connect and accept like streams. A name belongs to one socket
+    type.
+    """
     a = world.programs().start(1000, 100)
     kinds = (SOCK_SEQPACKET, SOCK_SEQPACKET | SOCK_NONBLOCK, SOCK_STREAM)
     listener, client, stream = (a.socket(AF_UNIX, kind) for kind in kinds)
@@ -253,7 +261,7 @@ def records_over_a_connection(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def records_of_an_ended_connection(world: World, log: Log) -> None:
-    """What a peer left is read first, then comes the end of file, without waiting and with no SIGPIPE."""
+    """After the peer closes, queued records are read first, then end of file. Sending raises no SIGPIPE."""
     a = world.programs().start()
     a.signal(signal.SIGPIPE, RECORD)
     for unread in ([], [b"x"], [b""], [b"", b""]):
@@ -301,7 +309,7 @@ def records_with_files_and_credentials(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def records_fill_the_send_buffer(world: World, log: Log) -> None:
-    """SO_SNDBUF alone bounds the records of a connection."""
+    """Only SO_SNDBUF limits the queued records of a SOCK_SEQPACKET connection."""
     a = world.programs().start()
     one, other = a.socketpair(AF_UNIX, SOCK_SEQPACKET)
     a.setsockopt(one, SOL_SOCKET, SO_SNDBUF, 20_000)
@@ -339,7 +347,9 @@ def types_of_socket(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def credentials_before_accept(world: World, log: Log) -> None:
-    """The kernel adds credentials for a connection that is not accepted yet; options come at connect(2)."""
+    """Before accept(2), the kernel adds credentials. The connection inherits the listener's options at
+    connect(2).
+    """
     a = world.programs().start(1000, 100)
     for name in ("stream", "seqpacket"):
         listener = a.socket(AF_UNIX, KINDS[name])
@@ -366,7 +376,7 @@ def credentials_before_accept(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def end_of_file_has_flags(world: World, log: Log) -> None:
-    """MSG_CMSG_CLOEXEC is among the flags of a receive that finds the end of file, too."""
+    """A receive at end of file also returns MSG_CMSG_CLOEXEC in msg_flags."""
     a = world.programs().start()
     for name, kind in KINDS.items():
         one, _ = a.socketpair(AF_UNIX, kind)
@@ -378,7 +388,7 @@ def end_of_file_has_flags(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def owners_of_sockets(world: World, log: Log) -> None:
-    """fstat shows the user that called socket, socketpair or accept."""
+    """fstat() shows the user that called socket(), socketpair() or accept()."""
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 100)
     listener, sock = root.socket(AF_UNIX, SOCK_STREAM), user.socket(AF_UNIX, SOCK_STREAM)
@@ -396,7 +406,7 @@ def owners_of_sockets(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def an_error_behind_the_data(world: World, log: Log) -> None:
-    """A receive that wants more than there is drops the error of a reset, blocking or not."""
+    """A receive of more bytes than are queued clears the ECONNRESET of the socket, blocking or not."""
     a = world.programs().start()
     for flags in (0, MSG_WAITALL, MSG_WAITALL | MSG_DONTWAIT, MSG_DONTWAIT):
         one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
