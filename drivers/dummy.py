@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 from simkernel.driverapi.netdevice import (
     ETH_ALEN,
     Extack,
@@ -32,7 +32,7 @@ KIND: Final = "dummy"
 MODULE = Module(
     license="GPL",
     description="Dummy netdevice driver which discards all packets sent to it",
-    parameters=(Parameter("numdummies", int, 1, perm=0, description="Number of dummy pseudo devices"),),
+    parameters=(ModuleParameter("numdummies", int, 1, perm=0, description="Number of dummy pseudo devices"),),
     aliases=(f"rtnl-link-{KIND}",),
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 from simkernel.driverapi.netlink import (
     NONROOT_RECV,
     KernelSocket,
@@ -36,7 +36,7 @@ MODULE = Module(
     license="GPL",
     version="1.0",
     description="Greets whoever asks, over a netlink protocol of its own",
-    parameters=(Parameter("greeting", str, "Hello", description="what to say before the name"),),
+    parameters=(ModuleParameter("greeting", str, "Hello", description="what to say before the name"),),
     aliases=(f"net-pf-16-proto-{NETLINK_HELLO}",),
 )
 

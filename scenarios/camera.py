@@ -22,7 +22,7 @@ import attrs
 
 from simkernel import App, Machine, millis, seconds
 from simkernel.hardware import Camera
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.scenario.figures import distribution, quantiles
 from simkernel.uapi.errno import ENOBUFS
 from simkernel.uapi.fcntl import O_NONBLOCK, O_RDWR
@@ -275,17 +275,23 @@ async def administrator(app: App, buffers: int) -> None:
 
 
 @scenario(
-    Parameter("duration", float, 5.0, minimum=0.001, maximum=3600.0, unit="s", help="how long it streams"),
-    Parameter("size", str, "640x480", choices=SIZES, help="of a frame, in pixels"),
-    Parameter("pixel_format", str, "YUYV", choices=FORMATS, help="how pixels lie in memory"),
-    Parameter("rate", float, 30.0, minimum=0.3, maximum=120.0, unit="frames/s", help="wanted"),
-    Parameter("buffers", int, BUFFERS, minimum=3, maximum=64, help="frame buffers of the driver"),
-    Parameter(
+    ScenarioParameter(
+        "duration", float, 5.0, minimum=0.001, maximum=3600.0, unit="s", help="how long it streams"
+    ),
+    ScenarioParameter("size", str, "640x480", choices=SIZES, help="of a frame, in pixels"),
+    ScenarioParameter("pixel_format", str, "YUYV", choices=FORMATS, help="how pixels lie in memory"),
+    ScenarioParameter("rate", float, 30.0, minimum=0.3, maximum=120.0, unit="frames/s", help="wanted"),
+    ScenarioParameter("buffers", int, BUFFERS, minimum=3, maximum=64, help="frame buffers of the driver"),
+    ScenarioParameter(
         "work", float, 0.0, minimum=0.0, maximum=10000.0, unit="ms", help="the viewer computes a frame"
     ),
-    Parameter("jitter", float, 0.0, minimum=0.0, maximum=1000.0, unit="ms", help="at most, between frames"),
-    Parameter("pixels", str, "netlink", choices=tuple(TRANSPORTS), help="how frames get to the viewer"),
-    Parameter("cpus", int, 0, minimum=0, maximum=64, help="processors; 0: one for each program"),
+    ScenarioParameter(
+        "jitter", float, 0.0, minimum=0.0, maximum=1000.0, unit="ms", help="at most, between frames"
+    ),
+    ScenarioParameter(
+        "pixels", str, "netlink", choices=tuple(TRANSPORTS), help="how frames get to the viewer"
+    ),
+    ScenarioParameter("cpus", int, 0, minimum=0, maximum=64, help="processors; 0: one for each program"),
 )
 def camera(run: Run) -> None:
     machine = run.machine(cpus=run["cpus"] or None, instrumented=True)

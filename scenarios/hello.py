@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from simkernel import App, micros, millis
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.scenario.figures import distribution
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.netlink import NETLINK_ADD_MEMBERSHIP, NLM_F_REQUEST, NLMSG_MIN_TYPE, message, reply
@@ -94,8 +94,8 @@ async def unload(app: App, when: str, seen: Seen) -> None:
 
 
 @scenario(
-    Parameter("guests", int, 3, minimum=1, maximum=1000, help="how many programs are greeted"),
-    Parameter("greeting", str, "", help="a parameter of the module: what to say before a name"),
+    ScenarioParameter("guests", int, 3, minimum=1, maximum=1000, help="how many programs are greeted"),
+    ScenarioParameter("greeting", str, "", help="a parameter of the module: what to say before a name"),
 )
 def hello(run: Run) -> None:
     machine = run.machine(udev=False)

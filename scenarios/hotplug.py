@@ -18,7 +18,7 @@ import attrs
 
 from simkernel import App, millis, seconds
 from simkernel.hardware import Camera
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 
 PLUGGED = millis(5)
 
@@ -86,9 +86,13 @@ async def begin(camera: Any, note: Any, seen: Seen) -> None:
 
 
 @scenario(
-    Parameter("out", float, 1.0, minimum=0.01, maximum=3600.0, unit="s", help="when it is torn out"),
-    Parameter("away", float, 0.5, minimum=0.0, maximum=3600.0, unit="s", help="how long it stays away"),
-    Parameter("again", float, 1.0, minimum=0.01, maximum=3600.0, unit="s", help="how long it is back"),
+    ScenarioParameter("out", float, 1.0, minimum=0.01, maximum=3600.0, unit="s", help="when it is torn out"),
+    ScenarioParameter(
+        "away", float, 0.5, minimum=0.0, maximum=3600.0, unit="s", help="how long it stays away"
+    ),
+    ScenarioParameter(
+        "again", float, 1.0, minimum=0.01, maximum=3600.0, unit="s", help="how long it is back"
+    ),
 )
 def hotplug(run: Run) -> None:
     machine = run.machine(udev=False)

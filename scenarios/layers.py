@@ -19,7 +19,7 @@ import attrs
 
 from simkernel import Machine, millis
 from simkernel.hardware import Camera
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.genetlink import (
@@ -114,7 +114,7 @@ class Tour:
         return answer
 
 
-@scenario(Parameter("gain", int, 40, minimum=1, maximum=255, help="what the gain is set to"))
+@scenario(ScenarioParameter("gain", int, 40, minimum=1, maximum=255, help="what the gain is set to"))
 def layers(run: Run) -> None:
     machine = run.machine()
     machine.plug(Camera())

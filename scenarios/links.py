@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 
 from simkernel import App, millis
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.uapi.errno import ENOBUFS
 from simkernel.uapi.if_link import IFF_UP, IFLA_IFNAME
 from simkernel.uapi.netlink import (
@@ -193,13 +193,17 @@ async def change(app: App, changes: Changes) -> None:
 
 
 @scenario(
-    Parameter("changes", int, 400, minimum=1, maximum=100_000, help="number of changes"),
-    Parameter("step", float, 1.0, minimum=0.05, maximum=1000.0, unit="ms", help="time between two changes"),
-    Parameter("work", float, 5.0, minimum=0.0, maximum=1000.0, unit="ms", help="slow daemon, per message"),
-    Parameter(
+    ScenarioParameter("changes", int, 400, minimum=1, maximum=100_000, help="number of changes"),
+    ScenarioParameter(
+        "step", float, 1.0, minimum=0.05, maximum=1000.0, unit="ms", help="time between two changes"
+    ),
+    ScenarioParameter(
+        "work", float, 5.0, minimum=0.0, maximum=1000.0, unit="ms", help="slow daemon, per message"
+    ),
+    ScenarioParameter(
         "buffer", int, 16384, minimum=2048, maximum=212_992, unit="bytes", help="slow daemon: SO_RCVBUF"
     ),
-    Parameter("resync", bool, True, help="the slow daemon lists again after ENOBUFS"),
+    ScenarioParameter("resync", bool, True, help="the slow daemon lists again after ENOBUFS"),
 )
 def links(run: Run) -> None:
     machine = run.machine(udev=False)

@@ -18,7 +18,7 @@ import attrs
 
 from simkernel import App, millis
 from simkernel.hardware import Mouse, Walk
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.uapi.errno import ENOBUFS
 from simkernel.uapi.poll import POLLIN
 from simkernel.uapi.socket import SO_RCVBUF, SOL_SOCKET
@@ -115,11 +115,17 @@ async def administrator(app: App, rate: int) -> None:
 
 
 @scenario(
-    Parameter("moves", int, 1500, minimum=1, maximum=100000, help="how often the mouse is moved"),
-    Parameter("step", float, 1.0, minimum=0.05, maximum=1000.0, unit="ms", help="from one move to the next"),
-    Parameter("work", float, 3.0, minimum=0.0, maximum=1000.0, unit="ms", help="of the slow one, an event"),
-    Parameter("buffer", int, 16384, minimum=2048, maximum=212992, unit="bytes", help="of the slow one"),
-    Parameter("drain", bool, True, help="whether the slow one empties its queue before it asks"),
+    ScenarioParameter("moves", int, 1500, minimum=1, maximum=100000, help="how often the mouse is moved"),
+    ScenarioParameter(
+        "step", float, 1.0, minimum=0.05, maximum=1000.0, unit="ms", help="from one move to the next"
+    ),
+    ScenarioParameter(
+        "work", float, 3.0, minimum=0.0, maximum=1000.0, unit="ms", help="of the slow one, an event"
+    ),
+    ScenarioParameter(
+        "buffer", int, 16384, minimum=2048, maximum=212992, unit="bytes", help="of the slow one"
+    ),
+    ScenarioParameter("drain", bool, True, help="whether the slow one empties its queue before it asks"),
 )
 def mouse(run: Run) -> None:
     machine = run.machine()

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from simkernel import App
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.scenario.figures import distribution
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.netlink import NETLINK_ADD_MEMBERSHIP, NETLINK_USERSOCK
@@ -116,10 +116,12 @@ async def overwhelm(app: App, sock: Any, size: int, seen: Seen) -> None:
 
 
 @scenario(
-    Parameter("messages", int, 10, minimum=1, maximum=1000, help="what Alice sends to Bob, and to the group"),
-    Parameter("size", int, 64, minimum=4, maximum=32768, unit="bytes", help="of a message"),
-    Parameter("listeners", int, 3, minimum=1, maximum=100, help="programs of root in the group"),
-    Parameter(
+    ScenarioParameter(
+        "messages", int, 10, minimum=1, maximum=1000, help="what Alice sends to Bob, and to the group"
+    ),
+    ScenarioParameter("size", int, 64, minimum=4, maximum=32768, unit="bytes", help="of a message"),
+    ScenarioParameter("listeners", int, 3, minimum=1, maximum=100, help="programs of root in the group"),
+    ScenarioParameter(
         "pause", float, 0.25, minimum=0.001, maximum=60.0, unit="s", help="how long Dora does not read"
     ),
 )

@@ -23,7 +23,7 @@ from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata, devm_ad
 from simkernel.driverapi.genetlink import genl_unregister_family, genlmsg_multicast
 from simkernel.driverapi.interrupt import IRQF_SHARED, devm_request_threaded_irq
 from simkernel.driverapi.io import devm_ioremap
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 from simkernel.driverapi.mutex import mutex_init
 from simkernel.driverapi.simbus import SimbusDevice, SimbusDeviceId, Undo, module_simbus_driver
 from simkernel.driverapi.spinlock import spin_lock_init
@@ -47,7 +47,7 @@ MODULE = Module(
     author="The simkernel authors",
     description="Driver of the virtual camera",
     parameters=(
-        Parameter(
+        ModuleParameter(
             "buffers",
             int,
             4,

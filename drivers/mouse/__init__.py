@@ -19,7 +19,7 @@ from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata, devm_ad
 from simkernel.driverapi.genetlink import genl_unregister_family, genlmsg_multicast
 from simkernel.driverapi.interrupt import IRQF_SHARED, devm_request_irq
 from simkernel.driverapi.io import devm_ioremap, writel
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 from simkernel.driverapi.printk import pr_err
 from simkernel.driverapi.simbus import SimbusDevice, SimbusDeviceId, Undo, module_simbus_driver
 from simkernel.driverapi.spinlock import spin_lock_init
@@ -42,7 +42,7 @@ MODULE = Module(
     author="The simkernel authors",
     description="Driver of the virtual mouse",
     parameters=(
-        Parameter(
+        ModuleParameter(
             "rate",
             int,
             hw.RATE_DEFAULT,

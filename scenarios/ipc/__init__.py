@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from simkernel import SimulationError
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 
 from .events import measure_events
 from .measure import Bench, Row, measure_exchanges
@@ -35,23 +35,42 @@ def frame_bytes(frame: str) -> int:
 
 
 @scenario(
-    Parameter("transports", str, ALL, choices=(ALL, *TRANSPORTS), several=True, help="which transports"),
-    Parameter("job", str, ALL, choices=(ALL, *JOBS), several=True, help="which jobs"),
-    Parameter("probes", bool, True, help="try out what each transport can do"),
-    Parameter("size", int, 0, minimum=0, maximum=MAX_QUESTION, unit="bytes",
-              help="of a question; 0: 16 B to 64 KiB"),
-    Parameter("frame", str, ALL, choices=(ALL, *FRAMES), several=True, help="which frames"),
-    Parameter("messages", int, 100, minimum=10, maximum=100_000,
-              help="timed for each figure; of frames a tenth"),
-    Parameter("listeners", int, 10, minimum=2, maximum=1000, help="where there are several"),
-    Parameter("interval", float, 200.0, minimum=1, maximum=1e6, unit="µs", help="from event to event"),
-    Parameter("asleep", int, 1000, minimum=1, maximum=100_000, help="events during a listener's sleep"),
-    Parameter("poll", float, 50.0, minimum=0, maximum=1e6, unit="µs", help="between lookups; 0: no pause"),
-    Parameter("rcvbuf", int, 0, minimum=0, maximum=425_984, unit="bytes",
-              help="receive buffer of netlink sockets; 0: the default"),
-    Parameter("cpus", int, 2, minimum=1, maximum=64, help="processors"),
-    Parameter("load", float, 0.5, minimum=0, maximum=0.95, help="share of the processors that others use"),
-)  # fmt: skip
+    ScenarioParameter(
+        "transports", str, ALL, choices=(ALL, *TRANSPORTS), several=True, help="which transports"
+    ),
+    ScenarioParameter("job", str, ALL, choices=(ALL, *JOBS), several=True, help="which jobs"),
+    ScenarioParameter("probes", bool, True, help="try out what each transport can do"),
+    ScenarioParameter(
+        "size", int, 0, minimum=0, maximum=MAX_QUESTION, unit="bytes", help="of a question; 0: 16 B to 64 KiB"
+    ),
+    ScenarioParameter("frame", str, ALL, choices=(ALL, *FRAMES), several=True, help="which frames"),
+    ScenarioParameter(
+        "messages", int, 100, minimum=10, maximum=100_000, help="timed for each figure; of frames a tenth"
+    ),
+    ScenarioParameter("listeners", int, 10, minimum=2, maximum=1000, help="where there are several"),
+    ScenarioParameter(
+        "interval", float, 200.0, minimum=1, maximum=1e6, unit="µs", help="from event to event"
+    ),
+    ScenarioParameter(
+        "asleep", int, 1000, minimum=1, maximum=100_000, help="events during a listener's sleep"
+    ),
+    ScenarioParameter(
+        "poll", float, 50.0, minimum=0, maximum=1e6, unit="µs", help="between lookups; 0: no pause"
+    ),
+    ScenarioParameter(
+        "rcvbuf",
+        int,
+        0,
+        minimum=0,
+        maximum=425_984,
+        unit="bytes",
+        help="receive buffer of netlink sockets; 0: the default",
+    ),
+    ScenarioParameter("cpus", int, 2, minimum=1, maximum=64, help="processors"),
+    ScenarioParameter(
+        "load", float, 0.5, minimum=0, maximum=0.95, help="share of the processors that others use"
+    ),
+)
 def ipc(run: Run) -> None:
     names, jobs = chosen(run["transports"], TRANSPORTS), chosen(run["job"], JOBS)
     refuse_nothing_to_do(names, jobs)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from simkernel.scenario import Parameter, Run, Transcript, scenario
+from simkernel.scenario import Run, ScenarioParameter, Transcript, scenario
 
 from .drivers import drivers
 from .hardware import hardware
@@ -42,7 +42,7 @@ calls stand as strace prints them; what happens below stands further right,
 as ftrace prints it: in the kernel, in a driver, in the hardware."""
 
 
-@scenario(Parameter("only", str, ALL, choices=(ALL, *QUESTIONS), help="which question is answered"))
+@scenario(ScenarioParameter("only", str, ALL, choices=(ALL, *QUESTIONS), help="which question is answered"))
 def questions(run: Run) -> None:
     machine = run.machine(udev=False)
     transcript = Transcript(machine, hidden=(ROOT,))

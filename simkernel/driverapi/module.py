@@ -3,7 +3,7 @@
     MODULE = Module(
         license="GPL",
         description="Driver of the virtual camera",
-        parameters=(Parameter("buffers", int, 4, minimum=2, maximum=16),),
+        parameters=(ModuleParameter("buffers", int, 4, minimum=2, maximum=16),),
         devices=DEVICES,
         imports=("devclass_add",),
     )
@@ -42,7 +42,7 @@ from collections.abc import Awaitable
 from simkernel.driverapi.context import kernel_of, may_sleep, module_of
 from simkernel.kernel.module.awaiting import sleeps
 from simkernel.kernel.module.declaration import Module as Module
-from simkernel.kernel.module.declaration import Parameter as Parameter
+from simkernel.kernel.module.declaration import ModuleParameter as ModuleParameter
 from simkernel.kernel.module.module import ThisModule as ThisModule
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from simkernel import trace
 from simkernel.lessons.lesson import Lesson
-from simkernel.scenario import Parameter
+from simkernel.scenario import ScenarioParameter
 
 TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -94,7 +94,7 @@ def controls(lesson: Lesson) -> str:
 </form>"""
 
 
-def _control(parameter: Parameter) -> str:
+def _control(parameter: ScenarioParameter) -> str:
     name, default, unit = parameter.name, parameter.default, escape(parameter.unit)
     value = escape(str(default))
     about = f' aria-describedby="help-{name}"' if parameter.help else ""
@@ -120,12 +120,12 @@ def _control(parameter: Parameter) -> str:
     return f'<div class="control {kind}"><label for="set-{name}">{label}</label> {field}{text}</div>'
 
 
-def _options(parameter: Parameter) -> str:
+def _options(parameter: ScenarioParameter) -> str:
     chosen = {parameter.default: " selected"}
     return "".join(f"<option{chosen.get(each, '')}>{escape(each)}</option>" for each in parameter.choices)
 
 
-def step(parameter: Parameter) -> str:
+def step(parameter: ScenarioParameter) -> str:
     """Return the step of a slider: a power of ten with enough steps, one of which is the default."""
     low, high, default = (
         Decimal(str(each)) for each in (parameter.minimum, parameter.maximum, parameter.default)
@@ -137,5 +137,5 @@ def step(parameter: Parameter) -> str:
     return "1" if parameter.kind is int else "any"
 
 
-def _exponents(parameter: Parameter) -> Iterator[int]:
+def _exponents(parameter: ScenarioParameter) -> Iterator[int]:
     yield from range(9, 0 if parameter.kind is int else -7, -1)

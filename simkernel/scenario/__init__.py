@@ -7,9 +7,9 @@
     When useful: what one learns from it.
     \"\"\"
 
-    from simkernel.scenario import Parameter, Run, scenario
+    from simkernel.scenario import Run, ScenarioParameter, scenario
 
-    @scenario(Parameter("greetings", int, 3, minimum=1, maximum=1000, help="how many"))
+    @scenario(ScenarioParameter("greetings", int, 3, minimum=1, maximum=1000, help="how many"))
     def story(run: Run) -> None:
         machine = run.machine()
         machine.spawn(...)
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simkernel.scenario.parameter import Parameter, Value
+from simkernel.scenario.parameter import ScenarioParameter, Value
 from simkernel.scenario.report import Goal, Table, Text
 from simkernel.scenario.run import Followed, Run, Scenario, scenario
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Followed",
     "Goal",
-    "Parameter",
     "Run",
     "Scenario",
+    "ScenarioParameter",
     "Table",
     "Text",
     "Transcript",

@@ -34,7 +34,7 @@ KINDS: Final[dict[type, tuple[Callable[[str], Any], str]]] = {
 
 
 @attrs.frozen
-class Parameter:
+class ScenarioParameter:
     """A parameter of type `kind` (bool, int, float or str).  `minimum` and `maximum` belong to it.
 
     `choices` are the texts that a str may be; if there may be `several`, commas stand between them.

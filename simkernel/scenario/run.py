@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import attrs
 
 from simkernel.engine import SimulationError, runs_later
-from simkernel.scenario.parameter import Parameter, Value
+from simkernel.scenario.parameter import ScenarioParameter, Value
 from simkernel.scenario.report import Report
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Scenario:
     """A function that `@scenario(...)` decorates."""
 
     function: Callable[[Run], None]
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[ScenarioParameter, ...]
 
     def __repr__(self) -> str:
         return f"<Scenario {self.name}>"
@@ -261,10 +261,12 @@ class Run(Report):
         return True
 
 
-def scenario(*parameters: Parameter) -> Callable[[Callable[[Run], None]], Scenario]:
-    """Make a scenario of a function: `@scenario(Parameter(...), ...)`."""
-    if not all(isinstance(parameter, Parameter) for parameter in parameters):
-        raise SimulationError("write @scenario(Parameter(...), ...) or, without parameters, @scenario()")
+def scenario(*parameters: ScenarioParameter) -> Callable[[Callable[[Run], None]], Scenario]:
+    """Make a scenario of a function: `@scenario(ScenarioParameter(...), ...)`."""
+    if not all(isinstance(parameter, ScenarioParameter) for parameter in parameters):
+        raise SimulationError(
+            "write @scenario(ScenarioParameter(...), ...) or, without parameters, @scenario()"
+        )
     names = [parameter.name for parameter in parameters]
     if twice := {name for name in names if names.count(name) > 1}:
         raise SimulationError(f"declared twice: {', '.join(sorted(twice))}")

@@ -17,13 +17,13 @@ When useful: never.
 """
 
 from simkernel import seconds
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 
 
 @scenario(
-    Parameter("naps", int, 3, minimum=1, maximum=1000000000, help="how many naps"),
-    Parameter("nap", float, 0.1, minimum=0.0, maximum=1.0, unit="s"),
-    Parameter("nightmare", bool, False),
+    ScenarioParameter("naps", int, 3, minimum=1, maximum=1000000000, help="how many naps"),
+    ScenarioParameter("nap", float, 0.1, minimum=0.0, maximum=1.0, unit="s"),
+    ScenarioParameter("nightmare", bool, False),
 )
 def napping(run: Run) -> None:
     awake = []

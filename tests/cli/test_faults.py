@@ -12,10 +12,14 @@ from tests.conftest import CommandLine
 STORY = '''"""Loads modules."""
 
 from simkernel import seconds
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 
 
-@scenario(Parameter("load", str, ""), Parameter("expect", str, ""), Parameter("fail", bool, False))
+@scenario(
+    ScenarioParameter("load", str, ""),
+    ScenarioParameter("expect", str, ""),
+    ScenarioParameter("fail", bool, False),
+)
 def loading(run: Run) -> None:
     run.expect_faults(*run["expect"].split())
     machine = run.machine()

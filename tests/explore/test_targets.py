@@ -10,7 +10,7 @@ import pytest
 from simkernel.explore.plan import Plan
 from simkernel.explore.run import Outcome, run
 from simkernel.explore.targets import ScenarioTarget
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 
 MODULE = """
 from simkernel.driverapi.module import Module
@@ -23,7 +23,11 @@ def init(this):
 """
 
 
-@scenario(Parameter("module", str, ""), Parameter("naps", int, 2), Parameter("expected", bool, False))
+@scenario(
+    ScenarioParameter("module", str, ""),
+    ScenarioParameter("naps", int, 2),
+    ScenarioParameter("expected", bool, False),
+)
 def story(run: Run) -> None:
     """Load a module and nap."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from simkernel.lessons import Lesson, answer
-from simkernel.scenario import Parameter
+from simkernel.scenario import ScenarioParameter
 from tests.lessons.browser import (
     AXE,
     CHROMIUM,
@@ -170,7 +170,7 @@ def settings(lesson: Lesson) -> list[dict[str, str]]:
     return [{}, *ends, wrong or {each.name: str(end(each, True)) for each in parameters[:1]}]
 
 
-def end(parameter: Parameter, last: bool) -> object:
+def end(parameter: ScenarioParameter, last: bool) -> object:
     if parameter.kind is bool:
         return str(last).lower()
     if parameter.choices:

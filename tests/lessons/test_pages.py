@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from simkernel.lessons import Lesson
 from simkernel.lessons.pages import controls, site, step
-from simkernel.scenario import Parameter, Run, Scenario
+from simkernel.scenario import Run, Scenario, ScenarioParameter
 
 
-def scenario(*parameters: Parameter) -> Scenario:
+def scenario(*parameters: ScenarioParameter) -> Scenario:
     def nothing(run: Run) -> None:
         pass
 
     return Scenario(nothing, parameters)
 
 
-def form(lesson: Lesson, *parameters: Parameter) -> str:
+def form(lesson: Lesson, *parameters: ScenarioParameter) -> str:
     return controls(attrs.evolve(lesson, scenario=scenario(*parameters)))
 
 
@@ -60,20 +60,22 @@ def test_each_kind_of_parameter_has_its_control(lesson: Lesson) -> None:
 def test_a_text_with_markup_is_text(lesson: Lesson) -> None:
     text = '"><script>alert(1)</script>\n&amp;'
     page = form(
-        lesson, Parameter("code", str, text), Parameter("line", str, text[:-6], help="<b>", unit="<i>")
+        lesson,
+        ScenarioParameter("code", str, text),
+        ScenarioParameter("line", str, text[:-6], help="<b>", unit="<i>"),
     )
     assert "<script>" not in page and "<b>" not in page and "<i>" not in page
     assert "&amp;amp;</textarea>" in page
 
 
 def test_a_word_in_backticks_is_code(lesson: Lesson) -> None:
-    page = form(lesson, Parameter("n", int, 3, help="the `<app>` and its `n`"))
+    page = form(lesson, ScenarioParameter("n", int, 3, help="the `<app>` and its `n`"))
     assert ">the <code>&lt;app&gt;</code> and its <code>n</code></small>" in page
 
 
 def test_a_number_without_a_range_is_typed(lesson: Lesson) -> None:
-    assert 'type="text"' in form(lesson, Parameter("n", int, 3, minimum=0))
-    assert 'type="submit"' not in form(lesson, Parameter("n", int, 3, minimum=0, maximum=9))
+    assert 'type="text"' in form(lesson, ScenarioParameter("n", int, 3, minimum=0))
+    assert 'type="submit"' not in form(lesson, ScenarioParameter("n", int, 3, minimum=0, maximum=9))
 
 
 @pytest.mark.parametrize(
@@ -88,14 +90,14 @@ def test_a_number_without_a_range_is_typed(lesson: Lesson) -> None:
     ],
 )
 def test_step_of_a_slider(low: float, high: float, default: float, expected: str) -> None:
-    parameter = Parameter("n", type(default), default, minimum=low, maximum=high)  # type: ignore[arg-type]
+    parameter = ScenarioParameter("n", type(default), default, minimum=low, maximum=high)  # type: ignore[arg-type]
     assert step(parameter) == expected
 
 
 @given(st.integers(-1000, 1000), st.integers(1, 10**7), st.integers(0, 10**7))
 def test_a_slider_has_its_default_and_its_maximum(low: int, span: int, at: int) -> None:
     default = low + at % (span + 1)
-    chosen = int(step(Parameter("n", int, default, minimum=low, maximum=low + span)))
+    chosen = int(step(ScenarioParameter("n", int, default, minimum=low, maximum=low + span)))
     assert (default - low) % chosen == 0 == span % chosen
     assert chosen == 1 or span / chosen >= 20
 

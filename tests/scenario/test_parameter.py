@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simkernel import SimulationError
-from simkernel.scenario import Parameter
+from simkernel.scenario import ScenarioParameter
 
-DURATION = Parameter("duration", float, 5.0, minimum=0.001, maximum=3600.0, unit="s")
-FRAMES = Parameter("frames", int, 3, minimum=1)
-LOUD = Parameter("loud", bool, False)
-FORMAT = Parameter("format", str, "YUYV", choices=("GREY", "YUYV"))
-FORMATS = Parameter("formats", str, "GREY", choices=("GREY", "YUYV"), several=True)
+DURATION = ScenarioParameter("duration", float, 5.0, minimum=0.001, maximum=3600.0, unit="s")
+FRAMES = ScenarioParameter("frames", int, 3, minimum=1)
+LOUD = ScenarioParameter("loud", bool, False)
+FORMAT = ScenarioParameter("format", str, "YUYV", choices=("GREY", "YUYV"))
+FORMATS = ScenarioParameter("formats", str, "GREY", choices=("GREY", "YUYV"), several=True)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ FORMATS = Parameter("formats", str, "GREY", choices=("GREY", "YUYV"), several=Tr
         (FORMAT, "GREY", "GREY"),
     ],
 )
-def test_reads_text(parameter: Parameter, text: str, value: object) -> None:
+def test_reads_text(parameter: ScenarioParameter, text: str, value: object) -> None:
     read = parameter.read(text)
     assert read == value
     assert type(read) is parameter.kind
@@ -55,7 +55,7 @@ def test_reads_text(parameter: Parameter, text: str, value: object) -> None:
         (FORMATS, "GREY,", "parameter formats is one or more of GREY, YUYV, not 'GREY,'"),
     ],
 )
-def test_refuses_with_name_range_and_value(parameter: Parameter, given: Any, said: str) -> None:
+def test_refuses_with_name_range_and_value(parameter: ScenarioParameter, given: Any, said: str) -> None:
     with pytest.raises(SimulationError) as refused:
         parameter.read(given)
     assert str(refused.value) == said
@@ -72,17 +72,17 @@ def test_several_texts_stand_in_a_row() -> None:
 
 def test_default_keeps_to_the_range() -> None:
     with pytest.raises(SimulationError, match="parameter frames is a whole number not above 2, not 3"):
-        Parameter("frames", int, 3, maximum=2)
+        ScenarioParameter("frames", int, 3, maximum=2)
 
 
 def test_type_is_one_of_four() -> None:
     with pytest.raises(SimulationError, match="bool, int, float or str"):
-        Parameter("frames", list, [])  # type: ignore[arg-type]
+        ScenarioParameter("frames", list, [])  # type: ignore[arg-type]
 
 
 @given(st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.text()))
 def test_reads_back_what_it_prints(value: bool | int | float | str) -> None:
-    assert Parameter("any", type(value), value).read(str(value)) == value
+    assert ScenarioParameter("any", type(value), value).read(str(value)) == value
 
 
 @given(st.text())

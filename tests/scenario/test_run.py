@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from simkernel import Machine, SimulationError, seconds
-from simkernel.scenario import Goal, Parameter, Run, scenario
+from simkernel.scenario import Goal, Run, ScenarioParameter, scenario
 
 
-@scenario(Parameter("naps", int, 3, minimum=1), Parameter("name", str, "Bob"))
+@scenario(ScenarioParameter("naps", int, 3, minimum=1), ScenarioParameter("name", str, "Bob"))
 def sleepy(run: Run) -> None:
     awake: list[int] = []
 
@@ -126,7 +126,7 @@ def test_declaration_is_checked() -> None:
     with pytest.raises(SimulationError, match=r"@scenario\(\)"):
         scenario(lambda run: None)  # type: ignore[arg-type]
     with pytest.raises(SimulationError, match="declared twice: a"):
-        scenario(Parameter("a", int, 1), Parameter("a", int, 2))
+        scenario(ScenarioParameter("a", int, 1), ScenarioParameter("a", int, 2))
     with pytest.raises(SimulationError, match="ordinary function"):
 
         @scenario()
@@ -183,7 +183,7 @@ def test_at_most_60_flows_are_followed() -> None:
     assert [each.flow for each in run.followed if each.chosen] == [3]
 
 
-@scenario(Parameter("program", str, "def answer():\n    return 1 / zero\nzero = 2\n"))
+@scenario(ScenarioParameter("program", str, "def answer():\n    return 1 / zero\nzero = 2\n"))
 def written(run: Run) -> None:
     run.metric("answer", run.source("program")["answer"]())
 
@@ -211,7 +211,11 @@ def init(this: ThisModule) -> None:
 """
 
 
-@scenario(Parameter("code", str, DRIVER), Parameter("module", str, "mine"), Parameter("late", bool, False))
+@scenario(
+    ScenarioParameter("code", str, DRIVER),
+    ScenarioParameter("module", str, "mine"),
+    ScenarioParameter("late", bool, False),
+)
 def driven(run: Run) -> None:
     async def loader(app: Any) -> None:
         await app.modprobe(run["module"])

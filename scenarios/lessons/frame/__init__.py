@@ -16,7 +16,7 @@ from typing import Any
 
 from simkernel import App, millis
 from simkernel.hardware import Camera
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.video import ioctls
 from simkernel.uapi.video.structures import V4l2Buffer, V4l2Requestbuffers
@@ -98,8 +98,10 @@ async def viewer(app: App, run: Run, frames: dict[int, tuple[int, ...]]) -> None
 
 
 @scenario(
-    Parameter("size", str, "640x480", choices=SIZES, unit="pixels", help="width x height of a frame"),
-    Parameter("pixels", str, "netlink", choices=tuple(LAST), help="how the pixels come to the program"),
+    ScenarioParameter("size", str, "640x480", choices=SIZES, unit="pixels", help="width x height of a frame"),
+    ScenarioParameter(
+        "pixels", str, "netlink", choices=tuple(LAST), help="how the pixels come to the program"
+    ),
 )
 def frame(run: Run) -> None:
     machine = run.machine(instrumented=True)

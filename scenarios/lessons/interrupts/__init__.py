@@ -17,7 +17,7 @@ from typing import Any
 
 from simkernel import App, micros, millis
 from simkernel.hardware import Mouse, Move, Script
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.netlink import NLMSG_HDRLEN
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
@@ -55,9 +55,13 @@ async def neighbour(app: App, computed: list[int]) -> None:
 
 
 @scenario(
-    Parameter("neighbours", int, 0, minimum=0, maximum=3, help="programs that compute without a pause"),
-    Parameter("cpus", int, 1, minimum=1, maximum=2, help="processors of the machine"),
-    Parameter("driver", str, Path(__file__).with_name("pointer.txt").read_text("utf-8"), help="pointer.py"),
+    ScenarioParameter(
+        "neighbours", int, 0, minimum=0, maximum=3, help="programs that compute without a pause"
+    ),
+    ScenarioParameter("cpus", int, 1, minimum=1, maximum=2, help="processors of the machine"),
+    ScenarioParameter(
+        "driver", str, Path(__file__).with_name("pointer.txt").read_text("utf-8"), help="pointer.py"
+    ),
 )
 def interrupts(run: Run) -> None:
     run.driver("driver", "pointer")

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from simkernel import App, SimulationError, millis
 from simkernel.hardware import Camera
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.uapi.errno import error_name, strerror
 from simkernel.uapi.fcntl import O_RDWR, O_WRONLY
 
@@ -66,8 +66,8 @@ async def unbind(app: App) -> None:
 
 
 @scenario(
-    Parameter("program", str, PROGRAM, help="your program; `app` makes its system calls"),
-    Parameter("situation", str, USER, choices=(USER, ROOT, UNBOUND), help="your program runs as"),
+    ScenarioParameter("program", str, PROGRAM, help="your program; `app` makes its system calls"),
+    ScenarioParameter("situation", str, USER, choices=(USER, ROOT, UNBOUND), help="your program runs as"),
 )
 def layers(run: Run) -> None:
     program = run.source("program").get("program")

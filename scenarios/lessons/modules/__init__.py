@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from simkernel import App, SimulationError, millis
 from simkernel.hardware import Camera, Mouse
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.uapi.errno import error_name, strerror
 from simkernel.uapi.signal import SIGTERM
 
@@ -102,8 +102,10 @@ def drivers(module: str, root: Any) -> str:
 
 
 @scenario(
-    Parameter("steps", str, STEPS, help="one step a line"),
-    Parameter("udev", bool, False, help="run udevd, a program that loads a module for each new device"),
+    ScenarioParameter("steps", str, STEPS, help="one step a line"),
+    ScenarioParameter(
+        "udev", bool, False, help="run udevd, a program that loads a module for each new device"
+    ),
 )
 def modules(run: Run) -> None:
     steps = parse(run["steps"])

@@ -16,7 +16,7 @@ import attrs
 
 from simkernel import App, millis
 from simkernel.hardware import Mouse, Move, Script
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.uapi.errno import ENOBUFS
 from simkernel.uapi.socket import SO_RCVBUF, SOL_SOCKET
 
@@ -84,9 +84,13 @@ async def observe(app: App, state: dict[str, int]) -> None:
 
 
 @scenario(
-    Parameter("work", int, 0, minimum=0, maximum=10, unit="ms", help="slow program's work on each event"),
-    Parameter("buffer", int, 8192, minimum=4096, maximum=65536, unit="bytes", help="slow program's queue"),
-    Parameter("program", str, PROGRAM, help="the code of all three programs"),
+    ScenarioParameter(
+        "work", int, 0, minimum=0, maximum=10, unit="ms", help="slow program's work on each event"
+    ),
+    ScenarioParameter(
+        "buffer", int, 8192, minimum=4096, maximum=65536, unit="bytes", help="slow program's queue"
+    ),
+    ScenarioParameter("program", str, PROGRAM, help="the code of all three programs"),
 )
 def multicast(run: Run) -> None:
     follow = run.source("program").get("follow")

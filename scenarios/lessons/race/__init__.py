@@ -25,7 +25,7 @@ from simkernel.explore.run import Outcome, Trial
 from simkernel.explore.schedule import Schedule
 from simkernel.explore.strategy import Profile, draw
 from simkernel.hardware import RW, Device, Register
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.fcntl import O_WRONLY
 
@@ -41,7 +41,7 @@ FILE = "/sys/bus/simbus/devices/0:1/count"
 BEGIN, END = "calls write()", "write() returns"
 CALLS = {"sys_enter": BEGIN, "sys_exit": END}
 ACCESSES = {"rwmmio_read": "the chip answers", "rwmmio_write": "the chip gets"}
-DRIVER = Parameter(
+DRIVER = ScenarioParameter(
     "driver", str, Path(__file__).with_name("turnstile.txt").read_text("utf-8"), help="turnstile.py"
 )
 
@@ -187,7 +187,7 @@ class Target:
 
 
 @scenario(
-    Parameter("schedules", int, 1, minimum=1, maximum=SCHEDULES, help="runs, each with other delays"),
+    ScenarioParameter("schedules", int, 1, minimum=1, maximum=SCHEDULES, help="runs, each with other delays"),
     DRIVER,
 )
 def race(run: Run) -> None:

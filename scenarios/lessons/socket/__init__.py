@@ -17,7 +17,7 @@ import attrs
 
 from simkernel import App, SimulationError, millis
 from simkernel.hardware import Camera, Mouse
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.uapi import netlink
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.extack import extended_ack
@@ -158,8 +158,8 @@ async def ask(app: App, request: bytes, extack: bool) -> Outcome:
 
 
 @scenario(
-    Parameter("request", str, REQUEST, help="one field a line: bytes in hex, or a text in quotes"),
-    Parameter("extack", bool, True, help="ask the kernel to explain errors (NETLINK_EXT_ACK)"),
+    ScenarioParameter("request", str, REQUEST, help="one field a line: bytes in hex, or a text in quotes"),
+    ScenarioParameter("extack", bool, True, help="ask the kernel to explain errors (NETLINK_EXT_ACK)"),
 )
 def socket(run: Run) -> None:
     request = parse(run["request"])

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from simkernel import App, Machine, millis
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 from simkernel.uapi import ipc_demo
 from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.socket import AF_UNIX, SOCK_DGRAM
@@ -208,8 +208,10 @@ def fastest(rows: dict[str, list[int]]) -> str:
 
 
 @scenario(
-    Parameter("size", str, "16384", choices=SIZES, unit="bytes", help="of the question, and of its answer"),
-    Parameter("number", int, 4, minimum=1, maximum=20, help="how often the question is asked"),
+    ScenarioParameter(
+        "size", str, "16384", choices=SIZES, unit="bytes", help="of the question, and of its answer"
+    ),
+    ScenarioParameter("number", int, 4, minimum=1, maximum=20, help="how often the question is asked"),
 )
 def transports(run: Run) -> None:
     machine = run.machine(udev=False, instrumented=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from simkernel.kernel.lib.kstrtox import kstrtoint
 from simkernel.kernel.lib.log import Log
-from simkernel.kernel.module.declaration import Module, Parameter
+from simkernel.kernel.module.declaration import Module, ModuleParameter
 from simkernel.uapi.errno import EINVAL, ENOSPC, ERANGE, os_error
 
 LONGEST_STRING = 1024
@@ -75,7 +75,7 @@ def _word_end(text: str) -> int:
     return len(text)
 
 
-def _value(parameter: Parameter, text: str | None) -> Any:
+def _value(parameter: ModuleParameter, text: str | None) -> Any:
     if text is None and parameter.type is not bool:
         raise os_error(EINVAL)
     convert = _CONVERT[parameter.type]
@@ -87,7 +87,7 @@ def _value(parameter: Parameter, text: str | None) -> Any:
     return tuple(convert(parameter, piece) for piece in pieces)
 
 
-def _bool(parameter: Parameter, text: str | None) -> bool:
+def _bool(parameter: ModuleParameter, text: str | None) -> bool:
     """`kstrtobool()`; a name alone means yes."""
     if text is None or text[:1] in ("y", "Y", "t", "T", "1"):
         return True
@@ -98,7 +98,7 @@ def _bool(parameter: Parameter, text: str | None) -> bool:
     raise os_error(EINVAL)
 
 
-def _int(parameter: Parameter, text: str | None) -> int:
+def _int(parameter: ModuleParameter, text: str | None) -> int:
     """`kstrtoint()` with base 0, then the parameter's own range."""
     value = kstrtoint(text or "")
     if not INT_MIN <= value <= INT_MAX:
@@ -108,10 +108,10 @@ def _int(parameter: Parameter, text: str | None) -> int:
     return value
 
 
-def _string(parameter: Parameter, text: str | None) -> str:
+def _string(parameter: ModuleParameter, text: str | None) -> str:
     if len((text or "").encode()) > LONGEST_STRING:
         raise os_error(ENOSPC)
     return text or ""
 
 
-_CONVERT: Mapping[type, Callable[[Parameter, str | None], Any]] = {bool: _bool, int: _int, str: _string}
+_CONVERT: Mapping[type, Callable[[ModuleParameter, str | None], Any]] = {bool: _bool, int: _int, str: _string}

@@ -28,7 +28,7 @@ class DeviceId(Protocol):
 
 
 @attrs.frozen
-class Parameter:
+class ModuleParameter:
     """A parameter of a module (`module_param()`).
 
     `type` is bool, int or str.  An int lies within 32 bits and, where they are given, from `minimum`
@@ -77,7 +77,7 @@ class Parameter:
 _TUPLE = attrs.validators.instance_of(tuple)  # ("name") is a string: its comma is easily forgotten
 _TEXT = attrs.validators.instance_of(str)
 _TEXTS = attrs.validators.deep_iterable(_TEXT, _TUPLE)
-_PARAMETERS = attrs.validators.deep_iterable(attrs.validators.instance_of(Parameter), _TUPLE)
+_PARAMETERS = attrs.validators.deep_iterable(attrs.validators.instance_of(ModuleParameter), _TUPLE)
 
 
 @attrs.frozen(kw_only=True)
@@ -95,7 +95,7 @@ class Module:
     version: str = attrs.field(default="", validator=_TEXT)
     author: str = attrs.field(default="", validator=_TEXT)
     description: str = attrs.field(default="", validator=_TEXT)
-    parameters: tuple[Parameter, ...] = attrs.field(default=(), validator=_PARAMETERS)
+    parameters: tuple[ModuleParameter, ...] = attrs.field(default=(), validator=_PARAMETERS)
     aliases: tuple[str, ...] = attrs.field(default=(), validator=_TEXTS)
     devices: tuple[DeviceId, ...] = attrs.field(default=(), validator=_TUPLE)
     exports: tuple[Callable[..., Any], ...] = attrs.field(default=(), validator=_TUPLE)

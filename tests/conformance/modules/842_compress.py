@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 
 MODULE = Module(
     license="GPL",
     parameters=(
-        Parameter("strict", bool, False),
-        Parameter("template_counts", bool, False),
+        ModuleParameter("strict", bool, False),
+        ModuleParameter("template_counts", bool, False),
     ),
 )
 

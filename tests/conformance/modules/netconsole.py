@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 
 MODULE = Module(
     license="GPL",
     parameters=(
-        Parameter("netconsole", str, "", perm=0),
-        Parameter("oops_only", bool, False, perm=0o400),
+        ModuleParameter("netconsole", str, "", perm=0),
+        ModuleParameter("oops_only", bool, False, perm=0o400),
     ),
 )
 

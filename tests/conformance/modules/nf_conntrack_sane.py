@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 
 MODULE = Module(
     license="GPL",
     imports=("nf_conntrack_helpers_register",),
-    parameters=(Parameter("ports", int, (6566,), array=8, perm=0o400),),
+    parameters=(ModuleParameter("ports", int, (6566,), array=8, perm=0o400),),
 )
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 
 MODULE = Module(
     license="GPL",
     parameters=(
-        Parameter("soft_margin", int, 60, minimum=0, perm=0),
-        Parameter("nowayout", bool, False, perm=0),
-        Parameter("soft_noboot", int, 0, perm=0),
-        Parameter("soft_panic", int, 0, perm=0),
-        Parameter("soft_reboot_cmd", str, "", perm=0),
-        Parameter("soft_active_on_boot", bool, False, perm=0),
+        ModuleParameter("soft_margin", int, 60, minimum=0, perm=0),
+        ModuleParameter("nowayout", bool, False, perm=0),
+        ModuleParameter("soft_noboot", int, 0, perm=0),
+        ModuleParameter("soft_panic", int, 0, perm=0),
+        ModuleParameter("soft_reboot_cmd", str, "", perm=0),
+        ModuleParameter("soft_active_on_boot", bool, False, perm=0),
     ),
 )
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 
 MODULE = Module(
     license="GPL",
     parameters=(
-        Parameter("smooth_part", int, 20),
-        Parameter("initial_ssthresh", int, 0),
-        Parameter("beta", int, 819),
-        Parameter("low_window", int, 14),
-        Parameter("max_increment", int, 16),
-        Parameter("fast_convergence", int, 1),
+        ModuleParameter("smooth_part", int, 20),
+        ModuleParameter("initial_ssthresh", int, 0),
+        ModuleParameter("beta", int, 819),
+        ModuleParameter("low_window", int, 14),
+        ModuleParameter("max_increment", int, 16),
+        ModuleParameter("fast_convergence", int, 1),
     ),
 )
 

@@ -20,7 +20,7 @@ from simkernel.driverapi.fs import (
     cdev_init,
     unregister_chrdev_region,
 )
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 from simkernel.driverapi.simbus import (
     SimbusDevice,
     SimbusDeviceId,
@@ -36,7 +36,7 @@ KINDS = (
 DEVICES = (SimbusDeviceId(registers.VENDOR, registers.DEVICE),)
 MODULE = Module(
     license="GPL",
-    parameters=(Parameter("where", str, ""), Parameter("what", int, 0)),
+    parameters=(ModuleParameter("where", str, ""), ModuleParameter("what", int, 0)),
     devices=DEVICES,
 )
 

@@ -12,17 +12,17 @@ from simkernel import SimulationError
 from simkernel.engine import Engine
 from simkernel.kernel.lib.log import Log
 from simkernel.kernel.loader.parameters import parse_parameters
-from simkernel.kernel.module.declaration import Module, Parameter
+from simkernel.kernel.module.declaration import Module, ModuleParameter
 from simkernel.uapi.errno import EINVAL, ENOSPC, ERANGE
 
 MODULE = Module(
     license="GPL",
     parameters=(
-        Parameter("buffers", int, 4, minimum=2, maximum=16),
-        Parameter("any_int", int, 0),
-        Parameter("debug", bool, False),
-        Parameter("label", str, "none"),
-        Parameter("rates", int, (1, 2), array=3, minimum=0),
+        ModuleParameter("buffers", int, 4, minimum=2, maximum=16),
+        ModuleParameter("any_int", int, 0),
+        ModuleParameter("debug", bool, False),
+        ModuleParameter("label", str, "none"),
+        ModuleParameter("rates", int, (1, 2), array=3, minimum=0),
     ),
 )
 
@@ -165,4 +165,4 @@ def test_integers_come_back(value: int, base: str) -> None:
 )
 def test_a_declaration_that_contradicts_itself(wrong: dict[str, Any]) -> None:
     with pytest.raises(SimulationError, match="'speed'"):
-        Parameter("speed", **wrong)
+        ModuleParameter("speed", **wrong)

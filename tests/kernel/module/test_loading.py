@@ -40,10 +40,11 @@ def test_parameters_reach_init(bench: Bench) -> None:
     bench.write(
         "m.py",
         """
-        from simkernel.driverapi.module import Module, Parameter
+        from simkernel.driverapi.module import Module, ModuleParameter
         MODULE = Module(license="GPL", parameters=(
-            Parameter("size", int, 1), Parameter("loud", bool, False), Parameter("label", str, ""),
-            Parameter("rates", int, (), array=4)))
+            ModuleParameter("size", int, 1), ModuleParameter("loud", bool, False),
+            ModuleParameter("label", str, ""),
+            ModuleParameter("rates", int, (), array=4)))
         def init(this):
             return dict(this.parameters)
         """,
@@ -209,8 +210,8 @@ def test_parameters_of_the_wrong_type(bench: Bench) -> None:
     bench.write(
         "m.py",
         """
-        from simkernel.driverapi.module import Module, Parameter
-        MODULE = Module(license="GPL", parameters=(Parameter("size", int, 1),))
+        from simkernel.driverapi.module import Module, ModuleParameter
+        MODULE = Module(license="GPL", parameters=(ModuleParameter("size", int, 1),))
         """,
     )
     assert fails(bench, "m", size="big") == errno.EINVAL

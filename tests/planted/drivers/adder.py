@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import attrs
 
 from simkernel.driverapi.fs import File, FileOperations
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 from simkernel.driverapi.spinlock import SpinLock, spin_lock_init
 
 if TYPE_CHECKING:
     from .misc import Misc
 
-MODULE = Module(license="GPL", parameters=(Parameter("sound", bool, True),), imports=("misc_register",))
+MODULE = Module(license="GPL", parameters=(ModuleParameter("sound", bool, True),), imports=("misc_register",))
 
 
 @attrs.define(eq=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from simkernel.driverapi.completion import complete, init_completion, wait_for_completion
 from simkernel.driverapi.fs import File, FileOperations
 from simkernel.driverapi.ktime import ktime_get
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 from simkernel.driverapi.mutex import mutex_init
 from simkernel.driverapi.spinlock import spin_lock_init
 from simkernel.driverapi.timer import Timer, micros, mod_timer, timer_delete, timer_setup
@@ -19,7 +19,7 @@ from simkernel.driverapi.timer import Timer, micros, mod_timer, timer_delete, ti
 if TYPE_CHECKING:
     from .misc import Misc
 
-MODULE = Module(license="GPL", parameters=(Parameter("sound", bool, True),), imports=("misc_register",))
+MODULE = Module(license="GPL", parameters=(ModuleParameter("sound", bool, True),), imports=("misc_register",))
 
 CONVERSION: Final = micros(100)
 

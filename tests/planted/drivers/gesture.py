@@ -14,7 +14,7 @@ from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata, devm_ad
 from simkernel.driverapi.fs import File, FileOperations
 from simkernel.driverapi.interrupt import IRQ_HANDLED, IRQ_NONE, IRQF_SHARED, devm_request_irq
 from simkernel.driverapi.io import ALL_ONES, IoMemory, devm_ioremap, readl, writel
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 from simkernel.driverapi.simbus import SimbusDevice, SimbusDeviceId, Undo, module_simbus_driver
 from simkernel.driverapi.spinlock import SpinLock, spin_lock_init
 from simkernel.driverapi.wait import (
@@ -32,7 +32,7 @@ DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
 """Not part of MODULE: udevd shall load the shipped driver for a mouse."""
 MODULE = Module(
     license="GPL",
-    parameters=(Parameter("sound", bool, True),),
+    parameters=(ModuleParameter("sound", bool, True),),
     imports=("misc_register",),
 )
 

@@ -13,7 +13,7 @@ import attrs
 from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata, devm_add_action
 from simkernel.driverapi.fs import File, FileOperations
 from simkernel.driverapi.io import ALL_ONES, IoMemory, devm_ioremap, readl
-from simkernel.driverapi.module import Module, Parameter, ThisModule, module_put, try_module_get
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule, module_put, try_module_get
 from simkernel.driverapi.mutex import Mutex, mutex_init
 from simkernel.driverapi.simbus import SimbusDevice, SimbusDeviceId, Undo, module_simbus_driver
 from simkernel.hardware.mouse import registers as hw
@@ -26,7 +26,7 @@ DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
 """Not part of MODULE: udevd shall load the shipped driver for a mouse."""
 MODULE = Module(
     license="GPL",
-    parameters=(Parameter("sound", bool, True),),
+    parameters=(ModuleParameter("sound", bool, True),),
     imports=("misc_register",),
 )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from simkernel.driverapi.fs import File, FileOperations
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 from simkernel.driverapi.mutex import Mutex, mutex_init
 from simkernel.uapi.errno import ENOTTY, os_error
 from simkernel.uapi.ioctl import _IO
@@ -20,7 +20,7 @@ from simkernel.uapi.ioctl import _IO
 if TYPE_CHECKING:
     from .misc import Misc
 
-MODULE = Module(license="GPL", parameters=(Parameter("sound", bool, True),), imports=("misc_register",))
+MODULE = Module(license="GPL", parameters=(ModuleParameter("sound", bool, True),), imports=("misc_register",))
 
 PIN: Final = _IO("P", 1)
 MAP: Final = _IO("P", 2)

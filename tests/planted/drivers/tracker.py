@@ -14,7 +14,7 @@ from simkernel.driverapi.delay import fsleep
 from simkernel.driverapi.device import dev_get_drvdata, dev_set_drvdata, devm_add_action
 from simkernel.driverapi.interrupt import IRQ_HANDLED, IRQ_NONE, IRQF_SHARED, free_irq, request_irq
 from simkernel.driverapi.io import ALL_ONES, IoMemory, devm_ioremap, readl, writel
-from simkernel.driverapi.module import Module, Parameter, ThisModule
+from simkernel.driverapi.module import Module, ModuleParameter, ThisModule
 from simkernel.driverapi.simbus import SimbusDevice, SimbusDeviceId, Undo, module_simbus_driver
 from simkernel.driverapi.workqueue import Work, cancel_work_sync, init_work, schedule_work
 from simkernel.hardware.mouse import registers as hw
@@ -22,7 +22,7 @@ from simkernel.hardware.mouse import registers as hw
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
 """Not part of MODULE: udevd shall load the shipped driver for a mouse."""
 SETTLE_US: Final = 300
-MODULE = Module(license="GPL", parameters=(Parameter("mistake", str, "none"),))
+MODULE = Module(license="GPL", parameters=(ModuleParameter("mistake", str, "none"),))
 
 
 @attrs.define(eq=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from simkernel import SimulationError
-from simkernel.scenario import Parameter, Run, scenario
+from simkernel.scenario import Run, ScenarioParameter, scenario
 
 PROGRAM = """async def greet(app):
     await app.sleep(0.001)
@@ -29,12 +29,14 @@ def init(this: ThisModule) -> None:
 
 
 @scenario(
-    Parameter("times", int, 2, minimum=0, maximum=9, unit="times", help="how often the program greets"),
-    Parameter("loud", bool, False, help="end with an exclamation mark"),
-    Parameter("word", str, "hello", choices=("hello", "bye"), help="the word"),
-    Parameter("title", str, "Ms", help="any text"),
-    Parameter("program", str, PROGRAM, help="the program"),
-    Parameter("module", str, MODULE, help="the module"),
+    ScenarioParameter(
+        "times", int, 2, minimum=0, maximum=9, unit="times", help="how often the program greets"
+    ),
+    ScenarioParameter("loud", bool, False, help="end with an exclamation mark"),
+    ScenarioParameter("word", str, "hello", choices=("hello", "bye"), help="the word"),
+    ScenarioParameter("title", str, "Ms", help="any text"),
+    ScenarioParameter("program", str, PROGRAM, help="the program"),
+    ScenarioParameter("module", str, MODULE, help="the module"),
 )
 def greet(run: Run) -> None:
     if run["title"] == "wrong":
