@@ -129,8 +129,8 @@ INLINES: Final = (
          (r"        engine.now = time\n        engine.charged = 0\n", "")),
     ),
     Inline(
-        ("simkernel.kernel.sched.wait.Sleeping.stand",), Runner, "_sleep",
-        ((r"    queue = sleep.queue\n.*?    else:\n        sleep.stand\(\)\n", "    sleep.stand()\n"),),
+        ("simkernel.kernel.sched.wait.Sleeping.enqueue",), Runner, "_sleep",
+        ((r"    queue = sleep.queue\n.*?    else:\n        sleep.enqueue\(\)\n", "    sleep.enqueue()\n"),),
     ),
     Inline(
         ("simkernel.kernel.sched.scheduler.UnlimitedCpus.release",), Runner, "_sleep",
@@ -143,8 +143,8 @@ INLINES: Final = (
           "        engine.resume_at(start, resume, task, woken, error)\n"),),
     ),
     Inline(
-        ("simkernel.kernel.sched.wait.Sleeping.leave",), Sleeping, "wake",
-        ((r"        queue = self.queue\n.*?queue._first = None\n", "        self.leave()\n"),),
+        ("simkernel.kernel.sched.wait.Sleeping.dequeue",), Sleeping, "wake",
+        ((r"        queue = self.queue\n.*?queue._first = None\n", "        self.dequeue()\n"),),
     ),
     Inline((FILE_GET,), SocketCalls, "sendto", (GET,)),
     Inline((FILE_GET,), SocketCalls, "recvfrom", (GET,)),

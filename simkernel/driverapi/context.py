@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from simkernel.engine import SimulationError
 from simkernel.kernel.device.device import Device
 from simkernel.kernel.module.module import LoadedModule, ThisModule
-from simkernel.kernel.sched.preempt import NOTHING
+from simkernel.kernel.sched.preempt import COMPLETED
 
 if TYPE_CHECKING:
     from simkernel.kernel.kernel import Kernel
@@ -62,8 +62,8 @@ def may_sleep(
 ) -> Awaitable[T]:
     """What `function`, which may sleep, gives to be awaited; called where nothing may, it is a logged bug.
 
-    An interrupt gets `NOTHING`, since it cannot await: `function` is not called.
+    An interrupt gets `COMPLETED`, since it cannot await: `function` is not called.
     """
     if kernel_of(this).preempt.might_sleep(name):
-        return NOTHING
+        return COMPLETED
     return function(*arguments, **keywords)

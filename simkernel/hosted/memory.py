@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 
-from simkernel.kernel.mm.address_space import LOWEST, AddressSpace
+from simkernel.kernel.mm.address_space import MMAP_MIN_ADDR, AddressSpace
 from simkernel.kernel.mm.vma import VmArea
 from simkernel.uapi.errno import EFAULT, os_error
 
@@ -68,5 +68,5 @@ def _is_fixed(buffer: memoryview) -> bool:
 
 
 def _check(address: int, size: int) -> None:
-    if address < LOWEST or address + size > 1 << 63:
+    if address < MMAP_MIN_ADDR or address + size > 1 << 63:
         raise os_error(EFAULT)

@@ -37,7 +37,7 @@ from simkernel.kernel.sched.spinlock import Lockup
 from simkernel.kernel.sched.task import SchedTask
 from simkernel.uapi.errno import EFAULT, os_error
 
-KEPT = 64
+MAX_KEPT = 64
 """Reports kept; the log and the counter have the others."""
 
 OTHERS = (InternalError, DeviceError, NotModelled, KeyboardInterrupt)
@@ -68,7 +68,7 @@ class Oopses:
     closing: Callable[[], bool]
     """True while a task is being ended: then GeneratorExit is not the module's bug."""
     count: int = 0
-    reports: deque[Oops] = attrs.field(factory=lambda: deque(maxlen=KEPT))
+    reports: deque[Oops] = attrs.field(factory=lambda: deque(maxlen=MAX_KEPT))
 
     def report(self, module: LoadedModule, where: str, error: BaseException) -> OSError:
         """Log that `error` came out of `module` in `where`; returns what the caller shall get."""

@@ -64,7 +64,7 @@ def install(kernel: Kernel, checks: Collection[str], races: Races | None) -> Cal
             checking="lockdep" in checks,
             events=races,
         )
-        runner.watch_returns(lockdep.returns)
+        runner.watch_returns(lockdep.sys_exit)
     if races is not None:
         races.attach(kernel.reports, kernel.current)
         kernel.interrupt = partial(_interrupt, races, kernel)

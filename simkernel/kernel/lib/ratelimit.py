@@ -22,14 +22,14 @@ class RateLimit:
         self._printed = 0
         self.missed = 0
 
-    def begins_anew(self, now: int) -> bool:
+    def begin_interval(self, now: int) -> bool:
         """Whether an interval is over, or none has begun; then another begins."""
         if self._begin is not None and now <= self._begin + INTERVAL:
             return False
         self._begin, self._printed = now, 0
         return True
 
-    def allows(self) -> bool:
+    def allow(self) -> bool:
         """Whether one more is not too much; it is counted (`___ratelimit()`)."""
         if self._printed < BURST:
             self._printed += 1
@@ -51,8 +51,8 @@ class Ratelimited:
     def warn(self, text: str, now: int) -> None:
         """Log `text`, unless there was too much of it lately (`pr_warn_ratelimited()`)."""
         limit = self._limit
-        if limit.begins_anew(now) and limit.missed:
+        if limit.begin_interval(now) and limit.missed:
             self._log.warn(f"{self._name}: {limit.missed} callbacks suppressed")
             limit.missed = 0
-        if limit.allows():
+        if limit.allow():
             self._log.warn(text)

@@ -17,7 +17,7 @@ CHECKERS: Final = ("lockdep", "hung", "references", "sockets", "memory", "races"
 """The names that `Machine(checks=...)` takes."""
 KIT: Final = CHECKERS[:-1]
 """The checkers that are on in every machine of `simkernel.testing`."""
-KEPT: Final = 64
+MAX_KEPT: Final = 64
 """Maximum number of reports kept.  The log and the counter include all others."""
 
 
@@ -46,7 +46,7 @@ class Reports:
         self._engine = engine
         self._log = log
         self._taints = taints
-        self._kept: deque[Report] = deque(maxlen=KEPT)
+        self._kept: deque[Report] = deque(maxlen=MAX_KEPT)
         self.count = 0
 
     def __iter__(self) -> Iterator[Report]:

@@ -31,7 +31,7 @@ from simkernel.kernel.loader.parameters import parse_parameters
 from simkernel.kernel.loader.path import Location, find_specification, read_specification, unreadable
 from simkernel.kernel.loader.request import MODULE_NAME_LEN, Modprobe, ModuleRequests
 from simkernel.kernel.loader.snapshot import ModulePath
-from simkernel.kernel.loader.symbols import WAIT, Symbols
+from simkernel.kernel.loader.symbols import SYMBOL_TIMEOUT, Symbols
 from simkernel.kernel.module.awaiting import run
 from simkernel.kernel.module.module import Image, LoadedModule, ModuleState, ThisModule
 from simkernel.kernel.module.resources import DRIVER, Resources
@@ -156,7 +156,7 @@ class Modules:
         )
         try:
             self._taint(module, location, flags)
-            await self.symbols.resolve_all(module, self._engine.time() + WAIT)
+            await self.symbols.resolve_all(module, self._engine.time() + SYMBOL_TIMEOUT)
             self.symbols.check_exports(module)
             module.become(ModuleState.COMING)
             module.this.parameters = MappingProxyType(

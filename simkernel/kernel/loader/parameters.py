@@ -10,7 +10,7 @@ from simkernel.kernel.lib.log import Log
 from simkernel.kernel.module.declaration import Module, ModuleParameter
 from simkernel.uapi.errno import EINVAL, ENOSPC, ERANGE, os_error
 
-LONGEST_STRING = 1024
+MAX_STRING = 1024
 """Longest value of a string (`param_set_charp()`)."""
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
@@ -109,7 +109,7 @@ def _int(parameter: ModuleParameter, text: str | None) -> int:
 
 
 def _string(parameter: ModuleParameter, text: str | None) -> str:
-    if len((text or "").encode()) > LONGEST_STRING:
+    if len((text or "").encode()) > MAX_STRING:
         raise os_error(ENOSPC)
     return text or ""
 

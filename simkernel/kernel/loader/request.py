@@ -18,9 +18,9 @@ from simkernel.uapi.errno import ENAMETOOLONG, ENOENT, ETIME
 
 MODULE_NAME_LEN = 56
 """Longest name, its NUL included (64 less an address, include/linux/moduleparam.h)."""
-CONCURRENT = 50
+MAX_CONCURRENT = 50
 """Programs that run at a time at most (MAX_KMOD_CONCURRENT)."""
-PATIENCE = 5 * SECOND
+BUSY_TIMEOUT = 5 * SECOND
 """How long one waits for its turn (MAX_KMOD_ALL_BUSY_TIMEOUT)."""
 
 Modprobe = Callable[[str], Awaitable[int]]
@@ -35,7 +35,7 @@ class ModuleRequests:
     _log: Log
     _modprobe: Modprobe | None
     _running: int = 0
-    _turn: WaitQueue = attrs.field(factory=lambda: WaitQueue("modprobe"))
+    _slots: WaitQueue = attrs.field(factory=lambda: WaitQueue("modprobe"))
     count: int = 0
     """Number of module requests since boot."""
 
@@ -48,12 +48,12 @@ class ModuleRequests:
             return -ENOENT
         if len(name) >= MODULE_NAME_LEN:
             return -ENAMETOOLONG
-        deadline = self._engine.time() + PATIENCE
-        while self._running >= CONCURRENT:
-            if not await sleep_on(self._turn, interruptible=False, deadline=deadline, exclusive=True):
+        deadline = self._engine.time() + BUSY_TIMEOUT
+        while self._running >= MAX_CONCURRENT:
+            if not await sleep_on(self._slots, interruptible=False, deadline=deadline, exclusive=True):
                 self._log.warn(
                     f"request_module: modprobe {name} cannot be processed, kmod busy with "
-                    f"{CONCURRENT} threads for more than {PATIENCE // SECOND} seconds now"
+                    f"{MAX_CONCURRENT} threads for more than {BUSY_TIMEOUT // SECOND} seconds now"
                 )
                 return -ETIME
         self.count += 1
@@ -64,4 +64,4 @@ class ModuleRequests:
             return await self._modprobe(name)
         finally:
             self._running -= 1
-            self._turn.wake_up()
+            self._slots.wake_up()

@@ -20,7 +20,7 @@ from simkernel.kernel.module.module import LoadedModule, ModuleState
 from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 from simkernel.uapi.errno import EBUSY, ENOENT, ENOEXEC, os_error
 
-WAIT = 30 * SECOND
+SYMBOL_TIMEOUT = 30 * SECOND
 """How long a symbol of a module that is still starting is waited for (`resolve_symbol_wait()`)."""
 
 

@@ -19,7 +19,7 @@ STACK_TOP: Final = 0x7FFF_FFFF_F000
 """The end of a program's memory (TASK_SIZE_MAX of x86-64, less a page for the environment)."""
 MMAP_BASE: Final = 0x7FFF_F7FF_F000
 """Below the gap for the stack (`mmap_base()`)."""
-LOWEST: Final = 0x1_0000
+MMAP_MIN_ADDR: Final = 0x1_0000
 """What nothing is mapped below (vm.mmap_min_addr)."""
 MAX_MAP_COUNT: Final = 65530
 """Areas that a process may have (vm.max_map_count)."""
@@ -59,7 +59,7 @@ class AddressSpace:
             if top - other.end >= size:
                 break
             top = other.start
-        if top - size < LOWEST:
+        if top - size < MMAP_MIN_ADDR:
             raise os_error(ENOMEM)
         area.start = top - size
         insort(self.areas, area, key=attrgetter("start"))

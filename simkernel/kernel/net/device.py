@@ -325,7 +325,7 @@ class Net(NetNamespace):
     def __repr__(self) -> str:
         return f"<net {self.cookie}>"
 
-    def unused(self) -> None:
+    def destroy(self) -> None:
         self.namespaces.cleanup(self)
 
     def assign_id(self, peer: Net, number: int | None = None) -> int:

@@ -110,8 +110,8 @@ def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
     if len(data) > PRINTKRB_RECORD_MAX:
         raise os_error(EINVAL)
     reader: Reader = file.private_data
-    reader.limit.begins_anew(reader.kernel.engine.time())
-    if not reader.limit.allows():
+    reader.limit.begin_interval(reader.kernel.engine.time())
+    if not reader.limit.allow():
         return len(data)
     level, facility, text = Level.WARNING, USER, data.partition(b"\0")[0]
     if prefix := PREFIX.match(text):

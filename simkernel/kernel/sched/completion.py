@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from simkernel.kernel.sched.preempt import NOTHING, Preempt
+from simkernel.kernel.sched.preempt import COMPLETED, Preempt
 from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 
 
@@ -28,7 +28,7 @@ class Completion:
     def wait(self, *, deadline: int | None = None, interruptible: bool = False) -> Awaitable[bool]:
         """Sleep until an event is completed (return True) or until `deadline` in ns (return False)."""
         if self._preempt.might_sleep("wait_for_completion"):
-            return NOTHING
+            return COMPLETED
         return self._wait(deadline, interruptible)
 
     async def _wait(self, deadline: int | None, interruptible: bool) -> bool:

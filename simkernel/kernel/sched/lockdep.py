@@ -174,7 +174,7 @@ class Lockdep(Locking):
         held.remove(found)
         return True
 
-    def returns(self, task: SchedTask) -> None:
+    def sys_exit(self, task: SchedTask) -> None:
         """Report the locks that `task` still holds when its system call returns (`lockdep_sys_exit()`)."""
         held = self._held.get(task)
         if held and task.frame is None:
@@ -190,7 +190,7 @@ class Lockdep(Locking):
             if task is None or (task.kthread and task.alive):
                 continue
             if task.alive:
-                self.returns(task)
+                self.sys_exit(task)
             elif held:
                 self._report_kept(task, held, f"{_who(task)} still has locks held!", "")
             else:
@@ -222,13 +222,13 @@ class Lockdep(Locking):
 
     def _path(self, start: Class, end: Class) -> list[_Order] | None:
         """Return the shortest chain of orders from one class to another, or None (`__bfs()`)."""
-        ways: dict[Class, list[_Order]] = {start: []}
+        paths: dict[Class, list[_Order]] = {start: []}
         for at in (queue := [start]):
             for following, order in self._orders.get(at, {}).items():
-                if following not in ways:
-                    ways[following] = [*ways[at], order]
+                if following not in paths:
+                    paths[following] = [*paths[at], order]
                     queue.append(following)
-        return ways.get(end)
+        return paths.get(end)
 
     # -- reports --------------------------------------------------------------
 

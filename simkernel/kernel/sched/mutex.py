@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from simkernel.kernel.sched.preempt import NOTHING, Preempt
+from simkernel.kernel.sched.preempt import COMPLETED, Preempt
 from simkernel.kernel.sched.wait import LockQueue, sleep_on
 
 
@@ -23,7 +23,7 @@ class Mutex:
     def lock(self, *, interruptible: bool = False) -> Awaitable[None]:
         """Take the mutex; sleep while another task holds it.  If `interruptible`, a signal raises EINTR."""
         if self._preempt.might_sleep("mutex_lock"):
-            return NOTHING
+            return COMPLETED
         return self._lock(interruptible)
 
     async def _lock(self, interruptible: bool) -> None:

@@ -21,7 +21,7 @@ HARDIRQ = 0x10000
 """Value that one interrupt adds to the preempt count (HARDIRQ_OFFSET)."""
 
 
-class _Nothing:
+class _Completed:
     """An awaitable that completes at once. An interrupt gets it from a sleeping function."""
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -29,7 +29,7 @@ class _Nothing:
         yield
 
 
-NOTHING = _Nothing()
+COMPLETED = _Completed()
 
 
 class Preempt:
@@ -88,7 +88,7 @@ class Preempt:
     def might_sleep(self, function: str) -> bool:
         """Log a bug if `function`, which may sleep, is called in atomic context (`__might_sleep()`).
 
-        Return True in an interrupt, which cannot sleep: the function then returns `NOTHING`.  A task that
+        Return True in an interrupt, which cannot sleep: the function then returns `COMPLETED`.  A task that
         holds a spinlock sleeps nevertheless, and `schedule()` logs the next bug.
         """
         if not self.in_atomic:

@@ -180,7 +180,7 @@ class Processes(Generic[T]):
             check_fault(self._faults, "kmalloc", what="task")
         child = self._new(comm, credentials, parent)
         child.inherit(parent)
-        self._serve_like(parent, child)
+        self._inherit_daemon(parent, child)
         return child
 
     def clone_thread(self, leader: T, comm: str) -> T:
@@ -192,10 +192,10 @@ class Processes(Generic[T]):
         check_fault(self._faults, "kmalloc", what="task")
         thread = self._new(comm, leader.credentials, leader.parent, leader.tgid)
         thread.share(leader)
-        self._serve_like(leader, thread)
+        self._inherit_daemon(leader, thread)
         return thread
 
-    def _serve_like(self, parent: T, child: T) -> None:
+    def _inherit_daemon(self, parent: T, child: T) -> None:
         """Make the child of a daemon a daemon."""
         if parent in self.daemons:
             self.daemons.add(child)

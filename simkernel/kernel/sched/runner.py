@@ -111,22 +111,22 @@ class Runner:
                             error = raised
                 program = task.program
                 if program is None:
-                    self._hand_over(task, value, error)
+                    self._give_result(task, value, error)
                     break
                 try:
                     call = program.send(value) if error is None else program.throw(error)
                 except BaseException as raised:  # noqa: BLE001 - a program ends, whatever it raises
-                    self._returned(task, raised)
+                    self._program_ended(task, raised)
                     break
                 if (entered := task.call) is not None:
                     if call is not entered or task.frame is not None or self._stop is not None:
                         program = (
                             None  # one that is abandoned is collected while validation.close() expects it
                         )
-                        self._under_way(task, call)
+                        self._call_pending(task, call)
                     return
                 if type(call) is not Call or call.owner is not task:
-                    call, error = None, self._unusual(task, call)
+                    call, error = None, self._other_request(task, call)
                     if error is None:
                         break
                     continue
@@ -138,7 +138,7 @@ class Runner:
                 value, error = None, raised
             if value is LATER:
                 program = None
-                self._under_way(task, call)
+                self._call_pending(task, call)
                 break
             call = None
         self.current = None
@@ -219,7 +219,7 @@ class Runner:
             return False
         return True
 
-    def _under_way(self, task: SchedTask, request: object) -> None:
+    def _call_pending(self, task: SchedTask, request: object) -> None:
         """Handle a yielded call that is not done: drive its coroutine, or end the task that it stopped."""
         stop, self._stop = self._stop, None
         if stop is not None:
@@ -247,7 +247,7 @@ class Runner:
         else:
             raise self._internal(task, stop) from stop
 
-    def _returned(self, task: SchedTask, raised: BaseException) -> None:
+    def _program_ended(self, task: SchedTask, raised: BaseException) -> None:
         """End a task whose program returned, exited or raised an exception."""
         task.program = None
         stop, self._stop = self._stop, None
@@ -262,7 +262,7 @@ class Runner:
         else:
             self._ended(task, validation.failure_status(raised), raised)
 
-    def _unusual(self, task: SchedTask, request: object) -> SimulationError | None:
+    def _other_request(self, task: SchedTask, request: object) -> SimulationError | None:
         """Handle a kernel thread's sleep or `compute`.  Return the error for any other object."""
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
@@ -335,12 +335,12 @@ class Runner:
             return
         task.sleep = sleep
         sleep.sleeper = task
-        # INLINE: simkernel.kernel.sched.wait.Sleeping.stand, 4.0 % of blocked-100
+        # INLINE: simkernel.kernel.sched.wait.Sleeping.enqueue, 4.0 % of blocked-100
         queue = sleep.queue
         if queue is not None and queue._first is None:
             queue._first = sleep
         else:
-            sleep.stand()
+            sleep.enqueue()
         if sleep.deadline is not None:
             at = max(sleep.deadline, self._engine.time())
             sleep.timer = self._engine.call_at(at, sleep.wake, False)
@@ -378,7 +378,7 @@ class Runner:
                     self.current = None
                     return
             except WouldBlock as still:
-                blocked.again(still)
+                blocked.still_blocked(still)
                 self._sleep(task, blocked)
                 self.current = None
                 return
@@ -415,7 +415,7 @@ class Runner:
     def abandon(self, task: SchedTask) -> None:
         """Cancel the sleep and the unfinished call of a task, and close its coroutine in the kernel."""
         if task.sleep is not None:
-            task.sleep.leave()
+            task.sleep.dequeue()
             task.sleep = None
         blocked, task.blocked = task.blocked, None
         if blocked is not None:
@@ -431,7 +431,7 @@ class Runner:
         """End the task's sleep with EINTR if it is interruptible, because a signal is pending."""
         sleep = task.sleep
         if sleep is not None and sleep.interruptible:
-            sleep.leave()
+            sleep.dequeue()
             task.on_wake(task, False, os_error(EINTR))
 
     def _complete(self, task: SchedTask, value: Any, error: BaseException | None) -> None:
@@ -439,7 +439,7 @@ class Runner:
             sys_exit(self._engine, task, task.call, value, error)
         self._completes(task, self._advance, value, error)
 
-    def _hand_over(self, task: SchedTask, value: Any, error: BaseException | None) -> None:
+    def _give_result(self, task: SchedTask, value: Any, error: BaseException | None) -> None:
         """Give a result to `on_result` of a task without a program. A task that has ended gets none."""
         if task.alive:
             self._release(task)

@@ -207,7 +207,7 @@ class Sleeping:
         """Names of the wait queues, or "a timer", for lists of sleeping tasks."""
         return ", ".join(queue.name for queue in self.queues if queue.name) or "a timer"
 
-    def stand(self) -> None:
+    def enqueue(self) -> None:
         """Add this sleep to all its wait queues."""
         for queue in self.queues:
             queue.add(self)
@@ -216,10 +216,10 @@ class Sleeping:
         """End the sleep and resume its task. A second call has no effect."""
         sleeper = self.sleeper
         if sleeper is not None:
-            # INLINE: simkernel.kernel.sched.wait.Sleeping.leave, 4.5 % of blocked-100
+            # INLINE: simkernel.kernel.sched.wait.Sleeping.dequeue, 4.5 % of blocked-100
             queue = self.queue
             if queue is None or self.timer is not None or queue._others:
-                self.leave()
+                self.dequeue()
             else:
                 self.sleeper = queue._first = None
             sleeper.on_wake(sleeper, woken, None)
@@ -229,7 +229,7 @@ class Sleeping:
         self.wake(True)
         return True
 
-    def leave(self) -> None:
+    def dequeue(self) -> None:
         """Remove this sleep from all its wait queues and cancel its timer."""
         self.sleeper = None
         for queue in self.queues:
@@ -307,7 +307,7 @@ class BlockedCall(Sleeping):
         """Retry the operation: return its result, or None if it still has none. It may raise WouldBlock."""
         raise NotImplementedError
 
-    def again(self, blocked: WouldBlock) -> None:
+    def still_blocked(self, blocked: WouldBlock) -> None:
         """Wait on the queue of `blocked`, which the retry has raised."""
         self.queue = blocked.queue
 
@@ -339,8 +339,8 @@ class Blocked(BlockedCall):
     def retry(self, task: object) -> Any:
         return self._retry()
 
-    def again(self, blocked: WouldBlock) -> None:
-        super().again(blocked)
+    def still_blocked(self, blocked: WouldBlock) -> None:
+        super().still_blocked(blocked)
         self._retry = blocked.retry
 
 

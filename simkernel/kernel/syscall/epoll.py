@@ -28,7 +28,7 @@ class Waiting(Sleep):
         super().__init__((queue,), True, deadline, True)
         self.queue = None
 
-    def stand(self) -> None:
+    def enqueue(self) -> None:
         """Be first in the queue."""
         self.queues[0].add_first(self)
 
@@ -84,7 +84,7 @@ class EpollCalls:
     def _harvest(self, epoll: EventPoll, maxevents: int) -> list[Event]:
         if self._faults is not None and epoll.ready:  # an event that cannot be copied stays ready
             self._faults.check_copy(EpollEvent.SIZE)
-        found = epoll.harvest(maxevents) if epoll.ready else []
+        found = epoll.send_events(maxevents) if epoll.ready else []
         self._engine.charged += self._costs.copy(len(found) * EpollEvent.SIZE)
         return found
 

@@ -9,7 +9,7 @@ from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.inode import Dentry, Owner
 from simkernel.kernel.vfs.mmap import Mapped, address_space, map_area, unmap
-from simkernel.kernel.vfs.open import begin
+from simkernel.kernel.vfs.open import do_dentry_open
 from simkernel.kernel.vfs.task import Task
 from simkernel.kernel.vfs.tmpfs import TmpfsFile
 from simkernel.uapi import mman
@@ -63,6 +63,6 @@ class MmapCalls:
         inode.nlink = 0
         dentry = Dentry(f"memfd:{name}", fs.root, inode)
         dentry.deleted = True
-        file = begin(task, dentry, O_RDWR)
+        file = do_dentry_open(task, dentry, O_RDWR)
         assert isinstance(file, OpenFile)
         return task.files.install_new(file, close_on_exec=bool(flags & mman.MFD_CLOEXEC))

@@ -39,7 +39,7 @@ class Polling(Sleep):
         super().__init__(tuple(wanted), True, deadline, False)
         self.wanted = wanted
 
-    def stand(self) -> None:
+    def enqueue(self) -> None:
         for queue in self.queues:
             queue.add_first(self)
 

@@ -16,7 +16,7 @@ from simkernel.kernel.syscall.pipe import install_pair
 from simkernel.kernel.syscall.sending import broken_pipe, done_or_eagain, wait_and_resume
 from simkernel.kernel.vfs.broken_pipe import BrokenPipe
 from simkernel.kernel.vfs.file import OpenFile, SocketObject
-from simkernel.kernel.vfs.socket import NO_CONTROL, Address, Control, Received, WantsMore
+from simkernel.kernel.vfs.socket import NO_CONTROL, Address, Control, NeedMoreData, Received
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import (
     EAFNOSUPPORT,
@@ -67,7 +67,7 @@ class BlockedReceive(BlockedCall):
     def retry(self, task: Task) -> Received | Coroutine[Any, Any, Received] | None:
         try:
             return self.sock.recvmsg(task, self.size, self.control_size, self.flags)
-        except WantsMore as wants:
+        except NeedMoreData as wants:
             return _rest(self.file, wants, self.deadline)
 
 
@@ -261,7 +261,7 @@ class SocketCalls:
             raise os_error(ENOTSOCK)
         try:
             received = sock.recvmsg(task, size, control_size, flags)
-        except WantsMore as wants:
+        except NeedMoreData as wants:
             return _rest(file, wants, self._deadline(sock.rcvtimeo))
         if received is not None:
             return received
@@ -290,7 +290,7 @@ class SocketCalls:
         return None if timeout is None else self._engine.time() + timeout
 
 
-async def _rest(file: OpenFile, wants: WantsMore, deadline: int | None) -> Received:
+async def _rest(file: OpenFile, wants: NeedMoreData, deadline: int | None) -> Received:
     """Wait for the rest of a receive; the file stays open meanwhile."""
     file.get()
     try:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from simkernel.kernel.net.truesize import allot
 from simkernel.kernel.sched.wait import WouldBlock
 from simkernel.kernel.unix.skb import UnixSkb
-from simkernel.kernel.unix.socket import RCV_SHUTDOWN, State, UnixSocket, checked
+from simkernel.kernel.unix.socket import RCV_SHUTDOWN, SockState, UnixSocket, validate_address
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import errno
 from simkernel.uapi import socket as so
@@ -24,13 +24,13 @@ class ConnectionSocket(UnixSocket):
 
     def listen(self, task: Task, backlog: int) -> None:
         """listen(2).  EINVAL without a name, and for one that is connected."""
-        if self.name is None or self.state not in (State.CLOSE, State.LISTEN):
+        if self.name is None or self.state not in (SockState.CLOSE, SockState.LISTEN):
             raise os_error(errno.EINVAL)
         backlog = min(backlog & 0xFFFFFFFF, so.SOMAXCONN)
         if backlog > self.backlog and self._peer_wait:
             self._peer_wait.wake_up_all()
         self.backlog = backlog
-        self.state = State.LISTEN
+        self.state = SockState.LISTEN
         self.init_peercred(task)
 
     def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
@@ -38,15 +38,15 @@ class ConnectionSocket(UnixSocket):
 
         Raises WouldBlock while the listener's queue is full, ECONNREFUSED if no socket listens, EISCONN.
         """
-        raw = checked(address)
+        raw = validate_address(address)
         self.autobind_for_creds()
         other = self.find(task, raw)
-        if other.state is not State.LISTEN or other.shutdown_mask & RCV_SHUTDOWN:
+        if other.state is not SockState.LISTEN or other.shutdown_mask & RCV_SHUTDOWN:
             raise os_error(errno.ECONNREFUSED)
         if len(other.messages) > other.backlog:
             raise WouldBlock(other.peer_wait, partial(self._connect_again, task, address), exclusive=True)
-        if self.state is not State.CLOSE:
-            raise os_error(errno.EISCONN if self.state is State.ESTABLISHED else errno.EINVAL)
+        if self.state is not SockState.CLOSE:
+            raise os_error(errno.EISCONN if self.state is SockState.ESTABLISHED else errno.EINVAL)
         end = type(self)(self.unix, task, self.type)
         end.peer = self
         end.init_peercred(task)
@@ -55,7 +55,7 @@ class ConnectionSocket(UnixSocket):
         for option in (so.SO_PASSCRED, so.SO_PASSSEC):  # unix_sock_inherit_flags()
             if other.option(option):
                 end.set_option(option, 1)
-        end.state = self.state = State.ESTABLISHED
+        end.state = self.state = SockState.ESTABLISHED
         self.peer = end
         self.copy_peercred(other)
         costs = self.unix.costs
@@ -71,10 +71,10 @@ class ConnectionSocket(UnixSocket):
 
     def accept(self, task: Task) -> ConnectionSocket | None:
         """accept(2): the next connection; None if there is none.  EINVAL unless it listens."""
-        if self.state is not State.LISTEN:
+        if self.state is not SockState.LISTEN:
             raise os_error(errno.EINVAL)
         if not self.messages:
-            if self.shutdown_mask & RCV_SHUTDOWN and self.waits(0):
+            if self.shutdown_mask & RCV_SHUTDOWN and self.may_block(0):
                 raise os_error(errno.EINVAL)
             return None
         skb = self.messages.popleft()
@@ -89,6 +89,6 @@ class ConnectionSocket(UnixSocket):
 
     def queued(self) -> int:
         """Return the bytes that can be received.  Raises EINVAL for a listening socket."""
-        if self.state is State.LISTEN:
+        if self.state is SockState.LISTEN:
             raise os_error(errno.EINVAL)
         return sum(skb.length for skb in self.messages)

@@ -11,12 +11,12 @@ from simkernel.kernel.net.scm import ControlMessage
 from simkernel.kernel.net.sock import WRITE_SPACE
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
 from simkernel.kernel.unix.context import UnixContext
-from simkernel.kernel.unix.skb import UnixSkb, datagram_pages, nothing, release_files, truesize
+from simkernel.kernel.unix.skb import UnixSkb, datagram_pages, end_of_file, release_files, truesize
 from simkernel.kernel.unix.socket import (
     RCV_SHUTDOWN,
-    State,
+    SockState,
     UnixSocket,
-    checked,
+    validate_address,
 )
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.socket import Control, Received
@@ -52,22 +52,22 @@ class DatagramSocket(UnixSocket):
         if not isinstance(address, bytes) or len(address) < U16.size:
             raise os_error(errno.EINVAL)
         if U16.unpack_from(address)[0] != AF_UNSPEC:
-            raw = checked(address)
+            raw = validate_address(address)
             self.autobind_for_creds()
             other = self.find(task, raw)
             if not self._may_send(other):
                 raise os_error(errno.EPERM)
-            self.state = other.state = State.ESTABLISHED
+            self.state = other.state = SockState.ESTABLISHED
         old, self.peer = self.peer, other
         if old is None:
             return
         if other is None:
-            self.state = State.CLOSE
+            self.state = SockState.CLOSE
         self._stop_relay()
         if other is not old:
             self._lost(old)
             if old.peer is None:
-                old.state = State.CLOSE
+                old.state = SockState.CLOSE
 
     def _may_send(self, other: UnixSocket) -> bool:
         """`unix_may_send()`."""
@@ -116,7 +116,7 @@ class DatagramSocket(UnixSocket):
         try:
             if flags & MSG_OOB:
                 raise os_error(errno.EOPNOTSUPP)
-            target = None if address is None else checked(address)
+            target = None if address is None else validate_address(address)
             self.autobind_for_creds()
             if len(data) > self.sndbuf - RESERVE:
                 raise os_error(errno.EMSGSIZE)
@@ -147,7 +147,7 @@ class DatagramSocket(UnixSocket):
             raise os_error(errno.EPERM)
         if other.dead:
             self.peer = None
-            self.state = State.CLOSE
+            self.state = SockState.CLOSE
             self._stop_relay()
             self._lost(other)
             raise os_error(errno.ECONNREFUSED)
@@ -165,7 +165,7 @@ class DatagramSocket(UnixSocket):
             raise WouldBlock(other.peer_wait, retry, on_release=skb.free, exclusive=True)
         skb.creds = self.creds_for(task, skb.creds, other)
         self.unix.engine.charged += self.unix.costs.deliver
-        other.put_in(skb)
+        other.enqueue(skb)
         return len(skb.data)
 
     # -- receiving --------------------------------------------------------------------
@@ -177,7 +177,7 @@ class DatagramSocket(UnixSocket):
         if self.error:
             raise os_error(self.take_error())
         if not self.messages:
-            return nothing(flags) if self.shutdown_mask & RCV_SHUTDOWN and self.waits(flags) else None
+            return end_of_file(flags) if self.shutdown_mask & RCV_SHUTDOWN and self.may_block(flags) else None
         peek = flags & MSG_PEEK
         skb = self.messages[0] if peek else self.messages.popleft()
         self.wake_senders()

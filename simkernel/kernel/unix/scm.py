@@ -13,7 +13,7 @@ from simkernel.kernel.net import scm
 from simkernel.kernel.net.creds import Creds
 from simkernel.kernel.net.scm import ControlBuffer
 from simkernel.kernel.net.sock import Sock
-from simkernel.kernel.unix.skb import NOBODY, release_files
+from simkernel.kernel.unix.skb import NO_CREDS, release_files
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.socket import Control
 from simkernel.kernel.vfs.task import Task
@@ -56,7 +56,7 @@ def receive(
 ) -> None:  # fmt: skip
     """Tell the receiver who sent it, if it asked, and give it the files (`scm_recv_unix()`)."""
     if sock.option(so.SO_PASSCRED):
-        scm.receive(sock, control, creds or NOBODY, control.space)
+        scm.receive(sock, control, creds or NO_CREDS, control.space)
     if files:
         _install(task, control, files, flags)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from simkernel.kernel.unix.connection import ConnectionSocket
 from simkernel.kernel.unix.datagram import DatagramSocket
-from simkernel.kernel.unix.skb import nothing
-from simkernel.kernel.unix.socket import RCV_SHUTDOWN, State
+from simkernel.kernel.unix.skb import end_of_file
+from simkernel.kernel.unix.socket import RCV_SHUTDOWN, SockState
 from simkernel.kernel.vfs.socket import Control, Received
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import errno
@@ -31,7 +31,7 @@ class SeqpacketSocket(ConnectionSocket, DatagramSocket):
         """
         if self.error:
             raise os_error(self.take_error())
-        if self.state is not State.ESTABLISHED:
+        if self.state is not SockState.ESTABLISHED:
             raise os_error(errno.ENOTCONN)
         return super().sendmsg(task, data, None, control, flags)
 
@@ -40,7 +40,7 @@ class SeqpacketSocket(ConnectionSocket, DatagramSocket):
 
         Unlike a datagram socket, a non-blocking one returns the end of file too.
         """
-        if self.state is not State.ESTABLISHED:
+        if self.state is not SockState.ESTABLISHED:
             raise os_error(errno.ENOTCONN)
         received = super().recvmsg(task, size, controllen, flags)
-        return nothing(flags) if received is None and self.shutdown_mask & RCV_SHUTDOWN else received
+        return end_of_file(flags) if received is None and self.shutdown_mask & RCV_SHUTDOWN else received

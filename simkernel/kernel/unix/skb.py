@@ -20,22 +20,22 @@ SKB_MAX_ALLOC: Final = (PAGE_SIZE << 2) - SHARED_INFO
 """Bytes of a datagram that lie in one piece; the rest is in pages."""
 SKB_MAX_HEAD: Final = PAGE_SIZE - SHARED_INFO
 """The same for a part of a stream."""
-STREAM_FRAGS: Final = 32768
+MAX_STREAM_FRAGS: Final = 32768
 """Bytes in pages that a part of a stream has at most (UNIX_SKB_FRAGS_SZ)."""
 ACCOUNTED: Final = (512, 1024)
 """The kmalloc caches that are used where small heads have one of their own."""
 MAX_FRAGS: Final = 17
 """Pieces of pages that a buffer has at most (MAX_SKB_FRAGS)."""
-SLAB_LARGEST: Final = KMALLOC_SIZES[-1]
-IN_STOCK: Final = 2048
+MAX_SLAB_OBJECT: Final = KMALLOC_SIZES[-1]
+MAX_STOCK_OBJECT: Final = 2048
 """Largest slab object, in bytes, that a CPU's stock of charged bytes covers (`consume_obj_stock()`)."""
-PIECE_PAGES: Final = 8
+MAX_PIECE_PAGES: Final = 8
 """Pages that lie in one piece at most (PAGE_ALLOC_COSTLY_ORDER)."""
-NOBODY: Final[Creds] = (0, 65534, 65534)
+NO_CREDS: Final[Creds] = (0, 65534, 65534)
 """Whose a message is that bears no credentials: no process, overflowuid, overflowgid."""
 
 
-def nothing(flags: int) -> Received:
+def end_of_file(flags: int) -> Received:
     """The end of file, for a receive with these MSG_ flags."""
     return b"", 0, (), flags & MSG_CMSG_CLOEXEC, b""
 
@@ -125,18 +125,18 @@ def allocation(costs: CostModel, truesize: int, pages: int) -> int:
     The buffer, its head and each piece of pages are charged to the sender's memcg.  Each piece is copied by
     itself, in and out.
     """
-    price = costs.skb_alloc + 2 * costs.memory_charge
+    cost = costs.skb_alloc + 2 * costs.memory_charge
     pages = page_align(pages)
     head = truesize - SKB_STRUCT - pages
-    if head > SLAB_LARGEST:
-        price += costs.page_alloc + costs.memory_charge
-    elif head > IN_STOCK:
-        price += costs.memory_charge
+    if head > MAX_SLAB_OBJECT:
+        cost += costs.page_alloc + costs.memory_charge
+    elif head > MAX_STOCK_OBJECT:
+        cost += costs.memory_charge
     if pages:
-        price += _pieces(pages // PAGE_SIZE) * (costs.page_alloc + costs.memory_charge + 2 * costs.copy_begin)
-    return price
+        cost += _pieces(pages // PAGE_SIZE) * (costs.page_alloc + costs.memory_charge + 2 * costs.copy_begin)
+    return cost
 
 
 def _pieces(count: int) -> int:
     """Pieces, each a power of 2 of pages and as large as can be, that so many pages come in."""
-    return count // PIECE_PAGES + (count % PIECE_PAGES).bit_count()
+    return count // MAX_PIECE_PAGES + (count % MAX_PIECE_PAGES).bit_count()

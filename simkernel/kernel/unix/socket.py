@@ -44,7 +44,7 @@ NO_NAME: Final = U16.pack(so.AF_UNIX)
 """The address of a socket without a name."""
 
 
-class State(Enum):
+class SockState(Enum):
     """`sk_state`, in TCP's words."""
 
     CLOSE = "close"
@@ -94,7 +94,7 @@ class UnixSocket(Sock):
         self.peer: UnixSocket | None = None
         self.peer_creds: Creds | None = None
         self.peer_groups: tuple[int, ...] | None = None
-        self.state = State.CLOSE
+        self.state = SockState.CLOSE
         self.shutdown_mask = 0
         self.backlog = unix.max_dgram_qlen
         self.dead = False
@@ -139,11 +139,11 @@ class UnixSocket(Sock):
         """It has an open file (`sock->file`)."""
         self.file = file
 
-    def waits(self, flags: int) -> bool:
+    def may_block(self, flags: int) -> bool:
         """Whether a call with these MSG_ flags may wait."""
         return not (flags & so.MSG_DONTWAIT or (self.file is not None and self.file.flags & O_NONBLOCK))
 
-    def put_in(self, skb: UnixSkb) -> None:
+    def enqueue(self, skb: UnixSkb) -> None:
         """Put a message into its queue."""
         self.messages.append(skb)
         if skb.files:
@@ -183,7 +183,7 @@ class UnixSocket(Sock):
     @property
     def writable(self) -> bool:
         """Whether poll(2) calls it writable (`unix_writable()`)."""
-        return self.state is not State.LISTEN and (self.wmem + 1) << 2 <= self.sndbuf
+        return self.state is not SockState.LISTEN and (self.wmem + 1) << 2 <= self.sndbuf
 
     def accounts(self, nets: Iterable[Net]) -> tuple[str, int, int]:
         if not self.wmem:
@@ -246,7 +246,7 @@ class UnixSocket(Sock):
 
     def bind(self, task: Task, address: bytes | tuple[int, int]) -> None:
         """bind(2): a path name, an abstract name, or (without one) any abstract name that is free."""
-        raw = checked(address, unnamed=True)
+        raw = validate_address(address, unnamed=True)
         if raw == NO_NAME:
             self.unix.autobind(self)
         else:
@@ -323,7 +323,7 @@ class UnixSocket(Sock):
     @property
     def accepts(self) -> bool:
         """SO_ACCEPTCONN."""
-        return self.state is State.LISTEN
+        return self.state is SockState.LISTEN
 
     # -- ioctl --------------------------------------------------------------------
 
@@ -344,9 +344,9 @@ class UnixSocket(Sock):
     def fdinfo(self) -> str:
         """Files that travel to it (`unix_show_fdinfo()`), those to connections that wait included."""
         travelling = self.scm_fds
-        if self.state is State.LISTEN:
+        if self.state is SockState.LISTEN:
             travelling = sum(skb.sender.scm_fds for skb in self.messages)
-        shown = not self.connects or self.state is not State.CLOSE
+        shown = not self.connects or self.state is not SockState.CLOSE
         return f"scm_fds: {travelling if shown else 0}\n"
 
     # -- state ----------------------------------------------------------------------
@@ -354,7 +354,7 @@ class UnixSocket(Sock):
     def poll(self) -> int:
         """What may be done now (`unix_poll()`)."""
         events = ev.POLLERR if self.error else 0
-        if self.shutdown_mask == SHUTDOWN_MASK or (self.connects and self.state is State.CLOSE):
+        if self.shutdown_mask == SHUTDOWN_MASK or (self.connects and self.state is SockState.CLOSE):
             events |= ev.POLLHUP
         if self.shutdown_mask & RCV_SHUTDOWN:
             events |= ev.POLLRDHUP | ev.POLLIN | ev.POLLRDNORM
@@ -387,8 +387,8 @@ class UnixSocket(Sock):
         SOCKETS.of(self.net).pop(self, None)
         self.dead = True
         self.shutdown_mask = SHUTDOWN_MASK
-        listening = self.state is State.LISTEN
-        self.state = State.CLOSE
+        listening = self.state is SockState.LISTEN
+        self.state = SockState.CLOSE
         peer, self.peer = self.peer, None
         if self._peer_wait:
             self._peer_wait.wake_up_all()
@@ -435,7 +435,7 @@ SOCKETS: Final[PernetSlot[dict[UnixSocket, None]]] = PernetSlot(dict)
 """The unix sockets of a network namespace, in the order in which they were made."""
 
 
-def checked(address: bytes | tuple[int, int], *, unnamed: bool = False) -> bytes:
+def validate_address(address: bytes | tuple[int, int], *, unnamed: bool = False) -> bytes:
     """A whole address (`unix_validate_addr()`).  EINVAL for another family, no name, or too long a one."""
     if not isinstance(address, bytes) or len(address) < U16.size:
         raise os_error(errno.EINVAL)

@@ -59,7 +59,7 @@ class SocketNodes:
             raise os_error(ECONNREFUSED)
         if sock.type != kind:
             raise os_error(EPROTOTYPE)
-        inode.accessed()
+        inode.touch_atime()
         return sock
 
     def forget(self, sock: UnixSocket) -> None:

@@ -12,10 +12,10 @@ from simkernel.kernel.sched.wait import WouldBlock, sleep_on
 from simkernel.kernel.unix import scm
 from simkernel.kernel.unix.connection import ConnectionSocket
 from simkernel.kernel.unix.skb import (
+    MAX_STREAM_FRAGS,
     SKB_MAX_HEAD,
-    STREAM_FRAGS,
     UnixSkb,
-    nothing,
+    end_of_file,
     release_files,
     stream_pages,
     truesize,
@@ -23,19 +23,19 @@ from simkernel.kernel.unix.skb import (
 from simkernel.kernel.unix.socket import (
     RCV_SHUTDOWN,
     SEND_SHUTDOWN,
-    State,
+    SockState,
     UnixSocket,
 )
 from simkernel.kernel.vfs.broken_pipe import broken_pipe
 from simkernel.kernel.vfs.file import OpenFile
-from simkernel.kernel.vfs.socket import Control, Received, WantsMore
+from simkernel.kernel.vfs.socket import Control, NeedMoreData, Received
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import errno
 from simkernel.uapi import socket as so
 from simkernel.uapi.errno import os_error
 
 
-class Taken:
+class TakenBytes:
     """Bytes that a receive takes from one sender, its credentials and address, and its last byte's files."""
 
     def __init__(self, sock: UnixSocket) -> None:
@@ -116,7 +116,7 @@ class StreamSocket(ConnectionSocket):
             if flags & so.MSG_OOB:
                 raise self.unix.unmodelled("MSG_OOB on a unix stream", errno.EOPNOTSUPP)
             if address is not None:
-                raise os_error(errno.EISCONN if self.state is State.ESTABLISHED else errno.EOPNOTSUPP)
+                raise os_error(errno.EISCONN if self.state is SockState.ESTABLISHED else errno.EOPNOTSUPP)
             if self.peer is None:
                 raise os_error(errno.ENOTCONN)
             if self.shutdown_mask & SEND_SHUTDOWN:
@@ -133,7 +133,7 @@ class StreamSocket(ConnectionSocket):
         costs = self.unix.costs
         other = self.peer
         while done < len(data):
-            size = min(len(data) - done, (self.sndbuf >> 1) - 64, SKB_MAX_HEAD + STREAM_FRAGS)
+            size = min(len(data) - done, (self.sndbuf >> 1) - 64, SKB_MAX_HEAD + MAX_STREAM_FRAGS)
             pages = stream_pages(size)
             cost = truesize(size, pages)
             try:
@@ -163,7 +163,7 @@ class StreamSocket(ConnectionSocket):
                     raise
             self.unix.engine.charged += costs.copy(size) + costs.deliver
             done += size
-            other.put_in(skb)
+            other.enqueue(skb)
         release_files(files)  # those of a message without a byte
         return done
 
@@ -172,10 +172,10 @@ class StreamSocket(ConnectionSocket):
     def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
         """As much as there is, up to `size` bytes (`unix_stream_read_generic()`).
 
-        Nothing at the end of the stream; None if there is nothing now; WantsMore if MSG_WAITALL or
+        Nothing at the end of the stream; None if there is nothing now; NeedMoreData if MSG_WAITALL or
         SO_RCVLOWAT ask for more than there is.  EINVAL unless it is connected.
         """
-        if self.state is not State.ESTABLISHED:
+        if self.state is not SockState.ESTABLISHED:
             raise os_error(errno.EINVAL)
         if flags & so.MSG_OOB:
             raise self.unix.unmodelled("MSG_OOB on a unix stream", errno.EOPNOTSUPP)
@@ -188,17 +188,19 @@ class StreamSocket(ConnectionSocket):
         self.unix.engine.charged += self.unix.costs.receive
         self.unix.trace.flow = self.messages[0].flow
         target = size if flags & so.MSG_WAITALL else min(self.option(so.SO_RCVLOWAT) or 1, size)
-        taken = Taken(self)
+        taken = TakenBytes(self)
         if flags & so.MSG_PEEK:
             taken.peek(size)
-        elif not taken.take(size) and len(taken.data) < target and not self._ends() and self.waits(flags):
-            raise WantsMore(partial(self._receive_rest, task, taken, size, target, controllen, flags))
+        elif not (
+            taken.take(size) or len(taken.data) >= target or self._at_end() or not self.may_block(flags)
+        ):
+            raise NeedMoreData(partial(self._receive_rest, task, taken, size, target, controllen, flags))
         return self._received(task, taken, controllen, flags)
 
     async def _receive_rest(
         self,
         task: Task,
-        taken: Taken,
+        taken: TakenBytes,
         size: int,
         target: int,
         controllen: int,
@@ -216,14 +218,14 @@ class StreamSocket(ConnectionSocket):
                 if isinstance(ending, InterruptedError):
                     return self._received(task, taken, 0, flags)
                 raise
-            ended = taken.take(size) or not in_time or self._ends()
+            ended = taken.take(size) or not in_time or self._at_end()
         return self._received(task, taken, controllen, flags)
 
-    def _ends(self) -> bool:
+    def _at_end(self) -> bool:
         """Whether nothing more will come; an error is dropped after a partial receive."""
         return bool(self.take_error()) or bool(self.shutdown_mask & RCV_SHUTDOWN)
 
-    def _received(self, task: Task, taken: Taken, controllen: int, flags: int) -> Received:
+    def _received(self, task: Task, taken: TakenBytes, controllen: int, flags: int) -> Received:
         """Charge the copy and install the files."""
         self.unix.engine.charged += self.unix.costs.copy(len(taken.data))
         control = ControlBuffer(controllen)
@@ -235,17 +237,17 @@ class StreamSocket(ConnectionSocket):
         """What recv(2) without flags gives; SO_RCVLOWAT may have it wait for more."""
         try:
             return super().read(task, file, size, position)
-        except WantsMore as wants:
+        except NeedMoreData as wants:
             return self._read_rest(wants)
 
-    async def _read_rest(self, wants: WantsMore) -> bytes:
+    async def _read_rest(self, wants: NeedMoreData) -> bytes:
         deadline = None if self.rcvtimeo is None else self.unix.engine.time() + self.rcvtimeo
         return (await wants.rest(deadline))[0]
 
     def _end(self, task: Task, controllen: int, flags: int) -> Received:
         """Nothing more will come.  Who asks whose that is hears of process 0 and root."""
         if not self.option(so.SO_PASSCRED):
-            return nothing(flags)
+            return end_of_file(flags)
         control = ControlBuffer(controllen)
         scm.receive(self, task, control, KERNEL_CREDS, (), 0)
         return b"", 0, control.messages, flags & so.MSG_CMSG_CLOEXEC | control.flags, b""

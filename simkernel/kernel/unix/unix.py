@@ -8,7 +8,7 @@ from simkernel.kernel.lib.fault import check_fault
 from simkernel.kernel.unix.context import UnixContext
 from simkernel.kernel.unix.datagram import DatagramSocket
 from simkernel.kernel.unix.seqpacket import SeqpacketSocket
-from simkernel.kernel.unix.socket import State, UnixSocket
+from simkernel.kernel.unix.socket import SockState, UnixSocket
 from simkernel.kernel.unix.stream import StreamSocket
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EPROTONOSUPPORT, ESOCKTNOSUPPORT, os_error
@@ -43,5 +43,5 @@ class Unix(UnixContext[UnixSocket]):
         for sock, peer in ((one, other), (other, one)):
             sock.peer = peer
             sock.init_peercred(task)
-            sock.state = State.ESTABLISHED
+            sock.state = SockState.ESTABLISHED
         return one, other

@@ -19,7 +19,7 @@ from simkernel.uapi.errno import EINVAL, EISDIR, EOPNOTSUPP, EPERM, os_error
 from simkernel.uapi.stat import Stat
 
 SET_ID: Final = stat.S_ISUID | stat.S_ISGID
-LEAVE: int = -1
+UNCHANGED: int = -1
 """An owner or group that chown(2) leaves as it is."""
 
 
@@ -59,12 +59,12 @@ def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
     credentials = task.credentials
     if not credentials.capable(CAP_CHOWN):
         owns = credentials.uid == inode.uid
-        if uid != LEAVE and not (owns and uid == inode.uid):
+        if uid != UNCHANGED and not (owns and uid == inode.uid):
             raise os_error(EPERM)
-        if gid != LEAVE and not (owns and (gid == inode.gid or credentials.in_group(gid))):
+        if gid != UNCHANGED and not (owns and (gid == inode.gid or credentials.in_group(gid))):
             raise os_error(EPERM)
     mode = inode.mode
-    group = inode.gid if gid == LEAVE else gid
+    group = inode.gid if gid == UNCHANGED else gid
     if inode.kind != stat.S_IFDIR and mode & SET_ID:
         if mode & stat.S_ISUID or drops_setgid(credentials, inode):
             if not owner_or_capable(credentials, inode):
@@ -72,7 +72,7 @@ def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
             if drops_setgid(credentials, inode) or not in_group_or_capable(credentials, group):
                 mode &= ~stat.S_ISGID
         mode &= ~stat.S_ISUID
-    inode.set_attributes(mode, inode.uid if uid == LEAVE else uid, group)
+    inode.set_attributes(mode, inode.uid if uid == UNCHANGED else uid, group)
 
 
 def utimens(task: Task, inode: Inode, times: tuple[int, int] | None) -> None:

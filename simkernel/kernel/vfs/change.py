@@ -29,7 +29,7 @@ NODES: Final = frozenset({0, stat.S_IFREG, stat.S_IFCHR, stat.S_IFBLK, stat.S_IF
 DEVICES: Final = frozenset({stat.S_IFCHR, stat.S_IFBLK})
 
 
-def _vacant(walk: Walk, path: str, directory: bool = False) -> str:
+def _filename_create(walk: Walk, path: str, directory: bool = False) -> str:
     """The new name, which nothing has yet (`filename_create()`).  EEXIST, ENOENT."""
     walk.parent(path)
     if walk.last is not Last.NORM or walk.peek() is not None:
@@ -47,7 +47,7 @@ def check_absent(walk: Walk) -> None:
     """
     if walk.here.deleted:
         raise os_error(errno.ENOENT)
-    walk.here.inode.check_vacant(walk.name)
+    walk.here.inode.check_new_name(walk.name)
 
 
 def _may_create(task: Task, directory: Dentry) -> None:
@@ -57,7 +57,7 @@ def _may_create(task: Task, directory: Dentry) -> None:
 
 def make_directory(task: Task, walk: Walk, path: str, mode: int) -> Dentry:
     """mkdir(2)."""
-    name = _vacant(walk, path, directory=True)
+    name = _filename_create(walk, path, directory=True)
     _may_create(task, walk.here)
     return walk.here.inode.mkdir(
         walk.here, name, owner_of_new(task, walk.here.inode, mode & (0o777 | stat.S_ISVTX))
@@ -69,7 +69,7 @@ def make_node(task: Task, walk: Walk, path: str, mode: int, device: int) -> Dent
     kind = stat.kind(mode)
     if kind not in NODES:
         raise os_error(errno.EPERM if kind == stat.S_IFDIR else errno.EINVAL)
-    name = _vacant(walk, path)
+    name = _filename_create(walk, path)
     _may_create(task, walk.here)
     if kind in DEVICES and not task.credentials.capable(CAP_MKNOD):
         raise os_error(errno.EPERM)
@@ -82,7 +82,7 @@ def make_node(task: Task, walk: Walk, path: str, mode: int, device: int) -> Dent
 def make_symlink(task: Task, walk: Walk, path: str, target: str) -> Dentry:
     """symlink(2).  ENOENT for one that leads nowhere."""
     check_path(target)
-    name = _vacant(walk, path)
+    name = _filename_create(walk, path)
     _may_create(task, walk.here)
     owner = Owner(task.credentials.uid, task.credentials.gid, 0o777)
     return walk.here.inode.symlink(walk.here, name, owner, target)
@@ -90,7 +90,7 @@ def make_symlink(task: Task, walk: Walk, path: str, target: str) -> Dentry:
 
 def make_link(task: Task, old: Dentry, walk: Walk, path: str) -> Dentry:
     """link(2).  EXDEV across file systems, EPERM for a directory and for what is not safe."""
-    name = _vacant(walk, path)
+    name = _filename_create(walk, path)
     if old.inode.superblock is not walk.here.inode.superblock:
         raise os_error(errno.EXDEV)
     check_link(task.credentials, old.inode)

@@ -84,7 +84,7 @@ class CharDevices:
             if other.major == major and other.minor < minor + count and minor < other.minor + other.count:
                 raise os_error(EBUSY)
         self._resources.allocate(module, "chrdev region")
-        region.resource = self._note(
+        region.resource = self._track(
             module, "chrdev region", f"{major}:{minor} ({name})", lambda: self.unregister_region(region)
         )
         self._regions.append(region)
@@ -107,7 +107,7 @@ class CharDevices:
         cdev.number = number
         cdev.count = count
         name = f"{number[0]}:{number[1]}"
-        cdev.resource = self._note(cdev.module, "cdev", name, lambda: self.delete(cdev))
+        cdev.resource = self._track(cdev.module, "cdev", name, lambda: self.delete(cdev))
         self._cdevs.append(cdev)
 
     def delete(self, cdev: Cdev) -> None:
@@ -128,7 +128,7 @@ class CharDevices:
             raise os_error(ENXIO)
         return min(serving, key=lambda cdev: cdev.count)
 
-    def _note(
+    def _track(
         self, module: LoadedModule | None, kind: str, name: str, release: Callable[[], None]
     ) -> Resource | None:
         """Note what a module has registered; what is built in stays."""

@@ -238,20 +238,20 @@ class CharDeviceFile(FileObject):
 
     def poll(self) -> int:
         """What the driver says is ready."""
-        return self._ask(PollTable())
+        return self._call_poll(PollTable())
 
     def poll_for(self, events: int) -> int:
         """The same, and the driver is told what is waited for."""
-        return self._ask(PollTable(events))
+        return self._call_poll(PollTable(events))
 
     @property
     def wait_queues(self) -> tuple[WaitQueue, ...]:
         """What the driver's poll waits on (`poll_wait()`)."""
         table = PollTable()
-        self._ask(table)
+        self._call_poll(table)
         return tuple(table.queues)
 
-    def _ask(self, table: PollTable) -> int:
+    def _call_poll(self, table: PollTable) -> int:
         function = self.cdev.operations.poll
         if function is None:
             return DEFAULT_POLLMASK

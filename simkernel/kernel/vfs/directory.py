@@ -32,7 +32,7 @@ class DirectoryFile(FileObject):
             DirectoryEntry(".", inode.number, stat.S_IFDIR, 0),
             DirectoryEntry("..", above.number, stat.S_IFDIR, 1),
         ]
-        inode.accessed()
+        inode.touch_atime()
         position = file.position
         return [entry for entry in (*dots, *inode.entries(task)) if entry.position >= position]
 

@@ -20,15 +20,15 @@ import attrs
 from simkernel.engine import Engine
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.kernel.sched.wait import WaitQueue
-from simkernel.kernel.vfs.file import FileObject, OpenFile, place
+from simkernel.kernel.vfs.file import FileObject, OpenFile, inode_and_device
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import eventpoll as ep
 from simkernel.uapi.errno import EEXIST, EINVAL, ELOOP, ENOENT, os_error
 
 PRIVATE_BITS: Final = ep.EPOLLWAKEUP | ep.EPOLLONESHOT | ep.EPOLLET | ep.EPOLLEXCLUSIVE
 """What is no event (EP_PRIVATE_BITS)."""
-IN_OR_OUT: Final = ep.EPOLLIN | ep.EPOLLOUT
-EXCLUSIVE_MAY_HAVE: Final = PRIVATE_BITS & ~ep.EPOLLONESHOT | IN_OR_OUT | ep.EPOLLERR | ep.EPOLLHUP
+IN_OUT_BITS: Final = ep.EPOLLIN | ep.EPOLLOUT
+EXCLUSIVE_OK_BITS: Final = PRIVATE_BITS & ~ep.EPOLLONESHOT | IN_OUT_BITS | ep.EPOLLERR | ep.EPOLLHUP
 
 MAX_NESTS: Final = 4
 """How many epoll files may stand one in the other (EP_MAX_NESTS)."""
@@ -66,15 +66,15 @@ class EpollItem:
             return not self.exclusive
         epoll = self.epoll
         epoll.ready.setdefault(self)
-        harvested = bool(epoll.waiters) and self._one_will_do(events)
+        harvested = bool(epoll.waiters) and self._wakes_exclusive(events)
         epoll.waiters.wake_up()
         epoll.watchers.wake_up_poll(ep.EPOLLIN)
         return not self.exclusive or harvested
 
-    def _one_will_do(self, events: int) -> bool:
+    def _wakes_exclusive(self, events: int) -> bool:
         """Whether a waiter that was woken for `events` does what an exclusive item asks for."""
-        told = events & IN_OR_OUT
-        return not told or (told != IN_OR_OUT and bool(told & self.events))
+        in_out = events & IN_OUT_BITS
+        return not in_out or (in_out != IN_OUT_BITS and bool(in_out & self.events))
 
     def remove(self) -> None:
         """Watch it no longer (`ep_remove()`)."""
@@ -119,7 +119,7 @@ class EventPoll(FileObject):
         if file is self.file:
             raise os_error(EINVAL)
         adding = operation == ep.EPOLL_CTL_ADD
-        may = EXCLUSIVE_MAY_HAVE if adding and nested is None else 0
+        may = EXCLUSIVE_OK_BITS if adding and nested is None else 0
         if operation != ep.EPOLL_CTL_DEL and events & ep.EPOLLEXCLUSIVE and events & ~may:
             raise os_error(EINVAL)
         if nested is not None and adding:
@@ -140,7 +140,7 @@ class EventPoll(FileObject):
         else:
             item.events = events | ep.EPOLLERR | ep.EPOLLHUP
             item.data = data
-            self._ready_already(item)
+            self._check_ready(item)
 
     def _insert(self, file: OpenFile, fd: int, events: int, data: int) -> None:
         """`ep_insert()`."""
@@ -157,9 +157,9 @@ class EventPoll(FileObject):
         item.queues = file.object.wait_queues
         for queue in item.queues:
             (queue.add if item.exclusive else queue.add_first)(item)
-        self._ready_already(item)
+        self._check_ready(item)
 
-    def _ready_already(self, item: EpollItem) -> None:
+    def _check_ready(self, item: EpollItem) -> None:
         self._engine.charged += self._costs.epoll
         if item.poll() and item not in self.ready:
             self.ready[item] = None
@@ -177,7 +177,7 @@ class EventPoll(FileObject):
 
     # -- what is ready ------------------------------------------------------------
 
-    def harvest(self, maxevents: int) -> list[Event]:
+    def send_events(self, maxevents: int) -> list[Event]:
         """Up to `maxevents` events (`ep_send_events()`)."""
         batch, self.ready = self.ready, {}
         found: list[Event] = []
@@ -196,10 +196,10 @@ class EventPoll(FileObject):
                 item.events &= PRIVATE_BITS
             elif not item.events & ep.EPOLLET:
                 again.append(item)
-        self._scanned(left, again)
+        self._restore_ready(left, again)
         return found
 
-    def _scanned(self, left: list[EpollItem], again: list[EpollItem]) -> None:
+    def _restore_ready(self, left: list[EpollItem], again: list[EpollItem]) -> None:
         """Put the list together again: what was not looked at, what came meanwhile, and the rest."""
         meanwhile = (item for item in self.ready if item not in again)
         self.ready = dict.fromkeys(chain(left, meanwhile, again))
@@ -210,7 +210,7 @@ class EventPoll(FileObject):
         """Whether anything is ready (`__ep_eventpoll_poll()`)."""
         batch, self.ready = self.ready, {}
         left = list(dropwhile(lambda item: not item.poll(), batch))
-        self._scanned(left, [])
+        self._restore_ready(left, [])
         return ep.EPOLLIN | ep.EPOLLRDNORM if left else 0
 
     # -- the file -----------------------------------------------------------------
@@ -233,7 +233,7 @@ class EventPoll(FileObject):
         """What it watches (`ep_show_fdinfo()`); on Linux in the order of where files lie in memory."""
         lines = []
         for item in self.items.values():
-            number, device = place(item.file)
+            number, device = inode_and_device(item.file)
             lines.append(
                 f"tfd: {item.fd:8d} events: {item.events:8x} data: {item.data:16x} "
                 f" pos:{item.file.position} ino:{number:x} sdev:{device:x}\n"

@@ -63,10 +63,10 @@ class FifoInode(OpenableInode):
             fifo.read_wait.wake_up_all()
         if not writing and not fifo.writers:
             if waits:
-                return _partner(end, lambda: fifo.write_opens)
-            end.quiet_at = fifo.write_opens
+                return _wait_for_partner(end, lambda: fifo.write_opens)
+            end.seen_write_opens = fifo.write_opens
         if not reading and not fifo.readers:
-            return _partner(end, lambda: fifo.read_opens)
+            return _wait_for_partner(end, lambda: fifo.read_opens)
         return end
 
     def release(self, fifo: Fifo) -> None:
@@ -78,11 +78,11 @@ class FifoInode(OpenableInode):
 class FifoEnd(PipeEnd):
     """An open file of a named pipe.
 
-    A reader who did not wait for a writer is not told that there is none before there was one: `quiet_at`
-    is how often the other end had been opened then.
+    If a reader did not wait for a writer, it sees no POLLHUP before a writer has opened the pipe.
+    `seen_write_opens` is the number of times that the write end had been opened before (`f_pipe`).
     """
 
-    __slots__ = ("fifo", "inode", "quiet_at")
+    __slots__ = ("fifo", "inode", "seen_write_opens")
 
     has_positions = False  # it is a stream
 
@@ -90,14 +90,14 @@ class FifoEnd(PipeEnd):
         super().__init__(fifo, reading=reading, writing=writing)
         self.fifo = fifo
         self.inode: FifoInode = inode
-        self.quiet_at = -1
+        self.seen_write_opens = -1
         fifo.read_opens += reading
         fifo.write_opens += writing
 
     def poll(self) -> int:
         """`pipe_poll()`."""
         events = super().poll()
-        quiet = self.reading and self.quiet_at == self.fifo.write_opens
+        quiet = self.reading and self.seen_write_opens == self.fifo.write_opens
         return events & ~POLLHUP if quiet else events
 
     def release(self) -> None:
@@ -107,7 +107,7 @@ class FifoEnd(PipeEnd):
         self.inode.release(self.fifo)
 
 
-async def _partner(end: FifoEnd, opens: Callable[[], int]) -> FifoEnd:
+async def _wait_for_partner(end: FifoEnd, opens: Callable[[], int]) -> FifoEnd:
     """Wait until the other end has been opened, be it closed again by now (`wait_for_partner()`)."""
     before = opens()
     try:

@@ -228,7 +228,7 @@ class Watcher(Protocol):
         """Stop watching: the file is released."""
 
 
-def place(file: OpenFile) -> tuple[int, int]:
+def inode_and_device(file: OpenFile) -> tuple[int, int]:
     """Number of the inode of an open file, and the device it lies on (`file_inode()`)."""
     inode = file.object.inode
     if inode is not None:

@@ -82,7 +82,7 @@ class Inode:
         """False where chmod(2), chown(2) and utimensat(2) are EOPNOTSUPP (`anon_inode_setattr()`)."""
         return True
 
-    def accessed(self) -> None:
+    def touch_atime(self) -> None:
         """It was read: `atime` follows if it is older than a change, or a day old (relatime)."""
         now = self.superblock.now()
         if self.atime <= self.mtime or self.atime <= self.ctime or now - self.atime >= DAY:
@@ -125,7 +125,7 @@ class Inode:
         """Return the error for the missing path `names` below this inode: ENOENT or NotModelled."""
         return os_error(ENOENT)
 
-    def check_vacant(self, name: str) -> None:
+    def check_new_name(self, name: str) -> None:
         """`name`, which is not there, is to come to be: an error if looking for it already is one."""
 
     def entries(self, task: Task) -> Iterator[DirectoryEntry]:

@@ -16,7 +16,7 @@ from simkernel.uapi.errno import EACCES, EINVAL, ENOMEM, EOVERFLOW, EPERM, os_er
 TYPES: Final = (mman.MAP_SHARED, mman.MAP_PRIVATE, mman.MAP_SHARED_VALIDATE)
 TASK_SIZE: Final = 1 << 47
 """Bytes of a program's addresses."""
-KNOWN: Final = (
+SUPPORTED_FLAGS: Final = (
     mman.MAP_TYPE | mman.MAP_ANONYMOUS | mman.MAP_POPULATE | mman.MAP_NORESERVE | mman.MAP_LOCKED
     | mman.MAP_DENYWRITE
 )  # fmt: skip
@@ -49,8 +49,8 @@ def map_area(
         raise os_error(ENOMEM)
     if not 0 <= offset <= (1 << 63) - length:  # a negative one is a huge unsigned long (`file_mmap_ok()`)
         raise os_error(EOVERFLOW)
-    if flags & ~KNOWN:
-        raise unmodelled(f"mmap flags {flags & ~KNOWN:#x}", EINVAL)
+    if flags & ~SUPPORTED_FLAGS:
+        raise unmodelled(f"mmap flags {flags & ~SUPPORTED_FLAGS:#x}", EINVAL)
     if flags & mman.MAP_TYPE not in TYPES:
         raise os_error(EINVAL)
     area = VmArea(length, prot, flags, file, offset)

@@ -25,7 +25,7 @@ from simkernel.uapi.errno import os_error
 
 ACCESS: Final = (MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE)
 """What the access mode of open(2) asks for (ACC_MODE())."""
-FORGOTTEN: Final = fcntl.O_CREAT | fcntl.O_EXCL | fcntl.O_NOCTTY | fcntl.O_TRUNC | fcntl.O_CLOEXEC
+OPEN_ONLY_FLAGS: Final = fcntl.O_CREAT | fcntl.O_EXCL | fcntl.O_NOCTTY | fcntl.O_TRUNC | fcntl.O_CLOEXEC
 """Flags that F_GETFL does not tell of (`do_dentry_open()`)."""
 PATH_FLAGS: Final = fcntl.O_PATH | fcntl.O_DIRECTORY | fcntl.O_NOFOLLOW
 """Flags that count beside O_PATH (O_PATH_FLAGS)."""
@@ -48,7 +48,7 @@ def open_file(task: Task, walk: Walk, path: str, flags: int, mode: int) -> Openi
         _check_found(task, dentry, flags, wanted, directory=walk.slash)
     if flags & fcntl.O_TRUNC and dentry.inode.kind == stat.S_IFREG and not created:
         set_size(task, dentry.inode, 0)
-    return begin(task, dentry, flags)
+    return do_dentry_open(task, dentry, flags)
 
 
 def _open_path(walk: Walk, path: str, flags: int) -> OpenFile:
@@ -62,23 +62,23 @@ def _open_path(walk: Walk, path: str, flags: int) -> OpenFile:
 Opening = OpenFile | Awaitable[OpenFile]
 
 
-def begin(task: Task, dentry: Dentry, flags: int) -> Opening:
+def do_dentry_open(task: Task, dentry: Dentry, flags: int) -> Opening:
     """Make an open file of what was found (`do_dentry_open()`).  What a driver raises."""
-    file = OpenFile(NOT_OPEN, flags & ~FORGOTTEN | fcntl.O_LARGEFILE)
+    file = OpenFile(NOT_OPEN, flags & ~OPEN_ONLY_FLAGS | fcntl.O_LARGEFILE)
     file.path = dentry
     if not isinstance(dentry.inode, OpenableInode):
         raise os_error(errno.ENXIO)
     made = dentry.inode.open(task, file)
     if isinstance(made, Awaitable):
-        return _begin_later(file, made)
-    return _begun(file, made)
+        return _open_later(file, made)
+    return _opened(file, made)
 
 
-async def _begin_later(file: OpenFile, made: Awaitable[FileObject]) -> OpenFile:
-    return _begun(file, await made)
+async def _open_later(file: OpenFile, made: Awaitable[FileObject]) -> OpenFile:
+    return _opened(file, await made)
 
 
-def _begun(file: OpenFile, made: FileObject) -> OpenFile:
+def _opened(file: OpenFile, made: FileObject) -> OpenFile:
     """EINVAL for O_DIRECT, once it is open, where that cannot be."""
     file.object = made
     if file.flags & fcntl.O_DIRECT and not made.can_direct:

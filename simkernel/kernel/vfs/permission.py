@@ -80,11 +80,11 @@ def check_link(credentials: Credentials, inode: Inode) -> None:
     """
     if owner_or_capable(credentials, inode):
         return
-    lends_its_group = inode.mode & stat.S_ISGID and inode.mode & stat.S_IXGRP
+    setgid_program = inode.mode & stat.S_ISGID and inode.mode & stat.S_IXGRP
     if (
         inode.kind != stat.S_IFREG
         or inode.mode & stat.S_ISUID
-        or lends_its_group
+        or setgid_program
         or not permitted(credentials, inode, MAY_READ | MAY_WRITE)
     ):
         raise os_error(EPERM)

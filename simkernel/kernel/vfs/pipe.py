@@ -31,9 +31,9 @@ from simkernel.uapi.structure import S32
 
 DEFAULT_SLOTS: Final = 16
 """PIPE_DEF_BUFFERS."""
-MAX_SIZE: Final = 1 << 20
+PIPE_MAX_SIZE: Final = 1 << 20
 """What the unprivileged may let a pipe have (/proc/sys/fs/pipe-max-size)."""
-LARGEST: Final = 1 << 31
+MAX_ROUND_SIZE: Final = 1 << 31
 SPARE_PAGES: Final = 2
 """Pages that a pipe keeps for its next writes (`tmp_page` of struct pipe_inode_info; one before 6.15)."""
 
@@ -206,12 +206,12 @@ class Pipe:
     def set_size(self, task: Task, size: int) -> int:
         """F_SETPIPE_SZ: the size that it has then.  EPERM, EBUSY, EINVAL (`pipe_set_size()`)."""
         size &= 0xFFFFFFFF
-        if size > LARGEST:
+        if size > MAX_ROUND_SIZE:
             raise os_error(EINVAL)
         slots = 1 << (max(size, PAGE_SIZE) - 1).bit_length() >> (PAGE_SIZE - 1).bit_length()
         if (
             slots > self.capacity
-            and slots * PAGE_SIZE > MAX_SIZE
+            and slots * PAGE_SIZE > PIPE_MAX_SIZE
             and not task.credentials.capable(cap.CAP_SYS_RESOURCE)
         ):
             raise os_error(EPERM)

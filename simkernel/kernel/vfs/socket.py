@@ -23,7 +23,7 @@ names takes five to nine times as long to make.
 """
 
 
-class WantsMore(Exception):
+class NeedMoreData(Exception):
     """A receive has some bytes and must wait for more; `rest(deadline)` waits for them."""
 
     def __init__(self, rest: Callable[[int | None], Coroutine[Any, Any, Received]]) -> None:

@@ -58,9 +58,9 @@ class NetNamespace:
         """Remove a holder; the last one destroys the namespace (`put_net()`)."""
         self.users -= 1
         if not self.users:
-            self.unused()
+            self.destroy()
 
-    def unused(self) -> None:
+    def destroy(self) -> None:
         """Destroy the namespace, which has no holder any more."""
 
 

@@ -24,7 +24,7 @@ NAME_MAX: Final = 255
 """Bytes of a name."""
 ENTRY_SIZE: Final = 20
 """What an entry adds to a directory's size (BOGO_DIRENT_SIZE)."""
-LATEST: Final = (1 << 31) - 1
+MAX_POSITION: Final = (1 << 31) - 1
 """Entries are told of from here down: what comes while somebody reads a directory he does not see."""
 SIZE: Final = 256 << 20
 """Bytes a tmpfs has: half of a memory of 512 MiB (`shmem_default_max_blocks()`)."""
@@ -110,7 +110,7 @@ class RegularFile(FileObject):
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
         """Up to `size` bytes; none at the end."""
         if not file.flags & O_NOATIME:
-            self.inode.accessed()
+            self.inode.touch_atime()
         return self.inode.pages.read(position, size)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
@@ -217,7 +217,7 @@ class TmpfsDirectory(DirectoryInode):
     def entries(self, task: Task) -> Iterator[DirectoryEntry]:
         """The latest first (`offset_iterate_dir()`)."""
         for name, (stamp, dentry) in reversed(tuple(self._entries.items())):
-            yield DirectoryEntry(name, dentry.inode.number, dentry.inode.kind, LATEST - stamp)
+            yield DirectoryEntry(name, dentry.inode.number, dentry.inode.kind, MAX_POSITION - stamp)
 
     # -- new names ----------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from simkernel import Machine, seconds
-from simkernel.kernel.loader.request import CONCURRENT, MODULE_NAME_LEN
+from simkernel.kernel.loader.request import MAX_CONCURRENT, MODULE_NAME_LEN
 from simkernel.kernel.sched.wait import sleep_on
 from tests.kernel.conftest import Bench
 
@@ -69,7 +69,7 @@ def slow_modprobe(machine: Machine, ns: int) -> list[str]:
 
 def test_so_many_at_a_time(machine: Machine) -> None:
     seen = slow_modprobe(machine, seconds(1))
-    names = [f"m{number}" for number in range(CONCURRENT + 5)]
+    names = [f"m{number}" for number in range(MAX_CONCURRENT + 5)]
     answers = ask(machine, *names)
     assert answers == [0] * len(names)
     assert seen == names
@@ -77,10 +77,10 @@ def test_so_many_at_a_time(machine: Machine) -> None:
 
 def test_who_waits_too_long_is_turned_away(machine: Machine) -> None:
     slow_modprobe(machine, seconds(50))
-    answers = ask(machine, *(f"m{number}" for number in range(CONCURRENT + 1)))
-    assert answers == [0] * CONCURRENT + [-errno.ETIME]
+    answers = ask(machine, *(f"m{number}" for number in range(MAX_CONCURRENT + 1)))
+    assert answers == [0] * MAX_CONCURRENT + [-errno.ETIME]
     assert machine.log.records[-1].text == (
-        f"request_module: modprobe m{CONCURRENT} cannot be processed, kmod busy with 50 threads "
+        f"request_module: modprobe m{MAX_CONCURRENT} cannot be processed, kmod busy with 50 threads "
         "for more than 5 seconds now"
     )
 

@@ -141,7 +141,7 @@ class ProcDirectory(ProcInode, DirectoryInode):
             if inode is not None:
                 yield DirectoryEntry(name, inode.number, inode.kind, position)
 
-    def check_vacant(self, name: str) -> None:
+    def check_new_name(self, name: str) -> None:
         """ENOENT: a name that is not there will not come to be (`proc_lookup_de()`)."""
         raise self.missing([name])
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcInode, ProcText, check_access
 from simkernel.kernel.vfs.anon_inode import AnonDentry, AnonInode
-from simkernel.kernel.vfs.file import FileObject, OpenFile, place
+from simkernel.kernel.vfs.file import FileObject, OpenFile, inode_and_device
 from simkernel.kernel.vfs.inode import Dentry
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
@@ -111,7 +111,7 @@ class FdLink(ProcInode):
 def _info(task: Task, fd: int) -> list[str]:
     file = _open_file(task, fd)
     flags = file.flags | (O_CLOEXEC if task.files.closes_on_exec(fd) else 0)
-    number, _ = place(file)
+    number, _ = inode_and_device(file)
     position = file.position if file.object.has_positions else 0
     return [
         f"pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{MOUNT_ID}\nino:\t{number}\n{file.object.fdinfo()}"

@@ -14,7 +14,7 @@ from simkernel.kernel.netlink.route import route_files
 from simkernel.kernel.netlink.route.neighbours import NEIGHBOURS, PROXIES
 from simkernel.kernel.netlink.sock import PORTS
 from simkernel.kernel.pseudofs.proc.entry import ProcDirectory, ProcFs, ProcText
-from simkernel.kernel.unix.socket import SOCKETS, State, UnixSocket
+from simkernel.kernel.unix.socket import SOCKETS, SockState, UnixSocket
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.neighbour import NUD_NOARP, NUD_PERMANENT, NUD_VALID
 from simkernel.uapi.socket import AF_INET
@@ -72,9 +72,9 @@ def _unix(net: Net) -> list[str]:
 
 def _unix_line(sock: UnixSocket, references: int) -> str:
     """Return one line.  The state is a `socket_state`; a connection has no file before accept(2)."""
-    connected = sock.state is State.ESTABLISHED
+    connected = sock.state is SockState.ESTABLISHED
     state = (1 + 2 * connected) if sock.file else (4 - 2 * connected)
-    flags = SO_ACCEPTCON if sock.state is State.LISTEN else 0
+    flags = SO_ACCEPTCON if sock.state is SockState.LISTEN else 0
     name = (sock.name or b"")[U16.size :].decode("utf-8", "surrogateescape")
     shown = name.replace("\0", "@") if name.startswith("\0") else name.rstrip("\0")
     return (
