@@ -42,7 +42,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import on first use: a part of simkernel does not pay for the whole (PEP 562)."""
+    """Import a public name on first use (PEP 562), so that a command imports only the parts that it needs."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "App":

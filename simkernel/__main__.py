@@ -1,4 +1,4 @@
-"""`python -m simkernel`, where the `simkernel` command is not on the path."""
+"""Entry point of `python -m simkernel`, for when the `simkernel` command is not on the PATH."""
 
 from simkernel.cli import main
 

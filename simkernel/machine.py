@@ -1,11 +1,11 @@
-"""Machine: one simulated computer, put together from its layers.
+"""Machine: one simulated computer, composed of its layers.
 
     with Machine(seed=7) as machine:
         machine.plug(Camera())
         machine.spawn(viewer, uid=1000)
         machine.run(until=seconds(5))
 
-The hardware knows no kernel, the kernel knows no application; they meet here.
+The hardware does not import the kernel, and the kernel imports no application.  This file connects them.
 """
 
 from __future__ import annotations
@@ -59,33 +59,33 @@ if TYPE_CHECKING:
 SHIPPED_MODULES = shipped("drivers")
 
 BOOT = millis(1)
-"""Time from power-on to 0 in ns, in which udevd starts to listen."""
+"""Time in ns from power-on to instant 0; udevd starts in this time."""
 WIND_DOWN = seconds(10)
-"""Simulated time in ns in which the kernel must release all resources, if leaks are checked."""
+"""Simulated time in ns in which the kernel must release all resources, if `check_leaks` is on."""
 PYTHON: Final = MappingProxyType({SIGPIPE: SIG_IGN})
-"""What Python's interpreter does about signals as it starts: a program gets EPIPE."""
+"""Signal actions that Python sets at its start.  It ignores SIGPIPE, so a program gets EPIPE."""
 
 
 class Machine:
     """One simulated computer.
 
     seed          seed of all random numbers
-    cpus          None: a CPU for every task; N: N CPUs and a run queue
+    cpus          number of CPUs; None for a CPU for every task
     costs         costs of the kernel's operations (kernel/lib/costs.py)
     udev          True to run udevd, which loads drivers for plugged devices
     module_path   folders with modules, searched after the shipped drivers
-    unmodelled    result of a use that is not modelled: "errno" (Linux's errno, and a line in the kernel
-                  log) or "raise" (NotModelled)
+    unmodelled    what happens if a program uses a feature that is not modelled: "errno" returns an errno
+                  and logs a line in the kernel log, "raise" raises NotModelled
     debug         True to report the line of a call that was never awaited (slower)
     instrumented  True to count the kernel's copies: `statistics["copies"]`
     perturbation  the plan of the run (simkernel.explore); its pauses need the extra [testing]
-    checks        the checkers that are on, of "lockdep", "hung", "references", "sockets", "memory", "races":
-                  `reports` has the bugs they find, and `close` raises KernelBug
-    check_leaks   True to close it in steps (see `close`) and raise Leak if anything is still held
-    jitter        True to vary each charge at random, with the quantiles in `costs.spread`, by the seed
-    faults        decides at each fault point from time 0 on (kernel/lib/fault.py); None: nothing fails
+    checks        names of active checkers: "lockdep", "hung", "references", "sockets", "memory", "races".
+                  `reports` has the bugs that they find, and `close` raises KernelBug
+    check_leaks   True to release all resources in `close`, and to raise Leak if one is still held
+    jitter        True to vary each charge at random, with the quantiles in `costs.spread`
+    faults        decides which fault points fail, from time 0 on (kernel/lib/fault.py); None: none fails
 
-    The constructor boots the machine in the millisecond before 0: then the clock is 0 and user space runs.
+    The constructor boots the machine in the millisecond before instant 0.  Then user space is running.
     """
 
     def __init__(
@@ -106,19 +106,19 @@ class Machine:
         jitter: bool = False,
     ) -> None:
         if not _is_int(seed):
-            raise SimulationError(f"seed={seed!r}: a seed is an int")
+            raise SimulationError(f"seed={seed!r}: the seed must be an int")
         if cpus is not None and (not _is_int(cpus) or cpus < 1):
-            raise SimulationError(f"cpus={cpus!r}: a machine has one CPU or more, or None for one per task")
+            raise SimulationError(f"cpus={cpus!r}: pass an int of at least 1, or None for a CPU per task")
         if isinstance(module_path, str | Path):
             raise SimulationError(
-                f"module_path={module_path!r}: it is a list of folders, as in [{module_path!r}]"
+                f"module_path={module_path!r}: pass a list of folders, as in [{module_path!r}]"
             )
         folders = tuple(map(Path, module_path))
         for folder in folders:
             if not folder.is_dir():
-                raise SimulationError(f"module_path: there is no folder {str(folder)!r}")
+                raise SimulationError(f"module_path: {str(folder)!r} is not a folder")
         if unmodelled not in ("errno", "raise"):
-            raise SimulationError(f'unmodelled={unmodelled!r}: it is "errno" or "raise"')
+            raise SimulationError(f'unmodelled={unmodelled!r}: use "errno" or "raise"')
         on = _checks(checks)
         watched = None
         if "races" in on:
@@ -167,15 +167,15 @@ class Machine:
     # -- hardware -----------------------------------------------------------
 
     def plug(self, device: Device, *, slot: int | None = None, line: int | None = None) -> None:
-        """Plug a device in, now.  SimulationError if it is plugged in already or no slot is free."""
+        """Plug in a device.  SimulationError if it is plugged in already or no slot is free."""
         self._act(partial(self.bus.plug, _device(device), slot=slot, line=line))
 
     def unplug(self, device: Device) -> None:
-        """Unplug a device at once, as surprise removal.  SimulationError if it is not plugged in."""
+        """Unplug a device suddenly (surprise removal).  SimulationError if it is not plugged in."""
         self._act(self.bus.unplug, _device(device))
 
     def at(self, time: int, function: Callable[..., object], *arguments: Any) -> None:
-        """Call an ordinary function when the clock shows `time` ns: to plug, to unplug, to look."""
+        """Call an ordinary function when the clock shows `time` ns, for example to plug in a device."""
         self._check_open()
         self.engine.call_at(whole_nanoseconds(time, "at(time)"), self._planned, function, arguments)
 
@@ -198,8 +198,8 @@ class Machine:
     ) -> Process:
         """Start `program(app, *arguments, **keywords)` as a process of user `uid`.
 
-        Root has every capability and other users none, unless `capabilities` lists them.  A `daemon` and its
-        children may sleep for ever without a Deadlock, and what they hold meanwhile is not a leak.
+        Root has all capabilities and other users have none, unless `capabilities` lists them.  A `daemon`
+        and its children may sleep for ever: that is no Deadlock, and their resources are no leaks.
         """
         self._check_open()
         image = Image(self, program, arguments, keywords, name)
@@ -218,7 +218,7 @@ class Machine:
     def blocking(
         self, uid: int = 0, gid: int | None = None, capabilities: Iterable[int] | None = None
     ) -> BlockingProcess:
-        """A process for ordinary code: blocking calls that drive the clock."""
+        """Start a process for ordinary code: its calls block and advance the clock."""
         from simkernel.blocking.process import BlockingProcess
 
         self._check_open()
@@ -231,17 +231,16 @@ class Machine:
 
     @property
     def now(self) -> int:
-        """The clock, in nanoseconds."""
+        """The clock in ns."""
         return self.engine.now
 
     def run(self, until: int | None = None, *, on_idle: str = "return") -> None:
-        """Process events up to `until` ns, or all events without it.
+        """Process events up to `until` ns, or all events if it is None.
 
-        Raises a (Base)ExceptionGroup of the exceptions of programs; its text names each task and its error.
-        A single skip or failure of pytest is raised by itself.  KeyboardInterrupt ends the program in which
-        it is raised, and leaves `run` at once.
-        With `on_idle="raise"` it raises Deadlock if no event is left while programs sleep that are not
-        daemons.  The text lists them.
+        Raises a (Base)ExceptionGroup of the exceptions of programs; its text names each task and its
+        error.  A single skip or failure of pytest is raised by itself.  KeyboardInterrupt ends the program
+        that it interrupts, and leaves `run` immediately.  With `on_idle="raise"` it raises Deadlock if no
+        event is left and a program that is no daemon still sleeps.  The text lists the sleeping programs.
         """
         if on_idle not in ("return", "raise"):
             raise SimulationError(f'on_idle={on_idle!r}: use "return" or "raise"')
@@ -259,7 +258,7 @@ class Machine:
             self._audit()
 
     def raise_failures(self) -> None:
-        """Raise what programs have raised since this was last asked."""
+        """Raise the exceptions that programs have raised since the last call of this method."""
         failures, self.kernel.processes.failures = self.kernel.processes.failures, []
         raised = [failure for _, failure in failures]
         if len(raised) == 1 and isinstance(raised[0], _outcomes()):
@@ -272,7 +271,7 @@ class Machine:
 
     @property
     def trace(self) -> Tracer:
-        """The tracepoints: subscribe to see what happens."""
+        """The tracepoints; call `subscribe` to get their records."""
         return self.engine.trace
 
     @property
@@ -282,33 +281,33 @@ class Machine:
 
     @property
     def statistics(self) -> dict[str, Any]:
-        """The machine's public counters, now: nested plain data (kernel/statistics.py says what is in it)."""
+        """The machine's counters at this instant, as nested dicts (listed in kernel/statistics.py)."""
         return statistics(self.kernel)
 
     @property
     def events(self) -> int:
-        """How much has happened, as the model counts it; tracing and tuning do not change it."""
+        """Number of events that the model has processed.  Tracing and optimizations do not change it."""
         return events(self.kernel)
 
     @property
     def reports(self) -> Reports:
-        """The bugs that the kernel's checkers have found.  A test that expects them takes them."""
+        """Bugs that the kernel's checkers have found.  A test that expects a bug removes its report."""
         return self.kernel.reports
 
     # -- what programs are given ----------------------------------------------
 
     def clock(self) -> int:
-        """The clock as programs read it."""
+        """Return the time in ns as a program reads it, which includes the charges of the current section."""
         return self.engine.time()
 
     def random(self, name: str) -> Random:
-        """The random stream of that name."""
+        """Return the random stream with this name."""
         return self.engine.rng(name)
 
     def app(self, owner: Task) -> App:
-        """The view that a task has of this machine.
+        """Return a new `App`, through which the task `owner` calls this machine.
 
-        Signals are to it as to Python's interpreter, unless it has been said otherwise.
+        Set the task's default signal actions to those of a Python interpreter.
         """
         owner.signals.set_defaults(PYTHON)
         owner.application = app = App(self, owner)
@@ -321,11 +320,11 @@ class Machine:
         return Blocking(app, runner)
 
     def specification(self, family: str) -> Spec:
-        """A family's specification, from the module path.  LookupError with the nearest names."""
+        """Return a family's specification from the module path.  LookupError lists similar names."""
         return self.kernel.modules.specification(text(family))
 
     def resolve(self, name: str) -> tuple[str, ...]:
-        """What modprobe loads for a name or an alias.  LookupError with the nearest names."""
+        """Return the modules that modprobe loads for a name or alias.  LookupError lists similar names."""
         return self.kernel.modules.path.snapshot().resolve(text(name))
 
     # -- the end --------------------------------------------------------------
@@ -333,15 +332,15 @@ class Machine:
     def close(self) -> None:
         """End every program in the order of their pids, and switch the machine off.  No effect if it is off.
 
-        With `check_leaks` it first kills the programs, then unplugs the devices, then kills the daemons.  The
-        kernel has up to 10 simulated seconds after each step.  Leak if anything is still held after that.
-        KernelBug if a checker has found a bug.
+        With `check_leaks` it first kills the programs, then unplugs the devices, then kills the daemons.
+        The kernel has up to 10 simulated seconds after each step.  Raises Leak if a resource is still held
+        after that, and KernelBug if a checker has found a bug.
         """
         self.engine.check_thread()
         if self._closed:
             return
         if self.engine.running:
-            raise SimulationError("a program cannot close the machine it runs on: it returns, or calls exit")
+            raise SimulationError("a program cannot close its own machine: return from it, or call exit")
         self._audit_if_idle()
         try:
             if self._check_leaks:
@@ -383,7 +382,7 @@ class Machine:
         self.engine.run(self.now + wait)
 
     def _programs(self, daemon: bool = False) -> list[Task]:
-        """Return the tasks of daemons, or of all other programs."""
+        """Return the tasks of daemons if `daemon` is true, else those of all other programs."""
         processes = self.kernel.processes
         stay = (processes.init, processes.kthreadd)
         chosen = (each for each in processes if (each in processes.daemons) is daemon)
@@ -399,7 +398,7 @@ class Machine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it.  What programs raised and nobody has asked for is raised, unless another error is."""
+        """Close the machine.  If the body raised no error, raise the errors of programs."""
         if error is not None:
             self._check_leaks, self._checks = False, ()
         try:
@@ -418,7 +417,7 @@ class Machine:
             raise SimulationError("the machine is closed: make a new one")
 
     def _act(self, action: Callable[..., object], *arguments: Any) -> None:
-        """Do something from outside: in a section of its own, unless one is under way."""
+        """Call `action` in its own section, or in the current section if the machine is running."""
         self._check_open()
         outside = not self.engine.running
         if outside:
@@ -429,13 +428,13 @@ class Machine:
             self.engine.raise_failure()
 
     async def _modprobe(self, name: str) -> int:
-        """/sbin/modprobe, as the kernel runs it; its exit code."""
+        """Run /sbin/modprobe, as a usermode helper of the kernel, and return its exit code."""
         image = Image(self, modprobe, (name,), {}, None)
         status = await self.kernel.processes.usermode_helper(image.comm, image.begin)
         return status >> 8
 
     def _on_death(self, task: SchedTask, failure: BaseException | None) -> None:
-        app, task.application = task.application, None  # it knows its task
+        app, task.application = task.application, None  # breaks a reference cycle: the app refers to its task
         if not isinstance(app, App) or self._closed or failure is not None:
             return
         if lost := app.never_awaited():
@@ -451,7 +450,7 @@ def _engine(
         return engine_class(Engine, spread)(seed, start=-BOOT)
     from simkernel.engine.planned import PlannedEngine
 
-    with suppress(ImportError):  # without greenlet no program is a plain function with a state to leave
+    with suppress(ImportError):  # `leave` is for programs that are plain functions, and these need greenlet
         from simkernel.application.plain import leave
 
         leaves = (leave, *leaves)
@@ -468,7 +467,7 @@ def _checks(names: Iterable[str]) -> tuple[str, ...]:
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
         if name not in CHECKERS:
-            raise SimulationError(f"checks={names!r}: {name!r} is no checker; they are {', '.join(CHECKERS)}")
+            raise SimulationError(f"checks={names!r}: {name!r} is not a checker; use {', '.join(CHECKERS)}")
     return names
 
 
@@ -477,22 +476,22 @@ def _is_int(value: object) -> bool:
 
 
 def _credentials(uid: int, gid: int | None, capabilities: Iterable[int] | None) -> Credentials:
-    """Who a new process is.  SimulationError for what is no number of a user, a group, a capability."""
+    """Return the credentials of a new process.  SimulationError if a number is not an int of at least 0."""
     held = None if capabilities is None else frozenset(capabilities)
     for what, number in (("uid", uid), ("gid", gid or 0), *(("a capability", each) for each in held or ())):
         if not _is_int(number) or number < 0:
-            raise SimulationError(f"{what} is a number from 0 up, not {number!r}")
+            raise SimulationError(f"{what} must be an int of at least 0, not {number!r}")
     return Credentials.of(uid, gid, held)
 
 
 def _named(task: SchedTask, failure: BaseException) -> str:
-    """A failure in one line: the task, the class and the first line of the text."""
+    """Return a failure in one line: the task, the exception class and the first line of its text."""
     text = str(failure).partition("\n")[0]
     return f"{task.track}: {type(failure).__name__}{text and f': {text}'}"
 
 
 def _outcomes() -> tuple[type[BaseException], ...]:
-    """Return pytest's exceptions of skip, fail and exit, if pytest is loaded."""
+    """Return pytest's exceptions of skip, fail and exit, or () if pytest is not loaded."""
     pytest = sys.modules.get("pytest")
     return () if pytest is None else (pytest.skip.Exception, pytest.fail.Exception, pytest.exit.Exception)
 

@@ -1,10 +1,10 @@
-"""The plugin of pytest: fixtures, the mark `sim` and its options.  It imports simkernel on first use only.
+"""The pytest plugin: fixtures, the mark `sim` and its options.  It imports simkernel only when it is used.
 
-sim_machine      a booted machine, whose seed comes from the test's node id; closed and checked after the test
-sim_world        the result of `simkernel.testing.world()` for root
-sim_new_machine  makes machines; a test of hypothesis may use it, and each example closes its own
+sim_machine      a booted machine, whose seed comes from the test's node id; closed and checked after the
+test sim_world        the result of `simkernel.testing.world()` for root sim_new_machine  a function that
+makes machines; each example of a hypothesis test closes its own machines
 
-A project's own fixture with one of these names overrides it.  PYTEST_DONT_REWRITE
+A project can override these fixtures with its own.  PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
@@ -35,33 +35,42 @@ UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 def _seconds(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if match is None or not float(match[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write a number and s, m or h, as in 10m")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a duration: write a number and s, m or h, as in 10m"
+        )
     return float(match[1]) * UNITS[match[2]]
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs: write an int from 1 up")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of runs: write an int of at least 1")
     return int(text)
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the options.
+    """Add the options of the command line, and exclude simkernel from pytest's assertion rewriting.
 
-    pytest rewrites the assertions of every module of a distribution with a plugin.  Simkernel's assertions
-    are on hot paths, and the rewriting of 500 modules takes seconds if no bytecode is written.  So this
-    excludes the package; PYTEST_DONT_REWRITE in a docstring excludes only its own module.
+    pytest rewrites the assertions of all modules of a distribution that has a plugin.  Simkernel's
+    assertions are on hot paths, and rewriting 500 modules takes seconds if no bytecode is written.
+    PYTEST_DONT_REWRITE in a docstring would exclude only one module.
     """
     getattr(pluginmanager.rewrite_hook, "_must_rewrite", set()).discard("simkernel")
     group = parser.getgroup("simkernel")
     group.addoption("--sim-seeds", metavar="N", type=_count, help="runs of each test with the mark sim")
     group.addoption(
-        "--sim-time", metavar="TIME", type=_seconds, help="run seeds for so long, as in 10m, in equal shares"
+        "--sim-time",
+        metavar="TIME",
+        type=_seconds,
+        help="run seeds for this time, as in 10m; the tests share it equally",
     )
     group.addoption(
         "--sim-replay", metavar="PLAN", help="run one test with the mark sim under this plan only"
     )
-    group.addoption("--sim-trace", metavar="DIR", help="write traces of the failed (or else default) runs")
+    group.addoption(
+        "--sim-trace",
+        metavar="DIR",
+        help="write traces of the failed runs; of the default runs if none failed",
+    )
     group.addoption(
         "--sim-check-determinism", action="store_true", help="run each plan twice and compare the traces"
     )
@@ -73,13 +82,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Run a test with the mark as a program.  Hooks of other plugins for `async` tests do not see it."""
+    """Make a test with the mark run as a program.
+
+    So plugins for `async` tests do not run it as a coroutine.
+    """
     if isinstance(item, pytest.Function) and item.get_closest_marker("sim") is not None:
         item.runtest = partial(_run, item)  # type: ignore[method-assign]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Check the plan of `--sim-replay`."""
+    """Check the plan that `--sim-replay` gives, and that exactly one test will run under it."""
     text = session.config.getoption("sim_replay")
     if text is None:
         return
@@ -93,13 +105,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     number = sum(item.get_closest_marker("sim") is not None for item in session.items)
     if number != 1:
         raise pytest.UsageError(
-            f"--sim-replay: a plan belongs to one test with the mark sim, not to {number}"
+            f"--sim-replay: a plan is for one test with the mark sim; {number} tests with it are selected"
         )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Set `app` and `sim` of a test with the mark, or the seed of the machines of another test."""
+    """Set the fixtures `app` and `sim` of a test with the mark.
+
+    For other tests, set the seed of their machines.
+    """
     if isinstance(item, pytest.Function) and item.get_closest_marker("sim") is not None:
         from simkernel.testing.items import give
 
@@ -123,7 +138,10 @@ def _machines(node: Any) -> Machines:
 
 @pytest.fixture(scope="session")
 def sim_new_machine(request: pytest.FixtureRequest) -> Machines:
-    """Make machines, as `sim_new_machine(cpus=2, devices=["mouse"])`; the end of the test closes them."""
+    """A function that makes machines, as in `sim_new_machine(cpus=2, devices=["mouse"])`.
+
+    The machines are closed at the end of the test.
+    """
     return _machines(request.node)
 
 
@@ -137,7 +155,7 @@ def sim_machine(request: pytest.FixtureRequest) -> Machine:
 
 @pytest.fixture
 def sim_world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """A world in which the test has every capability."""
+    """A world (`simkernel.testing.world()`) in which the test has all capabilities."""
     from simkernel.testing.world import world
 
     with world(privileged=True) as made:
@@ -147,7 +165,7 @@ def sim_world(request: pytest.FixtureRequest) -> Iterator[World]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
-    """Close the machines of a test after its fixtures."""
+    """Close the machines of a test after the teardown of its fixtures."""
     try:
         return (yield)
     finally:
@@ -159,7 +177,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the parts of the report to a failure."""
+    """Add simkernel's sections, such as the plan and the kernel log, to the report of a failed test."""
     report = yield
     if report.failed:
         item.stash[FAILED] = True

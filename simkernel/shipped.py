@@ -1,4 +1,4 @@
-"""Where the folders are that ship with simkernel: its drivers and its scenarios."""
+"""Location of the drivers and scenarios that ship with simkernel."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ _HERE = Path(__file__).resolve().parent
 
 
 def shipped(folder: str) -> Path:
-    """The folder `drivers` or `scenarios`: within an installed simkernel, beside it in a checkout."""
+    """Return the path of the folder `drivers` or `scenarios`, in an installed simkernel or in a checkout."""
     installed = _HERE / folder
     return installed if installed.is_dir() else _HERE.parent / folder

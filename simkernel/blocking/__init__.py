@@ -6,7 +6,7 @@
     with machine.blocking() as process:  # each call advances the clock until it is done
         sock = process.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
 
-`simkernel.blocking.loop` is an asyncio event loop that runs on the machine's clock.
+`simkernel.blocking.loop` has an asyncio event loop that uses the machine's clock.
 """
 
 from __future__ import annotations

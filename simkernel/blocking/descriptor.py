@@ -1,9 +1,8 @@
-"""A real file descriptor whose readiness follows a simulated one, for clients that poll for themselves.
+"""A file descriptor of the host that is readable while a simulated file is, for clients with an event loop.
 
-It is readable exactly while the simulated file is readable (or has an error): an eventfd that counts
-one then, and where there are none one end of a socket pair whose other end has written a byte.  Such a
-descriptor is made only when somebody asks for it; nothing is ever read from it or written to it by the
-client, and it never enters a trace.
+It is readable exactly while the simulated file is readable or has an error.  It is an eventfd, or one end
+of a socket pair on hosts without eventfd.  It is made only on request.  The client never reads or writes
+it, and it never appears in a trace.
 """
 
 from __future__ import annotations
@@ -21,27 +20,27 @@ from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN
 READABLE = POLLIN | POLLERR | POLLHUP
 
 _ONE = (1).to_bytes(8, sys.byteorder)
-"""What is written to an eventfd: by how much it is to count on."""
+"""The 8 bytes that add 1 to the counter of an eventfd."""
 
 
 class Flag(Protocol):
-    """A real descriptor that is readable while the flag is up, and always writable."""
+    """A host descriptor that is readable while the flag is up, and always writable."""
 
     def fileno(self) -> int:
-        """Its number; -1 once closed."""
+        """Return the host descriptor, or -1 if it is closed."""
 
     def up(self) -> None:
-        """Let it be readable, which it is not."""
+        """Make the descriptor readable.  The caller checks that it is not readable."""
 
     def down(self) -> None:
-        """Let it not be readable, which it is."""
+        """Make the descriptor not readable.  The caller checks that it is readable."""
 
     def close(self) -> None:
-        """Give it back.  Harmless when that has been done."""
+        """Close the descriptor.  No effect if it is closed."""
 
 
 class Eventfd:
-    """A flag that is an eventfd(2): a third of a pair's price."""
+    """A flag that is an eventfd(2), which costs a third of a socket pair."""
 
     def __init__(self) -> None:
         self._file = FileIO(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK), "r+")
@@ -60,7 +59,7 @@ class Eventfd:
 
 
 class Pair:
-    """A flag that is a socket pair, which every system has."""
+    """A flag that is a socket pair, for hosts without eventfd."""
 
     def __init__(self) -> None:
         self._shown, self._ours = socket.socketpair()
@@ -84,9 +83,10 @@ FLAG: type[Flag] = Eventfd if hasattr(os, "eventfd") else Pair
 
 
 class RealDescriptor:
-    """The flag, and the place in the simulated file's wait queues that keeps it up to date.
+    """A flag, and an entry in the simulated file's wait queues that updates the flag.
 
-    It stands in the queues for good, as epoll(7) does; that something was read it is told by `update`.
+    Like an epoll item it stays in the wait queues.  A read wakes no wait queue, so `SyncRunner` calls
+    `update` after each call.
     """
 
     exclusive = False
@@ -100,20 +100,20 @@ class RealDescriptor:
         self.update()
 
     def fileno(self) -> int:
-        """The real descriptor's number; -1 once closed."""
+        """Return the host descriptor, or -1 if it is closed."""
         return self._flag.fileno()
 
     def wake(self, woken: bool) -> None:
-        """Something happened to the simulated file."""
+        """Update the flag, because a wait queue of the simulated file was woken."""
         self.update()
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """The same."""
+        """Update the flag, because a wait queue was woken for `events`."""
         self.update()
         return True
 
     def update(self) -> None:
-        """Let the real descriptor be readable exactly if the simulated file is."""
+        """Make the host descriptor readable if the simulated file is readable, else not readable."""
         readable = bool(self._object.poll() & READABLE)
         if readable and not self._readable:
             self._flag.up()
@@ -122,7 +122,7 @@ class RealDescriptor:
         self._readable = readable
 
     def close(self) -> None:
-        """Give both ends back.  Harmless when that has been done."""
+        """Leave the wait queues and close the host descriptor.  No effect if it is closed."""
         for queue in self._object.wait_queues:
             queue.discard(self)
         self._flag.close()

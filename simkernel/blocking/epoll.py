@@ -1,4 +1,4 @@
-"""A look-alike of `select.epoll` whose descriptors are those inside the machine."""
+"""A blocking `select.epoll` for file descriptors inside the machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simkernel.blocking.methods import Run, blocking
 
 
 class BlockingEpoll:
-    """An epoll object of the façade's process."""
+    """An epoll object of a `Blocking` process."""
 
     def __init__(self, run: Run, wrapped: Epoll) -> None:
         self.run = run
@@ -19,19 +19,19 @@ class BlockingEpoll:
         return f"<blocking {self.wrapped!r}>"
 
     def __enter__(self) -> Self:
-        self.fileno()  # ValueError if it is closed
+        self.fileno()  # raises ValueError if it is closed
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def fileno(self) -> int:
-        """The descriptor inside the machine."""
+        """Return the file descriptor inside the machine."""
         return self.wrapped.fileno()
 
     @property
     def closed(self) -> bool:
-        """Whether it is closed."""
+        """True if the epoll object is closed."""
         return self.wrapped.closed
 
     register = blocking(Epoll.register)

@@ -1,10 +1,10 @@
-"""asyncio on simulated time: an event loop whose selector lets the machine run.
+"""An asyncio event loop on simulated time: its selector runs the machine.
 
     loop = simkernel.blocking.loop.event_loop(machine)
     client = pyroute2.GenericNetlinkSocket(use_socket=sock, use_event_loop=loop)
 
-Where asyncio would wait in select(2), simulated time passes instead.  Sockets are those of
-`machine.blocking()`; their `fileno()` is a real descriptor (simkernel/blocking/descriptor.py).
+Where asyncio would block in select(2), simulated time passes instead.  The sockets are those of
+`machine.blocking()`.  Their `fileno()` is a descriptor of the host (simkernel/blocking/descriptor.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Ready = list[tuple[selectors.SelectorKey, int]]
 
 
 class SimulatedSelector(selectors.DefaultSelector):
-    """A selector that steps the machine until a registered descriptor is ready or the time is up."""
+    """A selector that runs the machine until a registered descriptor is ready or the timeout expires."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__()
@@ -28,10 +28,10 @@ class SimulatedSelector(selectors.DefaultSelector):
         self._poll = super().select
 
     def select(self, timeout: float | None = None) -> Ready:
-        """What is ready now, or as soon as anything is within `timeout` simulated seconds.
+        """Return the ready descriptors, after at most `timeout` simulated seconds.
 
-        Without a timeout it raises Deadlock if nothing is left that could happen, and TimeLimit if nothing
-        is ready after 60 simulated seconds.
+        Without a timeout, raise Deadlock if no event is scheduled, and TimeLimit if no descriptor is ready
+        after 60 simulated seconds.
         """
         ready = self._poll(0)
         if ready or (timeout is not None and timeout <= 0):
@@ -52,17 +52,17 @@ class SimulatedSelector(selectors.DefaultSelector):
 
 
 class SimulatedEventLoop(asyncio.SelectorEventLoop):
-    """asyncio's own event loop, with the machine's clock."""
+    """The event loop of asyncio on the machine's clock."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(SimulatedSelector(machine))
         self._engine = machine.engine
 
     def time(self) -> float:
-        """Simulated seconds."""
+        """Return the machine's clock in seconds."""
         return self._engine.now / 1e9
 
 
 def event_loop(machine: Machine) -> SimulatedEventLoop:
-    """A new event loop on `machine`'s time.  Close it when done, as any loop."""
+    """Return a new event loop on the time of `machine`.  The caller closes it."""
     return SimulatedEventLoop(machine)

@@ -1,4 +1,4 @@
-"""Mapped memory for ordinary code: a look-alike of `mmap.mmap`."""
+"""A blocking `mmap.mmap` for memory of the machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simkernel.blocking.methods import Run, blocking
 
 
 class BlockingMapping(Memory):
-    """Memory that is mapped into the façade's process."""
+    """Memory that is mapped into a `Blocking` process."""
 
     def __init__(self, run: Run, wrapped: Mapping) -> None:
         self.run = run
@@ -22,7 +22,7 @@ class BlockingMapping(Memory):
 
     @property
     def address(self) -> int:
-        """Its address in the process's memory."""
+        """Address of the mapping in the process's memory."""
         return self.wrapped.address
 
     size = blocking(Mapping.size)

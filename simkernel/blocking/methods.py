@@ -1,9 +1,9 @@
-"""Blocking forms of asynchronous methods: the same name, the same arguments, and the result at once.
+"""Blocking versions of asynchronous methods: they have the same name and arguments and return the result.
 
     class Blocking:
         getpid = blocking(App.getpid)
 
-A class with blocking methods holds the asynchronous object as `wrapped`, and has a method `run`.
+A class with blocking methods keeps the asynchronous object as `wrapped`, and has a method `run`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Run = Callable[[Awaitable[Any]], Any]
-"""A function that blocks until an awaitable is done, and returns its result."""
+"""A function that blocks until an awaitable is done and returns its result."""
 
 
 class CallRunner(Protocol):
@@ -37,7 +37,7 @@ class CallRunner(Protocol):
 
 
 def blocking(method: Callable[Concatenate[A, P], Awaitable[T]]) -> Callable[Concatenate[Any, P], T]:
-    """A method that calls `method` of `wrapped`, and returns its result when it is done."""
+    """Return a method that calls `method` of `self.wrapped` and blocks until its result is available."""
 
     @functools.wraps(method)
     def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -48,7 +48,7 @@ def blocking(method: Callable[Concatenate[A, P], Awaitable[T]]) -> Callable[Conc
 
 
 class BlockingIterator(Generic[T]):
-    """A blocking iterator over the items of an asynchronous one."""
+    """A blocking iterator over the items of an asynchronous iterator."""
 
     def __init__(self, run: Run, items: AsyncIterator[T]) -> None:
         self.run = run

@@ -1,7 +1,7 @@
 """Blocking calls with the names of `App`, for plain functions and for ordinary code.
 
-A plain function's call blocks its task.  Ordinary code calls a `BlockingProcess`, which advances the clock
-until the call is done.  Sockets have the interface of `socket.socket`.
+A call of a plain function blocks its task.  Ordinary code calls a `BlockingProcess`, which advances the
+clock until the call is done.  Sockets have the interface of `socket.socket`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Blocking:
-    """The methods of `App`; each blocks and returns its result.
+    """The methods of `App`; each one blocks and returns its result.
 
     `app` is the process's `App`, for calls without a method here: `blocking.run(blocking.app.call(...))`.
     """
@@ -46,19 +46,19 @@ class Blocking:
         self.app = self.wrapped = app
         self.runner = runner
         self.run = runner.run
-        """The result of a call of `app`, or of a coroutine that makes such calls."""
+        """Function that blocks until a call of `app`, or a coroutine with such calls, is done."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} process {self.task.track}>"
 
     def unblock(self) -> None:
-        """Make the calls return awaitables, as in `App`, for a function that has returned a coroutine."""
+        """Make the methods return awaitables, as `App` does, because the program has returned a coroutine."""
         app = self.app
         vars(self).update({name: getattr(app, name) for name in dir(app) if not name.startswith("_")})
 
     @property
     def task(self) -> Task:
-        """The process that makes the calls."""
+        """The task that makes the calls."""
         return self.runner.task
 
     # -- sockets ------------------------------------------------------------------
@@ -66,13 +66,13 @@ class Blocking:
     def socket(
         self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0, fileno: int | None = None
     ) -> BlockingSocket:
-        """As `socket.socket(family, type, proto)`; with `fileno` for a descriptor inside the machine."""
+        """Make a socket as `socket.socket` does.  `fileno` is a file descriptor inside the machine."""
         return self.around(self.run(self.app.socket(family, type, proto, fileno)))
 
     def socketpair(
         self, family: int = AF_UNIX, type: int = SOCK_STREAM, proto: int = 0
     ) -> tuple[BlockingSocket, BlockingSocket]:
-        """As `socket.socketpair`."""
+        """Make two connected sockets as `socket.socketpair` does."""
         one, other = self.run(self.app.socketpair(family, type, proto))
         return self.around(one), self.around(other)
 
@@ -104,7 +104,7 @@ class Blocking:
     select = blocking(App.select)
 
     def epoll(self, sizehint: int = -1, flags: int = 0) -> BlockingEpoll:
-        """An epoll object."""
+        """Make an epoll object (epoll_create1(2))."""
         return BlockingEpoll(self.run, self.run(self.app.epoll(sizehint, flags)))
 
     # -- paths --------------------------------------------------------------------
@@ -149,7 +149,7 @@ class Blocking:
         *,
         offset: int = 0,
     ) -> BlockingMapping:
-        """Memory shared with a file or a device, or (-1) anonymous memory, as `mmap.mmap` makes it."""
+        """Map a file or a device, as `mmap.mmap` does.  If `fileno` is -1, map anonymous memory."""
         mapping = self.run(self.app.mmap(fileno, length, flags, prot, access, offset=offset))
         return BlockingMapping(self.run, mapping)
 
@@ -160,12 +160,12 @@ class Blocking:
     sched_yield = blocking(App.sched_yield)
 
     def monotonic_ns(self) -> int:
-        """The machine's clock in nanoseconds."""
+        """Return the machine's clock in nanoseconds."""
         return self.app.monotonic_ns()
 
     @property
     def random(self) -> Random:
-        """This process's own random stream."""
+        """The random stream of this process."""
         return self.app.random
 
     uname = blocking(App.uname)
@@ -205,27 +205,30 @@ class Blocking:
     lsmod = blocking(App.lsmod)
 
     def genetlink(self, family: str, spec: Spec | None = None) -> BlockingClient:
-        """A client of a generic netlink family.  FileNotFoundError (ENOENT) if there is none."""
+        """Return a client of a generic netlink family.
+
+        Raise FileNotFoundError (ENOENT) for an unknown family.
+        """
         return BlockingClient(self, self.run(self.app.genetlink(family, spec)))
 
     def rtnetlink(self) -> BlockingNetlinkClient[RouteMessages]:
-        """A client of the links, addresses and routes of its network namespace."""
+        """Return a client for the links, addresses and routes of the process's network namespace."""
         return BlockingNetlinkClient(self, self.run(self.app.rtnetlink()))
 
     def uevents(self) -> BlockingMonitor:
-        """What the kernel says of devices as they come and go."""
+        """Return an iterator over the uevents, which the kernel sends when a device is added or removed."""
         return BlockingMonitor(self.run, self.run(self.app.uevents()))
 
 
 class BlockingProcess(Blocking):
-    """One process of a machine, for ordinary code: a process without a program."""
+    """A process without a program; ordinary code makes its calls."""
 
     runner: SyncRunner
     socket_type = FacadeSocket
 
     @classmethod
     def on(cls, kernel: Kernel, app: Callable[[Task], App], credentials: Credentials) -> BlockingProcess:
-        """Return a new process of `kernel`; `app` makes its `App`."""
+        """Start a process of `kernel` and return its blocking calls.  `app` makes the `App` of its task."""
         runner = SyncRunner(kernel.engine, kernel.processes, credentials)
         return cls(app(runner.task), runner)
 
@@ -236,12 +239,15 @@ class BlockingProcess(Blocking):
         self.exit()
 
     def exit(self, code: int = 0) -> None:
-        """End the process and close its descriptors, also the host's.  No effect if it has ended."""
+        """End the process and close its descriptors, including those of the host.
+
+        No effect if it has ended.
+        """
         self.runner.end((code & 0xFF) << 8)
 
 
 class BlockingNetlinkClient(Generic[F]):
-    """A netlink client (`NetlinkClient`) whose calls return their results."""
+    """A netlink client (`NetlinkClient`) whose calls block and return their results."""
 
     def __init__(self, process: Blocking, wrapped: NetlinkClient[F]) -> None:
         self._process = process
@@ -259,7 +265,7 @@ class BlockingNetlinkClient(Generic[F]):
 
     @property
     def family(self) -> F:
-        """The family's messages and groups."""
+        """The messages and multicast groups of the client's netlink family."""
         return self.wrapped.family
 
     join = blocking(NetlinkClient.join)
@@ -270,20 +276,26 @@ class BlockingNetlinkClient(Generic[F]):
 
     @property
     def event_socket(self) -> BlockingSocket:
-        """The socket that events come over, for poll and options.  SimulationError before `join`."""
+        """The socket that receives events, for poll and socket options.
+
+        SimulationError before the first `join`.
+        """
         return self._process.around(self.wrapped.event_socket)
 
     def events(self, *names: str) -> Iterator[Message]:
-        """The events of the joined groups, or those of them with these names, as they come."""
+        """Iterate over the events of the joined groups, as they arrive.
+
+        If `names` are given, skip all other events.
+        """
         return BlockingIterator(self.run, self.wrapped.events(*names))
 
 
 class BlockingClient(BlockingNetlinkClient[Family]):
-    """A generic netlink client (`GenetlinkClient`) whose calls return their results."""
+    """A generic netlink client (`GenetlinkClient`) whose calls block and return their results."""
 
 
 class BlockingMonitor(BlockingIterator[Uevent]):
-    """A monitor of uevents (`UeventMonitor`) for a `for` loop."""
+    """A blocking iterator over uevents (`UeventMonitor`)."""
 
     def __init__(self, run: Run, wrapped: UeventMonitor) -> None:
         super().__init__(run, wrapped)

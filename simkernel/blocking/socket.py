@@ -1,4 +1,4 @@
-"""Sockets with the interface of `socket.socket`, for plain functions and for ordinary code."""
+"""Blocking sockets with the interface of `socket.socket`, for plain functions and for ordinary code."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from simkernel.blocking.sync_runner import SyncRunner
 
 
 class BlockingSocket:
-    """A look-alike of `socket.socket`: the same methods, arguments, results and exceptions.
+    """A simulated socket with the methods, arguments, results and exceptions of `socket.socket`.
 
-    An address is of the type that the socket's family has in Python's socket module.
+    An address has the type that Python's socket module uses for the socket's family.
     """
 
     __slots__ = ("__dict__",)
@@ -36,26 +36,26 @@ class BlockingSocket:
 
     @property
     def family(self) -> int:
-        """AF_ number."""
+        """The address family, an AF_ number."""
         return self.wrapped.family
 
     @property
     def type(self) -> int:
-        """SOCK_ number."""
+        """The socket type, a SOCK_ number."""
         return self.wrapped.type
 
     @property
     def proto(self) -> int:
-        """The protocol's number: for a netlink socket NETLINK_."""
+        """The protocol number.  For a netlink socket it is a NETLINK_ number."""
         return self.wrapped.proto
 
     @property
     def descriptor(self) -> int:
-        """The descriptor inside the machine; -1 once closed."""
+        """The file descriptor inside the machine, or -1 if it is closed."""
         return self.wrapped.fileno()
 
     def fileno(self) -> int:
-        """Return the machine's descriptor; -1 once closed."""
+        """Return the file descriptor inside the machine, or -1 if it is closed."""
         return self.wrapped.fileno()
 
     # -- the calls ------------------------------------------------------------
@@ -81,58 +81,61 @@ class BlockingSocket:
     getsockopt = blocking(AnySocket.getsockopt)
 
     def accept(self) -> tuple[Self, Any]:
-        """The next connection, and the address of its other end."""
+        """Block until a connection arrives.  Return its socket and the address of the peer."""
         accepted, address = self.run(self.wrapped.accept())
         return self._around(accepted), address
 
     def _around(self, wrapped: AnySocket) -> Self:
-        """A socket of the same process for another asynchronous one."""
+        """Return a blocking socket of this process that wraps `wrapped`."""
         return type(self)(self._runner, wrapped)
 
     def setblocking(self, flag: object, /) -> None:
-        """Set whether calls block."""
+        """Set blocking mode if `flag` is true, else non-blocking mode."""
         self.run(self.wrapped.setblocking(flag))
 
     def settimeout(self, seconds: float | None, /) -> None:
-        """Limit how long calls block, in simulated seconds; None for no limit, 0 for not at all."""
+        """Set the timeout in simulated seconds: None for no limit, 0 for non-blocking mode."""
         self.run(self.wrapped.settimeout(seconds))
 
     def gettimeout(self) -> float | None:
-        """What `settimeout` set."""
+        """Return the timeout in simulated seconds, or None for no limit."""
         return self.wrapped.gettimeout()
 
     timeout = property(gettimeout)
 
     def getblocking(self) -> bool:
-        """Whether calls block."""
+        """Return True if the socket is in blocking or timeout mode."""
         return self.wrapped.getblocking()
 
     # -- the end --------------------------------------------------------------
 
     def dup(self) -> Self:
-        """Another descriptor for the same socket."""
+        """Return a new socket object with another descriptor of the same open file."""
         return self._around(self.run(self.wrapped.dup()))
 
     def close(self) -> None:
         """Close the descriptor.  No effect if it is closed or its process has ended."""
         if self._runner.task.alive:
             self.run(self.wrapped.close())
-        else:  # a process that has ended has closed its descriptors
+        else:  # the kernel closes the descriptors of a process that ends
             self.wrapped.detach()
 
     def detach(self) -> int:
-        """Release the descriptor inside the machine without closing it; returns it."""
+        """Mark the socket object as closed.
+
+        Return the file descriptor inside the machine, which stays open.
+        """
         return self.wrapped.detach()
 
 
 class FacadeSocket(BlockingSocket):
-    """A socket of ordinary code, with a descriptor of the host that the host's clients can poll."""
+    """A socket of ordinary code.  It also has a file descriptor of the host, which event loops can poll."""
 
     _runner: SyncRunner
     _real: RealDescriptor | None = None
 
     def fileno(self) -> int:
-        """Return a descriptor of the host, made on the first call; -1 once closed."""
+        """Return the host's file descriptor, or -1 if the socket is closed.  The first call makes it."""
         if self._real is None:
             if self.descriptor < 0:
                 return -1
@@ -140,12 +143,15 @@ class FacadeSocket(BlockingSocket):
         return self._real.fileno()
 
     def close(self) -> None:
-        """Close the descriptor, and the host's if there is one.  No effect if it is closed."""
+        """Close the descriptor inside the machine, and the host's if it was made.
+
+        No effect if the socket is closed.
+        """
         self._close_real()
         super().close()
 
     def detach(self) -> int:
-        """Return the machine's descriptor without closing it, and close the host's."""
+        """Return the descriptor inside the machine, which stays open, and close the host's."""
         self._close_real()
         return super().detach()
 

@@ -1,4 +1,4 @@
-"""Run the machine from ordinary code until a call of that code is done."""
+"""Functions with which ordinary code makes a call and runs the machine until the call is done."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LIMIT = seconds(60)
-"""How much simulated time ordinary code waits for one thing."""
+"""Simulated time in ns after which a call of ordinary code raises TimeLimit."""
 
 
 @contextmanager
 def outside(engine: Engine, what: object) -> Iterator[None]:
-    """Run the body as ordinary code that acts on the machine.
+    """Mark the machine as running while ordinary code acts on it.
 
-    SimulationError within the simulation, or in another thread than the machine's.
+    Raise SimulationError if a program calls this, or a thread that did not make the machine.
     """
     engine.check_thread()
     if engine.running:
@@ -53,10 +53,12 @@ def run_until(
     task: Task | None = None,
     deadline: int | None = None,
 ) -> None:
-    """Process events until `done()`, or those up to `deadline` ns; to be used within `outside`.
+    """Process events until `done()` is true.
 
-    Without a deadline it raises Deadlock when nothing is left that could happen, and TimeLimit after
-    `LIMIT`, unless `task` is what is waited for and it does not wait itself.
+    Stop at `deadline` ns, if it is given.  Call this within `outside`.
+
+    Without a deadline, raise Deadlock if no event is scheduled, and TimeLimit after `LIMIT`.  The limit
+    does not apply while `task`, the task to wait for, is not sleeping.
     """
     limit = engine.now + LIMIT if deadline is None else deadline
     while not done():
@@ -74,7 +76,7 @@ def run_until(
 
 
 class SyncRunner:
-    """A process of the machine without a program: ordinary code submits its calls, one at a time."""
+    """A process without a program.  Ordinary code makes its calls, one at a time."""
 
     def __init__(self, engine: Engine, processes: Processes[Task], credentials: Credentials) -> None:
         self._engine = engine
@@ -90,9 +92,10 @@ class SyncRunner:
         self._results.append((value, error))
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """The result of a call, or of anything else to await that makes calls.
+        """Return the result of a call, or of a coroutine that makes calls.
 
-        An error of a call is raised where the call was awaited, so that whoever awaits can clean up.
+        If a call of a coroutine fails, the error is raised at its `await`, so that the coroutine can clean
+        up.
         """
         try:
             if isinstance(awaitable, Call):
@@ -112,9 +115,8 @@ class SyncRunner:
         engine.running = True
         engine.section()
         try:
-            engine.set_run_until(
-                NEVER
-            )  # a call that does not sleep is done at once, unless others come first
+            # A call that does not block is done within `submit`, unless another event is due first.
+            engine.set_run_until(NEVER)
             self._processes.runner.submit(task, call)
             if not results:
                 engine.set_run_until(LONG_AGO)
@@ -124,7 +126,7 @@ class SyncRunner:
             engine.set_run_until(LONG_AGO)
             engine.section()
         if not results:
-            raise SimulationError(f"{call}: the process {task.track} was killed meanwhile")
+            raise SimulationError(f"{call}: the process {self.task.track} was killed during the call")
         value, error = results.pop()
         if error is not None:
             raise error
@@ -135,9 +137,10 @@ class SyncRunner:
             raise SimulationError(f"{call}: the process {self.task.track} has ended")
 
     def _wait(self, call: Call[Any]) -> None:
-        """Process events until the call is done.  There is no time limit while its task does not sleep.
+        """Process events until the call is done.  The time limit applies only while the task sleeps.
 
-        A listener's error is raised after that: to abandon the call would end a task that does not sleep.
+        An error of a trace listener is raised after the call: raising it earlier would have to end a
+        running task.
         """
         engine, task, results = self._engine, self.task, self._results
         failures, engine.failures = engine.failures, []
@@ -155,9 +158,9 @@ class SyncRunner:
         for other in failures[1:]:
             engine.interrupt(other)
         if failures:
-            results.clear()  # it is not the next call's result
+            results.clear()  # the result must not be returned by the next call
         if failures and isinstance(first := failures[0], OSError):
-            text = f"{call}: a listener of the trace, or a function of machine.at, raised {first!r}"
+            text = f"{call}: a trace listener or a function of machine.at raised {first!r}"
             raise SimulationError(text) from first
         if failures:
             raise failures[0]
@@ -166,7 +169,7 @@ class SyncRunner:
         return bool(self._results) or not self.task.alive
 
     def _release(self) -> None:
-        """Abandon the call: the task can make others.  A task that does not sleep is ended instead."""
+        """Abandon the call, so that the task can make another one.  If the task is not sleeping, end it."""
         task = self.task
         if task.sleep is None:
             self._processes.runner.end(task, SIGKILL)
@@ -175,19 +178,21 @@ class SyncRunner:
         task.call = None
 
     def make_real(self, fd: int) -> RealDescriptor:
-        """A real descriptor for real clients to poll, which follows the simulated `fd`."""
+        """Return a host descriptor that follows the readiness of `fd`; event loops of the host can poll
+        it.
+        """
         real = RealDescriptor(self.task.files.get(fd))
         self._real.append(real)
         return real
 
     def close_real(self, real: RealDescriptor) -> None:
-        """Close a real descriptor.  Harmless when the process has ended."""
+        """Close a host descriptor.  No effect if the process has ended."""
         if real in self._real:
             self._real.remove(real)
             real.close()
 
     def end(self, status: int) -> None:
-        """End the process with a wait status: closes its descriptors.  Harmless when it has ended."""
+        """End the process with a wait status and close its descriptors.  No effect if it has ended."""
         if self.task.alive:
             with outside(self._engine, "exit"):
                 self._processes.runner.end(self.task, status)

@@ -1,4 +1,4 @@
-"""What simkernel adds to simpy: charged time, lazy calls, seeded streams, tracepoints, errors."""
+"""Additions to simpy: charged time, lazy calls, seeded random streams, tracepoints, errors."""
 
 from simkernel.engine.call import LATER, Call, Compute, Owner, drive, runs_later
 from simkernel.engine.clock import (

@@ -1,10 +1,11 @@
-"""A system call as a program sees it: a lazy request, used once, acting when awaited.
+"""A system call as a program sees it: an object that does nothing until the program awaits it.
 
     received = await sock.recv(100)      # in an async program
-    received = yield sock.recv(100)      # the same in a generator program
+    received = yield sock.recv(100)      # the same call in a generator program
 
-Making a call does nothing; awaiting it lets its task enter the kernel.  What is done at once comes back
-at once; what is not is yielded to whoever drives the program.
+When a task awaits a `Call`, the task enters the kernel.  If the call does not block, `await` returns its
+result immediately.  If it blocks, the `Call` is yielded to the loop that runs the program.  A `Call` can
+be awaited once.
 """
 
 from __future__ import annotations
@@ -22,23 +23,26 @@ KINDS: Final[dict[str, Callable[[Any], bool]]] = {
     "a generator function": inspect.isgeneratorfunction,
     "an async generator function": inspect.isasyncgenfunction,
 }
-"""Predicates for functions whose body does not run when they are called, by name."""
+"""Predicates for functions that do not run their body when they are called; the keys name the kind."""
 
 LATER: Final = object()
-"""Instead of a result: whoever drives the program has it when it is there."""
+"""Sentinel that `Owner.enter` returns for a call that blocks: the result is sent to the program later."""
 
 
 class Owner(Protocol):
-    """Who may await a call: a task.  `enter` is its result or error, or LATER."""
+    """The task that may await a call.
+
+    `enter` performs the call and returns its result, or LATER if it blocks.
+    """
 
     enter: Callable[[Call[Any]], Any]
 
 
 class Call(Generic[T]):
-    """One system call: its name and arguments, and what makes a result of its raw result.
+    """One system call: its name, its arguments, and the function that converts its raw result.
 
-    `owner` is whoever may await it (a task), and nobody once it has been awaited.  `line` is where in the
-    program it was made, if that is known.
+    `owner` is the task that may await the call, or None after it has been awaited.  `line` is the line of
+    the program that made the call, if it is known.
     """
 
     # INLINE: simkernel.engine.call.Call.__init__, 1.7 % of round-trip
@@ -52,16 +56,18 @@ class Call(Generic[T]):
 
     @property
     def used(self) -> bool:
-        """Whether it has been awaited."""
+        """True if the call has been awaited."""
         return self.owner is None
 
     def __await__(self) -> Generator[Call[T], Any, T]:
         owner = self.owner
         result: T
         if owner is None:
-            result = yield self  # it was awaited before, as whoever drives the program will say
+            result = yield self  # awaited twice: the loop that runs the program raises the error
             return result
-        enter = owner.enter  # a step less than owner.enter(self), as it is no method
+        enter = (
+            owner.enter
+        )  # `enter` is an attribute and no method: a local name saves one step of the interpreter
         result = enter(self)
         if result is LATER:
             result = yield self
@@ -77,12 +83,15 @@ def runs_later(function: object) -> str:
 
 
 def drive(awaitable: Awaitable[T], perform: Callable[[Any], Any]) -> T:
-    """Run a coroutine that makes calls and return its result; `perform` returns the result of each call.
+    """Run a coroutine that makes calls and return its result.  `perform` is called with each call.
 
-    An error of a call is raised where the call was awaited, so that the coroutine can clean up.
+    If `perform` raises, the error is raised in the coroutine at the `await`, so that the coroutine can
+    clean up.
     """
     if not isinstance(awaitable, Awaitable):
-        raise SimulationError(f"{awaitable!r} is neither a call nor a coroutine that makes calls")
+        raise SimulationError(
+            f"{awaitable!r} is neither a call nor a coroutine that makes calls: pass one, as in app.getpid()"
+        )
     steps = awaitable.__await__()
     value: Any = None
     error: BaseException | None = None
@@ -95,12 +104,12 @@ def drive(awaitable: Awaitable[T], perform: Callable[[Any], Any]) -> T:
         value, error = None, None
         try:
             value = perform(request)
-        except BaseException as raised:  # noqa: BLE001 - it is the coroutine's to handle
+        except BaseException as raised:  # noqa: BLE001 - raised in the coroutine, which may handle it
             error = raised
 
 
 class Compute(Call[None]):
-    """The one request that is no system call: a program uses its CPU, in user mode."""
+    """A request to use the CPU in user mode for some time.  It is not a system call."""
 
     __slots__ = ()
 

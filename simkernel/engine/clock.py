@@ -1,7 +1,7 @@
-"""Simulated time is an int of nanoseconds; these functions make one from other units.
+"""Conversions to simulated time, which is an int of nanoseconds.
 
-`seconds`, `millis` and `micros` round to the nearest nanosecond.  `nanoseconds_up` is for calls
-that bear Python's names and so take what Python takes: as there, a sleep is never too short.
+`seconds`, `millis` and `micros` round to the nearest nanosecond.  `nanoseconds_up` rounds up: it is for
+calls that have a name and arguments of Python's API, where a sleep is never shorter than requested.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ SECOND = 1_000_000_000
 
 
 def seconds(value: Duration) -> int:
-    """Nanoseconds in `value` seconds, rounded to 1 ns."""
+    """Return `value` seconds in nanoseconds, rounded to 1 ns."""
     return _scale(value, SECOND, "seconds()")
 
 
 def millis(value: Duration) -> int:
-    """Nanoseconds in `value` milliseconds, rounded to 1 ns."""
+    """Return `value` milliseconds in nanoseconds, rounded to 1 ns."""
     return _scale(value, MILLISECOND, "millis()")
 
 
 def micros(value: Duration) -> int:
-    """Nanoseconds in `value` microseconds, rounded to 1 ns."""
+    """Return `value` microseconds in nanoseconds, rounded to 1 ns."""
     return _scale(value, MICROSECOND, "micros()")
 
 
 def nanoseconds_up(value: Duration, unit: int = SECOND) -> int:
-    """Nanoseconds in `value` times `unit`, rounded up, as Python's own timeouts are.
+    """Return `value` times `unit` in nanoseconds, rounded up as Python rounds its timeouts.
 
-    A float is multiplied as a float, as there: 0.1 s are 100 000 000 ns, though 0.1 is a little more.
+    Like Python, it multiplies a float as a float: 0.1 s is 100 000 000 ns, although the float 0.1 is
+    slightly above 1/10.
     """
     if isinstance(value, float) and math.isfinite(value):
         return math.ceil(value * unit)
@@ -45,7 +46,7 @@ def nanoseconds_up(value: Duration, unit: int = SECOND) -> int:
 
 
 def whole_nanoseconds(value: object, what: str) -> int:
-    """Return `value` if it is an int.  SimulationError for anything else."""
+    """Return `value` if it is an int, else raise SimulationError.  `what` names the argument in the text."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise SimulationError(

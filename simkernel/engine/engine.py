@@ -1,23 +1,24 @@
-"""The engine: simpy's environment in integer nanoseconds, with lean events and time that is charged.
+"""The engine: a simpy environment whose clock counts integer nanoseconds and whose code charges its cost.
 
-Theory of operation.  Everything happens in *sections*: a section is what one event's callback
-does, at one instant of the clock.  Code in a section charges what it costs; `time()` is the
-instant plus what has been charged so far, and what a section causes is scheduled relative to that
-(SystemC calls this temporal decoupling).  The next section starts with nothing charged.
+Sections.  A section is the code that one event's callback runs.  `now`, the clock, does not change during
+a section.  Code in a section adds its cost to `charged`.  `time()` returns `now + charged`.  New events
+are scheduled relative to `time()`.  The next section starts with `charged == 0`.  SystemC calls this
+method temporal decoupling.
 
-What is to happen is an entry (time, priority, number, ...) in one of two places, and the least of all
-is next: so the order of what happens at the same instant is first come, first served.  `queue` is simpy's
-own heap; on it are our `Timer`s, and events of simpy, which are handed to simpy.  How a task goes on is
-most often later than all that is known of by then, as when one message wakes a thousand: those entries
-stand in `fifo`, in their order, where coming and going costs nothing.
+Two queues.  A pending event is an entry (time, priority, number, ...).  The smallest entry is processed
+first.  The number counts up, so events of the same instant are processed in the order of their scheduling.
+`queue` is simpy's heap.  It holds our `Timer`s and the events of simpy.  `fifo` is a deque of entries in
+ascending order.  It holds resumed tasks: a task is usually resumed later than every known entry, for
+example if one message wakes a thousand tasks.  Appending to a deque is cheaper than pushing to a heap.
 
-The entry of a cancelled timer is dropped when it is the next entry, without moving the clock.  If more than
-half of the entries are cancelled, all cancelled ones are dropped.  So the number of pending timers bounds the
-queue, and a cancellation costs O(1).
+Cancelled timers.  The entry of a cancelled timer stays in the heap.  It is dropped, without moving the
+clock, when it becomes the next entry.  If more than half of the entries are cancelled, all cancelled
+entries are dropped.  So a cancellation costs O(1), and the heap is at most twice as long as the number of
+pending timers.
 
-Where a section ends with nothing but going on later, and the queue has nothing to do until then, the
-clock is set forward at once (`pass_charged`): the same things happen in the same order, without the
-queue.
+Sections in place.  If a section would only resume its own task at `time()`, and no other entry is due
+before that, `pass_charged` advances the clock and the task continues.  The order of events is as with the
+queue, but no entry is queued.
 """
 
 from __future__ import annotations
@@ -43,34 +44,35 @@ from simkernel.engine.streams import Streams
 from simkernel.engine.timer import Timer
 from simkernel.engine.trace import Tracer
 
-RUNS_ALREADY = "the simulation runs already: a program cannot run it, it awaits instead"
+RUNS_ALREADY = "the simulation is already running: a program cannot run it; await a call instead"
 
 NEVER = 1 << 126
-"""An instant after every other."""
+"""An instant in ns that is later than every other instant."""
 LONG_AGO = -NEVER
-"""An instant before every other."""
+"""An instant in ns that is earlier than every other instant."""
 FOR_EVER: Final = repeat(None)
-"""Turns without end."""
+"""An endless iterator: `_process` handles events without a limit on their number."""
 MIN_CANCELLED: Final = 64
-"""Up to this number, cancelled entries are not purged."""
+"""Number of cancelled entries up to which the heap is not purged."""
 
 
 class Engine(simpy.Environment):
-    """Clock, event queue, random streams and tracepoints of one machine.
+    """The clock, event queue, random streams and tracepoints of one machine.
 
-    `now` is the instant of the current section and `charged` what the section has cost so far, in ns.
+    `now` is the instant of the current section.  `charged` is the cost of the section so far.  Both are in
+    ns.
     """
 
     perturbed = False
-    """True for an engine that a plan perturbs (engine/planned.py)."""
+    """True if a plan perturbs the engine (engine/planned.py)."""
     jittered = False
-    """True for an engine whose charges vary (engine/jitter.py)."""
+    """True if the charges vary at random (engine/jitter.py)."""
 
-    now: int = 0  # simpy's is a property, which costs a call at every look at the clock
+    now: int = 0  # simpy's `now` is a property: each access would cost a call
 
     @property
     def _now(self) -> int:
-        """The clock as simpy reads it."""
+        """The clock in ns, under the name that simpy uses."""
         return self.now
 
     @_now.setter
@@ -83,33 +85,39 @@ class Engine(simpy.Environment):
         self.now = start
         self.charged = 0
         self.in_place = True
-        """Whether sections may follow on each other without the queue."""
+        """True if sections may follow each other in place, without the queue."""
         self.run_until = LONG_AGO
-        """The instant before which they do."""
+        """The instant in ns before which sections may follow each other in place."""
         self.next_deadline = LONG_AGO
-        """The instant before which nothing else happens, as far as anybody has looked (`is_next()`)."""
+        """A lower bound for the time of the next event, in ns; `is_next()` computes it."""
         self.queue: list[Any] = self._queue
-        """What is to happen, as a heap."""
+        """Heap of pending events: entries (time, priority, number, and what to call)."""
         self._cancelled = 0
         """Number of cancelled entries in `queue`."""
         self.numbers = self._eid
-        """Numbers entries as they come."""
+        """Counter that numbers the entries in the order of their scheduling."""
         self.fifo: deque[Any] = deque()
-        """And in its order: (time, priority, number, function, and its three arguments)."""
+        """Resumed tasks in the order of time: entries (time, priority, number, function, three arguments)."""
         self.fifo_end = LONG_AGO
-        """The instant of whatever was the last to join the line."""
+        """Time in ns of the last entry that was appended to `fifo`."""
         self.rng = Streams(seed)
         self.failures: list[BaseException] = []
-        """Errors of listeners and signal handlers that are not raised yet."""
+        """Errors of trace listeners and signal handlers that have not been raised yet."""
         self.trace = Tracer(self.time, self.interrupt)
         self.running = False
         self._thread = get_ident()
         self.turn = 0
-        """Counts whenever ordinary code has its turn: in between, only the simulation acts."""
+        """Number of times that ordinary code has begun to act on the machine.
+
+        In between, only events are processed.
+        """
         self.until: int | None = None
 
     def _bind_early(self) -> None:
-        """Bind `timeout` and its like to this object, which simpy does for its own class only."""
+        """Bind simpy's factories (`timeout`, `event`, ...) to this object.
+
+        simpy binds them for its own class only.
+        """
         for name, value in vars(simpy.Environment).items():
             if isinstance(value, BoundClass):
                 setattr(self, name, MethodType(value.cls, self))
@@ -120,28 +128,33 @@ class Engine(simpy.Environment):
         return f"<Engine seed={self.rng.seed} at {self.now} ns>"
 
     def time(self) -> int:
-        """The current instant plus what its section has been charged, in nanoseconds."""
+        """Return the current time in ns: the instant of the section plus its charges."""
         return self.now + self.charged
 
     def charge(self, ns: int) -> None:
-        """Let the current section cost `ns` nanoseconds more."""
+        """Add `ns` to the cost of the current section."""
         self.charged += ns
 
     def spend(self, ns: int) -> None:
-        """Charge the current section exactly `ns` more: user mode or a busy wait, which never varies."""
+        """Add exactly `ns` to the cost of the current section.
+
+        For user mode and busy waits, whose duration does not vary even if charges do.
+        """
         self.charged += ns
 
     def drawn(self, ns: int) -> int:
-        """Return the duration in ns of work that costs `ns`.  It is `ns` unless charges vary."""
+        """Return the duration of work that costs `ns`, in ns.  It equals `ns` unless charges vary."""
         return ns
 
     def check_thread(self) -> None:
-        """Raise SimulationError in another thread than the one that made the engine, which has no locks."""
+        """Raise SimulationError if the current thread did not make the engine.  The engine has no locks."""
         if get_ident() != self._thread:
-            raise SimulationError("a machine works only in the thread that made it: make one in each thread")
+            raise SimulationError(
+                "a machine can be used only in the thread that made it: make one machine in each thread"
+            )
 
     def section(self) -> None:
-        """Begin a section from outside the event loop (ordinary code acting at this instant)."""
+        """Begin a section for ordinary code, outside the event loop, at the current instant."""
         self.turn += 1
         self.charged = 0
         self.trace.flow = 0
@@ -149,7 +162,7 @@ class Engine(simpy.Environment):
     # -- scheduling -----------------------------------------------------------
 
     def call_later(self, delay: int, function: Callable[..., object], *arguments: Any) -> Timer:
-        """Call `function` in a section of its own, `delay` ns after `time()`."""
+        """Call `function` in its own section, `delay` ns after `time()`.  Return the timer."""
         timer = Timer(function, arguments, self)
         self.next_deadline = LONG_AGO
         heappush(self._queue, (self.now + self.charged + delay, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
@@ -158,9 +171,9 @@ class Engine(simpy.Environment):
     def resume_at(
         self, time: int, function: Callable[[Any, Any, Any], object], one: Any, two: Any, three: Any
     ) -> None:
-        """Call `function(one, two, three)` in a section of its own at `time` ns, which is not past.
+        """Call `function(one, two, three)` in its own section at `time` ns, which must not be in the past.
 
-        How a task goes on: that cannot be cancelled, and so needs no `Timer`.
+        This resumes tasks.  It makes no `Timer`, because it is never cancelled.
         """
         entry = (time, NORMAL, next(self.numbers), function, one, two, three)
         self.next_deadline = LONG_AGO
@@ -171,9 +184,12 @@ class Engine(simpy.Environment):
             heappush(self.queue, entry)
 
     def pass_charged(self) -> bool:
-        """Let what was charged pass and begin a new section then; False if others come first.
+        """Advance the clock by the section's charges and begin the next section.
 
-        For a section whose last act would be `resume_at(time(), ...)`: it goes on in place.
+        Return False if an event is due first.
+
+        A section calls this instead of `resume_at(time(), ...)` as its last act, and continues if it
+        returns True.
         """
         time = self.now + self.charged
         if time >= self.next_deadline and not self.is_next(time):
@@ -184,11 +200,13 @@ class Engine(simpy.Environment):
         return True
 
     def is_next(self, time: int) -> bool:
-        """Whether a section at `time` comes before all else: it may then follow on this one in place.
+        """Return True if a section at `time` comes before every other event, so it may follow in place.
 
-        Before `next_deadline` there is no need to ask.
+        Callers skip the call if `time < next_deadline`.
         """
-        next_deadline = self.run_until  # no call follows: after one, a signal's handler may `interrupt()`
+        next_deadline = (
+            self.run_until
+        )  # the last call here: after a call, a signal handler may run and `interrupt()`
         if (fifo := self.fifo) and fifo[0][0] < next_deadline:
             next_deadline = fifo[0][0]
         if (queue := self.queue) and queue[0][0] < next_deadline:
@@ -197,25 +215,30 @@ class Engine(simpy.Environment):
         return time < next_deadline
 
     def pass_until(self, end: int) -> None:
-        """Let sections follow on each other in place before the instant `end`, if they may at all."""
+        """Allow sections in place, without the queue, before the instant `end`, unless `in_place` is
+        False.
+        """
         self.set_run_until(end if self.in_place else LONG_AGO)
 
     def set_run_until(self, end: int) -> None:
-        """The same, whether they may or not."""
+        """Set `run_until` to `end`, regardless of `in_place`."""
         self.run_until = end
         self.next_deadline = LONG_AGO
 
     def call_at(self, time: int, function: Callable[..., object], *arguments: Any) -> Timer:
-        """Call `function` in a section of its own at `time` ns.  SimulationError if that is past."""
+        """Call `function` in its own section at `time` ns.
+
+        Raise SimulationError if `time` is in the past.
+        """
         if whole_nanoseconds(time, "the time of an event") < self.now:
-            raise SimulationError(f"{time} ns is past: the clock stands at {self.now} ns")
+            raise SimulationError(f"{time} ns is in the past: the clock is at {self.now} ns")
         timer = Timer(function, arguments, self)
         self.next_deadline = LONG_AGO
         heappush(self._queue, (time, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
         return timer
 
     def interrupt(self, error: BaseException) -> None:
-        """Raise `error` before the next event, or at the end of the call by ordinary code.
+        """Raise `error` before the next event, or at the end of the call that ordinary code makes.
 
         For errors of trace listeners and signal handlers, which are not errors of a program.
         """
@@ -225,17 +248,17 @@ class Engine(simpy.Environment):
         heappush(self._queue, (self.now, URGENT, next(self.numbers), timer))  # type: ignore[misc]
 
     def raise_failure(self) -> None:
-        """Raise the first of `failures`, if there is one."""
+        """Raise the first of `failures`, if any."""
         if self.failures:
             raise self.failures.pop(0)
 
     def schedule(self, event: Event, priority: Any = NORMAL, delay: Any = 0) -> None:
-        """Schedule an event of simpy's, as simpy does."""
+        """Schedule an event of simpy, as simpy does."""
         self.next_deadline = LONG_AGO
         super().schedule(event, priority, delay)
 
     def count_cancelled(self) -> None:
-        """Count a cancelled entry."""
+        """Count one more cancelled entry, and purge the queue if there are too many."""
         self._cancelled = cancelled = self._cancelled + 1
         if cancelled > MIN_CANCELLED:
             self._purge()
@@ -245,23 +268,24 @@ class Engine(simpy.Environment):
         queue = self.queue
         if self._cancelled <= MIN_CANCELLED or 2 * self._cancelled <= len(queue):
             return
-        # Not a comprehension: if a signal handler calls `interrupt()` amid its bytecodes, the entry is lost.
+        # Not a comprehension: a signal handler could run between its bytecodes and call `interrupt()`, and
+        # the assignment would lose that entry.
         functions = map(getattr, map(itemgetter(3), queue), repeat("function"), repeat(...))
         queue[:] = compress(queue, map(is_not, functions, repeat(None)))
         heapify(queue)
         self._cancelled = 0
 
     def timers(self) -> list[Timer]:
-        """Return the pending timers, in the order in which they expire."""
+        """Return the pending timers in the order of their expiry."""
         return [what for _, _, _, what, *_ in sorted(self.queue) if type(what) is Timer and what.pending]
 
     def end(self) -> None:
-        """End what is under way: the machine is switched off."""
+        """End paused sections when the machine is switched off.  This engine has none."""
 
     # -- running --------------------------------------------------------------
 
     def next_time(self) -> int | None:
-        """When the next event happens; None if there is none."""
+        """Return the time of the next event in ns, or None if no event is scheduled."""
         queue = self.queue
         while queue and type(timer := queue[0][3]) is Timer and timer.function is None:
             heappop(queue)
@@ -269,34 +293,34 @@ class Engine(simpy.Environment):
         return min((int(first[0][0]) for first in (queue, self.fifo) if first), default=None)
 
     def peek(self) -> float:
-        """The same as simpy has it: infinity if there is none."""
+        """Return the time of the next event as simpy does: infinity if no event is scheduled."""
         time = self.next_time()
         return inf if time is None else time
 
     def step(self) -> None:
-        """Process one event.  EmptySchedule if there is none."""
+        """Process one event.  Raise EmptySchedule if no event is scheduled."""
         time = self.next_time()
         if time is None:
             raise EmptySchedule
         self._process(time + 1, turns=range(1))
 
     def run(self, until: Any = None) -> Any:
-        """Process events up to, and not including, the instant `until` (all of them if None).
+        """Process the events before the instant `until`, or all events if it is None.
 
-        `self.until` says how far that was to be.
+        The attribute `until` keeps the argument.
         """
         if until is None:
             self.until = None
             self._run(NEVER)
             return
         if whole_nanoseconds(until, "until") < self.now:
-            raise SimulationError(f"run(until={until}) is past: the clock stands at {self.now} ns")
+            raise SimulationError(f"run(until={until}) is in the past: the clock is at {self.now} ns")
         self.until = until
         self._run(until)
         self.now = until
 
     def settle(self, end: int) -> None:
-        """Process the events before the instant `end`, and leave the clock at the last of them."""
+        """Process the events before the instant `end`.  Leave the clock at the last of them."""
         self.until = None
         self._run(end)
 
@@ -314,10 +338,11 @@ class Engine(simpy.Environment):
             self._purge()
 
     def _process(self, end: int, turns: Iterable[object] = FOR_EVER) -> None:
-        """Process the events before `end`, at most one for each of `turns`.
+        """Process the events before `end`, at most one for each item of `turns`.
 
-        Like `simpy.Environment.step()`, which only events of simpy's need.  The loop is a
-        `for`, as Python adapts no loop to what it does that jumps back on a condition.
+        Only events of simpy need `simpy.Environment.step()`; all others are processed here.  The loop is a
+        `for` because CPython does not specialize the bytecode of a `while` loop that jumps back on a
+        condition.
         """
         queue, fifo, trace = self.queue, self.fifo, self.trace
         for _ in turns:

@@ -1,20 +1,20 @@
-"""Errors by blame: what is wrong, and whose fault it is.
+"""Errors that are not an errno.  There is a class for faults of the user, the kernel, a device and simkernel.
 
-A modelled errno is an `OSError`; these are the other kinds.  Each can be rebuilt from its
-`args`, because simpy's `step()` re-raises `type(error)(*error.args)`.
+A modelled errno is an `OSError`.  Each class here can be rebuilt from its `args`, because simpy's `step()`
+re-raises `type(error)(*error.args)`.
 """
 
 from __future__ import annotations
 
 
 class SimulationError(Exception):
-    """A wrong use of simkernel's own API.  The text says what to do instead."""
+    """A wrong use of simkernel's API.  The text says what to do instead."""
 
 
 class Deadlock(SimulationError):
-    """A blocking call can never return: nothing is scheduled that could wake it.
+    """A blocking call can never return, because no scheduled event can wake it.
 
-    The text lists who sleeps where.
+    The text lists the sleeping tasks and where they sleep.
     """
 
 
@@ -23,23 +23,24 @@ class TimeLimit(SimulationError):
 
 
 class Leak(SimulationError):
-    """Programs or drivers have left something held in a machine that was closed."""
+    """Programs or drivers did not release resources before their machine was closed."""
 
 
 class KernelBug(SimulationError):
-    """A checker of the kernel has found a bug of a driver, or of the kernel.  The text has the reports."""
+    """A checker has found a bug in a driver or in the kernel.  The text contains the reports."""
 
 
 class NotModelled(SimulationError):
-    """Linux has this and simkernel does not (see the guide, "what is modelled")."""
+    """Linux has this feature and simkernel does not model it (see the guide, "what is modelled")."""
 
 
 class DeviceError(Exception):
     """The code of a device has raised an error, or a register does not hold a 32-bit value.
 
-    It ends the run: it is a bug of the device, not of the kernel or a driver.  `__cause__` is the error.
+    It ends the run, because the bug is in the device and not in the kernel or a driver.  `__cause__` is
+    the error.
     """
 
 
 class InternalError(Exception):
-    """A bug of simkernel's.  Please report it, with the seed that the text names."""
+    """A bug in simkernel itself.  Please report it with the seed that the text names."""

@@ -1,8 +1,8 @@
-"""Charges that vary from one to the next, as the time of an operation does on a real machine.
+"""Charges that vary at random, as the duration of an operation does on a real machine.
 
-A charge is multiplied by a random factor, whose distribution has the measured quantiles.  A disturbance (an
-interrupt, a cold cache, a busy sibling thread) lasts longer than one charge of an operation.  So charges
-within HOLD share one factor, and an operation of many charges varies like a measured one.
+Each charge is multiplied by a random factor.  The factors have the measured quantiles.  On a real machine
+a disturbance (an interrupt, a cold cache, a busy sibling thread) affects several charges in a row.  So all
+charges within HOLD ns use one factor.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ from simkernel.engine.engine import LONG_AGO, Engine
 from simkernel.engine.streams import Streams
 
 HOLD: Final = 10_000
-"""Simulated time in ns for which a factor is valid."""
+"""Simulated time in ns for which one factor is used."""
 LEVELS: Final = (0.5, 0.9, 0.99)
-"""The levels of the quantiles."""
+"""Levels of the measured quantiles: median, 90 % and 99 %."""
 
 E = TypeVar("E", bound=Engine)
 
 
 class Jitter:
-    """The part of an engine that draws charges.  `quantiles` are factors in thousandths, at LEVELS."""
+    """A mixin that makes an engine's charges vary.
+
+    `quantiles` are factors in thousandths, at the levels LEVELS.
+    """
 
     jittered = True
     quantiles: tuple[int, ...]
@@ -42,11 +45,11 @@ class Jitter:
         self._charged = self._charged + self.drawn(more) if more > 0 else ns
 
     def spend(self, ns: int) -> None:
-        """Charge the current section exactly `ns` more."""
+        """Add exactly `ns` to the cost of the current section."""
         self._charged += ns
 
     def drawn(self, ns: int) -> int:
-        """Return the duration in ns of work that costs `ns`: that times the current factor."""
+        """Return the duration of work that costs `ns`, in ns: `ns` times the current factor."""
         now = self.now + self._charged
         if not 0 <= now - self._drawn_at < HOLD:
             self._drawn_at = now
@@ -55,9 +58,9 @@ class Jitter:
 
 
 def factor(level: float, quantiles: tuple[int, ...]) -> float:
-    """Return the factor at `level` of the distribution.
+    """Return the factor at `level`, between 0 and 1, of the distribution.
 
-    It is interpolated from 1 at level 0 through the quantiles, and extrapolated beyond the last one.
+    It is interpolated from 1 at level 0 through the quantiles, and extrapolated beyond the last quantile.
     """
     points = [(0.0, 1000), *zip(LEVELS, quantiles, strict=True)]
     above = next((index for index, (at, _) in enumerate(points) if level < at), len(points) - 1)
@@ -66,7 +69,7 @@ def factor(level: float, quantiles: tuple[int, ...]) -> float:
 
 
 def engine_class(kind: type[E], quantiles: tuple[int, ...] | None) -> type[E]:
-    """Return `kind`, or a subclass that draws its charges from `quantiles`."""
+    """Return `kind`, or a subclass of it that varies its charges if `quantiles` are given."""
     if quantiles is None:
         return kind
     return cast("type[E]", type(kind.__name__, (Jitter, kind), {"quantiles": quantiles}))

@@ -1,16 +1,17 @@
-"""An engine that a plan perturbs: it delays tasks, and pauses module code between statements.
+"""An engine that a plan perturbs: it delays tasks, and pauses module code between two statements.
 
-Theory of operation.  A task continues in a section, through `resume_at`.  Here `resume_at` first asks the
-perturbation for a delay.  Each section runs in its own greenlet, so it can pause inside plain functions.
-`pause` switches to the hub, the greenlet of the event loop.  Later an entry of the queue switches to the
-section again.  Meanwhile other sections run, as on another CPU.
+A task continues in a section, through `resume_at`.  Here `resume_at` first asks the perturbation for a
+delay. Each section runs in its own greenlet, so it can pause inside plain functions.  `pause` switches to
+the hub, which is the greenlet of the event loop.  A queue entry later switches back to the section.  Other
+sections run in between, as on another CPU.
 
-Timers, and thereby interrupts, run in the hub and never pause.
+Timers, and so interrupts, run in the hub and never pause.
 
-Without greenlet (WebAssembly has none) a section runs in place.  A plan then delays tasks as always, and a
-pause ends the run with a SimulationError.
+Without greenlet (as in WebAssembly) a section runs in place.  A plan can still delay tasks.  A pause ends
+the run with a SimulationError.
 
-If the perturbation has no delays and pauses, events have the same times and the same order as in an `Engine`.
+If the perturbation has no delays and no pauses, events have the same times and the same order as in an
+`Engine`.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ except ImportError:
     greenlet = None
 
 Leave = Callable[[], Callable[[], object]]
-"""Removes the interpreter state of a section.  Returns the function that restores it."""
+"""A function that removes the interpreter state of a section and returns the function that restores it."""
 
 
 class Observer(Protocol):
-    """Follows the order of sections: each comes after the section that scheduled it."""
+    """Observes the order of sections: a section happens after the section that scheduled it."""
 
     def scheduled(self) -> Any:
-        """Return a token for something that the current section schedules."""
+        """Return a token for an event that the current section schedules."""
 
     def begin(self, token: Any) -> None:
-        """Begin the section that was scheduled with `token`; None: ordinary code runs."""
+        """Begin the section that was scheduled with `token`.  The token is None if ordinary code runs."""
 
 
 class Perturbation(Protocol):
@@ -46,20 +47,23 @@ class Perturbation(Protocol):
 
     @property
     def instruments(self) -> Sequence[Any]:
-        """Transformations of modules' code, for the loader (kernel/loader/image.py)."""
+        """Transformations of the code of modules, for the module loader (kernel/loader/image.py)."""
 
     @property
     def observer(self) -> Observer | None:
-        """The observer of the run's sections."""
+        """The observer of the sections, or None."""
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Begin the run of a machine that has this engine."""
+        """Begin the run of the machine that has this engine."""
 
     def step(self, task: Any) -> int:
-        """Return the delay of a task that is about to continue, in ns."""
+        """Return the delay in ns for a task that is about to continue."""
 
     def statement(self, place: str) -> int:
-        """Return the pause of a section at a statement of module code, in ns; 0 for none, below 0 for IRQ."""
+        """Return the pause in ns of a section at the statement `place` of module code.
+
+        0 means no pause.  A value below 0 means that an interrupt happens there.
+        """
 
 
 class PlannedEngine(Engine):
@@ -67,7 +71,7 @@ class PlannedEngine(Engine):
 
     perturbed = True
     active: ClassVar[PlannedEngine | None] = None
-    """The engine whose section runs; None in timers and interrupts, and outside of `run`."""
+    """The engine whose section runs; None in timers and interrupts, and outside `run`."""
 
     def __init__(
         self, perturbation: Perturbation, seed: int, start: int, leaves: Sequence[Leave] = ()
@@ -82,9 +86,9 @@ class PlannedEngine(Engine):
         """Paused sections in the order of their pauses, each with the function that restores its state."""
         self._observer = perturbation.observer
         self.watches: list[Callable[[], object]] = []
-        """Called before each section."""
+        """Functions to call before each section."""
         self.at_statement: Callable[[str], object] = str
-        """Called at each statement of module code in a section."""
+        """Function to call at each statement of module code in a section, with its file and line."""
         perturbation.begin(self)
 
     def attach(self, at_statement: Callable[[str], object]) -> None:
@@ -127,7 +131,7 @@ class PlannedEngine(Engine):
         self.run_section(function, *arguments)
 
     def run_section(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call a function that may pause; return at its end, or when it pauses."""
+        """Call a function that may pause.  Return when it returns or pauses."""
         for watch in self.watches:
             watch()
         if greenlet is None:
@@ -141,7 +145,10 @@ class PlannedEngine(Engine):
         self._switch(section, function, arguments)
 
     def _work(self, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-        """Run one section after another: a new greenlet costs more than a switch to an idle one."""
+        """Run sections one after another in this greenlet.
+
+        A switch to an idle greenlet costs less than a new one.
+        """
         while True:
             function(*arguments)
             self._idle.append(getcurrent())
@@ -150,9 +157,9 @@ class PlannedEngine(Engine):
     def _switch(self, section: Any, *arguments: Any) -> None:
         hub, self._hub = self._hub, getcurrent()
         before, PlannedEngine.active = PlannedEngine.active, self
-        if not section:  # it has not begun; context variables are those of the event loop
+        if not section:  # not started yet: it gets the context variables of the event loop
             section.gr_context = self._hub.gr_context
-            section.parent = self._hub  # an exception leaves through `run`
+            section.parent = self._hub  # an exception propagates to `run`
         try:
             section.switch(*arguments)
         finally:
@@ -200,7 +207,7 @@ class PlannedEngine(Engine):
 
 
 def point(place: str) -> None:
-    """Notify the active engine of a point in module code; `place` is the file and line."""
+    """Notify the active engine that module code has reached `place`, a file and line."""
     engine = PlannedEngine.active
     if engine is not None:
         engine.at_statement(place)

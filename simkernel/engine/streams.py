@@ -1,7 +1,7 @@
-"""All chance comes from one seed, through streams that are named after who draws.
+"""Random streams that all derive from one seed.  A stream is named after the component that draws from it.
 
-A stream's draws depend on the seed and its name only, so that a new device does not shift
-another's.
+The numbers of a stream depend only on the seed and the stream's name.  So a new device does not change the
+numbers that another device draws.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Streams:
         return f"<Streams of seed {self.seed}>"
 
     def __call__(self, name: str) -> Random:
-        """The stream called `name`, at the point where its last user left it."""
+        """Return the random stream called `name`.  Repeated calls return the same `Random` object."""
         stream = self._streams.get(name)
         if stream is None:
             digest = hashlib.sha256(f"{self.seed}:{name}".encode()).digest()

@@ -1,4 +1,7 @@
-"""A callback on the event queue: what an event costs when nobody waits for it and it cannot fail."""
+"""A callback at an instant.
+
+It is cheaper than an event of simpy, because it has no waiters and no failure.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any, Protocol
 
 
 class CountsCancelled(Protocol):
-    """The queue of a timer, which counts its cancelled entries."""
+    """An event queue that counts the cancelled timers among its entries."""
 
     def count_cancelled(self) -> None: ...
 
@@ -15,7 +18,7 @@ class CountsCancelled(Protocol):
 class Timer:
     """A function that is called once, at an instant, unless the timer is cancelled before.
 
-    `queue` is the queue that holds the timer's entry, or None.  A cancelled timer's function is None.
+    `queue` is the queue that holds the timer's entry, or None.  The function of a cancelled timer is None.
     """
 
     __slots__ = ("arguments", "function", "queue")
@@ -32,11 +35,11 @@ class Timer:
 
     @property
     def pending(self) -> bool:
-        """Whether it is still going to happen."""
+        """True if the function has not been called and the timer is not cancelled."""
         return self.function is not None
 
     def cancel(self) -> None:
-        """Make it not happen.  Harmless when it has happened."""
+        """Cancel the timer.  No effect if it has expired or is cancelled."""
         if self.function is not None:
             self.function = None
             self.arguments = ()

@@ -1,18 +1,19 @@
-"""Tracepoints: what happened, when, where, and because of what.
+"""Tracepoints: records of what happened, when, on which track, and in which flow.
 
-Theory of operation.  A machine has one `Tracer`.  While nobody listens its `emit` is None, and a
-tracepoint is one attribute load and one comparison:
+A machine has one `Tracer`.  Its `emit` is None unless a listener is attached.  So an inactive tracepoint
+costs one attribute load and one comparison:
 
     if (emit := tracer.emit) is not None:
         emit("irq_handler_entry", KERNEL, "irq/9", irq=9, name="camera0")
 
-A record has the name of Linux's tracepoint where Linux has one.  `flow` is the id of the message or frame
-that causes a record.  A request begins a flow.  A plug, an interrupt and a timer that expires begin one
-(`follow`) unless a request caused them.  A device may call `new_flow()` at the start of a frame or report.
-A queued item keeps the flow under which it was queued.  The task that dequeues it continues that flow.
-Flows begin only while a listener is attached.
-Records are handed over in the order in which they happen; times may run ahead within a call,
-since a record bears the instant of its cause plus what has been charged so far.
+A record has the name of the corresponding tracepoint of Linux, if Linux has it.  `flow` is the id of the
+message or frame that causes a record.  A request begins a flow.  A plug, an interrupt and an expired timer
+begin a flow (`follow`) unless a request caused them.  A device may call `new_flow()` at the start of a
+frame or report.  A queued item keeps the flow under which it was queued.  The task that dequeues it
+continues that flow.  Flows begin only while a listener is attached.
+
+Listeners get the records in the order in which they are emitted.  The time of a record is the instant of
+its section plus the charges so far.  So the times of two sections may overlap.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import attrs
 
 @attrs.frozen(slots=True)
 class Record:
-    """One thing that happened.  `time` in nanoseconds; `flow` 0 where there is none."""
+    """One trace record.  `time` is in nanoseconds; `flow` is 0 if the record belongs to no flow."""
 
     time: int
     name: str
@@ -41,7 +42,7 @@ class Record:
 
 
 def _shown(value: Any) -> str:
-    """`repr(value)` without addresses: traces are compared between runs."""
+    """Return `repr(value)` without memory addresses, because traces of two runs are compared."""
     if isinstance(value, tuple | list):
         return f"({', '.join(map(_shown, value))})"
     if isinstance(value, memoryview):
@@ -53,40 +54,46 @@ Listener = Callable[[Record], None]
 
 
 class Tracer:
-    """The tracepoints of one machine, and the flow that is current."""
+    """The tracepoints of one machine, and the id of the current flow."""
 
     __slots__ = ("_listeners", "_time", "emit", "flow", "flows", "on_error", "since")
 
     def __init__(self, time: Callable[[], int], on_error: Callable[[BaseException], object]) -> None:
         self._time = time
         self.on_error = on_error
-        """Callback invoked with the exception of a listener."""
+        """Function to call with the exception that a listener has raised."""
         self._listeners: tuple[Listener, ...] = ()
         self.flows = 0
-        """The number of the flow that began last."""
+        """Id of the flow that began last."""
         self.flow = 0
         self.since = 0
-        """The last flow before nobody listened any more: what a task did until then is an old story."""
+        """Id of the last flow that began before the last listener unsubscribed.
+
+        Tasks do not continue flows up to it.
+        """
         self.emit: Callable[..., None] | None = None
 
     def __repr__(self) -> str:
         return f"<Tracer with {len(self._listeners)} listeners>"
 
     def new_flow(self) -> int:
-        """A number for something that begins here; it becomes the current flow."""
+        """Begin a flow, make it current and return its id."""
         self.flow = self.flows = self.flows + 1
         return self.flow
 
     def follow(self, flow: int, finished: int = 0) -> None:
-        """Make `flow` current.  While a listener is attached, begin a new flow if it is 0 or `finished`."""
+        """Make `flow` current.
+
+        If it is 0 or `finished` and a listener is attached, begin a new flow instead.
+        """
         self.flow = flow
         if self.emit is not None and flow in (0, finished):
             self.new_flow()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with every record; return a function that unsubscribes it.
+        """Call `listener` with every record.  Return a function that unsubscribes it.
 
-        A record may be emitted within a system call or a driver's function.  If the listener raises, it is
+        A record may be emitted inside a system call or a driver's function.  If the listener raises, it is
         unsubscribed, and `Machine.run()` raises the error after the call or function has returned.
         """
         self._set((*self._listeners, listener))

@@ -26,7 +26,7 @@ def misuse() -> Exception:
 def test_wrong_use_is_a_sentence_with_the_users_line() -> None:
     text = explain(misuse())
     assert text.startswith(f"{__file__}:")
-    assert "cpus=0: a machine has one CPU or more" in text
+    assert "cpus=0: pass an int of at least 1" in text
     assert text.count("\n") == 1
 
 

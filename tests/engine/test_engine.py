@@ -82,7 +82,7 @@ def test_the_past_is_refused() -> None:
 def test_the_simulation_cannot_be_run_from_within() -> None:
     engine = Engine()
     engine.call_later(1, engine.run)
-    with pytest.raises(SimulationError, match="runs already"):
+    with pytest.raises(SimulationError, match="already running"):
         engine.run()
     assert not engine.running
 

@@ -181,9 +181,8 @@ def system_calls() -> str:
     for spec in SYSCALLS.values():
         arguments = [f"{each.name}=" if each.optional else each.name for each in spec.arguments]
         note = _first_sentence(inspect.getdoc(getattr(GROUP_OF[spec.name], spec.name)))
-        rows.append(
-            (f"`{spec.name}({', '.join(arguments)})`", spec.page, note.removeprefix(spec.page).lstrip(" ,:;"))
-        )
+        note = note.replace(f" ({spec.page})", "")  # the page has a column of its own
+        rows.append((f"`{spec.name}({', '.join(arguments)})`", spec.page, note))
     return _table(("call", "manual page", "what it is"), rows)
 
 

@@ -133,8 +133,8 @@ def test_modules_of_the_project(pytester: pytest.Pytester, run_pytest: Pytest) -
         ("plans=[3]", "plans=3: a plan is a text, as in"),
         ("devices=['mous']", "there is no device 'mous': did you mean mouse?"),
         ("modules=['nothing']", "nothing"),
-        ("cpus=0", "cpus=0: a machine has one CPU or more"),
-        ("checks=['lock']", "'lock' is no checker; they are lockdep"),
+        ("cpus=0", "cpus=0: pass an int of at least 1"),
+        ("checks=['lock']", "'lock' is not a checker; use lockdep"),
         ("500", "the mark sim takes keywords, as in sim(seeds=500), not (500,)"),
     ],
 )

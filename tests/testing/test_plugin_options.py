@@ -100,12 +100,15 @@ def test_traces(run_pytest: Pytest, pytester: pytest.Pytester, source: str) -> N
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--sim-seeds", "0"], "'0' is no number of runs: write an int from 1 up"),
-        (["--sim-seeds", "x"], "'x' is no number of runs"),
-        (["--sim-time", "10x"], "'10x' is no time: write a number and s, m or h, as in 10m"),
-        (["--sim-time", "0"], "'0' is no time"),
+        (["--sim-seeds", "0"], "'0' is not a number of runs: write an int of at least 1"),
+        (["--sim-seeds", "x"], "'x' is not a number of runs"),
+        (["--sim-time", "10x"], "'10x' is not a duration: write a number and s, m or h, as in 10m"),
+        (["--sim-time", "0"], "'0' is not a duration"),
         (["--sim-replay", "x"], "--sim-replay: 'x' is no plan, since 'x' is no seed"),
-        (["--sim-replay", "1", "-k", "number"], "a plan belongs to one test with the mark sim, not to 0"),
+        (
+            ["--sim-replay", "1", "-k", "number"],
+            "a plan is for one test with the mark sim; 0 tests with it are selected",
+        ),
     ],
 )
 def test_wrong_options(run_pytest: Pytest, options: list[str], text: str) -> None:

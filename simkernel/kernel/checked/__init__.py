@@ -1,1 +1,1 @@
-"""The parts and audits of a kernel that checks itself, `Machine(checks=...)`."""
+"""The checkers of a kernel that `Machine(checks=...)` enables."""

@@ -1,7 +1,7 @@
-"""The checked parts of a kernel, which `Machine(checks=...)` installs instead of plain ones, and the audit.
+"""Kernel parts with checks, which `Machine(checks=...)` installs instead of plain ones, and the audit.
 
-A check that runs at an event is a subclass of the part in which the event happens.  So a plain kernel has no
-cost.  All other checks inspect the kernel when no event is left (`Audit`).
+A check of an event is a subclass of the part in which the event happens.  So a kernel without checks has
+no extra cost.  All other checks inspect the kernel when no event is left (`Audit`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from simkernel.kernel.vfs.char_file import CharDeviceFile
 from simkernel.kernel.vfs.file import OpenFile, OpenFiles
 
 UNMAPPED: Final = "0x0000"
-"""Beginning of the addresses in an unmapped window (driverapi/io.py): its base is 0."""
+"""Prefix of addresses in an unmapped register window (driverapi/io.py), whose base is 0."""
 
 
 class Kernel(KernelParts, Protocol):
@@ -96,7 +96,7 @@ def _interrupt(races: Races, kernel: Kernel, line: int, weight: int = 1) -> None
 
 
 class CheckedFile(OpenFile):
-    """The open file of a socket, which checks the socket's memory at its release."""
+    """The open file of a socket.  It checks the socket's memory counter at its release."""
 
     __slots__ = ("_kernel",)
 
@@ -111,7 +111,7 @@ class CheckedFile(OpenFile):
 
 
 def check_socket(kernel: Kernel, sock: Sock) -> bool:
-    """Report a socket whose memory counter differs from the size of its messages.  Return True if so.
+    """Report a socket if its memory counter differs from the size of its messages.  Return True if so.
 
     `netlink_sock_destruct()`, `unix_sock_destructor()`.
     """
@@ -134,13 +134,13 @@ class CheckedModule(LoadedModule):
 
     @property
     def kernel(self) -> Kernel:
-        """The kernel that it is loaded into."""
+        """The kernel that the module is loaded into."""
         kernel: Kernel = self.this._kernel
         return kernel
 
 
 def check_module(kernel: Kernel, module: LoadedModule) -> None:
-    """Report a module with fewer references than users and open files (`module_put()`)."""
+    """Report a module that has fewer references than users and open files (`module_put()`)."""
     files = sum(_module_of(file) is module for file in kernel.open_files)
     least = len(module.users) + files
     if module.references < least:
@@ -157,7 +157,7 @@ def _module_of(file: OpenFile) -> LoadedModule | None:
 
 
 def bus_error(kernel: Kernel, text: str) -> None:
-    """Report an access of a driver to unmapped registers, or of a device to freed memory."""
+    """Report that a driver has accessed unmapped registers, or that a device has accessed freed memory."""
     trace = call_trace(2)
     address = text.partition(" at ")[2].partition(":")[0]
     title = f"BUG: {text}"
@@ -170,7 +170,7 @@ def bus_error(kernel: Kernel, text: str) -> None:
 
 
 class Audit:
-    """Checks a kernel in which no event is left."""
+    """Checks of a kernel in which no event is left."""
 
     def __init__(self, kernel: Kernel, checks: Collection[str]) -> None:
         self._kernel = kernel
@@ -195,7 +195,7 @@ class Audit:
         """Report tasks that no event can wake (`check_hung_uninterruptible_tasks()`).
 
         Linux reports a task in state D after two minutes.  Here no event is left, so the task sleeps for
-        ever.  A task that waits for a lock is reported in state S too.
+        ever.  A task in state S is reported if it waits for a lock.
         """
         for task in self._kernel.processes:
             sleep = task.sleep

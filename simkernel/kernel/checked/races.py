@@ -1,16 +1,18 @@
-"""Data races of module code, by the order of events (compare kernel/kcsan/).
+"""Detection of data races in module code, by the order of events (compare kernel/kcsan/).
 
-Theory of operation.  A context is a task, an interrupt line or a timer.  Each has a vector clock: for each
-other context, the latest time that comes before.  A section comes before all that it schedules.  The release
-of a lock comes before each later acquisition, and a completion before the return of its waiters.  Two
-accesses to an attribute are a race if neither comes before the other and one is a write.  KCSAN must observe
-both at the same time; this detector needs only a run in which both happen, in any order.
+A context is a task, an interrupt line or a timer.  Each context has a vector clock: for each other
+context, the latest time that happens before.  A section happens before all sections that it schedules.
+The release of a lock happens before each later acquisition, and a completion before the return of its
+waiters.  Two accesses to an attribute are a race if neither happens before the other and one is a write.
+KCSAN must observe both at the same time.  This detector needs only a run in which both happen, in any
+order.
 
-Publication: all accesses of a module before a registration (of a device, a family, a handler) come before all
-later module code.  On Linux, the locks and RCU of each table establish this order.
+Publication: all accesses of a module before a registration (of a device, a family, a handler) happen
+before all later module code.  On Linux, the locks and RCU of each table establish this order.
 
 A write is atomic for a marked reader (`READ_ONCE()`), as with Linux's default
-CONFIG_KCSAN_ASSUME_PLAIN_WRITES_ATOMIC.  So is a change of a container for a test such as list_empty().
+CONFIG_KCSAN_ASSUME_PLAIN_WRITES_ATOMIC.  A change of a container is atomic for a test such as
+list_empty().
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ class _Access:
     trace: tuple[Place, ...]
 
     def races(self, other: _Access) -> bool:
-        """Return True if the two accesses are a race when they have no order."""
+        """Return True if the two accesses would be a race without an order between them."""
         both = (self, other)
         marked_read = any(each.marked and not each.write for each in both)
         return any(each.write for each in both) and not (marked_read or all(each.marked for each in both))
@@ -59,18 +61,19 @@ class _Access:
 
 @attrs.define(eq=False)
 class _Cell:
-    """The last write of an attribute, and the last read of each context since."""
+    """The last write of an attribute, and the last read by each context after it."""
 
     write: _Access | None = None
     reads: dict[Hashable, _Access] = attrs.field(factory=dict)
     assigned: Clock | None = None
-    """The clock of the last `rcu_assign_pointer()`."""
+    """The vector clock at the last `rcu_assign_pointer()` of the attribute."""
 
 
 class Races:
     """The race detector of one machine.
 
-    It observes the engine's sections (`Observer`), its locks (`LockEvents`) and the accesses of module code.
+    It observes the engine's sections (`Observer`), the kernel's locks (`LockEvents`) and the accesses of
+    modules.
     """
 
     def __init__(self) -> None:
@@ -78,16 +81,16 @@ class Races:
         self._current: Callable[[], SchedTask | None] = lambda: None
         self._clocks: dict[Hashable, Clock] = {}
         self._carried: Clock | None = None
-        """The clock at which the current section was scheduled, until its context joins the clock."""
+        """The clock at which the current section was scheduled, until the section's context joins it."""
         self._contexts: list[Hashable] = []
-        """The running interrupts and timers, innermost last."""
+        """The running interrupt handlers and timers, the innermost last."""
         self._released: dict[object, Clock] = {}
         self._published: Clock = {}
         self._shadows: dict[int, tuple[object, dict[str, _Cell]]] = {}
         self._seen: set[frozenset[str]] = set()
 
     def attach(self, reports: Reports, current: Callable[[], SchedTask | None]) -> None:
-        """Attach a kernel: its reports, and the function that returns its running task."""
+        """Attach the kernel's report list, and the function that returns its running task."""
         self._reports = reports
         self._current = current
 
@@ -97,7 +100,7 @@ class Races:
         return self._contexts[-1] if self._contexts else self._current()
 
     def _clock(self) -> Clock:
-        """Return the clock of the current context.  Without a context, return the scheduler's clock."""
+        """Return the vector clock of the current context, or that of the scheduler if no context runs."""
         context = self._context()
         carried, self._carried = self._carried, None
         if context is None:
@@ -109,7 +112,7 @@ class Races:
         return clock
 
     def _snapshot(self) -> Clock:
-        """Return a copy of the clock, and advance the clock: later actions are not in the copy."""
+        """Return a copy of the clock.  Advance the clock, so that later actions are not part of the copy."""
         clock = self._clock()
         copy = dict(clock)
         context = self._context()
@@ -118,11 +121,14 @@ class Races:
         return copy
 
     def scheduled(self) -> Clock:
-        """Return the token of something that is scheduled now (`Observer`)."""
+        """Return a token for a section that is scheduled now (`Observer`)."""
         return self._snapshot()
 
     def begin(self, token: Clock | None) -> None:
-        """Begin a section.  None: ordinary code, which comes after all earlier actions."""
+        """Begin a section.
+
+        With the token None, ordinary code runs, which is ordered after all earlier actions.
+        """
         if token is None:
             token = {}
             for clock in self._clocks.values():
@@ -131,7 +137,7 @@ class Races:
         Accesses.listener = self
 
     def leave(self) -> Callable[[], None]:
-        """Pause a section; return the function that continues it."""
+        """Pause a section.  Return the function that continues it."""
         self._clock()
 
         def back() -> None:
@@ -141,22 +147,24 @@ class Races:
         return back
 
     def acquired(self, lock: object) -> None:
-        """Order the context after all releases of `lock`."""
+        """Order the current context after all earlier releases of `lock`."""
         if (released := self._released.get(lock)) is not None:
             _join(self._clock(), released)
 
     def released(self, lock: object) -> None:
-        """Order later acquisitions of `lock` after the context."""
+        """Order later acquisitions of `lock` after the current context."""
         _join(self._released.setdefault(lock, {}), self._snapshot())
 
     def registered(self, kind: str) -> None:
-        """Order all later module code after the context, unless the registered `kind` is PRIVATE."""
+        """Order all later module code after the current context, unless the registered `kind` is PRIVATE."""
         if kind not in PRIVATE:
             _join(self._published, self._snapshot())
 
     @contextmanager
     def within(self, context: Hashable) -> Iterator[None]:
-        """Enter an interrupt or a timer as the context.  Its handler never runs concurrently with itself."""
+        """Run the body in the context of an interrupt or a timer, which never runs concurrently with
+        itself.
+        """
         clock = self._snapshot()
         self._contexts.append(context)
         _join(self._clock(), clock)
@@ -169,7 +177,7 @@ class Races:
     # -- accesses ---------------------------------------------------------------
 
     def access(self, obj: object, name: str, kind: int, statement: int, frame: FrameType) -> None:
-        """Check an access of module code, and record it."""
+        """Check an access of module code for races, and record it."""
         context = self._context()
         if context is None or not _is_data(type(obj), name):
             return
@@ -203,12 +211,12 @@ class Races:
             try:
                 holder: object = weakref.ref(obj, lambda _: self._shadows.pop(key, None))
             except TypeError:
-                holder = obj  # keep it alive, so that no other object gets its id
+                holder = obj  # no weak reference: keep it alive, so that no other object gets its id
             found = self._shadows[key] = holder, {}
         return found[1]
 
     def _report(self, obj: object, name: str, this: _Access, other: _Access) -> None:
-        """`kcsan_report_known_origin()`.  Each pair of lines is reported once."""
+        """Report a race (`kcsan_report_known_origin()`).  Each pair of lines is reported once."""
         pair = frozenset(describe(each.trace[0]) for each in (this, other))
         if pair in self._seen:
             return
@@ -233,7 +241,7 @@ def _join(clock: Clock, other: Clock) -> None:
 
 
 _DATA: dict[tuple[type, str], bool] = {}
-"""Cache of `_is_data`: False for a method, property or constant of the class.  Machines can share it."""
+"""Cache of `_is_data`: False for a method, property or constant of a class.  All machines share it."""
 
 
 def _is_data(kind: type, name: str) -> bool:
@@ -263,7 +271,7 @@ def _name(context: Hashable) -> str:
 
 
 class ObservedTimers(Timers):
-    """Timers that run each function in a context of its own."""
+    """Timers that run each expiry function in its own context of the race detector."""
 
     def __init__(self, *arguments: Any) -> None:
         *others, races = arguments
@@ -276,7 +284,7 @@ class ObservedTimers(Timers):
 
 
 class Watched:
-    """The perturbation of a machine with a race detector.  It wraps another perturbation, or none."""
+    """The perturbation of a machine with a race detector.  It can wrap the perturbation of a plan."""
 
     def __init__(self, perturbation: Perturbation | None) -> None:
         self.races = self.observer = Races()
@@ -285,14 +293,14 @@ class Watched:
         self.instruments: Sequence[Any] = (*inner, ACCESSES)
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Begin the run of a machine that has this engine."""
+        """Begin the run of the machine that has this engine."""
         if self._inner is not None:
             self._inner.begin(engine)
 
     def step(self, task: Any) -> int:
-        """Return the delay of a task that is about to continue, in ns."""
+        """Return the delay in ns for a task that is about to continue."""
         return 0 if self._inner is None else self._inner.step(task)
 
     def statement(self, place: str) -> int:
-        """Return the pause of a section at a statement of module code, in ns."""
+        """Return the pause in ns of a section at a statement of module code."""
         return 0 if self._inner is None else self._inner.statement(place)

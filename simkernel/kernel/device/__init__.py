@@ -1,1 +1,1 @@
-"""The driver core: devices, buses, drivers, classes, and the uevents that tell of them."""
+"""The driver core: devices, buses, drivers, classes, and the uevents that announce them."""

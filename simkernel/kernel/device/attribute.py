@@ -13,16 +13,20 @@ from simkernel.kernel.module.resources import Resource
 from simkernel.uapi.stat import PERMISSIONS
 
 Show = Callable[[Any], str]
-"""Takes the device; its text, with the newline at its end, at most a page."""
+"""Function that takes the device and returns the file's text: at most one page, newline included."""
 StoreAttribute = Callable[[Any, bytes], "int | Awaitable[int | None] | None"]
-"""Takes the device and what was written; how many bytes it took, None for all."""
+"""Function that takes the device and the written bytes.
+
+It returns how many bytes it used; None means all.
+"""
 
 
 @attrs.frozen
 class DeviceAttribute:
-    """A file of a device: what it shows, and what it does with what is written to it.
+    """A file of a device in /sys.  `show` returns its text; `store` gets the bytes that a program writes.
 
-    Its name may be `group/name`: then it stands in a directory `group` of the device's (`attribute_group`).
+    If the name is `group/name`, the file is in a subdirectory `group` of the device's directory
+    (`attribute_group`).
     """
 
     name: str
@@ -31,20 +35,22 @@ class DeviceAttribute:
     mode: int = attrs.field(kw_only=True)
 
     @mode.default
-    def _usual(self) -> int:
-        """DEVICE_ATTR_RO, _WO or _RW."""
+    def _default_mode(self) -> int:
+        """Return the default mode, as DEVICE_ATTR_RO, DEVICE_ATTR_WO or DEVICE_ATTR_RW sets it."""
         return (0o444 if self.show else 0) | (0o200 if self.store else 0)
 
     def __attrs_post_init__(self) -> None:
         if not all(self.name.split("/")) or self.name.count("/") > 1:
-            raise SimulationError(f"{self.name!r} is no name of an attribute")
+            raise SimulationError(f"{self.name!r} is not an attribute name: use a file name, or 'group/name'")
         if self.mode & ~PERMISSIONS:
-            raise SimulationError(f"attribute {self.name}: mode {self.mode:o} has more than permissions")
+            raise SimulationError(
+                f"attribute {self.name}: mode {self.mode:o} is not a permission mode: use 0 to 777"
+            )
 
 
 @attrs.frozen(eq=False)
 class Attached:
-    """An attribute that a device has: whose code it is."""
+    """An attribute that a device has, with the module that added it."""
 
     attribute: DeviceAttribute
     module: LoadedModule | None

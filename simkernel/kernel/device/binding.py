@@ -1,7 +1,7 @@
-"""Binding drivers to devices: drivers/base/dd.c.
+"""Binding of drivers to devices (drivers/base/dd.c).
 
-A probe that is refused with EPROBE_DEFER is tried again whenever some device has been bound: what it
-waits for may be there now.
+If a probe fails with EPROBE_DEFER, it is retried whenever another device has been bound, because that
+device may provide what the driver needs.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from simkernel.kernel.workqueue import Work, WorkQueue
 from simkernel.uapi.errno import EAGAIN, EBUSY, EIO, ENODEV, ENXIO, EPROBE_DEFER, os_error
 
 REJECTS = (ENODEV, ENXIO)
-"""A probe that fails so says "not mine" and is not worth a line in the log."""
+"""Errors by which a probe says that the driver does not support the device.  They are not logged."""
 
 
 @attrs.define(eq=False, repr=False)
 class Binding:
-    """Who is bound to whom, on one machine."""
+    """Binds and unbinds the drivers and devices of one machine, and retries deferred probes."""
 
     _engine: Engine
     _log: Log
@@ -43,11 +43,14 @@ class Binding:
 
     @property
     def deferred(self) -> tuple[Device, ...]:
-        """Devices whose probe waits to be tried again (devices_deferred in debugfs)."""
+        """Devices with a deferred probe (devices_deferred in debugfs)."""
         return (*self._active, *self._pending)
 
     async def attach_device(self, device: Device) -> None:
-        """Find a driver for `device` (`device_attach()`): the first that takes it, in the order they came."""
+        """Probe `device` with each driver that matches, in the order of registration, until one binds.
+
+        `device_attach()`.
+        """
         if device.bus is None:
             return
         async with device.lock:
@@ -58,7 +61,7 @@ class Binding:
                     await self._probe(device, driver)
 
     async def attach_driver(self, driver: DeviceDriver) -> None:
-        """Find devices for `driver` (`driver_attach()`)."""
+        """Probe each unbound device of the bus that matches `driver` (`driver_attach()`)."""
         for device in tuple(driver.bus.devices):
             if driver.bus.match(device, driver):
                 async with device.lock:
@@ -66,9 +69,10 @@ class Binding:
                         await self._probe(device, driver)
 
     async def attach(self, device: Device, driver: DeviceDriver) -> None:
-        """Bind `device` to `driver`, which somebody asked for (`bind_store()`, `device_driver_attach()`).
+        """Bind `device` to `driver` on a user's request (`bind_store()`, `device_driver_attach()`).
 
-        ENODEV if the driver does not take it or the device goes, EBUSY if it is bound; what a probe says.
+        Raises ENODEV if the driver does not match or the device is being removed, EBUSY if the device is
+        bound, and the error of the probe.
         """
         if not driver.bus.match(device, driver):
             raise os_error(ENODEV)
@@ -82,7 +86,10 @@ class Binding:
             raise os_error(EAGAIN if error == EPROBE_DEFER else error)
 
     async def release(self, device: Device, driver: DeviceDriver | None = None) -> None:
-        """Unbind `device`, if it is bound (to `driver`) (`device_release_driver()`)."""
+        """Unbind `device` if it is bound.  If `driver` is given, unbind it only from that driver.
+
+        `device_release_driver()`.
+        """
         async with device.lock:
             bound = device.driver
             if bound is None or (driver is not None and bound is not driver):
@@ -96,24 +103,27 @@ class Binding:
             self.send("unbind", device)
 
     def forget(self, device: Device) -> None:
-        """`device` goes: it is not tried again (`driver_deferred_probe_del()`)."""
+        """Remove `device`, which is going away, from the deferred probes (`driver_deferred_probe_del()`)."""
         for waiting in (self._pending, self._active):
             if device in waiting:
                 waiting.remove(device)
 
     def send(self, action: str, device: Device, extra: dict[str, str] | None = None) -> None:
-        """A uevent of `device`, if it has a bus or a class (`dev_uevent_filter()`)."""
+        """Send a uevent of `device`, if it has a bus or a class (`dev_uevent_filter()`)."""
         if not device.subsystem:
             return
         module = device.kind.module if device.kind is not None else None
         with self._oopses.contain(module, f"uevent of {device.name}"):
             variables = (extra or {}) | device.uevent_environment()
             if action == "unbind":
-                variables.pop("MODALIAS", None)  # zap_modalias_env(): nobody shall load a driver for it
+                variables.pop("MODALIAS", None)  # zap_modalias_env(): so that udev loads no driver for it
             self._uevents.send(action, device.devpath, device.subsystem, variables)
 
     async def _probe(self, device: Device, driver: DeviceDriver) -> int:
-        """`driver_probe_device()` and `really_probe()`: an errno or 0; the device's lock is held."""
+        """Probe `device` with `driver`, and return 0 or an errno.  The caller holds the device's lock.
+
+        `driver_probe_device()` and `really_probe()`.
+        """
         triggers = self._triggers
         device.driver = driver
         self._trace("probe", device, driver)
@@ -131,7 +141,7 @@ class Binding:
             if error.errno == EPROBE_DEFER:
                 self._defer(device, triggered=triggers != self._triggers)
             return error.errno or EIO
-        except BaseException:  # the task was killed, or the device has a bug: it keeps what the driver got
+        except BaseException:  # the task was killed, or the device's code failed: the driver's resources stay
             device.driver = None
             raise
         driver.devices.append(device)
@@ -141,20 +151,23 @@ class Binding:
         return 0
 
     async def _cleanup(self, device: Device) -> None:
-        """`device_unbind_cleanup()`."""
+        """Release the managed resources of an unbound device (`device_unbind_cleanup()`)."""
         await device.devres.release_all()
         device.driver = None
         device.data = None
 
     def _defer(self, device: Device, triggered: bool) -> None:
-        """`driver_deferred_probe_add()`; tried at once if something was bound while it was probed."""
+        """Defer a probe (`driver_deferred_probe_add()`).
+
+        Retry now if another device was bound during the probe.
+        """
         if device not in self.deferred:
             self._pending.append(device)
         if triggered:
             self._trigger()
 
     def _trigger(self) -> None:
-        """`driver_deferred_probe_trigger()`."""
+        """Schedule a retry of all deferred probes (`driver_deferred_probe_trigger()`)."""
         self._triggers += 1
         self._active += self._pending
         self._pending.clear()
@@ -162,7 +175,7 @@ class Binding:
             self._queue.add(self._retry)
 
     async def _retry_deferred(self, _: Work) -> None:
-        """`deferred_probe_work_func()`."""
+        """Retry the deferred probes, in a work item (`deferred_probe_work_func()`)."""
         while self._active:
             device = self._active.pop(0)
             if device.bus is not None and device.bus.autoprobe:

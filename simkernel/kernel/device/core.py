@@ -1,8 +1,9 @@
 """The driver core: adding and removing devices, drivers, buses and classes (drivers/base/core.c, bus.c).
 
-Uevents come in Linux's order.  `add` of a device comes before its driver is looked for, so before its
-`bind` and before what the driver adds below it; on the way out the driver goes first: children's
-`remove`, `unbind`, `remove`.  A driver's own `add` comes after the devices it could take at once.
+Uevents are sent in Linux's order.  The `add` event of a device is sent before a driver is probed.  So it
+comes before the device's `bind` event and before the `add` events of child devices that the driver adds.
+At a removal, the `remove` events of the children come first, then `unbind`, then `remove` of the device.
+The `add` event of a driver comes after the `bind` events of its devices.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, ENODEV, os_error
 
 
 class NumberWatcher(Protocol):
-    """An object that follows the devices with a number: devtmpfs."""
+    """An object that is notified of devices with a device number, such as devtmpfs."""
 
     def added(self, device: Device) -> None:
-        """`device` is in the tree; its `add` event follows."""
+        """Handle a new device, which is in the tree already.  Its `add` event follows."""
 
     def removed(self, device: Device) -> None:
-        """`device` is about to leave the tree."""
+        """Handle the removal of a device, which is still in the tree."""
 
 
 @attrs.define(eq=False, repr=False)
 class DriverCore:
-    """The device tree of one machine, its buses and its classes."""
+    """The device tree, the buses and the device classes of one machine."""
 
     _log: Log
     _locking: Locking
@@ -48,7 +49,7 @@ class DriverCore:
     watcher: NumberWatcher | None = None
 
     def __iter__(self) -> Iterator[Device]:
-        """Every device, parents before their children."""
+        """Iterate over all devices, parents before their children."""
         stack = self._roots[::-1]
         while stack:
             device = stack.pop()
@@ -56,7 +57,7 @@ class DriverCore:
             stack += device.children[::-1]
 
     def watch_numbers(self, watcher: NumberWatcher) -> None:
-        """Notify `watcher` of each device with a number, beginning with those that exist."""
+        """Notify `watcher` of each existing and future device with a device number."""
         self.watcher = watcher
         for device in self:
             if device.number[0]:
@@ -65,7 +66,7 @@ class DriverCore:
     # -- buses and classes ----------------------------------------------------
 
     def bus_register(self, bus: BusType) -> None:
-        """Make a bus known.  EEXIST if there is one of its name."""
+        """Register a bus.  EEXIST if the name is taken."""
         if bus.name in self.buses:
             raise os_error(EEXIST)
         self.buses[bus.name] = bus
@@ -79,7 +80,10 @@ class DriverCore:
         devnode: Devnode | None = None,
         attributes: tuple[DeviceAttribute, ...] = (),
     ) -> Class:
-        """Make a class known (`class_register()`).  EINVAL for no name, EEXIST for one that is taken."""
+        """Register a device class (`class_register()`).
+
+        EINVAL for an invalid name, EEXIST if the name is taken.
+        """
         _check_name(name)
         if name in self.classes:
             raise os_error(EEXIST)
@@ -91,7 +95,7 @@ class DriverCore:
         return kind
 
     def class_unregister(self, kind: Class) -> None:
-        """Forget a class; devices that it still has are taken away first."""
+        """Unregister a class.  Remove the devices that it still has first."""
         del self.classes[kind.name]
         for device in reversed(tuple(kind.devices)):
             self.device_unregister(device)
@@ -100,12 +104,12 @@ class DriverCore:
             self._resources.remove(kind.resource)
 
     def builtin_class(self, name: str, devnode: Devnode | None = None) -> Class:
-        """A class of the kernel's own, which is there before anybody could be told."""
+        """Register a class of the kernel at boot, before user space can receive uevents."""
         kind = self.classes[name] = Class(name, None, None, devnode)
         return kind
 
     def builtin_device(self, kind: Class, name: str, number: tuple[int, int] = (0, 0)) -> Device:
-        """A device of such a class."""
+        """Add a device of a class of the kernel, without a uevent."""
         device = Device(self._locking, name, kind=kind, number=number)
         self._roots.append(device)
         kind.devices.append(device)
@@ -127,7 +131,10 @@ class DriverCore:
         data: Any = None,
         attributes: tuple[DeviceAttribute, ...] = (),
     ) -> Device:
-        """Add a device of a class, which needs no driver (`device_create_with_groups()`).  EINVAL, EEXIST."""
+        """Add a device of a class, without a driver (`device_create_with_groups()`).
+
+        Raises EINVAL or EEXIST.
+        """
         self._resources.allocate(module, "device")
         device = Device(
             self._locking, name, parent, kind=kind, module=module,
@@ -142,18 +149,18 @@ class DriverCore:
         return device
 
     def device_unregister(self, device: Device) -> None:
-        """Take away a device that has no bus, children first.  Harmless if it is gone."""
+        """Remove a device that is on no bus, after its children.  No effect if it is removed already."""
         if device.registered:
             self._unlink(device)
 
     async def device_add(self, device: Device) -> None:
-        """Add a device, and bind a driver if one takes it (`device_add()`).  EINVAL, EEXIST."""
+        """Add a device and bind it to a matching driver (`device_add()`).  Raises EINVAL or EEXIST."""
         self._link(device)
         if device.bus is not None and device.bus.autoprobe:
             await self.binding.attach_device(device)
 
     async def device_del(self, device: Device) -> None:
-        """Unbind a device, then take it away (`device_del()`)."""
+        """Unbind a device, then remove it (`device_del()`)."""
         device.dead = True
         self.binding.forget(device)
         await self.binding.release(device)
@@ -163,13 +170,13 @@ class DriverCore:
         self._unlink(device)
 
     def changed(self, device: Device, variables: Mapping[str, str] | None = None) -> None:
-        """Tell user space that something about a device has changed (KOBJ_CHANGE)."""
+        """Send a `change` uevent of a device (KOBJ_CHANGE)."""
         self.binding.send("change", device, dict(variables or {}))
 
     # -- attributes -----------------------------------------------------------
 
     def attribute_add(self, module: LoadedModule, device: Device, attribute: DeviceAttribute) -> None:
-        """Give a device a file below /sys (`device_create_file()`).  EEXIST, ENODEV."""
+        """Add a file to a device's directory in /sys (`device_create_file()`).  Raises EEXIST or ENODEV."""
         if not device.registered:
             raise os_error(ENODEV)
         attached = device.attributes = device.attributes or {}
@@ -183,7 +190,7 @@ class DriverCore:
         attached[attribute.name] = Attached(attribute, module, resource)
 
     def attribute_remove(self, device: Device, attribute: DeviceAttribute) -> None:
-        """Take it away (`device_remove_file()`).  Harmless if it is gone."""
+        """Remove a file of a device in /sys (`device_remove_file()`).  No effect if it is removed already."""
         attached = (device.attributes or {}).pop(attribute.name, None)
         if attached is not None and attached.resource is not None:
             self._resources.remove(attached.resource)
@@ -225,9 +232,9 @@ class DriverCore:
     # -- drivers --------------------------------------------------------------
 
     async def driver_register(self, driver: DeviceDriver) -> None:
-        """Add a driver and bind it to what it takes (`driver_register()`).
+        """Register a driver and bind it to all devices that match (`driver_register()`).
 
-        EINVAL for no name, EBUSY for one that is taken.
+        Raises EINVAL for an invalid name, EBUSY if the name is taken.
         """
         _check_name(driver.name)
         bus = driver.bus
@@ -244,9 +251,11 @@ class DriverCore:
         self._uevents.send("add", driver.devpath, "drivers")
 
     async def driver_unregister(self, driver: DeviceDriver) -> None:
-        """Unbind a driver from its devices, the latest first, and take it away.  Harmless if it is gone.
+        """Unregister a driver.
 
-        A probe that is under way ends first, as `bus_remove_driver()` waits for it in `klist_remove()`.
+        Unbind its devices first, the latest one first.  No effect if it is not registered.
+
+        A running probe is finished before that, as `bus_remove_driver()` waits for it in `klist_remove()`.
         """
         if driver not in driver.bus.drivers:
             return
@@ -259,6 +268,6 @@ class DriverCore:
 
 
 def _check_name(name: str) -> None:
-    """EINVAL for what is no name of a file (`kobject_set_name_vargs()`)."""
+    """Raise EINVAL if `name` is not a valid file name (`kobject_set_name_vargs()`)."""
     if not name or "/" in name or "\0" in name:
         raise os_error(EINVAL)

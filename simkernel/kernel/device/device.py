@@ -1,4 +1,7 @@
-"""Devices, classes, buses and drivers: the objects of include/linux/device.h, which know each other."""
+"""Devices, classes, buses and drivers: the objects of include/linux/device.h.
+
+They are in one file because they refer to each other.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ Environment = Callable[["Device"], Mapping[str, str]]
 
 @attrs.frozen
 class NodeAccess:
-    """Mode and owner of a device's node below /dev; 0 is what devtmpfs takes itself (0600, root)."""
+    """Mode, uid and gid of a device node below /dev.  0 stands for devtmpfs's default (mode 0600, root)."""
 
     mode: int = 0
     uid: int = 0
@@ -30,16 +33,16 @@ class NodeAccess:
 DEFAULT = NodeAccess()
 Devnode = Callable[["Device"], NodeAccess]
 Probe = Callable[[Any], Awaitable[None] | None]
-"""Takes a device of the bus's own kind."""
+"""A driver's probe function.  It takes a device of the bus's own type."""
 Remove = Callable[[Any], Awaitable[None] | None]
 
 
 @attrs.define(eq=False)
 class Class:
-    """A kind of device seen by what it does, not by how it is connected (`struct class`).
+    """A device class: devices with one kind of function, however they are connected (`struct class`).
 
-    `environment` adds variables to its devices' uevents (`dev_uevent`); `devnode` says whose their nodes
-    are.
+    `environment` returns extra variables for the uevents of its devices (`dev_uevent`).  `devnode` returns
+    mode and owner of their device nodes.
     """
 
     name: str
@@ -47,24 +50,23 @@ class Class:
     environment: Environment | None = None
     devnode: Devnode | None = None
     attributes: tuple[DeviceAttribute, ...] = ()
-    """Files that each of its devices has (`dev_groups`)."""
+    """Attribute files that each device of the class has (`dev_groups`)."""
     devices: list[Device] = attrs.field(factory=list)
     resource: Resource | None = None
 
     @property
     def devpath(self) -> str:
-        """Where it stands below /sys."""
+        """Path of the class below /sys."""
         return f"/class/{self.name}"
 
 
 @attrs.define(eq=False, repr=False)
 class Device:
-    """A device in the tree: on a bus, where a driver may be bound to it, or of a class, or neither.
+    """A device in the tree.  It may be on a bus, where a driver can be bound to it, or belong to a class.
 
-    `data` is the driver's own (`dev_set_drvdata()`), and gone when the driver is.  `environment` are
-    variables of all its uevents.  A device with a `number` (major, minor) has a node below /dev, called
-    `node`.  `attributes` are files below /sys
-    that drivers gave it.
+    `data` belongs to the driver (`dev_set_drvdata()`) and is cleared when the driver is unbound.
+    `environment` has variables for all its uevents.  If `number` (major, minor) is set, the device has a
+    node below /dev, called `node`.  `attributes` are the files below /sys that drivers have added.
     """
 
     _locking: Locking
@@ -98,7 +100,7 @@ class Device:
 
     @property
     def devpath(self) -> str:
-        """Where it stands below /sys (`get_device_parent()`, `kobject_get_path()`)."""
+        """Path of the device below /sys (`get_device_parent()`, `kobject_get_path()`)."""
         if self.kind is None:
             return f"{self.parent.devpath if self.parent else '/devices'}/{self.name}"
         if self.parent is None:
@@ -109,22 +111,24 @@ class Device:
 
     @property
     def subsystem(self) -> str:
-        """What its uevents call it: its bus, or its class (`dev_uevent_name()`); "" if neither."""
+        """Name of its bus or class, as in SUBSYSTEM of a uevent (`dev_uevent_name()`); "" if it has
+        neither.
+        """
         return self.bus.name if self.bus else self.kind.name if self.kind else ""
 
     @property
     def label(self) -> str:
-        """What its lines in the log begin with: driver and name (`dev_printk()`)."""
+        """Prefix of the device's lines in the kernel log: driver and device name (`dev_printk()`)."""
         return f"{self.driver.name if self.driver else self.subsystem} {self.name}".lstrip()
 
     @property
     def node_access(self) -> NodeAccess:
-        """Mode and owner of its node (`device_get_devnode()`)."""
+        """Mode and owner of the device node (`device_get_devnode()`)."""
         kind = self.kind
         return DEFAULT if kind is None or kind.devnode is None else kind.devnode(self)
 
     def uevent_environment(self) -> dict[str, str]:
-        """The variables of its uevents, in the order of `dev_uevent()`."""
+        """Return the variables of the device's uevents, in the order of `dev_uevent()`."""
         variables: dict[str, str] = {}
         if self.node:
             variables |= {"MAJOR": str(self.number[0]), "MINOR": str(self.number[1]), "DEVNAME": self.node}
@@ -146,46 +150,46 @@ class Device:
 
 
 class BusType:
-    """A kind of bus: which driver suits which device is for it to say.  Made once for each machine."""
+    """A type of bus, which decides which driver matches which device.  Each machine has its own object."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.devices: list[Device] = []
         self.drivers: list[DeviceDriver] = []
         self.autoprobe = True
-        """Whether what comes is bound without being asked for (`drivers_autoprobe`)."""
+        """True if new devices and new drivers are bound automatically (`drivers_autoprobe`)."""
 
     @property
     def devpath(self) -> str:
-        """Where it stands below /sys."""
+        """Path of the bus below /sys."""
         return f"/bus/{self.name}"
 
     def find(self, name: str) -> Device:
-        """The device called `name` (`bus_find_device_by_name()`).  ENODEV."""
+        """Return the device called `name`, or raise ENODEV (`bus_find_device_by_name()`)."""
         for device in self.devices:
             if device.name == name:
                 return device
         raise os_error(ENODEV)
 
     def match(self, device: Device, driver: DeviceDriver) -> bool:
-        """Whether `driver` may be able to serve `device`."""
+        """Return True if `driver` may support `device`."""
         return True
 
     def attributes(self, device: Device) -> Mapping[str, str]:
-        """What a device on the bus shows below /sys, by name (`dev_groups`)."""
+        """Return the contents of the attribute files of a device on the bus, by file name (`dev_groups`)."""
         return {}
 
     def environment(self, device: Device) -> Mapping[str, str]:
-        """Variables for the uevents of a device on the bus, MODALIAS among them."""
+        """Return variables for the uevents of a device on the bus, including MODALIAS."""
         return {}
 
 
 @attrs.define(eq=False)
 class DeviceDriver:
-    """A driver that is registered, or about to be.
+    """A driver of a bus.
 
-    `probe` takes a device that matches; OSError refuses it, with EPROBE_DEFER only for now.  `remove`
-    gives it back.
+    `probe` is called with a device that matches.  It raises OSError to reject the device; EPROBE_DEFER
+    makes the core retry later.  `remove` is called when the device is unbound.
     """
 
     name: str
@@ -194,10 +198,10 @@ class DeviceDriver:
     probe: Probe
     remove: Remove | None
     devices: list[Device] = attrs.field(factory=list)
-    """Those it is bound to, in the order in which that happened."""
+    """Devices that are bound to the driver, in the order of binding."""
     resource: Resource | None = None
 
     @property
     def devpath(self) -> str:
-        """Where it stands below /sys."""
+        """Path of the driver below /sys."""
         return f"{self.bus.devpath}/drivers/{self.name}"

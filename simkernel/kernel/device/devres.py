@@ -1,4 +1,4 @@
-"""Managed resources: what a driver holds for a device goes when the driver does (drivers/base/devres.c)."""
+"""Managed resources: they are released when the driver is unbound from the device (drivers/base/devres.c)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Release = Callable[[], Awaitable[None] | None]
 
 
 class Devres:
-    """The managed resources of one device, released in the reverse of the order in which they came."""
+    """The managed resources of one device.  They are released in the reverse order of their allocation."""
 
     def __init__(self) -> None:
         self._releases: list[tuple[object, Release]] = []
@@ -19,11 +19,11 @@ class Devres:
         return len(self._releases)
 
     def add(self, key: object, release: Release) -> None:
-        """Call `release` when the device is unbound; `key` is how to find it before (`devres_add()`)."""
+        """Call `release` when the device is unbound (`devres_add()`).  `remove` finds it by `key`."""
         self._releases.append((key, release))
 
     def remove(self, key: object) -> bool:
-        """Forget the latest with this key, which has been released otherwise; whether there was one."""
+        """Remove the latest resource with this key without releasing it.  Return False if it is not found."""
         for index in reversed(range(len(self._releases))):
             if self._releases[index][0] is key:
                 del self._releases[index]
@@ -31,7 +31,7 @@ class Devres:
         return False
 
     async def release_all(self) -> None:
-        """Release everything, the latest first (`devres_release_all()`)."""
+        """Release all resources, the latest first (`devres_release_all()`)."""
         while self._releases:
             _, release = self._releases.pop()
             await maybe(release())

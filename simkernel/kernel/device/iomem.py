@@ -1,4 +1,4 @@
-"""A device's registers as the kernel has them mapped (compare mm/ioremap.c)."""
+"""Registers of a device that are mapped for a driver (compare mm/ioremap.c)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from simkernel.hardware.bus import Bus
 from simkernel.hardware.bus import registers as sheet
 
 ALL_ONES: Final = sheet.ALL_ONES
-"""What a read gives where no device answers."""
+"""Value that a read returns if no device answers."""
 
 
 @attrs.define(eq=False)
 class IoMemory:
-    """A mapped window: where it begins on which bus."""
+    """A mapped register window: its bus, and the bus address at which it begins."""
 
     bus: Bus
     base: int

@@ -1,8 +1,8 @@
-"""simbus: the kernel's own driver of the hardware bus (compare drivers/pci/).
+"""simbus: the kernel's driver of the hardware bus (compare drivers/pci/).
 
-It reads which slots hold a device, once at boot and again whenever the hot-plug controller interrupts,
-and makes a device of each.  The interrupt handler only silences the controller; the work is done in
-its thread, since binding a driver may sleep.
+It adds a kernel device for each hardware device in a slot: at boot, and whenever the hot-plug controller
+interrupts.  The interrupt handler only disables the controller's interrupt.  The handler's thread does the
+work, because binding a driver may sleep.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ CONTROLLER = sheet.window(0)
 
 @attrs.frozen
 class SimbusDeviceId:
-    """A device that a driver serves, by the ID register in its header."""
+    """A device id that a driver supports: the vendor and device number in the ID register."""
 
     vendor: int
     device: int
 
     @property
     def alias(self) -> str:
-        """The pattern for the device's MODALIAS."""
+        """Pattern that matches the MODALIAS of the device."""
         return f"{modalias(self.vendor, self.device)}*"
 
 
 def modalias(vendor: int, device: int) -> str:
-    """What a device asks for, so that whoever loads modules finds its driver."""
+    """Return the MODALIAS of a device, by which modprobe finds its driver."""
     return f"simbus:v{vendor:08X}d{device:08X}"
 
 
 class SimbusDevice(Device):
-    """A device in a slot: what its header says.
+    """A device in a slot of the bus.  Its attributes are read from the registers of its header.
 
-    `window` is the address of its registers, `irq` the interrupt line that it is wired to.
+    `window` is the bus address of its registers, `irq` its interrupt line.
     """
 
     def __init__(self, locking: Locking, bus: SimbusType, parent: Device, hardware: Bus, slot: int) -> None:
@@ -67,19 +67,19 @@ class SimbusDevice(Device):
 
 @attrs.define(eq=False)
 class SimbusDriver(DeviceDriver):
-    """A driver for devices on the bus; `ids` says which."""
+    """A driver for devices on simbus.  `ids` are the device ids that it supports."""
 
     ids: tuple[SimbusDeviceId, ...] = ()
 
 
 class SimbusType(BusType):
-    """The bus type: a driver suits a device whose ID is in its table."""
+    """The bus type.  A driver matches a device if the device's id is in the driver's table."""
 
     def __init__(self) -> None:
         super().__init__(NAME)
 
     def match(self, device: Device, driver: DeviceDriver) -> bool:
-        """`pci_match_device()`, for this bus."""
+        """Return True if the driver has the id of the device (compare `pci_match_device()`)."""
         return (
             isinstance(device, SimbusDevice)
             and isinstance(driver, SimbusDriver)
@@ -87,7 +87,7 @@ class SimbusType(BusType):
         )
 
     def attributes(self, device: Device) -> Mapping[str, str]:
-        """As drivers/pci/pci-sysfs.c has them."""
+        """Return the attribute files of a device, in the formats of drivers/pci/pci-sysfs.c."""
         assert isinstance(device, SimbusDevice)
         return {
             "vendor": f"0x{device.vendor_id:04x}",
@@ -100,7 +100,7 @@ class SimbusType(BusType):
         }
 
     def environment(self, device: Device) -> Mapping[str, str]:
-        """As `pci_uevent()` has it."""
+        """Return the variables for uevents of a device (compare `pci_uevent()`)."""
         assert isinstance(device, SimbusDevice)
         return {
             "SIMBUS_CLASS": f"{device.class_code:04X}",
@@ -111,7 +111,7 @@ class SimbusType(BusType):
 
 
 class Simbus:
-    """The bus as the kernel runs it: what is in its slots."""
+    """The driver of the bus: it handles the hot-plug interrupt and keeps the device of each slot."""
 
     def __init__(
         self,
@@ -137,14 +137,14 @@ class Simbus:
         queue.add(Work(None, "simbus_scan", self._boot))
 
     async def _boot(self, _: Work) -> None:
-        """Make devices of what is in the slots already, then listen for what changes."""
+        """Add the devices that are in the slots at boot, then enable the hot-plug interrupt."""
         await self._core.device_add(self._root)
         self._write(sheet.CHANGED, sheet.ALL_ONES)
         await self._update(self._read(sheet.PRESENT))
         self._write(sheet.ENABLE, sheet.ENABLE_INTERRUPT)
 
     def _interrupt(self, irq: int, _: Any) -> int:
-        """Silence the controller, whose thread does the work."""
+        """Disable the controller's interrupt and wake the thread."""
         if not (self._read(sheet.CHANGED) and self._read(sheet.ENABLE)):
             return IRQ_NONE
         self._write(sheet.ENABLE, 0)
@@ -158,10 +158,10 @@ class Simbus:
         return IRQ_HANDLED
 
     async def _update(self, changed: int) -> None:
-        """Look at each slot of the mask `changed`, the lowest first.
+        """Update each slot of the mask `changed`, in ascending order.
 
-        What is in such a slot is never the device that was known there: it is a new one, or the same
-        without power in between.
+        A device in such a slot is always a new one for the kernel: even the same hardware has lost its
+        state if it was unplugged.
         """
         for slot in range(1, self._read(sheet.SLOTS)):
             if changed >> slot & 1:

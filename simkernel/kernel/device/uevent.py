@@ -1,4 +1,4 @@
-"""Telling user space of kernel objects: `kobject_uevent_env()` of lib/kobject_uevent.c."""
+"""Uevents, which announce kernel objects to user space (`kobject_uevent_env()`, lib/kobject_uevent.c)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from simkernel.kernel.vfs.task import NetNamespace
 from simkernel.uapi.uevent import Uevent
 
 BUFFER_SIZE = 2048
-"""Bytes of an event's variables (UEVENT_BUFFER_SIZE)."""
-MOST_VARIABLES = 64
-"""Variables of an event (UEVENT_NUM_ENVP)."""
+"""Maximum size of an event's variables in bytes (UEVENT_BUFFER_SIZE)."""
+MAX_VARIABLES = 64
+"""Maximum number of variables of an event (UEVENT_NUM_ENVP)."""
 
 
 @attrs.define(eq=False, repr=False)
 class Uevents:
-    """The uevents of one machine.  `broadcast` sends one to all listeners."""
+    """Sends the uevents of one machine.  `broadcast` delivers an event to all listeners."""
 
     _engine: Engine
     _log: Log
@@ -31,7 +31,7 @@ class Uevents:
     """SEQNUM of the last event (/sys/kernel/uevent_seqnum)."""
 
     def next_sequence(self) -> int:
-        """A number for an event, one more than the last."""
+        """Increment the sequence number and return it."""
         self.sequence += 1
         return self.sequence
 
@@ -43,10 +43,10 @@ class Uevents:
         environment: Mapping[str, str] | None = None,
         net: NetNamespace | None = None,
     ) -> None:
-        """Tell that `action` has happened to the object at `devpath`, in all namespaces or only in `net`.
+        """Send a uevent for the object at `devpath`, to all network namespaces or only to `net`.
 
-        Its variables are ACTION, DEVPATH and SUBSYSTEM, then `environment`, then SEQNUM.  An event
-        with too many or too long ones is dropped, with a line in the log (`add_uevent_var()`).
+        Its variables are ACTION, DEVPATH and SUBSYSTEM, then `environment`, then SEQNUM.  An event with
+        too many or too long variables is dropped, with a warning in the kernel log (`add_uevent_var()`).
         """
         variables = {"ACTION": action, "DEVPATH": devpath, "SUBSYSTEM": subsystem, **(environment or {})}
         variables["SEQNUM"] = str(self.sequence + 1)
@@ -55,7 +55,7 @@ class Uevents:
                 "utf-8", "surrogateescape"
             )
         )
-        if size > BUFFER_SIZE or len(variables) > MOST_VARIABLES:
+        if size > BUFFER_SIZE or len(variables) > MAX_VARIABLES:
             self._log.warn(f"WARNING: add_uevent_var: too many keys, or buffer size too small ({devpath})")
             return
         self.next_sequence()

@@ -1,1 +1,1 @@
-"""Interrupts: lines, handlers, their threads, and unhandled interrupts."""
+"""Interrupt handling: lines, handlers, handler threads and unhandled interrupts."""

@@ -1,6 +1,7 @@
 """An interrupt line (`struct irq_desc`), its handlers (`struct irqaction`), and its spurious interrupts.
 
-Linux goes on to poll a line that it has disabled as spurious, ten times a second; this is not modelled.
+After Linux has disabled a spurious interrupt line, it polls the line ten times a second.  That is not
+modelled.
 """
 
 from __future__ import annotations
@@ -17,25 +18,25 @@ from simkernel.kernel.module.resources import Resource
 from simkernel.kernel.sched.wait import WaitQueue
 
 IRQ_NONE: Final = 0
-"""Not from the handler's device."""
+"""Result of a handler: the interrupt was not from its device."""
 IRQ_HANDLED: Final = 1
-"""From the handler's device, and dealt with."""
+"""Result of a handler: it has handled an interrupt of its device."""
 IRQ_WAKE_THREAD: Final = 2
-"""The handler's thread shall deal with it."""
+"""Result of a handler: its thread must handle the interrupt."""
 
 IRQF_SHARED: Final = 0x80
-"""Others may have handlers on the line; all of them say so."""
+"""Flag: the line may have several handlers.  All of them must set it."""
 IRQF_ONESHOT: Final = 0x2000
-"""The line stays masked until the thread has run."""
+"""Flag: the line stays masked until the handler's thread has finished."""
 IRQF_NO_AUTOEN: Final = 0x80000
-"""The line stays disabled until `enable_irq`."""
+"""Flag: the line stays disabled until `enable_irq`."""
 
 OBSERVED = 100_000
-"""Interrupts after which the unhandled ones are judged."""
+"""Number of interrupts after which the number of unhandled ones is checked."""
 UNHANDLED = 99_900
-"""More unhandled ones than this among them, and the line is disabled."""
+"""Maximum number of unhandled interrupts among OBSERVED ones.  Above it, the line is disabled."""
 FORGIVEN_AFTER = 100 * MILLISECOND
-"""An unhandled interrupt this long after the last counts as the first."""
+"""Time in ns after which earlier unhandled interrupts do not count any more."""
 
 
 Handler = Callable[[int, Any], int]
@@ -44,7 +45,7 @@ ThreadFunction = Callable[[int, Any], int | Awaitable[int]]
 
 @attrs.define(eq=False)
 class IrqAction:
-    """A handler on a line.  `device` is the cookie that it is called with (`dev_id`)."""
+    """A handler of an interrupt line.  `device` is the cookie that the handler gets (`dev_id`)."""
 
     module: LoadedModule | None
     name: str
@@ -54,11 +55,11 @@ class IrqAction:
     device: Any
     thread_name: str
     where: str = attrs.field(init=False)
-    """What the handler is, for logs."""
+    """Name of the handler in oops reports."""
     queue: WaitQueue = attrs.field(init=False)
-    """Where the thread waits for work."""
+    """Wait queue of the handler's thread."""
     stopped: WaitQueue = attrs.field(init=False)
-    """Where whoever frees the action waits for the thread."""
+    """Wait queue of tasks that free the handler and wait for the end of its thread."""
     resource: Resource | None = None
     woken: bool = False
     stopping: bool = False
@@ -73,19 +74,25 @@ class IrqAction:
 
 @attrs.define(eq=False)
 class IrqDescriptor:
-    """A line: its handlers and its counters.  `depth` counts who disabled it; 0: it is enabled."""
+    """An interrupt line: its handlers and its counters.
+
+    `depth` is the number of `disable` calls without an `enable`.  The line is enabled if it is 0.
+    """
 
     irq: int
     actions: tuple[IrqAction, ...] = ()
     depth: int = 1
     count: int = 0
-    """Interrupts taken, as /proc/interrupts has them."""
+    """Number of interrupts, as in /proc/interrupts."""
     threads_active: int = 0
-    """Oneshot threads that have been woken and have not finished: the line stays masked."""
+    """Number of oneshot threads that were woken and have not finished.
+
+    Until it is 0 the line stays masked.
+    """
     threads_handled: int = 0
-    """How often a thread said IRQ_HANDLED."""
+    """Number of times that a thread returned IRQ_HANDLED."""
     threads_handled_last: int | None = None
-    """`threads_handled` at the last interrupt that only woke threads; None: there was none."""
+    """Value of `threads_handled` at the last interrupt that only woke threads, or None before the first."""
     observed: int = 0
     unhandled: int = 0
     last_unhandled: int = 0
@@ -93,12 +100,15 @@ class IrqDescriptor:
 
 
 def function_name(function: object) -> str:
-    """What a function is called, as %ps prints it."""
+    """Return the name of a function, as %ps prints it."""
     return str(getattr(function, "__name__", type(function).__name__))
 
 
 def note_interrupt(desc: IrqDescriptor, result: object, now: int, log: Log, weight: int = 1) -> bool:
-    """Judge what the handlers of `weight` interrupts said; True if the line is to be disabled."""
+    """Count unhandled interrupts.  Return True if the line must be disabled (`note_interrupt()`).
+
+    `result` is what the handlers returned for `weight` interrupts.
+    """
     if not isinstance(result, int) or not 0 <= result <= (IRQ_HANDLED | IRQ_WAKE_THREAD):
         _report(desc, f"irq event {desc.irq}: bogus return value {_hexadecimal(result)}", log)
         return False
@@ -129,7 +139,7 @@ def note_interrupt(desc: IrqDescriptor, result: object, now: int, log: Log, weig
 
 
 def _report(desc: IrqDescriptor, headline: str, log: Log) -> None:
-    """`__report_bad_irq()`."""
+    """Log a bad interrupt with the handlers of its line (`__report_bad_irq()`)."""
     log.err(headline)
     log.err("handlers:")
     for action in desc.actions:

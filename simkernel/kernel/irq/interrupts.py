@@ -1,10 +1,12 @@
-"""Interrupts: handlers on lines, called in interrupt context, and their threads (kernel/irq/).
+"""Interrupt lines: handlers, called in interrupt context, and handler threads (kernel/irq/).
 
-Theory of operation.  Lines are level triggered.  The bus calls `handle` for a line that is high and
-not masked; the line is masked, every handler on it is asked, and it is unmasked again: if a device
-still holds it high it comes again at once (`handle_level_irq()`).  A handler is a plain function and
-must not sleep.  What has to sleep is done by a thread function, in a kernel thread of its own, while
-the line stays masked if it is oneshot.
+Lines are level triggered.  The bus calls `handle` for a line that is high and not masked.  `handle` masks
+the line, calls every handler on it, and unmasks it (`handle_level_irq()`).  If a device still holds the
+line high, the next interrupt follows immediately.
+
+A handler is a plain function and must not sleep.  Work that sleeps is done by a thread function, which
+runs in its own kernel thread.  The line of a oneshot handler stays masked until the thread function
+returns.
 """
 
 from __future__ import annotations
@@ -48,8 +50,8 @@ StartThread = Callable[[str, Coroutine[Any, Any, None]], object]
 class Interrupts:
     """The interrupt lines of one machine.
 
-    `start_thread` makes a kernel thread.  `taken` is told how much of a CPU's time (ns) each
-    interrupt has used.
+    `start_thread` starts a kernel thread.  `account` is called with the CPU time in ns that each interrupt
+    took.
     """
 
     _engine: Engine
@@ -60,7 +62,7 @@ class Interrupts:
     _oopses: Oopses
     _resources: Resources
     _start_thread: StartThread
-    _taken: Callable[[int], None]
+    _account: Callable[[int], None]
     lines: tuple[IrqDescriptor, ...] = attrs.field(init=False)
 
     @lines.default
@@ -69,7 +71,7 @@ class Interrupts:
 
     @property
     def count(self) -> int:
-        """How many interrupts there were."""
+        """Total number of interrupts of all lines."""
         return sum(line.count for line in self.lines)
 
     # -- handlers -----------------------------------------------------------
@@ -85,11 +87,11 @@ class Interrupts:
         flags: int = 0,
         thread_function: ThreadFunction | None = None,
     ) -> None:
-        """Put a handler on line `irq` (`request_threaded_irq()`); it may be called at once.
+        """Add a handler to line `irq` (`request_threaded_irq()`).  It may be called before this returns.
 
-        EINVAL for a line that does not exist, no handler at all, a shared line without `device`, or
-        a thread without handler that is not oneshot.  EBUSY if another has the line and not both
-        share it alike.
+        Raises EINVAL for an unknown line, for neither handler nor thread function, for a shared handler
+        without `device`, and for a thread function without handler that is not oneshot.  Raises EBUSY if
+        the line has a handler already, unless both are shared and agree on IRQF_ONESHOT.
         """
         if not 0 <= irq < len(self.lines) or (handler is None and thread_function is None):
             raise os_error(EINVAL)
@@ -130,7 +132,7 @@ class Interrupts:
             raise os_error(EBUSY)
 
     async def free(self, irq: int, device: Any, action: IrqAction | None = None) -> None:
-        """Take the handler requested with `device` off line `irq`, and wait till its thread is done."""
+        """Remove the handler that was requested with `device`, and wait until its thread has ended."""
         desc = self.lines[irq]
         action = action or next((each for each in desc.actions if each.device is device), None)
         if action is None or action not in desc.actions:
@@ -148,12 +150,12 @@ class Interrupts:
             await sleep_on(action.stopped, interruptible=False)
 
     def disable(self, irq: int) -> None:
-        """Let line `irq` not interrupt until `enable` (`disable_irq_nosync()`).  Nests."""
+        """Disable line `irq` until a matching `enable` (`disable_irq_nosync()`).  Calls nest."""
         self.lines[irq].depth += 1
         self._controller.mask(irq)
 
     def enable(self, irq: int) -> None:
-        """Undo one `disable`."""
+        """Undo one `disable` of line `irq` (`enable_irq()`)."""
         desc = self.lines[irq]
         if desc.depth == 0:
             self._log.warn(f"WARNING: Unbalanced enable for IRQ {irq}")
@@ -164,9 +166,10 @@ class Interrupts:
     # -- interrupts ---------------------------------------------------------
 
     def handle(self, irq: int, weight: int = 1) -> None:
-        """Line `irq` interrupts: `handle_level_irq()`.
+        """Handle an interrupt of line `irq` (`handle_level_irq()`).
 
-        Of a storm one interrupt stands for `weight`: it takes the time of all, and its handlers run once.
+        In an interrupt storm, one call represents `weight` interrupts: the handlers run once, and the
+        charged time is multiplied by `weight`.
         """
         engine = self._engine
         desc = self.lines[irq]
@@ -175,29 +178,32 @@ class Interrupts:
         self._controller.mask(irq)
         desc.count += weight
         self._preempt.irq_enter()
-        result = self._ask_handlers(desc)
+        result = self._call_handlers(desc)
         if weight > 1:
             engine.charged = before + weight * (engine.charged - before)
         if note_interrupt(desc, result, engine.now, self._log, weight):
             desc.spurious_disabled = True
             desc.depth += 1
         self._preempt.irq_exit(f"irq {irq}")
-        self._taken(engine.charged - before)
+        self._account(engine.charged - before)
         self._unmask(desc)
 
-    def _ask_handlers(self, desc: IrqDescriptor) -> object:
-        """`__handle_irq_event_percpu()`: what all handlers said, or-ed; what is no number, as it is."""
-        together = IRQ_NONE
+    def _call_handlers(self, desc: IrqDescriptor) -> object:
+        """Call all handlers and return their results, or-ed (`__handle_irq_event_percpu()`).
+
+        If a handler returns something that is not an int, return that.
+        """
+        combined = IRQ_NONE
         for action in desc.actions:
-            result = self._ask(desc.irq, action)
+            result = self._call(desc.irq, action)
             if not isinstance(result, int):
                 return result
             if result == IRQ_WAKE_THREAD:
                 self._wake_thread(desc, action)
-            together |= result
-        return together
+            combined |= result
+        return combined
 
-    def _ask(self, irq: int, action: IrqAction) -> object:
+    def _call(self, irq: int, action: IrqAction) -> object:
         if action.handler is None:
             return IRQ_WAKE_THREAD
         layer, track = (DRIVER, action.module.name) if action.module else (KERNEL, "irq")
@@ -237,7 +243,7 @@ class Interrupts:
     # -- threads ------------------------------------------------------------
 
     async def _thread(self, desc: IrqDescriptor, action: IrqAction, function: ThreadFunction) -> None:
-        """`irq_thread()`."""
+        """Run a thread function whenever its handler has woken the thread (`irq_thread()`)."""
         try:
             while not action.stopping:
                 if not action.woken:

@@ -1,1 +1,1 @@
-"""System calls: the table, and a file for each group of calls."""
+"""The system calls: a table of their handlers, and one file for each group of calls."""

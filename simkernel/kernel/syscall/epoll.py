@@ -1,4 +1,4 @@
-"""epoll_create1(2), epoll_ctl(2), epoll_wait(2)."""
+"""The epoll system calls: epoll_create1(2), epoll_ctl(2) and epoll_wait(2)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from simkernel.uapi.eventpoll import EPOLL_CLOEXEC, EpollEvent
 from simkernel.uapi.fcntl import O_RDWR
 
 MAX_EVENTS: Final = ((1 << 31) - 1) // EpollEvent.SIZE
-"""What one call may ask for (EP_MAX_EVENTS)."""
+"""Maximum number of events that one epoll_wait(2) may request (EP_MAX_EVENTS)."""
 
 
 class Waiting(Sleep):
-    """Who waits for events: alone, and the last to come is woken first (`ep_poll()`)."""
+    """A sleep in epoll_wait(2).  It is exclusive, and the latest waiter is woken first (`ep_poll()`)."""
 
     __slots__ = ()
 
@@ -29,12 +29,12 @@ class Waiting(Sleep):
         self.queue = None
 
     def enqueue(self) -> None:
-        """Be first in the queue."""
+        """Add the sleep at the head of the wait queue."""
         self.queues[0].add_first(self)
 
 
 class EpollCalls:
-    """Watching many files."""
+    """Handlers of the epoll system calls."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self._engine = kernel.engine
@@ -42,7 +42,7 @@ class EpollCalls:
         self._costs = kernel.plain_costs
 
     def epoll_create1(self, task: Task, flags: int = 0) -> int:
-        """epoll_create1(2)."""
+        """Create an epoll file and return its descriptor (epoll_create1(2))."""
         if flags & ~EPOLL_CLOEXEC:
             raise os_error(EINVAL)
         check_fault(self._faults, "kmalloc", what="epoll")
@@ -54,7 +54,10 @@ class EpollCalls:
     def epoll_ctl(
         self, task: Task, epfd: int, operation: int, fd: int, events: int = 0, data: int = 0
     ) -> None:
-        """epoll_ctl(2).  EBADF, EPERM, EINVAL, EEXIST, ENOENT, ELOOP."""
+        """Add, change or remove an entry of an epoll file (epoll_ctl(2)).
+
+        Raises EBADF, EPERM, EINVAL, EEXIST, ENOENT or ELOOP.
+        """
         epoll = task.files.get(epfd).object
         file: OpenFile = task.files.get(fd)
         self._engine.charged += 2 * self._costs.file
@@ -67,7 +70,10 @@ class EpollCalls:
     def epoll_wait(
         self, task: Task, epfd: int, maxevents: int, timeout: int | None = None
     ) -> list[Event] | Coroutine[Any, Any, list[Event]]:
-        """epoll_wait(2): up to `maxevents` (events, data) pairs; `timeout` in ns, None for ever."""
+        """Return up to `maxevents` (events, data) pairs (epoll_wait(2)).
+
+        `timeout` is in ns; None waits without a limit.
+        """
         if not 0 < maxevents <= MAX_EVENTS:
             raise os_error(EINVAL)
         file: OpenFile = task.files.get(epfd)
@@ -82,7 +88,7 @@ class EpollCalls:
         return self._wait(file, epoll, maxevents, deadline)
 
     def _harvest(self, epoll: EventPoll, maxevents: int) -> list[Event]:
-        if self._faults is not None and epoll.ready:  # an event that cannot be copied stays ready
+        if self._faults is not None and epoll.ready:  # an event stays ready if its copy to user space fails
             self._faults.check_copy(EpollEvent.SIZE)
         found = epoll.send_events(maxevents) if epoll.ready else []
         self._engine.charged += self._costs.copy(len(found) * EpollEvent.SIZE)

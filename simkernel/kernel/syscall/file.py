@@ -1,4 +1,4 @@
-"""Calls on descriptors: close, dup, fcntl, ioctl."""
+"""System calls on file descriptors: close, dup, fcntl, ioctl."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from simkernel.uapi.ioctls import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX, FIONREAD
 from simkernel.uapi.structure import S32, U32
 
 SETTABLE: Final = fcntl.O_APPEND | fcntl.O_NONBLOCK | fcntl.O_DIRECT | fcntl.O_NOATIME
-"""What F_SETFL changes, beside O_ASYNC (SETFL_MASK)."""
+"""File flags that F_SETFL can change, apart from O_ASYNC (SETFL_MASK)."""
 PATH_COMMANDS: Final = (
     fcntl.F_DUPFD, fcntl.F_GETFD, fcntl.F_SETFD, fcntl.F_GETFL, fcntl.F_DUPFD_CLOEXEC, fcntl.F_DUPFD_QUERY,
     fcntl.F_CREATED_QUERY,
 )  # fmt: skip
-"""Commands that take a file open with O_PATH (`check_fcntl_cmd()`)."""
+"""fcntl(2) commands that are allowed on a file opened with O_PATH (`check_fcntl_cmd()`)."""
 ALL_CALLS: Final = 0xFFFFFFFF
 
 Argument = int | memoryview
-"""A number, or a buffer of the program's."""
+"""The third argument of fcntl(2) or ioctl(2): a number, or a buffer of the program."""
 Outcome = int | Coroutine[Any, Any, int]
 
 
 class FileCalls:
-    """What every kind of open file takes."""
+    """Handlers of system calls that work on every kind of open file."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
@@ -68,13 +68,19 @@ class FileCalls:
     # -- descriptors ------------------------------------------------------------
 
     def close(self, task: Task, fd: int) -> Coroutine[Any, Any, None] | None:
-        """close(2).  The last close of a file waits for a driver that sleeps in its release."""
+        """Close a descriptor (close(2)).
+
+        The last close of a file waits until the driver's release returns.
+        """
         self._engine.charged += self._kernel.costs.file
         pending = task.files.close(fd)
         return None if pending is None else _finish(pending)
 
     def close_range(self, task: Task, first: int, last: int, flags: int = 0) -> None:
-        """close_range(2), without flags.  EINVAL if `last` is below `first`."""
+        """Close the descriptors from `first` to `last` (close_range(2)).  EINVAL if `last` is below `first`.
+
+        Flags are not modelled.
+        """
         if flags:
             raise self._unmodelled(f"close_range flags {flags:#x}", EINVAL)
         if last & ALL_CALLS < first & ALL_CALLS:
@@ -82,16 +88,19 @@ class FileCalls:
         task.files.close_many([fd for fd, _ in task.files.items() if first <= fd <= last & ALL_CALLS])
 
     def dup(self, task: Task, fd: int) -> int:
-        """dup(2): another descriptor for the same open file."""
+        """Return another descriptor for the same open file (dup(2))."""
         return task.files.install(task.files.get_raw(fd))
 
     def dup2(self, task: Task, fd: int, other: int) -> int:
-        """dup2(2): close `other`, and make it a descriptor for the same open file.  Nothing if it is `fd`."""
+        """Close `other` and make it a descriptor for the open file of `fd` (dup2(2)).
+
+        No effect if they are equal.
+        """
         file: OpenFile = task.files.get_raw(fd)
         return fd if fd == other else task.files.install_at(other, file)
 
     def dup3(self, task: Task, fd: int, other: int, flags: int) -> int:
-        """dup3(2): as dup2(2), with O_CLOEXEC in `flags`.  EINVAL if `other` is `fd`."""
+        """Like dup2(2), but `flags` may hold O_CLOEXEC.  Raise EINVAL if `other` equals `fd` (dup3(2))."""
         if flags & ~O_CLOEXEC or fd == other:
             raise os_error(EINVAL)
         if not 0 <= other < task.files.limit:
@@ -101,9 +110,9 @@ class FileCalls:
     # -- fcntl --------------------------------------------------------------------
 
     def fcntl(self, task: Task, fd: int, command: int, argument: Argument = 0) -> int:
-        """fcntl(2): flags of the descriptor and of the open file, duplicates, owner, size of a pipe.
+        """Read or change a descriptor, an open file, its signal owner or its pipe size (fcntl(2)).
 
-        EINVAL for a command that there is not.
+        Raise EINVAL for an unknown command.
         """
         file: OpenFile = task.files.get_raw(fd)
         if file.path_only and command not in PATH_COMMANDS:
@@ -128,7 +137,7 @@ class FileCalls:
         return 0
 
     def _set_flags(self, task: Task, file: OpenFile, fd: int, flags: int) -> int:
-        """`setfl()`."""
+        """Set the flags of the open file (F_SETFL, `setfl()`)."""
         if flags & O_NOATIME and not file.flags & O_NOATIME:
             owned = file.object.inode or file.object.anon_attributes
             if task.credentials.uid != owned.uid and not task.credentials.capable(CAP_FOWNER):
@@ -162,9 +171,11 @@ class FileCalls:
     # -- ioctl --------------------------------------------------------------------
 
     def ioctl(self, task: Task, fd: int, request: int, argument: Argument = 0) -> Outcome:
-        """ioctl(2): requests of every file, then those of the object; ENOTTY for others.
+        """Handle requests that every file supports, then those of the file's object (ioctl(2)).
 
-        A buffer has an address in the caller's memory for as long as the call lasts.
+        ENOTTY for others.
+
+        If `argument` is a buffer, it is mapped into the caller's memory during the call.
         """
         file: OpenFile = task.files.get(fd)
         self._engine.charged += self._kernel.costs.file
@@ -197,7 +208,7 @@ class FileCalls:
     def _ioctl(
         self, task: Task, file: OpenFile, fd: int, request: int, argument: int
     ) -> int | Awaitable[int]:
-        """`do_vfs_ioctl()`."""
+        """Handle a request with a number or an address as its argument (`do_vfs_ioctl()`)."""
         if (do := self._requests.get(request)) is not None:
             do(task, file, fd, argument)
             return 0
@@ -211,7 +222,7 @@ class FileCalls:
             raise self._refusal(file, request, error) from None
 
     def _refusal(self, file: OpenFile, request: int, error: OSError) -> Exception:
-        """Return `error`, or the error in the table for a request that the object does not handle."""
+        """Return `error`, or the errno that the table of known ioctls lists for the rejected request."""
         words = known_ioctls(file.object.ioctl_table).get(request)
         if words is None or "handled" in words or error.errno not in (ENOTTY, EINVAL):
             return error
@@ -232,7 +243,10 @@ class FileCalls:
 
 
 def _int_at(task: Task, argument: int) -> int:
-    """The int that an argument points to; a bool is one already (as `socket.settimeout` passes it)."""
+    """Return the int at the address `argument`.
+
+    A bool is the value itself, as `socket.settimeout` passes it.
+    """
     if isinstance(argument, bool):
         return argument
     (value,) = S32.unpack(task.mm.read(argument, S32.size))

@@ -1,4 +1,4 @@
-"""futex(2), in which the locks of a process block (kernel/futex/)."""
+"""futex(2), on which the locks of multi-threaded programs block (kernel/futex/)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simkernel.uapi.futex import FUTEX_WAIT_PRIVATE, FUTEX_WAKE_PRIVATE, FutexWo
 
 
 class FutexCalls:
-    """The system call futex(2) and its wait queues."""
+    """Handler of futex(2), and the wait queues of all futexes."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
@@ -22,9 +22,10 @@ class FutexCalls:
     def futex(
         self, task: Task, word: FutexWord, operation: int, value: int, timeout: int | None = None
     ) -> int | Coroutine[Any, Any, int]:
-        """futex(2): FUTEX_WAIT blocks if the word is `value`, else EAGAIN; FUTEX_WAKE wakes `value` waiters.
+        """Block if the word equals `value` (FUTEX_WAIT), or wake up to `value` waiters (FUTEX_WAKE).
 
-        `timeout` is in ns.  ETIMEDOUT after the timeout, EINVAL if it is negative.
+        FUTEX_WAIT raises EAGAIN if the word has another value, ETIMEDOUT after `timeout` ns, and EINVAL if
+        `timeout` is negative.
         """
         if timeout is not None and timeout < 0:
             raise os_error(EINVAL)

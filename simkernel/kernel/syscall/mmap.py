@@ -1,4 +1,4 @@
-"""Calls about memory: mmap and its kin, memfd_create."""
+"""System calls about memory: mmap, munmap, msync and memfd_create."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from simkernel.uapi.errno import EINVAL, ENOMEM, os_error
 from simkernel.uapi.fcntl import O_RDWR
 
 NAME_MAX: Final = 249
-"""Bytes of a memfd's name: NAME_MAX less `memfd:` (MFD_NAME_MAX_LEN)."""
+"""Maximum length of a memfd's name in bytes: NAME_MAX minus the length of `memfd:` (MFD_NAME_MAX_LEN)."""
 MEMFD: Final = mman.MFD_CLOEXEC | mman.MFD_ALLOW_SEALING | mman.MFD_NOEXEC_SEAL | mman.MFD_EXEC
 SEALING: Final = mman.MFD_ALLOW_SEALING | mman.MFD_NOEXEC_SEAL
 
 
 class MmapCalls:
-    """A process's memory."""
+    """Handlers of system calls about a process's memory."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
@@ -31,18 +31,26 @@ class MmapCalls:
     def mmap(
         self, task: Task, address: int, length: int, prot: int, flags: int, fd: int, offset: int
     ) -> Mapped | Coroutine[Any, Any, Mapped]:
-        """mmap(2): return address and memory; the kernel chooses the address and ignores a hint."""
+        """Map a file or anonymous memory, and return its address and memory (mmap(2)).
+
+        The kernel chooses the address and ignores `address`, which is only a hint.
+        """
         if offset % mman.PAGE_SIZE:
             raise os_error(EINVAL)
         file: OpenFile | None = None if flags & mman.MAP_ANONYMOUS else task.files.get(fd)
         return map_area(self._kernel.unmodelled, task, length, prot, flags, file, offset)
 
     def munmap(self, task: Task, address: int, length: int) -> None:
-        """munmap(2)."""
+        """Unmap `length` bytes at `address` (munmap(2))."""
         unmap(self._kernel.unmodelled, task, address, length)
 
     def msync(self, task: Task, address: int, length: int, flags: int) -> None:
-        """msync(2): no effect, since memory and file are one object.  EINVAL; ENOMEM if not mapped."""
+        """Check the arguments (msync(2)).
+
+        A mapping and its file share one memory, so there is nothing to write back.
+
+        Raises EINVAL for bad flags or an unaligned address, and ENOMEM if the address is not mapped.
+        """
         if address % mman.PAGE_SIZE or flags & ~(mman.MS_ASYNC | mman.MS_INVALIDATE | mman.MS_SYNC):
             raise os_error(EINVAL)
         if flags & mman.MS_ASYNC and flags & mman.MS_SYNC:
@@ -51,7 +59,10 @@ class MmapCalls:
             raise os_error(ENOMEM)
 
     def memfd_create(self, task: Task, name: str, flags: int = 0) -> int:
-        """memfd_create(2): a file without a path; `name` is only shown in /proc."""
+        """Create a file without a path and return its descriptor (memfd_create(2)).
+
+        `name` appears only in /proc.
+        """
         if flags & ~MEMFD:
             raise os_error(EINVAL)
         if flags & SEALING:

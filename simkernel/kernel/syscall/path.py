@@ -1,4 +1,4 @@
-"""Calls with paths: opening, looking, making and taking away."""
+"""System calls on paths: open, stat, create, rename, remove, mount."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simkernel.uapi.stat import Stat
 
 
 class PathCalls:
-    """Calls on paths, and those on descriptors that ask about the file behind."""
+    """Handlers of system calls on paths, and on the attributes of open files."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
@@ -42,9 +42,10 @@ class PathCalls:
         return self._walk(task, dirfd, path).lookup(path, follow)
 
     def _target(self, task: Task, dirfd: int, path: str, flags: int) -> Inode:
-        """The file that `path` names; AT_SYMLINK_NOFOLLOW: a link itself.
+        """Return the inode that `path` names.  With AT_SYMLINK_NOFOLLOW it can be a symbolic link.
 
-        With AT_EMPTY_PATH an empty path names the open file, or the working directory for AT_FDCWD.
+        With AT_EMPTY_PATH an empty path means the open file `dirfd`, or the working directory for
+        AT_FDCWD.
         """
         if not path and flags & fcntl.AT_EMPTY_PATH:
             if dirfd == fcntl.AT_FDCWD:
@@ -57,7 +58,7 @@ class PathCalls:
     def openat(
         self, task: Task, dirfd: int, path: str, flags: int, mode: int = 0
     ) -> int | Coroutine[Any, Any, int]:
-        """openat(2): a descriptor."""
+        """Open a file and return its descriptor (openat(2))."""
         self._kernel.engine.charge(self._kernel.costs.file_open)
         check_fault(self._kernel.faults, "open", path=path, device=path.rpartition("/")[2])
         check_flags(self._kernel.unmodelled, flags)
@@ -75,7 +76,10 @@ class PathCalls:
     # -- looking ----------------------------------------------------------------
 
     def newfstatat(self, task: Task, dirfd: int, path: str, flags: int = 0) -> Stat:
-        """fstatat(2); with AT_EMPTY_PATH an empty path selects the descriptor itself."""
+        """Return the attributes of a file (fstatat(2)).
+
+        With AT_EMPTY_PATH an empty path means the file `dirfd`.
+        """
         if not path and flags & fcntl.AT_EMPTY_PATH:
             if dirfd == fcntl.AT_FDCWD:
                 return attributes.stat_of(self._fs.start(task, dirfd).inode)
@@ -83,13 +87,16 @@ class PathCalls:
         return attributes.stat_of(self._target(task, dirfd, path, flags))
 
     def fstat(self, task: Task, fd: int) -> Stat:
-        """fstat(2)."""
+        """Return the attributes of an open file (fstat(2))."""
         file: OpenFile = task.files.get_raw(fd)
         inode = file.object.inode
         return _stat_of_anonymous(file) if inode is None else attributes.stat_of(inode)
 
     def getdents64(self, task: Task, fd: int, size: int) -> bytes:
-        """getdents64(2): entries, as many as fit into `size` bytes.  EINVAL if not even one does."""
+        """Return as many directory entries as fit into `size` bytes (getdents64(2)).
+
+        EINVAL if the first does not fit.
+        """
         file: OpenFile = task.files.get(fd)
         buffer, position = dirent.DirentBuffer(size), file.position
         for entry in file.object.iterate(task, file):
@@ -104,7 +111,10 @@ class PathCalls:
         return data
 
     def readlinkat(self, task: Task, dirfd: int, path: str, size: int = 4096) -> str:
-        """readlinkat(2), as a str.  EINVAL for what is no link; ENOENT if an empty path names no link."""
+        """Return the target of a symbolic link as a str (readlinkat(2)).
+
+        Raises EINVAL if the file is not a link, but ENOENT if it is not a link and `path` is empty.
+        """
         if size <= 0:
             raise os_error(EINVAL)
         if path or dirfd == fcntl.AT_FDCWD:
@@ -116,7 +126,10 @@ class PathCalls:
         return inode.readlink(task)
 
     def faccessat(self, task: Task, dirfd: int, path: str, mode: int, flags: int = 0) -> None:
-        """faccessat2(2): `mode` is a mask of R_OK 4, W_OK 2, X_OK 1; EINVAL for other bits."""
+        """Check access for a mask of R_OK (4), W_OK (2) and X_OK (1) (faccessat2(2)).
+
+        EINVAL for other bits.
+        """
         if mode & ~0o7:
             raise os_error(EINVAL)
         inode = self._target(task, dirfd, path, flags)
@@ -126,33 +139,36 @@ class PathCalls:
     # -- making and taking away ---------------------------------------------------
 
     def mkdirat(self, task: Task, dirfd: int, path: str, mode: int) -> None:
-        """mkdirat(2)."""
+        """Create a directory (mkdirat(2))."""
         change.make_directory(task, self._walk(task, dirfd, path), path, mode)
 
     def mknodat(self, task: Task, dirfd: int, path: str, mode: int, device: int = 0) -> None:
-        """mknodat(2)."""
+        """Create a regular file, a FIFO, a socket or a device node (mknodat(2))."""
         change.make_node(task, self._walk(task, dirfd, path), path, mode, device)
 
     def symlinkat(self, task: Task, target: str, dirfd: int, path: str) -> None:
-        """symlinkat(2)."""
+        """Create a symbolic link (symlinkat(2))."""
         change.make_symlink(task, self._walk(task, dirfd, path), path, target)
 
     def linkat(self, task: Task, olddirfd: int, old: str, newdirfd: int, new: str, flags: int = 0) -> None:
-        """linkat(2): a symbolic link at the end of `old` is followed only with AT_SYMLINK_FOLLOW."""
+        """Create a hard link (linkat(2)).
+
+        If `old` is a symbolic link, only AT_SYMLINK_FOLLOW links its target.
+        """
         if not old and flags & fcntl.AT_EMPTY_PATH:
             raise self._kernel.unmodelled("linkat with AT_EMPTY_PATH", ENOENT)
         found = self._lookup(task, olddirfd, old, bool(flags & fcntl.AT_SYMLINK_FOLLOW))
         change.make_link(task, found, self._walk(task, newdirfd, new), new)
 
     def unlinkat(self, task: Task, dirfd: int, path: str, flags: int = 0) -> None:
-        """unlinkat(2); with AT_REMOVEDIR it is rmdir(2)."""
+        """Remove a file, or with AT_REMOVEDIR an empty directory (unlinkat(2))."""
         if flags & ~fcntl.AT_REMOVEDIR:
             raise os_error(EINVAL)
         function = change.remove_directory if flags else change.unlink
         function(task, self._walk(task, dirfd, path), path)
 
     def renameat2(self, task: Task, olddirfd: int, old: str, newdirfd: int, new: str, flags: int = 0) -> None:
-        """renameat2(2); RENAME_NOREPLACE is the only flag that is modelled."""
+        """Rename a file (renameat2(2)).  RENAME_NOREPLACE is the only flag that is modelled."""
         if flags & ~fcntl.RENAME_NOREPLACE:
             raise self._kernel.unmodelled(f"renameat2 flags {flags:#x}", EINVAL)
         from_ = self._walk(task, olddirfd, old).parent(old)
@@ -161,35 +177,38 @@ class PathCalls:
     # -- attributes ---------------------------------------------------------------
 
     def fchmodat(self, task: Task, dirfd: int, path: str, mode: int) -> None:
-        """fchmodat(2)."""
+        """Set the mode of a file (fchmodat(2))."""
         attributes.chmod(task, self._lookup(task, dirfd, path).inode, mode)
 
     def fchmod(self, task: Task, fd: int, mode: int) -> None:
-        """fchmod(2)."""
+        """Set the mode of an open file (fchmod(2))."""
         attributes.chmod(task, self._inode(task.files.get(fd)), mode)
 
     def fchownat(self, task: Task, dirfd: int, path: str, uid: int, gid: int, flags: int = 0) -> None:
-        """fchownat(2)."""
+        """Set the owner and group of a file (fchownat(2))."""
         attributes.chown(task, self._target(task, dirfd, path, flags), uid, gid)
 
     def fchown(self, task: Task, fd: int, uid: int, gid: int) -> None:
-        """fchown(2)."""
+        """Set the owner and group of an open file (fchown(2))."""
         attributes.chown(task, self._inode(task.files.get(fd)), uid, gid)
 
     def utimensat(
         self, task: Task, dirfd: int, path: str, times: tuple[int, int] | None, flags: int = 0
     ) -> None:
-        """utimensat(2): (atime, mtime) in ns, or now."""
+        """Set (atime, mtime) of a file in ns, or to the current time if `times` is None (utimensat(2))."""
         attributes.utimens(task, self._target(task, dirfd, path, flags), times)
 
     def truncate(self, task: Task, path: str, size: int) -> None:
-        """truncate(2)."""
+        """Set the size of a file (truncate(2))."""
         if size < 0:
             raise os_error(EINVAL)
         attributes.truncate(task, self._lookup(task, fcntl.AT_FDCWD, path).inode, size)
 
     def ftruncate(self, task: Task, fd: int, size: int) -> None:
-        """ftruncate(2).  EINVAL for what is not open for writing, or has no size."""
+        """Set the size of an open file (ftruncate(2)).
+
+        EINVAL unless it is a regular file that is open for writing.
+        """
         if size < 0:
             raise os_error(EINVAL)
         file: OpenFile = task.files.get(fd)
@@ -199,7 +218,7 @@ class PathCalls:
         attributes.set_size(task, inode, size)
 
     def fsync(self, task: Task, fd: int) -> None:
-        """fsync(2)."""
+        """Write an open file's data to its device (fsync(2))."""
         file: OpenFile = task.files.get(fd)
         file.object.fsync(task, file)
 
@@ -209,18 +228,21 @@ class PathCalls:
     # -- where one is -------------------------------------------------------------
 
     def chdir(self, task: Task, path: str) -> None:
-        """chdir(2)."""
+        """Set the working directory (chdir(2))."""
         task.fs.cwd = _enterable(task, self._lookup(task, fcntl.AT_FDCWD, path))
 
     def fchdir(self, task: Task, fd: int) -> None:
-        """fchdir(2)."""
+        """Set the working directory to an open directory (fchdir(2))."""
         dentry: Dentry | None = task.files.get_raw(fd).path
         if dentry is None:
             raise os_error(ENOTDIR)
         task.fs.cwd = _enterable(task, dentry)
 
     def getcwd(self, task: Task, size: int = 4096) -> str:
-        """getcwd(2).  ENOENT if the directory was removed, ERANGE if `size` is too small."""
+        """Return the path of the working directory (getcwd(2)).
+
+        Raises ENOENT if the directory was removed, ERANGE if `size` is too small.
+        """
         dentry = self._fs.start(task, fcntl.AT_FDCWD)
         if any(each.deleted for each in dentry.chain()):
             raise os_error(ENOENT)
@@ -230,7 +252,7 @@ class PathCalls:
         return path
 
     def chroot(self, task: Task, path: str) -> None:
-        """chroot(2).  EPERM without CAP_SYS_CHROOT."""
+        """Set the root directory (chroot(2)).  EPERM without CAP_SYS_CHROOT."""
         dentry = _enterable(task, self._lookup(task, fcntl.AT_FDCWD, path))
         if not task.credentials.capable(CAP_SYS_CHROOT):
             raise os_error(EPERM)
@@ -239,10 +261,11 @@ class PathCalls:
         task.fs.root = dentry
 
     def mount(self, task: Task, source: str, path: str, filesystem: str, flags: int) -> None:
-        """mount(2): MS_BIND, and changes of propagation, which have no effect in a single mount namespace.
+        """Make a bind mount (mount(2) with MS_BIND), or change a mount's propagation.
 
-        Raises EPERM without CAP_SYS_ADMIN, EINVAL if no source or no mount point is given, ENODEV if
-        unmodelled.
+        The machine has one mount namespace, so propagation has no effect.  Raises EPERM without
+        CAP_SYS_ADMIN, EINVAL if the source is empty or the target is not a mount point, and ENODEV for
+        everything that is not modelled.
         """
         at = self._lookup(task, fcntl.AT_FDCWD, path)
         if not task.credentials.capable(CAP_SYS_ADMIN):
@@ -257,7 +280,10 @@ class PathCalls:
             raise os_error(EINVAL)
 
     def umount2(self, task: Task, path: str, flags: int) -> None:
-        """umount2(2) with MNT_DETACH.  Raises EPERM without CAP_SYS_ADMIN, EINVAL for unknown flags."""
+        """Unmount a file system (umount2(2)).  Only MNT_DETACH is modelled.
+
+        Raises EPERM without CAP_SYS_ADMIN, EINVAL for unknown flags.
+        """
         if flags & ~UMOUNT_FLAGS:
             raise os_error(EINVAL)
         root = self._lookup(task, fcntl.AT_FDCWD, path, not flags & UMOUNT_NOFOLLOW)
@@ -268,13 +294,13 @@ class PathCalls:
         self._fs.unmount(root)
 
     def umask(self, task: Task, mask: int) -> int:
-        """umask(2): return the old mask."""
+        """Set the file mode creation mask and return the old one (umask(2))."""
         old, task.fs.umask = task.fs.umask, mask & 0o777
         return old
 
 
 def _enterable(task: Task, dentry: Dentry) -> Dentry:
-    """ENOTDIR, EACCES unless `task` may make it its directory."""
+    """Return `dentry` if `task` may enter it as a directory.  Raise ENOTDIR or EACCES otherwise."""
     if dentry.inode.kind != stat.S_IFDIR:
         raise os_error(ENOTDIR)
     check(task.credentials, dentry.inode, MAY_EXEC)
@@ -282,7 +308,7 @@ def _enterable(task: Task, dentry: Dentry) -> Dentry:
 
 
 def _stat_of_anonymous(file: OpenFile) -> Stat:
-    """What fstat(2) says of a file that lies in no file system."""
+    """Return the attributes of a file that is in no file system, such as a pipe or a socket."""
     it = file.object.anon_attributes
     return Stat(
         st_mode=it.mode, st_ino=it.number, st_dev=it.device, st_nlink=1, st_uid=it.uid, st_gid=it.gid,

@@ -1,4 +1,4 @@
-"""Files that are made in pairs or out of nothing: pipe2(2), eventfd2(2)."""
+"""System calls that make files without a path: pipe2(2) and eventfd2(2)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from simkernel.uapi.eventfd import EFD_CLOEXEC, EFD_NONBLOCK, EFD_SEMAPHORE
 from simkernel.uapi.fcntl import O_CLOEXEC, O_DIRECT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY
 
 O_NOTIFICATION_PIPE = 0o200
-"""A pipe for the kernel's notifications (include/uapi/linux/watch_queue.h): O_EXCL's number."""
+"""Flag of pipe2(2) for the kernel's notifications (include/uapi/linux/watch_queue.h).  It equals O_EXCL."""
 
 
 class PipeCalls:
-    """Pipes and eventfds."""
+    """Handlers of pipe2(2) and eventfd2(2)."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
@@ -29,7 +29,7 @@ class PipeCalls:
         self._eventfds: set[int] = set()
 
     def pipe2(self, task: Task, flags: int = 0) -> tuple[int, int]:
-        """pipe2(2): the descriptors to read from and to write to."""
+        """Create a pipe and return the descriptors of its read end and write end (pipe2(2))."""
         if flags & O_NOTIFICATION_PIPE:
             raise self._kernel.unmodelled("a pipe for notifications", EINVAL)
         if flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT):
@@ -41,7 +41,7 @@ class PipeCalls:
         return install_pair(self._kernel, task, reader, writer, flags)
 
     def eventfd2(self, task: Task, value: int, flags: int = 0) -> int:
-        """eventfd2(2)."""
+        """Create an eventfd and return its descriptor (eventfd2(2))."""
         if flags & ~(EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK):
             raise os_error(EINVAL)
         check_fault(self._kernel.faults, "kmalloc", what="eventfd")
@@ -55,7 +55,7 @@ class PipeCalls:
 def install_pair(
     kernel: KernelParts, task: Task, first: OpenFile, second: OpenFile, flags: int
 ) -> tuple[int, int]:
-    """Give two new files a descriptor each, or neither (EMFILE)."""
+    """Install a descriptor for each of two new files.  If one fails (EMFILE), install neither."""
     kernel.engine.charged += 2 * kernel.costs.file_open
     close_on_exec = bool(flags & O_CLOEXEC)
     try:

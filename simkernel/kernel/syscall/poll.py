@@ -1,4 +1,4 @@
-"""poll(2) and select(2): waiting for several files at once (fs/select.c)."""
+"""poll(2) and select(2): wait until one of several files is ready (fs/select.c)."""
 
 from __future__ import annotations
 
@@ -14,24 +14,30 @@ from simkernel.uapi.errno import EINVAL, os_error
 
 ERRORS: Final = uapi.POLLERR | uapi.POLLNVAL
 ALWAYS: Final = uapi.POLLERR | uapi.POLLHUP
-"""What is reported whether it is asked for or not."""
+"""Events that poll(2) reports even if they are not requested."""
 
 SELECT_IN: Final = uapi.POLLRDNORM | uapi.POLLRDBAND | uapi.POLLIN | uapi.POLLHUP | ERRORS
 SELECT_OUT: Final = uapi.POLLWRBAND | uapi.POLLWRNORM | uapi.POLLOUT | ERRORS
 SELECT_EXCEPT: Final = uapi.POLLPRI | uapi.POLLNVAL
-"""What makes a descriptor readable, writable or exceptional (POLLIN_SET and so on)."""
+"""Events for which select(2) reports a descriptor as exceptional (POLLEX_SET).
+
+SELECT_IN: readable, SELECT_OUT: writable.
+"""
 FD_SETSIZE: Final = 1024
 POLLFD_SIZE: Final = 8
-"""Bytes of a struct pollfd."""
+"""Size of a struct pollfd in bytes."""
 
 Watched = Sequence[tuple[int, int]]
 Ready = list[tuple[int, int]]
 Sets = tuple[Sequence[int], Sequence[int], Sequence[int]]
-"""Descriptors to read, to write, and for exceptions."""
+"""The three sets of select(2): descriptors to read, to write, and to watch for exceptions."""
 
 
 class Polling(Sleep):
-    """A sleep at many files: it is woken only for events that it waits for (`pollwake()`)."""
+    """A sleep in poll(2) or select(2), on the wait queues of several files (`pollwake()`).
+
+    It wakes only for the events that the task waits for.
+    """
 
     __slots__ = ("wanted",)
 
@@ -44,7 +50,7 @@ class Polling(Sleep):
             queue.add_first(self)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """Nothing happens if none of its events on this queue is among `events`."""
+        """Wake the task if `events` contains an event that it waits for on this queue.  Return True if so."""
         if events and not events & self.wanted[queue]:
             return False
         self.wake(True)
@@ -52,7 +58,7 @@ class Polling(Sleep):
 
 
 class PollCalls:
-    """Which of several files are ready."""
+    """Handlers of poll(2) and select(2)."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self._engine = kernel.engine
@@ -61,9 +67,10 @@ class PollCalls:
     def poll(
         self, task: Task, watched: Watched, timeout: int | None = None
     ) -> Ready | Coroutine[Any, Any, Ready]:
-        """poll(2): (descriptor, events) of each ready descriptor; `timeout` in ns, None for ever.
+        """Return (descriptor, events) of each ready descriptor (poll(2)).
 
-        EINVAL for more descriptors than the process may have.
+        `timeout` is in ns; None waits without a limit.  Raise EINVAL if `watched` has more descriptors
+        than the process may open.
         """
         if len(watched) > task.files.limit:
             raise os_error(EINVAL)
@@ -74,9 +81,10 @@ class PollCalls:
         return self._wait(task, watched, timeout)
 
     def select(self, task: Task, sets: Sets, timeout: int | None = None) -> Sets | Coroutine[Any, Any, Sets]:
-        """select(2): the descriptors of each set that are ready.  EBADF if one is not open.
+        """Return the ready descriptors of each set (select(2)).  EBADF if a descriptor is not open.
 
-        A descriptor beyond the table is not looked at and stays in its set (`core_sys_select()`).
+        A descriptor beyond the size of the descriptor table is not checked.  It stays in its set
+        (`core_sys_select()`).
         """
         wanted: dict[int, int] = {}
         size = task.files.size
@@ -117,9 +125,10 @@ class PollCalls:
                 file.put()
 
     def _ready(self, task: Task, watched: Watched, may_wait: bool = False, always: int = ALWAYS) -> Ready:
-        """Return the descriptors that are ready now; skip negative ones (`do_poll()`).
+        """Return the descriptors that are ready now.  Skip negative ones (`do_poll()`).
 
-        A task that may wait joins the wait queue of each file up to the first that is ready (`__pollwait()`).
+        If `may_wait`, charge for joining the wait queue of each file up to the first ready one
+        (`__pollwait()`).
         """
         costs = self._costs
         waits = len(watched) if may_wait else 0
@@ -137,13 +146,15 @@ class PollCalls:
                 if not ready and may_wait:
                     waits = index + 1
                 ready.append((fd, events))
-        joined = costs.poll_wait * waits // (1 if ready else 2)  # a task that sleeps leaves the queues later
+        joined = (
+            costs.poll_wait * waits // (1 if ready else 2)
+        )  # half now, half when the task leaves the queues after its sleep
         self._engine.charged += costs.file + costs.poll * len(watched) + joined
         return ready
 
 
 def _wanted(files: Iterable[tuple[OpenFile, int]]) -> dict[WaitQueue, int]:
-    """Where to wait, and for what there."""
+    """Return the wait queues of the files, each with the mask of events to wait for."""
     wanted: dict[WaitQueue, int] = {}
     for file, events in files:
         for queue in file.object.wait_queues:

@@ -1,4 +1,4 @@
-"""Calls about tasks: who one is, children, signals, time."""
+"""System calls about tasks: identity, credentials, child processes, signals, sleep, namespaces."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from simkernel.uapi.sched import CLONE_NEWNET
 from simkernel.uapi.wait import WNOHANG
 
 NGROUPS_MAX: Final = 65536
-"""Groups that a process may be in (include/uapi/linux/limits.h)."""
+"""Maximum number of supplementary groups of a process (include/uapi/linux/limits.h)."""
 NO_GROUP: Final = 0xFFFFFFFF
-"""A number that is no group's (INVALID_GID)."""
+"""The user or group id -1, which is invalid (INVALID_UID, INVALID_GID)."""
 
 
 class Image(Protocol):
-    """A program that a task can run: its name, and how it is begun as a given task."""
+    """A program that a task can run: its name, and a function that starts it as a given task."""
 
     comm: str
 
@@ -37,7 +37,7 @@ class Image(Protocol):
 
 
 class ProcessCalls:
-    """Identity, fork and wait, signals, clock and sleep."""
+    """Handlers of system calls about tasks."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
@@ -46,29 +46,31 @@ class ProcessCalls:
     # -- identity -----------------------------------------------------------
 
     def getpid(self, task: Task) -> int:
-        """getpid(2): the id of the thread group."""
+        """Return the process id, which is the id of the thread group (getpid(2))."""
         return task.tgid
 
     def gettid(self, task: Task) -> int:
-        """gettid(2)."""
+        """Return the thread id (gettid(2))."""
         return task.pid
 
     def getppid(self, task: Task) -> int:
-        """getppid(2)."""
+        """Return the process id of the parent (getppid(2))."""
         return task.parent.tgid if task.parent else 0
 
     def getuid(self, task: Task) -> int:
-        """getuid(2)."""
+        """Return the user id (getuid(2))."""
         return task.credentials.uid
 
     def getgid(self, task: Task) -> int:
-        """getgid(2)."""
+        """Return the group id (getgid(2))."""
         return task.credentials.gid
 
     def setuid(self, task: Task, uid: int) -> None:
-        """setuid(2): root that becomes another user loses every capability (capabilities(7)).
+        """Set the user id (setuid(2)).
 
-        EINVAL for -1, which is no user.
+        Root loses all capabilities if it becomes another user (capabilities(7)).
+
+        Raises EINVAL for the invalid id -1, EPERM without CAP_SETUID.
         """
         old = task.credentials
         if not 0 <= uid < NO_GROUP:
@@ -80,7 +82,7 @@ class ProcessCalls:
         self._kernel.processes.commit_credentials(task, new)
 
     def setgid(self, task: Task, gid: int) -> None:
-        """setgid(2): EINVAL for -1, which is no group."""
+        """Set the group id (setgid(2)).  EINVAL for the invalid id -1, EPERM without CAP_SETGID."""
         old = task.credentials
         if not 0 <= gid < NO_GROUP:
             raise os_error(EINVAL)
@@ -89,11 +91,14 @@ class ProcessCalls:
         task.credentials = evolve(old, gid=gid)
 
     def getgroups(self, task: Task) -> list[int]:
-        """getgroups(2): the supplementary groups, in order."""
+        """Return the supplementary groups in ascending order (getgroups(2))."""
         return sorted(task.credentials.groups)
 
     def setgroups(self, task: Task, groups: Sequence[int]) -> None:
-        """setgroups(2).  EPERM without CAP_SETGID, EINVAL for too many or what is no group."""
+        """Set the supplementary groups (setgroups(2)).
+
+        Raises EPERM without CAP_SETGID, EINVAL for too many groups or an invalid id.
+        """
         if not task.credentials.capable(CAP_SETGID):
             raise os_error(EPERM)
         if len(groups) > NGROUPS_MAX or not all(0 <= gid < NO_GROUP for gid in groups):
@@ -101,20 +106,23 @@ class ProcessCalls:
         task.credentials = evolve(task.credentials, groups=frozenset(groups))
 
     def capset(self, task: Task, capabilities: frozenset[int]) -> None:
-        """capset(2): drop capabilities.  EPERM for one that the task does not have."""
+        """Drop all capabilities that are not in `capabilities` (capset(2)).
+
+        EPERM if the task lacks one of them.
+        """
         if not capabilities <= task.credentials.capabilities:
             raise os_error(EPERM)
         task.credentials = evolve(task.credentials, capabilities=capabilities)
 
     def prctl_comm(self, task: Task, comm: str) -> None:
-        """prctl(2), PR_SET_NAME."""
+        """Set the name of the thread, truncated to 15 characters (prctl(2) with PR_SET_NAME)."""
         task.comm = comm[:15]
 
     def prlimit(self, task: Task, resource: int, limits: Limit | None = None) -> Limit:
-        """prlimit(2): for RLIMIT_NOFILE and RLIMIT_NPROC of the caller, return the old soft and hard limit.
+        """Set RLIMIT_NOFILE or RLIMIT_NPROC of the caller (prlimit(2)).  Return the old (soft, hard) limit.
 
-        EINVAL for a soft limit above the hard one.  EPERM to raise the hard limit without CAP_SYS_RESOURCE,
-        or that of RLIMIT_NOFILE above `NR_OPEN`.
+        Raises EINVAL if the soft limit is above the hard limit.  Raises EPERM if the caller raises the
+        hard limit without CAP_SYS_RESOURCE, or raises RLIMIT_NOFILE above `NR_OPEN`.
         """
         if not 0 <= resource < RLIM_NLIMITS:
             raise os_error(EINVAL)
@@ -137,20 +145,20 @@ class ProcessCalls:
     # -- beginning and ending -------------------------------------------------
 
     def fork(self, task: Task, image: Image) -> int:
-        """fork(2): create a child that runs `image` with a copy of all descriptors.  Return its pid."""
+        """Create a child that runs `image` with a copy of all descriptors.  Return its pid (fork(2))."""
         child = self._kernel.processes.fork(task, image.comm)
         self._charge_start(child, image, self._kernel.costs.fork)
         return child.pid
 
     def fork_exec(self, task: Task, image: Image) -> int:
-        """fork(2) and execve(2) in one call: create a child that runs `image`; return its pid."""
+        """Create a child that runs `image`, and return its pid (fork(2) and execve(2) in one call)."""
         child = self._kernel.processes.fork(task, image.comm)
         child.files.exec()
         self._charge_start(child, image, self._kernel.costs.fork + self._kernel.costs.exec)
         return child.pid
 
     def clone_thread(self, task: Task, image: Image) -> int:
-        """clone(2) with CLONE_THREAD | CLONE_FILES: another thread of this process; its tid."""
+        """Create a thread that runs `image`, and return its tid (clone(2) with CLONE_THREAD)."""
         thread = self._kernel.processes.clone_thread(task, image.comm)
         self._charge_start(thread, image, self._kernel.costs.thread)
         return thread.pid
@@ -160,13 +168,16 @@ class ProcessCalls:
         self._kernel.processes.start(task, image.begin)
 
     def exit(self, task: Task, code: int = 0) -> None:
-        """_exit(2): end the process with all of its threads."""
+        """End the process with all of its threads (_exit(2))."""
         raise Exited((code & 0xFF) << 8)
 
     def wait4(
         self, task: Task, pid: int = -1, options: int = 0
     ) -> tuple[int, int] | Coroutine[Any, Any, tuple[int, int]]:
-        """wait4(2): (pid, status) of a child that has ended, (0, 0) under WNOHANG.  ECHILD without one."""
+        """Wait for the end of a child and return (pid, status) (wait4(2)).  ECHILD without a matching child.
+
+        With WNOHANG, return (0, 0) if no child has ended.
+        """
         if options & ~WNOHANG:
             raise self._kernel.unmodelled(f"wait4 options {options:#x}", EINVAL)
         if pid == 0 or pid < -1:
@@ -182,7 +193,9 @@ class ProcessCalls:
         while True:
             try:
                 await sleep_on(task.wait_child)
-            except InterruptedError:  # SIGCHLD comes with the child's end, which counts first (`do_wait()`)
+            except (
+                InterruptedError
+            ):  # SIGCHLD arrives with the end of the child; `do_wait()` checks the child first
                 if (found := self._reap(task, pid)) is not None:
                     return found
                 raise
@@ -202,27 +215,33 @@ class ProcessCalls:
     # -- signals ------------------------------------------------------------
 
     def kill(self, task: Task, pid: int, number: int) -> None:
-        """kill(2)."""
+        """Send a signal to a process (kill(2))."""
         self._kernel.processes.kill(task, pid, number)
 
     def rt_sigaction(self, task: Task, number: int, handler: Handler) -> Handler:
-        """sigaction(2), without SA_RESTART: a call that sleeps is interrupted.  The old handler."""
+        """Set the handler of a signal and return the old one (sigaction(2)).
+
+        It works without SA_RESTART: the signal interrupts a sleeping call.
+        """
         return task.signals.set_handler(number, handler)
 
     # -- time ---------------------------------------------------------------
 
     def sched_yield(self, task: Task) -> None:
-        """sched_yield(2): move the task to the end of the run queue."""
+        """Move the task to the end of the run queue (sched_yield(2))."""
         self._kernel.scheduler.yield_cpu(task)
 
     def nanosleep(self, task: Task, ns: int) -> Coroutine[Any, Any, None]:
-        """clock_nanosleep(2): EINTR if a signal arrives."""
+        """Sleep for `ns` nanoseconds (clock_nanosleep(2)).  EINTR if a signal arrives."""
         return _sleep_until(self._engine.time() + ns)
 
     # -- namespaces -----------------------------------------------------------
 
     def unshare(self, task: Task, flags: int) -> None:
-        """unshare(2), CLONE_NEWNET: a new network namespace for the caller.  Needs CAP_SYS_ADMIN."""
+        """Move the caller to a new network namespace (unshare(2) with CLONE_NEWNET).
+
+        EPERM without CAP_SYS_ADMIN.
+        """
         if flags != CLONE_NEWNET:
             raise self._kernel.unmodelled(f"unshare flags {flags:#x}", EINVAL)
         if not task.credentials.capable(CAP_SYS_ADMIN):
@@ -232,7 +251,7 @@ class ProcessCalls:
         net.put()
 
     def setns(self, task: Task, fd: int, nstype: int = 0) -> None:
-        """setns(2): move the task to the network namespace of a descriptor.
+        """Move the task to the network namespace that a descriptor refers to (setns(2)).
 
         Raises EBADF, EINVAL for another kind of file or namespace, EPERM without CAP_SYS_ADMIN.
         """

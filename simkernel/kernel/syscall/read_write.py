@@ -1,4 +1,4 @@
-"""read(2), write(2) and their like (fs/read_write.c): waiting where the caller wants to wait."""
+"""read(2), write(2) and related calls (fs/read_write.c).  A call blocks unless the file is non-blocking."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.seek import SEEK_HOLE
 
 MAX_RW_COUNT: Final = 0x7FFFF000
-"""Bytes that one call transfers at most."""
+"""Maximum number of bytes that one call transfers."""
 
 R = TypeVar("R")
 Read = bytes | Blocked | Coroutine[Any, Any, bytes]
@@ -26,7 +26,7 @@ Written = int | Coroutine[Any, Any, int]
 
 
 class ReadWriteCalls:
-    """Bytes from and to open files."""
+    """Handlers of system calls that transfer bytes from and to open files."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
@@ -36,19 +36,25 @@ class ReadWriteCalls:
     # -- reading ------------------------------------------------------------------
 
     def read(self, task: Task, fd: int, size: int) -> Read:
-        """read(2): up to `size` bytes, from the file's position on."""
+        """Read up to `size` bytes from the file position on (read(2))."""
         file: OpenFile = task.files.get(fd)
         return self._read(task, file, size, file.position, moves=True)
 
     def readv(self, task: Task, fd: int, sizes: Sequence[int]) -> Read:
-        """readv(2): the bytes for several buffers, joined; size 0 does not reach the file (`vfs_readv()`)."""
+        """Read for several buffers and return the joined bytes (readv(2)).
+
+        If the sizes are 0, the file's read is not called (`vfs_readv()`).
+        """
         file: OpenFile = task.files.get(fd)
         if not sum(sizes) and file.readable and type(file.object).read is not FileObject.read:
             return b""
         return self.read(task, fd, sum(sizes))
 
     def pread64(self, task: Task, fd: int, size: int, offset: int) -> Read:
-        """pread(2): up to `size` bytes from `offset` on; the position stays.  ESPIPE without a position."""
+        """Read up to `size` bytes from `offset` on, without moving the file position (pread(2)).
+
+        Raises ESPIPE if the file has no position.
+        """
         if offset < 0:
             raise os_error(EINVAL)
         file: OpenFile = task.files.get(fd)
@@ -79,19 +85,24 @@ class ReadWriteCalls:
     # -- writing ------------------------------------------------------------------
 
     def write(self, task: Task, fd: int, data: bytes) -> Written:
-        """write(2): the number of bytes written, from the file's position on."""
+        """Write from the file position on, and return the number of bytes written (write(2))."""
         file: OpenFile = task.files.get(fd)
         return self._write(task, file, data, file.position, moves=True)
 
     def writev(self, task: Task, fd: int, data: bytes) -> Written:
-        """writev(2), its buffers joined by the caller's library."""
+        """Write several buffers, which the caller's library has joined (writev(2))."""
         file: OpenFile = task.files.get(fd)
         if not data and file.writable and type(file.object).write is not FileObject.write:
             return 0
         return self.write(task, fd, data)
 
     def pwrite64(self, task: Task, fd: int, data: bytes, offset: int) -> Written:
-        """pwrite(2): the number of bytes written from `offset` on; the position stays.  ESPIPE without."""
+        """Write from `offset` on, without moving the file position (pwrite(2)).
+
+        Return the number of bytes written.
+
+        Raises ESPIPE if the file has no position.
+        """
         if offset < 0:
             raise os_error(EINVAL)
         file: OpenFile = task.files.get(fd)
@@ -100,7 +111,7 @@ class ReadWriteCalls:
         try:
             return self._write(task, file, data, offset, moves=False)
         finally:
-            file.position = position  # O_APPEND has moved it
+            file.position = position  # with O_APPEND, the write has moved it
 
     def _write(self, task: Task, file: OpenFile, data: bytes, position: int, *, moves: bool) -> Written:
         self._engine.charged += self._costs.file
@@ -125,7 +136,7 @@ class ReadWriteCalls:
     # -- position -----------------------------------------------------------------
 
     def lseek(self, task: Task, fd: int, offset: int, whence: int) -> int:
-        """lseek(2).  ESPIPE where there is no position."""
+        """Set the file position and return it (lseek(2)).  ESPIPE if the file has no position."""
         file: OpenFile = task.files.get(fd)
         self._engine.charged += self._costs.file
         if not 0 <= whence <= SEEK_HOLE:
@@ -134,7 +145,7 @@ class ReadWriteCalls:
 
 
 def _check_position(file: OpenFile) -> None:
-    """ESPIPE for what has no places to read at (FMODE_PREAD)."""
+    """Raise ESPIPE if the file has no position (no FMODE_PREAD)."""
     if not file.object.has_positions:
         raise os_error(ESPIPE)
 

@@ -1,4 +1,4 @@
-"""Blocking writes and sends: wait for space, then resume; a partial result counts."""
+"""Blocking writes and sends: wait for space, then resume.  An interrupted call returns its partial result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simkernel.uapi.signal import SIGPIPE
 
 
 def done_or_eagain(blocked: WouldBlock) -> int:
-    """Return the partial result of a non-blocking call.  EAGAIN without one."""
+    """Return the number of bytes that a non-blocking call has written.  Raise EAGAIN if it is 0."""
     blocked.release()
     if blocked.done:
         return blocked.done
@@ -27,7 +27,10 @@ async def wait_and_resume(
     *,
     signal: bool = True,
 ) -> int:
-    """Wait and retry until all is done; a signal or the deadline leaves a partial result."""
+    """Wait and retry until all bytes are written.
+
+    After a signal or the deadline, return the partial result.
+    """
     timeout = None if file.socket is None else file.socket.sndtimeo
     deadline = None if timeout is None else kernel.engine.time() + timeout
     file.get()
@@ -51,7 +54,7 @@ async def wait_and_resume(
 
 
 async def _wait(blocked: WouldBlock, deadline: int | None) -> bool:
-    """Sleep until the operation may be tried again (True) or the time is up."""
+    """Sleep until the operation can be retried.  Return False if the deadline has passed."""
     try:
         return await sleep_on(blocked.queue, deadline=deadline, exclusive=blocked.exclusive)
     except BaseException:  # a signal, or the end of the task
@@ -60,7 +63,7 @@ async def _wait(blocked: WouldBlock, deadline: int | None) -> bool:
 
 
 def broken_pipe(kernel: KernelParts, task: Task, broken: BrokenPipe, *, signal: bool = True) -> int:
-    """Send SIGPIPE, and raise EPIPE if nothing was written."""
+    """Send SIGPIPE if `signal`.  Return the number of bytes written, or raise EPIPE if it is 0."""
     if signal:
         kernel.processes.send_signal(task, SIGPIPE)
     if broken.done:

@@ -1,7 +1,7 @@
-"""Socket calls: from a descriptor to the socket behind it, waiting where the caller wants to wait.
+"""Socket system calls: they find the socket of a descriptor and call it.  A call blocks unless it must not.
 
-Data and addresses cross here as bytes and numbers.  An address is (port id, groups mask), or the
-bytes of a whole sockaddr.
+Data and addresses are passed as bytes and numbers.  An address is (port id, groups mask), or the bytes of
+a whole sockaddr.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from simkernel.uapi.socket import (
 
 
 class BlockedReceive(BlockedCall):
-    """A receive that waits for something to receive.  A task keeps it while it receives from one file."""
+    """A receive that waits for data.  A task reuses the object as long as it receives from one file."""
 
     __slots__ = ("control_size", "flags", "size", "sock")
 
@@ -72,7 +72,7 @@ class BlockedReceive(BlockedCall):
 
 
 class SocketCalls:
-    """socket(2) and what is done with its result."""
+    """Handlers of socket(2) and of the calls on sockets."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
@@ -83,7 +83,7 @@ class SocketCalls:
         self._unmodelled = kernel.unmodelled
 
     def socket(self, task: Task, family: int, type: int, protocol: int) -> int | Awaitable[int]:
-        """A new socket's descriptor (`__sys_socket()`)."""
+        """Create a socket and return its descriptor (`__sys_socket()`)."""
         kind, flags = self._kind(family, type)
         made = self._families[family].socket(task, kind, protocol)
         if isinstance(made, Awaitable):
@@ -91,7 +91,7 @@ class SocketCalls:
         return self._install(task, made, flags)
 
     def _kind(self, family: int, type: int) -> tuple[int, int]:
-        """A socket's type, and the flags that came with it; that there is such a family is checked too."""
+        """Split `type` into the socket's type and flags.  Raise EAFNOSUPPORT if the family is unknown."""
         flags = type & ~SOCK_TYPE_MASK
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
             raise os_error(EINVAL)
@@ -105,7 +105,7 @@ class SocketCalls:
         return kind, flags
 
     def socketpair(self, task: Task, family: int, type: int, protocol: int) -> tuple[int, int]:
-        """Two sockets, connected to each other (`__sys_socketpair()`)."""
+        """Create two connected sockets and return their descriptors (`__sys_socketpair()`)."""
         kind, flags = self._kind(family, type)
         one, other = self._families[family].socketpair(task, kind, protocol)
         first, second = self._file(one, flags), self._file(other, flags)
@@ -130,11 +130,11 @@ class SocketCalls:
             raise
 
     def bind(self, task: Task, fd: int, address: Address) -> None:
-        """bind(2)."""
+        """Bind a socket to an address (bind(2))."""
         _socket(task, fd).bind(task, address)
 
     def connect(self, task: Task, fd: int, address: Address) -> Blocked | None:
-        """connect(2).  A listener without room is waited for."""
+        """Connect a socket (connect(2)).  If the listener's backlog is full, block until it has space."""
         sock = _socket(task, fd)
         try:
             sock.connect(task, address)
@@ -147,31 +147,31 @@ class SocketCalls:
         return None
 
     def getsockname(self, task: Task, fd: int) -> Address:
-        """getsockname(2)."""
+        """Return the socket's own address (getsockname(2))."""
         return _socket(task, fd).getsockname()
 
     def getpeername(self, task: Task, fd: int) -> Address:
-        """getpeername(2)."""
+        """Return the address of the peer (getpeername(2))."""
         return _socket(task, fd).getpeername()
 
     def setsockopt(self, task: Task, fd: int, level: int, option: int, value: bytes) -> None:
-        """setsockopt(2)."""
+        """Set a socket option (setsockopt(2))."""
         _socket(task, fd).setsockopt(task, level, option, value)
 
     def getsockopt(self, task: Task, fd: int, level: int, option: int, length: int) -> bytes:
-        """getsockopt(2): at most `length` bytes."""
+        """Return at most `length` bytes of the value of a socket option (getsockopt(2))."""
         return _socket(task, fd).getsockopt(task, level, option, length)
 
     def listen(self, task: Task, fd: int, backlog: int) -> None:
-        """listen(2)."""
+        """Make a socket accept connections (listen(2))."""
         _socket(task, fd).listen(task, backlog)
 
     def accept4(self, task: Task, fd: int, flags: int) -> tuple[int, Address] | Blocked:
-        """accept4(2): the descriptor of the next connection, and the address of its other end."""
+        """Return the descriptor of the next connection, and the peer's address (accept4(2))."""
         file: OpenFile = task.files.get(fd)
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
             raise os_error(EINVAL)
-        task.files.check_limit()  # before the check for a socket (`__sys_accept4_file()`)
+        task.files.check_limit()  # before the check that `fd` is a socket (`__sys_accept4_file()`)
         sock = _socket(task, fd)
         accepted = self._accept(task, sock, flags)
         if accepted is not None:
@@ -182,19 +182,19 @@ class SocketCalls:
         return Blocked(sock.readers, retry, file, self._deadline(sock.rcvtimeo), True)
 
     def _accept(self, task: Task, sock: SocketObject, flags: int) -> tuple[int, Address] | None:
-        task.files.check_limit()  # before the connection is taken
+        task.files.check_limit()  # before the connection is removed from the backlog
         made = sock.accept(task)
         if made is None:
             return None
         fd = self._install(task, made, flags)
         try:
             return fd, made.getpeername()
-        except OSError:  # whoever connected has gone
+        except OSError:  # the peer has closed its socket
             task.files.close(fd)
             raise os_error(ECONNABORTED) from None
 
     def shutdown(self, task: Task, fd: int, how: int) -> None:
-        """shutdown(2)."""
+        """Shut down receiving, sending or both (shutdown(2))."""
         _socket(task, fd).shutdown(task, how)
 
     def sendto(
@@ -206,7 +206,7 @@ class SocketCalls:
         address: Address | None = None,
         control: Control = NO_CONTROL,
     ) -> int | Awaitable[int] | BlockedCall:
-        """sendto(2): the number of bytes sent."""
+        """Send data and return the number of bytes sent (sendto(2))."""
         # INLINE: simkernel.kernel.vfs.fdtable.FileTable.get, 35 ns
         try:
             file: OpenFile | None = task.files.open[fd]
@@ -219,7 +219,7 @@ class SocketCalls:
             raise os_error(ENOTSOCK)
         trace = self._trace
         if trace.emit is not None and trace.flow == task.own_flow:
-            # What a task asks next is a new story, unless a message from elsewhere made it ask.
+            # A request begins a flow, unless the task continues the flow of a message that it received.
             task.own_flow = trace.flow = trace.flows = trace.flows + 1
         try:
             return sock.sendmsg(task, data, address, control, flags)
@@ -242,13 +242,13 @@ class SocketCalls:
         flags: int = 0,
         address: Address | None = None,
     ) -> int | Awaitable[int] | BlockedCall:
-        """sendmsg(2), its buffers joined to `data` by the caller's library."""
+        """Send data with control messages; the caller's library has joined the buffers (sendmsg(2))."""
         return self.sendto(task, fd, data, flags, address, control)
 
     def recvfrom(
         self, task: Task, fd: int, size: int, flags: int = 0, control_size: int = 0
     ) -> Received | BlockedCall | Coroutine[Any, Any, Received]:
-        """recvfrom(2): one message of up to `size` bytes and its sender."""
+        """Receive up to `size` bytes of one message, with the sender's address (recvfrom(2))."""
         # INLINE: simkernel.kernel.vfs.fdtable.FileTable.get, 35 ns
         try:
             file: OpenFile | None = task.files.open[fd]
@@ -282,16 +282,16 @@ class SocketCalls:
     def recvmsg(
         self, task: Task, fd: int, size: int, control_size: int, flags: int = 0
     ) -> Received | BlockedCall | Coroutine[Any, Any, Received]:
-        """recvmsg(2)."""
+        """Receive one message with its control messages (recvmsg(2))."""
         return self.recvfrom(task, fd, size, flags, control_size)
 
     def _deadline(self, timeout: int | None) -> int | None:
-        """When a socket's own timeout is over."""
+        """Return the instant in ns at which a timeout that starts now expires, or None without a timeout."""
         return None if timeout is None else self._engine.time() + timeout
 
 
 async def _rest(file: OpenFile, wants: NeedMoreData, deadline: int | None) -> Received:
-    """Wait for the rest of a receive; the file stays open meanwhile."""
+    """Wait for the rest of a receive.  A reference keeps the file open during the wait."""
     file.get()
     try:
         return await wants.rest(deadline)

@@ -1,4 +1,4 @@
-"""Calls about the whole system: its names, modules and log (kernel/sys.c, kernel/module/, kernel/printk/)."""
+"""System calls about the system: uname, kernel modules, the kernel log (kernel/sys.c, module/, printk/)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from simkernel.uapi.utsname import Utsname
 from simkernel.uapi.version import UTS_RELEASE, UTS_VERSION
 
 NODENAME: Final = "simkernel"
-"""Each machine's, as nothing sets it."""
+"""Host name of every machine: no call changes it."""
 UTSNAME: Final = Utsname("Linux", NODENAME, UTS_RELEASE, UTS_VERSION, "x86_64")
-"""init_uts_ns: there are no other namespaces of names."""
+"""Result of uname(2).  UTS namespaces are not modelled."""
 UNRESTRICTED: Final = frozenset({uapi.SYSLOG_ACTION_READ_ALL, uapi.SYSLOG_ACTION_SIZE_BUFFER})
-"""Actions that take no privilege unless dmesg_restrict is set (`syslog_action_restricted()`)."""
+"""Actions that need no privilege unless dmesg_restrict is set (`syslog_action_restricted()`)."""
 READS: Final = range(uapi.SYSLOG_ACTION_READ, uapi.SYSLOG_ACTION_CLEAR)
 
 
 class SystemCalls:
-    """The system's names, modules and log; /proc/modules lists the modules that are loaded."""
+    """Handlers of system calls about the system's names, modules and log."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self._kernel = kernel
@@ -33,25 +33,31 @@ class SystemCalls:
         self._syslog = kernel.syslog
 
     def uname(self, task: Task) -> Utsname:
-        """uname(2)."""
+        """Return the names and version of the system (uname(2))."""
         return UTSNAME
 
     def finit_module(
         self, task: Task, path: str, parameters: str = "", flags: int = 0
     ) -> Coroutine[Any, Any, None]:
-        """finit_module(2); `path` is on the module path, `parameters` as on the command line of insmod(8)."""
+        """Load a module (finit_module(2)).
+
+        `path` is on the module path; `parameters` are written as for insmod(8).
+        """
         _check(task)
         return self._modules.load(path, parameters, flags)
 
     def delete_module(self, task: Task, name: str, flags: int = 0) -> Coroutine[Any, Any, None]:
-        """delete_module(2)."""
+        """Unload a module (delete_module(2))."""
         _check(task)
         return self._modules.unload(name, flags)
 
     def syslog(self, task: Task, action: int, size: int = 0) -> Any:
-        """syslog(2): return bytes for actions that read, an int for others (`do_syslog()`).
+        """Read or control the kernel log (syslog(2), `do_syslog()`).
 
-        EPERM without CAP_SYSLOG, EINVAL for an unknown action, a negative size or a level outside 1 to 8.
+        Return bytes if `action` reads, else an int.
+
+        Raises EPERM without CAP_SYSLOG, EINVAL for an unknown action, a negative size or a level outside 1
+        to 8.
         """
         log = self._syslog
         restricted = log.dmesg_restrict[0] or action not in UNRESTRICTED

@@ -1,4 +1,4 @@
-"""The system call table: from a name to the function that serves it."""
+"""The system call table: maps the name of a call to its handler."""
 
 from __future__ import annotations
 
@@ -28,14 +28,19 @@ GROUPS = (
 )  # fmt: skip
 
 GROUP_OF: Final = {name: group for group in GROUPS for name in vars(group) if not name.startswith("_")}
-"""The public methods of a group are its system calls; a test compares them with `uapi.syscalls`."""
+"""Class that handles each system call: the public methods of GROUPS.
+
+A test compares them with `uapi.syscalls`.
+"""
 
 
 class SystemCallTable:
-    """The handlers of a kernel by name: functions of the calling task and the call's arguments.
+    """The system call handlers of a kernel, by name.
 
-    Each is put in when it is first found: few machines use many.  A call that no group has is as
-    in a kernel built without it: ENOSYS.
+    A handler takes the calling task and the call's arguments.
+
+    A handler is added when it is first used, because most machines use few calls.  An unknown call raises
+    ENOSYS, as in a kernel that was built without it.
     """
 
     pending: Final = frozenset({CoroutineType, Blocked, BlockedReceive})
@@ -46,7 +51,7 @@ class SystemCallTable:
         self._groups: dict[type, object] = {}
 
     def find(self, name: str) -> Handler:
-        """The handler of a call; from now on it is among `handlers`."""
+        """Return the handler of a call, and add it to `handlers`."""
         kind = GROUP_OF.get(name)
         if kind is None:
             return self._refusal(name)

@@ -1,1 +1,1 @@
-"""Timers."""
+"""Kernel timers."""

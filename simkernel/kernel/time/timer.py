@@ -1,6 +1,7 @@
-"""Timers: a function called later, in interrupt context (kernel/time/timer.c).
+"""Timers: functions that are called later, in interrupt context (kernel/time/timer.c).
 
-Time is in nanoseconds of the machine's clock and is met exactly: there are no jiffies.
+Times are in ns of the machine's clock.  A timer expires exactly at its time, because jiffies are not
+modelled.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Function = Callable[["Timer"], None]
 
 @attrs.define(eq=False, repr=False)
 class Timer:
-    """A timer: idle, or pending until its time comes (`struct timer_list`)."""
+    """A timer that is idle, or pending until it expires (`struct timer_list`)."""
 
     timers: Timers
     module: LoadedModule | None
@@ -34,24 +35,30 @@ class Timer:
     expires: int = 0
     flow: int = 0
     expired_flow: int = 0
-    """The flow of the last expiry.  If the function arms the timer again, the next expiry begins a flow."""
+    """The flow of the last expiry.
+
+    If the function arms the timer again, the next expiry begins a new flow.
+    """
     resource: Resource | None = None
     _event: Event | None = None
 
     @property
     def pending(self) -> bool:
-        """Whether it is going to expire (`timer_pending()`)."""
+        """True if the timer is armed and has not expired (`timer_pending()`)."""
         return self._event is not None
 
     def modify(self, expires: int) -> bool:
-        """Let it expire at `expires` ns, at once if that is past; whether it was pending (`mod_timer()`)."""
+        """Arm the timer for `expires` ns, or for now if that is in the past.  Return True if it was pending.
+
+        `mod_timer()`.
+        """
         was_pending = self.delete()
         self.expires = expires
         self._event = self.timers.arm(self)
         return was_pending
 
     def delete(self) -> bool:
-        """Let it not expire; whether it was going to (`timer_delete()`)."""
+        """Disarm the timer (`timer_delete()`).  Return True if it was pending."""
         if self._event is None:
             return False
         self._event.cancel()
@@ -59,7 +66,7 @@ class Timer:
         return True
 
     def expired(self) -> None:
-        """It is idle again."""
+        """Mark the timer as idle and release its resource entry."""
         self._event = None
         if self.resource is not None:
             self.timers.resources.remove(self.resource)
@@ -68,23 +75,23 @@ class Timer:
 
 @attrs.define(eq=False, repr=False)
 class Timers:
-    """The timers of one machine.  `taken` is told how much of a CPU's time (ns) each has used."""
+    """The timers of one machine.  `account` is called with the CPU time in ns that each expiry took."""
 
     _engine: Engine
     _costs: CostModel
     _preempt: Preempt
     _oopses: Oopses
     resources: Resources
-    _taken: Callable[[int], None]
+    _account: Callable[[int], None]
     expired: int = 0
     """Number of timers that have expired."""
 
     def setup(self, module: LoadedModule | None, name: str, function: Function) -> Timer:
-        """A new idle timer, which calls `function` with itself (`timer_setup()`)."""
+        """Return a new idle timer.  It calls `function` with itself when it expires (`timer_setup()`)."""
         return Timer(self, module, name, function)
 
     def arm(self, timer: Timer) -> Event:
-        """Make `timer` expire at its time."""
+        """Schedule the expiry of `timer`."""
         timer.flow = self._engine.trace.flow
         timer.resource = self.resources.add(timer.module, "timer", timer.name, lambda: _forget(timer))
         return self._engine.call_later(max(0, timer.expires - self._engine.time()), self._expire, timer)
@@ -110,7 +117,7 @@ class Timers:
             self._preempt.schedule()
             result.close()
         self._preempt.irq_exit(f"timer {timer.name}")
-        self._taken(engine.charged - before)
+        self._account(engine.charged - before)
 
 
 def _forget(timer: Timer) -> None:

@@ -15,7 +15,7 @@ from tests.kernel.conftest import Bench
 
 
 def test_an_unknown_checker_is_refused() -> None:
-    with pytest.raises(SimulationError, match="'lockdeb' is no checker; they are lockdep, hung"):
+    with pytest.raises(SimulationError, match="'lockdeb' is not a checker; use lockdep, hung"):
         Machine(checks=["lockdeb"])
 
 

@@ -228,7 +228,7 @@ def test_running_the_machine_from_inside() -> None:
         machine.spawn(program)
         with pytest.raises(ExceptionGroup) as group:
             machine.run(until=seconds(1))
-        assert "runs already" in str(group.value.exceptions[0])
+        assert "already running" in str(group.value.exceptions[0])
 
 
 def test_a_blocking_call_from_inside() -> None:
@@ -267,7 +267,7 @@ def test_a_machine_that_cannot_be(how: dict[str, Any]) -> None:
 def test_nobody_who_could_be(who: dict[str, Any]) -> None:
     with Machine(udev=False) as machine:
         for use in (lambda: machine.spawn(sleeper, **who), lambda: machine.blocking(**who)):
-            with pytest.raises(SimulationError, match=r"is a number from 0 up, not"):
+            with pytest.raises(SimulationError, match=r"must be an int of at least 0, not"):
                 use()
 
 
