@@ -81,13 +81,13 @@ class EpollCalls:
         if not isinstance(epoll, EventPoll):
             raise os_error(EINVAL)
         self._engine.charged += self._costs.file
-        found = self._harvest(epoll, maxevents)
+        found = self._send_events(epoll, maxevents)
         if found or timeout == 0:
             return found
         deadline = None if timeout is None else self._engine.time() + timeout
         return self._wait(file, epoll, maxevents, deadline)
 
-    def _harvest(self, epoll: EventPoll, maxevents: int) -> list[Event]:
+    def _send_events(self, epoll: EventPoll, maxevents: int) -> list[Event]:
         if self._faults is not None and epoll.ready:  # an event stays ready if its copy to user space fails
             self._faults.check_copy(EpollEvent.SIZE)
         found = epoll.send_events(maxevents) if epoll.ready else []
@@ -101,7 +101,7 @@ class EpollCalls:
         try:
             while True:
                 woken = await Waiting(epoll.waiters, deadline)
-                found = self._harvest(epoll, maxevents)
+                found = self._send_events(epoll, maxevents)
                 if found or not woken:
                     return found
         finally:
