@@ -1,11 +1,11 @@
-"""The suite from the command line.
+"""Command line of the conformance suite.
 
-python -m tests.conformance                      check simkernel against the recording; a table
-python -m tests.conformance check --world M:F    check any other world
-python -m tests.conformance live                 compare with the real kernels, now (Linux, root)
-python -m tests.conformance record               make the recording anew (Linux, root)
-python -m tests.conformance record --oracle uml-6.12    the recording made in User-mode Linux
-python -m tests.conformance list                 every case, with what it is about
+python -m tests.conformance                      check simkernel against the recordings, print a table
+python -m tests.conformance check --world M:F    check any other world python -m tests.conformance live
+compare with the real kernels directly (Linux, root) python -m tests.conformance record
+record all cases on this kernel (Linux, root) python -m tests.conformance record --oracle uml-6.12
+record the cases of User-mode Linux python -m tests.conformance list                 list all cases with
+their descriptions
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ RESULTS = ("passed", "failed", "skipped")
 def compare(
     cases: Sequence[Case], factory: Factory, reference: Callable[[Case], Outcome], limit: float
 ) -> bool:
-    """Run each case in the world, compare it with the reference, print a table.  Whether all is well."""
+    """Run each case in the world, compare it with the reference, and print a table. Return True if no case
+    failed.
+    """
     by_area: dict[str, Counter[str]] = {}
     for case in cases:
         counts = by_area.setdefault(case.area, Counter())
@@ -72,12 +74,19 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("mode", nargs="?", default="check", choices=["check", "live", "record", "list"])
     parser.add_argument("--world", default=DEFAULT_WORLD, metavar="MODULE:CALLABLE", help="%(default)s")
-    parser.add_argument("--recording", type=Path, metavar="FILE", help="one recording for all cases")
+    parser.add_argument("--recording", type=Path, metavar="FILE", help="recording to use for all cases")
     parser.add_argument(
         "--oracle", default=recording.HOST, choices=recording.ORACLES, help="what to record (%(default)s)"
     )
-    parser.add_argument("-k", dest="pattern", default="", metavar="TEXT", help="only names that contain it")
-    parser.add_argument("-m", dest="mark", metavar="MARK", help="only with this mark; '!MARK': without it")
+    parser.add_argument(
+        "-k", dest="pattern", default="", metavar="TEXT", help="only cases whose name contains this text"
+    )
+    parser.add_argument(
+        "-m",
+        dest="mark",
+        metavar="MARK",
+        help="only cases with this mark, or with '!MARK' only those without it",
+    )
     parser.add_argument("--limit", type=float, default=10.0, metavar="SECONDS", help="for each case")
     parser.add_argument("--repeat", type=int, default=20, metavar="N", help="runs per case when recording")
     options = parser.parse_args()
@@ -95,7 +104,7 @@ def _chosen(options: argparse.Namespace) -> list[Case]:
 
 
 def main() -> int:
-    """Do what the command line says; the exit status."""
+    """Run the selected mode and return the exit status."""
     options = _options()
     cases = _chosen(options)
     if options.mode == "list":
@@ -119,7 +128,7 @@ def main() -> int:
         print(f"no world {options.world}: {type(error).__name__}: {error}")
         return 1
     if options.world == DEFAULT_WORLD:
-        with factory():  # reads what every machine reads, once for all the children
+        with factory():  # Read the files that every machine needs once, before forking a child for each case.
             pass
     if options.mode == "live":
         oracles = {name: worlds.load(world) for name, world in recording.ORACLES.items()}

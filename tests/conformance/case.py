@@ -1,8 +1,8 @@
-"""What a case is: a function that opens sockets, uses them and writes down what it sees.
+"""A case: a function that makes system calls and records their results.
 
 @case()
 def first_bind(world: World, log: Log) -> None:
-    "The docstring says what is looked at."
+    "The kernel assigns a port id."
     s = world.socket(AF_NETLINK, SOCK_RAW, USERSOCK)
     log.call("bind", s.bind, (0, 0))
     log.auto(s)
@@ -29,30 +29,30 @@ Function = Callable[[World, Log], None]
 
 @attrs.frozen
 class Case:
-    """A case, what it is called (`area.function`) and what it asks of its world."""
+    """A case with its name (`area.function`) and its requirements."""
 
     run: Function
     name: str
     privileged: bool
     marks: tuple[str, ...]
     oracle: str
-    """Name of the recording that judges the case (recording.ORACLES)."""
+    """Name of the recording that has the expected results (a key of recording.ORACLES)."""
 
     @property
     def area(self) -> str:
-        """The file it is in."""
+        """Name of the module that defines the case."""
         return self.name.partition(".")[0]
 
     @property
     def about(self) -> str:
-        """Its docstring, on one line."""
+        """The function's docstring on one line."""
         return " ".join((self.run.__doc__ or "").split())
 
 
 def case(
     *, privileged: bool = False, marks: tuple[str, ...] = (), oracle: str = "linux-6.18"
 ) -> Callable[[Function], Case]:
-    """Mark a function as a case, run with every capability if `privileged`, otherwise with none."""
+    """Mark a function as a case. It runs with every capability if `privileged`, otherwise with none."""
 
     def mark(function: Function) -> Case:
         area = function.__module__.rpartition(".")[2]
@@ -62,7 +62,7 @@ def case(
 
 
 def netlink(process: Process, proto: int, *, bind: Address | None = None) -> Socket:
-    """A raw netlink socket, bound if an address is given."""
+    """Return a raw netlink socket, bound to an address if one is given."""
     sock = process.socket(AF_NETLINK, SOCK_RAW, proto)
     if bind is not None:
         sock.bind(bind)
@@ -70,7 +70,7 @@ def netlink(process: Process, proto: int, *, bind: Address | None = None) -> Soc
 
 
 def load_cases() -> list[Case]:
-    """Every case of the suite, area by area."""
+    """Return all cases of the suite, ordered by area."""
     found: list[Case] = []
     for module in sorted(each.name for each in pkgutil.iter_modules([str(CASES)])):
         contents = vars(importlib.import_module(f"tests.conformance.cases.{module}"))

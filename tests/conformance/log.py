@@ -1,9 +1,8 @@
-"""What a case saw: its observations, made so that two runs can be compared with `==`.
+"""The log of a case: its observations, in a form that can be compared with `==`.
 
-An observation is a [label, value] pair; the value is made of what JSON has.  Errors are values: they
-read `errno:EPERM`.  Bytes read `hex:...`.  Nothing is left out or rounded off, save that port ids which
-the kernel chose are shown as `<portid:A>`, `<portid:B>` ... in the order in which the case announced
-them with `Log.auto`.
+An observation is a [label, value] pair, and the value consists of JSON types. An error is recorded as
+`errno:EPERM`, bytes as `hex:...`. The log omits nothing. Port ids that the kernel chose are shown as
+`<portid:A>`, `<portid:B>` ... in the order of the calls of `Log.auto`.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from tests.conformance import wire
 from tests.conformance.world import Address, Socket
 
 PLENTY = 65536
-"""A receive buffer that nothing in the suite fills."""
+"""Size of a receive buffer that is larger than every message of the suite."""
 
 
 def error_name(error: OSError) -> str:
-    """`errno:ENAME`; a timeout which Python itself made reads `timeout`."""
+    """Return `errno:NAME`, or `timeout` for a TimeoutError that Python raised without an errno."""
     if error.errno is None:
         return "timeout" if isinstance(error, TimeoutError) else f"OSError without errno: {error}"
     return "errno:" + errno.error_name(error.errno)
@@ -35,7 +34,9 @@ class Log:
         self.observations: list[list[Any]] = []
         self._portids: dict[int, str] = {}
         self.mask: Callable[[bytes], bytes] = lambda data: data
-        """Sets what a kernel chooses freely in a datagram to a fixed value, before it is recorded."""
+        """Function that zeroes the fields of a datagram that the kernel can choose freely. It runs before
+        recording.
+        """
 
     def __call__(self, label: str, value: Any) -> None:
         """Record one observation."""
@@ -46,7 +47,7 @@ class Log:
             case None | bool() | str():
                 return value
             case int():
-                return int(value)  # IntEnum and IntFlag too
+                return int(value)  # also converts IntEnum and IntFlag
             case bytes() | bytearray() | memoryview():
                 return "hex:" + bytes(value).hex()
             case OSError():
@@ -58,7 +59,7 @@ class Log:
     # -- port ids -----------------------------------------------------------
 
     def auto(self, sock: Socket) -> int:
-        """Say that the kernel chose the port id of `sock`; returns it."""
+        """Declare that the kernel chose the port id of `sock`, and return the port id."""
         portid = sock.getsockname()[0]
         if portid and portid not in self._portids:
             self._portids[portid] = f"<portid:{chr(ord('A') + len(self._portids))}>"
@@ -73,13 +74,13 @@ class Log:
         return self._plain(address)
 
     def address(self, label: str, address: Address) -> None:
-        """Record an address, its port id by symbol where the kernel chose it."""
+        """Record an address. A port id that the kernel chose is shown as a symbol."""
         self(label, self._address(address))
 
     # -- calls --------------------------------------------------------------
 
     def call(self, label: str, function: Callable[..., Any], *args: Any) -> Any:
-        """Call, and record the result or the error; returns the result, None after an error."""
+        """Call a function and record its result or its OSError. Return the result, or None after an error."""
         try:
             result = function(*args)
         except OSError as error:
@@ -89,11 +90,11 @@ class Log:
         return result
 
     def name(self, label: str, sock: Socket) -> None:
-        """Record getsockname()."""
+        """Record the result of getsockname()."""
         self.address(label, sock.getsockname())
 
     def peer(self, label: str, sock: Socket) -> None:
-        """Record getpeername()."""
+        """Record the result of getpeername(), or its error."""
         try:
             self.address(label, sock.getpeername())
         except OSError as error:
@@ -102,14 +103,14 @@ class Log:
     # -- receiving ----------------------------------------------------------
 
     def recv(self, label: str, sock: Socket, size: int = PLENTY, flags: int = MSG_DONTWAIT) -> bytes | None:
-        """recv(), bytes verbatim."""
+        """Call recv() and record the bytes."""
         data: bytes | None = self.call(label, sock.recv, size, flags)
         return data
 
     def recvfrom(
         self, label: str, sock: Socket, size: int = PLENTY, flags: int = MSG_DONTWAIT
     ) -> bytes | None:
-        """recvfrom(), bytes verbatim, and the sender."""
+        """Call recvfrom() and record the bytes and the sender."""
         try:
             data, sender = sock.recvfrom(size, flags)
         except OSError as error:
@@ -121,7 +122,7 @@ class Log:
     def recvmsg(
         self, label: str, sock: Socket, size: int = PLENTY, anc: int = 0, flags: int = MSG_DONTWAIT
     ) -> bytes | None:
-        """recvmsg(): bytes verbatim, control messages, msg_flags and the sender."""
+        """Call recvmsg() and record the bytes, control messages, msg_flags and the sender."""
         try:
             data, ancillary, msg_flags, sender = sock.recvmsg(size, anc, flags)
         except OSError as error:
@@ -132,7 +133,9 @@ class Log:
         return data
 
     def messages(self, data: bytes) -> list[str]:
-        """One line per netlink message, the port id in its header by symbol; loses no byte."""
+        """Return one line per netlink message, without loss. A port id that the kernel chose is shown as a
+        symbol.
+        """
         return [self._line(header, payload) for header, payload in wire.split(self.mask(data))]
 
     def _line(self, header: wire.Header | None, payload: bytes) -> str:
@@ -150,7 +153,7 @@ class Log:
         )
 
     def reply(self, label: str, sock: Socket, size: int = PLENTY) -> bytes | None:
-        """One datagram, shown as netlink messages, and its sender."""
+        """Receive one datagram and record its netlink messages and its sender."""
         try:
             data, sender = sock.recvfrom(size, MSG_DONTWAIT)
         except OSError as error:
@@ -160,7 +163,7 @@ class Log:
         return data
 
     def replies(self, label: str, sock: Socket, size: int = PLENTY, limit: int = 64) -> list[bytes]:
-        """Datagrams until an error (which is recorded too), each shown as netlink messages."""
+        """Receive datagrams until an error, and record their netlink messages and the error."""
         shown: list[Any] = []
         got: list[bytes] = []
         while len(got) < limit:
@@ -175,7 +178,7 @@ class Log:
         return got
 
     def ask(self, label: str, sock: Socket, request: bytes) -> list[bytes]:
-        """Send to the kernel; record the result and every reply."""
+        """Send a request to the kernel and record the result and all replies."""
         self.call(label, sock.sendto, request, (0, 0))
         self.auto(sock)
         return self.replies(label + " ->", sock)

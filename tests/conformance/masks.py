@@ -1,6 +1,6 @@
-"""The parts of a message that a kernel chooses by itself, or that packets cause, set to 0.
+"""Zeroing of message fields that the kernel chooses freely, or that depend on packets.
 
-Packets are not modelled: their counters differ as soon as a link is up.
+simkernel does not model packets, so packet counters differ as soon as a link is up.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ IFLA_INET6_STATS: Final = 3
 IFLA_INET6_CACHEINFO: Final = 5
 IFLA_INET6_ICMP6STATS: Final = 6
 CHOSEN: Final = slice(4, 12)
-"""The times of `struct ifla_cacheinfo`: of the last change, and for which a neighbour is reachable."""
+"""Bytes of `struct ifla_cacheinfo` with the time of the last change and the random reachable time."""
 
 
 def mask_links(datagram: bytes) -> bytes:
-    """Set the counters and the times of each RTM_NEWLINK and RTM_DELLINK in a datagram to 0."""
+    """Zero the counters and the times of each RTM_NEWLINK and RTM_DELLINK message in a datagram."""
     data = bytearray(datagram)
     start = 0
     for header, payload in wire.messages(datagram):
@@ -57,7 +57,7 @@ def _link(data: bytearray, first: int, last: int, family: int) -> None:
 
 BRIDGE_CHOSEN: Final = frozenset({Br.GC_TIMER, Br.FDB_N_LEARNED})
 PORT_CHOSEN: Final = frozenset({BrPort.FORWARD_DELAY_TIMER, BrPort.MCAST_N_GROUPS})
-"""The times to timers, and the numbers of addresses that a bridge has learnt from packets."""
+"""Attributes of a bridge port that contain remaining timer times or counts of learned addresses."""
 
 
 def _clear(data: bytearray, first: int, last: int, types: Set[int]) -> None:

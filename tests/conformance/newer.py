@@ -1,4 +1,4 @@
-"""Messages of two series of Linux made equal: what 6.18 added since 6.12 is left out.
+"""Normalisation of messages, so that those of Linux 6.18 and 6.12 are equal: additions of 6.18 are removed.
 
 Cases that User-mode Linux 6.12 judges compare the rest byte for byte.
 """
@@ -23,33 +23,38 @@ CACHE_INFO: Final[Mapping[int, tuple[int, int, slice]]] = {
     rt.RTM_NEWNEIGH: (12, 3, slice(0, 12)),
     rt.RTM_DELNEIGH: (12, 3, slice(0, 12)),
 }
-"""Size of the header, the attribute IFA_CACHEINFO or NDA_CACHEINFO, and the times in it."""
+"""By message type: size of the header, the attribute IFA_CACHEINFO or NDA_CACHEINFO, and its bytes with
+times.
+"""
 
 NOT_IN_UML: Final = (il.IFLA_NUM_RX_QUEUES, IFLA_PAD)
-"""CONFIG_RPS is off, and 64-bit attributes are aligned otherwise."""
+"""Attributes that UML lacks: CONFIG_RPS is off, and it aligns 64-bit attributes differently."""
 SINCE_6_12: Final[Mapping[int, str]] = {
     66: "IFLA_MAX_PACING_OFFLOAD_HORIZON, 6.13",
     67: "IFLA_NETNS_IMMUTABLE, 6.15",
     68: "IFLA_HEADROOM, 6.18",
     69: "IFLA_TAILROOM, 6.18",
 }
-"""Attributes of a link, and the release that added each."""
+"""Attributes of a link that 6.12 lacks. A comment has the release that added each."""
 BRIDGE_VLANS: Final = (Br.VLAN_PROTOCOL, Br.VLAN_DEFAULT_PVID, Br.VLAN_STATS_ENABLED, Br.VLAN_STATS_PER_PORT)
 BRIDGE_PAD, BRPORT_PAD = 40, 26
 NOT_OF_A_BRIDGE: Final[Mapping[int, Sequence[int]]] = {
     il.IFLA_INFO_DATA: (*BRIDGE_VLANS, BRIDGE_PAD, Br.MCAST_STARTUP_QUERY_INTVL, Br.MULTI_BOOLOPT),
     il.IFLA_INFO_SLAVE_DATA: (BRPORT_PAD,),
 }
-"""UML alone has VLANs of bridges and aligns 64-bit attributes.  It rounds an interval to its ticks.
+"""Attributes of a bridge that differ, by nest.
 
-6.18 has more options in MULTI_BOOLOPT.
+Only UML has VLANs of bridges. It aligns 64-bit attributes and rounds an interval to its ticks. 6.18 has
+more options in MULTI_BOOLOPT.
 """
 INET6_CONF_6_12: Final = 59 * 4
-"""Bytes of the IPv6 settings of a link; 6.17 appended force_forwarding."""
+"""Size of a link's IPv6 settings in bytes on 6.12. Linux 6.17 appended force_forwarding."""
 
 
 def common(datagram: bytes) -> bytes:
-    """Return the messages without what 6.12 lacks; the times of addresses and neighbours read 0."""
+    """Return the messages without the attributes that 6.12 lacks, and with the times of cache entries set to
+    0.
+    """
     return b"".join(_message(header, payload) for header, payload in wire.messages(datagram))
 
 
@@ -95,7 +100,7 @@ def _link(type: int, value: bytes, bridge: bool) -> bytes:
 
 
 def _without(value: bytes, types: Sequence[int]) -> bytes:
-    """Return nested attributes but for some types, a value that is none as it is."""
+    """Return nested attributes without some types. Without types to remove, return the value unchanged."""
     if not types:
         return value
     return b"".join(wire.attr(type, inner) for type, inner in wire.attrs(value) if type not in types)

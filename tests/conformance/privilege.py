@@ -1,4 +1,4 @@
-"""Giving up root's user and capabilities, for good or for a while (capabilities(7)).  Linux only."""
+"""Dropping root's user and capabilities, for good or temporarily (capabilities(7)). Linux only."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ _libc = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
 
 
 def libc_call(name: str, *arguments: Any) -> None:
-    """A function of the C library that returns -1 and sets errno.  OSError."""
+    """Call a function of the C library that returns -1 and sets errno on errors. Raise OSError for an
+    error.
+    """
     if getattr(_libc, name)(*arguments) < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
 
 
 def become_nobody() -> None:
-    """Give up root and every capability."""
+    """Give up root and every capability for good."""
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
 def pretend_nobody() -> None:
-    """The same, but `return_to_root` can undo it: capabilities stay permitted, and none is effective."""
+    """Give up root until `return_to_root`: capabilities stay permitted, but none is effective."""
     libc_call("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)
 
 
 def _capabilities() -> tuple[Any, Any]:
-    """Return the header for capset(2), and effective, permitted and inheritable for each word."""
+    """Return the header for capset(2), and the effective, permitted and inheritable sets of each word."""
     header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION_3, 0))
     data = (ctypes.c_uint32 * (3 * WORDS))()
     libc_call("capget", header, data)
@@ -54,7 +56,7 @@ def drop_capability(number: int) -> None:
 
 
 def return_to_root() -> None:
-    """Have every permitted capability again, and be user and group 0."""
+    """Make every permitted capability effective and become user and group 0 again."""
     header, data = _capabilities()
     for effective in range(0, len(data), 3):
         data[effective] = data[effective + 1]

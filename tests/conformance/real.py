@@ -1,7 +1,7 @@
-"""The real kernel as a world: a new network namespace for each case.  Wants Linux and root.
+"""The host's kernel as a world, with a new network namespace for each case. Needs Linux and root.
 
-It changes the calling process for good (its network namespace and, when not `privileged`, its user and
-capabilities), so the runner forks first.
+A world changes the calling process for good: its network namespace and, without `privileged`, its user and
+capabilities. Therefore the runner forks first.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ UEVENT = Path("/sys/devices/virtual/mem/null/uevent")
 
 
 def enter_new_namespace() -> int:
-    """Leave the network namespace for a new one; a descriptor that stands for it."""
+    """Move this process to a new network namespace and return a file descriptor of it."""
     libc_call("unshare", CLONE_NEWNET)
     return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
 class RealWorld:
-    """The kernel this process runs on, in the network namespace behind a descriptor."""
+    """The host's kernel, with a network namespace given by a file descriptor."""
 
     _entered = -1
 
@@ -51,7 +51,7 @@ class RealWorld:
 
     @property
     def namespace_fd(self) -> int:
-        """The descriptor that stands for the namespace."""
+        """File descriptor of the network namespace."""
         return self._namespace
 
     def _enter(self) -> None:
@@ -60,32 +60,32 @@ class RealWorld:
             RealWorld._entered = self._namespace
 
     def socket(self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0) -> Any:
-        """As `socket.socket(family, type, proto)`."""
+        """Create a socket in the namespace, like `socket.socket(family, type, proto)`."""
         self._enter()
         return socket.socket(family, type, proto)
 
     def poll(self, sock: Any, mask: int) -> int:
-        """The events of poll(2) pending on `sock` now, without waiting."""
+        """Return the pending events of poll(2) on `sock`, without blocking."""
         poller = select.poll()
         poller.register(sock.fileno(), mask)
         return next((events for _, events in poller.poll(0)), 0)
 
     def raw_call(self, sock: Any, call: str, sockaddr: bytes) -> None:
-        """Call "bind" or "connect" with these very bytes as the sockaddr, its length being theirs."""
+        """Call "bind" or "connect" with raw bytes as the socket address, without checks by Python."""
         libc_call(call, sock.fileno(), sockaddr, len(sockaddr))
 
     def attach_filter(self, sock: Any, program: Sequence[Instruction]) -> None:
-        """setsockopt(SOL_SOCKET, SO_ATTACH_FILTER) with this program."""
+        """Attach a classic BPF program to the socket (SO_ATTACH_FILTER)."""
         code = ctypes.create_string_buffer(b"".join(SockFilter.LAYOUT.pack(*each) for each in program))
         fprog = struct.pack("@HP", len(program), ctypes.addressof(code))
         sock.setsockopt(SOL_SOCKET, SO_ATTACH_FILTER, fprog)
 
     def dup(self, sock: Any) -> Any:
-        """As `socket.socket.dup`."""
+        """Duplicate the socket's descriptor, like `socket.socket.dup`."""
         return sock.dup()
 
     def process(self, *, privileged: bool) -> Process:
-        """Another process in the same namespace, with every capability or none."""
+        """Start another process in the same namespace, with every capability or none."""
         self._enter()
         return start(lambda: self._in_child(privileged))
 
@@ -95,11 +95,11 @@ class RealWorld:
         return RealWorld(privileged, self._namespace)
 
     def namespace(self) -> RealWorld:
-        """The same process in another network namespace."""
+        """Return a world of this process in another new network namespace."""
         return RealWorld(self.privileged, enter_new_namespace())
 
     def set_nsid(self, other: RealWorld, nsid: int) -> None:
-        """Let `nsid` be what the namespace of `other` is called in this one."""
+        """Assign `nsid` to the namespace of `other` in this namespace (RTM_NEWNSID)."""
         attributes = attribute(NETNSA_NSID, S32.pack(nsid)) + attribute(NETNSA_FD, U32.pack(other._namespace))
         request = message(RTM_NEWNSID, bytes(4) + attributes, flags=NLM_F_REQUEST | NLM_F_ACK)
         with self.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) as sock:
@@ -109,51 +109,51 @@ class RealWorld:
             raise OSError(-number, os.strerror(-number))
 
     def become(self, *, privileged: bool) -> None:
-        """Give up every capability, or have them again."""
+        """Give up every capability, or regain all of them."""
         if privileged != self.privileged:
             (return_to_root if privileged else pretend_nobody)()
             self.privileged = privileged
 
     def uevent(self) -> None:
-        """Have the kernel tell of a device: /dev/null, which has not changed."""
+        """Make the kernel emit a `change` uevent for /dev/null."""
         UEVENT.write_text("change")
 
     def wait(self, seconds: float) -> None:
-        """Sleep."""
+        """Sleep for some seconds."""
         time.sleep(seconds)
 
     def read_file(self, path: str) -> bytes:
-        """All that a file says, to a process in this namespace."""
+        """Return the contents of a file, as a process in this namespace reads it."""
         self._enter()
         return Path(path).read_bytes()
 
     def write_file(self, path: str, data: bytes) -> None:
-        """Write a file, such as a setting of this namespace."""
+        """Write a file, such as a sysctl of this namespace."""
         self._enter()
         Path(path).write_bytes(data)
 
     def listdir(self, path: str) -> list[str]:
-        """As `os.listdir`, in this namespace."""
+        """List a directory in this namespace, like `os.listdir`."""
         self._enter()
         return os.listdir(path)
 
     def programs(self) -> RealPrograms:
-        """Processes in namespaces of their own."""
+        """Return programs with separate namespaces."""
         return RealPrograms()
 
     def ioctl(self, sock: Any, request: int, argument: bytes | int) -> Any:
-        """As `fcntl.ioctl`."""
+        """Make an ioctl request, like `fcntl.ioctl`."""
         return fcntl.ioctl(sock, request, argument)
 
 
 @contextlib.contextmanager
 def real(*, privileged: bool = True) -> Iterator[RealWorld]:
-    """The real kernel, in a new network namespace owned by the initial user namespace."""
+    """Yield the host's kernel with a new network namespace that the initial user namespace owns."""
     try:
         namespace = enter_new_namespace()
     except OSError as error:
         raise PermissionError(
-            "the real world needs root: it makes a network namespace for each case"
+            "the real world needs root, because it creates a network namespace for each case"
         ) from error
     if not privileged:
         become_nobody()

@@ -1,4 +1,4 @@
-"""Another process of the real world: a child that makes the calls it is told through a pipe."""
+"""Another process of the real world: a child that makes the calls it receives through a pipe."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 WORLD = 0
-"""The number under which a child keeps its world; its sockets have those above."""
+"""Number of the child's world object. The numbers above it are its sockets."""
 
 
 class RemoteSocket:
-    """A socket that another process holds: each method is called there."""
+    """A socket of another process. Each method is called in that process."""
 
     def __init__(self, connection: Connection, number: int) -> None:
         self._connection = connection
@@ -26,14 +26,14 @@ class RemoteSocket:
 
 
 class RemoteProcess:
-    """A process that opens sockets as it is told."""
+    """A child process that opens sockets on request."""
 
     def __init__(self, connection: Connection, privileged: bool) -> None:
         self._connection = connection
         self.privileged = privileged
 
     def socket(self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0) -> Any:
-        """As `socket.socket(family, type, proto)`, in that process."""
+        """Create a socket in the child, like `socket.socket(family, type, proto)`."""
         number = _ask(self._connection, WORLD, "socket", (family, type, proto))
         return RemoteSocket(self._connection, number)
 
@@ -47,7 +47,7 @@ def _ask(connection: Connection, number: int, method: str, arguments: tuple[Any,
 
 
 def start(make_world: Callable[[], Any]) -> RemoteProcess:
-    """Fork a process that makes a world, and serves it until this process ends."""
+    """Fork a child that creates a world and serves requests until this process ends."""
     ours, theirs = Pipe()
     if os.fork() == 0:
         try:

@@ -1,7 +1,7 @@
-"""The recording: what a real kernel showed in each case, and how it is made.
+"""Recordings of the observations that a real kernel made in each case.
 
 {"format": 1, "kernel": "Linux 6.18...", "privileged": "...", "runs": 20,
- "cases": {"unicast.to_itself": {"about": "A socket may write to itself.", "privileged": false,
+ "cases": {"unicast.to_itself": {"about": "A socket can send a message to itself.", "privileged": false,
                                  "marks": [], "observations": [["send", 2], ...]}}}
 """
 
@@ -25,11 +25,11 @@ ORACLES: Final[Mapping[str, str]] = {
     HOST: "tests.conformance.real:real",
     "uml-6.12": "tests.conformance.uml.world:uml",
 }
-"""Recordings, and the world that each was made in."""
+"""Name of each recording, and the world in which it was made."""
 
 
 def path_of(oracle: str) -> Path:
-    """Return the file of a recording."""
+    """Return the path of a recording."""
     return Path(__file__).parent / "recorded" / f"{oracle}.json"
 
 
@@ -40,24 +40,24 @@ NOT_RECORDED = Outcome(error="the case is not in the recording")
 
 @attrs.frozen
 class Recording:
-    """What a kernel showed, case by case."""
+    """The observations of a kernel, by case name."""
 
     kernel: str
     cases: dict[str, list[list[Any]]]
 
     def outcome(self, case: Case) -> Outcome:
-        """What the kernel showed in a case."""
+        """Return the recorded outcome of a case."""
         observations = self.cases.get(case.name)
         return NOT_RECORDED if observations is None else Outcome(observations)
 
     @property
     def series(self) -> str:
-        """The kernel's series, such as "6.18"."""
+        """Version and patch level of the kernel, such as "6.18"."""
         return ".".join(self.kernel.split()[1].split(".")[:2])
 
 
 def load(path: Path = RECORDING) -> Recording:
-    """Read a recording."""
+    """Read a recording from a file."""
     content = json.loads(path.read_text())
     return Recording(
         content["kernel"], {name: case["observations"] for name, case in content["cases"].items()}
@@ -65,29 +65,28 @@ def load(path: Path = RECORDING) -> Recording:
 
 
 def host_kernel() -> str:
-    """Return name, release and machine of the host's kernel."""
+    """Return system name, release and machine of the host's kernel."""
     return f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}"
 
 
 @cache
 def loaded(oracle: str) -> Recording:
-    """Return the recording of an oracle, read once."""
+    """Return the recording of an oracle, read only once."""
     return load(path_of(oracle))
 
 
 def recorded(case: Case) -> Outcome:
-    """Return what the case's own oracle showed."""
+    """Return what the case's oracle recorded."""
     return loaded(case.oracle).outcome(case)
 
 
 def record(
     cases: Sequence[Case], path: Path, oracle: str, *, limit: float, repeat: int, only: bool = False
 ) -> int:
-    """Run each case of an oracle `repeat` times in its world and write down those that never differ.
+    """Run each case of an oracle `repeat` times in its world and record those with identical results.
 
-    With `only` the other cases of an existing recording stay.
-
-    Returns the number of cases that differ, each of which is printed.
+    With `only`, the other cases of an existing recording stay. Print each case with different results, and
+    return the number of these cases.
     """
     real = worlds.load(ORACLES[oracle])
     stable: dict[str, Any] = json.loads(path.read_text())["cases"] if only else {}

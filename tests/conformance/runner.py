@@ -1,7 +1,7 @@
-"""Running a case in a world, and comparing what two worlds showed.
+"""Running a case in a world, and comparing the results of two worlds.
 
-Where the host can fork, a case runs in a process of its own, so that nothing it does reaches the next
-one: it may raise, hang or die.  Elsewhere, and where the caller wants it, it runs in this process.
+If the host can fork, each case runs in a child process, so that it cannot affect the next case if it
+raises, hangs or dies. Without fork, or on the caller's request, it runs in this process.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ from tests.conformance.log import Log
 from tests.conformance.world import Factory
 
 GRACE = 3.0
-"""Seconds that a child has beyond its own alarm."""
+"""Seconds that the runner waits for a child after the child's own alarm."""
 
 
 @attrs.frozen
 class Outcome:
-    """What a case saw; `error` if it broke off, `skipped` if the world cannot do what it needs."""
+    """Observations of a case, with `error` if it failed, or `skipped` if the world lacks a required
+    feature.
+    """
 
     observations: list[list[Any]] = attrs.field(factory=list)
     error: str | None = None
@@ -40,23 +42,25 @@ class Outcome:
 
 @runtime_checkable
 class Elsewhere(Protocol):
-    """A world on another kernel: it takes a case and returns the outcome."""
+    """A world on another kernel, which runs whole cases and returns their outcomes."""
 
     @property
     def kernel(self) -> str:
-        """Name, release and machine of that kernel."""
+        """System name, release and machine of the other kernel."""
 
     def run_case(self, case: Case, limit: float) -> Outcome:
-        """Run a case of the suite, for at most `limit` seconds."""
+        """Run a case for at most `limit` seconds."""
 
 
 class CaseTimeout(BaseException):
-    """The case ran out of time (no `except Exception` should swallow this)."""
+    """A case exceeded its time limit. Not an Exception, so that no `except Exception` of a case catches
+    it.
+    """
 
 
 @contextmanager
 def _alarm(limit: float | None) -> Iterator[None]:
-    """Raise CaseTimeout after `limit` seconds, where the host has such an alarm."""
+    """Raise CaseTimeout in the body after `limit` seconds, if the host supports setitimer()."""
     if limit is None or not hasattr(signal, "setitimer"):
         yield
         return
@@ -73,7 +77,7 @@ def _alarm(limit: float | None) -> Iterator[None]:
 
 
 def run_here(case: Case, factory: Factory, limit: float | None = None) -> Outcome:
-    """Run a case in this process; whatever it raises becomes part of the outcome."""
+    """Run a case in this process. An exception that it raises becomes part of the outcome."""
     log = Log()
     error: str | None = None
     try:
@@ -90,7 +94,7 @@ def run_here(case: Case, factory: Factory, limit: float | None = None) -> Outcom
 
 
 def run(case: Case, factory: Factory | Elsewhere, limit: float) -> Outcome:
-    """Run a case in a process of its own, if the host has that, or where the factory runs whole cases."""
+    """Run a case in a child process if the host can fork, or with a factory that runs whole cases."""
     if isinstance(factory, Elsewhere):
         return factory.run_case(case, limit)
     if not hasattr(os, "fork"):
@@ -115,11 +119,11 @@ def run(case: Case, factory: Factory | Elsewhere, limit: float) -> Outcome:
     try:
         return Outcome(**json.loads(written or b""))
     except ValueError:
-        return Outcome(error=f"the run ended without a result (wait status {status})")
+        return Outcome(error=f"the child ended without a result (wait status {status})")
 
 
 def _read_all(readable: int, patience: float) -> bytes | None:
-    """What comes through a pipe up to its end; None if that does not come in time."""
+    """Read a pipe until end of file. Return None if it does not end within `patience` seconds."""
     chunks: list[bytes] = []
     deadline = time.monotonic() + patience
     while (left := deadline - time.monotonic()) > 0:
@@ -135,9 +139,9 @@ def _read_all(readable: int, patience: float) -> bytes | None:
 
 
 def difference(want: Outcome, got: Outcome) -> str | None:
-    """The first difference, to be read by a person; None if there is none."""
+    """Describe the first difference between two outcomes. Return None if they are equal."""
     if want.error is not None:
-        return f"the reference run itself broke off: {want.error}"
+        return f"the reference run failed: {want.error}"
     for index, (wanted, found) in enumerate(zip(want.observations, got.observations, strict=False)):
         if wanted != found:
             if wanted[0] != found[0]:
@@ -151,7 +155,7 @@ def difference(want: Outcome, got: Outcome) -> str | None:
 
 
 def contrast(want: Any, got: Any, where: str = "") -> str:
-    """The first place where two different values differ."""
+    """Describe the first position at which two different values differ."""
     if isinstance(want, list) and isinstance(got, list):
         for index, (wanted, found) in enumerate(zip(want, got, strict=False)):
             if wanted != found:
@@ -171,7 +175,7 @@ def _at(values: list[Any], index: int) -> Any:
 
 
 def _shorten(value: Any, around: int) -> str:
-    """A value on one line, cut to what is near position `around`."""
+    """Return a value on one line, shortened to the text near position `around`."""
     text = value if isinstance(value, str) else json.dumps(value)
     start = max(0, around - 60)
     return ("…" if start else "") + text[start : start + 400] + ("…" if len(text) > start + 400 else "")

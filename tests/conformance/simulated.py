@@ -1,4 +1,4 @@
-"""simkernel as a world, with modules in `modules/` that stand for those of a real kernel's tree."""
+"""simkernel as a world. The modules in `modules/` are counterparts of a real kernel's modules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODULES = Path(__file__).parent / "modules"
 
 @contextmanager
 def simulated(*, privileged: bool = True) -> Iterator[Any]:
-    """Make a world of simkernel."""
+    """Yield a world on a new simkernel machine."""
     with world(privileged=privileged, module_path=[MODULES]) as made:
         made.programs = partial(SimulatedPrograms, made.machine)  # type: ignore[attr-defined]
         yield made

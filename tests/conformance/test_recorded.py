@@ -1,4 +1,4 @@
-"""Every recorded case, in simkernel: one test for each."""
+"""One test for each recorded case: simkernel makes the same observations as the recorded kernel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CASES = load_cases()
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_case(case: Case) -> None:
-    """simkernel shows what the real kernel showed."""
+    """The observations on simkernel equal those of the recorded kernel."""
     problem = difference(recording.recorded(case), run_here(case, simulated))
     assert problem is None, f"{case.about}\n{problem}"
 

@@ -1,4 +1,6 @@
-"""Does the runner notice?  simkernel seen through a distorting glass, and worlds that are stuck or dying."""
+"""The runner detects differences, hangs and crashes. The worlds here distort data, block or exit on
+purpose.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the host cannot
 
 
 class Glass:
-    """A socket which passes everything through, what it receives by way of `distort`."""
+    """A socket that changes received data with `distort` and forwards all other calls."""
 
     def __init__(self, sock: Any, distort: Distort) -> None:
         self._sock = sock
@@ -41,7 +43,7 @@ class Glass:
 
 
 class GlassWorld:
-    """A world without optional methods, whose sockets are seen through a glass."""
+    """A world without optional methods, which returns distorting sockets."""
 
     def __init__(self, inner: World, distort: Distort) -> None:
         self._inner = inner
@@ -126,9 +128,9 @@ hanging, dying = seen_through(wait), seen_through(die)
 
 
 def check(name: str, limit: str) -> str:
-    """What the command line says of a world of this file.
+    """Return the output of the command line for a world of this file.
 
-    It forks, which a process of pytest-xdist, having threads, had better not.
+    The command forks, so it runs in a new process: those of pytest-xdist have threads, which fork() loses.
     """
     arguments = ("--world", f"{__name__}:{name}", "-k", PEEK.name, "--limit", limit)
     done = subprocess.run(

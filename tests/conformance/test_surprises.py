@@ -1,4 +1,4 @@
-"""The guide's chapter of surprises names recorded cases."""
+"""The cases that the guide's page on surprises names exist in the suite."""
 
 from __future__ import annotations
 

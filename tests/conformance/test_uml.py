@@ -1,4 +1,4 @@
-"""User-mode Linux shows what was recorded of it and, but for known differences, what Linux 6.18 showed."""
+"""Results in User-mode Linux equal its recording and, except for known differences, that of Linux 6.18."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hosts that cannot run User-mode Linux skip its cases and say why; nothing of a guest outlives it."""
+"""A host without User-mode Linux skips its cases with a reason. A closed guest leaves no process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CASE = load_cases()[0]
 
 
 def processes(group: int) -> list[str]:
-    """Return the processes of a group that have not ended."""
+    """Return the pids of a process group's members that have not exited."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -64,7 +64,7 @@ def test_a_guest_that_hangs_is_ended_with_all_its_processes() -> None:
     assert processes(group)
     os.kill(group, signal.SIGSTOP)
     guest.close()
-    deadline = time.monotonic() + 5  # the kernel ends killed processes one by one
+    deadline = time.monotonic() + 5  # The kernel kills the processes asynchronously.
     while processes(group) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert processes(group) == []

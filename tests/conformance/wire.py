@@ -1,7 +1,7 @@
-"""Netlink's wire format: just enough to write requests down and to read replies.
+"""Encoding of netlink requests and decoding of replies.
 
-Everything is little pieces of bytes; nothing here knows what a kernel would do with them, and all of it
-can be made wrong on purpose, which `simkernel.uapi.netlink` does not allow.
+Unlike `simkernel.uapi.netlink`, the functions can also encode malformed messages. They know nothing about
+the kernel's behaviour.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ __all__ = [
 ]
 
 Header = tuple[int, int, int, int, int]
-"""Length, type, flags, sequence number, port id."""
+"""Fields of nlmsghdr: length, type, flags, sequence number, port id."""
 
 
 def nlmsg(
@@ -113,53 +113,53 @@ def nlmsg(
     length: int | None = None,
     pad: bool = True,
 ) -> bytes:
-    """One message; `length` overrides what its header says, `pad` aligns what follows."""
+    """Encode one message. `length` overrides the length in its header, `pad` aligns its end."""
     size = HDRLEN + len(payload)
     data = NlMsgHdr.LAYOUT.pack(size if length is None else length, type, flags, seq, pid) + payload
     return data + bytes(align4(size) - size) if pad else data
 
 
 def genl(cmd: int, attrs: bytes = b"", *, version: int = 1, reserved: int = 0) -> bytes:
-    """A genlmsghdr and the attributes after it."""
+    """Encode a genlmsghdr followed by attributes."""
     return GenlMsgHdr.LAYOUT.pack(cmd, version, reserved) + attrs
 
 
 def attr(type: int, payload: bytes = b"", *, length: int | None = None, pad: bool = True) -> bytes:
-    """One attribute; `length` overrides what its header says, `pad` aligns what follows."""
+    """Encode one attribute. `length` overrides the length in its header, `pad` aligns its end."""
     size = NlAttr.SIZE + len(payload)
     data = NlAttr.LAYOUT.pack(size if length is None else length, type) + payload
     return data + bytes(align4(size) - size) if pad else data
 
 
 def u16(number: int) -> bytes:
-    """A 16-bit integer."""
+    """Encode a 16-bit integer in host byte order."""
     return U16.pack(number)
 
 
 def u32(number: int) -> bytes:
-    """A 32-bit integer."""
+    """Encode a 32-bit integer in host byte order."""
     return U32.pack(number)
 
 
 def ctrl(
     cmd: int = CTRL_GETFAMILY, attrs: bytes = b"", flags: int = REQUEST, *, version: int = 1, seq: int = 1
 ) -> bytes:
-    """A request to nlctrl."""
+    """Encode a request to nlctrl."""
     return nlmsg(GENL_ID_CTRL, flags, genl(cmd, attrs, version=version), seq=seq)
 
 
 def by_name(name: bytes = b"nlctrl\0") -> bytes:
-    """CTRL_ATTR_FAMILY_NAME (the caller supplies the NUL)."""
+    """Encode CTRL_ATTR_FAMILY_NAME. The caller appends the NUL to the name."""
     return attr(A_FAMILY_NAME, name)
 
 
 def by_id(ident: int = GENL_ID_CTRL) -> bytes:
-    """CTRL_ATTR_FAMILY_ID."""
+    """Encode CTRL_ATTR_FAMILY_ID."""
     return attr(A_FAMILY_ID, u16(ident))
 
 
 def split(data: bytes) -> Iterator[tuple[Header | None, bytes]]:
-    """(header, payload with padding) of each message; (None, rest) for what is none."""
+    """Yield (header, payload with padding) of each message, and (None, rest) for trailing bytes."""
     while data:
         if len(data) < HDRLEN:
             yield None, data
@@ -174,14 +174,14 @@ def split(data: bytes) -> Iterator[tuple[Header | None, bytes]]:
 
 
 def messages(data: bytes) -> Iterator[tuple[Header, bytes]]:
-    """(header, payload) of each message of a datagram that holds nothing else."""
+    """Yield (header, payload) of each message of a datagram without trailing bytes."""
     for header, payload in split(data):
-        assert header is not None, "the kernel sent what is no message"
+        assert header is not None, "the kernel sent a datagram with trailing bytes"
         yield header, payload
 
 
 def attrs(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(type, payload) of each attribute, up to the first malformed one."""
+    """Yield (type, payload) of each attribute up to the first malformed one."""
     while len(data) >= NlAttr.SIZE:
         length, type = struct.unpack_from("<HH", data)
         if not NlAttr.SIZE <= length <= len(data):

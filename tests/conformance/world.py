@@ -1,12 +1,12 @@
-"""Worlds: where a case runs.  One is the real kernel, others imitate it.
+"""Worlds, in which cases run: the real kernel, and simulators of it.
 
-A world hands out sockets which behave as Python's `socket.socket` does (the same methods, arguments,
-results and exceptions).  It is made by a factory: a callable which returns a context manager that yields
-the world.  If the factory takes a keyword `privileged`, it is told whether the process which opens the
-sockets has every capability in the user namespace that owns its network namespace, or none at all.
+A world creates sockets that behave like Python's `socket.socket`: with equal methods, arguments, results
+and exceptions. A factory returns a context manager that yields the world. If the factory accepts a keyword
+`privileged`, it receives whether the calling process has every capability or none in the user namespace
+that owns its network namespace.
 
-What only some worlds can do is an optional method: a world that lacks it skips the cases that need it
-(see `OPTIONAL`).
+Features that only some worlds have are optional methods. If a world lacks one, the cases that need it are
+skipped (see `OPTIONAL`).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from tests.conformance.programs.interface import Programs
 
 Address = tuple[int, int]
-"""A netlink address as Python has it: (port id, groups bit mask)."""
+"""A netlink address as in Python: (port id, mask of groups)."""
 
 Instruction = tuple[int, int, int, int]
 """One instruction of classic BPF: code, jt, jf, k."""
 
 
 class Socket(Protocol):
-    """What cases use of `socket.socket`; see there for the meaning of each."""
+    """The methods of `socket.socket` that cases use."""
 
     def bind(self, address: Address, /) -> None: ...
     def connect(self, address: Address, /) -> None: ...
@@ -58,75 +58,75 @@ class Socket(Protocol):
 
 
 class Process(Protocol):
-    """A process: it opens sockets."""
+    """A process that can create sockets."""
 
     privileged: bool
 
     def socket(self, family: int = ..., type: int = ..., proto: int = 0) -> Socket:
-        """As `socket.socket(family, type, proto)`."""
+        """Create a socket, like `socket.socket(family, type, proto)`."""
 
 
 class World(Process, Protocol):
-    """A network namespace as one process sees it: new, and with nothing in it but `lo`, down."""
+    """A process in a new network namespace, which contains only `lo`, down."""
 
     def poll(self, sock: Any, mask: int) -> int:
-        """The events of poll(2) pending on `sock` now, without waiting."""
+        """Return the pending events of poll(2) on `sock`, without blocking."""
 
     # -- optional -----------------------------------------------------------
 
     def raw_call(self, sock: Any, call: str, sockaddr: bytes) -> None:
-        """Call "bind" or "connect" with these very bytes as the sockaddr, its length being theirs."""
+        """Call "bind" or "connect" with raw bytes as the socket address, without checks by Python."""
 
     def attach_filter(self, sock: Any, program: Sequence[Instruction]) -> None:
-        """setsockopt(SOL_SOCKET, SO_ATTACH_FILTER) with this program."""
+        """Attach a classic BPF program to the socket (SO_ATTACH_FILTER)."""
 
     def dup(self, sock: Any) -> Socket:
-        """As `socket.socket.dup`: another descriptor for the same socket."""
+        """Return another descriptor for the socket, like `socket.socket.dup`."""
 
     def process(self, *, privileged: bool) -> Process:
-        """Another process in the same namespace, with every capability or none.
+        """Start another process in the same namespace, with every capability or none.
 
         To be made before there are sockets, which it would inherit.
         """
 
     def become(self, *, privileged: bool) -> None:
-        """Be nobody without any capability from now on, or root with all of them again."""
+        """Drop to user nobody without any capability, or return to root with all of them."""
 
     def namespace(self) -> World:
-        """The same process in another network namespace, as new as this one was."""
+        """Return a world of this process in another new network namespace."""
 
     def set_nsid(self, other: Any, nsid: int) -> None:
-        """Let `nsid` be what the namespace of `other` is called in this one (RTM_NEWNSID)."""
+        """Assign `nsid` to the namespace of `other` in this namespace (RTM_NEWNSID)."""
 
     def uevent(self) -> None:
-        """Have the kernel tell of a device, as it does after a write to its file `uevent`."""
+        """Make the kernel emit a uevent of a device, as a write to the device's file `uevent` does."""
 
     def wait(self, seconds: float) -> None:
-        """Sleep while the kernel does deferred work."""
+        """Sleep for some seconds, in which the kernel does deferred work."""
 
     def initial_namespace(self) -> World:
         """Return a world of this process in the initial network namespace."""
 
     def read_file(self, path: str) -> bytes:
-        """All that a file says, to a process in this namespace."""
+        """Return the contents of a file, as a process in this namespace reads it."""
 
     def listdir(self, path: str) -> list[str]:
-        """As `os.listdir`, in this namespace."""
+        """List a directory in this namespace, like `os.listdir`."""
 
     def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
-        """Load a module with a line of parameters: finit_module(2), without what it depends on."""
+        """Load a module with a parameter line by finit_module(2), without its dependencies."""
 
     def modprobe(self, name: str) -> None:
-        """Load a module by name or alias after those that it needs, as modprobe(8) does."""
+        """Load a module by name or alias after its dependencies, as modprobe(8) does."""
 
     def rmmod(self, name: str, flags: int = ...) -> None:
-        """As delete_module(2); the default flags are O_NONBLOCK."""
+        """Unload a module by delete_module(2). The default flags are O_NONBLOCK."""
 
     def programs(self) -> Programs:
-        """Processes that make calls on files, sockets and each other (programs/interface.py)."""
+        """Return the programs of the world: processes that make system calls (see programs/interface.py)."""
 
     def ioctl(self, sock: Any, request: int, argument: bytes | int) -> Any:
-        """As `fcntl.ioctl`: bytes as the kernel has changed them, an int for an address."""
+        """Make an ioctl request, like `fcntl.ioctl`. Return changed bytes, or an int for an int argument."""
 
 
 OPTIONAL = {
@@ -144,27 +144,27 @@ OPTIONAL = {
     "initial_namespace": ("initial_namespace",),
     "modules": ("insmod", "modprobe", "rmmod", "read_file", "listdir"),
 }
-"""What a case with a mark needs of its world."""
+"""By mark of a case, the optional methods that its world must have."""
 
 Factory = Callable[..., AbstractContextManager[World]]
 
 
 def missing(world: World, marks: tuple[str, ...]) -> list[str]:
-    """The methods that a case with these marks needs and the world lacks."""
+    """Return the methods that a case with these marks needs but the world lacks."""
     needed = [method for mark in marks for method in OPTIONAL.get(mark, ())]
     return [method for method in needed if not hasattr(world, method)]
 
 
 def load(name: str) -> Factory:
-    """The factory that `package.module:callable` names.  ValueError, ImportError, AttributeError."""
+    """Return the factory `package.module:callable`. Raise ValueError, ImportError or AttributeError."""
     module, _, attribute = name.partition(":")
     if not attribute:
-        raise ValueError(f"{name!r} is not of the form package.module:callable")
+        raise ValueError(f"{name!r} is not a factory of the form package.module:callable")
     return cast(Factory, getattr(importlib.import_module(module), attribute))
 
 
 def make(factory: Factory, privileged: bool) -> AbstractContextManager[World]:
-    """Call a factory, with or without `privileged` as it takes it."""
+    """Call a factory, with `privileged` if it accepts this argument."""
     parameters = inspect.signature(factory).parameters.values()
     if any(p.name == "privileged" or p.kind is p.VAR_KEYWORD for p in parameters):
         return factory(privileged=privileged)

@@ -1,4 +1,4 @@
-"""842_compress: parameters of type bool."""
+"""842_compress: a module with parameters of type bool."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ MODULE = Module(
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

@@ -1,4 +1,4 @@
-"""fuse: a character device that programs can open."""
+"""fuse: a module with a character device that programs can open."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from simkernel.driverapi.module import Module, ThisModule
 from simkernel.kernel.vfs.char_file import Cdev
 
 NUMBER: Final = 10, 229
-"""MISC_MAJOR, FUSE_MINOR."""
+"""Major and minor number of the device (MISC_MAJOR, FUSE_MINOR)."""
 
 MODULE = Module(license="GPL")
 
 
 def init(this: ThisModule) -> Cdev:
-    """Register the device."""
+    """Register the character device."""
     register_chrdev_region(this, NUMBER, 1, "fuse")
     cdev = cdev_init(this, FileOperations())
     cdev_add(cdev, NUMBER)
@@ -30,6 +30,6 @@ def init(this: ThisModule) -> Cdev:
 
 
 def exit(this: ThisModule, cdev: Cdev) -> None:
-    """Unregister it."""
+    """Unregister the character device."""
     cdev_del(cdev)
     unregister_chrdev_region(this, NUMBER, 1)

@@ -1,4 +1,4 @@
-"""garp: imports from stp and llc."""
+"""garp: a module that imports from stp and llc."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ MODULE = Module(license="GPL", imports=("stp_proto_register", "llc_mac_hdr_init"
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

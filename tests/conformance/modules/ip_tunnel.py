@@ -1,4 +1,4 @@
-"""ip_tunnel: a symbol for GPL modules."""
+"""ip_tunnel: a module that exports a GPL-only symbol."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from simkernel.driverapi.module import Module, ThisModule
 
 
 def ip_tunnel_xmit(state: object) -> None:
-    """Do nothing."""
+    """An exported function that does nothing: cases only import its symbol."""
 
 
 MODULE = Module(license="GPL", exports_gpl=(ip_tunnel_xmit,))
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

@@ -1,4 +1,4 @@
-"""ipip: imports a GPL-only symbol of ip_tunnel, and a symbol of tunnel4."""
+"""ipip: a module that imports a GPL-only symbol of ip_tunnel and a symbol of tunnel4."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ MODULE = Module(license="GPL", imports=("ip_tunnel_xmit", "xfrm4_tunnel_register
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

@@ -1,4 +1,4 @@
-"""llc: symbols for all modules."""
+"""llc: a module that exports symbols to all modules."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from simkernel.driverapi.module import Module, ThisModule
 
 
 def llc_sap_open(state: object) -> None:
-    """Do nothing."""
+    """An exported function that does nothing: cases only import its symbol."""
 
 
 def llc_mac_hdr_init(state: object) -> None:
-    """Do nothing."""
+    """An exported function that does nothing: cases only import its symbol."""
 
 
 MODULE = Module(license="GPL", exports=(llc_sap_open, llc_mac_hdr_init))
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

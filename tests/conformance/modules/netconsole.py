@@ -1,4 +1,4 @@
-"""netconsole: a parameter with a file in sysfs and one without."""
+"""netconsole: a module with one parameter in sysfs and one that sysfs does not show."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ MODULE = Module(
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

@@ -1,4 +1,4 @@
-"""nf_conntrack: a symbol for GPL modules."""
+"""nf_conntrack: a module that exports a GPL-only symbol."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from simkernel.driverapi.module import Module, ThisModule
 
 
 def nf_conntrack_helpers_register(state: object) -> None:
-    """Do nothing."""
+    """An exported function that does nothing: cases only import its symbol."""
 
 
 MODULE = Module(license="GPL", exports_gpl=(nf_conntrack_helpers_register,))
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

@@ -1,4 +1,4 @@
-"""nf_conntrack_sane: a parameter that is an array, and an import from nf_conntrack."""
+"""nf_conntrack_sane: a module with an array parameter and an import from nf_conntrack."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ MODULE = Module(
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

@@ -1,4 +1,4 @@
-"""nfnetlink: netlink protocol 12, which answers nothing here."""
+"""nfnetlink: a module for netlink protocol 12, which drops all messages here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ppp_generic: a class with one device."""
+"""ppp_generic: a module with a device class and one device."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODULE = Module(license="GPL", imports=("slhc_init",), aliases=("char-major-108-
 
 
 class Ppp:
-    """The module while it is loaded."""
+    """State of the loaded module: its class and its device."""
 
     def __init__(self, this: ThisModule) -> None:
         self.kind: Class = class_register(this, "ppp")
@@ -32,6 +32,6 @@ def init(this: ThisModule) -> Ppp:
 
 
 def exit(this: ThisModule, ppp: Ppp) -> None:
-    """Unregister both."""
+    """Unregister the device and its class."""
     device_unregister(ppp.device)
     class_unregister(ppp.kind)

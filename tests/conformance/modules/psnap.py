@@ -1,4 +1,4 @@
-"""psnap: an import from llc."""
+"""psnap: a module that imports from llc."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ MODULE = Module(license="GPL", imports=("llc_sap_open",))
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

@@ -1,4 +1,4 @@
-"""slhc: a symbol for all modules."""
+"""slhc: a module that exports a symbol to all modules."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from simkernel.driverapi.module import Module, ThisModule
 
 
 def slhc_init(state: object) -> None:
-    """Do nothing."""
+    """An exported function that does nothing: cases only import its symbol."""
 
 
 MODULE = Module(license="Dual BSD/GPL", exports=(slhc_init,))
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

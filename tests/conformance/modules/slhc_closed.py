@@ -8,8 +8,8 @@ MODULE = Module(license="Proprietary")
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

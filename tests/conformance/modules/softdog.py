@@ -1,4 +1,4 @@
-"""softdog: parameters without files in sysfs."""
+"""softdog: a module with parameters that sysfs does not show."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MODULE = Module(
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

@@ -1,4 +1,4 @@
-"""stp: a symbol for GPL modules, and an import from llc."""
+"""stp: a module that exports a GPL-only symbol and imports from llc."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from simkernel.driverapi.module import Module, ThisModule
 
 
 def stp_proto_register(state: object) -> None:
-    """Do nothing."""
+    """An exported function that does nothing: cases only import its symbol."""
 
 
 MODULE = Module(license="GPL", exports_gpl=(stp_proto_register,), imports=("llc_sap_open",))
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

@@ -1,4 +1,4 @@
-"""tcp_bic: parameters of type int, as those of BIC TCP."""
+"""tcp_bic: a module with int parameters, those of BIC TCP."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MODULE = Module(
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

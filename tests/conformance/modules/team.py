@@ -1,4 +1,4 @@
-"""team: a generic netlink family, whose operations are refused here."""
+"""team: a module with a generic netlink family that refuses all its operations here."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ MODULE = Module(license="GPL")
 
 
 def refuse(info: GenlInfo) -> None:
-    """Answer a request."""
+    """Refuse a request with EOPNOTSUPP."""
     raise os_error(EOPNOTSUPP)
 
 
 def init(this: ThisModule) -> GenlFamily:
-    """Register the family."""
+    """Register the generic netlink family."""
     operations = ("noop", "options-set", "options-get", "port-list-get")
     return genl_register_family(this, do=dict.fromkeys(operations, refuse))
 
 
 def exit(this: ThisModule, family: GenlFamily) -> None:
-    """Unregister it."""
+    """Unregister the generic netlink family."""
     genl_unregister_family(family)

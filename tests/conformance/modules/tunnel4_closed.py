@@ -1,4 +1,4 @@
-"""tunnel4_closed: a proprietary module whose symbols all modules may use."""
+"""tunnel4_closed: a proprietary module that exports a symbol to all modules."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from simkernel.driverapi.module import Module, ThisModule
 
 
 def xfrm4_tunnel_register(state: object) -> None:
-    """Do nothing."""
+    """An exported function that does nothing: cases only import its symbol."""
 
 
 MODULE = Module(license="Proprietary", exports=(xfrm4_tunnel_register,))
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

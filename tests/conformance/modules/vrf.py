@@ -1,4 +1,4 @@
-"""vrf: a module that cannot be unloaded, for it has no `exit`."""
+"""vrf: a module that cannot be unloaded because it has no `exit` function."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ MODULE = Module(license="GPL")
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""

@@ -1,4 +1,4 @@
-"""xfrm4_tunnel: a GPL module without GPL-only symbols, which imports from tunnel4."""
+"""xfrm4_tunnel: a GPL module that imports from tunnel4 and uses no GPL-only symbol."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ MODULE = Module(license="GPL", imports=("xfrm4_tunnel_register",))
 
 
 def init(this: ThisModule) -> None:
-    """Register nothing."""
+    """Initialise the module, which registers nothing."""
 
 
 def exit(this: ThisModule, state: object) -> None:
-    """Release nothing."""
+    """Unload the module, which has nothing to release."""

@@ -1,10 +1,10 @@
-"""The calls that programs make in both worlds: a table from a name of Python's modules to a system call.
+"""Calls that programs make in every world: a table from function names of Python's modules to system calls.
 
     "pread": lambda fd, size, offset: Request("pread64", (fd, size, offset)),
 
-The names, arguments and results are those of os, fcntl, select, socket and signal, but a file is always a
-descriptor, and a result is plain data.  A system call has the name, the arguments and the result that
-`simkernel.uapi.syscalls` has for it: simkernel makes it as it is, `host.py` with the host's C library.
+Names, arguments and results are those of os, fcntl, select, socket and signal, except that a file is
+always a descriptor and a result consists of plain data. A system call has the name, arguments and result
+defined in `simkernel.uapi.syscalls`: simkernel executes it directly, `host.py` with the host's C library.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from simkernel.uapi.structure import S32
 from simkernel.uapi.un import UnixAddress, decode_sockaddr_un, encode_sockaddr_un
 
 PLENTY: Final = 65536
-"""Bytes that a read of a whole file asks for at a time."""
+"""Buffer size in bytes for each read of a whole file."""
 LIBRARY: Final = f.O_LARGEFILE
-"""A flag that openat(2) adds by itself for a program of 64 bits; F_GETFL shows it."""
+"""Flag that openat(2) adds for 64-bit programs. F_GETFL returns it."""
 
 
 class Pid(int):
-    """A process's number.  The name of the program replaces it."""
+    """A process id, which the log replaces with the name of the program."""
 
 
 class Request:
-    """A system call, and what makes plain data of its result."""
+    """A system call, and a function that converts its result to plain data."""
 
     __slots__ = ("arguments", "convert", "name")
 
@@ -43,11 +43,11 @@ class Request:
 
 
 Composed = Generator[Request, Any, Any]
-"""A call of a library, made of several system calls."""
+"""A library call that consists of several system calls."""
 
 
 def run(made: Request | Composed, perform: Callable[[Request], Any]) -> Any:
-    """Make a call; `perform` makes each of its system calls and returns the raw result."""
+    """Execute a call. `perform` executes each of its system calls and returns the raw result."""
     if isinstance(made, Request):
         return _converted(made, perform(made))
     value, error = None, None
@@ -68,7 +68,7 @@ def _converted(request: Request, value: Any) -> Any:
 
 
 def milliseconds(timeout: float | None) -> int | None:
-    """Return a timeout in ns; None, or a negative number, is for ever."""
+    """Convert a timeout from ms to ns. Return None for an infinite timeout, which is None or negative."""
     return None if timeout is None or timeout < 0 else int(timeout * 1_000_000)
 
 
@@ -76,19 +76,19 @@ def milliseconds(timeout: float | None) -> int | None:
 
 
 def address(name: UnixAddress | None) -> bytes | None:
-    """Return a unix address as it is in memory: str is a path, bytes an abstract name or any path."""
+    """Encode a sockaddr_un. A str is a path, bytes are an abstract name or any path."""
     if name is None:
         return None
     return encode_sockaddr_un(name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name)
 
 
 def sender(raw: Any) -> Any:
-    """Return the address of a sender; None if it is not bound."""
+    """Return the address of a sender, or None if it is unbound."""
     return decode_sockaddr_un(raw) if raw else None
 
 
 def control(items: Iterable[int | tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
-    """Return control messages: descriptors go into one SCM_RIGHTS, the others are as they are."""
+    """Return control messages. Integers are descriptors, which one SCM_RIGHTS message carries."""
     items = list(items)
     fds = [item for item in items if isinstance(item, int)]
     rights = [(SOL_SOCKET, SCM_RIGHTS, b"".join(map(S32.pack, fds)))] if fds else []
@@ -96,7 +96,7 @@ def control(items: Iterable[int | tuple[int, int, bytes]]) -> list[tuple[int, in
 
 
 def _message(level: int, type: int, data: bytes) -> tuple[int, int, Any]:
-    """Return a control message; its descriptors as a list, its credentials as [pid, uid, gid]."""
+    """Return a control message with its descriptors as a list or its credentials as [pid, uid, gid]."""
     if level == SOL_SOCKET and type == SCM_RIGHTS:
         return level, type, [fd for (fd,) in S32.iter_unpack(data)]
     if level == SOL_SOCKET and type == SCM_CREDENTIALS:
@@ -122,7 +122,7 @@ def _data_and_sender(raw: Any) -> Any:
 
 
 def option(value: int | bytes) -> bytes:
-    """Return an option's value: a number is a C int."""
+    """Encode the value of a socket option. A number becomes a C int."""
     return S32.pack(value) if isinstance(value, int) else value
 
 
@@ -138,7 +138,9 @@ def _getsockopt(fd: int, level: int, name: int, length: int = 0) -> Request:
 
 
 def _stat(found: Any) -> list[int]:
-    """Return mode, links, user, group, size and device: inode numbers and times are the kernel's choice."""
+    """Return mode, links, user, group, size and device of a file. Inode numbers and times vary, so they are
+    omitted.
+    """
     return [found.st_mode, found.st_nlink, found.st_uid, found.st_gid, found.st_size, found.st_rdev]
 
 
@@ -215,7 +217,7 @@ def _list(found: Iterable[Any]) -> list[Any]:
 AT, NOFOLLOW = f.AT_FDCWD, f.AT_SYMLINK_NOFOLLOW
 
 CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
-    # descriptors: os
+    # calls on descriptors: os
     "close": lambda fd: Request("close", (fd,)),
     "dup": lambda fd: Request("dup", (fd,)),
     "dup2": lambda fd, other: Request("dup2", (fd, other)),
@@ -233,10 +235,10 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "eventfd": lambda value, flags=0: Request("eventfd2", (value, flags)),
     "memfd_create": lambda name, flags=0: Request("memfd_create", (name, flags)),
     "fsync": lambda fd: Request("fsync", (fd,)),
-    # fcntl
+    # descriptor flags and locks: fcntl
     "fcntl": _fcntl,
     "ioctl": _ioctl,
-    # select
+    # waiting for events: select
     "poll": lambda pairs, timeout=None: Request(
         "poll", ([tuple(each) for each in pairs], milliseconds(timeout)), _list
     ),
@@ -248,7 +250,7 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "epoll_wait": lambda epfd, maxevents=64, timeout=None: Request(
         "epoll_wait", (epfd, maxevents, milliseconds(timeout)), _list
     ),
-    # paths: os
+    # calls on paths: os
     "open": lambda path, flags, mode=0o777: Request("openat", (AT, path, flags, mode)),
     "openat": lambda dirfd, path, flags, mode=0o777: Request("openat", (dirfd, path, flags, mode)),
     "stat": lambda path: Request("newfstatat", (AT, path, 0), _stat),
@@ -295,7 +297,7 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "getcwd": lambda: Request("getcwd", ()),
     "chroot": lambda path: Request("chroot", (path,)),
     "umask": lambda mask: Request("umask", (mask,)),
-    # sockets
+    # calls on sockets: socket
     "socket": lambda family, type, protocol=0: Request("socket", (family, type, protocol)),
     "socketpair": lambda family, type, protocol=0: Request("socketpair", (family, type, protocol), list),
     "bind": lambda fd, name: Request("bind", (fd, address(name))),
@@ -315,7 +317,7 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "recvmsg": lambda fd, size, ancsize=0, flags=0: Request("recvmsg", (fd, size, ancsize, flags), _received),
     "setsockopt": lambda fd, level, name, value: Request("setsockopt", (fd, level, name, option(value))),
     "getsockopt": _getsockopt,
-    # processes: os, resource
+    # calls on processes: os, resource
     "getpid": lambda: Request("getpid", (), Pid),
     "getppid": lambda: Request("getppid", (), Pid),
     "getuid": lambda: Request("getuid", ()),
@@ -330,7 +332,9 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "waitpid": lambda pid, options=0: Request("wait4", (pid, options), _pid_and_status),
     "kill": lambda pid, number: Request("kill", (pid, number)),
     "prctl_comm": lambda comm: Request("prctl_comm", (comm,)),
-    # the kernel log
+    # the kernel log: syslog(2)
     "syslog": lambda action, size=0: Request("syslog", (action, size)),
 }
-"""A program also has `fork`, `end`, `signal` and `caught`, which each world does in its own way."""
+"""Function for each call. Each world implements the methods `fork`, `end`, `signal` and `caught`
+separately.
+"""

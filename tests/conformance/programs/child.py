@@ -1,7 +1,8 @@
-"""The processes of programs on the host: the init of their namespaces, and what each program executes.
+"""Processes of programs on the host: the init of their namespaces, and the main loop of each program.
 
-A program reads requests, `[(call, arguments)]`, from a socket at a high descriptor, where no case looks.
-It makes the calls, counts them in memory that it shares with the case, and answers with their outcomes.
+A program reads requests, `[(call, arguments)]`, from a socket with a high descriptor number, which no case
+uses. It makes the calls, counts them in memory that it shares with the case, and sends back their
+outcomes.
 """
 
 from __future__ import annotations
@@ -31,36 +32,36 @@ from tests.conformance.programs.host import HOST
 from tests.conformance.programs.interface import COMM, DEVICES, FOLDER, LIMITS, MNT, PROC, RECORD
 
 CHANNEL: Final = 500
-"""The descriptor of a program's socket."""
+"""Descriptor number of a program's socket."""
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x20000, 0x8000000, 0x20000000
 MS_REC_PRIVATE: Final = 0x44000
 PR_SET_DUMPABLE: Final = 4
 MNT_DETACH: Final = 2
 MOUNT_SETATTR, AT_RECURSIVE = 442, 0x8000
 READ_ONLY: Final = struct.pack("=QQQQ", 1, 0, 0, 0)
-"""A struct mount_attr with MOUNT_ATTR_RDONLY."""
+"""A struct mount_attr that sets MOUNT_ATTR_RDONLY."""
 SIZE: Final = struct.Struct("=I")
 COUNTER: Final = struct.Struct("=I")
 COUNTERS: Final = 4096
 PATIENCE: Final = 0.05
-"""Seconds in which a pid becomes free."""
+"""Seconds to wait until a pid is free."""
 """Bytes of the counters."""
 
 
 def perform(request: Request) -> Any:
-    """Make a system call on the host."""
+    """Execute a system call on the host."""
     return HOST[request.name](*request.arguments)
 
 
 class Channel:
-    """Messages over a socket; one can carry a descriptor."""
+    """Message transport over a socket. A message can carry one file descriptor."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self._data = b""
 
     def send(self, message: object, fd: int | None = None) -> None:
-        """Send a message, and a descriptor with it."""
+        """Send a message, optionally with a file descriptor."""
         data = pickle.dumps(message)
         data = SIZE.pack(len(data)) + data
         control = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
@@ -68,9 +69,10 @@ class Channel:
         self.sock.sendall(data[1:])
 
     def receive(self, flags: int = 0) -> tuple[Any, int | None]:
-        """Return a message and the descriptor that came with it.
+        """Receive a message. Return it and its descriptor, or None if it carries none.
 
-        EOFError at the end; BlockingIOError under MSG_DONTWAIT if it is not complete.
+        Raise EOFError at the end of the stream, and BlockingIOError with MSG_DONTWAIT if the message is
+        incomplete.
         """
         fd: int | None = None
         while len(self._data) < SIZE.size or len(self._data) < SIZE.size + SIZE.unpack_from(self._data)[0]:
@@ -86,7 +88,7 @@ class Channel:
 
 
 class Server:
-    """A program: it makes the calls that the case requests."""
+    """Main loop of a program: it makes the calls that the case requests."""
 
     def __init__(self, channel: Channel, counters: Any, place: int) -> None:
         self._channel = channel
@@ -114,7 +116,7 @@ class Server:
         return caught
 
     def serve(self) -> None:
-        """Make calls until the case is over."""
+        """Make calls until the case ends."""
         while True:
             batch, fd = self._channel.receive()
             self._count(0)
@@ -148,7 +150,7 @@ class Server:
 
 
 def _at_channel(fd: int) -> socket.socket:
-    """Return the socket of a descriptor, which moves to CHANNEL."""
+    """Move a descriptor to number CHANNEL and return its socket."""
     if fd != CHANNEL:
         os.dup2(fd, CHANNEL, inheritable=False)
         os.close(fd)
@@ -160,7 +162,7 @@ def _at_channel(fd: int) -> socket.socket:
 def _begin(
     fd: int, null: int, counters: Any, place: int, uid: int, gid: int, groups: list[int], root: str
 ) -> None:
-    """Be a program of a user."""
+    """Set up a new program: descriptors, signals, limits and user. Then serve its requests."""
     sock = _at_channel(fd)
     for standard in range(3):
         os.dup2(null, standard)
@@ -184,7 +186,7 @@ def _begin(
 
 
 class Init:
-    """Process 1 of the namespaces: it starts programs, and the kernel reaps them for it."""
+    """Process 1 of the namespaces. It starts programs. SIGCHLD is ignored, so the kernel reaps them."""
 
     def __init__(self, channel: Channel, counters: Any) -> None:
         self._channel = channel
@@ -194,12 +196,12 @@ class Init:
         self._mount()
 
     def _mount(self) -> None:
-        """Mount the folder, and open what will be the standard streams of programs."""
+        """Mount the programs' directory, and open the file that becomes their standard streams."""
         mount_folder()
         self._null = os.open(f"{MNT}/null", os.O_RDWR)
 
     def serve(self) -> None:
-        """Do what the case tells until it is over."""
+        """Serve the requests of the case until it ends."""
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         with suppress(EOFError):
             self._serve()
@@ -213,7 +215,7 @@ class Init:
                 self._channel.send((error.errno or 0, str(error)))
 
     def start(self, fd: int, *arguments: Any) -> int:
-        """Start a program; return its number."""
+        """Start a program and return its pid."""
         if not (pid := os.fork()):
             try:
                 self._channel.sock.close()
@@ -226,7 +228,7 @@ class Init:
     def wait_for_end_of(self, fd: None, pid: int) -> None:
         """Wait until a pid is free: release_task() frees it after it has removed the entry in /proc.
 
-        The pid of a session or process group that has members stays.
+        A pid stays allocated while its session or process group has members.
         """
         deadline = time.monotonic() + PATIENCE
         with suppress(ProcessLookupError):
@@ -235,18 +237,18 @@ class Init:
                 time.sleep(0.0001)
 
     def reset(self, fd: None) -> None:
-        """Kill all programs and mount an empty folder."""
+        """Kill all programs and mount a new, empty directory."""
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
         with suppress(ChildProcessError):
-            os.waitpid(-1, 0)  # returns when there are none: SIGCHLD is ignored
+            os.waitpid(-1, 0)  # Returns after all children have exited, because SIGCHLD is ignored.
         os.close(self._null)
         libc_call("umount2", MNT.encode(), MNT_DETACH)
         self._mount()
 
 
 def mount_folder() -> None:
-    """Mount a tmpfs with the folder of the programs, and with what they need if it is their root."""
+    """Mount a tmpfs with the programs' directory, and with the files they need if it becomes their root."""
     libc_call("mount", b"tmpfs", MNT.encode(), b"tmpfs", 0, b"mode=0755")
     os.mkdir(FOLDER)
     os.chmod(FOLDER, 0o777)
@@ -258,7 +260,7 @@ def mount_folder() -> None:
 
 
 def init(fd: int, shared: int) -> None:
-    """Make namespaces, and serve as process 1 in a child until the channel, a socket, is closed."""
+    """Create namespaces. Serve as their process 1 in a child until the socket `fd` is closed."""
     channel = Channel(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd))
     counters = mmap.mmap(shared, COUNTERS)
     libc_call("unshare", CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC)
@@ -268,7 +270,7 @@ def init(fd: int, shared: int) -> None:
         os.waitpid(pid, 0)
         return
     libc_call("mount", b"none", b"/", None, MS_REC_PRIVATE, None)
-    # Whatever a program does as root, it changes no file of the host.
+    # A program that runs as root must not change files of the host.
     libc_call("syscall", MOUNT_SETATTR, -1, b"/", AT_RECURSIVE, READ_ONLY, len(READ_ONLY))
     libc_call("mount", b"proc", b"/proc", b"proc", 0, None)
     os.chdir("/")

@@ -1,8 +1,8 @@
-"""System calls on the host, with the arguments and results that `simkernel.uapi.syscalls` has for them.
+"""System calls on the host, with the arguments and results of `simkernel.uapi.syscalls`.
 
-`HOST[name](*arguments)` returns the raw result.  OSError as the kernel has it: Python's os makes a call anew
-after a signal (PEP 475), marks descriptors as not inheritable and checks arguments itself, so what it changes
-is called through the C library here.  Linux on x86_64.
+`HOST[name](*arguments)` returns the raw result or raises the kernel's error as OSError. Python's os would
+restart a call after a signal (PEP 475), make descriptors non-inheritable and check arguments. Calls that
+it would change go through the C library here. Linux on x86_64 only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NUMBERS: Final = {
     "fchownat": 260, "fchown": 93, "umask": 95, "mkdirat": 258, "symlinkat": 266, "setgroups": 116,
     "writev": 20, "setuid": 105, "setgid": 106, "fchdir": 81, "syslog": 103,
 }  # fmt: skip
-"""Numbers of system calls (arch/x86/entry/syscalls/syscall_64.tbl)."""
+"""System call numbers (arch/x86/entry/syscalls/syscall_64.tbl)."""
 PATH_MAX: Final = 4096
 FD_SETSIZE: Final = 1024
 READS: Final = (SYSLOG_ACTION_READ, SYSLOG_ACTION_READ_ALL, SYSLOG_ACTION_READ_CLEAR)
@@ -40,14 +40,14 @@ CMSG: Final = struct.Struct("=qii")
 
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.restype = ctypes.c_long
-_syscall.argtypes = [ctypes.c_long] + [ctypes.c_void_p] * 6  # c_void_p takes numbers, bytes and buffers
+_syscall.argtypes = [ctypes.c_long] + [ctypes.c_void_p] * 6  # c_void_p accepts numbers, bytes and buffers.
 _get_errno = ctypes.get_errno
 _address = ctypes.addressof
 _ref = ctypes.byref
 
 
 def call(name: str, *arguments: Any) -> int:
-    """Make a system call; an argument is a number, or memory.  OSError."""
+    """Make a system call. An argument is a number or a buffer. Raise OSError for an error."""
     result: int = _syscall(NUMBERS[name], *arguments, *(0,) * (6 - len(arguments)))
     if result < 0:
         number = _get_errno()
@@ -56,18 +56,20 @@ def call(name: str, *arguments: Any) -> int:
 
 
 def _buffer(content: bytes | int) -> Any:
-    """Return memory with these bytes, or of this size: at least a byte, so that it has an address."""
+    """Return a buffer with these bytes or of this size. It has at least one byte, so that it has an
+    address.
+    """
     if isinstance(content, int):
         return ctypes.create_string_buffer(max(content, 1))
     return ctypes.create_string_buffer(content, max(len(content), 1))
 
 
 def _first(memory: Any, length: int) -> bytes:
-    """Return the first bytes of a buffer, which a call has filled before this is called."""
+    """Return the first bytes of a buffer that a call has filled."""
     return memory.raw[:length]
 
 
-_path = os.fsencode  # Python's bytes end with a NUL
+_path = os.fsencode  # ctypes appends a NUL to bytes.
 
 
 def _timespec(ns: int | None) -> bytes:
@@ -171,7 +173,7 @@ def epoll_wait(epfd: int, maxevents: int, timeout: int | None) -> list[tuple[int
 
 
 def _at(name: str) -> Callable[..., Any]:
-    """Return a call of a descriptor, a path, and numbers."""
+    """Return a function for a call with a directory descriptor, a path and numbers."""
     return lambda dirfd, path, *numbers: call(name, dirfd, _path(path), *numbers)
 
 
@@ -208,7 +210,7 @@ def utimensat(dirfd: int, path: str, times: tuple[int, int] | None, flags: int) 
 
 
 def _named(name: str) -> Callable[[int, bytes], int]:
-    """Return a call of a descriptor and a sockaddr."""
+    """Return a function for a call with a descriptor and a socket address."""
     return lambda fd, address: call(name, fd, address, len(address))
 
 
@@ -328,7 +330,7 @@ def _plain(name: str) -> Callable[..., Any]:
 
 
 def _nothing(function: Callable[..., Any]) -> Callable[..., None]:
-    """Return a function without the 0 of a call that has no result."""
+    """Return a function that discards the result 0 of a call."""
 
     def called(*arguments: Any) -> None:
         function(*arguments)
@@ -371,4 +373,4 @@ HOST: Final[dict[str, Callable[..., Any]]] = {
     "syslog": syslog,
     "prctl_comm": lambda comm: _nothing(_plain("prctl"))(PR_SET_NAME, _path(comm)),
 }  # fmt: skip
-"""The calls by the names that simkernel has for them."""
+"""Function for each system call, by the name that simkernel uses."""

@@ -1,4 +1,4 @@
-"""Programs: processes that make the calls of `calls.py`, one at a time, as a case tells them.
+"""Programs: processes that make the calls of `calls.py` one at a time, as a case requests.
 
     programs = world.programs()
     a = programs.start()
@@ -9,7 +9,7 @@
     b.write(write, b"hello")
     log("read", pending.result())
 
-A result is plain data, an error is an OSError.  A process's number reads as the name of its program.
+A result is plain data, an error is an OSError. A pid is replaced by the name of its program.
 """
 
 from __future__ import annotations
@@ -21,50 +21,51 @@ from tests.conformance.programs.calls import CALLS, Pid
 
 MNT: Final = "/mnt"
 FOLDER: Final = f"{MNT}/case"
-"""The first working folder of programs: an empty folder of a tmpfs with mode 0777."""
+"""Initial working directory of programs: an empty directory of a tmpfs with mode 0777."""
 PROC: Final = f"{MNT}/proc"
 DEVICES: Final = {"null": 3, "zero": 5}
-"""Device nodes of the tmpfs, by name and minor number.  The tmpfs can thus be the root of programs."""
+"""Names and minor numbers of the tmpfs's device nodes. Programs need them if the tmpfs is their root."""
 COMM: Final = "program"
 LIMITS: Final = 1024, 4096
-"""RLIMIT_NOFILE of a program."""
+"""Soft and hard RLIMIT_NOFILE of a program."""
 SIG_DFL, SIG_IGN, RECORD = 0, 1, "record"
-"""The dispositions of a signal.  `caught()` returns the signals that a program recorded."""
+"""Dispositions of a signal. With RECORD, the program records the signal for `caught()`."""
 
 
 class Blocks(Exception):
-    """A call that a case makes with a plain method sleeps, and nothing will wake it."""
+    """A plain method's call blocks and no event will wake it."""
 
 
 class Pending(Protocol):
-    """A call that has been begun."""
+    """A call that a program has started."""
 
     def done(self) -> bool:
-        """Return True if the call has ended, or its program has."""
+        """Return True if the call or its program has ended."""
 
     def result(self) -> Any:
-        """Return the result or raise the error, after waiting for it if need be.
+        """Wait for the end of the call. Return its result or raise its error.
 
-        Blocks if the program sleeps, ProcessLookupError if it has ended in the call.
+        Raise an error if the call blocks forever, and ProcessLookupError if the program ended during the
+        call.
         """
 
 
 class Program:
-    """A process.  It has a method for each call of the table."""
+    """A process with a method for each call of the table."""
 
     name: str
     pid: int
 
     def begin(self, call: str, *arguments: Any) -> Pending:
-        """Make a call that may block, and return when it has ended or sleeps."""
+        """Start a call that can block. Return when it has ended or blocks."""
         raise NotImplementedError
 
     def fork(self) -> Program:
-        """Return a child with this program's descriptors."""
+        """Fork a child process, which inherits the descriptors."""
         raise NotImplementedError
 
     def end(self, status: int = 0) -> None:
-        """End the process, as os._exit does."""
+        """End the process, like os._exit."""
         raise NotImplementedError
 
     def alive(self) -> bool:
@@ -72,11 +73,11 @@ class Program:
         raise NotImplementedError
 
     def signal(self, number: int, handler: int | str) -> int | str:
-        """Set what a signal does: SIG_DFL, SIG_IGN or RECORD.  Return what it did."""
+        """Set the disposition of a signal to SIG_DFL, SIG_IGN or RECORD. Return the previous one."""
         return self.begin("signal", number, handler).result()
 
     def caught(self) -> list[int]:
-        """Return the signals that have been recorded since the last call, in order."""
+        """Return the signals that were recorded since the last call, in order."""
         raise NotImplementedError
 
     def __getattr__(self, call: str) -> Callable[..., Any]:
@@ -86,20 +87,21 @@ class Program:
 
 
 class Programs(Protocol):
-    """The programs of a case.  They share a folder, and no other process has it."""
+    """The programs of a case. They share a directory that no other process uses."""
 
     def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = (), root: str = "/") -> Program:
-        """Return a new process of a user; `root` is "/" or MNT.
+        """Start a process for a user and return it. `root` is "/" or MNT.
 
-        Root has every capability but CAP_SYS_RESOURCE, which not every host gives.  Others have none.
+        Root has every capability except CAP_SYS_RESOURCE, which some hosts do not grant. Other users have
+        none.
         """
 
     def settle(self) -> None:
-        """Wait until each program has nothing to do, or sleeps in its call."""
+        """Wait until each program is idle or blocked in its call."""
 
 
 def named(value: Any, names: dict[int, str]) -> Any:
-    """Return a result with the names of processes instead of their numbers."""
+    """Return a result with the names of programs in place of their pids."""
     if isinstance(value, Pid):
         return names.get(value, f"pid {int(value)}" if value <= 0 else "another")
     if isinstance(value, list | tuple):

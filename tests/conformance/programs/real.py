@@ -1,7 +1,7 @@
-"""Programs on the host: processes in namespaces of their own, which a case asks over sockets.
+"""Programs on the host: processes in separate namespaces that a case controls through sockets.
 
-A program sleeps in its call if the kernel says that its process sleeps and no answer has come.  The state of
-a process is that of /proc/PID/stat; waking a process changes it before the system call that wakes it returns.
+A program is blocked in its call if /proc/PID/stat shows that it sleeps and it has sent no reply. A wakeup
+changes this state before the system call that causes it returns.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from tests.conformance.programs.child import COUNTER, COUNTERS, Channel, init
 from tests.conformance.programs.interface import Blocks, Program, named
 
 PAUSE: Final = 1
-"""Milliseconds between two looks at what the processes do."""
+"""Milliseconds between two checks of the processes' states."""
 PATIENCE: Final = 5.0
-"""Seconds after which a process that does not come to rest is an error."""
+"""Seconds until a process that neither replies nor blocks is an error."""
 BUFFER: Final = 8 << 20
 SO_SNDBUFFORCE: Final = 32
 ROOT: Final = Path(__file__).resolve().parents[3]
 
 
 class RealPending:
-    """A call that a program makes."""
+    """A call that a host process makes."""
 
     def __init__(self, program: RealProgram) -> None:
         self._program = program
@@ -39,20 +39,20 @@ class RealPending:
 
     @property
     def finished(self) -> bool:
-        """True if there is an outcome."""
+        """True if the outcome has arrived."""
         return self._outcome is not None
 
     def finish(self, outcome: tuple[int, Any]) -> None:
-        """Take the outcome."""
+        """Store the outcome of the call."""
         self._outcome = outcome
 
     def done(self) -> bool:
-        """Return True if the call has ended, or its program has."""
+        """Return True if the call or its program has ended."""
         self._program.programs.settle()
         return self._outcome is not None or self._program.ended
 
     def result(self) -> Any:
-        """Return the result or raise the error."""
+        """Wait for the outcome. Return the result or raise the error."""
         program = self._program
         deadline = time.monotonic() + PATIENCE
         while self._outcome is None and not program.ended:
@@ -67,7 +67,7 @@ class RealPending:
 
 
 class RealProgram(Program):
-    """A process of the host that makes calls."""
+    """A process of the host that makes calls for a case."""
 
     def __init__(self, programs: RealPrograms, name: str, pid: int, place: int, channel: Channel) -> None:
         self.programs = programs
@@ -83,7 +83,9 @@ class RealProgram(Program):
     # -- requests and answers -----------------------------------------------------
 
     def ask(self, batch: Sequence[tuple[str, Sequence[Any]]], fd: int | None = None) -> list[RealPending]:
-        """Send calls; the program makes one after the other."""
+        """Send a batch of calls, which the program makes one after the other. Return their pending
+        results.
+        """
         assert not self._pending, f"program {self.name} is in a call"
         self._pending = [RealPending(self) for _ in batch]
         pending = list(self._pending)
@@ -94,21 +96,21 @@ class RealProgram(Program):
 
     @property
     def counted(self) -> int:
-        """The number of calls of the batch that have ended."""
+        """Number of calls of the batch that have ended."""
         number: int = COUNTER.unpack_from(self.programs.counters, self._place * COUNTER.size)[0]
         return number
 
     def fileno(self) -> int:
-        """Return the descriptor of the channel."""
+        """Return the descriptor of the program's channel, for poll()."""
         return self._channel.sock.fileno()
 
     @property
     def in_call(self) -> bool:
-        """True while a call has not ended."""
+        """True while a call of the program is pending."""
         return bool(self._pending)
 
     def wait_for_answer(self, seconds: float) -> bool:
-        """Wait for an answer or the end of the program.  Return False if the time is up."""
+        """Wait for a reply or the end of the program. Return False after a timeout."""
         self._channel.sock.settimeout(seconds)
         try:
             return self._take(0)
@@ -116,7 +118,7 @@ class RealProgram(Program):
             self._channel.sock.settimeout(None)
 
     def drain(self) -> bool:
-        """Take an answer that is there."""
+        """Take a reply if one has arrived. Return True if so."""
         return not self.ended and self._take(socket.MSG_DONTWAIT)
 
     def _take(self, flags: int) -> bool:
@@ -133,9 +135,9 @@ class RealProgram(Program):
         return True
 
     def sleeps(self) -> bool:
-        """Return True if the process sleeps, is a zombie or is gone with its pid.
+        """Return True if the process sleeps, is a zombie, or was reaped.
 
-        One that ends first closes its descriptors. It keeps its pid until it is reaped, at once by process 1.
+        A process that exits first closes its descriptors. It keeps its pid until process 1 reaps it.
         """
         if self._zombie:
             return True
@@ -149,20 +151,20 @@ class RealProgram(Program):
         return self._zombie or (fields[0] == b"S" and not self.ended)
 
     def forget(self) -> None:
-        """Close what the case has of the process."""
+        """Close the case's descriptors for the process."""
         self._channel.sock.close()
         os.close(self._state)
 
     # -- Program --------------------------------------------------------------------
 
     def begin(self, call: str, *arguments: Any) -> RealPending:
-        """Make a call that may block, and return when it has ended or sleeps."""
+        """Start a call that can block. Return when it has ended or blocks."""
         (pending,) = self.ask([(call, arguments)])
         self.programs.settle()
         return pending
 
     def fork(self) -> RealProgram:
-        """Return a child with this program's descriptors."""
+        """Fork a child process, which inherits the descriptors."""
         ours, theirs = self.programs.pair()
         place = self.programs.new_place()
         (pending,) = self.ask([("fork", (place,))], theirs.fileno())
@@ -180,17 +182,19 @@ class RealProgram(Program):
         return not self.ended
 
     def caught(self) -> list[int]:
-        """Return the signals that have been recorded."""
+        """Return the recorded signals and clear the record."""
         self.programs.settle()
         found: list[int] = self.begin("caught").result()
         return found
 
 
 class RealPrograms:
-    """The programs of a case, on the host."""
+    """The programs of a case on the host."""
 
     def __init__(self, *, small: bool = False) -> None:
-        """Make namespaces.  With `small` an interpreter of its own starts them, which forks faster."""
+        """Create namespaces. With `small`, a separate interpreter starts the programs, because it forks
+        faster.
+        """
         shared = os.memfd_create("counters")
         os.ftruncate(shared, COUNTERS)
         self.counters = mmap.mmap(shared, COUNTERS)
@@ -216,24 +220,24 @@ class RealPrograms:
         try:
             pid, _ = self._channel.receive()
         except EOFError:
-            raise PermissionError("programs need root: each case has namespaces of its own") from None
+            raise PermissionError("programs need root, because each case creates namespaces") from None
         self.proc = f"/proc/{pid}/root/proc"
 
     @staticmethod
     def pair() -> tuple[socket.socket, socket.socket]:
-        """Return two sockets for messages of any size."""
+        """Return a pair of connected sockets with large send buffers."""
         one, other = socket.socketpair()
         for sock in (one, other):
             sock.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, BUFFER)
         return one, other
 
     def new_place(self) -> int:
-        """Return the place of a new program's counter."""
+        """Return a free index in the shared counters for a new program."""
         self._places += 1
         return self._places
 
     def add(self, pid: int, place: int, sock: socket.socket) -> RealProgram:
-        """Return a program for a new process."""
+        """Register a program for a new process and return it."""
         name = chr(ord("a") + len(self.all))
         self.names[pid] = name
         program = RealProgram(self, name, pid, place, Channel(sock))
@@ -248,7 +252,7 @@ class RealPrograms:
         return value
 
     def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = (), root: str = "/") -> RealProgram:
-        """Return a new process of a user."""
+        """Start a process for a user and return its program."""
         ours, theirs = self.pair()
         place = self.new_place()
         pid = self._ask("start", place, uid, gid, list(groups), root, fd=theirs.fileno())
@@ -260,7 +264,7 @@ class RealPrograms:
         self._ask("wait_for_end_of", pid)
 
     def settle(self) -> None:
-        """Wait until each program has nothing to do, or sleeps in its call: twice in a row."""
+        """Wait until, twice in a row, each program is idle or blocked in its call."""
         deadline = time.monotonic() + PATIENCE
         quiet = 0
         while quiet < 2:
@@ -273,10 +277,10 @@ class RealPrograms:
                 self._pause()
             if moved and time.monotonic() > deadline:
                 busy = [program.name for program in self.all if not program.sleeps()]
-                raise Blocks(f"programs {busy} do not come to rest within {PATIENCE:g} s")
+                raise Blocks(f"programs {busy} neither reply nor block within {PATIENCE:g} s")
 
     def _pause(self) -> None:
-        """Yield the CPU to the processes until one answers, or for a moment."""
+        """Yield the CPU to the processes until one replies, or for PAUSE milliseconds."""
         poller = select.poll()
         for program in self.all:
             if program.in_call and not program.ended:
@@ -284,7 +288,7 @@ class RealPrograms:
         poller.poll(PAUSE)
 
     def reset(self) -> None:
-        """End all programs and empty the folder, for the next case in these namespaces."""
+        """End all programs and empty their directory, so that the next case can use the namespaces."""
         for program in self.all:
             program.forget()
         self.all.clear()
@@ -293,7 +297,7 @@ class RealPrograms:
         self._ask("reset")
 
     def close(self) -> None:
-        """End the programs and the namespaces."""
+        """End the programs and their namespaces."""
         for program in self.all:
             program.forget()
         self._channel.sock.close()

@@ -1,4 +1,4 @@
-"""Programs in a machine: tasks without a program of their own, whose calls a case submits."""
+"""Programs on a simkernel machine: tasks without an application, for which the case submits system calls."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ from tests.conformance.programs.interface import (
 )
 
 REST: Final = millis(1)
-"""Time in ns within which a call that does not sleep ends."""
+"""Virtual time in ns after which a call that has not ended counts as blocked."""
 FILE_SYSTEM: Final = 99
-"""The number of the file system."""
+"""Minor number of the device of the programs' file system."""
 MAX_EVENTS: Final = 10_000
 NOTHING: Final = object()
 
 
 class SimulatedPending:
-    """A call that a program makes."""
+    """A call that a simulated task makes."""
 
     def __init__(self, program: SimulatedProgram, made: Request | Composed) -> None:
         self._program = program
@@ -53,7 +53,7 @@ class SimulatedPending:
         self.ended = False
 
     def proceed(self, value: Any = None, error: BaseException | None = None) -> None:
-        """Take the result of a system call, and make the next one if there is one."""
+        """Take the result of a system call, and submit the next one if the call has more."""
         request = self._request
         if error is None and request is not None and request.convert is not None:
             value = request.convert(value)
@@ -79,12 +79,12 @@ class SimulatedPending:
         self._program.pending = None
 
     def done(self) -> bool:
-        """Return True if the call has ended, or its program has."""
+        """Return True if the call or its program has ended."""
         self._program.programs.settle()
         return self.ended or not self._program.task.alive
 
     def result(self) -> Any:
-        """Return the result or raise the error."""
+        """Wait for the end of the call. Return its result or raise its error."""
         self._program.programs.wait_for(self)
         if self.error is not None:
             raise self.error
@@ -95,19 +95,19 @@ class SimulatedPending:
 
 @attrs.frozen
 class Child:
-    """The program of a forked task: none, since the case makes its calls."""
+    """Application of a forked task. It makes no calls, because the case submits them."""
 
     programs: SimulatedPrograms
     comm: str = COMM
 
     def begin(self, task: Task) -> Any:
-        """Suspend the task until the case continues it."""
+        """Suspend the task until the case submits a call."""
         self.programs.adopt(task)
         return None
 
 
 class SimulatedProgram(Program):
-    """A task that makes calls."""
+    """A task that makes calls for a case."""
 
     def __init__(self, programs: SimulatedPrograms, name: str, task: Task) -> None:
         self.programs = programs
@@ -124,16 +124,16 @@ class SimulatedProgram(Program):
             self.pending.proceed(value, error)
 
     def record(self, number: int) -> None:
-        """Handle a signal."""
+        """Record a signal, as its handler."""
         self._caught.append(number)
 
     def submit(self, request: Request) -> None:
-        """Enter a system call."""
+        """Submit a system call to the kernel."""
         call = Caller.request(self._app, request.name, request.arguments)
         self.programs.machine.kernel.processes.runner.submit(self.task, call)
 
     def begin(self, call: str, *arguments: Any) -> SimulatedPending:
-        """Make a call that may block, and return when it has ended or sleeps."""
+        """Start a call that can block. Return when it has ended or blocks."""
         assert self.pending is None, f"program {self.name} is in a call"
         if call == "signal":
             made: Request | Composed = self._signal_request(*arguments)
@@ -151,7 +151,7 @@ class SimulatedProgram(Program):
         )
 
     def fork(self) -> SimulatedProgram:
-        """Return a child with this program's descriptors."""
+        """Fork a child process, which inherits the descriptors."""
         self.pending = SimulatedPending(self, Request("fork", (Child(self.programs),)))
         pending = self.pending
         self.programs.act(pending.proceed)
@@ -169,14 +169,14 @@ class SimulatedProgram(Program):
         return self.task.alive
 
     def caught(self) -> list[int]:
-        """Return the signals that have been recorded."""
+        """Return the recorded signals and clear the record."""
         self.programs.settle()
         caught = list(self._caught)
         self._caught.clear()
         return caught
 
     def deliver_signals(self) -> bool:
-        """Enter the kernel for signals that came while the case had nothing for the program to do."""
+        """Make an idle program with pending signals enter the kernel. Return True if it has any."""
         if self.pending is None and self.task.alive and self.task.signals.pending:
             self.pending = SimulatedPending(self, Request("getpid", ()))
             self.pending.proceed()
@@ -185,7 +185,7 @@ class SimulatedProgram(Program):
 
 
 class SimulatedPrograms:
-    """The programs of a case, in a machine."""
+    """The programs of a case on a simkernel machine."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -208,10 +208,10 @@ class SimulatedPrograms:
         self._null = root.task.files.get(root.open(f"{MNT}/null", O_RDWR))
 
     def adopt(self, task: Task) -> SimulatedProgram:
-        """Return a program for a task."""
+        """Register a program for a task and return it."""
         program = SimulatedProgram(self, chr(ord("a") + len(self.all)), task)
         for number, handler in task.signals.handlers.items():
-            if callable(handler):  # its parent's
+            if callable(handler):  # A handler that the task inherited records the signals for its parent.
                 task.signals.set_handler(number, program.record)
         self.names[task.pid] = program.name
         self.all.append(program)
@@ -220,7 +220,7 @@ class SimulatedPrograms:
     def start(
         self, uid: int = 0, gid: int = 0, groups: Sequence[int] = (), root: str = "/"
     ) -> SimulatedProgram:
-        """Return a new process of a user."""
+        """Start a process for a user and return its program."""
         credentials = attrs.evolve(
             Credentials.of(uid, gid, None if uid else ALL - {CAP_SYS_RESOURCE}), groups=frozenset(groups)
         )
@@ -237,13 +237,13 @@ class SimulatedPrograms:
         return program
 
     def act(self, function: Any) -> None:
-        """Begin a call of a program, and run the machine until every program rests."""
+        """Start a call of a program, and run the machine until every program is idle or blocked."""
         with outside(self.machine.engine, "a program"):
             function()
         self.settle()
 
     def settle(self) -> None:
-        """Run the machine until each program has nothing to do, or sleeps in its call."""
+        """Run the machine until each program is idle or blocked in its call."""
         engine = self.machine.engine
         while True:
             engine.settle(engine.now + REST)
@@ -252,7 +252,7 @@ class SimulatedPrograms:
                     return
 
     def wait_for(self, pending: SimulatedPending) -> None:
-        """Run the machine until a call has ended."""
+        """Run the machine until a call or its program has ended."""
         engine = self.machine.engine
         program = pending._program
         for _ in range(MAX_EVENTS):
@@ -264,8 +264,8 @@ class SimulatedPrograms:
         raise Blocks(f"the call of program {program.name} has not ended")
 
     def close(self) -> None:
-        """Nothing is left to do: the machine ends its tasks."""
+        """Do nothing, because the machine ends its tasks."""
 
 
 def _ignore(value: Any, error: BaseException | None) -> None:
-    """Take a result before there is a program for it."""
+    """Discard the result of a task that has no program yet."""

@@ -1,8 +1,9 @@
-"""Debian's User-mode Linux: find it, boot it, exchange messages with its init, end it.
+"""Debian's User-mode Linux: find and boot it, exchange messages with its init, and end it.
 
-UML is a Linux kernel that runs as a program, without root or KVM.  Its root file system is the host's, by
-hostfs and read-only.  The guest's first terminal is a pair of pipes.  A request is a line of JSON, and so is
-its answer.  UML writes its console to the file `console` in a temporary folder, which `close` deletes.
+User-mode Linux (UML) is a Linux kernel that runs as a program, without root or KVM. Its root file system
+is the host's, read-only, through hostfs. The guest's first terminal is a pair of pipes. Requests and
+replies are lines of JSON. UML writes its console to the file `console` in a temporary directory, which
+`close` deletes.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 UNPACKED = ROOT / ".ci" / "uml"
-"""Folder into which .ci/run unpacks the package."""
+"""Directory into which .ci/run unpacks Debian's package."""
 
 CPUINFO = Path("/proc/cpuinfo")
 BOOT_SECONDS = 60.0
 
 
 class Unavailable(Exception):
-    """UML cannot run on this host.  The text has the reason."""
+    """UML cannot run on this host. The text has the reason."""
 
 
 def find() -> Path:
-    """Return the path of `linux.uml`.  Raises Unavailable."""
+    """Return the path of `linux.uml`. Raise Unavailable if it is not installed."""
     if sys.platform != "linux":
         raise Unavailable("User-mode Linux runs on Linux only")
     found = shutil.which("linux.uml", path=f"{os.environ.get('PATH', '')}:{UNPACKED / 'usr/bin'}")
@@ -43,7 +44,9 @@ def find() -> Path:
 
 
 def modules(binary: Path) -> Path:
-    """Return the folder with the modules of UML, `kernel/` and `modules.dep`.  Raises Unavailable."""
+    """Return the directory with UML's modules, `kernel/` and `modules.dep`. Raise Unavailable if there is
+    none.
+    """
     folders = sorted((binary.parents[1] / "lib" / "uml" / "modules").glob("*"))
     if not folders:
         raise Unavailable(f"{binary} has no modules in {binary.parents[1] / 'lib/uml/modules'}")
@@ -51,13 +54,17 @@ def modules(binary: Path) -> Path:
 
 
 def preload(folder: Path) -> dict[str, str]:
-    """Return the environment that lets UML run on this CPU (xstate.c explains AMX).  Raises Unavailable."""
+    """Return the environment that UML needs on this CPU (see xstate.c on AMX). Raise Unavailable without a
+    compiler.
+    """
     flags = next((line for line in CPUINFO.read_text().splitlines() if "flags" in line), "")
     if "amx_tile" not in flags.split():
         return {}
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        raise Unavailable("this CPU has AMX, for which UML 6.12 needs a library, and there is no C compiler")
+        raise Unavailable(
+            "this CPU has AMX, for which UML 6.12 needs a library; install a C compiler to build it"
+        )
     library = folder / "xstate.so"
     source = Path(__file__).with_name("xstate.c")
     done = subprocess.run(
@@ -69,7 +76,7 @@ def preload(folder: Path) -> dict[str, str]:
 
 
 class Uml:
-    """A running UML.  Its init serves `tests.conformance.uml.guest`."""
+    """A running UML guest. Its init executes `tests.conformance.uml.guest`."""
 
     def __init__(self) -> None:
         binary = find()
@@ -102,7 +109,7 @@ class Uml:
                 f"exec {python} {shlex.quote(str(tree))} {arguments}\n"
             )
             (folder / script).chmod(0o755)
-        folder.chmod(0o755)  # the guest's unprivileged user searches it
+        folder.chmod(0o755)  # The guest's unprivileged user needs search permission.
         with open(folder / "console", "wb") as console:
             return subprocess.Popen(
                 [
@@ -128,11 +135,13 @@ class Uml:
 
     @property
     def pid(self) -> int:
-        """The process id and process group id of the guest's kernel."""
+        """Process id of the guest's kernel, which is also its process group id."""
         return self._process.pid
 
     def ask(self, request: dict[str, Any], patience: float) -> Any:
-        """Return the guest's answer to a request.  Raises TimeoutError, or EOFError if the guest has died."""
+        """Send a request and return the guest's reply. Raise TimeoutError, or EOFError if the guest has
+        died.
+        """
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -147,32 +156,34 @@ class Uml:
             line, newline, rest = self._pending.partition(b"\n")
             if newline:
                 self._pending = rest
-                if line.startswith(b"{"):  # UML itself writes to the pipe before its terminals exist
+                if line.startswith(b"{"):  # UML itself writes to the pipe before its terminals exist.
                     return json.loads(line)
                 continue
             assert self._process.stdout is not None
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._process.stdout], [], [], left)[0]:
-                raise TimeoutError(f"no answer of User-mode Linux in {patience:g} s: {self.console()}")
+                raise TimeoutError(f"User-mode Linux did not reply within {patience:g} s: {self.console()}")
             chunk = os.read(self._process.stdout.fileno(), 1 << 16)
             if not chunk:
                 raise EOFError(self.console())
             self._pending += chunk
 
     def console(self) -> str:
-        """Return the last lines of the guest's console."""
+        """Return the last lines of the guest's console on one line."""
         return " / ".join((self.folder / "console").read_text(errors="replace").splitlines()[-12:])
 
     def close(self) -> None:
-        """End the guest's input, which powers the guest off.  Kill its processes after 5 s."""
+        """Close the guest's input, which powers the guest off. Kill its processes after 5 s."""
         if self._owner != os.getpid():
-            return  # only the process that booted the guest ends it
+            return  # Only the process that booted the guest may end it, not its forked children.
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
-            os.killpg(self.pid, signal.SIGKILL)  # its own session: the kernel and the stubs that it traces
+            os.killpg(
+                self.pid, signal.SIGKILL
+            )  # The group contains the kernel and the stub processes that it traces.
             self._process.wait()
         self._process.stdout.close()
         self._folder.cleanup()

@@ -1,6 +1,7 @@
-"""Cases whose results differ between Linux 6.18, which decides, and User-mode Linux 6.12.
+"""Known differences between Linux 6.18, which decides, and User-mode Linux 6.12.
 
-`test_uml.py` checks the areas other than `AREAS`: exactly the cases of `DIFFERENCES` differ.
+`test_uml.py` checks all areas except `AREAS`: only the cases in `DIFFERENCES` may differ, and all of them
+must.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ AREAS: Final[Mapping[str, str]] = {
     "link_changes": ATTRIBUTES,
     "link_uevents": "UML has no devices for receive queues (CONFIG_RPS); `device_uevents` leaves them out",
 }
-"""Areas whose cases may all differ."""
+"""Areas in which any case may differ, with the reason."""
 
 DIFFERENCES: Final[Mapping[str, str]] = {
     "found_links.changes_before_an_error": "6.12 does not create this bridge",
@@ -96,4 +97,4 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     ),
     "syslog.waiting": "the scheduler decides which reader gets the record",
 }
-"""Cases that do not run on UML."""
+"""Cases that do not run on UML, with the reason."""

@@ -1,10 +1,10 @@
-"""The init of the guest: run a case for each line of the terminal, then power off.
+"""The guest's init: it runs a case for each line from the terminal, then powers off.
 
-    {"case": "modules.load", "limit": 10.0}  ->  {"outcome": {"observations": [...], ...}, "left": []}
+{"case": "modules.load", "limit": 10.0}  ->  {"outcome": {"observations": [...], ...}, "left": []}
 
-Each case runs in a child and in a network namespace of its own, as on the host.  The modules that it loads
-belong to the whole kernel: those that it leaves are unloaded before the next case.  `left` are the modules
-that cannot be.
+Each case runs in a child process with a new network namespace, as on the host. Modules belong to the whole
+kernel, so those that a case leaves loaded are unloaded before the next case. `left` are the modules that
+cannot be unloaded.
 """
 
 from __future__ import annotations
@@ -33,37 +33,37 @@ from tests.conformance.uml import modules
 
 TERMINAL = "/dev/tty1"
 POWER_OFF: Final = ctypes.c_int(0x4321FEDC)
-"""LINUX_REBOOT_CMD_POWER_OFF."""
+"""LINUX_REBOOT_CMD_POWER_OFF as a signed int, which reboot(2) expects."""
 SYSCTLS = {
     "net/core/rmem_max": "4194304",
     "net/core/wmem_max": "4194304",
-    "kernel/hotplug": "",  # uevents start no helper program
+    "kernel/hotplug": "",  # Uevents start no helper program.
     "kernel/printk": "1",
     "kernel/dmesg_restrict": "1",
 }
 PRINTK_TIME = Path("/sys/module/printk/parameters/time")
-"""CONFIG_PRINTK_TIME, which this kernel lacks."""
+"""Module parameter for timestamps in the log, because this kernel lacks CONFIG_PRINTK_TIME."""
 BUILT_IN_ELSEWHERE = ("ipv6",)
 """Modules that are built in the kernels of the other worlds."""
 
 
 class UmlWorld(RealWorld):
-    """The guest's kernel.  Cases load and unload its modules."""
+    """The guest's kernel as a world. Cases can load and unload its modules."""
 
     tree: modules.Tree
 
     def initial_namespace(self) -> UmlWorld:
-        """Return a world of this process in the namespace of init."""
+        """Return a world of this process in the initial network namespace."""
         namespace = os.open("/proc/1/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         libc_call("setns", namespace, CLONE_NEWNET)
         return UmlWorld(self.privileged, namespace)
 
     def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
-        """Load a module or a variant.  `parameters` is the line of init_module(2)."""
+        """Load a module or a variant of one. `parameters` is the parameter line of finit_module(2)."""
         self.tree.insmod(name, parameters, flags)
 
     def modprobe(self, name: str) -> None:
-        """Load a module and the modules that it needs.  Raises FileNotFoundError."""
+        """Load a module after its dependencies. Raise FileNotFoundError if the name is unknown."""
         if not self.tree.modprobe(name):
             raise FileNotFoundError(ENOENT, f"Module {name} not found")
 
@@ -73,15 +73,16 @@ class UmlWorld(RealWorld):
 
 @contextlib.contextmanager
 def uml(*, privileged: bool = True) -> Iterator[UmlWorld]:
-    """Yield the guest's kernel in a new network namespace."""
+    """Yield the guest's kernel with a new network namespace."""
     with real(privileged=privileged) as world:
         yield UmlWorld(privileged, world._namespace)
 
 
 def unload(before: list[str]) -> list[str]:
-    """Unload the modules that are not in `before`.  Return those that cannot be unloaded.
+    """Unload the modules that are not in `before`. Return those that cannot be unloaded.
 
-    The kernel destroys a namespace some time after its last process; until then its devices hold modules.
+    The kernel destroys a namespace some time after its last process. Until then, its devices hold module
+    references.
     """
     left: list[str] = []
     for _ in range(100):
@@ -96,7 +97,7 @@ def unload(before: list[str]) -> list[str]:
 
 
 def boot(tree: modules.Tree, modprobe: Path) -> None:
-    """Mount the file systems that cases read, and set the sysctls that all worlds share."""
+    """Mount the file systems that cases read, and set the sysctls that have equal values in all worlds."""
     for kind, where in (("proc", b"/proc"), ("sysfs", b"/sys"), ("tmpfs", b"/run")):
         libc_call("mount", kind.encode(), where, kind.encode(), 0, None)
     for name, value in {**SYSCTLS, "kernel/modprobe": str(modprobe)}.items():
@@ -108,7 +109,7 @@ def boot(tree: modules.Tree, modprobe: Path) -> None:
 
 
 def serve(terminal: int) -> None:
-    """Run cases until the terminal is hung up."""
+    """Run cases until the host closes the terminal."""
     cases = {case.name: case for case in load_cases()}
     before = modules.loaded()
     with open(terminal, "rb", closefd=False) as requests:
@@ -119,14 +120,14 @@ def serve(terminal: int) -> None:
 
 
 def say(terminal: int, answer: dict[str, object]) -> None:
-    """Write a line of JSON."""
+    """Write an object to the terminal as one line of JSON."""
     rest = json.dumps(answer).encode() + b"\n"
     while rest:
         rest = rest[os.write(terminal, rest) :]
 
 
 def main(tree: Path, folder: Path) -> None:
-    """Run the guest's init."""
+    """Boot the guest's user space, serve the requests of the host, and power off."""
     try:
         UmlWorld.tree = modules.Tree(tree)
         boot(UmlWorld.tree, folder / "modprobe")

@@ -1,4 +1,4 @@
-"""The program that the guest's kernel runs for a module: /proc/sys/kernel/modprobe -q -- NAME."""
+"""The program in /proc/sys/kernel/modprobe, which the guest's kernel runs as `modprobe -q -- NAME`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Real modules in the guest: find, alter, load and unload them.
+"""Real modules in the guest: finding, altering, loading and unloading them.
 
-The tools of kmod are not used: the host may lack them, and they search below /lib/modules only.
+The tools of kmod are not used, because the host may lack them and they search only below /lib/modules.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from simkernel.uapi.errno import EEXIST
 
 _libc = ctypes.CDLL(None, use_errno=True)
 DELETE_MODULE, FINIT_MODULE = 176, 313
-"""System calls of x86_64, which have no functions in the C library."""
+"""Numbers of system calls on x86_64 without functions in the C library."""
 MODULE_NAME_LEN: Final = 56
 
 OUT_OF_TREE: Final[Mapping[str, str | None]] = {"intree": None}
@@ -28,7 +28,7 @@ CLOSED: Final[Mapping[str, str | None]] = {"intree": None, "license": "Proprieta
 
 @attrs.frozen
 class Variant:
-    """An altered copy of a module: the original's name and changed tags of .modinfo (None removes a tag)."""
+    """An altered copy of a module: name of the original, and new tags in .modinfo (None removes a tag)."""
 
     original: str
     modinfo: Mapping[str, str | None]
@@ -58,7 +58,7 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "slhc_closed": Variant("slhc", CLOSED),
     "tunnel4_closed": Variant("tunnel4", CLOSED),
 }
-"""The altered modules of cases.  Their counterparts on simkernel are in `tests/conformance/modules`."""
+"""Altered modules that cases use. Their simkernel counterparts are in `tests/conformance/modules`."""
 
 
 def _call(number: int, *arguments: object) -> None:
@@ -68,12 +68,12 @@ def _call(number: int, *arguments: object) -> None:
 
 
 def plain(name: str) -> str:
-    """Return the name as the kernel has it, with `_` for `-`."""
+    """Return a module name as the kernel has it, with `_` in place of `-`."""
     return name.replace("-", "_")
 
 
 class Tree:
-    """The modules below a folder of /lib/modules, by name."""
+    """The modules below a directory of /lib/modules, by name."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -84,11 +84,11 @@ class Tree:
         }
 
     def file(self, name: str) -> Path:
-        """Return the file of a module.  Raises FileNotFoundError."""
+        """Return the file of a module. Raise FileNotFoundError if the name is unknown."""
         return self.folder / self._files.get(plain(name), (f"{name}.ko", []))[0]
 
     def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
-        """Load a module by finit_module(2), an altered copy from memory."""
+        """Load a module by finit_module(2). An altered copy is loaded from a memfd."""
         variant = VARIANTS.get(name)
         file = self.file(name if variant is None else variant.original)
         if variant is None:
@@ -102,7 +102,7 @@ class Tree:
             os.close(fd)
 
     def modprobe(self, name: str) -> bool:
-        """Load a module by name or alias, and those that it needs.  Return False for an unknown name."""
+        """Load a module by name or alias after its dependencies. Return False if the name is unknown."""
         wanted = [plain(name)] if plain(name) in self._files else self._aliased(plain(name))
         for each in wanted:
             for file in reversed([self._files[each][0], *self._files[each][1]]):
@@ -134,13 +134,13 @@ def loaded() -> list[str]:
 # -- altered copies ---------------------------------------------------------------
 
 NAME = slice(24, 24 + MODULE_NAME_LEN)
-"""Offset of the name in `struct module`: after its state and a list_head."""
+"""Bytes of the name in `struct module`, after its state and a list_head."""
 
 
 def altered(image: bytes, name: str, modinfo: Mapping[str, str | None]) -> bytes:
-    """Return a module's file with another name and other tags in .modinfo.
+    """Return a module's file with another name and changed tags in .modinfo.
 
-    The sections keep their sizes.  NULs fill the rest, and the kernel skips them (`next_string()`).
+    The sections keep their sizes. The rest is filled with NULs, which the kernel skips (`next_string()`).
     """
     copy = bytearray(image)
     this = sections(image)[".gnu.linkonce.this_module"]
@@ -155,7 +155,7 @@ def altered(image: bytes, name: str, modinfo: Mapping[str, str | None]) -> bytes
 
 
 def sections(image: bytes) -> dict[str, slice]:
-    """Return the places of the sections of a 64-bit ELF file, by name."""
+    """Return the bytes of each section of a 64-bit ELF file as a slice, by section name."""
     (offset,) = struct.unpack_from("<Q", image, 0x28)
     size, count, names = struct.unpack_from("<3H", image, 0x3A)
     headers = [struct.unpack_from("<IIQQQQ", image, offset + index * size) for index in range(count)]

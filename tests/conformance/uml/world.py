@@ -1,7 +1,7 @@
-"""User-mode Linux as a world: a whole case runs in the guest, and its observations come back.
+"""User-mode Linux as a world: a whole case runs in the guest, which returns the observations.
 
-`uml` boots one guest, at the first case, for all the cases of a run.  Where UML cannot run, each case is
-skipped with the reason.
+`uml` boots one guest at the first case, for all cases of a run. If UML cannot run, each case is skipped
+with the reason.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from tests.conformance.runner import GRACE, Outcome
 from tests.conformance.uml.boot import Uml, Unavailable
 
 UNLOADING = 5.0
-"""Seconds for the guest to unload the modules of a case after its end."""
+"""Seconds that the guest may take to unload the modules of a case."""
 
 
 class UmlCases:
-    """A runner of cases in a guest.  A guest that keeps modules of a case is replaced by a new one."""
+    """Runner of cases in a guest. If a guest cannot unload a case's modules, a new guest replaces it."""
 
     def __init__(self) -> None:
         self._guest: Uml | None = None
@@ -25,7 +25,7 @@ class UmlCases:
         atexit.register(self.close)
 
     def guest(self) -> Uml:
-        """Return the guest, and boot it if it does not run.  Raises Unavailable."""
+        """Return the guest. Boot it first if it does not run. Raise Unavailable if UML cannot run."""
         if self._unavailable:
             raise Unavailable(self._unavailable)
         if self._guest is None:
@@ -38,7 +38,7 @@ class UmlCases:
 
     @property
     def kernel(self) -> str:
-        """Name, release and machine of the guest's kernel.  Raises Unavailable."""
+        """System name, release and machine of the guest's kernel. Raises Unavailable."""
         return self.guest().kernel
 
     def run_case(self, case: Case, limit: float) -> Outcome:
@@ -51,7 +51,7 @@ class UmlCases:
             self.close()
             return Outcome(error=f"User-mode Linux has died: {error}")
         if answer["left"]:
-            self.close()  # the next case would see the module
+            self.close()  # Otherwise the next case would find the module loaded.
         return Outcome(**answer["outcome"])
 
     def close(self) -> None:
