@@ -16,7 +16,7 @@ from simkernel.uapi.structure import S32
 from tests.conformance import wire
 from tests.conformance.world import Address, Socket
 
-PLENTY = 65536
+BUFFER_SIZE = 65536
 """Size of a receive buffer that is larger than every message of the suite."""
 
 
@@ -102,13 +102,15 @@ class Log:
 
     # -- receiving ----------------------------------------------------------
 
-    def recv(self, label: str, sock: Socket, size: int = PLENTY, flags: int = MSG_DONTWAIT) -> bytes | None:
+    def recv(
+        self, label: str, sock: Socket, size: int = BUFFER_SIZE, flags: int = MSG_DONTWAIT
+    ) -> bytes | None:
         """Call recv() and record the bytes."""
         data: bytes | None = self.call(label, sock.recv, size, flags)
         return data
 
     def recvfrom(
-        self, label: str, sock: Socket, size: int = PLENTY, flags: int = MSG_DONTWAIT
+        self, label: str, sock: Socket, size: int = BUFFER_SIZE, flags: int = MSG_DONTWAIT
     ) -> bytes | None:
         """Call recvfrom() and record the bytes and the sender."""
         try:
@@ -120,7 +122,7 @@ class Log:
         return data
 
     def recvmsg(
-        self, label: str, sock: Socket, size: int = PLENTY, anc: int = 0, flags: int = MSG_DONTWAIT
+        self, label: str, sock: Socket, size: int = BUFFER_SIZE, anc: int = 0, flags: int = MSG_DONTWAIT
     ) -> bytes | None:
         """Call recvmsg() and record the bytes, control messages, msg_flags and the sender."""
         try:
@@ -152,7 +154,7 @@ class Log:
             f"payload={payload.hex()}"
         )
 
-    def reply(self, label: str, sock: Socket, size: int = PLENTY) -> bytes | None:
+    def reply(self, label: str, sock: Socket, size: int = BUFFER_SIZE) -> bytes | None:
         """Receive one datagram and record its netlink messages and its sender."""
         try:
             data, sender = sock.recvfrom(size, MSG_DONTWAIT)
@@ -162,7 +164,7 @@ class Log:
         self(label, [*self.messages(data), self._address(sender)])
         return data
 
-    def replies(self, label: str, sock: Socket, size: int = PLENTY, limit: int = 64) -> list[bytes]:
+    def replies(self, label: str, sock: Socket, size: int = BUFFER_SIZE, limit: int = 64) -> list[bytes]:
         """Receive datagrams until an error, and record their netlink messages and the error."""
         shown: list[Any] = []
         got: list[bytes] = []

@@ -18,7 +18,7 @@ import attrs
 
 from tests.conformance import world as worlds
 from tests.conformance.case import Case
-from tests.conformance.runner import Elsewhere, Outcome, difference, run
+from tests.conformance.runner import Outcome, RemoteWorld, difference, run
 
 HOST: Final = "linux-6.18"
 ORACLES: Final[Mapping[str, str]] = {
@@ -108,7 +108,7 @@ def record(
         }
     about = {
         "format": 1,
-        "kernel": real.kernel if isinstance(real, Elsewhere) else host_kernel(),
+        "kernel": real.kernel if isinstance(real, RemoteWorld) else host_kernel(),
         "privileged": "true: root with every capability; false: uid and gid 65534 without any",
         "runs": repeat,
         "cases": stable,

@@ -41,7 +41,7 @@ class Outcome:
 
 
 @runtime_checkable
-class Elsewhere(Protocol):
+class RemoteWorld(Protocol):
     """A world on another kernel, which runs whole cases and returns their outcomes."""
 
     @property
@@ -93,9 +93,9 @@ def run_here(case: Case, factory: Factory, limit: float | None = None) -> Outcom
     return Outcome(log.observations, error)
 
 
-def run(case: Case, factory: Factory | Elsewhere, limit: float) -> Outcome:
+def run(case: Case, factory: Factory | RemoteWorld, limit: float) -> Outcome:
     """Run a case in a child process if the host can fork, or with a factory that runs whole cases."""
-    if isinstance(factory, Elsewhere):
+    if isinstance(factory, RemoteWorld):
         return factory.run_case(case, limit)
     if not hasattr(os, "fork"):
         return run_here(case, factory, limit)

@@ -20,5 +20,5 @@ def test_case(case: Case) -> None:
 
 
 @pytest.mark.parametrize("oracle", recording.ORACLES)
-def test_nothing_is_recorded_that_no_case_makes(oracle: str) -> None:
+def test_recording_and_suite_have_the_same_cases(oracle: str) -> None:
     assert set(recording.loaded(oracle).cases) == {case.name for case in CASES if case.oracle == oracle}

@@ -28,7 +28,7 @@ Distort = Callable[[bytes], bytes]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the host cannot fork")
 
 
-class Glass:
+class DistortingSocket:
     """A socket that changes received data with `distort` and forwards all other calls."""
 
     def __init__(self, sock: Any, distort: Distort) -> None:
@@ -42,7 +42,7 @@ class Glass:
         return self._distort(self._sock.recv(*arguments))
 
 
-class GlassWorld:
+class DistortingWorld:
     """A world without optional methods, which returns distorting sockets."""
 
     def __init__(self, inner: World, distort: Distort) -> None:
@@ -51,14 +51,14 @@ class GlassWorld:
         self.privileged = inner.privileged
 
     def socket(self, *arguments: Any) -> Any:
-        return Glass(self._inner.socket(*arguments), self._distort)
+        return DistortingSocket(self._inner.socket(*arguments), self._distort)
 
 
-def seen_through(distort: Distort) -> Callable[..., Any]:
+def distorted_world(distort: Distort) -> Callable[..., Any]:
     @contextmanager
-    def factory(*, privileged: bool) -> Iterator[GlassWorld]:
+    def factory(*, privileged: bool) -> Iterator[DistortingWorld]:
         with world(privileged=privileged) as inner:
-            yield GlassWorld(inner, distort)
+            yield DistortingWorld(inner, distort)
 
     return factory
 
@@ -73,43 +73,43 @@ def same(data: bytes) -> bytes:
     return data
 
 
-def test_a_clear_glass_shows_no_difference() -> None:
-    assert difference(recording.load().outcome(PEEK), run_here(PEEK, seen_through(same))) is None
+def test_undistorted_world_shows_no_difference() -> None:
+    assert difference(recording.load().outcome(PEEK), run_here(PEEK, distorted_world(same))) is None
 
 
-def test_one_wrong_bit_is_seen() -> None:
+def test_one_wrong_bit_is_detected() -> None:
     def flip(data: bytes) -> bytes:
         return data[:-1] + bytes([data[-1] ^ 1])
 
-    problem = problem_of(PEEK, run_here(PEEK, seen_through(flip)))
+    problem = problem_of(PEEK, run_here(PEEK, distorted_world(flip)))
     assert problem.startswith("observation 0, 'peek'")
     assert "hex:30313233343536373839" in problem and "hex:30313233343536373838" in problem
 
 
-def test_a_run_that_ends_early_is_seen() -> None:
+def test_missing_observations_are_detected() -> None:
     outcome = Outcome(recording.load().outcome(PEEK).observations[:-1])
     assert "4 observations of the kernel, 3 of the world" in problem_of(PEEK, outcome)
 
 
-def test_an_exception_is_part_of_the_outcome() -> None:
+def test_exception_is_part_of_the_outcome() -> None:
     def fail(data: bytes) -> bytes:
         raise KeyError("no such thing")
 
-    assert "KeyError: 'no such thing'" in problem_of(PEEK, run_here(PEEK, seen_through(fail)))
+    assert "KeyError: 'no such thing'" in problem_of(PEEK, run_here(PEEK, distorted_world(fail)))
 
 
-def test_a_world_that_ignores_privilege_is_seen() -> None:
+def test_world_that_ignores_privilege_is_detected() -> None:
     case = CASES["multicast.join_and_leave"]
     outcome = run_here(case, lambda: world(privileged=False))
     assert "errno:EPERM" in problem_of(case, outcome)
 
 
-def test_a_world_without_optional_methods_skips() -> None:
-    outcome = run_here(CASES["raw_sockaddr.bind_pad"], seen_through(same))
+def test_world_without_optional_methods_skips_the_case() -> None:
+    outcome = run_here(CASES["raw_sockaddr.bind_pad"], distorted_world(same))
     assert outcome.skipped == "the world has no raw_call"
 
 
-def test_a_case_that_is_not_recorded_fails() -> None:
+def test_unrecorded_case_fails() -> None:
     unknown = Case(PEEK.run, "unicast.never_recorded", False, (), PEEK.oracle)
     assert "not in the recording" in problem_of(unknown, Outcome())
 
@@ -124,7 +124,7 @@ def die(data: bytes) -> bytes:
     os._exit(7)
 
 
-hanging, dying = seen_through(wait), seen_through(die)
+hanging, dying = distorted_world(wait), distorted_world(die)
 
 
 def check(name: str, limit: str) -> str:
@@ -147,11 +147,11 @@ def check(name: str, limit: str) -> str:
 
 
 @needs_fork
-def test_a_hanging_case_is_ended() -> None:
+def test_hanging_case_is_killed_after_its_limit() -> None:
     assert "FAIL unicast.peek: after 0 observations: no end after 0.2 s" in check("hanging", "0.2")
 
 
 @needs_fork
-def test_a_dying_process_is_a_failure() -> None:
-    said = check("dying", "50")
-    assert "FAIL unicast.peek: after 0 observations: the run ended without a result" in said
+def test_exit_of_the_process_fails_the_case() -> None:
+    output = check("dying", "50")
+    assert "FAIL unicast.peek: after 0 observations: the child ended without a result" in output

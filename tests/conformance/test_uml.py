@@ -24,13 +24,13 @@ def outcome(case: Case) -> Outcome:
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.name not in DIFFERENCES], ids=lambda case: case.name)
-def test_uml_agrees_with_the_recording(case: Case) -> None:
+def test_uml_matches_the_recording(case: Case) -> None:
     problem = difference(recording.recorded(case), outcome(case))
     assert problem is None, f"{case.about}\n{problem}"
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.name in DIFFERENCES], ids=lambda case: case.name)
-def test_a_known_difference_is_one(case: Case) -> None:
+def test_known_difference_still_exists(case: Case) -> None:
     assert difference(recording.recorded(case), outcome(case)) is not None, DIFFERENCES[case.name]
 
 

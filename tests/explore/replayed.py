@@ -2,7 +2,7 @@
 
     python -m tests.explore.replayed FILE
 
-The file has a JSON list of [story, plan].
+The file has a JSON list of [name of the bug, plan].
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 
 from simkernel.explore.plan import Plan
 from simkernel.explore.run import run
-from tests.planted.story import stories
+from tests.planted.bug import bugs
 
 
 def digests(plans: list[tuple[str, str]]) -> list[str]:
     """Return the digest of each run."""
-    known = stories()
+    known = bugs()
     return [
         run(known[name].target(sound=False), Plan.parse(text), traced=True).digest for name, text in plans
     ]

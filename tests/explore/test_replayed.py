@@ -15,22 +15,22 @@ import pytest
 from simkernel.explore.explorer import Explorer
 from simkernel.explore.run import run
 from simkernel.explore.strategy import Profile, draw
-from tests.planted.story import stories
+from tests.planted.bug import bugs
 
 pytestmark = pytest.mark.long
 
 LEAST = 100
 EACH = 4
-"""Failing plans of each story that are replayed, with each number of CPUs."""
+"""Failing plans of each bug that are replayed, with each number of CPUs."""
 SEEDS = 120
 CPUS = ("None", "2")
 
 
 @attrs.frozen
 class Failure:
-    """A failing plan of a story, and the digest of its trace."""
+    """A failing plan of a bug, and the digest of its trace."""
 
-    story: str
+    bug: str
     plan: str
     digest: str
 
@@ -40,13 +40,13 @@ def failures() -> list[Failure]:
     """Failing plans of the planted bugs, with their digests in this process."""
     found: list[Failure] = []
     for cpus in CPUS:
-        for name, story in stories().items():
-            found += failing(name, story.target(sound=False), cpus)
+        for name, bug in bugs().items():
+            found += failing(name, bug.target(sound=False), cpus)
     return found
 
 
 def failing(name: str, target: object, cpus: str) -> list[Failure]:
-    """Return failing plans of a story."""
+    """Return failing plans of a bug."""
     found: list[Failure] = []
     options = {"cpus": cpus}
     profile = Profile.of(Explorer(target, plan_options=options).default())
@@ -84,14 +84,14 @@ def test_enough_plans_fail(failures: list[Failure]) -> None:
     for cpus in CPUS:
         assert sum(each.plan.endswith(f"cpus={cpus}") for each in failures) > LEAST // 3
     assert len(failures) >= LEAST
-    assert len({each.story for each in failures}) > 10
+    assert len({each.bug for each in failures}) > 10
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.13"])
 def test_digests_are_equal(version: str, failures: list[Failure], root: Path, tmp_path: Path) -> None:
     python = interpreter(version, root, tmp_path / "environment")
     plans = tmp_path / "plans.json"
-    plans.write_text(json.dumps([(each.story, each.plan) for each in failures]), "utf-8")
+    plans.write_text(json.dumps([(each.bug, each.plan) for each in failures]), "utf-8")
     for hash_seed in "12":
         command = [python, "-m", "tests.explore.replayed", plans]
         environment = {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(root)}

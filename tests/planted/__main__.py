@@ -10,8 +10,8 @@ from argparse import ArgumentParser
 from math import inf
 
 from simkernel.explore.strategy import STRATEGIES
+from tests.planted.bug import bugs
 from tests.planted.series import SEEDS, SERIES, minimal_plan, series
-from tests.planted.story import stories
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS, help="seeds of a series")
     parser.add_argument("--series", type=int, default=SERIES, help="number of series")
     options = parser.parse_args()
-    known = stories()
+    known = bugs()
     print("| bug | strategy | median runs | CPU s | minimal plan |\n|---|---|---|---|---|")
     for name in options.bugs or known:
         for strategy in options.strategy or STRATEGIES:

@@ -12,7 +12,7 @@ import attrs
 from simkernel.explore.explorer import Explorer, Found
 from simkernel.explore.run import Outcome
 from simkernel.explore.shrink import shrink
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 SEEDS: Final = 500
 SERIES: Final = 5
@@ -54,22 +54,22 @@ class Finder(Explorer):
         return Found(self.runs, outcome, outcome, 0)
 
 
-def search(story: Story, strategy: str, seeds: range) -> Result:
-    """Search for the bug of a story."""
+def search(bug: Bug, strategy: str, seeds: range) -> Result:
+    """Search for the bug of a bug."""
     start = process_time()
-    found = Finder(story.target(sound=False)).seeds(seeds, strategy)
+    found = Finder(bug.target(sound=False)).seeds(seeds, strategy)
     seconds = process_time() - start
     return Result(found.number, seconds, found.outcome) if isinstance(found, Found) else Result()
 
 
-def series(story: Story, strategy: str, seeds: int = SEEDS, count: int = SERIES) -> Series:
+def series(bug: Bug, strategy: str, seeds: int = SEEDS, count: int = SERIES) -> Series:
     """Search `count` times, each time with other seeds."""
     starts = range(0, count * APART, APART)
-    return Series(tuple(search(story, strategy, range(start, start + seeds)) for start in starts))
+    return Series(tuple(search(bug, strategy, range(start, start + seeds)) for start in starts))
 
 
-def minimal_plan(story: Story, found: Series) -> str:
+def minimal_plan(bug: Bug, found: Series) -> str:
     """Shrink the failures of a series.  Return the smallest plan, or "" if there is no failure."""
     failures = [each.outcome for each in found.results if each.outcome is not None]
-    plans = [shrink(story.target(sound=False), each, {})[0].plan for each in failures]
+    plans = [shrink(bug.target(sound=False), each, {})[0].plan for each in failures]
     return str(min(plans, key=lambda plan: (len(plan), str(plan)))) if plans else ""

@@ -7,39 +7,39 @@ from importlib import import_module
 import pytest
 
 from simkernel.explore.explorer import Explorer, Found
+from tests.planted.bug import bugs
 from tests.planted.series import SEEDS, series
-from tests.planted.story import stories
 
-STORIES = stories()
+BUGS = bugs()
 
 
 @pytest.mark.parametrize("sound", [True, False], ids=["sound", "faulty"])
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", BUGS)
 def test_default_run_passes(name: str, sound: bool) -> None:
-    outcome = Explorer(STORIES[name].target(sound)).default()
+    outcome = Explorer(BUGS[name].target(sound)).default()
     if outcome.failure is not None:
         raise outcome.failure
 
 
-@pytest.mark.parametrize("name", STORIES)
-def test_story_names_a_public_bug(name: str) -> None:
-    assert "https://" in (import_module(f"tests.planted.stories.{name}").__doc__ or "")
+@pytest.mark.parametrize("name", BUGS)
+def test_bug_names_a_public_report(name: str) -> None:
+    assert "https://" in (import_module(f"tests.planted.bugs.{name}").__doc__ or "")
 
 
-def test_there_are_enough_stories() -> None:
-    assert len(STORIES) >= 16
+def test_there_are_enough_bugs() -> None:
+    assert len(BUGS) >= 16
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", BUGS)
 def test_swarm_finds_the_bug(name: str) -> None:
     """The median of five series."""
-    assert series(STORIES[name], "swarm").runs <= SEEDS
+    assert series(BUGS[name], "swarm").runs <= SEEDS
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", BUGS)
 def test_no_seed_fails_the_fix(name: str) -> None:
-    result = Explorer(STORIES[name].target(sound=True)).seeds(range(SEEDS))
+    result = Explorer(BUGS[name].target(sound=True)).seeds(range(SEEDS))
     if isinstance(result, Found):
         raise AssertionError(f"the fix fails under {result.plan}") from result.outcome.failure

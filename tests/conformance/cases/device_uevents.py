@@ -28,7 +28,7 @@ def listener(process: Process, portid: int = A) -> Socket:
     return netlink(process, wire.UEVENT, bind=(portid, 1))
 
 
-def heard(
+def record_uevents(
     world: World,
     log: Log,
     label: str,
@@ -72,12 +72,12 @@ def modules(world: World, log: Log) -> None:
     sock = listener(world)
     for name in ("llc", "stp", "garp_closed"):
         log.call(f"insmod {name}", world.insmod, name)
-        heard(world, log, f"insmod {name}", sock)
+        record_uevents(world, log, f"insmod {name}", sock)
     log.call("parameter", world.insmod, "tcp_bic", "beta=x")
-    heard(world, log, "parameter", sock)
+    record_uevents(world, log, "parameter", sock)
     for name in ("llc", "stp", "llc"):
         log.call(f"rmmod {name}", world.rmmod, name)
-        heard(world, log, f"rmmod {name}", sock)
+        record_uevents(world, log, f"rmmod {name}", sock)
 
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
@@ -85,8 +85,8 @@ def modules_in_every_namespace(world: World, log: Log) -> None:
     """A module belongs to no namespace: listeners in all namespaces receive its uevents."""
     here, there = listener(world), listener(world.namespace(), B)
     world.insmod("llc")
-    heard(world, log, "here", here)
-    heard(world, log, "there", there)
+    record_uevents(world, log, "here", here)
+    record_uevents(world, log, "there", there)
 
 
 @case(privileged=True, marks=(*MODULES, "time"), oracle=UML)
@@ -94,11 +94,11 @@ def a_class_and_its_device(world: World, log: Log) -> None:
     """The uevents of a module's class and device come before the module's `add` and before its `remove`."""
     sock = listener(world)
     world.insmod("slhc")
-    heard(world, log, "insmod slhc", sock)
+    record_uevents(world, log, "insmod slhc", sock)
     world.insmod("ppp_generic")
-    heard(world, log, "insmod ppp_generic", sock)
+    record_uevents(world, log, "insmod ppp_generic", sock)
     world.rmmod("ppp_generic")
-    heard(world, log, "rmmod ppp_generic", sock)
+    record_uevents(world, log, "rmmod ppp_generic", sock)
 
 
 @case(privileged=True, marks=(*DEVICES, "initial_namespace"), oracle=UML)
@@ -109,11 +109,11 @@ def devices_of_init(world: World, log: Log) -> None:
     numbers = "SEQNUM|IFINDEX"  # An earlier case may have created devices in the initial namespace.
     initial, other = listener(world.initial_namespace()), listener(world.namespace(), B)
     log.call("insmod", world.insmod, "dummy", "numdummies=2")
-    heard(world, log, "initial namespace", initial, masked=numbers)
-    heard(world, log, "another", other)
+    record_uevents(world, log, "initial namespace", initial, masked=numbers)
+    record_uevents(world, log, "another", other)
     log.call("rmmod", world.rmmod, "dummy")
-    heard(world, log, "initial namespace", initial, masked=numbers)
-    heard(world, log, "another", other)
+    record_uevents(world, log, "initial namespace", initial, masked=numbers)
+    record_uevents(world, log, "another", other)
 
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
@@ -133,7 +133,7 @@ def a_link(world: World, log: Log) -> None:
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
     create(log, route, "d0", "dummy", 10)
-    heard(here, log, "created", sock)
+    record_uevents(here, log, "created", sock)
     for label, attrs in (
         ("mtu", attr(il.IFLA_MTU, u32(1400))),
         ("alias", attr(il.IFLA_IFALIAS, b"front")),
@@ -142,12 +142,12 @@ def a_link(world: World, log: Log) -> None:
         ("address", attr(il.IFLA_ADDRESS, MAC[:5] + b"\x0b")),
     ):
         change(log, route, label, rt.RTM_NEWLINK, 10, attrs)
-        heard(here, log, label, sock)
+        record_uevents(here, log, label, sock)
     body = rt.IfInfoMsg(index=10, flags=il.IFF_UP, change=il.IFF_UP).pack()
     log.ask("up", route, nlmsg(rt.RTM_NEWLINK, REQUEST | ACK, body, seq=1))
-    heard(here, log, "up", sock)
+    record_uevents(here, log, "up", sock)
     change(log, route, "delete", rt.RTM_DELLINK, 10, b"")
-    heard(here, log, "deleted", sock)
+    record_uevents(here, log, "deleted", sock)
 
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
@@ -157,9 +157,9 @@ def a_link_that_goes_with_its_module(world: World, log: Log) -> None:
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
     create(log, route, "d0", "dummy", 10)
-    heard(here, log, "created", sock)
+    record_uevents(here, log, "created", sock)
     log.call("rmmod", world.rmmod, "dummy")
-    heard(here, log, "rmmod", sock)
+    record_uevents(here, log, "rmmod", sock)
 
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
@@ -168,7 +168,7 @@ def loaded_for_a_link(world: World, log: Log) -> None:
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
     create(log, route, "d0", "dummy", 10)
-    heard(here, log, "created", sock)
+    record_uevents(here, log, "created", sock)
 
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
@@ -179,9 +179,9 @@ def a_pair(world: World, log: Log) -> None:
     sock, route = listener(here), netlink(here, wire.ROUTE)
     peer = rt.IfInfoMsg(index=21).pack() + attr(il.IFLA_IFNAME, b"v1\0")
     create(log, route, "v0", "veth", 20, attr(il.VETH_INFO_PEER, peer))
-    heard(here, log, "created", sock)
+    record_uevents(here, log, "created", sock)
     change(log, route, "delete", rt.RTM_DELLINK, 21, b"")
-    heard(here, log, "deleted", sock)
+    record_uevents(here, log, "deleted", sock)
 
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
@@ -192,11 +192,11 @@ def another_namespace(world: World, log: Log) -> None:
     old, new, route = listener(here), listener(there, B), netlink(here, wire.ROUTE)
     here.set_nsid(there, 5)
     create(log, route, "d0", "dummy", 10)
-    heard(here, log, "created", old)
+    record_uevents(here, log, "created", old)
     change(log, route, "move", rt.RTM_NEWLINK, 10, attr(il.IFLA_TARGET_NETNSID, u32(5)))
     change(log, route, "move to", rt.RTM_NEWLINK, 10, attr(il.IFLA_NEW_NETNSID, u32(5)))
-    heard(here, log, "here", old)
-    heard(here, log, "there", new)
+    record_uevents(here, log, "here", old)
+    record_uevents(here, log, "there", new)
 
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
@@ -208,11 +208,11 @@ def a_bridge_and_its_port(world: World, log: Log) -> None:
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
     create(log, route, "b0", "bridge", 30)
-    heard(here, log, "bridge", sock)
+    record_uevents(here, log, "bridge", sock)
     create(log, route, "d0", "dummy", 10)
-    heard(here, log, "dummy", sock)
+    record_uevents(here, log, "dummy", sock)
     for label, master in (("port", 30), ("no port", 0), ("port again", 30)):
         change(log, route, label, rt.RTM_NEWLINK, 10, attr(il.IFLA_MASTER, u32(master)))
-        heard(here, log, label, sock)
+        record_uevents(here, log, label, sock)
     change(log, route, "delete", rt.RTM_DELLINK, 30, b"")
-    heard(here, log, "deleted", sock)
+    record_uevents(here, log, "deleted", sock)

@@ -57,9 +57,9 @@ class Bench:
         """Send a request. Record its acknowledgement and all notifications until none follow."""
         self._seq += 1
         self.log.ask(label, self.requester, nlmsg(type, REQUEST | ACK | flags, body, seq=self._seq))
-        self.heard(label)
+        self.record_notifications(label)
 
-    def heard(self, label: str, seconds: float = 0.1) -> None:
+    def record_notifications(self, label: str, seconds: float = 0.1) -> None:
         """Wait, then record the notifications that the listener has received."""
         self.world.wait(seconds)
         lines: list[str] = []
@@ -171,7 +171,7 @@ def removed_with_their_module(world: World, log: Log) -> None:
     dummy(bench, "d1", 11)
     bench.up(11)
     log.call("rmmod", world.rmmod, "dummy")
-    bench.heard("rmmod")
+    bench.record_notifications("rmmod")
     log("unloaded", shown(world))
     bench.delete(11)
 
@@ -182,9 +182,9 @@ def veth_pair(world: World, log: Log) -> None:
     bench = Bench(world, log, "link")
     peer = rt.IfInfoMsg(index=21).pack() + attr(il.IFLA_IFNAME, b"v1\0") + attr(il.IFLA_ADDRESS, PEER_MAC)
     bench.create("v0", "veth", attr(il.IFLA_ADDRESS, MAC), attr(il.VETH_INFO_PEER, peer), index=20)
-    bench.heard("settled", LINKWATCH)
+    bench.record_notifications("settled", LINKWATCH)
     bench.up(20)
-    bench.heard("settled", LINKWATCH)
+    bench.record_notifications("settled", LINKWATCH)
     bench.up(21)
     bench.down(20)
     bench.delete(21)
@@ -201,11 +201,11 @@ def bridge_port(world: World, log: Log) -> None:
     bench.change("port", 10, attr(il.IFLA_MASTER, u32(30)))
     bench.change("no port", 10, attr(il.IFLA_MASTER, u32(0)))
     bench.change("port again", 10, attr(il.IFLA_MASTER, u32(30)))
-    bench.heard("settled", LINKWATCH)
+    bench.record_notifications("settled", LINKWATCH)
     bench.up(30)
     bench.up(10)
     log.call("rmmod", world.rmmod, "bridge")
-    bench.heard("rmmod")
+    bench.record_notifications("rmmod")
     bench.delete(30)
 
 
@@ -265,7 +265,7 @@ def ipv6_link_local(world: World, log: Log) -> None:
     bench = Bench(world, log)
     dummy(bench)
     bench.up(10)
-    bench.heard("later")
+    bench.record_notifications("later")
     bench.down(10)
     bench.delete(10)
 

@@ -20,7 +20,7 @@ from tests.conformance.world import World
 PROGRAMS = ("programs",)
 KMSG = "/dev/kmsg"
 EVENTS = 0x3FFF
-PLENTY = 8192
+BUFFER_SIZE = 8192
 KERNEL = 7
 """Largest priority prefix of facility 0 (kernel messages)."""
 RECORD = re.compile(rb"(\d+),(\d+),(\d+),(.);(.*)", re.DOTALL)
@@ -65,7 +65,7 @@ class Kmsg:
         found: list[Any] = []
         while True:
             try:
-                record = self.shown(self.program.read(self.fd, PLENTY))
+                record = self.shown(self.program.read(self.fd, BUFFER_SIZE))
                 if not isinstance(record, list) or record[0] > KERNEL:
                     found.append(record)
             except OSError as error:
@@ -161,7 +161,7 @@ def escapes_that_do_not_fit(world: World, log: Log) -> None:
     for count in (480, 512, 1000):
         for tail in (b"", b"abc"):
             kmsg.write(b"<6>" + b"\1" * count + tail + b"\n")
-            data = program.read(kmsg.fd, PLENTY)
+            data = program.read(kmsg.fd, BUFFER_SIZE)
             log(f"{count} {len(tail)}", [len(data) == 2048, data[-1:]])
 
 
@@ -171,15 +171,15 @@ def reading(world: World, log: Log) -> None:
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     fd = kmsg.fd
-    log.call("nothing", program.read, fd, PLENTY)
+    log.call("nothing", program.read, fd, BUFFER_SIZE)
     for text in (b"a\n", b"b\n", b"c\n", b"d\n", b"e\n", b"f\n"):
         kmsg.write(text)
     log.call("small", program.read, fd, 5)
     log.call("zero", program.read, fd, 0)
-    log("read", kmsg.shown(program.read(fd, PLENTY)))
+    log("read", kmsg.shown(program.read(fd, BUFFER_SIZE)))
     for offset in (0, 5000):
-        log(f"pread {offset}", kmsg.shown(program.pread(fd, PLENTY, offset)))
-    log.call("pread -1", program.pread, fd, PLENTY, -1)
+        log(f"pread {offset}", kmsg.shown(program.pread(fd, BUFFER_SIZE, offset)))
+    log.call("pread -1", program.pread, fd, BUFFER_SIZE, -1)
     log("rest", kmsg.records())
     log.call("write", program.write, fd, b"x")
     log.call("truncate", program.ftruncate, fd, 0)
@@ -196,7 +196,7 @@ def sequence_numbers(world: World, log: Log) -> None:
         kmsg.write(text)
     numbers = []
     for _ in range(4):
-        found = RECORD.fullmatch(program.read(kmsg.fd, PLENTY))
+        found = RECORD.fullmatch(program.read(kmsg.fd, BUFFER_SIZE))
         numbers.append(int(found[2]) if found else -1)
     log("numbers", [number - numbers[0] for number in numbers])
 
@@ -214,9 +214,9 @@ def seeking(world: World, log: Log) -> None:
     kmsg.write(b"b\n")
     log("after the end", kmsg.records())
     program.lseek(kmsg.fd, 0, os.SEEK_SET)
-    first = RECORD.fullmatch(program.read(kmsg.fd, PLENTY))
+    first = RECORD.fullmatch(program.read(kmsg.fd, BUFFER_SIZE))
     program.lseek(kmsg.fd, 0, os.SEEK_SET)
-    again = RECORD.fullmatch(program.read(kmsg.fd, PLENTY))
+    again = RECORD.fullmatch(program.read(kmsg.fd, BUFFER_SIZE))
     log("the same", bool(first and again and first[2] == again[2]))
 
 
@@ -232,7 +232,7 @@ def waiting(world: World, log: Log) -> None:
     epoll = c.epoll_create()
     log.call("watch", c.epoll_ctl, epoll, 1, kmsg.fd, select.EPOLLIN)
     log.call("poll", c.poll, [(kmsg.fd, EVENTS)], 0)
-    pending = [each.program.begin("read", each.fd, PLENTY) for each in readers]
+    pending = [each.program.begin("read", each.fd, BUFFER_SIZE) for each in readers]
     log("ended", [each.done() for each in pending])
     kmsg.write(b"unfinished")
     log("ended", [each.done() for each in pending])
@@ -302,11 +302,11 @@ def overrun(world: World, log: Log) -> None:
     for _ in range(14):
         fill(kmsg, b"x" * 1000, 10)
     log.call("poll", program.poll, [(kmsg.fd, EVENTS)], 0)
-    log.call("read", program.read, kmsg.fd, PLENTY)
+    log.call("read", program.read, kmsg.fd, BUFFER_SIZE)
     log.call("poll", program.poll, [(kmsg.fd, EVENTS)], 0)
-    log("read", kmsg.shown(program.read(kmsg.fd, PLENTY)))
+    log("read", kmsg.shown(program.read(kmsg.fd, BUFFER_SIZE)))
     program.lseek(kmsg.fd, 0, 3)
-    log.call("cleared before", program.read, kmsg.fd, PLENTY)
+    log.call("cleared before", program.read, kmsg.fd, BUFFER_SIZE)
 
 
 def fill(kmsg: Kmsg, text: bytes, count: int) -> None:

@@ -6,7 +6,7 @@ from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rt
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
-from tests.conformance.cases.device_uevents import change, create, heard, listener
+from tests.conformance.cases.device_uevents import change, create, listener, record_uevents
 from tests.conformance.log import Log
 from tests.conformance.wire import attr, u32
 from tests.conformance.world import World
@@ -35,11 +35,11 @@ def a_pair(world: World, log: Log) -> None:
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
     create(log, route, "v0", "veth", 20, PEER, queues(1, 1))
-    heard(here, log, "created", sock, of_links)
+    record_uevents(here, log, "created", sock, of_links)
     change(log, route, "name", rt.RTM_NEWLINK, 21, attr(il.IFLA_IFNAME, b"v2\0"))
-    heard(here, log, "name", sock, of_links)
+    record_uevents(here, log, "name", sock, of_links)
     change(log, route, "delete", rt.RTM_DELLINK, 21, b"")
-    heard(here, log, "deleted", sock, of_links)
+    record_uevents(here, log, "deleted", sock, of_links)
 
 
 @case(privileged=True, marks=MARKS)
@@ -48,9 +48,9 @@ def several_queues(world: World, log: Log) -> None:
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
     create(log, route, "v0", "veth", 20, PEER, queues(2, 3))
-    heard(here, log, "created", sock, of_links)
+    record_uevents(here, log, "created", sock, of_links)
     change(log, route, "delete", rt.RTM_DELLINK, 20, b"")
-    heard(here, log, "deleted", sock, of_links)
+    record_uevents(here, log, "deleted", sock, of_links)
 
 
 @case(privileged=True, marks=MARKS)
@@ -62,14 +62,14 @@ def another_namespace(world: World, log: Log) -> None:
     old, new, route = listener(here), listener(there), netlink(here, wire.ROUTE)
     here.set_nsid(there, 5)
     create(log, route, "v0", "veth", 20, PEER, queues(1, 1))
-    heard(here, log, "created", old, of_links)
+    record_uevents(here, log, "created", old, of_links)
     change(log, route, "move", rt.RTM_NEWLINK, 21, attr(il.IFLA_TARGET_NETNSID, u32(5)))
     change(log, route, "move to", rt.RTM_NEWLINK, 21, attr(il.IFLA_NEW_NETNSID, u32(5)))
-    heard(here, log, "here", old, of_links)
-    heard(here, log, "there", new, of_links)
+    record_uevents(here, log, "here", old, of_links)
+    record_uevents(here, log, "there", new, of_links)
     change(log, route, "delete", rt.RTM_DELLINK, 20, b"")
-    heard(here, log, "here", old, of_links)
-    heard(here, log, "there", new, of_links)
+    record_uevents(here, log, "here", old, of_links)
+    record_uevents(here, log, "there", new, of_links)
 
 
 @case(privileged=True, marks=MARKS)
@@ -79,9 +79,9 @@ def a_bridge_and_its_port(world: World, log: Log) -> None:
     sock, route = listener(here), netlink(here, wire.ROUTE)
     create(log, route, "b0", "bridge", 30)
     create(log, route, "v0", "veth", 20, PEER, queues(1, 1))
-    heard(here, log, "created", sock, of_links)
+    record_uevents(here, log, "created", sock, of_links)
     for label, master in (("port", 30), ("no port", 0), ("port again", 30)):
         change(log, route, label, rt.RTM_NEWLINK, 20, attr(il.IFLA_MASTER, u32(master)))
-        heard(here, log, label, sock, of_links)
+        record_uevents(here, log, label, sock, of_links)
     change(log, route, "delete", rt.RTM_DELLINK, 30, b"")
-    heard(here, log, "deleted", sock, of_links)
+    record_uevents(here, log, "deleted", sock, of_links)

@@ -29,13 +29,13 @@ from tests.conformance.wire import (
 from tests.conformance.world import Socket, World
 
 
-def told_links(s: Socket, attrs: bytes, family: int = AF_UNSPEC) -> list[list[int]]:
+def dumped_links(s: Socket, attrs: bytes, family: int = AF_UNSPEC) -> list[list[int]]:
     """Return type, flags and length of each message of a link dump, up to NLMSG_DONE."""
     s.send(nlmsg(rt.RTM_GETLINK, REQUEST | DUMP, rt.IfInfoMsg(family).pack() + attrs, seq=1))
-    told: list[list[int]] = []
-    while not told or told[-1][0] != wire.DONE:
-        told += [[header[1], header[2], header[0]] for header, _ in wire.messages(s.recv(65536))]
-    return told
+    found: list[list[int]] = []
+    while not found or found[-1][0] != wire.DONE:
+        found += [[header[1], header[2], header[0]] for header, _ in wire.messages(s.recv(65536))]
+    return found
 
 
 @case(marks=ROUTE)
@@ -43,7 +43,7 @@ def without_a_master(world: World, log: Log) -> None:
     """IFLA_MASTER selects the links of one master in a dump. -1 selects the links without a master."""
     s = opened(world)
     for index in (0, 1, 2**32 - 1):
-        log(f"{index}", told_links(s, attr(il.IFLA_MASTER, u32(index))))
+        log(f"{index}", dumped_links(s, attr(il.IFLA_MASTER, u32(index))))
 
 
 @case(privileged=True, marks=ROUTE)
@@ -59,7 +59,7 @@ def of_a_kind(world: World, log: Log) -> None:
         ("unknown", attr(il.IFLA_INFO_KIND, b"nosuchkind\0")),
         ("in a bad nest", attr(2, b"\0") + attr(il.IFLA_INFO_KIND, b"veth\0")),
     ):
-        log(label, told_links(s, attr(il.IFLA_LINKINFO | NESTED, inner)))
+        log(label, dumped_links(s, attr(il.IFLA_LINKINFO | NESTED, inner)))
 
 
 @case(marks=ROUTE)
@@ -263,4 +263,4 @@ def of_ipv6_strictly(world: World, log: Log) -> None:
         ("mask", rt.IfInfoMsg(AF_INET6).pack() + attr(il.IFLA_EXT_MASK, u32(1))),
     ):
         log.ask(label, s, nlmsg(rt.RTM_GETLINK, REQUEST | DUMP, body, seq=1))
-    log("for everybody else", told_links(s, b"", AF_INET6))
+    log("for everybody else", dumped_links(s, b"", AF_INET6))

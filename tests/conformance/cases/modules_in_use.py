@@ -10,7 +10,7 @@ from simkernel.uapi.fcntl import O_PATH
 from simkernel.uapi.socket import AF_UNIX, SOCK_STREAM
 from simkernel.uapi.stat import S_IFCHR, makedev
 from tests.conformance.case import case, netlink
-from tests.conformance.cases.device_uevents import heard, listener
+from tests.conformance.cases.device_uevents import listener, record_uevents
 from tests.conformance.cases.modules import MODULES, UML, attributes, kernel_taint, shown
 from tests.conformance.log import Log
 from tests.conformance.programs.interface import Program, Programs
@@ -195,17 +195,17 @@ def uevents_of_dependencies(world: World, log: Log) -> None:
     """modprobe loads dependencies first. Each newly loaded module emits a uevent, a loaded one emits none."""
     sock = listener(world)
     log.call("modprobe psnap", world.modprobe, "psnap")
-    heard(world, log, "psnap", sock)
+    record_uevents(world, log, "psnap", sock)
     log("loaded", shown(world))
     log.call("modprobe psnap", world.modprobe, "psnap")
-    heard(world, log, "again", sock)
+    record_uevents(world, log, "again", sock)
     log.call("modprobe llc", world.modprobe, "llc")
     log.call("modprobe none", world.modprobe, "nosuchmodule")
     log.call("insmod garp", world.insmod, "garp")
-    heard(world, log, "without stp", sock)
+    record_uevents(world, log, "without stp", sock)
     for name in ("stp", "psnap", "llc"):
         log.call(f"rmmod {name}", world.rmmod, name)
-        heard(world, log, f"rmmod {name}", sock)
+        record_uevents(world, log, f"rmmod {name}", sock)
 
 
 @case(privileged=True, marks=MODULES, oracle=UML)

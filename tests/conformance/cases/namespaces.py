@@ -13,7 +13,7 @@ A, B = 0x4F000001, 0x4F000002
 NAMESPACES = ("namespaces",)
 
 
-def everywhere(world: World, *options: int) -> Socket:
+def all_nsid_listener(world: World, *options: int) -> Socket:
     """Return a member of group 1 that listens to all namespaces with an nsid in its own namespace."""
     sock = netlink(world, wire.USERSOCK, bind=(B, 0))
     sock.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
@@ -22,7 +22,7 @@ def everywhere(world: World, *options: int) -> Socket:
     return sock
 
 
-def speak(log: Log, world: World, data: bytes) -> None:
+def send_to_group(log: Log, world: World, data: bytes) -> None:
     """Send to group 1 from a temporary socket."""
     sock = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.call("speak", sock.sendto, data, (0, 1))
@@ -64,7 +64,7 @@ def groups(world: World, log: Log) -> None:
 def all_namespaces_need_a_number(world: World, log: Log) -> None:
     """NETLINK_LISTEN_ALL_NSID receives from another namespace only if the listener's has an nsid for it."""
     other = world.namespace()
-    listener = everywhere(world)
+    listener = all_nsid_listener(world)
     a = netlink(other, wire.USERSOCK, bind=(A, 0))
     log.call("send", a.sendto, b"before", (0, 1))
     log.recvmsg("without a number", listener, 100, 100)
@@ -76,8 +76,8 @@ def all_namespaces_need_a_number(world: World, log: Log) -> None:
 @case(privileged=True, marks=NAMESPACES)
 def of_its_own_namespace(world: World, log: Log) -> None:
     """A message from the listener's own namespace has no nsid control message."""
-    listener = everywhere(world)
-    speak(log, world, b"home")
+    listener = all_nsid_listener(world)
+    send_to_group(log, world, b"home")
     log.recvmsg("recv", listener, 100, 100)
 
 
@@ -86,8 +86,8 @@ def number_and_group(world: World, log: Log) -> None:
     """With NETLINK_PKTINFO, recvmsg() returns first the group, then the nsid of the sender's namespace."""
     other = world.namespace()
     world.set_nsid(other, 3)
-    listener = everywhere(world, PKTINFO)
-    speak(log, other, b"x")
+    listener = all_nsid_listener(world, PKTINFO)
+    send_to_group(log, other, b"x")
     log.recvmsg("recv", listener, 100, 100)
 
 
@@ -96,11 +96,11 @@ def numbers_are_one_sided(world: World, log: Log) -> None:
     """An nsid is valid only in the namespace that assigned it, not in the reverse direction."""
     other = world.namespace()
     world.set_nsid(other, 5)
-    there = everywhere(other)
-    speak(log, world, b"x")
+    there = all_nsid_listener(other)
+    send_to_group(log, world, b"x")
     log.recvmsg("recv", there, 100, 100)
     log.call("a number for this one", other.set_nsid, world, 0)
-    speak(log, world, b"y")
+    send_to_group(log, world, b"y")
     log.recvmsg("recv", there, 100, 100)
 
 
@@ -124,10 +124,10 @@ def numbers(world: World, log: Log) -> None:
 def three_namespaces(world: World, log: Log) -> None:
     """Each message has the nsid of its sender's namespace. The sender's port id is valid only there."""
     others = [world.namespace() for _ in range(3)]
-    listener = everywhere(world)
+    listener = all_nsid_listener(world)
     for nsid, other in enumerate(others):
         world.set_nsid(other, nsid + 10)
-        speak(log, other, bytes([nsid]))
+        send_to_group(log, other, bytes([nsid]))
     for _ in others:
         data, control, _, sender = listener.recvmsg(100, 100)
         log("recv", [data, [S32.unpack(value)[0] for _, _, value in control], list(sender)])
@@ -138,7 +138,7 @@ def same_port_id_elsewhere(world: World, log: Log) -> None:
     """A listener receives from a sender in another namespace that has the listener's own port id."""
     other = world.namespace()
     world.set_nsid(other, 1)
-    listener = everywhere(world)
+    listener = all_nsid_listener(world)
     a = netlink(other, wire.USERSOCK, bind=(B, 0))
     log.call("send", a.sendto, b"x", (0, 1))
     log.recvmsg("recv", listener, 100, 100)
@@ -154,7 +154,7 @@ def without_privilege(world: World, log: Log) -> None:
     world.become(privileged=True)
     weak.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
     log.call("set", weak.setsockopt, SOL_NETLINK, LISTEN_ALL_NSID, 1)
-    speak(log, other, b"x")
+    send_to_group(log, other, b"x")
     log.recvmsg("recv", weak, 100, 100)
 
 

@@ -35,7 +35,7 @@ def sender_and_member(world: World, size: int = 4096) -> tuple[Socket, Socket]:
     return a, b
 
 
-def shout(a: Socket, count: int = 100, size: int = 500) -> None:
+def flood(a: Socket, count: int = 100, size: int = 500) -> None:
     """Send numbered messages to group 1. Each send also fails, because no kernel socket accepts the
     message.
     """
@@ -61,13 +61,13 @@ def multicast_overrun(world: World, log: Log) -> None:
     lost.
     """
     a, b = sender_and_member(world)
-    shout(a)
+    flood(a)
     log.recv("recv", b, 4)
     got = numbers(b)
     log("some", 0 < len(got) < 100)
     log("the first ones", got == list(range(len(got))))
     log.recv("recv", b)
-    shout(a, 1)
+    flood(a, 1)
     log.recv("after", b, 8)
 
 
@@ -75,14 +75,14 @@ def multicast_overrun(world: World, log: Log) -> None:
 def congested_until_empty(world: World, log: Log) -> None:
     """After an overrun, no message is queued until the queue is empty, even if it has space."""
     a, b = sender_and_member(world)
-    shout(a)
+    flood(a)
     log.recv("error", b)
     log.recv("one out", b, 4)
     log.recv("two out", b, 4)
-    shout(a, 1, 1)
+    flood(a, 1, 1)
     got = numbers(b)
     log("the newest is missing", got == list(range(2, len(got) + 2)))
-    shout(a, 1, 0)
+    flood(a, 1, 0)
     log.recv("after it was empty", b)
 
 
@@ -90,12 +90,12 @@ def congested_until_empty(world: World, log: Log) -> None:
 def second_error(world: World, log: Log) -> None:
     """A second overrun is not reported if the queue was not empty since the first."""
     a, b = sender_and_member(world)
-    shout(a)
+    flood(a)
     log.recv("error", b)
-    shout(a)
+    flood(a)
     log.recv("no error", b, 4)
     numbers(b)
-    shout(a)
+    flood(a)
     log.recv("error", b)
     log.recv("first", b, 4)
 
@@ -104,7 +104,7 @@ def second_error(world: World, log: Log) -> None:
 def so_error_takes_it(world: World, log: Log) -> None:
     """Reading SO_ERROR returns ENOBUFS and clears it."""
     a, b = sender_and_member(world)
-    shout(a)
+    flood(a)
     log.call("SO_ERROR", b.getsockopt, SOL_SOCKET, SO_ERROR)
     log.call("SO_ERROR", b.getsockopt, SOL_SOCKET, SO_ERROR)
     log.recv("recv", b, 4)
@@ -114,7 +114,7 @@ def so_error_takes_it(world: World, log: Log) -> None:
 def peek_takes_it(world: World, log: Log) -> None:
     """MSG_PEEK returns ENOBUFS and clears it."""
     a, b = sender_and_member(world)
-    shout(a)
+    flood(a)
     log.recv("peek", b, 4, MSG_PEEK | MSG_DONTWAIT)
     log.recv("peek", b, 4, MSG_PEEK | MSG_DONTWAIT)
     log.recv("recv", b, 4)
@@ -124,7 +124,7 @@ def peek_takes_it(world: World, log: Log) -> None:
 def sending_does_not_take_it(world: World, log: Log) -> None:
     """An overrun socket can send. Sending does not clear ENOBUFS."""
     a, b = sender_and_member(world)
-    shout(a)
+    flood(a)
     log.call("send", b.sendto, b"x", (A, 0))
     log.recvfrom("a", a)
     log.recv("b", b, 4)
@@ -137,11 +137,11 @@ def no_enobufs(world: World, log: Log) -> None:
     """
     a, b = sender_and_member(world)
     log.call("set", b.setsockopt, SOL_NETLINK, NO_ENOBUFS, 1)
-    shout(a)
+    flood(a)
     log.call("SO_ERROR", b.getsockopt, SOL_SOCKET, SO_ERROR)
     log.recv("first", b, 4)
     log.recv("second", b, 4)
-    shout(a, 1, 4)
+    flood(a, 1, 4)
     got = numbers(b)
     log("the newest came", got[-1] == 0)
     log("in order", got[:-1] == list(range(2, len(got) + 1)))
@@ -153,7 +153,7 @@ def broadcast_error(world: World, log: Log) -> None:
     a, b = sender_and_member(world)
     c = netlink(world, wire.USERSOCK, bind=(C, 0))
     log.call("set", b.setsockopt, SOL_NETLINK, BROADCAST_ERROR, 1)
-    shout(a)
+    flood(a)
     log.call("group", a.sendto, bytes(500), (0, 1))
     log.call("group and unicast", a.sendto, b"c", (C, 1))
     log.recv("c", c)
@@ -252,12 +252,12 @@ def no_enobufs_afterwards(world: World, log: Log) -> None:
     """Enabling NETLINK_NO_ENOBUFS ends the congestion of a socket, disabling it does not. The error stays."""
     for label, value in (("on", 1), ("off", 0)):
         a, b = sender_and_member(world)
-        shout(a)
+        flood(a)
         for _ in range(3):
             log.call("SO_ERROR", b.getsockopt, SOL_SOCKET, SO_ERROR)
             b.recv(4)
         log.call(label, b.setsockopt, SOL_NETLINK, NO_ENOBUFS, value)
-        shout(a, 1, 1)
+        flood(a, 1, 1)
         got = numbers(b)
         log("in order", got[:-1] == list(range(3, len(got) + 2)))
         log("the newest came", got[-1] == 0)

@@ -25,13 +25,13 @@ from tests.conformance.world import World
 
 A, B = 0x50000001, 0x50000002
 FILE = ("files",)
-EVERYWHERE = frozenset({wire.ROUTE, wire.USERSOCK, NETLINK_KOBJECT_UEVENT, wire.GENERIC})
+COMMON_PROTOCOLS = frozenset({wire.ROUTE, wire.USERSOCK, NETLINK_KOBJECT_UEVENT, wire.GENERIC})
 """Protocols of every kernel. Others depend on the kernel's configuration."""
 LINE = re.compile(r"[0-9a-f]{16} (.*) (\d+ *)")
 """A line of /proc/net/netlink: address of the socket, other fields, and inode in 8 columns."""
 
 
-def look(label: str, world: World, log: Log, *protocols: int) -> None:
+def record_netlink(label: str, world: World, log: Log, *protocols: int) -> None:
     """Record /proc/net/netlink with its widths, but without addresses and inode numbers of sockets.
 
     The kernel lists the sockets of a protocol in the order of its hash table, the case by port id.
@@ -41,7 +41,7 @@ def look(label: str, world: World, log: Log, *protocols: int) -> None:
     for line in lines:
         found = LINE.fullmatch(line)
         fields = found[1].split() if found else []
-        if not found or int(fields[0]) in (protocols or EVERYWHERE):
+        if not found or int(fields[0]) in (protocols or COMMON_PROTOCOLS):
             inode = len(found[2]) if found else 0
             order = (int(fields[0]), int(fields[1])) if found else (-1, 0)
             shown.append((order, f"<sk> {found[1]} <{inode}>" if found else line))
@@ -51,19 +51,19 @@ def look(label: str, world: World, log: Log, *protocols: int) -> None:
 @case(marks=FILE)
 def the_kernels_own(world: World, log: Log) -> None:
     """/proc/net/netlink of a new namespace lists one kernel socket per protocol, with port id 0."""
-    look("new", world, log)
+    record_netlink("new", world, log)
 
 
 @case(marks=FILE)
 def bound(world: World, log: Log) -> None:
     """/proc/net/netlink lists a socket as long as it is bound to a port id."""
     a, b = netlink(world, wire.USERSOCK), netlink(world, wire.GENERIC)
-    look("unbound", world, log)
+    record_netlink("unbound", world, log)
     a.bind((A, 0))
     b.bind((0xC0000001, 0))
-    look("bound", world, log)
+    record_netlink("bound", world, log)
     a.close()
-    look("one closed", world, log)
+    record_netlink("one closed", world, log)
 
 
 @case(marks=("files", "dup"))
@@ -71,11 +71,11 @@ def duplicates(world: World, log: Log) -> None:
     """/proc/net/netlink lists a socket with several descriptors once, until the last one is closed."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     other = world.dup(a)
-    look("two descriptors", world, log, wire.USERSOCK)
+    record_netlink("two descriptors", world, log, wire.USERSOCK)
     a.close()
-    look("one", world, log, wire.USERSOCK)
+    record_netlink("one", world, log, wire.USERSOCK)
     other.close()
-    look("none", world, log, wire.USERSOCK)
+    record_netlink("none", world, log, wire.USERSOCK)
 
 
 @case(marks=FILE)
@@ -83,9 +83,9 @@ def groups(world: World, log: Log) -> None:
     """/proc/net/netlink shows a socket's groups as a mask of the first 32."""
     one, other = (netlink(world, wire.GENERIC, bind=each) for each in ((A, 0x80000001), (B, 0)))
     other.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 2)
-    look("some", world, log, wire.GENERIC)
+    record_netlink("some", world, log, wire.GENERIC)
     one.setsockopt(SOL_NETLINK, DROP_MEMBERSHIP, 32)
-    look("one less", world, log, wire.GENERIC)
+    record_netlink("one less", world, log, wire.GENERIC)
 
 
 @case(privileged=True, marks=FILE)
@@ -93,7 +93,7 @@ def groups_above_32(world: World, log: Log) -> None:
     """/proc/net/netlink does not show groups above 32."""
     route = netlink(world, wire.ROUTE, bind=(A, 1))
     route.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 33)
-    look("1 and 33", world, log, wire.ROUTE)
+    record_netlink("1 and 33", world, log, wire.ROUTE)
 
 
 @case(marks=("files", "exact_truesize"))
@@ -102,9 +102,9 @@ def queued(world: World, log: Log) -> None:
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     for size in (1, 100, 1000, 5000):
         a.sendto(bytes(size), (B, 0))
-        look(f"{size} bytes more", world, log, wire.USERSOCK)
+        record_netlink(f"{size} bytes more", world, log, wire.USERSOCK)
     while log.recv("recv", b, 1) is not None:
-        look("one less", world, log, wire.USERSOCK)
+        record_netlink("one less", world, log, wire.USERSOCK)
 
 
 @case(privileged=True, marks=FILE)
@@ -119,11 +119,11 @@ def drops(world: World, log: Log) -> None:
         for _ in range(count):
             with contextlib.suppress(OSError):
                 a.sendto(bytes(500), (0, 1))
-        look(f"{count} more", world, log, wire.USERSOCK)
+        record_netlink(f"{count} more", world, log, wire.USERSOCK)
     for listener in listeners:
         log.recv("recv", listener, 4)
         log.recv("recv", listener, 4)
-    look("after", world, log, wire.USERSOCK)
+    record_netlink("after", world, log, wire.USERSOCK)
 
 
 @case(marks=FILE)
@@ -138,7 +138,7 @@ def unicast_drops_nothing(world: World, log: Log) -> None:
         except BlockingIOError as error:
             log("full", error)
             break
-    look("full", world, log, wire.USERSOCK)
+    record_netlink("full", world, log, wire.USERSOCK)
 
 
 @case(marks=("files", "exact_truesize"))
@@ -146,11 +146,11 @@ def dump(world: World, log: Log) -> None:
     """/proc/net/netlink shows a dump as running until its end is read."""
     sock = netlink(world, wire.ROUTE, bind=(A, 0))
     sock.send(message(RTM_GETLINK, IfInfoMsg().pack(), flags=REQUEST | DUMP))
-    look("asked", world, log, wire.ROUTE)
+    record_netlink("asked", world, log, wire.ROUTE)
     sock.recv(1 << 16)
-    look("one part read", world, log, wire.ROUTE)
+    record_netlink("one part read", world, log, wire.ROUTE)
     sock.recv(1 << 16)
-    look("all read", world, log, wire.ROUTE)
+    record_netlink("all read", world, log, wire.ROUTE)
 
 
 @case(marks=FILE)
@@ -176,11 +176,11 @@ def of_each_namespace(world: World, log: Log) -> None:
     """/proc/net/netlink lists only the sockets of its own network namespace."""
     other = world.namespace()
     sockets = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(other, wire.USERSOCK, bind=(B, 1))
-    look("here", world, log, wire.USERSOCK)
-    look("there", other, log, wire.USERSOCK)
+    record_netlink("here", world, log, wire.USERSOCK)
+    record_netlink("there", other, log, wire.USERSOCK)
     for sock in sockets:
         sock.close()
-    look("closed", world, log, wire.USERSOCK)
+    record_netlink("closed", world, log, wire.USERSOCK)
 
 
 @case(marks=FILE)
@@ -189,7 +189,7 @@ def an_answer(world: World, log: Log) -> None:
     sock = netlink(world, wire.GENERIC, bind=(A, 0))
     sock.send(nlmsg(wire.NOOP, REQUEST | wire.ACK))
     sock.send(nlmsg(wire.NOOP, REQUEST | wire.ACK))
-    look("two answers", world, log, wire.GENERIC)
+    record_netlink("two answers", world, log, wire.GENERIC)
 
 
 # -- devices and unix sockets --------------------------------------------------------
@@ -201,7 +201,7 @@ def devices(world: World, log: Log) -> None:
     log("dev", world.read_file("/proc/net/dev").decode().splitlines())
 
 
-def look_at_unix(label: str, world: World, log: Log) -> None:
+def record_unix(label: str, world: World, log: Log) -> None:
     """Record /proc/net/unix sorted by name, without addresses and inode numbers of sockets.
 
     The kernel lists the sockets in the order of its hash table.
@@ -218,15 +218,15 @@ def look_at_unix(label: str, world: World, log: Log) -> None:
 @case(marks=FILE)
 def unix_sockets(world: World, log: Log) -> None:
     """/proc/net/unix lists each unix socket with its references, state and name."""
-    look_at_unix("none", world, log)
+    record_unix("none", world, log)
     one = world.socket(AF_UNIX, SOCK_STREAM, 0)
     other = world.socket(AF_UNIX, SOCK_DGRAM, 0)
-    look_at_unix("unnamed", world, log)
+    record_unix("unnamed", world, log)
     one.bind(b"\0simkernel \0 one")
     other.bind(b"\0simkernel other")
-    look_at_unix("abstract names", world, log)
+    record_unix("abstract names", world, log)
     one.close()
-    look_at_unix("one closed", world, log)
+    record_unix("one closed", world, log)
 
 
 @case(marks=FILE)
@@ -235,14 +235,14 @@ def unix_connections(world: World, log: Log) -> None:
     listener, *clients = (world.socket(AF_UNIX, SOCK_STREAM, 0) for _ in range(3))
     listener.bind(b"\0simkernel stream")
     listener.listen(5)
-    look_at_unix("listening", world, log)
+    record_unix("listening", world, log)
     for client in clients:
         client.connect(b"\0simkernel stream")
-    look_at_unix("connecting", world, log)
+    record_unix("connecting", world, log)
     accepted, _ = listener.accept()
-    look_at_unix("accepted", world, log)
+    record_unix("accepted", world, log)
     accepted.close()
-    look_at_unix("closed", world, log)
+    record_unix("closed", world, log)
 
 
 @case(marks=FILE)
@@ -253,7 +253,7 @@ def unix_datagrams(world: World, log: Log) -> None:
     for sender in senders:
         sender.connect(b"\0simkernel datagrams")
         sender.send(b"data")
-    look_at_unix("connected", world, log)
+    record_unix("connected", world, log)
     senders[0].close()
     receiver.close()
-    look_at_unix("closed", world, log)
+    record_unix("closed", world, log)

@@ -18,7 +18,7 @@ from tests.conformance.world import World
 
 PROGRAMS = ("programs",)
 TIME = re.compile(rb"\[ *\d+\.\d{6}\]")
-PLENTY = 1 << 18
+BUFFER_SIZE = 1 << 18
 READS = (s.SYSLOG_ACTION_READ, s.SYSLOG_ACTION_READ_ALL, s.SYSLOG_ACTION_READ_CLEAR)
 
 
@@ -34,7 +34,7 @@ def begin(world: World, log: Log) -> tuple[Program, Kmsg]:
     kmsg.write(b"before\n")
     program.syslog(s.SYSLOG_ACTION_CLEAR)
     while program.syslog(s.SYSLOG_ACTION_SIZE_UNREAD):
-        program.syslog(s.SYSLOG_ACTION_READ, PLENTY)
+        program.syslog(s.SYSLOG_ACTION_READ, BUFFER_SIZE)
     return program, kmsg
 
 
@@ -82,7 +82,7 @@ def unrestricted(world: World, log: Log) -> None:
         if action not in (s.SYSLOG_ACTION_READ_ALL, s.SYSLOG_ACTION_SIZE_BUFFER):
             log.call(f"{action}", user.syslog, action, 0)
     for action in (s.SYSLOG_ACTION_READ_ALL, s.SYSLOG_ACTION_SIZE_BUFFER):
-        log(f"{action}", bool(user.syslog(action, PLENTY)))
+        log(f"{action}", bool(user.syslog(action, BUFFER_SIZE)))
     log.call("/dev/kmsg", user.open, KMSG, os.O_RDONLY)
     log.call("/proc/kmsg", user.open, "/proc/kmsg", os.O_RDONLY)
     log.call("back", root.write_file, setting, b"1\n")
@@ -96,7 +96,7 @@ def everything(world: World, log: Log) -> None:
     program, kmsg = begin(world, log)
     for text in (b"one\n", b"<3>two\nlines\n", b"\n", b"a\n\nb\n", b"\xff\1\\n", b"unfinished"):
         kmsg.write(text)
-    whole = program.syslog(s.SYSLOG_ACTION_READ_ALL, PLENTY)
+    whole = program.syslog(s.SYSLOG_ACTION_READ_ALL, BUFFER_SIZE)
     log("all", timeless(whole))
     for size in (1, 20, 23, 24, 100, len(whole) - 1, len(whole), len(whole) + 1):
         log(
@@ -105,13 +105,13 @@ def everything(world: World, log: Log) -> None:
         )
     log.call("unread", program.syslog, s.SYSLOG_ACTION_SIZE_UNREAD)
     log("read and clear", timeless(program.syslog(s.SYSLOG_ACTION_READ_CLEAR, 60)))
-    log.call("all", program.syslog, s.SYSLOG_ACTION_READ_ALL, PLENTY)
+    log.call("all", program.syslog, s.SYSLOG_ACTION_READ_ALL, BUFFER_SIZE)
     log.call("unread", program.syslog, s.SYSLOG_ACTION_SIZE_UNREAD)
     kmsg.write(b"end\n")
-    log("all", timeless(program.syslog(s.SYSLOG_ACTION_READ_ALL, PLENTY)))
+    log("all", timeless(program.syslog(s.SYSLOG_ACTION_READ_ALL, BUFFER_SIZE)))
     log.call("clear", program.syslog, s.SYSLOG_ACTION_CLEAR, -1)
     log.call("none to clear", program.syslog, s.SYSLOG_ACTION_READ_CLEAR, 0)
-    log.call("all", program.syslog, s.SYSLOG_ACTION_READ_ALL, PLENTY)
+    log.call("all", program.syslog, s.SYSLOG_ACTION_READ_ALL, BUFFER_SIZE)
 
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
@@ -133,7 +133,7 @@ def taking(world: World, log: Log) -> None:
     log.call("poll", program.poll, [(fd, 0x3FFF)], 0)
     for size in (0, 10):
         log.call(f"/proc/kmsg {size}", program.read, fd, size)
-    log("all", timeless(program.syslog(s.SYSLOG_ACTION_READ_ALL, PLENTY)))
+    log("all", timeless(program.syslog(s.SYSLOG_ACTION_READ_ALL, BUFFER_SIZE)))
 
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
@@ -165,7 +165,7 @@ def lines_that_do_not_fit(world: World, log: Log) -> None:
         kmsg.write(text)
         kmsg.write(b"\n")
         log.call("unread", program.syslog, s.SYSLOG_ACTION_SIZE_UNREAD)
-        data = program.syslog(s.SYSLOG_ACTION_READ_CLEAR, PLENTY)
+        data = program.syslog(s.SYSLOG_ACTION_READ_CLEAR, BUFFER_SIZE)
         log("read", [len(data), data.count(b"\n"), timeless(data)[-60:]])
         while program.syslog(s.SYSLOG_ACTION_SIZE_UNREAD):
             log("taken", len(program.syslog(s.SYSLOG_ACTION_READ, 1500)))

@@ -32,7 +32,7 @@ from tests.conformance.live.steps import PID, Port, Program, Step
 from tests.conformance.live.themes import GENERIC, THEMES, USERSOCK
 
 MOST_SOCKETS: Final = 5
-PLENTY: Final = 65536
+BUFFER_SIZE: Final = 65536
 LENGTHS: Final = (15, 30, 60, 120, 240)
 """Steps of a program, more or less."""
 
@@ -290,7 +290,7 @@ def ask(g: Generator) -> None:
     slot = g.slot()
     data = _payload(g, g.protocol[slot])
     g.add("sendto", slot, data, so.MSG_DONTWAIT, (0, 0))
-    g.add("drain", slot, PLENTY, 0, so.MSG_DONTWAIT)
+    g.add("drain", slot, BUFFER_SIZE, 0, so.MSG_DONTWAIT)
 
 
 def flood(g: Generator) -> None:
@@ -340,8 +340,8 @@ def overrun(g: Generator) -> None:
     for _ in range(2):
         g.poll(slot)
     g.add("getsockopt", slot, so.SOL_SOCKET, so.SO_MEMINFO, 36)
-    g.add(random.choice(("recv", "recvfrom")), slot, PLENTY, so.MSG_DONTWAIT)
-    g.add("drain", slot, PLENTY, 0, so.MSG_DONTWAIT)
+    g.add(random.choice(("recv", "recvfrom")), slot, BUFFER_SIZE, so.MSG_DONTWAIT)
+    g.add("drain", slot, BUFFER_SIZE, 0, so.MSG_DONTWAIT)
 
 
 def members(g: Generator) -> None:
@@ -362,7 +362,7 @@ def members(g: Generator) -> None:
             g.add("setsockopt", each, so.SOL_SOCKET, so.SO_RCVBUF, 0)
     g.add("flood", slot, 3, bytes(1000), so.MSG_DONTWAIT, (0, 1))
     for each in (random.choice(both), *both):
-        g.add("drain", each, PLENTY, 100, so.MSG_DONTWAIT)
+        g.add("drain", each, BUFFER_SIZE, 100, so.MSG_DONTWAIT)
         g.add("sendto", slot, values.blob(random), so.MSG_DONTWAIT, (0, 1))
 
 
@@ -377,7 +377,7 @@ def no_room(g: Generator) -> None:
             g.add("setsockopt", slot, so.SOL_NETLINK, option, 1)
         g.add("flood", slot, 2, messages.ACKNOWLEDGED, so.MSG_DONTWAIT, (0, 0))
         g.add("sendto", slot, data, so.MSG_DONTWAIT, (0, 0))
-        g.add("drain", slot, PLENTY, 0, so.MSG_DONTWAIT)
+        g.add("drain", slot, BUFFER_SIZE, 0, so.MSG_DONTWAIT)
 
 
 def two_dumps(g: Generator) -> None:
@@ -387,7 +387,7 @@ def two_dumps(g: Generator) -> None:
         data = messages.answered(g.random, g.protocol[slot], choices)
         if data:
             g.add("sendto", slot, data, so.MSG_DONTWAIT, (0, 0))
-    g.add("drain", slot, PLENTY, 0, so.MSG_DONTWAIT)
+    g.add("drain", slot, BUFFER_SIZE, 0, so.MSG_DONTWAIT)
 
 
 # -- receiving ------------------------------------------------------------------
@@ -450,7 +450,7 @@ def nlctrl_program(random: Random, *, privileged: bool, messages_each: int = 200
     for _ in range(messages_each):
         data = messages.datagram(random, messages.nlctrl_or_noise)
         steps.append(Step("sendto", slot, (data, so.MSG_DONTWAIT, (0, 0))))
-        size = random.choice(values.READS) if random.random() < 0.1 else PLENTY
+        size = random.choice(values.READS) if random.random() < 0.1 else BUFFER_SIZE
         steps.append(Step("drain", slot, (size, 0, so.MSG_DONTWAIT)))
     return tuple(steps)
 

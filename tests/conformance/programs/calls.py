@@ -19,7 +19,7 @@ from simkernel.uapi.stat import S_IFIFO, S_IFREG, kind
 from simkernel.uapi.structure import S32
 from simkernel.uapi.un import UnixAddress, decode_sockaddr_un, encode_sockaddr_un
 
-PLENTY: Final = 65536
+BUFFER_SIZE: Final = 65536
 """Buffer size in bytes for each read of a whole file."""
 LIBRARY: Final = f.O_LARGEFILE
 """Flag that openat(2) adds for 64-bit programs. F_GETFL returns it."""
@@ -164,7 +164,7 @@ def _listdir(path: str = ".") -> Composed:
     fd = yield Request("openat", (f.AT_FDCWD, path, f.O_RDONLY | f.O_DIRECTORY | f.O_CLOEXEC, 0))
     found: list[str] = []
     try:
-        while data := (yield Request("getdents64", (fd, PLENTY))):
+        while data := (yield Request("getdents64", (fd, BUFFER_SIZE))):
             found += [name for name, _, _ in dirent.entries(data) if name not in (".", "..")]
     finally:
         yield Request("close", (fd,))
@@ -175,7 +175,7 @@ def _read_file(path: str) -> Composed:
     fd = yield Request("openat", (f.AT_FDCWD, path, f.O_RDONLY | f.O_CLOEXEC, 0))
     found = b""
     try:
-        while data := (yield Request("read", (fd, PLENTY))):
+        while data := (yield Request("read", (fd, BUFFER_SIZE))):
             found += data
     finally:
         yield Request("close", (fd,))

@@ -32,7 +32,7 @@ SIG_DFL, SIG_IGN, RECORD = 0, 1, "record"
 """Dispositions of a signal. With RECORD, the program records the signal for `caught()`."""
 
 
-class Blocks(Exception):
+class BlockedForever(Exception):
     """A plain method's call blocks and no event will wake it."""
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.conformance.programs.child import COUNTER, COUNTERS, Channel, init
-from tests.conformance.programs.interface import Blocks, Program, named
+from tests.conformance.programs.interface import BlockedForever, Program, named
 
 PAUSE: Final = 1
 """Milliseconds between two checks of the processes' states."""
@@ -57,7 +57,7 @@ class RealPending:
         deadline = time.monotonic() + PATIENCE
         while self._outcome is None and not program.ended:
             if not program.wait_for_answer(0.05) and time.monotonic() > deadline:
-                raise Blocks(f"the call of program {program.name} has not ended after {PATIENCE:g} s")
+                raise BlockedForever(f"the call of program {program.name} has not ended after {PATIENCE:g} s")
         if self._outcome is None:
             raise ProcessLookupError(3, f"program {program.name} has ended")
         number, value = self._outcome
@@ -277,7 +277,7 @@ class RealPrograms:
                 self._pause()
             if moved and time.monotonic() > deadline:
                 busy = [program.name for program in self.all if not program.sleeps()]
-                raise Blocks(f"programs {busy} neither reply nor block within {PATIENCE:g} s")
+                raise BlockedForever(f"programs {busy} neither reply nor block within {PATIENCE:g} s")
 
     def _pause(self) -> None:
         """Yield the CPU to the processes until one replies, or for PAUSE milliseconds."""

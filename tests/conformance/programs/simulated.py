@@ -28,7 +28,7 @@ from tests.conformance.programs.interface import (
     MNT,
     PROC,
     RECORD,
-    Blocks,
+    BlockedForever,
     Program,
     named,
 )
@@ -261,7 +261,7 @@ class SimulatedPrograms:
             if engine.next_time() is None:
                 break
             engine.settle(engine.next_time() + REST)
-        raise Blocks(f"the call of program {program.name} has not ended")
+        raise BlockedForever(f"the call of program {program.name} has not ended")
 
     def close(self) -> None:
         """Do nothing, because the machine ends its tasks."""

@@ -63,7 +63,7 @@ def preload(folder: Path) -> dict[str, str]:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         raise Unavailable(
-            "this CPU has AMX, for which UML 6.12 needs a library; install a C compiler to build it"
+            "this CPU has AMX, for which UML 6.12 needs a library, and no C compiler is installed to build it"
         )
     library = folder / "xstate.so"
     source = Path(__file__).with_name("xstate.c")

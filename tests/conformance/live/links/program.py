@@ -38,7 +38,7 @@ LOCAL: Final = 6
 GET: Final = rtnl.RTM_GETLINK & 3
 """The last two bits of the type of a get request."""
 FIRST_PORT: Final = 0x41000010
-PLENTY: Final = 1 << 16
+BUFFER_SIZE: Final = 1 << 16
 
 LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID = (
     1,
@@ -220,16 +220,16 @@ class _Writer:
     def _send(self, request: Request) -> None:
         slot = SENDERS[self.p.net]
         self.add("sendto", slot, message(self.p, request), so.MSG_DONTWAIT, (0, 0))
-        size = PLENTY if self.p.often(0.95) else self.p.one(4096, 8192)
+        size = BUFFER_SIZE if self.p.often(0.95) else self.p.one(4096, 8192)
         self.add("drain", slot, size, 0, so.MSG_DONTWAIT)
         if request.type & 3 != GET:
             self._read_events()
 
     def _read_events(self) -> None:
         for slot in (*LISTENERS, UEVENTS) if self.uevents else LISTENERS:
-            self.add("read_events", slot, PLENTY, 100)
+            self.add("read_events", slot, BUFFER_SIZE, 100)
         if self.slow and self.p.often(0.1):
-            self.add("drain", SLOW, PLENTY, 0, so.MSG_DONTWAIT)
+            self.add("drain", SLOW, BUFFER_SIZE, 0, so.MSG_DONTWAIT)
 
     def _interrupted_dump(self) -> None:
         """Read one datagram of a dump at a time, and change links between the reads."""
@@ -238,9 +238,9 @@ class _Writer:
             "sendto", READER, message(self.p, self.random.choice(DUMPS)(self.p)), so.MSG_DONTWAIT, (0, 0)
         )
         for _ in range(self.p.one(0, 1, 1, 2)):
-            self.add("recvmsg", READER, self.p.one(4096, 8192, PLENTY), 0, so.MSG_DONTWAIT)
+            self.add("recvmsg", READER, self.p.one(4096, 8192, BUFFER_SIZE), 0, so.MSG_DONTWAIT)
             self._change(_drawn(self.random, LINKS))
-        self.add("drain", READER, PLENTY, 0, so.MSG_DONTWAIT)
+        self.add("drain", READER, BUFFER_SIZE, 0, so.MSG_DONTWAIT)
 
     # -- ioctl ----------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from simkernel.uapi.structure import U32
 from tests.conformance import wire
 
-PLENTY: Final = 1 << 17
+BUFFER_SIZE: Final = 1 << 17
 PORT: Final = 0x41000020
 """A port id that no program uses.  The kernel assigns the process's pid to the first socket of a program."""
 DAD_DELAY: Final = 1_000_000
@@ -64,7 +64,7 @@ class Settler:
                 if link.slow or link.new or not slow:
                     head = rtnl.IfInfoMsg(index=link.index).pack()
                     sock.send(wire.nlmsg(rtnl.RTM_GETLINK, wire.REQUEST, head))
-                    sock.recv(PLENTY)
+                    sock.recv(BUFFER_SIZE)
 
 
 @attrs.frozen
@@ -84,7 +84,7 @@ class _Link:
 def _links(sock: Any) -> Iterator[_Link]:
     sock.send(ALL)
     while True:
-        for header, payload in wire.messages(sock.recv(PLENTY)):
+        for header, payload in wire.messages(sock.recv(BUFFER_SIZE)):
             if header[1] == nl.NLMSG_DONE:
                 return
             link = rtnl.IfInfoMsg.unpack(payload)

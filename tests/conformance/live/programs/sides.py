@@ -26,7 +26,7 @@ from tests.conformance.live.programs.steps import (
     ok,
     resolved,
 )
-from tests.conformance.programs.interface import FOLDER, Blocks
+from tests.conformance.programs.interface import FOLDER, BlockedForever
 from tests.conformance.programs.real import RealPending, RealProgram, RealPrograms
 from tests.conformance.programs.simulated import SimulatedPending, SimulatedPrograms
 
@@ -217,7 +217,7 @@ class RealSide:
                     self.programs.settle()
                     return
                 if time.monotonic() > deadline:
-                    raise Blocks(f"program {program.name} does not come to rest")
+                    raise BlockedForever(f"program {program.name} does not come to rest")
 
     def _rest(self, seen: Seen, own: int) -> None:
         if seen.outcome is not SLEEPS:

@@ -17,7 +17,7 @@ from simkernel.uapi.netlink import (
     message,
 )
 from simkernel.uapi.rtnetlink import RTM_GETLINK, IfInfoMsg
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 
 class Table:
@@ -78,4 +78,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert table.by_name == {link["ifname"]: link["ifi-index"] for link in await route.dump("getlink")}
 
 
-STORY = Story(body, sound=("dummy numdummies=0",), faulty=("dummy numdummies=0",))
+BUG = Bug(body, sound=("dummy numdummies=0",), faulty=("dummy numdummies=0",))

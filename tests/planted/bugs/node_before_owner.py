@@ -10,7 +10,7 @@ from typing import Any
 
 from simkernel.hardware import Mouse
 from simkernel.uapi.fcntl import O_RDONLY
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 INPUT = 104
 """The group that udevd gives input devices to."""
@@ -45,4 +45,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert opened == ["input/event0"], opened
 
 
-STORY = Story(body)
+BUG = Bug(body)

@@ -11,7 +11,7 @@ from typing import Any
 from simkernel.uapi.if_link import IFF_UP
 from simkernel.uapi.rtnetlink import RT_TABLE_MAIN
 from simkernel.uapi.socket import AF_INET
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 Routes = set[tuple[str, int]]
 
@@ -59,4 +59,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert table == main_table(await route.dump("getroute", rtm_family=AF_INET)), table
 
 
-STORY = Story(body, sound=("dummy",), faulty=("dummy",))
+BUG = Bug(body, sound=("dummy",), faulty=("dummy",))

@@ -11,7 +11,7 @@ from typing import Any
 
 from simkernel.uapi.poll import POLLIN
 from simkernel.uapi.socket import SO_RCVBUF, SOL_SOCKET
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 
 async def listed(route: Any) -> dict[int, str]:
@@ -59,4 +59,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert table == await listed(route)
 
 
-STORY = Story(body, sound=("dummy",), faulty=("dummy",))
+BUG = Bug(body, sound=("dummy",), faulty=("dummy",))

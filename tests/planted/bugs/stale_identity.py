@@ -10,7 +10,7 @@ from typing import Any
 
 from simkernel import millis
 from simkernel.hardware import Mouse
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 MICE = "/sys/class/mouse"
 
@@ -52,4 +52,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert known == {"mouse0": serial}, known
 
 
-STORY = Story(body, devices=("mouse",))
+BUG = Bug(body, devices=("mouse",))

@@ -11,7 +11,7 @@ from typing import Any
 
 from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.signal import SIGUSR1
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 CONNECT, COUNT = 0x4601, 0x4602
 
@@ -49,4 +49,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert counts == [1, 1, 1], counts
 
 
-STORY = Story(body, sound=("fabric",), faulty=("fabric",))
+BUG = Bug(body, sound=("fabric",), faulty=("fabric",))

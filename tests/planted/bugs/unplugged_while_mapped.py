@@ -12,7 +12,7 @@ from simkernel.uapi.fcntl import O_RDWR
 from simkernel.uapi.video import ioctls as io
 from simkernel.uapi.video import structures as s
 from simkernel.uapi.video import videodev2 as v4l2
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 CAPTURE = v4l2.V4L2_BUF_TYPE_VIDEO_CAPTURE
 NODE = "/dev/video0"
@@ -75,4 +75,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert len(frames) == FRAMES, frames
 
 
-STORY = Story(body, devices=("camera",))
+BUG = Bug(body, devices=("camera",))

@@ -1,7 +1,7 @@
 """A planted bug: a story that a faulty client or driver fails under some schedules, and its fix under none.
 
     async def body(app: App, sim: Sim, sound: bool) -> None: ...
-    STORY = Story(body, sound=("adder",), faulty=("adder sound=0",))
+    BUG = Bug(body, sound=("adder",), faulty=("adder sound=0",))
 
 A body ends on quiescence and asserts what a user of the client or driver expects.
 """
@@ -22,7 +22,7 @@ DRIVERS: Final = HERE / "drivers"
 
 
 @attrs.frozen
-class Story:
+class Bug:
     """A body and its machine.
 
     body           its argument `sound` selects the fix of a client
@@ -48,7 +48,7 @@ class Story:
         )
 
 
-def stories() -> dict[str, Story]:
+def bugs() -> dict[str, Bug]:
     """Return all stories by the names of their files."""
-    names = sorted(path.stem for path in (HERE / "stories").glob("[a-z]*.py"))
-    return {name: import_module(f"tests.planted.stories.{name}").STORY for name in names}
+    names = sorted(path.stem for path in (HERE / "bugs").glob("[a-z]*.py"))
+    return {name: import_module(f"tests.planted.bugs.{name}").BUG for name in names}

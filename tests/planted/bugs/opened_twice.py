@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from simkernel.uapi.fcntl import O_WRONLY
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 
 async def use(app: Any, holders: list[int]) -> None:
@@ -35,4 +35,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     await sim.quiet()
 
 
-STORY = Story(body, sound=("exclusive",), faulty=("exclusive sound=0",))
+BUG = Bug(body, sound=("exclusive",), faulty=("exclusive sound=0",))

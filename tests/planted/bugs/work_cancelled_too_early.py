@@ -12,7 +12,7 @@ from typing import Any
 from simkernel import millis
 from simkernel.hardware import Mouse
 from simkernel.hardware.mouse.motion import Move, Script
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
@@ -23,4 +23,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     await sim.quiet()
 
 
-STORY = Story(body, sound=("tracker",), faulty=("tracker mistake=cancel-first",), options={"udev": False})
+BUG = Bug(body, sound=("tracker",), faulty=("tracker mistake=cancel-first",), options={"udev": False})

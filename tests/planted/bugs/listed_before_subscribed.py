@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 
 async def watch(app: Any, table: set[str], sound: bool) -> None:
@@ -37,4 +37,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert table == set(sim.truth("mouse")), table
 
 
-STORY = Story(body, devices=("mouse",))
+BUG = Bug(body, devices=("mouse",))

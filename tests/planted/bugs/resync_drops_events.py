@@ -12,7 +12,7 @@ from simkernel.hardware import Mouse
 from simkernel.uapi.netlink import NETLINK_KOBJECT_UEVENT
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SO_RCVBUF, SOCK_RAW, SOL_SOCKET
 from simkernel.uapi.uevent import Uevent
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 MICE = "/sys/class/mouse"
 
@@ -65,4 +65,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert table == set(sim.truth("mouse")), table
 
 
-STORY = Story(body, devices=("mouse",))
+BUG = Bug(body, devices=("mouse",))

@@ -11,7 +11,7 @@ from typing import Any
 from simkernel import millis
 from simkernel.hardware import Mouse
 from simkernel.hardware.mouse.motion import Move, Script
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 
 async def unload(app: Any) -> None:
@@ -27,4 +27,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     await sim.quiet()
 
 
-STORY = Story(body, sound=("tracker",), faulty=("tracker mistake=no-cancel",), options={"udev": False})
+BUG = Bug(body, sound=("tracker",), faulty=("tracker mistake=no-cancel",), options={"udev": False})

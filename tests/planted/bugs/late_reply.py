@@ -11,7 +11,7 @@ from typing import Any
 from simkernel.uapi.netlink import NLM_F_REQUEST, NLMSG_HDRLEN, NlMsgHdr, message
 from simkernel.uapi.poll import POLLIN
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 NETLINK_ORACLE, ASK = 18, 16
 TIMEOUT_MS = 3
@@ -39,4 +39,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert all(answer == number**2 for number, answer in answers.items()), answers
 
 
-STORY = Story(body, sound=("oracle",), faulty=("oracle",))
+BUG = Bug(body, sound=("oracle",), faulty=("oracle",))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from simkernel.uapi.fcntl import O_RDWR
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 
 async def add(app: Any, numbers: range) -> None:
@@ -29,4 +29,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert total == 2 * sum(range(5)), total
 
 
-STORY = Story(body, sound=("adder",), faulty=("adder sound=0",))
+BUG = Bug(body, sound=("adder",), faulty=("adder sound=0",))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 
 async def configure(app: Any, sound: bool) -> None:
@@ -42,4 +42,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert (await route.do("getlink", ifname="lan"))["mtu"] == 1500
 
 
-STORY = Story(body, sound=("dummy",), faulty=("dummy",))
+BUG = Bug(body, sound=("dummy",), faulty=("dummy",))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from simkernel.uapi.fcntl import O_RDONLY
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 
 async def reader(app: Any) -> None:
@@ -32,4 +32,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     await app.rmmod("meter")
 
 
-STORY = Story(body, sound=("meter",), faulty=("meter sound=0",), devices=("mouse",), options={"udev": False})
+BUG = Bug(body, sound=("meter",), faulty=("meter sound=0",), devices=("mouse",), options={"udev": False})

@@ -18,7 +18,7 @@ from simkernel.uapi.netlink import (
     message,
 )
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 TYPE, FLAGS = 1, 2
 
@@ -60,4 +60,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert [number for number in seen if number] == list(range(1, entries + 1)), seen
 
 
-STORY = Story(body, sound=("registry",), faulty=("registry",))
+BUG = Bug(body, sound=("registry",), faulty=("registry",))

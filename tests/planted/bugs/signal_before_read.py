@@ -10,7 +10,7 @@ from typing import Any
 
 from simkernel.uapi.signal import SIGTERM
 from simkernel.uapi.socket import AF_UNIX, SOCK_DGRAM
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 NAME = b"\0server"
 
@@ -51,4 +51,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert ended == [SIGTERM], "the program does not end"
 
 
-STORY = Story(body)
+BUG = Bug(body)

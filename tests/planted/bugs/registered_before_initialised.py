@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from simkernel.uapi.fcntl import O_WRONLY
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 
 async def opener(app: Any, written: list[int]) -> None:
@@ -32,4 +32,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert written == [2], written
 
 
-STORY = Story(body)
+BUG = Bug(body)

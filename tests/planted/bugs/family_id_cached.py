@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from simkernel.uapi.errno import EBUSY, ENODEV, ENOENT
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 
 async def poll(app: Any, counts: list[int], sound: bool) -> None:
@@ -52,4 +52,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert counts == [12] * 8, counts
 
 
-STORY = Story(body, sound=("registry",), faulty=("registry",))
+BUG = Bug(body, sound=("registry",), faulty=("registry",))

@@ -9,7 +9,7 @@ from typing import Any
 
 from simkernel.uapi.eventpoll import EPOLLET, EPOLLIN
 from simkernel.uapi.socket import AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 MESSAGES = 8
 
@@ -42,4 +42,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert received == [b"%d" % number for number in range(MESSAGES)], received
 
 
-STORY = Story(body)
+BUG = Bug(body)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from simkernel.uapi.fcntl import O_RDONLY
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 
 async def reader(app: Any, samples: list[int]) -> None:
@@ -27,4 +27,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert samples == [1, 2, 3, 4], samples
 
 
-STORY = Story(body, sound=("converter",), faulty=("converter sound=0",))
+BUG = Bug(body, sound=("converter",), faulty=("converter sound=0",))

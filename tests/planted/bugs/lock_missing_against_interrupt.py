@@ -12,7 +12,7 @@ from simkernel import millis
 from simkernel.hardware import Mouse
 from simkernel.hardware.mouse.motion import Move, Script
 from simkernel.uapi.fcntl import O_RDONLY
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 REPORTS = 12
 
@@ -36,4 +36,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert numbers == list(range(mouse.statistics.made)), numbers
 
 
-STORY = Story(body, sound=("gesture",), faulty=("gesture sound=0",), options={"udev": False})
+BUG = Bug(body, sound=("gesture",), faulty=("gesture sound=0",), options={"udev": False})

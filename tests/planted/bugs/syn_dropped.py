@@ -14,7 +14,7 @@ from simkernel.hardware.mouse.motion import Move, Script
 from simkernel.uapi.fcntl import O_RDONLY
 from simkernel.uapi.input import EVIOCGKEY, InputEvent
 from simkernel.uapi.input_event_codes import BTN_LEFT, EV_KEY, EV_SYN, SYN_DROPPED, SYN_REPORT
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 KEYS = 96
 """Bytes of the bitmap of keys."""
@@ -70,4 +70,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert held == set(), held
 
 
-STORY = Story(body, sound=("mouse rate=1000",), faulty=("mouse rate=1000",))
+BUG = Bug(body, sound=("mouse rate=1000",), faulty=("mouse rate=1000",))

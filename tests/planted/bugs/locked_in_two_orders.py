@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from simkernel.uapi.fcntl import O_RDWR
-from tests.planted.story import Story
+from tests.planted.bug import Bug
 
 PIN, MAP = 0x5001, 0x5002
 CHECKS = ("hung", "references", "sockets", "memory")
@@ -33,4 +33,4 @@ async def body(app: Any, sim: Any, sound: bool) -> None:
     assert sorted(done) == [PIN, MAP], "a program sleeps for ever"
 
 
-STORY = Story(body, sound=("pinner",), faulty=("pinner sound=0",), options={"checks": CHECKS})
+BUG = Bug(body, sound=("pinner",), faulty=("pinner sound=0",), options={"checks": CHECKS})
