@@ -1,6 +1,6 @@
-"""Files without a path, as /proc/self/fd leads to them: pipes, sockets, eventfds and their kin.
+"""Inodes of files without a path, as /proc/self/fd links to them: pipes, sockets, eventfds and others.
 
-A pipe can be opened once more, either end of it (`fifo_open()`); nothing else can (ENXIO).
+Either end of a pipe can be opened again through such a link (`fifo_open()`). Other files cannot (ENXIO).
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from simkernel.uapi.errno import ENXIO, EPERM, os_error
 
 
 class AnonInode(OpenableInode):
-    """What an open file without an inode of its own would have."""
+    """The inode of an open file that has no path.
+
+    It is created when a link in /proc/self/fd is followed.
+    """
 
     __slots__ = ("_object", "_unmodelled")
 
@@ -32,13 +35,13 @@ class AnonInode(OpenableInode):
         return self.superblock.device != ANON_INODEFS
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
-        """Another open file of a pipe.  ENXIO for anything else."""
+        """Open the pipe again.  Raise ENXIO for any other file."""
         if not isinstance(self._object, PipeEnd):
             raise os_error(ENXIO)
         return PipeEnd(self._object.pipe, reading=file.readable, writing=file.writable)
 
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
-        """Change a pipe.  EPERM for sockets, which is not modelled."""
+        """Set mode and owner of a pipe.  Raise EPERM for other files, because this is not modelled."""
         if not isinstance(self._object, PipeEnd):
             raise self._unmodelled("another mode or owner of a socket", EPERM)
         super().set_attributes(mode, uid, gid)
@@ -46,7 +49,7 @@ class AnonInode(OpenableInode):
 
 
 class AnonDentry(Dentry):
-    """The place of a file without a path, whose path is its description."""
+    """The dentry of a file without a path. Its path is the description of the file."""
 
     __slots__ = ("_description",)
 
@@ -55,5 +58,5 @@ class AnonDentry(Dentry):
         self._description = description
 
     def path_from(self, root: Dentry | None) -> str:
-        """`pipe:[12]`, as `d_dname` has it."""
+        """Return the description, for example `pipe:[12]`, as Linux's `d_dname` does."""
         return self._description

@@ -1,4 +1,4 @@
-"""What a file is, and changing it: stat, chmod, chown, utimensat, truncate (fs/stat.c, open.c, attr.c)."""
+"""Attributes of a file: stat, chmod, chown, utimensat and truncate (fs/stat.c, fs/open.c, fs/attr.c)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from simkernel.uapi.stat import Stat
 
 SET_ID: Final = stat.S_ISUID | stat.S_ISGID
 UNCHANGED: int = -1
-"""An owner or group that chown(2) leaves as it is."""
+"""The uid or gid that tells chown(2) to leave the owner or the group unchanged."""
 
 
 def stat_of(inode: Inode) -> Stat:
-    """What stat(2) says of a file (`generic_fillattr()`)."""
+    """Return the attributes of an inode as stat(2) does (`generic_fillattr()`)."""
     return Stat(
         st_mode=inode.mode, st_ino=inode.number, st_dev=inode.superblock.device, st_nlink=inode.nlink,
         st_uid=inode.uid, st_gid=inode.gid, st_size=inode.size, st_rdev=inode.rdev,
@@ -34,9 +34,9 @@ def stat_of(inode: Inode) -> Stat:
 
 
 def chmod(task: Task, inode: Inode, mode: int) -> None:
-    """chmod(2).  EPERM unless it is one's own, or with CAP_FOWNER (`setattr_prepare()`).
+    """Set the permission bits (chmod(2)).  Raise EPERM unless the caller owns the file or has CAP_FOWNER.
 
-    EOPNOTSUPP for a symbolic link, to which only a descriptor leads (`notify_change()`).
+    Raises EOPNOTSUPP for a symbolic link, which only a file descriptor can name (`notify_change()`).
     """
     if inode.kind == stat.S_IFLNK or not inode.settable:
         raise os_error(EOPNOTSUPP)
@@ -49,10 +49,11 @@ def chmod(task: Task, inode: Inode, mode: int) -> None:
 
 
 def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
-    """chown(2); -1 leaves one as it is.  An owner without CAP_CHOWN may only give his own group.  EPERM.
+    """Set owner and group (chown(2)); -1 leaves one unchanged.
 
-    What is no directory loses S_ISUID, and S_ISGID as by a write; that is a change of mode, which an owner
-    or CAP_FOWNER may make (`chown_common()`, `notify_change()`).
+    Raises EPERM without CAP_CHOWN, except if the owner selects one of its own groups.  A file that is not
+    a directory loses S_ISUID, and S_ISGID under the same conditions as in a write. This change of mode
+    requires the owner or CAP_FOWNER (`chown_common()`, `notify_change()`).
     """
     if not inode.settable:
         raise os_error(EOPNOTSUPP)
@@ -76,7 +77,10 @@ def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
 
 
 def utimens(task: Task, inode: Inode, times: tuple[int, int] | None) -> None:
-    """utimensat(2): access and modification times in ns; None: now, which a writer may set too.  EPERM."""
+    """Set the access and the modification time in ns (utimensat(2)).  None: the current time.
+
+    Raises EPERM for another user's file. To set the current time, write permission is sufficient.
+    """
     if not inode.settable:
         raise os_error(EOPNOTSUPP)
     credentials = task.credentials
@@ -90,7 +94,10 @@ def utimens(task: Task, inode: Inode, times: tuple[int, int] | None) -> None:
 
 
 def truncate(task: Task, inode: Inode, size: int) -> None:
-    """truncate(2).  EINVAL, EISDIR, EACCES (`vfs_truncate()`)."""
+    """Set the size of a file by its path (truncate(2)).
+
+    Raise EINVAL, EISDIR or EACCES (`vfs_truncate()`).
+    """
     if size < 0:
         raise os_error(EINVAL)
     if inode.kind == stat.S_IFDIR:
@@ -108,7 +115,9 @@ def set_size(task: Task, inode: Inode, size: int) -> None:
 
 
 def remove_privileges(task: Task, inode: Inode) -> None:
-    """Clear set-ID bits of a regular file that changes without CAP_FSETID (`file_remove_privs()`)."""
+    """Clear the set-ID bits of a regular file that a caller without CAP_FSETID changes
+    (`file_remove_privs()`).
+    """
     mode, credentials = inode.mode, task.credentials
     if not mode & SET_ID or inode.kind != stat.S_IFREG or credentials.capable(CAP_FSETID):
         return

@@ -1,4 +1,4 @@
-"""Writing where nobody reads any more: EPIPE, and SIGPIPE for the writer."""
+"""The error of a write to a pipe or stream without readers: EPIPE, and SIGPIPE for the writer."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from simkernel.uapi.errno import EPIPE, strerror
 
 
 class BrokenPipe(BrokenPipeError):
-    """EPIPE of a pipe or a stream: the system call sends SIGPIPE too.
+    """EPIPE of a pipe or a stream. The system call also sends SIGPIPE.
 
-    `done` bytes had been taken before; if there are any they are the call's result.
+    `done` is the number of bytes written before the error. If it is not 0, it is the call's result.
     """
 
     done = 0
 
 
 def broken_pipe(done: int = 0) -> BrokenPipe:
-    """The error for whoever has written `done` bytes before it came."""
+    """Return the error of a writer that has written `done` bytes."""
     error = BrokenPipe(EPIPE, strerror(EPIPE))
     error.done = done
     return error

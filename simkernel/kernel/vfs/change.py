@@ -1,6 +1,6 @@
-"""Making, naming and taking away files (fs/namei.c: do_mknodat() to do_renameat2()).
+"""Creation, renaming and removal of files (fs/namei.c: do_mknodat() to do_renameat2()).
 
-Each takes walks that stand at the last name's directory, and checks in Linux's order.
+Each function takes a walk that has reached the parent directory, and makes its checks in Linux's order.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from simkernel.uapi.capability import CAP_MKNOD
 from simkernel.uapi.errno import os_error
 
 NODES: Final = frozenset({0, stat.S_IFREG, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK})
-"""What mknod(2) makes (`may_mknod()`)."""
+"""The file types that mknod(2) can create (`may_mknod()`)."""
 DEVICES: Final = frozenset({stat.S_IFCHR, stat.S_IFBLK})
 
 
 def _filename_create(walk: Walk, path: str, directory: bool = False) -> str:
-    """The new name, which nothing has yet (`filename_create()`).  EEXIST, ENOENT."""
+    """Return the last name of `path`, which must be free.  Raise EEXIST if it exists, or ENOENT."""
     walk.parent(path)
     if walk.last is not Last.NORM or walk.peek() is not None:
         raise os_error(errno.EEXIST)
@@ -41,9 +41,9 @@ def _filename_create(walk: Walk, path: str, directory: bool = False) -> str:
 
 
 def check_absent(walk: Walk) -> None:
-    """Look up a name that has no entry (`lookup_one_qstr_excl()`).
+    """Check a new name, which has no entry yet (`lookup_one_qstr_excl()`).
 
-    Raises ENOENT in a directory that was removed, ENAMETOOLONG.
+    Raises ENOENT in a directory that was removed, ENAMETOOLONG for a name that is too long.
     """
     if walk.here.deleted:
         raise os_error(errno.ENOENT)
@@ -51,12 +51,12 @@ def check_absent(walk: Walk) -> None:
 
 
 def _may_create(task: Task, directory: Dentry) -> None:
-    """`may_create()`."""
+    """Raise EACCES unless the task may add entries to the directory (`may_create()`)."""
     check(task.credentials, directory.inode, MAY_WRITE | MAY_EXEC)
 
 
 def make_directory(task: Task, walk: Walk, path: str, mode: int) -> Dentry:
-    """mkdir(2)."""
+    """Create a directory (mkdir(2))."""
     name = _filename_create(walk, path, directory=True)
     _may_create(task, walk.here)
     return walk.here.inode.mkdir(
@@ -65,7 +65,10 @@ def make_directory(task: Task, walk: Walk, path: str, mode: int) -> Dentry:
 
 
 def make_node(task: Task, walk: Walk, path: str, mode: int, device: int) -> Dentry:
-    """mknod(2): a device wants CAP_MKNOD.  EPERM for a directory, EINVAL for what there is not."""
+    """Create a device, FIFO, socket or regular file (mknod(2)).  A device requires CAP_MKNOD.
+
+    Raises EPERM for a directory, EINVAL for an unknown file type.
+    """
     kind = stat.kind(mode)
     if kind not in NODES:
         raise os_error(errno.EPERM if kind == stat.S_IFDIR else errno.EINVAL)
@@ -80,7 +83,7 @@ def make_node(task: Task, walk: Walk, path: str, mode: int, device: int) -> Dent
 
 
 def make_symlink(task: Task, walk: Walk, path: str, target: str) -> Dentry:
-    """symlink(2).  ENOENT for one that leads nowhere."""
+    """Create a symbolic link (symlink(2)).  Raise ENOENT if `target` is empty."""
     check_path(target)
     name = _filename_create(walk, path)
     _may_create(task, walk.here)
@@ -89,7 +92,10 @@ def make_symlink(task: Task, walk: Walk, path: str, target: str) -> Dentry:
 
 
 def make_link(task: Task, old: Dentry, walk: Walk, path: str) -> Dentry:
-    """link(2).  EXDEV across file systems, EPERM for a directory and for what is not safe."""
+    """Create a hard link to `old` (link(2)).
+
+    Raises EXDEV across file systems, EPERM for a directory or if fs.protected_hardlinks forbids it.
+    """
     name = _filename_create(walk, path)
     if old.inode.superblock is not walk.here.inode.superblock:
         raise os_error(errno.EXDEV)
@@ -103,7 +109,7 @@ def make_link(task: Task, old: Dentry, walk: Walk, path: str) -> Dentry:
 
 
 def _may_delete(task: Task, directory: Dentry, victim: Dentry, is_directory: bool) -> None:
-    """`may_delete()`."""
+    """Raise an error unless the task may remove or rename `victim` (`may_delete()`)."""
     check(task.credentials, directory.inode, MAY_WRITE | MAY_EXEC)
     check_sticky(task.credentials, directory.inode, victim.inode)
     if is_directory:
@@ -118,7 +124,7 @@ def _may_delete(task: Task, directory: Dentry, victim: Dentry, is_directory: boo
 
 
 def unlink(task: Task, walk: Walk, path: str) -> None:
-    """unlink(2)."""
+    """Remove a name (unlink(2))."""
     walk.parent(path)
     if walk.last is not Last.NORM:
         raise os_error(errno.EISDIR)
@@ -128,7 +134,7 @@ def unlink(task: Task, walk: Walk, path: str) -> None:
     if walk.slash:
         raise os_error(errno.EISDIR if victim.inode.kind == stat.S_IFDIR else errno.ENOTDIR)
     _may_delete(task, walk.here, victim, is_directory=False)
-    if victim.parent is None:  # the root of a mount
+    if victim.parent is None:  # it is the root of a mount
         raise os_error(errno.EBUSY)
     walk.here.inode.unlink(walk.here, victim)
 
@@ -137,7 +143,7 @@ _NO_RMDIR: Final = {Last.DOTDOT: errno.ENOTEMPTY, Last.DOT: errno.EINVAL, Last.R
 
 
 def remove_directory(task: Task, walk: Walk, path: str) -> None:
-    """rmdir(2)."""
+    """Remove an empty directory (rmdir(2))."""
     walk.parent(path)
     if walk.last is not Last.NORM:
         raise os_error(_NO_RMDIR[walk.last])
@@ -149,7 +155,10 @@ def remove_directory(task: Task, walk: Walk, path: str) -> None:
 
 
 def rename(task: Task, old: Walk, new: Walk, new_path: str, noreplace: bool) -> None:
-    """renameat2(2), with or without RENAME_NOREPLACE.  `old` has reached the parent of the old name."""
+    """Rename a file (renameat2(2)), with RENAME_NOREPLACE if `noreplace`.
+
+    `old` has reached the parent directory of the old name.
+    """
     new.parent(new_path)
     if old.here.inode.superblock is not new.here.inode.superblock:
         raise os_error(errno.EXDEV)
@@ -176,7 +185,10 @@ def rename(task: Task, old: Walk, new: Walk, new_path: str, noreplace: bool) -> 
 
 
 def _rename(task: Task, old: Dentry, source: Dentry, new: Dentry, name: str, target: Dentry | None) -> None:
-    """`vfs_rename()`."""
+    """Check permissions and rename `source` (`vfs_rename()`).
+
+    Two names of one inode stay as they are.
+    """
     if target is not None and target.inode is source.inode:
         return
     is_directory = source.inode.kind == stat.S_IFDIR

@@ -1,7 +1,7 @@
-"""Character devices: numbers, and who serves them (fs/char_dev.c).
+"""Character devices: device numbers and their drivers (fs/char_dev.c).
 
-A driver reserves a region of numbers and puts a `Cdev` with its `FileOperations` on it.  Whoever opens
-a node with such a number gets a `CharDeviceFile` (char_file.py).
+A driver reserves a region of numbers and adds a `Cdev` with its `FileOperations`.  open(2) of a node with
+such a number creates a `CharDeviceFile` (char_file.py).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from simkernel.kernel.vfs.inode import Inode
 from simkernel.uapi.errno import EBUSY, EINVAL, ENXIO, os_error
 
 MINORS: Final = 1 << 20
-"""Minor numbers of a major (MINORBITS)."""
+"""Number of minor numbers for each major number (1 << MINORBITS)."""
 MAJORS: Final = 512
-"""CHRDEV_MAJOR_MAX."""
+"""Number of major numbers (CHRDEV_MAJOR_MAX)."""
 DYNAMIC: Final = (*range(254, 233, -1), *range(511, 383, -1))
-"""Majors that are given to who asks for any, in this order (`find_dynamic_major()`)."""
+"""Major numbers for dynamic allocation, in the order of use (`find_dynamic_major()`)."""
 
 
 @attrs.define(eq=False)
 class Region:
-    """Numbers that are reserved: `count` minors from `minor` on (`struct char_device_struct`)."""
+    """A reserved range of device numbers: `count` minors from `minor` on (`struct char_device_struct`)."""
 
     major: int
     minor: int
@@ -40,7 +40,7 @@ class Region:
 
 @attrs.define(eq=False, repr=False)
 class CharDevices:
-    """The character devices of one machine.  Built-in ones are there from the beginning."""
+    """The character devices of a machine: reserved numbers and registered `Cdev`s."""
 
     _context: CharDevContext
     _log: Log
@@ -50,7 +50,7 @@ class CharDevices:
 
     @property
     def regions(self) -> list[Region]:
-        """What is reserved, by number (/proc/devices)."""
+        """The reserved regions in the order of their numbers (/proc/devices)."""
         return sorted(self._regions, key=lambda each: (each.major, each.minor))
 
     # -- numbers --------------------------------------------------------------
@@ -58,9 +58,9 @@ class CharDevices:
     def register_region(
         self, module: LoadedModule | None, major: int, minor: int, count: int, name: str
     ) -> Region:
-        """Reserve numbers (`__register_chrdev_region()`); major 0: any that is free.
+        """Reserve device numbers (`__register_chrdev_region()`).  Major 0 selects a free major.
 
-        EBUSY if some are taken, or none is free.  EINVAL for numbers that there are not.
+        Raises EBUSY if a number is in use or no major is free, EINVAL for out-of-range numbers.
         """
         if not 0 <= major < MAJORS:
             self._log.err(
@@ -91,18 +91,21 @@ class CharDevices:
         return region
 
     def unregister_region(self, region: Region) -> None:
-        """Give numbers back.  Harmless if that has been done."""
+        """Release a region of numbers.  A second call has no effect."""
         if region in self._regions:
             self._regions.remove(region)
             if region.resource is not None:
                 self._resources.remove(region.resource)
 
     def cdev(self, module: LoadedModule | None, operations: FileOperations, data: Any = None) -> Cdev:
-        """Make a device that has no number yet (`cdev_init()`)."""
+        """Return a new device without a number (`cdev_init()`)."""
         return Cdev(self._context, module, operations, data)
 
     def add(self, cdev: Cdev, number: tuple[int, int], count: int = 1) -> None:
-        """Let `cdev` serve `count` minors from `number` on (`cdev_add()`).  It is live at once."""
+        """Register `cdev` for `count` minors from `number` on (`cdev_add()`).
+
+        Programs can open it at once.
+        """
         self._resources.allocate(cdev.module, "cdev")
         cdev.number = number
         cdev.count = count
@@ -111,14 +114,20 @@ class CharDevices:
         self._cdevs.append(cdev)
 
     def delete(self, cdev: Cdev) -> None:
-        """Let nobody open it any more (`cdev_del()`); files that are open stay.  Harmless if it is gone."""
+        """Unregister `cdev`, so that it cannot be opened again (`cdev_del()`).
+
+        Open files stay usable.  A second call has no effect.
+        """
         if cdev in self._cdevs:
             self._cdevs.remove(cdev)
         if cdev.resource is not None:
             self._resources.remove(cdev.resource)
 
     def find(self, major: int, minor: int) -> Cdev:
-        """What serves a number; of several the one with the fewest minors (`kobj_lookup()`).  ENXIO."""
+        """Return the device with this number, or raise ENXIO (`kobj_lookup()`).
+
+        If ranges overlap, the device with the smallest range is returned.
+        """
         serving = [
             cdev
             for cdev in self._cdevs
@@ -131,7 +140,7 @@ class CharDevices:
     def _track(
         self, module: LoadedModule | None, kind: str, name: str, release: Callable[[], None]
     ) -> Resource | None:
-        """Note what a module has registered; what is built in stays."""
+        """Record a registration of a module, so that a leak is found. The kernel's own are not recorded."""
         return None if module is None else self._resources.add(module, kind, name, release)
 
     # -- opening ----------------------------------------------------------------
@@ -139,7 +148,9 @@ class CharDevices:
     def open(
         self, inode: Inode, major: int, minor: int, file: OpenFile
     ) -> CharDeviceFile | Awaitable[CharDeviceFile]:
-        """Open a node with a number (`chrdev_open()`): a CharDeviceFile, or an awaitable that gives one."""
+        """Open a node with a device number: return the file, or an awaitable that gives it
+        (`chrdev_open()`).
+        """
         cdev = self.find(major, minor)
         if cdev.module is not None and not cdev.module.try_get():
             raise os_error(ENXIO)

@@ -1,7 +1,7 @@
-"""A character device's operations, and an open file of it, which is what its driver knows as `File`.
+"""The operations of a character device, and its open files (a driver's `File`).
 
-An open file holds the driver's module; it goes on working when the cdev is deleted, and what it then
-answers (ENODEV, say) is the driver's to say.
+An open file holds a reference to the driver's module. It stays open when the cdev is deleted. From then on
+the driver decides what its operations return (ENODEV, for example).
 """
 
 from __future__ import annotations
@@ -34,19 +34,20 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class FileOperations:
-    """What a driver does with a character device (`struct file_operations`); None: what Linux does then.
+    """The operations of a character device (`struct file_operations`); with None Linux's default applies.
 
-    Each may be plain or `async def`, except `poll`, `llseek` and `fasync`.  `file` is a `CharDeviceFile`.
+    Each operation may be plain or `async def`, except `poll`, `llseek` and `fasync`.  `file` is a
+    `CharDeviceFile`.
 
-    open(file)                     OSError refuses it
-    release(file)                  the last descriptor is gone
-    read(file, size, position)     bytes, at most `size`; none: the end.  None: EINVAL
-    write(file, data, position)    how many bytes were taken.  None: EINVAL
-    ioctl(file, request, argument) an int; `argument` is a value or a user address.  None: ENOTTY
+    open(file)                     raises OSError to refuse the open
+    release(file)                  called when the last descriptor is closed
+    read(file, size, position)     returns at most `size` bytes, b"" at the end.  None: EINVAL
+    write(file, data, position)    returns the number of bytes taken.  None: EINVAL
+    ioctl(file, request, argument) returns an int; `argument` is a value or a user address.  None: ENOTTY
     mmap(file, area)               gives the area its memory.  None: ENODEV
-    poll(file, table)              calls poll_wait, returns the events.  None: always ready
-    llseek(file, offset, whence)   the new position.  None: ESPIPE
-    fasync(file, fd, on)           O_ASYNC was switched.  None: there is no SIGIO
+    poll(file, table)              calls poll_wait and returns the events.  None: always ready
+    llseek(file, offset, whence)   returns the new position.  None: ESPIPE
+    fasync(file, fd, on)           called when O_ASYNC changes.  None: no SIGIO
     """
 
     open: Callable[[CharDeviceFile], Awaitable[None] | None] | None = None
@@ -63,11 +64,11 @@ class FileOperations:
 MISSING_ERRNO: Final = {
     "read": EINVAL, "write": EINVAL, "ioctl": ENOTTY, "mmap": ENODEV, "llseek": ESPIPE, "fasync": ENOTTY
 }  # fmt: skip
-"""The errno of an operation that a driver does not have."""
+"""The errno of each operation if the driver does not implement it."""
 RESULTS: Final[dict[str, type]] = {
     "read": bytes, "write": int, "ioctl": int, "llseek": int, "poll": int, "mmap": type(None)
 }  # fmt: skip
-"""The type of an operation's result."""
+"""The type of each operation's result."""
 
 
 @attrs.frozen(eq=False)
@@ -84,9 +85,9 @@ class CharDevContext:
 
 @attrs.define(eq=False)
 class Cdev:
-    """A character device (`struct cdev`): operations, and numbers once it is added.
+    """A character device (`struct cdev`): its operations, and its device numbers after `cdev_add()`.
 
-    `data` is the driver's own, found again as `file.cdev.data` (where C takes container_of()).
+    `data` belongs to the driver, which reads it as `file.cdev.data` (C uses container_of()).
     """
 
     context: CharDevContext
@@ -101,8 +102,8 @@ class Cdev:
 class CharDeviceFile(FileObject):
     """An open file of a character device; a driver's `File` (`struct file`).
 
-    `private_data` is the driver's own, and gone with the file.  A `stream` has no positions (driverapi's
-    stream_open()).
+    `private_data` belongs to the driver and is dropped with the file.  A `stream` has no position
+    (stream_open() of driverapi).
     """
 
     __slots__ = ("cdev", "inode", "number", "open_file", "private_data", "stream")
@@ -117,19 +118,19 @@ class CharDeviceFile(FileObject):
 
     @property
     def ioctl_table(self) -> str:
-        """The section of kernel/lib/ioctls.txt: "major:minor"."""
+        """The section of kernel/lib/ioctls.txt for this device: "major:minor"."""
         return f"{self.number[0]}:{self.number[1]}"
 
     # -- what a driver sees -----------------------------------------------------
 
     @property
     def flags(self) -> int:
-        """O_ flags, as they are now (`f_flags`)."""
+        """The current O_ flags of the file (`f_flags`)."""
         return self.open_file.flags
 
     @property
     def position(self) -> int:
-        """Where the next read or write is (`f_pos`)."""
+        """The position of the next read or write in bytes (`f_pos`)."""
         return self.open_file.position
 
     @position.setter
@@ -137,20 +138,21 @@ class CharDeviceFile(FileObject):
         self.open_file.position = position
 
     def current(self) -> Task | None:
-        """The task on whose behalf the kernel works now, None in interrupts and timers; for driverapi."""
+        """Return the task for which the kernel works now, None in interrupts and timers. For driverapi."""
         return self.cdev.context.current()
 
     def charge_copy(self, size: int) -> None:
-        """Charge for `size` bytes that cross the boundary of kernel and program."""
+        """Charge the copy of `size` bytes between kernel and program."""
         context = self.cdev.context
         context.engine.charge(context.costs.copy(size))
 
     # -- calling the driver -----------------------------------------------------
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Call an operation of the driver: an exception but OSError is an oops of its module, and EFAULT.
+        """Call an operation of the driver.  An exception other than OSError is an oops of its module and
+        EFAULT.
 
-        Without the operation the errno is Linux's.
+        If the driver does not implement the operation, raise Linux's errno for it.
         """
         function = getattr(self.cdev.operations, name)
         if function is None:
@@ -205,7 +207,7 @@ class CharDeviceFile(FileObject):
         self._contain_closing(area)
 
     def _contain_closing(self, area: VmArea) -> None:
-        """What the driver does when the area goes nobody waits for."""
+        """Guard the driver's `closed` callback: an exception in it is an oops, because no caller gets it."""
         closed = area.closed
         if closed is not None:
 
@@ -217,7 +219,7 @@ class CharDeviceFile(FileObject):
 
     @property
     def has_positions(self) -> bool:
-        """Whether pread(2) and pwrite(2) work."""
+        """True if pread(2) and pwrite(2) work."""
         return not self.stream
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
@@ -233,20 +235,23 @@ class CharDeviceFile(FileObject):
 
     @property
     def can_poll(self) -> bool:
-        """Whether the driver has a poll."""
+        """True if the driver implements poll."""
         return self.cdev.operations.poll is not None
 
     def poll(self) -> int:
-        """What the driver says is ready."""
+        """Return the events that the driver's poll reports."""
         return self._call_poll(PollTable())
 
     def poll_for(self, events: int) -> int:
-        """The same, and the driver is told what is waited for."""
+        """Return the events that the driver's poll reports.
+
+        It can read the wanted `events` from its table.
+        """
         return self._call_poll(PollTable(events))
 
     @property
     def wait_queues(self) -> tuple[WaitQueue, ...]:
-        """What the driver's poll waits on (`poll_wait()`)."""
+        """The wait queues that the driver's poll has named (`poll_wait()`)."""
         table = PollTable()
         self._call_poll(table)
         return tuple(table.queues)
@@ -259,7 +264,7 @@ class CharDeviceFile(FileObject):
         try:
             with self._guard("poll"):
                 return _checked("poll", function(self, table))
-        except OSError:  # vfs_poll() has no errors: a poll that died has POLLERR
+        except OSError:  # vfs_poll() returns no errors, so a failed poll returns POLLERR
             return POLLERR
         finally:
             Preempt.evaluating -= 1
@@ -267,7 +272,7 @@ class CharDeviceFile(FileObject):
     # -- the end ------------------------------------------------------------------
 
     def release(self) -> Awaitable[None] | None:
-        """`__fput()`: the driver's release, which may sleep, then the module is let go."""
+        """Call the driver's release, which may sleep, then drop the reference to its module (`__fput()`)."""
         function = self.cdev.operations.release
         if function is None:
             self.put_module()
@@ -283,9 +288,9 @@ class CharDeviceFile(FileObject):
         return self._release_later(lambda _: pending)
 
     def _release_later(self, function: Callable[[CharDeviceFile], Awaitable[None]]) -> Awaitable[None]:
-        """Let a worker do a release that sleeps, as there may be nobody else to (`delayed_fput()`).
+        """Run a release that sleeps in a worker, because the caller may not wait for it (`delayed_fput()`).
 
-        It begins when the worker gets to it, which it never does if the machine is switched off now.
+        It starts when the worker runs, so it never starts if the machine is switched off at once.
         """
         context = self.cdev.context
         done = Completion(context.preempt, "delayed_fput")
@@ -304,14 +309,17 @@ class CharDeviceFile(FileObject):
         return cdev.context.oopses.contain(cdev.module, f"{name} of {cdev.number[0]}:{cdev.number[1]}")
 
     def put_module(self) -> None:
-        """`cdev_put()`."""
+        """Drop the reference to the driver's module (`cdev_put()`)."""
         if self.cdev.module is not None:
-            with self._contain("cdev_put"):  # the driver may have put a reference too many
+            with self._contain("cdev_put"):  # an oops if the driver has put the module too often
                 self.cdev.module.put()
 
 
 def _checked(name: str, result: T) -> T:
-    """Return the result of an operation.  TypeError if it has another type, for the module's guard."""
+    """Return the result of an operation.
+
+    A wrong type raises TypeError, which the module's guard reports.
+    """
     kind = RESULTS.get(name, object)
     if not isinstance(result, kind):
         raise TypeError(f"{name} returned {result!r}: it returns {kind.__name__}")
@@ -319,7 +327,7 @@ def _checked(name: str, result: T) -> T:
 
 
 class _Released:
-    """The end of a release that sleeps, for whoever wants to wait for it."""
+    """An awaitable for the end of a release that sleeps. Callers need not await it."""
 
     def __init__(self, done: Completion) -> None:
         self._done = done

@@ -1,4 +1,4 @@
-"""An open directory (fs/readdir.c)."""
+"""Open directories (fs/readdir.c)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from simkernel.uapi.errno import EISDIR, ENOENT, os_error
 
 
 class DirectoryFile(FileObject):
-    """What getdents64(2) reads.  A position is that of an entry; the dots have the first two."""
+    """An open directory, as getdents64(2) reads it.
+
+    Positions count entries; `.` and `..` are 0 and 1.
+    """
 
     __slots__ = ("_dentry",)
 
@@ -19,11 +22,11 @@ class DirectoryFile(FileObject):
 
     @property
     def inode(self) -> Inode:
-        """The directory."""
+        """The inode of the directory."""
         return self._dentry.inode
 
     def iterate(self, task: Task, file: OpenFile) -> list[DirectoryEntry]:
-        """What comes from the position on.  ENOENT for a directory that was taken away."""
+        """Return the entries from the file's position on.  Raise ENOENT if the directory was removed."""
         inode = self._dentry.inode
         if self._dentry.deleted:
             raise os_error(ENOENT)
@@ -37,19 +40,19 @@ class DirectoryFile(FileObject):
         return [entry for entry in (*dots, *inode.entries(task)) if entry.position >= position]
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
-        """EISDIR (`generic_read_dir()`)."""
+        """Raise EISDIR (`generic_read_dir()`)."""
         raise os_error(EISDIR)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """To an entry's position (`dcache_dir_lseek()`)."""
+        """Move to the position of an entry (`dcache_dir_lseek()`)."""
         return seek(file, offset, whence, None)
 
     def fsync(self, task: Task, file: OpenFile) -> None:
-        """There is nothing to be written back (`noop_fsync()`)."""
+        """Do nothing, because tmpfs and other virtual file systems have no storage (`noop_fsync()`)."""
 
 
 class DirectoryInode(OpenableInode):
-    """An inode with entries."""
+    """An inode with directory entries."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""eventfd: a counter that one adds to and another waits for (fs/eventfd.c)."""
+"""eventfd: a 64-bit counter for notifications between threads, processes and the kernel (fs/eventfd.c)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ ULLONG_MAX: Final = (1 << 64) - 1
 
 
 class EventFd(FileObject):
-    """A counter of 64 bits (`struct eventfd_ctx`).
+    """A 64-bit counter (`struct eventfd_ctx`).
 
-    A read takes all of it, or 1 of a `semaphore`.  A write that would reach the largest number waits.
-    `taken` are the numbers of the machine's eventfds: a new one gets the lowest free one (`eventfd_ida`).
+    A read returns the whole counter and resets it; with `semaphore` it returns 1 and subtracts 1.  A write
+    blocks if the counter would exceed ULLONG_MAX - 1.  `taken` are the numbers of the machine's eventfds:
+    a new one gets the lowest free number (`eventfd_ida`).
     """
 
     __slots__ = ("_costs", "_engine", "_taken", "count", "number", "readers", "semaphore", "wait_queues")
@@ -40,10 +41,12 @@ class EventFd(FileObject):
         self.count = value
         self.semaphore = semaphore
         self.readers: WaitQueue = FifoQueue("an eventfd")
-        self.wait_queues: tuple[WaitQueue, ...] = (self.readers,)  # of writers, too
+        self.wait_queues: tuple[WaitQueue, ...] = (
+            self.readers,
+        )  # one queue for readers and writers, as on Linux
 
     def poll(self) -> int:
-        """`eventfd_poll()`."""
+        """Return the poll events: readable above 0, writable below ULLONG_MAX - 1 (`eventfd_poll()`)."""
         count = self.count
         return (
             (POLLIN if count else 0)
@@ -52,7 +55,7 @@ class EventFd(FileObject):
         )
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
-        """The counter in 8 bytes.  EINVAL if there is no room for them."""
+        """Return the counter as 8 bytes.  Raise EINVAL if `size` is below 8."""
         if size < U64.size:
             raise os_error(EINVAL)
         if not self.count:
@@ -61,12 +64,12 @@ class EventFd(FileObject):
         self.count -= value
         try:
             self._engine.charged += self._costs.copy(U64.size)
-        finally:  # EFAULT: the count is taken
+        finally:  # the copy may raise EFAULT; the counter is changed nevertheless
             self.readers.wake_up_poll(POLLOUT)
         return U64.pack(value)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
-        """Add what is in the 8 bytes.  EINVAL for the largest number, and for another size."""
+        """Add the integer in the 8 bytes to the counter.  Raise EINVAL for ULLONG_MAX and for other sizes."""
         if len(data) != U64.size:
             raise os_error(EINVAL)
         (value,) = U64.unpack(data)
@@ -83,22 +86,22 @@ class EventFd(FileObject):
         return U64.size
 
     def signal(self) -> None:
-        """The kernel counts one more event, which may reach the largest number (`eventfd_signal()`)."""
+        """Add 1 to the counter on behalf of the kernel; it may reach ULLONG_MAX (`eventfd_signal()`)."""
         if self.count < ULLONG_MAX:
             self.count += 1
         self.readers.wake_up_poll(POLLIN)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """Nothing (`noop_llseek()`): it has no position that ever moves."""
+        """Return 0 and change nothing, because the file has no position (`noop_llseek()`)."""
         return 0
 
     def release(self) -> None:
-        """`eventfd_release()`."""
+        """Free the eventfd's number and wake its pollers (`eventfd_release()`)."""
         self._taken.discard(self.number)
         self.readers.wake_up_poll(POLLHUP)
 
     def fdinfo(self) -> str:
-        """`eventfd_show_fdinfo()`."""
+        """Return the counter, the number and the mode as text (`eventfd_show_fdinfo()`)."""
         return (
             f"eventfd-count: {self.count:16x}\neventfd-id: {self.number}\n"
             f"eventfd-semaphore: {self.semaphore:d}\n"

@@ -1,11 +1,11 @@
-"""epoll: watching many files, and being told of those on which something can be done (fs/eventpoll.c).
+"""epoll: notification about events on many files (fs/eventpoll.c).
 
-An item stands for good in the wait queues of its file; what wakes these puts it on the ready list.
-Who asks what is ready goes through the list and asks each file itself: what is not ready after all drops
-out, what is ready goes to the end of the list again, unless it is edge-triggered (EPOLLET) or for once
+An item stays in the wait queues of its file. A wake-up of these puts it on the ready list. epoll_wait(2)
+goes through this list and polls each file.  A file that is not ready is dropped from the list.  A file
+that is ready goes to the end of the list, unless it is edge-triggered (EPOLLET) or one-shot
 (EPOLLONESHOT).
 
-An epoll file may be watched by another one, up to `MAX_NESTS` deep and never in a circle.
+An epoll file may watch another one, up to `MAX_NESTS` levels deep and without cycles.
 """
 
 from __future__ import annotations
@@ -26,23 +26,26 @@ from simkernel.uapi import eventpoll as ep
 from simkernel.uapi.errno import EEXIST, EINVAL, ELOOP, ENOENT, os_error
 
 PRIVATE_BITS: Final = ep.EPOLLWAKEUP | ep.EPOLLONESHOT | ep.EPOLLET | ep.EPOLLEXCLUSIVE
-"""What is no event (EP_PRIVATE_BITS)."""
+"""Bits of the event mask that are flags and not events (EP_PRIVATE_BITS)."""
 IN_OUT_BITS: Final = ep.EPOLLIN | ep.EPOLLOUT
 EXCLUSIVE_OK_BITS: Final = PRIVATE_BITS & ~ep.EPOLLONESHOT | IN_OUT_BITS | ep.EPOLLERR | ep.EPOLLHUP
 
 MAX_NESTS: Final = 4
-"""How many epoll files may stand one in the other (EP_MAX_NESTS)."""
+"""Maximum nesting depth of epoll files (EP_MAX_NESTS)."""
 
 PATH_LIMITS: Final = (1000, 500, 100, 50, 10)
-"""How many ways of each length may lead from a file to an epoll that nobody watches; any number of 1."""
+"""Maximum number of paths of length 1, 2, ... from a file to an outermost epoll file (`path_limits`).
+
+Paths of length 0 are not limited.
+"""
 
 Event = tuple[int, int]
-"""What happened, and what the program put with the descriptor."""
+"""The events that occurred, and the program's data for the descriptor."""
 
 
 @attrs.define(eq=False, repr=False)
 class EpollItem:
-    """A watched file, under one of its descriptors (`struct epitem`)."""
+    """A file that an epoll file watches by one of its descriptors (`struct epitem`)."""
 
     epoll: EventPoll
     file: OpenFile
@@ -53,15 +56,18 @@ class EpollItem:
     queues: tuple[WaitQueue, ...] = ()
 
     def poll(self) -> int:
-        """Which of its events hold now (`ep_item_poll()`)."""
+        """Return the requested events that hold now (`ep_item_poll()`)."""
         return self.file.object.poll_for(self.events) & self.events
 
     def wake(self, woken: bool) -> None:
-        """Something happened, nobody says what."""
+        """Handle a wake-up without event mask, which may mean any event."""
         self.wake_for(self.queues[0], 0)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """`ep_poll_callback()`."""
+        """Put the item on the ready list and wake the epoll's waiters (`ep_poll_callback()`).
+
+        Return False if an exclusive item did not wake a waiter, so that the next one is tried.
+        """
         if not self.events & ~PRIVATE_BITS or (events and not events & self.events):
             return not self.exclusive
         epoll = self.epoll
@@ -72,20 +78,21 @@ class EpollItem:
         return not self.exclusive or harvested
 
     def _wakes_exclusive(self, events: int) -> bool:
-        """Whether a waiter that was woken for `events` does what an exclusive item asks for."""
+        """Return True if a waiter woken for `events` satisfies an exclusive item."""
         in_out = events & IN_OUT_BITS
         return not in_out or (in_out != IN_OUT_BITS and bool(in_out & self.events))
 
     def remove(self) -> None:
-        """Watch it no longer (`ep_remove()`)."""
+        """Remove the item from its epoll file (`ep_remove()`)."""
         self.epoll.forget(self)
 
 
 class EventPoll(FileObject):
     """An epoll file (`struct eventpoll`).
 
-    `items` are its files by open file and descriptor, `ready` those that may be ready, in their order;
-    `waiters` are in epoll_wait(), `watchers` poll the epoll file itself, or are the items of another one.
+    `items` are the watched files, by open file and descriptor. `ready` is the ready list, in order. Tasks
+    in epoll_wait(2) wait on `waiters`. Pollers of the epoll file, and items of other epoll files, wait on
+    `watchers`.
     """
 
     __slots__ = ("_costs", "_engine", "file", "items", "ready", "wait_queues", "waiters", "watchers")
@@ -98,7 +105,7 @@ class EventPoll(FileObject):
         self._engine = engine
         self._costs = costs
         self.file: OpenFile | None = None
-        """Its own open file."""
+        """The open file of the epoll file itself."""
         self.items: dict[tuple[OpenFile, int], EpollItem] = {}
         self.ready: dict[EpollItem, None] = {}
         self.waiters = WaitQueue("an epoll")
@@ -108,13 +115,14 @@ class EventPoll(FileObject):
     # -- control ----------------------------------------------------------------
 
     def control(self, operation: int, file: OpenFile, fd: int, events: int, data: int) -> None:
-        """epoll_ctl(2) once both descriptors are found (`do_epoll_ctl()`).
+        """Add, change or remove an item (epoll_ctl(2), `do_epoll_ctl()`).
 
-        The caller has checked that `file` can be polled.  EEXIST, ENOENT, EINVAL, ELOOP.
+        The caller has looked up both descriptors and checked that `file` can be polled. Raises EEXIST,
+        ENOENT, EINVAL or ELOOP.
         """
         target = file.object
         if operation != ep.EPOLL_CTL_DEL:
-            events &= ~ep.EPOLLWAKEUP  # without CONFIG_PM_SLEEP; and no one here is kept from sleeping
+            events &= ~ep.EPOLLWAKEUP  # as without CONFIG_PM_SLEEP: the machine never suspends
         nested = target if isinstance(target, EventPoll) else None
         if file is self.file:
             raise os_error(EINVAL)
@@ -143,7 +151,7 @@ class EventPoll(FileObject):
             self._check_ready(item)
 
     def _insert(self, file: OpenFile, fd: int, events: int, data: int) -> None:
-        """`ep_insert()`."""
+        """Add an item for a file to its wait queues (`ep_insert()`).  Raise EINVAL for too many paths."""
         item = EpollItem(self, file, fd, events, data, bool(events & ep.EPOLLEXCLUSIVE))
         self.items[file, fd] = item
         if file.watchers is None:
@@ -167,7 +175,7 @@ class EventPoll(FileObject):
             self.watchers.wake_up_poll(ep.EPOLLIN)
 
     def forget(self, item: EpollItem) -> None:
-        """Watch an item no longer."""
+        """Remove an item from the epoll file and from the wait queues of its file."""
         for queue in item.queues:
             queue.discard(item)
         if item.file.watchers is not None and item in item.file.watchers:
@@ -178,7 +186,7 @@ class EventPoll(FileObject):
     # -- what is ready ------------------------------------------------------------
 
     def send_events(self, maxevents: int) -> list[Event]:
-        """Up to `maxevents` events (`ep_send_events()`)."""
+        """Return up to `maxevents` events of ready files (`ep_send_events()`)."""
         batch, self.ready = self.ready, {}
         found: list[Event] = []
         again: list[EpollItem] = []
@@ -200,14 +208,16 @@ class EventPoll(FileObject):
         return found
 
     def _restore_ready(self, left: list[EpollItem], again: list[EpollItem]) -> None:
-        """Put the list together again: what was not looked at, what came meanwhile, and the rest."""
+        """Rebuild the ready list: unchecked items, items that became ready meanwhile, then those in
+        `again`.
+        """
         meanwhile = (item for item in self.ready if item not in again)
         self.ready = dict.fromkeys(chain(left, meanwhile, again))
         if self.ready:
             self.waiters.wake_up()
 
     def poll(self) -> int:
-        """Whether anything is ready (`__ep_eventpoll_poll()`)."""
+        """Return EPOLLIN if an item is ready (`__ep_eventpoll_poll()`)."""
         batch, self.ready = self.ready, {}
         left = list(dropwhile(lambda item: not item.poll(), batch))
         self._restore_ready(left, [])
@@ -216,21 +226,24 @@ class EventPoll(FileObject):
     # -- the file -----------------------------------------------------------------
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
-        """EINVAL for what it does not know (`ep_eventpoll_ioctl()`)."""
+        """Raise EINVAL for an unknown request (`ep_eventpoll_ioctl()`)."""
         raise os_error(EINVAL)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """Nothing (`noop_llseek()`): it has no position that ever moves."""
+        """Return 0 and change nothing, because the file has no position (`noop_llseek()`)."""
         return 0
 
     def release(self) -> None:
-        """`ep_clear_and_put()`."""
+        """Wake the watchers and remove all items (`ep_clear_and_put()`)."""
         self.watchers.wake_up_poll(ep.EPOLLIN)
         for item in tuple(self.items.values()):
             self.forget(item)
 
     def fdinfo(self) -> str:
-        """What it watches (`ep_show_fdinfo()`); on Linux in the order of where files lie in memory."""
+        """Return a line for each item (`ep_show_fdinfo()`).
+
+        The order is that of insertion. On Linux it depends on the addresses of the files.
+        """
         lines = []
         for item in self.items.values():
             number, device = inode_and_device(item.file)
@@ -245,7 +258,7 @@ class EventPoll(FileObject):
 
 
 def _check_loop(outer: EventPoll, inner: EventPoll) -> None:
-    """ELOOP if `inner` in `outer` made a circle, or a chain that is too long (`ep_loop_check()`)."""
+    """Raise ELOOP if adding `inner` to `outer` makes a cycle or nests too deeply (`ep_loop_check()`)."""
     down = _depth(inner, outer)
     if down is None or down + 1 + _height(outer) > MAX_NESTS:
         raise os_error(ELOOP)
@@ -265,7 +278,7 @@ def _watching(file: OpenFile | None) -> Iterator[EventPoll]:
 
 
 def _depth(epoll: EventPoll, outer: EventPoll, level: int = 0) -> int | None:
-    """How many epoll files stand one in the other below `epoll`; None: too many, or `outer` is there."""
+    """Return the nesting depth below `epoll`. None: it is too deep, or `outer` is among them."""
     deepest = 0
     for inner in _watched(epoll):
         below = None if inner is outer or level > MAX_NESTS else _depth(inner, outer, level + 1)
@@ -276,12 +289,14 @@ def _depth(epoll: EventPoll, outer: EventPoll, level: int = 0) -> int | None:
 
 
 def _height(epoll: EventPoll) -> int:
-    """How many epoll files there are above `epoll`, one over the other."""
+    """Return the nesting depth above `epoll`."""
     return max((_height(outer) + 1 for outer in _watching(epoll.file)), default=0)
 
 
 def _check_paths(epoll: EventPoll, file: OpenFile) -> None:
-    """EINVAL if too many ways lead up from a file that is to be watched (`reverse_path_check()`)."""
+    """Raise EINVAL if too many paths lead from a watched file to outer epoll files
+    (`reverse_path_check()`).
+    """
     if not any(_watching(epoll.file)) and not isinstance(file.object, EventPoll):
         return
     for leaf in _leaves(file):
@@ -291,7 +306,7 @@ def _check_paths(epoll: EventPoll, file: OpenFile) -> None:
 
 
 def _leaves(file: OpenFile) -> Iterator[OpenFile]:
-    """The files that are no epoll files in or below `file`."""
+    """Yield the files in or below `file` that are not epoll files."""
     if isinstance(file.object, EventPoll):
         for item in file.object.items.values():
             yield from _leaves(item.file)

@@ -1,10 +1,10 @@
-"""O_ASYNC: signals for files on which something can be done (fs/fcntl.c).
+"""O_ASYNC: signals for open files that become ready (fs/fcntl.c).
 
-    fcntl(fd, F_SETOWN, pid)          who gets the signal     -> file.owner
-    fcntl(fd, F_SETFL, O_ASYNC)       that it shall be sent   -> in the object's FasyncList
-    the object: fasync.kill(POLL_IN)  something can be done
+    fcntl(fd, F_SETOWN, pid)          selects the recipient   -> file.owner
+    fcntl(fd, F_SETFL, O_ASYNC)       enables the signal      -> in the object's FasyncList
+    fasync.kill(POLL_IN)              the object sends the signal
 
-The signal is SIGIO, or the one that F_SETSIG says.
+The signal is SIGIO, or the one selected with F_SETSIG.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.fcntl import O_ASYNC
 from simkernel.uapi.signal import SIGIO, valid_signal
 
-# What has happened: si_code (include/uapi/asm-generic/siginfo.h).
+# Reasons for the signal: si_code (include/uapi/asm-generic/siginfo.h).
 POLL_IN: Final = 1
 POLL_OUT: Final = 2
 POLL_MSG: Final = 3
@@ -31,7 +31,10 @@ POLL_HUP: Final = 6
 
 @attrs.define(eq=False, repr=False)
 class FileOwner:
-    """Who is sent a file's signals (`struct fown_struct`); `signal` 0 is SIGIO."""
+    """The recipient of a file's signals (`struct fown_struct`).
+
+    `signal` is the number set with F_SETSIG; 0 means SIGIO.
+    """
 
     _processes: Processes[Task]
     target: Task | None = None
@@ -39,22 +42,24 @@ class FileOwner:
     _setter_uid: int = 0
 
     def set(self, task: Task, pid: int) -> None:
-        """F_SETOWN: 0 is nobody.  ESRCH if there is no such process."""
+        """Set the recipient (F_SETOWN); pid 0 removes it.  Raise ESRCH if the process does not exist."""
         self.target = self._processes.find(pid) if pid else None
         self._setter_uid = task.credentials.uid
 
     def get(self) -> int:
-        """F_GETOWN."""
+        """Return the pid of the recipient (F_GETOWN), 0 without one."""
         return self.target.tgid if self.target is not None and self.target.alive else 0
 
     def set_signal(self, number: int) -> None:
-        """F_SETSIG.  EINVAL if there is no such signal."""
+        """Select the signal (F_SETSIG).  Raise EINVAL if `number` is not a signal."""
         if number and not valid_signal(number):
             raise os_error(EINVAL)
         self.signal = number
 
     def send(self) -> None:
-        """Send the signal, if whoever set the owner may (`send_sigio()`, `sigio_perm()`)."""
+        """Send the signal if the task that set the recipient is permitted to (`send_sigio()`,
+        `sigio_perm()`).
+        """
         target = self.target
         if target is None or not target.alive:
             return
@@ -63,7 +68,7 @@ class FileOwner:
 
 
 class FasyncWaiter:
-    """Stands in a wait queue for good, and has signals sent whenever somebody would be woken."""
+    """A permanent entry in a wait queue that sends SIGIO at each wake-up."""
 
     exclusive = False
 
@@ -71,35 +76,35 @@ class FasyncWaiter:
         self._files = files
 
     def wake(self, woken: bool) -> None:
-        """Something can be done."""
+        """Send the signals of all files in the list."""
         self._files.kill(POLL_IN)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """The same."""
+        """Send the signals of all files in the list.  `events` is ignored."""
         self._files.kill(POLL_IN)
         return True
 
 
 class AsyncFile(Protocol):
-    """An open file, as far as it is sent signals for."""
+    """An open file with O_ASYNC, as this module uses it."""
 
     flags: int
     owner: FileOwner | None
 
 
 class FasyncList:
-    """The open files that want a signal when something can be done with an object."""
+    """The open files that get a signal when an object becomes ready."""
 
     __slots__ = ("_files",)
 
     def __init__(self) -> None:
-        self._files: dict[AsyncFile, int] | None = None  # most objects never have one
+        self._files: dict[AsyncFile, int] | None = None  # created at first use: few objects have such files
 
     def __bool__(self) -> bool:
         return bool(self._files)
 
     def switch(self, file: AsyncFile, fd: int, on: bool) -> None:
-        """O_ASYNC was set or cleared on `file` (`fasync_helper()`)."""
+        """Add or remove a file whose O_ASYNC was set or cleared (`fasync_helper()`)."""
         if on:
             if self._files is None:
                 self._files = {}
@@ -111,8 +116,8 @@ class FasyncList:
             file.flags &= ~O_ASYNC
 
     def kill(self, band: int) -> None:
-        """Tell the owners that something happened: POLL_IN and so on (`kill_fasync()`)."""
+        """Send the files' signals; `band` is the reason, for example POLL_IN (`kill_fasync()`)."""
         if self._files:
-            for file in reversed(tuple(self._files)):  # the last to come first
+            for file in reversed(tuple(self._files)):  # the file that was added last comes first
                 if file.owner is not None:
                     file.owner.send()

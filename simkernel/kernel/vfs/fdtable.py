@@ -11,13 +11,13 @@ from simkernel.uapi.errno import EBADF, EMFILE, os_error
 from simkernel.uapi.resource import RLIMIT_NOFILE
 
 STREAMS = 3
-"""A program's standard streams, which nothing models, and which keep their descriptors."""
+"""Number of standard streams.  They keep their descriptors, although they have no files here."""
 NR_OPEN_DEFAULT: Final = 64
 NO_PATHS: Final[Mapping[int, Any]] = MappingProxyType({})
 
 
 class CountedFile(Protocol):
-    """An open file, as far as a table knows one.  `path_only`: it is open with O_PATH (FMODE_PATH)."""
+    """An open file, as the table uses it.  `path_only` is true if it is open with O_PATH (FMODE_PATH)."""
 
     @property
     def path_only(self) -> bool: ...
@@ -26,7 +26,7 @@ class CountedFile(Protocol):
         """Take a reference."""
 
     def put(self) -> Awaitable[None] | None:
-        """Drop a reference.  The last one releases the file, which may have to be awaited."""
+        """Drop a reference.  The last one releases the file, which may return an awaitable."""
 
     def enlist(self, open_files: Any) -> None:
         """Add the file to the machine's table of open files until it is released."""
@@ -38,12 +38,13 @@ F = TypeVar("F", bound=CountedFile)
 class FileTable(Generic[F]):
     """A table of open files by descriptor.  A new descriptor is the lowest free one (POSIX).
 
-    `open` has an item for each descriptor up to the highest that was ever open.  Two bitmaps are ints.
-    `_used` has the descriptors that are not free (`open_fds`).  Those of the standard streams are in use even
+    `open` has an item for each descriptor up to the highest one ever used.  Two ints are bitmaps. `_used`
+    has the descriptors that are not free (`open_fds`). Those of the standard streams are in use even
     without a file.  `_close_on_exec` has the descriptors that exec closes.
-    `paths` has the files that are open with O_PATH; `open` lacks them, since few calls take one.  The machine
-    keeps them, so that a table without one is as small as before.
-    `limit` is the soft RLIMIT_NOFILE, `machine` the open files of all processes.
+
+    Files that are open with O_PATH are in `paths` and not in `open`, because few calls accept them.
+    `paths` is stored in the machine, which keeps a table without such files small. `limit` is the soft
+    RLIMIT_NOFILE. `machine` has the open files of all processes.
     """
 
     __slots__ = ("_close_on_exec", "_used", "limit", "machine", "open", "users")
@@ -55,7 +56,7 @@ class FileTable(Generic[F]):
         self._close_on_exec = 0
         self.limit = limit
         self.users = 1
-        """How many tasks share the table (threads do)."""
+        """Number of tasks that share the table: the threads of a process."""
 
     def __repr__(self) -> str:
         return f"<FileTable with {len(self)} open files>"
@@ -81,11 +82,14 @@ class FileTable(Generic[F]):
 
     @property
     def size(self) -> int:
-        """Descriptors that the table has space for (`max_fds`): 64, or a larger power of two."""
+        """Number of descriptors that the table has space for (`max_fds`): 64, or a larger power of two."""
         return max(NR_OPEN_DEFAULT, 1 << (len(self.open) - 1).bit_length())
 
     def get(self, fd: int) -> F:
-        """The open file behind `fd`.  EBADF if there is none, or it is open with O_PATH (`fdget()`)."""
+        """Return the open file of `fd`.
+
+        Raise EBADF if it is not open, or is open with O_PATH (`fdget()`).
+        """
         try:
             file = self.open[fd] if fd >= 0 else None
         except (IndexError, TypeError):
@@ -95,12 +99,12 @@ class FileTable(Generic[F]):
         return file
 
     def get_raw(self, fd: int) -> F:
-        """Like `get`, also a file that is open with O_PATH (`fdget_raw()`)."""
+        """Return the open file of `fd`, even if it is open with O_PATH (`fdget_raw()`).  Raise EBADF."""
         file = self.paths.get(fd) if self.machine.path_only else None
         return self.get(fd) if file is None else file
 
     def install(self, file: F, lowest: int = 0, *, close_on_exec: bool = False) -> int:
-        """Give `file` a descriptor, from `lowest` on.  EMFILE at the limit."""
+        """Give `file` the lowest free descriptor that is at least `lowest`.  Raise EMFILE at the limit."""
         fd = self._free(lowest)
         self._put(fd, file)
         if close_on_exec:
@@ -108,7 +112,7 @@ class FileTable(Generic[F]):
         return fd
 
     def install_new(self, file: F, *, close_on_exec: bool = False) -> int:
-        """Give a descriptor to a file that has no other holder; at the limit release it (EMFILE)."""
+        """Give a new file a descriptor.  At the limit, release the file and raise EMFILE."""
         try:
             return self.install(file, close_on_exec=close_on_exec)
         except OSError:
@@ -116,11 +120,14 @@ class FileTable(Generic[F]):
             raise
 
     def check_limit(self) -> None:
-        """EMFILE if there is no descriptor for another file (`get_unused_fd_flags()`)."""
+        """Raise EMFILE if no descriptor is free (`get_unused_fd_flags()`)."""
         self._free(0)
 
     def _free(self, lowest: int) -> int:
-        """Return the lowest free descriptor not below `lowest`.  EMFILE if it reaches the limit."""
+        """Return the lowest free descriptor that is at least `lowest`.
+
+        Raise EMFILE if it reaches the limit.
+        """
         free = ~(self._used >> lowest)
         fd = lowest + (free & -free).bit_length() - 1
         if fd >= self.limit:
@@ -128,7 +135,10 @@ class FileTable(Generic[F]):
         return fd
 
     def install_at(self, fd: int, file: F, *, close_on_exec: bool = False) -> int:
-        """Give `file` the descriptor `fd`, closing what had it (dup2).  EBADF beyond the limit."""
+        """Give `file` the descriptor `fd`, and close the file that has it (dup2(2)).
+
+        Raise EBADF at the limit.
+        """
         if not 0 <= fd < self.limit:
             raise os_error(EBADF)
         old = self._drop_path(fd) or (self.open[fd] if fd < len(self.open) else None)
@@ -140,7 +150,7 @@ class FileTable(Generic[F]):
         return fd
 
     def set_close_on_exec(self, fd: int, on: bool) -> None:
-        """FD_CLOEXEC of an open descriptor."""
+        """Set or clear FD_CLOEXEC of an open descriptor."""
         self._close_on_exec = self._close_on_exec & ~(1 << fd) | on << fd
 
     def closes_on_exec(self, fd: int) -> bool:
@@ -148,7 +158,9 @@ class FileTable(Generic[F]):
         return bool(self._close_on_exec >> fd & 1)
 
     def exec(self) -> None:
-        """Another program begins: close what it shall not have (`do_close_on_exec()`)."""
+        """Close the descriptors with FD_CLOEXEC, because the process executes a new program
+        (`do_close_on_exec()`).
+        """
         if self._close_on_exec:
             self.close_many([fd for fd, _ in self.items() if self.closes_on_exec(fd)])
 
@@ -164,7 +176,7 @@ class FileTable(Generic[F]):
         file.enlist(self.machine)
 
     def close(self, fd: int) -> Awaitable[None] | None:
-        """Take `fd` out of the table; what its release returns.  EBADF if it is not open."""
+        """Close `fd` and return the result of the file's release.  Raise EBADF if it is not open."""
         file = self.get_raw(fd)
         self.open[fd] = None
         self._drop_path(fd)
@@ -175,7 +187,7 @@ class FileTable(Generic[F]):
     def close_many(self, fds: Iterable[int]) -> None:
         """Close all of `fds`, then release their files (`task_work_run()`).
 
-        Files are released in reverse: the last one closed is the first one released.
+        The file that was closed last is released first.
         """
         files: dict[F, None] = {}
         for fd in fds:
@@ -194,7 +206,7 @@ class FileTable(Generic[F]):
         self.close_many([fd for fd, _ in self.items()])
 
     def copy(self) -> FileTable[F]:
-        """A table for a child: the same open files under the same descriptors (fork(2))."""
+        """Return a table for a child process, with the same open files and descriptors (fork(2))."""
         child: FileTable[F] = FileTable(self.machine, self.limit)
         child.open = [file and file.get() for file in self.open[: self._used.bit_length()]]
         if self.paths:
@@ -204,6 +216,6 @@ class FileTable(Generic[F]):
         return child
 
     def items(self) -> list[tuple[int, F]]:
-        """Descriptors and their open files, lowest first."""
+        """Return the descriptors and their open files, lowest descriptor first."""
         found = [(fd, file) for fd, file in enumerate(self.open) if file is not None]
         return sorted([*found, *self.paths.items()]) if self.paths else found

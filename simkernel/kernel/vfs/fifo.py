@@ -1,7 +1,7 @@
-"""Named pipes: a pipe behind a name, as long as anybody has it open (fs/pipe.c: fifo_open()).
+"""Named pipes: a node with a pipe that exists while the node is open (fs/pipe.c: fifo_open()).
 
-Whoever opens one end waits for somebody to open the other.  With O_NONBLOCK a reader does not wait, and a
-writer is refused (ENXIO); who opens both ends has himself to talk to.
+An open of one end waits until the other end is opened.  With O_NONBLOCK a reader does not wait and a
+writer gets ENXIO. An open for reading and writing never waits.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from simkernel.uapi.poll import POLLHUP
 
 
 class Fifo(Pipe):
-    """The pipe.  `read_opens` and `write_opens` count how often an end was opened, ever.
+    """The pipe of a named pipe.
 
-    `users` have it open, or are about to.
+    `read_opens` and `write_opens` count the opens of each end since its creation. `users` is the number of
+    open files, including opens that wait.
     """
 
     def __init__(self, engine: Engine, costs: CostModel, number: int) -> None:
@@ -35,7 +36,7 @@ class Fifo(Pipe):
 
 
 class FifoInode(OpenableInode):
-    """The node of a named pipe; `fifo` is its pipe while it is in use."""
+    """The inode of a named pipe.  `fifo` is its pipe while the inode is open, else None."""
 
     __slots__ = ("_costs", "_engine", "fifo")
 
@@ -46,7 +47,11 @@ class FifoInode(OpenableInode):
         self.fifo: Fifo | None = None
 
     def open(self, task: Task, file: OpenFile) -> FifoEnd | Awaitable[FifoEnd]:
-        """`fifo_open()`.  ENXIO, EINVAL with access mode 3; EINTR if a signal comes first."""
+        """Open one end or both (`fifo_open()`).
+
+        Raises ENXIO for a non-blocking writer without readers, EINVAL for access mode 3, EINTR after a
+        signal.
+        """
         fifo = self.fifo
         if fifo is None:
             fifo = self.fifo = Fifo(self._engine, self._costs, self.number)
@@ -70,7 +75,7 @@ class FifoInode(OpenableInode):
         return end
 
     def release(self, fifo: Fifo) -> None:
-        """Forget the pipe if no open file uses it (`put_pipe_info()`)."""
+        """Drop the pipe if no open file uses it (`put_pipe_info()`)."""
         if not fifo.users:
             self.fifo = None
 
@@ -79,12 +84,12 @@ class FifoEnd(PipeEnd):
     """An open file of a named pipe.
 
     If a reader did not wait for a writer, it sees no POLLHUP before a writer has opened the pipe.
-    `seen_write_opens` is the number of times that the write end had been opened before (`f_pipe`).
+    `seen_write_opens` is the number of opens of the write end before (`f_pipe`).
     """
 
     __slots__ = ("fifo", "inode", "seen_write_opens")
 
-    has_positions = False  # it is a stream
+    has_positions = False  # because it is a stream
 
     def __init__(self, fifo: Fifo, inode: FifoInode, *, reading: bool, writing: bool) -> None:
         super().__init__(fifo, reading=reading, writing=writing)
@@ -95,20 +100,20 @@ class FifoEnd(PipeEnd):
         fifo.write_opens += writing
 
     def poll(self) -> int:
-        """`pipe_poll()`."""
+        """Return the poll events. POLLHUP is left out before the first writer (`pipe_poll()`)."""
         events = super().poll()
         quiet = self.reading and self.seen_write_opens == self.fifo.write_opens
         return events & ~POLLHUP if quiet else events
 
     def release(self) -> None:
-        """This end is gone, and with the last one what was in the pipe."""
+        """Close this end.  The last close also drops the contents of the pipe."""
         super().release()
         self.fifo.users -= 1
         self.inode.release(self.fifo)
 
 
 async def _wait_for_partner(end: FifoEnd, opens: Callable[[], int]) -> FifoEnd:
-    """Wait until the other end has been opened, be it closed again by now (`wait_for_partner()`)."""
+    """Wait until the other end has been opened, even if it is closed again (`wait_for_partner()`)."""
     before = opens()
     try:
         while opens() == before:

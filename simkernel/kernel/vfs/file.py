@@ -1,16 +1,16 @@
-"""Open files: what a descriptor stands for, shared by dup and by children.
+"""Open files: what a descriptor refers to. dup(2) and fork(2) share them.
 
     descriptor -> OpenFile (struct file: flags, position) -> FileObject (f_op and private_data)
 
-What an object can do is what it overrides; the rest answers as a NULL in `struct file_operations` does.
-The conventions of the operations:
+A class of objects overrides the operations that it supports. The defaults behave as a NULL in `struct
+file_operations`.  Conventions of the operations:
 
-* They never wait and do not know who calls.  A `read` that finds nothing now returns None: the caller
-  waits on `readers` and asks again.  Any other operation that cannot go on raises `WouldBlock(queue,
-  retry)` (kernel/sched/wait.py).  The system call makes EAGAIN of either, or waits.
-* What a driver does that sleeps returns an awaitable; then the driver itself has looked at O_NONBLOCK.
-* `position` is where to read or write; a call that moves the file's position adds the length of what
-  came of it afterwards.  Whether the file is open for reading or writing (EBADF) the caller has checked.
+* They never wait and do not know their caller.  A `read` without data returns None: the caller waits on
+  `readers` and calls it again.  Any other operation that would block raises `WouldBlock(queue, retry)`
+  (kernel/sched/wait.py).  The system call then waits or returns EAGAIN.
+* An operation of a driver that sleeps returns an awaitable. The driver itself has checked O_NONBLOCK.
+* `position` is where to read or write.  The caller then adds the result's length to the file's position.
+  The caller has also checked the access mode (EBADF).
 * `argument` of an ioctl is an int: a value, or an address in the memory of `task` (`task.mm`).
 """
 
@@ -34,22 +34,25 @@ from simkernel.uapi.seek import SEEK_CUR, SEEK_END, SEEK_SET
 from simkernel.uapi.stat import makedev
 
 DEFAULT_POLLMASK: Final = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
-"""What poll(2) says of a file that has no poll (include/linux/poll.h)."""
+"""The poll events of a file without a poll operation (include/linux/poll.h)."""
 
 SOCKFS: Final = makedev(0, 9)
 PIPEFS: Final = makedev(0, 15)
 ANON_INODEFS: Final = makedev(0, 16)
-"""st_dev of what lies in no file system that anybody sees."""
+"""Device numbers (st_dev) of file systems without a mount: sockets, pipes and anonymous inodes."""
 
 FMODE_READ: Final = 1
 FMODE_WRITE: Final = 2
-"""Bits of an open file's flags + 1 (OPEN_FMODE()): access mode 3 gives neither."""
+"""Bits of an open file's flags + 1 (OPEN_FMODE()). Access mode 3 gives neither."""
 
-NOTHING_WAKES: Final = WaitQueue("a file that wakes nobody")
+NOTHING_WAKES: Final = WaitQueue("a file that never wakes a reader")
 
 
 class AnonAttributes(NamedTuple):
-    """What fstat(2) says of a file without an inode: by default that of all anonymous inodes."""
+    """The attributes of a file without an inode, for fstat(2).
+
+    The defaults are those of anonymous inodes.
+    """
 
     mode: int = 0o600
     number: int = 1
@@ -59,15 +62,15 @@ class AnonAttributes(NamedTuple):
 
 
 class FileObject(Protocol):
-    """What an open file operates on: a socket, a pipe, a device, a file in a file system."""
+    """The object of an open file: a socket, a pipe, a device, or a file in a file system."""
 
     __slots__ = ()
 
     exclusive_read: ClassVar[bool] = False
-    """Whether of several who wait to read only one is woken."""
+    """True if a wake-up wakes only one of several waiting readers."""
 
     can_direct: ClassVar[bool] = False
-    """Whether it can be open with O_DIRECT (FMODE_CAN_ODIRECT)."""
+    """True if it can be opened with O_DIRECT (FMODE_CAN_ODIRECT)."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -75,76 +78,82 @@ class FileObject(Protocol):
     # -- waiting --------------------------------------------------------------
 
     def poll(self) -> int:
-        """The events of poll(2) that hold now, POLLERR and POLLHUP included."""
+        """Return the poll(2) events that hold now, including POLLERR and POLLHUP."""
         return DEFAULT_POLLMASK
 
     def poll_for(self, events: int) -> int:
-        """`poll()`, told what the caller waits for, which matters to some (`poll_requested_events()`)."""
+        """Return the events as `poll()` does. Some objects use `events`, those that the caller waits for."""
         return self.poll()
 
     @property
     def can_poll(self) -> bool:
-        """Whether it has a poll of its own (`file_can_poll()`); epoll takes no other (EPERM)."""
+        """True if it implements poll (`file_can_poll()`).  epoll refuses other files with EPERM."""
         return type(self).poll is not FileObject.poll
 
     @property
     def wait_queues(self) -> tuple[WaitQueue, ...]:
-        """What is woken when `poll()` may have changed."""
+        """The wait queues that are woken when the result of `poll()` may have changed."""
         return ()
 
     @property
     def readers(self) -> WaitQueue:
-        """Where to wait when `read` has returned None."""
+        """The wait queue for a `read` that has returned None."""
         return NOTHING_WAKES
 
     # -- operations -----------------------------------------------------------
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes] | None:
-        """Up to `size` bytes; none at the end; None: nothing now.  EINVAL where there is no read."""
+        """Return up to `size` bytes, b"" at the end, None if there is no data yet.
+
+        Raise EINVAL if unsupported.
+        """
         raise os_error(EINVAL)
 
     def read_again(
         self, task: Task, file: OpenFile, size: int, position: int
     ) -> bytes | Awaitable[bytes] | None:
-        """`read` of one who has waited for it."""
+        """Read after waiting on `readers`. Returns what `read` returns."""
         return self.read(task, file, size, position)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
-        """How many bytes were taken.  EINVAL where there is no write.
+        """Return the number of bytes written.  Raise EINVAL if unsupported.
 
-        An object whose O_APPEND matters looks at `file.flags` and sets `file.position` to where the
-        data begins (`generic_write_checks()`).
+        An object that supports O_APPEND checks `file.flags` and sets `file.position` to the start of the
+        data (`generic_write_checks()`).
         """
         raise os_error(EINVAL)
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int | Awaitable[int]:
-        """ioctl(2).  ENOTTY for what it does not know."""
+        """Execute a request of ioctl(2).  Raise ENOTTY if it is unknown."""
         raise os_error(ENOTTY)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """The new position, which it has stored in `file.position`.  ESPIPE where there is none."""
+        """Set `file.position` and return the new position.  Raise ESPIPE if the file has no position."""
         raise os_error(ESPIPE)
 
     def mmap(self, task: Task, file: OpenFile, area: VmArea) -> Awaitable[None] | None:
-        """Give `area` its memory (`area.map(...)`).  ENODEV where there is nothing to map."""
+        """Give `area` its memory with `area.map(...)`.  Raise ENODEV if the file cannot be mapped."""
         raise os_error(ENODEV)
 
     def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
-        """Switch O_ASYNC in `file.flags`.  ENOTTY where there is no fasync, which F_SETFL ignores."""
+        """Set or clear O_ASYNC in `file.flags`.  Raise ENOTTY if unsupported, which F_SETFL ignores."""
         raise os_error(ENOTTY)
 
     def fsync(self, task: Task, file: OpenFile) -> None:
-        """fsync(2).  EINVAL where there is nothing to be written back."""
+        """Write the data to storage (fsync(2)).  Raise EINVAL if unsupported."""
         raise os_error(EINVAL)
 
     def iterate(self, task: Task, file: OpenFile) -> list[DirectoryEntry]:
-        """What getdents64(2) still has to tell from `file.position` on.  ENOTDIR unless it is a directory."""
+        """Return the entries from `file.position` on, for getdents64(2).
+
+        Raise ENOTDIR unless a directory.
+        """
         raise os_error(ENOTDIR)
 
     def release(self) -> Awaitable[None] | None:
-        """The last descriptor is gone (`file_operations.release`).
+        """Handle the close of the last descriptor (`file_operations.release`).
 
-        What it returns may be waited for, and need not be: it goes on by itself.
+        The caller may await the result, but need not: the release continues by itself.
         """
         return None
 
@@ -152,38 +161,39 @@ class FileObject(Protocol):
 
     @property
     def inode(self) -> Inode | None:
-        """What fstat(2) and fchmod(2) look at; None for what lies in no file system."""
+        """The inode for fstat(2) and fchmod(2). None for a file outside of all file systems."""
         return None
 
     @property
     def ioctl_table(self) -> str:
-        """The section of kernel/lib/ioctls.txt: the file system's name, unless a subclass has another."""
+        """The section of kernel/lib/ioctls.txt. By default it is the name of the file system."""
         return "" if self.inode is None else self.inode.superblock.name
 
     @property
     def has_positions(self) -> bool:
-        """Whether pread(2) and pwrite(2) work: not without an inode, nor on a stream."""
+        """True if pread(2) and pwrite(2) work. They fail without an inode and on a stream."""
         return self.inode is not None
 
     @property
     def description(self) -> str:
-        """What /proc/self/fd says of a file without a path (`d_dname`)."""
+        """The target of the link in /proc/self/fd for a file without a path (`d_dname`)."""
         return "anon_inode:[file]"
 
     @property
     def anon_attributes(self) -> AnonAttributes:
-        """What fstat(2) says if there is no inode."""
+        """The attributes for fstat(2) of a file without an inode."""
         return AnonAttributes()
 
     def fdinfo(self) -> str:
-        """The lines that its kind of file adds in /proc/self/fdinfo (`show_fdinfo`)."""
+        """Return the lines that this kind of file adds to /proc/self/fdinfo (`show_fdinfo`)."""
         return ""
 
 
 class SocketObject(FileObject, Protocol):
-    """A socket: non-blocking operations and what to wait on.
+    """A socket, with non-blocking operations and its wait queues.
 
-    `atomic_send`: a send that blocks has done nothing and holds nothing, so it is retried as a whole.
+    `atomic_send` is true if a send that blocks has had no effect and holds nothing. Such a send is retried
+    as a whole.
     """
 
     family: ClassVar[int]
@@ -215,21 +225,21 @@ class SocketObject(FileObject, Protocol):
 
 
 class SocketFamily(Protocol):
-    """An address family (`struct net_proto_family`).  Opening may sleep, to load a module."""
+    """An address family (`struct net_proto_family`).  Creating a socket may sleep, to load a module."""
 
     def socket(self, task: Task, type: int, protocol: int) -> SocketObject | Awaitable[SocketObject]: ...
     def socketpair(self, task: Task, type: int, protocol: int) -> tuple[SocketObject, SocketObject]: ...
 
 
 class Watcher(Protocol):
-    """An item of an epoll file, as far as the file that it watches knows one."""
+    """An item of an epoll file, as the watched file uses it."""
 
     def remove(self) -> None:
-        """Stop watching: the file is released."""
+        """Stop watching the file, because it is released."""
 
 
 def inode_and_device(file: OpenFile) -> tuple[int, int]:
-    """Number of the inode of an open file, and the device it lies on (`file_inode()`)."""
+    """Return the inode number and the device number (st_dev) of an open file (`file_inode()`)."""
     inode = file.object.inode
     if inode is not None:
         return inode.number, inode.superblock.device
@@ -241,8 +251,8 @@ class OpenFile:
     """An open file description: object, status flags, position and reference count.
 
     `socket` is the object if it is a socket, else None.  `path` is the path that was opened, or None.
-    `watchers` are the epoll files that watch it (`f_ep`), and `owner` is the recipient of its signals.  From
-    its first descriptor until its release it is in the machine's table of open files.
+    `watchers` are the items of epoll files that watch it (`f_ep`). `owner` is the recipient of its
+    signals.  From its first descriptor to its release, it is in the machine's table of open files.
     """
 
     path_only: ClassVar[bool] = False
@@ -278,44 +288,47 @@ class OpenFile:
 
     @property
     def readable(self) -> bool:
-        """Return True if it is open for reading."""
+        """True if the file is open for reading."""
         return bool(self.flags + 1 & FMODE_READ)
 
     @property
     def writable(self) -> bool:
-        """Return True if it is open for writing."""
+        """True if the file is open for writing."""
         return bool(self.flags + 1 & FMODE_WRITE)
 
     def get(self) -> Self:
-        """One more holder (`get_file()`)."""
+        """Take a reference (`get_file()`)."""
         self.references += 1
         return self
 
     def put(self) -> Awaitable[None] | None:
-        """One holder less; the last one releases the object (`fput()`), and gets what that returns."""
+        """Drop a reference (`fput()`).  The last one releases the object; return the release's result."""
         self.references -= 1
         return None if self.references else self._release()
 
     def enlist(self, open_files: OpenFiles) -> None:
-        """Add the file to the machine's open files, once.  Linux only counts them (`nr_files`)."""
+        """Add the file to the machine's open files at its first descriptor.
+
+        Linux only counts them (`nr_files`).
+        """
         if self._after is None:
             self._before, self._after = open_files._before, open_files
             self._before._after = open_files._before = self
 
     def _release(self) -> Awaitable[None] | None:
-        """`__fput()`: epoll forgets it, and nobody is sent signals for it."""
+        """Remove the file from epoll files and from its signal list, and release the object (`__fput()`)."""
         if self._after is not None:
             self._before._after, self._after._before = self._after, self._before
         while self.watchers:
             self.watchers[-1].remove()
         if self.flags & O_ASYNC:
-            with suppress(OSError):  # open(2) takes the flag for a file that has no fasync, too
+            with suppress(OSError):  # open(2) accepts O_ASYNC even for a file without fasync
                 self.object.fasync(self, -1, False)
         return self.object.release()
 
 
 class PathObject(FileObject):
-    """The object of a file that is open with O_PATH.  It holds the inode and returns its attributes."""
+    """The object of a file that is open with O_PATH.  It holds a reference to the inode."""
 
     __slots__ = ("inode",)
 
@@ -328,7 +341,7 @@ class PathObject(FileObject):
 
 
 class PathFile(OpenFile):
-    """A file that is open with O_PATH: a place in the tree, neither readable nor writable."""
+    """A file that is open with O_PATH. It names a place in the tree and cannot be read or written."""
 
     __slots__ = ()
 
@@ -342,9 +355,9 @@ class PathFile(OpenFile):
 
 
 class OpenFiles:
-    """The open files of a machine, the oldest first, and its mappings.
+    """The open files of a machine, oldest first, and its mappings.
 
-    The files form a ring, because an item of a dict takes 74 bytes.
+    The files form a doubly linked ring, because an item of a dict takes 74 bytes.
     """
 
     __slots__ = ("_after", "_before", "mappings", "path_only")
@@ -352,7 +365,7 @@ class OpenFiles:
     def __init__(self) -> None:
         self.mappings: dict[VmArea, None] = {}
         self.path_only: dict[object, dict[int, OpenFile]] = {}
-        """Files that are open with O_PATH, by table and descriptor: few tables have one."""
+        """The files that are open with O_PATH, by table and descriptor. Few tables have any."""
         self._after: Any = self
         self._before: Any = self
 
@@ -364,9 +377,9 @@ class OpenFiles:
 
 
 def seek(file: OpenFile, offset: int, whence: int, size: int | None) -> int:
-    """Move the position of a file of `size` bytes, None if that is unknown (`generic_file_llseek_size()`).
+    """Set the position of a file and return it (`generic_file_llseek_size()`).  Raise EINVAL.
 
-    Return the new position.  EINVAL.
+    `size` is the size of the file in bytes, None if it is unknown.
     """
     bases = {SEEK_SET: 0, SEEK_CUR: file.position, SEEK_END: size}
     base = bases.get(whence)
@@ -377,10 +390,10 @@ def seek(file: OpenFile, offset: int, whence: int, size: int | None) -> int:
 
 
 class OpenableInode(Inode):
-    """An inode that open(2) opens; others answer ENXIO (`no_open()`)."""
+    """An inode that can be opened.  By default open(2) fails with ENXIO (`no_open()`)."""
 
     __slots__ = ()
 
     def open(self, task: Task, file: OpenFile) -> Awaitable[FileObject] | FileObject:
-        """The object that `file` operates on."""
+        """Return the object for the open file `file`, or an awaitable that gives it."""
         raise os_error(ENXIO)

@@ -1,6 +1,6 @@
-"""The tree of paths of one machine: the root, what is mounted, and walks through it (fs/namespace.c).
+"""The mounted file systems of a machine, and path walks through them (fs/namespace.c).
 
-All processes share it: there are no mount namespaces.
+All processes share the mounts, because mount namespaces are not modelled.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Mount:
 
 
 class FileSystems:
-    """The mounted file systems.  `anonymous` holds the memfds and is mounted nowhere (`shm_mnt`)."""
+    """The mounted file systems.  `anonymous` contains the memfds and is not mounted (`shm_mnt`)."""
 
     def __init__(self, root: Dentry, anonymous: Tmpfs) -> None:
         self.root = root
@@ -48,14 +48,14 @@ class FileSystems:
         self.mounts.append(Mount(root, options))
 
     def bind(self, source: Dentry, at: Dentry) -> None:
-        """Mount a file or a directory once more, at `at` (`do_loopback()`)."""
+        """Mount a file or a directory a second time, at `at` (a bind mount, `do_loopback()`)."""
         if (source.inode.kind == stat.S_IFDIR) != (at.inode.kind == stat.S_IFDIR):
             raise os_error(ENOTDIR)
         source.inode.hold()
         self.mount(Dentry("/", None, source.inode), at)
 
     def unmount(self, root: Dentry) -> None:
-        """Remove the mount with the root `root`.  EINVAL if it is none (`can_umount()`)."""
+        """Remove the mount with the root `root`.  Raise EINVAL if it is not mounted (`can_umount()`)."""
         if root.mountpoint is None:
             raise os_error(EINVAL)
         root.mountpoint.mounted = None
@@ -66,7 +66,7 @@ class FileSystems:
     # -- walks ----------------------------------------------------------------
 
     def walk(self, task: Task, path: str, dirfd: int = AT_FDCWD) -> Walk:
-        """A walk for `task`, from the root, from where it is, or from an open directory.
+        """Return a new walk for `task` from the root, its working directory or the directory `dirfd`.
 
         Raises ENOENT and ENAMETOOLONG for the path (`check_path()`), then EBADF and ENOTDIR.
         """
@@ -75,7 +75,7 @@ class FileSystems:
         return Walk(task, root, root if path[:1] == "/" else self.start(task, dirfd))
 
     def start(self, task: Task, dirfd: int) -> Dentry:
-        """Where relative paths begin (`path_init()`)."""
+        """Return the directory from which a relative path starts (`path_init()`)."""
         if dirfd == AT_FDCWD:
             here: Dentry = task.fs.cwd or task.fs.root or self.root
             return here
@@ -85,5 +85,5 @@ class FileSystems:
         return dentry
 
     def lookup(self, task: Task, path: str, dirfd: int = AT_FDCWD, follow: bool = True) -> Dentry:
-        """What `path` names."""
+        """Return the dentry of `path`."""
         return self.walk(task, path, dirfd).lookup(path, follow)

@@ -1,8 +1,8 @@
-"""Inodes: what a file is, apart from its names (`struct inode`); and dentries, its names in the tree.
+"""Inodes (`struct inode`): files without their names. Dentries: the names in the directory tree.
 
-A file system's kinds of file derive from `Inode` and override what they can do.  The rest answers as a
-NULL in `struct inode_operations` does.  Whether the caller may do it has been checked before
-(kernel/vfs/namei.py); an inode does not know who calls, except where it is told whose a new file is.
+A file system derives a class from `Inode` for each kind of file and overrides the supported operations.
+The defaults behave as a NULL in `struct inode_operations`.  The caller has checked permissions
+(kernel/vfs/namei.py). An inode does not know its caller; a call that creates a file passes the owner.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DAY: Final = 24 * 3600 * SECOND
 
 @attrs.frozen
 class Owner:
-    """Whose a new file is, and what its mode is."""
+    """The owner and the mode of a new file."""
 
     uid: int
     gid: int
@@ -33,9 +33,9 @@ class Owner:
 
 @attrs.frozen
 class DirectoryEntry:
-    """What getdents64(2) tells of a name: inode number and type (the S_IF bits).
+    """A directory entry as getdents64(2) returns it: name, inode number and file type (S_IF bits).
 
-    `position` orders the entries of a directory, from 2 on.
+    `position` is the order of the entries in a directory and starts at 2.
     """
 
     name: str
@@ -45,12 +45,12 @@ class DirectoryEntry:
 
 
 class Inode:
-    """A file of any kind.  Times are in nanoseconds of the realtime clock."""
+    """A file of any type.  Its times are in ns of the realtime clock."""
 
     __slots__ = ("atime", "ctime", "gid", "mode", "mtime", "nlink", "number", "rdev", "superblock", "uid")
 
     block_size: ClassVar[int] = PAGE_SIZE
-    """st_blksize."""
+    """Preferred size of a read or write in bytes (st_blksize)."""
 
     def __init__(self, superblock: SuperBlock, number: int, mode: int, uid: int = 0, gid: int = 0) -> None:
         self.superblock = superblock
@@ -64,32 +64,32 @@ class Inode:
 
     @property
     def kind(self) -> int:
-        """The S_IF bits of its mode."""
+        """The file type: the S_IF bits of the mode."""
         return stat.kind(self.mode)
 
     @property
     def size(self) -> int:
-        """st_size in bytes."""
+        """Size in bytes (st_size)."""
         return 0
 
     @property
     def blocks(self) -> int:
-        """st_blocks, of 512 bytes."""
+        """Number of allocated blocks of 512 bytes (st_blocks)."""
         return 0
 
     @property
     def settable(self) -> bool:
-        """False where chmod(2), chown(2) and utimensat(2) are EOPNOTSUPP (`anon_inode_setattr()`)."""
+        """False if chmod(2), chown(2) and utimensat(2) fail with EOPNOTSUPP (`anon_inode_setattr()`)."""
         return True
 
     def touch_atime(self) -> None:
-        """It was read: `atime` follows if it is older than a change, or a day old (relatime)."""
+        """Set atime after a read, if it is not later than mtime or ctime, or is a day old (relatime)."""
         now = self.superblock.now()
         if self.atime <= self.mtime or self.atime <= self.ctime or now - self.atime >= DAY:
             self.atime = now
 
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
-        """Change mode and owner, which somebody may (`notify_change()`)."""
+        """Set mode, uid and gid (`notify_change()`).  The caller has checked permission."""
         self.mode = self.mode if mode is None else mode
         self.uid = self.uid if uid is None else uid
         self.gid = self.gid if gid is None else gid
@@ -98,27 +98,27 @@ class Inode:
     # -- any kind ---------------------------------------------------------------
 
     def truncate(self, size: int) -> None:
-        """Set the size, where a program may."""
+        """Set the size in bytes.  Raise EINVAL if the file has no size that can be set."""
         raise os_error(EINVAL)
 
     def hold(self) -> None:
         """Take a reference for a mount or an open file (`ihold()`)."""
 
     def put(self) -> None:
-        """Drop such a reference (`iput()`)."""
+        """Drop a reference that `hold` took (`iput()`)."""
 
     def readlink(self, task: Task) -> str:
-        """Where a symbolic link leads.  EINVAL for anything else."""
+        """Return the path in a symbolic link.  Raise EINVAL for any other file."""
         raise os_error(EINVAL)
 
     def follow(self, task: Task) -> Dentry | None:
-        """Where a link leads that is no path (`nd_jump_link()`); None: to where `readlink` says."""
+        """Return the target of a link that is not a path (`nd_jump_link()`). None: follow `readlink`."""
         return None
 
     # -- directories ------------------------------------------------------------
 
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
-        """What `name` is in this directory, which `here` is the name of; None: nothing."""
+        """Return the entry `name` of this directory, or None.  `here` is the directory's dentry."""
         raise os_error(ENOTDIR)
 
     def missing(self, names: Sequence[str]) -> Exception:
@@ -126,52 +126,57 @@ class Inode:
         return os_error(ENOENT)
 
     def check_new_name(self, name: str) -> None:
-        """`name`, which is not there, is to come to be: an error if looking for it already is one."""
+        """Check a name that does not exist, before a file is created with it.
+
+        Raise an error if it is invalid.
+        """
 
     def entries(self, task: Task) -> Iterator[DirectoryEntry]:
-        """What is in this directory, without the dots."""
+        """Return the entries of this directory without `.` and `..`."""
         raise os_error(ENOTDIR)
 
     def create(self, here: Dentry, name: str, owner: Owner) -> Dentry:
-        """A new regular file.  EACCES where none can be made (`vfs_create()`)."""
+        """Create a regular file (`vfs_create()`).  Raise EACCES if unsupported."""
         raise os_error(EACCES)
 
     def mknod(self, here: Dentry, name: str, owner: Owner, device: int) -> Dentry:
-        """A new device, pipe or socket.  EPERM where none can be made."""
+        """Create a device, FIFO or socket node.  Raise EPERM if unsupported."""
         raise os_error(EPERM)
 
     def mkdir(self, here: Dentry, name: str, owner: Owner) -> Dentry:
-        """A new directory."""
+        """Create a directory.  Raise EPERM if unsupported."""
         raise os_error(EPERM)
 
     def symlink(self, here: Dentry, name: str, owner: Owner, target: str) -> Dentry:
-        """A new symbolic link."""
+        """Create a symbolic link to `target`.  Raise EPERM if unsupported."""
         raise os_error(EPERM)
 
     def link(self, here: Dentry, name: str, old: Dentry) -> Dentry:
-        """One more name of a file."""
+        """Create a hard link to the file `old`.  Raise EPERM if unsupported."""
         raise os_error(EPERM)
 
     def unlink(self, here: Dentry, victim: Dentry) -> None:
-        """Take a name away."""
+        """Remove the name `victim` of a file that is not a directory.  Raise EPERM if unsupported."""
         raise os_error(EPERM)
 
     def rmdir(self, here: Dentry, victim: Dentry) -> None:
-        """Take an empty directory away."""
+        """Remove the empty directory `victim`.  Raise EPERM if unsupported."""
         raise os_error(EPERM)
 
     def rename(self, here: Dentry, old: Dentry, target: Dentry, name: str, victim: Dentry | None) -> None:
-        """Move `old` from `here` to be `name` in the directory `target`, in place of `victim`."""
+        """Move `old` to `name` in the directory `target`, and replace the file `victim` there if it
+        exists.
+        """
         raise os_error(EPERM)
 
 
 @attrs.define(eq=False, repr=False)
 class Dentry:
-    """A name in a directory and the inode that it stands for.
+    """A name in a directory, and its inode (`struct dentry`).
 
-    `parent` is None for the root of a file system.  `mounted` is the root of what is mounted here;
-    `mountpoint` is, of such a root, the place where.  `deleted`: the name is gone, and who holds the
-    file still has it.
+    `parent` is None for the root of a file system.  `mounted` is the root of the file system that is
+    mounted on this dentry. A mounted root has this dentry as its `mountpoint`.  `deleted` is true if the
+    name was removed while the file is still open.
     """
 
     name: str
@@ -185,14 +190,16 @@ class Dentry:
         return f"<{self.path}>"
 
     def top(self) -> Dentry:
-        """What is seen here: the root of what is mounted last (`traverse_mounts()`)."""
+        """Return the root of the file system that was mounted here last, or this dentry
+        (`traverse_mounts()`).
+        """
         seen = self
         while seen.mounted is not None:
             seen = seen.mounted
         return seen
 
     def up(self) -> Dentry:
-        """The directory that `..` is here; the root's is itself (`follow_dotdot()`)."""
+        """Return the directory `..` of this one. The root is its own parent (`follow_dotdot()`)."""
         here = self
         while here.parent is None:
             if here.mountpoint is None:
@@ -201,7 +208,7 @@ class Dentry:
         return here.parent.top()
 
     def chain(self, root: Dentry | None = None) -> Iterator[Dentry]:
-        """It and the directories above it up to `root`, across mounts, without the roots."""
+        """Yield this dentry and its parents up to `root`, across mounts, without roots of file systems."""
         here = self
         while here is not root:
             while here.parent is None:
@@ -213,10 +220,10 @@ class Dentry:
 
     @property
     def path(self) -> str:
-        """Where it is, as `d_path()` writes it."""
+        """The absolute path, as `d_path()` formats it."""
         return self.path_from(None)
 
     def path_from(self, root: Dentry | None) -> str:
-        """The same for a process whose root is `root`."""
+        """Return the absolute path for a process with the root directory `root`."""
         names = [each.name for each in self.chain(root)]
         return "/" + "/".join(reversed(names)) + (" (deleted)" if self.deleted else "")

@@ -1,4 +1,4 @@
-"""Mapping and unmapping (mm/mmap.c)."""
+"""mmap(2) and munmap(2) (mm/mmap.c)."""
 
 from __future__ import annotations
 
@@ -15,24 +15,20 @@ from simkernel.uapi.errno import EACCES, EINVAL, ENOMEM, EOVERFLOW, EPERM, os_er
 
 TYPES: Final = (mman.MAP_SHARED, mman.MAP_PRIVATE, mman.MAP_SHARED_VALIDATE)
 TASK_SIZE: Final = 1 << 47
-"""Bytes of a program's addresses."""
+"""Size of a program's address space in bytes."""
 SUPPORTED_FLAGS: Final = (
     mman.MAP_TYPE | mman.MAP_ANONYMOUS | mman.MAP_POPULATE | mman.MAP_NORESERVE | mman.MAP_LOCKED
     | mman.MAP_DENYWRITE
 )  # fmt: skip
-"""Flags that change nothing that can be seen here, or that are modelled."""
+"""The flags of mmap(2) that are modelled or have no visible effect here."""
 
 
 class Mapped(int):
-    """The address of a mapping, and the memory that the program has there.
-
-    The program reads and writes it as a processor does, without asking the kernel.
-    """
+    """The address of a mapping. `memory` is its memory, which the program reads and writes directly."""
 
     memory: memoryview
 
     def __new__(cls, address: int, memory: memoryview) -> Mapped:
-        """An address with memory."""
         mapped = super().__new__(cls, address)
         mapped.memory = memory
         return mapped
@@ -41,13 +37,18 @@ class Mapped(int):
 def map_area(
     unmodelled: Unmodelled, task: Task, length: int, prot: int, flags: int, file: OpenFile | None, offset: int
 ) -> Mapped | Coroutine[Any, Any, Mapped]:
-    """`do_mmap()`.  EINVAL, EACCES, ENODEV, ENOMEM, EOVERFLOW, and what the file's mmap raises."""
+    """Map a file or anonymous memory (`do_mmap()`).
+
+    Raises EINVAL, EACCES, ENODEV, ENOMEM, EOVERFLOW and the errors of the file's mmap.
+    """
     space = address_space(task)
     if length <= 0:
         raise os_error(EINVAL if length == 0 else ENOMEM)
     if mman.page_align(length) > TASK_SIZE:
         raise os_error(ENOMEM)
-    if not 0 <= offset <= (1 << 63) - length:  # a negative one is a huge unsigned long (`file_mmap_ok()`)
+    if (
+        not 0 <= offset <= (1 << 63) - length
+    ):  # a negative offset is a huge unsigned long in C (`file_mmap_ok()`)
         raise os_error(EOVERFLOW)
     if flags & ~SUPPORTED_FLAGS:
         raise unmodelled(f"mmap flags {flags & ~SUPPORTED_FLAGS:#x}", EINVAL)
@@ -84,7 +85,7 @@ def _insert(space: AddressSpace, area: VmArea) -> Mapped:
 
 
 def unmap(unmodelled: Unmodelled, task: Task, address: int, length: int) -> None:
-    """munmap(2): whole areas.  EINVAL for what is no range of pages."""
+    """Unmap whole areas (munmap(2)).  Raise EINVAL if the range is invalid or not page-aligned."""
     space = address_space(task)
     if address % mman.PAGE_SIZE or length <= 0 or address + length > TASK_SIZE:
         raise os_error(EINVAL)
@@ -97,7 +98,7 @@ def unmap(unmodelled: Unmodelled, task: Task, address: int, length: int) -> None
 
 
 def address_space(task: Task) -> AddressSpace:
-    """What `task` has mapped.  EPERM for one whose memory is not the machine's."""
+    """Return the address space of `task`.  Raise EPERM if its memory is outside of the simulation."""
     if not isinstance(task.mm, AddressSpace):
         raise os_error(EPERM)
     return task.mm

@@ -1,7 +1,7 @@
-"""From a path to what it names: the walk, and links on the way (fs/namei.c).
+"""Path lookup: the walk along a path, and symbolic links in it (fs/namei.c).
 
-`Walk` goes as far as the last name's directory; then a call does with the last name what it is there to
-do.  Each directory on the way must allow search (EACCES); more than 40 symbolic links are ELOOP.
+`Walk` goes to the directory of the last name. Then the system call looks up, creates or removes the last
+name.  Each directory on the path must allow search (EACCES). More than 40 symbolic links raise ELOOP.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from simkernel.uapi import stat
 from simkernel.uapi.errno import EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, os_error
 
 PATH_MAX: Final = 4096
-"""Bytes of a path, the NUL included (include/uapi/linux/limits.h)."""
+"""Maximum length of a path in bytes, with the NUL (include/uapi/linux/limits.h)."""
 MAXSYMLINKS: Final = 40
 
 
 class Last(Enum):
-    """What the last name of a path is (LAST_NORM and its kin)."""
+    """The kind of the last name of a path (LAST_NORM and others)."""
 
     NORM = "a name"
     ROOT = "/"
@@ -33,7 +33,7 @@ DOTS: Final = {".": Last.DOT, "..": Last.DOTDOT}
 
 
 def check_path(path: str) -> None:
-    """ENOENT for no path at all, ENAMETOOLONG for one that the kernel does not take in (`getname()`)."""
+    """Raise ENOENT for an empty path, ENAMETOOLONG for a path that is too long (`getname()`)."""
     if not path:
         raise os_error(ENOENT)
     if len(path) >= PATH_MAX // 4 and len(path.encode("utf-8", "surrogateescape")) >= PATH_MAX:
@@ -43,8 +43,8 @@ def check_path(path: str) -> None:
 class Walk:
     """A walk along a path.  After `parent`, `here` is the directory of the last name.
 
-    `name` is that name and `last` its kind.  `slash` is true if slashes follow it.  `beyond` are the names
-    after the one that is being looked up.
+    `name` is the last name and `last` its kind.  `slash` is true if slashes follow the last name.
+    `beyond` are the names after the one that is being looked up.
     """
 
     __slots__ = ("beyond", "here", "last", "links", "name", "names", "root", "slash", "task")
@@ -66,12 +66,15 @@ class Walk:
         return self
 
     def lookup(self, path: str, follow: bool = True) -> Dentry:
-        """Walk all the way (`filename_lookup()`); a link at the end is followed if so told.  ENOENT."""
+        """Walk the whole path (`filename_lookup()`) and return its dentry.  Raise ENOENT.
+
+        A symbolic link as the last name is followed if `follow` is true.
+        """
         self.parent(path)
         return self.resolve(follow)
 
     def resolve(self, follow: bool) -> Dentry:
-        """What the last name names (`walk_component()`).  ENOENT, ENOTDIR."""
+        """Return the dentry of the last name (`walk_component()`).  Raise ENOENT or ENOTDIR."""
         found = self.step(follow or self.slash)
         if found is None:
             raise self.missing()
@@ -80,10 +83,10 @@ class Walk:
         return found
 
     def step(self, follow: bool, creates: bool = False) -> Dentry | None:
-        """Look the last name up, and go where a link leads; None: there is no such name.
+        """Look up the last name and follow it if it is a link. Return None if it does not exist.
 
-        A link that leads to no file leaves the walk at the name it ends with.  A walk that `creates` what is
-        missing ends with EISDIR at a link whose path ends with a slash (`lookup_fast_for_open()`).
+        If a link's target does not exist, the walk ends at the last name of the target.  With `creates`, a
+        link whose target ends with a slash raises EISDIR (`lookup_fast_for_open()`).
         """
         while True:
             found = self.peek()
@@ -96,7 +99,7 @@ class Walk:
                 raise os_error(EISDIR)
 
     def peek(self) -> Dentry | None:
-        """What the last name is, were it a link; None: nothing."""
+        """Return the dentry of the last name without following it, or None."""
         if self.last is Last.NORM:
             found = self.here.inode.lookup(self.task, self.here, self.name)
             return None if found is None else found.top()
@@ -105,13 +108,13 @@ class Walk:
         return self.here
 
     def missing(self) -> Exception:
-        """Return the error for the last name: ENOENT, or NotModelled if Linux has it."""
+        """Return the error for a missing last name: ENOENT, or NotModelled if Linux has the file."""
         return self.here.inode.missing([self.name, *self.beyond])
 
     # -- on the way ---------------------------------------------------------------
 
     def _to_last(self, path: str) -> None:
-        """`link_path_walk()`: every name but the last."""
+        """Walk along all names but the last (`link_path_walk()`)."""
         if path[0] == "/":
             self.here = self.root
         names = [name for name in path.split("/") if name]
@@ -133,7 +136,7 @@ class Walk:
         self.names += 1
 
     def _search(self) -> None:
-        """The directory must allow search (`may_lookup()`)."""
+        """Raise EACCES unless the task may search the current directory (`may_lookup()`)."""
         check(self.task.credentials, self.here.inode, MAY_EXEC)
 
     def _enter(self, name: str) -> None:
@@ -149,7 +152,9 @@ class Walk:
         self.here = found
 
     def _follow(self, link: Dentry) -> Dentry | None:
-        """Walk a link's path up to its last name, or jump where it leads (`pick_link()`)."""
+        """Follow a link: return its target, or walk to the last name of its path and return None
+        (`pick_link()`).
+        """
         self.links += 1
         if self.links > MAXSYMLINKS:
             raise os_error(ELOOP)

@@ -1,4 +1,4 @@
-"""Opening by a path (fs/namei.c: open_last_lookups(), do_open(), may_open(); fs/open.c)."""
+"""open(2) by path (fs/namei.c: open_last_lookups(), do_open(), may_open(); fs/open.c)."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from simkernel.uapi import errno, fcntl, stat
 from simkernel.uapi.errno import os_error
 
 ACCESS: Final = (MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE)
-"""What the access mode of open(2) asks for (ACC_MODE())."""
+"""MAY_ bits of each access mode of open(2) (ACC_MODE())."""
 OPEN_ONLY_FLAGS: Final = fcntl.O_CREAT | fcntl.O_EXCL | fcntl.O_NOCTTY | fcntl.O_TRUNC | fcntl.O_CLOEXEC
-"""Flags that F_GETFL does not tell of (`do_dentry_open()`)."""
+"""Flags of open(2) that F_GETFL does not return (`do_dentry_open()`)."""
 PATH_FLAGS: Final = fcntl.O_PATH | fcntl.O_DIRECTORY | fcntl.O_NOFOLLOW
-"""Flags that count beside O_PATH (O_PATH_FLAGS)."""
+"""Flags that have an effect together with O_PATH (O_PATH_FLAGS)."""
 _TMPFILE: Final = fcntl.O_TMPFILE & ~fcntl.O_DIRECTORY
 STICKY_AND_WRITABLE: Final = stat.S_ISVTX | 0o002
 
 
 def open_file(task: Task, walk: Walk, path: str, flags: int, mode: int) -> Opening:
-    """What openat(2) finds or makes at `path`, checked and open but for what a driver does.
+    """Find or create the file at `path`, check permissions and open it. A driver's open may be pending.
 
     The caller has checked the flags.
 
-    ENOENT, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM, EINVAL as Linux has them.
+    Raises ENOENT, EEXIST, EISDIR, ENOTDIR, ELOOP, EACCES, EPERM and EINVAL as Linux does.
     """
     if flags & fcntl.O_PATH:
         return _open_path(walk, path, flags & PATH_FLAGS)
@@ -52,7 +52,7 @@ def open_file(task: Task, walk: Walk, path: str, flags: int, mode: int) -> Openi
 
 
 def _open_path(walk: Walk, path: str, flags: int) -> OpenFile:
-    """`do_o_path()`: the file itself is neither opened nor checked."""
+    """Open with O_PATH: the file itself is neither opened nor checked (`do_o_path()`)."""
     found = walk.lookup(path, follow=not flags & fcntl.O_NOFOLLOW)
     if flags & fcntl.O_DIRECTORY and found.inode.kind != stat.S_IFDIR:
         raise os_error(errno.ENOTDIR)
@@ -63,7 +63,10 @@ Opening = OpenFile | Awaitable[OpenFile]
 
 
 def do_dentry_open(task: Task, dentry: Dentry, flags: int) -> Opening:
-    """Make an open file of what was found (`do_dentry_open()`).  What a driver raises."""
+    """Return an open file of `dentry`, or an awaitable that gives it.
+
+    Raise the errors of a driver's open.
+    """
     file = OpenFile(NOT_OPEN, flags & ~OPEN_ONLY_FLAGS | fcntl.O_LARGEFILE)
     file.path = dentry
     if not isinstance(dentry.inode, OpenableInode):
@@ -79,7 +82,10 @@ async def _open_later(file: OpenFile, made: Awaitable[FileObject]) -> OpenFile:
 
 
 def _opened(file: OpenFile, made: FileObject) -> OpenFile:
-    """EINVAL for O_DIRECT, once it is open, where that cannot be."""
+    """Finish the open.
+
+    Raise EINVAL if the file does not support O_DIRECT, after it was opened as on Linux.
+    """
     file.object = made
     if file.flags & fcntl.O_DIRECT and not made.can_direct:
         file.get().put()
@@ -88,14 +94,14 @@ def _opened(file: OpenFile, made: FileObject) -> OpenFile:
 
 
 class _NotOpen(FileObject):
-    """What stands in an open file while a driver opens it."""
+    """The object of an open file until its driver has opened it."""
 
 
 NOT_OPEN: Final = _NotOpen()
 
 
 def check_flags(unmodelled: Unmodelled, flags: int) -> None:
-    """`build_open_flags()`, which ignores the other flags of O_PATH."""
+    """Check the flags of open(2) (`build_open_flags()`).  O_PATH makes the other flags irrelevant."""
     if flags & fcntl.O_PATH:
         return
     if flags & _TMPFILE:
@@ -105,7 +111,7 @@ def check_flags(unmodelled: Unmodelled, flags: int) -> None:
 
 
 def _find(task: Task, walk: Walk, path: str, flags: int, mode: int) -> tuple[Dentry, bool]:
-    """The file, and whether it was made (`open_last_lookups()`)."""
+    """Return the file's dentry, and True if it was created (`open_last_lookups()`)."""
     creates = bool(flags & fcntl.O_CREAT)
     exclusive = creates and bool(flags & fcntl.O_EXCL)
     walk.parent(path)
@@ -127,7 +133,7 @@ def _find(task: Task, walk: Walk, path: str, flags: int, mode: int) -> tuple[Den
 def _may_create_in_sticky(task: Task, directory: Inode, inode: Inode) -> bool:
     """Return False for another user's device or socket in a world-writable sticky directory.
 
-    Regular files and FIFOs are spared, since fs.protected_regular and fs.protected_fifos are 0
+    Regular files and FIFOs are not checked, because fs.protected_regular and fs.protected_fifos are 0
     (`may_create_in_sticky()`).
     """
     return (
@@ -138,7 +144,7 @@ def _may_create_in_sticky(task: Task, directory: Inode, inode: Inode) -> bool:
 
 
 def _make(task: Task, walk: Walk, creates: bool, mode: int) -> Dentry:
-    """A new file where there was none (`lookup_open()`).  ENOENT, EACCES."""
+    """Create a regular file that does not exist (`lookup_open()`).  Raise ENOENT or EACCES."""
     if not creates:
         raise walk.missing()
     directory = walk.here
@@ -149,7 +155,7 @@ def _make(task: Task, walk: Walk, creates: bool, mode: int) -> Dentry:
 
 
 def _check_found(task: Task, dentry: Dentry, flags: int, wanted: int, directory: bool) -> None:
-    """`may_open()`, and before it what do_open() looks at."""
+    """Check an existing file against the flags and permissions (`do_open()`, `may_open()`)."""
     inode = dentry.inode
     if (flags & fcntl.O_DIRECTORY or directory) and inode.kind != stat.S_IFDIR:
         raise os_error(errno.ENOTDIR)

@@ -1,4 +1,4 @@
-"""Who may do what with a file: mode, owner, capabilities (fs/namei.c, fs/attr.c)."""
+"""Permission checks of files: mode, owner, capabilities (fs/namei.c, fs/attr.c)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETGID_PROGRAM: Final = stat.S_ISGID | stat.S_IXGRP
 
 
 def permitted(credentials: Credentials, inode: Inode, wanted: int) -> bool:
-    """Whether all of `wanted` (MAY_ bits) is allowed (`generic_permission()`)."""
+    """Return True if all of the MAY_ bits `wanted` are allowed (`generic_permission()`)."""
     mode = inode.mode
     if credentials.uid == inode.uid:
         bits = mode >> 6
@@ -38,7 +38,7 @@ def permitted(credentials: Credentials, inode: Inode, wanted: int) -> bool:
 
 
 def check(credentials: Credentials, inode: Inode, wanted: int) -> None:
-    """EACCES unless all of `wanted` is allowed (`inode_permission()`)."""
+    """Raise EACCES unless all of `wanted` is allowed (`inode_permission()`)."""
     if not permitted(credentials, inode, wanted):
         raise os_error(EACCES)
 
@@ -54,9 +54,10 @@ def drops_setgid(credentials: Credentials, inode: Inode) -> bool:
 
 
 def owner_of_new(task: Task, directory: Inode, mode: int) -> Owner:
-    """Return the owner of a new file and its mode, less the umask (`vfs_prepare_mode()`).
+    """Return the owner and the mode of a new file; the umask is applied (`vfs_prepare_mode()`).
 
-    In a set-group-ID directory only a member of its group, or CAP_FSETID, makes a set-group-ID program.
+    In a set-group-ID directory, a set-group-ID program loses S_ISGID unless the caller is in the
+    directory's group or has CAP_FSETID.
     """
     credentials = task.credentials
     if (
@@ -69,14 +70,14 @@ def owner_of_new(task: Task, directory: Inode, mode: int) -> Owner:
 
 
 def owner_or_capable(credentials: Credentials, inode: Inode) -> bool:
-    """Whether one may change what only an owner may (`inode_owner_or_capable()`)."""
+    """Return True if the caller owns the file or has CAP_FOWNER (`inode_owner_or_capable()`)."""
     return credentials.uid == inode.uid or credentials.capable(CAP_FOWNER)
 
 
 def check_link(credentials: Credentials, inode: Inode) -> None:
-    """EPERM for a link to what is another's and not safe (`may_linkat()`, as with fs.protected_hardlinks=1).
+    """Raise EPERM for an unsafe hard link to another user's file (`may_linkat()`, fs.protected_hardlinks=1).
 
-    Safe is a regular file that one may read and write, and that gives nobody another's rights.
+    A link is safe if the file is regular, readable and writable for the caller, and not a set-ID program.
     """
     if owner_or_capable(credentials, inode):
         return
@@ -91,7 +92,10 @@ def check_link(credentials: Credentials, inode: Inode) -> None:
 
 
 def check_sticky(credentials: Credentials, directory: Inode, inode: Inode) -> None:
-    """EPERM for another's file in a sticky directory of another's (`__check_sticky()`)."""
+    """Raise EPERM for another user's file in another user's sticky directory (`__check_sticky()`).
+
+    The caller passes this check if it owns the file or the directory, or has CAP_FOWNER.
+    """
     if (
         directory.mode & stat.S_ISVTX
         and credentials.uid not in (inode.uid, directory.uid)

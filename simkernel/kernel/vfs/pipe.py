@@ -1,7 +1,7 @@
-"""Pipes: a ring of pages between those who write and those who read (fs/pipe.c).
+"""Pipes: a ring of pages between writers and readers (fs/pipe.c).
 
-A write goes into the last page if it fits there, else into pages of its own; so up to PIPE_BUF bytes (a page)
-are never mixed with another writer's.  A reader takes as much as there is, over as many pages.
+A write fills the last page if the data fits there, else it takes new pages. So a write of up to PIPE_BUF
+bytes (one page) is never mixed with another writer's data.  A read takes up to its size, across pages.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from simkernel.uapi.stat import S_IFIFO
 from simkernel.uapi.structure import S32
 
 DEFAULT_SLOTS: Final = 16
-"""PIPE_DEF_BUFFERS."""
+"""Pages of a new pipe (PIPE_DEF_BUFFERS)."""
 PIPE_MAX_SIZE: Final = 1 << 20
-"""What the unprivileged may let a pipe have (/proc/sys/fs/pipe-max-size)."""
+"""Maximum size in bytes without CAP_SYS_RESOURCE (/proc/sys/fs/pipe-max-size)."""
 MAX_ROUND_SIZE: Final = 1 << 31
 SPARE_PAGES: Final = 2
-"""Pages that a pipe keeps for its next writes (`tmp_page` of struct pipe_inode_info; one before 6.15)."""
+"""Maximum number of empty pages kept for later writes (`tmp_page[]` since Linux 6.15, 1 before)."""
 
 READABLE: Final = POLLIN | POLLRDNORM
 WRITABLE: Final = POLLOUT | POLLWRNORM
@@ -43,7 +43,7 @@ WRITABLE: Final = POLLOUT | POLLWRNORM
 
 @attrs.define(eq=False)
 class Slot:
-    """A page of the ring (`struct pipe_buffer`): what was written to it, and what is read of that."""
+    """A page of the ring (`struct pipe_buffer`): the data written to it; `offset` bytes of it are read."""
 
     data: bytes
     packet: bool
@@ -53,8 +53,8 @@ class Slot:
 class Pipe:
     """A pipe (`struct pipe_inode_info`).
 
-    `spare_pages` is how many pages that were read empty are kept for the next writes.  `polled` is
-    set once anyone has asked for its state: then each write wakes, and not only one into an empty pipe.
+    `spare_pages` is the number of empty pages that are kept for later writes. `polled` becomes true at the
+    first poll. From then on each write wakes pollers, not only a write into an empty pipe (`poll_usage`).
     """
 
     def __init__(self, engine: Engine, costs: CostModel, number: int, owner: Credentials = ROOT) -> None:
@@ -62,7 +62,7 @@ class Pipe:
         self.costs = costs
         self.number = number
         self.attributes = S_IFIFO | 0o600, owner.uid, owner.gid
-        """Mode, user and group."""
+        """Mode, uid and gid."""
         self.slots: deque[Slot] = deque()
         self.capacity = DEFAULT_SLOTS
         self.readers = 0
@@ -76,18 +76,18 @@ class Pipe:
 
     @property
     def full(self) -> bool:
-        """Whether every page is in use."""
+        """True if every page is in use."""
         return len(self.slots) >= self.capacity
 
     @property
     def length(self) -> int:
-        """How many bytes there are to be read."""
+        """Number of bytes that can be read."""
         return sum(len(slot.data) - slot.offset for slot in self.slots)
 
     # -- reading ----------------------------------------------------------------
 
     def read(self, size: int) -> bytes | None:
-        """Up to `size` bytes; none if nobody can write any more; None if there is nothing now."""
+        """Return up to `size` bytes; b"" if there is no writer; None if the pipe is empty."""
         if not size:
             return b""
         slots = self.slots
@@ -104,14 +104,14 @@ class Pipe:
             piece = slot.data[slot.offset : slot.offset + left]
             try:
                 engine.charged += costs.pipe + costs.copy(len(piece))
-            except OSError:  # EFAULT: the bytes stay in the pipe
+            except OSError:  # EFAULT: the bytes that were not copied stay in the pipe
                 if pieces:
                     break
                 raise
             slot.offset += len(piece)
             left -= len(piece)
             pieces.append(piece)
-            if slot.packet:  # one at a time, and what does not fit is lost
+            if slot.packet:  # a read takes one packet and drops the part that does not fit
                 left = 0
             if slot.packet or slot.offset == len(slot.data):
                 slots.popleft()
@@ -119,13 +119,13 @@ class Pipe:
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if len(data) > CACHED:
             engine.charged += costs.far(len(data))
-        if was_full and not self.full:  # since Linux 6.14 a read that frees no slot wakes no writer
+        if was_full and not self.full:  # since Linux 6.14 a read that frees no page wakes no writer
             self.write_wait.wake_up_poll(WRITABLE)
         self.fasync_writers.kill(POLL_OUT)
         return data
 
     def read_again(self, size: int) -> bytes | None:
-        """The same, after waiting alone for it: what is left is for the next reader."""
+        """Read after an exclusive wait, and wake the next reader if data is left."""
         data = self.read(size)
         if data is not None and self.slots:
             self.read_wait.wake_up_poll(READABLE)
@@ -134,9 +134,9 @@ class Pipe:
     # -- writing ----------------------------------------------------------------
 
     def write(self, data: bytes, packets: bool, waits: bool = True) -> int:
-        """Write all of `data`, in packets of a page at most if so said.
+        """Write all of `data`, in packets of at most a page if `packets` is true.
 
-        WouldBlock with what is written so far where there is no room, BrokenPipe where nobody reads.
+        Raises WouldBlock with the number of written bytes if the pipe is full, BrokenPipe without readers.
         """
         if not data:
             return 0
@@ -165,7 +165,7 @@ class Pipe:
                 engine.charged += costs.page_alloc + costs.memory_charge
             try:
                 engine.charged += costs.pipe + costs.copy(len(piece))
-            except OSError:  # EFAULT: the page is kept for the next write
+            except OSError:  # EFAULT: keep the page for the next write
                 self.spare_pages = min(self.spare_pages + 1, SPARE_PAGES)
                 if not done:
                     raise
@@ -174,7 +174,7 @@ class Pipe:
             done += len(piece)
         if done - begun > CACHED:
             engine.charged += costs.far(done - begun)
-        sleeps = waits and done < len(data)  # then poll_usage does not count (`pipe_write()`)
+        sleeps = waits and done < len(data)  # a write that sleeps ignores poll_usage (`pipe_write()`)
         self._written(done, was_empty, self.polled and not sleeps)
         if done < len(data):
             again = partial(self._write_again, data, done, packets)
@@ -182,7 +182,7 @@ class Pipe:
         return done
 
     def _write_again(self, data: bytes, done: int, packets: bool) -> int:
-        """The writer has waited, alone: if room is left it is for the next one."""
+        """Continue a write after an exclusive wait, and wake the next writer if space is left."""
         if not self.readers:
             raise broken_pipe(done)
         result = self._fill(data, done, packets, not self.slots)
@@ -200,11 +200,14 @@ class Pipe:
 
     @property
     def size(self) -> int:
-        """F_GETPIPE_SZ."""
+        """Capacity in bytes (F_GETPIPE_SZ)."""
         return self.capacity * PAGE_SIZE
 
     def set_size(self, task: Task, size: int) -> int:
-        """F_SETPIPE_SZ: the size that it has then.  EPERM, EBUSY, EINVAL (`pipe_set_size()`)."""
+        """Set the capacity and return the new one in bytes (F_SETPIPE_SZ, `pipe_set_size()`).
+
+        Raises EPERM above the limit, EBUSY if the contents do not fit, EINVAL if the size is too large.
+        """
         size &= 0xFFFFFFFF
         if size > MAX_ROUND_SIZE:
             raise os_error(EINVAL)
@@ -224,7 +227,7 @@ class Pipe:
     # -- the ends ---------------------------------------------------------------
 
     def release(self, reading: bool, writing: bool) -> None:
-        """An open file of it is gone (`pipe_release()`)."""
+        """Remove an open file from the counts of readers and writers (`pipe_release()`)."""
         self.readers -= reading
         self.writers -= writing
         if (not self.readers) != (not self.writers):
@@ -235,7 +238,7 @@ class Pipe:
 
 
 class PipeEnd(FileObject):
-    """An open file of a pipe: its read end, its write end, or (a named one) both."""
+    """An open file of a pipe: its read end, its write end, or both ends of a named pipe."""
 
     exclusive_read = True
     ioctl_table = "pipe"
@@ -252,7 +255,7 @@ class PipeEnd(FileObject):
         pipe.writers += writing
 
     def poll(self) -> int:
-        """`pipe_poll()`."""
+        """Return the poll events of this end (`pipe_poll()`)."""
         pipe = self.pipe
         pipe.polled = True
         events = 0
@@ -263,45 +266,45 @@ class PipeEnd(FileObject):
         return events
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
-        """As much as there is, up to `size` bytes."""
+        """Read up to `size` bytes from the pipe."""
         data = self.pipe.read(size)
-        if data is None and file.flags & O_NONBLOCK:  # a read that sleeps sends no signal since Linux 6.14
+        if data is None and file.flags & O_NONBLOCK:  # since Linux 6.14 a read that sleeps sends no signal
             self.pipe.fasync_writers.kill(POLL_OUT)
         return data
 
     def read_again(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
-        """The same after having waited."""
+        """Read up to `size` bytes after an exclusive wait."""
         return self.pipe.read_again(size)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
-        """All of `data`; with O_DIRECT in packets."""
+        """Write all of `data`; with O_DIRECT in packets."""
         return self.pipe.write(data, bool(file.flags & O_DIRECT), not file.flags & O_NONBLOCK)
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
-        """FIONREAD."""
+        """Return the number of readable bytes for FIONREAD.  Raise ENOTTY for any other request."""
         if request != FIONREAD:
             raise os_error(ENOTTY)
         task.mm.write(argument, S32.pack(self.pipe.length))
         return 0
 
     def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
-        """`pipe_fasync()`: each end has a list of its own."""
+        """Set or clear O_ASYNC; each end has its own list (`pipe_fasync()`)."""
         if self.reading:
             self.pipe.fasync_readers.switch(file, fd, on)
         if self.writing:
             self.pipe.fasync_writers.switch(file, fd, on)
 
     def release(self) -> None:
-        """This end is gone."""
+        """Close this end of the pipe."""
         self.pipe.release(self.reading, self.writing)
 
     @property
     def description(self) -> str:
-        """`pipefs_dname()`."""
+        """The name in /proc/self/fd (`pipefs_dname()`)."""
         return f"pipe:[{self.pipe.number}]"
 
     @property
     def anon_attributes(self) -> AnonAttributes:
-        """A pipe, for its owner to read and write (`get_pipe_inode()`)."""
+        """The attributes of a pipe: by default its creator may read and write it (`get_pipe_inode()`)."""
         mode, uid, gid = self.pipe.attributes
         return AnonAttributes(mode, self.pipe.number, PIPEFS, uid, gid)

@@ -1,4 +1,4 @@
-"""What a file's poll fills in: the queues to wait on (`struct poll_table_struct`)."""
+"""The table that a file's poll function fills in: the wait queues (`struct poll_table_struct`)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ import attrs
 from simkernel.kernel.sched.wait import WaitQueue
 
 ALL: Final = 0xFFFF
-"""Every event of poll(2): nobody said which."""
+"""All events of poll(2), for a poll without a mask."""
 
 
 @attrs.define(eq=False, repr=False)
 class PollTable:
-    """The queues that a poll named, for whoever is about to sleep; `events` are what he waits for."""
+    """The wait queues that a poll function has named.
+
+    `events` are the events that the poller waits for.
+    """
 
     events: int = ALL
     queues: list[WaitQueue] = attrs.field(factory=list)
 
 
 def poll_wait(queue: WaitQueue, table: PollTable) -> None:
-    """Have the caller woken through `queue` (`poll_wait()`)."""
+    """Add the wait queue that wakes the poller (`poll_wait()`)."""
     if queue not in table.queues:
         table.queues.append(queue)

@@ -1,7 +1,7 @@
-"""Text that the kernel makes when it is read: records, one after the other (fs/seq_file.c).
+"""Text files that the kernel generates at each read, as a sequence of records (fs/seq_file.c).
 
-A read gives whole records, as many as fit into a page, and more only if one alone is larger; what of
-them the reader had no room for it gets with its next read, as it was.
+A read returns whole records, as many as fit into a page, or one larger record.  If the reader's buffer is
+too small, the rest is kept unchanged for the next read.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from simkernel.uapi.mman import PAGE_SIZE
 
 NUMBERS: Final = re.compile("[0-9]+")
 Records = Callable[[], Sequence[str]]
-"""Makes the text, as it is now."""
+"""A function that returns the current text as records."""
 Store = Callable[["Task", bytes], int]
-"""Takes what is written, for the task that writes; how many bytes it took."""
+"""A function that handles a write: it takes the writing task and the data, and returns the bytes taken."""
 
 
 class SeqFile(FileObject):
-    """One who reads such a text.  `_index` records are passed, `_left` is what remains of them.
+    """An open file of generated text.
 
-    `events` are the events of poll(2); None: the file has no poll of its own, and epoll refuses it.
+    `_index` is the number of records already read. `_left` is the unread rest of the last one.  `events`
+    are its poll events. With None the file has no poll operation, so epoll refuses it.
     """
 
     __slots__ = (
@@ -57,18 +58,18 @@ class SeqFile(FileObject):
 
     @property
     def can_poll(self) -> bool:
-        """Return True if epoll can watch it."""
+        """True if epoll can watch the file."""
         return self.events is not None
 
     def poll(self) -> int:
-        """Return `events`, or the default without a poll."""
+        """Return `events`, or Linux's default for a file without a poll operation."""
         return DEFAULT_POLLMASK if self.events is None else self.events
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
-        """`seq_read_iter()`."""
+        """Return up to `size` bytes of the text from `position` on (`seq_read_iter()`)."""
         if not size:
             return b""
-        if not self._size:  # the buffer lasts as long as the open file (`seq_buf_alloc()`)
+        if not self._size:  # the buffer is allocated once per open file (`seq_buf_alloc()`)
             self._size = PAGE_SIZE
             self._engine.charge(self._costs.page_alloc + self._costs.memory_charge)
         self._engine.charge(self._costs.seq_read)
@@ -83,7 +84,9 @@ class SeqFile(FileObject):
         return data
 
     def _fill(self, wanted: int) -> bytes:
-        """The next records: one at least, and as many as fit into the buffer while more is wanted."""
+        """Return the next records: at least one, then more while they fit and fewer than `wanted` bytes are
+        read.
+        """
         text = b""
         for record in self._records()[self._index :]:
             shown = self._show(record)
@@ -100,7 +103,7 @@ class SeqFile(FileObject):
         return record.encode("utf-8", "surrogateescape")
 
     def _seek(self, position: int) -> None:
-        """`traverse()`: pass over the text up to `position`."""
+        """Skip the text up to `position` (`traverse()`)."""
         self._index, self._left, self._position = 0, b"", 0
         passed = 0
         for record in self._records() if position else ():
@@ -114,11 +117,11 @@ class SeqFile(FileObject):
                 return
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """`seq_lseek()`: the end of the text is unknown.  EINVAL."""
+        """Set the position (`seq_lseek()`).  Raise EINVAL for SEEK_END, because the size is unknown."""
         return seek(file, offset, whence, None)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
-        """Pass what is written to `store`; EINVAL without."""
+        """Pass the data to `store`.  Raise EINVAL if the file cannot be written."""
         if self._store is None:
             raise os_error(EINVAL)
         self._engine.charge(self._costs.copy(len(data)))

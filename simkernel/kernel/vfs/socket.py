@@ -1,8 +1,8 @@
-"""What a socket is to the system calls: an object with non-blocking operations.
+"""The interface between sockets and system calls: addresses, control messages and receive results.
 
-A send that cannot go on raises `WouldBlock`, and one that a driver answers only after sleeping returns
-an awaitable; a receive that finds nothing returns None.  An address is (port id, groups mask), or the
-bytes of a whole sockaddr.
+A send that would block raises `WouldBlock`. If a driver handles the message and sleeps, the send returns
+an awaitable. A receive without data returns None.  An address is (port id, groups mask), or the bytes of a
+whole sockaddr.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ NO_CONTROL: Control = ()
 
 
 Received = tuple[bytes, int, Control, int, Address]
-"""What recvmsg(2) gives: data, the call's result, control messages, MSG_ flags, and who sent it.
+"""The result of recvmsg(2): data, return value, control messages, MSG_ flags and sender address.
 
-The result is the data's length, with MSG_TRUNC that of the whole datagram.  A plain tuple, since one with
-names takes five to nine times as long to make.
+The return value is the length of the data; with MSG_TRUNC it is the length of the whole datagram.  It is a
+plain tuple, because a named tuple takes five to nine times as long to create.
 """
 
 
 class NeedMoreData(Exception):
-    """A receive has some bytes and must wait for more; `rest(deadline)` waits for them."""
+    """Raised by a receive that has some bytes and must wait for more; `rest(deadline)` waits for them."""
 
     def __init__(self, rest: Callable[[int | None], Coroutine[Any, Any, Received]]) -> None:
         super().__init__(rest)

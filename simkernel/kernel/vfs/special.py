@@ -1,4 +1,4 @@
-"""Nodes that stand for something else: devices, named pipes, sockets (`init_special_inode()`)."""
+"""Inodes of devices, named pipes and sockets (`init_special_inode()`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simkernel.uapi import stat
 
 
 class CharDeviceInode(OpenableInode):
-    """The node of a character device, which its driver opens."""
+    """The inode of a character device. open(2) calls the driver."""
 
     __slots__ = ("_devices",)
 
@@ -32,14 +32,14 @@ class CharDeviceInode(OpenableInode):
 
 @attrs.frozen(eq=False)
 class SpecialInodes:
-    """Makes the inodes that mknod(2) asks for; block devices and sockets cannot be opened (`no_open()`)."""
+    """Creates the inodes of mknod(2).  Block devices and sockets cannot be opened (`no_open()`)."""
 
     _engine: Engine
     _costs: CostModel
     _devices: CharDevices
 
     def make(self, fs: SuperBlock, owner: Owner, device: int) -> Inode:
-        """A node in `fs`; `device` is the number of a device as stat(2) has it."""
+        """Return a new inode in `fs`. `device` is the device number as in st_rdev."""
         kind = stat.kind(owner.mode)
         if kind == stat.S_IFIFO:
             return FifoInode(fs, owner, self._engine, self._costs)

@@ -7,9 +7,9 @@ from hashlib import blake2b
 
 
 class SuperBlock:
-    """One file system: its type's name, its device number (st_dev), its inodes' numbers, the time.
+    """A file system: the name of its type, its device number (st_dev) and its inode numbers.
 
-    `now` is the realtime clock, in ns, of which its files' times are.
+    `now` returns the realtime clock in ns, for the time stamps of its files.
     """
 
     __slots__ = ("_last", "device", "name", "now")
@@ -22,10 +22,10 @@ class SuperBlock:
 
     @staticmethod
     def number_of(path: str) -> int:
-        """A number for an inode that is made anew whenever it is looked up, from where it lies."""
+        """Return an inode number computed from the path, for an inode that is created at each lookup."""
         return int.from_bytes(blake2b(path.encode("utf-8", "surrogateescape"), digest_size=6).digest())
 
     def next_number(self) -> int:
-        """A number for a new inode (`get_next_ino()`)."""
+        """Return the number of a new inode (`get_next_ino()`)."""
         self._last += 1
         return self._last

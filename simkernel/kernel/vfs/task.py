@@ -1,4 +1,4 @@
-"""A task with the resources of its process: files, place in the tree, memory, network namespace."""
+"""A task with the resources of its process: files, working directory, memory, network namespace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simkernel.kernel.sched.task import SchedTask
 from simkernel.kernel.vfs.fdtable import FileTable
 
 UMASK: Final = 0o022
-"""The umask with which a process begins."""
+"""The umask of a process that does not inherit one."""
 
 
 D = TypeVar("D")
@@ -24,9 +24,9 @@ D = TypeVar("D")
 
 @attrs.define(eq=False)
 class FsContext(Generic[D]):
-    """Working directory, umask and root of a process (`struct fs_struct`).
+    """Working directory, umask and root directory of a process (`struct fs_struct`).
 
-    `cwd` is None as long as it is the root; `root` as long as that is the machine's.
+    `cwd` is None if it is the root directory. `root` is None if it is the machine's root.
     """
 
     cwd: D | None = None
@@ -34,14 +34,14 @@ class FsContext(Generic[D]):
     root: D | None = None
 
     def copy(self) -> FsContext[D]:
-        """For a child (`copy_fs_struct()`)."""
+        """Return a copy for a child process (`copy_fs_struct()`)."""
         return FsContext(self.cwd, self.umask, self.root)
 
 
 class NetNamespace:
-    """A network namespace, as far as this layer knows one: `Net` of kernel/net/namespace.py.
+    """The reference count of a network namespace; `Net` in kernel/net/namespace.py has the rest.
 
-    `users` counts the tasks, sockets and descriptors that hold it (`ns.count`).
+    `users` counts the tasks, sockets and descriptors that hold the namespace (`ns.count`).
     """
 
     __slots__ = ("users",)
@@ -50,28 +50,29 @@ class NetNamespace:
         self.users = 0
 
     def get(self) -> Self:
-        """Add a holder (`get_net()`)."""
+        """Take a reference (`get_net()`)."""
         self.users += 1
         return self
 
     def put(self) -> None:
-        """Remove a holder; the last one destroys the namespace (`put_net()`)."""
+        """Drop a reference; the last one destroys the namespace (`put_net()`)."""
         self.users -= 1
         if not self.users:
             self.destroy()
 
     def destroy(self) -> None:
-        """Destroy the namespace, which has no holder any more."""
+        """Destroy the namespace after the last reference was dropped."""
 
 
 class Task(SchedTask):
-    """A thread of execution with what its process holds; the threads of a process share it.
+    """A thread of execution with the resources of its process, which its threads share.
 
-    A new task has an empty file table and is in the network namespace `net`.  Its memory and its root and
-    working directory are made at their first use, since most tasks never need them.
+    A new task has an empty file table and is in the network namespace `net`.  Its memory and its
+    `FsContext` are created at first use, because most tasks never need them.
 
-    `files` holds `OpenFile`s and `fs` `Dentry`s.  This module cannot import either type: operations of files
-    and inodes take the calling task.  `open_files` are those of the whole machine.
+    The layers do not allow this module to import `OpenFile` and `Dentry`, the types in `files` and `fs`.
+    So operations of files and inodes get the calling task as an argument.  `open_files` are those of the
+    whole machine.
     """
 
     __slots__ = ("_fs", "_mm", "files", "net")
@@ -110,7 +111,7 @@ class Task(SchedTask):
 
     @property
     def fs(self) -> FsContext[Any]:
-        """Root and working directory of the process, and its umask."""
+        """Root directory, working directory and umask of the process."""
         if self._fs is None:
             self._fs = FsContext()
         return self._fs
@@ -131,7 +132,7 @@ class Task(SchedTask):
         self._fs = leader.fs
 
     def switch_net(self, net: NetNamespace) -> None:
-        """Leave the network namespace for `net` (`switch_task_namespaces()`)."""
+        """Move the task to the network namespace `net` (`switch_task_namespaces()`)."""
         net.get()
         self.net.put()
         self.net = net

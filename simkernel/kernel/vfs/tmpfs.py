@@ -1,4 +1,4 @@
-"""tmpfs: files that live in memory (mm/shmem.c, fs/libfs.c).  The root, /tmp, /dev/shm, memfd."""
+"""tmpfs, a file system in memory (mm/shmem.c, fs/libfs.c), for the root, /tmp, /dev/shm and memfds."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ from simkernel.uapi.fcntl import O_APPEND, O_NOATIME
 from simkernel.uapi.seek import SEEK_DATA, SEEK_HOLE
 
 NAME_MAX: Final = 255
-"""Bytes of a name."""
+"""Maximum length of a name in bytes."""
 ENTRY_SIZE: Final = 20
-"""What an entry adds to a directory's size (BOGO_DIRENT_SIZE)."""
+"""Size in bytes that an entry adds to its directory (BOGO_DIRENT_SIZE)."""
 MAX_POSITION: Final = (1 << 31) - 1
-"""Entries are told of from here down: what comes while somebody reads a directory he does not see."""
+"""Upper limit of entry positions.
+
+Newer entries have lower positions, so a reader that has started does not see entries created meanwhile.
+"""
 SIZE: Final = 256 << 20
-"""Bytes a tmpfs has: half of a memory of 512 MiB (`shmem_default_max_blocks()`)."""
+"""Capacity of a tmpfs in bytes: half of a memory of 512 MiB (`shmem_default_max_blocks()`)."""
 
 
 class Tmpfs(SuperBlock):
-    """One tmpfs."""
+    """A mounted tmpfs."""
 
     __slots__ = ("root", "space", "special", "unmodelled")
 
@@ -52,7 +55,10 @@ class Tmpfs(SuperBlock):
 
 
 class TmpfsFile(OpenableInode):
-    """A regular file.  `openers` counts who has it open or mapped: the pages go when nobody has."""
+    """A regular file.
+
+    `openers` counts its open files and mappings. Its pages are freed when it has neither these nor a name.
+    """
 
     __slots__ = ("openers", "pages", "unmodelled")
 
@@ -64,20 +70,20 @@ class TmpfsFile(OpenableInode):
 
     @property
     def size(self) -> int:
-        """st_size."""
+        """Size in bytes (st_size)."""
         return self.pages.size
 
     @property
     def blocks(self) -> int:
-        """st_blocks: of the pages that there are."""
+        """Blocks of 512 bytes of the allocated pages (st_blocks)."""
         return self.pages.allotted // 512
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
-        """A file of its own for whoever opens it."""
+        """Return a new object for an open file."""
         return RegularFile(self)
 
     def truncate(self, size: int) -> None:
-        """Set the size.  EFBIG beyond what a file may have."""
+        """Set the size.  Raise EFBIG above the maximum size of a file."""
         if size > MAX_LFS_FILESIZE:
             raise os_error(EFBIG)
         self.pages.truncate(size)
@@ -91,13 +97,13 @@ class TmpfsFile(OpenableInode):
         self.forget_if_unused()
 
     def forget_if_unused(self) -> None:
-        """Give the pages back when neither a name nor an open file is left (`shmem_evict_inode()`)."""
+        """Free the pages if the file has neither a name nor an open file (`shmem_evict_inode()`)."""
         if self.nlink == 0 and self.openers == 0:
             self.pages.free()
 
 
 class RegularFile(FileObject):
-    """A file that is open, and keeps its inode alive."""
+    """An open regular file.  It holds a reference to its inode."""
 
     __slots__ = ("inode",)
 
@@ -108,13 +114,13 @@ class RegularFile(FileObject):
         inode.hold()
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """Return up to `size` bytes from `position` on, b"" at the end of the file."""
         if not file.flags & O_NOATIME:
             self.inode.touch_atime()
         return self.inode.pages.read(position, size)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
-        """All of `data`.  EFBIG beyond what a file may have; ENOSPC."""
+        """Write all of `data`.  Raise EFBIG above the maximum size of a file, ENOSPC if the tmpfs is full."""
         if not data:
             return 0
         inode = self.inode
@@ -129,7 +135,10 @@ class RegularFile(FileObject):
         return min(len(data), MAX_LFS_FILESIZE - position)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """`shmem_file_llseek()`.  EINVAL before the beginning; ENXIO where no data or hole is."""
+        """Set the position (`shmem_file_llseek()`).
+
+        Raises EINVAL for a negative position, ENXIO if SEEK_DATA or SEEK_HOLE finds nothing.
+        """
         pages = self.inode.pages
         if whence in (SEEK_DATA, SEEK_HOLE):
             if not 0 <= offset < pages.size:
@@ -142,10 +151,10 @@ class RegularFile(FileObject):
         return seek(file, offset, whence, pages.size)
 
     def mmap(self, task: Task, file: OpenFile, area: VmArea) -> None:
-        """Share the file's pages, or copy them for a private mapping.
+        """Map the file's pages; a private mapping gets a copy of them.
 
-        Linux copies a private page when it is first written to; whether changes that others make
-        before that are seen is not specified (mmap(2)).
+        Linux copies a private page at its first write. mmap(2) does not specify whether the mapping sees
+        changes of the file before that.
         """
         pages = self.inode.pages
         unmodelled = self.inode.unmodelled
@@ -157,15 +166,15 @@ class RegularFile(FileObject):
         area.map(memory)
 
     def fsync(self, task: Task, file: OpenFile) -> None:
-        """There is nothing to be written back (`noop_fsync()`)."""
+        """Do nothing, because the data has no storage (`noop_fsync()`)."""
 
     def release(self) -> None:
-        """One holder less: the pages of a file without a name go with the last."""
+        """Drop the reference to the inode.  The last one frees the pages of a file without a name."""
         self.inode.put()
 
 
 class TmpfsSymlink(Inode):
-    """A symbolic link."""
+    """A symbolic link in a tmpfs."""
 
     __slots__ = ("target",)
 
@@ -175,16 +184,16 @@ class TmpfsSymlink(Inode):
 
     @property
     def size(self) -> int:
-        """The length of where it leads, in bytes."""
+        """Length of the target path in bytes (st_size)."""
         return len(encoded(self.target))
 
     def readlink(self, task: Task) -> str:
-        """Where it leads."""
+        """Return the target path of the link."""
         return self.target
 
 
 class TmpfsDirectory(DirectoryInode):
-    """A directory: its names, in the order in which they came."""
+    """A directory of a tmpfs; its entries are in the order of creation."""
 
     __slots__ = ("_entries", "_last", "fs")
 
@@ -196,70 +205,73 @@ class TmpfsDirectory(DirectoryInode):
 
     @property
     def size(self) -> int:
-        """st_size: the dots count."""
+        """Size in bytes (st_size), including `.` and `..`."""
         return ENTRY_SIZE * (2 + len(self._entries))
 
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
-        """Return the entry `name`.  If the name is too long: ENAMETOOLONG, in a removed folder ENOENT."""
+        """Return the entry `name`, or None.
+
+        Raises ENAMETOOLONG if the name is too long; in a removed directory ENOENT.
+        """
         if len(name) > NAME_MAX // 4 and len(encoded(name)) > NAME_MAX:
             raise os_error(ENOENT if here.deleted else ENAMETOOLONG)
         return self.child(name)
 
     def child(self, name: str) -> Dentry | None:
-        """What has that name in it."""
+        """Return the entry `name`, or None."""
         found = self._entries.get(name)
         return None if found is None else found[1]
 
     def children(self) -> list[Dentry]:
-        """All that is in it, in the order in which it came."""
+        """Return all entries in the order of creation."""
         return [dentry for _, dentry in self._entries.values()]
 
     def entries(self, task: Task) -> Iterator[DirectoryEntry]:
-        """The latest first (`offset_iterate_dir()`)."""
+        """Yield the entries, newest first (`offset_iterate_dir()`)."""
         for name, (stamp, dentry) in reversed(tuple(self._entries.items())):
             yield DirectoryEntry(name, dentry.inode.number, dentry.inode.kind, MAX_POSITION - stamp)
 
     # -- new names ----------------------------------------------------------------
 
     def create(self, here: Dentry, name: str, owner: Owner) -> Dentry:
-        """A new regular file."""
+        """Create a regular file."""
         return self.add(here, name, TmpfsFile(self.fs, self._inherit(owner)))
 
     def mknod(self, here: Dentry, name: str, owner: Owner, device: int) -> Dentry:
-        """A new device, pipe or socket."""
+        """Create a device, FIFO or socket node."""
         return self.add(here, name, self.fs.special.make(self.fs, self._inherit(owner), device))
 
     def mkdir(self, here: Dentry, name: str, owner: Owner) -> Dentry:
-        """A new directory."""
+        """Create a directory, which inherits S_ISGID."""
         owner = self._inherit(owner)
         mode = owner.mode | self.mode & stat.S_ISGID
         self.nlink += 1
         return self.add(here, name, type(self)(self.fs, Owner(owner.uid, owner.gid, mode)))
 
     def symlink(self, here: Dentry, name: str, owner: Owner, target: str) -> Dentry:
-        """A new symbolic link."""
+        """Create a symbolic link to `target`."""
         return self.add(here, name, TmpfsSymlink(self.fs, self._inherit(owner), target))
 
     def link(self, here: Dentry, name: str, old: Dentry) -> Dentry:
-        """One more name of a file."""
+        """Create a hard link to the file `old`."""
         old.inode.nlink += 1
         old.inode.ctime = self.superblock.now()
         return self.add(here, name, old.inode)
 
     def add(self, here: Dentry, name: str, inode: Inode) -> Dentry:
-        """Give an inode a name."""
+        """Add an entry for an inode and return its dentry."""
         dentry = Dentry(name, here, inode)
         self._put(dentry)
         return dentry
 
     def _inherit(self, owner: Owner) -> Owner:
-        """A set-group-ID directory gives its group to what is made in it (`inode_init_owner()`)."""
+        """Return the owner of a new file. A set-group-ID directory sets the group (`inode_init_owner()`)."""
         return Owner(owner.uid, self.gid, owner.mode) if self.mode & stat.S_ISGID else owner
 
     # -- names that go ------------------------------------------------------------
 
     def unlink(self, here: Dentry, victim: Dentry) -> None:
-        """Take a name away."""
+        """Remove a name.  The file's pages are freed after its last name and its last open file."""
         self._take(victim)
         victim.deleted = True
         inode = victim.inode
@@ -269,7 +281,7 @@ class TmpfsDirectory(DirectoryInode):
             inode.forget_if_unused()
 
     def rmdir(self, here: Dentry, victim: Dentry) -> None:
-        """Take an empty directory away.  ENOTEMPTY (`simple_rmdir()`)."""
+        """Remove an empty directory (`simple_rmdir()`).  Raise ENOTEMPTY."""
         if isinstance(victim.inode, TmpfsDirectory) and not victim.inode.is_empty:
             raise os_error(ENOTEMPTY)
         self.nlink -= 1
@@ -277,7 +289,7 @@ class TmpfsDirectory(DirectoryInode):
         victim.inode.nlink = 0
 
     def rename(self, here: Dentry, old: Dentry, target: Dentry, name: str, victim: Dentry | None) -> None:
-        """`simple_rename()`."""
+        """Move an entry and replace `victim` if it exists (`simple_rename()`)."""
         into = target.inode
         assert isinstance(into, TmpfsDirectory)
         moves_directory = old.inode.kind == stat.S_IFDIR
@@ -305,10 +317,10 @@ class TmpfsDirectory(DirectoryInode):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is in it."""
+        """True if the directory has no entries."""
         return not self._entries
 
 
 def encoded(name: str) -> bytes:
-    """A name's bytes, as Python's os.fsencode() makes them on Linux."""
+    """Return a name as bytes, as Python's os.fsencode() does on Linux."""
     return name.encode("utf-8", "surrogateescape")
