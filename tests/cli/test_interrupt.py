@@ -51,6 +51,31 @@ def test_files_are_whole(story: Path) -> None:
     assert Path("t.mmd").read_text("utf-8").startswith("sequenceDiagram\n")
 
 
+def test_sigterm_stops_a_run_in_a_program_and_files_are_whole(story: Path) -> None:
+    story.write_text(story.read_text("utf-8").replace("await app.sleep(", LOOPS["never sleeps"]), "utf-8")
+    with running("--trace", "t.json", "--pcap", "t.pcap") as process:
+        assert first_line(process) == b"awake\n"
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert errors.decode().splitlines()[-1].startswith("terminated at ")
+    assert json.loads(Path("t.json").read_text("utf-8"))["traceEvents"]
+    assert len(Path("t.pcap").read_bytes()) >= 24
+
+
+def test_program_that_catches_the_end_leaves_old_files(story: Path) -> None:
+    story.write_text(
+        story.read_text("utf-8").replace("await app.sleep(", LOOPS["catches everything"]), "utf-8"
+    )
+    Path("t.json").write_text("old", "utf-8")
+    with running("--trace", "t.json") as process:
+        assert first_line(process) == b"awake\n"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert Path("t.json").read_text("utf-8") == "old"
+
+
 def test_before_and_after_the_simulation(
     simkernel: CommandLine, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
