@@ -35,7 +35,7 @@ NUMBERS = {
     "send buffer of a unix socket": f"up to {MAXIMUM_BUFFER} ",
     "datagrams at an unconnected unix socket": f"{MAX_DGRAM_QLEN + 1}",
     "pipe |": f"{pipe.DEFAULT_SLOTS * PAGE_SIZE} bytes | the writer blocks | "
-    f"F_SETPIPE_SZ, up to {pipe.MAX_SIZE} ",
+    f"F_SETPIPE_SZ, up to {pipe.PIPE_MAX_SIZE} ",
     "event device, for each open file": f"{EVENTS} events",
     "queue of the mouse": f"{FIFO_DEPTH} reports",
     "kernel log": f"{RECORDS} records, {1 << LOG_BUF_SHIFT} bytes",
