@@ -1,10 +1,10 @@
-"""This host's kernel against simkernel: the same random calls to both, every result compared.
+"""Compare simkernel with this host's kernel: make random calls on both and compare every result.
 
-python -m tests.conformance.live --steps 1000000 [--seed N] [--strict]
-python -m tests.conformance.live --messages 1000000          messages to nlctrl only
-python -m tests.conformance.live --links --steps 1000000     changes of links, addresses, routes
-python -m tests.conformance.live --links --areas addresses,routes,routes,rules --steps 100000
-python -m tests.conformance.live --programs --steps 300000   files, pipes, unix sockets, epoll, processes
+python -m tests.conformance.live --steps 1000000 [--seed N] [--strict] python -m tests.conformance.live
+--messages 1000000          only messages to nlctrl python -m tests.conformance.live --links --steps
+1000000     changes of links, addresses, routes python -m tests.conformance.live --links --areas
+addresses,routes,routes,rules --steps 100000 python -m tests.conformance.live --programs --steps 300000
+files, pipes, unix sockets, epoll, processes
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from tests.conformance.live.search import Draw, Search
 from tests.conformance.live.steps import Program
 
 SKIPPED: Final = "SKIPPED"
-"""What a line begins with that says what is not compared, and why."""
+"""Prefix of an output line that names what is not compared, with the reason."""
 
 NO_PRIVILEGE: Final = (
     f"{SKIPPED} without root: everything that takes privilege or a namespace of its own (uevents, routes, "
     "network devices), and the recorded cases"
 )
 LIMIT: Final = 4.0
-"""Seconds before a timer of the host changes what a program sees: a neighbour is first probed after 5 s."""
+"""Maximum seconds of an example. After 5 s, the host first probes a neighbour, which changes results."""
 LEAST: Final = 100
-"""What is reached fewer times than that is listed."""
+"""Results that occur fewer times than this are listed."""
 
 
 def _options() -> argparse.Namespace:
@@ -47,8 +47,10 @@ def _options() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--steps", type=int, default=100_000, help="calls to compare (%(default)s)")
-    parser.add_argument("--messages", type=int, metavar="N", help="send so many messages to nlctrl instead")
+    parser.add_argument("--steps", type=int, default=100_000, help="number of calls to compare (%(default)s)")
+    parser.add_argument(
+        "--messages", type=int, metavar="N", help="send this number of messages to nlctrl instead"
+    )
     parser.add_argument("--links", action="store_true", help="change links, addresses and routes instead")
     parser.add_argument(
         "--areas",
@@ -57,18 +59,26 @@ def _options() -> argparse.Namespace:
         metavar="AREA,...",
         help=f"with --links: change these only, each as often as it is named: {', '.join(AREAS)}",
     )
-    parser.add_argument("--programs", action="store_true", help="files, sockets and processes instead")
+    parser.add_argument(
+        "--programs", action="store_true", help="compare programs on files, sockets and processes instead"
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="%(default)s")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first example")
-    parser.add_argument("--most", type=int, default=5, metavar="N", help="end after so many differences")
-    parser.add_argument("--strict", action="store_true", help="a difference counts on any kernel")
+    parser.add_argument(
+        "--most", type=int, default=5, metavar="N", help="end after this number of differences"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="count differences as failures on kernels of any series"
+    )
     parser.add_argument("--no-replay", action="store_true", help="do not replay the recorded cases first")
-    parser.add_argument("-q", "--quiet", action="store_true", help="without the table of what was reached")
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="do not print the table of calls and results"
+    )
     return parser.parse_args()
 
 
 def _areas(text: str) -> tuple[str, ...]:
-    """Return the areas of an argument."""
+    """Parse the names of areas, separated by commas."""
     names = tuple(text.split(","))
     unknown = sorted(set(names) - AREAS.keys())
     if unknown:
@@ -77,7 +87,7 @@ def _areas(text: str) -> tuple[str, ...]:
 
 
 def main() -> int:
-    """Do what the command line says; the exit status."""
+    """Run the selected search and return the exit status."""
     options = _options()
     if options.programs:
         return search_programs(options)
@@ -86,7 +96,7 @@ def main() -> int:
         print(f"{SKIPPED}: {host}")
         return 0
     if options.links and not host.privileged:
-        print(f"{SKIPPED}: links change in namespaces of their own, which takes root")
+        print(f"{SKIPPED}: changes of links need namespaces, which need root")
         return 0
     if not host.privileged:
         print(NO_PRIVILEGE)
@@ -106,7 +116,7 @@ def main() -> int:
 
 
 def search_programs(options: argparse.Namespace) -> int:
-    """Compare random programs on files, sockets and processes; the exit status."""
+    """Compare random programs on files, sockets and processes. Return the exit status."""
     try:
         search = programs.Search(options.seed)
     except OSError as error:
@@ -148,7 +158,7 @@ def _any_program(host: Host, random: Random) -> Program:
 
 
 def _search(search: Search, options: argparse.Namespace) -> int:
-    """How many differences were found; each is shown as a case."""
+    """Run the search, print each difference as a case, and return the number of differences."""
     found = 0
     findings = search.run(options.steps, first=options.first, messages=options.messages)
     for finding in findings:
@@ -170,23 +180,23 @@ def _report(search: Search, options: argparse.Namespace) -> None:
         _report_rare(search.reached)
     share = search.reached.share_of_deep_messages
     print(f"messages that came past the checks of their headers: {share:.0%}")
-    print("\nknown and wanted deviations:")
+    print("known and intended deviations:")
     for deviation in DEVIATIONS:
         print(f"  {deviation.name} ({search.deviations[deviation.name]} times): {deviation.reason}")
     for what, count in search.unmodelled.most_common():
         print(f"example ended early {count} times: {what}")
     if search.disturbed:
-        print(f"{search.disturbed} examples were disturbed by uevents that somebody else made")
+        print(f"{search.disturbed} examples were disturbed by uevents of other processes")
     if search.chance:
-        print(f"{search.chance} differences came of the port ids that the kernels chose")
+        print(f"{search.chance} differences depended on the port ids that the kernels chose")
     if search.slow:
-        print(f"{search.slow} differences came of examples that took longer than {LIMIT:g} s")
+        print(f"{search.slow} differences were in examples that took longer than {LIMIT:g} s")
     if search.passing:
         print(f"{search.passing} differences did not show again")
 
 
 def _report_rare(reached: Reached) -> None:
-    """Say at once whether anything was reached fewer than `LEAST` times, and what."""
+    """Print the results that occurred fewer than `LEAST` times."""
     rare = reached.rare(LEAST)
     often = reached.kinds - len(rare)
     print(f"{reached.kinds} results of {reached.calls} calls; {often} were reached {LEAST} times or more")
@@ -195,7 +205,7 @@ def _report_rare(reached: Reached) -> None:
 
 
 def _counts(options: argparse.Namespace) -> bool:
-    """Whether a difference on this kernel is a failure."""
+    """Return True if a difference on this kernel counts as a failure."""
     if options.strict or is_of_series(recording.load().series):
         return True
     print("not counted as failures: this kernel is not of the recorded series; --strict counts them")

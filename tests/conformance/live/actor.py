@@ -1,4 +1,4 @@
-"""The execution of a program's steps in a world, with each call's result as a plain value."""
+"""Execution of a program's steps in a world, with the result of each call as a plain value."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from tests.conformance.live.links.packets import FILES, without_packets
 from tests.conformance.live.steps import Pid, Port, Step
 
 Outcome = tuple[str, Any]
-"""("ok", result), or the name of the errno or of Python's exception, and None."""
+"""("ok", result), or the name of an errno or of a Python exception, and None."""
 
 MAX_DRAINED: Final = 400
-"""The maximum number of datagrams that `drain` reads."""
+"""Maximum number of datagrams that `drain` receives."""
 
 SHORT_WAIT: Final = 0.1
 LONG_WAIT: Final = 2.0
-"""Seconds that a listener waits for notifications that the other kernel has sent, at first and to be sure."""
+"""Seconds that a listener waits for the other kernel's notifications: in the first run, and in a repeated
+run.
+"""
 
 DEFERRED: Final = 0.003
-"""Seconds after which a missing notification waits for deferred work, which `Settler` triggers."""
+"""Seconds to wait for a missing notification before `Settler` triggers deferred work."""
 URGENT: Final = 0.03
-"""Seconds after which the work queue has handled urgent events."""
+"""Seconds until the kernel's work queue has handled urgent events."""
 
 PYTHON_ERRORS: Final = (ValueError, TypeError, OverflowError)
-"""Errors that Python raises before a system call."""
+"""Exceptions that Python raises for wrong arguments, before it makes a system call."""
 
 
 def attempt(function: Callable[..., Any], *arguments: Any) -> Outcome:
-    """Return the outcome of a call."""
+    """Call a function and return its outcome."""
     try:
         return "ok", function(*arguments)
     except OSError as error:
@@ -43,19 +45,19 @@ def attempt(function: Callable[..., Any], *arguments: Any) -> Outcome:
 
 
 ALONE: Final = frozenset({"socket", "become", "namespaces"})
-"""Steps that need no socket."""
+"""Steps that need no existing socket."""
 IN_NAMESPACE: Final = frozenset({"socket_in", "read_file"})
-"""Steps that need the two namespaces, and no socket."""
+"""Steps that need the program's two namespaces, but no existing socket."""
 
 ACTS: Final = frozenset({"sendto", "ioctl", "read_file"})
-"""Steps that the kernel's deferred work precedes."""
+"""Steps before which the kernel does its deferred work."""
 
 
 class Settle(Protocol):
-    """A function that makes a kernel do its deferred work."""
+    """Interface of a function that makes a kernel do its deferred work."""
 
     def __call__(self, actor: Actor, *, slow: bool) -> None:
-        """Do the deferred work (`Settler.settle`)."""
+        """Make the kernel do its deferred work (see `Settler.settle`)."""
 
 
 def _ignore(actor: Actor, *, slow: bool) -> None:
@@ -64,7 +66,7 @@ def _ignore(actor: Actor, *, slow: bool) -> None:
 
 @attrs.define
 class Actor:
-    """A process that executes steps in its world."""
+    """A process that executes the steps of a program in its world."""
 
     world: Any
     pid: int
@@ -72,7 +74,7 @@ class Actor:
     patience: float = SHORT_WAIT
     sockets: dict[int, Any] = attrs.field(factory=dict)
     worlds: list[Any] = attrs.field(factory=list)
-    """A world for each network namespace of a program with two."""
+    """One world per network namespace, for a program with two namespaces."""
     _wanted: int = 0
 
     def can_perform(self, step: Step) -> bool:
@@ -82,9 +84,10 @@ class Actor:
         return step.slot in self.sockets or step.call in ALONE
 
     def perform(self, step: Step, wanted: int = 0) -> list[Outcome]:
-        """Execute a step.  A flood and a drain are several calls, other steps are one.
+        """Execute a step and return its outcomes. A flood and a drain make several calls, other steps only
+        one.
 
-        A listener waits for `wanted` outcomes, the number of those in the other kernel.
+        A listener waits for `wanted` outcomes, which is their number in the other kernel.
         """
         self._wanted = wanted
         if self.worlds and step.call in ACTS:
@@ -97,7 +100,7 @@ class Actor:
         return [attempt(getattr(self.sockets[step.slot], step.call), *arguments)]
 
     def close(self) -> None:
-        """Close the sockets."""
+        """Close all sockets of the process."""
         for sock in self.sockets.values():
             sock.close()
 
@@ -150,7 +153,7 @@ class Actor:
         return []
 
     def _control(self, control: tuple[Any, ...]) -> list[Any]:
-        """Return control messages.  Numbers in place of data are a `struct ucred`."""
+        """Return control messages for sendmsg(). A tuple of numbers is packed as `struct ucred`."""
         return [
             (level, type, data if isinstance(data, bytes) else Ucred.LAYOUT.pack(*data))
             for level, type, data in control
@@ -163,12 +166,12 @@ class Actor:
         return [attempt(send, buffers, self._control(control), flags, address)]
 
     def _flood(self, slot: int, count: int, data: bytes, flags: int, address: Any) -> list[Outcome]:
-        """Send one datagram `count` times."""
+        """Send a datagram `count` times."""
         send = self.sockets[slot].sendto
         return [attempt(send, data, flags, address) for _ in range(count)]
 
     def _drain(self, slot: int, size: int, controllen: int, flags: int) -> list[Outcome]:
-        """Receive until EAGAIN."""
+        """Receive datagrams until EAGAIN."""
         receive = self.sockets[slot].recvmsg
         outcomes: list[Outcome] = []
         while len(outcomes) < MAX_DRAINED:
@@ -180,7 +183,9 @@ class Actor:
     # -- two namespaces ---------------------------------------------------------
 
     def _namespaces(self, slot: int, *numbers: int) -> list[Outcome]:
-        """Create a second namespace.  `numbers` are the ids of each one in the other, negative for no id."""
+        """Create a second namespace. `numbers` are the nsids of each namespace in the other, or negative for
+        no nsid.
+        """
         self.worlds = [self.world, self.world.namespace()]
         for world, other, number in zip(self.worlds, reversed(self.worlds), numbers, strict=True):
             if number >= 0:
@@ -202,9 +207,9 @@ class Actor:
         return [(kind, FILES[path](text) if kind == "ok" and path in FILES else text)]
 
     def _read_events(self, slot: int, size: int, controllen: int) -> list[Outcome]:
-        """Return all queued messages after the kernel's deferred work.
+        """Return all queued messages, after the kernel has done its deferred work.
 
-        The second kernel waits for as many messages as the first one has sent, at most PATIENCE.
+        The second kernel waits for as many messages as the first one has sent, up to PATIENCE.
         """
         if not self._wanted:
             self.settle(self, slow=False)

@@ -1,4 +1,4 @@
-"""What kind of answer a datagram is: by the message that it begins with."""
+"""Classification of datagrams from the kernel by their first message."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ TLVS: Final = {
     nl.NLMSGERR_ATTR_MISS_TYPE: "missing",
     nl.NLMSGERR_ATTR_MISS_NEST: "nest",
 }
-"""What an extended ACK may say."""
+"""Names of the attributes of an extended ACK."""
 
 
 def answer_name(protocol: int, data: bytes) -> str:
-    """The kind of a datagram that a kernel sent: `EINVAL +text +offset`, `ACK`, `part of a dump` ..."""
+    """Return the kind of a datagram from a kernel: `EINVAL +text +offset`, `ACK`, `part of a dump` ..."""
     if len(data) < ERROR_SIZE:
         return "cut short"
     length, type, flags, _, _ = nl.NlMsgHdr.LAYOUT.unpack_from(data)
@@ -48,7 +48,7 @@ def _error_name(message: bytes, flags: int) -> str:
 
 
 def _told(message: bytes) -> Iterator[str]:
-    """What the extended ACK of an error tells, which comes after the request or its header."""
+    """Return the names of the extended ACK's attributes, which follow the request or its header."""
     if len(message) < ERROR_SIZE + nl.NLMSG_HDRLEN:
         return
     (request_length, *_) = nl.NlMsgHdr.LAYOUT.unpack_from(message, ERROR_SIZE)

@@ -1,7 +1,7 @@
-"""What is left out of the search where the host's kernel differs from the recorded one.
+"""Areas that the search omits because the host's kernel differs from the recorded one.
 
-The recorded cases are grouped by area; where one of an area differs on this host, what the area is about
-is not drawn.
+The recorded cases are grouped by area. If a case of an area differs on this host, the search draws nothing
+of that area.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from simkernel.uapi import netlink as nl
 
 @attrs.frozen
 class Scope:
-    """Protocols to open and rules to follow; whether netdev is asked."""
+    """What a search covers: protocols, rules to omit, and whether it sends requests to netdev."""
 
     protocols: tuple[int, ...]
     without_rules: frozenset[str] = frozenset()
     netdev: bool = True
 
     def without(self, areas: Iterable[str]) -> Scope:
-        """What is left when these areas are left out."""
+        """Return the scope without some areas."""
         areas = tuple(areas)
         closed = {PROTOCOLS[area] for area in areas if area in PROTOCOLS}
         rules = {rule for area in areas for rule in RULES.get(area, ())}
@@ -51,4 +51,4 @@ RULES: Final = {
     "filter": ("filter", "lock", "members"),
     "credentials": ("become",),
 }
-"""By area; one that is in neither table says nothing that could be left out, such as how to bind."""
+"""Rules to omit, by area. Areas in neither table, such as binding, have nothing that can be omitted."""

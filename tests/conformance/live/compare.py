@@ -1,12 +1,11 @@
-"""When two kernels' results are the same: equal, but for what a kernel is free to choose.
+"""Comparison of two kernels' results: equal, except for values that a kernel can choose freely.
 
-Free are port ids (the process's number or a negative one), the process's number, cookies, the running
-number of a uevent, which all of a machine's namespaces share, and two times in what is told of lo.  Port
-ids are compared by role: what the one kernel calls X, the other must call Y from then on.  And where a
-call says that it has written more than there was room for, Python shows what happened to lie there; that
-is nobody's.
+A kernel can choose port ids, the process id, cookies, the SEQNUM of a uevent (all namespaces of a machine
+share it) and two times in messages about `lo`. Port ids are compared by role: if one kernel uses X, the
+other must use Y consistently. If a call reports more bytes than its buffer has, Python shows uninitialised
+memory, which is ignored.
 
-`expected` gives what the simulated kernel should have said, in its own terms.
+`expected` returns the real kernel's result with the simulated kernel's numbers.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ from tests.conformance.live.steps import Step
 
 LEAST_CHOSEN: Final = 2**31
 LARGEST_CHOSEN: Final = 2**32 - 4097
-"""A port id that a kernel picks by chance is at most -4097, as a signed number (`netlink_autobind()`)."""
+"""Largest random port id, as an unsigned number. As a signed number it is -4097 (`netlink_autobind()`)."""
 
 COOKIES: Final = (SO_COOKIE, SO_NETNS_COOKIE)
 PID_OFFSET: Final = 12
@@ -52,29 +51,29 @@ _FREE: Final = {NETLINK_KOBJECT_UEVENT: SEQUENCE}
 
 @attrs.define
 class Names:
-    """What the real kernel's chosen numbers are in the simulated one."""
+    """A map from numbers that the real kernel chose to those of the simulated kernel."""
 
     _simulated: dict[int, int] = attrs.field(factory=dict)
     _taken: set[int] = attrs.field(factory=set)
     macs: Macs = attrs.field(factory=Macs)
 
     def learn(self, real: int, simulated: int) -> None:
-        """From now on these stand for each other, if neither stands for another already."""
+        """Map a real number to a simulated one, unless either is mapped already."""
         if real not in self._simulated and simulated not in self._taken:
             self._simulated[real] = simulated
             self._taken.add(simulated)
 
     def learn_chosen(self, real: int, simulated: int) -> None:
-        """The same, if both are port ids that a kernel chose."""
+        """Map a real number to a simulated one if both are port ids that a kernel chose."""
         if _chosen(real) and _chosen(simulated):
             self.learn(real, simulated)
 
     def translate(self, real: int) -> int:
-        """What the simulated kernel calls it."""
+        """Return the simulated kernel's number for a real one."""
         return self._simulated.get(real, real)
 
     def translate_bytes(self, real: bytes) -> bytes:
-        """The same for a number of 4 bytes, or as much of one as there is."""
+        """Return the simulated kernel's bytes for a 32-bit number, or for its first bytes."""
         if len(real) == U32.size:
             return U32.pack(self.translate(*U32.unpack(real)))
         for number, twin in self._simulated.items():
@@ -84,7 +83,7 @@ class Names:
 
 
 def expected(step: Step, protocol: int, real: Outcome, simulated: Outcome, names: Names) -> Outcome:
-    """What the simulated kernel should have said where the real one said `real`."""
+    """Return the outcome that the simulated kernel must have if the real kernel's outcome is `real`."""
     if real == simulated or real[0] != "ok" or simulated[0] != "ok":
         return real
     rule = _RULES.get(step.call)
@@ -96,7 +95,7 @@ def expected(step: Step, protocol: int, real: Outcome, simulated: Outcome, names
 
 
 def _name(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
-    """getsockname: the place where a chosen port id is first seen."""
+    """Translate the address from getsockname(), and learn the port id in it."""
     names.learn_chosen(real[0], simulated[0])
     return _address(real, names)
 
@@ -134,7 +133,7 @@ def _data(protocol: int, real: bytes, simulated: bytes, room: int, names: Names)
 
 
 def _messages(data: bytes, names: Names) -> bytes:
-    """A datagram as the simulated kernel would have sent it: with its own port ids in the headers."""
+    """Translate the port ids in the message headers of a datagram."""
     translated = bytearray(data)
     offset = 0
     while (start := offset + PID_OFFSET) < len(data):
@@ -167,7 +166,7 @@ def _recvmsg(step: Step, protocol: int, real: Any, simulated: Any, names: Names)
 
 
 def _control(message: tuple[int, int, bytes], names: Names) -> tuple[int, int, bytes]:
-    """A control message, with the simulated process's number in credentials, be they cut short or not."""
+    """Translate the process id in a control message with credentials, even if it is truncated."""
     level, type, data = message
     if (level, type) != (SOL_SOCKET, SCM_CREDENTIALS):
         return message
@@ -178,7 +177,7 @@ def _control(message: tuple[int, int, bytes], names: Names) -> tuple[int, int, b
 
 
 def _option(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
-    """A cookie may be any number; a peer is a port id; of a list of memberships not all is written."""
+    """Translate an option's value: a cookie, a peer's port id, or the written part of a membership list."""
     level, option, length = step.arguments
     if level == SOL_SOCKET and option in COOKIES:
         same_kind = type(real) is type(simulated) and (isinstance(real, int) or len(real) == len(simulated))

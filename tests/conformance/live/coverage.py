@@ -1,4 +1,4 @@
-"""What was reached: each call against each thing that can come of it, with counts."""
+"""Counts of each call's results, which show what a search has reached."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ PROTOCOLS: Final = {
     nl.NETLINK_KOBJECT_UEVENT: "KOBJECT_UEVENT",
     nl.NETLINK_GENERIC: "GENERIC",
 }
-"""Those where the kernel answers."""
+"""Protocols with a kernel socket, and their names."""
 
 MANY: Final = {"flood": "sendto", "drain": "recvmsg", "read_events": "recvmsg", "socket_in": "socket"}
-"""Steps that are one call many times."""
+"""Steps that make one call several times, and the name of that call."""
 SENDS: Final = frozenset({"send", "sendto", "sendmsg", "flood"})
 MESSAGE_RECEIVES: Final = frozenset({"recvmsg", "drain", "read_events"})
 NETLINK_OPTIONS: Final = {
@@ -47,7 +47,7 @@ SOCKET_OPTIONS: Final = {number: name for name, number in vars(so).items() if na
 
 
 def call_name(step: Step) -> str:
-    """What a call is counted as."""
+    """Return the name under which a call is counted."""
     call = MANY.get(step.call, step.call)
     if call in ("setsockopt", "getsockopt"):
         level, option = step.arguments[:2]
@@ -62,13 +62,13 @@ def call_name(step: Step) -> str:
 
 
 POLL_EVENTS: Final = {1: "POLLIN", 4: "POLLOUT", 8: "POLLERR", 0x10: "POLLHUP", 0x20: "POLLNVAL"}
-"""Named; other bits come with them (POLLRDNORM with POLLIN)."""
+"""Names of poll events. Other bits always accompany these (POLLRDNORM with POLLIN)."""
 KERNEL: Final = 0
-"""The kernel's port id."""
+"""Port id of the kernel."""
 
 
 def result_name(step: Step, outcome: Outcome) -> str:
-    """What came of a call: an errno, or the kind of success."""
+    """Return the name of a result: an errno, or the kind of success."""
     kind, value = outcome
     if kind != "ok":
         return kind
@@ -83,16 +83,16 @@ def result_name(step: Step, outcome: Outcome) -> str:
 
 
 def _from_kernel(step: Step, value: Any) -> bytes | None:
-    """What was received, if the kernel sent it and the call tells so."""
+    """Return the received data if it came from the kernel, None otherwise."""
     if step.call not in MESSAGE_RECEIVES and step.call != "recvfrom":
         return None
     data, sender = value[0], value[-1]
-    room = step.arguments[0]  # Python shows more than that where the call says that there was more
+    room = step.arguments[0]  # If the message was longer, Python returns more bytes than this.
     return data[:room] if isinstance(sender, tuple) and sender[0] == KERNEL else None
 
 
 def _request(step: Step, protocol: int) -> bytes | None:
-    """The datagram of a step, if it goes to the kernel."""
+    """Return the datagram of a step that sends to the kernel, None for other steps."""
     arguments = step.arguments
     if step.call != "send" and arguments[-1] not in ((0, 0), None):
         return None
@@ -110,11 +110,11 @@ ROUTE_TYPES: Final = {
 ROUTE_GROUPS: Final = {number: name for name, number in vars(rtnl).items() if name.startswith("RTNLGRP_")}
 TYPE: Final = 4
 REQUEST_TYPE: Final = 24
-"""Offset of the request's type in an error message."""
+"""Offset of the request's message type in an error message."""
 
 
 def _subject(data: bytes, groups: int) -> str:
-    """Return the subject of an rtnetlink message: a request's type, or a group and a type."""
+    """Return the name of an rtnetlink message: a request's type, or a group and a type."""
     type = U16.unpack_from(data, TYPE)[0]
     if type == nl.NLMSG_ERROR and len(data) >= REQUEST_TYPE + U16.size:
         type = U16.unpack_from(data, REQUEST_TYPE)[0]
@@ -124,16 +124,16 @@ def _subject(data: bytes, groups: int) -> str:
 
 
 class Reached:
-    """Counts of call x result."""
+    """Number of occurrences of each result of each call."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
         self.messages = 0
-        """Messages in the datagrams that were sent to the kernel."""
+        """Number of messages that were sent to the kernel."""
         self._deep = 0
 
     def __call__(self, step: Step, protocol: int, outcome: Outcome) -> None:
-        """Count one call."""
+        """Count the result of one step."""
         kind, value = outcome
         self._counts[call_name(step), result_name(step, outcome)] += 1
         if kind == "ok" and protocol in PROTOCOLS and (data := _from_kernel(step, value)) is not None:
@@ -146,26 +146,26 @@ class Reached:
             self._deep += deep
 
     def count(self, call: str, result: str) -> None:
-        """Count one call of a program."""
+        """Count the result of one call of a program."""
         self._counts[call, result] += 1
 
     @property
     def share_of_deep_messages(self) -> float:
-        """How many of the messages came past the checks of their headers."""
+        """Share of the messages with valid headers."""
         return self._deep / (self.messages or 1)
 
     @property
     def kinds(self) -> int:
-        """How many pairs of a call and a result there were."""
+        """Number of different pairs of a call and a result."""
         return len(self._counts)
 
     @property
     def calls(self) -> int:
-        """How many different calls there were."""
+        """Number of different calls."""
         return len({call for call, _ in self._counts})
 
     def lines(self) -> Iterator[str]:
-        """The table, a call a line, its results with the most frequent first."""
+        """Yield the table: one line per call, with its most frequent results first."""
         by_call: dict[str, list[tuple[int, str]]] = {}
         for (call, result), count in self._counts.items():
             by_call.setdefault(call, []).append((count, result))
@@ -174,7 +174,7 @@ class Reached:
             yield f"  {call:38} {results}"
 
     def rare(self, least: int) -> list[tuple[str, str, int]]:
-        """What was reached fewer than `least` times."""
+        """Return the results that occurred fewer than `least` times."""
         return sorted(
             (call, result, count) for (call, result), count in self._counts.items() if count < least
         )

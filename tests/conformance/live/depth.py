@@ -1,4 +1,4 @@
-"""How far messages get: past the checks of their headers or not."""
+"""Counts of the messages with valid headers, which the kernel does not reject early."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KNOWN: Final = frozenset(
     for question in NLCTRL_QUESTIONS + NETDEV_QUESTIONS
     if isinstance(question.head, bytes)
 )
-"""Type, command, and whether it is a dump, of what generic netlink has an operation for."""
+"""Operations of generic netlink: message type, command, and whether it is a dump."""
 NETDEV_FLAGS: Final = nl.NLM_F_REQUEST | nl.NLM_F_ACK | nl.NLM_F_ECHO
 
 ROUTE_HEADERS: Final = {
@@ -28,15 +28,14 @@ ROUTE_HEADERS: Final = {
     rtnl.RTM_NEWNSID: rtnl.RtGenMsg.SIZE,
     rtnl.RTM_NEWSTATS: IfStatsMsg.SIZE,
 }
-"""How long a message's own header is, by the first of its four types."""
+"""Length of the family-specific header, by the first of a group of four message types."""
 
 
 @lru_cache(maxsize=256)
 def count_messages(protocol: int, data: bytes) -> tuple[int, int]:
-    """The messages of a datagram, and those among them that come past the checks of their headers.
+    """Return the numbers of messages in a datagram, and of those whose headers are valid.
 
-    That is, to their attributes or to a handler: the kernel takes the message apart, finds who handles it,
-    and finds the handler's own header in order.
+    For a message with valid headers, the kernel finds a handler and reads the attributes.
     """
     messages = deep = offset = 0
     while len(data) - offset >= nl.NLMSG_HDRLEN:

@@ -1,4 +1,4 @@
-"""Where simkernel differs from Linux, and is meant to: a table, with the reason for each."""
+"""Intended differences between simkernel and Linux, each with its reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Deviation:
-    """A difference that is known and wanted."""
+    """A known and intended difference."""
 
     name: str
     reason: str
@@ -28,11 +28,11 @@ class Deviation:
 
 
 REQUEST_TYPE: Final = slice(24, 26)
-"""Where an error holds the type of the request that it answers."""
+"""Bytes of an error message that contain the type of the request."""
 BY_NUMBER: Final = frozenset({RTM_NEWLINK, RTM_SETLINK, RTM_NEWNSID, RTM_GETNSID})
-"""Requests that may name a namespace by a number."""
+"""Requests that can select a namespace by a number."""
 OPTMEM: Final = slice(24, 28)
-"""SK_MEMINFO_OPTMEM in what SO_MEMINFO tells."""
+"""Bytes of SK_MEMINFO_OPTMEM in the value of SO_MEMINFO."""
 
 
 def _filter_memory(difference: Difference) -> bool:
@@ -54,7 +54,7 @@ def _namespace_by_number(difference: Difference) -> bool:
 
 
 def _answer(outcome: Outcome) -> bytes | None:
-    """The datagram in an outcome, if it is long enough for an error."""
+    """Return the datagram of an outcome if it is long enough for an error message."""
     value = outcome[1]
     data = value[0] if isinstance(value, tuple) else value
     return data if isinstance(data, bytes) and len(data) >= REQUEST_TYPE.stop else None
@@ -63,8 +63,8 @@ def _answer(outcome: Outcome) -> bytes | None:
 DEVIATIONS: Final = (
     Deviation(
         "memory of a filter",
-        "SO_MEMINFO tells how large a filter is once it is translated to eBPF (SK_MEMINFO_OPTMEM); that is "
-        "the compiler's business and changes with every release, so simkernel says 0",
+        "SO_MEMINFO reports the size of a filter after its translation to eBPF (SK_MEMINFO_OPTMEM), which depends on "
+        "the compiler and changes between releases",
         _filter_memory,
     ),
     Deviation(
@@ -78,5 +78,5 @@ DEVIATIONS: Final = (
 
 
 def deviation_of(difference: Difference) -> Deviation | None:
-    """The deviation that a difference belongs to, if it does."""
+    """Return the deviation that explains a difference, or None."""
     return next((each for each in DEVIATIONS if each.covers(difference)), None)

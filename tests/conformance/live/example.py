@@ -1,4 +1,4 @@
-"""One program in both kernels at once, step by step, up to the first difference."""
+"""Run one program on both kernels, step by step, up to the first difference."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tests.conformance.live.steps import Program, Step
 NOTHING: Final[Outcome] = ("nothing", None)
 
 SEEDS: Final = range(1, 9)
-"""Of simkernel, to see what chance does."""
+"""Seeds of simkernel that are tried to find results that depend on chance."""
 
 Observer = Callable[[Step, int, Outcome], None]
-"""Told of each call that both kernels agree on: step, protocol of its socket, what came of it."""
+"""A callback for each step with equal results: step, protocol of its socket, outcome."""
 
 
 @attrs.frozen
 class Difference:
-    """Where two kernels part: the step by its index, which of its calls, what each kernel says.
+    """The first step with different results: its index, the index of its call, and both outcomes.
 
-    The real kernel's word is put into the simulated one's terms (its port ids).
+    Port ids in the real kernel's outcome are translated to those of the simulated kernel.
     """
 
     index: int
@@ -42,7 +42,7 @@ class Difference:
 
 @attrs.frozen
 class Result:
-    """How an example ended.  `calls` were compared; `unmodelled` is why it ended early, if it did."""
+    """Result of an example: number of compared calls, and `unmodelled`, the reason for an early end."""
 
     calls: int
     deviations: tuple[Deviation, ...]
@@ -55,18 +55,18 @@ def _ignore(step: Step, protocol: int, outcome: Outcome) -> None:
 
 
 def run(host: Host, program: Program, observe: Observer = _ignore) -> Result:
-    """Do a program in both kernels, simkernel first.
+    """Run a program on both kernels, simkernel first.
 
-    What it does not model ends the program there, and so does a call that would never return.
+    The program ends early at a call that simkernel does not model or that would never return.
     """
     with host.actor() as real, simulated(host) as simulated_actor:
         return _Run(real, simulated_actor, observe).run(program)
 
 
 def hangs_on_chance(host: Host, program: Program) -> bool:
-    """Whether simkernel shows something else where it has chosen other port ids.
+    """Return True if simkernel's results depend on the port ids that it chooses.
 
-    A filter may look at a message's port id; what comes of that is no difference between kernels.
+    A filter can test a message's port id. A difference in its result is not a difference between kernels.
     """
     for seed in SEEDS:
         with simulated(host, seed) as one, simulated(host) as other, suppress(InternalError):
@@ -106,7 +106,7 @@ class _Run:
         return Result(self._calls, tuple(self._deviations), difference, unmodelled)
 
     def _follow(self, step: Step) -> None:
-        """Keep track of which protocol each socket is of."""
+        """Record the protocol of each socket."""
         if step.call == "socket" and step.slot in self._simulated.sockets:
             self._protocols[step.slot] = step.arguments[2]
         elif step.call == "socket_in" and step.arguments[1] == AF_NETLINK:
@@ -115,7 +115,9 @@ class _Run:
             self._protocols[step.arguments[0]] = self._protocols[step.slot]
 
     def _learn_names(self) -> bool:
-        """See which port ids the sockets have by now; a program need not have asked."""
+        """Learn the port ids that the kernels have chosen for the sockets, even without getsockname() in the
+        program.
+        """
         for slot, sock in self._real.sockets.items():
             twin = self._simulated.sockets.get(slot)
             if twin is not None and self._protocols.get(slot, -1) >= 0:

@@ -1,4 +1,4 @@
-"""Socket filters to attach: programs that make sense, and programs that are refused."""
+"""Socket filters for SO_ATTACH_FILTER: valid programs and programs that the kernel rejects."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ _OPERANDS: Final = (
     *(0, 0, 1, 2, 3, 4, 5, 8, 12, 15, 16, 20, 31, 32, 100, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF),
     *(bpf.SKF_AD_OFF + offset & 0xFFFFFFFF for offset in (0, 4, 8, 12, 16, 20, 24, 28, 40, 44, 48, 60, 64)),
 )
-"""Small numbers and large ones, and what a filter learns beside the message, but for what depends on the
-machine: the processor, the flow's hash, chance.
+"""Small and large operands, and offsets of extensions. Those that depend on the machine are omitted: CPU
+number, flow hash and random number.
 """
 
 
 def keeping(count: int) -> tuple[Instruction, ...]:
-    """One that lets so many bytes of a message through."""
+    """Return a filter that keeps the first `count` bytes of each message."""
     return ((bpf.BPF_RET | bpf.BPF_K, 0, 0, count),)
 
 
 def any_filter(random: Random) -> tuple[Instruction, ...]:
-    """One that somebody thought of, or instructions as they come, which end in a return."""
+    """Return a filter of the list, or random instructions that end with a return."""
     if random.random() < 0.4:
         return random.choice(FILTERS)
     count = random.randrange(7)

@@ -1,7 +1,7 @@
-"""Programs drawn by chance: a few sockets, and everything that can be done to them.
+"""Generator of random programs: a few sockets, and all calls on them.
 
-A program has a theme, which says what happens often in it; so floods meet small buffers, dumps are read
-in pieces, and options change under both.
+Each program has a theme, which makes some steps frequent. So floods meet small buffers, dumps are read in
+pieces, and options change during both.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.conformance.live.themes import GENERIC, THEMES, USERSOCK
 MOST_SOCKETS: Final = 5
 BUFFER_SIZE: Final = 65536
 LENGTHS: Final = (15, 30, 60, 120, 240)
-"""Steps of a program, more or less."""
+"""Approximate numbers of steps of a program."""
 
 REFUSED: Final = (("listen", (1,)), ("listen", (-1,)), ("accept", ()), ("shutdown", (0,)), ("shutdown", (9,)))
 
@@ -42,7 +42,7 @@ Rule = Callable[["Generator"], None]
 
 
 class Generator:
-    """Draws one program.  It knows which sockets there will be, not what becomes of them."""
+    """Generator of one program. It tracks the sockets that exist, but not their states."""
 
     def __init__(self, random: Random, *, privileged: bool, scope: Scope) -> None:
         self.random = random
@@ -51,7 +51,7 @@ class Generator:
         self._polls = "poll" not in scope.without_rules
         self.steps: list[Step] = []
         self.protocol: dict[int, int] = {}
-        """Of each open socket."""
+        """Protocol of each open socket, by slot."""
         themes = tuple(THEMES.values())
         (self._theme,) = random.choices(themes, [theme.share for theme in themes])
         self._protocols = [each for each in self._theme.protocols if each in scope.protocols]
@@ -61,7 +61,7 @@ class Generator:
         self._weights = [self._theme.weights.get(name, RARE.get(name, 1)) for name in names]
 
     def program(self) -> Program:
-        """All steps."""
+        """Generate all steps of a program."""
         random = self.random
         if not (self.may_be_privileged and random.random() < 0.7):
             self.add("become", 0, False)
@@ -73,36 +73,38 @@ class Generator:
         return tuple(self.steps)
 
     def add(self, call: str, slot: int, *arguments: Any) -> None:
-        """One more step."""
+        """Append a step."""
         self.steps.append(Step(call, slot, arguments))
 
     def slot(self) -> int:
-        """One of the sockets."""
+        """Return the slot of a random open socket."""
         return self.random.choice(tuple(self.protocol))
 
     def peer(self, slot: int) -> int:
-        """A socket of the same protocol as that in `slot`, which may be itself."""
+        """Return the slot of a socket with the protocol of that in `slot`, which can be the same socket."""
         same = [each for each, protocol in self.protocol.items() if protocol == self.protocol[slot]]
         return self.random.choice(same)
 
     def in_company(self) -> bool:
-        """Whether it is about groups this time."""
+        """Return True with the theme's probability that a step uses groups."""
         return self.random.random() < self._theme.company
 
     def wants_extack(self) -> bool:
-        """Whether a new socket asks for extended ACKs, or for strict checks."""
+        """Return True with the theme's probability that a new socket enables extended ACKs or strict
+        checks.
+        """
         return self.random.random() < self._theme.extack
 
     def protocol_to_open(self) -> int:
-        """What kind of socket to open."""
+        """Return the protocol of the next socket to open."""
         return self.random.choice(self._protocols)
 
     def learn_name(self, slot: int) -> None:
-        """Look at a socket's port id, which may have been chosen just now."""
+        """Read a socket's port id, which the kernel may just have chosen."""
         self.add("getsockname", slot)
 
     def poll(self, slot: int) -> None:
-        """See what a socket is ready for, if that is compared."""
+        """Poll a socket, if results of poll(2) are compared."""
         if self._polls:
             self.add("poll", slot, self.random.choice(values.POLL_MASKS))
 
@@ -111,7 +113,7 @@ class Generator:
 
 
 def socket(g: Generator) -> None:
-    """Open a socket, mostly a good one, sometimes in the place of another."""
+    """Open a socket, mostly with valid arguments, sometimes in the slot of another one."""
     random = g.random
     slot = random.randrange(MOST_SOCKETS)
     if random.random() < 0.15:
@@ -135,7 +137,7 @@ def socket(g: Generator) -> None:
 
 
 def close(g: Generator) -> None:
-    """Close a socket, if there are others; call it once more after that."""
+    """Close a socket, unless it is the only one."""
     if len(g.protocol) > 1:
         slot = g.slot()
         g.add("close", slot)
@@ -143,7 +145,7 @@ def close(g: Generator) -> None:
 
 
 def dup(g: Generator) -> None:
-    """Have a socket twice."""
+    """Duplicate a socket into another slot."""
     slot, other = g.slot(), g.random.randrange(MOST_SOCKETS)
     if slot != other:
         g.add("dup", slot, other)
@@ -151,7 +153,7 @@ def dup(g: Generator) -> None:
 
 
 def become(g: Generator) -> None:
-    """Drop privilege, or take it back."""
+    """Drop or regain privilege."""
     if g.may_be_privileged:
         g.add("become", 0, g.random.random() < 0.6)
 
@@ -160,14 +162,14 @@ def become(g: Generator) -> None:
 
 
 def bind(g: Generator) -> None:
-    """bind(2)"""
+    """Bind a socket (bind(2)) and read its address."""
     slot = g.slot()
     g.add("bind", slot, values.address(g.random, MOST_SOCKETS))
     g.learn_name(slot)
 
 
 def connect(g: Generator) -> None:
-    """connect(2)"""
+    """Connect a socket (connect(2)) and read both addresses."""
     slot = g.slot()
     g.add("connect", slot, values.address(g.random, MOST_SOCKETS))
     g.learn_name(slot)
@@ -175,7 +177,7 @@ def connect(g: Generator) -> None:
 
 
 def raw(g: Generator) -> None:
-    """bind(2) and connect(2) with sockaddrs of any length and family."""
+    """Call bind(2) or connect(2) with a sockaddr of any length and family."""
     random = g.random
     slot = g.slot()
     if random.random() < 0.4:
@@ -200,18 +202,18 @@ def raw(g: Generator) -> None:
 
 
 def names(g: Generator) -> None:
-    """getsockname(2) and getpeername(2)"""
+    """Read the address of a socket or of its peer (getsockname(2), getpeername(2))."""
     g.add(g.random.choice(("getsockname", "getpeername")), g.slot())
 
 
 def refused(g: Generator) -> None:
-    """Calls that netlink has no use for."""
+    """Make a call that netlink does not support."""
     call, arguments = g.random.choice(REFUSED)
     g.add(call, g.slot(), *arguments)
 
 
 def mode(g: Generator) -> None:
-    """Blocking or not; every call that might wait says MSG_DONTWAIT all the same."""
+    """Make a socket blocking or non-blocking. (Calls that can block pass MSG_DONTWAIT anyway.)"""
     slot = g.slot()
     g.add("setblocking", slot, g.random.random() < 0.5)
     g.add("gettimeout", slot)
@@ -228,7 +230,9 @@ def _flags(g: Generator, choices: tuple[int, ...]) -> int:
 
 
 def _destination(g: Generator, slot: int) -> tuple[Any, int]:
-    """Mostly the kernel where there is one, else another socket of the kind, and now and then a group."""
+    """Return a destination: mostly the kernel if it has a socket, otherwise another socket, sometimes a
+    group.
+    """
     random = g.random
     if g.in_company():
         return random.choice((0, 0, Port(g.peer(slot)))), random.choice(values.GROUP_MASKS)
@@ -252,7 +256,7 @@ def _payload(g: Generator, protocol: int) -> bytes:
 
 
 def _credentials(g: Generator) -> tuple[Any, ...]:
-    """Control messages to send along: claims true and false, and what is none."""
+    """Return control messages to send: true and false credentials, and invalid messages."""
     random = g.random
     pid = random.choice((PID, PID, PID, 1, 0, -1, 2**22 + 1))
     uid, gid = (random.choice((0, 65534, 1000, 2**32 - 1)) for _ in range(2))
@@ -266,7 +270,7 @@ def _credentials(g: Generator) -> tuple[Any, ...]:
 
 
 def send(g: Generator) -> None:
-    """send(2), sendto(2), sendmsg(2)"""
+    """Send a message with send(2), sendto(2) or sendmsg(2)."""
     random = g.random
     slot = g.slot()
     protocol = g.protocol[slot]
@@ -286,7 +290,7 @@ def send(g: Generator) -> None:
 
 
 def ask(g: Generator) -> None:
-    """A request, and its answer read to the end, if the kernel gives one."""
+    """Send a request to the kernel and read the reply completely."""
     slot = g.slot()
     data = _payload(g, g.protocol[slot])
     g.add("sendto", slot, data, so.MSG_DONTWAIT, (0, 0))
@@ -294,7 +298,7 @@ def ask(g: Generator) -> None:
 
 
 def flood(g: Generator) -> None:
-    """The same datagram until a queue is full, or more."""
+    """Send one datagram repeatedly, until a queue is full or beyond."""
     random = g.random
     slot = g.slot()
     data = _payload(g, g.protocol[slot])
@@ -315,7 +319,7 @@ def flood(g: Generator) -> None:
 
 
 def overrun(g: Generator) -> None:
-    """A queue filled to its end and beyond, and what its owner hears of that."""
+    """Overrun the receive queue of a socket, then read its error and messages."""
     random = g.random
     slot = g.slot()
     protocol = g.protocol[slot]
@@ -345,7 +349,7 @@ def overrun(g: Generator) -> None:
 
 
 def members(g: Generator) -> None:
-    """Two members of a group, joined one after the other, with filters and little room."""
+    """Let two sockets join a group one after the other, with filters and small buffers."""
     random = g.random
     slot = g.slot()
     if g.protocol[slot] != USERSOCK:
@@ -367,12 +371,14 @@ def members(g: Generator) -> None:
 
 
 def no_room(g: Generator) -> None:
-    """An answer that the queue has no room for, where it has room for an error that says so."""
+    """Request a reply that does not fit in the queue, which has space for an error message."""
     random = g.random
     slot = g.slot()
     data = messages.answered(random, g.protocol[slot])
     if data:
-        g.add("setsockopt", slot, so.SOL_SOCKET, so.SO_RCVBUF, 1300)  # of 2600 an error takes 832
+        g.add(
+            "setsockopt", slot, so.SOL_SOCKET, so.SO_RCVBUF, 1300
+        )  # An error message takes 832 of the 2600 bytes.
         for option in (nl.NETLINK_NO_ENOBUFS, nl.NETLINK_EXT_ACK):
             g.add("setsockopt", slot, so.SOL_NETLINK, option, 1)
         g.add("flood", slot, 2, messages.ACKNOWLEDGED, so.MSG_DONTWAIT, (0, 0))
@@ -381,7 +387,7 @@ def no_room(g: Generator) -> None:
 
 
 def two_dumps(g: Generator) -> None:
-    """A dump while another is under way, and a question that is none."""
+    """Start a dump while another one runs, then send a do request."""
     slot = g.slot()
     for choices in (messages.DUMPED, messages.DUMPED, messages.ANSWERED):
         data = messages.answered(g.random, g.protocol[slot], choices)
@@ -394,7 +400,7 @@ def two_dumps(g: Generator) -> None:
 
 
 def receive(g: Generator) -> None:
-    """recv(2), recvfrom(2), recvmsg(2), with room for everything or for little."""
+    """Receive with recv(2), recvfrom(2) or recvmsg(2), into large or small buffers."""
     random = g.random
     slot = g.slot()
     size = random.choice(values.READS)
@@ -409,17 +415,17 @@ def receive(g: Generator) -> None:
 
 
 def drain(g: Generator) -> None:
-    """Read until there is nothing more."""
+    """Receive until the queue is empty."""
     g.add("drain", g.slot(), g.random.choice(values.READS), g.random.choice(values.ROOMS), so.MSG_DONTWAIT)
 
 
 def poll(g: Generator) -> None:
-    """poll(2)"""
+    """Poll a random socket (poll(2))."""
     g.poll(g.slot())
 
 
 def wait(g: Generator) -> None:
-    """Wait for a message, or for room, as long as a time-out lets one: the socket's own or Python's."""
+    """Block in a receive or a send until the timeout of the socket or of Python."""
     random = g.random
     slot = g.slot()
     g.add("setblocking", slot, True)
@@ -438,7 +444,7 @@ def wait(g: Generator) -> None:
 
 
 def nlctrl_program(random: Random, *, privileged: bool, messages_each: int = 200) -> Program:
-    """Messages for nlctrl, one after the other, each answer read to its end."""
+    """Generate a program of requests to nlctrl, with each reply read completely."""
     slot = 0
     steps = [] if privileged and random.random() < 0.5 else [Step("become", slot, (False,))]
     steps.append(Step("socket", slot, (so.AF_NETLINK, so.SOCK_RAW, GENERIC)))
@@ -456,7 +462,7 @@ def nlctrl_program(random: Random, *, privileged: bool, messages_each: int = 200
 
 
 RARE: Final = {"wait": 0.4}
-"""Rules that cost milliseconds."""
+"""Weights of steps that take milliseconds and are therefore rare."""
 
 RULES: Final[dict[str, Rule]] = {
     "socket": socket,

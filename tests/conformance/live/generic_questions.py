@@ -1,4 +1,4 @@
-"""What there is to ask of NETLINK_GENERIC: nlctrl and netdev."""
+"""Kinds of NETLINK_GENERIC requests, for nlctrl and netdev."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.conformance import wire
 from tests.conformance.live.payloads import Payload, Question, exactly, integer, nest, text, uint
 
 NETDEV: Final = 20
-"""The id that netdev has on the recorded kernel, and in simkernel."""
+"""Family id of netdev on the recorded kernel and in simkernel."""
 
 
 def _family_id(random: Random) -> bytes:
@@ -23,7 +23,7 @@ def _family_id(random: Random) -> bytes:
 
 
 def ctrl(command: int, dump: bool = False) -> Question:
-    """A question for nlctrl."""
+    """Return a kind of request to nlctrl."""
     name = (genl.CTRL_ATTR_FAMILY_NAME, text(b"nlctrl", b"nlctrl", b"netdev", b"nosuch", b"NLCTRL", b""))
     ident = (genl.CTRL_ATTR_FAMILY_ID, _family_id)
     attributes = [name, name, ident, ident, ident, (genl.CTRL_ATTR_VERSION, integer(1))]
@@ -65,14 +65,14 @@ def _netdev(
 
 
 def _wrong_queue() -> Question:
-    """Memory to bind to a queue for sending, where only one for receiving will do."""
+    """Return a request that binds memory to a transmit queue, where only a receive queue is valid."""
     fixed = wire.attr(1, U32.pack(1)) + wire.attr(3, U32.pack(0))
     queue = wire.attr(3, U32.pack(1)) + wire.attr(1, U32.pack(0))
     return Question(NETDEV, wire.genl(13), ((2, exactly(queue)),), nested=frozenset({2}), fixed=fixed)
 
 
 def known_family(family: bytes, number: int) -> Question:
-    """One that is answered, and then acknowledged."""
+    """Return a request for an existing family, which is answered and acknowledged."""
     name, ident = exactly(family + b"\0"), exactly(U16.pack(number))
     attributes = ((genl.CTRL_ATTR_FAMILY_NAME, name), (genl.CTRL_ATTR_FAMILY_ID, ident))
     return Question(
@@ -81,7 +81,7 @@ def known_family(family: bytes, number: int) -> Question:
 
 
 def _unknown_family() -> Question:
-    """One that nobody has."""
+    """Return a request for a family that does not exist."""
     attributes = ((genl.CTRL_ATTR_FAMILY_NAME, exactly(b"nosuch\0")),)
     return Question(genl.GENL_ID_CTRL, wire.genl(genl.CTRL_CMD_GETFAMILY), attributes, junk=0.5)
 

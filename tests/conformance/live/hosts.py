@@ -1,7 +1,7 @@
-"""The two kernels of the live arm: this host's and simkernel's, each a process with its sockets.
+"""The two kernels of the live search: this host's and simkernel's, each with a process and its sockets.
 
-The host's is one process that goes into a new network namespace for each example, and gives privilege
-up and takes it back.  simkernel's is a new machine for each example.
+On the host, one process enters a new network namespace for each example, and drops and regains privilege.
+In simkernel, each example has a new machine.
 """
 
 from __future__ import annotations
@@ -40,34 +40,34 @@ SHARED_PROTOCOLS: Final = (
     nl.NETLINK_GENERIC,
 )
 NEED_NAMESPACE: Final = ("uevent", "route", "netdev")
-"""What cannot be compared where the host's own devices, and what happens to them, are seen."""
+"""Areas that need a new namespace, because elsewhere the host's devices and their events are visible."""
 PATIENCE: Final = 20.0
-"""Seconds that a step may take.  A step that takes longer blocks, or the machine is slow."""
+"""Maximum seconds of a step. A longer step blocks, or the machine is slow."""
 KINDS: Final = ("veth", "bridge")
 AT_ONCE: Final = millis(1)
 MOST_LEFT: Final = 100
-"""Namespaces that are left behind before they are taken apart."""
+"""Number of left namespaces after which they are destroyed together."""
 UEVENT_SEQUENCE: Final = Path("/sys/kernel/uevent_seqnum")
 
 
 @attrs.define
 class Host:
-    """What this host can do: with privilege each example has a namespace of its own."""
+    """Capabilities of this host. With privilege, each example gets a new namespace."""
 
     privileged: bool
     scope: Scope
     mirror: Mirror
     _monitor: socket.socket | None = None
-    """Hears the uevents that all namespaces hear: nothing here makes any."""
+    """A listener that detects uevents of other processes. The search itself causes none."""
     _namespace: int = -1
     _left: list[int] = attrs.field(factory=list)
-    """Namespaces of earlier examples: the kernel takes many apart in the time that it takes for one."""
+    """Namespaces of earlier examples. The kernel destroys many in the time that one alone takes."""
     patience: float = SHORT_WAIT
     """Seconds that a listener waits for a notification that simkernel has sent."""
 
     @contextmanager
     def actor(self) -> Iterator[Actor]:
-        """A process of the host's kernel, in a new namespace if that can be had."""
+        """Yield a process on the host's kernel, in a new namespace if the host has privilege."""
         world = RealWorld(self.privileged, self._enter())
         settler = Settler()
         actor = HostActor(world, os.getpid(), settler.settle, self.patience)
@@ -82,7 +82,7 @@ class Host:
 
     @contextmanager
     def patient(self) -> Iterator[None]:
-        """Wait long for notifications: a slow machine must not be taken for a difference."""
+        """Wait longer for notifications, so that a slow machine does not count as a difference."""
         self.patience = LONG_WAIT
         try:
             yield
@@ -90,14 +90,14 @@ class Host:
             self.patience = SHORT_WAIT
 
     def disturbed(self) -> bool:
-        """Whether somebody else has made uevents since this was last asked."""
+        """Return True if other processes have caused uevents since the last call."""
         heard = False
         while self._monitor is not None:
             try:
                 self._monitor.recv(1, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 break
-            except OSError:  # so many that some were lost
+            except OSError:  # So many uevents arrived that the listener lost some.
                 pass
             heard = True
         return heard
@@ -115,12 +115,12 @@ class Host:
 
 
 def find_host() -> Host | str:
-    """This host; or why it will not do."""
+    """Return this host, or the reason why it cannot be used."""
     if not hasattr(socket, "AF_NETLINK"):
         return "the host has no AF_NETLINK"
     protocols = tuple(protocol for protocol in SHARED_PROTOCOLS if _has(protocol))
     if not protocols:
-        return "the host lets nobody open a netlink socket"
+        return "no process on this host can open a netlink socket"
     signal.signal(signal.SIGALRM, _blocks)
     everywhere = tuple(families())
     monitor = _uevent_monitor() if nl.NETLINK_KOBJECT_UEVENT in protocols else None
@@ -144,14 +144,16 @@ def _uevent_monitor() -> socket.socket:
 
 
 class Blocked(Exception):
-    """A step has taken longer than `PATIENCE`.  No OSError, because a step that fails returns."""
+    """A step has taken longer than `PATIENCE`. Not an OSError, because that would count as the step's
+    result.
+    """
 
 
 class HostActor(Actor):
-    """A process of the host's kernel.  A step that blocks has this as its result."""
+    """A process on the host's kernel. If a step blocks, that is its outcome."""
 
     def perform(self, step: Step, wanted: int = 0) -> list[Outcome]:
-        """Do a step, for at most `PATIENCE`."""
+        """Execute a step for at most `PATIENCE` seconds."""
         signal.setitimer(signal.ITIMER_REAL, PATIENCE)
         try:
             return super().perform(step, wanted)
@@ -175,9 +177,10 @@ def _has(protocol: int) -> bool:
 
 @contextmanager
 def simulated(host: Host, seed: int = 0) -> Iterator[Actor]:
-    """A process of a new machine that has the host's families, in a namespace other than the first.
+    """Yield a process of a new machine, in a namespace that is not the initial one. It has the host's
+    families.
 
-    It has this process's number, which is its port id; those that are chosen by chance come from `seed`.
+    Its pid, and so its first port id, is that of this process. `seed` decides the random port ids.
     """
     with Machine(seed, udev=False, unmodelled="raise") as machine:
         host.mirror.install(machine.kernel)
@@ -195,8 +198,8 @@ def simulated(host: Host, seed: int = 0) -> Iterator[Actor]:
 def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -> None:
     """Run the pending work of work queues and the deferred work of links (see `Settler`).
 
-    The kinds of links are built into the host, so their modules are loaded before the first link is created.
-    The namespaces of peers get ids, as from the RTM_GETLINK of the `Settler`.
+    The host has the link kinds built in, so the modules are loaded before the first link is created.
+    Namespaces of peers get nsids, as after the RTM_GETLINK of the `Settler`.
     """
     for kind in KINDS:
         if machine.kernel.modules.find(kind) is None:
@@ -206,5 +209,7 @@ def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -
         devices = [device for _, device in sorted(world._net.devices.items())]
         for device in devices:
             other_end(device, world._net)
-        for device in sorted(devices, key=lambda device: device.index == device.iflink):  # as the `Settler`
+        for device in sorted(
+            devices, key=lambda device: device.index == device.iflink
+        ):  # This is the order of the `Settler`.
             machine.kernel.net_devices.watch.sync(device)

@@ -1,4 +1,4 @@
-"""Messages to the kernel: valid, nearly valid, mutated and random."""
+"""Random messages to the kernel: valid, nearly valid, mutated and meaningless ones."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ FLAGS: Final = (
     0x8000,
 )
 NOBODY: Final = (18, 999, 1023, 1024, 0xFFF0, 0xFFFF)
-"""Families that neither kernel has."""
+"""Message types of families that neither kernel has."""
 
 
 def ask(random: Random, questions: tuple[Question, ...]) -> bytes:
-    """A request that is valid or nearly so."""
+    """Return a request that is valid or nearly valid."""
     question = random.choice(questions)
     head = question.head if isinstance(question.head, bytes) else question.head(random)
     if isinstance(question.head, bytes) and len(head) == genl.GENL_HDRLEN and random.random() < 0.08:
@@ -75,14 +75,14 @@ def _message(random: Random, type: int, flags: int, payload: bytes) -> bytes:
 
 
 def other(random: Random, types: tuple[int, ...]) -> bytes:
-    """A message of a type that nobody handles, or below those that are handled."""
+    """Return a message of a type without a handler, or of a control type."""
     type = random.choice(types) if random.random() < 0.5 else random.randrange(16)
     flags = random.choice(FLAGS) | (nl.NLM_F_REQUEST if random.random() < 0.8 else 0)
     return _message(random, type, flags, noise(random))
 
 
 def mutated(random: Random, data: bytes) -> bytes:
-    """A message with a few bytes changed, taken out or put in; its type stays."""
+    """Return a message with a few bytes changed, deleted or inserted. Its type stays."""
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         at = random.randrange(len(changed) + 1)
@@ -98,7 +98,7 @@ def mutated(random: Random, data: bytes) -> bytes:
 
 
 def generic(random: Random) -> bytes:
-    """One message for NETLINK_GENERIC."""
+    """Return a random message for NETLINK_GENERIC."""
     pick = random.random()
     if pick < 0.06:
         return other(random, NOBODY)
@@ -107,12 +107,12 @@ def generic(random: Random) -> bytes:
 
 
 def nlctrl(random: Random) -> bytes:
-    """One message for nlctrl."""
+    """Return a random message for nlctrl."""
     return ask(random, NLCTRL_QUESTIONS)
 
 
 def nlctrl_or_noise(random: Random) -> bytes:
-    """One message for nlctrl, or random bytes that bear its number."""
+    """Return a random message for nlctrl, or random bytes with its message type."""
     if random.random() < 0.85:
         return nlctrl(random)
     flags = random.randrange(1 << 16) if random.random() < 0.5 else nl.NLM_F_REQUEST | random.choice(FLAGS)
@@ -122,14 +122,14 @@ def nlctrl_or_noise(random: Random) -> bytes:
 
 
 def route(random: Random) -> bytes:
-    """One message for NETLINK_ROUTE."""
+    """Return a random message for NETLINK_ROUTE."""
     if random.random() < 0.1:
         return other(random, (rtnl.RTM_MAX + 1, rtnl.RTM_MAX + 2, 1000, 0xFFFF))
     return ask(random, ROUTE_QUESTIONS)
 
 
 def uevent(random: Random) -> bytes:
-    """One message for NETLINK_KOBJECT_UEVENT."""
+    """Return a random message for NETLINK_KOBJECT_UEVENT."""
     payload = b"add@/devices/x\0ACTION=add\0" * random.choice((0, 1, 1, 2, 30, 78, 79, 200))
     flags = random.choice(FLAGS) | (nl.NLM_F_REQUEST if random.random() < 0.9 else 0)
     type = random.choice((16, 16, 17, 999, 1, 2, 3))
@@ -144,7 +144,7 @@ MAKERS: Final[dict[int, Callable[[Random], bytes]]] = {
 
 
 ACKNOWLEDGED: Final = wire.nlmsg(nl.NLMSG_NOOP, nl.NLM_F_REQUEST | nl.NLM_F_ACK)
-"""What is answered by an ACK and nothing else."""
+"""A message that the kernel only acknowledges."""
 ANSWERED: Final[dict[int, tuple[Question, ...]]] = {
     nl.NETLINK_GENERIC: (
         *(known_family(b"netdev", NETDEV),) * 3,
@@ -155,7 +155,7 @@ ANSWERED: Final[dict[int, tuple[Question, ...]]] = {
         Question(rtnl.RTM_GETLINK, rtnl.IfInfoMsg().pack(), (), dump=True),
     ),
 }
-"""Requests that are answered at length, if there is room for it."""
+"""Requests with long replies, by protocol."""
 
 
 DUMPED: Final[dict[int, tuple[Question, ...]]] = {
@@ -171,17 +171,17 @@ DUMPED: Final[dict[int, tuple[Question, ...]]] = {
     ),
     nl.NETLINK_ROUTE: (Question(rtnl.RTM_GETLINK, rtnl.IfInfoMsg().pack(), (), dump=True, junk=0),),
 }
-"""Requests whose answer takes several datagrams."""
+"""Requests for dumps of several datagrams, by protocol."""
 
 
 def answered(random: Random, protocol: int, choices: dict[int, tuple[Question, ...]] = ANSWERED) -> bytes:
-    """Such a request; nothing where there is none."""
+    """Return a request with a long reply, or b"" if the protocol has none."""
     questions = choices.get(protocol)
     return b"" if questions is None else ask(random, questions)
 
 
 def datagram(random: Random, make: Callable[[Random], bytes]) -> bytes:
-    """One message or several, now and then mutated, or followed by junk."""
+    """Return a datagram of one or several messages, sometimes mutated or followed by random bytes."""
     data = make(random)
     if random.random() < 0.2:
         data = mutated(random, data)

@@ -1,7 +1,7 @@
-"""The host's generic netlink families, put into a simulated machine that lacks them.
+"""Registration of the host's generic netlink families in a simulated machine.
 
-nlctrl tells of all families, so both kernels have to have the same.  What the mirrored ones do is not
-modelled: a message for one of them raises.
+nlctrl describes all families, so both kernels must have equal families. simkernel does not model the
+operations of mirrored families: a message for such a family raises an error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.conformance import wire
 
 @attrs.frozen
 class Description:
-    """What nlctrl tells of a family."""
+    """nlctrl's description of a family."""
 
     name: str
     id: int
@@ -39,36 +39,38 @@ class Description:
     groups: tuple[tuple[str, int], ...]
 
 
-ONLY_LISTED = NotModelled("a family that is only listed")
+ONLY_LISTED = NotModelled("a message for a family that simkernel only lists")
 
 
 class Unknown(dict[int, Operation]):
-    """The operations of a family that is only listed: nothing is known of what they do."""
+    """Operations of a mirrored family. Any use raises an error, because simkernel does not model them."""
 
     def get(self, command: int, default: Any = None) -> NoReturn:
-        """Whatever is asked for is not modelled."""
+        """Raise an error for any command."""
         raise ONLY_LISTED
 
 
 class Stranger:
-    """The owner of such a family, who is asked for before its policies are told; they are not known."""
+    """Module owner of a mirrored family. nlctrl takes a reference before a policy dump, which is not
+    modelled.
+    """
 
     name = "stranger"
 
     def try_get(self) -> NoReturn:
-        """As above."""
+        """Raise an error, because the family's policies are unknown."""
         raise ONLY_LISTED
 
     def put(self) -> None:
-        """Nobody has got it."""
+        """Do nothing, because `try_get` never succeeds."""
 
 
 @attrs.frozen
 class Mirror:
-    """The host's families.
+    """The host's generic netlink families.
 
-    `visible` are the ids of those that an example's namespace sees, `closed` the groups that nobody
-    joins there without privilege.
+    `visible` are the ids of those that an example's namespace sees. `closed` are the groups that need
+    privilege.
     """
 
     families: tuple[Description, ...]
@@ -76,7 +78,7 @@ class Mirror:
     closed: frozenset[int]
 
     def install(self, kernel: Kernel) -> None:
-        """Register what the kernel lacks, under the numbers that the host has given."""
+        """Register the families that the kernel lacks, with the host's ids."""
         registry = kernel.genetlink.registry
         for family in self.families:
             if family.id not in registry.by_id:
@@ -117,7 +119,7 @@ def _command(number: int, flags: int) -> Command:
 
 
 def families() -> Iterator[Description]:
-    """Every family that nlctrl tells this process of."""
+    """Yield every family that nlctrl shows to this process."""
     with socket.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC) as sock:
         sock.send(wire.ctrl(flags=NLM_F_REQUEST | NLM_F_DUMP))
         while True:
@@ -154,7 +156,7 @@ def _entries(nest: bytes) -> Iterator[dict[int, bytes]]:
 
 
 def closed_groups() -> Iterator[int]:
-    """The groups of NETLINK_GENERIC that this process, which has no privilege, may not join."""
+    """Yield the groups of NETLINK_GENERIC that this unprivileged process cannot join."""
     with socket.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC) as sock:
         for group in count(1):
             try:

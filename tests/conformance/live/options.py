@@ -1,4 +1,4 @@
-"""Rules about options: what is set on sockets and asked of them."""
+"""Random steps that set and read socket options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def membership(g: Generator) -> None:
-    """Join and leave groups, and look at them."""
+    """Join or leave a group, or read the memberships."""
     random = g.random
     slot = g.slot()
     if random.random() < 0.2:
@@ -27,7 +27,7 @@ def membership(g: Generator) -> None:
 
 
 def switch(g: Generator) -> None:
-    """Switch an option of netlink's on or off, or the receiving of credentials."""
+    """Enable or disable a netlink option or SO_PASSCRED."""
     on = 1 if g.random.random() < 0.7 else g.random.choice((0, 0, 17, -1))
     if g.random.random() < 0.2:
         g.add("setsockopt", g.slot(), so.SOL_SOCKET, so.SO_PASSCRED, on)
@@ -36,13 +36,13 @@ def switch(g: Generator) -> None:
 
 
 def buffer(g: Generator) -> None:
-    """Make a buffer small, or large again."""
+    """Set the size of a buffer to a small or large value."""
     option = g.random.choice((so.SO_RCVBUF, so.SO_RCVBUF, so.SO_RCVBUF, so.SO_SNDBUF, so.SO_RCVBUFFORCE))
     g.add("setsockopt", g.slot(), so.SOL_SOCKET, option, g.random.choice(values.BUFFERS))
 
 
 def attach_filter(g: Generator) -> None:
-    """A filter: of those that make sense, and of those that are refused; now and then off again."""
+    """Attach a valid or invalid filter, and sometimes detach it."""
     slot = g.slot()
     _attach(g, slot)
     if g.random.random() < 0.3:
@@ -50,7 +50,7 @@ def attach_filter(g: Generator) -> None:
 
 
 def lock_filter(g: Generator) -> None:
-    """Lock a socket's filter, and try to change or to unlock it all the same."""
+    """Lock a socket's filter, then try to change or unlock it."""
     slot = g.slot()
     g.add("setsockopt", slot, so.SOL_SOCKET, so.SO_LOCK_FILTER, 1)
     for _ in range(2):
@@ -74,7 +74,7 @@ def _unlock(g: Generator, slot: int) -> None:
 
 
 def _option(g: Generator) -> tuple[int, int]:
-    """A level and one of its options."""
+    """Return an option level and an option."""
     random = g.random
     pick = random.random()
     if pick < 0.25:
@@ -90,7 +90,7 @@ def _option(g: Generator) -> tuple[int, int]:
 
 
 def setsockopt(g: Generator) -> None:
-    """setsockopt(2) of anything to anything."""
+    """Set any option to any value (setsockopt(2))."""
     random = g.random
     slot = g.slot()
     level, option = _option(g)
@@ -105,13 +105,13 @@ def setsockopt(g: Generator) -> None:
 
 
 def getsockopt(g: Generator) -> None:
-    """getsockopt(2) of anything, with any room."""
+    """Read any option into a buffer of any size (getsockopt(2))."""
     level, option = _option(g)
     g.add("getsockopt", g.slot(), level, option, values.option_length(g.random, level, option))
 
 
 def bind_to_device(g: Generator) -> None:
-    """To the one device there is, and then, with privilege or without, to another or to none."""
+    """Bind a socket to the only device, then to another or to none, with or without privilege."""
     random = g.random
     slot = g.slot()
     for _ in range(2):
@@ -124,7 +124,7 @@ def bind_to_device(g: Generator) -> None:
 
 
 def forbidden(g: Generator) -> None:
-    """Without privilege, something that takes some."""
+    """Set an option that needs privilege, without having it."""
     random = g.random
     option = random.choice(values.PRIVILEGED)
     if g.may_be_privileged:
@@ -135,7 +135,7 @@ def forbidden(g: Generator) -> None:
 
 
 def peer_name(g: Generator) -> None:
-    """SO_PEERNAME of a socket that is connected, or not."""
+    """Read SO_PEERNAME of a socket, connected or not."""
     slot = g.slot()
     g.add("connect", slot, values.address(g.random, len(g.protocol)))
     g.learn_name(slot)

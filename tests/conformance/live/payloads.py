@@ -1,4 +1,4 @@
-"""What attributes hold, valid and nearly so, and what a request is made of."""
+"""Payloads of attributes, valid and nearly valid, and descriptions of requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Payload = Callable[[Random], bytes]
 
 
 def integer(*values: int) -> Payload:
-    """A 32-bit number, now and then of another size."""
+    """Return a function that encodes one of `values` in 32 bits, sometimes in another size."""
 
     def make(random: Random) -> bytes:
         value = random.choice(values)
@@ -27,7 +27,7 @@ def integer(*values: int) -> Payload:
 
 
 def uint(*values: int) -> Payload:
-    """A number of 32 or 64 bits."""
+    """Return a function that encodes one of `values` in 32 or 64 bits."""
 
     def make(random: Random) -> bytes:
         value = random.choice(values)
@@ -39,7 +39,7 @@ def uint(*values: int) -> Payload:
 
 
 def text(*names: bytes) -> Payload:
-    """A name: mostly with its NUL, now and then too long, or with more NULs."""
+    """Return a function that encodes a name, mostly with one NUL, sometimes too long or with several."""
 
     def make(random: Random) -> bytes:
         name = random.choice(names)
@@ -56,17 +56,17 @@ def text(*names: bytes) -> Payload:
 
 
 def exactly(data: bytes) -> Payload:
-    """Always the same."""
+    """Return a function that always returns `data`."""
     return lambda random: data
 
 
 def noise(random: Random) -> bytes:
-    """Bytes that mean nothing."""
+    """Return random bytes."""
     return random.randbytes(random.choice((0, 1, 2, 3, 4, 5, 8, 12, 16, 40)))
 
 
 def nest(*inner: tuple[int, Payload]) -> Payload:
-    """Attributes within an attribute."""
+    """Return a function that encodes nested attributes."""
 
     def make(random: Random) -> bytes:
         return b"".join(
@@ -77,7 +77,7 @@ def nest(*inner: tuple[int, Payload]) -> Payload:
 
 
 def attribute_of(random: Random, type: int, payload: Payload, *, nested: bool = False) -> bytes:
-    """One attribute, now and then with odd flags, a wrong length, or of another type."""
+    """Encode an attribute, sometimes with wrong flags, a wrong length or another type."""
     data = payload(random)
     if nested and random.random() < 0.8:
         type |= nl.NLA_F_NESTED
@@ -94,7 +94,7 @@ def attribute_of(random: Random, type: int, payload: Payload, *, nested: bool = 
 
 @attrs.frozen
 class Question:
-    """A kind of request: message type, the bytes before the attributes, what attributes make sense."""
+    """A kind of request: message type, the bytes before the attributes, and its valid attributes."""
 
     type: int
     head: bytes | Payload
@@ -102,8 +102,8 @@ class Question:
     dump: bool = False
     nested: frozenset[int] = frozenset()
     flags: int = 0
-    """What it has beside those of any request."""
+    """Flags in addition to NLM_F_REQUEST."""
     fixed: bytes = b""
-    """Attributes that it has in any case."""
+    """Attributes that every request of this kind has."""
     junk: float = 0.1
-    """How often bytes that are no attribute follow."""
+    """Probability that bytes that are not an attribute follow."""

@@ -1,4 +1,4 @@
-"""A program as a case that can be pasted into a bug report, or into `cases/` to be recorded."""
+"""Source code of a case that shows a difference, for a bug report or for `cases/`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MARKS: Final = {
     "read_file": "files",
     "ioctl": "ioctl",
 }
-"""What a case with such a step needs of its world."""
+"""Mark that a case needs if it contains such a step."""
 BEFORE, AFTER = 120, 120
-"""How much of a long result is shown around the difference."""
+"""Characters of a long result that are shown before and after the first difference."""
 
 
 def case_of(program: Program, difference: Difference, origin: str) -> str:
-    """The text of a case, with what each kernel says of its last call."""
+    """Return the source code of a case, with both kernels' results of the last call as comments."""
     marks = tuple(dict.fromkeys(MARKS[step.call] for step in program if step.call in MARKS))
     given = f"privileged=True, marks={marks!r}" if marks else "privileged=True"
     lines = [
@@ -45,7 +45,7 @@ def _shown(outcome: Outcome) -> str:
 
 
 def _plain_bytes(value: Any) -> str:
-    """A value with its bytes in hexadecimal, so that places can be counted."""
+    """Return a value with bytes in hexadecimal, so that positions can be counted."""
     if isinstance(value, bytes):
         return "hex:" + value.hex(" ", -4)
     if isinstance(value, tuple | list):
@@ -54,7 +54,7 @@ def _plain_bytes(value: Any) -> str:
 
 
 def _contrast(real: str, simulated: str) -> Iterator[str]:
-    """What each kernel says, near the first place where they differ."""
+    """Yield both kernels' results, near the first position where they differ."""
     pairs = enumerate(zip(real, simulated, strict=False))
     at = next((index for index, (ours, theirs) in pairs if ours != theirs), 0)
     start = max(0, at - BEFORE)
@@ -126,7 +126,7 @@ def _world_call(step: Step, name: str) -> Iterator[str]:
 
 
 def _sendmsg(step: Step, name: str) -> Iterator[str]:
-    """Credentials are given as three numbers; the case packs them."""
+    """Yield a sendmsg() call. A case packs credentials from three numbers."""
     buffers, control, flags, address = step.arguments
     shown = ", ".join(
         f"({level}, {type}, {data!r})"
@@ -151,7 +151,7 @@ def _drain(step: Step, name: str) -> Iterator[str]:
 
 
 def _namespaces(step: Step, name: str) -> Iterator[str]:
-    """A namespace has a number in the other unless that is negative."""
+    """Yield the creation of two namespaces, with nsids for each other unless these are negative."""
     yield "worlds = [world, world.namespace()]"
     for number, (here, other) in zip(step.arguments, ((0, 1), (1, 0)), strict=True):
         if number >= 0:

@@ -1,4 +1,4 @@
-"""The recorded cases on the kernel of this host: in which areas is it another kernel?"""
+"""Replay of the recorded cases on this host's kernel, to find the areas in which it differs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from tests.conformance.real import real
 from tests.conformance.runner import Outcome, difference, run
 
 LIMIT = 10.0
-"""Seconds for a case."""
+"""Maximum seconds for a case."""
 TRIES = 3
 
 
 @attrs.frozen
 class Replay:
-    """How the host's kernel compares with the recorded one: cases that agree, and what each other says."""
+    """Comparison of the host's kernel with the recorded one: number of equal cases, and differences of the
+    others.
+    """
 
     kernel: str
     recorded: str
@@ -28,11 +30,11 @@ class Replay:
 
     @property
     def areas(self) -> list[str]:
-        """The areas with a case that differs."""
+        """Areas with at least one different case."""
         return list(dict.fromkeys(name.partition(".")[0] for name in self.differing))
 
     def lines(self) -> Iterator[str]:
-        """For people to read."""
+        """Yield the lines of a report."""
         yield f"this kernel: {self.kernel}; recorded: {self.recorded}"
         yield f"recorded cases on this kernel: {self.agreeing} agree, {len(self.differing)} differ"
         for name, problem in self.differing.items():
@@ -42,7 +44,7 @@ class Replay:
 
 
 def replay() -> Replay:
-    """Run every recorded case on this host's kernel.  Wants root."""
+    """Run every recorded case on this host's kernel. Needs root."""
     recorded = recording.load()
     differing = {}
     cases = [case for case in load_cases() if case.oracle == recording.HOST]
@@ -59,7 +61,9 @@ def replay() -> Replay:
 
 
 def _lasting_difference(recorded: Outcome, case: Case) -> str | None:
-    """The difference that a case shows each time; somebody else's uevents show once."""
+    """Return a difference that a case shows in every run. Uevents of other processes change only some
+    runs.
+    """
     problem = None
     for _ in range(TRIES):
         problem = difference(recorded, run(case, real, LIMIT))
@@ -69,5 +73,5 @@ def _lasting_difference(recorded: Outcome, case: Case) -> str | None:
 
 
 def is_of_series(series: str) -> bool:
-    """Whether this host's kernel is one of "6.18", say."""
+    """Return True if this host's kernel belongs to a series such as "6.18"."""
     return ".".join(platform.release().split(".")[:2]) == series

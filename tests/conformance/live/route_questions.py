@@ -1,4 +1,4 @@
-"""What there is to ask of NETLINK_ROUTE."""
+"""Kinds of NETLINK_ROUTE requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.conformance.live.payloads import Payload, Question, exactly, integer,
 
 
 def link_head(random: Random) -> bytes:
-    """A struct ifinfomsg, mostly with an index and nothing else."""
+    """Return a random struct ifinfomsg, mostly with only an index."""
     index = random.choice((0, 0, 1, 1, 1, 2, 999, -1, -5))
     odd = random.random() < 0.15
     return rtnl.IfInfoMsg(
@@ -57,7 +57,7 @@ def _link(type: int, dump: bool = False) -> Question:
 
 
 def _moved_link(type: int) -> Question:
-    """A link that is to be in another namespace."""
+    """Return a request that moves a link to another namespace."""
     where = (
         (il.IFLA_NET_NS_PID, integer(0, 2**30)),
         (il.IFLA_NET_NS_FD, integer(2**30)),
@@ -67,20 +67,20 @@ def _moved_link(type: int) -> Question:
 
 
 def _made_again() -> Question:
-    """A link that is there already, to be made and only to be made."""
+    """Return a request with NLM_F_EXCL for a link that exists already."""
     names = ((il.IFLA_IFNAME, text(b"lo")), (il.IFLA_ALT_IFNAME, text(b"lo")))
     return Question(rtnl.RTM_NEWLINK, link_head, names, flags=nl.NLM_F_EXCL, junk=0.6)
 
 
 def _without_a_word() -> Question:
-    """A link of a kind that is described wrongly, which is an error without a text."""
+    """Return a request with an invalid link kind, which fails without an extack message."""
     kind = ((il.IFLA_LINKINFO, nest((2, exactly(b"\0")))),)
     nested = frozenset({il.IFLA_LINKINFO})
     return Question(rtnl.RTM_NEWLINK, rtnl.IfInfoMsg().pack(), kind, nested=nested, junk=0.6)
 
 
 def _all_links() -> Question:
-    """All links of a group, to be taken away."""
+    """Return a request that deletes all links of a group."""
     group = wire.attr(il.IFLA_GROUP, U32.pack(0))
     return Question(rtnl.RTM_DELLINK, rtnl.IfInfoMsg().pack(), (), fixed=group, junk=0.6)
 
@@ -91,12 +91,12 @@ _FAMILIES: Final = (AF_UNSPEC, AF_INET, AF_INET, AF_INET6, AF_INET6, 200)
 _TEN: Final = bytes((10, 0, 0, 1))
 _DOC: Final = bytes.fromhex("20010db8") + bytes(12)
 _WHERE: Final = integer(0, 1, 2**32 - 1)
-"""The number of a namespace."""
+"""Payload of an nsid."""
 _LINK: Final = integer(0, 1, 1, 999)
 
 
 def _odd(random: Random, *values: int) -> int:
-    """Mostly 0."""
+    """Return 0, rarely one of the values."""
     return random.choice(values) if random.random() < 0.06 else 0
 
 
@@ -109,7 +109,7 @@ def _address_head(*families: int, links: tuple[int, ...] = (0, 0, 0, 1, 999)) ->
 
 
 def _route_head(*families: int, bits: int = 0) -> Payload:
-    """The header of a route; where an address has so many bits, mostly with that length."""
+    """Return a function that encodes a route header, mostly with the address length `bits`."""
 
     def make(random: Random) -> bytes:
         length = bits if random.random() < 0.8 else 0
@@ -204,7 +204,7 @@ def _statistics(dump: bool = False) -> Question:
 
 
 def _way(family: int, bits: int, to: bytes) -> Question:
-    """The way to an address that is always there: to oneself there is one, which is not modelled."""
+    """Return a lookup of the route to a local address, which always exists and is not modelled."""
     fixed = wire.attr(rtnl.RTA_DST, to)
     return Question(rtnl.RTM_GETROUTE, _route_head(family, bits=bits), _WAY, fixed=fixed)
 
@@ -225,7 +225,7 @@ _CERTAIN: Final = (
         for type in (ns.NETNSA_NSID, ns.NETNSA_PID, ns.NETNSA_FD)
     ),
 )
-"""Questions whose answers chance finds seldom."""
+"""Requests with replies that random requests seldom get."""
 
 _NOTHING_THERE: Final = (
     *(Question(rtnl.RTM_GETADDR, _address_head(*_FAMILIES), _ADDRESS, dump=True),) * 2,

@@ -1,7 +1,7 @@
-"""Making a program that shows a difference as small as it gets.
+"""Reduction of a program that shows a difference to a small one.
 
-First whole runs of steps are left out, then single ones, then each step is made plainer, as long as
-some difference in the same call remains.
+First runs of steps are removed, then single steps. Then each step is simplified, as long as a difference
+in the call remains.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
 from tests.conformance.live.steps import Program, Step
 
 Shows = Callable[[Any], bool]
-"""Whether a program still shows the difference."""
+"""Function that returns True if a program still shows the difference."""
 Plainer = Callable[[Any], Iterator[Any]]
 
 
 def shrink(program: Any, shows: Shows, *, patience: int, plainer: Plainer | None = None) -> Any:
-    """The smallest program found within `patience` runs that still shows the difference.
+    """Return the smallest program found within `patience` runs that still shows the difference.
 
-    `plainer` yields the steps to try in place of one; by default those of calls on sockets.
+    `plainer` yields simpler steps to try. By default, it simplifies calls on sockets.
     """
     budget = _Budget(shows, patience)
     before: Program = ()
@@ -35,7 +35,7 @@ def shrink(program: Any, shows: Shows, *, patience: int, plainer: Plainer | None
 
 @attrs.define
 class _Budget:
-    """Counts the runs."""
+    """Counter of the remaining runs."""
 
     _shows: Shows
     left: int
@@ -48,7 +48,7 @@ class _Budget:
 
 
 def _without_runs(program: Program, budget: _Budget) -> Program:
-    """Leave out runs of steps, long ones first."""
+    """Remove runs of steps from a program, long ones first."""
     length = len(program) // 2
     while length:
         start = 0
@@ -63,7 +63,7 @@ def _without_runs(program: Program, budget: _Budget) -> Program:
 
 
 def _plainer(program: Program, budget: _Budget, plainer: Plainer) -> Program:
-    """Make each step plainer, again and again until nothing helps."""
+    """Simplify each step of a program until no simpler step works."""
     for index in range(len(program)):
         found = True
         while found:
@@ -77,7 +77,7 @@ def _plainer(program: Program, budget: _Budget, plainer: Plainer) -> Program:
 
 
 def _plainer_steps(step: Step) -> Iterator[Step]:
-    """The same step with one argument plainer."""
+    """Yield versions of a step with one simpler argument."""
     if step.call == "flood":
         _count, *rest = step.arguments
         yield Step("sendto", step.slot, tuple(rest))
@@ -92,7 +92,9 @@ def _plainer_steps(step: Step) -> Iterator[Step]:
 
 
 def _distinct(step: Step, arguments: tuple[Any, ...]) -> Iterator[Step]:
-    """The step with these arguments; ioctl(2) reads as much as it likes, so its argument stays as long."""
+    """Yield the step with other arguments. The argument of ioctl(2) keeps its length, because ioctl can read
+    all of it.
+    """
     if step.call == "ioctl" and len(arguments[1]) != len(step.arguments[1]):
         return
     if arguments != step.arguments:
@@ -100,7 +102,7 @@ def _distinct(step: Step, arguments: tuple[Any, ...]) -> Iterator[Step]:
 
 
 def plainer_values(value: Any) -> Iterator[Any]:
-    """Values to try in place of one."""
+    """Yield simpler values to try in place of a value."""
     if isinstance(value, bytes):
         half = len(value) // 2
         yield from (value[:half], value[half:], value[:-1], value[1:])

@@ -1,8 +1,8 @@
 """A program for both kernels: a list of steps, each one call on one socket, as plain data.
 
-What only a kernel knows stands for itself: `Port(3)` is whatever port id socket 3 has when the step is
-done, `PID` the number of the process.  A step on a socket that does not exist does nothing, so that any
-part of a program is a program.
+Numbers that a kernel chooses are symbolic: `Port(3)` is the port id of socket 3 at this step, `PID` is the
+process id. A step on a socket that does not exist does nothing, so any part of a program is a valid
+program.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import attrs
 
 @attrs.frozen
 class Port:
-    """The port id of a socket."""
+    """Symbol for the port id of a socket."""
 
     slot: int
 
 
 @attrs.frozen
 class Pid:
-    """The number of the process."""
+    """Symbol for the process id."""
 
 
 PID: Final = Pid()
@@ -30,7 +30,7 @@ PID: Final = Pid()
 
 @attrs.frozen
 class Step:
-    """One call.  `slot` numbers the socket it is made on, or that it makes."""
+    """One call. `slot` is the number of the socket that it uses or creates."""
 
     call: str
     slot: int
@@ -41,7 +41,7 @@ Program = tuple[Step, ...]
 
 
 def roles(value: Any) -> Iterator[Port | Pid]:
-    """The stand-ins within an argument."""
+    """Yield the symbols within an argument."""
     if isinstance(value, Port | Pid):
         yield value
     elif isinstance(value, tuple):

@@ -1,6 +1,7 @@
-"""A short run against this host's kernel; `python -m tests.conformance.live --steps 1000000` is the long one.
+"""A short comparison with this host's kernel. The long one is `python -m tests.conformance.live --steps
+1000000`.
 
-The search changes the network namespace and the privilege of its process, so it has one of its own.
+The search changes the network namespace and the privilege of its process, so it runs in a new process.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 
 STEPS = 60_000
-"""Calls to compare: a few seconds."""
+"""Number of calls to compare, which takes a few seconds."""
 
 LINK_STEPS = 4000
-"""Calls that change links and see what comes of it: a few seconds, since deleting a link takes 20 ms."""
+"""Number of calls that change and read links. They take a few seconds, because deleting a link takes 20
+ms.
+"""
 
 PROGRAM_STEPS = 2000
 MANY_PROGRAM_STEPS = 50_000
-"""Steps of programs on files, sockets and processes."""
+"""Number of steps of programs on files, sockets and processes."""
 
 BROKEN = """
 import sys
@@ -49,11 +52,11 @@ for finding in Search(host, 1, draw, patience=300).run(100_000):
     print(case_of(finding.program, finding.difference, finding.origin))
     break
 """
-"""simkernel with receive buffers that are a byte too small."""
+"""Script that runs the search with a broken simkernel, whose receive buffers are one byte too small."""
 
 
 def run(*arguments: str, timeout: float = 120) -> str:
-    """Run Python with these arguments; what it says, if it ends well."""
+    """Run Python with these arguments. Check that it succeeds and return its output."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -95,7 +98,7 @@ def test_programs_do_what_they_do_on_this_kernel() -> None:
 
 @pytest.mark.long
 def test_many_programs_do_what_they_do_on_this_kernel() -> None:
-    """About a minute on an idle machine."""
+    """This takes about a minute on an idle machine."""
     arguments = ("--programs", "--steps", str(MANY_PROGRAM_STEPS), "--seed", "2", "--quiet")
     assert "0 differences" in run("-m", "tests.conformance.live", *arguments, timeout=900)
 

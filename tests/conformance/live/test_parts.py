@@ -1,4 +1,4 @@
-"""The parts of the live arm that need no kernel."""
+"""The parts of the live search that need no host kernel."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ RECV = Step("recv", 0, (100, 0))
 
 @pytest.fixture
 def names() -> Names:
-    """A process that is 1234 there and 5 here."""
+    """A map with one process, which has pid 1234 on the host and 5 in simkernel."""
     names = Names()
     names.learn(1234, 5)
     return names
@@ -194,7 +194,7 @@ def test_how_far_messages_get() -> None:
 
 
 def error(number: int, request: bytes, flags: int, tlvs: bytes = b"") -> bytes:
-    """What a kernel says of a request; NLM_F_CAPPED has it say only the request's header."""
+    """Return an error message for a request. With NLM_F_CAPPED it contains only the request's header."""
     kept = request[: nl.NLMSG_HDRLEN] if flags & nl.NLM_F_CAPPED else request
     return wire.nlmsg(nl.NLMSG_ERROR, flags, struct.pack("<i", -number) + kept + tlvs)
 
@@ -228,9 +228,7 @@ def test_kinds_of_success() -> None:
 
 
 def reads_its_port_id(size: int) -> Program:
-    """A second socket, whose port id is chosen by chance, and which keeps as much of an answer as that
-    id's lowest byte says.
-    """
+    """Return a program with a second socket whose filter keeps as many bytes as its random port id says."""
     keep = ((bpf.BPF_LD | bpf.BPF_B | bpf.BPF_ABS, 0, 0, 12), (bpf.BPF_RET | bpf.BPF_A, 0, 0, 0))
     return (
         Step("socket", 0, (16, 3, NETLINK_GENERIC)),

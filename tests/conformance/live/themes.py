@@ -1,4 +1,4 @@
-"""Themes of programs: what is frequent in one."""
+"""Themes of random programs, which make some steps frequent."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ ROUTE, USERSOCK, UEVENT, GENERIC = (
 
 @attrs.frozen
 class Theme:
-    """What is frequent: protocols, and rules by name; every other rule has weight 1.
+    """Weights of protocols and of steps by name. Other steps have weight 1.
 
-    `company` is how often a new socket joins a group, and a message goes to one; `extack` how often it
-    asks for extended ACKs and strict checks; `share` how often the theme itself is drawn.
+    `company` is the probability that a new socket joins a group and that a message goes to one. `extack`
+    is the probability that it enables extended ACKs and strict checks. `share` is the weight of the theme
+    itself.
     """
 
     protocols: tuple[int, ...]

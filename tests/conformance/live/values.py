@@ -1,4 +1,4 @@
-"""What arguments are drawn from: values that mean something, and their neighbours."""
+"""Sets of random arguments: meaningful values and values near them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simkernel.uapi import socket as so
 from tests.conformance.live.steps import PID, Port
 
 PORTS: Final = (1, 2, 77, 0x41000001, 0x41000002, 0x7FFFFFFF, 0xFFFFF001, 0xFFFFFFFF)
-"""Port ids to ask for.  None is one that a kernel would choose."""
+"""Explicit port ids. A kernel never chooses one of them."""
 
 GROUP_MASKS: Final = (1, 1, 2, 2, 3, 4, 6, 8, 0x10, 0x80000000, 0xFFFFFFFF)
 GROUPS: Final = (1, 1, 1, 2, 2, 3, 4, 5, 16, 17, 31, 32)
@@ -78,14 +78,14 @@ MEMBERSHIPS: Final = (nl.NETLINK_ADD_MEMBERSHIP, nl.NETLINK_ADD_MEMBERSHIP, nl.N
 ODD_OPTIONS: Final = (0, 6, 7, 9, 13, 14, 99, -1)
 
 POINTERS: Final = frozenset({so.SO_ATTACH_FILTER, so.SO_ATTACH_REUSEPORT_CBPF})
-"""Options that take an address in the program's memory, of which the two kernels do not have the same.
+"""Options with an address in the program's memory, which differs between the kernels.
 
-None is asked for: SO_GET_FILTER counts its room in instructions, and Python gives as many bytes.
+They are never read: SO_GET_FILTER counts its buffer in instructions, and Python would overrun the buffer.
 """
 DESCRIPTORS: Final = frozenset({so.SO_ATTACH_BPF, so.SO_ATTACH_REUSEPORT_EBPF})
-"""Options that take a descriptor; none that is open is passed."""
+"""Options that take a file descriptor. Only closed ones are passed."""
 MACHINE: Final = frozenset({so.SO_INCOMING_CPU})
-"""Options whose value is the machine's."""
+"""Options with values that depend on the machine."""
 
 SOCKET_OPTIONS: Final = tuple(sorted(set(range(1, 92)) - POINTERS - DESCRIPTORS - MACHINE))
 COMMON_OPTIONS: Final = (
@@ -116,7 +116,7 @@ PRIVILEGED: Final = (
     so.SO_TXTIME,
     so.SO_TXTIME,
 )
-"""Options with values that only privilege sets."""
+"""Options with values that need privilege."""
 LEVELS: Final = (0, 6, 17, 41, 255, 263, 269, 271, 300, -1)
 NUMBERS: Final = (0, 1, 1, 1, 2, 17, 100, 4096, 65536, -1, 2**31 - 1, -(2**31))
 LENGTHS: Final = (0, 0, 0, 1, 2, 3, 3, 3, 4, 4, 5, 8, 12, 16, 36, 64, 1024)
@@ -125,7 +125,7 @@ POLL_MASKS: Final = (0, 1, 4, 5, 0x145, 0x3FF, 0x2010, 0x18)
 
 
 def portid(random: Random, slots: int) -> Any:
-    """A port id: 0, one of few, the process's, or a socket's."""
+    """Return a port id: 0, a fixed one, the process id, or that of a socket."""
     pick = random.random()
     if pick < 0.35:
         return Port(random.randrange(slots))
@@ -137,17 +137,17 @@ def portid(random: Random, slots: int) -> Any:
 
 
 def groups(random: Random) -> int:
-    """A mask of groups, mostly none."""
+    """Return a mask of groups, mostly 0."""
     return 0 if random.random() < 0.6 else random.choice(GROUP_MASKS)
 
 
 def address(random: Random, slots: int) -> tuple[Any, int]:
-    """Where to bind, connect or send to."""
+    """Return an address for bind, connect or send."""
     return portid(random, slots), groups(random)
 
 
 def blob(random: Random) -> bytes:
-    """Bytes that mean nothing."""
+    """Return meaningless bytes of a random length."""
     pick = random.random()
     if pick < 0.8:
         size = random.choice(SIZES)
@@ -159,12 +159,12 @@ def blob(random: Random) -> bytes:
 
 
 def odd_size(random: Random) -> bytes:
-    """Nothing at all, or more than a send buffer takes."""
+    """Return no bytes, or more than a send buffer takes."""
     return bytes(random.choice((0, *TOO_LARGE)))
 
 
 def number(random: Random) -> int:
-    """An int for an option."""
+    """Return an int for an option's value."""
     return random.choice(NUMBERS) if random.random() < 0.9 else random.randrange(-(2**31), 2**31)
 
 
@@ -178,13 +178,13 @@ def _device(random: Random) -> bytes:
 
 
 def _pair(random: Random) -> bytes:
-    """Two ints: a clock or a switch, and flags."""
+    """Return two packed ints, such as a clock and flags."""
     clock = random.choice((0, 1, 1, 1, 11, 2))
     return struct.pack("<iI", clock, random.choice((0, 1, 2, 3, 4, 1 << 10, 1 << 31)))
 
 
 def _timestamping(random: Random) -> int:
-    """Flags; bit 15 asks for a device's clock."""
+    """Return flags for SO_TIMESTAMPING. Bit 15 requests a device's clock."""
     return random.choice((0, 1 << 15, 1 << 15, 1 << random.randrange(20), 0x1FFFF, -1))
 
 
@@ -209,26 +209,26 @@ FITTING: Final[dict[int, Callable[[Random], int | bytes]]] = {
     so.SO_RESERVE_MEM: lambda random: random.choice((0, 1, 4096, -1)),
     so.SO_DEBUG: lambda random: random.randrange(2),
 }
-"""Values of the right shape, for options where chance seldom finds it."""
+"""For some options, a function that returns a value of the right form, which random bytes seldom have."""
 SHAPED: Final = (
     *FITTING,
     *(so.SO_TIMESTAMPING, so.SO_TIMESTAMPING_NEW, so.SO_SNDTIMEO_NEW, so.SO_RCVTIMEO_NEW) * 2,
     so.SO_REUSEPORT,
 )
-"""Those options, with the ones that can be wrong in most ways more often."""
+"""The options in FITTING. Those with many kinds of invalid values occur more often."""
 ROOM: Final = {so.SO_NETNS_COOKIE: 8, so.SO_COOKIE: 8, so.SO_BINDTODEVICE: 16}
-"""The room that an option wants, where little else will do."""
+"""Buffer size that an option needs."""
 
 
 def option_length(random: Random, level: int, option: int) -> int:
-    """The room that getsockopt is given."""
+    """Return a buffer size for getsockopt()."""
     if level == so.SOL_SOCKET and option in ROOM and random.random() < 0.5:
         return ROOM[option]
     return random.choice(LENGTHS)
 
 
 def option_value(random: Random, level: int, option: int) -> int | bytes:
-    """What setsockopt is given: what fits, mostly an int, else bytes of many lengths."""
+    """Return a value for setsockopt(): a fitting one, mostly an int, otherwise bytes of many lengths."""
     pick = random.random()
     if pick < 0.42:
         return struct.pack("<i", number(random))[: random.randrange(4)]

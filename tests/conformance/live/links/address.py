@@ -1,4 +1,4 @@
-"""RTM_..ADDR: addresses of links, of both families."""
+"""Random requests RTM_NEWADDR, RTM_DELADDR and RTM_GETADDR for addresses of both families."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _bits(p: Picks, family: int) -> int:
 
 
 def _addresses(p: Picks, family: int, index: int) -> bytes:
-    """Return IFA_LOCAL, IFA_ADDRESS or both."""
+    """Return IFA_LOCAL, IFA_ADDRESS or both attributes."""
     address = p.host(family, index) if p.often(0.93) else p.odd_host(family)
     pick = p.random.random()
     if pick < 0.6:
@@ -57,7 +57,7 @@ def _label(p: Picks) -> bytes:
 
 
 def add(p: Picks) -> Request:
-    """Add an address, or change an existing one."""
+    """Return a request that adds an address or changes an existing one."""
     family, index = p.family(), p.index()
     known = family if family in (AF_INET, AF_INET6) else AF_INET
     attributes = _addresses(p, known, index)
@@ -87,7 +87,7 @@ def add(p: Picks) -> Request:
 
 
 def delete(p: Picks) -> Request:
-    """Delete an address, selected by address, label and prefix."""
+    """Return a request that deletes an address, selected by address, label and prefix."""
     family, index = p.family(), p.index()
     known = family if family in (AF_INET, AF_INET6) else AF_INET
     attributes = p.some(0.95, lambda: _addresses(p, known, index)) + p.some(
@@ -97,7 +97,7 @@ def delete(p: Picks) -> Request:
 
 
 def get(p: Picks) -> Request:
-    """Get one IPv6 address.  IPv4 has no such request."""
+    """Return a request for a single IPv6 address. (IPv4 has no such request.)"""
     family = p.one(AF_INET6, AF_INET6, AF_INET6, AF_INET)
     index = p.index()
     attributes = _addresses(p, family, index) + p.some(
@@ -109,7 +109,7 @@ def get(p: Picks) -> Request:
 
 
 def get_all(p: Picks) -> Request:
-    """Dump addresses."""
+    """Return a request that dumps addresses."""
     family = p.one(0, AF_INET, AF_INET, AF_INET6, AF_INET6, 17, 200)
     index = p.index() if p.often(0.25) else 0
     head = rtnl.IfAddrMsg(family, *((0, 0, 0) if p.often(0.97) else (24, 0, 1)), index & 0xFFFFFFFF).pack()
@@ -118,7 +118,7 @@ def get_all(p: Picks) -> Request:
 
 
 def get_multicast(p: Picks) -> Request:
-    """Dump the multicast memberships of links."""
+    """Return a request that dumps the multicast or anycast addresses of links."""
     head = rtnl.IfAddrMsg(
         p.one(AF_INET6, AF_INET6, AF_INET, 0), 0, 0, 0, p.index() & 0xFFFFFFFF if p.often(0.2) else 0
     ).pack()

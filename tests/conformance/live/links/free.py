@@ -1,7 +1,7 @@
-"""Places of rtnetlink messages that are not compared: their values are free, or packets cause them.
+"""Parts of rtnetlink messages that are not compared, because the kernel chooses them or packets change them.
 
-A place is a path of attributes.  The comparison copies its bytes from the simulated kernel's message into the
-real kernel's message.  It compares lengths and all other bytes.
+A part is given by a path of attributes. The comparison copies its bytes from the simulated kernel's
+message into the real kernel's message, then compares lengths and all bytes.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from simkernel.uapi.structure import U16, U32
 Tree = dict[int, "Tree | tuple[int, int | None]"]
 
 BRIDGE: Final[Tree] = dict.fromkeys((16, 17, 18, 19, 48), (0, None))
-"""IFLA_BR_HELLO_TIMER, TCN_TIMER, TOPOLOGY_CHANGE_TIMER, GC_TIMER: the remaining time.
+"""IFLA_BR_HELLO_TIMER, TCN_TIMER, TOPOLOGY_CHANGE_TIMER, GC_TIMER: the remaining times.
 
 IFLA_BR_FDB_N_LEARNED: the number of addresses that packets have taught the bridge.
 """
 PORT: Final[Tree] = dict.fromkeys((21, 22, 23, 38, 41), (0, None))
-"""IFLA_BRPORT_MESSAGE_AGE_TIMER, FORWARD_DELAY_TIMER, HOLD_TIMER: the remaining time.
+"""IFLA_BRPORT_MESSAGE_AGE_TIMER, FORWARD_DELAY_TIMER, HOLD_TIMER: the remaining times.
 
 IFLA_BRPORT_MCAST_EHT_HOSTS_CNT, MCAST_N_GROUPS: memberships that packets report.
 """
 INET6: Final[Tree] = {2: (36, 40), 3: (0, None), 5: (4, 12), 6: (0, None)}
-"""IFLA_INET6_STATS, ICMP6STATS: packet counters.  IFLA_INET6_CACHEINFO: a time stamp, a random interval.
+"""IFLA_INET6_STATS, ICMP6STATS: packet counters. IFLA_INET6_CACHEINFO: a timestamp and a random interval.
 
 IFLA_INET6_CONF: DEVCONF_RTR_SOLICIT_DELAY, which the search sets on the host (`DAD_DELAY`).
 """
@@ -41,13 +41,13 @@ LINK: Final[Tree] = {
     12: {**PORT, **INET6},
     26: {10: INET6},
 }
-"""IFLA_STATS, STATS64: packet counters.  IFLA_NUM_TX_QUEUES, NUM_RX_QUEUES: the number of possible CPUs."""
+"""IFLA_STATS, STATS64: packet counters. IFLA_NUM_TX_QUEUES, NUM_RX_QUEUES: number of possible CPUs."""
 ADDRESS: Final[Tree] = {6: (8, 16)}
-"""IFA_CACHEINFO: the times of creation and of the last change."""
+"""IFA_CACHEINFO: times of the address's creation and last change."""
 ROUTE: Final[Tree] = {12: (0, 12)}
-"""RTA_CACHEINFO: references, last use, remaining lifetime."""
+"""RTA_CACHEINFO: references, last use and remaining lifetime of a route."""
 NEIGHBOUR: Final[Tree] = {3: (0, 16)}
-"""NDA_CACHEINFO: ages, references."""
+"""NDA_CACHEINFO: ages and references of a neighbour."""
 TREES: Final[dict[int, tuple[int, Tree]]] = {
     4: (16, LINK),
     5: (8, ADDRESS),
@@ -55,17 +55,17 @@ TREES: Final[dict[int, tuple[int, Tree]]] = {
     7: (12, NEIGHBOUR),
     14: (8, ADDRESS),
 }
-"""The size of the header and the free places, by message type without its last two bits."""
+"""Size of the header and the free parts, by message type without its last two bits."""
 
 NEIGHBOUR_TYPE: Final = U16.pack(rtnl.RTM_NEWNEIGH)
 NEIGHBOUR_KEY: Final = 48
-"""The bytes that identify a neighbour in a message: headers and address."""
+"""Number of bytes at the start of a message that identify a neighbour: headers and address."""
 
 Path = tuple[int, ...]
 
 
 def free_places(data: bytes) -> dict[Path, slice]:
-    """Return the free places of a datagram by message number and path of attributes."""
+    """Return the free parts of a datagram, by message number and path of attributes."""
     found: dict[Path, slice] = {}
     offset = number = 0
     while len(data) - offset >= nl.NLMSG_HDRLEN:
@@ -101,7 +101,8 @@ def _places(data: bytes, start: int, end: int, tree: Tree) -> Iterator[tuple[Pat
 def in_order_of(real: bytes, simulated: bytes) -> bytes:
     """Return the real kernel's datagram with its neighbours in the simulated kernel's order.
 
-    A neighbour's place in a dump depends on a random seed of its hash table (`neigh_get_hash_rnd()`).
+    The order of neighbours in a dump depends on a random seed of their hash table
+    (`neigh_get_hash_rnd()`).
     """
     places = {message[:NEIGHBOUR_KEY]: place for place, message in enumerate(_split(simulated))}
     neighbours = [message for message in _split(real) if message[4:6] == NEIGHBOUR_TYPE]
@@ -121,7 +122,7 @@ def _split(data: bytes) -> Iterator[bytes]:
 
 
 def with_free_places(real: bytes, simulated: bytes) -> bytes:
-    """Return the real kernel's datagram with the simulated kernel's bytes at the free places."""
+    """Return the real kernel's datagram with the free parts of the simulated kernel's datagram."""
     theirs = free_places(simulated)
     result = bytearray(real)
     for path, place in free_places(real).items():

@@ -1,4 +1,4 @@
-"""RTM_..LINK and RTM_..LINKPROP: create, change, get, move and delete veth and bridge."""
+"""Random requests that create, change, get, move and delete veth pairs and bridges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.conformance.live.links.requests import Request, dump
 UP, ALL_FLAGS = 1, 0xFFFFFFFF
 NOARP: Final = 0x80
 FLAGS: Final = (0x2, NOARP, 0x100, 0x200, 0x1000, 0x8000, 0x4, 0x20, 0x10000)
-"""BROADCAST, NOARP, PROMISC, ALLMULTI, MULTICAST, DYNAMIC, DEBUG, NOTRAILERS, LOWER_UP."""
+"""Link flags: BROADCAST, NOARP, PROMISC, ALLMULTI, MULTICAST, DYNAMIC, DEBUG, NOTRAILERS, LOWER_UP."""
 INFO_KIND, INFO_DATA, INFO_SLAVE_KIND, INFO_SLAVE_DATA = 1, 2, 4, 5
 VETH_INFO_PEER: Final = 1
 INET6_ADDR_GEN_MODE: Final = 8
@@ -32,7 +32,7 @@ BRIDGE_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
     6: (U16, (0, 1, 0x8000, 0xFFFF)),
     9: (U16, (0, 8, 1, 0x4000)),
 }
-"""IFLA_BR_: forward delay, hello time, maximal age, ageing time, priority, group forward mask."""
+"""IFLA_BR_*: forward delay, hello time, maximum age, ageing time, priority, group forward mask."""
 PORT_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
     1: (U8, (0, 0, 3, 3, 4, 4, 5, 1)),
     2: (U16, (0, 8, 63, 64)),
@@ -43,7 +43,7 @@ PORT_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
     37: (U32, (0, 1, 512)),
     42: (U32, (0, 7)),
 }
-"""IFLA_BRPORT_: state, priority, cost, those that are on or off, multicast router, mask, limits."""
+"""IFLA_BRPORT_*: state, priority, cost, boolean options, multicast router, mask, limits."""
 
 
 def _head(p: Picks, index: int = 0, flags: int = 0, change: int = 0, family: int = 0) -> bytes:
@@ -52,7 +52,7 @@ def _head(p: Picks, index: int = 0, flags: int = 0, change: int = 0, family: int
 
 
 def _flag_change(p: Picks) -> tuple[int, int]:
-    """Return flags and the mask of the flags to change.
+    """Return link flags and the mask of the flags to change.
 
     A link does not come up with IFF_NOARP: Linux restarts the detection of duplicates with a delay, unless
     its work item is running already (`addrconf_dad_run()`).
@@ -81,7 +81,7 @@ def _af_spec(p: Picks) -> bytes:
 
 
 def _namespace(p: Picks) -> bytes:
-    """Return attributes that select the namespace of a link."""
+    """Return an attribute that selects the target namespace of a link."""
     pick = p.random.random()
     if pick < 0.7:
         return p.number(il.IFLA_TARGET_NETNSID, 0, 0, 1, 7, -1)
@@ -91,7 +91,7 @@ def _namespace(p: Picks) -> bytes:
 
 
 def _common(p: Picks) -> bytes:
-    """Return attributes of a new or changed link."""
+    """Return attributes that are valid for both new and existing links."""
     return (
         p.some(
             0.09,
@@ -130,14 +130,14 @@ def _peer(p: Picks) -> bytes:
 
 
 def _queues(p: Picks) -> bytes:
-    """Return numbers of queues.  Without them, a veth has one for each possible CPU."""
+    """Return attributes with numbers of queues. Without them, a veth has one queue for each possible CPU."""
     return b"".join(
         p.number(each, *(1,) * 30, 2, 0, 4097) for each in (il.IFLA_NUM_TX_QUEUES, il.IFLA_NUM_RX_QUEUES)
     )
 
 
 def new_veth(p: Picks) -> Request:
-    """Create a veth pair."""
+    """Return a request that creates a veth pair."""
     attributes = wire.attr(il.IFLA_ADDRESS, p.mac()) + _queues(p)
     attributes += p.some(0.9, lambda: p.attribute(il.IFLA_IFNAME, p.name())) + _common(p)
     attributes += p.some(0.08, lambda: _namespace(p), lambda: p.number(il.IFLA_MASTER, p.index()))
@@ -147,7 +147,9 @@ def new_veth(p: Picks) -> Request:
 
 
 def new_bridge(p: Picks) -> Request:
-    """Create a bridge.  Without IFLA_ADDRESS, its address is random, later the lowest of its ports."""
+    """Return a request that creates a bridge. Without IFLA_ADDRESS, its address is first random, then a
+    port's.
+    """
     attributes = p.some(
         0.9, lambda: p.attribute(il.IFLA_IFNAME, p.random.choice((b"br0\0", b"br1\0", p.name())))
     )
@@ -157,7 +159,7 @@ def new_bridge(p: Picks) -> Request:
 
 
 def new_other(p: Picks) -> Request:
-    """Create a link of a kind that does not exist."""
+    """Return a request for a link of an unknown kind."""
     kind = p.random.choice((b"", b"nosuchkind", b"a" * 56, b"Veth", b"lo"))
     attributes = p.some(0.5, lambda: p.attribute(il.IFLA_IFNAME, p.name())) + _common(p)
     return _made(p, attributes + (_kind(p, kind) if p.often(0.8) else b""), 0)
@@ -173,7 +175,7 @@ def _made(p: Picks, attributes: bytes, links: int) -> Request:
 
 
 def _named(p: Picks) -> tuple[int, bytes]:
-    """Return an index, or an attribute with a name or an alternative name."""
+    """Return the index of a link, or an attribute with its name or alternative name."""
     pick = p.random.random()
     if pick < 0.75:
         return p.index(), b""
@@ -185,7 +187,7 @@ def _named(p: Picks) -> tuple[int, bytes]:
 
 
 def change(p: Picks) -> Request:
-    """Change one or several settings of a link."""
+    """Return a request that changes one or several settings of a link."""
     index, attributes = _named(p)
     flags, mask = _flag_change(p) if p.often(0.5) else (0, 0)
     one: tuple[Callable[[], bytes], ...] = (
@@ -224,7 +226,9 @@ def _port(p: Picks) -> bytes:
 
 
 def change_port(p: Picks) -> Request:
-    """Change a port of a bridge, as `ip link set type bridge_slave` or `bridge link set`."""
+    """Return a request that changes a bridge port, as `ip link set type bridge_slave` or `bridge link set`
+    do.
+    """
     if p.often(0.5):
         return Request(rtnl.RTM_NEWLINK, _head(p, p.index()) + _port(p))
     info = p.attribute(
@@ -234,13 +238,13 @@ def change_port(p: Picks) -> Request:
 
 
 def enslave(p: Picks, index: int = 0, bridge: int = 0) -> Request:
-    """Make a link a port of another link, or remove its master.  0 selects a link at random."""
+    """Return a request that sets or removes the master of a link. Index 0 selects a random link."""
     masters = (bridge,) if bridge else (0, p.index(), p.index())
     return Request(rtnl.RTM_SETLINK, _head(p, index or p.index()) + p.number(il.IFLA_MASTER, *masters))
 
 
 def move(p: Picks) -> Request:
-    """Move a link to another namespace, rarely with a new name or index."""
+    """Return a request that moves a link to another namespace, rarely with a new name or index."""
     index, attributes = _named(p)
     attributes += _namespace(p) + p.some(
         0.15,
@@ -253,13 +257,13 @@ def move(p: Picks) -> Request:
 
 
 def change_group(p: Picks) -> Request:
-    """Change all links of a group."""
+    """Return a request that changes all links of a group."""
     flags, mask = _flag_change(p)
     return Request(rtnl.RTM_NEWLINK, _head(p, 0, flags, mask) + p.number(il.IFLA_GROUP, 1, 2) + _common(p))
 
 
 def delete(p: Picks) -> Request:
-    """Delete a link or a group of links."""
+    """Return a request that deletes a link or a group of links."""
     index, attributes = _named(p)
     if p.often(0.15):
         index, attributes = 0, p.number(il.IFLA_GROUP, 0, 1, 2)
@@ -268,7 +272,7 @@ def delete(p: Picks) -> Request:
 
 
 def properties(p: Picks) -> Request:
-    """Add or delete alternative names."""
+    """Return a request that adds or deletes alternative names."""
     index, attributes = _named(p)
     names = b"".join(p.attribute(il.IFLA_ALT_IFNAME, p.alternative()) for _ in range(p.one(1, 1, 2, 0)))
     attributes += p.attribute(il.IFLA_PROP_LIST | p.one(nl.NLA_F_NESTED, nl.NLA_F_NESTED, 0), names)
@@ -279,7 +283,7 @@ def properties(p: Picks) -> Request:
 
 
 def get(p: Picks) -> Request:
-    """Get one link."""
+    """Return a request for a single link."""
     index, attributes = _named(p)
     attributes += p.some(
         0.12,
@@ -292,7 +296,7 @@ def get(p: Picks) -> Request:
 
 
 def get_all(p: Picks) -> Request:
-    """Dump all links, or those that a filter selects."""
+    """Return a request that dumps all links, or those that a filter selects."""
     attributes = p.some(
         0.2,
         lambda: p.number(il.IFLA_EXT_MASK, *EXT_MASKS),

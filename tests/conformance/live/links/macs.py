@@ -11,19 +11,21 @@ from simkernel.uapi import netlink as nl
 from tests.conformance import wire
 
 GIVEN: Final = (b"\x02\xaa", b"\x02\xbb")
-"""Prefixes of the addresses that programs set."""
+"""Prefixes of the Ethernet addresses that programs set explicitly."""
 PLACES: Final = {4: (16, 1), 7: (12, 2)}
-"""Places of addresses by message type: size of the header, attribute (IFLA_ADDRESS, NDA_LLADDR)."""
+"""Positions of Ethernet addresses by message type: size of the header, attribute (IFLA_ADDRESS,
+NDA_LLADDR).
+"""
 
 
 @attrs.define
 class Macs:
-    """A map from random addresses of the real kernel to those of the simulated kernel."""
+    """A map from random Ethernet addresses of the real kernel to those of the simulated kernel."""
 
     _simulated: dict[bytes, bytes] = attrs.field(factory=dict)
 
     def learn(self, real: bytes, simulated: bytes) -> None:
-        """Pair the addresses that have the same place in two datagrams."""
+        """Pair the addresses at equal positions of two datagrams."""
         if real != simulated:
             for ours, theirs in zip(_addresses(real), _addresses(simulated), strict=False):
                 if ours != theirs and _drawn(ours) and _drawn(theirs) and ours not in self._simulated:
@@ -31,7 +33,7 @@ class Macs:
                         self._simulated[form(ours)] = form(theirs)
 
     def translate(self, value: Any) -> Any:
-        """Replace the real kernel's random addresses in a value by those of the simulated kernel."""
+        """Replace the real kernel's random addresses in a value with those of the simulated kernel."""
         if not self._simulated:
             return value
         if isinstance(value, bytes):
@@ -50,17 +52,17 @@ def _plain(address: bytes) -> bytes:
 
 
 def _interface_id(address: bytes) -> bytes:
-    """Return the interface id of an Ethernet address (EUI-64)."""
+    """Return the IPv6 interface id of an Ethernet address (EUI-64)."""
     return bytes((address[0] ^ 2,)) + address[1:3] + b"\xff\xfe" + address[3:]
 
 
 def _solicited(address: bytes) -> bytes:
-    """Return the end of the solicited-node multicast address."""
+    """Return the last bytes of the solicited-node multicast address for an Ethernet address."""
     return b"\0\1\xff" + address[3:]
 
 
 def _multicast(address: bytes) -> bytes:
-    """Return the Ethernet address of the solicited-node multicast address."""
+    """Return the Ethernet multicast address of the solicited-node multicast address."""
     return b"\x33\x33\xff" + address[3:]
 
 

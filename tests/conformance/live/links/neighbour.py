@@ -1,4 +1,4 @@
-"""RTM_..NEIGH: neighbours of both families, proxies, and entries of bridges."""
+"""Random requests for neighbours of both families, proxies, and forwarding entries of bridges."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from tests.conformance.live.links.requests import NEW_FLAGS, Request, dump
 
 REACHABLE, STALE, FAILED, NOARP, PERMANENT = 0x02, 0x04, 0x20, 0x40, 0x80
 STATES: Final = (*(PERMANENT,) * 6, *(STALE,) * 3, *(NOARP,) * 3, REACHABLE, REACHABLE, FAILED, 0, 0x100)
-"""States whose timers do not end during an example.  After a timer the host would send packets."""
+"""Neighbour states without a timer that expires in an example. An expired timer would make the host send
+packets.
+"""
 USE, SELF, MASTER, PROXY, EXT_LEARNED, ROUTER, STICKY = 0x01, 0x02, 0x04, 0x08, 0x10, 0x80, 0x40
 ENTRY_MAC: Final = b"\x02\xbb\0\0\0"
-"""The prefix of the additional addresses of devices."""
+"""Prefix of the additional unicast addresses of devices."""
 
 
 def _destination(p: Picks, family: int, index: int) -> bytes:
@@ -26,7 +28,7 @@ def _destination(p: Picks, family: int, index: int) -> bytes:
 
 
 def add(p: Picks) -> Request:
-    """Add or change a neighbour or a proxy."""
+    """Return a request that adds or changes a neighbour or a proxy."""
     family, index = p.family(), p.index()
     known = family if family in (AF_INET, AF_INET6) else AF_INET
     flags = p.one(*(0,) * 8, PROXY, PROXY, EXT_LEARNED, ROUTER, SELF, MASTER)
@@ -46,7 +48,7 @@ def add(p: Picks) -> Request:
 
 
 def delete(p: Picks) -> Request:
-    """Delete a neighbour or a proxy."""
+    """Return a request that deletes a neighbour or a proxy."""
     family, index = p.family(), p.index()
     known = family if family in (AF_INET, AF_INET6) else AF_INET
     head = nb.NdMsg(family, 0, 0, index, 0, p.one(*(0,) * 5, PROXY, PROXY), 0).pack()
@@ -54,14 +56,14 @@ def delete(p: Picks) -> Request:
 
 
 def get(p: Picks) -> Request:
-    """Get one neighbour."""
+    """Return a request for a single neighbour."""
     family, index = p.one(AF_INET, AF_INET6), p.index()
     head = nb.NdMsg(family, 0, 0, index, 0, p.one(*(0,) * 5, PROXY), 0).pack()
     return Request(rtnl.RTM_GETNEIGH, head + p.some(0.97, lambda: _destination(p, family, index)))
 
 
 def get_all(p: Picks) -> Request:
-    """Dump neighbours."""
+    """Return a request that dumps neighbours."""
     head = nb.NdMsg(
         p.one(0, AF_INET, AF_INET6, AF_INET6),
         0,
@@ -92,7 +94,7 @@ def _entry(p: Picks) -> bytes:
 
 
 def add_entry(p: Picks) -> Request:
-    """Add or change a forwarding entry."""
+    """Return a request that adds or changes a forwarding entry of a bridge."""
     state = p.one(*(PERMANENT,) * 4, NOARP, NOARP, REACHABLE, STALE, 0)
     flags = p.one(
         *(MASTER,) * 6, SELF, SELF, 0, SELF | MASTER, MASTER | EXT_LEARNED, MASTER | STICKY, MASTER | USE
@@ -103,7 +105,7 @@ def add_entry(p: Picks) -> Request:
 
 
 def delete_entry(p: Picks) -> Request:
-    """Delete a forwarding entry, or many by NLM_F_BULK."""
+    """Return a request that deletes a forwarding entry, or many with NLM_F_BULK."""
     flags = p.one(*(SELF,) * 8, MASTER, 0)
     head = nb.NdMsg(AF_BRIDGE, 0, 0, p.index(), p.one(0, 0, PERMANENT), flags, 0).pack()
     if p.often(0.15):
@@ -115,7 +117,7 @@ def delete_entry(p: Picks) -> Request:
 
 
 def get_entries(p: Picks) -> Request:
-    """Get one forwarding entry, or dump all."""
+    """Return a request for one forwarding entry or for all."""
     index = p.index() if p.often(0.3) else 0
     if p.often(0.4):
         head = nb.NdMsg(AF_BRIDGE, 0, 0, index, 0, p.one(0, MASTER, SELF), 0).pack()

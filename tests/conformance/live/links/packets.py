@@ -1,8 +1,8 @@
-"""Remove the effects of packets, which simulated links do not carry: neighbours and forwarding entries.
+"""Removal of messages that packets cause on the host, because simulated links carry no packets.
 
-The host's IPv6 and IGMP send packets when a link comes up.  Each packet creates a neighbour for its multicast
-address.  A bridge of the host has forwarding entries for its own addresses and for those that it learns.
-simkernel's bridges do not forward.  They have only the additional addresses of devices (NTF_SELF).
+The host's IPv6 and IGMP send packets when a link goes up. Each packet creates a neighbour for its
+multicast address. A bridge of the host has forwarding entries for its own addresses and for learned
+addresses. simkernel's bridges do not forward and have only the additional addresses of devices (NTF_SELF).
 Entries for the multicast groups that IPv4 and IPv6 join are removed, too.
 """
 
@@ -19,10 +19,10 @@ from simkernel.uapi.socket import AF_BRIDGE
 from tests.conformance import wire
 
 QUEUE: Final = re.compile(rb"\w+@/devices/virtual/net/[^/]+/queues/[rt]x-[1-9]")
-"""A uevent of a queue other than the first.  A veth has a queue for each possible CPU."""
+"""Matches the uevent of any queue except the first. On the host, a veth has a queue for each possible CPU."""
 NEIGHBOURS: Final = frozenset({rtnl.RTM_NEWNEIGH, rtnl.RTM_DELNEIGH})
 INTERFACES: Final = re.compile(rb"(?m)^\s*(\S+):.*\n")
-"""A line of /proc/net/dev: packets and bytes of an interface."""
+"""Matches a line of /proc/net/dev with the counters of one interface."""
 
 
 def without_packets(outcomes: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
@@ -70,17 +70,19 @@ def _of_packets(payload: bytes) -> bool:
 
 
 def _interfaces(text: bytes) -> bytes:
-    """Remove the counters of each device."""
+    """Remove the counters of all devices from /proc/net/dev."""
     return INTERFACES.sub(rb"\1\n", text)
 
 
 def _sorted_lines(text: bytes) -> bytes:
-    """Sort the lines.  Their order is that of a hash table with a random seed (`inet6_addr_hash()`)."""
+    """Sort the lines of a file. Their order depends on a hash table with a random seed
+    (`inet6_addr_hash()`).
+    """
     return b"\n".join(sorted(text.splitlines()))
 
 
 def _without_use(text: bytes) -> bytes:
-    """Remove references and uses of each route."""
+    """Remove the references and uses of each route from /proc/net/ipv6_route."""
     return re.sub(rb"(?m)^((?:\S+\s+){6})\S+\s+\S+", rb"\1", text)
 
 
@@ -89,4 +91,4 @@ FILES: Final[dict[str, Callable[[bytes], bytes]]] = {
     "/proc/net/if_inet6": _sorted_lines,
     "/proc/net/ipv6_route": _without_use,
 }
-"""The function for each file that removes contents which depend on packets or chance."""
+"""For each file, a function that removes contents that depend on packets or chance."""

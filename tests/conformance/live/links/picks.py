@@ -1,4 +1,4 @@
-"""Arguments of requests.  They are from small sets, so that several steps concern the same object."""
+"""Random arguments of requests, from small sets, so that several steps affect one object."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ODD_NAMES: Final = (
     b"\xff",
 )
 ALIASES: Final = (b"alt-a", b"alt-b", b"a1", b"long-" + b"n" * 40, b"y" * 127)
-"""Alternative names.  One is also a link's name."""
+"""Alternative names of links. One of them is also a link's name."""
 
 LENGTHS: Final = {AF_INET: 4, AF_INET6: 16}
 BITS: Final = {AF_INET: 32, AF_INET6: 128}
@@ -39,25 +39,25 @@ UNSPECIFIED: Final = {AF_INET: bytes(4), AF_INET6: bytes(16)}
 
 @attrs.define
 class Picks:
-    """A generator of random arguments.  `links` is the maximum number of links in each namespace."""
+    """Generator of random arguments. `links` is the maximum number of links in each namespace."""
 
     random: Random
     links: list[int] = attrs.field(factory=lambda: [1, 1])
     net: int = 0
-    """The namespace of the next message."""
+    """Index of the namespace that the next message is sent in, 0 or 1."""
 
     def often(self, share: float) -> bool:
-        """Return True with the probability `share`."""
+        """Return True with probability `share`."""
         return self.random.random() < share
 
     def one(self, *values: int) -> int:
-        """Return one of the numbers."""
+        """Return a random element of the given numbers."""
         return self.random.choice(values)
 
     # -- links ------------------------------------------------------------------
 
     def index(self) -> int:
-        """Return an index, mostly of an existing link."""
+        """Return a link index, mostly that of an existing link."""
         if self.often(0.05):
             return self.one(0, -1, 40, 999, 2**31 - 1)
         if self.often(0.06):
@@ -67,7 +67,7 @@ class Picks:
         )
 
     def name(self) -> bytes:
-        """Return a name with its NUL, mostly a valid one."""
+        """Return a link name with its NUL, mostly a valid one."""
         pick = self.random.random()
         if pick < 0.8:
             return self.random.choice(NAMES) + b"\0"
@@ -76,13 +76,14 @@ class Picks:
         return self.random.choice(ODD_NAMES) + self.random.choice((b"\0", b"\0", b""))
 
     def alternative(self) -> bytes:
-        """Return an alternative name, rarely a link's name."""
+        """Return an alternative name of a link, rarely a normal name."""
         return self.name() if self.often(0.15) else self.random.choice(ALIASES) + b"\0"
 
     def mac(self) -> bytes:
         """Return an Ethernet address, mostly a valid and unused one.
 
-        Both ends of a veth seldom have the same address: the host's duplicate address detection would fail.
+        Both ends of a veth seldom get equal addresses, because then the host's duplicate address detection
+        fails.
         """
         if self.often(0.93):
             return b"\x02\xaa" + self.random.randbytes(4)
@@ -93,13 +94,13 @@ class Picks:
     # -- addresses --------------------------------------------------------------
 
     def family(self) -> int:
-        """Return AF_INET or AF_INET6, rarely another family."""
+        """Return AF_INET or AF_INET6, rarely another address family."""
         if self.often(0.03):
             return self.one(0, 1, 7, 17, 128, 129, 200)
         return self.one(AF_INET, AF_INET6)
 
     def host(self, family: int, index: int) -> bytes:
-        """Return one of the eight addresses of a link.  Different links have different addresses."""
+        """Return one of eight addresses of a link. Different links have different addresses."""
         net, suffix = self.random.randrange(2), self.random.randrange(1, 5)
         number = (self.net << 7 | (index & 15) << 3 | suffix) & 0xFF
         if family == AF_INET:
@@ -108,7 +109,7 @@ class Picks:
         return prefix + bytes((0, 0, 0, net if prefix[0] == 0x20 else 0)) + bytes(7) + bytes((number,))
 
     def odd_host(self, family: int) -> bytes:
-        """Return an unspecified, loopback, multicast, broadcast or mapped address."""
+        """Return an unspecified, loopback, multicast, broadcast or IPv4-mapped address."""
         if family == AF_INET:
             return self.random.choice(
                 (bytes(4), b"\x7f\0\0\1", b"\x7f\0\0\2", b"\xe0\0\0\1", b"\xff" * 4, b"\x0a\0\0\xff")
@@ -118,7 +119,7 @@ class Picks:
         )
 
     def prefix(self, family: int) -> tuple[bytes, int]:
-        """Return a destination and its prefix length, mostly without host bits."""
+        """Return a destination prefix and its length, mostly without host bits."""
         bits = self.random.choice(
             (0, 8, 16, 24, 24, 31, 32) if family == AF_INET else (0, 8, 32, 64, 64, 127, 128)
         )
@@ -145,11 +146,11 @@ class Picks:
         return wire.attr(type, data + bytes(self.one(1, 2, 4)))
 
     def number(self, type: int, *values: int) -> bytes:
-        """Return an attribute with a 32-bit number."""
+        """Return an attribute with one of the given numbers as a 32-bit value."""
         return self.attribute(type, U32.pack(self.one(*values) & 0xFFFFFFFF))
 
     def some(self, share: float, *makers: Callable[[], bytes]) -> bytes:
-        """Return attributes, each with the probability `share`."""
+        """Return attributes, each included with probability `share`."""
         return b"".join(make() for make in makers if self.often(share))
 
 

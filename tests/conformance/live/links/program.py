@@ -1,8 +1,8 @@
-"""Programs that change links, addresses, routes, neighbours and rules in two namespaces, and read events.
+"""Random programs that change links, addresses, routes, neighbours and rules in two namespaces.
 
-A program has four sockets.  In each namespace, one socket sends requests and one listens to the groups.
-After each change, the program reads both listeners to the end.  So deferred work of the kernel (linkwatch,
-duplicate address detection) ends before the next change.
+A program has a socket for requests and a listener in each namespace. After each change, it reads all
+notifications of both listeners. So the kernel's deferred work (linkwatch, duplicate address detection)
+ends before the next change.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from tests.conformance.live.steps import Program, Step
 Maker = Callable[[Picks], Request]
 
 SENDERS: Final = (0, 1)
-"""Slots of the sockets that send requests, by namespace."""
+"""Slots of the sockets for requests, by namespace."""
 LISTENERS: Final = (2, 3)
 READER: Final = 4
-"""Slot of a socket that reads one datagram of a dump at a time."""
+"""Slot of a socket that reads a dump one datagram at a time."""
 UEVENTS: Final = 5
 SLOW: Final = 7
-"""Slot of a listener with a small receive buffer that the program reads rarely."""
+"""Slot of a listener with a small receive buffer that the program seldom reads."""
 LOCAL: Final = 6
-"""Slot of a unix socket, for ioctl(2)."""
+"""Slot of a unix socket, which is used for ioctl(2)."""
 GET: Final = rtnl.RTM_GETLINK & 3
-"""The last two bits of the type of a get request."""
+"""Last two bits of the message type of every get request."""
 FIRST_PORT: Final = 0x41000010
 BUFFER_SIZE: Final = 1 << 16
 
@@ -55,7 +55,7 @@ LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID 
 )
 GROUPS: Final = (LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID)
 IMMEDIATE: Final = (ADDR4, ROUTE4, RULE4, RULE6)
-"""Groups without messages from deferred work.  So a queue overflows at the same message in both kernels."""
+"""Groups without notifications from deferred work. Their queues overrun at equal messages in both kernels."""
 
 LINKS: Final = (
     (4, link.new_veth),
@@ -96,14 +96,14 @@ AREAS: Final = {
     "neighbours": NEIGHBOURS,
     "rules": RULES,
 }
-"""Requests, each with its weight."""
+"""Kinds of requests by area, each with a weight."""
 SHARES: Final = ((8, 5, 5, 3, 1), (14, 2, 1, 1, 0), (3, 9, 2, 0, 0), (2, 3, 12, 0, 3), (4, 1, 0, 9, 0))
-"""The weights of the areas.  Each program uses one row."""
+"""Weights of the areas. Each program uses one row."""
 
 DUMPS: Final = (link.get_all, link.get_all, address.get_all, route.get_all, rule.get_all)
 
 FILES: Final = ("/proc/net/dev", "/proc/net/route", "/proc/net/if_inet6", "/proc/net/ipv6_route")
-"""Files that show links, addresses and routes."""
+"""Files in /proc/net that show links, addresses and routes."""
 
 IFREQ: Final = struct.Struct("<16s24s")
 GET_IOCTLS: Final = (
@@ -120,18 +120,20 @@ GET_IOCTLS: Final = (
     0x8915,
     0x8977,
 )
-"""SIOCGIFNAME, FLAGS, METRIC, MTU, HWADDR, SLAVE, INDEX, TXQLEN, MAP, ADDR, and an unknown request."""
+"""SIOCGIF requests NAME, FLAGS, METRIC, MTU, HWADDR, SLAVE, INDEX, TXQLEN, MAP, ADDR, and an unknown one."""
 SET_FLAGS, SET_MTU, SET_NAME, SET_QUEUE, SET_ADDRESS = 0x8914, 0x8922, 0x8923, 0x8943, 0x8924
 
 
 def link_program(random: Random, areas: Sequence[str] = ()) -> Program:
-    """Return a random program.  It changes the named areas, each as often as it is named, by default all."""
+    """Return a random program that changes some areas, each as often as it is named. By default, it changes
+    all.
+    """
     return _Writer(random, areas).program()
 
 
 @attrs.define
 class _Writer:
-    """The steps of a program while it is generated."""
+    """Generator of a program's steps."""
 
     random: Random
     areas: Sequence[str] = ()
@@ -201,7 +203,7 @@ class _Writer:
     # -- requests --------------------------------------------------------
 
     def _prepare(self) -> None:
-        """Mostly create links and bring them up first, and often give a bridge a port."""
+        """Mostly start with some links that are up, and often with a bridge port."""
         if self.p.often(0.8):
             for maker in (link.new_veth, link.new_bridge, link.new_veth)[: self.p.one(1, 2, 3)]:
                 self._send(maker(self.p))
@@ -232,7 +234,7 @@ class _Writer:
             self.add("drain", SLOW, BUFFER_SIZE, 0, so.MSG_DONTWAIT)
 
     def _interrupted_dump(self) -> None:
-        """Read one datagram of a dump at a time, and change links between the reads."""
+        """Read a dump one datagram at a time, and change links between the reads."""
         self.p.net = 0
         self.add(
             "sendto", READER, message(self.p, self.random.choice(DUMPS)(self.p)), so.MSG_DONTWAIT, (0, 0)

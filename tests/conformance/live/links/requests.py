@@ -1,4 +1,4 @@
-"""A random request of rtnetlink, and its message."""
+"""A random rtnetlink request, and its message."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ NEW_FLAGS: Final = (
     nl.NLM_F_APPEND,
     0,
 )
-"""The flags of `ip add`, `replace`, `append`, `change` and `prepend`, and other combinations."""
+"""Flags that `ip add`, `replace`, `append`, `change` and `prepend` use, and other combinations."""
 
 
 @attrs.frozen
 class Request:
-    """A request: message type, header and attributes, flags."""
+    """A request: message type, payload (header and attributes), and flags."""
 
     type: int
     payload: bytes
@@ -37,12 +37,12 @@ class Request:
 
 
 def dump(type: int, payload: bytes) -> Request:
-    """Return a request for a dump."""
+    """Return a dump request."""
     return Request(type, payload, nl.NLM_F_DUMP)
 
 
 def message(p: Picks, request: Request) -> bytes:
-    """Return the message of a request, mostly with NLM_F_ACK, rarely mutated or truncated."""
+    """Encode a request, mostly with NLM_F_ACK. The message is rarely mutated."""
     flags = request.flags | nl.NLM_F_REQUEST
     if p.often(0.9):
         flags |= nl.NLM_F_ACK

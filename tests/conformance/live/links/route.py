@@ -1,4 +1,4 @@
-"""RTM_..ROUTE: routes of both families, and lookups."""
+"""Random requests for routes of both families, and route lookups."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _head(
 
 
 def _scope(p: Picks, type: int, gateway: bool) -> int:
-    """Return a scope, mostly that which `ip route` would choose."""
+    """Return a scope, mostly that which `ip route` would choose for the route type."""
     if p.often(0.05):
         return p.one(*SCOPES)
     if type in (LOCAL, NAT):
@@ -74,7 +74,7 @@ def _metrics(p: Picks) -> bytes:
 
 
 def _gateway(p: Picks, family: int, index: int) -> bytes:
-    """Return a gateway, mostly one that a link of the namespace reaches."""
+    """Return an attribute with a gateway, mostly a reachable one."""
     if family == AF_INET and p.often(0.06):
         via = p.random.choice(
             (
@@ -104,7 +104,7 @@ def _multipath(p: Picks, family: int) -> bytes:
 
 
 def _body(p: Picks, family: int) -> tuple[bytes, bytes]:
-    """Return header and attributes of a route."""
+    """Return the header and the attributes of a random route."""
     destination, bits = p.prefix(family)
     type, index = p.one(*TYPES), p.index()
     attributes = p.attribute(rtnl.RTA_DST, destination) if bits or p.often(0.3) else b""
@@ -153,14 +153,14 @@ def _body(p: Picks, family: int) -> tuple[bytes, bytes]:
 
 
 def add(p: Picks) -> Request:
-    """Add, replace or append a route."""
+    """Return a request that adds, replaces or appends a route."""
     family = p.one(AF_INET, AF_INET6) if p.often(0.97) else p.family()
     head, attributes = _body(p, family if family in BITS else AF_INET)
     return Request(rtnl.RTM_NEWROUTE, bytes((family,)) + head[1:] + attributes, p.one(*NEW_FLAGS))
 
 
 def delete(p: Picks) -> Request:
-    """Delete a route, selected by a random part of its description."""
+    """Return a request that deletes a route, selected by a random part of its attributes."""
     family = p.one(AF_INET, AF_INET6) if p.often(0.97) else p.family()
     known = family if family in BITS else AF_INET
     if p.often(0.5):
@@ -178,7 +178,7 @@ def delete(p: Picks) -> Request:
 
 
 def lookup(p: Picks) -> Request:
-    """Get the route to an address."""
+    """Return a request that looks up the route to an address."""
     family = p.one(AF_INET, AF_INET6)
     index = p.index()
     to = p.host(family, p.one(index, index + 1, 3)) if p.often(0.85) else p.odd_host(family)
@@ -207,7 +207,7 @@ def lookup(p: Picks) -> Request:
 
 
 def get_all(p: Picks) -> Request:
-    """Dump routes."""
+    """Return a request that dumps routes."""
     family = p.one(0, AF_INET, AF_INET, AF_INET6, AF_INET6, 17)
     table, protocol, type = (
         (0, 0, 0) if p.often(0.7) else (p.one(0, 0, 255), p.one(0, BOOT, KERNEL), p.one(0, UNICAST, LOCAL))

@@ -1,4 +1,4 @@
-"""RTM_..RULE: routing rules of both families."""
+"""Random requests for routing rules of both families."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ def _family(p: Picks) -> int:
 
 
 def add(p: Picks) -> Request:
-    """Add a rule."""
+    """Return a request that adds a routing rule."""
     head, attributes = _rule(p, _family(p))
     return Request(rtnl.RTM_NEWRULE, head + attributes, p.one(*NEW_FLAGS))
 
 
 def delete(p: Picks) -> Request:
-    """Delete the first rule that has all attributes of the request."""
+    """Return a request that deletes the first rule that matches all its attributes."""
     family = _family(p)
     head, attributes = _rule(p, family)
     if p.often(0.5):
@@ -96,7 +96,7 @@ def delete(p: Picks) -> Request:
 
 
 def get_all(p: Picks) -> Request:
-    """Dump rules."""
+    """Return a request that dumps routing rules."""
     head = FibRuleHdr(
         p.one(AF_INET, AF_INET6, 0, 17), *((0,) * 8 if p.often(0.95) else (24,) + (0,) * 7)
     ).pack()

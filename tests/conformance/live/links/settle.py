@@ -1,8 +1,8 @@
 """Make the host's kernel handle deferred carrier events in each namespace of a program (`linkwatch_event()`).
 
-A work queue handles the change of a link's carrier.  It handles an urgent event, of a link on top of another
-one (veth), immediately, and that of another link (bridge) up to a second later.  RTM_GETLINK of one link
-handles its event at once: `rtnl_getlink()` calls `linkwatch_sync_dev()`.
+A work queue handles carrier changes. It handles an urgent event, of a link on top of another link (veth),
+immediately, and that of another link (bridge) up to a second later. RTM_GETLINK of a link handles its
+event immediately: `rtnl_getlink()` calls `linkwatch_sync_dev()`.
 """
 
 from __future__ import annotations
@@ -24,32 +24,34 @@ from tests.conformance import wire
 
 BUFFER_SIZE: Final = 1 << 17
 PORT: Final = 0x41000020
-"""A port id that no program uses.  The kernel assigns the process's pid to the first socket of a program."""
+"""A port id that no program uses, so that a program's first socket gets the process id as port id."""
 DAD_DELAY: Final = 1_000_000
-"""The maximum of the random delay of duplicate address detection, in seconds: none ends in an example."""
+"""Maximum random delay of duplicate address detection, in seconds. With this value, it never ends in an
+example.
+"""
 DAD_DELAY_FILE: Final = "/proc/sys/net/ipv6/conf/default/router_solicitation_delay"
 PATIENCE: Final = 0.2
-"""Seconds that the work queue has for what is urgent."""
+"""Seconds to wait until the work queue has handled the urgent events."""
 POLL: Final = 0.0005
 NO_CARRIER: Final = (il.IF_OPER_DOWN, il.IF_OPER_LOWERLAYERDOWN)
 ALL: Final = wire.nlmsg(rtnl.RTM_GETLINK, wire.REQUEST | wire.DUMP, rtnl.IfInfoMsg().pack())
 
 
 class Settler:
-    """A sender of RTM_GETLINK with a socket in each namespace."""
+    """Sender of RTM_GETLINK requests, with a socket in each namespace."""
 
     def __init__(self) -> None:
         self._sockets: list[Any] = []
 
     def close(self) -> None:
-        """Close the sockets."""
+        """Close the sockets of all namespaces."""
         for sock in self._sockets:
             sock.close()
 
     def settle(self, actor: Any, *, slow: bool) -> None:
-        """Handle the deferred events; if `slow`, only those that are not urgent."""
+        """Make the kernel handle the deferred events. With `slow`, only those that are not urgent."""
         for world in actor.worlds if not self._sockets else ():
-            with suppress(OSError):  # a container's /proc/sys may be read-only
+            with suppress(OSError):  # In a container, /proc/sys can be read-only.
                 world.write_file(DAD_DELAY_FILE, b"%d" % DAD_DELAY)
             sock = world.socket(AF_NETLINK, SOCK_RAW, nl.NETLINK_ROUTE)
             sock.bind((PORT, 0))
@@ -60,7 +62,9 @@ class Settler:
             while any(link.urgent for link in links) and time.monotonic() - begun < PATIENCE:
                 time.sleep(POLL)
                 links = list(_links(sock))
-            for link in sorted(links, key=attrgetter("slow")):  # a new port's event precedes its bridge's
+            for link in sorted(
+                links, key=attrgetter("slow")
+            ):  # The event of a new port precedes that of its bridge.
                 if link.slow or link.new or not slow:
                     head = rtnl.IfInfoMsg(index=link.index).pack()
                     sock.send(wire.nlmsg(rtnl.RTM_GETLINK, wire.REQUEST, head))
@@ -69,10 +73,10 @@ class Settler:
 
 @attrs.frozen
 class _Link:
-    """A link: `slow` if the work queue may take a second for it, `urgent` if it is about to change its state.
+    """A link: `slow` if the work queue can take a second for it, `urgent` if its state is about to change.
 
-    RTM_GETLINK of an urgent link would be handled in another order than the work queue has.  A `new` link
-    lost its carrier before it was up, so the work queue may take a second for it as well.
+    RTM_GETLINK of urgent links would change the order in which the work queue handles them. A `new` link
+    lost its carrier before it was up, so the work queue can take a second for it as well.
     """
 
     index: int

@@ -1,4 +1,4 @@
-"""The parts of the live search in links that need no real kernel."""
+"""The parts of the live search in links that need no host kernel."""
 
 from __future__ import annotations
 

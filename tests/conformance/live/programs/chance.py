@@ -1,7 +1,7 @@
-"""Steps whose result the host decides by chance: an example ends before them.
+"""Steps with results that depend on chance on the host. An example ends before such a step.
 
-* Of two processes that sleep on one queue and are woken at once, either can come first.
-* The collector of unix sockets in flight is a work item of the whole host: any process can start it.
+* If two processes block on one queue and are woken together, either can run first.
+* The garbage collector of unix sockets is a work item of the whole host: any process can start it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from simkernel.kernel.vfs.task import Task
 
 
 def order_is_open(tasks: Iterable[Task]) -> bool:
-    """Return True if two of the sleeping tasks can be woken at once and do not take turns."""
+    """Return True if two of the blocked tasks can be woken together in any order."""
     return any(_race(one, other) for one, other in combinations(tasks, 2))
 
 
@@ -28,7 +28,7 @@ def _race(one: Task, other: Task) -> bool:
 
 
 def _queues(task: Task) -> set[WaitQueue]:
-    """Return the queues through which a task can be woken, through epoll files too."""
+    """Return the wait queues that can wake a task, including those behind epoll files."""
     assert task.sleep is not None
     found = set(task.sleep.queues)
     for _, file in task.files.items():
@@ -46,5 +46,5 @@ def _watched(epoll: EventPoll) -> set[WaitQueue]:
 
 
 def collects_garbage(unix: UnixContext) -> bool:
-    """Return True if sockets in flight can no longer be received.  Afterwards the machine is of no use."""
+    """Return True if sockets in flight can no longer be received. The machine cannot be used afterwards."""
     return bool(unix.carriers._sockets and unix.carriers._garbage())

@@ -1,6 +1,6 @@
-"""The draws for one step of a program: descriptors, paths, names and data.
+"""Random arguments for one step of a program: descriptors, paths, names and data.
 
-simkernel has done the steps before, so a descriptor is mostly an open one of the right kind.
+simkernel has executed the steps before, so the arguments mostly fit: an open descriptor of the right kind.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ USERS: Final = tuple(
 )
 MAX_PROGRAMS: Final = 5
 MAX_OPEN: Final = 24
-"""Open descriptors above which a program mostly closes some."""
+"""Number of open descriptors above which a program mostly closes some."""
 SIOCOUTQ: Final = 0x5411
 FD_SETSIZE: Final = 1024
 SOCK_NONBLOCK: Final = os.O_NONBLOCK
@@ -34,7 +34,7 @@ SIGNALS: Final = tuple(map(int, (
 DATA: Final = (b"a", b"bc", b"8 bytes!", b"\1" + bytes(7), b"\xff" * 8, b"\xfe" + b"\xff" * 7, b"",
                b"x" * 100, b"p" * 4095, b"q" * 4096, b"r" * 4097, b"s" * 20_000, b"t" * 70_000)  # fmt: skip
 COUNTS: Final = (b"\1" + bytes(7), b"\5" + bytes(7), b"\xff" * 8, b"\xfe" + b"\xff" * 7, bytes(8))
-"""Values that are written to an eventfd."""
+"""Values to write to an eventfd."""
 SIZES: Final = (0, 1, 2, 7, 8, 100, 4096, 5000, 70_000)
 EVENTS: Final = (1, 4, 5, 7, 0, 2, 0x2001, 0x2005, 0x18)
 HOW: Final = (0, 0, 0, ep.EPOLLET, ep.EPOLLONESHOT, ep.EPOLLEXCLUSIVE, ep.EPOLLET | ep.EPOLLONESHOT)
@@ -67,7 +67,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 
 
 class Draw:
-    """The draws of one step of a program."""
+    """Random arguments for one step of a program."""
 
     def __init__(self, random: Random, side: SimulatedSide, place: int, number: int) -> None:
         self.random = random
@@ -82,7 +82,7 @@ class Draw:
 
     @cached_property
     def _paths(self) -> list[str]:
-        """The paths below the folder, two levels deep."""
+        """Return the paths below the programs' directory, up to two levels deep."""
         found: list[str] = []
         folder = self.side.folder
         for child in folder.inode.children():
@@ -95,7 +95,7 @@ class Draw:
         return self.random.random() < share
 
     def fd(self, kind: str = "") -> int:
-        """Return a descriptor: mostly an open one of that kind."""
+        """Return a descriptor, mostly an open one of the given kind."""
         if self.chance(0.03):
             return self.choice((-1, 0, 1, 60, 1023, 1024, 5000))
         fitting = [fd for fd, name in self.open if not kind or name in KINDS[kind]]
@@ -104,11 +104,11 @@ class Draw:
         return self.choice(self.open)[0] if self.open else 3
 
     def source(self, kind: str = "readable") -> int:
-        """Return a descriptor that is mostly open for reading."""
+        """Return a descriptor, mostly one that is open for reading."""
         return self._among(self._readable, kind)
 
     def sink(self, kind: str = "readable") -> int:
-        """Return a descriptor that is mostly open for writing."""
+        """Return a descriptor, mostly one that is open for writing."""
         return self._among(self._writable, kind)
 
     def _among(self, fds: set[int], kind: str) -> int:
@@ -116,7 +116,7 @@ class Draw:
         return self.choice(fitting) if fitting and self.chance(0.9) else self.fd(kind)
 
     def written(self, kind: str = "readable") -> Sequence[Any]:
-        """Return a descriptor and data for it."""
+        """Return a descriptor and data to write to it."""
         fd = self.sink(kind)
         if dict(self.open).get(fd) == "EventFd" and self.chance(0.85):
             return fd, self.choice(COUNTS)
@@ -126,11 +126,11 @@ class Draw:
         return [self.fd("stream") for _ in range(self.random.randint(1, most))]
 
     def few(self, most: int) -> list[int]:
-        """Return descriptors that a set of select(2) can have."""
+        """Return up to `most` descriptors that fit in a set of select(2)."""
         return [fd for fd in self.fds(most) if 0 <= fd < 64]
 
     def only(self, kind: str) -> int:
-        """Return a descriptor of that kind, or one that is not open."""
+        """Return a descriptor of the given kind, or one that is not open."""
         fd = self.fd(kind)
         return fd if dict(self.open).get(fd) in KINDS[kind] else 60
 
@@ -145,13 +145,13 @@ class Draw:
         )
 
     def simple(self) -> str:
-        """Return a path that often exists."""
+        """Return a relative path, mostly one that exists."""
         if self._paths and self.chance(0.8):
             return self.choice(self._paths) + self.choice(("", "", "", "", "", "", "/", "/a", "/../b"))
         return self.choice(("a", "b", "c", "d", "l", "p", "s", "a/b", "d/a", "d/b"))
 
     def name(self) -> Any:
-        """Return the address of a unix socket."""
+        """Return the address of a unix socket: an abstract name or a path."""
         if self.chance(0.75):
             return b"\0%d-%d" % (self.number, self.random.randint(0, 1))
         return self.choice(("s", "t", "a", "d/s", "nobody/s", "s/", "", b"\0"))

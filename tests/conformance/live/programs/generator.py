@@ -1,7 +1,7 @@
-"""Random programs, drawn while simkernel does them.
+"""Random programs, generated while simkernel executes them.
 
-An example has themes, which say which calls are frequent, and runs of steps of one program after the other.
-The steps are plain data: doing them again needs no generator.
+An example has themes, which make some calls frequent. A program makes several steps before another
+continues. Steps are plain data and can be executed again without the generator.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ COMMON: Final = {"any": 2}
 
 
 MACRO: Final = 0.06
-"""The probability that a situation is set up instead of a single step."""
+"""Probability that the next steps are a situation instead of a single random step."""
 
 
 class Generator:
-    """Draws the steps of one example while simkernel does them."""
+    """Generator of one example's steps, which executes them in simkernel."""
 
     def __init__(self, random: Random, number: int) -> None:
         self.random = random
@@ -42,7 +42,7 @@ class Generator:
                 self._weights += [weight * factor for weight, _, _ in table]
 
     def run(self, side: SimulatedSide, length: int) -> tuple[Steps, list[Seen]]:
-        """Draw and do `length` steps, or fewer if no program is left that can make a call."""
+        """Generate and execute `length` steps, or fewer if every program is blocked or gone."""
         steps: list[Step] = []
         seen: list[Seen] = []
 

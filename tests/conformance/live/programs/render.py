@@ -1,4 +1,4 @@
-"""A difference as a case, to be pasted into `cases/`."""
+"""Source code of a case that shows a difference, for `cases/`."""
 
 from __future__ import annotations
 

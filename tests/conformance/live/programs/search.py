@@ -1,10 +1,10 @@
-"""Random programs in both kernels, and each difference cut down to a small case.
+"""Search for differences with random programs, and reduction of each difference to a small case.
 
-    python -m tests.conformance.live --programs --steps 300000 --seed 1 --most 5
+python -m tests.conformance.live --programs --steps 300000 --seed 1 --most 5
 
-An example that shows a difference is run again with a rest after every step, so that no race on the host is
-taken for a difference; and twice more, since processes that wake at once come in any order.  What remains is
-shrunk and printed as a case.
+An example with a difference is run again, with all programs at rest after every step, to exclude races on
+the host. It is run twice more, because processes that are woken together run in any order. A difference
+that remains is shrunk and printed as a case.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from tests.conformance.programs.interface import MNT
 
 LENGTH: Final = 100
 REPEATED: Final = 2
-"""Runs that have to show a difference again, in the same way."""
+"""Number of further runs in which a difference must occur unchanged."""
 PATIENCE: Final = 150
-"""Runs that shrinking an example may take."""
+"""Maximum number of runs to shrink an example."""
 
 
 @attrs.frozen
 class Difference:
-    """The first step of an example that differs, and what each kernel made of it."""
+    """The first step of an example with different results, and both results."""
 
     index: int
     step: Step
@@ -44,7 +44,7 @@ class Difference:
 
 @attrs.frozen
 class Finding:
-    """A difference, its example cut down, and where it came from."""
+    """A difference, its shrunk example, and its origin (seed and example number)."""
 
     steps: Steps
     difference: Difference
@@ -52,7 +52,7 @@ class Finding:
 
 
 def compare(steps: Steps, real: list[Seen], simulated: list[Seen]) -> Difference | None:
-    """Return the first difference, if there is one."""
+    """Return the first difference between two runs, or None."""
     for index, (step, there, here) in enumerate(zip(steps, real, simulated, strict=False)):
         if is_unmodelled(here):
             return None
@@ -62,30 +62,30 @@ def compare(steps: Steps, real: list[Seen], simulated: list[Seen]) -> Difference
 
 
 class Search:
-    """Runs examples of a seed in both kernels."""
+    """Search that runs the examples of a seed on both kernels."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.steps = 0
         self.examples = 0
         self.passing = 0
-        """Differences that did not show again."""
+        """Number of differences that did not occur again."""
         self.unmodelled: Counter[str] = Counter()
         self.reached = Reached()
         self._real = RealSide()
         self._start = time.monotonic()
 
     def close(self) -> None:
-        """End the programs of the host."""
+        """End the programs on the host."""
         self._real.close()
 
     @property
     def seconds(self) -> float:
-        """The time since the search began."""
+        """Seconds since the start of the search."""
         return time.monotonic() - self._start
 
     def run(self, limit: int, first: int = 0) -> Iterator[Finding]:
-        """Yield what differs within `limit` steps."""
+        """Yield the differences within `limit` steps."""
         number = first
         while self.steps < limit:
             finding = self.example(number)
@@ -94,7 +94,7 @@ class Search:
                 yield finding
 
     def example(self, number: int) -> Finding | None:
-        """Run an example; return what differs."""
+        """Run an example. Return its difference, or None."""
         random = Random(f"{self.seed}/{number}")
         side = SimulatedSide()
         try:
@@ -128,11 +128,11 @@ class Search:
 
     @staticmethod
     def _same(one: Difference, other: Difference | None) -> bool:
-        """Return True if two runs show the same: two processes that wake at once may come in either order."""
+        """Return True if two runs differ from simkernel in equal ways."""
         return other is not None and (one.index, one.real) == (other.index, other.real)
 
     def _difference(self, steps: Steps, *, rests: bool = True) -> Difference | None:
-        """Run an example again, with a rest after each step or only where simkernel wants one."""
+        """Run an example again, with rests after each step or only where simkernel needs one."""
         simulated, wanted = run_simulated(steps)
         steps = steps[: len(simulated)]
         return compare(
@@ -140,7 +140,7 @@ class Search:
         )
 
     def _shows(self, wanted: Difference, steps: Steps) -> bool:
-        """Return True if an example shows the wanted difference: what is cut can cause another one."""
+        """Return True if a shortened example still shows the wanted difference, not another one."""
         found = self._difference(steps, rests=False)
         return found is not None and (
             (found.step.call, found.real.outcome[0], found.simulated.outcome[0])
@@ -149,7 +149,9 @@ class Search:
 
 
 def _plainer_steps(step: Step) -> Iterator[Step]:
-    """Yield the same step with one argument plainer, and one that keeps the numbers of later descriptors."""
+    """Yield simpler versions of a step: with a simpler argument, or with another call that opens a
+    descriptor.
+    """
     if step.call == START:
         if step.arguments != (0, 0, (), MNT):
             yield attrs.evolve(step, arguments=(0, 0, (), MNT))

@@ -1,7 +1,7 @@
-"""Doing the steps of an example in simkernel, and then on the host in as few messages as order allows.
+"""Execution of an example's steps in simkernel, then on the host, in as few messages as their order allows.
 
-simkernel goes first.  It says where a program of the host has to come to rest before the next step: where a
-call sleeps, where another program's call ends, and as long as another program sleeps in a call.
+simkernel runs first. It decides after which steps a host program must be at rest: when its call blocks,
+when another program's call ends, and as long as another program is blocked.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from tests.conformance.programs.real import RealPending, RealProgram, RealProgra
 from tests.conformance.programs.simulated import SimulatedPending, SimulatedPrograms
 
 RESTING: Final = frozenset({"kill", "end", "fork", START})
-"""Calls after which every program comes to rest."""
+"""Calls after which the host waits until every program is at rest."""
 PATIENCE: Final = 5.0
 
 
 class Rest(Enum):
-    """The host's part in the order of a step."""
+    """How the host orders a step relative to the next."""
 
     NONE = "the next step of the program can be in the same message"
-    AFTER = "all programs come to rest after it"
-    ALONE = "it sleeps: it is in a message of its own, so that the outcomes of those before arrive"
+    AFTER = "wait until all programs are at rest after the step"
+    ALONE = "the step blocks: send it in a separate message, so that earlier outcomes arrive"
 
 
 class SimulatedSide:
-    """simkernel, step by step."""
+    """Executor of steps in simkernel."""
 
     def __init__(self) -> None:
         self.machine = Machine(udev=False, unmodelled="raise")
@@ -54,7 +54,7 @@ class SimulatedSide:
         self._alive: set[int] = set()
         self.rests: list[Rest] = []
         self.chance = False
-        """True if chance decides on the host what came of the last step."""
+        """True if the result of the last step depends on chance on the host."""
         unix = self.machine.kernel.unix
         collect, self._unix = unix.carriers.collect, unix
 
@@ -68,16 +68,16 @@ class SimulatedSide:
         self.machine.close()
 
     def free(self) -> list[int]:
-        """Return the programs that can make a call."""
+        """Return the indices of the programs that can make a call."""
         return [place for place in sorted(self._alive) if place not in self._sleeping]
 
     @property
     def sleeping(self) -> bool:
-        """True if a program sleeps in a call."""
+        """True if a program is blocked in a call."""
         return bool(self._sleeping)
 
     def perform(self, step: Step) -> Seen:
-        """Do a step."""
+        """Execute a step and return its effects."""
         others = bool(self._sleeping)
         seen = Seen(self._outcome(step))
         self.programs.settle()
@@ -142,7 +142,7 @@ def _simulated_outcome(pending: SimulatedPending) -> Outcome:
 
 
 class RealSide:
-    """The host, batch by batch."""
+    """Executor of steps on the host, in batches."""
 
     def __init__(self) -> None:
         self.programs = RealPrograms(small=True)
@@ -153,7 +153,7 @@ class RealSide:
         self.programs.close()
 
     def run(self, steps: Steps, rests: list[Rest]) -> list[Seen]:
-        """Do the steps of an example; in the end no program is left."""
+        """Execute the steps of an example, then end all its programs."""
         self._sleeping.clear()
         self._dead.clear()
         seen: list[Seen] = []
@@ -209,7 +209,7 @@ class RealSide:
         return [_real_outcome(each) for each in pending]
 
     def _wait(self, program: RealProgram) -> None:
-        """Wait for an answer, or until the program sleeps in a call that should not."""
+        """Wait for a reply, or until the program is unexpectedly blocked in its call."""
         deadline = time.monotonic() + PATIENCE
         while program.in_call and not program.ended:
             if not program.wait_for_answer(0.05):
@@ -217,7 +217,7 @@ class RealSide:
                     self.programs.settle()
                     return
                 if time.monotonic() > deadline:
-                    raise BlockedForever(f"program {program.name} does not come to rest")
+                    raise BlockedForever(f"program {program.name} neither replies nor blocks")
 
     def _rest(self, seen: Seen, own: int) -> None:
         if seen.outcome is not SLEEPS:
@@ -246,7 +246,7 @@ def _real_outcome(pending: RealPending) -> Outcome:
 
 
 def run_simulated(steps: Steps) -> tuple[list[Seen], list[Rest]]:
-    """Do the steps in a new machine, up to one that is not modelled or that chance decides."""
+    """Execute the steps in a new machine, up to one that is not modelled or depends on chance."""
     side = SimulatedSide()
     seen: list[Seen] = []
     try:
@@ -263,5 +263,5 @@ def run_simulated(steps: Steps) -> tuple[list[Seen], list[Rest]]:
 
 
 def is_unmodelled(seen: Seen) -> bool:
-    """Return True if simkernel does not model what the step did."""
+    """Return True if a step reached behaviour that simkernel does not model."""
     return any(kind == "unmodelled" for kind, _ in (seen.outcome, *(outcome for _, outcome in seen.ended)))

@@ -1,4 +1,4 @@
-"""Situations: several steps that set up what single ones seldom reach."""
+"""Situations: sequences of steps that set up states which single random steps seldom reach."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.conformance.live.programs.steps import Step, Who
 from tests.conformance.programs.interface import RECORD, SIG_DFL, SIG_IGN
 
 Last = Callable[[], Any]
-"""The result of the last step; None if it failed."""
+"""Function that returns the result of the last step, or None if it failed."""
 Situation = Callable[[Draw, Last], Iterator[Step]]
 
 
 def _connection(d: Draw, last: Last) -> Iterator[Step]:
-    """A listener, a connection to it, and its other end."""
+    """Set up a listener and a connection to it, and accept the connection."""
     name, kind = d.name(), d.choice(v.SOCKETS)
     yield Step(d.place, "socket", (AF_UNIX, kind, 0))
     if isinstance(listener := last(), int):
@@ -33,7 +33,7 @@ def _connection(d: Draw, last: Last) -> Iterator[Step]:
 
 
 def _in_flight(d: Draw, last: Last) -> Iterator[Step]:
-    """A pair of sockets, one of which carries the other or itself, and closes."""
+    """Send a socket of a pair through the pair, then close it."""
     yield Step(d.place, "socketpair", (AF_UNIX, d.choice(v.SOCKETS) | d.nonblock(), 0))
     if isinstance(pair := last(), list):
         one, other = d.random.sample(pair, 2)
@@ -44,14 +44,15 @@ def _in_flight(d: Draw, last: Last) -> Iterator[Step]:
 
 
 def _readers(d: Draw, last: Last) -> Iterator[Step]:
-    """Children that sleep in reads of the same file, which the parent then writes to."""
+    """Let children block in reads of a file, then let the parent write to it."""
     if len(d.side.programs.all) >= v.MAX_PROGRAMS - 1 or d.side.programs.all[d.place].task.files.limit < 200:
         return
     kind = d.choice(("eventfd", "pipe", "pair", "epoll"))
     if kind == "pipe":
         yield Step(d.place, "pipe2", (0,))
     elif kind == "pair":
-        # not streams: those wake all readers, and the host's scheduler decides which of them runs first
+        # Streams are excluded: they wake all readers, and the host's scheduler decides which of them runs
+        # first.
         yield Step(d.place, "socketpair", (AF_UNIX, d.choice((2, 5)), 0))
     else:
         yield Step(d.place, "eventfd", (0, d.choice((0, 1))))
@@ -78,7 +79,7 @@ def _readers(d: Draw, last: Last) -> Iterator[Step]:
 
 
 def _files(d: Draw, last: Last) -> Iterator[Step]:
-    """Some files, folders and links."""
+    """Create some files, directories and links."""
     for _ in range(4):
         call = d.choice(("mkdir", "open", "symlink", "link", "mkfifo"))
         path = d.choice("abcdl") if d.chance(0.6) else d.simple()
@@ -97,7 +98,7 @@ def _files(d: Draw, last: Last) -> Iterator[Step]:
 
 
 def _watched(d: Draw, last: Last) -> Iterator[Step]:
-    """An epoll file that watches several files, and another epoll file."""
+    """Create an epoll file that watches several files, among them another epoll file."""
     yield Step(d.place, "epoll_create", (0,))
     if isinstance(epoll := last(), int):
         for _ in range(3):
@@ -107,7 +108,7 @@ def _watched(d: Draw, last: Last) -> Iterator[Step]:
 
 
 def _interrupted(d: Draw, last: Last) -> Iterator[Step]:
-    """A child that records a signal, sleeps, and gets the signal."""
+    """Let a child set a signal's disposition and block in a call, then send it the signal."""
     if len(d.side.programs.all) >= v.MAX_PROGRAMS or d.side.programs.all[d.place].task.files.limit < 200:
         return
     number = d.choice(v.SIGNALS)
@@ -131,4 +132,4 @@ SITUATIONS: Final[dict[str, Sequence[Situation]]] = {
     "paths": (_files, _files),
     "processes": (_readers, _interrupted),
 }
-"""Several steps that set up what single ones seldom reach."""
+"""Situations by theme."""

@@ -1,4 +1,4 @@
-"""Random programs as data: calls of several processes, one after the other."""
+"""Random programs as data: a sequence of calls of several processes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from simkernel.uapi.errno import error_name
 NO_PROCESS: Final = 4_000_000
 START: Final = "start"
 ABSTRACT: Final = re.compile(rb"\0[0-9a-f]{5}")
-"""A name that a kernel chooses for a socket."""
+"""Matches an abstract socket name that a kernel has chosen."""
 
 
 @attrs.frozen
 class Who:
-    """The number of a process, by the place of its program."""
+    """The process id of a program, given by the program's index."""
 
     place: int
 
 
 @attrs.frozen
 class Step:
-    """A call of a program.  `start` is no call: it makes a program of a user."""
+    """A call of a program. The call `start` creates a program for a user."""
 
     program: int
     call: str
@@ -41,9 +41,10 @@ BUSY: Final[Outcome] = ("busy", None)
 
 @attrs.define
 class Seen:
-    """The result of a step: its outcome, and its effects on other programs.
+    """Result of a step: its outcome, and its effects on other programs.
 
-    `ended` are calls that slept before: (place, outcome).  `dead` are the programs that are gone since.
+    `ended` are earlier blocked calls that ended: (program index, outcome). `dead` are the programs that
+    ended.
     """
 
     outcome: Outcome
@@ -52,17 +53,17 @@ class Seen:
 
 
 def ok(value: Any) -> Outcome:
-    """Return the outcome of a call that has a result."""
+    """Return the outcome of a successful call."""
     return "ok", plain(value)
 
 
 def failed(error: OSError) -> Outcome:
-    """Return the outcome of a call that has failed."""
+    """Return the outcome of a failed call."""
     return error_name(error.errno or 0), None
 
 
 def plain(value: Any) -> Any:
-    """Return a result without what a kernel chooses freely."""
+    """Return a result without the values that a kernel chooses freely."""
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
     if isinstance(value, bytes | bytearray) and ABSTRACT.fullmatch(value):
@@ -71,7 +72,7 @@ def plain(value: Any) -> Any:
 
 
 def resolved(value: Any, pids: list[int]) -> Any:
-    """Return an argument with the numbers of processes in place of programs."""
+    """Return an argument with the process id in place of a program index."""
     if isinstance(value, Who):
         return pids[value.place] if value.place < len(pids) else NO_PROCESS
     return value

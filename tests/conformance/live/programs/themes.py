@@ -1,4 +1,4 @@
-"""The calls of each theme, with how frequent they are and what their arguments are."""
+"""Calls of each theme of random programs, with weights and random arguments."""
 
 from __future__ import annotations
 
@@ -156,4 +156,4 @@ THEMES: Final[dict[str, Table]] = {
         (1, "fcntl", lambda d: (d.fd("stream"), 4, d.choice((os.O_ASYNC, os.O_ASYNC | os.O_NONBLOCK, 0)))),
     ),
 }  # fmt: skip
-"""The calls of each theme, with their weights and arguments."""
+"""Calls of each theme, with their weights and arguments."""
