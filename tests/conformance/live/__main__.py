@@ -32,12 +32,12 @@ SKIPPED: Final = "SKIPPED"
 """Prefix of an output line that names what is not compared, with the reason."""
 
 NO_PRIVILEGE: Final = (
-    f"{SKIPPED} without root: everything that takes privilege or a namespace of its own (uevents, routes, "
+    f"{SKIPPED} without root: everything that needs privilege or a new namespace (uevents, routes, "
     "network devices), and the recorded cases"
 )
 LIMIT: Final = 4.0
 """Maximum seconds of an example. After 5 s, the host first probes a neighbour, which changes results."""
-LEAST: Final = 100
+MIN_COUNT: Final = 100
 """Results that occur fewer times than this are listed."""
 
 
@@ -141,7 +141,7 @@ def search_programs(options: argparse.Namespace) -> int:
     for what, count in search.unmodelled.most_common():
         print(f"example ended early {count} times: {what}")
     if search.passing:
-        print(f"{search.passing} differences did not show again")
+        print(f"{search.passing} differences did not occur again")
     return int(found > 0 and _counts(options))
 
 
@@ -179,7 +179,7 @@ def _report(search: Search, options: argparse.Namespace) -> None:
         print("\n".join(search.reached.lines()))
         _report_rare(search.reached)
     share = search.reached.share_of_deep_messages
-    print(f"messages that came past the checks of their headers: {share:.0%}")
+    print(f"messages with valid headers: {share:.0%}")
     print("known and intended deviations:")
     for deviation in DEVIATIONS:
         print(f"  {deviation.name} ({search.deviations[deviation.name]} times): {deviation.reason}")
@@ -192,14 +192,14 @@ def _report(search: Search, options: argparse.Namespace) -> None:
     if search.slow:
         print(f"{search.slow} differences were in examples that took longer than {LIMIT:g} s")
     if search.passing:
-        print(f"{search.passing} differences did not show again")
+        print(f"{search.passing} differences did not occur again")
 
 
 def _report_rare(reached: Reached) -> None:
-    """Print the results that occurred fewer than `LEAST` times."""
-    rare = reached.rare(LEAST)
+    """Print the results that occurred fewer than `MIN_COUNT` times."""
+    rare = reached.rare(MIN_COUNT)
     often = reached.kinds - len(rare)
-    print(f"{reached.kinds} results of {reached.calls} calls; {often} were reached {LEAST} times or more")
+    print(f"{reached.kinds} results of {reached.calls} calls; {often} occurred {MIN_COUNT} times or more")
     for call, result, count in rare:
         print(f"  but not {call}: {result} {count}")
 

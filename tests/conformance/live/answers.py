@@ -43,11 +43,11 @@ def _error_name(message: bytes, flags: int) -> str:
     number = -S32.unpack_from(message, nl.NLMSG_HDRLEN)[0]
     if not 0 <= number <= LARGEST_ERRNO:
         return "an error that is none"
-    extended = "".join(f" +{each}" for each in _told(message)) if flags & nl.NLM_F_ACK_TLVS else ""
+    extended = "".join(f" +{each}" for each in _extended_ack(message)) if flags & nl.NLM_F_ACK_TLVS else ""
     return f"{error_name(number) if number else 'ACK'}{extended}"
 
 
-def _told(message: bytes) -> Iterator[str]:
+def _extended_ack(message: bytes) -> Iterator[str]:
     """Return the names of the extended ACK's attributes, which follow the request or its header."""
     if len(message) < ERROR_SIZE + nl.NLMSG_HDRLEN:
         return

@@ -16,7 +16,7 @@ from simkernel.uapi import netlink as nl
 
 @attrs.frozen
 class Scope:
-    """What a search covers: protocols, rules to omit, and whether it sends requests to netdev."""
+    """Scope of a search: protocols, rules to omit, and whether it sends requests to netdev."""
 
     protocols: tuple[int, ...]
     without_rules: frozenset[str] = frozenset()

@@ -76,9 +76,9 @@ class Names:
         """Return the simulated kernel's bytes for a 32-bit number, or for its first bytes."""
         if len(real) == U32.size:
             return U32.pack(self.translate(*U32.unpack(real)))
-        for number, twin in self._simulated.items():
+        for number, translated in self._simulated.items():
             if U32.pack(number)[: len(real)] == real:
-                return U32.pack(twin)[: len(real)]
+                return U32.pack(translated)[: len(real)]
         return real
 
 

@@ -63,15 +63,14 @@ def _answer(outcome: Outcome) -> bytes | None:
 DEVIATIONS: Final = (
     Deviation(
         "memory of a filter",
-        "SO_MEMINFO reports the size of a filter after its translation to eBPF (SK_MEMINFO_OPTMEM), which depends on "
-        "the compiler and changes between releases",
+        "SO_MEMINFO reports the size of a filter after its translation to eBPF (SK_MEMINFO_OPTMEM), which "
+        "changes between releases",
         _filter_memory,
     ),
     Deviation(
         "namespaces by number",
-        "IFLA_NET_NS_PID and NETNSA_PID name a process by its number, IFLA_NET_NS_FD and NETNSA_FD an open "
-        "file: a mutated message may hit one that the host's process has, where simkernel, which has few, "
-        "says ESRCH or EBADF",
+        "IFLA_NET_NS_PID and NETNSA_PID contain a pid, IFLA_NET_NS_FD and NETNSA_FD a file descriptor. In a "
+        "mutated message, it can exist on the host but not in simkernel, which returns ESRCH or EBADF",
         _namespace_by_number,
     ),
 )

@@ -63,7 +63,7 @@ def run(host: Host, program: Program, observe: Observer = _ignore) -> Result:
         return _Run(real, simulated_actor, observe).run(program)
 
 
-def hangs_on_chance(host: Host, program: Program) -> bool:
+def depends_on_chance(host: Host, program: Program) -> bool:
     """Return True if simkernel's results depend on the port ids that it chooses.
 
     A filter can test a message's port id. A difference in its result is not a difference between kernels.
@@ -115,13 +115,11 @@ class _Run:
             self._protocols[step.arguments[0]] = self._protocols[step.slot]
 
     def _learn_names(self) -> bool:
-        """Learn the port ids that the kernels have chosen for the sockets, even without getsockname() in the
-        program.
-        """
+        """Learn the port ids that the kernels have chosen, even if the program has not read them."""
         for slot, sock in self._real.sockets.items():
-            twin = self._simulated.sockets.get(slot)
-            if twin is not None and self._protocols.get(slot, -1) >= 0:
-                self._names.learn_chosen(sock.getsockname()[0], twin.getsockname()[0])
+            simulated = self._simulated.sockets.get(slot)
+            if simulated is not None and self._protocols.get(slot, -1) >= 0:
+                self._names.learn_chosen(sock.getsockname()[0], simulated.getsockname()[0])
         return True
 
     def _compare(

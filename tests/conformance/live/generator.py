@@ -31,7 +31,7 @@ from tests.conformance.live.options import (
 from tests.conformance.live.steps import PID, Port, Program, Step
 from tests.conformance.live.themes import GENERIC, THEMES, USERSOCK
 
-MOST_SOCKETS: Final = 5
+MAX_SOCKETS: Final = 5
 BUFFER_SIZE: Final = 65536
 LENGTHS: Final = (15, 30, 60, 120, 240)
 """Approximate numbers of steps of a program."""
@@ -65,7 +65,7 @@ class Generator:
         random = self.random
         if not (self.may_be_privileged and random.random() < 0.7):
             self.add("become", 0, False)
-        for _ in range(random.randrange(2, MOST_SOCKETS + 1)):
+        for _ in range(random.randrange(2, MAX_SOCKETS + 1)):
             socket(self)
         for rule in random.choices(self._rules, self._weights, k=random.choice(LENGTHS)):
             if self.protocol or rule is socket:
@@ -115,19 +115,19 @@ class Generator:
 def socket(g: Generator) -> None:
     """Open a socket, mostly with valid arguments, sometimes in the slot of another one."""
     random = g.random
-    slot = random.randrange(MOST_SOCKETS)
+    slot = random.randrange(MAX_SOCKETS)
     if random.random() < 0.15:
         family = random.choice((so.AF_NETLINK, so.AF_NETLINK, so.AF_NETLINK, so.AF_MAX, 1000, 255))
         type = random.choice(values.TYPES * 4 + values.ODD_TYPES)
         type |= random.choice((*values.ODD_TYPE_FLAGS, *(0,) * 9))
-        g.add("socket", MOST_SOCKETS + 1, family, type, random.choice((*values.ODD_PROTOCOLS, USERSOCK)))
+        g.add("socket", MAX_SOCKETS + 1, family, type, random.choice((*values.ODD_PROTOCOLS, USERSOCK)))
         return
     protocol = g.protocol_to_open()
     type = random.choice(values.TYPES) | random.choice(values.TYPE_FLAGS)
     g.add("socket", slot, so.AF_NETLINK, type, protocol)
     g.protocol[slot] = protocol
     if random.random() < 0.75:
-        g.add("bind", slot, values.address(random, MOST_SOCKETS))
+        g.add("bind", slot, values.address(random, MAX_SOCKETS))
         g.learn_name(slot)
     if g.in_company():
         g.add("setsockopt", slot, so.SOL_NETLINK, nl.NETLINK_ADD_MEMBERSHIP, random.choice(values.GROUPS))
@@ -146,7 +146,7 @@ def close(g: Generator) -> None:
 
 def dup(g: Generator) -> None:
     """Duplicate a socket into another slot."""
-    slot, other = g.slot(), g.random.randrange(MOST_SOCKETS)
+    slot, other = g.slot(), g.random.randrange(MAX_SOCKETS)
     if slot != other:
         g.add("dup", slot, other)
         g.protocol[other] = g.protocol[slot]
@@ -164,14 +164,14 @@ def become(g: Generator) -> None:
 def bind(g: Generator) -> None:
     """Bind a socket (bind(2)) and read its address."""
     slot = g.slot()
-    g.add("bind", slot, values.address(g.random, MOST_SOCKETS))
+    g.add("bind", slot, values.address(g.random, MAX_SOCKETS))
     g.learn_name(slot)
 
 
 def connect(g: Generator) -> None:
     """Connect a socket (connect(2)) and read both addresses."""
     slot = g.slot()
-    g.add("connect", slot, values.address(g.random, MOST_SOCKETS))
+    g.add("connect", slot, values.address(g.random, MAX_SOCKETS))
     g.learn_name(slot)
     g.add("getpeername", slot)
 
@@ -240,7 +240,7 @@ def _destination(g: Generator, slot: int) -> tuple[Any, int]:
         return 0, 0
     if random.random() < 0.85:
         return Port(g.peer(slot)), 0
-    return values.address(random, MOST_SOCKETS)
+    return values.address(random, MAX_SOCKETS)
 
 
 def _payload(g: Generator, protocol: int) -> bytes:
@@ -349,7 +349,7 @@ def overrun(g: Generator) -> None:
 
 
 def members(g: Generator) -> None:
-    """Let two sockets join a group one after the other, with filters and small buffers."""
+    """Join a group with two sockets one after the other, with filters and small buffers."""
     random = g.random
     slot = g.slot()
     if g.protocol[slot] != USERSOCK:
@@ -411,12 +411,14 @@ def receive(g: Generator) -> None:
     elif pick < 0.4:
         g.add("recvfrom", slot, size, flags)
     else:
-        g.add("recvmsg", slot, size, random.choice(values.ROOMS), flags)
+        g.add("recvmsg", slot, size, random.choice(values.CONTROLLENS), flags)
 
 
 def drain(g: Generator) -> None:
     """Receive until the queue is empty."""
-    g.add("drain", g.slot(), g.random.choice(values.READS), g.random.choice(values.ROOMS), so.MSG_DONTWAIT)
+    g.add(
+        "drain", g.slot(), g.random.choice(values.READS), g.random.choice(values.CONTROLLENS), so.MSG_DONTWAIT
+    )
 
 
 def poll(g: Generator) -> None:

@@ -45,7 +45,7 @@ PATIENCE: Final = 20.0
 """Maximum seconds of a step. A longer step blocks, or the machine is slow."""
 KINDS: Final = ("veth", "bridge")
 AT_ONCE: Final = millis(1)
-MOST_LEFT: Final = 100
+MAX_LEFT: Final = 100
 """Number of left namespaces after which they are destroyed together."""
 UEVENT_SEQUENCE: Final = Path("/sys/kernel/uevent_seqnum")
 
@@ -91,7 +91,7 @@ class Host:
 
     def disturbed(self) -> bool:
         """Return True if other processes have caused uevents since the last call."""
-        heard = False
+        received = False
         while self._monitor is not None:
             try:
                 self._monitor.recv(1, socket.MSG_DONTWAIT)
@@ -99,15 +99,15 @@ class Host:
                 break
             except OSError:  # So many uevents arrived that the listener lost some.
                 pass
-            heard = True
-        return heard
+            received = True
+        return received
 
     def _enter(self) -> int:
         if self.privileged:
             if self._namespace >= 0:
                 self._left.append(self._namespace)
             self._namespace = enter_new_namespace()
-            if len(self._left) >= MOST_LEFT:
+            if len(self._left) >= MAX_LEFT:
                 for namespace in self._left:
                     os.close(namespace)
                 self._left.clear()

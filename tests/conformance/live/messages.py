@@ -35,7 +35,7 @@ FLAGS: Final = (
     0x10,
     0x8000,
 )
-NOBODY: Final = (18, 999, 1023, 1024, 0xFFF0, 0xFFFF)
+UNKNOWN_FAMILIES: Final = (18, 999, 1023, 1024, 0xFFF0, 0xFFFF)
 """Message types of families that neither kernel has."""
 
 
@@ -101,7 +101,7 @@ def generic(random: Random) -> bytes:
     """Return a random message for NETLINK_GENERIC."""
     pick = random.random()
     if pick < 0.06:
-        return other(random, NOBODY)
+        return other(random, UNKNOWN_FAMILIES)
     questions = NLCTRL_QUESTIONS if pick < 0.55 else NETDEV_QUESTIONS
     return ask(random, questions)
 

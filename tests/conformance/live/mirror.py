@@ -42,7 +42,7 @@ class Description:
 ONLY_LISTED = NotModelled("a message for a family that simkernel only lists")
 
 
-class Unknown(dict[int, Operation]):
+class MirroredOperations(dict[int, Operation]):
     """Operations of a mirrored family. Any use raises an error, because simkernel does not model them."""
 
     def get(self, command: int, default: Any = None) -> NoReturn:
@@ -50,12 +50,12 @@ class Unknown(dict[int, Operation]):
         raise ONLY_LISTED
 
 
-class Stranger:
+class MirroredOwner:
     """Module owner of a mirrored family. nlctrl takes a reference before a policy dump, which is not
     modelled.
     """
 
-    name = "stranger"
+    name = "mirrored"
 
     def try_get(self) -> NoReturn:
         """Raise an error, because the family's policies are unknown."""
@@ -82,13 +82,13 @@ class Mirror:
         registry = kernel.genetlink.registry
         for family in self.families:
             if family.id not in registry.by_id:
-                stranger = self._stranger(family)
-                stranger.description = describe(stranger)
-                stranger.doit = stranger.dumpit = Unknown()
-                registry.by_id[family.id] = registry.by_name[family.name.encode()] = stranger
+                mirrored = self._mirrored(family)
+                mirrored.description = describe(mirrored)
+                mirrored.doit = mirrored.dumpit = MirroredOperations()
+                registry.by_id[family.id] = registry.by_name[family.name.encode()] = mirrored
         kernel.netlink.entries[NETLINK_GENERIC].groups = registry.group_count
 
-    def _stranger(self, family: Description) -> Family:
+    def _mirrored(self, family: Description) -> Family:
         return Family(
             name=family.name,
             commands=tuple(_command(number, flags) for number, flags in family.operations),
@@ -104,7 +104,7 @@ class Mirror:
             id=family.id,
             first_group=family.groups[0][1] if family.groups else 0,
             split=False,
-            owner=Stranger(),
+            owner=MirroredOwner(),
         )
 
 

@@ -72,7 +72,7 @@ def _made_again() -> Question:
     return Question(rtnl.RTM_NEWLINK, link_head, names, flags=nl.NLM_F_EXCL, junk=0.6)
 
 
-def _without_a_word() -> Question:
+def _without_extack_text() -> Question:
     """Return a request with an invalid link kind, which fails without an extack message."""
     kind = ((il.IFLA_LINKINFO, nest((2, exactly(b"\0")))),)
     nested = frozenset({il.IFLA_LINKINFO})
@@ -147,7 +147,7 @@ _DUMPED_ROUTE: Final = (
     (rtnl.RTA_GATEWAY, exactly(_TEN)),
     (rtnl.RTA_METRICS, noise),
 )
-_WAY: Final = (
+_LOOKUP: Final = (
     (rtnl.RTA_OIF, _LINK),
     (rtnl.RTA_MARK, integer(0, 1)),
     (rtnl.RTA_UID, integer(0, 1)),
@@ -203,10 +203,10 @@ def _statistics(dump: bool = False) -> Question:
     return Question(rtnl.RTM_GETSTATS, _statistics_head, _FILTERS, dump, nested)
 
 
-def _way(family: int, bits: int, to: bytes) -> Question:
+def _local_lookup(family: int, bits: int, to: bytes) -> Question:
     """Return a lookup of the route to a local address, which always exists and is not modelled."""
     fixed = wire.attr(rtnl.RTA_DST, to)
-    return Question(rtnl.RTM_GETROUTE, _route_head(family, bits=bits), _WAY, fixed=fixed)
+    return Question(rtnl.RTM_GETROUTE, _route_head(family, bits=bits), _LOOKUP, fixed=fixed)
 
 
 _TO_TEN: Final = wire.attr(nb.NDA_DST, _TEN)
@@ -233,8 +233,8 @@ _NOTHING_THERE: Final = (
     Question(rtnl.RTM_DELADDR, _address_head(AF_INET, AF_INET6), _ADDRESS),
     Question(rtnl.RTM_NEWADDR, _address_head(AF_INET, AF_INET6, links=(999,)), _ADDRESS),
     *(Question(rtnl.RTM_GETROUTE, _route_head(*_FAMILIES, 128, 129), _DUMPED_ROUTE, dump=True),) * 2,
-    _way(AF_INET, 32, _TEN),
-    _way(AF_INET6, 128, _DOC),
+    _local_lookup(AF_INET, 32, _TEN),
+    _local_lookup(AF_INET6, 128, _DOC),
     Question(rtnl.RTM_GETNEIGH, _neighbour_head(*_FAMILIES), _NEIGHBOUR, dump=True),
     Question(rtnl.RTM_GETNEIGH, _neighbour_head(*_FAMILIES), _NEIGHBOUR),
     Question(rtnl.RTM_DELNEIGH, _neighbour_head(*_FAMILIES), _NEIGHBOUR),
@@ -260,7 +260,7 @@ ROUTE_QUESTIONS: Final = (
     *(_moved_link(rtnl.RTM_NEWLINK),) * 3,
     *(_moved_link(rtnl.RTM_SETLINK),) * 7,
     *(_made_again(),) * 5,
-    *(_without_a_word(),) * 3,
+    *(_without_extack_text(),) * 3,
     *(_all_links(),) * 2,
     *(Question(rtnl.RTM_GETLINK, link_head, ((100, integer(1)), (il.IFLA_MTU, integer(100)))),) * 2,
     *(Question(rtnl.RTM_SETLINK, rtnl.IfInfoMsg(index=1).pack(), (), flags=nl.NLM_F_ACK, junk=0.8),) * 2,

@@ -112,8 +112,8 @@ class Search:
             lambda candidate: self._shows(candidate, difference),
             patience=self.patience,
         )
-        if example.hangs_on_chance(self.host, small):
-            if example.hangs_on_chance(self.host, program):
+        if example.depends_on_chance(self.host, small):
+            if example.depends_on_chance(self.host, program):
                 self.chance += 1
                 return None
             return Finding(origin, program, difference)
@@ -129,6 +129,6 @@ class Search:
 
 def _kind(difference: Difference) -> tuple[object, ...]:
     """Return the call and the kind of each kernel's result: an error or a message type."""
-    said = (difference.real, difference.simulated)
-    types = tuple(value[0][4:6] for _, value in said if isinstance(value, tuple))
-    return difference.step.call, *(kind for kind, _ in said), *types
+    outcomes = (difference.real, difference.simulated)
+    types = tuple(value[0][4:6] for _, value in outcomes if isinstance(value, tuple))
+    return difference.step.call, *(kind for kind, _ in outcomes), *types

@@ -75,29 +75,29 @@ def run(*arguments: str, timeout: float = 120) -> str:
     return done.stdout
 
 
-def test_simkernel_does_what_this_kernel_does() -> None:
+def test_simkernel_agrees_with_this_kernel() -> None:
     output = run("-m", "tests.conformance.live", "--steps", str(STEPS), "--quiet")
     assert "calls compared" in output
 
 
-def test_nlctrl_says_what_this_kernel_says() -> None:
+def test_nlctrl_agrees_with_this_kernel() -> None:
     run("-m", "tests.conformance.live", "--messages", "3000", "--quiet", "--no-replay")
 
 
-def test_links_change_as_in_this_kernel() -> None:
+def test_link_changes_agree_with_this_kernel() -> None:
     output = run(
         "-m", "tests.conformance.live", "--links", "--steps", str(LINK_STEPS), "--quiet", "--no-replay"
     )
     assert "0 differences" in output
 
 
-def test_programs_do_what_they_do_on_this_kernel() -> None:
+def test_programs_agree_with_this_kernel() -> None:
     output = run("-m", "tests.conformance.live", "--programs", "--steps", str(PROGRAM_STEPS), "--quiet")
     assert "0 differences" in output
 
 
 @pytest.mark.long
-def test_many_programs_do_what_they_do_on_this_kernel() -> None:
+def test_many_programs_agree_with_this_kernel() -> None:
     """This takes about a minute on an idle machine."""
     arguments = ("--programs", "--steps", str(MANY_PROGRAM_STEPS), "--seed", "2", "--quiet")
     assert "0 differences" in run("-m", "tests.conformance.live", *arguments, timeout=900)

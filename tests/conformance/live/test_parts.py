@@ -22,7 +22,7 @@ from tests.conformance.live.areas import Scope
 from tests.conformance.live.compare import Names, expected
 from tests.conformance.live.coverage import SENDS, Reached, result_name
 from tests.conformance.live.depth import count_messages
-from tests.conformance.live.example import Difference, hangs_on_chance
+from tests.conformance.live.example import Difference, depends_on_chance
 from tests.conformance.live.generator import Generator, nlctrl_program
 from tests.conformance.live.hosts import Host
 from tests.conformance.live.mirror import Mirror
@@ -40,20 +40,20 @@ def drawn(seed: int, scope: Scope = Scope(PROTOCOLS)) -> Program:  # noqa: B008 
 # -- programs -----------------------------------------------------------------
 
 
-def test_a_seed_is_a_program() -> None:
+def test_seed_determines_the_program() -> None:
     assert drawn(5) == drawn(5)
     assert drawn(5) != drawn(6)
     assert nlctrl_program(Random(5), privileged=True) == nlctrl_program(Random(5), privileged=True)
 
 
-def test_every_program_is_a_case() -> None:
+def test_every_program_can_be_rendered_as_a_case() -> None:
     for seed in range(30):
         program = drawn(seed)
         difference = Difference(0, program[0], 0, ("ok", 1), ("EINVAL", None))
         compile(case_of(program, difference, f"seed {seed}"), "case", "exec")
 
 
-def test_an_area_that_is_left_out_is_not_drawn() -> None:
+def test_omitted_area_is_not_drawn() -> None:
     scope = Scope(PROTOCOLS).without(["route", "netdev", "poll", "sockopt"])
     for seed in range(30):
         for step in drawn(seed, scope):
@@ -61,7 +61,7 @@ def test_an_area_that_is_left_out_is_not_drawn() -> None:
             assert step.call != "socket" or step.arguments[0] != 16 or step.arguments[2] != 0
 
 
-def test_most_messages_come_past_their_headers() -> None:
+def test_most_messages_have_valid_headers() -> None:
     reached = Reached()
     for seed in range(60):
         protocols: dict[int, int] = {}
@@ -77,7 +77,7 @@ def test_most_messages_come_past_their_headers() -> None:
 # -- shrinking ----------------------------------------------------------------
 
 
-def test_what_does_not_matter_is_left_out() -> None:
+def test_shrinking_removes_steps_without_effect() -> None:
     noise = tuple(Step("getsockname", slot) for slot in range(20))
     culprit = Step("sendto", 3, (b"x" * 100, MSG_DONTWAIT | 0x8000, (Port(1), 5)))
 
@@ -88,7 +88,7 @@ def test_what_does_not_matter_is_left_out() -> None:
     assert step == Step("sendto", 3, (b"x", 0, (Port(1), 0)))
 
 
-def test_shrinking_ends() -> None:
+def test_shrinking_keeps_its_budget() -> None:
     runs = 0
 
     def shows(program: Program) -> bool:
@@ -115,28 +115,28 @@ def names() -> Names:
     return names
 
 
-def test_a_chosen_port_id_is_learnt_and_then_holds(names: Names) -> None:
+def test_chosen_port_id_is_learned_and_then_fixed(names: Names) -> None:
     real, simulated = ("ok", (0x80000123, 0)), ("ok", (0x90000000, 0))
     assert expected(NAME, 2, real, simulated, names) == simulated
     assert expected(NAME, 2, real, ("ok", (0x90000001, 0)), names) == simulated
 
 
-def test_the_number_of_a_process_is_its_own(names: Names) -> None:
+def test_process_id_is_translated(names: Names) -> None:
     assert expected(NAME, 2, ("ok", (1234, 1)), ("ok", (7, 1)), names) == ("ok", (5, 1))
 
 
-def test_a_port_id_that_was_asked_for_is_compared_as_it_is(names: Names) -> None:
+def test_explicit_port_id_is_compared_unchanged(names: Names) -> None:
     assert expected(NAME, 2, ("ok", (77, 0)), ("ok", (78, 0)), names) == ("ok", (77, 0))
 
 
-def test_port_ids_in_the_headers_of_messages(names: Names) -> None:
+def test_port_ids_in_message_headers_are_translated(names: Names) -> None:
     real = wire.nlmsg(2, 0, b"abcd", pid=1234) + wire.nlmsg(3, 0, b"", pid=1234)
     here = wire.nlmsg(2, 0, b"abcd", pid=5) + wire.nlmsg(3, 0, b"", pid=5)
     assert expected(RECV, NETLINK_GENERIC, ("ok", real), ("ok", here), names) == ("ok", here)
     assert expected(RECV, NETLINK_USERSOCK, ("ok", real), ("ok", here), names) == ("ok", real)
 
 
-def test_the_number_of_a_uevent_is_free_and_nothing_else(names: Names) -> None:
+def test_only_the_seqnum_of_a_uevent_is_not_compared(names: Names) -> None:
     real, here = (f"add@/x\0SEQNUM={number}\0".encode() for number in (4711, 12))
     assert expected(RECV, NETLINK_KOBJECT_UEVENT, ("ok", real), ("ok", here), names) == ("ok", here)
     assert expected(RECV, NETLINK_KOBJECT_UEVENT, ("ok", real), ("ok", here + b"x"), names) != (
@@ -145,31 +145,31 @@ def test_the_number_of_a_uevent_is_free_and_nothing_else(names: Names) -> None:
     )
 
 
-def test_port_ids_in_headers_that_are_cut_short(names: Names) -> None:
+def test_port_ids_in_truncated_headers_are_translated(names: Names) -> None:
     real, here = (wire.nlmsg(2, 0, b"abcd", pid=pid)[:14] for pid in (1234, 5))
     assert expected(RECV, NETLINK_GENERIC, ("ok", real), ("ok", here), names) == ("ok", here)
 
 
-def test_what_python_shows_beyond_the_room_is_nobodys(names: Names) -> None:
+def test_bytes_beyond_the_buffer_are_not_compared(names: Names) -> None:
     step = Step("recv", 0, (2, 0))
     assert expected(step, NETLINK_USERSOCK, ("ok", b"ab??"), ("ok", b"ab\0\0"), names) == ("ok", b"ab\0\0")
     assert expected(step, NETLINK_USERSOCK, ("ok", b"ax??"), ("ok", b"ab\0\0"), names) != ("ok", b"ab\0\0")
 
 
-def test_a_cookie_is_any_number(names: Names) -> None:
+def test_only_the_length_of_a_cookie_is_compared(names: Names) -> None:
     step = Step("getsockopt", 0, (SOL_SOCKET, SO_COOKIE, 8))
     assert expected(step, 2, ("ok", b"12345678"), ("ok", b"87654321"), names) == ("ok", b"87654321")
     assert expected(step, 2, ("ok", b"12345678"), ("ok", b"8765"), names) == ("ok", b"12345678")
 
 
-def test_an_errno_is_never_free(names: Names) -> None:
+def test_errno_is_compared_unchanged(names: Names) -> None:
     assert expected(NAME, 2, ("EPERM", None), ("ok", (5, 0)), names) == ("EPERM", None)
 
 
 # -- rendering ----------------------------------------------------------------
 
 
-def test_roles_are_written_as_what_gives_them() -> None:
+def test_symbols_are_rendered_as_expressions() -> None:
     program = (
         Step("socket", 0, (16, 3, 2)),
         Step("bind", 0, ((PID, 0),)),
@@ -182,7 +182,7 @@ def test_roles_are_written_as_what_gives_them() -> None:
     assert "# Linux:     ok 1\n" in text and text.endswith("# simkernel: EPERM")
 
 
-def test_how_far_messages_get() -> None:
+def test_messages_with_valid_headers_are_counted() -> None:
     good = wire.ctrl(attrs=wire.by_id())
     assert count_messages(NETLINK_GENERIC, good) == (1, 1)
     assert count_messages(NETLINK_GENERIC, good + wire.nlmsg(1) + good) == (3, 2)
@@ -190,7 +190,7 @@ def test_how_far_messages_get() -> None:
     assert count_messages(NETLINK_GENERIC, good[:-1]) == (1, 0)
 
 
-# -- what came of it ----------------------------------------------------------
+# -- classifying results ------------------------------------------------------
 
 
 def error(number: int, request: bytes, flags: int, tlvs: bytes = b"") -> bytes:
@@ -200,24 +200,24 @@ def error(number: int, request: bytes, flags: int, tlvs: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize("capped", [0, nl.NLM_F_CAPPED])
-def test_kinds_of_errors(capped: int) -> None:
+def test_error_messages_are_classified(capped: int) -> None:
     request = wire.ctrl(attrs=wire.by_name(b"nosuch\0"))
     tlvs = wire.attr(nl.NLMSGERR_ATTR_MSG, b"why\0") + wire.attr(nl.NLMSGERR_ATTR_OFFS, wire.u32(20))
-    told = error(22, request, nl.NLM_F_ACK_TLVS | capped, tlvs)
-    assert answer_name(NETLINK_GENERIC, told) == "EINVAL +text +offset"
-    assert answer_name(NETLINK_GENERIC, told[:-1]) == "cut short"
+    message = error(22, request, nl.NLM_F_ACK_TLVS | capped, tlvs)
+    assert answer_name(NETLINK_GENERIC, message) == "EINVAL +text +offset"
+    assert answer_name(NETLINK_GENERIC, message[:-1]) == "cut short"
     assert answer_name(NETLINK_GENERIC, error(2, request, capped)) == "ENOENT"
     assert answer_name(NETLINK_GENERIC, error(0, request, nl.NLM_F_CAPPED)) == "ACK"
 
 
-def test_kinds_of_datagrams() -> None:
+def test_datagrams_are_classified() -> None:
     dump = wire.nlmsg(16, nl.NLM_F_MULTI, b"abcd")
     assert answer_name(NETLINK_GENERIC, dump) == "part of a dump"
     assert answer_name(NETLINK_GENERIC, wire.nlmsg(nl.NLMSG_DONE, nl.NLM_F_MULTI, bytes(4))) == "DONE"
     assert answer_name(NETLINK_KOBJECT_UEVENT, b"add@/devices/x\0SEQNUM=12\0") == "uevent"
 
 
-def test_kinds_of_success() -> None:
+def test_results_are_classified() -> None:
     message: Outcome = ("ok", (b"", [], so.MSG_TRUNC, (0, 0)))
     assert result_name(Step("recvmsg", 0, (10, 0, 0)), message) == "ok MSG_TRUNC"
     assert result_name(Step("poll", 0, (5,)), ("ok", 0x45)) == "POLLIN POLLOUT"
@@ -240,14 +240,14 @@ def reads_its_port_id(size: int) -> Program:
     )
 
 
-def test_what_hangs_on_chance_is_known() -> None:
+def test_dependence_on_chosen_port_ids_is_detected() -> None:
     host = Host(True, Scope(PROTOCOLS), Mirror((), frozenset(), frozenset()))
-    assert hangs_on_chance(host, reads_its_port_id(300))
-    assert not hangs_on_chance(host, reads_its_port_id(300)[:3])
+    assert depends_on_chance(host, reads_its_port_id(300))
+    assert not depends_on_chance(host, reads_its_port_id(300)[:3])
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the host has no interval timers")
-def test_a_step_that_blocks_is_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocking_is_the_result_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     class Sleeper:
         def poll(self, sock: object, mask: int) -> None:
             time.sleep(10)

@@ -29,7 +29,7 @@ LARGE_SIZES: Final = (1728, 1729, 3520, 3776, 3777, 4096, 7872, 7873, 8000, 1600
 TOO_LARGE: Final = (212959, 212960, 212961, 213000, 500_000)
 
 BUFFERS: Final = (0, 1, 1152, 2304, 2305, 4096, 8192, 16384, 65536, 212992)
-ROOMS: Final = (0, 0, 0, 8, 15, 16, 17, 20, 20, 20, 24, 24, 24, 28, 32, 48, 56, 100, 200)
+CONTROLLENS: Final = (0, 0, 0, 8, 15, 16, 17, 20, 20, 20, 24, 24, 24, 28, 32, 48, 56, 100, 200)
 READS: Final = (0, 1, 4, 16, 20, 100, 1000, 4096, 8192, 16384, 32768, 65536, 65536, 65536)
 
 SEND_FLAGS: Final = (
@@ -216,14 +216,14 @@ SHAPED: Final = (
     so.SO_REUSEPORT,
 )
 """The options in FITTING. Those with many kinds of invalid values occur more often."""
-ROOM: Final = {so.SO_NETNS_COOKIE: 8, so.SO_COOKIE: 8, so.SO_BINDTODEVICE: 16}
+BUFSIZES: Final = {so.SO_NETNS_COOKIE: 8, so.SO_COOKIE: 8, so.SO_BINDTODEVICE: 16}
 """Buffer size that an option needs."""
 
 
 def option_length(random: Random, level: int, option: int) -> int:
     """Return a buffer size for getsockopt()."""
-    if level == so.SOL_SOCKET and option in ROOM and random.random() < 0.5:
-        return ROOM[option]
+    if level == so.SOL_SOCKET and option in BUFSIZES and random.random() < 0.5:
+        return BUFSIZES[option]
     return random.choice(LENGTHS)
 
 

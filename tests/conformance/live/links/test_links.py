@@ -33,7 +33,7 @@ def received(data: bytes) -> tuple[str, object]:
     return "ok", (data, [], 0, (0, 0))
 
 
-def test_a_seed_is_a_program_and_a_case() -> None:
+def test_seed_determines_the_program_and_the_case() -> None:
     for seed in range(30):
         program = link_program(Random(seed))
         assert program == link_program(Random(seed))
@@ -41,7 +41,7 @@ def test_a_seed_is_a_program_and_a_case() -> None:
         compile(case_of(program, difference, f"seed {seed}"), "case", "exec")
 
 
-def test_counters_are_free_and_everything_else_is_compared() -> None:
+def test_only_counters_are_not_compared() -> None:
     def message(packets: int, mtu: int) -> bytes:
         inet6 = wire.attr(10, wire.attr(5, struct.pack("<IIII", 65535, packets, packets, 1000)))
         return link(
@@ -54,7 +54,7 @@ def test_counters_are_free_and_everything_else_is_compared() -> None:
     assert with_free_places(message(7, 1500), message(0, 1400)) == message(0, 1500)
 
 
-def test_a_place_of_another_length_is_a_difference() -> None:
+def test_free_part_of_another_length_is_a_difference() -> None:
     longer, shorter = (link(wire.attr(il.IFLA_STATS, bytes(size))) for size in (96, 92))
     assert with_free_places(longer, shorter) == longer
 
@@ -67,7 +67,7 @@ def test_neighbours_are_compared_without_their_order() -> None:
     assert in_order_of(entries[0] + entries[1], entries[1] + entries[0]) == entries[0] + entries[1]
 
 
-def test_a_random_address_is_compared_by_role() -> None:
+def test_random_address_is_compared_by_role() -> None:
     macs = Macs()
     ours, theirs = b"\x9a\1\2\3\4\5", b"\x5e\6\7\x08\x09\x0a"
     macs.learn(link(wire.attr(il.IFLA_ADDRESS, ours)), link(wire.attr(il.IFLA_ADDRESS, theirs)))
@@ -78,7 +78,7 @@ def test_a_random_address_is_compared_by_role() -> None:
     assert macs.translate(given) == given
 
 
-def test_effects_of_packets_are_left_out() -> None:
+def test_effects_of_packets_are_removed() -> None:
     group, host = neighbour(b"\xe0\0\0\x16", state=0x40), neighbour(b"\x0a\0\0\1", state=0x40)
     learned, own = (
         neighbour(b"\x02\xbb\0\0\0\1", flags=flags, family=AF_BRIDGE, attribute=nb.NDA_LLADDR)
@@ -91,6 +91,6 @@ def test_effects_of_packets_are_left_out() -> None:
     assert without_packets([("EAGAIN", None)]) == [("EAGAIN", None)]
 
 
-def test_counters_in_proc_are_left_out() -> None:
+def test_counters_in_proc_are_removed() -> None:
     text = b"Inter-|\n face |\n    lo:    90       1    0\n  br0:    0 0\n"
     assert FILES["/proc/net/dev"](text) == b"Inter-|\n face |\nlo\nbr0\n"

@@ -16,7 +16,7 @@ from simkernel.kernel.vfs.tmpfs import TmpfsDirectory
 from simkernel.uapi import eventpoll as ep
 from simkernel.uapi.socket import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC, MSG_WAITALL
 from tests.conformance.live.programs.sides import SimulatedSide
-from tests.conformance.live.programs.steps import Who
+from tests.conformance.live.programs.steps import ProgramPid
 from tests.conformance.programs.interface import MNT
 
 USERS: Final = tuple(
@@ -156,8 +156,8 @@ class Draw:
             return b"\0%d-%d" % (self.number, self.random.randint(0, 1))
         return self.choice(("s", "t", "a", "d/s", "nobody/s", "s/", "", b"\0"))
 
-    def who(self) -> Who:
-        return Who(self.random.randrange(len(self.side.programs.all)))
+    def pid_of_any(self) -> ProgramPid:
+        return ProgramPid(self.random.randrange(len(self.side.programs.all)))
 
     def nonblock(self) -> int:
         return os.O_NONBLOCK if self.chance(0.75) else 0

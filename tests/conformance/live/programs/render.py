@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conformance.live.programs.search import Finding
-from tests.conformance.live.programs.steps import START, Outcome, Seen, Step, Who
+from tests.conformance.live.programs.steps import START, Outcome, ProgramPid, Seen, Step
 
 
 def case_of(finding: Finding) -> str:
@@ -34,20 +34,20 @@ def case_of(finding: Finding) -> str:
 def _lines(step: Step, last: Seen | None) -> list[str]:
     if step.call == START:
         return [f"p.append(programs.start{step.arguments!r})"]
-    who = f"p[{step.program}]"
+    program = f"p[{step.program}]"
     arguments = ", ".join(_argument(each) for each in step.arguments)
     if step.call == "fork":
-        return [f"p.append({who}.fork())"]
+        return [f"p.append({program}.fork())"]
     if step.call == "end":
-        return [f"{who}.end({arguments})"]
+        return [f"{program}.end({arguments})"]
     if step.call == "caught":
-        return [f'log("caught", {who}.caught())']
-    begin = f'{who}.begin("{step.call}"{", " if arguments else ""}{arguments})'
+        return [f'log("caught", {program}.caught())']
+    begin = f'{program}.begin("{step.call}"{", " if arguments else ""}{arguments})'
     return [f'log.call("{step.call}", {begin}.result)']
 
 
 def _argument(value: object) -> str:
-    if isinstance(value, Who):
+    if isinstance(value, ProgramPid):
         return f"p[{value.place}].pid"
     if isinstance(value, bytes) and len(value) > 40 and len(set(value)) == 1:
         return f"{value[:1]!r} * {len(value)}"

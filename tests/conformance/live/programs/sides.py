@@ -36,7 +36,7 @@ PATIENCE: Final = 5.0
 
 
 class Rest(Enum):
-    """How the host orders a step relative to the next."""
+    """Synchronisation after a step on the host."""
 
     NONE = "the next step of the program can be in the same message"
     AFTER = "wait until all programs are at rest after the step"

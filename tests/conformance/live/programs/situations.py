@@ -10,7 +10,7 @@ from typing import Any, Final
 from simkernel.uapi.socket import AF_UNIX
 from tests.conformance.live.programs import draw as v
 from tests.conformance.live.programs.draw import Draw
-from tests.conformance.live.programs.steps import Step, Who
+from tests.conformance.live.programs.steps import ProgramPid, Step
 from tests.conformance.programs.interface import RECORD, SIG_DFL, SIG_IGN
 
 Last = Callable[[], Any]
@@ -44,7 +44,7 @@ def _in_flight(d: Draw, last: Last) -> Iterator[Step]:
 
 
 def _readers(d: Draw, last: Last) -> Iterator[Step]:
-    """Let children block in reads of a file, then let the parent write to it."""
+    """Block children in reads of a file, then write to it in the parent."""
     if len(d.side.programs.all) >= v.MAX_PROGRAMS - 1 or d.side.programs.all[d.place].task.files.limit < 200:
         return
     kind = d.choice(("eventfd", "pipe", "pair", "epoll"))
@@ -108,7 +108,7 @@ def _watched(d: Draw, last: Last) -> Iterator[Step]:
 
 
 def _interrupted(d: Draw, last: Last) -> Iterator[Step]:
-    """Let a child set a signal's disposition and block in a call, then send it the signal."""
+    """Send a signal to a child that has set its disposition and is blocked in a call."""
     if len(d.side.programs.all) >= v.MAX_PROGRAMS or d.side.programs.all[d.place].task.files.limit < 200:
         return
     number = d.choice(v.SIGNALS)
@@ -121,7 +121,7 @@ def _interrupted(d: Draw, last: Last) -> Iterator[Step]:
         ("waitpid", (-1, 0)),
     )
     yield Step(child, *d.choice(sleeping))
-    yield Step(d.place, "kill", (Who(child), number))
+    yield Step(d.place, "kill", (ProgramPid(child), number))
     yield Step(child, "caught")
 
 

@@ -16,7 +16,7 @@ ABSTRACT: Final = re.compile(rb"\0[0-9a-f]{5}")
 
 
 @attrs.frozen
-class Who:
+class ProgramPid:
     """The process id of a program, given by the program's index."""
 
     place: int
@@ -73,6 +73,6 @@ def plain(value: Any) -> Any:
 
 def resolved(value: Any, pids: list[int]) -> Any:
     """Return an argument with the process id in place of a program index."""
-    if isinstance(value, Who):
+    if isinstance(value, ProgramPid):
         return pids[value.place] if value.place < len(pids) else NO_PROCESS
     return value
