@@ -1,9 +1,9 @@
-"""devclass: what drivers of one kind of device have in common, whatever the hardware.
+"""devclass: functions that the drivers of character-like devices share, such as names and lookups.
 
-It is no driver: it serves no device and speaks to no program.  A driver hands it the devices that it has
-bound; devclass gives each a name (camera0, camera1 ...), announces it as a device of a class, below the
-one on the bus, and finds the one that a netlink command means.  Compare drivers/media/v4l2-core and
-drivers/input/input.c, which do this for real cameras and mice.
+This module is not a driver: it binds no device and has no interface to programs.  A driver passes each
+device that it binds to devclass.  devclass gives the device a name (camera0, camera1 ...) and registers a
+class device below the device on the bus.  It also finds the device that a netlink request names.  On
+Linux, drivers/media/v4l2-core and drivers/input/input.c do this for cameras and mice.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ from simkernel.uapi.errno import EINVAL, ENODEV
 
 @attrs.define(eq=False)
 class DeviceClass:
-    """The class of one driver.  `owner` is the driver's module."""
+    """The device class of one driver.  `owner` is the driver's module."""
 
     owner: ThisModule
     kind: Class
 
 
 class DeviceClasses:
-    """The classes that drivers have registered; a driver imports the methods."""
+    """The state of the loaded module.  Drivers import its methods as kernel symbols."""
 
     def __init__(self, this: ThisModule) -> None:
         self._lock = spin_lock_init(this, "devclass names")
         self._names: set[str] = set()
 
     def devclass_register(self, owner: ThisModule, name: str) -> DeviceClass:
-        """A class for the devices of the module `owner`.  EEXIST if there is one of that name."""
+        """Register a device class for the module `owner`.  Raise EEXIST if the name is taken."""
         return DeviceClass(owner, class_register(owner, name))
 
     def devclass_unregister(self, devices: DeviceClass) -> None:
-        """Take the class away again."""
+        """Unregister a device class."""
         class_unregister(devices.kind)
 
     def devclass_add(self, devices: DeviceClass, parent: Device, data: Any) -> Device:
-        """Name a device below `parent`, with the lowest number that is free, and announce it.
+        """Register a class device below `parent`, named with the lowest free number.
 
-        From now on commands find `data` by that name.
+        From now on, netlink requests that contain the name find `data`.
         """
         name = self._reserve(devices.kind.name)
         try:
@@ -63,7 +63,10 @@ class DeviceClasses:
             raise
 
     def _reserve(self, prefix: str) -> str:
-        """Reserve the first name that is free (`ida_alloc()`): two devices may be bound at a time."""
+        """Reserve the first free name, such as camera0 (`ida_alloc()`).
+
+        The lock is needed because two CPUs can bind devices at the same time.
+        """
         with self._lock:
             number = 0
             while (name := f"{prefix}{number}") in self._names:
@@ -72,22 +75,26 @@ class DeviceClasses:
         return name
 
     def devclass_del(self, device: Device) -> None:
-        """Forget a device: no command finds it any more, and its number is free.  Harmless if it is gone."""
+        """Unregister a class device and free its name.  Do nothing if it is not registered."""
         if device.registered:
             device_unregister(device)
             self._names.discard(device.name)
 
     def devclass_devices(self, devices: DeviceClass) -> list[Any]:
-        """The data of all devices, in the order in which they came; for dumps."""
+        """Return the `data` of all devices of a class, in the order of registration.  Netlink dumps use
+        it.
+        """
         return [dev_get_drvdata(device) for device in devices.kind.devices]
 
     def devclass_find(self, devices: DeviceClass, info: GenlInfo) -> Any:
-        """The data of the device that a request means.
+        """Return the `data` of the device that a netlink request names in its attribute `device`.
 
-        The attribute `device` names it, and may be left out while there is only one.  ENODEV if there is
-        no such device; EINVAL if none is named and there are several.
+        If the attribute is missing, return the only device.  Raise ENODEV if the device does not exist,
+        EINVAL if the attribute is missing and several devices exist.
         """
-        there = tuple(devices.kind.devices)  # as class_find_device(): devices may come and go meanwhile
+        there = tuple(
+            devices.kind.devices
+        )  # a copy, as class_find_device() takes: devices can be registered and unregistered meanwhile
         wanted = info.attributes.get("device")
         if wanted is not None:
             for device in there:
@@ -105,7 +112,7 @@ MODULE = Module(
     license="GPL",
     version="1.0",
     author="The simkernel authors",
-    description="Names for class devices, and how commands find them",
+    description="Names for class devices, and their lookup by netlink commands",
     exports_gpl=(
         DeviceClasses.devclass_register,
         DeviceClasses.devclass_unregister,
@@ -118,9 +125,9 @@ MODULE = Module(
 
 
 def init(this: ThisModule) -> DeviceClasses:
-    """Nothing to set up: drivers come later."""
+    """Return the module's state.  Drivers register their classes later."""
     return DeviceClasses(this)
 
 
 def exit(this: ThisModule, classes: DeviceClasses) -> None:
-    """Nothing is left: whoever imports from here has gone before, or this could not be unloaded."""
+    """Do nothing: a module that imports from here must be unloaded first, and it unregisters its class."""

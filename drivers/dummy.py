@@ -1,6 +1,7 @@
-"""dummy: network devices without a peer.
+"""dummy: network devices that drop every packet.
 
-RTM_NEWLINK of the kind `dummy` requests the module `rtnl-link-dummy`.  The device drops all packets.
+When a program creates a link of the kind `dummy` (RTM_NEWLINK), the kernel requests the module
+`rtnl-link-dummy`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ MODULE = Module(
 
 
 class Dummy:
-    """The loaded module and the kind of link that it has registered."""
+    """The state of the loaded module, with the kind of link that it has registered."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
@@ -51,7 +52,7 @@ class Dummy:
         self.kind = rtnl_link_register(this, LinkOps(kind=KIND, setup=self.setup, validate=self.validate))
 
     def setup(self, device: NetDevice) -> None:
-        """Set the defaults of a new device."""
+        """Initialize a new device (`dummy_setup()`)."""
         ether_setup(device)
         device.ops = self.ops
         device.flags = device.flags & ~IFF_MULTICAST | IFF_NOARP
@@ -59,7 +60,10 @@ class Dummy:
         eth_hw_addr_random(self.this, device)
 
     def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
-        """Check the hardware address of a request.  Raises EINVAL or EADDRNOTAVAIL."""
+        """Check the hardware address in an RTM_NEWLINK request.
+
+        Raise EINVAL if its length is wrong, EADDRNOTAVAIL if it is all zeros or a multicast address.
+        """
         address = attributes.get(IFLA_ADDRESS)
         if address is not None:
             if len(address) != ETH_ALEN:
@@ -68,12 +72,12 @@ class Dummy:
                 raise os_error(EADDRNOTAVAIL)
 
     def change_carrier(self, device: NetDevice, on: bool) -> None:
-        """Set the carrier."""
+        """Turn the carrier on or off, as RTM_SETLINK requests with IFLA_CARRIER."""
         (netif_carrier_on if on else netif_carrier_off)(self.this, device)
 
 
 def init(this: ThisModule) -> Dummy:
-    """Register the kind, and create `numdummies` devices."""
+    """Register the link kind and create `numdummies` devices."""
     dummy = Dummy(this)
     for _ in range(this.parameters["numdummies"]):
         device = alloc_netdev(this, f"{KIND}%d", dummy.setup)
@@ -83,5 +87,5 @@ def init(this: ThisModule) -> Dummy:
 
 
 def exit(this: ThisModule, dummy: Dummy) -> None:
-    """Unregister the kind, and its devices."""
+    """Unregister the link kind, which deletes its devices."""
     rtnl_link_unregister(this, dummy.kind)

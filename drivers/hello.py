@@ -1,7 +1,8 @@
-"""hello: a module that drives no device, and greets whoever asks over a netlink protocol of its own.
+"""hello: a module without a device. It serves a netlink protocol that sends greetings.
 
-A program opens a socket of protocol 17 (which loads this module, by its alias), sends a HELLO message
-with its name, and gets a HELLO message with a greeting.  Whoever is in group 1 hears who was greeted.
+A program opens a socket of netlink protocol 17; the kernel then loads this module by its alias.  The
+program sends a HELLO message with its name and receives a HELLO message with a greeting.  Members of
+multicast group 1 receive the name of each greeted program.
 """
 
 from __future__ import annotations
@@ -35,30 +36,36 @@ MAX_NAME: Final = 64
 MODULE = Module(
     license="GPL",
     version="1.0",
-    description="Greets whoever asks, over a netlink protocol of its own",
-    parameters=(ModuleParameter("greeting", str, "Hello", description="what to say before the name"),),
+    description="Sends greetings over a netlink protocol",
+    parameters=(
+        ModuleParameter("greeting", str, "Hello", description="the greeting that precedes the name"),
+    ),
     aliases=(f"net-pf-16-proto-{NETLINK_HELLO}",),
 )
 
 
 class Hello:
-    """The module while it is loaded: its socket, and how many it has greeted."""
+    """The state of the loaded module: its socket and the number of greetings."""
 
     def __init__(self, this: ThisModule) -> None:
         self.greeting: str = this.parameters["greeting"]
         self.lock = spin_lock_init(this, "hello")
-        """Protects `greeted`: programs on two CPUs send at the same time."""
+        """Protects `greeted`, because programs on two CPUs can send at the same time."""
         self.greeted = 0
         self.socket: KernelSocket = netlink_kernel_create(
             this, NETLINK_HELLO, self.receive, groups=GREETED_GROUP, flags=NONROOT_RECV
         )
 
     def receive(self, skb: Skb) -> object:
-        """Take apart what a program has sent: there may be several messages in it."""
+        """Handle each netlink message of a datagram that a program has sent."""
         return netlink_rcv_skb(self.socket, skb, self.greet)
 
     def greet(self, request: Request) -> None:
-        """Answer one message.  EOPNOTSUPP if it is no HELLO, EINVAL if it bears no name."""
+        """Send a greeting to the sender of a message, and the name to the multicast group.
+
+        Raise EOPNOTSUPP if the message type is not HELLO, EINVAL if the name is empty or longer than
+        MAX_NAME.
+        """
         if request.type != HELLO:
             raise os_error(EOPNOTSUPP)
         name = nlmsg_data(request).rstrip(b"\0")
@@ -73,14 +80,17 @@ class Hello:
 
 
 def init(this: ThisModule) -> Hello:
-    """Begin to serve the protocol."""
+    """Register the netlink protocol."""
     hello = Hello(this)
     pr_info(this, f"serving netlink protocol {NETLINK_HELLO}")
     return hello
 
 
 def exit(this: ThisModule, hello: Hello) -> None:
-    """Serve it no longer.  No program has a socket of it now: each holds the module."""
+    """Release the netlink protocol.
+
+    No program has a socket of the protocol now, because each such socket holds a reference to the module.
+    """
     netlink_kernel_release(hello.socket)
     with hello.lock:
         pr_info(this, f"greeted {hello.greeted}")

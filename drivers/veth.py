@@ -1,7 +1,8 @@
 """veth: pairs of network devices.  Each device receives the packets that its peer sends.
 
-RTM_NEWLINK of the kind `veth` requests the module `rtnl-link-veth`.  A device has a carrier while both are
-up.  The two devices may be in different network namespaces.  Deleting one deletes its peer.
+When a program creates a link of the kind `veth` (RTM_NEWLINK), the kernel requests the module
+`rtnl-link-veth`.  A device has a carrier while both devices are up.  The two devices can be in different
+network namespaces.  If one device is deleted, its peer is deleted, too.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ POLICY: Final = PolicyTable(KIND, (AttributePolicy(), AttributePolicy(length=IfI
 
 
 class Veth:
-    """The loaded module.  A device's `private` is its peer, None once the peer is unregistered."""
+    """The state of the loaded module.
+
+    A device's `private` is its peer, or None after the peer was unregistered.
+    """
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
@@ -82,13 +86,15 @@ class Veth:
         self.kind = rtnl_link_register(this, kind)
 
     def setup(self, device: NetDevice) -> None:
-        """Set the defaults of a new device."""
+        """Initialize a new device (`veth_setup()`)."""
         ether_setup(device)
         device.ops = self.ops
         device.max_mtu, device.tso_max_size = ETH_MAX_MTU, TSO_MAX_SIZE
 
     def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
-        """Check the hardware address and the MTU of a request.  Raises EINVAL or EADDRNOTAVAIL."""
+        """Check the hardware address and the MTU in an RTM_NEWLINK request.  Raise EINVAL or
+        EADDRNOTAVAIL.
+        """
         address, mtu = attributes.get(IFLA_ADDRESS), attributes.get(IFLA_MTU)
         if address is not None:
             if len(address) != ETH_ALEN:
@@ -99,7 +105,7 @@ class Veth:
             raise os_error(EINVAL)
 
     def newlink(self, new: NewLink) -> None:
-        """Register the peer, then the device of the request."""
+        """Register the peer, then the device that the request creates."""
         this, device = self.this, new.device
         peer = rtnl_create_peer(this, new, self.kind)
         if new.peer is None or IFLA_ADDRESS not in new.peer.tb:
@@ -118,7 +124,7 @@ class Veth:
         device.private, peer.private = peer, device
 
     def dellink(self, device: NetDevice, doomed: list[NetDevice]) -> None:
-        """Delete a device and its peer."""
+        """Append a device and its peer to `doomed`, the list of the devices to unregister."""
         peer, device.private = device.private, None
         doomed.append(device)
         if peer is not None:
@@ -126,11 +132,11 @@ class Veth:
             doomed.append(peer)
 
     def link_net(self, device: NetDevice) -> Net | None:
-        """Return the namespace of the peer."""
+        """Return the network namespace of the peer, or None without a peer."""
         return None if device.private is None else device.private.net
 
     def open(self, device: NetDevice) -> None:
-        """Turn both carriers on if both devices are up.  Raises ENOTCONN without a peer."""
+        """Turn both carriers on if both devices are up.  Raise ENOTCONN if the device has no peer."""
         peer = device.private
         if peer is None:
             raise os_error(ENOTCONN)
@@ -146,10 +152,10 @@ class Veth:
 
 
 def init(this: ThisModule) -> Veth:
-    """Register the kind."""
+    """Register the link kind."""
     return Veth(this)
 
 
 def exit(this: ThisModule, veth: Veth) -> None:
-    """Unregister the kind, and its devices."""
+    """Unregister the link kind, which deletes its devices."""
     rtnl_link_unregister(this, veth.kind)

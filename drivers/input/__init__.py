@@ -1,18 +1,20 @@
-"""input: the input subsystem, between drivers of mice and the like and the programs that read them.
+"""input: the input subsystem, between the drivers of mice, keyboards and the like and the programs that read
+them.
 
-It is no driver: it serves no device of its own.  A driver allocates an input device, says what it can do,
-registers it and tells of events; programs read them from /dev/input/event0.
+This module is not a driver: it binds no device.  A driver allocates an input device, sets its
+capabilities, registers it and reports events.  Programs read the events from /dev/input/event0.
 
-Read it in this order:
-    device.py         what an input device is
-    events.py         what becomes of an event
-    handle.py         who listens to a device
-    core.py           devices and listeners brought together
-    attributes.py, inhibit.py   what a device shows below /sys, and what can be set there
-    evdev.py          the listener that programs know: event devices
-    evdev_device.py, evdev_client.py, evdev_files.py, evdev_ioctl.py   what they are made of
+Read the files in this order:
 
-It is what Linux has as drivers/input/input.c and evdev.c, as one module.
+    device.py         an input device and its attributes
+    events.py         the processing of an event
+    handle.py         handlers, and their handles on devices
+    core.py           registration of devices and handlers
+    attributes.py, inhibit.py   the attributes of a device in sysfs
+    evdev.py          the handler that makes event devices for programs
+    evdev_device.py, evdev_client.py, evdev_files.py, evdev_ioctl.py   the parts of evdev
+
+On Linux, this is drivers/input/input.c and evdev.c.
 """
 
 from __future__ import annotations
@@ -43,14 +45,16 @@ MODULE = Module(
 
 
 async def init(this: ThisModule) -> InputCore:
-    """The core, with evdev as its handler."""
+    """Create the input core and register evdev as its handler."""
     core = InputCore(this)
     await core.input_register_handler(make_handler(core))
     return core
 
 
 async def exit(this: ThisModule, core: InputCore) -> None:
-    """No device is left: drivers have gone before."""
+    """Unregister the handlers.  All devices are gone, because the modules of their drivers were unloaded
+    first.
+    """
     for handler in tuple(core.handlers):
         await core.input_unregister_handler(handler)
     core.stop()

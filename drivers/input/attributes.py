@@ -1,4 +1,4 @@
-"""What an input device shows below /sys: `input_dev_attr_groups` of drivers/input/input.c."""
+"""The attributes of an input device in sysfs (`input_dev_attr_groups` in drivers/input/input.c)."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ ATTRIBUTES: Final = (
     DeviceAttribute("capabilities/ev", _shows(lambda dev: to_text(dev.evbit))),
     *(DeviceAttribute(f"capabilities/{name.lower()}", _bitmap(type)) for name, type, _, _ in BITMAPS),
 )
-"""Those with a `/` stand in a directory of their own (an attribute group with a name)."""
+"""An attribute whose name contains `/` is in a subdirectory: a named attribute group."""

@@ -1,4 +1,4 @@
-"""The input core: which devices there are and who may listen, brought together (drivers/input/input.c)."""
+"""The input core: registration of input devices and of handlers (drivers/input/input.c)."""
 
 from __future__ import annotations
 
@@ -32,23 +32,29 @@ INPUT_MAJOR: Final = 13
 INPUT_MAX_CHAR_DEVICES: Final = 1024
 INPUT_FIRST_DYNAMIC_DEV: Final = 256
 NUMBERS: Final = (INPUT_MAJOR, 0)
-"""Where the nodes of all handlers are: a range each, as long as there is room, and then a common one."""
+"""The first device number of the range for event devices.
+
+Each handler has a range of minor numbers of its own.  If that is used up, a range that all handlers share
+follows.
+"""
 
 
 class InputCore:
-    """One load of the module.  Drivers import the methods that begin with `input_`."""
+    """The state of the loaded module.  Drivers import the methods whose names begin with `input_`."""
 
     def __init__(self, this: ThisModule) -> None:
-        """The class `input`, and numbers for its nodes (`input_init()`)."""
+        """Register the class `input` and the device numbers of its nodes (`input_init()`)."""
         self.this = this
         self.kind = class_register(this, NAME)
         self.devices: list[InputDev] = []
         self.handlers: list[InputHandler] = []
         self.mutex = mutex_init(this, "input_mutex")
-        """Held while `devices` or `handlers` change, and while a device and a handler are joined."""
+        """Held while `devices` or `handlers` change, and while a handler connects to a device or
+        disconnects.
+        """
         self.minors: set[int] = set()
         self.numbers = count()
-        """Numbers of devices, which are not used again."""
+        """Numbers of new devices.  A number is never reused."""
         self.lock = spin_lock_init(this, "input minors")
         try:
             register_chrdev_region(this, NUMBERS, INPUT_MAX_CHAR_DEVICES, NAME)
@@ -58,20 +64,27 @@ class InputCore:
             raise
 
     def stop(self) -> None:
-        """Nothing is left: whoever imports from here has gone before, or this could not be unloaded."""
+        """Release the device numbers and the class.  The modules that import from this one are already
+        unloaded.
+        """
         unregister_chrdev_region(self.this, NUMBERS, INPUT_MAX_CHAR_DEVICES)
         class_unregister(self.kind)
 
     # -- devices --------------------------------------------------------------------
 
     def input_allocate_device(self, owner: ThisModule, parent: Device | None = None) -> InputDev:
-        """A device for the module `owner`, below `parent`, to be set up and registered."""
+        """Return a new input device below `parent`, owned by the module `owner`.
+
+        The driver sets its attributes, then registers it.
+        """
         number = next(self.numbers)
         lock, mutex = spin_lock_init(owner, f"events of input{number}"), mutex_init(owner, f"input{number}")
         return InputDev(owner, parent, lock, mutex, number)
 
     def input_set_capability(self, dev: InputDev, type: int, code: int) -> None:
-        """Say that the device makes events of a type with a code.  An unknown one is logged and ignored."""
+        """Declare that the device reports events of a type and code.  An unknown type or code is logged and
+        ignored.
+        """
         if type not in MAX_CODE:
             pr_err(self.this, f"input_set_capability: unknown type {type} (code {code})")
         elif code > MAX_CODE[type]:
@@ -81,7 +94,7 @@ class InputCore:
             dev.evbit |= 1 << type
 
     async def input_register_device(self, dev: InputDev) -> None:
-        """Announce a device, and let who may listen be joined to it.  EEXIST for a name that is taken."""
+        """Register a device and connect all handlers to it.  Raise EEXIST if the name is taken."""
         for type in codes(dev.evbit):
             if type not in DISPOSITIONS:
                 what = TYPE_NAMES.get(type, f"type {type:#x}")
@@ -102,9 +115,9 @@ class InputCore:
                 await self._attach(dev, handler)
 
     async def input_unregister_device(self, dev: InputDev) -> None:
-        """Take a device away: held keys are told to be released, and who listens is disconnected.
+        """Unregister a device: report that held keys are released, then disconnect the handlers.
 
-        Harmless if that has been done, or if it was never registered.
+        Do nothing if the device is not registered.
         """
         if dev not in self.devices:
             return
@@ -124,35 +137,38 @@ class InputCore:
     # -- events ---------------------------------------------------------------------
 
     def input_event(self, dev: InputDev, type: int, code: int, value: int) -> None:
-        """Tell of an event; may be called in interrupt context."""
+        """Report an event.  Interrupt handlers may call this."""
         input_event(dev, type, code, value)
 
     def input_sync(self, dev: InputDev) -> None:
-        """Tell that what happened together is complete."""
+        """Report EV_SYN/SYN_REPORT, which ends a packet of events."""
         input_event(dev, EV_SYN, SYN_REPORT, 0)
 
     def input_set_timestamp(self, dev: InputDev, time: int) -> None:
-        """When what comes next happened, in ns of the machine's clock, if the hardware has said so."""
+        """Set the time of the next packet, in ns of the machine's clock, if the hardware supplies it."""
         dev.timestamp = time
 
     # -- handlers -------------------------------------------------------------------
 
     async def input_register_handler(self, handler: InputHandler) -> None:
-        """Let a handler listen, to the devices that are there and to those that come."""
+        """Register a handler and connect it to all devices, also to those registered later."""
         async with self.mutex:
             self.handlers.append(handler)
             for dev in self.devices:
                 await self._attach(dev, handler)
 
     async def input_unregister_handler(self, handler: InputHandler) -> None:
-        """Disconnect a handler from its devices and forget it."""
+        """Disconnect a handler from its devices and unregister it."""
         async with self.mutex:
             for handle in tuple(handler.handles):
                 await handler.disconnect(handle)
             self.handlers.remove(handler)
 
     async def _attach(self, dev: InputDev, handler: InputHandler) -> None:
-        """`input_attach_handler()`: a handler that does not want the device says ENODEV."""
+        """Connect a handler to a device (`input_attach_handler()`).
+
+        A handler that does not support the device raises ENODEV, which is not logged.
+        """
         try:
             await handler.connect(handler, dev)
         except OSError as error:
@@ -163,7 +179,11 @@ class InputCore:
                 )
 
     def input_get_new_minor(self, legacy_base: int, legacy_count: int) -> int:
-        """The lowest minor that is free in a handler's own range, or else in that of all.  ENOSPC."""
+        """Reserve and return the lowest free minor number: of the handler's own range, else of the shared
+        one.
+
+        Raise ENOSPC if both ranges are used up.
+        """
         own = range(legacy_base, legacy_base + legacy_count)
         with self.lock:
             for minor in chain(own, range(INPUT_FIRST_DYNAMIC_DEV, INPUT_MAX_CHAR_DEVICES)):
@@ -173,5 +193,5 @@ class InputCore:
         raise os_error(ENOSPC)
 
     def input_free_minor(self, minor: int) -> None:
-        """Give a minor back."""
+        """Release a minor number."""
         self.minors.discard(minor)

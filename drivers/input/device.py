@@ -1,7 +1,7 @@
-"""An input device (`struct input_dev`): what it can do, what it is, and what it says of itself.
+"""An input device (`struct input_dev`): its identity, its capabilities and its state.
 
-A driver allocates it, sets what it has, registers it, and from then on tells of what happens
-(events.py).  Who listens is attached to it by handles (handle.py).
+A driver allocates the device, sets its attributes, registers it, and then reports events (events.py).
+Handlers receive the events through handles (handle.py).
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from .handle import InputHandle
 
 Value = tuple[int, int, int]
-"""`struct input_value`: type, code, value."""
+"""`struct input_value`: type, code and value of an event."""
 
 KEY_AND_MSC_EVENTS: Final = 7
-"""Room for EV_KEY and EV_MSC events in a packet (`input_estimate_events_per_packet()`)."""
+"""Number of EV_KEY and EV_MSC events that a packet is assumed to have
+(`input_estimate_events_per_packet()`).
+"""
 
 BITMAPS: Final = (
     ("KEY", ev.EV_KEY, "k", ev.KEY_MIN_INTERESTING),
@@ -39,21 +41,23 @@ BITMAPS: Final = (
     ("FF", ev.EV_FF, "f", 0),
     ("SW", ev.EV_SW, "w", 0),
 )
-"""The bitmaps of a device: name in uevents and below /sys, type, letter in a MODALIAS, first code there.
+"""The capability bitmaps of a device: name in uevents and sysfs, event type, letter in a MODALIAS, first code
+there.
 
-In the order of `input_dev_uevent()` and `input_print_modalias_parts()`.
+The order is that of `input_dev_uevent()` and `input_print_modalias_parts()`.
 """
 
 
 @attrs.define(eq=False)
 class InputDev:
-    """One device.  `lock` (Linux's event_lock) protects `state`, `values` and `timestamp`.
+    """An input device (`struct input_dev`).
 
-    `mutex` protects `handles`, `grab`, `users`, `going_away` and `inhibited`.  Interrupt handlers read
-    `handles` and `grab` without it, as by RCU.
+    `lock` (Linux's event_lock) protects `state`, `values` and `timestamp`.  `mutex` protects `handles`,
+    `grab`, `users`, `going_away` and `inhibited`.  Interrupt handlers read `handles` and `grab` under RCU
+    instead.
 
-    `open` is called for the first who listens and `close` after the last; neither may sleep here.
-    `event` is told what is sent to the device, such as the state of an LED.
+    The core calls `open` before the first handle receives events and `close` after the last one.  Neither
+    may sleep. The core calls `event` for events that go to the device, such as the state of an LED.
     """
 
     owner: ThisModule
@@ -68,19 +72,21 @@ class InputDev:
     evbit: int = 0
     propbit: int = 0
     bits: dict[int, int] = attrs.field(factory=dict)
-    """Which codes it has, by type: Linux's keybit, relbit and so on."""
+    """The codes that the device reports, by event type (Linux's keybit, relbit and so on)."""
     open: Callable[[InputDev], None] | None = None
     close: Callable[[InputDev], None] | None = None
     event: Callable[[InputDev, int, int, int], None] | None = None
     hint_events_per_packet: int = 0
 
     state: dict[int, int] = attrs.field(factory=dict)
-    """Which of them are on, by type: keys held, switches, LEDs, sounds."""
+    """The codes that are on, by event type: held keys, switches, LEDs and sounds."""
     values: list[Value] = attrs.field(factory=list)
-    """The packet that is being made."""
+    """The events of the current packet."""
     max_values: int = 10
     timestamp: int | None = None
-    """When the packet's events happened, in ns of the machine's clock, if anybody has asked or said."""
+    """Time of the current packet's events, in ns of the machine's clock; None until the driver or a reader
+    sets it.
+    """
     device: Device | None = None
     handles: tuple[InputHandle, ...] = ()
     grab: InputHandle | None = None
@@ -89,23 +95,25 @@ class InputDev:
     inhibited: bool = False
 
     def has(self, type: int, code: int) -> bool:
-        """Whether it makes such events (`is_event_supported()`)."""
+        """Return True if the device reports events of this type and code (`is_event_supported()`)."""
         return code <= ev.MAX_CODE[type] and self.bits.get(type, 0) >> code & 1 == 1
 
     @property
     def label(self) -> str:
-        """What it is called below /sys."""
+        """The name of the device in sysfs, such as input0."""
         return f"input{self.number}"
 
 
 def estimate_events_per_packet(dev: InputDev) -> int:
-    """How many events one packet may have (`input_estimate_events_per_packet()`, for what has no axes of
-    touch): SYN_REPORT, each relative axis, and some keys."""
+    """Return the estimated number of events in a packet: SYN_REPORT, each relative axis, and some keys.
+
+    The source is `input_estimate_events_per_packet()` for a device without touch axes.
+    """
     return 1 + dev.bits.get(ev.EV_REL, 0).bit_count() + KEY_AND_MSC_EVENTS
 
 
 def uevent_variables(dev: InputDev) -> dict[str, str]:
-    """What its uevents say (`input_dev_uevent()`)."""
+    """Return the variables of the device's uevents (`input_dev_uevent()`)."""
     it = dev.id
     said = {"PRODUCT": f"{it.bustype:x}/{it.vendor:x}/{it.product:x}/{it.version:x}"}
     for key, text in (("NAME", dev.name), ("PHYS", dev.phys), ("UNIQ", dev.uniq)):
@@ -119,7 +127,7 @@ def uevent_variables(dev: InputDev) -> dict[str, str]:
 
 
 def modalias(dev: InputDev) -> str:
-    """By which user space finds what listens to such a device (`input_print_modalias()`)."""
+    """Return the MODALIAS, by which user space finds modules for the device (`input_print_modalias()`)."""
     it = dev.id
     alias = f"input:b{it.bustype:04X}v{it.vendor:04X}p{it.product:04X}e{it.version:04X}-"
     alias += _listed("e", codes(dev.evbit))

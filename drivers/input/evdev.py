@@ -1,8 +1,8 @@
-"""evdev: event devices, /dev/input/event0 and so on, one for each input device (drivers/input/evdev.c).
+"""evdev: event devices such as /dev/input/event0, one for each input device (drivers/input/evdev.c).
 
-Every open file has a ring of its own (evdev_client.py), so that readers do not disturb each other; one of
-them may grab the device and be alone (evdev_device.py).  What a reader may do is in evdev_files.py,
-what he may ask in evdev_ioctl.py.
+Each open file has a ring of events (evdev_client.py), so a slow reader does not affect the others.  A
+reader can grab the device, and then it is the only one that receives events (evdev_device.py).  The file
+operations are in evdev_files.py, the ioctls in evdev_ioctl.py.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ EVDEV_MINORS: Final = 32
 
 
 def make_handler(core: InputCore) -> InputHandler:
-    """evdev as a handler of the input core: it takes every device."""
+    """Return evdev as a handler of the input core.  It connects to every input device."""
     return InputHandler("evdev", lambda handler, dev: _connect(core, handler, dev), _disconnect, _events)
 
 
 async def _connect(core: InputCore, handler: InputHandler, dev: InputDev) -> None:
-    """`evdev_connect()`."""
+    """Make an event device for an input device (`evdev_connect()`)."""
     minor = core.input_get_new_minor(EVDEV_MINOR_BASE, EVDEV_MINORS)
     own = minor < EVDEV_MINOR_BASE + EVDEV_MINORS
     name = f"event{minor - EVDEV_MINOR_BASE if own else minor}"
@@ -65,7 +65,7 @@ async def _connect(core: InputCore, handler: InputHandler, dev: InputDev) -> Non
 
 
 async def _disconnect(handle: InputHandle) -> None:
-    """`evdev_disconnect()`: no new readers, and those that are there are told."""
+    """Remove an event device: its node first, then wake all readers (`evdev_disconnect()`)."""
     evdev: Evdev = handle.private
     device_unregister(evdev.device)
     cdev_del(evdev.cdev)
@@ -82,12 +82,14 @@ async def _disconnect(handle: InputHandle) -> None:
 
 
 def _events(handle: InputHandle, values: Sequence[Value]) -> None:
-    """`evdev_events()`: a packet for everybody, or for the one who has grabbed the device."""
+    """Pass a packet to all readers, or only to the one that has grabbed the device (`evdev_events()`)."""
     evdev: Evdev = handle.private
     flow = trace_flow(evdev.core.this)
     grab = rcu_dereference(evdev.grab)
     for client in rcu_dereference(evdev.clients) if grab is None else (grab,):
-        clock = READ_ONCE(client.clock)  # EVIOCSCLOCKID drops what was stamped by the other clock
+        clock = READ_ONCE(
+            client.clock
+        )  # a race is harmless: EVIOCSCLOCKID drops events that are stamped with the old clock
         if not READ_ONCE(client.revoked) and client.pass_values(values, evdev.time(clock), flow):
             kill_fasync(client.fasync, POLL_IN)
             wake_up_interruptible(client.wait)

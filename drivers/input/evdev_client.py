@@ -1,8 +1,9 @@
-"""What one reader of an event device has not read yet (`struct evdev_client`).
+"""The unread events of one open file of an event device (`struct evdev_client`).
 
-A ring of events whose length is a power of two.  Whole packets only are readable: up to `packet_head`,
-the place after the last SYN_REPORT.  A reader that is too slow for the ring loses all that is in it: what it
-then finds is SYN_DROPPED and what came last, by which it knows that it has to ask how things stand.
+The events are in a ring whose length is a power of two.  Only whole packets are readable: up to
+`packet_head`, which follows the last SYN_REPORT.  If the ring overflows, its events are lost.  The reader
+then finds SYN_DROPPED and the newest event.  SYN_DROPPED tells the reader to query the state of the
+device.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ CLOCK_REALTIME: Final = 0
 CLOCK_MONOTONIC: Final = 1
 CLOCK_BOOTTIME: Final = 7
 CLOCKS: Final = frozenset({CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME})
-"""Clocks that events may be stamped by."""
+"""The clocks that a reader can select for timestamps (EVIOCSCLOCKID)."""
 
 
 class QueuedEvent(NamedTuple):
-    """`struct input_event`, and the trace's flow."""
+    """An event in the ring: the fields of `struct input_event`, and the flow id for traces."""
 
     sec: int
     usec: int
@@ -43,16 +44,19 @@ class QueuedEvent(NamedTuple):
 
 
 def buffer_size(dev: InputDev) -> int:
-    """How many events a reader's ring has: some packets' (`evdev_compute_buffer_size()`)."""
+    """Return the number of events in a reader's ring: that of a few packets
+    (`evdev_compute_buffer_size()`).
+    """
     least = max(dev.hint_events_per_packet * BUFFER_PACKETS, MIN_BUFFER_SIZE)
     return 1 << (least - 1).bit_length()
 
 
 @attrs.define(eq=False)
 class Client:
-    """One open file.  `lock` protects the ring, which is filled in interrupt context.
+    """One open file of an event device.
 
-    `evdev` is the device that was opened; `masks` are the codes that the reader wants, by type.
+    `lock` protects the ring, which interrupt handlers fill.  `evdev` is the event device.  `masks` has the
+    codes that the reader wants, by event type.
     """
 
     evdev: Any
@@ -68,18 +72,24 @@ class Client:
     masks: dict[int, int] = attrs.field(factory=dict)
     fasync: FasyncList = attrs.field(factory=FasyncList)
     flow: int = 0
-    """That of the events that were fetched last."""
+    """The trace's flow id of the events that were read last."""
 
     def __attrs_post_init__(self) -> None:
         self.buffer = [QueuedEvent(0, 0, 0, 0, 0)] * self.size
 
     @property
     def readable(self) -> bool:
-        """True if a whole packet is there.  It takes no lock, as evdev_read(): `fetch` checks with it."""
+        """True if the ring holds a whole packet.
+
+        Like evdev_read(), it takes no lock: `fetch` checks again under the lock.
+        """
         return READ_ONCE(self.packet_head) != READ_ONCE(self.tail)
 
     def pass_values(self, values: Sequence[Value], time: int, flow: int = 0) -> bool:
-        """Put a packet into the ring, at `time` ns; whether it can be read (`evdev_pass_values()`)."""
+        """Append a packet to the ring with the time `time` in ns.  Return True if a packet became readable.
+
+        The source is `evdev_pass_values()`.
+        """
         complete = False
         sec, usec = divmod(time // 1000, 1_000_000)
         with self.lock:
@@ -87,14 +97,17 @@ class Client:
                 if self._is_filtered(type, code):
                     continue
                 if type == EV_SYN and code == SYN_REPORT:
-                    if self.packet_head == self.head:  # all that came before it was filtered
+                    if self.packet_head == self.head:  # every event before it was filtered out
                         continue
                     complete = True
                 self._put(QueuedEvent(sec, usec, type, code, value, flow))
         return complete
 
     def fetch(self, count: int) -> bytes:
-        """At most `count` events of whole packets, taken out (`evdev_fetch_next_event()`)."""
+        """Remove at most `count` events of whole packets from the ring and return their bytes.
+
+        The source is `evdev_fetch_next_event()`.
+        """
         taken: list[bytes] = []
         with self.lock:
             while self.packet_head != self.tail and len(taken) < count:
@@ -105,9 +118,10 @@ class Client:
         return b"".join(taken)
 
     def flush(self, unwanted: int) -> None:
-        """Take out all events of a type, whose state the reader is told now (`__evdev_flush_queue()`).
+        """Drop all queued events of one type, because the reader now gets their state
+        (`__evdev_flush_queue()`).
 
-        Of packets that were nothing else their SYN_REPORT goes as well, but for the first.
+        A packet that contains no other events loses its SYN_REPORT as well, unless it is the first packet.
         """
         with self.lock:
             here, end = self.tail, self.head
@@ -127,7 +141,10 @@ class Client:
                     self.packet_head = self.head
 
     def drop(self, time: int) -> None:
-        """Tell the reader that events are lost, at `time` ns (`__evdev_queue_syn_dropped()`)."""
+        """Append SYN_DROPPED, which tells the reader that events are lost (`__evdev_queue_syn_dropped()`).
+
+        `time` is its timestamp in ns.
+        """
         sec, usec = divmod(time // 1000, 1_000_000)
         with self.lock:
             self.buffer[self.head] = QueuedEvent(sec, usec, EV_SYN, SYN_DROPPED, 0)
@@ -136,8 +153,10 @@ class Client:
                 self.tail = self.packet_head = self.head - 1 & self.size - 1
 
     def set_clock(self, clock: int) -> bool:
-        """Stamp events by another clock; what is queued is gone then, and the reader is to be told
-        (`evdev_set_clk_type()`)."""
+        """Select the clock of the timestamps and drop the queued events (`evdev_set_clk_type()`).
+
+        Return True if events were dropped: the caller then appends SYN_DROPPED.
+        """
         if self.clock == clock:
             return False
         with self.lock:
@@ -147,7 +166,7 @@ class Client:
         return lost
 
     def _put(self, event: QueuedEvent) -> None:
-        """`__pass_event()`; the lock is held."""
+        """Append an event to the ring (`__pass_event()`).  The caller holds the lock."""
         self.buffer[self.head] = event
         self.head = self.head + 1 & self.size - 1
         if self.head == self.tail:
@@ -158,7 +177,7 @@ class Client:
             self.packet_head = self.head
 
     def _is_filtered(self, type: int, code: int) -> bool:
-        """Whether the reader does not want it (`__evdev_is_filtered()`)."""
+        """Return True if the reader's masks exclude the event (`__evdev_is_filtered()`)."""
         if not self.masks or type == EV_SYN or type > EV_MAX:
             return False
         if not self.masks.get(EV_SYN, -1) >> type & 1:

@@ -1,4 +1,4 @@
-"""One event device: who has it open, and who has it for himself (`struct evdev`)."""
+"""An event device (`struct evdev`): its readers, and the reader that has grabbed it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .handle import InputHandle, input_grab_device, input_release_device
 
 @attrs.define(eq=False)
 class Evdev:
-    """One event device.  `exist` ends when the input device goes; files may be open for longer.
+    """An event device.  `exist` becomes False when the input device is unregistered; files can stay open.
 
-    `mutex` protects `exist`, `open` and `grab`; `client_lock` protects `clients`.
-    Interrupt handlers read `clients` and `grab` without it, under RCU.
+    `mutex` protects `exist`, `open` and `grab`.  `client_lock` protects `clients`.  Interrupt handlers
+    read `clients` and `grab` under RCU instead.
     """
 
     core: InputCore
@@ -41,18 +41,20 @@ class Evdev:
     exist: bool = True
 
     def time(self, clock: int) -> int:
-        """When the packet happened that is being made, by a clock, in ns."""
+        """Return the time of the current packet by a clock, in ns."""
         monotonic = input_get_timestamp(self.handle.dev)
         return ktime_mono_to_real(self.core.this, monotonic) if clock == CLOCK_REALTIME else monotonic
 
 
 def is_alive(client: Client) -> bool:
-    """Whether a reader's device is there and his access has not been revoked."""
-    return READ_ONCE(client.evdev.exist) and not READ_ONCE(client.revoked)  # evdev_read() takes no lock
+    """Return True if the reader's device exists and its access is not revoked."""
+    return READ_ONCE(client.evdev.exist) and not READ_ONCE(
+        client.revoked
+    )  # without a lock, as in evdev_read()
 
 
 async def grab(evdev: Evdev, client: Client) -> None:
-    """Let events come to this reader only.  EBUSY if somebody has done so."""
+    """Make a reader the only one that receives events (EVIOCGRAB).  Raise EBUSY if the device is grabbed."""
     if evdev.grab is not None:
         raise os_error(EBUSY)
     await input_grab_device(evdev.handle)
@@ -60,7 +62,9 @@ async def grab(evdev: Evdev, client: Client) -> None:
 
 
 async def ungrab(evdev: Evdev, client: Client) -> None:
-    """Let them come to all again.  EINVAL from who has not grabbed the device."""
+    """End a grab, so that all readers receive events.  Raise EINVAL if this reader has not grabbed the
+    device.
+    """
     if evdev.grab is not client:
         raise os_error(EINVAL)
     rcu_assign_pointer(evdev, "grab", None)
@@ -68,7 +72,7 @@ async def ungrab(evdev: Evdev, client: Client) -> None:
 
 
 async def revoke(evdev: Evdev, client: Client) -> None:
-    """Take the reader's access away for ever."""
+    """Revoke a reader's access permanently (EVIOCREVOKE) and wake the reader."""
     client.revoked = True
     if evdev.grab is client:
         await ungrab(evdev, client)

@@ -1,4 +1,4 @@
-"""What programs do with an open event device: the file operations of drivers/input/evdev.c."""
+"""The file operations of an event device (drivers/input/evdev.c)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .events import input_inject_event
 from .handle import close_device, input_open_device, release_device
 
 MAX_WRITE: Final = 4096
-"""Bytes that one write takes at most."""
+"""Maximum number of bytes that one write consumes."""
 
 
 async def _open(file: File) -> None:
-    """`evdev_open()`.  ENODEV."""
+    """Open an event device (`evdev_open()`).  Raise ENODEV if the device is gone."""
     evdev: Evdev = file.cdev.data
     dev = evdev.handle.dev
     name = evdev.handle.name
@@ -51,7 +51,7 @@ async def _open(file: File) -> None:
 
 
 async def _open_device(evdev: Evdev) -> None:
-    """`evdev_open_device()`.  ENODEV, EINTR."""
+    """Open the input device for the first reader (`evdev_open_device()`).  Raise ENODEV or EINTR."""
     async with mutex_interruptible(evdev.mutex):
         if not evdev.exist:
             raise os_error(ENODEV)
@@ -61,7 +61,7 @@ async def _open_device(evdev: Evdev) -> None:
 
 
 def _detach(client: Client) -> None:
-    """`evdev_detach_client()`."""
+    """Remove a reader from the device (`evdev_detach_client()`)."""
     evdev: Evdev = client.evdev
     with evdev.client_lock:
         others = tuple(each for each in evdev.clients if each is not client)
@@ -69,7 +69,7 @@ def _detach(client: Client) -> None:
 
 
 def _release(file: File) -> Awaitable[None] | None:
-    """`evdev_release()`.  It sleeps only if a mutex is taken."""
+    """Close a file (`evdev_release()`).  Sleep only if another task holds one of the mutexes."""
     client: Client = file.private_data
     mutexes = client.evdev.mutex, client.evdev.handle.dev.mutex
     taken = [mutex for mutex in mutexes if mutex_trylock(mutex)]
@@ -89,7 +89,7 @@ async def _release_locked(client: Client) -> None:
 
 
 def _close(client: Client) -> None:
-    """Both mutexes are held."""
+    """Close a file.  The caller holds both mutexes."""
     evdev: Evdev = client.evdev
     if evdev.grab is client:
         rcu_assign_pointer(evdev, "grab", None)
@@ -102,7 +102,11 @@ def _close(client: Client) -> None:
 
 
 def _read(file: File, size: int, position: int) -> bytes | Awaitable[bytes]:
-    """Whole events of whole packets.  EINVAL if not even one fits, EAGAIN, ENODEV."""
+    """Read whole events of whole packets; block until one is queued.
+
+    Raise EINVAL if `size` is less than one event, EAGAIN if the file is non-blocking and the ring is
+    empty, ENODEV if the device is gone.
+    """
     if 0 < size < InputEvent.SIZE:
         raise os_error(EINVAL)
     client: Client = file.private_data
@@ -113,7 +117,9 @@ def _read(file: File, size: int, position: int) -> bytes | Awaitable[bytes]:
 async def _wait(file: File, client: Client, size: int) -> bytes:
     data = b""
     while not data:
-        if not file.flags & O_NONBLOCK:  # with it: another reader has been faster, and EAGAIN follows
+        if (
+            not file.flags & O_NONBLOCK
+        ):  # a non-blocking reader gets here if another reader was faster: _take() raises EAGAIN
             await wait_event_interruptible(client.wait, lambda: client.readable or not is_alive(client))
         data = _take(file, client, size)
     return data
@@ -131,7 +137,11 @@ def _take(file: File, client: Client, size: int) -> bytes:
 
 
 async def _write(file: File, data: bytes, position: int) -> int:
-    """Put events into the device as if they came from it.  EINVAL for less than one, ENODEV, EINTR."""
+    """Inject events into the device as if its hardware had reported them.
+
+    Raise EINVAL if `data` is shorter than one event, ENODEV if the device is gone, EINTR if a signal
+    arrives.
+    """
     client: Client = file.private_data
     data = data[:MAX_WRITE]
     if 0 < len(data) < InputEvent.SIZE:
@@ -146,7 +156,7 @@ async def _write(file: File, data: bytes, position: int) -> int:
 
 
 def _poll(file: File, table: PollTable) -> int:
-    """`evdev_poll()`."""
+    """Return the poll events of an event device (`evdev_poll()`)."""
     client: Client = file.private_data
     poll_wait(client.wait, table)
     events = POLLOUT | POLLWRNORM if is_alive(client) else POLLHUP | POLLERR

@@ -1,7 +1,8 @@
-"""What a reader may ask of an event device: the ioctls of drivers/input/evdev.c.
+"""The ioctls of an event device (drivers/input/evdev.c).
 
-Those of fixed size are found by their number, those of any size by their number without it, and the rest
-is two families of numbers: the codes of each type, and absolute axes.
+FIXED has the ioctls whose number includes a fixed size.  SIZED has those of any size, by their number
+without the size.  The others are families of numbers: EVIOCGBIT for each event type, and the ioctls for
+absolute axes.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ from .evdev_client import CLOCKS, Client
 from .evdev_device import grab, is_alive, revoke, ungrab
 
 Fixed = Callable[[File, Client, int], Awaitable[None] | None]
-"""Sleeps only for another mutex."""
+"""The handler of an ioctl of fixed size.  It sleeps only to lock a second mutex."""
 Sized = Callable[[File, Client, int, int], int]
-"""Given the size as well, before the address."""
+"""The handler of an ioctl of any size.  Its last arguments are the size and the address."""
 
 
 async def ioctl(file: File, request: int, argument: int) -> int:
-    """`evdev_ioctl_handler()`.  ENODEV when the device is gone, EINVAL for what it does not know, EINTR."""
+    """Execute an ioctl (`evdev_ioctl_handler()`).
+
+    Raise ENODEV if the device is gone, EINVAL if the request is unknown, EINTR if a signal arrives.
+    """
     client: Client = file.private_data
     async with mutex_interruptible(client.evdev.mutex):
         if not is_alive(client):
@@ -42,7 +46,7 @@ async def ioctl(file: File, request: int, argument: int) -> int:
 
 
 async def _ioctl(file: File, client: Client, request: int, argument: int) -> int:
-    """`evdev_do_ioctl()`."""
+    """Execute an ioctl (`evdev_do_ioctl()`).  The caller holds the mutex."""
     fixed = FIXED.get(request)
     if fixed is not None:
         pending = fixed(file, client, argument)
@@ -56,7 +60,7 @@ async def _ioctl(file: File, client: Client, request: int, argument: int) -> int
     type = _IOC_NR(request) - _IOC_NR(uapi.EVIOCGBIT(0, 0))
     if _IOC_TYPE(request) == ord("E") and _IOC_DIR(request) == _IOC_READ and 0 <= type <= ev.EV_MAX:
         return _codes(file, _device(client), type, size, argument)
-    raise os_error(EINVAL)  # absolute axes too, of which no device here has any
+    raise os_error(EINVAL)  # also for absolute axes: no modelled device has any
 
 
 def _device(client: Client) -> InputDev:
@@ -76,7 +80,9 @@ def _id(file: File, client: Client, address: int) -> None:
 
 
 def _string(name: str, file: File, client: Client, size: int, address: int) -> int:
-    """`str_to_user()`: how many bytes it was, its NUL among them; cut off where it is too long."""
+    """Copy a string to the program and return its size, with the NUL (`str_to_user()`).  A long string is
+    truncated.
+    """
     text: str | None = getattr(_device(client), name)
     if text is None:
         raise os_error(ENOENT)
@@ -93,7 +99,7 @@ def _properties(file: File, client: Client, size: int, address: int) -> int:
 
 
 def _codes(file: File, dev: InputDev, type: int, size: int, address: int) -> int:
-    """`handle_eviocgbit()`."""
+    """Copy the codes of an event type to the program (`handle_eviocgbit()`)."""
     if type == ev.EV_SYN:
         return _bytes(file, to_bytes(dev.evbit, ev.EV_MAX), size, address)
     if type not in ev.MAX_CODE:
@@ -105,8 +111,10 @@ def _codes(file: File, dev: InputDev, type: int, size: int, address: int) -> int
 
 
 def _state(type: int, file: File, client: Client, size: int, address: int) -> int:
-    """What is on now; queued events of that type are dropped, for they would tell it again
-    (`evdev_handle_get_val()`)."""
+    """Copy the current state of keys, LEDs, sounds or switches to the program (`evdev_handle_get_val()`).
+
+    Queued events of this type are dropped, because they would report the same changes again.
+    """
     dev = _device(client)
     with dev.lock:
         state = to_bytes(dev.state.get(type, 0), ev.MAX_CODE[type])
@@ -140,12 +148,17 @@ def _set_clock(file: File, client: Client, address: int) -> None:
 
 
 def _mask_bits(type: int) -> int:
-    """How many codes of a type a mask has (`evdev_get_mask_cnt()`); EV_SYN stands for the types."""
+    """Return the number of codes in a type's mask (`evdev_get_mask_cnt()`).  The codes of EV_SYN are the
+    event types.
+    """
     return ev.EV_CNT if type == ev.EV_SYN else ev.MAX_CODE.get(type, -1) + 1
 
 
 def _set_mask(file: File, client: Client, address: int) -> None:
-    """`evdev_set_mask()`; codes that are not covered are not wanted."""
+    """Set the codes that the reader wants of one event type (`evdev_set_mask()`).
+
+    Codes beyond the end of the mask are not wanted.
+    """
     mask = uapi.InputMask.unpack(copy_from_user(file, address, uapi.InputMask.SIZE))
     count = _mask_bits(mask.type)
     if not count:
@@ -159,7 +172,10 @@ def _set_mask(file: File, client: Client, address: int) -> None:
 
 
 def _get_mask(file: File, client: Client, address: int) -> None:
-    """`evdev_get_mask()`; without a mask everything is wanted."""
+    """Return the codes that the reader wants of one event type (`evdev_get_mask()`).
+
+    If no mask is set, it wants all codes.
+    """
     mask = uapi.InputMask.unpack(copy_from_user(file, address, uapi.InputMask.SIZE))
     count = _mask_bits(mask.type)
     known = b""
@@ -168,7 +184,9 @@ def _get_mask(file: File, client: Client, address: int) -> None:
         size = len(to_bytes(0, count))
         known = b"\xff" * size if wanted is None else to_bytes(wanted, count - 1)
     copy_to_user(file, mask.codes_ptr, known[: mask.codes_size])
-    for done in range(len(known), mask.codes_size, PAGE_SIZE):  # a page each time: the size may be anything
+    for done in range(
+        len(known), mask.codes_size, PAGE_SIZE
+    ):  # in pages, because a program can pass any size
         copy_to_user(file, mask.codes_ptr + done, bytes(min(PAGE_SIZE, mask.codes_size - done)))
 
 
@@ -176,13 +194,16 @@ def _get_mask(file: File, client: Client, address: int) -> None:
 
 
 def _unsupported(type: int, file: File, client: Client, argument: int) -> None:
-    """A device without EV_REP or EV_FF, as all are here, says ENOSYS (`input_ff_erase()` for the latter)."""
+    """Raise ENOSYS: no modelled device has EV_REP or EV_FF (for the latter, `input_ff_erase()`)."""
     assert not _device(client).evbit >> type & 1
     raise os_error(ENOSYS)
 
 
 def _no_keymap(size: int, file: File, client: Client, address: int) -> None:
-    """A device whose keys cannot be mapped says EINVAL (`input_default_getkeycode()`)."""
+    """Raise EINVAL: no modelled device has a keymap (`input_default_getkeycode()`).
+
+    The argument is read first, so a bad address raises EFAULT.
+    """
     copy_from_user(file, address, size)
     raise os_error(EINVAL)
 
@@ -192,7 +213,9 @@ def _effects(file: File, client: Client, address: int) -> None:
 
 
 def _upload_effect(file: File, client: Client, size: int, address: int) -> int:
-    """ENOSYS without EV_FF, after a look at the effect (`input_ff_effect_from_user()`)."""
+    """Raise ENOSYS, because the device has no EV_FF, after the effect was read
+    (`input_ff_effect_from_user()`).
+    """
     if size != _IOC_SIZE(uapi.EVIOCSFF):
         raise os_error(EINVAL)
     copy_from_user(file, address, size)
@@ -200,7 +223,7 @@ def _upload_effect(file: File, client: Client, size: int, address: int) -> int:
 
 
 def _slots(file: File, client: Client, size: int, address: int) -> int:
-    """A device without slots of touch says EINVAL (`evdev_handle_mt_request()`)."""
+    """Raise EINVAL: no modelled device has multitouch slots (`evdev_handle_mt_request()`)."""
     get_user(file, address, U32)
     raise os_error(EINVAL)
 

@@ -1,10 +1,10 @@
-"""What happens to an event: ignored, kept in the packet, passed on with the packet (drivers/input/input.c).
+"""The processing of an event: ignore it, add it to the packet, or pass the packet on (drivers/input/input.c).
 
-A driver tells of an event; what changes nothing is ignored, a key that is held already or a motion by 0.
-The rest is collected, and SYN_REPORT hands the whole packet to whoever listens.  Somebody who has
-grabbed the device gets it alone.
+A driver reports events.  An event that changes nothing is ignored, for example a motion by 0.  Other
+events are added to the current packet.  SYN_REPORT passes the packet to all handlers, or only to the
+handler that has grabbed the device.
 
-The tables are `input_get_disposition()`.
+The tables here correspond to `input_get_disposition()`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ FLUSH: Final = 8
 TO_ALL: Final = TO_HANDLERS | TO_DEVICE
 
 AUTOREPEAT: Final = 2
-"""The value of a key event that says: still held."""
+"""The value of a key event that repeats a held key."""
 
 SYNC: Final = (ev.EV_SYN, ev.SYN_REPORT, 1)
-"""What ends a packet that has become too long; a driver's own has value 0 (`input_value_sync`)."""
+"""The SYN_REPORT that the core appends to a packet that is full (`input_value_sync`).  A driver's own has
+value 0.
+"""
 
 _SYN: Final = {ev.SYN_CONFIG: TO_ALL, ev.SYN_REPORT: TO_HANDLERS | FLUSH, ev.SYN_MT_REPORT: TO_HANDLERS}
 
@@ -70,12 +72,14 @@ DISPOSITIONS: Final[Mapping[int, Disposition]] = MappingProxyType(
         ev.EV_PWR: lambda dev, code, value: TO_ALL,
     }
 )
-"""What is done with an event, by its type.  The types that are not here are not modelled; a device
-that has them is not registered (register.py)."""
+"""The function that decides how an event is processed, by event type.
+
+The other types are not modelled: a device that declares one is not registered (core.py).
+"""
 
 
 def _switch(dev: InputDev, type: int, code: int, value: int) -> bool:
-    """Let a key, switch, LED or sound be on or off; whether that is a change."""
+    """Set the state of a key, switch, LED or sound.  Return True if the state changes."""
     if not dev.has(type, code) or dev.state.get(type, 0) >> code & 1 == bool(value):
         return False
     dev.state[type] = dev.state.get(type, 0) ^ 1 << code
@@ -83,14 +87,14 @@ def _switch(dev: InputDev, type: int, code: int, value: int) -> bool:
 
 
 def input_event(dev: InputDev, type: int, code: int, value: int) -> None:
-    """Tell of an event.  What the device has not said that it can do is ignored."""
+    """Process an event that a driver reports.  An event of an undeclared type is ignored."""
     if type == ev.EV_SYN or dev.evbit >> type & 1:
         with dev.lock:
             handle_event(dev, type, code, value)
 
 
 def input_inject_event(handle: InputHandle, type: int, code: int, value: int) -> None:
-    """An event from one who listens; nothing if the device is grabbed, unless by himself."""
+    """Process an event that a handle injects.  It is ignored if another handle has grabbed the device."""
     dev = handle.dev
     if type == ev.EV_SYN or dev.evbit >> type & 1:
         with dev.lock:
@@ -100,8 +104,8 @@ def input_inject_event(handle: InputHandle, type: int, code: int, value: int) ->
 
 
 def handle_event(dev: InputDev, type: int, code: int, value: int) -> None:
-    """`input_handle_event()`; the lock is held."""
-    # An event that comes while a write inhibits the device may be passed on or not, as on Linux.
+    """Process an event (`input_handle_event()`).  The caller holds the lock."""
+    # A concurrent write to `inhibited` may or may not affect this event, as on Linux.
     known = type in DISPOSITIONS and not READ_ONCE(dev.inhibited)
     disposition = DISPOSITIONS[type](dev, code, value) if known else IGNORE
     if disposition & TO_DEVICE and dev.event is not None:
@@ -109,7 +113,7 @@ def handle_event(dev: InputDev, type: int, code: int, value: int) -> None:
     if disposition & TO_HANDLERS:
         dev.values.append((type, code, value))
     if disposition & FLUSH:
-        if len(dev.values) >= 2:  # SYN_REPORT alone is no packet
+        if len(dev.values) >= 2:  # a packet of SYN_REPORT alone is dropped
             _pass_values(dev)
         dev.values.clear()
         dev.timestamp = None
@@ -120,18 +124,18 @@ def handle_event(dev: InputDev, type: int, code: int, value: int) -> None:
 
 
 def _pass_values(dev: InputDev) -> None:
-    """`input_pass_values()`."""
+    """Pass the current packet to the handles (`input_pass_values()`)."""
     grab = rcu_dereference(dev.grab)
     if grab is not None:
         grab.handler.events(grab, dev.values)
         return
     for handle in rcu_dereference(dev.handles):
-        if READ_ONCE(handle.open):  # a handle that is opened meanwhile may miss this packet
+        if READ_ONCE(handle.open):  # a handle that is being opened may miss this packet
             handle.handler.events(handle, dev.values)
 
 
 def release_keys(dev: InputDev) -> None:
-    """Tell of every held key that it is released (`input_dev_release_keys()`); the lock is held."""
+    """Report that all held keys are released (`input_dev_release_keys()`).  The caller holds the lock."""
     held = list(codes(dev.state.get(ev.EV_KEY, 0)))
     for code in held:
         handle_event(dev, ev.EV_KEY, code, 0)
@@ -140,7 +144,7 @@ def release_keys(dev: InputDev) -> None:
 
 
 def input_get_timestamp(dev: InputDev) -> int:
-    """When the events of the packet happened, in ns of the machine's clock."""
+    """Return the time of the current packet's events, in ns of the machine's clock."""
     if dev.timestamp is None:
         dev.timestamp = ktime_get(dev.owner)
     return dev.timestamp

@@ -1,4 +1,6 @@
-"""Handlers and handles: a handler is a way to listen, such as evdev; a handle joins it to a device."""
+"""Input handlers and handles.  A handler, such as evdev, receives events.  A handle connects it to one
+device.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +18,12 @@ from .device import InputDev, Value
 
 @attrs.define(eq=False)
 class InputHandler:
-    """`struct input_handler`.
+    """An input handler (`struct input_handler`).
 
-    `connect(handler, dev)` is called for each device and registers a handle if it wants to listen;
-    `disconnect(handle)` when the device or the handler goes.  `events(handle, values)` gets a packet,
-    under the device's lock and often in interrupt context.
+    The core calls `connect(handler, dev)` for each device; it registers a handle if the handler supports
+    the device.  The core calls `disconnect(handle)` when the device or the handler is unregistered.  It
+    calls `events(handle, values)` with each packet, under the device's lock and often in interrupt
+    context.
     """
 
     name: str
@@ -32,7 +35,10 @@ class InputHandler:
 
 @attrs.define(eq=False)
 class InputHandle:
-    """`struct input_handle`; `open` counts who wants events, and `private` is the handler's own."""
+    """A handler's connection to a device (`struct input_handle`).
+
+    `open` counts the users of the handle.  `private` belongs to the handler.
+    """
 
     handler: InputHandler
     dev: InputDev
@@ -42,14 +48,14 @@ class InputHandle:
 
 
 async def input_register_handle(handle: InputHandle) -> None:
-    """Join a handler to a device; the core's mutex is held."""
+    """Add a handle to its device and its handler.  The caller holds the core's mutex."""
     async with handle.dev.mutex:
         rcu_assign_pointer(handle.dev, "handles", (*handle.dev.handles, handle))
     handle.handler.handles.append(handle)
 
 
 async def input_unregister_handle(handle: InputHandle) -> None:
-    """Take them apart; the core's mutex is held."""
+    """Remove a handle from its device and its handler.  The caller holds the core's mutex."""
     handle.handler.handles.remove(handle)
     async with handle.dev.mutex:
         others = tuple(each for each in handle.dev.handles if each is not handle)
@@ -57,7 +63,10 @@ async def input_unregister_handle(handle: InputHandle) -> None:
 
 
 async def input_open_device(handle: InputHandle) -> None:
-    """Open the handle: events come through it.  ENODEV for a device that goes away; EINTR."""
+    """Open a handle, so that it receives events.
+
+    Raise ENODEV if the device is being unregistered, EINTR if a signal arrives.
+    """
     async with mutex_interruptible(handle.dev.mutex):
         _open(handle)
 
@@ -78,13 +87,13 @@ def _open(handle: InputHandle) -> None:
 
 
 async def input_close_device(handle: InputHandle) -> None:
-    """Let no more events come through the handle, once for each time it was opened."""
+    """Close a handle.  It receives no events after it was closed as often as it was opened."""
     async with handle.dev.mutex:
         close_device(handle)
 
 
 def close_device(handle: InputHandle) -> None:
-    """`input_close_device()`; the device's mutex is held."""
+    """Close a handle (`input_close_device()`).  The caller holds the device's mutex."""
     dev = handle.dev
     release_device(handle)
     dev.users -= 1
@@ -94,7 +103,10 @@ def close_device(handle: InputHandle) -> None:
 
 
 async def input_grab_device(handle: InputHandle) -> None:
-    """Grab the device: its events come through this handle only.  EBUSY if another has grabbed it; EINTR."""
+    """Grab the device: only this handle receives its events.
+
+    Raise EBUSY if another handle has grabbed the device, EINTR if a signal arrives.
+    """
     async with mutex_interruptible(handle.dev.mutex):
         if handle.dev.grab is not None:
             raise os_error(EBUSY)
@@ -102,12 +114,14 @@ async def input_grab_device(handle: InputHandle) -> None:
 
 
 async def input_release_device(handle: InputHandle) -> None:
-    """Let them come to everybody again, if this handle has grabbed it."""
+    """End the grab if this handle holds it, so that all handles receive events."""
     async with handle.dev.mutex:
         release_device(handle)
 
 
 def release_device(handle: InputHandle) -> None:
-    """`__input_release_device()`; the device's mutex is held."""
+    """End the grab if this handle holds it (`__input_release_device()`).  The caller holds the device's
+    mutex.
+    """
     if handle.dev.grab is handle:
         rcu_assign_pointer(handle.dev, "grab", None)

@@ -1,6 +1,6 @@
-"""A device that is told to be silent: its file `inhibited` below /sys (drivers/input/input.c).
+"""The sysfs attribute `inhibited` of an input device (drivers/input/input.c).
 
-While a device is inhibited its events are ignored, and its driver is told that nobody listens.
+While a device is inhibited, its events are ignored and it is closed, as if it had no users.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ BOOLEANS: Final = {
     "on": True,
     "of": False,
 }
-"""What begins a yes or no (`kstrtobool()`)."""
+"""The first characters of a boolean, and its value (`kstrtobool()`)."""
 
 
 def set_inhibited(dev: InputDev, data: bytes) -> Awaitable[None] | None:
-    """Inhibit a device, or let it go on.  EINVAL for what is neither yes nor no."""
+    """Inhibit or uninhibit a device.  Raise EINVAL if `data` is not a boolean."""
     text = data.decode("latin-1").lower()
     inhibited = BOOLEANS.get(text[:1], BOOLEANS.get(text[:2]))
     if inhibited is None:
@@ -42,7 +42,7 @@ def _set_inhibited(dev: InputDev, inhibited: bool) -> None:
 
 
 def _inhibit(dev: InputDev) -> None:
-    """`input_inhibit_device()`: keys are not left held."""
+    """Close a device, release its held keys and ignore its events from now on (`input_inhibit_device()`)."""
     if dev.users and dev.close is not None:
         dev.close(dev)
     with dev.lock:
@@ -52,7 +52,7 @@ def _inhibit(dev: InputDev) -> None:
 
 
 def _uninhibit(dev: InputDev) -> None:
-    """`input_uninhibit_device()`."""
+    """Open a device again if it has users (`input_uninhibit_device()`)."""
     if dev.users and dev.open is not None:
         dev.open(dev)
     dev.inhibited = False

@@ -1,12 +1,14 @@
 """mouse: the driver of the virtual mouse.
 
-Read it in this order:
-    __init__.py   what the module is, which devices it serves, and how it takes them and gives them back
-    device.py     a mouse, its interrupts, its reports
+Read the files in this order:
+
+    __init__.py   the module, the devices that it binds, probe and remove
+    device.py     the state of a mouse, its interrupt handler and its reports
     pointer.py    the reports as input events, for /dev/input/event0
-    commands.py   what programs may ask over netlink
-    mouse.yaml    the same, as programs see it: the family's specification
-All that it knows of the hardware is its data sheet, simkernel/hardware/mouse/registers.py.
+    commands.py   the commands of the netlink family
+    mouse.yaml    the specification of the netlink family
+
+The driver knows the hardware only by its data sheet, simkernel/hardware/mouse/registers.py.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ MODULE = Module(
             hw.RATE_DEFAULT,
             minimum=min(hw.RATES),
             maximum=max(hw.RATES),
-            description="reports a second that a mouse makes at most when it is plugged in",
+            description="maximum number of reports per second of a mouse when it is plugged in",
         ),
     ),
     devices=DEVICES,
@@ -72,7 +74,7 @@ MODULE = Module(
 
 
 class MouseDriver:
-    """One load of the module."""
+    """The driver's state while its module is loaded."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
         if this.parameters["rate"] not in hw.RATES:
@@ -87,7 +89,10 @@ class MouseDriver:
         undo.callback(genl_unregister_family, self.family)
 
     async def probe(self, device: SimbusDevice) -> None:
-        """Take a mouse.  What `devm_` gets is given back by itself, also if this fails half way."""
+        """Bind a mouse.
+
+        The `devm_` functions release their resources when the device is unbound or when this method fails.
+        """
         lock = spin_lock_init(self.this, f"mouse {device.name}")
         mouse = Mouse(self.family, device, devm_ioremap(device), lock, Pointer(self.this, device))
         mouse.stop()
@@ -96,7 +101,9 @@ class MouseDriver:
             send(mouse)
 
         mouse.send_work = init_work(self.this, send_reports)
-        devm_add_action(device, cancel_work_sync, mouse.send_work)  # when no handler schedules it any more
+        devm_add_action(
+            device, cancel_work_sync, mouse.send_work
+        )  # after devm has freed the interrupt: no handler can schedule it
         devm_request_irq(device, device.irq, interrupt, IRQF_SHARED, "mouse", mouse)
         dev_set_drvdata(device, mouse)
         await mouse.pointer.register()
@@ -109,7 +116,7 @@ class MouseDriver:
         mouse.start()
 
     async def remove(self, device: SimbusDevice) -> None:
-        """Give a mouse back.  Perhaps it is there no more."""
+        """Unbind a mouse, which may already be unplugged."""
         mouse: Mouse = dev_get_drvdata(device)
         self.classes.devclass_del(mouse.node)
         with mouse.lock:

@@ -1,4 +1,4 @@
-"""What programs may ask of a mouse: the operations of mouse.yaml."""
+"""The netlink commands of the mouse driver, as specified in mouse.yaml."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from .device import Mouse, button_names
 def register_family(
     this: ThisModule, find: Callable[[GenlInfo], Mouse], mice: Callable[[], list[Mouse]]
 ) -> GenlFamily:
-    """Register the family.  `find` finds the mouse that a request means, `mice` gives all of them."""
+    """Register the netlink family.
+
+    `find` returns the mouse that a request names; `mice` returns all bound mice.
+    """
 
     def set_rate(info: GenlInfo) -> None:
         mouse, rate = find(info), info.required("rate")
@@ -42,7 +45,7 @@ def register_family(
 
 
 def describe(mouse: Mouse) -> Reply:
-    """What get-device says of a mouse.  ENODEV."""
+    """Return the reply to get-device for a mouse.  Raise ENODEV if it is unplugged."""
     return {
         "device": mouse.name,
         "parent": mouse.device.name,
@@ -52,7 +55,7 @@ def describe(mouse: Mouse) -> Reply:
 
 
 def state(mouse: Mouse) -> Reply:
-    """What get-state says of a mouse, all of it of one instant."""
+    """Return the reply to get-state for a mouse.  The lock makes it a consistent snapshot."""
     with mouse.lock:
         total = mouse.state
         reply = {
@@ -66,7 +69,7 @@ def state(mouse: Mouse) -> Reply:
 
 
 def statistics(mouse: Mouse) -> Reply:
-    """What get-statistics says of a mouse.  ENODEV."""
+    """Return the reply to get-statistics for a mouse.  Raise ENODEV if it is unplugged."""
     lost = mouse.read(hw.LOST)
     with mouse.lock:
         return {

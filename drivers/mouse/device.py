@@ -1,11 +1,12 @@
-"""One mouse: taking its reports, adding them up, handing them on.
+"""The state of one mouse: how the driver takes, sums and forwards its reports.
 
-The device's queue is short and its interrupt stays up till the queue is empty, so the interrupt handler
-empties it: it adds each report to the state and puts it into a queue of the driver's own.  A work
-item, which may take its time, sends them to the programs.  If it comes late and that queue is full as
-well, reports are not sent, but the state has them: who sees a gap in the sequence numbers asks for it.
+The device's queue is short, and its interrupt line stays high until the queue is empty.  So the interrupt
+handler empties the queue.  It adds each report to the state and appends the report to a queue of the
+driver.  A work item sends the queued reports to the netlink group.  If the work item runs late and the
+driver's queue is full, a report is not sent, but the state contains it.  A program that sees a gap in the
+sequence numbers requests the state.
 
-The input core is told in the interrupt handler itself: it has a queue for each reader.
+The interrupt handler itself passes reports to the input core, which has a queue for each reader.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from .pointer import Pointer
 
 QUEUE_DEPTH: Final = 64
-"""Reports in the driver's queue, at most: half a second's at the slowest rate."""
+"""Maximum number of reports in the driver's queue: those of half a second at the lowest rate."""
 
 BUTTONS: Final = (
     ("left", hw.BUTTON_LEFT, ev.BTN_LEFT),
@@ -39,11 +40,11 @@ BUTTONS: Final = (
     ("side", hw.BUTTON_SIDE, ev.BTN_SIDE),
     ("extra", hw.BUTTON_EXTRA, ev.BTN_EXTRA),
 )
-"""The name over netlink, the bit in a report, the key of the input device."""
+"""Each button's name over netlink, its bit in a report, and its key code in the input subsystem."""
 
 
 class MouseReport(NamedTuple):
-    """One report.  `time` is in nanoseconds of the machine's clock."""
+    """A report of the mouse.  `time` is in nanoseconds of the machine's clock."""
 
     sequence: int
     time: int
@@ -55,7 +56,10 @@ class MouseReport(NamedTuple):
 
 @attrs.define
 class MouseState:
-    """The sum of all reports; `sequence` is the number of the last one that is in it, -1 before the first."""
+    """The sum of all reports.
+
+    `sequence` is the number of the last report in the sum, or -1 before the first report.
+    """
 
     sequence: int = -1
     x: int = 0
@@ -66,9 +70,9 @@ class MouseState:
 
 @attrs.define(eq=False)
 class Mouse:
-    """A mouse that the driver is bound to.
+    """A mouse that is bound to the driver.
 
-    `lock` protects the state, the queue and the counters, which the interrupt handler works on.
+    `lock` protects the state, the queue and the counters from the interrupt handler.
     """
 
     family: GenlFamily
@@ -78,24 +82,27 @@ class Mouse:
     pointer: Pointer
     send_work: Work = attrs.field(init=False)
     node: Device = attrs.field(init=False)
-    """The device of class mouse; its name is what programs call the mouse."""
+    """The class device, such as mouse0.  Programs use its name."""
     state: MouseState = attrs.field(factory=MouseState)
     queue: deque[MouseReport] = attrs.field(factory=deque)
-    """Reports that are taken and not sent yet."""
+    """Reports that were taken from the device and are not sent to the netlink group yet."""
     reports: int = 0
     announced: int = 0
     missed: int = 0
     interrupts: int = 0
     gone: bool = False
-    """The driver is being unbound: its registers are unmapped next."""
+    """True while the driver is being unbound.  Afterwards the registers are unmapped."""
 
     @property
     def name(self) -> str:
-        """What programs call it."""
+        """The name that programs use, such as mouse0."""
         return self.node.name
 
     def read(self, register: int) -> int:
-        """A register.  ENODEV if the mouse has been torn out: then every register reads as all ones."""
+        """Return the value of a register.
+
+        Raise ENODEV if the mouse is unplugged: all its registers then read as ones.
+        """
         with self.lock:
             self.check_present()
             value = readl(self.io, register)
@@ -104,25 +111,28 @@ class Mouse:
         return value
 
     def check_present(self) -> None:
-        """ENODEV if the mouse is gone; `lock` is held, and the registers stay mapped until it is released."""
+        """Raise ENODEV if the driver is being unbound.
+
+        The caller holds `lock`, so the registers stay mapped until it releases `lock`.
+        """
         if self.gone:
             raise os_error(ENODEV)
 
     def start(self) -> None:
-        """Let it report, and interrupt for every report."""
+        """Enable reports, with an interrupt for each report."""
         writel(1, self.io, hw.THRESHOLD)
         writel(hw.IRQ_OVERFLOW, self.io, hw.IRQ_STATUS)
         writel(hw.IRQ_REPORTS | hw.IRQ_OVERFLOW, self.io, hw.IRQ_ENABLE)
         writel(hw.CONTROL_ENABLE, self.io, hw.CONTROL)
 
     def stop(self) -> None:
-        """Let it be still."""
+        """Disable reports and interrupts."""
         writel(0, self.io, hw.CONTROL)
         writel(0, self.io, hw.IRQ_ENABLE)
 
 
 def interrupt(irq: int, mouse: Mouse) -> int:
-    """Called in interrupt context, for a line that others may share."""
+    """Handle an interrupt of the mouse.  Other devices can share the interrupt line."""
     status = readl(mouse.io, hw.IRQ_STATUS)
     if status == ALL_ONES or not status:
         return IRQ_NONE
@@ -136,10 +146,10 @@ def interrupt(irq: int, mouse: Mouse) -> int:
 
 
 def _take(mouse: Mouse) -> None:
-    """Take one report out of the device."""
+    """Take one report from the device."""
     motion, state = readl(mouse.io, hw.REPORT_MOTION), readl(mouse.io, hw.REPORT_STATE)
     low, high = readl(mouse.io, hw.REPORT_TIME_LOW), readl(mouse.io, hw.REPORT_TIME_HIGH)
-    if high == ALL_ONES:  # torn out just now: some of this is not a report
+    if high == ALL_ONES:  # the mouse was unplugged during these reads: the values are not a report
         return
     writel(1, mouse.io, hw.FIFO_POP)
     report = MouseReport(
@@ -165,7 +175,7 @@ def _take(mouse: Mouse) -> None:
 
 
 def send(mouse: Mouse) -> None:
-    """Send what is queued to the programs; run by a worker."""
+    """Send all queued reports to the netlink group.  This is the work item, so it runs in a kernel thread."""
     while True:
         with mouse.lock:
             if not mouse.queue:
@@ -188,16 +198,16 @@ def _motion(mouse: Mouse, report: MouseReport) -> Reply:
 
 
 def button_names(held: int) -> tuple[str, ...]:
-    """The buttons of a mask, by name."""
+    """Return the names of the buttons whose bits are set in `held`."""
     return tuple(name for name, bit, _ in BUTTONS if held & bit)
 
 
 def _extend(sequence: int, last: int) -> int:
-    """A 16-bit sequence number as 32 bits, given the last one that came."""
+    """Extend a 16-bit sequence number to 32 bits; `last` is the previous 32-bit number."""
     return last + ((sequence - last) & 0xFFFF or 0x10000) & 0xFFFF_FFFF
 
 
 def _signed(value: int, bits: int) -> int:
-    """The low `bits` of a value, as two's complement."""
+    """Return the low `bits` bits of a value as a signed number (two's complement)."""
     sign = 1 << (bits - 1)
     return (value & (sign - 1)) - (value & sign)

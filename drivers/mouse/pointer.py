@@ -1,7 +1,7 @@
-"""A mouse as an input device: what programs read from /dev/input/event0.
+"""A mouse as an input device: the events that programs read from /dev/input/event0.
 
-The reports are the same as those of the family's event `motion`.  Here they come as what has changed: an axis
-that has not moved and a button that is as before are not told.
+The input device and the netlink event `motion` carry the same reports.  An input event is sent only for an
+axis that has moved or a button that has changed.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class Pointer:
             self._input.input_set_capability(self._dev, ev.EV_REL, axis)
 
     async def register(self) -> None:
-        """Let programs find it."""
+        """Register the input device, which makes its node in /dev/input."""
         await self._input.input_register_device(self._dev)
 
     async def unregister(self) -> None:
-        """Take it away again.  Harmless if that has been done."""
+        """Unregister the input device.  Do nothing if it is not registered."""
         await self._input.input_unregister_device(self._dev)
 
     def report(self, report: MouseReport) -> None:
-        """Tell of a report, as of when the mouse made it; called in interrupt context."""
+        """Pass a report to the input core with the mouse's timestamp.  The interrupt handler calls this."""
         dev, event = self._dev, self._input.input_event
         self._input.input_set_timestamp(dev, report.time)
         for _, bit, key in BUTTONS:
