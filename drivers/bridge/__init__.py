@@ -1,11 +1,14 @@
-"""bridge: a network device that connects other devices, its ports.
+"""bridge: a network device that connects other devices, which are its ports.
 
-RTM_NEWLINK of the kind `bridge` requests the module `rtnl-link-bridge`.  IFLA_MASTER makes a device a port.
-The bridge has a carrier while a port forwards.  The spanning tree protocol is off: a port forwards as soon as
-it is up and has a carrier.
+When a program creates a link of the kind `bridge` (RTM_NEWLINK), the kernel requests the module
+`rtnl-link-bridge`. IFLA_MASTER makes a device a port.  The bridge has a carrier while at least one port
+forwards.  The spanning tree protocol is not modelled: a port forwards as soon as it is up and has a
+carrier.
 
-state.py has a bridge and a port.  fdb.py keeps the forwarding database.  settings.py lists the settings of a
-bridge and of its ports in the order of br_fill_info() and br_port_fill_attrs().  messages.py packs them.
+    state.py      a bridge and a port
+    fdb.py        the forwarding database
+    settings.py   the settings of bridges and ports, in the order of br_fill_info() and br_port_fill_attrs()
+    messages.py   netlink messages about bridges and ports
 """
 
 from __future__ import annotations
@@ -88,12 +91,12 @@ from .state import Bridge, Port
 KIND: Final = "bridge"
 MAX_PORTS: Final = 1023
 BRIDGE_FILTERS: Final = 0x76
-"""The bits of IFLA_EXT_MASK for VLANs, MRP and CFM."""
+"""The bits of IFLA_EXT_MASK that request VLAN, MRP and CFM data, which only bridges have."""
 SPEED_UNKNOWN: Final = -1
 LINK_XSTATS_TYPE_BRIDGE: Final = 1
 XSTATS: Final = attribute(2, bytes(240))
 STP_XSTATS: Final = attribute(4, bytes(48))
-"""BRIDGE_XSTATS_MCAST and BRIDGE_XSTATS_STP, all 0: no packets are modelled."""
+"""BRIDGE_XSTATS_MCAST and BRIDGE_XSTATS_STP.  All counters are 0, because no packets are modelled."""
 
 MODULE = Module(
     license="GPL",
@@ -141,7 +144,7 @@ class BridgeModule:
     # -- bridges --------------------------------------------------------------------
 
     def setup(self, device: NetDevice) -> None:
-        """Set the defaults of a new bridge."""
+        """Initialize a new bridge (`br_dev_setup()`)."""
         ether_setup(device)
         eth_hw_addr_random(self.this, device)
         device.ops, device.max_mtu, device.netns_immutable = self.ops, ETH_MAX_MTU, True
@@ -150,7 +153,7 @@ class BridgeModule:
         bridge.fdb = ForwardingDatabase(self.this, bridge)
 
     def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
-        """Check the hardware address of a request.  Raises EINVAL or EADDRNOTAVAIL."""
+        """Check the hardware address in an RTM_NEWLINK request.  Raise EINVAL or EADDRNOTAVAIL."""
         address = attributes.get(IFLA_ADDRESS)
         if address is not None:
             if len(address) != ETH_ALEN:
@@ -159,7 +162,7 @@ class BridgeModule:
                 raise os_error(EADDRNOTAVAIL)
 
     def newlink(self, new: NewLink) -> None:
-        """Register a bridge, and apply its settings."""
+        """Register a bridge and apply the settings of the request."""
         register_netdevice(self.this, new.device)
         if IFLA_ADDRESS in new.attributes:
             self.set_id(new.device.private, new.device.address)
@@ -171,9 +174,9 @@ class BridgeModule:
             raise
 
     def changelink(self, device: NetDevice, attributes: Attributes, data: Attributes, extack: Extack) -> None:
-        """Change settings of a bridge.
+        """Change the settings of a bridge.
 
-        A value outside its limits raises the error in `SETTINGS`.  An unmodelled setting raises EOPNOTSUPP.
+        Raise the error in `SETTINGS` if a value is out of range, EOPNOTSUPP if a setting is not modelled.
         """
         bridge: Bridge = device.private
         for type in data.keys() - SETTINGS.keys() - IGNORED - {Br.GROUP_ADDR}:
@@ -188,7 +191,7 @@ class BridgeModule:
             bridge.group_address = address
 
     def dellink(self, device: NetDevice, doomed: list[NetDevice]) -> None:
-        """Release the ports, and unregister the bridge."""
+        """Remove all ports and append the bridge to `doomed`, the list of the devices to unregister."""
         bridge: Bridge = device.private
         for port in tuple(bridge.ports.values()):
             self.unlink(bridge, port)
@@ -214,20 +217,20 @@ class BridgeModule:
         return max(speeds, default=SPEED_UNKNOWN), "unknown"
 
     def set_mac_address(self, device: NetDevice, address: bytes) -> None:
-        """Set the hardware address of the bridge and in its id.
+        """Set the hardware address of the bridge, which is also part of its id.
 
-        Raises EADDRNOTAVAIL for an invalid address.
+        Raise EADDRNOTAVAIL if the address is invalid.
         """
         if not is_valid_ether_addr(address):
             raise os_error(EADDRNOTAVAIL)
         self.set_id(device.private, address)
 
     def change_mtu(self, device: NetDevice, mtu: int) -> None:
-        """Set the MTU in bytes.  The MTU of the ports does not change it any more."""
+        """Set the MTU in bytes.  From now on the MTUs of the ports do not change it."""
         device.mtu, device.private.mtu_is_set = mtu, True
 
     def set_id(self, bridge: Bridge, address: bytes) -> None:
-        """Set the hardware address of the bridge and in its id (`br_stp_change_bridge_id()`)."""
+        """Set the hardware address of the bridge and of its id (`br_stp_change_bridge_id()`)."""
         bridge.fdb.change_bridge(address)
         for port in bridge.ports.values():
             port.change_address(bridge.id_address, address)
@@ -235,9 +238,9 @@ class BridgeModule:
         self.update(bridge)
 
     def recalculate_id(self, bridge: Bridge) -> bool:
-        """Set the lowest address of the ports, unless a program has set the address.
+        """Set the bridge's address to the lowest one of its ports, unless a program has set it.
 
-        Return True if it changes.
+        Return True if the address changes.
         """
         if bridge.device.address_origin is AddressOrigin.SET:
             return False
@@ -248,7 +251,7 @@ class BridgeModule:
         return True
 
     def adjust_mtu(self, bridge: Bridge) -> None:
-        """Set the lowest MTU of the ports, unless a program has set the MTU."""
+        """Set the bridge's MTU to the lowest one of its ports, unless a program has set it."""
         if not bridge.mtu_is_set:
             mtu = min((port.device.mtu for port in bridge.ports.values()), default=ETH_DATA_LEN)
             dev_set_mtu(self.this, bridge.device, mtu)
@@ -263,9 +266,10 @@ class BridgeModule:
     # -- ports ----------------------------------------------------------------------
 
     def add_port(self, master: NetDevice, device: NetDevice, extack: Extack) -> None:
-        """Make a device a port (`br_add_if()`).
+        """Make a device a port of the bridge (`br_add_if()`).
 
-        Raises EINVAL for a device that is not Ethernet, ELOOP for a bridge, EBUSY for a port.
+        Raise EINVAL if the device is not Ethernet, ELOOP if it is a bridge, EBUSY if it already has a
+        master.
         """
         this, bridge = self.this, master.private
         if (
@@ -301,9 +305,8 @@ class BridgeModule:
         self.set_offload_limits(bridge)
 
     def remove_port(self, master: NetDevice, device: NetDevice) -> None:
-        """Remove a port from its bridge (`br_del_if()`).
-
-        Raises EINVAL if it is not a port of this bridge.
+        """Remove a port from its bridge (`br_del_if()`).  Raise EINVAL if the device is not a port of this
+        bridge.
         """
         bridge: Bridge = master.private
         if device not in bridge.ports:
@@ -328,9 +331,9 @@ class BridgeModule:
         netdev_upper_dev_unlink(this, device)
 
     def change_port(self, master: NetDevice, device: NetDevice, data: Attributes, extack: Extack) -> None:
-        """Change settings of a port in Linux's order, flags first (`br_setport()`).
+        """Change the settings of a port in Linux's order, flags first (`br_setport()`).
 
-        A value outside its limits raises the error in `PORT_SETTINGS`.
+        Raise the error in `PORT_SETTINGS` if a value is out of range.
         """
         bridge: Bridge = master.private
         for type, value in change_port(bridge.ports[device].settings, data, extack):
@@ -346,9 +349,10 @@ class BridgeModule:
             raise unmodelled(self.this, "a backup port of a bridge", EOPNOTSUPP)
 
     def request_state(self, bridge: Bridge, port: Port, state: int) -> None:
-        """Set the state that a program requests (`br_set_port_state()`).
+        """Set the state of a port as a program requests (`br_set_port_state()`).
 
-        Raises ENETDOWN for a port that is down or has no carrier.  A state that a timer ends is not modelled.
+        Raise ENETDOWN if the port is down or has no carrier.  The states LISTENING and LEARNING, which end
+        by a timer, are not modelled.
         """
         device = port.device
         if not device.running or (state != BR_STATE_DISABLED and not device.oper_up):
@@ -358,7 +362,7 @@ class BridgeModule:
         self.set_state(bridge, port, state)
 
     def setlink(self, master: NetDevice, device: NetDevice, data: Attributes, extack: Extack) -> None:
-        """Change settings of a port, and notify RTNLGRP_LINK (`br_setlink()`)."""
+        """Change the settings of a port and notify RTNLGRP_LINK (`br_setlink()`)."""
         self.change_port(master, device, data, extack)
         self.notify_port(master.private, master.private.ports[device])
 
@@ -378,14 +382,18 @@ class BridgeModule:
         self.update(bridge)
 
     def update(self, bridge: Bridge) -> None:
-        """Store the ids in the enabled ports, and select the states (`br_configuration_update()`)."""
+        """Store the current ids in all enabled ports, and select their states
+        (`br_configuration_update()`).
+        """
         for port in bridge.ports.values():
             if port.state != BR_STATE_DISABLED:
                 port.become_designated(bridge)
         self.select_states(bridge)
 
     def select_states(self, bridge: Bridge) -> None:
-        """Forward on designated ports, block the others, set the carrier (`br_port_state_selection()`)."""
+        """Forward on designated ports, block the others, and set the bridge's carrier
+        (`br_port_state_selection()`).
+        """
         for port in bridge.ports.values():
             designated = port.is_designated(bridge)
             if port.state == BR_STATE_BLOCKING and designated:
@@ -407,7 +415,7 @@ class BridgeModule:
         pr_info(self.this, f"{where} entered {BR_STATES[state]} state")
 
     def device_event(self, event: Event, device: NetDevice, info: object) -> None:
-        """Update bridges after an event of a port (`br_device_event()`)."""
+        """Update a bridge after an event of one of its ports (`br_device_event()`)."""
         if event is Event.REGISTER and device.ops is self.ops:
             device.private.fdb.change_bridge(device.address)
         master = device.master
@@ -440,7 +448,9 @@ class BridgeModule:
             self.notify_port(bridge, port)
 
     def check_carrier(self, bridge: Bridge, port: Port) -> bool:
-        """Enable or disable a port by its carrier; return True if it changes (`br_port_carrier_check()`)."""
+        """Enable or disable a port according to its carrier (`br_port_carrier_check()`).  Return True if it
+        changes.
+        """
         if not bridge.device.running:
             return False
         operational = port.device.running and port.device.oper_up
@@ -452,23 +462,25 @@ class BridgeModule:
     # -- messages -------------------------------------------------------------------
 
     def notify_port(self, bridge: Bridge, port: Port, type: int = RTM_NEWLINK) -> None:
-        """Send a port's state to RTNLGRP_LINK (`br_ifinfo_notify()`)."""
+        """Send the state of a port to RTNLGRP_LINK (`br_ifinfo_notify()`)."""
         body = fill_link(self.this, bridge, port.device, type)
         rtnl_notify(self.this, port.device, RTNLGRP_LINK, message(type, body))
 
     def getlink(self, bridge: NetDevice, device: NetDevice, mask: int) -> list[bytes]:
-        """Return a port, or the bridge itself if `mask` asks for its VLANs (`br_getlink()`)."""
+        """Return a message about a port, or about the bridge itself if `mask` requests its VLANs
+        (`br_getlink()`).
+        """
         if device is bridge and not mask & BRIDGE_FILTERS:
             return []
         return [fill_link(self.this, bridge.private, device)]
 
 
 def init(this: ThisModule) -> BridgeModule:
-    """Register the kind."""
+    """Register the link kind."""
     return BridgeModule(this)
 
 
 def exit(this: ThisModule, module: BridgeModule) -> None:
-    """Unregister the kind, and its devices."""
+    """Unregister the link kind, which deletes all bridges."""
     rtnl_link_unregister(this, module.kind)
     module.unsubscribe()

@@ -1,6 +1,6 @@
 """The forwarding database: the addresses of a bridge and of its ports (br_fdb.c).
 
-All entries are local: no packets are modelled, so the bridge learns no addresses.
+All entries are local.  The bridge learns no addresses, because no packets are modelled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from simkernel.uapi.structure import U32
 from .settings import TICK
 
 CACHEINFO: Final = Struct("<4I")
-"""struct nda_cacheinfo: confirmed, used, updated, refcnt; times in units of 10 ms."""
+"""struct nda_cacheinfo: the ages `confirmed`, `used` and `updated` in units of 10 ms, and `refcnt`."""
 
 if TYPE_CHECKING:
     from .state import Bridge
@@ -38,14 +38,17 @@ if TYPE_CHECKING:
 
 @attrs.define
 class Entry:
-    """An entry: its port, None for the bridge itself, and its creation time `created` in ns."""
+    """An entry of the database.
+
+    `port` is None for the bridge's own address.  `created` is the creation time in ns.
+    """
 
     port: NetDevice | None
     created: int
 
 
 class ForwardingDatabase:
-    """The entries of a bridge by address, in the order of creation."""
+    """The entries of a bridge, by address and in the order of creation."""
 
     def __init__(self, this: ThisModule, bridge: Bridge) -> None:
         self._this = this
@@ -53,35 +56,39 @@ class ForwardingDatabase:
         self._entries: dict[bytes, Entry] = {}
 
     def add(self, port: NetDevice | None, address: bytes) -> None:
-        """Add the address of a port, or of the bridge, if the address has no entry (`fdb_add_local()`)."""
+        """Add an entry for a port's or the bridge's address, unless the address has one
+        (`fdb_add_local()`).
+        """
         if is_valid_ether_addr(address) and address not in self._entries:
             self._entries[address] = Entry(port, ktime_get(self._this))
             self._notify(address, RTM_NEWNEIGH)
 
     def change_bridge(self, address: bytes) -> None:
-        """Replace the bridge's address (`br_fdb_change_mac_address()`)."""
+        """Replace the entry of the bridge's address by one for `address` (`br_fdb_change_mac_address()`)."""
         old = self._bridge.device.address
         if old in self._entries and self._entries[old].port is None:
             self._delete(None, old)
         self.add(None, address)
 
     def change_port(self, port: NetDevice) -> None:
-        """Replace the entries of a port by its current address (`br_fdb_changeaddr()`)."""
+        """Replace the entries of a port by one for its current address (`br_fdb_changeaddr()`)."""
         self.delete(port)
         self.add(port, port.address)
 
     def delete(self, port: NetDevice | None) -> None:
-        """Delete the entries of a port, or of the bridge (`br_fdb_delete_by_port()`)."""
+        """Delete the entries of a port, or of the bridge if `port` is None (`br_fdb_delete_by_port()`)."""
         for address in [each for each, entry in self._entries.items() if entry.port is port]:
             self._delete(port, address)
 
     def dump(self, port: NetDevice | None) -> list[bytes]:
-        """Return the bodies of messages about the entries of a port or the bridge (`br_fdb_dump()`)."""
+        """Return the message bodies for the entries of a port, or of the bridge if `port` is None
+        (`br_fdb_dump()`).
+        """
         chosen = [address for address, entry in self._entries.items() if entry.port is port]
         return [self._fill(address) for address in reversed(chosen)]
 
     def _delete(self, port: NetDevice | None, address: bytes) -> None:
-        """Delete an entry, or move it to another owner of the address (`fdb_delete_local()`)."""
+        """Delete an entry, or assign it to another device with this address (`fdb_delete_local()`)."""
         owners = (each for each in self._bridge.ports if each is not port and each.address == address)
         new_owner = next(owners, None)
         if new_owner is not None:
@@ -93,7 +100,7 @@ class ForwardingDatabase:
             del self._entries[address]
 
     def _fill(self, address: bytes) -> bytes:
-        """`fdb_fill_info()`"""
+        """Return the message body for an entry (`fdb_fill_info()`)."""
         entry, bridge = self._entries[address], self._bridge.device
         age = (ktime_get(self._this) - entry.created) // TICK
         device = bridge if entry.port is None else entry.port

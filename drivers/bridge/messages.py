@@ -1,4 +1,4 @@
-"""The attributes of bridges and ports (br_fill_info(), br_port_fill_attrs(), br_fill_ifinfo())."""
+"""Netlink attributes of bridges and ports (br_fill_info(), br_port_fill_attrs(), br_fill_ifinfo())."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .state import Bridge, Port, port_cost
 
 
 def fill_bridge(bridge: Bridge) -> bytes:
-    """Return the settings of a bridge."""
+    """Return the attributes of a bridge (`br_fill_info()`)."""
     texts: dict[int, bytes] = {
         Br.BRIDGE_ID: bridge.id,
         Br.ROOT_ID: bridge.id,
@@ -36,9 +36,9 @@ def fill_bridge(bridge: Bridge) -> bytes:
 
 
 def fill_port(this: ThisModule, bridge: Bridge, device: NetDevice) -> bytes:
-    """Return the settings of a port."""
+    """Return the attributes of a port (`br_port_fill_attrs()`)."""
     port = bridge.ports.get(device)
-    if port is None:  # the device leaves the bridge
+    if port is None:  # the device is just leaving the bridge
         port = Port(device, 0)
         port.become_designated(bridge)
     computed: dict[int, int] = {BrPort.STATE: port.state, BrPort.ID: port.id, BrPort.NO: port.number}
@@ -49,7 +49,7 @@ def fill_port(this: ThisModule, bridge: Bridge, device: NetDevice) -> bytes:
 
 
 def fill_link(this: ThisModule, bridge: Bridge, device: NetDevice, type: int = RTM_NEWLINK) -> bytes:
-    """Return header and attributes of a port (`br_fill_ifinfo()`)."""
+    """Return the header and the attributes of a message about a port (`br_fill_ifinfo()`)."""
     body = IfInfoMsg(AF_BRIDGE, device.type, device.index, device.shown_flags, 0).pack()
     body += attribute(IFLA_IFNAME, device.name.encode("utf-8", "surrogateescape") + b"\0")
     body += attribute(IFLA_MASTER, U32.pack(bridge.device.index)) + attribute(IFLA_MTU, U32.pack(device.mtu))

@@ -1,4 +1,4 @@
-"""Settings of a bridge and of its ports, as attributes of IFLA_INFO_DATA and IFLA_INFO_SLAVE_DATA."""
+"""The settings of bridges and ports: the attributes in IFLA_INFO_DATA and IFLA_INFO_SLAVE_DATA."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U8, U16, U32, U64
 
 PRIORITY: Final = 0x8000
-"""The default priority of a bridge."""
+"""Default priority of a bridge."""
 FORWARD_DELAY: Final = 1500
 TICK: Final = 10_000_000
-"""The unit of times in attributes, in ns (USER_HZ)."""
+"""Unit of times in attributes: one tick of USER_HZ, in ns."""
 GROUP_ADDRESS: Final = bytes.fromhex("0180c2000000")
-"""The multicast address of the spanning tree protocol."""
+"""Multicast address of the spanning tree protocol."""
 COSTS: Final = {10_000: 2, 5_000: 3, 2_500: 4, 1_000: 5, 100: 19}
-"""The cost of a port by its speed in Mbit/s (`port_cost()`)."""
+"""Path cost of a port, by its speed in Mbit/s (`port_cost()`)."""
 MAX_PATH_COST: Final = 65535
-"""The highest cost of a port (BR_MAX_PATH_COST)."""
+"""Highest path cost of a port (BR_MAX_PATH_COST)."""
 
 TYPES: Final = {1: NlaType.U8, 2: NlaType.U16, 4: NlaType.U32, 8: NlaType.U64}
 NUMBERS: Final = {1: U8, 2: U16, 4: U32, 8: U64}
@@ -67,7 +67,7 @@ BRIDGE: Final[dict[int, tuple[int, int]]] = {
     Br.NF_CALL_IP6TABLES: (1, 0),
     Br.NF_CALL_ARPTABLES: (1, 0),
 }
-"""The settings of a bridge in the order of br_fill_info(), each with its size in bytes and its default."""
+"""The attributes of a bridge in the order of br_fill_info(), each with its size in bytes and its default."""
 PORT: Final[dict[int, tuple[int, int]]] = {
     BrPort.STATE: (1, 0),
     BrPort.PRIORITY: (2, 0x20),
@@ -91,14 +91,16 @@ PORT: Final[dict[int, tuple[int, int]]] = {
     BrPort.MCAST_EHT_HOSTS_LIMIT: (4, 512),
     **dict.fromkeys((BrPort.MCAST_EHT_HOSTS_CNT, BrPort.MCAST_N_GROUPS, BrPort.MCAST_MAX_GROUPS), (4, 0)),
 }
-"""The settings of a port in the order of br_port_fill_attrs(), each with its size in bytes and default."""
+"""The attributes of a port in the order of br_port_fill_attrs(), each with its size in bytes and its
+default.
+"""
 PORT_DEFAULTS: Final[dict[int, int]] = {type: default for type, (_, default) in PORT.items()}
 ON_OR_OFF: Final = (
     "MODE GUARD PROTECT FAST_LEAVE MCAST_TO_UCAST LEARNING UNICAST_FLOOD MCAST_FLOOD BCAST_FLOOD PROXYARP "
     "PROXYARP_WIFI VLAN_TUNNEL NEIGH_SUPPRESS ISOLATED LOCKED MAB NEIGH_VLAN_SUPPRESS"
 )
 PORT_FLAGS: Final[frozenset[int]] = frozenset(BrPort[name] for name in ON_OR_OFF.split())
-"""The settings of a port that are on or off."""
+"""The boolean settings of a port."""
 ANY: Final = (0, 2**64 - 1, 0)
 FLAG: Final = (0, 255, 0)
 PORT_SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
@@ -111,9 +113,11 @@ PORT_SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
     BrPort.MCAST_MAX_GROUPS: ANY,
     BrPort.GROUP_FWD_MASK: ANY,
 }
-"""The settings of a port that a program may change, as `SETTINGS` (`br_setport()`)."""
+"""The settings of a port that a program can change (`br_setport()`): minimum, maximum, and the errno for
+other values.
+"""
 SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
-    Br.FORWARD_DELAY: ANY,  # limits exist only with the spanning tree protocol
+    Br.FORWARD_DELAY: ANY,  # not limited, because the spanning tree protocol is off
     Br.HELLO_TIME: (100, 1000, ERANGE),
     Br.MAX_AGE: (600, 4000, ERANGE),
     Br.AGEING_TIME: ANY,
@@ -142,16 +146,16 @@ SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
     Br.FDB_MAX_LEARNED: ANY,
     Br.GROUP_FWD_MASK: ANY,
 }
-"""The settings of a bridge that a program may change, in Linux's order.
+"""The settings of a bridge that a program can change, in Linux's order.
 
-The values are the minimum, the maximum and the error outside of them.  Times are in units of 10 ms.
+The values are the minimum, the maximum, and the errno for other values.  Times are in units of 10 ms.
 """
 IGNORED: Final = {
     *(Br.HELLO_TIMER, Br.TCN_TIMER, Br.TOPOLOGY_CHANGE_TIMER, Br.GC_TIMER, Br.ROOT_ID, Br.BRIDGE_ID),
     *(Br.ROOT_PORT, Br.ROOT_PATH_COST, Br.TOPOLOGY_CHANGE, Br.TOPOLOGY_CHANGE_DETECTED),
     *(Br.MCAST_HASH_ELASTICITY, Br.FDB_FLUSH),
 }
-"""The attributes that a request can have without effect (`br_changelink()`)."""
+"""Attributes that Linux accepts in a request and ignores (`br_changelink()`)."""
 QUERY_INTERVALS: Final = {Br.MCAST_QUERY_INTVL, Br.MCAST_STARTUP_QUERY_INTVL}
 MIN_QUERY_INTERVAL: Final = 100
 MAX_QUERY_INTERVAL: Final = 8_640_000
@@ -163,10 +167,10 @@ TIMES: Final = {
 HZ: Final = 250
 USER_HZ: Final = 100
 GROUP_FWD_RESTRICTED: Final = 0b111
-"""The bits of GROUP_FWD_MASK that a program cannot set."""
+"""Bits of a bridge's GROUP_FWD_MASK that a program must not set."""
 
 MAC_PAUSE: Final = 0b10
-"""The bit that the GROUP_FWD_MASK of a port cannot have."""
+"""Bit of a port's GROUP_FWD_MASK that a program must not set."""
 
 READ_ONLY: Final[dict[int, NlaType]] = {Br.FDB_N_LEARNED: NlaType.REJECT}
 PORT_POLICIES: Final[dict[int, AttributePolicy]] = {
@@ -194,9 +198,9 @@ PORT_POLICY: Final = PolicyTable(
 
 
 def change(settings: dict[int, int], data: Mapping[int, bytes]) -> Iterator[int]:
-    """Change settings in Linux's order, and yield the type of each.
+    """Change the settings of a bridge in Linux's order, and yield the type of each changed one.
 
-    A value outside its limits raises the error in `SETTINGS`; settings before it stay changed.
+    Raise the error in `SETTINGS` if a value is out of range; the settings before it stay changed.
     """
     for type in SETTINGS:
         if type in data:
@@ -214,7 +218,8 @@ def change(settings: dict[int, int], data: Mapping[int, bytes]) -> Iterator[int]
 def change_port(
     settings: dict[int, int], data: Mapping[int, bytes], extack: Extack
 ) -> Iterator[tuple[int, int]]:
-    """Change settings of a port in Linux's order, flags first; yield the type and value of each other one.
+    """Change the settings of a port in Linux's order, flags first.  Yield type and value of each that is not
+    a flag.
 
     The caller changes the state of the port.
     """
@@ -239,9 +244,9 @@ def checked(
     type: int,
     payload: bytes,
 ) -> int:
-    """Return the value of a setting, which is at the beginning of its payload.
+    """Return the value of a setting, from the first bytes of its payload.
 
-    A value outside its limits raises the error in `limits`.
+    Raise the error in `limits` if the value is out of range.
     """
     low, high, error = limits[type]
     value = int.from_bytes(payload[: table[type][0]], "little")
@@ -253,7 +258,7 @@ def checked(
 def pack(
     table: Mapping[int, tuple[int, int]], values: Mapping[int, int], texts: Mapping[int, bytes]
 ) -> bytes:
-    """Return the attributes of a table, with `values` or `texts` in place of its defaults."""
+    """Return all attributes of a table.  `values` and `texts` replace its defaults."""
     return b"".join(
         attribute(type, texts[type] if type in texts else NUMBERS[size].pack(values.get(type, default)))
         for type, (size, default) in table.items()

@@ -1,4 +1,4 @@
-"""A bridge and its ports."""
+"""The state of a bridge and of its ports."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .settings import COSTS, GROUP_ADDRESS, PORT_DEFAULTS, PRIORITY
 
 @attrs.define(eq=False)
 class Port:
-    """A device that belongs to a bridge (`struct net_bridge_port`)."""
+    """A device that is a port of a bridge (`struct net_bridge_port`)."""
 
     device: NetDevice
     number: int
     state: int = BR_STATE_DISABLED
     settings: dict[int, int] = attrs.field(factory=dict)
     forward_deadline: int = 0
-    """The time in ns at which the forward delay timer of the port ends."""
+    """The time in ns at which the port's forward delay timer expires."""
     id: int = attrs.field(init=False)
-    """The port id: the priority, then the number in 10 bits."""
+    """The port id: the priority above the port number, which has 10 bits."""
     designated_root: bytes = bytes(8)
     designated_bridge: bytes = bytes(8)
     designated_port: int = 0
@@ -31,18 +31,18 @@ class Port:
         self.id = PORT_DEFAULTS[BrPort.PRIORITY] << 10 | self.number
 
     def become_designated(self, bridge: Bridge) -> None:
-        """Store the ids of the bridge and of this port (`br_become_designated_port()`)."""
+        """Store the current ids of the bridge and of this port (`br_become_designated_port()`)."""
         self.designated_root = self.designated_bridge = bridge.id
         self.designated_port = self.id
 
     def is_designated(self, bridge: Bridge) -> bool:
-        """Return True if the stored ids are the current ones (`br_is_designated_port()`)."""
+        """Return True if the stored ids are up to date (`br_is_designated_port()`)."""
         return (self.designated_bridge, self.designated_port) == (bridge.id, self.id)
 
     def set_priority(self, bridge: Bridge, priority: int) -> bool:
-        """Set the priority in the id.  Return True if the port becomes designated.
+        """Set the priority in the port id (`br_stp_set_port_priority()`).
 
-        The source is `br_stp_set_port_priority()`.
+        Return True if the port becomes a designated port.
         """
         designated = self.is_designated(bridge)
         self.id = priority << 10 | self.number
@@ -63,14 +63,14 @@ class Port:
 
 @attrs.define(eq=False)
 class Bridge:
-    """A bridge (`struct net_bridge`), stored as the `private` of its device."""
+    """A bridge (`struct net_bridge`).  It is the `private` of its network device."""
 
     device: NetDevice
     fdb: ForwardingDatabase = attrs.field(init=False)
     id_address: bytes = bytes(ETH_ALEN)
     """The hardware address in the bridge id."""
     ports: dict[NetDevice, Port] = attrs.field(factory=dict)
-    """The ports, the newest first."""
+    """The ports by their device, the newest first."""
     settings: dict[int, int] = attrs.field(factory=dict)
     mtu_is_set: bool = False
     group_address: bytes = GROUP_ADDRESS
@@ -82,6 +82,6 @@ class Bridge:
 
 
 def port_cost(device: NetDevice) -> int:
-    """Return the cost of a port, computed from the speed of its device (`port_cost()`)."""
+    """Return the path cost of a port, from the speed of its device (`port_cost()`)."""
     speed = 0 if device.ops.link_settings is None else device.ops.link_settings(device)[0]
     return COSTS.get(speed, 100 if speed < max(COSTS) else 1)

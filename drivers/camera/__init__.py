@@ -1,16 +1,18 @@
 """camera: the driver of the virtual camera.
 
-Read it in this order:
-    __init__.py   what the module is, which devices it serves, and how it takes them and gives them back
-    device.py     what it keeps for each camera
-    stream.py     power, streaming, interrupts
-    ring.py       the frame buffers that the camera writes to
-    controls.py   what can be adjusted
-    commands.py   what programs may ask over netlink
-    camera.yaml   the same, as programs see it: the family's specification
-    video.py      what they may ask of /dev/videoN, with the help of drivers/video
-    capture.py    streams into buffers that programs map and give back
-All that it knows of the hardware is its data sheet, simkernel/hardware/camera/registers.py.
+Read the files in this order:
+
+    __init__.py   the module, the devices that it binds, probe and remove
+    device.py     the state of a camera, and access to its registers
+    stream.py     power, streaming and interrupts
+    ring.py       the descriptor ring and the frame buffers of netlink streams
+    controls.py   exposure, gain and test pattern
+    commands.py   the commands of the netlink family
+    camera.yaml   the specification of the netlink family
+    video.py      the V4L2 operations behind /dev/videoN, which drivers/video calls
+    capture.py    V4L2 streams into buffers that programs map
+
+The driver knows the hardware only by its data sheet, simkernel/hardware/camera/registers.py.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ MODULE = Module(
             4,
             minimum=DEVICE_SHARE + 1,
             maximum=hw.RING_SIZE_MAX,
-            description="frame buffers while a stream runs; all but two keep frames",
+            description="number of frame buffers of a stream; all but two of them keep finished frames",
         ),
     ),
     devices=DEVICES,
@@ -79,7 +81,7 @@ MODULE = Module(
 
 
 class CameraDriver:
-    """One load of the module."""
+    """The driver's state while its module is loaded."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
         self.this = this
@@ -93,9 +95,11 @@ class CameraDriver:
         undo.callback(genl_unregister_family, self.family)
 
     async def probe(self, device: SimbusDevice) -> None:
-        """Take a camera.  What `devm_` gets is given back by itself, also if this fails half way.
+        """Bind a camera.
 
-        Programs find the camera before its video device exists.  What they ask of that waits for the mutex.
+        The `devm_` functions release their resources when the device is unbound or when this method fails.
+        Programs find the class device before the video device exists, so the mutex blocks their requests
+        until both are registered.
         """
         io, label = devm_ioremap(device), f"camera {device.name}"
         mutex, lock = mutex_init(self.this, label), spin_lock_init(self.this, label)
@@ -116,9 +120,10 @@ class CameraDriver:
         genlmsg_multicast(self.family, "device-added", describe(camera))
 
     async def remove(self, device: SimbusDevice) -> None:
-        """Give a camera back.  Perhaps it is there no more, and programs are in the midst of using it.
+        """Unbind a camera, which may already be unplugged while programs use it.
 
-        First nobody new finds it, then those who use it are shown out.
+        First unregister the class device, so that no new program finds the camera.  Then disconnect its
+        users.
         """
         camera: Camera = dev_get_drvdata(device)
         self.classes.devclass_del(camera.node)

@@ -1,12 +1,12 @@
-"""Streams for V4L2: a program queues buffers, the camera fills them, the program takes them out again.
+"""V4L2 streams: a program queues buffers, the camera fills them, and the program dequeues them.
 
-A buffer that is queued gets a descriptor at once, if the camera streams; there are as many descriptors
-as a queue may have buffers, so there is always one.  A frame that comes while the device has no buffer
-is lost, and counted by the device.
+While the camera streams, a queued buffer gets a DMA descriptor immediately.  The ring has as many
+descriptors as a queue can have buffers, so one is always free.  If a frame arrives while the device has no
+buffer, the device drops and counts it.
 
-The camera streams for one of the two at a time: while it does for a program that maps its frames,
-`stream-on` of the netlink family is EBUSY, and VIDIOC_STREAMON while netlink has a stream.  Frames are
-announced over netlink in both cases.
+A camera streams either for netlink or for V4L2.  During a V4L2 stream, the netlink command `stream-on`
+fails with EBUSY. During a netlink stream, VIDIOC_STREAMON fails with EBUSY.  Both kinds of streams send
+the netlink event `frame-ready`.
 """
 
 from __future__ import annotations
@@ -29,22 +29,24 @@ if TYPE_CHECKING:
     from ..video.queue import Queue
 
 TIMESTAMPS = v4l2.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC | v4l2.V4L2_BUF_FLAG_TSTAMP_SRC_SOE
-"""A buffer's timestamp is when the exposure began."""
+"""Timestamps are monotonic and state when the exposure began (SOE: start of exposure)."""
 
 
 class CaptureRing(Descriptors):
-    """Descriptors for the buffers that a program has queued.  `done` tells that one has been filled, or
-    could not be.  ENOMEM."""
+    """Descriptors for the buffers that a program has queued.  Raise ENOMEM if allocation fails.
+
+    `done(buffer, error)` is called for each buffer that the device has filled or has failed to fill.
+    """
 
     def __init__(self, device: SimbusDevice, done: Callable[[Buffer, bool], None]) -> None:
         super().__init__(device, v4l2.VIDEO_MAX_FRAME)
         self._done = done
         self._buffers: deque[Buffer] = deque()
-        """What the device has, from `tail` on."""
+        """The buffers that the device owns, in the order of their descriptors from `tail` on."""
         self._unread: set[Frame] = set()
 
     def queue(self, buffer: Buffer) -> None:
-        """Let the device have a buffer."""
+        """Pass a buffer to the device."""
         slot = (self.tail + len(self._buffers)) % len(self)
         self._buffers.append(buffer)
         self.give_to_device(slot, buffer.memory.address, buffer.length)
@@ -75,19 +77,19 @@ class CaptureRing(Descriptors):
         return len(self._unread)
 
     def dequeued(self, buffer: Buffer) -> Frame | None:
-        """A program has taken a buffer out; the frame in it, if there is one."""
+        """Record that a program has dequeued a buffer, and return the frame in it, or None."""
         frame, buffer.private = buffer.private, None
         self._unread.discard(frame)
         return frame if isinstance(frame, Frame) else None
 
 
 class Capture:
-    """The driver's side of a camera's queue of buffers; the camera's mutex is held in all of it."""
+    """The driver's operations for the buffer queue of a camera.  All callers hold the camera's mutex."""
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
         self._queued_early: list[Buffer] = []
-        """Buffers that were queued before the stream began."""
+        """Buffers that were queued before the stream started."""
 
     @property
     def _ring(self) -> CaptureRing | None:
@@ -95,14 +97,17 @@ class Capture:
         return ring if isinstance(ring, CaptureRing) else None
 
     def queue_setup(self, queue: Queue, count: int, size: int | None) -> tuple[int, int]:
-        """As many as are wanted, large enough for a frame of the present format.  EINVAL, ENODEV."""
+        """Accept the requested number of buffers; return their size for a frame of the current format.
+
+        Raise EINVAL if the program requests a smaller size, ENODEV if the camera is unplugged.
+        """
         least = self._camera.read(hw.FRAME_BYTES)
         if size is not None and size < least:
             raise os_error(EINVAL)
         return count, size or least
 
     def buf_queue(self, buffer: Buffer) -> None:
-        """A buffer is ours."""
+        """Pass a buffer to the device, or keep it until the stream starts."""
         ring = self._ring
         if ring is None:
             self._queued_early.append(buffer)
@@ -111,7 +116,7 @@ class Capture:
                 ring.queue(buffer)
 
     def buf_finish(self, buffer: Buffer) -> None:
-        """A buffer goes back to the program: with its frame, unless the stream is over."""
+        """Count the frame in a buffer as delivered, unless the stream has stopped."""
         ring = self._ring
         if ring is None:
             buffer.private = None
@@ -124,7 +129,11 @@ class Capture:
                 self._camera.totals.bytes_delivered += len(frame.pixels)
 
     async def start_streaming(self, queue: Queue) -> None:
-        """EBUSY while netlink has a stream; ENODEV, ENOMEM, ETIMEDOUT."""
+        """Start a V4L2 stream.
+
+        Raise EBUSY during a netlink stream, ENODEV if the camera is unplugged, ENOMEM if allocation fails,
+        ETIMEDOUT if the camera does not become ready.
+        """
         camera = self._camera
         early, self._queued_early = self._queued_early, []
         camera.check_present()
@@ -140,7 +149,7 @@ class Capture:
         await start(camera, make)
 
     async def stop_streaming(self, queue: Queue) -> None:
-        """The device has none of the buffers afterwards, and writes to none."""
+        """Stop the stream.  Afterwards the device owns no buffer and writes to none."""
         camera = self._camera
         leaving = camera.gone or simbus_dev_is_disconnected(camera.device)
         await stop(camera, "device-removed" if leaving else "stopped")

@@ -1,4 +1,4 @@
-"""What programs may ask of a camera: the operations of camera.yaml."""
+"""The netlink commands of the camera driver, as specified in camera.yaml."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .stream import remove_user, stream_off, stream_on
 
 
 class Commands:
-    """The handlers of one load of the module.
+    """The handlers of the netlink commands.
 
-    `find` finds the camera that a request means, `cameras` gives all of them.
+    `find` returns the camera that a request names; `cameras` returns all bound cameras.
     """
 
     def __init__(self, find: Callable[[GenlInfo], Camera], cameras: Callable[[], list[Camera]]) -> None:
@@ -29,7 +29,7 @@ class Commands:
         self._cameras = cameras
 
     def register(self, this: ThisModule) -> GenlFamily:
-        """Let the family be there.  From now on programs may ask."""
+        """Register the netlink family.  From now on programs can send requests."""
         return genl_register_family(
             this,
             do={
@@ -54,7 +54,7 @@ class Commands:
     # -- the format -----------------------------------------------------------
 
     def list_formats(self, info: GenlInfo) -> Iterator[Reply]:
-        """Tell every size and pixel format."""
+        """Yield each combination of frame size and pixel format."""
         camera = self._find(info)
         for mode in hw.MODES:
             for pixel_format in hw.PixelFormat:
@@ -68,14 +68,14 @@ class Commands:
                 }
 
     async def get_format(self, info: GenlInfo) -> Reply:
-        """Tell what is set."""
+        """Return the current format."""
         camera = self._find(info)
         async with camera.mutex:
             camera.check_present()
             return format_of(camera)
 
     async def set_format(self, info: GenlInfo) -> Reply:
-        """Set what is named, and tell what is set then."""
+        """Set the parts of the format that the request contains, and return the resulting format."""
         camera = self._find(info)
         async with camera.mutex:
             camera.check_present()
@@ -94,16 +94,16 @@ class Commands:
     # -- controls -------------------------------------------------------------
 
     def get_control(self, info: GenlInfo) -> Reply:
-        """Tell of one control."""
+        """Return the value and the range of one control."""
         return describe_control(self._find(info), info.required("control"))
 
     def dump_controls(self, info: GenlInfo) -> Iterator[Reply]:
-        """Tell of every control."""
+        """Return the values and the ranges of all controls."""
         camera = self._find(info)
         return (describe_control(camera, name) for name in CONTROLS)
 
     def set_control(self, info: GenlInfo) -> Awaitable[None] | None:
-        """Adjust a control; the device takes it with the next frame."""
+        """Set a control.  It takes effect with the next frame."""
         camera = self._find(info)
         name = info.required("control")
         control = CONTROLS[name]
@@ -115,22 +115,27 @@ class Commands:
     # -- frames ---------------------------------------------------------------
 
     async def stream_on(self, info: GenlInfo) -> None:
-        """The socket that asks wants frames."""
+        """Add the sender's socket to the users of the stream, and start the stream if it does not run."""
         await stream_on(self._find(info), info.sender)
 
     async def stream_off(self, info: GenlInfo) -> None:
-        """The socket that asks wants no more frames."""
+        """Remove the sender's socket from the users of the stream, and stop the stream after the last
+        user.
+        """
         await stream_off(self._find(info), info.sender)
 
     def socket_closed(self, sender: Hashable) -> None:
-        """A socket is gone and wants no more frames.  Ending a stream sleeps, so a worker does it."""
+        """Remove a closed socket from the users of all streams.
+
+        Stopping a stream sleeps, which is not allowed here, so a work item does it.
+        """
         for camera in self._cameras():
-            with camera.lock:  # `remove` forgets all users, and cancels the work afterwards
+            with camera.lock:  # `remove` clears the users under this lock, then cancels the work
                 if remove_user(camera, sender):
                     schedule_work(camera.stop_work)
 
     def read_frame(self, info: GenlInfo) -> Iterator[Reply]:
-        """Find the frame, and give it out in parts."""
+        """Return the parts of the named frame, or of the latest frame."""
         camera = self._find(info)
         sequence = info.attributes.get("sequence")
         with camera.lock:
@@ -142,7 +147,7 @@ class Commands:
         return parts(camera, frame, info)
 
     async def get_statistics(self, info: GenlInfo) -> Reply:
-        """Tell what became of the frames."""
+        """Return the counters of frames."""
         camera = self._find(info)
         async with camera.mutex:
             camera.check_present()
@@ -150,14 +155,16 @@ class Commands:
 
 
 def describe(camera: Camera) -> Reply:
-    """What get-device says of a camera."""
+    """Return the reply to get-device for a camera."""
     reply = {"device": camera.name, "parent": camera.device.name, "buffers": camera.buffers}
-    streaming = READ_ONCE(camera.ring) is not None  # true of some instant while the request is served
+    streaming = (
+        READ_ONCE(camera.ring) is not None
+    )  # a snapshot: the stream can start or stop while the request is served
     return reply | {"streaming": True} if streaming else reply
 
 
 def format_of(camera: Camera) -> Reply:
-    """What get-format says of a camera.  ENODEV."""
+    """Return the reply to get-format for a camera.  Raise ENODEV if it is unplugged."""
     mode = hw.MODES[camera.read(hw.MODE)]
     return {
         "device": camera.name,
@@ -171,7 +178,11 @@ def format_of(camera: Camera) -> Reply:
 
 
 def find_mode(camera: Camera, info: GenlInfo) -> int:
-    """The sensor mode of the size that is asked for; what is not named stays.  EINVAL, ENODEV."""
+    """Return the index of the sensor mode with the requested size.
+
+    A width or height that the request omits stays as it is.  Raise EINVAL if the sensor lacks the size,
+    ENODEV if the camera is unplugged.
+    """
     present = hw.MODES[camera.read(hw.MODE)]
     width = info.attributes.get("width", present.width)
     height = info.attributes.get("height", present.height)
@@ -182,7 +193,7 @@ def find_mode(camera: Camera, info: GenlInfo) -> int:
 
 
 def describe_control(camera: Camera, name: str) -> Reply:
-    """What get-control says of a control.  ENODEV."""
+    """Return the reply to get-control for a control.  Raise ENODEV if the camera is unplugged."""
     control = CONTROLS[name]
     return {
         "device": camera.name,
@@ -196,10 +207,11 @@ def describe_control(camera: Camera, name: str) -> Reply:
 
 
 def parts(camera: Camera, frame: Frame, info: GenlInfo) -> Iterator[Reply]:
-    """A frame in parts, each as large as the datagram lets it be.
+    """Yield the parts of a frame, each as large as the datagram permits.
 
-    The reader takes one datagram after the other, at his own pace, and meanwhile the buffer may be
-    given to another frame: then the dump ends there, and he is told.
+    The reader receives one datagram after the other, at its own speed.  If the buffer is meanwhile reused
+    for another frame, the dump ends, and a change of `generation` tells the reader that it is incomplete
+    (NLM_F_DUMP_INTR).
     """
     overhead = len(info.encode({"sequence": 0, "offset": 0, "data": b""}))
     offset = 0
@@ -221,11 +233,13 @@ def parts(camera: Camera, frame: Frame, info: GenlInfo) -> Iterator[Reply]:
 
 
 def statistics(camera: Camera) -> Reply:
-    """What get-statistics says of a camera, all of it true at one instant.  ENODEV."""
+    """Return the reply to get-statistics for a camera, as a consistent snapshot.  Raise ENODEV if it is
+    unplugged.
+    """
     totals = camera.totals
     frames = lost = overwritten = in_flight = 0
     if camera.ring is not None:
-        # The device goes on while its counters are read one after the other: read on till none has moved.
+        # The device can count a frame between two register reads: read again until FRAMES has not changed.
         while True:
             frames, lost = camera.read(hw.FRAMES), camera.read(hw.DROPPED)
             if camera.read(hw.FRAMES) == frames:

@@ -1,6 +1,6 @@
-"""What can be adjusted of a camera: the same over netlink and V4L2.
+"""The controls of a camera, which programs set over netlink or V4L2.
 
-The value of a control is kept by the video subsystem, so that whoever has it open hears of each change.
+The video subsystem stores the values, so all V4L2 subscribers receive an event for each change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CameraControl(NamedTuple):
-    """Something that can be adjusted: its register, its range, what its values and V4L2 call it."""
+    """A control of the camera: its register, its range, its V4L2 id and its menu."""
 
     register: int
     minimum: int
@@ -41,18 +41,18 @@ REGISTERS: Final = {control.id: control.register for control in CONTROLS.values(
 
 
 class ControlOps:
-    """The driver's side of the controls of one camera."""
+    """The driver's operations for the controls of one camera."""
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
 
     def s_ctrl(self, control: Control, value: int) -> None:
-        """Hand a value to the device, which takes it with the next frame."""
+        """Write a value to the control's register.  The device applies it to the next frame."""
         self._camera.write(value, REGISTERS[control.id])
 
 
 def make_controls(camera: Camera) -> ControlHandler:
-    """The controls of a camera, whose values it has now."""
+    """Create the controls of a camera and write their defaults to the device."""
     videodev = camera.videodev
     handler = videodev.v4l2_ctrl_handler_init()
     ops = ControlOps(camera)
@@ -70,9 +70,9 @@ def make_controls(camera: Camera) -> ControlHandler:
 
 
 def set_control(camera: Camera, name: str, value: int) -> None:
-    """Adjust a control without an open video device; the mutex is held.  ENODEV.
+    """Set a control for a netlink request.  The value must be in range, and the caller holds the mutex.
 
-    The value is within its range.
+    Raise ENODEV if the camera is unplugged.
     """
     camera.check_present()
     camera.videodev.v4l2_ctrl_s_ctrl(camera.controls[name], value)

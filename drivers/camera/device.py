@@ -1,4 +1,4 @@
-"""One camera: what the driver keeps for it, and how its registers are reached."""
+"""The state of one camera, and access to its registers."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ if TYPE_CHECKING:
 
 POLL_US: Final = 100
 TIMEOUT_US: Final = 50_000
-"""How often and how long the status is looked at; a camera that is well needs a tenth of it."""
+"""Interval and timeout of polling the status register, in µs.  A working camera needs a tenth of the
+timeout.
+"""
 
 
 @attrs.define
 class Totals:
-    """What became of frames since the driver was bound.
+    """Counters of frames since the driver was bound.
 
-    The first three are of streams that have ended; what the present one has is in the device and the ring.
+    `produced`, `lost` and `overwritten` count finished streams only: the device and the ring count the
+    current stream.
     """
 
     produced: int = 0
@@ -50,11 +53,11 @@ class Totals:
 
 @attrs.define(eq=False)
 class Camera:
-    """A camera that the driver is bound to.
+    """A camera that is bound to the driver.
 
-    `mutex` protects the settings, and the beginning and end of streams.  Its holder may sleep, so
-    whoever has waited for it looks whether the camera is `gone`.  `lock` protects what interrupt handlers and
-    others who cannot sleep work on: the ring, the totals, the users, what is to be announced.
+    `mutex` protects the settings and the start and stop of streams.  Its holder can sleep, so a task that
+    has locked it must check `gone`.  `lock` protects the data that interrupt handlers use, too: the ring,
+    the totals, the users and the frames that are not announced yet.
     """
 
     this: ThisModule
@@ -65,37 +68,42 @@ class Camera:
     lock: SpinLock
     buffers: int
     stop_work: Work = attrs.field(init=False)
-    """Ends a stream that nobody wants, from where one cannot sleep."""
+    """Work item that stops an unused stream on behalf of code that must not sleep."""
     node: Device = attrs.field(init=False)
-    """The device of class camera; its name is what programs call the camera."""
+    """The class device, such as camera0.  Programs use its name."""
     video: VideoDevice = attrs.field(init=False)
-    """The video device: /dev/videoN."""
+    """The video device, whose node is /dev/videoN."""
     controls: dict[str, Control] = attrs.field(factory=dict)
-    """The video subsystem's controls, by their names over netlink."""
+    """The V4L2 controls, by their netlink names."""
     gone: bool = False
     users: set[Hashable] = attrs.field(factory=set)
-    """The sockets that want frames."""
+    """The netlink sockets that use the stream."""
     ring: Descriptors | None = None
-    """There while a stream runs, for netlink (ring.py) or for V4L2 (capture.py)."""
+    """The descriptors of the current stream, for netlink (ring.py) or V4L2 (capture.py); None without a
+    stream.
+    """
     unannounced: deque[Frame] = attrs.field(factory=deque)
-    """Frames that have come and are not announced yet."""
+    """Frames that have arrived and are not yet announced over netlink."""
     overrun: bool = False
-    """The device has lost frames, and that is not announced yet."""
+    """True if the device has lost frames and this is not yet announced over netlink."""
     totals: Totals = attrs.field(factory=Totals)
 
     @property
     def videodev(self) -> Videodev:
-        """What the driver imports from the video subsystem."""
+        """The functions that the driver imports from the video subsystem."""
         videodev: Videodev = self.this.symbols
         return videodev
 
     @property
     def name(self) -> str:
-        """What programs call it."""
+        """The name that programs use, such as camera0."""
         return self.node.name
 
     def read(self, register: int) -> int:
-        """A register.  ENODEV if the camera has been torn out, or is unbound: then nothing is mapped."""
+        """Return the value of a register.
+
+        Raise ENODEV if the camera is unplugged or unbound, in which case its registers are not mapped.
+        """
         with self.lock:
             self.check_present()
             value = readl(self.io, register)
@@ -104,15 +112,22 @@ class Camera:
         return value
 
     def is_absent(self, value: int) -> bool:
-        """Whether `value` came from no camera: it reads as all ones, until another is plugged in there."""
+        """Return True if `value` was not read from the camera, because the camera is unplugged.
+
+        An empty slot reads as ones.  But another camera can be plugged into the slot, so check the device,
+        too.
+        """
         return value == ALL_ONES or simbus_dev_is_disconnected(self.device)
 
     def write(self, value: int, register: int) -> None:
-        """Set a register.  If the camera has been torn out, nothing happens."""
+        """Write a register.  If the camera is unplugged, the write has no effect."""
         writel(value, self.io, register)
 
     async def wait_status(self, bits: int, wanted: int) -> None:
-        """Wait until `bits` of the status are as `wanted`.  ENODEV if it is torn out, ETIMEDOUT."""
+        """Sleep until `bits` of the status register are equal to `wanted`.
+
+        Raise ENODEV if the camera is unplugged, ETIMEDOUT after TIMEOUT_US.
+        """
 
         def is_decided(status: int) -> bool:
             return self.is_absent(status) or status & bits == wanted
@@ -122,6 +137,6 @@ class Camera:
             raise os_error(ENODEV)
 
     def check_present(self) -> None:
-        """ENODEV if the camera is gone; to be asked whenever `mutex` or `lock` was taken."""
+        """Raise ENODEV if the camera is gone.  Call this after each lock of `mutex` or `lock`."""
         if self.gone:
             raise os_error(ENODEV)

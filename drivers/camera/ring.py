@@ -1,14 +1,14 @@
-"""The ring of descriptors that driver and device share, and what the netlink family does with it.
+"""The ring of DMA descriptors that the driver and the device share, and its use for netlink streams.
 
-A descriptor belongs to one side at a time; the device fills the buffers in turn.
+Either the driver or the device owns a descriptor.  The device fills the buffers in the order of the ring.
 
-`Ring` keeps a frame that has come for whoever wants to read it until its buffer is needed again:
-DEVICE_SHARE buffers from `tail` on always belong to the device, so the oldest frame has to make
-way, read or not.  A live picture is worth more than an old one; who is too slow misses frames, and
-`overwritten` counts them.  (V4L2 has it the other way round, in capture.py: the program gives buffers
-back, and when it does not, the device has none.)
+`Ring` keeps a finished frame for its readers until the device needs the buffer again.  The device always
+owns the DEVICE_SHARE buffers from `tail` on, so the oldest frame is overwritten, read or not: for a live
+picture, a new frame is worth more than an old one.  A slow program misses frames, and `overwritten` counts
+them.  V4L2 streams (capture.py) do the opposite: if the program returns no buffers, the device has none
+and drops new frames.
 
-Whoever calls holds the camera's spinlock, since the interrupt handler works here too.
+The caller holds the camera's spinlock, because the interrupt handler uses the ring, too.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from simkernel.driverapi.simbus import SimbusDevice
 from simkernel.hardware.camera import registers as hw
 
 DEVICE_SHARE = 2
-"""One buffer that is being filled, and the next."""
+"""Number of buffers that the device always owns: the one that it fills and the next one."""
 
 
 @attrs.define(eq=False)
 class Frame:
-    """A frame in a buffer.  Times are in nanoseconds of the machine's clock.
+    """A frame in a buffer.  Times are in ns of the machine's clock.
 
-    `kept` ends when the buffer is given to another frame; `delivered` begins when some program has
-    read all of it.
+    `kept` becomes False when the buffer is reused for another frame.  `delivered` becomes True when a
+    program has read the whole frame.
     """
 
     slot: int
@@ -47,9 +47,10 @@ class Frame:
 
 
 class Descriptors:
-    """`count` descriptors, none of which is the device's yet.  ENOMEM if there is no memory for them.
+    """A ring of `count` descriptors, all owned by the driver at first.  Raise ENOMEM if allocation fails.
 
-    `tail` is the one that the device gives back next; `latest` the newest frame that can be read.
+    `tail` is the index of the next descriptor that the device returns.  `latest` is the newest frame that
+    can be read.
     """
 
     def __init__(self, device: SimbusDevice, count: int) -> None:
@@ -58,9 +59,9 @@ class Descriptors:
         self.tail = 0
         self.latest: Frame | None = None
         self.collected = 0
-        """Frames that have come."""
+        """Number of frames that were collected from the device."""
         self.overwritten = 0
-        """Frames that were not read before their buffer was needed."""
+        """Number of frames that were overwritten before a program had read them."""
         self._memory = dma_alloc_coherent(device, count * hw.DESCRIPTOR_SIZE)
 
     def __len__(self) -> int:
@@ -68,44 +69,44 @@ class Descriptors:
 
     @property
     def address(self) -> int:
-        """Where the device finds them."""
+        """The DMA address of the ring."""
         return self._memory.address
 
     @property
     def unread(self) -> int:
-        """How many of the frames that came no program has read to the end."""
+        """Number of collected frames that no program has read completely."""
         raise NotImplementedError
 
     def collect(self, now: int) -> list[Frame]:
-        """Take what the device has given back, the oldest first."""
+        """Collect the frames of the descriptors that the device has returned, oldest first."""
         raise NotImplementedError
 
     def device_slots(self) -> Iterator[int]:
-        """The slots of the buffers that the device has, or has given back uncollected: from `tail` on."""
+        """Yield the slots that the device owns or has returned uncollected, from `tail` on."""
         raise NotImplementedError
 
     def uncollected(self) -> int:
-        """Frames that the device has given back and nobody has collected yet."""
+        """Return the number of frames that the device has returned and `collect` has not seen yet."""
         flags = (self.descriptor(slot)[0] for slot in self.device_slots())
         done = takewhile(lambda flag: not flag & hw.DESCRIPTOR_DEVICE, flags)
         return sum(bool(flag & hw.DESCRIPTOR_DONE) for flag in done)
 
     def frame(self, pixels: memoryview, now: int) -> Frame:
-        """Count and describe the frame at `tail`, collected at the instant `now`."""
+        """Count and return the frame at `tail`, collected at the time `now` in ns."""
         _, _, _, _, sequence, checksum, exposure_start, readout_end, dma_done = self.descriptor(self.tail)
         self.collected += 1
         return Frame(self.tail, sequence, checksum, pixels, exposure_start, readout_end, dma_done, now)
 
     def find(self, sequence: int) -> Frame | None:
-        """The frame of that number, if it is kept to be read."""
+        """Return the kept frame with this sequence number, or None."""
         return None
 
     def free(self) -> None:
-        """Give the memory back; the device must not use it any more."""
+        """Free the memory.  The device must not use it any more."""
         dma_free_coherent(self._device, self._memory)
 
     def give_to_device(self, slot: int, address: int, length: int) -> None:
-        """Let the device have a buffer."""
+        """Pass a buffer to the device in the descriptor `slot`."""
         hw.DESCRIPTOR.pack_into(
             self._memory.memory,
             slot * hw.DESCRIPTOR_SIZE,
@@ -116,12 +117,14 @@ class Descriptors:
         )
 
     def descriptor(self, slot: int) -> tuple[int, ...]:
-        """A descriptor, as hw.DESCRIPTOR has it."""
+        """Return the fields of a descriptor (hw.DESCRIPTOR)."""
         return hw.DESCRIPTOR.unpack_from(self._memory.memory, slot * hw.DESCRIPTOR_SIZE)
 
 
 class Ring(Descriptors):
-    """`count` buffers of `size` bytes, all of them the device's.  ENOMEM if there is no memory for them."""
+    """A ring with `count` buffers of `size` bytes, all owned by the device.  Raise ENOMEM if allocation
+    fails.
+    """
 
     def __init__(self, device: SimbusDevice, count: int, size: int) -> None:
         super().__init__(device, count)
@@ -136,7 +139,7 @@ class Ring(Descriptors):
             raise
 
     def __iter__(self) -> Iterator[Frame]:
-        """The frames that are kept."""
+        """Iterate over the kept frames."""
         return (frame for frame in self._frames if frame is not None)
 
     def free(self) -> None:
@@ -172,7 +175,7 @@ class Ring(Descriptors):
         return sum(not frame.delivered for frame in self)
 
     def _reclaim(self, slot: int) -> None:
-        """Let the device have a buffer, whatever is in it."""
+        """Pass a buffer to the device and drop the frame in it, if any."""
         frame = self._frames[slot]
         if frame is not None:
             frame.kept = False

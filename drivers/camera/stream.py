@@ -1,8 +1,8 @@
-"""Streams: from the first program that wants frames to the last, and the interrupts in between.
+"""Streams: start, stop and interrupts.  The first user starts a stream, and the last one stops it.
 
-The work is split as it is on Linux.  The interrupt handler does what cannot wait: it silences the
-device, takes the frames that have come, and sees to it that the device has buffers.  Its thread does
-what takes longer: it tells the programs.
+As on Linux, the work is split.  The interrupt handler does the urgent part: it clears the interrupt,
+collects the frames and returns buffers to the device.  The interrupt thread does the rest: it sends the
+netlink events.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ INTERRUPTS = hw.IRQ_FRAME_DONE | LOSSES
 
 
 async def stream_on(camera: Camera, user: Hashable) -> None:
-    """`user` wants frames: begin a stream if there is none.  ENODEV, ENOMEM, ETIMEDOUT.
+    """Add a user, and start a netlink stream if none runs.
 
-    EBUSY while the camera streams for a program that maps its frames (capture.py).
+    Raise ENODEV if the camera is unplugged, EBUSY during a V4L2 stream (capture.py), ENOMEM if allocation
+    fails, ETIMEDOUT if the camera does not become ready.
     """
     async with camera.mutex:
         camera.check_present()
@@ -44,7 +45,7 @@ async def stream_on(camera: Camera, user: Hashable) -> None:
 
 
 async def stream_off(camera: Camera, user: Hashable) -> None:
-    """`user` wants no more frames: end the stream if nobody else does.  ENODEV."""
+    """Remove a user, and stop the stream if it was the last.  Raise ENODEV if the camera is unplugged."""
     async with camera.mutex:
         camera.check_present()
         with camera.lock:
@@ -53,9 +54,9 @@ async def stream_off(camera: Camera, user: Hashable) -> None:
 
 
 def remove_user(camera: Camera, user: Hashable) -> bool:
-    """`user` is gone; whether it had wanted frames.  The spinlock is held.
+    """Remove a user and return True if it was one.  The caller holds the spinlock.
 
-    The stream is for `stop_if_idle` to end.
+    This does not stop the stream: call `stop_if_idle` afterwards.
     """
     known = user in camera.users
     camera.users.discard(user)
@@ -63,13 +64,13 @@ def remove_user(camera: Camera, user: Hashable) -> bool:
 
 
 async def stop_if_idle(camera: Camera) -> None:
-    """End the stream if nobody wants it any more."""
+    """Stop the netlink stream if it has no users."""
     async with camera.mutex:
         await _stop_if_idle(camera)
 
 
 async def shut_down(camera: Camera) -> None:
-    """The driver is being unbound, perhaps since the camera has been torn out: netlink's stream ends."""
+    """Stop the netlink stream, because the driver is being unbound.  The camera may already be unplugged."""
     async with camera.mutex:
         with camera.lock:
             camera.gone = True
@@ -79,12 +80,13 @@ async def shut_down(camera: Camera) -> None:
 
 
 async def start(camera: Camera, make: Callable[[], Descriptors]) -> None:
-    """Begin a stream into what `make` makes; the mutex is held.  ENODEV, ENOMEM, ETIMEDOUT.
+    """Start a stream into the ring that `make` returns.  The caller holds the mutex.
 
-    Each step is undone, the last first, if a later one fails.
+    If a step fails, the steps before it are undone, the last first.  Raise ENODEV if the camera is
+    unplugged, ENOMEM if allocation fails, ETIMEDOUT if the camera does not become ready.
     """
     with ExitStack() as undo:
-        if not try_module_get(camera.this):  # a stream keeps the module from being unloaded
+        if not try_module_get(camera.this):  # a stream holds a reference, so the module stays loaded
             raise os_error(ENODEV)
         undo.callback(module_put, camera.this)
         camera.write(hw.CONTROL_POWER, hw.CONTROL)
@@ -109,14 +111,17 @@ async def _stop_if_idle(camera: Camera) -> None:
 
 
 async def stop(camera: Camera, reason: str) -> None:
-    """End the stream; the mutex is held.  The buffers go only when the device can write to them no more."""
+    """Stop the stream.  The caller holds the mutex.
+
+    The buffers are freed only after the device has stopped writing to them.
+    """
     camera.write(hw.CONTROL_POWER, hw.CONTROL)
-    with suppress(OSError):  # a camera that is torn out, or hangs, is done with as well
+    with suppress(OSError):  # if the camera is unplugged or hangs, stop it all the same
         await camera.wait_status(hw.STATUS_BUSY, 0)
     camera.write(0, hw.IRQ_ENABLE)
     lost = readl(camera.io, hw.DROPPED)
     if camera.is_absent(lost):
-        lost = 0  # nobody can tell any more
+        lost = 0  # the device's counter cannot be read any more
     camera.write(0, hw.CONTROL)
     with camera.lock:
         ring, camera.ring = camera.ring, None
@@ -137,11 +142,11 @@ async def stop(camera: Camera, reason: str) -> None:
 
 
 def interrupt(irq: int, camera: Camera) -> int:
-    """Called in interrupt context, for a line that others may share."""
+    """Handle an interrupt of the camera.  Other devices can share the interrupt line."""
     status = readl(camera.io, hw.IRQ_STATUS)
     if status == ALL_ONES or not status & INTERRUPTS:
         return IRQ_NONE
-    camera.write(status, hw.IRQ_STATUS)  # before looking: a frame that comes afterwards interrupts again
+    camera.write(status, hw.IRQ_STATUS)  # before `collect`: a frame that arrives later raises a new interrupt
     with camera.lock:
         camera.totals.interrupts += 1
         if camera.ring is None:
@@ -152,7 +157,7 @@ def interrupt(irq: int, camera: Camera) -> int:
 
 
 def announce(irq: int, camera: Camera) -> int:
-    """The thread of `interrupt`."""
+    """Send the netlink events of an interrupt.  This runs in the interrupt thread."""
     with camera.lock:
         frames = [frame for frame in camera.unannounced if frame.kept]
         camera.unannounced.clear()

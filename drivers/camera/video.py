@@ -1,7 +1,7 @@
-"""What a camera answers to V4L2's requests (drivers/video/format_ioctls.py says which there are).
+"""The V4L2 operations of a camera (drivers/video/format_ioctls.py lists them).
 
-Sizes and formats are the sensor's; the interval of frames may be any, from the shortest that the mode
-can do to a second.
+Sizes and pixel formats are those of the sensor.  The frame interval is continuous: from the shortest
+interval of the mode to one second.
 """
 
 from __future__ import annotations
@@ -27,14 +27,17 @@ FORMATS: Final = {
 FOURCC: Final = {pixel_format: fourcc for fourcc, pixel_format in FORMATS.items()}
 SECOND: Final = 1_000_000_000
 MAX_INTERVAL: Final = SECOND
-"""The longest interval.  The register holds more, but programs count whole frames per second:
-v4l2-compliance makes none of a longer interval, and streams for ever."""
+"""The longest frame interval in ns.
+
+The register holds more, but v4l2-compliance counts whole frames per second: with a longer interval it gets
+0 and streams for ever.
+"""
 MAX_DENOMINATOR: Final = 100_000
-"""The largest denominator of an interval that is told: 1/30 s rather than what it is in ns."""
+"""Largest denominator of a reported interval, so that it is 1/30 s and not its exact number of ns."""
 
 
 class Video:
-    """The driver's operations for the video device of one camera; its mutex is held in all of them."""
+    """The driver's operations for the video device of one camera.  All callers hold the camera's mutex."""
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
@@ -42,34 +45,34 @@ class Video:
     # -- what it is -----------------------------------------------------------
 
     def querycap(self, arg: s.V4l2Capability) -> None:
-        """VIDIOC_QUERYCAP."""
+        """Return the names of the driver and the camera (VIDIOC_QUERYCAP)."""
         arg.driver = self._camera.this.name.encode()
         arg.card = CARD.encode()
 
     def enum_input(self, arg: s.V4l2Input) -> None:
-        """VIDIOC_ENUMINPUT: there is one."""
+        """Describe the only input, whose index is 0 (VIDIOC_ENUMINPUT)."""
         if arg.index:
             raise os_error(EINVAL)
         arg.name = b"Camera"
         arg.type = v4l2.V4L2_INPUT_TYPE_CAMERA
 
     def g_input(self) -> int:
-        """VIDIOC_G_INPUT."""
+        """Return the index of the only input (VIDIOC_G_INPUT)."""
         return 0
 
     def s_input(self, index: int) -> None:
-        """VIDIOC_S_INPUT."""
+        """Select an input, which must be 0 (VIDIOC_S_INPUT)."""
         if index:
             raise os_error(EINVAL)
 
     # -- formats --------------------------------------------------------------
 
     def enum_fmt(self, arg: s.V4l2Fmtdesc) -> None:
-        """VIDIOC_ENUM_FMT."""
+        """Return the pixel format with an index (VIDIOC_ENUM_FMT)."""
         arg.pixelformat = _nth(list(FORMATS), arg.index)
 
     def enum_framesizes(self, arg: s.V4l2Frmsizeenum) -> None:
-        """VIDIOC_ENUM_FRAMESIZES: the sensor's modes."""
+        """Return the sensor's size with an index (VIDIOC_ENUM_FRAMESIZES)."""
         if arg.pixel_format not in FORMATS:
             raise os_error(EINVAL)
         mode = _nth(hw.MODES, arg.index)
@@ -77,7 +80,7 @@ class Video:
         arg.union = s.V4l2FrmsizeDiscrete(mode.width, mode.height).pack()
 
     def enum_frameintervals(self, arg: s.V4l2Frmivalenum) -> None:
-        """VIDIOC_ENUM_FRAMEINTERVALS: any, from the shortest to the longest."""
+        """Return the shortest and the longest frame interval of a size (VIDIOC_ENUM_FRAMEINTERVALS)."""
         modes = [mode for mode in hw.MODES if (mode.width, mode.height) == (arg.width, arg.height)]
         if arg.pixel_format not in FORMATS or not modes or arg.index:
             raise os_error(EINVAL)
@@ -88,20 +91,23 @@ class Video:
         ).pack()
 
     def g_fmt(self, pix: s.V4l2PixFormat) -> None:
-        """VIDIOC_G_FMT.  ENODEV."""
+        """Return the current format (VIDIOC_G_FMT).  Raise ENODEV if the camera is unplugged."""
         camera = self._camera
         fourcc = FOURCC[hw.PixelFormat(camera.read(hw.FORMAT))]
         _describe(pix, hw.MODES[camera.read(hw.MODE)], fourcc)
 
     def try_fmt(self, pix: s.V4l2PixFormat) -> None:
-        """VIDIOC_TRY_FMT: the nearest size (`v4l2_find_nearest_size()`), and YUYV for what there is not."""
+        """Replace the size by the nearest one and an unsupported pixel format by YUYV (VIDIOC_TRY_FMT).
+
+        The source is `v4l2_find_nearest_size()`.
+        """
         fourcc = pix.pixelformat if pix.pixelformat in FORMATS else v4l2.V4L2_PIX_FMT_YUYV
         width, height = pix.width, pix.height
         nearest = min(hw.MODES, key=lambda mode: abs(mode.width - width) + abs(mode.height - height))
         _describe(pix, nearest, fourcc)
 
     def s_fmt(self, pix: s.V4l2PixFormat) -> None:
-        """VIDIOC_S_FMT.  EBUSY while there are buffers, or a stream for netlink."""
+        """Set the nearest format (VIDIOC_S_FMT).  Raise EBUSY if buffers are allocated or a stream runs."""
         camera = self._camera
         self.try_fmt(pix)
         camera.check_present()
@@ -111,14 +117,18 @@ class Video:
         camera.write(FORMATS[pix.pixelformat], hw.FORMAT)
 
     def g_parm(self, parm: s.V4l2Captureparm) -> None:
-        """VIDIOC_G_PARM: the time from frame to frame, with the present exposure.  ENODEV."""
+        """Return the frame interval with the current exposure (VIDIOC_G_PARM).  Raise ENODEV if the camera is
+        unplugged.
+        """
         interval = _seconds(self._camera.read(hw.FRAME_INTERVAL))
         parm.capability = v4l2.V4L2_CAP_TIMEPERFRAME
         parm.capturemode = parm.readbuffers = 0
         parm.numerator, parm.denominator = interval.numerator, interval.denominator
 
     def s_parm(self, parm: s.V4l2Captureparm) -> None:
-        """VIDIOC_S_PARM: the nearest that can be; 0 is the usual one.  EBUSY while the camera streams."""
+        """Set the nearest frame interval, or the default if it is 0 (VIDIOC_S_PARM).  Raise EBUSY while a
+        stream runs.
+        """
         camera = self._camera
         camera.check_present()
         if camera.ring is not None:
@@ -131,7 +141,7 @@ class Video:
 
 
 def _nth(items: Any, index: int) -> Any:
-    """EINVAL beyond the last."""
+    """Return the item with an index.  Raise EINVAL if the index is too high."""
     if index >= len(items):
         raise os_error(EINVAL)
     return items[index]
@@ -142,7 +152,10 @@ def _seconds(nanoseconds: int) -> Fraction:
 
 
 def _describe(pix: s.V4l2PixFormat, mode: hw.Mode, fourcc: int) -> None:
-    """A format as programs see it.  All of them are sRGB, YCbCr by BT.601 in video range: the defaults."""
+    """Fill in a format as programs see it.
+
+    The colour space is sRGB; the other colour fields have the default 0: BT.601 encoding in video range.
+    """
     pix.width, pix.height, pix.pixelformat = mode.width, mode.height, fourcc
     pix.field = v4l2.V4L2_FIELD_NONE
     pix.bytesperline = mode.width * hw.BYTES_PER_PIXEL[FORMATS[fourcc]]
@@ -152,7 +165,7 @@ def _describe(pix: s.V4l2PixFormat, mode: hw.Mode, fourcc: int) -> None:
 
 
 def register_video(camera: Camera) -> None:
-    """Make the camera's /dev/videoN.  ENFILE."""
+    """Register the video device of a camera.  Raise ENFILE if all numbers are in use."""
     videodev = camera.videodev
     queue = videodev.vb2_queue_init(camera.device, Capture(camera), camera.mutex, TIMESTAMPS, camera)
     camera.video = videodev.video_register_device(
@@ -168,5 +181,5 @@ def register_video(camera: Camera) -> None:
 
 
 async def unregister_video(camera: Camera) -> None:
-    """Take it away; who has it open gets ENODEV."""
+    """Unregister the video device.  Programs that have it open get ENODEV."""
     await camera.videodev.video_unregister_device(camera.video)

@@ -1,13 +1,14 @@
-"""ipc_demo: one small service that a program can reach over every interface between programs and drivers.
+"""ipc_demo: one small service over every interface between programs and drivers, to compare them.
 
-It drives no hardware.  It answers questions, sends events and has frames, each over several interfaces, so
-that these can be compared: netlink, ioctl, read and write, mapped memory, sysfs, eventfd, SIGIO.
+The module has no hardware.  It answers questions, sends events and produces frames.  Each of these is
+available over several interfaces: netlink, ioctl, read and write, mapped memory, sysfs, eventfd, SIGIO.
 
-    question.py    the answer to a question: the same bytes, inverted
-    event.py       a timer sends events to all listeners
-    frame.py       frames of any size, with their number in every byte
-    netlink.py     all three over generic netlink; ipc_demo.yaml is the family
-simkernel/uapi/ipc_demo.py has the numbers and structures.
+    question.py    the answer to a question: its bytes, inverted
+    event.py       a timer that sends events to all listeners
+    frame.py       frames of any size, with the frame number in every byte
+    netlink.py     all three over generic netlink; ipc_demo.yaml specifies the family
+
+simkernel/uapi/ipc_demo.py has the ioctl numbers and structures.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ MODULE = Module(
 
 
 def init(this: ThisModule) -> ExitStack:
-    """Register the nodes and the family.  The result unregisters them, the last first."""
+    """Register the nodes and the netlink family.  The returned stack unregisters them, the last first."""
     events, frames = event.Events(this), frame.Frames()
     nodes = (
         ("question", question.OPERATIONS, None, (question.attribute(),)),
@@ -67,5 +68,5 @@ def init(this: ThisModule) -> ExitStack:
 
 
 def exit(this: ThisModule, undo: ExitStack) -> None:
-    """Unregister everything."""
+    """Unregister the netlink family and the nodes."""
     undo.close()

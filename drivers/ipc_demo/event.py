@@ -1,6 +1,6 @@
 """/dev/ipc_demo/event: a timer sends events, in interrupt context, to every listener.
 
-The queue of a listener is bounded.  An event that finds it full is lost for that listener; a gap in the
+The queue of a listener is bounded.  If it is full, the listener loses the event; a gap in the event
 numbers shows the loss.
 """
 
@@ -29,11 +29,11 @@ from simkernel.uapi.fcntl import O_NONBLOCK
 from simkernel.uapi.poll import POLLIN, POLLRDNORM
 
 MAX_QUEUE: Final = 64
-"""Events in the queue of one listener."""
+"""Maximum number of events in the queue of one listener."""
 
 
 class Listener:
-    """An open file: its unread events, and the eventfd that it has set."""
+    """An open file: its unread events, and the eventfd that it has registered."""
 
     def __init__(self) -> None:
         self.queue: deque[bytes] = deque()
@@ -41,7 +41,7 @@ class Listener:
 
 
 class Events:
-    """The events of one load of the module, and their listeners.  `lock` protects both from the timer."""
+    """The timer of the loaded module and its listeners.  `lock` protects both from the timer's callback."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
@@ -50,7 +50,7 @@ class Events:
         self.fasync = FasyncList()
         self.listeners: list[Listener] = []
         self.memory = vmalloc_user(PAGE_SIZE)
-        """The last event, for programs that map it."""
+        """A page that holds the last event, for programs that map it."""
         self.multicast: Callable[[uapi.IpcDemoEvent], None] = lambda event: None
         self.last = uapi.IpcDemoEvent(0, 0)
         self._timer = timer_setup(this, self._begin)
@@ -59,7 +59,10 @@ class Events:
         self._due = 0
 
     def start(self, count: int, interval: int) -> None:
-        """Send `count` events, `interval` ns apart, in place of those that are pending.  EINVAL."""
+        """Send `count` events, `interval` ns apart, and cancel those still pending.
+
+        Raise EINVAL if `count` or `interval` is not positive.
+        """
         if count <= 0 or interval <= 0:
             raise os_error(EINVAL)
         with self.lock:
@@ -68,15 +71,15 @@ class Events:
             mod_timer(self._timer, self._due)
 
     def stop(self) -> None:
-        """Send no more."""
+        """Cancel the pending events."""
         timer_delete(self._timer)
 
     def attribute(self) -> DeviceAttribute:
-        """/sys/class/ipc_demo/event/last: number and time of the last event, for a program that polls."""
+        """Return the sysfs attribute `last`: number and time of the last event, for programs that poll."""
         return DeviceAttribute("last", show=lambda device: "{0.number} {0.time}\n".format(self.latest()))
 
     def latest(self) -> uapi.IpcDemoEvent:
-        """Return the last event."""
+        """Return the last event that was sent."""
         with self.lock:
             return self.last
 
@@ -100,7 +103,7 @@ class Events:
 
 
 def open(file: File) -> None:
-    """Add a listener."""
+    """Add a listener for an open file."""
     events = _events(file)
     file.private_data = Listener()
     with events.lock:
@@ -108,14 +111,18 @@ def open(file: File) -> None:
 
 
 def release(file: File) -> None:
-    """Remove the listener."""
+    """Remove the listener of a closed file."""
     events = _events(file)
     with events.lock:
         events.listeners.remove(file.private_data)
 
 
 async def read(file: File, size: int, position: int) -> bytes:
-    """Records, as many as fit, after waiting for the first.  EINVAL if not even one fits."""
+    """Return as many event records as fit into `size`; block until one is queued.
+
+    Raise EINVAL if `size` is less than one record, EAGAIN if the file is non-blocking and the queue is
+    empty.
+    """
     events = _events(file)
     listener: Listener = file.private_data
     if size < uapi.IpcDemoEvent.SIZE:
@@ -128,12 +135,12 @@ async def read(file: File, size: int, position: int) -> bytes:
             return b"".join(records)
         if file.flags & O_NONBLOCK:
             raise os_error(EAGAIN)
-        # Without the lock: if another reader is faster, this one waits again.
+        # The condition takes no lock: if another reader is faster, this one waits again.
         await wait_event_interruptible(events.waiting, lambda: READ_ONCE(listener.queue))
 
 
 def ioctl(file: File, request: int, argument: int) -> int:
-    """IPC_DEMO_START, IPC_DEMO_LAST, IPC_DEMO_SET_EVENTFD."""
+    """Execute IPC_DEMO_START, IPC_DEMO_LAST or IPC_DEMO_SET_EVENTFD.  Raise ENOTTY for other requests."""
     if request == uapi.IPC_DEMO_START:
         start = uapi.IpcDemoStart.unpack(copy_from_user(file, argument, uapi.IpcDemoStart.SIZE))
         _events(file).start(start.count, start.interval)
@@ -149,21 +156,23 @@ def ioctl(file: File, request: int, argument: int) -> int:
 
 
 def mmap(file: File, area: VmArea) -> None:
-    """Map the page of the last event, read-only: all programs share it."""
+    """Map the page with the last event, which all programs share, read-only.  Raise EINVAL if it would be
+    writable.
+    """
     if area.writable:
         raise os_error(EINVAL)
-    memory = READ_ONCE(_events(file).memory)  # the page: programs read its contents without a lock anyway
+    memory = READ_ONCE(_events(file).memory)  # no lock: programs read the mapped page without one, too
     remap_vmalloc_range(area, memory, area.offset)
 
 
 def poll(file: File, table: PollTable) -> int:
-    """Readable while the queue holds a record."""
+    """Return POLLIN if the queue of the listener has a record."""
     poll_wait(_events(file).waiting, table)
     return POLLIN | POLLRDNORM if READ_ONCE(file.private_data.queue) else 0
 
 
 def fasync(file: File, fd: int, on: bool) -> None:
-    """Enable or disable SIGIO for events."""
+    """Enable or disable SIGIO for events (O_ASYNC)."""
     fasync_helper(file, fd, on, _events(file).fasync)
 
 

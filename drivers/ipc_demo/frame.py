@@ -1,4 +1,7 @@
-"""/dev/ipc_demo/frame: a frame in the driver's memory, to read or map.  Every byte is the frame's number."""
+"""/dev/ipc_demo/frame: a frame in the driver's memory, which programs read or map.
+
+Every byte of a frame is the low byte of its number.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from simkernel.uapi.ipc_demo import IPC_DEMO_TAKE, MAX_FRAME
 
 
 class Frames:
-    """The current frame."""
+    """The current frame: its number, its size in bytes and its memory."""
 
     def __init__(self) -> None:
         self.sequence = 0
@@ -20,13 +23,13 @@ class Frames:
 
     @cached_property
     def memory(self) -> memoryview:
-        """Memory for the largest frame, allocated on first use."""
+        """Memory for the largest frame.  It is allocated on first use."""
         return vmalloc_user(MAX_FRAME)
 
     def take(self, size: int) -> int:
-        """Take the next frame and return its number.  EINVAL for an impossible size.
+        """Produce the next frame and return its number.  Raise EINVAL if the size is out of range.
 
-        A camera writes it by DMA, so that it costs no processor time.
+        This takes no CPU time, because it models a camera that writes the frame by DMA.
         """
         if not 0 < size <= MAX_FRAME:
             raise os_error(EINVAL)
@@ -36,18 +39,18 @@ class Frames:
         return self.sequence
 
     def part(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes from `offset` on."""
+        """Return up to `size` bytes of the frame from `offset` on."""
         return bytes(self.memory[offset : min(offset + size, self.size)])
 
 
 def read(file: File, size: int, position: int) -> bytes:
-    """The frame from the file's position on."""
+    """Return up to `size` bytes of the frame from the file position on."""
     frames: Frames = file.cdev.data
     return frames.part(position, size)
 
 
 def ioctl(file: File, request: int, argument: int) -> int:
-    """IPC_DEMO_TAKE."""
+    """Execute IPC_DEMO_TAKE: produce a frame of `argument` bytes.  Raise ENOTTY for other requests."""
     if request != IPC_DEMO_TAKE:
         raise os_error(ENOTTY)
     frames: Frames = file.cdev.data
@@ -56,7 +59,7 @@ def ioctl(file: File, request: int, argument: int) -> int:
 
 
 def mmap(file: File, area: VmArea) -> None:
-    """Map the frame's memory."""
+    """Map the memory of the frame."""
     remap_vmalloc_range(area, file.cdev.data.memory, area.offset)
 
 

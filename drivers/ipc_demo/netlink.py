@@ -1,4 +1,4 @@
-"""The generic netlink family: the operations of ipc_demo.yaml."""
+"""The netlink commands of ipc_demo, as specified in ipc_demo.yaml."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .frame import Frames
 from .question import answer
 
 MAX_ATTRIBUTE: Final = 65531
-"""Bytes in one attribute: its length is a 16-bit number that includes the header of 4 bytes."""
+"""Maximum payload of an attribute in bytes: its 16-bit length includes the 4-byte header."""
 PART_OVERHEAD: Final = 32
-"""Bytes of a message beside the part of a frame."""
+"""Bytes of a message besides the part of a frame."""
 
 
 def register(this: ThisModule, events: Events, frames: Frames, undo: ExitStack) -> None:
-    """Register the family, and send events to its group."""
+    """Register the netlink family, and multicast each event to its group `events`."""
 
     def ask(info: GenlInfo) -> Reply:
         answered = answer(b"".join(info.required("question")))

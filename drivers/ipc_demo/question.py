@@ -1,4 +1,4 @@
-"""/dev/ipc_demo/question: answers by ioctl, by write and read, in mapped memory, and in a file below /sys."""
+"""/dev/ipc_demo/question: answers by ioctl, by write and read, in mapped memory, and in a sysfs attribute."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ INVERTED: Final = bytes(byte ^ 0xFF for byte in range(256))
 
 
 def answer(question: bytes) -> bytes:
-    """The same bytes, inverted.  EINVAL for a question that is too long."""
+    """Return the answer to a question: its bytes, inverted.  Raise EINVAL if the question is too long."""
     if len(question) > uapi.MAX_QUESTION:
         raise os_error(EINVAL)
     return question.translate(INVERTED)
 
 
 def attribute() -> DeviceAttribute:
-    """/sys/class/ipc_demo/question/answer: write a question, read its answer in hex digits."""
+    """Return the sysfs attribute `answer`: write a question to it, then read the answer in hex digits."""
     last = b""
 
     def show(device: Device) -> str:
@@ -37,7 +37,7 @@ def attribute() -> DeviceAttribute:
 
 
 class OpenFile:
-    """The answer to the last write, and memory that is shared with the program."""
+    """The state of an open file: the answer to the last write, and memory that the program can map."""
 
     def __init__(self) -> None:
         self.answer = b""
@@ -45,25 +45,29 @@ class OpenFile:
 
 
 def open(file: File) -> None:
-    """Each open file has its own answer and memory."""
+    """Open the node.  Each open file has its own answer and memory."""
     file.private_data = OpenFile()
 
 
 def write(file: File, data: bytes, position: int) -> int:
-    """Answer a question."""
+    """Store the answer to a question for the next read."""
     file.private_data.answer = answer(data)
     return len(data)
 
 
 def read(file: File, size: int, position: int) -> bytes:
-    """The next `size` bytes of the answer; none at its end."""
+    """Return the next `size` bytes of the answer, or b"" at its end."""
     found: bytes = file.private_data.answer[:size]
     file.private_data.answer = file.private_data.answer[size:]
     return found
 
 
 def ioctl(file: File, request: int, argument: int) -> int:
-    """IPC_DEMO_ASK, IPC_DEMO_RING."""
+    """Execute IPC_DEMO_ASK or IPC_DEMO_RING.  Raise ENOTTY for other requests.
+
+    IPC_DEMO_ASK passes the addresses of question and answer.  IPC_DEMO_RING answers a question in the
+    mapped memory.
+    """
     if request == uapi.IPC_DEMO_ASK:
         ask = uapi.IpcDemoAsk.unpack(copy_from_user(file, argument, uapi.IpcDemoAsk.SIZE))
         if ask.size > uapi.MAX_QUESTION:

@@ -1,19 +1,23 @@
-"""video: the video subsystem, which drivers of cameras share (Linux's videodev and videobuf2).
+"""video: the video subsystem, which camera drivers share (videodev and videobuf2 on Linux).
 
-It is no driver: it serves no device.  A driver says what its device can do, and the subsystem makes
-/dev/videoN of that, answers the requests that are the same for all, and keeps the buffers.
+This module is not a driver: it binds no device.  A driver registers a capture device with its operations.
+The subsystem makes /dev/videoN, executes the ioctls that are the same for all devices, and manages the
+frame buffers.
 
-Read it in this order:
-    __init__.py         what drivers are given
-    device.py           a device, its numbers, who may do what
-    operations.py       open, map, wait, close
-    ioctl.py            the table of requests, and how an argument comes and goes
-    format_ioctls.py    the requests for the device and its formats, and the driver's operations
-    queue.py, buffer.py the buffers' life; queue_ioctls.py: the requests for it
-    controls.py         controls; control_ioctls.py: the requests for them and for events
-    events.py           an open file and the events in it
-    lock.py             waiting without the lock
-Requests and structures are those of simkernel/uapi/video; the rules are Linux's, each named beside its place.
+Read the files in this order:
+
+    __init__.py         the functions that drivers import
+    device.py           a video device, its numbers and its priorities
+    operations.py       the file operations: open, mmap, poll, release
+    ioctl.py            the table of ioctls, and the copying of their arguments
+    format_ioctls.py    the ioctls for the device and its formats, and the driver's operations
+    queue.py, buffer.py the life cycle of buffers; queue_ioctls.py: their ioctls
+    controls.py         controls; control_ioctls.py: their ioctls, and those for events
+    events.py           an open file and its events
+    lock.py             a mutex that is released during a wait
+
+The ioctl numbers and structures are in simkernel/uapi/video.  The rules are Linux's: each docstring names
+the function of Linux that it models.
 """
 
 from __future__ import annotations
@@ -47,7 +51,7 @@ NUMBERS = (VIDEO_MAJOR, 0)
 
 
 class Videodev(VideoCore):
-    """What drivers import: the methods of the loaded module."""
+    """The loaded module.  Drivers import its methods as kernel symbols."""
 
     # -- devices ----------------------------------------------------------------
 
@@ -62,9 +66,10 @@ class Videodev(VideoCore):
         queue: Queue,
         lock: Mutex,
     ) -> VideoDevice:
-        """Make /dev/videoN of a camera; see format_ioctls.py for `ops`.  `lock` is held for each request.
+        """Register a video device, which makes its node /dev/videoN.
 
-        ENFILE if there are too many.
+        format_ioctls.py describes `ops`.  Each ioctl holds `lock`.  Raise ENFILE if all numbers are in
+        use.
         """
         capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING
         fh_lock = spin_lock_init(self.this, f"files of {parent.name}")
@@ -73,13 +78,13 @@ class Videodev(VideoCore):
         return device
 
     async def video_unregister_device(self, device: VideoDevice) -> None:
-        """Take it away, also from those who have it open.  Harmless if it is gone."""
+        """Unregister a video device and revoke its open files.  Do nothing if it is not registered."""
         await unregister(self, device)
 
     # -- controls ---------------------------------------------------------------
 
     def v4l2_ctrl_handler_init(self) -> ControlHandler:
-        """What controls are added to."""
+        """Return a new, empty control handler."""
         return ControlHandler()
 
     def v4l2_ctrl_new_std(
@@ -92,21 +97,21 @@ class Videodev(VideoCore):
         step: int,
         default: int,
     ) -> Control:
-        """A number that can be adjusted; see controls.py for `ops`."""
+        """Add an integer control to a handler.  controls.py describes `ops`."""
         return handler.add(ops, id, minimum, maximum, step, default)
 
     def v4l2_ctrl_new_std_menu_items(
         self, handler: ControlHandler, ops: Any, id: int, default: int, menu: tuple[str, ...]
     ) -> Control:
-        """A choice among names."""
+        """Add a menu control to a handler.  Its value is an index into `menu`."""
         return handler.add(ops, id, 0, len(menu) - 1, 1, default, menu)
 
     def v4l2_ctrl_handler_setup(self, handler: ControlHandler) -> None:
-        """Adjust the device as the controls say."""
+        """Write the values of all controls to the device."""
         handler.setup()
 
     def v4l2_ctrl_s_ctrl(self, control: Control, value: int) -> None:
-        """Set a control on behalf of nobody who has the device open; all are told."""
+        """Set a control without an open file.  All subscribers receive an event."""
         control.set(value)
 
     # -- buffers ----------------------------------------------------------------
@@ -114,13 +119,13 @@ class Videodev(VideoCore):
     def vb2_queue_init(
         self, device: Device, ops: Any, lock: Mutex, timestamp_flags: int, private: Any
     ) -> Queue:
-        """A queue of buffers that `device` reaches; see queue.py for `ops`."""
+        """Return a new buffer queue for `device`.  queue.py describes `ops`."""
         mmap_lock = mutex_init(self.this, f"mmap of {device.name}")
         done_lock = spin_lock_init(self.this, f"done_lock of {device.name}")
         return Queue(device, ops, lock, mmap_lock, done_lock, timestamp_flags, private)
 
     def vb2_buffer_done(self, buffer: Buffer, error: bool) -> None:
-        """There is a frame in a buffer, or, with `error`, none that is good."""
+        """Return a buffer to the queue: it holds a frame or, if `error` is True, no valid frame."""
         buffer.flow = trace_flow(self.this)
         buffer.queue.buffer_done(buffer, error)
 
@@ -145,7 +150,7 @@ MODULE = Module(
 
 
 def init(this: ThisModule) -> Videodev:
-    """The numbers of all video devices, and their class (`videodev_init()`)."""
+    """Register the device numbers and the class of video devices (`videodev_init()`)."""
     register_chrdev_region(this, NUMBERS, VIDEO_NUM_DEVICES, NAME)
     try:
         kind = class_register(this, NAME, attributes=ATTRIBUTES)
@@ -156,6 +161,6 @@ def init(this: ThisModule) -> Videodev:
 
 
 def exit(this: ThisModule, video: Videodev) -> None:
-    """`videodev_exit()`; drivers have gone before."""
+    """Release the class and the device numbers (`videodev_exit()`).  All drivers are unloaded before."""
     class_unregister(video.kind)
     unregister_chrdev_region(this, NUMBERS, VIDEO_NUM_DEVICES)

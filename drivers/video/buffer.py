@@ -1,4 +1,4 @@
-"""Buffers of a queue, and the memory behind them (videobuf2-core.h, videobuf2-dma-contig.c)."""
+"""The buffers of a queue and their memory (videobuf2-core.h, videobuf2-dma-contig.c)."""
 
 from __future__ import annotations
 
@@ -15,26 +15,29 @@ from simkernel.driverapi.refcount import Refcount, refcount_dec_and_test, refcou
 
 PLANE_INDEX_BITS = 3
 OFFSET_UNIT = PAGE_SIZE << PLANE_INDEX_BITS
-"""The offset to map a buffer at is its index in these (PLANE_INDEX_SHIFT): a name for it, and no place."""
+"""Unit of the mmap offsets (PLANE_INDEX_SHIFT).  The offset of a buffer is its index times this: a handle,
+not a position.
+"""
 OFFSET_MASK = (1 << 30) - 1
-"""What of an offset is looked at (BUFFER_INDEX_MASK)."""
+"""The bits of an mmap offset that are evaluated (BUFFER_INDEX_MASK)."""
 
 
 class BufferState(Enum):
-    """Whose a buffer is (`enum vb2_buffer_state`)."""
+    """The owner of a buffer (`enum vb2_buffer_state`)."""
 
-    DEQUEUED = "the program's"
-    QUEUED = "the queue's: not given to the driver yet"
-    ACTIVE = "the driver's"
-    DONE = "the queue's: there is a frame in it"
-    ERROR = "the queue's: no good frame came"
+    DEQUEUED = "owned by the program"
+    QUEUED = "owned by the queue, not yet passed to the driver"
+    ACTIVE = "owned by the driver"
+    DONE = "owned by the queue, holds a frame"
+    ERROR = "owned by the queue, holds no valid frame"
 
 
 class Memory:
-    """What one buffer holds its frame in: `size` bytes that a device and programs reach.  ENOMEM.
+    """The memory of one buffer: `size` bytes that the device and programs access.  Raise ENOMEM if allocation
+    fails.
 
-    It lives while the queue has the buffer or a program has it mapped (`vb2_dc_buf.refcount`), so
-    buffers may be freed while they are mapped (V4L2_BUF_CAP_SUPPORTS_ORPHANED_BUFS).
+    It is reference-counted (`vb2_dc_buf.refcount`): the queue and each mapping hold a reference.  So a
+    buffer can be freed while a program maps it (V4L2_BUF_CAP_SUPPORTS_ORPHANED_BUFS).
     """
 
     def __init__(self, device: Device, size: int) -> None:
@@ -45,16 +48,16 @@ class Memory:
 
     @property
     def mapped(self) -> bool:
-        """Whether a program has it mapped (`vb2_buffer_in_use()`)."""
+        """True if a program maps the memory (`vb2_buffer_in_use()`)."""
         return refcount_read(self._users) > 1
 
     @property
     def used(self) -> bool:
-        """True while the queue or a program has it."""
+        """True while the queue or a mapping holds a reference."""
         return refcount_read(self._users) > 0
 
     def map(self, area: VmArea) -> None:
-        """Let a program have it too."""
+        """Map the memory into a program."""
         assert self.buffer is not None
         dma_mmap_coherent(area, self.buffer)
         area.opened = self._opened
@@ -62,18 +65,20 @@ class Memory:
         refcount_inc(self._users)
 
     def view(self, length: int) -> memoryview:
-        """The first `length` bytes."""
+        """Return the first `length` bytes without a copy."""
         assert self.buffer is not None
         return self.buffer.memory[:length]
 
     def put(self) -> None:
-        """One user less; the last one gives the memory back."""
+        """Drop one reference and free the memory if it was the last."""
         if refcount_dec_and_test(self._users):
             self.free()
 
     def free(self) -> None:
-        """Give the memory back now.  What a program has mapped it keeps; the device reaches it no more."""
-        buffer = xchg(self, "buffer", None)  # the last munmap(2) may come meanwhile
+        """Free the DMA memory now: the device can no longer access it.  Existing mappings stay valid."""
+        buffer = xchg(
+            self, "buffer", None
+        )  # atomic, because the last munmap(2) can call this at the same time
         if buffer is not None:
             dma_free_coherent(self._device, buffer)
 
@@ -86,10 +91,10 @@ class Memory:
 
 @attrs.define(eq=False)
 class Buffer:
-    """A buffer (`struct vb2_v4l2_buffer`), as a driver fills it in before it says `vb2_buffer_done`.
+    """A buffer (`struct vb2_v4l2_buffer`), whose fields a driver sets before it calls `vb2_buffer_done`.
 
-    `timestamp` is in ns; `bytesused` bytes of the frame are in it; `flow` is what a trace joins it to;
-    `private` is the driver's own.
+    `timestamp` is in ns.  `bytesused` is the size of the frame in bytes.  `flow` is the flow id for
+    traces.  `private` belongs to the driver.
     """
 
     queue: Any
@@ -108,5 +113,5 @@ class Buffer:
 
     @property
     def offset(self) -> int:
-        """Where to map it (`__setup_offsets()`)."""
+        """The offset at which a program maps the buffer (`__setup_offsets()`)."""
         return self.index * OFFSET_UNIT

@@ -1,4 +1,4 @@
-"""What a request's answer is given beside its argument."""
+"""The context of an ioctl, which its handler receives besides the argument."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from .lock import HeldMutex
 
 
 class IoctlCall(NamedTuple):
-    """One request: on which open file, of which device; `items` are those that its argument points at."""
+    """One ioctl: its file, its device, and the mutex that it holds.
+
+    `items` is the array that the argument points to (VIDIOC_S_EXT_CTRLS and the like).
+    """
 
     file: File
     fh: FileHandle
@@ -26,12 +29,12 @@ class IoctlCall(NamedTuple):
 
 
 def check_type(call: IoctlCall, arg: Any) -> None:
-    """EINVAL for what is no capture of pictures (`check_fmt()`)."""
+    """Raise EINVAL if the buffer type is not V4L2_BUF_TYPE_VIDEO_CAPTURE (`check_fmt()`)."""
     if arg.type != V4L2_BUF_TYPE_VIDEO_CAPTURE:
         raise os_error(EINVAL)
 
 
 def check_owner(call: IoctlCall, arg: Any = None) -> None:
-    """EBUSY if the buffers are another file's (`vb2_queue_is_busy()`)."""
+    """Raise EBUSY if another open file owns the buffers (`vb2_queue_is_busy()`)."""
     if call.device.queue.owner not in (None, call.fh):
         raise os_error(EBUSY)

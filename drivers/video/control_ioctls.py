@@ -1,7 +1,7 @@
-"""The requests for controls and events (v4l2-ctrls-api.c, v4l2-event.c).
+"""The ioctls for controls and events (v4l2-ctrls-api.c, v4l2-event.c).
 
-Of several controls at once none is set if one of them could not be (as far as can be told before): then
-`error_idx` is their count, and only VIDIOC_TRY_EXT_CTRLS says which it was.
+VIDIOC_S_EXT_CTRLS validates all controls before it sets any of them.  If a control is invalid, `error_idx`
+is the number of controls; only VIDIOC_TRY_EXT_CTRLS returns the index of the invalid one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from .events import Subscription
 
 NEXT: Final = v4l2.V4L2_CTRL_FLAG_NEXT_CTRL | v4l2.V4L2_CTRL_FLAG_NEXT_COMPOUND
 MIN_MAX: Final = (v4l2.V4L2_CTRL_WHICH_MIN_VAL, v4l2.V4L2_CTRL_WHICH_MAX_VAL)
-"""Values that are asked for where V4L2_CTRL_FLAG_HAS_WHICH_MIN_MAX is set: none of our controls has it."""
+"""Requests for minimum or maximum values.  They need V4L2_CTRL_FLAG_HAS_WHICH_MIN_MAX, which no modelled
+control has.
+"""
 FIXED: Final = (v4l2.V4L2_CTRL_WHICH_DEF_VAL, *MIN_MAX)
 ANY_CLASS: Final = (v4l2.V4L2_CTRL_WHICH_CUR_VAL, *FIXED)
 
@@ -30,9 +32,10 @@ ANY_CLASS: Final = (v4l2.V4L2_CTRL_WHICH_CUR_VAL, *FIXED)
 
 
 def _query(handler: ControlHandler, id: int) -> Control:
-    """The control that is asked for, or the next one (`v4l2_query_ext_ctrl()`).  EINVAL.
+    """Return the control with this id, or the next one if the id has a NEXT flag (`v4l2_query_ext_ctrl()`).
 
-    None of ours is compound, so that asking for the next such finds nothing.
+    Raise EINVAL if it does not exist.  No modelled control is compound, so NEXT_COMPOUND alone finds
+    nothing.
     """
     if not id & NEXT:
         return handler.find(id)
@@ -46,14 +49,17 @@ def _query(handler: ControlHandler, id: int) -> Control:
 
 
 def query_ext_ctrl(call: IoctlCall, arg: s.V4l2QueryExtCtrl) -> None:
-    """`v4l2_query_ext_ctrl()`."""
+    """VIDIOC_QUERY_EXT_CTRL: describe a control (`v4l2_query_ext_ctrl()`)."""
     queryctrl(call, arg)
     arg.elem_size = ELEMENT_SIZE
     arg.elems = 1
 
 
 def queryctrl(call: IoctlCall, arg: s.V4l2Queryctrl | s.V4l2QueryExtCtrl) -> None:
-    """`v4l2_queryctrl()`; the argument of the other request has the same fields, and more."""
+    """VIDIOC_QUERYCTRL: describe a control (`v4l2_queryctrl()`).
+
+    The argument of VIDIOC_QUERY_EXT_CTRL has the same fields and some more.
+    """
     control = _query(call.device.controls, arg.id)
     arg.id = control.id
     arg.type = control.type
@@ -66,7 +72,7 @@ def queryctrl(call: IoctlCall, arg: s.V4l2Queryctrl | s.V4l2QueryExtCtrl) -> Non
 
 
 def querymenu(call: IoctlCall, arg: s.V4l2Querymenu) -> None:
-    """`v4l2_querymenu()`."""
+    """VIDIOC_QUERYMENU: return the name of a menu item (`v4l2_querymenu()`)."""
     control = call.device.controls.find(arg.id)
     if not control.menu or not control.minimum <= arg.index <= control.maximum or not control.menu[arg.index]:
         raise os_error(EINVAL)
@@ -77,7 +83,7 @@ def querymenu(call: IoctlCall, arg: s.V4l2Querymenu) -> None:
 
 
 def g_ctrl(call: IoctlCall, arg: s.V4l2Control) -> None:
-    """`v4l2_g_ctrl()`."""
+    """VIDIOC_G_CTRL: return the value of a control (`v4l2_g_ctrl()`)."""
     control = call.device.controls.find(arg.id)
     if control.flags & v4l2.V4L2_CTRL_FLAG_WRITE_ONLY:
         raise os_error(EACCES)
@@ -85,7 +91,7 @@ def g_ctrl(call: IoctlCall, arg: s.V4l2Control) -> None:
 
 
 def s_ctrl(call: IoctlCall, arg: s.V4l2Control) -> None:
-    """`v4l2_s_ctrl()`."""
+    """VIDIOC_S_CTRL: set the value of a control (`v4l2_s_ctrl()`)."""
     control = call.device.controls.find(arg.id)
     if control.flags & v4l2.V4L2_CTRL_FLAG_READ_ONLY:
         raise os_error(EACCES)
@@ -98,7 +104,11 @@ def s_ctrl(call: IoctlCall, arg: s.V4l2Control) -> None:
 def _find_all(
     handler: ControlHandler, arg: s.V4l2ExtControls, items: Sequence[s.V4l2ExtControl]
 ) -> list[Control]:
-    """`prepare_ext_ctrls()`: `error_idx` says which of them is none, or of another class."""
+    """Return the controls of the items (`prepare_ext_ctrls()`).
+
+    Raise EINVAL if a control does not exist or belongs to another class.  `error_idx` is then the index of
+    its item.
+    """
     found = []
     for index, item in enumerate(items):
         arg.error_idx = index
@@ -112,19 +122,21 @@ def _find_all(
 
 
 def _check_class(handler: ControlHandler, which: int) -> None:
-    """`class_check()`: whether there are such controls at all."""
+    """Raise EINVAL if the device has no control of this class (`class_check()`)."""
     if which not in ANY_CLASS:
         handler.find(which | 1)
 
 
 def _which(arg: s.V4l2ExtControls) -> None:
-    if arg.which == v4l2.V4L2_CTRL_WHICH_REQUEST_VAL:  # without a media device: EINVAL
+    if (
+        arg.which == v4l2.V4L2_CTRL_WHICH_REQUEST_VAL
+    ):  # EINVAL, because this device has no media device for requests
         raise os_error(EINVAL)
     arg.which = v4l2.V4L2_CTRL_ID2WHICH(arg.which)
 
 
 def g_ext_ctrls(call: IoctlCall, arg: s.V4l2ExtControls) -> None:
-    """`v4l2_g_ext_ctrls_common()`."""
+    """VIDIOC_G_EXT_CTRLS: return the values of several controls (`v4l2_g_ext_ctrls_common()`)."""
     handler, items = call.device.controls, call.items
     arg.error_idx = arg.count
     default = arg.which == v4l2.V4L2_CTRL_WHICH_DEF_VAL
@@ -146,12 +158,14 @@ def g_ext_ctrls(call: IoctlCall, arg: s.V4l2ExtControls) -> None:
 
 
 def try_ext_ctrls(call: IoctlCall, arg: s.V4l2ExtControls) -> None:
-    """`v4l2_try_ext_ctrls()`: what would be set, and nothing is."""
+    """VIDIOC_TRY_EXT_CTRLS: return the values that would be set, without setting them
+    (`v4l2_try_ext_ctrls()`).
+    """
     _try(call.device.controls, arg, call.items, setting=False)
 
 
 def s_ext_ctrls(call: IoctlCall, arg: s.V4l2ExtControls) -> None:
-    """`v4l2_s_ext_ctrls()`."""
+    """VIDIOC_S_EXT_CTRLS: set the values of several controls (`v4l2_s_ext_ctrls()`)."""
     try:
         controls = _try(call.device.controls, arg, call.items, setting=True)
     except OSError:
@@ -165,7 +179,7 @@ def s_ext_ctrls(call: IoctlCall, arg: s.V4l2ExtControls) -> None:
 def _try(
     handler: ControlHandler, arg: s.V4l2ExtControls, items: Sequence[s.V4l2ExtControl], setting: bool
 ) -> list[Control]:
-    """`validate_ctrls()`, and what comes before it in `try_set_ext_ctrls_common()`."""
+    """Validate all items and return their controls (`validate_ctrls()`, `try_set_ext_ctrls_common()`)."""
     arg.error_idx = arg.count
     if arg.which in FIXED:
         raise os_error(EINVAL)
@@ -190,7 +204,7 @@ def _value(item: s.V4l2ExtControl) -> int:
 
 
 def _put(item: s.V4l2ExtControl, value: int) -> None:
-    """The upper half stays as it was: it is no part of the value."""
+    """Store a value in the lower half of the item's union.  The upper half is not part of the value."""
     item.union = S32.pack(value) + item.union[4:]
 
 
@@ -198,7 +212,10 @@ def _put(item: s.V4l2ExtControl, value: int) -> None:
 
 
 def subscribe_event(call: IoctlCall, arg: s.V4l2EventSubscription) -> None:
-    """`v4l2_ctrl_subscribe_event()`: of controls only.  Subscribing twice changes nothing."""
+    """VIDIOC_SUBSCRIBE_EVENT: subscribe to the changes of a control (`v4l2_ctrl_subscribe_event()`).
+
+    Other events raise EINVAL.  A second subscription to one control has no effect.
+    """
     fh = call.fh
     if arg.type != v4l2.V4L2_EVENT_CTRL:
         raise os_error(EINVAL)
@@ -211,7 +228,7 @@ def subscribe_event(call: IoctlCall, arg: s.V4l2EventSubscription) -> None:
 
 
 def unsubscribe_event(call: IoctlCall, arg: s.V4l2EventSubscription) -> None:
-    """`v4l2_event_unsubscribe()`: what was not subscribed to is no error."""
+    """VIDIOC_UNSUBSCRIBE_EVENT: end a subscription if it exists (`v4l2_event_unsubscribe()`)."""
     fh = call.fh
     for subscription in tuple(fh.subscribed):
         if arg.type == v4l2.V4L2_EVENT_ALL or (subscription.type, subscription.id) == (arg.type, arg.id):
@@ -220,10 +237,11 @@ def unsubscribe_event(call: IoctlCall, arg: s.V4l2EventSubscription) -> None:
 
 
 async def dqevent(call: IoctlCall, arg: s.V4l2Event) -> None:
-    """`v4l2_event_dequeue()`.  ENOENT if there is none and the file is non-blocking; EINTR.
+    """VIDIOC_DQEVENT: remove the oldest event; block until one is available (`v4l2_event_dequeue()`).
 
-    A sleeper is woken when the device goes, as by `v4l2_event_wake_all()`, and gets ENODEV: Linux
-    6.12 sends it to sleep again, for good.
+    Raise ENOENT if none is available and the file is non-blocking, EINTR if a signal arrives.
+    Unregistering the device wakes a blocked task (`v4l2_event_wake_all()`), and this function raises
+    ENODEV.  On Linux 6.12 the task sleeps again, for ever.
     """
     fh = call.fh
     if not fh.available:

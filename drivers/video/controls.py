@@ -1,9 +1,10 @@
-"""Controls: what can be adjusted of a device, and who is told (v4l2-ctrls-core.c).
+"""Controls: the adjustable settings of a device, and their events (v4l2-ctrls-core.c).
 
-A control keeps its value: what a program reads is what was set last, by whomever.  `ops` is the driver's
-side and has `s_ctrl(control, value)`, which hands a new value to the device; OSError refuses it.
+A control stores its value: a program reads the value that was set last.  `ops` is the driver's side: its
+method `s_ctrl(control, value)` writes a new value to the device and raises OSError to refuse it.
 
-The first control of a class brings the class with it, as a control that can only be listed.
+The first control of a class adds a control that represents the class.  Programs can list it, but not read
+or write it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ NAMES: Final = {
     cid.V4L2_CID_IMAGE_PROC_CLASS: "Image Processing Controls",
     cid.V4L2_CID_TEST_PATTERN: "Test Pattern",
 }
-"""What Linux calls them (`v4l2_ctrl_get_name()`); others are not modelled."""
+"""The names of the modelled controls, as on Linux (`v4l2_ctrl_get_name()`)."""
 SLIDERS: Final = frozenset(
     {cid.V4L2_CID_BRIGHTNESS, cid.V4L2_CID_CONTRAST, cid.V4L2_CID_SATURATION, cid.V4L2_CID_HUE}
 )
@@ -46,7 +47,7 @@ ELEMENT_SIZE: Final = 4
 
 @attrs.define(eq=False)
 class Control:
-    """A control of one value of 32 bits (`struct v4l2_ctrl`)."""
+    """A control with one 32-bit value (`struct v4l2_ctrl`)."""
 
     ops: Any
     id: int
@@ -65,21 +66,24 @@ class Control:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name that programs see, such as "Exposure"."""
         return NAMES[self.id]
 
     @property
     def is_class(self) -> bool:
-        """Whether it is the heading of a class, and can neither be read nor written."""
+        """True for the control that represents a class, which programs can neither read nor write."""
         return self.type == v4l2.V4L2_CTRL_TYPE_CTRL_CLASS
 
     @property
     def reported_step(self) -> int:
-        """The step that programs are told: 1 for a menu."""
+        """The step that the ioctls report: 1 for a menu."""
         return 1 if self.type == v4l2.V4L2_CTRL_TYPE_MENU else self.step
 
     def validate(self, value: int) -> int:
-        """The value that is nearest (`std_validate_elem()`); a menu has no nearest: ERANGE, EINVAL."""
+        """Return the nearest valid value (`std_validate_elem()`).
+
+        For a menu, raise ERANGE if the value is out of range, EINVAL if the item is empty.
+        """
         if self.is_class:
             return 0
         if self.type == v4l2.V4L2_CTRL_TYPE_MENU:
@@ -94,9 +98,10 @@ class Control:
         return self.minimum + (rounded - self.minimum) // self.step * self.step
 
     def set(self, value: int, fh: Any = None) -> int:
-        """Have a new value; the one it got (`set_ctrl()`).  Who set it, `fh`, is not told.
+        """Set the value and return the one that was set (`set_ctrl()`).
 
-        EBUSY while it is grabbed; ERANGE, EINVAL for a menu; what the driver says.
+        All subscribers except the file `fh`, which sets it, receive an event.  Raise EBUSY if the control
+        is grabbed, ERANGE or EINVAL if a menu has no such item, and any error of the driver.
         """
         value = self.validate(value)
         if self.flags & v4l2.V4L2_CTRL_FLAG_GRABBED:
@@ -108,7 +113,9 @@ class Control:
         return value
 
     def event(self, changes: int) -> V4l2Event:
-        """What a program is told (`fill_event()`)."""
+        """Return an event with the current value and range (`fill_event()`).  `changes` is a mask of
+        V4L2_EVENT_CTRL_CH flags.
+        """
         payload = V4l2EventCtrl(
             changes,
             self.type,
@@ -122,7 +129,7 @@ class Control:
         return V4l2Event(v4l2.V4L2_EVENT_CTRL, payload.pack(), id=self.id)
 
     def subscribe(self, subscription: Subscription) -> None:
-        """One more is told of changes, and of how it is now if he wants that (`v4l2_ctrl_add_event()`)."""
+        """Add a subscription, and queue the current value if it asks for that (`v4l2_ctrl_add_event()`)."""
         self.subscriptions.append(subscription)
         if not self.is_class and subscription.flags & v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL:
             changes = v4l2.V4L2_EVENT_CTRL_CH_FLAGS
@@ -131,12 +138,16 @@ class Control:
             subscription.fh.queue(self.event(changes))
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """He is told no more."""
+        """Remove a subscription if it exists."""
         if subscription in self.subscriptions:
             self.subscriptions.remove(subscription)
 
     def _send_event(self, fh: Any, changes: int) -> None:
-        """`send_event()`: to all but the one who did it, unless he wants to hear of himself."""
+        """Send an event to all subscribers (`send_event()`).
+
+        The file `fh`, which made the change, receives it only if it has set
+        V4L2_EVENT_SUB_FL_ALLOW_FEEDBACK.
+        """
         for subscription in self.subscriptions:
             feedback = subscription.flags & v4l2.V4L2_EVENT_SUB_FL_ALLOW_FEEDBACK
             if subscription.fh is not fh or feedback:
@@ -144,7 +155,7 @@ class Control:
 
 
 class ControlHandler:
-    """The controls of one device, by number (`struct v4l2_ctrl_handler`)."""
+    """The controls of one device, sorted by id (`struct v4l2_ctrl_handler`)."""
 
     def __init__(self) -> None:
         self._controls: list[Control] = []
@@ -153,7 +164,7 @@ class ControlHandler:
         return iter(self._controls)
 
     def find(self, id: int) -> Control:
-        """A control by its number (`v4l2_ctrl_find()`).  EINVAL."""
+        """Return the control with this id (`v4l2_ctrl_find()`).  Raise EINVAL if it does not exist."""
         for control in self._controls:
             if control.id == id & v4l2.V4L2_CTRL_ID_MASK:
                 return control
@@ -169,7 +180,7 @@ class ControlHandler:
         default: int,
         menu: tuple[str, ...] = (),
     ) -> Control:
-        """A new control, at its default.  ERANGE for a range that is none (`check_range()`)."""
+        """Add a control with its default value.  Raise ERANGE if its range is invalid (`check_range()`)."""
         kind = v4l2.V4L2_CTRL_TYPE_MENU if menu else v4l2.V4L2_CTRL_TYPE_INTEGER
         if step <= 0 or not minimum <= default <= maximum or (menu and maximum >= len(menu)):
             raise os_error(ERANGE)
@@ -182,7 +193,7 @@ class ControlHandler:
         return control
 
     def setup(self) -> None:
-        """Hand every value to the device, which may have other ones (`v4l2_ctrl_handler_setup()`)."""
+        """Write all values to the device, which can have others (`v4l2_ctrl_handler_setup()`)."""
         for control in self._controls:
             if not control.is_class:
                 control.ops.s_ctrl(control, control.value)

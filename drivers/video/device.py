@@ -1,7 +1,8 @@
-"""Video devices: what a driver registers, and who may do what with it (v4l2-dev.c).
+"""Video devices: registration, numbers and priorities (v4l2-dev.c).
 
-A device and its numbers live until the last open file of it is closed, though its node is gone and every
-request gets ENODEV: a camera that is plugged in again meanwhile becomes the next one.
+After a device is unregistered, its node is gone and each ioctl raises ENODEV.  The device and its numbers
+stay in use until the last open file is closed, so a camera that is plugged in meanwhile gets the next
+number.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ ATTRIBUTES: Final = (
     DeviceAttribute("name", lambda node: f"{dev_get_drvdata(node).name}\n"),
     DeviceAttribute("index", lambda node: f"{dev_get_drvdata(node).index}\n"),
 )
-"""Files below /sys (`video_device_attrs`); `dev_debug` is missing, as nothing would come of it."""
+"""The sysfs attributes of a video device (`video_device_attrs`).  `dev_debug` is omitted, because it would
+have no effect.
+"""
 VIDEO_MAJOR: Final = 81
 VIDEO_NUM_DEVICES: Final = 256
 
@@ -38,8 +41,9 @@ VIDEO_NUM_DEVICES: Final = 256
 class VideoDevice:
     """A capture device (`struct video_device`).
 
-    `owner` is its driver's module, whose `ops` answer the requests: which it has says what can be done
-    (`determine_valid_ioctls()`).  `lock` is held for each request.  `bus_info` says where it is.
+    `owner` is the module of its driver.  `ops` has the driver's operations: an ioctl without its operation
+    is not supported (`determine_valid_ioctls()`).  Each ioctl holds `lock`.  `bus_info` is the device's
+    location, such as platform:0:1.
     """
 
     owner: ThisModule
@@ -52,7 +56,7 @@ class VideoDevice:
     queue: Queue
     lock: Mutex
     fh_lock: SpinLock
-    """Protects the list of files, and the events of each."""
+    """Protects the list of open files and the events of each file."""
     minor: int = -1
     number: int = -1
     index: int = 0
@@ -65,16 +69,16 @@ class VideoDevice:
 
     @property
     def priority(self) -> int:
-        """The highest of all open files (`v4l2_prio_max()`)."""
+        """The highest priority of all open files (`v4l2_prio_max()`)."""
         return max((fh.priority for fh in self.files), default=v4l2.V4L2_PRIORITY_UNSET)
 
     def check_priority(self, fh: FileHandle) -> None:
-        """EBUSY if another file has a higher one (`v4l2_prio_check()`)."""
+        """Raise EBUSY if another file has a higher priority (`v4l2_prio_check()`)."""
         if fh.priority < self.priority:
             raise os_error(EBUSY)
 
     def change_priority(self, fh: FileHandle, priority: int) -> None:
-        """EINVAL for one that there is not (`v4l2_prio_change()`)."""
+        """Set the priority of a file (`v4l2_prio_change()`).  Raise EINVAL if the priority does not exist."""
         if not v4l2.V4L2_PRIORITY_BACKGROUND <= priority <= v4l2.V4L2_PRIORITY_RECORD:
             raise os_error(EINVAL)
         fh.priority = priority
@@ -82,13 +86,13 @@ class VideoDevice:
     # -- open files -----------------------------------------------------------
 
     def add(self, fh: FileHandle) -> None:
-        """One more open file (`v4l2_fh_add()`)."""
+        """Add an open file (`v4l2_fh_add()`)."""
         fh.priority = v4l2.V4L2_PRIORITY_DEFAULT
         with self.fh_lock:
             self.files.append(fh)
 
     def remove(self, fh: FileHandle) -> None:
-        """It is closed (`v4l2_fh_del()`)."""
+        """Remove a closed file and its subscriptions (`v4l2_fh_del()`)."""
         for subscription in fh.subscribed:
             self.controls.find(subscription.id).unsubscribe(subscription)
         with self.fh_lock:
@@ -97,17 +101,20 @@ class VideoDevice:
 
 @attrs.define(eq=False)
 class VideoCore:
-    """One load of the module: the class of its devices, and those by minor number."""
+    """The state of the loaded module: its class, and its devices by minor number."""
 
     this: ThisModule
     kind: Class
     lock: SpinLock
-    """Protects the devices, and whether each is registered (videodev_lock)."""
+    """Protects `devices` and the `registered` of each device (videodev_lock)."""
     devices: dict[int, VideoDevice] = attrs.field(factory=dict)
 
 
 def register(core: VideoCore, device: VideoDevice, operations: FileOperations) -> None:
-    """Let programs open it (`__video_register_device()`).  ENFILE if there are too many; EEXIST."""
+    """Register a device and make its node (`__video_register_device()`).
+
+    Raise ENFILE if all numbers are in use, EEXIST if the node exists.
+    """
     with core.lock:
         _number(core, device)
         device.registered = True
@@ -131,7 +138,10 @@ def register(core: VideoCore, device: VideoDevice, operations: FileOperations) -
 
 
 def _number(core: VideoCore, device: VideoDevice) -> None:
-    """Give a device the lowest numbers that are free, and its place among those of its parent.  ENFILE."""
+    """Assign the lowest free numbers, and the lowest free index among the devices of one parent.
+
+    Raise ENFILE if all numbers are in use.
+    """
     taken = {other.number for other in core.devices.values()}
     free = (number for number in range(VIDEO_NUM_DEVICES) if number not in core.devices)
     device.minor = next(free, -1)
@@ -144,9 +154,9 @@ def _number(core: VideoCore, device: VideoDevice) -> None:
 
 
 async def unregister(core: VideoCore, device: VideoDevice) -> None:
-    """It is gone, though files of it may be open (`vb2_video_unregister_device()`).
+    """Unregister a device; programs can still have files of it open (`vb2_video_unregister_device()`).
 
-    Requests get ENODEV from now on; who sleeps is woken; the driver has none of its buffers afterwards.
+    From now on ioctls raise ENODEV.  Blocked tasks are woken, and the driver owns no buffers afterwards.
     """
     with core.lock:
         registered, device.registered = device.registered, False
@@ -166,7 +176,7 @@ async def unregister(core: VideoCore, device: VideoDevice) -> None:
 
 
 def put(core: VideoCore, device: VideoDevice) -> None:
-    """If nobody has it any more its numbers are free (`v4l2_device_release()`)."""
+    """Free the numbers of a device that is unregistered and has no open file (`v4l2_device_release()`)."""
     with core.lock:
         if not device.registered and not device.files and core.devices.get(device.minor) is device:
             del core.devices[device.minor]

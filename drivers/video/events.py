@@ -1,7 +1,7 @@
-"""Events, and the open file that they wait in (v4l2-event.c, v4l2-fh.c).
+"""An open file of a video device and its events (v4l2-event.c, v4l2-fh.c).
 
-A file hears of what it has subscribed to.  For each subscription there is room for one event that is not
-read yet: a newer one takes its place and says too what the older one said had changed.
+A file receives the events to which it has subscribed.  Each subscription keeps one unread event: a newer
+event replaces it, and reports the changes of both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from simkernel.uapi.video.videodev2 import V4L2_EVENT_CTRL, V4L2_PRIORITY_UNSET
 
 @attrs.define(eq=False)
 class Subscription:
-    """Of one file to one thing (`struct v4l2_subscribed_event`)."""
+    """A file's subscription to the events of one control (`struct v4l2_subscribed_event`)."""
 
     fh: FileHandle
     type: int
@@ -29,7 +29,7 @@ class Subscription:
 
 @attrs.define(eq=False)
 class FileHandle:
-    """One open file of a video device (`struct v4l2_fh`).  `clock` gives the monotonic time in ns."""
+    """An open file of a video device (`struct v4l2_fh`).  `clock` returns the monotonic time in ns."""
 
     device: Any
     clock: Callable[[], int]
@@ -40,16 +40,18 @@ class FileHandle:
     wait: WaitQueue = attrs.field(factory=lambda: init_waitqueue_head("a video event"))
 
     def find(self, type: int, id: int) -> Subscription | None:
-        """A subscription, if there is one."""
+        """Return the subscription to events of this type and id, or None."""
         return next((each for each in self.subscribed if (each.type, each.id) == (type, id)), None)
 
     def queue(self, event: V4l2Event) -> None:
-        """Something happened (`v4l2_event_queue_fh()`); in any context."""
+        """Queue an event if the file has subscribed to it (`v4l2_event_queue_fh()`).  Interrupt handlers may
+        call this.
+        """
         with self.device.fh_lock:
             self._queue(event)
 
     def _queue(self, event: V4l2Event) -> None:
-        """`__v4l2_event_queue_fh()`; the lock is held."""
+        """Queue an event (`__v4l2_event_queue_fh()`).  The caller holds the lock."""
         subscription = self.find(event.type, event.id)
         if subscription is None:
             return
@@ -57,7 +59,7 @@ class FileHandle:
         old = subscription.pending
         if old is not None:
             self.available.remove(old)
-            if event.type == V4L2_EVENT_CTRL:  # v4l2_ctrl_replace()
+            if event.type == V4L2_EVENT_CTRL:  # as v4l2_ctrl_replace() does
                 payload = V4l2EventCtrl.unpack(event.u)
                 payload.changes |= V4l2EventCtrl.unpack(old.u).changes
                 event.u = payload.pack()
@@ -68,7 +70,7 @@ class FileHandle:
         wake_up_all(self.wait)
 
     def take(self) -> V4l2Event:
-        """The oldest event (`__v4l2_event_dequeue()`); there is one."""
+        """Remove and return the oldest event, which must exist (`__v4l2_event_dequeue()`)."""
         with self.device.fh_lock:
             event = self.available.pop(0)
             event.pending = len(self.available)
@@ -78,7 +80,7 @@ class FileHandle:
         return event
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """End a subscription; what it had to tell is not told (`__v4l2_event_unsubscribe()`)."""
+        """End a subscription and drop its unread event (`__v4l2_event_unsubscribe()`)."""
         with self.device.fh_lock:
             self.subscribed.remove(subscription)
             if subscription.pending is not None:

@@ -1,6 +1,6 @@
-"""The requests for the device and its formats (v4l2-ioctl.c), which share the work with the driver.
+"""The ioctls for the device and its formats (v4l2-ioctl.c), which call the driver's operations.
 
-The driver's operations, all of which may be `async def`; each changes its argument, or raises OSError:
+A driver has these operations.  Each fills in its argument or raises OSError, and each may be `async def`:
 
     querycap(V4l2Capability)          enum_fmt(V4l2Fmtdesc)             g_fmt, s_fmt, try_fmt(V4l2PixFormat)
     enum_framesizes(V4l2Frmsizeenum)  enum_frameintervals(V4l2Frmivalenum)
@@ -27,7 +27,7 @@ DESCRIPTIONS: Final = {
     v4l2.V4L2_PIX_FMT_YUYV: "YUYV 4:2:2",
     v4l2.V4L2_PIX_FMT_RGB24: "24-bit RGB 8-8-8",
 }
-"""What Linux calls the formats (`v4l_fill_fmtdesc()`); others are not modelled."""
+"""The descriptions of the modelled pixel formats, as on Linux (`v4l_fill_fmtdesc()`)."""
 
 VALID_VALUES: Final = {
     "colorspace": range(1, 13),
@@ -35,12 +35,12 @@ VALID_VALUES: Final = {
     "quantization": (1, 2),
     "xfer_func": range(1, 8),
 }
-"""Which values there are (`v4l2_is_colorspace_valid()` and the like)."""
+"""The valid values of each field (`v4l2_is_colorspace_valid()` and the like)."""
 
 
 @attrs.define
 class Number(Structure):
-    """An argument that is an int."""
+    """An ioctl argument that is an int."""
 
     LAYOUT = Struct("<I")
 
@@ -55,7 +55,7 @@ async def _maybe(result: Any) -> Any:
 
 
 async def querycap(call: IoctlCall, arg: s.V4l2Capability) -> None:
-    """`v4l_querycap()`."""
+    """VIDIOC_QUERYCAP: return the driver's name and the capabilities (`v4l_querycap()`)."""
     arg.version = LINUX_VERSION_CODE
     arg.bus_info = call.device.bus_info.encode()[:31]
     arg.device_caps = call.device.capabilities | v4l2.V4L2_CAP_EXT_PIX_FORMAT
@@ -64,27 +64,27 @@ async def querycap(call: IoctlCall, arg: s.V4l2Capability) -> None:
 
 
 def g_priority(call: IoctlCall, arg: Number) -> None:
-    """`v4l_g_priority()`: the highest of all files."""
+    """VIDIOC_G_PRIORITY: return the highest priority of all open files (`v4l_g_priority()`)."""
     arg.value = call.device.priority
 
 
 def s_priority(call: IoctlCall, arg: Number) -> None:
-    """`v4l_s_priority()`."""
+    """VIDIOC_S_PRIORITY: set the priority of this file (`v4l_s_priority()`)."""
     call.device.change_priority(call.fh, arg.value)
 
 
 async def enuminput(call: IoctlCall, arg: s.V4l2Input) -> None:
-    """`v4l_enuminput()`."""
+    """VIDIOC_ENUMINPUT: describe an input of the device (`v4l_enuminput()`)."""
     await _maybe(call.device.ops.enum_input(arg))
 
 
 async def g_input(call: IoctlCall, arg: Number) -> None:
-    """`v4l_g_input()`."""
+    """VIDIOC_G_INPUT: return the index of the selected input (`v4l_g_input()`)."""
     arg.value = await _maybe(call.device.ops.g_input())
 
 
 async def s_input(call: IoctlCall, arg: Number) -> None:
-    """`v4l_s_input()`."""
+    """VIDIOC_S_INPUT: select an input (`v4l_s_input()`)."""
     await _maybe(call.device.ops.s_input(arg.value))
 
 
@@ -92,36 +92,36 @@ async def s_input(call: IoctlCall, arg: Number) -> None:
 
 
 async def enum_fmt(call: IoctlCall, arg: s.V4l2Fmtdesc) -> None:
-    """`v4l_enum_fmt()`."""
+    """VIDIOC_ENUM_FMT: describe a pixel format (`v4l_enum_fmt()`)."""
     await _maybe(call.device.ops.enum_fmt(arg))
     arg.description = DESCRIPTIONS[arg.pixelformat].encode()
 
 
 async def g_fmt(call: IoctlCall, arg: s.V4l2Format) -> None:
-    """`v4l_g_fmt()`."""
+    """VIDIOC_G_FMT: return the current format (`v4l_g_fmt()`)."""
     pix = s.V4l2PixFormat()
     await _maybe(call.device.ops.g_fmt(pix))
     _store(arg, pix)
 
 
 async def s_fmt(call: IoctlCall, arg: s.V4l2Format) -> None:
-    """`v4l_s_fmt()`: the driver takes what is nearest."""
+    """VIDIOC_S_FMT: set the nearest format that the driver supports (`v4l_s_fmt()`)."""
     pix = sanitized(arg.fmt)
     await _maybe(call.device.ops.s_fmt(pix))
     _store(arg, pix)
 
 
 async def try_fmt(call: IoctlCall, arg: s.V4l2Format) -> None:
-    """`v4l_try_fmt()`: what s_fmt would take."""
+    """VIDIOC_TRY_FMT: return the format that VIDIOC_S_FMT would set (`v4l_try_fmt()`)."""
     pix = sanitized(arg.fmt)
     await _maybe(call.device.ops.try_fmt(pix))
     _store(arg, pix)
 
 
 def sanitized(fmt: bytes) -> s.V4l2PixFormat:
-    """What a program wants, without what it cannot mean (`v4l_sanitize_format()`)."""
+    """Return the requested format with invalid colour fields set to 0 (`v4l_sanitize_format()`)."""
     pix = s.V4l2PixFormat.unpack(fmt)
-    if pix.priv != v4l2.V4L2_PIX_FMT_PRIV_MAGIC:  # the fields after it are not filled in
+    if pix.priv != v4l2.V4L2_PIX_FMT_PRIV_MAGIC:  # the program has not set the fields after `priv`
         pix.flags = pix.ycbcr_enc = pix.quantization = pix.xfer_func = 0
     if pix.colorspace not in VALID_VALUES["colorspace"]:
         pix.colorspace = pix.ycbcr_enc = pix.quantization = pix.xfer_func = 0
@@ -137,24 +137,24 @@ def _store(arg: s.V4l2Format, pix: s.V4l2PixFormat) -> None:
 
 
 async def enum_framesizes(call: IoctlCall, arg: s.V4l2Frmsizeenum) -> None:
-    """VIDIOC_ENUM_FRAMESIZES."""
+    """VIDIOC_ENUM_FRAMESIZES: describe a frame size of a pixel format."""
     await _maybe(call.device.ops.enum_framesizes(arg))
 
 
 async def enum_frameintervals(call: IoctlCall, arg: s.V4l2Frmivalenum) -> None:
-    """VIDIOC_ENUM_FRAMEINTERVALS."""
+    """VIDIOC_ENUM_FRAMEINTERVALS: describe the frame intervals of a size and pixel format."""
     await _maybe(call.device.ops.enum_frameintervals(arg))
 
 
 async def g_parm(call: IoctlCall, arg: s.V4l2Streamparm) -> None:
-    """`v4l_g_parm()`."""
+    """VIDIOC_G_PARM: return the frame interval (`v4l_g_parm()`)."""
     parm = s.V4l2Captureparm()
     await _maybe(call.device.ops.g_parm(parm))
     arg.parm = parm.pack()
 
 
 async def s_parm(call: IoctlCall, arg: s.V4l2Streamparm) -> None:
-    """`v4l_s_parm()`."""
+    """VIDIOC_S_PARM: set the frame interval (`v4l_s_parm()`)."""
     parm = s.V4l2Captureparm.unpack(arg.parm)
     rest = arg.parm[s.V4l2Captureparm.SIZE :]
     parm.reserved = b""

@@ -1,7 +1,7 @@
-"""Requests: from a program's memory to the function that answers one, and back (v4l2-ioctl.c).
+"""The dispatch of ioctls: copy the argument, call the handler, copy the result back (v4l2-ioctl.c).
 
-`REQUESTS` says of each what its argument is and what is special about it; `video_ioctl2` does the rest.
-A request that the driver has no operation for is ENOTTY, as one that nobody knows.
+`REQUESTS` describes each ioctl; `video_ioctl2` executes it.  If the driver lacks the operation that an
+ioctl needs, the ioctl raises ENOTTY, like an unknown one.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from .format_ioctls import Number
 from .lock import HeldMutex
 
 IoctlHandler = Callable[[IoctlCall, Any], Any]
-"""Fills in the argument, or raises OSError; may be `async def`."""
+"""The handler of an ioctl: it fills in the argument or raises OSError.  It may be `async def`."""
 
 
 @attrs.frozen
 class IoctlInfo:
-    """A request (`struct v4l2_ioctl_info`).
+    """The description of an ioctl (`struct v4l2_ioctl_info`).
 
-    `needs` are the driver's operations without which it is not there.  `priority`: files of lower
-    priority get EBUSY.  `input` is the last field that a program fills in: what comes after it is
-    zeroed first; "" if it may fill in all.  `always_copy`: the argument goes back though it failed.
-    `checks` are made before the answer is asked for.
+    `needs` names the operations that the driver must have, else the ioctl raises ENOTTY.  If `priority` is
+    True, files of lower priority get EBUSY.  `input` is the last field that a program fills in; the fields
+    after it are set to 0 ("": the program fills in all).  If `always_copy` is True, the argument is copied
+    back even if the handler fails.  `checks` run before the handler.
     """
 
     argument: type[Structure]
@@ -102,15 +102,16 @@ REQUESTS: Final = {
     io.VIDIOC_STREAMON: IoctlInfo(Number, buffers.streamon, priority=True, checks=OWNER),
     io.VIDIOC_STREAMOFF: IoctlInfo(Number, buffers.streamoff, priority=True, checks=OWNER),
 }
-"""What is missing: VIDIOC_EXPBUF, as there is no DMA-BUF to make; and what is for other devices."""
+"""The supported ioctls of a capture device.  VIDIOC_EXPBUF is missing, because DMA-BUF is not modelled."""
 
 EXT_CONTROLS: Final = (io.VIDIOC_G_EXT_CTRLS, io.VIDIOC_S_EXT_CTRLS, io.VIDIOC_TRY_EXT_CTRLS)
 
 
 async def video_ioctl2(file: File, number: int, address: int) -> int:
-    """Answer a request whose argument is at `address` (`video_usercopy()`).
+    """Execute an ioctl whose argument is at `address` (`video_usercopy()`).
 
-    EFAULT where it is not; ENODEV, ENOTTY, EBUSY (priority); and what the answer raises.
+    Raise EFAULT if the address is bad, ENODEV if the device is unregistered, ENOTTY if the ioctl is not
+    supported, EBUSY if the file's priority is too low, and any error of the handler.
     """
     number &= 0xFFFF_FFFF
     request = REQUESTS.get(number)
@@ -130,7 +131,7 @@ async def video_ioctl2(file: File, number: int, address: int) -> int:
 async def _do(
     file: File, request: IoctlInfo | None, argument: Any, items: Sequence[s.V4l2ExtControl]
 ) -> None:
-    """`__video_do_ioctl()`."""
+    """Check the request and call its handler under the device's mutex (`__video_do_ioctl()`)."""
     fh = file.private_data
     device: VideoDevice = fh.device
     async with HeldMutex(device.lock) as held:
@@ -149,7 +150,7 @@ async def _do(
 
 
 def _get(file: File, number: int, address: int, request: IoctlInfo | None) -> Any:
-    """The argument (`video_get_user()`)."""
+    """Copy the argument from the program and unpack it (`video_get_user()`)."""
     size = _IOC_SIZE(number)
     data = copy_from_user(file, address, size) if _IOC_DIR(number) & _IOC_WRITE else bytes(size)
     if request is None:
@@ -163,7 +164,10 @@ def _get(file: File, number: int, address: int, request: IoctlInfo | None) -> An
 
 
 def _get_items(file: File, number: int, argument: Any) -> list[s.V4l2ExtControl]:
-    """What the argument points at (`check_array_args()`).  EINVAL for too many; EFAULT."""
+    """Copy the array that the argument points to (`check_array_args()`).
+
+    Raise EINVAL if it has too many items, EFAULT if its address is bad.
+    """
     if number not in EXT_CONTROLS or argument.count == 0:
         return []
     if argument.count > V4L2_CID_MAX_CTRLS:
@@ -174,7 +178,7 @@ def _get_items(file: File, number: int, argument: Any) -> list[s.V4l2ExtControl]
 
 
 def _put(file: File, number: int, address: int, argument: Any, items: Sequence[s.V4l2ExtControl]) -> None:
-    """Let the program have the results (`video_put_user()`)."""
+    """Copy the results to the program (`video_put_user()`)."""
     if items:
         copy_to_user(file, argument.controls, b"".join(item.pack() for item in items))
     if _IOC_DIR(number) & _IOC_READ:

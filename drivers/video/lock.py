@@ -1,4 +1,4 @@
-"""The lock that a request holds, and lets go while it waits for something (`wait_prepare`, `wait_finish`)."""
+"""The mutex that an ioctl holds and releases while it waits (`wait_prepare`, `wait_finish`)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from simkernel.driverapi.wait import Condition, WaitQueue, wait_event_interrupti
 
 
 class HeldMutex:
-    """A mutex, held for a block: `async with HeldMutex(lock) as held`.  EINTR if a signal comes before.
+    """A mutex that a block holds: `async with HeldMutex(lock) as held`.  Raise EINTR if a signal arrives
+    first.
 
-    What is killed while it waits in the block does not take the lock again, and so must not unlock it.
+    A task that is killed during `wait` does not hold the mutex, so the end of the block must not unlock
+    it.
     """
 
     def __init__(self, lock: Mutex) -> None:
@@ -27,7 +29,9 @@ class HeldMutex:
             mutex_unlock(self._lock)
 
     async def wait(self, queue: WaitQueue, condition: Condition) -> None:
-        """Sleep until `condition()`, while others have the lock.  EINTR."""
+        """Release the mutex, sleep until `condition()` is true, and lock the mutex again.  Raise EINTR if a
+        signal arrives.
+        """
         self._held = False
         mutex_unlock(self._lock)
         try:

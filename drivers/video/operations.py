@@ -1,4 +1,6 @@
-"""What programs do with a video device beside asking it: open, map, wait, close (v4l2-dev.c, vb2_fop_..)."""
+"""The file operations of a video device other than the ioctls: open, mmap, poll, release (v4l2-dev.c,
+vb2_fop_*).
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,17 @@ from .queue import Queue
 
 
 def operations(core: VideoCore) -> FileOperations:
-    """`v4l2_fops`.  There is no read: a program that tries gets EINVAL, and V4L2_CAP_READWRITE is missing."""
+    """Return the file operations (`v4l2_fops`).
+
+    They lack read(2), which raises EINVAL, and the device lacks the capability V4L2_CAP_READWRITE.
+    """
     return FileOperations(
         open=partial(open_file, core), release=partial(release, core), ioctl=ioctl, mmap=mmap, poll=poll
     )
 
 
 def open_file(core: VideoCore, file: File) -> None:
-    """`v4l2_open()`, `v4l2_fh_open()`.  ENODEV."""
+    """Open a video device (`v4l2_open()`, `v4l2_fh_open()`).  Raise ENODEV if it is unregistered."""
     device: VideoDevice = file.cdev.data
     fh = file.private_data = FileHandle(device, partial(ktime_get, device.owner))
     with core.lock:
@@ -40,7 +45,10 @@ def open_file(core: VideoCore, file: File) -> None:
 
 
 def release(core: VideoCore, file: File) -> Awaitable[None] | None:
-    """`vb2_fop_release()`: the buffers go with the file that owns them.  Only ending a stream sleeps."""
+    """Close a file and free the buffers if the file owns them (`vb2_fop_release()`).
+
+    Sleep only if a stream must be stopped or another task holds a mutex.
+    """
     fh: FileHandle = file.private_data
     device: VideoDevice = fh.device
     if not mutex_trylock(device.lock):
@@ -68,7 +76,7 @@ async def _release(core: VideoCore, fh: FileHandle) -> None:
 
 
 def _close(core: VideoCore, fh: FileHandle) -> None:
-    """Both locks are held."""
+    """Close a file.  The caller holds both mutexes."""
     device: VideoDevice = fh.device
     if device.queue.owner in (None, fh):
         device.queue.release()
@@ -77,14 +85,18 @@ def _close(core: VideoCore, fh: FileHandle) -> None:
 
 
 def ioctl(file: File, request: int, argument: int) -> Awaitable[int]:
-    """`v4l2_ioctl()`.  ENODEV."""
+    """Start an ioctl (`v4l2_ioctl()`).  Raise ENODEV if the device is unregistered."""
     if not file.private_data.device.registered:
         raise os_error(ENODEV)
     return video_ioctl2(file, request, argument)
 
 
 def mmap(file: File, area: VmArea) -> Awaitable[None] | None:
-    """`vb2_mmap()`: the offset says which buffer.  ENODEV, EINVAL."""
+    """Map the buffer that the offset names (`vb2_mmap()`).
+
+    Raise ENODEV if the device is unregistered, EINVAL if the offset, the length or the protection is
+    wrong.
+    """
     device: VideoDevice = file.private_data.device
     if not device.registered:
         raise os_error(ENODEV)
@@ -102,7 +114,7 @@ def _map(queue: Queue, area: VmArea) -> None:
 
 
 def poll(file: File, table: PollTable) -> int:
-    """`v4l2_poll()`, `vb2_poll()`: a frame is readable, an event has priority."""
+    """Return the poll events: POLLIN for a frame, POLLPRI for an event (`v4l2_poll()`, `vb2_poll()`)."""
     fh: FileHandle = file.private_data
     device: VideoDevice = fh.device
     poll_wait(device.queue.done_wq, table)
@@ -113,7 +125,7 @@ def poll(file: File, table: PollTable) -> int:
 
 
 def _poll_frames(queue: Queue, table: PollTable) -> int:
-    """`vb2_core_poll()`: who waits for frames that cannot come is told so."""
+    """Return POLLIN if a frame is ready, POLLERR if no frame can arrive (`vb2_core_poll()`)."""
     if not poll_requested_events(table) & (POLLIN | POLLRDNORM):
         return 0
     if not queue.streaming or queue.waiting_for_buffers:

@@ -1,21 +1,24 @@
-"""A queue of buffers between a program and a driver (videobuf2-core.c): the program gives them back.
+"""A queue of buffers that a program and a driver exchange (videobuf2-core.c).
 
     DEQUEUED --QBUF--> QUEUED --STREAMON--> ACTIVE --the driver--> DONE or ERROR --DQBUF--> DEQUEUED
 
-`queued` are the buffers that a program has queued and not got back, in that order; `done` those of them
-that it may have back, in the order in which they came.  The lock is the driver's; whoever calls holds
-it, but for `buffer_done`, which interrupt handlers call.  `done_lock` protects `done` from these.  Only with
-both locks a buffer is taken out of `done`: if the holder of the driver's lock finds one there, it stays.
+`queued` has the buffers that the program has queued and not dequeued, in the order of queueing.  `done`
+has those of them that can be dequeued, in the order of completion.
 
-The driver's side, which `ops` has:
+The caller holds the driver's lock, except in `buffer_done`, which interrupt handlers call.  `done_lock`
+protects `done` from interrupt handlers.  A buffer is removed from `done` only under both locks, so a task
+that holds the driver's lock can rely on a buffer that it has seen there.
 
-    queue_setup(queue, count, size)    (count, size): how many buffers of how many bytes; `size` is None,
-                                       or what the program wants, and EINVAL if that is too small
-    buf_prepare(buffer)                it is about to be queued; may be missing
-    buf_queue(buffer)                  it is the driver's
-    buf_finish(buffer)                 it goes back to the program; may be missing
-    start_streaming(queue)             may sleep; if it fails the buffers are the queue's again
-    stop_streaming(queue)              may sleep; the driver has no buffers afterwards
+The driver's operations in `ops`:
+
+    queue_setup(queue, count, size)    return (count, size): the number of buffers and their size in bytes;
+                                       `size` is None or the size that the program requests; raise EINVAL
+                                       if it is too small
+    buf_prepare(buffer)                called before the buffer is queued; optional
+    buf_queue(buffer)                  pass the buffer to the driver
+    buf_finish(buffer)                 called before the buffer returns to the program; optional
+    start_streaming(queue)             may sleep; if it fails, the queue owns the buffers again
+    stop_streaming(queue)              may sleep; afterwards the driver owns no buffers
 """
 
 from __future__ import annotations
@@ -42,16 +45,17 @@ MEMORY_UNKNOWN: Final = 0
 
 @attrs.define(eq=False)
 class Queue:
-    """A capture queue (`struct vb2_queue`), one plane a buffer, of memory that is mapped.
+    """A capture queue of memory-mapped buffers with one plane each (`struct vb2_queue`).
 
-    `timestamp_flags` are V4L2_BUF_FLAG_TIMESTAMP_.. and ..TSTAMP_SRC_..  `owner` is who has the buffers.
+    `timestamp_flags` are V4L2_BUF_FLAG_TIMESTAMP_* and V4L2_BUF_FLAG_TSTAMP_SRC_*.  `owner` is the open
+    file that has allocated the buffers.
     """
 
     device: Device
     ops: Any
     lock: Mutex
     mmap_lock: Mutex
-    """HeldMutex while buffers are freed or mapped.  mmap(2) does not take `lock`."""
+    """Held while buffers are freed or mapped, because mmap(2) does not take `lock`."""
     done_lock: SpinLock
     timestamp_flags: int
     private: Any = None
@@ -59,7 +63,7 @@ class Queue:
     max_num_buffers: int = VIDEO_MAX_FRAME
     buffers: dict[int, Buffer] = attrs.field(factory=dict)
     orphans: list[Memory] = attrs.field(factory=list)
-    """Memory of buffers that are no more, which was mapped when they were freed."""
+    """Memory of freed buffers that programs still map."""
     memory: int = MEMORY_UNKNOWN
     queued: list[Buffer] = attrs.field(factory=list)
     done: deque[Buffer] = attrs.field(factory=deque)
@@ -67,16 +71,16 @@ class Queue:
     owner: Any = None
     streaming: bool = False
     waiting_for_buffers: bool = False
-    """Nothing was queued since buffers were asked for, or the stream was stopped."""
+    """True if no buffer was queued since the buffers were allocated or the stream was stopped."""
     waiting_in_dqbuf: bool = False
 
     @property
     def busy(self) -> bool:
-        """Whether there are buffers, so that the format must not change (`vb2_is_busy()`)."""
+        """True if the queue has buffers, so the format must not change (`vb2_is_busy()`)."""
         return bool(self.buffers)
 
     def find(self, index: int) -> Buffer:
-        """A buffer by its index.  EINVAL."""
+        """Return the buffer with this index.  Raise EINVAL if it does not exist."""
         if index not in self.buffers:
             raise os_error(EINVAL)
         return self.buffers[index]
@@ -84,9 +88,10 @@ class Queue:
     # -- buffers --------------------------------------------------------------
 
     async def request(self, memory: int, count: int) -> int:
-        """Have `count` buffers in place of those there are; how many there are then (`vb2_core_reqbufs()`).
+        """Replace all buffers by `count` new ones and return their number (`vb2_core_reqbufs()`).
 
-        EBUSY while streaming, or for more than none while somebody waits for a frame.  ENOMEM.
+        Raise EBUSY while streaming, or if `count` is not 0 while a task waits for a frame.  Raise ENOMEM
+        if no buffer can be allocated.
         """
         if self.streaming or (self.waiting_in_dqbuf and count):
             raise os_error(EBUSY)
@@ -108,10 +113,11 @@ class Queue:
         return len(made)
 
     def create(self, memory: int, count: int, size: int) -> tuple[int, int]:
-        """Have `count` buffers more, of `size` bytes: index of the first, and how many they are.
+        """Add `count` buffers of `size` bytes; return the index of the first and their number
+        (`vb2_core_create_bufs()`).
 
-        `vb2_core_create_bufs()`.  ENOBUFS if there are as many as there may be; EINVAL for other memory or
-        too few bytes; ENOMEM.
+        Raise ENOBUFS if the queue is full, EINVAL if the memory type differs or `size` is too small,
+        ENOMEM if no buffer can be allocated.
         """
         if len(self.buffers) == self.max_num_buffers:
             raise os_error(ENOBUFS)
@@ -134,7 +140,10 @@ class Queue:
         return made[0].index, len(made)
 
     async def remove(self, start: int, count: int) -> None:
-        """Free buffers (`vb2_core_remove_bufs()`).  EINVAL where there is none, EBUSY where one is queued."""
+        """Free `count` buffers from index `start` on (`vb2_core_remove_bufs()`).
+
+        Raise EINVAL if a buffer does not exist, EBUSY if one is not DEQUEUED.
+        """
         if count > len(self.buffers) or start > self.max_num_buffers - count:
             raise os_error(EINVAL)
         indexes = range(start, start + count)
@@ -145,7 +154,9 @@ class Queue:
             self.free(indexes)
 
     def _allocate(self, count: int, size: int) -> list[Buffer]:
-        """As many as there is memory for, one after the other (`__vb2_queue_alloc()`).  ENOMEM for none."""
+        """Allocate up to `count` buffers, as many as memory permits (`__vb2_queue_alloc()`).  Raise ENOMEM if
+        that is none.
+        """
         count = min(count, self.max_num_buffers - len(self.buffers))
         made: list[Buffer] = []
         index = self._first_gap(count)
@@ -166,14 +177,14 @@ class Queue:
         return made
 
     def _first_gap(self, count: int) -> int | None:
-        """The lowest index that `count` buffers in a row are free from."""
+        """Return the first of the lowest `count` consecutive free indexes, or None."""
         for index in range(self.max_num_buffers - count + 1):
             if not any(index + number in self.buffers for number in range(count)):
                 return index
         return None
 
     def free(self, indexes: Iterable[int]) -> None:
-        """Forget buffers (`__vb2_queue_free()`); `mmap_lock` is held."""
+        """Remove buffers from the queue (`__vb2_queue_free()`).  The caller holds `mmap_lock`."""
         for index in indexes:
             memory = self.buffers.pop(index).memory
             memory.put()
@@ -187,7 +198,7 @@ class Queue:
     # -- queueing -------------------------------------------------------------
 
     def prepare(self, buffer: Buffer) -> None:
-        """Get a buffer ready before it is queued (`__buf_prepare()`)."""
+        """Prepare a buffer before it is queued (`__buf_prepare()`)."""
         if buffer.prepared:
             return
         buffer.timestamp = buffer.sequence = buffer.bytesused = 0
@@ -197,7 +208,7 @@ class Queue:
         buffer.prepared = True
 
     def enqueue(self, buffer: Buffer) -> None:
-        """Take a buffer from the program (`vb2_core_qbuf()`).  EINVAL if it has it not."""
+        """Queue a buffer (`vb2_core_qbuf()`).  Raise EINVAL if it is not DEQUEUED."""
         if buffer.state is not BufferState.DEQUEUED:
             raise os_error(EINVAL)
         self.prepare(buffer)
@@ -208,12 +219,14 @@ class Queue:
             self._enqueue_in_driver(buffer)
 
     def _enqueue_in_driver(self, buffer: Buffer) -> None:
-        """Let the driver have a buffer (`__enqueue_in_driver()`)."""
+        """Pass a buffer to the driver (`__enqueue_in_driver()`)."""
         buffer.state = BufferState.ACTIVE
         self.ops.buf_queue(buffer)
 
     def buffer_done(self, buffer: Buffer, error: bool) -> None:
-        """The driver is done with a buffer (`vb2_buffer_done()`); in any context."""
+        """Return a buffer from the driver to the queue (`vb2_buffer_done()`).  Interrupt handlers may call
+        this.
+        """
         with self.done_lock:
             assert buffer.state is BufferState.ACTIVE
             buffer.state = BufferState.ERROR if error else BufferState.DONE
@@ -221,17 +234,20 @@ class Queue:
         wake_up(self.done_wq)
 
     async def dequeue(self, nonblocking: bool, held: HeldMutex) -> Buffer:
-        """The next buffer that is done, which is still the queue's: see `took` (`__vb2_get_done_vb()`).
+        """Remove and return the next completed buffer; block until one is ready (`__vb2_get_done_vb()`).
 
-        EINVAL when not streaming, also if that ends meanwhile.  EBUSY if another waits already.  EAGAIN;
-        EINTR.
+        The queue owns the buffer until `dequeued` is called.  Raise EINVAL if the queue does not stream or
+        stops streaming, EBUSY if another task waits, EAGAIN if `nonblocking` is True and no buffer is
+        ready, EINTR if a signal arrives.
         """
         while True:
             if self.waiting_in_dqbuf:
                 raise os_error(EBUSY)
             if not self.streaming:
                 raise os_error(EINVAL)
-            if READ_ONCE(self.done):  # list_empty(): the handler only adds to it
+            if READ_ONCE(
+                self.done
+            ):  # without the lock, like list_empty(): an interrupt handler can only add buffers
                 with self.done_lock:
                     return self.done.popleft()
             if nonblocking:
@@ -243,25 +259,31 @@ class Queue:
                 self.waiting_in_dqbuf = False
 
     def _may_dequeue(self) -> bool:
-        """The condition of `__vb2_wait_for_done_vb()`, without a lock: `dequeue` checks again with it."""
+        """Return True if a blocked dequeue can continue (`__vb2_wait_for_done_vb()`).
+
+        It takes no lock: `dequeue` checks again under the lock.
+        """
         return bool(READ_ONCE(self.done)) or not READ_ONCE(self.streaming)
 
     def finish(self, buffer: Buffer) -> None:
-        """A buffer goes back to the program."""
+        """Call the driver's `buf_finish` before a buffer returns to the program."""
         finish = getattr(self.ops, "buf_finish", None)
         if finish is not None:
             finish(buffer)
         buffer.prepared = False
 
     def dequeued(self, buffer: Buffer) -> None:
-        """The program has a buffer again (`__vb2_dqbuf()`)."""
+        """Return a buffer to the program (`__vb2_dqbuf()`)."""
         self.queued.remove(buffer)
         buffer.state = BufferState.DEQUEUED
 
     # -- streaming ------------------------------------------------------------
 
     async def stream_on(self, type: int) -> None:
-        """Begin (`vb2_core_streamon()`).  EINVAL for another type or no buffers; what the driver says."""
+        """Start streaming (`vb2_core_streamon()`).
+
+        Raise EINVAL if the type is wrong or the queue has no buffers, and any error of the driver.
+        """
         if type != self.type:
             raise os_error(EINVAL)
         if self.streaming:
@@ -279,20 +301,22 @@ class Queue:
         self.streaming = True
 
     async def stream_off(self, type: int) -> None:
-        """End, and let the program have all buffers (`vb2_core_streamoff()`).  EINVAL for another type."""
+        """Stop streaming and return all buffers to the program (`vb2_core_streamoff()`).  Raise EINVAL if the
+        type is wrong.
+        """
         if type != self.type:
             raise os_error(EINVAL)
         await self.cancel()
         self.waiting_for_buffers = True
 
     async def cancel(self) -> None:
-        """End; who waits for a frame waits no more (`__vb2_queue_cancel()`)."""
+        """Stop streaming and wake the tasks that wait for a frame (`__vb2_queue_cancel()`)."""
         if self.streaming:
             await self.ops.stop_streaming(self)
         self.reset()
 
     def reset(self) -> None:
-        """The driver has no buffers any more: neither has the queue."""
+        """Return all buffers to the program.  The driver owns none of them any more."""
         self.streaming = False
         self.queued.clear()
         self.done.clear()
@@ -303,13 +327,18 @@ class Queue:
             buffer.state = BufferState.DEQUEUED
 
     def release(self) -> None:
-        """Its owner is gone, and there is no stream (`vb2_core_queue_release()`); `mmap_lock` is held."""
+        """Free all buffers when their owner closes its file (`vb2_core_queue_release()`).
+
+        The stream is stopped, and the caller holds `mmap_lock`.
+        """
         self.reset()
         self.free(tuple(self.buffers))
         self.owner = None
 
     def free_orphans(self) -> None:
-        """The device goes: memory that programs still have mapped is theirs alone."""
+        """Free the DMA memory of orphaned buffers, because the device goes away.  Programs keep their
+        mappings.
+        """
         for memory in self.orphans:
             memory.free()
         self.orphans.clear()

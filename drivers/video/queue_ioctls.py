@@ -1,6 +1,6 @@
-"""The requests for buffers: `struct v4l2_buffer` and a queue brought together (videobuf2-v4l2.c).
+"""The ioctls for buffers: they convert between `struct v4l2_buffer` and a queue's buffers (videobuf2-v4l2.c).
 
-Who has asked for buffers owns the queue until he frees them or closes his file; others get EBUSY.
+The file that allocates buffers owns the queue until it frees them or is closed.  Other files get EBUSY.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KERNEL_FLAGS: Final = (
     | v4l2.V4L2_BUF_FLAG_TIMESTAMP_MASK
     | v4l2.V4L2_BUF_FLAG_TSTAMP_SRC_MASK
 )
-"""What the kernel says and no program (V4L2_BUFFER_MASK_FLAGS, and the source of the timestamp)."""
+"""Flags that only the kernel sets (V4L2_BUFFER_MASK_FLAGS and the timestamp source)."""
 NOT_FOR_CAPTURE: Final = (
     v4l2.V4L2_BUF_FLAG_PFRAME
     | v4l2.V4L2_BUF_FLAG_BFRAME
@@ -39,9 +39,9 @@ NOT_FOR_CAPTURE: Final = (
     | v4l2.V4L2_BUF_FLAG_M2M_HOLD_CAPTURE_BUF
     | v4l2.V4L2_BUF_FLAG_LAST
 )
-"""V4L2_BUFFER_OUT_FLAGS, and what ends a stream."""
+"""Flags that a program cannot set on a capture buffer (V4L2_BUFFER_OUT_FLAGS and V4L2_BUF_FLAG_LAST)."""
 CACHE_HINTS: Final = v4l2.V4L2_BUF_FLAG_NO_CACHE_INVALIDATE | v4l2.V4L2_BUF_FLAG_NO_CACHE_CLEAN
-"""Hints that this queue does not take: no `allow_cache_hints`."""
+"""Cache hints, which this queue clears because it does not set `allow_cache_hints`."""
 
 STATE_FLAGS: Final = {
     BufferState.QUEUED: v4l2.V4L2_BUF_FLAG_QUEUED,
@@ -58,16 +58,16 @@ CAPABILITIES: Final = (
 
 
 def check_memory(queue: Queue, memory: int, type: int) -> None:
-    """EINVAL for memory that is not mapped, or buffers of another type (`vb2_verify_memory_type()`)."""
+    """Raise EINVAL if the memory is not V4L2_MEMORY_MMAP or the type differs (`vb2_verify_memory_type()`)."""
     if memory != v4l2.V4L2_MEMORY_MMAP or type != queue.type:
         raise os_error(EINVAL)
 
 
 def fill(buffer: Buffer, arg: s.V4l2Buffer) -> None:
-    """Tell a program of a buffer (`__fill_v4l2_buffer()`).
+    """Fill in the description of a buffer (`__fill_v4l2_buffer()`).
 
-    A buffer that the driver has may be done meanwhile.  Then the program gets values of before or after
-    that, as on Linux, and has no use for them before it dequeues the buffer.
+    If the driver owns the buffer, it can complete at the same time.  Then the program gets old and new
+    values mixed, as on Linux.  They are valid only after VIDIOC_DQBUF.
     """
     queue: Queue = buffer.queue
     state = READ_ONCE(buffer.state)
@@ -91,7 +91,7 @@ def fill(buffer: Buffer, arg: s.V4l2Buffer) -> None:
 
 
 def _take(queue: Queue, arg: s.V4l2Buffer, preparing: bool) -> Buffer:
-    """The buffer that a program wants to queue or prepare (`vb2_queue_or_prepare_buf()`)."""
+    """Return the buffer that a program queues or prepares, after checks (`vb2_queue_or_prepare_buf()`)."""
     buffer = queue.find(arg.index)
     request = arg.flags & v4l2.V4L2_BUF_FLAG_REQUEST_FD
     if arg.type != queue.type or arg.memory != queue.memory:
@@ -103,7 +103,7 @@ def _take(queue: Queue, arg: s.V4l2Buffer, preparing: bool) -> Buffer:
         buffer.sequence = 0
         buffer.flags = arg.flags & ~KERNEL_FLAGS & ~NOT_FOR_CAPTURE
     if request and not preparing:
-        raise os_error(EBADR)  # the request API is for codecs
+        raise os_error(EBADR)  # the request API is not modelled: it is for codecs
     return buffer
 
 
@@ -111,7 +111,7 @@ def _take(queue: Queue, arg: s.V4l2Buffer, preparing: bool) -> Buffer:
 
 
 async def reqbufs(call: IoctlCall, arg: s.V4l2Requestbuffers) -> None:
-    """`v4l_reqbufs()`, `vb2_ioctl_reqbufs()`."""
+    """VIDIOC_REQBUFS: replace all buffers (`v4l_reqbufs()`, `vb2_ioctl_reqbufs()`)."""
     queue = call.device.queue
     arg.reserved = b""
     arg.flags = 0
@@ -123,7 +123,10 @@ async def reqbufs(call: IoctlCall, arg: s.V4l2Requestbuffers) -> None:
 
 
 def create_bufs(call: IoctlCall, arg: s.V4l2CreateBuffers) -> None:
-    """`v4l_create_bufs()`, `vb2_ioctl_create_bufs()`.  With no count it only says what could be."""
+    """VIDIOC_CREATE_BUFS: add buffers (`v4l_create_bufs()`, `vb2_ioctl_create_bufs()`).
+
+    If `count` is 0, it only reports the capabilities.
+    """
     queue = call.device.queue
     arg.reserved = b""
     pix = sanitized(arg.fmt)
@@ -144,19 +147,19 @@ def create_bufs(call: IoctlCall, arg: s.V4l2CreateBuffers) -> None:
 
 
 async def remove_bufs(call: IoctlCall, arg: s.V4l2RemoveBuffers) -> None:
-    """`vb2_ioctl_remove_bufs()`."""
+    """VIDIOC_REMOVE_BUFS: free some buffers (`vb2_ioctl_remove_bufs()`)."""
     if arg.count:
         check_owner(call)
         await call.device.queue.remove(arg.index, arg.count)
 
 
 def querybuf(call: IoctlCall, arg: s.V4l2Buffer) -> None:
-    """`vb2_ioctl_querybuf()`: anybody may ask."""
+    """VIDIOC_QUERYBUF: describe a buffer to any open file (`vb2_ioctl_querybuf()`)."""
     fill(call.device.queue.find(arg.index), arg)
 
 
 def prepare_buf(call: IoctlCall, arg: s.V4l2Buffer) -> None:
-    """`vb2_ioctl_prepare_buf()`."""
+    """VIDIOC_PREPARE_BUF: prepare a buffer for queueing (`vb2_ioctl_prepare_buf()`)."""
     queue = call.device.queue
     if arg.flags & v4l2.V4L2_BUF_FLAG_REQUEST_FD:
         raise os_error(EINVAL)
@@ -168,7 +171,7 @@ def prepare_buf(call: IoctlCall, arg: s.V4l2Buffer) -> None:
 
 
 def qbuf(call: IoctlCall, arg: s.V4l2Buffer) -> None:
-    """`vb2_ioctl_qbuf()`."""
+    """VIDIOC_QBUF: queue a buffer (`vb2_ioctl_qbuf()`)."""
     queue = call.device.queue
     buffer = _take(queue, arg, preparing=False)
     queue.enqueue(buffer)
@@ -176,7 +179,7 @@ def qbuf(call: IoctlCall, arg: s.V4l2Buffer) -> None:
 
 
 async def dqbuf(call: IoctlCall, arg: s.V4l2Buffer) -> None:
-    """`vb2_ioctl_dqbuf()`."""
+    """VIDIOC_DQBUF: dequeue a completed buffer; block until one is ready (`vb2_ioctl_dqbuf()`)."""
     queue = call.device.queue
     buffer = await queue.dequeue(bool(call.file.flags & O_NONBLOCK), call.held)
     trace_follow(call.device.owner, buffer.flow)
@@ -187,10 +190,10 @@ async def dqbuf(call: IoctlCall, arg: s.V4l2Buffer) -> None:
 
 
 async def streamon(call: IoctlCall, arg: Number) -> None:
-    """`vb2_ioctl_streamon()`."""
+    """VIDIOC_STREAMON: start streaming (`vb2_ioctl_streamon()`)."""
     await call.device.queue.stream_on(arg.value)
 
 
 async def streamoff(call: IoctlCall, arg: Number) -> None:
-    """`vb2_ioctl_streamoff()`."""
+    """VIDIOC_STREAMOFF: stop streaming (`vb2_ioctl_streamoff()`)."""
     await call.device.queue.stream_off(arg.value)
