@@ -156,7 +156,7 @@ class Draw:
             return b"\0%d-%d" % (self.number, self.random.randint(0, 1))
         return self.choice(("s", "t", "a", "d/s", "nobody/s", "s/", "", b"\0"))
 
-    def pid_of_any(self) -> ProgramPid:
+    def any_pid(self) -> ProgramPid:
         return ProgramPid(self.random.randrange(len(self.side.programs.all)))
 
     def nonblock(self) -> int:

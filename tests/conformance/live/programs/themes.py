@@ -139,8 +139,8 @@ THEMES: Final[dict[str, Table]] = {
     "processes": (
         (4, "fork", lambda d: ()),
         (2, "end", lambda d: (d.choice((0, 1, 3, 255)),)),
-        (3, "waitpid", lambda d: (d.choice((-1, d.pid_of_any())), d.choice((0, 1, 1)))),
-        (5, "kill", lambda d: (d.pid_of_any(), d.choice((0, *v.SIGNALS, *v.SIGNALS, int(signal.SIGKILL), 65)))),
+        (3, "waitpid", lambda d: (d.choice((-1, d.any_pid())), d.choice((0, 1, 1)))),
+        (5, "kill", lambda d: (d.any_pid(), d.choice((0, *v.SIGNALS, *v.SIGNALS, int(signal.SIGKILL), 65)))),
         (6, "signal", lambda d: (d.choice(v.SIGNALS), d.choice((RECORD, RECORD, SIG_IGN, SIG_DFL)))),
         (5, "caught", lambda d: ()),
         (1, "getpid", lambda d: ()),
@@ -152,7 +152,7 @@ THEMES: Final[dict[str, Table]] = {
         (2, "pipe2", lambda d: (0,)),
         (2, "read", lambda d: (d.source("pipe"), 10)),
         (2, "write", lambda d: (d.sink("pipe"), b"hello")),
-        (1, "fcntl", lambda d: (d.fd("stream"), 8, d.pid_of_any())),
+        (1, "fcntl", lambda d: (d.fd("stream"), 8, d.any_pid())),
         (1, "fcntl", lambda d: (d.fd("stream"), 4, d.choice((os.O_ASYNC, os.O_ASYNC | os.O_NONBLOCK, 0)))),
     ),
 }  # fmt: skip
