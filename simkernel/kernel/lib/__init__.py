@@ -1,1 +1,1 @@
-"""What every kernel part may use: the log, taints, costs, rate limits, unmodelled behaviour."""
+"""Basic services for all parts of the kernel: log, taints, costs, rate limits, unmodelled behaviour."""

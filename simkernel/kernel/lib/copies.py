@@ -1,7 +1,8 @@
-"""A counter of copied bytes (include/linux/instrumented.h, whose hooks are at the same copies).
+"""A counter of copied bytes (include/linux/instrumented.h has hooks at the same copies).
 
-The kernel charges each copy across the boundary, and each copy into a message of its own, through
-`CostModel.copy`.  An observer there sees them all, and a machine without one pays nothing.
+The kernel charges the cost of each copy between program and kernel, and of each copy into a message, with
+`CostModel.copy`.  An observer of this method sees all copies. A machine without an observer pays nothing
+for it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import attrs
 
 @attrs.define
 class Copies:
-    """The number of copies, and their bytes in all."""
+    """The number of copies and the sum of their bytes."""
 
     count: int = 0
     bytes: int = 0

@@ -1,7 +1,7 @@
-"""What the kernel's work costs, in nanoseconds: one table for the whole machine.
+"""The cost model: the costs of kernel operations in ns, in one table for the whole machine.
 
-The figures are of a real Linux 6.18 on x86-64; each parameter has a meaning of its own, so that an
-operation's price is the sum of what it does.
+The figures were measured on Linux 6.18 on x86-64.  No two parameters cover the same work. So the cost of
+an operation is the sum of the parameters for its steps.
 """
 
 from __future__ import annotations
@@ -12,91 +12,94 @@ from typing import Final
 import attrs
 
 CACHED: Final = 20 << 10
-"""Largest copy in bytes whose source and destination stay in the nearest cache until the next copy."""
+"""Largest copy in bytes that stays in the nearest cache until the next copy."""
 SPILL: Final = 4
 """Bytes that miss the nearest cache for each byte above CACHED: a copy evicts bytes that it reads later."""
 PIECE: Final = 8 << 12
-"""Bytes in 2**PAGE_ALLOC_COSTLY_ORDER pages."""
+"""Size in bytes of 2**PAGE_ALLOC_COSTLY_ORDER pages."""
 FROM_ZONE: Final = 3
-"""Price of a piece above PIECE, as a multiple of `page_alloc`."""
+"""Cost of allocating more than PIECE bytes of pages, as a multiple of `page_alloc`."""
 MEMBER_LINES: Final = 4
-"""Cache lines that delivering to a member of a group misses; a socket that is passed over misses one."""
+"""Cache lines that a multicast misses for each member of the group.
+
+It misses one for each other socket.
+"""
 
 
 @attrs.frozen
 class CostModel:
-    """Prices in nanoseconds (per KiB where it says so)."""
+    """Costs of kernel operations in ns, or in ns per KiB where the parameter says so."""
 
     syscall: int = 94
-    """Entering and leaving the kernel (getppid)."""
+    """Entering and leaving the kernel (measured with getppid)."""
     file: int = 51
-    """Finding the open file of a descriptor, and calling its operation."""
+    """Looking up the open file of a descriptor and calling its operation."""
     copy_begin: int = 16
-    """A copy across the boundary, before its first byte."""
+    """Fixed cost of a copy between program and kernel."""
     copy_per_kib: int = 7
-    """Copying 1024 bytes across the boundary, in or out, from and to the nearest cache."""
+    """Copying 1024 bytes between program and kernel if they are in the nearest cache."""
     copy_large_per_kib: int = 23
-    """Copying 1024 bytes that are not in the nearest cache, since the whole copy is above 20 KiB."""
+    """Copying 1024 bytes that are not in the nearest cache, because the whole copy is above 20 KiB."""
     socket_create: int = 900
     """Allocating a socket and its descriptor."""
     socket_bind: int = 300
-    """Hashing a port id."""
+    """Inserting a port id into the hash table."""
     socket_close: int = 900
     """Releasing a socket."""
     send: int = 80
-    """Checking the address of a message, and finding its receiver."""
+    """Checking the address of a message and looking up its receiver."""
     receive: int = 204
-    """Taking a message off a queue."""
+    """Removing a message from a receive queue."""
     receive_wait: int = 150
-    """Finding a socket's queue empty, and joining its wait queue."""
+    """Finding the receive queue of a socket empty and joining its wait queue."""
     skb_alloc: int = 104
     """Allocating and freeing a socket buffer."""
     page_alloc: int = 107
-    """Allocating and freeing a piece of whole pages."""
+    """Allocating and freeing a block of whole pages."""
     memory_charge: int = 91
-    """Charging a piece of memory to its user (memcg): pages of pipes, buffers of unix sockets."""
+    """Charging memory to its user (memcg): pages of pipes, buffers of unix sockets."""
     deliver: int = 53
-    """Queueing a buffer on one receiver."""
+    """Queueing a buffer at one receiver."""
     multicast: int = 31
-    """Sending to a group, without its members."""
+    """Sending to a multicast group, without the cost for its members."""
     multicast_member: int = 61
-    """Cloning a buffer for one more member of a group."""
+    """Cloning a buffer for one more member of a multicast group."""
     multicast_skip: int = 7
-    """Passing over a socket that is not in the group."""
+    """Skipping a socket that is not in the multicast group."""
     cached_sockets: int = 400
-    """Number (not ns) of subscribers of a protocol that the caches hold during a multicast."""
+    """Number (not ns) of a protocol's subscribers that the caches hold during a multicast."""
     cache_miss: int = 15
-    """Waiting for a cache line of a further subscriber: 4 lines for a member, 1 for another socket."""
+    """Cache miss of a multicast beyond `cached_sockets`: 4 for a group member, 1 for another subscriber."""
     genl_dispatch: int = 337
     """Parsing, validating and dispatching one generic netlink message."""
     genl_reply: int = 271
     """Writing the reply to a generic netlink message."""
     schedule: int = 112
-    """Looking for another task to run, for a task that yields."""
+    """Selecting another task to run when a task yields."""
     wake: int = 250
-    """Waking a task (charged to the waker)."""
+    """Waking a task (charged to the task that wakes it)."""
     switch: int = 670
-    """Giving a CPU to another task."""
+    """Switching a CPU to another task."""
     interrupt: int = 700
-    """Taking an interrupt and returning from it."""
+    """Entering an interrupt and returning from it."""
     timer: int = 300
-    """Running a timer that expires."""
+    """Running the function of an expired timer."""
     readl: int = 400
-    """A register read, which waits for the bus."""
+    """Reading a register, which waits for the bus."""
     writel: int = 60
-    """A register write, which is posted."""
+    """Writing a register, which does not wait because bus writes are posted."""
     poll: int = 6
     """Polling one file for its events."""
     poll_wait: int = 80
     """Adding a task to a file's wait queue and removing it, for a poll that may wait."""
     epoll: int = 54
-    """Taking one file off an epoll's ready list, polling it, and reporting it."""
+    """Taking one file off an epoll ready list, polling it and reporting its events."""
     pipe: int = 26
-    """A page of a pipe: putting one in, or taking one out."""
+    """Adding a page to a pipe, or removing one."""
     path_component: int = 129
     """Looking up one name of a path."""
     file_open: int = 478
-    """Creating an open file, and closing it."""
+    """Creating an open file and closing it."""
     seq_read: int = 116
     """Preparing the text of a file in procfs or sysfs."""
     seq_field: int = 20
@@ -114,32 +117,40 @@ class CostModel:
     module_unload: int = 20_000
     """Unloading a module."""
     spread: tuple[int, ...] = attrs.field(default=(1000, 1050, 1340), kw_only=True)
-    """Median, 90th and 99th percentile of a charge that varies, in thousandths of its price."""
+    """Median, 90th and 99th percentile of a cost that varies, in thousandths of the parameter."""
     on_copy: Callable[[int], None] | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
-    """Called with the bytes of each copy that is charged.  While it is set, no such sum may be cached."""
+    """Called with the number of bytes of each charged copy.
+
+    While it is set, no sum of costs that contains a copy may be cached.
+    """
 
     def copy(self, size: int) -> int:
-        """Return what copying `size` bytes costs, and report the copy if there is an observer."""
+        """Return the cost in ns of copying `size` bytes, and report the copy to the observer if there is
+        one.
+        """
         if self.on_copy is not None and size:
             self.on_copy(size)
         return self.copy_begin + (size * self.copy_per_kib >> 10) + (self.far(size) if size > CACHED else 0)
 
     def far(self, size: int) -> int:
-        """Return the extra cost of cache misses if one call copies `size` bytes, in one piece or several."""
+        """Return the extra cost in ns of cache misses if one call copies `size` bytes, in one or several
+        pieces.
+        """
         missed = min(size, SPILL * max(0, size - CACHED))
         return missed * (self.copy_large_per_kib - self.copy_per_kib) >> 10
 
     def pages(self, size: int) -> int:
-        """Return the cost of a piece of whole pages for `size` bytes (`alloc_pages()`).
+        """Return the cost in ns of a block of whole pages for `size` bytes (`alloc_pages()`).
 
-        A CPU keeps pieces of up to 2**PAGE_ALLOC_COSTLY_ORDER pages; others come from the locked zone.
+        Each CPU caches blocks of up to 2**PAGE_ALLOC_COSTLY_ORDER pages. Larger blocks come from the
+        locked zone.
         """
         return self.page_alloc * (FROM_ZONE if size > PIECE else 1)
 
     def misses(self, members: int, others: int) -> int:
-        """What it costs that a multicast goes past more members and other subscribers than caches hold.
+        """Return the cost in ns of cache misses if a multicast visits more subscribers than the caches hold.
 
-        Those beyond are paid for, members and others in proportion.
+        Only the subscribers above this number count, members and others in proportion.
         """
         walked = members + others
         lines = MEMBER_LINES * members + others
@@ -147,7 +158,7 @@ class CostModel:
 
 
 PARAMETERS: Final = tuple(field.name for field in attrs.fields(CostModel) if not field.kw_only)
-"""The names of all prices."""
+"""The names of all cost parameters."""
 
 FREE = CostModel(*[0] * len(PARAMETERS))
-"""Nothing costs anything: for booting, and for tests that want no time to pass."""
+"""A cost model in which every operation costs 0 ns, for booting and for tests."""

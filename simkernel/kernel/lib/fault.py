@@ -1,8 +1,8 @@
-"""Fault points: the named places where the kernel can fail on demand (lib/fault-inject.c of Linux).
+"""Fault points: named places where the kernel can fail on demand (lib/fault-inject.c of Linux).
 
 Theory of operation.  A machine with `faults` calls `hit(point, ...)` each time it reaches one of `POINTS`,
-and fails there if it returns True.  A machine without `faults` has parts without points.  For a part on a hot
-path, the machine selects another class or method when it is built.
+and fails there if the call returns True.  A machine without `faults` has parts without fault points.  For
+a part on a hot path, the machine selects another class or method when it is built.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from simkernel.uapi.errno import EFAULT, EINTR, ENFILE, ENOBUFS, ENOMEM, os_erro
 
 
 class FaultPoints(Protocol):
-    """Decides for each hit of a fault point whether it fails."""
+    """Decides at each hit of a fault point whether the operation fails."""
 
     def hit(self, point: str, **about: object) -> bool:
         """Return True if the operation at `point` must fail.
 
-        `about` has the `time` in ns.  It has the `comm`, `pid` and `call` of the concerned task, which are
-        None in interrupts and timers.  It also has the keys of `FaultPoint.about` that the kernel knows.
+        `about` has the `time` in ns, and the `comm`, `pid` and `call` of the task concerned. They are None
+        in interrupts and timers.  It also has the keys of `FaultPoint.about` that the kernel knows.
         """
 
 
@@ -84,18 +84,18 @@ _POINTS: Final = (
 )  # fmt: skip
 
 POINTS: Final[Mapping[str, FaultPoint]] = MappingProxyType({point.name: point for point in _POINTS})
-"""Every fault point by name."""
+"""All fault points by name."""
 
 
 class NamedCall(Protocol):
-    """A system call."""
+    """A system call, as fault points use it."""
 
     @property
     def name(self) -> str: ...
 
 
 class CallingTask(Protocol):
-    """A task, with the call that blocks it."""
+    """A task and the call that blocks it, as fault points use them."""
 
     @property
     def comm(self) -> str: ...
@@ -106,7 +106,7 @@ class CallingTask(Protocol):
 
 
 class Armed:
-    """The fault points of one machine: adds the task, its call and the time to each hit.
+    """The fault points of a machine. It adds the task, its call and the time to each hit.
 
     No point fails before time 0, so a machine boots without faults.  `current` returns the running task.
     """
@@ -118,7 +118,7 @@ class Armed:
         self._engine = engine
         self._current = current
         self.entered: str | None = None
-        """Name of the call that the running task has entered and that has not blocked yet."""
+        """Name of the call that the running task has entered, before it blocks."""
 
     def hit(self, point: str, **about: object) -> bool:
         """Return True if the running task's operation at `point` must fail."""
@@ -136,7 +136,9 @@ class Armed:
         return self._points.hit(point, time=time, comm=comm, pid=pid, call=call, **about)
 
     def copying(self, observe: Callable[[int], None] | None) -> Callable[[int], None]:
-        """Return an observer (`CostModel.on_copy`) of copies from and to programs, which may raise EFAULT."""
+        """Return an observer for `CostModel.on_copy` that may raise EFAULT for copies from and to
+        programs.
+        """
 
         def copy(size: int) -> None:
             self.check_copy(size)

@@ -1,7 +1,7 @@
 """Requests of ioctl(2) and files that Linux has, from the tables `ioctls.txt` and `files.txt`.
 
-simkernel reports a use of one that it does not model.  Linux refuses a request or file that is in neither
-table, so simkernel does too.  A table is read at its first use, since most machines never need it.
+simkernel reports a use of one that it does not model.  If a request or file is in neither table, Linux
+refuses it, so simkernel does too.  A table is read at its first use, because most machines never need it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simkernel.uapi import errno
 
 @cache
 def known_ioctls(kind: str) -> Mapping[int, Sequence[str]]:
-    """Return Linux's requests of ioctl(2) on a kind of file: name and further words, by number."""
+    """Return Linux's requests of ioctl(2) on a kind of file: the words of their table lines, by number."""
     table = read_table(Path(__file__).with_name("ioctls.txt"))
     return {int(line[1], 16): line[2:] for line in table if any(fnmatchcase(kind, each) for each in line[0])}
 
@@ -43,7 +43,7 @@ def known_file(directory: str, names: Sequence[str]) -> str | None:
 
 @cache
 def _files() -> Mapping[str, list[list[str]]]:
-    """Return the paths of the table, split into names, by their last name."""
+    """Return the paths of the table by their last name. Each path is a list of names."""
     files: dict[str, list[list[str]]] = {}
     for directories, *names in read_table(Path(__file__).with_name("files.txt")):
         for name in names:

@@ -1,4 +1,4 @@
-"""Integers in text, as the kernel reads them (lib/kstrtox.c)."""
+"""Conversion of text to integers (lib/kstrtox.c)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))",
 
 
 def kstrtoint(text: str) -> int:
-    """Return an integer in base 16, 8 or 10, as its prefix says.  EINVAL."""
+    """Convert text to an integer; its prefix selects base 16, 8 or 10.  Raise EINVAL."""
     match = _INTEGER.fullmatch(text)
     if match is None:
         raise os_error(EINVAL)
@@ -20,7 +20,10 @@ def kstrtoint(text: str) -> int:
 
 
 def kstrtoul(data: bytes) -> int:
-    """Return a number of 64 bits, which may end with a newline.  EINVAL, ERANGE."""
+    """Convert bytes to an unsigned 64-bit integer; they may end with a newline.
+
+    Raises EINVAL or ERANGE.
+    """
     text = data.split(b"\0")[0].decode("latin-1").removesuffix("\n")
     if text.startswith("-"):
         raise os_error(EINVAL)

@@ -1,4 +1,4 @@
-"""The layers of tracepoints that the kernel emits: its own, and on behalf of programs and drivers."""
+"""The layers of tracepoints: the kernel's own, and those that it emits for programs and drivers."""
 
 from __future__ import annotations
 

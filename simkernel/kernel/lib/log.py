@@ -1,8 +1,8 @@
 """The kernel log: printk's ring buffer (kernel/printk/printk.c, printk_ringbuffer.c).
 
-A record is a time, a level and a text; a module's lines begin with its name, as `pr_fmt` makes them.
-Each record is also a `console` tracepoint.  Nothing here names a path of the host or an address, so
-that a log is the same on every machine.
+A record has a time, a level and a text. A module's lines start with its name, as `pr_fmt` makes them. Each
+record is also a `console` tracepoint.  The log contains no path and no address of the host, so it is the
+same on every machine.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from simkernel.engine import Engine
 from simkernel.kernel.lib.layers import KERNEL
 
 LOG_BUF_SHIFT: Final = 17
-"""CONFIG_LOG_BUF_SHIFT: texts take 128 KiB."""
+"""Logarithm of the size of the texts in bytes (CONFIG_LOG_BUF_SHIFT): 128 KiB."""
 RECORDS: Final = 1 << LOG_BUF_SHIFT - 5
-"""Records kept at most: the descriptors for texts of 32 bytes (PRB_AVGBITS)."""
+"""Maximum number of records: one descriptor for each 32 bytes of text (PRB_AVGBITS)."""
 PRINTKRB_RECORD_MAX: Final = 1024
-"""Bytes of a text, with a NUL at its end; further ones are cut off (kernel/printk/internal.h)."""
+"""Maximum length of a text in bytes with its NUL; the rest is cut off (kernel/printk/internal.h)."""
 BLOCK: Final = 8
-"""Alignment of a text in the buffer, and the size of its header (`struct prb_data_block`)."""
+"""Alignment of a text in the buffer in bytes, and size of its header (`struct prb_data_block`)."""
 
 
 class Level(IntEnum):
-    """How bad it is (include/linux/kern_levels.h)."""
+    """The severity of a record (include/linux/kern_levels.h)."""
 
     EMERG = 0
     ALERT = 1
@@ -42,9 +42,10 @@ class Level(IntEnum):
 
 @attrs.frozen(slots=True)
 class LogRecord:
-    """A record of the log.  `time` in nanoseconds; `sequence` counts from 0 and has no holes.
+    """A record of the log.
 
-    `text` may have several lines.  `facility` is who wrote it, as syslog(3) counts: 0 the kernel.
+    `time` is in ns. `sequence` counts from 0 without gaps.  `text` may have several lines. `facility` is
+    the number of the sender in syslog(3); 0 is the kernel.
     """
 
     sequence: int
@@ -55,13 +56,13 @@ class LogRecord:
 
     @property
     def data(self) -> bytes:
-        """The text as it was written."""
+        """The text as bytes."""
         return self.text.encode("utf-8", "surrogateescape")
 
     @property
     def stamp(self) -> str:
-        """The time as it stands before each line (`print_time()`)."""
-        whole, fraction = divmod(max(self.time, 0) // 1000, 1_000_000)  # the clock is not up before 0
+        """The time stamp in front of each line (`print_time()`)."""
+        whole, fraction = divmod(max(self.time, 0) // 1000, 1_000_000)  # the clock has not started before 0
         return f"[{whole:5d}.{fraction:06d}] "
 
     def __str__(self) -> str:
@@ -69,9 +70,9 @@ class LogRecord:
 
 
 class Log:
-    """The log of one machine.  When it is full, the oldest records make room.
+    """The kernel log of a machine.  If it is full, a new record replaces the oldest ones.
 
-    `on_record` is called after a record was appended.
+    `on_record` is called after each new record.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Log:
         self._capacity = capacity
         self._kept: deque[LogRecord] = deque()
         self._begins: deque[int] = deque()
-        """Positions of the texts in the buffer, counted on from lap to lap."""
+        """Positions of the texts in the ring buffer. They are not reduced modulo its size."""
         self._end = 0
         self._count = 0
         self._unfinished = 0
@@ -92,7 +93,7 @@ class Log:
 
     @property
     def records(self) -> tuple[LogRecord, ...]:
-        """The records that can be read, oldest first."""
+        """The readable records, oldest first."""
         return tuple(self._kept)[: len(self._kept) - self._unfinished]
 
     @property
@@ -102,21 +103,24 @@ class Log:
 
     @property
     def first(self) -> int:
-        """The sequence number of the oldest record that is kept."""
+        """The sequence number of the oldest record in the log."""
         return self._count - len(self._kept)
 
     def at(self, sequence: int) -> LogRecord:
-        """The record of that number, which is one of those that are kept."""
+        """Return the record with this sequence number, which must still be in the log."""
         return self._kept[sequence - self.first]
 
     def lines(self, level: Level = Level.DEBUG) -> list[str]:
-        """The lines of the records that are at least as bad as `level`, as dmesg(1) prints them."""
+        """Return the lines of the records that are at least as severe as `level`, in dmesg(1)'s format."""
         return [line for each in self.records if each.level <= level for line in str(each).split("\n")]
 
     def printk(self, level: Level, text: str, facility: int = 0, *, finished: bool = True) -> None:
-        """Append a record (`vprintk_store()`).  It can be read once it is finished or another one follows."""
+        """Append a record (`vprintk_store()`).
+
+        An unfinished record becomes readable when another one follows.
+        """
         data = text.encode("utf-8", "surrogateescape")[: PRINTKRB_RECORD_MAX - 1]
-        level_size = 0 if facility else 2  # KERN_SOH and a digit, before a text of the kernel's
+        level_size = 0 if facility else 2  # KERN_SOH and a digit precede a text of the kernel
         self._reserve(min(level_size + len(data) + finished + 1, PRINTKRB_RECORD_MAX))
         kept = data.decode("utf-8", "surrogateescape")
         self._kept.append(LogRecord(self._count, self._engine.time(), level, kept, facility))
@@ -127,7 +131,10 @@ class Log:
         self._on_record()
 
     def _reserve(self, size: int) -> None:
-        """Make room for a text (`data_alloc()`).  It lies in one piece, so it may begin at the next lap."""
+        """Drop old records until a text of `size` bytes fits (`data_alloc()`).
+
+        A text is contiguous, so it may start at the beginning of the ring buffer.
+        """
         size = BLOCK + (size + BLOCK - 1) // BLOCK * BLOCK
         begin, end = self._end, self._end + size
         if end - 1 >> LOG_BUF_SHIFT != begin >> LOG_BUF_SHIFT:
@@ -139,25 +146,25 @@ class Log:
             self._kept.popleft()
 
     def emerg(self, text: str) -> None:
-        """The system is unusable."""
+        """Log a message of level KERN_EMERG: the system is unusable."""
         self.printk(Level.EMERG, text)
 
     def alert(self, text: str) -> None:
-        """Something must be done at once."""
+        """Log a message of level KERN_ALERT: immediate action is necessary."""
         self.printk(Level.ALERT, text)
 
     def err(self, text: str) -> None:
-        """An error."""
+        """Log a message of level KERN_ERR: an error condition."""
         self.printk(Level.ERR, text)
 
     def warn(self, text: str) -> None:
-        """Something may be wrong."""
+        """Log a message of level KERN_WARNING."""
         self.printk(Level.WARNING, text)
 
     def info(self, text: str) -> None:
-        """Information."""
+        """Log a message of level KERN_INFO."""
         self.printk(Level.INFO, text)
 
     def debug(self, text: str) -> None:
-        """For whoever looks for a fault."""
+        """Log a message of level KERN_DEBUG."""
         self.printk(Level.DEBUG, text)

@@ -1,4 +1,4 @@
-"""Keeping repeated lines out of the kernel log (lib/ratelimit.c)."""
+"""Rate limits for messages in the kernel log (lib/ratelimit.c)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from simkernel.engine import SECOND
 from simkernel.kernel.lib.log import Log
 
 INTERVAL: Final = 5 * SECOND
+"""Length of an interval in ns (DEFAULT_RATELIMIT_INTERVAL)."""
 BURST: Final = 10
-"""Ten lines in five seconds (DEFAULT_RATELIMIT_INTERVAL, DEFAULT_RATELIMIT_BURST)."""
+"""Maximum number of messages in an interval (DEFAULT_RATELIMIT_BURST)."""
 
 
 class RateLimit:
-    """How much there was lately (`struct ratelimit_state`).  `missed` counts what was too much."""
+    """The state of a rate limit (`struct ratelimit_state`).
+
+    `missed` is the number of suppressed messages.
+    """
 
     __slots__ = ("_begin", "_printed", "missed")
 
@@ -23,14 +27,14 @@ class RateLimit:
         self.missed = 0
 
     def begin_interval(self, now: int) -> bool:
-        """Whether an interval is over, or none has begun; then another begins."""
+        """Start an interval at `now` ns if none is active.  Return True if it was started."""
         if self._begin is not None and now <= self._begin + INTERVAL:
             return False
         self._begin, self._printed = now, 0
         return True
 
     def allow(self) -> bool:
-        """Whether one more is not too much; it is counted (`___ratelimit()`)."""
+        """Count a message.  Return False if it exceeds the limit (`___ratelimit()`)."""
         if self._printed < BURST:
             self._printed += 1
             return True
@@ -39,7 +43,7 @@ class RateLimit:
 
 
 class Ratelimited:
-    """Warnings of one kind, of which those beyond the limit are counted and not logged."""
+    """Rate-limited warnings of one kind. The ones above the limit are counted and not logged."""
 
     __slots__ = ("_limit", "_log", "_name")
 
@@ -49,7 +53,7 @@ class Ratelimited:
         self._limit = RateLimit()
 
     def warn(self, text: str, now: int) -> None:
-        """Log `text`, unless there was too much of it lately (`pr_warn_ratelimited()`)."""
+        """Log `text` unless the limit is exceeded (`pr_warn_ratelimited()`).  `now` is in ns."""
         limit = self._limit
         if limit.begin_interval(now) and limit.missed:
             self._log.warn(f"{self._name}: {limit.missed} callbacks suppressed")

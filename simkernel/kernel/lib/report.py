@@ -1,4 +1,4 @@
-"""Reports of the checkers: bugs of modules, and of the kernel itself."""
+"""Reports of the checkers, about bugs of modules and of the kernel."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from simkernel.kernel.lib.stack import position
 from simkernel.kernel.lib.taint import Taint, Taints
 
 CHECKERS: Final = ("lockdep", "hung", "references", "sockets", "memory", "races")
-"""The names that `Machine(checks=...)` takes."""
+"""The names of checkers that `Machine(checks=...)` accepts."""
 KIT: Final = CHECKERS[:-1]
-"""The checkers that are on in every machine of `simkernel.testing`."""
+"""The checkers that every machine of `simkernel.testing` enables."""
 MAX_KEPT: Final = 64
 """Maximum number of reports kept.  The log and the counter include all others."""
 
@@ -26,7 +26,7 @@ class Report:
     """A bug that a checker has found.
 
     `title` is its first line, and `text` its whole entry in the log.  `time` is in ns.  `places` are the
-    involved lines of code as `file:line`, the latest first.
+    lines of code involved, as `file:line`, the latest first.
     """
 
     checker: str
@@ -40,7 +40,7 @@ class Report:
 
 
 class Reports:
-    """The reports of one machine, oldest first."""
+    """The reports of a machine, oldest first."""
 
     def __init__(self, engine: Engine, log: Log, taints: Taints) -> None:
         self._engine = engine
@@ -65,7 +65,8 @@ class Reports:
     ) -> None:
         """Log a bug, taint the kernel with W, and keep the report.
 
-        `trace` lists the involved lines of code.  `rule` is the character of the separators above and below.
+        `trace` lists the lines of code involved.  `rule` is the character of the separator lines above and
+        below.
         """
         self.count += 1
         edge = [rule * len(title)] if rule else []

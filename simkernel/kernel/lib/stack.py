@@ -8,16 +8,19 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 LOCATION: Final = "__simkernel_module__"
-"""The global of a module's file with two names: of the module, and of the file as logs show it."""
+"""The global of a module's file that holds two names: the module's, and the file's as logs show it."""
 KERNEL: Final = "simkernel.kernel."
 DRIVERAPI: Final = "simkernel.driverapi."
 
 Place = tuple[CodeType, int, dict[str, Any]]
-"""A place in a function: its code, the offset of the instruction, and its globals.  It holds no frame."""
+"""A place in a function: its code, the offset of the instruction, and its globals.
+
+It has no reference to the frame.
+"""
 
 
 def locate(frame: FrameType) -> tuple[str, str] | None:
-    """Return the module whose code runs in `frame` and its file as logs show it, or None."""
+    """Return the module that owns the code in `frame`, and its file as logs show it, or None."""
     return frame.f_globals.get(LOCATION)
 
 
@@ -42,7 +45,7 @@ def module_frame(first: FrameType) -> FrameType:
 
 
 def place(frame: FrameType) -> Place:
-    """Return the place at which `frame` is.  `describe` computes its line."""
+    """Return the place that `frame` executes.  `describe` computes its line."""
     return frame.f_code, frame.f_lasti, frame.f_globals
 
 
@@ -63,7 +66,7 @@ def _places(frame: FrameType | None) -> Iterator[Place]:
 
 
 def described(places: tuple[Place, ...]) -> tuple[str, ...]:
-    """Return the lines of a call trace for those of `places` in modules, driverapi and the kernel."""
+    """Return a call trace: a line for each of `places` in modules, driverapi and the kernel."""
     return tuple(describe(at) for at in places if LOCATION in at[2] or _is_kernel(at[2]))
 
 

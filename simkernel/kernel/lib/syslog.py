@@ -1,4 +1,4 @@
-"""The log as syslog(2) and /proc/kmsg read it, and its settings (kernel/printk/printk.c)."""
+"""The kernel log for syslog(2) and /proc/kmsg, and its settings (kernel/printk/printk.c)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from simkernel.uapi.syslog import (
 )
 
 PRINTK_MESSAGE_MAX: Final = 2048
-"""Bytes of a record with a prefix on each line, with a NUL; lines beyond them are left out."""
+"""Maximum size in bytes of a formatted record, with its prefixes and a NUL.
+
+Further lines are left out.
+"""
 LOG_BUF_LEN: Final = 1 << LOG_BUF_SHIFT
 
 
 def _prefix(record: LogRecord) -> bytes:
-    """`<level>[seconds.microseconds] ` (`info_print_prefix()` with CONFIG_PRINTK_TIME)."""
+    """Return `<level>[seconds.microseconds] ` (`info_print_prefix()` with CONFIG_PRINTK_TIME)."""
     return f"<{record.facility << 3 | record.level}>{record.stamp}".encode()
 
 
 def print_text(record: LogRecord) -> bytes:
-    """Return the lines of a record, each with the prefix (`record_print_text()`)."""
+    """Return the lines of a record, each with its prefix (`record_print_text()`)."""
     prefix, rest, text, truncated = _prefix(record), record.data, b"", False
     while True:
         line, newline, _ = rest.partition(b"\n")
@@ -43,18 +46,18 @@ def print_text(record: LogRecord) -> bytes:
 
 
 def text_size(record: LogRecord) -> int:
-    """Return the size of that text before lines are left out (`get_record_print_text_size()`)."""
+    """Return the size in bytes of a formatted record with all its lines (`get_record_print_text_size()`)."""
     data = record.data
     return len(_prefix(record)) * (data.count(b"\n") + 1) + len(data) + 1
 
 
 @attrs.define
 class Syslog:
-    """The state that readers share: what one reader has read, no other reads.
+    """The state that all readers of the log share. A record that one reader has read is gone for the others.
 
     next, partial      the record to read next (`syslog_seq`), and how many bytes of it are read
     cleared            the first record after SYSLOG_ACTION_CLEAR (`clear_seq`)
-    dmesg_restrict     1: reading takes CAP_SYSLOG (CONFIG_SECURITY_DMESG_RESTRICT, as distributions set it)
+    dmesg_restrict     1: reading requires CAP_SYSLOG (CONFIG_SECURITY_DMESG_RESTRICT, as in distributions)
     levels             /proc/sys/kernel/printk: console, default, minimum and default console level
     saved              the console level before SYSLOG_ACTION_CONSOLE_OFF
     """
@@ -68,17 +71,19 @@ class Syslog:
     saved: int | None = None
 
     def unread(self) -> list[LogRecord]:
-        """Return the records from `next` on.  If some were dropped, `next` is the oldest that is kept."""
+        """Return the records from `next` on.  If some were dropped, set `next` to the oldest record first."""
         if self.next < self.log.first:
             self.next, self.partial = self.log.first, 0
         return [self.log.at(each) for each in range(self.next, self.log.written)]
 
     def size_unread(self) -> int:
-        """SYSLOG_ACTION_SIZE_UNREAD: bytes."""
+        """Return the number of unread bytes (SYSLOG_ACTION_SIZE_UNREAD)."""
         return sum(map(text_size, self.unread())) - self.partial
 
     def read(self, size: int) -> bytes:
-        """Return records that fit into `size` bytes, or part of one that does not (`syslog_print()`)."""
+        """Return the records that fit into `size` bytes, or the start of one that does not
+        (`syslog_print()`).
+        """
         data = b""
         for record in self.unread():
             text = print_text(record)[self.partial :]
@@ -92,7 +97,9 @@ class Syslog:
         return data
 
     def read_all(self, size: int) -> bytes:
-        """Return the newest records since the clearing that fit into `size` (`syslog_print_all()`)."""
+        """Return the newest records since SYSLOG_ACTION_CLEAR that fit into `size` bytes
+        (`syslog_print_all()`).
+        """
         start = max(self.cleared, self.log.first)
         records = [self.log.at(each) for each in range(start, self.log.written)]
         total = sum(map(text_size, records))
@@ -101,7 +108,10 @@ class Syslog:
         return b"".join(map(print_text, records))
 
     def set_console(self, action: int, level: int) -> None:
-        """Execute SYSLOG_ACTION_CONSOLE_OFF, _ON or _LEVEL.  EINVAL for another action, or no level."""
+        """Execute SYSLOG_ACTION_CONSOLE_OFF, _ON or _LEVEL.
+
+        Raises EINVAL for another action or a wrong level.
+        """
         console, _, minimum, _ = self.levels
         saved = None
         if action == SYSLOG_ACTION_CONSOLE_OFF:

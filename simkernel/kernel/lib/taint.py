@@ -1,6 +1,6 @@
-"""Taint: what has happened that makes a kernel's later reports less trustworthy.
+"""Taint flags: events that make later reports of a kernel less trustworthy.
 
-Documentation/admin-guide/tainted-kernels.rst; only what can happen here is in the table.
+They are those of Documentation/admin-guide/tainted-kernels.rst that can occur in simkernel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class _Flag:
 
 
 class Taint(IntEnum):
-    """The bit of each reason."""
+    """A taint flag. The value is its bit number."""
 
     PROPRIETARY_MODULE = 0
     FORCED_MODULE = 1
@@ -35,18 +35,18 @@ FLAGS = {
     Taint.CRAP: _Flag("C", "CRAP"),
     Taint.OOT_MODULE: _Flag("O", "OOT_MODULE"),
 }
-"""Letter and name of each (`taint_flags` in kernel/panic.c)."""
+"""Letter and name of each taint flag (`taint_flags` in kernel/panic.c)."""
 
 
 class Taints:
-    """A set of taint flags: a kernel's, or a module's own."""
+    """A set of taint flags of a kernel or of a module."""
 
     def __init__(self) -> None:
         self.mask = 0
-        """The bits, as /proc/sys/kernel/tainted shows them."""
+        """The bit mask, as in /proc/sys/kernel/tainted."""
 
     def add(self, flag: Taint) -> None:
-        """Set `flag`, for good (`add_taint()`)."""
+        """Set a flag, which is never cleared (`add_taint()`)."""
         self.mask |= 1 << flag
 
     def __contains__(self, flag: Taint) -> bool:
@@ -54,11 +54,11 @@ class Taints:
 
     @property
     def letters(self) -> str:
-        """The letters of the flags that are set, as /proc/modules shows them."""
+        """The letters of the set flags, as in /proc/modules."""
         return "".join(flag.letter for bit, flag in FLAGS.items() if bit in self)
 
     def __str__(self) -> str:
-        """As an oops prints it (`print_tainted_verbose()`)."""
+        """Return the flags as an oops prints them (`print_tainted_verbose()`)."""
         if not self.mask:
             return "Not tainted"
         return "Tainted: " + ", ".join(

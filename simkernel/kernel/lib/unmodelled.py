@@ -1,4 +1,7 @@
-"""What Linux has and this kernel lacks: it says so, and never pretends to have done it."""
+"""Errors for behaviour of Linux that simkernel does not model.
+
+It never pretends to have executed it.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from simkernel.uapi.errno import ENOENT, error_name, os_error
 
 
 class Unmodelled:
-    """Makes the exception for a use of what is lacking.
+    """Creates the exception for a use of unmodelled behaviour.
 
-    With `raises` it is NotModelled, for tests, which shall notice.  Otherwise it is the errno that Linux
-    has for a kernel built without the thing, and a line in the kernel log the first time.
+    If `raises` is true, the exception is NotModelled, so that tests notice it.  Otherwise it is the errno
+    of a Linux kernel built without the feature, and the first use is logged.
     """
 
     def __init__(self, log: Log, raises: bool) -> None:
@@ -23,7 +26,7 @@ class Unmodelled:
         self._said: set[str] = set()
 
     def __call__(self, what: str, number: int) -> Exception:
-        """The exception to raise where `what` was asked for; `number` is the errno."""
+        """Return the exception for the use of `what`. `number` is the errno."""
         if self._raises:
             return NotModelled(f"{what} is not modelled; Linux without it says {error_name(number)}")
         if what not in self._said:

@@ -1,8 +1,8 @@
-"""A process's address space (`struct mm_struct`): what is mapped where.
+"""The address space of a process (`struct mm_struct`): its mapped areas.
 
-Areas are placed from the top down, as `arch_get_unmapped_area_topdown()` places them, without
-randomness.  Above them lies what stands for the stack: there the buffers are that a program lends to a
-call, each for as long as the call lasts.
+Areas are placed from the top down, as `arch_get_unmapped_area_topdown()` does, without randomization.
+Above them is the range of the stack. A buffer that a program passes to a system call gets an address
+there, until the call returns.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from simkernel.uapi.errno import EFAULT, ENOMEM, os_error
 from simkernel.uapi.mman import PROT_READ, PROT_WRITE, page_align
 
 STACK_TOP: Final = 0x7FFF_FFFF_F000
-"""The end of a program's memory (TASK_SIZE_MAX of x86-64, less a page for the environment)."""
+"""End of a program's address space (TASK_SIZE_MAX of x86-64, less a page for the environment)."""
 MMAP_BASE: Final = 0x7FFF_F7FF_F000
-"""Below the gap for the stack (`mmap_base()`)."""
+"""Highest address of a mapping, below the gap for the stack (`mmap_base()`)."""
 MMAP_MIN_ADDR: Final = 0x1_0000
-"""What nothing is mapped below (vm.mmap_min_addr)."""
+"""Lowest address of a mapping (vm.mmap_min_addr)."""
 MAX_MAP_COUNT: Final = 65530
-"""Areas that a process may have (vm.max_map_count)."""
+"""Maximum number of areas of a process (vm.max_map_count)."""
 ALIGNMENT: Final = 16
-"""Of what lies on the stack."""
+"""Alignment in bytes of buffers on the stack."""
 
 
 class AddressSpace:
-    """The mapped areas of one process, ordered by address, and the buffers of its current call.
+    """The mapped areas of a process, ordered by address, and the buffers of its current call.
 
     `mappings` is the machine's table of mapped areas.
     """
@@ -39,18 +39,18 @@ class AddressSpace:
         self._mappings = mappings
         self.areas: list[VmArea] = []
         self.limit = limit
-        """Bytes that may be mapped (RLIMIT_AS)."""
+        """Maximum number of mapped bytes (RLIMIT_AS)."""
         self._call_buffers: list[tuple[int, memoryview]] = []
 
     # -- areas ----------------------------------------------------------------
 
     @property
     def mapped(self) -> int:
-        """Bytes that are mapped (`total_vm`)."""
+        """Number of mapped bytes (`total_vm`)."""
         return sum(area.end - area.start for area in self.areas)
 
     def insert(self, area: VmArea) -> int:
-        """Find room for an area and put it there; its address.  ENOMEM where there is none."""
+        """Place an area at a free address and return this address.  Raise ENOMEM if no range is free."""
         size = page_align(area.length)
         if len(self.areas) >= MAX_MAP_COUNT or self.mapped + size > self.limit:
             raise os_error(ENOMEM)
@@ -67,7 +67,10 @@ class AddressSpace:
         return area.start
 
     def remove(self, area: VmArea) -> None:
-        """Take an area out, and tell whose memory it is (`remove_vma()`).  Harmless if that has been done."""
+        """Remove an area, call its `closed` and drop its file (`remove_vma()`).
+
+        Does nothing if the area is already removed.
+        """
         if area not in self.areas:
             return
         self.areas.remove(area)
@@ -78,12 +81,12 @@ class AddressSpace:
             area.file.put()
 
     def clear(self) -> None:
-        """The process has ended, and with it all it had mapped (`exit_mmap()`)."""
+        """Remove all areas, because the process has ended (`exit_mmap()`)."""
         for area in tuple(self.areas):
             self.remove(area)
 
     def find(self, address: int) -> VmArea | None:
-        """The area that `address` lies in (`vma_lookup()`)."""
+        """Return the area that contains `address`, or None (`vma_lookup()`)."""
         for area in self.areas:
             if area.start <= address < area.end:
                 return area
@@ -92,7 +95,7 @@ class AddressSpace:
     # -- what the kernel reads and writes ---------------------------------------
 
     def read(self, address: int, size: int) -> bytes:
-        """`size` bytes.  EFAULT where not all of them may be read (`copy_from_user()`)."""
+        """Return `size` bytes (`copy_from_user()`).  Raise EFAULT if not all of them are readable."""
         pieces = []
         while size > 0:
             piece = self._reach(address, size, PROT_READ)
@@ -102,7 +105,10 @@ class AddressSpace:
         return b"".join(pieces)
 
     def write(self, address: int, data: bytes) -> None:
-        """Change memory.  EFAULT where not all may be written; what lies before is (`copy_to_user()`)."""
+        """Write `data` (`copy_to_user()`).
+
+        Raises EFAULT if not all of it is writable; the bytes before the fault are written.
+        """
         start = 0
         while start < len(data):
             piece = self._reach(address + start, len(data) - start, PROT_WRITE)
@@ -110,7 +116,10 @@ class AddressSpace:
             start += len(piece)
 
     def _reach(self, address: int, size: int, wanted: int) -> memoryview:
-        """What lies at `address` in one piece, at most `size` bytes.  EFAULT if nothing may be reached."""
+        """Return the contiguous memory at `address`, at most `size` bytes.
+
+        Raises EFAULT if nothing is mapped there with the protection `wanted`.
+        """
         for start, buffer in self._call_buffers:
             if start <= address < start + len(buffer):
                 if wanted == PROT_WRITE and buffer.readonly:
@@ -128,7 +137,7 @@ class AddressSpace:
     # -- buffers of calls -------------------------------------------------------
 
     def map_buffer(self, buffer: memoryview) -> int:
-        """An address for a buffer that a program hands to a call, below those that are mapped already."""
+        """Return an address for a buffer that a program passes to a call, below the buffers mapped before."""
         lowest = min((start for start, _ in self._call_buffers), default=STACK_TOP)
         address = (lowest - max(len(buffer), 1)) & -ALIGNMENT
         if address < MMAP_BASE:
@@ -137,5 +146,5 @@ class AddressSpace:
         return address
 
     def unmap_buffer(self, address: int) -> None:
-        """The call is over."""
+        """Remove the buffer, because the call has returned."""
         self._call_buffers = [each for each in self._call_buffers if each[0] != address]

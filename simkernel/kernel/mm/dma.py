@@ -1,4 +1,4 @@
-"""DMA memory: what a driver allots, a device reaches by its address (kernel/dma/)."""
+"""DMA memory, which a driver allocates and a device accesses by address (kernel/dma/)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simkernel.uapi.errno import EINVAL, ENOMEM, os_error
 
 @attrs.frozen(eq=False)
 class DmaBuffer:
-    """A piece of memory: `address` is what the device is told, `memory` what the driver reads and writes."""
+    """A DMA buffer: `address` is for the device, `memory` for the driver."""
 
     address: int
     memory: memoryview
@@ -21,12 +21,12 @@ class DmaBuffer:
 
     @property
     def size(self) -> int:
-        """Its size in bytes."""
+        """Size of the buffer in bytes."""
         return len(self.memory)
 
 
 class DmaMemory:
-    """The DMA memory of one machine.  `allotted` counts the bytes that drivers hold."""
+    """The DMA memory of a machine.  `allotted` is the number of bytes that drivers have allocated."""
 
     def __init__(self, memory: Memory, resources: Resources, faults: Armed | None = None) -> None:
         self._memory = memory
@@ -35,7 +35,10 @@ class DmaMemory:
         self.allotted = 0
 
     def allocate(self, module: LoadedModule | None, name: str, size: int) -> DmaBuffer:
-        """`size` zeroed bytes (`dma_alloc_coherent()`).  EINVAL for no size, ENOMEM for no room."""
+        """Allocate `size` zeroed bytes (`dma_alloc_coherent()`).
+
+        Raises EINVAL if `size` is not positive, ENOMEM if no memory is free.
+        """
         if size <= 0:
             raise os_error(EINVAL)
         check_fault(self._faults, "dma.alloc", module=module and module.name, device=name)
@@ -50,7 +53,7 @@ class DmaMemory:
         return DmaBuffer(address, self._memory.view(address, size), resource)
 
     def free(self, buffer: DmaBuffer) -> None:
-        """Give a buffer back; a device that still writes to it gets a bus error."""
+        """Free a buffer.  A device that still accesses it gets a bus error."""
         self._resources.remove(buffer.resource)
         self._release(buffer.address, buffer.size)
 

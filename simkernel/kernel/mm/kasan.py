@@ -1,4 +1,4 @@
-"""KASAN: DMA memory that a driver uses after it was freed (mm/kasan/report.c)."""
+"""KASAN: detection of accesses to DMA memory after its release (mm/kasan/report.c)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simkernel.kernel.sched.task import SchedTask
 CHECKER: Final = "memory"
 
 Trace = tuple[str, tuple[Place, ...]]
-"""A task, and its call trace."""
+"""A task and its call trace."""
 
 
 @attrs.define(eq=False)
@@ -33,8 +33,8 @@ class Life:
 class CheckedDmaBuffer(DmaBuffer):
     """A buffer that reports an access to its memory after its release.
 
-    The memory stays readable: the driver continues, as with KASAN's default on Linux.
-    A slice of `memory` that was taken before the release is not checked.
+    The memory stays readable, so the driver continues, as with KASAN's default on Linux.  Accesses through
+    a slice of `memory` that was taken before the release are not checked.
     """
 
     __slots__ = ("kasan", "life", "view")
@@ -50,7 +50,7 @@ class CheckedDmaBuffer(DmaBuffer):
 
     @property
     def memory(self) -> memoryview:
-        """The bytes, shared with the device."""
+        """The bytes of the buffer, shared with the device. An access after the release is reported."""
         if self.life.freed is not None:
             self.kasan.report("use-after-free", self)
         return self.view
@@ -61,7 +61,7 @@ class CheckedDmaBuffer(DmaBuffer):
 
 
 class CheckedDmaMemory(DmaMemory):
-    """DMA memory whose buffers report an access after their release."""
+    """DMA memory with buffers that report an access after their release."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class CheckedDmaMemory(DmaMemory):
         super().free(buffer)
 
     def report(self, bug: str, buffer: CheckedDmaBuffer) -> None:
-        """Report a use or a release of a buffer that is free already (`print_report()`)."""
+        """Report a use after free or a double free of a buffer (`print_report()`)."""
         who, places = self._trace(3)
         trace = described(places)
         allocated, freed = buffer.life.allocated, buffer.life.freed

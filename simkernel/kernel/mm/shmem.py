@@ -1,7 +1,7 @@
-"""The contents of a file that lives in memory: tmpfs, memfd, shared memory (mm/shmem.c).
+"""The contents of a file in memory: tmpfs, memfd, shared memory (mm/shmem.c).
 
-Pages are there from the first write or mapping on; what was never written is a hole, and reads as
-zeros.  Pages that are mapped are kept where they are, so that program and file share them.
+A page is allocated at its first write or mapping. A range without a page is a hole and reads as zeros.
+Mapped pages are never moved, because program and file share them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from simkernel.uapi.errno import ENOSPC, os_error
 from simkernel.uapi.mman import PAGE_SIZE, page_align
 
 MAX_MAPPED_IN_FULL: Final = 16 << 20
-"""Bytes of a file whose first mapping takes all of its pages."""
+"""Size in bytes up to which the first mapping allocates all pages of a file."""
 MAX_LFS_FILESIZE: Final = (1 << 63) - 1
-"""Bytes that a file may have."""
+"""Maximum size of a file in bytes."""
 
 
 @attrs.define(eq=False)
 class Extent:
-    """Pages in a row: where in the file they begin, and whether anybody maps them."""
+    """Contiguous pages of a file from offset `start` on.
+
+    `mapped` is true once a program has mapped them.
+    """
 
     start: int
     memory: bytearray
@@ -30,26 +33,26 @@ class Extent:
 
     @property
     def end(self) -> int:
-        """Where they end."""
+        """Offset in the file of the first byte after the pages."""
         return self.start + len(self.memory)
 
 
 @attrs.define(eq=False)
 class Space:
-    """The bytes that all files of a file system may have in memory."""
+    """The memory that all files of a file system share, in bytes."""
 
     limit: int
     used: int = 0
 
     def take(self, size: int) -> None:
-        """ENOSPC where they are not to be had (`shmem_inode_acct_blocks()`)."""
+        """Reserve `size` bytes.  Raise ENOSPC above the limit (`shmem_inode_acct_blocks()`)."""
         if self.used + size > self.limit:
             raise os_error(ENOSPC)
         self.used += size
 
 
 class Pages:
-    """A file's bytes.  `size` is where it ends."""
+    """The contents of a file.  `size` is its size in bytes."""
 
     __slots__ = ("_extents", "_space", "size")
 
@@ -60,11 +63,11 @@ class Pages:
 
     @property
     def allotted(self) -> int:
-        """Bytes of the pages that there are."""
+        """Number of bytes of the allocated pages."""
         return sum(len(extent.memory) for extent in self._extents)
 
     def read(self, position: int, size: int) -> bytes:
-        """Up to `size` bytes, as far as the file goes."""
+        """Return up to `size` bytes from `position` on, b"" at the end of the file."""
         end = min(position + size, self.size)
         if end <= position:
             return b""
@@ -79,7 +82,7 @@ class Pages:
         return bytes(data)
 
     def write(self, position: int, data: bytes) -> None:
-        """Put bytes in; the file ends no earlier than they do.  ENOSPC."""
+        """Write `data` at `position` and extend the file if necessary.  Raise ENOSPC."""
         end = position + len(data)
         self._allot(position, end)
         for extent in self._between(position, end):
@@ -89,9 +92,9 @@ class Pages:
         self.size = max(self.size, end)
 
     def truncate(self, size: int) -> None:
-        """Let the file end at `size`.  Bytes beyond are gone: should it grow again they are zeros.
+        """Set the size.  The bytes above it are dropped; they read as zeros if the file grows again.
 
-        Pages that are mapped stay where they are, zeroed; on Linux a program that looks there gets SIGBUS.
+        Mapped pages stay allocated and are zeroed. On Linux a program that accesses them gets SIGBUS.
         """
         if size < self.size:
             for extent in self._between(size, MAX_LFS_FILESIZE):
@@ -100,9 +103,10 @@ class Pages:
         self.size = size
 
     def view(self, position: int, size: int, unmodelled: Callable[[str], Exception]) -> memoryview:
-        """The pages from `position` on, in one piece, for a mapping.  ENOSPC.
+        """Return the contiguous memory of `size` bytes at `position`, for a mapping.  Raise ENOSPC.
 
-        The first mapping takes all pages of a file that is not large, since another one may follow.
+        The first mapping allocates all pages of a file that is not large, because another mapping may
+        follow.
         """
         end = page_align(position + size)
         first, last = position, end
@@ -119,16 +123,16 @@ class Pages:
         return memoryview(extent.memory)[position - extent.start : position - extent.start + size]
 
     def free(self) -> None:
-        """The file is gone, and its pages are."""
+        """Free all pages, because the file is deleted."""
         self._space.used -= self.allotted
         self._extents = []
 
     def data_from(self, position: int) -> int | None:
-        """Where the next page that there is begins, from `position` on (SEEK_DATA); None: nowhere."""
+        """Return the offset of the next data from `position` on (SEEK_DATA), or None."""
         return next((max(e.start, position) for e in self._between(position, self.size)), None)
 
     def hole_from(self, position: int) -> int:
-        """Where the next hole begins (SEEK_HOLE); there is one at the end."""
+        """Return the offset of the next hole (SEEK_HOLE). The end of the file counts as a hole."""
         for extent in self._between(position, self.size):
             if extent.start > position:
                 break
@@ -141,7 +145,7 @@ class Pages:
         return [extent for extent in self._extents if extent.start < end and start < extent.end]
 
     def _allot(self, start: int, end: int) -> None:
-        """Have pages for all bytes from `start` to `end`."""
+        """Allocate the missing pages from `start` to `end`."""
         start, end = start // PAGE_SIZE * PAGE_SIZE, page_align(end)
         gaps = []
         for extent in self._between(start, end):
@@ -163,7 +167,7 @@ class Pages:
             self._extents.sort(key=lambda extent: extent.start)
 
     def _merge(self, extents: list[Extent]) -> Extent:
-        """Extents that lie in a row, and that nobody maps, as one."""
+        """Merge adjacent extents, none of which is mapped."""
         merged = Extent(extents[0].start, bytearray().join(extent.memory for extent in extents))
         self._extents = [extent for extent in self._extents if extent not in extents] + [merged]
         self._extents.sort(key=lambda extent: extent.start)

@@ -1,4 +1,4 @@
-"""Memory of programs, as the kernel reaches it: copy_from_user() and copy_to_user()."""
+"""Access of the kernel to the memory of programs: copy_from_user() and copy_to_user()."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ from typing import Protocol
 
 
 class UserMemory(Protocol):
-    """The memory of one process, by address.
+    """The memory of a process, by address.
 
-    There are two: a simulated process's address space (address_space.py), and the host's own memory
-    for a real program that runs inside the simulation.
+    Two classes implement it: the address space of a simulated process (address_space.py), and the memory
+    of the host for a real program inside the simulation.
     """
 
     def read(self, address: int, size: int) -> bytes:
-        """`size` bytes.  EFAULT where not all of them may be read."""
+        """Return `size` bytes.  Raise EFAULT if not all of them are readable."""
 
     def write(self, address: int, data: bytes) -> None:
-        """Change memory.  EFAULT where not all of it may be written; what lies before is written."""
+        """Write `data`.
+
+        Raises EFAULT if not all of it is writable; the bytes before the fault are written.
+        """
 
     def map_buffer(self, buffer: memoryview) -> int:
-        """An address for a buffer of a program's that it hands to a call; good until `unmap_buffer`."""
+        """Return an address for a buffer that a program passes to a call. `unmap_buffer` releases it."""
 
     def unmap_buffer(self, address: int) -> None:
-        """The call is over."""
+        """Release the address of a buffer after the call."""

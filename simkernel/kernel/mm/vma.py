@@ -1,4 +1,4 @@
-"""A piece of a process's address space (`struct vm_area_struct`)."""
+"""A mapped area of a process's address space (`struct vm_area_struct`)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class MappedFile(Protocol):
 
 @attrs.define(eq=False)
 class VmArea:
-    """Addresses from `start` on, and the memory behind them.
+    """A range of addresses from `start` on, and its memory.
 
-    `length` is what was asked for and `offset` where in the file it begins, both in bytes.  A file's
-    `mmap` gives the area its memory with `map`; `opened` and `closed` are called when one more process
-    has the area, and when one has it no more (`struct vm_operations_struct`).
+    `length` is the requested length and `offset` the offset in the file, both in bytes.  A file's `mmap`
+    sets the memory with `map`. `opened` is called when another process gets the area, `closed` when a
+    process loses it (`struct vm_operations_struct`).
     """
 
     length: int
@@ -43,23 +43,23 @@ class VmArea:
 
     @property
     def end(self) -> int:
-        """The first address after it, on a page."""
+        """The first address after the area, aligned to a page."""
         return self.start + page_align(self.length)
 
     @property
     def shared(self) -> bool:
-        """Whether writes reach the file, or others that map it."""
+        """True if writes change the file and are visible in other mappings of it."""
         return bool(self.flags & MAP_TYPE & MAP_SHARED)
 
     @property
     def writable(self) -> bool:
-        """Whether the program may write there."""
+        """True if the program may write to the area."""
         return bool(self.prot & PROT_WRITE)
 
     def map(self, memory: memoryview, offset: int = 0) -> None:
-        """Let the area be `memory` from `offset` on (`remap_pfn_range()`).  EINVAL if that is too short.
+        """Use `memory` from `offset` on for the area (`remap_pfn_range()`).  Raise EINVAL if it is too short.
 
-        Memory is mapped in whole pages: a driver allots `page_align(size)`.
+        Memory is mapped in whole pages, so a driver allocates `page_align(size)` bytes.
         """
         end = offset + self.length
         if offset < 0 or end > len(memory):

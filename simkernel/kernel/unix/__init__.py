@@ -1,1 +1,1 @@
-"""Unix sockets: between the programs of one machine (AF_UNIX)."""
+"""Unix sockets (AF_UNIX): communication between the programs of a machine."""

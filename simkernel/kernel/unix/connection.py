@@ -16,14 +16,14 @@ from simkernel.uapi.errno import os_error
 
 
 class ConnectionSocket(UnixSocket):
-    """One end of a connection, or a listener."""
+    """A connected socket, or a listening one."""
 
     __slots__ = ()
 
     connects: ClassVar[bool] = True
 
     def listen(self, task: Task, backlog: int) -> None:
-        """listen(2).  EINVAL without a name, and for one that is connected."""
+        """Make the socket listen (listen(2)).  Raise EINVAL if it has no name or is connected."""
         if self.name is None or self.state not in (SockState.CLOSE, SockState.LISTEN):
             raise os_error(errno.EINVAL)
         backlog = min(backlog & 0xFFFFFFFF, so.SOMAXCONN)
@@ -34,7 +34,7 @@ class ConnectionSocket(UnixSocket):
         self.init_peercred(task)
 
     def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
-        """connect(2) (`unix_stream_connect()`): queue a connection at the listener.
+        """Queue a connection at the listening socket (connect(2), `unix_stream_connect()`).
 
         Raises WouldBlock while the listener's queue is full, ECONNREFUSED if no socket listens, EISCONN.
         """
@@ -70,7 +70,10 @@ class ConnectionSocket(UnixSocket):
         return 0
 
     def accept(self, task: Task) -> ConnectionSocket | None:
-        """accept(2): the next connection; None if there is none.  EINVAL unless it listens."""
+        """Return the next connection, or None if the queue is empty (accept(2)).
+
+        Raises EINVAL unless it listens.
+        """
         if self.state is not SockState.LISTEN:
             raise os_error(errno.EINVAL)
         if not self.messages:
@@ -88,7 +91,7 @@ class ConnectionSocket(UnixSocket):
         return end
 
     def queued(self) -> int:
-        """Return the bytes that can be received.  Raises EINVAL for a listening socket."""
+        """Return the number of bytes that can be received (SIOCINQ).  Raise EINVAL for a listening socket."""
         if self.state is SockState.LISTEN:
             raise os_error(errno.EINVAL)
         return sum(skb.length for skb in self.messages)

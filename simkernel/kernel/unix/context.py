@@ -1,4 +1,4 @@
-"""State that all unix sockets of one machine share: costs, names, and the sockets that carry files."""
+"""State that the unix sockets of a machine share: costs, names, and the queues that contain files."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from simkernel.uapi.structure import U16
 from simkernel.uapi.un import encode_sockaddr_un
 
 MAX_DGRAM_QLEN: Final = 10
-"""Datagrams that may lie in a queue before another one waits (/proc/sys/net/unix/max_dgram_qlen)."""
+"""Maximum number of datagrams in a queue before a sender blocks (/proc/sys/net/unix/max_dgram_qlen)."""
 AUTOBIND_NAMES: Final = 1 << 20
-"""Names of five hexadecimal digits."""
+"""Number of automatic names, which have five hexadecimal digits."""
 
 
 class Named(Protocol):
-    """A socket, as the tables of names see it."""
+    """A socket, as the table of names uses it."""
 
     net: Net
     type: int
@@ -36,7 +36,7 @@ S = TypeVar("S", bound=Named)
 
 
 class SocketNodes(Protocol[S]):
-    """Path names of sockets (kernel/unix/socket_nodes.py)."""
+    """The interface for socket names that are paths (kernel/unix/socket_nodes.py)."""
 
     def bind(self, task: Task, path: str, sock: S) -> None: ...
     def find(self, task: Task, path: str, kind: int) -> S: ...
@@ -45,9 +45,10 @@ class SocketNodes(Protocol[S]):
 
 @attrs.define(eq=False, repr=False)
 class UnixContext(Generic[S]):
-    """Unix sockets of one machine.
+    """State of the unix sockets of a machine.
 
-    Abstract names belong to a network namespace, and a stream and a datagram socket may have the same.
+    An abstract name belongs to a network namespace and a socket type: a stream and a datagram socket may
+    have the same abstract name.
     """
 
     engine: Engine
@@ -66,13 +67,13 @@ class UnixContext(Generic[S]):
 
     @property
     def names(self) -> list[bytes]:
-        """The abstract names in use, in the order in which they were given."""
+        """The abstract names in use, in the order of their binding."""
         return [name[U16.size :] for _, _, name in self._names]
 
     # -- names ------------------------------------------------------------------------
 
     def bind(self, sock: S, task: Task, address: bytes) -> None:
-        """Give a socket its name, once.  EINVAL if it has one, EADDRINUSE if another has it."""
+        """Bind a socket to an address.  Raise EINVAL if it has a name, EADDRINUSE if the name is in use."""
         name = address[U16.size :]
         if name.startswith(b"\0"):
             if sock.name is not None:
@@ -92,7 +93,10 @@ class UnixContext(Generic[S]):
         sock.name = address
 
     def autobind(self, sock: S) -> None:
-        """An abstract name that is free, if it has no name (`unix_autobind()`).  ENOSPC."""
+        """Bind an unnamed socket to a free abstract name (`unix_autobind()`).
+
+        Raises ENOSPC if none is free.
+        """
         if sock.name is not None:
             return
         first = self.engine.rng("unix autobind").randrange(AUTOBIND_NAMES)
@@ -105,7 +109,7 @@ class UnixContext(Generic[S]):
         raise os_error(ENOSPC)
 
     def find(self, task: Task, net: Net, address: bytes, kind: int) -> S:
-        """The socket of that name and type.  ECONNREFUSED if there is none."""
+        """Return the socket with this address and type.  Raise ECONNREFUSED if it does not exist."""
         name = address[U16.size :]
         if name.startswith(b"\0"):
             sock = self._names.get((net, kind, address))
@@ -115,7 +119,7 @@ class UnixContext(Generic[S]):
         return self.nodes.find(task, _text(name.split(b"\0", 1)[0]), kind)
 
     def forget(self, sock: S) -> None:
-        """A socket is closed: its name is free."""
+        """Release the name of a closed socket."""
         if sock.name is None:
             return
         key = (sock.net, sock.type, sock.name)

@@ -1,4 +1,4 @@
-"""Datagrams between unix sockets (`unix_dgram_ops`)."""
+"""Datagram sockets of AF_UNIX (`unix_dgram_ops`)."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from simkernel.uapi.socket import AF_UNSPEC, MSG_CMSG_CLOEXEC, MSG_OOB, MSG_PEEK
 from simkernel.uapi.structure import U16
 
 RESERVE = 32
-"""Bytes of the send buffer that a message may not use."""
+"""Number of bytes of the send buffer that a message may not use."""
 
 
 class DatagramSocket(UnixSocket):
-    """A socket of datagrams, connected to one that it sends to, or not."""
+    """A datagram socket, which may be connected to a default receiver."""
 
     __slots__ = ("_relay",)
 
@@ -44,9 +44,9 @@ class DatagramSocket(UnixSocket):
     # -- the peer -------------------------------------------------------------------
 
     def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
-        """connect(2): where `send` goes; AF_UNSPEC takes that back (`unix_dgram_connect()`).
+        """Set the receiver of `send` (connect(2), `unix_dgram_connect()`).  AF_UNSPEC removes it.
 
-        EPERM if the other one is connected to somebody else.
+        Raises EPERM if the other socket is connected to a third one.
         """
         other: UnixSocket | None = None
         if not isinstance(address, bytes) or len(address) < U16.size:
@@ -70,11 +70,13 @@ class DatagramSocket(UnixSocket):
                 old.state = SockState.CLOSE
 
     def _may_send(self, other: UnixSocket) -> bool:
-        """`unix_may_send()`."""
+        """Return True unless the other socket is connected to a third one (`unix_may_send()`)."""
         return other.peer is None or other.peer is self
 
     def _lost(self, old: UnixSocket) -> None:
-        """What the old peer sent is dropped; if it was connected to us it hears of it."""
+        """Drop the queued messages of the old peer, and report ECONNRESET to it if it is connected to this
+        socket.
+        """
         if self.messages:
             while self.messages:
                 self.messages.popleft().free()
@@ -97,7 +99,7 @@ class DatagramSocket(UnixSocket):
     ) -> int:
         """Send one datagram (`unix_dgram_sendmsg()`).
 
-        ENOTCONN, ECONNREFUSED, EPERM, EPIPE; EMSGSIZE for more than the send buffer has.
+        Raises ENOTCONN, ECONNREFUSED, EPERM or EPIPE. Raises EMSGSIZE if the data exceeds the send buffer.
         """
         creds, files = self.send_control(task, control)
         return self._send(task, data, address, creds, files, flags)
@@ -139,7 +141,7 @@ class DatagramSocket(UnixSocket):
             raise
 
     def _queue(self, task: Task, skb: UnixSkb, target: bytes | None, flags: int) -> int:
-        """The part that is done again after waiting for room at the receiver."""
+        """Put the message into the receiver's queue. This step is repeated after waiting for queue space."""
         other = self.peer if target is None else self.find(task, target)
         if other is None:
             raise os_error(errno.ENOTCONN)
@@ -171,7 +173,7 @@ class DatagramSocket(UnixSocket):
     # -- receiving --------------------------------------------------------------------
 
     def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
-        """Take (with MSG_PEEK: look at) the oldest datagram; what exceeds `size` is lost."""
+        """Receive the oldest datagram and drop the bytes beyond `size`.  MSG_PEEK leaves it in the queue."""
         if flags & MSG_OOB:
             raise os_error(errno.EOPNOTSUPP)
         if self.error:
@@ -205,11 +207,15 @@ class DatagramSocket(UnixSocket):
     # -- state ----------------------------------------------------------------------
 
     def queued(self) -> int:
-        """The length of the next datagram."""
+        """Return the length of the next datagram in bytes, 0 if the queue is empty (SIOCINQ)."""
         return self.messages[0].length if self.messages else 0
 
     def poll(self) -> int:
-        """`unix_dgram_poll()`: it is not writable while a peer that hears others too has no room."""
+        """Return the poll events (`unix_dgram_poll()`).
+
+        The socket is not writable while its peer's queue is full, unless the peer is connected to this
+        socket.
+        """
         events = super().poll()
         if events & WRITE_SPACE and self._peer_full():
             events &= ~WRITE_SPACE
@@ -231,13 +237,16 @@ class DatagramSocket(UnixSocket):
             self.writers.wake_up_poll(WRITE_SPACE)
 
     def relayed(self, events: int) -> None:
-        """The peer has room."""
+        """Wake the writers, because the peer's queue has space again."""
         self._relay = None
         self.writers.wake_up_poll(events)
 
 
 class PeerWake:
-    """Stands at a full receiver for somebody who polls the sender (`unix_dgram_peer_wake_relay()`)."""
+    """An entry in the wait queue of a full receiver.
+
+    It wakes the pollers of the sender (`unix_dgram_peer_wake_relay()`).
+    """
 
     exclusive = False
 
@@ -247,16 +256,16 @@ class PeerWake:
         queue.add(self)
 
     def wake(self, woken: bool) -> None:
-        """There is room, or it is gone."""
+        """Relay a wake-up without events: the queue has space, or the receiver is closed."""
         self.wake_for(self._queue, 0)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """Tell the sender's own waiters, once."""
+        """Leave the receiver's wait queue and wake the sender's pollers."""
         self._queue.discard(self)
         self._sock.relayed(events)
         return False
 
     def stop(self) -> None:
-        """Nobody wants to hear of that receiver."""
+        """Leave the receiver's wait queue, because the sender has another peer."""
         self._queue.discard(self)
         self._sock._relay = None

@@ -1,8 +1,9 @@
-"""Sockets that travel through one another, and that nobody can take out any more (net/unix/garbage.c).
+"""Garbage collection of sockets that only messages refer to (net/unix/garbage.c).
 
-A socket that lies in a queue is held by the message it travels in.  If that queue is its own, or one that
-only such messages hold, nobody will ever read it.  Whenever a unix socket is closed while others travel,
-the collector empties the queues of each circle of such sockets.  Their release releases the other sockets.
+A message in a queue holds references to the sockets that it carries.  If it is in the queue of such a
+socket itself, or of another one that only messages refer to, no program can receive it.  When a unix
+socket is closed while others are in flight, the collector finds the cycles of such sockets and empties
+their queues.  This releases the sockets.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from simkernel.uapi.socket import AF_UNIX
 
 
 class Carrier(Protocol):
-    """A socket in whose queue files may travel."""
+    """A socket that may have messages with files in its queue."""
 
     @property
     def messages(self) -> deque[UnixSkb]: ...
@@ -27,23 +28,25 @@ class Carrier(Protocol):
 
 
 class Carriers:
-    """The sockets of a machine in whose queues files may travel, in the order in which they came to."""
+    """The sockets of a machine that may have files in their queues, in the order of the first such
+    message.
+    """
 
     def __init__(self) -> None:
         self._sockets: dict[Carrier, None] = {}
 
     def add(self, sock: Carrier) -> None:
-        """A message with files is put into its queue."""
+        """Record a socket when a message with files is put into its queue."""
         self._sockets[sock] = None
 
     def collect(self) -> None:
-        """Free all messages to sockets of unreachable circles (`unix_gc()`)."""
+        """Free all messages in the queues of unreachable cycles of sockets (`unix_gc()`)."""
         while self._sockets and (garbage := self._garbage()):
             for skb in garbage:
                 skb.free()
 
     def _garbage(self) -> list[UnixSkb]:
-        """Empty the queues of unreachable circles, and return the messages (`unix_collect_skb()`)."""
+        """Empty the queues of unreachable cycles and return the messages (`unix_collect_skb()`)."""
         for sock in tuple(self._sockets):
             if not any(skb.files for skb in sock.messages):
                 del self._sockets[sock]
@@ -67,12 +70,12 @@ class Carriers:
 
 
 def is_unix(file: OpenFile) -> bool:
-    """Whether it is a unix socket's."""
+    """Return True if the file is a unix socket."""
     return file.socket is not None and file.socket.family == AF_UNIX
 
 
 def _reach(file: OpenFile, edges: list[tuple[OpenFile, OpenFile | None]]) -> set[OpenFile | None]:
-    """The open files in whose queues `file` lies, directly or inside of other files."""
+    """Return the open files whose queues contain `file`, directly or inside of another queued file."""
     found: set[OpenFile | None] = set()
     todo: list[OpenFile | None] = [file]
     while todo:
@@ -84,5 +87,5 @@ def _reach(file: OpenFile, edges: list[tuple[OpenFile, OpenFile | None]]) -> set
 
 
 def _holder(sock: Carrier) -> OpenFile | None:
-    """The open file by which its queue is reached: the listener's, while it waits to be accepted."""
+    """Return the open file through which the queue is read: the listener's until accept(2)."""
     return sock.file if sock.listener is None else sock.listener.file

@@ -1,6 +1,6 @@
 """Control messages of unix sockets: files and credentials (net/core/scm.c, net/unix/af_unix.c).
 
-Files that travel are held by their message.
+A message holds references to the files that it carries.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from simkernel.uapi.errno import EINVAL, EMFILE, os_error
 from simkernel.uapi.structure import S32
 
 MAX_FILES: Final = 253
-"""Files that one message carries at most (SCM_MAX_FD)."""
+"""Maximum number of files in a message (SCM_MAX_FD)."""
 
 
 def send(
     task: Task, control: Control, pid_exists: Callable[[int], bool]
 ) -> tuple[Creds | None, tuple[OpenFile, ...]]:
-    """The credentials that a message claims, if any, and the files that it carries (`scm_send()`).
+    """Return the credentials in the control messages, or None, and the files that they carry (`scm_send()`).
 
-    EBADF for a descriptor that is not open, EINVAL for too many of them or another kind of message.
+    Raises EBADF for a closed descriptor, EINVAL for too many descriptors or an unknown control message.
     """
     files: list[OpenFile] = []
     creds: Creds | None = None
@@ -54,7 +54,7 @@ def receive(
     sock: Sock, task: Task, control: ControlBuffer, creds: Creds | None, files: tuple[OpenFile, ...],
     flags: int,
 ) -> None:  # fmt: skip
-    """Tell the receiver who sent it, if it asked, and give it the files (`scm_recv_unix()`)."""
+    """Give the receiver the files, and the credentials if it has set SO_PASSCRED (`scm_recv_unix()`)."""
     if sock.option(so.SO_PASSCRED):
         scm.receive(sock, control, creds or NO_CREDS, control.space)
     if files:
@@ -62,7 +62,10 @@ def receive(
 
 
 def _install(task: Task, control: ControlBuffer, files: tuple[OpenFile, ...], flags: int) -> None:
-    """A descriptor for each file that there is room for; the others are closed (`scm_detach_fds()`)."""
+    """Install a descriptor for each file that fits in the control buffer (`scm_detach_fds()`).
+
+    The other files are closed.
+    """
     room = max(control.space - so.CMSG_HDRLEN, 0) // S32.size
     fds = []
     for file in files[:room]:

@@ -1,4 +1,4 @@
-"""Connections of records between unix sockets (`unix_seqpacket_ops`)."""
+"""SOCK_SEQPACKET sockets of AF_UNIX (`unix_seqpacket_ops`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simkernel.uapi.errno import os_error
 
 
 class SeqpacketSocket(ConnectionSocket, DatagramSocket):
-    """One end of a connection of records, or a listener.  A record is a datagram to the peer."""
+    """A connected or listening SOCK_SEQPACKET socket.  A record is a datagram to the peer."""
 
     __slots__ = ()
 
@@ -27,7 +27,7 @@ class SeqpacketSocket(ConnectionSocket, DatagramSocket):
     ) -> int:
         """Send one record (`unix_seqpacket_sendmsg()`).  The address is ignored, as on Linux.
 
-        The error of the socket; ENOTCONN; EPIPE, without SIGPIPE.
+        Raises the pending error of the socket, ENOTCONN, or EPIPE without SIGPIPE.
         """
         if self.error:
             raise os_error(self.take_error())
@@ -36,7 +36,7 @@ class SeqpacketSocket(ConnectionSocket, DatagramSocket):
         return super().sendmsg(task, data, None, control, flags)
 
     def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
-        """Take the oldest record (`unix_seqpacket_recvmsg()`).  ENOTCONN.
+        """Receive the oldest record (`unix_seqpacket_recvmsg()`).  Raise ENOTCONN.
 
         Unlike a datagram socket, a non-blocking one returns the end of file too.
         """

@@ -1,4 +1,4 @@
-"""A message in the queue of a unix socket: bytes, sender, files; and the cost of its memory in ns."""
+"""A message in the queue of a unix socket: bytes, sender, files, and the cost of its memory in ns."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from simkernel.uapi.mman import page_align
 from simkernel.uapi.socket import MSG_CMSG_CLOEXEC
 
 SKB_MAX_ALLOC: Final = (PAGE_SIZE << 2) - SHARED_INFO
-"""Bytes of a datagram that lie in one piece; the rest is in pages."""
+"""Maximum number of bytes of a datagram in the linear buffer. Further bytes are in pages."""
 SKB_MAX_HEAD: Final = PAGE_SIZE - SHARED_INFO
-"""The same for a part of a stream."""
+"""Maximum number of bytes of a part of a stream in the linear buffer."""
 MAX_STREAM_FRAGS: Final = 32768
-"""Bytes in pages that a part of a stream has at most (UNIX_SKB_FRAGS_SZ)."""
+"""Maximum number of bytes in pages of a part of a stream (UNIX_SKB_FRAGS_SZ)."""
 ACCOUNTED: Final = (512, 1024)
-"""The kmalloc caches that are used where small heads have one of their own."""
+"""Sizes of the kmalloc caches for small heads, since accounted heads do not use their special cache."""
 MAX_FRAGS: Final = 17
-"""Pieces of pages that a buffer has at most (MAX_SKB_FRAGS)."""
+"""Maximum number of page fragments of a buffer (MAX_SKB_FRAGS)."""
 MAX_SLAB_OBJECT: Final = KMALLOC_SIZES[-1]
 MAX_STOCK_OBJECT: Final = 2048
-"""Largest slab object, in bytes, that a CPU's stock of charged bytes covers (`consume_obj_stock()`)."""
+"""Largest slab object in bytes that is charged from the CPU's stock (`consume_obj_stock()`)."""
 MAX_PIECE_PAGES: Final = 8
-"""Pages that lie in one piece at most (PAGE_ALLOC_COSTLY_ORDER)."""
+"""Maximum number of pages in a fragment (2**PAGE_ALLOC_COSTLY_ORDER)."""
 NO_CREDS: Final[Creds] = (0, 65534, 65534)
-"""Whose a message is that bears no credentials: no process, overflowuid, overflowgid."""
+"""Credentials of a message that carries none: pid 0, overflowuid, overflowgid."""
 
 
 def end_of_file(flags: int) -> Received:
-    """The end of file, for a receive with these MSG_ flags."""
+    """Return the result of a receive with these MSG_ flags at the end of file."""
     return b"", 0, (), flags & MSG_CMSG_CLOEXEC, b""
 
 
@@ -45,29 +45,29 @@ class Sender(Protocol):
 
     @property
     def name(self) -> bytes | None:
-        """Its whole address, None without one."""
+        """The socket's whole address, or None if it has no name."""
 
     @property
     def messages(self) -> deque[UnixSkb]:
-        """Its own receive queue."""
+        """The socket's own receive queue."""
 
     @property
     def scm_fds(self) -> int:
-        """Files in flight to it."""
+        """Number of files in flight to the socket."""
 
     def memory_freed(self, truesize: int) -> None:
-        """Reduce its send memory."""
+        """Subtract a freed buffer from the socket's send memory."""
 
     def release(self, *, embryo: bool = False) -> None:
-        """Close it; `embryo`: a connection that was never accepted."""
+        """Close the socket. `embryo` is true for a connection that was never accepted."""
 
 
 @attrs.define(eq=False, repr=False)
 class UnixSkb:
-    """A message, or a part of a stream (`struct unix_skb_parms` beside it).
+    """A datagram, or a part of a stream (`struct sk_buff` with `struct unix_skb_parms`).
 
-    `creds` are None unless somebody asked for them, or the sender said them.  `offset` is how much of a
-    part is read.  The memory is the sender's until it is freed.
+    `creds` are None unless the sender passed them or a socket asked for them.  `offset` is the number of
+    bytes already read.  The memory is charged to the sender until the message is freed.
     """
 
     sender: Sender
@@ -80,7 +80,7 @@ class UnixSkb:
 
     @property
     def length(self) -> int:
-        """What there is left to be read (`unix_skb_len()`)."""
+        """Number of bytes that are not read yet (`unix_skb_len()`)."""
         return len(self.data) - self.offset
 
     def free(self) -> None:
@@ -97,22 +97,22 @@ def release_files(files: Iterable[OpenFile]) -> None:
 
 
 def datagram_pages(length: int) -> int:
-    """Bytes in pages of a datagram (`unix_dgram_sendmsg()`)."""
+    """Return the number of bytes of a datagram that are stored in pages (`unix_dgram_sendmsg()`)."""
     if length <= SKB_MAX_ALLOC:
         return 0
     return page_align(min(length - SKB_MAX_ALLOC, MAX_FRAGS * PAGE_SIZE))
 
 
 def stream_pages(length: int) -> int:
-    """Bytes in pages of a part of a stream (`unix_stream_sendmsg()`)."""
+    """Return the number of bytes of a part of a stream that are stored in pages (`unix_stream_sendmsg()`)."""
     return min(length, page_align(max(0, length - SKB_MAX_HEAD)))
 
 
 def truesize(length: int, pages: int) -> int:
-    """What a buffer with `length` bytes, `pages` of them in pages, costs (`alloc_skb_with_frags()`).
+    """Return the memory of a buffer with `length` bytes, `pages` of them in pages (`alloc_skb_with_frags()`).
 
-    Its memory is charged to the sender's memcg (GFP_KERNEL_ACCOUNT), which the cache of small heads does
-    not take: they come from kmalloc.
+    The head comes from kmalloc and not from the cache of small heads, because it is charged to the
+    sender's memcg (GFP_KERNEL_ACCOUNT).
     """
     needed = head_size(length - pages)
     head = next((cache for cache in ACCOUNTED if needed <= cache), None)
@@ -120,10 +120,10 @@ def truesize(length: int, pages: int) -> int:
 
 
 def allocation(costs: CostModel, truesize: int, pages: int) -> int:
-    """A buffer of `truesize`, with `pages` bytes of it in pages (`alloc_skb_with_frags()`).
+    """Return the cost in ns of allocating a buffer with `pages` bytes in pages (`alloc_skb_with_frags()`).
 
-    The buffer, its head and each piece of pages are charged to the sender's memcg.  Each piece is copied by
-    itself, in and out.
+    The buffer, its head and each fragment are charged to the sender's memcg.  Each fragment is copied
+    separately, in and out.
     """
     cost = costs.skb_alloc + 2 * costs.memory_charge
     pages = page_align(pages)
@@ -138,5 +138,5 @@ def allocation(costs: CostModel, truesize: int, pages: int) -> int:
 
 
 def _pieces(count: int) -> int:
-    """Pieces, each a power of 2 of pages and as large as can be, that so many pages come in."""
+    """Return the number of fragments for `count` pages: the largest powers of 2 that fit."""
     return count // MAX_PIECE_PAGES + (count % MAX_PIECE_PAGES).bit_count()

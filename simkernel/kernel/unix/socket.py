@@ -1,4 +1,4 @@
-"""What stream and datagram sockets of this family share: names, peers, memory (net/unix/af_unix.c)."""
+"""The common base of unix sockets: names, peers, memory, options and state (net/unix/af_unix.c)."""
 
 from __future__ import annotations
 
@@ -38,14 +38,17 @@ SHUTDOWN_MASK: Final = RCV_SHUTDOWN | SEND_SHUTDOWN
 DATA_READY: Final = ev.POLLIN | ev.POLLPRI | ev.POLLRDNORM | ev.POLLRDBAND
 
 FIXED: Final = {so.SO_PEEK_OFF: -1, so.SO_PASSPIDFD: 0, so.SO_PASSRIGHTS: 1}
-"""Options that only unix sockets have, and that stay what they are in a new one."""
+"""Options that only unix sockets have, with the value of a new socket.
+
+Other values are not modelled.
+"""
 
 NO_NAME: Final = U16.pack(so.AF_UNIX)
-"""The address of a socket without a name."""
+"""The address of an unnamed socket."""
 
 
 class SockState(Enum):
-    """`sk_state`, in TCP's words."""
+    """The state of a socket (`sk_state`), with the names of TCP's states."""
 
     CLOSE = "close"
     LISTEN = "listen"
@@ -55,9 +58,9 @@ class SockState(Enum):
 class UnixSocket(Sock):
     """A unix socket (`struct unix_sock`).
 
-    `name` is its whole address, or None; `peer` whom it sends to; `wmem` what it has sent and nobody has
-    read yet, in memory.  Who waits to send to it, or to connect, waits at `peer_wait`.  `listener` has it in
-    its queue until it is accepted.
+    `name` is its whole address, or None. `peer` is the socket to which it sends. `wmem` is the memory of
+    its sent messages that are not received yet.  Senders and connecting sockets wait on `peer_wait` for
+    queue space.  `listener` is the listening socket that has this one in its queue, until accept(2).
     """
 
     __slots__ = (
@@ -84,7 +87,7 @@ class UnixSocket(Sock):
     ioctl_table = "unix"
     signals_readers: ClassVar[bool] = False
     connects: ClassVar[bool]
-    """Whether it is a stream, whose ends know of each other."""
+    """True for connection-oriented sockets. Both of their ends are connected."""
 
     def __init__(self, unix: UnixContext[UnixSocket], task: Task, type: int) -> None:
         super().__init__(net_of(task), type, 0, task.credentials)
@@ -102,9 +105,12 @@ class UnixSocket(Sock):
         self.listener: UnixSocket | None = None
         self.wmem = 0
         self.scm_fds = 0
-        """Files in flight to the socket, and those that a new peer made it drop (`scm_stat`)."""
+        """Number of files in flight to the socket.
+
+        It includes those dropped by a change of the peer (`scm_stat`).
+        """
         self.no_space = False
-        """Whether somebody found no room to send since the last signal (SOCKWQ_ASYNC_NOSPACE)."""
+        """True if a send found no space since the last SIGIO (SOCKWQ_ASYNC_NOSPACE)."""
         self.messages: deque[UnixSkb] = deque()
         self._writers: WaitQueue | None = None
         self._peer_wait: WaitQueue | None = None
@@ -113,38 +119,38 @@ class UnixSocket(Sock):
 
     @property
     def title(self) -> str:
-        """What it is called in lists of who waits where."""
+        """The name of the socket in lists of sleeping tasks."""
         return f"unix socket {self.name[U16.size :]!r}" if self.name else "a unix socket"
 
     @property
     def writers(self) -> WaitQueue:
-        """Who waits for memory to send."""
+        """The wait queue of tasks that wait for send memory."""
         if self._writers is None:
             self._writers = WaitQueue(f"room of {self.title}")
         return self._writers
 
     @property
     def peer_wait(self) -> WaitQueue:
-        """Who waits for room in its queue."""
+        """The wait queue of senders that wait for space in this socket's queue."""
         if self._peer_wait is None:
             self._peer_wait = WaitQueue(f"room at {self.title}")
         return self._peer_wait
 
     @property
     def wait_queues(self) -> tuple[WaitQueue, ...]:
-        """What poll(2) waits on."""
+        """The wait queues for poll(2)."""
         return (self.readers, self.writers)
 
     def opened(self, file: OpenFile) -> None:
-        """It has an open file (`sock->file`)."""
+        """Store the socket's open file (`sock->file`)."""
         self.file = file
 
     def may_block(self, flags: int) -> bool:
-        """Whether a call with these MSG_ flags may wait."""
+        """Return True if a call with these MSG_ flags may block."""
         return not (flags & so.MSG_DONTWAIT or (self.file is not None and self.file.flags & O_NONBLOCK))
 
     def enqueue(self, skb: UnixSkb) -> None:
-        """Put a message into its queue."""
+        """Append a message to the receive queue and wake readers."""
         self.messages.append(skb)
         if skb.files:
             self.unix.carriers.add(self)
@@ -152,20 +158,20 @@ class UnixSocket(Sock):
         self.data_ready()
 
     def data_ready(self) -> None:
-        """`sock_def_readable()`."""
+        """Wake readers and send SIGIO, because a message has arrived (`sock_def_readable()`)."""
         if self._readers:
             self._readers.wake_up_poll(DATA_READY)
         if self.fasync_list:
             self.fasync_list.kill(POLL_IN)
 
     def state_change(self) -> None:
-        """Whatever may be done, it may be another thing now (`sock_def_wakeup()`)."""
+        """Wake all readers and writers, because the state of the socket has changed (`sock_def_wakeup()`)."""
         for queue in (self._readers, self._writers):
             if queue:
                 queue.wake_up_all()
 
     def report_error(self, number: int) -> None:
-        """Let the next call fail with `number`, and whoever waits know (`sk_error_report()`)."""
+        """Set the pending error of the socket and wake readers and writers (`sk_error_report()`)."""
         self.error = number
         for queue in (self._readers, self._writers):
             if queue:
@@ -174,7 +180,7 @@ class UnixSocket(Sock):
             self.fasync_list.kill(POLL_ERR)
 
     def wake_senders(self) -> None:
-        """Its queue has room (`unix_dgram_recvmsg()`)."""
+        """Wake senders, because the receive queue has space (`unix_dgram_recvmsg()`)."""
         if self._peer_wait:
             self._peer_wait.wake_up_poll(WRITE_SPACE)
 
@@ -182,7 +188,7 @@ class UnixSocket(Sock):
 
     @property
     def writable(self) -> bool:
-        """Whether poll(2) calls it writable (`unix_writable()`)."""
+        """True if poll(2) reports the socket as writable (`unix_writable()`)."""
         return self.state is not SockState.LISTEN and (self.wmem + 1) << 2 <= self.sndbuf
 
     def accounts(self, nets: Iterable[Net]) -> tuple[str, int, int]:
@@ -192,7 +198,7 @@ class UnixSocket(Sock):
         return "wmem", self.wmem, sum(skb.truesize for each in queues for skb in each if skb.sender is self)
 
     def memory_freed(self, truesize: int) -> None:
-        """Release the memory of a message that is received or dropped (`sock_wfree()`)."""
+        """Release the memory of a message that was received or dropped (`sock_wfree()`)."""
         self.wmem -= truesize
         self.write_space()
 
@@ -208,9 +214,9 @@ class UnixSocket(Sock):
     def allocate(
         self, truesize: int, pages: int, files: tuple[OpenFile, ...], retry: Callable[[], int]
     ) -> None:
-        """Take memory for a buffer (`sock_alloc_send_pskb()`); WouldBlock if it has sent too much.
+        """Allocate send memory for a buffer (`sock_alloc_send_pskb()`), or raise WouldBlock at the limit.
 
-        `files` are held for the buffer meanwhile.
+        The operation that raised WouldBlock holds `files`, and drops them if it is not retried.
         """
         if self.error:
             raise os_error(self.take_error())
@@ -224,7 +230,10 @@ class UnixSocket(Sock):
         self.unix.engine.charged += allocation(self.unix.costs, truesize, pages)
 
     def check_copy(self, skb: UnixSkb, *, owned: bool = True) -> None:
-        """Raise EFAULT if the data of `skb` cannot be copied (`usercopy`).  An owned buffer is freed then."""
+        """Raise EFAULT at the fault point `usercopy` for the data of `skb`.
+
+        An `owned` buffer is freed then.
+        """
         faults = self.unix.faults
         if faults is not None:
             try:
@@ -235,9 +244,10 @@ class UnixSocket(Sock):
                 raise
 
     def creds_for(self, task: Task, claimed: Creds | None, other: UnixSocket) -> Creds | None:
-        """Whose a message is: what it says, else its sender's if either end asks (`maybe_add_creds()`).
+        """Return the credentials of a message: those `claimed`, else the sender's if an end has SO_PASSCRED.
 
-        A connection that is not accepted yet may ask later.
+        A connection that is not accepted yet gets them too, because it may set SO_PASSCRED later
+        (`maybe_add_creds()`).
         """
         asked = self.option(so.SO_PASSCRED) or other.option(so.SO_PASSCRED) or other.file is None
         return own_creds(task) if claimed is None and asked else claimed
@@ -245,7 +255,7 @@ class UnixSocket(Sock):
     # -- names --------------------------------------------------------------------
 
     def bind(self, task: Task, address: bytes | tuple[int, int]) -> None:
-        """bind(2): a path name, an abstract name, or (without one) any abstract name that is free."""
+        """Bind to a path or an abstract name (bind(2)).  An empty address selects a free abstract name."""
         raw = validate_address(address, unnamed=True)
         if raw == NO_NAME:
             self.unix.autobind(self)
@@ -253,43 +263,46 @@ class UnixSocket(Sock):
             self.unix.bind(self, task, raw)
 
     def autobind_for_creds(self) -> None:
-        """Who sends credentials has a name."""
+        """Bind an unnamed socket with SO_PASSCRED automatically, because it sends credentials."""
         if self.name is None and self.option(so.SO_PASSCRED):
             self.unix.autobind(self)
 
     def find(self, task: Task, address: bytes) -> UnixSocket:
-        """The socket of that name and of this one's type.  ECONNREFUSED, ENOENT, EPROTOTYPE."""
+        """Return the socket with this address and of the same type.
+
+        Raises ECONNREFUSED, ENOENT or EPROTOTYPE.
+        """
         return self.unix.find(task, self.net, address, self.type)
 
     def getsockname(self) -> bytes:
-        """getsockname(2)."""
+        """Return the socket's own address (getsockname(2))."""
         return self.name or NO_NAME
 
     def getpeername(self) -> bytes:
-        """getpeername(2).  ENOTCONN."""
+        """Return the peer's address (getpeername(2)).  Raise ENOTCONN without a peer."""
         if self.peer is None:
             raise os_error(errno.ENOTCONN)
         return self.peer.getsockname()
 
     def getpeername_bytes(self) -> bytes:
-        """The same, for SO_PEERNAME."""
+        """Return the peer's address as bytes, for SO_PEERNAME."""
         return self.getpeername()
 
     def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
-        """connect(2)."""
+        """Connect the socket to an address (connect(2))."""
         raise NotImplementedError
 
     def init_peercred(self, task: Task) -> None:
-        """Let `task` be who has the other end (`init_peercred()`)."""
+        """Store the credentials of `task` as those of the peer (`init_peercred()`)."""
         self.peer_creds = own_creds(task)
         self.peer_groups = tuple(sorted(task.credentials.groups))
 
     def copy_peercred(self, other: UnixSocket) -> None:
-        """Let it be who `other` says (`copy_peercred()`)."""
+        """Copy the peer credentials of `other` (`copy_peercred()`)."""
         self.peer_creds, self.peer_groups = other.peer_creds, other.peer_groups
 
     def _peer_groups(self, length: int) -> bytes:
-        """SO_PEERGROUPS: ENODATA without a peer, ERANGE without room for all."""
+        """Return SO_PEERGROUPS.  Raise ENODATA without a peer, ERANGE if `length` is too small."""
         if self.peer_groups is None:
             raise os_error(errno.ENODATA)
         if length < len(self.peer_groups) * U32.size:
@@ -299,7 +312,7 @@ class UnixSocket(Sock):
     # -- options ------------------------------------------------------------------
 
     def setsockopt(self, task: Task, level: int, option: int, value: bytes) -> None:
-        """setsockopt(2): there are no options of its own level."""
+        """Set an option of SOL_SOCKET (setsockopt(2)).  Raise EOPNOTSUPP for other levels."""
         if level != so.SOL_SOCKET:
             raise os_error(errno.EOPNOTSUPP)
         if option in FIXED and len(value) >= S32.size:
@@ -309,7 +322,7 @@ class UnixSocket(Sock):
         sock_options.set_option(self, task, option, value)
 
     def getsockopt(self, task: Task, level: int, option: int, length: int) -> bytes:
-        """getsockopt(2)."""
+        """Return an option of SOL_SOCKET (getsockopt(2)).  Raise EOPNOTSUPP for other levels."""
         if level != so.SOL_SOCKET:
             raise os_error(errno.EOPNOTSUPP)
         if option in FIXED and length >= 0:
@@ -322,17 +335,20 @@ class UnixSocket(Sock):
 
     @property
     def accepts(self) -> bool:
-        """SO_ACCEPTCONN."""
+        """True if the socket listens (SO_ACCEPTCONN)."""
         return self.state is SockState.LISTEN
 
     # -- ioctl --------------------------------------------------------------------
 
     def queued(self) -> int:
-        """SIOCINQ: what may be read (`unix_inq_len()`)."""
+        """Return the number of bytes that can be received (SIOCINQ, `unix_inq_len()`)."""
         raise NotImplementedError
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int | Awaitable[int]:
-        """Execute SIOCINQ, SIOCOUTQ and SIOCATMARK.  SIOCATMARK returns 0, since there is no urgent data."""
+        """Execute SIOCINQ, SIOCOUTQ or SIOCATMARK.
+
+        SIOCATMARK returns 0, because urgent data is not modelled.
+        """
         if request == SIOCATMARK and self.type != so.SOCK_STREAM:
             raise os_error(errno.EOPNOTSUPP)
         ask = {SIOCOUTQ: lambda: self.wmem, SIOCINQ: self.queued}.get(request)
@@ -342,7 +358,10 @@ class UnixSocket(Sock):
         return 0
 
     def fdinfo(self) -> str:
-        """Files that travel to it (`unix_show_fdinfo()`), those to connections that wait included."""
+        """Return the number of files in flight to the socket (`unix_show_fdinfo()`).
+
+        For a listening socket these are the files in flight to its queued connections.
+        """
         travelling = self.scm_fds
         if self.state is SockState.LISTEN:
             travelling = sum(skb.sender.scm_fds for skb in self.messages)
@@ -352,7 +371,7 @@ class UnixSocket(Sock):
     # -- state ----------------------------------------------------------------------
 
     def poll(self) -> int:
-        """What may be done now (`unix_poll()`)."""
+        """Return the poll events (`unix_poll()`)."""
         events = ev.POLLERR if self.error else 0
         if self.shutdown_mask == SHUTDOWN_MASK or (self.connects and self.state is SockState.CLOSE):
             events |= ev.POLLHUP
@@ -365,7 +384,10 @@ class UnixSocket(Sock):
         return events
 
     def shutdown(self, task: Task, how: int) -> None:
-        """shutdown(2)."""
+        """Shut down receiving, sending or both (shutdown(2)).
+
+        The peer of a connection is shut down accordingly.
+        """
         if not so.SHUT_RD <= how <= so.SHUT_RDWR:
             raise os_error(errno.EINVAL)
         mask = how + 1
@@ -381,7 +403,10 @@ class UnixSocket(Sock):
             other.fasync_list.kill(POLL_HUP if theirs == SHUTDOWN_MASK else POLL_IN)
 
     def release(self, *, embryo: bool = False) -> None:
-        """The last descriptor is closed (`unix_release_sock()`); `embryo`: nobody ever accepted it."""
+        """Close the socket (`unix_release_sock()`).
+
+        `embryo` is true for a connection that was never accepted.
+        """
         self.unix.engine.charged += self.unix.costs.socket_close
         self.unix.forget(self)
         SOCKETS.of(self.net).pop(self, None)
@@ -394,7 +419,8 @@ class UnixSocket(Sock):
             self._peer_wait.wake_up_all()
         if peer is not None and self.connects:
             peer.shutdown_mask = SHUTDOWN_MASK
-            skipped = bool(self.messages) and not self.messages[0].length  # one, as of a read MSG_OOB byte
+            # a message remains in the queue, empty, after its MSG_OOB byte was read
+            skipped = bool(self.messages) and not self.messages[0].length
             if len(self.messages) > skipped or embryo:
                 peer.error = errno.ECONNRESET
             peer.state_change()
@@ -410,12 +436,12 @@ class UnixSocket(Sock):
         self.net.put()
 
     def _disconnected(self, peer: UnixSocket | None) -> None:
-        """It has another peer, or none."""
+        """Handle the loss of the peer. Datagram sockets override this."""
 
     # -- taking from the queue --------------------------------------------------------
 
     def control_for(self, task: Task, controllen: int, skb: UnixSkb, flags: int) -> ControlBuffer:
-        """The control messages that come with a message."""
+        """Return the control messages for the receiver of a message."""
         control = ControlBuffer(controllen)
         files, skb.files = skb.files, ()
         self.scm_fds -= 0 if flags & so.MSG_PEEK else len(files)
@@ -423,20 +449,23 @@ class UnixSocket(Sock):
         return control
 
     def send_control(self, task: Task, control: Control) -> tuple[Creds | None, tuple[OpenFile, ...]]:
-        """What the sender put beside a message."""
+        """Return the credentials and the files in the control messages of a send."""
         return scm.send(task, control, self.unix.pid_exists) if control else (None, ())
 
     def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
-        """recvmsg(2)."""
+        """Receive a message (recvmsg(2))."""
         raise NotImplementedError
 
 
 SOCKETS: Final[PernetSlot[dict[UnixSocket, None]]] = PernetSlot(dict)
-"""The unix sockets of a network namespace, in the order in which they were made."""
+"""The unix sockets of a network namespace, in the order of their creation."""
 
 
 def validate_address(address: bytes | tuple[int, int], *, unnamed: bool = False) -> bytes:
-    """A whole address (`unix_validate_addr()`).  EINVAL for another family, no name, or too long a one."""
+    """Return `address` if it is a valid sockaddr (`unix_validate_addr()`).
+
+    Raises EINVAL for another family, an address that is too long, or one without a name unless `unnamed`.
+    """
     if not isinstance(address, bytes) or len(address) < U16.size:
         raise os_error(errno.EINVAL)
     if len(address) > SOCKADDR_UN_SIZE or U16.unpack_from(address)[0] != so.AF_UNIX:

@@ -1,4 +1,4 @@
-"""Path names of unix sockets: nodes in the tree, and which socket each stands for (net/unix/af_unix.c)."""
+"""Path names of unix sockets: socket nodes in the file system (net/unix/af_unix.c)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from simkernel.uapi.errno import EADDRINUSE, ECONNREFUSED, EEXIST, EINVAL, EPROT
 from simkernel.uapi.stat import S_IFSOCK
 
 MODE: Final = S_IFSOCK | 0o777
-"""Of a node, less the umask."""
+"""File type and mode of a socket node. The umask applies to the mode."""
 
 
 class SocketNodes:
-    """The nodes that sockets are bound to.  A node outlives its socket.
+    """The nodes to which sockets are bound.  A node stays when its socket is closed.
 
-    `fs` returns the tree of paths, which is made at its first use.
+    `fs` returns the directory tree, which is created at its first use.
     """
 
     def __init__(self, fs: Callable[[], FileSystems]) -> None:
@@ -30,9 +30,10 @@ class SocketNodes:
         self._nodes: dict[UnixSocket, Inode] = {}
 
     def bind(self, task: Task, path: str, sock: UnixSocket) -> None:
-        """Make the node, and let it be `sock` (`unix_bind_bsd()`).
+        """Create a node for `sock` (`unix_bind_bsd()`).
 
-        EADDRINUSE if there is such a name; EINVAL if the socket has one, and the node is gone again.
+        Raises EADDRINUSE if the name exists. Raises EINVAL, after removing the node, if the socket has a
+        name.
         """
         walk = self._fs().walk(task, path)
         try:
@@ -48,9 +49,9 @@ class SocketNodes:
         self._nodes[sock] = node.inode
 
     def find(self, task: Task, path: str, kind: int) -> UnixSocket:
-        """The socket behind `path`, which one must be allowed to write to (`unix_find_bsd()`).
+        """Return the socket bound to `path`, for which write permission is necessary (`unix_find_bsd()`).
 
-        ECONNREFUSED if it is nobody's, or no socket; EPROTOTYPE if it is of another type.
+        Raises ECONNREFUSED if no socket is bound to it, EPROTOTYPE if its type is different.
         """
         inode = self._fs().lookup(task, path).inode
         check(task.credentials, inode, MAY_WRITE)
@@ -63,7 +64,7 @@ class SocketNodes:
         return sock
 
     def forget(self, sock: UnixSocket) -> None:
-        """It is closed.  Harmless for one that has no node."""
+        """Remove a closed socket.  Does nothing for a socket without a node."""
         inode = self._nodes.pop(sock, None)
         if inode is not None:
             del self._sockets[inode]

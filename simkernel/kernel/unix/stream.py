@@ -1,4 +1,4 @@
-"""Streams between unix sockets (`unix_stream_ops`)."""
+"""Stream sockets of AF_UNIX (`unix_stream_ops`)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ from simkernel.uapi.errno import os_error
 
 
 class TakenBytes:
-    """Bytes that a receive takes from one sender, its credentials and address, and its last byte's files."""
+    """The bytes that one receive takes from one sender, with the sender's credentials and address.
+
+    `files` are those of the last message taken.
+    """
 
     def __init__(self, sock: UnixSocket) -> None:
         first = sock.messages[0]
@@ -49,14 +52,14 @@ class TakenBytes:
         self.files: tuple[OpenFile, ...] = ()
 
     def _continues(self, skb: UnixSkb) -> bool:
-        """Return True if it may follow the bytes taken so far (`unix_skb_scm_eq()`)."""
+        """Return True if the message may be joined to the bytes taken so far (`unix_skb_scm_eq()`)."""
         return not self._separate or skb.creds == self.creds
 
     def take(self, size: int) -> bool:
-        """Take up to `size` bytes in all; False if there could be more behind them.
+        """Take up to `size` bytes in all.  Return False if more may be taken later.
 
-        It ends before what another process sent, if credentials are told, and behind files, which it
-        takes even if no byte is wanted.
+        With SO_PASSCRED it stops before a message with other credentials. It also stops after a message
+        with files. These files are taken even if `size` is 0.
         """
         while self._messages:
             skb = self._messages[0]
@@ -76,9 +79,10 @@ class TakenBytes:
         return False
 
     def peek(self, size: int) -> None:
-        """Copy up to `size` bytes without taking them; files are duplicated.
+        """Copy up to `size` bytes without removing them; files are duplicated.
 
-        A peek ends at files or another sender, not where it has `size` bytes (`unix_stream_read_generic()`).
+        A peek stops at files or at another sender, but not after `size` bytes
+        (`unix_stream_read_generic()`).
         """
         for skb in self._messages:
             if not self._continues(skb):
@@ -90,7 +94,7 @@ class TakenBytes:
 
 
 class StreamSocket(ConnectionSocket):
-    """One end of a stream, or who listens for them."""
+    """A connected or listening stream socket."""
 
     __slots__ = ()
 
@@ -106,10 +110,10 @@ class StreamSocket(ConnectionSocket):
         control: Control = (),
         flags: int = 0,
     ) -> int:
-        """Send all of `data`, in parts (`unix_stream_sendmsg()`); the files go with the first one.
+        """Send all of `data` in parts (`unix_stream_sendmsg()`).  Files are sent with the first part.
 
-        WouldBlock with what is sent so far where the send buffer is full.  ENOTCONN; EPIPE, with SIGPIPE,
-        if the other end does not read any more.
+        Raises WouldBlock with the number of bytes sent if the send buffer is full, ENOTCONN without a
+        peer. Raises EPIPE, with SIGPIPE, if the peer has shut down receiving.
         """
         creds, files = self.send_control(task, control)
         try:
@@ -164,16 +168,17 @@ class StreamSocket(ConnectionSocket):
             self.unix.engine.charged += costs.copy(size) + costs.deliver
             done += size
             other.enqueue(skb)
-        release_files(files)  # those of a message without a byte
+        release_files(files)  # the files of a message without data
         return done
 
     # -- receiving ----------------------------------------------------------------------
 
     def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
-        """As much as there is, up to `size` bytes (`unix_stream_read_generic()`).
+        """Receive up to `size` bytes (`unix_stream_read_generic()`).
 
-        Nothing at the end of the stream; None if there is nothing now; NeedMoreData if MSG_WAITALL or
-        SO_RCVLOWAT ask for more than there is.  EINVAL unless it is connected.
+        Returns b"" at the end of the stream, None if the queue is empty. Raises NeedMoreData if
+        MSG_WAITALL or SO_RCVLOWAT require more bytes than the queue has.  Raises EINVAL if the socket is
+        not connected.
         """
         if self.state is not SockState.ESTABLISHED:
             raise os_error(errno.EINVAL)
@@ -207,7 +212,7 @@ class StreamSocket(ConnectionSocket):
         flags: int,
         deadline: int | None,
     ) -> Received:
-        """Wait for `target` bytes, or a signal, the deadline, the end of the stream or an error."""
+        """Wait for `target` bytes, or until a signal, the deadline, the end of the stream or an error."""
         ended = False
         while not ended and len(taken.data) < target:
             try:
@@ -222,11 +227,14 @@ class StreamSocket(ConnectionSocket):
         return self._received(task, taken, controllen, flags)
 
     def _at_end(self) -> bool:
-        """Whether nothing more will come; an error is dropped after a partial receive."""
+        """Return True at the end of the stream or after an error.
+
+        The error is dropped after a partial receive.
+        """
         return bool(self.take_error()) or bool(self.shutdown_mask & RCV_SHUTDOWN)
 
     def _received(self, task: Task, taken: TakenBytes, controllen: int, flags: int) -> Received:
-        """Charge the copy and install the files."""
+        """Charge the copy, install the files and return the result of the receive."""
         self.unix.engine.charged += self.unix.costs.copy(len(taken.data))
         control = ControlBuffer(controllen)
         scm.receive(self, task, control, taken.creds, taken.files, flags)
@@ -234,7 +242,7 @@ class StreamSocket(ConnectionSocket):
         return bytes(taken.data), len(taken.data), control.messages, message_flags, taken.address
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes] | None:
-        """What recv(2) without flags gives; SO_RCVLOWAT may have it wait for more."""
+        """Receive bytes as recv(2) without flags does.  It may wait for SO_RCVLOWAT bytes."""
         try:
             return super().read(task, file, size, position)
         except NeedMoreData as wants:
@@ -245,7 +253,7 @@ class StreamSocket(ConnectionSocket):
         return (await wants.rest(deadline))[0]
 
     def _end(self, task: Task, controllen: int, flags: int) -> Received:
-        """Nothing more will come.  Who asks whose that is hears of process 0 and root."""
+        """Return the end of file. With SO_PASSCRED its credentials are pid 0 and root."""
         if not self.option(so.SO_PASSCRED):
             return end_of_file(flags)
         control = ControlBuffer(controllen)

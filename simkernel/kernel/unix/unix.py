@@ -1,4 +1,4 @@
-"""The address family AF_UNIX of one machine (`unix_family_ops`)."""
+"""The address family AF_UNIX of a machine (`unix_family_ops`)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ KINDS: Final[dict[int, type[UnixSocket]]] = {
 
 
 class Unix(UnixContext[UnixSocket]):
-    """Opens sockets, alone and in pairs."""
+    """The factory of unix sockets."""
 
     def socket(self, task: Task, kind: int, protocol: int) -> UnixSocket:
-        """A new socket (`unix_create()`).  EPROTONOSUPPORT, ESOCKTNOSUPPORT."""
+        """Create a socket (`unix_create()`).  Raise EPROTONOSUPPORT or ESOCKTNOSUPPORT."""
         if protocol not in (0, AF_UNIX):
             raise os_error(EPROTONOSUPPORT)
         if kind == SOCK_RAW:
@@ -38,7 +38,7 @@ class Unix(UnixContext[UnixSocket]):
         return make(self, task, kind)
 
     def socketpair(self, task: Task, kind: int, protocol: int) -> tuple[UnixSocket, UnixSocket]:
-        """Two sockets, connected to each other (`unix_socketpair()`)."""
+        """Create two sockets that are connected to each other (`unix_socketpair()`)."""
         one, other = self.socket(task, kind, protocol), self.socket(task, kind, protocol)
         for sock, peer in ((one, other), (other, one)):
             sock.peer = peer

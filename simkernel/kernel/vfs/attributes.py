@@ -96,7 +96,7 @@ def utimens(task: Task, inode: Inode, times: tuple[int, int] | None) -> None:
 def truncate(task: Task, inode: Inode, size: int) -> None:
     """Set the size of a file by its path (truncate(2)).
 
-    Raise EINVAL, EISDIR or EACCES (`vfs_truncate()`).
+    Raises EINVAL, EISDIR or EACCES (`vfs_truncate()`).
     """
     if size < 0:
         raise os_error(EINVAL)

@@ -88,7 +88,7 @@ class FileTable(Generic[F]):
     def get(self, fd: int) -> F:
         """Return the open file of `fd`.
 
-        Raise EBADF if it is not open, or is open with O_PATH (`fdget()`).
+        Raises EBADF if it is not open, or is open with O_PATH (`fdget()`).
         """
         try:
             file = self.open[fd] if fd >= 0 else None
@@ -126,7 +126,7 @@ class FileTable(Generic[F]):
     def _free(self, lowest: int) -> int:
         """Return the lowest free descriptor that is at least `lowest`.
 
-        Raise EMFILE if it reaches the limit.
+        Raises EMFILE if it reaches the limit.
         """
         free = ~(self._used >> lowest)
         fd = lowest + (free & -free).bit_length() - 1
@@ -137,7 +137,7 @@ class FileTable(Generic[F]):
     def install_at(self, fd: int, file: F, *, close_on_exec: bool = False) -> int:
         """Give `file` the descriptor `fd`, and close the file that has it (dup2(2)).
 
-        Raise EBADF at the limit.
+        Raises EBADF at the limit.
         """
         if not 0 <= fd < self.limit:
             raise os_error(EBADF)

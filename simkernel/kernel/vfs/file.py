@@ -105,7 +105,7 @@ class FileObject(Protocol):
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes] | None:
         """Return up to `size` bytes, b"" at the end, None if there is no data yet.
 
-        Raise EINVAL if unsupported.
+        Raises EINVAL if unsupported.
         """
         raise os_error(EINVAL)
 
@@ -146,7 +146,7 @@ class FileObject(Protocol):
     def iterate(self, task: Task, file: OpenFile) -> list[DirectoryEntry]:
         """Return the entries from `file.position` on, for getdents64(2).
 
-        Raise ENOTDIR unless a directory.
+        Raises ENOTDIR unless a directory.
         """
         raise os_error(ENOTDIR)
 

@@ -65,7 +65,7 @@ Opening = OpenFile | Awaitable[OpenFile]
 def do_dentry_open(task: Task, dentry: Dentry, flags: int) -> Opening:
     """Return an open file of `dentry`, or an awaitable that gives it.
 
-    Raise the errors of a driver's open.
+    Raises the errors of a driver's open.
     """
     file = OpenFile(NOT_OPEN, flags & ~OPEN_ONLY_FLAGS | fcntl.O_LARGEFILE)
     file.path = dentry
@@ -84,7 +84,7 @@ async def _open_later(file: OpenFile, made: Awaitable[FileObject]) -> OpenFile:
 def _opened(file: OpenFile, made: FileObject) -> OpenFile:
     """Finish the open.
 
-    Raise EINVAL if the file does not support O_DIRECT, after it was opened as on Linux.
+    Raises EINVAL if the file does not support O_DIRECT, after it was opened as on Linux.
     """
     file.object = made
     if file.flags & fcntl.O_DIRECT and not made.can_direct:
