@@ -1,4 +1,4 @@
-"""Virtual hardware: a bus and the devices on it.  It knows no kernel."""
+"""Virtual hardware: a bus and the devices on it.  It does not depend on the kernel."""
 
 from simkernel.hardware.bus import RO as RO
 from simkernel.hardware.bus import RW as RW

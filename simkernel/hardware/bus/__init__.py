@@ -1,4 +1,7 @@
-"""The bus: slots with register windows, interrupt lines, memory, DMA, hot-plug.  All a kernel sees."""
+"""The hardware bus: slots with register windows, interrupt lines, memory, DMA, hot-plug.
+
+The kernel accesses hardware only through this package.
+"""
 
 from simkernel.hardware.bus.bus import Bus as Bus
 from simkernel.hardware.bus.device import Device as Device

@@ -1,8 +1,8 @@
-"""The bus: what joins processor, memory and devices.
+"""The bus, which connects the processor, memory and devices.
 
-The kernel's side is `readl`, `writel`, `memory`, `interrupts`, and the `Processor` that it attaches.  The
-user's side is `plug` and `unplug`, at any instant.  A device's side is DMA and its
-interrupt line.  A wrong access is a bus error: reported, counted, and never an exception.
+The kernel uses `readl`, `writel`, `memory` and `interrupts`, and attaches a `Processor`.  The user calls
+`plug` and `unplug` at any instant.  A device uses DMA and its interrupt line.  An invalid access is a bus
+error: it is reported and counted, and never raises an exception.
 """
 
 from __future__ import annotations
@@ -21,33 +21,37 @@ from simkernel.hardware.layer import HARDWARE
 ACTIONS: Final = {
     each.__code__ for each in (Device.connect, Device.read, Device.write, Device.advance, Device.disconnect)
 }
-"""Code of the methods that call the hooks of a device."""
+"""Code objects of the methods that call the hooks of a device."""
 
 
 class Processor(Protocol):
-    """What the bus calls: the kernel of the machine."""
+    """The interface of the kernel that the bus calls."""
 
     def interrupt(self, line: int, weight: int = 1) -> None:
-        """Take an interrupt, or `weight` of them in a row: `line` is high and unmasked."""
+        """Handle an interrupt of `line`, which is high and unmasked, or `weight` interrupts in a row."""
 
     def bus_error(self, text: str) -> None:
-        """Report a wrong access."""
+        """Report an invalid access to the bus."""
 
 
 class Bus:
     """The bus of one machine.
 
-    `readl_ns` and `writel_ns` are what an access costs the processor: a write is posted, a read
-    waits for its answer.
+    `readl_ns` and `writel_ns` are the time in ns that a register access takes the processor.  A read waits
+    for the device's answer; a write does not.
     """
 
     def __init__(
         self, engine: Engine, *, slots: int = 16, lines: int = 32, readl_ns: int = 300, writel_ns: int = 50
     ) -> None:
         if not 2 <= slots <= 32:
-            raise SimulationError(f"a bus has 2 to 32 slots, the hot-plug controller's included, not {slots}")
+            raise SimulationError(
+                f"slots={slots}: use 2 to 32, including the slot of the hot-plug controller"
+            )
         if lines < slots:
-            raise SimulationError(f"a bus of {slots} slots has as many interrupt lines or more, not {lines}")
+            raise SimulationError(
+                f"lines={lines}: a bus with {slots} slots needs at least {slots} interrupt lines"
+            )
         self.engine = engine
         self.memory = Memory()
         self.interrupts = Interrupts(engine, self._interrupt, lines)
@@ -65,11 +69,11 @@ class Bus:
     # The kernel's side
 
     def attach(self, processor: Processor) -> None:
-        """Report interrupts and bus errors to `processor`.  Without one they are only counted."""
+        """Report interrupts and bus errors to `processor`.  Before this call they are only counted."""
         self._processor = processor
 
     def readl(self, address: int) -> int:
-        """Read the 32-bit register at `address`.  All ones where there is none."""
+        """Read the 32-bit register at `address`.  Return all ones if no device answers."""
         self.engine.charged += self._readl_ns
         offset = address - sheet.WINDOW_BASE
         number = offset >> 12
@@ -97,7 +101,7 @@ class Bus:
         return value
 
     def writel(self, address: int, value: int) -> None:
-        """Write the 32-bit register at `address`.  Ignored where there is none."""
+        """Write the 32-bit register at `address`.  No effect if no device answers."""
         self.engine.charged += self._writel_ns
         offset = address - sheet.WINDOW_BASE
         number = offset >> 12
@@ -123,19 +127,21 @@ class Bus:
     # The user's side
 
     def plug(self, device: Device, *, slot: int | None = None, line: int | None = None) -> Slot:
-        """Put `device` into the lowest free slot, or into number `slot`, and power it.
+        """Plug `device` into slot number `slot`, or into the lowest free slot, and power it on.
 
-        Its interrupt line is the one with the slot's number, or `line`, which others may share.
-        SimulationError if it is plugged in already, the place is taken, or no slot is free.
+        Its interrupt line is `line`, which devices can share, or the line with the slot's number.  Raise
+        SimulationError if the device is plugged in already, the slot is taken, or no slot is free.
         """
         if device.slot is not None:
             raise SimulationError(f"{device.name} is plugged in already, in slot {device.slot.number}")
         if _is_acting(device):
-            raise SimulationError(f"{device.name} was unplugged by its own code: plug it in a later event")
+            raise SimulationError(
+                f"{device.name} was unplugged by its own code: plug it in later, in another event"
+            )
         place = self._free_slot() if slot is None else self._checked_slot(slot)
         if line is not None and not 0 <= line < len(self.interrupts.lines):
             raise SimulationError(
-                f"there is no interrupt line {line}: they are 0 to {len(self.interrupts.lines) - 1}"
+                f"interrupt line {line} does not exist: use 0 to {len(self.interrupts.lines) - 1}"
             )
         self._identify(device)
         place.line = place.number if line is None else line
@@ -144,7 +150,10 @@ class Bus:
         return place
 
     def unplug(self, device: Device) -> None:
-        """Tear `device` out.  It may be plugged in again.  SimulationError if it is not plugged in."""
+        """Remove `device` without warning.
+
+        It can be plugged in again.  SimulationError if it is not plugged in.
+        """
         slot = device.slot
         if slot is None or device.bus is not self:
             raise SimulationError(f"{device.name or device.kind} is not plugged in here")
@@ -152,7 +161,7 @@ class Bus:
             raise SimulationError("the hot-plug controller cannot be unplugged")
         device.catch_up()
         if slot.device is not device:
-            return  # the device or a listener has unplugged it in catch_up(), or is just doing so
+            return  # in catch_up(), the device or a trace listener has unplugged it
         self.engine.trace.follow(self.engine.trace.flow)
         slot.device = None
         device.disconnect()
@@ -165,17 +174,20 @@ class Bus:
         return f"<Bus with {len(self.devices())} devices>"
 
     def devices(self) -> list[Device]:
-        """What is plugged in, by slot, without the hot-plug controller."""
+        """Return the devices that are plugged in, by slot, without the hot-plug controller."""
         return [slot.device for slot in self.slots[1:] if slot.device is not None]
 
     def all_devices(self) -> list[Device]:
-        """What is or was plugged in, in the order in which it first was, without the hot-plug controller."""
+        """Return all devices that were ever plugged in, in that order, without the hot-plug controller."""
         return [device for device in self._names.values() if device is not self._hotplug]
 
     # A device's side
 
     def dma_write(self, device: Device, address: int, *parts: bytes | memoryview) -> bool:
-        """Write `parts` to memory for `device`.  False, and a bus error, if that is not in one region."""
+        """Write `parts` to memory for `device`.
+
+        If they do not fit into one region, report a bus error; return False.
+        """
         size = sum(map(len, parts))
         view = self.memory.find(address, size)
         if view is None:
@@ -193,7 +205,10 @@ class Bus:
         return True
 
     def dma_read(self, device: Device, address: int, size: int) -> bytes | None:
-        """`size` bytes of memory for `device`.  None, and a bus error, if that is not in one region."""
+        """Return `size` bytes of memory for `device`.
+
+        If they are not in one region, report a bus error and return None.
+        """
         view = self.memory.find(address, size)
         if view is None:
             self._error(f"{device.name}: DMA read of {size} bytes at {address:#010x}: not allotted")
@@ -220,7 +235,9 @@ class Bus:
         if owner is device:
             return
         if owner is not None:
-            raise SimulationError(f"there has been another device called {device.name} in this machine")
+            raise SimulationError(
+                f"a device called {device.name} has been in this machine before: use another name"
+            )
         if not device.name:
             index = 0
             while f"{device.kind}{index}" in self._names:
@@ -238,9 +255,9 @@ class Bus:
 
     def _checked_slot(self, number: int) -> Slot:
         if not 0 <= number < len(self.slots):
-            raise SimulationError(f"there is no slot {number}: they are 1 to {len(self.slots) - 1}")
+            raise SimulationError(f"slot {number} does not exist: use 1 to {len(self.slots) - 1}")
         if (device := self.slots[number].device) is not None:
-            raise SimulationError(f"slot {number} holds {device.name}")
+            raise SimulationError(f"slot {number} is taken by {device.name}: use a free slot")
         return self.slots[number]
 
     def _error(self, text: str) -> None:
@@ -256,7 +273,10 @@ class Bus:
 
 
 def _is_acting(device: Device) -> bool:
-    """Return True if code of the device is on the stack.  It would continue on the device as replugged."""
+    """Return True if code of the device is on the call stack.
+
+    Plugging it in again now would let that code continue on the newly powered device.
+    """
     frame = sys._getframe()
     while (caller := frame.f_back) is not None:
         frame = caller

@@ -22,14 +22,17 @@ A device is a subclass of `Device`.  This one measures for 2 ms after a write to
 
     machine.plug(Thermometer())
 
-Theory of operation.  `registers` is the data sheet as a table, without the four header registers
-that every device has.  A plain register needs no code.  If an access has an effect, define the method
-`write_NAME(value)` or `read_NAME() -> int` (NAME in small letters).  `values` maps offsets to the
-registers' contents, ints from 0 to 0xffffffff, as `read_NAME` returns.  A read of any other value raises
-DeviceError with the register's name.  Set other state in `power_on`, since a device may be unplugged and
-plugged in again.  Schedule the device's own actions with `after`.
-Before each access the device catches up: it runs the events that are due by the instant of the access.
-That instant may lie ahead of the clock by the time that the section has charged.
+`registers` is the data sheet as a table, without the four header registers that every device has.  A plain
+register needs no code.  If an access has an effect, define the method `write_NAME(value)` or `read_NAME()
+-> int` (NAME in lower case).
+
+`values` maps offsets to the contents of the registers, ints from 0 to 0xffffffff.  `read_NAME` returns
+such an int too.  A read of any other value raises DeviceError with the register's name.  Initialize other
+state in `power_on`, because a device can be unplugged and plugged in again.  Schedule the device's actions
+with `after`.
+
+Before each access the device catches up: it runs the events that are due at the instant of the access.
+That instant is ahead of the clock if the current section has charged time.
 """
 
 from __future__ import annotations
@@ -50,10 +53,10 @@ from simkernel.hardware.layer import HARDWARE
 
 @attrs.define
 class BusStatistics:
-    """What has passed over a bus.
+    """Counters of one bus.
 
-    `aborts` are accesses to the window of an empty slot, `events` what devices did that they record
-    (`Device.emit`: a frame begun, a report made), whether anyone listens or not.
+    `aborts` counts accesses to the window of an empty slot.  `events` counts the calls of `Device.emit`,
+    such as a started frame or a new report, even if no trace listener is attached.
     """
 
     reads: int = 0
@@ -67,22 +70,28 @@ class BusStatistics:
 
 
 class DeviceBus(Protocol):
-    """The bus as a device sees it."""
+    """The interface of the bus for devices."""
 
     engine: Engine
     interrupts: Interrupts
     statistics: BusStatistics
 
     def dma_write(self, device: Device, address: int, *parts: bytes | memoryview) -> bool:
-        """Write `parts` to memory for `device`.  False, and a bus error, if that is not in one region."""
+        """Write `parts` to memory for `device`.
+
+        If they do not fit into one region, report a bus error; return False.
+        """
 
     def dma_read(self, device: Device, address: int, size: int) -> bytes | None:
-        """`size` bytes of memory for `device`.  None, and a bus error, if that is not in one region."""
+        """Return `size` bytes of memory for `device`.
+
+        If they are not in one region, report a bus error and return None.
+        """
 
 
 @attrs.define(eq=False)
 class Slot:
-    """A place for a device: its number, the address of its window, the interrupt line it is wired to."""
+    """A slot for a device: its number, the address of its register window, and its interrupt line."""
 
     number: int
     address: int
@@ -92,7 +101,7 @@ class Slot:
 
 @attrs.define(eq=False)
 class Event:
-    """Something that a device is going to do."""
+    """A scheduled action of a device."""
 
     _function: Callable[..., None] | None
     _arguments: tuple[Any, ...]
@@ -103,20 +112,20 @@ class Event:
 
     @property
     def pending(self) -> bool:
-        """Whether it is still going to happen."""
+        """True if the event has not happened and is not cancelled."""
         return self._function is not None
 
     def cancel(self) -> None:
-        """Make it not happen.  Harmless when it has happened."""
+        """Cancel the event.  No effect if it has happened."""
         self._function = None
         self._timer.cancel()
 
     def happen(self, device: Device) -> None:
         """Run the event under the flow in which it was scheduled.  No effect if it is cancelled.
 
-        A flow is finished once the device has raised an interrupt for it.  Under a finished flow, an event
-        that the device scheduled begins a new flow.  An event that a register access scheduled keeps it.
-        DeviceError if the device's code raises an error.
+        A flow is finished when the device has raised an interrupt for it.  If the flow is finished, an
+        event that the device scheduled begins a new flow.  An event that a register access scheduled keeps
+        the flow.  Raise DeviceError if the device's code raises an error.
         """
         function = self._function
         if function is None:
@@ -134,12 +143,12 @@ class Event:
 
 
 class Device:
-    """A virtual device; see the top of this file for how to make one.
+    """Base class of virtual devices; the docstring of this module shows an example.
 
-    `kind` is what names are made of (camera0, camera1 ...); it defaults to the class's name.
-    `name` is its track in a trace and its random stream; `serial` is its SERIAL register.  Both are
-    given when it is first plugged, unless set before.  `now` is the instant at which it acts.
-    `statistics` are its public counters, if it has any: an attrs object of ints.
+    Names are made from `kind` (camera0, camera1, ...), which defaults to the name of the class.  `name` is
+    the device's track in a trace and its random stream.  `serial` is its SERIAL register.  If they are not
+    set, the bus sets both when the device is first plugged in.  `now` is the instant at which the device
+    acts.  `statistics` is an attrs object with public counters, or None.
     """
 
     kind: ClassVar[str] = ""
@@ -182,28 +191,34 @@ class Device:
     # What a device class may define
 
     def power_on(self) -> None:
-        """Called when plugged, with all registers at their reset values."""
+        """Initialize the device when it is plugged in.  All registers have their reset values."""
 
     def power_off(self) -> None:
-        """Called when unplugged, with nothing pending any more and no interrupt raised."""
+        """Clean up when the device is unplugged.  No event is pending and the interrupt line is released."""
 
     def accepts(self, register: Register, value: int) -> bool:
-        """Whether a write of `value` to `register` has an effect.  By default its `values` decide."""
+        """Return True if a write of `value` to `register` has an effect.
+
+        By default `register.values` decides.
+        """
         return register.values is None or value in register.values
 
     def asserts(self) -> bool:
-        """Whether the device holds its interrupt line high.  Asked after all that may change it."""
+        """Return True if the device holds its interrupt line high.
+
+        It is called after each event and access.
+        """
         return False
 
     # What a device class may use
 
     @property
     def plugged(self) -> bool:
-        """True while the device is in a slot.  False in `power_off`."""
+        """True while the device is in a slot; False in `power_off`."""
         return self.slot is not None and self.slot.device is self
 
     def after(self, delay: int, function: Callable[..., None], *arguments: Any) -> Event:
-        """Call `function` when `delay` ns have passed, unless unplugged by then."""
+        """Call `function` after `delay` ns, unless the device is unplugged before."""
         if not self.plugged:
             return Event(None, (), 0, Timer(self._due, (), None), self._acting)
         time = max(self.now, self.engine.now) + delay
@@ -219,20 +234,23 @@ class Device:
         return event
 
     def cancel_all(self) -> None:
-        """Cancel all that `after` has planned."""
+        """Cancel all events that `after` has scheduled."""
         for _, _, event in self._agenda:
             event.cancel()
         self._agenda.clear()
 
     def dma_write(self, address: int, *parts: bytes | memoryview) -> bool:
-        """Write `parts` to memory, one after the other, as one transfer.
+        """Write `parts` to memory, one after the other, in one transfer.
 
-        False, and a bus error, if that is not within one allotted region.
+        If they do not fit into one allocated region, report a bus error and return False.
         """
         return self.plugged and self.bus.dma_write(self, address, *parts)
 
     def dma_read(self, address: int, size: int) -> bytes | None:
-        """`size` bytes of memory.  None, and a bus error, if that is not within one allotted region."""
+        """Return `size` bytes of memory.
+
+        If they are not in one allocated region, report a bus error and return None.
+        """
         return self.bus.dma_read(self, address, size) if self.plugged else None
 
     def emit(self, event: str, **fields: Any) -> None:
@@ -246,7 +264,7 @@ class Device:
     # What the bus uses
 
     def connect(self, bus: DeviceBus, slot: Slot) -> None:
-        """Power the device, in `slot` of `bus`."""
+        """Power on the device in `slot` of `bus`."""
         self.bus = bus
         self.engine = bus.engine
         self.slot = slot
@@ -264,7 +282,7 @@ class Device:
         self.drive()
 
     def disconnect(self) -> None:
-        """Take the power away: nothing happens any more, the interrupt line is released."""
+        """Power off the device: cancel its events and release its interrupt line."""
         slot = self.slot
         if slot is None:
             raise SimulationError(f"{self.name} is not plugged in")
@@ -274,11 +292,11 @@ class Device:
         self.slot = None
 
     def read(self, offset: int) -> int:
-        """What a 32-bit read at `offset` gives.  Reserved registers read as zero."""
+        """Return the result of a 32-bit read at `offset`.  Reserved registers read as zero."""
         self.catch_up()
         port = self.ports.get(offset)
         if self.slot is None:
-            return sheet.ALL_ONES  # a listener has unplugged it
+            return sheet.ALL_ONES  # a trace listener has unplugged it
         if port is None or port.register.access == WO:
             return 0
         if port.read is None:
@@ -288,11 +306,11 @@ class Device:
         return value if self.slot is not None else sheet.ALL_ONES
 
     def write(self, offset: int, value: int) -> None:
-        """Do what a 32-bit write at `offset` does.  Reserved and read-only registers ignore it."""
+        """Handle a 32-bit write at `offset`.  Reserved and read-only registers ignore it."""
         self.catch_up()
         port = self.ports.get(offset)
         if port is None or (register := port.register).access == RO or self.slot is None:
-            return  # no slot: a listener has unplugged it since the access began
+            return  # without a slot, a trace listener has unplugged it during this access
         if self.accepts(register, value):
             old = self.values[offset]
             if register.access == W1C:
@@ -304,12 +322,12 @@ class Device:
         self.drive()
 
     def register_name(self, offset: int) -> str:
-        """What the data sheet calls the register at `offset`."""
+        """Return the name of the register at `offset` in the data sheet."""
         port = self.ports.get(offset)
         return "reserved" if port is None else port.register.name
 
     def catch_up(self) -> None:
-        """Let everything happen that was due by `engine.time()`; that is then `now`."""
+        """Run the events that are due by `engine.time()`, and set `now` to it."""
         time = self.engine.time()
         if self._agenda and self._agenda[0][0] <= time:
             trace = self.engine.trace
@@ -320,7 +338,7 @@ class Device:
             self.now = time
 
     def advance(self, to: int) -> None:
-        """Do what is due up to and including the instant `to`, in order."""
+        """Run the events that are due up to and including the instant `to`, in the order of their times."""
         agenda = self._agenda
         while agenda and agenda[0][0] <= to:
             self.now, _, event = heappop(agenda)
@@ -337,7 +355,7 @@ class Device:
             interrupts.inline = False
 
     def drive(self) -> None:
-        """Set the interrupt line to what `asserts` says."""
+        """Drive or release the interrupt line as `asserts` requires."""
         if self.slot is None or (level := self.asserts()) == self._asserted:
             return
         self._asserted = level

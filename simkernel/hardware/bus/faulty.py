@@ -1,4 +1,4 @@
-"""A bus that fails on demand: accesses, transfers and interrupts (kernel/lib/fault.py has the table)."""
+"""A bus that injects faults into accesses, transfers and interrupts (kernel/lib/fault.py lists them)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from simkernel.hardware.bus.bus import Bus
 from simkernel.hardware.bus.device import Device
 
 STORM: Final = 100
-"""Interrupts of a storm; Linux disables a line after 100 000 (`note_interrupt()`)."""
+"""Number of interrupt events in an interrupt storm.  Linux disables a line after 100 000 interrupts."""
 WEIGHT: Final = 1000
-"""Interrupts that each of them stands for."""
+"""Number of interrupts that each event of a storm represents."""
 
 
 class FaultPoints(Protocol):
-    """Decides at each fault point."""
+    """Decides which operations fail."""
 
     def hit(self, point: str, **about: object) -> bool:
-        """Return True if the operation at `point` is to fail."""
+        """Return True if the operation at the fault point `point` must fail."""
 
 
 class FaultyBus(Bus):
@@ -28,7 +28,9 @@ class FaultyBus(Bus):
     def __init__(self, engine: Engine, faults: FaultPoints, **options: Any) -> None:
         self._faults = faults
         self._phantoms: dict[int, tuple[int, int]] = {}
-        """Lines that are high without cause: for how many interrupts, and the weight of each."""
+        """Lines that are high although no device drives them: the number of interrupt events left and their
+        weight.
+        """
         super().__init__(engine, **options)
 
     def readl(self, address: int) -> int:
@@ -40,7 +42,7 @@ class FaultyBus(Bus):
         super().writel(address, value)
 
     def _access(self, address: int) -> None:
-        """Unplug the device before the access, if that is to happen (`bus.access`)."""
+        """Unplug the device before the access, if the fault point `bus.access` requires it."""
         number = address - sheet.WINDOW_BASE >> 12
         if not 0 < number < len(self.slots):
             return  # the hot-plug controller cannot be unplugged
@@ -71,12 +73,12 @@ class FaultyBus(Bus):
             self._drive_phantom(line, STORM, WEIGHT)
 
     def _drive_phantom(self, line: int, interrupts: int, weight: int) -> None:
-        """Hold a line high for a number of interrupts that no device wants."""
+        """Hold a line high for a number of interrupts that no device has caused."""
         self._phantoms[line] = interrupts, weight
         self.interrupts.drive(line, self, "bus")
 
     def _take_phantom(self, line: int) -> None:
-        """Deliver one of those interrupts, and release the line before the last."""
+        """Deliver one interrupt that no device has caused.  Release the line before the last one."""
         left, weight = self._phantoms.pop(line)
         if left > 1:
             self._phantoms[line] = left - 1, weight

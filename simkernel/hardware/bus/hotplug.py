@@ -1,4 +1,4 @@
-"""The hot-plug controller in slot 0: tells the kernel which slots hold a device, and when that changes."""
+"""The hot-plug controller in slot 0: it reports to the kernel which slots hold a device, and changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from simkernel.hardware.bus.register_table import RO, RW, W1C, Register
 
 
 class HotplugController(Device):
-    """The device of `registers.py`.  `slots` counts slot 0, in which it sits itself."""
+    """The hot-plug controller of `registers.py`.
+
+    `slots` is the number of slots, including its own slot 0.
+    """
 
     kind = "hotplug"
     vendor_id = sheet.VENDOR
@@ -33,7 +36,7 @@ class HotplugController(Device):
         return bool(self.values[sheet.CHANGED]) and bool(self.values[sheet.ENABLE])
 
     def slot_changed(self, slot: int) -> None:
-        """Notice that a device was plugged into slot number `slot`, or unplugged."""
+        """Record that a device was plugged into slot number `slot` or unplugged from it."""
         self.catch_up()
         self.values[sheet.CHANGED] |= 1 << slot
         self.values[sheet.PRESENT] ^= 1 << slot

@@ -1,12 +1,12 @@
-"""Interrupt lines and their controller: level triggered, shareable, maskable, as PCI's INTx are.
+"""Interrupt lines and their controller: level triggered, shareable, maskable, like PCI's INTx.
 
-Theory of operation.  A line is high while at least one device drives it.  A line that is high and not
-masked interrupts: `deliver(line)` is called.  In a device's own event that is at once; anywhere
-else (a register access, a mask lifted) the processor is busy with the section that caused it,
-and the interrupt is taken in an event of its own at `engine.time()`.
+A line is high while at least one device drives it.  If a line is high and not masked, `deliver(line)` is
+called.  If a device's own event drives the line, the call is immediate.  In all other cases (a register
+access, an unmask) the processor is still busy with the current section.  Then the interrupt is a new event
+at `engine.time()`.
 
-Lines come out of reset masked.  Whoever handles an interrupt masks its line, serves the devices, and
-unmasks it; a line that is still high then interrupts again (Linux: handle_level_irq()).
+Lines are masked after reset.  The interrupt handler masks the line, serves the devices, and unmasks the
+line. A line that is still high then interrupts again (Linux: handle_level_irq()).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from simkernel.hardware.layer import HARDWARE
 
 @attrs.define(eq=False)
 class Line:
-    """One interrupt line.  `drivers` are the devices that hold it high, each with its trace flow."""
+    """One interrupt line.  `drivers` maps each device that holds the line high to its trace flow."""
 
     number: int
     masked: bool = True
@@ -34,7 +34,7 @@ class Line:
 class Interrupts:
     """The interrupt controller of one machine.
 
-    `inline` is true while a device's own event runs, in which an interrupt is taken at once.
+    `inline` is true while an event of a device runs.  Then an interrupt is delivered immediately.
     """
 
     def __init__(self, engine: Engine, deliver: Callable[[int], None], count: int) -> None:
@@ -47,24 +47,24 @@ class Interrupts:
         return f"<Interrupts with {len(self.lines)} lines>"
 
     def mask(self, line: int) -> None:
-        """Let `line` not interrupt until `unmask`."""
+        """Disable interrupts of `line` until `unmask`."""
         self.lines[line].masked = True
 
     def unmask(self, line: int) -> None:
-        """Let `line` interrupt.  If it is high, it does, in an event of its own."""
+        """Enable interrupts of `line`.  If it is high, schedule an interrupt."""
         state = self.lines[line]
         state.masked = False
         if state.drivers:
             self._take_later(state)
 
     def is_high(self, line: int) -> bool:
-        """Whether a device drives `line`."""
+        """Return True if a device drives `line`."""
         return bool(self.lines[line].drivers)
 
     def drive(self, line: int, source: Hashable, track: str) -> None:
-        """Drive `line` high for `source`.  SimulationError for a line that does not exist."""
+        """Drive `line` high for `source`.  SimulationError if the line does not exist."""
         if not 0 <= line < len(self.lines):
-            raise SimulationError(f"there is no interrupt line {line}: use 0 to {len(self.lines) - 1}")
+            raise SimulationError(f"interrupt line {line} does not exist: use 0 to {len(self.lines) - 1}")
         state = self.lines[line]
         trace = self._engine.trace
         state.drivers[source] = trace.flow
@@ -79,7 +79,7 @@ class Interrupts:
             self._take_later(state)
 
     def release(self, line: int, source: Hashable) -> None:
-        """Let `source` no longer hold `line` high."""
+        """Stop driving `line` for `source`.  The line stays high while another source drives it."""
         self.lines[line].drivers.pop(source, None)
 
     def _take_later(self, line: Line) -> None:

@@ -1,7 +1,7 @@
-"""Physical memory: regions at addresses, allotted by the kernel, reached by devices through DMA.
+"""Physical memory: regions that the kernel allocates and devices access through DMA.
 
-A region takes no real memory until it is allotted.  An access must lie within one region; two
-regions may touch, but nothing reaches from one into the next.
+The simulation allocates host memory only for regions.  An access must be within one
+region.  Two regions can be adjacent, but no access can span both.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ MEMORY_SIZE: Final = 1 << 30
 
 
 class Memory:
-    """The memory of one machine.
+    """The physical memory of one machine.
 
-    `allotted` is how many bytes are allotted at present; `len(memory)` says in how many regions.
+    `allotted` is the number of allocated bytes; `len(memory)` is the number of regions.
     """
 
     def __init__(self, size: int = MEMORY_SIZE, base: int = sheet.MEMORY_BASE) -> None:
@@ -34,14 +34,14 @@ class Memory:
     def __len__(self) -> int:
         return len(self._starts)
 
-    def allot(self, size: int, align: int = 64) -> int:
-        """The address of a new zeroed region of `size` bytes, a multiple of `align`.
+    def allocate(self, size: int, align: int = 64) -> int:
+        """Allocate a zeroed region of `size` bytes and return its address, a multiple of `align`.
 
-        The lowest gap that fits is taken.  MemoryError if none does.
+        The region is placed in the lowest gap that is large enough.  Raise MemoryError if no gap is.
         """
         if size <= 0 or align <= 0 or align & (align - 1):
             raise SimulationError(
-                f"allot({size}, align={align}): a size is positive and an alignment a power of two"
+                f"allocate({size}, align={align}): the size must be positive and the alignment a power of two"
             )
         address = _aligned(self.base, align)
         for start in self._starts:
@@ -56,25 +56,25 @@ class Memory:
         return address
 
     def free(self, address: int) -> None:
-        """Give back the region that `allot` placed at `address`."""
+        """Free the region at `address`, which `allocate` returned."""
         region = self._regions.pop(address, None)
         if region is None:
-            raise SimulationError(f"free({address:#x}): no region begins there")
+            raise SimulationError(f"free({address:#x}): no region begins at this address")
         self._starts.remove(address)
         self.allotted -= len(region)
 
     def view(self, address: int, size: int) -> memoryview:
-        """The bytes at `address`, shared with whoever else uses them.
+        """Return a view of the bytes at `address`.  All users of the region share them.
 
-        SimulationError if they are not all in one allotted region.
+        Raise SimulationError if they are not all in one allocated region.
         """
         view = self.find(address, size)
         if view is None:
-            raise SimulationError(f"view({address:#x}, {size}): not within an allotted region")
+            raise SimulationError(f"view({address:#x}, {size}): not within an allocated region")
         return view
 
     def find(self, address: int, size: int) -> memoryview | None:
-        """As `view`, but None if the bytes are not all in one allotted region."""
+        """Like `view`, but return None if the bytes are not all in one allocated region."""
         index = bisect_right(self._starts, address) - 1
         if index < 0 or size < 0:
             return None

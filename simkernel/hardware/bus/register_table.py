@@ -1,4 +1,4 @@
-"""What a device's registers are: a table, compiled once per device class."""
+"""A device's registers: a table, which is compiled once per device class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simkernel.hardware.bus import registers as sheet
 RO: Final = "ro"  # writes are ignored
 RW: Final = "rw"
 WO: Final = "wo"  # reads as zero
-W1C: Final = "w1c"  # set by the device; writing a one clears a bit
+W1C: Final = "w1c"  # the device sets bits; writing a one clears a bit
 
 ReadHook = Callable[[Any], int]
 WriteHook = Callable[[Any, int], None]
@@ -21,10 +21,10 @@ WriteHook = Callable[[Any, int], None]
 
 @attrs.frozen
 class Register:
-    """One register: its name, its offset in the window, who may do what, its value after reset.
+    """A register: its name, its offset in the window, the allowed accesses, its value after reset.
 
-    `writable` is a mask of the bits that a write can change; the others keep their value.  `values` are
-    those that may be written, all of them if None; a write of any other is ignored.
+    `writable` is a mask of the bits that a write can change.  `values` are the valid values, or None if
+    all values are valid.  A write of an invalid value is ignored.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Register:
 
 @attrs.frozen
 class Port:
-    """A register with the hooks that its device class has for it."""
+    """A register, with the read and write hooks of its device class."""
 
     register: Register
     read: ReadHook | None = attrs.field(repr=False)
@@ -53,17 +53,18 @@ HEADER: Final = (
 
 
 def compile_table(owner: str, table: Iterable[Register], namespace: Mapping[str, Any]) -> dict[int, Port]:
-    """The ports of a device class by offset.
+    """Return the ports of a device class by offset.
 
-    `namespace` holds the class's methods: `read_NAME` and `write_NAME`, in small letters, are the hooks
-    of register NAME.  SimulationError for a mistake in the table or a hook that belongs to no register.
+    `namespace` maps the names of the class's methods to them.  `read_NAME` and `write_NAME`, in lower
+    case, are the hooks of register NAME.  Raise SimulationError if the table has a mistake, or if a hook
+    has no register.
     """
     ports: dict[int, Port] = {}
     names: set[str] = set()
     for register in (*HEADER, *table):
         if register.offset % 4 or not 0 <= register.offset < sheet.WINDOW_SIZE:
             raise SimulationError(
-                f"{owner}: register {register.name} at {register.offset:#x}: an offset is a multiple of 4 "
+                f"{owner}: register {register.name} at {register.offset:#x}: use a multiple of 4 "
                 f"below {sheet.WINDOW_SIZE:#x}"
             )
         if (taken := ports.get(register.offset)) is not None:
@@ -71,7 +72,7 @@ def compile_table(owner: str, table: Iterable[Register], namespace: Mapping[str,
                 f"{owner}: {taken.register.name} and {register.name} are both at {register.offset:#x}"
             )
         if register.name in names:
-            raise SimulationError(f"{owner}: there are two registers called {register.name}")
+            raise SimulationError(f"{owner}: two registers are called {register.name}")
         names.add(register.name)
         hook = register.name.lower()
         ports[register.offset] = Port(register, namespace.get(f"read_{hook}"), namespace.get(f"write_{hook}"))
@@ -79,7 +80,7 @@ def compile_table(owner: str, table: Iterable[Register], namespace: Mapping[str,
     for name in namespace:
         if name.startswith(("read_", "write_")) and name not in hooks:
             raise SimulationError(
-                f"{owner}.{name}() is the hook of no register: the table has {_listed(ports)}"
+                f"{owner}.{name}() is a hook without a register: the registers are {_listed(ports)}"
             )
     return ports
 

@@ -1,18 +1,17 @@
 """Data sheet of the bus: the address map, the header of every device, the hot-plug controller.
 
-All registers are 32 bits wide and are read and written whole, at addresses that are multiples of 4.
+All registers are 32 bits wide, and an access always transfers 32 bits.  Addresses are multiples of 4.
 
-Address map.  Memory begins at MEMORY_BASE.  Slot n has a window of WINDOW_SIZE bytes at
-WINDOW_BASE + n * WINDOW_SIZE.  Slot 0 holds the hot-plug controller, which cannot be unplugged.  The
-window of an empty slot reads all ones and ignores writes, as does that of a device just torn out.
+Address map.  Memory begins at MEMORY_BASE.  Slot n has a window of WINDOW_SIZE bytes at WINDOW_BASE + n *
+WINDOW_SIZE.  Slot 0 holds the hot-plug controller, which cannot be unplugged.  The window of an empty slot
+reads all ones and ignores writes.
 
-Header.  A window begins with four read-only registers that are the same for every device.
+Header.  The window of every device begins with the same four read-only registers.
 
-Hot-plug controller.  Bit n of PRESENT is set while slot n holds a device.  Bit n of CHANGED is set
-when a device was plugged into slot n or torn out of it; writing a one clears it.  A slot that is
-both present and changed may hold another device than before, or the same one newly powered: its
-registers are at their reset values.  The interrupt line is high while CHANGED is not zero and
-interrupts are enabled.
+Hot-plug controller.  Bit n of PRESENT is set while slot n holds a device.  Bit n of CHANGED is set when a
+device is plugged into slot n or unplugged; writing a one clears it.  If a slot is present and changed, it
+holds another device than before, or the previous one, newly powered, with all registers at their reset
+values.  The interrupt line is high while CHANGED is not zero and interrupts are enabled.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ VENDOR: Final = 0x51B5
 HOTPLUG_DEVICE: Final = 0x0001
 HOTPLUG_LINE: Final = 0  # its interrupt line
 
-SLOTS: Final = 0x10  # ro: how many slots there are, slot 0 included; 32 at most
+SLOTS: Final = 0x10  # ro: number of slots, slot 0 included; at most 32
 PRESENT: Final = 0x14  # ro: bit n is set while slot n holds a device
 CHANGED: Final = 0x18  # w1c: bit n is set when slot n was plugged or unplugged
 ENABLE: Final = 0x1C  # rw
@@ -50,5 +49,5 @@ ENABLE_INTERRUPT: Final = 1 << 0
 
 
 def window(slot: int) -> int:
-    """Address of the window of slot number `slot`."""
+    """Return the address of the register window of slot number `slot`."""
     return WINDOW_BASE + slot * WINDOW_SIZE

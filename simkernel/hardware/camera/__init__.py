@@ -1,1 +1,1 @@
-"""The camera."""
+"""A virtual camera."""

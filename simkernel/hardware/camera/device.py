@@ -1,7 +1,7 @@
-"""The camera: what `registers.py` promises.
+"""The camera device: it implements the data sheet in `registers.py`.
 
-A frame is three events: its exposure begins, its read-out begins (a descriptor is fetched or the
-frame is dropped), its DMA is done.  All of them carry the trace flow of their frame.
+A frame consists of three events: its exposure begins; its read-out begins, which fetches a descriptor or
+drops the frame; its DMA is done.  All of them have the trace flow of the frame.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from simkernel.hardware.camera.registers import MODES, Mode, Pattern, PixelForma
 
 LOCKED: Final = frozenset(
     {sheet.MODE, sheet.FORMAT, sheet.INTERVAL, sheet.RING_ADDRESS, sheet.RING_SIZE}
-)  # while busy
+)  # a write is refused while STATUS_BUSY
 
 
 @attrs.define
-class Statistics:
-    """What became of the frames, since the camera was made.
+class CameraStatistics:
+    """Counters of frames since the camera object was made.
 
-    started = completed + overruns + errors + aborted + those in progress.  Overruns found no descriptor;
-    errors could not be written; aborted ones were cut off by the end of a stream, of power, or of the
-    connection.
+    started = completed + overruns + errors + aborted + in_progress.  For an overrun no descriptor was
+    free.  An error is a frame that could not be written to memory.  An aborted frame was cut off by the
+    end of a stream, the loss of power, or an unplug.
     """
 
     started: int = 0
@@ -40,13 +40,13 @@ class Statistics:
 
     @property
     def in_progress(self) -> int:
-        """Frames that are being exposed or read out."""
+        """Number of frames that are being exposed or read out."""
         return self.started - self.completed - self.overruns - self.errors - self.aborted
 
 
 @attrs.define
 class Frame:
-    """A frame on its way, with the settings that were latched when its exposure began."""
+    """A frame in progress, with the settings at the beginning of its exposure."""
 
     sequence: int
     started: int
@@ -56,7 +56,7 @@ class Frame:
 
 
 class Camera(Device):
-    """A camera.  `jitter` ns at most, drawn anew for each frame, lengthen the time to the next."""
+    """A camera.  Each frame interval is lengthened by a random time of at most `jitter` ns."""
 
     vendor_id = sheet.VENDOR
     device_id = sheet.DEVICE
@@ -83,24 +83,24 @@ class Camera(Device):
         Register("DROPPED", sheet.DROPPED, RO),
     )
 
-    _control: int  # what CONTROL was before the write that is being served
+    _control: int  # value of CONTROL before the current write
     _sequence: int
 
     def __init__(self, *, name: str = "", jitter: int = 0) -> None:
         if jitter < 0:
-            raise SimulationError(f"a camera's jitter is 0 ns or more, not {jitter}")
+            raise SimulationError(f"jitter={jitter}: use a time in ns of at least 0")
         self.name = name
         self.jitter = jitter
-        self.statistics = Statistics()
+        self.statistics = CameraStatistics()
 
     @property
     def mode(self) -> Mode:
-        """The sensor mode that is set."""
+        """The sensor mode that the register MODE selects."""
         return MODES[self.values[sheet.MODE]]
 
     @property
     def pixel_format(self) -> PixelFormat:
-        """The pixel format that is set."""
+        """The pixel format that the register FORMAT selects."""
         return PixelFormat(self.values[sheet.FORMAT])
 
     # Registers
@@ -235,7 +235,7 @@ class Camera(Device):
         if not self.dma_write(frame.address, pixels, unsummed, checksum.to_bytes(4, "little")):
             self._fail(frame, sheet.DESCRIPTOR_BUS_ERROR, length)
             return
-        self._give_back(frame, sheet.DESCRIPTOR_DONE, length, used, checksum)
+        self._write_back(frame, sheet.DESCRIPTOR_DONE, length, used, checksum)
         self.statistics.completed += 1
         self.values[sheet.FRAMES] += 1
         self.values[sheet.IRQ_STATUS] |= sheet.IRQ_FRAME_DONE
@@ -243,13 +243,13 @@ class Camera(Device):
 
     def _fail(self, frame: Frame, flag: int = 0, length: int = 0) -> None:
         if flag:
-            self._give_back(frame, flag, length)
+            self._write_back(frame, flag, length)
         self.statistics.errors += 1
         self.values[sheet.DROPPED] += 1
         self.values[sheet.IRQ_STATUS] |= sheet.IRQ_DMA_ERROR
         self.emit("frame_error", sequence=frame.sequence)
 
-    def _give_back(self, frame: Frame, flag: int, length: int, used: int = 0, checksum: int = 0) -> None:
+    def _write_back(self, frame: Frame, flag: int, length: int, used: int = 0, checksum: int = 0) -> None:
         head = self.values[sheet.RING_HEAD]
         written = sheet.DESCRIPTOR.pack(
             flag,

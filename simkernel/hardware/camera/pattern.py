@@ -1,7 +1,7 @@
-"""Test patterns: what a frame shows, in each mode and pixel format, at each brightness.
+"""Test patterns: the pixels of a frame in each mode, pixel format and brightness.
 
-A frame is a body, which is the same for all frames with the same settings, and a footer.  Bodies are
-made once and kept with their CRC-32, so that the checksum of a frame costs no more than its footer.
+A frame is a body, which is equal for all frames with the same settings, and a footer.  Bodies and their
+CRC-32 are cached.  So only the footer has to be added to the checksum of a frame.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ BARS: Final[tuple[Colour, ...]] = (
     (0, 0, BAR),
     (0, 0, 0),
 )
-SQUARES: Final = 8  # in a line of the checkerboard, and in a column
+SQUARES: Final = 8  # number of squares per line and per column of the checkerboard
 
 
 def brightness(exposure: int, gain: int) -> int:
-    """How bright a pattern is with these register values; BRIGHTNESS_UNIT is as it is drawn."""
+    """Return the brightness for these register values; BRIGHTNESS_UNIT means unchanged."""
     scaled = exposure * gain * BRIGHTNESS_UNIT // (sheet.EXPOSURE_DEFAULT * sheet.GAIN_DEFAULT)
     return min(scaled, BRIGHTNESS_MAX)
 
 
 @lru_cache(maxsize=8)
 def body(mode: Mode, pixel_format: PixelFormat, pattern: Pattern, bright: int) -> tuple[bytes, int]:
-    """The bytes of a frame before its footer, and their CRC-32."""
+    """Return the bytes of a frame before its footer, and their CRC-32."""
     bands = [_encode(_lit(band, bright), pixel_format) for band in _bands(pattern, mode.width)]
     frame = b"".join(bands[y * SQUARES // mode.height % len(bands)] for y in range(mode.height))
     pixels = frame[: mode.width * mode.height * sheet.BYTES_PER_PIXEL[pixel_format] - sheet.FOOTER_SIZE]
@@ -49,7 +49,10 @@ def body(mode: Mode, pixel_format: PixelFormat, pattern: Pattern, bright: int) -
 
 
 def _bands(pattern: Pattern, width: int) -> list[list[Colour]]:
-    """The different lines of a pattern; each SQUARES-th of the height shows the next of them in turn."""
+    """Return the different lines of a pattern.
+
+    The height of a frame is divided into SQUARES parts.  The parts show these lines in turn.
+    """
     match pattern:
         case Pattern.COLOUR_BARS:
             return [[BARS[x * len(BARS) // width] for x in range(width)]]
@@ -84,7 +87,7 @@ def _encode(line: list[Colour], pixel_format: PixelFormat) -> bytes:
             return bytes(encoded)
 
 
-# ITU-R BT.601, video range, in integers
+# Conversion by ITU-R BT.601 with video range, in integers
 
 
 def _luma(red: int, green: int, blue: int) -> int:

@@ -1,38 +1,40 @@
 """Data sheet of the camera: a sensor with a test-pattern generator and a bus-mastering DMA engine.
 
-All registers are 32 bits wide; times are in nanoseconds of the bus clock unless said otherwise.
+All registers are 32 bits wide.  Times are in nanoseconds of the bus clock unless another unit is given.
 
-Power.  Set CONTROL_POWER and wait for STATUS_READY (POWER_UP_NS typically).  Clearing it stops
-everything at once.
+Power.  Set CONTROL_POWER and wait for STATUS_READY (typically POWER_UP_NS).  Clearing CONTROL_POWER stops
+all activity immediately.
 
-Settings.  MODE, FORMAT, INTERVAL and the ring's registers are locked while STATUS_BUSY.  EXPOSURE, GAIN
-and PATTERN may be changed at any time and are latched when the exposure of a frame begins.  A
-write of a value that a register does not take, or to a locked register, or of CONTROL_STREAM while the
-camera cannot stream, is refused: the register keeps its value and IRQ_REFUSED is set.
+Settings.  MODE, FORMAT, INTERVAL and the registers of the ring are locked while STATUS_BUSY is set.
+EXPOSURE, GAIN and PATTERN can be changed at any time.  They are latched when the exposure of a frame
+begins.  These writes are refused: an invalid value, any value to a locked register, and CONTROL_STREAM
+while the camera cannot stream.  A refused write leaves the register unchanged and sets IRQ_REFUSED.
 
-Streaming.  Fill the ring, set RING_ADDRESS and RING_SIZE, set CONTROL_STREAM.  STATUS_BUSY is set at once;
-STATUS_STREAMING and the first frame follow after LOCK_NS.  Clearing CONTROL_STREAM abandons the frame in
-progress; the DMA engine may touch memory until STATUS_BUSY is clear (STOP_NS typically).
+Streaming.  Fill the ring, set RING_ADDRESS and RING_SIZE, and set CONTROL_STREAM.  STATUS_BUSY is set
+immediately. STATUS_STREAMING and the first frame follow after LOCK_NS.  Clearing CONTROL_STREAM aborts the
+frame in progress. The DMA engine may access memory until STATUS_BUSY is clear (typically STOP_NS).
 
-A frame.  Exposure, then read-out, then the rest of the DMA; the next frame begins FRAME_INTERVAL after
-the last, which is INTERVAL, or as much more as the mode and the exposure need.  When the read-out
-begins, the engine fetches the descriptor that RING_HEAD points at.
-    It belongs to the driver: the frame is dropped, DROPPED counts it, IRQ_OVERRUN is set, RING_HEAD stays.
-    It belongs to the device: the frame is written to its buffer, it is written back and given to the
-    driver, RING_HEAD moves on (to 0 after RING_SIZE), FRAMES counts the frame, IRQ_FRAME_DONE is set.
-    Its buffer is too short or not in memory: it is given back with an error flag and no frame, DROPPED
-    counts the frame, RING_HEAD moves on, IRQ_DMA_ERROR is set.
-    The ring itself is not in memory: DROPPED counts the frame, RING_HEAD stays, IRQ_DMA_ERROR is set.
+Frames.  A frame consists of exposure, read-out, and the rest of the DMA.  The next frame begins
+FRAME_INTERVAL after the last one.  FRAME_INTERVAL is INTERVAL, or more if the mode and the exposure need
+it.  When the read-out begins, the engine fetches the descriptor at RING_HEAD.  There are four cases:
+    The descriptor belongs to the driver: the frame is dropped, DROPPED counts it, IRQ_OVERRUN is set.
+    RING_HEAD does not change.
+    The descriptor belongs to the device: the frame is written to the buffer, the descriptor is written back
+    and then belongs to the driver.  RING_HEAD advances (after RING_SIZE - 1 to 0), FRAMES counts the frame,
+    IRQ_FRAME_DONE is set.
+    The buffer is too short or not in memory: the descriptor is written back with an error flag.  DROPPED
+    counts the frame, RING_HEAD advances, IRQ_DMA_ERROR is set.
+    The ring is not in memory: DROPPED counts the frame, IRQ_DMA_ERROR is set.  RING_HEAD does not change.
 
-Descriptor.  DESCRIPTOR_SIZE bytes, little-endian, as DESCRIPTOR says:
+Descriptor.  DESCRIPTOR_SIZE bytes, little-endian, in the format DESCRIPTOR:
     u32 flags, u32 address, u32 length          written by the driver: address and size of the buffer
     u32 used, u32 sequence, u32 checksum        written back: bytes in the buffer, number of the frame
     u64 exposure_start, u64 readout_end, u64 dma_done
 
-Footer.  The last FOOTER_SIZE bytes of a frame are embedded data in place of pixels, as FOOTER says:
+Footer.  The last FOOTER_SIZE bytes of a frame are embedded data instead of pixels, in the format FOOTER:
     4 bytes FOOTER_MAGIC, u32 sequence, u64 exposure_start, u32 checksum
-The checksum is the CRC-32 (zlib's) of all bytes of the frame before it.  Sequence numbers count from 0
-when a stream starts and include the frames that were dropped.
+The checksum is the CRC-32 (as in zlib) of all preceding bytes of the frame.  Sequence numbers start at 0
+for each stream and count dropped frames too.
 """
 
 from __future__ import annotations
@@ -51,18 +53,18 @@ IRQ_STATUS: Final = 0x18  # w1c
 IRQ_ENABLE: Final = 0x1C  # rw: the interrupt line is high while IRQ_STATUS & IRQ_ENABLE
 MODE: Final = 0x20  # rw: index into MODES
 FORMAT: Final = 0x24  # rw: a PixelFormat
-INTERVAL: Final = 0x28  # rw: wanted time from frame to frame
+INTERVAL: Final = 0x28  # rw: requested time between frames
 EXPOSURE: Final = 0x2C  # rw: in microseconds
 GAIN: Final = 0x30  # rw: in units of 1 / GAIN_UNIT
-PATTERN: Final = 0x34  # rw: a Pattern
-RING_ADDRESS: Final = 0x38  # rw: of the first descriptor, a multiple of DESCRIPTOR_SIZE
+PATTERN: Final = 0x34  # rw: index of a Pattern
+RING_ADDRESS: Final = 0x38  # rw: address of the first descriptor, a multiple of DESCRIPTOR_SIZE
 RING_SIZE: Final = 0x3C  # rw: number of descriptors, at most RING_SIZE_MAX
-RING_HEAD: Final = 0x40  # ro: the descriptor that is used next
-LINE_BYTES: Final = 0x44  # ro: bytes in a line of the chosen mode and format
-FRAME_BYTES: Final = 0x48  # ro: bytes in a frame of the chosen mode and format
-FRAME_INTERVAL: Final = 0x4C  # ro: time from frame to frame with the present settings
+RING_HEAD: Final = 0x40  # ro: index of the next descriptor
+LINE_BYTES: Final = 0x44  # ro: bytes per line in the selected mode and format
+FRAME_BYTES: Final = 0x48  # ro: bytes per frame in the selected mode and format
+FRAME_INTERVAL: Final = 0x4C  # ro: time between frames with the current settings
 FRAMES: Final = 0x50  # ro: frames written to memory since the stream started
-DROPPED: Final = 0x54  # ro: frames lost since the stream started
+DROPPED: Final = 0x54  # ro: frames dropped since the stream started
 
 CONTROL_POWER: Final = 1 << 0
 CONTROL_STREAM: Final = 1 << 1
@@ -97,7 +99,7 @@ FLUSH_NS: Final = 4_000  # from the end of a read-out to the end of its DMA
 
 
 class PixelFormat(IntEnum):
-    """Values of FORMAT.  YUYV is two pixels in four bytes; RGB24 is red first."""
+    """Values of FORMAT.  YUYV has two pixels in four bytes.  RGB24 has red in the first byte."""
 
     GREY = 0
     YUYV = 1
@@ -108,7 +110,10 @@ BYTES_PER_PIXEL: Final = {PixelFormat.GREY: 1, PixelFormat.YUYV: 2, PixelFormat.
 
 
 class Pattern(IntEnum):
-    """Values of PATTERN.  Exposure times gain scales the brightness; at the defaults it is as drawn."""
+    """Values of PATTERN.
+
+    The brightness is proportional to exposure times gain; it is nominal at the defaults.
+    """
 
     COLOUR_BARS = 0
     GREY_RAMP = 1
@@ -117,7 +122,7 @@ class Pattern(IntEnum):
 
 
 class Mode(NamedTuple):
-    """A sensor mode: its size, how long a read-out takes, the shortest frame interval."""
+    """A sensor mode: its size in pixels, the duration of a read-out, and the minimum frame interval."""
 
     width: int
     height: int
@@ -140,7 +145,7 @@ MODE_DEFAULT: Final = 2
 DESCRIPTOR: Final = Struct("<IIIIIIQQQ16x")
 DESCRIPTOR_SIZE: Final = 64
 
-DESCRIPTOR_DEVICE: Final = 1 << 31  # belongs to the device
+DESCRIPTOR_DEVICE: Final = 1 << 31  # the descriptor belongs to the device
 DESCRIPTOR_DONE: Final = 1 << 0  # the buffer holds a frame
 DESCRIPTOR_SHORT: Final = 1 << 1  # error: the buffer is shorter than a frame
 DESCRIPTOR_BUS_ERROR: Final = 1 << 2  # error: the buffer is not in memory

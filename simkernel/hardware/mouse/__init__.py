@@ -1,1 +1,1 @@
-"""The mouse."""
+"""A virtual mouse."""

@@ -1,7 +1,7 @@
-"""The mouse: what `registers.py` promises.
+"""The mouse device: it implements the data sheet in `registers.py`.
 
-It looks at itself on a grid that begins when it is enabled.  An event is planned only for a look that
-will find something, so a mouse that lies still costs nothing.
+The mouse samples its state periodically, from the instant at which it is enabled.  An event is scheduled
+only for a sample that will differ from the last report.  So a mouse that is not moved costs no events.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ LOW_32: Final = 0xFFFF_FFFF
 
 
 @attrs.define
-class Statistics:
-    """What became of the reports, since the mouse was made.
+class MouseStatistics:
+    """Counters of reports since the mouse object was made.
 
-    made = taken + lost + flushed + those in the queue.  Flushed ones were in the queue when it was emptied.
+    made = taken + lost + flushed + queued.  Flushed reports were in the queue when it was emptied.
     """
 
     made: int = 0
@@ -35,7 +35,7 @@ class Statistics:
 
 
 class Report(NamedTuple):
-    """One report, as the REPORT_ registers show it, and the trace flow it began."""
+    """A report, with the contents of the REPORT_ registers and the trace flow that it began."""
 
     motion: int = 0
     state: int = 0
@@ -47,7 +47,10 @@ NOTHING: Final = Report()
 
 
 class Mouse(Device):
-    """A mouse, moved by `motion` from when it is plugged in, and by `move` at any instant."""
+    """A mouse.
+
+    From the instant at which it is plugged in, `motion` moves it.  `move` moves it at any instant.
+    """
 
     vendor_id = sheet.VENDOR
     device_id = sheet.DEVICE
@@ -71,28 +74,31 @@ class Mouse(Device):
     def __init__(self, motion: Motion = STILL, *, name: str = "") -> None:
         if not hasattr(motion, "moves"):
             raise SimulationError(
-                f"{motion!r} is no motion: pass Script([...]), recording(file), Walk() or what has moves()"
+                f"{motion!r} is not a motion: pass Script([...]), recording(file), Walk() or another Motion"
             )
         self.name = name
         self.motion = motion
-        self.statistics = Statistics()
+        self.statistics = MouseStatistics()
         self._queue: deque[Report] = deque()
 
     @property
     def queued(self) -> int:
-        """Reports in the queue."""
+        """Number of reports in the queue."""
         return len(self._queue)
 
     def move(self, dx: int = 0, dy: int = 0, *, wheel: int = 0, buttons: int | None = None) -> None:
-        """Move the mouse at this instant.  `buttons` are those held from now on; None: as before."""
+        """Move the mouse now.
+
+        `buttons` are the buttons that are held from now on; None leaves them unchanged.
+        """
         if self.slot is None:
-            raise SimulationError(f"{self!r} is not plugged in: nobody would notice the move")
+            raise SimulationError(f"{self!r} is not plugged in, so it cannot be moved: plug it in first")
         if buttons is not None and buttons & ~sheet.BUTTON_ALL:
-            raise SimulationError(f"buttons {buttons:#x}: there are five")
+            raise SimulationError(f"buttons {buttons:#x}: use the five bits of {sheet.BUTTON_ALL:#x}")
         self.catch_up()
-        self._feel_until(self.now)
-        self._feel(dx, dy, self._buttons if buttons is None else buttons, wheel)
-        self._plan()
+        self._accumulate_until(self.now)
+        self._accumulate(dx, dy, self._buttons if buttons is None else buttons, wheel)
+        self._schedule_sample()
 
     # Registers
 
@@ -104,7 +110,7 @@ class Mouse(Device):
         self._reported = 0
         self._moves: Iterator[Move] = self.motion.moves(self.engine.rng(self.name))
         self._next = next(self._moves, None)
-        self._forget()
+        self._clear_motion()
 
     def power_off(self) -> None:
         self._flush()
@@ -139,19 +145,19 @@ class Mouse(Device):
     def write_control(self, value: int) -> None:
         if value & sheet.CONTROL_ENABLE:
             self._flush()
-            self._feel_until(self.now)
-            self._forget()
+            self._accumulate_until(self.now)
+            self._clear_motion()
             self._reported = 0
             self.values[sheet.LOST] = 0
         self._grid = self.now
-        self._plan()
+        self._schedule_sample()
 
     def write_rate(self, value: int) -> None:
         self._grid = self.now
-        self._plan()
+        self._schedule_sample()
 
     def _oldest(self) -> Report:
-        """The oldest report.  Who reads it goes on under its trace flow."""
+        """Return the oldest report, or an empty one.  The reader continues the report's trace flow."""
         if not self._queue:
             return NOTHING
         self.engine.trace.flow = self._queue[0].flow
@@ -163,44 +169,44 @@ class Mouse(Device):
 
     # Motion
 
-    def _feel(self, dx: int, dy: int, buttons: int, wheel: int) -> None:
+    def _accumulate(self, dx: int, dy: int, buttons: int, wheel: int) -> None:
         self._dx += dx
         self._dy += dy
         self._wheel += wheel
         self._pressed |= buttons & ~self._buttons
         self._buttons = buttons
 
-    def _feel_until(self, time: int) -> None:
+    def _accumulate_until(self, time: int) -> None:
         while (move := self._next) is not None and self._plugged + move.time <= time:
-            self._feel(move.dx, move.dy, move.buttons, move.wheel)
+            self._accumulate(move.dx, move.dy, move.buttons, move.wheel)
             self._next = next(self._moves, None)
 
-    def _forget(self) -> None:
+    def _clear_motion(self) -> None:
         self._dx = self._dy = self._wheel = self._pressed = 0
 
-    def _stirred(self) -> bool:
+    def _has_changed(self) -> bool:
         return bool(self._dx or self._dy or self._wheel) or self._buttons | self._pressed != self._reported
 
-    def _plan(self) -> None:
-        """Plan the next look that finds something, if there will be one."""
+    def _schedule_sample(self) -> None:
+        """Schedule the next sample that will differ from the last report, if any."""
         self.cancel_all()
         if not self.values[sheet.CONTROL] & sheet.CONTROL_ENABLE:
             return
-        if self._stirred():
+        if self._has_changed():
             earliest = self.now + 1
         elif self._next is not None:
             earliest = max(self.now + 1, self._plugged + self._next.time)
         else:
             return
         period = SECOND // self.values[sheet.RATE]
-        looks = -(-(earliest - self._grid) // period)
-        self.after(self._grid + looks * period - self.now, self._look)
+        samples = -(-(earliest - self._grid) // period)
+        self.after(self._grid + samples * period - self.now, self._sample)
 
-    def _look(self) -> None:
-        self._feel_until(self.now)
-        if self._stirred():
+    def _sample(self) -> None:
+        self._accumulate_until(self.now)
+        if self._has_changed():
             self._report()
-        self._plan()
+        self._schedule_sample()
 
     def _report(self) -> None:
         dx, dy = _clip(self._dx, sheet.MOTION_MAX), _clip(self._dy, sheet.MOTION_MAX)

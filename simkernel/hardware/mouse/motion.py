@@ -1,17 +1,18 @@
-"""Where a mouse's motion comes from: a script, a file of recorded moves, or a walk drawn from the seed.
+"""Sources of a mouse's motion: a script, a file of recorded moves, or a random walk.
 
-A motion of your own is a class with `moves(rng)`, an iterator of `Move`s in the order of their times.
+A custom motion is a class with `moves(rng)`, which returns an iterator of `Move`s in ascending order of
+time.
 
-A file of recorded moves is text, one move a line; what follows a `#` is a comment:
+A file of recorded moves is text with one move per line.  A `#` begins a comment:
 
     # time in ms   dx   dy   buttons   wheel
     0               3   -1
     8.25            0    0   L
     16              0    0   -          1
 
-The time counts from when the mouse is plugged in and has six decimals at most (1 ns).  Buttons are
-those that are held, letters of LRMSE (left, right, middle, side, extra) or `-` for none.  Buttons and wheel
-may be left out.
+Times count from the plug of the mouse and have at most six decimals (1 ns).  Buttons are those that are
+held: letters of LRMSE (left, right, middle, side, extra), or `-` for none.  Buttons and wheel are
+optional.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ LETTERS: Final = {
 
 @attrs.frozen
 class Move:
-    """What a hand does at `time` ns after plugging in.
+    """A movement of the mouse, a click or a turn of the wheel, `time` ns after the mouse was plugged in.
 
-    `buttons` are all that are held from then on, BUTTON_ bits of `registers.py`.
+    `buttons` are all buttons that are held from then on, as BUTTON_ bits of `registers.py`.
     """
 
     time: int
@@ -54,14 +55,14 @@ class Move:
 
 
 class Motion(Protocol):
-    """Something that moves a mouse."""
+    """A source of moves for a mouse."""
 
     def moves(self, rng: Random) -> Iterator[Move]:
-        """The moves, in the order of their times.  All chance comes from `rng`."""
+        """Return the moves in ascending order of time.  Random values are drawn from `rng` only."""
 
 
 class MotionError(ValueError):
-    """A file of recorded moves has a mistake: `filename:line: what is wrong`."""
+    """A mistake in a file of recorded moves.  The text is `filename:line: description`."""
 
 
 def _as_tuple(moves: Iterable[Move]) -> tuple[Move, ...]:
@@ -70,7 +71,7 @@ def _as_tuple(moves: Iterable[Move]) -> tuple[Move, ...]:
 
 @attrs.frozen
 class Script:
-    """Moves as given: `Script([Move(0, dx=3), Move(millis(8), buttons=BUTTON_LEFT)])`."""
+    """A list of moves: `Script([Move(0, dx=3), Move(millis(8), buttons=BUTTON_LEFT)])`."""
 
     steps: tuple[Move, ...] = attrs.field(converter=_as_tuple)
 
@@ -79,18 +80,25 @@ class Script:
         last = 0
         for number, move in enumerate(steps):
             if whole_nanoseconds(move.time, f"the time of move {number}") < last:
-                raise SimulationError(f"move {number} at {move.time} ns is before the one that precedes it")
+                raise SimulationError(
+                    f"move {number} at {move.time} ns is before the previous move: sort the moves by time"
+                )
             if move.buttons & ~sheet.BUTTON_ALL:
-                raise SimulationError(f"move {number} has buttons {move.buttons:#x}: there are five")
+                raise SimulationError(
+                    f"move {number} has buttons {move.buttons:#x}: use the five bits of {sheet.BUTTON_ALL:#x}"
+                )
             last = move.time
 
     def moves(self, rng: Random) -> Iterator[Move]:
-        """The steps, one by one."""
+        """Return an iterator over the moves."""
         return iter(self.steps)
 
 
 def recording(path: str | PathLike[str]) -> Script:
-    """The moves in the file at `path`.  MotionError for a mistake in it, OSError if it cannot be read."""
+    """Return the moves in the file at `path`.
+
+    MotionError if it has a mistake, OSError if it cannot be read.
+    """
     name = Path(path).name
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -100,7 +108,7 @@ def recording(path: str | PathLike[str]) -> Script:
 
 
 def parse_recording(text: str, filename: str = "recording") -> Script:
-    """The moves in `text`.  MotionError, with file and line, for a mistake in it."""
+    """Return the moves in `text`.  A mistake raises MotionError with file name and line."""
     moves: list[Move] = []
     for number, line in enumerate(text.splitlines(), start=1):
         fields = line.partition("#")[0].split()
@@ -108,7 +116,7 @@ def parse_recording(text: str, filename: str = "recording") -> Script:
             try:
                 move = _parse_move(fields)
                 if moves and move.time < moves[-1].time:
-                    raise MotionError(f"time {fields[0]} is before that of the move above")
+                    raise MotionError(f"time {fields[0]} is before the time of the previous move")
             except MotionError as error:
                 raise MotionError(f"{filename}:{number}: {error}") from None
             moves.append(move)
@@ -129,13 +137,13 @@ def _parse_move(fields: list[str]) -> Move:
 
 def _time(field: str) -> int:
     if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", field):
-        raise MotionError(f"TIME is milliseconds with six decimals at most, not {field!r}")
+        raise MotionError(f"TIME must be milliseconds with at most six decimals, not {field!r}")
     return millis(Fraction(field))
 
 
 def _number(name: str, field: str) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,9}", field):
-        raise MotionError(f"{name} is a whole number, not {field!r}")
+        raise MotionError(f"{name} must be an int, not {field!r}")
     return int(field)
 
 
@@ -143,17 +151,17 @@ def _buttons(field: str) -> int:
     held = 0
     for letter in field if field != "-" else "":
         if letter not in LETTERS:
-            raise MotionError(f"BUTTONS are letters of {''.join(LETTERS)}, or - for none, not {field!r}")
+            raise MotionError(f"BUTTONS must be letters of {''.join(LETTERS)}, or - for none, not {field!r}")
         held |= LETTERS[letter]
     return held
 
 
 @attrs.frozen
 class Walk:
-    """A hand that wanders: a move each `step` ns, by at most `reach` each way, for `steps` moves.
+    """A random walk: a move every `step` ns, by at most `reach` in each direction, for `steps` moves.
 
-    Without `steps` it never ends, so a run needs an end of its own.  One move in 32 presses or
-    releases the left button, one in 32 turns the wheel.
+    If `steps` is None it never ends, so `Machine.run` needs `until`.  On average one move in 32 presses or
+    releases the left button, and one in 32 turns the wheel.
     """
 
     step: int = millis(8)
@@ -162,10 +170,10 @@ class Walk:
 
     def __attrs_post_init__(self) -> None:
         if self.step <= 0 or self.reach < 0:
-            raise SimulationError(f"a walk has a step of 1 ns or more and a reach of 0 or more, not {self}")
+            raise SimulationError(f"{self}: use a step of at least 1 ns and a reach of at least 0")
 
     def moves(self, rng: Random) -> Iterator[Move]:
-        """The moves, drawn one by one."""
+        """Draw the moves one by one."""
         buttons = 0
         for number in islice(count(1), self.steps):
             chance = rng.randint(0, 31)

@@ -43,7 +43,7 @@ class DmaMemory:
             raise os_error(EINVAL)
         check_fault(self._faults, "dma.alloc", module=module and module.name, device=name)
         try:
-            address = self._memory.allot(size)
+            address = self._memory.allocate(size)
         except MemoryError:
             raise os_error(ENOMEM) from None
         self.allotted += size

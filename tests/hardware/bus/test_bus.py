@@ -89,7 +89,7 @@ def test_names_are_given_by_kind_and_never_twice() -> None:
     assert bench.bus.devices() == [third, second]
     fourth = Scratch()
     fourth.name = "scratch0"
-    with pytest.raises(SimulationError, match="another device called scratch0"):
+    with pytest.raises(SimulationError, match="a device called scratch0"):
         bench.bus.plug(fourth)
 
 
@@ -120,10 +120,10 @@ def test_a_device_is_plugged_once_and_unplugged_once() -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"slot": 0}, "slot 0 holds hotplug0"),
-        ({"slot": 16}, "no slot 16"),
-        ({"line": 32}, "no interrupt line 32"),
-        ({"line": -1}, "no interrupt line -1"),
+        ({"slot": 0}, "slot 0 is taken by hotplug0"),
+        ({"slot": 16}, "slot 16 does not exist"),
+        ({"line": 32}, "interrupt line 32 does not exist"),
+        ({"line": -1}, "interrupt line -1 does not exist"),
     ],
 )
 def test_a_wrong_place_is_refused(options: dict[str, int], text: str) -> None:

@@ -211,7 +211,7 @@ def test_devices_inherit_registers_and_override_hooks(bench: Bench) -> None:
         ((Register("A", 0x12),), "multiple of 4"),
         ((Register("A", 0x1000),), "below 0x1000"),
         ((Register("A", 0x10), Register("B", 0x10)), "A and B are both at 0x10"),
-        ((Register("A", 0x10), Register("A", 0x14)), "two registers called A"),
+        ((Register("A", 0x10), Register("A", 0x14)), "two registers are called A"),
         ((Register("A", 0x0C),), "SERIAL and A are both at 0xc"),
     ],
 )
@@ -221,7 +221,7 @@ def test_a_mistake_in_a_table_is_found_when_the_class_is_made(table: tuple[Regis
 
 
 def test_a_hook_without_a_register_is_found_when_the_class_is_made() -> None:
-    with pytest.raises(SimulationError, match=r"write_strat\(\) is the hook of no register: .* START"):
+    with pytest.raises(SimulationError, match=r"write_strat\(\) is a hook without a register: .* START"):
         type("Broken", (Thermometer,), {"write_strat": lambda self, value: None})
 
 
@@ -229,7 +229,7 @@ def test_the_example_at_the_top_of_the_file_works() -> None:
     bench = Bench()
     lines = (module.__doc__ or "").splitlines()
     begin = next(number for number, line in enumerate(lines) if "class Thermometer" in line)
-    end = next(number for number, line in enumerate(lines) if line.startswith("Theory"))
+    end = next(number for number, line in enumerate(lines) if line.startswith("`registers`"))
     names = {"Device": Device, "Register": Register, "RO": RO, "W1C": W1C, "WO": WO, "millis": millis}
     exec(dedent("\n".join(lines[begin:end])), {**names, "machine": bench.bus})
     (device,) = bench.bus.devices()

@@ -91,16 +91,16 @@ WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
     "an exception": (lambda device: 1 // 0, "ZeroDivisionError"),
     "a line that does not exist": (
         lambda device: device.bus.interrupts.drive(32, device, device.name),
-        "there is no interrupt line 32: use 0 to 31",
+        "interrupt line 32 does not exist: use 0 to 31",
     ),
     "a negative line": (
         lambda device: device.bus.interrupts.drive(-1, device, device.name),
-        "there is no interrupt line -1: use 0 to 31",
+        "interrupt line -1 does not exist: use 0 to 31",
     ),
     "a line by name": (lambda device: device.bus.interrupts.drive("irq", device, device.name), "TypeError"),
     "text by DMA": (lambda device: device.dma_write(device.region, "text"), "TypeError"),
     "an address that is no int": (lambda device: device.dma_write(None, b"x"), "TypeError"),
-    "a plan for the past": (lambda device: device.after(-5000, device.started), "is past"),
+    "a plan for the past": (lambda device: device.after(-5000, device.started), "is in the past"),
     "a plan for half a nanosecond": (lambda device: device.after(0.5, device.started), "int"),
 }
 
@@ -110,7 +110,7 @@ WRONG: dict[str, tuple[Callable[[Any], object], str]] = {
 def test_an_error_of_a_device_names_the_device_and_the_place(what: str, value: int, place: str) -> None:
     action, why = WRONG[what]
     bench, device = plugged(action=action)
-    device.__dict__["region"] = bench.bus.memory.allot(64)
+    device.__dict__["region"] = bench.bus.memory.allocate(64)
     with pytest.raises(DeviceError, match=f"^faulty0: .*{place}: ") as raised:
         bench.write(device, START, value)
         bench.engine.run()

@@ -20,7 +20,7 @@ class Master(Device):
 
 def test_a_region_is_zeroed_aligned_and_shared() -> None:
     memory = Memory()
-    address = memory.allot(1000, 4096)
+    address = memory.allocate(1000, 4096)
     assert address % 4096 == 0
     assert bytes(memory.view(address, 1000)) == bytes(1000)
     memory.view(address + 10, 3)[:] = b"abc"
@@ -29,32 +29,32 @@ def test_a_region_is_zeroed_aligned_and_shared() -> None:
 
 def test_a_freed_region_is_gone_and_its_place_is_used_again() -> None:
     memory = Memory()
-    first, second = memory.allot(64), memory.allot(64)
+    first, second = memory.allocate(64), memory.allocate(64)
     memory.free(first)
-    with pytest.raises(SimulationError, match="not within an allotted region"):
+    with pytest.raises(SimulationError, match="not within an allocated region"):
         memory.view(first, 1)
-    assert memory.allot(64) == first
+    assert memory.allocate(64) == first
     assert second > first
     assert (len(memory), memory.allotted) == (2, 128)
 
 
 def test_memory_is_bounded() -> None:
     memory = Memory(size=1000)
-    memory.allot(900)
+    memory.allocate(900)
     with pytest.raises(MemoryError):
-        memory.allot(200)
+        memory.allocate(200)
 
 
 @pytest.mark.parametrize(("size", "align"), [(0, 64), (-1, 64), (10, 0), (10, 48)])
 def test_a_senseless_allotment_is_refused(size: int, align: int) -> None:
     with pytest.raises(SimulationError, match="power of two"):
-        Memory().allot(size, align)
+        Memory().allocate(size, align)
 
 
 def test_freeing_what_is_not_allotted_is_refused() -> None:
     memory = Memory()
-    address = memory.allot(64)
-    with pytest.raises(SimulationError, match="no region begins there"):
+    address = memory.allocate(64)
+    with pytest.raises(SimulationError, match="no region begins at this address"):
         memory.free(address + 1)
 
 
@@ -63,7 +63,7 @@ def test_dma_does_not_reach_one_byte_out_of_a_region(offset: int, size: int) -> 
     bus = Bus(Engine())
     device = Master()
     bus.plug(device)
-    address = bus.memory.allot(64)
+    address = bus.memory.allocate(64)
     assert device.dma_read(address, 64) == bytes(64)
     assert device.dma_read(address + offset, size) is None
     assert not device.dma_write(address + offset, bytes(size))
@@ -90,7 +90,7 @@ def test_regions_never_overlap(steps: list[tuple[str, int, int]]) -> None:
             del regions[address]
         elif step == "allot":
             try:
-                address = memory.allot(number, align)
+                address = memory.allocate(number, align)
             except MemoryError:
                 continue
             assert address % align == 0
@@ -107,7 +107,7 @@ def test_dma_changes_what_it_should_or_nothing(offset: int, data: bytes, split: 
     bus, errors = bench.bus, bench.errors
     device = Master()
     bus.plug(device)
-    regions = [bus.memory.allot(256, 256) for _ in range(3)]
+    regions = [bus.memory.allocate(256, 256) for _ in range(3)]
     before = {region: bytes([number + 1]) * 256 for number, region in enumerate(regions)}
     for region, content in before.items():
         bus.memory.view(region, 256)[:] = content

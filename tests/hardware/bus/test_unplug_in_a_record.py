@@ -181,7 +181,7 @@ def test_a_device_is_not_plugged_in_again_while_its_code_runs() -> None:
     bench.bus.plug(device, slot=1)
     at_record(bench, 0, replug)
     bench.engine.run()
-    assert refused == ["busy0 was unplugged by its own code: plug it in a later event"]
+    assert refused == ["busy0 was unplugged by its own code: plug it in later, in another event"]
     assert device.plugged
 
 

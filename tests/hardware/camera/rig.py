@@ -34,7 +34,7 @@ class Rig:
         self.bench.bus.plug(self.camera)
         self.memory = self.bench.bus.memory
         self.count = buffers
-        self.ring = self.memory.allot(buffers * regs.DESCRIPTOR_SIZE)
+        self.ring = self.memory.allocate(buffers * regs.DESCRIPTOR_SIZE)
         self.tail = 0
         self.size = size
         self.buffers: list[int] = []
@@ -52,7 +52,7 @@ class Rig:
         for name, value in settings.items():
             self.write(getattr(regs, name), value)
         self.size = self.size or self.read(regs.FRAME_BYTES)
-        self.buffers = [self.memory.allot(self.size) for _ in range(self.count)]
+        self.buffers = [self.memory.allocate(self.size) for _ in range(self.count)]
         self.write(regs.RING_ADDRESS, self.ring)
         self.write(regs.RING_SIZE, self.count)
         self.restart()

@@ -42,13 +42,13 @@ def test_a_recording_is_read(tmp_path: Path) -> None:
     [
         ("5 1", "expected TIME DX DY [BUTTONS [WHEEL]], found 2 fields"),
         ("5 1 1 - 0 0", "expected TIME DX DY [BUTTONS [WHEEL]], found 6 fields"),
-        ("-1 0 0", "TIME is milliseconds with six decimals at most, not '-1'"),
-        ("1.0000001 0 0", "TIME is milliseconds with six decimals at most, not '1.0000001'"),
-        ("5 x 0", "DX is a whole number, not 'x'"),
-        ("5 0 1.5", "DY is a whole number, not '1.5'"),
-        ("5 0 0 LX", "BUTTONS are letters of LRMSE, or - for none, not 'LX'"),
-        ("5 0 0 - up", "WHEEL is a whole number, not 'up'"),
-        ("3 0 0", "time 3 is before that of the move above"),
+        ("-1 0 0", "TIME must be milliseconds with at most six decimals, not '-1'"),
+        ("1.0000001 0 0", "TIME must be milliseconds with at most six decimals, not '1.0000001'"),
+        ("5 x 0", "DX must be an int, not 'x'"),
+        ("5 0 1.5", "DY must be an int, not '1.5'"),
+        ("5 0 0 LX", "BUTTONS must be letters of LRMSE, or - for none, not 'LX'"),
+        ("5 0 0 - up", "WHEEL must be an int, not 'up'"),
+        ("3 0 0", "time 3 is before the time of the previous move"),
     ],
 )
 def test_a_mistake_is_told_with_its_line(line: str, text: str) -> None:
@@ -79,7 +79,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ([Move(5), Move(4)], "move 1 at 4 ns is before"),
         ([Move(-1)], "move 0 at -1 ns is before"),
         ([Move(0.5)], "the time of move 0 is an int of nanoseconds"),  # type: ignore[arg-type]
-        ([Move(0, buttons=32)], "there are five"),
+        ([Move(0, buttons=32)], "use the five bits"),
     ],
 )
 def test_a_senseless_script_is_refused(moves: list[Move], text: str) -> None:
@@ -100,5 +100,5 @@ def test_a_walk_comes_from_its_stream() -> None:
 
 def test_a_walk_may_end() -> None:
     assert len(list(Walk(steps=7).moves(Random(0)))) == 7
-    with pytest.raises(SimulationError, match="a step of 1 ns or more"):
+    with pytest.raises(SimulationError, match="a step of at least 1 ns"):
         Walk(step=0)
