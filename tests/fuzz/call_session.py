@@ -21,7 +21,7 @@ from tests.fuzz.caller import Caller
 from tests.fuzz.calls import CallPlan, FacadeCaller
 from tests.fuzz.requests import Families
 from tests.fuzz.session import SETTLING, Outcome, Session
-from tests.fuzz.watch import Broken, check_over, nothing_forgotten, watched
+from tests.fuzz.watch import Broken, check_over, no_unawaited_coroutine, watched
 
 MODULE_PATH: Final = Path(__file__).parent / "modules"
 PATIENCE: Final = 300
@@ -29,13 +29,13 @@ PATIENCE: Final = 300
 
 
 SLOW: Final = ("/dev/urandom", "/dev/random")
-"""Files from which a read of two gigabytes is slow."""
+"""Files that are too slow for reads of two gigabytes."""
 ENDLESS: Final = ("/dev/zero", "/dev/full")
-"""Files without an end, which `read_file` would read for ever."""
+"""Files without an end, which `read_file` would read forever."""
 
 
 @contextmanager
-def impatient() -> Iterator[None]:
+def wall_clock_limit() -> Iterator[None]:
     """Raise Broken if the body takes longer than PATIENCE."""
 
     late: list[Broken] = []
@@ -51,12 +51,14 @@ def impatient() -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, old)
-    if late:  # a program or a listener has caught it
+    if late:  # A program or a listener may have caught the exception.
         raise late[0]
 
 
-def judged(function: Callable[..., object], *arguments: object) -> None:
-    """Call a function that advances the clock.  Broken if a program raises anything by mistake."""
+def run_checked(function: Callable[..., object], *arguments: object) -> None:
+    """Call a function that runs the machine. Raise Broken if a program raises an exception that it should
+    not.
+    """
     try:
         function(*arguments)
     except BaseExceptionGroup as group:
@@ -64,7 +66,9 @@ def judged(function: Callable[..., object], *arguments: object) -> None:
 
 
 class CallSession(Session):
-    """One machine, whose programs are `CallCaller`s, with the module `unruly`, which raises on purpose."""
+    """A session whose programs are `CallCaller`s, with the module `unruly`, which raises exceptions on
+    purpose.
+    """
 
     def __init__(self, random: Random, calls: int) -> None:
         super().__init__(random, calls, FacadeCaller, (MODULE_PATH,))
@@ -72,11 +76,11 @@ class CallSession(Session):
         self._processes: list[Process] = []
 
     def run(self) -> Outcome:
-        """Run it.  Broken, or an InternalError, if something is wrong."""
+        """Run the session. Raise Broken or an InternalError if an invariant is violated."""
         self.machine.spawn(remove, *SLOW)
-        with impatient():
+        with wall_clock_limit():
             outcome = super().run()
-            judged(self.machine.raise_failures)
+            run_checked(self.machine.raise_failures)
         return outcome
 
     def _begin(self, caller: Caller) -> None:
@@ -86,18 +90,18 @@ class CallSession(Session):
         self._processes.append(self.machine.spawn(program, uid=uid, name="caller"))
 
     def _pass(self, ns: int) -> None:
-        """Advance the clock by `ns`.  Broken if a program raises anything by mistake."""
+        """Run the machine for `ns`. Raise Broken if a program raises an exception that it should not."""
         until = self.machine.now + ns
         while self.machine.now < until:
-            judged(self.machine.run, until)
+            run_checked(self.machine.run, until)
 
     def _unload_everything(self, machine: Machine) -> None:
         machine.spawn(unload_what_can_be)
 
     def _check(self, machine: Machine, seen: set[NetlinkSock]) -> None:
-        """Raise Broken if anything is left behind, except by the module's oopses."""
+        """Raise Broken if a resource is not released, except by an oops of the module `unruly`."""
         if running := [process for process in self._processes if process.exit_status is None]:
-            raise Broken(f"{running} have no status")
+            raise Broken(f"{running} have no exit status")
         if self._plan.callers:
             raise Broken(f"{len(self._plan.callers)} programs have not ended")
         for oops in machine.kernel.oopses.reports:
@@ -108,7 +112,7 @@ class CallSession(Session):
 
 
 async def unload_what_can_be(app: Any) -> None:
-    """Unload the modules that no oops has pinned."""
+    """Unload all modules except those that an oops has pinned."""
     await (await app.socket(AF_UNIX, SOCK_STREAM)).close()
     for _ in range(5):
         for module in await app.lsmod():
@@ -117,7 +121,9 @@ async def unload_what_can_be(app: Any) -> None:
 
 
 class FacadeSession:
-    """Ordinary code that calls a machine's methods and the blocking façade with any arguments."""
+    """A session of ordinary code that calls methods of the machine and the blocking façade with any
+    arguments.
+    """
 
     def __init__(self, random: Random, calls: int) -> None:
         self._calls = calls
@@ -125,10 +131,10 @@ class FacadeSession:
         self._caller = FacadeCaller(CallPlan(calls, Families([], int)), random)
 
     def run(self) -> Outcome:
-        """Run it.  Broken, or an InternalError, if something is wrong."""
+        """Run the session. Raise Broken or an InternalError if an invariant is violated."""
         plan, machine, random = self._caller.plan, self.machine, self._caller.random
-        devices: list[Device] = [Camera(), Camera()]  # no mouse: its events make a long wait slow
-        with impatient(), watched() as seen, nothing_forgotten():
+        devices: list[Device] = [Camera(), Camera()]  # No mouse, because its events make long waits slow.
+        with wall_clock_limit(), watched() as seen, no_unawaited_coroutine():
             process = machine.blocking()
             process.run(remove(process.app, *SLOW, *ENDLESS))
             for _ in range(self._calls):
@@ -141,7 +147,7 @@ class FacadeSession:
                         self._caller.keep(self._caller.act(process))
                 except chaos.ALLOWED as error:
                     self._caller.plan.results[type(error).__name__] += 1
-                except BaseException as error:  # noqa: BLE001 - it is judged
+                except BaseException as error:  # noqa: BLE001 - it is run_checked
                     chaos.judge(error)
             process.exit()
             self._end(devices)
@@ -157,10 +163,10 @@ class FacadeSession:
         for task in tuple(machine.kernel.processes):
             machine.kernel.processes.send_signal(task, SIGKILL)
         machine.spawn(unload_what_can_be)
-        judged(machine.run, machine.now + SETTLING)
+        run_checked(machine.run, machine.now + SETTLING)
 
 
 async def remove(app: Any, *paths: str) -> None:
-    """Remove files."""
+    """Remove files that would make a session slow."""
     for path in paths:
         await app.unlink(path)

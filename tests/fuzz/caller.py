@@ -1,4 +1,4 @@
-"""A program that makes any calls in any order, and does not mind what comes of them."""
+"""A program that makes random calls in any order and ignores their errors."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ PROTOCOLS: Final = (
     nl.NETLINK_KOBJECT_UEVENT,
     requests.HELLO,
 )
-MOST_CHILDREN: Final = 6
-"""How many processes a session has beyond those it began with, at a time."""
+MAX_CHILDREN: Final = 6
+"""Maximum number of additional processes in a session at a time."""
 MODULES: Final = ("hello", "camera", "mouse", "devclass", "nosuch")
 
 
 def fork(app: Any, program: Any, name: str) -> Any:
-    """Make the call fork(2) for a child that runs `program`, as `App.spawn` makes fork_exec."""
+    """Make the system call fork(2) for a child that runs `program`, as `App.spawn` does for fork_exec."""
     return app.call("fork", Image(app._system, program, (), {}, name))
 
 
@@ -46,24 +46,26 @@ MULTIPLY: Final[dict[str, Callable[..., Any]]] = {
     "fork_exec": lambda app, program, name: app.spawn(program, name=name),
     "clone_thread": lambda app, program, name: app.thread(program, name=name),
 }
-"""The system calls that make another task."""
+"""System calls that create another task, as functions of the application."""
 
 Arguments = tuple[Any, ...]
 
 
 @attrs.define
 class Plan:
-    """The state that the callers of a session share: the messages left to send, the tasks, the results."""
+    """State that the callers of a session share: remaining messages, tasks and counts of results."""
 
     left: int
     families: requests.Families
     callers: set[object] = attrs.field(factory=set)
-    """The tasks that run callers.  A caller can change its task's name, so the name does not tell them."""
+    """Tasks that run callers. Their names do not identify them, because a caller can change its task's
+    name.
+    """
     results: Counter[str] = attrs.field(factory=Counter)
 
     @contextmanager
     def calling(self, task: object) -> Iterator[None]:
-        """Count `task` as a caller."""
+        """Register `task` as a caller while the body runs."""
         self.callers.add(task)
         try:
             yield
@@ -72,19 +74,19 @@ class Plan:
 
 
 class Caller:
-    """One program: it draws a call, makes it, and remembers which descriptors it has seen."""
+    """A program that makes random calls and remembers the descriptors that it has seen."""
 
     devices: ClassVar[bool] = False
-    """Whether it wants devices to be there from the beginning."""
+    """True if the session should plug in devices before this program starts."""
 
     def __init__(self, plan: Plan, random: Random) -> None:
         self.plan = plan
         self.random = random
         self.protocols: dict[int, int] = {}
-        """The protocol behind each descriptor that it has opened."""
+        """Protocol of each descriptor that the program has opened."""
 
     async def run(self, app: Any) -> None:
-        """Make calls until the session's messages are sent."""
+        """Make calls until the session has sent all its messages."""
         with self.plan.calling(app.owner):
             while self.plan.left > 0:
                 await self._one(app)
@@ -105,18 +107,18 @@ class Caller:
             self.remember(name, arguments, result)
 
     def draw(self) -> tuple[str, Arguments]:
-        """The next call."""
+        """Return a random call: its name and arguments."""
         name, draw = self.random.choices(CALLS, WEIGHTS)[0]
         return name, draw(self)
 
     def remember(self, name: str, arguments: Arguments, result: Any) -> None:
-        """What came of a call."""
+        """Remember the result of a call, such as a new descriptor."""
         if name == "socket":
             self.protocols[result] = arguments[2]
 
     async def _multiply(self, app: Any, name: str) -> None:
-        """Start a process, or a thread of this process, that makes calls too."""
-        if len(self.plan.callers) < MOST_CHILDREN:
+        """Start another process or thread that makes random calls."""
+        if len(self.plan.callers) < MAX_CHILDREN:
             other = type(self)(self.plan, Random(self.random.random()))
             other.protocols = dict(self.protocols)
             try:
@@ -127,13 +129,13 @@ class Caller:
     # -- arguments ------------------------------------------------------------
 
     def descriptor(self) -> int:
-        """Mostly one that it has opened."""
+        """Return a descriptor, mostly one that the program has opened."""
         if self.protocols and self.random.random() < 0.95:
             return self.random.choice(tuple(self.protocols))
         return self.random.choice((-1, 0, 3, 4, 5, 1023, 1024, 2**31 - 1))
 
     def address(self) -> tuple[int, int] | bytes | None:
-        """A port id and groups, the bytes of any sockaddr, or none."""
+        """Return a port id with groups, the bytes of any sockaddr, or None."""
         random = self.random
         pick = random.random()
         if pick < 0.1:
@@ -146,7 +148,7 @@ class Caller:
         return portid, random.choice((0, 0, 0, *values.GROUP_MASKS))
 
     def flags(self) -> int:
-        """Nearly always one that says not to wait; a caller that waits is killed in the end."""
+        """Return message flags, nearly always with MSG_DONTWAIT. A blocked caller is killed at the end."""
         random = self.random
         flags = 0 if random.random() < 0.01 else so.MSG_DONTWAIT
         if random.random() < 0.2:
@@ -195,7 +197,7 @@ def _recvfrom(c: Caller) -> Arguments:
 
 
 def _recvmsg(c: Caller) -> Arguments:
-    return c.descriptor(), c.random.choice(values.READS), c.random.choice(values.ROOMS), c.flags()
+    return c.descriptor(), c.random.choice(values.READS), c.random.choice(values.CONTROLLENS), c.flags()
 
 
 def _setsockopt(c: Caller) -> Arguments:

@@ -1,4 +1,4 @@
-"""A program that makes any call that a program can make, with arguments of any type, size and number."""
+"""A program that makes every call of the application API, with arguments of any type, size and number."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from simkernel.uapi import socket as so
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.syscalls import SYSCALLS
 from tests.fuzz import caller, chaos, files, wrong
-from tests.fuzz.caller import MOST_CHILDREN, MULTIPLY, Plan
+from tests.fuzz.caller import MAX_CHILDREN, MULTIPLY, Plan
 from tests.fuzz.files import FileCaller
 
-KEPT: Final = 12
+MAX_KEPT: Final = 12
 """Maximum number of objects that a program keeps."""
 SPECIAL: Final = ("__getitem__", "__setitem__", "__len__", "__anext__", "__aenter__", "__repr__")
 HIDDEN: Final = ("call", "request", "made", "never_awaited", "socket_type", "around", "unblock")
 """Public names that are not methods for programs, or that are fuzzed elsewhere."""
 VALID: Final[dict[str, list[tuple[str, Callable[..., Any]]]]] = {}
-"""Caller and function that draws mostly right arguments, by system call."""
+"""By system call: a caller class, and a function that returns mostly valid arguments."""
 for _name, _draw in caller.CALLS:
     VALID.setdefault(_name, []).append(("netlink", _draw))
 for _name, _draw in files.CALLS:
@@ -49,12 +49,12 @@ WHERE: Final = (
 
 @functools.cache
 def parameters_of(kind: type, name: str) -> list[inspect.Parameter]:
-    """Return the parameters of a method after `self`."""
+    """Return the parameters of a method without `self`."""
     return list(inspect.signature(getattr(kind, name)).parameters.values())[1:]
 
 
 class CallCaller(FileCaller):
-    """One program.  `kept` are results of calls, on which it calls methods."""
+    """A program that makes random calls. It calls methods on earlier results, which are in `kept`."""
 
     objects: ClassVar[tuple[type, ...]] = (Socket, Epoll, Mapping, UeventMonitor, NetlinkClient)
 
@@ -63,13 +63,13 @@ class CallCaller(FileCaller):
         self.kept: list[Any] = []
 
     def call(self, app: Any, name: str, arguments: Sequence[Any]) -> Any:
-        """Make a raw call."""
+        """Make a raw system call."""
         return app.call(name, *arguments)
 
     # -- what a program does ------------------------------------------------------
 
     async def run(self, app: Any) -> None:
-        """Make calls until the session's are made, or an exception ends it."""
+        """Make random calls until the session has made all its calls, or an exception ends the program."""
         with self.plan.calling(app.owner):
             while self.plan.left > 0:
                 self.plan.left -= 1
@@ -83,7 +83,7 @@ class CallCaller(FileCaller):
                 self.misbehave()
 
     def generator(self, app: Any) -> Generator[Any, Any, None]:
-        """Make calls as `run` does, as a generator program."""
+        """Make random calls as `run` does, but as a generator instead of a coroutine."""
         with self.plan.calling(app.owner):
             while self.plan.left > 0:
                 self.plan.left -= 1
@@ -97,30 +97,30 @@ class CallCaller(FileCaller):
                 self.misbehave()
 
     def note(self, error: BaseException) -> None:
-        """Count an error that a call may raise, and raise any other."""
+        """Count an exception that calls may raise. Raise any other exception again."""
         if not isinstance(error, chaos.ALLOWED) or chaos.CHAOS in map(str, error.args):
             raise error
         name = error_name(error.errno or 0) if isinstance(error, OSError) else type(error).__name__
         self.plan.results[name] += 1
 
     def misbehave(self) -> None:
-        """Rarely raise a random exception."""
+        """Raise a random exception with a low probability."""
         if self.random.random() < 0.003:
             chaos.throw(self.random)
 
     def keep(self, result: Any) -> None:
-        """Keep objects with methods, and record new descriptors."""
+        """Keep result objects that have methods, and record new descriptors."""
         self.plan.results["done"] += 1
         for each in result if isinstance(result, tuple) else (result,):
             if isinstance(each, self.objects) or hasattr(type(each), "__anext__"):
                 self.kept.append(each)
             elif type(each) is int and 0 < each < 40:
                 self.protocols.setdefault(each, files.OTHER)
-        if len(self.kept) > KEPT:
-            self.kept.pop(self.random.randrange(KEPT))
+        if len(self.kept) > MAX_KEPT:
+            self.kept.pop(self.random.randrange(MAX_KEPT))
 
     def act(self, app: Any) -> Any:
-        """Make one call; return its result or an awaitable."""
+        """Make one random call. Return its result or an awaitable."""
         pick = self.random.random()
         if pick < 0.35:
             return self.raw(app)
@@ -135,7 +135,7 @@ class CallCaller(FileCaller):
     # -- raw calls ------------------------------------------------------------------
 
     def raw(self, app: Any) -> Any:
-        """Make a random call of the table, with right or random arguments."""
+        """Make a random system call, with valid or random arguments."""
         random = self.random
         name = random.choice(NAMES)
         if name in VALID and random.random() < 0.8:
@@ -149,7 +149,7 @@ class CallCaller(FileCaller):
         return self.call(app, name, arguments)
 
     def resize(self, arguments: list[Any]) -> None:
-        """Rarely remove or add one argument."""
+        """Remove or add one argument with a low probability."""
         pick = self.random.random()
         if pick < 0.05 and arguments:
             arguments.pop(self.random.randrange(len(arguments)))
@@ -159,22 +159,22 @@ class CallCaller(FileCaller):
     # -- methods --------------------------------------------------------------------
 
     def method(self, on: Any) -> Any:
-        """Call a random method of an object."""
+        """Call a random method of an object, with random arguments."""
         random = self.random
         names = methods_of(type(on))
         name = random.choice(names)
         if name in ("exit", "wait") and random.random() < 0.9:
             name = random.choice(names)
         if name == "compute" and isinstance(on, Blocking):
-            name = "getpid"  # ordinary code waits without a limit for a process that computes
+            name = "getpid"  # Ordinary code would wait without a limit for a process that computes.
         if name == "read_file" and isinstance(on, Blocking):
-            name = "getcwd"  # a sparse file of exabytes has no end to wait for
+            name = "getcwd"  # Reading a sparse file of exabytes would not end.
         function = getattr(on, name)
         arguments, keywords = self.arguments(type(on), name)
         return function(*arguments, **keywords)
 
     def arguments(self, kind: type, name: str) -> tuple[list[Any], dict[str, Any]]:
-        """Return arguments for a method: all right, some wrong, or all wrong."""
+        """Return arguments for a method: all valid, some invalid, or all invalid."""
         random = self.random
         right = random.choice((1, 1, 0.8, 0.8, 0.8, 0.3, 0))
         positional: list[Any] = []
@@ -198,14 +198,16 @@ class CallCaller(FileCaller):
         return positional, keywords
 
     def right(self, name: str) -> Any:
-        """Return a valid value for a parameter of that name."""
+        """Return a valid value for a parameter with this name."""
         draw = RIGHT.get(name)
         return wrong.value(self.random) if draw is None else draw(self)
 
     # -- wrong uses of calls ----------------------------------------------------------
 
     def misuse(self, app: Any) -> Any:
-        """Discard a call, await it twice, give it to another program, or drive it by hand."""
+        """Misuse a call object: discard it, await it twice, pass it to another program, or step it
+        manually.
+        """
         call = self.random.choice((app.getpid, app.lsmod, lambda: app.sleep(0.001)))()
         lent = self.plan.lent  # type: ignore[attr-defined]
         pick = self.random.randrange(6)
@@ -237,7 +239,7 @@ class CallCaller(FileCaller):
     # -- calls that create state ------------------------------------------------------
 
     def sensible(self, app: Any) -> Any:
-        """Make a valid call that creates state: files, sockets, children, modules."""
+        """Make a valid call that creates state: files, sockets, child processes or modules."""
         random = self.random
         pick = random.randrange(12)
         if pick < 6:
@@ -269,7 +271,7 @@ class CallCaller(FileCaller):
             )
         if pick == 10:
             return app.signal(self.pick(10, 12, 15, 17), self.pick(self.handler, self.bad_handler, 0, 1))
-        if len(self.plan.callers) < MOST_CHILDREN:
+        if len(self.plan.callers) < MAX_CHILDREN:
             other = FacadeCaller(self.plan, Random(random.random()))
             other.protocols = dict(self.protocols)
             program = random.choice((other.run, other.generator, other.plain))
@@ -281,15 +283,15 @@ class CallCaller(FileCaller):
         return app.kill(random.randrange(2, 40), self.pick(10, 12, 15, 17))
 
     def handler(self, number: int) -> None:
-        """A signal handler."""
+        """A signal handler that does nothing."""
 
     def bad_handler(self, number: int) -> None:
-        """A signal handler that raises."""
+        """A signal handler that raises a random exception."""
         chaos.throw(self.random)
 
 
 class FacadeCaller(CallCaller):
-    """Ordinary code that calls the blocking façade."""
+    """Ordinary code that makes random calls of the blocking façade."""
 
     objects = (
         *CallCaller.objects,
@@ -301,7 +303,7 @@ class FacadeCaller(CallCaller):
     )
 
     def plain(self, app: Any) -> None:
-        """Make calls as `run` does, as a plain function."""
+        """Make random calls as `run` does, but as a plain function."""
         with self.plan.calling(app.app.owner):
             while self.plan.left > 0:
                 self.plan.left -= 1
@@ -312,13 +314,13 @@ class FacadeCaller(CallCaller):
                 self.misbehave()
 
     def call(self, app: Any, name: str, arguments: Sequence[Any]) -> Any:
-        """Make a raw call, and block until it is done if `app` is a Blocking."""
+        """Make a raw system call. Block until it ends if `app` is a Blocking."""
         if isinstance(app, Blocking):
             return app.run(app.app.call(name, *arguments))
         return super().call(app, name, arguments)
 
     def misuse(self, app: Any) -> Any:
-        """Block on an object that is not a call, or twice on one call."""
+        """Block on an object that is not a call, or a second time on a finished call."""
         if not isinstance(app, Blocking):
             return super().misuse(app)
         call = app.app.getpid()
@@ -326,10 +328,12 @@ class FacadeCaller(CallCaller):
         return app.run(self.pick(call, wrong.value(self.random)))
 
     def machine(self, machine: Machine, devices: list[Any]) -> Any:
-        """Call a random method of the machine."""
+        """Call a random method of the machine, with random arguments."""
         random, value = self.random, wrong.value(self.random)
         device = random.choice(devices)
-        early = value if not isinstance(value, int) or value < 1 << 62 else 0  # devices count in 64 bits
+        early = (
+            value if not isinstance(value, int) or value < 1 << 62 else 0
+        )  # Devices count time in 64 bits.
         return random.choice(
             (
                 lambda: machine.plug(random.choice((value, device))),
@@ -348,7 +352,7 @@ class FacadeCaller(CallCaller):
 
 
 class Yielding:
-    """An awaitable that yields `value` to the kernel."""
+    """An awaitable that yields an arbitrary value to the kernel."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -359,14 +363,14 @@ class Yielding:
 
 @attrs.define
 class CallPlan(Plan):
-    """The state that a session's callers share.  `lent` are calls that one program gives to others."""
+    """State that the callers of a session share. `lent` are calls that a program passes to other programs."""
 
     lent: list[Any] = attrs.field(factory=list)
 
 
 @functools.cache
 def methods_of(kind: type) -> tuple[str, ...]:
-    """Return the public methods of a class, and the special methods in SPECIAL."""
+    """Return the names of a class's public methods, and of its special methods that are in SPECIAL."""
     return tuple(
         name
         for name in sorted(dir(kind))
@@ -382,7 +386,7 @@ def _own(kind: type) -> set[str]:
 
 
 async def child(app: Any, *arguments: Any) -> None:
-    """A program that ends soon."""
+    """A short child program that sleeps once."""
     await app.sleep(0.0001)
 
 

@@ -1,4 +1,6 @@
-"""Exceptions that programs, signal handlers and modules raise at random, and the check of failures."""
+"""Random exceptions of programs, signal handlers and modules, and the check that a run fails only because of
+them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ ALLOWED: Final = (
 """Exceptions that a call with wrong arguments may raise: those of Python's functions, and SimulationError."""
 
 MISUSES: Final = ("never awaited", "one call at a time", "ignored GeneratorExit")
-"""Texts of errors of a program that misuses calls, or whose signal handler raises GeneratorExit."""
+"""Error texts that are expected if a program misuses calls or its signal handler raises GeneratorExit."""
 
 
 def throw(random: Random) -> None:
@@ -35,7 +37,7 @@ def throw(random: Random) -> None:
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:
-    """Yield the errors in a group and its subgroups, or the error itself."""
+    """Yield the exceptions in a group and its subgroups, or the exception itself."""
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
             yield from leaves(each)
@@ -44,7 +46,7 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def judge(error: BaseException) -> None:
-    """Raise Broken unless each error of a run was raised on purpose or reports a misused call."""
+    """Raise Broken for an exception of a run, unless it was raised on purpose or reports a misused call."""
     for each in leaves(error):
         if not _on_purpose(each):
             raise Broken(f"{each!r} came out of a run") from each
@@ -57,6 +59,8 @@ def _on_purpose(error: BaseException) -> bool:
     if isinstance(error, InterruptedError) or CHAOS in map(str, error.args) or "chaos" in text:
         return True
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration | StopAsyncIteration):
-        return True  # Python converts one that a coroutine raises
-    frames = traceback.extract_tb(error.__traceback__)  # spawn() of no program raises in program.py
+        return True  # Python converts a StopIteration that a coroutine raises.
+    frames = traceback.extract_tb(
+        error.__traceback__
+    )  # spawn() of an object that is not a program raises in program.py.
     return bool(frames) and frames[-1].filename.endswith(("application/program.py", "fuzz/wrong.py"))

@@ -1,6 +1,6 @@
-"""A program that makes any calls on files: devices, pipes, unix sockets, epoll, memory, paths.
+"""A program that makes random calls on files: devices, pipes, unix sockets, epoll, memory and paths.
 
-Each call counts as a message does for the others (`Plan.left`).
+In these sessions, `Plan.left` counts calls instead of messages.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ PLACES: Final = (*DEVICES, *CONTROLS, *TOLD, *FOLDERS, *OURS, *OURS, *OURS)
 
 
 def _requests(module: object, prefix: str) -> Iterator[int]:
-    """The numbers of requests that a header has."""
+    """Yield the ioctl request numbers that a header defines."""
     for name, number in vars(module).items():
         if name.startswith(prefix) and isinstance(number, int):
             yield number
@@ -84,7 +84,7 @@ NANOSECONDS: Final = (0, 0, 0, 0, 1000, 50_000)
 
 
 class FileCaller(Caller):
-    """One program that uses files; `protocols` has what kind each of its descriptors is of."""
+    """A program that makes random calls on files. `protocols` has the kind of each descriptor."""
 
     devices = True
 
@@ -100,7 +100,7 @@ class FileCaller(Caller):
             await super()._one(app)
 
     async def _connect(self, app: Any) -> None:
-        """What random calls seldom come to: a listener, and a connection that may be accepted later."""
+        """Create a listener and a pending connection to it, which random calls seldom reach."""
         kind, address = so.SOCK_STREAM | so.SOCK_NONBLOCK, self.address()
         for call, arguments in (("bind", (address,)), ("listen", (2,)), ("connect", (address,))):
             if call != "listen":
@@ -110,7 +110,7 @@ class FileCaller(Caller):
         self.plan.results["a connection"] += 1
 
     def draw(self) -> tuple[str, Arguments]:
-        """The next call."""
+        """Return a random call: its name and arguments."""
         self.plan.left -= 1
         name, draw = self.random.choices(CALLS, WEIGHTS)[0]
         if name in ("ioctl", "mmap") and not {CAMERA, MOUSE} & set(self.protocols.values()):
@@ -119,7 +119,7 @@ class FileCaller(Caller):
         return name, draw(self)
 
     def remember(self, name: str, arguments: Arguments, result: Any) -> None:
-        """Descriptors and mappings that there are now."""
+        """Record new descriptors and mappings of a call's result."""
         if name == "openat":
             self.protocols[result] = DEVICES.get(arguments[1], OTHER)
         elif name in ("memfd_create", "eventfd2"):
@@ -144,24 +144,24 @@ class FileCaller(Caller):
                     self.protocols |= dict.fromkeys(fds, OTHER)
 
     def of(self, kind: str) -> int:
-        """A descriptor of a kind, mostly; else any."""
+        """Return a descriptor, mostly one of the given kind."""
         fds = [fd for fd, each in self.protocols.items() if each == kind]
         return self.random.choice(fds) if fds and self.random.random() < 0.9 else self.descriptor()
 
     def path(self) -> str:
-        """Any path."""
+        """Return a random path."""
         return self.random.choice(PLACES)
 
     def at(self) -> int:
-        """Where it is looked up from: nearly always from where the program is."""
+        """Return a directory descriptor for a path, nearly always AT_FDCWD."""
         return fcntl.AT_FDCWD if self.random.random() < 0.97 else self.descriptor()
 
     def pick(self, *what: Any) -> Any:
-        """One of them."""
+        """Return a random element."""
         return self.random.choice(what)
 
     def address(self) -> bytes:  # type: ignore[override]
-        """A name of a unix socket."""
+        """Return a random address of a unix socket."""
         name = self.pick(b"/tmp/sock", b"/tmp/a", b"\0one", b"\0two", b"", b"x" * 107, b"/dev/null")
         return encode_sockaddr_un(name)
 
@@ -182,13 +182,13 @@ def _open(c: FileCaller) -> Arguments:
 
 
 def _filled(random: Random, size: int) -> memoryview:
-    """A buffer of numbers that a request might understand."""
+    """Return a buffer of small numbers, which an ioctl may accept as its argument."""
     words = b"".join(pack("<I", random.choice(SMALL)) for _ in range(size // 4 + 1))
     return memoryview(bytearray(words[:size]))
 
 
 def _streaming(c: FileCaller) -> tuple[int, memoryview]:
-    """A step on the way to frames, mostly a sensible one."""
+    """Return an ioctl of the camera that is part of streaming, mostly with valid arguments."""
     count, index = c.pick(0, 1, 2, 4, 40), c.pick(0, 0, 1, 2, 3, 9)
     request, argument = c.pick(
         (ioctls.VIDIOC_REQBUFS, structures.V4l2Requestbuffers(count=count, type=1).pack()),

@@ -1,4 +1,4 @@
-"""Datagrams: what families understand, what they nearly understand, and noise."""
+"""Random datagrams: valid requests, nearly valid requests, and meaningless bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conformance import wire
 from tests.conformance.live import messages, values
 
 HELLO: Final = 17
-"""The protocol of the module `hello`."""
+"""Netlink protocol of the module `hello`."""
 
 NUMBERS: Final = (0, 1, 2, 3, 5, 8, 160, 120, 320, 240, 640, 480, 1_000_000, 33_333_333, 2**31, 2**32 - 1)
 NAMES: Final = (b"camera0", b"mouse0", b"camera1", b"nosuch", b"", b"n" * 40)
@@ -25,14 +25,14 @@ NAMES: Final = (b"camera0", b"mouse0", b"camera1", b"nosuch", b"", b"n" * 40)
 
 @attrs.frozen
 class Families:
-    """The families that modules have, and the numbers that those have now that are loaded."""
+    """The generic netlink families of modules, and a function for the current id of a family."""
 
     specs: Sequence[Spec]
     number: Callable[[str], int]
 
 
 def _payload(random: Random, attribute: Attribute) -> bytes:
-    """A value that the attribute may have, or may not."""
+    """Return a valid or invalid payload for an attribute."""
     kind = attribute.type
     pick = random.random()
     if pick < 0.05:
@@ -49,14 +49,14 @@ def _payload(random: Random, attribute: Attribute) -> bytes:
 
 
 def _asked(random: Random, operation: Operation) -> tuple[Mode | None, int]:
-    """One of the ways to ask for an operation."""
+    """Return the do or dump mode of an operation, with its flags."""
     ways = [(operation.do, 0), (operation.dump, nl.NLM_F_DUMP)]
     present = [way for way in ways if way[0] is not None]
     return random.choice(present) if present else (None, 0)
 
 
 def family_request(random: Random, families: Families) -> bytes:
-    """A request to a family of a module, which may not be there."""
+    """Return a request to a module's family, which may not be registered."""
     spec = random.choice(families.specs)
     operation = random.choice(tuple(spec.operations.values()))
     mode, flags = _asked(random, operation)
@@ -73,14 +73,14 @@ def family_request(random: Random, families: Families) -> bytes:
 
 
 def hello_request(random: Random) -> bytes:
-    """A greeting, more or less."""
+    """Return a request to the module `hello`, valid or not."""
     name = random.choice((b"world", b"", b"\0", b"n" * 100, b"\xff\xfe", random.randbytes(8)))
     flags = nl.NLM_F_REQUEST | random.choice((0, nl.NLM_F_ACK))
     return wire.nlmsg(random.choice((16, 16, 16, 17, 2)), flags, name)
 
 
 def noise(random: Random) -> bytes:
-    """Bytes that mean nothing; half of them under a header that does."""
+    """Return random bytes, half of them with a valid length in their header."""
     data = random.randbytes(random.choice((0, 1, 4, 15, 16, 17, 20, 24, 36, 64, 200, 1000)))
     if random.random() < 0.5:
         return data
@@ -96,7 +96,7 @@ MAKERS: Final[dict[int, Callable[[Random], bytes]]] = {
 
 
 def datagram(random: Random, protocol: int, families: Families) -> bytes:
-    """Something to send on a socket of a protocol."""
+    """Return a random datagram to send on a socket of a protocol."""
     pick = random.random()
     make = MAKERS.get(protocol)
     if make is None or pick < 0.1:

@@ -1,4 +1,6 @@
-"""One machine, some programs that call whatever they like, modules that come and go, devices torn out."""
+"""A session: a machine with random programs, modules that are loaded and unloaded, and devices that are
+unplugged.
+"""
 
 from __future__ import annotations
 
@@ -20,26 +22,26 @@ from simkernel.uapi.signal import SIGKILL
 from simkernel.uapi.socket import AF_UNIX, SOCK_STREAM
 from tests.fuzz.caller import MODULES, Caller, Plan
 from tests.fuzz.requests import Families
-from tests.fuzz.watch import Broken, check_accounts, check_over, nothing_forgotten, watched
+from tests.fuzz.watch import Broken, check_accounts, check_over, no_unawaited_coroutine, watched
 
-LONGEST: Final = millis(2000)
-"""Simulated time after which callers that wait for ever are killed."""
+MAX_DURATION: Final = millis(2000)
+"""Simulated time after which blocked callers are killed."""
 SETTLING: Final = millis(500)
-"""Simulated time for what is under way to end."""
+"""Simulated time that pending activity gets to end."""
 
 
 @attrs.frozen
 class Outcome:
-    """What came of a session: messages sent, and each call with its errno, counted."""
+    """Result of a session: number of sent messages, and count of each call with its errno."""
 
     messages: int
     results: Counter[str]
 
 
 class Session:
-    """One run on one machine, all of it drawn from `random`: so many messages, or calls on files.
+    """A run on one machine with a given number of messages, or of calls on files, all drawn from `random`.
 
-    `kind` is what its programs do: netlink, or files of any kind.
+    `kind` is the class of its programs: they use netlink, or files of any kind.
     """
 
     def __init__(
@@ -64,9 +66,9 @@ class Session:
         self._over = False
 
     def run(self) -> Outcome:
-        """Run it.  Broken, or whatever the kernel raised, if something is wrong."""
+        """Run the session. Raise Broken or the kernel's exception if an invariant is violated."""
         random = self._random
-        with watched() as seen, nothing_forgotten(), self.machine as machine:
+        with watched() as seen, no_unawaited_coroutine(), self.machine as machine:
             if self._kind.devices:
                 for device in (Camera(), Mouse(Walk())):
                     self.machine.plug(device)
@@ -75,12 +77,14 @@ class Session:
                 self._pass(millis(10))
             for _ in range(random.randrange(1, 6)):
                 self._call()
-            self._later(self._happening)
-            while self._plan.left > 0 and machine.now < LONGEST:
+            self._later(self._cause_event)
+            while self._plan.left > 0 and machine.now < MAX_DURATION:
                 self._pass(millis(2))
                 check_accounts(seen)
             if self._plan.left > 0:
-                raise Broken(f"{self._plan.left} messages are left after {LONGEST} ns: callers wait for ever")
+                raise Broken(
+                    f"{self._plan.left} messages are left after {MAX_DURATION} ns: callers are blocked"
+                )
             self._end(machine)
             self._check(machine, seen)
             return Outcome(self._messages - self._plan.left, self._plan.results)
@@ -94,27 +98,27 @@ class Session:
         check_over(machine, seen)
 
     def _family(self, name: str) -> int:
-        """The number of a family; one that nobody has if it is not there."""
+        """Return the id of a family, or an unused id if it is not registered."""
         registry = self.machine.kernel.genetlink.registry
         return next((family.id for family in registry if family.name == name), GENL_MAX_ID)
 
     # -- what happens to the machine --------------------------------------------
 
-    def _later(self, happening: Callable[[], None]) -> None:
+    def _later(self, event: Callable[[], None]) -> None:
         machine = self.machine
-        machine.at(machine.now + self._random.randrange(micros(20), micros(1500)), happening)
+        machine.at(machine.now + self._random.randrange(micros(20), micros(1500)), event)
 
-    def _happening(self) -> None:
-        """One thing happens, and another later on."""
+    def _cause_event(self) -> None:
+        """Cause a random event, and schedule the next one."""
         if self._over:
             return
-        self._random.choice(HAPPENINGS)(self)
+        self._random.choice(EVENTS)(self)
         if len(self._plan.callers) < 2:
             self._call()
-        self._later(self._happening)
+        self._later(self._cause_event)
 
     def _call(self) -> None:
-        """One more caller."""
+        """Start a caller of the session's kind."""
         caller = self._kind(self._plan, Random(self._random.random()))
         self._begin(caller)
 
@@ -139,7 +143,7 @@ class Session:
         self.machine.spawn(change_modules, "rmmod", self._random.choice(MODULES))
 
     def _kill(self) -> None:
-        """Kill a caller."""
+        """Send a random caller a signal, mostly a fatal one."""
         processes = self.machine.kernel.processes
         callers = [task for task in processes if task in self._plan.callers]
         if callers:
@@ -148,7 +152,7 @@ class Session:
     # -- the end ----------------------------------------------------------------
 
     def _end(self, machine: Machine) -> None:
-        """Every program is killed, every device is unplugged, every module is unloaded."""
+        """Kill every program, unplug every device and unload every module."""
         self._over = True
         processes = machine.kernel.processes
         for task in tuple(processes):
@@ -164,7 +168,7 @@ class Session:
         machine.spawn(unload_all)
 
 
-HAPPENINGS: Final = (
+EVENTS: Final = (
     Session._plug,
     Session._plug,
     Session._unplug,
@@ -175,14 +179,16 @@ HAPPENINGS: Final = (
 
 
 async def change_modules(app: Any, command: str, name: str) -> None:
-    """modprobe or rmmod, whatever comes of it."""
+    """Run modprobe or rmmod and ignore errors."""
     with contextlib.suppress(OSError, LookupError):
         await getattr(app, command)(name)
 
 
 async def unload_all(app: Any) -> None:
-    """Unload what is not needed by others until nothing is loaded."""
-    await (await app.socket(AF_UNIX, SOCK_STREAM)).close()  # has it looked for what travels in circles
+    """Unload all modules, each after the modules that use it."""
+    await (
+        await app.socket(AF_UNIX, SOCK_STREAM)
+    ).close()  # Closing a unix socket starts the garbage collection of files in flight.
     while modules := await app.lsmod():
         for module in modules:
             if not module["users"]:

@@ -1,4 +1,4 @@
-"""What has to hold: each queue within its bound while a session runs, nothing held when it is over."""
+"""Invariants: no queue exceeds its limit during a session, and all resources are released at its end."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from simkernel.testing.leaks import left_behind
 
 
 class Broken(AssertionError):
-    """Something that has to hold does not."""
+    """An invariant is violated."""
 
 
 @contextmanager
 def watched() -> Iterator[set[NetlinkSock]]:
-    """Look at what every socket is charged, each time it grows; gives the sockets that have been seen.
+    """Check the receive queue of every socket whenever it grows. Yield the sockets that were checked.
 
-    A queue takes a message of any size when it is empty, and otherwise only what it has room for
+    An empty queue accepts a message of any size. Otherwise a message must fit in its free space
     (`NetlinkSocket.fits`).
     """
     seen: set[NetlinkSock] = set()
@@ -33,10 +33,10 @@ def watched() -> Iterator[set[NetlinkSock]]:
         seen.add(sock)
         try:
             before = slot.__get__(sock)
-        except AttributeError:  # it is being made
+        except AttributeError:  # The socket is being initialised.
             before = 0
         if before and held > before and held > sock.rcvbuf:
-            raise Broken(f"{sock.title} holds {held} bytes, {before} before, with room for {sock.rcvbuf}")
+            raise Broken(f"{sock.title} holds {held} bytes, {before} before, with rcvbuf {sock.rcvbuf}")
         slot.__set__(sock, held)
 
     every_socket.rmem = property(slot.__get__, charge)
@@ -47,8 +47,8 @@ def watched() -> Iterator[set[NetlinkSock]]:
 
 
 @contextmanager
-def nothing_forgotten() -> Iterator[None]:
-    """No coroutine is dropped before it has begun: Python would only warn."""
+def no_unawaited_coroutine() -> Iterator[None]:
+    """Raise Broken if a coroutine was never awaited, for which Python only warns."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
@@ -57,7 +57,7 @@ def nothing_forgotten() -> Iterator[None]:
 
 
 def check_accounts(seen: set[NetlinkSock]) -> None:
-    """What a socket is charged is what lies in its queue."""
+    """Raise Broken if a socket's accounted memory differs from the truesize of its queue."""
     for sock in seen:
         queued = sum(skb.truesize for skb in sock.queue or ())
         if sock.rmem != queued:
@@ -65,7 +65,7 @@ def check_accounts(seen: set[NetlinkSock]) -> None:
 
 
 def _check_files(machine: Machine) -> None:
-    """File systems have given what there are files for, and unix sockets have left no names."""
+    """Raise Broken if a file system uses more memory than its files, or unix socket names remain."""
     kernel = machine.kernel
     if "fs" in vars(kernel):
         for filesystem in (*(mount.filesystem for mount in kernel.fs.mounts), kernel.fs.anonymous):
@@ -73,10 +73,12 @@ def _check_files(machine: Machine) -> None:
                 files = dict.fromkeys(_inodes(filesystem.root.inode))
                 held = sum(inode.pages.allotted for inode in files if isinstance(inode, TmpfsFile))
                 if held != filesystem.space.used:
-                    raise Broken(f"{filesystem.name}: {filesystem.space.used} bytes for {held}")
+                    raise Broken(
+                        f"{filesystem.name}: {filesystem.space.used} bytes are accounted for {held} in files"
+                    )
                 for inode in files:
                     if getattr(inode, "openers", 0) or getattr(inode, "fifo", None):
-                        raise Broken(f"{filesystem.name}: inode {inode.number} is open")
+                        raise Broken(f"{filesystem.name}: inode {inode.number} is still open")
     kernel.unix.carriers.collect()
     if names := kernel.unix.names:
         raise Broken(f"unix sockets have left {names}")
@@ -90,9 +92,10 @@ def _inodes(inode: Inode) -> Iterator[Inode]:
 
 
 def check_over(machine: Machine, seen: set[NetlinkSock], *, oopses: bool = False) -> None:
-    """Raise Broken if anything is charged, bound or held after all sockets and programs have ended.
+    """Raise Broken if a resource is accounted, bound or referenced after all sockets and programs have ended.
 
-    Also raise it for an oops, unless `oopses`: a module with an oops is pinned and keeps its registrations.
+    Also raise it for an oops, unless `oopses`: a module with an oops is pinned and keeps its
+    registrations.
     """
     check_accounts(seen)
     for sock in seen:
@@ -101,10 +104,10 @@ def check_over(machine: Machine, seen: set[NetlinkSock], *, oopses: bool = False
     kernel = machine.kernel
     for net in kernel.namespaces:
         if net.users != (tasks := sum(task.net is net for task in kernel.processes if task.alive)):
-            raise Broken(f"{net!r} has {net.users} holders, of which {tasks} are tasks")
+            raise Broken(f"{net!r} has {net.users} users, of which {tasks} are tasks")
         for protocol, table in PORTS.of(net).items():
             if table:
-                raise Broken(f"protocol {protocol} of {net!r}: {len(table)} port ids")
+                raise Broken(f"protocol {protocol} of {net!r} still has {len(table)} port ids")
     _check_files(machine)
     count = machine.statistics["oopses"]
     held = [each for each in left_behind(machine) if not (oopses and "module" in each)]

@@ -1,4 +1,4 @@
-"""Values of any type, size and content that a program may pass to a call by mistake."""
+"""Values of any type, size and content that a program can pass to a call by mistake."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simkernel.hardware import Mouse, Walk
 
 
 class Refusal(Exception):
-    """Raised by the special methods of `Hostile`."""
+    """Exception of the special methods of `Hostile`."""
 
 
 class Hostile:
@@ -34,7 +34,7 @@ class Lying:
 
 
 class Fleeting:
-    """An object whose fileno() raises on the second call."""
+    """An object with a fileno() method that raises on its second call."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -48,7 +48,7 @@ class Fleeting:
 
 
 class IntLike(int):
-    """A subclass of int whose operators raise."""
+    """A subclass of int with operators that raise."""
 
     def _refuse(self, *_: object) -> NoReturn:
         raise Refusal
@@ -81,7 +81,7 @@ MAKERS: Final[tuple[Callable[[], Any], ...]] = (
     lambda: [(1, 1, b"x")], lambda: [(1, 1)], lambda: [b"x", "y"], lambda: {"a": 1}, lambda: iter([1]),
     lambda: Mouse(Walk()), lambda: ValueError("x"), lambda: lambda: None,
 )  # fmt: skip
-"""Factories of values that a call may change."""
+"""Factories of mutable values, which a call can change."""
 
 
 def value(random: Random) -> Any:

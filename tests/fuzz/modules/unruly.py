@@ -42,22 +42,22 @@ MODULE = Module(
 
 
 class Unruly:
-    """The state of the loaded module."""
+    """State of the loaded module."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
 
     def at(self, where: str) -> None:
-        """Raise the exception if the parameters select `where`."""
+        """Raise the selected exception if the parameters select the function `where`."""
         if self.this.parameters["where"] == where:
             raise KINDS[self.this.parameters["what"] % len(KINDS)]("chaos")
 
     async def probe(self, device: SimbusDevice) -> None:
-        """Take a mouse."""
+        """Bind to a mouse."""
         self.at("probe")
 
     async def remove(self, device: SimbusDevice) -> None:
-        """Release the mouse."""
+        """Unbind from a mouse."""
         self.at("remove")
 
 
@@ -93,7 +93,7 @@ OPERATIONS = FileOperations(open=_open, read=_read, write=_write, ioctl=_ioctl, 
 
 
 async def init(this: ThisModule) -> Any:
-    """Register a node and a driver."""
+    """Register a character device and a bus driver."""
     unruly = Unruly(this)
     unruly.at("init")
     kind = class_register(this, "unruly", devnode=lambda device: NodeAccess(mode=0o666))
@@ -107,7 +107,7 @@ async def init(this: ThisModule) -> Any:
 
 
 async def exit(this: ThisModule, state: Any) -> None:
-    """Unregister them."""
+    """Unregister the character device and the bus driver."""
     unruly, kind, number, cdev, device, driver = state
     unruly.at("exit")
     await simbus_unregister_driver(driver)
