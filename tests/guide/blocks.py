@@ -9,6 +9,8 @@ The blocks of one file share one folder and are taken in order:
              ends with the comment `# exits with N`, and what it says on standard error counts, too
     bat      the installation for Windows
     text     what the block before it prints; `...` stands for anything
+    diff     a change of simkernel's source, made in a copy of it, in the folder `clone`.  Python blocks after
+             it that have no name run with this copy, in a process of their own
     mermaid  a picture
 """
 
@@ -17,20 +19,27 @@ from __future__ import annotations
 import contextlib
 import doctest
 import io
+import os
 import re
 import runpy
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 import pytest
 
+import simkernel
 from simkernel.cli import main
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SAVED = re.compile(r"(?:#|<!--) ([\w./-]+\.(?:py|yaml|html))(?: -->)?\n")
 _FAILS = re.compile(r"# exits with (\d+)$")
+CLONE = Path("clone")
+"""The folder of the copy of simkernel's source."""
 
 
 @attrs.frozen
@@ -60,6 +69,32 @@ def save(text: str, folder: Path = Path()) -> bool:
     return True
 
 
+def change(text: str) -> None:
+    """Make the changes of a block in the copy.  AssertionError if the lines around one are not found once."""
+    if not CLONE.exists():
+        shutil.copytree(Path(simkernel.__file__).parent, CLONE / "simkernel")
+    for part in re.split(r"^--- ", text, flags=re.MULTILINE)[1:]:
+        name, _, body = part.partition("\n")
+        lines = body.splitlines(keepends=True)
+        assert all(line[0] in " +-" for line in lines), (
+            f"a line of the change of {name} begins with none of ' +-'"
+        )
+        before = "".join(line[1:] for line in lines if line[0] != "+")
+        after = "".join(line[1:] for line in lines if line[0] != "-")
+        path = CLONE / name
+        source = path.read_text("utf-8")
+        assert source.count(f"\n{before}") == 1, f"{name} does not have these lines once:\n{before}"
+        path.write_text(source.replace(f"\n{before}", f"\n{after}"), "utf-8")
+
+
+def _with_clone(text: str) -> str:
+    """Return what a program prints that imports the copy."""
+    environment = os.environ | {"PYTHONPATH": str(CLONE.resolve())}
+    done = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 class Runner:
     """Runs blocks in the current folder."""
 
@@ -70,13 +105,17 @@ class Runner:
     def run(self, block: Block) -> None:
         """Run or check a block.  AssertionError if it does not do what it should."""
         kinds = {"python": self._python, "yaml": self._saved, "html": self._saved, "sh": self._sh,
-                 "bat": self._bat, "text": self._text, "mermaid": lambda text: None}  # fmt: skip
+                 "bat": self._bat, "text": self._text, "diff": change, "mermaid": lambda _: None}  # fmt: skip
         assert block.language in kinds, f"a block of {block.language or 'no language'} is not run"
         kinds[block.language](block.text)
 
     def _python(self, text: str) -> None:
-        if not save(text):
-            self._printed = _captured(lambda: exec(compile(text, "block", "exec"), {"__name__": "__main__"}))
+        if save(text):
+            return
+        if CLONE.exists():
+            self._printed = _with_clone(text)
+            return
+        self._printed = _captured(lambda: exec(compile(text, "block", "exec"), {"__name__": "__main__"}))
 
     def _saved(self, text: str) -> None:
         assert save(text), "a block of YAML or HTML begins with a comment that names its file"
