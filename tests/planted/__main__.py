@@ -1,7 +1,7 @@
 """Print how many runs each strategy needs for each planted bug: `python -m tests.planted [BUG ...]`.
 
-A row is the median of some series: the number of the first run that fails, and the CPU time up to it.  The
-plan is the smallest to which a failure shrinks.
+A row has the medians of some series: the number of the first run that fails, and the CPU time up to it.
+The plan is the smallest to which a failure shrinks.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from tests.planted.series import SEEDS, SERIES, minimal_plan, series
 
 
 def main() -> None:
-    """Print the table as Markdown, row by row."""
+    """Run the searches and print the table as Markdown, row by row."""
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("bugs", nargs="*", help="names of stories; all by default")
+    parser.add_argument("bugs", nargs="*", help="names of bugs (default: all)")
     parser.add_argument("--strategy", action="append", choices=STRATEGIES, help="all by default")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="seeds of a series")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="number of seeds in a series")
     parser.add_argument("--series", type=int, default=SERIES, help="number of series")
     options = parser.parse_args()
     known = bugs()

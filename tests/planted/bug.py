@@ -1,9 +1,9 @@
-"""A planted bug: a story that a faulty client or driver fails under some schedules, and its fix under none.
+"""A planted bug: a faulty client or driver that fails under some schedules, and its fix that never fails.
 
     async def body(app: App, sim: Sim, sound: bool) -> None: ...
     BUG = Bug(body, sound=("adder",), faulty=("adder sound=0",))
 
-A body ends on quiescence and asserts what a user of the client or driver expects.
+A body ends when the machine is quiescent, and asserts what a user of the client or driver expects.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ DRIVERS: Final = HERE / "drivers"
 
 @attrs.frozen
 class Bug:
-    """A body and its machine.
+    """A body and the machine that it needs.
 
     body           its argument `sound` selects the fix of a client
-    sound, faulty  modules to load before, with their parameters, of the fix and of the bug
-    devices        devices that are plugged in before
-    options        keywords of Machine
+    sound, faulty  modules to load, with their parameters, for the fix and for the bug
+    devices        devices that are plugged in at the start
+    options        keyword arguments of Machine
     """
 
     body: Callable[[Any, Any, bool], Awaitable[None]]
@@ -38,7 +38,7 @@ class Bug:
     options: Mapping[str, Any] = attrs.field(factory=dict)
 
     def target(self, sound: bool) -> Body:
-        """Return the fix or the bug as a target of the explorer."""
+        """Return the fix or the bug as a target for the explorer."""
         return Body(
             self.body,
             {"app": None, "sim": None, "sound": sound},
@@ -49,6 +49,6 @@ class Bug:
 
 
 def bugs() -> dict[str, Bug]:
-    """Return all stories by the names of their files."""
+    """Return all planted bugs by name."""
     names = sorted(path.stem for path in (HERE / "bugs").glob("[a-z]*.py"))
     return {name: import_module(f"tests.planted.bugs.{name}").BUG for name in names}

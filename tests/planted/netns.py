@@ -1,13 +1,14 @@
-"""Planted bugs of netlink clients on the host's kernel, in a network namespace: how many show in a minute?
+"""Planted bugs of netlink clients on the host's kernel, in a network namespace: how many occur in a minute.
 
     python -m tests.planted.netns [SECONDS [BUG ...]]
 
-A client and a process that changes the links run side by side, with random pauses, until the client is wrong
-or the time is over.  Only clients that need no device and no driver can be run like this, with links instead.
+A client and a process that changes the links run concurrently, with random pauses, until the client's
+result is wrong or the time is over. Only clients that need no device and no driver can run like this, with
+links instead.
 
     python -m tests.planted.netns mock
 
-The same clients with `unittest.mock` in place of the kernel: it answers as the author of the test expects.
+Run the clients with `unittest.mock` in place of the kernel: it answers as the author of the test expects.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ NLMSG_ERROR, NLMSG_DONE, NLM_F_DUMP_INTR = 2, 3, 0x10
 IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_INFO_KIND = 3, 4, 18, 1
 IFA_LOCAL = 2
 NEW = 0x600
-"""NLM_F_CREATE and NLM_F_EXCL."""
+"""NLM_F_CREATE and NLM_F_EXCL, the flags of a request that creates an object."""
 LINKS = 40
 
 
@@ -59,7 +60,7 @@ def route_socket(groups: int = 0) -> socket.socket:
 
 
 def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Type, flags and payload of each message."""
+    """Yield type, flags and payload of each message in a datagram."""
     while data:
         length, kind, flags = struct.unpack_from("=IHH", data)
         yield kind, flags, data[16:length]
@@ -67,23 +68,23 @@ def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def find(payload: bytes, wanted: int) -> bytes:
-    """An attribute of a link, from its message."""
+    """Return an attribute of a link message."""
     at = len(IFINFO)
     while at < len(payload):
         length, kind = struct.unpack_from("=HH", payload, at)
         if kind == wanted:
             return payload[at + 4 : at + length]
         at += (length + 3) & ~3
-    raise AssertionError(f"a link without the attribute {wanted}")
+    raise AssertionError(f"a link message without the attribute {wanted}")
 
 
 def name_of(payload: bytes) -> str:
-    """The name of a link, from its message."""
+    """Return the name in a link message."""
     return find(payload, IFLA_IFNAME).rstrip(b"\0").decode()
 
 
 def index_of(payload: bytes) -> int:
-    """The index of a link, from its message."""
+    """Return the index in a link message."""
     return int.from_bytes(payload[4:8], sys.byteorder)
 
 
@@ -92,7 +93,7 @@ def named(name: str) -> bytes:
 
 
 def request(sock: socket.socket, kind: int, payload: bytes, flags: int = 0) -> None:
-    """Send a request, and wait for the acknowledgement."""
+    """Send a request and wait for its acknowledgement. Raise OSError if it fails."""
     sock.send(message(kind, 0x5 | flags, payload))
     error = struct.unpack_from("=i", sock.recv(8192), 16)[0]
     if error:
@@ -100,7 +101,7 @@ def request(sock: socket.socket, kind: int, payload: bytes, flags: int = 0) -> N
 
 
 def change(sock: socket.socket, kind: int, name: str, index: int = 0) -> None:
-    """Create or remove a link."""
+    """Create or delete a link."""
     payload = ifinfo(index) + named(name)
     if kind == RTM_NEWLINK:
         payload += attribute(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, b"bridge\0"))
@@ -108,7 +109,7 @@ def change(sock: socket.socket, kind: int, name: str, index: int = 0) -> None:
 
 
 def link(name: str) -> bytes:
-    """The message of a link.  OSError."""
+    """Return the message of a link. Raise OSError if the link does not exist."""
     with route_socket() as sock:
         sock.send(message(RTM_GETLINK, 1, IFINFO + named(name)))
         kind, _, payload = next(messages(sock.recv(8192)))
@@ -118,7 +119,7 @@ def link(name: str) -> bytes:
 
 
 def dump(kind: int, header: bytes, buffer: int = 32768) -> list[bytes]:
-    """The messages of a dump, repeated if it has been interrupted."""
+    """Return the messages of a dump. Repeat the dump if it was interrupted."""
     with route_socket() as sock:
         while True:
             sock.send(message(kind, 0x301, header))
@@ -134,7 +135,7 @@ def dump(kind: int, header: bytes, buffer: int = 32768) -> list[bytes]:
 
 
 def listed(sound: bool = True) -> set[str]:
-    """The names of all links.  A client that is not sound ignores NLM_F_DUMP_INTR."""
+    """Return the names of all links. The faulty client ignores NLM_F_DUMP_INTR."""
     with route_socket() as sock:
         while True:
             sock.send(message(RTM_GETLINK, 0x301, IFINFO))
@@ -153,7 +154,7 @@ def listed(sound: bool = True) -> set[str]:
 def follow(
     sock: socket.socket, apply: Callable[[int, bytes], object], other: beside, on_overrun: Callable[[], None]
 ) -> None:
-    """Apply notifications to a table until the other process has ended and none is left."""
+    """Apply notifications to a table until the other process has ended and no notification is queued."""
     while not other.ended() or select.select([sock], [], [], 0)[0]:
         if not select.select([sock], [], [], 0.001)[0]:
             continue
@@ -167,7 +168,7 @@ def follow(
 
 
 def to_names(table: set[str]) -> Callable[[int, bytes], object]:
-    """A function that applies a notification to the names of all links."""
+    """Return a function that applies a notification to a set of link names."""
     return lambda kind, payload: (table.add if kind == RTM_NEWLINK else table.discard)(name_of(payload))
 
 
@@ -178,14 +179,14 @@ def drain(sock: socket.socket) -> None:
 
 
 def dump_interrupted(sound: bool) -> bool:
-    """Return True if a dump lacks a link that was there all the time."""
+    """Return True if a dump lacks a link that existed all the time."""
     with beside(lambda sock: [change(sock, RTM_DELLINK, "d0"), change(sock, RTM_NEWLINK, "d0")]):
         names = listed(sound)
     return not {f"d{number}" for number in range(1, LINKS)} <= names
 
 
 def listed_before_subscribed(sound: bool) -> bool:
-    """Return True if the table of a client that lists before it subscribes is wrong."""
+    """Return True if the table of a client that dumps before it subscribes is wrong."""
     with beside(lambda sock: change(sock, RTM_NEWLINK, "x")) as other:
         table = set() if sound else listed()
         sock = route_socket(RTMGRP_LINK)
@@ -199,7 +200,7 @@ def listed_before_subscribed(sound: bool) -> bool:
 
 
 def resync_drops_events(sound: bool) -> bool:
-    """Return True if the table of a client that empties its socket after it has listed again is wrong."""
+    """Return True if the table of a client that drains its socket after a second dump is wrong."""
     sock = route_socket(RTMGRP_LINK)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
     table = listed()
@@ -228,7 +229,7 @@ def resync_drops_events(sound: bool) -> bool:
 
 
 def link_renamed_in_dump(sound: bool) -> bool:
-    """Return True if the map by name of a client loses a link that is renamed during its dump."""
+    """Return True if a client's map by name loses a link that is renamed during its dump."""
     names: dict[int, str] = {}
     by_name: dict[str, int] = {}
 
@@ -258,7 +259,7 @@ def link_renamed_in_dump(sound: bool) -> bool:
 
 
 def link_index_reused(sound: bool) -> bool:
-    """Return True if a client has configured the link that has taken the index of another."""
+    """Return True if a client has configured the link that reuses the index of a deleted link."""
     with route_socket() as sock:
         change(sock, RTM_NEWLINK, "wan", 1000)
 
@@ -276,7 +277,7 @@ def link_index_reused(sound: bool) -> bool:
 
 
 def links_merged_after_overrun(sound: bool) -> bool:
-    """Return True if the table of a client that merges a new list after ENOBUFS is wrong."""
+    """Return True if the table of a client that merges a new dump after ENOBUFS is wrong."""
     sock = route_socket(RTMGRP_LINK)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     table = listed()
@@ -330,7 +331,9 @@ def routes_removed_with_link(sound: bool) -> bool:
 
 
 class beside:
-    """A process that acts after a random pause, while the block runs; it has ended when the block has."""
+    """A process that acts after a random pause, concurrently with the body. It has ended when the body
+    has.
+    """
 
     def __init__(self, act: Callable[[socket.socket], object]) -> None:
         self._act = act
@@ -367,7 +370,7 @@ BUGS = (
 
 
 def inside(seconds: float, names: list[str]) -> None:
-    """Run the bugs of these names, or every bug, for so long."""
+    """Run the bugs with these names, or every bug, for some seconds each."""
     with route_socket() as sock:
         for number in range(LINKS):
             change(sock, RTM_NEWLINK, f"d{number}")
@@ -378,12 +381,12 @@ def inside(seconds: float, names: list[str]) -> None:
                 wrong = bug(sound)
                 runs += 1
             took = time.monotonic() - start
-            client, result = ("twin", "faulty")[not sound], ("holds", "is wrong")[wrong]
+            client, result = ("sound", "faulty")[not sound], ("holds", "is wrong")[wrong]
             print(f"{bug.__name__}: the {client} client {result} in {runs} runs, {took:.1f} s", flush=True)
 
 
 def mocked(sound: bool) -> list[bool]:
-    """Run every bug once with scripted answers: a dump of all links, then no notification."""
+    """Run every bug once with scripted replies: a dump of all links, then no notification."""
     mtu = attribute(IFLA_MTU, struct.pack("=I", 1500))
     links = [ifinfo(number) + named(f"d{number}") + mtu for number in range(LINKS)]
     entries = [message(RTM_NEWLINK, 2, each) for each in links]

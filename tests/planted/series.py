@@ -17,12 +17,12 @@ from tests.planted.bug import Bug
 SEEDS: Final = 500
 SERIES: Final = 5
 APART: Final = 1000
-"""Distance between the first seeds of two series."""
+"""Distance between the first seeds of two searches in a series."""
 
 
 @attrs.frozen
 class Result:
-    """One search: the number of the first run that fails, the CPU time in seconds, and that run."""
+    """Result of a search: the number of the first run that fails, the CPU time in seconds, and that run."""
 
     runs: float = inf
     seconds: float = inf
@@ -31,31 +31,31 @@ class Result:
 
 @attrs.frozen
 class Series:
-    """The results of several searches."""
+    """Results of several searches for one bug."""
 
     results: tuple[Result, ...]
 
     @property
     def runs(self) -> float:
-        """The median number of runs; infinite if most searches find nothing."""
+        """Median number of runs, or infinity if most searches found no failure."""
         return median(each.runs for each in self.results)
 
     @property
     def seconds(self) -> float:
-        """The median CPU time."""
+        """Median CPU time in seconds."""
         return median(each.seconds for each in self.results)
 
 
 class Finder(Explorer):
-    """An explorer that shrinks no plan."""
+    """An explorer that does not shrink plans."""
 
     def found(self, outcome: Outcome) -> Found:
-        """Return the failure as it is."""
+        """Return the failure without shrinking it."""
         return Found(self.runs, outcome, outcome, 0)
 
 
 def search(bug: Bug, strategy: str, seeds: range) -> Result:
-    """Search for the bug of a bug."""
+    """Search for a bug with some seeds and a strategy."""
     start = process_time()
     found = Finder(bug.target(sound=False)).seeds(seeds, strategy)
     seconds = process_time() - start
@@ -63,13 +63,13 @@ def search(bug: Bug, strategy: str, seeds: range) -> Result:
 
 
 def series(bug: Bug, strategy: str, seeds: int = SEEDS, count: int = SERIES) -> Series:
-    """Search `count` times, each time with other seeds."""
+    """Search `count` times, each time with different seeds."""
     starts = range(0, count * APART, APART)
     return Series(tuple(search(bug, strategy, range(start, start + seeds)) for start in starts))
 
 
 def minimal_plan(bug: Bug, found: Series) -> str:
-    """Shrink the failures of a series.  Return the smallest plan, or "" if there is no failure."""
+    """Shrink the failures of a series. Return the smallest plan, or "" if no search found a failure."""
     failures = [each.outcome for each in found.results if each.outcome is not None]
     plans = [shrink(bug.target(sound=False), each, {})[0].plan for each in failures]
     return str(min(plans, key=lambda plan: (len(plan), str(plan)))) if plans else ""

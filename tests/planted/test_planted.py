@@ -1,4 +1,4 @@
-"""Planted bugs: `swarm` finds each within 500 seeds, and no seed fails the fix."""
+"""The strategy `swarm` finds each planted bug within 500 seeds, and no seed fails its fix."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_there_are_enough_bugs() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", BUGS)
 def test_swarm_finds_the_bug(name: str) -> None:
-    """The median of five series."""
+    """The median of five searches is within the limit."""
     assert series(BUGS[name], "swarm").runs <= SEEDS
 
 

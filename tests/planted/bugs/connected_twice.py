@@ -1,4 +1,4 @@
-"""A client repeats a request after EINTR, although the driver has carried it out.
+"""A client repeats a request after EINTR, although the driver has executed it.
 
 After https://github.com/linux-nvme/libnvme/pull/987, which repeated the connect request of a fabric after
 EINTR, and https://github.com/linux-nvme/libnvme/pull/1010, which reverted that.
@@ -31,14 +31,14 @@ async def connect(app: Any, host: int, pids: dict[int, int], sound: bool) -> Non
 
 
 async def interrupt(app: Any, pids: dict[int, int]) -> None:
-    """Send a signal to the program of the first host, if it has a handler and runs."""
+    """Send a signal to the program of the first host, if it has a handler and has not ended."""
     if 1 in pids:
         with suppress(ProcessLookupError):
             await app.kill(pids[1], SIGUSR1)
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Three hosts connect, and the program of the first gets a signal at any step."""
+    """Three hosts connect. The program of the first host gets a signal at any step."""
     pids: dict[int, int] = {}
     sim.any_step(sim.machine.spawn, interrupt, pids)
     for host in (1, 2, 3):

@@ -1,7 +1,7 @@
-"""A client ignores NLM_F_DUMP_INTR and misses an entry, since another was removed during the dump.
+"""A client ignores NLM_F_DUMP_INTR and misses an entry, because another entry was removed during the dump.
 
-After https://github.com/svinota/pyroute2/issues/874; https://github.com/vishvananda/netlink/pull/925 fixed
-the same.
+After https://github.com/svinota/pyroute2/issues/874. https://github.com/vishvananda/netlink/pull/925 fixed
+the same bug.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ async def dump(app: Any, seen: list[int], sound: bool) -> None:
 
 
 async def remove(app: Any) -> None:
-    """Remove the first entry."""
+    """Remove the first entry of the registry."""
     await (await app.genetlink("registry")).do("remove", number=0)
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """An entry is removed at any step of a dump."""
+    """An entry is removed at any step of a client's dump."""
     seen: list[int] = []
     sim.any_step(sim.machine.spawn, remove)
     await app.spawn(dump, seen, sound)

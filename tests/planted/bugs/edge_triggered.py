@@ -1,4 +1,4 @@
-"""A client of an edge-triggered epoll reads one message for each event, and misses the second of two.
+"""A client of an edge-triggered epoll reads one message per event, and misses the second of two messages.
 
 After https://github.com/strongswan/davici/issues/4.
 """
@@ -15,7 +15,7 @@ MESSAGES = 8
 
 
 async def receive(app: Any, fd: int, received: list[bytes], sound: bool) -> None:
-    """Receive messages for ever."""
+    """Receive messages in an endless loop."""
     sock = await app.socket(fileno=fd)
     epoll = await app.epoll()
     await epoll.register(sock, EPOLLIN | EPOLLET)

@@ -1,8 +1,8 @@
-"""A client resolves a generic netlink family once, and the module is loaded anew under another number.
+"""A client resolves a generic netlink family only once, but a reload of its module changes the id.
 
-After https://github.com/sonic-net/sonic-swss/pull/4853 (a client that has to resolve `psample` again after a
-reload) and https://github.com/sonic-net/sonic-buildimage/pull/29080 (a plugin that resolves it once, when it
-starts).
+After https://github.com/sonic-net/sonic-swss/pull/4853 (a client must resolve `psample` again after a
+reload) and https://github.com/sonic-net/sonic-buildimage/pull/29080 (a plugin resolves it only at its
+start).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.planted.bug import Bug
 
 
 async def poll(app: Any, counts: list[int], sound: bool) -> None:
-    """Ask for the number of entries each millisecond."""
+    """Request the number of entries every millisecond."""
     client = await app.genetlink("registry")
     for _ in range(8):
         while True:
@@ -30,7 +30,7 @@ async def poll(app: Any, counts: list[int], sound: bool) -> None:
 
 
 async def reload(app: Any) -> None:
-    """Load the module anew, when no request is under way."""
+    """Reload the module when no request is pending."""
     while True:
         try:
             await app.rmmod("registry")
@@ -43,7 +43,7 @@ async def reload(app: Any) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """The module is loaded anew at any step of a client."""
+    """The module is reloaded at any step of a client."""
     counts: list[int] = []
     sim.any_step(sim.machine.spawn, reload)
     await app.sleep(0.01)

@@ -1,7 +1,7 @@
-"""After a timeout a client takes the late answer to one question for the answer to the next.
+"""After a timeout, a client takes the late reply to a request for the reply to its next request.
 
-After https://github.com/containers/netavark/pull/463 and https://github.com/ngtcp2/ngtcp2/pull/826, which
-check the sequence number that their clients ignored.
+After https://github.com/containers/netavark/pull/463 and https://github.com/ngtcp2/ngtcp2/pull/826. Both
+check the sequence number, which their clients ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TIMEOUT_MS = 3
 
 
 async def ask(app: Any, answers: dict[int, int], sound: bool) -> None:
-    """Ask for the squares of some numbers; a question that times out is given up."""
+    """Request the squares of some numbers. After a timeout, continue with the next request."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_ORACLE)
     await sock.bind((0, 0))
     for number in range(1, 6):
@@ -32,7 +32,7 @@ async def ask(app: Any, answers: dict[int, int], sound: bool) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A client asks five questions."""
+    """A client sends five requests."""
     answers: dict[int, int] = {}
     await app.spawn(ask, answers, sound)
     await sim.quiet()

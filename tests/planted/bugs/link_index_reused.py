@@ -1,7 +1,7 @@
-"""A program resolves a name to an index, and configures the link that has the index later.
+"""A program resolves a name to an index, but another link has the index when the program uses it.
 
-After https://github.com/vishvananda/netlink/issues/851, which asks if an index can come to another link, and
-https://github.com/FRRouting/frr/pull/4049, where it does.
+After https://github.com/vishvananda/netlink/issues/851 (a question whether another link can get the index)
+and https://github.com/FRRouting/frr/pull/4049 (a fix of this bug).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.planted.bug import Bug
 
 
 async def configure(app: Any, sound: bool) -> None:
-    """Set the MTU of `wan`, if it exists."""
+    """Set the MTU of the link `wan` if it exists."""
     route = await app.rtnetlink()
     with suppress(OSError):
         if sound:
@@ -24,7 +24,7 @@ async def configure(app: Any, sound: bool) -> None:
 
 
 async def replace(app: Any, index: int) -> None:
-    """Delete `wan`, and create `lan` with its index."""
+    """Delete the link `wan` and create `lan` with its index."""
     route = await app.rtnetlink()
     await route.do("dellink", ifname="wan")
     await route.do("newlink", ifi_index=index, ifname="lan", linkinfo={"kind": "dummy"})

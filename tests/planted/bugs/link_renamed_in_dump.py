@@ -1,7 +1,8 @@
-"""A daemon's map from names to links loses a link whose name was another link's earlier in the same dump.
+"""A daemon's map from names to links loses a link if its new name was another link's earlier in the dump.
 
-After https://github.com/systemd/systemd/issues/42527, fixed by https://github.com/systemd/systemd/pull/42545:
-the daemon removes the entry of the old name, which belongs to another link by then.
+After https://github.com/systemd/systemd/issues/42527, fixed by
+https://github.com/systemd/systemd/pull/42545: the daemon removes the entry of the old name, which belongs
+to another link by then.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tests.planted.bug import Bug
 
 
 class Table:
-    """The links by index, and their indices by name."""
+    """Names of links by index, and indices by name."""
 
     def __init__(self, sound: bool) -> None:
         self.sound = sound
@@ -29,7 +30,7 @@ class Table:
         self.by_name: dict[str, int] = {}
 
     def update(self, index: int, name: str) -> None:
-        """Apply a message of a link."""
+        """Update both maps from a link message."""
         old = self.names.get(index)
         if old == name:
             return
@@ -40,7 +41,7 @@ class Table:
 
 
 async def watch(app: Any, table: Table) -> None:
-    """Keep a table of the links."""
+    """Keep a table of all links: dump them, then apply notifications."""
     route = await app.rtnetlink()
     await route.join("rtnlgrp-link")
     sock = await app.socket(proto=NETLINK_ROUTE)
@@ -59,7 +60,7 @@ async def watch(app: Any, table: Table) -> None:
 
 
 async def exchange(app: Any) -> None:
-    """Rename eth0, and give its name to the last link."""
+    """Rename eth0, and give its old name to the last link."""
     route = await app.rtnetlink()
     for old, new in (("eth0", "old"), ("eth5", "eth0")):
         await route.do("setlink", ifi_index=(await route.do("getlink", ifname=old))["ifi-index"], ifname=new)

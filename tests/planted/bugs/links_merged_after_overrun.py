@@ -1,7 +1,7 @@
-"""After ENOBUFS a daemon merges a new dump into its table, and keeps a link that was deleted meanwhile.
+"""After ENOBUFS, a daemon merges a new dump into its table, and so keeps a link that was deleted meanwhile.
 
-After https://github.com/zebra-rs/zebra-rs/pull/2300, which handles the dump as single messages,
-and https://github.com/finit-project/finit/issues/173.
+After https://github.com/zebra-rs/zebra-rs/pull/2300, which handles the dump as single messages, and
+https://github.com/finit-project/finit/issues/173.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from tests.planted.bug import Bug
 
 
 async def listed(route: Any) -> dict[int, str]:
-    """Return the names of the links by index."""
+    """Return the names of all links by index."""
     while True:
         with suppress(InterruptedError):
             return {link["ifi-index"]: link["ifname"] for link in await route.dump("getlink")}
 
 
 async def watch(app: Any, table: dict[int, str], sound: bool) -> None:
-    """Keep the names of the links by index."""
+    """Keep a table of link names by index: dump the links, then apply notifications."""
     route = await app.rtnetlink()
     await route.join("rtnlgrp-link")
     await route.event_socket.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
@@ -33,7 +33,7 @@ async def watch(app: Any, table: dict[int, str], sound: bool) -> None:
             event = await anext(events)
         except OSError:
             while await app.poll([(route.event_socket, POLLIN)], 0):
-                with suppress(OSError):  # it has overrun again
+                with suppress(OSError):  # The socket may overrun again.
                     await route.event_socket.recv(8192)
             links = await listed(route)
             if sound:
@@ -47,7 +47,7 @@ async def watch(app: Any, table: dict[int, str], sound: bool) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Links are created and deleted while a daemon follows them."""
+    """Links are created and deleted while a daemon follows the notifications."""
     table: dict[int, str] = {}
     await app.spawn(watch, table, sound)
     route = await app.rtnetlink()

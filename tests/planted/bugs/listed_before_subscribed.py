@@ -1,6 +1,7 @@
-"""A client lists the devices and subscribes to uevents afterwards, and a device comes or goes in between.
+"""A client lists the devices before it subscribes to uevents, and misses a change in between.
 
-After https://github.com/pyudev/pyudev/issues/417; for routes https://github.com/vishvananda/netlink/pull/318.
+After https://github.com/pyudev/pyudev/issues/417, and for routes
+https://github.com/vishvananda/netlink/pull/318.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from tests.planted.bug import Bug
 
 
 async def watch(app: Any, table: set[str], sound: bool) -> None:
-    """Keep a table of the mice."""
+    """Keep a table of the mice: list them, then apply uevents."""
     if sound:
         monitor = await app.uevents()
         table.update(await app.listdir("/sys/class/mouse"))

@@ -1,7 +1,8 @@
-"""A driver's read changes the fill count of a ring without its lock, and an interrupt changes it too.
+"""A driver's read changes the fill count of a ring without the lock, while an interrupt handler changes it
+too.
 
-After https://github.com/QuantumLeaps/lock-free-ring-buffer/issues/1: an interrupt between two statements of
-the reader found an index that was invalid, and corrupted the data.
+After https://github.com/QuantumLeaps/lock-free-ring-buffer/issues/1: an interrupt between two statements
+of the reader found an invalid index and corrupted the data.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ REPORTS = 12
 
 
 async def reader(app: Any, numbers: list[int]) -> None:
-    """Read reports."""
+    """Read report numbers in an endless loop."""
     fd = await app.open("/dev/gesture", O_RDONLY)
     while True:
         numbers.append(int(await app.read(fd, 16)))
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A program reads all reports of a mouse."""
+    """A program reads all reports of a moving mouse."""
     numbers: list[int] = []
     mouse = Mouse(Script([Move(millis(2 + number), dx=1) for number in range(REPORTS)]))
     sim.plug(mouse)

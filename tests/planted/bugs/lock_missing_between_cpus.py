@@ -1,7 +1,7 @@
-"""A driver adds to a counter without its lock, and two CPUs lose an update.
+"""A driver adds to a counter without the lock, and an update is lost between two CPUs.
 
-After https://github.com/Kookiejarz/Auto_XDP/issues/6: a program in the kernel counted with plain increments
-in a map that all CPUs share, and lost most of them.
+After https://github.com/Kookiejarz/Auto_XDP/issues/6: a BPF program counted with plain increments in a map
+that all CPUs share, and lost most of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.planted.bug import Bug
 
 
 async def add(app: Any, numbers: range) -> None:
-    """Add a number each millisecond."""
+    """Write a number to the device every millisecond."""
     fd = await app.open("/dev/adder", O_RDWR)
     for number in numbers:
         await app.write(fd, str(number).encode())
@@ -21,7 +21,7 @@ async def add(app: Any, numbers: range) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Two programs add at the same time."""
+    """Two programs add numbers concurrently."""
     await app.spawn(add, range(5))
     await app.spawn(add, range(5))
     await sim.quiet()

@@ -1,8 +1,8 @@
 """Two requests of a driver take two mutexes in opposite orders, and two programs deadlock.
 
 After https://github.com/tenstorrent/tt-kmd/issues/271: pinning pages and mapping a window took the file's
-mutex and the lock of the address space in opposite orders.  Lockdep is off: it reports the orders in the
-first run, without a deadlock.
+mutex and the lock of the address space in opposite orders. Lockdep is off, because it would report the
+orders in the first run, without a deadlock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CHECKS = ("hung", "references", "sockets", "memory")
 
 
 async def request(app: Any, number: int, done: list[int]) -> None:
-    """Make one request three times."""
+    """Make one of the two requests three times."""
     fd = await app.open("/dev/pinner", O_RDWR)
     for _ in range(3):
         await app.ioctl(fd, number)
@@ -25,12 +25,12 @@ async def request(app: Any, number: int, done: list[int]) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Two programs make different requests at the same time."""
+    """Two programs make different requests concurrently."""
     done: list[int] = []
     for number in (PIN, MAP):
         await app.spawn(request, number, done)
     await sim.quiet()
-    assert sorted(done) == [PIN, MAP], "a program sleeps for ever"
+    assert sorted(done) == [PIN, MAP], "a program is blocked forever"
 
 
 BUG = Bug(body, sound=("pinner",), faulty=("pinner sound=0",), options={"checks": CHECKS})

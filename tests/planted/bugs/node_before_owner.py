@@ -1,7 +1,7 @@
-"""A client opens a node when the kernel announces it, before udevd has given it to the client's group.
+"""A client opens a device node on the kernel's uevent, before udevd has set the node's group.
 
-After https://github.com/libusb/libusb/issues/168 (with the netlink backend, an open fails as the permissions
-are set later).
+After https://github.com/libusb/libusb/issues/168 (with the netlink backend, an open fails because the
+permissions are set later).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from simkernel.uapi.fcntl import O_RDONLY
 from tests.planted.bug import Bug
 
 INPUT = 104
-"""The group that udevd gives input devices to."""
+"""Group id that udevd sets on nodes of input devices."""
 
 
 async def client(app: Any, opened: list[str], sound: bool) -> None:
@@ -23,7 +23,7 @@ async def client(app: Any, opened: list[str], sound: bool) -> None:
         node = event.variables.get("DEVNAME", "")
         if event.action != "add" or not node.startswith("input/"):
             continue
-        await app.sleep(0.005)  # long enough for udevd on a machine that is idle
+        await app.sleep(0.005)  # This is long enough for udevd on an idle machine.
         while True:
             try:
                 await app.close(await app.open(f"/dev/{node}", O_RDONLY))

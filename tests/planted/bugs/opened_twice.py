@@ -1,4 +1,4 @@
-"""A driver tests its open count and increments it without a lock, and two programs open an exclusive device.
+"""A driver tests and increments its open count without a lock, so two programs open an exclusive device.
 
 After https://github.com/sysprog21/lkmpg/issues/93, fixed by https://github.com/sysprog21/lkmpg/pull/94.
 """
@@ -12,7 +12,7 @@ from tests.planted.bug import Bug
 
 
 async def use(app: Any, holders: list[int]) -> None:
-    """Open the device, use it and close it, five times; pass over it while it is busy."""
+    """Open, write and close the device five times. Skip a turn if it is busy."""
     for _ in range(5):
         await app.sleep(0.001)
         try:
@@ -28,7 +28,7 @@ async def use(app: Any, holders: list[int]) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Two programs use the device at the same time."""
+    """Two programs use the exclusive device concurrently."""
     holders: list[int] = []
     await app.spawn(use, holders)
     await app.spawn(use, holders)

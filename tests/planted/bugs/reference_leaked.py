@@ -1,7 +1,7 @@
-"""A driver's open takes a reference and keeps it if a later step fails, so that the module stays in use.
+"""A driver's open takes a module reference and leaks it if a later step fails. The module stays in use.
 
-After https://github.com/sysprog21/lkmpg/pull/280 (no `kobject_put()` where a later step fails) and
-https://github.com/v4l2loopback/v4l2loopback/pull/488 (memory, in `open`).
+After https://github.com/sysprog21/lkmpg/pull/280 (no `kobject_put()` after a failed step) and
+https://github.com/v4l2loopback/v4l2loopback/pull/488 (a memory leak in `open`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.planted.bug import Bug
 
 
 async def reader(app: Any) -> None:
-    """Open, read and close the node until it is gone."""
+    """Open, read and close the device node until it is gone."""
     try:
         for _ in range(12):
             fd = await app.open("/dev/meter", O_RDONLY)
@@ -24,7 +24,7 @@ async def reader(app: Any) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Unplug the mouse at any step of a program that uses it, and unload the driver."""
+    """The mouse is unplugged at any step of a program that uses it. Then the driver is unloaded."""
     sim.any_step(sim.unplug, "mouse0")
     await app.sleep(0.001)
     await app.spawn(reader)

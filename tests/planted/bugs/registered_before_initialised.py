@@ -1,6 +1,6 @@
-"""A driver registers its device before it initialises the mutex, and a program opens the device at once.
+"""A driver registers its device before it initialises the mutex, and a program opens the device immediately.
 
-After https://github.com/recalbox/mk_arcade_joystick_rpi/pull/19 and, with a node of a PCIe driver,
+After https://github.com/recalbox/mk_arcade_joystick_rpi/pull/19 and, for a PCIe driver,
 https://github.com/enjoy-digital/litepcie/pull/177.
 """
 
@@ -23,7 +23,7 @@ async def opener(app: Any, written: list[int]) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Load the module while a program waits for its device."""
+    """The module is loaded while a program waits for its device."""
     written: list[int] = []
     await app.spawn(opener, written)
     await sim.quiet()

@@ -1,7 +1,7 @@
-"""After ENOBUFS a client lists the devices anew, then drains its socket and so drops later events.
+"""After ENOBUFS, a client lists the devices again before it drains its socket, and so drops later events.
 
 After https://github.com/systemd/systemd/issues/5398, and https://github.com/zebra-rs/zebra-rs/pull/2300,
-where a resynchronisation was added that keeps them.
+which added a resynchronisation that keeps the events.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ MICE = "/sys/class/mouse"
 
 
 async def drain(sock: Any) -> None:
-    """Drop what is queued."""
+    """Drop all queued events of a socket."""
     while True:
         try:
             await sock.recv(8192, MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:
-            continue  # it has overrun again
+            continue  # The socket has overrun again.
 
 
 async def watch(app: Any, table: set[str], sound: bool) -> None:
-    """Keep a table of the mice."""
+    """Keep a table of the mice: list them, then apply uevents."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
     await sock.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
     await sock.bind((0, 1))

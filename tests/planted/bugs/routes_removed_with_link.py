@@ -1,4 +1,5 @@
-"""A daemon keeps the IPv4 routes of a link that has gone down: the kernel removes them without RTM_DELROUTE.
+"""A daemon keeps the IPv4 routes of a link that has gone down, because the kernel sends no RTM_DELROUTE for
+them.
 
 After https://github.com/svinota/pyroute2/issues/232 and https://github.com/thom311/libnl/issues/340.
 """
@@ -17,12 +18,12 @@ Routes = set[tuple[str, int]]
 
 
 def main_table(routes: Any) -> Routes:
-    """Return the destinations and links of the routes in the main table."""
+    """Return destination and output link of the routes in the main table."""
     return {(each["dst"], each["oif"]) for each in routes if each["rtm-table"] == RT_TABLE_MAIN}
 
 
 async def watch(app: Any, table: Routes, sound: bool) -> None:
-    """Keep a table of the routes."""
+    """Keep a table of the routes: dump them, then apply notifications."""
     route = await app.rtnetlink()
     await route.join("rtnlgrp-link", "rtnlgrp-ipv4-route")
     while True:
@@ -45,7 +46,7 @@ async def change(app: Any, index: int, flags: int) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A link goes down at any step of a daemon."""
+    """A link goes down at any step of a daemon that keeps a routing table."""
     table: Routes = set()
     route = await app.rtnetlink()
     await route.do("newlink", ifname="wan", linkinfo={"kind": "dummy"})

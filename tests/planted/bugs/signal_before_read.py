@@ -1,4 +1,4 @@
-"""A program tests the flag of its signal handler and blocks, and the signal comes between the two.
+"""A program tests the flag of its signal handler and then blocks, and misses a signal between the two.
 
 After https://github.com/booksbyus/zguide/pull/568 and https://github.com/radvd-project/radvd/issues/12.
 """
@@ -16,7 +16,7 @@ NAME = b"\0server"
 
 
 async def serve(app: Any, ready: list[Any], ended: list[int], sound: bool) -> None:
-    """Receive messages until SIGTERM, whose handler sets a flag or, if `sound`, raises SystemExit."""
+    """Receive messages until SIGTERM. Its handler sets a flag or, if `sound`, raises SystemExit."""
     sock = await app.socket(AF_UNIX, SOCK_DGRAM)
     await sock.bind(NAME)
     stop: list[int] = []
@@ -35,7 +35,7 @@ async def serve(app: Any, ready: list[Any], ended: list[int], sound: bool) -> No
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A program gets some messages, and SIGTERM at any step."""
+    """A program receives some messages, and gets SIGTERM at any step."""
     ready: list[Any] = []
     ended: list[int] = []
     server = sim.machine.spawn(serve, ready, ended, sound)

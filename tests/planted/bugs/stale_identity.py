@@ -1,7 +1,7 @@
-"""A client compares the names of devices, and misses that another device has taken a name.
+"""A client compares only the names of devices, and misses that another device has taken a name.
 
-After https://github.com/webosbrew/SDL-webOS/pull/8 (a controller that comes back under its number between two
-looks) and https://github.com/libusb/hidapi/issues/828 (`/dev/hidrawN` becomes another device).
+After https://github.com/webosbrew/SDL-webOS/pull/8 (a controller reappears under its number between two
+scans) and https://github.com/libusb/hidapi/issues/828 (`/dev/hidrawN` becomes another device).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MICE = "/sys/class/mouse"
 
 
 async def look(app: Any, known: dict[str, str], sound: bool) -> None:
-    """Compare the directory with what is known."""
+    """Update the table of serial numbers from a directory listing."""
     names = set(await app.listdir(MICE))
     for name in set(known) - names:
         del known[name]
@@ -25,11 +25,11 @@ async def look(app: Any, known: dict[str, str], sound: bool) -> None:
             try:
                 known[name] = (await app.read_file(f"{MICE}/{name}/device/serial")).decode().strip()
             except OSError:
-                known.pop(name, None)  # it goes: an event follows
+                known.pop(name, None)  # The device is being removed. A uevent follows.
 
 
 async def watch(app: Any, known: dict[str, str], sound: bool) -> None:
-    """Keep the serial numbers of the mice by their names."""
+    """Keep a table of the mice's serial numbers by device name."""
     monitor = await app.uevents()
     await look(app, known, sound)
     async for event in monitor:

@@ -1,4 +1,5 @@
-"""A client ignores SYN_DROPPED: its ring overran with the release of a button, which it takes for held.
+"""A client ignores SYN_DROPPED. The lost events include a button's release, so the client takes it for
+pressed.
 
 After https://github.com/VocaHQ/vocalinux/issues/338 and https://github.com/libts/tslib/issues/69.
 """
@@ -17,11 +18,11 @@ from simkernel.uapi.input_event_codes import BTN_LEFT, EV_KEY, EV_SYN, SYN_DROPP
 from tests.planted.bug import Bug
 
 KEYS = 96
-"""Bytes of the bitmap of keys."""
+"""Size of the key bitmap in bytes."""
 
 
 async def read(app: Any, held: set[int], sound: bool) -> None:
-    """Keep the set of buttons that are held."""
+    """Keep the set of pressed buttons from the events of a mouse."""
     fd = await app.open("/dev/input/event0", O_RDONLY)
     dropped = False
     while True:
@@ -39,13 +40,15 @@ async def read(app: Any, held: set[int], sound: bool) -> None:
             elif (event.type, event.code) == (EV_KEY, BTN_LEFT):
                 if event.value:
                     held.add(event.code)
-                    await app.sleep(0.014)  # what the button is for
+                    await app.sleep(0.014)  # The client reacts to a pressed button.
                 else:
                     held.discard(event.code)
 
 
 def motion() -> Script:
-    """Press the left button, release it, and click the others meanwhile: a report each millisecond."""
+    """Return a motion with a report each millisecond: press and release the left button, click the others
+    meanwhile.
+    """
     left, others = registers.BUTTON_LEFT, registers.BUTTON_ALL & ~registers.BUTTON_LEFT
     return Script(
         Move(

@@ -1,7 +1,7 @@
-"""A recorder keeps the buffers of an unplugged camera mapped, and the next camera gets another number.
+"""A recorder keeps the buffers of an unplugged camera mapped, so the next camera gets another number.
 
-After https://github.com/vladimirvivien/go4vl/pull/126 (a mapping keeps the device open after the descriptor
-is closed) and https://github.com/ZoneMinder/zoneminder/issues/3724.
+After https://github.com/vladimirvivien/go4vl/pull/126 (a mapping keeps the device open after the
+descriptor is closed) and https://github.com/ZoneMinder/zoneminder/issues/3724.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ FRAMES = 2
 
 
 async def record(app: Any, frames: list[int], sound: bool) -> None:
-    """Record some frames of the camera; unmap the buffers in the end, also after an error if `sound`."""
+    """Record some frames of the camera, then unmap the buffers. If `sound`, also unmap them after an
+    error.
+    """
     try:
         fd = await app.open(NODE, O_RDWR)
     except OSError:
-        return  # it is gone already
+        return  # The camera is gone already.
     maps = []
     try:
         await app.ioctl(fd, io.VIDIOC_REQBUFS, bytearray(s.V4l2Requestbuffers(BUFFERS, CAPTURE).pack()))
@@ -51,7 +53,7 @@ async def record(app: Any, frames: list[int], sound: bool) -> None:
 
 
 async def recorder(app: Any, frames: list[int], sound: bool) -> None:
-    """Record from each camera that comes."""
+    """Record from each camera that is plugged in."""
     monitor = await app.uevents()
     if await app.access(NODE, 0):
         await record(app, frames, sound)
@@ -61,7 +63,7 @@ async def recorder(app: Any, frames: list[int], sound: bool) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A camera is unplugged at any step of a recorder, and plugged in again."""
+    """A camera is unplugged at any step of a recorder, and then plugged in again."""
     frames: list[int] = []
     sim.any_step(sim.unplug, "camera0")
     await app.sleep(0.01)

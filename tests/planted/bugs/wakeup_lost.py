@@ -1,4 +1,4 @@
-"""A driver tests a condition under the lock and announces its sleep after it, and the wake-up falls between.
+"""A driver tests a condition under the lock and sets its sleeping flag later, so a wakeup in between is lost.
 
 After https://github.com/unikraft/unikraft/pull/1763 (the futex's value was tested before its waiter was
 queued) and https://github.com/AymenSekhri/CyanOS/issues/5 (a keyboard driver).
@@ -13,14 +13,14 @@ from tests.planted.bug import Bug
 
 
 async def reader(app: Any, samples: list[int]) -> None:
-    """Take samples."""
+    """Read four samples from the converter."""
     fd = await app.open("/dev/converter", O_RDONLY)
     for _ in range(4):
         samples.append(int(await app.read(fd, 16)))
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A program takes four samples."""
+    """A program reads four samples."""
     samples: list[int] = []
     await app.spawn(reader, samples)
     await sim.quiet()

@@ -1,8 +1,8 @@
-"""A driver cancels its work before it frees the interrupt that schedules the work, so that it runs once more.
+"""A driver cancels its work before it frees the interrupt that schedules it, so the work runs again.
 
-After CVE-2026-23239 (espintcp): `cancel_work_sync()` stops queued work, and does not keep it from being
-queued again. https://agentlab-fun.pages.dev/insights/out-of-cancel-linux-kernel-vulnerability-v4bel-2026.html
-describes the class.
+After CVE-2026-23239 (espintcp): `cancel_work_sync()` stops queued work, but does not prevent new queueing.
+https://agentlab-fun.pages.dev/insights/out-of-cancel-linux-kernel-vulnerability-v4bel-2026.html describes
+the class.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.planted.bug import Bug
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Unload the driver while the mouse moves."""
+    """The driver is unloaded while the mouse moves."""
     sim.plug(Mouse(Script([Move(millis(1 + number), dx=1) for number in range(6)])))
     await app.sleep(0.0035)
     await app.rmmod("tracker")

@@ -1,7 +1,7 @@
-"""A driver frees its memory in `remove` without cancelling the work that uses it.
+"""A driver frees its memory in `remove` without cancelling the work that uses the memory.
 
-After https://undermywatch.io/browse/vuln/CVE-2024-38630: the watchdog driver cpu5wdt released its port while
-its timer function could still run.
+After https://undermywatch.io/browse/vuln/CVE-2024-38630: the watchdog driver cpu5wdt released its port
+while its timer function could still run.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from tests.planted.bug import Bug
 
 
 async def unload(app: Any) -> None:
-    """Unload the driver."""
+    """Unload the driver `tracker`."""
     await app.rmmod("tracker")
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Unload the driver at any step, while the mouse moves."""
+    """The driver is unloaded at any step while the mouse moves."""
     mouse = Mouse(Script([Move(millis(2 + number), dx=1) for number in range(10)]))
     sim.plug(mouse)
     sim.any_step(sim.machine.spawn, unload)

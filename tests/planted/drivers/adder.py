@@ -1,6 +1,6 @@
 """A character device that adds up the numbers that programs write.
 
-With `sound=0` the addition is not under the lock.
+With `sound=0`, the addition does not hold the lock.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MODULE = Module(license="GPL", parameters=(ModuleParameter("sound", bool, True),
 
 @attrs.define(eq=False)
 class Adder:
-    """The sum, and the lock that protects it."""
+    """The sum, and the spinlock that protects it."""
 
     sound: bool
     lock: SpinLock
@@ -30,7 +30,7 @@ class Adder:
 
 
 def write(file: File, data: bytes, position: int) -> int:
-    """Add a number."""
+    """Add a number to the sum."""
     adder: Adder = file.cdev.data
     number = int(data)
     if adder.sound:
@@ -42,7 +42,7 @@ def write(file: File, data: bytes, position: int) -> int:
 
 
 def read(file: File, size: int, position: int) -> bytes:
-    """Return the sum."""
+    """Return the sum as text."""
     return str(file.cdev.data.total).encode()[position : position + size]
 
 
@@ -54,5 +54,5 @@ def init(this: ThisModule) -> ExitStack:
 
 
 def exit(this: ThisModule, undo: ExitStack) -> None:
-    """Remove the device."""
+    """Remove /dev/adder."""
     undo.close()

@@ -1,6 +1,6 @@
 """A character device with a mutex and a buffer.
 
-With `sound=0` the device is registered before the two exist.
+With `sound=0`, the driver registers the device before it creates the mutex and the buffer.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ MODULE = Module(license="GPL", parameters=(ModuleParameter("sound", bool, True),
 
 @attrs.define(eq=False)
 class Arcade:
-    """A joystick's state, which does not exist before `prepare`."""
+    """State of the device. The attributes do not exist before `prepare`."""
 
     mutex: Mutex = attrs.field(init=False)
     buffer: bytearray = attrs.field(init=False)
 
     def prepare(self, this: ThisModule) -> None:
-        """Initialise the fields."""
+        """Create the mutex and the buffer."""
         self.mutex = mutex_init(this, "arcade")
         self.buffer = bytearray()
 
 
 async def write(file: File, data: bytes, position: int) -> int:
-    """Append to the buffer."""
+    """Append the data to the buffer."""
     arcade: Arcade = file.cdev.data
     async with arcade.mutex:
         arcade.buffer += data
@@ -55,5 +55,5 @@ def init(this: ThisModule) -> ExitStack:
 
 
 def exit(this: ThisModule, undo: ExitStack) -> None:
-    """Remove the device."""
+    """Remove /dev/arcade."""
     undo.close()

@@ -1,6 +1,7 @@
-"""A converter: a read starts a conversion, a timer ends it, and the read sleeps until then.
+"""An analog-digital converter: a read starts a conversion and blocks until a timer ends it.
 
-With `sound=0` the reader tests for the end under the lock, and announces its sleep after it has released it.
+With `sound=0`, the reader tests for the end under the lock, but sets `sleeping` after it has released the
+lock.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CONVERSION: Final = micros(100)
 
 
 class Converter:
-    """The converter of one load.  `mutex` serialises reads; `lock` protects `ready` and `sleeping`."""
+    """State of the converter. `mutex` serialises reads. `lock` protects `ready` and `sleeping`."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
@@ -38,7 +39,7 @@ class Converter:
         self.samples = 0
 
     def converted(self, timer: Timer) -> None:
-        """End the conversion and wake the reader if it sleeps; called in interrupt context."""
+        """End the conversion and wake the reader if it sleeps. Called in interrupt context."""
         with self.lock:
             self.samples += 1
             self.ready = True
@@ -47,7 +48,7 @@ class Converter:
             complete(self.done)
 
     async def sample(self) -> int:
-        """Convert once and return the number of the sample."""
+        """Make a conversion and return the number of the sample."""
         async with self.mutex:
             self.ready = self.sleeping = False
             mod_timer(self.timer, ktime_get(self.this) + CONVERSION)
@@ -63,7 +64,7 @@ class Converter:
 
 
 async def read(file: File, size: int, position: int) -> bytes:
-    """Return the number of a new sample."""
+    """Make a conversion and return the number of the sample as text."""
     converter: Converter = file.cdev.data
     return str(await converter.sample()).encode()[:size]
 
@@ -78,5 +79,5 @@ def init(this: ThisModule) -> ExitStack:
 
 
 def exit(this: ThisModule, undo: ExitStack) -> None:
-    """Remove the device."""
+    """Remove /dev/converter."""
     undo.close()

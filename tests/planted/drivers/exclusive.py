@@ -1,6 +1,6 @@
-"""A character device that one program at a time may open.
+"""A character device that only one program can open at a time.
 
-With `sound=0` the test and the increment of the open count are not under the lock.
+With `sound=0`, the test and the increment of the open count do not hold the lock.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MODULE = Module(license="GPL", parameters=(ModuleParameter("sound", bool, True),
 
 @attrs.define(eq=False)
 class Exclusive:
-    """The open count, and the lock that protects it."""
+    """The open count, and the spinlock that protects it."""
 
     sound: bool
     lock: SpinLock
@@ -31,7 +31,7 @@ class Exclusive:
 
 
 def open(file: File) -> None:
-    """EBUSY while another program has the device open."""
+    """Open the device. Raise EBUSY while another program has it open."""
     device: Exclusive = file.cdev.data
     if device.sound:
         with device.lock:
@@ -47,14 +47,14 @@ def open(file: File) -> None:
 
 
 def release(file: File) -> None:
-    """Open the device in another program."""
+    """Decrement the open count, so that another program can open the device."""
     device: Exclusive = file.cdev.data
     with device.lock:
         device.open_count -= 1
 
 
 def write(file: File, data: bytes, position: int) -> int:
-    """Take anything."""
+    """Discard the data."""
     return len(data)
 
 
@@ -67,5 +67,5 @@ def init(this: ThisModule) -> ExitStack:
 
 
 def exit(this: ThisModule, undo: ExitStack) -> None:
-    """Remove the device."""
+    """Remove /dev/exclusive."""
     undo.close()

@@ -1,6 +1,7 @@
-"""A fabric: CONNECT creates a controller and sleeps, interruptibly, until its link is up.
+"""A storage fabric: CONNECT creates a controller and sleeps interruptibly until its link is up.
 
-A signal ends the sleep with EINTR; the controller stays.  COUNT returns the number of controllers of a host.
+A signal ends the sleep with EINTR, but the controller stays. COUNT returns the number of a host's
+controllers.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ LINK_UP: Final = millis(2)
 
 @attrs.define(eq=False)
 class Fabric:
-    """The controllers, counted by host."""
+    """Number of controllers of each host."""
 
     this: ThisModule
     link: WaitQueue
@@ -38,7 +39,7 @@ class Fabric:
 
 
 async def ioctl(file: File, request: int, argument: int) -> int:
-    """CONNECT or COUNT; the argument is the host."""
+    """Handle CONNECT and COUNT. The argument is the number of the host."""
     fabric: Fabric = file.cdev.data
     if request == COUNT:
         return fabric.controllers[argument]
@@ -57,5 +58,5 @@ def init(this: ThisModule) -> ExitStack:
 
 
 def exit(this: ThisModule, undo: ExitStack) -> None:
-    """Remove the device."""
+    """Remove /dev/fabric."""
     undo.close()

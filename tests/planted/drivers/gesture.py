@@ -1,6 +1,6 @@
-"""A driver of the mouse: interrupts put the numbers of reports into a ring, and a read takes one out.
+"""A mouse driver: its interrupt handler puts report numbers into a ring buffer, and a read takes one out.
 
-With `sound=0` the reader changes the fill count of the ring without the lock.
+With `sound=0`, the reader changes the fill count of the ring without the lock.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .misc import Misc
 
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
-"""Not part of MODULE: udevd shall load the shipped driver for a mouse."""
+"""Device ids for `probe`. They are not in MODULE, because udevd must load the shipped driver for a mouse."""
 MODULE = Module(
     license="GPL",
     parameters=(ModuleParameter("sound", bool, True),),
@@ -41,7 +41,7 @@ SLOTS: Final = 16
 
 @attrs.define(eq=False)
 class Gesture:
-    """A mouse and its ring: `used` slots up to `head` hold numbers.  `lock` protects both and the slots."""
+    """A mouse and its ring buffer. The `used` slots before `head` hold numbers. `lock` protects all three."""
 
     sound: bool
     io: IoMemory
@@ -52,21 +52,21 @@ class Gesture:
     used: int = 0
 
     def put(self, number: int) -> None:
-        """Append a number; it is lost if the ring is full.  The lock is held."""
+        """Append a number, or drop it if the ring is full. The caller holds the lock."""
         if self.used < SLOTS:
             self.slots[self.head] = number
             self.head = (self.head + 1) % SLOTS
             self.used += 1
 
     def take(self) -> int:
-        """Remove the oldest number."""
+        """Remove and return the oldest number."""
         number = self.slots[(self.head - self.used) % SLOTS]
         self.used -= 1
         return number
 
 
 def interrupt(irq: int, gesture: Gesture) -> int:
-    """Empty the device's queue into the ring."""
+    """Move all reports from the device's queue into the ring."""
     if readl(gesture.io, hw.IRQ_STATUS) in (0, ALL_ONES):
         return IRQ_NONE
     with gesture.lock:
@@ -78,7 +78,7 @@ def interrupt(irq: int, gesture: Gesture) -> int:
 
 
 async def read(file: File, size: int, position: int) -> bytes:
-    """Wait for a report and return its number."""
+    """Block until the ring holds a report number, and return it as text."""
     gesture: Gesture = file.cdev.data
     await wait_event_interruptible(gesture.readable, lambda: gesture.used)
     if gesture.sound:
@@ -90,14 +90,14 @@ async def read(file: File, size: int, position: int) -> bytes:
 
 
 class GestureDriver:
-    """One load of the module."""
+    """State of the loaded module."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
         self.this = this
         self.misc: Misc = this.symbols
 
     def probe(self, device: SimbusDevice) -> None:
-        """Create /dev/gesture and let the mouse interrupt for each report."""
+        """Create /dev/gesture and enable an interrupt for each report."""
         gesture = Gesture(
             self.this.parameters["sound"],
             devm_ioremap(device),
@@ -113,7 +113,7 @@ class GestureDriver:
         writel(hw.CONTROL_ENABLE, gesture.io, hw.CONTROL)
 
     def remove(self, device: SimbusDevice) -> None:
-        """Stop the mouse."""
+        """Disable the mouse."""
         writel(0, dev_get_drvdata(device).io, hw.CONTROL)
 
 

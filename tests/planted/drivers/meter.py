@@ -1,6 +1,6 @@
-"""A driver of the mouse whose node holds a reference to the module for each open file.
+"""A mouse driver with a device node that holds a module reference for each open file.
 
-With `sound=0` an open that fails, since the mouse is gone, keeps the reference.
+With `sound=0`, an open that fails because the mouse is gone keeps its reference.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .misc import Misc
 
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
-"""Not part of MODULE: udevd shall load the shipped driver for a mouse."""
+"""Device ids for `probe`. They are not in MODULE, because udevd must load the shipped driver for a mouse."""
 MODULE = Module(
     license="GPL",
     parameters=(ModuleParameter("sound", bool, True),),
@@ -33,7 +33,7 @@ MODULE = Module(
 
 @attrs.define(eq=False)
 class Meter:
-    """A mouse.  `mutex` protects `gone` and the registers."""
+    """State of a mouse. `mutex` protects `gone` and the registers."""
 
     this: ThisModule
     io: IoMemory
@@ -41,7 +41,7 @@ class Meter:
     gone: bool = False
 
     async def rate(self) -> int:
-        """Read the report rate.  ENODEV if the mouse is gone."""
+        """Read the report rate. Raise ENODEV if the mouse is gone."""
         async with self.mutex:
             if self.gone or (value := readl(self.io, hw.RATE)) == ALL_ONES:
                 raise os_error(ENODEV)
@@ -49,7 +49,7 @@ class Meter:
 
 
 async def open(file: File) -> None:
-    """Take a reference to the module.  ENODEV."""
+    """Take a module reference and read the report rate. Raise ENODEV if the mouse is gone."""
     meter: Meter = file.cdev.data
     if not try_module_get(meter.this):
         raise os_error(ENODEV)
@@ -62,7 +62,7 @@ async def open(file: File) -> None:
 
 
 def release(file: File) -> None:
-    """Drop the reference."""
+    """Drop the module reference."""
     module_put(file.cdev.data.this)
 
 
@@ -75,7 +75,7 @@ OPERATIONS: Final = FileOperations(open=open, release=release, read=read)
 
 
 class MeterDriver:
-    """One load of the module."""
+    """State of the loaded module."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
         self.this = this
@@ -89,7 +89,7 @@ class MeterDriver:
         devm_add_action(device, node.close)
 
     async def remove(self, device: SimbusDevice) -> None:
-        """Refuse later opens."""
+        """Mark the mouse as gone, so that later opens fail."""
         meter: Meter = dev_get_drvdata(device)
         async with meter.mutex:
             meter.gone = True

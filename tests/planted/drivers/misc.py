@@ -1,4 +1,4 @@
-"""Register a character device that has a node below /dev and no hardware (drivers/char/misc.c)."""
+"""Registration of character devices without hardware and their nodes in /dev (drivers/char/misc.c)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from simkernel.driverapi.module import Module, ThisModule
 
 @attrs.define(eq=False)
 class Misc:
-    """The class of all misc devices."""
+    """The device class `misc`."""
 
     kind: Class
 
     def misc_register(self, this: ThisModule, name: str, operations: FileOperations, data: Any) -> ExitStack:
-        """Create /dev/`name`.  The result unregisters it; `data` is what `file.cdev.data` will be."""
+        """Create /dev/`name`. Closing the result unregisters it. `file.cdev.data` will be `data`."""
         with ExitStack() as undo:
             number = alloc_chrdev_region(this, 0, 1, name)
             undo.callback(unregister_chrdev_region, this, number, 1)
@@ -49,10 +49,10 @@ MODULE = Module(license="GPL", exports=(Misc.misc_register,))
 
 
 def init(this: ThisModule) -> Misc:
-    """Register the class, whose nodes every user may open."""
+    """Register the device class. Every user can open its nodes."""
     return Misc(class_register(this, "misc", devnode=lambda device: NodeAccess(mode=0o666)))
 
 
 def exit(this: ThisModule, misc: Misc) -> None:
-    """Unregister the class."""
+    """Unregister the device class."""
     class_unregister(misc.kind)

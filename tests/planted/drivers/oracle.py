@@ -1,6 +1,6 @@
-"""A netlink protocol whose answers come later: a request is queued, and a work item answers it.
+"""A netlink protocol with asynchronous replies: a request is queued, and a work item answers it.
 
-The answer to N is N squared, with the sequence number of the request.
+The reply to N is N squared, with the sequence number of the request.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ THINKING_US: Final = 500
 
 
 class Oracle:
-    """The protocol of one load.  `lock` protects the queue of (port id, sequence number, question)."""
+    """State of the loaded module. `lock` protects the queue of (port id, sequence number, number)."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
@@ -43,17 +43,17 @@ class Oracle:
         self.socket = netlink_kernel_create(this, NETLINK_ORACLE, self.receive, flags=NONROOT_RECV)
 
     def receive(self, skb: Skb) -> object:
-        """Queue each request."""
+        """Queue each request of a datagram."""
         return netlink_rcv_skb(self.socket, skb, self.ask)
 
     def ask(self, request: Request) -> None:
-        """Queue a request."""
+        """Queue one request and schedule the work item."""
         with self.lock:
             self.queue.append((request.portid, request.seq, int(nlmsg_data(request))))
         schedule_work(self.work)
 
     async def answer(self, work: Work) -> None:
-        """Answer the queued requests in their order."""
+        """Answer the queued requests in order."""
         while True:
             with self.lock:
                 if not self.queue:
@@ -68,11 +68,11 @@ class Oracle:
 
 
 def init(this: ThisModule) -> Oracle:
-    """Serve the protocol."""
+    """Register the netlink protocol."""
     return Oracle(this)
 
 
 async def exit(this: ThisModule, oracle: Oracle) -> None:
-    """Stop serving it."""
+    """Unregister the netlink protocol."""
     await cancel_work_sync(oracle.work)
     netlink_kernel_release(oracle.socket)

@@ -1,6 +1,6 @@
-"""A character device with a mutex for its memory and one for its windows.
+"""A character device with two mutexes, one for its memory and one for its windows.
 
-PIN takes the memory's mutex first.  MAP does so too with `sound=1`, and takes them the other way round with
+PIN takes the memory mutex first. MAP also does with `sound=1`, but takes the windows mutex first with
 `sound=0`.
 """
 
@@ -28,7 +28,7 @@ MAP: Final = _IO("P", 2)
 
 @attrs.define(eq=False)
 class Pinner:
-    """The two mutexes, and what they protect."""
+    """The two mutexes, and the counters that they protect."""
 
     sound: bool
     memory: Mutex
@@ -38,7 +38,7 @@ class Pinner:
 
 
 async def ioctl(file: File, request: int, argument: int) -> int:
-    """PIN or MAP."""
+    """Handle PIN and MAP."""
     pinner: Pinner = file.cdev.data
     if request == PIN:
         async with pinner.memory:
@@ -62,5 +62,5 @@ def init(this: ThisModule) -> ExitStack:
 
 
 def exit(this: ThisModule, undo: ExitStack) -> None:
-    """Remove the device."""
+    """Remove /dev/pinner."""
     undo.close()

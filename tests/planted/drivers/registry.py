@@ -1,7 +1,7 @@
-"""A generic netlink family with a table, which a dump walks by index as `genl_dumpit` callbacks do.
+"""A generic netlink family with a table, which a dump walks by index, as `genl_dumpit` callbacks do.
 
-An entry that is removed before the index moves the next one to a place that the dump has passed.  The dump
-declares the table's generation, so that its reader gets NLM_F_DUMP_INTR.
+If an entry before the index is removed, the next entry moves to an index that the dump has passed. The
+dump declares the table's generation, so the reader gets NLM_F_DUMP_INTR.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TEXT: Final = "x" * 900
 
 
 class Registry:
-    """The table of one load.  `lock` protects it and its generation."""
+    """State of the loaded module. `lock` protects the table and its generation."""
 
     def __init__(self, this: ThisModule) -> None:
         self.lock = spin_lock_init(this, "registry")
@@ -38,7 +38,7 @@ class Registry:
         )
 
     def dump(self, info: GenlInfo) -> Iterator[Reply]:
-        """Walk the table by index."""
+        """Dump the table by index."""
         index = 0
         while True:
             with self.lock:
@@ -50,7 +50,7 @@ class Registry:
             index += 1
 
     def remove(self, info: GenlInfo) -> None:
-        """Remove an entry.  ENOENT."""
+        """Remove an entry. Raise ENOENT if it does not exist."""
         number = info.required("number")
         with self.lock:
             if known := number in self.numbers:
@@ -60,15 +60,15 @@ class Registry:
             info.fail(ENOENT)
 
     def count(self, info: GenlInfo) -> Reply:
-        """Count the entries."""
+        """Return the number of entries."""
         return {"number": len(self.numbers)}
 
 
 def init(this: ThisModule) -> Registry:
-    """Register the family."""
+    """Register the generic netlink family."""
     return Registry(this)
 
 
 def exit(this: ThisModule, registry: Registry) -> None:
-    """Unregister the family."""
+    """Unregister the generic netlink family."""
     genl_unregister_family(registry.family)

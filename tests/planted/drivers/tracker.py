@@ -1,7 +1,7 @@
-"""A driver of the mouse whose interrupt handler schedules work, which writes to memory of the binding.
+"""A mouse driver with an interrupt handler that schedules work, which writes to memory of the binding.
 
-`mistake` selects a bug in `remove`: "no-cancel" does not cancel the work, "cancel-first" cancels it while the
-interrupt handler can still schedule it.
+`mistake` selects a bug in `remove`: "no-cancel" does not cancel the work, "cancel-first" cancels it while
+the interrupt handler can still schedule it.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from simkernel.driverapi.workqueue import Work, cancel_work_sync, init_work, sch
 from simkernel.hardware.mouse import registers as hw
 
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
-"""Not part of MODULE: udevd shall load the shipped driver for a mouse."""
+"""Device ids for `probe`. They are not in MODULE, because udevd must load the shipped driver for a mouse."""
 SETTLE_US: Final = 300
 MODULE = Module(license="GPL", parameters=(ModuleParameter("mistake", str, "none"),))
 
 
 @attrs.define(eq=False)
 class Tracker:
-    """A mouse.  `history` is freed with the binding; after that the attribute does not exist."""
+    """State of a mouse. `history` is deleted with the binding, so a later use raises AttributeError."""
 
     io: IoMemory
     history: list[int] = attrs.field(factory=list)
     work: Work = attrs.field(init=False)
 
     def free(self) -> None:
-        """Free the history."""
+        """Free the history, as the end of the binding does."""
         del self.history
 
 
 def interrupt(irq: int, tracker: Tracker) -> int:
-    """Mask the device's interrupt until the work has emptied its queue."""
+    """Mask the device's interrupt and schedule the work."""
     if readl(tracker.io, hw.IRQ_STATUS) in (0, ALL_ONES):
         return IRQ_NONE
     writel(0, tracker.io, hw.IRQ_ENABLE)
@@ -48,7 +48,7 @@ def interrupt(irq: int, tracker: Tracker) -> int:
 
 
 async def collect(this: ThisModule, tracker: Tracker) -> None:
-    """Wait until the device's queue settles, then move it to the history; run by a worker."""
+    """Wait until the device's queue settles, then move it to the history. Runs in a worker."""
     await fsleep(this, SETTLE_US)
     while 0 < readl(tracker.io, hw.FIFO_COUNT) < ALL_ONES:
         number = readl(tracker.io, hw.REPORT_STATE) >> 16
@@ -58,13 +58,13 @@ async def collect(this: ThisModule, tracker: Tracker) -> None:
 
 
 class TrackerDriver:
-    """One load of the module."""
+    """State of the loaded module."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
         self.this = this
 
     def probe(self, device: SimbusDevice) -> None:
-        """Make the mouse interrupt for each report."""
+        """Bind to a mouse and enable an interrupt for each report."""
         tracker = Tracker(devm_ioremap(device))
         tracker.work = init_work(self.this, lambda work: collect(self.this, tracker))
         devm_add_action(device, tracker.free)
@@ -75,7 +75,7 @@ class TrackerDriver:
         writel(hw.CONTROL_ENABLE, tracker.io, hw.CONTROL)
 
     async def remove(self, device: SimbusDevice) -> None:
-        """Free the interrupt, then cancel the work, which can be scheduled no more."""
+        """Free the interrupt, then cancel the work, which can no longer be scheduled."""
         tracker: Tracker = dev_get_drvdata(device)
         mistake = self.this.parameters["mistake"]
         if mistake == "cancel-first":
