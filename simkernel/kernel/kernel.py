@@ -1,4 +1,4 @@
-"""The kernel: makes its parts and gives each what it needs.  Read this file first."""
+"""The kernel: creates its parts and connects them.  Read this file first."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
 
 class Kernel:
-    """One running kernel.  Each part is an attribute; what a part needs it is given here."""
+    """A running kernel.  Each part is an attribute. The constructor gives each part what it needs."""
 
     def __init__(
         self,
@@ -87,13 +87,13 @@ class Kernel:
         self.engine = engine
         self.bus = bus
         self.faults = faults
-        """The fault points; None in a machine where nothing fails on demand."""
+        """The fault points. None in a machine without `faults`."""
         self.copies = Copies() if instrumented else None
-        """The copies that the kernel has made; None unless it counts them."""
+        """The counter of copies. None unless the machine is instrumented."""
         if self.copies is not None:
             costs = attrs.evolve(costs, on_copy=self.copies.add)
         self.plain_costs = costs
-        """Costs of copies that are no fault point `usercopy`, or reach it by another call."""
+        """The cost model for copies that are not the fault point `usercopy`, or that check it separately."""
         if faults is not None:
             costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))
         self.costs = costs
@@ -108,7 +108,7 @@ class Kernel:
 
         self.namespaces = Namespaces(self._clean_namespace, lambda pid: self.processes.find(pid))
         self.open_files = OpenFiles()
-        """All open files, in the order in which they were opened."""
+        """The open files of the machine, in the order in which they were opened."""
         self.mappings = self.open_files.mappings
         """The mapped areas of all processes."""
         self.scheduler: Scheduler
@@ -156,7 +156,10 @@ class Kernel:
             self.scheduler.interrupt,
         )
         self.interrupt: Callable[..., None] = self.interrupts.handle
-        """Called by the bus: a line interrupts, several times in a row if it says so."""
+        """Handler of an interrupt line, called by the bus.
+
+        It may be called for several interrupts at once.
+        """
         if checks:
             from simkernel.kernel.checked import parts
 
@@ -244,7 +247,7 @@ class Kernel:
 
     @cached_property
     def char_devices(self) -> CharDevices:
-        """The character devices, made when first asked for: many machines have none."""
+        """The character devices, created at first use, because many machines have none."""
         context = CharDevContext(
             self.engine, self.costs, self.oopses, self.preempt, self.work_queues.system, self.current
         )
@@ -252,18 +255,18 @@ class Kernel:
 
     @cached_property
     def fs(self) -> FileSystems:
-        """The tree of paths, made when a program first uses one."""
+        """The directory tree, created when a program first uses a path."""
         return mount_all(self)
 
     def realtime(self) -> int:
-        """The realtime clock, in ns since 1970: that is when a machine is switched on."""
+        """Return the realtime clock in ns since 1970. A machine is switched on at the start of 1970."""
         return max(self.engine.time(), 0)
 
     def current(self) -> Task | None:
-        """The task on whose behalf the kernel works now; None in interrupts and timers."""
+        """Return the task for which the kernel works now, None in interrupts and timers."""
         return self.processes.current
 
     @property
     def net(self) -> Net:
-        """The network namespace that the machine boots with (`init_net`)."""
+        """The initial network namespace (`init_net`)."""
         return self.namespaces.init

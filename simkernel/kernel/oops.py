@@ -1,8 +1,8 @@
-"""Oopses: an exception in a module's code does not leave the module.
+"""Oopses: an exception in a module's code does not propagate beyond the module.
 
 Linux kills the task in which an oops happens and does not release its locks and references.  The machine
-continues, unless the oops happened in an interrupt.  There are two deviations here.  The calling program gets
-EFAULT instead of being killed.  The machine also survives an oops in an interrupt.
+continues, unless the oops happened in an interrupt.  simkernel differs in two ways.  The calling program
+gets EFAULT instead of being killed.  The machine also survives an oops in an interrupt.
 
     init, exit     the module stays in the list in state "going" and cannot be removed or loaded again;
                    its registrations are removed by force
@@ -13,9 +13,10 @@ EFAULT instead of being killed.  The machine also survives an oops in an interru
 
 Every oops taints the kernel with D and pins the module: rmmod fails with EBUSY from then on.
 
-The log has the type of the exception, and file and line of the functions of modules and driverapi that it
-passed through.  It has no path of the host, and only the text of a SimulationError, since other texts may
-contain anything.  `Oopses.reports` has the exception, and `simkernel run` prints its text.
+The log has the type of the exception, and the file and line of each function of modules and driverapi on
+its traceback.  It has no path of the host. It has the text of the exception only if that is a
+SimulationError, because other texts may differ between runs or hosts.  `Oopses.reports` has the exception,
+and `simkernel run` prints its text.
 """
 
 from __future__ import annotations
@@ -38,15 +39,18 @@ from simkernel.kernel.sched.task import SchedTask
 from simkernel.uapi.errno import EFAULT, os_error
 
 MAX_KEPT = 64
-"""Reports kept; the log and the counter have the others."""
+"""Maximum number of reports kept.  The log and the counter include all others."""
 
 OTHERS = (InternalError, DeviceError, NotModelled, KeyboardInterrupt)
-"""Exceptions that pass through a module's code and are not its bug.  Every other exception is an oops."""
+"""Exceptions that pass through a module's code and are not a bug of it.
+
+Every other one is an oops.
+"""
 
 
 @attrs.frozen
 class Oops:
-    """One oops: the module, the function `where` it happened, and the exception.
+    """An oops: the module, the function in which it happened (`where`), and the exception.
 
     `trace` lists the functions that the exception passed through, innermost first.
     """
@@ -60,18 +64,18 @@ class Oops:
 
 @attrs.define(eq=False, repr=False)
 class Oopses:
-    """The oopses of one machine."""
+    """The oopses of a machine."""
 
     _log: Log
     _taints: Taints
     _current: Callable[[], SchedTask | None]
     closing: Callable[[], bool]
-    """True while a task is being ended: then GeneratorExit is not the module's bug."""
+    """Returns True while a task is being ended. Then GeneratorExit is not a bug of the module."""
     count: int = 0
     reports: deque[Oops] = attrs.field(factory=lambda: deque(maxlen=MAX_KEPT))
 
     def report(self, module: LoadedModule, where: str, error: BaseException) -> OSError:
-        """Log that `error` came out of `module` in `where`; returns what the caller shall get."""
+        """Log an exception that was raised in `module`.  Return the error for the caller."""
         self.count += 1
         trace = _call_trace(error.__traceback__)
         self.reports.append(Oops(self.count, module.name, where, error, trace))
@@ -88,19 +92,21 @@ class Oopses:
         self._taints.add(Taint.DIE)
         module.pin()
         if self.closing():
-            clear_frames(error.__traceback__)  # they keep a coroutine that ignored GeneratorExit alive
+            clear_frames(
+                error.__traceback__
+            )  # they hold a reference to a coroutine that ignored GeneratorExit
         return os_error(EFAULT)
 
     def guard(self, module: LoadedModule | None, where: str) -> Guard:
-        """For a `with` around a call that is answered: an OSError passes, an oops becomes EFAULT."""
+        """Return a context manager for a call with a caller: OSError passes, an oops becomes EFAULT."""
         return Guard(self, module, where, answered=True)
 
     def contain(self, module: LoadedModule | None, where: str) -> Guard:
-        """For a `with` around a call that nobody waits for: it ends there, and an OSError is an oops too."""
+        """Return a context manager for a call without a caller: every exception, even OSError, is an oops."""
         return Guard(self, module, where, answered=False)
 
     def wrap(self, module: LoadedModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function` with a `guard` round it, whether it is plain or `async def`."""
+        """Return `function` wrapped in a `guard`. It may be plain or `async def`."""
 
         async def finish(pending: Awaitable[Any]) -> Any:
             with self.guard(module, where):
@@ -116,9 +122,9 @@ class Oopses:
 
 @attrs.define(eq=False, repr=False)
 class Guard:
-    """What stands around every call into a module's code.
+    """A context manager around every call into a module's code.
 
-    Code without a module is the kernel's own, whose exceptions are nobody's to catch.
+    Without a module, the code is the kernel's own and its exceptions pass.
     """
 
     _oopses: Oopses
@@ -148,10 +154,11 @@ def _kind(error: BaseException) -> str:
 
 
 def _call_trace(traceback: TracebackType | None) -> tuple[str, ...]:
-    """Return the functions of modules and driverapi that the exception passed through, innermost first.
+    """Return the functions of modules and driverapi in a traceback, innermost first.
 
-    If there are none, the kernel called a function of the module with wrong arguments, and the kernel's
-    functions are listed.  A line is listed once, since the depth of a recursion depends on the host.
+    If there are none, the kernel called a function of the module with wrong arguments. Then the functions
+    of the kernel are listed.  Each line is listed once, because the depth of a recursion depends on the
+    host.
     """
     lines: list[str] = []
     kernel: list[str] = []

@@ -1,7 +1,7 @@
-"""The parts of a kernel, as system calls and pseudo-filesystems see them.
+"""The interface of the kernel for system calls and pseudo-filesystems.
 
-`Kernel` satisfies the Protocol by its attributes.  It stands below its users, so that they do not import
-the file that composes them.
+`Kernel` has the attributes of the Protocol.  The Protocol is in a lower layer than its users, so that they
+do not import the file that composes the kernel.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from simkernel.kernel.vfs.task import Task
 
 
 class KernelParts(Protocol):
-    """One running kernel: a typed attribute for each part that a system call or a file may use."""
+    """A running kernel: a typed attribute for each part that a system call or a file may use."""
 
     engine: Engine
     costs: CostModel
@@ -56,7 +56,7 @@ class KernelParts(Protocol):
     net_devices: NetDevices
     rtnetlink: RouteNetlink
     socket_file: Callable[..., OpenFile]
-    """The maker of the open files of sockets."""
+    """The factory of open files for sockets."""
     socket_families: dict[int, SocketFamily]
 
     @property

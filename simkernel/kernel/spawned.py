@@ -1,4 +1,4 @@
-"""The process of a program that ordinary code has spawned."""
+"""The handle of a process that ordinary code has spawned."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from simkernel.kernel.vfs.task import Task
 
 
 class Process:
-    """A program that was spawned from outside: how it is, and how it ended."""
+    """A process that was spawned with `Machine.spawn()`: its state and its result."""
 
     def __init__(self, task: Task, kernel: Kernel) -> None:
         self._task = task
@@ -15,22 +15,22 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """The process id."""
         return self._task.pid
 
     @property
     def alive(self) -> bool:
-        """True while it runs."""
+        """True while the process runs."""
         return self._task.alive
 
     @property
     def exit_status(self) -> int | None:
-        """Its wait status (os.waitstatus_to_exitcode); None while it runs."""
+        """The wait status (see os.waitstatus_to_exitcode). None while the process runs."""
         return None if self._task.alive else self._task.exit_status
 
     @property
     def failure(self) -> BaseException | None:
-        """The exception that its program raised, or None."""
+        """The exception that the program raised, or None."""
         return self._task.failure
 
     def __repr__(self) -> str:
@@ -43,6 +43,6 @@ class Process:
         return f"<Process {self._task.track}, {state}>"
 
     def kill(self, signal: int) -> None:
-        """Send it a signal, as root would."""
+        """Send a signal to the process with the permissions of root."""
         self._kernel.engine.check_thread()
         self._kernel.processes.kill(self._kernel.processes.init, self._task.pid, signal)

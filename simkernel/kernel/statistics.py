@@ -1,8 +1,7 @@
-"""The public counters of a machine, gathered from the parts that keep them.
+"""The public counters of a machine, collected from the parts that maintain them.
 
-Every part counts what passes through it, whether anyone traces or not.  What a report calls its
-`events` is a sum of such counters, so that it says what happened in the model and nothing of how the
-engine went about it.
+Every part counts its work, whether or not a tracer is attached.  The number of `events` in a report is a
+sum of such counters. So it describes the model and does not depend on how the engine executes it.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from simkernel.kernel.sched.scheduler import RunQueue
 
 
 def statistics(kernel: Kernel) -> dict[str, Any]:
-    """All counters, as nested dictionaries of plain values.
+    """Return all counters as nested dictionaries of plain values.
 
-    `taints` are the letters of the kernel's taint flags; `devices` has each device's own counters, by
-    its name.  `cpus` is empty where every task has a CPU of its own, and `copies` None unless
+    `taints` are the letters of the kernel's taint flags. `devices` has the counters of each device by its
+    name.  `cpus` is empty if every task has its own CPU. `copies` is None unless
     `Machine(instrumented=True)` counts them.
     """
     processes, interrupts, modules = kernel.processes, kernel.interrupts, kernel.modules
@@ -63,7 +62,9 @@ def statistics(kernel: Kernel) -> dict[str, Any]:
 
 
 def events(kernel: Kernel) -> int:
-    """How much has happened: calls, messages, interrupts, accesses, and what devices did by themselves."""
+    """Return the number of events: calls, messages, interrupts, bus accesses, and internal events of
+    devices.
+    """
     netlink, bus = kernel.netlink.statistics, kernel.bus.statistics
     return (
         kernel.processes.runner.system_calls

@@ -1,9 +1,8 @@
-"""Work queues: functions called later, in process context, where they may sleep (kernel/workqueue.c).
+"""Workqueues: functions that run later in process context, where they may sleep (kernel/workqueue.c).
 
-Theory of operation.  A queue has worker threads, made as they are needed: when work is queued, no
-worker is idle and fewer than `max_active` exist, one more is started; idle workers stay.  A work item
-is queued once, however often it is asked for, and never runs on two workers at a time: asked for while
-it runs, it runs once more afterwards.
+Theory of operation.  A queue starts a worker thread when work is queued, no worker is idle and fewer than
+`max_active` workers exist. Idle workers stay.  A work item that is already queued is not queued again, and
+it never runs on two workers at the same time. If it is queued while it runs, it runs once more afterwards.
 """
 
 from __future__ import annotations
@@ -26,31 +25,31 @@ Function = Callable[["Work"], Awaitable[None] | None]
 StartThread = Callable[[str, Coroutine[Any, Any, None]], object]
 
 MAX_ACTIVE = 256
-"""Work items of one queue that run at a time at most (WQ_DFL_ACTIVE)."""
+"""Maximum number of work items of a queue that run at the same time (WQ_DFL_ACTIVE)."""
 
 
 @attrs.define(eq=False, repr=False)
 class Work:
-    """A work item: a function and where it is in its life (`struct work_struct`, `delayed_work`)."""
+    """A work item: a function and its state (`struct work_struct`, `struct delayed_work`)."""
 
     module: LoadedModule | None
     name: str
     function: Function
     pending: bool = False
-    """True while it is queued or its delay has not passed."""
+    """True while the item is queued or its delay has not expired."""
     running: bool = False
     queue: WorkQueue | None = None
-    """The workqueue that it was queued on last."""
+    """The workqueue on which the item was queued last."""
     delay: Event | None = None
     flow: int = 0
     expired_flow: int = 0
-    """The flow of the last expiry of its delay."""
+    """The flow id of the last expiry of the item's delay."""
     resource: Resource | None = None
 
 
 @attrs.define(eq=False, repr=False)
 class WorkQueue:
-    """A queue of work items and the workers that run them (`struct workqueue_struct`)."""
+    """A queue of work items and its worker threads (`struct workqueue_struct`)."""
 
     name: str
     max_active: int
@@ -59,7 +58,7 @@ class WorkQueue:
     _resources: Resources
     _start_thread: StartThread
     executed: int = 0
-    """Number of work items that it has run."""
+    """Number of work items that the queue has run."""
     _items: deque[Work] = attrs.field(factory=deque)
     _workers: int = 0
     _idle: int = 0
@@ -74,7 +73,7 @@ class WorkQueue:
     # -- queueing -----------------------------------------------------------
 
     def add(self, work: Work) -> bool:
-        """Queue `work` (`queue_work()`); False if it is pending already."""
+        """Queue `work` (`queue_work()`).  Return False if it is already pending."""
         if work.pending:
             return False
         self._claim(work)
@@ -82,7 +81,7 @@ class WorkQueue:
         return True
 
     def add_delayed(self, work: Work, delay: int) -> bool:
-        """Queue `work` in `delay` ns (`queue_delayed_work()`); False if it is pending already."""
+        """Queue `work` after `delay` ns (`queue_delayed_work()`).  Return False if it is already pending."""
         if work.pending:
             return False
         self._claim(work)
@@ -110,7 +109,10 @@ class WorkQueue:
         self._enqueue(work)
 
     def _enqueue(self, work: Work) -> None:
-        """Append `work`.  SimulationError on a destroyed queue, where Linux's `__queue_work()` warns."""
+        """Append `work` to the queue.
+
+        Raises SimulationError if the queue is destroyed (`__queue_work()` warns).
+        """
         self._items.append(work)
         if self._idle:
             self._more.wake_up()
@@ -127,7 +129,10 @@ class WorkQueue:
     # -- waiting and taking back ----------------------------------------------
 
     def cancel(self, work: Work) -> bool:
-        """Take `work` back if it has not begun (`cancel_work()`); whether it was pending."""
+        """Remove `work` from the queue if it does not run yet (`cancel_work()`).
+
+        Return True if it was pending.
+        """
         if not work.pending:
             return False
         if work.delay is not None:
@@ -140,14 +145,14 @@ class WorkQueue:
         return True
 
     async def cancel_sync(self, work: Work) -> None:
-        """Take `work` back, and wait for it if it runs (`cancel_work_sync()`)."""
+        """Remove `work` from the queue, and wait until it has ended if it runs (`cancel_work_sync()`)."""
         self.cancel(work)
         while work.running:
             await sleep_on(self._done, interruptible=False)
             self.cancel(work)
 
     async def flush_work(self, work: Work) -> None:
-        """Wait until `work`, as queued now, has run; a delay is not waited for but cut short."""
+        """Wait until `work` has run.  If its delay has not expired, queue it now (`flush_delayed_work()`)."""
         if work.delay is not None:
             work.delay.cancel()
             self._delay_over(work)
@@ -155,12 +160,12 @@ class WorkQueue:
             await sleep_on(self._done, interruptible=False)
 
     async def flush(self) -> None:
-        """Wait until everything that is queued now has run (`flush_workqueue()`)."""
+        """Wait until all items that are queued now have run (`flush_workqueue()`)."""
         for work in tuple(self._items):
             await self.flush_work(work)
 
     async def destroy(self) -> None:
-        """Run what is queued, then end the workers (`destroy_workqueue()`)."""
+        """Run the queued items, then end the workers (`destroy_workqueue()`)."""
         while self._items:
             await self.flush()
         self._stopping = True
@@ -169,7 +174,7 @@ class WorkQueue:
             await sleep_on(self._done, interruptible=False)
 
     def _release_idle(self, work: Work) -> None:
-        """Forget whose it is, unless it runs or is to run."""
+        """Remove the registration of an item, unless it is pending or running."""
         if work.resource is not None and not work.pending and not work.running:
             self._resources.remove(work.resource)
             work.resource = None
@@ -177,7 +182,7 @@ class WorkQueue:
     # -- workers ------------------------------------------------------------
 
     async def _worker(self) -> None:
-        """`worker_thread()`."""
+        """Run queued items until the queue is destroyed (`worker_thread()`)."""
         try:
             while True:
                 work = self._next()
@@ -197,17 +202,17 @@ class WorkQueue:
             self._done.wake_up_all()
 
     def _next(self) -> Work | None:
-        """The first item that does not run at present."""
+        """Return the first queued item that does not run on another worker, or None."""
         return next((work for work in self._items if not work.running), None)
 
     async def _run(self, work: Work) -> None:
-        """`process_one_work()`."""
+        """Run a work item (`process_one_work()`)."""
         trace = self._engine.trace
         layer, track = (DRIVER, work.module.name) if work.module else (KERNEL, "workqueue")
         work.pending = False
         work.running = True
         if not self._idle and self._next() is not None:
-            self._start_worker()  # this one may sleep, and the next shall not wait for it
+            self._start_worker()  # this item may sleep, and the next one must not wait for it
         trace.flow = work.flow
         if (emit := trace.emit) is not None:
             emit("workqueue_execute_start", layer, track, function=work.name)
@@ -224,7 +229,7 @@ class WorkQueue:
 
 
 class WorkQueues:
-    """The work queues of one machine; `system` is for everyone (`system_wq`)."""
+    """The workqueues of a machine.  `system` is the shared one (`system_wq`)."""
 
     def __init__(
         self, engine: Engine, oopses: Oopses, resources: Resources, start_thread: StartThread
@@ -238,18 +243,18 @@ class WorkQueues:
 
     @property
     def executed(self) -> int:
-        """How many work items have run, on all queues that there are or were."""
+        """Number of work items that have run on all workqueues, including destroyed ones."""
         return self._executed_before + sum(queue.executed for queue in self._queues)
 
     def allocate(self, module: LoadedModule | None, name: str, max_active: int = MAX_ACTIVE) -> WorkQueue:
-        """A queue of its own (`alloc_workqueue()`); with `max_active` 1 it is ordered."""
+        """Create a workqueue (`alloc_workqueue()`).  With `max_active` 1 it runs its items in order."""
         self._resources.allocate(module, "workqueue")
         queue = WorkQueue(name, max_active, *self._arguments)
         self._queues[queue] = self._resources.add(module, "workqueue", name, lambda: self.destroy(queue))
         return queue
 
     async def destroy(self, queue: WorkQueue) -> None:
-        """Run what is queued, then give the queue back."""
+        """Run the queued items, then destroy the workqueue."""
         await queue.destroy()
         if queue in self._queues:
             self._executed_before += queue.executed

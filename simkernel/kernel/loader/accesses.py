@@ -1,9 +1,10 @@
-"""An instrument that reports each access of module code to an attribute, as KCSAN's compiler pass does.
+"""An instrument that reports each attribute access of module code, as KCSAN's compiler pass does.
 
-`x.a` becomes `access(x, "a", READ, 12).a`, so an access is reported when it happens, in lambdas and
-comprehensions too.  A call of a method that changes a container (`x.a.append(1)`) and a store in its item
-(`x.a[1] = 2`) are writes of `x.a`.  The arguments of `READ_ONCE()` and `WRITE_ONCE()` are marked accesses,
-and those of `data_race()` are not reported (driverapi/compiler.py, rcupdate.py, atomic.py).
+`x.a` becomes `access(x, "a", READ, 12).a`, where 12 is the line. So an access is reported when it happens,
+also in lambdas and comprehensions.  A call of a method that changes a container (`x.a.append(1)`) and an
+assignment to its item (`x.a[1] = 2`) are writes of `x.a`.  The arguments of `READ_ONCE()` and
+`WRITE_ONCE()` are marked accesses. Those of `data_race()` are not reported (driverapi/compiler.py,
+rcupdate.py, atomic.py).
 """
 
 from __future__ import annotations
@@ -31,20 +32,25 @@ class Kind(IntFlag):
     READ = 0
     WRITE = 1
     MARKED = 2
-    """`READ_ONCE()`, `WRITE_ONCE()`."""
+    """An access by `READ_ONCE()` or `WRITE_ONCE()`."""
     ORDERED = 4
-    """`rcu_dereference()`, `rcu_assign_pointer()`, `xchg()`: comes after the writer before."""
+    """An access that is ordered after the last write: `rcu_dereference()`, `rcu_assign_pointer()`,
+    `xchg()`.
+    """
 
 
 class Listener(Protocol):
-    """The race detector of the machine whose section runs."""
+    """The race detector of the running machine."""
 
     def access(self, obj: object, name: str, kind: Kind, statement: int, frame: FrameType) -> None:
-        """`frame` is about to access an attribute, in the statement that begins in that line."""
+        """Record that `frame` is about to access the attribute `name`.
+
+        `statement` is the line of the statement.
+        """
 
 
 class Accesses:
-    """The instrument (kernel/loader/image.py)."""
+    """The instrument that reports accesses (see `Instrument` in kernel/loader/image.py)."""
 
     name: Final = "accesses"
     listener: ClassVar[Listener | None] = None
@@ -61,7 +67,7 @@ class Accesses:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Ignore the accesses of a file's top level: it is executed once per process."""
+        """Ignore the accesses of a file's top level, because it is executed once per process."""
         self._loading += 1
         try:
             yield
@@ -69,7 +75,7 @@ class Accesses:
             self._loading -= 1
 
     def apply(self, tree: ast.Module, file: str) -> ast.Module:
-        """Return the tree with its accesses reported."""
+        """Return the syntax tree of a file with a report at each access."""
         imported = {
             alias.asname or alias.name.partition(".")[0]
             for node in ast.walk(tree)
@@ -90,7 +96,7 @@ WRITES: Final[Mapping[str, Kind]] = {
     "rcu_assign_pointer": Kind.WRITE | Kind.MARKED | Kind.ORDERED,
     "xchg": Kind.WRITE | Kind.MARKED | Kind.ORDERED,
 }
-"""The kind of access that a function's argument is; None: it is not reported."""
+"""The kind of access that each function makes to its argument."""
 
 ACCESSES: Final = Accesses()
 
@@ -110,7 +116,7 @@ class _Adder(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         self._depth += 1
-        node.body = [self.visit(each) for each in node.body]  # no annotations, defaults or decorators
+        node.body = [self.visit(each) for each in node.body]  # skips annotations, defaults and decorators
         self._depth -= 1
         return node
 

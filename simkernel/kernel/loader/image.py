@@ -1,13 +1,12 @@
 """A module's code: NAME.py or a package NAME/, executed once per process.
 
-Theory of operation.  Modules are no part of Python's path: their files are read and compiled here and
-executed under names of our own, `simkernel_module_DIGEST`, so that two modules of one name, from two
-module paths or before and after an edit, live side by side.  The digest is of the texts, which makes
-equal code shared wherever it lies.  A finder on `sys.meta_path` serves the imports within a package;
-it knows these names only.
+Theory of operation.  Modules are not on Python's import path. Their files are read and compiled here and
+executed under the name `simkernel_module_DIGEST`.  So two modules with the same name, or two versions of a
+file, can coexist.  The digest is computed from the source, so equal code is shared wherever its files are.
+A finder on `sys.meta_path` serves the imports within a package. It handles only these names.
 
-This is the one place where module code is transformed: an `Instrument` gets the syntax tree of each file
-before it is compiled.  Transformed code has names of its own and lives beside the plain code.
+Module code is transformed here and nowhere else: an `Instrument` gets the syntax tree of each file before
+it is compiled.  Transformed code has a different name than plain code.
 """
 
 from __future__ import annotations
@@ -37,16 +36,16 @@ from simkernel.uapi.errno import EINVAL, ENOEXEC
 
 PREFIX = "simkernel_module_"
 DECLARATION = "MODULE"
-"""What a module's file calls its declaration."""
+"""Name of the declaration in a module's file."""
 
 
 DRIVERAPI = "simkernel.driverapi"
 ENTRIES = {"init": ("this",), "exit": ("this", "state")}
-"""What the module's beginning and end are called, and take."""
+"""The functions that the loader calls at load and at unload, and their parameters."""
 
 
 class ImageError(Exception):
-    """The files are not a module that can be loaded.  The text is the reason, without the module's name.
+    """Raised if files are not a loadable module.  The text is the reason, without the module's name.
 
     `errno` is the error of finit_module(2).  `__cause__` is the exception of the module's code.
     """
@@ -54,16 +53,19 @@ class ImageError(Exception):
     errno = ENOEXEC
     module = ""
     requested = False
-    """True after finit_module(2) was called for the module."""
+    """True once a program has called finit_module(2) for the module."""
 
 
 class NoModule(ImageError):
-    """The file on the module path is a program or a library: it does not import driverapi."""
+    """Raised if a file on the module path is a program or a library, because it does not import driverapi."""
 
 
 @attrs.frozen
 class SourceFile:
-    """One file of a module.  `relative` is how logs name it: from the folder the module lies in."""
+    """One source file of a module.
+
+    `relative` is its name in logs, relative to the module's directory.
+    """
 
     path: Path
     relative: str
@@ -72,7 +74,7 @@ class SourceFile:
 
 @attrs.frozen(eq=False)
 class Source:
-    """The files of a module, by dotted name within it: "" for NAME.py or NAME/__init__.py."""
+    """The source files of a module, by dotted name. The name is "" for NAME.py or NAME/__init__.py."""
 
     name: str
     package: bool
@@ -80,7 +82,7 @@ class Source:
 
     @cached_property
     def digest(self) -> str:
-        """A number for the texts."""
+        """A hash of the source text, in hexadecimal."""
         digest = hashlib.sha256(f"{self.name} {self.package}".encode())
         for dotted, file in self.files.items():
             digest.update(f"\0{dotted}\0{len(file.text)}\0{file.text}".encode())
@@ -88,13 +90,14 @@ class Source:
 
     @property
     def main(self) -> SourceFile:
-        """The file that declares the module."""
+        """The file that contains the module's declaration."""
         return self.files[""]
 
     def check_declaration(self) -> None:
-        """Raise ImageError if a driver, or NoModule if any other file, does not bind MODULE at its top level.
+        """Check that the main file binds MODULE at its top level.
 
-        A file that imports driverapi is a driver.  A file that cannot be parsed passes: its import raises.
+        Without it, raise ImageError for a driver (a file that imports driverapi) and NoModule for any
+        other file. A file that cannot be parsed passes, because its import raises the error.
         """
         try:
             tree = ast.parse(self.main.text)
@@ -107,7 +110,7 @@ class Source:
 
 
 class Instrument(Protocol):
-    """A transformation of modules' code, as a compiler's sanitizer is one."""
+    """A transformation of modules' code, like a compiler's sanitizer."""
 
     @property
     def name(self) -> str:
@@ -118,10 +121,10 @@ class Instrument(Protocol):
         """The globals that the transformed code uses."""
 
     def apply(self, tree: ast.Module, file: str) -> ast.Module:
-        """Return the transformed tree of a file, which logs call `file`."""
+        """Return the transformed syntax tree of a file. `file` is its name in logs."""
 
     def loading(self) -> AbstractContextManager[object]:
-        """Return the context in which a file's top level is executed, once per process."""
+        """Return the context in which the top level of a file is executed, once per process."""
 
 
 _images: dict[str, Image] = {}
@@ -129,10 +132,10 @@ _sources: dict[str, tuple[Source, Sequence[Instrument]]] = {}
 
 
 def load_image(location: Location, instruments: Sequence[Instrument] = ()) -> Image:
-    """Return the module's code, which is read and executed once per process.  ImageError if that fails.
+    """Return the module's code, which is read and executed once per process.  Raise ImageError on failure.
 
-    A file that does not bind MODULE is not executed, since it may be any program.  Each of `instruments`
-    transforms the code, one after the other.
+    A file that does not bind MODULE is not executed, because it may be any program.  The `instruments`
+    transform the code in their order.
     """
     source = _source(location)
     digest = "_".join((source.digest, *(each.name for each in instruments)))
@@ -152,7 +155,7 @@ def _source(location: Location) -> Source:
         versions = tuple(stamps(path)) if location.package else (stamp(path),)
     except OSError as error:
         failure = ImageError(unreadable(location.path.name, error))
-        failure.errno = EINVAL if error.errno == EINVAL else ENOEXEC  # kernel_read_file()
+        failure.errno = EINVAL if error.errno == EINVAL else ENOEXEC  # as kernel_read_file()
         raise failure from None
     return _read(location.name, path, location.package, versions)
 
@@ -216,7 +219,7 @@ def _declaration(source: Source, namespace: ModuleType) -> Module:
         raise ImageError(f"has an alias that is not a str ({source.main.relative})")
     for function in (*declaration.exports, *declaration.exports_gpl):
         if not inspect.isfunction(function):
-            raise ImageError(f"exports {function}, which is no function of {source.main.relative}")
+            raise ImageError(f"exports {function}, which is not a function of {source.main.relative}")
     for name, arguments in ENTRIES.items():
         _check_entry(namespace, name, arguments)
     return declaration
@@ -236,11 +239,11 @@ def _check_entry(namespace: ModuleType, name: str, arguments: tuple[str, ...]) -
     try:
         inspect.signature(function).bind(*arguments)
     except (TypeError, ValueError):
-        raise ImageError(f"{name} is to be a function ({', '.join(arguments)})") from None
+        raise ImageError(f"{name} must be a function with parameters ({', '.join(arguments)})") from None
 
 
 def _where(error: BaseException, source: Source) -> str:
-    """The last line of the module's own code that the error passed through."""
+    """Return the last line of the module's own code in the traceback of an error."""
     where = source.main.relative
     traceback = error.__traceback__
     while traceback is not None:
@@ -251,7 +254,7 @@ def _where(error: BaseException, source: Source) -> str:
 
 
 def _bound_names(statement: ast.stmt) -> list[str]:
-    """The plain names that an assignment or an import binds."""
+    """Return the plain names that an assignment or an import binds."""
     if isinstance(statement, ast.ImportFrom):
         return [alias.asname or alias.name for alias in statement.names]
     targets: list[ast.expr] = []
@@ -268,7 +271,7 @@ def _where_syntax(error: SyntaxError, source: Source) -> str:
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Serves the imports within modules, from their texts."""
+    """Serves the imports within modules from their source texts."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None

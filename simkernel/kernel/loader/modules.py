@@ -1,13 +1,13 @@
-"""The module loader: finit_module(2), delete_module(2) and what they do (kernel/module/main.c).
+"""The module loader: finit_module(2) and delete_module(2) (kernel/module/main.c).
 
-A load goes through these steps, and what fails undoes the ones before it, the last first:
+A load has these steps. If a step fails, the steps before it are undone in reverse order:
 
     locate       find the code on the module path              ENOENT
-    image        read it, execute it                           ENOEXEC
-    unformed     take a place in the list                      EEXIST, EBUSY
+    image        read and execute the code                     ENOEXEC
+    unformed     add the module to the list                    EEXIST, EBUSY
     link         resolve the imports, check the exports        ENOENT, EBUSY, ENOEXEC
     coming       parse the parameters                          EINVAL, ERANGE, ENOSPC
-    init         run the module's own beginning                what it raises; an oops: EFAULT
+    init         call the module's init function               its error; an oops: EFAULT
     live
 """
 
@@ -52,12 +52,12 @@ FLAGS = MODULE_INIT_IGNORE_MODVERSIONS | MODULE_INIT_IGNORE_VERMAGIC | MODULE_IN
 
 @attrs.define(eq=False, repr=False)
 class Modules:
-    """The modules of one machine.  Iterating gives them newest first, as /proc/modules does.
+    """The modules of a machine.  Iteration yields the newest first, as /proc/modules lists them.
 
-    They are found in `directories`, the first of which is the kernel's own tree, and families'
-    specifications in `families` too.  `modprobe` is the program that the kernel runs for a module that it
-    wants; `make_module` makes a module, and `make_this` what a module's code sees of itself; `send_uevent`
-    takes action, devpath and subsystem; `instruments` transform the code of modules.
+    `directories` is the module path; its first directory is the kernel's own tree. Specifications of
+    families are also searched in `families`.  `modprobe` runs when the kernel requests a module.
+    `make_module` creates a module, `make_this` the object that a module's code gets.  `send_uevent` takes
+    action, devpath and subsystem. `instruments` transform the code of modules.
     """
 
     _engine: Engine
@@ -83,7 +83,7 @@ class Modules:
     loads: int = 0
     unloads: int = 0
     leaks: int = 0
-    """Things that modules had registered and left behind."""
+    """Number of registrations that modules left behind when they were unloaded."""
 
     def __attrs_post_init__(self) -> None:
         self.path = ModulePath(self._directories, self._engine, self._log, self._instruments)
@@ -97,11 +97,14 @@ class Modules:
         return len(self._list)
 
     def find(self, name: str) -> LoadedModule | None:
-        """The module called `name`, in whatever state."""
+        """Return the module called `name` in any state, or None."""
         return self._list.get(name)
 
     def specification(self, name: str) -> Spec:
-        """A family's specification, from the module path; for clients.  LookupError, SpecError."""
+        """Return a family's specification from the module path, for clients.
+
+        Raises LookupError or SpecError.
+        """
         file = find_specification(name, (self._families, *self._directories))
         try:
             return read_specification(file)
@@ -109,7 +112,10 @@ class Modules:
             raise SpecError(file.name, 0, "", unreadable(file.name, error)) from None
 
     def spec(self, module: LoadedModule, name: str) -> Spec:
-        """The specification NAME.yaml beside the code of `module`.  ENOENT, ENOEXEC."""
+        """Return the specification NAME.yaml beside the code of `module`.
+
+        Raises ENOENT if it cannot be read, ENOEXEC if it is wrong. The reason is logged.
+        """
         try:
             return read_specification(module.directory / f"{name}.yaml")
         except SpecError as mistake:
@@ -122,9 +128,9 @@ class Modules:
     # -- loading ------------------------------------------------------------
 
     async def load(self, name: str, parameters: str = "", flags: int = 0) -> None:
-        """finit_module(2) of the module `name` on the module path, with a line of parameters.
+        """Load the module `name` from the module path with a line of parameters (finit_module(2)).
 
-        Who loads what another is just loading waits for it, and gets what that gets
+        If another task is loading the module, wait for it and return or raise its result
         (`idempotent_init_module()`).
         """
         if flags & ~FLAGS:
@@ -146,7 +152,7 @@ class Modules:
             self._changed.wake_up_all()
 
     async def _load(self, location: Location, parameters: str, flags: int) -> None:
-        """`load_module()`."""
+        """Read, link and initialize a module (`load_module()`)."""
         image = self._image(location)
         self._check_unique(image.name)
         self._engine.charge(self._costs.module_load)
@@ -164,7 +170,7 @@ class Modules:
             )
             await self._init(module)
         except GeneratorExit:
-            module.pin()  # the task was killed in the middle: nobody knows how far it got
+            module.pin()  # the task was killed, and how far init got is unknown
             raise
         except BaseException:
             await self._unwind(module)
@@ -175,7 +181,7 @@ class Modules:
         location = self.path.snapshot().find(name)
         if location is None:
             why = (
-                "a module is named, not given by a path" if "/" in name or "\\" in name else "no such module"
+                "give the name of the module, not a path" if "/" in name or "\\" in name else "no such module"
             )
             self._log.err(f"module {name!r} not found: {why}")
             raise os_error(ENOENT)
@@ -189,7 +195,7 @@ class Modules:
             raise os_error(error.errno) from None
 
     def _check_unique(self, name: str) -> None:
-        """`module_patient_check_exists()`; the patience is in `load`."""
+        """Raise EEXIST or EBUSY if a module has this name (`module_patient_check_exists()`; `load` waits)."""
         old = self._list.get(name)
         if old is None:
             return
@@ -200,7 +206,7 @@ class Modules:
         raise os_error(EBUSY)
 
     def _taint(self, module: LoadedModule, location: Location, flags: int) -> None:
-        """`check_modinfo()`, `module_augment_kernel_taints()`."""
+        """Taint the kernel and the module (`check_modinfo()`, `module_augment_kernel_taints()`)."""
         if flags & MODULE_INIT_IGNORE_VERMAGIC:
             self._add_taint(module, Taint.FORCED_MODULE, "bad vermagic: kernel tainted.")
         if not location.in_tree:
@@ -220,7 +226,7 @@ class Modules:
         module.taints.add(flag)
 
     async def _init(self, module: LoadedModule) -> None:
-        """`do_init_module()`."""
+        """Call the module's `init` and make the module live (`do_init_module()`)."""
         self._trace("module_load", module, taints=module.taints.letters)
         check_fault(self._faults, "module.init", module=module.name)
         function = getattr(module.image.namespace, "init", None)
@@ -233,7 +239,7 @@ class Modules:
         self._send_uevent("add", f"/module/{module.name}", "module")
 
     async def _unwind(self, module: LoadedModule) -> None:
-        """Undo a load that failed.  After an oops in `init` the module stays, and is good for nothing."""
+        """Undo a failed load.  After an oops in `init` the module stays in the list and cannot be used."""
         if module.state is ModuleState.COMING:
             module.become(ModuleState.GOING)
             await self._release_leaks(module)
@@ -244,12 +250,12 @@ class Modules:
     # -- unloading ----------------------------------------------------------
 
     async def unload(self, name: str, flags: int = 0) -> None:
-        """delete_module(2).
+        """Unload a module (delete_module(2)).
 
-        ENOENT if there is none of that name.  EAGAIN if others import from it or anything holds it.
-        EBUSY if it is not live, or has `init` but no `exit`.  EFAULT after an oops in `exit`: the
-        module stays.  Forced removal (O_TRUNC) is not configured.  That rmmod(8) says EBUSY instead of
-        EAGAIN is its own doing.
+        Raises ENOENT if it is not loaded, EAGAIN if another module or a reference holds it. Raises EBUSY
+        if it is not live, or has `init` but no `exit`.  Raises EFAULT after an oops in `exit`; the module
+        stays then.  Forced removal (O_TRUNC) is not configured. (rmmod(8) itself reports EBUSY instead of
+        EAGAIN.)
         """
         module = self._list.get(name) if 0 < len(name) < MODULE_NAME_LEN else None
         if module is None or module.state is ModuleState.UNFORMED:
@@ -274,7 +280,7 @@ class Modules:
         self._changed.wake_up_all()
 
     def _free(self, module: LoadedModule) -> None:
-        """`free_module()`."""
+        """Remove an unloaded module from the list and notify user space (`free_module()`)."""
         self._trace("module_free", module)
         self._send_uevent("remove", f"/module/{module.name}", "module")
         self.symbols.release_all(module)
@@ -283,9 +289,10 @@ class Modules:
         self.unloads += 1
 
     async def _release_leaks(self, module: LoadedModule) -> None:
-        """Take away by force what a module that goes has left registered, the last first.
+        """Force the release of everything that a module has left registered, the latest first.
 
-        Drivers go before all else: what they hold for their devices goes with them.
+        Drivers are released before everything else, because this also releases the resources of their
+        devices.
         """
         while left := self._resources.of(module):
             resource = next((each for each in reversed(left) if each.kind == DRIVER), left[-1])
@@ -300,14 +307,14 @@ class Modules:
 
 
 class _Load:
-    """A load that is under way."""
+    """A load in progress."""
 
     def __init__(self) -> None:
         self.done = False
         self.failed = 0
 
     async def join(self, changed: WaitQueue) -> None:
-        """Wait till it is done; raises what it raised."""
+        """Wait until the load has ended, and raise its error if it failed."""
         while not self.done:
             await sleep_on(changed)
         if self.failed:

@@ -1,4 +1,4 @@
-"""A module's parameters, from the line that its loader gave: kernel/params.c."""
+"""Module parameters, parsed from the parameter line of a load (kernel/params.c)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from simkernel.kernel.module.declaration import Module, ModuleParameter
 from simkernel.uapi.errno import EINVAL, ENOSPC, ERANGE, os_error
 
 MAX_STRING = 1024
-"""Longest value of a string (`param_set_charp()`)."""
+"""Maximum length of a string parameter in bytes (`param_set_charp()`)."""
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 
 
 def parse_parameters(name: str, module: Module, line: str, log: Log) -> dict[str, Any]:
-    """The values of all parameters of the module `name`, given `line` (`parse_args()`).
+    """Return the values of all parameters of the module `name`, given `line` (`parse_args()`).
 
-    All of the line is looked at; each mistake is logged, and the last one's errno raised: EINVAL,
-    ERANGE, or ENOSPC for a string that is too long.  A parameter that does not exist is only warned of.
+    The whole line is checked. Each error is logged and the last one is raised: EINVAL, ERANGE, or ENOSPC
+    for a string that is too long.  An unknown parameter only causes a warning.
     """
     values: dict[str, Any] = {parameter.name: parameter.default for parameter in module.parameters}
     known = {_plain(parameter.name): parameter for parameter in module.parameters}
@@ -48,12 +48,12 @@ def parse_parameters(name: str, module: Module, line: str, log: Log) -> dict[str
 
 
 def _plain(name: str) -> str:
-    """Hyphens and underscores are equal in names (`parameq()`)."""
+    """Return a name with hyphens replaced by underscores, which are equal in names (`parameq()`)."""
     return name.replace("-", "_")
 
 
 def _words(line: str) -> Iterator[tuple[str, str | None]]:
-    """The `key=value` and `key` words of a line; quotes keep blanks together (`next_arg()`)."""
+    """Yield the `key=value` and `key` words of a line. Quotes protect spaces (`next_arg()`)."""
     rest = line.strip()
     while rest:
         end = _word_end(rest)
@@ -88,7 +88,7 @@ def _value(parameter: ModuleParameter, text: str | None) -> Any:
 
 
 def _bool(parameter: ModuleParameter, text: str | None) -> bool:
-    """`kstrtobool()`; a name alone means yes."""
+    """Convert text to a bool (`kstrtobool()`). A name without a value means True."""
     if text is None or text[:1] in ("y", "Y", "t", "T", "1"):
         return True
     if text[:1] in ("n", "N", "f", "F", "0"):
@@ -99,7 +99,7 @@ def _bool(parameter: ModuleParameter, text: str | None) -> bool:
 
 
 def _int(parameter: ModuleParameter, text: str | None) -> int:
-    """`kstrtoint()` with base 0, then the parameter's own range."""
+    """Convert text to an integer with `kstrtoint()` and check the parameter's range."""
     value = kstrtoint(text or "")
     if not INT_MIN <= value <= INT_MAX:
         raise os_error(ERANGE)

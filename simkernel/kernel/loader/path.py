@@ -1,8 +1,8 @@
-"""The folders with modules and their specifications, and what the files there are.
+"""The directories of the module path, and the modules and specifications in them.
 
-depmod(8) keeps what it has found in files; here the folders are read anew each time, and only what is
-made of a file is kept, until the file changes.  A search runs thousands of machines with one code: within
-`unchanged_files` each file and folder is read once.
+depmod(8) stores its index in files. Here the directories are read again for each request, and only the
+results of parsing a file are cached until the file changes.  A search runs thousands of machines with the
+same code: within `unchanged_files` each file and directory is read once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _kept: dict[Any, Any] | None = None
 
 @contextmanager
 def unchanged_files(kept: dict[Any, Any]) -> Iterator[None]:
-    """Read no file or folder of a module path that `kept` has already, and add to `kept` what is read."""
+    """Read each file and directory of a module path at most once in the block, and keep the results in
+    `kept`.
+    """
     global _kept
     before, _kept = _kept, kept
     try:
@@ -45,7 +47,7 @@ def files_are_unchanged() -> bool:
 
 
 def keep(function: Callable[P, T]) -> Callable[P, T]:
-    """Return a function that reads files, whose results are kept within `unchanged_files`."""
+    """Return a function that caches the results of `function` within `unchanged_files`."""
 
     @wraps(function)
     def keeping(*arguments: P.args, **keywords: P.kwargs) -> T:
@@ -61,12 +63,15 @@ def keep(function: Callable[P, T]) -> Callable[P, T]:
 
 
 class NotRegularFile(OSError):
-    """The file is a FIFO, a socket, a device or a folder.  open() of a FIFO blocks."""
+    """Raised for a FIFO, a socket, a device or a directory.  Opening a FIFO could block."""
 
 
 @attrs.frozen
 class Location:
-    """Where a module lies: a file or a folder (`package`), and whether within the kernel's own tree."""
+    """The location of a module: a file or, for a `package`, a directory.
+
+    `in_tree` is true within the kernel's own tree.
+    """
 
     name: str
     path: Path
@@ -75,16 +80,16 @@ class Location:
 
     @property
     def directory(self) -> Path:
-        """The folder of its specifications."""
+        """The directory of the module's specifications."""
         return self.path if self.package else self.path.parent
 
 
 @keep
 def locations(directories: Iterable[Path]) -> list[Location]:
-    """Return the modules in the folders, by name.  If several folders have a name, the first one counts.
+    """Return the modules in the directories, by name.  For equal names the first directory counts.
 
-    The first folder is the kernel's tree.  A file of any kind is listed, so that a FIFO called NAME.py is
-    reported.  Hidden files are not listed, since they are locks and backups of editors.
+    The first directory is the kernel's tree.  Files of any type are listed, so that a FIFO called NAME.py
+    is reported.  Hidden files are not listed, because editors use them as locks and backups.
     """
     found: dict[str, Location] = {}
     for index, directory in enumerate(directories):
@@ -99,7 +104,7 @@ def locations(directories: Iterable[Path]) -> list[Location]:
 
 @keep
 def specifications(directories: Iterable[Path]) -> dict[str, Path]:
-    """Return the paths of all NAME.yaml in the folders and their direct subfolders, by NAME."""
+    """Return the paths of all NAME.yaml in the directories and their direct subdirectories, by NAME."""
     found: dict[str, Path] = {}
     for directory in directories:
         for entry in entries(directory):
@@ -111,7 +116,10 @@ def specifications(directories: Iterable[Path]) -> dict[str, Path]:
 
 
 def find_specification(name: str, directories: Iterable[Path]) -> Path:
-    """Return the path of NAME.yaml, as `specifications` does.  LookupError with the nearest names."""
+    """Return the path of NAME.yaml, as `specifications` does.
+
+    Raises LookupError with the nearest names.
+    """
     found = specifications(directories)
     if name not in found:
         raise LookupError(f"there is no specification of {name!r}: {choose(name, sorted(found))}")
@@ -119,15 +127,16 @@ def find_specification(name: str, directories: Iterable[Path]) -> Path:
 
 
 def module_name(name: str) -> str:
-    """A name as the kernel spells it: Kbuild makes _ of -."""
+    """Return a module's name as the kernel spells it: Kbuild replaces - with _."""
     return name.replace("-", "_")
 
 
 @keep
 def read_specification(path: Path) -> Spec:
-    """Return the specification in a file, with its supplement NAME.simkernel.yaml if there is one.
+    """Return the specification in a file, with its supplement NAME.simkernel.yaml if it exists.
 
-    Raises SpecError for a mistake in either, OSError if one cannot be read.  Unchanged files are read once.
+    Raises SpecError for an error in either file, OSError if one cannot be read.  Unchanged files are read
+    once.
     """
     try:
         supplement = stamp(str(path.with_name(supplement_name(path.name))))
@@ -155,11 +164,14 @@ def _parse(text: str, filename: str, supplement: str) -> Spec:
 
 
 Stamp: TypeAlias = tuple[str, int, int]
-"""A file as Python itself tells whether it has changed: its path, time and size."""
+"""The path, modification time and size of a file, by which Python too detects a change."""
 
 
 def stamp(path: str) -> Stamp:
-    """Return a regular file's stamp.  OSError if it does not exist, NotRegularFile if it is not regular."""
+    """Return the stamp of a regular file.
+
+    Raises NotRegularFile for another file, OSError if there is none.
+    """
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise NotRegularFile(EINVAL, "not a regular file")
@@ -167,7 +179,7 @@ def stamp(path: str) -> Stamp:
 
 
 def stamps(folder: str) -> Iterator[Stamp]:
-    """The stamps of the Python files in a folder and the folders there, by name."""
+    """Yield the stamps of the Python files in a directory and its subdirectories, in the order of names."""
     for entry in entries(folder):
         if entry.is_dir(follow_symlinks=False):
             yield from stamps(entry.path)
@@ -184,7 +196,7 @@ def unreadable(name: str, error: OSError | UnicodeDecodeError) -> str:
 
 
 def entries(directory: str | Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder, by name; nothing if it cannot be read."""
+    """Return the entries of a directory in the order of names; an empty list if it cannot be read."""
     try:
         with os.scandir(directory) as found:
             return sorted(found, key=attrgetter("name"))

@@ -1,7 +1,7 @@
-"""request_module(): the kernel asks user space to load a module (kernel/module/kmod.c).
+"""request_module(): the kernel requests a module from user space (kernel/module/kmod.c).
 
-The kernel does not know which file has a name or an alias; it runs modprobe, which does.  That
-program is given from outside, as /proc/sys/kernel/modprobe gives its path.
+The kernel does not know which file provides a name or an alias. It runs modprobe, which knows.  The caller
+of this module supplies that program, as /proc/sys/kernel/modprobe does on Linux.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 from simkernel.uapi.errno import ENAMETOOLONG, ENOENT, ETIME
 
 MODULE_NAME_LEN = 56
-"""Longest name, its NUL included (64 less an address, include/linux/moduleparam.h)."""
+"""Maximum length of a name with its NUL (64 less an address, include/linux/moduleparam.h)."""
 MAX_CONCURRENT = 50
-"""Programs that run at a time at most (MAX_KMOD_CONCURRENT)."""
+"""Maximum number of modprobe programs that run at a time (MAX_KMOD_CONCURRENT)."""
 BUSY_TIMEOUT = 5 * SECOND
-"""How long one waits for its turn (MAX_KMOD_ALL_BUSY_TIMEOUT)."""
+"""Time in ns that a request waits for other modprobe programs to end (MAX_KMOD_ALL_BUSY_TIMEOUT)."""
 
 Modprobe = Callable[[str], Awaitable[int]]
-"""Runs modprobe for a name and waits for it; the result is its exit code."""
+"""A function that runs modprobe for a name, waits for it and returns its exit code."""
 
 
 @attrs.define(eq=False, repr=False)
 class ModuleRequests:
-    """The requests that wait for modprobe.  Where that is None no module is ever found."""
+    """The module requests of a machine.  If `modprobe` is None, every request fails with ENOENT."""
 
     _engine: Engine
     _log: Log
@@ -40,9 +40,9 @@ class ModuleRequests:
     """Number of module requests since boot."""
 
     async def request(self, name: str) -> int:
-        """Have a module loaded by name or alias; 0, a negative errno or modprobe's exit code.
+        """Request a module by name or alias.  Return 0, a negative errno or modprobe's exit code.
 
-        0 does not mean that it is still there: the caller looks for what he wanted.
+        After 0 the module may already be unloaded again, so the caller must look up what it needs.
         """
         if self._modprobe is None:
             return -ENOENT

@@ -1,10 +1,10 @@
-"""The modules on a module path at one moment, and what modprobe(8) knows of them (depmod's files).
+"""A snapshot of the modules on a module path, with the index of modprobe(8) (depmod's files).
 
-User space has this index and the kernel has not: a kernel that is asked for a module that needs another
-finds an unknown symbol.
+Only user space has this index. If the kernel itself loads a module that needs another one, it finds an
+unknown symbol.
 
-The files are the host's, and the next modprobe must see an edited driver.  But while the simulation runs
-nothing else of the host does, so one snapshot serves until ordinary code has run again.
+The files are the host's, and the next modprobe must see an edited driver.  No other code of the host runs
+during the simulation, so one snapshot is used until ordinary code has run again.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from simkernel.ynl.errors import choose
 
 
 class UnknownModule(LookupError):
-    """No module has the name or alias, or it cannot be loaded for its dependencies.  The text says which."""
+    """Raised if no module has the name or alias, or if the modules depend on each other."""
 
 
 class Snapshot:
-    """The modules on a path at one moment.  Their code is read and executed when it is first needed.
+    """The modules on a path at one moment.  Their code is read and executed at its first use.
 
-    `on_fault` is called with the name and the error of each module that does not load.
+    `on_fault` is called with the name and the error of each module that cannot be loaded.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class Snapshot:
         self._images: dict[str, Image] = {}
 
     def find(self, name: str) -> Location | None:
-        """The module called `name`, in which - and _ are equal; None if there is none or it is a path."""
+        """Return the location of the module `name`, or None.  A path is not a name; - and _ are equal."""
         return self._locations.get(module_name(name.removesuffix(".py")))
 
     def image(self, location: Location) -> Image:
-        """The code of a module.  ImageError if it cannot be read or executed."""
+        """Return the code of a module.  Raise ImageError if it cannot be read or executed."""
         image = self._images.get(location.name)
         if image is None:
             image = self._images[location.name] = load_image(location, self._instruments)
@@ -58,7 +58,7 @@ class Snapshot:
 
     @cached_property
     def modules(self) -> Mapping[str, Module]:
-        """What the modules that load declare, by name (modules.alias, modules.symbols)."""
+        """The declarations of the loadable modules, by name (modules.alias, modules.symbols)."""
         declared = {}
         for name, location in self._locations.items():
             try:
@@ -71,10 +71,10 @@ class Snapshot:
         return declared
 
     def resolve(self, name: str) -> tuple[str, ...]:
-        """What to load for a module's name or an alias, in this order; each is a name for finit_module().
+        """Return the modules to load for a name or an alias, in load order, as names for finit_module(2).
 
-        A module that is there but does not load is among them: the kernel says why.  UnknownModule,
-        with the nearest names, if nothing has the name.
+        A module that exists but cannot be loaded is among them, because the kernel then logs the reason.
+        Raises UnknownModule with the nearest names if no module matches.
         """
         plain = module_name(name)
         if plain in self.modules:
@@ -89,7 +89,7 @@ class Snapshot:
         return tuple(self._load_order(wanted))
 
     def _load_order(self, wanted: Iterable[str]) -> list[str]:
-        """The modules, each after those that it needs.  UnknownModule if some need each other."""
+        """Return the modules, each after those that it needs.  Raise UnknownModule for a cycle."""
         exporters: dict[str, str] = {}
         for name, module in self.modules.items():
             for symbol in module.exported:
@@ -99,7 +99,7 @@ class Snapshot:
         def visit(name: str, path: tuple[str, ...]) -> None:
             if name in path:
                 cycle = " -> ".join((*path[path.index(name) :], name))
-                raise UnknownModule(f"modules need each other: {cycle}")
+                raise UnknownModule(f"modules depend on each other: {cycle}")
             if name not in order:
                 for symbol in self.modules[name].imports:
                     if symbol in exporters:
@@ -116,10 +116,10 @@ def _has_alias(module: Module, name: str) -> bool:
 
 
 class ModulePath:
-    """An ordered list of folders with modules.
+    """An ordered list of directories with modules.
 
-    `faults` are the errors of modules that did not load, by their line in the kernel log.  A line is logged
-    only once, although the folders are read for every request.
+    `faults` are the errors of modules that cannot be loaded, by their line in the kernel log.  Each line
+    is logged only once, although the directories are read for every request.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class ModulePath:
         self._last: tuple[int, Snapshot] | None = None
 
     def snapshot(self) -> Snapshot:
-        """What lies there now."""
+        """Return a snapshot of the current modules."""
         if self._last is not None and (
             files_are_unchanged() or (self._engine.running and self._last[0] == self._engine.turn)
         ):
@@ -143,7 +143,7 @@ class ModulePath:
         return snapshot
 
     def on_fault(self, module: str, error: ImageError) -> ImageError:
-        """Log that a module does not load, unless the log already has that line."""
+        """Log that a module cannot be loaded, unless the log already has that line."""
         text = f"module {module}: {error}"
         error.module = module
         if text not in self.faults:

@@ -1,7 +1,7 @@
-"""Symbols: what modules export, and how another's imports are resolved (`simplify_symbols()`).
+"""Symbols: the functions that modules export, and the resolution of imports (`simplify_symbols()`).
 
-The first argument of an exported function is what its module's `init` returned; the importer gets the
-function with that argument bound, as a method is bound to its object.
+The first argument of an exported function is the object that its module's `init` returned. An importer
+gets the function with this argument bound, like a bound method.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 from simkernel.uapi.errno import EBUSY, ENOENT, ENOEXEC, os_error
 
 SYMBOL_TIMEOUT = 30 * SECOND
-"""How long a symbol of a module that is still starting is waited for (`resolve_symbol_wait()`)."""
+"""Time in ns to wait for a symbol of a module that is still initializing (`resolve_symbol_wait()`)."""
 
 
 @attrs.frozen
@@ -44,7 +44,7 @@ class Symbols:
     _changed: WaitQueue
 
     def check_exports(self, module: LoadedModule) -> None:
-        """ENOEXEC if `module` exports what another does already (`verify_exported_symbols()`)."""
+        """Raise ENOEXEC if another module exports a symbol of `module` (`verify_exported_symbols()`)."""
         for name in module.declaration.exported:
             other = self._find(name, without=module)
             if other is not None:
@@ -52,10 +52,10 @@ class Symbols:
                 raise os_error(ENOEXEC)
 
     async def resolve_all(self, module: LoadedModule, deadline: int) -> None:
-        """Resolve the imports of `module`, which from then on uses their owners.
+        """Resolve the imports of `module`. From then on it holds references to the exporting modules.
 
-        Each that is missing is logged; the last one's errno is raised: ENOENT, or EBUSY if its module
-        was still starting at `deadline` ns.
+        Each missing symbol is logged. Raises the errno of the last one: ENOENT, or EBUSY if its module was
+        still initializing at `deadline` (ns).
         """
         failed = 0
         symbols = {}
@@ -80,7 +80,7 @@ class Symbols:
         raise _Unresolved(ENOENT)
 
     def _resolve(self, module: LoadedModule, export: _Export) -> Callable[..., Any]:
-        """`resolve_symbol()`."""
+        """Return the exported function for an importer, and check its licence (`resolve_symbol()`)."""
         owner = export.owner
         if export.gpl_only and not module.declaration.gpl_compatible:
             licence = module.declaration.license
@@ -98,7 +98,7 @@ class Symbols:
         return partial(export.function, owner.data)
 
     def _inherit_taint(self, module: LoadedModule, export: _Export) -> None:
-        """`inherit_taint()`: whoever uses a proprietary module's symbols counts as proprietary too."""
+        """Mark a module as proprietary if it uses symbols of a proprietary module (`inherit_taint()`)."""
         owner = export.owner
         if Taint.PROPRIETARY_MODULE not in owner.taints:
             return
@@ -116,7 +116,7 @@ class Symbols:
             module.taints.add(Taint.PROPRIETARY_MODULE)
 
     def release_all(self, module: LoadedModule) -> None:
-        """`module` uses nothing any more (`module_unload_free()`)."""
+        """Drop the references of `module` to the modules that it imports from (`module_unload_free()`)."""
         for owner in module.uses:
             owner.users.remove(module)
             owner.put()
@@ -124,7 +124,10 @@ class Symbols:
         module.this.symbols = SimpleNamespace()
 
     def _find(self, name: str, *, without: LoadedModule) -> _Export | None:
-        """`find_symbol()`: modules that have not got beyond UNFORMED export nothing yet."""
+        """Return the export `name`, or None (`find_symbol()`).
+
+        A module in state UNFORMED exports nothing yet.
+        """
         for owner in self._modules:
             if owner is not without and owner.state is not ModuleState.UNFORMED:
                 function = owner.declaration.exported.get(name)

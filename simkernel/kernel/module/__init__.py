@@ -1,1 +1,1 @@
-"""A loaded module: its declaration, its state, its references, and what it has registered."""
+"""Loaded modules: declaration, state, references, and the table of their registrations."""

@@ -22,18 +22,23 @@ MAX_REMEMBERED: Final = 64
 
 
 class Calls:
-    """Calls that modules make while `run` runs their functions, in all machines of this Python process."""
+    """The calls that modules make while `run` runs their functions, in all machines of this Python
+    process.
+    """
 
     def __init__(self) -> None:
         self.runs = 0
         self._made: deque[tuple[object, str, tuple[str, str] | None, int]] = deque(maxlen=MAX_REMEMBERED)
 
     def remember(self, made: object, name: str, frame: FrameType) -> None:
-        """Remember `made`, which the function `name` returned to the code in `frame`."""
+        """Record `made`, which the function `name` returned to the code in `frame`."""
         self._made.append((made, name, locate(frame), frame.f_lineno))
 
     def take_lost(self, module: str) -> list[str]:
-        """Forget all calls.  Return name and line of each call that `module` made and did not await."""
+        """Drop all recorded calls.
+
+        Return name and line of each call that `module` made and did not await.
+        """
         lost = []
         for made, name, location, line in self._made:
             if location is None or location[0] != module or not inspect.iscoroutine(made):
@@ -62,9 +67,9 @@ def sleeps(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
 
 
 async def run(module: LoadedModule | None, function: Callable[..., Any], *arguments: object) -> Any:
-    """Call a plain or `async def` function of a module, and return its result.
+    """Call a plain or `async def` function of a module and return its result.
 
-    SimulationError for a generator function, and for a call that the function did not await.
+    Raises SimulationError for a generator function, and for a call that the function did not await.
     """
     _calls.runs += 1
     try:

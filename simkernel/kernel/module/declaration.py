@@ -1,6 +1,6 @@
-"""What a module says of itself: the MODULE_*, module_param and EXPORT_SYMBOL lines of a driver's file.
+"""The declaration of a module: the MODULE_*, module_param and EXPORT_SYMBOL lines of a C driver.
 
-All of it is immutable: a module's file is executed once per process and shared by every machine.
+It is immutable: a module's file is executed once per process and shared by all machines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from simkernel.engine import SimulationError
 GPL_COMPATIBLE = frozenset(
     {"GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"}
 )
-"""Licences that leave a kernel untainted (`license_is_gpl_compatible()`, include/linux/license.h)."""
+"""Licences that do not taint the kernel (`license_is_gpl_compatible()`, include/linux/license.h)."""
 
 
 class DeviceId(Protocol):
@@ -24,16 +24,16 @@ class DeviceId(Protocol):
 
     @property
     def alias(self) -> str:
-        """The pattern that a device's MODALIAS must match (what file2alias makes of the entry)."""
+        """The pattern that a device's MODALIAS must match (file2alias generates it from the entry)."""
 
 
 @attrs.frozen
 class ModuleParameter:
     """A parameter of a module (`module_param()`).
 
-    `type` is bool, int or str.  An int lies within 32 bits and, where they are given, from `minimum`
-    to `maximum`.  With `array` it is a comma-separated list of up to that many, and its value a tuple.
-    `perm` is the mode of its file in sysfs; 0: it has none.
+    `type` is bool, int or str.  An int has 32 bits and must be in the range from `minimum` to `maximum`,
+    if they are given.  With `array`, the parameter is a comma-separated list of at most that many values,
+    and its value is a tuple. `perm` is the mode of its file in sysfs; 0 means no file.
     """
 
     name: str
@@ -47,25 +47,29 @@ class ModuleParameter:
 
     def __attrs_post_init__(self) -> None:
         if self.type not in (bool, int, str):
-            raise SimulationError(f"parameter {self.name!r}: its type is bool, int or str, not {self.type!r}")
+            raise SimulationError(
+                f"parameter {self.name!r}: its type must be bool, int or str, not {self.type!r}"
+            )
         if self.type is not int and (self.minimum is not None or self.maximum is not None):
             raise SimulationError(f"parameter {self.name!r}: only an int has a minimum and a maximum")
         values = self.default if self.array else (self.default,)
         if not isinstance(values, tuple) or not all(type(value) is self.type for value in values):
             wanted = f"a tuple of {self.type.__name__}" if self.array else f"of type {self.type.__name__}"
-            raise SimulationError(f"parameter {self.name!r}: its default is {wanted}, not {self.default!r}")
+            raise SimulationError(
+                f"parameter {self.name!r}: its default must be {wanted}, not {self.default!r}"
+            )
         if not all(self.in_range(value) for value in values):
             raise SimulationError(f"parameter {self.name!r}: its default {self.default!r} is out of range")
 
     def in_range(self, value: Any) -> bool:
-        """Whether a value is neither below the minimum nor above the maximum, where there are any."""
+        """Return True if the value is within `minimum` and `maximum`, as far as they are given."""
         return (self.minimum is None or value >= self.minimum) and (
             self.maximum is None or value <= self.maximum
         )
 
     @property
     def expected(self) -> str:
-        """What a value must be, in words."""
+        """A text that describes the allowed values."""
         text = {bool: "y or n", int: "an int", str: "a string"}[self.type]
         if self.minimum is not None:
             text += f" from {self.minimum}" if self.maximum is not None else f" of at least {self.minimum}"
@@ -74,7 +78,7 @@ class ModuleParameter:
         return f"up to {self.array} of: {text}" if self.array else text
 
 
-_TUPLE = attrs.validators.instance_of(tuple)  # ("name") is a string: its comma is easily forgotten
+_TUPLE = attrs.validators.instance_of(tuple)  # ("name") without a comma is a string, a common mistake
 _TEXT = attrs.validators.instance_of(str)
 _TEXTS = attrs.validators.deep_iterable(_TEXT, _TUPLE)
 _PARAMETERS = attrs.validators.deep_iterable(attrs.validators.instance_of(ModuleParameter), _TUPLE)
@@ -82,12 +86,12 @@ _PARAMETERS = attrs.validators.deep_iterable(attrs.validators.instance_of(Module
 
 @attrs.frozen(kw_only=True)
 class Module:
-    """The declaration of a module, `MODULE` in its file.  Its name is the file's, as KBUILD_MODNAME is.
+    """The declaration of a module, `MODULE` in its file.  The module's name is the file's (KBUILD_MODNAME).
 
-    `exports` and `exports_gpl` are functions, usually methods of the class of what `init` returns: that is
-    their first argument, which an importer does not give.  `imports` are the names of other modules'
-    functions.  `aliases` are further names that modprobe finds the module by.  A `staging` module taints the
-    kernel with C.
+    `exports` and `exports_gpl` are functions, usually methods of the class of the object that `init`
+    returns. Their first argument is this object; an importer does not pass it.  `imports` are the names of
+    functions of other modules.  `aliases` are further names by which modprobe finds the module.  A
+    `staging` module taints the kernel with C.
     """
 
     license: str = attrs.field(validator=_TEXT)
@@ -104,15 +108,15 @@ class Module:
 
     @cached_property
     def exported(self) -> dict[str, Callable[..., Any]]:
-        """All exported functions, by name."""
+        """The exported functions, by name."""
         return {function.__name__: function for function in (*self.exports, *self.exports_gpl)}
 
     @property
     def gpl_compatible(self) -> bool:
-        """Whether it may use symbols that are exported to GPL modules only."""
+        """True if the module may use symbols that are exported only to GPL modules."""
         return self.license in GPL_COMPATIBLE
 
     @property
     def all_aliases(self) -> tuple[str, ...]:
-        """Its aliases, those of its device table first."""
+        """The aliases of the module, those of its device table first."""
         return tuple(device.alias for device in self.devices) + self.aliases

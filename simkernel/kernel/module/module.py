@@ -1,4 +1,4 @@
-"""A module in a kernel: its state, who holds it, who uses it (`struct module`)."""
+"""A module in a kernel: its state, its references and its users (`struct module`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simkernel.kernel.module.declaration import Module
 
 
 class ModuleState(Enum):
-    """`enum module_state`; the value is what /proc/modules calls it."""
+    """The state of a module (`enum module_state`). The value is the text in /proc/modules."""
 
     UNFORMED = ""
     COMING = "Loading"
@@ -31,12 +31,15 @@ TRANSITIONS: Mapping[ModuleState, tuple[ModuleState, ...]] = {
     ModuleState.LIVE: (ModuleState.GOING,),
     ModuleState.GOING: (),
 }
-"""From each state, those that may follow.  From UNFORMED and GOING a module may also vanish."""
+"""The states that may follow each state.  In UNFORMED and GOING, a module may also be removed."""
 
 
 @attrs.frozen(eq=False)
 class Image:
-    """A module's code, executed: what it declares, and its functions.  `size` is the bytes of its text."""
+    """The executed code of a module: its declaration and its functions.
+
+    `size` is its source size in bytes.
+    """
 
     name: str
     declaration: Module
@@ -45,11 +48,11 @@ class Image:
 
 
 class ThisModule:
-    """A module as its own code sees it, the argument of `init` (Linux's THIS_MODULE).
+    """The module object that its own code gets, the argument of `init` (THIS_MODULE on Linux).
 
-    `parameters` are the values that the loader gave, by name.  `symbols` has the imported functions as
-    attributes; annotate it with the class that exports them.  The functions of driverapi take the module's
-    kernel from here; a driver does not reach it.
+    `parameters` are the values set at load, by name.  `symbols` has the imported functions as attributes;
+    annotate it with the class that exports them.  The functions of driverapi find the kernel through this
+    object. A driver cannot access the kernel itself.
     """
 
     __slots__ = ("_kernel", "_module", "name", "parameters", "symbols")
@@ -67,9 +70,9 @@ class ThisModule:
 
 @attrs.define(eq=False, repr=False)
 class LoadedModule:
-    """A module that is loaded into a kernel, or is being.
+    """A module that is loaded into a kernel, or is being loaded.
 
-    `make_this` makes what its own code sees of it.  `data` is what `init` returned.
+    `make_this` creates the object that its own code gets.  `data` is the object that `init` returned.
     """
 
     _engine: Engine
@@ -81,11 +84,11 @@ class LoadedModule:
     this: ThisModule = attrs.field(init=False)
     state: ModuleState = ModuleState.UNFORMED
     references: int = 0
-    """Reference count, as lsmod shows it (`module_refcount()`)."""
+    """The reference count, as lsmod shows it (`module_refcount()`)."""
     users: list[LoadedModule] = attrs.field(factory=list)
-    """Modules that import from it, in the order in which they were loaded."""
+    """The modules that import from this one, in the order of their loading."""
     uses: list[LoadedModule] = attrs.field(factory=list)
-    """Modules that it imports from."""
+    """The modules from which this one imports."""
     taints: Taints = attrs.field(factory=Taints)
     uses_gpl_symbols: bool = False
     pinned: bool = False
@@ -102,18 +105,21 @@ class LoadedModule:
 
     @property
     def permanent(self) -> bool:
-        """Whether it can never be removed: it has a beginning and no end."""
+        """True if the module cannot be unloaded, because it has an `init` and no `exit`."""
         namespace = self.image.namespace
         return hasattr(namespace, "init") and not hasattr(namespace, "exit")
 
     def become(self, state: ModuleState) -> None:
-        """Change the state, along `TRANSITIONS`."""
+        """Change the state. InternalError if `TRANSITIONS` does not allow it."""
         if state not in TRANSITIONS[self.state]:
             raise InternalError(f"module {self.name} goes from {self.state} to {state}: please report")
         self.state = state
 
     def try_get(self) -> bool:
-        """Hold it, so that it is not unloaded; False if it is going (`try_module_get()`)."""
+        """Take a reference, so that the module is not unloaded (`try_module_get()`).
+
+        Returns False if the module is being unloaded.
+        """
         if self.state is ModuleState.GOING:
             return False
         self.references += 1
@@ -121,14 +127,14 @@ class LoadedModule:
         return True
 
     def put(self) -> None:
-        """Hold it no longer (`module_put()`).  RuntimeError if nobody does."""
+        """Drop a reference (`module_put()`).  Raise RuntimeError if no reference is held."""
         if not self.references:
-            raise RuntimeError(f"module {self.name} is put more often than got")
+            raise RuntimeError(f"module {self.name} has no reference that can be put")
         self.references -= 1
         self._trace("module_put")
 
     def pin(self) -> None:
-        """Hold it for ever: code of it has died, and what that held nobody gives back."""
+        """Take a reference that is never dropped. An oops in the module's code may have left others."""
         if not self.pinned:
             self.pinned = True
             self.references += 1

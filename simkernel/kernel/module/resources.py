@@ -1,7 +1,7 @@
-"""What modules have registered: one table, so that nothing survives its module unnoticed.
+"""A table of all registrations of modules, so that none of them outlives its module unnoticed.
 
-Whatever registers something for a module (a family, an interrupt handler, a timer) adds it here and
-removes it when it is unregistered.  What is still here when the module has gone is a leak.
+A function that registers an object for a module (a family, an interrupt handler, a timer) adds it here and
+removes it when it is unregistered.  An entry that remains after the module's unload is a leak.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from simkernel.kernel.lib.fault import Armed, check_fault
 from simkernel.kernel.module.module import LoadedModule
 
 DRIVER = "driver"
-"""The kind that a driver is."""
+"""The `kind` of a registered device driver."""
 
 Release = Callable[[], Awaitable[None] | None]
 
 
 @attrs.frozen(eq=False)
 class Resource:
-    """One thing registered: what it is, what it is called, and how it is taken away by force."""
+    """A registered object: its kind, its name, and the function that releases it by force."""
 
     module: LoadedModule | None
     kind: str
@@ -33,7 +33,7 @@ class Resource:
 
 
 class Resources:
-    """Everything that is registered in a kernel, by the module that did it, in the order it was done."""
+    """The registered objects of a kernel by module, in the order of registration."""
 
     def __init__(self, faults: Armed | None = None, on_add: Callable[[str], None] | None = None) -> None:
         self._faults = faults
@@ -41,15 +41,15 @@ class Resources:
         self._of: dict[LoadedModule | None, dict[Resource, None]] = {}
 
     def allocate(self, module: LoadedModule | None, kind: str) -> None:
-        """Allocate what `module` is about to register.  ENOMEM at the fault point `kmalloc`.
+        """Allocate an object that `module` is about to register.  Raise ENOMEM at the fault point `kmalloc`.
 
-        What the kernel itself registers never fails: that is done as it boots, or when first asked for.
+        Registrations by the kernel itself never fail. It makes them at boot or at first use.
         """
         if module is not None:
             check_fault(self._faults, "kmalloc", module=module.name, what=kind)
 
     def add(self, module: LoadedModule | None, kind: str, name: str, release: Release) -> Resource:
-        """Note that `module` (None: the kernel itself) has registered something."""
+        """Record a registration by `module`, or by the kernel itself if it is None."""
         resource = Resource(module, kind, name, release)
         self._of.setdefault(module, {})[resource] = None
         if self._on_add is not None:
@@ -57,7 +57,7 @@ class Resources:
         return resource
 
     def remove(self, resource: Resource) -> None:
-        """Note that it is registered no more.  Harmless if it was removed before."""
+        """Remove the record of an unregistered object.  A second call has no effect."""
         held = self._of.get(resource.module)
         if held is not None:
             held.pop(resource, None)
@@ -65,7 +65,7 @@ class Resources:
                 del self._of[resource.module]
 
     def of(self, module: LoadedModule | None) -> tuple[Resource, ...]:
-        """What `module` has registered, oldest first."""
+        """Return the registrations of `module`, oldest first."""
         return tuple(self._of.get(module, ()))
 
     def __len__(self) -> int:

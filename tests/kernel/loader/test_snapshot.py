@@ -86,7 +86,7 @@ def test_a_cycle_is_refused(bench: Bench) -> None:
     exporter(bench, "a", "b")
     exporter(bench, "b", "c")
     exporter(bench, "c", "a")
-    with pytest.raises(UnknownModule, match="modules need each other: b -> c -> a -> b"):
+    with pytest.raises(UnknownModule, match="modules depend on each other: b -> c -> a -> b"):
         index(bench).resolve("b")
 
 

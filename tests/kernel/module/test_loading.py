@@ -134,8 +134,8 @@ def test_unknown_flags(bench: Bench) -> None:
     ("name", "why"),
     [
         ("nowhere", "module 'nowhere' not found: no such module"),
-        ("../m", "module '../m' not found: a module is named, not given by a path"),
-        ("/etc/passwd", "module '/etc/passwd' not found: a module is named, not given by a path"),
+        ("../m", "module '../m' not found: give the name of the module, not a path"),
+        ("/etc/passwd", "module '/etc/passwd' not found: give the name of the module, not a path"),
         ("", "module '' not found: no such module"),
     ],
 )
@@ -165,14 +165,14 @@ def test_a_program_that_lies_there_is_not_run(bench: Bench) -> None:
         ("MODULE = exit(3)\n", "does not import: SystemExit at m.py:1"),
         (
             "from simkernel.driverapi.module import Module\nMODULE = Module(license='GPL', exports=('f',))\n",
-            "exports f, which is no function of m.py",
+            "exports f, which is not a function of m.py",
         ),
         *(
             (f"from simkernel.driverapi.module import Module\nMODULE = Module(license='GPL')\n{wrong}\n", why)
             for wrong, why in (
-                ("def init(): pass", "init is to be a function (this)"),
-                ("init = 5", "init is to be a function (this)"),
-                ("def exit(this): pass", "exit is to be a function (this, state)"),
+                ("def init(): pass", "init must be a function with parameters (this)"),
+                ("init = 5", "init must be a function with parameters (this)"),
+                ("def exit(this): pass", "exit must be a function with parameters (this, state)"),
             )
         ),
         (
