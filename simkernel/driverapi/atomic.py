@@ -1,4 +1,4 @@
-"""include/linux/atomic.h: accesses that are one step for all CPUs."""
+"""include/linux/atomic.h: accesses that are atomic for all CPUs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def xchg(target: object, name: str, value: object) -> Any:
-    """Set an attribute and return the value that it had.  No other access comes between."""
+    """Set an attribute atomically and return its previous value."""
     old = getattr(target, name)
     setattr(target, name, value)
     return old

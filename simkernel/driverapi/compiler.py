@@ -1,11 +1,12 @@
-"""include/linux/compiler.h and asm/rwonce.h: accesses that may happen at the same time as others.
+"""include/linux/compiler.h and asm/rwonce.h: marked accesses, which can run concurrently with others.
 
-    if READ_ONCE(camera.gone): ...               # another CPU may set it meanwhile
+    if READ_ONCE(camera.gone): ...               # another CPU can set it concurrently
     WRITE_ONCE(camera, "gone", True)
-    data_race(len(camera.fresh))                 # any value will do
+    data_race(len(camera.fresh))                 # any value is acceptable
 
-They change nothing.  They tell the race detector, and the reader, that an access without a lock is intended
-(tools/memory-model/Documentation/access-marking.txt).  Each use has a comment that says why.
+The functions do not change the access. They tell the race detector, and the reader, that an access without
+a lock is intended (tools/memory-model/Documentation/access-marking.txt). Each use needs a comment with the
+reason.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ T = TypeVar("T")
 
 
 def READ_ONCE(value: T) -> T:
-    """Return `value`, an attribute that is read without its lock.
+    """Return `value`, which is the value of an attribute that is read without its lock.
 
-    A plain assignment at the same time is no race; a change of a container is.
+    A concurrent assignment of the attribute is no race; a concurrent change of a container is.
     """
     return value
 
 
 def WRITE_ONCE(target: object, name: str, value: object) -> None:
-    """Set an attribute that is read without a lock by `READ_ONCE`."""
+    """Set an attribute that `READ_ONCE` reads without a lock."""
     setattr(target, name, value)
 
 
 def data_race(value: T) -> T:
-    """Return the value of an expression whose accesses may race: nothing depends on its value being right."""
+    """Return the value of an expression with accesses that may race. The caller must accept any value."""
     return value

@@ -1,4 +1,4 @@
-"""include/linux/completion.h: waiting until another has done something.
+"""include/linux/completion.h: waiting until another task or an interrupt handler signals completion.
 
 done = init_completion(this, "reset")
 complete(done)                               # in the interrupt handler
@@ -18,27 +18,27 @@ from simkernel.kernel.sched.completion import Completion as Completion
 
 
 def init_completion(this: ThisModule, name: str) -> Completion:
-    """A completion; its name tells in a list of sleepers who waits for what."""
+    """Return a new completion. Its name appears in the list of sleeping tasks."""
     return kernel_of(this).locking.completion(name)
 
 
 def reinit_completion(completion: Completion) -> None:
-    """Forget what was completed, to use it again."""
+    """Reset the completion, so that it can be used again."""
     completion.reinit()
 
 
 def complete(completion: Completion) -> None:
-    """Let one waiter go on; callable from an interrupt handler."""
+    """Wake one waiter. Callable from an interrupt handler."""
     completion.complete()
 
 
 @sleeps
 def wait_for_completion(completion: Completion) -> Awaitable[bool]:
-    """Sleep until `complete` was called."""
+    """Sleep until `complete` is called."""
     return completion.wait()
 
 
 @sleeps
 def wait_for_completion_timeout(this: ThisModule, completion: Completion, timeout: int) -> Awaitable[bool]:
-    """Sleep until `complete` was called (True) or `timeout` ns have passed (False)."""
+    """Sleep until `complete` is called (returns True) or `timeout` ns have passed (returns False)."""
     return completion.wait(deadline=ktime_get(this) + timeout)

@@ -1,4 +1,4 @@
-"""Whose code runs, in which kernel, and whether it may sleep; for the files of this folder, not drivers."""
+"""Access to the running kernel and module, and checks for sleeping. For this package, not for drivers."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ T = TypeVar("T")
 
 
 def kernel_of(this: ThisModule) -> Kernel:
-    """The kernel that the module is loaded into."""
+    """Return the kernel that the module is loaded into."""
     kernel: Kernel = this._kernel
     return kernel
 
 
 def module_of(this: ThisModule) -> LoadedModule:
-    """The module as the kernel has it."""
+    """Return the kernel's object for the module."""
     return this._module
 
 
 def this_of(module: LoadedModule | None) -> ThisModule:
-    """The module as its own code sees it.  What drivers make always belongs to one."""
+    """Return the `this` of a module. It is never None for objects that a driver created."""
     assert module is not None
     return module.this
 
 
 def owner_of(device: Device) -> ThisModule:
-    """The module whose driver is bound to `device`, or which made it.  SimulationError if there is none."""
+    """Return the module whose driver is bound to `device`, or that created it. SimulationError if neither
+    exists.
+    """
     module = device.driver.module if device.driver is not None else device.module
     if module is None:
         raise SimulationError(
@@ -45,7 +47,7 @@ def owner_of(device: Device) -> ThisModule:
 
 
 def driver_of(device: Device) -> ThisModule:
-    """The module whose driver is bound to `device`.  SimulationError if there is none."""
+    """Return the module whose driver is bound to `device`. SimulationError if it has no driver."""
     if device.driver is None or device.driver.module is None:
         raise SimulationError(
             f"{device.name} has no driver: devm_ functions take a device from its probe till its remove"
@@ -60,9 +62,9 @@ def may_sleep(
     *arguments: P.args,
     **keywords: P.kwargs,
 ) -> Awaitable[T]:
-    """What `function`, which may sleep, gives to be awaited; called where nothing may, it is a logged bug.
+    """Return the awaitable of `function`, which can sleep. In atomic context, log the bug as Linux does.
 
-    An interrupt gets `COMPLETED`, since it cannot await: `function` is not called.
+    An interrupt handler cannot await, so it gets `COMPLETED` and `function` is not called.
     """
     if kernel_of(this).preempt.might_sleep(name):
         return COMPLETED

@@ -1,4 +1,4 @@
-"""include/linux/delay.h: sleeping, and waiting without sleeping."""
+"""include/linux/delay.h: sleeping and busy-waiting."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from simkernel.kernel.sched.wait import sleep_on
 
 @sleeps
 def msleep(this: ThisModule, milliseconds: int) -> Awaitable[None]:
-    """Sleep; not interrupted by signals."""
+    """Sleep for a number of milliseconds. Signals do not interrupt it."""
     return may_sleep(this, "msleep", _sleep, this, milliseconds * MILLISECOND)
 
 
 @sleeps
 def fsleep(this: ThisModule, microseconds: int) -> Awaitable[None]:
-    """Sleep for a short time; not interrupted by signals."""
+    """Sleep for a number of microseconds. Signals do not interrupt it."""
     return may_sleep(this, "fsleep", _sleep, this, microseconds * MICROSECOND)
 
 
 def udelay(this: ThisModule, microseconds: int) -> None:
-    """Keep the CPU busy for that long; what to do in an interrupt, if it must be."""
+    """Busy-wait for a number of microseconds. It is the only delay that is allowed in an interrupt
+    handler.
+    """
     kernel_of(this).engine.spend(microseconds * MICROSECOND)
 
 

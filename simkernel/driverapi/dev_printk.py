@@ -1,4 +1,4 @@
-"""include/linux/dev_printk.h: lines in the kernel log that begin with a driver's and a device's name."""
+"""include/linux/dev_printk.h: kernel log lines with the names of a driver and a device as prefix."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from simkernel.kernel.lib.log import Level
 
 
 def dev_err(device: Device, text: str) -> None:
-    """An error."""
+    """Log a line about a device with level ERR."""
     _print(device, Level.ERR, text)
 
 
 def dev_warn(device: Device, text: str) -> None:
-    """Something may be wrong."""
+    """Log a line about a device with level WARNING."""
     _print(device, Level.WARNING, text)
 
 
 def dev_info(device: Device, text: str) -> None:
-    """Information."""
+    """Log a line about a device with level INFO."""
     _print(device, Level.INFO, text)
 
 
 def dev_dbg(device: Device, text: str) -> None:
-    """For whoever looks for a fault."""
+    """Log a line about a device with level DEBUG."""
     _print(device, Level.DEBUG, text)
 
 

@@ -1,10 +1,10 @@
-"""include/linux/device.h: devices, classes, and what a driver holds for a device.
+"""include/linux/device.h: devices, classes, and resources that a driver allocates for a device.
 
-A driver is given a device by `probe` and gives it back in `remove`.  What it makes of it for others, a
-device of a class, it creates below the first one and unregisters before that goes.
+A driver gets a device in `probe` and releases it in `remove`. For user space it creates a class device
+below that device, and unregisters it before the parent is removed.
 
-What `devm_` functions get is given back by itself, the latest first, after `remove` or after a `probe`
-that failed.
+Resources of `devm_` functions are released automatically, in reverse order, after `remove` or after a
+`probe` that failed.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from simkernel.uapi.errno import EPROBE_DEFER as EPROBE_DEFER
 
 
 def dev_set_drvdata(device: Device, data: Any) -> None:
-    """Keep `data` with `device`, for as long as the driver is bound to it."""
+    """Store the driver's `data` in `device` while the driver is bound to it."""
     device.data = data
 
 
 def dev_get_drvdata(device: Device) -> Any:
-    """What was kept with `device`; None if nothing."""
+    """Return the driver's data that `dev_set_drvdata` stored, or None."""
     return device.data
 
 
@@ -51,17 +51,17 @@ def class_register(
     devnode: Devnode | None = None,
     attributes: tuple[DeviceAttribute, ...] = (),
 ) -> Class:
-    """A new class.  EEXIST.
+    """Register a class. Raise EEXIST if its name is in use.
 
-    `environment(device)` adds variables to its devices' uevents; `devnode(device)` says mode and owner of
-    their nodes below /dev (0600 and root without it); `attributes` are files of each below /sys
-    (driverapi/sysfs.py).
+    `environment(device)` returns variables for the uevents of the class's devices. `devnode(device)`
+    returns mode and owner of their nodes below /dev; the default is 0600 and root. `attributes` are the
+    files of each device below /sys (driverapi/sysfs.py).
     """
     return kernel_of(this).devices.class_register(module_of(this), name, environment, devnode, attributes)
 
 
 def class_unregister(kind: Class) -> None:
-    """Take the class away, with the devices that it still has."""
+    """Unregister a class and its remaining devices."""
     kernel_of(this_of(kind.module)).devices.class_unregister(kind)
 
 
@@ -77,11 +77,11 @@ def device_create(
     number: tuple[int, int] = (0, 0),
     attributes: tuple[DeviceAttribute, ...] = (),
 ) -> Device:
-    """Add a device of class `kind` below `parent`, and tell user space.
+    """Add a device of class `kind` below `parent`, and send its uevent.
 
-    `environment` are variables for its uevents.  With a `number` (major, minor) it gets a node below /dev,
-    called `node`, or as the device is.  Node and `attributes`, its files below /sys, are there before user
-    space is told.  EINVAL for no name, EEXIST for one that is taken.
+    `environment` contains variables for its uevents. If it has a `number` (major, minor), it gets a node
+    below /dev, named `node` or like the device. The node, and the files below /sys that `attributes`
+    lists, exist before the uevent is sent. Raise EINVAL for an empty name, EEXIST for a name in use.
     """
     return kernel_of(this).devices.device_create(
         module_of(this), kind, parent, name,
@@ -90,10 +90,12 @@ def device_create(
 
 
 def device_unregister(device: Device) -> None:
-    """Take away a device that was created, and what is below it.  Harmless if it is gone."""
+    """Remove a device that was created, and the devices below it. If it is already removed, nothing
+    happens.
+    """
     kernel_of(owner_of(device)).devices.device_unregister(device)
 
 
 def kobject_uevent_change(device: Device, variables: Mapping[str, str] | None = None) -> None:
-    """Tell user space that something about `device` has changed (KOBJ_CHANGE of kobject_uevent_env())."""
+    """Send a uevent with action "change" for `device` (KOBJ_CHANGE of kobject_uevent_env())."""
     kernel_of(owner_of(device)).devices.changed(device, variables)

@@ -1,4 +1,4 @@
-"""include/linux/dma-mapping.h: memory that a device reads and writes by itself.
+"""include/linux/dma-mapping.h: memory that a device accesses by DMA.
 
 buffer = dmam_alloc_coherent(device, size)
 writel(buffer.address, io, registers.BUFFER_ADDRESS)
@@ -14,21 +14,23 @@ from simkernel.kernel.mm.dma import DmaBuffer as DmaBuffer
 
 
 def dma_alloc_coherent(device: Device, size: int) -> DmaBuffer:
-    """`size` zeroed bytes that `device` can reach.  EINVAL for no size, ENOMEM for no room."""
+    """Allocate `size` zeroed bytes that `device` can access. EINVAL if `size` is 0, ENOMEM without free
+    memory.
+    """
     this = owner_of(device)
     return kernel_of(this).dma.allocate(module_of(this), device.name, size)
 
 
 def dma_free_coherent(device: Device, buffer: DmaBuffer) -> None:
-    """Give a buffer back.  A device that still writes there causes a bus error.
+    """Free a buffer. If the device still writes to it, the write causes a bus error.
 
-    The driver may be unbound by now: a program unmaps a buffer when it likes.
+    It can be called after the driver was unbound, because a program can unmap a buffer at any time.
     """
     kernel_of(this_of(buffer.resource.module)).dma.free(buffer)
 
 
 def dmam_alloc_coherent(device: Device, size: int) -> DmaBuffer:
-    """As `dma_alloc_coherent`; given back when the driver is unbound from `device`."""
+    """Allocate like `dma_alloc_coherent`. The buffer is freed when the driver is unbound from `device`."""
     dma = kernel_of(driver_of(device)).dma
     buffer = dma_alloc_coherent(device, size)
     device.devres.add(buffer, lambda: dma.free(buffer))
@@ -36,6 +38,6 @@ def dmam_alloc_coherent(device: Device, size: int) -> DmaBuffer:
 
 
 def dmam_free_coherent(device: Device, buffer: DmaBuffer) -> None:
-    """Give back now what `dmam_alloc_coherent` gave."""
+    """Free a buffer of `dmam_alloc_coherent` before the driver is unbound."""
     if device.devres.remove(buffer):
         dma_free_coherent(device, buffer)

@@ -1,9 +1,9 @@
-"""include/linux/eventfd.h: telling a program by the eventfd that it has handed over.
+"""include/linux/eventfd.h: notification of a program through an eventfd that it passed to the driver.
 
-    context = eventfd_ctx_fdget(file, fd)     # in an ioctl; EBADF, EINVAL if it is none
-    eventfd_signal(context)                   # one more has happened; also in interrupt context
+    context = eventfd_ctx_fdget(file, fd)     # in an ioctl; EBADF, EINVAL if `fd` is no eventfd
+    eventfd_signal(context)                   # adds 1; also in interrupt context
 
-The counter lives as long as somebody holds it, whether or not the program has closed the descriptor.
+The eventfd exists while it is referenced, even if the program has closed the file descriptor.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simkernel.uapi.errno import EBADF, EINVAL, os_error
 
 
 def eventfd_ctx_fdget(file: CharDeviceFile, fd: int) -> EventFd:
-    """The eventfd behind a descriptor of the calling program.  EBADF, EINVAL if it is no eventfd."""
+    """Return the eventfd of a file descriptor of the calling program. EBADF, EINVAL if it is no eventfd."""
     task = file.current()
     if task is None:
         raise os_error(EBADF)
@@ -25,5 +25,5 @@ def eventfd_ctx_fdget(file: CharDeviceFile, fd: int) -> EventFd:
 
 
 def eventfd_signal(context: EventFd) -> None:
-    """Add one, and wake who waits."""
+    """Add 1 to the counter of the eventfd, and wake its waiters."""
     context.signal()

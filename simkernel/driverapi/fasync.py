@@ -1,11 +1,11 @@
-"""Signals for readers that do not want to wait (O_ASYNC): include/linux/fs.h's fasync functions.
+"""Signals for programs that do not block for input (O_ASYNC): the fasync functions of include/linux/fs.h.
 
     def fasync(file: File, fd: int, on: bool) -> None:
         fasync_helper(file, fd, on, file.private_data.fasync)
 
-    kill_fasync(device.fasync, POLL_IN)          # something can be read now; also in interrupt context
+    kill_fasync(device.fasync, POLL_IN)          # input is available; also in interrupt context
 
-A file that is closed is taken out of the list by itself.
+A closed file is removed from the list automatically.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from simkernel.kernel.vfs.fasync import FasyncList as FasyncList
 
 
 def fasync_helper(file: CharDeviceFile, fd: int, on: bool, fasync: FasyncList) -> None:
-    """Put the file into the list of those that want a signal, or take it out."""
+    """Add the file to the list of files whose owners get a signal, or remove it."""
     fasync.switch(file.open_file, fd, on)
 
 
 def kill_fasync(fasync: FasyncList, band: int) -> None:
-    """Send the signal to the owners of the files in the list; `band` is POLL_IN, POLL_HUP and so on."""
+    """Send the signal to the owners of the files in the list. `band` is POLL_IN, POLL_HUP or a similar
+    code.
+    """
     fasync.kill(band)

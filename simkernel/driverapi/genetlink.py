@@ -1,4 +1,4 @@
-"""include/net/genetlink.h: a family of commands, as its specification declares it.
+"""include/net/genetlink.h: a generic netlink family, as its YNL specification declares it.
 
     family = genl_register_family(
         this,
@@ -8,25 +8,23 @@
     genlmsg_multicast(family, "frame-ready", {"sequence": 7})
     genl_unregister_family(family)
 
-The specification is the YAML file beside the module.  What a program sends is checked against it
-before a handler is called; a handler gets and gives attributes by name, as the file spells them:
+The specification is the YAML file beside the module. A request is validated against it before its handler
+is called. Handlers use dictionaries of attributes, with the names of the specification:
 
-    def set_format(info: GenlInfo) -> Reply | None:       # plain or async; a reply is sent back
+    def set_format(info: GenlInfo) -> Reply | None:       # plain or async; a reply is sent to the requester
         if info.attributes["width"] > 1920:
             info.fail(EINVAL, "too wide", attribute="width")
         return {"width": 1920}
 
-    def list(info: GenlInfo) -> Iterable[Reply]:          # one message each, as many as fit at a time
+    def list(info: GenlInfo) -> Iterable[Reply]:          # one message each, in as many datagrams as needed
         for frame in frames:
             yield {"sequence": frame.sequence}
 
-A dump of something that changes says in which state it is, in `info.generation`; one of something long
-looks at `info.room` and yields as much as fits.
+A dump of data that can change sets `info.generation`. A dump of long data reads `info.room` and yields as
+much as fits. An enum value is its name, flags are a tuple of names, a nest is a dict, a repeated attribute
+is a list, binary data is bytes, and a flag attribute is True.
 
-An enum is its name, flags are a tuple of names, a nest is a dict, what may come several times a list,
-binary is bytes, a flag that is there True.
-
-Several requests may be under way at a time, if handlers sleep: what they share is theirs to lock.
+If handlers sleep, several requests can run concurrently. Handlers must lock the data that they share.
 """
 
 from __future__ import annotations
@@ -53,7 +51,7 @@ from simkernel.ynl.errors import choose
 
 @attrs.frozen(eq=False)
 class GenlFamily:
-    """A family as its module holds it."""
+    """A registered family, for the module that registered it."""
 
     this: ThisModule
     spec: Spec
@@ -69,11 +67,11 @@ def genl_register_family(
     on_release: Callable[[Hashable], None] | None = None,
     spec: str = "",
 ) -> GenlFamily:
-    """Let the family be there, with a handler for each do and each dump that its specification has.
+    """Register a family, with a handler for each do and dump operation of its specification.
 
-    `on_release` is called with each socket that is closed, whether or not it has ever asked for
-    anything (see `GenlInfo.sender`).  `spec` is the name of the file, without .yaml; by default the
-    module's.  EEXIST if there is a family of that name.
+    `on_release` is called with each generic netlink socket that is closed, even if it never sent a request
+    (see `GenlInfo.sender`). `spec` is the name of the specification's file without .yaml; the default is
+    the module's name. Raise EEXIST if a family with its name exists.
     """
     kernel, module = kernel_of(this), module_of(this)
     declared = kernel.modules.spec(module, spec or this.name)
@@ -101,17 +99,17 @@ def genl_register_family(
 
 
 def genl_unregister_family(family: GenlFamily) -> None:
-    """Take the family away; whoever is in its groups is in them no more."""
+    """Unregister a family and remove the members of its groups."""
     kernel = kernel_of(family.this)
     kernel.resources.remove(family.resource)
     kernel.genetlink.unregister(family.family)
 
 
 def genlmsg_multicast(family: GenlFamily, event: str, values: Reply, *, exclude: int = 0) -> bool:
-    """Send an event to the group that the specification names for it; whether anybody got it.
+    """Send an event to its group in the specification. Return True if a member received it.
 
-    The port id `exclude` is left out.  Callable from an interrupt handler.  Who has no room loses it,
-    and is told by ENOBUFS.
+    The socket with port id `exclude` does not receive it. Callable from an interrupt handler. A member
+    with a full receive queue loses the event and gets ENOBUFS.
     """
     attributes = encoded(family.spec, event, "event", values)
     declared = family.spec.operation(event)
@@ -127,7 +125,7 @@ def genlmsg_multicast(family: GenlFamily, event: str, values: Reply, *, exclude:
 
 
 def genl_has_listeners(family: GenlFamily, group: str) -> bool:
-    """Whether anybody is in a group of the family; if not, its event need not be made."""
+    """Return True if a group of the family has members. Otherwise, the caller can skip building the event."""
     return kernel_of(family.this).genetlink.has_listeners(family.family, _group(family, group))
 
 

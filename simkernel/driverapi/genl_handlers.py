@@ -1,4 +1,4 @@
-"""A driver's handlers as the kernel wants them; for genetlink.py, not for drivers."""
+"""Adapters from a driver's handlers to the kernel's operations. For genetlink.py, not for drivers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ DumpIt = Callable[[GenlInfo], Iterable[Reply]]
 def contained(
     this: ThisModule, where: str, function: Callable[[Hashable], None]
 ) -> Callable[[Hashable], None]:
-    """`function`, whose oops is not the trouble of who closes a socket."""
+    """Wrap `function` so that an exception in it becomes an oops but does not reach the task that closes a
+    socket.
+    """
 
     def call(sender: Hashable) -> None:
         with kernel_of(this).oopses.contain(module_of(this), where):
@@ -34,14 +36,14 @@ def contained(
 
 @attrs.frozen
 class Do:
-    """A handler of the driver's as the kernel wants a do."""
+    """Adapter from a driver's handler to the kernel's do operation."""
 
     spec: Spec
     handler: DoIt
 
     @property
     def sleeps(self) -> bool:
-        """Whether the handler is `async def`."""
+        """True if the handler is a coroutine function."""
         return inspect.iscoroutinefunction(self.handler)
 
     def __call__(self, info: Info) -> Awaitable[None] | None:
@@ -61,14 +63,18 @@ class Do:
 
 @attrs.define
 class _Progress:
-    """How far a dump has come: what is left of it, and a message that found no room."""
+    """State of a dump: the remaining replies, and an encoded message that did not fit into the last
+    datagram.
+    """
 
     info: GenlInfo
     replies: Iterator[Reply]
     waiting: bytes | None = None
 
     def next_message(self, room: int) -> bytes | None:
-        """The next message, whole; None at the end."""
+        """Return the next encoded message, or None at the end. `room` is the free space of the datagram in
+        bytes.
+        """
         if self.waiting is None:
             self.info.datagram_room = room
             values = next(self.replies, None)
@@ -80,14 +86,14 @@ class _Progress:
 
 @attrs.frozen
 class Dump:
-    """A handler of the driver's as the kernel wants a dump: in steps."""
+    """Adapter from a driver's dump handler to the kernel's dump operation, which writes in steps."""
 
     _spec: Spec
     _dump: DumpIt
 
     @property
     def dumper(self) -> Dumper:
-        """The steps."""
+        """The functions that begin, continue and end the dump."""
         return Dumper(self._step, self._begin, self._done)
 
     def _begin(self, info: Info) -> None:

@@ -1,4 +1,4 @@
-"""A request to a family as its handler sees it; drivers have it from genetlink.py."""
+"""A request to a family, as its handler gets it. Drivers import it from genetlink.py."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from simkernel.ynl.codec import codec
 from simkernel.ynl.model import ModeName
 
 Reply = Mapping[str, Any]
-"""The attributes of a message, by name."""
+"""Attributes of a message, by name."""
 
 SHORTEST = NLMSG_HDRLEN + GENL_HDRLEN
-"""Bytes of a message without attributes."""
+"""Size of a message without attributes, in bytes."""
 
 
 def encoded(spec: Spec, operation: str, mode: ModeName, values: Reply) -> bytes:
-    """The bytes of a message from the kernel.  SimulationError for what the specification does not have."""
+    """Encode the attributes of a message. SimulationError if the specification lacks one or a value is
+    invalid.
+    """
     try:
         return codec(spec, operation, mode, "reply").encode(values)
     except ValueError as wrong:
@@ -31,11 +33,11 @@ def encoded(spec: Spec, operation: str, mode: ModeName, values: Reply) -> bytes:
 
 
 class GenlInfo:
-    """A request, as its handler sees it.
+    """A request, as the argument of its handler.
 
-    `attributes` are by name.  `portid` is who asks, `credentials` what he may do.  `generation`, in a dump,
-    is the state of what is dumped (`cb->seq`): if it changes between two messages, whoever reads them
-    is told by NLM_F_DUMP_INTR.
+    `attributes` holds the request's attributes by name. A dump handler can set `generation` to a counter
+    that changes with the dumped data (`cb->seq`). If it changes between two messages, the later messages
+    have NLM_F_DUMP_INTR set, which tells the program that the dump is inconsistent.
     """
 
     __slots__ = ("_info", "_mode", "_spec", "attributes", "datagram_room", "generation")
@@ -45,47 +47,49 @@ class GenlInfo:
         self._mode: ModeName = mode
         self._info = info
         payload = memoryview(info.data)[info.attributes_start : info.end]
-        # Without a policy nothing was checked, and nothing is looked at.
+        # Without a policy the attributes were not validated, so they are not decoded.
         checked = info.operation.policy is not None
         self.attributes: dict[str, Any] = (
             codec(spec, info.operation.name, mode, "request").decode(payload) if checked else {}
         )
         self.generation = 0
         self.datagram_room = 0
-        """Bytes that are left in the present datagram of a dump, headers included."""
+        """Free space in the dump's current datagram in bytes, headers included."""
 
     @property
     def portid(self) -> int:
-        """Port id of the socket that it came from."""
+        """Port id of the socket that sent the request."""
         return self._info.portid
 
     @property
     def sender(self) -> Hashable:
-        """The socket that it came from; what a family's `on_release` is told when that is closed."""
+        """Socket that sent the request. A family's `on_release` is called with it when it is closed."""
         return self._info.sender
 
     @property
     def room(self) -> int:
-        """Bytes of attributes that the next message of a dump can have in the present datagram.
+        """Maximum bytes of attributes in the dump's next message that fit into the current datagram.
 
-        A handler that yields that much is asked again with a new datagram.
+        If a handler yields that much, the next message begins a new datagram.
         """
         return (self.datagram_room & -NLMSG_ALIGNTO) - SHORTEST
 
     @property
     def credentials(self) -> Credentials:
-        """User, group and capabilities of the program that asks."""
+        """User, group and capabilities of the program that sends the request."""
         return self._info.credentials
 
     def capable(self, capability: int) -> bool:
-        """Whether the program that asks, and who opened its socket, have a capability."""
+        """Return True if the requesting task and the task that opened its socket have a capability."""
         return self._info.capable(capability)
 
     def fail(
         self, error: int, text: str | None = None, *, attribute: str | None = None, missing: str | None = None
     ) -> NoReturn:
-        """Refuse with an errno, and say why (extended ACK): a text, and the attribute that is at fault
-        (`attribute`) or should have been there (`missing`).
+        """Reject the request with an errno and an extended ACK.
+
+        `text` is the error message. `attribute` is the attribute at fault, `missing` one that the request
+        lacks.
         """
         self._info.fail(
             error,
@@ -95,21 +99,25 @@ class GenlInfo:
         )
 
     def required(self, name: str) -> Any:
-        """An attribute's value (GENL_REQ_ATTR_CHECK).  EINVAL if it is missing."""
+        """Return an attribute's value (GENL_REQ_ATTR_CHECK). EINVAL if the request lacks it."""
         if name not in self.attributes:
             self.fail(EINVAL, missing=name)
         return self.attributes[name]
 
     def reply(self, values: Reply) -> None:
-        """Send one message back; for handlers that answer with several.  EAGAIN if there is no room."""
+        """Send one message to the requester, for handlers with several replies. EAGAIN if its receive queue
+        is full.
+        """
         self._info.reply(self._reply_number, self.encode(values))
 
     def encode(self, values: Reply) -> bytes:
-        """The bytes of a reply's attributes.  SimulationError for what the specification does not have."""
+        """Encode the attributes of a reply. SimulationError if the specification lacks one or a value is
+        invalid.
+        """
         return encoded(self._spec, self._info.operation.name, self._mode, values)
 
     def message(self, attributes: bytes, flags: int) -> bytes:
-        """A whole reply."""
+        """Return a complete reply message with headers."""
         return self._info.message(self._reply_number, attributes, flags=flags)
 
     @property

@@ -3,14 +3,14 @@
     def handler(irq: int, camera: Camera) -> int:
         status = readl(camera.io, registers.IRQ_STATUS)
         if not status:
-            return IRQ_NONE                      # from another device on the line
+            return IRQ_NONE                      # another device on the line raised it
         writel(status, camera.io, registers.IRQ_STATUS)
         return IRQ_HANDLED                       # or IRQ_WAKE_THREAD
 
-A handler is a plain function.  It runs in interrupt context: it must not sleep, so it neither awaits
-nor calls what may sleep.  A line is level triggered: a handler that does not make its device let go of
-it is called again at once.  What takes long or sleeps goes into a thread function, which may be
-`async def`, or onto a work queue.
+A handler is a plain function and runs in interrupt context. It must not sleep, so it neither awaits nor
+calls functions that can sleep. Lines are level triggered: if a handler does not make its device release
+the line, it is called again immediately. Long or sleeping work belongs in a thread function, which can be
+`async def`, or on a work queue.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ from simkernel.kernel.module.module import ThisModule
 def request_irq(
     this: ThisModule, irq: int, handler: Handler, flags: int, name: str, cookie: Any = None
 ) -> None:
-    """Put `handler` on line `irq`; it is called as `handler(irq, cookie)`, perhaps at once.
+    """Register `handler` for line `irq`. It is called as `handler(irq, cookie)`, possibly before this
+    returns.
 
-    EINVAL for a line that does not exist, or a shared one without a cookie.  EBUSY if the line is taken.
+    Raise EINVAL if the line does not exist or is shared without a cookie, EBUSY if the line is in use.
     """
     request_threaded_irq(this, irq, handler, None, flags, name, cookie)
 
@@ -50,9 +51,11 @@ def request_threaded_irq(
     name: str,
     cookie: Any = None,
 ) -> None:
-    """As `request_irq`, and when `handler` says IRQ_WAKE_THREAD, `thread_function` runs in a thread.
+    """Register a handler like `request_irq`. If it returns IRQ_WAKE_THREAD, `thread_function` runs in a
+    thread.
 
-    With IRQF_ONESHOT the line stays masked till the thread is done; that is needed if `handler` is None.
+    With IRQF_ONESHOT the line stays masked until the thread function returns. If `handler` is None, the
+    flag is required.
     """
     kernel_of(this).interrupts.request(
         module_of(this), irq, handler, name, cookie, flags=flags, thread_function=thread_function
@@ -61,14 +64,14 @@ def request_threaded_irq(
 
 @sleeps
 def free_irq(this: ThisModule, irq: int, cookie: Any = None) -> Awaitable[None]:
-    """Take off line `irq` the handler that was requested with `cookie`; waits for its thread."""
+    """Remove the handler that was registered for line `irq` with `cookie`, and wait for its thread."""
     return may_sleep(this, "free_irq", kernel_of(this).interrupts.free, irq, cookie)
 
 
 def devm_request_irq(
     device: Device, irq: int, handler: Handler, flags: int, name: str, cookie: Any = None
 ) -> None:
-    """As `request_irq`; freed when the driver is unbound from `device`."""
+    """Register a handler like `request_irq`. It is removed when the driver is unbound from `device`."""
     devm_request_threaded_irq(device, irq, handler, None, flags, name, cookie)
 
 
@@ -81,17 +84,19 @@ def devm_request_threaded_irq(
     name: str,
     cookie: Any = None,
 ) -> None:
-    """As `request_threaded_irq`; freed when the driver is unbound from `device`."""
+    """Register handlers like `request_threaded_irq`. They are removed when the driver is unbound from
+    `device`.
+    """
     this = driver_of(device)
     request_threaded_irq(this, irq, handler, thread_function, flags, name, cookie)
     device.devres.add(cookie, lambda: free_irq(this, irq, cookie))
 
 
 def disable_irq(this: ThisModule, irq: int) -> None:
-    """Let line `irq` not interrupt until `enable_irq`; nests."""
+    """Mask line `irq` until `enable_irq` is called. Calls nest."""
     kernel_of(this).interrupts.disable(irq)
 
 
 def enable_irq(this: ThisModule, irq: int) -> None:
-    """Undo one `disable_irq`."""
+    """Undo one call of `disable_irq`."""
     kernel_of(this).interrupts.enable(irq)

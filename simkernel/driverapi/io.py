@@ -1,7 +1,7 @@
-"""include/linux/io.h: a device's registers, 32 bits each.
+"""include/linux/io.h: access to a device's 32-bit registers.
 
-A read waits for the bus and costs far more than a write, which is posted.  Of a device that has been
-torn out every register reads as all ones, and writes are lost.
+A read waits for the bus and costs far more than a write, which is posted. If the device was unplugged,
+every register reads as all ones, and writes are ignored.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ _UNMAPPED = 0
 
 
 def devm_ioremap(device: SimbusDevice) -> IoMemory:
-    """Map the window of `device`, until the driver is unbound; after that, an access is a bus error."""
+    """Map the register window of `device`. When the driver is unbound it is unmapped, and an access is a bus
+    error.
+    """
     io = IoMemory(kernel_of(driver_of(device)).bus, device.window)
 
     def unmap() -> None:
@@ -26,10 +28,10 @@ def devm_ioremap(device: SimbusDevice) -> IoMemory:
 
 
 def readl(io: IoMemory, offset: int) -> int:
-    """The value of the register at `offset`."""
+    """Return the value of the register at `offset`."""
     return io.bus.readl(io.base + offset)
 
 
 def writel(value: int, io: IoMemory, offset: int) -> None:
-    """Give the register at `offset` a value."""
+    """Write `value` to the register at `offset`."""
     io.bus.writel(io.base + offset, value)

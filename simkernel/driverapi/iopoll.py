@@ -1,4 +1,4 @@
-"""include/linux/iopoll.h: reading a register until it shows what is waited for."""
+"""include/linux/iopoll.h: polling a register until a condition holds."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def read_poll_timeout(
     sleep_us: int,
     timeout_us: int,
 ) -> Awaitable[int]:
-    """Call `read` until `condition` holds for its value, which is returned, sleeping in between.
+    """Call `read` until `condition` is true for its result, and return the result.
 
-    ETIMEDOUT if it still does not when `timeout_us` have passed.
+    Sleep `sleep_us` microseconds between the calls. Raise ETIMEDOUT after `timeout_us` microseconds.
     """
 
     async def poll() -> int:
         deadline = ktime_get(this) + timeout_us * MICROSECOND
         while not condition(value := read()):
             if ktime_get(this) > deadline:
-                if condition(value := read()):  # the last sleep may have been long
+                if condition(value := read()):  # the last sleep can have been long
                     break
                 raise os_error(ETIMEDOUT)
             await fsleep(this, sleep_us)
@@ -49,5 +49,5 @@ def readl_poll_timeout(
     sleep_us: int,
     timeout_us: int,
 ) -> Awaitable[int]:
-    """`read_poll_timeout` of the register at `offset`."""
+    """Poll the register at `offset` like `read_poll_timeout`."""
     return read_poll_timeout(this, lambda: readl(io, offset), condition, sleep_us, timeout_us)

@@ -1,4 +1,4 @@
-"""include/linux/timekeeping.h: the clock."""
+"""include/linux/timekeeping.h: the monotonic and the realtime clock."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from simkernel.kernel.module.module import ThisModule
 
 
 def ktime_get(this: ThisModule) -> int:
-    """Nanoseconds since the machine was switched on."""
+    """Return the nanoseconds since the machine was switched on."""
     return kernel_of(this).engine.time()
 
 
 def ktime_mono_to_real(this: ThisModule, time: int) -> int:
-    """What the realtime clock showed at `time` ns: a machine is switched on at the epoch."""
+    """Convert monotonic to realtime nanoseconds. They are equal, because a machine is switched on at the
+    epoch.
+    """
     return time

@@ -1,12 +1,12 @@
-"""include/linux/mm.h and vmalloc.h: memory that programs map, shared with the driver.
+"""include/linux/mm.h and vmalloc.h: memory that programs map and share with the driver.
 
-def mmap(file: File, area: VmArea) -> None:
-    if area.offset + area.length > len(file.private_data.memory):
-        raise os_error(EINVAL)
-    remap_vmalloc_range(area, file.private_data.memory, area.offset)
+    def mmap(file: File, area: VmArea) -> None:
+        if area.offset + area.length > len(file.private_data.memory):
+            raise os_error(EINVAL)
+        remap_vmalloc_range(area, file.private_data.memory, area.offset)
 
-`area.opened` and `area.closed` may be set to functions of the area, which are called when one more
-process has it mapped and when one has it no more.  The area keeps its file open.
+A driver can set `area.opened` and `area.closed` to functions, which are called when another process maps
+the area and when a process unmaps it. The area keeps its file open.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from simkernel.uapi.mman import page_align as page_align
 
 
 def vmalloc_user(size: int) -> memoryview:
-    """Zeroed memory for programs to map: `size` bytes, rounded up to whole pages.  EINVAL for none."""
+    """Allocate `size` zeroed bytes, rounded up to whole pages, that programs can map. EINVAL if `size` is
+    0.
+    """
     if size <= 0:
         raise os_error(EINVAL)
     return memoryview(bytearray(page_align(size)))
 
 
 def remap_vmalloc_range(area: VmArea, memory: memoryview, offset: int = 0) -> None:
-    """Let `area` be `memory` from `offset` bytes on.  EINVAL if that is too short."""
+    """Map `memory`, from `offset` bytes on, at `area`. EINVAL if the memory is shorter than the area."""
     area.map(memory, offset)
 
 
 def dma_mmap_coherent(area: VmArea, buffer: DmaBuffer, offset: int = 0) -> None:
-    """Let `area` be what a device writes to by itself.  EINVAL if that is too short."""
+    """Map a DMA buffer, from `offset` bytes on, at `area`. EINVAL if the buffer is shorter than the area."""
     area.map(buffer.memory, offset)

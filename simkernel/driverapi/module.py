@@ -1,4 +1,4 @@
-"""include/linux/module.h, moduleparam.h, kmod.h: what a module is.
+"""include/linux/module.h, moduleparam.h, kmod.h: the declaration of a module.
 
     MODULE = Module(
         license="GPL",
@@ -8,30 +8,29 @@
         imports=("devclass_add",),
     )
 
-    async def init(this: ThisModule) -> Camera:     # plain or async; OSError refuses the load
+    async def init(this: ThisModule) -> Camera:     # plain or async; OSError makes the load fail
         ...
         return state
 
     async def exit(this: ThisModule, state: Camera) -> None:
         ...
 
-A module is called as its file is.  Nothing at its top level may change: the file is executed once for
-all machines of a process.  What changes lives in the state that `init` returns.
+A module has the name of its file. Its top level must be immutable, because the file is executed once for
+all machines of a process. Mutable data belongs in the state that `init` returns.
 
-`this.parameters["buffers"]` is a parameter's value.
+`this.parameters["buffers"]` is the value of a parameter. A module calls functions that another module
+exports and that it imports:
 
-A module reaches another one through the functions that the other exports and it imports:
-
-    class DeviceClasses:                            # devclass.py; `init` returns one
+    class DeviceClasses:                            # devclass.py; its `init` returns an instance
         def devclass_add(self, ...) -> Device: ...
 
     MODULE = Module(license="GPL", exports=(DeviceClasses.devclass_add,))
 
-    if TYPE_CHECKING:                               # the importer; at run time the kernel links the two
+    if TYPE_CHECKING:                               # the importer; at run time the kernel links the modules
         from ..devclass import DeviceClasses
 
     MODULE = Module(license="GPL", imports=("devclass_add",))
-    classes: DeviceClasses = this.symbols           # has the imported functions, and nothing else
+    classes: DeviceClasses = this.symbols           # has only the imported functions
     classes.devclass_add(...)
 """
 
@@ -47,16 +46,20 @@ from simkernel.kernel.module.module import ThisModule as ThisModule
 
 
 def try_module_get(module: ThisModule) -> bool:
-    """Keep `module` from being unloaded; False if it is going already."""
+    """Take a reference, which prevents unloading of `module`. Return False if it is already being
+    unloaded.
+    """
     return module_of(module).try_get()
 
 
 def module_put(module: ThisModule) -> None:
-    """End one `try_module_get`."""
+    """Drop a reference that `try_module_get` took."""
     module_of(module).put()
 
 
 @sleeps
 def request_module(this: ThisModule, name: str) -> Awaitable[int]:
-    """Have user space load a module by name or alias; 0 if modprobe says that all went well."""
+    """Request that user space loads a module by name or alias. The result is modprobe's exit status, 0 for
+    success.
+    """
     return may_sleep(this, "request_module", kernel_of(this).modules.requests.request, name)

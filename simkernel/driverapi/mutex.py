@@ -28,30 +28,32 @@ T = TypeVar("T")
 
 
 def mutex_init(this: ThisModule, name: str) -> Mutex:
-    """A mutex; its name tells in a list of sleepers who waits for what."""
+    """Return a new mutex. Its name appears in the list of sleeping tasks."""
     return kernel_of(this).locking.mutex(name)
 
 
 @sleeps
 def mutex_lock(lock: Mutex) -> Awaitable[None]:
-    """Take `lock`, sleeping while another has it."""
+    """Acquire `lock`, and sleep while another task holds it."""
     return lock.lock()
 
 
 @sleeps
 def mutex_lock_interruptible(lock: Mutex) -> Awaitable[None]:
-    """Take `lock`, sleeping while another has it.  EINTR if a signal comes."""
+    """Acquire `lock`, and sleep while another task holds it. EINTR if a signal arrives."""
     return lock.lock(interruptible=True)
 
 
 def mutex_interruptible(lock: Mutex) -> Interruptible:
-    """Hold `lock` for a block, as `async with lock` does; EINTR if a signal comes before (`mutex_intr`)."""
+    """Return a context manager like `async with lock` that raises EINTR if a signal arrives first
+    (`mutex_intr`).
+    """
     return Interruptible(lock)
 
 
 @attrs.frozen(eq=False)
 class Interruptible:
-    """The asynchronous context manager of `mutex_interruptible`."""
+    """The asynchronous context manager that `mutex_interruptible` returns."""
 
     _lock: Mutex
 
@@ -63,12 +65,12 @@ class Interruptible:
 
 
 def mutex_trylock(lock: Mutex) -> bool:
-    """Take `lock` if nobody has it; whether that succeeded."""
+    """Acquire `lock` if it is free. Return True on success."""
     return lock.try_lock()
 
 
 def mutex_unlock(lock: Mutex) -> None:
-    """Give `lock` back."""
+    """Release `lock`."""
     lock.unlock()
 
 
@@ -77,7 +79,7 @@ def mutex_guarded(
 ) -> T | Awaitable[T]:
     """Call a plain function with `lock` held (`guard(mutex)(&lock)`, include/linux/cleanup.h).
 
-    Return its result if the lock is free; otherwise an awaitable that sleeps until the lock is free.
+    Return the function's result if the lock is free, otherwise an awaitable that first waits for the lock.
     """
     if not lock.try_lock():
         return _guarded(lock, function, *arguments, **keywords)

@@ -37,12 +37,17 @@ ETH_MAX_MTU: Final = 65535
 
 
 def netdev_ops(this: ThisModule, **operations: Callable[..., Any]) -> NetDeviceOps:
-    """Return operations by their names in `NetDeviceOps`.  An exception in one of them is an oops."""
+    """Return the operations of a network driver. The arguments are named as in `NetDeviceOps`.
+
+    An exception in an operation becomes an oops.
+    """
     return NetDeviceOps(**{name: under_rtnl(this, f"ndo_{name}", call) for name, call in operations.items()})
 
 
 def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap `function` as a call under the rtnl mutex: an exception is an oops, and no plan pauses it."""
+    """Wrap `function` so that it runs under the rtnl mutex. An exception becomes an oops, and no plan pauses
+    it.
+    """
     kernel = kernel_of(this)
     guarded = kernel.oopses.wrap(module_of(this), where, function)
 
@@ -54,14 +59,14 @@ def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Ca
 
 
 def alloc_netdev(this: ThisModule, name: str, setup: Callable[[NetDevice], None]) -> NetDevice:
-    """Create a device in the initial network namespace.  `name` may contain one `%d`."""
+    """Create a network device in the initial namespace. `name` can contain one `%d`."""
     device = NetDevice(kernel_of(this).net, name, name_origin=NameOrigin.ENUM)
     setup(device)
     return device
 
 
 def register_netdevice(this: ThisModule, device: NetDevice) -> None:
-    """Add a device to its namespace.  Raises EINVAL, EEXIST or ENFILE for its name, EBUSY for its index."""
+    """Add a device to its namespace. Raises EINVAL, EEXIST or ENFILE for its name, EBUSY for its index."""
     kernel_of(this).net_devices.register(device)
 
 
@@ -73,9 +78,9 @@ def unregister_netdevice(this: ThisModule, device: NetDevice) -> None:
 def register_netdevice_notifier(
     this: ThisModule, callback: Callable[[Event, NetDevice, Any], None]
 ) -> Callable[[], None]:
-    """Call `callback` with each event of each device.
+    """Call `callback` with each event of each network device.
 
-    Returns a function that unregisters the callback.  The module calls it in its exit function.
+    Returns a function that unregisters the callback. The module calls it in its exit function.
     """
     kernel, module = kernel_of(this), module_of(this)
     guarded = under_rtnl(this, "netdevice notifier", callback)
@@ -91,27 +96,27 @@ def register_netdevice_notifier(
 
 
 def netdev_features_change(this: ThisModule, device: NetDevice) -> None:
-    """Notify that the features of `device` have changed."""
+    """Notify the subscribers that the features of `device` have changed."""
     kernel_of(this).net_devices.notify(Event.FEAT_CHANGE, device)
 
 
 def call_netdevice_notifiers(this: ThisModule, event: Event, device: NetDevice) -> None:
-    """Call the subscribers with an event of `device`."""
+    """Call the subscribers of the notifier chain with an event of `device`."""
     kernel_of(this).net_devices.notify(event, device)
 
 
 def netif_carrier_on(this: ThisModule, device: NetDevice) -> None:
-    """Report that the carrier is present."""
+    """Report that the device has a carrier."""
     kernel_of(this).net_devices.set_carrier(device, True)
 
 
 def netif_carrier_off(this: ThisModule, device: NetDevice) -> None:
-    """Report that the carrier is lost."""
+    """Report that the device has lost its carrier."""
     kernel_of(this).net_devices.set_carrier(device, False)
 
 
 def netdev_master_upper_dev_link(this: ThisModule, device: NetDevice, master: NetDevice) -> None:
-    """Make `master` the master of `device`."""
+    """Set the master of `device`."""
     kernel_of(this).net_devices.link_master(device, master)
 
 
@@ -121,17 +126,21 @@ def netdev_upper_dev_unlink(this: ThisModule, device: NetDevice) -> None:
 
 
 def dev_set_allmulti(this: ThisModule, device: NetDevice, step: int) -> None:
-    """Add (1) or remove (-1) a reason to receive all multicast packets."""
+    """Increment (1) or decrement (-1) the allmulti count. While it is not 0, the device receives all
+    multicasts.
+    """
     kernel_of(this).net_devices.set_allmulti(device, step)
 
 
 def dev_set_promiscuity(this: ThisModule, device: NetDevice, step: int) -> None:
-    """Add (1) or remove (-1) a reason to receive all packets."""
+    """Increment (1) or decrement (-1) the promiscuity count. While it is not 0, the device receives all
+    packets.
+    """
     kernel_of(this).net_devices.set_promiscuity(device, step)
 
 
 def dev_set_mtu(this: ThisModule, device: NetDevice, mtu: int) -> None:
-    """Set the MTU in bytes.  Raises EINVAL outside of the device's limits."""
+    """Set the MTU in bytes. Raises EINVAL if it is outside the device's limits."""
     kernel_of(this).net_devices.set_mtu(device, mtu)
 
 
@@ -139,7 +148,7 @@ def dev_set_mtu(this: ThisModule, device: NetDevice, mtu: int) -> None:
 
 
 def ether_setup(device: NetDevice) -> None:
-    """Set the defaults of Ethernet."""
+    """Set the defaults of an Ethernet device."""
     device.type = ARPHRD_ETHER
     device.mtu, device.min_mtu, device.max_mtu = ETH_DATA_LEN, ETH_MIN_MTU, ETH_DATA_LEN
     device.address, device.broadcast = bytes(ETH_ALEN), b"\xff" * ETH_ALEN

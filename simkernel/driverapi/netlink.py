@@ -1,15 +1,15 @@
-"""include/linux/netlink.h: a netlink protocol of a module's own.
+"""include/linux/netlink.h: a netlink protocol that a module implements.
 
     def receive(skb: Skb) -> object:                       # in the context of the program that sends
         return netlink_rcv_skb(sock, skb, handle)
 
-    def handle(request: Request) -> None:                  # for each message; OSError is its answer
+    def handle(request: Request) -> None:                  # called for each message; OSError is its answer
         nlmsg_unicast(sock, message(HELLO, b"...", seq=request.seq), request.portid)
 
     sock = netlink_kernel_create(this, 17, receive)
     netlink_kernel_release(sock)
 
-Messages are bytes with a header of their own: see `simkernel.uapi.netlink`.
+Messages are bytes that include the header: see `simkernel.uapi.netlink`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Skb = Inbound
 
 @attrs.frozen(eq=False)
 class KernelSocket:
-    """The kernel's end of a protocol, as a module holds it."""
+    """The kernel socket of a protocol, for the module that created it."""
 
     this: ThisModule
     socket: kernel_socket.KernelSocket
@@ -50,11 +50,11 @@ def netlink_kernel_create(
     groups: int = 0,
     flags: int = 0,
 ) -> KernelSocket:
-    """Serve `protocol` (0 to 31) in the initial network namespace; `receive` takes what programs send.
+    """Serve `protocol` (0 to 31) in the initial network namespace. `receive` handles what programs send.
 
-    It has `groups` multicast groups (32 at least).  With NONROOT_RECV anybody may join them, with
-    NONROOT_SEND send to them; otherwise that takes CAP_NET_ADMIN.  A program's socket of the
-    protocol holds the module.  ENOMEM if somebody serves it already.
+    The protocol has at least `groups` multicast groups, and at least 32. With NONROOT_RECV a program
+    without CAP_NET_ADMIN can join them, with NONROOT_SEND it can send to them. An open socket of the
+    protocol prevents unloading of the module. Raise ENOMEM if the protocol already has a kernel socket.
     """
     kernel, module = kernel_of(this), module_of(this)
     kernel.resources.allocate(module, "netlink protocol")
@@ -70,42 +70,46 @@ def netlink_kernel_create(
             owner=module,
         )
     except OSError:
-        raise os_error(ENOMEM) from None  # Linux returns no socket, and drivers make this of it
+        raise os_error(ENOMEM) from None  # Linux returns NULL, which drivers turn into ENOMEM
     resource = kernel.resources.add(module, "netlink protocol", str(protocol), sock.release)
     return KernelSocket(this, sock, resource)
 
 
 def netlink_kernel_release(sock: KernelSocket) -> None:
-    """Serve the protocol no longer."""
+    """Close the kernel socket of the protocol."""
     kernel_of(sock.this).resources.remove(sock.resource)
     sock.socket.release()
 
 
 def netlink_rcv_skb(sock: KernelSocket, skb: Skb, handle: Callable[[Request], object]) -> object:
-    """Hand each message of a datagram to `handle`, and acknowledge those that ask for it.
+    """Call `handle` for each message of a datagram, and acknowledge messages that request it.
 
-    An OSError of `handle` goes back as NLMSG_ERROR.  To be returned by who receives: it is awaitable if
-    `handle` is `async def`.
+    An OSError raised by `handle` is sent as NLMSG_ERROR. The receive function must return the result,
+    which is awaitable if `handle` is a coroutine function.
     """
     wrapped = kernel_of(sock.this).oopses.wrap(module_of(sock.this), "netlink request", handle)
     return Receiver(sock.socket, wrapped, Request).receive(skb)
 
 
 def nlmsg_data(request: Request) -> bytes:
-    """What follows a message's header."""
+    """Return the payload of a message."""
     return request.data[request.start + NLMSG_HDRLEN : request.end]
 
 
 def nlmsg_unicast(sock: KernelSocket, data: bytes, portid: int) -> None:
-    """Send to one program.  ECONNREFUSED if it is gone, EAGAIN if its queue is full."""
+    """Send to one program. ECONNREFUSED if the port id does not exist, EAGAIN if its receive queue is
+    full.
+    """
     sock.socket.send(data, portid)
 
 
 def nlmsg_multicast(sock: KernelSocket, data: bytes, group: int, *, exclude: int = 0) -> None:
-    """Send to a group, the port id `exclude` left out.  ESRCH if nobody is in it, ENOBUFS if some lost it."""
+    """Send to a group except the port id `exclude`. ESRCH if it has no members, ENOBUFS if a member was
+    overrun.
+    """
     sock.socket.multicast(sock.socket.skb(data), group, exclude=exclude)
 
 
 def netlink_has_listeners(sock: KernelSocket, group: int) -> bool:
-    """Whether anybody is in `group`."""
+    """Return True if `group` has members."""
     return sock.socket.has_listeners(group)

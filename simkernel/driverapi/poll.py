@@ -1,4 +1,4 @@
-"""include/linux/poll.h: telling whether a file is ready, and what to wait for if it is not.
+"""include/linux/poll.h: the poll operation, which returns the ready events and registers wait queues.
 
 def poll(file: File, table: PollTable) -> int:
     poll_wait(file.private_data.queue, table)
@@ -12,5 +12,5 @@ from simkernel.kernel.vfs.poll_table import poll_wait as poll_wait
 
 
 def poll_requested_events(table: PollTable) -> int:
-    """What the program waits for; all events where nobody said."""
+    """Return the events that the program polls for, or all events if it did not specify them."""
     return table.events

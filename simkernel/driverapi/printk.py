@@ -1,4 +1,4 @@
-"""include/linux/printk.h: lines in the kernel log that begin with the module's name."""
+"""include/linux/printk.h: kernel log lines with the module's name as prefix."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from simkernel.kernel.module.module import ThisModule
 
 
 def pr_crit(this: ThisModule, text: str) -> None:
-    """Something critical has failed."""
+    """Log a line with level CRIT, for a critical failure."""
     _print(this, Level.CRIT, text)
 
 
 def pr_err(this: ThisModule, text: str) -> None:
-    """An error."""
+    """Log a line with level ERR."""
     _print(this, Level.ERR, text)
 
 
 def pr_warn(this: ThisModule, text: str) -> None:
-    """Something may be wrong."""
+    """Log a line with level WARNING."""
     _print(this, Level.WARNING, text)
 
 
 def pr_notice(this: ThisModule, text: str) -> None:
-    """Normal, but worth seeing."""
+    """Log a line with level NOTICE, for a normal but significant event."""
     _print(this, Level.NOTICE, text)
 
 
 def pr_info(this: ThisModule, text: str) -> None:
-    """Information."""
+    """Log a line with level INFO."""
     _print(this, Level.INFO, text)
 
 
 def pr_debug(this: ThisModule, text: str) -> None:
-    """For whoever looks for a fault."""
+    """Log a line with level DEBUG."""
     _print(this, Level.DEBUG, text)
 
 

@@ -1,11 +1,11 @@
-"""include/linux/rcupdate.h: a pointer that readers follow without a lock.
+"""include/linux/rcupdate.h: a pointer that readers dereference without a lock.
 
     with evdev.client_lock:                                        # writers exclude each other
         rcu_assign_pointer(evdev, "clients", (*evdev.clients, client))
     for client in rcu_dereference(evdev.clients): ...              # in interrupt context
 
-What the pointer leads to is complete when a reader gets it, and is not changed in place.  Python keeps it
-while a reader has it, so nothing waits for a grace period.
+The object is complete when a reader gets it, and is never changed in place. Python keeps it alive while a
+reader uses it, so no function waits for a grace period.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 def rcu_dereference(value: T) -> T:
-    """Return `value`, an attribute that `rcu_assign_pointer` sets."""
+    """Return `value`, which is the value of an attribute that `rcu_assign_pointer` sets."""
     return value
 
 
 def rcu_assign_pointer(target: object, name: str, value: object) -> None:
-    """Set an attribute: a reader that gets the value comes after all that was done before."""
+    """Set an attribute. A reader that gets the value also sees all earlier writes of the caller."""
     setattr(target, name, value)

@@ -1,4 +1,4 @@
-"""include/linux/refcount.h: counts of users that several tasks change at a time without a lock.
+"""include/linux/refcount.h: reference counts that several tasks change concurrently without a lock.
 
 users = Refcount()                   # one user
 refcount_inc(users)
@@ -13,7 +13,7 @@ import attrs
 
 @attrs.define(eq=False)
 class Refcount:
-    """A count of users, 1 at first.  Each function below is atomic."""
+    """A count of users, initially 1. Each function below is atomic."""
 
     count: int = 1
 
@@ -24,7 +24,7 @@ def refcount_read(users: Refcount) -> int:
 
 
 def refcount_inc(users: Refcount) -> None:
-    """Add a user.  The caller is one."""
+    """Add a user. The caller must be a user itself."""
     users.count += 1
 
 

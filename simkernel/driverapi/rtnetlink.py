@@ -40,7 +40,7 @@ _CALLS = [
 
 
 def rtnl_link_register(this: ThisModule, ops: LinkOps) -> LinkOps:
-    """Register a kind of link and return the registered operations.  Raises EEXIST."""
+    """Register a kind of link and return the registered operations. Raises EEXIST if the kind exists."""
     kernel, module = kernel_of(this), module_of(this)
     kernel.resources.allocate(module, "link kind")
     wrapped: dict[str, Any] = {
@@ -56,7 +56,7 @@ def rtnl_link_register(this: ThisModule, ops: LinkOps) -> LinkOps:
 
 
 def rtnl_link_unregister(this: ThisModule, ops: LinkOps) -> None:
-    """Unregister a kind, and every link of it."""
+    """Unregister a kind of link, and delete every link of the kind."""
     kernel, module = kernel_of(this), module_of(this)
     for resource in kernel.resources.of(module):
         if resource.kind == "link kind" and resource.name == ops.kind:
@@ -65,7 +65,7 @@ def rtnl_link_unregister(this: ThisModule, ops: LinkOps) -> None:
 
 
 def rtnl_create_peer(this: ThisModule, new: NewLink, ops: LinkOps) -> NetDevice:
-    """Create the peer that the request for a new link describes (`rtnl_create_link()`).  Raises EINVAL."""
+    """Create the peer that the request for a new link describes (`rtnl_create_link()`). Raises EINVAL."""
     return kernel_of(this).rtnetlink.changes.make_peer(new, ops)
 
 
@@ -75,7 +75,7 @@ def rtnl_configure_peer(this: ThisModule, new: NewLink, peer: NetDevice) -> None
 
 
 def pack_numbers(rows: Mapping[int, tuple[Struct, int]]) -> bytes:
-    """Return numeric attributes.  `rows` maps each type to its layout and value."""
+    """Encode numeric attributes. `rows` maps each attribute type to its layout and value."""
     return b"".join(attribute(type, layout.pack(value)) for type, (layout, value) in rows.items())
 
 

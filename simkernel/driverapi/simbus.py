@@ -1,14 +1,14 @@
-"""The hardware bus, as include/linux/pci.h is PCI: drivers of devices that are plugged into slots.
+"""Drivers of devices on the simulated bus, in the way of include/linux/pci.h.
 
     DEVICES = (SimbusDeviceId(registers.VENDOR, registers.DEVICE),)
 
-    async def probe(device: SimbusDevice) -> None: ...     # takes the device; OSError refuses it
-    async def remove(device: SimbusDevice) -> None: ...    # gives it back; it may be gone already
-
+    async def probe(device: SimbusDevice) -> None: ...     # initializes the device; OSError refuses it
+    async def remove(device: SimbusDevice) -> None: ...    # releases the device, which may be unplugged
     driver = await simbus_register_driver(this, DEVICES, probe, remove)
     await simbus_unregister_driver(driver)
 
-A module that is one driver has a class with these two, and no `init` and `exit` of its own:
+A module with a single driver has a class with these two methods, and gets `init` and `exit` from a
+function:
 
     class Driver:
         def __init__(self, this: ThisModule, undo: Undo) -> None:
@@ -17,8 +17,8 @@ A module that is one driver has a class with these two, and no `init` and `exit`
 
     init, exit = module_simbus_driver(DEVICES, Driver)
 
-The table also stands in the module's declaration (`devices=DEVICES`), so that modprobe finds the module
-by a device's MODALIAS.
+The module's declaration also names the table (`devices=DEVICES`), so that modprobe finds the module by a
+device's MODALIAS.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ def simbus_register_driver(
     *,
     name: str = "",
 ) -> Awaitable[SimbusDriver]:
-    """Register a driver, called as the module is unless there is a `name`.
+    """Register a driver. Its default name is that of the module.
 
-    `probe` is called, before this returns, for each device in the table that has no driver yet, and
-    later for each that is plugged in.  What it raises is not raised here.  EBUSY if the name is taken.
+    Before this returns, `probe` is called for each device in the table that has no driver. Later it is
+    called for each device that is plugged in. Errors of `probe` are not raised here. EBUSY if the name is
+    in use.
     """
     driver = SimbusDriver(
         name or this.name, kernel_of(this).simbus.type, module_of(this), probe, remove, ids=devices
@@ -63,21 +64,21 @@ async def _register(this: ThisModule, driver: SimbusDriver) -> SimbusDriver:
 
 @sleeps
 def simbus_unregister_driver(driver: SimbusDriver) -> Awaitable[None]:
-    """Take a driver away; `remove` is called for each device that it is bound to."""
+    """Unregister a driver. `remove` is called for each device that it is bound to."""
     this = this_of(driver.module)
     return may_sleep(this, "driver_unregister", kernel_of(this).devices.driver_unregister, driver)
 
 
 def simbus_dev_is_disconnected(device: SimbusDevice) -> bool:
-    """Whether `device` is known to be torn out, and its `remove` is coming (`pci_dev_is_disconnected()`).
+    """Return True if `device` is known to be unplugged and `remove` is pending (`pci_dev_is_disconnected()`).
 
-    What answers in its window may be another device by now.
+    Its register window can already belong to another device.
     """
     return device.dead
 
 
 Undo: TypeAlias = AsyncExitStack
-"""What `exit` undoes, the last first: `undo.callback(function, *arguments)`."""
+"""Stack of functions that `exit` calls in reverse order: `undo.callback(function, *arguments)`."""
 
 
 class _Driver(Protocol):
@@ -89,10 +90,11 @@ class _Driver(Protocol):
 def module_simbus_driver(
     devices: tuple[SimbusDeviceId, ...], make: Callable[[ThisModule, Undo], _Driver]
 ) -> tuple[Callable[[ThisModule], Awaitable[Undo]], Callable[[ThisModule, Undo], Awaitable[None]]]:
-    """`init` and `exit` of a module that is one driver (`module_pci_driver()`).
+    """Return `init` and `exit` of a module that is one driver (`module_pci_driver()`).
 
-    `init` calls `make(this, undo)`, which registers what the driver needs, and registers the `probe` and
-    `remove` of the result.  What stands in `undo` is undone, the last first, if `init` fails, and by `exit`.
+    `init` calls `make(this, undo)`, which registers what the driver needs, and then registers the `probe`
+    and `remove` of the result. If `init` fails, and in `exit`, the functions on `undo` are called in
+    reverse order.
     """
 
     async def init(this: ThisModule) -> Undo:

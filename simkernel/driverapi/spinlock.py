@@ -1,10 +1,10 @@
-"""include/linux/spinlock.h: locks for what interrupt handlers share with other code.
+"""include/linux/spinlock.h: locks for data that interrupt handlers share with other code.
 
     lock = spin_lock_init(this, "camera ring")
     with lock:
-        ...                                      # nothing here may sleep
+        ...                                      # nothing here can sleep
 
-While it is held no interrupt comes on this CPU, as with Linux's `spin_lock_irqsave()`.
+While a lock is held, interrupts are disabled on this CPU, as with Linux's `spin_lock_irqsave()`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from simkernel.kernel.sched.spinlock import SpinLock as SpinLock
 
 
 def spin_lock_init(this: ThisModule, name: str) -> SpinLock:
-    """A spinlock."""
+    """Return a new spinlock."""
     return kernel_of(this).locking.spinlock(name)
 
 
 def spin_lock(lock: SpinLock) -> None:
-    """Take `lock`.  Taking it twice is a bug that on Linux hangs the CPU, and an oops here."""
+    """Acquire `lock`. Acquiring it twice is a bug, which hangs the CPU on Linux and is an oops here."""
     lock.lock()
 
 
 def spin_unlock(lock: SpinLock) -> None:
-    """Give `lock` back."""
+    """Release `lock`."""
     lock.unlock()

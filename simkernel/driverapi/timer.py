@@ -1,8 +1,8 @@
-"""include/linux/timer.h: functions called at a time, in interrupt context, where they must not sleep.
+"""include/linux/timer.h: timers, which call a function in interrupt context, where it must not sleep.
 
 timer = timer_setup(this, expired)           # def expired(timer: Timer) -> None
 mod_timer(timer, ktime_get(this) + millis(20))
-timer_delete(timer)                          # before what it uses goes away
+timer_delete(timer)                          # before the data that `expired` uses is freed
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from simkernel.kernel.time.timer import Timer as Timer
 
 
 def timer_setup(this: ThisModule, function: Function) -> Timer:
-    """An idle timer, which calls `function` with itself when it expires."""
+    """Return a new timer, which is not pending. When it expires, it calls `function(timer)`."""
     return kernel_of(this).timers.setup(module_of(this), function_name(function), function)
 
 
 def mod_timer(timer: Timer, expires: int) -> bool:
-    """Let `timer` expire when the clock shows `expires` ns, whatever it was to do; whether it was pending."""
+    """Set the expiry time to `expires` ns on the monotonic clock. Return True if the timer was pending."""
     return timer.modify(expires)
 
 
 def timer_delete(timer: Timer) -> bool:
-    """Let `timer` not expire; whether it was going to."""
+    """Cancel `timer`. Return True if it was pending."""
     return timer.delete()
 
 
 def timer_pending(timer: Timer) -> bool:
-    """Whether `timer` is going to expire."""
+    """Return True if `timer` is pending."""
     return timer.pending

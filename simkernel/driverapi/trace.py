@@ -1,7 +1,7 @@
-"""What a trace joins by arrows: the flow, on whose behalf things happen (simkernel/engine/trace.py).
+"""Flow ids, by which a trace connects causes and effects with arrows (simkernel/engine/trace.py).
 
-Work, timers, wake-ups and netlink messages keep it by themselves.  A driver that queues something for
-programs keeps it with what it queues, and goes on under it when a program takes that out:
+Work items, timers, wake-ups and netlink messages propagate the flow id automatically. A driver that queues
+data for programs stores the flow id with the data, and makes it current when a program dequeues the data:
 
     queue.append((trace_flow(this), frame))
     ...
@@ -16,10 +16,10 @@ from simkernel.kernel.module.module import ThisModule
 
 
 def trace_flow(this: ThisModule) -> int:
-    """The flow that is current."""
+    """Return the current flow id."""
     return kernel_of(this).engine.trace.flow
 
 
 def trace_follow(this: ThisModule, flow: int) -> None:
-    """Go on under a flow."""
+    """Make a flow id the current one."""
     kernel_of(this).engine.trace.flow = flow

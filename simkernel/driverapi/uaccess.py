@@ -1,7 +1,7 @@
-"""include/linux/uaccess.h: the memory of the program that made the call.
+"""include/linux/uaccess.h: access to the memory of the calling program.
 
-A program's pointer is an int.  It is good in the calls of `FileOperations` only, and of the calling
-program only; what is copied is charged.
+A program's pointer is an int. It is valid only in the functions of `FileOperations`, and only in the
+calling program. The cost of a copy is charged to the call.
 """
 
 from __future__ import annotations
@@ -14,31 +14,33 @@ from simkernel.kernel.vfs.char_file import CharDeviceFile
 
 
 def copy_from_user(file: CharDeviceFile, address: int, size: int) -> bytes:
-    """`size` bytes at `address`.  EFAULT where the program may not read all of them."""
+    """Return `size` bytes at `address`. EFAULT if the program cannot read all of them."""
     data = _memory(file).read(address, size)
     file.charge_copy(size)
     return data
 
 
 def copy_to_user(file: CharDeviceFile, address: int, data: bytes) -> None:
-    """Write at `address`.  EFAULT where the program may not write all of it."""
+    """Write `data` at `address`. EFAULT if the program cannot write all of it."""
     _memory(file).write(address, data)
     file.charge_copy(len(data))
 
 
 def get_user(file: CharDeviceFile, address: int, layout: Struct) -> int:
-    """One number, laid out as `layout` (`uapi.structure.U32`, say)."""
+    """Return a number at `address`. `layout` is its encoding, for example `uapi.structure.U32`."""
     value: int = layout.unpack(copy_from_user(file, address, layout.size))[0]
     return value
 
 
 def put_user(file: CharDeviceFile, address: int, layout: Struct, value: int) -> None:
-    """Write one number."""
+    """Write a number at `address`. `layout` is its encoding."""
     copy_to_user(file, address, layout.pack(value))
 
 
 def _memory(file: CharDeviceFile) -> UserMemory:
     task = file.current()
     if task is None:
-        raise SimulationError("an interrupt or a timer has no program's memory: copy in the call itself")
+        raise SimulationError(
+            "an interrupt handler or a timer has no calling program: copy in the function of FileOperations"
+        )
     return task.mm

@@ -1,4 +1,4 @@
-"""Saying that something is not modelled, where a driver would have to pretend otherwise.
+"""Reporting of a feature that simkernel does not model, instead of a wrong result.
 
 raise unmodelled(this, "an absolute axis", EINVAL)
 """
@@ -10,5 +10,8 @@ from simkernel.kernel.module.module import ThisModule
 
 
 def unmodelled(this: ThisModule, what: str, number: int) -> Exception:
-    """The exception to raise where `what` was asked for; `number` is Linux's errno for what it lacks."""
+    """Return the exception to raise for the unmodelled feature `what`.
+
+    `number` is the errno that Linux returns if a kernel lacks the feature.
+    """
     return kernel_of(this).unmodelled(what, number)

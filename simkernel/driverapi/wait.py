@@ -1,11 +1,11 @@
 """include/linux/wait.h: sleeping until a condition holds.
 
-queue = init_waitqueue_head("frames of camera0")
-await wait_event_interruptible(queue, lambda: bool(frames))    # EINTR if a signal comes
-wake_up_interruptible(queue)                                   # whoever made the condition true
+    queue = init_waitqueue_head("frames of camera0")
+    await wait_event_interruptible(queue, lambda: bool(frames))    # EINTR if a signal arrives
+    wake_up_interruptible(queue)                                   # after the condition became true
 
-A condition is looked at before sleeping and after each waking.  Waking may be done in an interrupt
-handler.
+A condition is evaluated before sleeping and after each wake-up. An interrupt handler can call the wake-up
+functions.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ Condition = Callable[[], object]
 
 
 def init_waitqueue_head(name: str) -> WaitQueue:
-    """A queue; its name tells in a list of sleepers what is waited for."""
+    """Return a new wait queue. Its name appears in the list of sleeping tasks."""
     return WaitQueue(name)
 
 
 @sleeps
 async def wait_event(queue: WaitQueue, condition: Condition) -> None:
-    """Sleep until `condition()`, whatever signals come."""
+    """Sleep until `condition()` is true. Signals do not interrupt it."""
     while not _evaluate(condition):
         await sleep_on(queue, interruptible=False)
 
 
 @sleeps
 async def wait_event_interruptible(queue: WaitQueue, condition: Condition) -> None:
-    """Sleep until `condition()`.  InterruptedError (EINTR) if a signal comes."""
+    """Sleep until `condition()` is true. InterruptedError (EINTR) if a signal arrives."""
     while not _evaluate(condition):
         await sleep_on(queue)
 
 
 @sleeps
 async def wait_event_timeout(this: ThisModule, queue: WaitQueue, condition: Condition, timeout: int) -> bool:
-    """Sleep until `condition()` (True) or `timeout` ns have passed (whether it holds then)."""
+    """Sleep until `condition()` is true or `timeout` ns have passed. Return whether the condition is true."""
     return await _until(queue, condition, ktime_get(this) + timeout, interruptible=False)
 
 
@@ -51,7 +51,7 @@ async def wait_event_timeout(this: ThisModule, queue: WaitQueue, condition: Cond
 async def wait_event_interruptible_timeout(
     this: ThisModule, queue: WaitQueue, condition: Condition, timeout: int
 ) -> bool:
-    """The same; InterruptedError (EINTR) if a signal comes."""
+    """Sleep like `wait_event_timeout`, but raise InterruptedError (EINTR) if a signal arrives."""
     return await _until(queue, condition, ktime_get(this) + timeout, interruptible=True)
 
 
@@ -71,20 +71,20 @@ def _evaluate(condition: Condition) -> object:
 
 
 def waitqueue_active(queue: WaitQueue) -> bool:
-    """Whether anybody waits."""
+    """Return True if the queue has waiters."""
     return bool(queue)
 
 
 def wake_up(queue: WaitQueue) -> None:
-    """Wake everyone who waits, but of those who wait exclusively only one."""
+    """Wake all non-exclusive waiters and one exclusive waiter."""
     queue.wake_up()
 
 
 def wake_up_interruptible(queue: WaitQueue) -> None:
-    """The same: here no sleeper of either kind waits on a queue of the other."""
+    """Wake like `wake_up`: a queue here never has both interruptible and uninterruptible waiters."""
     queue.wake_up()
 
 
 def wake_up_all(queue: WaitQueue) -> None:
-    """Wake everyone who waits."""
+    """Wake all waiters."""
     queue.wake_up_all()

@@ -1,8 +1,8 @@
-"""include/linux/workqueue.h: functions called later, where they may sleep.
+"""include/linux/workqueue.h: work items, which call a function later, where it can sleep.
 
 work = init_work(this, refresh)              # async def refresh(work: Work) -> None
-schedule_work(work)                          # from anywhere, an interrupt handler too
-await cancel_work_sync(work)                 # before what it uses goes away
+schedule_work(work)                          # from any context, including an interrupt handler
+await cancel_work_sync(work)                 # before the data that `refresh` uses is freed
 """
 
 from __future__ import annotations
@@ -19,57 +19,57 @@ from simkernel.kernel.workqueue import WorkQueue as WorkQueue
 
 
 def init_work(this: ThisModule, function: Function) -> Work:
-    """A work item, which calls `function` with itself."""
+    """Return a new work item, which calls `function(work)`."""
     return Work(module_of(this), function_name(function), function)
 
 
 def schedule_work(work: Work) -> bool:
-    """Queue `work` on the system's queue; False if it is queued already."""
+    """Queue `work` on the system's work queue. Return False if it is already queued."""
     return _system(work).add(work)
 
 
 def schedule_delayed_work(work: Work, delay: int) -> bool:
-    """Queue `work` on the system's queue in `delay` ns; False if it is queued already."""
+    """Queue `work` on the system's work queue after `delay` ns. Return False if it is already queued."""
     return _system(work).add_delayed(work, delay)
 
 
 def queue_work(queue: WorkQueue, work: Work) -> bool:
-    """Queue `work` on a queue of your own; False if it is queued already."""
+    """Queue `work` on the module's own queue. Return False if it is already queued."""
     return queue.add(work)
 
 
 def queue_delayed_work(queue: WorkQueue, work: Work, delay: int) -> bool:
-    """Queue `work` on a queue of your own in `delay` ns; False if it is queued already."""
+    """Queue `work` on the module's own queue after `delay` ns. Return False if it is already queued."""
     return queue.add_delayed(work, delay)
 
 
 @sleeps
 def cancel_work_sync(work: Work) -> Awaitable[None]:
-    """Take `work` back, and wait for it if it runs.  Afterwards it does not run."""
+    """Remove `work` from its queue, and wait if it is running. It does not run after this returns."""
     queue = work.queue or _system(work)
     return may_sleep(this_of(work.module), "cancel_work_sync", queue.cancel_sync, work)
 
 
 @sleeps
 def flush_work(work: Work) -> Awaitable[None]:
-    """Wait until `work`, if it is queued, has run."""
+    """Wait until `work` has run, if it is queued or running."""
     queue = work.queue or _system(work)
     return may_sleep(this_of(work.module), "flush_work", queue.flush_work, work)
 
 
 def alloc_workqueue(this: ThisModule, name: str, max_active: int) -> WorkQueue:
-    """A queue of your own, of which at most `max_active` items run at a time."""
+    """Create a work queue for the module. At most `max_active` items run concurrently."""
     return kernel_of(this).work_queues.allocate(module_of(this), name, max_active)
 
 
 def alloc_ordered_workqueue(this: ThisModule, name: str) -> WorkQueue:
-    """A queue of your own, whose items run one after the other, in the order in which they came."""
+    """Create a work queue for the module. Its items run one at a time, in the order of queueing."""
     return kernel_of(this).work_queues.allocate(module_of(this), name, 1)
 
 
 @sleeps
 def destroy_workqueue(this: ThisModule, queue: WorkQueue) -> Awaitable[None]:
-    """Run what is queued, then give the queue back."""
+    """Run all queued items, then destroy the queue."""
     return may_sleep(this, "destroy_workqueue", kernel_of(this).work_queues.destroy, queue)
 
 

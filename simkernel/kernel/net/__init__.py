@@ -1,1 +1,1 @@
-"""What every socket has in common (net/core): namespaces, buffers, options, filters."""
+"""The common part of all sockets and network devices (net/core): namespaces, buffers, options, filters."""

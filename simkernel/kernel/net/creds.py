@@ -1,4 +1,4 @@
-"""Credentials of a message (`struct scm_creds`)."""
+"""Credentials of a message's sender (`struct scm_creds`)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 from simkernel.kernel.vfs.task import Task
 
 Creds = tuple[int, int, int]
-"""Process, user and group of a sender."""
+"""Process id, user id and group id of a sender."""
 
 KERNEL_CREDS: Final[Creds] = (0, 0, 0)
-"""The kernel is process 0, as root."""
+"""Credentials of messages from the kernel: pid 0 and root."""
 
 
 def own_creds(task: Task) -> Creds:
-    """The credentials of a message of `task` that claims no others."""
+    """Return the task's own credentials, for a message without SCM_CREDENTIALS."""
     credentials = task.credentials
     return task.tgid, credentials.uid, credentials.gid

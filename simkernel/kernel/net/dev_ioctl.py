@@ -1,6 +1,6 @@
-"""ioctl(2) of network devices by `struct ifreq`, on a socket of any family (net/core/dev_ioctl.c).
+"""ioctl(2) requests on network devices by `struct ifreq`, on a socket of any family (net/core/dev_ioctl.c).
 
-kernel/lib/ioctls.txt lists the requests: those handled by `GETTERS` and `SETTERS`, those that fail for every
+kernel/lib/ioctls.txt lists the requests: those in `GETTERS` and `SETTERS`, those that fail for every
 device, and those that are not modelled.
 """
 
@@ -23,7 +23,7 @@ from simkernel.uapi.structure import S16, S32, U16, U32
 
 IFNAMSIZ: Final = 16
 IFREQ_SIZE: Final = 40
-"""A name of IFNAMSIZ bytes, NUL included, and a union of 24 bytes."""
+"""Size of `struct ifreq` in bytes: a name of IFNAMSIZ bytes, NUL included, and a union of 24 bytes."""
 IFCONF: Final = Struct("<i4xQ")
 SOCK_IOC_TYPE: Final = 0x89
 
@@ -35,16 +35,16 @@ GETTERS: Final[Mapping[str, Callable[[NetDevice], tuple[int, bytes]]]] = {
     "SIOCGIFHWADDR": lambda device: (IFNAMSIZ, U16.pack(device.type) + device.address),
     "SIOCGIFINDEX": lambda device: (IFNAMSIZ, S32.pack(device.index)),
     "SIOCGIFTXQLEN": lambda device: (IFNAMSIZ, U32.pack(device.tx_queue_len)),
-    "SIOCGIFMAP": lambda device: (IFNAMSIZ, bytes(21)),  # all 0 for `lo`; without the padding
+    "SIOCGIFMAP": lambda device: (IFNAMSIZ, bytes(21)),  # all 0 for `lo`, without the padding
 }
-"""Offset and new bytes that a request writes into `struct ifreq`."""
+"""Functions that return the offset and the bytes that a request writes into `struct ifreq`."""
 
 
 Setter = Callable[[NetDevices, NetDevice, bytes], None]
 
 
 def _set_address(devices: NetDevices, device: NetDevice, sockaddr: bytes) -> None:
-    """`dev_set_mac_address()`"""
+    """Set the hardware address. Raises EOPNOTSUPP if the driver cannot (`dev_set_mac_address()`)."""
     if device.ops.set_mac_address is None:
         raise os_error(EOPNOTSUPP)
     devices.set_address(device, _address(device, sockaddr))
@@ -56,7 +56,9 @@ def _set_broadcast(devices: NetDevices, device: NetDevice, sockaddr: bytes) -> N
 
 
 def _address(device: NetDevice, sockaddr: bytes) -> bytes:
-    """Return the hardware address in a `struct sockaddr`.  Raises EINVAL for another type of hardware."""
+    """Return the hardware address in a `struct sockaddr`. Raises EINVAL if its hardware type is not the
+    device's.
+    """
     if U16.unpack_from(sockaddr)[0] != device.type:
         raise os_error(EINVAL)
     return sockaddr[U16.size :][: len(device.address)]
@@ -79,11 +81,11 @@ SETTERS: Final[Mapping[str, Setter]] = {
     "SIOCSIFHWBROADCAST": _set_broadcast,
     "SIOCSIFTXQLEN": _set_queue_length,
 }
-"""Changes of a device by request; the argument is the union of `struct ifreq` (`dev_ifsioc()`)."""
+"""Functions that execute a request that changes a device. Their argument is the union of `struct ifreq`."""
 
 
 class DeviceIoctl:
-    """The ioctl(2) requests of network devices in all namespaces of a machine."""
+    """Executes the ioctl(2) requests on network devices in all namespaces of a machine."""
 
     def __init__(
         self,
@@ -93,14 +95,13 @@ class DeviceIoctl:
     ) -> None:
         self.devices = devices
         self.ifconf = ifconf
-        """Return a `struct ifreq` for each IPv4 address of a namespace."""
+        """Function that returns a `struct ifreq` for each IPv4 address of a namespace."""
         self._request_module = request_module
         devices.namespaces.register_pernet(lambda net: DEVICE_IOCTL.put(net, self), lambda net: None)
 
     async def load(self, task: Task, net: Net, name: str) -> NetDevice | None:
-        """Request the modules of a device name; return the device, None if it is still missing.
-
-        Source: `dev_load()`.
+        """Request the modules for a device name. Return the device, or None if it is still missing
+        (`dev_load()`).
         """
         missing: object = True
         if task.credentials.capable(CAP_NET_ADMIN):
@@ -116,8 +117,8 @@ DEVICE_IOCTL: Final[PernetSlot[DeviceIoctl]] = PernetSlot()
 def sock_ioctl(table: str, net: Net, task: Task, request: int, argument: int) -> int | Awaitable[int]:
     """Execute a request that the protocol does not handle (`sock_ioctl()`, `dev_ioctl()`).
 
-    An unknown device name requests its modules first.  Raises ENOTTY for an unmodelled request or one that is
-    not of sockets, EFAULT, EPERM, ENODEV, and the error in ioctls.txt.
+    If the device name is unknown, its modules are requested first. Raises ENOTTY for a request that is not
+    modelled or not for sockets, EFAULT, EPERM, ENODEV, and the error that ioctls.txt lists.
     """
     name, *words = known_ioctls(table).get(request, ("",))
     if name == "SIOCGIFCONF":
@@ -140,9 +141,9 @@ def sock_ioctl(table: str, net: Net, task: Task, request: int, argument: int) ->
 
 
 def _ifconf(net: Net, task: Task, argument: int) -> int:
-    """Write the IPv4 addresses into the buffer of a `struct ifconf`, or only their size if it has none.
+    """Write the IPv4 addresses into the buffer of a `struct ifconf` (`dev_ifconf()`).
 
-    Source: `dev_ifconf()`.
+    If it has no buffer, write only the size of the addresses.
     """
     length, buffer = IFCONF.unpack(task.mm.read(argument, IFCONF.size))
     entries = DEVICE_IOCTL.of(net).ifconf(net)
@@ -168,7 +169,7 @@ def _execute(
 ) -> int:
     if device is None:
         raise os_error(ENODEV)
-    if request == "SIOCSIFNAME":  # Linux ends the new name in the caller's buffer, too
+    if request == "SIOCSIFNAME":  # Linux terminates the new name in the caller's buffer, too
         ifreq[2 * IFNAMSIZ - 1] = 0
         task.mm.write(argument, bytes(ifreq))
     if request in SETTERS:

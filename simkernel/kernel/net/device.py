@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Attributes = Mapping[int, bytes]
-"""The payload of each attribute of a request, by type.  The last attribute of a repeated type counts."""
+"""Payload of each attribute of a request, by type. If a type is repeated, the last attribute counts."""
 
 MAX_IFINDEX: Final = 2**31 - 1
 LOOPBACK_IFINDEX: Final = 1
-"""The index of `lo`, the first index of a namespace (include/net/net_namespace.h)."""
+"""Index of `lo`, the first index of a namespace (include/net/net_namespace.h)."""
 MAX_GSO_SEGS: Final = 65535
 MAX_GSO_SIZE: Final = 65536
 TSO_MAX_SIZE: Final = 524_280
-"""The largest TSO segment of software devices, in bytes.  `MAX_GSO_SIZE` is the default of a device."""
+"""Maximum size of a TSO segment of software devices, in bytes. A device's default is `MAX_GSO_SIZE`."""
 
 
 class Event(Enum):
-    """The events of the notifier chain (`enum netdev_cmd`)."""
+    """Events of the notifier chain (`enum netdev_cmd`)."""
 
     UP = auto()
     DOWN = auto()
@@ -57,13 +57,13 @@ class Event(Enum):
 
 
 class Extack(Protocol):
-    """The error text in the extended ACK of a request."""
+    """Receiver of the error text for a request's extended ACK."""
 
     message: str | None
 
 
 class AddressOrigin(IntEnum):
-    """The origin of a device's hardware address (NET_ADDR_*)."""
+    """Origin of a device's hardware address (NET_ADDR_*)."""
 
     PERMANENT = 0
     RANDOM = 1
@@ -72,7 +72,7 @@ class AddressOrigin(IntEnum):
 
 
 class NameOrigin(IntEnum):
-    """The origin of a device's name (NET_NAME_*)."""
+    """Origin of a device's name (NET_NAME_*)."""
 
     UNKNOWN = 0
     ENUM = 1
@@ -83,9 +83,8 @@ class NameOrigin(IntEnum):
 
 @attrs.frozen(eq=False, kw_only=True)
 class NetDeviceOps:
-    """The operations of a driver (`struct net_device_ops`).
-
-    None means that the driver lacks the operation.
+    """Operations of a network driver (`struct net_device_ops`). An operation is None if the driver lacks
+    it.
     """
 
     init: Callable[[NetDevice], None] | None = None
@@ -100,29 +99,31 @@ class NetDeviceOps:
     del_slave: Callable[[NetDevice, NetDevice], None] | None = None
     get_iflink: Callable[[NetDevice], int] | None = None
     fdb_dump: Callable[[NetDevice, NetDevice | None], list[bytes]] | None = None
-    """Return a bridge's addresses for a port, or for the bridge itself if the port is None."""
+    """Function that returns a bridge's addresses for a port, or for the bridge itself if the port is None."""
     bridge_getlink: Callable[[NetDevice, NetDevice, int], list[bytes]] | None = None
-    """Return the RTM_NEWLINK payloads of a bridge's port.  Arguments: bridge, port, IFLA_EXT_MASK."""
+    """Function that returns the RTM_NEWLINK payloads of a bridge's port. Arguments: bridge, port,
+    IFLA_EXT_MASK.
+    """
     bridge_setlink: Callable[[NetDevice, NetDevice, Attributes, Extack], None] | None = None
-    """Change settings of a bridge's port.  Arguments: bridge, port, settings, error text."""
+    """Function that changes settings of a bridge's port. Arguments: bridge, port, settings, extended ACK."""
     link_settings: Callable[[NetDevice], tuple[int, str]] | None = None
-    """Return speed in Mbit/s and duplex (`ethtool_ops.get_link_ksettings`)."""
+    """Function that returns speed in Mbit/s and duplex (`ethtool_ops.get_link_ksettings`)."""
 
 
 @attrs.frozen(eq=False, kw_only=True)
 class LinkOps:
     """A kind of link, which RTM_NEWLINK creates and changes (`struct rtnl_link_ops`).
 
-    `setup` sets the defaults of a new device.  `newlink` registers the device; if it is None, the kernel
-    does.  `dellink` appends the devices to unregister to a list; if it is None, only the device itself is
-    unregistered.  `link_net` returns the namespace of the device's peer.
+    `setup` sets the defaults of a new device. `newlink` registers the device; if it is None, the kernel
+    registers it. `dellink` appends the devices to unregister to a list; if it is None, only the device
+    itself is unregistered. `link_net` returns the namespace of the device's peer.
     """
 
     kind: str
     setup: Callable[[NetDevice], None]
     policy: PolicyTable | None = None
     peer_type: int = 0
-    """The attribute of IFLA_INFO_DATA that describes the peer, 0 if the kind has no peers."""
+    """Type of the attribute in IFLA_INFO_DATA that describes the peer, or 0 if the kind has no peers."""
     validate: Callable[[Attributes, Attributes | None, Extack], None] | None = None
     newlink: Callable[[NewLink], None] | None = None
     changelink: Callable[[NetDevice, Attributes, Attributes, Extack], None] | None = None
@@ -133,23 +134,25 @@ class LinkOps:
     slave_changelink: Callable[[NetDevice, NetDevice, Attributes, Extack], None] | None = None
     fill_slave_info: Callable[[NetDevice, NetDevice], bytes] | None = None
     fill_xstats: Callable[[bool], bytes] | None = None
-    """Return the statistics of a device, or of a port if True (`fill_linkxstats`)."""
+    """Function that returns the statistics of a device, or of a port if its argument is True
+    (`fill_linkxstats`).
+    """
     module: LoadedModule | None = None
 
 
 @attrs.frozen(eq=False)
 class NewLink:
-    """The arguments of `LinkOps.newlink` (`struct rtnl_newlink_params`).
+    """Arguments of `LinkOps.newlink` (`struct rtnl_newlink_params`).
 
-    `data` contains the attributes of IFLA_INFO_DATA, or is None without them.  `peer` is the description of
-    the peer, whose namespace is `peer_net`.
+    `data` contains the attributes of IFLA_INFO_DATA, or is None if the request lacks it. `peer` is the
+    description of the peer, and `peer_net` its namespace.
     """
 
     device: NetDevice
     attributes: Attributes
     data: Attributes | None
     link: Any
-    """The RTM_NEWLINK request."""
+    """The RTM_NEWLINK request, parsed."""
     peer: Any
     peer_net: Net
     extack: Extack
@@ -157,7 +160,7 @@ class NewLink:
 
 @attrs.define(eq=False, repr=False)
 class NetDevice:
-    """A network device.  `private` belongs to its driver."""
+    """A network device (`struct net_device`). `private` holds its driver's data."""
 
     net: Net
     name: str
@@ -182,7 +185,7 @@ class NetDevice:
     altnames: list[str] = attrs.field(factory=list)
     master: NetDevice | None = None
     lowers: list[NetDevice] = attrs.field(factory=list)
-    """The devices whose master is this device."""
+    """Devices that have this device as master."""
     operstate: int = il.IF_OPER_UNKNOWN
     link_mode: int = 0
     carrier: bool = True
@@ -191,7 +194,7 @@ class NetDevice:
     promiscuity: int = 0
     allmulti: int = 0
     gflags: int = 0
-    """IFF_PROMISC and IFF_ALLMULTI as set by programs."""
+    """IFF_PROMISC and IFF_ALLMULTI as programs set them."""
     proto_down: bool = False
     qdisc: str = "noop"
     gso_max_segs: int = MAX_GSO_SEGS
@@ -207,10 +210,10 @@ class NetDevice:
     running: bool = False
     """True from the beginning of `open` to the beginning of `close` (`netif_running()`)."""
     transmits: bool = False
-    """True while the queueing discipline is active: the device is up, its carrier event handled."""
+    """True while the queueing discipline is active: the device is up and its carrier event was handled."""
     registered: bool = False
     initializing: bool = False
-    """True until RTM_NEWLINK has announced a new device (RTNL_LINK_INITIALIZING)."""
+    """True until RTM_NEWLINK announces a new device (RTNL_LINK_INITIALIZING)."""
     devtype: str = ""
     """DEVTYPE in the device's uevents (`SET_NETDEV_DEVTYPE()`)."""
     private: Any = None
@@ -231,17 +234,17 @@ class NetDevice:
 
     @property
     def oper_up(self) -> bool:
-        """True if the device can carry packets (`netif_oper_up()`)."""
+        """True if the device can transmit packets (`netif_oper_up()`)."""
         return self.operstate in (il.IF_OPER_UP, il.IF_OPER_UNKNOWN)
 
     @property
     def iflink(self) -> int:
-        """The index of the lower device or of the peer, else the device's own index (`dev_get_iflink()`)."""
+        """Index of the lower device or of the peer, else the device's own index (`dev_get_iflink()`)."""
         return self.ops.get_iflink(self) if self.ops.get_iflink is not None else self.index
 
     @property
     def shown_flags(self) -> int:
-        """The flags as a program reads them (`dev_get_flags()`)."""
+        """Flags as programs read them (`dev_get_flags()`)."""
         flags = self.flags & ~(il.IFF_VOLATILE_SHOWN | il.IFF_PROMISC | il.IFF_ALLMULTI) | self.gflags
         if self.running:
             flags |= il.IFF_RUNNING if self.oper_up else 0
@@ -254,25 +257,25 @@ NET_NS_INIT_INO: Final = 0xEFFFFFF9
 
 
 class NetOwner(Protocol):
-    """The interface to all namespaces of a machine."""
+    """Interface of a namespace to the list of all namespaces of a machine."""
 
     @property
     def socket_cookies(self) -> Iterator[int]: ...
 
     def cleanup(self, net: Net) -> None:
-        """Remove a namespace without holders."""
+        """Destroy a namespace after its last reference was dropped."""
 
     def by_pid(self, pid: int) -> Net:
-        """Return the namespace of a process.  Raises ESRCH."""
+        """Return the namespace of a process. Raises ESRCH if it does not exist."""
 
 
 def is_valid_ether_addr(address: bytes) -> bool:
-    """Return True for a unicast address with a non-zero byte."""
+    """Return True for a unicast address that is not all zero."""
     return any(address) and not address[0] & 1
 
 
 def eth_mac_addr(device: NetDevice, address: bytes) -> None:
-    """Set the hardware address.  Raises EADDRNOTAVAIL for an invalid address."""
+    """Set the hardware address. Raises EADDRNOTAVAIL if the address is invalid."""
     if not is_valid_ether_addr(address):
         raise os_error(EADDRNOTAVAIL)
     device.address = address
@@ -282,11 +285,10 @@ LOOPBACK_OPS: Final = NetDeviceOps(set_mac_address=eth_mac_addr)
 
 
 class Net(NetNamespace):
-    """A network namespace (`struct net`).  Its owner is the initial user namespace.
+    """A network namespace (`struct net`). Its owner is the initial user namespace.
 
-    `devices` maps indexes to network devices, in the order of registration.  `dev_base_seq` counts its
-    changes: a dump compares it to detect an interruption.  `number` is the inode number of the namespace's
-    descriptors.
+    `devices` maps indexes to network devices, in the order of registration. `dev_base_seq` counts its
+    changes, so that a dump can detect an interruption. `number` is the inode number of `/proc/PID/ns/net`.
     """
 
     __slots__ = (
@@ -310,7 +312,7 @@ class Net(NetNamespace):
         self.number = number
         self.initial = number == NET_NS_INIT_INO
         self._generic: dict[object, Any] = {}
-        # A new namespace's `lo` is down (`loopback_setup()`).
+        # The `lo` of a new namespace is down (`loopback_setup()`).
         lo = NetDevice(
             self, "lo", LOOPBACK_OPS, index=LOOPBACK_IFINDEX, flags=IFF_LOOPBACK, netns_immutable=True
         )
@@ -331,8 +333,8 @@ class Net(NetNamespace):
     def assign_id(self, peer: Net, number: int | None = None) -> int:
         """Assign a namespace id to `peer` and return it (RTM_NEWNSID, `peernet2id_alloc()`).
 
-        A negative `number` or None selects the lowest free id.  Raises EEXIST if the id is used or `peer` has
-        an id.
+        If `number` is negative or None, the lowest free id is assigned. Raises EEXIST if the id is in use
+        or `peer` already has an id.
         """
         taken = self._ids.values()
         if number is None or number < 0:
@@ -343,29 +345,32 @@ class Net(NetNamespace):
         return number
 
     def id_of(self, peer: Net) -> int | None:
-        """Return the namespace id of `peer`, None if it has none (`peernet2id()`)."""
+        """Return the id of `peer` in this namespace, or None if it has no id (`peernet2id()`)."""
         return self._ids.get(peer)
 
     def known_as(self, number: int) -> Net | None:
-        """Return the namespace with an id if it still has holders (`get_net_ns_by_id()`)."""
+        """Return the namespace with an id, or None if it has no references any more
+        (`get_net_ns_by_id()`).
+        """
         return next((peer for peer, each in self._ids.items() if each == number and peer.users), None)
 
     @property
     def numbered(self) -> list[tuple[int, Net]]:
-        """The namespaces with an id in this namespace, by id."""
+        """Namespaces that have an id in this namespace, ordered by id."""
         return sorted(((number, peer) for peer, number in self._ids.items()), key=lambda each: each[0])
 
     def device_named(self, name: str) -> NetDevice | None:
-        """Return the device with a name (`dev_get_by_name()`)."""
+        """Return the device with a name or alternative name, or None (`dev_get_by_name()`)."""
         return next(
             (device for device in self.devices.values() if device.name == name or name in device.altnames),
             None,
         )
 
     def reserve_index(self, index: int) -> int:
-        """Return `index` if it is free, or the next free device index if `index` is 0.
+        """Return `index` if it is free, or the next free device index if `index` is 0
+        (`dev_index_reserve()`).
 
-        Raises EBUSY for a used index.  Source: `dev_index_reserve()`.
+        Raises EBUSY if `index` is in use.
         """
         if index:
             if index in self.devices:
@@ -376,35 +381,35 @@ class Net(NetNamespace):
         return self._last_index
 
     def list_device(self, device: NetDevice) -> None:
-        """Add a device (`list_netdevice()`)."""
+        """Add a device to the namespace (`list_netdevice()`)."""
         self.devices[device.index] = device
         self.dev_base_seq += 1
 
     def unlist_device(self, device: NetDevice) -> None:
-        """Remove a device (`unlist_netdevice()`)."""
+        """Remove a device from the namespace (`unlist_netdevice()`)."""
         del self.devices[device.index]
         self.dev_base_seq += 1
 
     def forget(self, peer: Net) -> int | None:
-        """Free and return the id of `peer` (`unhash_nsid()`)."""
+        """Free the id of `peer` and return it, or None if it has no id (`unhash_nsid()`)."""
         return self._ids.pop(peer, None)
 
 
 class DeviceSlot(Generic[T]):
-    """A subsystem's data in each device.  `make` creates it at its first use (such as `dev->ip_ptr`)."""
+    """A subsystem's data for each device, such as `dev->ip_ptr`. `make` creates it on first use."""
 
     def __init__(self, make: Callable[[NetDevice], T]) -> None:
         self._make = make
 
     def of(self, device: NetDevice) -> T:
-        """Return the data of `device`."""
+        """Return the data of `device`, created if it does not exist."""
         if self not in device._slots:
             device._slots[self] = self._make(device)
         value: T = device._slots[self]
         return value
 
     def get(self, device: NetDevice) -> T | None:
-        """Return the data of `device`, None if no data exists."""
+        """Return the data of `device`, or None if it does not exist."""
         value: T | None = device._slots.get(self)
         return value
 

@@ -1,9 +1,9 @@
 """Operations on network devices, and the notifier chain (net/core/dev.c).
 
-Theory of operation.  A subsystem registers a callback at the notifier chain and keeps its data of each device
-in a `DeviceSlot`.  Each operation changes the device, sends the messages of RTNLGRP_LINK and calls the chain
-in the order of the Linux function of its name.  No time passes during an operation, as on Linux under the
-rtnl mutex.  A change of the carrier takes effect later, in a work item (`LinkWatch`).
+Theory of operation. A subsystem registers a callback at the notifier chain and keeps its data of each
+device in a `DeviceSlot`. Each operation changes the device, sends messages to RTNLGRP_LINK and calls the
+chain, in the order of the Linux function of its name. No time passes during an operation, as on Linux
+under the rtnl mutex. A change of the carrier takes effect later, in a work item (`LinkWatch`).
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ SETTABLE: Final = (
     | il.IFF_PORTSEL
     | il.IFF_AUTOMEDIA
 )
-"""The flags that a program sets directly."""
+"""Flags that a program sets directly."""
 
 Callback = Callable[[Event, NetDevice, Any], None]
 
 
 class _NoText:
-    """An extended ACK whose text is dropped."""
+    """An extended ACK that no program receives, for callers without a request."""
 
     message: str | None = None
 
 
 class LinkMessages(Protocol):
-    """The sender of messages to RTNLGRP_LINK (`rtmsg_ifinfo()`)."""
+    """Sender of messages to RTNLGRP_LINK (`rtmsg_ifinfo()`)."""
 
     def prepare(
         self,
@@ -57,17 +57,17 @@ class LinkMessages(Protocol):
         new_net: Net | None = None,
         new_index: int = 0,
     ) -> Callable[[], None]:
-        """Build a message from the device's current state; return a function that sends it.
+        """Build a message from the device's current state, and return a function that sends it.
 
-        `request` caused the message.  `new_net` and `new_index` are the destination of a device that moves.
+        `request` caused the message. `new_net` and `new_index` are the destination of a device that moves.
         """
 
     def changed(self, device: NetDevice, change: int = 0, request: Any = None) -> None:
-        """Send RTM_NEWLINK.  `change` contains the changed flags."""
+        """Send RTM_NEWLINK. `change` is the mask of the changed flags."""
 
 
 class NetDevices:
-    """The network devices of a machine."""
+    """The network devices of a machine, in all namespaces."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class NetDevices:
             self.kobjects.add(net.devices[LOOPBACK_IFINDEX])
 
     def leave(self, net: Net) -> None:
-        """Remove the devices of a namespace that is destroyed (`default_device_exit_batch()`)."""
+        """Unregister the devices of a namespace that is destroyed (`default_device_exit_batch()`)."""
         doomed: list[NetDevice] = []
         for device in reversed(net.devices.values()):
             if device not in doomed:
@@ -105,23 +105,25 @@ class NetDevices:
     def subscribe(self, callback: Callback, priority: int = 0) -> None:
         """Call `callback` with each event, its device and its details (`register_netdevice_notifier()`).
 
-        Subscribers are called by descending priority, then in the order of subscription.  An OSError of a
-        callback refuses the operation, if Linux evaluates the result of the event.
+        Subscribers are called in descending priority, then in the order of subscription. If Linux
+        evaluates the result of the event, an OSError raised by a callback refuses the operation.
         """
         self._chain.append((-priority, callback))
         self._chain.sort(key=lambda entry: entry[0])
 
     def unsubscribe(self, callback: Callback) -> None:
-        """Remove a callback from the chain."""
+        """Remove a callback from the notifier chain."""
         self._chain = [entry for entry in self._chain if entry[1] != callback]
 
     def notify(self, event: Event, device: NetDevice, info: Any = None) -> None:
-        """Call the subscribers (`call_netdevice_notifiers()`)."""
+        """Call all subscribers of the notifier chain (`call_netdevice_notifiers()`)."""
         for _, callback in tuple(self._chain):
             callback(event, device, info)
 
     def state_change(self, device: NetDevice) -> None:
-        """Notify of a change of a device that is up (`netdev_state_change()`)."""
+        """Notify programs and subscribers of a state change of a device that is up
+        (`netdev_state_change()`).
+        """
         if device.is_up:
             self.notify(Event.CHANGE, device)
             self._messages.changed(device)
@@ -131,8 +133,8 @@ class NetDevices:
     def register(self, device: NetDevice) -> None:
         """Add a device to its namespace (`register_netdevice()`).
 
-        Raises EINVAL for an invalid name, EEXIST for a used one, ENFILE if no number is free for a `%d`,
-        EBUSY for a used index, and the errors of the driver's `init`.
+        Raises EINVAL for an invalid name, EEXIST for a name in use, ENFILE if no number is free for a
+        `%d`, EBUSY for an index in use. Errors of the driver's `init` propagate.
         """
         device.name = pick_name(device.net, device.name)
         if device.ops.init is not None:
@@ -154,9 +156,8 @@ class NetDevices:
             self._messages.changed(device, ALL_CHANGED)
 
     def configure(self, device: NetDevice, flags: int, mask: int, request: Any = None) -> None:
-        """Set the flags of a device that RTM_NEWLINK has created, and notify RTNLGRP_LINK.
-
-        Source: `rtnl_configure_link()`.
+        """Set the flags of a device that RTM_NEWLINK created, and notify RTNLGRP_LINK
+        (`rtnl_configure_link()`).
         """
         before = device.flags
         if flags or mask:
@@ -188,7 +189,7 @@ class NetDevices:
     def delete(self, device: NetDevice, request: Any = None) -> None:
         """Unregister a device by the `dellink` of its kind (`rtnl_delete_link()`).
 
-        Raises EOPNOTSUPP if it has no kind.
+        Raises EOPNOTSUPP if the device has no kind.
         """
         if device.link_ops is None:
             raise os_error(EOPNOTSUPP)
@@ -208,8 +209,8 @@ class NetDevices:
     ) -> None:
         """Move a device to another namespace (`__dev_change_net_namespace()`).
 
-        Raises EINVAL for an immutable device, EBUSY for a used index.  Raises EEXIST for a name that is used
-        in the new namespace and that `name` cannot replace.
+        Raises EINVAL for an immutable device, EBUSY for an index in use. Raises EEXIST if the device's
+        name is in use in the new namespace and `name` does not replace it.
         """
         extack = extack or _NoText()
         if device.netns_immutable:
@@ -252,18 +253,18 @@ class NetDevices:
     # -- up and down --------------------------------------------------------------
 
     def open(self, device: NetDevice) -> None:
-        """Bring a device up (`dev_open()`)."""
+        """Bring a device up and notify (`dev_open()`)."""
         if not device.is_up:
             self._open(device)
             self._messages.changed(device, il.IFF_UP | il.IFF_RUNNING)
             self.notify(Event.UP, device)
 
     def close(self, device: NetDevice) -> None:
-        """Bring a device down (`dev_close()`)."""
+        """Bring a device down and notify (`dev_close()`)."""
         self._close([device] if device.is_up else [])
 
     def _open(self, device: NetDevice) -> None:
-        """`__dev_open()`"""
+        """Bring a device up, without messages to programs (`__dev_open()`)."""
         self.notify(Event.PRE_UP, device)
         device.running = True
         try:
@@ -276,7 +277,7 @@ class NetDevices:
         self.watch.activate(device)
 
     def _shut(self, devices: list[NetDevice]) -> None:
-        """`__dev_close_many()`"""
+        """Bring devices down, without messages to programs (`__dev_close_many()`)."""
         for device in devices:
             self.notify(Event.GOING_DOWN, device)
             device.running = device.transmits = False
@@ -285,20 +286,20 @@ class NetDevices:
             device.flags &= ~il.IFF_UP
 
     def _close(self, devices: list[NetDevice]) -> None:
-        """`dev_close_many()`"""
+        """Bring devices down and notify (`dev_close_many()`)."""
         self._shut(devices)
         for device in devices:
             self._messages.changed(device, il.IFF_UP | il.IFF_RUNNING)
             self.notify(Event.DOWN, device)
 
     def change_flags(self, device: NetDevice, flags: int, mask: int = 0) -> None:
-        """Set the flags in `mask`, or all flags if it is 0 (`dev_change_flags()`)."""
+        """Set the flags in `mask`, or all flags if `mask` is 0, and notify (`dev_change_flags()`)."""
         before, gbefore = device.flags, device.gflags
         self._set_flags(device, combine(device, flags, mask))
         self._notify_flags(device, before, (before ^ device.flags) | (gbefore ^ device.gflags))
 
     def _set_flags(self, device: NetDevice, flags: int) -> None:
-        """`__dev_change_flags()`"""
+        """Set the flags of a device, without messages to programs (`__dev_change_flags()`)."""
         before = device.flags
         kept = il.IFF_UP | il.IFF_VOLATILE | il.IFF_PROMISC | il.IFF_ALLMULTI
         device.flags = flags & SETTABLE | before & kept
@@ -316,7 +317,7 @@ class NetDevices:
                 change(device, 1 if flags & flag else -1)
 
     def _notify_flags(self, device: NetDevice, before: int, changes: int, request: Any = None) -> None:
-        """`__dev_notify_flags()`"""
+        """Notify programs and subscribers of changed flags (`__dev_notify_flags()`)."""
         changed = device.flags ^ before
         if changes:
             self._messages.changed(device, changes, request)
@@ -327,7 +328,7 @@ class NetDevices:
             self.notify(Event.CHANGE, device, changed)
 
     def count_promiscuity(self, device: NetDevice, step: int) -> None:
-        """Add or remove (-1) a reason to receive all packets, silently (`__dev_set_promiscuity()`)."""
+        """Change the promiscuity count by 1 or -1, without notifications (`__dev_set_promiscuity()`)."""
         device.promiscuity += step
         before = device.flags
         device.flags = before & ~il.IFF_PROMISC | (il.IFF_PROMISC if device.promiscuity else 0)
@@ -344,13 +345,13 @@ class NetDevices:
             self.log.info(f"{device.name}: {verb} allmulticast mode")
 
     def set_promiscuity(self, device: NetDevice, step: int) -> None:
-        """Add or remove (-1) a reason to receive all packets, and always notify (`dev_set_promiscuity()`)."""
+        """Change the promiscuity count by 1 or -1, and always notify (`dev_set_promiscuity()`)."""
         before = device.flags
         self.count_promiscuity(device, step)
         self._notify_flags(device, before, il.IFF_PROMISC)
 
     def set_allmulti(self, device: NetDevice, step: int) -> None:
-        """Add or remove (-1) a reason to receive all multicast packets (`dev_set_allmulti()`)."""
+        """Change the allmulti count by 1 or -1, and notify if the flags change (`dev_set_allmulti()`)."""
         before = device.flags
         self._count_allmulti(device, step)
         if device.flags != before:
@@ -359,9 +360,9 @@ class NetDevices:
     # -- attributes ---------------------------------------------------------------
 
     def rename(self, device: NetDevice, name: str) -> None:
-        """Rename a device; the name may contain one `%d` (`dev_change_name()`).
+        """Rename a device (`dev_change_name()`). The name can contain one `%d`.
 
-        Raises EINVAL, EEXIST, ENFILE.
+        Raises EINVAL for an invalid name, EEXIST for a name in use, ENFILE if no number is free.
         """
         old = device.name
         if name == old:
@@ -375,7 +376,7 @@ class NetDevices:
         self.notify(Event.CHANGENAME, device)
 
     def set_mtu(self, device: NetDevice, mtu: int, extack: Extack | None = None) -> None:
-        """Set the MTU in bytes (`dev_set_mtu_ext()`).  Raises EINVAL outside of the device's limits."""
+        """Set the MTU in bytes (`dev_set_mtu_ext()`). Raises EINVAL if it is outside the device's limits."""
         if mtu == device.mtu:
             return
         text = extack or _NoText()
@@ -395,7 +396,7 @@ class NetDevices:
     def set_address(self, device: NetDevice, address: bytes) -> None:
         """Set the hardware address (`dev_set_mac_address()`).
 
-        Raises EOPNOTSUPP without such an operation, and the errors of the driver.
+        Raises EOPNOTSUPP if the driver lacks the operation. Errors of the driver propagate.
         """
         if device.ops.set_mac_address is None:
             raise os_error(EOPNOTSUPP)
@@ -406,7 +407,9 @@ class NetDevices:
         self.notify(Event.CHANGEADDR, device)
 
     def set_tx_queue_len(self, device: NetDevice, length: int) -> None:
-        """Set the length of the transmit queue, in packets (`dev_change_tx_queue_len()`).  Raises ERANGE."""
+        """Set the length of the transmit queue in packets (`dev_change_tx_queue_len()`). Raises ERANGE from
+        2^32 on.
+        """
         if length >= 2**32:
             raise os_error(ERANGE)
         if device.tx_queue_len != length:
@@ -414,10 +417,10 @@ class NetDevices:
             self.notify(Event.CHANGE_TX_QUEUE_LEN, device)
 
     def set_master(self, device: NetDevice, index: int, extack: Extack) -> None:
-        """Make a device a port of the device `index`, or remove its master if `index` is 0.
+        """Make a device a port of the device `index`, or remove its master if `index` is 0
+        (`do_set_master()`).
 
-        Raises EOPNOTSUPP if that device takes no ports, EINVAL if it does not exist.  Source:
-        `do_set_master()`.
+        Raises EOPNOTSUPP if that device cannot have ports, EINVAL if it does not exist.
         """
         master = device.master
         if master is not None:
@@ -451,9 +454,8 @@ class NetDevices:
         self.notify(Event.CHANGEUPPER, device, None)
 
     def set_carrier(self, device: NetDevice, on: bool) -> None:
-        """Set the carrier, and schedule the event if it changes.
-
-        Sources: `netif_carrier_on()`, `netif_carrier_off()`.
+        """Set the carrier, and schedule an event if it changes (`netif_carrier_on()`,
+        `netif_carrier_off()`).
         """
         if device.carrier == on:
             return
@@ -478,7 +480,7 @@ def combine(device: NetDevice, flags: int, mask: int) -> int:
 
 
 def check_mtu(device: NetDevice, mtu: int, extack: Extack) -> None:
-    """Raise EINVAL for an MTU outside of the device's limits (`dev_validate_mtu()`)."""
+    """Raise EINVAL if an MTU is outside the device's limits (`dev_validate_mtu()`)."""
     if not device.min_mtu <= mtu < 2**31:
         extack.message = "mtu less than device minimum"
         raise os_error(EINVAL)

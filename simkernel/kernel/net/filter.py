@@ -1,4 +1,4 @@
-"""Running a socket's filter over a message (sk_filter() and the classic part of net/core/filter.c)."""
+"""Execution of a socket's classic BPF filter on a message (`sk_filter()`, net/core/filter.c)."""
 
 from __future__ import annotations
 
@@ -42,11 +42,13 @@ _MODE: Final = 0xE0
 _OPERATION: Final = 0xF0
 
 _NO_DEVICE: Final = frozenset({bpf.SKF_AD_IFINDEX, bpf.SKF_AD_HATYPE})
-"""Loads from the device that a message came in by, which a netlink message has not."""
+"""Ancillary loads that read the receiving device. A netlink message has no device, so they end the program
+with A as result.
+"""
 
 
 class _Done(Exception):
-    """The program ends with this value."""
+    """The program has ended and returns `value`."""
 
     def __init__(self, value: int) -> None:
         super().__init__(value)
@@ -54,7 +56,7 @@ class _Done(Exception):
 
 
 class Filter:
-    """A checked program.  `len()` counts instructions; `code` is what it was made of."""
+    """A checked filter program. `len()` is its number of instructions, `code` its original encoding."""
 
     __slots__ = ("_program", "_random", "code")
 
@@ -67,12 +69,12 @@ class Filter:
         return len(self._program)
 
     def run(self, data: bytes) -> int:
-        """How many bytes of a message are accepted; 0 drops it, and more than there are is all."""
+        """Return how many bytes of a message the filter accepts. 0 drops it; an excess value accepts all."""
         return _Machine(data, self._random).run(self._program)
 
 
 class _Machine:
-    """Registers and memory of one run."""
+    """Registers and memory during one execution of a program."""
 
     __slots__ = ("a", "data", "memory", "random", "x")
 
@@ -92,7 +94,7 @@ class _Machine:
         except _Done as done:
             return done.value
 
-    # Each returns how many instructions to pass over.
+    # Each method returns the number of instructions to skip.
 
     def load(self, instruction: bpf.SockFilter) -> int:
         code, k = instruction.code, instruction.k
@@ -119,15 +121,16 @@ class _Machine:
         return 0
 
     def other(self, mode: int, k: int) -> int:
-        """A load that is not from the message."""
+        """Return the length of the message, a memory cell, or the constant `k`, depending on `mode`."""
         if mode == bpf.BPF_LEN:
             return len(self.data)
         return self.memory[k] if mode == bpf.BPF_MEM else k
 
     def fetch(self, offset: int, layout: Struct) -> int:
-        """A number in the message, big-endian; what is not there ends the program, which drops.
+        """Return a big-endian number of the message. An offset outside the message ends the program with 0.
 
-        The network header of a netlink message is its beginning; it has no other.
+        Offsets from SKF_NET_OFF count from the network header, which is the beginning of a netlink
+        message.
         """
         if offset < 0:
             offset -= bpf.SKF_NET_OFF
@@ -137,7 +140,7 @@ class _Machine:
         return value
 
     def ancillary(self, what: int) -> int:
-        """What the kernel knows beside the message: of a netlink message hardly anything."""
+        """Return the value of an ancillary load, or 0 if netlink messages do not have it."""
         if what == bpf.SKF_AD_NLATTR:
             return self.find_attribute(self.a, len(self.data))
         if what == bpf.SKF_AD_NLATTR_NEST:
@@ -151,7 +154,7 @@ class _Machine:
         return 0
 
     def find_attribute(self, start: int, end: int) -> int:
-        """Where the first attribute of type X is, from `start` on; 0 if nowhere (bpf_skb_get_nlattr())."""
+        """Return the offset of the first attribute of type X after `start`, or 0 (`bpf_skb_get_nlattr()`)."""
         located, _ = locate_attributes(self.data, start, end)
         for type, first, _ in located:
             if type & NLA_TYPE_MASK == self.x:
@@ -159,7 +162,7 @@ class _Machine:
         return 0
 
     def find_nested(self) -> int:
-        """The same inside the attribute at A (bpf_skb_get_nlattr_nest())."""
+        """Find an attribute of type X inside the attribute at offset A (`bpf_skb_get_nlattr_nest()`)."""
         if self.a + NLA_HDRLEN > len(self.data):
             return 0
         (length,) = U16.unpack_from(self.data, self.a)

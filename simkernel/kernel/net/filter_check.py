@@ -1,4 +1,4 @@
-"""Checking a filter program before it is attached (bpf_check_classic() of net/core/filter.c)."""
+"""Validation of a filter program before it is attached (`bpf_check_classic()` of net/core/filter.c)."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ CODES: Final = frozenset(
         *_CONDITIONAL,
     }
 )
-"""Every instruction that there is (chk_code_allowed())."""
+"""Opcodes of all valid instructions (`chk_code_allowed()`)."""
 
 ANCILLARY: Final = frozenset(range(0, bpf.SKF_AD_MAX, 4))
-"""Loads beside the message, counted from SKF_AD_OFF (bpf_anc_helper())."""
+"""Offsets of the ancillary loads from SKF_AD_OFF (`bpf_anc_helper()`)."""
 
 _AD_OFF: Final = bpf.SKF_AD_OFF & 0xFFFFFFFF
 _EVERY_CELL: Final = (1 << bpf.BPF_MEMWORDS) - 1
 
 
 def check(code: bytes) -> list[bpf.SockFilter]:
-    """The instructions of a program that cannot go wrong.  EINVAL for any other."""
+    """Return the instructions of a valid program. Raise EINVAL for any other program."""
     size = bpf.SockFilter.SIZE
     if len(code) % size or not 0 < len(code) // size <= bpf.BPF_MAXINSNS:
         raise os_error(EINVAL)
@@ -79,7 +79,9 @@ def check(code: bytes) -> list[bpf.SockFilter]:
 
 
 def _operand_fits(instruction: bpf.SockFilter, after: int) -> bool:
-    """Whether an instruction, with so many after it, may have the operand that it has."""
+    """Return True if the operand is valid for the instruction. `after` is the number of later
+    instructions.
+    """
     code, k = instruction.code, instruction.k
     if code in _DIVISIONS:
         return k != 0
@@ -97,7 +99,7 @@ def _operand_fits(instruction: bpf.SockFilter, after: int) -> bool:
 
 
 def _check_memory(program: list[bpf.SockFilter]) -> None:
-    """No cell is loaded before it was stored, by whatever way one comes there (check_load_and_stores())."""
+    """Raise EINVAL if a memory cell can be loaded before it is stored (`check_load_and_stores()`)."""
     written_at = [_EVERY_CELL] * len(program)
     written = 0
     for position, instruction in enumerate(program):

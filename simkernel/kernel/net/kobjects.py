@@ -10,7 +10,7 @@ from simkernel.kernel.vfs.task import NetNamespace
 
 
 class Send(Protocol):
-    """The type of `Uevents.send`."""
+    """Type of the method `Uevents.send`."""
 
     def __call__(
         self,
@@ -23,18 +23,18 @@ class Send(Protocol):
 
 
 def devpath(name: str) -> str:
-    """Return the path of a device below /sys."""
+    """Return the path of a network device below /sys."""
     return f"/devices/virtual/net/{name}"
 
 
 def environment(device: NetDevice) -> dict[str, str]:
-    """Return the variables of a device's uevents (`netdev_uevent()`)."""
+    """Return the environment variables of a device's uevents (`netdev_uevent()`)."""
     kind = {"DEVTYPE": device.devtype} if device.devtype else {}
     return {**kind, "INTERFACE": device.name, "IFINDEX": str(device.index)}
 
 
 class NetKobjects:
-    """The sender of uevents of network devices.  Only listeners in the device's namespace receive them."""
+    """Sends uevents of network devices. Only listeners in the device's namespace receive them."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -50,11 +50,11 @@ class NetKobjects:
         self.uevent("remove", device)
 
     def rename(self, device: NetDevice, old: str) -> None:
-        """Send a uevent for a new name (`device_rename()`)."""
+        """Send a uevent for a renamed device (`device_rename()`)."""
         self.uevent("move", device, {"DEVPATH_OLD": devpath(old)})
 
     def uevent(self, action: str, device: NetDevice, extra: Mapping[str, str] | None = None) -> None:
-        """Send a uevent of a device.  The variables in `extra` precede the device's own."""
+        """Send a uevent of a device. The variables in `extra` precede those of the device."""
         self._send(action, devpath(device.name), "net", {**(extra or {}), **environment(device)}, device.net)
 
     def _queues(self, action: str, device: NetDevice, step: int) -> None:

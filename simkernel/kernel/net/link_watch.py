@@ -11,14 +11,14 @@ from simkernel.kernel.workqueue import Work, WorkQueue
 from simkernel.uapi import if_link as il
 
 INTERVAL: Final = seconds(1)
-"""The minimum interval between two runs for events that are not urgent, in ns."""
+"""Minimum interval between two runs for events that are not urgent, in ns."""
 
 DORMANT_MODE: Final = 1
 TESTING_MODE: Final = 2
 
 
 class LinkWatch:
-    """The pending carrier events of a machine.  `changed` is called after a device's state is updated."""
+    """The pending carrier events of a machine. `changed` is called after a device's state was updated."""
 
     def __init__(self, engine: Engine, queue: WorkQueue, changed: Callable[[NetDevice], None]) -> None:
         self._engine = engine
@@ -58,7 +58,7 @@ class LinkWatch:
         device.transmits = device.carrier
 
     def _schedule(self, urgent: bool) -> None:
-        """`linkwatch_schedule_work()`"""
+        """Schedule the work item, immediately or after the minimum interval (`linkwatch_schedule_work()`)."""
         if self._urgent:
             return
         if urgent:
@@ -70,7 +70,9 @@ class LinkWatch:
         self._queue.add_delayed(self._work, delay if 0 < delay <= INTERVAL else 0)
 
     def _run(self, work: Work) -> None:
-        """`__linkwatch_run_queue()`"""
+        """Handle the pending events, or only the urgent ones before the interval ends
+        (`__linkwatch_run_queue()`).
+        """
         now = self._engine.time()
         urgent_only = now < self._next_event
         if not urgent_only:
@@ -83,7 +85,7 @@ class LinkWatch:
             self._schedule(False)
 
     def _handle(self, device: NetDevice) -> None:
-        """`linkwatch_do_dev()`"""
+        """Update the state of one device and call `changed` (`linkwatch_do_dev()`)."""
         del self._pending[device]
         _update(device)
         if device.is_up:
@@ -94,14 +96,14 @@ class LinkWatch:
 
 
 def _is_urgent(device: NetDevice) -> bool:
-    """`linkwatch_urgent_event()`"""
+    """Return True if a carrier event must be handled without delay (`linkwatch_urgent_event()`)."""
     if not device.running:
         return False
     return device.index != device.iflink or (device.carrier and not device.transmits)
 
 
 def _update(device: NetDevice) -> None:
-    """Compute the operational state (`rfc2863_policy()`)."""
+    """Compute the operational state of a device (`rfc2863_policy()`)."""
     state = il.IF_OPER_UP
     if not device.carrier:
         state = il.IF_OPER_DOWN

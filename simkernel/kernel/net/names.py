@@ -8,7 +8,7 @@ from simkernel.uapi.errno import EEXIST, EINVAL, ENFILE, os_error
 from simkernel.uapi.if_link import IFNAMSIZ
 
 MAX_NUMBERED = 8 * 4096
-"""The maximum number of names of one format with `%d`: the bits of a page."""
+"""Maximum number of names from one format with `%d`: the number of bits in a page."""
 
 
 def is_valid(name: str) -> bool:
@@ -21,8 +21,8 @@ def is_valid(name: str) -> bool:
 def pick_name(net: Net, name: str, device: NetDevice | None = None) -> str:
     """Return the name of a new or renamed device (`dev_prep_valid_name()`).
 
-    The lowest free number replaces a `%d`.  Raises EINVAL for an invalid name or another `%`, EEXIST for a
-    used name, ENFILE if no number is free.
+    A `%d` is replaced by the lowest free number. Raises EINVAL for an invalid name or another `%`, EEXIST
+    for a name in use, ENFILE if no number is free.
     """
     if not is_valid(name):
         raise os_error(EINVAL)

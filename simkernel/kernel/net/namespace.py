@@ -1,6 +1,6 @@
 """Network namespaces (net/core/net_namespace.c).
 
-A namespace lives while a task, a socket or a descriptor of `/proc/PID/ns/net` holds it.
+A namespace exists while a task, a socket or an open `/proc/PID/ns/net` holds a reference to it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from simkernel.uapi.errno import ESRCH, os_error
 T = TypeVar("T")
 PernetHook = Callable[["Net"], None]
 ForgetHook = Callable[["Net", int], None]
-"""A hook that is called with a namespace, and the id that a destroyed namespace had in it."""
+"""Hook that is called with a namespace, and the id that a destroyed namespace had in it."""
 Defer = Callable[[Callable[[], None]], None]
-"""A function that schedules a call in process context."""
+"""Function that schedules a call in process context."""
 FindTask = Callable[[int], Task]
-"""A function that returns the task with a pid.  Raises ESRCH if it does not exist."""
+"""Function that returns the task with a pid. Raises ESRCH if it does not exist."""
 
 FIRST_NUMBER: Final = 0xF0000000
-"""The lowest inode number of namespaces other than the initial one (PROC_DYNAMIC_FIRST)."""
+"""Lowest inode number of namespaces other than the initial one (PROC_DYNAMIC_FIRST)."""
 
 
 def net_of(task: Task) -> Net:
@@ -36,20 +36,20 @@ def net_of(task: Task) -> Net:
 
 
 class PernetSlot(Generic[T]):
-    """A subsystem's data in each namespace.
+    """A subsystem's data for each namespace (`net_generic()`).
 
-    `put` sets it, or `make` creates it at first use (`net_generic()`).
+    `put` sets it, or `make` creates it on first use.
     """
 
     def __init__(self, make: Callable[[], T] | None = None) -> None:
         self._make = make
 
     def put(self, net: Net, value: T) -> None:
-        """Set the data in `net`."""
+        """Set the data for `net`."""
         net._generic[self] = value
 
     def of(self, net: Net) -> T:
-        """The data in `net`."""
+        """Return the data for `net`."""
         if self not in net._generic and self._make is not None:
             net._generic[self] = self._make()
         value: T = net._generic[self]
@@ -61,10 +61,10 @@ def _no_task(pid: int) -> Task:
 
 
 class Namespaces:
-    """All network namespaces of a machine; `init` is the one it boots with.
+    """The network namespaces of a machine. `init` is the initial one.
 
-    A subsystem that has something in each namespace registers a pair of hooks
-    (`register_pernet_subsys()`); they are called for those that exist, and for each that comes or goes.
+    A subsystem with data in each namespace registers hooks (`register_pernet_subsys()`). They are called
+    for existing namespaces, and whenever a namespace is created or destroyed.
     """
 
     def __init__(self, defer: Defer = lambda run: run(), find_task: FindTask = _no_task) -> None:
@@ -85,31 +85,32 @@ class Namespaces:
     def register_pernet(self, init: PernetHook, exit: PernetHook, forget: ForgetHook | None = None) -> None:
         """Call `init` for each existing and each new namespace, `exit` for each destroyed one.
 
-        For each namespace in which the destroyed one has an id, `forget` is called before `exit`.
+        If the destroyed namespace has an id in other namespaces, `forget` is called for each of these
+        before `exit`.
         """
         self._hooks.append((init, exit, forget))
         for net in self:
             init(net)
 
     def create(self) -> Net:
-        """Create a namespace that contains only `lo`; the caller holds it (`copy_net_ns()`)."""
+        """Create a namespace that contains only `lo`. The caller gets a reference (`copy_net_ns()`)."""
         numbers = {net.number for net in self._nets}
         net = self._add(next(number for number in count(FIRST_NUMBER) if number not in numbers))
         return net.get()
 
     def by_pid(self, pid: int) -> Net:
-        """Return the namespace of a task (`get_net_ns_by_pid()`).  Raises ESRCH if the task has exited."""
+        """Return the namespace of a task (`get_net_ns_by_pid()`). Raises ESRCH if the task has exited."""
         task = self._find_task(pid)
         if not task.alive:
             raise os_error(ESRCH)
         return net_of(task)
 
     def cleanup(self, net: Net) -> None:
-        """Schedule the destruction of a namespace without holders (`__put_net()`)."""
+        """Schedule the destruction of a namespace without references (`__put_net()`)."""
         self._defer(partial(self._cleanup, net))
 
     def _cleanup(self, net: Net) -> None:
-        """`cleanup_net()`"""
+        """Destroy a namespace: free its ids and call the `exit` hooks (`cleanup_net()`)."""
         del self._nets[net]
         for other in self._nets:
             number = other.forget(net)

@@ -1,4 +1,4 @@
-"""nsfs: descriptors of network namespaces, which `/proc/PID/ns/net` opens (fs/nsfs.c)."""
+"""nsfs: files of network namespaces, which `/proc/PID/ns/net` opens (fs/nsfs.c)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ NS_GET_NSTYPE: Final = 0xB703
 
 
 def dentry(net: Net, filesystem: SuperBlock) -> AnonDentry:
-    """Return the dentry of a namespace; `filesystem` has the time of its inode (`ns_get_path()`)."""
+    """Return the dentry of a namespace. The inode takes its times from the clock of `filesystem`
+    (`ns_get_path()`).
+    """
     return AnonDentry(NsInode(net, SuperBlock("nsfs", NSFS, filesystem.now)), name(net))
 
 
 def name(net: Net) -> str:
-    """Return the target of a link to a namespace (`ns_get_name()`)."""
+    """Return the target of the symbolic link to a namespace (`ns_get_name()`)."""
     return f"net:[{net.number}]"
 
 
 def net_by_fd(task: Task, fd: int) -> Net:
-    """Return the namespace of a descriptor (`get_net_ns_by_fd()`).
+    """Return the namespace of a file descriptor (`get_net_ns_by_fd()`).
 
-    Raises EBADF, EINVAL for another kind of file.
+    Raises EBADF if the descriptor is closed, EINVAL if it is not a namespace's.
     """
     file = task.files.get(fd).object
     if not isinstance(file, NsFile):
@@ -40,7 +42,7 @@ def net_by_fd(task: Task, fd: int) -> Net:
 
 
 class NsInode(OpenableInode):
-    """The inode of a namespace.  It is immutable: changing it, or opening it to write, raises EPERM."""
+    """Inode of a namespace. It is immutable: changing it or opening it for writing raises EPERM."""
 
     __slots__ = ("net",)
 
@@ -67,7 +69,7 @@ class NsInode(OpenableInode):
 
 
 class NsFile(FileObject):
-    """An open file of a namespace, with a reference to the namespace."""
+    """An open file of a namespace, which holds a reference to the namespace."""
 
     __slots__ = ("_inode", "net")
 
@@ -80,7 +82,9 @@ class NsFile(FileObject):
         return self._inode
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
-        """`ns_ioctl()`"""
+        """Return the type of the namespace (NS_GET_NSTYPE, `ns_ioctl()`). Raises ENOTTY for other
+        requests.
+        """
         if request != NS_GET_NSTYPE:
             raise os_error(ENOTTY)
         return CLONE_NEWNET

@@ -11,10 +11,11 @@ NAME: Final = "rtnl_mutex"
 
 
 class RtnlMutex:
-    """Orders module code of links, and forbids plans to pause it.
+    """Reports lock events to checkers, and prevents plans from pausing module code of links.
 
-    All holders are plain functions.  No other task runs before they return, so no task ever waits for the
-    mutex.  A holder may take it again: a link operation calls the kernel, which calls notifiers of modules.
+    All holders are plain functions. No other task runs before they return, so no task ever waits for the
+    mutex. A holder can take it recursively: a link operation calls the kernel, which calls notifiers of
+    modules.
     """
 
     def __init__(self, preempt: Preempt, events: LockEvents | None) -> None:

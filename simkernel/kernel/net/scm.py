@@ -1,7 +1,4 @@
-"""Control messages beside a datagram: credentials on the way in, whatever there is on the way out.
-
-Source: net/core/scm.c.
-"""
+"""Control messages: credentials of the sender, and all kinds for the receiver (net/core/scm.c)."""
 
 from __future__ import annotations
 
@@ -15,17 +12,17 @@ from simkernel.uapi import socket as so
 from simkernel.uapi.errno import EINVAL, EPERM, ESRCH, os_error
 
 ControlMessage = tuple[int, int, bytes]
-"""Level, type, data."""
+"""Level, type and data of a control message."""
 
 NO_ID = 2**32 - 1
-"""A user or group id that is none (`uid_valid()`)."""
+"""Invalid user or group id (`uid_valid()`)."""
 
 
 def send(task: Task, control: Iterable[ControlMessage], pid_exists: Callable[[int], bool]) -> Creds:
-    """The credentials that a message bears: its sender's own, or those it claims (`scm_send()`).
+    """Return the credentials of a message: those in SCM_CREDENTIALS, else the sender's own (`scm_send()`).
 
-    EINVAL for a control message of level SOL_SOCKET that is not SCM_CREDENTIALS; other levels are
-    passed over.  EPERM for a claim that needs privilege, ESRCH for a process that does not exist.
+    Raise EINVAL for another control message of level SOL_SOCKET; other levels are ignored. Raise EPERM if
+    the credentials need a privilege that the sender lacks, ESRCH if the process does not exist.
     """
     own = creds = own_creds(task)
     for level, type, data in control:
@@ -41,7 +38,7 @@ def send(task: Task, control: Iterable[ControlMessage], pid_exists: Callable[[in
 
 
 def _check(task: Task, own: Creds, claim: Creds) -> None:
-    """A sender may claim what it could become (`scm_check_creds()`)."""
+    """Raise EPERM if the sender may not use ids that are not its own (`scm_check_creds()`)."""
     if NO_ID in claim[1:]:
         raise os_error(EINVAL)
     needed = (cap.CAP_SYS_ADMIN, cap.CAP_SETUID, cap.CAP_SETGID)
@@ -51,7 +48,7 @@ def _check(task: Task, own: Creds, claim: Creds) -> None:
 
 
 class ControlBuffer:
-    """The receiver's buffer for control messages.  What does not fit is cut off (MSG_CTRUNC)."""
+    """The receiver's buffer for control messages. Messages that do not fit are truncated (MSG_CTRUNC)."""
 
     __slots__ = ("flags", "messages", "space")
 
@@ -61,7 +58,7 @@ class ControlBuffer:
         self.messages: list[ControlMessage] = []
 
     def put(self, level: int, type: int, data: bytes) -> None:
-        """Append a control message, or as much of it as fits (`put_cmsg()`)."""
+        """Append a control message, truncated to the remaining space (`put_cmsg()`)."""
         if self.space < so.CMSG_HDRLEN:
             self.flags |= so.MSG_CTRUNC
             return
@@ -74,9 +71,10 @@ class ControlBuffer:
 
 
 def receive(sock: Sock, control: ControlBuffer, creds: Creds, controllen: int) -> None:
-    """Tell the receiver who sent it, if it asked (`scm_recv()`).
+    """Append the sender's credentials if the receiver enabled SO_PASSCRED (`scm_recv()`).
 
-    No security module is there to give a label, but asking for one without room counts as cut off.
+    simkernel has no security module, so SO_PASSSEC adds nothing. Without a control buffer it still sets
+    MSG_CTRUNC, as on Linux.
     """
     if sock.option(so.SO_PASSCRED):
         control.put(so.SOL_SOCKET, so.SCM_CREDENTIALS, so.Ucred.LAYOUT.pack(*creds))

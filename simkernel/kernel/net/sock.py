@@ -1,4 +1,4 @@
-"""What every socket has: buffers and their limits, an error, a queue, who sleeps on it (net/core/sock.c)."""
+"""The common part of all sockets: buffer limits, pending error, wait queue, options (net/core/sock.c)."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ from simkernel.uapi.socket import SO_LOCK_FILTER
 from simkernel.uapi.stat import S_IFSOCK
 
 HZ: Final = 250
-"""Ticks a second: timeouts of sockets are whole ticks (CONFIG_HZ of the recorded kernel)."""
+"""Ticks per second. Socket timeouts are multiples of a tick (CONFIG_HZ of the recorded kernel)."""
 JIFFY: Final = SECOND // HZ
 
 DEFAULT_BUFFER: Final = 212_992
-"""rmem_default and wmem_default (SK_WMEM_DEFAULT, SK_RMEM_DEFAULT)."""
+"""Default size of receive and send buffers, in bytes (SK_RMEM_DEFAULT, SK_WMEM_DEFAULT)."""
 MAXIMUM_BUFFER: Final = 4_194_304
-"""rmem_max and wmem_max: what SO_RCVBUF and SO_SNDBUF may be set to without privilege."""
+"""Maximum of SO_RCVBUF and SO_SNDBUF without privilege, in bytes (rmem_max, wmem_max)."""
 
 WRITE_SPACE: Final = ev.POLLOUT | ev.POLLWRNORM | ev.POLLWRBAND
 
 
 class Sock(FileObject):
-    """The general part of a socket (`struct sock`).
+    """The protocol-independent part of a socket (`struct sock`).
 
-    `rmem` is what its queue holds in memory, at most about `rcvbuf`; `options` those options that
-    are only stored, by number; `rcvtimeo` and `sndtimeo` are nanoseconds, None is for ever.
+    `rmem` is the memory of the receive queue in bytes, limited to about `rcvbuf`. `options` holds, by
+    number, the options that are only stored. `rcvtimeo` and `sndtimeo` are in nanoseconds, None means no
+    timeout.
     """
 
     __slots__ = (
@@ -64,7 +65,7 @@ class Sock(FileObject):
         self.type = type
         self.protocol = protocol
         self.opener = opener
-        """Who opened it: what `file_ns_capable()` asks."""
+        """Credentials of the task that opened the socket, which `file_ns_capable()` checks."""
         self.rcvbuf = DEFAULT_BUFFER
         self.sndbuf = DEFAULT_BUFFER
         self.drops = 0
@@ -81,21 +82,23 @@ class Sock(FileObject):
 
     @property
     def readers(self) -> WaitQueue:
-        """Who waits for something to read, or polls."""
+        """Wait queue of tasks that wait for a message or poll the socket."""
         queue = self.receivers
         queue.name = queue.name or self.title
         return queue
 
     @property
     def receivers(self) -> WaitQueue:
-        """The same, for who knows where it waits: without a name, of which there would be many."""
+        """Wait queue `readers`, without its diagnostic name. Building a name for every socket is
+        expensive.
+        """
         if self._readers is None:
             self._readers = WaitQueue()
         return self._readers
 
     @property
     def wait_queues(self) -> tuple[WaitQueue, ...]:
-        """What poll(2) waits on."""
+        """Wait queues that poll(2) adds itself to."""
         return (self.readers,)
 
     def write_space(self) -> None:
@@ -108,75 +111,85 @@ class Sock(FileObject):
 
     @property
     def title(self) -> str:
-        """What it is called in lists of who waits where."""
+        """Name of the socket in the list of sleeping tasks."""
         return f"socket of protocol {self.protocol}"
 
     def getpeername_bytes(self) -> bytes:
-        """getpeername(2) as it is in memory; each protocol has its own."""
+        """Return the peer's address as a packed `struct sockaddr` (getpeername(2)). Each protocol overrides
+        it.
+        """
         raise NotImplementedError
 
     # -- as a file --------------------------------------------------------------
 
     exclusive_read = True
     signals_readers: ClassVar[bool] = True
-    """Whether SIGIO is sent whenever a reader would be woken, and at no other time."""
+    """True if waking a reader is the only event that sends SIGIO."""
     family: ClassVar[int]
     atomic_send: ClassVar[bool] = False
     rmem = 0
     wmem = 0
-    """Memory of received and of sent messages; the receiver is charged for netlink, the sender for unix."""
+    """Bytes of memory of sent messages. Netlink charges the receiver (`rmem`), AF_UNIX the sender
+    (`wmem`).
+    """
     peer_creds: Creds | None = None
-    """Who has the other end (SO_PEERCRED)."""
+    """Credentials of the peer (SO_PEERCRED)."""
 
     def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
-        """recvmsg(2); each protocol has its own."""
+        """Receive a message (recvmsg(2)). Each protocol overrides it."""
         raise NotImplementedError
 
     def sendmsg(
         self, task: Task, data: bytes, address: Any = None, control: Control = (), flags: int = 0
     ) -> int | Awaitable[int]:
-        """sendmsg(2); each protocol has its own."""
+        """Send a message (sendmsg(2)). Each protocol overrides it."""
         raise NotImplementedError
 
     @property
     def accepts(self) -> bool:
-        """Whether it listens (SO_ACCEPTCONN)."""
+        """True if the socket is listening (SO_ACCEPTCONN)."""
         return False
 
     def opened(self, file: OpenFile) -> None:
-        """It has an open file."""
+        """Called after an open file was created for the socket."""
 
-    # What only connections have; the answers are those of sock_no_listen() and its like.
+    # Only connection-oriented sockets override the following calls; the default errors are those of
+    # sock_no_listen() and similar functions.
 
     def listen(self, task: Task, backlog: int) -> None:
-        """listen(2)."""
+        """Accept connections from now on (listen(2))."""
         raise os_error(EOPNOTSUPP)
 
     def accept(self, task: Task) -> SocketObject | None:
-        """accept(2): the next connection, None if there is none."""
+        """Return the next connection, or None if no connection is pending (accept(2))."""
         raise os_error(EOPNOTSUPP)
 
     def shutdown(self, task: Task, how: int) -> None:
-        """shutdown(2)."""
+        """Close one or both directions of a connection (shutdown(2))."""
         raise os_error(EOPNOTSUPP)
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes] | None:
-        """What recv(2) without flags gives; nothing if nothing is asked for (`sock_read_iter()`)."""
+        """Receive like recv(2) without flags (`sock_read_iter()`). A size of 0 returns no bytes and never
+        blocks.
+        """
         if not size:
             return b""
         received = self.recvmsg(task, size, 0, 0)
         return None if received is None else received[0]
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
-        """What send(2) without flags does (`sock_write_iter()`)."""
+        """Send like send(2) without flags (`sock_write_iter()`)."""
         return self.sendmsg(task, data, None, NO_CONTROL, 0)
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int | Awaitable[int]:
-        """Execute a request that every protocol handles."""
+        """Execute an ioctl(2) request that is the same for all protocols."""
         return sock_ioctl(self.ioctl_table, self.net, task, request, argument)
 
     def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
-        """`sock_fasync()`; what wakes a reader is what sends the signal, unless the protocol knows better."""
+        """Add or remove a recipient of SIGIO (`sock_fasync()`).
+
+        Each wake-up of readers also sends SIGIO, unless the protocol clears `signals_readers`.
+        """
         if self.fasync_list is None:
             self.fasync_list = FasyncList()
             if self.signals_readers:
@@ -184,39 +197,44 @@ class Sock(FileObject):
         self.fasync_list.switch(file, fd, on)
 
     def cookie(self) -> int:
-        """A number that no other socket has, from when it is first asked for (`__sock_gen_cookie()`)."""
+        """Return a number that identifies the socket, assigned on the first call (`__sock_gen_cookie()`)."""
         if not self._cookie:
             self._cookie = next(self.net.socket_cookies)
         return self._cookie
 
     @property
     def anon_attributes(self) -> AnonAttributes:
-        """Its inode's number is its cookie, which on Linux are two numbers."""
+        """Attributes of the socket's inode. Its number is the cookie; on Linux the two numbers differ."""
         return AnonAttributes(S_IFSOCK | 0o777, self.cookie(), SOCKFS, self.opener.uid, self.opener.gid)
 
     @property
     def description(self) -> str:
-        """What /proc/self/fd says (`sockfs_dname()`)."""
+        """Target of the link in /proc/self/fd (`sockfs_dname()`)."""
         return f"socket:[{self.cookie()}]"
 
     def accounts(self, nets: Iterable[Net]) -> tuple[str, int, int]:
-        """Name and value of the counter of its memory, and the memory of its messages, in bytes."""
+        """Return a memory counter's name and value, and the memory of the queued messages, in bytes.
+
+        A checker compares the two values.
+        """
         return "rmem", self.rmem, 0
 
     def changed(self) -> None:
-        """It has a filter, an error or an option, or has one no longer: a protocol may look at itself."""
+        """Called after the filter, the error or an option changed. A protocol can override it to update its
+        state.
+        """
 
     # -- the error ----------------------------------------------------------
 
     def report_error(self, number: int) -> None:
-        """Let the next call fail with `number`, and whoever sleeps know (`sk_error_report()`)."""
+        """Set the error that the next call raises, and wake waiting tasks (`sk_error_report()`)."""
         self.error = number
         self.changed()
         if self._readers:
             self._readers.wake_up()
 
     def take_error(self) -> int:
-        """The error there is, if any; it is gone then (`sock_error()`)."""
+        """Return the pending error, or 0, and clear it (`sock_error()`)."""
         number, self.error = self.error, 0
         self.changed()
         return number
@@ -224,20 +242,23 @@ class Sock(FileObject):
     # -- the filter ---------------------------------------------------------
 
     def attach_filter(self, code: bytes, random: Random) -> None:
-        """Attach a filter program (`sk_attach_filter()`).  EPERM if it is locked, EINVAL if it is invalid."""
+        """Attach a filter program (`sk_attach_filter()`).
+
+        Raise EPERM if the filter is locked (SO_LOCK_FILTER), EINVAL if the program is invalid.
+        """
         if self.option(SO_LOCK_FILTER):
             raise os_error(EPERM)
         self.filter = Filter(code, random)
         self.changed()
 
-    # -- options that are only stored -----------------------------------------
+    # -- stored options -------------------------------------------------------
 
     def option(self, number: int) -> int:
-        """The value of a stored option, 0 unless it was set."""
+        """Return the value of a stored option, or 0 if it was never set."""
         return self.options.get(number, 0) if self.options else 0
 
     def set_option(self, number: int, value: int) -> None:
-        """Store an option."""
+        """Store the value of an option."""
         if self.options is None:
             self.options = {}
         self.options[number] = value

@@ -1,7 +1,7 @@
-"""Options of level SOL_SOCKET: a table of what each does when set and when read.
+"""Options of level SOL_SOCKET: a table of the functions that set and read each option.
 
-Source: sk_setsockopt() and sk_getsockopt() of net/core/sock.c; what a netlink socket answers to each
-number was read off Linux 6.18.  Options that only matter to networks are kept and given back.
+Sources: sk_setsockopt() and sk_getsockopt() of net/core/sock.c. The results for netlink sockets were
+recorded on Linux 6.18. Options that affect only network protocols are stored and returned.
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ from simkernel.uapi.errno import os_error
 from simkernel.uapi.structure import S32
 
 Getter = Callable[[Sock, int], int | bytes]
-"""The value from the socket, given how much room the caller has: an int, or bytes of a structure."""
+"""Function that returns an option's value, an int or a packed structure. Arguments: socket, caller's buffer
+size.
+"""
 Setter = Callable[[Sock, "Task", int, bytes], None]
-"""Set it, given the caller, the value as an int, and the bytes that it was made of."""
+"""Function that sets an option. Arguments: socket, caller, the value as an int, and as the original bytes."""
 
 INT_MAX: Final = 2**31 - 1
 MAX_SCHEDULE_TIMEOUT: Final = 2**63 - 1
 SNDBUF_LOCK: Final = 1
 RCVBUF_LOCK: Final = 2
 BPF_EXTENSIONS: Final = 64
-"""SKF_AD_MAX: how many ancillary loads a filter has."""
+"""Number of ancillary loads of a filter (SKF_AD_MAX)."""
 IFNAMSIZ: Final = 16
 CLOCK_MONOTONIC: Final = 1
 CLOCKS: Final = (0, CLOCK_MONOTONIC, 11)
@@ -47,14 +49,14 @@ _U64 = struct.Struct("<Q")
 
 @attrs.frozen
 class Option:
-    """One option.  An errno in place of a function is what the option answers."""
+    """A socket option. An errno instead of a function means that the call fails with it."""
 
     get: Getter | int = errno.ENOPROTOOPT
     set: Setter | int = errno.ENOPROTOOPT
 
 
 def set_option(sock: Sock, task: Task, number: int, value: bytes) -> None:
-    """setsockopt(2) of level SOL_SOCKET (`sk_setsockopt()`)."""
+    """Set an option of level SOL_SOCKET (setsockopt(2), `sk_setsockopt()`)."""
     if number == so.SO_BINDTODEVICE:
         _bind_to_device(sock, task, value)
         return
@@ -67,7 +69,7 @@ def set_option(sock: Sock, task: Task, number: int, value: bytes) -> None:
 
 
 def get_option(sock: Sock, number: int, length: int) -> bytes:
-    """getsockopt(2) of level SOL_SOCKET: at most `length` bytes (`sk_getsockopt()`)."""
+    """Return at most `length` bytes of an option of level SOL_SOCKET (getsockopt(2), `sk_getsockopt()`)."""
     if length < 0:
         raise os_error(errno.EINVAL)
     getter = OPTIONS.get(number, _UNKNOWN).get
@@ -78,7 +80,7 @@ def get_option(sock: Sock, number: int, length: int) -> bytes:
 
 
 def _require(task: Task, *capabilities: int, error: int = errno.EPERM) -> None:
-    """Any one of `capabilities`, else `error`."""
+    """Raise `error` unless the task has one of the `capabilities`."""
     if not any(task.credentials.capable(each) for each in capabilities):
         raise os_error(error)
 
@@ -87,11 +89,11 @@ def _require(task: Task, *capabilities: int, error: int = errno.EPERM) -> None:
 
 
 Check = Callable[["Task", int], None]
-"""Raises unless the caller may set an option to this value."""
+"""Function that raises an error if the caller may not set an option to a value."""
 
 
 def _flag(number: int, check: Check | None = None) -> Option:
-    """Reads 1 when set to anything but 0."""
+    """Return an option that stores 0 or 1; any non-zero value counts as 1."""
 
     def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
         if check is not None:
@@ -104,7 +106,7 @@ def _flag(number: int, check: Check | None = None) -> Option:
 def _stored(
     number: int, default: int = 0, check: Check | None = None, setter: Setter | None = None
 ) -> Option:
-    """Reads what was set."""
+    """Return an option that stores any value and returns it."""
 
     def get(sock: Sock, _: int) -> int:
         return default if sock.options is None else sock.options.get(number, default)
@@ -118,7 +120,7 @@ def _stored(
 
 
 def _needs(*capabilities: int, unless: Container[int] = (), error: int = errno.EPERM) -> Check:
-    """Require one of `capabilities` for a value that is not in `unless`."""
+    """Return a check that requires one of `capabilities` for any value that is not in `unless`."""
 
     def check(task: Task, value: int) -> None:
         if value not in unless:
@@ -128,7 +130,7 @@ def _needs(*capabilities: int, unless: Container[int] = (), error: int = errno.E
 
 
 def _within(allowed: Container[int]) -> Check:
-    """EINVAL for any other value."""
+    """Return a check that raises EINVAL for a value that is not in `allowed`."""
 
     def check(task: Task, value: int) -> None:
         if value not in allowed:
@@ -138,16 +140,17 @@ def _within(allowed: Container[int]) -> Check:
 
 
 def _ignored_setter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    """Accepted, and of no effect on a netlink socket."""
+    """Accept any value. The option has no effect on a netlink socket."""
 
 
 # -- buffers ----------------------------------------------------------------
 
 
 def _buffer(slot: Literal["rcvbuf", "sndbuf"], lock: int, minimum: int, *, force: bool) -> Setter:
-    """Set twice the value, for what a buffer costs beyond its data (`__sock_set_rcvbuf()`).
+    """Return a setter of a buffer size (`__sock_set_rcvbuf()`).
 
-    The value counts as unsigned and is limited to what the administrator allows, unless it is forced.
+    It sets twice the value, as on Linux, to leave space for the overhead of buffers. Unless `force` is
+    set, the value is interpreted as unsigned and limited to `MAXIMUM_BUFFER`.
     """
 
     def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
@@ -169,7 +172,7 @@ _receive_buffer = partial(_buffer, "rcvbuf", RCVBUF_LOCK, SOCK_MIN_RCVBUF)
 
 
 def _memory(sock: Sock, length: int) -> bytes:
-    """`sk_get_meminfo()`."""
+    """Return the memory counters of a socket (SO_MEMINFO, `sk_get_meminfo()`)."""
     return struct.pack("<9I", sock.rmem, sock.rcvbuf, sock.wmem, sock.sndbuf, 0, 0, 0, 0, sock.drops)
 
 
@@ -177,7 +180,7 @@ def _memory(sock: Sock, length: int) -> bytes:
 
 
 def _timeout(slot: Literal["rcvtimeo", "sndtimeo"]) -> Option:
-    """`sock_set_timeout()` and `sock_get_timeout()`: kept in ticks, rounded up."""
+    """Return a timeout option, which is stored in ticks, rounded up (`sock_set_timeout()`)."""
 
     def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
         if len(raw) < _TIMEVAL.size:
@@ -273,7 +276,9 @@ def _get_transmit_time(sock: Sock, length: int) -> bytes:
 
 
 def _bind_to_index(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    """`sock_bindtoindex_locked()`: once bound, only the privileged change it."""
+    """Bind the socket to a device index. Changing it later needs CAP_NET_RAW
+    (`sock_bindtoindex_locked()`).
+    """
     if sock.option(so.SO_BINDTOIFINDEX):
         _require(task, cap.CAP_NET_RAW)
     if value < 0:
@@ -282,7 +287,7 @@ def _bind_to_index(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 
 
 def _bind_to_device(sock: Sock, task: Task, value: bytes) -> None:
-    """`sock_setbindtodevice()`: a name, which may lack its NUL."""
+    """Bind the socket to a device by name (`sock_setbindtodevice()`). The name can lack its NUL."""
     name = value[: IFNAMSIZ - 1].split(b"\0", 1)[0].decode("latin-1")
     index = 0
     if name:
@@ -309,9 +314,9 @@ def _get_bound_device(sock: Sock, length: int) -> bytes:
 
 
 def _attach_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    """A `sock_fprog` is a count and a pointer into the program's memory, where nothing is readable.
+    """Raise EFAULT: `struct sock_fprog` has a pointer to the instructions, and no memory is readable there.
 
-    Programs of the simulation use `Sock.attach_filter()` instead.
+    Programs of the simulation call `Sock.attach_filter()` instead.
     """
     raise os_error(errno.EFAULT if len(raw) == 16 else errno.EINVAL)
 
@@ -332,7 +337,7 @@ def _lock_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 
 
 def _get_filter(sock: Sock, length: int) -> bytes:
-    """`sk_get_filter()` counts in instructions, what it says it wrote included."""
+    """Return the filter's code (`sk_get_filter()`). As on Linux, lengths count instructions, not bytes."""
     if sock.filter is None:
         return b""
     count = len(sock.filter)
@@ -342,7 +347,7 @@ def _get_filter(sock: Sock, length: int) -> bytes:
 
 
 def _attach_bpf(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    """There are no BPF objects, so a descriptor is either closed or of something else (`__get_bpf()`)."""
+    """Raise EBADF or EINVAL: simkernel has no BPF objects, so no descriptor can be valid (`__get_bpf()`)."""
     if len(raw) != 4:
         raise os_error(errno.EINVAL)
     if sock.option(so.SO_LOCK_FILTER):
@@ -351,7 +356,7 @@ def _attach_bpf(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     raise os_error(errno.EINVAL)
 
 
-# -- who and what -----------------------------------------------------------
+# -- identity -----------------------------------------------------------------
 
 
 def _peer_name(sock: Sock, length: int) -> bytes:
@@ -375,7 +380,7 @@ def _net_cookie(sock: Sock, length: int) -> bytes:
 
 _LINGER_TIME: Final = -so.SO_LINGER
 _TXTIME_FLAGS: Final = -so.SO_TXTIME
-"""Numbers under which the second part of an option is stored."""
+"""Keys under which `Sock.options` stores the second value of SO_LINGER and SO_TXTIME."""
 
 NO_PEER: Final = (0, 2**32 - 1, 2**32 - 1)
 

@@ -1,6 +1,6 @@
-"""The SO_TIMESTAMP options, old and new: five of them share three flags (net/core/sock.c).
+"""The SO_TIMESTAMP options, old and new, five of which share three flags (net/core/sock.c).
 
-A netlink socket delivers no timestamps, whatever they say; it only keeps them.
+The values are stored, but a netlink socket delivers no timestamps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, os_error
 RECEIVE: Final = 1
 NANOSECONDS: Final = 2
 NEW: Final = 4
-"""SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS, SOCK_TSTAMP_NEW: bits stored under SO_TIMESTAMP."""
+"""SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS and SOCK_TSTAMP_NEW, as bits that are stored under SO_TIMESTAMP."""
 
 OPT_ID: Final = 1 << 7
 OPT_TSONLY: Final = 1 << 11
@@ -25,7 +25,7 @@ OPT_STATS: Final = 1 << 12
 BIND_PHC: Final = 1 << 15
 OPT_ID_TCP: Final = 1 << 16
 MASK: Final = (1 << 19) - 1
-"""SOF_TIMESTAMPING_*: the bits that depend on others, and all there are."""
+"""Valid bits of SO_TIMESTAMPING (SOF_TIMESTAMPING_*). The bits above depend on other bits."""
 
 _KINDS: Final = {
     so.SO_TIMESTAMP: RECEIVE,
@@ -33,10 +33,10 @@ _KINDS: Final = {
     so.SO_TIMESTAMP_NEW: RECEIVE | NEW,
     so.SO_TIMESTAMPNS_NEW: RECEIVE | NANOSECONDS | NEW,
 }
-"""What setting an option sets (`sock_set_timestamp()`)."""
+"""Flags that each option sets (`sock_set_timestamp()`)."""
 
 _ALIKE: Final = {so.SO_TIMESTAMP: NANOSECONDS | NEW, so.SO_TIMESTAMPNS: NEW}
-"""Bits that must not be set for an option to read as set, besides those it sets."""
+"""Flags that must be clear for an option to read as 1, by option."""
 
 _STAMPING = struct.Struct("<ii")
 
@@ -61,12 +61,15 @@ def _timestamping(number: int) -> Functions:
     new = NEW if number == so.SO_TIMESTAMPING_NEW else 0
 
     def get(sock: Sock, length: int) -> bytes:
-        """The new option shows only what was set by it; the old one shows all."""
+        """Return the flags. The new option returns 0 if they were set by the old one."""
         shown = not new or sock.option(so.SO_TIMESTAMP) & NEW
         return _STAMPING.pack(sock.option(so.SO_TIMESTAMPING) if shown else 0, 0)
 
     def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-        """`sock_set_timestamping()`; a clock (BIND_PHC) needs a device, and lo has none of that number."""
+        """Set the flags (`sock_set_timestamping()`).
+
+        BIND_PHC always fails, because it needs a device with a hardware clock and `lo` has none.
+        """
         if (
             value & ~MASK
             or (value & OPT_ID_TCP and not value & OPT_ID)

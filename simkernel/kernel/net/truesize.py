@@ -1,8 +1,8 @@
-"""What a socket buffer costs in memory: its truesize, which receive queues are charged.
+"""Memory size of a socket buffer (truesize), which receive queues are charged for.
 
-A buffer is a `struct sk_buff` and a head, which holds the data and, at its end, a
-`struct skb_shared_info`.  Heads come from the slab allocator in fixed sizes.  All figures are those
-of Linux 6.18 on x86-64 (recorded cases exact_truesize.*; SO_MEMINFO shows them one by one).
+A buffer is a `struct sk_buff` and a head, which holds the data and, at its end, a `struct
+skb_shared_info`. Heads come from the slab allocator in fixed sizes. All sizes are those of Linux 6.18 on
+x86-64 (recorded cases exact_truesize.*, which read SO_MEMINFO).
 """
 
 from __future__ import annotations
@@ -16,38 +16,40 @@ PAGE_SIZE: Final = 4096
 CACHE_LINE: Final = 64
 
 SKB_STRUCT: Final = 256
-"""`struct sk_buff`, in whole cache lines."""
+"""Size of `struct sk_buff` in bytes, rounded up to cache lines."""
 SHARED_INFO: Final = 320
-"""`struct skb_shared_info`, in whole cache lines."""
+"""Size of `struct skb_shared_info` in bytes, rounded up to cache lines."""
 SMALL_HEAD: Final = 576
-"""Size of a head from skb_small_head_cache, which takes all that fit it."""
+"""Size of a head from skb_small_head_cache in bytes. All smaller heads come from this cache."""
 KMALLOC_SIZES: Final = (1024, 2048, 4096, 8192)
-"""The kmalloc caches above SMALL_HEAD; beyond the last one it is whole pages, a power of 2 of them."""
+"""Sizes of the kmalloc caches above SMALL_HEAD. A larger head takes whole pages, a power of 2 of them."""
 SLAB_LARGEST: Final = KMALLOC_SIZES[-1] - SHARED_INFO
-"""Bytes of data that the largest of them has room for."""
+"""Maximum bytes of data in a head from the largest kmalloc cache."""
 SLAB_TRUESIZE: Final = KMALLOC_SIZES[-1] + SKB_STRUCT
-"""The largest truesize of a buffer that takes no pages of its own."""
+"""Maximum truesize of a buffer whose head comes from a kmalloc cache."""
 KMALLOC_MAX: Final = PAGE_SIZE << 10
-"""What the page allocator has in one piece (MAX_PAGE_ORDER)."""
+"""Maximum size of one allocation in bytes (MAX_PAGE_ORDER)."""
 
 SOCK_MIN_RCVBUF: Final = 2304
-"""Least receive buffer: SKB_TRUESIZE(2048), and half of SOCK_MIN_SNDBUF."""
+"""Minimum size of a receive buffer in bytes: SKB_TRUESIZE(2048), half of SOCK_MIN_SNDBUF."""
 SOCK_MIN_SNDBUF: Final = 4608
 
 GOODSIZE: Final = PAGE_SIZE - SHARED_INFO
-"""NLMSG_GOODSIZE: the most data in a buffer whose head is one page."""
+"""Maximum bytes of data in a buffer whose head is one page (NLMSG_GOODSIZE)."""
 
 
 def head_size(size: int) -> int:
-    """What `size` bytes of data and a `skb_shared_info` take (SKB_HEAD_ALIGN())."""
+    """Return the size of a head with `size` bytes of data, before rounding by the allocator
+    (SKB_HEAD_ALIGN()).
+    """
     return ((size + CACHE_LINE - 1) & -CACHE_LINE) + SHARED_INFO
 
 
 @lru_cache(maxsize=8192)
 def allot(size: int) -> tuple[int, int]:
-    """Data bytes that a buffer made for `size` really has, and its truesize (`alloc_skb()`).
+    """Return the usable bytes and the truesize of a buffer allocated for `size` bytes (`alloc_skb()`).
 
-    ENOBUFS if the allocator has no piece as large as that.
+    Raise ENOBUFS if `size` exceeds the largest allocation.
     """
     head = head_size(size)
     if head <= SMALL_HEAD:
@@ -61,32 +63,32 @@ def allot(size: int) -> tuple[int, int]:
     return head - SHARED_INFO, head + SKB_STRUCT
 
 
-def trim(room: int, truesize: int, length: int) -> int:
-    """The truesize after giving back what a sender does not need (`netlink_trim()`).
+def trim(usable: int, truesize: int, length: int) -> int:
+    """Return the truesize after the unused part of a buffer was freed (`netlink_trim()`).
 
-    That is done only where at least half of the buffer is unused.
+    The buffer is reallocated only if at least half of it is unused.
     """
-    if (room - length) * 2 < truesize:
+    if (usable - length) * 2 < truesize:
         return truesize
     return allot(length)[1]
 
 
 @lru_cache(maxsize=8192)
 def truesize(size: int, length: int) -> int:
-    """The truesize of a buffer that the kernel made for `size` bytes at least, with `length` bytes in it."""
+    """Return the truesize of a kernel's buffer for at least `size` bytes that holds `length` bytes."""
     return trim(*allot(max(size, length)), length)
 
 
 _GOOD = allot(GOODSIZE)
 GOOD_TRUESIZES: Final = tuple(trim(*_GOOD, length) for length in range(GOODSIZE + 1))
-"""The same for a buffer of GOODSIZE, which most answers are made for, by the bytes that are in it."""
+"""Truesize of a buffer allocated with GOODSIZE, as most answers are, by the number of bytes in it."""
 
 
 @lru_cache(maxsize=8192)
 def user_truesize(length: int, multicast: bool) -> int:
-    """The truesize of a message of `length` bytes from a program (`netlink_alloc_large_skb()`).
+    """Return the truesize of a message of `length` bytes from a program (`netlink_alloc_large_skb()`).
 
-    A large one to a port id is not rounded up to a slab or to a power of 2 of pages; to a group it is.
+    The head of a large unicast message is allocated with vmalloc, so its size is not rounded up.
     """
     head = head_size(length)
     if head > PAGE_SIZE and not multicast:

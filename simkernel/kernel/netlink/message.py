@@ -200,15 +200,15 @@ def acknowledge(request: Request, error: int) -> None:
     else:
         about = request.data[start : start + NLMSG_HDRLEN]
         flags = NLM_F_CAPPED
-    extack, room = b"", 0
+    extack, reserved = b"", 0
     if request.has_extack:
         _trace(request)
-        if sender.flags & EXT_ACK and (room := request.extack.size(error)):
+        if sender.flags & EXT_ACK and (reserved := request.extack.size(error)):
             flags |= NLM_F_ACK_TLVS
-            writer = MessageWriter(room)
+            writer = MessageWriter(reserved)
             request.extack.write(writer, error)
             extack = bytes(writer.data)
-    size = _ANSWER.size + len(about) + room
+    size = _ANSWER.size + len(about) + reserved
     length = _ANSWER.size + len(about) + len(extack)
     head = _ANSWER.pack(length, NLMSG_ERROR, flags, request.seq, sender.portid, -error)
     try:

@@ -53,9 +53,9 @@ def _memberships(sock: NetlinkSock, length: int) -> bytes:
     0.
     """
     size = (sock.group_count + 31) // 32 * 4
-    room = min(length, size) // 4 * 4
-    return sock.groups.to_bytes(max(size, (sock.groups.bit_length() + 7) // 8), "little")[:room] + bytes(
-        size - room
+    copied = min(length, size) // 4 * 4
+    return sock.groups.to_bytes(max(size, (sock.groups.bit_length() + 7) // 8), "little")[:copied] + bytes(
+        size - copied
     )
 
 
