@@ -220,7 +220,7 @@ def parts(camera: Camera, frame: Frame, info: GenlInfo) -> Iterator[Reply]:
         with camera.lock:
             if not frame.kept:
                 break
-            data = bytes(frame.pixels[offset : offset + info.room - overhead])
+            data = bytes(frame.pixels[offset : offset + info.tailroom - overhead])
         yield {"sequence": frame.sequence, "offset": offset, "data": data}
         offset += len(data)
     with camera.lock:

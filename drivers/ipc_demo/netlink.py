@@ -45,7 +45,7 @@ def register(this: ThisModule, events: Events, frames: Frames, undo: ExitStack) 
     def read(info: GenlInfo) -> Iterator[Reply]:
         offset = 0
         while offset < frames.size:
-            data = frames.part(offset, info.room - PART_OVERHEAD)
+            data = frames.part(offset, info.tailroom - PART_OVERHEAD)
             yield {"sequence": frames.sequence, "offset": offset, "data": data}
             offset += len(data)
 

@@ -20,7 +20,7 @@ is called. Handlers use dictionaries of attributes, with the names of the specif
         for frame in frames:
             yield {"sequence": frame.sequence}
 
-A dump of data that can change sets `info.generation`. A dump of long data reads `info.room` and yields as
+A dump of data that can change sets `info.generation`. A dump of long data reads `info.tailroom` and yields as
 much as fits. An enum value is its name, flags are a tuple of names, a nest is a dict, a repeated attribute
 is a list, binary data is bytes, and a flag attribute is True.
 

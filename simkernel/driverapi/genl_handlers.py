@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 import attrs
 
 from simkernel.driverapi.context import kernel_of, module_of
-from simkernel.driverapi.genl_info import SHORTEST, GenlInfo, Reply
+from simkernel.driverapi.genl_info import MIN_MESSAGE_SIZE, GenlInfo, Reply
 from simkernel.kernel.module.module import ThisModule
 from simkernel.kernel.netlink.genetlink.family import Dumper, Info
 from simkernel.kernel.netlink.writer import BufferFull, MessageWriter
@@ -71,12 +71,12 @@ class _Progress:
     replies: Iterator[Reply]
     waiting: bytes | None = None
 
-    def next_message(self, room: int) -> bytes | None:
-        """Return the next encoded message, or None at the end. `room` is the free space of the datagram in
+    def next_message(self, space: int) -> bytes | None:
+        """Return the next encoded message, or None at the end. `space` is the free space of the datagram in
         bytes.
         """
         if self.waiting is None:
-            self.info.datagram_room = room
+            self.info.datagram_space = space
             values = next(self.replies, None)
             if values is None:
                 return None
@@ -103,7 +103,7 @@ class Dump:
     def _step(self, writer: MessageWriter, info: Info) -> bool:
         progress: _Progress = info.state
         callback = info.callback
-        while writer.tailroom >= SHORTEST:
+        while writer.tailroom >= MIN_MESSAGE_SIZE:
             message = progress.next_message(writer.tailroom)
             callback.generation = progress.info.generation
             if message is None:

@@ -18,7 +18,7 @@ from simkernel.ynl.model import ModeName
 Reply = Mapping[str, Any]
 """Attributes of a message, by name."""
 
-SHORTEST = NLMSG_HDRLEN + GENL_HDRLEN
+MIN_MESSAGE_SIZE = NLMSG_HDRLEN + GENL_HDRLEN
 """Size of a message without attributes, in bytes."""
 
 
@@ -40,7 +40,7 @@ class GenlInfo:
     have NLM_F_DUMP_INTR set, which tells the program that the dump is inconsistent.
     """
 
-    __slots__ = ("_info", "_mode", "_spec", "attributes", "datagram_room", "generation")
+    __slots__ = ("_info", "_mode", "_spec", "attributes", "datagram_space", "generation")
 
     def __init__(self, spec: Spec, mode: ModeName, info: Info) -> None:
         self._spec = spec
@@ -53,7 +53,7 @@ class GenlInfo:
             codec(spec, info.operation.name, mode, "request").decode(payload) if checked else {}
         )
         self.generation = 0
-        self.datagram_room = 0
+        self.datagram_space = 0
         """Free space in the dump's current datagram in bytes, headers included."""
 
     @property
@@ -67,12 +67,12 @@ class GenlInfo:
         return self._info.sender
 
     @property
-    def room(self) -> int:
+    def tailroom(self) -> int:
         """Maximum bytes of attributes in the dump's next message that fit into the current datagram.
 
         If a handler yields that much, the next message begins a new datagram.
         """
-        return (self.datagram_room & -NLMSG_ALIGNTO) - SHORTEST
+        return (self.datagram_space & -NLMSG_ALIGNTO) - MIN_MESSAGE_SIZE
 
     @property
     def credentials(self) -> Credentials:

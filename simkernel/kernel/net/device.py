@@ -348,14 +348,14 @@ class Net(NetNamespace):
         """Return the id of `peer` in this namespace, or None if it has no id (`peernet2id()`)."""
         return self._ids.get(peer)
 
-    def known_as(self, number: int) -> Net | None:
+    def net_by_id(self, number: int) -> Net | None:
         """Return the namespace with an id, or None if it has no references any more
         (`get_net_ns_by_id()`).
         """
         return next((peer for peer, each in self._ids.items() if each == number and peer.users), None)
 
     @property
-    def numbered(self) -> list[tuple[int, Net]]:
+    def net_ids(self) -> list[tuple[int, Net]]:
         """Namespaces that have an id in this namespace, ordered by id."""
         return sorted(((number, peer) for peer, number in self._ids.items()), key=lambda each: each[0])
 

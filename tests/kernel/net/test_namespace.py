@@ -26,7 +26,7 @@ def test_numbers_of_others() -> None:
     one, two, three = (namespaces.create() for _ in range(3))
     init = namespaces.init
     assert (init.assign_id(one, 1), init.assign_id(two), init.assign_id(three)) == (1, 0, 2)
-    assert (init.id_of(two), init.known_as(2), one.id_of(init)) == (0, three, None)
+    assert (init.id_of(two), init.net_by_id(2), one.id_of(init)) == (0, three, None)
     assert init.assign_id(namespaces.create(), -1) == 3
     for peer, number in ((one, 7), (one, None), (namespaces.create(), 2)):
         with pytest.raises(OSError) as refused:

@@ -456,7 +456,7 @@ class LinkChanges:
         """Return the namespace with the id IFLA_LINK_NETNSID in `target`.  Raises EINVAL."""
         if il.IFLA_LINK_NETNSID not in link:
             return None
-        net = target.known_as(link.signed(il.IFLA_LINK_NETNSID))
+        net = target.net_by_id(link.signed(il.IFLA_LINK_NETNSID))
         if net is None:
             raise refuse(link.request, EINVAL, "Unknown network namespace id")
         return net

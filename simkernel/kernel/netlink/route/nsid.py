@@ -165,7 +165,7 @@ class NamespaceIds:
     @staticmethod
     def _of_number(request: Request, unsigned: int) -> Net:
         """`get_net_ns_by_id()`"""
-        net = request.net.known_as(S32.unpack(unsigned.to_bytes(4, "little"))[0])
+        net = request.net.net_by_id(S32.unpack(unsigned.to_bytes(4, "little"))[0])
         if net is None:
             raise os_error(ENOENT)
         return net
@@ -186,7 +186,7 @@ def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
                 text, errno = "Invalid target network namespace id", error.errno or EINVAL
                 raise _blame(request, found, type, errno, text) from None
     first = callback.context or 0
-    for place, (each, peer) in enumerate(net.numbered):
+    for place, (each, peer) in enumerate(net.net_ids):
         if place >= first:
             body = _body(each, _id(request.net, peer) if elsewhere else None)
             flags = NLM_F_MULTI

@@ -66,7 +66,7 @@ def namespace(request: Request, number: int) -> Net:
 
     Raises EINVAL for an unknown id, EACCES without CAP_NET_ADMIN.
     """
-    net = request.net.known_as(number)
+    net = request.net.net_by_id(number)
     if net is None:
         raise os_error(EINVAL)
     opener, caller = request.sender.opener, request.task.credentials
