@@ -1,6 +1,6 @@
 """The common part of IPv4 and IPv6 addresses: lifetimes, messages and dumps.
 
-Sources: net/ipv4/devinet.c and net/ipv6/addrconf.c.  Linux checks for expired addresses periodically; here
+Sources: net/ipv4/devinet.c and net/ipv6/addrconf.c. Linux checks for expired addresses periodically. Here,
 each address expires exactly at the end of its lifetime.
 """
 
@@ -37,18 +37,18 @@ COMMON_POLICIES: Final = {
     ia.IFA_PROTO: parse.U8_POLICY,
 }
 Values = dict[int, bytes]
-"""The payload of each attribute of a request, by type."""
+"""Payload of each attribute of a request, by type."""
 A = TypeVar("A", bound=Address)
 
 
 class _Generation:
-    """The number of changes of a namespace's addresses (`dev_addr_genid`)."""
+    """Number of changes of a namespace's addresses (`dev_addr_genid`)."""
 
     value = 1
 
 
 class AddressFamily(ABC, Generic[A]):
-    """The addresses of one protocol: requests, messages, lifetimes."""
+    """Handlers for the addresses of one protocol: requests, messages, lifetimes."""
 
     name: str
     family: int
@@ -76,13 +76,13 @@ class AddressFamily(ABC, Generic[A]):
     # -- messages -----------------------------------------------------------------
 
     def refuse(self, request: Request, error: int, text: str) -> OSError:
-        """Return the error of a request, and set its text in the extended ACK."""
+        """Return an OSError for a request, and set the text of its extended ACK."""
         return parse.refuse(request, error, f"{self.name}: {text}")
 
     def message(
         self, address: A, type: int, request: Request | None, flags: int = 0, nsid: int | None = None
     ) -> bytes:
-        """`inet_fill_ifaddr()`, `inet6_fill_ifaddr()`"""
+        """Return the message of an address (`inet_fill_ifaddr()`, `inet6_fill_ifaddr()`)."""
         flag_bits, index = address.flags & 0xFF, address.device.index
         head = rt.IfAddrMsg(self.family, address.prefixlen, flag_bits, address.scope, index).pack()
         target = b"" if nsid is None else nl.attribute(ia.IFA_TARGET_NETNSID, S32.pack(nsid))
@@ -98,19 +98,19 @@ class AddressFamily(ABC, Generic[A]):
         return nl.attribute(ia.IFA_CACHEINFO, IfaCacheinfo.LAYOUT.pack(*left))
 
     def announce(self, type: int, address: A, request: Request | None = None) -> None:
-        """Send a message to the protocol's group (`rtmsg_ifa()`, `inet6_ifa_notify()`)."""
+        """Send the message of an address to the protocol's group (`rtmsg_ifa()`, `inet6_ifa_notify()`)."""
         net = address.device.net
         if wanted(net, self.group, request):
             notify(net, self.group, self.message(address, type, request), request)
 
     def count_change(self, net: Net) -> None:
-        """Count a change, so that a running dump sets NLM_F_DUMP_INTR."""
+        """Increment the generation, so that a running dump sets NLM_F_DUMP_INTR."""
         self._generations.of(net).value += 1
 
     # -- lifetimes ----------------------------------------------------------------
 
     def set_lifetimes(self, address: A, preferred: int, valid: int) -> None:
-        """Set the lifetimes and the flags that follow from them (`set_ifa_lifetime()`)."""
+        """Set the lifetimes, and the flags that depend on them (`set_ifa_lifetime()`)."""
         address.flags &= ~(ia.IFA_F_PERMANENT | ia.IFA_F_DEPRECATED)
         address.flags |= ia.IFA_F_PERMANENT if valid == INFINITY_LIFE_TIME else 0
         address.flags |= 0 if preferred else ia.IFA_F_DEPRECATED
@@ -118,7 +118,9 @@ class AddressFamily(ABC, Generic[A]):
         address.created = address.created or address.updated
 
     def watch(self, address: A) -> None:
-        """Schedule the end of the preferred lifetime, or of the valid one if the address is deprecated."""
+        """Schedule the end of the preferred lifetime, or of the valid lifetime if the address is
+        deprecated.
+        """
         self.unwatch(address)
         lifetime = address.valid if address.flags & ia.IFA_F_DEPRECATED else address.preferred
         if lifetime != INFINITY_LIFE_TIME:
@@ -127,13 +129,13 @@ class AddressFamily(ABC, Generic[A]):
             self.queue.add_delayed(address.expiry, max(delay, 0))
 
     def unwatch(self, address: A) -> None:
-        """Cancel the work item that `watch` has scheduled."""
+        """Cancel the work item that `watch` scheduled."""
         if address.expiry is not None:
             self.queue.cancel(address.expiry)
             address.expiry = None
 
     def _expire(self, address: A) -> None:
-        """`check_lifetime()`, `addrconf_verify_rtnl()`"""
+        """Remove an address, or mark it deprecated, when a lifetime ends (`check_lifetime()`)."""
         address.expiry = None
         if address.updated + address.valid * SECOND <= self.engine.time():
             self.remove(address)
@@ -145,12 +147,12 @@ class AddressFamily(ABC, Generic[A]):
     # -- requests -----------------------------------------------------------------
 
     def parse(self, request: Request, validate: int = LIBERAL) -> Values:
-        """Check the attributes of a request and return their payloads."""
+        """Validate the attributes of a request and return their payloads."""
         found = parse.attributes(request, rt.IfAddrMsg.SIZE, self.policies, validate)
         return {type: request.data[slice(*place)] for type, place in found.items()}
 
     def device(self, request: Request) -> NetDevice:
-        """Return the device of a request.  Raises ENODEV."""
+        """Return the device of a request. Raises ENODEV if it does not exist."""
         device = request.net.devices.get(header(request).index)
         if device is None:
             raise self.refuse(request, errno.ENODEV, self.no_device)
@@ -169,7 +171,7 @@ class AddressFamily(ABC, Generic[A]):
         }
 
     def lifetimes(self, request: Request, values: Values) -> tuple[int, int]:
-        """Return the preferred and the valid lifetime of a request, in seconds.  Raises EINVAL."""
+        """Return the preferred and the valid lifetime of a request, in seconds. Raises EINVAL."""
         data = values.get(ia.IFA_CACHEINFO)
         info = IfaCacheinfo() if data is None else IfaCacheinfo.unpack(data)
         if not info.valid or info.preferred > info.valid:
@@ -186,7 +188,7 @@ class AddressFamily(ABC, Generic[A]):
     ) -> None:
         """Join the multicast group of an address with IFA_F_MCAUTOJOIN.
 
-        Raises EINVAL for an address that is not multicast, EADDRINUSE if the group is joined already.
+        Raises EINVAL if the address is not multicast, EADDRINUSE if the group is already joined.
         """
         if not multicast or group in joined:
             error = errno.EADDRINUSE if multicast else errno.EINVAL
@@ -194,7 +196,7 @@ class AddressFamily(ABC, Generic[A]):
         joined.add(group)
 
     def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
-        """Dump all addresses; a strict request may select one device (`inet_dump_ifaddr()`)."""
+        """Dump all addresses (`inet_dump_ifaddr()`). A strict request can select one device."""
         request = callback.request
         net, nsid, index = self._check_dump(callback) if callback.strict else (request.net, None, 0)
         if not index:
@@ -213,9 +215,10 @@ class AddressFamily(ABC, Generic[A]):
         return False
 
     def _check_dump(self, callback: DumpCallback) -> tuple[Net, int | None, int]:
-        """Return the namespace, its id and the device index, 0 for all (`inet_valid_dump_ifaddr_req()`).
+        """Return the namespace, its id, and the device index or 0 for all devices
+        (`inet_valid_dump_ifaddr_req()`).
 
-        Raises ENODEV for a device that does not exist.
+        Raises EINVAL for an invalid request, ENODEV if the device does not exist.
         """
         request, nsid = callback.request, None
         net = request.net
@@ -241,16 +244,16 @@ class AddressFamily(ABC, Generic[A]):
 
 
 def table(name: str, policies: dict[int, AttributePolicy]) -> PolicyTable:
-    """Return a policy table; types without an entry are not checked."""
+    """Return a policy table. Attribute types without an entry are not checked."""
     merged = COMMON_POLICIES | policies
     return PolicyTable(name, tuple(merged.get(type, AttributePolicy()) for type in range(ia.IFA_MAX + 1)))
 
 
 def header(request: Request) -> rt.IfAddrMsg:
-    """Return the ifaddrmsg of a request whose header is complete."""
+    """Return the ifaddrmsg header of a request, which must be complete."""
     return rt.IfAddrMsg.unpack(request.data, request.start + nl.NLMSG_HDRLEN)
 
 
 def put(type: int, value: int, layout: Struct = U32) -> bytes:
-    """Return a numeric attribute, or no bytes for 0."""
+    """Return a numeric attribute, or no bytes if `value` is 0."""
     return nl.attribute(type, layout.pack(value)) if value else b""

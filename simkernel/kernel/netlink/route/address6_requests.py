@@ -1,4 +1,4 @@
-"""RTM_NEWADDR, RTM_DELADDR and RTM_GETADDR of IPv6 (net/ipv6/addrconf.c)."""
+"""Handlers of RTM_NEWADDR, RTM_DELADDR and RTM_GETADDR for IPv6 (net/ipv6/addrconf.c)."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ SETTABLE_FLAGS: Final = (
     | ia.IFA_F_NOPREFIXROUTE
     | ia.IFA_F_MCAUTOJOIN
 )
-"""The flags that a request can set.  IFA_F_OPTIMISTIC needs `optimistic_dad`, which is off."""
+"""Flags that a request can set. IFA_F_OPTIMISTIC needs the setting `optimistic_dad`, which is off."""
 KEPT_FLAGS: Final = ia.IFA_F_TENTATIVE | ia.IFA_F_DADFAILED | ia.IFA_F_MCAUTOJOIN | ia.IFA_F_STABLE_PRIVACY
 TEMPORARY_PREFIXLEN: Final = 64
 
 
 class Ipv6Addresses(InterfaceAddresses):
-    """Handlers of requests about the IPv6 addresses of a machine."""
+    """Handlers of the requests about IPv6 addresses of a machine."""
 
     name, family, max_prefixlen = "ipv6", AF_INET6, 128
     no_device = "Unable to find the interface"
@@ -49,7 +49,7 @@ class Ipv6Addresses(InterfaceAddresses):
             **dict.fromkeys((ia.IFA_FLAGS, ia.IFA_RT_PRIORITY), parse.at_least(U32.size)),
         },
     )
-    """ifa_ipv6_policy"""
+    """Policies of the attributes of the requests (ifa_ipv6_policy)."""
 
     def pack(self, address: Address6) -> bytes:
         peer = b"" if address.peer == ANY else attribute(ia.IFA_ADDRESS, address.peer)
@@ -66,7 +66,7 @@ class Ipv6Addresses(InterfaceAddresses):
     def new(self, request: Request) -> None:
         """Add or change an address (`inet6_rtm_newaddr()`).
 
-        Raises EINVAL, ENODEV, EEXIST, EADDRNOTAVAIL for an address that the device cannot have.
+        Raises EINVAL, ENODEV, EEXIST, or EADDRNOTAVAIL for an address that the device cannot have.
         """
         values = self.parse(request)
         value, peer = _extract(values)
@@ -94,7 +94,9 @@ class Ipv6Addresses(InterfaceAddresses):
         self.watch(address)
 
     def _check_new(self, request: Request, data: Inet6Device, address: Address6) -> None:
-        """The checks of `inet6_addr_add()` and `ipv6_add_addr()`: raise EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
+        """Check a new address (`inet6_addr_add()`, `ipv6_add_addr()`). Raises EINVAL, EADDRNOTAVAIL,
+        EADDRINUSE.
+        """
         value, is_loopback = address.address, address.device.is_loopback
         multicast, joins = value[0] == MULTICAST, bool(address.flags & ia.IFA_F_MCAUTOJOIN)
         if address.prefixlen > self.max_prefixlen:
@@ -116,7 +118,7 @@ class Ipv6Addresses(InterfaceAddresses):
                 raise self.refuse(request, EADDRNOTAVAIL, text)
 
     def _modify(self, data: Inet6Device, address: Address6, new: Address6) -> None:
-        """`inet6_addr_modify()`"""
+        """Change flags, lifetimes and prefix routes of an address (`inet6_addr_modify()`)."""
         if new.flags & ia.IFA_F_MANAGETEMPADDR and address.prefixlen != TEMPORARY_PREFIXLEN:
             raise os_error(EINVAL)
         device, had_route = address.device, has_prefix_route(address)
@@ -141,7 +143,7 @@ class Ipv6Addresses(InterfaceAddresses):
     def delete(self, request: Request) -> None:
         """Delete an address (`inet6_rtm_deladdr()`).
 
-        Raises EINVAL, ENODEV, EADDRNOTAVAIL, ENXIO if IPv6 is disabled on the device.
+        Raises EINVAL, ENODEV, EADDRNOTAVAIL, or ENXIO if IPv6 is disabled on the device.
         """
         value, _ = _extract(self.parse(request))
         prefixlen = header(request).prefixlen
@@ -158,9 +160,9 @@ class Ipv6Addresses(InterfaceAddresses):
         raise self.refuse(request, EADDRNOTAVAIL, "address not found")
 
     def get(self, request: Request) -> None:
-        """Send one address (`inet6_rtm_getaddr()`).
+        """Send the message of one address (`inet6_rtm_getaddr()`).
 
-        The reply goes to the sender's port id in the namespace of the request.  Raises EINVAL, or
+        It is sent to the requester's port id in the namespace that the request names. Raises EINVAL, or
         EADDRNOTAVAIL if no device has the address.
         """
         values = self._parse_get(request)
@@ -175,7 +177,7 @@ class Ipv6Addresses(InterfaceAddresses):
         KERNEL_SOCKETS.of(net)[NETLINK_ROUTE].send(reply, request.portid)
 
     def _parse_get(self, request: Request) -> Values:
-        """`inet6_rtm_valid_getaddr_req()`"""
+        """Parse a request for one address (`inet6_rtm_valid_getaddr_req()`). Raises EINVAL."""
         if not parse.has_header(request, rt.IfAddrMsg):
             raise self.refuse(request, EINVAL, "Invalid header for get address request")
         if not request.strict:
@@ -190,9 +192,9 @@ class Ipv6Addresses(InterfaceAddresses):
 
 
 def _extract(values: Values) -> tuple[bytes, bytes]:
-    """Return the address of a request, and its peer's or ANY (`extract_addr()`).
+    """Return the address of a request, and the peer's address or ANY (`extract_addr()`).
 
-    Raises EINVAL without an address.
+    Raises EINVAL if the request has no address.
     """
     address, local = values.get(ia.IFA_ADDRESS), values.get(ia.IFA_LOCAL)
     if local is None and address is None:

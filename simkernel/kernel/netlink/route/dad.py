@@ -1,8 +1,8 @@
 """Duplicate address detection of IPv6 (addrconf_dad_work() of net/ipv6/addrconf.c).
 
-PREDAD --work item--> DAD --random delay, one probe, one second--> POSTDAD.  Addresses of a device that is not
-ready stay tentative in DAD until it is ready and `run` is called.  No packets are modelled, so no other node
-answers a probe.
+PREDAD --work item--> DAD --random delay, one probe, one second--> POSTDAD. While a device is not ready,
+its addresses stay tentative in state DAD; `run` continues the detection. simkernel models no packets, so
+no other node answers a probe.
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ from simkernel.uapi import if_addr as ia
 from simkernel.uapi.if_link import IFF_LOOPBACK, IFF_NOARP
 
 PREDAD, DAD, POSTDAD, DEAD = range(4)
-"""The states of an address (INET6_IFADDR_STATE_*)."""
+"""States of an address (INET6_IFADDR_STATE_*)."""
 
 RTR_SOLICIT_DELAY: Final = 1_000_000_000
 RETRANS_TIME: Final = 1_000_000_000
-"""The maximum of the random delay, and the wait after a probe, in ns."""
+"""Maximum of the random delay, and waiting time after a probe, in ns."""
 DAD_TRANSMITS: Final = 1
 
 
 class DuplicateDetection:
-    """The detection for all addresses of a machine.  `completed` is called with each unique address."""
+    """Duplicate address detection for all addresses of a machine. `completed` is called with each unique
+    address.
+    """
 
     def __init__(self, engine: Engine, queue: WorkQueue, completed: Callable[[Address6], None]) -> None:
         self._engine = engine
@@ -42,20 +44,20 @@ class DuplicateDetection:
         self.max_delay = RTR_SOLICIT_DELAY
 
     def start(self, address: Address6) -> None:
-        """Schedule the detection (`addrconf_dad_start()`)."""
+        """Schedule the detection for an address (`addrconf_dad_start()`)."""
         address.state = PREDAD
         self._schedule(address, 0)
 
     def stop(self, address: Address6) -> None:
-        """Cancel the work item (`addrconf_del_dad_work()`)."""
+        """Cancel the detection for an address (`addrconf_del_dad_work()`)."""
         if address.dad is not None:
             self._queue.cancel(address.dad)
             address.dad = None
 
     def run(self, data: Inet6Device, *, restart: bool = False) -> None:
-        """Continue for the tentative addresses of a device, or `restart` for all its addresses.
+        """Continue the detection for the tentative addresses of a device (`addrconf_dad_run()`).
 
-        Source: `addrconf_dad_run()`.
+        If `restart`, begin it again for all addresses of the device.
         """
         for address in data.addresses:
             if restart:
@@ -75,7 +77,7 @@ class DuplicateDetection:
     def _work(self, address: Address6) -> None:
         address.dad = None
         data = inet6_device(address.device)
-        assert data is not None  # IPv6 deletes the addresses of a device with its data
+        assert data is not None  # IPv6 deletes a device's addresses with its data
         if address.state == PREDAD:
             address.state = DAD
             self._begin(address, data)
@@ -87,7 +89,7 @@ class DuplicateDetection:
                 self._complete(address)
 
     def _begin(self, address: Address6, data: Inet6Device) -> None:
-        """`addrconf_dad_begin()`"""
+        """Begin the detection, or complete it if the address needs none (`addrconf_dad_begin()`)."""
         if (
             address.device.flags & (IFF_NOARP | IFF_LOOPBACK)
             or (IPV6_CONF | data.conf)[ACCEPT_DAD] < 1

@@ -1,4 +1,4 @@
-"""IPv4 routes that follow addresses and devices (net/ipv4/fib_frontend.c)."""
+"""IPv4 routes that the kernel adds for addresses and devices (net/ipv4/fib_frontend.c)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simkernel.uapi.socket import AF_INET
 
 
 class AutomaticRoutes4(Routes4):
-    """The subscriber that adds and removes routes (`fib_netdev_notifier`, `fib_inetaddr_notifier`)."""
+    """Adds and removes routes after events (`fib_netdev_notifier`, `fib_inetaddr_notifier`)."""
 
     def __init__(self, fib: Fib4, flush_neighbours: Callable[[NetDevice, int], None]) -> None:
         self._fib = fib
@@ -27,7 +27,7 @@ class AutomaticRoutes4(Routes4):
     # -- devices ------------------------------------------------------------------
 
     def on_event(self, event: Event, device: NetDevice, info: Any) -> None:
-        """`fib_netdev_event()`"""
+        """Update the routes after a device event (`fib_netdev_event()`)."""
         if event is Event.UNREGISTER:
             self._disable(device, event, force=True)
             return
@@ -50,7 +50,7 @@ class AutomaticRoutes4(Routes4):
         TABLES4.of(device.net).generation += 1
 
     def _disable(self, device: NetDevice, event: Event, *, force: bool) -> None:
-        """`fib_disable_ip()`"""
+        """Remove the routes over a device (`fib_disable_ip()`)."""
         TABLES4.of(device.net).generation += 1
         if self._sync_down(device, event, force=force):
             self._fib.flush(device.net)
@@ -61,7 +61,10 @@ class AutomaticRoutes4(Routes4):
 
     @staticmethod
     def _sync_down(device: NetDevice, event: Event, *, force: bool) -> bool:
-        """Mark the next hops over a device; return True if a route has no other (`fib_sync_down_dev()`)."""
+        """Mark the next hops over a device as dead or without link (`fib_sync_down_dev()`).
+
+        Return True if a route has no other next hop.
+        """
         mark = rt.RTNH_F_LINKDOWN | (0 if event is Event.CHANGE else rt.RTNH_F_DEAD)
         some = False
         for info in TABLES4.of(device.net).infos.values():
@@ -81,7 +84,7 @@ class AutomaticRoutes4(Routes4):
 
     @staticmethod
     def _sync_up(device: NetDevice, mark: int) -> None:
-        """Clear marks of the next hops over a device (`fib_sync_up()`)."""
+        """Clear the flags in `mark` of the next hops over a device (`fib_sync_up()`)."""
         if not device.is_up:
             return
         if mark & rt.RTNH_F_DEAD and device.shown_flags & (IFF_RUNNING | IFF_LOWER_UP):
@@ -106,7 +109,7 @@ class AutomaticRoutes4(Routes4):
         TABLES4.of(address.device.net).generation += 1
 
     def address_down(self, address: Address4) -> None:
-        """Remove the routes of an address, or all routes of its device after the last address."""
+        """Remove the routes of an address. After the last address, remove all routes of its device."""
         self.delete_routes(address)
         TABLES4.of(address.device.net).generation += 1
         if not IN_DEVICE.of(address.device).addresses:
@@ -115,7 +118,7 @@ class AutomaticRoutes4(Routes4):
     def _magic(
         self, primary: Address4, type: int, dst: int, length: int, *, add: bool, metric: int = 0
     ) -> None:
-        """Add or delete a route of an address (`fib_magic()`)."""
+        """Add or delete one route of an address (`fib_magic()`)."""
         net = primary.device.net
         number = rt.RT_TABLE_MAIN if type == rt.RTN_UNICAST else rt.RT_TABLE_LOCAL
         config = Config4(
@@ -138,7 +141,7 @@ class AutomaticRoutes4(Routes4):
             return
 
     def add_routes(self, address: Address4) -> None:
-        """`fib_add_ifaddr()`"""
+        """Add the local, broadcast and prefix routes of an address (`fib_add_ifaddr()`)."""
         device, prefix, primary = address.device, address.address & address.mask, address
         if address.is_secondary:
             found = _primary(IN_DEVICE.of(device), prefix, address.prefixlen)
@@ -162,7 +165,7 @@ class AutomaticRoutes4(Routes4):
         self._magic(primary, type, prefix, address.prefixlen, add=add, metric=metric)
 
     def change_metric(self, address: Address4, metric: int) -> None:
-        """Change the metric of an address's prefix route (`fib_modify_prefix_metric()`)."""
+        """Change the metric of the prefix route of an address (`fib_modify_prefix_metric()`)."""
         prefix = address.address & address.mask
         if (
             not address.device.is_up
@@ -177,7 +180,7 @@ class AutomaticRoutes4(Routes4):
     def delete_routes(self, address: Address4, gone: Address4 | None = None) -> None:
         """Remove the routes of an address that no other address needs (`fib_del_ifaddr()`).
 
-        `gone` is a primary address whose subnet counts as deleted.
+        `gone` is a primary address. Its subnet is treated as already deleted.
         """
         device, primary = address.device, address
         everyone, prefix = address.address | ~address.mask & BROADCAST, address.address & address.mask
@@ -208,7 +211,10 @@ class AutomaticRoutes4(Routes4):
 
     @staticmethod
     def _source_down(net: Net, local: int) -> bool:
-        """Mark routes of main with a preferred source; return True if one exists (`fib_sync_down_addr()`)."""
+        """Mark the routes of table main with a preferred source as dead (`fib_sync_down_addr()`).
+
+        Return True if such a route exists.
+        """
         marked = [
             info
             for info in TABLES4.of(net).infos.values()
@@ -228,7 +234,9 @@ def _primary(data: InDevice, prefix: int, length: int) -> Address4 | None:
 def _needed(
     data: InDevice, address: Address4, primary: Address4, gone: Address4 | None
 ) -> tuple[set[int], bool]:
-    """Return the broadcast addresses that others need; True if one has the same local address."""
+    """Return the broadcast addresses that other addresses need, and whether one has the same local
+    address.
+    """
     broadcasts: set[int] = set()
     local = same_source = False
     first: Address4 | None = None

@@ -1,4 +1,4 @@
-"""IPv6 routes that follow addresses and devices (net/ipv6/addrconf.c, net/ipv6/route.c)."""
+"""IPv6 routes that the kernel adds for addresses and devices (net/ipv6/addrconf.c, net/ipv6/route.c)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.socket import AF_INET6
 
 ADDRCONF_PRIORITY: Final = 256
-"""IP6_RT_PRIO_ADDRCONF"""
+"""Metric of automatic routes (IP6_RT_PRIO_ADDRCONF)."""
 MULTICAST: Final = 0xFF << 120
 MULTICAST_LENGTH: Final = 8
 
 
 class AutomaticRoutes6(Routes6):
-    """The subscriber that adds and removes routes (`Routes6`)."""
+    """Adds and removes routes after changes of addresses and devices (`Routes6`)."""
 
     def __init__(
         self, fib: Fib6, requests: RouteRequests6, flush_neighbours: Callable[[NetDevice, int], None]
@@ -37,7 +37,7 @@ class AutomaticRoutes6(Routes6):
             self._fib.insert(device.net, route)
 
     def insert_local(self, address: Address6) -> None:
-        """Add the local route of an address, unless it exists (`ip6_ins_rt()`)."""
+        """Add the local route of an address if it does not exist (`ip6_ins_rt()`)."""
         config = Config6(
             dst=int.from_bytes(address.address),
             length=BITS,
@@ -49,7 +49,7 @@ class AutomaticRoutes6(Routes6):
         self._insert(address.device, config, ignore_down=True)
 
     def remove_local(self, address: Address6) -> None:
-        """Remove the local route of an address, if it exists (`ip6_del_rt()`)."""
+        """Remove the local route of an address if it exists (`ip6_del_rt()`)."""
         table = self._fib.table(address.device.net, rt.RT_TABLE_LOCAL)
         for route in table.routes.get((int.from_bytes(address.address), BITS), ()):
             if route.type == rt.RTN_LOCAL and route.device is address.device and not route.metric:
@@ -59,7 +59,7 @@ class AutomaticRoutes6(Routes6):
     def insert_prefix(
         self, device: NetDevice, prefix: bytes, length: int, metric: int, lifetime: int
     ) -> None:
-        """Add a prefix route (`addrconf_prefix_route()`); `lifetime` is in seconds or INFINITY_LIFE_TIME."""
+        """Add a prefix route (`addrconf_prefix_route()`). `lifetime` is in seconds or INFINITY_LIFE_TIME."""
         expires = self._expiry(lifetime)
         config = Config6(
             dst=int.from_bytes(prefix),
@@ -75,19 +75,19 @@ class AutomaticRoutes6(Routes6):
         return None if lifetime == ia.INFINITY_LIFE_TIME else self._fib.engine.time() + lifetime * SECOND
 
     def _prefix(self, device: NetDevice, prefix: bytes, length: int) -> Route6 | None:
-        """`addrconf_get_prefix_route()`"""
+        """Return the prefix route over a device, or None (`addrconf_get_prefix_route()`)."""
         key = int.from_bytes(prefix) >> BITS - length << BITS - length, length
         routes = self._fib.table(device.net, rt.RT_TABLE_MAIN).routes.get(key, ())
         return next((each for each in routes if each.device is device and not each.hop.gateway), None)
 
     def remove_prefix(self, device: NetDevice, prefix: bytes, length: int) -> None:
-        """Remove a prefix route, if it exists (`cleanup_prefix_route()`)."""
+        """Remove a prefix route if it exists (`cleanup_prefix_route()`)."""
         route = self._prefix(device, prefix, length)
         if route is not None:
             self._fib.delete(device.net, route)
 
     def expire_prefix(self, device: NetDevice, prefix: bytes, length: int, expires: int) -> None:
-        """Set the expiry of a prefix route in ns, unless it has one (`cleanup_prefix_route()`)."""
+        """Set the expiry time of a prefix route, in ns, if it has none (`cleanup_prefix_route()`)."""
         route = self._prefix(device, prefix, length)
         if route is not None and route.expires is None:
             self._set_expiry(device, route, expires)
@@ -102,9 +102,8 @@ class AutomaticRoutes6(Routes6):
     def modify_prefix(
         self, device: NetDevice, prefix: bytes, length: int, metric: int, lifetime: int
     ) -> bool:
-        """Change metric and lifetime of a prefix route; return False if none exists.
-
-        Source: `modify_prefix_route()`.
+        """Change metric and lifetime of a prefix route (`modify_prefix_route()`). Return False if it does not
+        exist.
         """
         route = self._prefix(device, prefix, length)
         if route is None:
@@ -117,7 +116,7 @@ class AutomaticRoutes6(Routes6):
         return True
 
     def remove_source(self, address: Address6) -> None:
-        """Remove `address` as preferred source from all routes (`rt6_remove_prefsrc()`)."""
+        """Remove an address from the preferred sources of all routes (`rt6_remove_prefsrc()`)."""
         net = address.device.net
         for route in TABLES6.of(net).walk:
             if route.prefsrc == address.address and not is_local(net, route.prefsrc, route.device):
@@ -126,7 +125,8 @@ class AutomaticRoutes6(Routes6):
     def change_mtu(self, device: NetDevice, before: int) -> None:
         """Set RTAX_MTU of a device's routes to its new MTU (`rt6_mtu_change_route()`).
 
-        A metric changes if it is `before`, or not below the new MTU.  A locked metric stays.
+        A route's value changes if it equals `before` or is not below the new MTU. A locked value does not
+        change.
         """
         for route in TABLES6.of(device.net).walk:
             mtu, locks = (route.metrics.get(type, 0) for type in (rt.RTAX_MTU, rt.RTAX_LOCK))
@@ -136,7 +136,7 @@ class AutomaticRoutes6(Routes6):
                 route.metrics = dict(sorted({**route.metrics, rt.RTAX_MTU: device.mtu}.items()))
 
     def insert_multicast(self, device: NetDevice) -> None:
-        """Add the route of ff00::/8 (`addrconf_add_mroute()`)."""
+        """Add the multicast route ff00::/8 of a device (`addrconf_add_mroute()`)."""
         config = Config6(
             dst=MULTICAST,
             length=MULTICAST_LENGTH,
@@ -150,7 +150,8 @@ class AutomaticRoutes6(Routes6):
     def disable(self, device: NetDevice, event: Event) -> None:
         """Delete all routes over a device (`rt6_disable_ip()`).
 
-        A route stays if it has a sibling over another device that is up.  Its next hop is then dead.
+        If a route has a sibling over another device that is up, it is not deleted, and its next hop
+        becomes dead.
         """
 
         def is_gone(route: Route6) -> bool:
@@ -174,9 +175,9 @@ class AutomaticRoutes6(Routes6):
         self._flush_neighbours(device, AF_INET6)
 
     def link_up(self, device: NetDevice, *, was_dead: bool) -> None:
-        """Clear RTNH_F_LINKDOWN, or RTNH_F_DEAD if `was_dead`, in the routes of a device.
+        """Clear RTNH_F_LINKDOWN, or RTNH_F_DEAD if `was_dead`, in a device's routes (`rt6_sync_up()`).
 
-        If the device has a carrier, `was_dead` clears both flags.  Source: `rt6_sync_up()`.
+        If `was_dead` and the device has a carrier, both flags are cleared.
         """
         mark = rt.RTNH_F_DEAD if was_dead else rt.RTNH_F_LINKDOWN
         if was_dead and device.carrier:
@@ -187,7 +188,7 @@ class AutomaticRoutes6(Routes6):
                 self._fib.table(device.net, route.table).generation += 1
 
     def link_down(self, device: NetDevice) -> None:
-        """Set RTNH_F_LINKDOWN in the routes of a device without carrier (`rt6_sync_down_dev()`)."""
+        """Set RTNH_F_LINKDOWN in the routes of a device without a carrier (`rt6_sync_down_dev()`)."""
         for route in TABLES6.of(device.net).walk:
             if route.device is device and not route.flags & (rt.RTF_LOCAL | rt.RTF_ANYCAST):
                 route.hop.flags |= rt.RTNH_F_LINKDOWN

@@ -1,4 +1,4 @@
-"""IPv4 routes: the parsed request, and the stored route (net/ipv4/fib_semantics.c)."""
+"""IPv4 routes: the parsed request and the stored route (net/ipv4/fib_semantics.c)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ BITS: Final = 32
 BROADCAST: Final = 0xFFFF_FFFF
 DSCP_MASK: Final = 0xFC
 TOS_MASK: Final = 0x1C
-"""The TOS bits that a lookup compares (fib_dscp_masked_match())."""
+"""TOS bits that a lookup compares (`fib_dscp_masked_match()`)."""
 COMPARE_MASK: Final = rt.RTNH_F_DEAD | rt.RTNH_F_LINKDOWN | rt.RTNH_F_OFFLOAD | rt.RTNH_F_TRAP
-"""The next-hop flags that a comparison of routes ignores."""
+"""Next-hop flags that a comparison of routes ignores."""
 
 ERRORS: Final = {
     rt.RTN_BLACKHOLE: EINVAL,
@@ -42,7 +42,7 @@ ERRORS: Final = {
     rt.RTN_NAT: EINVAL,
     rt.RTN_XRESOLVE: EINVAL,
 }
-"""The error of a lookup whose route has a rejecting type (`fib_props`, fib6_prop)."""
+"""Error of a lookup that finds a route of a rejecting type, by type (`fib_props`, `fib6_prop`)."""
 SCOPES: Final = {
     rt.RTN_UNSPEC: rt.RT_SCOPE_NOWHERE,
     rt.RTN_LOCAL: rt.RT_SCOPE_HOST,
@@ -51,12 +51,12 @@ SCOPES: Final = {
     rt.RTN_NAT: rt.RT_SCOPE_NOWHERE,
     rt.RTN_XRESOLVE: rt.RT_SCOPE_NOWHERE,
 }
-"""The widest scope of each type, by default RT_SCOPE_UNIVERSE (`fib_props`)."""
+"""Widest scope of each route type. The default is RT_SCOPE_UNIVERSE (`fib_props`)."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class Config4:
-    """A route to add or delete (`struct fib_config`)."""
+    """Description of a route to add or delete (`struct fib_config`)."""
 
     dst: int
     length: int
@@ -72,34 +72,34 @@ class Config4:
     prefsrc: int = 0
     nexthop_id: int = 0
     asked: RouteRequest | None = None
-    """The request.  If it is None, NLM_F_CREATE and NLM_F_APPEND apply."""
+    """Request of a program. If it is None, NLM_F_CREATE and NLM_F_APPEND apply."""
 
     @property
     def multipath(self) -> bool:
-        """True if it has RTA_MULTIPATH."""
+        """True if the request contains RTA_MULTIPATH."""
         return self.asked is not None and rt.RTA_MULTIPATH in self.asked
 
     @property
     def flow(self) -> int:
-        """The value of RTA_FLOW, 0 if it is absent."""
+        """Value of RTA_FLOW, or 0 if the request lacks it."""
         return self.asked.number(rt.RTA_FLOW) if self.asked is not None else 0
 
     @property
     def request(self) -> Request | None:
-        """The message."""
+        """Message with the request, or None."""
         return None if self.asked is None else self.asked.request
 
     def refuse(self, text: str, error: int = EINVAL) -> OSError:
-        """Return the error of the request, and set its text in the extended ACK."""
+        """Return an OSError for the request, and set the text of its extended ACK."""
         return os_error(error) if self.asked is None else self.asked.refuse(text, error)
 
 
 @attrs.define(eq=False)
 class FibInfo:
-    """The shared part of aliases (`struct fib_info`).
+    """The part of IPv4 routes that several routes share (`struct fib_info`).
 
-    `users` counts the aliases.  `source_gone` is True if the preferred source was deleted: flush then
-    notifies.
+    `users` is the number of these routes. `source_gone` is True if the preferred source was deleted; a
+    flush then sends notifications.
     """
 
     protocol: int
@@ -116,7 +116,7 @@ class FibInfo:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """The key of equal FibInfos, which are stored once (`fib_find_info()`)."""
+        """Key that identifies equal objects, of which only one is stored (`fib_find_info()`)."""
         hops = (
             (each.index, each.gateway, each.scope, each.weight, each.flow, each.flags & ~COMPARE_MASK)
             for each in self.hops
@@ -127,7 +127,7 @@ class FibInfo:
 
 @attrs.define(eq=False)
 class Alias:
-    """A route (`struct fib_alias`)."""
+    """An IPv4 route (`struct fib_alias`)."""
 
     dst: int
     length: int
@@ -136,21 +136,21 @@ class Alias:
     table: int
     info: FibInfo
     chosen: int = -1
-    """The index of the gateway that was chosen last, for a default route."""
+    """Index of the gateway that was chosen last, for a default route."""
     accessed: bool = False
-    """True if a lookup has met the route (FA_S_ACCESSED)."""
+    """True if a lookup has reached the route (FA_S_ACCESSED)."""
 
     @property
     def shown(self) -> tuple[int, int]:
-        """The type and the protocol."""
+        """Type and protocol of the route."""
         return self.type, self.info.protocol
 
     def uses(self, device: NetDevice) -> bool:
-        """Return True if a next hop is over `device`."""
+        """Return True if a next hop of the route is over `device`."""
         return any(hop.device is device for hop in self.info.hops)
 
     def pack(self) -> bytes:
-        """`fib_dump_info()`"""
+        """Return header and attributes of the route (`fib_dump_info()`)."""
         info = self.info
         hops, flags = pack_hops(info.hops, info.flags)
         short, table = pack_table(self.table)
@@ -169,7 +169,7 @@ class Alias:
 
 
 def config4(request: Request, unmodelled: Unmodelled) -> Config4:
-    """Return the route of a request (`rtm_to_fib_config()`).  Raises EINVAL."""
+    """Parse a route request (`rtm_to_fib_config()`). Raises EINVAL."""
     if not has_header(request, RtMsg):
         raise os_error(EINVAL)
     asked = RouteRequest(request, IPV4_POLICY, unmodelled)
@@ -211,14 +211,14 @@ def config4(request: Request, unmodelled: Unmodelled) -> Config4:
 
 
 def check_length(asked: RouteRequest) -> None:
-    """`fib_count_nexthops()`"""
+    """Raise EINVAL if bytes follow the next hops in RTA_MULTIPATH (`fib_count_nexthops()`)."""
     size = sum((hop.length + 3) & ~3 for hop, _ in asked.hops())
     if size < len(asked.payload(rt.RTA_MULTIPATH)):
         raise asked.refuse("Invalid nexthop configuration - extra data after nexthops")
 
 
 def multipath(config: Config4, asked: RouteRequest, unmodelled: Unmodelled) -> list[NextHop]:
-    """`fib_get_nhs()`"""
+    """Return the next hops in RTA_MULTIPATH (`fib_get_nhs()`). Raises EINVAL."""
     hops = []
     for hop, attributes in asked.hops():
         if hop.flags & (rt.RTNH_F_DEAD | rt.RTNH_F_LINKDOWN):
@@ -242,10 +242,7 @@ def multipath(config: Config4, asked: RouteRequest, unmodelled: Unmodelled) -> l
 def gateway_of(
     asked: RouteRequest, gateway: bytes | None, via: bytes | None, unmodelled: Unmodelled
 ) -> bytes:
-    """Return the gateway of RTA_GATEWAY or RTA_VIA, empty if neither is present.
-
-    Sources: `fib_gw_from_attr()`, `fib_gw_from_via()`.
-    """
+    """Return the gateway from RTA_GATEWAY or RTA_VIA, or no bytes (`fib_gw_from_attr()`)."""
     if gateway is not None and via is not None:
         raise asked.refuse("Nexthop configuration can not contain both GATEWAY and VIA")
     if gateway is not None:
@@ -267,7 +264,7 @@ def gateway_of(
 
 
 def hops_match(info: FibInfo, config: Config4, unmodelled: Unmodelled) -> bool:
-    """`fib_nh_match()`"""
+    """Return True if the next hops of a route match a request (`fib_nh_match()`)."""
     asked, first = config.asked, info.hops[0]
     if config.index or config.gateway:
         return (
@@ -292,7 +289,7 @@ def hops_match(info: FibInfo, config: Config4, unmodelled: Unmodelled) -> bool:
                 return False
             if flow is not None and len(flow) < U32.size:
                 raise asked.refuse("Invalid RTA_FLOW")
-        except OSError:  # the route does not match, and the text stays in the extended ACK
+        except OSError:  # the route does not match, and the extended ACK keeps the text
             return False
         if flow is not None and flow[: U32.size] != U32.pack(own.flow):
             return False

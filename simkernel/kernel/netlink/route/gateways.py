@@ -13,20 +13,20 @@ from simkernel.uapi.socket import AF_INET, AF_INET6
 
 
 def _state(net: Net, family: int, hop: NextHop) -> int | None:
-    """Return the neighbour state of a gateway, None without an entry."""
+    """Return the neighbour state of a gateway, or None if it has no neighbour entry."""
     assert hop.device is not None
     entry = NEIGHBOURS.of(net).get((family, hop.device, hop.gateway))
     return None if entry is None else entry.state
 
 
 def has_failed(net: Net, hop: NextHop) -> bool:
-    """Return True for an IPv6 gateway whose neighbour has failed (`rt6_check_neigh()`)."""
+    """Return True if the neighbour state of an IPv6 gateway is NUD_FAILED (`rt6_check_neigh()`)."""
     state = _state(net, AF_INET6, hop) if hop.gateway else None
     return state is not None and not state & nb.NUD_VALID and bool(state & nb.NUD_FAILED)
 
 
 def default_gateways(table: RouteTable[Alias], flow: Flow, found: Alias) -> list[Alias]:
-    """Return the default routes with a gateway that are equivalent to a found route."""
+    """Return the default routes with a gateway that are equivalent to the route `found`."""
     aliases: list[Alias] = []
     tos, priority = 0, found.info.priority
     for alias in table.routes[0, 0]:
@@ -52,10 +52,9 @@ def default_gateways(table: RouteTable[Alias], flow: Flow, found: Alias) -> list
 
 
 def choose_gateway(net: Net, hops: list[NextHop], previous: int) -> int:
-    """Return the index of the first gateway that is alive, else of the last resort, else -1.
+    """Return the index of the first live gateway, else of the last resort, else -1 (`fib_detect_death()`).
 
-    A valid neighbour that is not known to be reachable is not chosen twice in succession.  Source:
-    `fib_detect_death()`.
+    A gateway that is valid but not known to be reachable is not chosen twice in succession.
     """
     last_resort = -1
     for place, hop in enumerate(hops):

@@ -1,4 +1,4 @@
-"""The handlers of NETLINK_ROUTE by family and message type (`rtnl_register()`)."""
+"""Handlers of NETLINK_ROUTE messages by family and message type (`rtnl_register()`)."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
 
 @attrs.frozen
 class Handlers:
-    """The handlers of a message type for a family (`struct rtnl_link`)."""
+    """Handlers of one message type for one family (`struct rtnl_link`)."""
 
     do: Callable[[Request], object] | None = None
     dump: Dump | None = None
     split_done: bool = False
-    """True if NLMSG_DONE is sent in a datagram of its own (RTNL_FLAG_DUMP_SPLIT_NLM_DONE)."""
+    """True if NLMSG_DONE is sent in a separate datagram (RTNL_FLAG_DUMP_SPLIT_NLM_DONE)."""
     bulk_delete: bool = False
-    """True if a delete request may have NLM_F_BULK (RTNL_FLAG_BULK_DEL_SUPPORTED)."""
+    """True if a delete request can have NLM_F_BULK (RTNL_FLAG_BULK_DEL_SUPPORTED)."""
 
 
 @attrs.frozen
 class RouteParts:
-    """The subsystems that the handlers call."""
+    """The subsystems that the handlers use."""
 
     devices: NetDevices
     kinds: LinkKinds
@@ -54,7 +54,7 @@ Table = dict[tuple[int, int], Handlers]
 
 
 def built_in(parts: RouteParts) -> Table:
-    """Return the built-in handlers.  AF_UNSPEC handles each family without a handler of its own."""
+    """Return the built-in handlers. Those of AF_UNSPEC also serve families that have no handler."""
     unmodelled, changes = parts.unmodelled, parts.changes
     links, statistics = LinkQueries(parts.kinds, parts.devices.watch.sync), Statistics(unmodelled)
     ids, routing = nsid.NamespaceIds(), parts.routing
@@ -108,7 +108,7 @@ def built_in(parts: RouteParts) -> Table:
 
 
 def _dump_all(table: Table, writer: MessageWriter, callback: DumpCallback) -> bool:
-    """Dump all families in sequence.  An error is sent in a datagram of its own (`rtnl_dump_all()`)."""
+    """Dump all families in sequence (`rtnl_dump_all()`). An error is sent in a separate datagram."""
     first, context = callback.context or (1, None)
     for family in range(first, rt.RTNL_FAMILY_MAX + 1):
         handlers = table.get((family, callback.request.type))
@@ -130,9 +130,10 @@ def _dump_all(table: Table, writer: MessageWriter, callback: DumpCallback) -> bo
 
 
 def split_done(dump: Dump, writer: MessageWriter, callback: DumpCallback) -> bool:
-    """Run a dump, and send NLMSG_DONE in a datagram of its own (`rtnl_dumpit()`).
+    """Run a dump so that NLMSG_DONE is sent in a separate datagram (`rtnl_dumpit()`).
 
-    The last call of `dump` finds no entry.  It parses the request again, so NLMSG_DONE has its extended ACK.
+    The last call of `dump` writes no message. It parses the request again, so NLMSG_DONE has its extended
+    ACK.
     """
     dump(writer, callback)
     return bool(writer.data)

@@ -1,7 +1,6 @@
-"""The data of IPv4 and IPv6 in each device, and its attributes in RTM_NEWLINK (IFLA_AF_SPEC).
+"""IPv4 and IPv6 data of each device, and its attributes in RTM_NEWLINK (IFLA_AF_SPEC).
 
-The values of settings are recorded from Linux 6.18, where devinet_init() and addrconf_init() set the non-zero
-ones.
+The non-zero settings, which devinet_init() and addrconf_init() set, were recorded on Linux 6.18.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _MORE: Final = {1: 64, 7: -1, 8: 4000, 9: 1000, 11: 604800, 12: 86400, 13: 3, 14
 IPV6_CONF: Final = (
     dict.fromkeys(_ONES, 1) | _MORE | {30: 10000, 31: 1000, 43: 3600000, 52: 1024, 54: 65535, 55: -1}
 )
-"""The non-zero settings of /proc/sys/net/ipv4/conf and ipv6/conf, by index."""
+"""Non-zero settings of /proc/sys/net/ipv4/conf and ipv6/conf, by index."""
 
 INET6_STATS_LENGTH: Final = 38
 ICMP6_STATS_LENGTH: Final = 7
@@ -49,15 +48,15 @@ REACHABLE_MS: Final = 30_000
 RETRANS_MS: Final = 1000
 
 EUI64, NONE, STABLE_PRIVACY, RANDOM = range(4)
-"""The modes that generate link-local addresses (IN6_ADDR_GEN_MODE_*)."""
+"""Modes of generating link-local addresses (IN6_ADDR_GEN_MODE_*)."""
 IF_RS_SENT: Final = 0x10
 IF_READY: Final = 0x8000_0000
-"""Flags of IFLA_INET6_FLAGS: a router solicitation was sent, the device can carry packets."""
+"""Bits of IFLA_INET6_FLAGS: a router solicitation was sent, and the device can transmit packets."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class Address:
-    """An address of a device.  Lifetimes are in seconds; times are in ns of the machine's clock."""
+    """An address of a device. Lifetimes are in seconds. `created` and `updated` are machine times in ns."""
 
     device: NetDevice
     prefixlen: int
@@ -70,12 +69,12 @@ class Address:
     created: int = 0
     updated: int = 0
     expiry: Work | None = None
-    """The work item that runs at the end of a lifetime."""
+    """Work item that runs at the end of a lifetime."""
 
 
 @attrs.define(eq=False, kw_only=True)
 class Address4(Address):
-    """An IPv4 address (`struct in_ifaddr`).  On a point-to-point link, `address` is the peer's."""
+    """An IPv4 address (`struct in_ifaddr`). On a point-to-point link, `address` is the peer's address."""
 
     local: int
     address: int
@@ -89,11 +88,11 @@ class Address4(Address):
 
     @property
     def is_secondary(self) -> bool:
-        """True if the subnet of the address has another, primary address."""
+        """True if the device has another, primary address in the same subnet."""
         return bool(self.flags & ia.IFA_F_SECONDARY)
 
     def has_subnet_of(self, other: Address4) -> bool:
-        """Return True if both addresses have the same subnet and prefix length."""
+        """Return True if both addresses have equal subnets and prefix lengths."""
         return self.prefixlen == other.prefixlen and self.contains(other.address)
 
     def contains(self, address: int) -> bool:
@@ -103,10 +102,10 @@ class Address4(Address):
 
 @attrs.define(eq=False)
 class InDevice:
-    """The data of IPv4 in a device (`struct in_device`).
+    """IPv4 data of a device (`struct in_device`).
 
-    `conf` contains the settings that differ from IPV4_CONF.  `joined` contains the multicast groups of
-    IFA_F_MCAUTOJOIN.  If `dead` is True, IPv4 is disabled on the device.
+    `conf` holds the settings that differ from IPV4_CONF. `joined` holds the multicast groups that
+    addresses with IFA_F_MCAUTOJOIN have joined. If `dead` is True, IPv4 is disabled on the device.
     """
 
     conf: dict[int, int]
@@ -117,22 +116,22 @@ class InDevice:
 
 @attrs.define(eq=False, kw_only=True)
 class Address6(Address):
-    """An IPv6 address (`struct inet6_ifaddr`).  `peer` is the peer's address on a point-to-point link."""
+    """An IPv6 address (`struct inet6_ifaddr`). On a point-to-point link, `peer` is the peer's address."""
 
     address: bytes
     peer: bytes = bytes(16)
     state: int = 0
     probes: int = 0
     dad: Work | None = None
-    """The work item of duplicate address detection."""
+    """Work item of duplicate address detection."""
 
 
 @attrs.define(eq=False)
 class Inet6Device:
-    """The data of IPv6 in a device (`struct inet6_dev`): the fields of `InDevice`, and more.
+    """IPv6 data of a device (`struct inet6_dev`): the fields of `InDevice`, and more.
 
-    `updated` is a time in ns.  `interface_id` is the random half of a link-local address, set at its first
-    use.
+    `updated` is a machine time in ns. `interface_id` is the random half of a link-local address, set on
+    first use.
     """
 
     conf: dict[int, int]
@@ -150,7 +149,7 @@ def _make4(device: NetDevice) -> InDevice:
 
 
 def _make6(device: NetDevice) -> Inet6Device:
-    """`ipv6_add_dev()`"""
+    """Create the IPv6 data of a device (`ipv6_add_dev()`)."""
     conf = {MTU6: device.mtu}
     if device.flags & (IFF_LOOPBACK | IFF_NOARP):
         conf[ACCEPT_DAD] = -1
@@ -164,19 +163,19 @@ INET6_DEVICE: Final = DeviceSlot(_make6)
 
 
 def in_device(device: NetDevice) -> InDevice | None:
-    """Return the data of IPv4 in a device, None if IPv4 is disabled on it (`__in_dev_get_rtnl()`)."""
+    """Return the IPv4 data of a device, or None if IPv4 is disabled on it (`__in_dev_get_rtnl()`)."""
     found = IN_DEVICE.of(device)
     return None if found.dead else found
 
 
 def inet6_device(device: NetDevice) -> Inet6Device | None:
-    """Return the data of IPv6 in a device, None if IPv6 is disabled on it (`__in6_dev_get()`)."""
+    """Return the IPv6 data of a device, or None if IPv6 is disabled on it (`__in6_dev_get()`)."""
     found = INET6_DEVICE.of(device)
     return None if found.dead else found
 
 
 def fill_ipv4(device: NetDevice) -> bytes:
-    """Return the attributes of IPv4, empty if it is disabled (`inet_fill_link_af()`)."""
+    """Return a device's IPv4 attributes, or no bytes if IPv4 is disabled (`inet_fill_link_af()`)."""
     data = in_device(device)
     return (
         b"" if data is None else attribute(IFLA_INET_CONF, _settings(IPV4_CONF_LENGTH, IPV4_CONF | data.conf))
@@ -184,9 +183,9 @@ def fill_ipv4(device: NetDevice) -> bytes:
 
 
 def fill_ipv6(device: NetDevice, *, stats: bool) -> bytes:
-    """Return the attributes of IPv6, empty if it is disabled (`inet6_fill_link_af()`).
+    """Return a device's IPv6 attributes, or no bytes if IPv6 is disabled (`inet6_fill_link_af()`).
 
-    Linux randomizes the reachable time; REACHABLE_MS is its mean.
+    Linux randomizes the reachable time. REACHABLE_MS is its mean.
     """
     data = inet6_device(device)
     if data is None:
@@ -214,5 +213,7 @@ def _settings(length: int, conf: dict[int, int]) -> bytes:
 
 
 def _counters(count: int) -> bytes:
-    """Return an array of counters.  The first element is the length (__snmp6_fill_stats64())."""
+    """Return an array of counters with value 0. Its first element is its length
+    (`__snmp6_fill_stats64()`).
+    """
     return struct.pack(f"<{count}Q", count, *[0] * (count - 1))

@@ -1,7 +1,7 @@
-"""Settings of IPv4 and IPv6 in IFLA_AF_SPEC of a link request.
+"""IPv4 and IPv6 settings in IFLA_AF_SPEC of a link request.
 
-Sources: `inet_validate_link_af()` and `inet_set_link_af()` of net/ipv4/devinet.c, `inet6_validate_link_af()`
-and `inet6_set_link_af()` of net/ipv6/addrconf.c.
+Sources: `inet_validate_link_af()` and `inet_set_link_af()` of net/ipv4/devinet.c,
+`inet6_validate_link_af()` and `inet6_set_link_af()` of net/ipv6/addrconf.c.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ INET_POLICY: Final = PolicyTable("inet", (AttributePolicy(), NESTED_POLICY))
 _RA_MTU: Final = AttributePolicy(NlaType.REJECT, reject_message="IFLA_INET6_RA_MTU can not be set")
 _UNCHECKED: Final = (AttributePolicy(),) * inet.IFLA_INET6_TOKEN
 INET6_POLICY: Final = PolicyTable("inet6", (*_UNCHECKED, at_least(TOKEN_SIZE), U8_POLICY, _RA_MTU))
-"""inet_af_policy, inet6_af_policy"""
+"""Policies of the attributes for IPv4 and IPv6 (inet_af_policy, inet6_af_policy)."""
 
 
 def set_ipv4(device: NetDevice, link: LinkRequest, place: Place, *, check: bool) -> None:
-    """Check or apply the settings of IPv4.  Raises EINVAL, EAFNOSUPPORT if IPv4 is disabled on the device."""
+    """Check or apply the IPv4 settings. Raises EINVAL, or EAFNOSUPPORT if IPv4 is disabled on the device."""
     target = inet.in_device(device) if device.registered else None
     if target is None:
         raise os_error(EAFNOSUPPORT)
@@ -46,7 +46,7 @@ def set_ipv4(device: NetDevice, link: LinkRequest, place: Place, *, check: bool)
 def set_ipv6(
     ipv6: InterfaceAddresses, device: NetDevice, link: LinkRequest, place: Place, *, check: bool
 ) -> None:
-    """Check or apply the settings of IPv6.  Raises EINVAL, EAFNOSUPPORT if IPv6 is disabled on the device."""
+    """Check or apply the IPv6 settings. Raises EINVAL, or EAFNOSUPPORT if IPv6 is disabled on the device."""
     target = inet.inet6_device(device) if device.registered else None
     if target is None:
         raise os_error(EAFNOSUPPORT)
@@ -69,7 +69,7 @@ def set_ipv6(
 def set_family(
     ipv6: InterfaceAddresses, family: int, device: NetDevice, link: LinkRequest, place: Place, check: bool
 ) -> None:
-    """Check or apply the settings of a family."""
+    """Check or apply the settings of an address family."""
     if family == AF_INET:
         set_ipv4(device, link, place, check=check)
     else:

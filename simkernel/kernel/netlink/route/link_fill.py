@@ -1,4 +1,4 @@
-"""The encoding of RTM_NEWLINK and RTM_DELLINK (`rtnl_fill_ifinfo()`, as of Linux 6.18)."""
+"""Encoding of RTM_NEWLINK and RTM_DELLINK (`rtnl_fill_ifinfo()`, as of Linux 6.18)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from simkernel.uapi.structure import S32, U8, U16, U32
 STATS64_SIZE: Final = 200
 STATS_SIZE: Final = 96
 IFMAP_SIZE: Final = 32
-"""Sizes of rtnl_link_stats64, rtnl_link_stats and rtnl_link_ifmap.  All fields are 0: no device transmits."""
+"""Sizes of rtnl_link_stats64, rtnl_link_stats and rtnl_link_ifmap in bytes.
+
+All their fields are 0, because simkernel models no packets.
+"""
 IFLA_XDP_ATTACHED: Final = 2
 
 Row = tuple[int, Struct, Callable[[NetDevice], int]]
@@ -54,7 +57,7 @@ SECOND: Final[tuple[Row, ...]] = (
     (il.IFLA_TAILROOM, U16, lambda device: 0),
     (il.IFLA_PROTO_DOWN, U8, lambda device: device.proto_down),
 )
-"""Numeric attributes of a device, in Linux's order: type, layout and value."""
+"""Numeric attributes of a device as type, layout and value, in Linux's order."""
 
 
 def fill(
@@ -72,7 +75,7 @@ def fill(
     new_index: int = 0,
     target_nsid: int = -1,
 ) -> bytes:
-    """Return the message of a device.  Namespace ids are those of the namespace `viewer`."""
+    """Return the link message of a device. Namespace ids in it are those of the namespace `viewer`."""
     header = rt.IfInfoMsg(AF_UNSPEC, device.type, device.index, device.shown_flags, change).pack()
     kind = device.link_ops
     slave = None if device.master is None else device.master.link_ops
@@ -126,7 +129,7 @@ def fill(
 def fill_ipv6(
     device: NetDevice, *, type: int = rt.RTM_NEWLINK, flags: int = 0, seq: int = 0, portid: int = 0
 ) -> bytes:
-    """Return the IPv6 message of a device (`inet6_fill_ifinfo()`)."""
+    """Return the link message with a device's IPv6 data (`inet6_fill_ifinfo()`)."""
     header = rt.IfInfoMsg(AF_INET6, device.type, device.index, device.shown_flags, 0).pack()
     iflink = device.iflink
     body = b"".join(
@@ -152,9 +155,8 @@ def _numbers(rows: tuple[Row, ...], device: NetDevice) -> list[bytes]:
 
 
 def other_end(device: NetDevice, viewer: Net) -> bytes:
-    """Return IFLA_LINK, and IFLA_LINK_NETNSID for a peer in another namespace.
-
-    Source: `rtnl_fill_link_netnsid()`.
+    """Return IFLA_LINK, and IFLA_LINK_NETNSID if the peer is in another namespace
+    (`rtnl_fill_link_netnsid()`).
     """
     kind, iflink = device.link_ops, device.iflink
     peer_net = None if kind is None or kind.link_net is None else kind.link_net(device)
@@ -165,7 +167,7 @@ def other_end(device: NetDevice, viewer: Net) -> bytes:
 
 
 def _families(device: NetDevice, mask: int) -> bytes:
-    """`rtnl_fill_link_af()`"""
+    """Return the attributes in IFLA_AF_SPEC, those of IPv4 and IPv6 (`rtnl_fill_link_af()`)."""
     ipv4 = inet.fill_ipv4(device)
     ipv6 = inet.fill_ipv6(device, stats=not mask & rt.RTEXT_FILTER_SKIP_STATS)
     return (attribute(AF_INET, ipv4) if ipv4 else b"") + (attribute(AF_INET6, ipv6) if ipv6 else b"")

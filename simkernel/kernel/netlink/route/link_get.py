@@ -1,4 +1,4 @@
-"""RTM_GETLINK (net/core/rtnetlink.c)."""
+"""Handlers of RTM_GETLINK (net/core/rtnetlink.c)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ DO_ATTRIBUTES: Final = frozenset(
 DUMP_ATTRIBUTES: Final = frozenset(
     {il.IFLA_TARGET_NETNSID, il.IFLA_EXT_MASK, il.IFLA_MASTER, il.IFLA_LINKINFO}
 )
-"""The attributes that strict checking allows in a request for one link, and in a dump."""
+"""Attributes that a strict request can contain: a request for one link, and a dump request."""
 NO_MASTER: Final = 2**32 - 1
-"""The value of IFLA_MASTER that selects links without a master."""
+"""Value of IFLA_MASTER that selects links without a master."""
 
 
 def one_namespace(link: LinkRequest) -> None:
-    """Raise EOPNOTSUPP for a namespace given by process or descriptor (`rtnl_ensure_unique_netns()`)."""
+    """Raise EOPNOTSUPP if a pid or file descriptor selects the namespace (`rtnl_ensure_unique_netns()`)."""
     if il.IFLA_NET_NS_PID in link or il.IFLA_NET_NS_FD in link:
         raise refuse(link.request, EOPNOTSUPP, "specified netns attribute not supported")
 
@@ -46,10 +46,10 @@ class LinkQueries:
 
     kinds: LinkKinds
     sync: Callable[[NetDevice], None]
-    """Handle a pending carrier event of a link."""
+    """Function that handles a pending carrier event of a link."""
 
     def get(self, request: Request) -> None:
-        """Send one link (`rtnl_getlink()`)."""
+        """Send the message of one link (`rtnl_getlink()`)."""
         link = LinkRequest(request)
         _parse_get(link)
         one_namespace(link)
@@ -61,15 +61,15 @@ class LinkQueries:
     def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
         """Dump all links (`rtnl_dump_ifinfo()`).
 
-        NLMSG_DONE is sent in a datagram of its own.  The call that sends it does not parse the request again
-        (RTNL_FLAG_DUMP_SPLIT_NLM_DONE).
+        NLMSG_DONE is sent in a separate datagram (RTNL_FLAG_DUMP_SPLIT_NLM_DONE). The call that sends it
+        does not parse the request again.
         """
         if callback.context is _FINISHED:
             return False
         link = LinkRequest(callback.request)
         try:
             _parse_dump(link, callback.strict)
-        except OSError:  # a request without strict checking ignores its errors
+        except OSError:  # without strict checking, errors in the request are ignored
             if callback.strict:
                 raise
             link.tb = {}
@@ -102,7 +102,7 @@ def _answer(link: LinkRequest) -> dict[str, int]:
 
 
 def _matches(device: NetDevice, master: int, kind: LinkOps | None) -> bool:
-    """`link_dump_filtered()`"""
+    """Return True if a link passes the filters of a dump (`link_dump_filtered()`)."""
     if kind is not None and device.link_ops is not kind:
         return False
     above = 0 if device.master is None else device.master.index
@@ -110,7 +110,7 @@ def _matches(device: NetDevice, master: int, kind: LinkOps | None) -> bool:
 
 
 def _parse_get(link: LinkRequest) -> None:
-    """`rtnl_valid_getlink_req()`"""
+    """Parse a request for one link (`rtnl_valid_getlink_req()`). Raises EINVAL."""
     request = link.request
     if not link.has_header:
         raise refuse(request, EINVAL, "Invalid header for get link")
@@ -130,7 +130,7 @@ _FINISHED: Final = object()
 def _check_attributes(link: LinkRequest, strict: bool) -> Net:
     """Return the namespace of a dump.
 
-    Raises EINVAL, EACCES for the first invalid attribute in the order of types.
+    Raises EINVAL or EACCES for the first invalid attribute, in the order of types.
     """
     request = link.request
     net = request.net
@@ -146,7 +146,9 @@ def _check_attributes(link: LinkRequest, strict: bool) -> Net:
 
 
 def _parse_dump(link: LinkRequest, strict: bool) -> None:
-    """`rtnl_valid_dump_ifinfo_req()`; old programs send only the first byte of the header."""
+    """Parse a dump request (`rtnl_valid_dump_ifinfo_req()`). Old programs send only the header's first
+    byte.
+    """
     request = link.request
     if not strict:
         short = request.length < NLMSG_HDRLEN + rtnl.IfInfoMsg.SIZE
@@ -165,7 +167,7 @@ def _parse_dump(link: LinkRequest, strict: bool) -> None:
 
 
 def dump_ipv6(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """Dump the IPv6 data of links (`inet6_dump_ifinfo()`).  Only a strict request is checked."""
+    """Dump the IPv6 data of all links (`inet6_dump_ifinfo()`). Only a strict request is validated."""
     request = callback.request
     if callback.strict:
         _check_ipv6(request)
@@ -178,7 +180,7 @@ def dump_ipv6(writer: MessageWriter, callback: DumpCallback) -> bool:
 
 
 def _check_ipv6(request: Request) -> None:
-    """`inet6_valid_dump_ifinfo()`"""
+    """Raise EINVAL if a strict dump request is invalid (`inet6_valid_dump_ifinfo()`)."""
     link = LinkRequest(request)
     if not link.has_header:
         raise refuse(request, EINVAL, "ipv6: Invalid header for link dump request")

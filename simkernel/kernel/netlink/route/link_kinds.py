@@ -1,4 +1,4 @@
-"""The kinds of links that modules have registered (`rtnl_link_register()`)."""
+"""Kinds of links that modules have registered (`rtnl_link_register()`)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from simkernel.uapi.errno import EEXIST, os_error
 
 
 class LinkKinds(dict[str, LinkOps]):
-    """The registered kinds, by name."""
+    """The registered kinds of links, by name."""
 
     def __init__(self, devices: NetDevices) -> None:
         super().__init__()
         self._devices = devices
 
     def register(self, ops: LinkOps) -> None:
-        """Add a kind.  Raises EEXIST."""
+        """Register a kind of link. Raises EEXIST if it is already registered."""
         if ops.kind in self:
             raise os_error(EEXIST)
         self[ops.kind] = ops
 
     def unregister(self, ops: LinkOps) -> None:
-        """Remove a kind, and every link of it (`__rtnl_link_unregister()`)."""
+        """Unregister a kind of link, and delete every link of it (`__rtnl_link_unregister()`)."""
         for net in self._devices.namespaces:
             doomed: list[NetDevice] = []
             for device in tuple(net.devices.values()):

@@ -1,4 +1,4 @@
-"""The policies of RTM_..LINK: ifla_policy of net/core/rtnetlink.c, as of Linux 6.18."""
+"""Attribute policies of link messages: ifla_policy of net/core/rtnetlink.c, as of Linux 6.18."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ LINKINFO_POLICY: Final = PolicyTable(
         _NESTED,  # IFLA_INFO_SLAVE_DATA
     ),
 )
-"""ifla_info_policy"""
+"""Policy of the attributes in IFLA_LINKINFO (ifla_info_policy)."""
 
 LINK_POLICY: Final = PolicyTable(
     "link",

@@ -1,4 +1,4 @@
-"""A link request: its header, its attributes, and the link that it names."""
+"""Parsed link request: its header, its attributes, and the link that it names."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from simkernel.uapi.structure import S32, U32
 from simkernel.ynl.policy import PolicyTable
 
 Place = tuple[int, int]
-"""The begin and the end of a payload in a request, in bytes."""
+"""Start and end offset of a payload in a request, in bytes."""
 
 
 class LinkRequest:
     """A request with a `struct ifinfomsg` or a shorter header.
 
-    `tb` contains the payloads of the attributes.
+    `tb` holds the payloads of the attributes, by type.
     """
 
     __slots__ = ("_found", "request", "tb")
@@ -38,12 +38,12 @@ class LinkRequest:
 
     @property
     def has_header(self) -> bool:
-        """True if the ifinfomsg is complete."""
+        """True if the request contains a complete ifinfomsg."""
         return self.request.length >= NLMSG_HDRLEN + IfInfoMsg.SIZE
 
     @property
     def header(self) -> IfInfoMsg:
-        """The ifinfomsg."""
+        """The ifinfomsg header of the request."""
         return IfInfoMsg.unpack(self.request.data, self.request.start + NLMSG_HDRLEN)
 
     @property
@@ -54,14 +54,14 @@ class LinkRequest:
         return bool(padding or header.type or header.flags or header.change)
 
     def parse(self, validate: int, header_size: int = IfInfoMsg.SIZE) -> None:
-        """Parse and check the attributes (`nlmsg_parse()` and its variants).  Raises EINVAL, ERANGE."""
+        """Parse and validate the attributes (`nlmsg_parse()` and its variants). Raises EINVAL, ERANGE."""
         self._found = attributes(self.request, header_size, LINK_POLICY, validate)
         self.tb = self.payloads(self._found)
 
     def nest(self, place: Place, table: PolicyTable, *, silent: bool = False) -> Found:
-        """Check the attributes in a nest (`nla_parse_nested_deprecated()`).
+        """Validate the attributes in a nest and return their offsets (`nla_parse_nested_deprecated()`).
 
-        If `silent`, an error sets no text in the extended ACK.
+        If `silent`, an error does not set the extended ACK.
         """
         request = self.request
         said = request.extack
@@ -77,43 +77,46 @@ class LinkRequest:
         return {type: self.request.data[first:last] for type, (first, last) in found.items()}
 
     def located(self, type: int) -> list[tuple[int, int, int]]:
-        """Return the type of each attribute in a nest, and the begin and end of its payload."""
+        """Return type, start and end offset of each attribute inside the attribute `type`."""
         if type not in self._found:
             return []
         located, _ = locate_attributes(self.request.data, *self._found[type])
         return [(inner & NLA_TYPE_MASK, first, last) for inner, first, last in located]
 
     def families(self) -> list[tuple[int, Place]]:
-        """Return each family in IFLA_AF_SPEC, and the place of its settings."""
+        """Return each family in IFLA_AF_SPEC, and the offsets of its settings."""
         return [(family, (first, last)) for family, first, last in self.located(il.IFLA_AF_SPEC)]
 
     def link_info(self) -> Found:
-        """Return the checked attributes in IFLA_LINKINFO (ifla_info_policy).  Raises EINVAL, ERANGE."""
+        """Validate the attributes in IFLA_LINKINFO and return their offsets (ifla_info_policy).
+
+        Raises EINVAL, ERANGE.
+        """
         if il.IFLA_LINKINFO not in self:
             return {}
         return self.nest(self._found[il.IFLA_LINKINFO], LINKINFO_POLICY, silent=True)
 
     def kind(self, kinds: dict[str, LinkOps]) -> LinkOps | None:
-        """Return the registered kind named in IFLA_LINKINFO (`linkinfo_to_kind_ops()`)."""
+        """Return the registered kind of link that IFLA_LINKINFO names, or None (`linkinfo_to_kind_ops()`)."""
         try:
             return kinds.get(text(self.payloads(self.link_info()).get(il.IFLA_INFO_KIND, b"")))
         except OSError:
             return None
 
     def number(self, type: int) -> int:
-        """Return the value of a 32-bit attribute, 0 if it is absent."""
+        """Return the value of a 32-bit attribute, or 0 if the request lacks it."""
         value: int = U32.unpack_from(self.tb[type])[0] if type in self else 0
         return value
 
     def signed(self, type: int) -> int:
-        """Return the value of a signed 32-bit attribute, which must be present."""
+        """Return the value of a signed 32-bit attribute, which the request must contain."""
         value: int = S32.unpack_from(self.tb[type])[0]
         return value
 
     def namespace(self) -> Net:
-        """Return the namespace of a query (`rtnl_get_net_ns_capable()`).
+        """Return the namespace that the request is about (`rtnl_get_net_ns_capable()`).
 
-        Raises EINVAL for an unknown namespace id, EACCES.
+        Raises EINVAL for an unknown namespace id, EACCES if the sender lacks CAP_NET_ADMIN.
         """
         if il.IFLA_TARGET_NETNSID not in self:
             return self.request.net
@@ -121,18 +124,18 @@ class LinkRequest:
 
     @property
     def name(self) -> str:
-        """IFLA_IFNAME, empty if absent."""
+        """Value of IFLA_IFNAME, empty if the request lacks it."""
         return text(self.tb.get(il.IFLA_IFNAME, b""))
 
     @property
     def is_named(self) -> bool:
-        """True if the request names the link."""
+        """True if the request contains the link's name or an alternative name."""
         return il.IFLA_IFNAME in self or il.IFLA_ALT_IFNAME in self
 
     def device(self, net: Net) -> NetDevice:
-        """Return the link with the index or the name of the request.
+        """Return the link with the index or the name in the request.
 
-        Raises EINVAL if neither is given, ENODEV if the link does not exist.
+        Raises EINVAL if the request has neither, ENODEV if the link does not exist.
         """
         index = self.header.index
         if index > 0:
@@ -149,7 +152,7 @@ class LinkRequest:
 
 
 class PeerRequest(LinkRequest):
-    """The description of a link's peer: an ifinfomsg and attributes, nested in an attribute."""
+    """The description of a link's peer: an ifinfomsg and attributes inside an attribute."""
 
     __slots__ = ("_header",)
 
@@ -167,10 +170,10 @@ class PeerRequest(LinkRequest):
 
     @property
     def header(self) -> IfInfoMsg:
-        """The ifinfomsg."""
+        """The ifinfomsg header of the description."""
         return self._header
 
 
 def text(data: bytes) -> str:
-    """Decode a string up to its NUL."""
+    """Decode a string up to its first NUL."""
     return data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""Header and attributes of requests about neighbours (net/core/neighbour.c)."""
+"""Parsing of neighbour requests: header and attributes (net/core/neighbour.c)."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validati
 MAX_ADDR_LEN: Final = 32
 CACHEINFO_SIZE: Final = 16
 NTF_EXT_MASK: Final = 0b101
-"""NTF_EXT_MANAGED and NTF_EXT_EXT_VALIDATED.  NTF_EXT_LOCKED is valid only for bridges."""
+"""Valid bits of NDA_FLAGS_EXT: NTF_EXT_MANAGED, NTF_EXT_EXT_VALIDATED. NTF_EXT_LOCKED is only for bridges."""
 ADDRESS_SIZES: Final = {AF_INET: 4, AF_INET6: 16}
-"""The families with a neighbour table (arp_tbl, nd_tbl), and their address sizes in bytes."""
+"""Address size in bytes of each family that has a neighbour table (arp_tbl, nd_tbl)."""
 CACHEINFO: Final = Struct("<4I")
-"""struct nda_cacheinfo"""
+"""Layout of struct nda_cacheinfo."""
 STALE_AGE: Final = 60 * 100 * CENTISECOND
-"""The age of a new neighbour's last confirmation, in ns (twice BASE_REACHABLE_TIME)."""
+"""Age of the last confirmation of a new neighbour, in ns (twice BASE_REACHABLE_TIME)."""
 NO_MASTER: Final = 2**32 - 1
 
 _POLICIES: Final[dict[int, AttributePolicy]] = {
@@ -65,16 +65,16 @@ NEIGHBOUR_POLICY: Final = PolicyTable(
     tuple(_POLICIES.get(type, AttributePolicy()) for type in range(nb.NDA_MAX + 1)),
     strict_start_type=nb.NDA_NH_ID,
 )
-"""nda_policy"""
+"""Policy of the attributes of a neighbour request (nda_policy)."""
 
 
 def header(request: Request) -> NdMsg:
-    """Return the ndmsg of a request whose header is complete."""
+    """Return the ndmsg header of a request, which must be complete."""
     return NdMsg.unpack(request.data, request.start + NLMSG_HDRLEN)
 
 
 def passes_filter(device: NetDevice | None, index: int, master: int) -> bool:
-    """Return True if a device passes the filters of a dump.
+    """Return True if a device passes the filters of a dump, an index and a master's index.
 
     Sources: `neigh_ifindex_filtered()`, `neigh_master_filtered()`.
     """
@@ -87,14 +87,16 @@ def passes_filter(device: NetDevice | None, index: int, master: int) -> bool:
 
 
 def device_of(request: Request, index: int) -> NetDevice | None:
-    """Return the device of a header, None without an index.  Raises ENODEV."""
+    """Return the device with an index, or None if `index` is 0. Raises ENODEV if it does not exist."""
     if index and index not in request.net.devices:
         raise os_error(ENODEV)
     return request.net.devices.get(index)
 
 
 def key_of(request: Request, family: int, first: int, last: int) -> bytes:
-    """Return the address of a neighbour.  Raises EAFNOSUPPORT, EINVAL."""
+    """Return the network address of a neighbour. Raises EAFNOSUPPORT for an unknown family, EINVAL if too
+    short.
+    """
     size = ADDRESS_SIZES.get(family)
     if size is None:
         raise os_error(EAFNOSUPPORT)
@@ -104,7 +106,9 @@ def key_of(request: Request, family: int, first: int, last: int) -> bytes:
 
 
 def parse_dump(request: Request, strict: bool) -> Found:
-    """`neigh_valid_dump_req()`: only an invalid strict request raises an error."""
+    """Parse a dump request (`neigh_valid_dump_req()`). An invalid request raises an error only if
+    `strict`.
+    """
     try:
         if strict:
             _check_dump_header(request)
@@ -119,7 +123,7 @@ def parse_dump(request: Request, strict: bool) -> Found:
 
 
 def _check_dump_header(request: Request) -> None:
-    """`neigh_valid_dump_req()`"""
+    """Raise EINVAL if the header of a strict dump request is invalid (`neigh_valid_dump_req()`)."""
     if not has_header(request, NdMsg):
         raise refuse(request, EINVAL, "Invalid header for neighbor dump request")
     head = header(request)
@@ -130,7 +134,7 @@ def _check_dump_header(request: Request) -> None:
 
 
 def parse_get(request: Request) -> Found:
-    """`neigh_valid_get_req()`"""
+    """Parse a request for one neighbour (`neigh_valid_get_req()`). Raises EINVAL."""
     if not has_header(request, NdMsg):
         raise refuse(request, EINVAL, "Invalid header for neighbor get request")
     head = header(request)

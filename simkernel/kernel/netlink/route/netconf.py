@@ -1,4 +1,4 @@
-"""RTM_..NETCONF: settings of IPv4 and IPv6 of each device (net/ipv4/devinet.c, net/ipv6/addrconf.c)."""
+"""RTM_NEWNETCONF and RTM_GETNETCONF: IPv4 and IPv6 settings per device (devinet.c, addrconf.c)."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from simkernel.uapi.structure import S32
 from simkernel.ynl.policy import AttributePolicy, PolicyTable
 
 HEADER_SIZE: Final = 4
-"""The size of struct netconfmsg, a family and padding, in bytes."""
+"""Size of struct netconfmsg in bytes: the family and padding."""
 EVERY: Final = (nc.NETCONFA_IFINDEX_ALL, nc.NETCONFA_IFINDEX_DEFAULT)
-"""The pseudo indexes of the settings `all` and `default`, which no file changes."""
+"""Pseudo indexes of the settings `all` and `default`. simkernel has no file that changes these settings."""
 Settings = dict[int, int]
 
 
 @attrs.frozen(eq=False)
 class NetConf:
-    """The settings of a protocol.  `places` maps attributes to indexes in the protocol's settings."""
+    """Handlers for the settings of a protocol. `places` maps attributes to indexes in its settings."""
 
     name: str
     family: int
     group: int
     error: int
-    """The error for a device that does not exist, or on which the protocol is disabled."""
+    """Error if the device does not exist or the protocol is disabled on it."""
     find: Callable[[NetDevice], InDevice | Inet6Device | None]
     places: dict[int, int]
 
@@ -57,17 +57,17 @@ class NetConf:
         return message(type, body, flags=flags, seq=seq, pid=portid)
 
     def announce(self, device: NetDevice, conf: Settings | None) -> None:
-        """`inet_netconf_notify_devconf()`"""
+        """Notify the protocol's group of the settings of a device (`inet_netconf_notify_devconf()`)."""
         if wanted(device.net, self.group):
             notify(device.net, self.group, self.pack(device.index, conf))
 
     def renamed(self, device: NetDevice, conf: Settings) -> None:
-        """Send RTM_DELNETCONF for the old name of a device, and RTM_NEWNETCONF for the new name."""
+        """Send RTM_DELNETCONF and RTM_NEWNETCONF for a renamed device."""
         self.announce(device, None)
         self.announce(device, conf)
 
     def get(self, request: Request) -> None:
-        """`inet_netconf_get_devconf()`: raises EINVAL, ENODEV."""
+        """Send the settings of one device (`inet_netconf_get_devconf()`). Raises EINVAL, ENODEV."""
         policy = parse.at_least(S32.size)
         known = {nc.NETCONFA_IFINDEX, *self.places} - {nc.NETCONFA_MC_FORWARDING, nc.NETCONFA_BC_FORWARDING}
         table = PolicyTable(
@@ -87,7 +87,7 @@ class NetConf:
         request.sock.send(self.pack(index, {} if data is None else data.conf, request), request.portid)
 
     def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
-        """`inet_netconf_dump_devconf()`"""
+        """Dump the settings of all devices, then `all` and `default` (`inet_netconf_dump_devconf()`)."""
         request = callback.request
         if callback.strict and request.length != NLMSG_HDRLEN + HEADER_SIZE:
             raise self._refuse(request, "Invalid data after header in netconf dump request")

@@ -1,4 +1,4 @@
-"""Notifications of NETLINK_ROUTE (`rtnl_notify()`), and those of links (`rtmsg_ifinfo()`)."""
+"""Notifications of NETLINK_ROUTE (`rtnl_notify()`), in particular of links (`rtmsg_ifinfo()`)."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ EVENTS = frozenset(
         Event.CHANGE_TX_QUEUE_LEN,
     }
 )
-"""The events that cause a message to RTNLGRP_LINK (`rtnetlink_event()`)."""
+"""Device events that send a message to RTNLGRP_LINK (`rtnetlink_event()`)."""
 IFLA_EVENT_VALUES = {Event.FEAT_CHANGE: 2}
-"""`rtnl_get_event()`"""
+"""Value of IFLA_EVENT by device event (`rtnl_get_event()`)."""
 
 
 def wanted(net: Net, group: int, request: Request | None = None) -> bool:
-    """Return True if a notification would reach a socket."""
+    """Return True if a notification would reach a socket. The caller can skip building it otherwise."""
     sock = KERNEL_SOCKETS.of(net)[NETLINK_ROUTE]
     return sock.has_listeners(group) or (request is not None and bool(request.flags & NLM_F_ECHO))
 
 
 def notify(net: Net, group: int, data: bytes, request: Request | None = None, allotted: int = 0) -> None:
-    """Send a message to a group, and to the sender of a `request` with NLM_F_ECHO.
+    """Send a message to a group, and to the sender of `request` if it has NLM_F_ECHO.
 
-    A socket without buffer space loses the message and has the error ENOBUFS.  A sender in another namespace
-    does not receive the message.
+    A socket with a full receive queue loses the message and gets the error ENOBUFS. A sender in another
+    namespace does not receive the message.
     """
     sock = KERNEL_SOCKETS.of(net)[NETLINK_ROUTE]
     report = request is not None and bool(request.flags & NLM_F_ECHO)
     portid = 0 if request is None else request.portid
-    with suppress(OSError):  # rtnl_notify() returns nothing
+    with suppress(OSError):  # rtnl_notify() returns no error
         sock.notify(sock.skb(data, allotted), portid, group, report=report)
 
 
 class LinkNotifier:
-    """The sender of RTM_NEWLINK and RTM_DELLINK to RTNLGRP_LINK (`LinkMessages`)."""
+    """Sender of RTM_NEWLINK and RTM_DELLINK to RTNLGRP_LINK (`LinkMessages`)."""
 
     def prepare(
         self,
@@ -63,9 +63,9 @@ class LinkNotifier:
         new_net: Net | None = None,
         new_index: int = 0,
     ) -> Callable[[], None]:
-        """Build a message from the device's current state; return a function that sends it.
+        """Build a message from the device's current state, and return a function that sends it.
 
-        The namespaces in the message get ids, even if no socket receives it.
+        Namespaces that the message mentions get ids, even if no socket receives the message.
         """
         net = device.net
         new_nsid = None if new_net is None else peer_id(net, new_net)
@@ -87,11 +87,11 @@ class LinkNotifier:
         return lambda: notify(net, rt.RTNLGRP_LINK, data, request)
 
     def changed(self, device: NetDevice, change: int = 0, request: Request | None = None) -> None:
-        """Send RTM_NEWLINK for a registered device."""
+        """Send RTM_NEWLINK if the device is registered."""
         if device.registered:
             self.prepare(rt.RTM_NEWLINK, device, change, request=request)()
 
     def on_event(self, event: Event, device: NetDevice, info: object) -> None:
-        """Send RTM_NEWLINK after the events in `EVENTS`."""
+        """Send RTM_NEWLINK after a device event that `EVENTS` lists."""
         if event in EVENTS and device.registered:
             self.prepare(rt.RTM_NEWLINK, device, 0, event=IFLA_EVENT_VALUES.get(event, 0))()

@@ -1,4 +1,4 @@
-"""RTM_..NSID: the ids of other network namespaces in a namespace (net/core/net_namespace.c)."""
+"""RTM_NEWNSID and RTM_GETNSID: ids of network namespaces (net/core/net_namespace.c)."""
 
 from __future__ import annotations
 
@@ -48,21 +48,25 @@ NSID_POLICY: Final = PolicyTable(
         AttributePolicy(),  # NETNSA_CURRENT_NSID
     ),
 )
-"""rtnl_net_policy"""
+"""Policy of the attributes of the requests (rtnl_net_policy)."""
 
 HEADER: Final = rt.RtGenMsg().pack().ljust(align4(rt.RtGenMsg.SIZE), b"\0")
 REPLY_SIZE: Final = len(HEADER) + 2 * (NLA_HDRLEN + S32.size)
-"""rtnl_net_get_size()"""
+"""Size of a reply in bytes (`rtnl_net_get_size()`)."""
 
 
 def _blame(request: Request, found: Found, type: int, error: int, text: str) -> OSError:
-    """Return the error of an attribute, and set text and offset in the extended ACK."""
+    """Return an OSError for an attribute, and set text and offset of the extended ACK."""
     request.extack.attribute(found[type][0] - NLA_HDRLEN - request.start, text)
     return os_error(error)
 
 
 def _body(number: int, current: int | None) -> bytes:
-    """Return a payload with an id.  `current` is the id in the sender's namespace if that is another one."""
+    """Return the payload of a message about an id.
+
+    `current` is the id in the sender's namespace if the message is about another namespace's ids, else
+    None.
+    """
     here = b"" if current is None else attribute(ns.NETNSA_CURRENT_NSID, S32.pack(current))
     return HEADER + attribute(ns.NETNSA_NSID, S32.pack(number)) + here
 
@@ -73,21 +77,21 @@ def _id(net: Net, peer: Net) -> int:
 
 
 def notify(net: Net, type: int, number: int, request: Request | None = None) -> None:
-    """Notify RTNLGRP_NSID of an id that is assigned or freed in `net` (`rtnl_net_notifyid()`)."""
+    """Notify RTNLGRP_NSID that an id was assigned or freed in `net` (`rtnl_net_notifyid()`)."""
     sock = KERNEL_SOCKETS.of(net)[NETLINK_ROUTE]
     seq, portid, flags = (request.seq, request.portid, request.flags) if request else (0, 0, 0)
     try:
         skb = sock.skb(message(type, _body(number, None), seq=seq, pid=portid), REPLY_SIZE)
-    except OSError as error:  # the request succeeds; listeners get the error: `rtnl_set_sk_err()`
+    except OSError as error:  # the request succeeds, but listeners get the error: `rtnl_set_sk_err()`
         for member in sock.entry.members.get(rt.RTNLGRP_NSID, ()):
             member.report_error(error.errno or ENOMEM)
         return
-    with suppress(OSError):  # rtnl_notify() returns nothing
+    with suppress(OSError):  # rtnl_notify() returns no error
         sock.notify(skb, portid, rt.RTNLGRP_NSID, report=bool(flags & NLM_F_ECHO))
 
 
 def peer_id(net: Net, peer: Net) -> int:
-    """Return the id of `peer` in `net`; assign one if it has none (`peernet2id_alloc()`)."""
+    """Return the id of `peer` in `net`, assigned if it does not exist (`peernet2id_alloc()`)."""
     number = net.id_of(peer)
     if number is None:
         number = net.assign_id(peer)
@@ -101,8 +105,8 @@ class NamespaceIds:
     def new(self, request: Request) -> None:
         """Assign an id to a namespace and notify RTNLGRP_NSID (`rtnl_net_newid()`).
 
-        Raises EINVAL, ESRCH or EBADF for a namespace that does not exist.  Raises EEXIST if the namespace has
-        an id or the id is used.
+        Raises EINVAL, ESRCH or EBADF for a namespace that does not exist. Raises EEXIST if the namespace
+        already has an id or the id is in use.
         """
         found = attributes(request, rt.RtGenMsg.SIZE, NSID_POLICY, LIBERAL)
         if ns.NETNSA_NSID not in found:
@@ -119,9 +123,10 @@ class NamespaceIds:
         notify(request.net, rt.RTM_NEWNSID, given, request)
 
     def get(self, request: Request) -> None:
-        """Send the id of a namespace in the sender's namespace or in a target (`rtnl_net_getid()`).
+        """Send the id that a namespace has in the sender's or in a target namespace (`rtnl_net_getid()`).
 
-        Raises EINVAL, ESRCH, EBADF or ENOENT for a namespace that does not exist, EACCES for the target.
+        Raises EINVAL, ESRCH, EBADF or ENOENT for a namespace that does not exist, EACCES for a forbidden
+        target.
         """
         found = self._parse_get(request)
         peer, _ = self._peer(request, found, by_number=True)
@@ -138,7 +143,7 @@ class NamespaceIds:
         request.sock.send(data, request.portid, REPLY_SIZE)
 
     def _parse_get(self, request: Request) -> Found:
-        """`rtnl_net_valid_getid_req()`"""
+        """Parse a request for an id (`rtnl_net_valid_getid_req()`). Raises EINVAL."""
         validate = DEPRECATED_STRICT if request.strict else LIBERAL
         found = attributes(request, rt.RtGenMsg.SIZE, NSID_POLICY, validate)
         if request.strict and ns.NETNSA_CURRENT_NSID in found:
@@ -146,7 +151,7 @@ class NamespaceIds:
         return found
 
     def _peer(self, request: Request, found: Found, *, by_number: bool) -> tuple[Net, int]:
-        """Return the peer namespace of a request and the type of the attribute that names it."""
+        """Return the peer namespace of a request, and the type of the attribute that names it."""
         finders: dict[int, Callable[[Request, int], Net]] = {
             ns.NETNSA_PID: lambda request, pid: request.net.namespaces.by_pid(pid),
             ns.NETNSA_FD: lambda request, fd: net_by_fd(request.task, fd),
@@ -164,7 +169,7 @@ class NamespaceIds:
 
     @staticmethod
     def _of_number(request: Request, unsigned: int) -> Net:
-        """`get_net_ns_by_id()`"""
+        """Return the namespace with an id (`get_net_ns_by_id()`). Raises ENOENT."""
         net = request.net.net_by_id(S32.unpack(unsigned.to_bytes(4, "little"))[0])
         if net is None:
             raise os_error(ENOENT)

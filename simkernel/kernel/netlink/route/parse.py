@@ -1,4 +1,4 @@
-"""Helpers of the handlers of NETLINK_ROUTE: errors, headers, attributes, namespaces."""
+"""Helpers for the handlers of NETLINK_ROUTE: errors, headers, attributes, namespaces."""
 
 from __future__ import annotations
 
@@ -19,29 +19,32 @@ NESTED_POLICY = AttributePolicy(NlaType.NESTED)
 
 
 def at_least(length: int) -> AttributePolicy:
-    """Return a policy that checks only the minimum length."""
+    """Return a policy that checks only the minimum length of a payload."""
     return AttributePolicy(length=length)
 
 
 def refuse(request: Request, error: int, text: str) -> OSError:
-    """Return the error of a request, and set its text in the extended ACK."""
+    """Return an OSError for a request, and set the text of its extended ACK."""
     request.extack.message = text
     return os_error(error)
 
 
 def refuse_attribute(request: Request, start: int, text: str) -> OSError:
-    """Return EINVAL for the attribute whose payload begins at `start`, and set its text and offset."""
+    """Return EINVAL for the attribute with a payload at offset `start`, and set the extended ACK."""
     request.extack.attribute(start - NLA_HDRLEN - request.start, text)
     return os_error(EINVAL)
 
 
 def has_header(request: Request, header: type[Structure]) -> bool:
-    """Return True if the header of the message type is complete (`nlmsg_payload()`)."""
+    """Return True if the request is long enough for the header of its message type (`nlmsg_payload()`)."""
     return request.length >= NLMSG_HDRLEN + header.SIZE
 
 
 def attributes(request: Request, header_size: int, table: PolicyTable, validate: int) -> Found:
-    """Return the checked attributes after the header (`__nlmsg_parse()`).  Raises EINVAL, ERANGE."""
+    """Validate the attributes after the header and return their offsets (`__nlmsg_parse()`).
+
+    Raises EINVAL or ERANGE if an attribute is invalid.
+    """
     if request.length < NLMSG_HDRLEN + header_size:
         raise refuse(request, EINVAL, "Invalid header length")
     start = request.start + NLMSG_HDRLEN + align4(header_size)
@@ -49,22 +52,22 @@ def attributes(request: Request, header_size: int, table: PolicyTable, validate:
 
 
 def number(request: Request, found: Found, type: int) -> int:
-    """Return the value of a 32-bit attribute, 0 if it is absent."""
+    """Return the value of a 32-bit attribute, or 0 if the request lacks it."""
     place = found.get(type)
     value: int = U32.unpack_from(request.data, place[0])[0] if place else 0
     return value
 
 
 def signed(request: Request, found: Found, type: int) -> int:
-    """Return the value of a signed 32-bit attribute, which must be present."""
+    """Return the value of a signed 32-bit attribute, which the request must contain."""
     value: int = S32.unpack_from(request.data, found[type][0])[0]
     return value
 
 
 def namespace(request: Request, number: int) -> Net:
-    """Return the namespace with an id in the sender's namespace (`rtnl_get_net_ns_capable()`).
+    """Return the namespace that has an id in the sender's namespace (`rtnl_get_net_ns_capable()`).
 
-    Raises EINVAL for an unknown id, EACCES without CAP_NET_ADMIN.
+    Raises EINVAL for an unknown id, EACCES if the sender lacks CAP_NET_ADMIN.
     """
     net = request.net.net_by_id(number)
     if net is None:

@@ -1,4 +1,4 @@
-"""The content of /proc/net/route and /proc/net/ipv6_route."""
+"""Contents of /proc/net/route and /proc/net/ipv6_route."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from simkernel.kernel.netlink.route.fib_info import BITS, BROADCAST, Alias
 from simkernel.uapi import rtnetlink as rt
 
 WIDTH: Final = 127
-"""The width of a line in bytes (`seq_setwidth()`)."""
+"""Width of a line in bytes (`seq_setwidth()`)."""
 HEADER: Final = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
 HIDDEN: Final = (rt.RTN_BROADCAST, rt.RTN_MULTICAST)
 TCP_HEADERS: Final = 40
 
 
 def route(net: Net) -> list[str]:
-    """Return the lines for the routes of main, none if the table does not exist (`fib_route_seq_show()`)."""
+    """Return the lines of /proc/net/route: the routes of the table main (`fib_route_seq_show()`)."""
     table = TABLES4.of(net).tables.get(rt.RT_TABLE_MAIN)
     if table is None:
         return []
@@ -48,9 +48,9 @@ def _line(alias: Alias) -> str:
 
 
 def ipv6_route(net: Net) -> list[str]:
-    """Return the lines for the routes of all tables (`ipv6_route_native_seq_show()`).
+    """Return the lines of /proc/net/ipv6_route: the routes of all tables (`ipv6_route_native_seq_show()`).
 
-    An empty root of a table has a line too.
+    If a table has no default route, its empty root node has a line too.
     """
     lines = []
     for table in sorted(TABLES6.of(net).tables.values(), key=lambda each: each.place):
@@ -64,7 +64,10 @@ def ipv6_route(net: Net) -> list[str]:
 
 
 def _line6(route: Route6) -> str:
-    """Count the references of the table, of a local route's address, and of a cached route."""
+    """Return the line of a route, with its reference count.
+
+    The references are those of the table, of a local route's address, and of a cached route.
+    """
     dst, length, src, src_len = (*route.key, 0, 0)[:4]
     references = 1 + (route.flags & rt.RTF_LOCAL != 0) + (route.hop.cached[0] >= 0)
     flags = route.flags | (rt.RTF_GATEWAY if route.hop.gateway else 0)

@@ -20,7 +20,7 @@ from simkernel.uapi.socket import AF_INET, AF_INET6
 
 
 class Routing:
-    """The routing tables, their rules, the handlers of messages, and the subscribers that change routes."""
+    """The routing tables of a machine, their rules, and the handlers and subscribers that change them."""
 
     def __init__(
         self,

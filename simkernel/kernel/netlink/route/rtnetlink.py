@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: its sockets, its groups, and the dispatch of messages to handlers (net/core/rtnetlink.c)."""
+"""NETLINK_ROUTE: sockets, groups and the dispatch of messages to handlers (net/core/rtnetlink.c)."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from simkernel.uapi.netlink import NETLINK_ROUTE, NLM_F_BULK, NLM_F_DUMP, NLMSG_
 from simkernel.uapi.socket import AF_UNSPEC
 
 NEW, DEL, GET, SET = range(4)
-"""The kinds of messages: the two low bits of a type (`rtnl_msgtype_kind()`)."""
+"""Kinds of messages: the two low bits of a message type (`rtnl_msgtype_kind()`)."""
 
 PRIVILEGED_GROUPS: Final = frozenset({rtnl.RTNLGRP_IPV4_MROUTE_R, rtnl.RTNLGRP_IPV6_MROUTE_R})
 """Groups that only a task with CAP_NET_ADMIN can join (`rtnetlink_bind()`)."""
 
 
 class RouteNetlink:
-    """NETLINK_ROUTE of one machine."""
+    """The protocol NETLINK_ROUTE of one machine."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class RouteNetlink:
         devices.subscribe(routing.routes4.on_event)
         self.ipv6 = Ipv6Addresses(devices, routing.routes6)
         self.kinds = LinkKinds(devices)
-        """The kinds of links that modules have registered."""
+        """Kinds of links that modules have registered."""
         self.changes = LinkChanges(
             devices,
             self.kinds,
@@ -71,12 +71,17 @@ class RouteNetlink:
         netlink.namespaces.register_pernet(self._enter, self._leave, _forget)
 
     def _address_type(self, net: Net, address: int, table: int) -> int:
-        """Return the type of an IPv4 address.  The neighbour tables are created before the routes."""
+        """Return the type of an IPv4 address (RTN_*).
+
+        The routes are looked up late, because the neighbour tables are created before them.
+        """
         return self._routing.fib4.address_type(net, address, table)
 
     @property
     def handlers(self) -> Table:
-        """The handlers, created at the first message, because most machines have none."""
+        """Handlers by family and message type, created for the first message, because most machines receive
+        none.
+        """
         if self._handlers is None:
             ip = (self.ipv4, self.ipv6, self._routing, self._neighbours)
             parts = RouteParts(self._devices, self.kinds, self.changes, *ip, self._unmodelled)
@@ -84,7 +89,7 @@ class RouteNetlink:
         return self._handlers
 
     def _enter(self, net: Net) -> None:
-        """`rtnetlink_net_init()`"""
+        """Create the kernel socket of a new namespace (`rtnetlink_net_init()`)."""
         kernel_socket.create(
             self._netlink,
             net,
@@ -99,10 +104,10 @@ class RouteNetlink:
         KERNEL_SOCKETS.of(net)[NETLINK_ROUTE].release()
 
     def _handle(self, request: Request) -> object:
-        """`rtnetlink_rcv_msg()`
+        """Dispatch a message to its handler (`rtnetlink_rcv_msg()`).
 
-        Raises EOPNOTSUPP for a type without a handler, EPERM for a change without CAP_NET_ADMIN.  A message
-        without a family is ignored.
+        Raises EOPNOTSUPP for a type without a handler, EPERM for a change without CAP_NET_ADMIN. A message
+        that is too short for a family is ignored.
         """
         type = request.type
         if type > rtnl.RTM_MAX:
@@ -134,7 +139,7 @@ class RouteNetlink:
     def _find(
         self, table: dict[int, frozenset[int]], family: int, type: int, what: Literal["do", "dump"]
     ) -> Handlers:
-        """Return the handlers of a family, else those for all families.  Raises EOPNOTSUPP if none exist."""
+        """Return the handlers of a family, else those of AF_UNSPEC. Raises EOPNOTSUPP if neither exist."""
         if unsupported.is_unsupported(table, type, family):
             raise self._unmodelled(f"rtnetlink message type {type} of family {family}", EOPNOTSUPP)
         for candidate in (family if family <= rtnl.RTNL_FAMILY_MAX else AF_UNSPEC, AF_UNSPEC):

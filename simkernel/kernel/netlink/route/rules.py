@@ -1,4 +1,4 @@
-"""The rules that select the routing table of a lookup (net/core/fib_rules.c)."""
+"""Routing rules, which select the routing table of a lookup (net/core/fib_rules.c)."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from simkernel.uapi.socket import AF_INET
 from simkernel.uapi.structure import U8, U32
 
 UNSET: Final = 2**32 - 1
-"""The value -1 of an unset prefix length, device group, device index or user id."""
+"""Value of an unset prefix length, device group, device index or user id (-1)."""
 DSCP_MAX: Final = 0x3F
 PORT_RANGE: Final = struct.Struct("<HH")
 USER_RANGE: Final = struct.Struct("<II")
 ALL_USERS: Final = (0, UNSET)
 ALL_PORTS: Final = (0, 0)
 ALL_BITS: Final = b"\xff\xff"
-"""The mask of a single port."""
+"""Mask that selects a single port."""
 TOS_MASK: Final = 0x1C
-"""The TOS bits that IPv4 compares (IPTOS_TOS_MASK without ECN)."""
+"""TOS bits that IPv4 compares (IPTOS_TOS_MASK without ECN)."""
 ACTIONS: Final = {fr.FR_ACT_UNREACHABLE: ENETUNREACH, fr.FR_ACT_PROHIBIT: EACCES}
-"""The errors of actions.  All other actions return EINVAL."""
+"""Error of a lookup, by the rule's action. All other actions give EINVAL."""
 
 
 @attrs.define(kw_only=True)
 class Flow:
-    """The key of a lookup (`struct flowi`).  Addresses are numbers, 0 if unset."""
+    """Key of a route lookup (`struct flowi`). Addresses are integers, 0 if unset."""
 
     daddr: int
     saddr: int = 0
@@ -50,19 +50,19 @@ class Flow:
     sport: int = 0
     dport: int = 0
     realms: int = 0
-    """FRA_FLOW of the rule that has ended the lookup."""
+    """FRA_FLOW of the rule that ended the lookup."""
 
 
 class Outcome(Protocol):
-    """A route that a lookup has found."""
+    """A route that a lookup has found, as rules use it."""
 
     @property
     def length(self) -> int:
-        """The prefix length of the route."""
+        """Prefix length of the route."""
 
     @property
     def device(self) -> NetDevice | None:
-        """The device of the route."""
+        """Output device of the route, or None."""
 
 
 T = TypeVar("T", bound=Outcome)
@@ -70,9 +70,9 @@ T = TypeVar("T", bound=Outcome)
 
 @attrs.define(eq=False, kw_only=True)
 class Rule:
-    """A rule (`struct fib_rule`).
+    """A routing rule (`struct fib_rule`).
 
-    A device index is UNSET while no device has the name.  A rule has `tos` or `dscp`, not both.
+    A device index is UNSET if no device has the name. A rule has `tos` or `dscp`, not both.
     """
 
     family: int
@@ -103,7 +103,7 @@ class Rule:
     flow: int = 0
 
     def matches(self, flow: Flow) -> bool:
-        """`fib_rule_match()`"""
+        """Return True if the rule applies to a lookup (`fib_rule_match()`)."""
         if self.dscp is None:
             tos = self.tos in (0, flow.tos & (TOS_MASK if self.family == AF_INET else DSCP_MAX << 2))
         else:
@@ -124,12 +124,14 @@ class Rule:
         return matched != bool(self.flags & fr.FIB_RULE_INVERT)
 
     def suppresses(self, found: Outcome) -> bool:
-        """Return True if the rule rejects a found route (`fib4_rule_suppress()`)."""
+        """Return True if the rule rejects a route that the lookup found (`fib4_rule_suppress()`)."""
         shorter = self.suppress_prefixlen != UNSET and found.length <= self.suppress_prefixlen
         return shorter or (found.device is not None and found.device.group == self.suppress_ifgroup)
 
     def is_alike(self, wanted: Rule, request: Found, fields: tuple[str, ...]) -> bool:
-        """Return True if the rule equals another in `fields` and in the selectors present in a request."""
+        """Return True if the rule equals `wanted` in `fields` and in the selectors that the request
+        contains.
+        """
         return (
             all(getattr(self, field) == getattr(wanted, field) for field in fields)
             and wanted.dst_len in (0, self.dst_len)
@@ -142,7 +144,7 @@ class Rule:
         )
 
     def pack(self, *, unresolved: bool = False) -> bytes:
-        """`fib_nl_fill_rule()`"""
+        """Return header and attributes of the rule (`fib_nl_fill_rule()`)."""
         flags = self.flags | (fr.FIB_RULE_UNRESOLVED if unresolved else 0)
         flags |= fr.FIB_RULE_IIF_DETACHED if self.iifname and self.iif == UNSET else 0
         flags |= fr.FIB_RULE_OIF_DETACHED if self.oifname and self.oif == UNSET else 0
@@ -193,17 +195,17 @@ def _is_in(address: int, prefix: bytes, length: int) -> bool:
 
 @attrs.define(eq=False)
 class RuleList:
-    """The rules of a family in a namespace, by priority.  `custom` is True if lookups follow them."""
+    """Rules of a family in a namespace, by priority. `custom` is True once a program has changed them."""
 
     rules: list[Rule]
     custom: bool = False
 
 
 class RuleSet:
-    """The rules of a family (`struct fib_rules_ops`).
+    """Rules of a family (`struct fib_rules_ops`).
 
-    `size` is the length of an address in bytes.  `tables` contains table and priority of the rules of a new
-    namespace.  Lookups search the tables `searched` until a rule changes.
+    `size` is the length of an address in bytes. `tables` contains table and priority of the rules of a new
+    namespace. Until a program changes the rules, a lookup searches only the tables in `searched`.
     """
 
     def __init__(
@@ -225,11 +227,11 @@ class RuleSet:
         )
 
     def of(self, net: Net) -> RuleList:
-        """Return the rules of a namespace."""
+        """Return the rules of the family in a namespace."""
         return self._lists.of(net)
 
     def target(self, net: Net, rule: Rule) -> int | None:
-        """Return the list index of the target of a goto, None if it does not exist."""
+        """Return the list index of the target of a goto rule, or None if the target does not exist."""
         rules = self.of(net).rules
         return next((place for place, each in enumerate(rules) if each.priority == rule.target), None)
 
@@ -241,10 +243,11 @@ class RuleSet:
     def lookup(
         self, net: Net, flow: Flow, look: Callable[[Net, int, Flow], T | int], *, suppress: bool = True
     ) -> T | int:
-        """Return the result of `look` in the tables of the rules, or an errno (`fib_rules_lookup()`).
+        """Return the result of `look` in the tables of the matching rules, or an errno
+        (`fib_rules_lookup()`).
 
-        If `look` returns EAGAIN, the next rule is used.  After the last rule the result is ESRCH.  Without
-        `suppress`, no rule rejects a route.
+        If `look` returns EAGAIN, the next rule is tried. After the last rule the result is ESRCH. If
+        `suppress` is False, no rule rejects a route.
         """
         own, place = self.of(net), 0
         rules = own.rules if own.custom else self._initial

@@ -1,4 +1,4 @@
-"""Source address selection for a packet without source (`inet_select_addr()`, `ipv6_dev_get_saddr()`)."""
+"""Selection of the source address of a packet (`inet_select_addr()`, `ipv6_dev_get_saddr()`)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ LABELS: Final = (
     (0xFC << 120, 7, 5),
     (0, 0, 1),
 )
-"""The labels of prefixes, the longest prefix first (`ip6addrlbl_init_table`)."""
+"""Prefixes as prefix, length and label, the longest first (`ip6addrlbl_init_table`)."""
 
 
 def select_source4(net: Net, device: NetDevice, dst: int, scope: int) -> int:
-    """Return the IPv4 source for a destination over a device, 0 if none exists (`inet_select_addr()`)."""
+    """Return the IPv4 source address for a destination over a device, or 0 (`inet_select_addr()`)."""
     data = in_device(device)
     usable = [
         each
@@ -47,7 +47,7 @@ def select_source4(net: Net, device: NetDevice, dst: int, scope: int) -> int:
 
 
 def select_source6(net: Net, device: NetDevice, dst: int) -> bytes:
-    """Return the IPv6 source for a destination over a device, empty if none exists (RFC 6724)."""
+    """Return the IPv6 source address for a destination over a device, or no bytes (RFC 6724)."""
     packed = dst.to_bytes(16)
     scope = classify(packed)[0] if dst else 0
     near = packed[0] == 0xFF or scope <= 2
@@ -62,7 +62,7 @@ def select_source6(net: Net, device: NetDevice, dst: int) -> bytes:
 
 
 def _rank(address: Address6, device: NetDevice, dst: int, scope: int) -> tuple[int, ...]:
-    """Return the rank of a source address, by the rules of RFC 6724 (`ipv6_get_saddr_eval()`)."""
+    """Return the sort key of a source address by the rules of RFC 6724 (`ipv6_get_saddr_eval()`)."""
     value = int.from_bytes(address.address)
     own, _ = classify(address.address)
     common = 128 - (value ^ dst).bit_length()

@@ -1,4 +1,4 @@
-"""RTM_..STATS: statistics of links, all 0 because no packets are modelled (net/core/rtnetlink.c)."""
+"""RTM_GETSTATS and RTM_SETSTATS: link statistics, all 0 because simkernel models no packets (rtnetlink.c)."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validati
 
 
 def bit(type: int) -> int:
-    """Return the bit of an attribute in a mask (IFLA_STATS_FILTER_BIT())."""
+    """Return the bit of an attribute type in a filter mask (IFLA_STATS_FILTER_BIT())."""
     return 1 << (type - 1)
 
 
 ALL: Final = bit(il.IFLA_STATS_MAX + 1) - 1
 VALID: Final = (1 << (il.IFLA_OFFLOAD_XSTATS_L3_STATS + 1)) - 1
-"""RTNL_STATS_OFFLOAD_XSTATS_VALID: a bit for each attribute, and bit 0."""
+"""Valid bits of a filter: one for each attribute, and bit 0 (RTNL_STATS_OFFLOAD_XSTATS_VALID)."""
 
 _NONE = AttributePolicy()
 FILTERS_POLICY: Final = PolicyTable(
     "statistics filters",
     (*(_NONE,) * 4, AttributePolicy(NlaType.U32, Validation.MASK, mask=VALID), _NONE),
 )
-"""rtnl_stats_get_policy_filters"""
+"""Policy of the filters in a request (rtnl_stats_get_policy_filters)."""
 GET_POLICY: Final = PolicyTable(
     "statistics", (_NONE, AttributePolicy(NlaType.NESTED, nested=FILTERS_POLICY), _NONE)
 )
-"""rtnl_stats_get_policy"""
+"""Policy of the attributes of RTM_GETSTATS (rtnl_stats_get_policy)."""
 SET_POLICY: Final = PolicyTable(
     "statistics to keep", (_NONE, _NONE, AttributePolicy(NlaType.U8, Validation.MAX, maximum=1))
 )
-"""ifla_stats_set_policy"""
+"""Policy of the attributes of RTM_SETSTATS (ifla_stats_set_policy)."""
 
 
 def _offloaded() -> bytes:
-    """Return IFLA_OFFLOAD_XSTATS_HW_S_INFO: no program requests hardware statistics, no device has them."""
+    """Return IFLA_OFFLOAD_XSTATS_HW_S_INFO: hardware statistics are neither requested nor used."""
     asked = attribute(il.IFLA_OFFLOAD_XSTATS_HW_S_INFO_REQUEST, bytes(1))
     used = attribute(il.IFLA_OFFLOAD_XSTATS_HW_S_INFO_USED, bytes(1))
     kept = attribute(il.IFLA_OFFLOAD_XSTATS_L3_STATS | NLA_F_NESTED, asked + used)
@@ -58,16 +58,16 @@ STATISTICS: Final = {
     il.IFLA_STATS_LINK_OFFLOAD_XSTATS: attribute(il.IFLA_STATS_LINK_OFFLOAD_XSTATS, _offloaded()),
     il.IFLA_STATS_AF_SPEC: attribute(il.IFLA_STATS_AF_SPEC),
 }
-"""The attributes that each device has, by type (`rtnl_fill_statsinfo()`)."""
+"""Statistics attributes of every device, by type (`rtnl_fill_statsinfo()`)."""
 
 
 def header(request: Request) -> IfStatsMsg:
-    """Return the if_stats_msg of a request whose header is complete."""
+    """Return the if_stats_msg header of a request, which must be complete."""
     return IfStatsMsg.unpack(request.data, request.start + NLMSG_HDRLEN)
 
 
 def _check(request: Request, *, strict: bool, dumps: bool) -> IfStatsMsg:
-    """`rtnl_valid_stats_req()`"""
+    """Return the header of a request. Raises EINVAL if it is invalid (`rtnl_valid_stats_req()`)."""
     if not has_header(request, IfStatsMsg):
         raise refuse(request, EINVAL, "Invalid header for stats dump")
     head = header(request)
@@ -114,7 +114,7 @@ class Statistics:
         return False
 
     def _body(self, request: Request, head: IfStatsMsg, index: int, what: str) -> bytes:
-        """`rtnl_stats_get_parse()` and `rtnl_fill_statsinfo()`"""
+        """Return header and attributes of one link (`rtnl_stats_get_parse()`, `rtnl_fill_statsinfo()`)."""
         mask = head.filter_mask
         if not mask:
             raise refuse(request, EINVAL, f"Filter mask must be set for stats {what}")
@@ -130,7 +130,7 @@ class Statistics:
         return head.pack() + b"".join(parts[type] for type in sorted(parts))
 
     def _check_filters(self, request: Request, mask: int) -> None:
-        """`rtnl_stats_get_parse_filters()`"""
+        """Check the filters of a request (`rtnl_stats_get_parse_filters()`). Raises EINVAL."""
         found = attributes(request, IfStatsMsg.SIZE, GET_POLICY, STRICT)
         if il.IFLA_STATS_GET_FILTERS not in found:
             return
@@ -142,7 +142,10 @@ class Statistics:
                 raise self._unmodelled("a part of a link's statistics", EOPNOTSUPP)
 
     def set(self, request: Request) -> None:
-        """Check a request for hardware statistics (`rtnl_stats_set()`).  Raises EINVAL, ENODEV."""
+        """Check a request to enable hardware statistics, which are not modelled (`rtnl_stats_set()`).
+
+        Raises EINVAL, ENODEV.
+        """
         head = _check(request, strict=request.strict, dumps=False)
         if head.family != AF_UNSPEC:
             raise refuse(request, EINVAL, "Address family should be AF_UNSPEC")

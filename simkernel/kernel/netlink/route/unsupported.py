@@ -1,7 +1,7 @@
 """Messages that Linux 6.18 handles and simkernel does not model, by type and family.
 
-The tables are those of the recorded kernel with all its subsystems.  A listed message is "not modelled".
-Other messages without a handler are EOPNOTSUPP.
+The tables list what the recorded kernel handles with all its subsystems. A listed message raises the error
+"not modelled". Other messages without a handler fail with EOPNOTSUPP.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _INET: Final = frozenset({AF_INET, AF_INET6})
 _BRIDGE: Final = frozenset({AF_BRIDGE})
 _MULTICAST: Final = frozenset({rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR})
 _ALL: Final[frozenset[int]] = frozenset()
-"""An empty set stands for all families."""
+"""The empty set means all families."""
 
 _DO_FOR_ALL: Final = (
     rtnl.RTM_NEWQDISC,
@@ -79,6 +79,6 @@ DUMP: Final[dict[int, frozenset[int]]] = {
 
 
 def is_unsupported(table: dict[int, frozenset[int]], type: int, family: int) -> bool:
-    """Return True if `table`, DO or DUMP, lists messages of `type` for `family`."""
+    """Return True if `table` (DO or DUMP) lists messages of `type` for `family`."""
     families = table.get(type)
     return families is not None and (not families or family in families)
