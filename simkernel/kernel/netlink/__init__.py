@@ -1,1 +1,1 @@
-"""Netlink: sockets through which programs and the kernel talk (net/netlink)."""
+"""Netlink: sockets that carry messages between programs and the kernel (net/netlink)."""

@@ -1,1 +1,1 @@
-"""NETLINK_ROUTE, as far as a machine has it whose only device is lo (net/core/rtnetlink.c)."""
+"""NETLINK_ROUTE: links, addresses, neighbours, routes and rules (net/core/rtnetlink.c, net/ipv4, net/ipv6)."""

@@ -71,7 +71,7 @@ class AddressFamily(ABC, Generic[A]):
 
     @abstractmethod
     def remove(self, address: A) -> None:
-        """Remove an address whose valid lifetime has ended."""
+        """Remove an address after the end of its valid lifetime."""
 
     # -- messages -----------------------------------------------------------------
 

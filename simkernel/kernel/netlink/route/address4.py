@@ -1,10 +1,11 @@
 """IPv4 addresses of network devices (net/ipv4/devinet.c).
 
-Theory of operation.  A device has an `InDevice` from its registration until it is unregistered or its MTU
-becomes too small.  The list of addresses contains the primary addresses by scope, then the secondary ones.
-An address is secondary if its subnet already has a primary address.  Deleting a primary address deletes its
-secondary ones, unless `promote_secondaries` makes the first of them primary.  Addresses stay when the device
-goes down.  `Routes4` adds and removes the routes; it is called after the message about the address.
+Theory of operation. A device has an `InDevice` from its registration until it is unregistered or its MTU
+becomes too small. The list of addresses contains the primary addresses by scope, then the secondary ones.
+An address is secondary if its subnet already has a primary address. Deleting a primary address deletes its
+secondary addresses, unless `promote_secondaries` is set and the first of them becomes primary. A device
+that goes down keeps its addresses. `Routes4` adds and removes the routes, after the message about the
+address.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ MIN_MTU: Final = 68
 LOOPBACK: Final = 0x7F00_0001
 MULTICAST: Final = 0xE
 IFREQ: Final = Struct("<16sH2x4s16x")
-"""struct ifreq with an IPv4 address."""
+"""Layout of struct ifreq with an IPv4 address."""
 IPV6_ONLY_FLAGS: Final = (
     ia.IFA_F_NODAD
     | ia.IFA_F_OPTIMISTIC
@@ -48,29 +49,29 @@ IPV6_ONLY_FLAGS: Final = (
 
 
 class Routes4:
-    """The routes that addresses imply (net/ipv4/fib_frontend.c).  This base class adds none."""
+    """Interface to the routes that addresses need (net/ipv4/fib_frontend.c). This base class adds none."""
 
     def address_up(self, address: Address4) -> None:
         """Add the routes of a new address (`fib_inetaddr_event()` with NETDEV_UP)."""
 
     def address_down(self, address: Address4) -> None:
-        """Remove the routes of an address that has left its device's list (with NETDEV_DOWN)."""
+        """Remove the routes of an address that was removed from its device's list (with NETDEV_DOWN)."""
 
     def add_routes(self, address: Address4) -> None:
-        """`fib_add_ifaddr()`"""
+        """Add the local, broadcast and prefix routes of an address (`fib_add_ifaddr()`)."""
 
     def delete_routes(self, address: Address4, primary: Address4) -> None:
-        """Remove the routes of an address before its primary address goes (`fib_del_ifaddr()`)."""
+        """Remove the routes of an address before its primary address is removed (`fib_del_ifaddr()`)."""
 
     def change_metric(self, address: Address4, metric: int) -> None:
-        """Change the metric of an address's prefix route (`fib_modify_prefix_metric()`)."""
+        """Change the metric of the prefix route of an address (`fib_modify_prefix_metric()`)."""
 
     def forget_neighbours(self, device: NetDevice) -> None:
         """Delete the neighbours of a device (`arp_ifdown()`)."""
 
 
 class Ipv4Addresses(AddressFamily[Address4]):
-    """The IPv4 addresses of a machine."""
+    """Handlers for the IPv4 addresses of a machine."""
 
     name, family, group, max_prefixlen = "ipv4", AF_INET, rt.RTNLGRP_IPV4_IFADDR, 32
     no_device = "Device not found"
@@ -83,7 +84,7 @@ class Ipv4Addresses(AddressFamily[Address4]):
             ),
         },
     )
-    """ifa_ipv4_policy"""
+    """Policies of the attributes of the requests (ifa_ipv4_policy)."""
 
     def __init__(self, devices: NetDevices, routes: Routes4) -> None:
         super().__init__(devices)
@@ -93,14 +94,14 @@ class Ipv4Addresses(AddressFamily[Address4]):
     # -- devices ------------------------------------------------------------------
 
     def _on_event(self, event: Event, device: NetDevice, info: Any) -> None:
-        """`inetdev_event()`"""
+        """Update the addresses after a device event (`inetdev_event()`)."""
         data = in_device(device)
         usable = device.mtu >= MIN_MTU
         if event is Event.REGISTER or (event is Event.CHANGEMTU and data is None and usable):
             IN_DEVICE.drop(device)
             data = IN_DEVICE.of(device)
             if event is Event.CHANGEMTU:
-                data.conf.clear()  # only at registration does Linux set what `lo` has
+                data.conf.clear()  # Linux sets the defaults of `lo` only at its registration
             netconf.IPV4.announce(device, data.conf)
         elif data is None:
             return
@@ -124,11 +125,13 @@ class Ipv4Addresses(AddressFamily[Address4]):
             device=device, prefixlen=8, scope=scope, local=LOOPBACK, address=LOOPBACK, label=label
         )
         self.set_lifetimes(address, ia.INFINITY_LIFE_TIME, ia.INFINITY_LIFE_TIME)
-        with contextlib.suppress(OSError):  # EEXIST: the address existed while the device was down
+        with contextlib.suppress(OSError):  # EEXIST: the device had the address while it was down
             self._insert(data, address)
 
     def _rename(self, device: NetDevice, data: InDevice) -> None:
-        """Rename the labels after the device, and keep their suffixes (`inetdev_changename()`)."""
+        """Rename the labels of a renamed device's addresses, and keep their suffixes
+        (`inetdev_changename()`).
+        """
         name = _name(device)
         for number, address in enumerate(data.addresses, 1):
             old, address.label = address.label, name
@@ -140,9 +143,9 @@ class Ipv4Addresses(AddressFamily[Address4]):
     # -- the list -----------------------------------------------------------------
 
     def _insert(self, data: InDevice, address: Address4, request: Request | None = None) -> None:
-        """Insert an address (`__inet_insert_ifa()`).
+        """Insert an address into its device's list (`__inet_insert_ifa()`).
 
-        Raises EEXIST, or EINVAL if the scope differs from its subnet's.
+        Raises EEXIST if the address exists, EINVAL if the scope differs from that of its subnet.
         """
         address.flags &= ~(ia.IFA_F_SECONDARY | IPV6_ONLY_FLAGS)
         last_primary = 0
@@ -176,10 +179,10 @@ class Ipv4Addresses(AddressFamily[Address4]):
         self._routes.address_down(address)
 
     def _delete(self, data: InDevice, address: Address4, request: Request | None = None) -> None:
-        """Delete an address and, unless one is promoted, the secondary ones of its subnet.
+        """Delete an address, and the secondary addresses of its subnet unless one is promoted
+        (`__inet_del_ifa()`).
 
-        A promoted address follows the last primary address of its scope in the list.  Source:
-        `__inet_del_ifa()`.
+        A promoted address is inserted after the last primary address of its scope.
         """
         place = data.addresses.index(address)
         dependents: list[Address4] = []
@@ -228,7 +231,7 @@ class Ipv4Addresses(AddressFamily[Address4]):
         return b"".join(parts)
 
     def set_lifetimes(self, address: Address4, preferred: int, valid: int) -> None:
-        """Set the lifetimes.  A permanent address has an infinite preferred lifetime."""
+        """Set the lifetimes. A permanent address gets an infinite preferred lifetime."""
         super().set_lifetimes(address, preferred, valid)
         if valid == ia.INFINITY_LIFE_TIME:
             address.preferred = valid
@@ -245,7 +248,10 @@ class Ipv4Addresses(AddressFamily[Address4]):
         self._delete(IN_DEVICE.of(address.device), address)
 
     def new(self, request: Request) -> None:
-        """`inet_rtm_newaddr()`: raises EINVAL, ENODEV, EEXIST, ENOBUFS if IPv4 is disabled on the device."""
+        """Add or change an address (`inet_rtm_newaddr()`).
+
+        Raises EINVAL, ENODEV, EEXIST, or ENOBUFS if IPv4 is disabled on the device.
+        """
         values = self.parse(request)
         head = header(request)
         if head.prefixlen > self.max_prefixlen:
@@ -316,5 +322,5 @@ def _name(device: NetDevice) -> bytes:
 
 
 def _number(value: bytes) -> int:
-    """Return the number of an address in network byte order.  Bytes after the fourth are ignored."""
+    """Return an address in network byte order as a number. Bytes after the fourth are ignored."""
     return int.from_bytes(value[: BE32.size])

@@ -1,10 +1,10 @@
 """IPv6 addresses of network devices (net/ipv6/addrconf.c).
 
-Theory of operation.  A device has an `Inet6Device` while its MTU is at least 1280.  A device that is up and
-can carry packets is ready.  A ready device gets a link-local address made from its hardware address; `lo`
-gets ::1.  A new address is tentative until duplicate address detection ends (dad.py); then its local route is
-added.  A device that goes down loses all its addresses.  `Routes6` adds and removes the routes, in Linux's
-order.
+Theory of operation. A device has an `Inet6Device` while its MTU is at least 1280. A device is ready if it
+is up and can transmit packets. A ready device gets a link-local address made from its hardware address;
+`lo` gets ::1. A new address is tentative until duplicate address detection ends (dad.py), and then its
+local route is added. A device that goes down loses all its addresses. `Routes6` adds and removes the
+routes, in Linux's order.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ MULTICAST: Final = 0xFF
 GLOBAL: Final = (14, rt.RT_SCOPE_UNIVERSE)
 MULTICAST_SCOPES: Final = {1: rt.RT_SCOPE_HOST, 2: rt.RT_SCOPE_LINK, 5: rt.RT_SCOPE_SITE}
 IFA_SCOPES: Final = {rt.RT_SCOPE_HOST: 0x10, rt.RT_SCOPE_LINK: 0x20, rt.RT_SCOPE_SITE: 0x40}
-"""The scope in /proc/net/if_inet6, by the scope in messages."""
+"""Scope in /proc/net/if_inet6, by the scope in messages."""
 
 
 class Routes6:
-    """The routes that addresses imply (net/ipv6/route.c).  This base class adds none.
+    """Interface to the routes that addresses need (net/ipv6/route.c). This base class adds none.
 
-    Adding a route to a device that is down, or an existing route, does nothing.  A metric of 0 selects the
-    default.  Lifetimes are in seconds, or INFINITY_LIFE_TIME.
+    If the device is down or the route exists, adding a route does nothing. A metric of 0 means the
+    default. Lifetimes are in seconds, or INFINITY_LIFE_TIME.
     """
 
     def insert_local(self, address: Address6) -> None:
-        """Add the local route of an address, unless it exists (`ip6_ins_rt()`)."""
+        """Add the local route of an address if it does not exist (`ip6_ins_rt()`)."""
 
     def remove_local(self, address: Address6) -> None:
-        """Remove the local route of an address, if it exists (`ip6_del_rt()`)."""
+        """Remove the local route of an address if it exists (`ip6_del_rt()`)."""
 
     def insert_prefix(
         self, device: NetDevice, prefix: bytes, length: int, metric: int, lifetime: int
@@ -72,42 +72,43 @@ class Routes6:
     def modify_prefix(
         self, device: NetDevice, prefix: bytes, length: int, metric: int, lifetime: int
     ) -> bool:
-        """Change metric and lifetime of a prefix route; return False if none exists.
-
-        Source: `modify_prefix_route()`.
+        """Change metric and lifetime of a prefix route (`modify_prefix_route()`). Return False if it does not
+        exist.
         """
         return True
 
     def remove_prefix(self, device: NetDevice, prefix: bytes, length: int) -> None:
-        """Remove a prefix route, if it exists (`cleanup_prefix_route()`)."""
+        """Remove a prefix route if it exists (`cleanup_prefix_route()`)."""
 
     def expire_prefix(self, device: NetDevice, prefix: bytes, length: int, expires: int) -> None:
-        """Set the expiry of a prefix route that never expires, in ns (`cleanup_prefix_route()`)."""
+        """Set the expiry time of a prefix route, in ns, if it has none (`cleanup_prefix_route()`)."""
 
     def remove_source(self, address: Address6) -> None:
-        """Remove an address as preferred source from all routes (`rt6_remove_prefsrc()`)."""
+        """Remove an address from the preferred sources of all routes (`rt6_remove_prefsrc()`)."""
 
     def change_mtu(self, device: NetDevice, before: int) -> None:
-        """Update the routes of a device whose MTU was `before` bytes (`rt6_mtu_change()`)."""
+        """Update RTAX_MTU in a device's routes after its MTU changed from `before` bytes
+        (`rt6_mtu_change()`).
+        """
 
     def insert_multicast(self, device: NetDevice) -> None:
-        """Add the route of ff00::/8 (`addrconf_add_mroute()`)."""
+        """Add the multicast route ff00::/8 of a device (`addrconf_add_mroute()`)."""
 
     def disable(self, device: NetDevice, event: Event) -> None:
-        """Remove all routes of a device after DOWN or UNREGISTER (`rt6_disable_ip()`)."""
+        """Remove all routes over a device after DOWN or UNREGISTER (`rt6_disable_ip()`)."""
 
     def link_up(self, device: NetDevice, *, was_dead: bool) -> None:
-        """Clear RTNH_F_LINKDOWN, or RTNH_F_DEAD if `was_dead`, in the routes of a device.
+        """Clear RTNH_F_LINKDOWN, or RTNH_F_DEAD if `was_dead`, in a device's routes (`rt6_sync_up()`).
 
-        If the device has a carrier, `was_dead` clears both flags.  Source: `rt6_sync_up()`.
+        If `was_dead` and the device has a carrier, both flags are cleared.
         """
 
     def link_down(self, device: NetDevice) -> None:
-        """Set RTNH_F_LINKDOWN in the routes of a device without carrier (`rt6_sync_down_dev()`)."""
+        """Set RTNH_F_LINKDOWN in the routes of a device without a carrier (`rt6_sync_down_dev()`)."""
 
 
 class InterfaceAddresses(AddressFamily[Address6]):
-    """The IPv6 addresses of a machine, updated after events of its devices."""
+    """The IPv6 addresses of a machine's devices, updated after device events."""
 
     group = rt.RTNLGRP_IPV6_IFADDR
 
@@ -121,7 +122,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
     # -- devices ------------------------------------------------------------------
 
     def _on_event(self, event: Event, device: NetDevice, info: Any) -> None:
-        """`addrconf_notify()`"""
+        """Update the addresses after a device event (`addrconf_notify()`)."""
         data = inet6_device(device)
         if event in (Event.DOWN, Event.UNREGISTER):
             self._shut(device, event)
@@ -155,9 +156,8 @@ class InterfaceAddresses(AddressFamily[Address6]):
             self._configure(device, data)
 
     def _restore(self, device: NetDevice, data: Inet6Device) -> None:
-        """Add the prefix routes of addresses that were set while a device was down.
-
-        Source: `addrconf_permanent_addr()`.
+        """Add the prefix routes of addresses that a device got while it was down
+        (`addrconf_permanent_addr()`).
         """
         for each in tuple(data.addresses):
             if has_prefix_route(each):
@@ -166,7 +166,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
                 self.detection.start(each)
 
     def _configure(self, device: NetDevice, data: Inet6Device) -> None:
-        """Add the automatic address of a device that has become ready, then detect duplicates."""
+        """Add the automatic address of a device that has become ready, then begin duplicate detection."""
         data.flags |= IF_READY
         if device.is_loopback:
             self._add_own(device, data, LOOPBACK, 128, ia.IFAPROT_KERNEL_LO)
@@ -189,9 +189,8 @@ class InterfaceAddresses(AddressFamily[Address6]):
         data.conf[MTU6] = device.mtu
 
     def _interface_id(self, device: NetDevice, data: Inet6Device) -> bytes:
-        """Return the interface id of a link-local address, empty if the device gets none.
-
-        Source: `addrconf_addr_gen()`.
+        """Return the interface id of a link-local address, or no bytes if none is generated
+        (`addrconf_addr_gen()`).
         """
         mode, mac = data.conf.get(ADDR_GEN_MODE, EUI64), device.address
         if mode in (RANDOM, STABLE_PRIVACY):
@@ -207,12 +206,12 @@ class InterfaceAddresses(AddressFamily[Address6]):
         self._announce_device(device)
 
     def _announce_device(self, device: NetDevice) -> None:
-        """`inet6_ifinfo_notify()`"""
+        """Send the IPv6 data of a device to RTNLGRP_IPV6_IFINFO (`inet6_ifinfo_notify()`)."""
         if wanted(device.net, rt.RTNLGRP_IPV6_IFINFO):
             notify(device.net, rt.RTNLGRP_IPV6_IFINFO, fill_ipv6(device))
 
     def _add_own(self, device: NetDevice, data: Inet6Device, value: bytes, length: int, proto: int) -> None:
-        """`add_addr()` for ::1, `addrconf_add_linklocal()`"""
+        """Add an automatic address: ::1 (`add_addr()`) or a link-local one (`addrconf_add_linklocal()`)."""
         if self.find(device.net, value, device) is not None:
             return
         flags = ia.IFA_F_STABLE_PRIVACY if value[8:] == data.interface_id else 0
@@ -227,7 +226,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
             self.detection.start(address)
 
     def _shut(self, device: NetDevice, event: Event) -> None:
-        """Remove all routes and addresses of a device (`addrconf_ifdown()`)."""
+        """Remove all IPv6 routes and addresses of a device (`addrconf_ifdown()`)."""
         self.routes.disable(device, event)
         data = inet6_device(device)
         if data is not None:
@@ -247,12 +246,12 @@ class InterfaceAddresses(AddressFamily[Address6]):
         return () if data is None else data.addresses
 
     def find(self, net: Net, value: bytes, device: NetDevice | None) -> Address6 | None:
-        """Return the entry of `value` on `device`, or on any device if that is None (`ipv6_get_ifaddr()`)."""
+        """Return the address `value` of `device`, or of any device if that is None (`ipv6_get_ifaddr()`)."""
         matches = (each for each in self._all.of(net) if each.address == value)
         return next((each for each in matches if device in (None, each.device)), None)
 
     def link(self, data: Inet6Device, address: Address6) -> None:
-        """Insert an address into its device's list after those of wider scope (`ipv6_link_dev_addr()`)."""
+        """Insert an address into its device's list, after those of wider scope (`ipv6_link_dev_addr()`)."""
         scope, address.scope = classify(address.address)
         address.flags |= 0 if address.flags & ia.IFA_F_NODAD else ia.IFA_F_TENTATIVE
         place = sum(classify(each.address)[0] > scope for each in data.addresses)
@@ -284,9 +283,9 @@ class InterfaceAddresses(AddressFamily[Address6]):
             self.routes.remove_local(address)
 
     def _completed(self, address: Address6) -> None:
-        """Add the routes of a unique address, and solicit a router for the first link-local one.
+        """Add the routes of an address that was found to be unique (`addrconf_dad_completed()`).
 
-        Source: `addrconf_dad_completed()`.
+        For the first link-local address, solicit a router.
         """
         self._notify(rt.RTM_NEWADDR, address)
         data, link_local = INET6_DEVICE.of(address.device), address.scope == rt.RT_SCOPE_LINK
@@ -295,7 +294,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
             data.flags |= IF_RS_SENT
 
     def remove(self, address: Address6) -> None:
-        """`ipv6_del_addr()`"""
+        """Remove an address and its routes (`ipv6_del_addr()`)."""
         data, had_route = INET6_DEVICE.of(address.device), has_prefix_route(address)
         self._unlink(data, address)
         self._notify(rt.RTM_DELADDR, address)
@@ -304,10 +303,10 @@ class InterfaceAddresses(AddressFamily[Address6]):
         self.routes.remove_source(address)
 
     def clean_prefix(self, data: Inet6Device, address: Address6) -> None:
-        """Remove the prefix route of a deleted address, or set its expiry.
+        """Remove the prefix route of a deleted address, or set its expiry (`check_cleanup_prefix_route()`).
 
-        The route stays if another address of its prefix is permanent or has IFA_F_NOPREFIXROUTE.  If all
-        others expire, it expires with the last of them.  Source: `check_cleanup_prefix_route()`.
+        The route stays if another address of its prefix is permanent or has IFA_F_NOPREFIXROUTE. If all
+        other addresses expire, the route expires with the last of them.
         """
         others = [each for each in data.addresses if each is not address and _same_prefix(each, address)]
         if any(each.flags & (ia.IFA_F_PERMANENT | ia.IFA_F_NOPREFIXROUTE) for each in others):
@@ -319,7 +318,7 @@ class InterfaceAddresses(AddressFamily[Address6]):
             self.routes.remove_prefix(*route)
 
     def if_inet6(self, net: Net) -> str:
-        """Return the content of /proc/net/if_inet6 (`if6_seq_show()`)."""
+        """Return the contents of /proc/net/if_inet6 (`if6_seq_show()`)."""
         return "".join(
             f"{each.address.hex()} {each.device.index:02x} {each.prefixlen:02x} "
             f"{IFA_SCOPES.get(each.scope, 0):02x} {each.flags & 0xFF:02x} {each.device.name:>8}\n"
@@ -328,7 +327,9 @@ class InterfaceAddresses(AddressFamily[Address6]):
 
 
 def classify(value: bytes) -> tuple[int, int]:
-    """Return the scope of an address for multicast addresses, then that for messages (`ipv6_addr_type()`)."""
+    """Return the scope of an address as a multicast scope, and as a scope in messages
+    (`ipv6_addr_type()`).
+    """
     if value[0] == MULTICAST:
         scope = value[1] & 0xF
         return scope, MULTICAST_SCOPES.get(scope, rt.RT_SCOPE_UNIVERSE)
@@ -340,26 +341,26 @@ def classify(value: bytes) -> tuple[int, int]:
 
 
 def has_prefix_route(address: Address6) -> bool:
-    """Return True if an address has a prefix route that never expires."""
+    """Return True if an address has a prefix route without expiry."""
     return address.flags & (ia.IFA_F_PERMANENT | ia.IFA_F_NOPREFIXROUTE) == ia.IFA_F_PERMANENT
 
 
 def _same_prefix(address: Address6, other: Address6) -> bool:
-    """`ipv6_prefix_equal()`"""
+    """Return True if two addresses have equal prefixes (`ipv6_prefix_equal()`)."""
     first, second = (int.from_bytes(each.address) >> (128 - address.prefixlen) for each in (address, other))
     return address.prefixlen == other.prefixlen and first == second
 
 
 def _is_settled(address: Address6) -> bool:
-    """Return True for a link-local address whose duplicate detection has succeeded."""
+    """Return True for a link-local address that has passed duplicate detection."""
     return address.scope == rt.RT_SCOPE_LINK and not address.flags & ia.IFA_F_TENTATIVE
 
 
 def _end_of_ipv6(device: NetDevice) -> Event:
-    """Return the event that IPv6 handles when the MTU becomes too small: only `lo` keeps its data."""
+    """Return the event to handle if the MTU becomes too small for IPv6. Only `lo` keeps its IPv6 data."""
     return Event.DOWN if device.is_loopback else Event.UNREGISTER
 
 
 def _is_ready(device: NetDevice) -> bool:
-    """Return True if a device that is up can carry packets (`addrconf_link_ready()`)."""
+    """Return True if a device that is up can transmit packets (`addrconf_link_ready()`)."""
     return device.oper_up and device.transmits

@@ -1,4 +1,4 @@
-"""Links and neighbours of bridges (family AF_BRIDGE, net/core/rtnetlink.c)."""
+"""Handlers for links and neighbours of bridges (family AF_BRIDGE, net/core/rtnetlink.c)."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ ETH_ALEN: Final = 6
 VLAN_VID_MASK: Final = 0x0FFF
 
 ANY_NEIGHBOUR: Final = PolicyTable("fdb", (AttributePolicy(),) * (nb.NDA_MAX + 1))
-"""A policy that checks only that no type exceeds NDA_MAX (`nlmsg_parse()` without a policy)."""
+"""Policy that checks only that no type exceeds NDA_MAX (`nlmsg_parse()` without a policy)."""
 
 
 # -- links ----------------------------------------------------------------------
 
 
 def dump_links(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """Dump the ports of bridges, and bridges if the mask asks for it (`rtnl_bridge_getlink()`).
+    """Dump the ports of bridges, and bridges if the filter mask requests them (`rtnl_bridge_getlink()`).
 
-    Only an invalid strict request raises an error.
+    An invalid request raises an error only if it is strict.
     """
     mask = 0
     try:
@@ -84,7 +84,7 @@ def dump_links(writer: MessageWriter, callback: DumpCallback) -> bool:
 
 
 def _check_links(callback: DumpCallback) -> Found:
-    """`valid_bridge_getlink_req()`"""
+    """Parse a dump request for bridge ports (`valid_bridge_getlink_req()`). Raises EINVAL."""
     request = callback.request
     if not callback.strict:
         return attributes(request, IfInfoMsg.SIZE, LINK_POLICY, LIBERAL)
@@ -101,9 +101,10 @@ def _check_links(callback: DumpCallback) -> Found:
 
 
 def change_link(unmodelled: Callable[[str, int], Exception], request: Request) -> None:
-    """Change settings of a port (`rtnl_bridge_setlink()`, `rtnl_bridge_dellink()`).
+    """Change settings of a bridge port (`rtnl_bridge_setlink()`, `rtnl_bridge_dellink()`).
 
-    Raises EINVAL, ENODEV, EOPNOTSUPP for a device that is not a port, and the errors of the bridge's driver.
+    Raises EINVAL, ENODEV, or EOPNOTSUPP if the device is not a port. Errors of the bridge's driver
+    propagate.
     """
     if not has_header(request, IfInfoMsg):
         raise os_error(EINVAL)
@@ -133,7 +134,7 @@ def change_link(unmodelled: Callable[[str, int], Exception], request: Request) -
 def _checked_spec(request: Request, place: tuple[int, int]) -> dict[int, int]:
     """Return the attributes in IFLA_AF_SPEC, with the value of the first IFLA_BRIDGE_FLAGS.
 
-    Raises EINVAL for flags or a mode that are too short.
+    Raises EINVAL if the flags or the mode are too short.
     """
     spec: dict[int, int] = {}
     checked = (IFLA_BRIDGE_FLAGS, IFLA_BRIDGE_MODE) if request.type == RTM_SETLINK else (IFLA_BRIDGE_FLAGS,)
@@ -148,7 +149,7 @@ def _checked_spec(request: Request, place: tuple[int, int]) -> dict[int, int]:
 
 
 def _port_settings(request: Request, master: NetDevice, type: int, first: int, last: int) -> Attributes:
-    """Return the settings in IFLA_PROTINFO; without NLA_F_NESTED it is the state of the port."""
+    """Return the settings in IFLA_PROTINFO. Without NLA_F_NESTED, its payload is the state of the port."""
     if not type & NLA_F_NESTED:
         if last == first:
             raise os_error(EINVAL)
@@ -162,11 +163,11 @@ def _port_settings(request: Request, master: NetDevice, type: int, first: int, l
 
 
 UNICAST: Final[DeviceSlot[dict[bytes, int]]] = DeviceSlot(lambda device: {})
-"""The secondary unicast addresses of a device, with the number of additions of each (`dev->uc`)."""
+"""Secondary unicast addresses of a device, and how often each was added (`dev->uc`)."""
 
 
 def _fill(device: NetDevice, address: bytes, state: int) -> bytes:
-    """`nlmsg_populate_fdb_fill()`"""
+    """Return header and attributes of a forwarding entry (`nlmsg_populate_fdb_fill()`)."""
     head = NdMsg(AF_BRIDGE, index=device.index, state=state, flags=nb.NTF_SELF)
     return head.pack() + attribute(nb.NDA_LLADDR, address)
 
@@ -174,7 +175,7 @@ def _fill(device: NetDevice, address: bytes, state: int) -> bytes:
 def dump_fdb(writer: MessageWriter, callback: DumpCallback) -> bool:
     """Dump the forwarding databases of bridges and the secondary addresses of devices (`rtnl_fdb_dump()`).
 
-    Raises ENODEV for a bridge that does not exist.  Multicast addresses of devices are not modelled.
+    Raises ENODEV if the bridge does not exist. Multicast addresses of devices are not modelled.
     """
     request = callback.request
     master, index = _check_fdb_dump(request) if callback.strict else _old_fdb_dump(request)
@@ -199,7 +200,10 @@ def dump_fdb(writer: MessageWriter, callback: DumpCallback) -> bool:
 
 
 def _check_fdb_dump(request: Request) -> tuple[int, int]:
-    """Return the indexes of a bridge and of a device, 0 for all (`valid_fdb_dump_strict()`)."""
+    """Return the indexes of a bridge and a device that a strict request selects, 0 for all.
+
+    Source: `valid_fdb_dump_strict()`.
+    """
     if not has_header(request, NdMsg):
         raise refuse(request, EINVAL, "Invalid header for fdb dump request")
     head = header(request)
@@ -217,9 +221,10 @@ def _check_fdb_dump(request: Request) -> tuple[int, int]:
 
 
 def _old_fdb_dump(request: Request) -> tuple[int, int]:
-    """Return the indexes of a bridge and of a device, 0 for all (`valid_fdb_dump_legacy()`).
+    """Return the indexes of a bridge and a device that an old request selects, 0 for all.
 
-    The request has the header of links.  One with the length of a neighbour request has no attributes.
+    The request has the header of link requests. If it has the length of a neighbour request, it has no
+    attributes. Source: `valid_fdb_dump_legacy()`.
     """
     if request.length - NLMSG_HDRLEN in (NdMsg.SIZE, NdMsg.SIZE + 4 + U32.size):
         return 0, 0
@@ -232,7 +237,7 @@ def _old_fdb_dump(request: Request) -> tuple[int, int]:
 
 
 def _parse_get(request: Request) -> Found:
-    """`valid_fdb_get_strict()`"""
+    """Parse a request for one forwarding entry (`valid_fdb_get_strict()`). Raises EINVAL."""
     if not has_header(request, NdMsg):
         raise refuse(request, EINVAL, "Invalid header for fdb get request")
     head = header(request)
@@ -253,7 +258,7 @@ def _parse_get(request: Request) -> Found:
 
 
 def _check_vlan(request: Request, found: Found) -> None:
-    """`fdb_vid_parse()`"""
+    """Raise EINVAL if NDA_VLAN is not a valid VLAN id (`fdb_vid_parse()`)."""
     first, last = found[nb.NDA_VLAN]
     if last - first != U16.size:
         raise refuse(request, EINVAL, "invalid vlan attribute size")
@@ -262,7 +267,7 @@ def _check_vlan(request: Request, found: Found) -> None:
 
 
 class ForwardingEntries:
-    """Handlers of RTM_..NEIGH of the family AF_BRIDGE."""
+    """Handlers of the neighbour messages of family AF_BRIDGE, which describe forwarding entries."""
 
     def __init__(self, devices: NetDevices, unmodelled: Callable[[str, int], Exception]) -> None:
         self._devices = devices
@@ -271,7 +276,10 @@ class ForwardingEntries:
         devices.subscribe(self._on_event)
 
     def _on_event(self, event: Event, device: NetDevice, info: object) -> None:
-        """`dev_uc_flush()` at UNREGISTER, `dev_set_rx_mode()` of `__dev_open()` at PRE_UP."""
+        """Update the secondary addresses after a device event.
+
+        Sources: `dev_uc_flush()` for UNREGISTER, `dev_set_rx_mode()` in `__dev_open()` for PRE_UP.
+        """
         if event is Event.UNREGISTER:
             UNICAST.drop(device)
             self._promiscuous.discard(device)
@@ -279,16 +287,16 @@ class ForwardingEntries:
             self._filter(device)
 
     def _filter(self, device: NetDevice) -> None:
-        """Receive all packets while the device has secondary addresses (`__dev_set_rx_mode()`)."""
+        """Make a device promiscuous while it has secondary addresses (`__dev_set_rx_mode()`)."""
         wanted_now = bool(UNICAST.get(device))
         if wanted_now != (device in self._promiscuous):
             (self._promiscuous.add if wanted_now else self._promiscuous.discard)(device)
             self._devices.count_promiscuity(device, 1 if wanted_now else -1)
 
     def get(self, request: Request) -> None:
-        """Send one entry (`rtnl_fdb_get()`).
+        """Send one forwarding entry (`rtnl_fdb_get()`).
 
-        Raises EINVAL, ENODEV, EOPNOTSUPP for a device that is not a bridge.
+        Raises EINVAL, ENODEV, or EOPNOTSUPP if the device is not a bridge.
         """
         found = _parse_get(request)
         head, devices = header(request), request.net.devices
@@ -312,7 +320,7 @@ class ForwardingEntries:
         raise refuse(request, EOPNOTSUPP, "Fdb get operation not supported by device")
 
     def add(self, request: Request) -> None:
-        """`rtnl_fdb_add()`, `ndo_dflt_fdb_add()`"""
+        """Add a secondary address to a device (`rtnl_fdb_add()`, `ndo_dflt_fdb_add()`)."""
         found = attributes(request, NdMsg.SIZE, ANY_NEIGHBOUR, LIBERAL)
         device = _device(request)
         address = _address(request, found)
@@ -333,7 +341,10 @@ class ForwardingEntries:
         self._notify(device, address, head.state, RTM_NEWNEIGH)
 
     def delete(self, request: Request) -> None:
-        """`rtnl_fdb_del()`, `ndo_dflt_fdb_del()`; a request with NLM_F_BULK needs no address."""
+        """Delete a secondary address of a device (`rtnl_fdb_del()`, `ndo_dflt_fdb_del()`).
+
+        A request with NLM_F_BULK needs no address.
+        """
         bulk = bool(request.flags & NLM_F_BULK)
         found = attributes(request, NdMsg.SIZE, ANY_NEIGHBOUR, DEPRECATED_STRICT if bulk else LIBERAL)
         device = _device(request)
@@ -355,7 +366,7 @@ class ForwardingEntries:
         self._notify(device, address, head.state, RTM_DELNEIGH)
 
     def _check(self, request: Request, found: Found, device: NetDevice) -> NdMsg:
-        """Return the header of a request for a device's secondary addresses.  Raises EOPNOTSUPP."""
+        """Return the header of a request about a device's secondary addresses. Raises EOPNOTSUPP."""
         if nb.NDA_VLAN in found:
             _check_vlan(request, found)
         head = header(request)
@@ -372,7 +383,7 @@ class ForwardingEntries:
 
     @staticmethod
     def _notify(device: NetDevice, address: bytes, state: int, type: int) -> None:
-        """`rtnl_fdb_notify()`"""
+        """Notify RTNLGRP_NEIGH of an added or deleted address (`rtnl_fdb_notify()`)."""
         if wanted(device.net, RTNLGRP_NEIGH):
             notify(device.net, RTNLGRP_NEIGH, message(type, _fill(device, address, state)))
 

@@ -44,7 +44,7 @@ from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable
 
 IN6_ADDR_SIZE: Final = 16
 BUCKETS: Final = 256
-"""FIB_TABLE_HASHSZ"""
+"""Number of hash buckets for tables (FIB_TABLE_HASHSZ). Dumps visit tables in the order of buckets."""
 
 _BOTH: Final[dict[int, AttributePolicy]] = {
     **dict.fromkeys((rt.RTA_IIF, rt.RTA_OIF, rt.RTA_PRIORITY, rt.RTA_TABLE, rt.RTA_MARK), U32_POLICY),
@@ -57,7 +57,7 @@ _BOTH: Final[dict[int, AttributePolicy]] = {
 _IPV4: Final = dict.fromkeys(
     (rt.RTA_DST, rt.RTA_SRC, rt.RTA_GATEWAY, rt.RTA_PREFSRC, rt.RTA_FLOW), U32_POLICY
 )
-"""rtm_ipv4_policy"""
+"""Policies that only IPv4 requests have (rtm_ipv4_policy)."""
 _IPV6: Final = {
     rt.RTA_GATEWAY: at_least(IN6_ADDR_SIZE),
     rt.RTA_PREFSRC: at_least(IN6_ADDR_SIZE),
@@ -65,7 +65,7 @@ _IPV6: Final = {
     rt.RTA_EXPIRES: U32_POLICY,
     rt.RTA_FLOWLABEL: AttributePolicy(NlaType.BE32),
 }
-"""rtm_ipv6_policy"""
+"""Policies that only IPv6 requests have (rtm_ipv6_policy)."""
 
 
 def _policies(name: str, policies: dict[int, AttributePolicy]) -> PolicyTable:
@@ -81,12 +81,12 @@ Unmodelled = Callable[[str, int], Exception]
 
 
 def header(request: Request) -> RtMsg:
-    """Return the rtmsg of a request whose header is complete."""
+    """Return the rtmsg header of a request, which must be complete."""
     return RtMsg.unpack(request.data, request.start + NLMSG_HDRLEN)
 
 
 class RouteRequest:
-    """A request with an rtmsg and RTA_* attributes."""
+    """A parsed request with an rtmsg header and RTA_* attributes."""
 
     def __init__(self, request: Request, policies: PolicyTable, unmodelled: Unmodelled) -> None:
         self.request = request
@@ -99,26 +99,25 @@ class RouteRequest:
         return type in self.found
 
     def refuse(self, text: str, error: int = EINVAL) -> OSError:
-        """Return the error of the request, and set its text in the extended ACK."""
+        """Return an OSError for the request, and set the text of its extended ACK."""
         return refuse(self.request, error, text)
 
     def number(self, type: int) -> int:
-        """Return the value of a 32-bit attribute, 0 if it is absent."""
+        """Return the value of a 32-bit attribute, or 0 if the request lacks it."""
         return number(self.request, self.found, type)
 
     def payload(self, type: int) -> bytes:
-        """Return the payload of an attribute, empty if it is absent."""
+        """Return the payload of an attribute, or no bytes if the request lacks it."""
         return self.request.data[slice(*self.found.get(type, (0, 0)))]
 
     @property
     def table(self) -> int:
-        """The table id: RTA_TABLE, else that of the header."""
+        """Id of the table: RTA_TABLE, else that of the header."""
         return self.number(rt.RTA_TABLE) if rt.RTA_TABLE in self.found else self.head.table
 
     def hops(self) -> Iterator[tuple[RtNextHop, dict[int, bytes]]]:
-        """Yield the next hops of RTA_MULTIPATH and their attributes, up to the first malformed one.
-
-        Source: rtnh_ok().
+        """Yield the next hops in RTA_MULTIPATH and their attributes, up to the first malformed one
+        (`rtnh_ok()`).
         """
         data = self.payload(rt.RTA_MULTIPATH)
         while len(data) >= RtNextHop.SIZE:
@@ -133,7 +132,7 @@ class RouteRequest:
 # -- metrics ----------------------------------------------------------------------
 
 Metrics = dict[int, int | bytes]
-"""The non-zero metrics of a route, by type (RTAX_*).  The congestion control algorithm is a name."""
+"""Non-zero metrics of a route, by type (RTAX_*). The congestion control algorithm is a name."""
 
 METRIC_LIMITS: Final = {rt.RTAX_ADVMSS: 65535 - 40, rt.RTAX_MTU: 65535 - 15, rt.RTAX_HOPLIMIT: 255}
 FEATURE_MASK: Final = 0x1F
@@ -141,7 +140,7 @@ CONGESTION_ALGORITHMS: Final = frozenset({b"reno", b"cubic"})
 
 
 def parse_metrics(asked: RouteRequest) -> Metrics:
-    """Return the metrics of a request (`ip_metrics_convert()`).  Raises EINVAL."""
+    """Return the metrics in a request (`ip_metrics_convert()`). Raises EINVAL."""
     request, metrics = asked.request, Metrics()
     data = request.data
     for nla_type, first, last in _metric_places(asked):
@@ -165,7 +164,7 @@ def parse_metrics(asked: RouteRequest) -> Metrics:
 
 
 def metrics_match(asked: RouteRequest, metrics: Metrics) -> bool:
-    """Return True if a route has all the metrics of a request (`fib_metrics_match()`)."""
+    """Return True if a route has all metrics in a request (`fib_metrics_match()`)."""
     data = asked.request.data
     for nla_type, first, last in _metric_places(asked):
         type = nla_type & NLA_TYPE_MASK
@@ -185,7 +184,7 @@ def _metric_places(asked: RouteRequest) -> list[tuple[int, int, int]]:
 
 
 def pack_metrics(metrics: Metrics) -> bytes:
-    """`rtnetlink_put_metrics()`"""
+    """Return RTA_METRICS, or no bytes if the route has no metrics (`rtnetlink_put_metrics()`)."""
     packed = (
         attribute(type, value + b"\0" if isinstance(value, bytes) else U32.pack(value))
         for type, value in metrics.items()
@@ -198,10 +197,10 @@ def pack_metrics(metrics: Metrics) -> bytes:
 
 @attrs.define(eq=False)
 class NextHop:
-    """A next hop (`struct fib_nh_common`).
+    """A next hop of a route (`struct fib_nh_common`).
 
-    `cached` contains the generation of the route cache and the time in ns of the lookup that last cached a
-    route of this next hop.  `notified` is True if a request since then had RTM_F_NOTIFY.  `realms` are those
+    `cached` describes the last lookup that cached a route in this next hop: the generation of the route
+    cache, and the time in ns. `notified` is True if a later request had RTM_F_NOTIFY. `realms` are those
     of the cached route.
     """
 
@@ -218,11 +217,11 @@ class NextHop:
 
     @property
     def shown_flags(self) -> int:
-        """The flags in messages."""
+        """Flags of the next hop in messages."""
         return self.flags & SHOWN_FLAGS
 
     def pack(self, *, device: bool = True) -> bytes:
-        """`fib_nexthop_info()`"""
+        """Return the attributes of the next hop (`fib_nexthop_info()`)."""
         return b"".join(
             (
                 attribute(rt.RTA_GATEWAY, self.gateway) if self.gateway else b"",
@@ -238,7 +237,10 @@ SHOWN_FLAGS: Final = (
 
 
 def pack_hops(hops: list[NextHop], flags: int = 0) -> tuple[bytes, int]:
-    """Return the next-hop attributes, and the header flags: `flags` for several hops, else the hop's."""
+    """Return the attributes of next hops, and the header flags.
+
+    The header flags are those of a single next hop, or `flags` for several next hops.
+    """
     if len(hops) == 1:
         return hops[0].pack(), hops[0].shown_flags
     parts = []
@@ -250,7 +252,7 @@ def pack_hops(hops: list[NextHop], flags: int = 0) -> tuple[bytes, int]:
 
 
 def pack_table(table: int) -> tuple[int, bytes]:
-    """Return the table in a header, and the RTA_TABLE attribute."""
+    """Return the table id for a header, and the RTA_TABLE attribute."""
     return table if table < BUCKETS else rt.RT_TABLE_COMPAT, attribute(rt.RTA_TABLE, U32.pack(table))
 
 
@@ -258,7 +260,7 @@ def pack_table(table: int) -> tuple[int, bytes]:
 
 
 class Route(Protocol):
-    """A route for dumps and notifications."""
+    """A route, as dumps and notifications use it."""
 
     @property
     def shown(self) -> tuple[int, int]: ...
@@ -271,10 +273,10 @@ R = TypeVar("R", bound=Route)
 
 @attrs.define(eq=False)
 class RouteTable(Generic[R]):
-    """A routing table.  `routes` maps a prefix to its routes, the preferred one first.
+    """A routing table. `routes` maps a prefix to its routes, the preferred route first.
 
-    `created` numbers the tables of a namespace by creation.  If `generation` changes, a dump walks the table
-    again without the nodes that it has dumped.
+    `created` is the table's number in the order of creation in its namespace. If `generation` changes
+    during a dump, the dump walks the table again and skips the nodes that it has dumped.
     """
 
     id: int
@@ -282,16 +284,16 @@ class RouteTable(Generic[R]):
     routes: dict[Any, list[R]] = attrs.field(factory=dict)
     generation: int = 0
     defaults: int = 0
-    """The number of added less that of deleted IPv4 default routes; a flush keeps it (tb_num_default)."""
+    """Number of added minus deleted IPv4 default routes. A flush does not change it (tb_num_default)."""
 
     @property
     def place(self) -> tuple[int, int]:
-        """The sort key among the tables of a namespace: the hash bucket, then the newest first."""
+        """Sort key among the tables of a namespace: the hash bucket, then the newest table first."""
         return self.id % BUCKETS, -self.created
 
 
 def covering(routes: dict[Any, list[R]], address: int, bits: int) -> Iterator[list[R]]:
-    """Yield the routes whose prefix covers an address, the longest prefix first."""
+    """Yield the routes with a prefix that covers an address, the longest prefix first."""
     for length in range(bits, -1, -1):
         found = routes.get((address >> (bits - length) << (bits - length), length))
         if found is not None:
@@ -301,7 +303,7 @@ def covering(routes: dict[Any, list[R]], address: int, bits: int) -> Iterator[li
 def announce(
     group: int, net: Net, type: int, route: Route, request: Request | None = None, flags: int = 0
 ) -> None:
-    """Notify a group of a route (`rtmsg_fib()`, `inet6_rt_notify()`)."""
+    """Notify a group of a changed route (`rtmsg_fib()`, `inet6_rt_notify()`)."""
     if wanted(net, group, request):
         seq, portid = (0, 0) if request is None else (request.seq, request.portid)
         notify(net, group, message(type, route.pack(), flags=flags, seq=seq, pid=portid), request)
@@ -309,7 +311,7 @@ def announce(
 
 @attrs.define
 class DumpState:
-    """The position of a dump: its table, its node, the route in the node, and the number of nodes done."""
+    """Position of a dump: table, node, index of the route in the node, and number of finished nodes."""
 
     place: tuple[int, int] = (-1, 0)
     node: Any = None
@@ -320,7 +322,7 @@ class DumpState:
 
 @attrs.frozen
 class DumpFilter:
-    """The routes that a dump request selects (`struct fib_dump_filter`)."""
+    """Selection of routes by a dump request (`struct fib_dump_filter`)."""
 
     table: int = 0
     protocol: int = 0
@@ -340,10 +342,10 @@ class DumpFilter:
 
 @attrs.frozen
 class RouteDump:
-    """The dump of the tables of one family (`inet_dump_fib()`, `inet6_dump_fib()`, multicast routing).
+    """Dump of the routing tables of one family (`inet_dump_fib()`, `inet6_dump_fib()`, multicast routing).
 
-    `tables` returns the tables of a namespace.  `nodes` returns the routes of a table by node, each node with
-    its sort key in the walk.  `absent` is the error text for a table that does not exist.
+    `tables` returns the tables of a namespace. `nodes` returns the nodes of a table, each as a sort key
+    and its routes. `absent` is the error text if the requested table does not exist.
     """
 
     family: int
@@ -352,7 +354,7 @@ class RouteDump:
     nodes: Callable[[RouteTable[Any]], list[tuple[Any, list[Any]]]]
 
     def __call__(self, writer: MessageWriter, callback: DumpCallback) -> bool:
-        """Dump all tables.  NLMSG_DONE has a datagram of its own (RTNL_FLAG_DUMP_SPLIT_NLM_DONE)."""
+        """Dump all tables. NLMSG_DONE is sent in a separate datagram (RTNL_FLAG_DUMP_SPLIT_NLM_DONE)."""
         request = callback.request
         wanted = _filter(callback)
         hidden = wanted.flags & rt.RTM_F_PREFIX  # no modelled route comes from a router advertisement
@@ -368,7 +370,7 @@ class RouteDump:
         if not hidden and not wanted.flags & rt.RTM_F_CLONED:
             for table in tables:
                 self._walk(table, wanted, writer, callback)
-        if not (wanted.table and self.family == AF_INET):  # tables created later are left out
+        if not (wanted.table and self.family == AF_INET):  # tables that are created later are not dumped
             callback.context = DumpState((BUCKETS, 0))
         return bool(writer.data)
 
@@ -404,9 +406,9 @@ class RouteDump:
 
 
 def _filter(callback: DumpCallback) -> DumpFilter:
-    """Return the filter of a request (`ip_valid_fib_dump_req()`).
+    """Return the filter of a dump request (`ip_valid_fib_dump_req()`).
 
-    Without strict checking, only flags count.
+    Without strict checking, only the header's flags are used.
     """
     request = callback.request
     if not callback.strict:

@@ -1,9 +1,9 @@
-"""The routing tables of IPv4 (net/ipv4/fib_trie.c, fib_semantics.c, fib_frontend.c).
+"""The IPv4 routing tables (net/ipv4/fib_trie.c, fib_semantics.c, fib_frontend.c).
 
-Theory of operation.  A table contains aliases by prefix.  An alias has a TOS, a type and a `FibInfo`.
-Aliases that are equal in all other fields share the FibInfo and its next hops.  A device that goes down marks
-next hops as dead, and `flush` removes the routes whose next hops are all dead.  The tables local and main
-share their prefixes until a rule changes, so that one lookup searches both.
+Theory of operation. A table contains routes (`Alias`) by prefix. A route has a TOS, a type and a
+`FibInfo`. Routes that are equal in all other fields share the FibInfo and its next hops. When a device
+goes down, its next hops are marked as dead, and `flush` removes the routes that have only dead next hops.
+Until a rule changes, the tables local and main share their prefixes, so that one lookup searches both.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Table4 = RouteTable[Alias]
 
 @attrs.frozen
 class Result4:
-    """The result of a lookup: route, next hop and table id (`struct fib_result`)."""
+    """Result of a lookup: route, next hop and table id (`struct fib_result`)."""
 
     alias: Alias
     hop: NextHop
@@ -59,18 +59,18 @@ class Result4:
 
     @property
     def length(self) -> int:
-        """The length of the prefix."""
+        """Prefix length of the route."""
         return self.alias.length
 
     @property
     def device(self) -> NetDevice | None:
-        """The device of the first next hop."""
+        """Device of the route's first next hop."""
         return self.alias.info.hops[0].device
 
 
 @attrs.define(eq=False)
 class Tables4:
-    """The tables and the FibInfos of a namespace.  `generation` counts the flushes of the route cache."""
+    """IPv4 tables and FibInfos of a namespace. `generation` is incremented to flush the route cache."""
 
     tables: dict[int, Table4] = attrs.field(factory=dict)
     infos: dict[tuple[Any, ...], FibInfo] = attrs.field(factory=dict)
@@ -78,7 +78,7 @@ class Tables4:
 
     @property
     def ordered(self) -> list[Table4]:
-        """The tables in the order of dumps."""
+        """Tables in the order of dumps."""
         return sorted(self.tables.values(), key=lambda each: each.place)
 
 
@@ -86,7 +86,7 @@ TABLES4: Final[PernetSlot[Tables4]] = PernetSlot(Tables4)
 
 
 def nodes4(table: Table4) -> list[tuple[Any, list[Alias]]]:
-    """Return the aliases of a table by address, the longest prefix first (`fib_table_dump()`)."""
+    """Return the routes of a table by address, the longest prefix first (`fib_table_dump()`)."""
     routes = sorted(table.routes.items(), key=lambda pair: (pair[0][0], -pair[0][1]))
     return [
         ((dst, -length), [each for each in found if each.table == table.id])
@@ -95,7 +95,7 @@ def nodes4(table: Table4) -> list[tuple[Any, list[Alias]]]:
 
 
 class Fib4:
-    """The IPv4 routes of a machine."""
+    """The IPv4 routing tables of a machine."""
 
     def __init__(self, rules: RuleSet, unmodelled: Unmodelled) -> None:
         self.rules = rules
@@ -104,7 +104,7 @@ class Fib4:
     # -- tables -------------------------------------------------------------------
 
     def table(self, net: Net, number: int) -> Table4:
-        """Return a table; create it if it does not exist (`fib_new_table()`)."""
+        """Return a table, created if it does not exist (`fib_new_table()`)."""
         found = TABLES4.of(net)
         if number not in found.tables:
             alias = {}
@@ -114,7 +114,10 @@ class Fib4:
         return found.tables[number]
 
     def changing_rules(self, net: Net) -> None:
-        """Separate the prefixes of local from those of main, since rules may select one (`fib_unmerge()`)."""
+        """Separate the prefixes of table local from those of main (`fib_unmerge()`).
+
+        It is called before a rule changes, because rules can select one of the tables.
+        """
         self.rules.of(net).custom = True
         TABLES4.of(net).generation += 1
         tables = TABLES4.of(net).tables
@@ -131,7 +134,7 @@ class Fib4:
             )
 
     def table_of_rule(self, net: Net, rule: Rule) -> int | None:
-        """Return the table id of a new rule, an unused one if it has none (`fib_empty_table()`)."""
+        """Return the table id of a new rule, or an unused id if the rule has none (`fib_empty_table()`)."""
         if not rule.table:
             unused = (each for each in range(1, 2**32) if each not in TABLES4.of(net).tables)
             return self.table(net, next(unused)).id
@@ -140,9 +143,8 @@ class Fib4:
     # -- lookups ------------------------------------------------------------------
 
     def lookup_table(self, net: Net, table: int, flow: Flow) -> Result4 | int:
-        """Return the route of a flow in a table, or an errno; EAGAIN if none matches.
-
-        Source: `fib_table_lookup()`.
+        """Return the route of a flow in a table, or an errno (`fib_table_lookup()`). EAGAIN if no route
+        matches.
         """
         found = TABLES4.of(net).tables.get(table)
         candidates = () if found is None else covering(found.routes, flow.daddr, BITS)
@@ -159,7 +161,7 @@ class Fib4:
         return EAGAIN
 
     def lookup(self, net: Net, flow: Flow) -> Result4 | int:
-        """Return the route of a flow, or an errno (`fib_lookup()`)."""
+        """Return the route of a flow in the tables that the rules select, or an errno (`fib_lookup()`)."""
         result = self.rules.lookup(net, flow, self.lookup_table)
         return ENETUNREACH if result == ESRCH else result
 
@@ -177,7 +179,7 @@ class Fib4:
     # -- adding -------------------------------------------------------------------
 
     def _check(self, net: Net, config: Config4) -> FibInfo:
-        """Return the FibInfo of a route after checking it (`fib_create_info()`)."""
+        """Check a new route and return its FibInfo (`fib_create_info()`)."""
         refuse, asked = config.refuse, config.asked
         if SCOPES.get(config.type, rt.RT_SCOPE_UNIVERSE) > config.scope:
             raise refuse("Invalid scope")
@@ -210,7 +212,7 @@ class Fib4:
         return TABLES4.of(net).infos.get(info.key, info)
 
     def _check_hops(self, net: Net, config: Config4, info: FibInfo) -> None:
-        """Check the next hops and the preferred source, and set the devices."""
+        """Check the next hops and the preferred source, and set the devices of the next hops."""
         refuse = config.refuse
         if config.type == rt.RTN_UNSPEC:
             raise refuse("Invalid route type")
@@ -239,7 +241,7 @@ class Fib4:
             raise refuse("Invalid prefsrc address")
 
     def _check_device(self, net: Net, config: Config4, hop: NextHop) -> None:
-        """`fib_check_nh_nongw()`"""
+        """Check a next hop without a gateway (`fib_check_nh_nongw()`). Raises EINVAL, ENODEV, ENETDOWN."""
         if hop.flags & (rt.RTNH_F_PERVASIVE | rt.RTNH_F_ONLINK):
             raise config.refuse("Invalid flags for nexthop - PERVASIVE and ONLINK can not be set")
         device = net.devices.get(hop.index)
@@ -250,7 +252,7 @@ class Fib4:
         hop.device, hop.scope = device, rt.RT_SCOPE_HOST
 
     def _check_gateway(self, net: Net, config: Config4, hop: NextHop) -> None:
-        """`fib_check_nh_v4_gw()`"""
+        """Check the gateway of a next hop and set its device (`fib_check_nh_v4_gw()`)."""
         (gateway,) = BE32.unpack(hop.gateway)
         if hop.flags & rt.RTNH_F_ONLINK:
             if config.scope >= rt.RT_SCOPE_LINK:
@@ -282,7 +284,7 @@ class Fib4:
             raise os_error(ENETDOWN)
 
     def _is_valid_source(self, net: Net, config: Config4) -> bool:
-        """`fib_valid_prefsrc()`"""
+        """Return True if the preferred source is an address of this host (`fib_valid_prefsrc()`)."""
         if config.type == rt.RTN_LOCAL and config.dst == config.prefsrc:
             return True
         first = rt.RT_TABLE_LOCAL if config.table == rt.RT_TABLE_MAIN else config.table
@@ -290,7 +292,7 @@ class Fib4:
         return any(self.address_type(net, config.prefsrc, each) == rt.RTN_LOCAL for each in tables)
 
     def insert(self, net: Net, config: Config4) -> None:
-        """Add a route (`fib_table_insert()`).  Raises EEXIST, ENOENT, and the errors of its checks."""
+        """Add a route (`fib_table_insert()`). Raises EEXIST, ENOENT, and the errors of its checks."""
         request = config.request
         nlflags = NLM_F_CREATE | NLM_F_APPEND if request is None else request.flags
         table = self.table(net, config.table)
@@ -341,9 +343,9 @@ class Fib4:
 
     @staticmethod
     def _release(net: Net, alias: Alias) -> None:
-        """Release the FibInfo of a removed alias; a lookup that has met the alias flushes the route cache.
+        """Release the FibInfo of a removed route (`fib_table_delete()`, `fib_release_info()`).
 
-        Source: `fib_table_delete()`, `fib_release_info()`.
+        If a lookup has used the route, the route cache is flushed.
         """
         tables, info = TABLES4.of(net), alias.info
         info.users -= 1
@@ -354,7 +356,9 @@ class Fib4:
     # -- deleting -----------------------------------------------------------------
 
     def delete(self, net: Net, table: Table4, config: Config4) -> None:
-        """Delete the first route that matches the request (`fib_table_delete()`).  Raises ESRCH."""
+        """Delete the first route that matches the request (`fib_table_delete()`). Raises ESRCH if no route
+        matches.
+        """
         found = table.routes.get((config.dst, config.length), [])
         for alias in found[_place(found, table.id, config.tos, 0) :]:
             if (alias.table, alias.tos) != (table.id, config.tos):
@@ -398,11 +402,11 @@ class Fib4:
     # -- requests -----------------------------------------------------------------
 
     def new(self, request: Request) -> None:
-        """RTM_NEWROUTE (`inet_rtm_newroute()`)."""
+        """Handle RTM_NEWROUTE (`inet_rtm_newroute()`)."""
         self.insert(request.net, config4(request, self.unmodelled))
 
     def remove(self, request: Request) -> None:
-        """RTM_DELROUTE (`inet_rtm_delroute()`).  Raises ESRCH, EINVAL."""
+        """Handle RTM_DELROUTE (`inet_rtm_delroute()`). Raises ESRCH, EINVAL."""
         config = config4(request, self.unmodelled)
         if config.nexthop_id:
             raise config.refuse("Nexthop id does not exist")
@@ -415,8 +419,8 @@ class Fib4:
 def _place(aliases: list[Alias], table: int, tos: int, priority: int) -> int:
     """Return the list index of a new route (`fib_find_alias()`).
 
-    The order is: higher tables first, then higher TOS, then lower priorities.  The new route precedes its
-    equals.
+    Routes are ordered by descending table id, then descending TOS, then ascending priority. The new route
+    precedes routes that are equal in these fields.
     """
     for place, alias in enumerate(aliases):
         if alias.table > table or (alias.table == table and alias.tos > tos):

@@ -1,8 +1,9 @@
-"""The routing tables of IPv6 (net/ipv6/ip6_fib.c, net/ipv6/route.c).
+"""The IPv6 routing tables (net/ipv6/ip6_fib.c, net/ipv6/route.c).
 
-Theory of operation.  A table contains routes by prefix, ordered by metric.  A route has one next hop.  Routes
-with gateways that share prefix and metric are siblings: a message shows them as one route with several next
-hops.  A device that goes down loses its routes.  A lookup ignores expired routes, and a timer deletes them.
+Theory of operation. A table contains routes by prefix, ordered by metric. A route has one next hop. Routes
+with gateways that have equal prefix and metric are siblings: a message shows them as one route with
+several next hops. If a device goes down, its routes are deleted. A lookup ignores expired routes, and a
+timer deletes them.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from simkernel.uapi.structure import U8, U32
 BITS: Final = 128
 ANY: Final = bytes(16)
 GC_INTERVAL: Final = 30_000_000_000
-"""net.ipv6.route.gc_interval, in ns."""
+"""Interval between deletions of expired routes, in ns (net.ipv6.route.gc_interval)."""
 PREF_SHIFT: Final = 27
 
 
@@ -53,10 +54,10 @@ def packed(address: int) -> bytes:
 
 @attrs.define(eq=False, kw_only=True)
 class Route6:
-    """A route (`struct fib6_info`).
+    """An IPv6 route (`struct fib6_info`).
 
-    `key` is the prefix, followed by the source prefix if the route has one.  `node` contains the routes with
-    the same key.  `expires` is a time in ns, None if the route does not expire.  `flags` are RTF_*.
+    `key` is the prefix, followed by the source prefix if the route has one. `node` is the list of routes
+    with an equal key. `expires` is a time in ns, or None if the route does not expire. `flags` are RTF_*.
     """
 
     key: tuple[int, ...]
@@ -74,27 +75,29 @@ class Route6:
 
     @property
     def length(self) -> int:
-        """The length of the prefix."""
+        """Prefix length of the route."""
         return self.key[1]
 
     @property
     def device(self) -> NetDevice | None:
-        """The device of the next hop."""
+        """Device of the next hop."""
         return self.hop.device
 
     @property
     def shown(self) -> tuple[int, int]:
-        """The type and the protocol."""
+        """Type and protocol of the route."""
         return self.type, self.protocol
 
     @property
     def can_have_siblings(self) -> bool:
-        """`rt6_qualify_for_ecmp()`"""
+        """True if the route can be part of a multipath route (`rt6_qualify_for_ecmp()`)."""
         return bool(self.hop.gateway) and not self.flags & rt.RTF_ADDRCONF
 
     @property
     def siblings(self) -> list[Route6]:
-        """The route and its siblings, in a ring that begins with the route itself."""
+        """The route and its siblings. The list begins with the route and wraps around at the end of the
+        node.
+        """
         if not self.can_have_siblings or self not in self.node:
             return [self]
         ring = [each for each in self.node if each.metric == self.metric and each.can_have_siblings]
@@ -106,7 +109,7 @@ class Route6:
         return any(each.hop.device is device for each in self.siblings)
 
     def is_duplicate(self, other: Route6) -> bool:
-        """`rt6_duplicate_nexthop()`"""
+        """Return True if both routes have equal next hops (`rt6_duplicate_nexthop()`)."""
         return self.hop.device is other.hop.device and self.hop.gateway == other.hop.gateway
 
     def cacheinfo(self) -> bytes:
@@ -116,7 +119,7 @@ class Route6:
         return attribute(rt.RTA_CACHEINFO, RtaCacheinfo(0, 0, max(min(left, limit), -limit)).pack())
 
     def pack(self) -> bytes:
-        """`rt6_fill_node()`"""
+        """Return header and attributes of the route and its siblings (`rt6_fill_node()`)."""
         return self.describe(*pack_hops([each.hop for each in self.siblings]))
 
     def describe(
@@ -129,9 +132,10 @@ class Route6:
         incoming: bytes = b"",
         cache: bytes = b"",
     ) -> bytes:
-        """Return header and attributes.
+        """Return header and attributes of the route.
 
-        A reply to a lookup sets `ends`, its two addresses, and `source`, the selected source address.
+        A reply to a lookup sets `ends`, the two addresses of the lookup, and `source`, the selected source
+        address.
         """
         dst, length, src, src_len = (*self.key, 0, 0)[:4]
         to, origin = ends or (packed(dst) if length else b"", packed(src) if src_len else b"")
@@ -167,13 +171,18 @@ Table6 = RouteTable[Route6]
 
 
 def _walk_key(prefix: tuple[int, ...]) -> str:
-    """Return a node's sort key in the walk: its source routes, longer prefixes, the node itself."""
+    """Return a node's sort key, which puts its source routes first, then longer prefixes, then the node
+    itself.
+    """
     bits = ["".join(f"{prefix[at]:0{BITS}b}"[: prefix[at + 1]]) for at in range(0, len(prefix), 2)]
     return "-".join(bits) + "2"
 
 
 def nodes6(table: Table6) -> list[tuple[str, list[Route6]]]:
-    """Return the routes of a table in walk order, only the first of siblings (`fib6_dump_node()`)."""
+    """Return the routes of a table in the order of the tree walk (`fib6_dump_node()`).
+
+    Of siblings, only the first is included.
+    """
     nodes = []
     for prefix, routes in table.routes.items():
         shown, place = [], 0
@@ -185,13 +194,13 @@ def nodes6(table: Table6) -> list[tuple[str, list[Route6]]]:
 
 
 def routes_in_order(table: Table6) -> list[Route6]:
-    """Return the routes of a table in walk order."""
+    """Return all routes of a table, in the order of the tree walk."""
     return [route for prefix in sorted(table.routes, key=_walk_key) for route in table.routes[prefix]]
 
 
 @attrs.define(eq=False)
 class Tables6:
-    """The tables of a namespace, and the timer that deletes expired routes."""
+    """IPv6 tables of a namespace, and the timer that deletes expired routes."""
 
     tables: dict[int, Table6] = attrs.field(
         factory=lambda: {
@@ -202,7 +211,7 @@ class Tables6:
 
     @property
     def walk(self) -> list[Route6]:
-        """The routes of all tables, in walk order."""
+        """Routes of all tables, in the order of the tree walk."""
         tables = sorted(self.tables.values(), key=lambda each: each.place)
         return [route for table in tables for route in routes_in_order(table)]
 
@@ -211,7 +220,7 @@ TABLES6: Final[PernetSlot[Tables6]] = PernetSlot(Tables6)
 
 
 class Fib6:
-    """The IPv6 routes of a machine."""
+    """The IPv6 routing tables of a machine."""
 
     def __init__(
         self, engine: Engine, queue: WorkQueue, log: Log, rules: RuleSet, unmodelled: Unmodelled
@@ -223,9 +232,9 @@ class Fib6:
         self._queue = queue
 
     def table(self, net: Net, number: int, request: Request | None = None) -> Table6:
-        """Return a table; create it if it does not exist (`fib6_new_table()`).
+        """Return a table, created if it does not exist (`fib6_new_table()`).
 
-        A `request` without NLM_F_CREATE is logged.
+        If `request` creates a table without NLM_F_CREATE, a warning is logged.
         """
         tables = TABLES6.of(net).tables
         number = number or rt.RT_TABLE_MAIN
@@ -236,10 +245,10 @@ class Fib6:
         return tables[number]
 
     def changing_rules(self, net: Net) -> None:
-        """Do nothing: unlike those of IPv4, the tables of IPv6 are never merged."""
+        """Do nothing: IPv6 tables are never merged, unlike IPv4 tables."""
 
     def table_of_rule(self, net: Net, rule: Rule) -> int | None:
-        """Return the table id of a new rule and create the table; None if the rule has none."""
+        """Return the table id of a new rule and create the table. Return None if the rule has no table id."""
         return self.table(net, rule.table).id if rule.table else None
 
     # -- lookups ------------------------------------------------------------------
@@ -247,10 +256,11 @@ class Fib6:
     def select(
         self, net: Net, table: int, flow: Flow, *, oif: int, strict: bool = False, reachable: bool = False
     ) -> Route6 | None:
-        """Return the route of a flow in a table (`fib6_table_lookup()`).
+        """Return the route of a flow in a table, or None (`fib6_table_lookup()`).
 
-        Routes over the device `oif` are preferred; with `strict`, others are ignored (RT6_LOOKUP_F_IFACE).
-        With `reachable`, gateways that have failed come last (RT6_LOOKUP_F_REACHABLE).
+        Routes over the device `oif` are preferred. If `strict`, other routes are ignored
+        (RT6_LOOKUP_F_IFACE). If `reachable`, routes with failed gateways are tried last
+        (RT6_LOOKUP_F_REACHABLE).
         """
         found = TABLES6.of(net).tables.get(table)
         if found is None:
@@ -263,10 +273,10 @@ class Fib6:
         return self.select(net, table, flow, oif=oif, strict=strict) if reachable else None
 
     def _covering(self, table: Table6, flow: Flow) -> Iterator[list[Route6]]:
-        """Yield the routes that cover a flow, the longest prefix first; source routes precede the others.
+        """Yield the routes that cover a flow, the longest prefix first, source routes before others.
 
-        A prefix whose source routes all fail is skipped until another prefix matches.  Sources:
-        `fib6_node_lookup()`, `fib6_backtrack()`.
+        If no source route of a prefix is usable, the prefix is skipped until another prefix matches.
+        Sources: `fib6_node_lookup()`, `fib6_backtrack()`.
         """
         sources: dict[tuple[int, ...], dict[Any, list[Route6]]] = {}
         for key in table.routes:
@@ -306,7 +316,9 @@ class Fib6:
         return None
 
     def lookup(self, net: Net, flow: Flow) -> Route6 | None:
-        """Return the route of a flow over its device in the tables of the rules (`fib6_lookup()`)."""
+        """Return the route of a flow over its device from the tables that the rules select
+        (`fib6_lookup()`).
+        """
 
         def look(net: Net, table: int, flow: Flow) -> Route6 | int:
             return self.select(net, table, flow, oif=flow.oif, strict=True) or EAGAIN
@@ -325,7 +337,7 @@ class Fib6:
         *,
         quiet: bool = False,
     ) -> None:
-        """Add a route (`fib6_add()`).  `flags` are those of the request.  Raises EEXIST, ENOENT."""
+        """Add a route (`fib6_add()`). `flags` are those of the request. Raises EEXIST, ENOENT."""
         table = self.table(net, route.table)
         replace, create = flags & NLM_F_REPLACE, flags & NLM_F_CREATE
         node = table.routes.get(route.key, [])
@@ -373,9 +385,8 @@ class Fib6:
         self._log.warn(f"IPv6: {text}")
 
     def _check_node(self, table: Table6, key: tuple[int, ...], request: Request) -> None:
-        """Check a request without NLM_F_CREATE: raise ENOENT if the tree has no node to replace.
-
-        Source: `fib6_add_1()`.
+        """Check a request without NLM_F_CREATE (`fib6_add_1()`). Raise ENOENT if the tree has no node to
+        replace.
         """
         replace = request.flags & NLM_F_REPLACE
         if not replace:
@@ -390,7 +401,7 @@ class Fib6:
             self._warn("NLM_F_CREATE should be set when creating new route")
 
     def delete(self, net: Net, route: Route6, request: Request | None = None, *, quiet: bool = False) -> None:
-        """Delete a route, unless it is deleted already (`fib6_del()`)."""
+        """Delete a route if it is not already deleted (`fib6_del()`)."""
         if route not in route.node:
             return
         route.node.remove(route)
@@ -400,7 +411,7 @@ class Fib6:
             announce(rt.RTNLGRP_IPV6_ROUTE, net, rt.RTM_DELROUTE, route, request)
 
     def delete_if(self, net: Net, condition: Callable[[Route6], bool]) -> None:
-        """Delete the routes that match a condition, in walk order (`fib6_clean_all()`)."""
+        """Delete the routes that match a condition, in the order of the tree walk (`fib6_clean_all()`)."""
         for route in TABLES6.of(net).walk:
             if condition(route):
                 self.delete(net, route)
@@ -424,12 +435,16 @@ class Fib6:
 
 
 def _below(table: Table6, prefix: tuple[int, ...]) -> set[str]:
-    """Return what follows a prefix in the sort keys of the table: branches, source routes, its own routes."""
+    """Return the characters that follow a prefix in sort keys: 0 and 1 for branches, - and 2 for routes at
+    the prefix.
+    """
     place = _walk_key(prefix)[:-1]
     return {key[len(place)] for key in map(_walk_key, table.routes) if key.startswith(place)}
 
 
 def has_node(table: Table6, prefix: tuple[int, ...]) -> bool:
-    """Return True if the tree has a node at a prefix: with routes, at a fork of two branches, or the root."""
+    """Return True if the tree has a node at a prefix: the root, a node with routes, or a fork of two
+    branches.
+    """
     below = _below(table, prefix)
     return prefix == (0, 0) or {"0", "1"} <= below or not below.isdisjoint("-2")

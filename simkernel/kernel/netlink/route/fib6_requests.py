@@ -1,4 +1,4 @@
-"""RTM_NEWROUTE and RTM_DELROUTE of IPv6, and the checks of a new route (net/ipv6/route.c)."""
+"""Handlers of RTM_NEWROUTE and RTM_DELROUTE for IPv6, and checks of new routes (net/ipv6/route.c)."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ from simkernel.uapi.structure import U16
 
 REJECTING: Final = frozenset({rt.RTN_UNREACHABLE, rt.RTN_BLACKHOLE, rt.RTN_PROHIBIT, rt.RTN_THROW})
 USER_PRIORITY: Final = 1024
-"""The default metric of a route that a program adds (IP6_RT_PRIO_USER)."""
+"""Default metric of a route that a program adds (IP6_RT_PRIO_USER)."""
 PREF_LOW, PREF_MEDIUM, PREF_HIGH = 3, 0, 1
 NULL_METRIC: Final = 0xFFFF_FFFF
 NLMSG_FLAGS: Final = 6
-"""The offset of the flags in a message, in bytes."""
+"""Offset of `nlmsg_flags` in a message, in bytes."""
 SECOND: Final = 1_000_000_000
 LOOPBACK: Final = bytes(15) + b"\x01"
 SCOPED: Final = 0x30
-"""The scopes of addresses that are valid on one link only: IFA_HOST | IFA_LINK."""
+"""Scopes of addresses that are valid on one link only: IFA_HOST | IFA_LINK."""
 
 
 @attrs.frozen(kw_only=True)
 class Config6:
-    """A route to add or delete (`struct fib6_config`).  `flags` are RTF_* and RTNH_F_ONLINK."""
+    """Description of a route to add or delete (`struct fib6_config`). `flags` are RTF_* and RTNH_F_ONLINK."""
 
     dst: int
     length: int
@@ -73,18 +73,18 @@ class Config6:
     asked: RouteRequest | None = None
 
     def refuse(self, text: str, error: int = EINVAL) -> OSError:
-        """Return the error of the request, and set its text in the extended ACK."""
+        """Return an OSError for the request, and set the text of its extended ACK."""
         return os_error(error) if self.asked is None else self.asked.refuse(text, error)
 
     @property
     def gateway_flow(self) -> Flow:
-        """The flow that looks up the gateway in a table (`ip6_nh_lookup_table()`)."""
+        """Key of the lookup that finds the gateway in a table (`ip6_nh_lookup_table()`)."""
         ends = {"daddr": int.from_bytes(self.gateway), "saddr": int.from_bytes(self.prefsrc)}
         return Flow(**ends, oif=self.index, iif=0)
 
     @property
     def key(self) -> tuple[int, ...]:
-        """The prefix, followed by the source prefix if the route has one."""
+        """Destination prefix and length, followed by source prefix and length if the route has them."""
         prefixes = ((self.dst, self.length), (self.src, self.src_len))
         (dst, length), (src, src_len) = (
             (each >> max(BITS - bits, 0) << max(BITS - bits, 0), bits) for each, bits in prefixes
@@ -93,14 +93,14 @@ class Config6:
 
 
 def addresses_of(net: Net) -> Iterator[Address6]:
-    """Return the IPv6 addresses of all devices."""
+    """Return the IPv6 addresses of all devices, ordered by device index."""
     for device in sorted(net.devices.values(), key=lambda each: each.index):
         data = inet6_device(device)
         yield from () if data is None else data.addresses
 
 
 def is_local(net: Net, value: bytes, device: NetDevice | None, *, banned: int = 0) -> bool:
-    """Return True for an address of the host that `device` may use (`ipv6_chk_addr_and_flags()`)."""
+    """Return True for an address of this host that `device` may use (`ipv6_chk_addr_and_flags()`)."""
     return any(
         each.address == value
         and (each.flags & ia.IFA_F_OPTIMISTIC or not each.flags & banned)
@@ -110,7 +110,7 @@ def is_local(net: Net, value: bytes, device: NetDevice | None, *, banned: int = 
 
 
 class RouteRequests6:
-    """Handlers of route requests.  `make` also builds the routes that follow addresses."""
+    """Handlers of route requests. `make` also builds the routes that the kernel adds for addresses."""
 
     def __init__(self, fib: Fib6) -> None:
         self._fib = fib
@@ -118,7 +118,7 @@ class RouteRequests6:
     # -- requests -----------------------------------------------------------------
 
     def new(self, request: Request) -> None:
-        """`inet6_rtm_newroute()`"""
+        """Add a route, or a route for each next hop (`inet6_rtm_newroute()`)."""
         config = self._config(request)
         config = attrs.evolve(config, metric=config.metric or USER_PRIORITY)
         hops = list(_hops(config))
@@ -128,7 +128,7 @@ class RouteRequests6:
             self._fib.insert(request.net, self.make(request.net, config), request, request.flags)
 
     def delete(self, request: Request) -> None:
-        """`inet6_rtm_delroute()`: raises ESRCH, EINVAL."""
+        """Delete a route, or some of its next hops (`inet6_rtm_delroute()`). Raises ESRCH, EINVAL."""
         config = self._config(request)
         if config.nexthop_id:
             raise config.refuse("Nexthop id does not exist")
@@ -148,7 +148,7 @@ class RouteRequests6:
         table = TABLES6.of(net).tables.get(config.table or rt.RT_TABLE_MAIN)
         if table is None:
             raise config.refuse("FIB table does not exist", ESRCH)
-        if config.flags & rt.RTF_CACHE:  # no cached routes are modelled: Linux ignores a missing one
+        if config.flags & rt.RTF_CACHE:  # cached routes are not modelled; Linux ignores a missing one
             prefix = config.key[:2]
             if prefix[1] and prefix not in table.routes and has_node(table, prefix):
                 raise os_error(ESRCH)
@@ -174,7 +174,7 @@ class RouteRequests6:
             fib.delete(net, each, request, quiet=True)
 
     def _config(self, request: Request) -> Config6:
-        """Return the route of a request (`rtm_to_fib6_config()`).  Raises EINVAL."""
+        """Parse a route request (`rtm_to_fib6_config()`). Raises EINVAL."""
         asked = RouteRequest(request, IPV6_POLICY, self._fib.unmodelled)
         head = asked.head
         if head.tos:
@@ -238,7 +238,7 @@ class RouteRequests6:
     # -- several next hops --------------------------------------------------------
 
     def _new_multipath(self, request: Request, hops: list[Config6]) -> None:
-        """`ip6_route_multipath_add()`: one notification contains all next hops."""
+        """Add a route for each next hop, and send one notification for all (`ip6_route_multipath_add()`)."""
         net, fib, replace = request.net, self._fib, request.flags & NLM_F_REPLACE
         routes: list[tuple[Route6, Config6]] = []
         for each in hops:
@@ -274,7 +274,7 @@ class RouteRequests6:
     # -- making routes ------------------------------------------------------------
 
     def make(self, net: Net, config: Config6, *, ignore_down: bool = False) -> Route6:
-        """Return a checked route (`ip6_route_info_create()`).
+        """Check a description, and return the route (`ip6_route_info_create()`).
 
         Raises EINVAL, ENODEV, ENETDOWN, EACCES, EHOSTUNREACH.
         """
@@ -316,7 +316,9 @@ class RouteRequests6:
         )
 
     def _hop(self, net: Net, config: Config6, *, ignore_down: bool) -> NextHop:
-        """`fib6_nh_init()`"""
+        """Check the next hop of a new route and return it (`fib6_nh_init()`). Raises ENODEV, ENETDOWN,
+        EACCES.
+        """
         device = net.devices.get(config.index)
         if config.index and (device is None or inet6_device(device) is None):
             raise os_error(ENODEV)
@@ -341,7 +343,7 @@ class RouteRequests6:
         return NextHop(device.index, config.gateway, onlink, config.weight, device=device)
 
     def _check_gateway(self, net: Net, config: Config6, device: NetDevice | None) -> NetDevice:
-        """Check a gateway, and return the device that reaches it (`ip6_validate_gw()`)."""
+        """Check a gateway, and return the device over which it is reachable (`ip6_validate_gw()`)."""
         gateway, given = config.gateway, device
         link_local = gateway[0] == 0xFE and gateway[1] & 0xC0 == 0x80
         text = "Gateway can not be a local address"
@@ -363,7 +365,7 @@ class RouteRequests6:
         return device
 
     def _check_onlink(self, net: Net, config: Config6, device: NetDevice | None) -> None:
-        """`ip6_route_check_nh_onlink()`"""
+        """Raise EINVAL if a route contradicts RTNH_F_ONLINK (`ip6_route_check_nh_onlink()`)."""
         route = self._fib.select(net, rt.RT_TABLE_MAIN, config.gateway_flow, oif=config.index)
         if route is None or route.flags & rt.RTF_REJECT or not route.key[0]:
             return
@@ -371,7 +373,7 @@ class RouteRequests6:
             raise config.refuse("Nexthop has invalid gateway or device mismatch")
 
     def _egress(self, net: Net, config: Config6, device: NetDevice | None) -> NetDevice:
-        """`ip6_route_check_nh()`"""
+        """Return the device of the route to the gateway (`ip6_route_check_nh()`). Raises EHOSTUNREACH."""
         fib, flow, table = self._fib, config.gateway_flow, config.table
         route = fib.select(net, table, flow, oif=config.index, strict=True) if table else None
         if not _leads_on(route) or (device is not None and route is not None and device is not route.device):
@@ -383,7 +385,7 @@ class RouteRequests6:
 
 
 def _hops(config: Config6) -> Iterator[Config6]:
-    """Yield a route for each next hop of RTA_MULTIPATH."""
+    """Yield a description for each next hop in RTA_MULTIPATH."""
     for hop, attributes in () if config.asked is None else config.asked.hops():
         gateway = attributes.get(rt.RTA_GATEWAY, config.gateway)[:IN6_ADDR_SIZE]
         flags = config.flags | hop.flags & rt.RTNH_F_ONLINK | (rt.RTF_GATEWAY if gateway else 0)
@@ -392,7 +394,7 @@ def _hops(config: Config6) -> Iterator[Config6]:
 
 
 def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
-    """Return True if a route matches a request to delete it."""
+    """Return True if a route matches a delete request."""
     return (
         config.metric in (0, metric)
         and config.protocol in (0, protocol)
@@ -407,7 +409,7 @@ def _leads_on(route: Route6 | None) -> bool:
 
 
 def _set_flags(request: Request, flags: int) -> None:
-    """Set the flags of a request message, which its acknowledgement quotes."""
+    """Set the flags of a request message. Its acknowledgement includes them."""
     place = request.start + NLMSG_FLAGS
     request.flags = flags
     request.data = request.data[:place] + U16.pack(flags) + request.data[place + U16.size :]

@@ -1,6 +1,7 @@
 """RTM_GETROUTE: the route to an address (inet_rtm_getroute(), inet6_rtm_getroute()).
 
-A next hop keeps the cached route of a lookup until a route or an address changes.  Messages contain its age.
+A lookup caches its route in the next hop until a route or an address changes. Messages contain the age of
+the cached route.
 """
 
 from __future__ import annotations
@@ -54,21 +55,22 @@ from simkernel.ynl.policy import PolicyTable
 _ENDS: Final = range(rt.RTA_DST, rt.RTA_OIF + 1)
 _PORTS: Final = range(rt.RTA_IP_PROTO, rt.RTA_DPORT + 1)
 ASKED: Final = frozenset((*_ENDS, rt.RTA_MARK, rt.RTA_UID, *_PORTS))
-"""The attributes that a strict request can have."""
+"""Attributes that a strict request can contain."""
 IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 = 1, 6, 17, 58
 FLOW_LABEL_BITS: Final = 20
 LOOPBACK: Final = 0x7F00_0001
 MULTICAST: Final = 0xFF
-"""The first byte of an IPv6 multicast address."""
+"""First byte of an IPv6 multicast address."""
 ALL_HOSTS: Final = 0xE000_0001
-"""The multicast group that each device joins while it is up."""
+"""Multicast group that each device joins while it is up (224.0.0.1)."""
 
 
 @attrs.frozen
 class Question:
-    """The request format of one protocol.
+    """Request format of one protocol.
 
-    `name` prefixes error texts; `kind` names the request in them.  `bits` is the length of an address.
+    `name` is the prefix of error texts, and `kind` names the request in them. `bits` is the length of an
+    address.
     """
 
     name: str
@@ -82,7 +84,9 @@ class Question:
     protocols: frozenset[int]
 
     def parse(self, request: Request) -> Found:
-        """Check a request (`inet_rtm_valid_getroute_req()`, `inet6_rtm_valid_getroute_req()`)."""
+        """Parse a request (`inet_rtm_valid_getroute_req()`, `inet6_rtm_valid_getroute_req()`). Raises
+        EINVAL.
+        """
         if not has_header(request, RtMsg):
             raise self._refuse(request, f"Invalid header for {self.kind} request")
         if not request.strict:
@@ -106,9 +110,9 @@ class Question:
         return found
 
     def flow(self, request: Request, found: Found) -> Flow:
-        """Return the flow to look up.
+        """Return the lookup key of a request.
 
-        Raises EINVAL for addresses that are too short, EOPNOTSUPP for other protocols.
+        Raises EINVAL if an address is too short, EOPNOTSUPP for other IP protocols than `protocols`.
         """
         size = self.bits // 8
 
@@ -166,7 +170,7 @@ IPV6: Final = Question(
 
 @attrs.define
 class Output:
-    """The result of an IPv4 lookup (`struct rtable`).  `kept` is True if the next hop `hop` caches it."""
+    """Result of an IPv4 lookup (`struct rtable`). `kept` is True if the next hop `hop` caches it."""
 
     result: Result4 | None
     device: NetDevice
@@ -177,7 +181,7 @@ class Output:
 
 
 def _realms(own: int, rule: int) -> int:
-    """Return the realms of a next hop, completed by those of a rule (`set_class_tag()`)."""
+    """Return the realms of a next hop. Those of a rule replace parts that are 0 (`set_class_tag()`)."""
     return (own & 0xFFFF or rule & 0xFFFF) | (own & 0xFFFF_0000 or rule & 0xFFFF_0000)
 
 
@@ -196,7 +200,7 @@ class RouteQueries:
         self._unmodelled = fib4.unmodelled
 
     def _clients(self, hop: NextHop | None, generation: int, realms: int = 0) -> tuple[int, int]:
-        """Return the reference count and the age of a cached route, in hundredths of a second.
+        """Return the reference count of a cached route, and its age in hundredths of a second.
 
         If the next hop `hop` is not None, it caches the route with its realms.
         """
@@ -213,7 +217,7 @@ class RouteQueries:
     def ipv4(self, request: Request) -> None:
         """Send the route of an outgoing IPv4 packet.
 
-        Raises EINVAL for an invalid source, ENODEV, ENETUNREACH, and the errors of route types.
+        Raises EINVAL for an invalid source, ENODEV, ENETUNREACH, and the errors of rejecting route types.
         """
         found, net = IPV4.parse(request), request.net
         flow, flags = IPV4.flow(request, found), header(request).flags
@@ -260,7 +264,9 @@ class RouteQueries:
         _reply(request, body + attribute(rt.RTA_CACHEINFO, RtaCacheinfo(clients, age).pack()))
 
     def _output(self, net: Net, flow: Flow) -> Output:
-        """Select the device and the source address of a packet (`ip_route_output_key_hash_rcu()`)."""
+        """Select the route, the device and the source address of a packet
+        (`ip_route_output_key_hash_rcu()`).
+        """
         wanted = flow.oif
         everyone, group = flow.daddr == BROADCAST, flow.daddr >> 28 == 0xE
         device = net.devices.get(flow.oif)
@@ -311,7 +317,7 @@ class RouteQueries:
         return self._make(net, flow, wanted, result.hop.device, result, result.alias.type)
 
     def _choose(self, net: Net, flow: Flow, result: Result4) -> Result4:
-        """Select the next hop of a route, or one of the default routes (`fib_select_path()`)."""
+        """Select a next hop of a route, or one of several default routes (`fib_select_path()`)."""
         if len(result.alias.info.hops) > 1:
             raise self._unmodelled("the choice among the next hops of a route", EOPNOTSUPP)
         table = TABLES4.of(net).tables[result.table]
@@ -329,7 +335,7 @@ class RouteQueries:
         return result
 
     def _owner(self, net: Net, address: int) -> NetDevice | None:
-        """Return the device that has an address (`__ip_dev_find()`)."""
+        """Return the device that has an address, or None (`__ip_dev_find()`)."""
         for device in net.devices.values():
             data = in_device(device)
             if data is not None and any(each.local == address for each in data.addresses):
@@ -341,7 +347,7 @@ class RouteQueries:
     def _make(
         self, net: Net, flow: Flow, wanted: int, device: NetDevice, result: Result4 | None, type: int
     ) -> Output:
-        """Return the result of a lookup (`__mkroute_output()`)."""
+        """Build the result of a lookup (`__mkroute_output()`)."""
         if in_device(device) is None or (flow.saddr >> 24 == LOOPBACK >> 24 and not device.is_loopback):
             raise os_error(EINVAL)
         hop = None if result is None else result.hop
@@ -365,9 +371,9 @@ class RouteQueries:
     # -- IPv6 ---------------------------------------------------------------------
 
     def ipv6(self, request: Request) -> None:
-        """Send the route of an IPv6 packet: an outgoing one, or an incoming one from the device RTA_IIF.
+        """Send the route of an outgoing IPv6 packet, or of one that arrives at the device RTA_IIF.
 
-        Raises ENODEV, ENETUNREACH, and the errors of route types.
+        Raises ENODEV, ENETUNREACH, and the errors of rejecting route types.
         """
         found, net = IPV6.parse(request), request.net
         flow = IPV6.flow(request, found)
@@ -397,11 +403,13 @@ class RouteQueries:
         hops = attribute(rt.RTA_GATEWAY, route.hop.gateway) if route.hop.gateway else b""
         hops += attribute(rt.RTA_OIF, U32.pack(device.index))
         ends = flow.daddr.to_bytes(IN6_ADDR_SIZE), flow.saddr.to_bytes(IN6_ADDR_SIZE)
-        cache = attribute(rt.RTA_CACHEINFO, RtaCacheinfo(clients, age).pack())  # a clone does not expire
+        cache = attribute(
+            rt.RTA_CACHEINFO, RtaCacheinfo(clients, age).pack()
+        )  # the reply describes a clone, which does not expire
         _reply(request, route.describe(hops, ends=ends, source=source, incoming=incoming, cache=cache))
 
     def _route6(self, net: Net, flow: Flow, oif: int, *, strict: bool) -> Route6:
-        """`fib6_rule_lookup()`"""
+        """Return the route for a flow from the tables that the rules select (`fib6_rule_lookup()`)."""
 
         def look(net: Net, table: int, flow: Flow) -> Route6 | int:
             route = self._fib6.select(net, table, flow, oif=oif, strict=strict, reachable=True)

@@ -1,4 +1,4 @@
-"""RTM_NEWLINK, RTM_SETLINK, RTM_DELLINK and the properties of links (net/core/rtnetlink.c)."""
+"""Handlers of RTM_NEWLINK, RTM_SETLINK, RTM_DELLINK and of link properties (net/core/rtnetlink.c)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from simkernel.uapi.socket import AF_INET, AF_INET6
 
 MODIFIED: Final = 1
 NOTIFY: Final = 3
-"""The effects of a change: MODIFIED, or MODIFIED with a notification at the end (DO_SETLINK_*)."""
+"""Effects of a change: MODIFIED, or MODIFIED with a notification after all changes (DO_SETLINK_*)."""
 MAX_QUEUES: Final = 4096
 GRO_MAX_SIZE: Final = 8 * 65535
 
@@ -58,13 +58,13 @@ _SIZES: Final = {
     il.IFLA_GSO_IPV4_MAX_SIZE: "gso_ipv4_max_size",
     il.IFLA_GRO_IPV4_MAX_SIZE: "gro_ipv4_max_size",
 }
-"""The attributes of offloading limits, and the fields of `NetDevice` that store them."""
+"""Attributes of offloading limits, and the fields of `NetDevice` that store them."""
 _OF_IPV4: Final = {
     il.IFLA_GSO_MAX_SIZE: il.IFLA_GSO_IPV4_MAX_SIZE,
     il.IFLA_GRO_MAX_SIZE: il.IFLA_GRO_IPV4_MAX_SIZE,
 }
 _HARDWARE: Final = (il.IFLA_VF_PORTS, il.IFLA_PORT_SELF)
-"""The attributes that only hardware drivers support."""
+"""Attributes that only drivers of hardware support."""
 _UNMODELLED: Final = (il.IFLA_VFINFO_LIST, il.IFLA_PROTO_DOWN_REASON, il.IFLA_XDP)
 
 
@@ -76,14 +76,16 @@ class LinkChanges:
     kinds: LinkKinds
     request_module: Callable[[str], Any]
     set_family: Callable[[int, NetDevice, LinkRequest, Place, bool], None]
-    """Check (True) or apply (False) the settings of a family in IFLA_AF_SPEC."""
+    """Function that checks (True) or applies (False) the settings of a family in IFLA_AF_SPEC."""
     unmodelled: Callable[[str, int], Exception]
     warn: Callable[[str], object]
 
     # -- requests -------------------------------------------------------------------
 
     def delete(self, request: Request) -> None:
-        """`rtnl_dellink()`: raises EOPNOTSUPP for `lo`, ENODEV, EPERM for group 0."""
+        """Delete a link or a group of links (`rtnl_dellink()`). Raises EOPNOTSUPP for `lo`, ENODEV, EPERM for
+        group 0.
+        """
         link = LinkRequest(request)
         link.parse(policy.LIBERAL)
         one_namespace(link)
@@ -94,7 +96,7 @@ class LinkChanges:
             self.devices.delete(link.device(net), request)
 
     def _delete_group(self, net: Net, group: int, request: Request) -> None:
-        """`rtnl_group_dellink()`"""
+        """Delete all links of a group (`rtnl_group_dellink()`)."""
         if not group:
             raise os_error(EPERM)
         members = [device for device in net.devices.values() if device.group == group]
@@ -109,7 +111,7 @@ class LinkChanges:
         self.devices.unregister(doomed)
 
     def set(self, request: Request) -> None:
-        """`rtnl_setlink()`"""
+        """Change an existing link (`rtnl_setlink()`)."""
         link = LinkRequest(request)
         link.parse(policy.LIBERAL)
         _unique_namespace(link)
@@ -117,7 +119,7 @@ class LinkChanges:
         self._change(link.device(request.net), link)
 
     def new(self, request: Request) -> Awaitable[None] | None:
-        """Change the link that the request names, else create one (`rtnl_newlink()`)."""
+        """Change the link that the request names, or create one if it does not exist (`rtnl_newlink()`)."""
         return self._new(request, load=True)
 
     async def _load(self, request: Request, loading: Awaitable[Any]) -> None:
@@ -177,7 +179,7 @@ class LinkChanges:
         return None
 
     def properties(self, request: Request) -> None:
-        """RTM_NEWLINKPROP and RTM_DELLINKPROP: other names of a link (`rtnl_linkprop()`)."""
+        """Add or remove alternative names of a link (RTM_NEWLINKPROP, RTM_DELLINKPROP, `rtnl_linkprop()`)."""
         link = LinkRequest(request)
         link.parse(policy.STRICT)
         one_namespace(link)
@@ -209,7 +211,7 @@ class LinkChanges:
         ops: LinkOps | None,
         data: dict[int, bytes] | None,
     ) -> None:
-        """Change an existing link (part of `__rtnl_newlink()`).  Raises EEXIST, EOPNOTSUPP."""
+        """Change an existing link by RTM_NEWLINK (part of `__rtnl_newlink()`). Raises EEXIST, EOPNOTSUPP."""
         request = link.request
         master = device.master
         master_ops = None if master is None else master.link_ops
@@ -234,7 +236,7 @@ class LinkChanges:
         self._change(device, link, status)
 
     def make(self, net: Net, name: str, origin: NameOrigin, ops: LinkOps, link: LinkRequest) -> NetDevice:
-        """Create a device without registering it (`rtnl_create_link()`).  Raises EINVAL."""
+        """Create a device without registering it (`rtnl_create_link()`). Raises EINVAL."""
         request = link.request
         queues = [
             link.number(type) if type in link else 1
@@ -294,7 +296,7 @@ class LinkChanges:
         peer: PeerRequest | None,
         peer_net: Net | None,
     ) -> None:
-        """`rtnl_newlink_create()`"""
+        """Create and register a link (`rtnl_newlink_create()`). If a later step fails, delete it."""
         request, header = link.request, link.header
         named = il.IFLA_IFNAME in link
         name = link.name if named else f"{ops.kind}%d"
@@ -319,7 +321,8 @@ class LinkChanges:
     def _change(self, device: NetDevice, link: LinkRequest, status: int = 0) -> None:
         """Apply the changes of a request, in Linux's order (`do_setlink()`).
 
-        Changes before an error remain, and are notified, except if the request is invalid.
+        An invalid request changes nothing. If a later change fails, the earlier ones remain and are
+        notified.
         """
         self._validate(device, link)
         try:
@@ -337,7 +340,7 @@ class LinkChanges:
                 self.devices.state_change(device)
 
     def _changes(self, device: NetDevice, link: LinkRequest) -> Iterator[int]:
-        """Apply the changes one by one; yield the effect of each."""
+        """Apply the changes one after the other, and yield the effect of each (MODIFIED or NOTIFY)."""
         devices, header, request, tb = self.devices, link.header, link.request, link.tb
         target = self._target(link)
         if target is not device.net:
@@ -401,7 +404,7 @@ class LinkChanges:
     def _set_operstate(self, device: NetDevice, state: int) -> None:
         """Set the operational state (`set_operstate()`).
 
-        A program can only leave DORMANT or TESTING, or enter UP.
+        A program can change DORMANT, TESTING and UNKNOWN to UP, and UP and UNKNOWN to DORMANT or TESTING.
         """
         if state == il.IF_OPER_UP and device.operstate in (
             il.IF_OPER_DORMANT,
@@ -420,7 +423,9 @@ class LinkChanges:
             self.devices.state_change(device)
 
     def _validate(self, device: NetDevice, link: LinkRequest) -> None:
-        """`validate_linkmsg()`: raises EINVAL, EAFNOSUPPORT, EOPNOTSUPP."""
+        """Check the attributes of a request (`validate_linkmsg()`). Raises EINVAL, EAFNOSUPPORT,
+        EOPNOTSUPP.
+        """
         request = link.request
         for type in (il.IFLA_ADDRESS, il.IFLA_BROADCAST):
             if type in link and len(link.tb[type]) < len(device.address):
@@ -441,9 +446,9 @@ class LinkChanges:
             self.set_family(family, device, link, place, True)
 
     def _target(self, link: LinkRequest) -> Net:
-        """Return the target namespace of a link (`rtnl_link_get_net_capable()`).
+        """Return the namespace that a request selects for a link (`rtnl_link_get_net_capable()`).
 
-        Raises EINVAL, ESRCH for a process that does not exist, EBADF.
+        Raises EINVAL, ESRCH if the process does not exist, EBADF.
         """
         request = link.request
         if il.IFLA_NET_NS_PID in link:
@@ -453,7 +458,9 @@ class LinkChanges:
         return link.namespace()
 
     def _link_net(self, link: LinkRequest, target: Net) -> Net | None:
-        """Return the namespace with the id IFLA_LINK_NETNSID in `target`.  Raises EINVAL."""
+        """Return the namespace with the id IFLA_LINK_NETNSID in `target`, or None. Raises EINVAL for an
+        unknown id.
+        """
         if il.IFLA_LINK_NETNSID not in link:
             return None
         net = target.net_by_id(link.signed(il.IFLA_LINK_NETNSID))
@@ -465,8 +472,8 @@ class LinkChanges:
 def _set_size(device: NetDevice, type: int, size: int) -> None:
     """Set an offloading limit (`netif_set_gso_max_size()` and similar functions).
 
-    An attribute that is not specific to IPv4 sets the limit of IPv4 too.  Values above MAX_GSO_SIZE do not
-    set it, since they exceed the length field of IPv4.
+    A general attribute sets the limit for IPv4 too. Values above MAX_GSO_SIZE do not, because they exceed
+    IPv4's length field.
     """
     setattr(device, _SIZES[type], size)
     if type in _OF_IPV4 and size <= MAX_GSO_SIZE:
@@ -474,6 +481,6 @@ def _set_size(device: NetDevice, type: int, size: int) -> None:
 
 
 def _unique_namespace(link: LinkRequest) -> None:
-    """Raise EINVAL for several namespace attributes (`rtnl_ensure_unique_netns()`)."""
+    """Raise EINVAL if the request has several namespace attributes (`rtnl_ensure_unique_netns()`)."""
     if sum(type in link for type in _NAMESPACES) > 1:
         raise refuse(link.request, EINVAL, "multiple netns identifying attributes specified")

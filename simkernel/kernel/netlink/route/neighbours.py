@@ -1,7 +1,8 @@
-"""RTM_..NEIGH: the neighbours of network devices (net/core/neighbour.c, net/ipv4/arp.c, net/ipv6/ndisc.c).
+"""Neighbour tables and the handlers of their messages (net/core/neighbour.c, net/ipv4/arp.c,
+net/ipv6/ndisc.c).
 
-No packets are modelled, so only programs create neighbours.  A reachable neighbour stays reachable, and no
-address is resolved.
+simkernel models no packets, so only programs create neighbours. A reachable neighbour stays reachable, and
+no address is resolved.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ from simkernel.uapi.structure import U8, U32
 
 @attrs.define(eq=False)
 class Neighbour:
-    """A neighbour (`struct neighbour`).  Times are in ns."""
+    """An entry in a neighbour table (`struct neighbour`). Times are in ns."""
 
     family: int
     device: NetDevice
@@ -88,7 +89,7 @@ class Neighbour:
 
 @attrs.define(eq=False)
 class Proxy:
-    """A proxied address: `device` answers requests for it, every device if None (`struct pneigh_entry`)."""
+    """An address for which `device`, or every device if it is None, answers (`struct pneigh_entry`)."""
 
     family: int
     device: NetDevice | None
@@ -99,9 +100,9 @@ class Proxy:
 
 
 GIVEN_FLAGS: Final = nb.NTF_EXT_LEARNED | nb.NTF_EXT_VALIDATED
-"""The flags that each change of a neighbour overwrites (`neigh_update_flags()`)."""
+"""Flags that each change of a neighbour overwrites (`neigh_update_flags()`)."""
 NDISC_PRIORITY: Final = -5
-"""The notifier priority of the IPv6 neighbour table (`ndisc_netdev_notifier`)."""
+"""Notifier priority of the IPv6 neighbour table (`ndisc_netdev_notifier`)."""
 NEIGHBOURS: Final[PernetSlot[dict[tuple[int, NetDevice, bytes], Neighbour]]] = PernetSlot(dict)
 PROXIES: Final[PernetSlot[dict[tuple[int, NetDevice | None, bytes], Proxy]]] = PernetSlot(dict)
 
@@ -127,7 +128,7 @@ class NeighbourTables:
     # -- devices --------------------------------------------------------------------
 
     def _on_event(self, family: int, event: Event, device: NetDevice, info: object) -> None:
-        """`arp_netdev_event()`, `ndisc_netdev_event()`"""
+        """Delete neighbours after a device event (`arp_netdev_event()`, `ndisc_netdev_event()`)."""
         if event is Event.CHANGEADDR:
             self.flush(device, family, proxies=False)
         elif event is Event.CHANGE:
@@ -140,7 +141,7 @@ class NeighbourTables:
         """Delete neighbours of a device (`neigh_flush_dev()`, `pneigh_ifdown_and_unlock()`)."""
         entries, others = NEIGHBOURS.of(device.net), PROXIES.of(device.net)
         gone = [each for each in entries.values() if each.device is device and each.family == family]
-        for entry in reversed(gone):  # `neigh_get_dev_table()` has the newest first
+        for entry in reversed(gone):  # `neigh_get_dev_table()` lists the newest first
             if permanent or not (entry.state & nb.NUD_PERMANENT or entry.flags & nb.NTF_EXT_VALIDATED):
                 del entries[family, device, entry.key]
                 self._notify(entry, rt.RTM_DELNEIGH)
@@ -152,7 +153,10 @@ class NeighbourTables:
     # -- messages -------------------------------------------------------------------
 
     def _fill(self, entry: Neighbour | Proxy, *, users: int = 0) -> bytes:
-        """`neigh_fill_info()`, `pneigh_fill_info()`.  `users` are the references besides the table's."""
+        """Return header and attributes of an entry (`neigh_fill_info()`, `pneigh_fill_info()`).
+
+        `users` is the number of references in addition to that of the table.
+        """
         index = 0 if entry.device is None else entry.device.index
         head = NdMsg(entry.family, index=index, flags=entry.flags & 0xFF, type=rt.RTN_UNICAST)
         parts = [attribute(nb.NDA_DST, entry.key)]
@@ -173,7 +177,9 @@ class NeighbourTables:
         return head.pack() + b"".join(parts)
 
     def _notify(self, entry: Neighbour, type: int, *, users: int = 0, portid: int = 0) -> None:
-        """`__neigh_notify()`.  The timer of a deleted neighbour holds no reference to it."""
+        """Notify RTNLGRP_NEIGH (`__neigh_notify()`). The timer of a deleted neighbour holds no reference to
+        it.
+        """
         net = entry.device.net
         if type == rt.RTM_DELNEIGH:
             users -= bool(entry.state & nb.NUD_IN_TIMER)
@@ -185,7 +191,7 @@ class NeighbourTables:
     def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
         """Dump all neighbours, or all proxies (`neigh_dump_info()`).
 
-        The order is by family, then by creation.  Linux dumps in the order of a hash table.
+        The entries are ordered by family, then by creation. On Linux the order is that of a hash table.
         """
         request = callback.request
         found = parse_dump(request, callback.strict)
@@ -209,7 +215,7 @@ class NeighbourTables:
         return False
 
     def get(self, request: Request) -> None:
-        """Send one neighbour or proxy (`neigh_get()`).  Every request is checked strictly."""
+        """Send one neighbour or proxy (`neigh_get()`). Every request is validated strictly."""
         found = parse_get(request)
         head = header(request)
         size = ADDRESS_SIZES.get(head.family)
@@ -235,7 +241,7 @@ class NeighbourTables:
 
     @staticmethod
     def _proxy(net: Net, family: int, device: NetDevice | None, key: bytes) -> Proxy | None:
-        """Return the newest proxy for a device or for all devices (`__pneigh_lookup_1()`)."""
+        """Return the newest proxy for a device or for all devices, or None (`__pneigh_lookup_1()`)."""
         for proxy in reversed(PROXIES.of(net).values()):
             if (proxy.family, proxy.key) == (family, key) and proxy.device in (device, None):
                 return proxy
@@ -244,7 +250,9 @@ class NeighbourTables:
     # -- changes --------------------------------------------------------------------
 
     def delete(self, request: Request) -> None:
-        """`neigh_delete()`: only the address attribute is used, and attributes are not checked."""
+        """Delete a neighbour or proxy (`neigh_delete()`). Only the address attribute is used; none are
+        validated.
+        """
         if not has_header(request, NdMsg):
             raise os_error(EINVAL)
         start = request.start + NLMSG_HDRLEN + NdMsg.SIZE
@@ -269,7 +277,7 @@ class NeighbourTables:
         self._notify(entry, rt.RTM_DELNEIGH)
 
     def new(self, request: Request) -> None:
-        """`neigh_add()`"""
+        """Add or change a neighbour or proxy (`neigh_add()`)."""
         found = attributes(request, NdMsg.SIZE, NEIGHBOUR_POLICY, LIBERAL)
         if nb.NDA_DST not in found:
             raise refuse(request, EINVAL, "Network address not specified")
@@ -321,7 +329,7 @@ class NeighbourTables:
     def _new_proxy(
         self, request: Request, head: NdMsg, device: NetDevice | None, key: bytes, flags: int, protocol: int
     ) -> None:
-        """`pneigh_create()`"""
+        """Add or change a proxy (`pneigh_create()`)."""
         if flags & (nb.NTF_MANAGED | nb.NTF_EXT_VALIDATED):
             raise refuse(request, EINVAL, "Invalid NTF_* flag combination")
         proxy = self._proxy(request.net, head.family, device, key)
@@ -333,7 +341,10 @@ class NeighbourTables:
         proxy.protocol = protocol or proxy.protocol
 
     def _create(self, family: int, device: NetDevice, key: bytes, flags: int) -> Neighbour:
-        """`___neigh_create()`, `arp_constructor()`, `ndisc_constructor()`"""
+        """Create a neighbour with its initial state (`___neigh_create()`).
+
+        Sources of the family's part: `arp_constructor()`, `ndisc_constructor()`.
+        """
         if family == AF_INET and device.is_loopback:
             key = bytes(len(key))
         table = NEIGHBOURS.of(device.net)
@@ -367,7 +378,9 @@ class NeighbourTables:
     def _update(
         self, request: Request, entry: Neighbour, lladdr: bytes | None, new: int, flags: int, override: bool
     ) -> None:
-        """`__neigh_update()` with NEIGH_UPDATE_F_ADMIN."""
+        """Change the state, address and flags of a neighbour (`__neigh_update()` with
+        NEIGH_UPDATE_F_ADMIN).
+        """
         old, now, before = entry.state, self._now(), entry.flags
         entry.flags = before & ~GIVEN_FLAGS | flags & GIVEN_FLAGS
         changed = entry.flags != before
@@ -406,7 +419,7 @@ class NeighbourTables:
 def _check_validated(request: Request, what: str, state: int, kept: int, flags: int) -> None:
     """Raise EINVAL if a neighbour with NTF_EXT_VALIDATED would have no valid state.
 
-    The state stays `kept` if the kernel is to resolve the address.
+    If the kernel is to resolve the address, the state does not change and is `kept`.
     """
     result = kept if flags & (nb.NTF_USE | nb.NTF_MANAGED) else state
     if flags & nb.NTF_EXT_VALIDATED and not result & nb.NUD_VALID:

@@ -1,4 +1,6 @@
-"""RTM_NEWRULE, RTM_DELRULE and RTM_GETRULE (net/core/fib_rules.c, fib_rules.c of IPv4, fib6_rules.c)."""
+"""Handlers of RTM_NEWRULE, RTM_DELRULE and RTM_GETRULE (net/core/fib_rules.c, net/ipv4/fib_rules.c,
+fib6_rules.c).
+"""
 
 from __future__ import annotations
 
@@ -65,41 +67,41 @@ POLICY: Final = PolicyTable(
     tuple(_POLICIES.get(type, AttributePolicy()) for type in range(fr.FRA_MAX + 1)),
     strict_start_type=fr.FRA_DPORT_RANGE + 1,
 )
-"""fib_rule_policy"""
+"""Policy of the attributes of a rule request (fib_rule_policy)."""
 UNMODELLED: Final = {fr.FRA_TUN_ID, fr.FRA_L3MDEV, *range(fr.FRA_FLOWLABEL, fr.FRA_MAX + 1)}
-"""Tunnels, VRFs, flow labels and masks."""
+"""Attributes that simkernel does not model: tunnels, VRFs, flow labels and masks."""
 
 ALLOTTED: Final = {AF_INET: 228, AF_INET6: 260}
-"""The buffer size of a notification in bytes, by family (`fib_rule_nlmsg_size()`)."""
+"""Buffer size of a notification in bytes, by family (`fib_rule_nlmsg_size()`)."""
 
 EXACT: Final = (
     *("action", "table", "priority", "iifname", "oifname", "mark", "mask", "users", "ip_proto", "protocol"),
     *("suppress_ifgroup", "suppress_prefixlen", "sports", "dports"),
 )
-"""The fields that NLM_F_EXCL compares besides the selectors (`rule_exists()`)."""
+"""Fields that NLM_F_EXCL compares in addition to the selectors (`rule_exists()`)."""
 UNSPECIFIED: Final[dict[str, object]] = {
     **dict.fromkeys(("iifname", "oifname"), b""),
     **dict.fromkeys(("suppress_ifgroup", "suppress_prefixlen"), UNSET),
     **dict.fromkeys(("sports", "dports"), ALL_PORTS),
     "users": ALL_USERS,
 }
-"""The values of these fields that match all rules in RTM_DELRULE, 0 if not listed (`rule_find()`)."""
+"""Values of fields in RTM_DELRULE that match every rule. For fields not listed, it is 0 (`rule_find()`)."""
 
 
 class RuleTables(Protocol):
-    """The routing tables that rules select."""
+    """The routing tables of a family, as rules use them."""
 
     rules: RuleSet
 
     def changing_rules(self, net: Net) -> None:
-        """Prepare for a change of the rules."""
+        """Called before the rules of a namespace are changed."""
 
     def table_of_rule(self, net: Net, rule: Rule) -> int | None:
-        """Return the table id of a new rule, None if there is none."""
+        """Return the id of the table that a new rule selects, or None if the table is invalid."""
 
 
 class RuleRequests:
-    """Handlers of RTM_..RULE.  `sets` is in dump order (`fib_rules_register()`)."""
+    """Handlers of rule requests. `sets` is in the order of dumps (`fib_rules_register()`)."""
 
     def __init__(
         self,
@@ -114,7 +116,7 @@ class RuleRequests:
         devices.subscribe(self._on_event)
 
     def _on_event(self, event: Event, device: NetDevice, info: Any) -> None:
-        """Update the device indexes of rules after an event of a device (`fib_rules_event()`)."""
+        """Update the device indexes in rules after a device event (`fib_rules_event()`)."""
         if event not in (Event.REGISTER, Event.CHANGENAME, Event.UNREGISTER):
             return
         name = device.name.encode("utf-8", "surrogateescape")
@@ -127,7 +129,7 @@ class RuleRequests:
                         setattr(rule, index, device.index)
 
     def new(self, request: Request) -> None:
-        """`fib_nl_newrule()`: raises EINVAL, EAFNOSUPPORT, EEXIST with NLM_F_EXCL."""
+        """Add a rule (`fib_nl_newrule()`). Raises EINVAL, EAFNOSUPPORT, or EEXIST with NLM_F_EXCL."""
         tables, rule, found = self._parse(request)
         net, rules = request.net, tables.rules.of(request.net)
         if request.flags & NLM_F_EXCL and any(each.is_alike(rule, found, EXACT) for each in rules.rules):
@@ -153,7 +155,9 @@ class RuleRequests:
         self._notify(rt.RTM_NEWRULE, tables.rules, rule, request)
 
     def delete(self, request: Request) -> None:
-        """Delete the first matching rule (`fib_nl_delrule()`).  Raises ENOENT, EPERM for a permanent rule."""
+        """Delete the first matching rule (`fib_nl_delrule()`). Raises ENOENT, or EPERM for a permanent
+        rule.
+        """
         tables, wanted_rule, found = self._parse(request)
         rules = tables.rules.of(request.net).rules
         fields = tuple(
@@ -182,7 +186,7 @@ class RuleRequests:
             notify(request.net, rules.group, data, request, ALLOTTED[rules.family])
 
     def _parse(self, request: Request) -> tuple[RuleTables, Rule, Found]:
-        """`fib_nl2rule()`"""
+        """Parse a rule request, and return its tables, its rule and its attributes (`fib_nl2rule()`)."""
         if not has_header(request, FibRuleHdr):
             raise refuse(request, EINVAL, "Invalid msg length")
         head = _header(request)
@@ -206,9 +210,9 @@ class RuleRequests:
         return tables, rule, found
 
     def dump(self, writer: MessageWriter, callback: DumpCallback) -> bool:
-        """Dump the rules of a family, or of all (`fib_nl_dumprule()`).
+        """Dump the rules of a family, or of all families (`fib_nl_dumprule()`).
 
-        Raises EAFNOSUPPORT for a family without rules.
+        Raises EAFNOSUPPORT if the family has no rules.
         """
         request = callback.request
         if callback.strict:
@@ -236,11 +240,11 @@ def _payload(request: Request, found: Found, type: int) -> bytes:
 
 
 def _rule(request: Request, rules: RuleSet, found: Found) -> Rule:
-    """Return the rule that a request describes.  Raises EINVAL."""
+    """Return the rule that a request describes. Raises EINVAL if it is invalid."""
     head, net = _header(request), request.net
 
     def number(type: int, default: int = 0) -> int:
-        data = _payload(request, found, type)  # the attribute may be longer than the number
+        data = _payload(request, found, type)  # the attribute can be longer than the number
         size = U8.size if _POLICIES[type].type is NlaType.U8 else U32.size
         return int.from_bytes(data[:size], "little") if data else default
 
@@ -314,7 +318,7 @@ def _is_port_range(ports: tuple[int, int]) -> bool:
 
 
 def _check(request: Request) -> None:
-    """`fib_valid_dumprule_req()`: a strict request contains only the family."""
+    """Raise EINVAL if a strict dump request contains more than the family (`fib_valid_dumprule_req()`)."""
     if not has_header(request, FibRuleHdr):
         raise refuse(request, EINVAL, "Invalid header for fib rule dump request")
     start = request.start + NLMSG_HDRLEN
