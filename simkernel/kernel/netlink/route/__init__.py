@@ -1,1 +1,1 @@
-"""NETLINK_ROUTE: links, addresses, neighbours, routes and rules (net/core/rtnetlink.c, net/ipv4, net/ipv6)."""
+"""NETLINK_ROUTE: links, addresses, neighbours, routes and rules (net/core, net/ipv4, net/ipv6)."""

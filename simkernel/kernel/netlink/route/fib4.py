@@ -308,13 +308,13 @@ class Fib4:
             if nlflags & NLM_F_EXCL:
                 raise os_error(EEXIST)
             shown = 0
-            twins = (
+            equals = (
                 each for each in found[place : place + same] if each.info is info and each.type == alias.type
             )
-            twin = next(twins, None)
+            equal = next(equals, None)
             if nlflags & NLM_F_REPLACE:
-                if twin is not None:
-                    if twin is not found[place]:
+                if equal is not None:
+                    if equal is not found[place]:
                         raise os_error(EEXIST)
                     return
                 old, found[place] = found[place], alias
@@ -322,7 +322,7 @@ class Fib4:
                 announce(rt.RTNLGRP_IPV4_ROUTE, net, rt.RTM_NEWROUTE, alias, request, NLM_F_REPLACE)
                 self._release(net, old)
                 return
-            if twin is not None:
+            if equal is not None:
                 raise os_error(EEXIST)
             if nlflags & NLM_F_APPEND:
                 place += same

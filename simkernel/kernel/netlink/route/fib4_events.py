@@ -183,7 +183,7 @@ class AutomaticRoutes4(Routes4):
         `gone` is a primary address. Its subnet is treated as already deleted.
         """
         device, primary = address.device, address
-        everyone, prefix = address.address | ~address.mask & BROADCAST, address.address & address.mask
+        subnet_broadcast, prefix = address.address | ~address.mask & BROADCAST, address.address & address.mask
         data = IN_DEVICE.of(device)
         subnet = False
         if address.is_secondary:
@@ -198,7 +198,7 @@ class AutomaticRoutes4(Routes4):
         kept, local_kept = (set(), False) if data.dead else _needed(data, address, primary, gone)
         broadcasts = [address.broadcast]
         if subnet and address.prefixlen < BITS - 1:
-            broadcasts += [everyone, prefix]
+            broadcasts += [subnet_broadcast, prefix]
         for each in broadcasts:
             if each not in kept:
                 self._magic(primary, rt.RTN_BROADCAST, each, BITS, add=False)

@@ -320,10 +320,10 @@ class Fib6:
         (`fib6_lookup()`).
         """
 
-        def look(net: Net, table: int, flow: Flow) -> Route6 | int:
+        def search(net: Net, table: int, flow: Flow) -> Route6 | int:
             return self.select(net, table, flow, oif=flow.oif, strict=True) or EAGAIN
 
-        result = self.rules.lookup(net, flow, look, suppress=False)
+        result = self.rules.lookup(net, flow, search, suppress=False)
         return None if isinstance(result, int) else result
 
     # -- adding -------------------------------------------------------------------

@@ -376,9 +376,9 @@ class RouteRequests6:
         """Return the device of the route to the gateway (`ip6_route_check_nh()`). Raises EHOSTUNREACH."""
         fib, flow, table = self._fib, config.gateway_flow, config.table
         route = fib.select(net, table, flow, oif=config.index, strict=True) if table else None
-        if not _leads_on(route) or (device is not None and route is not None and device is not route.device):
+        if not _is_direct(route) or (device is not None and route is not None and device is not route.device):
             route = fib.lookup(net, attrs.evolve(flow, saddr=0))
-        if route is None or not _leads_on(route) or (device is not None and device is not route.device):
+        if route is None or not _is_direct(route) or (device is not None and device is not route.device):
             raise os_error(EHOSTUNREACH)
         assert route.device is not None
         return route.device
@@ -403,7 +403,7 @@ def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
     )
 
 
-def _leads_on(route: Route6 | None) -> bool:
+def _is_direct(route: Route6 | None) -> bool:
     """Return True for a route that is not a reject route and has no gateway."""
     return route is not None and not route.flags & rt.RTF_REJECT and not route.hop.gateway
 

@@ -54,7 +54,7 @@ from simkernel.ynl.policy import PolicyTable
 
 _ENDS: Final = range(rt.RTA_DST, rt.RTA_OIF + 1)
 _PORTS: Final = range(rt.RTA_IP_PROTO, rt.RTA_DPORT + 1)
-ASKED: Final = frozenset((*_ENDS, rt.RTA_MARK, rt.RTA_UID, *_PORTS))
+STRICT_ATTRIBUTES: Final = frozenset((*_ENDS, rt.RTA_MARK, rt.RTA_UID, *_PORTS))
 """Attributes that a strict request can contain."""
 IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 = 1, 6, 17, 58
 FLOW_LABEL_BITS: Final = 20
@@ -66,7 +66,7 @@ ALL_HOSTS: Final = 0xE000_0001
 
 
 @attrs.frozen
-class Question:
+class RequestFormat:
     """Request format of one protocol.
 
     `name` is the prefix of error texts, and `kind` names the request in them. `bits` is the length of an
@@ -144,7 +144,7 @@ class Question:
         return refuse(request, EINVAL, f"{self.name}: {text}")
 
 
-IPV4: Final = Question(
+IPV4: Final = RequestFormat(
     "ipv4",
     "route get",
     "IPv4",
@@ -152,10 +152,10 @@ IPV4: Final = Question(
     IPV4_POLICY,
     rt.RTM_F_NOTIFY | rt.RTM_F_LOOKUP_TABLE | rt.RTM_F_FIB_MATCH,
     "Unsupported rtm_flags for route get request",
-    ASKED,
+    STRICT_ATTRIBUTES,
     frozenset({IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP}),
 )
-IPV6: Final = Question(
+IPV6: Final = RequestFormat(
     "ipv6",
     "get route",
     "IPv6",
@@ -163,7 +163,7 @@ IPV6: Final = Question(
     IPV6_POLICY,
     rt.RTM_F_FIB_MATCH,
     "Invalid flags for get route request",
-    ASKED | {rt.RTA_FLOWLABEL},
+    STRICT_ATTRIBUTES | {rt.RTA_FLOWLABEL},
     frozenset({IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6}),
 )
 
@@ -268,7 +268,7 @@ class RouteQueries:
         (`ip_route_output_key_hash_rcu()`).
         """
         wanted = flow.oif
-        everyone, group = flow.daddr == BROADCAST, flow.daddr >> 28 == 0xE
+        to_broadcast, to_multicast = flow.daddr == BROADCAST, flow.daddr >> 28 == 0xE
         device = net.devices.get(flow.oif)
         if flow.saddr:
             if flow.saddr >> 28 == 0xE or flow.saddr == BROADCAST:
@@ -276,7 +276,7 @@ class RouteQueries:
             owner = self._owner(net, flow.saddr)
             if owner is None:
                 raise os_error(ENETUNREACH)
-            if not flow.oif and (group or everyone):
+            if not flow.oif and (to_multicast or to_broadcast):
                 flow.oif = owner.index
                 return self._make(net, flow, wanted, owner, None, rt.RTN_UNICAST)
         if flow.oif:
@@ -285,11 +285,11 @@ class RouteQueries:
             if not device.is_up or in_device(device) is None:
                 raise os_error(ENETUNREACH)
             local_group = flow.daddr >> 8 == ALL_HOSTS >> 8
-            if local_group or everyone:
+            if local_group or to_broadcast:
                 flow.saddr = flow.saddr or select_source4(net, device, 0, rt.RT_SCOPE_LINK)
                 return self._make(net, flow, wanted, device, None, rt.RTN_UNICAST)
-            if not flow.saddr and (group or not flow.daddr):
-                scope = flow.scope if group else rt.RT_SCOPE_HOST
+            if not flow.saddr and (to_multicast or not flow.daddr):
+                scope = flow.scope if to_multicast else rt.RT_SCOPE_HOST
                 flow.saddr = select_source4(net, device, 0, scope)
         lo = net.devices[LOOPBACK_IFINDEX]
         if not flow.daddr:
@@ -411,7 +411,7 @@ class RouteQueries:
     def _route6(self, net: Net, flow: Flow, oif: int, *, strict: bool) -> Route6:
         """Return the route for a flow from the tables that the rules select (`fib6_rule_lookup()`)."""
 
-        def look(net: Net, table: int, flow: Flow) -> Route6 | int:
+        def search(net: Net, table: int, flow: Flow) -> Route6 | int:
             route = self._fib6.select(net, table, flow, oif=oif, strict=strict, reachable=True)
             if route is None:
                 return EAGAIN
@@ -424,7 +424,7 @@ class RouteQueries:
                 raise self._unmodelled("the choice among the next hops of a route", EOPNOTSUPP)
             return ERRORS.get(route.type, 0) or route if route.flags & rt.RTF_REJECT else route
 
-        result = self._fib6.rules.lookup(net, flow, look)
+        result = self._fib6.rules.lookup(net, flow, search)
         if isinstance(result, Route6):
             return result
         raise os_error(ENETUNREACH if result == ESRCH else result)

@@ -242,9 +242,9 @@ class LinkChanges:
             link.number(type) if type in link else 1
             for type in (il.IFLA_NUM_TX_QUEUES, il.IFLA_NUM_RX_QUEUES)
         ]
-        for count, way in zip(queues, ("transmit", "receive"), strict=True):
+        for count, direction in zip(queues, ("transmit", "receive"), strict=True):
             if not 1 <= count <= MAX_QUEUES:
-                raise refuse(request, EINVAL, f"Invalid number of {way} queues")
+                raise refuse(request, EINVAL, f"Invalid number of {direction} queues")
         device = NetDevice(net, name, link_ops=ops, name_origin=origin, initializing=True)
         device.num_tx_queues, device.num_rx_queues = queues
         ops.setup(device)

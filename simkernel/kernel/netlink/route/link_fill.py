@@ -111,7 +111,7 @@ def fill(
     if any(device.perm_address):
         parts.append(attribute(il.IFLA_PERM_ADDRESS, device.perm_address))
     parts += [
-        other_end(device, viewer),
+        fill_link_netnsid(device, viewer),
         attribute(il.IFLA_QDISC, device.qdisc.encode() + b"\0"),
         attribute(il.IFLA_AF_SPEC, _families(device, mask)),
         attribute(il.IFLA_MAP, bytes(IFMAP_SIZE)),
@@ -154,7 +154,7 @@ def _numbers(rows: tuple[Row, ...], device: NetDevice) -> list[bytes]:
     return [attribute(type, layout.pack(value(device))) for type, layout, value in rows]
 
 
-def other_end(device: NetDevice, viewer: Net) -> bytes:
+def fill_link_netnsid(device: NetDevice, viewer: Net) -> bytes:
     """Return IFLA_LINK, and IFLA_LINK_NETNSID if the peer is in another namespace
     (`rtnl_fill_link_netnsid()`).
     """

@@ -64,13 +64,13 @@ class LinkRequest:
         If `silent`, an error does not set the extended ACK.
         """
         request = self.request
-        said = request.extack
+        saved = request.extack
         if silent:
             request.extack = ExtendedAck()
         try:
             return validator(table, LIBERAL).parse(request, *place, depth=1)
         finally:
-            request.extack = said
+            request.extack = saved
 
     def payloads(self, found: Found) -> dict[int, bytes]:
         """Return the payloads of attributes, by type."""

@@ -196,9 +196,9 @@ class NeighbourTables:
         request = callback.request
         found = parse_dump(request, callback.strict)
         index, master = number(request, found, nb.NDA_IFINDEX), number(request, found, nb.NDA_MASTER)
-        whole = has_header(request, NdMsg)
+        complete = has_header(request, NdMsg)
         family = request.data[request.start + NLMSG_HDRLEN]
-        proxies = whole and header(request).flags == nb.NTF_PROXY
+        proxies = complete and header(request).flags == nb.NTF_PROXY
         entries = [*(PROXIES.of(request.net) if proxies else NEIGHBOURS.of(request.net)).values()]
         entries = [
             each for each in sorted(entries, key=lambda each: each.family) if family in (0, each.family)

@@ -25,7 +25,7 @@ from simkernel.ynl.policy import AttributePolicy, PolicyTable
 
 HEADER_SIZE: Final = 4
 """Size of struct netconfmsg in bytes: the family and padding."""
-EVERY: Final = (nc.NETCONFA_IFINDEX_ALL, nc.NETCONFA_IFINDEX_DEFAULT)
+PSEUDO_INDEXES: Final = (nc.NETCONFA_IFINDEX_ALL, nc.NETCONFA_IFINDEX_DEFAULT)
 """Pseudo indexes of the settings `all` and `default`. simkernel has no file that changes these settings."""
 Settings = dict[int, int]
 
@@ -82,7 +82,7 @@ class NetConf:
         index = parse.signed(request, found, nc.NETCONFA_IFINDEX)
         device = request.net.devices.get(index)
         data = None if device is None else self.find(device)
-        if data is None and index not in EVERY:
+        if data is None and index not in PSEUDO_INDEXES:
             raise os_error(self.error)
         request.sock.send(self.pack(index, {} if data is None else data.conf, request), request.portid)
 
@@ -93,7 +93,7 @@ class NetConf:
             raise self._refuse(request, "Invalid data after header in netconf dump request")
         rows = [(index, self.find(device)) for index, device in sorted(request.net.devices.items())]
         confs = [(index, data.conf) for index, data in rows if data is not None]
-        confs += [(index, {}) for index in EVERY]
+        confs += [(index, {}) for index in PSEUDO_INDEXES]
         done: set[int] = callback.context or set()
         callback.context = done
         for index, conf in confs:

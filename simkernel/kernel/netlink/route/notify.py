@@ -9,7 +9,7 @@ from simkernel.kernel.net.device import Event, NetDevice
 from simkernel.kernel.net.namespace import Net
 from simkernel.kernel.netlink.kernel_socket import KERNEL_SOCKETS
 from simkernel.kernel.netlink.message import Request
-from simkernel.kernel.netlink.route.link_fill import fill, other_end
+from simkernel.kernel.netlink.route.link_fill import fill, fill_link_netnsid
 from simkernel.kernel.netlink.route.nsid import peer_id
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.netlink import NETLINK_ROUTE, NLM_F_ECHO
@@ -70,7 +70,7 @@ class LinkNotifier:
         net = device.net
         new_nsid = None if new_net is None else peer_id(net, new_net)
         if not wanted(net, rt.RTNLGRP_LINK, request):
-            other_end(device, net)
+            fill_link_netnsid(device, net)
             return lambda: None
         echo = request if request is not None and request.flags & NLM_F_ECHO else None
         data = fill(

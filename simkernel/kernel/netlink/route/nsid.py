@@ -55,7 +55,7 @@ REPLY_SIZE: Final = len(HEADER) + 2 * (NLA_HDRLEN + S32.size)
 """Size of a reply in bytes (`rtnl_net_get_size()`)."""
 
 
-def _blame(request: Request, found: Found, type: int, error: int, text: str) -> OSError:
+def _refuse_attribute(request: Request, found: Found, type: int, error: int, text: str) -> OSError:
     """Return an OSError for an attribute, and set text and offset of the extended ACK."""
     request.extack.attribute(found[type][0] - NLA_HDRLEN - request.start, text)
     return os_error(error)
@@ -114,12 +114,12 @@ class NamespaceIds:
         peer, type = self._peer(request, found, by_number=False)
         wanted = signed(request, found, ns.NETNSA_NSID)
         if request.net.id_of(peer) is not None:
-            raise _blame(request, found, type, EEXIST, "Peer netns already has a nsid assigned")
+            raise _refuse_attribute(request, found, type, EEXIST, "Peer netns already has a nsid assigned")
         try:
             given = request.net.assign_id(peer, wanted)
         except OSError:
             text = "The specified nsid is already used"
-            raise _blame(request, found, ns.NETNSA_NSID, EEXIST, text) from None
+            raise _refuse_attribute(request, found, ns.NETNSA_NSID, EEXIST, text) from None
         notify(request.net, rt.RTM_NEWNSID, given, request)
 
     def get(self, request: Request) -> None:
@@ -136,7 +136,7 @@ class NamespaceIds:
                 target = namespace(request, signed(request, found, ns.NETNSA_TARGET_NSID))
             except OSError as error:
                 text, errno = "Target netns reference is invalid", error.errno or EINVAL
-                raise _blame(request, found, ns.NETNSA_TARGET_NSID, errno, text) from None
+                raise _refuse_attribute(request, found, ns.NETNSA_TARGET_NSID, errno, text) from None
             here = _id(request.net, peer)
         body = _body(_id(target, peer), here)
         data = message(rt.RTM_NEWNSID, body, seq=request.seq, pid=request.portid)
@@ -165,7 +165,7 @@ class NamespaceIds:
             return finders[type](request, number(request, found, type)), type
         except OSError as error:
             errno = error.errno or EINVAL
-            raise _blame(request, found, type, errno, "Peer netns reference is invalid") from None
+            raise _refuse_attribute(request, found, type, errno, "Peer netns reference is invalid") from None
 
     @staticmethod
     def _of_number(request: Request, unsigned: int) -> Net:
@@ -184,12 +184,12 @@ def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
         found = attributes(request, rt.RtGenMsg.SIZE, NSID_POLICY, DEPRECATED_STRICT)
         for type in sorted(found):
             if type != ns.NETNSA_TARGET_NSID:
-                raise _blame(request, found, type, EINVAL, "Unsupported attribute in dump request")
+                raise _refuse_attribute(request, found, type, EINVAL, "Unsupported attribute in dump request")
             try:
                 net, elsewhere = namespace(request, signed(request, found, type)), True
             except OSError as error:
                 text, errno = "Invalid target network namespace id", error.errno or EINVAL
-                raise _blame(request, found, type, errno, text) from None
+                raise _refuse_attribute(request, found, type, errno, text) from None
     first = callback.context or 0
     for place, (each, peer) in enumerate(net.net_ids):
         if place >= first:

@@ -71,15 +71,15 @@ POLICY: Final = PolicyTable(
 UNMODELLED: Final = {fr.FRA_TUN_ID, fr.FRA_L3MDEV, *range(fr.FRA_FLOWLABEL, fr.FRA_MAX + 1)}
 """Attributes that simkernel does not model: tunnels, VRFs, flow labels and masks."""
 
-ALLOTTED: Final = {AF_INET: 228, AF_INET6: 260}
+NOTIFICATION_SIZES: Final = {AF_INET: 228, AF_INET6: 260}
 """Buffer size of a notification in bytes, by family (`fib_rule_nlmsg_size()`)."""
 
-EXACT: Final = (
+COMPARED_FIELDS: Final = (
     *("action", "table", "priority", "iifname", "oifname", "mark", "mask", "users", "ip_proto", "protocol"),
     *("suppress_ifgroup", "suppress_prefixlen", "sports", "dports"),
 )
 """Fields that NLM_F_EXCL compares in addition to the selectors (`rule_exists()`)."""
-UNSPECIFIED: Final[dict[str, object]] = {
+UNSET_VALUES: Final[dict[str, object]] = {
     **dict.fromkeys(("iifname", "oifname"), b""),
     **dict.fromkeys(("suppress_ifgroup", "suppress_prefixlen"), UNSET),
     **dict.fromkeys(("sports", "dports"), ALL_PORTS),
@@ -132,7 +132,9 @@ class RuleRequests:
         """Add a rule (`fib_nl_newrule()`). Raises EINVAL, EAFNOSUPPORT, or EEXIST with NLM_F_EXCL."""
         tables, rule, found = self._parse(request)
         net, rules = request.net, tables.rules.of(request.net)
-        if request.flags & NLM_F_EXCL and any(each.is_alike(rule, found, EXACT) for each in rules.rules):
+        if request.flags & NLM_F_EXCL and any(
+            each.is_alike(rule, found, COMPARED_FIELDS) for each in rules.rules
+        ):
             raise os_error(EEXIST)
         head = _header(request)
         if head.tos & 3:
@@ -162,11 +164,11 @@ class RuleRequests:
         rules = tables.rules.of(request.net).rules
         fields = tuple(
             field
-            for field in EXACT
+            for field in COMPARED_FIELDS
             if (
                 fr.FRA_PRIORITY in found
                 if field == "priority"
-                else getattr(wanted_rule, field) != UNSPECIFIED.get(field, 0)
+                else getattr(wanted_rule, field) != UNSET_VALUES.get(field, 0)
             )
         )
         rule = next((each for each in rules if each.is_alike(wanted_rule, found, fields)), None)
@@ -183,7 +185,7 @@ class RuleRequests:
         if wanted(request.net, rules.group, request):
             body = rules.pack(request.net, rule)
             data = message(type, body, seq=request.seq, pid=request.portid)
-            notify(request.net, rules.group, data, request, ALLOTTED[rules.family])
+            notify(request.net, rules.group, data, request, NOTIFICATION_SIZES[rules.family])
 
     def _parse(self, request: Request) -> tuple[RuleTables, Rule, Found]:
         """Parse a rule request, and return its tables, its rule and its attributes (`fib_nl2rule()`)."""

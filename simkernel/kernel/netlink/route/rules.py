@@ -241,12 +241,12 @@ class RuleSet:
         return rule.pack(unresolved=unresolved)
 
     def lookup(
-        self, net: Net, flow: Flow, look: Callable[[Net, int, Flow], T | int], *, suppress: bool = True
+        self, net: Net, flow: Flow, search: Callable[[Net, int, Flow], T | int], *, suppress: bool = True
     ) -> T | int:
-        """Return the result of `look` in the tables of the matching rules, or an errno
+        """Return the result of `search` in the tables of the matching rules, or an errno
         (`fib_rules_lookup()`).
 
-        If `look` returns EAGAIN, the next rule is tried. After the last rule the result is ESRCH. If
+        If `search` returns EAGAIN, the next rule is tried. After the last rule the result is ESRCH. If
         `suppress` is False, no rule rejects a route.
         """
         own, place = self.of(net), 0
@@ -261,7 +261,7 @@ class RuleSet:
                 place = place if target is None else target
                 continue
             if rule.action == fr.FR_ACT_TO_TBL:
-                result = look(net, rule.table, flow)
+                result = search(net, rule.table, flow)
                 if suppress and not isinstance(result, int) and rule.suppresses(result):
                     continue
             else:
