@@ -81,8 +81,9 @@ class DeviceClasses:
             self._names.discard(device.name)
 
     def devclass_devices(self, devices: DeviceClass) -> list[Any]:
-        """Return the `data` of all devices of a class, in the order of registration.  Netlink dumps use
-        it.
+        """Return the `data` of all devices of a class, in the order of registration.
+
+        Netlink dumps use it.
         """
         return [dev_get_drvdata(device) for device in devices.kind.devices]
 

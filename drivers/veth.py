@@ -92,8 +92,9 @@ class Veth:
         device.max_mtu, device.tso_max_size = ETH_MAX_MTU, TSO_MAX_SIZE
 
     def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
-        """Check the hardware address and the MTU in an RTM_NEWLINK request.  Raise EINVAL or
-        EADDRNOTAVAIL.
+        """Check the hardware address and the MTU in an RTM_NEWLINK request.
+
+        Raise EINVAL or EADDRNOTAVAIL.
         """
         address, mtu = attributes.get(IFLA_ADDRESS), attributes.get(IFLA_MTU)
         if address is not None:

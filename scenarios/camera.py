@@ -1,15 +1,14 @@
-"""A camera is plugged in, gets its driver, and a program looks at its pictures.
+"""A camera is plugged in, its driver is loaded, and a program displays its frames.
 
 Covers: hot-plugging, uevents, udevd and modprobe by MODALIAS; a generic netlink family with commands,
-    dumps and events; V4L2 with mapped buffers; interrupts, DMA, a ring of buffers; where a frame's time goes.
-Scenario: The kernel announces the camera, udevd loads its driver. A viewer, which is not root, finds the
-    camera, sets a format and streams. It hears of each frame over a multicast group, reads it by a dump
-    and checks it. The report follows the viewer's request down to a register, and a frame from the sensor
-    up to the viewer; --details adds uevents, the stations of the frame with their times, and all figures.
-When useful: to see the whole machine at work; to find out what a slow program, a short ring or a large
-    picture does to frames and latency: --set work=60, --set buffers=3, --set size=1920x1080. With
-    --set pixels=mmap the frames are mapped from /dev/video0 instead of sent, and the report states what
-    that saves.
+    dumps and events; V4L2 with mapped buffers; interrupts, DMA, a ring of buffers; the latency of a frame.
+Scenario: The kernel announces the camera, and udevd loads its driver. An unprivileged viewer finds it,
+    sets a format and starts a stream. For each frame it receives an event from a multicast group, reads the
+    frame by a dump and verifies its checksum. The report follows the viewer's request down to a register, and
+    a frame from the sensor up to the viewer; --details adds uevents, the times of the frame, and all figures.
+When useful: to see the whole machine at work; to find out what a slow program, a short ring or a large frame
+    does to loss and latency: --set work=60, --set buffers=3, --set size=1920x1080. With --set pixels=mmap
+    the frames are mapped from /dev/video0 instead of sent, and the report states what that saves.
 """
 
 from __future__ import annotations
@@ -36,23 +35,25 @@ FORMATS = ("GREY", "YUYV", "RGB24")
 CHECKSUM_SIZE = 4
 VIEWER_UID = 1000
 VIDEO_GID = 44
-"""The group that may open video devices; udevd sees to that."""
+"""The group that can open video devices (udevd's rules)."""
 NODE = "/dev/video0"
 SAMPLE = 0.2
-"""For how long frames are read over netlink first, to compare with, when they are to be mapped [s]."""
+"""With pixels=mmap: the duration in s of a netlink stream before, for comparison."""
 BUFFERS = 4
-"""What the driver has if nobody says otherwise."""
+"""The driver's default number of buffers."""
 
 STATIONS = (
     ("exposure-start", "hardware", "hardware", "the sensor begins to expose the frame"),
     ("readout-end", "hardware", "hardware", "the last line leaves the sensor"),
     ("dma-done", "hardware", "hardware", "DMA: the last byte is in memory"),
-    ("interrupt", "driver", "driver", "interrupt: the handler takes the frame"),
+    ("interrupt", "driver", "driver", "interrupt: the handler collects the frame"),
     ("announced", "driver", "kernel", "netlink: multicast event frame-ready"),
     ("heard", "application", "application", "recv() returns the event"),
     ("read", "application", "application", "{last}"),
 )
-"""Each with the layer whose code runs, the layer that the frame has reached, and what happens."""
+"""The steps of a frame: name, the layer whose code runs, the layer that the frame has reached,
+description.
+"""
 LAST_STATION = {
     "netlink": "recv() returns the last byte",
     "mmap": "ioctl(VIDIOC_DQBUF) returns the buffer",
@@ -65,12 +66,12 @@ DRIVER_FIGURES = {
     "frames_lost_by_device": "lost",
     "frames_overwritten": "overwritten",
 }
-"""The figures that are counters of the driver, by their names in the family."""
+"""The driver's counters that become metrics: name of the metric, name in the netlink family."""
 PATH_DOWN = {
     "netlink_deliver_tap": ("kernel", "netlink: the request reaches its family"),
     "genl_doit": ("driver", "the driver's handler for stream-on runs"),
 }
-"""Tracepoints between the system call and the register, where the request is a netlink message."""
+"""Tracepoints between the system call and the register, if the request is a netlink message."""
 COUNTERS: dict[str, Callable[[dict[str, Any]], int]] = {
     "system calls": lambda counters: counters["system_calls"],
     "interrupts": lambda counters: counters["interrupts"]["taken"],
@@ -79,15 +80,15 @@ COUNTERS: dict[str, Callable[[dict[str, Any]], int]] = {
     "bytes through DMA": lambda counters: counters["bus"]["dma_bytes"],
     "netlink datagrams delivered": lambda counters: counters["netlink"]["delivered"],
 }
-"""The counters of the machine that the report shows."""
+"""The machine's counters that the report shows."""
 LAYERS = ("application", "kernel", "driver", "hardware")
 SLOW_VIEWER = 1.8
-"""Frame intervals of work a frame: enough to lose frames."""
+"""Frame intervals that a viewer computes for each frame: enough to lose frames."""
 
 
 @attrs.define
 class Seen:
-    """What the programs have seen."""
+    """Observations of the programs, for the report."""
 
     uevents: list[tuple[int, str, str, str]] = attrs.field(factory=list)
     device: dict[str, Any] = attrs.field(factory=dict)
@@ -95,16 +96,18 @@ class Seen:
     request: list[Any] = attrs.field(factory=list)
     """The trace records of the request that starts the stream."""
     frames: list[dict[str, int]] = attrs.field(factory=list)
-    """The number of each frame that was read, and its times by station."""
+    """The sequence number of each frame that was read, and the times of its steps."""
     parts: int = 0
     bytes: int = 0
     handling: list[int] = attrs.field(factory=list)
-    """How long the calls for each frame took [ns]."""
+    """Duration of the system calls for each frame in ns."""
     checksum_errors: int = 0
     too_late: int = 0
     base: dict[str, int] = attrs.field(factory=dict)
     statistics: dict[str, int] = attrs.field(factory=dict)
-    """The driver's counters before the stream, if there was another one, and at its end."""
+    """The driver's counters: `base` before the stream, if another stream preceded it; `statistics` at its
+    end.
+    """
 
     @property
     def middle(self) -> dict[str, int]:
@@ -117,22 +120,24 @@ COSTS = {
     "copied": "bytes that the kernel copies",
     "time": "time in calls for its pixels [ns]",
 }
-"""The costs of one frame: means, and for the time the median; the costs of the start are shared out."""
+"""The costs of one frame: means, which include a share of the start, and for the time the median."""
 
 
 class Dumped:
-    """Frames over netlink: each is sent in parts, as the answer to a dump."""
+    """Frames over netlink, each read by a dump."""
 
     def __init__(self, app: App, camera: Any, seen: Seen) -> None:
         self.camera = camera
         self.seen = seen
 
     async def start(self, count: int) -> None:
-        """Begin to stream."""
+        """Start the stream."""
         await self.camera.do("stream-on")
 
     async def take(self, sequence: int) -> bytes | None:
-        """The frame of that number; None if it is overwritten already, or while it is read."""
+        """Return the frame with this sequence number, or None if it is overwritten before or while it is
+        read.
+        """
         try:
             parts = await self.camera.dump("read-frame", sequence=sequence)
         except (FileNotFoundError, InterruptedError):
@@ -141,15 +146,15 @@ class Dumped:
         return b"".join([part["data"] for part in parts])
 
     async def give_back(self) -> None:
-        """The driver has kept its buffer."""
+        """Do nothing: the driver owns the buffer all the time."""
 
     async def stop(self) -> None:
-        """Stream no more."""
+        """Stop the stream."""
         await self.camera.do("stream-off")
 
 
 class Mapped:
-    """Frames in buffers that driver and viewer share; they change hands, and no pixel is copied."""
+    """Frames in buffers that the driver and the viewer share, so no pixel is copied."""
 
     def __init__(self, app: App, camera: Any, seen: Seen) -> None:
         self.app = app
@@ -158,7 +163,7 @@ class Mapped:
         self.taken = V4l2Buffer(type=V4L2_BUF_TYPE_VIDEO_CAPTURE)
 
     async def start(self, count: int) -> None:
-        """Ask for buffers, map them, let the driver have them, begin to stream."""
+        """Allocate buffers, map and queue them, and start the stream."""
         self.fd = await self.app.open(NODE, O_RDWR | O_NONBLOCK)
         await self._ask(ioctls.VIDIOC_REQBUFS, V4l2Requestbuffers(count, self.taken.type))
         for index in range(count):
@@ -168,7 +173,10 @@ class Mapped:
         await self.app.ioctl(self.fd, ioctls.VIDIOC_STREAMON, self.taken.type.to_bytes(4, "little"))
 
     async def take(self, sequence: int) -> bytes | None:
-        """The frame of that number; those before it, whose events were lost, go back unseen."""
+        """Return the frame with this sequence number.
+
+        Earlier frames, whose events were lost, are queued again unread.
+        """
         while True:
             try:
                 self.taken = await self._ask(ioctls.VIDIOC_DQBUF, V4l2Buffer(0, self.taken.type))
@@ -179,11 +187,11 @@ class Mapped:
             await self.give_back()
 
     async def give_back(self) -> None:
-        """Let the driver have the buffer again."""
+        """Queue the buffer again."""
         await self._ask(ioctls.VIDIOC_QBUF, self.taken)
 
     async def stop(self) -> None:
-        """Stream no more; closing the file frees the buffers."""
+        """Close the file, which stops the stream and frees the buffers."""
         for each in self.maps:
             await each.close()
         await self.app.close(self.fd)
@@ -198,14 +206,14 @@ TRANSPORTS: dict[str, type[Dumped] | type[Mapped]] = {"netlink": Dumped, "mmap":
 
 
 async def monitor(app: App, seen: Seen) -> None:
-    """Writes down what the kernel announces."""
+    """Record all uevents."""
     async for event in await app.uevents():
         alias = event.variables.get("MODALIAS", "")
         seen.uevents.append((app.monotonic_ns(), event.action, event.devpath, alias))
 
 
 async def viewer(app: App, run: Run, trace: Any, seen: Seen, way: str, duration: float) -> None:
-    """Finds the camera, sets it up, and looks at what it sends for a while."""
+    """Find the camera, set its format and read its frames for `duration` s."""
     camera = await app.genetlink("camera")
     await camera.join("devices")
     await camera.join("frames")
@@ -236,7 +244,7 @@ async def viewer(app: App, run: Run, trace: Any, seen: Seen, way: str, duration:
 
 
 async def look(app: App, camera: Any, pixels: Any, until: int, work: float, seen: Seen) -> None:
-    """Read and check every frame that is announced until the clock shows `until` ns."""
+    """Read and verify every announced frame until the clock reaches `until` ns."""
     events = camera.events()
     while (left := until - app.monotonic_ns()) > 0:
         if not await app.poll([(camera.event_socket, POLLIN)], left / 1e6):
@@ -252,7 +260,7 @@ async def look(app: App, camera: Any, pixels: Any, until: int, work: float, seen
 
 
 async def read(app: App, pixels: Any, event: dict[str, Any], seen: Seen) -> bool:
-    """Read one frame and check it; False if it is too late for that."""
+    """Read one frame and verify its checksum.  Return False if the frame is already overwritten."""
     times = dict(event["times"], sequence=event["sequence"], heard=app.monotonic_ns())
     frame = await pixels.take(event["sequence"])
     if frame is None:
@@ -270,28 +278,36 @@ async def read(app: App, pixels: Any, event: dict[str, Any], seen: Seen) -> bool
 
 
 async def administrator(app: App, buffers: int) -> None:
-    """Loads the driver by hand, to give it a parameter."""
+    """Load the driver as root, to set its parameter."""
     await app.modprobe("camera", buffers=buffers)
 
 
 @scenario(
     ScenarioParameter(
-        "duration", float, 5.0, minimum=0.001, maximum=3600.0, unit="s", help="how long it streams"
+        "duration", float, 5.0, minimum=0.001, maximum=3600.0, unit="s", help="duration of the stream"
     ),
-    ScenarioParameter("size", str, "640x480", choices=SIZES, help="of a frame, in pixels"),
-    ScenarioParameter("pixel_format", str, "YUYV", choices=FORMATS, help="how pixels lie in memory"),
+    ScenarioParameter("size", str, "640x480", choices=SIZES, help="size of a frame, in pixels"),
+    ScenarioParameter("pixel_format", str, "YUYV", choices=FORMATS, help="layout of pixels in memory"),
     ScenarioParameter("rate", float, 30.0, minimum=0.3, maximum=120.0, unit="frames/s", help="wanted"),
     ScenarioParameter("buffers", int, BUFFERS, minimum=3, maximum=64, help="frame buffers of the driver"),
     ScenarioParameter(
-        "work", float, 0.0, minimum=0.0, maximum=10000.0, unit="ms", help="the viewer computes a frame"
+        "work",
+        float,
+        0.0,
+        minimum=0.0,
+        maximum=10000.0,
+        unit="ms",
+        help="computation of the viewer for each frame",
     ),
     ScenarioParameter(
-        "jitter", float, 0.0, minimum=0.0, maximum=1000.0, unit="ms", help="at most, between frames"
+        "jitter", float, 0.0, minimum=0.0, maximum=1000.0, unit="ms", help="maximum jitter between frames"
     ),
     ScenarioParameter(
-        "pixels", str, "netlink", choices=tuple(TRANSPORTS), help="how frames get to the viewer"
+        "pixels", str, "netlink", choices=tuple(TRANSPORTS), help="transport of the frames to the viewer"
     ),
-    ScenarioParameter("cpus", int, 0, minimum=0, maximum=64, help="processors; 0: one for each program"),
+    ScenarioParameter(
+        "cpus", int, 0, minimum=0, maximum=64, help="number of processors; 0: one for each program"
+    ),
 )
 def camera(run: Run) -> None:
     machine = run.machine(cpus=run["cpus"] or None, instrumented=True)
@@ -317,7 +333,7 @@ def camera(run: Run) -> None:
 def look_on(
     machine: Machine, run: Run, seen: Seen, way: str, duration: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Let a viewer look for a while; what a frame cost it, and the machine's counters before."""
+    """Run a viewer; return the cost of a frame and the machine's counters before."""
     before = machine.statistics
     machine.spawn(viewer, run, machine.trace, seen, way, duration, uid=VIEWER_UID, gid=VIDEO_GID)
     machine.run(until=machine.now + millis(10) + seconds(duration))
@@ -333,10 +349,10 @@ def look_on(
 
 
 def report_discovery(run: Run, seen: Seen) -> None:
-    """How the camera got its driver and the viewer its camera."""
+    """Report how udevd loads the driver and how the viewer finds the camera."""
     run.text(
-        "The camera is plugged in at 5 ms. The kernel announces it, udevd asks modprobe for what claims its "
-        "MODALIAS, and each step is announced in turn:",
+        "The camera is plugged in at 5 ms. The kernel announces it. udevd calls modprobe with the MODALIAS, "
+        "which loads the driver. The kernel announces each step:",
         detail=True,
     )
     run.table(
@@ -347,15 +363,15 @@ def report_discovery(run: Run, seen: Seen) -> None:
     )
     given = seen.format
     run.text(
-        f"The viewer, user {VIEWER_UID}, finds {seen.device['device']} at {seen.device['parent']}. It gets "
-        f"{given['width']}x{given['height']} {given['pixel-format']}, {given['frame-bytes']} bytes "
-        f"a frame, a frame each {given['interval'] / 1e6:.3f} ms.",
+        f"The viewer, user {VIEWER_UID}, finds {seen.device['device']} at {seen.device['parent']}. It sets "
+        f"the format {given['width']}x{given['height']} {given['pixel-format']}: {given['frame-bytes']} "
+        f"bytes per frame, {given['interval'] / 1e6:.3f} ms between frames.",
         detail=True,
     )
 
 
 def report_frame(run: Run, seen: Seen) -> None:
-    """The stations of a frame from the middle of the stream."""
+    """Report the steps of a frame from the middle of the stream."""
     if not seen.frames:
         return
     times = seen.middle
@@ -367,7 +383,7 @@ def report_frame(run: Run, seen: Seen) -> None:
         rows.append((layer, text, time, f"{(time - begin) / 1000:.3f}", f"{(time - last) / 1000:.3f}"))
         last = time
     run.table(
-        f"Frame {times['sequence']}, station by station",
+        f"Frame {times['sequence']}, step by step",
         ("layer", "what happens", "clock [ns]", "since the exposure [µs]", "since the last [µs]"),
         rows,
         detail=True,
@@ -375,19 +391,19 @@ def report_frame(run: Run, seen: Seen) -> None:
 
 
 def report_work(run: Run, seen: Seen, before: dict[str, Any], after: dict[str, Any]) -> None:
-    """What the machine did for it, by its public counters."""
+    """Report the work of the machine, by its public counters."""
     frames = max(1, len(seen.frames))
     since = {what: count(after) - count(before) for what, count in COUNTERS.items()}
     run.table(
-        "What it took since the viewer came",
-        ("what", "in all", "for each frame read"),
+        "Counters since the viewer started",
+        ("what", "in all", "per frame read"),
         [(what, count, f"{count / frames:.1f}") for what, count in since.items()],
         detail=True,
     )
 
 
 def report_costs(run: Run, costs: dict[str, dict[str, Any]]) -> None:
-    """What the pixels of a frame cost the viewer, this way and, for comparison, over netlink."""
+    """Report the costs of a frame and, for comparison, those over netlink."""
     run.metric("frame_costs", costs)
     if len(costs) < 2:
         return
@@ -396,9 +412,9 @@ def report_costs(run: Run, costs: dict[str, dict[str, Any]]) -> None:
         (what, sent[name], mapped[name], round(sent[name] - mapped[name], 1)) for name, what in COSTS.items()
     ]
     run.text(
-        f"Before it mapped frames, the viewer read them over netlink for {SAMPLE} s. Events and settings go "
-        "over netlink in both cases; the pixels are sent in one, and stay where the device wrote them in "
-        "the other.",
+        f"Before it mapped frames, the viewer read them over netlink for {SAMPLE} s. Events and settings "
+        "use netlink in both cases. Over netlink the pixels are sent, too; mapped, they stay where the "
+        "device has written them.",
         detail=True,
     )
     columns = ("what", "over netlink", "mapped", "saved")
@@ -406,7 +422,7 @@ def report_costs(run: Run, costs: dict[str, dict[str, Any]]) -> None:
 
 
 def figures(run: Run, seen: Seen) -> None:
-    """The figures, as of when the viewer had seen enough and its stream still ran."""
+    """Report the metrics, as of the time at which the viewer stopped reading and its stream still ran."""
     for name, counter in DRIVER_FIGURES.items():
         run.metric(name, seen.statistics[counter] - seen.base.get(counter, 0))
     run.metric("frames_read", len(seen.frames))
@@ -423,9 +439,11 @@ def figures(run: Run, seen: Seen) -> None:
 
 
 def tell(run: Run, seen: Seen, costs: dict[str, dict[str, Any]]) -> None:
-    """Tell the story: the path of a request and of a frame, the frames that were lost, what to try next."""
+    """Report the story: the paths of a request and of a frame, the lost frames, and a suggestion."""
     added, bound = (next(each[0] for each in seen.uevents if each[1] == action) for action in ("add", "bind"))
-    loading = "udevd loads its driver" if run["buffers"] == BUFFERS else "a driver loaded by root takes it"
+    loading = (
+        "udevd loads its driver" if run["buffers"] == BUFFERS else "the driver that root has loaded binds it"
+    )
     run.text(
         f"A camera is plugged in; {loading} in {(bound - added) / 1e6:.1f} ms. A viewer, user {VIEWER_UID}, "
         f"streams {seen.format['width']}x{seen.format['height']} {seen.format['pixel-format']} for "
@@ -436,7 +454,7 @@ def tell(run: Run, seen: Seen, costs: dict[str, dict[str, Any]]) -> None:
     path = path_down(seen) + up
     rows = [("  " * LAYERS.index(layer) + layer, what, f"{ns / 1000:.3f}") for layer, what, ns in path]
     run.table(
-        f"The request to stream goes down, {comes}; each starts at 0",
+        f"A request goes down, {comes}; each starts at 0 µs",
         ("layer", "what happens", "µs"),
         rows,
     )
@@ -450,20 +468,22 @@ def tell(run: Run, seen: Seen, costs: dict[str, dict[str, Any]]) -> None:
     if len(costs) > 1:
         sent, mapped = costs["netlink"], costs["mmap"]
         run.text(
-            f"Copied by the kernel for a mapped frame: {mapped['copied']} bytes in {mapped['system_calls']} "
-            f"system calls; over netlink: {sent['copied']} bytes in {sent['system_calls']}."
+            f"For a mapped frame the kernel copies {mapped['copied']} bytes in {mapped['system_calls']} "
+            f"system calls; over netlink {sent['copied']} bytes in {sent['system_calls']}."
         )
 
 
 def path_down(seen: Seen) -> list[tuple[str, str, int]]:
-    """The stations of the request that starts the stream: layer, what happens, ns since the system call."""
+    """Return the steps of the request that starts the stream: layer, description, ns since the system
+    call.
+    """
     records = seen.request
     written = next(number for number, each in enumerate(records) if each.name == "rwmmio_write")
     calls = [number for number, each in enumerate(records) if each.name == "sys_enter" and number < written]
     call = records[calls[-1]]
     name = call.fields["call"]
     returned = next(each for each in records[written:] if each.fields.get("entered") == call.time)
-    path = [("application", f"{name}(): the viewer asks for the stream", call)]
+    path = [("application", f"{name}(): the viewer requests the stream", call)]
     for each in records[calls[-1] : written]:
         if each.name in PATH_DOWN:
             path.append((*PATH_DOWN[each.name], each))
@@ -474,13 +494,13 @@ def path_down(seen: Seen) -> list[tuple[str, str, int]]:
 
 
 def path_up(times: dict[str, int], last: str) -> list[tuple[str, str, int]]:
-    """The stations of a frame: layer, what happens, ns since its exposure began."""
+    """Return the steps of a frame: layer, description, ns since its exposure began."""
     begin = times["exposure-start"]
     return [(layer, what.format(last=last), times[station] - begin) for station, _, layer, what in STATIONS]
 
 
 def suggestion(run: Run, seen: Seen, lost: int) -> str:
-    """What to try next, "" where the effect is not certain: a short run loses nothing."""
+    """Return a suggestion, or "" if its effect is not certain: a short run loses nothing."""
     if lost:
         return "With --set work=0 the viewer keeps up." if run["work"] else ""
     if len(seen.frames) < 4 * run["buffers"]:

@@ -1,11 +1,12 @@
-"""Programs are greeted by a module that drives no device.
+"""Programs exchange messages with a module that has no device.
 
-Covers: a netlink protocol of a module's own; modules that are loaded because somebody opens a socket;
-    requests, answers, errors and a multicast group without generic netlink.
-Scenario: A guest opens a socket of protocol 17. Nobody serves that, so the kernel asks for a module with
-    the alias net-pf-16-proto-17, and gets `hello`. Each guest says its name and is greeted. A gossip has
-    joined the group and hears of all of them. A lout says things that the module does not understand.
-When useful: as the first program and the first module to read: drivers/hello.py is the other end.
+Covers: a netlink protocol that a module defines; modules that the kernel loads when a program opens a socket;
+    requests, replies, errors and a multicast group without generic netlink.
+Scenario: A guest opens a socket of netlink protocol 17. No module has registered it, so the kernel requests a
+    module with the alias net-pf-16-proto-17, and modprobe loads `hello`. Each guest sends its name and gets a
+    greeting. The program gossip is in the multicast group and receives the name of each guest. The program
+    lout sends invalid messages and gets errors.
+When useful: as the first program and the first module to read: drivers/hello.py is the module.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ NAMES = ("Ada", "Grace", "Linus", "Margaret", "Dennis", "Radia", "Ken", "Barbara
 
 @attrs.define
 class Seen:
-    """What the programs have seen."""
+    """Observations of the programs, for the report."""
 
     greetings: list[tuple[str, str, int]] = attrs.field(factory=list)
-    """Who was greeted how, and how many ns it took to ask and be answered."""
+    """Name, greeting and round-trip time in ns of each guest."""
     gossip: list[str] = attrs.field(factory=list)
     refusals: list[tuple[str, str]] = attrs.field(factory=list)
     loaded: list[str] = attrs.field(factory=list)
@@ -43,13 +44,13 @@ class Seen:
 
 
 async def ask(sock: Any, type: int, text: str) -> str:
-    """Send one message and return the text of the answer.  OSError if that is an error."""
+    """Send one message and return the text of the reply.  Raise OSError if the reply is an error."""
     await sock.sendto(message(type, text.encode(), flags=NLM_F_REQUEST), (0, 0))
     return bytes(reply(await sock.recv(BUFSIZE))).decode()
 
 
 async def guest(app: App, name: str, seen: Seen) -> None:
-    """Says its name."""
+    """Send a name and record the greeting."""
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
         begun = app.monotonic_ns()
         greeting = await ask(sock, HELLO, name)
@@ -57,7 +58,7 @@ async def guest(app: App, name: str, seen: Seen) -> None:
 
 
 async def gossip(app: App, seen: Seen) -> None:
-    """Hears who is greeted."""
+    """Join the multicast group and record the names of all guests."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO)
     await sock.bind((0, 0))
     await sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, GREETED_GROUP)
@@ -66,7 +67,7 @@ async def gossip(app: App, seen: Seen) -> None:
 
 
 async def lout(app: App, seen: Seen) -> None:
-    """Says nothing, too much, and nonsense."""
+    """Send an empty name, a name that is too long, and a message of an unknown type."""
     sayings = (("no name", HELLO, ""), ("a very long name", HELLO, "x" * 100), ("nonsense", NONSENSE, "Moo"))
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
         for what, type, text in sayings:
@@ -77,14 +78,14 @@ async def lout(app: App, seen: Seen) -> None:
 
 
 async def administrator(app: App, greeting: str, seen: Seen) -> None:
-    """Loads the module beforehand if it shall greet in another way."""
+    """Load the module with another greeting, if the scenario's parameter asks for one."""
     if greeting:
         await app.modprobe("hello", greeting=greeting)
     seen.loaded = [module["name"] for module in await app.lsmod()]
 
 
 async def unload(app: App, when: str, seen: Seen) -> None:
-    """Tries to unload the module."""
+    """Try to unload the module."""
     try:
         await app.rmmod("hello")
     except OSError as error:
@@ -94,8 +95,10 @@ async def unload(app: App, when: str, seen: Seen) -> None:
 
 
 @scenario(
-    ScenarioParameter("guests", int, 3, minimum=1, maximum=1000, help="how many programs are greeted"),
-    ScenarioParameter("greeting", str, "", help="a parameter of the module: what to say before a name"),
+    ScenarioParameter("guests", int, 3, minimum=1, maximum=1000, help="number of programs that are greeted"),
+    ScenarioParameter(
+        "greeting", str, "", help="the module's parameter: the greeting that precedes the name"
+    ),
 )
 def hello(run: Run) -> None:
     machine = run.machine(udev=False)
@@ -119,11 +122,11 @@ def hello(run: Run) -> None:
 
 
 def report(run: Run, seen: Seen, requests: int, log: list[str]) -> None:
-    """Write down who said what."""
+    """Report the greetings, the names that gossip has received, and the errors that lout got."""
     if requests:
         loading = f"the kernel requests net-pf-16-proto-{NETLINK_HELLO}, and modprobe loads the module hello"
     else:
-        loading = "root has loaded the module hello"
+        loading = "root has already loaded the module hello"
     run.text(
         f"A program opens a socket of netlink protocol {NETLINK_HELLO}; {loading}. Each guest sends its name "
         "and gets a greeting:"
@@ -135,12 +138,12 @@ def report(run: Run, seen: Seen, requests: int, log: list[str]) -> None:
     )
     run.table(
         "The guests",
-        ("who", "is greeted with", "after [µs]"),
+        ("name", "greeting", "round trip [µs]"),
         [(name, greeting, f"{time / 1000:.3f}") for name, greeting, time in seen.greetings],
     )
-    run.text(f"The gossip, a member of the multicast group, has heard of: {', '.join(seen.gossip)}.")
-    run.table("The lout", ("says", "and is answered"), seen.refusals)
-    run.table("A socket of the protocol holds its module", ("what", "answer"), seen.attempts, detail=True)
+    run.text(f"The program gossip, a member of the multicast group, has received: {', '.join(seen.gossip)}.")
+    run.table("Invalid messages of the program lout", ("message", "error"), seen.refusals)
+    run.table("A socket of the protocol holds its module", ("attempt", "result"), seen.attempts, detail=True)
     run.text("The kernel log:\n" + "\n".join(log), detail=True)
     run.metric("greeted", len(seen.greetings))
     run.metric("greetings", [greeting for _, greeting, _ in seen.greetings])

@@ -1,12 +1,11 @@
-"""A camera is torn out while it streams, and plugged in again.
+"""A camera is unplugged while it streams, and plugged in again.
 
-Covers: uevents and their order, MODALIAS, a udev of one's own; what happens to programs, memory and
-    modules when a device goes away without warning.
-Scenario: No udevd runs; a program of a dozen lines does its work. A camera is plugged in, gets its
-    driver, and a viewer streams. In the middle of that it is torn out: the viewer is told that its
-    stream has ended, and what it asks is answered by ENODEV. Then the camera comes back, and with it the
-    pictures.
-When useful: to write a udev or a program that survives unplugging, and to see that nothing is left behind.
+Covers: uevents and their order, MODALIAS, a simple udev; what happens to programs, memory and modules when a
+    device is unplugged without warning.
+Scenario: udevd does not run; a program of a dozen lines replaces it. A camera is plugged in, its driver is
+    loaded, and a viewer streams. Then the camera is unplugged: the viewer receives stream-ended, and its next
+    request fails with ENODEV. Later the camera is plugged in again, and the viewer starts a new stream.
+When useful: to write a udev or a program that survives unplugging, and to see that no resource leaks.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ PLUGGED = millis(5)
 
 @attrs.define
 class Seen:
-    """What the programs have seen, and the machine's counters while the camera was away."""
+    """Observations of the programs, for the report."""
 
     uevents: list[tuple[Any, ...]] = attrs.field(factory=list)
     diary: list[tuple[int, str]] = attrs.field(factory=list)
     frames: list[int] = attrs.field(factory=list)
-    """How many frames each stream had."""
+    """Number of frames of each stream."""
     refusals: list[int] = attrs.field(factory=list)
-    """The errno of each request that found the camera gone."""
+    """The errno of each request that failed because the camera was unplugged."""
 
 
 async def udev(app: App, seen: Seen) -> None:
-    """Loads a module for each device that asks for one.  What is announced goes into a list."""
+    """Load a module for each new device that has a MODALIAS, and record all uevents."""
     async for event in await app.uevents():
         alias = event.variables.get("MODALIAS", "")
         subsystem = event.variables["SUBSYSTEM"]
@@ -48,7 +47,7 @@ async def udev(app: App, seen: Seen) -> None:
 
 
 async def viewer(app: App, seen: Seen) -> None:
-    """Streams whenever there is a camera."""
+    """Stream from the camera whenever it is plugged in."""
 
     def note(text: str) -> None:
         seen.diary.append((app.monotonic_ns(), text))
@@ -77,7 +76,7 @@ async def viewer(app: App, seen: Seen) -> None:
 
 
 async def begin(camera: Any, note: Any, seen: Seen) -> None:
-    """Begin a stream."""
+    """Start a stream."""
     device = await camera.do("get-device")
     await camera.do("set-format", width=320, height=240, pixel_format="GREY")
     await camera.do("stream-on")
@@ -86,12 +85,14 @@ async def begin(camera: Any, note: Any, seen: Seen) -> None:
 
 
 @scenario(
-    ScenarioParameter("out", float, 1.0, minimum=0.01, maximum=3600.0, unit="s", help="when it is torn out"),
     ScenarioParameter(
-        "away", float, 0.5, minimum=0.0, maximum=3600.0, unit="s", help="how long it stays away"
+        "out", float, 1.0, minimum=0.01, maximum=3600.0, unit="s", help="time at which it is unplugged"
     ),
     ScenarioParameter(
-        "again", float, 1.0, minimum=0.01, maximum=3600.0, unit="s", help="how long it is back"
+        "away", float, 0.5, minimum=0.0, maximum=3600.0, unit="s", help="time until it is plugged in again"
+    ),
+    ScenarioParameter(
+        "again", float, 1.0, minimum=0.01, maximum=3600.0, unit="s", help="duration of the second stream"
     ),
 )
 def hotplug(run: Run) -> None:
@@ -116,14 +117,14 @@ def hotplug(run: Run) -> None:
 
 
 def report(run: Run, seen: Seen, *counters: dict[str, Any]) -> None:
-    """Write down what was seen, and the counters of three instants."""
+    """Report the uevents, the viewer's diary, and the machine's counters at three times."""
     run.text(
         f"A viewer streams from a camera, which is unplugged at {run['out']:g} s and plugged in again "
         f"{run['away']:g} s later. Frames read from each stream: {', '.join(map(str, seen.frames))}."
     )
     run.text(
-        "Nothing loads itself for a device: the kernel announces it, and a program does the rest. Parents "
-        "are announced before their children, and taken away after them.",
+        "The kernel announces a device, and a program loads its driver. The kernel announces a device "
+        "before its children, and the removal of a device after that of its children.",
         detail=True,
     )
     run.table(
@@ -134,12 +135,12 @@ def report(run: Run, seen: Seen, *counters: dict[str, Any]) -> None:
     )
     run.table(
         "The viewer's diary",
-        ("time [ms]", "what"),
+        ("time [ms]", "event"),
         [(f"{time / 1e6:.6f}", text) for time, text in seen.diary],
     )
     run.table(
         "What the machine holds",
-        ("what", "streaming", "torn out", "back"),
+        ("resource", "streaming", "unplugged", "plugged in again"),
         [
             ("bytes of DMA memory", *(each["dma"]["allotted"] for each in counters)),
             ("modules", *(each["modules"]["loaded"] for each in counters)),

@@ -1,12 +1,12 @@
-"""A guided tour of the layers: one request down to a register and up again, and no way round.
+"""A tour of the layers: one request goes down to a register and up again; attempts to bypass the kernel fail.
 
-Covers: applications, kernel, driver and hardware; what crosses from one to the next, and what it costs;
-    what a program gets that tries to go round the kernel.
-Scenario: An ordinary program asks four questions, each of which goes one layer deeper than the one before.
-    The last one, a camera's gain, is shown byte by byte. Then the gain is changed, which the
-    program sees in the picture that comes up from the sensor. At last it tries what it must not.
-When useful: as the first scenario of all: it shows where drivers sit and why an application cannot talk
-    to the hardware.
+Covers: applications, kernel, driver and hardware; what passes from one layer to the next, and its cost; the
+    errors that a program gets if it tries to bypass the kernel.
+Scenario: An unprivileged program sends four requests, each of which reaches one layer deeper than the one
+    before. The last one, which asks for a camera's gain, is shown byte by byte. Then the program changes the
+    gain, and the next frame from the sensor is brighter. At the end it tries to bypass the kernel.
+When useful: as the first scenario of all: it shows where drivers are and why an application cannot access
+    the hardware directly.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BUFSIZE = 8192
 GET_DEVICE, GET_CONTROL, SET_CONTROL = 1, 5, 6
 CONTROL, VALUE = 2, 3
 GAIN = 1
-"""Numbers on the wire; where they come from is to be read in drivers/camera/camera.yaml."""
+"""Numbers of commands, attributes and values in drivers/camera/camera.yaml."""
 
 NO_OPERATION = 200
 COUNTERS: dict[str, Callable[[dict[str, Any]], int]] = {
@@ -62,7 +62,7 @@ COUNTERS: dict[str, Callable[[dict[str, Any]], int]] = {
 
 @attrs.define
 class Step:
-    """Something that the program has done: how long it took (ns) and how far each counter has moved."""
+    """An action of the program: its duration in ns, and the change of each counter."""
 
     what: str
     ns: int
@@ -70,7 +70,7 @@ class Step:
 
 
 class Tour:
-    """The program, an ordinary user's process, and the machine's counters beside it."""
+    """The unprivileged program, and the machine's counters."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -81,10 +81,10 @@ class Tour:
         self.steps: list[Step] = []
         self.attempts: list[tuple[str, str]] = []
         self.refusals: Counter[str] = Counter()
-        """How often the program got each error."""
+        """Number of occurrences of each error."""
 
     def do(self, what: str, action: Callable[[], Any]) -> Any:
-        """Do something, and note what it has moved."""
+        """Run an action and record its duration and the change of the counters."""
         before, begun = self.machine.statistics, self.machine.now
         result = action()
         after = self.machine.statistics
@@ -93,20 +93,20 @@ class Tour:
         return result
 
     def attempt(self, what: str, action: Callable[[], Any]) -> None:
-        """Try something that cannot work, and note the answer."""
+        """Run an action that must fail, and record the error."""
         try:
             action()
         except OSError as error:
             self.attempts.append((what, str(error)))
             self.refusals[error_name(error.errno or 0)] += 1
         except AttributeError:
-            self.attempts.append((what, "there is no such call"))
+            self.attempts.append((what, "no such call exists"))
             self.refusals["no such call"] += 1
         else:
             self.attempts.append((what, "done"))
 
     def ask(self, family: int, command: int, attributes: bytes) -> bytes:
-        """A request as the kernel gets it, and the answer as it comes.  OSError if that is an error."""
+        """Send a request as bytes and return the reply as bytes.  Raise OSError if the reply is an error."""
         request = message(family, GenlMsgHdr(command, 1).pack() + attributes, flags=NLM_F_REQUEST)
         self.sock.sendto(request, (0, 0))
         answer: bytes = self.sock.recv(BUFSIZE)
@@ -126,17 +126,17 @@ def layers(run: Run) -> None:
 
 
 def descend(run: Run, tour: Tour) -> None:
-    """Four questions, each one layer deeper, and the last one byte by byte."""
+    """Send four requests, each one layer deeper, and show the last one byte by byte."""
     camera = tour.camera.family.id
     name = attribute(CTRL_ATTR_FAMILY_NAME, b"camera\0")
     gain = attribute(CONTROL, U32.pack(GAIN))
-    tour.do("who is my parent? (kernel)", tour.process.getppid)
-    tour.do("who is camera? (netlink)", lambda: tour.ask(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, name))
-    tour.do("what is camera0? (driver)", lambda: tour.ask(camera, GET_DEVICE, b""))
-    answer = tour.do("what is its gain? (register)", lambda: tour.ask(camera, GET_CONTROL, gain))
+    tour.do("parent process? (kernel)", tour.process.getppid)
+    tour.do("id of camera? (netlink)", lambda: tour.ask(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, name))
+    tour.do("describe camera0 (driver)", lambda: tour.ask(camera, GET_DEVICE, b""))
+    answer = tour.do("gain of camera0? (register)", lambda: tour.ask(camera, GET_CONTROL, gain))
     columns = ("system calls", "requests to the kernel", "datagrams delivered", "register reads")
     run.table(
-        "Four questions, each one layer deeper",
+        "Four requests, each one layer deeper",
         ("question", "ns", "calls", "requests", "datagrams", "registers read"),
         [(step.what, step.ns, *(step.moved[name] for name in columns)) for step in tour.steps],
     )
@@ -149,37 +149,36 @@ def descend(run: Run, tour: Tour) -> None:
     ]
     run.table("The last question, byte by byte", ("part", "down", "up"), rows, detail=True)
     run.text(
-        "What goes down is bytes, a file descriptor and a number; what comes up is bytes or an errno. The "
-        "program has named a family and a control. Which register that is, and at which address, it "
-        "does not know: the driver does."
+        "Down go bytes, a file descriptor and a number; up come bytes or an errno. The program names a "
+        "family and a control. Only the driver knows the register and its address."
     )
     run.metric("ns_by_depth", [step.ns for step in tour.steps])
     run.metric("register_reads_by_depth", [step.moved["register reads"] for step in tour.steps])
 
 
 def look(run: Run, tour: Tour) -> None:
-    """Change the gain, and see it in the picture."""
+    """Change the gain, and compare the brightness of a frame before and after."""
     tour.camera.do("set-format", width=160, height=120, pixel_format="GREY")
     tour.camera.join("frames")
     first = len(tour.steps)
-    before = brightness(tour.do("a picture comes up", lambda: picture(tour)))
-    tour.do("the gain goes down", lambda: tour.camera.do("set-control", control="gain", value=run["gain"]))
-    after = brightness(tour.do("another picture comes up", lambda: picture(tour)))
+    before = brightness(tour.do("read a frame", lambda: picture(tour)))
+    tour.do("set the gain", lambda: tour.camera.do("set-control", control="gain", value=run["gain"]))
+    after = brightness(tour.do("read another frame", lambda: picture(tour)))
     steps = tour.steps[first:]
     rows: list[list[str | int]] = [["ns", *(step.ns for step in steps)]]
     rows += [[what, *(step.moved[what] for step in steps)] for what in COUNTERS]
-    run.table("Down and up", ("what it took", *(step.what for step in steps)), rows, detail=True)
+    run.table("Down and up", ("counter", *(step.what for step in steps)), rows, detail=True)
     run.text(
-        f"The picture's mean brightness was {before:.1f}; with a gain of {run['gain']} it is {after:.1f}. "
-        "A request goes down when a program wants it; a picture begins in the sensor, which interrupts, and "
-        "whoever has joined the group is told."
+        f"The mean brightness of a frame was {before:.1f}; with a gain of {run['gain']} it is {after:.1f}. "
+        "A program starts a request. The sensor starts a frame: it raises an interrupt, and the driver "
+        "notifies all members of the multicast group."
     )
     run.metric("brightness", [round(before, 3), round(after, 3)])
     run.metric("interrupts_by_step", [step.moved["interrupts"] for step in tour.steps[first:]])
 
 
 def picture(tour: Tour) -> bytes:
-    """The first frame of a new stream."""
+    """Return the first frame of a new stream."""
     tour.camera.do("stream-on")
     event = next(tour.camera.events("frame-ready"))
     parts = tour.camera.dump("read-frame", sequence=event["sequence"])
@@ -188,12 +187,12 @@ def picture(tour: Tour) -> bytes:
 
 
 def brightness(frame: bytes) -> float:
-    """The mean of a picture's bytes, which in GREY are its pixels."""
+    """Return the mean of a frame's bytes, which are its pixels in the format GREY."""
     return sum(frame) / len(frame)
 
 
 def go_round(run: Run, tour: Tour) -> None:
-    """Try to reach the hardware, or to play the kernel's part, without the kernel's leave."""
+    """Try to access the hardware, or to act as the kernel, without permission."""
     process, camera = tour.process, tour.camera
     family = camera.family.id
     uevents = process.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
@@ -202,27 +201,30 @@ def go_round(run: Run, tour: Tour) -> None:
     gain = attribute(CONTROL, U32.pack(GAIN))
     tour.attempt("read a register: app.readl", lambda: process.app.readl)  # type: ignore[attr-defined]
     tour.attempt("map memory: open /dev/mem", lambda: process.run(process.app.open("/dev/mem", O_RDWR)))
-    tour.attempt("ask for all I/O ports: iopl(3)", lambda: process.run(process.app.call("iopl", 3)))
-    tour.attempt("load a driver of one's own", lambda: process.insmod("camera"))
+    tour.attempt("request all I/O ports: iopl(3)", lambda: process.run(process.app.call("iopl", 3)))
+    tour.attempt("load a driver", lambda: process.insmod("camera"))
     tour.attempt("unload the driver", lambda: process.rmmod("camera"))
-    tour.attempt("announce a device that is not there", lambda: uevents.sendto(forged, (0, 1)))
-    tour.attempt("announce a frame that is not there", lambda: tour.sock.sendto(forged, (0, frames)))
-    tour.attempt("ask the driver for what it lacks", lambda: tour.ask(family, NO_OPERATION, b""))
+    tour.attempt("announce a device that does not exist", lambda: uevents.sendto(forged, (0, 1)))
+    tour.attempt("announce a frame that does not exist", lambda: tour.sock.sendto(forged, (0, frames)))
+    tour.attempt("send an unknown command to the driver", lambda: tour.ask(family, NO_OPERATION, b""))
     tour.attempt(
-        "give a value of one byte", lambda: tour.ask(family, SET_CONTROL, gain + attribute(VALUE, b"!"))
+        "set the gain to a value of one byte",
+        lambda: tour.ask(family, SET_CONTROL, gain + attribute(VALUE, b"!")),
     )
     tour.attempt(
-        "give a value the register does not take", lambda: camera.do("set-control", control="gain", value=256)
+        "set the gain to a value out of range", lambda: camera.do("set-control", control="gain", value=256)
     )
     tour.attempt("name another camera", lambda: camera.do("get-device", device="camera9"))
-    run.table("No way round", ("what the program tries", "what it gets"), tour.attempts, detail=True)
+    run.table(
+        "Attempts to bypass the kernel", ("what the program tries", "result"), tour.attempts, detail=True
+    )
     errors = ", ".join(
         f"{error} ({times} times)" if times > 1 else error for error, times in tour.refusals.most_common()
     )
     run.text(
-        f"{tour.refusals.total()} of {len(tour.attempts)} attempts to bypass the kernel or to act in its "
-        f"place are refused: {errors}. Only a system call leads down, and only a module adds code below it; "
-        "to load one takes a capability that this program lacks."
+        f"{tour.refusals.total()} of {len(tour.attempts)} attempts to bypass the kernel or to act as the "
+        f"kernel fail: {errors}. A program reaches the layers below only by a system call. Only a module "
+        "adds code there, and loading one requires a capability that this program lacks."
     )
     run.metric("attempts", len(tour.attempts))
     run.metric("refused", tour.refusals.total())

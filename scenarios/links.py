@@ -51,7 +51,7 @@ LISTED: dict[str, Changes] = {
 
 @attrs.define
 class Daemon:
-    """A daemon, its table and its counters.  The index identifies a link, because a name can change."""
+    """A daemon, its table and its counters.  It identifies a link by index, because the name can change."""
 
     name: str
     work: float = 0.0
@@ -65,16 +65,16 @@ class Daemon:
 
     @property
     def counters(self) -> dict[str, int]:
-        """The number of notifications, overruns and lists."""
+        """Number of notifications, overruns and lists."""
         return {"heard": self.heard, "overruns": self.overruns, "listed": self.listed}
 
     @property
     def table(self) -> tuple[dict[int, str], set[tuple[int, str]]]:
-        """The links' names by index, and the addresses with the index of their link."""
+        """Names of the links by index, and the addresses with the index of their link."""
         return self.links, self.addresses
 
     async def follow(self, app: App) -> None:
-        """Subscribe, list, and apply each notification."""
+        """Subscribe to the multicast groups, list everything, then apply each notification."""
         route = await app.rtnetlink()
         await route.join(*GROUPS)
         if self.buffer:
@@ -89,15 +89,15 @@ class Daemon:
                     raise
                 self.overruns += 1
                 if self.resync:
-                    while await app.poll([(route.event_socket, POLLIN)], 0):  # older than the new list
-                        with suppress(OSError):  # another overrun
+                    while await app.poll([(route.event_socket, POLLIN)], 0):  # the new list supersedes them
+                        with suppress(OSError):  # the socket overruns again
                             await route.event_socket.recv(BUFSIZE)
                     await self.list(route)
             if self.work:
                 await app.compute(millis(self.work))
 
     async def list(self, route: Any) -> None:
-        """Replace the table by a new list.  Repeat an interrupted list."""
+        """Replace the table by a new list.  If a change interrupts the dump, repeat it."""
         while True:
             self.listed += 1
             with suppress(InterruptedError):
@@ -108,7 +108,7 @@ class Daemon:
         self.addresses = {(each["ifa-index"], each["address"]) for each in addresses}
 
     def apply(self, event: Any) -> None:
-        """Apply a notification."""
+        """Apply a notification to the table."""
         self.heard += 1
         if event.name == "newaddr":
             self.addresses.add((event["ifa-index"], event["address"]))
@@ -241,9 +241,9 @@ def report(run: Run, daemons: list[Daemon], truth: Daemon, found: list[tuple[str
         ],
     )
     run.text(
-        f"The slow daemon's socket overran {slow.overruns} times (ENOBUFS), and the daemon listed everything "
-        f"again {slow.listed - 1} times. With --set resync=false it does not list again. Then its table "
-        "stays wrong, because the kernel does not repeat a lost notification."
+        f"Overruns of the slow daemon's socket (ENOBUFS): {slow.overruns}. New lists after them: "
+        f"{slow.listed - 1}. With --set resync=false the daemon does not list again. Then its table stays "
+        "wrong, because the kernel does not repeat a lost notification."
     )
     lists = dict(zip(LISTED, found, strict=True))
     run.table(

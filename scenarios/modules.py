@@ -1,12 +1,12 @@
-"""What modules are: loaded, counted, unloaded, and what happens when one is broken.
+"""Modules are loaded, used and unloaded, and some of them are broken.
 
-Covers: modprobe and insmod, dependencies, parameters, reference counts, which modules are drivers;
-    an init that fails half way, a module that leaves something behind, an oops.
-Scenario: An administrator loads and unloads modules, good ones and those in scenarios/broken, and writes
-    down what each attempt gives. A camera streams meanwhile, and a program sends a module the one number
-    that it cannot bear.
-When useful: to learn what a driver must do at its beginning and its end, which errors mean what, and what
-    a bug in a module does to the rest of the machine.
+Covers: modprobe and insmod, dependencies, parameters, reference counts, which modules are drivers; an init
+    function that fails half way, a module that leaks a resource, an oops.
+Scenario: An administrator loads and unloads modules, working ones and the broken ones in scenarios/broken,
+    and records each result. Meanwhile a camera streams. A program sends the module `crashes` a divisor of 0,
+    which causes an oops.
+When useful: to learn what the init and exit functions of a driver must do, what the errors mean, and how a
+    bug in a module affects the rest of the machine.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ DRIVER_PREFIX = "/bus/simbus/drivers/"
 
 @attrs.define
 class Seen:
-    """What the programs have seen."""
+    """Observations of the programs, for the report."""
 
     attempts: list[tuple[str, str, int]] = attrs.field(factory=list)
-    """Who tried what, what came of it, and the errno (0: it worked)."""
+    """Description, result and errno (0: success) of each attempt."""
     listing: Sequence[Mapping[str, Any]] = attrs.field(factory=list)
     drivers: set[str] = attrs.field(factory=set)
     quotients: list[int] = attrs.field(factory=list)
     streamed: int = 0
 
     async def attempt(self, what: str, action: Awaitable[Any]) -> None:
-        """Do something and write down what came of it."""
+        """Await an action and record its result."""
         try:
             await action
         except OSError as error:
@@ -53,14 +53,14 @@ class Seen:
 
 
 async def monitor(app: App, seen: Seen) -> None:
-    """Notices which drivers are registered: the kernel announces each below its bus."""
+    """Record the registered drivers: the kernel announces each below its bus."""
     async for event in await app.uevents():
         if event.action == "add" and event.devpath.startswith(DRIVER_PREFIX):
             seen.drivers.add(event.devpath.removeprefix(DRIVER_PREFIX))
 
 
 async def viewer(app: App, seen: Seen) -> None:
-    """Streams for a while; that holds the camera's module."""
+    """Stream for three frames.  Meanwhile the stream holds a reference to the camera's module."""
     camera = await app.genetlink("camera")
     await camera.join("frames")
     await camera.do("stream-on")
@@ -72,7 +72,7 @@ async def viewer(app: App, seen: Seen) -> None:
 
 
 async def good_modules(app: App, seen: Seen) -> None:
-    """The administrator loads the shipped modules, and unloads one in use."""
+    """Load the shipped modules as root, and try to unload one that is in use."""
     await seen.attempt("insmod camera, before devclass", app.insmod("camera"))
     await seen.attempt("modprobe camera", app.modprobe("camera"))
     await seen.attempt("modprobe mouse rate=7", app.modprobe("mouse", rate=7))
@@ -88,18 +88,18 @@ async def good_modules(app: App, seen: Seen) -> None:
 
 
 async def ordinary_user(app: App, seen: Seen) -> None:
-    """Tries what only root may."""
+    """Try operations that require root."""
     await seen.attempt("an ordinary user: rmmod hello", app.rmmod("hello"))
     await seen.attempt("an ordinary user: modprobe forgetful", app.modprobe("forgetful"))
 
 
 async def unload_camera(app: App, seen: Seen, when: str) -> None:
-    """The administrator wants the camera's driver to go."""
+    """Try to unload the camera's driver as root."""
     await seen.attempt(f"rmmod camera, {when}", app.rmmod("camera"))
 
 
 async def broken_modules(app: App, seen: Seen) -> None:
-    """The administrator loads what cannot work."""
+    """Load the broken modules as root."""
     await seen.attempt("modprobe orphan, which imports what nobody exports", app.modprobe("orphan"))
     await seen.attempt("modprobe hen, which needs egg, which needs hen", app.modprobe("hen"))
     await seen.attempt("modprobe halfway, whose init fails", app.modprobe("halfway"))
@@ -109,7 +109,7 @@ async def broken_modules(app: App, seen: Seen) -> None:
 
 
 async def divide(app: App, by: int, seen: Seen) -> None:
-    """Asks the module `crashes` to divide by a number."""
+    """Ask the module `crashes` to divide by a number."""
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_DIVISION) as sock:
         request = message(NLMSG_MIN_TYPE, bytes([by]), flags=NLM_F_REQUEST)
         await sock.sendto(request, (0, 0))
@@ -117,7 +117,7 @@ async def divide(app: App, by: int, seen: Seen) -> None:
 
 
 async def understand(answer: bytes, seen: Seen) -> None:
-    """Note the quotient of an answer.  OSError if it is an error."""
+    """Record the quotient in a reply.  Raise OSError if the reply is an error."""
     seen.quotients.append(U32.unpack_from(reply(answer, "NLMSG_ERROR"))[0])
 
 
@@ -153,28 +153,28 @@ def modules(run: Run) -> None:
 
 
 async def unload_crashed(app: App, seen: Seen) -> None:
-    """The administrator cleans up, as far as that is possible."""
+    """Unload modules as root after the oops."""
     await seen.attempt("rmmod crashes, after its oops", app.rmmod("crashes"))
     await seen.attempt("rmmod mouse: the rest of the machine goes on", app.rmmod("mouse"))
 
 
 def report(run: Run, seen: Seen, healthy: dict[str, Any], ill: dict[str, Any], log: list[str]) -> None:
-    """Write down what was tried and what came of it."""
+    """Report the attempts, the modules and the state of the kernel."""
     refused = [(what, error_name(number)) for what, _, number in seen.attempts if number]
     others = sorted({each["name"] for each in seen.listing} - seen.drivers)
     run.text(
         f"Root and an ordinary user load, use and unload modules: {len(seen.attempts)} attempts. Drivers "
-        f"among the modules: {', '.join(sorted(seen.drivers))}; the others: {', '.join(others)}."
+        f"among the modules: {', '.join(sorted(seen.drivers))}; other modules: {', '.join(others)}."
     )
-    run.table(f"{len(refused)} attempts fail", ("what", "error"), refused)
+    run.table(f"{len(refused)} attempts fail", ("attempt", "error"), refused)
     run.table(
         "What was tried",
-        ("what", "answer"),
+        ("attempt", "result"),
         [(what, answer) for what, answer, _ in seen.attempts],
         detail=True,
     )
     run.table(
-        "The modules, before an ordinary user comes",
+        "The modules, before the ordinary user's attempts",
         ("module", "size", "references", "used by", "driver"),
         [
             (
@@ -189,17 +189,17 @@ def report(run: Run, seen: Seen, healthy: dict[str, Any], ill: dict[str, Any], l
         detail=True,
     )
     run.text(
-        "A driver is a module that has registered itself with a bus, to serve devices. The others only "
-        "live in the kernel: some serve drivers, one a netlink protocol.",
+        "A driver is a module that registers with a bus and binds devices. The other modules do not: some "
+        "are used by drivers, and one serves a netlink protocol.",
         detail=True,
     )
     run.table(
         "The kernel",
-        ("what", "before the broken modules", "after them"),
+        ("state", "before the broken modules", "after them"),
         [
             ("taints", healthy["taints"], ill["taints"]),
             ("oopses", healthy["oopses"], ill["oopses"]),
-            ("things left behind by modules", healthy["modules"]["leaks"], ill["modules"]["leaks"]),
+            ("leaks of modules", healthy["modules"]["leaks"], ill["modules"]["leaks"]),
         ],
     )
     run.text("The kernel log:\n" + "\n".join(log), detail=True)

@@ -1,13 +1,13 @@
-"""A mouse moves, and three programs follow it; one of them is too slow.
+"""A mouse moves, and three programs track its position; one of them is too slow.
 
 Covers: one multicast group with several members; bounded receive queues, overrun and ENOBUFS; a dump to
-    come back in step; what is lost and what is not.
-Scenario: Three programs join the group in which the driver announces motion, and keep track of where the
-    mouse is. The third takes its time over each event, so its queue overflows. The kernel tells it
-    by ENOBUFS; it empties its queue, asks for the state, and goes on from there.
-When useful: to learn how to write a listener that is right even when it is slow. With --set drain=false
-    it asks for the state before it has emptied its queue: until that is empty the kernel drops
-    events without another word, so the listener goes on from a state that is out of date.
+    resynchronize; which events are lost.
+Scenario: Three programs join the group to which the driver sends motion events, and track the position of
+    the mouse. The third one computes after each event, so its queue overruns, which ENOBUFS reports. Then it
+    empties its queue, requests the state, and continues from there.
+When useful: to learn how to write a listener that is right even when it is slow. With --set drain=false it
+    requests the state before it has emptied its queue. Until the queue is empty, the kernel silently drops
+    events, so the listener continues from an outdated state.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COUNTERS = ("heard", "stale", "missed", "overruns", "asked")
 
 @attrs.define
 class Listener:
-    """A program that follows the mouse: what it believes, and what has happened to it."""
+    """A program that tracks the mouse: the position that it computes, and its counters."""
 
     name: str
     work: float = 0.0
@@ -46,16 +46,16 @@ class Listener:
 
     @property
     def position(self) -> tuple[int, int]:
-        """Where it believes the mouse to be."""
+        """The position of the mouse, as this program computes it."""
         return self.x, self.y
 
     @property
     def counters(self) -> dict[str, int]:
-        """What has happened to it."""
+        """The counters of events, by name."""
         return {name: getattr(self, name) for name in COUNTERS}
 
     async def follow(self, app: App) -> None:
-        """The program."""
+        """Join the group and apply each event; resynchronize after an overrun."""
         mouse = await app.genetlink("mouse")
         await mouse.join("motion")
         if self.buffer:
@@ -78,20 +78,20 @@ class Listener:
                 await app.compute(millis(self.work))
 
     async def empty(self, app: App, sock: Any) -> None:
-        """Read whatever is queued: only then does the kernel queue anything again."""
+        """Receive all queued events, because the kernel queues new ones only after that."""
         while await app.poll([(sock, POLLIN)], 0):
             await sock.recv(BUFSIZE)
             self.stale += 1
 
     async def ask(self, mouse: Any) -> None:
-        """Take over the state of the first mouse."""
+        """Request the state of the first mouse and continue from it."""
         state = (await mouse.dump("get-state"))[0]
         self.sequence = state.get("sequence", -1)
         self.x, self.y = state["x"], state["y"]
         self.asked += 1
 
     def hear(self, event: dict[str, Any]) -> None:
-        """Take an event into account, unless it is in the state already."""
+        """Apply an event, unless the state already contains it."""
         if event["sequence"] <= self.sequence:
             self.stale += 1
             return
@@ -103,29 +103,31 @@ class Listener:
 
 
 async def observer(app: App, found: dict[str, Any]) -> None:
-    """Asks the driver, when all is still, what is the case."""
+    """Request the true state and the counters from the driver, after all events."""
     mouse = await app.genetlink("mouse")
     found["state"] = await mouse.do("get-state")
     found["statistics"] = await mouse.do("get-statistics")
 
 
 async def administrator(app: App, rate: int) -> None:
-    """Loads the driver, for the mouse that is going to be plugged in."""
+    """Load the driver with a report rate for the mouse that is plugged in later."""
     await app.modprobe("mouse", rate=rate)
 
 
 @scenario(
-    ScenarioParameter("moves", int, 1500, minimum=1, maximum=100000, help="how often the mouse is moved"),
+    ScenarioParameter("moves", int, 1500, minimum=1, maximum=100000, help="number of motions"),
     ScenarioParameter(
-        "step", float, 1.0, minimum=0.05, maximum=1000.0, unit="ms", help="from one move to the next"
+        "step", float, 1.0, minimum=0.05, maximum=1000.0, unit="ms", help="time between two motions"
     ),
     ScenarioParameter(
-        "work", float, 3.0, minimum=0.0, maximum=1000.0, unit="ms", help="of the slow one, an event"
+        "work", float, 3.0, minimum=0.0, maximum=1000.0, unit="ms", help="slow program: computation per event"
     ),
     ScenarioParameter(
-        "buffer", int, 16384, minimum=2048, maximum=212992, unit="bytes", help="of the slow one"
+        "buffer", int, 16384, minimum=2048, maximum=212992, unit="bytes", help="slow program: SO_RCVBUF"
     ),
-    ScenarioParameter("drain", bool, True, help="whether the slow one empties its queue before it asks"),
+    ScenarioParameter(
+        "drain", bool, True, help="the slow program empties its queue before it requests the state"
+    ),
 )
 def mouse(run: Run) -> None:
     machine = run.machine()
@@ -150,16 +152,16 @@ def mouse(run: Run) -> None:
 
 
 def report(run: Run, listeners: list[Listener], found: dict[str, Any], made: dict[str, int]) -> None:
-    """Write down who knows what."""
+    """Report the events and the position that each program has computed."""
     state, counters = found["state"], found["statistics"]
     where = state["x"], state["y"]
     run.text(
         f"The mouse has made {made['made']} reports. The driver has taken {counters['reports']} of them and "
-        f"announced {counters['announced']}, each once, for three listeners. The mouse is now at {where}."
+        f"sent {counters['announced']} events, each once for three listeners. The mouse is now at {where}."
     )
     run.table(
         "The listeners",
-        ("who", "used", "stale", "missed", "overruns", "asked", "believes", "is right"),
+        ("program", "used", "stale", "missed", "overruns", "asked", "believes", "is right"),
         [
             (
                 each.name,
@@ -173,14 +175,15 @@ def report(run: Run, listeners: list[Listener], found: dict[str, Any], made: dic
     slow = listeners[-1]
     result = f"The slow listener has used {slow.heard} of {counters['announced']} events. "
     if slow.position != where:
-        result += "Its position is wrong, and no later event corrects it."
+        result += "Its position is wrong, and later events do not correct it."
     elif slow.overruns:
         result += (
-            f"After each of {slow.overruns} overruns (ENOBUFS) it has asked for the state, so its position "
-            "is right. With --set drain=false it asks before its queue is empty: its position stays wrong."
+            f"Number of its overruns (ENOBUFS): {slow.overruns}. After each one it has requested the state, "
+            "so its position is right. With --set drain=false it requests the state before its queue is "
+            "empty, and its position stays wrong."
         )
     else:
-        result += "Its queue has not overflowed."
+        result += "Its queue has not overrun."
     run.text(result)
     run.metric("reports_made", made["made"])
     run.metric("reports_lost", made["lost"])

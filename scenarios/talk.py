@@ -1,12 +1,12 @@
-"""Two applications talk over netlink, and no driver is involved.
+"""Two applications exchange messages over netlink, without a driver.
 
-Covers: NETLINK_USERSOCK; port ids, unicast, multicast; who may do what; what a sender gets when nobody
-    is there, and when somebody is there and does not read.
-Scenario: Bob echoes what Alice sends him. She also writes to a port that nobody has, and to Dora, who
-    has stopped reading. Then she speaks to a whole group, which root's programs may join and others
-    may not.
-When useful: to learn what netlink itself does, before any family or driver comes in: message bounds
-    are kept, unicast waits for a slow reader, and what is sent to a group costs one call.
+Covers: NETLINK_USERSOCK; port ids, unicast, multicast; permissions; the errors for a port that does not
+    exist and for a receiver that does not read.
+Scenario: Bob echoes Alice's messages. Alice also sends to a port that no socket has, and to Dora, who does
+    not read for a while. Then Alice sends to a multicast group, which root's programs can join and others
+    cannot.
+When useful: to learn what netlink itself does, before any family or driver: it keeps message boundaries,
+    unicast blocks until a slow reader reads, and a message to a group costs one call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from simkernel.uapi.netlink import NETLINK_ADD_MEMBERSHIP, NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_DGRAM, SOL_NETLINK
 
 BOB, DORA, NOBODY = 4001, 4002, 4003
-"""Port ids.  Any number that is free will do; who names none is given his process number."""
+"""Port ids.  A program can bind any free number; by default it gets its process id."""
 
 GROUP = 7
 ALICE_UID, BOB_UID = 1000, 1001
@@ -32,7 +32,7 @@ BUFSIZE = 65536
 
 @attrs.define
 class Seen:
-    """What the programs have seen."""
+    """Observations of the programs, for the report."""
 
     round_trips: list[int] = attrs.field(factory=list)
     echoed: int = 0
@@ -45,7 +45,7 @@ class Seen:
 
 
 async def bob(app: App) -> None:
-    """Sends back whatever comes."""
+    """Send each received message back to its sender."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     await sock.bind((BOB, 0))
     while True:
@@ -54,7 +54,7 @@ async def bob(app: App) -> None:
 
 
 async def dora(app: App, pause: float) -> None:
-    """Has a socket and does not read it for a while."""
+    """Bind a socket, do not read it for `pause` s, then receive everything."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     await sock.bind((DORA, 0))
     await app.sleep(pause)
@@ -63,7 +63,7 @@ async def dora(app: App, pause: float) -> None:
 
 
 async def listener(app: App, name: str, seen: Seen) -> None:
-    """Counts what the group is told."""
+    """Join the group and count the messages."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     await sock.bind((0, 0))
     try:
@@ -78,7 +78,7 @@ async def listener(app: App, name: str, seen: Seen) -> None:
 
 
 async def alice(app: App, messages: int, size: int, seen: Seen) -> None:
-    """Talks to everybody in turn."""
+    """Send to Bob, to an unused port, to Dora and to the group."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     for number in range(messages):
         text = number.to_bytes(4, "little") * (size // 4)
@@ -103,7 +103,7 @@ async def alice(app: App, messages: int, size: int, seen: Seen) -> None:
 
 
 async def overwhelm(app: App, sock: Any, size: int, seen: Seen) -> None:
-    """Write to Dora until there is no more room, then once more and wait for it."""
+    """Send to Dora until her buffer is full, then send once more and block."""
     try:
         while True:
             await sock.sendto(bytes(size), MSG_DONTWAIT, (DORA, 0))
@@ -117,12 +117,18 @@ async def overwhelm(app: App, sock: Any, size: int, seen: Seen) -> None:
 
 @scenario(
     ScenarioParameter(
-        "messages", int, 10, minimum=1, maximum=1000, help="what Alice sends to Bob, and to the group"
+        "messages", int, 10, minimum=1, maximum=1000, help="number of messages to Bob, and to the group"
     ),
-    ScenarioParameter("size", int, 64, minimum=4, maximum=32768, unit="bytes", help="of a message"),
-    ScenarioParameter("listeners", int, 3, minimum=1, maximum=100, help="programs of root in the group"),
+    ScenarioParameter("size", int, 64, minimum=4, maximum=32768, unit="bytes", help="size of a message"),
+    ScenarioParameter("listeners", int, 3, minimum=1, maximum=100, help="root's programs in the group"),
     ScenarioParameter(
-        "pause", float, 0.25, minimum=0.001, maximum=60.0, unit="s", help="how long Dora does not read"
+        "pause",
+        float,
+        0.25,
+        minimum=0.001,
+        maximum=60.0,
+        unit="s",
+        help="time during which Dora does not read",
     ),
 )
 def talk(run: Run) -> None:
@@ -140,26 +146,28 @@ def talk(run: Run) -> None:
 
 
 def report(run: Run, seen: Seen) -> None:
-    """Write down what was seen."""
+    """Report round trips, errors, the blocked send and the multicast."""
     round_trip = distribution(seen.round_trips)
     median = round_trip["p50"] or 0
     run.text(
-        f"Bob has echoed {seen.echoed} messages of {run['size']} bytes, {seen.altered} of them altered. "
-        f"There and back took {median / 1000:.1f} µs: two system calls of Alice's, two of Bob's."
+        f"Messages of {run['size']} bytes that Bob has echoed: {seen.echoed}; changed on the way: "
+        f"{seen.altered}. A round trip took {median / 1000:.1f} µs: two system calls of Alice and two of "
+        "Bob."
     )
     errors = dict(sorted(seen.errors.items()))
     names = [(what, error_name(error.errno or 0)) for what, error in errors.items()]
-    run.table("What was refused", ("what", "error"), names)
+    run.table("Calls that fail", ("call", "error"), names)
     run.text(
-        f"Dora's socket took {seen.accepted_by_dora} messages before its buffer was full. Alice's next one, "
-        f"sent without MSG_DONTWAIT, waited {seen.waited_for_dora / 1e6:.1f} ms for her to read: "
-        "unicast from program to program loses nothing."
+        f"Messages that Dora's socket accepted until its buffer was full: {seen.accepted_by_dora}. Alice's "
+        f"next send, without MSG_DONTWAIT, blocked for {seen.waited_for_dora / 1e6:.1f} ms until Dora read: "
+        "unicast between programs loses no message."
     )
-    run.table("The group", ("who", "messages heard"), sorted(seen.heard.items()), detail=True)
+    run.table("The group", ("program", "messages received"), sorted(seen.heard.items()), detail=True)
     run.text(
-        f"One call that reaches the whole group, {len(seen.heard)} listeners, took Alice "
-        f"{seen.multicast_ns / 1000:.1f} µs. What goes to a group goes to a port as well, here to 0, the "
-        "kernel's; nothing in the kernel serves this protocol, hence the error, after the group was served."
+        f"One call to the whole group took Alice {seen.multicast_ns / 1000:.1f} µs (number of listeners: "
+        f"{len(seen.heard)}). A message to a group also goes to a port, here to 0, which is the kernel's. "
+        "The kernel does not serve this protocol, so the call returns an error after it has reached the "
+        "group."
     )
     run.metric("messages_sent", run["messages"])
     run.metric("messages_echoed", seen.echoed)

@@ -305,8 +305,9 @@ class BridgeModule:
         self.set_offload_limits(bridge)
 
     def remove_port(self, master: NetDevice, device: NetDevice) -> None:
-        """Remove a port from its bridge (`br_del_if()`).  Raise EINVAL if the device is not a port of this
-        bridge.
+        """Remove a port from its bridge (`br_del_if()`).
+
+        Raise EINVAL if the device is not a port of this bridge.
         """
         bridge: Bridge = master.private
         if device not in bridge.ports:
@@ -448,8 +449,9 @@ class BridgeModule:
             self.notify_port(bridge, port)
 
     def check_carrier(self, bridge: Bridge, port: Port) -> bool:
-        """Enable or disable a port according to its carrier (`br_port_carrier_check()`).  Return True if it
-        changes.
+        """Enable or disable a port according to its carrier (`br_port_carrier_check()`).
+
+        Return True if it changes.
         """
         if not bridge.device.running:
             return False

@@ -233,8 +233,9 @@ def parts(camera: Camera, frame: Frame, info: GenlInfo) -> Iterator[Reply]:
 
 
 def statistics(camera: Camera) -> Reply:
-    """Return the reply to get-statistics for a camera, as a consistent snapshot.  Raise ENODEV if it is
-    unplugged.
+    """Return the reply to get-statistics for a camera, as a consistent snapshot.
+
+    Raise ENODEV if it is unplugged.
     """
     totals = camera.totals
     frames = lost = overwritten = in_flight = 0

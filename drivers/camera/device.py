@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 POLL_US: Final = 100
 TIMEOUT_US: Final = 50_000
-"""Interval and timeout of polling the status register, in µs.  A working camera needs a tenth of the
-timeout.
+"""Interval and timeout of polling the status register, in µs.
+
+A working camera needs a tenth of the timeout.
 """
 
 

@@ -122,8 +122,9 @@ class Descriptors:
 
 
 class Ring(Descriptors):
-    """A ring with `count` buffers of `size` bytes, all owned by the device.  Raise ENOMEM if allocation
-    fails.
+    """A ring with `count` buffers of `size` bytes, all owned by the device.
+
+    Raise ENOMEM if allocation fails.
     """
 
     def __init__(self, device: SimbusDevice, count: int, size: int) -> None:

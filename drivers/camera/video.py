@@ -117,8 +117,9 @@ class Video:
         camera.write(FORMATS[pix.pixelformat], hw.FORMAT)
 
     def g_parm(self, parm: s.V4l2Captureparm) -> None:
-        """Return the frame interval with the current exposure (VIDIOC_G_PARM).  Raise ENODEV if the camera is
-        unplugged.
+        """Return the frame interval with the current exposure (VIDIOC_G_PARM).
+
+        Raise ENODEV if the camera is unplugged.
         """
         interval = _seconds(self._camera.read(hw.FRAME_INTERVAL))
         parm.capability = v4l2.V4L2_CAP_TIMEPERFRAME
@@ -126,8 +127,9 @@ class Video:
         parm.numerator, parm.denominator = interval.numerator, interval.denominator
 
     def s_parm(self, parm: s.V4l2Captureparm) -> None:
-        """Set the nearest frame interval, or the default if it is 0 (VIDIOC_S_PARM).  Raise EBUSY while a
-        stream runs.
+        """Set the nearest frame interval, or the default if it is 0 (VIDIOC_S_PARM).
+
+        Raise EBUSY while a stream runs.
         """
         camera = self._camera
         camera.check_present()

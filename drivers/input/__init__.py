@@ -52,8 +52,9 @@ async def init(this: ThisModule) -> InputCore:
 
 
 async def exit(this: ThisModule, core: InputCore) -> None:
-    """Unregister the handlers.  All devices are gone, because the modules of their drivers were unloaded
-    first.
+    """Unregister the handlers.
+
+    All devices are gone, because the modules of their drivers were unloaded first.
     """
     for handler in tuple(core.handlers):
         await core.input_unregister_handler(handler)

@@ -64,8 +64,9 @@ class InputCore:
             raise
 
     def stop(self) -> None:
-        """Release the device numbers and the class.  The modules that import from this one are already
-        unloaded.
+        """Release the device numbers and the class.
+
+        The modules that import from this one are already unloaded.
         """
         unregister_chrdev_region(self.this, NUMBERS, INPUT_MAX_CHAR_DEVICES)
         class_unregister(self.kind)
@@ -82,8 +83,9 @@ class InputCore:
         return InputDev(owner, parent, lock, mutex, number)
 
     def input_set_capability(self, dev: InputDev, type: int, code: int) -> None:
-        """Declare that the device reports events of a type and code.  An unknown type or code is logged and
-        ignored.
+        """Declare that the device reports events of a type and code.
+
+        An unknown type or code is logged and ignored.
         """
         if type not in MAX_CODE:
             pr_err(self.this, f"input_set_capability: unknown type {type} (code {code})")

@@ -62,8 +62,9 @@ async def grab(evdev: Evdev, client: Client) -> None:
 
 
 async def ungrab(evdev: Evdev, client: Client) -> None:
-    """End a grab, so that all readers receive events.  Raise EINVAL if this reader has not grabbed the
-    device.
+    """End a grab, so that all readers receive events.
+
+    Raise EINVAL if this reader has not grabbed the device.
     """
     if evdev.grab is not client:
         raise os_error(EINVAL)

@@ -80,8 +80,9 @@ def _id(file: File, client: Client, address: int) -> None:
 
 
 def _string(name: str, file: File, client: Client, size: int, address: int) -> int:
-    """Copy a string to the program and return its size, with the NUL (`str_to_user()`).  A long string is
-    truncated.
+    """Copy a string to the program and return its size, with the NUL (`str_to_user()`).
+
+    A long string is truncated.
     """
     text: str | None = getattr(_device(client), name)
     if text is None:
@@ -148,8 +149,9 @@ def _set_clock(file: File, client: Client, address: int) -> None:
 
 
 def _mask_bits(type: int) -> int:
-    """Return the number of codes in a type's mask (`evdev_get_mask_cnt()`).  The codes of EV_SYN are the
-    event types.
+    """Return the number of codes in a type's mask (`evdev_get_mask_cnt()`).
+
+    The codes of EV_SYN are the event types.
     """
     return ev.EV_CNT if type == ev.EV_SYN else ev.MAX_CODE.get(type, -1) + 1
 

@@ -32,8 +32,9 @@ AUTOREPEAT: Final = 2
 """The value of a key event that repeats a held key."""
 
 SYNC: Final = (ev.EV_SYN, ev.SYN_REPORT, 1)
-"""The SYN_REPORT that the core appends to a packet that is full (`input_value_sync`).  A driver's own has
-value 0.
+"""The SYN_REPORT that the core appends to a packet that is full (`input_value_sync`).
+
+A driver's own has value 0.
 """
 
 _SYN: Final = {ev.SYN_CONFIG: TO_ALL, ev.SYN_REPORT: TO_HANDLERS | FLUSH, ev.SYN_MT_REPORT: TO_HANDLERS}

@@ -1,5 +1,6 @@
-"""Input handlers and handles.  A handler, such as evdev, receives events.  A handle connects it to one
-device.
+"""Input handlers and handles.
+
+A handler, such as evdev, receives events.  A handle connects it to one device.
 """
 
 from __future__ import annotations
@@ -120,8 +121,9 @@ async def input_release_device(handle: InputHandle) -> None:
 
 
 def release_device(handle: InputHandle) -> None:
-    """End the grab if this handle holds it (`__input_release_device()`).  The caller holds the device's
-    mutex.
+    """End the grab if this handle holds it (`__input_release_device()`).
+
+    The caller holds the device's mutex.
     """
     if handle.dev.grab is handle:
         rcu_assign_pointer(handle.dev, "grab", None)

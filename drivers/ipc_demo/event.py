@@ -156,8 +156,9 @@ def ioctl(file: File, request: int, argument: int) -> int:
 
 
 def mmap(file: File, area: VmArea) -> None:
-    """Map the page with the last event, which all programs share, read-only.  Raise EINVAL if it would be
-    writable.
+    """Map the page with the last event, which all programs share, read-only.
+
+    Raise EINVAL if it would be writable.
     """
     if area.writable:
         raise os_error(EINVAL)

@@ -15,8 +15,9 @@ from simkernel.driverapi.refcount import Refcount, refcount_dec_and_test, refcou
 
 PLANE_INDEX_BITS = 3
 OFFSET_UNIT = PAGE_SIZE << PLANE_INDEX_BITS
-"""Unit of the mmap offsets (PLANE_INDEX_SHIFT).  The offset of a buffer is its index times this: a handle,
-not a position.
+"""Unit of the mmap offsets (PLANE_INDEX_SHIFT).
+
+The offset of a buffer is its index times this: a handle, not a position.
 """
 OFFSET_MASK = (1 << 30) - 1
 """The bits of an mmap offset that are evaluated (BUFFER_INDEX_MASK)."""

@@ -113,8 +113,9 @@ class Control:
         return value
 
     def event(self, changes: int) -> V4l2Event:
-        """Return an event with the current value and range (`fill_event()`).  `changes` is a mask of
-        V4L2_EVENT_CTRL_CH flags.
+        """Return an event with the current value and range (`fill_event()`).
+
+        `changes` is a mask of V4L2_EVENT_CTRL_CH flags.
         """
         payload = V4l2EventCtrl(
             changes,

@@ -30,8 +30,9 @@ ATTRIBUTES: Final = (
     DeviceAttribute("name", lambda node: f"{dev_get_drvdata(node).name}\n"),
     DeviceAttribute("index", lambda node: f"{dev_get_drvdata(node).index}\n"),
 )
-"""The sysfs attributes of a video device (`video_device_attrs`).  `dev_debug` is omitted, because it would
-have no effect.
+"""The sysfs attributes of a video device (`video_device_attrs`).
+
+`dev_debug` is omitted, because it would have no effect.
 """
 VIDEO_MAJOR: Final = 81
 VIDEO_NUM_DEVICES: Final = 256

@@ -44,8 +44,9 @@ class FileHandle:
         return next((each for each in self.subscribed if (each.type, each.id) == (type, id)), None)
 
     def queue(self, event: V4l2Event) -> None:
-        """Queue an event if the file has subscribed to it (`v4l2_event_queue_fh()`).  Interrupt handlers may
-        call this.
+        """Queue an event if the file has subscribed to it (`v4l2_event_queue_fh()`).
+
+        Interrupt handlers may call this.
         """
         with self.device.fh_lock:
             self._queue(event)

@@ -29,8 +29,9 @@ class HeldMutex:
             mutex_unlock(self._lock)
 
     async def wait(self, queue: WaitQueue, condition: Condition) -> None:
-        """Release the mutex, sleep until `condition()` is true, and lock the mutex again.  Raise EINTR if a
-        signal arrives.
+        """Release the mutex, sleep until `condition()` is true, and lock the mutex again.
+
+        Raise EINTR if a signal arrives.
         """
         self._held = False
         mutex_unlock(self._lock)

@@ -154,8 +154,9 @@ class Queue:
             self.free(indexes)
 
     def _allocate(self, count: int, size: int) -> list[Buffer]:
-        """Allocate up to `count` buffers, as many as memory permits (`__vb2_queue_alloc()`).  Raise ENOMEM if
-        that is none.
+        """Allocate up to `count` buffers, as many as memory permits (`__vb2_queue_alloc()`).
+
+        Raise ENOMEM if that is none.
         """
         count = min(count, self.max_num_buffers - len(self.buffers))
         made: list[Buffer] = []
@@ -224,8 +225,9 @@ class Queue:
         self.ops.buf_queue(buffer)
 
     def buffer_done(self, buffer: Buffer, error: bool) -> None:
-        """Return a buffer from the driver to the queue (`vb2_buffer_done()`).  Interrupt handlers may call
-        this.
+        """Return a buffer from the driver to the queue (`vb2_buffer_done()`).
+
+        Interrupt handlers may call this.
         """
         with self.done_lock:
             assert buffer.state is BufferState.ACTIVE
@@ -301,8 +303,9 @@ class Queue:
         self.streaming = True
 
     async def stream_off(self, type: int) -> None:
-        """Stop streaming and return all buffers to the program (`vb2_core_streamoff()`).  Raise EINVAL if the
-        type is wrong.
+        """Stop streaming and return all buffers to the program (`vb2_core_streamoff()`).
+
+        Raise EINVAL if the type is wrong.
         """
         if type != self.type:
             raise os_error(EINVAL)
@@ -336,8 +339,9 @@ class Queue:
         self.owner = None
 
     def free_orphans(self) -> None:
-        """Free the DMA memory of orphaned buffers, because the device goes away.  Programs keep their
-        mappings.
+        """Free the DMA memory of orphaned buffers, because the device goes away.
+
+        Programs keep their mappings.
         """
         for memory in self.orphans:
             memory.free()

@@ -32,6 +32,6 @@ def choose(given: object, names: Iterable[str], limit: int = 12) -> str:
     if nearest:
         return "did you mean " + " or ".join(nearest) + "?"
     if not known:
-        return "there is none to choose from"
+        return "none exists"
     shown = ", ".join(known[:limit])
     return f"expected one of {shown}" + (", ..." if len(known) > limit else "")

@@ -223,7 +223,7 @@ def test_a_global_policy_needs_one_attribute_set() -> None:
     [
         ("widht", ["width", "height"], "did you mean width?"),
         ("zzz", ["width", "height"], "expected one of width, height"),
-        ("zzz", [], "there is none to choose from"),
+        ("zzz", [], "none exists"),
         ("zzz", [f"name{i}" for i in range(20)], "name11, ..."),
     ],
 )
