@@ -1,1 +1,1 @@
-"""File systems without storage: procfs, sysfs, devtmpfs, and the memory and log devices."""
+"""File systems without storage: procfs, sysfs and devtmpfs; the memory devices and /dev/kmsg."""

@@ -1,7 +1,7 @@
-"""devtmpfs: a tmpfs whose nodes the driver core makes and takes away (drivers/base/devtmpfs.c).
+"""devtmpfs: a tmpfs in which the driver core creates and removes device nodes (drivers/base/devtmpfs.c).
 
-Programs may change what lies there as in any tmpfs; a node that a program has put in place of the
-kernel's is not taken away.
+Programs may change its files as in any tmpfs. If a program has replaced a node of the kernel, the kernel
+does not remove the replacement.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from simkernel.kernel.vfs.tmpfs import TmpfsDirectory
 from simkernel.uapi import stat
 
 DEFAULT_MODE: Final = 0o600
-"""Of a node whose class does not say (`devtmpfs_submit_req()`)."""
+"""Mode of a node if the class of its device sets none (`devtmpfs_submit_req()`)."""
 FOLDER: Final = Owner(0, 0, 0o755)
 
 
 class Devtmpfs:
-    """Keeps the nodes below `root` in step with the devices that have a number."""
+    """Creates and removes the nodes below `root`, one for each device with a number."""
 
     def __init__(self, root: Dentry, devices: DriverCore) -> None:
         self._root = root
@@ -29,7 +29,7 @@ class Devtmpfs:
         devices.watch_numbers(self)
 
     def added(self, device: Device) -> None:
-        """Make a device's node (`handle_create()`); a name that is taken stays what it is."""
+        """Create a device's node (`handle_create()`).  A file that already has its name is kept."""
         *folders, name = device.node.split("/")
         here = self._root
         for folder in folders:
@@ -42,7 +42,9 @@ class Devtmpfs:
         self._nodes[device] = dentry.inode
 
     def removed(self, device: Device) -> None:
-        """Remove its node (`handle_remove()`), and its directories once they are empty (`delete_path()`)."""
+        """Remove a device's node (`handle_remove()`), and its directories if they are empty
+        (`delete_path()`).
+        """
         inode = self._nodes.pop(device, None)
         here: Dentry | None = self._root
         chain = []

@@ -1,4 +1,4 @@
-"""/dev/kmsg: the kernel log, a record a read (kernel/printk/printk.c, Documentation/ABI/testing/dev-kmsg)."""
+"""/dev/kmsg: one log record for each read (kernel/printk/printk.c, Documentation/ABI/testing/dev-kmsg)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from simkernel.uapi.poll import POLLERR, POLLIN, POLLPRI, POLLRDNORM
 from simkernel.uapi.seek import SEEK_DATA, SEEK_END, SEEK_SET
 
 PRINTK_MESSAGE_MAX: Final = 2048
-"""Bytes of a record as it is read; the rest is cut off."""
+"""Maximum size in bytes of a record as it is read. The rest is cut off."""
 USER: Final = 1
-"""The facility of what programs write (LOG_USER)."""
+"""The facility of records that programs write (LOG_USER)."""
 PREFIX: Final = re.compile(rb"<([0-9]*)>")
 
 
 class Reader:
-    """One open file: the sequence number of the record that it reads next, and how often it may write."""
+    """An open file: the sequence number of the record to read next, and the rate limit of its writes."""
 
     def __init__(self, kernel: KernelParts) -> None:
         self.kernel = kernel
@@ -35,7 +35,10 @@ class Reader:
         self.limit = RateLimit()
 
     def take(self) -> LogRecord | None:
-        """The next record.  EPIPE, once, if it was dropped for later ones, with which reading continues."""
+        """Return the next record, or None if there is none yet.
+
+        Raises EPIPE once if the next record was dropped. Then reading continues with the oldest record.
+        """
         if self.next < self.log.first:
             self.next = self.log.first
             raise os_error(EPIPE)
@@ -47,28 +50,32 @@ class Reader:
 
 
 def format_record(record: LogRecord) -> bytes:
-    """A record as /dev/kmsg gives it: `prefix,sequence,microseconds,flag;text` (`info_print_ext_header()`).
+    r"""Return a record in the format of /dev/kmsg (`info_print_ext_header()`).
 
-    What is not printable, and the backslash, stands as `\\xNN` (`msg_add_ext_text()`).
+    The format is `prefix,sequence,microseconds,flag;text`.  Unprintable bytes and the backslash are
+    written as `\xNN` (`msg_add_ext_text()`).
     """
     prefix = record.facility << 3 | record.level
     text = bytearray(f"{prefix},{record.sequence},{max(record.time, 0) // 1000},-;".encode())
     plain = range(0x20, 0x7F)
     parts = [b"%c" % byte if byte in plain and byte != 0x5C else b"\\x%02x" % byte for byte in record.data]
     for part in (*parts, b"\n"):
-        space = PRINTK_MESSAGE_MAX - len(text) - (len(part) > 1)  # scnprintf() ends with a NUL
+        space = PRINTK_MESSAGE_MAX - len(text) - (len(part) > 1)  # scnprintf() needs a byte for the NUL
         text += part[: max(space, 0)]
     return bytes(text)
 
 
 def kernel_of(file: CharDeviceFile) -> KernelParts:
-    """The kernel of a built-in device, which its cdev has as data."""
+    """Return the kernel of a built-in device, which is its cdev's data."""
     kernel: KernelParts = file.cdev.data
     return kernel
 
 
 def _open(file: CharDeviceFile) -> None:
-    """`devkmsg_open()`: EPERM to read without CAP_SYSLOG where dmesg_restrict is set."""
+    """Open the log.
+
+    Raises EPERM for a reader without CAP_SYSLOG if dmesg_restrict is set (`devkmsg_open()`).
+    """
     kernel = kernel_of(file)
     task = kernel.current()
     reads = file.flags & O_ACCMODE != O_WRONLY
@@ -78,7 +85,10 @@ def _open(file: CharDeviceFile) -> None:
 
 
 def _read(file: CharDeviceFile, size: int, position: int) -> bytes | Coroutine[Any, Any, bytes]:
-    """`devkmsg_read()`: one record.  EAGAIN, EPIPE; EINVAL for one that does not fit, which is passed."""
+    """Read one record (`devkmsg_read()`).
+
+    Raises EAGAIN, EPIPE, or EINVAL for a record that does not fit in `size` and is skipped.
+    """
     reader: Reader = file.private_data
     record = reader.take()
     if record is not None:
@@ -102,10 +112,10 @@ def _fit(record: LogRecord, size: int) -> bytes:
 
 
 def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
-    """`devkmsg_write()`: a record up to a NUL, finished by a newline.
+    """Write a record (`devkmsg_write()`).  The text ends at a NUL; a newline at its end finishes the record.
 
-    `<N>` in front gives level and facility.  No facility, and 0, which is the kernel's, are LOG_USER.
-    More than ten in five seconds are dropped, which the log says when the file is closed.
+    A prefix `<N>` sets level and facility. Without a facility, or with 0 (the kernel's), it is LOG_USER.
+    More than ten records in five seconds are dropped. The log reports this when the file is closed.
     """
     if len(data) > PRINTKRB_RECORD_MAX:
         raise os_error(EINVAL)
@@ -124,7 +134,7 @@ def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
 
 
 def _seek(file: CharDeviceFile, offset: int, whence: int) -> int:
-    """`devkmsg_llseek()`: to the oldest record, the first since the log was cleared, behind the newest."""
+    """Move to the oldest record, the first after SYSLOG_ACTION_CLEAR, or the end (`devkmsg_llseek()`)."""
     if offset:
         raise os_error(ESPIPE)
     reader: Reader = file.private_data
@@ -137,7 +147,9 @@ def _seek(file: CharDeviceFile, offset: int, whence: int) -> int:
 
 
 def _poll(file: CharDeviceFile, table: PollTable) -> int:
-    """`devkmsg_poll()`: readable while there are records; POLLERR and POLLPRI if some were missed."""
+    """Return the poll events: readable with records, POLLERR and POLLPRI after lost ones
+    (`devkmsg_poll()`).
+    """
     reader: Reader = file.private_data
     poll_wait(reader.kernel.log_readers, table)
     if reader.next < reader.log.first:
@@ -146,7 +158,9 @@ def _poll(file: CharDeviceFile, table: PollTable) -> int:
 
 
 def _release(file: CharDeviceFile) -> None:
-    """`devkmsg_release()`, `ratelimit_state_exit()`."""
+    """Close the file and log how many records were dropped (`devkmsg_release()`,
+    `ratelimit_state_exit()`).
+    """
     reader: Reader = file.private_data
     if missed := reader.limit.missed:
         task = reader.kernel.current()

@@ -1,4 +1,4 @@
-"""The memory devices: null, zero, full, random, urandom, kmsg (drivers/char/mem.c)."""
+"""The memory devices: null, zero, full, random, urandom and kmsg (drivers/char/mem.c)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simkernel.uapi.errno import EINVAL, ENOSPC, os_error
 from simkernel.uapi.poll import POLLIN, POLLRDNORM
 
 MAJOR: Final = 1
-"""MEM_MAJOR."""
+"""The major number of the memory devices (MEM_MAJOR)."""
 
 
 def _read_zeros(file: CharDeviceFile, size: int, position: int) -> bytes:
@@ -51,7 +51,7 @@ RANDOM: Final = FileOperations(
     write=_write_nothing, ioctl=_random_ioctl, llseek=_seek_nowhere,
 )  # fmt: skip
 BLOCKING_RANDOM: Final = attrs.evolve(RANDOM, poll=lambda file, table: POLLIN | POLLRDNORM)
-"""/dev/random: readable, since the generator is seeded (`random_poll()`)."""
+"""/dev/random is always readable, because the generator is seeded (`random_poll()`)."""
 
 DEVICES: Final = (
     (3, "null", NULL, NodeAccess(0o666)),
@@ -61,13 +61,13 @@ DEVICES: Final = (
     (9, "urandom", RANDOM, NodeAccess(0o666)),
     (11, "kmsg", KMSG, NodeAccess(0o644)),
 )
-"""Minor, name, operations, mode (`devlist`)."""
+"""Minor number, name, operations and mode of each memory device (`devlist`)."""
 
 _ACCESS: Final = {name: access for _, name, _, access in DEVICES}
 
 
 def register(kernel: KernelParts) -> None:
-    """Add them, without a word: on Linux they come before anybody could listen."""
+    """Register the memory devices without uevents. On Linux they exist before a program can listen."""
     devices = kernel.char_devices
     devices.register_region(None, MAJOR, 0, 256, "mem")
     kind = kernel.devices.builtin_class("mem", lambda device: _ACCESS[device.name])

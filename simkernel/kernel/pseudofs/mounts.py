@@ -1,6 +1,6 @@
-"""What a machine mounts where: tmpfs at /, /tmp and /dev/shm, and /proc, /sys and /dev.
+"""The mounts of a machine: a tmpfs at /, /tmp and /dev/shm, and the file systems /proc, /sys and /dev.
 
-The tree is made when a program first uses a path; a machine whose programs use none has no tree.
+They are created when a program first uses a path, so a machine without such programs has none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LINKS: Final = {
 
 
 def mount_all(kernel: KernelParts) -> FileSystems:
-    """Register the memory devices and mount every file system, with the minors that Linux would give."""
+    """Register the memory devices and mount all file systems. The minor numbers are fixed."""
     mem.register(kernel)
     special = SpecialInodes(kernel.engine, kernel.costs, kernel.char_devices)
 

@@ -322,7 +322,7 @@ def _checked(name: str, result: T) -> T:
     """
     kind = RESULTS.get(name, object)
     if not isinstance(result, kind):
-        raise TypeError(f"{name} returned {result!r}: it returns {kind.__name__}")
+        raise TypeError(f"{name} returned {result!r}: it must return {kind.__name__}")
     return result
 
 

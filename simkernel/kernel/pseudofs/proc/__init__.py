@@ -1,1 +1,1 @@
-"""procfs: what the kernel tells of itself and of processes, as text made when it is read."""
+"""procfs: files about the kernel and its processes, with text generated at each read."""

@@ -1,4 +1,7 @@
-"""The kinds of file in procfs (fs/proc/generic.c).  None is kept: each is made when it is looked up."""
+"""The kinds of files in procfs (fs/proc/generic.c).
+
+An inode is created at each lookup and not cached.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from simkernel.uapi.capability import CAP_SYS_PTRACE
 from simkernel.uapi.errno import EACCES, EPERM, os_error
 
 Entry = Callable[["ProcFs", str], "ProcInode"]
-"""Makes the file that a directory has at a path."""
+"""A function that creates the inode of a directory entry, given its path."""
 Table = Mapping[str, Entry]
 
 
@@ -31,7 +34,10 @@ class ProcFs(SuperBlock):
 
 
 class ProcInode(OpenableInode):
-    """A file in procfs, of root or of the task `owner`.  Its number follows from its path."""
+    """A file in procfs, owned by root or by the user of the task `owner`.
+
+    Its inode number is computed from its path.
+    """
 
     __slots__ = ("fs", "path")
 
@@ -44,7 +50,10 @@ class ProcInode(OpenableInode):
         self.path = path
 
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
-        """EPERM for a mode of a process's files (`proc_setattr()`)."""
+        """Raise EPERM for a new mode of a process's file (`proc_setattr()`).
+
+        Other changes are not modelled.
+        """
         if mode is not None and mode != self.mode and self.path[1:2].isdigit():
             raise os_error(EPERM)
         if any(new not in (None, old) for new, old in ((mode, self.mode), (uid, self.uid), (gid, self.gid))):
@@ -52,9 +61,9 @@ class ProcInode(OpenableInode):
 
 
 class ProcText(ProcInode):
-    """A file of text, with `events` for poll(2): by default those of `proc_reg_poll()`.
+    """A text file.  `events` are its poll(2) events, by default those of `proc_reg_poll()`.
 
-    A file that a process alone has (tid_base_stuff) has no poll (None).
+    With None it has no poll operation, like the files in a process's directory (tid_base_stuff).
     """
 
     __slots__ = ("_events", "_records", "_store")
@@ -79,7 +88,7 @@ class ProcText(ProcInode):
         return SeqFile(kernel.engine, kernel.costs, self, self._records, self._store, self._events)
 
     def truncate(self, size: int) -> None:
-        """O_TRUNC does nothing to what is made when it is read (`proc_notify_change()`)."""
+        """Do nothing at O_TRUNC, because the text is generated at each read (`proc_notify_change()`)."""
 
 
 def check_access(task: Task, owner: Task) -> None:
@@ -91,9 +100,9 @@ def check_access(task: Task, owner: Task) -> None:
 
 
 class ProcLink(ProcInode):
-    """A symbolic link: `target` returns its path for the task that follows it.
+    """A symbolic link.  `target` returns its path for the task that follows it.
 
-    EACCES for a task that may not trace the task `owner` of the link (`proc_pid_get_link()`).
+    Raises EACCES if that task may not trace the task `owner` (`proc_pid_get_link()`).
     """
 
     __slots__ = ("_owner", "_target")
@@ -112,7 +121,7 @@ class ProcLink(ProcInode):
 
 
 class ProcDirectory(ProcInode, DirectoryInode):
-    """A directory with entries from a table.  Nothing can be made or taken away there."""
+    """A directory with entries from a table.  Programs cannot create or remove files in it."""
 
     __slots__ = ("_table",)
 
@@ -123,12 +132,12 @@ class ProcDirectory(ProcInode, DirectoryInode):
         self._table = table
 
     def find(self, name: str) -> ProcInode | None:
-        """The file called `name`; None: there is none."""
+        """Return the inode of the entry `name`, or None."""
         entry = self._table.get(name)
         return None if entry is None else entry(self.fs, f"{self.path}/{name}")
 
     def names(self) -> Iterable[str]:
-        """The names of its files, in their order."""
+        """Return the names of the entries in their order."""
         return self._table
 
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
@@ -142,7 +151,7 @@ class ProcDirectory(ProcInode, DirectoryInode):
                 yield DirectoryEntry(name, inode.number, inode.kind, position)
 
     def check_new_name(self, name: str) -> None:
-        """ENOENT: a name that is not there will not come to be (`proc_lookup_de()`)."""
+        """Raise ENOENT, because programs cannot create files in procfs (`proc_lookup_de()`)."""
         raise self.missing([name])
 
     def missing(self, names: Sequence[str]) -> Exception:

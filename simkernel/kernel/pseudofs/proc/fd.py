@@ -16,11 +16,11 @@ from simkernel.uapi.errno import ENOENT, os_error
 from simkernel.uapi.fcntl import O_CLOEXEC
 
 MOUNT_ID: Final = 1
-"""What fdinfo calls the mount: there is no telling them apart here."""
+"""The mount id in fdinfo, the same for all files, because mounts have no ids here."""
 
 
 def _open_file(task: Task, fd: int) -> OpenFile:
-    """ENOENT if the descriptor is closed."""
+    """Return the open file of a descriptor.  Raise ENOENT if it is closed."""
     try:
         file: OpenFile = task.files.get_raw(fd)
     except OSError:
@@ -29,7 +29,7 @@ def _open_file(task: Task, fd: int) -> OpenFile:
 
 
 class FdDirectory(ProcDirectory):
-    """The descriptors of `owner`; only he may look (`proc_fd_permission()`)."""
+    """The directory of the descriptors of `owner`. Only its user may list it (`proc_fd_permission()`)."""
 
     __slots__ = ("_task",)
 
@@ -56,12 +56,15 @@ class FdDirectory(ProcDirectory):
             return None
 
     def child(self, path: str, fd: int) -> ProcInode:
-        """The file for a descriptor.  ENOENT if it is closed."""
+        """Return the inode of a descriptor's entry.  Raise ENOENT if the descriptor is closed."""
         return FdLink(self.fs, path, self._task, fd)
 
 
 class FdInfoDirectory(FdDirectory):
-    """Position and flags of each.  Whoever may trace the process may look (`proc_fdinfo_permission()`)."""
+    """The directory with position and flags of each descriptor.
+
+    A task that may trace the process may read it (`proc_fdinfo_permission()`).
+    """
 
     __slots__ = ()
 
@@ -83,7 +86,7 @@ class FdInfoDirectory(FdDirectory):
 
 
 class FdLink(ProcInode):
-    """A link that leads to an open file itself, whatever its path is by now (`proc_fd_link()`)."""
+    """A link to an open file itself, even if its path no longer exists (`proc_fd_link()`)."""
 
     __slots__ = ("_fd", "_task")
 
@@ -97,7 +100,7 @@ class FdLink(ProcInode):
         self._fd = fd
 
     def readlink(self, task: Task) -> str:
-        """The path of the file, or what it is if it lies in no file system."""
+        """Return the path of the file, or its description if it has no path."""
         file = _open_file(self._task, self._fd)
         return file.object.description if file.path is None else file.path.path
 
@@ -119,5 +122,5 @@ def _info(task: Task, fd: int) -> list[str]:
 
 
 def is_number(name: str) -> bool:
-    """Whether a name is a number as procfs writes them (`name_to_int()`)."""
+    """Return True if `name` is a number as procfs writes it (`name_to_int()`)."""
     return name.isascii() and name.isdigit() and (name == "0" or name[0] != "0") and len(name) <= 10

@@ -1,6 +1,6 @@
-"""/proc/kmsg: the kernel log for syslogd, who takes from it (fs/proc/kmsg.c, kernel/printk/printk.c).
+"""/proc/kmsg: the kernel log for syslogd (fs/proc/kmsg.c, kernel/printk/printk.c).
 
-All readers share one place in the log with those of syslog(2): what one has read no other gets.
+All readers share one position in the log with syslog(2), so a record is read only once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MODE: Final = stat.S_IFREG | 0o400
 
 
 class KmsgInode(ProcInode):
-    """/proc/kmsg."""
+    """The inode of /proc/kmsg."""
 
     __slots__ = ()
 
@@ -29,14 +29,14 @@ class KmsgInode(ProcInode):
         super().__init__(fs, path, MODE)
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
-        """EPERM without CAP_SYSLOG (`check_syslog_permissions()`)."""
+        """Open the log.  Raise EPERM without CAP_SYSLOG (`check_syslog_permissions()`)."""
         if not task.credentials.capable(CAP_SYSLOG):
             raise os_error(EPERM)
         return KmsgFile(self)
 
 
 class KmsgFile(FileObject):
-    """/proc/kmsg, open."""
+    """An open file of /proc/kmsg."""
 
     __slots__ = ("_kernel", "inode", "readers", "wait_queues")
 
@@ -47,7 +47,7 @@ class KmsgFile(FileObject):
         self.wait_queues: tuple[WaitQueue, ...] = (self.readers,)
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
-        """As much as there is (`kmsg_read()`); None if there is nothing."""
+        """Return the unread records, up to `size` bytes (`kmsg_read()`). None: there is no unread record."""
         syslog = self._kernel.syslog
         if not syslog.unread() and (size or file.flags & O_NONBLOCK):
             return None
@@ -56,9 +56,9 @@ class KmsgFile(FileObject):
         return data
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """`generic_file_llseek()`, which moves no reader."""
+        """Set the file position, which has no effect on reads (`generic_file_llseek()`)."""
         return seek(file, offset, whence, self.inode.size)
 
     def poll(self) -> int:
-        """Readable while there are records (`kmsg_poll()`)."""
+        """Return the poll events: readable if there are unread records (`kmsg_poll()`)."""
         return POLLIN | POLLRDNORM if self._kernel.syslog.unread() else 0

@@ -13,22 +13,28 @@ from simkernel.kernel.parts import KernelParts
 
 CHIP: Final = "simbus"
 FLOW: Final = "level"
-"""The name of the handler of a line (`handle_level_irq`)."""
+"""Name of the flow handler of an interrupt line (`handle_level_irq`)."""
 
 ADDRESS: Final = "0x0000000000000000"
-"""The address of a module, which is hidden (`kallsyms_show_value()` under kptr_restrict=2)."""
+"""The address of a module, which Linux hides (`kallsyms_show_value()` with kptr_restrict=2)."""
 MARKS: Final = {ModuleState.COMING: "+", ModuleState.GOING: "-"}
 
 
 def devices(kernel: KernelParts) -> list[str]:
-    """/proc/devices: the majors that are reserved, and for what; there are no block devices."""
+    """Return /proc/devices: the reserved major numbers and their names.
+
+    The list of block devices is empty.
+    """
     regions = kernel.char_devices.regions
     lines = [f"{region.major:3d} {region.name}\n" for region in regions]
     return ["Character devices:\n", *lines, "\nBlock devices:\n"]
 
 
 def interrupts(kernel: KernelParts) -> list[str]:
-    """/proc/interrupts: the CPUs, and a line for each interrupt that has a handler; CPU 0 takes them all."""
+    """Return /proc/interrupts: a line for each interrupt that has a handler.
+
+    All are counted for CPU 0.
+    """
     lines = kernel.interrupts.lines
     cpus = kernel.scheduler.count
     digits = max(3, len(str(len(lines))))
@@ -43,7 +49,7 @@ def _interrupt(line: IrqDescriptor, cpus: int, digits: int) -> str:
 
 
 def modules(kernel: KernelParts) -> list[str]:
-    """/proc/modules: a line for each module, the newest first (`m_show()`)."""
+    """Return /proc/modules: a line for each module, newest first (`m_show()`)."""
     return [_module(module) for module in kernel.modules if module.state is not ModuleState.UNFORMED]
 
 

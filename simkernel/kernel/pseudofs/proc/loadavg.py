@@ -1,8 +1,8 @@
 """/proc/loadavg (fs/proc/loadavg.c, kernel/sched/loadavg.c).
 
-Linux samples every five seconds how many tasks run or sleep uninterruptibly.  Here nothing happens
-while nobody looks: the samples since the last look are taken to be what is found now, as
-`calc_load_n()` does with those that an idle CPU has missed.
+Linux samples the number of running and uninterruptible tasks every five seconds.  Here samples are taken
+only when the file is read. All samples since the last read get the current value, as `calc_load_n()` does
+with samples that an idle CPU has missed.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from simkernel.kernel.sched.task import TaskState
 FSHIFT: Final = 11
 FIXED_1: Final = 1 << FSHIFT
 EXPONENTS: Final = (1884, 2014, 2037)
-"""What is left of an average after a sample: EXP_1, EXP_5, EXP_15, as fractions of FIXED_1."""
+"""Factors by which a sample reduces the old average: EXP_1, EXP_5, EXP_15, as fractions of FIXED_1."""
 PERIOD: Final = 5 * SECOND
 ROUNDING: Final = FIXED_1 // 200
 
 
 class LoadAverages:
-    """The three averages of a machine, in fractions of FIXED_1."""
+    """The three load averages of a machine, as fractions of FIXED_1."""
 
     def __init__(self) -> None:
         self._loads = (0, 0, 0)
         self._samples = 0
 
     def update(self, now: int, active: int) -> tuple[int, ...]:
-        """The averages at `now` ns, when `active` tasks are at work."""
+        """Return the averages at `now` ns, if `active` tasks run or sleep uninterruptibly."""
         samples = max(now, 0) // PERIOD
         missed, self._samples = samples - self._samples, samples
         if missed > 0:
@@ -40,7 +40,7 @@ class LoadAverages:
         return self._loads
 
     def records(self, kernel: KernelParts) -> list[str]:
-        """Three averages, tasks that run / tasks, the last pid."""
+        """Return the text: three averages, running and existing tasks, and the last pid."""
         running = active = 0
         current = kernel.current()
         for task in kernel.processes:
@@ -58,7 +58,7 @@ class LoadAverages:
 
 
 def _decay(load: int, exponent: int, active: int) -> int:
-    """`calc_load()`."""
+    """Return an average after a sample of `active` (`calc_load()`)."""
     new = load * exponent + active * (FIXED_1 - exponent)
     if active >= load:
         new += FIXED_1 - 1
@@ -66,7 +66,10 @@ def _decay(load: int, exponent: int, active: int) -> int:
 
 
 def power(base: int, times: int) -> int:
-    """`fixed_power_int()`: a fraction of FIXED_1 to a power, rounded at each step."""
+    """Return the fraction `base` of FIXED_1 raised to the power `times` (`fixed_power_int()`).
+
+    Each multiplication is rounded.
+    """
     result = FIXED_1
     while times:
         if times & 1:

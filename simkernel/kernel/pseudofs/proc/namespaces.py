@@ -1,6 +1,6 @@
-"""/proc/PID/ns: links to the namespaces of a task.
+"""/proc/PID/ns: links to the namespaces of a task (fs/proc/namespaces.c).
 
-Only its network namespace is modelled (fs/proc/namespaces.c).
+Only the network namespace is modelled.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from simkernel.uapi.errno import ENOENT, os_error
 
 
 class NsLink(ProcInode):
-    """A link that resolves to the namespace itself.
+    """A link that leads to the namespace itself.
 
-    Raises EACCES for a task that may not trace the owner, ENOENT once the owner has exited.
+    Raises EACCES if the task may not trace the owner, ENOENT if the owner has exited.
     """
 
     __slots__ = ("_owner",)

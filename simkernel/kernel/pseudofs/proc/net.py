@@ -1,4 +1,4 @@
-"""/proc/net: sockets and devices of the network namespace of the task (fs/proc/proc_net.c)."""
+"""/proc/net: sockets and devices of the reading task's network namespace (fs/proc/proc_net.c)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from simkernel.uapi.socket import AF_INET
 from simkernel.uapi.structure import U16
 
 POINTER: Final = "0" * 16
-"""The address of a socket is hidden from all programs (%pK under kptr_restrict=2)."""
+"""The address of a socket, which Linux hides (%pK with kptr_restrict=2)."""
 IDLE: Final = 2
-"""The references to an idle socket: its file and the table (`sk_refcnt`)."""
+"""Number of references to an idle socket: its file and the socket table (`sk_refcnt`)."""
 HEADER: Final = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"
 UNIX_HEADER: Final = "Num       RefCount Protocol Flags    Type St Inode Path\n"
 ATF_COM, ATF_PERM, ATF_PUBL = 2, 4, 8
@@ -38,14 +38,14 @@ DEV_WIDTHS: Final = (7, 7, 4, 4, 4, 5, 10, 9, 8, 7, 4, 4, 4, 5, 7, 10)
 
 
 def _netlink(net: Net) -> list[str]:
-    """`netlink_native_seq_show()`."""
+    """Return /proc/net/netlink (`netlink_native_seq_show()`)."""
     return [HEADER, *_sockets(net)]
 
 
 def _sockets(net: Net) -> Iterator[str]:
-    """Yield the lines of each protocol: the kernel's socket, then the bound sockets in the order of bind(2).
+    """Yield the lines of each protocol: the kernel's socket, then the bound sockets in order of bind(2).
 
-    Linux's order is that of a hash table.  The inode number of a socket is its cookie.
+    Linux uses the order of a hash table.  The inode number of a socket is its cookie.
     """
     for protocol, ports in sorted(PORTS.of(net).items()):
         kernel_socket = KERNEL_SOCKETS.of(net).get(protocol)
@@ -64,14 +64,20 @@ def _line(protocol: int, portid: int, groups: int, rmem: int, dumps: bool, drops
 
 
 def _unix(net: Net) -> list[str]:
-    """`unix_seq_show()`, in the order of creation.  Linux's order is that of a hash table."""
+    """Return /proc/net/unix (`unix_seq_show()`) in order of creation.
+
+    Linux uses that of a hash table.
+    """
     sockets = SOCKETS.of(net)
     peers = Counter(sock.peer for sock in sockets)
     return [UNIX_HEADER, *(_unix_line(sock, IDLE + peers[sock]) for sock in sockets)]
 
 
 def _unix_line(sock: UnixSocket, references: int) -> str:
-    """Return one line.  The state is a `socket_state`; a connection has no file before accept(2)."""
+    """Return a socket's line.
+
+    The state is a `socket_state`; a connection has no file before accept(2).
+    """
     connected = sock.state is SockState.ESTABLISHED
     state = (1 + 2 * connected) if sock.file else (4 - 2 * connected)
     flags = SO_ACCEPTCON if sock.state is SockState.LISTEN else 0
@@ -84,14 +90,14 @@ def _unix_line(sock: UnixSocket, references: int) -> str:
 
 
 def _dev(net: Net) -> list[str]:
-    """`dev_seq_show()`.  All counters are 0, since no device transmits."""
+    """Return /proc/net/dev (`dev_seq_show()`).  All counters are 0, because no device transmits."""
     counters = "".join(f" {0:{width}}" for width in DEV_WIDTHS)
     devices = (net.devices[index] for index in sorted(net.devices))
     return [DEV_HEADER, *(f"{device.name:>6}:{counters}\n" for device in devices)]
 
 
 def _arp(net: Net) -> list[str]:
-    """Return /proc/net/arp: the neighbours except NUD_NOARP ones, then the proxies (`arp_seq_show()`)."""
+    """Return /proc/net/arp: neighbours except NUD_NOARP ones, then proxy entries (`arp_seq_show()`)."""
     lines = ["IP address       HW type     Flags       HW address            Mask     Device\n"]
     for entry in NEIGHBOURS.of(net).values():
         if entry.family == AF_INET and entry.state & ~NUD_NOARP:
@@ -121,7 +127,7 @@ FILES: Final = {
 
 
 def directory(fs: ProcFs, path: str, owner: Task) -> ProcDirectory:
-    """The directory `net` of a process: of the namespace that it is in now."""
+    """Return the directory `net` of a process, for its current network namespace."""
     net = net_of(owner)
     table = {name: partial(ProcText, records=partial(show, net), owner=owner) for name, show in FILES.items()}
     addresses = fs.kernel.rtnetlink.ipv6

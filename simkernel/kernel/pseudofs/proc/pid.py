@@ -1,4 +1,4 @@
-"""/proc/PID: what there is to know of a process (fs/proc/base.c, fs/proc/array.c)."""
+"""/proc/PID: the files of a process (fs/proc/base.c, fs/proc/array.c)."""
 
 from __future__ import annotations
 
@@ -31,11 +31,14 @@ STATES: Final = {
     TaskState.ZOMBIE: "Z (zombie)",
     TaskState.DEAD: "X (dead)",
 }
-"""task_state_array of fs/proc/array.c."""
+"""The text of each task state (`task_state_array` in fs/proc/array.c)."""
 
 
 def _set_comm(task: Task, writer: Task, data: bytes) -> int:
-    """`comm_write()`: what is longer is cut.  EINVAL for another process's."""
+    """Set the name of a task; a longer text is cut (`comm_write()`).
+
+    Raises EINVAL for another process.
+    """
     if writer.tgid != task.tgid:
         raise os_error(EINVAL)
     name = data[:COMM_LENGTH].split(b"\0")[0]
@@ -44,7 +47,7 @@ def _set_comm(task: Task, writer: Task, data: bytes) -> int:
 
 
 def _status(kernel: KernelParts, task: Task) -> list[str]:
-    """The lines of `proc_pid_status()` of which something is known here."""
+    """Return the lines of /proc/PID/status that are modelled (`proc_pid_status()`)."""
     credentials = _alive(task).credentials
     ids = "\t".join
     lines = {
@@ -68,7 +71,10 @@ def _threads(kernel: KernelParts, task: Task) -> list[Task]:
 
 
 def _stat(kernel: KernelParts, task: Task) -> list[str]:
-    """The fields of `do_task_stat()`, by number in proc_pid_stat(5).  A field that is not modelled is 0."""
+    """Return /proc/PID/stat (`do_task_stat()`). Fields that are not modelled are 0.
+
+    The field numbers are those of proc_pid_stat(5).
+    """
     signals = _alive(task).signals
     handlers = signals.handlers
     mm = task.mm
@@ -90,7 +96,7 @@ def _mask(numbers: Iterable[int]) -> int:
 
 
 def _mounts(kernel: KernelParts, task: Task) -> list[str]:
-    """`show_vfsmnt()`."""
+    """Return /proc/PID/mounts (`show_vfsmnt()`)."""
     return [
         f"{mount.filesystem.name} {mount.root.path} {mount.filesystem.name} {mount.options} 0 0\n"
         for mount in kernel.fs.mounts
@@ -98,7 +104,7 @@ def _mounts(kernel: KernelParts, task: Task) -> list[str]:
 
 
 def _alive(task: Task) -> Task:
-    """ESRCH for what was told of a process that is gone."""
+    """Return the task, or raise ESRCH if it has been reaped."""
     if task.state is TaskState.DEAD:
         raise os_error(ESRCH)
     return task
@@ -109,7 +115,10 @@ def _text(records: Callable[[KernelParts, Task], Sequence[str]], events: int | N
 
 
 class ExeLink(ProcLink):
-    """The link to a process's program.  A program is not a file here: the link shows a deleted memfd."""
+    """The link to a process's program.
+
+    A program is not a file in simkernel, so the link names a deleted memfd.
+    """
 
     __slots__ = ()
 
@@ -119,7 +128,10 @@ class ExeLink(ProcLink):
 
 
 def _exe(fs: ProcFs, task: Task) -> str:
-    """Return the link's target, named after the first `comm`.  ENOENT for a kernel thread and a zombie."""
+    """Return the target of /proc/PID/exe, named after the task's first name.
+
+    Raises ENOENT for a kernel thread and a zombie.
+    """
     if task.kthread or not task.alive:
         raise os_error(ENOENT)
     return f"/memfd:{fs.kernel.processes.find(task.tgid).track.rpartition('/')[0]} (deleted)"
@@ -131,7 +143,7 @@ TABLE: Final[Mapping[str, Make]] = {
     "fdinfo": fd.FdInfoDirectory,
     "net": net.directory,
     "ns": namespaces.directory,
-    # a program has no arguments but its name; a kernel thread has not even that
+    # the only argument of a program is its name; a kernel thread has none
     "cmdline": _text(lambda _, task: ["" if task.kthread else f"{_alive(task).comm}\0"]),
     "comm": lambda fs, path, task: ProcText(
         fs, path, lambda: [f"{_alive(task).comm}\n"], task, 0o644, partial(_set_comm, task), None
@@ -141,9 +153,11 @@ TABLE: Final[Mapping[str, Make]] = {
     "cwd": lambda fs, path, task: ProcLink(fs, path, lambda _: (task.fs.cwd or fs.kernel.fs.root).path, task),
     "root": lambda fs, path, task: ProcLink(fs, path, lambda _: "/", task),
     "exe": lambda fs, path, task: ExeLink(fs, path, lambda _: _exe(fs, task), task),
-    "mounts": _text(_mounts, POLLIN | POLLRDNORM),  # mounts_poll(): nothing is mounted later
+    "mounts": _text(
+        _mounts, POLLIN | POLLRDNORM
+    ),  # as mounts_poll() without changes, because no file system is mounted later
 }
-"""Files of a process and of each of its threads (tid_base_stuff)."""
+"""The files of a process and of each of its threads (`tid_base_stuff`)."""
 
 
 class PidDirectory(ProcDirectory):
@@ -179,4 +193,4 @@ class TaskDirectory(PidDirectory):
 
 
 PROCESS: Final[Mapping[str, Make]] = {**TABLE, "task": TaskDirectory}
-"""Files of a process (tgid_base_stuff)."""
+"""The files of a process (`tgid_base_stuff`)."""

@@ -1,4 +1,4 @@
-"""/proc itself: what is told of the kernel, and a directory for each process (fs/proc/root.c)."""
+"""The root of procfs: files about the kernel, and a directory for each process (fs/proc/root.c)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from simkernel.kernel.vfs.inode import Dentry
 from simkernel.uapi.version import UTS_RELEASE, UTS_VERSION
 
 VERSION = f"Linux version {UTS_RELEASE} (simkernel@simkernel) {UTS_VERSION}\n"
-"""linux_proc_banner."""
+"""The text of /proc/version (`linux_proc_banner`)."""
 FILESYSTEMS: Final = [f"nodev\t{name}\n" for name in ("sysfs", "tmpfs", "proc", "devtmpfs")]
-"""None of them wants a device (`filesystems_proc_show()`)."""
+"""Lines of /proc/filesystems.
+
+None of these file systems needs a device (`filesystems_proc_show()`).
+"""
 
 
 def _uptime(kernel: KernelParts) -> list[str]:
-    """Seconds since boot, and how long CPUs were idle: nobody counts that, so it is 0."""
+    """Return the seconds since boot and the idle time of CPUs, which is not counted and always 0."""
     now = max(kernel.engine.time(), 0)
     return [f"{now // SECOND}.{now % SECOND // 10_000_000:02d} 0.00\n"]
 
@@ -53,7 +56,7 @@ def mount(kernel: KernelParts, device: int) -> Dentry:
 
 
 class RootDirectory(ProcDirectory):
-    """/proc: the table, and a directory for each process."""
+    """The root directory /proc: the table's entries and a directory for each process."""
 
     __slots__ = ()
 

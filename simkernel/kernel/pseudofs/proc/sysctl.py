@@ -1,4 +1,4 @@
-"""/proc/sys/kernel: settings that are integers (kernel/sysctl.c), and the kernel's taint."""
+"""/proc/sys/kernel: integer settings (kernel/sysctl.c), and the taint mask of the kernel."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from simkernel.uapi.errno import EINVAL, EPERM, os_error
 
 INT: Final = range(-(1 << 31), 1 << 31)
 SWITCH: Final = range(2)
-"""Values of a setting that takes CAP_SYS_ADMIN (`proc_dointvec_minmax_sysadmin()`)."""
+"""Allowed values of a setting that requires CAP_SYS_ADMIN (`proc_dointvec_minmax_sysadmin()`)."""
 
 
 def _store(values: list[int], allowed: range, task: Task, data: bytes) -> int:
-    """Set as many integers as there are (`__do_proc_dointvec()`).  EINVAL for blanks, and for other text."""
+    """Set the integers of a setting (`__do_proc_dointvec()`).  Raise EINVAL for other text or blanks only.
+
+    Raises EPERM without CAP_SYS_ADMIN if `allowed` is SWITCH. Surplus integers are ignored.
+    """
     if allowed is SWITCH and not task.credentials.capable(CAP_SYS_ADMIN):
         raise os_error(EPERM)
     numbers = [kstrtoint(word) for word in data.decode("latin-1").split()[: len(values)]]
@@ -29,7 +32,7 @@ def _store(values: list[int], allowed: range, task: Task, data: bytes) -> int:
 
 
 def table(kernel: KernelParts) -> dict[str, Entry]:
-    """The files of /proc/sys/kernel."""
+    """Return the files of /proc/sys/kernel."""
 
     def integers(values: list[int], allowed: range = INT) -> Entry:
         records, store = lambda: ["\t".join(map(str, values)) + "\n"], partial(_store, values, allowed)

@@ -1,1 +1,1 @@
-"""sysfs: the kernel's objects as they are, made into directories when somebody looks."""
+"""sysfs: directories that show the current objects of the kernel, generated at each lookup."""

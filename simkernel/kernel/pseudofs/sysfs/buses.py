@@ -1,6 +1,6 @@
-"""/sys/bus, /sys/class and /sys/dev: devices by their bus, class and number (drivers/base/bus.c, class.c).
+"""/sys/bus, /sys/class and /sys/dev: devices by bus, class and number (drivers/base/bus.c, class.c).
 
-`drivers_autoprobe`, `drivers_probe`, `bind` and `unbind` are how a program says who shall serve which device.
+A program selects the driver of a device with `drivers_autoprobe`, `drivers_probe`, `bind` and `unbind`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simkernel.uapi.errno import ENODEV, os_error
 
 
 def buses(kernel: KernelParts) -> Contents:
-    """/sys/bus."""
+    """Yield the directories in /sys/bus, one for each bus."""
     for bus in kernel.devices.buses.values():
         yield bus.name, Folder(partial(_bus, kernel, bus))
 
@@ -59,7 +59,7 @@ def _driver(kernel: KernelParts, driver: DeviceDriver) -> Folder:
 
 
 def _name(data: bytes) -> str:
-    """A name as it was written, which may end with a newline (`sysfs_streq()`)."""
+    """Return the name that a program wrote, without a newline at its end (`sysfs_streq()`)."""
     return data.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 
@@ -68,14 +68,17 @@ def _links(devices: list[Device]) -> Folder:
 
 
 def classes(kernel: KernelParts) -> Contents:
-    """/sys/class."""
+    """Yield the directories in /sys/class, one for each class."""
     for kind in kernel.devices.classes.values():
         yield kind.name, _links(kind.devices)
     yield "net", Folder(lambda: net.links(kernel))
 
 
 def numbers(kernel: KernelParts) -> Contents:
-    """/sys/dev: character devices by number; there are no block devices."""
+    """Yield the directories in /sys/dev: character devices by number.
+
+    The one of block devices is empty.
+    """
 
     def char() -> Contents:
         for device in kernel.devices:

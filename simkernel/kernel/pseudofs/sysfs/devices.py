@@ -1,4 +1,4 @@
-"""/sys/devices, and the device's own files there (drivers/base/core.c)."""
+"""/sys/devices: a directory for each device with its attributes (drivers/base/core.c)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
 
 
 def contents(kernel: KernelParts) -> Contents:
-    """Devices without parent; those of a class stand below `virtual`."""
+    """Yield the devices without a parent. Those of a class are below `virtual`."""
     roots = [device for device in kernel.devices if device.parent is None]
     for device in roots:
         if device.kind is None:
@@ -27,7 +27,7 @@ def contents(kernel: KernelParts) -> Contents:
 
 
 def _by_class(kernel: KernelParts, devices: list[Device]) -> Contents:
-    """A directory for each class of some devices (`class_dir_create_and_add()`)."""
+    """Yield a directory for each class of the given devices (`class_dir_create_and_add()`)."""
     kinds: dict[Class, list[Device]] = {}
     for device in devices:
         if device.kind is not None:
@@ -38,7 +38,7 @@ def _by_class(kernel: KernelParts, devices: list[Device]) -> Contents:
 
 
 def folder(kernel: KernelParts, device: Device) -> Folder:
-    """A device's directory."""
+    """Return the directory of a device."""
     return Folder(partial(_device, kernel, device))
 
 
@@ -65,7 +65,7 @@ def _device(kernel: KernelParts, device: Device) -> Contents:
 
 
 def _attributes(kernel: KernelParts, device: Device) -> Contents:
-    """What its bus, its class and its driver show of it; those of a group in a directory."""
+    """Yield the attributes that a device's bus, class and driver define. A group gets a directory."""
     if device.bus is not None:
         for name in device.bus.attributes(device):
             yield name, _of_bus(device, device.bus, name)
@@ -82,7 +82,7 @@ def _attributes(kernel: KernelParts, device: Device) -> Contents:
 
 
 def _of_modules(device: Device) -> Iterator[tuple[DeviceAttribute, LoadedModule | None]]:
-    """The attributes that modules have given its class and it, and whose code each is."""
+    """Yield the attributes of a device that modules have registered, with the module of each."""
     if device.kind is not None:
         for attribute in device.kind.attributes:
             yield attribute, device.kind.module
@@ -108,7 +108,10 @@ def _of_driver(
 
 
 def _children(kernel: KernelParts, device: Device) -> Contents:
-    """Devices below it; those of a class, below one that has none, in a directory of their class."""
+    """Yield the child devices.
+
+    If the device has no class, children with one are in a directory of that class.
+    """
     direct = [child for child in device.children if child.kind is None or device.kind is not None]
     for child in direct:
         yield child.name, folder(kernel, child)

@@ -1,7 +1,7 @@
-"""The kinds of file in sysfs (fs/sysfs/, fs/kernfs/).  None is kept: each is made when it is looked up.
+"""The kinds of files in sysfs (fs/sysfs/, fs/kernfs/).  An inode is created at each lookup.
 
-A directory's contents are told by a function that looks at the kernel's own objects, so that nothing has
-to be kept in step with them.
+A function yields the contents of a directory from the objects of the kernel, so no copy must be kept up to
+date.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from simkernel.uapi.mman import PAGE_SIZE
 from simkernel.uapi.poll import POLLERR, POLLPRI
 
 CHANGED: Final = DEFAULT_POLLMASK | POLLERR | POLLPRI
-"""Events of poll(2) of an attribute that has not been read."""
+"""The poll(2) events of an attribute that has not been read."""
 
 Guard = Callable[[], AbstractContextManager[None]]
 
 
 @attrs.frozen
 class Attribute:
-    """A file: what it shows, what it does with what is written, and whether what it tells of is there."""
+    """A file with a value: functions that return and set it, and whether its object still exists."""
 
     show: Callable[[], str] | None = None
     store: Callable[[bytes], int | Awaitable[int | None] | None] | None = None
     mode: int = attrs.field(kw_only=True)
     alive: Callable[[], bool] = attrs.field(default=lambda: True, kw_only=True)
     guard: Guard = attrs.field(default=nullcontext, kw_only=True)
-    """What stands around code of a module."""
+    """Returns a context manager for calls of a module's functions."""
 
     @mode.default
     def _usual(self) -> int:
@@ -48,14 +48,14 @@ class Attribute:
 
 @attrs.frozen
 class Link:
-    """A symbolic link to another place below /sys, given from there: `/devices/...`."""
+    """A symbolic link; its target is a path below /sys, for example `/devices/...`."""
 
     target: str
 
 
 @attrs.frozen
 class Folder:
-    """A directory, and what is in it."""
+    """A directory and the function that yields its contents."""
 
     contents: Callable[[], Iterator[tuple[str, Node]]]
 
@@ -65,7 +65,7 @@ Contents = Iterator[tuple[str, Node]]
 
 
 def value(show: Callable[[], object]) -> Attribute:
-    """A file that shows one value, on a line."""
+    """Return an attribute that shows one value and a newline."""
     return Attribute(lambda: f"{show()}\n")
 
 
@@ -80,7 +80,7 @@ class SysFs(SuperBlock):
 
 
 class SysInode(OpenableInode):
-    """A file in sysfs; `path` is where, below /sys."""
+    """A file in sysfs; `path` is its path below /sys."""
 
     __slots__ = ("fs", "path")
 
@@ -90,13 +90,13 @@ class SysInode(OpenableInode):
         self.path = path
 
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
-        """They are what the kernel's object says."""
+        """Raise EPERM for a new mode or owner, which is not modelled."""
         if any(new not in (None, old) for new, old in ((mode, self.mode), (uid, self.uid), (gid, self.gid))):
             raise self.fs.kernel.unmodelled("another mode or owner of a file in /sys", EPERM)
 
 
 class SysDirectory(SysInode, DirectoryInode):
-    """A directory.  Nothing can be made or taken away there."""
+    """A directory.  Programs cannot create or remove files in it."""
 
     __slots__ = ("_contents",)
 
@@ -105,14 +105,14 @@ class SysDirectory(SysInode, DirectoryInode):
         self._contents = contents
 
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
-        """A name."""
+        """Return the entry `name`, or None."""
         for each, node in self._contents():
             if each == name:
                 return Dentry(name, here, self._make(name, node))
         return None
 
     def entries(self, task: Task) -> Iterator[DirectoryEntry]:
-        """In the order in which they are told."""
+        """Yield the entries in the order of the contents function."""
         for position, (name, node) in enumerate(self._contents(), 2):
             inode = self._make(name, node)
             yield DirectoryEntry(name, inode.number, inode.kind, position)
@@ -130,7 +130,7 @@ class SysDirectory(SysInode, DirectoryInode):
 
 
 class SysLink(SysInode):
-    """A symbolic link, relative as sysfs makes them (`sysfs_get_target_path()`)."""
+    """A symbolic link with a relative path (`sysfs_get_target_path()`)."""
 
     __slots__ = ("_target",)
 
@@ -139,7 +139,7 @@ class SysLink(SysInode):
         self._target = target
 
     def readlink(self, task: Task) -> str:
-        """Up to where both paths part, and down from there."""
+        """Return the path from the link's directory, through the common parent, to the target."""
         here, there = self.path.split("/")[1:-1], self._target.split("/")[1:]
         common = 0
         while common < len(here) and common < len(there) - 1 and here[common] == there[common]:
@@ -159,7 +159,10 @@ class SysFile(SysInode):
         self._attribute = attribute
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
-        """EACCES for what cannot be, even for root (`kernfs_fop_open()`)."""
+        """Open the attribute.  Raise EACCES, even for root, if it is not readable or not writable.
+
+        Source: `kernfs_fop_open()`.
+        """
         for wanted, bits, function in (
             (file.writable, 0o222, self._attribute.store),
             (file.readable, 0o444, self._attribute.show),
@@ -170,11 +173,11 @@ class SysFile(SysInode):
         return AttributeFile(self.fs, self, self._attribute)
 
     def truncate(self, size: int) -> None:
-        """O_TRUNC does nothing to an attribute (`kernfs_iop_setattr()`)."""
+        """Do nothing at O_TRUNC (`kernfs_iop_setattr()`)."""
 
 
 class AttributeFile(SeqFile):
-    """An attribute, open.  Once what it tells of is gone it says ENODEV."""
+    """An open attribute.  Reads and writes raise ENODEV once its object is removed."""
 
     __slots__ = ("_attribute", "_log", "_name")
 
@@ -185,16 +188,18 @@ class AttributeFile(SeqFile):
         self._name = inode.path.rpartition("/")[2]
 
     def poll(self) -> int:
-        """CHANGED before the first read and once the object is gone (`kernfs_fop_poll()`)."""
+        """Return the events; CHANGED before the first read and once the object is removed
+        (`kernfs_fop_poll()`).
+        """
         return super().poll() if self._attribute.alive() else CHANGED
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
-        """`kernfs_seq_show()`, `sysfs_kf_seq_show()`."""
+        """Read the attribute's text (`kernfs_seq_show()`, `sysfs_kf_seq_show()`)."""
         self._hold()
         return super().read(task, file, size, position)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
-        """A page at most at a time (`kernfs_fop_write_iter()`)."""
+        """Store at most a page of `data` (`kernfs_fop_write_iter()`)."""
         self._hold()
         store = self._attribute.store
         assert store is not None
@@ -213,11 +218,11 @@ class AttributeFile(SeqFile):
             return _or_all(await pending, size)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """As if it were a page long (`generic_file_llseek()`)."""
+        """Set the position in a file of one page (`generic_file_llseek()`)."""
         return seek(file, offset, whence, PAGE_SIZE)
 
     def _hold(self) -> None:
-        """`kernfs_get_active()`."""
+        """Raise ENODEV if the object is removed (`kernfs_get_active()`)."""
         self._engine.charge(self._costs.attribute)
         if not self._attribute.alive():
             raise os_error(ENODEV)
@@ -238,5 +243,5 @@ def _or_all(taken: object, size: int) -> int:
     if taken is None:
         return size
     if not isinstance(taken, int):
-        raise TypeError(f"store returned {taken!r}: it returns an int, or None for all bytes")
+        raise TypeError(f"store returned {taken!r}: it must return an int, or None for all bytes")
     return taken

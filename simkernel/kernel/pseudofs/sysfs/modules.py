@@ -1,4 +1,4 @@
-"""/sys/module: the modules that are loaded (kernel/module/sysfs.c, kernel/params.c)."""
+"""/sys/module: the loaded modules (kernel/module/sysfs.c, kernel/params.c)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ STATES: Final[Mapping[ModuleState, str]] = {
     ModuleState.COMING: "coming",
     ModuleState.GOING: "going",
 }
-"""What `initstate` says (`show_initstate()`)."""
+"""The text of `initstate` for each state (`show_initstate()`)."""
 
 
 def contents(kernel: KernelParts) -> Contents:
-    """The modules; one that has no state yet has no directory either."""
+    """Yield a directory for each module, except for one in state UNFORMED."""
     for module in kernel.modules:
         if module.state is not ModuleState.UNFORMED:
             yield module.name, Folder(partial(_module, kernel, module))
@@ -34,7 +34,7 @@ def _module(kernel: KernelParts, module: LoadedModule) -> Contents:
         "holders",
         Folder(lambda: ((user.name, Link(f"/module/{user.name}")) for user in tuple(module.users))),
     )
-    yield "initsize", value(lambda: 0)  # what init leaves behind is freed once it has run
+    yield "initsize", value(lambda: 0)  # Linux frees the init section after init has run
     yield "initstate", value(lambda: STATES[module.state])
     if any(parameter.perm for parameter in module.declaration.parameters):
         yield "parameters", Folder(lambda: _parameters(module))
@@ -46,7 +46,7 @@ def _module(kernel: KernelParts, module: LoadedModule) -> Contents:
 
 
 def _drivers(kernel: KernelParts, module: LoadedModule) -> Contents:
-    """Links called `BUS:DRIVER` (`module_add_driver()`)."""
+    """Yield the links to a module's drivers, called `BUS:DRIVER` (`module_add_driver()`)."""
     for bus in kernel.devices.buses.values():
         for driver in tuple(bus.drivers):
             if driver.module is module:
@@ -54,7 +54,7 @@ def _drivers(kernel: KernelParts, module: LoadedModule) -> Contents:
 
 
 def _parameters(module: LoadedModule) -> Contents:
-    """Their values, which nobody may change once it is loaded."""
+    """Yield the parameters of a module. They are read-only after the load."""
     for parameter in module.declaration.parameters:
         if parameter.perm and parameter.name in module.this.parameters:
             show = partial(_parameter, module, parameter.name)
@@ -66,7 +66,7 @@ def _parameter(module: LoadedModule, name: str) -> str:
 
 
 def shown(given: Any) -> str:
-    """A parameter's value as param_get_bool() and its kin print it."""
+    """Return a parameter's value as param_get_bool() and similar functions format it."""
     if isinstance(given, bool):
         return "Y" if given else "N"
     if isinstance(given, tuple):

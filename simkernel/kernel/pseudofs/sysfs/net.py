@@ -1,6 +1,6 @@
 """/sys/class/net and /sys/devices/virtual/net: network devices (net/core/net-sysfs.c).
 
-Linux shows the devices of the namespace in which /sys was mounted, here the initial one.
+Linux shows the devices of the namespace in which /sys was mounted. Here this is the initial namespace.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ CONDITIONS: Final[Mapping[str, tuple[Callable[[NetDevice], Any], int]]] = {
     "settings": (lambda device: device.running and device.ops.link_settings, EINVAL),
     "multiqueue": (lambda device: device.num_tx_queues > 1, ENOENT),
 }
-"""By word of the table: the condition of a read, and the error if it does not hold."""
+"""For each word of the table: the condition for a read, and the errno if it is false."""
 
 
 def _set_carrier(devices: NetDevices, device: NetDevice, on: int) -> None:
-    """`change_carrier()`"""
+    """Set the carrier of a running device (`change_carrier()`).  Raise EINVAL if it is down."""
     if not device.running:
         raise os_error(EINVAL)
     assert device.ops.change_carrier is not None
@@ -45,7 +45,7 @@ def _set_group(devices: NetDevices, device: NetDevice, group: int) -> None:
 
 
 def _refuse(devices: NetDevices, device: NetDevice, value: int) -> None:
-    """Raise EOPNOTSUPP: no driver implements the operation."""
+    """Raise EOPNOTSUPP, because no driver implements the operation."""
     raise os_error(EOPNOTSUPP)
 
 
@@ -58,7 +58,7 @@ STORES: Final[Mapping[str, Callable[[NetDevices, NetDevice, int], None]]] = {
     "threaded": _refuse,
     "tx_queue_len": NetDevices.set_tx_queue_len,
 }
-"""The handlers of numeric files (`netdev_store()`)."""
+"""The functions that set the numeric files (`netdev_store()`)."""
 
 
 def links(kernel: KernelParts) -> Contents:
@@ -68,7 +68,7 @@ def links(kernel: KernelParts) -> Contents:
 
 
 def devices(kernel: KernelParts) -> Contents:
-    """Yield the folders in /sys/devices/virtual/net."""
+    """Yield the directories in /sys/devices/virtual/net."""
     for device in kernel.namespaces.init.devices.values():
         yield device.name, Folder(partial(_device, kernel, device))
 
@@ -128,7 +128,10 @@ def _values(device: NetDevice) -> dict[str, object]:
 
 
 def _store(kernel: KernelParts, device: NetDevice, name: str, data: bytes) -> None:
-    """`netdev_store()`: raises EPERM without CAP_NET_ADMIN, EINVAL or ERANGE for an invalid number."""
+    """Set a file of a device (`netdev_store()`).
+
+    Raises EPERM without CAP_NET_ADMIN, EINVAL or ERANGE for an invalid number.
+    """
     devices = kernel.net_devices
     if name == "uevent":
         synthesize(data, lambda action, extra: devices.kobjects.uevent(action, device, extra))
@@ -147,7 +150,7 @@ def _store(kernel: KernelParts, device: NetDevice, name: str, data: bytes) -> No
 
 
 def _set_alias(devices: NetDevices, device: NetDevice, alias: bytes) -> None:
-    """`ifalias_store()`"""
+    """Set the alias of a device (`ifalias_store()`).  Raise EINVAL if it is too long."""
     if len(alias) >= IFALIASZ:
         raise os_error(EINVAL)
     device.alias = alias.split(b"\0")[0]
@@ -155,5 +158,5 @@ def _set_alias(devices: NetDevices, device: NetDevice, alias: bytes) -> None:
 
 
 def _signed(value: int) -> int:
-    """Return the low 32 bits as an `int`."""
+    """Return the low 32 bits of `value` as a signed integer."""
     return (value + 2**31) % 2**32 - 2**31

@@ -1,4 +1,4 @@
-"""/sys itself (fs/sysfs/mount.c)."""
+"""The root of sysfs (fs/sysfs/mount.c)."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def _contents(kernel: KernelParts) -> Contents:
 
 
 def _kernel(kernel: KernelParts) -> Contents:
-    """/sys/kernel (kernel/ksysfs.c)."""
+    """Yield the files in /sys/kernel (kernel/ksysfs.c)."""
     yield "uevent_seqnum", value(lambda: kernel.uevents.sequence)

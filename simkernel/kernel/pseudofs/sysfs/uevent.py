@@ -1,4 +1,4 @@
-"""Writing to a file `uevent`: user space asks for an event to be told again (lib/kobject_uevent.c)."""
+"""The files `uevent`: a program writes to them to request a uevent again (lib/kobject_uevent.c)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simkernel.kernel.pseudofs.sysfs.entry import Attribute
 from simkernel.uapi.errno import EINVAL, os_error
 
 ACTIONS: Final = ("add", "remove", "change", "move", "online", "offline", "bind", "unbind")
-"""kobject_actions."""
+"""The actions of uevents (`kobject_actions`)."""
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 _ARGUMENT: Final = re.compile(r"([A-Za-z0-9]+)=([A-Za-z0-9]+)")
 
@@ -19,9 +19,9 @@ Send = Callable[[str, dict[str, str]], None]
 
 
 def synthesize(data: bytes, send: Send) -> None:
-    """`ACTION [UUID [KEY=VALUE ...]]`: send that event, marked as asked for (`kobject_synth_uevent()`).
+    """Send the uevent that a program requests with `ACTION [UUID [KEY=VALUE ...]]`.
 
-    EINVAL for what is no such line.
+    The event is marked as synthetic (`kobject_synth_uevent()`). Raises EINVAL for other text.
     """
     words = data.decode("utf-8", "surrogateescape").removesuffix("\n").split(" ")
     if words[0] not in ACTIONS:
@@ -40,7 +40,7 @@ def synthesize(data: bytes, send: Send) -> None:
 
 
 def uevent_file(uevents: Uevents, devpath: str, subsystem: str) -> Attribute:
-    """A file `uevent` of an object without variables: it can only be written to."""
+    """Return the write-only file `uevent` of an object without uevent variables."""
 
     def store(data: bytes) -> None:
         synthesize(data, lambda action, extra: uevents.send(action, devpath, subsystem, extra))
