@@ -7,6 +7,7 @@ from simkernel.kernel.vfs.inode import Dentry, DirectoryEntry, Inode
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import stat
 from simkernel.uapi.errno import EISDIR, ENOENT, os_error
+from simkernel.uapi.fcntl import O_NOATIME
 
 
 class DirectoryFile(FileObject):
@@ -35,7 +36,8 @@ class DirectoryFile(FileObject):
             DirectoryEntry(".", inode.number, stat.S_IFDIR, 0),
             DirectoryEntry("..", above.number, stat.S_IFDIR, 1),
         ]
-        inode.touch_atime()
+        if not file.flags & O_NOATIME:
+            inode.touch_atime()
         position = file.position
         return [entry for entry in (*dots, *inode.entries(task)) if entry.position >= position]
 

@@ -28,11 +28,24 @@ class Fifo(Pipe):
     open files, including opens that wait.
     """
 
-    def __init__(self, engine: Engine, costs: CostModel, number: int) -> None:
-        super().__init__(engine, costs, number)
+    def __init__(self, engine: Engine, costs: CostModel, inode: FifoInode) -> None:
+        super().__init__(engine, costs, inode.number)
+        self.inode = inode
         self.read_opens = 0
         self.write_opens = 0
         self.users = 0
+
+    def read(self, size: int) -> bytes | None:
+        """Read, and set atime if there was anything (`fifo_pipe_read()`)."""
+        data = super().read(size)
+        if data:
+            self.inode.touch_atime()
+        return data
+
+    def _written(self, done: int, was_empty: bool, polled: bool | None = None) -> int:
+        if done:  # `fifo_pipe_write()`
+            self.inode.mtime = self.inode.ctime = self.inode.superblock.now()
+        return super()._written(done, was_empty, polled)
 
 
 class FifoInode(OpenableInode):
@@ -54,7 +67,7 @@ class FifoInode(OpenableInode):
         """
         fifo = self.fifo
         if fifo is None:
-            fifo = self.fifo = Fifo(self._engine, self._costs, self.number)
+            fifo = self.fifo = Fifo(self._engine, self._costs, self)
         reading, writing, waits = file.readable, file.writable, not file.flags & O_NONBLOCK
         if not (reading or writing):
             self.release(fifo)

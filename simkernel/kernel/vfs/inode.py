@@ -19,7 +19,7 @@ from simkernel.uapi import stat
 from simkernel.uapi.errno import EACCES, EINVAL, ENOENT, ENOTDIR, EPERM, os_error
 from simkernel.uapi.mman import PAGE_SIZE
 
-DAY: Final = 24 * 3600 * SECOND
+DAY: Final = 24 * 3600
 
 
 @attrs.frozen
@@ -85,7 +85,8 @@ class Inode:
     def touch_atime(self) -> None:
         """Set atime after a read, if it is not later than mtime or ctime, or is a day old (relatime)."""
         now = self.superblock.now()
-        if self.atime <= self.mtime or self.atime <= self.ctime or now - self.atime >= DAY:
+        old = now // SECOND - self.atime // SECOND >= DAY
+        if self.atime <= self.mtime or self.atime <= self.ctime or old:
             self.atime = now
 
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:

@@ -115,9 +115,13 @@ class RegularFile(FileObject):
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
         """Return up to `size` bytes from `position` on, b"" at the end of the file."""
+        self._file_accessed(file)
+        return self.inode.pages.read(position, size)
+
+    def _file_accessed(self, file: OpenFile) -> None:
+        """Set the access time, unless the file is open with O_NOATIME (`file_accessed()`)."""
         if not file.flags & O_NOATIME:
             self.inode.touch_atime()
-        return self.inode.pages.read(position, size)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
         """Write all of `data`.  Raise EFBIG above the maximum size of a file, ENOSPC if the tmpfs is full."""
@@ -156,6 +160,7 @@ class RegularFile(FileObject):
         Linux copies a private page at its first write. mmap(2) does not specify whether the mapping sees
         changes of the file before that.
         """
+        self._file_accessed(file)
         pages = self.inode.pages
         unmodelled = self.inode.unmodelled
         if area.shared:
@@ -188,7 +193,8 @@ class TmpfsSymlink(Inode):
         return len(encoded(self.target))
 
     def readlink(self, task: Task) -> str:
-        """Return the target path of the link."""
+        """Return the target path, and set the access time (`do_readlinkat()`, `pick_link()`)."""
+        self.touch_atime()
         return self.target
 
 

@@ -24,8 +24,21 @@ def test_everybody_may_listen_in_every_namespace(stack: Stack) -> None:
     assert [Uevent.unpack(data) for data in there.drain()] == [EVENT]
 
 
-def test_nobody_listening_is_fine(stack: Stack) -> None:
+def test_an_event_without_listeners_reaches_no_socket(stack: Stack) -> None:
+    """A socket that joins the group afterwards gets only later events."""
+    sock = stack.open(UEVENT, A)
     stack.uevents.broadcast(EVENT)
+    sock.join(1)
+    assert sock.drain() == []
+    stack.uevents.broadcast(EVENT)
+    assert [Uevent.unpack(data) for data in sock.drain()] == [EVENT]
+
+
+def test_an_event_for_one_namespace_stays_in_it(stack: Stack) -> None:
+    net = stack.namespaces.create()
+    here, there = stack.open(UEVENT, A).join(1), stack.open(UEVENT, A, net=net).join(1)
+    stack.uevents.broadcast(EVENT, only=net)
+    assert (here.drain(), [Uevent.unpack(data) for data in there.drain()]) == ([], [EVENT])
 
 
 def test_a_program_with_privilege_speaks_to_its_namespace(stack: Stack) -> None:
