@@ -1,4 +1,4 @@
-"""pyroute2 and linuxpy in the situations: programs of their users, and the outcome in one line each."""
+"""Programs that use pyroute2 and linuxpy in the situations, each with its outcome in one line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Outcome = Callable[["Setup"], str]
 
 @attrs.frozen
 class Setup:
-    """A machine whose drivers are bound."""
+    """A machine with devices that are bound to their drivers."""
 
     machine: Machine
     mouse: Mouse
@@ -33,7 +33,7 @@ class Setup:
 
 @attrs.frozen
 class Row:
-    """A client in a situation."""
+    """A client program, and the situation it runs in."""
 
     situation: str
     client: str
@@ -41,7 +41,7 @@ class Row:
     act: Outcome
 
     def outcome(self) -> str:
-        """Run the program in a machine of its own."""
+        """Run the program in a new machine and return its outcome."""
         with Machine(seed=1) as machine:
             machine.plug(mouse := Mouse())
             machine.plug(camera := Camera())
@@ -54,7 +54,7 @@ ROWS: list[Row] = []
 
 
 def row(situation: str, client: str) -> Callable[[Outcome], Outcome]:
-    """Add a row; the package is the one that the client's name begins with."""
+    """Register a program as a row of the table. The first word of `client` is its package."""
 
     def add(act: Outcome) -> Outcome:
         ROWS.append(Row(situation, client, client.partition(" ")[0], act))
@@ -64,7 +64,7 @@ def row(situation: str, client: str) -> Callable[[Outcome], Outcome]:
 
 
 def raised(call: Callable[[], object]) -> str:
-    """The error of a call, or its result."""
+    """Return the name and number of the error that a call raises, or its result."""
     try:
         return str(call())
     except Exception as error:  # noqa: BLE001 - it is shown
@@ -102,7 +102,7 @@ def route_overrun(setup: Setup) -> str:
 
 
 def notify_link(machine: Machine) -> None:
-    """Make rtnetlink report `lo`, as netdev_state_change() does."""
+    """Make rtnetlink send a notification about `lo`, as netdev_state_change() does."""
     from simkernel.testing.situations.netlink import _notify
     from simkernel.testing.situations.occurrence import netlink_sockets
 
@@ -129,7 +129,7 @@ def interrupted(setup: Setup) -> str:
 
 
 def first_frame(machine: Machine) -> int:
-    """The number of the first frame of a stream."""
+    """Start the camera's stream and return the sequence number of its first frame."""
     camera = machine.blocking().genetlink("camera")
     camera.join("frames")
     camera.do("stream-on")
@@ -137,7 +137,7 @@ def first_frame(machine: Machine) -> int:
 
 
 def links(situation: Callable[[Machine], Any], setup: Setup, *, groups: bool = False) -> str:
-    """IPRoute.get_links() in a situation."""
+    """Return the result of IPRoute.get_links() in a situation."""
     from pyroute2 import IPRoute
 
     with IPRoute() as route:
@@ -195,7 +195,7 @@ def renamed_in_dump(setup: Setup) -> str:
 
 
 def make_links(machine: Machine, *names: str) -> Any:
-    """Make dummy links.  Return the client of rtnetlink."""
+    """Create dummy links. Return a client of rtnetlink."""
     route = machine.blocking().rtnetlink()
     for name in names:
         route.do("newlink", ifname=name, linkinfo={"kind": "dummy"})
@@ -203,7 +203,7 @@ def make_links(machine: Machine, *names: str) -> Any:
 
 
 def database(setup: Setup, situation: Callable[[], Any], show: Callable[[Any], list[Any]]) -> str:
-    """Two views of pyroute2's database: before a situation, and a second later."""
+    """Show pyroute2's database before a situation and a second after it."""
     from pyroute2 import NDB
 
     with NDB() as ndb:
@@ -264,7 +264,7 @@ def reloaded(setup: Setup) -> str:
 
 
 def uevents(situation: Callable[..., Any], setup: Setup) -> str:
-    """The action of each event of the mouse's node, and the differences of SEQNUM around it."""
+    """Return the action of each uevent of the mouse's node, and the differences of SEQNUM between them."""
     from pyroute2.netlink.uevent import UeventSocket
 
     with UeventSocket() as sock:
@@ -310,7 +310,7 @@ def async_reading(setup: Setup) -> str:
 
 
 def endless(program: Callable[[], Any], limit: int = 100) -> str:
-    """The outcome of an async program whose callbacks may raise for ever."""
+    """Return the outcome of an async program with callbacks that may raise endlessly."""
     errors: list[BaseException] = []
 
     async def main() -> None:
@@ -414,7 +414,7 @@ def dropped(setup: Setup) -> str:
 
 
 def table() -> list[tuple[str, str, str]]:
-    """The situation, the client and the outcome of each row."""
+    """Return situation, client and outcome of each row."""
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     return [(f"`{each.situation}`", each.client, each.outcome()) for each in ROWS]
 

@@ -1,4 +1,4 @@
-"""Detection of access to the host: Python's audit events, and process state without events."""
+"""Detection of accesses to the host: by Python's audit events, and by comparing process state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ PREFIXES = (
     "open", "os.", "socket.", "sqlite3.connect", "ctypes.dl", "fcntl.", "mmap.", "resource.", "syslog.",
     "signal.", "time.sleep", "_thread.", "winreg.",
 )  # fmt: skip
-"""Prefixes of events of C code that acts on the host.  Reread Python code raises the other events, too."""
+"""Prefixes of audit events of C code that acts on the host. Reread Python code raises the other events,
+too.
+"""
 BY_PYTHON = ("os.walk", "os.fwalk", "sqlite3.connect/handle")
 _seen: list[str] | None = None
 
@@ -27,11 +29,11 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def _of_import(event: str, arguments: tuple[object, ...]) -> bool:
-    """Return True for a read below sys.path, and for a database in memory."""
+    """Return True for reads of an import, below sys.path, and for a database in memory."""
     if event == "sqlite3.connect":
         return arguments[0] == ":memory:"
     first = str(arguments[0]) if arguments else ""
-    if first.startswith("<"):  # the parser looks for the source of a string
+    if first.startswith("<"):  # The parser looks for the source file of a string.
         return True
     reads = (event == "open" and arguments[1] in ("r", "rb", None)) or event in ("os.listdir", "os.scandir")
     return reads and first.startswith((*filter(None, sys.path), sys.prefix, sys.base_prefix))
@@ -42,7 +44,7 @@ sys.addaudithook(_hook)
 
 @contextmanager
 def watch() -> Iterator[list[str]]:
-    """Yield a list, to which each event on the host and at the end each changed state is appended."""
+    """Yield a list that collects each audit event of an access, and at the end each changed process state."""
     global _seen
     before = _state()
     _seen = seen = []
@@ -51,7 +53,7 @@ def watch() -> Iterator[list[str]]:
     finally:
         _seen = None
         after = _state()
-        if "os.fork()" in seen:  # a hosted program's child is a process of the host
+        if "os.fork()" in seen:  # The child of a hosted program is a process of the host.
             seen[:] = [each for each in seen if each != "os.fork()"]
             before["children"] = after["children"]
         seen += [

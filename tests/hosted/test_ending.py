@@ -1,4 +1,6 @@
-"""Sockets and files that a hosted program does not close: lost, left after an error, or open at its end."""
+"""Sockets and files that a hosted program does not close: unreferenced, left after an error, or open at its
+end.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ import pytest
 from simkernel import Machine
 from simkernel.hosted import hosted
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosted programs want Linux's Python")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosted programs need Python on Linux")
 
 PROGRAM = """
 import atexit, os, select, socket, tempfile
@@ -43,14 +45,14 @@ def fail():
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the program importable."""
+    """Make the program `leaver` importable."""
     (tmp_path / "leaver.py").write_text(PROGRAM)
     monkeypatch.syspath_prepend(tmp_path)
 
 
 @pytest.fixture
 def host(installed: None) -> Iterator[Any]:
-    """Host the program."""
+    """A machine that hosts the program `leaver`."""
     with Machine() as machine, hosted(machine, "leaver") as host:
         yield host
 

@@ -1,6 +1,7 @@
-"""Defects of pyroute2 and linuxpy, each reproduced by at most twenty lines of code with the public kit.
+"""Defects of pyroute2 and linuxpy, each reproduced by at most twenty lines of code with simkernel's public
+API.
 
-A test that fails says that the package has changed: then the defect is mended, and the test goes.
+A failing test means that a new version of the package has fixed the defect. Then the test can be removed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from simkernel.testing.situations import (
 )
 
 if sys.platform != "linux":
-    pytest.skip("hosted programs want Linux's Python", allow_module_level=True)
+    pytest.skip("hosted programs need Python on Linux", allow_module_level=True)
 pytest.importorskip("pyroute2", reason="pyroute2 is not installed: it runs on Linux only")
 pytest.importorskip("linuxpy", reason="linuxpy is not installed")
 
@@ -79,7 +80,7 @@ def test_pyroute2_cannot_use_or_close_a_socket_after_enobufs() -> None:
         assert machine.statistics["netlink"]["sockets"] == sockets
 
 
-def test_pyroute2_parses_an_alien_sequence_number_for_ever() -> None:
+def test_pyroute2_hangs_on_a_foreign_sequence_number() -> None:
     from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
     from simkernel.uapi.netlink import message
@@ -159,7 +160,7 @@ def test_linuxpy_hides_syn_dropped() -> None:
             stream = event_batch_stream(device.fileno())
             mouse.move(buttons=1)
             assert [(event.code.name, event.value) for event in next(stream)] == [("BTN_MOUSE", 1)]
-            with syn_dropped(machine):  # the release is among the lost events
+            with syn_dropped(machine):  # The release is among the lost events.
                 names = {event.type.name for _ in range(5) for event in next(stream)}
         assert names == {"REL"}
 
@@ -167,6 +168,6 @@ def test_linuxpy_hides_syn_dropped() -> None:
 @pytest.mark.parametrize(
     "name", [name for name in globals() if name.startswith(("test_pyroute2", "test_linuxpy"))]
 )
-def test_a_reproduction_has_twenty_lines_at_most(name: str) -> None:
+def test_reproduction_has_at_most_twenty_lines(name: str) -> None:
     lines = [line for line in inspect.getsource(globals()[name]).splitlines()[1:] if line.strip()]
     assert len(lines) <= 20

@@ -1,4 +1,4 @@
-"""Fork of a hosted program: a copy of its memory, and a process of the machine."""
+"""fork() in a hosted program creates a copy of its memory and a process of the machine."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from simkernel import Blocking, Machine, NotModelled
 from simkernel.hosted import hosted
 
 if sys.platform != "linux":
-    pytest.skip("hosted programs want Linux's Python", allow_module_level=True)
+    pytest.skip("hosted programs need Python on Linux", allow_module_level=True)
 
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Make a package importable."""
+    """Make the package `lodger` importable."""
     (tmp_path / "lodger.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     yield
@@ -28,7 +28,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 def in_child(host: Any, function: Any) -> tuple[bytes, int]:
-    """Return what a function writes to a pipe in a child, and the child's exit status."""
+    """Call a function in a forked child. Return its result, sent through a pipe, and the child's exit
+    status.
+    """
     os = host.os
     reader, writer = os.pipe()
     if not (pid := os.fork()):
@@ -48,7 +50,7 @@ def test_a_child_has_a_copy_of_the_memory_and_shares_descriptors() -> None:
             assert host.os.lseek(file.fileno(), 0, 1) == 3
 
 
-def test_a_child_sees_its_own_number_clock_and_chance() -> None:
+def test_child_has_its_own_pid_clock_and_random_numbers() -> None:
     with Machine(seed=1) as machine, hosted(machine, "lodger") as host:
 
         def child() -> object:

@@ -1,4 +1,4 @@
-"""Packages that are imported anew: what they reach is the machine's, and nobody else notices."""
+"""Hosted packages use the machine's system calls. The same packages outside the block are unchanged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from simkernel import Machine, NotModelled, SimulationError, seconds
 from simkernel.hosted import hosted
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosted programs want Linux's Python")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosted programs need Python on Linux")
 
 PROGRAM = """
 import dataclasses, enum, fcntl, io, mmap, os, pathlib, select, selectors, shutil, socket, tempfile, time
@@ -53,7 +53,7 @@ def count(where):
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """A machine that has run for a second."""
+    """A machine that has run for one simulated second."""
     with Machine() as machine:
         machine.run(until=seconds(1))
         yield machine
@@ -61,7 +61,7 @@ def machine() -> Iterator[Machine]:
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package that can be imported, with a module in it."""
+    """Make a package with one module importable."""
     package = tmp_path / "guest"
     package.mkdir()
     (package / "__init__.py").write_text("from .program import Kind\n")
@@ -69,7 +69,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
 
 
-def test_every_import_of_the_package_is_the_machines(machine: Machine) -> None:
+def test_every_import_of_the_package_uses_the_machine(machine: Machine) -> None:
     with hosted(machine, "guest") as host:
         from guest import program  # type: ignore[import-not-found]
 
@@ -93,7 +93,7 @@ def test_every_import_of_the_package_is_the_machines(machine: Machine) -> None:
         assert program.Kind.ONE.value == program.Record(1).number
 
 
-def test_everybody_else_keeps_their_own(machine: Machine) -> None:
+def test_other_importers_keep_their_modules(machine: Machine) -> None:
     before = dict(sys.modules)
     policy = asyncio.get_event_loop_policy()
     with hosted(machine, "guest"):
@@ -107,7 +107,7 @@ def test_everybody_else_keeps_their_own(machine: Machine) -> None:
     assert asyncio.get_event_loop_policy() is policy
 
 
-def test_what_was_imported_before_is_back(machine: Machine) -> None:
+def test_earlier_imports_are_restored(machine: Machine) -> None:
     import guest
 
     with hosted(machine, "guest"):
@@ -119,14 +119,14 @@ def test_what_was_imported_before_is_back(machine: Machine) -> None:
     assert again is guest
 
 
-def test_it_is_all_put_back_when_the_body_raises(machine: Machine) -> None:
+def test_imports_are_restored_if_the_body_raises(machine: Machine) -> None:
     finders = list(sys.meta_path)
     with pytest.raises(RuntimeError), hosted(machine, "guest"):
         raise RuntimeError
     assert sys.meta_path == finders
 
 
-def test_files_are_the_machines(machine: Machine) -> None:
+def test_files_are_on_the_machine(machine: Machine) -> None:
     with hosted(machine, "guest") as host:
         from guest import program
 
@@ -165,7 +165,7 @@ def test_trees_are_copied_moved_and_removed(machine: Machine) -> None:
         assert all(isinstance(entry, host.os.DirEntry) for entry in host.os.scandir("/dev"))
 
 
-def test_times_of_a_file_are_python_s(machine: Machine, tmp_path: Path) -> None:
+def test_file_times_behave_as_in_python(machine: Machine, tmp_path: Path) -> None:
     real = tmp_path / "file"
     real.touch()
     with hosted(machine, "guest") as host:
@@ -180,7 +180,7 @@ def test_times_of_a_file_are_python_s(machine: Machine, tmp_path: Path) -> None:
             host.os.utime("/dev/shm/file", (1, 2), ns=(1, 2))
 
 
-def test_time_passes_in_the_machine_alone(machine: Machine) -> None:
+def test_sleeping_advances_only_virtual_time(machine: Machine) -> None:
     with hosted(machine, "guest") as host:
         from guest import program
 
@@ -206,7 +206,7 @@ def test_descriptors_can_be_selected(machine: Machine) -> None:
         assert poll.poll(10) == [(reader, select.POLLIN)]
 
 
-def test_asyncio_runs_on_the_machines_time(machine: Machine) -> None:
+def test_asyncio_uses_virtual_time(machine: Machine) -> None:
     with hosted(machine, "guest") as host:
         reader, writer = host.os.pipe()
 
@@ -246,7 +246,7 @@ def test_a_wrong_pointer_is_efault(machine: Machine) -> None:
     memory.close()
 
 
-def test_what_a_machine_has_not_says_so(machine: Machine) -> None:
+def test_unsupported_calls_raise_an_error_with_a_reason(machine: Machine) -> None:
     with hosted(machine, "guest") as host:
         for call in (host.os.forkpty, host.os.openpty):
             with pytest.raises(NotModelled):
@@ -257,7 +257,7 @@ def test_what_a_machine_has_not_says_so(machine: Machine) -> None:
             host.no_such_module
 
 
-def test_names_that_cannot_be_hosted(machine: Machine) -> None:
+def test_invalid_package_names_are_refused(machine: Machine) -> None:
     for names, why in (
         ((), "wants the names"),
         (("no_such_package_anywhere",), "no package or module of that name"),
@@ -269,7 +269,7 @@ def test_names_that_cannot_be_hosted(machine: Machine) -> None:
             pass
 
 
-def test_a_process_of_an_ordinary_user(machine: Machine) -> None:
+def test_program_can_run_as_an_ordinary_user(machine: Machine) -> None:
     with hosted(machine, "guest", uid=1000) as host:
         assert host.os.getuid() == 1000
         with pytest.raises(PermissionError):

@@ -1,4 +1,4 @@
-"""Every module of this Python's library has a decision: shared, replaced, absent, refused, or reread."""
+"""For every module of the standard library a decision exists: shared, replaced, absent, refused or reread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simkernel.hosted import hosted
 from simkernel.hosted.library import ABSENT, REFUSED, SHARED
 
 if sys.platform != "linux":
-    pytest.skip("hosted programs want Linux's Python", allow_module_level=True)
+    pytest.skip("hosted programs need Python on Linux", allow_module_level=True)
 
 LIBRARY = Path(os.__file__).parent
 PURE = frozenset(
@@ -32,14 +32,14 @@ PURE = frozenset(
 INTERPRETER = frozenset(
     {"_asyncio", "_ctypes", "_frozen_importlib", "_frozen_importlib_external", "_imp", "_queue", "_thread"}
 )
-"""C modules of the interpreter that only modules of the library use."""
+"""C modules of the interpreter, which only modules of the standard library use."""
 ELSEWHERE = frozenset(
     """
     _msi _overlapped _scproxy _winapi _wmi msilib msvcrt nt winreg winsound _ios_support
     _android_support
     """.split()  # noqa: SIM905
 )
-"""Modules that exist only on other systems."""
+"""Modules that exist only on other operating systems."""
 ACTING = frozenset(
     {"os", "io", "time", "socket", "random", "signal", "select", "subprocess", "datetime", "posix"}
 )
@@ -61,11 +61,11 @@ REVIEWED = {
     "threading": "threads",
     "zipimport": "imports",
 }
-"""Shared modules that import a module in ACTING, and their use of it."""
+"""Shared modules that import a module in ACTING, with the reason why this is harmless."""
 
 
 def sources(name: str) -> list[Path]:
-    """Return the Python files of a module; none for a C module."""
+    """Return the Python files of a module, or none for a C module."""
     return [*LIBRARY.glob(f"{name}.py"), *LIBRARY.glob(f"{name}/**/*.py")]
 
 
@@ -118,4 +118,4 @@ def test_rereading_leaves_the_hosts_modules_as_they_are() -> None:
 SKIPPED = frozenset(
     {"__main__", "_ios_support", "antigravity", "idlelib", "lib2to3", "test", "this", "turtle", "turtledemo"}
 )
-"""Modules that are programs, or whose import has side effects."""
+"""Modules that are programs, or that have side effects on import."""

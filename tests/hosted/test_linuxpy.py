@@ -1,4 +1,4 @@
-"""linuxpy, a client of V4L2 and evdev, unmodified: it finds the camera and the mouse, and uses them."""
+"""The unmodified package linuxpy, a client of V4L2 and evdev, finds and uses the camera and the mouse."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from simkernel.hardware import Camera, Mouse
 from simkernel.hosted import hosted
 
 if sys.platform != "linux":
-    pytest.skip("hosted programs want Linux's Python", allow_module_level=True)
+    pytest.skip("hosted programs need Python on Linux", allow_module_level=True)
 pytest.importorskip("linuxpy", reason="linuxpy is not installed")
 
 FRAMES = 30
 CHECKSUM = 4
-"""Bytes of the checksum that the device puts at the end of each frame."""
+"""Size in bytes of the checksum that the device appends to each frame."""
 
 
 @pytest.fixture
 def mouse() -> Mouse:
-    """A mouse that nobody has moved."""
+    """A mouse without motion."""
     return Mouse()
 
 
 @pytest.fixture
 def machine(mouse: Mouse) -> Iterator[Machine]:
-    """A machine with a camera and that mouse, and linuxpy as a program of root's in it."""
+    """A machine with a camera and the mouse, on which linuxpy runs as root."""
     with Machine(seed=7) as machine:
         machine.plug(Camera())
         machine.plug(mouse)
@@ -42,7 +42,7 @@ def machine(mouse: Mouse) -> Iterator[Machine]:
 
 @pytest.fixture
 def camera(machine: Machine) -> Iterator[Any]:
-    """linuxpy's device."""
+    """The camera, opened as a device of linuxpy."""
     from linuxpy.video.device import Device  # type: ignore[import-not-found]
 
     with Device.from_id(0) as camera:
@@ -65,7 +65,7 @@ def test_the_camera_is_found_with_its_formats_and_controls(machine: Machine, cam
     assert gain.value == 40
 
 
-def test_thirty_frames_with_right_checksums(machine: Machine, camera: Any) -> None:
+def test_thirty_frames_have_valid_checksums(machine: Machine, camera: Any) -> None:
     from linuxpy.video.device import VideoCapture
 
     capture = VideoCapture(camera)
@@ -82,7 +82,7 @@ def test_thirty_frames_with_right_checksums(machine: Machine, camera: Any) -> No
     assert len({data for _, data in frames}) == FRAMES
 
 
-def test_frames_by_asyncio(machine: Machine, camera: Any) -> None:
+def test_asyncio_viewer_receives_frames(machine: Machine, camera: Any) -> None:
     from linuxpy.video.device import VideoCapture
 
     async def capture() -> list[int]:

@@ -15,7 +15,7 @@ from simkernel.guide import text as topic
 from simkernel.hosted import hosted
 from tests.hosted.host import watch
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosted programs want Linux's Python")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosted programs need Python on Linux")
 
 MISTAKES = (AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
 """Exceptions that indicate a bug of the probe, not a refusal."""
@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 def load() -> dict[str, tuple[str, Any]]:
-    """Import the probes on the host, and return them by name."""
+    """Import the probes on the host and return them by name."""
     sys.path.insert(0, str(HERE))
     probes = importlib.import_module("probes")
     probes.load()

@@ -1,4 +1,4 @@
-"""Hosted packages in concurrent programs: none sees the modules or the process of another."""
+"""Packages can be hosted in concurrent programs: each program has separate modules and a separate process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simkernel.hardware import Camera, Mouse
 from simkernel.hosted import hosted
 
 if sys.platform != "linux":
-    pytest.skip("hosted programs want Linux's Python", allow_module_level=True)
+    pytest.skip("hosted programs need Python on Linux", allow_module_level=True)
 
 GUEST = """
 import os, time
@@ -37,7 +37,7 @@ def work(label, count):
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Make two packages importable, one of them with a submodule."""
+    """Make the packages `lodger` and `visitor` importable."""
     package = tmp_path / "lodger"
     package.mkdir()
     (package / "__init__.py").write_text(GUEST)
@@ -57,7 +57,7 @@ def machine() -> Iterator[Machine]:
 
 
 def interpreter() -> tuple[Any, ...]:
-    """Return the state of the interpreter that hosted programs change."""
+    """Return the state of the Python interpreter that hosted programs change."""
     packages = {name: module for name, module in sys.modules.items() if "lodger" in name or "visitor" in name}
     loop = asyncio.events._get_running_loop()
     return packages, list(sys.meta_path), asyncio.get_event_loop_policy(), loop, sys.get_asyncgen_hooks()
@@ -266,7 +266,7 @@ def monitor(app: Blocking, log: list[tuple[Any, ...]]) -> None:
 
 
 def resolver(app: Blocking, log: list[tuple[Any, ...]], family: str) -> None:
-    """Log the reply of a generic netlink family to pyroute2."""
+    """Log pyroute2's replies about a generic netlink family."""
     with hosted(app, "pyroute2") as host:
         from pyroute2.netlink import genlmsg
         from pyroute2.netlink.generic import GenericNetlinkSocket
@@ -291,7 +291,7 @@ def links(app: Blocking, log: list[tuple[Any, ...]]) -> None:
 
 
 def side_by_side() -> tuple[list[tuple[Any, ...]], str]:
-    """Return the log of four programs with pyroute2, and the digest of the trace."""
+    """Run four programs with pyroute2 concurrently. Return their log and the digest of the trace."""
     log: list[tuple[Any, ...]] = [("",)]
     digest = hashlib.sha256()
     with Machine(seed=7) as machine:

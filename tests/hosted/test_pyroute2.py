@@ -1,4 +1,4 @@
-"""pyroute2 inside the machine, without the hooks that it has for other sockets and loops."""
+"""pyroute2 runs on the machine without its hooks for other sockets and event loops."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from simkernel.hardware import Camera
 from simkernel.hosted import hosted
 
 if sys.platform != "linux":
-    pytest.skip("hosted programs want Linux's Python", allow_module_level=True)
+    pytest.skip("hosted programs need Python on Linux", allow_module_level=True)
 pytest.importorskip("pyroute2", reason="pyroute2 is not installed: it runs on Linux only")
 
 
-def test_links_and_families() -> None:
+def test_pyroute2_lists_links_and_families() -> None:
     with Machine(seed=7) as machine:
         machine.plug(Camera())
         machine.run(until=millis(100))

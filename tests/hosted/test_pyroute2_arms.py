@@ -1,4 +1,4 @@
-"""pyroute2's own integration tests, hosted: those that pass on Linux pass on simkernel, too."""
+"""pyroute2's own integration tests that pass on Linux also pass hosted on simkernel."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.hosted.pyroute2_arms import arms
 from tests.hosted.pyroute2_arms.reasons import REASONS
 
 PASSES = Path(arms.__file__).with_name("passes.txt").read_text("utf-8").splitlines()
-"""The tests that pass on user-mode-linux and on simkernel, in alphabetical order."""
+"""Names of the tests that pass on User-mode Linux and on simkernel, in alphabetical order."""
 SAMPLE = [test for test in PASSES if "test_stress" not in test][::9]
-"""Each ninth test, without one that takes long.  tests.hosted.pyroute2_arms runs all."""
+"""Every ninth test, without slow ones. `python -m tests.hosted.pyroute2_arms` runs all."""
 
 
-def test_each_reason_is_given_once() -> None:
+def test_each_reason_pattern_occurs_once() -> None:
     patterns = [pattern for pattern, _ in REASONS]
     assert len(patterns) == len(set(patterns))
 
@@ -33,5 +33,5 @@ def test_sample_of_recorded_tests_passes_on_simkernel(tmp_path: Path) -> None:
         results = arms.run("simkernel", arms.find_tree(), tmp_path, more=["--select", str(select)])
     except arms.Unavailable as error:
         pytest.skip(str(error))
-    assert len(results) > len(SAMPLE) // 2  # another version may lack some
+    assert len(results) > len(SAMPLE) // 2  # Another version of pyroute2 may lack some tests.
     assert not {test: result for test, result in results.items() if result[0] != "pass"}

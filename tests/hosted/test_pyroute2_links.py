@@ -1,4 +1,4 @@
-"""pyroute2 changes links, addresses and routes: a monitor beside a changer, NDB, IPBatch, namespaces."""
+"""pyroute2 changes links, addresses and routes on a machine: with IPRoute, NDB, IPBatch and namespaces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simkernel import Blocking, Machine
 from simkernel.hosted import hosted
 
 if sys.platform != "linux":
-    pytest.skip("hosted programs want Linux's Python", allow_module_level=True)
+    pytest.skip("hosted programs need Python on Linux", allow_module_level=True)
 pytest.importorskip("pyroute2", reason="pyroute2 is not installed: it runs on Linux only")
 
 
@@ -24,13 +24,13 @@ def machine() -> Iterator[Machine]:
 
 
 def described(message: Any) -> str:
-    """The event of a message, and what it names."""
+    """Return the event type of a message and the name or address in it."""
     names = (message.get(name) for name in ("ifname", "local", "address", "dst"))
     return f"{message['event']} {next(filter(None, names), None)}"
 
 
 def monitor(app: Blocking, log: list[str], last: str) -> None:
-    """Log the notifications that IPRoute receives until the last one."""
+    """Log the notifications that IPRoute receives, up to the notification `last`."""
     with hosted(app, "pyroute2"):
         from pyroute2 import IPRoute
 
@@ -41,7 +41,7 @@ def monitor(app: Blocking, log: list[str], last: str) -> None:
 
 
 def changer(app: Blocking) -> None:
-    """Make a link with an address and a route, and delete the link."""
+    """Create a link with an address and a route, and delete the link."""
     with hosted(app, "pyroute2") as host:
         from pyroute2 import IPRoute
 
@@ -57,7 +57,7 @@ def changer(app: Blocking) -> None:
 
 
 def test_a_monitor_follows_a_changer(machine: Machine) -> None:
-    """The notifications are those of Linux 6.12, recorded with the same calls."""
+    """The notifications equal those of Linux 6.12, recorded with the same calls."""
     log: list[str] = []
     machine.spawn(monitor, log, "RTM_DELLINK d1")
     machine.spawn(changer)
@@ -71,8 +71,8 @@ def test_a_monitor_follows_a_changer(machine: Machine) -> None:
         "RTM_NEWROUTE 10.0.0.255",
         "RTM_NEWROUTE 10.1.0.0",
         "RTM_NEWLINK d1",
-        "RTM_NEWADDR 10.0.0.1",  # its label
-        "RTM_NEWLINK d1",  # down, and the routes with it
+        "RTM_NEWADDR 10.0.0.1",  # the address with its new label
+        "RTM_NEWLINK d1",  # The link goes down, and its routes are deleted.
         "RTM_DELADDR 10.0.0.1",
         "RTM_DELROUTE 10.0.0.1",
         "RTM_DELLINK d1",
@@ -80,7 +80,7 @@ def test_a_monitor_follows_a_changer(machine: Machine) -> None:
 
 
 def database(app: Blocking, seen: list[tuple[list[str], list[str]]]) -> None:
-    """Log the links and IPv4 addresses in NDB whenever they differ."""
+    """Log the links and IPv4 addresses in NDB each time they change."""
     with hosted(app, "pyroute2") as host:
         from pyroute2 import NDB
 
@@ -94,7 +94,7 @@ def database(app: Blocking, seen: list[tuple[list[str], list[str]]]) -> None:
 
 
 def slow_changer(app: Blocking) -> None:
-    """Change a link and its address once a second."""
+    """Change a link and its address once per second."""
     with hosted(app, "pyroute2") as host:
         from pyroute2 import IPRoute
 
@@ -133,7 +133,7 @@ def test_a_program_manages_a_namespace_by_its_name(machine: Machine) -> None:
         assert netns.listnetns() == []
 
 
-def test_a_batch_is_one_message(machine: Machine) -> None:
+def test_batch_is_sent_as_one_message(machine: Machine) -> None:
     with hosted(machine, "pyroute2"):
         from pyroute2 import IPBatch, IPRoute
 
@@ -177,7 +177,7 @@ def test_settings_of_a_bridge_port_are_those_of_linux(machine: Machine) -> None:
 
 
 def test_settings_of_a_bridge_are_those_of_linux(machine: Machine) -> None:
-    """The values were recorded on Linux 6.18 with the same calls; its clock ticks 250 times a second."""
+    """The values were recorded on Linux 6.18 with the same calls. Its clock ticks 250 times per second."""
     seen = []
     with hosted(machine, "pyroute2"):
         from pyroute2 import IPRoute, NetlinkError

@@ -1,4 +1,4 @@
-"""`threading` in hosted packages: threads of the simulated process, with the behaviour of Python's own."""
+"""`threading` in hosted packages: threads are tasks of the simulated process and behave as in CPython."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simkernel.hosted import hosted
 from simkernel.trace.digest import Digest
 
 if sys.platform != "linux":
-    pytest.skip("hosted programs want Linux's Python", allow_module_level=True)
+    pytest.skip("hosted programs need Python on Linux", allow_module_level=True)
 
 GUEST = """
 import asyncio, concurrent.futures, contextvars, os, queue, threading, time
@@ -219,7 +219,7 @@ CASES = (
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Make a package with threads importable."""
+    """Make the package `workers`, which uses threads, importable."""
     (tmp_path / "workers.py").write_text(GUEST)
     monkeypatch.syspath_prepend(tmp_path)
     yield
@@ -252,12 +252,12 @@ def test_threads_behave_as_on_the_host(machine: Machine, name: str) -> None:
     expected = inside[0]
     assert inside == [expected] * 3
     run_here = importlib.import_module("workers").run
-    # On a loaded host, threads may be late and the result may differ, but not five times.
+    # On a loaded host, its threads can be late and its result can differ, but not five times in a row.
     assert any(run_here(name) == expected for _ in range(5)), run_here(name)
-    assert threading.active_count() <= 2  # threads of the host: pytest may have one
+    assert threading.active_count() <= 2  # These are threads of the host. pytest may have one.
 
 
-def test_every_case_is_compared() -> None:
+def test_every_thread_case_is_compared() -> None:
     assert set(CASES) == set(importlib.import_module("workers").CASES)
 
 

@@ -1,4 +1,4 @@
-"""Unix sockets of hosted programs, by themselves and through asyncio."""
+"""Unix sockets of hosted programs, used directly and through asyncio."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from simkernel import Machine
 from simkernel.hosted import hosted
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosted programs want Linux's Python")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosted programs need Python on Linux")
 
 PROGRAM = """
 import asyncio, os, socket
@@ -39,7 +39,7 @@ async def ask(question, where):
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A program that speaks through such sockets."""
+    """A program that uses unix sockets, hosted on a machine."""
     (tmp_path / "speaker.py").write_text(PROGRAM)
     monkeypatch.syspath_prepend(tmp_path)
     with Machine() as machine, hosted(machine, "speaker") as host:
@@ -47,7 +47,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("where", ["/tmp/simkernel-door", b"\0simkernel-door"])
-def test_a_server_and_its_client(host: Any, where: str | bytes) -> None:
+def test_server_and_client_exchange_data(host: Any, where: str | bytes) -> None:
     speaker = host.import_module("speaker")
     assert asyncio.run(speaker.ask(b"hello\n", where)) == b"HELLO\n"
     if isinstance(where, str):
@@ -56,7 +56,7 @@ def test_a_server_and_its_client(host: Any, where: str | bytes) -> None:
         assert asyncio.run(speaker.ask(b"again\n", where)) == b"AGAIN\n"
 
 
-def test_sockets_by_hand(host: Any) -> None:
+def test_plain_sockets_exchange_data(host: Any) -> None:
     one, other = host.socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     reading, writing = host.os.pipe()
     one.sendmsg([b"take"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [writing]))])
@@ -89,9 +89,7 @@ async def _datagrams(loop: Any) -> None:
         (lambda loop: loop.subprocess_exec(asyncio.SubprocessProtocol, "true"), OSError),
     ],
 )
-def test_nothing_of_this_host_is_reached(
-    host: Any, ask: Callable[[Any], Any], error: type[Exception]
-) -> None:
+def test_host_is_not_accessed(host: Any, ask: Callable[[Any], Any], error: type[Exception]) -> None:
     async def program() -> None:
         await ask(asyncio.get_running_loop())
 
@@ -99,7 +97,7 @@ def test_nothing_of_this_host_is_reached(
         asyncio.run(program())
 
 
-def test_signals_are_for_signal(host: Any) -> None:
+def test_add_signal_handler_is_refused(host: Any) -> None:
     async def program() -> None:
         asyncio.get_running_loop().add_signal_handler(10, print)
 

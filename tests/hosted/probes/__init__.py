@@ -1,11 +1,11 @@
-"""A hosted program that uses each part of the standard library that could act on the host.
+"""A hosted program that uses each function of the standard library that could access the host.
 
-`PROBES` has each probe's outcome, which the guide's table repeats:
+`PROBES` has the outcome of each probe, which a table of the guide shows:
 
-    machine     acts on the machine: the probe asserts it, or returns the paths of files that it has made
+    machine     acts on the machine: the probe asserts it, or returns the paths of files that it has created
     seed        draws from the machine's seed
     refused     raises an error that names the call and the reason
-    harmless    does not act on the host
+    harmless    does not access the host
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def probe(outcome: str, name: str) -> Callable[[Probe], Probe]:
 
 
 def path(name: str) -> str:
-    """Return the path of a file in a folder of the machine that no host has."""
+    """Return the path of a file in a directory that exists only on the machine."""
     import os
 
     os.makedirs(FOLDER, exist_ok=True)
@@ -38,12 +38,12 @@ def path(name: str) -> str:
 
 
 def text(name: str, content: str) -> str:
-    """Write a file in the machine, and return its path."""
+    """Write a file on the machine and return its path."""
     with open(path(name), "w") as file:
         file.write(content)
     return path(name)
 
 
 def load() -> None:
-    """Import the modules of the probes."""
+    """Import all modules with probes."""
     from probes import chance, files, identity, logs, network, processes, times  # noqa: F401

@@ -1,4 +1,4 @@
-"""Random numbers and unique names."""
+"""Probes for random numbers and unique names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files, archives and databases."""
+"""Probes for files, archives and databases."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _() -> Any:
         archive.write(text("a", "text"), "name")
     with zipfile.ZipFile(path("a.zip")) as archive:
         archive.extractall(FOLDER)
-        assert archive.infolist()[0].date_time[0] == 1980  # the earliest of the format
+        assert archive.infolist()[0].date_time[0] == 1980  # This is the earliest year of the zip format.
     return [path("a.zip"), path("name")]
 
 

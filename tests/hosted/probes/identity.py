@@ -1,4 +1,4 @@
-"""The host's identity, users, environment, terminal, and Python itself."""
+"""Probes for the host's identity, users, environment, terminal and Python interpreter."""
 
 from __future__ import annotations
 

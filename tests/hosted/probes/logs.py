@@ -1,4 +1,4 @@
-"""Logs."""
+"""Probes for logging."""
 
 from __future__ import annotations
 

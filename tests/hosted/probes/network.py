@@ -1,4 +1,4 @@
-"""Sockets and the clients that use them."""
+"""Probes for sockets and for clients that use them."""
 
 from __future__ import annotations
 

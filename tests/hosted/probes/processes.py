@@ -1,4 +1,4 @@
-"""Processes, signals, C libraries."""
+"""Probes for processes, signals and C libraries."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _() -> Any:
 def _() -> Any:
     import os
 
-    assert os.spawnv(os.P_WAIT, "/bin/true", ["true"]) == 127  # the machine has no executable files
+    assert os.spawnv(os.P_WAIT, "/bin/true", ["true"]) == 127  # The machine has no executable files.
 
 
 @probe("refused", "pty.openpty")

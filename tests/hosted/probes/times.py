@@ -1,4 +1,4 @@
-"""Clocks and calendars."""
+"""Probes for clocks and calendars."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _() -> Any:
 
     assert zoneinfo.TZPATH and not any(map(os.path.exists, zoneinfo.TZPATH))
     with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError):
-        zoneinfo.ZoneInfo("Europe/Berlin")  # which the package tzdata may have
+        zoneinfo.ZoneInfo("Europe/Berlin")  # The package tzdata may provide this time zone.
 
 
 @probe("machine", "sched")

@@ -2,7 +2,8 @@
 
     python -m tests.hosted.pyroute2_arms [--arms host,uml,simkernel] [--suites test_linux] [-k EXPRESSION]
 
-The tests are those of a checkout of pyroute2's repository, at PYROUTE2_TREE or where .ci/run clones it to.
+The tests come from a checkout of pyroute2's repository, at PYROUTE2_TREE or in the directory to which
+.ci/run clones it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tests.hosted.pyroute2_arms.reasons import reason
 
 
 def table(found: dict[str, arms.Results]) -> list[tuple[str, ...]]:
-    """Return a row for each test: its name, its result in each arm, and why it cannot pass on simkernel."""
+    """Return a row for each test: name, result in each arm, and the reason if it cannot pass on simkernel."""
     tests = dict.fromkeys(test for results in found.values() for test in results)
     rows = []
     for test in tests:
@@ -28,7 +29,7 @@ def table(found: dict[str, arms.Results]) -> list[tuple[str, ...]]:
 
 
 def main() -> None:
-    """Print the table, the counts, and with --errors the errors on simkernel."""
+    """Run the tests. Print the table, the counts, and with --errors the errors on simkernel."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--arms", default="host,uml,simkernel")
     parser.add_argument("--suites", default=",".join(arms.SUITES))

@@ -1,4 +1,4 @@
-"""The worlds in which the tests of pyroute2 run: this host's kernel, user-mode-linux and simkernel."""
+"""The arms, in which the tests of pyroute2 run: this host's kernel, User-mode Linux and simkernel."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from tests.conformance.uml import boot
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 SUITES: Final = ("test_linux", "test_minimal", "test_core", "test_limits", "test_process", "test_integration")
-"""Folders of pyroute2's tests that use netlink."""
+"""Directories of pyroute2's tests that use netlink."""
 PLUGIN: Final = "tests.hosted.pyroute2_arms.plugin"
 UNPACKED: Final = ROOT / ".ci" / "pyroute2"
-"""Folder into which .ci/run clones pyroute2's repository."""
+"""Directory into which .ci/run clones pyroute2's repository."""
 
 Results = dict[str, tuple[str, str]]
-"""For each test its result and the last line of its error or its reason."""
+"""For each test, its result and the last line of its error or skip reason."""
 
 
 class Unavailable(Exception):
-    """An arm cannot run here.  The text has the reason."""
+    """An arm cannot run on this host. The text has the reason."""
 
 
 def find_tree() -> Path:
-    """Return a checkout of pyroute2's repository.  Unavailable."""
+    """Return the path of a checkout of pyroute2's repository. Raise Unavailable if there is none."""
     for folder in filter(None, (os.environ.get("PYROUTE2_TREE"), str(UNPACKED))):
         if (Path(folder) / "tests" / "test_linux").is_dir():
             return Path(folder)
@@ -39,7 +39,7 @@ def find_tree() -> Path:
 
 
 def homepage() -> str:
-    """Return the address of pyroute2's repository, from the metadata of the installed package."""
+    """Return the URL of pyroute2's repository, from the metadata of the installed package."""
     urls = [each.partition(", ")[2] for each in metadata.metadata("pyroute2").get_all("Project-URL") or ()]
     return urls[0]
 
@@ -47,7 +47,7 @@ def homepage() -> str:
 def command(
     tree: Path, suite: str, arm: str, work: Path, more: Iterable[str]
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the command line of pytest for a suite, and its environment."""
+    """Return the pytest command line for a suite, and its environment."""
     tests = tree / "tests"
     folders = [tests / suite, *sorted((tests / suite).glob("test_*/"))]
     paths = [tree, tests, tests / "mocklib"]
@@ -81,16 +81,16 @@ def command(
 
 
 def run_here(lines: list[tuple[list[str], dict[str, str]]], work: Path) -> None:
-    """Run the commands on this host."""
+    """Run commands on this host, one after the other."""
     for line, environment in lines:
         with open(work / "output", "ab") as output:
             subprocess.run(line, env=environment, cwd=work, stdout=output, stderr=output, check=False)
 
 
 def run_on_host(lines: list[tuple[list[str], dict[str, str]]], work: Path) -> None:
-    """Run the commands on this host's kernel.  Unavailable without root."""
+    """Run commands on this host's kernel. Raise Unavailable without root."""
     if os.geteuid():
-        raise Unavailable("a network namespace of each test's own needs root")
+        raise Unavailable("running each test in a network namespace needs root")
     run_here(lines, work)
 
 
@@ -109,9 +109,9 @@ exec > output 2>&1 < /dev/null
 
 
 def run_in_uml(lines: list[tuple[list[str], dict[str, str]]], work: Path) -> None:
-    """Run the commands in a user-mode-linux.  Its root is the host's, read-only except for `work`.
+    """Run commands in User-mode Linux. Its root file system is the host's, read-only except for `work`.
 
-    Unavailable without a user-mode-linux.
+    Raise Unavailable if User-mode Linux cannot run here.
     """
     try:
         binary = boot.find()
@@ -145,7 +145,9 @@ ARMS: Final[dict[str, Callable[[list[tuple[list[str], dict[str, str]]], Path], N
 def run(
     arm: str, tree: Path, work: Path, suites: Iterable[str] = SUITES, more: Iterable[str] = ()
 ) -> Results:
-    """Run suites of pyroute2 in an arm; return the results.  Unavailable."""
+    """Run suites of pyroute2 in an arm and return the results. Raise Unavailable if the arm cannot run
+    here.
+    """
     work = work / arm
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)

@@ -1,7 +1,8 @@
-"""The program `ip -json`, which pyroute2's tests run to see the kernel's state, for a machine.
+"""A replacement of the program `ip -json`, with which pyroute2's tests check the kernel's state, for a
+machine.
 
-It answers what tests/net_tools.py of pyroute2 asks: `ip -json (addr|link|route|rule) show`, in a namespace
-with a name or not.  It shares no code with pyroute2.
+It supports the commands of tests/net_tools.py of pyroute2: `ip -json (addr|link|route|rule) show`, also in
+a named namespace. It shares no code with pyroute2.
 """
 
 from __future__ import annotations
@@ -44,13 +45,13 @@ Attributes = dict[int, bytes]
 
 
 class Ip:
-    """`subprocess.run` of the command `ip` on a machine."""
+    """Replacement of `subprocess.run` that executes the command `ip` on a machine."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
     def run(self, command: list[str], **_: object) -> SimpleNamespace:
-        """Run `ip`, or raise FileNotFoundError for another program."""
+        """Run an `ip` command. Raise FileNotFoundError for another program."""
         namespace = None
         if command[:3] == ["ip", "netns", "exec"]:
             namespace, command = command[3], command[4:]
@@ -71,7 +72,7 @@ class Ip:
         return SimpleNamespace(returncode=0, stdout=json.dumps(shown).encode(), stderr=b"")
 
     def link(self, process: BlockingProcess, family: int, options: Any) -> Iterator[dict[str, Any]]:
-        """Yield the links."""
+        """Yield the links as `ip -json link` does."""
         for header, attributes in dump(process, RTM_GETLINK, family, 16):
             index, name = (
                 int.from_bytes(header[4:8], "little"),
@@ -80,7 +81,7 @@ class Ip:
             yield {"ifindex": index, "ifname": name}
 
     def addr(self, process: BlockingProcess, family: int, options: Any) -> Iterator[dict[str, Any]]:
-        """Yield the links with their addresses."""
+        """Yield the links with their addresses as `ip -json addr` does."""
         addresses: dict[int, list[dict[str, Any]]] = {}
         for header, attributes in dump(process, RTM_GETADDR, family, 8):
             preferred, valid = (U32.unpack_from(attributes[IFA_CACHEINFO], at)[0] for at in (0, 4))
@@ -94,27 +95,27 @@ class Ip:
             yield {**link, "addr_info": addresses.get(link["ifindex"], [])}
 
     def route(self, process: BlockingProcess, family: int, options: Any) -> Iterator[dict[str, Any]]:
-        """Yield the routes of a table."""
+        """Yield the routes of a table as `ip -json route` does."""
         table = TABLES.get(options["table"]) or int(options["table"])
         for header, attributes in dump(process, RTM_GETROUTE, family or AF_INET, 12):
             if U32.unpack(attributes[RTA_TABLE])[0] == table:
                 yield {"dst": prefix(attributes.get(RTA_DST), header[1])}
 
     def rule(self, process: BlockingProcess, family: int, options: Any) -> Iterator[dict[str, Any]]:
-        """Yield the rules."""
+        """Yield the rules as `ip -json rule` does."""
         for _, attributes in dump(process, RTM_GETRULE, family, 12):
             yield {"priority": U32.unpack(attributes.get(FRA_PRIORITY, bytes(4)))[0]}
 
 
 def prefix(address: bytes | None, length: int) -> str:
-    """Return a destination as `ip` prints it."""
+    """Return a destination prefix as `ip` prints it."""
     if address is None:
         return "default"
     return str(ip_address(address)) + ("" if length == len(address) * 8 else f"/{length}")
 
 
 def dump(process: BlockingProcess, type: int, family: int, size: int) -> Iterator[tuple[bytes, Attributes]]:
-    """Yield the header, of `size` bytes, and the attributes of each message of a dump."""
+    """Yield the header (of `size` bytes) and the attributes of each message of a dump."""
     with process.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) as sock:
         request = bytes([family]).ljust(size, b"\0")
         sock.send(message(type, request, flags=NLM_F_REQUEST | NLM_F_DUMP, seq=1))

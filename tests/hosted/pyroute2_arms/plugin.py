@@ -1,8 +1,9 @@
-"""A plugin of pytest that runs each test of pyroute2 in a fresh world: a namespace of Linux, or a machine.
+"""A pytest plugin that runs each test of pyroute2 in isolation: in a new namespace of Linux, or on a new
+machine.
 
-Each test runs in a forked child of pytest, and the child sends its reports back.  On Linux the child enters
-a network namespace and a mount namespace of its own.  On simkernel pytest itself imports the tests and
-pyroute2 hosted on a machine, and each child has a copy of that machine.
+Each test runs in a forked child of pytest, which sends its reports back. On Linux, the child enters a new
+network namespace and a new mount namespace. On simkernel, pytest imports the tests and pyroute2 hosted on
+a machine, and each child has a copy of that machine.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ WORLDS: Final = pytest.StashKey[ExitStack]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of the arms."""
+    """Add the plugin's command line options."""
     parser.addoption("--arm", choices=("linux", "simkernel"), default="linux")
-    parser.addoption("--results", help="file for the results: one JSON object a line")
-    parser.addoption("--select", type=Path, help="file with the names of the tests to run, one a line")
-    parser.addoption("--each", type=int, default=180, help="seconds that a test may take")
+    parser.addoption("--results", help="file for the results, with one JSON object per line")
+    parser.addoption("--select", type=Path, help="file with the names of the tests to run, one per line")
+    parser.addoption("--each", type=int, default=180, help="time limit for a test in seconds")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Host what is imported from here on."""
+    """For the arm `simkernel`, host all packages that are imported from here on."""
     early_config.stash[WORLDS] = stack = ExitStack()
     early_config.add_cleanup(stack.close)
     if early_config.known_args_namespace.arm == "simkernel":
@@ -65,7 +66,9 @@ def packages() -> Iterator[str]:
 
 
 def forwarding(base: Any) -> Any:
-    """Return a handler that passes the hosted program's log to pytest, which has the host's loggers."""
+    """Return a log handler class that forwards the hosted program's records to the host's loggers, for
+    pytest.
+    """
 
     class Forwarding(base):  # type: ignore[misc]
         def emit(self, record: Any) -> None:
@@ -77,13 +80,15 @@ def forwarding(base: Any) -> Any:
 
 
 class OnMachine:
-    """Makes the temporary folder of a test on the machine, too, and gives the tests the program `ip`."""
+    """Plugin for the arm `simkernel`: creates temporary directories on the machine and replaces the program
+    `ip`.
+    """
 
     def __init__(self, host: Any) -> None:
         self._host = host
 
     def pytest_collection_finish(self) -> None:
-        """Replace `subprocess.run` where the tests run `ip`, and give their user, root, its name."""
+        """Replace `subprocess.run` in the tests that run `ip`, and provide the name of the user root."""
         from tests.hosted.pyroute2_arms.ip import Ip
 
         if (module := sys.modules.get("net_tools")) is not None:
@@ -95,7 +100,7 @@ class OnMachine:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
-        """Follow the fixture `tmp_path`."""
+        """Create the directory of the fixture `tmp_path` on the machine, too."""
         result = yield
         if fixturedef.argname == "tmp_path":
             self._host.os.makedirs(result, exist_ok=True)
@@ -103,7 +108,7 @@ class OnMachine:
 
 
 def isolate() -> None:
-    """Enter a network namespace and a mount namespace, in which the network namespaces have no names."""
+    """Enter a new network namespace and a new mount namespace, in which no network namespace has a name."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNS | CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "unshare")
@@ -112,10 +117,10 @@ def isolate() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take from the fixture `context` what it opens for each test, and what only few tests use.
+    """Disable two features of the fixture `context` that no arm supports and that few tests use.
 
-    It opens a socket of wireguard, which neither this host's kernel nor user-mode-linux has.  At its end it
-    saves its database in a file, which SQLite would write on the host.
+    It opens a wireguard socket, which neither this host's kernel nor User-mode Linux supports. At its end,
+    it saves its database to a file, which SQLite would write on the host.
     """
     if (module := sys.modules.get("pr2test.context_manager")) is not None:
         manager: Any = module
@@ -130,7 +135,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of --select."""
+    """Deselect the tests that are not in the file of --select."""
     if (path := config.option.select) is not None:
         names = set(path.read_text("utf-8").splitlines())
         items[:] = [item for item in items if item.nodeid in names]
@@ -138,7 +143,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-    """Run a test in a child, and log its reports."""
+    """Run a test in a forked child and log its reports."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reader, writer = os.pipe()
     if not (pid := os.fork()):
@@ -168,7 +173,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def receive(reader: int, seconds: float) -> bytes | None:
-    """Return the bytes of a pipe until its end, or None if it does not end in time."""
+    """Read a pipe until its end. Return the bytes, or None if it does not end in time."""
     data = b""
     with open(reader, "rb", buffering=0) as file:
         while select.select([file], [], [], seconds)[0]:
@@ -180,7 +185,7 @@ def receive(reader: int, seconds: float) -> bytes | None:
 
 
 def write(item: pytest.Item, reports: list[pytest.TestReport]) -> None:
-    """Append the result of a test to the file of results."""
+    """Append the result of a test to the results file."""
     worst = next((each for each in reports if each.outcome != "passed"), reports[-1])
     text = str(worst.longrepr[2] if isinstance(worst.longrepr, tuple) else worst.longrepr or "")
     if worst.failed:

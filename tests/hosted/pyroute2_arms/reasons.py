@@ -1,4 +1,4 @@
-"""Why tests of pyroute2 cannot pass on simkernel: what they need that is not modelled."""
+"""Reasons why tests of pyroute2 cannot pass on simkernel: the features that it does not model."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ REASONS: Final[list[tuple[str, str]]] = [
 
 
 def reason(test: str) -> str:
-    """Return why a test cannot pass, or nothing."""
+    """Return the reason why a test cannot pass, or "" if it can."""
     return next((reason for pattern, reason in REASONS if fnmatch(test, pattern)), "")
