@@ -60,7 +60,7 @@ def explicit(world: World, log: Log) -> None:
 
 @case()
 def in_use(world: World, log: Log) -> None:
-    """bind() to a port id in use is EADDRINUSE. getsockname() shows that port id, but the socket can bind
+    """bind() to a port id in use fails with EADDRINUSE. getsockname() shows that port id, but the socket can bind
     again.
     """
     a, b, c = netlink(world, wire.USERSOCK), netlink(world, wire.USERSOCK), netlink(world, wire.GENERIC)
@@ -77,7 +77,7 @@ def in_use(world: World, log: Log) -> None:
 
 @case()
 def twice(world: World, log: Log) -> None:
-    """A second bind() succeeds with the same port id and is EINVAL with any other, including 0."""
+    """A second bind() succeeds with the same port id. With any other, including 0, it fails with EINVAL."""
     s = netlink(world, wire.USERSOCK, bind=(PID, 0))
     log.call("same", s.bind, (PID, 0))
     log.call("other", s.bind, (PID + 1, 0))

@@ -56,7 +56,7 @@ def type_is_checked_before_protocol(world: World, log: Log) -> None:
 
 @case()
 def protocol_without_kernel_side(world: World, log: Log) -> None:
-    """A protocol number below MAX_LINKS without a kernel socket is EPROTONOSUPPORT."""
+    """socket() fails with EPROTONOSUPPORT for a protocol below MAX_LINKS without a kernel socket."""
     for protocol in (1, 3, 14, 22, 31):
         try:
             world.socket(AF_NETLINK, SOCK_RAW, protocol)
@@ -93,7 +93,7 @@ def new_socket_reports(world: World, log: Log) -> None:
 
 @case()
 def nonblock_flag(world: World, log: Log) -> None:
-    """On a SOCK_NONBLOCK socket with an empty queue, recv() is EAGAIN without MSG_DONTWAIT."""
+    """On a SOCK_NONBLOCK socket with an empty queue, recv() fails with EAGAIN, even without MSG_DONTWAIT."""
     s = world.socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, wire.USERSOCK)
     log("timeout is 0", s.gettimeout() == 0)
     log.call("recv", s.recv, 100)
@@ -103,7 +103,7 @@ def nonblock_flag(world: World, log: Log) -> None:
 
 @case()
 def closed_socket(world: World, log: Log) -> None:
-    """Every call on a closed socket is EBADF."""
+    """Every call on a closed socket fails with EBADF."""
     s = world.socket(AF_NETLINK, SOCK_RAW, wire.USERSOCK)
     s.close()
     s.close()

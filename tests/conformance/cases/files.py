@@ -36,7 +36,7 @@ def a_link_that_ends_with_a_slash(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def a_link_to_itself_with_a_slash(world: World, log: Log) -> None:
-    """open() of a link `l` to `l/` is EISDIR with O_CREAT, and ELOOP without it."""
+    """open() of a link `l` to `l/` fails: with O_CREAT, the error is EISDIR, otherwise ELOOP."""
     a = world.programs().start()
     a.symlink("l/", "l")
     for flags in (os.O_CREAT, os.O_RDONLY, os.O_CREAT | os.O_EXCL, os.O_CREAT | os.O_NOFOLLOW):
@@ -193,7 +193,7 @@ def two_wrong_paths(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def long_names_in_a_removed_folder(world: World, log: Log) -> None:
-    """In a removed directory, a name that is too long is ENOENT, not ENAMETOOLONG."""
+    """In a removed directory, calls with a name that is too long fail with ENOENT, not ENAMETOOLONG."""
     a = world.programs().start()
     a.mkdir("d")
     a.chdir("d")
@@ -318,7 +318,7 @@ def opened(program: Program, path: str, flags: int) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def names_in_a_removed_directory(world: World, log: Log) -> None:
-    """A new name in a removed directory is ENOENT before any other check."""
+    """Creating a name in a removed directory fails with ENOENT before any other check."""
     programs = world.programs()
     root, user = programs.start(), programs.start(NOBODY, NOBODY)
     root.write_file("f", b"")

@@ -128,7 +128,7 @@ def several_wrong_attributes(world: World, log: Log) -> None:
 
 @case()
 def a_locked_filter(world: World, log: Log) -> None:
-    """With SO_LOCK_FILTER, attaching a BPF program is EPERM before its descriptor is checked."""
+    """With SO_LOCK_FILTER, attaching a BPF program fails with EPERM before its descriptor is checked."""
     s = netlink(world, wire.USERSOCK)
     for option in (SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_EBPF):
         log.call("attach", s.setsockopt, SOL_SOCKET, option, -1)

@@ -116,7 +116,7 @@ def control_types(world: World, log: Log) -> None:
 
 @case()
 def unknown_family(world: World, log: Log) -> None:
-    """A request to an unknown family is ENOENT, and the error contains the full request."""
+    """A request to an unknown family fails with ENOENT, and the error contains the full request."""
     s = opened(world)
     log.ask("16 bytes", s, wire.nlmsg(0xFFFF, REQUEST, seq=1))
     log.ask("with payload", s, wire.nlmsg(0xFFF0, REQUEST, wire.genl(1, b"payload!"), seq=2))
@@ -193,7 +193,7 @@ def genl_header_too_short(world: World, log: Log) -> None:
 
 @case()
 def unknown_command(world: World, log: Log) -> None:
-    """An unknown command is EOPNOTSUPP, both as do and as dump."""
+    """An unknown command fails with EOPNOTSUPP, both as do and as dump."""
     s = opened(world, EXT_ACK)
     for cmd in (0, 1, 2, 4, 9, 11, 200, 255):
         log.ask(f"do {cmd}", s, wire.ctrl(cmd, seq=cmd))

@@ -60,7 +60,7 @@ def getters(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def names(world: World, log: Log) -> None:
-    """A device name counts up to 15 bytes, and up to a colon. An unknown name is ENODEV."""
+    """A device name ends after 15 bytes or at a colon. An ioctl for an unknown name fails with ENODEV."""
     sock = sockets(world)[0]
     for name in NAMES:
         for request in (SIOCGIFINDEX, SIOCGIFHWADDR, SIOCGIFFLAGS):
@@ -106,7 +106,7 @@ def refused_by_lo(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def bad_addresses(world: World, log: Log) -> None:
-    """A bad address is EFAULT before any other error, for each request that accesses its argument."""
+    """A request with a bad address fails with EFAULT, before any other error, if it accesses its argument."""
     for sock in sockets(world):
         for number in (*NUMBERS, SIOCGIFCONF):
             value = outcome(world, sock, number, 1)
@@ -116,7 +116,7 @@ def bad_addresses(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def other_types(world: World, log: Log) -> None:
-    """A request number that sockets do not define is ENOTTY for any argument."""
+    """A request number that sockets do not define fails with ENOTTY for any argument."""
     for sock in sockets(world):
         for number in (0x5413, 0x8B01, 0xC0045600, 0, 0xFFFFFFFF):
             log(f"{number:#x}", [outcome(world, sock, number, each) for each in (1, ifreq(b"lo\0"))])

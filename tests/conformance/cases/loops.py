@@ -35,7 +35,7 @@ def filled(world: World, count: int = 5) -> tuple[Socket, Socket]:
 
 @case()
 def until_empty(world: World, log: Log) -> None:
-    """Each recvmsg() returns one message with its own flags, in order. An empty queue is EAGAIN."""
+    """Each recvmsg() returns the next message with its own flags. On an empty queue, it fails with EAGAIN."""
     _, b = filled(world)
     for size in (10, 1, 10, 0, 10, 10):
         log.recvmsg(f"{size}", b, size, 0, MSG_DONTWAIT | MSG_TRUNC)

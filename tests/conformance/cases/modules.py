@@ -48,7 +48,7 @@ def load_and_unload(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def twice(world: World, log: Log) -> None:
-    """Loading a loaded module is EEXIST. An unloaded module can be loaded again."""
+    """Loading a loaded module fails with EEXIST. An unloaded module can be loaded again."""
     for _ in range(2):
         log.call("insmod", world.insmod, "llc")
         log.call("again", world.insmod, "llc")
@@ -58,7 +58,7 @@ def twice(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def names(world: World, log: Log) -> None:
-    """Unloading a module that does not exist is ENOENT, for any name."""
+    """Unloading a module that does not exist fails with ENOENT, for any name."""
     for name in ("nosuchmodule", "x" * 55, "x" * 56, "x" * 200, ""):
         log.call(f"rmmod {name[:12]} {len(name)}", world.rmmod, name)
     log.call("insmod", world.insmod, "nosuchmodule")
@@ -78,7 +78,7 @@ def without_privilege(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def dependencies(world: World, log: Log) -> None:
-    """A module is ENOENT if a symbol is missing. It holds the modules it imports from, in symbol order."""
+    """Loading fails with ENOENT if a symbol is missing. A module holds those it imports from, in symbol order."""
     log.call("garp alone", world.insmod, "garp")
     log.call("stp alone", world.insmod, "stp")
     log.call("llc", world.insmod, "llc")
@@ -93,7 +93,7 @@ def dependencies(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def in_use(world: World, log: Log) -> None:
-    """Unloading a module is EWOULDBLOCK while another loaded module imports from it."""
+    """Unloading a module fails with EWOULDBLOCK while another loaded module imports from it."""
     for name in ("llc", "stp", "psnap"):
         world.insmod(name)
     for name in ("llc", "psnap", "llc", "stp", "llc"):
@@ -116,7 +116,7 @@ def flags_of_removal(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def symbols_exported_twice(world: World, log: Log) -> None:
-    """A module that exports a symbol of a loaded module is ENOEXEC."""
+    """Loading a module fails with ENOEXEC if a loaded module exports the same symbol."""
     world.insmod("llc")
     log.call("copy", world.insmod, "llc_copy")
     log("loaded", shown(world))
@@ -155,7 +155,7 @@ def loaded_by_a_socket(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def without_exit(world: World, log: Log) -> None:
-    """A module with an init function but no exit function is permanent. Unloading it is EBUSY."""
+    """A module with an init function but no exit function is permanent. Unloading it fails with EBUSY."""
     log.call("insmod", world.insmod, "vrf")
     log("loaded", shown(world))
     log.call("rmmod", world.rmmod, "vrf")
@@ -186,7 +186,7 @@ def taint(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def flags_of_loading(world: World, log: Log) -> None:
-    """Ignoring the version magic taints with F. Unknown flags of finit_module(2) are EINVAL."""
+    """Ignoring the version magic taints with F. Unknown flags of finit_module(2) fail with EINVAL."""
     for flags in (1, 2, 3, 8, 0x10, -(2**31)):
         log.call(f"llc {flags:#x}", world.insmod, "llc", "", flags)
         log("loaded", shown(world))
@@ -210,7 +210,7 @@ def inherited_taint(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def symbols_for_gpl_only(world: World, log: Log) -> None:
-    """A proprietary module that imports a GPL-only symbol is ENOENT."""
+    """Loading a proprietary module fails with ENOENT if it imports a GPL-only symbol."""
     world.insmod("llc")
     world.insmod("stp")
     log.call("garp_closed", world.insmod, "garp_closed")

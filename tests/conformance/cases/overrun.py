@@ -162,7 +162,7 @@ def broadcast_error(world: World, log: Log) -> None:
 
 @case()
 def unicast_to_a_full_queue(world: World, log: Log) -> None:
-    """A non-blocking unicast send to a full queue is EAGAIN. The receiver gets no error."""
+    """A non-blocking unicast send to a full queue fails with EAGAIN. The receiver gets no error."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)

@@ -166,7 +166,7 @@ def everything(program: Program, log: Log, fd: int) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def calls_on_a_file(world: World, log: Log) -> None:
-    """Most calls on an O_PATH descriptor of a regular file are EBADF."""
+    """Most calls on an O_PATH descriptor of a regular file fail with EBADF."""
     program = world.programs().start()
     tree(program)
     everything(program, log, program.open("d/f", O_PATH))

@@ -27,7 +27,7 @@ def ifinfo(index: int = 0, attrs: bytes = b"", change: int = 0) -> bytes:
 
 @case(marks=ROUTE_CASE)
 def unknown_types(world: World, log: Log) -> None:
-    """Message types above the last are EOPNOTSUPP. Types below the first are control messages."""
+    """Message types above the last fail with EOPNOTSUPP. Types below the first are control messages."""
     s = opened(world)
     for type in (15, 1000, 0xFFFF):
         log.ask(f"type {type}", s, wire.nlmsg(type, REQUEST | ACK, bytes(16), seq=1))
@@ -43,7 +43,7 @@ def header_too_short(world: World, log: Log) -> None:
 
 @case(marks=ROUTE_CASE)
 def change_unprivileged(world: World, log: Log) -> None:
-    """An unprivileged request for a change is EPERM before the message is parsed."""
+    """An unprivileged request for a change fails with EPERM before the message is parsed."""
     s = opened(world)
     log.ask("newlink", s, wire.nlmsg(NEWLINK, REQUEST | ACK, ifinfo(), seq=1))
     log.ask("dellink", s, wire.nlmsg(DELLINK, REQUEST, ifinfo(999), seq=2))

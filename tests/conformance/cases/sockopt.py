@@ -215,7 +215,7 @@ def sndbuf(world: World, log: Log) -> None:
 
 @case()
 def receive_timeout(world: World, log: Log) -> None:
-    """On a blocking socket, recv() is EAGAIN after SO_RCVTIMEO."""
+    """On a blocking socket, recv() fails with EAGAIN after SO_RCVTIMEO."""
     s = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.call("get", s.getsockopt, SOL_SOCKET, SO_RCVTIMEO, 16)
     log.call("set", s.setsockopt, SOL_SOCKET, SO_RCVTIMEO, struct.pack("<qq", 0, 60_000))

@@ -40,7 +40,7 @@ def begin(world: World, log: Log) -> tuple[Program, Kmsg]:
 
 @case(privileged=True, marks=PROGRAMS)
 def arguments(world: World, log: Log) -> None:
-    """Unknown actions, negative sizes and invalid levels are EINVAL. A size of 0 reads nothing."""
+    """Unknown actions, negative sizes and invalid levels fail with EINVAL. A size of 0 reads nothing."""
     program = world.programs().start()
     for action in (-1, 11, 12, 2**31 - 1):
         log.call(f"action {action}", program.syslog, action, 10)

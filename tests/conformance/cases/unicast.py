@@ -90,9 +90,7 @@ def order(world: World, log: Log) -> None:
 
 @case()
 def nobody_there(world: World, log: Log) -> None:
-    """Sending to an unused port id is ECONNREFUSED, and so is sending to the kernel without a kernel
-    socket.
-    """
+    """Sending fails with ECONNREFUSED if the port id is unused, or if the protocol has no kernel socket."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.call("missing", a.sendto, b"x", (B, 0))
     log.call("kernel", a.sendto, b"x", (0, 0))
@@ -192,9 +190,7 @@ def message_too_big(world: World, log: Log) -> None:
 
 @case()
 def nonblocking_empty(world: World, log: Log) -> None:
-    """Receiving from an empty queue is EAGAIN if non-blocking. With a timeout in Python, it raises
-    TimeoutError.
-    """
+    """A non-blocking receive on an empty queue fails with EAGAIN. A Python timeout raises TimeoutError."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.recv("flag", a, 10, MSG_DONTWAIT)
     a.setblocking(False)
