@@ -60,8 +60,8 @@ def explicit(world: World, log: Log) -> None:
 
 @case()
 def in_use(world: World, log: Log) -> None:
-    """bind() to a port id in use fails with EADDRINUSE. getsockname() shows that port id, but the socket can bind
-    again.
+    """bind() to a port id in use fails with EADDRINUSE. getsockname() shows that port id, but the socket can
+    bind again.
     """
     a, b, c = netlink(world, wire.USERSOCK), netlink(world, wire.USERSOCK), netlink(world, wire.GENERIC)
     log.call("first", a.bind, (PID, 0))

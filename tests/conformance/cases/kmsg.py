@@ -167,7 +167,9 @@ def escapes_that_do_not_fit(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def reading(world: World, log: Log) -> None:
-    """Each read returns one record. If the buffer is too small, it fails with EINVAL and the record is skipped."""
+    """Each read returns one record. If the buffer is too small, it fails with EINVAL and the record is
+    skipped.
+    """
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     fd = kmsg.fd
@@ -293,8 +295,8 @@ def cleared(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def overrun(world: World, log: Log) -> None:
-    """If the reader's next record was overwritten, a read fails with EPIPE once. Until then poll reports POLLERR and
-    POLLPRI.
+    """If the reader's next record was overwritten, a read fails with EPIPE once. Until then poll reports
+    POLLERR and POLLPRI.
     """
     program = world.programs().start()
     kmsg = Kmsg(program, log)

@@ -78,7 +78,9 @@ def without_privilege(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def dependencies(world: World, log: Log) -> None:
-    """Loading fails with ENOENT if a symbol is missing. A module holds those it imports from, in symbol order."""
+    """Loading fails with ENOENT if a symbol is missing. A module holds those it imports from, in symbol
+    order.
+    """
     log.call("garp alone", world.insmod, "garp")
     log.call("stp alone", world.insmod, "stp")
     log.call("llc", world.insmod, "llc")

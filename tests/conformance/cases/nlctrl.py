@@ -153,7 +153,9 @@ def name_length(world: World, log: Log) -> None:
 
 @case()
 def id_length(world: World, log: Log) -> None:
-    """A family id has 2 bytes: a request with a shorter attribute fails with ERANGE, a longer one is accepted."""
+    """A family id has 2 bytes: a request with a shorter attribute fails with ERANGE, a longer one is
+    accepted.
+    """
     s = opened(world)
     for size in (0, 1, 3, 4, 8):
         log.ask(f"{size} bytes", s, ctrl(attrs=attr(A_FAMILY_ID, b"\x10\0\0\0\0\0\0\0"[:size])))
@@ -281,7 +283,9 @@ def dump_then_close(world: World, log: Log) -> None:
 
 @case()
 def two_dumps(world: World, log: Log) -> None:
-    """A second dump fails with EBUSY while the first runs. A policy dump runs until its NLMSG_DONE is read."""
+    """A second dump fails with EBUSY while the first runs. A policy dump runs until its NLMSG_DONE is
+    read.
+    """
     s = opened(world)
     request = ctrl(CTRL_GETPOLICY, by_id(), REQUEST | DUMP, seq=38)
     log.call("first", s.send, request)
