@@ -1,4 +1,5 @@
-"""The contract between programs and kernel: constants, structures and codecs, one header per file.
+"""The interface between programs and kernel: constants, structures and codecs, one Linux header per file.
 
-Everything here is Linux's (x86-64) on every host, and sans-IO: bytes in, objects out, and back.
+All values are those of Linux on x86-64, on every host.  The codecs convert bytes to objects and back,
+without input or output.
 """

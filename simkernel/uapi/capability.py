@@ -1,4 +1,7 @@
-"""The capabilities that a call or a driver here checks.  Source: include/uapi/linux/capability.h."""
+"""The capabilities that system calls and drivers of simkernel check.
+
+Source: include/uapi/linux/capability.h.
+"""
 
 from __future__ import annotations
 

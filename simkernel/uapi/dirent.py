@@ -1,6 +1,7 @@
-"""Entries of directories as getdents64() gives them.  Source: include/linux/dirent.h, fs/readdir.c.
+"""Directory entries as getdents64() returns them.  Source: include/linux/dirent.h, fs/readdir.c.
 
-struct linux_dirent64: inode number, position of the next entry, length, type, name, NUL, padded to 8.
+struct linux_dirent64: inode number, position of the next entry, length, type, name, NUL, padded to 8
+bytes.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ _ALIGNMENT: Final = 8
 
 
 class DirentBuffer:
-    """A buffer of `size` bytes that entries are written into."""
+    """A buffer of `size` bytes for directory entries."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self.data = bytearray()
 
     def add(self, number: int, following: int, kind: int, name: str) -> bool:
-        """Write an entry, `kind` being the S_IF bits; False if it does not fit."""
+        """Add an entry; `kind` is the S_IF bits of the mode.  Return False if it does not fit."""
         encoded = name.encode("utf-8", "surrogateescape") + b"\0"
         length = -(-(_HEAD.size + len(encoded)) // _ALIGNMENT) * _ALIGNMENT
         if len(self.data) + length > self._size:
@@ -34,7 +35,7 @@ class DirentBuffer:
 
 
 def entries(data: Buffer) -> Iterator[tuple[str, int, int]]:
-    """Name, inode number and kind (S_IF bits) of each entry in a buffer."""
+    """Return name, inode number and kind (S_IF bits) of each entry in a buffer."""
     offset = 0
     while offset < len(data):
         number, _, length, kind = _HEAD.unpack_from(data, offset)

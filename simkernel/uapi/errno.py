@@ -1,4 +1,4 @@
-"""Errors: Linux's numbers (x86-64), names and texts on every host, and the exceptions made of them.
+"""Errors: Linux's numbers (x86-64), names and texts on every host, and the exceptions for them.
 
 Sources: include/uapi/asm-generic/errno.h, include/linux/errno.h, and strerror(3) of glibc for the texts.
 """
@@ -12,7 +12,7 @@ _SUBCLASSES: Final[dict[int, type[OSError]]] = {}
 
 
 def _error(number: int, text: str, subclass: type[OSError] | None = None) -> int:
-    """Declare an error: its number, its text, and the subclass of OSError that Python has for it."""
+    """Declare an error: its number, its text, and the subclass of OSError that Python uses for it."""
     _TEXTS[number] = text
     if subclass is not None:
         _SUBCLASSES[number] = subclass
@@ -153,10 +153,10 @@ ENOTRECOVERABLE: Final = _error(131, "State not recoverable")
 ERFKILL: Final = _error(132, "Operation not possible due to RF-kill")
 EHWPOISON: Final = _error(133, "Memory page has hardware error")
 
-# glibc's own name.
+# A name that glibc defines.
 ENOTSUP: Final = EOPNOTSUPP
 
-# The kernel's own: a program sees one only by a driver's mistake, and there it has no text.
+# Internal to the kernel: a program gets one only if a driver has a bug.  glibc has no texts for them.
 ERESTARTSYS: Final = 512
 ERESTARTNOINTR: Final = 513
 ERESTARTNOHAND: Final = 514
@@ -174,22 +174,22 @@ _NAMES: Final[dict[int, str]] = {
 
 
 def error_name(number: int) -> str:
-    """The name of a positive errno, such as "EPERM"; "errno 4000" where there is none."""
+    """Return the name of a positive errno, such as "EPERM", or "errno 4000" if it has no name."""
     return _NAMES.get(number, f"errno {number}")
 
 
 def strerror(number: int) -> str:
-    """The text of a positive errno, such as "Operation not permitted"."""
+    """Return the text of a positive errno, such as "Operation not permitted"."""
     return _TEXTS.get(number, f"Unknown error {number}")
 
 
 def os_error(number: int, text: str | None = None) -> OSError:
-    """The exception for a positive errno: of the subclass that Python on Linux picks, on any host."""
+    """Return the exception for a positive errno: on any host, of the subclass that Python uses on Linux."""
     if text is None:
         text = strerror(number)
     if (subclass := _SUBCLASSES.get(number)) is not None:
         return subclass(number, text)
-    # OSError(number, text) would pick a subclass by the host's numbers.
+    # OSError(number, text) would choose the subclass by the host's numbers.
     error = OSError()
     error.errno, error.strerror = error.args = (number, text)
     return error

@@ -1,4 +1,4 @@
-"""eventfd: its flags.  Source: include/uapi/linux/eventfd.h."""
+"""Flags of eventfd(2).  Source: include/uapi/linux/eventfd.h."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""epoll: operations, events, and the record that carries one.  Source: include/uapi/linux/eventpoll.h."""
+"""epoll: operations, events, and struct epoll_event.  Source: include/uapi/linux/eventpoll.h."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from simkernel.uapi.structure import Structure
 
 EPOLL_CLOEXEC: Final = O_CLOEXEC
 
-# What epoll_ctl() does with a descriptor.
+# Operations of epoll_ctl().
 EPOLL_CTL_ADD: Final = 1
 EPOLL_CTL_DEL: Final = 2
 EPOLL_CTL_MOD: Final = 3
 
-# What happens to it: the bits of poll(2).
+# Events; they equal the events of poll(2).
 EPOLLIN: Final = 0x0001
 EPOLLPRI: Final = 0x0002
 EPOLLOUT: Final = 0x0004
@@ -31,7 +31,7 @@ EPOLLWRBAND: Final = 0x0200
 EPOLLMSG: Final = 0x0400
 EPOLLRDHUP: Final = 0x2000
 
-# How it is told of.
+# Flags that control how events are reported.
 EPOLLEXCLUSIVE: Final = 1 << 28
 EPOLLWAKEUP: Final = 1 << 29
 EPOLLONESHOT: Final = 1 << 30
@@ -40,7 +40,7 @@ EPOLLET: Final = 1 << 31
 
 @attrs.frozen
 class EpollEvent(Structure):
-    """struct epoll_event, which is packed on x86-64: events, and whatever the program put with them."""
+    """struct epoll_event, which is packed on x86-64: events, and the data of the program."""
 
     LAYOUT = Struct("<IQ")
 

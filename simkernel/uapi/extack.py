@@ -1,4 +1,4 @@
-"""The extended ACK: what the kernel says of a request beyond an errno, as attributes after an answer.
+"""The extended ACK: attributes after a reply that tell more about an error than its errno.
 
 Source: netlink_ack(), netlink_ack_tlv_fill() and netlink_dump_done() in net/netlink/af_netlink.c.
 """
@@ -43,7 +43,8 @@ def _number(payload: Buffer) -> int:
     return number
 
 
-# In the kernel's order: the field of ExtAck, the attribute's type, and its payload from and to a value.
+# In the kernel's order: the field of ExtAck, the attribute type, and the functions that encode and decode the
+# payload.
 _ATTRIBUTES: Final[tuple[tuple[str, int, Callable[[Any], bytes], Callable[[Buffer], Any]], ...]] = (
     ("message", NLMSGERR_ATTR_MSG, lambda text: text.encode("utf-8", "surrogateescape") + b"\0", _text),
     ("cookie", NLMSGERR_ATTR_COOKIE, bytes, bytes),
@@ -57,11 +58,12 @@ _FIELDS: Final = {type & NLA_TYPE_MASK: (name, decode) for name, type, _, decode
 
 @attrs.frozen
 class ExtAck:
-    """What an extended ACK says; None where it does not.
+    """The content of an extended ACK.  A field is None if the ACK does not have it.
 
-    `offset` is where the offending attribute stands in the request, `policy` what it should have been
-    (NL_POLICY_TYPE_ATTR_ attributes).  `missing_nest` is where the nest stands that should have held an
-    attribute of `missing_type`.  Places count from the request's header.
+    `offset` is the position of the invalid attribute in the request.  `policy` is the policy that it
+    violates, as NL_POLICY_TYPE_ATTR_ attributes.  `missing_type` is the type of a missing attribute, and
+    `missing_nest` the position of the nest that should contain it.  Positions count from the header of the
+    request.
     """
 
     message: str | None = None
@@ -72,7 +74,7 @@ class ExtAck:
     missing_nest: int | None = None
 
     def pack(self) -> bytes:
-        """The attributes, in the kernel's order."""
+        """Encode the attributes in the kernel's order."""
         return b"".join(
             attribute(type, encode(value))
             for name, type, encode, _ in _ATTRIBUTES
@@ -81,7 +83,7 @@ class ExtAck:
 
     @classmethod
     def unpack(cls, data: Buffer, offset: int = 0) -> Self:
-        """What the attributes from `offset` on say; unknown ones are passed over.  Raises Malformed."""
+        """Decode the attributes from `offset` on.  Unknown attributes are ignored.  Raises Malformed."""
         values = {}
         for type, payload in iterate_attributes(memoryview(data), offset):
             if (known := _FIELDS.get(type & NLA_TYPE_MASK)) is not None:
@@ -91,20 +93,20 @@ class ExtAck:
 
 
 def extended_ack(header: NlMsgHdr, payload: Buffer) -> ExtAck:
-    """The extended ACK in an NLMSG_ERROR or at the end of an NLMSG_DONE.  Raises Malformed."""
+    """Return the extended ACK in an NLMSG_ERROR or at the end of an NLMSG_DONE.  Raises Malformed."""
     if not header.flags & NLM_F_ACK_TLVS:
         return ExtAck()
     offset = S32.size if header.type == NLMSG_DONE else _end_of_request(header, payload)
     if offset > len(payload):
-        raise Malformed(f"extended ACK: expected at offset {offset}, but the answer ends at {len(payload)}")
+        raise Malformed(f"extended ACK: expected at offset {offset}, but the reply ends at {len(payload)}")
     return ExtAck.unpack(payload, offset)
 
 
 def _end_of_request(header: NlMsgHdr, payload: Buffer) -> int:
-    """Where the request ends that an NLMSG_ERROR repeats: whole, or its header only."""
+    """Return the end of the request in an NLMSG_ERROR, which repeats the whole request or only its header."""
     if header.flags & NLM_F_CAPPED:
         return NlMsgErr.SIZE
     length = NlMsgErr.unpack(payload).length
     if length < NLMSG_HDRLEN:
-        raise Malformed(f"request in an answer: expected a length of at least {NLMSG_HDRLEN}, found {length}")
+        raise Malformed(f"request in a reply: expected a length of at least {NLMSG_HDRLEN}, found {length}")
     return NlMsgErr.SIZE + align4(length) - NLMSG_HDRLEN

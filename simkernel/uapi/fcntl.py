@@ -1,4 +1,4 @@
-"""Flags of open files and descriptors.  Source: include/uapi/asm-generic/fcntl.h and linux/fcntl.h."""
+"""Flags of open files and file descriptors.  Source: include/uapi/asm-generic/fcntl.h and linux/fcntl.h."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ F_GETPIPE_SZ: Final = 1032
 F_ADD_SEALS: Final = 1033
 F_GET_SEALS: Final = 1034
 
-# The one flag of a descriptor.
+# The flag of a file descriptor.
 FD_CLOEXEC: Final = 1
 
 AT_FDCWD: Final = -100

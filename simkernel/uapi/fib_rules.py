@@ -1,4 +1,4 @@
-"""Rules of routing: header and attributes of RTM_..RULE.
+"""Routing rules: header and attributes of RTM_..RULE messages.
 
 Source: include/uapi/linux/fib_rules.h, as of Linux 6.18.
 """
@@ -60,7 +60,10 @@ FIB_RULE_FIND_SADDR: Final = 0x10000
 
 @attrs.frozen
 class FibRuleHdr(Structure):
-    """struct fib_rule_hdr: a rule of one family.  `res1` and `res2` are to be 0."""
+    """struct fib_rule_hdr, the header of a routing rule of one address family.
+
+    `res1` and `res2` must be 0.
+    """
 
     LAYOUT = Struct("<BBBBBBBBI")
 

@@ -1,4 +1,4 @@
-"""Classic BPF: programs that a socket filters its messages with (SO_ATTACH_FILTER).
+"""Classic BPF: programs with which a socket filters its messages (SO_ATTACH_FILTER).
 
 Sources: include/uapi/linux/bpf_common.h, include/uapi/linux/filter.h.
 """
@@ -12,7 +12,7 @@ import attrs
 
 from simkernel.uapi.structure import Structure
 
-# Classes of instructions, in the low bits of a code.
+# Instruction classes, in the low bits of a code.
 BPF_LD: Final = 0x00
 BPF_LDX: Final = 0x01
 BPF_ST: Final = 0x02
@@ -22,7 +22,7 @@ BPF_JMP: Final = 0x05
 BPF_RET: Final = 0x06
 BPF_MISC: Final = 0x07
 
-# Of loads: size and mode.
+# Size and mode of load instructions.
 BPF_W: Final = 0x00
 BPF_H: Final = 0x08
 BPF_B: Final = 0x10
@@ -33,7 +33,7 @@ BPF_MEM: Final = 0x60
 BPF_LEN: Final = 0x80
 BPF_MSH: Final = 0xA0
 
-# Of arithmetic.
+# Operations of arithmetic instructions.
 BPF_ADD: Final = 0x00
 BPF_SUB: Final = 0x10
 BPF_MUL: Final = 0x20
@@ -46,14 +46,14 @@ BPF_NEG: Final = 0x80
 BPF_MOD: Final = 0x90
 BPF_XOR: Final = 0xA0
 
-# Of jumps.
+# Conditions of jump instructions.
 BPF_JA: Final = 0x00
 BPF_JEQ: Final = 0x10
 BPF_JGT: Final = 0x20
 BPF_JGE: Final = 0x30
 BPF_JSET: Final = 0x40
 
-# What the other operand, or the result, is.
+# Source of the second operand, or of the returned value.
 BPF_K: Final = 0x00
 BPF_X: Final = 0x08
 BPF_A: Final = 0x10
@@ -63,7 +63,7 @@ BPF_TXA: Final = 0x80
 BPF_MAXINSNS: Final = 4096
 BPF_MEMWORDS: Final = 16
 
-# Offsets of absolute loads that are not into the message: of what the kernel knows beside it, ...
+# Special offsets of absolute loads: metadata of the message, such as its protocol.
 SKF_AD_OFF: Final = -0x1000
 SKF_AD_PROTOCOL: Final = 0
 SKF_AD_PKTTYPE: Final = 4
@@ -78,14 +78,14 @@ SKF_AD_ALU_XOR_X: Final = 40
 SKF_AD_VLAN_TAG: Final = 44
 SKF_AD_RANDOM: Final = 56
 SKF_AD_MAX: Final = 64
-# ... and from the beginning of the network or the link layer's header.
+# Special offsets of absolute loads: from the beginning of the network header or the link-layer header.
 SKF_NET_OFF: Final = -0x100000
 SKF_LL_OFF: Final = -0x200000
 
 
 @attrs.frozen
 class SockFilter(Structure):
-    """struct sock_filter, one instruction: a code, where to go if true and if false, an operand."""
+    """struct sock_filter, one instruction: a code, two jump distances (true, false), and an operand."""
 
     LAYOUT = Struct("<HBBI")
 

@@ -10,6 +10,6 @@ FUTEX_WAKE_PRIVATE: Final = 1 | FUTEX_PRIVATE_FLAG
 
 
 class FutexWord:
-    """A word that the threads of a process share.  The identity of the object replaces its address."""
+    """A word that the threads of a process share.  The object's identity replaces the address."""
 
     value: int = 0

@@ -1,4 +1,4 @@
-"""Generic netlink and its controller nlctrl.  Source: include/uapi/linux/genetlink.h."""
+"""Generic netlink and its controller family, nlctrl.  Source: include/uapi/linux/genetlink.h."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import attrs
 from simkernel.uapi.netlink import NLMSG_MIN_TYPE
 from simkernel.uapi.structure import Structure
 
-# A family's name, NUL included, and the message types that are family ids.
+# Length of a family's name, NUL included, and the range of message types that are family ids.
 GENL_NAMSIZ: Final = 16
 GENL_MAX_ID: Final = 1023
 
-# Ids that are not handed out from GENL_START_ALLOC on.
+# Reserved family ids.  Other families get an id from GENL_START_ALLOC on.
 GENL_ID_CTRL: Final = NLMSG_MIN_TYPE
 GENL_ID_VFS_DQUOT: Final = NLMSG_MIN_TYPE + 1
 GENL_ID_PMCRAID: Final = NLMSG_MIN_TYPE + 2
 GENL_START_ALLOC: Final = NLMSG_MIN_TYPE + 3
 
-# What an operation needs and can do (CTRL_ATTR_OP_FLAGS).
+# Required privileges and supported requests of an operation (CTRL_ATTR_OP_FLAGS).
 GENL_ADMIN_PERM: Final = 0x01
 GENL_CMD_CAP_DO: Final = 0x02
 GENL_CMD_CAP_DUMP: Final = 0x04
 GENL_CMD_CAP_HASPOL: Final = 0x08
 GENL_UNS_ADMIN_PERM: Final = 0x10
 
-# nlctrl's commands.
+# Commands of nlctrl.
 CTRL_CMD_UNSPEC: Final = 0
 CTRL_CMD_NEWFAMILY: Final = 1
 CTRL_CMD_DELFAMILY: Final = 2
@@ -41,7 +41,7 @@ CTRL_CMD_GETMCAST_GRP: Final = 9
 CTRL_CMD_GETPOLICY: Final = 10
 CTRL_CMD_MAX: Final = CTRL_CMD_GETPOLICY
 
-# Attributes of nlctrl's messages, ...
+# Attributes of nlctrl's messages.
 CTRL_ATTR_UNSPEC: Final = 0
 CTRL_ATTR_FAMILY_ID: Final = 1
 CTRL_ATTR_FAMILY_NAME: Final = 2
@@ -54,19 +54,19 @@ CTRL_ATTR_POLICY: Final = 8
 CTRL_ATTR_OP_POLICY: Final = 9
 CTRL_ATTR_OP: Final = 10
 
-# ... of an entry in CTRL_ATTR_OPS, ...
+# Attributes of an entry in CTRL_ATTR_OPS.
 CTRL_ATTR_OP_UNSPEC: Final = 0
 CTRL_ATTR_OP_ID: Final = 1
 CTRL_ATTR_OP_FLAGS: Final = 2
 CTRL_ATTR_OP_MAX: Final = CTRL_ATTR_OP_FLAGS
 
-# ... of an entry in CTRL_ATTR_MCAST_GROUPS, ...
+# Attributes of an entry in CTRL_ATTR_MCAST_GROUPS.
 CTRL_ATTR_MCAST_GRP_UNSPEC: Final = 0
 CTRL_ATTR_MCAST_GRP_NAME: Final = 1
 CTRL_ATTR_MCAST_GRP_ID: Final = 2
 CTRL_ATTR_MCAST_GRP_MAX: Final = CTRL_ATTR_MCAST_GRP_ID
 
-# ... and of an entry in CTRL_ATTR_OP_POLICY.
+# Attributes of an entry in CTRL_ATTR_OP_POLICY.
 CTRL_ATTR_POLICY_UNSPEC: Final = 0
 CTRL_ATTR_POLICY_DO: Final = 1
 CTRL_ATTR_POLICY_DUMP: Final = 2
@@ -77,7 +77,7 @@ GENL_HDRLEN: Final = 4
 
 @attrs.frozen
 class GenlMsgHdr(Structure):
-    """struct genlmsghdr: follows the nlmsghdr whose type is the family's id."""
+    """struct genlmsghdr, which follows the nlmsghdr.  The type of the nlmsghdr is the family's id."""
 
     LAYOUT = Struct("<BBH")
 

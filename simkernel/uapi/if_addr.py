@@ -1,4 +1,4 @@
-"""Attributes and flags of RTM_..ADDR.  Source: include/uapi/linux/if_addr.h, as of Linux 6.18."""
+"""Attributes and flags of RTM_..ADDR messages.  Source: include/uapi/linux/if_addr.h, as of Linux 6.18."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ IFA_F_STABLE_PRIVACY: Final = 0x800
 
 IFAPROT_KERNEL_LO: Final = 1
 IFAPROT_KERNEL_LL: Final = 3
-"""The origin (IFA_PROTO) of an address that the kernel creates: that of `lo`, or a link-local one."""
+"""Origin (IFA_PROTO) of an address that the kernel creates: the address of `lo`, or a link-local address."""
 
 INFINITY_LIFE_TIME: Final = 0xFFFF_FFFF
 
 
 @attrs.frozen
 class IfaCacheinfo(Structure):
-    """struct ifa_cacheinfo.
+    """struct ifa_cacheinfo, the lifetimes of an address.
 
-    Lifetimes are in seconds, times of creation and change in hundredths of a second.
+    Lifetimes are in seconds, the times of creation and change in hundredths of a second.
     """
 
     LAYOUT = Struct("<4I")

@@ -77,14 +77,14 @@ IFLA_HEADROOM: Final = 68
 IFLA_TAILROOM: Final = 69
 IFLA_MAX: Final = IFLA_TAILROOM
 
-# In IFLA_LINKINFO.
+# Attributes in IFLA_LINKINFO.
 IFLA_INFO_KIND: Final = 1
 IFLA_INFO_DATA: Final = 2
 IFLA_INFO_SLAVE_KIND: Final = 4
 IFLA_INFO_SLAVE_DATA: Final = 5
 VETH_INFO_PEER: Final = 1
 
-# Statistics, as attributes and as bits of a mask, and what is in the last but one.
+# Statistics: as attributes, as bits of a mask, and the attributes of IFLA_STATS_AF_SPEC.
 IFLA_STATS_LINK_64: Final = 1
 IFLA_STATS_LINK_XSTATS: Final = 2
 IFLA_STATS_LINK_XSTATS_SLAVE: Final = 3
@@ -98,7 +98,7 @@ IFLA_OFFLOAD_XSTATS_L3_STATS: Final = 3
 IFLA_OFFLOAD_XSTATS_HW_S_INFO_REQUEST: Final = 1
 IFLA_OFFLOAD_XSTATS_HW_S_INFO_USED: Final = 2
 
-# Lengths with the NUL.
+# Lengths of names, including the NUL.
 IFNAMSIZ: Final = 16
 IFALIASZ: Final = 256
 ALTIFNAMSIZ: Final = 128
@@ -120,11 +120,11 @@ IFF_DYNAMIC: Final = 1 << 15
 IFF_LOWER_UP: Final = 1 << 16
 IFF_DORMANT: Final = 1 << 17
 IFF_VOLATILE_SHOWN: Final = IFF_RUNNING | IFF_LOWER_UP | IFF_DORMANT
-"""The flags that the kernel computes from the device's state."""
+"""Flags of a link that the kernel computes from the device's state."""
 IFF_VOLATILE: Final = IFF_LOOPBACK | IFF_BROADCAST | IFF_VOLATILE_SHOWN | 1 << 4 | 1 << 10 | 1 << 11 | 1 << 18
-"""The flags that a program cannot change."""
+"""Flags of a link that a program cannot change."""
 
-# States of operation (RFC 2863).
+# Operational states (RFC 2863).
 IF_OPER_UNKNOWN: Final = 0
 IF_OPER_NOTPRESENT: Final = 1
 IF_OPER_DOWN: Final = 2
@@ -133,7 +133,7 @@ IF_OPER_TESTING: Final = 4
 IF_OPER_DORMANT: Final = 5
 IF_OPER_UP: Final = 6
 
-# Kinds of hardware.
+# Hardware types.
 ARPHRD_ETHER: Final = 1
 ARPHRD_LOOPBACK: Final = 772
 ARPHRD_NETLINK: Final = 824
@@ -141,7 +141,10 @@ ARPHRD_NETLINK: Final = 824
 
 @attrs.frozen
 class IfStatsMsg(Structure):
-    """struct if_stats_msg, of RTM_..STATS: which statistics of which link.  The paddings are to be 0."""
+    """struct if_stats_msg, the header of RTM_..STATS: the link, and a mask of statistics.
+
+    The paddings must be 0.
+    """
 
     LAYOUT = Struct("<BBHII")
 

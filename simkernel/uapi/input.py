@@ -1,6 +1,7 @@
-"""Input events, and what may be asked of a device that makes them.  Source: include/uapi/linux/input.h.
+"""Input events, and the requests (ioctls) of input devices.  Source: include/uapi/linux/input.h.
 
-Layouts are those of a 64-bit Linux: `struct timeval` is two 64-bit numbers.  Codes: input_event_codes.py.
+The layouts are those of 64-bit Linux: `struct timeval` has two 64-bit numbers.  Codes are in
+input_event_codes.py.
 """
 
 # ruff: noqa: N802 - the names of C's macros
@@ -18,7 +19,7 @@ from simkernel.uapi.structure import Structure
 
 EV_VERSION: Final = 0x010001
 
-# Buses
+# Bus types of struct input_id
 BUS_PCI: Final = 0x01
 BUS_USB: Final = 0x03
 BUS_BLUETOOTH: Final = 0x05
@@ -32,7 +33,7 @@ BUS_SPI: Final = 0x1C
 
 @attrs.frozen
 class InputEvent(Structure):
-    """`struct input_event`: one change.  Those up to a SYN_REPORT happened together."""
+    """struct input_event: one change.  The changes up to a SYN_REPORT happen at one instant."""
 
     LAYOUT = Struct("<qqHHi")
 
@@ -45,7 +46,7 @@ class InputEvent(Structure):
 
 @attrs.frozen
 class InputId(Structure):
-    """`struct input_id`: which device it is."""
+    """struct input_id: bus type, vendor, product and version of a device."""
 
     LAYOUT = Struct("<HHHH")
 
@@ -57,7 +58,7 @@ class InputId(Structure):
 
 @attrs.frozen
 class InputAbsinfo(Structure):
-    """`struct input_absinfo`: an absolute axis."""
+    """struct input_absinfo: value, range and resolution of an absolute axis."""
 
     LAYOUT = Struct("<iiiiii")
 
@@ -71,7 +72,10 @@ class InputAbsinfo(Structure):
 
 @attrs.frozen
 class InputMask(Structure):
-    """`struct input_mask`: which codes of a type a reader wants; `codes_ptr` is an address."""
+    """struct input_mask: the codes of one event type that a reader wants.
+
+    `codes_ptr` is the address of a bitmap.
+    """
 
     LAYOUT = Struct("<IIQ")
 
@@ -82,7 +86,7 @@ class InputMask(Structure):
 
 @attrs.frozen
 class InputKeymapEntry(Structure):
-    """`struct input_keymap_entry`: which key a scan code means."""
+    """struct input_keymap_entry: the key code of a scan code."""
 
     LAYOUT = Struct("<BBHI32s")
 
@@ -95,7 +99,7 @@ class InputKeymapEntry(Structure):
 
 _INT: Final = 4
 _FF_EFFECT: Final = 48
-"""The size of `struct ff_effect`, which is not modelled: no device here shakes."""
+"""Size of struct ff_effect.  Force feedback is not modelled."""
 
 EVIOCGVERSION: Final = _IOR("E", 0x01, _INT)
 EVIOCGID: Final = _IOR("E", 0x02, InputId.SIZE)
@@ -115,42 +119,45 @@ EVIOCSMASK: Final = _IOW("E", 0x93, InputMask.SIZE)
 EVIOCSCLOCKID: Final = _IOW("E", 0xA0, _INT)
 
 
-# These take the length of the argument: EVIOCGNAME(64).
+# These functions take the length of the argument: EVIOCGNAME(64).
 EVIOCGNAME: Final = partial(_IOC, _IOC_READ, "E", 0x06)
-"""The device's name, in at most `length` bytes with a NUL at its end."""
+"""Request: get the device's name, NUL-terminated, in at most `length` bytes."""
 EVIOCGPHYS: Final = partial(_IOC, _IOC_READ, "E", 0x07)
-"""Where the device is plugged in, as EVIOCGNAME."""
+"""Request: get the device's physical location, NUL-terminated, in at most `length` bytes."""
 EVIOCGUNIQ: Final = partial(_IOC, _IOC_READ, "E", 0x08)
-"""What tells the device from others of its kind, as EVIOCGNAME."""
+"""Request: get the device's unique identifier, NUL-terminated, in at most `length` bytes."""
 EVIOCGPROP: Final = partial(_IOC, _IOC_READ, "E", 0x09)
-"""The bitmap of the device's INPUT_PROP_ properties."""
+"""Request: get the bitmap of the device's INPUT_PROP_ properties."""
 EVIOCGMTSLOTS: Final = partial(_IOC, _IOC_READ, "E", 0x0A)
-"""The values of a multitouch axis, one for each finger."""
+"""Request: get the values of a multitouch axis, one for each slot."""
 EVIOCGKEY: Final = partial(_IOC, _IOC_READ, "E", 0x18)
-"""The bitmap of the keys and buttons that are held."""
+"""Request: get the bitmap of the keys and buttons that are held."""
 EVIOCGLED: Final = partial(_IOC, _IOC_READ, "E", 0x19)
-"""The bitmap of the LEDs that are on."""
+"""Request: get the bitmap of the LEDs that are on."""
 EVIOCGSND: Final = partial(_IOC, _IOC_READ, "E", 0x1A)
-"""The bitmap of the sounds that are on."""
+"""Request: get the bitmap of the sounds that are on."""
 EVIOCGSW: Final = partial(_IOC, _IOC_READ, "E", 0x1B)
-"""The bitmap of the switches that are on."""
+"""Request: get the bitmap of the switches that are on."""
 
 
 def EVIOCGBIT(type: int, length: int) -> int:
-    """The bitmap of the codes of a type that the device can make; of its types for type 0."""
+    """Return the request for the bitmap of a type's codes that the device supports.
+
+    For type 0, the bitmap has the types.
+    """
     return _IOC(_IOC_READ, "E", 0x20 + type, length)
 
 
 def EVIOCGABS(axis: int) -> int:
-    """An absolute axis."""
+    """Return the request that gets an absolute axis."""
     return _IOR("E", 0x40 + axis, InputAbsinfo.SIZE)
 
 
 def EVIOCSABS(axis: int) -> int:
-    """Set an absolute axis."""
+    """Return the request that sets an absolute axis."""
     return _IOW("E", 0xC0 + axis, InputAbsinfo.SIZE)
 
 
 def without_size(request: int) -> int:
-    """A request as if its argument had no bytes: what stands for all lengths of EVIOCGNAME and the like."""
+    """Return a request with size 0, to recognize requests such as EVIOCGNAME(length)."""
     return request ^ _IOC(0, 0, 0, _IOC_SIZE(request))

@@ -1,7 +1,6 @@
 """Types and codes of input events.  Source: include/uapi/linux/input-event-codes.h.
 
-All types and how far their codes reach; the codes themselves only of what a pointing device has.
-`event_name(type, code)` tells what an event is called.
+It has all types and the highest code of each, but only the codes of pointing devices.
 """
 
 from __future__ import annotations
@@ -103,7 +102,7 @@ MAX_CODE: Final[Mapping[int, int]] = MappingProxyType(
 """The highest code of each type that has a bitmap of codes (`input_max_code` in drivers/input/input.c)."""
 
 RANGES: Final = frozenset({"BTN_MISC", "BTN_MOUSE", "KEY_MIN_INTERESTING"})
-"""Names of where a range begins; no event is called so."""
+"""Names of the beginnings of ranges, which are not names of codes."""
 
 
 def _names(prefixes: tuple[str, ...], without: frozenset[str] = RANGES) -> Mapping[int, str]:
@@ -129,6 +128,6 @@ CODE_NAMES: Final[Mapping[int, Mapping[int, str]]] = MappingProxyType(
 
 
 def event_name(type: int, code: int) -> str:
-    """What a code is called, "REL_X"; with its type and number where it has no name here: "EV_KEY 0x1e"."""
+    """Return the name of a code, such as "REL_X", or type and number without a name: "EV_KEY 0x1e"."""
     name = CODE_NAMES.get(type, {}).get(code)
     return name if name is not None else f"{TYPE_NAMES.get(type, hex(type))} {code:#x}"

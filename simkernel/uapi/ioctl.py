@@ -1,11 +1,12 @@
-"""How the number of an ioctl is made and read.  Source: include/uapi/asm-generic/ioctl.h.
+"""Composition of ioctl numbers.  Source: include/uapi/asm-generic/ioctl.h.
 
-A request is 32 bits: which way the argument goes (2), how many bytes it has (14), whose request it is (8,
-mostly a letter), and which one (8).  "Read" means that the program reads, so that the kernel writes.
+A request has 32 bits: the direction (2), the size of the argument in bytes (14), the type, which is mostly
+a letter for the driver (8), and a number (8).  "Read" means that the program reads, so the kernel writes
+the argument.
 
     EVIOCGID = _IOR("E", 0x02, InputId.SIZE)
 
-The names are those of the C macros; a size stands in place of C's type.
+The names are those of the C macros.  The size replaces the C type.
 """
 
 # ruff: noqa: N802 - the names of C's macros
@@ -35,9 +36,12 @@ _IOC_READ: Final = 2
 
 
 def _IOC(direction: int, type: str | int, number: int, size: int) -> int:
-    """A request; `type` is its letter, or a number below 256.  Raises ValueError for more bytes than fit."""
+    """Return a request.
+
+    `type` is a letter, or a number below 256.  Raise ValueError if the size does not fit.
+    """
     if not 0 <= size <= _IOC_SIZEMASK:
-        raise ValueError(f"the argument of an ioctl has at most {_IOC_SIZEMASK} bytes, not {size}")
+        raise ValueError(f"size {size} of an ioctl argument: use at most {_IOC_SIZEMASK} bytes")
     letter = ord(type) if isinstance(type, str) else type
     return (
         direction << _IOC_DIRSHIFT
@@ -48,40 +52,40 @@ def _IOC(direction: int, type: str | int, number: int, size: int) -> int:
 
 
 def _IO(type: str | int, number: int) -> int:
-    """A request without an argument, or whose argument is no address."""
+    """Return a request without an argument, or with an argument that is not an address."""
     return _IOC(_IOC_NONE, type, number, 0)
 
 
 def _IOR(type: str | int, number: int, size: int) -> int:
-    """A request whose argument the kernel fills in."""
+    """Return a request whose argument the kernel writes."""
     return _IOC(_IOC_READ, type, number, size)
 
 
 def _IOW(type: str | int, number: int, size: int) -> int:
-    """A request whose argument the kernel reads."""
+    """Return a request whose argument the kernel reads."""
     return _IOC(_IOC_WRITE, type, number, size)
 
 
 def _IOWR(type: str | int, number: int, size: int) -> int:
-    """A request whose argument the kernel reads and fills in."""
+    """Return a request whose argument the kernel reads and writes."""
     return _IOC(_IOC_READ | _IOC_WRITE, type, number, size)
 
 
 def _IOC_DIR(request: int) -> int:
-    """Which way the argument goes: _IOC_NONE, or _IOC_READ and _IOC_WRITE."""
+    """Return the direction of a request: _IOC_NONE, or the bits _IOC_READ and _IOC_WRITE."""
     return request >> _IOC_DIRSHIFT & _IOC_DIRMASK
 
 
 def _IOC_TYPE(request: int) -> int:
-    """Whose request it is, as a number."""
+    """Return the type of a request as a number."""
     return request >> _IOC_TYPESHIFT & _IOC_TYPEMASK
 
 
 def _IOC_NR(request: int) -> int:
-    """Which request it is."""
+    """Return the number of a request within its type."""
     return request >> _IOC_NRSHIFT & _IOC_NRMASK
 
 
 def _IOC_SIZE(request: int) -> int:
-    """How many bytes the argument has."""
+    """Return the size of a request's argument in bytes."""
     return request >> _IOC_SIZESHIFT & _IOC_SIZEMASK

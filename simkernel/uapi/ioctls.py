@@ -1,4 +1,4 @@
-"""The ioctl numbers that files of every kind share.  Source: include/uapi/asm-generic/ioctls.h."""
+"""The ioctl numbers that files of all kinds share.  Source: include/uapi/asm-generic/ioctls.h."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ FIOASYNC: Final = 0x5452
 FIOQSIZE: Final = 0x5460
 
 TIOCOUTQ: Final = 0x5411
-"""What is not sent yet."""
+"""Request: get the number of bytes in the send queue."""
 
-# What include/uapi/linux/sockios.h calls two of them.
+# Names of two of these requests in include/uapi/linux/sockios.h.
 SIOCINQ: Final = FIONREAD
 SIOCOUTQ: Final = TIOCOUTQ
 
 SIOCATMARK: Final = 0x8905
-"""Request: 1 if a socket's stream is at the mark of urgent data, else 0 (asm-generic/sockios.h)."""
+"""Request: get 1 if a socket's stream is at the mark of urgent data, else 0 (asm-generic/sockios.h)."""

@@ -1,8 +1,8 @@
-"""The interface of the shipped module `ipc_demo`, except the family, which ipc_demo.yaml specifies.
+"""The interface of the shipped module `ipc_demo`.  Its netlink family is specified in ipc_demo.yaml.
 
-/dev/ipc_demo/question: write(2) a question and read(2) its answer; IPC_DEMO_ASK; or mmap(2), IPC_DEMO_RING.
-/dev/ipc_demo/event: read(2) gives records, the oldest first; poll(2); SIGIO with O_ASYNC.
-/dev/ipc_demo/frame: read(2) or mmap(2) the current frame.
+/dev/ipc_demo/question: write(2) a question and read(2) its answer; IPC_DEMO_ASK; or mmap(2),
+IPC_DEMO_RING. /dev/ipc_demo/event: read(2) returns event records, the oldest first; poll(2); SIGIO with
+O_ASYNC. /dev/ipc_demo/frame: read(2) or mmap(2) the current frame.
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ from simkernel.uapi.ioctl import _IO, _IOR, _IOW, _IOWR
 from simkernel.uapi.structure import Structure
 
 MAX_QUESTION: Final = 65536
-"""Bytes."""
+"""Maximum size of a question in bytes."""
 ANSWER_OFFSET: Final = 65536
-"""Offset of the answer in the mapped memory of /dev/ipc_demo/question; the question is at 0."""
+"""Offset of the answer in the mapped memory of /dev/ipc_demo/question; the question is at offset 0."""
 QUESTION_MEMORY: Final = ANSWER_OFFSET + MAX_QUESTION
 MAX_FRAME: Final = 1920 * 1080 * 2
-"""Bytes: 1920x1080, two bytes a pixel."""
+"""Maximum size of a frame in bytes: 1920x1080 pixels of two bytes."""
 
 
 @attrs.frozen
 class IpcDemoAsk(Structure):
-    """struct ipc_demo_ask { u64 question; u64 answer; u32 size; u32 reserved; }: two addresses and a size."""
+    """struct ipc_demo_ask { u64 question; u64 answer; u32 size; u32 reserved; }
+
+    `question` and `answer` are addresses of `size` bytes.
+    """
 
     LAYOUT: ClassVar = struct.Struct("<QQII")
 
@@ -38,7 +41,10 @@ class IpcDemoAsk(Structure):
 
 @attrs.frozen
 class IpcDemoStart(Structure):
-    """struct ipc_demo_start { u64 interval; u32 count; u32 reserved; }: ns between events, and how many."""
+    """struct ipc_demo_start { u64 interval; u32 count; u32 reserved; }
+
+    `interval` is the time between events in ns; `count` is the number of events.
+    """
 
     LAYOUT: ClassVar = struct.Struct("<QII")
 
@@ -49,7 +55,10 @@ class IpcDemoStart(Structure):
 
 @attrs.frozen
 class IpcDemoEvent(Structure):
-    """struct ipc_demo_event { u64 number; u64 time; }: counted from 1; when it began, in ns."""
+    """struct ipc_demo_event { u64 number; u64 time; }
+
+    `number` counts from 1; `time` is the instant of the event in ns.
+    """
 
     LAYOUT: ClassVar = struct.Struct("<QQ")
 
@@ -59,11 +68,11 @@ class IpcDemoEvent(Structure):
 
 IPC_DEMO_ASK: Final = _IOWR("D", 0x01, IpcDemoAsk.SIZE)
 IPC_DEMO_RING: Final = _IO("D", 0x02)
-"""The mapped question has so many bytes (the argument): answer it."""
+"""Request: answer the question in the mapped memory; the argument is its size in bytes."""
 IPC_DEMO_START: Final = _IOW("D", 0x03, IpcDemoStart.SIZE)
 IPC_DEMO_SET_EVENTFD: Final = _IO("D", 0x04)
-"""Count every event in this eventfd (the argument), till the file is closed."""
+"""Request: add 1 to an eventfd (the argument) at every event, until the file is closed."""
 IPC_DEMO_LAST: Final = _IOR("D", 0x06, IpcDemoEvent.SIZE)
-"""The last event, for who looks again and again."""
+"""Request: get the last event, for a program that polls in a loop."""
 IPC_DEMO_TAKE: Final = _IO("D", 0x05)
-"""Let the next frame be there, of so many bytes (the argument); the result is its number."""
+"""Request: produce the next frame.  The argument is its size in bytes; the result is its number."""

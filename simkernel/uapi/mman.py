@@ -1,4 +1,7 @@
-"""Mapping memory.  Sources: include/uapi/asm-generic/mman-common.h, mman.h and linux/memfd.h."""
+"""Constants of mmap(2) and related calls.
+
+Sources: include/uapi/asm-generic/mman-common.h, mman.h, linux/memfd.h.
+"""
 
 from __future__ import annotations
 
@@ -36,5 +39,5 @@ PAGE_SIZE: Final = 1 << PAGE_SHIFT
 
 
 def page_align(size: int) -> int:
-    """`size` rounded up to whole pages."""
+    """Return `size` rounded up to a multiple of the page size."""
     return -(-size >> PAGE_SHIFT) << PAGE_SHIFT

@@ -1,4 +1,4 @@
-"""Flags of finit_module().  Source: include/uapi/linux/module.h."""
+"""Flags of finit_module(2).  Source: include/uapi/linux/module.h."""
 
 from __future__ import annotations
 

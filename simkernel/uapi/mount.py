@@ -1,4 +1,4 @@
-"""mount(2) and umount2(2) (include/uapi/linux/mount.h, include/linux/fs.h)."""
+"""Flags of mount(2) and umount2(2).  Sources: include/uapi/linux/mount.h, include/linux/fs.h."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MS_PRIVATE: Final = 1 << 18
 MS_SLAVE: Final = 1 << 19
 MS_SHARED: Final = 1 << 20
 PROPAGATIONS: Final = (MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED)
-"""The propagation flags: mount(2) changes the propagation if exactly one is set."""
+"""The propagation flags.  mount(2) changes the propagation if exactly one of them is set."""
 
 MNT_DETACH: Final = 2
 UMOUNT_NOFOLLOW: Final = 8

@@ -1,4 +1,4 @@
-"""Neighbours: header, attributes and flags of RTM_..NEIGH.
+"""Neighbours (ARP and NDP entries): header, attributes and flags of RTM_..NEIGH messages.
 
 Source: include/uapi/linux/neighbour.h, as of Linux 6.18.
 """
@@ -39,7 +39,7 @@ NTF_USE: Final = 1 << 0
 NTF_EXT_SHIFT: Final = 8
 NTF_MANAGED: Final = 1 << 8
 NTF_EXT_VALIDATED: Final = 1 << 10
-"""Flags from bit 8 on are in NDA_FLAGS_EXT, shifted right by NTF_EXT_SHIFT."""
+"""A flag of NDA_FLAGS_EXT.  In the kernel it is shifted left by NTF_EXT_SHIFT."""
 
 NUD_INCOMPLETE: Final = 0x01
 NUD_REACHABLE: Final = 0x02
@@ -56,7 +56,7 @@ NUD_VALID: Final = NUD_CONNECTED | NUD_PROBE | NUD_STALE | NUD_DELAY
 
 @attrs.frozen
 class NdMsg(Structure):
-    """struct ndmsg: a neighbour on the link `index`.  The paddings are 0 where somebody looks."""
+    """struct ndmsg, the header of a neighbour on the link `index`.  Strict requests need paddings of 0."""
 
     LAYOUT = Struct("<BBHiHBB")
 

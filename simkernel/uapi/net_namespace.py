@@ -1,4 +1,4 @@
-"""Attributes of RTM_..NSID.  Source: include/uapi/linux/net_namespace.h, as of Linux 6.18."""
+"""Attributes of RTM_..NSID messages.  Source: include/uapi/linux/net_namespace.h, as of Linux 6.18."""
 
 from __future__ import annotations
 

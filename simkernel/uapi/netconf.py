@@ -1,4 +1,4 @@
-"""Attributes of RTM_..NETCONF.  Source: include/uapi/linux/netconf.h, as of Linux 6.18."""
+"""Attributes of RTM_..NETCONF messages.  Source: include/uapi/linux/netconf.h, as of Linux 6.18."""
 
 from __future__ import annotations
 

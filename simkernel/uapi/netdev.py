@@ -1,4 +1,7 @@
-"""netdev, the family of network devices: commands and attributes.  Source: include/uapi/linux/netdev.h."""
+"""Commands and attributes of netdev, the generic netlink family of network devices.
+
+Source: include/uapi/linux/netdev.h.
+"""
 
 from __future__ import annotations
 

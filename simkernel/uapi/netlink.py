@@ -1,10 +1,10 @@
-"""Netlink's constants, structures and framing.
+"""Constants, structures and framing of netlink.
 
 Sources: include/uapi/linux/netlink.h, include/linux/netlink.h, include/net/netlink.h.
 
-A datagram is a run of messages, a message a header, perhaps a family's own header, and a run of
-attributes; each of them begins at a multiple of four.  Field names have lost their C prefix
-(`nlmsg_len` is `length`, `nlmsg_pid` is `pid`, a port id).
+A datagram is a sequence of messages.  A message is a header, optionally a header of its family, and a
+sequence of attributes.  Messages and attributes are aligned to 4 bytes.  Field names omit the C prefix:
+`nlmsg_len` is `length`, `nlmsg_pid`, a port id, is `pid`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from simkernel.uapi.socket import AF_NETLINK
 from simkernel.uapi.structure import S32, B, Buffer, Structure
 from simkernel.uapi.structure import Malformed as Malformed
 
-# Protocols: the third argument of socket().
+# Protocols, for the third argument of socket().
 NETLINK_ROUTE: Final = 0
 NETLINK_UNUSED: Final = 1
 NETLINK_USERSOCK: Final = 2
@@ -61,38 +61,38 @@ NETLINK_CAP_ACK: Final = 10
 NETLINK_EXT_ACK: Final = 11
 NETLINK_GET_STRICT_CHK: Final = 12
 
-# Message types below NLMSG_MIN_TYPE are netlink's own.
+# Message types below NLMSG_MIN_TYPE are reserved for netlink's control messages.
 NLMSG_NOOP: Final = 1
 NLMSG_ERROR: Final = 2
 NLMSG_DONE: Final = 3
 NLMSG_OVERRUN: Final = 4
 NLMSG_MIN_TYPE: Final = 0x10
 
-# Message flags: of any message, ...
+# Flags of all messages.
 NLM_F_REQUEST: Final = 0x01
 NLM_F_MULTI: Final = 0x02
 NLM_F_ACK: Final = 0x04
 NLM_F_ECHO: Final = 0x08
 NLM_F_DUMP_INTR: Final = 0x10
 NLM_F_DUMP_FILTERED: Final = 0x20
-# ... of a GET request, ...
+# Flags of a GET request.
 NLM_F_ROOT: Final = 0x100
 NLM_F_MATCH: Final = 0x200
 NLM_F_ATOMIC: Final = 0x400
 NLM_F_DUMP: Final = NLM_F_ROOT | NLM_F_MATCH
-# ... of a NEW request, ...
+# Flags of a NEW request.
 NLM_F_REPLACE: Final = 0x100
 NLM_F_EXCL: Final = 0x200
 NLM_F_CREATE: Final = 0x400
 NLM_F_APPEND: Final = 0x800
-# ... of a DELETE request, ...
+# Flags of a DELETE request.
 NLM_F_NONREC: Final = 0x100
 NLM_F_BULK: Final = 0x200
-# ... and of an NLMSG_ERROR.
+# Flags of an NLMSG_ERROR.
 NLM_F_CAPPED: Final = 0x100
 NLM_F_ACK_TLVS: Final = 0x200
 
-# Attributes after an nlmsgerr: the extended ACK.
+# Attributes of the extended ACK, which follow an nlmsgerr.
 NLMSGERR_ATTR_UNUSED: Final = 0
 NLMSGERR_ATTR_MSG: Final = 1
 NLMSGERR_ATTR_OFFS: Final = 2
@@ -103,12 +103,12 @@ NLMSGERR_ATTR_MISS_NEST: Final = 6
 NLMSGERR_ATTR_MAX: Final = NLMSGERR_ATTR_MISS_NEST
 NETLINK_MAX_COOKIE_LEN: Final = 20
 
-# The two upper bits of an attribute's type are flags.
+# The two upper bits of an attribute type are flags.
 NLA_F_NESTED: Final = 1 << 15
 NLA_F_NET_BYTEORDER: Final = 1 << 14
 NLA_TYPE_MASK: Final = ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER)
 
-# An attribute's type, as a policy dump tells it (enum netlink_attribute_type).
+# Attribute types in a policy dump (enum netlink_attribute_type).
 NL_ATTR_TYPE_INVALID: Final = 0
 NL_ATTR_TYPE_FLAG: Final = 1
 NL_ATTR_TYPE_U8: Final = 2
@@ -128,7 +128,7 @@ NL_ATTR_TYPE_BITFIELD32: Final = 15
 NL_ATTR_TYPE_SINT: Final = 16
 NL_ATTR_TYPE_UINT: Final = 17
 
-# The attributes of a policy dump (enum netlink_policy_type_attr).
+# Attributes of a policy dump (enum netlink_policy_type_attr).
 NL_POLICY_TYPE_ATTR_UNSPEC: Final = 0
 NL_POLICY_TYPE_ATTR_TYPE: Final = 1
 NL_POLICY_TYPE_ATTR_MIN_VALUE_S: Final = 2
@@ -148,13 +148,13 @@ NLMSG_ALIGNTO: Final = 4
 NLMSG_HDRLEN: Final = 16
 NLA_HDRLEN: Final = 4
 
-# The longest payload of an attribute: its length field has 16 bits.
+# Maximum payload of an attribute: its length field has 16 bits.
 NLA_MAX_PAYLOAD: Final = 0xFFFF - NLA_HDRLEN
 
 
 @attrs.frozen
 class SockaddrNl(Structure):
-    """struct sockaddr_nl, an address: a port id and the multicast groups 1-32 as bits."""
+    """struct sockaddr_nl, a netlink address: a port id, and a mask of the multicast groups 1 to 32."""
 
     LAYOUT = Struct("<HHII")
 
@@ -166,7 +166,7 @@ class SockaddrNl(Structure):
 
 @attrs.frozen
 class NlPktinfo(Structure):
-    """struct nl_pktinfo: the group that a received datagram was sent to (option NETLINK_PKTINFO)."""
+    """struct nl_pktinfo: the group to which a received datagram was sent (option NETLINK_PKTINFO)."""
 
     LAYOUT = Struct("<I")
 
@@ -175,7 +175,10 @@ class NlPktinfo(Structure):
 
 @attrs.frozen
 class NlMsgHdr(Structure):
-    """struct nlmsghdr.  `length` counts the header, but not the padding after the message."""
+    """struct nlmsghdr, the header of a message.
+
+    `length` includes the header, but not the padding at the end.
+    """
 
     LAYOUT = Struct("<IHHII")
 
@@ -188,7 +191,7 @@ class NlMsgHdr(Structure):
 
 @attrs.frozen
 class NlMsgErr(Structure):
-    """struct nlmsgerr: `error` is a negative errno or 0, the rest is the header of the request it answers."""
+    """struct nlmsgerr: a negative errno or 0, and the header of the request that the message answers."""
 
     LAYOUT = Struct("<iIHHII")
 
@@ -202,7 +205,10 @@ class NlMsgErr(Structure):
 
 @attrs.frozen
 class NlAttr(Structure):
-    """struct nlattr, the header of an attribute.  `length` counts it, but not the padding at the end."""
+    """struct nlattr, the header of an attribute.
+
+    `length` includes the header, but not the padding at the end.
+    """
 
     LAYOUT = Struct("<HH")
 
@@ -212,7 +218,7 @@ class NlAttr(Structure):
 
 @attrs.frozen
 class NlaBitfield32(Structure):
-    """struct nla_bitfield32: bits of `value` count where those of `selector` are set."""
+    """struct nla_bitfield32: only those bits of `value` are valid that are set in `selector`."""
 
     LAYOUT = Struct("<II")
 
@@ -226,18 +232,18 @@ _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
 def align4(length: int) -> int:
-    """`length` rounded up to the alignment of messages and attributes."""
+    """Return `length` rounded up to the alignment of messages and attributes."""
     return (length + 3) & ~3
 
 
 def message(type: int, payload: bytes = b"", *, flags: int = 0, seq: int = 0, pid: int = 0) -> bytes:
-    """One message, padded (as __nlmsg_put() does) so that another may follow."""
+    """Return a message.  It is padded, as in __nlmsg_put(), so another message can follow."""
     length = NLMSG_HDRLEN + len(payload)
     return _MESSAGE.pack(length, type, flags, seq, pid) + payload + _PADDING[length & 3]
 
 
 def attribute(type: int, payload: bytes = b"") -> bytes:
-    """One attribute, padded (as __nla_reserve() does) so that another may follow."""
+    """Return an attribute.  It is padded, as in __nla_reserve(), so another attribute can follow."""
     length = NLA_HDRLEN + len(payload)
     try:
         return _ATTRIBUTE.pack(length, type) + payload + _PADDING[length & 3]
@@ -249,7 +255,7 @@ def attribute(type: int, payload: bytes = b"") -> bytes:
 
 
 def nested(type: int, *attributes: bytes) -> bytes:
-    """An attribute that holds others, each as `attribute()` makes it, flagged as nla_nest_start() does."""
+    """Return an attribute that contains `attributes`, with the flag NLA_F_NESTED as in nla_nest_start()."""
     return attribute(type | NLA_F_NESTED, b"".join(attributes))
 
 
@@ -258,15 +264,16 @@ Header = tuple[int, int, int, int, int]
 
 
 def locate_messages(data: Buffer) -> tuple[list[tuple[Header, int, int]], int]:
-    """Where the messages of a datagram lie, and how many bytes are left over after them.
+    """Return the positions of a datagram's messages, and the number of bytes after the last one.
 
-    Each is (header, start of its payload, end of its payload); for whom an object a message is too dear.
+    Each position is (header, start of the payload, end of the payload).  This is faster than
+    `iterate_messages`, because it makes no objects.
     """
     offset, end = 0, len(data)
     found: list[tuple[Header, int, int]] = []
     unpack = _MESSAGE.unpack_from
     if end >= NLMSG_HDRLEN and (header := unpack(data, 0))[0] == end:
-        return [(header, NLMSG_HDRLEN, end)], 0  # one message, as most datagrams have
+        return [(header, NLMSG_HDRLEN, end)], 0  # fast path: most datagrams have one message
     while end - offset >= NLMSG_HDRLEN:
         header = unpack(data, offset)
         length = header[0]
@@ -278,9 +285,9 @@ def locate_messages(data: Buffer) -> tuple[list[tuple[Header, int, int]], int]:
 
 
 def iterate_messages(data: B) -> Iterator[tuple[NlMsgHdr, B]]:
-    """The (header, payload) of each message in a datagram; payloads are slices without the padding.
+    """Yield (header, payload) of each message in a datagram.  Payloads are slices without the padding.
 
-    Raises Malformed, after the messages before it, at bytes that are no message.
+    Raises Malformed for bytes that are not a message, after yielding the messages before them.
     """
     located, left = locate_messages(data)
     for header, start, end in located:
@@ -294,7 +301,7 @@ def iterate_messages(data: B) -> Iterator[tuple[NlMsgHdr, B]]:
 def reply(datagram: bytes, failure: str = "") -> memoryview:
     """Return the payload of a datagram's first message; raise the error of an NLMSG_ERROR.
 
-    The OSError has the text `failure`, or the name of its errno.  An acknowledgement is no error.
+    The OSError has the text `failure`, or the name of its errno.  An acknowledgement is not an error.
     """
     header, payload = next(iterate_messages(memoryview(datagram)))
     if header.type == NLMSG_ERROR and (number := -S32.unpack_from(payload)[0]):
@@ -303,9 +310,9 @@ def reply(datagram: bytes, failure: str = "") -> memoryview:
 
 
 def iterate_attributes(data: B, offset: int = 0) -> Iterator[tuple[int, B]]:
-    """The (type, payload) of each attribute from `offset` on; types with their flags, payloads as slices.
+    """Yield (type, payload) of each attribute from `offset` on.  Types include flags; payloads are slices.
 
-    Raises Malformed, after the attributes before it, at bytes that are no attribute.
+    Raises Malformed for bytes that are not an attribute, after yielding the attributes before them.
     """
     located, left = locate_attributes(data, offset)
     for type, start, end in located:
@@ -318,10 +325,11 @@ def iterate_attributes(data: B, offset: int = 0) -> Iterator[tuple[int, B]]:
 def locate_attributes(
     data: Buffer, offset: int = 0, end: int | None = None
 ) -> tuple[list[tuple[int, int, int]], int]:
-    """Where the attributes of `data[offset:end]` lie, and how many bytes are left over after them.
+    """Return the positions of the attributes of `data[offset:end]`, and the number of bytes after the last.
 
-    Each is (type with its flags, start of its payload, end of its payload).  Like nla_for_each_attr()
-    this stops without complaint at the first that is shorter than its header or longer than the rest.
+    Each position is (type with flags, start of the payload, end of the payload).  Like
+    nla_for_each_attr(), this stops without an error at an attribute that is shorter than its header or
+    longer than the rest.
     """
     if end is None:
         end = len(data)

@@ -1,4 +1,4 @@
-"""What poll() waits for and reports.  Source: include/uapi/asm-generic/poll.h."""
+"""Events of poll(2).  Source: include/uapi/asm-generic/poll.h."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Resource limits.  Source: include/uapi/asm-generic/resource.h; the names are Python's `resource`."""
+"""Resource limits.
+
+Source: include/uapi/asm-generic/resource.h.  The names are those of Python's `resource`.
+"""
 
 from __future__ import annotations
 
@@ -23,5 +26,5 @@ RLIMIT_RTTIME: Final = 15
 RLIM_NLIMITS: Final = 16
 
 RLIM_INFINITY: Final = -1
-"""No limit, in Python's `resource`.  The kernel's number is 2**64 - 1 (RLIM64_INFINITY)."""
+"""No limit, as in Python's `resource`.  The kernel's number is 2**64 - 1 (RLIM64_INFINITY)."""
 RLIM64_INFINITY: Final = (1 << 64) - 1

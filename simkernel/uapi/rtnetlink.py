@@ -1,4 +1,4 @@
-"""Routing netlink: message types, multicast groups, the families' own headers.
+"""Routing netlink: message types, multicast groups, and the headers of its messages.
 
 Source: include/uapi/linux/rtnetlink.h and if_addr.h, as of Linux 6.18.
 """
@@ -17,7 +17,7 @@ RTNLGRP_LINK: Final = 1
 RTNLGRP_NEIGH: Final = 3
 """The group that is notified of links."""
 
-# Message types, four to a kind: NEW, DEL, GET, SET.
+# Message types: four for each kind of object, NEW, DEL, GET and SET.
 RTM_BASE: Final = 16
 RTM_NEWLINK: Final = 16
 RTM_DELLINK: Final = 17
@@ -112,10 +112,10 @@ RTNLGRP_IPV6_MROUTE_R: Final = 31
 RTNLGRP_IPV6_ACADDR: Final = 39
 RTNLGRP_MAX: Final = RTNLGRP_IPV6_ACADDR
 
-# What a dump of links should contain (IFLA_EXT_MASK).
+# Requested contents of a dump of links (IFLA_EXT_MASK).
 RTEXT_FILTER_SKIP_STATS: Final = 1 << 3
 
-# Attributes of RTM_..ROUTE, ...
+# Attributes of RTM_..ROUTE messages.
 RTA_DST: Final = 1
 RTA_SRC: Final = 2
 RTA_IIF: Final = 3
@@ -142,7 +142,7 @@ RTA_NH_ID: Final = 30
 RTA_FLOWLABEL: Final = 31
 RTA_MAX: Final = RTA_FLOWLABEL
 
-# ... flags in their header, and the tables that there always are.
+# Flags in the header of RTM_..ROUTE messages, and the predefined routing tables.
 RTM_F_NOTIFY: Final = 0x100
 RTM_F_CLONED: Final = 0x200
 RTM_F_PREFIX: Final = 0x800
@@ -206,7 +206,7 @@ RTCF_BROADCAST: Final = 0x10000000
 RTCF_MULTICAST: Final = 0x20000000
 RTCF_LOCAL: Final = 0x80000000
 
-# Metrics of routes, the attributes in RTA_METRICS.
+# Metrics of routes: attributes in RTA_METRICS.
 RTAX_LOCK: Final = 1
 RTAX_MTU: Final = 2
 RTAX_WINDOW: Final = 3
@@ -218,7 +218,7 @@ RTAX_FEATURES: Final = 12
 RTAX_CC_ALGO: Final = 16
 RTAX_MAX: Final = 17
 
-# Families of multicast routing, and the last family that has handlers of its own.
+# Families of multicast routing, and the highest family that can have its own handlers.
 RTNL_FAMILY_IPMR: Final = 128
 RTNL_FAMILY_IP6MR: Final = 129
 RTNL_FAMILY_MAX: Final = 129
@@ -226,7 +226,7 @@ RTNL_FAMILY_MAX: Final = 129
 
 @attrs.frozen
 class RtGenMsg(Structure):
-    """struct rtgenmsg: the least that a dump request holds."""
+    """struct rtgenmsg: the minimum header of a dump request."""
 
     LAYOUT = Struct("<B")
 
@@ -235,7 +235,10 @@ class RtGenMsg(Structure):
 
 @attrs.frozen
 class IfInfoMsg(Structure):
-    """struct ifinfomsg, of RTM_..LINK: `type` is an ARPHRD_, `flags` and `change` are IFF_ bits."""
+    """struct ifinfomsg, the header of RTM_..LINK.
+
+    `type` is an ARPHRD_ number; `flags` and `change` are IFF_ bits.
+    """
 
     LAYOUT = Struct("<BxHiII")
 
@@ -248,7 +251,7 @@ class IfInfoMsg(Structure):
 
 @attrs.frozen
 class IfAddrMsg(Structure):
-    """struct ifaddrmsg, of RTM_..ADDR: an address of the link `index`."""
+    """struct ifaddrmsg, the header of RTM_..ADDR: an address of the link `index`."""
 
     LAYOUT = Struct("<BBBBI")
 
@@ -261,7 +264,7 @@ class IfAddrMsg(Structure):
 
 @attrs.frozen
 class RtMsg(Structure):
-    """struct rtmsg, of RTM_..ROUTE."""
+    """struct rtmsg, the header of RTM_..ROUTE."""
 
     LAYOUT = Struct("<BBBBBBBBI")
 
@@ -290,7 +293,7 @@ class RtNextHop(Structure):
 
 @attrs.frozen
 class RtaCacheinfo(Structure):
-    """struct rta_cacheinfo: `lastuse` and `expires` are in hundredths of a second."""
+    """struct rta_cacheinfo.  `lastuse` and `expires` are in hundredths of a second."""
 
     LAYOUT = Struct("<IIiIIIII")
 

@@ -1,4 +1,4 @@
-"""What a child shares with its parent, and what is made new for it.  Source: include/uapi/linux/sched.h."""
+"""Flags of clone(2) and unshare(2).  Source: include/uapi/linux/sched.h."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where lseek() counts from.  Source: include/uapi/linux/fs.h."""
+"""Values of `whence` for lseek(2).  Source: include/uapi/linux/fs.h."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Signals: numbers and what happens by default.
+"""Signals: their numbers and default actions.
 
-Sources: arch/x86/include/uapi/asm/signal.h, include/uapi/asm-generic/signal-defs.h, and the
-masks SIG_KERNEL_..._MASK of include/linux/signal.h for what happens.
+Sources: arch/x86/include/uapi/asm/signal.h, include/uapi/asm-generic/signal-defs.h, and for the default
+actions the masks SIG_KERNEL_..._MASK of include/linux/signal.h.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ SIGIO: Final = 29
 SIGPOLL: Final = SIGIO
 SIGPWR: Final = 30
 SIGSYS: Final = 31
-# The real-time signals, as the kernel counts them; a C library keeps the first few for itself.
+# Real-time signals as the kernel counts them.  A C library reserves the first few.
 SIGRTMIN: Final = 32
 SIGRTMAX: Final = 64
 
-# The handlers that are no functions.
+# Handlers that are not functions.
 SIG_DFL: Final = 0
 SIG_IGN: Final = 1
 
-# What sigprocmask() does with the mask.
+# Operations of sigprocmask().
 SIG_BLOCK: Final = 0
 SIG_UNBLOCK: Final = 1
 SIG_SETMASK: Final = 2
@@ -59,7 +59,7 @@ SA_RESTART: Final = 0x10000000
 
 
 class Disposition(Enum):
-    """What a signal does to a process that has set no handler for it, in the words of signal(7)."""
+    """The default action of a signal, in the words of signal(7)."""
 
     TERMINATE = "Term"
     CORE = "Core"
@@ -69,7 +69,7 @@ class Disposition(Enum):
 
 
 _CORE: Final = (SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS)
-# All others terminate.
+# All other signals terminate the process.
 _DISPOSITIONS: Final = {
     **dict.fromkeys(_CORE, Disposition.CORE),
     **dict.fromkeys((SIGCHLD, SIGURG, SIGWINCH), Disposition.IGNORE),
@@ -77,7 +77,7 @@ _DISPOSITIONS: Final = {
     **dict.fromkeys((SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU), Disposition.STOP),
 }
 
-# Those that can be neither caught, nor blocked, nor ignored.
+# Signals that a process cannot catch, block or ignore.
 UNCATCHABLE: Final = frozenset({SIGKILL, SIGSTOP})
 
 _ALIASES: Final = frozenset({"SIGIOT", "SIGPOLL", "SIGRTMIN", "SIGRTMAX"})
@@ -89,17 +89,20 @@ _NAMES: Final[dict[int, str]] = {
 
 
 def valid_signal(number: int) -> bool:
-    """Whether there is such a signal (0, which only asks whether a process is there, is none)."""
+    """Return True if `number` is a signal.  0, with which kill(2) only checks for a process, is not."""
     return 1 <= number <= SIGRTMAX
 
 
 def default_disposition(number: int) -> Disposition:
-    """What signal `number` does to a process that has set no handler for it."""
+    """Return the default action of the signal `number`."""
     return _DISPOSITIONS.get(number, Disposition.TERMINATE)
 
 
 def signal_name(number: int) -> str:
-    """The name of a signal, such as "SIGTERM"; real-time ones are "SIGRT_0" and so on, as in strace(1)."""
+    """Return the name of a signal, such as "SIGTERM".
+
+    Real-time signals are "SIGRT_0" and so on, as in strace(1).
+    """
     if SIGRTMIN <= number <= SIGRTMAX:
         return f"SIGRT_{number - SIGRTMIN}"
     return _NAMES.get(number, f"signal {number}")

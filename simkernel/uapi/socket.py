@@ -65,7 +65,7 @@ AF_XDP: Final = 44
 AF_MCTP: Final = 45
 AF_MAX: Final = 46
 
-# Socket types, and the flags that socket() takes with them.
+# Socket types, and the flags of socket(2) that are or-ed to them.
 SOCK_STREAM: Final = 1
 SOCK_DGRAM: Final = 2
 SOCK_RAW: Final = 3
@@ -83,7 +83,7 @@ SHUT_WR: Final = 1
 SHUT_RDWR: Final = 2
 SOMAXCONN: Final = 4096
 
-# Flags of a send or receive, and of the message received.
+# Flags of a send or receive call, and of a received message.
 MSG_OOB: Final = 0x1
 MSG_PEEK: Final = 0x2
 MSG_DONTROUTE: Final = 0x4
@@ -225,7 +225,10 @@ class Ucred(Structure):
 
 @attrs.frozen
 class CmsgHdr(Structure):
-    """struct cmsghdr, the header of a control message.  `length` counts it, but not the padding after."""
+    """struct cmsghdr, the header of a control message.
+
+    `length` includes the header, but not the padding at the end.
+    """
 
     LAYOUT = Struct("<Qii")
 
@@ -235,15 +238,15 @@ class CmsgHdr(Structure):
 
 
 def CMSG_ALIGN(length: int) -> int:
-    """`length` rounded up to the alignment of control messages."""
+    """Return `length` rounded up to the alignment of control messages."""
     return (length + 7) & ~7
 
 
 def CMSG_LEN(length: int) -> int:
-    """What the header of a control message with `length` bytes of data says."""
+    """Return the value of `CmsgHdr.length` for a control message with `length` bytes of data."""
     return CMSG_HDRLEN + length
 
 
 def CMSG_SPACE(length: int) -> int:
-    """What such a control message takes in the buffer, if another follows it."""
+    """Return the space in the buffer for a control message with `length` bytes of data, padding included."""
     return CMSG_HDRLEN + CMSG_ALIGN(length)

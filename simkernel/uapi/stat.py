@@ -1,4 +1,4 @@
-"""The mode of a file.  Source: include/uapi/linux/stat.h."""
+"""Bits of a file's mode, device numbers, and the result of stat(2).  Source: include/uapi/linux/stat.h."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ S_ISVTX: Final = 0o1000
 S_IXGRP: Final = 0o010
 
 PERMISSIONS: Final = 0o7777
-"""What chmod(2) can set (S_IALLUGO)."""
+"""The mode bits that chmod(2) can set (S_IALLUGO)."""
 
 
 def kind(mode: int) -> int:
-    """The S_IF part of a mode."""
+    """Return the file type bits (S_IFMT) of a mode."""
     return mode & S_IFMT
 
 
 def makedev(major: int, minor: int) -> int:
-    """A device's number as stat(2) has it (`new_encode_dev()`, and glibc's gnu_dev_makedev)."""
+    """Return a device number as in stat(2) (`new_encode_dev()`, and glibc's gnu_dev_makedev)."""
     return (minor & 0xFF) | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | (major & ~0xFFF) << 32
 
 
 def major(device: int) -> int:
-    """The major part of a device's number."""
+    """Return the major number of a device number."""
     return device >> 8 & 0xFFF | device >> 32 & ~0xFFF
 
 
 def minor(device: int) -> int:
-    """The minor part of a device's number."""
+    """Return the minor number of a device number."""
     return device & 0xFF | device >> 12 & ~0xFF
 
 
 @attrs.frozen(kw_only=True)
 class Stat:
-    """What stat(2) tells of a file, under the names of Python's os.stat_result.  Times from 1970 on."""
+    """The result of stat(2), with the names of Python's os.stat_result.  Times count from 1970, in ns."""
 
     st_mode: int
     st_ino: int
@@ -65,15 +65,15 @@ class Stat:
 
     @property
     def st_atime(self) -> float:
-        """When it was read last, in seconds."""
+        """Time of the last access in seconds."""
         return self.st_atime_ns / 1e9
 
     @property
     def st_mtime(self) -> float:
-        """When it was written last, in seconds."""
+        """Time of the last modification of the content in seconds."""
         return self.st_mtime_ns / 1e9
 
     @property
     def st_ctime(self) -> float:
-        """When its inode was changed last, in seconds."""
+        """Time of the last change of the inode in seconds."""
         return self.st_ctime_ns / 1e9

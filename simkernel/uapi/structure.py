@@ -1,4 +1,4 @@
-"""C structures of the contract: bytes to attrs objects and back, little-endian, of fixed size."""
+"""C structures of the interface, little-endian and of fixed size, as attrs objects."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ BE32: Final = Struct(">I")
 
 
 class Malformed(ValueError):
-    """Bytes that break the format: the text says at which offset, what was expected and what was found."""
+    """Bytes that violate the format.  The text has the offset, what was expected, and what was found."""
 
 
 class Structure:
-    """Base of the fixed structures.
+    """Base class of structures of fixed size.
 
-    A subclass is a frozen attrs class whose fields stand in the order of its LAYOUT.  Where an
-    object a message is too dear, LAYOUT serves alone: `NlMsgHdr.LAYOUT.unpack_from(data, offset)`.
+    A subclass is a frozen attrs class, with its fields in the order of LAYOUT.  On hot paths LAYOUT is
+    used without an object: `NlMsgHdr.LAYOUT.unpack_from(data, offset)`.
     """
 
     __slots__ = ()
@@ -43,12 +43,12 @@ class Structure:
         cls.SIZE = cls.LAYOUT.size
 
     def pack(self) -> bytes:
-        """The structure's bytes.  Raises struct.error where a value does not fit its field."""
+        """Return the bytes of the structure.  Raise struct.error if a value does not fit into its field."""
         return self.LAYOUT.pack(*[getattr(self, name) for name in self.__match_args__])
 
     @classmethod
     def unpack(cls, data: Buffer, offset: int = 0) -> Self:
-        """The structure that begins at `offset`.  Raises Malformed where `data` ends before it does."""
+        """Return the structure at `offset`.  Raise Malformed if `data` is too short."""
         return cls(*cls._fields(data, offset))
 
     @classmethod

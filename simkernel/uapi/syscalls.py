@@ -1,13 +1,15 @@
-"""The system calls: what programs pass to the kernel and what comes back.
+"""The system calls: their arguments and results.
 
-One line a call, as in Linux's arch/x86/entry/syscalls/syscall_64.tbl.  Application, blocking façade, hosted
-modules, kernel and the guide are tested against this table, and strace prints from it.
+The table has one line per call, as Linux's arch/x86/entry/syscalls/syscall_64.tbl.  Tests compare `App`,
+the blocking calls, hosted modules, the kernel and the guide with this table.  strace output is made from
+it.
 
     NAME[/LINUX'S NAME]   ARGUMENT...   RESULT   MANUAL PAGE
 
-An argument is `name`, or `name:kind` if strace prints it in a form of its own.  `?` marks an optional one,
-`?=TEXT` one for which strace prints TEXT if it is left out.  `*name` is memory that the kernel fills: here
-it is the result.  `=TEXT` is what the C library passes and a program here does not.
+An argument is `name`, or `name:kind` if strace prints it in a special form.  `?` marks an optional
+argument. `?=TEXT` marks an optional argument for which strace prints TEXT if it is omitted.  `*name` is
+memory that the kernel writes; here it is the result of the call.  `=TEXT` is an argument that the C
+library passes and a program of simkernel does not.
 """
 
 from __future__ import annotations
@@ -126,25 +128,30 @@ _ARGUMENT: Final = re.compile(r"(\*?)(\w*)(?::(\w+))?(\?)?(?:=(\w+))?")
 
 @attrs.frozen
 class Argument:
-    """An argument of a C function; of a program's call if it is neither `filled` nor without a name."""
+    """An argument of the C function.
+
+    A program of simkernel passes it if it has a name and is not `filled`.
+    """
 
     name: str
     kind: str = ""
     filled: bool = False
     optional: bool = False
     default: str = ""
-    """What strace prints where a program passes nothing."""
+    """Text that strace prints if the program does not pass the argument."""
 
 
 @attrs.frozen
 class SyscallSpec:
-    """One system call."""
+    """The declaration of one system call."""
 
     name: str
     linux_name: str
     prototype: tuple[Argument, ...]
     result: str
-    """none, fd, number, octal or address; length and string where the kernel fills memory of that size."""
+    """Kind of the result: none, fd, number, octal or address; length or string if the kernel writes
+    memory.
+    """
     page: str
 
     @property

@@ -1,6 +1,6 @@
-"""Uevents: what the kernel tells of a device on NETLINK_KOBJECT_UEVENT, without a header.
+r"""Uevents: messages about devices that the kernel sends on NETLINK_KOBJECT_UEVENT, without a netlink header.
 
-    add@/devices/camera0\\0ACTION=add\\0DEVPATH=/devices/camera0\\0SUBSYSTEM=camera\\0SEQNUM=12\\0
+    add@/devices/camera0\0ACTION=add\0DEVPATH=/devices/camera0\0SUBSYSTEM=camera\0SEQNUM=12\0
 
 Source: kobject_uevent_env() and alloc_uevent_skb() in lib/kobject_uevent.c.
 """
@@ -14,14 +14,15 @@ import attrs
 
 from simkernel.uapi.structure import Buffer, Malformed
 
-# The group that the kernel sends to; udev sends its own format to group 2, which begins with this.
+# The multicast group of the kernel.  udev sends messages in its own format, which begin with this prefix, to
+# group 2.
 UEVENT_GROUP: Final = 1
 _LIBUDEV: Final = b"libudev\0"
 
 
 @attrs.frozen
 class Uevent:
-    """One event of one device.  `variables` are in the kernel's order, with ACTION and DEVPATH among them."""
+    """A uevent.  `variables` are in the kernel's order and include ACTION and DEVPATH."""
 
     action: str
     devpath: str
@@ -30,24 +31,24 @@ class Uevent:
     def __attrs_post_init__(self) -> None:
         for name, value in (("action", self.action), ("devpath", self.devpath)):
             if "\0" in value:
-                raise ValueError(f"the {name} of a uevent has no NUL: {value!r}")
+                raise ValueError(f"the {name} of a uevent must not contain NUL: {value!r}")
         if "@" in self.action:
-            raise ValueError(f"the action of a uevent has no @: {self.action!r}")
+            raise ValueError(f"the action of a uevent must not contain @: {self.action!r}")
         for key, value in self.variables.items():
             if not key or "=" in key or "\0" in key or "\0" in value:
-                raise ValueError(f"a variable of a uevent is KEY=VALUE without NUL: {key!r}, {value!r}")
+                raise ValueError(f"a variable of a uevent must be KEY=VALUE without NUL: {key!r}, {value!r}")
 
     def pack(self) -> bytes:
-        """The datagram's bytes."""
+        """Return the bytes of the datagram."""
         lines = [f"{self.action}@{self.devpath}"]
         lines += [f"{key}={value}" for key, value in self.variables.items()]
         return _encode("\0".join(lines) + "\0")
 
     @classmethod
     def unpack(cls, data: Buffer) -> Self:
-        """The event in a datagram; of a key that stands twice the last counts, as in an environment.
+        """Return the event in a datagram.  If a key is repeated, the last value counts, as in an environment.
 
-        Raises Malformed at what is not the kernel's, udev's format among it.
+        Raises Malformed if it is not in the kernel's format, for example in that of udev.
         """
         data = bytes(data)
         if data.startswith(_LIBUDEV):
@@ -73,5 +74,5 @@ def _encode(text: str) -> bytes:
 
 
 def _decode(data: bytes) -> str:
-    # A path may hold any bytes; so they come back as they were.
+    # surrogateescape, because a path can have any bytes.
     return data.decode("utf-8", "surrogateescape")

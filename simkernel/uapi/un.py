@@ -1,7 +1,7 @@
-"""Addresses of unix sockets: struct sockaddr_un, in the form that Python's socket module has for them.
+"""Addresses of unix sockets: struct sockaddr_un, in the form of Python's socket module.
 
-A path name is a str, an abstract name bytes that begin with a NUL, and no name at all the empty str.
-Source: include/uapi/linux/un.h, unix(7).
+A path name is a str.  An abstract name is bytes that begin with a NUL.  An unnamed socket has the address
+"". Source: include/uapi/linux/un.h, unix(7).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ UnixAddress = str | bytes
 
 
 def encode_sockaddr_un(path: bytes) -> bytes:
-    """The address that bind() is given: a path name ends with its NUL, an abstract name does not."""
+    """Return the bytes of the address for bind().  A path name ends with a NUL, an abstract name does not."""
     return U16.pack(AF_UNIX) + path + (b"\0" if path and not path.startswith(b"\0") else b"")
 
 
 def decode_sockaddr_un(address: bytes) -> UnixAddress:
-    """What Python makes of a socket address (`makesockaddr()` of Modules/socketmodule.c)."""
+    """Convert the bytes of an address as Python does (`makesockaddr()` of Modules/socketmodule.c)."""
     path = address[U16.size :]
     if path.startswith(b"\0"):
         return path

@@ -1,4 +1,4 @@
-"""What uname(2) tells.  Source: include/uapi/linux/utsname.h."""
+"""The result of uname(2).  Source: include/uapi/linux/utsname.h."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Utsname(NamedTuple):
-    """struct new_utsname, as far as Python's os.uname_result has it, and under its names."""
+    """struct new_utsname, with the fields and names of Python's os.uname_result."""
 
     sysname: str
     nodename: str

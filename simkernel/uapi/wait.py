@@ -1,8 +1,8 @@
-"""Waiting for children: options, and what a wait status says.
+"""Options of wait4(2), and macros for the wait status.
 
-Sources: include/uapi/linux/wait.h; wait(2) and glibc's bits/waitstatus.h for the status word, whose
-low 7 bits are the signal that ended the child (0: it exited, 0x7f: it is stopped), bit 7 says that it
-dumped core, and bits 8-15 are its exit code or the signal that stopped it.
+Sources: include/uapi/linux/wait.h; wait(2) and glibc's bits/waitstatus.h for the status.  The low 7 bits
+of a status are the signal that ended the child; 0 means that it exited, 0x7f that it is stopped.  Bit 7
+means a core dump.  Bits 8-15 are the exit code, or the signal that stopped the child.
 """
 
 # ruff: noqa: N802 - C's names, which are also those of Python's os module
@@ -21,50 +21,50 @@ _CONTINUED: Final = 0xFFFF
 
 
 def W_EXITCODE(code: int, signal: int) -> int:
-    """The status of a child that exited with `code` or was ended by `signal`; the other is 0."""
+    """Return the status of a child that exited with `code`, or was ended by `signal`; the other is 0."""
     return code << 8 | signal
 
 
 def W_STOPCODE(signal: int) -> int:
-    """The status of a child that `signal` stopped."""
+    """Return the status of a child that `signal` has stopped."""
     return signal << 8 | _STOPPED
 
 
 def WIFEXITED(status: int) -> bool:
-    """Whether the child exited of itself."""
+    """Return True if the child exited."""
     return WTERMSIG(status) == 0
 
 
 def WEXITSTATUS(status: int) -> int:
-    """With what it exited."""
+    """Return the exit code of a child that exited."""
     return status >> 8 & 0xFF
 
 
 def WIFSIGNALED(status: int) -> bool:
-    """Whether a signal ended the child."""
+    """Return True if a signal ended the child."""
     return WTERMSIG(status) not in (0, _STOPPED)
 
 
 def WTERMSIG(status: int) -> int:
-    """Which signal ended it."""
+    """Return the signal that ended the child."""
     return status & 0x7F
 
 
 def WCOREDUMP(status: int) -> bool:
-    """Whether it dumped core."""
+    """Return True if the child dumped core."""
     return bool(status & _DUMPED_CORE)
 
 
 def WIFSTOPPED(status: int) -> bool:
-    """Whether a signal stopped the child."""
+    """Return True if the child is stopped by a signal."""
     return status & 0xFF == _STOPPED
 
 
 def WSTOPSIG(status: int) -> int:
-    """Which signal stopped it."""
+    """Return the signal that stopped the child."""
     return WEXITSTATUS(status)
 
 
 def WIFCONTINUED(status: int) -> bool:
-    """Whether the child, stopped before, was continued."""
+    """Return True if a stopped child was continued."""
     return status == _CONTINUED

@@ -1,7 +1,8 @@
-"""Netlink families as YNL specifications: read, checked, described, and turned into codecs and policies.
+"""YNL specifications of netlink families: parser, model, description pages, codecs and policies.
 
-The language is the kernel's (Documentation/userspace-api/netlink/specs.rst): level `genetlink`, of
-`genetlink-legacy` what nlctrl needs.  `parse()` makes a `Spec`; the other modules work from that.
+The language is that of the kernel (Documentation/userspace-api/netlink/specs.rst).  The level `genetlink`
+is supported, and the part of `genetlink-legacy` that nlctrl needs.  `parse()` makes a `Spec`, from which
+the other modules work.
 """
 
 from simkernel.ynl.errors import SpecError as SpecError

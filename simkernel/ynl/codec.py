@@ -1,16 +1,18 @@
-"""Messages of a family to bytes and back, from its specification.
+"""Encoding and decoding of a family's messages, from its specification.
 
     frame = codec(spec, "frame-ready", "event", "reply")
     frame.encode({"sequence": 7, "size": {"width": 640, "height": 480}})   -> bytes
     frame.decode(payload)                                                 -> dict
 
-These are the attributes of a message; the generic netlink header is the caller's.  Keys are spelled
-as in the specification and attributes go out in the order in which they are given.  An enum is its
-name, flags are a tuple of names, a nest is a dict, a multi-attr or an array a list, binary is bytes,
-a flag True.  Numbers that have no name stay numbers, attributes that the specification does not know
-are passed over, and of two that may come once the last counts, as for any client of netlink.
+A codec handles the attributes of a message; the caller handles the generic netlink header.  Keys are
+spelled as in the specification.  Attributes are encoded in the order of the mapping.  An enum value is its
+name, flags are a tuple of names, a nest is a dict, a multi-attr or an array is a list, binary is bytes, a
+flag is True.
 
-What a caller gives is checked for being expressible, not for being valid: that is the kernel's.
+Numbers without a name stay numbers.  Unknown attributes are ignored.  If an attribute that may occur once
+is repeated, the last one counts, as for any netlink client.
+
+Encoding only checks that the values can be encoded.  The kernel checks whether they are valid.
 """
 
 from __future__ import annotations
@@ -31,28 +33,31 @@ _SILENT: Final = frozenset({"pad", "unused"})
 
 
 class Codec:
-    """Encodes and decodes the attributes of one message, which lists `attributes`."""
+    """Encodes and decodes the attributes of one message.
 
-    __slots__ = ("_whole", "attributes", "encode")
+    `attributes` are the names that the message lists.
+    """
 
-    def __init__(self, attributes: tuple[str, ...], listed: Space, whole: Space) -> None:
+    __slots__ = ("_complete", "attributes", "encode")
+
+    def __init__(self, attributes: tuple[str, ...], listed: Space, complete: Space) -> None:
         self.attributes = attributes
         self.encode: Encode = listed.encode
-        """The bytes of a mapping of names to values, in that order.  Raises BadValue."""
-        self._whole = whole
+        """Function that encodes a mapping of names to values, in its order.  It raises BadValue."""
+        self._complete = complete
 
     def decode(self, data: Buffer, start: int = 0, end: int | None = None) -> dict[str, Any]:
-        """The values of all attributes in `data[start:end]`.  Raises Malformed."""
+        """Return the values of all attributes in `data[start:end]`.  Raises Malformed."""
         try:
-            return self._whole.decoder(data, start, len(data) if end is None else end)
+            return self._complete.decoder(data, start, len(data) if end is None else end)
         except RecursionError:
             raise Malformed("attributes are nested too deeply") from None
 
 
 class Codecs:
-    """The codecs of a family, each made when it is first asked for and kept.
+    """The codecs of a family.  Each is made on its first use and cached.
 
-    Raises SpecError if the specification uses what simkernel lacks.
+    Raises SpecError if the specification uses a feature that simkernel does not support.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -65,10 +70,10 @@ class Codecs:
         return f"<Codecs of {self._spec.name}>"
 
     def get(self, operation: str, mode: ModeName, direction: Direction) -> Codec:
-        """The codec of a message.
+        """Return the codec of a message.
 
-        A request is read as what it lists, a reply as all of its attribute set.  Raises ValueError
-        if there is no such operation, or it has no such message.
+        For a request it decodes the listed attributes, for a reply all attributes of the set.  Raise
+        ValueError if the operation or the message is not in the specification.
         """
         key = (operation, mode, direction)
         if key not in self._codecs:
@@ -82,8 +87,8 @@ class Codecs:
         request = direction == "request"
         attributes = self._spec.attribute_sets[operation.attribute_set].attributes if names else {}
         listed = self._fill(Space(operation.name), [attributes[name] for name in names], request)
-        whole = listed if request else self._fill(Space(operation.name), attributes.values(), request)
-        return Codec(names, listed, whole)
+        complete = listed if request else self._fill(Space(operation.name), attributes.values(), request)
+        return Codec(names, listed, complete)
 
     def _fill(self, space: Space, attributes: Iterable[Attribute], request: bool) -> Space:
         for attribute in attributes:
@@ -93,7 +98,7 @@ class Codecs:
     def _inside(self, name: str, request: bool) -> Space:
         key = (name, request)
         if key not in self._nested:
-            # A set may contain itself, so the space has to be there before what is in it.
+            # A set may contain itself, so the space must be registered before its attributes are added.
             space = self._nested[key] = Space(name)
             self._fill(space, self._spec.attribute_sets[name].attributes.values(), request)
         return self._nested[key]
@@ -112,7 +117,7 @@ class Codecs:
 
 
 def codec(spec: Spec, operation: str, mode: ModeName = "do", direction: Direction = "request") -> Codec:
-    """The codec of a message; see Codecs.get().  Each is made once per specification."""
+    """Return the codec of a message; see Codecs.get().  The codecs are cached in the specification."""
     codecs: Codecs | None = spec.derived.get("codecs")
     if codecs is None:
         codecs = spec.derived["codecs"] = Codecs(spec)

@@ -1,4 +1,4 @@
-"""What goes to bytes and back: one attribute, and a space of them."""
+"""Coders: each encodes and decodes one attribute."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from simkernel.ynl.names import Conversion
 from simkernel.ynl.source import Source
 
 Encoder: TypeAlias = Callable[[Any], bytes]
-"""Makes the whole attribute, header and padding included.  Raises ValueError: what was expected and found."""
+"""Function that encodes a value as an attribute with header and padding.
+
+It raises ValueError for a wrong value.
+"""
 Decoder: TypeAlias = Callable[[Buffer, int, int], Any]
-"""Takes a buffer and where in it the payload begins and ends.  Raises Malformed."""
+"""Function that decodes a payload; takes a buffer, and the start and end of the payload.
+
+It raises Malformed.
+"""
 
 _PADDING: Final = {1: "xxx", 2: "xx", 4: "", 8: ""}
 
 
 @attrs.frozen(eq=False)
 class Fixed:
-    """A payload of fixed size that is one field of a struct: what compiled coders make runs of."""
+    """A payload of fixed size.  It is one field of a struct, so compiled functions pack several at once."""
 
     code: str
     to_wire: Conversion | None = None
@@ -30,21 +36,21 @@ class Fixed:
 
     @property
     def size(self) -> int:
-        """The payload's length in bytes."""
+        """Length of the payload in bytes."""
         return struct.calcsize("<" + self.code)
 
     @property
     def padded(self) -> str:
-        """The field and the padding after it, for a struct's format."""
+        """Format of the field and its padding, for `struct`."""
         return self.code + _PADDING[self.size]
 
 
 @attrs.frozen(eq=False)
 class Payload:
-    """A payload that is one value of any length, as text for compiled coders.
+    """A payload of variable length, as source text for compiled functions.
 
-    to_bytes    the expression that makes its bytes of a variable
-    from_bytes  the expression that makes the value of a variable with its bytes
+    to_bytes    returns the expression that converts the value in a variable to bytes from_bytes  returns
+    the expression that converts the bytes in a variable to the value
     """
 
     to_bytes: Callable[[Source, str], str]
@@ -53,52 +59,52 @@ class Payload:
 
 @attrs.frozen(eq=False)
 class Coder:
-    """How one attribute goes to bytes and back."""
+    """Encodes and decodes one attribute."""
 
     name: str
     number: int
     encode: Encoder
     decode: Decoder
     fields: tuple[Fixed, ...] = ()
-    """What the payload may be, if it is a field of a struct."""
+    """The possible fields of the payload, if it has a fixed size.  A `uint` has two: 4 or 8 bytes."""
     inside: Inside | None = None
-    """The attributes inside, where the payload is nothing but those."""
+    """The attribute space of a nest, or None."""
     entry: Coder | None = None
-    """The coder of each attribute inside, where their types are but indices."""
+    """The coder of the entries of an indexed array, or None."""
     payload: Payload | None = None
     multi: bool = False
-    """Whether there may be several, which `encode` takes as a list."""
+    """True for a multi-attr, which may occur several times; `encode` takes a list."""
 
     @property
     def fixed(self) -> Fixed | None:
-        """The field that the payload always is."""
+        """The field of the payload, or None if the size of the payload can vary."""
         return self.fields[0] if len(self.fields) == 1 else None
 
     def field_of(self, size: int) -> Fixed | None:
-        """The field that a payload of `size` bytes is."""
+        """Return the field for a payload of `size` bytes, or None if no field has this size."""
         return next((field for field in self.fields if field.size == size), None)
 
 
 class Inside(Protocol):
-    """A space of attributes: their coders, and all of them at once."""
+    """A space of attributes: their coders, and functions that encode and decode all of them."""
 
     @property
     def by_name(self) -> Mapping[str, Coder]:
-        """The coders of all attributes."""
+        """The coders of all attributes, by name."""
 
     @property
     def by_number(self) -> Mapping[int, Coder]:
-        """The coders of those that carry something."""
+        """The coders of the attributes that have a payload, by attribute type."""
 
     def encode(self, values: Mapping[str, Any]) -> bytes:
-        """The bytes of the attributes in `values`, in that order."""
+        """Encode the attributes in `values`, in the order of the mapping."""
 
     def decode(self, data: Buffer, at: int, end: int) -> dict[str, Any]:
-        """The attributes in `data[at:end]`."""
+        """Decode the attributes in `data[at:end]`."""
 
 
 def repeated(coder: Coder) -> Coder:
-    """The coder of a multi-attr: a list, of which each item is an attribute of its own."""
+    """Return the coder of a multi-attr, which encodes each item of a list as one attribute."""
 
     def encode(values: Any) -> bytes:
         return b"".join([coder.encode(value) for value in listed(values)])
@@ -107,12 +113,12 @@ def repeated(coder: Coder) -> Coder:
 
 
 def short(name: str, expected: str, found: int) -> Malformed:
-    """The exception about an attribute whose payload has not the size it must have."""
+    """Return the exception for an attribute whose payload has a wrong size."""
     return Malformed(f"attribute '{name}': expected {expected}, found {found}")
 
 
 def listed(values: Any) -> Iterable[Any]:
-    """The values, if they are many.  ValueError if they are one."""
+    """Return `values` if it is an iterable of values.  Raise ValueError if it is a single value."""
     if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
         raise ValueError(f"expected a list, found {values!r}")
     many: Iterable[Any] = values

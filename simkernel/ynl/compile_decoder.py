@@ -1,7 +1,8 @@
-"""Decoders for one layout of message: the types and lengths of all its attributes.
+"""Compiled decoders, each for one layout: the types and lengths of all attributes of a message.
 
-Only the values of a layout are unknown, so one struct unpacks it, nests and arrays included.  The
-headers are compared as one integer; a message with other headers goes to the decoder before.
+In messages of one layout only the values differ.  So one struct unpacks all values, including those of
+nests and arrays.  The headers are compared as one integer.  If the headers differ, the decoder calls the
+previous one.
 """
 
 from __future__ import annotations
@@ -13,22 +14,25 @@ from typing import Final
 from simkernel.uapi.netlink import NLA_HDRLEN, NLA_TYPE_MASK
 from simkernel.uapi.structure import U32, Buffer
 from simkernel.ynl.coder import Coder, Inside
-from simkernel.ynl.source import DEEPEST, Decode, Source, Unfit
+from simkernel.ynl.source import MAX_DEPTH, Decode, Source, Unfit
 
 _TYPE_BITS: Final = NLA_TYPE_MASK << 16
 _FAR: Final = 64
-"""Bytes between two headers that are too many to be compared with them."""
+"""Maximum distance in bytes between two headers that are compared as one integer."""
 
 
 def compile_decoder(space: Inside, data: Buffer, at: int, end: int, otherwise: Decode) -> Decode:
-    """Return a decoder for the layout of a well-formed `data[at:end]`, not empty.  Raises Unfit."""
+    """Return a decoder for the layout of `data[at:end]`, which is well formed and not empty.
+
+    Raises Unfit.
+    """
     layout = _Layout(at)
     result = layout.attributes(space, data, at, end)
     return layout.function(result, end - at, otherwise)
 
 
 class _Layout:
-    """Makes the decoder of messages whose attributes all have the types and lengths of this one's."""
+    """Builds a decoder for messages with the attribute types and lengths of a sample message."""
 
     def __init__(self, base: int) -> None:
         self._source = Source("def decode(data, at, end):")
@@ -40,14 +44,13 @@ class _Layout:
         self._begin = self._end = base
         self._mask = 0
         self._headers = 0
-        """From where to where headers stand close together; that as one little-endian integer: which of
-        its bits are theirs, and what those are."""
+        """A group of adjacent headers, as one little-endian integer.  `_mask` has the bits of the headers."""
         self._depth = 0
 
     def attributes(self, space: Inside, data: Buffer, at: int, end: int) -> str:
-        """The expression that makes the dict of the attributes in `data[at:end]`."""
+        """Return the expression for the dict of the attributes in `data[at:end]`."""
         self._depth += 1
-        if self._depth > DEEPEST:
+        if self._depth > MAX_DEPTH:
             raise Unfit
         values: dict[str, list[str]] = {}
         for word, start, stop in _words(data, at, end):
@@ -79,7 +82,7 @@ class _Layout:
             yield self._value(entry, data, start, stop)
 
     def _header(self, word: int, start: int) -> None:
-        """A header that has to be as it was."""
+        """Add a header that must be equal in all messages of the layout."""
         place = start - NLA_HDRLEN
         if place - self._end > _FAR:
             self._end_headers()
@@ -90,7 +93,7 @@ class _Layout:
         self._headers |= word << shift
 
     def _end_headers(self) -> None:
-        """Compare those that stand close together: all at once."""
+        """Add the condition that compares the current group of headers."""
         if self._mask:
             number, mask, headers = map(self._source.bind, (int.from_bytes, self._mask, self._headers))
             part = f"data[at + {self._begin - self._base} : at + {self._end - self._base}]"
@@ -98,14 +101,14 @@ class _Layout:
         self._mask = self._headers = 0
 
     def _field(self, code: str, start: int, size: int) -> str:
-        """The variable that gets what stands at `start`; what is before it and after the last is skipped."""
+        """Add a field at `start` to the struct format, and return the variable that gets its value."""
         self._format += f"{start - self._place}x{code}"
         self._place = start + size
         self._targets.append(variable := self._source.variable())
         return variable
 
     def function(self, result: str, size: int, otherwise: Decode) -> Decode:
-        """The decoder of messages of `size` bytes."""
+        """Compile and return the decoder of messages of `size` bytes."""
         source = self._source
         source.names["otherwise"] = otherwise
         self._end_headers()
@@ -120,7 +123,7 @@ class _Layout:
 
 
 def _words(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The (header, start, end) of each attribute."""
+    """Yield (header, start, end) of each attribute; start and end are those of the payload."""
     while at < end:
         (word,) = U32.unpack_from(data, at)
         length = word & 0xFFFF
@@ -129,7 +132,10 @@ def _words(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _display(values: Mapping[str, list[str]], space: Inside) -> str:
-    """The dict of expressions; those of a multi-attr as a list, of others the last."""
+    """Return the source of a dict.
+
+    A multi-attr gets the list of its expressions, other attributes the last one.
+    """
     items = [
         f"{name!r}: [{', '.join(each)}]" if space.by_name[name].multi else f"{name!r}: {each[-1]}"
         for name, each in values.items()

@@ -1,7 +1,7 @@
-"""An encoder for one shape of message.
+"""Compiled encoders, each for one shape: the names of the attributes of a message, in order.
 
-Attributes of fixed size are packed in runs, with one struct for as many as follow each other, nests
-included; so is the header of one whose length its value has, which ends a run.
+Consecutive attributes of fixed size are packed with one struct, including the headers of nests.  The
+header of an attribute of variable length is the last part of such a run.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from simkernel.ynl.coder import Coder, Inside
 from simkernel.ynl.source import Encode, Source, word
 
 TAILS: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
-"""The padding after so many bytes, modulo 4."""
+"""Padding after a payload, indexed by the payload's length modulo 4."""
 
 
 def compile_encoder(space: Inside, values: Mapping[str, Any], otherwise: Encode) -> Encode:
-    """An encoder for mappings with the keys of `values`, in their order.  Raises Unfit."""
+    """Return an encoder for mappings with the keys of `values`, in their order.  Raises Unfit.
+
+    The encoder calls `otherwise` for a mapping that it cannot encode.
+    """
     source = Source("def encode(values):")
     source.names["otherwise"] = otherwise
     encoder = _Encoder(source)
@@ -39,7 +42,7 @@ class _Encoder:
         self.pieces: list[str] = []
 
     def attributes(self, space: Inside, values: Mapping[str, Any], name: str) -> None:
-        """Take the values out of a mapping and put each where it belongs."""
+        """Add code that takes the values out of the mapping `name` and encodes each."""
         variables = [self._source.variable() for _ in values]
         if variables:
             self._source.add(f"{', '.join(variables)}, = {name}.values()")
@@ -75,7 +78,7 @@ class _Encoder:
         self._arguments.append(variable if convert is None else f"{self._source.bind(convert)}({variable})")
 
     def _payload(self, coder: Coder, variable: str) -> None:
-        """A payload whose length is known when it is there; one that is too long the struct refuses."""
+        """Add a payload of variable length.  `struct` rejects a length that does not fit into 16 bits."""
         assert coder.payload is not None
         source = self._source
         length = source.variable()
@@ -87,7 +90,7 @@ class _Encoder:
         self.pieces += [variable, f"{source.bind(TAILS)}[{length} & 3]"]
 
     def end_run(self) -> None:
-        """Pack what has fixed size so far."""
+        """End the current run of fields of fixed size: pack them with one struct."""
         if self._format:
             pack = self._source.bind(Struct("<" + self._format).pack)
             self.pieces.append(f"{pack}({', '.join(self._arguments)})")
@@ -95,7 +98,7 @@ class _Encoder:
 
 
 def _fixed_size(space: Inside, values: Any) -> int | None:
-    """The bytes that the attributes in `values` take, if each has a fixed size."""
+    """Return the size of the encoded attributes in `values`, or None if it is not fixed."""
     if not isinstance(values, dict):
         return None
     size = 0

@@ -1,4 +1,4 @@
-"""The definitions of a specification, and the numbers that can be written by name."""
+"""Reader of the definitions of a specification, and of limits that refer to a constant by name."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from simkernel.ynl.shapes import Check, Level, Unsupported
 
 _OUTSIDE = "a number defined outside the specification"
 _TYPE_LIMIT = re.compile(r"([su](?:8|16|32|64))-(min|max)")
-_ONE_LESS = " - 1"
-_MOST_BITS = 64
+_MINUS_ONE = " - 1"
+_MAX_BITS = 64
 
 
 def read_definitions(nodes: list[Node]) -> dict[str, Definition]:
-    """The definitions by name.  SpecError at a repeated name, or a definition that defines nothing."""
+    """Return the definitions by name.  SpecError if a name is repeated or a definition has no content."""
     definitions: dict[str, Definition] = {}
     for node in nodes:
         definition = _definition(node)
@@ -52,11 +52,11 @@ def _entries(node: Node, start: int, kind: str) -> tuple[Entry, ...]:
             number = item.number("value")
             entry = Entry(item.text("name"), following if number is None else number, item.text("doc"))
         if entry.name in entries:
-            raise item.error(f"'{entry.name}' is there twice")
+            raise item.error(f"'{entry.name}' is listed twice")
         if entry.value in values:
             raise item.error(f"'{entry.name}' has the value {entry.value} of '{values[entry.value]}'")
-        if kind == "flags" and not 0 <= entry.value < _MOST_BITS:
-            raise item.error(f"flags are bits 0 to {_MOST_BITS - 1}, found bit {entry.value}")
+        if kind == "flags" and not 0 <= entry.value < _MAX_BITS:
+            raise item.error(f"flags are bits 0 to {_MAX_BITS - 1}, found bit {entry.value}")
         entries[entry.name] = entry
         values[entry.value] = entry.name
         following = entry.value + 1
@@ -64,7 +64,10 @@ def _entries(node: Node, start: int, kind: str) -> tuple[Entry, ...]:
 
 
 class Numbers:
-    """Resolves limits: an integer, a constant's name, a type's limit such as u32-max, or NAME - 1."""
+    """Resolves limits.
+
+    A limit is an integer, the name of a constant, the limit of a type (u32-max), or NAME - 1.
+    """
 
     def __init__(self, nodes: list[Node], definitions: Mapping[str, Definition], check: Check) -> None:
         self._check = check
@@ -72,17 +75,21 @@ class Numbers:
         for node in nodes:
             definition = definitions[node.text("name")]
             if isinstance(definition, Constant) and isinstance(definition.value, int):
-                # C calls a constant by its prefix and name, and so do some specifications.
+                # Some specifications use the constant's name in C, which has the prefix.
                 for name in (definition.name, node.text("name-prefix") + definition.name):
                     self._constants[name] = definition.value
 
     def resolve(self, node: Node) -> int | None:
-        """The number.  None, and noted as unsupported, if only C knows it, as older families do it."""
+        """Return the number of a limit.
+
+        In specifications of older families, a limit may be a constant that only C headers define.  Then
+        record it as unsupported and return None.
+        """
         if isinstance(node.value, int):
             return node.value
         name = str(node.value)
-        less = 1 if name.endswith(_ONE_LESS) else 0
-        name = name.removesuffix(_ONE_LESS)
+        less = 1 if name.endswith(_MINUS_ONE) else 0
+        name = name.removesuffix(_MINUS_ONE)
         value = self._constants.get(name)
         if value is None:
             value = _type_limit(name)

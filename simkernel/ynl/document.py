@@ -1,4 +1,4 @@
-"""A specification's document: plain values that remember where they stand in the file."""
+"""The document of a specification: plain values with their position in the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Plain: TypeAlias = "Scalar | list[Plain] | dict[str, Plain]"
 
 @attrs.frozen(eq=False)
 class Node:
-    """One value: a scalar, a list of nodes or a mapping of names to nodes."""
+    """A value of the document: a scalar, a list of nodes, or a mapping of names to nodes."""
 
     value: Scalar | list[Node] | dict[str, Node]
     filename: str
@@ -24,54 +24,57 @@ class Node:
     path: str
 
     def error(self, expected: str) -> SpecError:
-        """The exception to raise about this value."""
+        """Return the exception for a mistake in this value."""
         return SpecError(self.filename, self.line, self.path, expected)
 
     @property
     def mapping(self) -> dict[str, Node]:
-        """The value, which must be a mapping."""
+        """The value as a mapping.  SpecError if it is not a mapping."""
         if not isinstance(self.value, dict):
             raise self.error(f"expected a mapping of keys to values, found {self.shown}")
         return self.value
 
     @property
     def items(self) -> list[Node]:
-        """The value, which must be a list."""
+        """The value as a list.  SpecError if it is not a list."""
         if not isinstance(self.value, list):
             raise self.error(f"expected a list, found {self.shown}")
         return self.value
 
     @property
     def shown(self) -> str:
-        """The value as an error message calls it."""
+        """Description of the value for error messages."""
         if isinstance(self.value, dict):
             return "a mapping"
         if isinstance(self.value, list):
             return "a list"
         if isinstance(self.value, bool):
-            return f"the truth value {str(self.value).lower()} (quote it, if text was meant)"
+            return f"the boolean {str(self.value).lower()} (quote it if it is meant as text)"
         return "nothing" if self.value is None else repr(self.value)
 
     def get(self, key: str) -> Node | None:
-        """The value of `key` in this mapping."""
+        """Return the node of `key` in this mapping, or None."""
         return self.mapping.get(key)
 
     def entries(self, key: str) -> list[Node]:
-        """The list under `key`; empty without it."""
+        """Return the list under `key`, or [] without the key."""
         node = self.mapping.get(key)
         return [] if node is None else node.items
 
     def text(self, key: str, default: str = "") -> str:
-        """The text under `key`."""
+        """Return the text under `key`, or `default` without the key."""
         node = self.mapping.get(key)
         return default if node is None or node.value is None else str(node.value)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """The list of texts under `key`."""
+        """Return the list of texts under `key`, or () without the key."""
         return tuple(str(node.value) for node in self.entries(key))
 
     def reference(self, key: str, kind: str, known: Mapping[str, T]) -> T | None:
-        """Return what the name under `key` refers to, which must be in `known`; None without the key."""
+        """Look up the name under `key` in `known`.
+
+        Return None without the key; SpecError for an unknown name.
+        """
         node = self.mapping.get(key)
         if node is None:
             return None
@@ -81,17 +84,17 @@ class Node:
         return known[name]
 
     def flag(self, key: str) -> bool:
-        """Whether `key` is there and true."""
+        """Return True if the value of `key` is true."""
         node = self.mapping.get(key)
         return node is not None and node.value is True
 
     def number(self, key: str) -> int | None:
-        """The integer under `key`."""
+        """Return the integer under `key`, or None."""
         node = self.mapping.get(key)
         return node.value if node is not None and isinstance(node.value, int) else None
 
     def plain(self) -> Plain:
-        """The value without the marks."""
+        """Return the value as plain Python objects, without positions."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):

@@ -1,4 +1,4 @@
-"""What a specification's mistake looks like, and names that were probably meant."""
+"""The error for a mistake in a specification, and suggestions for misspelled names."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 
 class SpecError(ValueError):
-    """A mistake in a specification: where it is, and what was expected there.
+    """A mistake in a specification: its position, and what was expected there.
 
-    `line` counts from 1 (0: not one line in particular).  `key` is the way to the place, for instance
-    `attribute-sets[frame].attributes[width].checks.max`.
+    `line` counts from 1; 0 means that the mistake is not in one line.  `key` is the path of the value, for
+    instance `attribute-sets[frame].attributes[width].checks.max`.
     """
 
     def __init__(self, filename: str, line: int, key: str, expected: str) -> None:
@@ -26,7 +26,7 @@ class SpecError(ValueError):
 
 
 def choose(given: object, names: Iterable[str], limit: int = 12) -> str:
-    """Return the end of a sentence about an unknown `given`: the nearest of `names`, or the first `limit`."""
+    """Return a hint for an unknown name `given`: the most similar `names`, or the first `limit` ones."""
     known = list(names)
     nearest = difflib.get_close_matches(str(given), known, n=3, cutoff=0.6)
     if nearest:

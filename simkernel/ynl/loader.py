@@ -1,7 +1,7 @@
-"""Reading YAML into nodes, as PyYAML reads it, which is how the kernel's own tools read specifications.
+"""YAML reader.  It reads values as PyYAML does, which the kernel's tools use for specifications.
 
-Anchors and aliases work; merge keys, tags and repeated keys do not.  The pure Python parser is used
-everywhere: libyaml's overruns the stack on deep nesting.
+Anchors and aliases work; merge keys, tags and repeated keys are errors.  It uses PyYAML's pure Python
+parser, because libyaml overflows the stack for deeply nested documents.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from simkernel.ynl.document import Node, Scalar
 from simkernel.ynl.errors import SpecError
 
-_MOST_NODES = 200_000
-"""More values than this are a mistake, or aliases made to explode; the kernel's largest has 15 000."""
+_MAX_NODES = 200_000
+"""Maximum number of values.
+
+It stops documents whose aliases expand without end; the kernel's largest has 15 000.
+"""
 
 _PREFIX = "tag:yaml.org,2002:"
 _CONSTRUCTED = frozenset(_PREFIX + name for name in ("int", "float", "bool", "null"))
@@ -22,27 +25,27 @@ _VERBATIM = frozenset(_PREFIX + name for name in ("str", "timestamp", "value", "
 
 
 def read_document(text: str, filename: str) -> Node:
-    """The only document in `text`.  Raises SpecError at what is no YAML or no plain one."""
+    """Return the document in `text`.  SpecError if it is not one YAML document of plain values."""
     try:
         root = yaml.compose(text, yaml.SafeLoader)
         return _Reader(filename).read(root, "")
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise SpecError(filename, line, "", f"no YAML: {error.problem or error.context}") from None
+        raise SpecError(filename, line, "", f"not valid YAML: {error.problem or error.context}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise SpecError(filename, line, "", f"no YAML: {error.reason}") from None
+        raise SpecError(filename, line, "", f"not valid YAML: {error.reason}") from None
     except RecursionError:
         raise SpecError(filename, 0, "", "expected a specification, found endless nesting") from None
 
 
 class _Reader:
-    """Turns PyYAML's nodes into ours."""
+    """Converts nodes of PyYAML to `Node`."""
 
     def __init__(self, filename: str) -> None:
         self._filename = filename
         self._constructor = SafeConstructor()
-        self._left = _MOST_NODES
+        self._left = _MAX_NODES
 
     def read(self, node: yaml.Node | None, path: str, line: int = 0) -> Node:
         if node is None:
@@ -50,7 +53,7 @@ class _Reader:
         line = line or node.start_mark.line + 1
         self._left -= 1
         if self._left < 0:
-            raise SpecError(self._filename, line, path, f"expected at most {_MOST_NODES} values")
+            raise SpecError(self._filename, line, path, f"expected at most {_MAX_NODES} values")
         if isinstance(node, MappingNode):
             return Node(self._mapping(node, path), self._filename, line, path)
         if isinstance(node, SequenceNode):
@@ -89,7 +92,7 @@ class _Reader:
 
 
 def _name_of(node: yaml.Node) -> str:
-    """The `name` of a list's entry, by which a path calls it."""
+    """Return the `name` of a list entry, which identifies it in paths; "" without a name."""
     if isinstance(node, MappingNode):
         for key, value in node.value:
             if key.value == "name" and isinstance(value, ScalarNode):

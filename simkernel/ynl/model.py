@@ -1,6 +1,6 @@
-"""A specification read: plain, immutable, all names resolved that can be.
+"""The model of a specification: plain, immutable objects with resolved names.
 
-`read.py` makes these; everything else in this package works from them.
+`parse.py` makes them; all other modules of this package use them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Direction: TypeAlias = Literal["request", "reply"]
 
 @attrs.frozen(eq=False)
 class Constant:
-    """A named number, or a text that only C can read."""
+    """A named number, or an expression that only C can evaluate."""
 
     name: str
     value: int | str
@@ -29,7 +29,7 @@ class Constant:
 
 @attrs.frozen
 class Entry:
-    """One name of an enumeration.  `value` is the number; of flags, the number of the bit."""
+    """A named value of an enumeration.  For flags, `value` is the number of the bit."""
 
     name: str
     value: int
@@ -38,7 +38,7 @@ class Entry:
 
 @attrs.frozen(eq=False)
 class Enumeration:
-    """Names for numbers, or for bits."""
+    """An enum or a set of flags: names for numbers, or for bits."""
 
     name: str
     is_flags: bool
@@ -47,7 +47,7 @@ class Enumeration:
 
     @property
     def range(self) -> tuple[int, int] | None:
-        """The least and the greatest number; None where there are holes between them, or no numbers."""
+        """The smallest and the largest number, or None if the numbers have gaps or no number is defined."""
         values = [entry.value for entry in self.entries]
         if not values or max(values) - min(values) + 1 != len(values):
             return None
@@ -55,18 +55,18 @@ class Enumeration:
 
     @property
     def bits(self) -> dict[str, int]:
-        """The entries as masks."""
+        """Mask of each entry, by name."""
         return {entry.name: 1 << entry.value for entry in self.entries}
 
     @property
     def numbers(self) -> dict[str, int]:
-        """The entries as numbers."""
+        """Number of each entry, by name."""
         return {entry.name: entry.value for entry in self.entries}
 
 
 @attrs.frozen(eq=False)
 class Structure:
-    """A C structure, known by name only."""
+    """A C structure; only its name and the names of its members are known."""
 
     name: str
     members: tuple[str, ...]
@@ -78,7 +78,7 @@ Definition: TypeAlias = Constant | Enumeration | Structure
 
 @attrs.frozen
 class Checks:
-    """What the kernel checks of an attribute beyond its type, all limits as numbers."""
+    """Checks of an attribute's value that the kernel makes in addition to the type check."""
 
     minimum: int | None = None
     maximum: int | None = None
@@ -91,7 +91,10 @@ class Checks:
 
 @attrs.frozen(eq=False)
 class Attribute:
-    """One attribute of a set.  `number` is its type on the wire, `nested` the name of the set inside."""
+    """An attribute of a set.
+
+    `number` is its type in the message; `nested` is the name of the set inside it.
+    """
 
     name: str
     type: str
@@ -110,7 +113,7 @@ class Attribute:
 
 @attrs.frozen(eq=False)
 class AttributeSet:
-    """A space of attributes, by name, in the order of the specification."""
+    """A set of attributes, by name, in the order of the specification."""
 
     name: str
     attributes: Mapping[str, Attribute]
@@ -120,7 +123,10 @@ class AttributeSet:
 
 @attrs.frozen
 class Mode:
-    """The attributes that a do or a dump takes and gives; None: no message of that kind is described."""
+    """The attributes of the request and the reply of a do or a dump.
+
+    None means that the specification does not describe the message.
+    """
 
     request: tuple[str, ...] | None = None
     reply: tuple[str, ...] | None = None
@@ -128,9 +134,10 @@ class Mode:
 
 @attrs.frozen(eq=False)
 class Operation:
-    """A command, or a message that the kernel sends by itself (`notify` or `event`).
+    """A command, or a message that the kernel sends without a request (`notify` or `event`).
 
-    The numbers are those of the generic netlink header, in either direction; None: never sent so.
+    `request_number` and `reply_number` are the commands in the generic netlink header, or None if there is
+    no such message.
     """
 
     name: str
@@ -149,13 +156,13 @@ class Operation:
 
     @property
     def is_asynchronous(self) -> bool:
-        """Whether the kernel sends it unasked."""
+        """True if the kernel sends the message without a request."""
         return bool(self.notify) or self.event is not None
 
 
 @attrs.frozen
 class Group:
-    """A multicast group."""
+    """A multicast group of a family."""
 
     name: str
     flags: tuple[str, ...] = ()
@@ -163,7 +170,7 @@ class Group:
 
 @attrs.frozen(eq=False)
 class Spec:
-    """A family's specification."""
+    """The specification of a netlink family."""
 
     name: str
     doc: str
@@ -179,12 +186,12 @@ class Spec:
     groups: tuple[Group, ...] = ()
     unsupported: tuple[Unsupported, ...] = attrs.field(default=(), repr=False)
     extras: Mapping[str, Plain] = attrs.field(factory=dict, repr=False)
-    """The keys of NAME.simkernel.yaml, which are not part of YNL."""
+    """Values from the file NAME.simkernel.yaml, with keys that are not part of YNL."""
     derived: dict[str, Any] = attrs.field(factory=dict, init=False, repr=False)
-    """What has been made of the specification so far: policies and codecs are made once per process."""
+    """Cache of objects that are made from the specification, such as codecs and policies."""
 
     def operation(self, name: str) -> Operation:
-        """The operation of that name.  Raises ValueError with the nearest names."""
+        """Return the operation with this name.  Raise ValueError with similar names if it is unknown."""
         try:
             return self.operations[name]
         except KeyError:
@@ -193,7 +200,7 @@ class Spec:
             ) from None
 
     def message(self, operation: Operation, mode: ModeName, direction: Direction) -> tuple[str, ...] | None:
-        """The attributes that a message of `operation` lists; None if it has no such message.
+        """Return the attributes that a message of `operation` lists, or None if it has no such message.
 
         An event or a notification is the reply of mode `event`.
         """
@@ -204,7 +211,7 @@ class Spec:
         described = operation.do if mode == "do" else operation.dump
         if described is None:
             return None
-        # A request without attributes, or an answer that is an acknowledgement, need not be described.
+        # A specification may omit a request without attributes, and a reply that is only an acknowledgement.
         return (described.request if direction == "request" else described.reply) or ()
 
     def _shared_reply(self, notification: Operation) -> tuple[str, ...]:
@@ -213,7 +220,10 @@ class Spec:
         return next((mode.reply for mode in modes if mode and mode.reply is not None), ())
 
     def require_support(self) -> None:
-        """Raise SpecError if the specification uses what simkernel lacks: it can be described, not used."""
+        """Raise SpecError if the specification uses an unsupported feature.
+
+        It can be described, but not used.
+        """
         if self.unsupported:
             first = self.unsupported[0]
             more = len(self.unsupported) - 1

@@ -1,4 +1,4 @@
-"""Names for numbers and bits: what callers write and read instead of an attribute's integer."""
+"""Names of enum values and flags: callers use them instead of the integers of attributes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ Conversion: TypeAlias = Callable[[Any], Any]
 
 
 def to_number(attribute: Attribute) -> Conversion | None:
-    """What makes the attribute's integer of what a caller gives; None if that is the integer itself.
+    """Return the function that converts a caller's value to the attribute's integer.
 
-    Numbers are taken as they are.  The conversion raises ValueError at a name that the enum has not.
+    It returns an integer unchanged.  It raises ValueError for a name that is not in the enum.  Without an
+    enum, return None.
     """
     if attribute.enum is None:
         return None
@@ -23,7 +24,10 @@ def to_number(attribute: Attribute) -> Conversion | None:
 
 
 def from_number(attribute: Attribute) -> Conversion | None:
-    """What makes the name, or of flags the tuple of names, of the attribute's integer; None for none."""
+    """Return the function that converts the attribute's integer to a name, or for flags to a tuple of names.
+
+    Return None if the attribute has no enum.
+    """
     if attribute.enum is None:
         return None
     return _to_flags(attribute.enum) if attribute.as_flags else _to_name(attribute.enum)
@@ -35,7 +39,7 @@ def _from_name(enum: Enumeration) -> Conversion:
 
 
 def _to_name(enum: Enumeration) -> Conversion:
-    """A number without a name, as a newer kernel may send it, stays a number."""
+    """Return a function from number to name.  It keeps an unknown number, as a newer kernel may send it."""
     names = {number: name for name, number in enum.numbers.items()}
     return lambda value: names.get(value, value)
 
@@ -55,7 +59,7 @@ def _from_flags(enum: Enumeration) -> Conversion:
 
 
 def _to_flags(enum: Enumeration) -> Conversion:
-    """The names of the bits that are set; bits without a name come last, as one number."""
+    """Return a function from a mask to the names of its bits; unnamed bits come last, as one number."""
     bits = enum.bits
 
     @lru_cache(maxsize=64)

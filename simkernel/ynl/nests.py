@@ -1,4 +1,4 @@
-"""Attributes that hold attributes: coders for nests and for the arrays that older families make of them."""
+"""Coders for attributes that contain attributes: nests, and the arrays of nests of older families."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _HEADER: Final = Struct("<HH").unpack_from
 
 
 def locate(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The (type, start, end) of the payload of each attribute in `data[at:end]`.
+    """Yield (type, start, end) of the payload of each attribute in `data[at:end]`.
 
-    Raises Malformed, after the attributes before it, at bytes that are no attribute.
+    Raises Malformed for bytes that are not an attribute, after yielding the attributes before them.
     """
     while at < end:
         length, number = _HEADER(data, at) if end - at >= NLA_HDRLEN else (end - at, 0)
@@ -33,7 +33,7 @@ def locate(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def nest_coder(attribute: Attribute, inside: Inside) -> Coder:
-    """A nest: a mapping."""
+    """Return the coder of a nest, whose value is a mapping."""
     number = attribute.number | NLA_F_NESTED
 
     def encode(values: Any) -> bytes:
@@ -43,7 +43,10 @@ def nest_coder(attribute: Attribute, inside: Inside) -> Coder:
 
 
 def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
-    """Nests in nests whose types are values too: one mapping with those and the innermost attributes."""
+    """Return the coder of a nest-type-value: nests in nests, where the attribute types are values too.
+
+    The value is one mapping with these types and the attributes of the innermost nest.
+    """
     name, names = attribute.name, attribute.type_values
 
     def encode(values: Any) -> bytes:
@@ -70,10 +73,10 @@ def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
 
 
 def indexed_array_coder(attribute: Attribute, inside: Inside | None, request: bool) -> Coder:
-    """An array whose entries have their index, from 1 on, as type: a list.
+    """Return the coder of an array, whose value is a list.  The type of each entry is its index, from 1.
 
-    In answers these nests are not flagged as such (nla_nest_start_noflag(), which nlctrl uses); in a
-    request they have to be, or strict validation refuses it.
+    In a request these nests have the flag NLA_F_NESTED, because strict validation rejects nests without
+    it.  In a reply they do not have it (nla_nest_start_noflag(), as in nlctrl).
     """
     flag = NLA_F_NESTED if request else 0
     entry = _plain_entry(attribute) if inside is None else _nested_entry(attribute, inside, flag)
@@ -93,7 +96,7 @@ def indexed_array_coder(attribute: Attribute, inside: Inside | None, request: bo
 
 @attrs.frozen(eq=False)
 class _Entry:
-    """What is in an indexed array, and what encodes it under an index."""
+    """The coder of the entries of an indexed array, and the function that encodes an entry at an index."""
 
     coder: Coder
     encode: Callable[[int, Any], bytes]

@@ -1,4 +1,4 @@
-"""The operations of a specification: their numbers in both directions and what they carry."""
+"""Reader of the operations of a specification: their numbers and the attributes of their messages."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from simkernel.ynl.errors import choose
 from simkernel.ynl.model import AttributeSet, Group, Mode, Operation
 from simkernel.ynl.shapes import Level
 
-_HIGHEST_COMMAND = 255
+_MAX_COMMAND = 255
 _SILENT = frozenset({"pad", "unused"})
 
 
 class OperationReader:
-    """Reads operations.  SpecError at the first mistake.
+    """Reads operations.  Raises SpecError for the first mistake.
 
-    Of a raw netlink protocol, which can be described and not used, only the form is checked: its
-    messages list members of their fixed headers as if they were attributes.
+    A raw netlink protocol can be described, but not used.  Its messages list members of fixed headers as
+    if they were attributes.  So only the form of its operations is checked.
     """
 
     def __init__(self, sets: Mapping[str, AttributeSet], groups: tuple[Group, ...], level: Level) -> None:
@@ -28,7 +28,7 @@ class OperationReader:
         self._is_generic = level < Level.NETLINK_RAW
 
     def read(self, node: Node) -> dict[str, Operation]:
-        """The operations by name, in the order of the specification."""
+        """Return the operations by name, in the order of the specification."""
         operations: dict[str, Operation] = {}
         directional = node.text("enum-model") == "directional"
         numbered = list((_directional if directional else _unified)(node.entries("list")))
@@ -74,7 +74,7 @@ class OperationReader:
         )
 
     def _attributes(self, node: Node | None, attribute_set: AttributeSet | None) -> tuple[str, ...] | None:
-        """The attributes that a message lists."""
+        """Return the names of the attributes that a message lists, or None if it is not described."""
         if node is None:
             return None
         if self._is_generic:
@@ -83,7 +83,7 @@ class OperationReader:
 
 
 def _with_set(operation: Operation, operations: Mapping[str, Operation]) -> Operation:
-    """A notification takes its attributes from the set of the operation whose reply it shares."""
+    """Return `operation`; a notification gets the attribute set of the operation whose reply it shares."""
     shared = operations.get(operation.notify)
     if shared is None or operation.attribute_set:
         return operation
@@ -91,7 +91,7 @@ def _with_set(operation: Operation, operations: Mapping[str, Operation]) -> Oper
 
 
 def _unified(items: list[Node]) -> Iterator[tuple[Node, int | None, int | None]]:
-    """One row of numbers for all messages, from 1 on."""
+    """Number all messages in one sequence, from 1 (enum-model: unified)."""
     number = 0
     for item in items:
         given = item.number("value")
@@ -101,7 +101,10 @@ def _unified(items: list[Node]) -> Iterator[tuple[Node, int | None, int | None]]
 
 
 def _directional(items: list[Node]) -> Iterator[tuple[Node, int | None, int | None]]:
-    """A row of numbers for each direction; a reply without content takes none."""
+    """Number requests and replies separately (enum-model: directional).
+
+    A reply without content has no number.
+    """
     request = reply = 1
     for item in items:
         mode = item.get("do") or item.get("dump")
@@ -128,22 +131,22 @@ def _own_number(mode: Node, direction: str, following: int) -> int:
 
 
 def _check_numbers(numbered: list[tuple[Node, int | None, int | None]], directional: bool) -> None:
-    """A command is a byte, and two operations have two; what comes back may share one if directional."""
+    """Check that all commands fit into a byte and differ.  In the directional model, replies may be equal."""
     requests: dict[int, str] = {}
     replies: dict[int, str] = {}
     for item, request, reply in numbered:
         for number, taken in ((request, requests), (reply, {} if directional else replies)):
             if number is None:
                 continue
-            if number > _HIGHEST_COMMAND:
-                raise item.error(f"a command's value is at most {_HIGHEST_COMMAND}, found {number}")
+            if number > _MAX_COMMAND:
+                raise item.error(f"a command's value is at most {_MAX_COMMAND}, found {number}")
             if number in taken:
                 raise item.error(f"'{item.text('name')}' has the value {number} of '{taken[number]}'")
             taken[number] = item.text("name")
 
 
 def _check_attributes(items: list[Node], attribute_set: AttributeSet | None) -> None:
-    """All known, none twice, none that carries nothing."""
+    """Check that the attributes of a message are known, listed once, and have a payload."""
     seen: set[str] = set()
     for item in items:
         name = str(item.value)
@@ -153,14 +156,14 @@ def _check_attributes(items: list[Node], attribute_set: AttributeSet | None) -> 
         if name not in known:
             raise item.error(f"'{attribute_set.name}' has no attribute '{name}'; {choose(name, known)}")
         if known[name].type in _SILENT:
-            raise item.error(f"'{name}' is of type {known[name].type} and carries nothing")
+            raise item.error(f"'{name}' is of type {known[name].type} and has no payload")
         if name in seen:
-            raise item.error(f"'{name}' is there twice")
+            raise item.error(f"'{name}' is listed twice")
         seen.add(name)
 
 
 def _check_notifications(items: list[Node], operations: Mapping[str, Operation]) -> None:
-    """A notification shares the reply of an operation that has one."""
+    """Check that each notification refers to an operation with a reply."""
     answering = [
         name
         for name, operation in operations.items()
@@ -170,4 +173,4 @@ def _check_notifications(items: list[Node], operations: Mapping[str, Operation])
         reference = item.get("notify")
         if reference is not None and reference.value not in answering:
             known = choose(reference.value, answering)
-            raise reference.error(f"no operation '{reference.value}' whose reply it could share; {known}")
+            raise reference.error(f"operation '{reference.value}' with a reply not found; {known}")

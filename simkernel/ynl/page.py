@@ -1,6 +1,6 @@
-"""The page that describes a family: what it can be asked, what that takes and gives, what it sends unasked.
+"""The page that describes a family: its operations, events, multicast groups and attributes.
 
-Plain data; whoever shows it decides on colours and columns.  `lines()` is the page as plain text.
+The page is plain data; the caller formats it.  `lines()` returns the page as plain text.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _POLICIES = {
 
 @attrs.frozen
 class Section:
-    """A heading, a text and rows of columns; the rows of one section have equally many."""
+    """A section of the page: a heading, a text, and rows with equal numbers of columns."""
 
     heading: str
     text: str = ""
@@ -32,7 +32,7 @@ class Section:
 
 
 def page(spec: Spec) -> tuple[Section, ...]:
-    """The sections of the page, the most asked for first."""
+    """Return the sections of the page, the most important ones first."""
     calls = [each for each in spec.operations.values() if not each.is_asynchronous]
     events = [each for each in spec.operations.values() if each.is_asynchronous]
     return (
@@ -50,7 +50,7 @@ def page(spec: Spec) -> tuple[Section, ...]:
 
 
 def lines(spec: Spec) -> Iterator[str]:
-    """The page as plain text, columns aligned."""
+    """Yield the lines of the page as plain text with aligned columns."""
     for section in page(spec):
         yield section.heading
         for line in section.text.strip().splitlines():
@@ -64,7 +64,7 @@ def lines(spec: Spec) -> Iterator[str]:
 
 
 def _rows(*rows: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-    """The rows that say something."""
+    """Return the rows that have a value."""
     return tuple(row for row in rows if row[1])
 
 
@@ -88,12 +88,12 @@ def _call(operation: Operation) -> Section:
     condition = operation.config_condition
     modes = (("do", operation.do), ("dump", operation.dump))
     rows = _rows(
-        ("who may", _required(operation.flags)),
+        ("permission", _required(operation.flags)),
         *(
             (f"{name} {verb}", _listed(attributes))
             for name, mode in modes
             if mode is not None
-            for verb, attributes in (("takes", mode.request), ("gives", mode.reply))
+            for verb, attributes in (("request", mode.request), ("reply", mode.reply))
         ),
         ("not validated", ", ".join(operation.dont_validate)),
         ("needs", condition and f"CONFIG_{condition}"),
@@ -104,8 +104,8 @@ def _call(operation: Operation) -> Section:
 
 def _event(spec: Spec, operation: Operation) -> Section:
     rows = _rows(
-        ("holds", _listed(spec.message(operation, "event", "reply"))),
-        ("as", operation.notify),
+        ("contains", _listed(spec.message(operation, "event", "reply"))),
+        ("reply of", operation.notify),
         ("sent to", operation.group),
         ("attributes", operation.attribute_set),
     )
@@ -114,7 +114,7 @@ def _event(spec: Spec, operation: Operation) -> Section:
 
 
 def _required(flags: tuple[str, ...]) -> str:
-    return ", ".join(_PERMISSIONS[flag] for flag in flags) or "anybody"
+    return ", ".join(_PERMISSIONS[flag] for flag in flags) or "none"
 
 
 def _listed(names: tuple[str, ...] | None) -> str:

@@ -1,4 +1,4 @@
-"""Reading a specification: text in, a checked Spec out."""
+"""The parser of specifications: it reads a text and returns a checked `Spec`."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from simkernel.ynl.schema import PROTOCOLS, SPECIFICATION, SUPPLEMENT
 from simkernel.ynl.sets import SetReader
 from simkernel.ynl.shapes import Check, Level
 
-_LONGEST_NAME = 15
-"""GENL_NAMSIZ less the NUL, for families and multicast groups alike."""
+_MAX_NAME = 15
+"""Maximum length of the name of a family or multicast group: GENL_NAMSIZ without the NUL."""
 
 
 def supplement_name(filename: str) -> str:
-    """Return the name of the supplement of NAME.yaml, with keys that YNL lacks: NAME.simkernel.yaml."""
+    """Return the file name of the supplement of NAME.yaml: NAME.simkernel.yaml.
+
+    It has keys that are not part of YNL.
+    """
     return f"{filename.removesuffix('.yaml')}.simkernel.yaml"
 
 
 def parse(text: str, filename: str, supplement: str = "") -> Spec:
     """Return the specification in `text`.  `filename` is its name in errors.
 
-    `supplement` is the text of the file `supplement_name(filename)`.  Its keys cannot be in `text`, since the
-    kernel's schema forbids them.
+    `supplement` is the text of the file `supplement_name(filename)`.  Its keys cannot be in `text`,
+    because the kernel's schema forbids them.
 
-    Raises SpecError at the first mistake.  A part of the kernel's schema that simkernel does not support is
-    no mistake: it is listed in `Spec.unsupported`, and `Spec.require_support()` raises an error.
+    Raises SpecError for the first mistake.  A feature of the kernel's schema that simkernel does not
+    support is not a mistake: it is listed in `Spec.unsupported`, and `Spec.require_support()` raises an
+    error.
     """
-    # Late, since most runs of the command line read no specification and PyYAML is slow to import.
+    # Imported late: most commands read no specification, and importing PyYAML is slow.
     from simkernel.ynl.loader import read_document
 
     root = read_document(text, filename)
@@ -91,12 +95,12 @@ def _groups(root: Node, level: Level) -> tuple[Group, ...]:
 
 def _check_name(node: Node, level: Level) -> None:
     length = len(str(node.value).encode())
-    if level < Level.NETLINK_RAW and not 1 <= length <= _LONGEST_NAME:
-        raise node.error(f"a name has 1 to {_LONGEST_NAME} bytes, found {length}")
+    if level < Level.NETLINK_RAW and not 1 <= length <= _MAX_NAME:
+        raise node.error(f"a name must have 1 to {_MAX_NAME} bytes, found {length}")
 
 
 def _check_type_values(root: Node, sets: dict[str, AttributeSet]) -> None:
-    """What a nest-type-value reads from types stands beside the nested attributes: under its own name."""
+    """Check that 'type-value' has no name of a nested attribute, because both are keys of one dict."""
     for node in root.entries("attribute-sets"):
         for item in node.entries("attributes"):
             attribute = sets[node.text("name")].attributes[item.text("name")]

@@ -1,4 +1,4 @@
-"""What stands in an attribute, to bytes and back: a coder for each type but those that hold attributes."""
+"""Coders of attributes that contain no other attributes: one for each type."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ _BITFIELD32: Final = Struct("<II")
 
 
 def plain_coder(attribute: Attribute) -> Coder:
-    """The coder of an attribute that holds no others; of a multi-attr, that of one occurrence."""
+    """Return the coder of an attribute without nested attributes.
+
+    For a multi-attr it codes one occurrence.
+    """
     return _MAKERS.get(attribute.type, _integer)(attribute)
 
 
@@ -65,7 +68,10 @@ def _integer(attribute: Attribute) -> Coder:
 
 
 def _wide_integer(attribute: Attribute) -> Coder:
-    """An integer in 32 bits if it fits, else in 64 (nla_put_uint(), nla_put_sint())."""
+    """Return the coder of a uint or sint, which has 64 bits if the value does not fit into 32.
+
+    nla_put_uint(), nla_put_sint().
+    """
     name = attribute.name
     narrow_type, wide_type = ("u32", "u64") if attribute.type == "uint" else ("s32", "s64")
     narrow = _integer(attrs.evolve(attribute, type=narrow_type))
@@ -101,12 +107,12 @@ def _chain(first: Conversion | None, second: Conversion | None) -> Conversion | 
 
 
 def _swapper(size: int, signed: bool) -> Conversion:
-    """Between a big-endian integer and the little-endian one with the same bytes."""
+    """Return a function that reverses the bytes of an integer of `size` bytes."""
     return lambda value: int.from_bytes(value.to_bytes(size, "big", signed=signed), "little", signed=signed)
 
 
 def _string(attribute: Attribute) -> Coder:
-    """Text with a NUL after it.  Bytes that are no UTF-8 survive as surrogates."""
+    """Return the coder of a NUL-terminated text.  Bytes that are not UTF-8 become surrogates."""
     number, pack = attribute.number, _HEADER.pack
 
     def encode(value: Any) -> bytes:
@@ -146,7 +152,7 @@ def _as_bytes(value: Any) -> bytes:
 
 
 def _array(attribute: Attribute) -> Coder:
-    """A C array of integers."""
+    """Return the coder of a C array of integers."""
     name, number = attribute.name, attribute.number
     item = _integer(attrs.evolve(attribute, type=attribute.sub_type))
     assert item.fixed is not None
@@ -165,7 +171,7 @@ def _array(attribute: Attribute) -> Coder:
 
 
 def _flag(attribute: Attribute) -> Coder:
-    """An attribute whose presence is all it says: True; False leaves it out."""
+    """Return the coder of a flag: an attribute without payload.  False means that it is absent."""
     present = header_and(attribute.number)
 
     def encode(value: Any) -> bytes:
@@ -177,7 +183,7 @@ def _flag(attribute: Attribute) -> Coder:
 
 
 def _bitfield32(attribute: Attribute) -> Coder:
-    """struct nla_bitfield32 as {"value": ..., "selector": ...}."""
+    """Return the coder of a struct nla_bitfield32 as {"value": ..., "selector": ...}."""
     name, number = attribute.name, attribute.number
     to_wire, from_wire = to_number(attribute), from_number(attribute)
 
@@ -202,16 +208,19 @@ def _bitfield32(attribute: Attribute) -> Coder:
 
 
 def _silent(attribute: Attribute) -> Coder:
-    """Padding and reserved numbers: never sent, passed over when they come."""
+    """Return the coder of padding or a reserved number: encoding raises an error, decoding ignores it."""
 
     def encode(value: Any) -> bytes:
-        raise ValueError(f"an attribute of type {attribute.type} carries nothing")
+        raise ValueError(f"an attribute of type {attribute.type} has no payload")
 
     return Coder(attribute.name, attribute.number, encode, lambda data, start, end: None)
 
 
 def checked(number: int, payload: bytes) -> bytes:
-    """Return the attribute.  Raises ValueError if its length field cannot hold the payload's length."""
+    """Return the encoded attribute.
+
+    Raise ValueError if the payload is too long for the 16-bit length field.
+    """
     if len(payload) > NLA_MAX_PAYLOAD:
         raise _too_long(len(payload))
     return header_and(number, payload)

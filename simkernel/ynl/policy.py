@@ -1,7 +1,7 @@
-"""A kernel's attribute policies as plain data: `struct nla_policy` of include/net/netlink.h.
+"""Attribute policies of the kernel as plain data: `struct nla_policy` of include/net/netlink.h.
 
-A kernel validates attributes with these tables and dumps them for CTRL_CMD_GETPOLICY;
-`simkernel.ynl.tables` makes them from a specification.  Nothing here validates anything.
+The kernel validates attributes with these tables, and dumps the tables for CTRL_CMD_GETPOLICY.
+`simkernel.ynl.tables` makes them from a specification.  This module does not validate anything.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from simkernel.ynl.schema import SCALARS, type_range
 
 
 class NlaType(enum.IntEnum):
-    """What an attribute's payload is, as a policy says it: the NLA_* of include/net/netlink.h.
+    """Types of payloads in a policy: NLA_* of include/net/netlink.h.
 
-    These numbers never leave the kernel: GETPOLICY reports NL_ATTR_TYPE_* instead.
+    These numbers are internal to the kernel: GETPOLICY reports NL_ATTR_TYPE_* instead.
     """
 
     UNSPEC = 0
@@ -44,7 +44,7 @@ class NlaType(enum.IntEnum):
 
 
 class Validation(enum.IntEnum):
-    """What is checked beyond the type: `enum nla_policy_validation`."""
+    """Checks in addition to the type check: `enum nla_policy_validation`."""
 
     NONE = 0
     RANGE = 1
@@ -58,42 +58,42 @@ class Validation(enum.IntEnum):
 
 @attrs.frozen(eq=False)
 class PolicyTable:
-    """The policies of one attribute space, indexed by attribute type 0..maxattr.
+    """The policies of one attribute set, indexed by attribute type from 0 to maxattr.
 
-    Two tables are the same only if they are one object, as the kernel compares the addresses of
-    policies when it numbers them for GETPOLICY.  A table may contain itself, by way of a nest.
+    Two tables are equal only if they are one object.  The kernel likewise compares the addresses of
+    policies when it numbers them for GETPOLICY.  A table may contain itself through a nest.
     """
 
     name: str
     attributes: tuple[AttributePolicy, ...] = attrs.field(repr=False)
     strict_start_type: int = 0
-    """Attributes from this type on are always validated strictly; 0: as the request says."""
+    """Attribute types from this one on are validated strictly even if the request is not; 0: none."""
 
     @property
     def maxattr(self) -> int:
-        """The highest attribute type that has a place in the table."""
+        """The highest attribute type in the table."""
         return len(self.attributes) - 1
 
 
 @attrs.frozen
 class AttributePolicy:
-    """What one attribute must be to be accepted: one `struct nla_policy`."""
+    """The policy of one attribute: one `struct nla_policy`."""
 
     type: NlaType = NlaType.UNSPEC
     validation: Validation = Validation.NONE
     length: int = 0
-    """`len`: the longest string or binary, the shortest payload of anything else; 0: not checked."""
+    """`len`: maximum length of a string or binary, minimum length of other payloads; 0 means unchecked."""
     minimum: int = 0
     maximum: int = 0
-    """Limits of the value, of the payload's length for BINARY; which count, `validation` says."""
+    """Limits of the value, or of the payload's length for BINARY.  `validation` tells which of them apply."""
     mask: int = 0
-    """The bits that may be set: of MASK validation and of a BITFIELD32."""
+    """The valid bits for MASK validation or a BITFIELD32."""
     accepted: tuple[int, ...] = ()
-    """The values that FUNCTION validation accepts: those of an enum with holes."""
+    """The valid values for FUNCTION validation: those of an enum with gaps."""
     reject_message: str | None = None
-    """What a REJECT says instead of the general text."""
+    """The error message of a REJECT policy, or None for the general message."""
     nested: PolicyTable | None = None
-    """The policies inside a NESTED or inside each entry of a NESTED_ARRAY; None: not checked."""
+    """The policies inside a NESTED, or inside each entry of a NESTED_ARRAY; None means unchecked."""
 
 
 _TYPE_RANGES = {NlaType[name.upper()]: type_range(name) for name in SCALARS} | {
@@ -106,9 +106,9 @@ _BOTH_LIMITS = frozenset({Validation.RANGE, Validation.RANGE_WARN_TOO_LONG, Vali
 
 
 def value_range(policy: AttributePolicy) -> tuple[int, int]:
-    """The least and the greatest value (of BINARY: length) that `policy` accepts.
+    """Return the smallest and the largest value (for BINARY: length) that `policy` accepts.
 
-    nla_get_range_unsigned() and nla_get_range_signed().  KeyError for a type that has no range.
+    nla_get_range_unsigned() and nla_get_range_signed().  Raise KeyError for a type without a range.
     """
     low, high = _TYPE_RANGES[policy.type]
     if policy.validation in _BOTH_LIMITS:
@@ -121,4 +121,4 @@ def value_range(policy: AttributePolicy) -> tuple[int, int]:
 
 
 REJECT_ALL = PolicyTable("reject-all", (AttributePolicy(NlaType.REJECT), AttributePolicy(NlaType.REJECT)))
-"""What generic netlink gives an operation without a policy (genl_policy_reject_all)."""
+"""The policy that generic netlink uses for an operation without one (genl_policy_reject_all)."""

@@ -1,7 +1,8 @@
 """The schema of YNL specifications as a table.
 
-Source: Documentation/netlink/{genetlink,genetlink-c,genetlink-legacy,netlink-raw}.yaml of Linux 6.12 and
-6.17, all levels in one.  What the third argument of a key or word says, simkernel lacks.
+Sources: Documentation/netlink/{genetlink,genetlink-c,genetlink-legacy,netlink-raw}.yaml of Linux 6.12 and
+6.17; the table has the keys of all four levels.  The third argument of a key or word names a feature that
+simkernel does not support.
 """
 
 from __future__ import annotations
@@ -36,16 +37,16 @@ SUB_MESSAGE = "sub-messages, whose content depends on another attribute"
 RAW_PROTOCOL = "a protocol other than generic netlink"
 
 
-def _key(shape: Shape, level: Level = Level.GENETLINK, lacking: str = "") -> Key:
-    return Key(shape, level=level, lacking=lacking)
+def _key(shape: Shape, level: Level = Level.GENETLINK, unsupported: str = "") -> Key:
+    return Key(shape, level=level, unsupported=unsupported)
 
 
 def _need(shape: Shape) -> Key:
     return Key(shape, required=True)
 
 
-def _words(names: Iterable[str], level: Level = Level.GENETLINK, lacking: str = "") -> dict[str, Word]:
-    return {name: Word(level, lacking) for name in names}
+def _words(names: Iterable[str], level: Level = Level.GENETLINK, unsupported: str = "") -> dict[str, Word]:
+    return {name: Word(level, unsupported) for name in names}
 
 
 UNSIGNED = ("u8", "u16", "u32", "u64", "uint")
@@ -55,7 +56,7 @@ _BITS = {"uint": 64, "sint": 64} | {name: int(name[1:]) for name in SCALARS if n
 
 
 def type_range(name: str) -> tuple[int, int]:
-    """The least and the greatest value of an integer type."""
+    """Return the smallest and the largest value of an integer type."""
     bits = _BITS[name]
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if name in SIGNED else (0, 2**bits - 1)
 
@@ -208,7 +209,7 @@ _GROUP = Table(
 
 PROTOCOLS = OneOf(
     _words(level.protocol for level in Level if level is not _RAW)
-    | _words((_RAW.protocol,), lacking=RAW_PROTOCOL)
+    | _words((_RAW.protocol,), unsupported=RAW_PROTOCOL)
 )
 
 SPECIFICATION = Table(

@@ -1,4 +1,4 @@
-"""The attribute sets of a specification: numbers, types, checks, and sets that are part of others."""
+"""Reader of the attribute sets of a specification: numbers, types, checks and subsets."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from simkernel.ynl.model import Attribute, AttributeSet, Checks, Definition, Enu
 from simkernel.ynl.schema import SCALARS, UNSIGNED, type_range
 from simkernel.ynl.shapes import Check, Level, Unsupported
 
-_HIGHEST_TYPE = 0x3FFF
-_LONGEST_PAYLOAD = 0xFFFF - 4
+_MAX_TYPE = 0x3FFF
+_MAX_PAYLOAD = 0xFFFF - 4
 
 _INTEGERS = frozenset(SCALARS)
 _ARRAYS = frozenset({"binary", "indexed-array"})
 _NESTS = frozenset({"nest", "indexed-array", "nest-type-value"})
 _TEXTS = frozenset({"string", "binary", "indexed-array"})
 
-# Which types each key says something about.
-_MEANING = {
+# The attribute types to which each key applies.
+_APPLIES_TO = {
     "enum": _INTEGERS | _ARRAYS | {"bitfield32"},
     "enum-as-flags": _INTEGERS | _ARRAYS | {"bitfield32"},
     "byte-order": _INTEGERS | _ARRAYS,
@@ -45,7 +45,10 @@ _SUB_TYPES = {
 
 
 class SetReader:
-    """Reads attribute sets.  SpecError at the first mistake, also in what one part says of another."""
+    """Reads attribute sets.
+
+    Raises SpecError for the first mistake, including contradictions between keys.
+    """
 
     def __init__(self, definitions: Mapping[str, Definition], numbers: Numbers, check: Check) -> None:
         self._definitions = definitions
@@ -55,11 +58,11 @@ class SetReader:
         self._sets: dict[str, AttributeSet] = {}
 
     def read(self, nodes: list[Node]) -> dict[str, AttributeSet]:
-        """The sets by name, in the order of the specification."""
+        """Return the sets by name, in the order of the specification."""
         for node in nodes:
             name = node.text("name")
             if name in self._nodes:
-                raise node.error(f"there are two attribute sets '{name}'")
+                raise node.error(f"two attribute sets are called '{name}'")
             self._nodes[name] = node
         return {name: self._set(name, ()) for name in self._nodes}
 
@@ -78,7 +81,7 @@ class SetReader:
             return None
         name = parent.text("name")
         if name in within:
-            raise node.mapping["subset-of"].error("a set cannot be part of itself")
+            raise node.mapping["subset-of"].error("a set cannot be a subset of itself")
         return self._set(name, within)
 
     def _numbered(self, node: Node) -> list[tuple[Node, int]]:
@@ -90,13 +93,13 @@ class SetReader:
             name, given = item.text("name"), item.number("value")
             number = number + 1 if given is None else given
             if item.text("type") == "unused" and numbers.get(number) == name:
-                continue  # A number reserved twice does no harm.
+                continue  # a number may be reserved twice
             if name in names:
-                raise item.error(f"there are two attributes '{name}'")
+                raise item.error(f"two attributes are called '{name}'")
             if number in numbers:
                 raise item.error(f"'{name}' has the value {number} of '{numbers[number]}'")
-            if number > _HIGHEST_TYPE:
-                raise item.error(f"an attribute's value is at most {_HIGHEST_TYPE}, found {number}")
+            if number > _MAX_TYPE:
+                raise item.error(f"the value of an attribute must be at most {_MAX_TYPE}, found {number}")
             if item.get("type") is None:
                 raise item.error("the key 'type' is missing")
             names.add(name)
@@ -105,27 +108,30 @@ class SetReader:
         return numbered
 
     def _subset(self, node: Node, parent: AttributeSet) -> list[tuple[Node, int]]:
-        """The attributes of a part, each with what the whole says of it under what is said here."""
+        """Return the attributes of a subset.
+
+        The keys of the parent set apply unless the subset overrides them.
+        """
         numbered: list[tuple[Node, int]] = []
-        whole = {item.text("name"): item for item in self._nodes[parent.name].entries("attributes")}
+        parent_items = {item.text("name"): item for item in self._nodes[parent.name].entries("attributes")}
         for item in node.entries("attributes"):
             name = item.text("name")
             if name not in parent.attributes:
-                raise item.error(f"'{parent.name}' has no attribute '{name}'; {choose(name, whole)}")
+                raise item.error(f"'{parent.name}' has no attribute '{name}'; {choose(name, parent_items)}")
             if (value := item.get("value")) is not None:
-                raise value.error(f"an attribute of a part has the value that '{parent.name}' gives it")
-            merged = whole[name].mapping | item.mapping
+                raise value.error(f"a subset cannot set 'value': '{parent.name}' defines it")
+            merged = parent_items[name].mapping | item.mapping
             numbered.append((attrs.evolve(item, value=merged), parent.attributes[name].number))
         return numbered
 
     def _attribute(self, node: Node, number: int) -> Attribute:
         kind = node.text("type")
-        self._check_meaning(node, kind)
+        self._check_keys(node, kind)
         if (needed := _NEEDED.get(kind)) and node.get(needed) is None:
             raise node.error(f"an attribute of type {kind} needs '{needed}'")
         sub_type = node.text("sub-type") if kind in _SUB_TYPES else ""
         if sub_type and sub_type not in _SUB_TYPES[kind]:
-            self._lack(node, f"type {kind} with sub-type {sub_type}")
+            self._add_unsupported(node, f"type {kind} with sub-type {sub_type}")
         enum = self._enumeration(node, "enum")
         as_flags = enum is not None and (enum.is_flags or node.flag("enum-as-flags"))
         value_type = kind if kind in SCALARS else sub_type
@@ -147,13 +153,13 @@ class SetReader:
             node.text("display-hint"),
         )
 
-    def _check_meaning(self, node: Node, kind: str) -> None:
+    def _check_keys(self, node: Node, kind: str) -> None:
         if self._check.level >= Level.GENETLINK_LEGACY:
-            return  # Those of older families have some words without meaning.
+            return  # older families have some keys without effect
         checks = node.get("checks")
         for name, value in (node.mapping | (checks.mapping if checks else {})).items():
-            if name in _MEANING and kind not in _MEANING[name]:
-                raise value.error(f"'{name}' says nothing about type {kind}")
+            if name in _APPLIES_TO and kind not in _APPLIES_TO[name]:
+                raise value.error(f"'{name}' does not apply to type {kind}")
 
     def _nested(self, node: Node, kind: str, sub_type: str) -> str:
         inside = node.reference("nested-attributes", "attribute set", self._nodes)
@@ -169,23 +175,23 @@ class SetReader:
         if node is None:
             return Checks()
         minimum, maximum = self._limits(node, "min", "max", type_range(kind) if kind in SCALARS else (0, 0))
-        min_length, max_length = self._limits(node, "min-len", "max-len", (0, _LONGEST_PAYLOAD))
+        min_length, max_length = self._limits(node, "min-len", "max-len", (0, _MAX_PAYLOAD))
         return Checks(
             minimum,
             maximum,
             self._enumeration(node, "flags-mask"),
             min_length,
             max_length,
-            self._limit(node.get("exact-len"), (0, _LONGEST_PAYLOAD)),
+            self._limit(node.get("exact-len"), (0, _MAX_PAYLOAD)),
             node.flag("unterminated-ok"),
         )
 
     def _limits(
-        self, node: Node, least: str, most: str, allowed: tuple[int, int]
+        self, node: Node, low_key: str, high_key: str, allowed: tuple[int, int]
     ) -> tuple[int | None, int | None]:
-        low, high = self._limit(node.get(least), allowed), self._limit(node.get(most), allowed)
+        low, high = self._limit(node.get(low_key), allowed), self._limit(node.get(high_key), allowed)
         if low is not None and high is not None and low > high:
-            raise node.error(f"'{least}' is {low}, more than '{most}', which is {high}")
+            raise node.error(f"'{low_key}' is {low}, which is more than '{high_key}' ({high})")
         return low, high
 
     def _limit(self, node: Node | None, allowed: tuple[int, int]) -> int | None:
@@ -194,7 +200,7 @@ class SetReader:
             raise node.error(f"expected {allowed[0]} to {allowed[1]}, found {value}")
         return value
 
-    def _lack(self, node: Node, feature: str) -> None:
+    def _add_unsupported(self, node: Node, feature: str) -> None:
         self._check.unsupported.append(Unsupported(feature, node.line, node.path))
 
 

@@ -1,7 +1,7 @@
-"""Shapes: what a value in a specification may be, as data that checks itself.
+"""Shapes: descriptions of the valid values of a specification, which check a value themselves.
 
-`schema.py` is a table made of these.  Checking a document raises SpecError at the first mistake and
-collects what is no mistake but not supported here.
+`schema.py` is a table of shapes.  Checking a document raises SpecError for the first mistake, and collects
+the features that simkernel does not support.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simkernel.ynl.errors import choose
 
 
 class Level(enum.IntEnum):
-    """The schema's compatibility levels; each has all of the one before."""
+    """Compatibility levels of the schema.  Each level includes the previous one."""
 
     GENETLINK = 0
     GENETLINK_C = 1
@@ -26,13 +26,13 @@ class Level(enum.IntEnum):
 
     @property
     def protocol(self) -> str:
-        """What a specification's `protocol` says for it."""
+        """The value of the key `protocol` for this level."""
         return self.name.lower().replace("_", "-")
 
 
 @attrs.frozen
 class Unsupported:
-    """Something that the kernel's schema has and simkernel does not, met in a specification."""
+    """A feature in a specification that the kernel's schema has and simkernel does not support."""
 
     feature: str
     line: int
@@ -44,36 +44,41 @@ class Unsupported:
 
 @attrs.define
 class Check:
-    """The check of one document: its level, and what it met that is not supported."""
+    """The check of one document: its level, and the unsupported features that it uses."""
 
     level: Level
     unsupported: list[Unsupported] = attrs.field(factory=list)
 
-    def admit(self, node: Node, what: str, since: Level, lacking: str) -> None:
-        """Refuse what the document's level does not have; note what simkernel lacks."""
+    def admit(self, node: Node, what: str, since: Level, unsupported: str) -> None:
+        """Raise SpecError if the document's level is below `since`.
+
+        Record the feature `unsupported` as unsupported.
+        """
         if since > self.level:
-            raise node.error(f"{what} needs 'protocol: {since.protocol}', and this is {self.level.protocol}")
-        if lacking:
-            self.unsupported.append(Unsupported(lacking, node.line, node.path))
+            raise node.error(
+                f"{what} needs 'protocol: {since.protocol}', but the protocol is {self.level.protocol}"
+            )
+        if unsupported:
+            self.unsupported.append(Unsupported(unsupported, node.line, node.path))
 
 
 class Shape(Protocol):
-    """What a value may be."""
+    """A description of valid values."""
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError if `node` has not this shape."""
+        """Raise SpecError if the value of `node` is not valid."""
 
 
 @attrs.frozen
 class Plain:
-    """A scalar of one of some types."""
+    """A scalar of one of several types."""
 
     types: tuple[type, ...]
     expected: str
     minimum: int | None = None
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError if the value has another type or is too small."""
+        """Raise SpecError if the value has another type or is below the minimum."""
         fits = type(node.value) in self.types
         if fits and self.minimum is not None and isinstance(node.value, int):
             fits = node.value >= self.minimum
@@ -83,46 +88,46 @@ class Plain:
 
 @attrs.frozen
 class Word:
-    """One of some words."""
+    """A valid word: the level at which it begins, and the unsupported feature that it needs, if any."""
 
     level: Level = Level.GENETLINK
-    lacking: str = ""
+    unsupported: str = ""
 
 
 @attrs.frozen
 class OneOf:
-    """A choice of words, each with the level it begins at and what simkernel lacks for it."""
+    """A choice of words."""
 
     words: Mapping[str, Word]
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError at another word, or one of a higher level."""
+        """Raise SpecError for an unknown word, or a word of a higher level."""
         word = self.words.get(node.value) if isinstance(node.value, str) else None
         if word is None:
             raise node.error(f"unknown value {node.shown}; {choose(node.value, self.words)}")
-        check.admit(node, f"'{node.value}'", word.level, word.lacking)
+        check.admit(node, f"'{node.value}'", word.level, word.unsupported)
 
 
 @attrs.frozen
 class ListOf:
-    """A list of values of one shape."""
+    """A list of values that all have one shape."""
 
     item: Shape
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError if the value is no list, or at an item of another shape."""
+        """Raise SpecError if the value is not a list, or an item does not have the shape."""
         for item in node.items:
             self.item.check(item, check)
 
 
 @attrs.frozen
 class Key:
-    """A key of a mapping."""
+    """A key of a mapping: its shape, its level, and the unsupported feature that it needs, if any."""
 
     shape: Shape
     required: bool = False
     level: Level = Level.GENETLINK
-    lacking: str = ""
+    unsupported: str = ""
 
 
 @attrs.frozen
@@ -132,12 +137,12 @@ class Table:
     keys: Mapping[str, Key]
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError at an unknown key, a missing one, one of a higher level or a wrong value."""
+        """Raise SpecError for an unknown or missing key, a key of a higher level, or a wrong value."""
         for name, value in node.mapping.items():
             key = self.keys.get(name)
             if key is None:
                 raise value.error(f"unknown key '{name}'; {choose(name, self.keys)}")
-            check.admit(value, f"'{name}'", key.level, key.lacking)
+            check.admit(value, f"'{name}'", key.level, key.unsupported)
             key.shape.check(value, check)
         for name, key in self.keys.items():
             if key.required and name not in node.mapping:
@@ -146,12 +151,12 @@ class Table:
 
 @attrs.frozen
 class NameOr:
-    """A bare name, or a table in its place."""
+    """A name, or a table with the name and more keys."""
 
     table: Table
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError if the value is neither."""
+        """Raise SpecError if the value is neither a name nor such a table."""
         if not isinstance(node.value, str):
             self.table.check(node, check)
 

@@ -1,8 +1,9 @@
-"""Functions made of source text, for the messages that come again and again.
+"""Functions that are compiled from source text, for frequent messages.
 
-A message's shape is its attributes and their order; its layout is its shape and their lengths.  Encoders
-are compiled per shape, decoders per layout.  Each returns what the walk over the attributes returns
-(space.py), in a fraction of the time, and passes other messages on.
+The shape of a message is its attributes and their order.  Its layout is its shape and the lengths.
+Encoders are compiled for a shape, decoders for a layout.  A compiled function returns the same result as
+the generic code in space.py, but is several times faster.  It passes a message that does not fit to the
+generic code.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from simkernel.uapi.structure import Buffer
 Encode: TypeAlias = Callable[[Mapping[str, Any]], bytes]
 Decode: TypeAlias = Callable[[Buffer, int, int], dict[str, Any]]
 
-MOST_ATTRIBUTES: Final = 256
-DEEPEST: Final = 32
-"""Messages with more attributes, all the way down, or nests in nests, are walked."""
+MAX_ATTRIBUTES: Final = 256
+MAX_DEPTH: Final = 32
+"""Maximum number of attributes, nested ones included, and maximum depth of nests, of a compiled message."""
 
 
 class Unfit(Exception):
-    """A message is too large to have a function made for it."""
+    """The message is too large to compile a function for it."""
 
 
 class Source:
-    """Lines of a function, and the objects that they name."""
+    """The source of a function, and the objects that it refers to."""
 
     def __init__(self, first: str) -> None:
         self.lines = [first]
@@ -33,28 +34,28 @@ class Source:
         self._variables = 0
 
     def bind(self, value: Any) -> str:
-        """A name for an object."""
+        """Return a new global name for an object."""
         name = f"_{len(self.names)}"
         self.names[name] = value
         return name
 
     def variable(self) -> str:
-        """A new local name."""
+        """Return the name of a new local variable."""
         self._variables += 1
-        if self._variables > 2 * MOST_ATTRIBUTES:  # a header and a value each
+        if self._variables > 2 * MAX_ATTRIBUTES:  # an attribute needs at most two: header and value
             raise Unfit
         return f"v{self._variables}"
 
     def add(self, line: str) -> None:
-        """One more line of the body."""
+        """Add a line to the body of the function."""
         self.lines.append(f"    {line}")
 
     def function(self, name: str) -> Any:
-        """The function that the lines define."""
+        """Compile the source and return the function."""
         exec("\n".join(self.lines), self.names)
         return self.names[name]
 
 
 def word(length: int, number: int) -> int:
-    """The header of an attribute as one little-endian integer."""
+    """Return the header of an attribute as one little-endian integer."""
     return length | number << 16

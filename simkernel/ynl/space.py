@@ -1,6 +1,7 @@
-"""A space of attributes: a set, or what a message takes of one, to bytes and back.
+"""A space of attributes, which are those of a set or of a message: encoding and decoding.
 
-Attributes are walked one by one at first; after that frequent messages get a compiled function.
+Generic code handles the first messages, attribute by attribute.  Later, frequent messages get a compiled
+function.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from simkernel.ynl.nests import locate
 from simkernel.ynl.source import Decode, Encode, Unfit
 
 _COMPILE_AFTER: Final = 64
-"""After this many walked messages, the last one gets a compiled function."""
-_MOST_SHAPES: Final = 8
-_REFUSALS: Final = (struct.error, ValueError, TypeError, AttributeError, KeyError, OverflowError)
+"""Number of messages that the generic code handles before it compiles a function for the last of them."""
+_MAX_SHAPES: Final = 8
+_ERRORS: Final = (struct.error, ValueError, TypeError, AttributeError, KeyError, OverflowError)
 
 
 class BadValue(ValueError):
-    """A value that cannot be encoded: of which attribute (`crop.width`), and what was expected."""
+    """A value that cannot be encoded, with its attribute (such as `crop.width`) and what was expected."""
 
     def __init__(self, attribute: str, problem: str) -> None:
         super().__init__(attribute, problem)
@@ -37,47 +38,47 @@ class BadValue(ValueError):
 
 
 class Space:
-    """A space of attributes."""
+    """A space of attributes with their coders."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.by_name: dict[str, Coder] = {}
         self.by_number: dict[int, Coder] = {}
         self._encoders: dict[tuple[str, ...], Encode] = {}
-        self.decoder: Decode = self._walk_in
-        """What `decode()` is at present."""
+        self.decoder: Decode = self._decode_each
+        """The function that `decode()` calls: the latest compiled decoder, or the generic code."""
         self._decoders = 0
         self._encoded = 0
         self._decoded = 0
 
     def add(self, coder: Coder, silent: bool) -> None:
-        """Put an attribute in.  A silent one is refused by its name, and passed over when it comes."""
+        """Add an attribute.  If it is silent (padding), encoding it is an error and decoding ignores it."""
         self.by_name[coder.name] = coder
         if not silent:
             self.by_number[coder.number] = coder
 
     def encode(self, values: Mapping[str, Any]) -> bytes:
-        """The bytes of the attributes in `values`, in that order.  Raises BadValue."""
+        """Encode the attributes in `values`, in the order of the mapping.  Raises BadValue."""
         try:
             encoder = self._encoders.get(tuple(values))
             if encoder is not None:
                 return encoder(values)
-        except _REFUSALS:
-            pass  # The walk meets the same and says what it is.
-        return self._walk_out(values)
+        except _ERRORS:
+            pass  # the generic code finds the mistake again and describes it
+        return self._encode_each(values)
 
     def decode(self, data: Buffer, at: int, end: int) -> dict[str, Any]:
-        """The attributes in `data[at:end]`.  Raises Malformed."""
+        """Decode the attributes in `data[at:end]`.  Raises Malformed."""
         return self.decoder(data, at, end)
 
-    def _walk_out(self, values: Mapping[str, Any]) -> bytes:
+    def _encode_each(self, values: Mapping[str, Any]) -> bytes:
         """Encode attribute by attribute."""
         if not isinstance(values, Mapping):
             raise BadValue("", f"expected a mapping of attributes to values, found {values!r}")
         encoded = b"".join([self._encode_one(name, value) for name, value in values.items()])
         self._encoded += 1
         if self._encoded % _COMPILE_AFTER == 0:
-            self._learn_encoder(values)
+            self._compile_encoder(values)
         return encoded
 
     def _encode_one(self, name: str, value: Any) -> bytes:
@@ -92,7 +93,7 @@ class Space:
         except (ValueError, TypeError) as error:
             raise BadValue(name, str(error)) from None
 
-    def _walk_in(self, data: Buffer, at: int, end: int) -> dict[str, Any]:
+    def _decode_each(self, data: Buffer, at: int, end: int) -> dict[str, Any]:
         """Decode attribute by attribute."""
         values: dict[str, Any] = {}
         for number, start, stop in locate(data, at, end):
@@ -106,18 +107,21 @@ class Space:
                 values[coder.name] = value
         self._decoded += 1
         if self._decoded % _COMPILE_AFTER == 0:
-            self._learn_decoder(data, at, end)
+            self._compile_decoder(data, at, end)
         return values
 
-    def _learn_encoder(self, values: Mapping[str, Any]) -> None:
+    def _compile_encoder(self, values: Mapping[str, Any]) -> None:
         shape = tuple(values)
-        if shape not in self._encoders and len(self._encoders) < _MOST_SHAPES:
+        if shape not in self._encoders and len(self._encoders) < _MAX_SHAPES:
             with suppress(Unfit):
-                self._encoders[shape] = compile_encoder(self, values, self._walk_out)
+                self._encoders[shape] = compile_encoder(self, values, self._encode_each)
 
-    def _learn_decoder(self, data: Buffer, at: int, end: int) -> None:
-        """Try the new decoder first; each hands on to the one before, the first to the walk."""
-        if self._decoders < _MOST_SHAPES and at < end:
+    def _compile_decoder(self, data: Buffer, at: int, end: int) -> None:
+        """Compile a decoder, which is then tried first.
+
+        Each decoder passes other messages to the previous one.
+        """
+        if self._decoders < _MAX_SHAPES and at < end:
             self._decoders += 1
             with suppress(Unfit):
                 self.decoder = compile_decoder(self, data, at, end, self.decoder)

@@ -1,7 +1,7 @@
-"""From a specification to the policies that its family has in a kernel.
+"""Conversion of a specification to the policies that the family has in the kernel.
 
-Source: tools/net/ynl/ynl-gen-c.py of Linux 6.12 and 6.18, which writes these tables as C; where it
-has none to offer (arrays of older families), include/net/netlink.h.
+Sources: tools/net/ynl/ynl-gen-c.py of Linux 6.12 and 6.18, which generates these tables as C.  For arrays
+of older families, which it does not generate: include/net/netlink.h.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validati
 from simkernel.ynl.schema import SCALARS, SIGNED, type_range
 
 SHARED_POLICY = "shared-policy"
-"""Key in NAME.simkernel.yaml: operations of a split family whose do and dump share a table, as in nlctrl."""
+"""Key in NAME.simkernel.yaml: operations of a split family whose do and dump share a table (as in nlctrl)."""
 
 _BIG_ENDIAN = {"u16": NlaType.BE16, "u32": NlaType.BE32}
 _SHORT_LIMITS = (-(2**15), 2**15 - 1)
-"""What `min` and `max` of a struct nla_policy hold; wider limits go by pointer."""
+"""Range of `min` and `max` in struct nla_policy.  Wider limits are stored through a pointer."""
 
 
 @attrs.frozen
 class OperationPolicies:
-    """What the attributes of a request are validated with.
+    """The policies that validate the requests of an operation.
 
-    None: no policy.  Generic netlink then puts REJECT_ALL in its place if the family is split or the
-    command not below its `resv_start_op`.
+    None means no policy.  Then generic netlink uses REJECT_ALL if the family is split, or if the command
+    is not below `resv_start_op`.
     """
 
     do: PolicyTable | None = None
@@ -38,17 +38,17 @@ class OperationPolicies:
 
 @attrs.frozen
 class FamilyPolicies:
-    """A family's policies, by the name of the operation."""
+    """The policies of a family, by the name of the operation."""
 
     maxattr: int
-    """`maxattr` of struct genl_family, which only a family with one policy for all has."""
+    """`maxattr` of struct genl_family.  It is 0 unless the family has one policy for all operations."""
     operations: Mapping[str, OperationPolicies]
 
 
 def family_policies(spec: Spec) -> FamilyPolicies:
-    """The policies of every operation, made once per specification.
+    """Return the policies of every operation, which are cached in the specification.
 
-    SpecError if it uses what simkernel lacks, or contradicts itself.
+    Raise SpecError if it uses an unsupported feature, or if it has a contradiction.
     """
     policies: FamilyPolicies | None = spec.derived.get("policies")
     if policies is None:
@@ -72,7 +72,7 @@ def _make(spec: Spec) -> FamilyPolicies:
 
 
 def _legacy(operation: Operation, policy: PolicyTable | None) -> OperationPolicies:
-    """The same policy for both; none for a dump that is not validated (genl_cmd_full_to_split())."""
+    """Return one policy for do and dump; a dump that is not validated has none (genl_cmd_full_to_split())."""
     dumps = operation.dump is not None and "dump" not in operation.dont_validate
     return OperationPolicies(policy if operation.do else None, policy if dumps else None)
 
@@ -90,29 +90,32 @@ def _shared(spec: Spec) -> list[str]:
 
 
 class _Tables:
-    """Makes the tables of one family; a set used in several nests has one."""
+    """Makes the tables of one family.  A set that several nests use has one table."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._nested: dict[str, PolicyTable] = {}
 
     def common(self, operations: list[Operation]) -> PolicyTable | None:
-        """One table of what all requests take."""
+        """Return one table with the attributes of all requests."""
         sets = {operation.attribute_set for operation in operations if operation.attribute_set}
         if len(sets) > 1:
             raise SpecError(
-                self._spec.filename, 0, "kernel-policy", "a global policy needs one attribute set for all"
+                self._spec.filename,
+                0,
+                "kernel-policy",
+                "a global policy needs one attribute set for all operations",
             )
         names = {name for each in operations for mode in (each.do, each.dump) for name in _request(mode)}
         return self._table(self._spec.name, max(sets, default=""), names)
 
     def single(self, operation: Operation) -> PolicyTable | None:
-        """One table for do and dump alike."""
+        """Return one table for the do and the dump of an operation."""
         names = _request(operation.do) or _request(operation.dump)
         return self._table(f"{self._spec.name}-{operation.name}", operation.attribute_set, names)
 
     def split(self, operation: Operation, shared: bool) -> OperationPolicies:
-        """A table for do, a table for dump."""
+        """Return a table for the do and a table for the dump of an operation."""
         do, dump = _request(operation.do), _request(operation.dump)
         name = f"{self._spec.name}-{operation.name}"
         if shared:
@@ -125,11 +128,11 @@ class _Tables:
         )
 
     def nested(self, name: str) -> PolicyTable:
-        """The table of all attributes of a set, for nests.  It may hold itself."""
+        """Return the table of all attributes of a set, for nests.  It may contain itself."""
         if name not in self._nested:
             table = self._nested[name] = PolicyTable(f"{self._spec.name}-{name}", ())
             attribute_set = self._spec.attribute_sets[name]
-            # A set may contain itself, so the table has to be there before what it holds.
+            # A set may contain itself, so the table must exist before its policies are made.
             object.__setattr__(table, "attributes", self._policies(attribute_set, attribute_set.attributes))
         return self._nested[name]
 
@@ -139,7 +142,10 @@ class _Tables:
         return PolicyTable(name, self._policies(self._spec.attribute_sets[attribute_set], names))
 
     def _policies(self, attribute_set: AttributeSet, names: Collection[str]) -> tuple[AttributePolicy, ...]:
-        """One policy for each number up to the highest that is named; numbers without a name have none."""
+        """Return a policy for each attribute type up to the highest in `names`.
+
+        Other types get an empty policy.
+        """
         chosen = [each for name, each in attribute_set.attributes.items() if name in names]
         policies = [AttributePolicy()] * (max((each.number for each in chosen), default=0) + 1)
         for attribute in chosen:
@@ -178,7 +184,10 @@ def _scalar(attribute: Attribute) -> AttributePolicy:
 
 
 def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
-    """Limits from the checks, else from the enum; an enum with holes accepts its values only."""
+    """Return the policy with the limits of the checks, or of the enum.
+
+    An enum with gaps accepts its values only.
+    """
     low, high = attribute.checks.minimum, attribute.checks.maximum
     if attribute.enum is not None:
         least, most = attribute.enum.range or (None, None)
@@ -189,7 +198,7 @@ def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
         accepted = tuple(attribute.enum.numbers.values())
         return AttributePolicy(kind, Validation.FUNCTION, accepted=accepted)
     if any(limit is not None and not _SHORT_LIMITS[0] <= limit <= _SHORT_LIMITS[1] for limit in (low, high)):
-        # The generator leaves a limit that is not given at 0 here, so that nothing would be valid.
+        # The generator writes 0 for a missing limit here, which would reject every value.
         least, most = type_range(attribute.type)
         minimum, maximum = least if low is None else low, most if high is None else high
         return AttributePolicy(kind, Validation.RANGE_PTR, minimum=minimum, maximum=maximum)
@@ -197,7 +206,7 @@ def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
 
 
 def _between(kind: NlaType, low: int | None, high: int | None) -> AttributePolicy:
-    """Return the policy with the given limits: of values, or of a binary's length."""
+    """Return the policy with the given limits of the value, or of the length for BINARY."""
     if low is not None and high is not None:
         return AttributePolicy(kind, Validation.RANGE, minimum=low, maximum=high)
     if low is not None:
@@ -211,7 +220,7 @@ def _string(attribute: Attribute) -> AttributePolicy:
     checks = attribute.checks
     if checks.exact_length is not None:
         return _binary(attribute)
-    # The generator's class for multi-attr does not ask for the NUL.
+    # The generator does not require the NUL for a multi-attr.
     unterminated = checks.unterminated_ok or attribute.multi
     kind = NlaType.STRING if unterminated else NlaType.NUL_STRING
     return AttributePolicy(kind, length=checks.max_length or 0)
@@ -225,7 +234,7 @@ def _binary(attribute: Attribute) -> AttributePolicy:
 
 
 def _bitfield32(attribute: Attribute) -> AttributePolicy:
-    # The generator refuses one whose bits have no names.
+    # The generator rejects a bitfield32 without an enum; here all bits are valid then.
     mask = 2**32 - 1 if attribute.enum is None else sum(attribute.enum.bits.values())
     return AttributePolicy(NlaType.BITFIELD32, mask=mask)
 

@@ -375,7 +375,7 @@ def test_what_carries_nothing_cannot_be_given() -> None:
         "do",
         "reply",
     )
-    with pytest.raises(BadValue, match=r"attribute 'centre\.hole': an attribute of type pad carries nothing"):
+    with pytest.raises(BadValue, match=r"attribute 'centre\.hole': an attribute of type pad has no payload"):
         inside.encode({"centre": {"hole": 1}})
 
 

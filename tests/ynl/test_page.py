@@ -25,22 +25,22 @@ def test_an_operation_says_who_may_call_it_and_what_it_takes_and_gives() -> None
         "operation: set (2)",
         "Change a lens.",
         (
-            ("who may", "CAP_NET_ADMIN"),
-            ("do takes", "device, zoom, mode"),
-            ("do gives", "nothing"),
+            ("permission", "CAP_NET_ADMIN"),
+            ("do request", "device, zoom, mode"),
+            ("do reply", "nothing"),
             ("attributes", "lens"),
         ),
     )
-    assert ("who may", "anybody") in section(spec, "operation: get (1)").rows
+    assert ("permission", "none") in section(spec, "operation: get (1)").rows
 
 
 def test_what_is_sent_unasked_says_to_whom() -> None:
     spec = lens()
     changed = section(spec, "notification: changed (3)").rows
-    assert ("as", "get") in changed and ("sent to", "events") in changed
+    assert ("reply of", "get") in changed and ("sent to", "events") in changed
     assert ("holds", "device, sequence") in section(spec, "event: broken (4)").rows
     assert section(spec, "multicast groups").rows == (
-        ("events", "anybody", "changed, broken"),
+        ("events", "none", "changed, broken"),
         ("secrets", "CAP_NET_ADMIN", ""),
     )
 
@@ -79,5 +79,5 @@ def test_what_is_not_supported_is_said_before_anything_else() -> None:
 def test_the_plain_text_is_aligned_and_has_no_loose_ends() -> None:
     text = list(lines(lens()))
     assert text[0] == "family: lens"
-    assert "  do takes    device, zoom, mode" in text
+    assert "  do request  device, zoom, mode" in text
     assert all(line == line.rstrip() for line in text)

@@ -1,1 +1,1 @@
-"""Video for Linux: the structures and numbers of V4L2, one header a file."""
+"""Video for Linux: the structures and numbers of V4L2."""

@@ -1,4 +1,7 @@
-"""The requests of videodev2.h.  A structure that nothing here needs stands with its size."""
+"""The ioctl requests of videodev2.h.
+
+If a structure is not declared here, the request has its size as a number.
+"""
 
 from __future__ import annotations
 
@@ -71,4 +74,4 @@ VIDIOC_QUERY_EXT_CTRL: Final = _IOWR("V", 103, s.V4l2QueryExtCtrl.SIZE)
 VIDIOC_REMOVE_BUFS: Final = _IOWR("V", 104, s.V4l2RemoveBuffers.SIZE)
 
 VIDIOC_NAMES: Final = {number: name for name, number in list(globals().items()) if name.startswith("VIDIOC_")}
-"""A request's name, by its number."""
+"""Names of the requests, by number."""

@@ -1,7 +1,7 @@
-"""The structures of videodev2.h that a camera needs, in the layout of a 64-bit Linux.
+"""The structures of videodev2.h that a camera needs, in the layout of 64-bit Linux.
 
-Unlike other headers' they can be changed: a request's argument is filled in by the kernel and goes back to
-the program.  A union is bytes; what it may hold is a structure of its own:
+Unlike structures of other headers they are mutable, because the kernel modifies a request's argument and
+returns it to the program.  A union is bytes, and its members are separate structures:
 
     format = V4l2Format.unpack(data)
     pix = V4l2PixFormat.unpack(format.fmt)
@@ -18,13 +18,13 @@ from simkernel.uapi.video.videodev2 import V4L2_MEMORY_MMAP
 
 
 def cstring(field: bytes) -> str:
-    """The text in an array of characters: what comes before the first zero byte."""
+    """Return the text in a character array, which ends at the first NUL."""
     return field.split(b"\0", 1)[0].decode(errors="replace")
 
 
 @attrs.define
 class V4l2Capability(Structure):
-    """`struct v4l2_capability`: what a device is, and what can be done with it."""
+    """struct v4l2_capability: the name of a device and its capabilities."""
 
     LAYOUT = Struct("<16s32s32sIII12s")
 
@@ -39,7 +39,7 @@ class V4l2Capability(Structure):
 
 @attrs.define
 class V4l2Fmtdesc(Structure):
-    """`struct v4l2_fmtdesc`: a pixel format."""
+    """struct v4l2_fmtdesc: a pixel format."""
 
     LAYOUT = Struct("<III32sII12s")
 
@@ -54,7 +54,7 @@ class V4l2Fmtdesc(Structure):
 
 @attrs.define
 class V4l2PixFormat(Structure):
-    """`struct v4l2_pix_format`: how the pixels of a picture lie in memory."""
+    """struct v4l2_pix_format: size and memory layout of a picture."""
 
     LAYOUT = Struct("<IIIIIIIIIIII")
 
@@ -74,7 +74,7 @@ class V4l2PixFormat(Structure):
 
 @attrs.define
 class V4l2Format(Structure):
-    """`struct v4l2_format`: `fmt` is a V4l2PixFormat for a capture."""
+    """struct v4l2_format: `fmt` is a V4l2PixFormat for a video capture device."""
 
     LAYOUT = Struct("<I4x200s")
 
@@ -84,7 +84,7 @@ class V4l2Format(Structure):
 
 @attrs.define
 class V4l2Frmsizeenum(Structure):
-    """`struct v4l2_frmsizeenum`: a size; `union` is a V4l2FrmsizeDiscrete for one alone."""
+    """struct v4l2_frmsizeenum: a frame size.  `union` is a V4l2FrmsizeDiscrete if it is a single size."""
 
     LAYOUT = Struct("<III24s8s")
 
@@ -97,7 +97,7 @@ class V4l2Frmsizeenum(Structure):
 
 @attrs.define
 class V4l2FrmsizeDiscrete(Structure):
-    """`struct v4l2_frmsize_discrete`."""
+    """struct v4l2_frmsize_discrete: width and height of a frame."""
 
     LAYOUT = Struct("<II")
 
@@ -107,7 +107,7 @@ class V4l2FrmsizeDiscrete(Structure):
 
 @attrs.define
 class V4l2Fract(Structure):
-    """`struct v4l2_fract`: seconds from frame to frame, for instance."""
+    """struct v4l2_fract: a fraction, for instance the frame interval in seconds."""
 
     LAYOUT = Struct("<II")
 
@@ -117,7 +117,7 @@ class V4l2Fract(Structure):
 
 @attrs.define
 class V4l2FrmivalStepwise(Structure):
-    """`struct v4l2_frmival_stepwise`: intervals from the shortest to the longest."""
+    """struct v4l2_frmival_stepwise: minimum, maximum and step of frame intervals."""
 
     LAYOUT = Struct("<IIIIII")
 
@@ -131,7 +131,7 @@ class V4l2FrmivalStepwise(Structure):
 
 @attrs.define
 class V4l2Frmivalenum(Structure):
-    """`struct v4l2_frmivalenum`: `union` is a V4l2Fract for one interval, or a V4l2FrmivalStepwise."""
+    """struct v4l2_frmivalenum: `union` is a V4l2Fract for a single interval, else a V4l2FrmivalStepwise."""
 
     LAYOUT = Struct("<IIIII24s8s")
 
@@ -146,7 +146,7 @@ class V4l2Frmivalenum(Structure):
 
 @attrs.define
 class V4l2Captureparm(Structure):
-    """`struct v4l2_captureparm`: how fast frames come."""
+    """struct v4l2_captureparm: capture parameters, such as the frame interval."""
 
     LAYOUT = Struct("<IIIIII16s")
 
@@ -161,7 +161,7 @@ class V4l2Captureparm(Structure):
 
 @attrs.define
 class V4l2Streamparm(Structure):
-    """`struct v4l2_streamparm`: `parm` is a V4l2Captureparm for a capture."""
+    """struct v4l2_streamparm: `parm` is a V4l2Captureparm for a video capture device."""
 
     LAYOUT = Struct("<I200s")
 
@@ -171,7 +171,7 @@ class V4l2Streamparm(Structure):
 
 @attrs.define
 class V4l2Input(Structure):
-    """`struct v4l2_input`: where pictures come from."""
+    """struct v4l2_input: a video input."""
 
     LAYOUT = Struct("<I32sIIIQII12s4x")
 
@@ -188,7 +188,7 @@ class V4l2Input(Structure):
 
 @attrs.define
 class V4l2Requestbuffers(Structure):
-    """`struct v4l2_requestbuffers`."""
+    """struct v4l2_requestbuffers: a request for buffers."""
 
     LAYOUT = Struct("<IIIIB3s")
 
@@ -227,7 +227,7 @@ class V4l2Buffer(Structure):
 
 @attrs.define
 class V4l2CreateBuffers(Structure):
-    """`struct v4l2_create_buffers`: buffers for a format that need not be the present one."""
+    """struct v4l2_create_buffers: a request for buffers of a format, which need not be the current one."""
 
     LAYOUT = Struct("<III4xI4x200sIII20s")
 
@@ -244,7 +244,7 @@ class V4l2CreateBuffers(Structure):
 
 @attrs.define
 class V4l2RemoveBuffers(Structure):
-    """`struct v4l2_remove_buffers`."""
+    """struct v4l2_remove_buffers: a range of buffers to remove."""
 
     LAYOUT = Struct("<III52s")
 
@@ -256,7 +256,7 @@ class V4l2RemoveBuffers(Structure):
 
 @attrs.define
 class V4l2Exportbuffer(Structure):
-    """`struct v4l2_exportbuffer`."""
+    """struct v4l2_exportbuffer: a buffer to export as a DMABUF file descriptor."""
 
     LAYOUT = Struct("<IIIIi44s")
 
@@ -270,7 +270,7 @@ class V4l2Exportbuffer(Structure):
 
 @attrs.define
 class V4l2Control(Structure):
-    """`struct v4l2_control`: a control's value."""
+    """struct v4l2_control: id and value of a control."""
 
     LAYOUT = Struct("<Ii")
 
@@ -280,7 +280,7 @@ class V4l2Control(Structure):
 
 @attrs.define
 class V4l2ExtControl(Structure):
-    """`struct v4l2_ext_control`: `union` is a value of 32 or 64 bits, or an address."""
+    """struct v4l2_ext_control: `union` is a value of 32 or 64 bits, or an address."""
 
     LAYOUT = Struct("<II4s8s")
 
@@ -292,7 +292,7 @@ class V4l2ExtControl(Structure):
 
 @attrs.define
 class V4l2ExtControls(Structure):
-    """`struct v4l2_ext_controls`: `controls` is the address of `count` V4l2ExtControl."""
+    """struct v4l2_ext_controls: `controls` is the address of an array of `count` V4l2ExtControl."""
 
     LAYOUT = Struct("<IIIi4s4xQ")
 
@@ -306,7 +306,7 @@ class V4l2ExtControls(Structure):
 
 @attrs.define
 class V4l2Queryctrl(Structure):
-    """`struct v4l2_queryctrl`: a control's name and range."""
+    """struct v4l2_queryctrl: name and range of a control."""
 
     LAYOUT = Struct("<II32siiiiI8s")
 
@@ -323,7 +323,7 @@ class V4l2Queryctrl(Structure):
 
 @attrs.define
 class V4l2QueryExtCtrl(Structure):
-    """`struct v4l2_query_ext_ctrl`: a control's name and range, and what it is made of."""
+    """struct v4l2_query_ext_ctrl: name, range and element type of a control."""
 
     LAYOUT = Struct("<II32sqqQqIIII16s128s")
 
@@ -344,7 +344,7 @@ class V4l2QueryExtCtrl(Structure):
 
 @attrs.define
 class V4l2Querymenu(Structure):
-    """`struct v4l2_querymenu`: what one value of a menu is called."""
+    """struct v4l2_querymenu: the name of one menu item of a control."""
 
     LAYOUT = Struct("<II32sI")
 
@@ -356,7 +356,10 @@ class V4l2Querymenu(Structure):
 
 @attrs.define
 class V4l2EventCtrl(Structure):
-    """`struct v4l2_event_ctrl`: a control has changed; `changes` says what of it."""
+    """struct v4l2_event_ctrl: a change of a control.
+
+    `changes` is a mask of the properties that have changed.
+    """
 
     LAYOUT = Struct("<IIqIiiii4x")
 
@@ -372,7 +375,7 @@ class V4l2EventCtrl(Structure):
 
 @attrs.define
 class V4l2Event(Structure):
-    """`struct v4l2_event`: `u` is a V4l2EventCtrl if a control has changed.  The timestamp is monotonic."""
+    """struct v4l2_event: for a change of a control, `u` is a V4l2EventCtrl.  The timestamp is monotonic."""
 
     LAYOUT = Struct("<I4x64sIIqqI32s4x")
 
@@ -388,7 +391,7 @@ class V4l2Event(Structure):
 
 @attrs.define
 class V4l2EventSubscription(Structure):
-    """`struct v4l2_event_subscription`."""
+    """struct v4l2_event_subscription: type and id of the events to subscribe to."""
 
     LAYOUT = Struct("<III20s")
 

@@ -1,7 +1,7 @@
-"""Which controls there are.  Source: include/uapi/linux/v4l2-controls.h, of which a camera needs little.
+"""Control ids.  Source: include/uapi/linux/v4l2-controls.h, only those of a camera.
 
-A control's number is its class and its place in that; the class itself is a control, to be listed as the
-heading of the others.
+An id is the control class plus a number in that class.  The class itself is a control too, with which
+programs list the class as a heading.
 """
 
 from __future__ import annotations

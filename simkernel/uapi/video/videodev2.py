@@ -1,7 +1,7 @@
-"""Video for Linux 2: its numbers.  Source: include/uapi/linux/videodev2.h, as of Linux 6.18.
+"""Constants of Video for Linux 2.  Source: include/uapi/linux/videodev2.h, as of Linux 6.18.
 
-The structures of the same header are in structures.py, its requests in ioctls.py: a file shall fit in a
-head.  What is for other devices than a camera that streams (radio, VBI, codecs, several planes) is missing.
+The structures of this header are in structures.py, its requests in ioctls.py.  Constants for other devices
+than a streaming camera (radio, VBI, codecs, multi-planar) are missing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ VIDEO_MAX_FRAME: Final = 32
 
 
 def v4l2_fourcc(a: str, b: str, c: str, d: str) -> int:
-    """A pixel format's number: four characters, the first in the lowest byte."""
+    """Return the number of a pixel format: four characters, the first one in the lowest byte."""
     return ord(a) | ord(b) << 8 | ord(c) << 16 | ord(d) << 24
 
 
@@ -153,7 +153,7 @@ V4L2_CTRL_FLAG_NEXT_COMPOUND: Final = 0x40000000
 
 
 def V4L2_CTRL_ID2WHICH(id: int) -> int:  # noqa: N802 - the name of C's macro
-    """The class of a control."""
+    """Return the class of a control."""
     return id & 0x0FFF0000
 
 

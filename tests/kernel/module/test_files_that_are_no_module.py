@@ -212,8 +212,8 @@ def init(this):
 @pytest.mark.parametrize(
     ("data", "code", "why"),
     [
-        (b"name: [", errno.ENOEXEC, "m: m.yaml:1: no YAML: "),
-        (b"name: m\0", errno.ENOEXEC, "m: m.yaml:1: no YAML: "),
+        (b"name: [", errno.ENOEXEC, "m: m.yaml:1: not valid YAML: "),
+        (b"name: m\0", errno.ENOEXEC, "m: m.yaml:1: not valid YAML: "),
         (
             b"doc: x\nname: \xff",
             errno.ENOENT,
