@@ -38,7 +38,7 @@ def test_what_is_sent_unasked_says_to_whom() -> None:
     spec = lens()
     changed = section(spec, "notification: changed (3)").rows
     assert ("reply of", "get") in changed and ("sent to", "events") in changed
-    assert ("holds", "device, sequence") in section(spec, "event: broken (4)").rows
+    assert ("contains", "device, sequence") in section(spec, "event: broken (4)").rows
     assert section(spec, "multicast groups").rows == (
         ("events", "none", "changed, broken"),
         ("secrets", "CAP_NET_ADMIN", ""),
