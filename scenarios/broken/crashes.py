@@ -1,4 +1,4 @@
-"""crashes: serves a netlink protocol and divides by what it is sent, which may be 0."""
+"""crashes: a module with a bug. It divides by a number that a program sends, which can be 0."""
 
 from __future__ import annotations
 
@@ -20,32 +20,37 @@ DIVIDE = NLMSG_MIN_TYPE
 DIVIDEND = 840
 
 MODULE = Module(
-    license="GPL", description="Divides by 0 if asked to", aliases=(f"net-pf-16-proto-{NETLINK_DIVISION}",)
+    license="GPL",
+    description="Divides by a number from user space",
+    aliases=(f"net-pf-16-proto-{NETLINK_DIVISION}",),
 )
 
 
 class Divider:
-    """The module while it is loaded."""
+    """The state of the loaded module."""
 
     def __init__(self, this: ThisModule) -> None:
         self.socket: KernelSocket = netlink_kernel_create(this, NETLINK_DIVISION, self.receive)
 
     def receive(self, skb: Skb) -> object:
-        """Take apart what a program has sent."""
+        """Handle each netlink message of a datagram that a program has sent."""
         return netlink_rcv_skb(self.socket, skb, self.divide)
 
     def divide(self, request: Request) -> None:
-        """Answer one message: its first byte says what to divide by.  It is not checked: that is the bug."""
+        """Send the quotient to the sender.  The divisor is the first byte of the message.
+
+        The bug: the divisor is not checked, so 0 raises ZeroDivisionError, which is an oops.
+        """
         quotient = DIVIDEND // nlmsg_data(request)[0]
         answer = message(DIVIDE, quotient.to_bytes(4, "little"), seq=request.seq)
         nlmsg_unicast(self.socket, answer, request.portid)
 
 
 def init(this: ThisModule) -> Divider:
-    """Begin to serve the protocol."""
+    """Register the netlink protocol."""
     return Divider(this)
 
 
 def exit(this: ThisModule, divider: Divider) -> None:
-    """Serve it no longer."""
+    """Release the netlink protocol."""
     netlink_kernel_release(divider.socket)

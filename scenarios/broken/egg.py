@@ -1,4 +1,4 @@
-"""egg: needs hen, which needs egg."""
+"""egg: a module that imports a symbol from hen, which imports one from egg."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from simkernel.driverapi.module import Module
 
 
 def hatch(state: None) -> str:
-    """What hen needs."""
+    """The symbol that hen imports."""
     return "hen"
 
 

@@ -1,11 +1,11 @@
-"""forgetful: registers a class and, when it is unloaded, forgets to take it away."""
+"""forgetful: a module that registers a class and does not unregister it when it is unloaded."""
 
 from __future__ import annotations
 
 from simkernel.driverapi.device import class_register
 from simkernel.driverapi.module import Module, ThisModule
 
-MODULE = Module(license="GPL", description="Leaves something behind")
+MODULE = Module(license="GPL", description="Leaks a class")
 
 
 def init(this: ThisModule) -> None:
@@ -14,4 +14,4 @@ def init(this: ThisModule) -> None:
 
 
 def exit(this: ThisModule, state: None) -> None:
-    """Here the class should be unregistered."""
+    """Do nothing.  The bug: the class should be unregistered here."""

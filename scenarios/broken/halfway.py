@@ -1,4 +1,4 @@
-"""halfway: its init takes three steps, the third fails, and the first two are undone, the last first."""
+"""halfway: a module whose third init step fails. It undoes the first two, the last first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODULE = Module(license="GPL", description="Fails half way through its init")
 
 
 def init(this: ThisModule) -> None:
-    """Undo what was done if a later step fails.  Raises EIO."""
+    """Do two steps, fail in the third with EIO, and undo the first two."""
     with ExitStack() as undo:
         kind = class_register(this, "halfway")
         undo.callback(class_unregister, kind)

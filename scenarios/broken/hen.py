@@ -1,4 +1,4 @@
-"""hen: needs egg, which needs hen."""
+"""hen: a module that imports a symbol from egg, which imports one from hen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from simkernel.driverapi.module import Module
 
 
 def lay(state: None) -> str:
-    """What egg needs."""
+    """The symbol that egg imports."""
     return "egg"
 
 

@@ -1,7 +1,9 @@
-"""orphan: imports a symbol that no module exports."""
+"""orphan: a module that imports a symbol which no module exports."""
 
 from __future__ import annotations
 
 from simkernel.driverapi.module import Module
 
-MODULE = Module(license="GPL", description="Needs what is not there", imports=("symbol_of_nobody",))
+MODULE = Module(
+    license="GPL", description="Needs a symbol that does not exist", imports=("symbol_of_nobody",)
+)

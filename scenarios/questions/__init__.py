@@ -1,15 +1,17 @@
-"""Four questions that everybody asks, each answered by a small run and by what the run has shown.
+"""Four questions of beginners, each answered by a small run.
 
-Covers: what netlink is for; whether an application can talk to hardware; what drivers are and where they
-    sit; whether every module is a driver. System calls, messages, registers, interrupts, errors, /proc, /sys.
-Scenario: Each question is put. Then programs run on the machine, and with --details what happens is shown
-    line by line: their calls as strace prints them, and tracepoints of the kernel, the drivers and the
-    hardware. The sentence that follows is printed only if the run has shown it.
-When useful: as an answer to a colleague's question. By default the answers alone; with --only 2 the second
-    question and what shows its answer; with --details every line.
+Covers: the purpose of netlink; whether an application can access hardware; what drivers are and where they
+    are in the kernel; whether every module is a driver. System calls, messages, registers, interrupts,
+    errors, /proc, /sys.
+Scenario: For each question, programs run on the machine. With --details the report shows their system calls
+    as strace prints them, and tracepoints of the kernel, the drivers and the hardware. A sentence after =>
+    is printed only if the run has shown it.
+When useful: as an answer to a colleague's question. By default it prints the answers only; --only 2 prints
+    the second question and the observations behind its answer; --details prints every line.
 
-Read it in this order:
-    stage.py        how a question is put, what is a fact, and when a sentence may be said
+Read the files in this order:
+
+    stage.py        the steps of an answer: transcripts, facts and sentences
     netlink.py      1. What is netlink for?
     hardware.py     2. Can an application talk to hardware directly?
     drivers.py      3. What are drivers, and where do they sit?
@@ -37,12 +39,12 @@ QUESTIONS: Final[dict[str, tuple[str, Callable[[Stage], None]]]] = {
 }
 ALL: Final = "all"
 LEGEND: Final = """\
-How to read a line: when, in microseconds; who; and what happened. A program's
-calls stand as strace prints them; what happens below stands further right,
-as ftrace prints it: in the kernel, in a driver, in the hardware."""
+Each line has a time in microseconds and a program, then its system call as
+strace prints it. Lines that are indented further are tracepoints of the
+kernel, the drivers and the hardware, as ftrace prints them."""
 
 
-@scenario(ScenarioParameter("only", str, ALL, choices=(ALL, *QUESTIONS), help="which question is answered"))
+@scenario(ScenarioParameter("only", str, ALL, choices=(ALL, *QUESTIONS), help="the question to answer"))
 def questions(run: Run) -> None:
     machine = run.machine(udev=False)
     transcript = Transcript(machine, hidden=(ROOT,))
@@ -58,4 +60,4 @@ def questions(run: Run) -> None:
         stage.clear()
         run.metric(answer.__name__, stage.facts)
     if len(chosen) > 1:
-        run.text("What shows the first answer: simkernel run questions --only 1 --details")
+        run.text("Observations behind an answer: simkernel run questions --only 1 --details")

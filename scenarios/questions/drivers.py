@@ -1,4 +1,6 @@
-"""What are drivers, and where do they sit?  Between what is common to all devices of a kind, and the bus."""
+"""What are drivers, and where do they sit?  A driver sits between the bus and the code for a kind of
+device.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ F_OK: Final = 0
 
 
 def drivers(stage: Stage) -> None:
-    """A device without a driver, with one, what goes through it, its neighbours, and without it again."""
+    """Show a mouse without a driver, with its driver, requests and events that pass through it, and its
+    removal.
+    """
     mouse = Mouse()
     without(stage, mouse)
     loading(stage)
@@ -33,13 +37,13 @@ def drivers(stage: Stage) -> None:
     unloading(stage, mouse)
     stage.answer(
         "A driver is the code in the kernel that knows the registers of one kind of device. It sits between "
-        "the bus below, over which it reads and writes them, and the kernel's common code above, by which "
-        "programs reach it. Requests go down through it, and what the device reports comes up through it."
+        "the bus and the kernel's common code. It reads and writes registers over the bus, and programs "
+        "reach it through the common code. Requests pass down through it, and events pass up."
     )
 
 
 async def looker(app: App) -> tuple[str, str, str]:
-    """Looks whether the mouse is there, which driver it has, and for its node."""
+    """Return whether the mouse is on the bus, its driver, and the type of its node."""
     device = "there" if await app.access(ON_THE_BUS, F_OK) else "not there"
     link = await result_or_error(app.readlink(f"{ON_THE_BUS}/driver"))
     status = await result_or_error(app.stat(NODE))
@@ -50,7 +54,7 @@ async def looker(app: App) -> tuple[str, str, str]:
 
 
 def last_part(path: str) -> str:
-    """The name of what a path leads to."""
+    """Return the last part of a path."""
     return path.rpartition("/")[2]
 
 
@@ -58,8 +62,8 @@ def last_part(path: str) -> str:
 
 
 def without(stage: Stage, mouse: Mouse) -> None:
-    """The bus notices a mouse; nobody can use it."""
-    stage.say("A mouse is plugged in, and 1 ms later it is moved. No driver for it is loaded.")
+    """The bus detects a mouse, but no driver binds it."""
+    stage.say("A mouse is plugged in. 1 ms later it is moved. Its driver is not loaded.")
     with stage.shown("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", "report") as seen:
         stage.plug(mouse)
         plugged = stage.machine.now
@@ -73,8 +77,8 @@ def without(stage: Stage, mouse: Mouse) -> None:
     stage.fact("node", node, "ENOENT")
     stage.fact("interrupts_by_moving", len(later) + len(seen.named("report")), 0)
     stage.so(
-        "A device without a driver is noticed and announced, and that is all: nothing in /dev, nobody who "
-        "has told it to report, and when it is moved nobody hears of it."
+        "The kernel detects and announces a device without a driver, but it does no more. The device has no "
+        "node in /dev. Nothing has enabled its reports, so a motion has no effect."
     )
 
 
@@ -82,7 +86,7 @@ def without(stage: Stage, mouse: Mouse) -> None:
 
 
 def loading(stage: Stage) -> None:
-    """The driver is loaded and takes the device."""
+    """The driver is loaded and binds the mouse."""
     stage.say("Root loads the driver.")
     with stage.shown("module_load", "probe", "kobject_uevent", *ACCESSES) as seen:
         stage.do(lambda app: app.modprobe("mouse"), name="modprobe")
@@ -95,8 +99,9 @@ def loading(stage: Stage) -> None:
     stage.fact("driver_now", driver, "mouse")
     stage.fact("node_now", node, "a character device")
     stage.so(
-        "The driver says which devices it serves; the kernel has it probe the one that is there. It sets the "
-        f"device up by its registers, and makes what programs can open: {NODE}."
+        "The driver declares which devices it supports, and the kernel calls its probe function for the "
+        "mouse. The driver initializes the mouse through its registers and makes a node for programs: "
+        f"{NODE}."
     )
 
 
@@ -104,7 +109,7 @@ def loading(stage: Stage) -> None:
 
 
 async def setter(app: App, stage: Stage) -> Watch:
-    """Asks the driver for a quicker mouse."""
+    """Request a higher report rate from the driver."""
     mouse = await app.genetlink("mouse")
     with stage.shown("genl_doit", *ACCESSES) as seen:
         await mouse.do("set-rate", rate=RATE)
@@ -113,8 +118,8 @@ async def setter(app: App, stage: Stage) -> Watch:
 
 
 def down(stage: Stage) -> None:
-    """A request, from the program to the register."""
-    stage.say("A request goes down: the mouse shall report 1000 times a second.")
+    """Follow a request from the program to the register."""
+    stage.say("A request goes down: the program sets the mouse's rate to 1000 reports per second.")
     seen = stage.do(setter, stage, name="setter", uid=USER)
     call, end = stage.one(seen, "sys_enter", call="sendto"), stage.one(seen, "sys_exit", call="sendto")
     asked, written = stage.one(seen, "genl_doit"), stage.one(seen, "rwmmio_write")
@@ -123,18 +128,18 @@ def down(stage: Stage) -> None:
     stage.legs(
         "Down",
         ("the program calls", "", call.time),
-        ("the driver is asked", "kernel", asked.time),
-        ("the register has it", "driver, bus", written.time),
-        ("the program goes on", "kernel", end.time),
+        ("the driver is called", "kernel", asked.time),
+        ("the register is written", "driver, bus", written.time),
+        ("the program continues", "kernel", end.time),
     )
     stage.so(
-        "The program spoke of a rate, and its call ended in the kernel; the kernel asked the driver; the "
-        "driver wrote a register over the bus."
+        "The program named a rate in a system call. The kernel passed the request to the driver. The driver "
+        "wrote a register over the bus."
     )
 
 
 async def reader(app: App, moves: list[str]) -> None:
-    """Waits for a move."""
+    """Read events until the mouse has moved."""
     fd = await app.open(NODE, O_RDONLY)
     data = await app.read(fd, BUFSIZE)
     for at in range(0, len(data), InputEvent.SIZE):
@@ -143,8 +148,8 @@ async def reader(app: App, moves: list[str]) -> None:
 
 
 def up(stage: Stage, mouse: Mouse) -> None:
-    """A move, from the device to the program."""
-    stage.say("A move comes up: a program waits for it.")
+    """Follow a motion from the device to the program."""
+    stage.say("An event comes up: a program waits for a motion of the mouse.")
     moves: list[str] = []
     stage.prepare(node=NODE)
     points = ("report", "irq_raise", "irq_handler_entry", "irq_handler_exit", *ACCESSES)
@@ -166,8 +171,8 @@ def up(stage: Stage, mouse: Mouse) -> None:
         ("the program has the event", "kernel", told.time),
     )
     stage.so(
-        "The mouse raised its line; the kernel called the driver's handler; the driver read from the "
-        "registers what had happened and told the kernel's input core; and that woke the program."
+        "The mouse raised its interrupt line, and the kernel called the driver's handler. The handler read "
+        "the report from the registers and passed it to the kernel's input core, which woke the program."
     )
 
 
@@ -175,13 +180,13 @@ def up(stage: Stage, mouse: Mouse) -> None:
 
 
 async def tracer(app: App) -> tuple[str, str]:
-    """Asks where the node comes from, and who uses the module `input`."""
+    """Return the device path of the node, and the modules that use the module `input`."""
     node = await app.readlink("/sys/class/input/event0")
     return node, " ".join(await app.listdir("/sys/module/input/holders"))
 
 
 async def surveyor(app: App, path: str) -> list[tuple[str, ...]]:
-    """Asks of each directory on a path below /sys/devices what it belongs to and what drives it."""
+    """Return name, subsystem and driver of each directory on a path below /sys/devices."""
     place = "/sys/devices"
     floors: list[tuple[str, ...]] = []
     for part in path.split("/"):
@@ -198,8 +203,10 @@ async def surveyor(app: App, path: str) -> list[tuple[str, ...]]:
 
 
 def neighbours(stage: Stage) -> None:
-    """What is above the driver and what is below."""
-    stage.say("Where is that? /sys tells: the way from the bus to the node, and who uses whom.")
+    """Show the code above and below the driver, from sysfs."""
+    stage.say(
+        "Where is the driver? sysfs shows the path from the bus to the node, and the users of each module."
+    )
     with stage.shown():
         link, users = stage.do(tracer, name="tracer", uid=USER)
     path = link.removeprefix("../../devices/")
@@ -213,8 +220,8 @@ def neighbours(stage: Stage) -> None:
     stage.fact("above", last_part(floors[-1][1]), "input")
     stage.fact("users_of_input", users, "mouse")
     stage.so(
-        "Below the driver is the bus, which knows that there is a device and not what it is. Above it is the "
-        "input core, which knows what a mouse is and not which one. The driver is what joins them."
+        "Below the driver is the bus. It knows that a device is present, but not its kind. Above the driver "
+        "is the input core. It knows mice, but not this model. The driver connects the two."
     )
 
 
@@ -222,8 +229,8 @@ def neighbours(stage: Stage) -> None:
 
 
 def unloading(stage: Stage, mouse: Mouse) -> None:
-    """Without the driver the device is as before."""
-    stage.say("The driver is unloaded, and the mouse is moved once more.")
+    """The driver is unloaded, and the mouse is as before."""
+    stage.say("The driver is unloaded, and the mouse is moved again.")
     with stage.shown("remove", "kobject_uevent", "module_free", "report", "irq_raise", *ACCESSES) as seen:
         stage.do(lambda app: app.rmmod("mouse"), name="rmmod")
         mouse.move(STEPS)
@@ -234,4 +241,4 @@ def unloading(stage: Stage, mouse: Mouse) -> None:
     stage.fact("driver_at_last", driver, "ENOENT")
     stage.fact("node_at_last", node, "ENOENT")
     stage.fact("reports_at_last", len(seen.named("report") + seen.named("irq_raise")), 0)
-    stage.so("The node has gone with the driver, for it was the driver's. The device is there, and mute.")
+    stage.so("The driver has removed its node. The device is still on the bus, but it sends nothing.")

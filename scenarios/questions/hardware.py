@@ -1,4 +1,6 @@
-"""Can an application talk to hardware directly?  It has no address for it; it asks the driver."""
+"""Can an application talk to hardware directly?  No: a program has no address of a register; it asks the
+driver.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +32,12 @@ GAIN: Final = 40
 WIDTH, HEIGHT = 160, 120
 BUFFERS: Final = 3
 CRC: Final = 4
-"""The last bytes of a frame are its checksum."""
+"""Size of the checksum at the end of a frame, in bytes."""
 CAPTURE: Final = V4L2_BUF_TYPE_VIDEO_CAPTURE
 
 
 def hardware(stage: Stage) -> None:
-    """No way for the program, one for the driver, one for the device, and what a driver may map."""
+    """Show direct attempts, the request to the driver, and the memory that a driver maps."""
     camera = Camera()
     stage.plug(camera)
     stage.prepare("camera", node=NODE)
@@ -44,9 +46,10 @@ def hardware(stage: Stage) -> None:
     asking(stage)
     frames(stage, camera.slot.number)
     stage.answer(
-        "No. A program has no address for a register: it asks the driver, by a system call, and the driver "
-        "reads and writes. The hardware writes to memory and interrupts, and the driver wakes the program. "
-        "What a program touches itself is what a driver has mapped for it, and the driver says what that is."
+        "No. A program has no address of a register. It asks the driver by a system call, and the driver "
+        "accesses the register. The hardware writes to memory and raises an interrupt, and the driver wakes "
+        "the program. A program accesses only memory that a driver has mapped for it, and the driver "
+        "decides which."
     )
 
 
@@ -54,7 +57,7 @@ def hardware(stage: Stage) -> None:
 
 
 async def intruder(app: App, address: int) -> str:
-    """Knows from the data sheet where a register is, and tries to get there."""
+    """Try to reach a register whose address is known from the data sheet."""
     opened = await result_or_error(app.open("/dev/mem", O_RDWR))
     fd = await app.open(NODE, O_RDWR)
     asked = await result_or_error(app.call("ioctl", fd, ioctls.VIDIOC_G_CTRL, address))  # as C would
@@ -63,10 +66,10 @@ async def intruder(app: App, address: int) -> str:
 
 
 def attempts(stage: Stage, address: int) -> None:
-    """Neither as a user nor as root."""
+    """Try to reach a register as a user and as root."""
     stage.say(
-        f"The camera's data sheet says that its gain is set in the register at {address:#x}. A program tries "
-        "to get there: first as an ordinary user, then as root."
+        f"The camera's data sheet gives the address of the register for its gain: {address:#x}. A program "
+        "tries to access it, first as an ordinary user, then as root."
     )
     with stage.shown(*ACCESSES) as seen:
         by_user = stage.do(intruder, address, name="user", uid=USER)
@@ -75,8 +78,9 @@ def attempts(stage: Stage, address: int) -> None:
     stage.fact("errors_of_root", by_root, "ENOENT EFAULT")
     stage.fact("registers_reached", len(seen.named("rwmmio_read") + seen.named("rwmmio_write")), 0)
     stage.so(
-        "An address in a program is an address in the program's own memory, and at that one it has none: "
-        "EFAULT. There is no file with the machine's memory either. No register was reached, by root neither."
+        "An address in a program refers to the program's own memory, and nothing is mapped at this one: "
+        "EFAULT. The file /dev/mem with the machine's memory does not exist: ENOENT. No register was "
+        "accessed, not even by root."
     )
 
 
@@ -84,7 +88,7 @@ def attempts(stage: Stage, address: int) -> None:
 
 
 async def viewer(app: App) -> None:
-    """Has the camera's gain set, and its format told."""
+    """Set the camera's gain and query its frame interval by ioctl."""
     fd = await app.open(NODE, O_RDWR)
     await app.ioctl(fd, ioctls.VIDIOC_S_CTRL, bytearray(V4l2Control(V4L2_CID_GAIN, GAIN).pack()))
     await app.ioctl(fd, ioctls.VIDIOC_G_PARM, bytearray(V4l2Streamparm(CAPTURE).pack()))
@@ -92,8 +96,8 @@ async def viewer(app: App) -> None:
 
 
 def asking(stage: Stage) -> None:
-    """The same register, set by the driver."""
-    stage.say("The same register, by the driver: the program opens the camera and asks.")
+    """Set the same register through the driver."""
+    stage.say("The same register, through the driver: the program opens the camera and asks.")
     with stage.shown(*ACCESSES) as seen:
         stage.do(viewer, name="user", uid=USER)
     written = stage.one(seen, "rwmmio_write")
@@ -109,8 +113,8 @@ def asking(stage: Stage) -> None:
     stage.fact("register_read", read.fields["register"], "FRAME_INTERVAL")
     stage.fact("accesses_within_a_call", within, 2)
     stage.so(
-        "While the program was in ioctl(2), the driver wrote one register for it, and read another. The "
-        "program named a file, a request and a control; the driver knows the address."
+        "During the program's ioctl(2), the driver wrote one register and read another. The program named a "
+        "file, a request and a control. Only the driver knows the address."
     )
 
 
@@ -118,7 +122,7 @@ def asking(stage: Stage) -> None:
 
 
 async def streamer(app: App, stage: Stage, slot: int) -> None:
-    """Maps frame buffers, has a frame filled, and looks at it."""
+    """Map frame buffers, wait for a frame, and read it."""
     fd = await app.open(NODE, O_RDWR)
 
     async def ask(request: int, argument: Any) -> Any:
@@ -136,13 +140,13 @@ async def streamer(app: App, stage: Stage, slot: int) -> None:
     stage.fact("buffers_mapped", len(memory), BUFFERS)
     stage.fact("registers_mapped", error, "EINVAL")
     stage.so(
-        "A driver may map memory into a program, and decides which: the buffers for frames it maps, the "
-        "registers it does not."
+        "A driver can map memory into a program, and it decides which memory: this driver maps the frame "
+        "buffers, but not the registers."
     )
     for each in mapped:
         await ask(ioctls.VIDIOC_QBUF, each)
     await app.ioctl(fd, ioctls.VIDIOC_STREAMON, CAPTURE.to_bytes(4, "little"))
-    stage.say("Now the camera takes a picture, and the program sleeps until it is there.")
+    stage.say("Now the camera takes a picture, and the program sleeps until it is in memory.")
     with stage.shown("frame_start", "dma_write", "irq_raise", "irq_handler_entry", *ACCESSES) as seen:
         taken = await ask(ioctls.VIDIOC_DQBUF, V4l2Buffer(0, CAPTURE))
     with stage.watch() as looking:
@@ -155,21 +159,21 @@ async def streamer(app: App, stage: Stage, slot: int) -> None:
     stage.fact("calls_to_look_at_them", len(looking.named("sys_enter")), 0)
     stage.fact("checksum_is_right", zlib.crc32(frame[:-CRC]) == int.from_bytes(frame[-CRC:], "little"), True)
     stage.so(
-        "The camera wrote the frame to memory and raised its line; the driver's handler took it and woke the "
-        f"program. Then the program read {len(frame)} bytes without one call: they lie in memory that "
-        "camera, driver and program share."
+        "The camera wrote the frame to memory and raised its interrupt line. The driver's handler collected "
+        f"the frame and woke the program. Then the program read {len(frame)} bytes without a system call, "
+        "because camera, driver and program share this memory."
     )
 
 
 def frames(stage: Stage, slot: int) -> None:
-    """Up: DMA, an interrupt, a program that is woken, and memory that is mapped."""
+    """Show how a frame comes up: DMA, an interrupt, a wake-up, and mapped memory."""
     stage.say(
-        "The other way. A frame is much to copy, so the program maps the driver's buffers into its own "
-        "memory. At last it tries to map the registers as well."
+        "Now a frame comes up. It is too large to copy, so the program maps the driver's buffers into its "
+        "own memory. Then it tries to map the registers, too."
     )
     stage.do(streamer, stage, slot, name="user", uid=USER)
 
 
 def map_shared(app: App, fd: int, length: int, offset: int) -> Any:
-    """mmap(2), as C has it."""
+    """Call mmap(2) with the arguments that C passes."""
     return app.call("mmap", 0, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset)

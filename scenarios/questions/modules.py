@@ -15,19 +15,19 @@ from .stage import ACCESSES, ROOT, USER, Stage
 
 DRIVERS: Final = "/sys/bus/simbus/drivers"
 NETLINK_HELLO: Final = 17
-"""The protocol that the module `hello` serves."""
+"""The netlink protocol of the module `hello`."""
 BUFSIZE: Final = 4096
 
 
 def modules(stage: Stage) -> None:
-    """Drivers that are no modules, modules that are drivers, modules that are none."""
+    """Show a built-in driver, modules that are drivers, and modules that are not."""
     built_in(stage)
     loaded(stage)
     greeting(stage)
     stage.answer(
-        "No. A module is code that can be loaded into the running kernel; a driver is code that serves a "
-        "device. camera and mouse are both. The driver of the hot-plug controller is no module; and "
-        "devclass, hello, input and video are modules that drive nothing."
+        "No. A module is code that is loaded into the running kernel; a driver is code that binds a device. "
+        "camera and mouse are both. The driver of the hot-plug controller is built in, so it is no module. "
+        "devclass, hello, input and video are modules, but no drivers."
     )
 
 
@@ -35,7 +35,7 @@ def modules(stage: Stage) -> None:
 
 
 async def looker(app: App) -> tuple[str, str, int]:
-    """Reads what is loaded and who takes interrupts, and writes to /dev/null."""
+    """Return the loaded modules and the interrupt handlers, and the number of bytes written to /dev/null."""
     modules = (await app.read_file("/proc/modules")).decode()
     interrupts = (await app.read_file("/proc/interrupts")).decode()
     fd = await app.open("/dev/null", O_WRONLY)
@@ -45,8 +45,10 @@ async def looker(app: App) -> tuple[str, str, int]:
 
 
 def built_in(stage: Stage) -> None:
-    """Without a single module, a device is noticed by what is a driver all the same."""
-    stage.say("No module is loaded. A camera is plugged in, and a program looks around.")
+    """Without any module, a built-in driver detects a device."""
+    stage.say(
+        "No module is loaded. A camera is plugged in, and a program reads /proc/modules and /proc/interrupts."
+    )
     with stage.shown("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", *ACCESSES) as seen:
         stage.plug(Camera())
         stage.machine.run()
@@ -59,8 +61,8 @@ def built_in(stage: Stage) -> None:
     stage.fact("bytes_written_to_null", str(written), "5")
     stage.note("register_accesses", len(seen.named("rwmmio_read") + seen.named("rwmmio_write")))
     stage.so(
-        "An interrupt was taken, and registers were read and written: by a driver, that of the hot-plug "
-        "controller. And /dev/null took 5 bytes. Both are built into the kernel, and in no list of modules."
+        "A driver handled an interrupt and accessed registers: that of the hot-plug controller. /dev/null "
+        "accepted 5 bytes. Both are built into the kernel, and /proc/modules does not list them."
     )
 
 
@@ -68,12 +70,12 @@ def built_in(stage: Stage) -> None:
 
 
 async def lister(app: App) -> list[tuple[str, str, str, str]]:
-    """Returns of each loaded module its name, its users, its drivers, and the devices that they serve."""
+    """Return for each loaded module its name, its users, its drivers, and the devices that they bind."""
     found = []
     for each in await app.lsmod():
         name = each["name"]
         registered = []
-        with suppress(FileNotFoundError):  # the folder exists if the module has drivers
+        with suppress(FileNotFoundError):  # the directory exists only if the module has drivers
             registered = await app.listdir(f"/sys/module/{name}/drivers")
         devices = [
             link
@@ -86,10 +88,11 @@ async def lister(app: App) -> list[tuple[str, str, str, str]]:
 
 
 def loaded(stage: Stage) -> None:
-    """Six modules, of which two are drivers."""
+    """Show six modules, of which two are drivers."""
     stage.say(
-        "Root plugs in a mouse, too, and loads the modules camera, mouse and hello; modprobe loads what they "
-        "need. Then /proc/modules, /sys/module/*/drivers and /sys/bus/simbus/drivers are read."
+        "Root plugs in a mouse, too, and loads the modules camera, mouse and hello; modprobe also loads the "
+        "modules that they need. Then a program reads /proc/modules, /sys/module/*/drivers and "
+        "/sys/bus/simbus/drivers."
     )
     stage.plug(Mouse())
     with stage.shown("module_load", "probe") as seen:
@@ -103,8 +106,8 @@ def loaded(stage: Stage) -> None:
     stage.fact("devices_served", sum(len(devices.split()) for *_, devices in found), 2)
     stage.fact("devices_probed", len(seen.named("probe")), 2)
     stage.so(
-        "Two of six modules have registered a driver, and each serves a device. The other four have none: "
-        "three are used by these drivers, and one by nobody in the kernel."
+        "Two of six modules have registered a driver, and each driver has bound a device. The other four "
+        "have no driver: three are used by these drivers, and no module uses the fourth."
     )
 
 
@@ -112,19 +115,19 @@ def loaded(stage: Stage) -> None:
 
 
 async def guest(app: App) -> str:
-    """Says her name to the module `hello`."""
+    """Send a name to the module `hello` and return the greeting."""
     async with await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO) as sock:
         await sock.sendto(message(NLMSG_MIN_TYPE, b"Ada", flags=NLM_F_REQUEST), (0, 0))
         return bytes(reply(await sock.recv(BUFSIZE))).decode()
 
 
 def greeting(stage: Stage) -> None:
-    """What the one serves that nobody uses: programs."""
-    stage.say("What does hello do, then? A program asks it.")
+    """Show that the module `hello` serves programs."""
+    stage.say("Then what does the module hello do? A program sends it a message.")
     with stage.shown("irq_handler_entry", *ACCESSES) as seen:
         answer = stage.do(guest, name="guest", uid=USER)
     accesses = seen.named("rwmmio_read") + seen.named("rwmmio_write")
     stage.fact("greeting", answer, "Hello, Ada!")
     stage.fact("registers_touched", len(accesses), 0)
     stage.fact("interrupts", len(seen.named("irq_handler_entry")), 0)
-    stage.so("It has answered, and no register was touched: it serves programs, and no device.")
+    stage.so("The module replied without accessing a register: it serves programs, not a device.")

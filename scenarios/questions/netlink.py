@@ -1,4 +1,4 @@
-"""What is netlink for?  For conversations that a call cannot carry."""
+"""What is netlink for?  For communication that a system call cannot provide."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ LISTENERS: Final = ("desktop", "logger", "udevd")
 BUFSIZE: Final = 4096
 GAIN: Final = 40
 PAUSE: Final = 0.01
-"""From one question to the next [s]."""
+"""Time between two questions in s."""
 NUMBER: Final = 1
-"""The attribute `number` of the family `ipc_demo`, as drivers/ipc_demo/ipc_demo.yaml has it."""
+"""The type of the attribute `number` in drivers/ipc_demo/ipc_demo.yaml."""
 
 
 def netlink(stage: Stage) -> None:
-    """The kernel begins, many hear it, an error says what is wrong, and a message can grow."""
+    """Show that the kernel can send first, to many, that errors are precise, and that messages can grow."""
     stage.plug(Camera())
     stage.prepare("camera", "ipc_demo", node="/dev/video0")
     news(stage)
@@ -39,9 +39,9 @@ def netlink(stage: Stage) -> None:
     errors(stage)
     growing(stage)
     stage.answer(
-        "Netlink is for what a call cannot carry: the kernel may begin, one message reaches everybody who "
-        "listens, and it is made of attributes that say what they are, so that an error can name the "
-        "wrong one and a message can grow."
+        "Netlink does what a system call cannot do. The kernel can send first. One message reaches all "
+        "listeners. A message consists of attributes with types, so an error can name the wrong attribute, "
+        "and a message can grow."
     )
 
 
@@ -49,15 +49,15 @@ def netlink(stage: Stage) -> None:
 
 
 async def listener(app: App, heard: list[bytes]) -> None:
-    """Waits for news of devices."""
+    """Receive one uevent."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
     await sock.bind((0, UEVENT_GROUP))
     heard.append(await sock.recv(BUFSIZE))
 
 
 def news(stage: Stage) -> None:
-    """A mouse is plugged in, and three programs that sleep are told."""
-    stage.say("Three programs wait for news of devices. Then somebody plugs a mouse in.")
+    """A mouse is plugged in, and three sleeping programs receive a uevent."""
+    stage.say("Three programs wait for uevents. Then a mouse is plugged in.")
     heard: list[bytes] = []
     with stage.shown("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", "netlink_broadcast") as seen:
         for name in LISTENERS:
@@ -75,8 +75,8 @@ def news(stage: Stage) -> None:
     stage.fact("programs_that_heard", len(heard), 3)
     stage.fact("different_messages_heard", len(set(heard)), 1)
     stage.so(
-        "The kernel began: nobody had asked. It sent one message to a group, and all three programs in that "
-        "group, which slept, have it."
+        "The kernel sent first: no program had asked. It sent one message to a group, and all three "
+        "programs in the group woke and received it."
     )
 
 
@@ -84,7 +84,7 @@ def news(stage: Stage) -> None:
 
 
 async def asker(app: App, answers: list[int]) -> None:
-    """Wants to know when the camera's gain changes, and has nothing but ioctl(2)."""
+    """Query the camera's gain three times by ioctl(2), to notice a change."""
     fd = await app.open("/dev/video0", O_RDWR)
     for _ in range(3):
         control = bytearray(V4l2Control(V4L2_CID_GAIN).pack())
@@ -95,15 +95,15 @@ async def asker(app: App, answers: list[int]) -> None:
 
 
 async def tuner(app: App) -> None:
-    """Changes it."""
+    """Change the camera's gain."""
     camera = await app.genetlink("camera")
     await camera.do("set-control", control="gain", value=GAIN)
     await camera.close()
 
 
 def asking(stage: Stage) -> None:
-    """An ioctl is a question: who wants to know of a change asks again and again."""
-    stage.say("A program has only ioctl(2) to learn when the camera's gain changes. So it asks.")
+    """An ioctl is a question, so a program must poll to notice a change."""
+    stage.say("A program must notice a change of the camera's gain by ioctl(2) only. So it polls.")
     answers: list[int] = []
     with stage.shown("rwmmio_write") as seen:
         stage.spawn(asker, answers, name="asker", uid=USER)
@@ -120,8 +120,9 @@ def asking(stage: Stage) -> None:
     stage.fact("what_ends_first_after_it", returns[0].fields["call"], "nanosleep")
     stage.note("until_it_knew_ns", late)
     stage.so(
-        "A call is begun by the program. The gain changed, and nobody told it: it had asked twice in vain, "
-        f"and knew {late / 1e6:.1f} ms late, when it asked again."
+        "A program starts a system call, not the kernel. The gain changed, but nothing notified the "
+        f"program. It polled twice in vain, and noticed the change {late / 1e6:.1f} ms late, at the next "
+        "poll."
     )
 
 
@@ -129,13 +130,13 @@ def asking(stage: Stage) -> None:
 
 
 async def caller(app: App, request: int, argument: bytes) -> Any:
-    """Asks the module `ipc_demo` for events by ioctl(2)."""
+    """Request events from the module `ipc_demo` by ioctl(2)."""
     fd = await app.open("/dev/ipc_demo/event", O_RDWR)
     return await result_or_error(app.ioctl(fd, request, bytearray(argument)))
 
 
 async def requester(app: App, stage: Stage) -> Any:
-    """Asks for events 0 ns apart over netlink; returns the error."""
+    """Request events with an interval of 0 ns over netlink, and return the error."""
     client = await app.genetlink("ipc_demo")
     refused: Any = None
     with stage.shown("netlink_extack") as seen:
@@ -150,10 +151,10 @@ async def requester(app: App, stage: Stage) -> Any:
 
 
 def errors(stage: Stage) -> None:
-    """The same mistake, told by an ioctl and by netlink."""
+    """Make one mistake twice: by ioctl and over netlink."""
     stage.say(
-        "Now a mistake. A module gives events; they are asked for with an interval of 0, first by "
-        "ioctl(2), then over netlink."
+        "Now a mistake: a program requests events with an interval of 0, first by ioctl(2), then over "
+        "netlink."
     )
     with stage.shown():
         by_ioctl = stage.do(caller, IPC_DEMO_START, IpcDemoStart(interval=0, count=3).pack(), name="caller")
@@ -164,13 +165,13 @@ def errors(stage: Stage) -> None:
     stage.fact("message", extack.message, "integer out of range")
     stage.note("offset", extack.offset)
     stage.so(
-        f"ioctl(2) has a number for an answer: something was wrong. Netlink's answer has a text, and byte "
-        f"{extack.offset} of the request, where the attribute begins that was wrong: the interval."
+        "ioctl(2) returns only an error number. The netlink reply also has a text, and the offset "
+        f"{extack.offset} in the request, where the wrong attribute begins: the interval."
     )
 
 
 async def old_program(app: App, stage: Stage) -> None:
-    """Was written when an event had nothing but its number; in the meantime it has a time as well."""
+    """Receive an event as a program that was written when an event had only a number."""
     client = await app.genetlink("ipc_demo")
     await client.join("events")
     with stage.shown("netlink_broadcast"):
@@ -183,17 +184,20 @@ async def old_program(app: App, stage: Stage) -> None:
 
 
 async def begin(app: App) -> None:
-    """Asks for one event."""
+    """Request one event."""
     client = await app.genetlink("ipc_demo")
     await client.do("start", interval=micros(100), count=1)
     await client.close()
 
 
 def growing(stage: Stage) -> None:
-    """A message has an attribute that the program does not know; a structure has a field too many."""
+    """Show a message with an attribute that is unknown to the program, and a structure with an additional
+    field.
+    """
     stage.say(
-        "Programs are older than modules, or newer. This one knows the number of an event, and not "
-        "yet its time; and that one's structure is 8 bytes longer than the module's."
+        "A program can be older or newer than a module. The first program is older: it knows the number of "
+        "an event, but not its time. The second one is newer: its structure is 8 bytes longer than the "
+        "module's."
     )
     stage.spawn(old_program, stage, name="old", uid=USER)
     stage.do(begin, name=ROOT)
@@ -202,6 +206,7 @@ def growing(stage: Stage) -> None:
         refused = stage.do(caller, _IOW("D", 0x03, len(longer)), longer, name="new", uid=USER)
     stage.fact("error_of_the_longer_structure", refused, "ENOTTY")
     stage.so(
-        "An attribute tells its type and its length, so a program passes over what it does not know. A "
-        "structure that has grown makes another request of ioctl(2), which the driver has never heard of."
+        "An attribute contains its type and its length, so a program can skip one that it does not know. A "
+        "longer structure changes the number of an ioctl(2) request, and the driver does not know that "
+        "number."
     )

@@ -1,4 +1,4 @@
-"""What the questions have in common: what is seen, what that shows, and the sentence that follows."""
+"""The steps of an answer: a transcript, the facts that it shows, and the sentence that follows from them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from simkernel.scenario import Run, Transcript, Watch
 from simkernel.uapi.errno import error_name
 
 WIDTH: Final = 78
-"""Columns of a paragraph: those of a transcript."""
+"""Width of a paragraph in columns, which is that of a transcript."""
 ROOT: Final = "root"
-"""Programs of this name prepare what the others need, and are not shown."""
+"""Name of the programs that prepare the machine.  The transcript omits them."""
 USER: Final = 1000
 ACCESSES: Final = ("rwmmio_read", "rwmmio_write")
-"""Tracepoints of an access to a register."""
+"""Tracepoints of register accesses."""
 
 Fact = bool | int | str
 
 
 class NotShown(Exception):
-    """The run has not shown what would have been said of it."""
+    """The run has not shown what the next sentence states."""
 
 
 async def result_or_error(call: Awaitable[Any]) -> Any:
-    """Return what a system call returns, or the name of the errno with which it fails."""
+    """Return the result of a system call, or the name of its errno if it fails."""
     try:
         return await call
     except OSError as error:
@@ -37,9 +37,10 @@ async def result_or_error(call: Awaitable[Any]) -> Any:
 
 
 class Stage:
-    """One question on the machine of a run.
+    """The answer to one question, and the machine on which its programs run.
 
-    `facts` is what the run has shown, by name.  If `brief`, the story of the report is the answer alone.
+    `facts` has the observations of the run, by name.  If `brief` is True, the report shows only the final
+    answer, and the rest is a detail.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Stage:
         self._name = name
         self._brief = brief
         self._zero: int | None = None
-        """What times count from: the first thing that is shown."""
+        """Time of the first transcript line; the other times are relative to it."""
         self._unsaid: list[str] = []
         self._plugged: list[Device] = []
         self._processes: list[Any] = []
@@ -60,67 +61,73 @@ class Stage:
     # -- the report -----------------------------------------------------------
 
     def say(self, text: str) -> None:
-        """A paragraph."""
+        """Print a paragraph."""
         self._run.text(fill(text, WIDTH), detail=self._brief)
 
     @contextmanager
     def shown(self, *points: str) -> Iterator[Watch]:
-        """Watch the calls in this block and the tracepoints of these names, then print them.
+        """Print a transcript of the block: system calls, and the tracepoints named `points`.
 
-        NotShown if there is none.
+        Raise NotShown if it is empty.
         """
         with self.watch(*points) as seen:
             yield seen
         if not seen.lines:
-            raise NotShown(f"{self._name}: nothing was seen")
+            raise NotShown(f"{self._name}: the transcript is empty")
         if self._zero is None:
             self._zero = seen.lines[0].time
         self._run.text(seen.text(self._zero), detail=True)
 
     def watch(self, *points: str) -> AbstractContextManager[Watch]:
-        """Like `shown`, without printing."""
+        """Like `shown`, but print nothing."""
         return self._transcript.watch(*points)
 
     def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[str | int | None]]) -> None:
-        """Print a table."""
+        """Print a table as a detail."""
         self._run.table(title, columns, rows, detail=True)
 
     def one(self, seen: Watch, name: str, **fields: object) -> Any:
-        """The one record of that name with these fields.  NotShown if there is none, or another."""
+        """Return the only record with this name and these fields.
+
+        Raise NotShown if it is not exactly one.
+        """
         found = seen.named(name, **fields)
         if len(found) != 1:
-            raise NotShown(f"{self._name}: {name} was seen {len(found)} times and not once")
+            raise NotShown(f"{self._name}: {name} occurred {len(found)} times instead of once")
         return found[0]
 
     def fact(self, name: str, value: Fact, expected: Fact) -> None:
-        """Write down what the run has shown.  NotShown if it is not as the next sentence will have it."""
+        """Record an observation.  Raise NotShown if it is not the expected one."""
         self.facts[name] = value
         if type(value) is not type(expected) or value != expected:
-            raise NotShown(f"{self._name}: {name} is {value!r} and not {expected!r}, so nothing follows")
+            raise NotShown(f"{self._name}: {name} is {value!r} instead of {expected!r}")
         self._unsaid.append(name)
 
     def note(self, name: str, value: Fact) -> None:
-        """Write down what may be one way or another."""
+        """Record an observation that has no expected value."""
         self.facts[name] = value
 
     def so(self, sentence: str) -> None:
-        """A sentence that the facts since the last one have shown to be true.  NotShown if there are none."""
+        """Print a sentence that follows from the facts since the last sentence.
+
+        Raise NotShown if there are none.
+        """
         if not self._unsaid:
-            raise NotShown(f"{self._name}: nothing has shown that {sentence}")
+            raise NotShown(f"{self._name}: no fact shows that {sentence}")
         self._unsaid.clear()
         text = fill(sentence, WIDTH, initial_indent="=> ", subsequent_indent="   ")
         self._run.text(text, detail=self._brief)
 
     def answer(self, sentence: str) -> None:
-        """The answer, which sums up what was said.  NotShown if a program still waits for something."""
+        """Print the final answer.  Raise NotShown if a program has not ended."""
         for process in self._processes:
             self._check_ended(process)
         self._run.text(fill(sentence, WIDTH, initial_indent="Answer: "))
 
     def legs(self, way: str, *milestones: tuple[str, str, int]) -> None:
-        """A table of how long each leg of a way took.
+        """Print a table with the durations between milestones.
 
-        A milestone is what happened, where the time before it was spent, and when it was [ns].
+        A milestone is a description, the layers that take the time before it, and a time in ns.
         """
         rows = [
             (where, before, after, to - since)
@@ -133,31 +140,31 @@ class Stage:
 
     def _check_ended(self, process: Any) -> None:
         if process.alive:
-            raise NotShown(f"{self._name}: process {process.pid} waits for what does not come")
+            raise NotShown(f"{self._name}: process {process.pid} waits for an event that does not occur")
 
     # -- the machine ------------------------------------------------------------
 
     def plug(self, device: Device) -> None:
-        """Plug a device in; it is unplugged when the question is done with."""
+        """Plug in a device.  `clear` unplugs it."""
         self.machine.plug(device)
         self._plugged.append(device)
 
     def clear(self) -> None:
-        """Leave the machine as it was: nothing plugged in and nothing loaded."""
+        """Unplug all devices and unload all modules."""
         for device in self._plugged:
             self.machine.unplug(device)
         self.do(_unload, name=ROOT)
 
     def spawn(self, program: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Start a program.  It has to come to its end before the question is answered."""
+        """Start a program.  It must end before the final answer."""
         process = self.machine.spawn(program, *arguments, **options)
         self._processes.append(process)
         return process
 
     def do(self, program: Callable[..., Awaitable[Any]], *arguments: Any, name: str, **options: Any) -> Any:
-        """Let a program run to its end, and all that comes of it; return what it returns.
+        """Run a program and everything that it causes, and return its result.
 
-        NotShown if it does not end.
+        Raise NotShown if it does not end.
         """
         returned: list[Any] = []
 
@@ -170,7 +177,7 @@ class Stage:
         return returned[0]
 
     def prepare(self, *modules: str, node: str = "") -> None:
-        """Load modules as root, and let every user open `node`, as the rules of a system may."""
+        """Load modules as root, and let every user open `node`."""
 
         async def administrator(app: App) -> None:
             for module in modules:
@@ -181,12 +188,12 @@ class Stage:
         self.do(administrator, name=ROOT)
 
     def pass_time(self, ns: int) -> None:
-        """Let the machine run on for a while."""
+        """Run the machine for `ns` nanoseconds."""
         self.machine.run(until=self.machine.now + ns)
 
 
 async def _unload(app: App) -> None:
-    """Unloads every module, those first that use others."""
+    """Unload all modules, the users of a module before it."""
     while loaded := await app.lsmod():
         for module in loaded:
             if not module["users"]:
