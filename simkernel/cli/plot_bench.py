@@ -63,7 +63,7 @@ def _ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
     labels = [f"{WHAT.get(row['name'], row['name'])}  {row['row']}" for row in reversed(rows)]
     axes.set_yticks(range(len(rows)), labels, fontsize=8)
-    axes.set_xlabel("ratio, as a part of what must hold (dashed); the stroke is the aim")
+    axes.set_xlabel("measured ratio / limit (dashed line: the limit; mark: the aim)")
 
 
 def _part(row: dict[str, Any], ratio: float) -> float:

@@ -108,8 +108,8 @@ def _by_size(axes: Axes, rows: Figures, transports: list[str]) -> None:
             axes.fill_between(sizes, middle, high, color=colour, alpha=0.06, linewidth=0)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.set_xlabel("bytes")
-    axes.set_ylabel("µs: median, and shaded to the 99th percentile")
+    axes.set_xlabel("message size [bytes]")
+    axes.set_ylabel("latency [µs]: median (line) to 99th percentile (shaded)")
 
 
 MARKERS: Final = "osD^vP*X<>hpd"
@@ -126,9 +126,9 @@ def _events(axes: Axes, rows: Figures, given: dict[str, Any]) -> None:
         axes.text(1.01, place, kept, transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL)
     axes.set_yticks(range(len(rows)), [row["transport"] for row in reversed(rows)], fontsize=SMALL + 1)
     axes.set_xscale("log")
-    axes.set_xlabel("µs: from the median (stroke) to the 99th percentile")
+    axes.set_xlabel("latency [µs]: median (mark) to 99th percentile (end of the bar)")
     axes.set_title(
-        f"an event arrives: 1 listener (blue), {given['listeners']} (orange); right: the listener sleeps",
+        f"Event latency: 1 listener (blue), {given['listeners']} (orange); right: a sleeping listener",
         fontsize=9,
     )
 

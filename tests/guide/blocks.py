@@ -11,7 +11,6 @@ The blocks of one file share one folder and are taken in order:
     text     what the block before it prints; `...` stands for anything
     diff     a change of simkernel's source, made in a copy of it, in the folder `clone`.  Python blocks after
              it that have no name run with this copy, in a process of their own
-    mermaid  a picture
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ class Runner:
     def run(self, block: Block) -> None:
         """Run or check a block.  AssertionError if it does not do what it should."""
         kinds = {"python": self._python, "yaml": self._saved, "html": self._saved, "sh": self._sh,
-                 "bat": self._bat, "text": self._text, "diff": change, "mermaid": lambda _: None}  # fmt: skip
+                 "bat": self._bat, "text": self._text, "diff": change}  # fmt: skip
         assert block.language in kinds, f"a block of {block.language or 'no language'} is not run"
         kinds[block.language](block.text)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import io
 import re
 import sys
 import tomllib
@@ -23,23 +22,18 @@ import click
 from click.testing import CliRunner
 
 import simkernel.driverapi
-from simkernel import Machine, guide, millis
-from simkernel.application.app import App
+from simkernel import Machine, guide
 from simkernel.cli import run
-from simkernel.engine import Record
-from simkernel.hardware import Camera
 from simkernel.kernel.lib import known
 from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 from simkernel.kernel.lib.fault import POINTS
 from simkernel.kernel.module.module import TRANSITIONS
 from simkernel.kernel.netlink.route import unsupported
 from simkernel.kernel.sched import run_state
-from simkernel.kernel.sched.run_state import START, RunState
 from simkernel.kernel.syscall.table import GROUP_OF
 from simkernel.testing.situations import SITUATIONS
 from simkernel.tools.calibration.compare import compare, read
 from simkernel.tools.calibration.recorded import RECORDED
-from simkernel.trace.diagram import Diagram
 from simkernel.uapi import rtnetlink
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.syscalls import SYSCALLS
@@ -118,26 +112,28 @@ def driver_api() -> str:
 
 
 def module_states() -> str:
-    """The states of a module, from the transitions that the loader goes by."""
-    lines = ["stateDiagram-v2", f"    [*] --> {next(iter(TRANSITIONS)).name}"]
-    for state, following in TRANSITIONS.items():
-        lines += [f"    {state.name} --> {each.name}" for each in following]
-    lines += ["    UNFORMED --> [*]", "    GOING --> [*]"]
-    return "\n".join(lines)
+    """Return the state transitions of a module."""
+    ends = {"UNFORMED", "GOING"}
+    rows = [
+        (
+            state.name,
+            ", ".join([*(each.name for each in following), *(["freed"] if state.name in ends else [])]),
+        )
+        for state, following in TRANSITIONS.items()
+    ]
+    return _table(("module's state", "next state"), rows)
 
 
 def run_states() -> str:
-    """The states of a task, from the table that the runner is checked against."""
-    lines = ["stateDiagram-v2", f"    [*] --> {START.name}"]
+    """Return the states of a task with their transitions."""
+    rows = []
     for state, following in run_state.TRANSITIONS.items():
-        lines += [f"    {state.name} --> {each.name}: {why}" for each, why in following.items()]
-    lines.append(f"    {RunState.ENDED.name} --> [*]")
-    return "\n".join(lines)
-
-
-def run_state_meanings() -> str:
-    """What each state of a task means."""
-    return _table(("state", "the task"), [(state.name, state.value) for state in RunState])
+        reasons: dict[str, list[str]] = {}
+        for each, why in following.items():
+            reasons.setdefault(why, []).append(each.name)
+        steps = "; ".join(f"{' or '.join(names)}: {why}" for why, names in reasons.items())
+        rows.append((state.name, state.value, steps or "none"))
+    return _table(("state", "the task", "next state: reason"), rows)
 
 
 def inline_code() -> str:
@@ -256,33 +252,6 @@ def options_of_run() -> str:
     return _table(("option", "what it does"), rows)
 
 
-def frame() -> str:
-    """What one frame of the camera sets in motion, as `--diagram` draws it, without the times."""
-    records: list[Record] = []
-    with Machine() as machine:
-        machine.plug(Camera())
-        machine.trace.subscribe(records.append)
-        machine.spawn(_viewer, name="viewer")
-        machine.run(until=millis(20))
-    flow = next(record.flow for record in records if record.name == "frame_start")
-    written = io.StringIO()
-    diagram = Diagram(written)
-    for record in records:
-        if record.flow == flow:
-            diagram(record)
-    diagram.close()
-    return re.sub(r"[0-9.]+ ms: ", "", written.getvalue()).rstrip()
-
-
-async def _viewer(app: App) -> None:
-    camera = await app.genetlink("camera")
-    await camera.join("frames")
-    await camera.do("set-format", width=160, height=120, pixel_format="GREY")
-    await camera.do("stream-on")
-    async for event in camera.events("frame-ready"):
-        await camera.dump("read-frame", sequence=event["sequence"])
-
-
 def netlink_question() -> str:
     """What `simkernel run questions` answers to each question, as it prints it."""
     return _answered(1)
@@ -363,9 +332,7 @@ DRAWINGS: Final = (
     Drawing("layers", kernel_layers),
     Drawing("layers", driver_api),
     Drawing("layers", module_states),
-    Drawing("layers", frame),
     Drawing("time", run_states),
-    Drawing("time", run_state_meanings),
     Drawing("speed", inline_code),
     Drawing("prices", costs),
     Drawing("prices", calibration),
