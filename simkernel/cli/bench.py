@@ -1,4 +1,4 @@
-"""`simkernel bench`: how fast simkernel is on this machine, each figure beside what it is divided by."""
+"""`simkernel bench`: the speed of simkernel on this host, each figure beside its anchor."""
 
 from __future__ import annotations
 
@@ -22,27 +22,29 @@ ROWS = click.Choice(sorted({quantity.row for quantity in TABLE}), case_sensitive
 WIDEST_BAR = 40
 COLUMNS = ("row", "quantity", "figure", "over", "ratio", "must hold", "aim", "spread", "")
 WIDE = 156
-"""Columns of a terminal that has room for all of these."""
+"""Columns of a terminal that shows all columns in one table."""
 HALVES = {"Speed": (0, 1, 4, 5, 6, 8), "What was measured": (0, 1, 2, 3, 7)}
-"""Which of them make a table each where they have no room in one."""
+"""Columns of each of the two tables on a narrower terminal."""
 
 LEGEND = (
-    "E is a bare event of simpy's, T2 two of them. Figure and anchor are the best of many short rounds in "
-    "turns, by the time that the process had a CPU; the ratio is one over the other, the spread is the "
-    "middle half of the rounds' ratios. Memory is by tracemalloc."
+    "E is a bare event of simpy, T2 is two of them. Figure and anchor are the best of many short rounds, "
+    "which alternate, in CPU time. The ratio is figure over anchor. The spread is the interquartile range "
+    "of the rounds' ratios. Memory is measured by tracemalloc."
 )
 
 
-@click.command("bench", short_help="How fast simkernel is here.")
-@click.option("--row", "rows", type=ROWS, multiple=True, help="Only this row of the table; may be repeated.")
-@click.option("--quick", is_flag=True, help="Rougher figures in less than 30 s.")
-@click.option("--soak", is_flag=True, help="Look at memory over ten million round trips, too.")
+@click.command("bench", short_help="Measure the speed of simkernel on this host.")
+@click.option(
+    "--row", "rows", type=ROWS, multiple=True, help="Measure only this row of the table; may be repeated."
+)
+@click.option("--quick", is_flag=True, help="Measure roughly, in less than 30 s.")
+@click.option("--soak", is_flag=True, help="Also measure memory during ten million round trips.")
 @click.option("--json", is_flag=True, help="Print one JSON object instead of the tables.")
 def command(rows: tuple[int, ...], quick: bool, soak: bool, json: bool) -> None:
-    """Measure what simkernel can do, side by side with stock simpy, the real kernel and pyroute2.
+    """Measure simkernel, alternating with stock simpy, the real kernel and pyroute2.
 
-    What needs something that is not there (AF_NETLINK, pyroute2) is skipped, and says so. Whatever the
-    figures are, the exit code is 0.
+    Rows whose anchor is missing on this host (AF_NETLINK, pyroute2) are skipped, with the reason. The exit
+    code is 0 for all figures.
     """
     effort = QUICK if quick else FULL
     with Blame(debug=False):
@@ -129,5 +131,5 @@ def _curve(line: Line) -> Table:
 
 
 def _number(value: float) -> str:
-    """Three or four digits that count."""
+    """Format a number with three or four significant digits."""
     return f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:.3g}"

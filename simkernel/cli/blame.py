@@ -1,7 +1,7 @@
-"""What a user sees of an error: whose fault it is decides.
+"""Error output: a sentence for errors of use and of simkernel, a traceback for errors of the user's code.
 
-A wrong use of simkernel and a bug of simkernel's are told in a sentence, with the user's own line; what
-the user's code raised is shown as Python shows it, without the lines that are simkernel's.
+A wrong use and an internal error are printed as one sentence with the user's line. An exception of the
+user's code is printed with Python's traceback, without the frames of simkernel.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from simkernel.shipped import shipped
 _OURS = str(Path(__file__).resolve().parents[1])
 _SHIPPED = str(shipped("drivers")), str(shipped("scenarios"))
 _NOBODYS = "<frozen", "<attrs"
-"""How the names of files begin that are none: Python's own imports, and what attrs generates."""
+"""Prefixes of file names without a file: Python's import system, and code that attrs generates."""
 
 
 class Blame:
@@ -44,7 +44,7 @@ class Blame:
 
 
 def explain(error: BaseException, debug: bool = False) -> str:
-    """What to print of `error`; under `debug` all of it."""
+    """Return the text to print for `error`; with `debug`, the whole traceback."""
     if debug:
         return "".join(traceback.format_exception(error))
     if isinstance(error, BaseExceptionGroup):
@@ -55,13 +55,13 @@ def explain(error: BaseException, debug: bool = False) -> str:
         place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
         return f"{place}{error}\n"
     if isinstance(error, SyntaxError) and not _foreign(told.stack):
-        return "".join(told.format_exception_only())  # in the user's file: it names the line itself
+        return "".join(told.format_exception_only())  # in the user's file: its text has the line number
     _trim(told)
     return "".join(told.format())
 
 
 def _trim(told: traceback.TracebackException | None) -> None:
-    """Leave out simkernel's own lines, unless there are no others."""
+    """Remove the frames of simkernel, unless no frame is left."""
     if told is not None:
         told.stack = traceback.StackSummary.from_list(_foreign(told.stack) or told.stack)
         _trim(told.__cause__)

@@ -1,4 +1,4 @@
-"""`simkernel calibrate`: what simulated operations take beside what a real kernel took for them."""
+"""`simkernel calibrate`: simulated times of operations beside times measured on a real kernel."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ COLUMNS = ("operation", "size", "measured ns", "simulated ns", "error")
 QUANTILES = ("operation", "size", "p50", "simulated", "p90", "simulated", "p99", "simulated")
 PREDICTIONS = ("operation", "size", "measured ns", "predicted ns", "error", "without operation")
 SINGLES = 500
-"""Number of runs of an operation for the simulated quantiles."""
+"""Number of repetitions of an operation for the simulated quantiles."""
 
 
-@click.command("calibrate", short_help="Simulated prices beside measured ones; prices of your machine.")
+@click.command("calibrate", short_help="Compare simulated and measured times, or measure this host.")
 @click.option(
     "--against",
     "file",
     metavar="FILE.json",
     type=click.File(encoding="utf-8"),
-    help="Run the operations that this file has measured.",
+    help="Simulate the operations that this file has measurements of.",
 )
-@click.option("--host", "measuring", is_flag=True, help="Measure this machine, and fit the prices to it.")
+@click.option("--host", "measuring", is_flag=True, help="Measure this host, and fit the prices to it.")
 @click.option(
-    "--cross-validate", "crossed", is_flag=True, help="Predict each measurement from the others in the file."
+    "--cross-validate", "crossed", is_flag=True, help="Predict each measurement of the file from the others."
 )
 @click.option("--jitter", is_flag=True, help="Compare measured and simulated quantiles of single operations.")
 @click.option("--json", is_flag=True, help="Print one JSON object instead of the table.")

@@ -22,7 +22,7 @@ from simkernel.testing import exercise as exercises
 
 SEEDS: Final = 200
 LOG_LINES: Final = 8
-"""Number of lines of the kernel log after a search.  A replay prints all."""
+"""Number of lines of the kernel log that a search prints. A replay prints all lines."""
 
 
 @click.command("check", short_help="Grade a file for an exercise.")
@@ -35,9 +35,11 @@ LOG_LINES: Final = 8
     help="Name of a shipped exercise, or a folder with your own.",
 )
 @click.option("--seeds", metavar="N", type=click.IntRange(1), default=SEEDS, show_default=True,
-              help="Number of plans that are drawn.")  # fmt: skip
-@click.option("--seed", metavar="S", type=click.IntRange(0), help="First seed.  [default: a fresh one]")
-@click.option("--replay", metavar="PLAN", help="Run this plan only, and show the calls of the run.")
+              help="Number of random plans.")  # fmt: skip
+@click.option(
+    "--seed", metavar="S", type=click.IntRange(0), help="First seed.  [default: a new one for each call]"
+)
+@click.option("--replay", metavar="PLAN", help="Run only this plan, and print the calls of the run.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--start", is_flag=True, help="Write the starting file: FILE, or NAME.py.")
 @click.option("--list", "listed", is_flag=True, help="List the exercises.")
@@ -51,9 +53,9 @@ def command(
     start: bool,
     listed: bool,
 ) -> None:
-    """Run FILE for an exercise under fresh seeds and faults, and print the smallest failure.
+    """Run FILE for an exercise with fresh seeds and faults, and print the smallest failing run.
 
-    The exit code is 0 if no run fails, 1 if a run fails, 2 for a wrong command line.
+    The exit code is 0 if no run fails, 1 if a run fails, and 2 for a wrong command line.
     """
     with Blame(False):
         if listed:

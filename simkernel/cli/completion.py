@@ -11,7 +11,7 @@ Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem
 
 
 def offer(names: Callable[[click.Context], Iterable[str]]) -> Completion:
-    """Return a completion that offers the names with the typed prefix, or files if there are none."""
+    """Return a completion that offers the names with the typed prefix, or file names if none matches."""
 
     def complete(ctx: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
         found = [CompletionItem(name) for name in names(ctx) if name.startswith(word)]

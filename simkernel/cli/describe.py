@@ -1,4 +1,4 @@
-"""`simkernel describe`: what a netlink family offers, from its specification."""
+"""`simkernel describe`: the operations and attributes of a netlink family, from its specification."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simkernel.ynl import Spec, SpecError
 from simkernel.ynl.page import lines, page
 
 
-@click.command("describe", short_help="What a netlink family offers.")
+@click.command("describe", short_help="Describe a netlink family.")
 @click.argument(
     "name",
     metavar="FAMILY|FILE.yaml",
@@ -26,7 +26,9 @@ from simkernel.ynl.page import lines, page
 @click.option("--yaml", is_flag=True, help="Print the specification itself.")
 @module_path_option
 def command(name: str, yaml: bool, module_path: tuple[str, ...]) -> None:
-    """Describe a generic netlink family: one on the module path, nlctrl, or a specification in a file."""
+    """Describe a generic netlink family: of a module on the module path, nlctrl, or of a specification
+    file.
+    """
     path = Path(name) if name.endswith((".yaml", ".yml")) else _find(name, module_path)
     try:
         spec = read_specification(path)
@@ -77,5 +79,5 @@ def _print(spec: Spec) -> None:
 
 
 def _unwrapped(text: str) -> str:
-    """Prose without the line ends that its file has, but for those before indented lines and lists."""
+    """Join the lines of each paragraph. Lines that are indented or begin a list item stay."""
     return re.sub(r"(?<=\S)\n(?=[^\W\d_])", " ", text.strip())

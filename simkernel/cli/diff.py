@@ -1,4 +1,4 @@
-"""`simkernel diff`."""
+"""`simkernel diff`: the first difference between a run and the default run."""
 
 from simkernel.cli.explain import diff as command
 

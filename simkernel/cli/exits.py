@@ -8,13 +8,13 @@ from typing import Final
 
 FAILED: Final = 1
 SIGNALLED: Final = 128
-"""The number that a shell adds to that of the signal that ended a command."""
+"""Offset of exit codes for signals: a shell reports 128 plus the signal's number."""
 SIGPIPE: Final = 13
-"""Sent to the writer of a pipe without readers.  A number, since Windows lacks it.  Python ignores it."""
+"""Signal to the writer of a pipe without readers. Windows has no such constant. Python ignores the signal."""
 
 
 class Stopped(KeyboardInterrupt):
-    """The signal `number` ends the command."""
+    """Exception of a command that the signal `number` ends."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -22,12 +22,12 @@ class Stopped(KeyboardInterrupt):
 
 
 def stop(number: int, frame: object) -> None:
-    """Raise Stopped: the handler of a signal that ends the command."""
+    """Raise Stopped; a signal handler."""
     raise Stopped(number)
 
 
 def ended(error: KeyboardInterrupt | OSError, when: str = "") -> tuple[str, int]:
-    """Return the text to print for a signal or an error of standard output, and the exit code."""
+    """Return the text to print and the exit code for a signal or an error of standard output."""
     if isinstance(error, OSError) and error.errno != errno.EPIPE:
         return f"Error: cannot write standard output: {error.strerror}\n", FAILED
     number: int = SIGPIPE if isinstance(error, OSError) else getattr(error, "number", signal.SIGINT)

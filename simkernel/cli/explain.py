@@ -1,4 +1,6 @@
-"""`simkernel explain` and `simkernel diff`: why a run fails, and where it leaves the default run."""
+"""`simkernel explain` and `simkernel diff`: the cause of a failure, and the first difference from the default
+run.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from simkernel.explore.run import Outcome, run
 from simkernel.testing.evidence import Observed, perturbations, shown
 
 BEFORE: Final = 3
-"""Number of common records that `diff` shows."""
+"""Number of common events that `diff` shows before the difference."""
 
 
 def _observed(target: str, plan: Plan, module_path: tuple[str, ...]) -> tuple[deque[Record], Outcome]:
@@ -36,7 +38,7 @@ def _show(records: Iterable[Record]) -> None:
 def command(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) -> None:
     """Run TARGET under PLAN and print the chain of causes of its failing call, the oldest first.
 
-    A cause is a wake-up, a message, an interrupt, work, or a call of another task.
+    A cause is a wake-up, a message, an interrupt, deferred work, or a call of another task.
     """
     with Blame(debug):
         records, outcome = _observed(target, plan, module_path)

@@ -1,4 +1,4 @@
-"""Exporters of a run, for the options that write files and for the options that print."""
+"""Exporters of a run, for options that write files and for options that print."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from simkernel.trace.perfetto import TraceJson
 from simkernel.trace.strace import Strace
 
 FILES: Final = ("trace", "pcap", "diagram")
-"""The options that take a FILE."""
+"""Options that write a FILE."""
 
 STREAMS: Final = ("strace", "log")
-"""The options that print while the simulation runs."""
+"""Options that print during the simulation."""
 
 
 class Exporters(Outputs):
-    """The exporters of one run, and their files.  The files are complete also if the run fails.
+    """The exporters of one run, and their files. The files are also completed if the run fails.
 
     `asked` maps options to values: each of FILES to a name or None, each of STREAMS and `hops` to a flag,
-    and `flow`.
+    and `flow` to a number or None.
     """
 
     _machine: Machine
@@ -44,9 +44,11 @@ class Exporters(Outputs):
 
     def __init__(self, asked: Mapping[str, Any], *, scenario: Path, stream: IO[str], digest: bool) -> None:
         self.busy = False
-        """True while a record is written: an exception in between would break the files."""
+        """True while a record is written. An exception during the write would leave an incomplete record in
+        the file.
+        """
         self.pending: Stopped | None = None
-        """An exception to raise once the record is written."""
+        """Exception to raise after the current record is written, or None."""
         super().__init__({option: asked[option] for option in FILES}, [scenario], binary="pcap")
         makers: dict[str, Callable[[Any], Exporter]] = {
             "trace": TraceJson,
@@ -59,7 +61,7 @@ class Exporters(Outputs):
         self._folding = Folding(self._stream.write)
         streams = {option: Lines(self._folding) for option in STREAMS if asked[option]}
         self.streaming = bool(streams)
-        """True if an exporter prints while the simulation runs."""
+        """True if an exporter prints during the simulation."""
         self._exporters = {option: makers[option](to) for option, to in (self | streams).items()}
         self.hops = Hops() if asked["hops"] else None
         if self.hops is not None:

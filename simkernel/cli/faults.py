@@ -1,4 +1,4 @@
-"""Report of modules' faults after a run: oopses, and modules that do not load."""
+"""Report of module faults after a run: oopses, and modules that failed to load."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from simkernel.scenario import Run
 
 WIDTH: Final = 80
 MAX_SHOWN: Final = 5
-"""Maximum number of oopses that are printed.  `--log` prints all of them."""
+"""Maximum number of oopses that are printed. `--log` prints all of them."""
 
 
 def report_faults(run: Run) -> bool:
     """Print the run's faults to standard error; return True if one of them makes the run a failure.
 
-    A module that does not load is a failure if it was requested, and a warning otherwise.
+    A module that failed to load is a failure if a program requested it, and a warning otherwise.
     """
     broken = run.broken_modules
     for text, error in broken.items():

@@ -1,4 +1,4 @@
-"""`simkernel guide`: the manual."""
+"""`simkernel guide`: read the manual in a pager."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from simkernel.cli.nearest import unknown
 @click.command("guide", short_help="Read the manual.")
 @click.argument("topic", default=guide.INDEX, shell_complete=offer(lambda _: guide.topics()))
 def command(topic: str) -> None:
-    """Read the manual: a topic, or the index of all topics."""
+    """Read the manual: a topic, or the index of all topics.
+
+    A terminal shows it in the pager that PAGER names, or in less(1).
+    """
     topics = guide.topics()
     if topic not in topics:
         section = re.compile(rf"(?im)^## .*\b{re.escape(topic)}\b")
@@ -26,6 +29,9 @@ def command(topic: str) -> None:
         from rich.console import Console
         from rich.markdown import Markdown
 
-        Console().print(Markdown(text))
+        console = Console()
+        with console.capture() as rendered:
+            console.print(Markdown(text))
+        click.echo_via_pager(rendered.get())
     else:
         click.echo(text.rstrip())

@@ -15,19 +15,20 @@ from simkernel.trace.layers import APPLICATION, DRIVER, HARDWARE, KERNEL, LAYERS
 
 COLOURS: Final = {APPLICATION: "yellow", KERNEL: "blue", DRIVER: "magenta", HARDWARE: "green"}
 CLOCK: Final = 11
-"""The width of a time in µs."""
+"""Width of a time in µs, in characters."""
 LANE: Final = 3
-"""The distance from one layer to the next."""
+"""Distance between the lanes of two layers, in characters."""
 WIDTH: Final = 80
 LISTED: Final = 8
-"""Maximum number of flows that an error lists."""
+"""Maximum number of flows that an error message lists."""
 QUIT: Final = ("q", "\x03", "\x04")
 
 
 def show_hops(run: Run, hops: Hops, flow: int | None, step: bool) -> None:
-    """Print the path of a flow, of the run's widest one if `flow` is None; with `step`, a hop for each key.
+    """Print the path of a flow. The default is the flow that crosses the most layers. `step` waits for a key
+    at each hop.
 
-    Raises ClickException if there is no such flow.
+    Raises ClickException if no flow has that number.
     """
     path = hops.path(flow)
     if not path:
@@ -55,7 +56,7 @@ def refuse_step() -> None:
 
 
 def _names() -> Iterator[str]:
-    """The heading: the name of each layer above its lane."""
+    """Return the heading: the name of each layer above its lane."""
     for number, layer in enumerate(LAYERS):
         name = click.style(layer, fg=COLOURS[layer])
         rest = "".join(f"{'│':<{LANE}}" for _ in LAYERS[:number])
@@ -63,7 +64,7 @@ def _names() -> Iterator[str]:
 
 
 def _lines(each: Hop, before: Hop | None, begin: int) -> Iterator[str]:
-    """The lines of a hop: its time, its place among the layers, and its sentence."""
+    """Return the lines of a hop: its time, its layer's lane, and its text."""
     lane = LAYERS.index(each.layer)
     came = lane if before is None else LAYERS.index(before.layer)
     times = f" ({each.count} times)" if each.count > 1 else ""
@@ -75,7 +76,7 @@ def _lines(each: Hop, before: Hop | None, begin: int) -> Iterator[str]:
 
 
 def _picture(lane: int, came: int) -> str:
-    """The lanes of the layers: a dot in `lane`, and a line from the lane that the flow comes from."""
+    """Return the lanes: a dot in `lane`, and a line from the lane of the previous hop."""
     low, high = sorted((lane, came))
     picture = ""
     for number, layer in enumerate(LAYERS):

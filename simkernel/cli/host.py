@@ -1,4 +1,4 @@
-"""What differs from one machine to another."""
+"""The parts of a result that depend on the host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 
 def host() -> dict[str, str]:
-    """simkernel, the interpreter and the system, by name and version."""
+    """Return names and versions of simkernel, the interpreter and the operating system."""
     return {
         "simkernel": version("simkernel"),
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""Ctrl-C: the simulation ends between two events, so that what was traced is whole."""
+"""SIGINT and SIGTERM: end the simulation between two events, so that its output files are complete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simkernel.cli.exporters import Exporters
 from simkernel.scenario import Run
 
 GRACE: Final = 2.0
-"""Wall-clock seconds in which the run must end after a signal that stops it at once."""
+"""Wall-clock seconds until the process exits, after a signal that stops the run at once."""
 NOTICE: Final = "stopping before the next event; press Ctrl-C again to stop at once\n"
 
 
@@ -38,7 +38,7 @@ class Interruptible:
         }
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        """Restore the signal handlers.  After a signal ignore further ones, while files are finished."""
+        """Restore the signal handlers. After a signal, ignore further ones while the files are completed."""
         if self._watchdog is not None:
             self._watchdog.cancel()
         ignored = kind is not None and issubclass(kind, KeyboardInterrupt)
@@ -60,7 +60,7 @@ class Interruptible:
             raise Stopped(number)
 
     def _give_up(self, number: int) -> None:
-        """End the process: a program or a loop of the scenario has caught the KeyboardInterrupt."""
+        """End the process, because a program or the scenario has caught the exception and continues."""
         self._exporters.discard()
         text, code = ended(Stopped(number))
         _say(text)
@@ -68,7 +68,9 @@ class Interruptible:
 
 
 def _say(text: str) -> None:
-    """Print in a signal handler, past the buffer of sys.stderr, which the interrupted code may be using."""
+    """Print in a signal handler. The interrupted code may hold the buffer of sys.stderr, so write to its
+    descriptor.
+    """
     if sys.stderr is not None:
         with suppress(OSError):
             os.write(2, text.encode())

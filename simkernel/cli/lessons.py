@@ -1,4 +1,4 @@
-"""`simkernel lessons`: serve the lessons to this computer's browser, or write them as a static folder."""
+"""`simkernel lessons`: serve the lessons to a browser on this host, or write them as a static folder."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _folder = click.Path(file_okay=False, path_type=Path)
 def command(
     port: int, no_open: bool, folder: Path | None, to: Path | None, pyodide: Path | None, debug: bool
 ) -> None:
-    """Serve the lessons on 127.0.0.1, with this Python as the machine.  Ctrl-C ends the server.
+    """Serve the lessons on 127.0.0.1. This Python process runs the machine. Ctrl-C ends the server.
 
-    With --export, write a folder instead whose pages run the machine in the browser.
+    With --export, write a static folder instead, whose pages run the machine in the browser.
     """
     if (to is None) != (pyodide is None):
         raise click.UsageError(f"--export and --pyodide go together; for FOLDER: {FETCH}")

@@ -1,4 +1,4 @@
-"""Lines that are printed while the simulation runs: written whole, repetitions folded."""
+"""Lines that are printed during the simulation: each is written at once, and repetitions are folded."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Final
 
 MAX_PERIOD: Final = 8
-"""Maximum number of lines that are recognized as repeating together."""
+"""Maximum number of lines in a group that is recognized as a repetition."""
 MAX_TIMES: Final = 1000
-"""Repetitions after which a count is written, so that an endless loop prints something."""
+"""Number of repetitions after which a count is written, so that output appears even from an endless loop."""
 
 
 class Folding:
-    """A writer of lines that writes repeated lines once, followed by a count.
+    """A writer that writes a repeated group of lines once, followed by a count.
 
     It holds back at most MAX_PERIOD lines, those that may complete a repetition, until `flush`.
     """
@@ -42,7 +42,7 @@ class Folding:
                 self.flush()
 
     def flush(self) -> None:
-        """Write the count and the lines that are held back."""
+        """Write the count and the lines that were held back."""
         if self._times:
             lines = "line" if self._period == 1 else f"{self._period} lines"
             times = "once" if self._times == 1 else f"{self._times} times"
@@ -60,14 +60,14 @@ class Folding:
 
 
 class Lines:
-    """A text stream that passes on whole lines, so that two streams do not mix within a line."""
+    """A text stream that forwards complete lines, so that two streams do not mix within a line."""
 
     def __init__(self, folding: Folding) -> None:
         self._folding = folding
         self._begun = ""
 
     def write(self, text: str) -> int:
-        """Append text and pass on the lines that are complete.  Return the length of the text."""
+        """Append text and forward the complete lines. Return the length of the text."""
         *whole, self._begun = (self._begun + text).split("\n")
         for line in whole:
             self._folding.line(line)

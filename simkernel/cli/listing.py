@@ -1,4 +1,4 @@
-"""`simkernel list`: the scenarios and what each is for."""
+"""`simkernel list`: the scenarios with their purpose."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from simkernel.cli import stories
 from simkernel.cli.completion import offer
 
 WIDEST: Final = 96
-"""Columns of a line in a pipe, and on a terminal that has as many."""
+"""Maximum length of a line, in a pipe and on a terminal."""
 
 
-@click.command("list", short_help="The scenarios, and what each is for.")
+@click.command("list", short_help="List the scenarios, or describe one.")
 @click.argument("names", metavar="[NAME|FILE]...", nargs=-1, shell_complete=offer(lambda _: stories.names()))
 def command(names: tuple[str, ...]) -> None:
-    """List the scenarios, or tell all about the named ones, parameters included."""
+    """List the scenarios, or describe the named ones with their parameters."""
     for name in names or stories.names():
         path = stories.find(name)
         _describe(stories.called(path), path)
@@ -36,7 +36,9 @@ def _describe(name: str, path: Path) -> None:
 
 
 def _parameters(path: Path) -> None:
-    from simkernel.cli.blame import Blame  # needs the engine, and a mere list shall start quickly
+    from simkernel.cli.blame import (
+        Blame,
+    )  # late, because the import of the engine would slow down the plain list
 
     with Blame(debug=False):
         parameters = stories.load(path).parameters

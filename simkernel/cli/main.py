@@ -1,4 +1,4 @@
-"""The `simkernel` command: its subcommands are imported when they are used, so that it starts quickly."""
+"""The `simkernel` command. It imports a subcommand when it is used, so that the command starts quickly."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ COMMANDS: Final = {
     "plot": "simkernel.cli.plot",
     "calibrate": "simkernel.cli.calibrate",
 }
-"""Each subcommand and the module that has it, as `command`."""
+"""Each subcommand with its module, which defines it as `command`."""
 
 
 class Commands(click.Group):
-    """The subcommands of the table, imported late."""
+    """A command group that imports its subcommands on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -52,7 +52,7 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the subcommand.  End it on a signal outside of a simulation and on a closed pipe."""
+        """Run the subcommand. Handle signals outside of a simulation, and a closed output pipe."""
         before = signal.signal(signal.SIGTERM, stop)
         try:
             return super().invoke(ctx)
@@ -75,7 +75,7 @@ class Commands(click.Group):
 
 
 def _without_greenlet(name: str) -> click.Command:
-    """Return a command in place of one that cannot be imported, since the list of commands has it too."""
+    """Return a placeholder for a command that needs greenlet. The list of commands shows the placeholder."""
 
     def refuse(arguments: tuple[str, ...]) -> None:
         raise click.UsageError(f"`simkernel {name}` needs greenlet: install simkernel[testing]")
@@ -89,17 +89,21 @@ def _without_greenlet(name: str) -> click.Command:
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="simkernel", message="%(prog)s %(version)s")
 def main() -> None:
-    """One simulated computer: applications, a kernel with drivers, virtual hardware."""
+    """Simulate one computer: applications, a kernel with drivers, and virtual hardware."""
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
     if sys.stdout is None:
         raise click.UsageError("standard output is closed: give a file, or /dev/null")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a pipe on Windows knows few characters
+        sys.stdout.reconfigure(
+            errors="replace"
+        )  # the default encoding of a pipe on Windows lacks most characters
 
 
 def _flush_stdout() -> None:
-    """Flush standard output.  On an error drop its buffer, since Python would report the error at exit."""
+    """Flush standard output. After an error drop its buffer, because Python would report the error again at
+    exit.
+    """
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""What is said of a name that is not known."""
+"""Errors for unknown names, with suggestions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 def unknown(what: str, name: str, known: Iterable[str], meant: str = "") -> click.UsageError:
-    """An error, for exit code 2, with the names that are like `meant`, or else like `name`."""
+    """Return a UsageError that suggests known names similar to `meant`, or else to `name`."""
     from simkernel.ynl.errors import choose
 
     return click.UsageError(f"there is no {what} {name!r}: {choose(meant or name, known)}")

@@ -1,4 +1,4 @@
-"""`simkernel new`: write a template that runs."""
+"""`simkernel new`: write the files of a template, which can be run at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DRIVER: Final = {
     "scenario.py": "${name}_scenario.py",
     "test.py": "test_${name}.py",
 }
-"""The file that each template becomes."""
+"""The path of each template's output."""
 
 NAME_MAX: Final = 15
 """Maximum length of a netlink family's name in bytes (GENL_NAMSIZ without the NUL)."""
@@ -30,7 +30,7 @@ NAME_MAX: Final = 15
 
 @click.group("new", short_help="Write a template, such as a driver.")
 def command() -> None:
-    """Write a template that runs."""
+    """Write the files of a template, which can be run at once."""
 
 
 @command.command("driver")
@@ -66,7 +66,7 @@ def driver(name: str, folder: Path | None) -> None:
 
 
 def _check(name: str) -> None:
-    """Raise UsageError for a name that no module, family and Python class can have."""
+    """Raise UsageError for a name that a module, a netlink family or a Python class cannot have."""
     from simkernel.cli import stories
     from simkernel.kernel.loader.path import locations
     from simkernel.shipped import shipped
@@ -74,7 +74,9 @@ def _check(name: str) -> None:
     if not (name.isascii() and name.isidentifier() and name == name.lower()) or name.startswith("_"):
         meant = name.lower().replace("-", "_").strip("_")
         hint = f", such as {meant}" if meant.isascii() and meant.isidentifier() and meant != name else ""
-        raise click.UsageError(f"{name!r} is no name for a driver: use a letter, then a-z, 0-9 and _{hint}")
+        raise click.UsageError(
+            f"{name!r} cannot be the name of a driver: use a letter, then a-z, 0-9 and _{hint}"
+        )
     if keyword.iskeyword(name):
         raise click.UsageError(f"{name!r} is a Python keyword: give another name")
     if len(name) > NAME_MAX:
@@ -85,7 +87,7 @@ def _check(name: str) -> None:
 
 
 def _write(target: Path, words: dict[str, str]) -> None:
-    """Write all files beside `target` and rename the folder when it is complete."""
+    """Write all files into a temporary folder beside `target`, then rename it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:

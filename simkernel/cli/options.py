@@ -31,7 +31,7 @@ costs_option = click.option(
     metavar="FILE",
     type=click.File(encoding="utf-8"),
     callback=_read,
-    help="Prices, as `simkernel calibrate --host -o FILE` writes them.",
+    help="File of prices, as `simkernel calibrate --host -o FILE` writes it.",
 )
 
 module_path_option = click.option(
@@ -39,5 +39,5 @@ module_path_option = click.option(
     type=click.Path(exists=True, file_okay=False),
     metavar="DIR",
     multiple=True,
-    help="A folder with modules of your own.",
+    help="A folder with your own modules.",
 )

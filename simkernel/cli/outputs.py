@@ -1,7 +1,7 @@
-"""Files that a command writes.  All are checked before the run, and each replaces its target when complete.
+"""Files that a command writes. All are opened before the run, and each replaces its target when complete.
 
-A regular file is written beside its target and renamed at the end.  After an error or a signal the target has
-its old content.  A device, a FIFO and the file of standard output are written directly.
+A regular file is written beside its target and renamed at the end. After an error or a signal the target
+keeps its old content. A device, a FIFO and the file of standard output are written directly.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from typing import IO, Any, Final, Self
 import click
 
 SOURCES: Final = (".py", ".pyi", ".yaml", ".yml")
-"""Suffixes of source files.  No output replaces one."""
+"""Suffixes of source files, which an output never replaces."""
 INPUTS: Final = "simkernel.inputs"
-"""Key in click's `meta` of the files that options of the command read."""
+"""Key in click's `meta` of the input files of the command."""
 
 
 class Sink:
-    """A file that keeps an error of the host, where raising it would look like the simulated kernel's."""
+    """A file that stores an OSError of the host, because a raised one would look like an errno of the
+    simulated kernel.
+    """
 
     def __init__(self, name: str, file: IO[Any]) -> None:
         self.name = name
@@ -32,7 +34,7 @@ class Sink:
         self._file = file
 
     def write(self, data: Any) -> int:
-        """Write, or after an error pretend to."""
+        """Write `text`. After an error, discard it."""
         if self.error is None:
             self._try(self._file.write, data)
         return len(data)
@@ -49,7 +51,9 @@ class Sink:
 
 
 class OutputFile(Sink):
-    """A file that a command writes.  The constructor raises OSError or ValueError if it cannot be written."""
+    """A file that a command writes. The constructor raises OSError or ValueError if the file cannot be
+    written.
+    """
 
     def __init__(self, name: str, binary: bool) -> None:
         self._target, self._temporary = os.path.realpath(name), ""
@@ -61,14 +65,14 @@ class OutputFile(Sink):
             folder, base = os.path.split(self._target)
             place = self._temporary = os.path.join(folder, f".{base[:50]}.{token_hex(4)}")
             if old:
-                open(name, "ab").close()  # raises the OSError of a file that cannot be written
+                open(name, "ab").close()  # raises OSError if the file cannot be written
         file = open(place, "wb")  # noqa: SIM115 - `finish` and `discard` close it
         super().__init__(name, file if binary else io.TextIOWrapper(file, "utf-8", newline="\n"))
         if old and self._temporary:
             shutil.copymode(name, self._temporary)
 
     def finish(self) -> None:
-        """Complete the file and replace its target.  After an error the target keeps its old content."""
+        """Complete the file and replace its target. After an error the target keeps its old content."""
         self._try(self._file.close)
         if self._temporary and self.error is None:
             self._try(os.replace, self._temporary, self._target)
@@ -84,14 +88,15 @@ class OutputFile(Sink):
 
 
 class Outputs(dict[str, OutputFile]):
-    """The open files of a command, by option.  A context manager that completes them.
+    """A context manager that opens and completes the files of a command, by option.
 
-    BadParameter if a file cannot be written, is an input or a source file, or belongs to two options.
-    After an error in the block no target is replaced.  ClickException if a file cannot be completed.
+    Raises BadParameter if a file cannot be written, is an input or a source file, or is given for two
+    options. After an error in the block no target is replaced. Raises ClickException if a file cannot be
+    completed.
     """
 
     after_errors = False
-    """True to complete the files also after an error in the block."""
+    """True if the files are also completed after an error in the block."""
 
     def __init__(
         self, names: Mapping[str, str | None], inputs: Iterable[str | Path] = (), *, binary: str = ""
@@ -139,7 +144,7 @@ class Outputs(dict[str, OutputFile]):
                 raise click.ClickException(f"cannot write {file.name}: {file.error.strerror}")
 
     def discard(self) -> None:
-        """Discard every file that is not complete."""
+        """Discard every incomplete file."""
         for file in self.values():
             file.discard()
 
@@ -153,7 +158,7 @@ def _identity(name: str | Path) -> object:
 
 
 def _standard(name: str) -> int:
-    """Return the descriptor of standard output or standard error if it is that file, else 0."""
+    """Return 1 or 2 if the file is standard output or standard error, else 0."""
     for number in (1, 2):
         with suppress(OSError):
             if os.path.samestat(os.fstat(number), os.stat(name)):

@@ -1,4 +1,4 @@
-"""`simkernel plot`: a picture of what `simkernel bench --json` or `simkernel run ipc --json` printed."""
+"""`simkernel plot`: plot the output of `simkernel bench --json` or `simkernel run ipc --json`."""
 
 from __future__ import annotations
 
@@ -18,19 +18,24 @@ KINDS: Final = (".png", ".svg", ".pdf")
 Told = dict[str, Any]
 
 
-@click.command("plot", short_help="A picture of a benchmark, or of a comparison.")
+@click.command("plot", short_help="Plot a benchmark or a comparison of transports.")
 @click.argument("file", metavar="FILE.json", type=click.File(encoding="utf-8"))
-@file_option("--output", "-o", metavar="PICTURE", help="PNG, SVG or PDF, by its ending [default: FILE.png].")
+@file_option(
+    "--output",
+    "-o",
+    metavar="PICTURE",
+    help="PNG, SVG or PDF file; the suffix selects the format.  [default: FILE.png]",
+)
 def command(file: Any, output: str | None) -> None:
-    """Draw what `simkernel bench --json > FILE.json` has measured, or `simkernel run ipc --json`.
+    """Plot the output of `simkernel bench --json` or `simkernel run ipc --json`.
 
-    Of a benchmark the ratios against what must hold and what is aimed at, and the curves of growth; of
-    the comparison what each way can do, and how long it takes.
+    The plot of a benchmark shows each ratio with its limit and its aim, and the growth curves. The plot of
+    the comparison shows the capabilities and latencies of each transport.
     """
     told, draw = _read(file)
     path = Path(output) if output else Path(file.name).with_suffix(".png")
     if (kind := path.suffix.lower()) not in KINDS:
-        raise click.UsageError(f"{path} ends in {kind!r}: the name must end in {', '.join(KINDS)}")
+        raise click.UsageError(f"unknown format {kind!r} of {path}: the name must end in {', '.join(KINDS)}")
     with Outputs({"output": str(path)}, [file.name], binary="output") as outputs:
         try:
             draw(told).savefig(picture := BytesIO(), format=kind[1:])
@@ -42,7 +47,7 @@ def command(file: Any, output: str | None) -> None:
 
 
 def _read(file: Any) -> tuple[Told, Callable[[Told], Any]]:
-    """What is in a file, and who draws it."""
+    """Return the data of a file, and the function that plots it."""
     try:
         told = dict(json.load(file))
         if "rows" in told and all("ratio" in row for row in told["rows"]):
@@ -52,5 +57,5 @@ def _read(file: Any) -> tuple[Told, Callable[[Told], Any]]:
     except (ValueError, LookupError, TypeError):
         pass
     raise click.UsageError(
-        f"{file.name} is not what `simkernel bench --json` prints, nor `simkernel run ipc --json`"
+        f"{file.name} is not the output of `simkernel bench --json` or `simkernel run ipc --json`"
     )

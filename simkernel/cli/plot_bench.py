@@ -1,4 +1,4 @@
-"""The picture of a benchmark: the ratios against what must hold and what is aimed at, curves of growth."""
+"""Plot of a benchmark: each ratio with its limit and its aim, and the growth curves."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 COLOURS = {"aim": "#2a9d8f", "holds": "#8ab17d", "misses": "#e76f51"}
 MEANINGS = {"aim": "as aimed at", "holds": "as must hold", "misses": "missed"}
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
-"""What figures stand on, so that no line goes through them."""
+"""Background of the figures, so that no line crosses them."""
 GAP = 1.02
-"""From the end of a bar to its figure."""
+"""Position of a figure, as a factor of its bar's length."""
 HEIGHT, BAR_HEIGHT, WIDTH = 1.0, 0.28, 11.0
-"""Inches: of the frame, of a bar, of the picture."""
+"""Inches: height of the frame, height of a bar, width of the plot."""
 CURVES_HEIGHT = 3.0
 WHAT = {quantity.name: quantity.what for quantity in TABLE}
 LEAST = 0.05
-"""The shortest bar."""
+"""Minimum length of a bar, and left end of the axis."""
 SPACE = 1.3
-"""For the figure at the end of the longest."""
+"""Right end of the axis, as a factor of the longest bar."""
 
 
 def draw(benchmark: dict[str, Any]) -> Figure:
@@ -44,7 +44,7 @@ def draw(benchmark: dict[str, Any]) -> Figure:
 
 
 def _ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:
-    """Each ratio as a part of what must hold, however it is better: what ends left of 1 holds."""
+    """Draw each ratio relative to its limit. A ratio is within its limit if its bar ends left of 1."""
     widest = 1.0
     for place, row in enumerate(reversed(rows)):
         part, aim = (_part(row, row[name]) for name in ("ratio", "aim"))

@@ -1,4 +1,4 @@
-"""The picture of the comparison of transports: capabilities and latencies."""
+"""Plot of the comparison of transports: capabilities and latencies."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 14.0
 LINE, EDGE, PANEL = 0.3, 1.2, 5.0
-"""Inches: of a line of the table, of its edges, of the panels with figures."""
+"""Inches: height of a table line, of the table's edges, and of the panels."""
 NARROW: Final = 0.75
-"""The panel of events, whose names and notes stand beside it; the others are as 1."""
+"""Width of the panel of events, whose labels are beside it. The other panels have the width 1."""
 GOOD, BAD, PLAIN = "#cfe8d5", "#f3cfc6", "#f2efe6"
 FIRST: Final = ("transport", "other")
 SMALL: Final = 7
 MICROS: Final = 1000
-"""Nanoseconds in a microsecond, which the axes have."""
+"""Nanoseconds in a microsecond, the unit of the axes."""
 HEADINGS: Final = {
     "starts": "peer may start",
     "polling": "needs polling",
@@ -27,8 +27,8 @@ HEADINGS: Final = {
     "copies": "copies per byte",
 }
 BETTER_IF_NO: Final = ("polling",)
-"""Probes whose better answer is no."""
-TITLES: Final = {"questions": "a question is answered", "frames": "a frame is moved"}
+"""Probes for which "no" is the better result."""
+TITLES: Final = {"questions": "Latency of a request and its reply", "frames": "a frame is moved"}
 
 Figures = list[dict[str, Any]]
 
@@ -70,7 +70,7 @@ def draw(told: dict[str, Any]) -> Figure:
 
 
 def _probes(axes: Axes, cells: Figures) -> None:
-    """A table; green is what one wants, red what one does not get."""
+    """Draw the table of capability probes. Good results are green, bad ones red."""
     from matplotlib.transforms import Bbox
 
     names = [name for name in cells[0] if name not in FIRST]
@@ -96,7 +96,9 @@ def _colour(probe: str, cell: str) -> str:
 
 
 def _by_size(axes: Axes, rows: Figures, transports: list[str]) -> None:
-    """The median by size, a line for each transport; the 99th percentile is as high as the shade reaches."""
+    """Draw the median latency by message size, a line for each transport. The shade ends at the 99th
+    percentile.
+    """
     for number, name in enumerate(transports):
         mine = [row for row in rows if row["transport"] == name and row["p50"] is not None]
         if mine:
@@ -114,11 +116,11 @@ def _by_size(axes: Axes, rows: Figures, transports: list[str]) -> None:
 
 MARKERS: Final = "osD^vP*X<>hpd"
 COLOURS: Final = 10
-"""That matplotlib has of its own accord; markers tell apart what has the same."""
+"""Number of colours in matplotlib's default cycle. Markers distinguish lines with equal colours."""
 
 
 def _events(axes: Axes, rows: Figures, given: dict[str, Any]) -> None:
-    """Bars from the median to the 99th percentile: one listener, and several."""
+    """Draw bars from the median to the 99th percentile, for one listener and for several."""
     for place, row in enumerate(reversed(rows)):
         _bar(axes, place + 0.2, row["p50"], row["p99"], ONE)
         _bar(axes, place - 0.2, row["many_p50"], row["many_p99"], SEVERAL)

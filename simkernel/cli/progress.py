@@ -1,6 +1,6 @@
-"""A progress bar for work that takes longer than a second, on a terminal: simulated time, and how much to go.
+"""Progress bar on a terminal for a run of more than a second: simulated time, and the rest of it.
 
-A thread looks at the clock now and then; the simulation knows nothing of it and takes the same course.
+A thread reads the clock periodically. It does not influence the simulation.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from simkernel.scenario import Run
 
 DELAY: Final = 1.0
 PERIOD: Final = 0.1
-"""Wall seconds until the bar appears, and between two looks."""
+"""Wall seconds until the bar appears, and between two updates."""
 
 
 def announce(work: str) -> None:
-    """Print on a terminal what begins now."""
+    """Print the name of the work that begins, if standard error is a terminal."""
     if sys.stderr.isatty():
         click.echo(click.style(work, dim=True), err=True)
 
 
 def progress(run: Run, *, shown: bool) -> AbstractContextManager[None]:
-    """Show the bar meanwhile, if `shown` and standard error is a terminal."""
+    """Return a context manager that shows the bar if `shown`, and if standard error is a terminal."""
     return shown_by(partial(_watch, run), shown=shown)
 
 
 @contextmanager
 def shown_by(show: Callable[[Event], object], *, shown: bool = True) -> Iterator[None]:
-    """Call `show(done)` in a thread, if standard error is a terminal; the end of the block sets `done`."""
+    """Call `show(done)` in a thread if standard error is a terminal. The end of the block sets `done`."""
     done = Event()
     thread = Thread(target=show, args=(done,), daemon=True)
     if shown and sys.stderr.isatty():

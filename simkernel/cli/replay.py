@@ -20,9 +20,9 @@ from simkernel.testing.evidence import perturbations, replay_comment
 @click.command("replay", short_help="Run a scenario or test under one plan.")
 @replay_options
 def command(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) -> None:
-    """Run TARGET under PLAN, as `simkernel explore` prints it.  The exit code is 1 if the run fails.
+    """Run TARGET under PLAN, as `simkernel explore` prints it. The exit code is 1 if the run fails.
 
-    Parts of the plan that the run does not reach are listed as stale.
+    Parts of the plan that the run does not reach are printed as stale.
     """
     with Blame(debug):
         outcome = run(Named(target, module_path)(), plan, traced=True)
@@ -36,7 +36,7 @@ def command(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) 
 
 
 def show(named: Named, found: Found) -> None:
-    """Print a failure: its shrunk plan, what the plan does, the exception, and the line that replays it."""
+    """Print a failure: the shrunk plan, its effect, the exception, and the line that replays it."""
     failure = found.outcome.failure
     assert failure is not None
     click.echo(explain(failure), err=True, nl=False)

@@ -1,6 +1,6 @@
-"""A run's report: tables and colour on a terminal, plain text in a pipe, or one JSON object.
+"""Report of a run: tables and colours on a terminal, plain text in a pipe, or one JSON object.
 
-By default only the story, which fits on one screen; `--details` adds the other parts and the figures.
+The default is the summary, which fits on one screen. `--details` adds the other parts and the figures.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from itertools import repeat
-from textwrap import fill
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import attrs
 import click
@@ -22,18 +21,20 @@ from simkernel.scenario.report import Cell
 from simkernel.tools.calibration.recorded import accuracy
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
+    from rich.console import RenderableType
+    from rich.text import Text as RichText
 
     from simkernel.kernel.oops import Oops
 
 NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 GAP: Final = 3
-NARROW: Final = 8
-"""Blanks from one column to the next on a terminal, and how narrow a heading is made there."""
+"""Spaces between two columns on a terminal."""
+PATH_WIDTH: Final = 12
+"""Minimum width of a column of paths and dumps, in characters. They are split; a word of letters is not."""
 
 
 def as_json(run: Run, sha256: str, wall_seconds: float) -> str:
-    """Everything that can be counted on, and under `host` what differs from one machine to another."""
+    """Return the results that are equal on all hosts, and under `host` those that are not."""
     return json.dumps(
         {
             "scenario": run.scenario.name,
@@ -57,7 +58,7 @@ def _oops_as_json(oops: Oops) -> dict[str, Any]:
 
 
 def show(run: Run, details: bool) -> None:
-    """Print the report: its story, or all of it.  A report without a story is printed whole."""
+    """Print the summary, or the whole report if `details`. A report without a summary is printed whole."""
     goal = [Text(str(run.outcome))] if run.outcome else []
     everything = [*run.parts, *_figures(run), *goal]
     parts = everything if details or not run.story else [*run.story, *goal]
@@ -70,7 +71,7 @@ def show(run: Run, details: bool) -> None:
 
 
 def show_parts(parts: list[Text | Table], summary: str) -> None:
-    """Print paragraphs and tables, and a last line."""
+    """Print paragraphs and tables, and `summary` as the last line."""
     if sys.stdout.isatty():
         _pretty(parts, summary)
     else:
@@ -93,7 +94,7 @@ def _flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 
 
 class _Column(NamedTuple):
-    """A column of a table as text; `right` is where one of nothing but numbers stands."""
+    """A column of a table as text. `right` is True if all cells are numbers."""
 
     heading: str
     cells: tuple[str, ...]
@@ -101,17 +102,23 @@ class _Column(NamedTuple):
 
     @property
     def width(self) -> int:
-        """As wide as its widest text."""
+        """Length of the longest text."""
         return max(map(len, (self.heading, *self.cells)))
 
     def aligned(self) -> Iterator[str]:
-        """All its texts, each as wide as the column."""
+        """Yield the heading and the cells, padded to the column's width."""
         for text in (self.heading, *self.cells):
             yield text.rjust(self.width) if self.right else text.ljust(self.width)
 
-    def narrow_heading(self) -> str:
-        """The heading in several lines, where it is wider than the cells and than NARROW."""
-        return fill(self.heading, max(NARROW, *map(len, self.cells)), break_long_words=False)
+    @property
+    def min_width(self) -> int:
+        """Width at which no number and no word of letters is split."""
+        widths = [1, *(len(cell) for cell in self.cells if self.right)]
+        for text in (self.heading, *self.cells):
+            indent = len(text) - len(text.lstrip())
+            for word in text.split():
+                widths.append(indent + (len(word) if word.isalpha() else min(len(word), PATH_WIDTH)))
+        return max(widths)
 
 
 def _columns(table: Table) -> list[_Column]:
@@ -148,22 +155,49 @@ def _pretty(parts: list[Text | Table], summary: str) -> None:
     console.print(RichText(summary, style="dim"))
 
 
-def _grid(table: Table, width: int) -> RichTable:
-    """A table for a terminal.  Where it is too wide texts are folded, and numbers are whole."""
+def _grid(table: Table, width: int) -> RenderableType:
+    """Return a table that wraps between words, or a list of its rows if words do not fit into the columns."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text as RichText
 
     title = RichText(table.title, style="bold")
-    grid = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
     columns = _columns(table)
-    too_wide = sum(column.width + GAP for column in columns) > width
-    for column in columns:
-        if column.right:
-            heading = column.narrow_heading() if too_wide else column.heading
-            grid.add_column(RichText(heading), justify="right", no_wrap=True)
-        else:
-            grid.add_column(RichText(column.heading), overflow="fold")
+    widths = _widths(columns, width)
+    if widths is None:
+        return _list(title, columns)
+    grid = RichTable(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+    for column, wide in zip(columns, widths, strict=True):
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        grid.add_column(RichText(column.heading), justify=justify, width=wide, overflow="fold")
     for row in zip(*(column.cells for column in columns), strict=True):
         grid.add_row(*map(RichText, row))
     return grid
+
+
+def _widths(columns: list[_Column], width: int) -> list[int] | None:
+    """Return the columns' widths in a table of at most `width`, or None if a column would split words."""
+    widths = [column.min_width for column in columns]
+    rest = width - sum(widths) - GAP * len(columns)
+    if rest < 0:
+        return None
+    for _ in range(rest):
+        lacking = [column.width - wide for column, wide in zip(columns, widths, strict=True)]
+        if max(lacking, default=0) == 0:
+            break
+        widths[lacking.index(max(lacking))] += 1
+    return widths
+
+
+def _list(title: RichText, columns: list[_Column]) -> RenderableType:
+    """Return the rows of a table, each as a list of its cells."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text as RichText
+
+    lines = []
+    for row in zip(*(column.cells for column in columns), strict=True):
+        filled = [(column.heading, cell) for column, cell in zip(columns, row, strict=True) if cell.strip()]
+        for number, (heading, cell) in enumerate(filled):
+            lines.append(Padding(RichText(f"{heading}: {cell.strip()}"), (0, 0, 0, 4 if number else 2)))
+    return Group(title, *lines)

@@ -1,4 +1,4 @@
-"""`simkernel run`: run a scenario, show its report, and write what was asked for."""
+"""`simkernel run`: run a scenario, print its report, and write the requested files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simkernel.kernel.lib.costs import CostModel
 from simkernel.scenario import Run, Scenario
 
 PART: Final = "only"
-"""The parameter of a scenario that has several parts."""
+"""The parameter of a scenario that selects one of its parts."""
 
 
 def _settings(ctx: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -38,7 +38,7 @@ def _settings(ctx: click.Context, option: click.Parameter, given: tuple[str, ...
 
 
 def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[str, str]:
-    """The settings with `--only part`, which is short for `--set only=part`."""
+    """Return the settings with `--only part`, an abbreviation of `--set only=part`."""
     if not any(parameter.name == PART for parameter in scenario.parameters):
         raise click.UsageError(f"scenario {scenario.name} has no parts to choose from: leave --only out")
     if PART in settings:
@@ -48,11 +48,11 @@ def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[
 
 @click.command("run", short_help="Run a scenario.")
 @click.argument("name", metavar="NAME|FILE", shell_complete=offer(lambda _: stories.names()))
-@click.option("--seed", type=int, default=0, show_default=True, help="All chance comes from it.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random choices.")
 @click.option(
     "--set", "settings", metavar="KEY=VALUE", multiple=True, callback=_settings, help="Set a parameter."
 )
-@click.option("--only", metavar="N", help="Run one part of a scenario that has several, as questions has.")
+@click.option("--only", metavar="N", help="Run one part of a scenario that has several, such as questions.")
 @click.option("--details", is_flag=True, help="Print the whole report, with every table and figure.")
 @click.option("--json", "json", is_flag=True, help="Print one JSON object instead of the report.")
 @file_option("--trace", help="Write a Chrome trace, for Perfetto.")
@@ -65,8 +65,10 @@ def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[
 @click.option("--log", is_flag=True, help="Print the kernel log.")
 @module_path_option
 @costs_option
-@click.option("--jitter", is_flag=True, help="Vary the time of each kernel operation at random, by the seed.")
-@click.option("--debug", is_flag=True, help="Say where calls were lost, and show errors whole.")
+@click.option(
+    "--jitter", is_flag=True, help="Vary the time of each kernel operation at random, from the seed."
+)
+@click.option("--debug", is_flag=True, help="Name the place of lost calls, and print whole tracebacks.")
 def command(
     name: str,
     seed: int,
@@ -81,9 +83,9 @@ def command(
     step: bool,
     **asked: Any,
 ) -> None:
-    """Run a scenario: a shipped one by its name (see `simkernel list`), or your own by its file or folder.
+    """Run a scenario: a shipped one by name (see `simkernel list`), or your own by file or folder.
 
-    What --strace and --log print goes to standard output; with --json, to standard error.
+    --strace and --log print to standard output, and with --json to standard error.
     """
     asked["hops"] |= step
     if asked["flow"] is not None and asked["diagram"] is None and not asked["hops"]:

@@ -1,4 +1,4 @@
-"""The progress of a search: a bar on a terminal, and a line at the end."""
+"""Progress of a search: a bar on a terminal, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Progress:
         self._began = monotonic()
 
     def going_on(self) -> bool:
-        """Return False when a run has failed or the time is over."""
+        """Return False after a failure or at the time limit."""
         return not self.stopped and (self._limit is None or self.elapsed < self._limit)
 
     @property
     def elapsed(self) -> float:
-        """Wall seconds since the beginning."""
+        """Wall seconds since the start of the search."""
         return monotonic() - self._began
 
     def take(self, schedules: list[str], tracepoints: set[str], faults: set[str]) -> None:
@@ -52,14 +52,14 @@ class Progress:
         self.faults |= faults
 
     def add(self, batch: Batch) -> None:
-        """Count a chunk; a failure stops the search."""
+        """Add the results of a chunk. A failure stops the search."""
         self.runs += len(batch.seeds)
         self.seconds += batch.seconds
         self.take([each for _, each in batch.schedules], {*batch.tracepoints}, {*batch.faults})
         self.stopped |= batch.failure is not None
 
     def watch(self, number: int, outcome: Outcome) -> None:
-        """Count a run in this process.  TimeOver if the time is over."""
+        """Count a run in this process. Raise TimeOver at the time limit."""
         self.runs = number
         if outcome.places:
             self.take([outcome.order], {*outcome.tracepoints}, {*outcome.hits})
@@ -68,7 +68,7 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Runs a second."""
+        """Runs per second."""
         return self.runs / max(self.elapsed, 0.001)
 
     def figures(self) -> str:
@@ -90,7 +90,7 @@ class Progress:
         )
 
     def bar(self) -> AbstractContextManager[None]:
-        """Show the bar in a `with` block, if standard error is a terminal."""
+        """Return a context manager that shows the bar if standard error is a terminal."""
         return shown_by(self._show)
 
     def _show(self, done: Event) -> None:

@@ -20,7 +20,9 @@ def _names(_: object) -> list[str]:
 @click.command("situations", short_help="List or explain situations that a test can request.")
 @click.argument("name", required=False, shell_complete=offer(_names))
 def command(name: str | None) -> None:
-    """List the situations, or explain one: Linux's behaviour, issues of public projects, a program."""
+    """List the situations, or explain one: the behaviour of Linux, issues of public projects, and an example
+    program.
+    """
     from simkernel.testing.situations.registry import SITUATIONS
 
     if name is None:

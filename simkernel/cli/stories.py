@@ -1,6 +1,7 @@
-"""Scenarios by name or by file: the shipped ones and the user's own.
+"""Scenarios by name or file: the shipped ones and the user's own.
 
-To name and to describe them nothing is imported: `simkernel list` starts quickly.
+The module reads names and docstrings without importing a scenario, so that `simkernel list` starts
+quickly.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
 
 PACKAGE: Final = "__init__.py"
 SECTIONS: Final = ("Covers", "Scenario", "When useful")
-"""What the docstring of a scenario's file tells, each as "Covers: ..." at the start of a line."""
+"""Labelled parts of a scenario's docstring, each as "Covers: ..." at the start of a line."""
 
 
 def names() -> list[str]:
-    """The shipped scenarios."""
+    """Return the names of the shipped scenarios."""
     return sorted(map(called, _files(shipped("scenarios"))))
 
 
 def find(name: str) -> Path:
-    """The file of a shipped scenario, or of the file or folder that `name` is.
+    """Return the file of a shipped scenario, or of the file or folder that `name` is.
 
-    A scenario of several files is a folder, and its file is the `__init__.py` in there.  UsageError with
-    the nearest names if there is none.
+    The file of a scenario's folder is its `__init__.py`. Raises UsageError with the nearest names if there
+    is none.
     """
     if name.endswith(".py") or "/" in name or "\\" in name:
         path = Path(name)
@@ -47,13 +48,17 @@ def find(name: str) -> Path:
 
 
 def called(path: Path) -> str:
-    """What the scenario in a file is called."""
+    """Return the name of the scenario in a file."""
     return _place(path).stem
 
 
 def load(path: Path) -> Scenario:
-    """The scenario in a file.  UsageError if there is not exactly one; raises what the file raises."""
-    from simkernel.scenario import loading  # needs the engine, and a mere list shall start quickly
+    """Return the scenario in a file. Raises UsageError unless the file has exactly one, and any error of the
+    file's code.
+    """
+    from simkernel.scenario import (
+        loading,
+    )  # late, because the import of the engine would slow down `simkernel list`
 
     try:
         return loading.load(path)
@@ -62,7 +67,7 @@ def load(path: Path) -> Scenario:
 
 
 def docstring(path: Path) -> str:
-    """The text at the top of a file, "" if there is none; read without running the file."""
+    """Return the docstring of a file, or "". The file is not executed."""
     try:
         return ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     except (SyntaxError, ValueError):
@@ -70,7 +75,9 @@ def docstring(path: Path) -> str:
 
 
 def sections(text: str) -> dict[str, str]:
-    """A docstring taken apart: its first line under "", and each of SECTIONS that it has, in one line."""
+    """Split a docstring: return its first line under "", and each section of SECTIONS that it has, as one
+    line.
+    """
     found = {"": text.partition("\n")[0]}
     current: str | None = None
     for line in text.split("\n")[1:]:
@@ -86,11 +93,11 @@ def sections(text: str) -> dict[str, str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files of scenarios in a folder, those in folders of their own included."""
+    """Return the files of the scenarios in a folder, also those in folders of their own."""
     alone = [path for path in folder.glob("*.py") if not path.stem.startswith("_")]
     return alone + list(folder.glob(f"*/{PACKAGE}"))
 
 
 def _place(path: Path) -> Path:
-    """Where a scenario is: its file, or its folder."""
+    """Return the path of a scenario: its file, or its folder."""
     return path.parent if path.name == PACKAGE else path

@@ -1,4 +1,4 @@
-"""The targets of `explore` and `replay`: a scenario by its name or file, or a test by its node id."""
+"""Targets of `explore` and `replay`: a scenario by name or file, or a test by its node id."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from simkernel.explore.run import Target
 from simkernel.explore.targets import ScenarioTarget
 
 NODE: Final = "::"
-"""The separator that marks a target as the node id of a test."""
+"""Separator that marks the node id of a test."""
 _KEYS: Final = tuple(field.name for field in attrs.fields(Fault) if field.name != "point")
 _INTS: Final = ("nth", "interval", "times", "pid", "since", "until")
 UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -28,20 +28,20 @@ UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 @attrs.frozen
 class Named:
-    """The name of a target, with folders of modules for a scenario.  A worker process gets it pickled."""
+    """The name of a target, and the folders of modules for a scenario. It is pickled for worker processes."""
 
     name: str
     module_path: tuple[str, ...] = ()
 
     def __call__(self) -> Target:
-        """Load the target.  UsageError for an unknown name; raises what the target's file raises."""
+        """Load the target. Raises UsageError for an unknown name, and any error of the target's file."""
         if NODE not in self.name:
             return ScenarioTarget(stories.load(stories.find(self.name)), module_path=self.module_path)
         target: Target = self._test().body
         return target
 
     def rules(self) -> Faults:
-        """Return the rules of faults in a test's mark; none for a scenario."""
+        """Return the fault rules in a test's mark. A scenario has none."""
         return Faults() if NODE not in self.name else self._test().faults or Faults()
 
     def _test(self) -> Any:
@@ -74,25 +74,27 @@ def _plan(ctx: click.Context, option: click.Parameter, given: str) -> Plan:
 
 
 def seconds(ctx: click.Context, option: click.Parameter, given: str | None) -> float | None:
-    """Read a time such as 90, 90s, 10m or 2h.  BadParameter otherwise."""
+    """Read a duration such as 90, 90s, 10m or 2h. Raises BadParameter otherwise."""
     if given is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", given.strip())
     if match is None or not float(match[1]):
-        raise click.BadParameter(f"{given!r} is no time: write 90s, 10m or 2h")
+        raise click.BadParameter(f"{given!r} is not a duration: write 90s, 10m or 2h")
     return float(match[1]) * UNITS[match[2]]
 
 
 def shard(ctx: click.Context, option: click.Parameter, given: str | None) -> tuple[int, int]:
-    """Read a share of the seeds such as 2/5: the second of five.  BadParameter otherwise."""
+    """Read a share of the seeds such as 2/5, the second of five. Raises BadParameter otherwise."""
     match = re.fullmatch(r"(\d+)/(\d+)", given or "1/1")
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise click.BadParameter(f"{given!r} is no share: write 1/4 to 4/4 for four machines")
+        raise click.BadParameter(f"{given!r} is not a share of the seeds: write 1/4 to 4/4 for four machines")
     return int(match[1]), int(match[2])
 
 
 def rules(ctx: click.Context, option: click.Parameter, given: str | None) -> Faults:
-    """Read rules such as `sleep.eintr:p=.05,comm=daemon|open:nth=3`, or JSON.  BadParameter otherwise."""
+    """Read rules such as `sleep.eintr:p=.05,comm=daemon|open:nth=3`, or JSON. Raises BadParameter
+    otherwise.
+    """
     try:
         if given is None or given.startswith("["):
             return Faults.from_json(given or "[]")
@@ -108,6 +110,6 @@ def _rule(text: str) -> Fault:
         key, equals, value = part.partition("=")
         if not equals or key not in _KEYS:
             keys = ", ".join(f"{each}=" for each in _KEYS)
-            raise SimulationError(f"{part!r} is no part of a rule: write POINT:KEY=VALUE,... with {keys}")
+            raise SimulationError(f"unknown part of a rule {part!r}: write POINT:KEY=VALUE,... with {keys}")
         keywords[key] = float(value) if key == "p" else int(value) if key in _INTS else value
     return Fault(point, **keywords)

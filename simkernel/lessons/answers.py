@@ -1,4 +1,6 @@
-"""The machine's answer to a lesson's settings: one JSON text, the same bytes in CPython and in Pyodide."""
+"""The result of a lesson's run with given settings: one JSON text, with equal bytes in CPython and
+Pyodide.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +22,13 @@ from simkernel.trace.recording import Recording
 from simkernel.uapi.errno import error_name
 
 MAX_PRINTED: Final = 10_000
-"""Characters of a program's standard output that are kept."""
+"""Maximum number of characters that are kept of a program's standard output."""
 
 
 def answer(lesson: Lesson, settings: Mapping[str, Value]) -> str:
-    """Run the lesson's scenario and return what happened as JSON.
+    """Run the lesson's scenario and return its result as JSON.
 
-    A wrong setting, broken code and code that exits give an answer with an "error".
+    A wrong setting, an exception and SystemExit give a result with the key "error".
     """
     result: dict[str, Any] = {
         "settings": {each.name: each.default for each in lesson.scenario.parameters},
@@ -40,7 +42,7 @@ def answer(lesson: Lesson, settings: Mapping[str, Value]) -> str:
     else:
         _run(run, result, str(lesson.folder.absolute()))
     text = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate becomes its escape in JSON
+    return text.encode("utf-8", "backslashreplace").decode()  # JSON contains the escape of a lone surrogate
 
 
 def _run(run: Run, result: dict[str, Any], folder: str) -> None:
@@ -79,8 +81,8 @@ class _Printed(io.StringIO):
 def explain(error: BaseException, files: Iterable[str], folder: str) -> str:
     """Return an error as one line with its place: "NameError at program.py:3: name 'x' is not defined".
 
-    The place is the last line in one of `files`, or else in `folder`.  A SimulationError
-    without a frame in `files` is the lesson's own sentence: it keeps its text.
+    The place is the last line in one of `files`, or else in `folder`. A SimulationError without a frame in
+    `files` comes from the lesson and keeps its text.
     """
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

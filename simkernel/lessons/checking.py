@@ -1,9 +1,9 @@
-"""Grade a student's file: search for a run that fails, in a process of its own.
+"""Grade a student's file: search for a run that fails, in a separate process.
 
-The process protects the command from the student's code.  It sends the plan of each run before the run
-begins.  If no message comes before the deadline, the parent kills the process and reports that plan.
-Until then a watchdog in the process writes the stack several times.  The stacks show the place of an endless
-loop.
+The separate process protects the command from the student's code. It sends the plan of each run before the
+run begins. If no message arrives before the deadline, the parent kills the process and reports that plan.
+Until then a watchdog in the process writes the stack several times. The stacks show the place of an
+endless loop.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from simkernel.testing.search import PAUSE_NS
 from simkernel.uapi.errno import error_name
 
 DEADLINE: Final = 20.0
-"""Wall seconds after which a run counts as an endless loop."""
+"""Wall seconds after which a run is treated as an endless loop."""
 STARTING: Final = 60.0
-"""Wall seconds in which the process must start."""
+"""Wall seconds until the process must have started."""
 DUMPS: Final = 4
 """Number of stacks that the watchdog writes before the deadline."""
 STACKS: Final = "stacks"
 MEMORY: Final = 4 << 30
-"""Bytes of memory that the process may have."""
+"""Memory limit of the process in bytes."""
 TOLD: Final = (Wrong, AssertionError, SimulationError)
-"""Errors whose text is the reason."""
+"""Exceptions whose text is reported as the reason."""
 TAIL: Final = 100
-"""Number of last points of an endless run that are searched for the student's code."""
+"""Number of trace points at the end of an endless run in which the student's code is searched."""
 OURS: Final = " at simkernel/"
-"""Part of a line of a call trace that is about simkernel."""
+"""Marker of the lines of simkernel in a call trace."""
 _FRAME: Final = re.compile(r'File "(.*)", line (\d+) in')
 
 
@@ -59,8 +59,9 @@ class Verdict:
     runs       number of runs, without those of shrinking
     seed       the first of the seeds
     reason     why the run fails; `place` is FILE:LINE in the student's file, or ""
-    plan       the plan of the smallest counter-example, and what it `disturbs`
-    log, asleep, printed, calls  the kernel log, the sleeping tasks, the output and the calls of that run
+    plan       the plan of the smallest counter-example; `disturbs` describes its effect
+    log, asleep, printed, calls
+               the kernel log, the sleeping tasks, the output and the calls of that run
     """
 
     passed: bool
@@ -79,7 +80,7 @@ class Verdict:
 def check(
     file: Path, name: str, *, seeds: int, seed: int, plan: str | None = None, deadline: float = DEADLINE
 ) -> Verdict:
-    """Run `file` in a new process under the default plan and `seeds` drawn plans, or under `plan` only."""
+    """Run `file` in a new process: under the default plan and `seeds` random plans, or only under `plan`."""
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     runs, last, limit = 0, "0", STARTING
@@ -124,7 +125,7 @@ def _work(
     os._exit = refuse_exit
     sys.path.append(str(Path(file).resolve().parent))
     null = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):  # the code can write to them past sys.stdout
+    for descriptor in (1, 2):  # the code can write to the descriptors, past sys.stdout
         os.dup2(null, descriptor)
     limit_memory(MEMORY)
     with Path(folder, STACKS).open("w", encoding="utf-8") as stacks:
@@ -135,7 +136,7 @@ def _work(
 
         try:
             with new_machine(devices=("mouse",)):
-                pass  # imports what the first run needs, which is then no slower than the others
+                pass  # imports all modules of a run, so that the first run is not slower than the others
             parent.send(grade(find(name), Path(file), Path(folder), seeds, seed, plan, on_run))
         except Exception as error:  # noqa: BLE001 - the parent raises it
             parent.send(InternalError(f"check: {error!r}"))
@@ -151,7 +152,7 @@ def grade(
     plan: str | None = None,
     on_run: Callable[[Plan], object] = lambda plan: None,
 ) -> Verdict:
-    """Grade in this process, without a deadline.  `folder` is an empty folder for the copy of a module."""
+    """Grade in this process, without a deadline. `folder` must be empty; a module is copied into it."""
     source = file.read_bytes()
     attempt = Attempt(exercise, file, folder, on_run)
     try:
@@ -194,10 +195,10 @@ def grade(
 
 
 def searched(attempt: Attempt, seeds: Iterable[int]) -> Found | Held:
-    """Run the default plan, then a pause at three hits of each line of a module, then the seeds.
+    """Search for a failing run: the default plan, then pauses at each line of a module, then random plans.
 
-    The three hits are the first two and the last.  A line such as `x.n += 1` has a point between load and
-    store.
+    Each line gets a pause at its first two hits and its last one. A line such as `x.n += 1` has a point
+    between load and store.
     """
     explorer = Explorer(attempt, rules=attempt.exercise.faults)
     default = explorer.default()
@@ -215,7 +216,8 @@ def searched(attempt: Attempt, seeds: Iterable[int]) -> Found | Held:
 def explained(error: BaseException, attempt: Attempt, points: Sequence[str] = ()) -> tuple[str, str]:
     """Return the reason of a failure, and its place in the student's file or "".
 
-    An endless run has no exception in the student's file: its place is the last of the `points` there.
+    An endless run raises no exception in the student's file. Its place is the last of the `points` in that
+    file.
     """
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

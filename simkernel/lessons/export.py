@@ -1,6 +1,6 @@
-"""The lessons as one static folder, for any web host: pages, default runs, Python and the machine.
+"""Export the lessons as one static folder, for any web server: pages, default runs, Python and the machine.
 
-Nothing in the folder requests another origin.  PyYAML has no pure wheel, so the machine's zip is made of the
+The pages request no other origin. PyYAML has no pure wheel, so the machine's archive contains the
 installed modules.
 """
 
@@ -22,9 +22,9 @@ from simkernel.lessons.pages import site
 from simkernel.shipped import shipped
 
 PYODIDE: Final = "314.0.7"
-"""The version of the npm package `pyodide` that the tests run."""
+"""Version of the npm package `pyodide` that the tests use."""
 FETCH: Final = f"npm pack pyodide@{PYODIDE} && tar -xzf pyodide-{PYODIDE}.tgz"
-"""The command that fetches it into the folder `package`."""
+"""The command that downloads and unpacks it into the folder `package`."""
 RUNTIME: Final = (
     "package.json",
     "pyodide-lock.json",
@@ -33,10 +33,10 @@ RUNTIME: Final = (
     "pyodide.mjs",
     "python_stdlib.zip",
 )
-"""The files of the package that a browser loads, and the one that has its version and license."""
+"""Files of the package that a browser loads, and the file with its version and license."""
 LIBRARIES: Final = ("attr", "attrs", "simpy", "yaml")
 LEFT_OUT: Final = {"__pycache__", "cli", "drivers", "gateway", "guide", "scenarios", "tools", "web"}
-"""The folders of simkernel that no lesson imports.  `drivers` is added from its own place."""
+"""Folders of simkernel that no lesson imports. The archive contains `drivers` under another path."""
 USELESS: Final = {".md", ".pyc", ".pyd", ".pyi", ".pyx", ".so", ".typed"}
 MARK: Final = ".simkernel-lessons"
 """The file that marks a folder as an export."""
@@ -46,11 +46,11 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 def export(lessons: Sequence[Lesson], folder: Path, pyodide: Path) -> int:
     """Write the site into `folder` and return its size in bytes.
 
-    SimulationError if the folder has other files, or if `pyodide` is not the pinned version.
+    Raises SimulationError if the folder has other files, or if `pyodide` is not the pinned version.
     """
     _check_pyodide(pyodide)
     if folder.exists() and not (folder / MARK).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SimulationError(f"{folder} is not empty and no export: name a new folder")
+        raise SimulationError(f"{folder} has files that are not from an export: name a new folder")
     shutil.rmtree(folder, ignore_errors=True)
     files = {name: make() for name, make in site(lessons, "pyodide").items()}
     files |= {f"{lesson.name}/default.json": answer(lesson, {}) for lesson in lessons}

@@ -1,4 +1,6 @@
-"""A lesson is a folder: `__init__.py` has its scenario, `page.html` its text, `view.mjs` may draw more."""
+"""A lesson is a folder: `__init__.py` has its scenario, `page.html` its text, and `view.mjs` may draw a
+view.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,12 @@ _PARTS: Final = {
     "title": (r"<h1>(.*?)</h1>", "<h1>TITLE</h1>"),
     "lede": (r'<p class="lede">(.*?)</p>', '<p class="lede">TEXT</p>'),
 }
-"""The parts that a page must have: the pattern that finds each, and its form for an error message."""
+"""Required parts of a page: the pattern that finds each, and its form for an error message."""
 
 
 @attrs.frozen
 class Lesson:
-    """A lesson.  `title` and `lede` are HTML without their elements."""
+    """A lesson. `title` and `lede` are inner HTML."""
 
     folder: Path
     page: str
@@ -36,20 +38,22 @@ class Lesson:
 
     @property
     def name(self) -> str:
-        """The name of its folder, which is also its part of the address."""
+        """Name of the folder, which is also a component of the URL."""
         return self.folder.name
 
     @property
     def plain_title(self) -> str:
-        """The title without elements, for a browser's tab."""
+        """The title without HTML elements, for a browser's tab."""
         return unescape(re.sub(r"<[^>]*>", "", self.title))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a lesson's folder.  SimulationError says what is missing; raises what its scenario raises."""
+        """Read a lesson's folder. Raises SimulationError if a part is missing, and any error of the
+        scenario's code.
+        """
         for needed in (PACKAGE, PAGE):
             if not (folder / needed).is_file():
-                raise SimulationError(f"{folder} is no lesson: it has no {needed}")
+                raise SimulationError(f"{folder} is not a lesson: {needed} is missing")
         page = (folder / PAGE).read_text("utf-8")
         found = {name: re.search(pattern, page, re.DOTALL) for name, (pattern, _) in _PARTS.items()}
         texts = {name: " ".join(match[1].split()) for name, match in found.items() if match}

@@ -1,8 +1,8 @@
-"""Linux's numbers for student code on another host.
+"""Linux's numbers for a student's code on another host.
 
-WebAssembly has other numbers for errors (EINVAL is 28), and its `socket` has no AF_NETLINK.  simkernel itself
-uses the numbers of `simkernel.uapi` on every host.  The class that `OSError(number)` chooses stays the
-host's, since CPython's table is in C; `simkernel.uapi.errno.os_error` chooses as on Linux.
+WebAssembly has other errno values (EINVAL is 28), and its `socket` has no AF_NETLINK. simkernel itself
+uses the values of `simkernel.uapi` on every host. `OSError(number)` still chooses its class by the host's
+table, which is in C. `simkernel.uapi.errno.os_error` chooses it by Linux's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SOCKET: Final = ("AF_", "SO_", "SOL_", "SOCK_", "MSG_")
 
 
 def lend() -> None:
-    """Set Linux's numbers and texts in `errno`, `os` and `socket` of this Python."""
+    """Set Linux's values and texts in the modules `errno`, `os` and `socket` of this interpreter."""
     numbers = _numbers(linux, ("E",))
     names = {number: name for name, number in numbers.items() if name not in _ALIASES}
     vars(errno).update(numbers, errorcode=names)

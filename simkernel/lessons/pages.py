@@ -1,4 +1,4 @@
-"""The files of the lessons' site: the same for the local server and for a static folder."""
+"""Files of the lessons' site, for the local server and for the static folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TYPES: Final = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
 }
-"""The media type of each kind of file.  A lesson's folder may have files of these kinds beside its page."""
+"""Media types by file suffix. A lesson's folder may have further files with these suffixes."""
 
 _PAGES: Final = Path(__file__).parent / "web"
 _PICTURE: Final = Path(trace.__file__).parent
@@ -36,9 +36,10 @@ Site = dict[str, Callable[[], str | bytes]]
 
 
 def site(lessons: Sequence[Lesson], machine: str) -> Site:
-    """Return functions that make the files of the site, by path.  `machine` is the variant of machine.mjs.
+    """Return functions that make the files of the site, by path. `machine` selects the variant of
+    machine.mjs.
 
-    The default runs, NAME/default.json, are not among them.
+    The default runs, NAME/default.json, are not included.
     """
     files: Site = {"index.html": partial(_index, lessons)}
     shared = {
@@ -83,7 +84,7 @@ def _page(lesson: Lesson, neighbours: Sequence[tuple[str, str, Lesson]]) -> str:
 
 
 def controls(lesson: Lesson) -> str:
-    """Return the form with a control for each parameter, at its default."""
+    """Return the form with a control for each parameter, set to its default."""
     rows = "\n".join(map(_control, lesson.scenario.parameters))
     typed = any(each.kind is str and not each.choices for each in lesson.scenario.parameters)
     run = '<button type="submit">Run</button>' if typed else ""
@@ -126,7 +127,7 @@ def _options(parameter: ScenarioParameter) -> str:
 
 
 def step(parameter: ScenarioParameter) -> str:
-    """Return the step of a slider: a power of ten with enough steps, one of which is the default."""
+    """Return the step of a slider: a power of ten that gives enough steps and reaches the default."""
     low, high, default = (
         Decimal(str(each)) for each in (parameter.minimum, parameter.maximum, parameter.default)
     )

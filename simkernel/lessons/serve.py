@@ -1,8 +1,8 @@
-"""The local server of the lessons.  It executes code, so a run needs its token.
+"""Local server of the lessons. It executes code, so a run needs its token.
 
-It listens on 127.0.0.1.  A request with a foreign Host (DNS rebinding) or of another site's page gets 403.  A
-POST without the token gets 403, too.  A GET serves the lessons' own files.  No request names a file: paths
-are keys of a table.
+It listens on 127.0.0.1. It refuses with 403 a foreign Host (DNS rebinding), a request of another site's
+page, and a POST without the token. A GET serves the lessons' files. A path is a key of a table and never
+the name of a file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from simkernel.lessons.worker import Workers
 ADDRESS: Final = "127.0.0.1"
 TOKEN: Final = "X-Simkernel-Token"
 MAX_BODY: Final = 1 << 20
-"""Bytes of a request's body."""
+"""Maximum size of a request's body in bytes."""
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -32,13 +32,14 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 _OWN: Final = {None, "none", "same-origin"}
-"""Sec-Fetch-Site of a request of our own page, of the user, and of a program that is no browser."""
+"""Accepted values of Sec-Fetch-Site: our own page, the user, and a client that is not a browser."""
 
 
 class Server(ThreadingHTTPServer):
-    """A server of the lessons that `load` returns.  It calls `load` for each page, so an edit shows at once.
+    """HTTP server of the lessons that `load` returns. It calls `load` for each page, so that edits show at
+    once.
 
-    OSError if the port is taken.  Close it to end its workers.
+    Raises OSError if the port is in use. `close` ends its workers.
     """
 
     daemon_threads = True
@@ -53,14 +54,14 @@ class Server(ThreadingHTTPServer):
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the lessons' folders."""
+        """Read the lessons' folders again."""
         found = self.load()
         self.folders = {each.name: each.folder for each in found}
         self.site: Site = site(found, "local")
 
     @property
     def address(self) -> str:
-        """The address of the index, with the token in the fragment."""
+        """URL of the index, with the token in the fragment."""
         return f"http://{ADDRESS}:{self.server_port}/#token={self.token}"
 
     def server_close(self) -> None:
@@ -113,9 +114,9 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _refuses(self) -> bool:
-        """Answer 403 to a foreign Host, and to a request that another site's page makes, and return True.
+        """Return True after answering 403 to a foreign Host or to a request of another site's page.
 
-        Another site may link here: that is a navigation.
+        Navigation from another site is allowed.
         """
         ours = {f"{name}:{self.server.server_port}" for name in (ADDRESS, "localhost")}
         fetch = self.headers.get("Sec-Fetch-Site"), self.headers.get("Sec-Fetch-Mode")
@@ -127,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _body(self) -> Any:
-        """Return the request's body as data, or None if it is no JSON or too long."""
+        """Return the request's body as data, or None if it is not JSON or too long."""
         try:
             length = int(self.headers.get("Content-Length", ""))
             return json.loads(self.rfile.read(length)) if 0 <= length <= MAX_BODY else None
@@ -152,4 +153,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        pass  # the terminal shows the address only
+        pass  # the terminal shows only the address

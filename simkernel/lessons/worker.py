@@ -1,7 +1,7 @@
-"""Processes that run lessons, and the program of such a process.
+"""Processes that run lessons, and the main function of such a process.
 
-A lesson runs a student's code, which may never end.  Only killing its process stops it.  A request is a line
-of JSON on standard input, an answer is a line on standard output.
+A lesson runs a student's code, which may never end. The server kills its process to stop it. A request is
+a line of JSON on standard input, and a response is a line on standard output.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from threading import Semaphore, Timer
 from typing import Any, Final
 
 LIMIT: Final = 10.0
-"""Seconds that a run may take."""
+"""Maximum seconds of a run."""
 LATE: Final = "The run took longer than {:g} seconds and was stopped. The program may have an endless loop."
 MEMORY: Final = 2 << 30
-"""Bytes of address space of a worker, where the host can limit it."""
+"""Maximum address space of a worker in bytes, if the host supports a limit."""
 WORKERS: Final = 4
-"""Maximum number of runs at a time."""
+"""Maximum number of simultaneous runs."""
 
 
 class _Worker:
-    """The server's end of a worker process."""
+    """The server's side of a worker process."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", __name__]
@@ -38,10 +38,12 @@ class _Worker:
         self._why = ""
 
     def ask(self, request: str, limit: float) -> str:
-        """Return the answer to a request, or "" if the process ends: by itself, or after `limit` seconds."""
+        """Return the response to a request, or "" if the process exits or is killed after `limit` seconds."""
         started = self._started or self._read()
         self._started = True
-        late = Timer(limit, self.stop, [LATE.format(limit)])  # the start of Python is no part of the run
+        late = Timer(
+            limit, self.stop, [LATE.format(limit)]
+        )  # the time limit does not include the start of Python
         late.start()
         try:
             return started and self._read(request)
@@ -58,27 +60,29 @@ class _Worker:
             return ""
 
     def stop(self, why: str = "The run was stopped.") -> None:
-        """Kill the process."""
+        """Kill the process and note that it was requested."""
         self._why = self._why or why
         self._process.kill()
 
     def end(self) -> str:
-        """Wait for the end of the process and return why it has ended."""
+        """Wait for the process to exit and return the reason."""
         self._process.communicate()
-        return self._why or f"The run ended Python itself, with status {self._process.returncode}."
+        return self._why or f"The code ended the Python process with status {self._process.returncode}."
 
 
 class Workers:
-    """Worker processes.  `limit` is the maximum duration of a run in seconds."""
+    """A pool of worker processes. `limit` is the maximum duration of a run in seconds."""
 
     def __init__(self, limit: float = LIMIT) -> None:
         self._limit = limit
         self._free = Semaphore(WORKERS)
-        self._idle = [_Worker()]  # the first run finds it ready
+        self._idle = [_Worker()]  # started early, so that the first run does not wait for it
         self._busy: dict[str, _Worker] = {}
 
     def run(self, run: str, folder: Path, settings: Mapping[str, Any]) -> str:
-        """Return the answer of the lesson in `folder`, or the JSON {"stopped": why}.  `run` names the run."""
+        """Return the result of the lesson in `folder`, or the JSON {"stopped": reason}. `run` identifies the
+        run.
+        """
         with self._free:
             worker = self._busy[run] = self._idle.pop() if self._idle else _Worker()
             try:
@@ -90,7 +94,7 @@ class Workers:
         return answer or json.dumps({"stopped": worker.end()})
 
     def stop(self, run: str) -> None:
-        """Kill the process of a run, if it runs."""
+        """Kill the process of a run, if the run has not ended."""
         if worker := self._busy.get(run):
             worker.stop()
 
@@ -102,15 +106,17 @@ class Workers:
 
 
 def limit_memory(size: int) -> None:
-    """Limit the address space of this process to `size` bytes, if the host can."""
-    with suppress(ImportError, ValueError, OSError):  # no POSIX host, or a lower limit
+    """Limit the address space of this process to `size` bytes, if the host supports it."""
+    with suppress(ImportError, ValueError, OSError):  # the host is not POSIX, or has a lower limit
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
 def main() -> None:
-    """Answer requests until standard input ends.  Standard input and output of student code are /dev/null."""
+    """Answer requests until standard input ends. Standard input and output of a student's code are
+    /dev/null.
+    """
     from simkernel.lessons import Lesson, answer
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the server, which ends its workers

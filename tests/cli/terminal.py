@@ -21,9 +21,10 @@ def plain(text: str) -> str:
 
 
 class Terminal:
-    """The `simkernel` command, with output to a terminal of its own.  Skips the test where there are none.
+    """The `simkernel` command, with output to a terminal of its own. Skips the test if the host has none.
 
-    It is `columns` wide.  With `errors` False, standard error goes nowhere: it has the progress bar.
+    The terminal has `columns`. Unless `errors`, standard error, with the progress bar, is /dev/null. With
+    `keyboard`, standard input is the terminal too.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class Terminal:
         environment: Mapping[str, str] = os.environ,
         errors: bool = True,
         columns: int = 100,
+        keyboard: bool = False,
     ) -> None:
         self._master, slave = pytest.importorskip("pty").openpty()
         environment = {**environment, "TERM": "xterm-256color", "COLUMNS": str(columns)}
         environment.pop("NO_COLOR", None)
         self.process = subprocess.Popen(
             [*PROGRAM, *arguments],
+            stdin=slave if keyboard else None,
             stdout=slave,
             stderr=slave if errors else subprocess.DEVNULL,
             cwd=cwd,

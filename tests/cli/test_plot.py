@@ -50,7 +50,7 @@ def test_a_picture_has_the_cells_and_the_lines(simkernel: CommandLine, tmp_path:
         cell for row in json.loads(path.read_text("utf-8"))["metrics"]["probes"] for cell in row.values()
     ]
     assert all(cell in picture for cell in cells if cell != "driver")
-    assert "an event arrives" in picture
+    assert "Event latency" in picture
 
 
 def test_another_scenario_is_refused(simkernel: CommandLine, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_another_scenario_is_refused(simkernel: CommandLine, tmp_path: Path) -> 
     path.write_text(simkernel("run", "talk", "--json").out, "utf-8")
     done = simkernel("plot", path)
     assert done.code == 2
-    assert "nor `simkernel run ipc --json`" in done.err
+    assert "or `simkernel run ipc --json`" in done.err
 
 
 def test_its_tables_fit_a_terminal_of_80_columns() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,32 @@ def test_a_table_that_is_too_wide_folds_texts_and_keeps_numbers_whole(story: Pat
     assert "\u2026" not in shown
     assert re.search(r" 123456789012 +-1\.500 ", shown)
     assert sum(line.count("a") for line in lines if line.startswith(" aa")) == 30
+
+
+WORDS = ["Everything", "a", "driver", "announces,", "misunderstands", "or", "overwrites", "is", "reported"]
+
+
+@pytest.mark.parametrize("columns", [30, 40, 60, 80, 100])
+def test_a_table_splits_no_word_and_no_number(story: Path, columns: int) -> None:
+    text = story.read_text("utf-8")
+    begin = text.index('    run.table("Naps"')
+    rows = [["  " + WORDS[4], 123456789012, " ".join(WORDS), " ".join(reversed(WORDS))]]
+    table = f'    run.table("Wide", ("indented", "number", "text", "another text"), {rows})\n'
+    story.write_text(f"{text[:begin]}{table}{text[begin:]}", "utf-8")
+    shown = plain(Terminal("run", "story.py", "--details", columns=columns).text()).replace("\r", "")
+    assert max(map(len, shown.splitlines())) <= columns
+    words = Counter(shown[shown.index("Wide") : shown.index("Naps")].split())
+    assert words["123456789012"] == 1
+    assert [words[word] for word in WORDS] == [3 if word == WORDS[4] else 2 for word in WORDS]
+
+
+def test_guide_is_shown_in_the_pager(tmp_path: Path) -> None:
+    pager = tmp_path / "pager"
+    pager.write_text("#!/bin/sh\necho paged\nexec cat\n")
+    pager.chmod(0o755)
+    text = Terminal("guide", "time", environment={**os.environ, "PAGER": str(pager)}, keyboard=True).text()
+    assert plain(text).startswith("paged\r\n")
+    assert "A task's states" in plain(text)
 
 
 def test_description_and_guide_are_set_for_a_terminal() -> None:
