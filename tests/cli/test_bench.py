@@ -129,7 +129,7 @@ def test_plot_of_something_else(text: str, simkernel: CommandLine, tmp_path: Pat
     path.write_text(text, "utf-8")
     done = simkernel("plot", path)
     assert done.code == 2
-    assert "is not what `simkernel bench --json` prints" in done.err
+    assert "is not the output of `simkernel bench --json`" in done.err
 
 
 def test_in_a_narrow_terminal_no_word_is_broken() -> None:

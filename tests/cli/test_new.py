@@ -84,7 +84,7 @@ def test_the_folder_passes_pytest_and_mypy(folder: Path) -> None:
     [
         (
             ["My-Driver"],
-            "'My-Driver' is no name for a driver: use a letter, then a-z, 0-9 and _, such as my_dr",
+            "'My-Driver' cannot be the name of a driver: use a letter, then a-z, 0-9 and _, such as my_dr",
         ),
         (["_x"], "such as x"),
         (["1x"], "use a letter, then a-z, 0-9 and _"),

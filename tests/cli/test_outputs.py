@@ -125,7 +125,7 @@ def test_a_picture_of_another_kind_is_refused(simkernel: CommandLine, tmp_path: 
     path.write_text(simkernel("bench", "--quick", "--row", "1", "--json").out, "utf-8")
     done = simkernel("plot", path, "-o", tmp_path / "picture.bmp")
     assert done.code == 2
-    assert "ends in '.bmp': the name must end in .png, .svg, .pdf" in done.err
+    assert "unknown format '.bmp' of" in done.err and "must end in .png, .svg, .pdf" in done.err
 
 
 # -- complete or unchanged -------------------------------------------------------
