@@ -115,7 +115,7 @@ MISTAKES = {
         "AttributeError at program.py:2: 'App' object has no attribute 'nap'",
     ),
     "the end of the program": ("import sys\nsys.exit(3)\n", "SystemExit at program.py:2: 3"),
-    "the end of Python": ("import os\nos._exit(3)\n", "The run ended Python itself"),
+    "the end of Python": ("import os\nos._exit(3)\n", "The code ended the Python process"),
 }
 
 

@@ -190,7 +190,7 @@ def test_settings_that_are_none_are_an_error_in_the_answer(server: Server) -> No
 
 ENDINGS = {
     "an endless loop": ("while True:\n    pass\n", "longer than 3 seconds and was stopped"),
-    "the end of Python": ("import os\nos._exit(3)\n", "ended Python itself, with status 3"),
+    "the end of Python": ("import os\nos._exit(3)\n", "ended the Python process with status 3"),
 }
 
 

@@ -31,6 +31,6 @@ onmessage = async ({data: {lesson, settings}}) => {
   try {
     postMessage({answer: answer(lesson, JSON.stringify(settings))});
   } catch (error) {
-    postMessage({broken: `The run ended Python itself: ${String(error).trim().split('\n').at(-1)}`});
+    postMessage({broken: `The code ended the Python process: ${String(error).trim().split('\n').at(-1)}`});
   }
 };
