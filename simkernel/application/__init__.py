@@ -1,1 +1,1 @@
-"""What a program sees: system calls under Python's names, and helpers built on them."""
+"""System calls with Python's names for simulated programs, and client objects built on them."""

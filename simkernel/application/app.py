@@ -1,11 +1,12 @@
-"""What a program sees: system calls with Python's names, and helpers made of them.
+"""The `app` of a program: system calls with Python's names, and helpers that use them.
 
     async def program(app):
         sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
         await sock.bind((0, 0))
         await app.sleep(0.5)
 
-Each call is lazy: it acts when it is awaited (or yielded, in a generator program), once.
+Calls are lazy: a call enters the kernel when it is awaited (or yielded, in a generator program).  It can
+be awaited once.
 """
 
 from __future__ import annotations
@@ -49,25 +50,25 @@ from simkernel.uapi.utsname import Utsname
 from simkernel.ynl import Spec
 
 SOCKETS: Final[dict[int, type[AnySocket]]] = {AF_UNIX: UnixSocket}
-"""The class of a family's sockets, where it is not NetlinkSocket."""
+"""Class of the sockets of a family.  Sockets of other families are NetlinkSocket objects."""
 
 SignalHandler = int | Callable[[int], None]
-"""SIG_DFL, SIG_IGN or a function of the signal's number."""
+"""SIG_DFL, SIG_IGN, or a function that is called with the signal number."""
 
 
 class App(Descriptors, Modules):
-    """One program's view of the machine."""
+    """The system calls and clients that one program can use."""
 
     __slots__ = ()
 
-    # -- sockets (other descriptors: descriptors.py) ------------------------------
+    # -- sockets; descriptors.py has the calls for other descriptors --------------
 
     def socket(
         self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0, fileno: int | None = None
     ) -> Awaitable[AnySocket]:
-        """A socket; with `fileno` one for a descriptor that is open already (inherited, say).
+        """Create a socket (socket(2)), or a socket object for the open descriptor `fileno`.
 
-        -1 for one of the first three is what Python makes of it: AF_INET, SOCK_STREAM and 0.
+        As in Python, -1 selects a default: AF_INET for `family`, SOCK_STREAM for `type`, 0 for `proto`.
         """
         family, type, proto = c_int(family), c_int(type), c_int(proto)
         if fileno is not None:
@@ -81,7 +82,11 @@ class App(Descriptors, Modules):
         )
 
     async def _adopted(self, fd: int) -> AnySocket:
-        """A socket for a descriptor that is open; the kernel says of which kind it is.  EBADF, ENOTSOCK."""
+        """Return a socket object for an open descriptor, with its family, type and protocol from
+        getsockopt(2).
+
+        Raise EBADF if the descriptor is not open, ENOTSOCK if it is no socket.
+        """
         if fd < 0:
             raise ValueError("negative file descriptor")
         options: list[int] = []
@@ -94,13 +99,13 @@ class App(Descriptors, Modules):
     def socketpair(
         self, family: int = AF_UNIX, type: int = SOCK_STREAM, proto: int = 0
     ) -> Call[tuple[UnixSocket, UnixSocket]]:
-        """Two unix sockets, connected to each other."""
+        """Create two unix sockets that are connected to each other (socketpair(2))."""
         return socketpair(self, c_int(family), c_int(type), c_int(proto))
 
     # -- time ---------------------------------------------------------------
 
     def sleep(self, seconds: float) -> Call[None]:
-        """Sleep.  Raises InterruptedError (EINTR) if a signal comes."""
+        """Sleep for a number of seconds.  Raise InterruptedError (EINTR) if a signal arrives."""
         ns = nanoseconds_up(seconds)
         if ns < 0:
             raise ValueError("sleep length must be non-negative")
@@ -109,7 +114,7 @@ class App(Descriptors, Modules):
     def compute(self, ns: int) -> Call[None]:
         """Use the CPU in user mode for `ns` nanoseconds."""
         if whole_nanoseconds(ns, "compute(ns)") < 0:
-            raise SimulationError(f"compute({ns}): a program cannot compute for less than nothing")
+            raise SimulationError(f"compute({ns}): the time must be 0 or more nanoseconds")
         compute = Compute()
         compute.owner = self.owner
         compute.name = "compute"
@@ -118,121 +123,131 @@ class App(Descriptors, Modules):
         return self.made(compute)
 
     def sched_yield(self) -> Call[None]:
-        """Let others have the CPU first."""
+        """Yield the CPU to other runnable tasks (sched_yield(2))."""
         return self.call("sched_yield")
 
     @property
     def random(self) -> Random:
-        """This program's own random stream, which depends on the machine's seed and its name and pid."""
+        """Random stream of this program.  It depends on the machine's seed and the program's name and pid."""
         return self._system.random(f"program {self.owner.track}")
 
     def uname(self) -> Call[Utsname]:
-        """Which Linux this is, under the names of os.uname_result."""
+        """Return the kernel's name and version, with the field names of os.uname_result."""
         return self.call("uname")
 
     def syslog(self, action: int, size: int = 0) -> Call[Any]:
-        """Read or control the kernel log: bytes for the actions that read, an int for the others."""
+        """Read or control the kernel log (syslog(2)).  Return bytes for actions that read, else an int."""
         return self.call("syslog", c_int(action), c_int(size))
 
     # -- processes ------------------------------------------------------------
 
     def getpid(self) -> Call[int]:
-        """The process's number."""
+        """Return the process id."""
         return self.call("getpid")
 
     def gettid(self) -> Call[int]:
-        """The thread's number."""
+        """Return the thread id."""
         return self.call("gettid")
 
     def getppid(self) -> Call[int]:
-        """The parent's number."""
+        """Return the process id of the parent."""
         return self.call("getppid")
 
     def getuid(self) -> Call[int]:
-        """The user's number."""
+        """Return the user id."""
         return self.call("getuid")
 
     def getgid(self) -> Call[int]:
-        """The group's number."""
+        """Return the group id."""
         return self.call("getgid")
 
     def setuid(self, uid: int) -> Call[None]:
-        """Become another user; EPERM without CAP_SETUID."""
+        """Set the user id.  Raise EPERM without CAP_SETUID."""
         return self.call("setuid", uid)
 
     def getgroups(self) -> Call[list[int]]:
-        """The groups that it is in beside its own."""
+        """Return the supplementary group ids."""
         return self.call("getgroups")
 
     def setgroups(self, groups: Iterable[int]) -> Call[None]:
-        """Be in these groups, beside its own."""
+        """Set the supplementary group ids."""
         return self.call("setgroups", [c_int(gid) for gid in groups])
 
     def setgid(self, gid: int) -> Call[None]:
-        """Join another group; EPERM without CAP_SETGID."""
+        """Set the group id.  Raise EPERM without CAP_SETGID."""
         return self.call("setgid", gid)
 
     def capset(self, capabilities: Iterable[int]) -> Call[None]:
-        """Keep only these capabilities; EPERM for one that was not there."""
+        """Drop all capabilities except these.
+
+        Raise EPERM for a capability that the process does not have.
+        """
         return self.call("capset", frozenset(map(c_int, capabilities)))
 
     def unshare(self, flags: int) -> Call[None]:
-        """Leave a namespace for a new one (CLONE_NEWNET)."""
+        """Move this process to a new namespace.  CLONE_NEWNET is the network namespace."""
         return self.call("unshare", c_int(flags))
 
     def setns(self, fd: Descriptor, nstype: int = 0) -> Call[None]:
-        """Enter the namespace of a descriptor of `/proc/PID/ns/net` (os.setns)."""
+        """Move this process to the namespace of an open descriptor of `/proc/PID/ns/net` (setns(2))."""
         return self.call("setns", descriptor(fd), c_int(nstype))
 
     def spawn(
         self, program: Program, /, *arguments: object, name: str | None = None, **keywords: object
     ) -> Call[int]:
-        """A child process that runs `program(app, *arguments, **keywords)`; its pid.
+        """Start a child process that runs `program(app, *arguments, **keywords)`, and return its pid.
 
-        It inherits the open descriptors, the credentials and what is done about signals.
+        It inherits the open descriptors, the credentials and the dispositions of signals.
         """
         return self.call("fork_exec", Image(self._system, program, arguments, keywords, name))
 
     def thread(
         self, program: Program, /, *arguments: object, name: str | None = None, **keywords: object
     ) -> Call[int]:
-        """Another thread of this process, which shares its descriptors; its tid."""
+        """Start another thread of this process, which shares its descriptors, and return its tid."""
         return self.call("clone_thread", Image(self._system, program, arguments, keywords, name))
 
     def getrlimit(self, resource: int) -> Call[tuple[int, int]]:
-        """Return the soft and the hard limit of RLIMIT_NOFILE or RLIMIT_NPROC; RLIM_INFINITY if unlimited.
+        """Return the soft and the hard limit of RLIMIT_NOFILE or RLIMIT_NPROC; RLIM_INFINITY means unlimited.
 
-        EINVAL for an unknown resource.
+        Raise EINVAL for an unknown resource.
         """
         return self.call("prlimit", c_int(resource), convert=arguments.limits_from_kernel)
 
     def setrlimit(self, resource: int, limits: tuple[int, int]) -> Call[None]:
         """Set the soft and the hard limit of a resource.
 
-        EINVAL if the soft limit exceeds the hard one, EPERM to raise the hard limit without CAP_SYS_RESOURCE.
+        Raise EINVAL if the soft limit exceeds the hard limit.  To raise the hard limit without
+        CAP_SYS_RESOURCE is EPERM.
         """
         return self.call("prlimit", c_int(resource), arguments.limits(limits), convert=lambda old: None)
 
     def exit(self, code: int = 0) -> Call[None]:
-        """End this process."""
+        """End this process with an exit code."""
         return self.call("exit", c_int(code))
 
     def wait(self) -> Call[tuple[int, int]]:
-        """(pid, status) of a child that has ended, as os.wait() has it; ECHILD without children."""
+        """Wait for any child to end and return its (pid, status), as os.wait() does.
+
+        Raise ECHILD without children.
+        """
         return self.call("wait4", -1, 0)
 
     def waitpid(self, pid: int, options: int = 0) -> Call[tuple[int, int]]:
-        """The same for one child; (0, 0) under WNOHANG if it has not ended."""
+        """Wait for a child to end and return its (pid, status).
+
+        With WNOHANG, return (0, 0) if it still runs.
+        """
         return self.call("wait4", c_int(pid), c_int(options))
 
     def kill(self, pid: int, signal: int) -> Call[None]:
-        """Send a signal."""
+        """Send a signal to a process (kill(2))."""
         return self.call("kill", c_int(pid), c_int(signal))
 
     def signal(self, signal: int, handler: SignalHandler) -> Call[SignalHandler]:
-        """Set what a signal does: SIG_DFL, SIG_IGN or a function of its number; returns what it did.
+        """Set the disposition of a signal to SIG_DFL, SIG_IGN or a handler, and return the previous one.
 
-        A call that sleeps when the signal comes raises InterruptedError after the handler has run.
+        A blocked call that is interrupted by the signal raises InterruptedError after the handler has run.
         """
         if kind := runs_later(handler):
             raise SimulationError(
@@ -245,9 +260,10 @@ class App(Descriptors, Modules):
 
     @lazy
     async def genetlink(self, family: str, spec: Spec | None = None) -> GenetlinkClient:
-        """A client of a generic netlink family.  FileNotFoundError (ENOENT) if the kernel has none.
+        """Return a client of a generic netlink family.
 
-        SimulationError, with the nearest names, if there is no specification of it on the module path.
+        Raise FileNotFoundError (ENOENT) if the kernel has not registered the family.  If the module path has
+        no specification of it, raise SimulationError, which suggests similar names.
         """
         try:
             known = self._system.specification(family) if spec is None else spec
@@ -259,10 +275,10 @@ class App(Descriptors, Modules):
 
     @lazy
     async def uevents(self) -> UeventMonitor:
-        """What the kernel says of devices as they come and go."""
+        """Return a monitor of the kernel's uevents, which announce devices that are added or removed."""
         return await UeventMonitor.open(self)
 
     @lazy
     async def rtnetlink(self) -> RtnetlinkClient:
-        """Return a client of links, addresses and routes in the caller's network namespace."""
+        """Return an rtnetlink client for links, addresses and routes in the caller's network namespace."""
         return await RtnetlinkClient.open(self)

@@ -1,6 +1,6 @@
-"""What Python's socket module makes of its arguments, and how it refuses wrong ones (Modules/socketmodule.c).
+"""Conversion and checks of arguments as in CPython's socket and select modules (Modules/socketmodule.c).
 
-Everything is looked at when a call is made, before the kernel hears of it.
+The conversion runs when a program makes the call, before the kernel is entered.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from simkernel.uapi.resource import RLIM64_INFINITY, RLIM_INFINITY
 from simkernel.uapi.structure import S32
 
 NetlinkAddress = tuple[int, int]
-"""Port id, and groups as a bit mask."""
+"""Port id, and bit mask of the first 32 groups."""
 Buffer = bytes | bytearray | memoryview
 ControlMessage = tuple[int, int, bytes]
 
 
 class HasFileno(Protocol):
-    """A socket, say."""
+    """An object with a file descriptor, such as a socket."""
 
     def fileno(self) -> int: ...
 
@@ -33,19 +33,25 @@ Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 INT_MAX: Final = (1 << 31) - 1
 SSIZE_MAX: Final = (1 << 63) - 1
 TIME_MAX: Final = (1 << 63) - 1
-"""Nanoseconds that Python's times hold (_PyTime_MAX)."""
+"""Maximum of CPython's internal timestamps in nanoseconds (_PyTime_MAX)."""
 MAX_OPTION: Final = 1024
-"""Bytes that getsockopt takes at most."""
+"""Maximum buffer size of getsockopt in bytes."""
 
 
 def whole(value: SupportsIndex) -> int:
-    """Convert an integer to exactly int: a subclass may override operators.  TypeError for other types."""
+    """Convert an integer to exactly int, because a subclass may override operators.
+
+    TypeError for other types.
+    """
     return int.__index__(operator.index(value))
 
 
 def c_int(value: SupportsIndex) -> int:
-    """A C int.  TypeError for what is no integer, OverflowError for one that does not fit."""
-    if type(value) is int and value == 0:  # the flags of almost every call
+    """Convert to a C int.
+
+    Raise TypeError for a non-integer, OverflowError if the value does not fit in 32 bits.
+    """
+    if type(value) is int and value == 0:  # fast path: the flags of most calls
         return 0
     number = whole(value)
     if number > INT_MAX:
@@ -56,9 +62,10 @@ def c_int(value: SupportsIndex) -> int:
 
 
 def descriptor(what: Descriptor) -> int:
-    """`PyObject_AsFileDescriptor()` of an int or an object.  TypeError, ValueError if it is closed.
+    """Return the descriptor of an int or an object, as `PyObject_AsFileDescriptor()` does.
 
-    The façade's sockets have a real `fileno()`; theirs inside the machine is `descriptor`.
+    Raise TypeError for other objects, ValueError for a negative descriptor.  A socket of the blocking
+    façade has the host's descriptor in `fileno()` and the machine's descriptor in `descriptor`.
     """
     if isinstance(what, int):
         fd = what
@@ -77,7 +84,10 @@ def descriptor(what: Descriptor) -> int:
 
 
 def text(path: Path) -> str:
-    """Convert a path to str.  TypeError for other types, ValueError if it contains a NUL or a surrogate."""
+    """Convert a path to str.
+
+    Raise TypeError for other types, ValueError if it contains a NUL or a surrogate.
+    """
     raw = os.fspath(path)
     name = raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else raw
     if not name.isascii():
@@ -88,7 +98,10 @@ def text(path: Path) -> str:
 
 
 def size(value: SupportsIndex, wrong: str, largest: int = SSIZE_MAX) -> int:
-    """A buffer's size.  ValueError, with the text `wrong`, if it is negative or more than `largest`."""
+    """Return the size of a buffer.
+
+    Raise ValueError with the text `wrong` if it is negative or above `largest`.
+    """
     number = operator.index(value)
     if 0 <= number <= largest:
         return number
@@ -98,12 +111,18 @@ def size(value: SupportsIndex, wrong: str, largest: int = SSIZE_MAX) -> int:
 
 
 def control_size(value: SupportsIndex) -> int:
-    """The size of a buffer for control messages.  ValueError if there is no such buffer."""
+    """Return the size of a buffer for control messages.
+
+    Raise ValueError if it is negative or above INT_MAX.
+    """
     return size(value, "invalid ancillary data buffer length", INT_MAX)
 
 
 def data(buffer: Buffer) -> bytes:
-    """The bytes of anything that has bytes.  TypeError, or BufferError if they do not lie in a row."""
+    """Return the bytes of a buffer.
+
+    Raise TypeError for other objects, BufferError if it is not contiguous.
+    """
     if type(buffer) is bytes:
         return buffer
     view = memoryview(buffer)
@@ -113,7 +132,7 @@ def data(buffer: Buffer) -> bytes:
 
 
 def writable(buffer: object, call: str) -> memoryview:
-    """The bytes of a buffer, to be written to.  TypeError if that cannot be."""
+    """Return a writable view of a buffer's bytes.  Raise TypeError if it is read-only or not contiguous."""
     try:
         view = memoryview(buffer)  # type: ignore[arg-type]
     except TypeError:
@@ -125,7 +144,10 @@ def writable(buffer: object, call: str) -> memoryview:
 
 
 def netlink_address(value: object, call: str) -> NetlinkAddress:
-    """A netlink address.  Its numbers are taken modulo 2**32; TypeError for anything else."""
+    """Return a netlink address, its numbers modulo 2**32.
+
+    Raise TypeError unless it is a pair of integers.
+    """
     if not isinstance(value, tuple):
         raise TypeError(f"{call}(): AF_NETLINK address must be tuple, not {type(value).__name__}")
     if len(value) != 2:
@@ -134,7 +156,7 @@ def netlink_address(value: object, call: str) -> NetlinkAddress:
 
 
 def control_messages(items: Iterable[tuple[SupportsIndex, SupportsIndex, Buffer]]) -> list[ControlMessage]:
-    """Control messages to send: (level, type, data) each."""
+    """Convert the control messages of sendmsg, which are (level, type, data) tuples."""
     messages = []
     for item in items:
         if len(item) != 3:
@@ -145,7 +167,7 @@ def control_messages(items: Iterable[tuple[SupportsIndex, SupportsIndex, Buffer]
 
 
 def option(value: SupportsIndex | Buffer) -> bytes:
-    """An option's value: an integer as a C int, or bytes as they are."""
+    """Convert the value of a socket option: an integer to a C int, a buffer to bytes."""
     try:
         return S32.pack(c_int(value))  # type: ignore[arg-type]
     except (TypeError, OverflowError):
@@ -153,14 +175,14 @@ def option(value: SupportsIndex | Buffer) -> bytes:
 
 
 def option_as_int(value: bytes) -> int:
-    """An option's value where the program asked for a C int, which a longer one begins with."""
+    """Decode the value of a socket option as a C int, from its first 4 bytes."""
     return int(S32.unpack_from(value.ljust(S32.size, b"\0"))[0])
 
 
 def limits(value: Sequence[SupportsIndex]) -> tuple[int, int]:
     """Convert a soft and a hard limit from Python's numbers to the kernel's.
 
-    TypeError if one is no integer, ValueError unless there are two.
+    Raise TypeError if a limit is not an integer, ValueError unless there are exactly two.
     """
     if len(value) != 2:
         raise ValueError("expected a tuple of 2 integers")
@@ -174,7 +196,11 @@ def limits_from_kernel(value: tuple[int, int]) -> tuple[int, int]:
 
 
 def timeout(seconds: float | SupportsIndex | None) -> int | None:
-    """A timeout in nanoseconds, rounded up; None is for ever.  TypeError, ValueError, OverflowError."""
+    """Convert a timeout in seconds to nanoseconds, rounded up.  None means no timeout.
+
+    Raise TypeError for another type, ValueError for NaN or a negative timeout, OverflowError if it is too
+    large.
+    """
     if seconds is None:
         return None
     ns = nanoseconds(seconds, SECOND)
@@ -184,10 +210,11 @@ def timeout(seconds: float | SupportsIndex | None) -> int | None:
 
 
 def nanoseconds(value: float | SupportsIndex, unit: int, wanted: str = "") -> int:
-    """Convert `value` units to nanoseconds, rounded away from zero as Python rounds timeouts (ROUND_TIMEOUT).
+    """Convert `value` units to nanoseconds, rounded away from zero as CPython rounds timeouts
+    (ROUND_TIMEOUT).
 
-    A float is multiplied by `unit` in floating point.  TypeError with the text `wanted` for other types,
-    ValueError for NaN, OverflowError above TIME_MAX.
+    A float is multiplied by `unit` in floating point.  Raise TypeError with the text `wanted` for other
+    types, ValueError for NaN, OverflowError above TIME_MAX.
     """
     if not isinstance(value, float):
         if wanted and not hasattr(value, "__index__"):

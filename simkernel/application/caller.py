@@ -1,7 +1,7 @@
-"""The calls of one task: how each is made, and which of them were never awaited.
+"""The object that makes a task's system calls and records which of them were never awaited.
 
-`Descriptors`, `Paths` and `App` extend `Caller` by the calls that a program sees.  What belongs to a program
-(a socket, an epoll object, a mapping) holds the `Caller` that it makes its own calls with.
+`Descriptors`, `Paths` and `App` extend `Caller` with the calls that a program sees.  Objects of a program,
+such as sockets, epoll objects and mappings, keep a reference to the `Caller` that makes their calls.
 """
 
 from __future__ import annotations
@@ -16,82 +16,91 @@ from simkernel.engine import Call, Owner
 from simkernel.ynl import Spec
 
 T = TypeVar("T")
-R = TypeVar("R", bound="Request")
+R = TypeVar("R", bound="PendingCall")
 
 MAX_UNAWAITED: Final = 16
-"""Calls that were never awaited, and are kept to be reported when the task ends."""
+"""Maximum number of never-awaited calls to keep until the task ends and reports them."""
 
 NO_CALL: Final[Call[None]] = Call()
 NO_CALL.owner = None
-"""The last call of a task that has made none."""
+"""Value of `Caller._last` until the task has made a call."""
 
 
-class Request(Protocol):
-    """A call, or several under one name, to be awaited once."""
+class PendingCall(Protocol):
+    """A system call, or several under one name, that can be awaited once."""
 
     line: str
 
     @property
     def name(self) -> str:
-        """The call's name."""
+        """Name of the system call or of the method that makes several calls."""
         ...
 
     @property
     def owner(self) -> object:
-        """The task that may await it; None once it has been awaited."""
+        """The task that may await the call, or None after it was awaited."""
         ...
 
 
 class ProgramTask(Owner, Protocol):
-    """The task that a program's calls belong to."""
+    """The task to which a program's calls belong."""
 
     @property
     def track(self) -> str:
-        """NAME/PID, the task's name in traces and in its random stream."""
+        """NAME/PID: the name of the task in traces and of its random stream."""
         ...
 
 
 class System(Protocol):
-    """What a machine gives to its programs beside the system calls."""
+    """Services that a machine provides to its programs besides system calls."""
 
     debug: bool
 
     def clock(self) -> int:
-        """The machine's clock in ns, read without a system call (vdso(7))."""
+        """Return the machine's clock in ns.  As with vdso(7), no system call is made."""
         ...
 
     def random(self, name: str) -> Random:
-        """The random stream of that name."""
+        """Return the random stream with this name."""
         ...
 
     def app(self, owner: Any) -> Caller:
-        """The calls of the task `owner`."""
+        """Return the object that makes the calls of the task `owner`."""
         ...
 
     def blocking_app(self, app: Any, runner: Any) -> Any:
-        """Return the blocking calls of `app` for a plain function; `runner` blocks until a call is done."""
+        """Wrap `app` for a plain function, so that calls block.  `runner` runs a call until it is done."""
         ...
 
     def specification(self, family: str) -> Spec:
-        """The family's specification, from the module path.  LookupError with the nearest names."""
+        """Return a family's specification from the module path.
+
+        Raise LookupError, which suggests similar names.
+        """
         ...
 
     def resolve(self, name: str) -> tuple[str, ...]:
-        """depmod's answer: the modules of a name or an alias, dependencies first.  LookupError."""
+        """Return the modules of a name or an alias, dependencies first, as depmod lists them.
+
+        Raise LookupError.
+        """
         ...
 
 
 class Caller:
-    """Makes the calls of the task `owner`."""
+    """Makes the system calls of one task, the `owner`."""
 
     __slots__ = ("_debug", "_last", "_system", "_unawaited", "owner")
 
     def __init__(self, system: System, owner: ProgramTask) -> None:
         self._system = system
         self._debug = system.debug
-        self._last: Request = NO_CALL
-        """The call that was made last, and those before it that were not awaited when the next was made."""
-        self._unawaited: tuple[Request, ...] = ()
+        self._last: PendingCall = NO_CALL
+        """The most recent call.
+
+        If it is not awaited before the next call is made, it moves to `_unawaited`.
+        """
+        self._unawaited: tuple[PendingCall, ...] = ()
         self.owner = owner
 
     def __repr__(self) -> str:
@@ -102,16 +111,19 @@ class Caller:
         return self
 
     def call(self, name: str, *arguments: object, convert: Callable[[Any], T] | None = None) -> Call[T]:
-        """Return the system call `name`, to be awaited.  `convert` converts its raw result.
+        """Return an awaitable for the system call `name`.  `convert` converts its raw result.
 
-        TypeError, ValueError or OverflowError for arguments that do not fit the table of system calls.
+        Raise TypeError, ValueError or OverflowError if the arguments do not match the table of system
+        calls.
         """
         return self.request(name, checked(name, arguments), convert)
 
     def request(
         self, name: str, arguments: tuple[object, ...], convert: Callable[[Any], T] | None = None
     ) -> Call[T]:
-        """Like `call`, but do not check `arguments`, a tuple of the right types."""
+        """Return an awaitable like `call`, without a check of `arguments`, which must have the right
+        types.
+        """
         call: Call[T] = Call()
         call.owner = self.owner
         call.name = name
@@ -123,14 +135,14 @@ class Caller:
         return call
 
     def made(self, request: R) -> R:
-        """Remember that `request` was made, until it is awaited; returns it."""
+        """Record `request` as not yet awaited, and return it."""
         last, self._last = self._last, request
         if self._debug or last.owner is not None:
             self._remember(last, request)
         return request
 
-    def _remember(self, last: Request, made: Request) -> None:
-        """Record the line of `made`, and keep `last` if it has not been awaited."""
+    def _remember(self, last: PendingCall, made: PendingCall) -> None:
+        """Store the source line of `made` in debug mode, and keep `last` if it has not been awaited."""
         if self._debug:
             made.line = _line_of_program()
         if last.owner is not None:
@@ -140,16 +152,19 @@ class Caller:
                 self._unawaited = (*self._unawaited, last)
 
     def never_awaited(self) -> list[str]:
-        """The names of the calls that were made and never awaited, with their lines if those are known."""
+        """Return the names of the calls that were never awaited, with their source lines in debug mode."""
         return [_description(each) for each in (*self._unawaited, self._last) if each.owner is not None]
 
     def monotonic_ns(self) -> int:
-        """The machine's clock in nanoseconds.  No system call, and nothing to await."""
+        """Return the machine's clock in nanoseconds.
+
+        It is not a system call, so the result is not awaitable.
+        """
         return self._system.clock()
 
 
 def _line_of_program() -> str:
-    """file:line of the innermost frame outside this package."""
+    """Return FILE:LINE of the innermost frame outside simkernel.application."""
     frame = sys._getframe(3)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(
         "simkernel.application"
@@ -158,6 +173,6 @@ def _line_of_program() -> str:
     return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
 
 
-def _description(request: Request) -> str:
+def _description(request: PendingCall) -> str:
     line = getattr(request, "line", None)
     return request.name if line is None else f"{request.name} ({line})"

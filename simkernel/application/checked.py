@@ -1,7 +1,8 @@
-"""The arguments of a system call, converted to the types in the table of system calls.
+"""Conversion of a system call's arguments to the types in the table of system calls.
 
-In C the compiler checks them.  Here wrong ones raise the TypeError, ValueError or OverflowError that
-Python's own functions raise, before the kernel is entered: no call fails half-way for a wrong argument.
+In C the compiler checks the types.  Here a wrong argument raises the TypeError, ValueError or
+OverflowError of the corresponding Python function.  The check precedes the kernel entry, so no call stops
+half-way.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _word(value: Any) -> FutexWord:
 
 def _handler(value: Any) -> Any:
     if iscoroutinefunction(value) or isgeneratorfunction(value) or isasyncgenfunction(value):
-        raise TypeError  # the kernel does not await what a handler returns
+        raise TypeError  # the kernel discards the handler's result, so a coroutine would never run
     return value if callable(value) else INT(value)
 
 
@@ -101,7 +102,7 @@ _ROWS: Final[tuple[tuple[str, str, Convert], ...]] = (
     ("handler", "an int or a plain function", _handler),
 )
 _TYPES: Final = {key: (words, convert) for keys, words, convert in _ROWS for key in keys.split()}
-"""Type in words and conversion of an argument, by its kind or its name.  Any other argument is a C int."""
+"""Description and converter of an argument type, by the argument's kind or name.  All others are C ints."""
 _PLANS: Final = {
     name: [
         (each.name, *(_TYPES.get(each.kind) or _TYPES.get(each.name) or ("a C int", INT)), each.optional)
@@ -112,10 +113,10 @@ _PLANS: Final = {
 
 
 def checked(name: str, values: tuple[object, ...]) -> tuple[object, ...]:
-    """Return the arguments of the call `name`, converted to the types in the table of system calls.
+    """Return the arguments of the system call `name`, converted to the types in the table of system calls.
 
-    TypeError for a wrong type or number of arguments, OverflowError for an int out of range, ValueError for a
-    string that is no path.
+    Raise TypeError for a wrong type or number of arguments, OverflowError for an int out of range, and
+    ValueError for a path that contains a NUL.
     """
     if not isinstance(name, str) or not name.isidentifier():
         raise TypeError(f"{name!a} is not the name of a system call: pass a name such as 'read'")

@@ -1,7 +1,7 @@
-"""Calls on descriptors, with the names, arguments, results and errors of Python's os and fcntl modules.
+"""System calls on descriptors, with the names, arguments, results and errors of Python's os and fcntl.
 
-Unlike there, a new descriptor is inherited by programs that are spawned, as a forked process has it;
-O_CLOEXEC, or FD_CLOEXEC by `fcntl`, keeps it to oneself.
+Unlike in Python, spawned programs inherit new descriptors, as after fork(2).  O_CLOEXEC, or FD_CLOEXEC by
+`fcntl`, prevents that.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ W = TypeVar("W", bound=Descriptor)
 X = TypeVar("X", bound=Descriptor)
 
 IOCTL_BUFFER: Final = 1024
-"""Bytes that Python copies to a buffer of its own, which has one more (Modules/fcntlmodule.c)."""
+"""Maximum size in bytes of an argument that CPython copies (Modules/fcntlmodule.c)."""
 IOV_MAX: Final = 1024
 FD_SETSIZE: Final = 1024
-"""Descriptors that a set of select() has room for."""
+"""Maximum descriptor number of select() plus 1."""
 
 
 class Descriptors(Caller):
-    """A program's calls on descriptors: what os, fcntl and select have."""
+    """The system calls on descriptors that a program can make, as in os, fcntl and select."""
 
     __slots__ = ()
 
     # -- reading and writing ------------------------------------------------------
 
     def read(self, fd: int, n: SupportsIndex, /) -> Call[bytes]:
-        """Up to `n` bytes; none at the end."""
+        """Read up to `n` bytes; return b"" at the end of the file (read(2))."""
         return self.call("read", c_int(fd), _size(n))
 
     def write(self, fd: int, data: Buffer, /) -> Call[int]:
-        """The number of bytes that were written."""
+        """Write bytes and return how many were written (write(2))."""
         return self.call("write", c_int(fd), arguments.data(data))
 
     def pread(self, fd: int, n: SupportsIndex, offset: int, /) -> Call[bytes]:
-        """Up to `n` bytes from `offset` on; the position stays."""
+        """Read up to `n` bytes at `offset` without moving the file position (pread(2))."""
         return self.call("pread64", c_int(fd), _size(n), offset)
 
     def pwrite(self, fd: int, data: Buffer, offset: int, /) -> Call[int]:
-        """The number of bytes that were written from `offset` on; the position stays."""
+        """Write bytes at `offset` and return how many were written; the position stays (pwrite(2))."""
         return self.call("pwrite64", c_int(fd), arguments.data(data), offset)
 
     def readv(self, fd: int, buffers: Sequence[object], /) -> Call[int]:
-        """Read into buffers, one after the other; the number of bytes."""
+        """Read into consecutive buffers and return the number of bytes (readv(2))."""
         views = [arguments.writable(buffer, "readv") for buffer in buffers]
 
         def fill(data: bytes) -> int:
@@ -67,12 +67,12 @@ class Descriptors(Caller):
         return self.call("readv", c_int(fd), [len(view) for view in views], convert=fill)
 
     def writev(self, fd: int, buffers: Sequence[Buffer], /) -> Call[int]:
-        """Write buffers, one after the other; the number of bytes."""
+        """Write consecutive buffers and return the number of bytes (writev(2))."""
         _check_count(buffers)
         return self.call("writev", c_int(fd), b"".join(map(arguments.data, buffers)))
 
     def lseek(self, fd: int, position: int, whence: int, /) -> Call[int]:
-        """Set the position; the new one."""
+        """Set the file position and return it (lseek(2))."""
         return self.call("lseek", c_int(fd), position, c_int(whence))
 
     # -- descriptors ----------------------------------------------------------------
@@ -82,15 +82,15 @@ class Descriptors(Caller):
         return self.call("close", descriptor(fd))
 
     def closerange(self, low: int, high: int, /) -> Call[None]:
-        """Close the descriptors from `low` up to, and not including, `high`."""
+        """Close the descriptors from `low` to `high` - 1 (close_range(2))."""
         return self.call("close_range", max(c_int(low), 0), c_int(high) - 1)
 
     def dup(self, fd: Descriptor) -> Call[int]:
-        """Another descriptor for the same open file."""
+        """Duplicate a descriptor and return the new one (dup(2))."""
         return self.call("dup", descriptor(fd))
 
     def dup2(self, fd: Descriptor, other: int, inheritable: bool = True) -> Call[int]:
-        """`other` for the same open file."""
+        """Duplicate a descriptor to the number `other`, which is closed first if it is open (dup2(2))."""
         if inheritable:
             return self.call("dup2", descriptor(fd), c_int(other))
         return self.call("dup3", descriptor(fd), c_int(other), EFD_CLOEXEC)
@@ -98,7 +98,10 @@ class Descriptors(Caller):
     # -- fcntl ------------------------------------------------------------------------
 
     def fcntl(self, fd: Descriptor, command: int, argument: int | str | bytes = 0) -> Call[Any]:
-        """fcntl.fcntl: an int for an int; bytes for bytes, as the kernel changed them."""
+        """Run a command of fcntl(2).
+
+        As in `fcntl.fcntl`, return an int for an int, the changed bytes for bytes.
+        """
         if isinstance(argument, int):
             return self.call("fcntl", descriptor(fd), c_int(command), _unsigned_too(argument))
         raw = argument.encode() if isinstance(argument, str) else argument
@@ -113,9 +116,9 @@ class Descriptors(Caller):
     def ioctl(
         self, fd: Descriptor, request: int, argument: int | str | Buffer = 0, mutate_flag: bool = True
     ) -> Call[Any]:
-        """fcntl.ioctl: an int for an int; bytes for bytes, as the kernel changed them.
+        """Run ioctl(2).  As in `fcntl.ioctl`, return an int for an int, the changed bytes for bytes.
 
-        A buffer that can be written to is changed in place, and the result is the call's int.
+        A writable buffer is changed in place, and the result is the call's return value.
         """
         number = descriptor(fd)
         request &= 0xFFFFFFFF
@@ -132,7 +135,9 @@ class Descriptors(Caller):
                 convert=lambda _: bytes(buffer[: len(view)]),
             )  # fmt: skip
         if len(view) > IOCTL_BUFFER or 0 < _IOC_SIZE(request) <= len(view):
-            return self.call("ioctl", number, request, view)  # also what a failed call has changed
+            return self.call(
+                "ioctl", number, request, view
+            )  # no copy: a failed call may have changed the buffer, too
         buffer = _copied(view)
 
         def changed(result: int) -> int:
@@ -141,38 +146,39 @@ class Descriptors(Caller):
 
         return self.call("ioctl", number, request, memoryview(buffer), convert=changed)
 
-    # -- files without a name -----------------------------------------------------------
+    # -- pipes and event counters ---------------------------------------------------------
 
     def pipe(self) -> Call[tuple[int, int]]:
-        """A pipe: the descriptors to read from and to write to."""
+        """Create a pipe and return its read and write descriptors (pipe(2))."""
         return self.call("pipe2", 0)
 
     def pipe2(self, flags: int, /) -> Call[tuple[int, int]]:
-        """A pipe with O_NONBLOCK, O_CLOEXEC or O_DIRECT."""
+        """Create a pipe with the flags O_NONBLOCK, O_CLOEXEC or O_DIRECT (pipe2(2))."""
         return self.call("pipe2", c_int(flags))
 
     def eventfd(self, initval: int, flags: int = EFD_CLOEXEC) -> Call[int]:
-        """A counter to wait for."""
+        """Return a descriptor of a new event counter (eventfd(2))."""
         if initval < 0:
             raise ValueError("value must be positive")
         return self.call("eventfd2", initval, flags)
 
     def eventfd_read(self, fd: int) -> Call[int]:
-        """What an eventfd has counted, or 1 of a semaphore."""
+        """Read and reset an eventfd's counter.  With EFD_SEMAPHORE, decrement it and return 1."""
         return self.call("read", fd, U64.size, convert=_counted)
 
     def eventfd_write(self, fd: int, value: int) -> Call[None]:
-        """Add to an eventfd."""
+        """Add a value to an eventfd's counter."""
         return self.call("write", fd, arguments.whole(value).to_bytes(U64.size, "little"), convert=_nothing)
 
-    # -- waiting for several --------------------------------------------------------------
+    # -- polling --------------------------------------------------------------------------
 
     def poll(
         self, watched: Iterable[tuple[Descriptor, int]], timeout: float | None = None
     ) -> Call[list[tuple[int, int]]]:
-        """Return (descriptor, events) of each ready descriptor; wait at most `timeout` milliseconds.
+        """Wait at most `timeout` milliseconds and return a (descriptor, events) pair for each ready
+        descriptor.
 
-        None waits without a limit.  The timeout is rounded up to whole milliseconds.
+        None means no limit.  The timeout is rounded up to whole milliseconds.
         """
         pairs = [(descriptor(what), c_int(events)) for what, events in watched]
         return self.call("poll", pairs, arguments.poll_timeout(timeout, MILLISECOND))
@@ -184,9 +190,9 @@ class Descriptors(Caller):
         xlist: Iterable[X],
         timeout: float | None = None,
     ) -> Call[tuple[list[R], list[W], list[X]]]:
-        """Return the ready descriptors of three lists; wait at most `timeout` seconds.
+        """Wait at most `timeout` seconds and return the ready descriptors of three lists (select(2)).
 
-        None waits without a limit.  The timeout is rounded up to whole microseconds.
+        None means no limit.  The timeout is rounded up to whole microseconds.
         """
         lists = (list(rlist), list(wlist), list(xlist))
         fds = tuple([descriptor(what) for what in each] for each in lists)
@@ -201,14 +207,14 @@ class Descriptors(Caller):
         return self.call("select", fds, ns, convert=chosen)
 
     def epoll(self, sizehint: int = -1, flags: int = 0) -> Awaitable[Epoll]:
-        """An epoll object, with the names of `select.epoll`."""
+        """Create an epoll object, with the interface of `select.epoll`."""
         if sizehint != -1 and sizehint <= 0:
             raise ValueError("negative sizehint")
         return self.call("epoll_create1", c_int(flags), convert=lambda fd: Epoll(self, fd))
 
 
 def _size(n: SupportsIndex) -> int:
-    """How many bytes to read.  EINVAL, without asking the kernel, for less than none."""
+    """Convert the number of bytes to read.  Raise EINVAL for a negative number without a system call."""
     number = arguments.whole(n)
     if -SSIZE_MAX <= number < 0:
         raise os_error(EINVAL)
@@ -225,7 +231,7 @@ def _check_count(buffers: Sequence[object]) -> None:
 
 
 def _unsigned_too(argument: int) -> int:
-    """An argument as an int of 32 bits, which may be given as an unsigned one."""
+    """Convert to a C int; also accept an unsigned int of 32 bits."""
     number = int(argument)
     if not -(1 << 31) <= number < 1 << 32:
         raise OverflowError("signed integer is greater than maximum")
@@ -233,14 +239,14 @@ def _unsigned_too(argument: int) -> int:
 
 
 def _copied(raw: Buffer) -> bytearray:
-    """A copy in a buffer as large as Python's own, so that the kernel may write more than there was."""
+    """Copy to a buffer of CPython's size, so that the kernel may write more bytes than the argument has."""
     buffer = bytearray(IOCTL_BUFFER + 1)
     buffer[: len(raw)] = raw
     return buffer
 
 
 def _counted(data: bytes) -> int:
-    """Decode the count of an eventfd.  EINVAL for fewer than 8 bytes, which another kind of file returns."""
+    """Decode an eventfd's counter.  Raise EINVAL if another kind of file returned fewer than 8 bytes."""
     if len(data) < U64.size:
         raise os_error(EINVAL)
     return int(U64.unpack(data)[0])

@@ -1,4 +1,4 @@
-"""An epoll object as a program has it: the names of Python's `select.epoll`."""
+"""Epoll objects of programs, with the interface of Python's `select.epoll`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from simkernel.uapi.eventpoll import (
 )
 
 FD_SETSIZE: Final = 1024
-"""How many events `poll` asks for unless it is told."""
+"""Default of `maxevents` plus 1, as in Modules/selectmodule.c."""
 
 
 class Epoll:
-    """An epoll object."""
+    """An epoll instance, as `select.epoll` is."""
 
     __slots__ = ("__weakref__", "_app", "_fd")
 
@@ -41,26 +41,32 @@ class Epoll:
         await self.close()
 
     def fileno(self) -> int:
-        """The descriptor.  ValueError if it is closed."""
+        """Return the file descriptor.  Raise ValueError if it is closed."""
         if self._fd < 0:
             raise ValueError("I/O operation on closed epoll object")
         return self._fd
 
     @property
     def closed(self) -> bool:
-        """Whether it is closed."""
+        """True if the descriptor is closed."""
         return self._fd < 0
 
     def register(self, fd: Descriptor, eventmask: int = EPOLLIN | EPOLLOUT | EPOLLPRI) -> Call[None]:
-        """Watch a descriptor.  EEXIST if it is watched, EPERM for a regular file."""
+        """Add a descriptor to the interest list.
+
+        Raise EEXIST if it is registered, EPERM for a regular file.
+        """
         return self._control(EPOLL_CTL_ADD, fd, eventmask)
 
     def modify(self, fd: Descriptor, eventmask: int) -> Call[None]:
-        """Watch a descriptor for other events.  FileNotFoundError (ENOENT) if it is not watched."""
+        """Change the events of a registered descriptor.
+
+        Raise FileNotFoundError (ENOENT) if it is not registered.
+        """
         return self._control(EPOLL_CTL_MOD, fd, eventmask)
 
     def unregister(self, fd: Descriptor) -> Call[None]:
-        """Watch a descriptor no longer."""
+        """Remove a descriptor from the interest list."""
         return self._control(EPOLL_CTL_DEL, fd, 0)
 
     def _control(self, operation: int, fd: Descriptor, events: int) -> Call[None]:
@@ -70,9 +76,9 @@ class Epoll:
         )
 
     def poll(self, timeout: float | None = None, maxevents: int = -1) -> Call[list[tuple[int, int]]]:
-        """Return (descriptor, events) of each ready descriptor; wait at most `timeout` seconds.
+        """Wait at most `timeout` seconds and return a (descriptor, events) pair for each ready descriptor.
 
-        None or a negative timeout waits without a limit.  It is rounded up to whole milliseconds.
+        None or a negative timeout means no limit.  The timeout is rounded up to whole milliseconds.
         """
         maxevents = c_int(maxevents)
         if maxevents == -1:
@@ -84,7 +90,7 @@ class Epoll:
 
     @lazy
     async def close(self) -> None:
-        """Close it; harmless when it is closed."""
+        """Close the descriptor.  A second call has no effect."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             await self._app.call("close", fd)

@@ -1,4 +1,4 @@
-"""A generic netlink family as nlctrl tells of it, joined with its specification."""
+"""A generic netlink family: its ids in the running kernel, and its specification."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ from simkernel.ynl.model import ModeName
 BUFFER = 65536
 
 
-class Family:
-    """Number, version and groups of a family in one running kernel, and how its messages are read."""
+class ResolvedFamily:
+    """Id, version and groups of a family in a running kernel, and the codecs of its messages."""
 
     protocol: Final = NETLINK_GENERIC
 
@@ -62,7 +62,10 @@ class Family:
         return f"<Family {self.name}, id {self.id}>"
 
     def group(self, name: str) -> int:
-        """The number of a multicast group.  SimulationError with the names that there are."""
+        """Return the number of a multicast group.
+
+        Raise SimulationError, which lists the groups, if it is unknown.
+        """
         try:
             return self.groups[name]
         except KeyError:
@@ -70,7 +73,7 @@ class Family:
             raise SimulationError(f"family {self.name} has no group {name!r}; it has: {there}") from None
 
     def check_event(self, name: str) -> None:
-        """SimulationError, with the names that there are, if the family has no such event."""
+        """Raise SimulationError, which lists the events, if the family has no event `name`."""
         if name not in self._events.values():
             there = ", ".join(sorted(self._events.values())) or "none"
             raise SimulationError(f"family {self.name} has no event {name!r}; it has: {there}")
@@ -78,11 +81,17 @@ class Family:
     def request(
         self, operation: str, mode: ModeName, values: Mapping[str, object], flags: int, seq: int
     ) -> bytes:
-        """A request with its netlink header.  SimulationError if it cannot be expressed."""
+        """Return a request with its netlink header.
+
+        Raise SimulationError if the values cannot be encoded.
+        """
         return message(self.id, self.encode(operation, mode, values), flags=flags, seq=seq)
 
     def encode(self, operation: str, mode: ModeName, values: Mapping[str, object]) -> bytes:
-        """A request, generic netlink header and attributes.  SimulationError if it cannot be expressed."""
+        """Encode a request's generic netlink header and attributes.
+
+        Raise SimulationError for invalid values.
+        """
         try:
             known = self._requests.get((operation, mode)) or self._learn_request(operation, mode)
             return known[0] + known[1].encode(values)
@@ -99,27 +108,32 @@ class Family:
     def decode(
         self, operation: str, mode: ModeName, data: Buffer, start: int = 0, end: int | None = None
     ) -> dict[str, Any]:
-        """The attributes of a reply whose payload is `data[start:end]`.  Malformed if they are none."""
+        """Decode the attributes of a reply in `data[start:end]`.
+
+        Raise Malformed if an attribute is malformed.
+        """
         reply = self._replies.get((operation, mode))
         if reply is None:
             reply = self._replies[operation, mode] = codec(self.spec, operation, mode, "reply")
         return reply.decode(data, start + GENL_HDRLEN, end)
 
     def decode_event(self, type: int, data: bytes, start: int, end: int) -> tuple[str, dict[str, Any]] | None:
-        """Name and attributes of what the kernel sent unasked; None if the specification does not know it."""
+        """Return the name and the attributes of an event, or None if the specification does not define it."""
         if type != self.id or start == end:
             return None
-        name = self._events.get(data[start])  # the command comes first in genlmsghdr
+        name = self._events.get(data[start])  # the command is the first byte of genlmsghdr
         if name is None:
             return None
         return name, codec(self.spec, name, "event", "reply").decode(data, start + GENL_HDRLEN, end)
 
     def name_of(self, operation: str, number: int) -> str:
-        """The name of an attribute of a request."""
+        """Return the name of a top-level attribute of a request."""
         return self._named(self.spec.operation(operation).attribute_set, number)
 
     def name_at(self, operation: str, request: bytes, offset: int) -> str | None:
-        """The name of the attribute that stands at `offset` of a request; of a nested one its path."""
+        """Return the name of the attribute that contains `offset` of a request, as a dotted path if it is
+        nested.
+        """
         path: list[str] = []
         inside: str | None = self.spec.operation(operation).attribute_set
         start, end = NLMSG_HDRLEN + GENL_HDRLEN, len(request)
@@ -140,13 +154,16 @@ class Family:
         return next((each.name for each in attributes if each.number == number), str(number))
 
 
-async def resolve(sock: NetlinkSocket, name: str, spec: Spec) -> Family:
-    """Ask nlctrl for the family `name` (CTRL_CMD_GETFAMILY).  FileNotFoundError if there is none."""
+async def resolve(sock: NetlinkSocket, name: str, spec: Spec) -> ResolvedFamily:
+    """Look up a family with CTRL_CMD_GETFAMILY.
+
+    Raise FileNotFoundError if no family `name` is registered.
+    """
     request = GenlMsgHdr(CTRL_CMD_GETFAMILY).pack() + attribute(CTRL_ATTR_FAMILY_NAME, name.encode() + b"\0")
     await sock.sendto(message(GENL_ID_CTRL, request, flags=NLM_F_REQUEST), (0, 0))
     payload = reply(await sock.recv(BUFFER), f"generic netlink family {name!r}")
     found = {type & NLA_TYPE_MASK: value for type, value in iterate_attributes(payload, GENL_HDRLEN)}
-    return Family(
+    return ResolvedFamily(
         U16.unpack(found[CTRL_ATTR_FAMILY_ID])[0],
         U32.unpack(found[CTRL_ATTR_VERSION])[0],
         _groups(found.get(CTRL_ATTR_MCAST_GROUPS, memoryview(b""))),

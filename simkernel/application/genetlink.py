@@ -10,18 +10,21 @@ async for frame in camera.events("frame-ready"):
 from __future__ import annotations
 
 from simkernel.application.caller import Caller
-from simkernel.application.family import Family, resolve
+from simkernel.application.family import ResolvedFamily, resolve
 from simkernel.application.netlink_client import NetlinkClient, client_socket
 from simkernel.uapi.netlink import NETLINK_GENERIC
 from simkernel.ynl import Spec
 
 
-class GenetlinkClient(NetlinkClient[Family]):
-    """A client of a family that nlctrl knows."""
+class GenetlinkClient(NetlinkClient[ResolvedFamily]):
+    """A client of a generic netlink family that is registered with the controller (nlctrl)."""
 
     @classmethod
     async def open(cls, app: Caller, name: str, spec: Spec) -> GenetlinkClient:
-        """Ask nlctrl for the family.  FileNotFoundError (ENOENT) if the kernel has none of that name."""
+        """Resolve the family by name and return a client.
+
+        Raise FileNotFoundError (ENOENT) if it is not registered.
+        """
         sock = await client_socket(app, NETLINK_GENERIC)
         try:
             return cls(app, sock, await resolve(sock, name, spec))

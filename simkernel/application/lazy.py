@@ -1,10 +1,10 @@
-"""Methods that make several calls, as lazy as one call is.
+"""Methods that make several calls and start only when their result is awaited.
 
     @lazy
     async def join(self, group: str) -> None: ...
 
-Nothing happens before the result is awaited.  If it never is, the program's task reports it as it reports
-any call (`Caller.never_awaited`).
+A single system call is lazy as well.  If the result is never awaited, the program's task reports it
+(`Caller.never_awaited`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class LazyCoroutine(Generic[T]):
-    """Several calls under one name, to be awaited once."""
+    """Several system calls under one name.  It can be awaited once."""
 
     __slots__ = ("_begin", "line", "name", "owner")
 
@@ -31,7 +31,7 @@ class LazyCoroutine(Generic[T]):
         self._begin = begin
         self.name = name
         self.owner: object | None = owner
-        """The task that makes the calls; None once they have been awaited (as `Call.owner`)."""
+        """The task that makes the calls, or None after the object was awaited, as for `Call.owner`."""
 
     def __await__(self) -> Generator[Any, Any, T]:
         if self.owner is None:
@@ -44,7 +44,7 @@ class LazyCoroutine(Generic[T]):
 
 
 class HasCaller(Protocol):
-    """An object that belongs to a program."""
+    """An object that makes its calls with a program's `Caller`."""
 
     @property
     def _app(self) -> Caller: ...
@@ -56,7 +56,7 @@ S = TypeVar("S", bound=HasCaller)
 def lazy(
     method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[S, P], LazyCoroutine[T]]:
-    """A method that begins when its result is awaited."""
+    """Return a method that returns a LazyCoroutine: the body of `method` starts when it is awaited."""
 
     @functools.wraps(method)
     def make(self: S, /, *args: P.args, **kwargs: P.kwargs) -> LazyCoroutine[T]:

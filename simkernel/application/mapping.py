@@ -1,10 +1,11 @@
-"""Mapped memory, with the names, arguments, results and errors of Python's mmap module.
+"""Memory mappings of programs, with the interface and errors of Python's mmap module.
 
     memory = await app.mmap(fd, 4096)
-    memory[0:4] = b"ping"           # no system call: that is what mapping is for
+    memory[0:4] = b"ping"           # access to mapped memory makes no system call
     await memory.close()
 
-What asks the kernel is awaited: size, flush, close.  Left out are resize and madvise.
+The methods that make system calls are awaited: size, flush and close.  resize and madvise are not
+available.
 """
 
 from __future__ import annotations
@@ -36,30 +37,30 @@ _ACCESS: Final = {
     ACCESS_WRITE: (MAP_SHARED, PROT_READ | PROT_WRITE),
     ACCESS_COPY: (MAP_PRIVATE, PROT_READ | PROT_WRITE),
 }
-"""What mmap makes of `access`."""
+"""The flags and the protection that `mmap.mmap` derives from `access`."""
 READ_WRITE: Final = PROT_READ | PROT_WRITE
 
 
-class Mapped(SupportsInt, Protocol):
-    """The result of mmap(2): an address, and the memory there."""
+class MmapResult(SupportsInt, Protocol):
+    """Result of mmap(2): an int, the address, with the mapped bytes in `memory`."""
 
     memory: memoryview
 
 
 class Memory:
-    """Memory that is mapped: a row of bytes with a position, as `mmap.mmap` is."""
+    """MmapResult memory: a sequence of bytes with a file position, as `mmap.mmap` is."""
 
     _view: memoryview | None
     _position: int
 
     @property
     def closed(self) -> bool:
-        """Whether it is mapped no longer."""
+        """True after the memory was unmapped."""
         return self._view is None
 
     @property
     def memory(self) -> memoryview:
-        """The bytes themselves, for what wants a buffer.  ValueError once closed."""
+        """The mapped bytes, for functions that need a buffer.  ValueError if the memory is unmapped."""
         if self._view is None:
             raise ValueError("mmap closed or invalid")
         return self._view
@@ -94,14 +95,14 @@ class Memory:
             raise IndexError("mmap slice assignment is wrong size")
         memory[key] = bytes(value)
 
-    # -- by position ------------------------------------------------------------
+    # -- access at the position ---------------------------------------------------
 
     def tell(self) -> int:
-        """The position."""
+        """Return the current position."""
         return self._checked()
 
     def seek(self, pos: int, whence: int = 0, /) -> None:
-        """Move the position.  ValueError where that is no place."""
+        """Set the position.  Raise ValueError if it is outside the memory."""
         base = {0: 0, 1: self._checked(), 2: len(self)}.get(whence)
         if base is None:
             raise ValueError("unknown seek type")
@@ -110,26 +111,26 @@ class Memory:
         self._position = base + pos
 
     def read(self, n: int | None = None, /) -> bytes:
-        """Up to `n` bytes from the position on, or all."""
+        """Read up to `n` bytes at the position; without `n`, read until the end."""
         start = self._checked()
         end = len(self) if n is None or n < 0 else min(start + n, len(self))
         self._position = max(start, end)
         return self.memory[start:end].tobytes()
 
     def read_byte(self) -> int:
-        """One byte.  ValueError at the end."""
+        """Read one byte at the position.  Raise ValueError at the end of the memory."""
         if self._checked() >= len(self):
             raise ValueError("read byte out of range")
         self._position += 1
         return self.memory[self._position - 1]
 
     def readline(self) -> bytes:
-        """Up to the end of a line, or of the memory."""
+        """Read at the position until the end of the line or of the memory."""
         end = self.find(b"\n")
         return self.read(None if end < 0 else end + 1 - self._position)
 
     def write(self, data: Buffer, /) -> int:
-        """Write at the position; the number of bytes.  ValueError if there is no room for them."""
+        """Write at the position and return the number of bytes.  Raise ValueError if they do not fit."""
         memory = self._writable()
         size = len(memoryview(data))
         if self._position + size > len(memory):
@@ -139,34 +140,43 @@ class Memory:
         return size
 
     def write_byte(self, byte: int, /) -> None:
-        """Write one byte.  ValueError at the end."""
+        """Write one byte at the position.  Raise ValueError at the end of the memory."""
         memory = self._writable()
         if self._position >= len(memory):
             raise ValueError("write byte out of range")
         memory[self._position] = _byte(byte)
         self._position += 1
 
-    # -- by content -------------------------------------------------------------
+    # -- search and copy -----------------------------------------------------------
 
     def find(self, sub: Buffer, start: int | None = None, end: int | None = None, /) -> int:
-        """Where `sub` is, from the position on unless told otherwise; -1: nowhere."""
+        """Return the lowest index of `sub`, or -1.
+
+        The search starts at the position unless `start` is given.
+        """
         first = self._checked() if start is None else start
         return self.memory.tobytes().find(bytes(sub), first, len(self) if end is None else end)
 
     def rfind(self, sub: Buffer, start: int | None = None, end: int | None = None, /) -> int:
-        """The same from behind."""
+        """Return the highest index of `sub`, or -1.
+
+        The search starts at the position unless `start` is given.
+        """
         first = self._checked() if start is None else start
         return self.memory.tobytes().rfind(bytes(sub), first, len(self) if end is None else end)
 
     def move(self, dest: int, src: int, count: int, /) -> None:
-        """Copy within.  ValueError where that is out of range."""
+        """Copy `count` bytes from `src` to `dest` within the memory.
+
+        Raise ValueError if a range is outside it.
+        """
         memory = self._writable()
         if min(dest, src, count) < 0 or max(dest, src) + count > len(memory):
             raise ValueError("source, destination, or count out of range")
         memory[dest : dest + count] = memory[src : src + count].tobytes()
 
     def _checked(self) -> int:
-        self.memory  # noqa: B018 - raises once it is closed
+        self.memory  # noqa: B018 - the property raises ValueError if the memory is unmapped
         return self._position
 
     def _writable(self) -> memoryview:
@@ -177,7 +187,7 @@ class Memory:
 
 
 class Mapping(Memory):
-    """A mapping of a program's.  `address` is where it is in the program's memory."""
+    """A memory mapping of a program.  `address` is its address in the program's address space."""
 
     __slots__ = ("_app", "_fd", "_position", "_view", "address")
 
@@ -193,7 +203,7 @@ class Mapping(Memory):
 
     @lazy
     async def size(self) -> int:
-        """The size of the file, which may be another than that of the mapping."""
+        """Return the size of the file in bytes, which can differ from the size of the mapping."""
         self._checked()
         if self._fd < 0:
             return len(self)
@@ -202,7 +212,7 @@ class Mapping(Memory):
 
     @lazy
     async def flush(self, offset: int = 0, size: int | None = None) -> None:
-        """msync(2)."""
+        """Flush changes to the file (msync(2) with MS_SYNC)."""
         length = len(self) - offset if size is None else size
         if not 0 <= offset <= len(self) or length < 0 or offset + length > len(self):
             raise ValueError("flush values out of range")
@@ -210,7 +220,7 @@ class Mapping(Memory):
 
     @lazy
     async def close(self) -> None:
-        """Unmap it; harmless when that has been done."""
+        """Unmap the memory.  A second call has no effect."""
         view, self._view = self._view, None
         if view is None:
             return
@@ -229,9 +239,10 @@ class Mapping(Memory):
 async def map_memory(
     app: Caller, fileno: int, length: int, flags: int, prot: int, access: int, offset: int
 ) -> Mapping:
-    """What `mmap.mmap(...)` does (`new_mmap_object()` of Modules/mmapmodule.c): checks, a dup, mmap(2).
+    """Map memory as `new_mmap_object()` of Modules/mmapmodule.c does: check, duplicate the descriptor,
+    mmap(2).
 
-    ValueError for arguments that cannot be, or a regular file that is shorter.
+    Raise ValueError for invalid arguments, or if a regular file is shorter than the mapping.
     """
     if length < 0:
         raise OverflowError("memory mapped length must be positive")
@@ -245,7 +256,7 @@ async def map_memory(
         flags, prot = _ACCESS[access]
     if fileno == -1:
         flags |= MAP_ANONYMOUS
-        mapped: Mapped = await app.call("mmap", 0, length, prot, flags, -1, offset)
+        mapped: MmapResult = await app.call("mmap", 0, length, prot, flags, -1, offset)
         return Mapping(app, int(mapped), mapped.memory, -1)
     status: Stat = await app.call("fstat", fileno)
     if kind(status.st_mode) == S_IFREG:

@@ -1,7 +1,7 @@
-"""modprobe, insmod, rmmod and lsmod, as kmod's programs do them: out of system calls.
+"""modprobe, insmod, rmmod and lsmod, made of system calls as in kmod.
 
-User space loads a module's dependencies first: the kernel only finds, or does not find, the symbols that
-the module imports.
+modprobe loads the dependencies of a module first.  The kernel itself loads none: if a symbol that a module
+imports is missing, finit_module(2) fails.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from simkernel.application.paths import Paths
 from simkernel.uapi.errno import EAGAIN, EBUSY, EEXIST, ENOENT, os_error
 
 LIVE: Final = "Live"
-"""The state in /proc/modules of a module that is loaded and is neither coming nor going."""
+"""State of a module in /proc/modules after its initialization and before its removal."""
 
 MODULES: Final = "/proc/modules"
 
 
 class LoadedModule(TypedDict):
-    """A line of /proc/modules."""
+    """The parsed fields of a line of /proc/modules."""
 
     name: str
     size: int
@@ -31,13 +31,16 @@ class LoadedModule(TypedDict):
 
 
 class Modules(Paths):
-    """The commands of kmod(8), for one program."""
+    """The commands of kmod, which load, unload and list modules, as methods of a program's `app`."""
 
     __slots__ = ()
 
     @lazy
     async def modprobe(self, name: str, /, **parameters: object) -> None:
-        """Load the module of that name or alias after its dependencies (modprobe(8)).  FileNotFoundError."""
+        """Load a module, by name or alias, after its dependencies (modprobe(8)).
+
+        Raise FileNotFoundError if no module has the name or the alias.
+        """
         try:
             needed = self._system.resolve(name)
         except LookupError as unknown:
@@ -48,7 +51,7 @@ class Modules(Paths):
                 await self._load(each, parameter_line(parameters) if each == needed[-1] else "")
 
     async def _load(self, name: str, parameters: str) -> None:
-        """Load a module, unless another task loads it first."""
+        """Load a module.  Ignore EEXIST: another task can load the module between the check and this call."""
         try:
             await self.call("finit_module", name, parameters)
         except FileExistsError as error:
@@ -57,12 +60,18 @@ class Modules(Paths):
 
     @lazy
     async def insmod(self, path: str, /, **parameters: object) -> None:
-        """Load one module and nothing else (insmod(8)).  FileExistsError if it is loaded."""
+        """Load a module without its dependencies (insmod(8)).
+
+        Raise FileExistsError if it is already loaded.
+        """
         await self.call("finit_module", path, parameter_line(parameters))
 
     @lazy
     async def rmmod(self, name: str) -> None:
-        """Unload a module (rmmod(8)).  EBUSY while it is used, where delete_module(2) itself says EAGAIN."""
+        """Unload a module (rmmod(8)).
+
+        Raise EBUSY if it is in use, although delete_module(2) returns EAGAIN then.
+        """
         try:
             await self.call("delete_module", name)
         except OSError as error:
@@ -74,7 +83,7 @@ class Modules(Paths):
 
     @lazy
     async def lsmod(self) -> list[LoadedModule]:
-        """The loaded modules, the newest first (lsmod(8))."""
+        """Return the loaded modules, the most recently loaded first (lsmod(8))."""
         return await self._loaded()
 
     async def _loaded(self) -> list[LoadedModule]:
@@ -96,7 +105,7 @@ def parse_module(line: str) -> LoadedModule:
 
 
 def parameter_line(parameters: Mapping[str, object]) -> str:
-    """Parameters as they stand on a command line: `key=value` words."""
+    """Return module parameters as `key=value` words, as on modprobe's command line."""
     return " ".join(f"{key}={_value(value)}" for key, value in parameters.items())
 
 

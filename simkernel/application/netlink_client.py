@@ -35,15 +35,15 @@ from simkernel.uapi.structure import S32
 from simkernel.ynl.model import ModeName
 
 KERNEL = 0
-"""The kernel's port id.  The client ignores other senders: root's programs may send to any port and group."""
+"""The kernel's port id.  The client ignores other senders, because root can send to any port and group."""
 
 BUFFER = 1 << 18
-"""Size of a receive, in bytes.  It exceeds the default SO_RCVBUF, so no datagram is truncated."""
+"""Receive buffer size in bytes.  It exceeds the default SO_RCVBUF, so no datagram is truncated."""
 
 TO_KERNEL = (KERNEL, 0)
 
 TYPE, FLAGS, SEQ = 1, 2, 3
-"""Places in a Header."""
+"""Indexes of the type, flags and sequence number in a Header."""
 
 
 class Message(dict[str, Any]):
@@ -187,7 +187,7 @@ class NetlinkClient(Generic[F]):
                 if header[TYPE] in (NLMSG_DONE, NLMSG_ERROR):
                     self._check(operation, request, header, data, start, end)
                     if interrupted:
-                        raise os_error(EINTR, f"the dump {operation} was interrupted by a change: ask again")
+                        raise os_error(EINTR, f"the dump {operation} was interrupted by a change: dump again")
                     return replies
                 replies.append(Message(operation, self.family.decode(operation, "dump", data, start, end)))
 
@@ -264,7 +264,7 @@ def _call(owner: Owner, name: str, arguments: tuple[object, ...]) -> Call[Any]:
 
 
 def _from_kernel(received: Received) -> list[tuple[Header, int, int]]:
-    """Locate the messages of a datagram.  Return none if the sender is not the kernel."""
+    """Locate the messages of a datagram.  Return an empty list if the sender is not the kernel."""
     portid, _ = received[ADDRESS]
     return locate_messages(received[DATA])[0] if portid == KERNEL else []
 

@@ -1,6 +1,7 @@
-"""Calls with paths, with the names, arguments, results and errors of Python's os module.
+"""System calls on paths, with the names, arguments, results and errors of Python's os module.
 
-A path is a str, bytes, or what os.fspath() takes; where os takes an open descriptor instead, so does this.
+A path is a str, bytes or an os.PathLike object.  Calls that accept a file descriptor instead of a path in
+the os module accept one here too.
 """
 
 from __future__ import annotations
@@ -30,35 +31,41 @@ from simkernel.uapi.seek import SEEK_SET
 from simkernel.uapi.stat import S_IFDIR, S_IFIFO, S_IFREG, Stat, kind
 
 GETDENTS: Final = 32768
-"""Bytes that glibc's readdir(3) asks for at a time."""
+"""Buffer size of getdents64(2) in bytes, as glibc's readdir(3) uses it."""
 READ: Final = 65536
 
 
 class Paths(Caller):
-    """A program's calls on paths."""
+    """The system calls on paths that a program can make."""
 
     __slots__ = ()
 
-    # -- opening and looking --------------------------------------------------------
+    # -- opening and reading ----------------------------------------------------------
 
     def open(self, path: Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> Call[int]:
-        """A descriptor for the file at `path`; programs that are spawned inherit it, but with O_CLOEXEC."""
+        """Open the file at `path` and return its descriptor.
+
+        Spawned programs inherit it unless `flags` has O_CLOEXEC.
+        """
         return self.call("openat", _at(dir_fd), text(path), c_int(flags), c_int(mode))
 
     def stat(
         self, path: Path | int, *, dir_fd: int | None = None, follow_symlinks: bool = True
     ) -> Call[Stat]:
-        """What a file is, under the names of os.stat_result."""
+        """Return the status of a file, with the field names of os.stat_result."""
         if isinstance(path, int):
             return self.fstat(path)
         return self.call("newfstatat", _at(dir_fd), text(path), _flags(follow_symlinks))
 
     def lstat(self, path: Path, *, dir_fd: int | None = None) -> Call[Stat]:
-        """The same of a link itself."""
+        """Return the status of a file (lstat(2)).
+
+        If `path` is a symbolic link, return the status of the link itself.
+        """
         return self.call("newfstatat", _at(dir_fd), text(path), AT_SYMLINK_NOFOLLOW)
 
     def fstat(self, fd: int) -> Call[Stat]:
-        """The same of an open file."""
+        """Return the status of an open file (fstat(2))."""
         return self.call("fstat", c_int(fd))
 
     @lazy
@@ -71,9 +78,10 @@ class Paths(Caller):
         effective_ids: bool = False,
         follow_symlinks: bool = True,
     ) -> bool:
-        """Whether the file is there (0) and may be read (4), written (2), executed (1).
+        """Return True if the file exists and permits `mode`: read (4), write (2), execute (1), or 0 for
+        existence.
 
-        `effective_ids` makes no difference: a process has no other ids.
+        `effective_ids` has no effect, because a process has only one user id and one group id here.
         """
         try:
             await self.call("faccessat", _at(dir_fd), text(path), c_int(mode), _flags(follow_symlinks))
@@ -82,28 +90,30 @@ class Paths(Caller):
         return True
 
     def readlink(self, path: Path, *, dir_fd: int | None = None) -> Call[str]:
-        """Where a symbolic link leads."""
+        """Return the target of a symbolic link."""
         return self.call("readlinkat", _at(dir_fd), text(path))
 
     @lazy
     async def listdir(self, path: Path | int = ".") -> list[str]:
-        """The names in a directory, in its own order."""
+        """Return the names in a directory, in the order of the directory."""
         return [name for name, _, _ in await self.entries(path)]
 
     @lazy
     async def entries(self, path: Path | int = ".") -> list[tuple[str, int, int]]:
-        """Return the name, inode number and kind of each entry of a directory, in its own order."""
+        """Return the name, inode number and file type of each entry of a directory, in the order of the
+        directory.
+        """
         fd = path if isinstance(path, int) else await self.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         found: list[tuple[str, int, int]] = []
         try:
             if isinstance(path, int):
                 if kind((await self.fstat(fd)).st_mode) != S_IFDIR:
-                    raise os_error(ENOTDIR)  # as fdopendir() does
+                    raise os_error(ENOTDIR)  # as glibc's fdopendir() does
                 await self.call("lseek", fd, 0, SEEK_SET)
             data: bytes
             while data := await self.call("getdents64", fd, GETDENTS):
                 found += [entry for entry in dirent.entries(data) if entry[0] not in (".", "..")]
-        except FileNotFoundError:  # one that was taken away is at its end (glibc's readdir())
+        except FileNotFoundError:  # glibc's readdir() reports the end if the directory was removed
             pass
         finally:
             if not isinstance(path, int):
@@ -112,7 +122,7 @@ class Paths(Caller):
 
     @lazy
     async def read_file(self, path: Path) -> bytes:
-        """All that a file has: open, read until the end, close."""
+        """Return the content of a file: open it, read until the end and close it."""
         fd = await self.open(path, O_RDONLY | O_CLOEXEC)
         data = bytearray()
         piece: bytes
@@ -123,26 +133,26 @@ class Paths(Caller):
             await self.call("close", fd)
         return bytes(data)
 
-    # -- making and taking away -------------------------------------------------------
+    # -- creating and removing --------------------------------------------------------
 
     def mkdir(self, path: Path, mode: int = 0o777, *, dir_fd: int | None = None) -> Call[None]:
-        """Make a directory."""
+        """Create a directory (mkdir(2))."""
         return self.call("mkdirat", _at(dir_fd), text(path), c_int(mode))
 
     def mknod(
         self, path: Path, mode: int = 0o600, device: int = 0, *, dir_fd: int | None = None
     ) -> Call[None]:
-        """Make a node: a regular file, unless the mode says another kind."""
+        """Create a node (mknod(2)).  If `mode` has no file type, the node is a regular file."""
         return self.call("mknodat", _at(dir_fd), text(path), mode if kind(mode) else mode | S_IFREG, device)
 
     def mkfifo(self, path: Path, mode: int = 0o666, *, dir_fd: int | None = None) -> Call[None]:
-        """Make a named pipe."""
+        """Create a named pipe (mkfifo(3))."""
         return self.call("mknodat", _at(dir_fd), text(path), mode | S_IFIFO, 0)
 
     def symlink(
         self, src: Path, dst: Path, target_is_directory: bool = False, *, dir_fd: int | None = None
     ) -> Call[None]:
-        """Make a symbolic link at `dst` that leads to `src`, of whatever kind that is."""
+        """Create a symbolic link `dst` to `src`.  As on Unix, `target_is_directory` has no effect."""
         return self.call("symlinkat", text(src), _at(dir_fd), text(dst))
 
     def link(
@@ -154,32 +164,32 @@ class Paths(Caller):
         dst_dir_fd: int | None = None,
         follow_symlinks: bool = False,
     ) -> Call[None]:
-        """Give the file at `src` another name, `dst`."""
+        """Create `dst`, another hard link to the file at `src` (link(2))."""
         flags = AT_SYMLINK_FOLLOW if follow_symlinks else 0
         return self.call("linkat", _at(src_dir_fd), text(src), _at(dst_dir_fd), text(dst), flags)
 
     def unlink(self, path: Path, *, dir_fd: int | None = None) -> Call[None]:
-        """Take a name away."""
+        """Remove the name of a file (unlink(2))."""
         return self.call("unlinkat", _at(dir_fd), text(path), 0)
 
     def rmdir(self, path: Path, *, dir_fd: int | None = None) -> Call[None]:
-        """Take an empty directory away."""
+        """Remove an empty directory (rmdir(2))."""
         return self.call("unlinkat", _at(dir_fd), text(path), AT_REMOVEDIR)
 
     def rename(
         self, src: Path, dst: Path, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
     ) -> Call[None]:
-        """Move a file, over what has that name already."""
+        """Rename a file (rename(2)).  An existing file `dst` is replaced."""
         return self.call("renameat2", _at(src_dir_fd), text(src), _at(dst_dir_fd), text(dst), 0)
 
     def rename_noreplace(self, src: Path, dst: Path) -> Call[None]:
-        """Move a file; FileExistsError if something has that name (RENAME_NOREPLACE)."""
+        """Rename a file (RENAME_NOREPLACE).  Raise FileExistsError if `dst` exists."""
         return self.call("renameat2", AT_FDCWD, text(src), AT_FDCWD, text(dst), RENAME_NOREPLACE)
 
-    # -- changing -----------------------------------------------------------------------
+    # -- attributes and content -----------------------------------------------------------
 
     def chmod(self, path: Path | int, mode: int, *, dir_fd: int | None = None) -> Call[None]:
-        """Set the mode."""
+        """Set the mode of a file (chmod(2))."""
         if isinstance(path, int):
             return self.call("fchmod", path, c_int(mode))
         return self.call("fchmodat", _at(dir_fd), text(path), c_int(mode))
@@ -193,7 +203,7 @@ class Paths(Caller):
         dir_fd: int | None = None,
         follow_symlinks: bool = True,
     ) -> Call[None]:
-        """Set owner and group; -1 leaves one as it is."""
+        """Set the owner and the group of a file (chown(2)); -1 leaves the id unchanged."""
         if isinstance(path, int):
             return self.call("fchown", path, uid, gid)
         return self.call("fchownat", _at(dir_fd), text(path), uid, gid, _flags(follow_symlinks))
@@ -207,9 +217,10 @@ class Paths(Caller):
         dir_fd: int | None = None,
         follow_symlinks: bool = True,
     ) -> Call[None]:
-        """Set the times of access and modification, in seconds or nanoseconds since 1970, or to now.
+        """Set the access time and the modification time of a file (utimensat(2)).
 
-        ValueError for the times in two units.
+        `times` is in seconds since 1970, `ns` in nanoseconds.  Without both, the times become the current
+        time. Raise ValueError if both are given.
         """
         if times is not None:
             if ns is not None:
@@ -221,17 +232,17 @@ class Paths(Caller):
         return self.call("utimensat", _at(dir_fd), name, ns, _flags(follow_symlinks))
 
     def truncate(self, path: Path | int, length: int) -> Call[None]:
-        """Set the size."""
+        """Set the size of a file in bytes (truncate(2))."""
         if isinstance(path, int):
             return self.ftruncate(path, length)
         return self.call("truncate", text(path), length)
 
     def ftruncate(self, fd: int, length: int) -> Call[None]:
-        """Set the size of an open file."""
+        """Set the size of an open file in bytes (ftruncate(2))."""
         return self.call("ftruncate", c_int(fd), length)
 
     def fsync(self, fd: int) -> Call[None]:
-        """Have what was written reach the medium."""
+        """Flush the written data of a file to the storage device (fsync(2))."""
         return self.call("fsync", c_int(fd))
 
     @lazy
@@ -245,34 +256,38 @@ class Paths(Caller):
         *,
         offset: int = 0,
     ) -> Mapping:
-        """Memory shared with a file or a device, or (-1) memory of one's own, as `mmap.mmap` makes it.
+        """Map a file or a device, or anonymous memory if `fileno` is -1, as `mmap.mmap()` does.
 
-        0 bytes of a regular file are all of it.  Of an open file a duplicate is kept, as there.
+        A length of 0 maps a whole regular file.  Like `mmap.mmap`, the mapping keeps a duplicate of the
+        descriptor.
         """
         return await map_memory(self, c_int(fileno), length, flags, prot, access, offset)
 
     def memfd_create(self, name: str, flags: SupportsIndex = 1) -> Call[int]:
-        """A descriptor for a file in memory that has no path; MFD_CLOEXEC unless said otherwise."""
+        """Return a descriptor of an anonymous file in memory (memfd_create(2)).
+
+        The default of `flags` is MFD_CLOEXEC.
+        """
         return self.call("memfd_create", text(name), c_int(flags))
 
-    # -- where the process is -------------------------------------------------------------
+    # -- working directory, root and umask --------------------------------------------------
 
     def chdir(self, path: Path | int) -> Call[None]:
-        """Go to a directory: relative paths begin there."""
+        """Change the working directory, where relative paths begin (chdir(2))."""
         if isinstance(path, int):
             return self.call("fchdir", path)
         return self.call("chdir", text(path))
 
     def getcwd(self) -> Call[str]:
-        """Where one is."""
+        """Return the absolute path of the working directory (getcwd(2))."""
         return self.call("getcwd")
 
     def chroot(self, path: Path) -> Call[None]:
-        """Let `/` be a directory; wants CAP_SYS_CHROOT."""
+        """Change the root directory of the process (chroot(2)).  The call requires CAP_SYS_CHROOT."""
         return self.call("chroot", text(path))
 
     def umask(self, mask: int) -> Call[int]:
-        """Bits that new files do not get; returns the old ones."""
+        """Set the mode bits that new files do not get (umask(2)).  Return the previous mask."""
         return self.call("umask", c_int(mask))
 
 
@@ -285,6 +300,9 @@ def _flags(follow_symlinks: bool) -> int:
 
 
 def _nanoseconds(seconds: float) -> int:
-    """As Python has it: the fraction by itself, which is not exact, and rounded down."""
+    """Convert seconds to nanoseconds as CPython's os.utime() does.
+
+    The fraction is scaled alone and rounded down, so rounding errors of floating point match CPython's.
+    """
     fraction, whole = modf(seconds)
     return int(whole) * 1_000_000_000 + floor(fraction * 1e9)

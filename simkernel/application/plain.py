@@ -1,8 +1,8 @@
-"""Plain functions as programs: a greenlet whose calls block.
+"""Plain functions as programs: each runs in a greenlet, and its calls block.
 
-Theory of operation.  The runner drives a program by `send` and `throw`.  Those of `GreenletProgram` switch to
-the greenlet of the function.  A call of the function enters the kernel without a switch, as an awaited call
-does (`Call.__await__`).  Only a call that blocks switches back to the runner.
+Theory of operation.  The runner drives a program by `send` and `throw`.  Those of `GreenletProgram` switch
+to the greenlet of the function.  A call of the function enters the kernel without a switch, as an awaited
+call does (`Call.__await__`).  Only a call that blocks switches back to the runner.
 """
 
 from __future__ import annotations
@@ -20,19 +20,21 @@ T = TypeVar("T")
 
 
 class GreenletProgram:
-    """A plain function in a greenlet.  It runs the calls of the function, as a `CallRunner`.
+    """A program that is a plain function in a greenlet.  It implements `CallRunner` for the function's calls.
 
-    body        the function, without arguments
-    on_return   called with the function's result; returns a coroutine that continues the program, or None
-    task        the task that runs the program
+    body        the function, without arguments on_return   called with the function's result; returns a
+    coroutine that continues the program, or None task        the task that runs the program
 
-    The greenlet has a copy of its spawner's context (contextvars).
+    The greenlet runs in a copy of the context (contextvars) in which the program was created.
     """
 
     _current: ClassVar[GreenletProgram | None] = None
-    """The program whose greenlet runs: the innermost one if a program ends another program."""
+    """The program whose greenlet runs, or None.  If a program ends another program, it is the inner one."""
     _unfinished: ClassVar[set[GreenletProgram]] = set()
-    """Programs that have begun.  A reference keeps Python from collecting one by raising GreenletExit."""
+    """Programs that have begun and have not ended.
+
+    Without a reference, Python would raise GreenletExit in them.
+    """
 
     def __init__(
         self,
@@ -42,27 +44,35 @@ class GreenletProgram:
     ) -> None:
         self.task = task
         self.swap: Callable[[], object] | None = None
-        """Callback invoked at each switch to and from the function, to exchange the interpreter's state."""
+        """Callback invoked at each switch to and from the function, to exchange per-task state of the
+        interpreter.
+        """
         self._on_return = on_return
         self._body = body
         self._signals: list[Callable[[], object]] = []
         self._root = self._paused = greenlet(self._main)
         self._root.gr_context = copy_context()
 
-    # -- what the runner calls --------------------------------------------------------
+    # -- called by the runner -----------------------------------------------------------
 
     def send(self, value: Any) -> Any:
-        """Run the function until a call blocks, and return that call.  StopIteration at the end."""
+        """Run the function until a call blocks, and return that call.
+
+        Raise StopIteration when the function returns.
+        """
         return self._switch(value, None)
 
     def throw(self, error: Any, *_: Any) -> Any:
-        """Raise an error in the call that blocks the function, and run it as `send` does."""
-        if not self._root:  # it has not begun, or it has ended
+        """Raise an error in the blocked call of the function, then run the function as `send` does."""
+        if not self._root:  # the greenlet has not begun or has ended
             raise error
         return self._switch(None, error)
 
     def defer(self, handler: Callable[[], object]) -> None:
-        """Queue a signal's handler.  The function runs it before its call returns, so it can block."""
+        """Queue a signal handler.
+
+        The function runs it before its blocked call returns, so the handler can block.
+        """
         self._signals.append(handler)
 
     def _switch(self, value: Any, error: Any) -> Any:
@@ -93,11 +103,11 @@ class GreenletProgram:
     def _main(self, *_: object) -> object:
         try:
             return self._body()
-        except StopIteration as stop:  # the runner would take it for a return (PEP 479)
+        except StopIteration as stop:  # send() would mistake it for a normal return (PEP 479)
             raise RuntimeError("program raised StopIteration") from stop
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Return the result of a call, or of a coroutine that makes calls; block until then."""
+        """Block until a call, or a coroutine that makes calls, is done, and return its result."""
         call: Any = awaitable
         if type(call) is Call and call.owner is not None:
             result: T = call.owner.enter(call)
@@ -105,14 +115,14 @@ class GreenletProgram:
         return drive(awaitable, self._wait)
 
     def _wait(self, request: Any) -> Any:
-        """Switch to the runner until a call is done, and return its result."""
+        """Switch to the runner until `request` is done, and return its result or raise its error."""
         if GreenletProgram._current is not self:
-            request.owner = None  # no second report of a call that was never awaited
+            request.owner = None  # or the task would also report that the call was never awaited
             raise SimulationError(
                 f"{request!r} belongs to {self.task.track}, which is not running: "
                 "a program makes its calls with its own app"
             )
-        self._paused = getcurrent()  # a program may have greenlets of its own
+        self._paused = getcurrent()  # not always `_root`: the function may run greenlets
         value, error = self._root.parent.switch(request)
         while self._signals and not isinstance(error, GeneratorExit):
             self._signals.pop(0)()
@@ -122,13 +132,15 @@ class GreenletProgram:
 
 
 def perform(task: Any, awaitable: Awaitable[T]) -> T | Awaitable[T]:
-    """Return the result of `awaitable` if a plain function of `task` runs, else `awaitable` itself."""
+    """Run `awaitable` and return its result if a plain function of `task` runs; otherwise return
+    `awaitable`.
+    """
     program = GreenletProgram._current
     return awaitable if program is None or program.task is not task else program.run(awaitable)
 
 
 def leave() -> Callable[[], None]:
-    """Leave the program whose greenlet is about to pause; return the function that returns to it."""
+    """Mark the current program as left before its greenlet pauses.  Return a function that undoes it."""
     program, GreenletProgram._current = GreenletProgram._current, None
     swap = None if program is None else program.swap
     if swap is not None:

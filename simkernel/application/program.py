@@ -1,8 +1,8 @@
-"""Programs: what a task runs.
+"""Programs, the functions that tasks run.
 
-A program is a function of an `App` and whatever arguments it is spawned with: `async def`, awaiting
-system calls, or a generator function that yields them.  A plain function is a program too: it runs in a
-greenlet, and the calls of its `app` block (`simkernel.blocking.Blocking`).
+A program's parameters are an `App` and the arguments of `spawn`.  It is an `async def` function that
+awaits its system calls, or a generator function that yields them.  A plain function is a program, too: it
+runs in a greenlet, and the calls of its `app` block (`simkernel.blocking.Blocking`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 Program = Callable[..., object]
 
 KINDS: Final = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-"""Predicates for functions that are not plain: their call returns an object that runs later."""
+"""Predicates for functions that are not plain: calling one returns an object that runs later."""
 
 
 class Image:
-    """A program with its arguments and its name, ready to be run as some task."""
+    """A program with its arguments and its task name, which a new task can run."""
 
     __slots__ = ("_arguments", "_keywords", "_program", "_system", "comm")
 
@@ -39,9 +39,7 @@ class Image:
         comm: str | None,
     ) -> None:
         if not callable(program):
-            raise SimulationError(
-                f"{program!r} is not a program: pass the function itself, not what it returns"
-            )
+            raise SimulationError(f"{program!r} is not a program: pass the function itself, not its result")
         self.comm = text(comm or name_of(program))
         self._system = system
         self._program = program
@@ -57,8 +55,8 @@ class Image:
     def begin(self, task: Any) -> Coroutine[Any, Any, object] | GreenletProgram:
         """Return the coroutine or GreenletProgram that `task` runs.
 
-        SimulationError if the call of the function raises, or returns anything else.  A plain function is not
-        called here, but when its task first runs.
+        Raise SimulationError if the function raises when it is called, or returns neither a coroutine nor
+        a generator. A plain function is called later, when its task first runs.
         """
         app = self._system.app(task)
         if is_plain(self._program):
@@ -90,7 +88,7 @@ class Image:
         return program
 
     async def _without_greenlet(self, app: Caller) -> object:
-        """Run a plain function that returns a coroutine (a decorator's wrapper), which needs no greenlet."""
+        """Run a plain function that returns a coroutine, such as a decorator's wrapper, without greenlet."""
         made = self._program(app, *self._arguments, **self._keywords)
         coroutine = self._coroutine(made)
         if coroutine is None:
@@ -101,7 +99,7 @@ class Image:
         return await coroutine
 
     def _coroutine(self, made: object) -> Coroutine[Any, Any, object] | None:
-        """Return a coroutine for a coroutine or a generator, None for any other result."""
+        """Return a coroutine for a coroutine or a generator, or None for any other object."""
         if inspect.iscoroutine(made):
             return made
         if inspect.isgenerator(made):
@@ -117,26 +115,28 @@ class Image:
 
 
 def is_plain(program: Program) -> bool:
-    """Return True for a plain function: neither `async def` nor a generator function."""
+    """Return True for a plain function, which is neither `async def` nor a generator function."""
     program = unwrapped(program)
     return not any(kind(each) for each in (program, type(program).__call__) for kind in KINDS)
 
 
 def unwrapped(program: Program) -> Program:
-    """Return the function inside any functools.partial."""
+    """Return the function that functools.partial objects wrap."""
     while isinstance(program, functools.partial):
         program = program.func
     return program
 
 
 def name_of(program: Program) -> str:
-    """Return the name of a task that runs `program`."""
+    """Return the default name of a task that runs `program`."""
     program = unwrapped(program)
     return getattr(program, "__name__", type(program).__name__)
 
 
 async def _awaiting(program: Generator[object, Any, object]) -> object:
-    """A generator program as a coroutine: what it yields is awaited, what comes of that is sent in."""
+    """Run a generator program as a coroutine: await each yielded call and send its result to the
+    generator.
+    """
     value: object = None
     error: BaseException | None = None
     while True:
@@ -150,5 +150,5 @@ async def _awaiting(program: Generator[object, Any, object]) -> object:
             continue
         try:
             value = await request
-        except BaseException as raised:  # noqa: BLE001 - it is the program's to handle
+        except BaseException as raised:  # noqa: BLE001 - raised in the program, which may handle it
             error = raised

@@ -1,6 +1,6 @@
-"""The kernel's result of a receive, and what Python's sockets make of it.
+"""Conversion of the kernel's result of a receive to the results of Python's sockets.
 
-It is a tuple: data, the call's own result, control messages, MSG_ flags, and the sender's address
+The kernel's result is a tuple: data, return value, control messages, MSG_ flags, and the sender's address
 (`Received` of kernel/vfs/socket.py).
 """
 
@@ -13,36 +13,36 @@ from typing import Any, Final
 from simkernel.application.arguments import ControlMessage
 
 Received = tuple[bytes, int, Iterable[ControlMessage], int, Any]
-"""The address is of the socket's family."""
+"""Result of a receive.  The last item, the sender's address, has the type of the socket's family."""
 
 DATA: Final = 0
 ADDRESS: Final = 4
-"""Their places in the tuple."""
+"""Indexes of the data and of the sender's address in the tuple."""
 
 plain_data: Final[Callable[[Received], bytes]] = itemgetter(DATA)
-"""The data, for a call whose result is never longer than its data."""
+"""Return the data unchanged.  It is valid only for a call without MSG_TRUNC."""
 
 
 def data(received: Received) -> bytes:
-    """The data, as long as the call's result: under MSG_TRUNC that may be more, filled up with NULs."""
+    """Return the data, padded with NULs to the call's return value, which can be larger under MSG_TRUNC."""
     data, length, *_ = received
     return data if len(data) == length else data.ljust(length, b"\0")
 
 
 def control_and_flags(received: Received) -> tuple[list[ControlMessage], int]:
-    """The control messages and the MSG_ flags."""
+    """Return the control messages and the MSG_ flags of a receive."""
     return list(received[2]), received[3]
 
 
 def fill(received: Received, *views: memoryview) -> int:
-    """Write the data into buffers, one after the other; the call's result."""
+    """Write the data into consecutive buffers, and return the call's return value."""
     data, length, *_ = received
     scatter(data, views)
     return int(length)
 
 
 def scatter(data: bytes, views: Iterable[memoryview]) -> None:
-    """Write `data` into buffers, one after the other, as far as it goes."""
+    """Write `data` into consecutive buffers until the data or the buffers end."""
     start = 0
     for view in views:
         piece = data[start : start + len(view)]

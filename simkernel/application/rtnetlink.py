@@ -8,8 +8,8 @@
     for address in await route.dump("getaddr", ifa_family=AF_INET): ...
     async for event in route.events("newlink", "dellink"): ...
 
-Operations, fields of the header and attributes have the names of the kernel's specifications rt-link, rt-addr
-and rt-route (Documentation/netlink/specs) of Linux 6.18.  Keyword arguments have `_` in place of `-`.  As in
+The names of operations, header fields and attributes are those of the specifications rt-link, rt-addr and
+rt-route of Linux 6.18 (Documentation/netlink/specs).  Keyword arguments have `_` in place of `-`.  As in
 iproute2, the socket has NETLINK_GET_STRICT_CHK, and "new" operations have NLM_F_CREATE and NLM_F_EXCL.
 """
 
@@ -55,11 +55,11 @@ TEXTS: Final[dict[str, tuple[str, Callable[[str], bytes], Callable[[bytes], str]
     ),
     "inet": (
         "an IPv4 or IPv6 address",
-        lambda text: ip_address(str(text)).packed,  # ip_address takes an int for an address
+        lambda text: ip_address(str(text)).packed,  # str(): ip_address() accepts an int, too
         lambda data: str(ip_address(data)),
     ),
 }
-"""Types whose values are text and whose payloads are not: the allowed values and both conversions."""
+"""Types whose values are text and whose payload is binary: description of the values, encoder, decoder."""
 
 
 def _coder(type: str, name: str, number: int) -> Coder:
@@ -78,7 +78,10 @@ def _coder(type: str, name: str, number: int) -> Coder:
 
 
 def _space(name: str, header: ModuleType, prefix: str, types: dict[str, str]) -> Space:
-    """Return a space of attributes.  `types` has their names by type, `header` their numbers."""
+    """Return an attribute space.
+
+    `types` maps each type to attribute names; `header` defines their numbers.
+    """
     space = Space(name)
     for type, names in types.items():
         for each in names.split():
@@ -88,7 +91,7 @@ def _space(name: str, header: ModuleType, prefix: str, types: dict[str, str]) ->
 
 
 def _fields(prefix: str, header: type[Structure]) -> Space:
-    """Return the fields of a header as attributes, whose coders check values."""
+    """Return an attribute space for the fields of a header, so that its coders can check their values."""
     space = Space(header.__name__)
     types = {"B": "u8", "H": "u16", "I": "u32", "i": "s32"}
     formats = header.LAYOUT.format.lstrip("<").replace("x", "")
@@ -98,14 +101,14 @@ def _fields(prefix: str, header: type[Structure]) -> Space:
 
 
 def _check(known: Collection[str], name: str, what: str) -> None:
-    """Raise SimulationError for an unknown name, with the nearest names or all of them."""
-    if name not in list(known):  # `name` may be unhashable
+    """Raise SimulationError if `name` is unknown.  The text suggests similar names, or lists all."""
+    if name not in list(known):  # a set lookup would fail for an unhashable `name`
         raise SimulationError(f"rtnetlink: unknown {what} {name!r}; {choose(name, known, len(known))}")
 
 
 @attrs.frozen
-class Kind:
-    """A kind of object: its first message type, the header of its messages and their attributes."""
+class ObjectKind:
+    """A kind of rtnetlink object: its first message type, its message header and its attributes."""
 
     base: int
     header: type[Structure]
@@ -115,7 +118,8 @@ class Kind:
     def encode(self, values: dict[str, Any]) -> bytes:
         """Return a payload: the fields of the header, then the attributes in the order of `values`.
 
-        SimulationError for an unknown name, BadValue for a value that its field or attribute cannot have.
+        Raise SimulationError for an unknown name, BadValue if a value is invalid for its field or
+        attribute.
         """
         known = [*self.fields.by_name, *self.attributes.by_name]
         for name in values:
@@ -126,7 +130,7 @@ class Kind:
         return self.header(*fields.values()).pack() + self.attributes.encode(rest)
 
     def decode(self, data: bytes, start: int, end: int) -> dict[str, Any]:
-        """Return the fields of a payload's header and its known attributes."""
+        """Decode the payload in `data[start:end]`: the header's fields and the known attributes, by name."""
         fields = zip(self.fields.by_name, self.header.LAYOUT.unpack_from(data, start), strict=True)
         return dict(fields) | self.attributes.decode(data, start + self.header.SIZE, end)
 
@@ -144,7 +148,7 @@ LINK: Final = {
 ADDR: Final = {"inet": "address local broadcast", "string": "label", "u32": "flags rt-priority"}
 ROUTE: Final = {"inet": "dst src gateway prefsrc", "u32": "iif oif priority table"}
 KINDS: Final = {
-    name: Kind(base, header, _fields(fields, header), _space(name, numbers, prefix, types))
+    name: ObjectKind(base, header, _fields(fields, header), _space(name, numbers, prefix, types))
     for name, base, fields, header, numbers, prefix, types in (
         ("link", rt.RTM_NEWLINK, "ifi-", rt.IfInfoMsg, il, "IFLA_", LINK),
         ("addr", rt.RTM_NEWADDR, "ifa-", rt.IfAddrMsg, ia, "IFA_", ADDR),
@@ -154,7 +158,7 @@ KINDS: Final = {
 
 
 def _encode_linkinfo(values: Any) -> bytes:
-    """Return IFLA_LINKINFO without NLA_F_NESTED, as iproute2 sends it."""
+    """Encode IFLA_LINKINFO without NLA_F_NESTED, as iproute2 does."""
     return checked(il.IFLA_LINKINFO, LINKINFO.encode(values))
 
 
@@ -162,7 +166,9 @@ KINDS["link"].attributes.add(
     Coder("linkinfo", il.IFLA_LINKINFO, _encode_linkinfo, LINKINFO.decode), silent=False
 )
 VERBS: Final = {"new": NLM_F_CREATE | NLM_F_EXCL, "del": 0, "get": 0, "set": 0}
-"""The operations of a kind in the order of their message types, and the flags of their requests."""
+"""Operations of each kind in the order of their message types, with the additional flags of their
+requests.
+"""
 OPERATIONS: Final = {
     verb + name: (kind.base + place, kind, flags)
     for name, kind in KINDS.items()
@@ -179,7 +185,7 @@ GROUPS: Final[dict[str, int]] = {
 
 
 class RouteMessages:
-    """The groups and message formats of rtnetlink (`Messages`)."""
+    """The multicast groups and message formats of rtnetlink.  It implements the protocol `Messages`."""
 
     name: Final = "rtnetlink"
     protocol: Final = NETLINK_ROUTE
@@ -196,7 +202,10 @@ class RouteMessages:
     def request(
         self, operation: str, mode: ModeName, values: dict[str, object], flags: int, seq: int
     ) -> bytes:
-        """Return a request, with its header.  SimulationError for an unknown name or an impossible value."""
+        """Return a request with its header.
+
+        Raise SimulationError for an unknown name or an invalid value.
+        """
         if mode == "dump":
             _check(DUMPS, operation, "operation to dump")
         else:
@@ -214,17 +223,19 @@ class RouteMessages:
         return OPERATIONS[operation][1].decode(data, start, len(data) if end is None else end)
 
     def decode_event(self, type: int, data: bytes, start: int, end: int) -> tuple[str, dict[str, Any]] | None:
-        """Return the operation, the fields and the attributes of an event; None for another type."""
+        """Return the operation and the fields and attributes of an event, or None if the message type is no
+        event.
+        """
         name = EVENTS.get(type)
         return None if name is None else (name, self.decode(name, "event", data, start, end))
 
     def name_of(self, operation: str, number: int) -> str:
-        """Return the name of an attribute of a request."""
+        """Return the name of an attribute of a request, or its number as text if it is unknown."""
         coder = OPERATIONS[operation][1].attributes.by_number.get(number)
         return str(number) if coder is None else coder.name
 
     def name_at(self, operation: str, request: bytes, offset: int) -> str | None:
-        """Return the name of the outermost attribute at an offset of a request."""
+        """Return the name of the top-level attribute that contains `offset` of a request, or None."""
         located, _ = locate_attributes(
             request, NLMSG_HDRLEN + OPERATIONS[operation][1].header.SIZE, len(request)
         )
@@ -237,7 +248,7 @@ class RtnetlinkClient(NetlinkClient[RouteMessages]):
 
     @classmethod
     async def open(cls, app: Caller) -> RtnetlinkClient:
-        """Return a client in the network namespace of the caller."""
+        """Open a socket in the caller's network namespace and return its client."""
         sock = await client_socket(app, NETLINK_ROUTE)
         await sock.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
         return cls(app, sock, RouteMessages())

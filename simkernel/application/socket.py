@@ -1,8 +1,8 @@
-"""A socket as a program has it: the names, arguments, results and errors of Python's `socket.socket`.
+"""Sockets of programs, with the names, arguments, results and errors of Python's `socket.socket`.
 
-Every method that is a system call returns something to await.  A timeout is Python's, not the
-kernel's: it polls first, and raises TimeoutError.  Left out is what makes a file of a socket
-(makefile, sendfile) and what is for other families (sendmsg_afalg, share, ioctl).
+Each method that makes a system call returns an awaitable.  As in CPython, a timeout is not a kernel
+timeout: the method polls first and raises TimeoutError.  Not available are the file wrappers (makefile,
+sendfile) and the methods for other platforms and families (sendmsg_afalg, share, ioctl).
 """
 
 from __future__ import annotations
@@ -24,20 +24,23 @@ from simkernel.uapi.structure import S32
 from simkernel.uapi.un import decode_sockaddr_un
 
 A = TypeVar("A")
-"""An address of the family."""
+"""Type of an address of the socket's family."""
 S = TypeVar("S")
-"""The address of a sender."""
+"""Type of a sender's address."""
 T = TypeVar("T")
 
 NO_FLAGS: Final = 0
-"""The default of flags.  A call that has it, compared by identity, skips the check of its flags."""
+"""Default value of `flags`.  A method compares it by identity and then skips the check of the flags."""
 
 PAUSE: Final = MILLISECOND
-"""Sleep of a call with a timeout when poll(2) reports readiness and the call would block; Python spins."""
+"""Nanoseconds to sleep if poll(2) reports readiness and the call still fails with EAGAIN.
+
+CPython retries at once.
+"""
 
 
 class Socket(Generic[A, S]):
-    """A socket.  A subclass for each kind of address converts them."""
+    """A socket of any family.  Each subclass converts the addresses of one family."""
 
     __slots__ = ("_app", "_fd", "_timeout", "family", "proto", "type")
 
@@ -50,15 +53,20 @@ class Socket(Generic[A, S]):
         self.proto = proto
 
     def _encode(self, address: object, call: str) -> object:
-        """An address as the system call takes it; TypeError, which names `call`, for anything else."""
+        """Convert an address to the form of the system call.
+
+        Raise TypeError, which names `call`, for a wrong type.
+        """
         raise NotImplementedError
 
     def _decode(self, address: Any) -> Any:
-        """Decode an address of any family: dup2() may have replaced the socket of the descriptor."""
+        """Decode an address of any family, because dup2() can put a socket of another family behind the
+        descriptor.
+        """
         return decode_sockaddr_un(address) if isinstance(address, bytes) else address
 
     def _sender(self, received: Received) -> Any:
-        """Return the sender's address; None if the sender is unbound."""
+        """Return the address of the sender, or None if the sender is unbound."""
         return self._decode(received[ADDRESS]) if received[ADDRESS] else None
 
     def __repr__(self) -> str:
@@ -72,38 +80,42 @@ class Socket(Generic[A, S]):
         await self.close()
 
     def fileno(self) -> int:
-        """The descriptor; -1 once it is closed."""
+        """Return the file descriptor, or -1 if the socket is closed."""
         return self._fd
 
     # -- addresses ----------------------------------------------------------
 
     def bind(self, address: A, /) -> Call[None]:
-        """Bind to an address.  Netlink: port id 0 lets the kernel choose; joins the groups of the mask.
+        """Bind the socket to an address (bind(2)).
 
-        The empty name of a unix socket is any abstract name that is free.
+        Netlink: with port id 0 the kernel chooses one; the socket joins the groups of the mask.  Unix: for
+        the empty name the kernel chooses a free abstract name (autobind).
         """
         return self._app.call("bind", self._fd, self._encode(address, "bind"))
 
     def connect(self, address: A, /) -> Call[None]:
-        """Connect to a listener, or set where datagrams go and, for netlink, whose unicast is received."""
+        """Connect to a listener, or set the default destination of datagrams (connect(2)).
+
+        A connected netlink socket receives unicast messages only from its peer.
+        """
         return self._app.call("connect", self._fd, self._encode(address, "connect"))
 
     def connect_ex(self, address: A, /) -> Awaitable[int]:
-        """Like `connect`; an errno of the kernel is the result instead of an error."""
+        """Connect like `connect`, but return an errno of the kernel instead of raising OSError."""
         return _errno_of(self._app.call("connect", self._fd, self._encode(address, "connect_ex")))
 
     def getsockname(self) -> Call[A]:
-        """The socket's address."""
+        """Return the address of the socket (getsockname(2))."""
         return self._app.call("getsockname", self._fd, convert=self._decode)
 
     def getpeername(self) -> Call[A]:
-        """The peer's address.  ENOTCONN."""
+        """Return the address of the peer (getpeername(2)).  Raise ENOTCONN if the socket has no peer."""
         return self._app.call("getpeername", self._fd, convert=self._decode)
 
-    # -- connections, which netlink has not (EOPNOTSUPP) -----------------------
+    # -- connections; netlink sockets raise EOPNOTSUPP ------------------------
 
     def listen(self, backlog: SupportsIndex = 128, /) -> Call[None]:
-        """Accept connections."""
+        """Listen for connections (listen(2)).  At most `backlog` + 1 connections can be pending."""
         return self._app.call("listen", self._fd, c_int(backlog))
 
     def accept(self, flags: int = 0) -> Awaitable[tuple[Self, A]]:
@@ -115,7 +127,7 @@ class Socket(Generic[A, S]):
         return self._like(fd), self._decode(address)
 
     def _like(self, fd: int) -> Self:
-        """A socket of the same kind for another descriptor."""
+        """Return a socket object of the same class, family, type and protocol for another descriptor."""
         return type(self)(self._app, fd, self.family, self.type, self.proto)
 
     def shutdown(self, how: SupportsIndex, /) -> Call[None]:
@@ -125,7 +137,7 @@ class Socket(Generic[A, S]):
     # -- sending ------------------------------------------------------------
 
     def send(self, data: Buffer, flags: SupportsIndex = NO_FLAGS, /) -> Awaitable[int]:
-        """Send to the peer; the number of bytes."""
+        """Send a message to the peer (send(2)).  Return the number of bytes sent."""
         if type(data) is not bytes:
             data = arguments.data(data)
         if flags is not NO_FLAGS:
@@ -146,7 +158,7 @@ class Socket(Generic[A, S]):
 
     @lazy
     async def sendall(self, data: Buffer, flags: SupportsIndex = 0, /) -> None:
-        """Send all of `data` to the peer, in as many calls as it takes; a datagram is one call."""
+        """Send all of `data` to the peer, with several calls if needed.  A datagram is sent with one call."""
         rest = arguments.data(data)
         while True:
             sent = await self.send(rest, flags)
@@ -155,7 +167,7 @@ class Socket(Generic[A, S]):
                 return
 
     def sendto(self, data: Buffer, /, *flags_and_address: Any) -> Awaitable[int]:
-        """sendto(data, address) or sendto(data, flags, address)."""
+        """Send a message to an address: `sendto(data, address)` or `sendto(data, flags, address)`."""
         if not 1 <= len(flags_and_address) <= 2:
             raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(flags_and_address)} given)")
         flags = c_int(flags_and_address[0]) if len(flags_and_address) == 2 else 0
@@ -170,7 +182,7 @@ class Socket(Generic[A, S]):
         address: A | None = None,
         /,
     ) -> Awaitable[int]:
-        """Send buffers as one message, with control messages: files (SCM_RIGHTS), credentials."""
+        """Send buffers as one message, with control messages (SCM_RIGHTS, SCM_CREDENTIALS)."""
         data = b"".join(map(arguments.data, buffers))
         control = arguments.control_messages(ancdata)
         where = None if address is None else self._encode(address, "sendmsg")
@@ -179,7 +191,10 @@ class Socket(Generic[A, S]):
     # -- receiving ----------------------------------------------------------
 
     def recv(self, bufsize: SupportsIndex, flags: SupportsIndex = NO_FLAGS, /) -> Awaitable[bytes]:
-        """One message, cut to `bufsize` bytes; for 0 bytes the kernel is not asked."""
+        """Receive a message (recv(2)), truncated to `bufsize` bytes.
+
+        For 0 bytes, return at once without a system call.
+        """
         if type(bufsize) is not int or bufsize <= 0 or bufsize > INT_MAX:
             bufsize = arguments.size(bufsize, "negative buffersize in recv")
             if not bufsize:
@@ -199,7 +214,7 @@ class Socket(Generic[A, S]):
         return self._io(POLLIN, "recvfrom", (self._fd, bufsize, c_int(flags)), received.data)
 
     def recvfrom(self, bufsize: SupportsIndex, flags: SupportsIndex = 0, /) -> Awaitable[tuple[bytes, S]]:
-        """One message, and its sender (None if it has no name)."""
+        """Receive a message.  Return it and the address of the sender, None if the sender is unbound."""
         size = arguments.size(bufsize, "negative buffersize in recvfrom")
         return self._io(POLLIN, "recvfrom", (self._fd, size, c_int(flags)), self._data_and_sender)
 
@@ -209,7 +224,7 @@ class Socket(Generic[A, S]):
     def recvmsg(
         self, bufsize: SupportsIndex, ancbufsize: SupportsIndex = 0, flags: SupportsIndex = 0, /
     ) -> Awaitable[tuple[bytes, list[ControlMessage], int, S]]:
-        """One message, its control messages, MSG_ flags, and its sender."""
+        """Receive a message (recvmsg(2)).  Return its data, control messages, MSG_ flags and sender."""
         size = arguments.size(bufsize, "negative buffer size in recvmsg()")
         controllen = arguments.control_size(ancbufsize)
         return self._io(
@@ -222,7 +237,7 @@ class Socket(Generic[A, S]):
     def recv_into(
         self, buffer: object, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0
     ) -> Awaitable[int]:
-        """One message into a buffer; the number of bytes."""
+        """Receive a message into a buffer.  Return the number of bytes."""
         view = arguments.writable(buffer, "recv_into")
         size = arguments.size(nbytes, "negative buffersize in recv_into") or len(view)
         if size > len(view):
@@ -235,7 +250,7 @@ class Socket(Generic[A, S]):
     def recvfrom_into(
         self, buffer: object, nbytes: SupportsIndex = 0, flags: SupportsIndex = 0
     ) -> Awaitable[tuple[int, S]]:
-        """One message into a buffer; the number of bytes, and the sender."""
+        """Receive a message into a buffer.  Return the number of bytes and the sender."""
         view = arguments.writable(buffer, "recvfrom_into")
         size = arguments.size(nbytes, "negative buffersize in recvfrom_into") or len(view)
         if size > len(view):
@@ -250,7 +265,10 @@ class Socket(Generic[A, S]):
     def recvmsg_into(
         self, buffers: Iterable[object], ancbufsize: SupportsIndex = 0, flags: SupportsIndex = 0, /
     ) -> Awaitable[tuple[int, list[ControlMessage], int, S]]:
-        """One message into several buffers, one after the other, and the rest of `recvmsg`'s result."""
+        """Receive a message into several buffers.
+
+        Return the number of bytes, control messages, flags and sender.
+        """
         views = [arguments.writable(buffer, "recvmsg_into") for buffer in buffers]
         controllen = arguments.control_size(ancbufsize)
         return self._io(
@@ -265,13 +283,15 @@ class Socket(Generic[A, S]):
     def setsockopt(
         self, level: SupportsIndex, option: SupportsIndex, value: SupportsIndex | Buffer, /
     ) -> Call[None]:
-        """Set an option to an int, or to bytes as they are."""
+        """Set a socket option (setsockopt(2)).  An int is passed as a C int, bytes unchanged."""
         return self._app.call("setsockopt", self._fd, c_int(level), c_int(option), arguments.option(value))
 
     def getsockopt(
         self, level: SupportsIndex, option: SupportsIndex, buflen: SupportsIndex = 0, /
     ) -> Call[Any]:
-        """An option as an int, or as up to `buflen` bytes."""
+        """Return a socket option as an int, or as at most `buflen` bytes if `buflen` is not 0
+        (getsockopt(2)).
+        """
         length = c_int(buflen)
         if not 0 <= length <= arguments.MAX_OPTION:
             raise OSError("getsockopt buflen out of range")
@@ -280,41 +300,44 @@ class Socket(Generic[A, S]):
         return self._app.call("getsockopt", self._fd, c_int(level), c_int(option), length, convert=convert)
 
     def setblocking(self, flag: object, /) -> Call[int]:
-        """Set whether calls block."""
+        """Make calls on this socket blocking or non-blocking."""
         return self.settimeout(None if flag else 0)
 
     def settimeout(self, seconds: float | SupportsIndex | None, /) -> Call[int]:
-        """Limit how long calls block; None for no limit, 0 for not at all."""
+        """Set the timeout of blocking calls in seconds.
+
+        None means no timeout, 0 makes calls non-blocking.
+        """
         self._timeout = arguments.timeout(seconds)
         return self._app.call("ioctl", self._fd, FIONBIO, self._timeout is not None)
 
     def gettimeout(self) -> float | None:
-        """What `settimeout` set, in seconds."""
+        """Return the timeout that `settimeout` set, in seconds, or None."""
         return None if self._timeout is None else self._timeout / 1e9
 
     timeout = property(gettimeout)
 
     def getblocking(self) -> bool:
-        """Whether calls block."""
+        """Return False if calls on this socket are non-blocking."""
         return self._timeout != 0
 
-    # -- the end ------------------------------------------------------------
+    # -- closing and duplicating ------------------------------------------------
 
     @lazy
     async def close(self) -> None:
-        """Close the descriptor; harmless when it is closed."""
+        """Close the descriptor.  A second call has no effect."""
         fd = self.detach()
         if fd >= 0:
             await self._app.call("close", fd)
 
     def detach(self) -> int:
-        """Release the descriptor without closing it; returns it."""
+        """Detach the descriptor from this object without closing it, and return it."""
         fd, self._fd = self._fd, -1
         return fd
 
     @lazy
     async def dup(self) -> Self:
-        """Another descriptor for the same socket."""
+        """Duplicate the descriptor and return a socket object for it, with the same timeout."""
         fd: int = await self._app.call("dup", self._fd)
         duplicate = self._like(fd)
         duplicate._timeout = self._timeout
@@ -326,7 +349,10 @@ class Socket(Generic[A, S]):
     def _io(
         self, events: int, name: str, args: tuple[object, ...], convert: Callable[[Any], T] | None = None
     ) -> Awaitable[T]:
-        """A call on the descriptor, which is its first argument."""
+        """Return a call on the descriptor, which is its first argument.
+
+        If a timeout is set, the call polls first.
+        """
         app = self._app
         if not self._timeout or self._fd < 0:
             return app.request(name, args, convert)
@@ -337,7 +363,10 @@ class Socket(Generic[A, S]):
         return app.made(LazyCoroutine(app.owner, name, lambda: self._within_timeout(events, make)))
 
     async def _within_timeout(self, events: int, make: Callable[[], Call[T]]) -> T:
-        """`sock_call_impl()` of Modules/socketmodule.c: poll, try, and poll again while others are faster."""
+        """Run a call with the timeout, as `sock_call_impl()` of Modules/socketmodule.c does.
+
+        Poll, make the call, and poll again if another task has consumed the data or the space.
+        """
         assert self._timeout is not None
         left = self._timeout
         deadline = self._app.monotonic_ns() + left
@@ -356,7 +385,7 @@ AnySocket = Socket[Any, Any]
 
 
 class NetlinkSocket(Socket[NetlinkAddress, NetlinkAddress]):
-    """One end of a netlink protocol.  An address is (port id, the mask of the first 32 groups)."""
+    """A netlink socket.  An address is (port id, bit mask of the first 32 groups)."""
 
     __slots__ = ()
 
@@ -365,7 +394,7 @@ class NetlinkSocket(Socket[NetlinkAddress, NetlinkAddress]):
 
 
 def netlink_socket(app: Caller, type: int, protocol: int) -> Call[NetlinkSocket]:
-    """socket(2) for a client that is made of calls."""
+    """Create a netlink socket (socket(2)), without the argument checks of `App.socket`."""
     return app.call(
         "socket", AF_NETLINK, type, protocol,
         convert=lambda fd: NetlinkSocket(app, fd, AF_NETLINK, type, protocol),
@@ -373,7 +402,7 @@ def netlink_socket(app: Caller, type: int, protocol: int) -> Call[NetlinkSocket]
 
 
 async def _already(result: T) -> T:
-    """The result of a call that the kernel need not be asked for."""
+    """Return an awaitable of a result that needs no system call."""
     return result
 
 

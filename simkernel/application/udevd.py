@@ -1,10 +1,8 @@
-"""The programs that a machine runs by itself: udevd, and modprobe for the kernel.
+"""The programs that a machine starts by itself: udevd, and modprobe for the kernel.
 
-udevd loads a driver for each device that the kernel announces, and sets the group of its node.
-
-The kernel loads nothing for a device by itself.  It says what has come, with a MODALIAS; this program
-asks modprobe for whatever module claims that alias, as udev's rule 80-drivers.rules does.  The kernel's
-nodes are root's alone; some are given to a group, as 50-udev-default.rules has it.
+The kernel announces a new device with a MODALIAS, but does not load its driver.  udevd runs modprobe for
+that alias, as udev's rule 80-drivers.rules does.  Device nodes belong to root; udevd sets the group of
+some nodes, as 50-udev-default.rules does.
 """
 
 from __future__ import annotations
@@ -16,21 +14,21 @@ from simkernel.application.app import App
 from simkernel.uapi.errno import EFAULT, EINTR, ENOBUFS
 
 VIDEO: Final = 44
-"""The group `video` of Debian."""
+"""Id of the group `video` in Debian."""
 INPUT: Final = 104
-"""The group `input`, which Debian numbers when udev is installed."""
+"""Id of the group `input`, which Debian allocates when udev is installed."""
 GROUPS: Final = {"video4linux": VIDEO, "input": INPUT}
-"""Whose the nodes of a class of devices are: subsystem -> group."""
+"""Group of the device nodes, by subsystem."""
 LOSSES: Final = (EFAULT, EINTR, ENOBUFS)
-"""Errors of a receive after which udevd receives again, as udev does after any (`on_uevent()`)."""
+"""Receive errors after which udevd receives again.  udev does so after every error (`on_uevent()`)."""
 GROUP_MODE: Final = 0o660
-"""What udev sets where a rule says a group and no mode."""
+"""Mode that udev sets if a rule names a group and no mode."""
 
 
 async def udevd(app: App) -> None:
     """Load modules by MODALIAS until the machine stops.
 
-    That no module claims an alias is no error; why a module does not load is in the kernel log.
+    An alias without a module is not an error.  If a module fails to load, the kernel log has the reason.
     """
     monitor = await app.uevents()
     while True:
@@ -39,7 +37,7 @@ async def udevd(app: App) -> None:
         except OSError as error:
             if error.errno not in LOSSES:
                 raise
-            continue  # events are lost; their devices have no driver until they are plugged in anew
+            continue  # a device whose event is lost gets no driver until it is plugged in again
         if event.action != "add":
             continue
         group = GROUPS.get(event.variables.get("SUBSYSTEM", ""))
@@ -52,14 +50,14 @@ async def udevd(app: App) -> None:
 
 
 async def _give(app: App, node: str, group: int) -> None:
-    """Let a group have a node; perhaps it is gone already."""
+    """Set the group and the mode of a device node, unless the node was already removed."""
     with contextlib.suppress(OSError):
         await app.chown(node, 0, group)
         await app.chmod(node, GROUP_MODE)
 
 
 async def modprobe(app: App, name: str) -> None:
-    """The program that the kernel runs when it requests a module: `modprobe -q -- NAME`."""
+    """Load a module.  The kernel runs this program when it requests a module (`modprobe -q -- NAME`)."""
     try:
         await app.modprobe(name)
     except OSError:

@@ -1,4 +1,4 @@
-"""A uevent monitor: what `udevadm monitor --kernel` shows."""
+"""A monitor of kernel uevents, like `udevadm monitor --kernel`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from simkernel.uapi.structure import Malformed
 from simkernel.uapi.uevent import Uevent
 
 KERNEL_GROUP = 1
-"""The one group of the protocol (lib/kobject_uevent.c)."""
+"""The multicast group of kernel uevents, the only one in NETLINK_KOBJECT_UEVENT (lib/kobject_uevent.c)."""
 
 BUFFER = 8192
-"""Larger than any uevent (UEVENT_BUFFER_SIZE is 2048)."""
+"""Receive buffer in bytes.  The largest uevent has 2048 bytes (UEVENT_BUFFER_SIZE)."""
 
 
 class UeventMonitor:
     """An asynchronous iterator over uevents.
 
-    Guarantees: in the order of their SEQNUM, none twice.  When the socket overruns, `__anext__` raises
-    OSError (ENOBUFS) once: events are missing, and the next one goes on after the gap.
+    Events arrive in the order of SEQNUM, each at most once.  If the socket's buffer overflows, `__anext__`
+    raises OSError (ENOBUFS) once.  Events are lost then; the next `__anext__` returns the first event
+    after the gap.
     """
 
     def __init__(self, app: Caller, sock: NetlinkSocket) -> None:
@@ -33,7 +34,7 @@ class UeventMonitor:
 
     @classmethod
     async def open(cls, app: Caller) -> UeventMonitor:
-        """A monitor that hears every uevent from now on."""
+        """Bind a socket to the kernel's group and return a monitor of all later uevents."""
         sock = await netlink_socket(app, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
         await sock.bind((0, KERNEL_GROUP))
         return cls(app, sock)
@@ -42,10 +43,10 @@ class UeventMonitor:
         return self
 
     async def __anext__(self) -> Uevent:
-        """The next event.
+        """Return the next event of the kernel.
 
-        Passed over, as udev does, is what others than the kernel send to the group, and what is no
-        event: root may have the kernel announce any bytes (`uevent_net_rcv_skb()`).
+        As in udev, messages of senders other than the kernel are ignored.  So are malformed messages: root
+        can make the kernel broadcast any bytes (`uevent_net_rcv_skb()`).
         """
         while True:
             data, sender = await self.sock.recvfrom(BUFFER)
@@ -57,5 +58,5 @@ class UeventMonitor:
 
     @lazy
     async def close(self) -> None:
-        """Stop listening."""
+        """Close the monitor's socket."""
         await self.sock.close()

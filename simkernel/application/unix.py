@@ -1,6 +1,6 @@
-"""A unix socket as a program has it: `socket.socket` with AF_UNIX.
+"""Unix sockets of programs, with the interface of `socket.socket`.
 
-An address is a path name (str), an abstract name (bytes that begin with a NUL), or the empty str.
+An address is a path (str), an abstract name (bytes that begin with NUL), or the empty str if unbound.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from simkernel.uapi.un import UNIX_PATH_MAX, UnixAddress, encode_sockaddr_un
 
 
 class UnixSocket(Socket[UnixAddress, UnixAddress | None]):
-    """One end of a stream or of datagrams between programs."""
+    """A unix socket (AF_UNIX)."""
 
     __slots__ = ()
 
@@ -21,7 +21,10 @@ class UnixSocket(Socket[UnixAddress, UnixAddress | None]):
 
 
 def unix_address(value: object) -> bytes:
-    """An address as it is in memory.  TypeError, or OSError if the name is too long."""
+    """Encode an address as struct sockaddr_un.
+
+    Raise TypeError for a wrong type, OSError if it is too long.
+    """
     if isinstance(value, str):
         path = value.encode("utf-8", "surrogateescape")
     elif isinstance(value, bytes | bytearray | memoryview):
@@ -34,7 +37,7 @@ def unix_address(value: object) -> bytes:
 
 
 def socketpair(app: Caller, family: int, type: int, proto: int) -> Call[tuple[UnixSocket, UnixSocket]]:
-    """Two sockets, connected to each other."""
+    """Create two unix sockets that are connected to each other (socketpair(2))."""
 
     def both(fds: tuple[int, int]) -> tuple[UnixSocket, UnixSocket]:
         first, second = (UnixSocket(app, fd, family, type, proto) for fd in fds)

@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING, Generic, Self
 
 from simkernel.application.app import App
-from simkernel.application.family import Family
+from simkernel.application.family import ResolvedFamily
 from simkernel.application.mapping import READ_WRITE
 from simkernel.application.netlink_client import F, Message, NetlinkClient
 from simkernel.application.rtnetlink import RouteMessages
@@ -290,7 +290,7 @@ class BlockingNetlinkClient(Generic[F]):
         return BlockingIterator(self.run, self.wrapped.events(*names))
 
 
-class BlockingClient(BlockingNetlinkClient[Family]):
+class BlockingClient(BlockingNetlinkClient[ResolvedFamily]):
     """A generic netlink client (`GenetlinkClient`) whose calls block and return their results."""
 
 
