@@ -6,20 +6,20 @@
         with Device.from_id(0) as camera:
             frame = next(iter(camera))
 
-`hosted` imports the named packages anew.  Their `open`, `os`, `fcntl`, `mmap`, `select`, `selectors`,
-`socket`, `signal`, `time` and `pathlib` act on the machine, wherever and whenever they import them.  New
-event loops of asyncio run on the machine's clock.  Ordinary code, such as the test itself, keeps the host's
-modules.  `host.os`, `host.open` and so on are the program's.  At the end, packages that were imported before
-are restored.
+`hosted` imports the named packages anew, even if they are already imported.  Their `open`, `os`, `fcntl`,
+`mmap`, `select`, `selectors`, `socket`, `signal`, `time` and `pathlib` act on the machine, wherever and
+whenever they import them.  New event loops of asyncio use the machine's clock.  Ordinary code, such as the
+test itself, keeps the host's modules.  `host.os`, `host.open` and so on are those of the hosted program.
+At the end, packages that were imported before are restored.
 
-In a plain function, `hosted(app, "pyroute2")` hosts packages in that program.  Several such programs can run
-at the same time.  Threads of the packages are threads of the simulated process (threads.py).
+In a plain function, `hosted(app, "pyroute2")` hosts packages in that program.  Several such programs can
+run at the same time.  Threads of the packages are threads of the simulated process (threads.py).
 
-Hosted programs require a Linux host, since Python's constants are those of its system.  The pointers in
-their ioctl structures are addresses in this Python process.
+Hosted programs require a Linux host, because Python's constants are those of its operating system.  The
+pointers in their ioctl structures are addresses in this Python process.
 
-This is not a sandbox.  Python's own library acts on the machine or raises NotModelled (the guide has the
-table).  C code, and packages that are not named, act on the host.
+This is not a sandbox.  Python's standard library acts on the machine or raises NotModelled (the guide has
+the table).  C code, and packages that are not named, act on the host.
 """
 
 from __future__ import annotations
@@ -34,18 +34,19 @@ from typing import Any
 from simkernel.application.app import App
 from simkernel.blocking.process import Blocking, BlockingProcess
 from simkernel.engine import SimulationError
-from simkernel.hosted.presence import HostedRunner, Presence, present
+from simkernel.hosted.thread_state import HostedRunner, ThreadState, installed
 from simkernel.machine import Machine
 
 
 class Hosted:
-    """A process of the machine that is made of ordinary packages.
+    """A process of the machine that runs hosted packages.
 
-    Its attributes are the modules that the program sees: `host.os`, `host.time`, `host.selectors` ...
+    Its attributes are the modules that the hosted program sees: `host.os`, `host.time`, `host.selectors`,
+    ...
     """
 
     def __init__(self, machine: Machine, thread: Blocking, packages: Iterable[str]) -> None:
-        from simkernel.hosted.calls import SystemCalls
+        from simkernel.hosted.calls import ProcessCalls
         from simkernel.hosted.ending import Ending
         from simkernel.hosted.fork import fork_function
         from simkernel.hosted.importing import Importer
@@ -58,16 +59,16 @@ class Hosted:
         self.runner = HostedRunner(app, thread.runner)
         self.process = Blocking(app, self.runner)
         self.ending = Ending()
-        call = SystemCalls(self.process)
+        call = ProcessCalls(self.process)
         self.importer = Importer(packages, replacements(machine, call, self.ending))
         posix: Any = self.importer.modules["posix"]
         posix.fork = fork_function(self, call, posix.register_at_fork.__self__.fork_hooks)
         self.importer.modules.update(_thread=thread_module(self), asyncio=Asyncio(self.import_module))
         self.open: Callable[..., Any] = self.importer.builtins["open"]
-        """The builtin `open` of the program."""
+        """The builtin `open` of the hosted program."""
 
     def import_module(self, name: str) -> ModuleType:
-        """A module as the program sees it."""
+        """Import a module as the hosted program does, and return it."""
         return self.importer.import_module(name)
 
     def __getattr__(self, name: str) -> ModuleType:
@@ -76,19 +77,19 @@ class Hosted:
         except ImportError:
             raise AttributeError(f"a hosted program has no module {name!r}") from None
 
-    def presence(self, thread: Blocking, main: bool = False) -> Presence:
-        """Return the state of the interpreter that belongs to a thread of the process."""
+    def thread_state(self, thread: Blocking, main: bool = False) -> ThreadState:
+        """Return the interpreter state that belongs to a thread of the process."""
         from simkernel.hosted.loop import HostedPolicy
 
-        return Presence(self.importer, HostedPolicy(self.event_loop, main), self.runner, thread.runner)
+        return ThreadState(self.importer, HostedPolicy(self.event_loop, main), self.runner, thread.runner)
 
     def join_threads(self) -> None:
-        """Join the threads that are not daemons, as Python does at the end of a program."""
+        """Join the threads that are not daemons, as Python does when a program ends."""
         if "threading" in self.importer.modules:
             self.importer.modules["threading"]._shutdown()
 
     def event_loop(self) -> asyncio.AbstractEventLoop:
-        """A new event loop on the program's descriptors and the machine's time."""
+        """Return a new event loop that polls the program's descriptors and uses the machine's clock."""
         from simkernel.hosted.loop import event_loop
 
         return event_loop(self)
@@ -102,19 +103,20 @@ def hosted(
     gid: int | None = None,
     capabilities: Iterable[int] | None = None,
 ) -> Iterator[Hosted]:
-    """Import `packages` anew in a new process of user `uid`, or in the program of an app; yield the Hosted.
+    """Import `packages` anew in a simulated process; yield the Hosted object.
 
-    `where` is the machine or the app.  SimulationError for a name that is not an installed package, and on a
-    host that is not Linux.
+    If `where` is a machine, the process is a new one of user `uid`.  If `where` is the app of a plain
+    function, it is the process of that function.  Raise SimulationError for a name that is not an
+    installed package, and on a host that is not Linux.
     """
     if sys.platform != "linux":
         raise SimulationError(
-            f"hosted programs want Linux's numbers from their Python, and this is {sys.platform}"
+            f"hosted programs need the constants of Python on Linux, and this host is {sys.platform}"
         )
     if not isinstance(where, Machine | Blocking):
         raise SimulationError(f"hosted({where!r}): pass a Machine, or the app of a plain function")
     if not packages:
-        raise SimulationError('hosted(machine, "linuxpy") wants the names of the packages to be imported')
+        raise SimulationError('hosted(machine, "linuxpy") needs the name of at least one package to import')
     from simkernel.hosted.memory import HostMemory
 
     machine: Any = where
@@ -130,7 +132,7 @@ def hosted(
     memory, before = HostMemory(machine.kernel.mappings), task.mm
     task.mm = memory
     try:
-        with present(host.presence(thread, main=True), thread.runner), host.ending.at_end():
+        with installed(host.thread_state(thread, main=True), thread.runner), host.ending.at_end():
             yield host
             host.join_threads()
     finally:

@@ -1,4 +1,4 @@
-"""What the modules of a hosted program are made of: its system calls, and modules made of functions."""
+"""Building blocks of a hosted program's modules: system calls as functions, and modules made of functions."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from simkernel.engine import NotModelled, SimulationError
 from simkernel.uapi.errno import os_error
 
 DISPLAYED: Final = {"posix": "os", "_ssl": "ssl", "_multiprocessing": "multiprocessing", "_socket": "socket"}
-"""The public module that exports the functions of a C module."""
+"""Public module that exports the functions of a C module, by the name of the C module."""
 COLLECT_EVERY: Final = 1000
-"""Calls between two garbage collections.  Automatic garbage collection is disabled (ending.py)."""
+"""System calls between two garbage collections.  Automatic garbage collection is disabled (ending.py)."""
 
 
-class SystemCalls:
-    """Makes the calls of one process, and lets the machine run until each is done."""
+class ProcessCalls:
+    """Makes the calls of one process, and runs the machine until each is done."""
 
     _collects: ClassVar = False
-    """True during a garbage collection, which runs finalizers of every process."""
+    """True during a garbage collection, which can run finalizers of objects of any process."""
 
     def __init__(self, process: Blocking) -> None:
         self.process = process
@@ -34,20 +34,20 @@ class SystemCalls:
         self._thread = threading.get_ident()
 
     def __call__(self, name: str, *arguments: object) -> Any:
-        """The result of a system call; OSError as Python has it."""
+        """Make a system call and return its result.  Raise OSError as Python does."""
         return self.run(self.process.app.call(name, *arguments))
 
     def run(self, awaitable: Awaitable[Any]) -> Any:
-        """The result of a call.  SimulationError in another thread than the one that hosts the program."""
+        """Make a call and return its result.  Raise SimulationError in another thread of the host."""
         if threading.get_ident() != self._thread:
-            raise SimulationError(f"{awaitable!r}: a hosted program has one thread, the one that hosts it")
-        if SystemCalls._collects:
+            raise SimulationError(f"{awaitable!r}: call it in the thread of hosted()")
+        if ProcessCalls._collects:
             return self.defer(awaitable)
         self._calls += 1
         if not self._calls % COLLECT_EVERY:
-            SystemCalls._collects = True
+            ProcessCalls._collects = True
             gc.collect(1)
-            SystemCalls._collects = False
+            ProcessCalls._collects = False
         try:
             while self._deferred:
                 deferred = self._deferred.pop(0)
@@ -61,14 +61,17 @@ class SystemCalls:
             return None  # the process has ended and released its files
 
     def defer(self, call: Any) -> int | None:
-        """Queue a finalizer's call until the process's next call.  Return the length written, or None."""
+        """Queue the call of a finalizer until the process's next call.
+
+        Return the number of bytes that a write would return, or None for another call.
+        """
         self._deferred.append(call)
         return len(call.arguments[1]) if getattr(call, "name", "") in ("write", "sendto") else None
 
     def function(self, name: str, paths: int = 0) -> Callable[..., Any]:
-        """The method `name` of `App` as a function.
+        """Return the method `name` of `App` as a function.
 
-        Its errors name the first `paths` arguments, as those of Python's function do.
+        Its errors have the first `paths` arguments as `filename` and `filename2`, as in the os module.
         """
         method = getattr(self.process.app, name)
 
@@ -80,16 +83,16 @@ class SystemCalls:
                     raise
                 raise named(error, *(*arguments, *keywords.values())[:paths]) from None
 
-        # A partial: unlike a function, it does not become a method as an attribute of a class.
+        # A partial, because a function that becomes a class attribute would turn into a method.
         return functools.update_wrapper(functools.partial(function), method)
 
     def functions(self, names: Iterable[str], paths: int = 0) -> dict[str, Callable[..., Any]]:
-        """Several of them, by name."""
+        """Return several methods of `App` as functions, by name."""
         return {name: self.function(name, paths) for name in names}
 
 
 def _finalizes() -> bool:
-    """Return True if a `__del__` method is on the stack."""
+    """Return True if a `__del__` method is on the call stack."""
     frame: FrameType | None = sys._getframe()
     while frame is not None and frame.f_code.co_name != "__del__":
         frame = frame.f_back
@@ -97,7 +100,7 @@ def _finalizes() -> bool:
 
 
 def named(error: OSError, path: object, other: object = None) -> OSError:
-    """The same error, with the path (or both) that it is about."""
+    """Return a copy of `error` with one path, or both, as `filename` and `filename2`."""
     found = os_error(error.errno or 0)
     found.filename = path
     if other is not None:
@@ -126,7 +129,10 @@ def module(like: ModuleType, methods: object, names: Iterable[str] = (), **more:
 
 
 def numbered(kind: Any) -> Any:
-    """Make a class hash its objects by a number instead of the address, which orders sets.  Return it."""
+    """Make a class hash its objects by a serial number, and return the class.
+
+    The default hash is the address, so the order of a set would differ from run to run.
+    """
     numbers = count()
 
     def number(self: Any) -> int:
@@ -141,7 +147,7 @@ def numbered(kind: Any) -> Any:
 
 
 def public(methods: object) -> Mapping[str, Any]:
-    """The public methods of an object, by name."""
+    """Return the public methods of an object, by name."""
     return {
         name: getattr(methods, name)
         for name in dir(methods)
@@ -154,10 +160,10 @@ def _is_exception(value: Any) -> bool:
 
 
 def refuse(what: str, like: object = None) -> Any:
-    """Return a function that raises NotModelled.  If `like` is a class, return one with its constants."""
+    """Return a function that raises NotModelled, or such a class with its constants if `like` is a class."""
 
     def refused(*arguments: Any, **keywords: Any) -> NoReturn:
-        raise NotModelled(f"{what} would act on the host, and is not modelled: the package cannot use it")
+        raise NotModelled(f"{what} is not modelled and would act on the host: hosted packages cannot use it")
 
     if not isinstance(like, type):
         return refused
@@ -166,10 +172,13 @@ def refuse(what: str, like: object = None) -> Any:
 
 
 class Facade(ModuleType):
-    """A module with the attributes in `own`; all others are those of `like`."""
+    """A module with the attributes in `own`, and all other attributes of the module `like`."""
 
     def __new__(cls, like: Any, *arguments: Any, **own: Any) -> Any:
-        """Return a plain module if `like` is a name: Python's library calls `type(sys)(name)`."""
+        """Return a new module.
+
+        If `like` is a name, return a plain module, because Python calls `type(sys)(name)`.
+        """
         return ModuleType(like, *arguments) if isinstance(like, str) else super().__new__(cls)
 
     def __init__(self, like: ModuleType, **own: Any) -> None:

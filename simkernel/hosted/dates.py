@@ -1,7 +1,8 @@
-"""`datetime` of a hosted program: `now` and `today` read the machine's clock, and local time is UTC.
+"""The `datetime` module of a hosted program: `now` and `today` read the machine's clock; local time is UTC.
 
-The classes are subclasses of Python's, and isinstance() accepts instances of Python's (PEP 3119).  So hosted
-and other packages can exchange dates.  freezegun does the same.
+The classes are subclasses of Python's classes, and isinstance() also accepts instances of Python's (PEP
+3119).  So hosted packages and other code can exchange dates.  The package freezegun uses the same
+technique.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ UTC = real.UTC
 
 
 class _Original(type):
-    """The metaclass of a subclass whose isinstance() and issubclass() are those of its base."""
+    """A metaclass that makes isinstance() and issubclass() check the base class instead."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, cls.__bases__[-1])
@@ -26,7 +27,7 @@ class _Original(type):
 
 
 class _Named:
-    """A mixin that makes repr() begin with "datetime.", as that of the base does."""
+    """A mixin that makes repr() begin with "datetime.", as the repr() of Python's classes does."""
 
     def __repr__(self) -> str:
         return ("datetime." if type(self).__module__ == "datetime" else "") + super().__repr__()

@@ -1,7 +1,8 @@
-"""The end of a hosted program: run its atexit functions and close its files while its process is alive.
+"""The end of a hosted program: run its atexit functions and close its files while its process still runs.
 
-Automatic garbage collection is disabled during a hosted program: finalizers of files make system calls, whose
-instant would differ from run to run.  `SystemCalls` collects after every COLLECT_EVERY calls.
+Automatic garbage collection is disabled while a hosted program runs.  A finalizer of a file makes system
+calls, and the time of automatic collections differs from run to run.  `ProcessCalls` collects every
+COLLECT_EVERY calls.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from weakref import WeakValueDictionary
 from simkernel.hosted.calls import Facade
 
 ENABLED: Final[list[bool]] = []
-"""For each running hosted program, True if garbage collection was enabled before it."""
+"""For each running hosted program, True if automatic garbage collection was enabled before it started."""
 
 
 class Ending:
-    """The atexit functions and open files of a hosted program."""
+    """The registered atexit functions and the open files of a hosted program."""
 
     def __init__(self) -> None:
         self._functions: list[tuple[Callable[..., object], Any, Any]] = []
@@ -30,7 +31,7 @@ class Ending:
         self._number = count()
 
     def atexit_module(self) -> ModuleType:
-        """Return an `atexit` module, whose functions run at the end of the hosted program."""
+        """Return an `atexit` module.  Functions registered with it run when the hosted program ends."""
 
         def register(function: Any, /, *arguments: Any, **keywords: Any) -> Any:
             self._functions.append((function, arguments, keywords))
@@ -42,7 +43,7 @@ class Ending:
         return Facade(atexit, register=register, unregister=unregister)
 
     def closing(self, kind: type) -> type:
-        """Return a subclass of the io class `kind`.  Its objects are closed at the end of the program."""
+        """Return a subclass of an io class.  Its objects are closed when the hosted program ends."""
         files, number = self._files, self._number
 
         def initialize(file: Any, *arguments: Any, **keywords: Any) -> None:
@@ -54,7 +55,7 @@ class Ending:
 
     @contextmanager
     def at_end(self) -> Iterator[None]:
-        """Run the functions and close the files after the body."""
+        """Run the block, then call the atexit functions and close the files."""
         ENABLED.append(gc.isenabled())
         gc.disable()
         try:

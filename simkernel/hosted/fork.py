@@ -1,9 +1,10 @@
-"""`os.fork` of a hosted program: the child is a process of the host, and its calls are made in the machine.
+"""`os.fork` of a hosted program: the child is a process of the host that makes its calls in the machine.
 
-Theory of operation.  The host's fork(2) copies this Python process with the program's memory.  In the
-machine, the program's task forks, too.  The copy sends each call over a socket to the original process.
-There the simulated child makes the call, and returns the result and the clock.  The machine runs nothing
-else until the copy has sent its next call.  So a run is as repeatable as without a fork.
+Theory of operation.  fork(2) of the host copies this Python process with the program's memory.  The
+program's task in the machine forks, too.  The forked Python process sends each system call over a socket
+to the original process.  There the simulated child makes the call and sends back the result and the clock.
+The machine pauses until the forked process sends its next call.  So a run is as repeatable as without a
+fork.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from simkernel.application.app import App
 from simkernel.application.program import Image
 from simkernel.engine import Call, Compute, NotModelled, SimulationError, drive
-from simkernel.hosted.calls import SystemCalls
+from simkernel.hosted.calls import ProcessCalls
 
 if TYPE_CHECKING:
     from simkernel.hosted import Hosted
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 
 class ForkedTask:
-    """The task of a forked child, in the child's process.  `enter` sends a call to the original process."""
+    """Proxy of the child's task in the forked process.  `enter` sends a call to the original process."""
 
     alive = True
 
@@ -39,7 +40,7 @@ class ForkedTask:
         self.pid, self.track = self._receive()
 
     def enter(self, call: Call[Any]) -> Any:
-        """Return the result of a call, or raise its error."""
+        """Make a call in the original process, and return its result or raise its error."""
         call.owner = None
         try:
             self._connection.send((call.name, call.arguments))
@@ -62,14 +63,14 @@ class ForkedTask:
 
 
 class ForkedRunner:
-    """The runner of the calls of a forked child."""
+    """Runs the system calls in a forked child."""
 
     def __init__(self, app: App, task: ForkedTask) -> None:
         self._app = app
         self.task: Any = task
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Return the result of a call, or of a coroutine that makes calls."""
+        """Run a call, or a coroutine that makes calls, and return its result."""
         return drive(awaitable, self._perform)
 
     def _perform(self, call: Call[Any]) -> Any:
@@ -78,16 +79,16 @@ class ForkedRunner:
         raise SimulationError(f"{call!r} was awaited twice: make the call anew each time")
 
     def end(self, error: BaseException | None) -> None:
-        """End a child whose program has returned or raised: exit status 0 or 1."""
+        """Exit the child after its program has returned (status 0) or raised an exception (status 1)."""
         if error is not None and not isinstance(error, SystemExit):
             sys.excepthook(type(error), error, error.__traceback__)
         self.run(self._app.exit(error is not None))
 
 
 class Connection:
-    """One end of the socket between a forked child and the process that runs the machine.
+    """One end of the socket between a forked child and the original process, which runs the machine.
 
-    `pid` is the child's pid on the host.  It is 0 in the child.
+    `pid` is the child's pid on the host, or 0 in the child itself.
     """
 
     def __init__(self, wrapped: socket.socket, pid: int = 0) -> None:
@@ -100,12 +101,15 @@ class Connection:
         self._file.flush()
 
     def receive(self) -> Any:
-        """Return a message.  EOFError after the other process has closed the connection."""
+        """Receive a message.  Raise EOFError if the other process has closed the connection."""
         return pickle.load(self._file)
 
     def close(self) -> None:
-        """End the connection and wait for the child.  shutdown(2) also ends the copies in other children."""
-        with suppress(OSError):  # closed before
+        """Close the connection and wait for the child.
+
+        shutdown(2) also affects copies of the socket in other children.
+        """
+        with suppress(OSError):  # already closed
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._file.close()
@@ -117,7 +121,7 @@ class Connection:
 
 
 async def _child(app: App, connection: Connection) -> None:
-    """Make the calls of a forked child."""
+    """Run in the simulated child: receive calls from the forked process, make them and send the results."""
     try:
         connection.send((await app.getpid(), app.owner.track))
         while True:
@@ -126,7 +130,7 @@ async def _child(app: App, connection: Connection) -> None:
             value = error = None
             try:
                 value = await call
-            except Exception as raised:  # noqa: BLE001 - the child handles it
+            except Exception as raised:  # noqa: BLE001 - sent to the child, which may handle it
                 error = raised
             connection.send((value, error, arguments, app.monotonic_ns()))
     except EOFError:
@@ -135,8 +139,8 @@ async def _child(app: App, connection: Connection) -> None:
         connection.close()
 
 
-def fork_function(host: Hosted, call: SystemCalls, hooks: list[dict[str, Callable[[], None]]]) -> Any:
-    """Return `os.fork` of a hosted program.  `hooks` has the arguments of `os.register_at_fork`."""
+def fork_function(host: Hosted, call: ProcessCalls, hooks: list[dict[str, Callable[[], None]]]) -> Any:
+    """Return `os.fork` for a hosted program.  `hooks` has the functions of `os.register_at_fork`."""
 
     def run_hooks(when: str) -> None:
         for each in hooks[:: -1 if when == "before" else 1]:

@@ -1,18 +1,18 @@
-"""Import for hosted programs: import their packages anew, with a separate standard library.
+"""The import system of hosted programs, which imports their packages anew with a separate standard library.
 
-Theory of operation.  Python's own machinery loads a hosted package from its own files, under its own name in
-`sys.modules` (dataclasses, enums and pickles read it there).  Before the package's code runs, its module gets
-a separate `__builtins__`, whose `open` and `__import__` are this package's.  So every import statement of a
-hosted package, at module level or in a function, at any time, calls `Importer`.
+Theory of operation.  Python's import system loads a hosted package from its files, under its real name in
+`sys.modules`, where dataclasses, enum and pickle look it up.  Before the package's code runs, its module
+gets a separate `__builtins__` with another `open` and `__import__`.  So every import statement of a hosted
+package, at module level or in a function, at any time, calls `Importer`.
 
-It returns one of
+The importer returns one of these modules:
 
     a replacement     `posix`, `select`, `fcntl`, `mmap`, `_socket`, `time` ...: made for the machine
-    a reread module   `os`, `socket`, `logging` ...: Python's own file, executed again with these imports
+    a reread module   `os`, `socket`, `logging` ...: Python's file, executed again with these imports
     a shared module   the host's module: C code, `typing`, other packages ...
 
-library.py has the tables.  `Importer.modules` holds the first two kinds.  A hosted program also finds them in
-its `sys.modules`; other code does not.
+library.py has the tables.  `Importer.modules` holds the first two kinds.  A hosted program also finds them
+in its `sys.modules`; other code does not.
 """
 
 from __future__ import annotations
@@ -33,16 +33,22 @@ from simkernel.hosted.calls import Facade, numbered, refuse
 from simkernel.hosted.library import ABSENT, OWN, SHARED
 
 ALIASES: Final = {"os.path": "posixpath", "_io": "io", "_signal": "signal", "datetime": "_datetime"}
-"""Second names of modules.  `sys.modules["datetime"]` stays the host's, where pickle finds its classes."""
+"""Canonical names of modules with two names.
+
+`datetime` itself stays shared, because pickle finds its classes there.
+"""
 
 NUMBERED: Final = {"threading": "Thread", "concurrent.futures._base": "Future"}
-"""Classes whose objects the library keeps in sets.  The order of those sets determines system calls."""
+"""Classes whose objects the standard library keeps in sets.
+
+The order of a set affects the order of system calls.
+"""
 
 
 class Importer(MetaPathFinder):
-    """The importer of one hosted program's packages.
+    """The import system of one hosted program.
 
-    `replacements` are the modules, by name, that replace Python's own.
+    `replacements` are the modules, by name, that replace modules of the standard library.
     """
 
     def __init__(self, packages: Iterable[str], replacements: Mapping[str, ModuleType]) -> None:
@@ -63,16 +69,16 @@ class Importer(MetaPathFinder):
             sys, argv=[""], executable="", modules=_Modules(self), orig_argv=[""], stdin=StringIO()
         )
 
-    # -- hosted packages: a finder on sys.meta_path ------------------------------
+    # -- hosted packages, found by this finder on sys.meta_path -----------------
 
     def owns(self, name: str) -> bool:
-        """Whether a module belongs to the hosted packages."""
+        """Return True if a module belongs to a hosted package."""
         return name.partition(".")[0] in self.packages
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """As `importlib.abc.MetaPathFinder.find_spec`: Python's own answer, with a loader of ours."""
+        """Find a module of a hosted package as Python does, and replace its loader."""
         if not self.owns(fullname):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
@@ -83,7 +89,7 @@ class Importer(MetaPathFinder):
     # -- the import statement ---------------------------------------------------
 
     def import_module(self, name: str, package: str | None = None) -> ModuleType:
-        """As `importlib.import_module`, seen from a hosted program."""
+        """Import a module like `importlib.import_module`, as a hosted program sees it."""
         full = importlib.util.resolve_name(name, package) if name.startswith(".") else name
         return self._find(full) or importlib.import_module(full)
 
@@ -95,7 +101,7 @@ class Importer(MetaPathFinder):
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:
-        """`builtins.__import__`: the module for `from`, and otherwise the one that its name begins with."""
+        """Implement `builtins.__import__`: return the module for `from`, otherwise the top-level package."""
         full = name
         if level:
             package = (globals or {}).get("__package__") or ""
@@ -131,10 +137,10 @@ class Importer(MetaPathFinder):
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
             self._shared.add(name)
             return None
-        host = importlib.import_module(name)  # now, so that its imports do not get the reread module
+        host = importlib.import_module(name)  # first: its imports must not find the reread module
         module = importlib.util.module_from_spec(spec)
-        self.modules[name] = sys.modules[name] = module  # read by enum's _convert_()
-        self._away[name] = host  # for other programs, which may run before this ends
+        self.modules[name] = sys.modules[name] = module  # sys.modules: enum's _convert_() reads it
+        self._away[name] = host  # restored if another program runs before this import ends
         self._there.append(name)
         self._rereading.add(name)
         module.__dict__["__builtins__"] = self.builtins
@@ -155,10 +161,10 @@ class Importer(MetaPathFinder):
             vars(parent)[name.rpartition(".")[2]] = module
         return module
 
-    # -- from and to ------------------------------------------------------------
+    # -- check, install, remove --------------------------------------------------
 
     def check(self) -> None:
-        """Raise SimulationError for a name that cannot be hosted."""
+        """Raise SimulationError if a package name cannot be hosted."""
         for package in sorted(self.packages):
             if problem := self._problem(package):
                 raise SimulationError(f"hosted(machine, {package!r}): {problem}")
@@ -175,19 +181,19 @@ class Importer(MetaPathFinder):
         self._exchange()
 
     def _problem(self, package: str) -> str:
-        """Why a name cannot be hosted; nothing if it can."""
+        """Return the reason why a package cannot be hosted, or an empty string."""
         if package in sys.stdlib_module_names:
-            return f"{package} is Python's own; whatever is hosted has one that acts on the machine"
+            return f"{package} is a module of the standard library, which hosted packages get anyway: omit it"
         if "." in package:
-            return f"name the whole package, {package.partition('.')[0]!r}; what lies in it comes along"
+            return f"name the whole package, {package.partition('.')[0]!r}; its submodules are hosted with it"
         if PathFinder.find_spec(package) is None:
             return "no package or module of that name can be imported from sys.path"
         return ""
 
     def _exchange(self) -> None:
-        """Swap the modules with the packages' names in `sys.modules` with those in `_away`."""
+        """Swap the hosted packages in `sys.modules` with the modules in `_away`."""
         modules = sys.modules
-        if len(modules) != self._count:  # a module was imported since
+        if len(modules) != self._count:  # a module was imported since the last swap
             self._there = [name for name in modules if self.owns(name) or name in self._rereading]
         there = {name: modules.pop(name) for name in self._there if name in modules}
         modules.update(self._away)
@@ -195,7 +201,7 @@ class Importer(MetaPathFinder):
 
 
 class _Loader(SourceFileLoader):
-    """Python's own loader, which gives the module its builtins first."""
+    """A source file loader that sets `__builtins__` before it executes a module."""
 
     def __init__(self, fullname: str, path: str, builtins: dict[str, Any]) -> None:
         super().__init__(fullname, path)
@@ -207,7 +213,7 @@ class _Loader(SourceFileLoader):
 
 
 class _Modules(ChainMap[str, ModuleType]):
-    """`sys.modules` of a hosted program, where for example pickle finds the module of a class."""
+    """`sys.modules` of a hosted program, in which pickle, for example, finds the module of a class."""
 
     def __init__(self, importer: Importer) -> None:
         super().__init__(importer.modules, sys.modules)

@@ -1,7 +1,8 @@
-"""The standard library of a hosted program: modules that are shared, absent, or raise NotModelled.
+"""Tables of the standard library for hosted programs: which modules are shared, absent or raise NotModelled.
 
-A module that is not in library.yaml and is written in Python is reread (importing.py); one in C is shared.
-tests/hosted/test_library.py fails for a C module of a new Python without a decision.
+A module that is not in library.yaml is reread if it is written in Python (importing.py), and shared if it
+is written in C.  tests/hosted/test_library.py fails if a new version of Python has a C module without a
+decision.
 """
 
 from __future__ import annotations

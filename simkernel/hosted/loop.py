@@ -1,7 +1,7 @@
-"""asyncio inside a hosted program: its loops poll the machine's descriptors and run on the machine's clock.
+"""asyncio in a hosted program: its event loops poll the machine's descriptors and use the machine's clock.
 
-`asyncio` is shared, so that its tasks and futures work in any loop.  The submodules that make system calls
-are reread: the loop, with its sockets and threads, and `asyncio.run()`.
+The `asyncio` module is shared, so that its tasks and futures work in any loop.  Submodules that make
+system calls are reread: the event loop with its sockets and threads, and `asyncio.run()`.
 """
 
 from __future__ import annotations
@@ -26,31 +26,33 @@ NAMES: Final = {
         for name in ("base_events", "futures", "runners", "selector_events", "tasks", "unix_events")
     },
 }
-"""Names of asyncio that a hosted program does not share, with the submodules that define them."""
+"""Names in asyncio that a hosted program does not share with the host, with their submodules."""
 
 
 def event_loop(host: Hosted) -> asyncio.AbstractEventLoop:
-    """Return a new event loop of a hosted program: asyncio's own, reread."""
+    """Return a new event loop of a hosted program, which is asyncio's own class, reread."""
     base: Any = host.import_module("asyncio.unix_events")._UnixSelectorEventLoop
 
     class HostedEventLoop(base):  # type: ignore[misc]
         __module__ = "asyncio.unix_events"
 
         def __del__(self) -> None:
-            """Close nothing: Python may collect the loop after its process has ended."""
+            """Do nothing, because Python can collect the loop after its process has ended."""
 
         def call_exception_handler(self, context: Any) -> None:
-            """Call asyncio's handler unless the process has ended: its pending tasks are then no error."""
+            """Call asyncio's handler unless the process has ended, because pending tasks are no error
+            then.
+            """
             if host.process.task.alive:
                 super().call_exception_handler(context)
 
         async def getaddrinfo(self, *_: Any, **__: Any) -> NoReturn:
-            """Raise EAFNOSUPPORT: a machine has no IP sockets."""
+            """Raise EAFNOSUPPORT, because a machine has no IP sockets."""
             host.socket.socket(host.socket.AF_INET, host.socket.SOCK_STREAM)
             raise NotImplementedError
 
         def add_signal_handler(self, sig: int, callback: Any, *arguments: Any) -> NoReturn:
-            """Raise NotImplementedError: a handler is set by signal.signal()."""
+            """Raise NotImplementedError.  Hosted programs set handlers with signal.signal()."""
             raise NotImplementedError("a hosted program's loop has no signal handlers: use signal.signal()")
 
     loop: asyncio.AbstractEventLoop = HostedEventLoop()
@@ -60,7 +62,7 @@ def event_loop(host: Hosted) -> asyncio.AbstractEventLoop:
 
 
 class Asyncio(ModuleType):
-    """`asyncio` of a hosted program: the shared module, except for `NAMES`."""
+    """The `asyncio` module of a hosted program: shared, except for `NAMES`."""
 
     def __init__(self, find: Callable[[str], ModuleType]) -> None:
         super().__init__("asyncio", asyncio.__doc__)
@@ -75,14 +77,14 @@ class Asyncio(ModuleType):
 
 
 class HostedPolicy(asyncio.DefaultEventLoopPolicy):
-    """The event loop policy of one thread, with which asyncio makes a hosted program's loops."""
+    """The event loop policy of one thread, which makes asyncio create event loops for a hosted program."""
 
     def __init__(self, make: Callable[[], asyncio.AbstractEventLoop], main: bool) -> None:
         super().__init__()
         self._make = make
         self._local: Any
-        self._local._set_called = not main  # get_event_loop() makes a loop in the main thread only
+        self._local._set_called = not main  # get_event_loop() creates a loop in the main thread only
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        """A loop of the hosted program's."""
+        """Return a new event loop of the hosted program."""
         return self._make()

@@ -1,4 +1,4 @@
-"""The memory of a hosted program is this Python's own: its pointers are addresses of the host."""
+"""Memory of a hosted program: its address space is that of this Python process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from simkernel.kernel.mm.vma import VmArea
 from simkernel.uapi.errno import EFAULT, os_error
 
 SELF = "/proc/self/mem"
-"""The host's own way to memory by address: one that is wrong is an error there, and not the end of Python."""
+"""The host's file for access by address.
+
+A wrong address is EFAULT there, while ctypes would crash Python.
+"""
 
 
 class HostMemory(AddressSpace):
-    """An address space whose programs' pointers are the host's.  Close it when the program has gone."""
+    """An address space in which pointers are addresses of the host.  Close it after the program has ended."""
 
     __slots__ = ("_buffers", "_fd")
 
@@ -24,7 +27,7 @@ class HostMemory(AddressSpace):
         self._buffers: dict[int, ctypes.Array[ctypes.c_char]] = {}
 
     def read(self, address: int, size: int) -> bytes:
-        """`size` bytes.  EFAULT where not all of them may be read."""
+        """Read `size` bytes.  Raise EFAULT if any of them cannot be read."""
         _check(address, size)
         try:
             data = os.pread(self._fd, size, address)
@@ -35,7 +38,7 @@ class HostMemory(AddressSpace):
         return data
 
     def write(self, address: int, data: bytes) -> None:
-        """Change memory.  EFAULT where not all of it may be written; what lies before is written."""
+        """Write bytes.  Raise EFAULT if any of them cannot be written; the bytes before it are written."""
         _check(address, len(data))
         try:
             written = os.pwrite(self._fd, data, address)
@@ -45,7 +48,9 @@ class HostMemory(AddressSpace):
             raise os_error(EFAULT)
 
     def map_buffer(self, buffer: memoryview) -> int:
-        """Where the buffer lies; a read-only one is copied first, since none may tell where it lies."""
+        """Return the address of a buffer, or of a copy if it is read-only: ctypes has no address for such a
+        buffer.
+        """
         kind = ctypes.c_char * max(len(buffer), 1)
         held = (
             kind.from_buffer_copy(bytes(buffer) or b"\0") if _is_fixed(buffer) else kind.from_buffer(buffer)
@@ -55,11 +60,11 @@ class HostMemory(AddressSpace):
         return address
 
     def unmap_buffer(self, address: int) -> None:
-        """The call is over."""
+        """Drop the reference that `map_buffer` holds, when the system call has returned."""
         self._buffers.pop(address, None)
 
     def close(self) -> None:
-        """Let go of the host's memory."""
+        """Close the descriptor of the host's memory."""
         os.close(self._fd)
 
 

@@ -1,4 +1,4 @@
-"""`mmap` of a hosted program (Modules/mmapmodule.c): the machine's memory, as a buffer of this Python's."""
+"""The `mmap` module of a hosted program (Modules/mmapmodule.c), whose mappings are buffers in this Python."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from simkernel.application.mapping import ACCESS_DEFAULT, READ_WRITE, map_memory
 from simkernel.blocking.mapping import BlockingMapping
 from simkernel.blocking.process import Blocking
-from simkernel.hosted.calls import SystemCalls, module
+from simkernel.hosted.calls import ProcessCalls, module
 from simkernel.uapi.mman import MAP_SHARED
 
 
 class HostedMapping(BlockingMapping):
-    """As `mmap.mmap`, but for the process that it belongs to.
+    """`mmap.mmap` of a hosted program.
 
-    Memory that may be written to has an address of the host, which ioctl structures can hold.  Such a
-    mapping is an array of ctypes too: a class of Python's own has no buffer before 3.12 (PEP 688).
+    Writable memory has an address of the host, which ioctl structures can contain.  Such a mapping is also
+    a ctypes array, because a class written in Python cannot export a buffer before Python 3.12 (PEP 688).
     """
 
     _process: Blocking
@@ -32,7 +32,7 @@ class HostedMapping(BlockingMapping):
         access: int = ACCESS_DEFAULT,
         offset: int = 0,
     ) -> HostedMapping:
-        """Map `length` bytes of a file from `offset` on, or of nothing (-1)."""
+        """Map `length` bytes of a file from `offset`, or anonymous memory if `fileno` is -1."""
         process = cls._process
         wrapped = process.run(map_memory(process.app, fileno, length, flags, prot, access, offset))
         view = wrapped.memory
@@ -47,18 +47,18 @@ class HostedMapping(BlockingMapping):
         return mapping
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        """Everything is done: an array of ctypes would take the arguments for its items."""
+        """Do nothing, because a ctypes array would take the arguments as its items."""
 
     def __repr__(self) -> str:
         return repr(self.wrapped)
 
     def close(self) -> None:
-        """Unmap it; harmless when it is unmapped or its process has ended."""
+        """Unmap the memory.  The call has no effect if it is unmapped or the process has ended."""
         if self._process.task.alive:
             super().close()
 
 
-def mmap_module(call: SystemCalls) -> ModuleType:
-    """`mmap` for one process."""
+def mmap_module(call: ProcessCalls) -> ModuleType:
+    """Return the `mmap` module of one process."""
     kind = type("mmap", (HostedMapping,), {"__module__": "mmap", "_process": call.process})
     return module(real, None, mmap=kind, error=OSError)

@@ -1,4 +1,4 @@
-"""Every module that stands for one of Python's own in a hosted program."""
+"""The modules that replace modules of the standard library in a hosted program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn
 
 from simkernel.blocking.process import Blocking
 from simkernel.engine import NotModelled
-from simkernel.hosted.calls import Facade, SystemCalls, module
+from simkernel.hosted.calls import Facade, ProcessCalls, module
 from simkernel.hosted.clock import time_module
 from simkernel.hosted.dates import datetime_module
 from simkernel.hosted.ending import Ending
@@ -33,16 +33,18 @@ from simkernel.machine import Machine
 from simkernel.uapi.errno import ENOENT
 
 BUFFERS: Final = ("BufferedRandom", "BufferedReader", "BufferedRWPair", "BufferedWriter", "TextIOWrapper")
-"""What io puts around a raw file; it asks nothing of a kernel."""
+"""Classes of io that wrap a raw file.  They make no system calls."""
 
 
 LIBC: Final = {"mount": 4, "setns": 2, "umount2": 2, "unshare": 1}
-"""Functions of the C library that `os` lacks and programs call by ctypes.  Values are argument counts."""
+"""Functions of the C library that are called with ctypes because `os` lacks them, with their argument
+counts.
+"""
 NUMBERS: Final = {165: "mount", 166: "umount2", 272: "unshare", 308: "setns"}
 """System call numbers of `LIBC` on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl)."""
 
 
-def replacements(machine: Machine, call: SystemCalls, ending: Ending) -> dict[str, ModuleType]:
+def replacements(machine: Machine, call: ProcessCalls, ending: Ending) -> dict[str, ModuleType]:
     """Return the modules that replace Python's, by name."""
     modules = {
         **dict(refused()),
@@ -63,7 +65,7 @@ def replacements(machine: Machine, call: SystemCalls, ending: Ending) -> dict[st
         "time": time_module(call, machine),
     }  # fmt: skip
     modules["_datetime"] = datetime_module(modules["time"])
-    with suppress(ImportError):  # a Python built without it
+    with suppress(ImportError):  # Python may be built without it
         from simkernel.hosted.sqlite import sqlite_module
 
         modules["_sqlite3"] = sqlite_module(call, modules["time"])
@@ -72,7 +74,9 @@ def replacements(machine: Machine, call: SystemCalls, ending: Ending) -> dict[st
 
 
 def io_module(modules: dict[str, ModuleType], ending: Ending) -> ModuleType:
-    """`io`: Python's own, but for raw files and for what opens them, which are those written in Python."""
+    """Return the `io` module: Python's, except that raw files and the functions that open them come from
+    `_pyio`.
+    """
     pure: Any = Importer((), {**modules, "io": io}).import_module("_pyio")
     for name in BUFFERS:
         setattr(pure, name, ending.closing(getattr(io, name)))
@@ -82,7 +86,7 @@ def io_module(modules: dict[str, ModuleType], ending: Ending) -> ModuleType:
 
 
 def random_module(process: Blocking) -> ModuleType:
-    """Return `_random`, whose generators without a seed are seeded from the machine's."""
+    """Return `_random`.  Generators without a seed are seeded from the program's random stream."""
 
     class Random(_random.Random):
         def seed(self, value: Any = None, /) -> None:
@@ -91,8 +95,11 @@ def random_module(process: Blocking) -> ModuleType:
     return Facade(_random, Random=Random)
 
 
-def ctypes_module(call: SystemCalls) -> ModuleType:
-    """Return `ctypes` with Python's own types.  Functions of `LIBC` are calls, others raise NotModelled."""
+def ctypes_module(call: ProcessCalls) -> ModuleType:
+    """Return `ctypes` with Python's types.
+
+    The functions of `LIBC` make system calls; others raise NotModelled.
+    """
 
     class CDLL:
         def __init__(self, name: Any, *_: object, **__: object) -> None:
@@ -113,8 +120,8 @@ def ctypes_module(call: SystemCalls) -> ModuleType:
     return Facade(ctypes, CDLL=CDLL, PyDLL=CDLL, cdll=loader, pydll=loader, pythonapi=CDLL(""))
 
 
-def libc_call(call: SystemCalls, name: str, *arguments: Any) -> int:
-    """Make a call of `LIBC`; for `syscall`, the call of a number.  On an error, set errno and return -1."""
+def libc_call(call: ProcessCalls, name: str, *arguments: Any) -> int:
+    """Make a system call of `LIBC`, or with `syscall` by number.  On an error, set errno and return -1."""
     if name == "syscall":
         number, *arguments = arguments  # type: ignore[assignment]
         if number not in NUMBERS:
@@ -130,12 +137,14 @@ def libc_call(call: SystemCalls, name: str, *arguments: Any) -> int:
 
 
 def fork_exec(arguments: Any, *_: object) -> NoReturn:
-    """Raise ENOENT, as execve(2) of a missing file: callers of subprocess handle a missing program."""
+    """Raise ENOENT, as execve(2) does for a missing file.  Callers of subprocess expect this error."""
     raise FileNotFoundError(ENOENT, "The machine has no executable files to start", arguments[0])
 
 
 def missing(what: str) -> Callable[[object], NoReturn]:
-    """Return a lookup that raises KeyError: the machine has no /etc/passwd and no /etc/group."""
+    """Return a lookup function that raises KeyError, because the machine has no /etc/passwd and
+    /etc/group.
+    """
 
     def find(key: object) -> NoReturn:
         raise KeyError(f"{what} not found: {key!r}")
@@ -144,7 +153,7 @@ def missing(what: str) -> Callable[[object], NoReturn]:
 
 
 def refused() -> Iterator[tuple[str, ModuleType]]:
-    """Yield name and replacement of each module of `REFUSED` that this Python has."""
+    """Yield the name and the replacement of each module of `REFUSED` that this version of Python has."""
     for name, kept in REFUSED.items():
         with suppress(ImportError):
             yield name, module(importlib.import_module(name), None, kept)

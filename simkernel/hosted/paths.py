@@ -1,4 +1,4 @@
-"""The part of a hosted program's `posix` that takes paths."""
+"""Functions of a hosted program's `posix` module that take paths."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final
 
-from simkernel.hosted.calls import SystemCalls, public
+from simkernel.hosted.calls import ProcessCalls, public
 from simkernel.uapi.fcntl import O_CLOEXEC
 from simkernel.uapi.stat import Stat
 
 ONE_PATH: Final = ("chdir", "chown", "mkdir", "mkfifo", "mknod", "rmdir", "unlink", "utime")
-"""Functions of `App` whose errors name their path."""
+"""Functions that are methods of `App` and have the path as `filename` in their errors."""
 NO_PATH: Final = ("access", "ftruncate", "getcwd", "umask")
 SYSTEM_CALLS: Final = ("fchdir", "fchmod", "fchown")
-"""Functions that are system calls."""
+"""Functions that map directly to the system call of that name."""
 
 
-class Paths:
-    """Functions that differ from those of `App`.  `dir_fd` and `follow_symlinks` are Python's."""
+class PathFunctions:
+    """Functions that differ from the methods of `App`.  `dir_fd` and `follow_symlinks` are Python's."""
 
-    def __init__(self, call: SystemCalls) -> None:
+    def __init__(self, call: ProcessCalls) -> None:
         self._call = call
 
     def _app(self, name: str, *arguments: Any, paths: int = 1, **keywords: Any) -> Any:
         return self._call.function(name, paths)(*arguments, **keywords)
 
     def open(self, path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        """openat(2), close-on-exec."""
+        """Open a file with close-on-exec, as os.open() does."""
         fd: int = self._app("open", path, flags | O_CLOEXEC, mode, dir_fd=dir_fd)
         return fd
 
     def stat(self, path: Any, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> real.stat_result:
-        """stat(2); of a descriptor fstat(2)."""
+        """Return the status of a file or of an open descriptor."""
         return _result(self._app("stat", path, dir_fd=dir_fd, follow_symlinks=follow_symlinks))
 
     def lstat(self, path: Any, *, dir_fd: int | None = None) -> real.stat_result:
-        """lstat(2)."""
+        """Return the status of a file.  If it is a symbolic link, return the status of the link itself."""
         return self.stat(path, dir_fd=dir_fd, follow_symlinks=False)
 
     def fstat(self, fd: int) -> real.stat_result:
-        """fstat(2)."""
+        """Return the status of an open descriptor."""
         return _result(self._app("fstat", fd, paths=0))
 
     def readlink(self, path: Any, *, dir_fd: int | None = None) -> Any:
-        """readlinkat(2)."""
+        """Return the target of a symbolic link, as bytes if `path` is bytes."""
         return _like(path, self._app("readlink", path, dir_fd=dir_fd))
 
     def listdir(self, path: Any = None) -> list[Any]:
-        """The names in a directory, without the two that each has."""
+        """Return the names in a directory without `.` and `..`, as bytes if `path` is bytes."""
         return [_like(path, name) for name, _, _ in self._entries(path)]
 
     def scandir(self, path: Any = None) -> ScanDir:
-        """Like `listdir`, with entries that know their kind."""
+        """Return an iterator over the entries of a directory, as os.scandir() does."""
         return ScanDir(self, path, self._entries(path))
 
     def _entries(self, path: Any) -> list[tuple[str, int, int]]:
@@ -63,29 +63,32 @@ class Paths:
         return entries
 
     def link(self, src: Any, dst: Any, *, follow_symlinks: bool = True, **folders: int | None) -> None:
-        """linkat(2); of a symbolic link itself, as link(2).  `folders` are `src_dir_fd` and `dst_dir_fd`."""
+        """Create a hard link; to a symbolic link itself if `src` is one.
+
+        `folders` are `src_dir_fd` and `dst_dir_fd`.
+        """
         self._app("link", src, dst, paths=2, **folders)
 
     def chmod(self, path: Any, mode: int, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> None:
-        """fchmodat(2); of a descriptor fchmod(2)."""
+        """Set the mode of a file or of an open descriptor."""
         self._app("chmod", path, mode, dir_fd=dir_fd)
 
     def lchown(self, path: Any, uid: int, gid: int) -> None:
-        """fchownat(2) of a link itself."""
+        """Set the owner and the group of a file.  If it is a symbolic link, change the link itself."""
         self._app("chown", path, uid, gid, follow_symlinks=False)
 
     def truncate(self, path: Any, length: int) -> None:
-        """truncate(2); of a descriptor ftruncate(2), whose error names no path."""
+        """Set the size of a file or of an open descriptor.  For a descriptor, an error has no `filename`."""
         self._app("truncate", path, length, paths=0 if isinstance(path, int) else 1)
 
     def getcwdb(self) -> bytes:
-        """getcwd(2), as bytes."""
+        """Return the path of the working directory as bytes."""
         name: str = self._call("getcwd")
         return name.encode("utf-8", "surrogateescape")
 
 
-def path_functions(call: SystemCalls) -> dict[str, Any]:
-    """The functions of `posix` that take paths, by name."""
+def path_functions(call: ProcessCalls) -> dict[str, Any]:
+    """Return the functions of `posix` that take paths, by name."""
     rename = call.function("rename", paths=2)
     return {
         **call.functions(ONE_PATH, paths=1),
@@ -95,14 +98,14 @@ def path_functions(call: SystemCalls) -> dict[str, Any]:
         "rename": rename,
         "replace": rename,
         "symlink": call.function("symlink", paths=2),
-        **public(Paths(call)),
+        **public(PathFunctions(call)),
     }
 
 
 class DirEntry:
-    """One name that scandir has found, as `os.DirEntry` is."""
+    """An entry of a directory, as `os.DirEntry` is."""
 
-    def __init__(self, paths: Paths, folder: Any, name: Any, number: int, kind: int) -> None:
+    def __init__(self, paths: PathFunctions, folder: Any, name: Any, number: int, kind: int) -> None:
         self._paths = paths
         self._folder = folder
         self._number = number
@@ -118,27 +121,27 @@ class DirEntry:
         return self.path
 
     def inode(self) -> int:
-        """Its inode's number."""
+        """Return the inode number of the entry."""
         return self._number
 
     def is_symlink(self) -> bool:
-        """Whether it is a symbolic link."""
+        """Return True for a symbolic link."""
         return modes.S_ISLNK(self._kind)
 
     def is_junction(self) -> bool:
-        """No: that is a thing of Windows."""
+        """Return False: only Windows has junctions."""
         return False
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether it is a directory."""
+        """Return True for a directory."""
         return modes.S_ISDIR(self._mode(follow_symlinks))
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether it is an ordinary file."""
+        """Return True for a regular file."""
         return modes.S_ISREG(self._mode(follow_symlinks))
 
     def stat(self, *, follow_symlinks: bool = True) -> real.stat_result:
-        """stat(2) of it."""
+        """Return the status of the file."""
         dir_fd = self._folder if isinstance(self._folder, int) else None
         return self._paths.stat(self.path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
 
@@ -152,9 +155,9 @@ class DirEntry:
 
 
 class ScanDir(Iterator[DirEntry], AbstractContextManager["ScanDir"]):
-    """What `os.scandir` returns: an iterator that can be closed."""
+    """The iterator that `os.scandir` returns.  It can be closed."""
 
-    def __init__(self, paths: Paths, folder: Any, entries: list[tuple[str, int, int]]) -> None:
+    def __init__(self, paths: PathFunctions, folder: Any, entries: list[tuple[str, int, int]]) -> None:
         self._entries: Iterator[DirEntry] = (
             DirEntry(paths, folder, _like(folder, name), number, kind) for name, number, kind in entries
         )
@@ -166,12 +169,12 @@ class ScanDir(Iterator[DirEntry], AbstractContextManager["ScanDir"]):
         self.close()
 
     def close(self) -> None:
-        """Give nothing more."""
+        """Discard the remaining entries."""
         self._entries = iter(())
 
 
 def _like(path: Any, name: str) -> Any:
-    """A name, as bytes where the path was."""
+    """Return `name`, as bytes if `path` is bytes."""
     as_bytes = path is not None and not isinstance(path, int) and isinstance(real.fspath(path), bytes)
     return name.encode("utf-8", "surrogateescape") if as_bytes else name
 
@@ -182,7 +185,7 @@ def _joined(folder: Any, sep: Any, name: Any) -> Any:
 
 
 def _result(found: Stat) -> real.stat_result:
-    """As `os.stat_result`, with all that Linux's has."""
+    """Convert to `os.stat_result`, with all fields that it has on Linux."""
     times = (found.st_atime_ns, found.st_mtime_ns, found.st_ctime_ns)
     ten = (
         found.st_mode, found.st_ino, found.st_dev, found.st_nlink, found.st_uid, found.st_gid, found.st_size,

@@ -1,4 +1,4 @@
-"""`signal` of a hosted program: what is done about the signals of its process in the machine."""
+"""The `signal` module of a hosted program, for the signals of its simulated process."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from enum import EnumMeta
 from types import ModuleType
 from typing import Any
 
-from simkernel.hosted.calls import SystemCalls, module
+from simkernel.hosted.calls import ProcessCalls, module
 
 Handler = Callable[[int, Any], Any] | int | None
 
 
-class Signals:
-    """The functions of the module."""
+class SignalFunctions:
+    """The functions of the `signal` module of one process."""
 
-    def __init__(self, call: SystemCalls) -> None:
+    def __init__(self, call: ProcessCalls) -> None:
         self._call = call
         self._handlers: dict[int, Handler] = {}
 
     def signal(self, signalnum: int, handler: Handler, /) -> Handler:
-        """What a signal does from now on; what it did."""
+        """Set the handler of a signal, and return the previous one."""
         number = int(signalnum)
         old = self.getsignal(number)
 
@@ -33,15 +33,15 @@ class Signals:
         return old
 
     def getsignal(self, signalnum: int, /) -> Handler:
-        """What a signal does."""
+        """Return the handler of a signal."""
         return self._handlers.get(int(signalnum), real.SIG_DFL)
 
     def raise_signal(self, signalnum: int, /) -> None:
-        """Send it to oneself."""
+        """Send a signal to the calling process."""
         self._call("kill", self._call("getpid"), int(signalnum))
 
 
-def signal_module(call: SystemCalls) -> ModuleType:
-    """`signal` for one process."""
+def signal_module(call: ProcessCalls) -> ModuleType:
+    """Return the `signal` module of one process."""
     enums = tuple(name for name, value in vars(real).items() if isinstance(value, EnumMeta))
-    return module(real, Signals(call), (*enums, "strsignal", "valid_signals"))
+    return module(real, SignalFunctions(call), (*enums, "strsignal", "valid_signals"))

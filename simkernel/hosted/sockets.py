@@ -1,7 +1,7 @@
-"""`_socket` of a hosted program, the base of its `socket`, with the machine's sockets and descriptors.
+"""The `_socket` module of a hosted program, on which its `socket` is based, with sockets of the machine.
 
-Python's own socket.py, reread, adds makefile, send_fds, recv_fds and so on.  Names, arguments and results are
-those of Modules/socketmodule.c; so are close-on-exec descriptors (PEP 446).
+Python's socket.py, reread, adds makefile, send_fds, recv_fds and other functions.  Names, arguments and
+results are those of Modules/socketmodule.c.  Descriptors are close-on-exec (PEP 446).
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from typing import Any, Final, NoReturn
 from simkernel.application.app import SOCKETS
 from simkernel.application.socket import AnySocket, NetlinkSocket
 from simkernel.blocking.socket import BlockingSocket
-from simkernel.hosted.calls import SystemCalls, module
+from simkernel.hosted.calls import ProcessCalls, module
 from simkernel.uapi.fcntl import F_DUPFD_CLOEXEC
 from simkernel.uapi.socket import SOCK_CLOEXEC
 
-AS_THEY_ARE: Final = (
+FROM_PYTHON: Final = (
     "CMSG_LEN", "CMSG_SPACE", "htonl", "htons", "inet_aton", "inet_ntoa", "inet_ntop", "inet_pton", "ntohl",
     "ntohs",
 )  # fmt: skip
-"""Functions that ask nothing of a kernel."""
+"""Functions that make no system call, and that the module takes from Python."""
 
 
 class HostedSocket(BlockingSocket):
     """The base class of `socket.socket`, for sockets of any family.
 
-    A socket without references emits ResourceWarning and is closed before its program's next call.
+    If a socket is garbage-collected while open, it emits ResourceWarning and is closed before the next
+    system call.
     """
 
     __slots__ = ()
-    _sockets: Sockets
+    _sockets: SocketFunctions
 
     def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> None:
         process = self._sockets.call.process
@@ -47,7 +48,7 @@ class HostedSocket(BlockingSocket):
             self.settimeout(self._sockets.timeout)
 
     def __del__(self) -> None:
-        wrapped: AnySocket | None = getattr(self, "wrapped", None)  # None if the constructor has raised
+        wrapped: AnySocket | None = getattr(self, "wrapped", None)  # None if __init__() raised
         if wrapped is not None and wrapped.fileno() >= 0 and self._sockets.call.process.task.alive:
             warnings.warn(f"unclosed {wrapped!r}", ResourceWarning, source=self, stacklevel=2)
             call = self._sockets.call
@@ -58,10 +59,10 @@ class HostedSocket(BlockingSocket):
         return accepted.detach(), address
 
 
-class Sockets:
-    """The functions of the module."""
+class SocketFunctions:
+    """The functions of the `_socket` module of one process."""
 
-    def __init__(self, call: SystemCalls) -> None:
+    def __init__(self, call: ProcessCalls) -> None:
         self.call = call
         self.timeout: float | None = None
         self.socket = self.SocketType = type(
@@ -69,44 +70,44 @@ class Sockets:
         )
 
     def getdefaulttimeout(self) -> float | None:
-        """Return the timeout of new sockets in seconds, or None."""
+        """Return the default timeout of new sockets in seconds, or None."""
         return self.timeout
 
     def setdefaulttimeout(self, timeout: float | None, /) -> None:
-        """Set the timeout of new sockets in seconds, or None."""
+        """Set the default timeout of new sockets in seconds, or None."""
         self.timeout = timeout
 
     def gethostname(self) -> str:
-        """Return the machine's name."""
+        """Return the machine's host name."""
         name: str = self.call("uname").nodename
         return name
 
     def getaddrinfo(self, host: object, *_: object, **__: object) -> NoReturn:
-        """Raise EAI_FAIL: a machine has no resolver."""
+        """Raise EAI_FAIL, because a machine has no name resolver."""
         raise real.gaierror(real.EAI_FAIL, f"{host!r} cannot be resolved: a machine has no internet")
 
     gethostbyaddr = gethostbyname = gethostbyname_ex = getnameinfo = getaddrinfo
 
     def dup(self, fd: int, /) -> int:
-        """Duplicate a socket's descriptor."""
+        """Duplicate the descriptor of a socket, with close-on-exec."""
         duplicate: int = self.call("fcntl", fd, F_DUPFD_CLOEXEC, 0)
         return duplicate
 
     def close(self, fd: int, /) -> None:
-        """Close a socket's descriptor."""
+        """Close the descriptor of a socket."""
         self.call("close", fd)
 
     def socketpair(
         self, family: int = real.AF_UNIX, type: int = real.SOCK_STREAM, proto: int = 0, /
     ) -> tuple[Any, Any]:
-        """Two sockets, connected to each other."""
+        """Create two sockets that are connected to each other."""
         process = self.call.process
         pair = process.run(process.app.socketpair(family, type | SOCK_CLOEXEC, proto))
         one, other = (self.socket(family, type, proto, each.detach()) for each in pair)
         return one, other
 
 
-def socket_module(call: SystemCalls) -> ModuleType:
+def socket_module(call: ProcessCalls) -> ModuleType:
     """Return the `_socket` of one process."""
-    sockets = Sockets(call)
-    return module(real, sockets, AS_THEY_ARE, socket=sockets.socket, SocketType=sockets.socket)
+    sockets = SocketFunctions(call)
+    return module(real, sockets, FROM_PYTHON, socket=sockets.socket, SocketType=sockets.socket)

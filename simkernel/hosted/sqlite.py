@@ -1,4 +1,6 @@
-"""`_sqlite3` of a hosted program: databases in memory, with the machine's clock and random numbers."""
+"""The `_sqlite3` module of a hosted program: databases in memory, with the machine's clock and random
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +9,24 @@ from types import ModuleType
 from typing import Any, Final
 
 from simkernel.engine import NotModelled
-from simkernel.hosted.calls import Facade, SystemCalls
+from simkernel.hosted.calls import Facade, ProcessCalls
 
 DATES: Final = ("date", "datetime", "julianday", "strftime", "time", "unixepoch")
-"""SQL functions that read the host's clock for 'now' (https://sqlite.org/lang_datefunc.html)."""
+"""SQL functions that would read the host's clock for 'now' (https://sqlite.org/lang_datefunc.html)."""
 CURRENT: Final = {"current_date": "date", "current_time": "time", "current_timestamp": "datetime"}
 
 
-def sqlite_module(call: SystemCalls, time: ModuleType) -> ModuleType:
+def sqlite_module(call: ProcessCalls, time: ModuleType) -> ModuleType:
     """Return the `_sqlite3` of one process."""
     import _sqlite3
 
     random = call.process.random
 
     class Connection(real.Connection):
-        """A connection to ':memory:'.  ATTACH and VACUUM INTO, which open files, fail."""
+        """A connection to a database in memory.
+
+        SQL statements that open files (ATTACH, VACUUM INTO) fail.
+        """
 
         def __init__(self, database: Any, *arguments: Any, **keywords: Any) -> None:
             if database != ":memory:":
@@ -46,10 +51,10 @@ def sqlite_module(call: SystemCalls, time: ModuleType) -> ModuleType:
 
 
 def _at(plain: real.Connection, name: str, time: ModuleType) -> Any:
-    """Return the SQL function `name`, whose 'now' is the clock of the module `time`."""
+    """Return the SQL function `name`, for which 'now' is the time of the module `time`."""
 
     def function(*arguments: Any) -> Any:
-        bare = len(arguments) == (name == "strftime")  # no time argument: SQLite's default is 'now'
+        bare = len(arguments) == (name == "strftime")  # without a time argument, SQLite uses 'now'
         given = (*arguments, "now") if bare else arguments
         now = time.strftime("%Y-%m-%d %H:%M:%S")
         given = tuple(now if each == "now" else each for each in given)

@@ -1,8 +1,8 @@
-"""`_thread` of a hosted program, the base of its `threading`: threads and locks of its process.
+"""The `_thread` module of a hosted program, on which its `threading` is based: threads and locks.
 
-A thread is a plain function that runs as a thread of the simulated process.  It is not preempted: others run
-while it is in a system call.  A lock blocks in futex(2), as on Linux.  A free lock makes no system call.
-Names, arguments and results are those of Modules/_threadmodule.c.
+A thread is a plain function that runs as a thread of the simulated process.  It is not preempted: other
+threads run only while it is in a system call.  A lock that is held blocks in futex(2), as on Linux; a free
+lock makes no system call.  Names, arguments and results are those of Modules/_threadmodule.c.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from simkernel.application.arguments import timeout as nanoseconds
 from simkernel.engine import SimulationError
-from simkernel.hosted.calls import SystemCalls, module, numbered
+from simkernel.hosted.calls import ProcessCalls, module, numbered
 from simkernel.hosted.importing import Importer
-from simkernel.hosted.presence import present
+from simkernel.hosted.thread_state import installed
 from simkernel.uapi.futex import FUTEX_WAIT_PRIVATE, FUTEX_WAKE_PRIVATE, FutexWord
 
 if TYPE_CHECKING:
     from simkernel.blocking.process import Blocking
     from simkernel.hosted import Hosted
 
-AS_THEY_ARE: Final = ("_ExceptHookArgs",)
+FROM_PYTHON: Final = ("_ExceptHookArgs",)
 
 
 class Lock(FutexWord):
-    """A `_thread.lock` of one process, for which `Threads` makes a subclass."""
+    """A `_thread.lock`.  `ThreadFunctions` makes a subclass for its process."""
 
-    _call: SystemCalls
+    _call: ProcessCalls
     _waiting = 0
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Acquire the lock, and block while it is held.  Return False after `timeout` seconds.
+        """Acquire the lock.  If it is held, block until it is free; return False after `timeout` seconds.
 
-        Without `blocking` return False at once if it is held.
+        If `blocking` is false, return False immediately if the lock is held.
         """
         if not blocking and timeout != -1:
             raise ValueError("can't specify a timeout for a non-blocking call")
@@ -66,7 +66,7 @@ class Lock(FutexWord):
     acquire_lock = __enter__ = acquire
 
     def release(self, *_: object) -> None:
-        """Release the lock, and wake a thread that waits for it.  RuntimeError if it is free."""
+        """Release the lock and wake a waiting thread.  Raise RuntimeError if the lock is free."""
         if not self.value:
             raise RuntimeError("release unlocked lock")
         self.value = 0
@@ -85,25 +85,27 @@ class Lock(FutexWord):
         self.value = 0
 
 
-class State:
-    """The `current_thread()` of `_threading_local`, which keeps a thread's attributes until it ends."""
+class CurrentThread:
+    """A thread as `_threading_local` sees it: an object that holds thread-local attributes until the thread
+    ends.
+    """
 
 
 class Handle:
-    """A `_thread._ThreadHandle`: a thread that can be joined."""
+    """A `_thread._ThreadHandle`, with which a thread can be joined."""
 
-    _threads: Threads
+    _threads: ThreadFunctions
 
     def __init__(self, ident: int | None = None) -> None:
         self.ident = ident
         self._running: Lock = self._threads.lock()
 
     def is_done(self) -> bool:
-        """Return True once the thread has ended."""
+        """Return True if the thread has ended."""
         return self.ident is not None and not self._running.locked()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until the thread has ended.  RuntimeError if it has not started or is the caller."""
+        """Wait for the thread to end.  Raise RuntimeError if it has not started or is the caller."""
         if self.ident is None:
             raise RuntimeError("thread not started")
         if self.ident == self._threads.get_ident() and self._running.locked():
@@ -115,16 +117,16 @@ class Handle:
         self._running.value = 0
 
 
-class Threads:
-    """The functions of the module."""
+class ThreadFunctions:
+    """The functions of the `_thread` module of one process."""
 
-    def __init__(self, host: Hosted, call: SystemCalls) -> None:
+    def __init__(self, host: Hosted, call: ProcessCalls) -> None:
         self._host = host
         self._call = call
         self._main = call.process.task.pid
         self._ends: dict[int, list[Lock]] = {}
-        """Locks that are released when a thread ends, by its number."""
-        self._states: dict[int, State] = {}
+        """Locks that are released when a thread ends, by thread id."""
+        self._states: dict[int, CurrentThread] = {}
         self._joined: list[Handle] = []
         self.lock = self.LockType = type("lock", (Lock,), {"__module__": "_thread", "_call": call})
         numbered(self.lock)
@@ -133,7 +135,7 @@ class Threads:
     # -- beginning ------------------------------------------------------------------
 
     def start_new_thread(self, function: Callable[..., object], args: Any, kwargs: Any = None, /) -> int:
-        """Run `function` in a new thread; return the thread's number."""
+        """Run `function` in a new thread, and return the thread id."""
         return self._start(function, args, kwargs or {}, [])
 
     start_new = start_new_thread
@@ -151,7 +153,7 @@ class Threads:
 
     def _start(self, function: Any, args: Any, kwargs: Any, ends: list[Lock]) -> int:
         try:
-            import greenlet  # noqa: F401 - a thread is a plain function
+            import greenlet  # noqa: F401 - threads are plain functions, which need greenlet
         except ImportError:
             raise SimulationError(
                 "a thread of a hosted package needs greenlet, which is not installed: "
@@ -161,9 +163,9 @@ class Threads:
         return self._call.process.thread(self._run, function, args, kwargs, ends, name=name)
 
     def _run(self, app: Blocking, function: Any, args: Any, kwargs: Any, ends: list[Lock]) -> None:
-        """Run `function` in the new thread, in an empty context as in any new thread of Python."""
+        """Run `function` in the new thread.  As in every new thread of Python, its context is empty."""
         self._ends[app.task.pid] = ends
-        with present(self._host.presence(app), app.runner):
+        with installed(self._host.thread_state(app), app.runner):
             try:
                 with suppress(SystemExit):
                     Context().run(function, *args, **kwargs)
@@ -175,7 +177,7 @@ class Threads:
     # -- the running thread ---------------------------------------------------------
 
     def get_ident(self) -> int:
-        """Return the running thread's number."""
+        """Return the id of the running thread."""
         return self._call.process.task.pid
 
     get_native_id = get_ident
@@ -187,17 +189,17 @@ class Threads:
         return lock
 
     def exit(self) -> NoReturn:
-        """End the running thread."""
+        """End the running thread by raising SystemExit."""
         raise SystemExit
 
     exit_thread = exit
 
     def interrupt_main(self, signum: int = signal.SIGINT, /) -> None:
-        """Send a signal to the process."""
+        """Send a signal to the main thread's process."""
         self._call("kill", self._main, int(signum))
 
     def stack_size(self, size: int = 0, /) -> int:
-        """Return 0, the default: the size cannot be set."""
+        """Return 0, the default, because the stack size cannot be set."""
         return 0
 
     def daemon_threads_allowed(self) -> bool:
@@ -219,13 +221,13 @@ class Threads:
         }
 
     def _local(self) -> Any:
-        """Return `_threading_local.local`.  It needs no lock, since threads are not preempted."""
+        """Return `_threading_local.local`.  It needs no lock, because threads are not preempted."""
         state = SimpleNamespace(current_thread=self._state, RLock=nullcontext)
         importer = Importer((), {"threading": state})  # type: ignore[dict-item]
         return importer.import_module("_threading_local").local
 
-    def _state(self) -> State:
-        return self._states.setdefault(self.get_ident(), State())
+    def _state(self) -> CurrentThread:
+        return self._states.setdefault(self.get_ident(), CurrentThread())
 
     def _shutdown(self) -> None:
         while self._joined:
@@ -233,15 +235,15 @@ class Threads:
 
 
 def _excepthook(args: Any, /) -> None:
-    """Print an exception of a thread, except GeneratorExit, with which the simulation ends it."""
+    """Print an exception of a thread.  Ignore GeneratorExit, which the simulation raises to end a thread."""
     if not issubclass(args.exc_type, GeneratorExit):
         real._excepthook(args)
 
 
 def thread_module(host: Hosted) -> ModuleType:
-    """Return the `_thread` of one process."""
-    threads = Threads(host, SystemCalls(host.process))
+    """Return the `_thread` module of one process."""
+    threads = ThreadFunctions(host, ProcessCalls(host.process))
     locks = dict.fromkeys(("allocate", "allocate_lock"), threads.lock)
-    made = module(real, threads, AS_THEY_ARE, **locks, **threads.inner())
-    del made.RLock  # threading has an RLock in Python
+    made = module(real, threads, FROM_PYTHON, **locks, **threads.inner())
+    del made.RLock  # threading then uses its RLock written in Python
     return made

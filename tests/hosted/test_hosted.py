@@ -259,10 +259,10 @@ def test_unsupported_calls_raise_an_error_with_a_reason(machine: Machine) -> Non
 
 def test_invalid_package_names_are_refused(machine: Machine) -> None:
     for names, why in (
-        ((), "wants the names"),
+        ((), "needs the name"),
         (("no_such_package_anywhere",), "no package or module of that name"),
-        (("os",), "is Python's own"),
-        (("time",), "is Python's own"),
+        (("os",), "a module of the standard library"),
+        (("time",), "a module of the standard library"),
         (("guest.part",), "name the whole package, 'guest'"),
     ):
         with pytest.raises(SimulationError, match=why), hosted(machine, *names):

@@ -1,8 +1,9 @@
-"""Interpreter state of a hosted process: its packages in `sys.modules` and its event loops.
+"""Interpreter state of a hosted process's threads: the packages in `sys.modules`, and asyncio's event loop.
 
-Theory of operation.  Several hosted processes run in one Python.  Each of their threads runs in a greenlet or
-is the code of a test.  The state of a thread is a `Presence`, which is installed while the thread runs.
-Every switch of a program's greenlet swaps the installed presences, so no program sees the modules of another.
+Theory of operation.  Several hosted processes run in one Python process.  Each of their threads runs in a
+greenlet or is the code of a test.  The interpreter state of a thread is a `ThreadState`, which is
+installed while the thread runs.  Each switch of a program's greenlet swaps the installed states, so no
+program sees the modules of another.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-INSTALLED: list[Presence] = []
-"""The installed presences.  If several host the same package, that of the last one is in `sys.modules`."""
+INSTALLED: list[ThreadState] = []
+"""The installed states.  If several of them host the same package, `sys.modules` has that of the last one."""
 
 
 class HostedRunner:
-    """A runner of a hosted process's calls, which makes them in the thread that is running."""
+    """A runner of the calls of a hosted process, which makes each call in the running thread."""
 
     def __init__(self, app: App, runner: CallRunner) -> None:
         self._app = app
@@ -36,26 +37,26 @@ class HostedRunner:
 
     @property
     def task(self) -> Task:
-        """The running thread's task."""
+        """The task of the running thread."""
         return self._runner.task
 
     def switch(self, runner: CallRunner) -> None:
-        """Make the following calls in the thread of `runner`."""
+        """Make all later calls in the thread of `runner`."""
         self._runner = runner
         self._app.owner = runner.task
 
     def run(self, awaitable: Awaitable[T], /) -> T:
-        """Return the result of a call, or of a coroutine that makes calls."""
+        """Run a call, or a coroutine that makes calls, and return its result."""
         return self._runner.run(awaitable)
 
     def end_child(self, error: BaseException | None) -> None:
-        """End the process of the host if the program runs in a forked child (fork.py)."""
+        """Exit this Python process if it is a forked child (fork.py)."""
         if hasattr(self._runner, "end"):
             self._runner.end(error)
 
 
-class Presence:
-    """The interpreter state of one thread of a hosted process.  `own` runs the calls of that thread."""
+class ThreadState:
+    """Interpreter state of one thread of a hosted process.  `own` runs the calls of that thread."""
 
     def __init__(
         self,
@@ -68,21 +69,23 @@ class Presence:
         self._runner = runner
         self._own = own
         self._asyncio: tuple[Any, ...] = (policy, None, (None, None))
-        """asyncio's policy, running loop and hooks: the thread's, or while it is installed the others'."""
+        """asyncio's policy, running loop and hooks: the thread's, or those before `install` while it is
+        installed.
+        """
 
     def install(self) -> None:
-        """Make the thread's state that of the interpreter."""
+        """Swap the thread's state with that of the interpreter."""
         self._importer.install()
         self._exchange()
         self._runner.switch(self._own)
 
     def remove(self) -> None:
-        """Restore the state before `install`."""
+        """Restore the interpreter's state as it was before `install`."""
         self._exchange()
         self._importer.remove()
 
     def end_child(self, error: BaseException | None = None) -> None:
-        """End the process of the host if the thread runs in a forked child."""
+        """Exit this Python process if it is a forked child."""
         self._runner.end_child(error)
 
     def _exchange(self) -> None:
@@ -96,10 +99,10 @@ class Presence:
 
 
 class Exchange:
-    """A callback for each switch of a greenlet: swap the greenlet's presences with the installed ones."""
+    """A callback for each switch of a greenlet.  It swaps the greenlet's states with the installed ones."""
 
     def __init__(self) -> None:
-        self._away: list[Presence] = []
+        self._away: list[ThreadState] = []
 
     def __call__(self) -> None:
         for each in reversed(INSTALLED):
@@ -110,23 +113,23 @@ class Exchange:
 
 
 @contextmanager
-def present(presence: Presence, own: Any) -> Iterator[None]:
-    """Install a presence during the block, which is code of the thread whose calls `own` runs."""
+def installed(state: ThreadState, own: Any) -> Iterator[None]:
+    """Install a thread state during the block.  `own` runs the calls of the thread that enters it."""
     exchange = None if not hasattr(own, "swap") or own.swap else Exchange()
     if exchange is not None:
         exchange()
         own.swap = exchange
-    presence.install()
-    INSTALLED.append(presence)
+    state.install()
+    INSTALLED.append(state)
     try:
         yield
-        presence.end_child()
+        state.end_child()
     except BaseException as error:
-        presence.end_child(error)
+        state.end_child(error)
         raise
     finally:
-        INSTALLED.remove(presence)
-        presence.remove()
+        INSTALLED.remove(state)
+        state.remove()
         if exchange is not None:
             own.swap = None
             exchange()
