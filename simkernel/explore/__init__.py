@@ -1,1 +1,3 @@
-"""Search: many runs of one target, each with another order of events, and a text that replays a run."""
+"""Search for failures: many runs of one target, each with a different order of events, and replay of a
+run.
+"""

@@ -1,4 +1,4 @@
-"""Causes of a failing call, and the first difference of two runs, from the records of their tracepoints."""
+"""Find the causes of a failing call, and the first difference between two runs, in their trace records."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ NOISE: Final = frozenset(
     {"rwmmio_read", "rwmmio_write", "netlink_deliver_tap", "console", "irq_handler_exit",
      "workqueue_execute_end"}
 )  # fmt: skip
-"""Tracepoints that wake no task and carry no message."""
+"""Tracepoints that neither wake a task nor carry a message."""
 LIMIT: Final = 60
-"""Number of records in a chain of causes."""
+"""Maximum number of records in a chain of causes."""
 
 
 def causes(records: Sequence[Record]) -> list[Record]:
-    """Return the records that led to the last call of the task in the last record.
+    """Return the records that led to the last system call of the task in the last record.
 
-    A message, an interrupt, work or a call of another task wakes a call that sleeps.  The flow of the wake-up
-    identifies its origin.  If the call waits for quiescence, its cause is the task that acted last.  The
-    chain continues with the task that caused the wake-up, and ends at a device, a timer or the first program.
+    A blocked call is woken by a message, an interrupt, work or a call of another task.  The flow of the
+    wake-up identifies its origin.  If the call waits for quiescence, its cause is the task that acted
+    last.  The chain continues with the task that caused the wake-up, and ends at a device, a timer or the
+    first program.
     """
     chain = _Chain(records)
     chain.follow()
@@ -55,7 +56,10 @@ class _Chain:
         return record.name == name and record.fields["pid"] == pid
 
     def _before(self, at: int, pid: int) -> tuple[int | None, int]:
-        """Keep what last woke or created a task before `at`.  Return the index and the pid of its cause."""
+        """Keep the records that last woke or created a task before `at`.
+
+        Return the index and the pid of their cause.
+        """
         left = wakeup = None
         for index in range(at - 1, -1, -1):
             record = self._records[index]
@@ -76,7 +80,7 @@ class _Chain:
             waker = self._waker(wakeup, pid)
             if waker is None and self._records[left].fields["call"] == "read":  # `sim.quiet` reads an eventfd
                 waker = self._last_act(wakeup)
-            if waker is None:  # the task's own timer woke it
+            if waker is None:  # woken by its own timer
                 return entered, pid
             self.kept |= {waker, wakeup, left}
             return waker, self._records[waker].fields["pid"]
@@ -107,7 +111,7 @@ class _Chain:
         return None
 
     def _last_act(self, wakeup: int) -> int | None:
-        """Return the index of the last record of a program before the machine was quiet."""
+        """Return the index of the last record of a program before the machine became quiet."""
         names = ("sys_enter", "sys_exit", "sched_process_exit")
         return next((at for at in range(wakeup - 1, -1, -1) if self._records[at].name in names), None)
 
@@ -122,7 +126,10 @@ class _Chain:
 
 
 def first_difference(one: Iterable[Record], other: Iterable[Record]) -> int | None:
-    """Return the index of the first record that differs between two runs, or None.  Times may differ."""
+    """Return the index of the first record that differs between two runs, or None.
+
+    Times are not compared.
+    """
     for index, (mine, its) in enumerate(zip_longest(one, other)):
         if mine is None or its is None or _event(mine) != _event(its):
             return index

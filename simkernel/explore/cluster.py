@@ -1,4 +1,6 @@
-"""Executors: a pool of processes, this process, or a dask.distributed cluster (extra `[cluster]`)."""
+"""Executors for searches: worker processes, this process, or a dask.distributed cluster (extra
+`[cluster]`).
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,13 @@ from simkernel.engine import SimulationError
 P = ParamSpec("P")
 T = TypeVar("T")
 TIMEOUT = 10
-"""Seconds in which a scheduler must answer."""
+"""Seconds to wait for an answer of the scheduler."""
 PER_WORKER = 2
-"""Chunks that are submitted for each worker: one runs, one waits."""
+"""Number of submitted chunks per worker: one that runs, and one that waits."""
 
 
 class InProcess(Executor):
-    """An executor that runs each task in this process, before `submit` returns."""
+    """An executor that runs each task in this process before `submit` returns."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run the task and return its completed future."""
@@ -34,7 +36,7 @@ class InProcess(Executor):
 def local(jobs: int) -> tuple[Callable[[], Executor], int]:
     """Return a function that makes an executor of `jobs` processes, and the number of chunks to submit ahead.
 
-    A single job runs in this process.
+    With one job, the tasks run in this process.
     """
     return (InProcess, 1) if jobs == 1 else (partial(processes, jobs), PER_WORKER * jobs)
 
@@ -42,15 +44,15 @@ def local(jobs: int) -> tuple[Callable[[], Executor], int]:
 def processes(jobs: int) -> Executor:
     """Return an executor of `jobs` processes.
 
-    The processes are spawned, because a fork of a process with threads or greenlets is not safe.
+    They are spawned, because fork(2) of a process with threads or greenlets is not safe.
     """
     return ProcessPoolExecutor(jobs, get_context("spawn"), _begin)
 
 
 def _begin() -> None:
-    """Ignore SIGINT, which the command handles, and exit when the command exits.
+    """Set up a worker: ignore SIGINT, which the parent handles, and exit when the parent exits.
 
-    Without this, the workers of a ProcessPoolExecutor wait for ever after the command is killed.
+    Otherwise the workers of a ProcessPoolExecutor would wait forever after the parent is killed.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
@@ -64,10 +66,11 @@ def _end_with_parent() -> None:
 
 
 def cluster(address: str) -> tuple[Callable[[], Executor], int]:
-    """Return the executor of a dask.distributed cluster, and the number of chunks to submit at a time.
+    """Return a function that returns the executor of a dask cluster, and the number of chunks to submit
+    ahead.
 
-    If a worker dies, the scheduler gives its chunk to another worker.  SimulationError if dask is not
-    installed or the scheduler does not answer.
+    If a worker dies, the scheduler gives its chunk to another worker.  Raise SimulationError if dask is
+    not installed or the scheduler does not answer.
     """
     try:
         import distributed

@@ -1,4 +1,4 @@
-"""Searches for a run that fails: by seeds, by sweeps, systematically, or guided by coverage."""
+"""Searches for a failing run: by seeds, by sweeps, systematically, or guided by coverage."""
 
 from __future__ import annotations
 
@@ -17,22 +17,20 @@ from simkernel.explore.strategy import Profile, draw, log_uniform
 from simkernel.kernel.loader.path import unchanged_files
 
 LATE: Final = 10**9
-"""A number of points that no run reaches.  A stimulus due then happens when the machine is quiet."""
+"""A number of points that no run reaches.  A stimulus scheduled there happens when the machine is quiet."""
 DURATIONS: Final = (micros(50), millis(5))
-"""Lengths of the pauses of a systematic search, in ns: one within a call, and one beyond most of them."""
+"""Lengths in ns of the pauses of a systematic search: shorter and longer than most system calls."""
 
 Watch = Callable[[int, Outcome], object]
-"""Called after each run with its number from 1 and its outcome."""
+"""Callback invoked after each run with the number of the run, from 1, and its outcome."""
 
 
 @attrs.frozen
 class Found:
     """The result of a search that finds a failure.
 
-    number    the number of the run that failed, from 1; run 1 is the default run
-    first     the outcome of that run
-    outcome   the run of the shrunk plan
-    tries     number of runs that shrinking took
+    number    the number of the run that failed, from 1; run 1 is the default run first     the outcome of
+    that run outcome   the outcome of the run with the shrunk plan tries     number of runs for shrinking
     """
 
     number: int
@@ -48,7 +46,10 @@ class Found:
 
 @attrs.frozen
 class Held:
-    """The result of a search without a failure.  `exhausted` is True if every plan of its kind has run."""
+    """The result of a search that finds no failure.
+
+    `exhausted` is True if every plan of its kind was run.
+    """
 
     runs: int
     exhausted: bool = False
@@ -56,12 +57,11 @@ class Held:
 
 class Explorer:
     """Runs one target under many plans.
-    rules         rules of faults for every run
-    plan_options  the options of every plan
-    watch         called after each run
-    options       keywords of `Trial`
 
-    The explorer reads the files on a module path once: a later edit has no effect on its runs.
+    rules         fault rules for every run plan_options  the options of every plan watch         called
+    after each run options       keywords of `Trial`
+
+    It reads the files on a module path only once, so a later edit has no effect on its runs.
     """
 
     def __init__(
@@ -91,14 +91,14 @@ class Explorer:
         return outcome
 
     def default(self, seed: int = 0) -> Outcome:
-        """Run the default plan, recorded."""
+        """Run the default plan, which has no perturbations, and record the points."""
         return self.run(Plan(seed, options=self._plan_options), record=True)
 
     def base(self) -> Outcome:
-        """Run the default plan.  If the run announces stimuli, run again with each stimulus at the end.
+        """Run the default plan.  If the run announces stimuli, run again with all stimuli at the end.
 
-        In the default run, a stimulus happens at once and can prevent later points.  The second run passes
-        these points, so strategies draw from it.  Return the outcome of the last run.
+        In the default run, a stimulus happens immediately and can prevent later points.  The second run
+        passes these points, and strategies draw from it.  Return the outcome of the last run.
         """
         outcome = self.default()
         if outcome.failure is not None or not outcome.announced:
@@ -107,14 +107,14 @@ class Explorer:
         return self.run(attrs.evolve(outcome.plan, stimuli=stimuli), record=True)
 
     def found(self, outcome: Outcome) -> Found:
-        """Shrink the plan of a failed run."""
+        """Shrink the plan of a failed run, and return the result of the search."""
         number = self.runs
         with unchanged_files(self._files):
             smallest, tries = shrink(self._target, outcome, self._options)
         return Found(number, outcome, smallest, tries)
 
     def first_failure(self, plans: Iterable[Plan], **options: Any) -> Found | Held:
-        """Run plans until one fails."""
+        """Run plans until one fails, and return the result of the search."""
         for plan in plans:
             outcome = self.run(plan, **options)
             if outcome.failure is not None:
@@ -126,7 +126,7 @@ class Explorer:
     def seeds(
         self, seeds: Iterable[int], strategy: str = "swarm", directed: Iterable[str] = ()
     ) -> Found | Held:
-        """Run the default plan, then a plan drawn by the strategy for each seed."""
+        """Run the default plan, then one plan per seed, which the strategy draws."""
         base = self.base()
         if base.failure is not None:
             return self.found(base)
@@ -134,9 +134,9 @@ class Explorer:
         return self.first_failure(draw(strategy, seed, profile, self._plan_options) for seed in seeds)
 
     def sweep(self, point: str, limit: int | None = None) -> Found | Held:
-        """Run once for each hit of a fault point in the base run, and fail that hit.
+        """Run once for each hit of a fault point in the base run, and make that hit fail.
 
-        SimulationError if the base run does not reach the point.
+        Raise SimulationError if the base run does not reach the fault point.
         """
         base = self.base()
         if base.failure is not None:
@@ -149,7 +149,7 @@ class Explorer:
         return self.first_failure(attrs.evolve(base.plan, faults=((point, n),)) for n in numbers)
 
     def sweep_pauses(self, ns: int, places: Callable[[str], bool] = bool) -> Found | Held:
-        """Run once for each point whose place `places` accepts, with a pause of `ns` at that point."""
+        """Run once for each point with a place that `places` accepts, and pause for `ns` at that point."""
         base = self.base()
         if base.failure is not None:
             return self.found(base)
@@ -159,10 +159,11 @@ class Explorer:
     def systematic(
         self, max_pauses: int = 2, durations: Sequence[int] = DURATIONS, max_runs: int | None = None
     ) -> Found | Held:
-        """Run every plan of up to `max_pauses` pauses or delays of these lengths, the shortest plans first.
+        """Run every plan of up to `max_pauses` pauses or delays with these durations, the shortest plans
+        first.
 
-        Each run yields the plans with one more pause, at any point after its last pause.  So the search omits
-        no plan.  `Held.exhausted` is True if none of these plans fails.
+        After each run, the plans with one more pause, at any point after the last pause, are added.  So no
+        plan is omitted. `Held.exhausted` is True if none of these plans fails.
         """
         level = [self.default()]
         if level[0].failure is not None:
@@ -188,7 +189,7 @@ class Explorer:
                     yield attrs.evolve(outcome.plan, points={**points, at: ns})
 
     def guided(self, seeds: Iterable[int], strategy: str = "swarm") -> Found | Held:
-        """Draw a new plan or change a kept plan for each seed.
+        """For each seed, draw a new plan, or mutate a plan that is kept.
 
         The search keeps the plans that reach new pairs of points, fault points or tracepoints.
         """
@@ -213,7 +214,7 @@ class Explorer:
 
 
 def changed(random: Random, outcome: Outcome, profile: Profile) -> Plan:
-    """Return the plan of a run with one or two perturbations added, removed or changed."""
+    """Return a mutated plan of a run, with one or two perturbations added, removed or changed."""
     plan = outcome.plan
     points, stimuli = dict(plan.points), dict(plan.stimuli)
     own = Profile.of(outcome) if outcome.places else profile

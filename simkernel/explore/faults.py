@@ -4,8 +4,8 @@
     LOST = Fault("netlink.deliver", nth=3, comm="daemon")
     machine = Machine(seed=7, faults=Injector(EINTR | LOST, seed=7))
 
-The rules are those of Linux's fault injection (Documentation/fault-injection/fault-injection.rst), which
-`should_fail_ex()` applies in the same order.  They differ in this:
+The rules are those of Linux's fault injection (Documentation/fault-injection/fault-injection.rst), checked
+in the order of `should_fail_ex()`, with these differences:
 
 * `p` is a probability from 0 to 1; Linux has a percentage.
 * `nth` counts the hits that the rule covers; Linux's fail-nth counts all hits of one task.
@@ -28,9 +28,9 @@ from simkernel.kernel.lib.fault import POINTS
 from simkernel.ynl.errors import choose
 
 UNLIMITED: Final = -1
-"""`times` of a rule without a limit."""
+"""Value of `Fault.times` without a limit."""
 Firing = tuple[str, int]
-"""A fault point, and the number of the hit that fails, from 1."""
+"""A fault point, and the number of its failing hit, from 1."""
 
 _OF_TASK: Final = ("comm", "pid", "call")
 _FILTERS: Final = (*_OF_TASK, "device", "module")
@@ -65,13 +65,13 @@ class Fault:
 
     def __attrs_post_init__(self) -> None:
         if self.point not in POINTS:
-            raise SimulationError(f"there is no fault point {self.point!r}: {choose(self.point, POINTS)}")
+            raise SimulationError(f"unknown fault point {self.point!r}: {choose(self.point, POINTS)}")
         for key, least in (("nth", 0), ("interval", 1), ("times", UNLIMITED)):
             value = getattr(self, key)
             if not _is_int(value) or value < least:
                 raise self._error(f"{key}={value!r}: it is an int from {least} up")
         if isinstance(self.p, bool) or not isinstance(self.p, int | float) or not 0 <= self.p <= 1:
-            raise self._error(f"p={self.p!r}: a probability is a number from 0 to 1")
+            raise self._error(f"p={self.p!r}: use a probability from 0 to 1")
         if not self.nth and not self.p:
             raise self._error("nth=0 and p=0 never fail: set nth=1 for the first hit, or p=1 for all")
         if self.nth and self.p:
@@ -100,7 +100,7 @@ class Fault:
         return Faults((self,)) | other
 
     def covers(self, about: Mapping[str, object]) -> bool:
-        """Return True if the rule covers a hit with these keywords."""
+        """Return True if the filters of the rule accept a hit with these keywords."""
         time: Any = about["time"]
         if (self.since is not None and time < self.since) or (self.until is not None and time >= self.until):
             return False
@@ -109,7 +109,7 @@ class Fault:
         )
 
     def data(self) -> dict[str, Any]:
-        """Return the rule as a dictionary for JSON, without default values."""
+        """Return the rule as a dictionary for JSON, without fields that have default values."""
         defaults = {field.name: field.default for field in attrs.fields(Fault)}
         return {key: value for key, value in attrs.asdict(self).items() if value != defaults[key]}
 
@@ -134,18 +134,18 @@ class Faults:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the rules from the output of `json`.  SimulationError for any other text."""
+        """Parse the output of `json`.  Raise SimulationError for any other text."""
         try:
             return cls(tuple(Fault(**{"point": "", **rule}) for rule in json.loads(text)))
         except (ValueError, TypeError) as error:
-            raise SimulationError(f"no list of faults: {error}") from None
+            raise SimulationError(f"not a list of faults in JSON: {error}") from None
 
 
 class Injector:
-    """Decides at each fault point of one machine, by rules or by a list of hits that fail.
+    """Decides which hits of the fault points of one machine fail: by rules, or by a list of hits.
 
-    The draws of a rule depend on the seed and on the rule only.  `hits` counts the hits of each point, and
-    `fired` lists those that failed.  `Injector(firings=fired)` fails the same hits again.
+    Random draws of a rule depend only on the seed and the rule.  `hits` counts the hits of each point, and
+    `fired` lists those that failed.  `Injector(firings=fired)` makes the same hits fail again.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class Injector:
         self._firings = frozenset(firings)
         for point, n in self._firings:
             if point not in POINTS:
-                raise SimulationError(f"there is no fault point {point!r}: {choose(point, POINTS)}")
+                raise SimulationError(f"unknown fault point {point!r}: {choose(point, POINTS)}")
             if n < 1:
                 raise SimulationError(f"{point}#{n}: hits are numbered from 1")
         self._rules: defaultdict[str, list[_Running]] = defaultdict(list)
@@ -177,7 +177,7 @@ class Injector:
 
 
 class _Running:
-    """The state of a rule in one machine: the hits so far, and the failures left."""
+    """The state of a rule in one machine: the number of hits, and of failures left."""
 
     def __init__(self, rule: Fault, draw: Any) -> None:
         self._rule = rule

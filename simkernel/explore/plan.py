@@ -6,8 +6,8 @@
     1,unplug@17             the stimulus `unplug` happens at the 17th point after it was announced
     1,cpus=2                the machine has two CPUs
 
-At a point, the plan can change the order of events.  Before a task continues, the plan can delay the task.
-Before a statement of module code, the plan can pause the section.  Points are numbered from 1, in the order
+A point is an instant at which the plan can change the order of events: it can delay a task before the task
+continues, and pause a section before a statement of module code.  Points are numbered from 1, in the order
 in which a run passes them.
 """
 
@@ -24,7 +24,7 @@ import attrs
 from simkernel.engine import SimulationError
 
 IRQ: Final = -1
-"""The value of a point at which a section pauses until the next interrupt, timer or deadline."""
+"""Value of a point at which a section pauses until the next interrupt, timer or deadline."""
 NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 SYNTAX: Final = "write SEED, then N+NS, N!, POINT#N, STIMULUS@N or OPTION=VALUE, separated by commas"
 
@@ -44,13 +44,11 @@ def _frozen(mapping: Mapping[Any, Any]) -> Mapping[Any, Any]:
 
 @attrs.frozen(repr=False)
 class Plan:
-    """One run: a seed and its perturbations.
+    """The plan of one run: a seed and perturbations.
 
-    seed      the seed of the machine
-    points    number of a point -> delay or pause in ns, or IRQ
-    faults    (fault point, n): its n-th hit fails, from 1
-    stimuli   name of a stimulus -> number of points after its announcement
-    options   further settings of the run by name, such as cpus
+    seed      the seed of the machine points    number of a point -> delay or pause in ns, or IRQ faults
+    (fault point, n): its n-th hit fails, from 1 stimuli   name of a stimulus -> number of points after its
+    announcement options   more settings of the run, by name, such as cpus
     """
 
     seed: int = 0
@@ -63,7 +61,7 @@ class Plan:
         return hash(str(self))
 
     def __len__(self) -> int:
-        """The number of perturbations."""
+        """Return the number of perturbations."""
         return len(self.points) + len(self.faults) + len(self.stimuli)
 
     def __bool__(self) -> bool:
@@ -73,7 +71,7 @@ class Plan:
         return f"Plan.parse({str(self)!r})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))  # hypothesis would print the fields
+        printer.text(repr(self))  # by default, hypothesis prints the fields
 
     def __str__(self) -> str:
         parts = [str(self.seed)]
@@ -85,10 +83,10 @@ class Plan:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse the text of a plan.  SimulationError for an invalid text."""
+        """Parse the text form of a plan.  Raise SimulationError for an invalid text."""
         seed, *parts = text.strip().split(",")
         if not re.fullmatch(r"-?\d+", seed):
-            raise SimulationError(f"{text!r} is no plan, since {seed!r} is no seed: {SYNTAX}")
+            raise SimulationError(f"{text!r} is not a plan: {seed!r} is not a seed; {SYNTAX}")
         points: dict[int, int] = {}
         faults: list[tuple[str, int]] = []
         stimuli: dict[str, int] = {}
@@ -96,7 +94,7 @@ class Plan:
         for part in parts:
             match = _PART.fullmatch(part.strip())
             if match is None:
-                raise SimulationError(f"{text!r} is no plan, since {part!r} is no part of one: {SYNTAX}")
+                raise SimulationError(f"{text!r} is not a plan: {part!r} is not a part of one; {SYNTAX}")
             if match["at"]:
                 points[int(match["at"])] = IRQ if match["irq"] else int(match["ns"])
             elif match["fault"]:
@@ -117,15 +115,15 @@ class Plan:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the plan from the output of `json`.  SimulationError for any other text."""
+        """Parse the output of `json`.  Raise SimulationError for any other text."""
         try:
             data = json.loads(text)
             points = {int(at): int(ns) for at, ns in data["points"].items()}
             faults = tuple((str(name), int(n)) for name, n in data["faults"])
             return cls(int(data["seed"]), points, faults, data["stimuli"], data["options"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise SimulationError(f"{text!r} is no plan in JSON: {error!r}") from None
+            raise SimulationError(f"{text!r} is not a plan in JSON: {error!r}") from None
 
     def without_perturbations(self) -> Self:
-        """Return the plan of the default run with the same seed and options."""
+        """Return the plan with the same seed and options, and without perturbations."""
         return attrs.evolve(self, points=NOTHING, faults=(), stimuli=NOTHING)

@@ -1,8 +1,8 @@
 """Points in module code: before each statement, and between the load and the store of `x.a += e`.
 
-A compiler's sanitizer instruments the accesses to memory.  This instrument puts a call of `point` before each
-statement of each function.  Top-level code of a module has no points.  It is executed once per process, so a
-second machine would pass fewer points than the first.
+Like a compiler's sanitizer, which instruments memory accesses, this instrument inserts a call of `point`
+before each statement of each function.  Top-level code of a module has no points: it is executed only once
+per process, so a second machine would pass fewer points than the first.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ POINT: Final = "__simkernel_point__"
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 BODIES: Final = ("body", "orelse", "finalbody")
 WITHOUT: Final = (*FUNCTIONS, ast.Pass, ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom)
-"""Statements without a point: a pause before them has no effect."""
+"""Statements before which no point is inserted, because a pause there has no effect."""
 
 
 class Points:
-    """The instrument that adds the points (kernel/loader/image.py)."""
+    """The instrument that inserts points into module code (kernel/loader/image.py)."""
 
     name: Final = "points"
     names: Final[Mapping[str, object]] = {POINT: planned.point}
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Disable points while top-level code runs, also in the functions that it calls."""
+        """Disable points while top-level code of a module runs, and in the functions that it calls."""
         active, PlannedEngine.active = PlannedEngine.active, None
         try:
             yield
@@ -38,7 +38,7 @@ class Points:
             PlannedEngine.active = active
 
     def apply(self, tree: ast.Module, file: str) -> ast.Module:
-        """Return the tree with its points."""
+        """Insert the points into a syntax tree and return it."""
         _Adder(file).visit(tree)
         return ast.fix_missing_locations(tree)
 
@@ -79,7 +79,7 @@ class _Adder(ast.NodeTransformer):
         return ast.copy_location(call, statement)
 
     def _split(self, statement: ast.stmt) -> list[ast.stmt]:
-        """Put a point between the load and the store of a read-modify-write of an attribute."""
+        """Split a read-modify-write of an attribute, with a point between its load and its store."""
         if not isinstance(statement, ast.AugAssign):
             return [statement]
         target = statement.target

@@ -1,8 +1,8 @@
 """Run seeds in chunks on any executor of `concurrent.futures`: local processes or a cluster.
 
-A chunk is a second of work, so that its dispatch costs little.  A worker loads the target by its name once,
-runs the default plan, and keeps its profile.  It returns a batch of numbers and names, without objects of a
-run.  One run in SAMPLED is recorded and traced, which costs more than an ordinary run.
+A chunk takes about one second, so the cost of its dispatch is small.  A worker imports the target by name
+once, runs the default plan, and keeps its profile.  It returns a batch of numbers and names, and no
+objects of a run.  One run in SAMPLED is recorded and traced, which is slower than an ordinary run.
 """
 
 from __future__ import annotations
@@ -25,25 +25,23 @@ from simkernel.explore.run import NO_FAULTS, Outcome, Target
 from simkernel.explore.strategy import Profile, draw
 
 SAMPLED: Final = 16
-"""One seed in this number is recorded and traced."""
+"""Every SAMPLED-th seed is recorded and traced."""
 CHUNK: Final = 1.0
-"""CPU time of a chunk in seconds, by the mean of the runs so far."""
+"""CPU time of a chunk in seconds, estimated from the mean time of the runs so far."""
 MAX_DEATHS: Final = 3
 """Maximum number of workers that may die while they run the same chunk."""
 
 
 _running: Final = Lock()
-"""Serializes the threads of a worker: a process has one active engine, which takes the points of modules."""
+"""Lock for the threads of a worker: only one engine can be active in a process (`PlannedEngine.active`)."""
 
 
 @attrs.frozen
 class Job:
-    """A search, in a form that can be sent to a worker.
+    """A search in a form that can be sent to a worker.
 
-    load      returns the target; it is pickled by name
-    strategy  how a seed becomes a plan
-    rules     rules of faults for every run
-    options   the options of every plan
+    load      returns the target; it is pickled by name strategy  how a seed becomes a plan rules     fault
+    rules for every run options   the options of every plan
     """
 
     load: Callable[[], Target]
@@ -54,7 +52,7 @@ class Job:
 
 @attrs.frozen
 class Failure:
-    """A run that failed: its seed, its plan as text, and the exception in one line."""
+    """A failed run: its seed, its plan as text, and its exception in one line."""
 
     seed: int
     plan: str
@@ -65,10 +63,9 @@ class Failure:
 class Batch:
     """The results of a chunk.
 
-    seeds        the seeds that ran; a failure ends the chunk
-    seconds      CPU time of the runs
-    schedules    the order of the points of each sampled run: (seed, digest)
-    tracepoints, faults  names of the tracepoints and fault points that sampled runs passed
+    seeds        the seeds that ran; a failure ends the chunk seconds      CPU time of the runs schedules
+    (seed, digest of the order of points) of each sampled run tracepoints, faults  names of the tracepoints
+    and fault points that sampled runs passed
     """
 
     seeds: tuple[int, ...]
@@ -81,14 +78,17 @@ class Batch:
 
 @lru_cache(maxsize=4)
 def prepared(job: Job) -> tuple[Explorer, Outcome, Profile]:
-    """Return the explorer of a job in this process, the run from which plans are drawn, and its profile."""
+    """Return the explorer of a job, its base run, and the profile of that run.
+
+    They are cached in this process.
+    """
     explorer = Explorer(job.load(), rules=job.rules, plan_options=dict(job.options))
     base = explorer.base()
     return explorer, base, Profile.of(base)
 
 
 def work(job: Job, seeds: tuple[int, ...]) -> Batch:
-    """Run the plans of some seeds up to the first failure, in any process."""
+    """Run the plans of some seeds until one fails.  A worker, or this process, calls it."""
     with _running:
         return _work(job, seeds)
 
@@ -119,7 +119,7 @@ def _work(job: Job, seeds: tuple[int, ...]) -> Batch:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the class of an exception and the first line of its text."""
+    """Return the type of an exception and the first line of its text."""
     text = str(error).partition("\n")[0]
     return f"{type(error).__name__}{text and f': {text}'}"
 
@@ -127,9 +127,8 @@ def one_line(error: BaseException) -> str:
 class Dispatcher:
     """Submits the seeds of a job in chunks, and yields the batches as they complete.
 
-    executor  makes the executor; it is called again when a worker process has died
-    ahead     number of chunks that are submitted at a time
-    cost      CPU time of a run in seconds, for the first chunks
+    executor  makes the executor; it is called again after a worker process has died ahead     number of
+    chunks that are submitted at the same time cost      CPU time of a run in seconds, for the first chunks
     """
 
     def __init__(self, executor: Callable[[], Executor], ahead: int, job: Job, cost: float) -> None:
@@ -143,9 +142,11 @@ class Dispatcher:
         self._pending: dict[Future[Batch], tuple[int, ...]] = {}
 
     def batches(self, seeds: Iterable[int], going_on: Callable[[], bool]) -> Iterator[Batch]:
-        """Yield a batch for each chunk.  When `going_on()` is false, only wait for the submitted chunks.
+        """Yield a batch for each chunk.
 
-        SimulationError if more than MAX_DEATHS workers die while they run one chunk.
+        When `going_on()` returns false, stop submitting and wait for the rest.
+
+        Raise SimulationError if more than MAX_DEATHS workers die while they run the same chunk.
         """
         chunks = self._chunks(iter(seeds), going_on)
         try:
@@ -192,7 +193,7 @@ class Dispatcher:
         self._executor.shutdown(wait=False)
 
     def _replace(self, lost: list[tuple[int, ...]]) -> None:
-        """Replace a broken executor, and queue its lost chunks again."""
+        """Replace a broken executor, and queue the chunks that it has lost again."""
         self._stop()
         self._again += lost
         for chunk in lost:

@@ -1,7 +1,7 @@
-"""Data races of a target: the race detector's reports as data, for a strategy that pauses at them.
+"""Data races of a target: the race detector's reports as data, for a strategy that pauses at their places.
 
 The detector reports a race even if the run does not fail.  A pause at one of the two places lets the other
-context run in between.  So a search finds a failure from that race in far fewer runs:
+context run in between.  So a search finds a failure caused by that race in far fewer runs:
 
     explorer.seeds(range(100), "pauses", directed=places(find_races(target)))
 """
@@ -33,16 +33,16 @@ class Race:
 
 
 class RaceTrial(Trial):
-    """A run whose machines have the race detector."""
+    """A run of machines with the race detector."""
 
     def machine(self, **options: Any) -> Machine:
-        """Return a machine with these keywords, and with the checker "races"."""
+        """Return a machine with these keywords and the additional checker "races"."""
         checks = tuple(options.pop("checks", ()))
         return super().machine(**options, checks=(*(each for each in checks if each != RACES), RACES))
 
 
 def find_races(target: Target, plan: Plan | None = None, **options: Any) -> tuple[Race, ...]:
-    """Run a target once, under the empty plan unless one is given, and return its races.
+    """Run a target once, by default under the plan without perturbations, and return its data races.
 
     `options` are keywords of `Trial`.  An exception of the run is ignored.
     """
@@ -56,5 +56,5 @@ def find_races(target: Target, plan: Plan | None = None, **options: Any) -> tupl
 
 
 def places(races: Iterable[Race]) -> frozenset[str]:
-    """Return the places of all the races."""
+    """Return the places of several races."""
     return frozenset(place for race in races for place in race.places)

@@ -22,19 +22,19 @@ NO_FAULTS: Final = Faults()
 
 
 class Target(Protocol):
-    """A test's body or a scenario, which can run many times."""
+    """A test body or a scenario that can run many times."""
 
     def run(self, trial: Trial) -> None:
-        """Run it once, with machines made by `trial.machine`.  An exception is a failure."""
+        """Run once, with machines made by `trial.machine`.  An exception means failure."""
 
 
 class Trial:
-    """One run: makes the machines of a target by its plan.
+    """One run of a target: it makes the target's machines according to a plan.
 
-    rules    rules of faults; the plan of the outcome lists each fault that fired
-    record   True to record the place of every point, and to count the hits of fault points
-    traced   True to compute the digest of the trace, and the set of tracepoints
-    statements  False to perturb only tasks that continue, which needs no greenlet
+    rules    fault rules; the plan of the outcome lists each fault that fired record   True to record the
+    place of every point, and to count the hits of fault points traced   True to compute the digest of the
+    trace, and the set of tracepoints statements  False to perturb only tasks that continue, which needs no
+    greenlet
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Trial:
         armed = record or plan.faults or Faults() | rules != NO_FAULTS
         self.injector = Injector(rules, plan.seed, firings=plan.faults) if armed else None
         self.start = 0
-        """Number of points passed in the set-up, while the machine boots and binds drivers."""
+        """Number of points passed during the set-up, in which the machine boots and binds drivers."""
         self.machines: list[Machine] = []
         self.listeners: list[Callable[[Record], None]] = [Digest(), Tracepoints()] if traced else []
 
     def machine(self, **options: Any) -> Machine:
-        """Return a machine with these keywords of `Machine`.  The plan's options override them."""
+        """Return a machine with these keywords of `Machine`.  Options of the plan take precedence."""
         cpus = self.plan.options.get("cpus")
         if cpus is not None:
             options["cpus"] = None if cpus == "None" else int(cpus)
@@ -76,7 +76,7 @@ class Trial:
         self.start = self.schedule.count
 
     def close(self) -> None:
-        """Switch off the machines that the target has left on."""
+        """Close the machines that the target has left open."""
         for machine in self.machines:
             machine.close()
 
@@ -95,16 +95,12 @@ class Tracepoints:
 class Outcome:
     """The outcome of a run.
 
-    plan       the plan of the run, with every fault that fired: it replays the run
-    count      number of points passed; `start` of them in the set-up
-    failure    the exception that the target raised, or None
-    done       perturbations that took place
-    places     the place of every point, if the run was recorded
-    announced  stimulus -> number of the point after which it was announced
-    stale      parts of the plan that did not take place
-    digest     the digest of the trace, if the run was traced
-    tracepoints  the tracepoints that the run passed, if it was traced
-    hits       fault point -> how often the run reached it
+    plan       the plan of the run, with every fault that fired: it replays the run count      number of
+    points passed, of which `start` in the set-up failure    the exception that the target raised, or None
+    done       the perturbations that took place places     the place of every point, if the run was
+    recorded announced  stimulus -> number of the point after which it was announced stale      parts of
+    the plan that did not take place digest     digest of the trace, if the run was traced tracepoints
+    tracepoints that the run passed, if it was traced hits       fault point -> number of hits
     """
 
     plan: Plan
@@ -121,12 +117,15 @@ class Outcome:
 
     @property
     def signature(self) -> tuple[str, str]:
-        """The kind of the failure and the place of its origin: equal for two runs that fail alike."""
+        """Type of the failure and the place that raised it.
+
+        Two runs with equal signatures fail in the same way.
+        """
         return signature(self.failure)
 
     @property
     def order(self) -> str:
-        """A digest of the order in which the run passed its points."""
+        """Digest of the order in which the run passed its points."""
         return blake2b("\n".join(self.places).encode(), digest_size=8).hexdigest()
 
     @property
@@ -136,7 +135,7 @@ class Outcome:
 
 
 def signature(failure: BaseException | None) -> tuple[str, str]:
-    """Return the type of an exception, and the file and line that raised it."""
+    """Return the type of an exception, and FILE:LINE of the statement that raised it."""
     while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
         failure = failure.exceptions[0]
     if failure is None:
@@ -151,7 +150,7 @@ def signature(failure: BaseException | None) -> tuple[str, str]:
 def run(target: Target, plan: Plan, **options: Any) -> Outcome:
     """Run a target once under a plan.  `options` are keywords of `Trial`.
 
-    A KeyboardInterrupt is raised; every other exception is the outcome's failure.
+    A KeyboardInterrupt is raised.  Every other exception is stored as the failure of the outcome.
     """
     trial = Trial(plan, **options)
     failure: BaseException | None = None
@@ -159,11 +158,11 @@ def run(target: Target, plan: Plan, **options: Any) -> Outcome:
         target.run(trial)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 - it is the outcome
+    except BaseException as error:  # noqa: BLE001 - stored in the outcome
         failure = error
     try:
         trial.close()
-    except Exception as error:  # noqa: BLE001 - the same
+    except Exception as error:  # noqa: BLE001 - stored in the outcome
         failure = failure or error
     schedule, injector = trial.schedule, trial.injector
     if injector is not None:

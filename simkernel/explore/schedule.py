@@ -1,4 +1,4 @@
-"""The schedule of one run: it applies the plan at the points that the run passes."""
+"""The schedule of one run, which applies the plan at the points that the run passes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from simkernel.explore.points import POINTS
 from simkernel.kernel.loader.image import Instrument
 
 MAX_POINTS: Final = 1_000_000
-"""Number of points after which TimeLimit ends a run."""
+"""Default number of points after which TimeLimit ends a run."""
 STEP: Final = "step"
-"""The place of a point at which a task continues."""
+"""Beginning of the place of a point at which a task continues."""
 
 
 @attrs.frozen
 class Done:
-    """A perturbation that took place: point, ns or IRQ, and place (file and line, or the delayed task)."""
+    """A perturbation that took place.
+
+    `ns` is its length or IRQ, and `place` is FILE:LINE or the delayed task.
+    """
 
     point: int
     ns: int
@@ -30,10 +33,11 @@ class Done:
 
 
 class Schedule:
-    """The perturbation of one machine by a plan (engine/planned.py).
+    """The perturbations of one machine according to a plan (engine/planned.py).
 
-    `places` lists the place of every point if the run is recorded: "camera/stream.py:34" for a statement and
-    "step of COMM" for a task that continues.  With `statements=False` only tasks that continue are points.
+    `places` lists the place of every point if the run is recorded: "camera/stream.py:34" for a statement
+    and "step of COMM" for a task that continues.  With `statements=False`, only tasks that continue are
+    points.
     """
 
     def __init__(
@@ -49,17 +53,17 @@ class Schedule:
         self.instruments: Sequence[Instrument] = (POINTS, *instruments) if statements else instruments
         self.observer = observer
         self.count = 0
-        """Number of points passed."""
+        """Number of points passed so far."""
         self.done: list[Done] = []
         self.places: list[str] = []
         self.announced: dict[str, int] = {}
-        """Number of the point after which each stimulus was announced."""
+        """Number of the point after which a stimulus was announced, by the name of the stimulus."""
         self._record = record
         self.max_points = MAX_POINTS
         """Number of points after which TimeLimit ends the run."""
         self._values = dict(plan.points)
         self._perturbed = set(plan.points)
-        """Points that have a value or a stimulus."""
+        """Numbers of the points that have a delay, a pause or a stimulus."""
         self._stimuli: dict[int, list[Callable[[], object]]] = {}
         self._engine: PlannedEngine | None = None
 
@@ -70,7 +74,7 @@ class Schedule:
     # -- points ---------------------------------------------------------------
 
     def step(self, task: Any) -> int:
-        """Return the delay of a task that is about to continue, in ns."""
+        """Pass a point before a task continues.  Return the delay of the task in ns."""
         self.count = number = self.count + 1
         if self._record:
             self.places.append(f"{STEP} of {task.comm}")
@@ -81,7 +85,7 @@ class Schedule:
         if number in self._stimuli:
             self._stimulate(number)
         ns = self._values.get(number)
-        if ns is None or ns < 0:  # a task that does not run cannot be interrupted
+        if ns is None or ns < 0:  # IRQ: only a running section can pause until an interrupt
             return 0
         self.done.append(Done(number, ns, f"{STEP} of {task.comm}"))
         return ns
@@ -89,11 +93,11 @@ class Schedule:
     def _end_run(self) -> None:
         assert self._engine is not None
         self.max_points *= 2
-        text = f"a run has passed {self.count} points: a task never ends"
+        text = f"a run has passed {self.count} points: probably a task never ends"
         self._engine.interrupt(TimeLimit(text))
 
     def statement(self, place: str) -> int:
-        """Return the pause at a statement of module code, in ns."""
+        """Pass a point before a statement of module code.  Return the pause in ns."""
         self.count = number = self.count + 1
         if self._record:
             self.places.append(place)
@@ -110,7 +114,9 @@ class Schedule:
     # -- stimuli --------------------------------------------------------------
 
     def announce(self, name: str, function: Callable[[], object]) -> None:
-        """Announce a stimulus: call `function` in its own section, after the plan's number of points."""
+        """Announce a stimulus: schedule `function` in a separate section, after the plan's number of
+        points.
+        """
         first = name
         for number in count(2):
             if name not in self.announced:
@@ -129,16 +135,19 @@ class Schedule:
             self._engine.call_later(0, function)
 
     def late_stimuli(self) -> bool:
-        """Trigger the stimuli of the next point that the run has not reached.  False if none is left."""
+        """Trigger the stimuli of the next point that the run has not reached.
+
+        Return False if none is left.
+        """
         for number in sorted(self._stimuli):
             self._stimulate(number)
             return True
         return False
 
-    # -- afterwards -----------------------------------------------------------
+    # -- the result ------------------------------------------------------------
 
     def stale(self) -> list[str]:
-        """Return the parts of the plan without effect, because the run does not have their points."""
+        """Return the parts of the plan that had no effect, because the run does not have their points."""
         done = {each.point for each in self.done}
         stale = [str(Plan(points={at: ns})) for at, ns in self.plan.points.items() if at not in done]
         stimuli = self.plan.stimuli.items()

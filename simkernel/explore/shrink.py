@@ -1,4 +1,4 @@
-"""Shrink a failing plan to a smaller plan that fails in the same way."""
+"""Shrink a failing plan to a smaller one that fails in the same way."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from simkernel.explore.plan import IRQ, Plan
 from simkernel.explore.run import Outcome, Target, run
 
 MAX_TRIES: Final = 200
-"""Number of runs after which shrinking ends."""
+"""Maximum number of runs for shrinking."""
 Part = tuple[str, Any, Any]
 
 
 def shrink(target: Target, failed: Outcome, options: Mapping[str, Any]) -> tuple[Outcome, int]:
-    """Return the run of the smallest plan found that fails like `failed`, and the number of runs it took.
+    """Find a small plan that fails like `failed`.
 
-    It first removes perturbations: halves, then smaller parts (delta debugging).  Then it tries shorter and
-    rounder times, and earlier stimuli.
+    Return the outcome of its run, and the number of runs tried.
+
+    First remove perturbations: halves, then smaller parts (delta debugging).  Then try shorter and rounder
+    times, and earlier stimuli.
     """
     return _Shrinker(target, failed, options).shrink()
 
@@ -41,7 +43,7 @@ class _Shrinker:
         return self._best, self._tries
 
     def _fails(self, plan: Plan) -> bool:
-        """Run a plan that has not run yet.  If it fails in the same way, keep it and return True."""
+        """Run a plan that has not been run.  If it fails in the same way, keep it and return True."""
         if str(plan) in self._seen or self._tries >= MAX_TRIES:
             return False
         self._seen.add(str(plan))
@@ -49,12 +51,15 @@ class _Shrinker:
         outcome = run(self._target, plan, **self._options)
         if outcome.failure is None or outcome.signature != self._signature:
             return False
-        # The plan of the outcome lists exactly the faults that fired: it omits stale ones.
+        # The outcome's plan lists exactly the faults that fired, so it omits stale ones.
         self._best = outcome
         return True
 
     def _left_out(self) -> bool:
-        """Remove perturbations: halves, quarters, ... single ones.  Return True if the plan is smaller."""
+        """Remove perturbations: halves, quarters, ..., single ones.
+
+        Return True if a smaller plan was found.
+        """
         parts = _parts(self._best.plan)
         size, smaller = max(1, len(parts) // 2), False
         while parts:
@@ -101,7 +106,7 @@ def _with(plan: Plan, parts: list[Part]) -> Plan:
 
 
 def _lesser(part: Part) -> Iterator[int]:
-    """Yield the values to try for a part, the simplest first."""
+    """Yield simpler values to try for a part of a plan, the simplest first."""
     kind, _, value = part
     if kind == "point" and value != IRQ:
         yield IRQ

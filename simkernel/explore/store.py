@@ -1,7 +1,8 @@
-"""Store the results of searches in an SQLite file, batch by batch, so that a killed search can continue.
+"""Storage for the results of searches in an SQLite file, batch by batch, so that a killed search can be
+continued.
 
-The key of a search is its target, a digest of the code, and its options.  Results of other code stay in the
-file, but do not count.
+The key of a search is its target, a digest of the code, and its options.  Results of a different version
+of the code stay in the file, but are not counted.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ CREATE TABLE coverage (search INTEGER REFERENCES search, kind TEXT, name TEXT,
                        PRIMARY KEY (search, kind, name)) WITHOUT ROWID;
 """
 TIMEOUT: Final = 60
-"""Seconds to wait for another search that writes to the file."""
+"""Seconds to wait while another search writes to the file."""
 _INSTALLED: Final = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 
 
 class Store:
-    """The results of one search.  A context manager that closes the file.
+    """The stored results of one search.  As a context manager, it closes the file.
 
-    SimulationError if the file cannot be opened or has another format.
+    Raise SimulationError if the file cannot be opened or has another format.
     """
 
     def __init__(self, path: str, target: str, code: str, options: str) -> None:
@@ -43,7 +44,7 @@ class Store:
             self._file = sqlite3.connect(path, timeout=TIMEOUT)
             self._open(path)
         except sqlite3.Error as error:
-            raise SimulationError(f"{path} cannot hold results: {error}") from None
+            raise SimulationError(f"cannot store results in {path}: {error}") from None
         key = target, code, options
         with self._file:
             self._file.execute("INSERT OR IGNORE INTO search (target, code, options) VALUES (?, ?, ?)", key)
@@ -69,7 +70,7 @@ class Store:
         self._file.close()
 
     def add(self, batch: Batch) -> None:
-        """Add the results of a chunk in one transaction."""
+        """Store the results of a chunk in one transaction."""
         schedules, search = dict(batch.schedules), self._search
         names = [("tracepoint", each) for each in batch.tracepoints]
         names += [("fault", each) for each in batch.faults]
@@ -83,20 +84,23 @@ class Store:
                 insert("INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?)", [row])
 
     def seeds(self) -> set[int]:
-        """Return the seeds that have run."""
+        """Return the seeds that have been run."""
         return {seed for (seed,) in self._select("SELECT seed FROM run")}
 
     def schedules(self) -> list[str]:
-        """Return the orders of points of the sampled runs."""
+        """Return the digests of the order of points, one for each sampled run."""
         rows = self._select("SELECT schedule FROM run", "AND schedule IS NOT NULL")
         return [schedule for (schedule,) in rows]
 
     def coverage(self, kind: str) -> set[str]:
-        """Return the tracepoints or fault points ("tracepoint", "fault") of the sampled runs."""
+        """Return the tracepoints or fault points that sampled runs passed.
+
+        `kind` is "tracepoint" or "fault".
+        """
         return {name for (name,) in self._select("SELECT name FROM coverage", "AND kind = ?", kind)}
 
     def first_failure(self) -> Failure | None:
-        """Return the failure of the lowest seed, or None."""
+        """Return the failure with the lowest seed, or None."""
         rows = self._select("SELECT seed, plan, error FROM failure", "ORDER BY seed LIMIT 1")
         return next((Failure(*row) for row in rows), None)
 
@@ -105,9 +109,10 @@ class Store:
 
 
 def code_digest() -> str:
-    """Return a digest of the loaded code: simkernel, and modules that are neither Python's nor installed.
+    """Return a digest of the loaded code: simkernel, and modules that are not installed packages.
 
-    It includes the specifications beside these sources.  Call it after the default run, which loads drivers.
+    It includes the specifications in the same directories.  Call it after the default run, which loads
+    drivers.
     """
     modules = [(name, getattr(module, "__file__", None)) for name, module in sys.modules.items()]
     own = {Path(file) for name, file in modules if file and file.endswith(".py") and _counts(name, file)}

@@ -1,12 +1,12 @@
-"""Strategies: how a seed becomes a plan.
+"""Strategies, which turn a seed into a plan.
 
     noise    short delays at many steps of tasks
-    pct      some tasks are slow, and a few steps are delayed for long (probabilistic concurrency testing)
+    pct      some slow tasks, and long delays at a few steps (probabilistic concurrency testing)
     pauses   a few pauses at statements of module code
     swarm    one of the others, drawn by the seed (the default)
 
 A strategy draws points from the profile of the base run.  Half of the draws choose a point by its number.
-The other half first choose a place, so a statement that runs once has the same chance as one in a loop.
+The other half first choose a place, so a statement that runs once is as likely as one in a loop.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ IRQ_PROBABILITY: Final = 0.2
 
 @attrs.frozen(slots=False)
 class Profile:
-    """The points of the base run: their places by number, and the stimuli.
+    """The points of the base run and its stimuli, from which strategies draw.
 
-    `stimuli` maps each stimulus to the point after which it was announced.  `last` is the last point.
-    `directed` are places of data races.  If there are any, pauses are drawn only at these places.
+    `places` maps the number of each point to its place; `by_place` is the inverse.  `stimuli` maps each
+    stimulus to the point after which it was announced.  `last` is the last point.  `directed` are places
+    of data races.  If it is not empty, pauses are drawn only at these places.
     """
 
     places: Mapping[int, str]
@@ -59,19 +60,19 @@ class Profile:
         return cls(places, outcome.announced, frozen, outcome.count, frozenset(directed) & set(frozen))
 
     def among(self, kind: Callable[[str], bool]) -> Profile:
-        """Return the profile with only the points whose place `kind` accepts."""
+        """Return the profile restricted to the points with a place that `kind` accepts."""
         places = {at: place for at, place in self.places.items() if kind(place)}
         by_place = {place: points for place, points in self.by_place.items() if kind(place)}
         return attrs.evolve(self, places=places, by_place=by_place)
 
     @cached_property
     def steps(self) -> Profile:
-        """The profile with the steps of tasks only."""
+        """The profile restricted to steps of tasks."""
         return self.among(is_step)
 
     @cached_property
     def statements(self) -> Profile:
-        """The profile with the statements only; if there are directed places, with these only."""
+        """The profile restricted to statements, or to the directed places if there are any."""
         if self.directed:
             return self.among(self.directed.__contains__)
         return self.among(lambda place: not is_step(place))
@@ -85,7 +86,7 @@ class Profile:
         return tuple(self.by_place)
 
     def draw(self, random: Random) -> int | None:
-        """Draw a point, by its number or by its place; None if there is none."""
+        """Draw a point, either by its number or by its place.  Return None if the profile has no points."""
         if not self.places:
             return None
         if random.random() < 0.5:
@@ -100,23 +101,25 @@ class Profile:
 
 
 def log_uniform(random: Random, least: int, most: int) -> int:
-    """Draw an integer whose logarithm is uniform: short times are as likely as long ones."""
+    """Draw an integer with a uniformly distributed logarithm, so that short times are as likely as long
+    ones.
+    """
     return int(exp(random.uniform(log(least), log(most))))
 
 
 def is_step(place: str) -> bool:
-    """Return True for the place of a task's step, False for a statement."""
+    """Return True for the place of a task's step, and False for a statement."""
     return place.startswith(STEP)
 
 
 def noise(random: Random, profile: Profile) -> dict[int, int]:
-    """Delay many steps for a short time."""
+    """Delay many steps of tasks for a short time."""
     steps = profile.steps.places
     return {at: log_uniform(random, *NOISE_NS) for at in steps if random.random() < NOISE_PROBABILITY}
 
 
 def pct(random: Random, profile: Profile) -> dict[int, int]:
-    """Make some tasks slow, and delay a few steps for long."""
+    """Make some tasks slow, and delay a few steps for a long time."""
     steps = profile.steps
     slow = {place: log_uniform(random, *SLOW_NS) for place in steps.by_place if random.random() < 1 / 3}
     points = {at: slow[place] for at, place in steps.places.items() if place in slow}
@@ -127,7 +130,7 @@ def pct(random: Random, profile: Profile) -> dict[int, int]:
 
 
 def pauses(random: Random, profile: Profile) -> dict[int, int]:
-    """Pause at a few statements."""
+    """Pause at a few statements of module code."""
     points = {}
     for _ in range(random.choice(COUNTS)):
         if (at := profile.statements.draw(random)) is not None:
@@ -137,12 +140,12 @@ def pauses(random: Random, profile: Profile) -> dict[int, int]:
 
 
 def swarm(random: Random, profile: Profile) -> dict[int, int]:
-    """Draw one of the other strategies."""
+    """Draw one of the other strategies, and apply it."""
     return random.choice((noise, pct, pauses, pauses))(random, profile)
 
 
 def default(random: Random, profile: Profile) -> dict[int, int]:
-    """Perturb no point: only the machine's seed, the faults and the stimuli differ."""
+    """Perturb no point.  Only the machine's seed, the faults and the stimuli vary."""
     return {}
 
 
@@ -152,9 +155,9 @@ STRATEGIES: Final[Mapping[str, Callable[[Random, Profile], dict[int, int]]]] = M
 
 
 def draw(strategy: str, seed: int, profile: Profile, options: Mapping[str, str] | None = None) -> Plan:
-    """Return the plan of a seed.  SimulationError for an unknown strategy."""
+    """Return the plan that a strategy draws for a seed.  Raise SimulationError for an unknown strategy."""
     if strategy not in STRATEGIES:
-        raise SimulationError(f"there is no strategy {strategy!r}: use one of {', '.join(STRATEGIES)}")
+        raise SimulationError(f"unknown strategy {strategy!r}: use one of {', '.join(STRATEGIES)}")
     random = Random(f"{strategy}/{seed}")
     points = STRATEGIES[strategy](random, profile)
     stimuli = {name: profile.draw_stimulus(random, name) for name in profile.stimuli}

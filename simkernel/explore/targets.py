@@ -27,7 +27,9 @@ class ScenarioTarget:
     module_path: tuple[str | Path, ...] = ()
 
     def run(self, trial: Trial) -> None:
-        """Run the scenario once.  Its machine has the perturbation, the faults and the CPUs of the trial."""
+        """Run the scenario once, on a machine with the perturbations, the faults and the CPUs of the
+        trial.
+        """
 
         def make(**options: Any) -> Machine:
             machine = trial.machine(**options)

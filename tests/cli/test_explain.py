@@ -67,7 +67,7 @@ def test_a_scenario_that_does_not_fail(simkernel: CommandLine) -> None:
 def test_wrong_arguments(simkernel: CommandLine, node: str, command: str) -> None:
     done = simkernel(command, node, "x")
     assert done.code == 2
-    assert "'x' is no plan, since 'x' is no seed" in done.err
+    assert "'x' is not a plan: 'x' is not a seed" in done.err
     done = simkernel(command, "nothing", "0")
     assert done.code == 2
     assert "nothing" in done.err

@@ -146,7 +146,7 @@ def test_a_fault_is_in_the_plan_that_replays(simkernel: CommandLine, folder: Pat
         (["camra"], "there is no scenario 'camra'"),
         (["race.py", "--time", "soon"], "'soon' is not a duration: write 90s, 10m or 2h"),
         (["race.py", "--shard", "3/2"], "'3/2' is not a share"),
-        (["race.py", "--faults", "opne:nth=1"], "there is no fault point 'opne'"),
+        (["race.py", "--faults", "opne:nth=1"], "unknown fault point 'opne'"),
         (["race.py", "--faults", "open"], "set nth=1 for the first hit"),
         (["race.py", "--faults", "open:often=1"], "unknown part of a rule 'often=1'"),
         (["race.py", "--faults", "open:nth=x"], "'open:nth=x'"),
@@ -154,8 +154,8 @@ def test_a_fault_is_in_the_plan_that_replays(simkernel: CommandLine, folder: Pat
         (["race.py", "--guided", "--jobs", "2"], "runs in one process"),
         (["race.py", "--systematic", "--seeds", "2"], "takes every plan"),
         (["race.py", "--scheduler", "tcp://x", "--jobs", "2"], "leave --jobs out"),
-        (["race.py", "--jobs", "1", "--results", "race.py"], "cannot hold results"),
-        (["race.py", "--jobs", "1", "--results", "no/where"], "cannot hold results"),
+        (["race.py", "--jobs", "1", "--results", "race.py"], "cannot store results in"),
+        (["race.py", "--jobs", "1", "--results", "no/where"], "cannot store results in"),
     ],
 )
 def test_bad_input_is_explained(

@@ -124,11 +124,11 @@ def test_rules_survive_json(faults: Faults) -> None:
         (
             "netlink.delivre",
             {"nth": 1},
-            "there is no fault point 'netlink.delivre': did you mean netlink.deliver?",
+            "unknown fault point 'netlink.delivre': did you mean netlink.deliver?",
         ),
         ("open", {}, "never fail: set nth=1 for the first hit, or p=1 for all"),
         ("open", {"nth": 1, "p": 0.5}, "nth=1 and p=0.5 exclude each other"),
-        ("open", {"p": 5}, "p=5: a probability is a number from 0 to 1"),
+        ("open", {"p": 5}, "p=5: use a probability from 0 to 1"),
         ("open", {"nth": -1}, "nth=-1: it is an int from 0 up"),
         ("open", {"p": 1, "interval": 0}, "interval=0: it is an int from 1 up"),
         ("open", {"p": 1, "times": 1.5}, "times=1.5: it is an int from -1 up"),
@@ -145,13 +145,13 @@ def test_a_wrong_rule_says_what_is_wrong(point: str, arguments: dict[str, Any], 
 
 @pytest.mark.parametrize("text", ["", "5", '{"point": "open"}', '[{"point": "open", "nht": 1}]', "[5]"])
 def test_what_is_no_list_of_rules_is_refused(text: str) -> None:
-    with pytest.raises(SimulationError, match=r"no list of faults|no fault point"):
+    with pytest.raises(SimulationError, match=r"not a list of faults|unknown fault point"):
         Faults.from_json(text)
 
 
 @pytest.mark.parametrize("firing", [("opne", 1), ("open", 0)])
 def test_a_wrong_firing_is_refused(firing: tuple[str, int]) -> None:
-    with pytest.raises(SimulationError, match=r"no fault point|numbered from 1"):
+    with pytest.raises(SimulationError, match=r"unknown fault point|numbered from 1"):
         Injector(firings=[firing])
 
 

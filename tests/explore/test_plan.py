@@ -41,5 +41,5 @@ def test_another_text_is_refused_with_the_syntax(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"seed": 1, "points": 3}'])
 def test_another_json_is_refused(text: str) -> None:
-    with pytest.raises(SimulationError, match="no plan in JSON"):
+    with pytest.raises(SimulationError, match="not a plan in JSON"):
         Plan.from_json(text)

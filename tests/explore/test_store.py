@@ -54,7 +54,7 @@ def test_another_search_has_results_of_its_own(path: str, other: tuple[str, str,
 
 def test_a_file_that_is_no_database_is_refused(path: str) -> None:
     Path(path).write_text("results " * 200)
-    with pytest.raises(SimulationError, match="cannot hold results: file is not a database"):
+    with pytest.raises(SimulationError, match=r"cannot store results in .*: file is not a database"):
         Store(path, "target", "code", "{}")
 
 
