@@ -26,7 +26,7 @@ __all__ = ["World", "check", "holdings", "left_behind", "new_machine", "world"]
 
 
 def __getattr__(name: str) -> object:
-    """Import on first use (PEP 562)."""
+    """Import `check` and `new_machine` on first use (PEP 562)."""
     if name == "check":
         from simkernel.testing.evidence import check
 

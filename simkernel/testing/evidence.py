@@ -1,4 +1,4 @@
-"""The report of a failure: the plan, the sleeping tasks, the last tracepoints, the kernel log, the replay."""
+"""The report of a failed run: plan, sleeping tasks, last tracepoints, kernel log and replay command."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ from simkernel.trace.plain import brief
 SHOWN: Final = 30
 """Number of tracepoints in a report."""
 LONGEST: Final = 32
-"""Maximum number of bytes of a field in a report; its text may have three times as many characters."""
+"""Maximum number of bytes of a field in a report.
+
+The text of a field is limited to three times as many characters.
+"""
 OURS: Final = "simkernel."
 Section = tuple[str, str]
-"""The title and the text of a part of the report."""
+"""A section of the report: title and text."""
 
 
 class Observed:
-    """A target that keeps its last trace records, and the state of its machines at the failure or the end."""
+    """A target that keeps its last trace records, and the state of its machines at its failure or its end."""
 
     def __init__(
         self, target: Target, folder: Path | None = None, stem: str = "", last: int | None = SHOWN
@@ -49,7 +52,10 @@ class Observed:
         self._stem = stem
 
     def run(self, trial: Trial) -> None:
-        """Run the target once.  If there is a folder, write the trace, the messages and the log to it."""
+        """Run the target once.
+
+        If a folder is given, write the trace, the netlink messages and the kernel log to it.
+        """
         self._trial = trial
         trial.listeners.append(self._observe)
         with ExitStack() as files:
@@ -71,7 +77,7 @@ class Observed:
             self._end()
 
     def _end(self) -> None:
-        """Store the state of the machines, unless a program failed earlier."""
+        """Store the state of the machines, unless it was stored when a program failed."""
         if self._ended:
             return
         self._ended = True
@@ -92,7 +98,7 @@ class Observed:
 
 
 def sections(target: Target, result: Result, replay: str, observed: Observed | None = None) -> list[Section]:
-    """Run the plan of a failed search again, and return the parts of the report."""
+    """Repeat the failed run of a search, and return the sections of its report."""
     outcome = result.outcome
     assert outcome is not None
     observed = observed or Observed(target)
@@ -112,12 +118,12 @@ def _summary(result: Result, outcome: Outcome) -> Iterator[str]:
     shrunk = f", shrunk in {result.tries} runs" if result.tries else ""
     yield f"run {result.runs}{of} fails; its plan{shrunk}: {outcome.plan}"
     if not len(outcome.plan):
-        yield "    nothing is perturbed: the default run fails"
+        yield "    no perturbation: the default run fails"
     yield from (f"    {line}" for line in perturbations(outcome))
 
 
 def perturbations(outcome: Outcome) -> Iterator[str]:
-    """Yield a line for each perturbation of a run."""
+    """Yield a line of text for each perturbation of a run."""
     for each in outcome.done:
         yield _done(each)
     for name, n in outcome.plan.faults:
@@ -136,7 +142,7 @@ def _done(each: Done) -> str:
 
 
 def shown(record: Record) -> str:
-    """Return a record as one line of text."""
+    """Return a trace record as one line of text."""
     fields = " ".join(f"{name}={_field(value)}" for name, value in record.fields.items())
     flow = f" [flow {record.flow}]" if record.flow else ""
     return f"[{record.time / 1e9:14.9f}] {record.track:<16} {record.name}: {fields}{flow}"
@@ -155,7 +161,7 @@ def _field(value: object) -> str:
 
 
 def commit(folder: Path) -> str:
-    """Return the commit of the sources in a folder, or an empty text."""
+    """Return the git commit of the sources in a folder, or an empty string."""
     head = _git(folder, "rev-parse", "--short=12", "HEAD")
     return f"{head}, with changes" if head and _git(folder, "status", "--porcelain") else head
 
@@ -169,13 +175,15 @@ def _git(folder: Path, *command: str) -> str:
 
 
 def replay_comment(folder: Path) -> str:
-    """Return the comment of a replay line: the commit at which the run fails."""
+    """Return the comment for a replay command: the commit at which the run fails."""
     at = commit(folder)
     return f"    # at {at}" if at else ""
 
 
 def without_our_frames(error: BaseException, seen: set[int] | None = None) -> None:
-    """Drop simkernel's frames from the tracebacks of an exception, its causes, contexts and members."""
+    """Remove simkernel's frames from the tracebacks of an exception, its causes, contexts and grouped
+    exceptions.
+    """
     seen = set() if seen is None else seen
     if id(error) in seen:
         return
@@ -201,10 +209,11 @@ def _stripped(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def check(body: Callable[..., object], **keywords: Any) -> None:
-    """Run a body under many plans, as a test with the mark `sim`, and raise its failure.
+    """Run a test body under many plans, as a test with the mark `sim`, and raise the exception of a failed
+    run.
 
-    Use it in unittest and other runners.  `keywords` are those of the mark.  The exception has the report as
-    notes.
+    It is for unittest and other test runners.  `keywords` are those of the mark.  The notes of the
+    exception have the report.
     """
     names = inspect.signature(body).parameters
     search = Search.of(body, {name: None for name in GIVEN if name in names}, keywords)

@@ -9,8 +9,8 @@
         if table != set(sim.truth("mouse")):
             raise Wrong(f"the table is {table}")
 
-An exercise is a folder.  `__init__.py` has the judge, and its docstring is the task.  `start.py` and
-`solution.py` are the starting file and the reference solution.
+An exercise is a directory.  The judge is in `__init__.py`, and its docstring is the task.  `start.py` and
+`solution.py` are the initial file and the reference solution.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ from simkernel.testing.sim import Sim, boot, check_kernel
 from simkernel.ynl.errors import choose
 
 SHOWN: Final = 40
-"""Maximum number of lines of the kernel log, and of calls, that a report has."""
+"""Maximum number of kernel log lines, and of calls, in a report."""
 MAX_PRINTED: Final = 10_000
-"""Maximum number of characters of the student's output that a report has."""
+"""Maximum number of characters of the student's output in a report."""
 MAX_POINTS: Final = 100_000
-"""Number of points after which a run is endless.  A solution of an exercise passes a few thousand."""
+"""Number of points after which a run counts as endless.  Solutions of exercises pass a few thousand."""
 PACKAGE: Final = "__init__.py"
 ENDS: Final = (SystemExit, KeyboardInterrupt)
 STUDENT: Final = "student"
-"""Name of the Python module that a student's program becomes."""
+"""Name of the Python module with the student's program."""
 
 
 class Wrong(Exception):
-    """The student's code does not do the task.  The text says what it does, and what the task asks for.
+    """Raised if the student's code fails the task.  The text says what it does and what the task requires.
 
-    `line` is the line of the student's file, or 0.
+    `line` is the line number in the student's file, or 0.
     """
 
     def __init__(self, text: str, line: int = 0) -> None:
@@ -70,16 +70,14 @@ class Wrong(Exception):
 
 @attrs.frozen(eq=False)
 class Exercise:
-    """A judge with what its runs need.
+    """A judge, with the settings of its runs.
 
-    calls     the async functions that a program defines, each with its parameters
-    module    the file is loaded as the kernel module of this name, instead of called as a program
-    devices   devices that are plugged in before the judge begins
-    modules   modules that are loaded before the judge begins; `module` is loaded after them
-    faults    rules of faults for every run
-    strategy  how a seed becomes a plan (`simkernel.explore.strategy`)
-    checks    checkers that are on beside those of `simkernel.testing`: "races"
-    options   keywords of Machine
+    calls     async functions that the student's file must define, with their parameters module    name of
+    the kernel module as which the file is loaded, if it is not a program devices   devices that are
+    plugged in before the judge begins modules   modules that are loaded before the judge begins; `module`
+    is loaded after them faults    fault rules for every run strategy  how a seed becomes a plan
+    (`simkernel.explore.strategy`) checks    additional checkers, besides those of `simkernel.testing`:
+    "races" options   keywords of Machine
     """
 
     judge: Callable[..., Any]
@@ -95,16 +93,19 @@ class Exercise:
 
     @property
     def task(self) -> str:
-        """The task text."""
+        """Text of the task."""
         return inspect.cleandoc(sys.modules[self.judge.__module__].__doc__ or "")
 
     def start(self) -> str:
-        """Return the text of the starting file: the task as docstring, then `start.py`."""
+        """Return the text of the initial file: the task as its docstring, then `start.py`."""
         return f'"""{self.task}\n"""\n\n{(self.folder / "start.py").read_text("utf-8")}'
 
 
 def exercise(**options: Any) -> Callable[[Callable[..., Any]], Exercise]:
-    """Make an exercise of a judge: `@exercise(module="blink")`, with keywords of `Exercise`."""
+    """Return a decorator that makes an exercise of a judge: `@exercise(module="blink")`.
+
+    `options` are keywords of `Exercise`.
+    """
     return lambda judge: Exercise(judge, **options)
 
 
@@ -114,15 +115,15 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Exercise:
-    """Load a shipped exercise by its name, or another by its folder.
+    """Load a shipped exercise by its name, or another exercise by its directory.
 
-    SimulationError if there is none; raises what its file raises.
+    Raise SimulationError if it does not exist, and the exceptions of its file.
     """
     folder = Path(name)
     if name in names():
         folder = shipped("scenarios") / "exercises" / name
     elif not (folder / PACKAGE).is_file():
-        raise SimulationError(f"there is no exercise and no folder {name!r}: {choose(name, names())}")
+        raise SimulationError(f"no exercise and no directory is called {name!r}: {choose(name, names())}")
     spec = spec_from_file_location(f"simkernel_exercise_{folder.name}", folder / PACKAGE)
     assert spec is not None and spec.loader is not None
     module = sys.modules[spec.name] = module_from_spec(spec)
@@ -137,12 +138,11 @@ def find(name: str) -> Exercise:
 
 @attrs.define(eq=False)
 class Attempt:
-    """An exercise with a student's file, as the target of a search.  A run executes the file anew.
+    """A student's file for an exercise, as the target of a search.  Each run executes the file anew.
 
-    file         the student's file, and its `code`
-    module_path  a folder with the file under the name of the module
-    on_run       called with the plan of each run before it begins
-    recorded     True to write down the system calls
+    file         the student's file, and its `code` module_path  a directory with the file under the name
+    of the module on_run       called with the plan before each run recorded     True to record the system
+    calls
     """
 
     exercise: Exercise
@@ -158,11 +158,11 @@ class Attempt:
 
     @property
     def files(self) -> tuple[str, str]:
-        """The names that the student's file has in tracebacks: its own, and that of the module."""
+        """Names of the student's file in tracebacks: the path of the file, and of its copy as a module."""
         return str(self.file), str(self.module_path / f"{self.exercise.module}.py")
 
     def run(self, trial: Trial) -> None:
-        """Run the judge once, and keep what the machine and the student's code have printed."""
+        """Run the judge once, and keep the output of the machine and of the student's code."""
         self.on_run(trial.plan)
         trial.schedule.max_points = MAX_POINTS
         output = StringIO()
@@ -196,13 +196,18 @@ class Attempt:
                 sim.always("no oops", lambda: not machine.kernel.oopses.reports)
                 sim.run_body(exercise.judge, arguments)
             except Exception:
-                check_modules(machine)  # an oops or a module that does not load explains the error
+                check_modules(
+                    machine
+                )  # raises instead if an oops or a module that does not load explains the error
                 raise
         check_modules(machine)
         machine.close()
 
     def _program(self) -> ModuleType:
-        """Execute the file, and return its namespace with the functions that the exercise calls."""
+        """Execute the student's file and return its module.
+
+        Raise `Wrong` if a required function is missing.
+        """
         module = sys.modules[STUDENT] = ModuleType(STUDENT)
         module.__file__ = str(self.file)
         try:
@@ -224,7 +229,9 @@ class Attempt:
 
 
 def _program(function: Callable[..., Any], file: str) -> Callable[..., Any]:
-    """Return an async function that raises `Wrong` where `function` exits: the kernel accepts an exit."""
+    """Return an async function that raises `Wrong` if `function` calls exit(), which the kernel would
+    accept.
+    """
 
     @wraps(function)
     async def program(*arguments: Any) -> Any:
@@ -242,12 +249,12 @@ def _ended(error: BaseException, file: str) -> Wrong:
 
 
 def refuse_exit(status: int) -> NoReturn:
-    """Replace os._exit in the process that runs a student's code: its callers get SystemExit."""
+    """Raise SystemExit.  It replaces os._exit in the process that runs a student's code."""
     raise SystemExit(status)
 
 
 def check_modules(machine: Machine) -> None:
-    """Raise the error of a module that does not load, of an oops or of a bug, if the run has one."""
+    """Raise an error if a module did not load, or if the kernel has reported an oops or a bug."""
     for text, error in machine.kernel.modules.path.faults.items():
         raise Wrong(text) from error
     check_kernel(machine)

@@ -1,4 +1,4 @@
-"""Histories of devices: plugs, unplugs, stimuli and requests, as data that a machine plays.
+"""Histories of devices as data: plug, unplug, stimuli and requests, which a machine plays.
 
     move = Stimulus("mouse0", "move", {"dx": 3})
     history = History([Plug("mouse0"), Wait(5_000_000), move, Unplug("mouse0")])
@@ -23,7 +23,7 @@ from simkernel.machine import Machine
 from simkernel.testing.sim import DEVICES
 
 Devices = MutableMapping[str, Device]
-"""The devices of a machine by their names in a history."""
+"""The devices of a machine, by their names in a history."""
 
 
 @attrs.frozen
@@ -33,12 +33,12 @@ class Plug:
     device: str
 
     def happen(self, machine: Machine, devices: Devices) -> None:
-        """Plug the device in, unless it is plugged in.  If `devices` has none of that name, make it."""
+        """Plug the device in, unless it is plugged in.  If `devices` has no device of that name, make it."""
         if self.device not in devices:
             make = DEVICES.get(kind_of(self.device))
             if make is None:
                 raise SimulationError(
-                    f"there is no device {self.device!r}: pass it in `devices`, or use the name of one of "
+                    f"unknown device {self.device!r}: pass it in `devices`, or use the name of one of "
                     f"{', '.join(DEVICES)} with a number"
                 )
             devices[self.device] = device = make()
@@ -54,7 +54,7 @@ class Unplug:
     device: str
 
     def happen(self, machine: Machine, devices: Devices) -> None:
-        """Unplug the device, if it is plugged in."""
+        """Unplug the device if it is plugged in."""
         if self.device in devices and devices[self.device].plugged:
             machine.unplug(devices[self.device])
 
@@ -68,14 +68,14 @@ class Stimulus:
     arguments: Mapping[str, Any] = attrs.field(factory=dict)
 
     def happen(self, machine: Machine, devices: Devices) -> None:
-        """Call the method, if the device is plugged in."""
+        """Call the method if the device is plugged in."""
         if self.device in devices and devices[self.device].plugged:
             getattr(devices[self.device], self.method)(**self.arguments)
 
 
 @attrs.frozen
 class Control:
-    """An event in which root sends a request to a generic netlink family.  The driver may refuse it."""
+    """An event in which root sends a request to a generic netlink family.  The driver may reject it."""
 
     family: str
     operation: str
@@ -93,7 +93,7 @@ class Control:
 
 @attrs.frozen
 class Wait:
-    """A wait of `ns` nanoseconds."""
+    """A pause of `ns` nanoseconds between two events."""
 
     ns: int
 
@@ -112,17 +112,17 @@ def _as_tuple(events: Iterable[Event]) -> tuple[Event, ...]:
 
 @attrs.frozen
 class History:
-    """A sequence of events.  Only `Wait` takes time."""
+    """A sequence of events.  Only `Wait` takes simulated time."""
 
     events: tuple[Event, ...] = attrs.field(default=(), converter=_as_tuple)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))  # hypothesis would print the calls of its strategy
+        printer.text(repr(self))  # by default, hypothesis prints the calls of its strategy
 
     def play(self, machine: Machine, devices: Devices | None = None) -> Devices:
-        """Schedule the events from now on.  Return the devices by name.
+        """Schedule the events, beginning now.  Return the devices by name.
 
-        `devices` has the devices that exist already.  The events add each device that they make.
+        `devices` has the devices that exist already.  Devices that the events make are added to it.
         """
         devices = {} if devices is None else devices
         time = machine.now

@@ -1,4 +1,4 @@
-"""Run pytest's tests with the mark `sim`, and find them as targets of a search."""
+"""Run pytest tests with the mark `sim`, and look them up as targets of a search."""
 
 from __future__ import annotations
 
@@ -25,16 +25,20 @@ FIXTURES: Final = ("sim_machine", "sim_world", "sim_new_machine")
 
 
 class StalePlan(pytest.PytestWarning):
-    """The warning for a pinned plan with points that the run lacks, because the code has changed."""
+    """Warning for a pinned plan with points that the run no longer has, because the code has changed."""
 
 
 def search_of(item: pytest.Function) -> Search:
-    """Return the search that an item's marks declare.  pytest has set the item up."""
+    """Return the search that the marks of a pytest item declare.  The item must be set up."""
     cls = getattr(item.parent, "obj", None)
     if isinstance(cls, type) and issubclass(cls, TestCase):
-        raise SimulationError("a TestCase's method takes no mark sim: call simkernel.testing.check in it")
+        raise SimulationError(
+            "a test method of a TestCase cannot have the mark sim: call simkernel.testing.check in it"
+        )
     if hasattr(item.obj, "hypothesis"):
-        raise SimulationError("@given excludes the mark sim: leave it out, and take sim_new_machine")
+        raise SimulationError(
+            "a test with @given cannot have the mark sim: remove it, and use sim_new_machine"
+        )
     arguments = {name: item.funcargs[name] for name in _names(item)}
     for name in FIXTURES:
         if name in arguments:
@@ -53,14 +57,14 @@ def _names(item: pytest.Function) -> tuple[str, ...]:
 
 
 def give(item: pytest.Function) -> None:
-    """Give an item the arguments `app` and `sim`, unless fixtures or parameters have these names."""
+    """Set the arguments `app` and `sim` of an item, unless fixtures or parameters have these names."""
     for name in GIVEN:
         if name not in item._fixtureinfo.name2fixturedefs:
             item.funcargs.setdefault(name, None)
 
 
 def run_item(item: pytest.Function, report: list[Section]) -> None:
-    """Run a test with the mark `sim`.  If it fails, add the parts of the report to `report`."""
+    """Run a test with the mark `sim`.  If it fails, append the sections of its report to `report`."""
     option: Callable[..., Any] = item.config.getoption
     text = option("sim_replay")
     try:
@@ -96,7 +100,9 @@ def run_item(item: pytest.Function, report: list[Section]) -> None:
 
 
 def _share(item: pytest.Function, seconds: float | None) -> Callable[[], bool] | None:
-    """Return a function that returns False after the item's share of the time for all tests with the mark."""
+    """Return a function that returns False after this item's share of the time for all tests with the
+    mark.
+    """
     if seconds is None:
         return None
     number = sum(each.get_closest_marker("sim") is not None for each in item.session.items)
@@ -106,11 +112,11 @@ def _share(item: pytest.Function, seconds: float | None) -> Callable[[], bool] |
 
 
 class _Stop(BaseException):
-    """Ends a session whose item is not needed any more."""
+    """Raised to end a pytest session when its item is no longer needed."""
 
 
 class _Holder:
-    """A plugin that suspends a session when its item is set up.  The parent greenlet gets the item."""
+    """A pytest plugin that suspends a session when its item is set up, and passes the item to the caller."""
 
     def __init__(self) -> None:
         self.items = 0
@@ -125,14 +131,14 @@ class _Holder:
 
 
 _sessions: list[Any] = []
-"""Suspended sessions whose items are in use.  A greenlet without a reference is killed."""
+"""Suspended sessions of items in use.  Python would kill the greenlet of a session without a reference."""
 
 
 def search(nodeid: str) -> Search:
-    """Return the search of a test with the mark `sim`, collected and set up in this process.
+    """Collect and set up a test with the mark `sim` in this process, and return its search.
 
-    The fixtures of the test stay until the process ends.  SimulationError if pytest finds no such test, or
-    several.
+    The fixtures of the test are torn down when the process ends.  Raise SimulationError if pytest finds no
+    such test, or several.
     """
     holder = _Holder()
     plugins = ("no:terminal", "no:xdist", "no:cacheprovider", "simkernel.pytest_plugin")
@@ -151,5 +157,5 @@ def search(nodeid: str) -> Search:
 
 
 def target(nodeid: str) -> Body:
-    """Return the body of a test with the mark `sim`, as `search` does."""
+    """Collect and set up a test with the mark `sim`, and return its body."""
     return search(nodeid).body

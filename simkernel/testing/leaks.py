@@ -1,4 +1,4 @@
-"""Find the resources that programs and devices still hold after their end.  Each such resource is a bug."""
+"""Find resources that programs and devices still hold after their end.  Each of them is a bug."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from simkernel.machine import Machine
 
 
 def holdings(machine: Machine) -> Holdings:
-    """Return the current holdings of programs and devices, as the baseline of a later `left_behind`."""
+    """Return the resources that programs and devices hold now, as the baseline of a later `left_behind`."""
     return kernel_holdings(machine.kernel)
 
 
 def left_behind(machine: Machine, since: Holdings | None = None) -> list[str]:
-    """Return one text for each resource that is still held, without those in `since`.
+    """Return one line of text for each resource that is still held, except those in `since`.
 
-    Resources are processes, sockets, group members, open files (pipes, eventfds, memfds, devices), mappings,
-    timers, DMA memory, references to modules and registrations.  The list should be empty when every program
-    has ended and no device is plugged in, even with modules loaded.  It omits the resources of living daemons
-    such as udevd, and modules pinned by an oops.  `Machine(check_leaks=True)` checks it at `close`.
+    Resources are processes, sockets, group memberships, open files (pipes, eventfds, memfds, devices),
+    mappings, timers, DMA memory, references to modules and registrations.  When every program has ended
+    and no device is plugged in, the list should be empty, even if modules are loaded.  It omits the
+    resources of running daemons such as udevd, and modules pinned by an oops.  `Machine(check_leaks=True)`
+    checks it at `close`.
     """
     return left(holdings(machine), since or {})

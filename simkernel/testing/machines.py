@@ -1,4 +1,4 @@
-"""Booted machines for tests that run outside of the simulation.  `close` checks a machine for leaks."""
+"""Booted machines for tests that are ordinary code.  Closing a machine checks it for leaks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Devices = Iterable[str | Callable[[], Device]]
 
 
 def seed_of(name: str) -> int:
-    """Return a seed that depends on the name only, and not on the host."""
+    """Return a seed that depends only on the name, so that it is the same on every host."""
     return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big")
 
 
 def make(seed: int, devices: Devices, modules: Iterable[str], options: dict[str, Any]) -> Machine:
-    """Return a machine whose devices are bound and whose modules are loaded."""
+    """Return a machine with its devices bound to drivers and its modules loaded."""
     machine = Machine(seed, **{**CHECKED, **options})
     try:
         boot(machine, devices, modules)
@@ -35,11 +35,11 @@ def make(seed: int, devices: Devices, modules: Iterable[str], options: dict[str,
 def new_machine(
     seed: int = 0, *, devices: Devices = (), modules: Iterable[str] = (), **options: Any
 ) -> Iterator[Machine]:
-    """Make a booted machine for a `with` block, as in a test of unittest.
+    """Make a booted machine for a `with` block, for example in a unittest.
 
     `devices` are plugged in and bound: "mouse", "camera" or functions that make devices.  `modules` are
-    loaded, and `options` are keywords of Machine.  All checkers but "races" are on, and leaks are checked.
-    An exception of the block gets the kernel log as a note.
+    loaded, and `options` are keyword arguments of Machine.  All checkers except "races" are enabled, and
+    leaks are checked.  If the block raises, the exception gets the kernel log as a note.
     """
     machine = make(seed, devices, modules, options)
     try:
@@ -51,7 +51,7 @@ def new_machine(
 
 
 class Machines:
-    """The machines of the current test (`sim_new_machine`)."""
+    """The machines of the current test, which the fixture `sim_new_machine` makes."""
 
     def __init__(self) -> None:
         self._machines: list[Machine] = []
@@ -69,22 +69,25 @@ class Machines:
         modules: Iterable[str] = (),
         **options: Any,
     ) -> Machine:
-        """Make a machine, as `new_machine` does.  The end of the test or hypothesis' example closes it."""
+        """Make a machine, as `new_machine` does.
+
+        It is closed at the end of the test or of hypothesis' example.
+        """
         machine = make(self._seed if seed is None else seed, devices, modules, options)
         if not _at_end_of_example(machine):
             self._machines.append(machine)
         return machine
 
     def watch(self, machine: Machine) -> None:
-        """Close another machine with the test's, and show its log if the test fails."""
+        """Add a machine, to be closed with those of the test and to have its log shown if the test fails."""
         self._machines.append(machine)
 
     def logs(self) -> list[tuple[str, str]]:
-        """Return the kernel logs of the machines."""
+        """Return the kernel logs of the machines, as (title, text)."""
         return [("kernel log", _log(machine)) for machine in self._machines]
 
     def close(self, failed: bool) -> None:
-        """Close the machines, the last one first.  Raises what `close` raises unless the test failed."""
+        """Close the machines, the last one first.  Raise the errors of closing unless the test has failed."""
         errors: list[BaseException] = []
         while self._machines:
             machine = self._machines.pop()
@@ -95,7 +98,7 @@ class Machines:
         if len(errors) == 1:
             raise errors[0]
         if errors:
-            raise BaseExceptionGroup("machines were left with errors", errors)
+            raise BaseExceptionGroup("several machines raised errors when they were closed", errors)
 
 
 def _failure() -> tuple[type[BaseException], BaseException, None]:
@@ -103,7 +106,10 @@ def _failure() -> tuple[type[BaseException], BaseException, None]:
 
 
 def _at_end_of_example(machine: Machine) -> bool:
-    """Close the machine at the end of hypothesis' example.  Return False outside of an example."""
+    """Register the machine to be closed at the end of hypothesis' example.
+
+    Return False outside of an example.
+    """
     control = sys.modules.get("hypothesis.control")
     if control is None or not control.currently_in_test_context():
         return False

@@ -1,4 +1,4 @@
-"""The search for a plan under which a test's body fails, as the mark `sim` or `check` declares it."""
+"""The search for a plan under which the body of a test fails, for the mark `sim` and for `check`."""
 
 from __future__ import annotations
 
@@ -24,32 +24,30 @@ from simkernel.testing.sim import Body
 from simkernel.ynl.errors import choose
 
 SEEDS: Final = 100
-"""Runs of a test that sets neither seeds, sweep, systematic nor plans."""
+"""Default number of runs, for a test that sets neither seeds, sweep, systematic nor plans."""
 GUIDED: Final = "guided"
 PLACES: Final[Mapping[str, Callable[[str], bool]]] = {
     "step": is_step,
     "statement": lambda place: not is_step(place),
 }
-"""Sweeps that pause or delay, each with the function that accepts its places."""
+"""Sweeps that pause or delay at each point, with the predicate for the places of their points."""
 PAUSE_NS: Final = 5_000_000
-"""Length of a pause of such a sweep, longer than most calls."""
+"""Length in ns of a pause of such a sweep.  It exceeds the duration of most system calls."""
 OF_BODY: Final = ("devices", "modules", "uid")
 OF_MACHINE: Final = {*signature(Machine).parameters} - {"seed", "perturbation", "faults"}
 
 
 class NotDeterministic(AssertionError):
-    """Two runs with the same plan have different traces."""
+    """Raised if two runs with the same plan have different traces."""
 
 
 @attrs.frozen
 class Result:
     """The result of a search.
 
-    outcome  the failed run of the shrunk plan, or None if no run failed
-    runs     number of runs, without those of shrinking
-    total    number of planned runs, 0 if unknown
-    tries    number of runs of shrinking
-    stale    the pinned plans with points that no longer exist, each with these points
+    outcome  the outcome of the failed run with the shrunk plan, or None if no run failed runs     number
+    of runs, without those of shrinking total    number of planned runs, or 0 if unknown tries    number of
+    runs of shrinking stale    pinned plans that have points which no longer exist, with these points
     """
 
     outcome: Outcome | None
@@ -66,16 +64,16 @@ class _Stage(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class Search:
-    """A body and the plans under which it runs.
+    """The body of a test and the plans under which it runs.
 
-    seeds       number of runs: the default run, then one plan a seed; 0 for none
-    strategy    how a seed becomes a plan (`simkernel.explore.strategy`), "guided", or "races": pauses where
-                the race detector reports
-    sweep       a fault point: one run for each hit, which fails; "step" or "statement": one run for each,
-                with a pause there
-    systematic  maximum number of pauses: every plan with no more of them runs
-    plans       plans that run first
-    faults      rules of faults
+    seeds       number of runs: the default run, then one plan for each seed; 0 for none
+    strategy    how a seed becomes a plan (`simkernel.explore.strategy`), "guided", or "races": pauses at
+                the places that the race detector reports
+    sweep       a fault point: one run for each hit, which fails; "step" or "statement": one run for each of
+                them, with a pause there
+    systematic  maximum number of pauses: every plan with no more pauses runs
+    plans       pinned plans, which run first
+    faults      fault rules
     """
 
     body: Body
@@ -94,9 +92,9 @@ class Search:
         keywords: Mapping[str, Any],
         folder: Path = Path(),
     ) -> Search:
-        """Return the search with these keywords of the mark.  Relative module paths start at `folder`.
+        """Return the search for these keywords of the mark.  Relative module paths are relative to `folder`.
 
-        SimulationError for an unknown keyword, and for a value that is not allowed.
+        Raise SimulationError for an unknown keyword or an invalid value.
         """
         own = {field.name for field in attrs.fields(cls)} - {"body"}
         for key in keywords:
@@ -121,7 +119,7 @@ class Search:
         for key in ("seeds", "systematic"):
             value = getattr(self, key)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise SimulationError(f"{key}={value!r}: it is a number of {_UNITS[key]}, from 0 up")
+                raise SimulationError(f"{key}={value!r}: pass a number of {_UNITS[key]}, 0 or more")
         known = (*STRATEGIES, GUIDED, RACES)
         if self.strategy not in known:
             raise SimulationError(f"strategy={self.strategy!r}: {choose(self.strategy, known)}")
@@ -138,12 +136,11 @@ class Search:
         going_on: Callable[[], bool] | None = None,
         twice: bool = False,
     ) -> Result:
-        """Run the body until a run fails, or to the end of the search.
+        """Run the body until a run fails or the search ends.
 
-        replay    run this plan only
-        seeds     take this number instead of the search's own
-        going_on  run seeds while it returns True, instead of a fixed number
-        twice     run each plan twice, and raise NotDeterministic if the traces differ
+        replay    run only this plan seeds     number of seeds, instead of the search's own number going_on
+        run seeds while it returns True, instead of a fixed number twice     run each plan twice, and raise
+        NotDeterministic if the traces differ
         """
         if replay is not None:
             return self._pinned((replay,), twice)
@@ -204,7 +201,7 @@ _UNITS: Final = {"seeds": "runs", "systematic": "pauses"}
 
 
 def compare(body: Body, number: int, outcome: Outcome) -> None:
-    """Run the plan of an outcome again.  NotDeterministic if the trace differs."""
+    """Repeat a run with the same plan.  Raise NotDeterministic if the traces differ."""
     again = run(body, outcome.plan, traced=True)
     if again.digest != outcome.digest:
         raise NotDeterministic(
@@ -215,7 +212,7 @@ def compare(body: Body, number: int, outcome: Outcome) -> None:
 
 
 def _several(value: Any) -> tuple[Any, ...]:
-    """Return the values as a tuple; a single value becomes a tuple of one."""
+    """Return an iterable's items, or a single value, as a tuple."""
     if isinstance(value, str | Path | Plan) or not isinstance(value, Iterable):
         return (value,)
     return tuple(value)

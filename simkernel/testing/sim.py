@@ -1,4 +1,4 @@
-"""The interface of a test to the simulation: stimuli, quiescence, and conditions over a whole run."""
+"""The object `sim` of a test: stimuli, waiting for quiescence, and conditions that hold during a run."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from simkernel.uapi.structure import U64
 from simkernel.ynl.errors import choose
 
 CHECKED: Final[Mapping[str, Any]] = {"check_leaks": True, "checks": KIT}
-"""Keywords of the machines of a test, unless it sets them."""
+"""Default keywords of the machines of a test."""
 LIMIT: Final = seconds(60)
-"""Simulated time in ns after which a machine that is not quiet is an error."""
+"""Simulated nanoseconds after which a machine that is still active raises TimeLimit."""
 DEVICES: Final[Mapping[str, Callable[[], Device]]] = {"camera": Camera, "mouse": Mouse}
 ONE: Final = U64.pack(1)
 GIVEN: Final[Mapping[str, None]] = {"app": None, "sim": None}
-"""Arguments of a body that each run replaces."""
+"""Parameters of a test's body for which each run supplies the argument."""
 
 
 @attrs.define(eq=False)
 class Condition:
-    """A named condition of a run: it holds at every step, or (`once`) at some step up to `until` ns.
+    """A named condition of a run.  It must hold at every step, or (`once`) at some step up to `until` ns.
 
-    If `met` is True, the condition is not checked any more.
+    When `met` is True, the condition is no longer checked.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Condition:
 class Sim:
     """One run of a test: its machine, its stimuli and its conditions.
 
-    A test's body gets it as the argument `sim`.  The programs that the body spawns may use it too.
+    The body of a test receives it as the argument `sim`.  Programs that the body spawns can use it, too.
     """
 
     def __init__(self, machine: Machine, schedule: Schedule) -> None:
@@ -59,7 +59,7 @@ class Sim:
         self._conditions: list[Condition] = []
         self._step = 0
         self.app: Any = None
-        """The body's `app`."""
+        """The `app` of the test's body."""
 
     def __repr__(self) -> str:
         return f"<Sim of {self.machine!r}>"
@@ -69,8 +69,8 @@ class Sim:
     def any_step(self, function: Callable[..., object], *arguments: Any) -> None:
         """Call an ordinary function at a later step, which the plan chooses.
 
-        The default run calls it at once.  If a run does not reach the step, it calls the function when the
-        machine is quiet.
+        In the default run, it is called immediately.  If a run does not reach the step, it is called when
+        the machine is quiet.
         """
         if not callable(function) or inspect.iscoroutinefunction(function):
             raise SimulationError(f"sim.any_step({function!r}): pass an ordinary function and its arguments")
@@ -79,40 +79,45 @@ class Sim:
         self._schedule.announce(name, lambda: function(*arguments))
 
     def plug(self, device: Device | str) -> None:
-        """Plug a device in: a new device, or the name of a device that was unplugged."""
+        """Plug a device in: a new device, or an unplugged device by its name."""
         found = self.device(device)
         if found.slot is None:
             self.machine.plug(found)
 
     def unplug(self, device: Device | str) -> None:
-        """Unplug a device at once.  No effect if it is not plugged in."""
+        """Unplug a device immediately.  The call has no effect if it is not plugged in."""
         found = self.device(device)
         if found.slot is not None:
             self.machine.unplug(found)
 
     def device(self, device: Device | str) -> Device:
-        """Return a device by its name, as in "mouse0".  LookupError with the known names."""
+        """Return a device by its name, such as "mouse0".  Raise LookupError, which suggests similar names."""
         if isinstance(device, Device):
             return device
         known = {each.name: each for each in self.machine.bus.all_devices()}
         if device not in known:
-            raise LookupError(f"there is no device {device!r}: {choose(device, known)}")
+            raise LookupError(f"unknown device {device!r}: {choose(device, known)}")
         return known[device]
 
     # -- conditions -----------------------------------------------------------
 
     def always(self, name: str, check: Callable[[], object]) -> None:
-        """Require that `check()` is true at every step from now on.  `check` must not make system calls."""
+        """Require that `check()` returns true at every step from now on.
+
+        `check` must not make system calls.
+        """
         self._watch(Condition(name, check))
 
     def eventually(self, name: str, check: Callable[[], object], within: int | None = None) -> None:
-        """Require that `check()` is true at some step, in `within` ns or before the end of the run."""
+        """Require that `check()` returns true at some step, within `within` ns or before the end of the
+        run.
+        """
         until = None if within is None else self.machine.now + within
         self._watch(Condition(name, check, True, until))
 
     def _watch(self, condition: Condition) -> None:
         if not callable(condition.check):
-            raise SimulationError(f"{condition.name!r}: {condition.check!r} is no function: pass a lambda")
+            raise SimulationError(f"{condition.name!r}: {condition.check!r} is not a function: pass a lambda")
         if not self._conditions:
             self.machine.engine.watches.append(self._look)  # type: ignore[attr-defined]
         self._conditions.append(condition)
@@ -120,13 +125,13 @@ class Sim:
         self._look()
 
     def _look(self) -> None:
-        """Check the conditions between two steps, and end the run if one does not hold."""
+        """Check the conditions between two steps, and end the run if one is violated."""
         if (error := self._broken()) is not None:
             self.machine.engine.interrupt(error)
         self._step = self.machine.now
 
     def _broken(self) -> AssertionError | None:
-        """Return the error of a condition that the last step, at `_step` ns, has broken."""
+        """Return the error for a condition that the last step, at `_step` ns, has violated, or None."""
         for condition in self._conditions:
             if condition.met:
                 continue
@@ -138,7 +143,7 @@ class Sim:
         return None
 
     def check_conditions(self) -> None:
-        """Raise AssertionError for a condition that the last step breaks, or that no step has met."""
+        """Raise AssertionError for a condition that the last step violates, or that no step has met."""
         if (error := self._broken()) is not None:
             raise error
         missed = [each.name for each in self._conditions if each.once and not each.met]
@@ -150,7 +155,7 @@ class Sim:
     def truth(self, kind: str) -> dict[str, dict[str, str]]:
         """Return the devices of a class, a bus or a driver: name -> the properties of its uevents.
 
-        LookupError with the names of classes, buses and drivers.
+        Raise LookupError for an unknown name, with the known classes, buses and drivers.
         """
         core = self.machine.kernel.devices
         groups: dict[str, list[Any]] = {}
@@ -160,16 +165,16 @@ class Sim:
                 groups[driver.name] = [each for each in bus.devices if each.driver is driver]
         groups |= {name: list(each.devices) for name, each in core.classes.items()}
         if kind not in groups:
-            raise LookupError(f"there is no class, bus or driver {kind!r}: {choose(kind, groups)}")
+            raise LookupError(f"unknown class, bus or driver {kind!r}: {choose(kind, groups)}")
         return {device.name: device.uevent_environment() for device in groups[kind]}
 
     # -- quiescence -----------------------------------------------------------
 
     def quiet(self) -> Any:
-        """Wait until no event is left: every task sleeps, and no timer runs.
+        """Wait until no event is left, so that every task sleeps and no timer is pending.
 
         An async program awaits it; in a plain function it blocks.  If several programs wait, they continue
-        one by one, each when the machine is quiet again.  TimeLimit after 60 simulated seconds.
+        one by one, each when the machine is quiet again.  Raise TimeLimit after 60 simulated seconds.
         """
         task = self.machine.kernel.current()
         if task is None:
@@ -189,8 +194,8 @@ class Sim:
     def settle(self) -> None:
         """Run the machine until it is quiet and no program waits in `quiet`.
 
-        Each time the machine is quiet, trigger a late stimulus, or else wake a program that waits in `quiet`.
-        Raises what programs raise, and TimeLimit.
+        Each time the machine is quiet, trigger a late stimulus.  If none is left, wake a program that
+        waits in `quiet`. Raise the exceptions of programs, and TimeLimit.
         """
         while True:
             run_idle(self.machine)
@@ -203,10 +208,10 @@ class Sim:
     # -- a whole test ---------------------------------------------------------
 
     def run_body(self, body: Callable[..., object], arguments: Mapping[str, object], **options: Any) -> None:
-        """Run a test's body as a program, until no event is left.
+        """Run the body of a test as a program until no event is left.
 
-        `arguments` are its keywords; `app` and `sim` are replaced if they are None.  Raises what the body
-        raises, and Deadlock if it sleeps for ever.
+        `arguments` are its keyword arguments; `app` and `sim` are replaced if they are None.  Raise the
+        body's exception, or Deadlock if the body never ends.
         """
 
         def program(app: Any) -> Any:
@@ -230,15 +235,18 @@ class Sim:
 
 
 def plugged(devices: Iterable[str | Callable[[], Device]]) -> list[Device]:
-    """Make devices: each is a kind, as "mouse", or a function that makes one.  SimulationError otherwise."""
+    """Make devices.  Each item is a name such as "mouse", or a function that makes a device.
+
+    Raise SimulationError for any other item.
+    """
     made = []
     for each in devices:
         if isinstance(each, str) and each not in DEVICES:
-            raise SimulationError(f"there is no device {each!r}: {choose(each, DEVICES)}")
+            raise SimulationError(f"unknown device {each!r}: {choose(each, DEVICES)}")
         device = DEVICES[each]() if isinstance(each, str) else each()
         if not isinstance(device, Device):
             raise SimulationError(
-                f"{each!r} makes {device!r}, which is no device: pass a class, as in [Camera]"
+                f"{each!r} returns {device!r}, which is not a device: pass a class, as in [Camera]"
             )
         made.append(device)
     return made
@@ -246,13 +254,11 @@ def plugged(devices: Iterable[str | Callable[[], Device]]) -> list[Device]:
 
 @attrs.frozen(eq=False)
 class Body:
-    """A test's body as the target of a search (`simkernel.explore.run.Target`).
+    """The body of a test as the target of a search (`simkernel.explore.run.Target`).
 
-    arguments  its keywords; `app` and `sim` are replaced if they are None
-    devices    devices that are plugged in and bound before the body begins
-    modules    modules that are loaded before the body begins
-    options    keywords of Machine
-    uid        the user that the body runs as
+    arguments  its keyword arguments; `app` and `sim` are replaced if they are None devices    devices that
+    are plugged in and bound before the body begins modules    modules that are loaded before the body
+    begins options    keywords of Machine uid        the user id of the body's process
     """
 
     function: Callable[..., object]
@@ -263,7 +269,7 @@ class Body:
     uid: int = 0
 
     def run(self, trial: Trial) -> None:
-        """Run the body once, on a new machine."""
+        """Run the body once on a new machine, and check that machine."""
         machine = trial.machine(**{**CHECKED, **self.options})
         boot(machine, self.devices, self.modules)
         trial.began()
@@ -284,7 +290,10 @@ def boot(
 
 
 def run_idle(machine: Machine) -> None:
-    """Process events until none is left.  Raises what programs raise, and TimeLimit after 60 s."""
+    """Process events until none is left.
+
+    Raise the exceptions of programs, and TimeLimit after 60 simulated seconds.
+    """
     machine.engine.settle(machine.now + LIMIT)
     raise_failures(machine)
     if machine.engine.next_time() is not None:
@@ -293,7 +302,7 @@ def run_idle(machine: Machine) -> None:
 
 
 def raise_failures(machine: Machine) -> None:
-    """Raise the exceptions of programs: a single one as it is, several as a group."""
+    """Raise the exceptions of failed programs: a single one directly, several as a group."""
     try:
         machine.raise_failures()
     except BaseExceptionGroup as group:
@@ -303,14 +312,14 @@ def raise_failures(machine: Machine) -> None:
 
 
 async def load(app: Any, modules: Iterable[str]) -> None:
-    """Load modules, each with its parameters: "adder sound=0"."""
+    """Load modules.  Each item is a name with optional parameters, such as "adder sound=0"."""
     for each in modules:
         name, _, parameters = each.partition(" ")
         await app.modprobe(name, **dict(word.split("=", 1) for word in parameters.split()))
 
 
 def check_kernel(machine: Machine) -> None:
-    """Raise AssertionError with the log's line if the kernel has reported an oops or a bug."""
+    """Raise AssertionError if the kernel has reported an oops or a bug."""
     if machine.kernel.oopses.reports:
         oops = machine.kernel.oopses.reports[0]
         raise AssertionError(f"an oops in {oops.where}: {oops.error!r}") from oops.error

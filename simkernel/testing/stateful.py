@@ -43,19 +43,19 @@ from simkernel.testing.sim import CHECKED
 from simkernel.testing.strategies.devices import STEPS, WAITS
 
 LENGTH: Final = 16
-"""Maximum number of rules in a run, unless the settings of the test case change it."""
+"""Default of hypothesis' `stateful_step_count`: the maximum number of rules in a run."""
 CHANCES: Final = st.integers(0, 7)
 
 _sampled = cache(st.sampled_from)
 
 
 def _device(plugged: bool, kind: type[Device] = Device) -> SearchStrategy[str]:
-    """Draw a device of the state machine by name: a plugged one of this kind, or an unplugged one."""
+    """Draw the name of a device: of this kind if plugged in, or of any kind if unplugged."""
     return st.runner().flatmap(lambda state: _sampled(state.names(plugged, kind)))
 
 
 class _Enabled:
-    """The enabled rules of a run.  hypothesis' `RuleStrategy` queries it at each step."""
+    """The rules that are enabled in a run.  hypothesis' `RuleStrategy` queries it at each step."""
 
     def __init__(self, disabled: frozenset[str]) -> None:
         self._disabled = disabled
@@ -66,10 +66,10 @@ class _Enabled:
 
 @st.composite
 def _enabled(draw: st.DrawFn, names: list[str]) -> _Enabled:
-    """Draw the enabled rules, once a run.
+    """Draw the set of enabled rules, once per run.
 
-    hypothesis' own strategy (FeatureFlags) also draws at each step.  With it the shrinker deletes few steps:
-    of 60 failures of planted bugs, 32 kept needless steps.
+    hypothesis' own strategy (FeatureFlags) also draws at each step, which makes its shrinker delete few
+    steps: of 60 failures of planted bugs, 32 kept needless steps.
     """
     chance = draw(CHANCES)
     return _Enabled(frozenset(name for name in names if chance and draw(CHANCES) < chance))
@@ -90,7 +90,7 @@ class SimStateMachine(RuleBasedStateMachine):
     devices: ClassVar[Mapping[str, Callable[[], Device]]] = MappingProxyType({})
     settle: ClassVar[int] = 10 * MILLISECOND
     _files: ClassVar[dict[Any, Any]] = {}
-    """The files on the module path, which the runs of a class read once."""
+    """Files of the module path, read once for all runs of a class."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -109,14 +109,14 @@ class SimStateMachine(RuleBasedStateMachine):
             cleanup(reading.close)
         self.machine = Machine(**{**CHECKED, **self.options})
         self.made: dict[str, Device] = {}
-        """The devices that have been plugged in at least once, by name."""
+        """Devices that were plugged in at least once, by name."""
 
     # -- rules ----------------------------------------------------------------
 
     @precondition(lambda self: self.names(False))
     @rule(device=_device(False))
     def plug(self, device: str) -> None:
-        """Plug a device in, and let a driver bind to it."""
+        """Plug a device in, and let time pass until a driver is bound."""
         if device not in self.made:
             self.made[device] = made = self.devices[device]()
             made.name = made.name or device
@@ -126,27 +126,27 @@ class SimStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.names(True))
     @rule(device=_device(True))
     def unplug(self, device: str) -> None:
-        """Unplug a device, and let its driver unbind."""
+        """Unplug a device, and let time pass until its driver is unbound."""
         self.machine.unplug(self.made[device])
         self._pass(self.settle)
 
     @precondition(lambda self: self.names(True, Mouse))
     @rule(device=_device(True, Mouse), dx=STEPS, dy=STEPS, buttons=st.integers(0, BUTTON_ALL))
     def move(self, device: str, dx: int, dy: int, buttons: int) -> None:
-        """Move a mouse, with these buttons held."""
+        """Move a mouse while these buttons are pressed."""
         mouse = self.made[device]
         assert isinstance(mouse, Mouse)
         mouse.move(dx, dy, buttons=buttons)
 
     @rule(ns=WAITS)
     def wait(self, ns: int) -> None:
-        """Pass simulated time."""
+        """Let `ns` nanoseconds of simulated time pass."""
         self._pass(ns)
 
     # -- the state of devices ---------------------------------------------------
 
     def plugged(self, device: str) -> bool:
-        """Return True if the device of that name is plugged in."""
+        """Return True if the device with this name is plugged in."""
         return device in self.made and self.made[device].plugged
 
     def names(self, plugged: bool, kind: type[Device] = Device) -> tuple[str, ...]:
@@ -160,7 +160,9 @@ class SimStateMachine(RuleBasedStateMachine):
     # -- invariants -------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise the exception of a program, or KernelBug for an oops, a BUG or a report of a checker."""
+        """Raise the exception of a failed program, or KernelBug for an oops, a BUG or a report of a
+        checker.
+        """
         self.machine.raise_failures()
         if bugs := self._bugs():
             oopses = [oops.error for oops in self.machine.kernel.oopses.reports]
@@ -174,14 +176,18 @@ class SimStateMachine(RuleBasedStateMachine):
         return ""
 
     def check_invariants(self, *arguments: Any) -> None:
-        """Call `check` after each rule.  The program that hypothesis prints does not list it."""
+        """Call `check` after each rule.
+
+        It is not a rule, so hypothesis does not print it in a failing program.
+        """
         self.check()
         super().check_invariants(*arguments)
 
     def teardown(self) -> None:
         """Unplug the devices, end the programs and close the machine.
 
-        If a rule has raised, close the machine at once.  The error gets a note if the kernel has found a bug.
+        If a rule has raised, close the machine immediately.  The error gets a note if the kernel has found
+        a bug.
         """
         error = sys.exception()
         if error is not None and error is not self._raised_before:  # hypothesis calls this in a `finally`

@@ -28,7 +28,7 @@ SYNTAX: Final = "write NAME(...), FD = NAME(...) or FD, FD = NAME(...)"
 
 
 class Fd(str):
-    """The name of a descriptor in a program: the result of an earlier call."""
+    """The name of a file descriptor in a program: the variable for the result of an earlier call."""
 
     __slots__ = ()
     __repr__ = str.__str__
@@ -36,10 +36,10 @@ class Fd(str):
 
 @attrs.frozen
 class Syscall:
-    """One call: its name, its arguments, and the names of the descriptors that it returns.
+    """A system call: its name, its arguments, and the names of the descriptors that it returns.
 
-    An argument is a number, bytes, a string or a Fd, or a tuple or list of them.  An ioctl() with bytes
-    passes a buffer with these bytes, which the kernel may change.
+    An argument is a number, bytes, a string or an Fd, or a tuple or list of them.  If an argument of
+    ioctl() is bytes, the call passes a buffer with these bytes, which the kernel may change.
     """
 
     name: str
@@ -57,10 +57,10 @@ def _as_tuple(calls: Iterable[Syscall]) -> tuple[Syscall, ...]:
 
 @attrs.frozen(repr=False)
 class SyscallProgram:
-    """A program that makes the calls one after the other, and returns their results.
+    """A program that makes the calls in sequence and returns a list of their results.
 
-    A failed call has the result -errno, as the kernel itself returns it.  The descriptor of a failed call is
-    that number, so that calls with it fail with EBADF.
+    The result of a failed call is -errno, as the kernel returns it.  It also takes the place of the call's
+    descriptor, so that later calls with it fail with EBADF.
     """
 
     __name__ = "syscalls"
@@ -68,7 +68,7 @@ class SyscallProgram:
     calls: tuple[Syscall, ...] = attrs.field(converter=_as_tuple)
 
     def __str__(self) -> str:
-        """The calls, line by line, as `parse` reads them."""
+        """The calls, one per line, in the syntax of `parse`."""
         return "\n".join(map(str, self.calls))
 
     def __repr__(self) -> str:
@@ -77,16 +77,16 @@ class SyscallProgram:
         return f"SyscallProgram.parse({quoted})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))  # hypothesis would print the calls of its strategy
+        printer.text(repr(self))  # by default, hypothesis prints the calls of its strategy
 
     @classmethod
     def parse(cls, text: str) -> SyscallProgram:
-        """Parse a program, one call a line.  SimulationError for an invalid line."""
+        """Parse a program with one call per line.  Raise SimulationError for an invalid line."""
         names: dict[str, Any] = {"__builtins__": {}}
         return cls(_parsed(line.strip(), names) for line in text.splitlines() if line.strip())
 
     async def __call__(self, app: App) -> list[Any]:
-        """Make the calls."""
+        """Make the calls and return their results."""
         numbers: dict[str, int] = {}
         results = []
         for call in self.calls:
@@ -104,7 +104,7 @@ class SyscallProgram:
 
 
 def _parsed(line: str, names: dict[str, Any]) -> Syscall:
-    """Parse a line.  `names` has the descriptors of earlier lines; the descriptors of this line are added."""
+    """Parse a line.  `names` holds the descriptors of earlier lines and receives those of this line."""
     try:
         match ast.parse(line).body:
             case [ast.Expr(ast.Call(ast.Name(name), arguments, []))] if name in SYSCALLS:
@@ -112,7 +112,7 @@ def _parsed(line: str, names: dict[str, Any]) -> Syscall:
             case [ast.Assign([target], ast.Call(ast.Name(name), arguments, []))] if name in SYSCALLS:
                 pass
             case _:
-                raise SyntaxError("no call, or no name in the table of system calls")
+                raise SyntaxError("not a call of a system call in the table")
         values = [eval(compile(ast.Expression(each), line, "eval"), names) for each in arguments]
     except (SyntaxError, NameError) as error:
         raise SimulationError(f"{line!r}: {error}; {SYNTAX}") from None
@@ -122,7 +122,7 @@ def _parsed(line: str, names: dict[str, Any]) -> Syscall:
 
 
 def _filled_in(value: Any, numbers: Mapping[str, int]) -> Any:
-    """Replace the names of descriptors in an argument by their numbers."""
+    """Return an argument with the names of descriptors replaced by their numbers."""
     if isinstance(value, Fd):
         return numbers[value]
     if isinstance(value, tuple | list):

@@ -1,4 +1,4 @@
-"""A world for conformance cases: a new machine, and a process whose calls ordinary code makes."""
+"""The environment of conformance cases: a new machine with a process that ordinary code controls."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 NOBODY = 65534
 
 NULL_DEVICE = {"SYNTH_UUID": "0", "MAJOR": "1", "MINOR": "3", "DEVNAME": "null", "DEVMODE": "0666"}
-"""Properties in Linux's uevent of /dev/null after a write to its file `uevent`."""
+"""Properties of Linux's uevent after a write to the file `uevent` of /dev/null."""
 
 
 class World:
-    """A process in its own network namespace.  Its only interface, `lo`, is down.
+    """A process in a network namespace.  The only interface of a new namespace, `lo`, is down.
 
-    `privileged`: user 0 with every capability, else user 65534 with none.
+    If `privileged` is true, the process has user id 0 and every capability, otherwise user id 65534 and
+    none.
     """
 
     def __init__(self, machine: Machine, blocking: Blocking, net: Net, *, privileged: bool) -> None:
@@ -49,11 +50,14 @@ class World:
         return next((events for _, events in self.blocking.poll([(sock, mask)], 0)), 0)
 
     def raw_call(self, sock: BlockingSocket, call: str, sockaddr: bytes) -> None:
-        """Call "bind" or "connect" with exactly these bytes as the sockaddr."""
+        """Call "bind" or "connect" with exactly these bytes as struct sockaddr."""
         self.blocking.run(self.blocking.app.call(call, sock.descriptor, sockaddr))
 
     def attach_filter(self, sock: BlockingSocket, program: Sequence[tuple[int, int, int, int]]) -> None:
-        """Attach a filter, as SO_ATTACH_FILTER does.  An instruction is (code, jt, jf, k)."""
+        """Attach a socket filter, as SO_ATTACH_FILTER does.
+
+        Each instruction is a tuple (code, jt, jf, k).
+        """
         target = self.blocking.task.files.get(sock.descriptor).object
         assert isinstance(target, NetlinkSocket)
         code = b"".join(SockFilter.LAYOUT.pack(*instruction) for instruction in program)
@@ -64,11 +68,13 @@ class World:
         return sock.dup()
 
     def process(self, *, privileged: bool) -> World:
-        """Return the world of a new process in the same namespace."""
+        """Return the world of a new process in the same network namespace."""
         return World(self.machine, _process(self.machine, privileged), self._net, privileged=privileged)
 
     def become(self, *, privileged: bool) -> None:
-        """Change the credentials to user 65534 without capabilities, or to user 0 with all of them."""
+        """Change the credentials of the process: to user id 0 with all capabilities, or to 65534 with
+        none.
+        """
         self.privileged = privileged
         credentials = Credentials.of(_user(privileged))
         self.machine.kernel.processes.commit_credentials(self.blocking.task, credentials)
@@ -79,7 +85,7 @@ class World:
         return World(self.machine, self.blocking, net, privileged=self.privileged)
 
     def set_nsid(self, other: World, nsid: int) -> None:
-        """Set the id of the namespace of `other`, as seen in this namespace."""
+        """Assign an id (nsid) to the namespace of `other`, as seen from this namespace."""
         self._net.assign_id(other._net, nsid)
 
     def uevent(self) -> None:
@@ -100,20 +106,23 @@ class World:
         return self.blocking.read_file(path)
 
     def listdir(self, path: str) -> list[str]:
-        """Return the names in a folder, as seen by a process in this namespace."""
+        """Return the names in a directory, as seen by a process in this namespace."""
         self.blocking.task.net = self._net
         return self.blocking.listdir(path)
 
     def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
-        """Load a module from the module path (finit_module(2)).  `parameters` is a line as for insmod(8)."""
+        """Load a module from the module path (finit_module(2)).
+
+        `parameters` are `key=value` words as for insmod(8).
+        """
         self.blocking.call("finit_module", name, parameters, flags)
 
     def modprobe(self, name: str) -> None:
-        """Load the dependencies of a module, then the module.  `name` can be an alias."""
+        """Load a module after its dependencies.  `name` can be an alias."""
         self.blocking.modprobe(name)
 
     def rmmod(self, name: str, flags: int = O_NONBLOCK) -> None:
-        """Call delete_module(2)."""
+        """Unload a module (delete_module(2))."""
         self.blocking.call("delete_module", name, flags)
 
     def ioctl(self, sock: BlockingSocket, request: int, argument: bytes | int) -> Any:
@@ -131,9 +140,9 @@ def _user(privileged: bool) -> int:
 
 @contextmanager
 def world(*, privileged: bool = True, module_path: Iterable[Path] = ()) -> Iterator[World]:
-    """Make a world without udevd.  Unmodelled behaviour raises an error instead of returning an errno.
+    """Make a machine without udevd, and yield its world.  Behaviour that is not modelled raises an error.
 
-    `module_path` are folders with modules beside the shipped ones.
+    `module_path` are directories with modules, in addition to the shipped modules.
     """
     with Machine(udev=False, unmodelled="raise", checks=KIT, module_path=module_path) as machine:
         yield World(machine, _process(machine, privileged), machine.kernel.net, privileged=privileged)

@@ -102,17 +102,17 @@ def test_exercises_are_listed_and_are_no_scenarios(simkernel: CommandLine) -> No
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["mine.py"], "there is no exercise and no folder ''"),
+        (["mine.py"], "no exercise and no directory is called ''"),
         (
             ["mine.py", "--exercise", "hotplugs"],
-            "there is no exercise and no folder 'hotplugs': did you mean hotplug?",
+            "no exercise and no directory is called 'hotplugs': did you mean hotplug?",
         ),
         (
             ["none.py", "--exercise", "hotplug"],
             "there is no file 'none.py': --start writes the starting file",
         ),
         (["--exercise", "hotplug"], "there is no file"),
-        (["mine.py", "--exercise", "hotplug", "--replay", "x"], "'x' is no plan"),
+        (["mine.py", "--exercise", "hotplug", "--replay", "x"], "'x' is not a plan"),
         (["mine.py", "--exercise", "hotplug", "--seeds", "0"], "--seeds"),
     ],
 )

@@ -122,16 +122,16 @@ def test_modules_of_the_project(pytester: pytest.Pytester, run_pytest: Pytest) -
     ("keywords", "text"),
     [
         ("seed=3", "sim has no keyword 'seed': did you mean seeds or sweep?"),
-        ("seeds=-1", "seeds=-1: it is a number of runs, from 0 up"),
-        ("seeds='many'", "seeds='many': it is a number of runs, from 0 up"),
+        ("seeds=-1", "seeds=-1: pass a number of runs, 0 or more"),
+        ("seeds='many'", "seeds='many': pass a number of runs, 0 or more"),
         ("seeds=0", "seeds=0 without sweep, systematic and plans: the body would never run"),
-        ("systematic=True", "systematic=True: it is a number of pauses, from 0 up"),
+        ("systematic=True", "systematic=True: pass a number of pauses, 0 or more"),
         ("strategy='swam'", "strategy='swam': did you mean swarm?"),
         ("sweep='bus.acess'", "does not reach the point 'bus.acess'"),
         ("faults='netlink.deliver'", "faults='netlink.deliver': join rules with |"),
-        ("plans=['x']", "'x' is no plan, since 'x' is no seed: write SEED"),
+        ("plans=['x']", "'x' is not a plan: 'x' is not a seed; write SEED"),
         ("plans=[3]", "plans=3: a plan is a text, as in"),
-        ("devices=['mous']", "there is no device 'mous': did you mean mouse?"),
+        ("devices=['mous']", "unknown device 'mous': did you mean mouse?"),
         ("modules=['nothing']", "nothing"),
         ("cpus=0", "cpus=0: pass an int of at least 1"),
         ("checks=['lock']", "'lock' is not a checker; use lockdep"),
@@ -237,8 +237,8 @@ def test_what_excludes_the_mark(run_pytest: Pytest) -> None:
     result.assert_outcomes(failed=3)
     result.stdout.fnmatch_lines(
         [
-            "*a TestCase's method takes no mark sim: call simkernel.testing.check in it",
-            "*@given excludes the mark sim: leave it out, and take sim_new_machine",
+            "*a test method of a TestCase cannot have the mark sim: call simkernel.testing.check in it",
+            "*a test with @given cannot have the mark sim: remove it, and use sim_new_machine",
             "*a test with the mark sim has its own machine: sim.machine, not sim_machine",
         ]
     )

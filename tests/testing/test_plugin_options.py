@@ -104,7 +104,7 @@ def test_traces(run_pytest: Pytest, pytester: pytest.Pytester, source: str) -> N
         (["--sim-seeds", "x"], "'x' is not a number of runs"),
         (["--sim-time", "10x"], "'10x' is not a duration: write a number and s, m or h, as in 10m"),
         (["--sim-time", "0"], "'0' is not a duration"),
-        (["--sim-replay", "x"], "--sim-replay: 'x' is no plan, since 'x' is no seed"),
+        (["--sim-replay", "x"], "--sim-replay: 'x' is not a plan: 'x' is not a seed"),
         (
             ["--sim-replay", "1", "-k", "number"],
             "a plan is for one test with the mark sim; 0 tests with it are selected",

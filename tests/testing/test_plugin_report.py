@@ -48,7 +48,7 @@ def test_the_default_run(run_pytest: Pytest) -> None:
     )
     assert report["simulation"].strip().splitlines() == [
         "run 1 of 100 fails; its plan: 0",
-        "    nothing is perturbed: the default run fails",
+        "    no perturbation: the default run fails",
     ]
 
 

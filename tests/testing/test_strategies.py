@@ -14,7 +14,7 @@ from simkernel import Machine, millis
 from simkernel.blocking import BlockingSocket
 from simkernel.hardware import Camera, Mouse
 from simkernel.testing.strategies import (
-    Request,
+    GenetlinkRequest,
     attributes,
     datagrams,
     garbage,
@@ -105,7 +105,7 @@ def refused_by_policy(verdict: tuple[int, ExtAck] | None) -> bool:
 def test_a_valid_request_passes_every_policy(family: str, asker: Asker, numbers: dict[str, int]) -> None:
     @settings(max_examples=60)
     @given(valid_requests(specification(family)))
-    def check(request: Request) -> None:
+    def check(request: GenetlinkRequest) -> None:
         verdict = asker.ask(request.message(numbers[family]))
         assert verdict is not None
         assert not refused_by_policy(verdict), verdict
@@ -125,7 +125,7 @@ def test_a_nearly_valid_one_may_be_refused(family: str, asker: Asker, numbers: d
 
 def test_all_kinds_are_among_the_requests() -> None:
     spec = specification("camera")
-    kinds: list[Callable[[Request], bool]] = [
+    kinds: list[Callable[[GenetlinkRequest], bool]] = [
         lambda request: request.operation == "set-format" and len(request.payload) > 20,
         lambda request: request.mode == "dump",
         lambda request: request.operation == "",
@@ -158,7 +158,9 @@ def test_whatever_is_sent_the_kernel_lives(
     asker: Asker, numbers: dict[str, int], machine: Machine, family: str, data: st.DataObject
 ) -> None:
     asker.ask(data.draw(any_datagrams(specification(family), numbers[family])))
-    assert asker.ask(Request("getfamily", "do", b"\3\1\0\0\6\0\1\0\x10\0\0\0").message(GENL_ID_CTRL)) == (
+    assert asker.ask(
+        GenetlinkRequest("getfamily", "do", b"\3\1\0\0\6\0\1\0\x10\0\0\0").message(GENL_ID_CTRL)
+    ) == (
         0,
         ExtAck(),
     )

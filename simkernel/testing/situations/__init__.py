@@ -1,4 +1,4 @@
-"""Situations that programs and drivers meet on Linux, each requested by one call.
+"""Situations that programs and drivers meet on Linux.  One call requests one situation.
 
     from simkernel.testing.situations import dump_interrupted
 
@@ -6,13 +6,14 @@
         frame = camera.dump("read-frame", sequence=0)
 
 Every function takes the machine, and returns an `Occurrence` that counts how often the situation has
-happened.  A `with` block raises AssertionError if it has not.  A call acts at once or arms a trigger.  It can
-be made by ordinary code, by a program and by `machine.at`.  `program` selects whose calls trigger.
+happened.  At its end, a `with` block raises AssertionError if the situation has not happened.  Some
+functions act immediately, others arm a trigger.  Ordinary code, a program and `machine.at` can call them.
+The argument `program` selects the program that triggers the situation by its system calls.
 
 The kernel makes each situation, as Linux does.  So it works for async programs, plain programs, hosted
 packages and the blocking façade.
 
-`SITUATIONS` describes them; `simkernel situations` prints it.
+`SITUATIONS` describes the situations; `simkernel situations` prints the descriptions.
 """
 
 from __future__ import annotations

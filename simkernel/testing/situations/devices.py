@@ -1,4 +1,4 @@
-"""Situations of programs that use devices, and of drivers."""
+"""Situations for programs that use devices, and for drivers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from simkernel.uapi.input_event_codes import BTN_LEFT, EV_KEY, EV_REL, EV_SYN, R
 SLEEPS: Final = frozenset(
     {"read", "readv", "pread64", "poll", "select", "epoll_wait", "ioctl", "recvfrom", "recvmsg"}
 )
-"""Calls in which a reader waits for a device."""
+"""System calls in which a program can wait for a device."""
 RELEASE: Final = ((EV_KEY, BTN_LEFT, 0),)
 PACKETS: Final = 80
-"""Packets of one write(2), more than the buffer of a reader holds (`evdev_compute_buffer_size()`)."""
+"""Number of event packets in one write(2), which exceeds a reader's buffer
+(`evdev_compute_buffer_size()`).
+"""
 
 
 def unplugged_while_reading(machine: Machine, device: Device, program: Program = None) -> Occurrence:
-    """Unplug `device` when the program sleeps in a call that waits for it."""
+    """Unplug `device` while the program sleeps in a system call that waits for it."""
     occurrence = Occurrence(machine, "unplugged-while-reading")
 
     def entered(task: Task) -> None:
@@ -39,7 +41,7 @@ def unplugged_while_reading(machine: Machine, device: Device, program: Program =
 
 
 def unplugged_while_streaming(machine: Machine, device: Device, *, after: int = 2) -> Occurrence:
-    """Unplug `device` while it streams: after its DMA write number `after`."""
+    """Unplug `device` while it streams, after its DMA write number `after`."""
     occurrence = Occurrence(machine, "unplugged-while-streaming")
     writes = 0
 
@@ -54,7 +56,7 @@ def unplugged_while_streaming(machine: Machine, device: Device, *, after: int = 
 
 
 def unplugged_while_mapped(machine: Machine, device: Device, program: Program = None) -> Occurrence:
-    """Unplug `device` when the program has mapped memory of it."""
+    """Unplug `device` after the program has mapped its memory with mmap(2)."""
     occurrence = Occurrence(machine, "unplugged-while-mapped")
     occurrence.after({"mmap"}, program, lambda task: _unplug(occurrence, device))
     return occurrence
@@ -66,12 +68,14 @@ def _unplug(occurrence: Occurrence, device: Device) -> None:
 
 
 def replugged(machine: Machine, device: Device, *, after: int = millis(100)) -> Occurrence:
-    """Unplug `device` at once and plug it into another slot `after` ns later."""
+    """Unplug `device` immediately, and plug it into another slot `after` ns later."""
     occurrence = Occurrence(machine, "replugged")
     slots = machine.bus.slots
     free = next((slot.number for slot in reversed(slots) if slot.device is None), None)
     if free is None:
-        raise SimulationError(f"replugged: {device.name} has no other slot, all {len(slots) - 1} are taken")
+        raise SimulationError(
+            f"replugged: {device.name} needs a free slot, but all {len(slots) - 1} slots are taken"
+        )
 
     def plug() -> None:
         machine.plug(device, slot=free)
@@ -83,7 +87,10 @@ def replugged(machine: Machine, device: Device, *, after: int = millis(100)) -> 
 
 
 def interrupt_shared(machine: Machine, device: Device, *, other: Device | None = None) -> Occurrence:
-    """Plug another device on the interrupt line of `device`, at once: by default a mouse that moves."""
+    """Plug another device into the interrupt line of `device`, immediately.
+
+    The default is a moving mouse.
+    """
     occurrence = Occurrence(machine, "interrupt-shared")
     if device.slot is None:
         raise SimulationError(f"interrupt_shared: {device!r} is not plugged in and has no line")
@@ -105,9 +112,10 @@ def syn_dropped(
     *,
     lost: Iterable[tuple[int, int, int]] = RELEASE,
 ) -> Occurrence:
-    """Overrun the buffers of all readers of an event device, at once, by the write(2) of another program.
+    """Overflow the buffers of all readers of an event device, immediately: another program writes events to
+    it.
 
-    The (type, code, value) of `lost` are among the events that the readers lose.
+    The readers lose, among others, the events in `lost`, given as (type, code, value).
     """
     occurrence = Occurrence(machine, "syn-dropped")
     report = (EV_SYN, SYN_REPORT, 0)

@@ -1,4 +1,4 @@
-"""Situations that are fault points of the kernel, on a machine that has been made with `faults`."""
+"""Situations that fail at a fault point of the kernel.  The machine must have been made with `faults`."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ KMALLOC: Final = Fault("kmalloc", nth=1)
 
 
 def allocation_failed(machine: Machine, *, fault: Fault = KMALLOC) -> Occurrence:
-    """Fail the next kmalloc(), or the allocation that `fault` selects ("skb.alloc", "dma.alloc")."""
+    """Make the next kmalloc() fail, or the allocation that `fault` selects ("skb.alloc", "dma.alloc")."""
     return _fail(machine, "allocation-failed", fault)
 
 
 def interrupt_lost(machine: Machine, device: Device, *, nth: int = 1) -> Occurrence:
-    """Lose the interrupt number `nth` from now on the line of `device`."""
+    """Lose the `nth` next interrupt on the interrupt line of `device`."""
     return _fail(machine, "interrupt-lost", Fault("irq.lost", nth=nth, device=device.name))
 
 
 def _fail(machine: Machine, name: str, fault: Fault) -> Occurrence:
-    """Add a rule to those of the machine while armed."""
+    """Add a fault rule to those of the machine while the situation is armed."""
     occurrence = Occurrence(machine, name)
     if machine.kernel.faults is None:
-        raise SimulationError(f"{name}: the machine has no fault points, make it with faults=Injector()")
+        raise SimulationError(f"{name}: the machine has no fault points; make it with faults=Injector()")
     rule = Injector(fault)
 
     class Points:

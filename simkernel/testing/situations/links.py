@@ -1,4 +1,4 @@
-"""Situations of programs that follow network links, addresses and routes over rtnetlink."""
+"""Situations for programs that track network links, addresses and routes over rtnetlink."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from simkernel.uapi.socket import AF_INET
 
 
 def link_recreated(machine: Machine, link: str) -> Occurrence:
-    """Delete a link and create one of its name and kind, at once: it is down and has another index."""
+    """Delete a link and create another with its name and kind, immediately.  The new link is down."""
     return _replace(Occurrence(machine, "link-recreated"), link, link, keeps_index=False)
 
 
 def link_index_reused(machine: Machine, link: str, name: str) -> Occurrence:
-    """Delete a link and create a link `name` of its kind with its index, at once."""
+    """Delete a link and create another with its index and kind, immediately.
+
+    `name` is the name of the new link.
+    """
     return _replace(Occurrence(machine, "link-index-reused"), link, name, keeps_index=True)
 
 
@@ -29,7 +32,7 @@ def _replace(occurrence: Occurrence, link: str, name: str, *, keeps_index: bool)
     device = _device(occurrence.machine, link)
     kind, index = device.link_ops, device.index
     if kind is None:
-        raise SimulationError(f"no program can delete {link!r}: choose a link that a module has made")
+        raise SimulationError(f"no program can delete {link!r}: choose a link that a module has created")
     new = {"ifi-index": index if keeps_index else 0, "ifname": name, "linkinfo": {"kind": kind.kind}}
 
     async def replace(app: App) -> None:
@@ -58,7 +61,7 @@ def link_renamed_in_dump(machine: Machine, program: Program = None, *, link: str
 
 
 def link_moved(machine: Machine, link: str) -> Occurrence:
-    """Move a link to a new network namespace, at once: RTM_DELLINK reports it."""
+    """Move a link to a new network namespace, immediately.  RTM_DELLINK reports it."""
     occurrence = Occurrence(machine, "link-moved")
     machine.kernel.net_devices.move(_device(machine, link), machine.kernel.namespaces.create())
     occurrence.count()
@@ -66,7 +69,7 @@ def link_moved(machine: Machine, link: str) -> Occurrence:
 
 
 def routes_removed_with_link(machine: Machine, link: str) -> Occurrence:
-    """Set a link down, at once: its IPv4 routes vanish, and no RTM_DELROUTE reports it."""
+    """Set a link down, immediately.  Its IPv4 routes are removed without an RTM_DELROUTE message."""
     occurrence = Occurrence(machine, "routes-removed-with-link")
     index = _device(machine, link).index
 
@@ -82,9 +85,9 @@ def routes_removed_with_link(machine: Machine, link: str) -> Occurrence:
 
 
 def _device(machine: Machine, name: str) -> NetDevice:
-    """Return a link of the first namespace."""
+    """Return a link of the initial network namespace."""
     device = machine.kernel.net.device_named(name)
     if device is None:
         known = ", ".join(each.name for each in machine.kernel.net.devices.values())
-        raise SimulationError(f"there is no link {name!r}; there are: {known}")
+        raise SimulationError(f"unknown link {name!r}; the links are: {known}")
     return device

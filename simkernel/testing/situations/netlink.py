@@ -1,4 +1,4 @@
-"""Situations of programs that read netlink sockets."""
+"""Situations for programs that read netlink sockets."""
 
 from __future__ import annotations
 
@@ -32,11 +32,13 @@ from simkernel.uapi.rtnetlink import RTNLGRP_LINK
 from simkernel.uapi.socket import MSG_TRUNC
 
 MAX_DUMP_ALLOC: Final = (1 << 16) - 1
-"""Most bytes of a merged dump's datagram; Linux's `min_dump_alloc` may be larger."""
+"""Maximum number of bytes in a datagram of a merged dump.  Linux's `min_dump_alloc` can be larger."""
 
 
 def overrun(machine: Machine, program: Program = None, *, lost: int = 1) -> Occurrence:
-    """Lose the next `lost` messages to groups of the program's netlink sockets."""
+    """Drop the next `lost` multicast messages to the program's netlink sockets, as if their buffers were
+    full.
+    """
     occurrence = Occurrence(machine, "overrun", lost)
 
     def drop(protocol: int, group: int) -> None:
@@ -62,8 +64,8 @@ def dump_interrupted(
 ) -> Occurrence:
     """Change the data between two datagrams of the program's next `times` dumps.
 
-    `change` makes the change.  By default the data changes and changes back, which NLM_F_DUMP_INTR alone
-    reports.  That requires a dump that says in which state its data is (`info.generation`).
+    `change` makes the change.  By default, the data changes and changes back, so that only NLM_F_DUMP_INTR
+    reports it.  The default requires a dump with a generation number (`info.generation`).
     """
     occurrence = Occurrence(machine, "dump-interrupted", times)
     interrupted: set[DumpCallback] = set()
@@ -86,11 +88,11 @@ def notification_in_dump(
     event: Callable[[], object] | None = None,
     within: int = millis(50),
 ) -> Occurrence:
-    """Notify the program's socket before it has read the dump that it has requested.
+    """Send a notification to the program's socket before it has read the dump that it has requested.
 
-    `event` makes the kernel notify within `within` ns, in which the program is not scheduled.  The
-    notification is then between two parts of the dump.  By default it is before the dump: rtnetlink reports
-    `lo`, and nlctrl reports a family that comes and goes.
+    `event` makes the kernel send a notification within `within` ns, while the program is not scheduled.
+    The notification is then between two parts of the dump.  By default, it precedes the dump: rtnetlink
+    reports `lo`, and nlctrl reports a family that is registered and unregistered.
     """
     occurrence = Occurrence(machine, "notification-in-dump")
 
@@ -120,7 +122,7 @@ def _notifications(sock: NetlinkSock) -> list[Skb]:
 
 
 def _requeue(sock: NetlinkSock, skbs: list[Skb]) -> None:
-    """Move buffers to the head of the queue: the kernel sends them while the request is on its way."""
+    """Move socket buffers to the head of the queue, as if the kernel had sent them before the dump."""
     assert sock.queue is not None
     for skb in reversed(skbs):
         sock.queue.remove(skb)
@@ -137,14 +139,16 @@ def _notify(machine: Machine, sock: NetlinkSock) -> None:
         machine.kernel.genetlink.register(family)
         machine.kernel.genetlink.unregister(family)
     else:
-        raise SimulationError("notification_in_dump: pass event=, a function that makes the kernel notify")
+        raise SimulationError(
+            "notification_in_dump: pass event=, a function that makes the kernel send a notification"
+        )
 
 
 # -- datagrams --------------------------------------------------------------------
 
 
 def several_in_datagram(machine: Machine, program: Program = None) -> Occurrence:
-    """Send the messages of the program's next dump, NLMSG_DONE included, in as few datagrams as possible."""
+    """Send the messages of the program's next dump in as few datagrams as possible, NLMSG_DONE included."""
     occurrence = Occurrence(machine, "several-in-datagram")
 
     def merge(task: Task) -> None:
@@ -156,7 +160,10 @@ def several_in_datagram(machine: Machine, program: Program = None) -> Occurrence
 
 
 def longer_than_buffer(machine: Machine, program: Program = None) -> Occurrence:
-    """Send the program's next dump in datagrams of up to 65535 bytes; it happens if its buffer is smaller."""
+    """Send the program's next dump in datagrams of up to 65535 bytes.
+
+    The situation happens if a datagram is larger than the program's receive buffer.
+    """
     occurrence = Occurrence(machine, "longer-than-buffer")
 
     def truncated(task: Task, fields: Fields) -> bool:
@@ -173,7 +180,7 @@ def longer_than_buffer(machine: Machine, program: Program = None) -> Occurrence:
 
 
 def done_alone(machine: Machine, program: Program = None) -> Occurrence:
-    """Send the NLMSG_DONE of the program's next dump in a datagram of its own."""
+    """Send the NLMSG_DONE of the program's next dump in a separate datagram."""
     occurrence = Occurrence(machine, "done-alone")
 
     def split(task: Task) -> None:
@@ -187,7 +194,7 @@ def done_alone(machine: Machine, program: Program = None) -> Occurrence:
 
 
 def _merge(sock: NetlinkSock, limit: int) -> list[list[bytes]]:
-    """Complete the running dump and put its messages into datagrams of up to `limit` bytes."""
+    """Complete the running dump and repack its messages into datagrams of up to `limit` bytes."""
     while (dump := running_dump(sock)) is not None and not dump.step():
         pass
 
@@ -203,13 +210,13 @@ def _merge(sock: NetlinkSock, limit: int) -> list[list[bytes]]:
     return recut(sock, cut)
 
 
-# -- replies and families -----------------------------------------------------------
+# -- late replies and reloaded families ---------------------------------------------
 
 
 def late_reply(machine: Machine, program: Program = None, *, delay: int = seconds(2)) -> Occurrence:
     """Deliver the reply to the program's next request `delay` ns late.
 
-    The port id's owner of that time gets it, as on Linux.
+    As on Linux, the socket that owns the port id at that time receives it.
     """
     occurrence = Occurrence(machine, "late-reply")
 
@@ -231,7 +238,7 @@ def _deliver(sock: NetlinkSock, skbs: list[Skb]) -> None:
 
 
 def module_reloaded(machine: Machine, module: str) -> Occurrence:
-    """Unload a module and load it again, at once: its families get new ids."""
+    """Unload a module and load it again, immediately.  Its netlink families get new ids."""
     occurrence = Occurrence(machine, "module-reloaded")
 
     async def reload(app: App) -> None:

@@ -1,4 +1,4 @@
-"""A requested situation: its trigger, the programs that it concerns, and how often it has happened."""
+"""A requested situation: its trigger, the program that it concerns, and the number of its occurrences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from simkernel.machine import Machine, Process
 from simkernel.testing.situations.registry import SITUATIONS
 
 Program = str | int | Process | App | Blocking | None
-"""The concerned program: a name, a pid, a process, an app or a façade; None for all but daemons."""
+"""The concerned program: a name, a pid, a process, an app or a façade.
+
+None means all programs except daemons.
+"""
 
 Fields = dict[str, Any]
 
@@ -24,10 +27,10 @@ JOINS: Final = frozenset({"bind", "setsockopt"})
 
 
 class Occurrence:
-    """A requested situation, which happens `times` times.  `happened` counts them so far.
+    """A requested situation, which happens up to `times` times.  `happened` is the number so far.
 
-    A `with` block disarms it at the end.  It raises AssertionError if the situation has never happened,
-    because the test then shows nothing.  Actions run in sections of their own, before any program resumes.
+    A `with` block disarms it at its end.  It raises AssertionError if the situation has never happened,
+    because the test would prove nothing.  Actions run in separate sections, before any program resumes.
     """
 
     def __init__(self, machine: Machine, name: str, times: int = 1) -> None:
@@ -51,19 +54,19 @@ class Occurrence:
             raise AssertionError(f"the situation {self.name} has not happened: it needs {needs}")
 
     def disarm(self) -> None:
-        """Prevent further occurrences.  No effect if it is disarmed."""
+        """Prevent further occurrences.  A second call has no effect."""
         self.armed = False
         while self._undo:
             self._undo.pop()()
 
     def count(self) -> None:
-        """Count an occurrence, and disarm after the last."""
+        """Count an occurrence, and disarm the situation after the last one."""
         self.happened += 1
         if self.happened >= self._times:
             self.disarm()
 
     def soon(self, action: Callable[..., object], *arguments: Any) -> None:
-        """Call `action` at this instant, after the section that runs now, while the situation is armed."""
+        """If the situation is still armed, call `action` at this instant, after the section that runs now."""
         self.machine.at(self.machine.now, self._act, action, arguments)
 
     def _act(self, action: Callable[..., object], arguments: tuple[Any, ...]) -> None:
@@ -71,7 +74,7 @@ class Occurrence:
             action(*arguments)
 
     def on(self, names: Collection[str], action: Callable[[Record], object]) -> None:
-        """Call `action` with each record that has one of these names."""
+        """Call `action` with each trace record that has one of these names."""
 
         def listener(record: Record) -> None:
             if record.name in names:
@@ -82,7 +85,9 @@ class Occurrence:
     def on_call(
         self, event: str, calls: Collection[str], program: Program, action: Callable[[Task, Fields], object]
     ) -> None:
-        """Call `action` at each "sys_enter" or "sys_exit" of such a call of the concerned program."""
+        """Call `action` at each `event`, "sys_enter" or "sys_exit", of these calls of the concerned
+        program.
+        """
         concerned, find = concerns(self.machine, program), self.machine.kernel.processes.find
 
         def called(record: Record) -> None:
@@ -114,7 +119,10 @@ class Occurrence:
         self.on_call("sys_exit", calls, program, leave)
 
     def run(self, program: Callable[[App], Coroutine[Any, Any, None]]) -> None:
-        """Run a program of root, and count its end.  Outside of the simulation, block until that end."""
+        """Run a program as root, and count an occurrence when it ends.
+
+        If no simulation runs, run the machine until the program has ended.
+        """
         machine = self.machine
 
         async def counted(app: App) -> None:
@@ -126,7 +134,10 @@ class Occurrence:
             machine.run(until=(machine.engine.next_time() or machine.now) + 1)
 
     def replace(self, owner: object, name: str, other: object) -> Any:
-        """Set an attribute of a part of the kernel while armed.  Return its previous value."""
+        """Replace an attribute of a kernel object while the situation is armed.
+
+        Return the previous value.
+        """
         original = getattr(owner, name)
         setattr(owner, name, other)
         self._undo.append(lambda: setattr(owner, name, original))
@@ -134,7 +145,7 @@ class Occurrence:
 
 
 def concerns(machine: Machine, program: Program) -> Callable[[Task], bool]:
-    """Return a function that returns True for the tasks of the program."""
+    """Return a predicate for tasks, which is true for those of the concerned program."""
     if isinstance(program, str):
         return lambda task: task.comm == program
     if program is not None:

@@ -1,4 +1,4 @@
-"""The situations as data: Linux's behaviour, issues of public projects, and a program that requests one."""
+"""The table of situations: Linux's behaviour, issues of public projects, and an example program for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ import yaml
 
 @attrs.frozen
 class Situation:
-    """A situation that programs and drivers meet.  Its function has its name, with `_` instead of `-`."""
+    """The description of a situation.
+
+    The function that requests it has the same name, with `_` instead of `-`.
+    """
 
     name: str
     summary: str
@@ -24,7 +27,7 @@ class Situation:
     evidence: tuple[str, ...]
     """Addresses of issues and pull requests of public projects."""
     snippet: str
-    """A program that requests the situation.  A test runs it."""
+    """Source code of a program that requests the situation.  A test runs it."""
 
 
 def _read() -> dict[str, Situation]:
@@ -36,4 +39,4 @@ def _read() -> dict[str, Situation]:
 
 
 SITUATIONS: Final[Mapping[str, Situation]] = MappingProxyType(_read())
-"""Every situation by name."""
+"""The descriptions of all situations, by name."""

@@ -1,4 +1,4 @@
-"""Unread replies of the kernel in the queue of a netlink socket."""
+"""Access to the kernel's unread replies in the queue of a netlink socket."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from simkernel.kernel.netlink.sock import NetlinkSock
 from simkernel.uapi.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_HDRLEN, locate_messages
 
 TYPE, FLAGS = 1, 2
-"""Places in a Header."""
+"""Indexes of the type and the flags in a Header."""
 
 Cut = Callable[[list[bytes]], Iterable[list[bytes]]]
-"""Distributes messages over datagrams."""
+"""A function that distributes messages over datagrams."""
 
 
 def replies(sock: NetlinkSock) -> list[Skb]:
-    """Return the unread replies; neither messages to groups nor those of other programs."""
+    """Return the kernel's unread unicast messages, without multicast messages and those of other programs."""
     return [skb for skb in sock.queue or () if skb.address == KERNEL_ADDRESS]
 
 
 def take(sock: NetlinkSock, skbs: Iterable[Skb]) -> None:
-    """Take buffers out of the queue."""
+    """Remove socket buffers from the receive queue."""
     for skb in skbs:
         assert sock.queue is not None
         sock.queue.remove(skb)
@@ -38,7 +38,7 @@ def messages(data: bytes) -> list[bytes]:
 
 
 def is_dump(skb: Skb) -> bool:
-    """Return True for a part of a dump."""
+    """Return True if a datagram has a part of a dump."""
     return any(
         header[FLAGS] & NLM_F_MULTI or header[TYPE] == NLMSG_DONE
         for header, _, _ in locate_messages(skb.data)[0]
@@ -52,12 +52,15 @@ def is_done(data: bytes) -> bool:
 
 
 def running_dump(sock: NetlinkSock) -> DumpCallback | None:
-    """Return the dump that the reader has not read to its end, if there is one."""
+    """Return the dump that the program has not yet read to its end, or None."""
     return sock.dump if isinstance(sock.dump, DumpCallback) else None
 
 
 def recut(sock: NetlinkSock, cut: Cut) -> list[list[bytes]]:
-    """Distribute the messages of an unread dump over other datagrams; return them."""
+    """Repack the messages of an unread dump into other datagrams, which `cut` chooses.
+
+    Return the datagrams.
+    """
     parts = [skb for skb in replies(sock) if is_dump(skb)]
     if not parts:
         return []

@@ -1,4 +1,4 @@
-"""Situations of programs that learn of devices: from sysfs, from uevents, by opening nodes."""
+"""Situations for programs that discover devices: by sysfs, by uevents, or by opening device nodes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from simkernel.testing.situations.replies import is_done
 from simkernel.uapi.uevent import Uevent
 
 Select = Callable[[Uevent], bool]
-"""Selects the events that a situation is about."""
+"""A predicate that selects the uevents that a situation affects."""
 
 
 def every(event: Uevent) -> bool:
-    """Select every event."""
+    """Return True for every event."""
     return True
 
 
 def listed_before_subscribed(
     machine: Machine, program: Program = None, *, change: Callable[[], object], within: int = millis(50)
 ) -> Occurrence:
-    """Call `change` after the program has listed a directory or a dump, and before its next call.
+    """Call `change` after the program has listed a directory or a dump, and before its next system call.
 
-    The program is not scheduled for `within` ns, in which the kernel completes the change and sends events.
+    The program is not scheduled for `within` ns, while the kernel completes the change and sends events.
     """
     occurrence = Occurrence(machine, "listed-before-subscribed")
 
@@ -45,10 +45,12 @@ def listed_before_subscribed(
 
 
 def uevent_before_node(machine: Machine, *, delay: int = millis(10)) -> Occurrence:
-    """Make the next node `delay` ns after its uevent, as a device manager does where /dev is no devtmpfs."""
+    """Create the next device node `delay` ns after its uevent, as a device manager does if /dev is not
+    devtmpfs.
+    """
     occurrence = Occurrence(machine, "uevent-before-node")
     devices = machine.kernel.devices
-    assert machine.kernel.fs, "/dev is mounted at the first use of a path"
+    assert machine.kernel.fs, "the attribute mounts /dev"
 
     def added(device: Device) -> None:
         machine.at(machine.now + delay, make, device)
@@ -63,7 +65,7 @@ def uevent_before_node(machine: Machine, *, delay: int = millis(10)) -> Occurren
 
 
 def uevents_lost(machine: Machine, *, select: Select = every, times: int = 1) -> Occurrence:
-    """Send the next `times` selected events to no listener.  Their SEQNUM is missing."""
+    """Do not send the next `times` selected uevents to any listener.  Their SEQNUM is missing."""
     occurrence = Occurrence(machine, "uevents-lost", times)
 
     def broadcast(event: Uevent, net: NetNamespace | None) -> None:
@@ -77,7 +79,7 @@ def uevents_lost(machine: Machine, *, select: Select = every, times: int = 1) ->
 
 
 def uevents_doubled(machine: Machine, *, select: Select = every, times: int = 1) -> Occurrence:
-    """Send the next `times` selected events again, as `udevadm trigger` makes the kernel do."""
+    """Send the next `times` selected uevents twice, as `udevadm trigger` makes the kernel do."""
     occurrence = Occurrence(machine, "uevents-doubled", times)
     uevents = machine.kernel.uevents
 
@@ -99,7 +101,7 @@ def uevents_doubled(machine: Machine, *, select: Select = every, times: int = 1)
 
 
 def uevents_reordered(machine: Machine, *, select: Select = every, within: int = millis(10)) -> Occurrence:
-    """Send the next selected event after the one that follows it, if that follows within `within` ns."""
+    """Send the next selected uevent after its successor, if the successor is sent within `within` ns."""
     occurrence = Occurrence(machine, "uevents-reordered")
     held: list[tuple[Uevent, NetNamespace | None]] = []
 

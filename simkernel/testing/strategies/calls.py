@@ -1,8 +1,8 @@
 """Strategies for programs of system calls.
 
-A drawn call has places for descriptors.  `_Writer` fills each place with an open descriptor.  If none is
-open, it adds a call that opens one.  So any part of a drawn list is a program, and hypothesis shrinks it call
-by call.
+A drawn call has placeholders for descriptors.  `_Writer` replaces each placeholder by an open descriptor.
+If none is open, it inserts a call that opens one.  So any sublist of drawn calls is a valid program, and
+hypothesis can remove any call when it shrinks.
 """
 
 from __future__ import annotations
@@ -22,29 +22,32 @@ from simkernel.uapi import socket as so
 from simkernel.uapi.genetlink import GENL_ID_CTRL
 
 ANY: Final = ""
-"""Any kind of descriptor."""
+"""Kind of a placeholder that accepts any descriptor."""
 SAME: Final = "same"
-"""The kind of the call's first argument."""
+"""Kind of a returned descriptor that is the kind of the call's first argument."""
 
 Drawn = tuple[str, tuple[Any, ...], tuple[str, ...]]
-"""A call with places, and the kinds of the descriptors that it returns."""
+"""A call with placeholders: its name, its arguments, and the kinds of the descriptors that it returns."""
 
 
 @attrs.frozen
 class Place:
-    """A place for a descriptor of a kind; `number` chooses among those that are open."""
+    """A placeholder for a descriptor of a kind.  `number` selects one of the open descriptors."""
 
     kind: str
     number: int
 
 
 def descriptor(kind: str = ANY) -> SearchStrategy[Place]:
-    """A place for a descriptor in the arguments of a call."""
+    """Return a strategy for a placeholder: an argument that becomes an open descriptor of this kind."""
     return st.integers(0, 7).map(lambda number: Place(kind, number))
 
 
 def syscall(name: str, *arguments: Any, returns: Sequence[str] = ()) -> SearchStrategy[Drawn]:
-    """A call.  An argument is a value or a strategy; `returns` are the kinds of the returned descriptors."""
+    """Return a strategy for a call.  Each argument is a value or a strategy.
+
+    `returns` are the kinds of the descriptors that the call returns.
+    """
     drawn = [each if isinstance(each, SearchStrategy) else st.just(each) for each in arguments]
     return st.tuples(st.just(name), st.tuples(*drawn), st.just(tuple(returns)))
 
@@ -63,7 +66,7 @@ POLL: Final = st.lists(st.tuples(descriptor(), st.sampled_from([1, 4, 5])), max_
 FAMILIES: Final = st.just(
     nl.message(GENL_ID_CTRL, b"\x03\x02\x00\x00", flags=nl.NLM_F_REQUEST | nl.NLM_F_DUMP)
 )
-"""The request that dumps all generic netlink families (CTRL_CMD_GETFAMILY)."""
+"""A request for a dump of all generic netlink families (CTRL_CMD_GETFAMILY)."""
 
 CALLS: Final[tuple[SearchStrategy[Drawn], ...]] = (
     syscall("eventfd2", PORTS, fcntl.O_NONBLOCK, returns=[FILE]),
@@ -105,7 +108,7 @@ OPENERS: Final[Mapping[str, Drawn]] = {
     PAIR: ("pipe2", (fcntl.O_NONBLOCK,), (PAIR, PAIR)),
     EPOLL: ("epoll_create1", (0,), (EPOLL,)),
 }
-"""The call that opens a descriptor if none of its kind is open.  A descriptor of any other kind is a FILE."""
+"""Call that opens a descriptor of a kind if none is open.  For other kinds, it opens a file."""
 
 
 def syscall_programs(
@@ -115,11 +118,11 @@ def syscall_programs(
     others: Iterable[SearchStrategy[Drawn]] = (),
     max_size: int = 16,
 ) -> SearchStrategy[SyscallProgram]:
-    """Programs of system calls on descriptors that are open.  No call blocks for ever.
+    """Return a strategy for programs of system calls on open descriptors.  No call blocks forever.
 
-    paths     the files that they open, with O_NONBLOCK: the nodes of your driver
-    messages  the messages that they send to the kernel over netlink, such as `datagrams(spec, family_id)`
-    others    further calls, made by `syscall`, such as ioctls
+    paths     files that the programs open with O_NONBLOCK, such as the device nodes of your driver
+    messages  messages that they send to the kernel over netlink, such as `datagrams(spec, family_id)`
+    others    more calls, made by `syscall`, such as ioctls
     """
     opener: Drawn = ("openat", (fcntl.AT_FDCWD, paths[0], fcntl.O_RDWR | fcntl.O_NONBLOCK), (FILE,))
     calls = [
@@ -132,17 +135,17 @@ def syscall_programs(
 
 
 class _Writer:
-    """Turns drawn calls into a program."""
+    """Converts drawn calls to a program, with a descriptor for each placeholder."""
 
     def __init__(self, opener: Drawn) -> None:
         self._opener = opener
         self._calls: list[Syscall] = []
         self._kinds: dict[Fd, str] = {}
-        """The kind of each open descriptor."""
+        """Kind of each open descriptor."""
         self._number = 0
 
     def program(self, drawn: Iterable[Drawn]) -> SyscallProgram:
-        """Return the program, with a descriptor in each place."""
+        """Return a program of the drawn calls, with a descriptor for each placeholder."""
         for call in drawn:
             self._add(call)
         return SyscallProgram(self._calls)

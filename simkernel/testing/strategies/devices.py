@@ -16,13 +16,16 @@ from simkernel.testing.sim import DEVICES
 from simkernel.testing.strategies.sequences import sequences
 
 WAITS: Final = st.sampled_from([10**n * MICROSECOND for n in range(5)] + [50 * MILLISECOND])
-"""Round times in ns between two events, so that the shortest history of a bug has round times too."""
+"""Times in ns between two events.
+
+They are powers of ten and 50 ms, so that a shrunk history has round times.
+"""
 STEPS: Final = st.integers(-9, 9)
 
 MOTION: Final = st.fixed_dictionaries(
     {"dx": STEPS}, optional={"dy": STEPS, "wheel": STEPS, "buttons": st.integers(0, mouse.BUTTON_ALL)}
 )
-"""Arguments of `Mouse.move`."""
+"""Strategy for the arguments of `Mouse.move`."""
 
 
 def _set_control(name: str, least: int, most: int) -> SearchStrategy[Control]:
@@ -32,23 +35,24 @@ def _set_control(name: str, least: int, most: int) -> SearchStrategy[Control]:
 
 NOTHING: Final[SearchStrategy[Event]] = st.nothing()
 STIMULI: Final = {"mouse": ("move", MOTION)}
-"""The method of a device that a history calls, and its arguments, by kind of device."""
+"""Method of a device that a history calls, and a strategy for its arguments, by kind of device."""
 CONTROLS: Final[dict[str, SearchStrategy[Control]]] = {
     "mouse": st.sampled_from([Control("mouse", "set-rate", {"rate": rate}) for rate in mouse.RATES]),
     "camera": _set_control("gain", camera.GAIN_MIN, camera.GAIN_MAX)
     | _set_control("exposure", camera.EXPOSURE_MIN, camera.EXPOSURE_MAX)
     | _set_control("test-pattern", min(camera.Pattern), max(camera.Pattern)),
 }
-"""The requests of a history by kind of device."""
+"""Strategies for requests to the generic netlink family of a device, by kind of device."""
 
 
 def histories(
     *devices: str, others: SearchStrategy[Event] = NOTHING, max_size: int = 16
 ) -> SearchStrategy[History]:
-    """Histories of devices that are not plugged in yet: plug, unplug, motion, controls and waiting.
+    """Return a strategy for histories of devices: plug, unplug, motion, requests and waits.
 
-    A name such as "mouse0" or "camera1" determines the kind of the device.  `others` draws further events,
-    for example `Stimulus`es of your own device.  A device is plugged in before its other events.
+    At the start of a history, no device is plugged in.  A name such as "mouse0" or "camera1" determines
+    the kind of the device.  `others` draws more events, for example `Stimulus`es of your own device.
+    Other events of a device occur only while it is plugged in.
     """
     names = devices or tuple(f"{kind}0" for kind in DEVICES)
     events = [*map(device_events, names), WAITS.map(Wait), others]
@@ -56,7 +60,7 @@ def histories(
 
 
 def device_events(name: str) -> SearchStrategy[Event]:
-    """Events of one device."""
+    """Return a strategy for the events of one device."""
     kind = kind_of(name)
     events: list[SearchStrategy[Event]] = [st.just(Plug(name)), st.just(Unplug(name))]
     if kind in STIMULI:
@@ -68,7 +72,7 @@ def device_events(name: str) -> SearchStrategy[Event]:
 
 
 def possible(events: Iterable[Event]) -> list[Event]:
-    """Drop the events that are impossible in the state of their device, plugged or not."""
+    """Drop events that are impossible because their device is not plugged in, or is plugged in already."""
     plugged: set[str] = set()
     kept: list[Event] = []
     for event in events:

@@ -6,7 +6,7 @@
     def test_whatever_is_asked_the_driver_lives(request): ...
         sock.sendto(request.message(family_id), (0, 0))
 
-hypothesis is not among what simkernel itself requires: `pip install simkernel[testing]`.
+These strategies need hypothesis, which is in an extra: `pip install simkernel[testing]`.
 """
 
 from __future__ import annotations
@@ -28,63 +28,65 @@ from simkernel.ynl.schema import SCALARS, type_range
 Values = SearchStrategy[Any]
 
 SILENT: Final = frozenset({"pad", "unused"})
-"""Types of attributes that no request contains."""
-LONGEST: Final = 24
-"""Maximum length in bytes of a string or binary without a maximum of its own."""
-DEEPEST: Final = 3
-"""Maximum depth of nests, because an attribute set may contain itself."""
+"""Types of attributes that requests do not contain."""
+MAX_LENGTH: Final = 24
+"""Maximum length in bytes of a string or binary attribute if the policy sets no maximum."""
+MAX_DEPTH: Final = 3
+"""Maximum depth of nested attributes, needed because an attribute set may contain itself."""
 FLAGS: Final[dict[ModeName, int]] = {"do": NLM_F_REQUEST | NLM_F_ACK, "dump": NLM_F_REQUEST | NLM_F_DUMP}
 
 
 @attrs.frozen
-class Request:
-    """A request: its operation and mode, and its bytes from the generic netlink header on."""
+class GenetlinkRequest:
+    """A request of a generic netlink family.  `payload` begins with the generic netlink header."""
 
     operation: str
     mode: ModeName
     payload: bytes
 
     def message(self, family: int, *, sequence: int = 1) -> bytes:
-        """Return the whole message to the family with this id."""
+        """Return the complete netlink message to the family with this id."""
         return message(family, self.payload, flags=FLAGS[self.mode], seq=sequence)
 
 
 # -- requests -------------------------------------------------------------------
 
 
-def requests(spec: Spec) -> SearchStrategy[Request]:
-    """Requests of all three kinds."""
+def requests(spec: Spec) -> SearchStrategy[GenetlinkRequest]:
+    """Return a strategy for valid and nearly valid requests, and for garbage."""
     return valid_requests(spec) | nearly_valid_requests(spec) | garbage(spec)
 
 
-def valid_requests(spec: Spec) -> SearchStrategy[Request]:
-    """Requests that the family's policies accept.  The driver may still refuse them."""
+def valid_requests(spec: Spec) -> SearchStrategy[GenetlinkRequest]:
+    """Return a strategy for requests that the family's policies accept.  The driver may still reject them."""
     return st.one_of([_valid(spec, operation, mode) for operation, mode in _modes(spec)])
 
 
-def nearly_valid_requests(spec: Spec) -> SearchStrategy[Request]:
-    """Valid requests with one to three changes, such as a wrong byte or an additional attribute."""
+def nearly_valid_requests(spec: Spec) -> SearchStrategy[GenetlinkRequest]:
+    """Return a strategy for valid requests with one to three changes, such as a wrong byte."""
     return valid_requests(spec).flatmap(_changed)
 
 
-def garbage(spec: Spec) -> SearchStrategy[Request]:
-    """Arbitrary bytes, with or without a generic netlink header of any command."""
+def garbage(spec: Spec) -> SearchStrategy[GenetlinkRequest]:
+    """Return a strategy for arbitrary payloads, with or without a generic netlink header of any command."""
     known = st.sampled_from([_command(spec, operation) for operation, _ in _modes(spec)])
     commands = known | st.integers(0, 255)
     headers = st.builds(lambda command: GenlMsgHdr(command, spec.version).pack(), commands)
     payloads = st.binary(max_size=64) | st.builds(bytes.__add__, headers, st.binary(max_size=64))
-    return st.builds(Request, st.just(""), st.sampled_from(tuple(FLAGS)), payloads)
+    return st.builds(GenetlinkRequest, st.just(""), st.sampled_from(tuple(FLAGS)), payloads)
 
 
 def datagrams(spec: Spec, family: int) -> SearchStrategy[bytes]:
-    """Datagrams: one to three requests, damaged ones, or arbitrary bytes."""
+    """Return a strategy for datagrams: one to three requests, the same with a wrong byte, or arbitrary
+    bytes.
+    """
     several = st.lists(requests(spec), min_size=1, max_size=3)
     whole = several.map(lambda them: b"".join(request.message(family) for request in them))
     return whole | whole.flatmap(_damaged) | st.binary(max_size=96)
 
 
 def _modes(spec: Spec) -> list[tuple[str, ModeName]]:
-    """Return each operation that accepts requests, once for each of its modes."""
+    """Return the operations that accept requests, once for each of their modes (do, dump)."""
     operations = [each for each in spec.operations.values() if each.request_number is not None]
     do: list[tuple[str, ModeName]] = [(each.name, "do") for each in operations if each.do is not None]
     return do + [(each.name, "dump") for each in operations if each.dump is not None]
@@ -96,11 +98,11 @@ def _command(spec: Spec, operation: str) -> int:
     return number
 
 
-def _valid(spec: Spec, operation: str, mode: ModeName) -> SearchStrategy[Request]:
+def _valid(spec: Spec, operation: str, mode: ModeName) -> SearchStrategy[GenetlinkRequest]:
     header = GenlMsgHdr(_command(spec, operation), spec.version).pack()
     encode = codec(spec, operation, mode, "request").encode
     return attributes(spec, operation, mode).map(
-        lambda values: Request(operation, mode, header + encode(values))
+        lambda values: GenetlinkRequest(operation, mode, header + encode(values))
     )
 
 
@@ -108,8 +110,8 @@ def _valid(spec: Spec, operation: str, mode: ModeName) -> SearchStrategy[Request
 
 
 @st.composite
-def _changed(draw: st.DrawFn, request: Request) -> Request:
-    """Apply one to three changes in sequence."""
+def _changed(draw: st.DrawFn, request: GenetlinkRequest) -> GenetlinkRequest:
+    """Draw a request with one to three changes applied."""
     payload = request.payload
     for change in draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3)):
         payload = draw(change(payload))
@@ -117,13 +119,13 @@ def _changed(draw: st.DrawFn, request: Request) -> Request:
 
 
 def _damaged(data: bytes) -> SearchStrategy[bytes]:
-    """Replace one byte."""
+    """Replace one byte by an arbitrary byte."""
     places = st.integers(0, max(0, len(data) - 1))
     return st.builds(lambda at, byte: data[:at] + bytes([byte]) + data[at + 1 :], places, st.integers(0, 255))
 
 
 def _cut(data: bytes) -> SearchStrategy[bytes]:
-    """Truncate the data."""
+    """Truncate the data at an arbitrary length."""
     return st.integers(0, len(data)).map(lambda length: data[:length])
 
 
@@ -157,7 +159,10 @@ CHANGES: Final[tuple[Callable[[bytes], SearchStrategy[bytes]], ...]] = (
 
 
 def attributes(spec: Spec, operation: str, mode: ModeName = "do") -> SearchStrategy[dict[str, Any]]:
-    """Any subset of the attributes of a valid request, by name: the policies require none."""
+    """Return a strategy for the attributes of a valid request, by name.
+
+    It draws any subset of them, because the policies require none.
+    """
     listed = spec.message(spec.operation(operation), mode, "request") or ()
     known = spec.attribute_sets[spec.operation(operation).attribute_set].attributes if listed else {}
     return _some(spec, [known[name] for name in listed], 0)
@@ -167,7 +172,7 @@ def _some(spec: Spec, among: list[Attribute], depth: int) -> SearchStrategy[dict
     optional = {
         each.name: _values(spec, each, depth)
         for each in among
-        if each.type not in SILENT and not (each.nested and depth == DEEPEST)
+        if each.type not in SILENT and not (each.nested and depth == MAX_DEPTH)
     }
     return st.fixed_dictionaries({}, optional=optional)
 
@@ -204,7 +209,7 @@ def _lengths(attribute: Attribute) -> dict[str, int]:
     low = checks.min_length or 0
     return {
         "min_size": low,
-        "max_size": max(low, LONGEST) if checks.max_length is None else checks.max_length,
+        "max_size": max(low, MAX_LENGTH) if checks.max_length is None else checks.max_length,
     }
 
 
@@ -258,4 +263,4 @@ KINDS: Final[dict[str, Callable[[Spec, Attribute, int], Values]]] = {
     "nest-type-value": _type_value,
     "indexed-array": _array,
 }
-"""Functions that draw values, for each type that is no integer."""
+"""Functions that return a strategy for the values of an attribute, for each type that is not an integer."""

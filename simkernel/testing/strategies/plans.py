@@ -1,4 +1,4 @@
-"""Strategies for plans: hypothesis draws the perturbations of a run, and shrinks them."""
+"""Strategies for plans: hypothesis draws the perturbations of a run and shrinks them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def plans(
     stimuli: Sequence[str] = (),
     options: Mapping[str, str] = NOTHING,
 ) -> SearchStrategy[Plan]:
-    """Plans with up to `max_size` delays and pauses among the first `points` points of a run.
+    """Return a strategy for plans with up to `max_size` delays and pauses at the first `points` points.
 
-    faults    names of fault points: up to `max_size` times, the n-th use of one fails
-    stimuli   names of stimuli (`sim.any_step`); each happens at one of the points
+    faults    names of fault points; the n-th hit of up to `max_size` drawn fault points fails stimuli
+    names of stimuli (`sim.any_step`); each happens at one of the points
     """
     numbers = st.integers(1, points)
     fails = st.tuples(st.sampled_from(faults), st.integers(1, MAX_NTH)) if faults else st.nothing()

@@ -1,4 +1,4 @@
-"""Long lists."""
+"""A strategy for long lists."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PARTS: Final = 4
 
 
 def sequences(each: SearchStrategy[T], max_size: int) -> SearchStrategy[list[T]]:
-    """Lists of up to about `max_size` elements, on average half of that.
+    """Return a strategy for lists of up to about `max_size` elements, on average half of that.
 
-    `st.lists` draws five elements on average, however long a list may be.
+    `st.lists` draws five elements on average, regardless of its `max_size`.
     """
     parts = st.tuples(*[st.lists(each, max_size=-(-max_size // PARTS))] * PARTS)
     return parts.map(lambda lists: list(chain(*lists)))

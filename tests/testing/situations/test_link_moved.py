@@ -36,5 +36,5 @@ def test_the_ends_of_a_veth_are_then_in_two_namespaces() -> None:
 def test_lo_stays() -> None:
     with Machine() as machine, pytest.raises(OSError, match="Invalid argument"):
         link_moved(machine, "lo")
-    with Machine() as machine, pytest.raises(SimulationError, match="there is no link 'x'; there are: lo"):
+    with Machine() as machine, pytest.raises(SimulationError, match="unknown link 'x'; the links are: lo"):
         link_moved(machine, "x")

@@ -43,6 +43,6 @@ def test_a_full_bus_has_no_other_slot() -> None:
         mice = [Mouse() for _ in machine.bus.slots[1:]]
         for mouse in mice:
             machine.plug(mouse)
-        with pytest.raises(SimulationError, match="no other slot"):
+        with pytest.raises(SimulationError, match="needs a free slot"):
             replugged(machine, mice[0])
         assert mice[0].slot is not None
