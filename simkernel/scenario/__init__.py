@@ -1,23 +1,23 @@
-"""Scenarios: stories that run, with parameters, a readable report and figures.
+r"""Scenarios: example runs with parameters, a readable report and metrics.
 
     \"\"\"Two programs greet each other.
 
-    Covers: what it shows of the kernel.
-    Scenario: what happens in it.
-    When useful: what one learns from it.
+    Covers: the features of the kernel that it uses.
+    Scenario: the course of events.
+    When useful: what a reader learns from it.
     \"\"\"
 
     from simkernel.scenario import Run, ScenarioParameter, scenario
 
     @scenario(ScenarioParameter("greetings", int, 3, minimum=1, maximum=1000, help="how many"))
-    def story(run: Run) -> None:
+    def greet(run: Run) -> None:
         machine = run.machine()
         machine.spawn(...)
         machine.run()
         run.text("They greeted each other.")
         run.metric("greetings", run["greetings"])
 
-`simkernel run ./story.py` runs it; `story.run(seed=7)` does in Python.
+`simkernel run ./greet.py` runs it.  In Python, `greet.run(seed=7)` does.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import on first use: a scenario without a transcript does not pay for strace (PEP 562)."""
+    """Import `Transcript` and `Watch` on first use (PEP 562), because the import of strace is slow."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from simkernel.scenario import transcript

@@ -1,4 +1,4 @@
-"""Figures about many measurements at once."""
+"""Summary statistics of many measurements."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 
 def distribution(values: Iterable[int]) -> dict[str, int | None]:
-    """The median (`p50`), the 99th percentile (`p99`) and the greatest (`max`); None of no values.
+    """Return the median (`p50`), the 99th percentile (`p99`) and the maximum (`max`), or None without values.
 
-    Percentiles are by nearest rank, so each is one of the values.
+    Percentiles are by nearest rank, so each of them is one of the values.
     """
     ordered = sorted(values)
     return {"p50": _rank(ordered, 50), "p99": _rank(ordered, 99), "max": ordered[-1] if ordered else None}

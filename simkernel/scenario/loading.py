@@ -1,4 +1,4 @@
-"""The scenario in a file."""
+"""Load a scenario from a file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ PACKAGE = "__init__.py"
 
 
 class NotAScenario(SimulationError):
-    """A file is no Python file, or has not exactly one scenario."""
+    """Raised if a file is not a Python file, or does not have exactly one scenario."""
 
 
 def load(path: Path) -> Scenario:
-    """Execute a file and return its scenario.  NotAScenario if it has not exactly one.
+    """Execute a file and return its scenario.  Raise NotAScenario unless it has exactly one.
 
-    Raises what the file raises.  As with `python story.py`, the file can import what lies beside it.
+    Also raise the exceptions of the file.  As with `python greet.py`, the file can import modules in its
+    directory.
     """
     beside = str(path.resolve().parent)
     if beside not in sys.path:
@@ -28,7 +29,7 @@ def load(path: Path) -> Scenario:
     name = f"simkernel_scenario_{path.parent.name if within else path.stem}"
     spec = spec_from_file_location(name, path, submodule_search_locations=within)
     if spec is None or spec.loader is None:
-        raise NotAScenario(f"{path} is no Python file")
+        raise NotAScenario(f"{path} is not a Python file")
     module = sys.modules[name] = module_from_spec(spec)
     spec.loader.exec_module(module)
     found = [each for each in vars(module).values() if isinstance(each, Scenario) and each.module == name]

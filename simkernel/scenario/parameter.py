@@ -1,4 +1,4 @@
-"""What of a scenario can be set from outside: a name, a type, a range and a default."""
+"""Parameters of scenarios: a name, a type, a range and a default."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ KINDS: Final[dict[type, tuple[Callable[[str], Any], str]]] = {
     float: (float, "a number"),
     str: (str, "text"),
 }
-"""How each type is read from text, and what it is called."""
+"""The parser of each type, and the description of its values in an error text."""
 
 
 @attrs.frozen
 class ScenarioParameter:
-    """A parameter of type `kind` (bool, int, float or str).  `minimum` and `maximum` belong to it.
+    """A parameter of a scenario, of type `kind` (bool, int, float or str).
 
-    `choices` are the texts that a str may be; if there may be `several`, commas stand between them.
-    `unit` and `help` are for people.
+    `minimum` and `maximum` are allowed values.  `choices` are the allowed texts of a str.  With `several`,
+    the value is a list of choices, separated by commas.  `unit` and `help` are shown to users.
     """
 
     name: str
@@ -54,12 +54,15 @@ class ScenarioParameter:
     def __attrs_post_init__(self) -> None:
         if self.kind not in KINDS:
             raise SimulationError(
-                f"parameter {self.name} is of type bool, int, float or str, not {self.kind!r}"
+                f"parameter {self.name} must be of type bool, int, float or str, not {self.kind!r}"
             )
         object.__setattr__(self, "default", self.check(self.default))
 
     def read(self, given: Value) -> Value:
-        """The value that `given` is, or says if it is text.  SimulationError with the range otherwise."""
+        """Parse a text, or check a value.
+
+        Raise SimulationError, which names the range, for an invalid value.
+        """
         if isinstance(given, str):
             try:
                 given = KINDS[self.kind][0](given)
@@ -68,7 +71,10 @@ class ScenarioParameter:
         return self.check(given)
 
     def check(self, value: Value) -> Value:
-        """`value`, as `kind`.  SimulationError with the range if it is no such thing or out of range."""
+        """Return the value as `kind`.
+
+        Raise SimulationError, which names the range, for a wrong type or value.
+        """
         if self.kind is float and type(value) is int:
             value = float(value)
         if type(value) is not self.kind or not self._contains(value):
@@ -87,7 +93,7 @@ class ScenarioParameter:
 
     @property
     def range(self) -> str:
-        """What it may be, in words: "a number from 0.001 to 3600 s"."""
+        """Description of the allowed values, such as "a number from 0.001 to 3600 s"."""
         if self.choices:
             return f"one {'or more ' if self.several else ''}of {', '.join(self.choices)}"
         words = [KINDS[self.kind][1]]

@@ -1,7 +1,7 @@
-"""A scenario's report, as data: the command line decides how it looks.
+"""The report of a scenario, as data that the command line formats.
 
-Its paragraphs and tables tell the story of the run, on one screen.  Those with `detail=True` are shown on
-demand, in their place among the others.
+Its paragraphs and tables describe the run on one screen.  Parts with `detail=True` are shown on request,
+at their place among the other parts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Cell = str | int | float | None
 
 @attrs.frozen
 class Text:
-    """A paragraph."""
+    """A paragraph of a report."""
 
     text: str
     detail: bool = False
@@ -27,7 +27,7 @@ class Text:
 
 @attrs.frozen
 class Table:
-    """Rows of cells under a title."""
+    """A table of a report."""
 
     title: str
     columns: tuple[str, ...]
@@ -37,7 +37,7 @@ class Table:
 
 @attrs.frozen
 class Goal:
-    """The goal of an exercise: reached or not yet, and the sentence that says why."""
+    """The goal of an exercise: True if it is reached, and a sentence that gives the reason."""
 
     reached: bool
     text: str
@@ -47,67 +47,70 @@ class Goal:
 
 
 class Report:
-    """Paragraphs and tables in order, and figures by name."""
+    """Paragraphs and tables in order, and metrics by name."""
 
     def __init__(self) -> None:
         self.outcome: Goal | None = None
-        """The goal, if the scenario has one."""
+        """The goal, or None if the scenario has not set one."""
         self.parts: list[Text | Table] = []
         self.metrics: dict[str, Any] = {}
         self.aside: set[str] = set()
-        """Figures that are for machines only: tables show them already."""
+        """Names of metrics that are only in JSON, because tables show their values already."""
 
     @property
     def story(self) -> list[Text | Table]:
-        """The parts without the details."""
+        """The parts of the report that are not details."""
         return [part for part in self.parts if not part.detail]
 
     def text(self, text: str, *, detail: bool = False) -> None:
-        """Add a paragraph."""
+        """Add a paragraph to the report."""
         self.parts.append(Text(text, detail))
 
     def table(
         self, title: str, columns: Iterable[str], rows: Iterable[Iterable[Cell]], *, detail: bool = False
     ) -> None:
-        """Add a table.  Every row has a cell for each column."""
+        """Add a table.  Raise SimulationError unless every row has a cell for each column."""
         table = Table(title, tuple(columns), tuple(tuple(row) for row in rows), detail)
         for row in table.rows:
             if len(row) != len(table.columns):
-                raise SimulationError(f"table {title!r}: {row!r} has not {len(table.columns)} cells")
+                raise SimulationError(f"table {title!r}: {row!r} must have {len(table.columns)} cells")
         self.parts.append(table)
 
     def metric(self, name: str, value: Any, *, shown: bool = True) -> None:
-        """Add a figure: an int where it is exact, or anything else that JSON has (dicts, lists).
+        """Add a metric: an int if the value is exact, or any other value that JSON has (dicts, lists).
 
-        One that is not `shown` is left out where the report is read by people.
+        A metric with `shown=False` is omitted from the report for readers, and only written to JSON.
         """
         if name in self.metrics:
-            raise SimulationError(f"metric {name!r} is given twice")
+            raise SimulationError(f"metric {name!r} has been added already: use another name")
         if not shown:
             self.aside.add(name)
         self.metrics[name] = _json(name, value)
 
     def goal(self, reached: bool, text: str) -> None:
-        """Set the result of the scenario's goal; `text` says why.  SimulationError at a second call."""
+        """Set the result of the goal; `text` gives the reason.
+
+        Raise SimulationError if it is already set.
+        """
         if self.outcome is not None:
-            raise SimulationError(f"the goal is given twice: {self.outcome.text!r}, then {text!r}")
+            raise SimulationError(f"the goal is set twice: {self.outcome.text!r}, then {text!r}")
         self.outcome = Goal(bool(reached), text)
 
 
 def _json(where: str, value: Any) -> Any:
-    """A copy of `value`, or a SimulationError that says where it is not JSON."""
+    """Copy a JSON value.  Raise SimulationError, which names the place, if a part is not JSON."""
     if isinstance(value, Mapping):
         return {_key(where, key): _json(f"{where}.{key}", each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_json(f"{where}[{number}]", each) for number, each in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
-        raise SimulationError(f"metric {where} is {value!r}: JSON has no such number, write None")
+        raise SimulationError(f"metric {where} is {value!r}: JSON has no such number; use None")
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise SimulationError(f"metric {where} is {value!r}: it may be a number, text, None, a list or a dict")
+    raise SimulationError(f"metric {where} is {value!r}: use a number, a string, None, a list or a dict")
 
 
 def _key(where: str, key: Any) -> str:
     if isinstance(key, str):
         return key
-    raise SimulationError(f"metric {where} has the key {key!r}: keys are texts")
+    raise SimulationError(f"metric {where} has the key {key!r}: use strings as keys")

@@ -1,7 +1,7 @@
 """A scenario, and one run of it.
 
-A scenario is a function and the parameters that may be set.  A run has a seed, the parameters' values and a
-machine; the function writes its report.
+A scenario is a function with declared parameters.  A run has a seed, a value for each parameter, and a
+machine.  The function writes the report of the run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MAX_FOLLOWED: Final = 60
 
 @attrs.frozen
 class Followed:
-    """A flow of the trace that a run offers as `name`.  The `chosen` one is shown first."""
+    """A flow of the trace that a run offers to the viewer as `name`.  The `chosen` one is shown first."""
 
     name: str
     flow: int
@@ -43,7 +43,7 @@ class Followed:
 
 @attrs.frozen
 class Scenario:
-    """A function that `@scenario(...)` decorates."""
+    """A function with parameters, made by the decorator `@scenario(...)`."""
 
     function: Callable[[Run], None]
     parameters: tuple[ScenarioParameter, ...]
@@ -53,18 +53,18 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """The name of its function."""
+        """Name of the function."""
         return self.function.__name__
 
     @property
     def module(self) -> str:
-        """The module that its function is in."""
+        """Name of the Python module that defines the function."""
         return self.function.__module__
 
     def values(self, settings: Mapping[str, Value]) -> dict[str, Value]:
-        """Every parameter's value: what `settings` says (as text or as it is), or the default.
+        """Return the value of every parameter: from `settings`, as text or as a value, or the default.
 
-        SimulationError for a name that is unknown or a value out of range.
+        Raise SimulationError for an unknown name or a value out of range.
         """
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in settings:
@@ -77,20 +77,18 @@ class Scenario:
         return {name: each.read(settings.get(name, each.default)) for name, each in known.items()}
 
     def run(self, **options: Any) -> Run:
-        """Run it, with keywords of `Run`; what comes back holds the report and the figures."""
+        """Run the scenario, with keywords of `Run`.  Return the run, which has the report and the metrics."""
         return Run(self, **options).execute()
 
 
 class Run(Report):
-    """The argument of a scenario's function.
+    """One run of a scenario, and the argument of its function.
 
-    seed         all chance of the run comes from it
-    parameters   what to set, by name; the rest are at their defaults
-    module_path  folders with the user's modules, for the machine
-    costs        prices, for the machine, unless the scenario has its own
-    jitter       True to vary each charge at random, passed on to the machine
-    debug        passed on to the machine
-    make         makes the machine from keywords of `Machine`, instead of the class
+    seed         seed of the machine, on which all random choices depend parameters   values of parameters,
+    by name; the others have their defaults module_path  directories with the user's modules, for the
+    machine costs        cost model of the machine, unless the scenario passes another jitter       True to
+    vary each charged cost at random, passed to the machine debug        passed to the machine make
+    called with keywords of `Machine` to make the machine, instead of the class
     """
 
     def __init__(
@@ -125,29 +123,29 @@ class Run(Report):
         self._expected: set[str] = set()
         self.followed: list[Followed] = []
         self.default_costs = False
-        """True once the run has a machine with the default cost model."""
+        """True if the run has made a machine with the default cost model."""
 
     def __repr__(self) -> str:
         return f"<Run of {self.scenario.name}, seed {self.seed}, at {self.now / 1e9:.9f} s>"
 
-    # -- for the scenario ---------------------------------------------------
+    # -- called by the scenario ----------------------------------------------
 
     def __getitem__(self, name: str) -> Any:
-        """The value of a parameter."""
+        """Return the value of a parameter."""
         try:
             return self.parameters[name]
         except KeyError:
             raise SimulationError(f"scenario {self.scenario.name} declares no parameter {name!r}") from None
 
     def machine(self, **options: Any) -> Machine:
-        """The run's machine, made with its seed and these keywords of `Machine`.  A run has one.
+        """Make the machine of the run, with its seed and these keywords of `Machine`.
 
-        It is closed when the scenario ends.
+        A run has only one machine.  It is closed when the scenario ends.
         """
         from simkernel.machine import Machine
 
         if self._machine is not None:
-            raise SimulationError("a run has one machine, and this one has made it")
+            raise SimulationError("this run has made its machine already: a run has one machine")
         path = (*options.pop("module_path", ()), *self._module_path)
         options = {"debug": self._debug, "costs": self._costs, "jitter": self.jitter, **options}
         self.default_costs = options["costs"] is None
@@ -158,22 +156,22 @@ class Run(Report):
         return self._machine
 
     def expect_faults(self, *modules: str) -> None:
-        """Declare that these modules oops or fail to load on purpose.  Commands do not report them."""
+        """Declare modules that oops or fail to load on purpose.  Commands then do not report them."""
         self._expected.update(modules)
 
     def follow(self, name: str, flow: int, chosen: bool = False) -> None:
-        """Offer a flow of the trace as `name`, such as "frame 5: lost".
+        """Offer a flow of the trace to the viewer as `name`, such as "frame 5: lost".
 
-        SimulationError beyond MAX_FOLLOWED.
+        Raise SimulationError if there are more than MAX_FOLLOWED.
         """
         if len(self.followed) == MAX_FOLLOWED:
-            raise SimulationError(f"a run offers at most {MAX_FOLLOWED} flows, and {name!r} is one more")
+            raise SimulationError(f"a run offers at most {MAX_FOLLOWED} flows; {name!r} is one more")
         self.followed.append(Followed(name, flow, chosen))
 
     def source(self, name: str) -> dict[str, Any]:
-        """Execute the code in the parameter `name` as the file NAME.py and return its namespace.
+        """Execute the code in the parameter `name` as the file NAME.py, and return its namespace.
 
-        Raises what the code raises.  Tracebacks name that file and show its lines.
+        Raise the exceptions of the code.  Tracebacks name that file and show its lines.
         """
         file, code = f"{name}.py", self[name]
         linecache.cache[file] = len(code), None, code.splitlines(keepends=True), file
@@ -182,27 +180,28 @@ class Run(Report):
         return namespace
 
     def driver(self, name: str, module: str) -> Path:
-        """Write the code in the parameter `name` as the module `module`, for insmod and modprobe.
+        """Write the code in the parameter `name` to a file that insmod and modprobe find as `module`.
 
-        Return its folder, for further machines.  The run's machine has it on its module path.
-        SimulationError if the run has its machine already, or if `module` is not a module's name.
+        The directory is on the module path of the run's machine.  Return the directory, for other
+        machines.  Raise SimulationError if the run has made its machine already, or if `module` is not a
+        valid module name.
         """
         if self._machine is not None:
             raise SimulationError(f"call driver({name!r}, {module!r}) before machine()")
         if not module.isidentifier():
-            raise SimulationError(f"a module's name is letters, digits and _, not {module!r}")
+            raise SimulationError(f"{module!r} is not a module name: use letters, digits and _")
         folder = Path(self._ending.enter_context(TemporaryDirectory(prefix="simkernel-")))
         (folder / f"{module}.py").write_text(self[name], "utf-8")
         self._module_path = (folder, *self._module_path)
         return folder
 
-    # -- for who runs it ----------------------------------------------------
+    # -- called by the command line and by tools -------------------------------
 
     def execute(self, attach: Callable[[Machine], object] | None = None) -> Self:
         """Run the scenario's function, then close its machine.
 
-        Raises the exception of the function, or else those that programs raise when the machine ends them.
-        `attach` is called with the booted machine, to subscribe to its trace.
+        Raise the exception of the function, or the exceptions of programs when the machine ends them.
+        `attach` is called with the booted machine, so that it can subscribe to the trace.
         """
         self._attach = attach
         with self._ending:
@@ -211,9 +210,10 @@ class Run(Report):
         return self
 
     def _repr_html_(self) -> str | None:
-        """Draw the run for a notebook; None while it lasts, and if it has no machine.
+        """Draw the run for a notebook.  Return None before it has ended, or if it has no machine.
 
-        The run is repeated with a `Recording`: if every run had one, each would take up to 2.5 times as long.
+        The scenario runs again with a `Recording`, because a recording makes a run up to 2.5 times as
+        slow.
         """
         if not self._ended or self._machine is None:
             return None
@@ -228,33 +228,33 @@ class Run(Report):
 
     @property
     def now(self) -> int:
-        """The machine's clock, in nanoseconds."""
+        """Current time of the machine, in nanoseconds."""
         return 0 if self._machine is None else self._machine.now
 
     @property
     def until(self) -> int | None:
-        """The time until which the machine runs, in nanoseconds; None if it is unknown."""
+        """Time until which the machine runs, in nanoseconds, or None if it is unknown."""
         return None if self._machine is None else self._machine.engine.until
 
     @property
     def events(self) -> int:
-        """The number of events of the machine (`Machine.events`)."""
+        """Number of events that the machine has processed (`Machine.events`)."""
         return 0 if self._machine is None else self._machine.events
 
     @property
     def oopses(self) -> list[Oops]:
-        """The unexpected oopses among the last ones, of which the kernel keeps a limited number."""
+        """Unexpected oopses, without the oldest: the kernel keeps a limited number."""
         reports = () if self._machine is None else self._machine.kernel.oopses.reports
         return [oops for oops in reports if oops.module not in self._expected]
 
     @property
     def broken_modules(self) -> dict[str, ImageError]:
-        """The errors of modules that unexpectedly failed to load, by their line in the kernel log."""
+        """Errors of modules that unexpectedly failed to load, by their line in the kernel log."""
         faults = {} if self._machine is None else self._machine.kernel.modules.path.faults
         return {text: error for text, error in faults.items() if error.module not in self._expected}
 
     def interrupt(self, error: BaseException) -> bool:
-        """Make the running simulation raise `error` before its next event; False if none is running."""
+        """Raise `error` in the running simulation before its next event.  Return False if none is running."""
         if self._machine is None or not self._machine.engine.running:
             return False
         self._machine.engine.interrupt(error)
@@ -262,7 +262,7 @@ class Run(Report):
 
 
 def scenario(*parameters: ScenarioParameter) -> Callable[[Callable[[Run], None]], Scenario]:
-    """Make a scenario of a function: `@scenario(ScenarioParameter(...), ...)`."""
+    """Return a decorator that makes a scenario of a function: `@scenario(ScenarioParameter(...), ...)`."""
     if not all(isinstance(parameter, ScenarioParameter) for parameter in parameters):
         raise SimulationError(
             "write @scenario(ScenarioParameter(...), ...) or, without parameters, @scenario()"

@@ -1,4 +1,4 @@
-"""What happens on a machine, as lines to read: system calls as strace prints them, and tracepoints.
+"""A transcript of a machine: system calls as strace prints them, and tracepoints, as lines of text.
 
     transcript = Transcript(machine)
     with transcript.watch("rwmmio_read", "rwmmio_write") as seen:
@@ -6,8 +6,8 @@
         machine.run()
     run.text(seen.text())
 
-A line begins with the time in microseconds, and who: a program, or what of the machine a tracepoint is about.
-What is deeper down stands further to the right: kernel, driver, hardware.
+A line begins with the time in microseconds and the track: the program, or the part of the machine that a
+tracepoint concerns.  Lines are indented by layer: application, kernel, driver, hardware.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
     from simkernel.machine import Machine
 
 WIDTH: Final = 78
-"""Columns at most: 80 with a margin, as `simkernel guide` has around code."""
+"""Maximum width of a line in columns: 80 minus a margin, as `simkernel guide` has around code."""
 TIME: Final = 9
 WHO: Final = 11
-"""Columns of a line, of its time and of who it is about."""
+"""Widths in columns of the time and of the track."""
 STEP: Final = 2
-"""How much further to the right each layer stands."""
+"""Columns of indentation for each layer."""
 CONTINUED: Final = 4
-"""How much further to the right a line goes on."""
+"""Columns of additional indentation for the continuation of a line."""
 _BREAKS: Final = re.compile(r"(?<=[ |])(?<!= )|(?<=resumed>)(?!\))")
 _CALLS: Final = frozenset({"sys_enter", "sys_exit", "signal_deliver"})
 _LEARNED: Final = "netlink_deliver_tap"
-"""The record by which strace knows the families."""
+"""The record from which strace learns the ids of netlink families."""
 
 
 @attrs.frozen
 class Line:
-    """Something that happened: when, in ns; where; and what."""
+    """A line of a transcript: an event with its time in ns, layer, track and text."""
 
     time: int
     layer: str
@@ -57,23 +57,25 @@ class Line:
 
 @attrs.define
 class Watch:
-    """What happens while it is watched: its records, and once that is over its lines."""
+    """The events during a `with` block of `Transcript.watch`: their records, and after the block their
+    lines.
+    """
 
     records: list[Record] = attrs.field(factory=list)
-    """All of them, in the order of their times."""
+    """All records during the block, sorted by time."""
     lines: list[Line] = attrs.field(factory=list)
 
     def __repr__(self) -> str:
         return f"<Watch of {len(self.records)} records>"
 
     def named(self, name: str, **fields: object) -> list[Record]:
-        """The records of that name which have these fields."""
+        """Return the records that have this name and these fields."""
         return [each for each in self.records if each.name == name and fields.items() <= each.fields.items()]
 
     def text(self, zero: int | None = None) -> str:
-        """The lines, none wider than 78 columns; what repeats itself stands there once.
+        """Return the lines, wrapped at 78 columns.  Equal consecutive lines are merged.
 
-        Times count from `zero` ns of the machine's clock on, or else from the first line.
+        Times are relative to `zero` ns of the machine's clock, or to the first line.
         """
         if zero is None:
             zero = self.lines[0].time if self.lines else 0
@@ -88,7 +90,10 @@ class Watch:
 
 
 class Transcript:
-    """Listens to a machine.  Programs called as one of `hidden` are not shown."""
+    """A trace listener that writes down system calls and tracepoints.
+
+    Programs with a name in `hidden` are omitted.
+    """
 
     def __init__(self, machine: Machine, hidden: Collection[str] = ()) -> None:
         self._hidden = hidden
@@ -97,7 +102,7 @@ class Transcript:
         self._watch: Watch | None = None
         self._lines: list[Line] = []
         self._begun: Record | None = None
-        """The record with which the line began that strace is writing."""
+        """The first record of the line that strace is writing, or None."""
         machine.trace.subscribe(self._take)
 
     def __repr__(self) -> str:
@@ -105,12 +110,12 @@ class Transcript:
 
     @contextmanager
     def watch(self, *points: str) -> Iterator[Watch]:
-        """A `with` block whose calls, and tracepoints of these names, are written down.
+        """Record the system calls, and the tracepoints with these names, during a `with` block.
 
-        SimulationError while another lasts.
+        Raise SimulationError if another block is active.
         """
         if self._watch is not None:
-            raise SimulationError("a transcript has one watch at a time: make another Transcript(machine)")
+            raise SimulationError("a transcript has one watch() at a time: make another Transcript(machine)")
         self._watch = watch = Watch()
         try:
             yield watch
@@ -136,7 +141,7 @@ class Transcript:
     # -- lines of strace ----------------------------------------------------------
 
     def _write(self, record: Record) -> None:
-        """Let strace have a record, if it is for it."""
+        """Pass a record of a system call, a signal or a family to strace."""
         if record.name == _LEARNED:
             self._strace(record)
         elif record.name in _CALLS and record.fields["comm"] not in self._hidden:
@@ -147,17 +152,17 @@ class Transcript:
             self._collect()
 
     def _cut(self) -> None:
-        """Something else comes: a line that is being written ends here."""
+        """End the line that strace is writing, because another task's call or a tracepoint follows."""
         self._strace.cut()
         self._collect()
 
     def _collect(self) -> None:
-        """Take the line that strace has written, if it is whole."""
+        """Append the line that strace has written to the transcript, if it is complete."""
         written = self._written.getvalue()
         if self._begun is None or not written.endswith("\n"):
             return
         for each in written.splitlines():
-            text = abbreviated(each.partition(" ")[2].lstrip())  # without the process number
+            text = abbreviated(each.partition(" ")[2].lstrip())  # without the pid
             self._lines.append(Line(self._begun.time, APPLICATION, self._begun.track, text))
         self._begun = None
         self._written.seek(0)
@@ -172,7 +177,7 @@ def _laid_out(each: Line, times: int, zero: int) -> str:
 
 
 def _broken(text: str, first: str, others: str) -> list[str]:
-    """The text in lines that are not too wide: broken after a blank, and where flags or a call go on."""
+    """Break a text into lines of at most WIDTH columns, at blanks and between flags or arguments."""
     lines = [first]
     for piece in _BREAKS.split(text):
         if len(lines[-1]) + len(piece.rstrip()) > WIDTH and lines[-1] not in (first, others):

@@ -79,5 +79,5 @@ def test_says_where_a_figure_is_not_json(value: Any, where: str) -> None:
 def test_a_figure_is_given_once() -> None:
     report = Report()
     report.metric("frames", 1)
-    with pytest.raises(SimulationError, match="'frames' is given twice"):
+    with pytest.raises(SimulationError, match="'frames' has been added already"):
         report.metric("frames", 2)

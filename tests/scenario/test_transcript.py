@@ -137,7 +137,7 @@ def test_what_was_seen_stays(machine: Machine) -> None:
 
 def test_one_watch_at_a_time(machine: Machine) -> None:
     transcript = Transcript(machine)
-    with transcript.watch(), pytest.raises(SimulationError, match="one watch at a time"):
+    with transcript.watch(), pytest.raises(SimulationError, match=r"one watch\(\) at a time"):
         transcript.watch().__enter__()
     with transcript.watch() as after:
         machine.spawn(sleeper, 0.001)
