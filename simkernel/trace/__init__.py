@@ -1,4 +1,4 @@
-"""Exporters of a machine's records: what happened, in the formats that others' tools read."""
+"""Exporters that write a machine's trace records in the formats of other tools."""
 
 from simkernel.trace.diagram import Diagram
 from simkernel.trace.digest import Digest

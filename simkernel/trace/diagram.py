@@ -1,8 +1,8 @@
-"""A sequence diagram of a run: which object of which layer hands what to whom, and because of what.
+"""A sequence diagram of a run: the messages between objects of each layer, one arrow for each step of a flow.
 
-A flow is followed from record to record: an arrow goes from where it was to where it is now.  A long
-run repeats itself, so of the flows that begin alike only the first few are drawn, steps that repeat
-are a loop, and the whole has a length; notes at the end say what is not shown.
+An arrow goes from the previous place of a flow to the place of its next record.  Because long runs repeat
+themselves, only the first few of the flows that begin alike are drawn, and repeated steps become a loop.
+The number of steps is limited.  Notes at the end of the diagram state how much is omitted.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ UNSEEN: Final = frozenset(
         "irq_handler_exit",
     }
 )
-"""Records that watch a message and do not move it."""
+"""Records that observe a flow and are no step of it."""
 
 THERE_AND_BACK: Final = frozenset({"rwmmio_read", "rwmmio_write", "netlink_extack"})
-"""Records after which the message is where it came from."""
+"""Records of a request with an immediate reply: afterwards the flow is where it was before."""
 
 TEXTS: Final = {
     "sys_exit": "{call}() returns",
@@ -60,13 +60,13 @@ TEXTS: Final = {
     "remove": "driver {driver} lets {device} go",
     "kobject_uevent": "uevent {action} {devpath}",
 }
-"""What an arrow says; of any other record, and of one that lacks a field, the record's name."""
+"""Text of an arrow, by record name.  If a record is not listed or lacks a field, the text is its name."""
 
 LISTED: Final = 5
-"""Maximum number of flows of a kind that are listed."""
+"""Maximum number of flows of a kind that an error text lists."""
 
 MOST_FLOWS: Final = 4096
-"""Flows remembered at the same time; the one silent the longest is forgotten."""
+"""Maximum number of flows to remember.  Beyond that, the flow that has been idle the longest is dropped."""
 
 
 @attrs.define
@@ -74,13 +74,14 @@ class _Flow:
     place: Place
     shown: bool
     software: Place | None = None
-    """Where it was last outside the hardware: who accesses a register."""
+    """The flow's last place outside the hardware layer, from which registers are accessed."""
 
 
 class Diagram(Exporter):
-    """An exporter that draws at most `steps` steps, of at most `alike` flows that begin alike.
+    """An exporter that draws at most `steps` steps, and at most `alike` flows that begin alike.
 
-    With `flow`, the `flow` of a record, it draws only that flow.  It writes the diagram when closed.
+    With `flow`, the number of a flow, it draws only that flow.  The diagram is written when the exporter
+    is closed.
     """
 
     def __init__(self, file: TextIO, steps: int = 300, alike: int = 2, flow: int | None = None) -> None:
@@ -111,7 +112,7 @@ class Diagram(Exporter):
         if record.name in THERE_AND_BACK:
             flow.place = flow.software or flow.place
         elif record.layer == HARDWARE:
-            flow.place = place  # what a device does by itself
+            flow.place = place  # an action of the device itself
         if flow.shown:
             self._drawn.add(Arrow(flow.place, place, _text(record, newest), record.time))
         if record.name not in THERE_AND_BACK:
@@ -130,7 +131,9 @@ class Diagram(Exporter):
         return _Flow(place, chosen)
 
     def unknown_flow(self) -> str:
-        """Return an error text that lists the flows if the one to draw does not exist, else ""."""
+        """Return an error text that lists the flows if the requested flow does not exist, else an empty
+        string.
+        """
         if self._found:
             return ""
         lines = [
@@ -159,12 +162,15 @@ class Diagram(Exporter):
 
 
 def _kind(record: Record, newest: Record) -> str:
-    """What flows that begin with `record` have in common."""
+    """Return the text that is equal for flows that begin alike."""
     return _text(record, newest) if record.name == "sys_enter" else record.name
 
 
 def _text(record: Record, newest: Record) -> str:
-    """What the arrow of `record` says; of a call the newest record, the next one, tells the protocol."""
+    """Return the text of an arrow.
+
+    For a system call, the `newest` record, which follows it, has the protocol.
+    """
     try:
         if record.name == "sys_enter":
             sent = _request(record.fields["arguments"], newest.fields.get("protocol"))
@@ -175,7 +181,10 @@ def _text(record: Record, newest: Record) -> str:
 
 
 def _request(arguments: Sequence[object], protocol: object) -> str:
-    """Which message a call sends, if it sends one: its type, and in generic netlink its command."""
+    """Describe the netlink message that a call sends: its type, and its generic netlink command.
+
+    Return "" if none.
+    """
     data = arguments[1] if len(arguments) > 1 else None
     if not isinstance(data, bytes) or len(data) < NLMSG_HDRLEN:
         return ""

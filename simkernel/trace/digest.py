@@ -1,4 +1,4 @@
-"""One number for a whole run: SHA-256 over every record, in order and with all its fields."""
+"""A digest of a whole run: SHA-256 over all trace records, in order and with all fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from simkernel.trace.exporter import Exporter
 from simkernel.trace.plain import plain
 
 SHORT: Final = 64
-"""Bytes up to here are in the line; of longer ones their own digest, which costs a fraction."""
+"""Maximum number of bytes that are hashed in full.
+
+For longer values, their SHA-256 is hashed, which is much faster.
+"""
 
 
 def _canonical(value: object) -> object:
@@ -24,10 +27,10 @@ _encode = json.JSONEncoder(separators=(",", ":"), default=_canonical).encode
 
 
 class Digest(Exporter):
-    """Two runs are equal exactly when their `hexdigest()` is.
+    """An exporter that computes a digest.  Two runs are equal if and only if their `hexdigest()` is equal.
 
-    What is hashed is a line of JSON a record: time, name, layer, track, flow and fields, all ASCII,
-    bytes as hexadecimal digits, of many of them the SHA-256.
+    The input is one line of JSON per record: time, name, layer, track, flow and fields, in ASCII.  Bytes
+    are written as hexadecimal digits, or as their SHA-256 if they are long.
     """
 
     def __init__(self) -> None:
@@ -38,5 +41,5 @@ class Digest(Exporter):
         self._hash.update(_encode(line).encode("ascii") + b"\n")
 
     def hexdigest(self) -> str:
-        """The digest of the records so far."""
+        """Return the digest of the records so far."""
         return self._hash.hexdigest()

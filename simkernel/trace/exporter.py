@@ -1,11 +1,11 @@
-"""What the exporters have in common: each hears a machine's records and writes one file.
+"""The base class of exporters, which receive a machine's trace records and write one file.
 
     with open("run.json", "w") as file, TraceJson(file) as exporter:
         machine.trace.subscribe(exporter)
         machine.run(until=seconds(5))
 
-The file is whole and valid once the exporter is closed, whenever that is; records that come later
-are ignored.  The file itself belongs to the caller.
+The file is complete and valid when the exporter is closed, at any time.  Later records are ignored.  The
+caller closes the file itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from simkernel.engine import Record
 
 
 class Exporter:
-    """A listener of `Tracer.subscribe`; a subclass says what it does with a record and at the end."""
+    """A listener for `Tracer.subscribe`.  Subclasses implement `record` and `finish`."""
 
     closed = False
 
@@ -25,14 +25,14 @@ class Exporter:
             self.record(record)
 
     def record(self, record: Record) -> None:
-        """Take one record."""
+        """Process one record."""
         raise NotImplementedError
 
     def finish(self) -> None:
-        """Write what makes the file whole."""
+        """Write the end of the file, so that it is complete."""
 
     def close(self) -> None:
-        """Finish the file.  Harmless when that has been done."""
+        """Finish the file.  A second call has no effect."""
         if not self.closed:
             self.closed = True
             self.finish()

@@ -1,4 +1,4 @@
-"""The path of one flow through the layers: each hop is a time, a station and a sentence.
+"""The path of a flow through the layers.  Each hop has a time, a station and a sentence.
 
 hops = Hops()
 machine.trace.subscribe(hops)
@@ -55,23 +55,26 @@ TEXTS: Final = {
     "failed": ("{comm}", "{call}() returns {error} to {comm}"),
     "refused": ("netlink", "the kernel answers {error} to port {dst_portid}"),
 }
-"""The station and the sentence of each record that is a hop.  `_variant` returns "failed" and "refused"."""
+"""Station and sentence of each record that is a hop.
+
+The keys "failed" and "refused" come from `_variant`.
+"""
 
 ALIKE: Final = 4
-"""A hop that repeats one of the latest ALIKE hops is counted there."""
+"""A hop that equals one of the last ALIKE hops increments its count instead of being appended."""
 
 _ERROR: Final = NLMSG_ERROR.to_bytes(2, "little")
 
 MOST_FLOWS: Final = 4096
-"""Number of flows that are kept: the first ones."""
+"""Maximum number of flows to keep.  Later flows are ignored."""
 
 MOST_HOPS: Final = 1000
-"""Number of hops of a flow that are kept: the first ones."""
+"""Maximum number of hops to keep of each flow.  Later hops are ignored."""
 
 
 @attrs.define
 class Hop:
-    """One station of a flow.  `time` is in ns.  `count` is above 1 for hops that repeat in turn."""
+    """A hop of a flow.  `time` is in ns.  `count` is greater than 1 if a sequence of hops repeats."""
 
     time: int
     layer: str
@@ -81,20 +84,24 @@ class Hop:
 
 
 def hop(record: Record) -> Hop | None:
-    """Return the hop that a record describes, or None: the record only observes."""
+    """Return the hop that a record describes, or None if the record is not a hop."""
     try:
         name, fields = _variant(record)
         found = TEXTS.get(name)
         if found is None:
             return None
         station, text = (each.format_map(fields) for each in found)
-    except (KeyError, ValueError, TypeError):  # a module's own tracepoint of that name
+    except (KeyError, ValueError, TypeError):  # a driver's own tracepoint with this name
         return None
     return Hop(record.time, record.layer, station, text)
 
 
 def _variant(record: Record) -> tuple[str, dict[str, Any]]:
-    """Return "failed" for a call with an error, "refused" for an answer with one, and the fields to show."""
+    """Return the key of a record in TEXTS, and its fields.
+
+    The key is "failed" for a call with an error, "refused" for a reply with an error, otherwise the
+    record's name.
+    """
     name, fields = record.name, record.fields
     if name == "sys_exit" and "error" in fields:
         error = fields["error"]
@@ -140,19 +147,21 @@ class Hops(Exporter):
         return list(self._flows)
 
     def path(self, flow: int | None = None) -> Sequence[Hop]:
-        """Return the hops of a flow, up to the program that the flow reaches last; empty if it has none.
+        """Return the hops of a flow, up to the last program that it reaches, or an empty list if it has none.
 
-        Without `flow`: of the flows that visit the most layers, the one in the middle; preferably one that
-        begins in the hardware.
+        The default flow is `typical()`.
         """
         if flow is None:
             flow = self.typical()
-        hops = sorted(self._flows.get(flow, ()), key=attrgetter("time"))  # two CPUs record out of order
+        hops = sorted(self._flows.get(flow, ()), key=attrgetter("time"))  # two CPUs can record out of order
         outside = [index for index, each in enumerate(hops) if each.layer != APPLICATION]
         return hops[: outside[-1] + 2] if outside else hops
 
     def typical(self) -> int:
-        """Return the number of the flow that `path` shows by default, 0 if there is none."""
+        """Return the number of a flow that visits the most layers, or 0 without flows.
+
+        It is the middle one of these flows.  Flows that begin in the hardware are preferred.
+        """
         widest = max(map(_width, self._flows.values()), default=0)
         wide = [number for number, hops in self._flows.items() if _width(hops) == widest]
         up = [number for number in wide if self._flows[number][0].layer == HARDWARE] or wide or [0]

@@ -1,4 +1,4 @@
-"""The layers of a machine, top to bottom, as `Record.layer` names them."""
+"""The layers of a machine from top to bottom, as in `Record.layer`."""
 
 from __future__ import annotations
 

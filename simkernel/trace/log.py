@@ -1,4 +1,4 @@
-"""The kernel's log as dmesg(1) prints it."""
+"""The kernel log, in the format of dmesg(1)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simkernel.trace.exporter import Exporter
 
 
 class Log(Exporter):
-    """Writes the console records: `[    0.001234] camera: text`, a line of text a line."""
+    """An exporter that writes the console records, such as `[    0.001234] camera: text`."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file

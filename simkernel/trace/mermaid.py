@@ -1,4 +1,4 @@
-"""A sequence diagram in Mermaid's language: participants in boxes, arrows, and loops where steps repeat."""
+"""A sequence diagram in the Mermaid language: participants in boxes, arrows, and loops for repeated steps."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import attrs
 from simkernel.engine import MILLISECOND
 
 LONGEST_LOOP: Final = 8
-"""How many steps may repeat as one."""
+"""Maximum number of steps that a loop can have."""
 
 Place = tuple[str, str]
-"""A box and the name of a participant in it."""
+"""A box, and the name of a participant in it."""
 
 _ENTITIES: Final = {ord(char): f"#{ord(char)};" for char in '#;<>&%"`{}\\$'}
 
 
 @attrs.frozen
 class Arrow:
-    """One step.  `time` in nanoseconds; steps that differ only in that are the same again."""
+    """One step.  `time` is in nanoseconds.  Steps that differ only in their time are equal."""
 
     source: Place
     target: Place
@@ -30,14 +30,14 @@ class Arrow:
 
 @attrs.define
 class Loop:
-    """Steps that happen several times, with the times of the first."""
+    """Steps that are repeated, with the times of their first occurrence."""
 
     steps: list[Arrow | Loop]
     times: int
 
 
 class SequenceDiagram:
-    """Takes steps one by one, at most `most` of them; those that repeat count once."""
+    """A sequence diagram of at most `most` steps.  Repeated steps count once."""
 
     def __init__(self, most: int) -> None:
         self.left_out = 0
@@ -45,7 +45,7 @@ class SequenceDiagram:
         self._steps: list[Arrow | Loop] = []
 
     def add(self, arrow: Arrow) -> None:
-        """Add a step at the end; once one had to be left out, all that follow are."""
+        """Append a step.  After the first step beyond the limit, all further steps are omitted."""
         if not self.left_out:
             self._steps.append(arrow)
             self._fold()
@@ -54,7 +54,7 @@ class SequenceDiagram:
             self.left_out += 1
 
     def _fold(self) -> None:
-        """If the diagram ends with the same steps twice, make them a loop, or one more turn of it."""
+        """If the diagram ends with a repetition, make a loop of it or increment the count of the loop."""
         steps = self._steps
         for size in range(1, LONGEST_LOOP + 1):
             last, before = steps[-size:], steps[-2 * size : -size]
@@ -68,7 +68,7 @@ class SequenceDiagram:
                 return
 
     def lines(self, boxes: Iterable[str], notes: Iterable[str]) -> list[str]:
-        """The diagram, boxes in the order of `boxes`, with notes at the end."""
+        """Return the lines of the diagram, with the boxes in this order and the notes at the end."""
         names = {place: f"p{number}" for number, place in enumerate(self._places(), 1)}
         lines = ["sequenceDiagram"]
         for box in boxes:
@@ -91,7 +91,7 @@ class SequenceDiagram:
 
 
 def escape(text: str) -> str:
-    """Text that Mermaid's lexer and the HTML it makes leave alone."""
+    """Escape the characters that have a meaning in Mermaid or in HTML."""
     printable = "".join(char if char.isprintable() else " " for char in text).strip()
     return printable.translate(_ENTITIES) or "-"
 

@@ -1,4 +1,4 @@
-"""A recording as HTML for a notebook: script, style and data inline, without any request."""
+"""A recording as HTML for a notebook, with script, style and data inline, so that no request is made."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from typing import Any
 
 
 def as_html(recording: Mapping[str, Any], follow: Sequence[Mapping[str, Any]] = ()) -> str:
-    """Return HTML that draws `recording`; `follow` are the flows to offer, as {"name", "flow", "chosen"}.
+    """Return HTML that draws `recording`.  `follow` are the flows to offer, as {"name", "flow", "chosen"}.
 
-    A viewer that runs no scripts shows the hops of the first flow as a list.
+    If the viewer does not run scripts, the hops of the first flow are shown as a list.
     """
     folder = files(__package__)
     style, module = (folder.joinpath(f"recording.{kind}").read_text("utf-8") for kind in ("css", "mjs"))
     data = json.dumps([recording, {"follow": list(follow)}], separators=(",", ":")).replace("<", r"\u003c")
-    name = hashlib.sha256(data.encode()).hexdigest()[:16]  # a module script has no document.currentScript
+    name = hashlib.sha256(data.encode()).hexdigest()[
+        :16
+    ]  # because a module script has no document.currentScript
     hops = "".join(f"<li>{escape(hop[3])}</li>" for flow in recording["flows"][:1] for hop in flow["hops"])
     return (
         f'<style>{style}</style><div data-recording="{name}"><ol>{hops}</ol></div>'

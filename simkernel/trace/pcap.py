@@ -1,8 +1,8 @@
-"""A capture file of every netlink message, as from an nlmon device.
+"""A capture file of all netlink messages, as captured on an nlmon device.
 
-Sources: the pcap file format (draft-ietf-opsawg-pcap) and LINKTYPE_NETLINK of the tcpdump group for
-the bytes, __netlink_deliver_tap_skb() for what is seen.  nlmon offers a message for transmission, and
-dev_queue_xmit_nit() marks all that is transmitted PACKET_OUTGOING, whichever way it went.
+Sources: the pcap file format (draft-ietf-opsawg-pcap), LINKTYPE_NETLINK of the tcpdump group, and
+__netlink_deliver_tap_skb().  nlmon transmits each message, and dev_queue_xmit_nit() marks transmitted
+packets as PACKET_OUTGOING.  So all messages are outgoing, whether the kernel or a program has sent them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ _COOKED = Struct(">HH10xH")
 
 
 class Pcap(Exporter):
-    """Writes the netlink_deliver_tap records; times count from the start of the simulation.
+    """An exporter that writes the netlink_deliver_tap records.  Times count from the start of the simulation.
 
-    Records of tasks that run at the same time can run ahead of each other.  A `clock`, which no later
-    record is before, lets them be written in the order of their times; without one it is theirs.
+    Tasks that run at the same simulated time can emit records out of order.  With a `clock`, which returns
+    a lower bound of the times of later records, packets are sorted by time.  Otherwise they are written in
+    the order of the records.
     """
 
     def __init__(self, file: BinaryIO, clock: Callable[[], int] | None = None) -> None:
@@ -59,6 +60,6 @@ class Pcap(Exporter):
         self._write(until=None)
 
     def _write(self, until: int | None) -> None:
-        """Write the packets whose time is before `until`."""
+        """Write the packets with a time before `until`, or all packets."""
         while self._ahead and (until is None or self._ahead[0][0] < until):
             self._file.write(heappop(self._ahead)[2])

@@ -1,18 +1,20 @@
-"""Chrome trace JSON, which Perfetto opens: a process a layer, a thread an object, arrows along a flow.
+"""Chrome trace JSON for Perfetto: layers are processes, objects are threads, and flows are arrows.
 
-Theory of operation.  Source: the Trace Event Format, and how Perfetto reads it (slice_tracker.cc,
+Theory of operation.  Sources: the Trace Event Format, and Perfetto's importer (slice_tracker.cc,
 flow_tracker.cc, trace_sorter.h).
 
-A pair of records (SLICES) is one complete event "X" over the time between them; any other record is
-one of duration 0, since an arrow binds to a slice and never to an instant "i".  Slices of a thread may
-nest, but Perfetto drops one that overlaps another in part, and records of different tasks can run
-ahead of each other: a slice that begins while its track has one open, or had one, goes to a
-second thread of that track.  A point never disturbs.  A slice that ends under another flow than it
-began has a point for that at its end, 1 ns early so that it is still inside.
+A pair of records (SLICES) becomes one complete event "X" with a duration.  Any other record becomes a
+complete event of duration 0 (a point), because an arrow can bind to a slice and not to an instant event
+"i".  Slices of a thread may nest, but Perfetto drops a slice that partially overlaps another.  Records of
+different tasks can be out of order. Therefore a slice that begins before an earlier slice of its track has
+ended goes to a second thread of that track.  A point causes no conflict.  If a slice ends under a
+different flow than it began, a point for that flow is added 1 ns before its end, so that it is still
+inside.
 
-An arrow's end "f" is known to be the end only when no record of its flow follows.  So the last step of
-each flow is held back; a step binds to what Perfetto sorted last before it, which for a point
-means that the two must be neighbours in the file.  Flows that have been silent the longest are ended.
+Only when no more records of a flow follow is it known that an arrow's end ("f") is the last.  So the last
+step of each flow is delayed.  A step binds to the slice that Perfetto sorts last before it.  For a point
+this means that both must be adjacent in the file.  If there are too many flows, those that have been idle
+the longest are ended.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ SLICES: Final = {
     "irq_handler_entry": ("irq_handler_exit", ("irq",)),
     "workqueue_execute_start": ("workqueue_execute_end", ("function",)),
 }
-"""Records that begin a slice: the one that ends it, and the fields that tell it from its like on a track."""
+"""First record of a slice -> its last record, and the fields that identify the pair within a track."""
 
 TITLES: Final = {
     "sys_enter": "{call}",
@@ -52,13 +54,13 @@ TITLES: Final = {
     "rwmmio_read": "read {register}",
     "rwmmio_write": "write {register}",
 }
-"""What an event is called; of any other record, and of one that lacks the field, the record's name."""
+"""Title of an event, by record name.  If a record is not listed or lacks a field, the title is its name."""
 
 MOST_FLOWS: Final = 4096
-"""Flows whose last step is held back at the same time."""
+"""Maximum number of flows with a delayed last step."""
 
 _BEGINS: Final = {end: begin for begin, (end, _) in SLICES.items()}
-_FIRST_TID: Final = 100  # above the process numbers: a thread of a process's own number is its main thread
+_FIRST_TID: Final = 100  # above the pids: a thread with its process's number would be the main thread
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=brief).encode
 _Event = dict[str, Any]
@@ -66,7 +68,7 @@ _Event = dict[str, Any]
 
 @attrs.define
 class _Lane:
-    """A thread of a track: holds slices that do not overlap."""
+    """A thread of a track.  Its slices do not overlap."""
 
     pid: int
     tid: int
@@ -76,11 +78,11 @@ class _Lane:
 
 _Slice = tuple[Record, _Lane]
 _Step = tuple[str | None, _Event]
-"""The point that an arrow binds to (None where that is a slice, which sorts by itself), and the arrow."""
+"""The point to which an arrow binds, or None for a slice (Perfetto sorts slices itself), and the arrow."""
 
 
 class TraceJson(Exporter):
-    """Writes each event as soon as its place in its flow is known."""
+    """An exporter that writes each event as soon as its position in its flow is known."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -135,7 +137,10 @@ class TraceJson(Exporter):
             self._step(record, lane, None)
 
     def _end(self, begun: _Slice, time: int, fields: dict[str, Any]) -> None:
-        """Write a slice; at least 1 ns long, since Perfetto takes one of no length for a point."""
+        """Write a slice.
+
+        Its duration is at least 1 ns, because Perfetto treats a slice of duration 0 as a point.
+        """
         record, lane = begun
         duration = max(time - record.time, 1)
         event = _event(record, lane)

@@ -1,4 +1,6 @@
-"""Field values of records as JSON, the same on every host: no addresses, no paths, no hash order."""
+"""Conversion of record fields to JSON that is equal on every host: without addresses, paths and hash
+order.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,9 @@ from simkernel.uapi.structure import Structure
 
 
 def plain(value: object) -> object:
-    """JSON for a value that JSON does not know (the `default` of json.dumps).
+    """Convert a value that JSON does not support (for the `default` of json.dumps).
 
-    Of an object that is not data only the name is told.
+    An object that is not data is represented by its name.
     """
     if isinstance(value, bytes | bytearray | memoryview):
         return {"bytes": value.hex()}
@@ -26,7 +28,7 @@ def plain(value: object) -> object:
 
 
 def brief(value: object, longest: int = 64) -> object:
-    """The same for readers: bytes as hexadecimal digits, those of the first `longest` bytes."""
+    """Convert like `plain`, but show bytes as hexadecimal digits, at most the first `longest` bytes."""
     if isinstance(value, bytes | bytearray | memoryview):
         rest = f"... {len(value)} bytes" if len(value) > longest else ""
         return value[:longest].hex() + rest

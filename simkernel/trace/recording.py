@@ -1,14 +1,15 @@
-"""A run as data that a page draws: flows as hops, receive queues in bytes, and when each task is busy.
+"""A run as data that a page draws: the hops of flows, the bytes in receive queues, and the busy times of
+tasks.
 
-with Machine() as machine:
-    recording = Recording(machine)
-    ...
-    machine.run(until=seconds(1))
-recording  # as the last line of a notebook's cell: a drawing
+    with Machine() as machine:
+        recording = Recording(machine)
+        ...
+        machine.run(until=seconds(1))
+    recording  # in the last line of a notebook cell: draws the run
 
-No record carries the memory of a receive queue, and the length of a message does not determine it: the
-buffer of a dump is as large as its reader asks for.  So a recording reads the memory of a socket after each
-record that changes it, as /proc/net/netlink shows it.  The trace stays as it is.
+No record has the memory of a receive queue.  The length of a message does not determine it, because the
+buffer of a dump is as large as its reader requests.  So a recording reads the memory of a socket, as in
+/proc/net/netlink, after each record that changes it.  This does not change the trace.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ MOST_FLOWS: Final = 60
 MOST_QUEUES: Final = 12
 MOST_ROWS: Final = 16
 MOST_POINTS: Final = 2000
-"""Maximum number of flows, queues and rows, and of points of a queue or spans of a row."""
+"""Maximum number of flows, queues and rows in the result, and of points of a queue or spans of a row."""
 
 MOST_SEEN: Final = 1024
-"""Maximum number of queues and of rows that are observed.  Later ones are ignored."""
+"""Maximum number of queues and of rows to observe.  Later ones are ignored."""
 
 BEGINS, ENDS, INSTANT = "begin", "end", "instant"
 
@@ -58,7 +59,7 @@ SPANS: Final = {
     "report": (INSTANT, "{track}", "{track}"),
     "report_lost": (INSTANT, "{track}", "{track}"),
 }
-"""Records that begin or end a span of a row: the key and the name of the row."""
+"""Records that begin or end a span of a row, with templates for the key and the name of the row."""
 
 PORT: Final = {
     "netlink_deliver_tap": "dst_portid",
@@ -66,14 +67,14 @@ PORT: Final = {
     "netlink_recv": "portid",
     "netlink_overrun": "portid",
 }
-"""The field with the port id of the socket whose receive queue the record changes."""
+"""Field with the port id of the socket, for records that change a receive queue."""
 
 _Pair = list[int]
 
 
 @attrs.define
 class _Queue:
-    """The memory of a receive queue in bytes after each change, and the times of lost messages."""
+    """A receive queue: its memory in bytes after each change, and the times of lost messages."""
 
     name: str
     number: int
@@ -101,16 +102,19 @@ class _Queue:
 
 @attrs.define
 class _Row:
-    """Spans of time in which a task, a handler, a work or a device is busy."""
+    """The spans of time in which a task, an interrupt handler, work or a device is busy."""
 
     name: str
-    """"" for ordinary code (`Machine.blocking`), which does not run in the machine's time."""
+    """Title of the row.
+
+    It is empty for ordinary code (`Machine.blocking`), which takes no simulated time.
+    """
     layer: str
     spans: list[_Pair] = attrs.Factory(list)
     number: int = 0
     begin: int | None = None
     in_call: bool = False
-    """True while the task is in a system call, where it may sleep."""
+    """True while the task is in a system call, in which it may sleep."""
 
     def end(self, time: int) -> None:
         if self.begin is None:
@@ -124,7 +128,7 @@ class _Row:
             self.spans = _thinned(self.spans, _span)
 
     def finished(self, end: int) -> list[_Pair]:
-        """Return the spans up to `end`.  A task that has not left its call sleeps there."""
+        """Return the spans until `end`.  A task that is still in a system call counts as sleeping."""
         if self.begin is None or self.in_call:
             return self.spans
         return [*self.spans, [self.begin, end]]
@@ -134,7 +138,7 @@ _T = TypeVar("_T", _Queue, _Row)
 
 
 class Recording(Exporter):
-    """An exporter that subscribes to the trace of `machine` and keeps what `as_dict` returns."""
+    """An exporter that subscribes to the trace of `machine` and collects the data of `as_dict`."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -150,7 +154,7 @@ class Recording(Exporter):
         self._end = max(self._end, record.time)
         self._hops(record)
         self._sample()
-        with suppress(KeyError):  # a module's own tracepoint of that name
+        with suppress(KeyError):  # a driver's own tracepoint with this name
             self._take(record)
 
     def _take(self, record: Record) -> None:
@@ -161,14 +165,14 @@ class Recording(Exporter):
                 for queue in self._sample():
                     queue.lose(record.time)
         elif record.name == "netlink_broadcast" and fields["protocol"] not in TAPPED:
-            self._changed = record.time, fields["protocol"], None  # no record names its receivers
+            self._changed = record.time, fields["protocol"], None  # no record names the receivers
         elif record.name in SPANS:
             self._span(record)
         elif record.name.startswith("sched_"):
             self._schedule(record)
         if record.name == "sched_process_exit" or fields.get("call") == "close":
             for sock, queue in self._queues.items():
-                if not sock.rmem:  # its socket is closed, perhaps with messages
+                if not sock.rmem:  # the socket is closed, possibly with unread messages
                     queue.add(record.time, 0, queue.limit)
 
     def finish(self) -> None:
@@ -177,7 +181,10 @@ class Recording(Exporter):
     # -- receive queues -----------------------------------------------------
 
     def _sample(self) -> list[_Queue]:
-        """Read the queues that the previous record changes; the kernel emits it before the change."""
+        """Read the queues that the previous record changed.
+
+        The kernel emits the record before the change.
+        """
         if self._changed is None:
             return []
         (time, protocol, portid), self._changed = self._changed, None
@@ -224,7 +231,7 @@ class Recording(Exporter):
         row.in_call = record.name == "sys_enter"
 
     def _schedule(self, record: Record) -> None:
-        """Begin or end the span of a task.  No record says when a task goes to sleep."""
+        """Begin or end the span of a task.  No record is emitted when a task goes to sleep."""
         name, fields = record.name, record.fields
         if name == "sched_process_exit":
             self._stop(fields["pid"], record.time)
@@ -247,11 +254,11 @@ class Recording(Exporter):
     # -- the result ---------------------------------------------------------
 
     def as_dict(self, follow: Collection[int] | None = None) -> dict[str, Any]:
-        """Return the recording in terms of JSON.
+        """Return the recording as JSON data.
 
-        `follow` are the flows to include, at most 60.  None stands for the typical flow and its neighbours,
-        an empty list for the typical flow alone.
-        `typical` is the flow to show first, and `left_out` counts what the limits leave out.
+        `follow` are the flows to include, at most 60.  With None, they are the typical flow and its
+        neighbours; with an empty list, the typical flow alone.  In the result, `typical` is the flow to
+        show first, and `left_out` has the numbers of flows, queues and rows beyond the limits.
         """
         self._sample()
         self._hops.finish()
@@ -298,13 +305,13 @@ class Recording(Exporter):
 
 
 def _named(hop: Hop, names: Mapping[str, str]) -> list[Any]:
-    """Return a hop as a list, with the names of sockets instead of their port ids."""
+    """Return a hop as a list, with the names of sockets in place of their port ids."""
     text = re.sub(r"port \d+", lambda found: names.get(found[0], found[0]), hop.text)
     return [hop.time, hop.layer, hop.station, text, hop.count]
 
 
 def _distinct(parts: Sequence[_T]) -> Iterator[tuple[str, _T]]:
-    """Yield each part with its name, and with its number too if another one has the same name."""
+    """Yield each part with its name.  If several parts have the same name, add the number."""
     names = Counter(part.name for part in parts)
     for part in parts:
         number = f" ({part.number})" if names[part.name] > 1 else ""
@@ -312,7 +319,7 @@ def _distinct(parts: Sequence[_T]) -> Iterator[tuple[str, _T]]:
 
 
 def _thinned(pairs: list[_Pair], join: Callable[[list[_Pair]], list[_Pair]]) -> list[_Pair]:
-    """Return at most MOST_POINTS new pairs: `join` those that are close together in time."""
+    """Return at most MAX_POINTS new pairs: groups of pairs that are close in time are reduced by `join`."""
     gap, pairs = 1, [[*pair] for pair in pairs]
     while len(pairs) > MOST_POINTS:
         gap *= 2
@@ -326,7 +333,7 @@ def _cell(gap: int, pair: _Pair) -> int:
 
 
 def _points(group: list[_Pair]) -> list[_Pair]:
-    """Keep the highest point and the last."""
+    """Keep the highest point and the last point of a group."""
     highest = max(group, key=itemgetter(1))
     return [highest] if highest is group[-1] else [highest, group[-1]]
 

@@ -1,7 +1,7 @@
-"""Which call began a flow.
+"""Attribution of system calls to the flows that they begin.
 
-A system call is recorded under the flow its task was in; sending a request begins a new one a moment
-later.  To follow the request from the program, the call has to be part of what it begins.
+When a system call is recorded, its task still belongs to an old flow.  Sending a request begins a new flow
+a moment later.  To follow a request from the program, the call must be part of the new flow.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from simkernel.hardware.layer import HARDWARE
 
 
 class Stories:
-    """Hands records on, a call only with the record after it, which tells under what flow it acts."""
+    """Passes records on.
+
+    A system call is delayed until the next record, which has the flow that the call begins.
+    """
 
     def __init__(self) -> None:
         self._call: Record | None = None
         self._newest = 0
 
     def take(self, record: Record) -> Iterator[Record]:
-        """The records that are settled by `record`, in order."""
+        """Yield the delayed call, if any, and then `record` unless it is a call."""
         if self._call is not None:
             begins = record.flow > self._newest and record.layer != HARDWARE
             yield attrs.evolve(self._call, flow=record.flow) if begins else self._call
@@ -34,7 +37,7 @@ class Stories:
             yield record
 
     def rest(self) -> Iterator[Record]:
-        """What is still held back, at the end."""
+        """Yield the delayed call at the end of the run, if any."""
         if self._call is not None:
             yield self._call
             self._call = None

@@ -1,8 +1,8 @@
-"""Tracepoints as a line of text each, as ftrace prints them: `irq_handler_entry: irq=1 name=camera`.
+"""Tracepoints as lines of text, as ftrace prints them: `irq_handler_entry: irq=1 name=camera`.
 
-What Linux has is printed as its TP_printk has it (include/trace/events), but for addresses, which differ from
-machine to machine; of what only a simulation has, the fields that matter.  A read of a register is one
-record, made at its end: it has the value that Linux tells in rwmmio_post_read.
+Linux's tracepoints are printed as in their TP_printk (include/trace/events), without addresses, which
+differ from machine to machine.  The simulation's own tracepoints are printed with their main fields.  A
+register read is one record, made at its end, with the value that Linux has in rwmmio_post_read.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ LINES: Final = {
     "workqueue_execute_start": "function {function}",
     "workqueue_execute_end": "function {function}",
 }
-"""The fields of a tracepoint, by its name; of any other all of them, as `name=value`."""
+"""Format of the fields, by tracepoint.  For other tracepoints, all fields are printed as `name=value`."""
 
 _HANDLED: Final = "irq={irq} ret={ret}"
 
 
 def line(record: Record) -> str:
-    """What happened, without when and where."""
+    """Return the name and the fields of a record as text, without its time and track."""
     fields = record.fields
     if record.name == "irq_handler_exit":
         told = _HANDLED.format(irq=fields["irq"], ret="handled" if fields["result"] else "unhandled")

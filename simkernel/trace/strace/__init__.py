@@ -1,4 +1,4 @@
-"""strace(1) for simulated programs."""
+"""Traces of system calls in the format of strace(1)."""
 
 from simkernel.trace.strace.strace import Strace
 

@@ -1,6 +1,6 @@
-"""Lines of strace made shorter: `...` stands for what a reader can do without.
+"""Abbreviation of strace lines: `...` replaces details that most readers do not need.
 
-strace abbreviates structures as well (-e abbrev), but of netlink it prints everything.
+strace itself abbreviates structures (-e abbrev), but prints netlink messages in full.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ SHORTER: Final = (
     (re.compile(r"\{nla_len=\d+, nla_type=([^}]+)\}"), r"\1"),
     (re.compile(r"\{sa_family=AF_NETLINK, nl_pid=0, nl_groups=00000000\}"), "{sa_family=AF_NETLINK, ...}"),
 )
-"""What is looked for, and what becomes of it: headers, attributes, addresses."""
+"""Patterns of headers, attributes and addresses, with their replacements."""
 _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(?:\.\.\.)?')
 _BYTE: Final = re.compile(r"\\x[0-9a-f]{2}|\\[0-7]{1,3}|\\.|[^\\]")
 READABLE: Final = 8
-"""Escaped bytes that a text may have; of what has more only so many bytes are shown."""
+"""Maximum number of escaped bytes in a string.  A string with more is cut to this number of bytes."""
 _ECHO: Final = "msg=["
-"""Where an error repeats the whole request."""
+"""Beginning of the copy of the request in an error message."""
 
 
 def abbreviated(line: str) -> str:
-    """The line, shorter."""
+    """Return an abbreviated strace line."""
     for pattern, shorter in SHORTER:
         line = pattern.sub(shorter, line)
     return _without_echo(_STRING.sub(_string, line))

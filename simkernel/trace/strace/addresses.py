@@ -1,4 +1,4 @@
-"""Addresses of sockets and control messages as strace prints them."""
+"""Socket addresses and control messages in the format of strace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simkernel.uapi import netlink, socket, un
 from simkernel.uapi.structure import S32, U16
 
 UNIX_ROOM: Final = 110
-"""What C passes as the room for an address of a unix socket (sizeof(struct sockaddr_un))."""
+"""Size of struct sockaddr_un, which C programs pass as the length of the address buffer."""
 
 _LEVELS: Final = names(socket, "SOL_")
 _KINDS: Final = pick(socket, "SCM_", "RIGHTS CREDENTIALS SECURITY PIDFD")
@@ -20,7 +20,7 @@ Control = tuple[int, int, bytes]
 
 
 def given(address: object) -> list[str]:
-    """An address that is handed to the kernel: a pointer to it, and its length."""
+    """Format an address that is passed to the kernel, and its length."""
     if isinstance(address, bytes) and address:
         return [_bytes(address), str(len(address))]
     if isinstance(address, tuple) and address:
@@ -29,7 +29,7 @@ def given(address: object) -> list[str]:
 
 
 def filled(address: object) -> list[str]:
-    """An address that the kernel has filled in, and its length; None where the call has failed."""
+    """Format an address that the kernel has written, and its length.  It is None if the call has failed."""
     if isinstance(address, bytes):
         room = f"{UNIX_ROOM} => {len(address)}"
         return [_bytes(address) if address else "NULL", f"[{room}]"]
@@ -39,7 +39,7 @@ def filled(address: object) -> list[str]:
 
 
 def _bytes(address: bytes) -> str:
-    """struct sockaddr_un, and any other in hexadecimal."""
+    """Format a struct sockaddr_un.  Other addresses are printed in hexadecimal."""
     if len(address) < U16.size or U16.unpack_from(address)[0] != socket.AF_UNIX:
         return hexadecimal_string(address)
     path = address[U16.size :]
@@ -58,7 +58,10 @@ def _netlink(address: tuple[int, int]) -> str:
 
 
 def control_messages(control: Sequence[Control]) -> str:
-    """`msg_control=[...], `, or nothing; descriptors and credentials decoded."""
+    """Format control messages, with decoded descriptors and credentials.
+
+    Return "" without control messages.
+    """
     messages = ", ".join(
         f"{{cmsg_len={socket.CMSG_LEN(len(data))}, cmsg_level={number(level, _LEVELS, 'SOL')}, "
         f"cmsg_type={_kind(level, kind)}, cmsg_data={_data(level, kind, data)}}}"

@@ -1,6 +1,6 @@
-"""Arguments of system calls as strace prints them: a printer for each kind in `uapi.syscalls`.
+"""Arguments of system calls in the format of strace: a printer for each kind of argument in `uapi.syscalls`.
 
-Source: what strace 6.13 prints on Linux; its lines are in the tests.
+Source: the output of strace 6.13 on Linux, which is in the tests.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from simkernel.uapi import (
 from simkernel.uapi.utsname import Utsname
 
 PATH_MAX: Final = 4096
-"""Paths are printed in full."""
+"""Maximum length of a path, so that paths are printed in full."""
 
 Printer = Callable[[Any], str]
 
@@ -47,13 +47,13 @@ _MAP_TYPES: Final = pick(mman, "MAP_", "SHARED PRIVATE SHARED_VALIDATE")
 _MAP: Final = names(mman, "MAP_", *_MAP_TYPES.values(), "MAP_TYPE")
 _PROTECTION: Final = names(mman, "PROT_", "PROT_NONE")
 _MODES: Final = ((4, "R_OK"), (2, "W_OK"), (1, "X_OK"))
-"""access(2)'s, in strace's order."""
+"""Mode bits of access(2), in strace's order."""
 _SIGNALS: Final = names(signal, "SIG", "SIG_", "SIGRT")
 _HANDLERS: Final = names(signal, "SIG_", "SIG_BLOCK", "SIG_UNBLOCK", "SIG_SETMASK")
 
 
 def text(value: object) -> str:
-    """An argument of which nothing is known."""
+    """Format an argument of unknown kind."""
     if value is None:
         return "NULL"
     if isinstance(value, str):
@@ -67,45 +67,45 @@ def text(value: object) -> str:
 
 
 def open_flags(value: int) -> str:
-    """`O_RDWR|O_NONBLOCK`: how a file is open."""
+    """Format the flags of open(2), such as `O_RDWR|O_NONBLOCK`."""
     access = number(value & fcntl.O_ACCMODE, _ACCESS, "O")
     rest = value & ~fcntl.O_ACCMODE
     return f"{access}|{flags(rest, _OPEN)}" if rest else access
 
 
 def octal(mode: int) -> str:
-    """`0644`."""
+    """Format a mode, such as `0644`."""
     return f"0{mode:o}".zfill(3)
 
 
 def device(number: int) -> str:
-    """`makedev(0x1, 0x3)`."""
+    """Format a device number, such as `makedev(0x1, 0x3)`."""
     return f"makedev({hexadecimal(stat.major(number))}, {hexadecimal(stat.minor(number))})"
 
 
 def is_special(mode: int) -> bool:
-    """Whether a node of that mode is a device."""
+    """Return True if a node with this mode is a device."""
     return stat.kind(mode) in (stat.S_IFCHR, stat.S_IFBLK)
 
 
 def vector(data: str, size: int) -> str:
-    """An array of one `struct iovec`, and its length."""
+    """Format an array of one `struct iovec`, and the length of the array."""
     return f"[{{iov_base={data}, iov_len={size}}}], 1"
 
 
 def string(data: bytes | None) -> str:
-    """The bytes that a call has read."""
+    """Format the bytes that a call has read, or NULL if it has failed."""
     return "NULL" if data is None else c_string(data)
 
 
 def timespec(ns: int) -> str:
-    """A time in nanoseconds as a `struct timespec`."""
+    """Format a time in nanoseconds as a `struct timespec`."""
     whole, rest = divmod(ns, SECOND)
     return f"{{tv_sec={whole}, tv_nsec={rest}}}"
 
 
 def signal_name(value: int) -> str:
-    """`SIGTERM`; `0` for none."""
+    """Format a signal, such as `SIGTERM`, or `0`."""
     return _SIGNALS.get(value, str(value))
 
 
@@ -118,7 +118,7 @@ def _mode(value: int) -> str:
 
 
 def _node(value: int) -> str:
-    """A mode with its kind (`print_symbolic_mode_t()`)."""
+    """Format a mode with its file type (`print_symbolic_mode_t()`)."""
     kind = stat.kind(value)
     if kind not in _KINDS:
         return octal(value)

@@ -1,6 +1,7 @@
-"""Attributes as strace prints them: `[{nla_len=8, nla_type=CTRL_ATTR_VERSION}, 2]`, a nest as their list.
+"""Netlink attributes in the format of strace: `[{nla_len=8, nla_type=CTRL_ATTR_VERSION}, 2]`.
 
-An attribute without a value is only its header; what is not known is a string of hexadecimal bytes.
+A nest is printed as the list of its attributes.  An attribute without a value is printed as its header
+only.  Unknown values are printed as strings of hexadecimal bytes.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ _FLAGS: Final = pick(netlink, "NLA_F_", "NESTED NET_BYTEORDER")
 
 @attrs.frozen
 class AttributeSet:
-    """What is known of the attributes of one nest: names, and how to print a value."""
+    """The attributes of one nest: their names, and the printers of their values."""
 
     names: Names = attrs.field(factory=dict)
     values: Mapping[int, Value] = attrs.field(factory=dict)
     unknown: str = ""
     every: Value | None = None
-    """How to print any value: the attributes are the elements of an array."""
+    """Printer of all values, for a nest that is an array, or None."""
 
 
 def scalar(layout: Struct, form: Callable[[int], str] = str) -> Value:
-    """Prints a value of that layout; one of another length as bytes."""
+    """Return a printer of values with this layout.  Values of another length are printed as bytes."""
 
     def print_scalar(data: Buffer) -> str:
         return form(layout.unpack(data)[0]) if len(data) == layout.size else hexadecimal_string(data)
@@ -42,17 +43,17 @@ def scalar(layout: Struct, form: Callable[[int], str] = str) -> Value:
 
 
 def string(data: Buffer) -> str:
-    """A string that ends with a NUL."""
+    """Format a NUL-terminated string."""
     return c_string(bytes(data).partition(b"\0")[0])
 
 
 def nest(of: AttributeSet) -> Value:
-    """Prints attributes within an attribute."""
+    """Return a printer of nested attributes."""
     return lambda data: attributes_text(data, of)
 
 
 def attributes_text(data: Buffer, of: AttributeSet) -> str:
-    """A run of attributes; where one breaks the format the rest is not looked at."""
+    """Format a sequence of attributes.  After an attribute with an invalid length, the rest is ignored."""
     found, offset = [], 0
     while len(data) - offset >= netlink.NLA_HDRLEN:
         header = netlink.NlAttr.unpack(data, offset)

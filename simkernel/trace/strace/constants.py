@@ -1,4 +1,4 @@
-"""Numbers back to the names that C has for them, found among the contract's own constants."""
+"""Names of numeric constants, looked up in the modules of simkernel.uapi."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ Names = Mapping[int, str]
 
 
 def names(module: ModuleType, prefix: str, *without: str) -> Names:
-    """The constants of `module` that begin with `prefix` but not with any of `without`, in order.
+    """Return the constants of `module` that begin with `prefix`, except those that begin with any of
+    `without`.
 
-    Of two with the same number the first counts.
+    If two constants have the same number, the first one is used.
     """
     found: dict[int, str] = {}
     for name, value in vars(module).items():
@@ -21,18 +22,18 @@ def names(module: ModuleType, prefix: str, *without: str) -> Names:
 
 
 def pick(module: ModuleType, prefix: str, words: str) -> Names:
-    """The constants of `module` that are `prefix` and one of `words`, in that order."""
+    """Return the constants PREFIX + WORD of `module` for the given words, in this order."""
     return {getattr(module, prefix + word): prefix + word for word in words.split()}
 
 
 def number(value: int, known: Names, unknown: str) -> str:
-    """One of many, as strace prints it: `ENOENT`, or `0x4d /* CTRL_CMD_??? */`."""
+    """Format a constant as strace does: `ENOENT`, or `0x4d /* CTRL_CMD_??? */` if it is unknown."""
     name = known.get(value)
     return name if name is not None else f"{hexadecimal(value)} /* {unknown}_??? */"
 
 
 def flags(value: int, known: Names) -> str:
-    """A set of bits, as strace prints it: `NLM_F_REQUEST|NLM_F_ACK`, and the nameless ones in hexadecimal."""
+    """Format a set of bits as strace does: `NLM_F_REQUEST|NLM_F_ACK`, and unknown bits in hexadecimal."""
     parts = []
     for bits, name in known.items():
         if bits and value & bits == bits:
@@ -44,16 +45,16 @@ def flags(value: int, known: Names) -> str:
 
 
 def hexadecimal(value: int) -> str:
-    """`0x1f`, and `0` for nothing."""
+    """Format a number in hexadecimal, such as `0x1f`, but zero as `0`."""
     return f"{value:#x}" if value else "0"
 
 
 def one_of(module: ModuleType, prefix: str, *without: str) -> Callable[[int], str]:
-    """A printer of one of the constants that `names` finds."""
+    """Return a printer of a single constant.  The arguments are those of `names`."""
     known = names(module, prefix, *without)
     return lambda value: number(value, known, prefix.rstrip("_"))
 
 
 def set_of(known: Names) -> Callable[[int], str]:
-    """A printer of a set of bits."""
+    """Return a printer of a set of bits."""
     return lambda value: flags(value, known)

@@ -1,4 +1,4 @@
-"""evdev's requests as strace prints them (src/evdev.c of strace, and what strace 6.13 printed)."""
+"""ioctl requests of evdev in the format of strace (strace's src/evdev.c, and the output of strace 6.13)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from simkernel.uapi.ioctl import _IOC_DIR, _IOC_NR, _IOC_READ, _IOC_SIZE, _IOC_T
 from simkernel.uapi.structure import U32, Buffer
 
 MAX_CODES: Final = 4
-"""Codes of a bitmap that are shown before `...`."""
+"""Maximum number of codes of a bitmap to print before `...`."""
 
 _FIXED: Final = MappingProxyType(
     {value: name for name, value in vars(uapi).items() if name.startswith("EVIOC") and isinstance(value, int)}
@@ -42,12 +42,12 @@ _AXES: Final = MappingProxyType(
         for axis in range(ABS_MAX + 1)
     }
 )
-"""Absolute axes have no names here."""
+"""Requests of absolute axes.  strace would name the axes, but this table has only their numbers."""
 _VALUES: Final = frozenset({uapi.EVIOCGRAB, uapi.EVIOCREVOKE, uapi.EVIOCRMFF})
-"""Requests whose argument is no address."""
+"""Requests with an argument that is not an address."""
 
 _UNKNOWN_TYPES: Final = frozenset({EV_PWR, EV_FF_STATUS})
-"""Types whose codes strace does not name."""
+"""Event types with codes that strace does not name."""
 
 
 def _int(form: str) -> Callable[[Buffer], str]:
@@ -85,7 +85,9 @@ _STATES: Final = MappingProxyType(
 
 
 def name(request: int) -> str | None:
-    """What a request is called, `EVIOCGBIT(EV_KEY, 96)`; None if it is not evdev's."""
+    """Return the name of a request, such as `EVIOCGBIT(EV_KEY, 96)`, or None if it is not a request of
+    evdev.
+    """
     if request in _FIXED:
         return _FIXED[request]
     if uapi.without_size(request) in _SIZED:
@@ -100,7 +102,10 @@ def name(request: int) -> str | None:
 
 
 def argument(request: int, given: int | memoryview, result: object) -> str | None:
-    """The argument after the call, whose result is None where it failed; None if nothing is known of it."""
+    """Format the argument after the call, or return None if its format is unknown.
+
+    `result` is None if the call has failed.
+    """
     if isinstance(given, int):
         return str(int(given)) if request in _VALUES else None
     if request in _ARGUMENTS and len(given) >= _IOC_SIZE(request):
@@ -121,7 +126,7 @@ def argument(request: int, given: int | memoryview, result: object) -> str | Non
 
 
 def _bit_type(request: int) -> int | None:
-    """Of which type EVIOCGBIT asks; None if it is another request."""
+    """Return the event type of an EVIOCGBIT request, or None for another request."""
     type = _IOC_NR(request) - _IOC_NR(uapi.EVIOCGBIT(0, 0))
     mine = _IOC_TYPE(request) == ord("E") and _IOC_DIR(request) == _IOC_READ and 0 <= type <= EV_MAX
     return type if mine else None

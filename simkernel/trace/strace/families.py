@@ -1,4 +1,4 @@
-"""What is known of families and their attributes: the extended ACK's, and nlctrl's."""
+"""Attributes and commands of generic netlink families: those of nlctrl, and of the extended ACK."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from simkernel.uapi.structure import U16, U32, U64, Buffer
 
 @attrs.frozen
 class Family:
-    """What is known of a generic netlink family."""
+    """The names of a generic netlink family, its commands and its attributes, as far as they are known."""
 
     name: str = ""
     commands: Names = attrs.field(factory=dict)
     attributes: Mapping[int, AttributeSet] = attrs.field(factory=dict)
-    """The set that the attributes of a command come from."""
+    """Attribute set of each command."""
     unknown: str = ""
 
     def command(self, value: int) -> str:
-        """A command's name."""
+        """Return the name of a command."""
         return number(value, self.commands, self.unknown) if self.unknown else hexadecimal(value)
 
 
@@ -39,7 +39,7 @@ _KINDS: Final = {
 
 
 def _known(prefix: str, known: Names, kinds: str = "", **values: Value) -> AttributeSet:
-    """The attributes with these names: `kinds` has NAME:KIND of scalars, `values` other printers by NAME."""
+    """Return an attribute set.  `kinds` has NAME:KIND of scalars, and `values` has other printers by NAME."""
     numbers = {name.removeprefix(prefix): value for value, name in known.items()}
     pairs = (each.split(":") for each in kinds.split())
     scalars = {numbers[name]: _KINDS[kind] for name, kind in pairs}
@@ -76,7 +76,7 @@ _ATTRIBUTES: Final = pick(
 
 
 def nlctrl(of: Family) -> Family:
-    """nlctrl, as it tells of the operations of another family."""
+    """Return nlctrl's family for a message that describes the operations of another family."""
     operation = _known(
         "CTRL_ATTR_OP_",
         names(genetlink, "CTRL_ATTR_OP_"),
@@ -99,7 +99,9 @@ NLCTRL: Final = nlctrl(Family("nlctrl", _COMMANDS, unknown="CTRL_CMD"))
 
 
 def identity(payload: Buffer) -> tuple[int | None, str | None]:
-    """The id and the name of the family that a message of nlctrl's tells of, as far as it tells them."""
+    """Return the id and the name of the family that a message of nlctrl describes, or None if they are
+    missing.
+    """
     found = netlink.locate_attributes(payload, genetlink.GENL_HDRLEN)[0]
     values = {kind: bytes(payload[begin:end]) for kind, begin, end in found}
     number, name = values.get(genetlink.CTRL_ATTR_FAMILY_ID), values.get(genetlink.CTRL_ATTR_FAMILY_NAME)

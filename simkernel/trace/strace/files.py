@@ -1,6 +1,6 @@
-"""Calls on files whose arguments depend on each other, as strace prints them.
+"""System calls on files with arguments that depend on each other, in the format of strace.
 
-Source: what strace 6.13 prints on Linux; its lines are in the tests.
+Source: the output of strace 6.13 on Linux, which is in the tests.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a system call is printed: its arguments and its result."""
+"""The format of a system call: its arguments and its result."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Texts = list[str]
 
 
 class View(Protocol):
-    """What a datagram is known to be, from the descriptor it goes through."""
+    """Decodes datagrams, with the protocol of the socket that a descriptor refers to."""
 
     def datagram(self, fd: int, data: bytes, *, received: bool = False) -> str:
-        """The datagram, decoded."""
+        """Format a datagram that is sent or received through a descriptor."""
         ...
 
 
 @attrs.frozen
 class Form:
-    """How a call is printed: arguments when it enters, those it fills when it leaves, and its result.
+    """Functions that format a system call: arguments at its entry, arguments that it fills, and its result.
 
-    `leave` is given the result (None where the call failed) and the arguments.
+    `leave` is called with the result (None if the call has failed) and the arguments.
     """
 
     enter: Callable[..., Texts]
@@ -35,22 +35,22 @@ class Form:
 
 
 def returned(value: object, *_: object) -> str:
-    """A result of which nothing is known: C returns 0 where Python has nothing to say."""
+    """Format a result of unknown kind.  If the result is not an int, as None, C returns 0."""
     return str(int(value)) if isinstance(value, int) else "0"
 
 
 def plain(_: View, *arguments: object) -> Texts:
-    """Arguments of which nothing is known."""
+    """Format arguments of unknown kinds."""
     return [text(argument) for argument in arguments]
 
 
 def fd_only(_: View, fd: int, *__: object) -> Texts:
-    """The descriptor, for a call that fills everything else."""
+    """Format the descriptor, for a call that fills all other arguments."""
     return [str(fd)]
 
 
 def form(spec: SyscallSpec) -> Form:
-    """The form of a call that the table describes completely."""
+    """Return the form of a call that the table of system calls describes completely."""
     filled = [position for position, argument in enumerate(spec.prototype) if argument.filled]
     entering = filled[0] if filled else len(spec.prototype)
     before, after = spec.prototype[:entering], spec.prototype[entering:]
@@ -66,7 +66,7 @@ def form(spec: SyscallSpec) -> Form:
 
 
 def _texts(prototype: Sequence[Argument], result: object, arguments: Sequence[object]) -> Texts:
-    """The arguments in C's order.  One that is left out is printed if the table has a text for it."""
+    """Format the arguments in C's order.  For an omitted argument, the table may have a text."""
     left = list(arguments)
     texts = []
     for argument in prototype:
@@ -91,4 +91,4 @@ RESULTS: Final[dict[str, Callable[..., str]]] = {
     "octal": lambda result, *_: octal(result),
     "string": lambda result, *_: str(len(result) + 1),
 }
-"""Printers of results that are no plain numbers, by the table's `result`."""
+"""Printers of results that are not plain numbers, by `result` in the table of system calls."""

@@ -1,8 +1,8 @@
-"""Netlink datagrams as strace prints them: `[{header}, payload]`, several messages in a list.
+"""Netlink datagrams in the format of strace: `[{header}, payload]`, or a list of several messages.
 
-Source: the output of strace 6.13 on Linux, which is in the tests.  One deviation: strace prints the first 16
-bytes of every datagram of NETLINK_USERSOCK as a header.  Programs define the format of that protocol
-(`netlink_add_usersock_entry()`), and most of them send plain text.
+Source: the output of strace 6.13 on Linux, which is in the tests.  There is one deviation: strace prints
+the first 16 bytes of every datagram of NETLINK_USERSOCK as a header.  Programs define the format of that
+protocol (`netlink_add_usersock_entry()`), and most of them send plain text.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _ERRORS: Final = names(errno, "E")
 
 
 class Decoder:
-    """Prints datagrams; what it learns from nlctrl's messages it knows from then on.
+    """Formats datagrams.  It learns the ids of families from nlctrl's messages.
 
-    `look_up` gives what is known of a family by name.
+    `look_up` returns the description of a family by name.
     """
 
     def __init__(self, look_up: Callable[[str], Family] = Family) -> None:
@@ -39,12 +39,12 @@ class Decoder:
         self._families: dict[int, Family] = {genetlink.GENL_ID_CTRL: NLCTRL}
 
     def learn(self, data: Buffer) -> None:
-        """See whether a message of NETLINK_GENERIC tells of a family."""
+        """Store the id of a family if a message of NETLINK_GENERIC describes one."""
         if len(data) > netlink.NLMSG_HDRLEN and netlink.NlMsgHdr.unpack(data).type == genetlink.GENL_ID_CTRL:
             self._described(data[netlink.NLMSG_HDRLEN :])
 
     def _described(self, payload: Buffer) -> Family:
-        """The family that a message of nlctrl's tells of."""
+        """Return the family that a message of nlctrl describes."""
         number, name = identity(payload)
         if number is None:
             return Family()
@@ -53,7 +53,7 @@ class Decoder:
         return self._families.get(number, Family())
 
     def datagram(self, protocol: int | None, data: Buffer) -> str:
-        """A run of messages; `protocol` is None where it is not known."""
+        """Format a sequence of messages.  `protocol` is None if it is unknown."""
         if protocol == netlink.NETLINK_USERSOCK and not _is_plausible(data):
             return c_string(data)
         found: list[str] = []
@@ -86,7 +86,7 @@ class Decoder:
         )
 
     def _type(self, protocol: int | None, kind: int) -> tuple[str, Names]:
-        """A message type's name, and the flags that such a message can have."""
+        """Return the name of a message type, and the flags that a message of this type can have."""
         if kind == netlink.NLMSG_ERROR:
             return _CONTROL_TYPES[kind], _FLAGS | _ACK_FLAGS
         if kind < netlink.NLMSG_MIN_TYPE:
@@ -124,7 +124,7 @@ class Decoder:
 
 
 def _is_plausible(data: Buffer) -> bool:
-    """Return True if `data` consists only of messages (NLMSG_OK) of types that exist."""
+    """Return True if `data` consists only of valid messages (NLMSG_OK) of types that exist."""
     located, left = netlink.locate_messages(data)
     kinds = {header[1] for header, _, _ in located}
     return not left and all(kind >= netlink.NLMSG_MIN_TYPE or kind in _CONTROL_TYPES for kind in kinds)

@@ -1,4 +1,4 @@
-"""Calls on descriptors and tasks whose arguments depend on each other, as strace prints them."""
+"""System calls on descriptors and tasks with arguments that depend on each other, in the format of strace."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from simkernel.uapi.video.ioctls import VIDIOC_NAMES
 _EVENTS: Final = names(poll, "POLL")
 _COMMANDS: Final = names(fcntl, "F_")
 _ASKING: Final = frozenset(pick(fcntl, "F_", "GETFD GETFL GETOWN GETSIG GETLEASE GETPIPE_SZ GET_SEALS"))
-"""Commands of fcntl() without an argument."""
+"""Commands of fcntl() that have no argument."""
 _FLAGS_OF: Final = {fcntl.F_SETFD: {fcntl.FD_CLOEXEC: "FD_CLOEXEC"}}
 _WAIT_FLAGS: Final = pick(wait, "W", "NOHANG UNTRACED CONTINUED")
 _IOCTLS: Final = {**names(ioctls, "FIO"), **VIDIOC_NAMES}
 _COUNTS: Final = frozenset({ioctls.FIONREAD, ioctls.SIOCOUTQ, ioctls.FIONBIO, ioctls.FIOASYNC})
-"""Requests with an int for an argument."""
+"""ioctl requests with an argument that points to an int."""
 _DIRECTIONS: Final = {ioctl._IOC_READ: "_IOC_READ", ioctl._IOC_WRITE: "_IOC_WRITE"}
 
 Pairs = Sequence[tuple[int, int]]
@@ -43,14 +43,14 @@ def _descriptors(pairs: Pairs, what: str) -> str:
 
 
 def _select(_: View, sets: Sequence[Sequence[int]], timeout: int | None = None) -> Texts:
-    """What glibc's select() calls."""
+    """Format the arguments of pselect6(2), which glibc's select() calls."""
     highest = max((fd for fds in sets for fd in fds), default=-1)
     waits = "NULL" if timeout is None else timespec(timeout)
     return [str(highest + 1), *(_set(fds) if fds else "NULL" for fds in sets), waits, "NULL"]
 
 
 def _select_result(ready: Sequence[Sequence[int]], *_: object) -> str:
-    """What is ready; strace says how much time is left, too."""
+    """Format the ready descriptors.  strace also prints the remaining time."""
     told = [f"{name} {_set(fds)}" for name, fds in zip(("in", "out", "except"), ready, strict=True) if fds]
     return f"{sum(map(len, ready))} ({', '.join(told)})" if told else "0 (Timeout)"
 
@@ -60,7 +60,7 @@ def _set(fds: Sequence[int]) -> str:
 
 
 def _fcntl_result(result: int, fd: int, command: int, argument: int = 0) -> str:
-    """What a question about flags came to: the number, and what it stands for (`RVAL_HEX`)."""
+    """Format the result of F_GETFL or F_GETFD with its flags (`RVAL_HEX`), and other results as numbers."""
     if command == fcntl.F_GETFL:
         return f"{hexadecimal(result)} (flags {open_flags(result)})"
     if command == fcntl.F_GETFD and result:
@@ -83,7 +83,7 @@ def _ioctl(_: View, fd: int, request: int, *__: object) -> Texts:
 
 
 def _unknown_request(request: int) -> str:
-    """`_IOC(_IOC_READ, 0x45, 0x99, 0x4)`: the parts of which the number is made."""
+    """Format an unknown request by the parts of its number: `_IOC(_IOC_READ, 0x45, 0x99, 0x4)`."""
     direction = ioctl._IOC_DIR(request)
     way = flags(direction, _DIRECTIONS) if direction else "_IOC_NONE"
     parts = ioctl._IOC_TYPE(request), ioctl._IOC_NR(request), ioctl._IOC_SIZE(request)
@@ -91,11 +91,14 @@ def _unknown_request(request: int) -> str:
 
 
 def _ioctl_argument(_: View, result: object, fd: int, request: int, argument: int | memoryview = 0) -> Texts:
-    """What a request has left in its argument; bytes of which nothing is known in hexadecimal."""
+    """Format the argument of a request after the call.
+
+    Bytes of unknown format are printed in hexadecimal.
+    """
     if (known := evdev.argument(request, argument, result)) is not None:
         return [known]
     if isinstance(argument, int):
-        address = ioctl._IOC_SIZE(request)  # where there is none, the number itself is meant
+        address = ioctl._IOC_SIZE(request)  # a request of size 0 has a plain number as argument
         return [hexadecimal(argument) if address else f"[{int(argument)}]"]
     if request in _COUNTS and len(argument) >= S32.size:
         return [f"[{S32.unpack_from(argument)[0]}]"]

@@ -1,4 +1,4 @@
-"""Bytes between quotes as strace prints them."""
+"""Quoted strings in the format of strace."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Final
 from simkernel.uapi.structure import Buffer
 
 MAX_STRING: Final = 32
-"""Bytes shown of a string, and elements of an array (strace -s)."""
+"""Maximum number of bytes of a string, and of elements of an array, to print (strace -s)."""
 
 _ESCAPES: Final = {ord(char): f"\\{name}" for char, name in zip('"\\\t\n\v\f\r', '"\\tnvfr', strict=True)}
 
 
 def hexadecimal_string(data: Buffer) -> str:
-    """Every byte as `\\xNN`: how strace shows what it cannot decode."""
+    r"""Quote bytes as `\\xNN`, as strace prints data that it cannot decode."""
     return _quoted("".join(f"\\x{byte:02x}" for byte in data[:MAX_STRING]), data)
 
 
 def c_string(data: Buffer, longest: int = MAX_STRING) -> str:
-    """As C writes it, what is not printable in the shortest octal that the next byte cannot be read into."""
+    """Quote bytes as a C string, with the shortest octal escape that does not absorb a following digit."""
     shown = bytes(data[:longest])
     parts = []
     for byte, following in zip(shown, (shown + b"\0")[1:], strict=True):

@@ -1,4 +1,4 @@
-"""Socket calls as strace prints them, with the sizes of buffers and addresses that C passes."""
+"""Socket calls in the format of strace, with the sizes of buffers and addresses that a C program passes."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _filled_option(_: View, result: bytes | None, fd: int, level: int, option: i
 
 
 def _id(number: int) -> str:
-    """A user's or group's number; -1 is nobody's."""
+    """Format a uid or gid; the id -1 means "no id"."""
     return "-1" if number == NO_ID else str(number)
 
 

@@ -1,6 +1,6 @@
-"""What a family's specification tells strace: the names C would have, by YNL's rules for them.
+"""Conversion of a family's YNL specification to the C names of its commands and attributes, for strace.
 
-Source: tools/net/ynl's naming, FAMILY_CMD_OPERATION, FAMILY_A_ATTRIBUTE and FAMILY_ENUM_ENTRY.
+Source: the naming rules of tools/net/ynl: FAMILY_CMD_OPERATION, FAMILY_A_ATTRIBUTE and FAMILY_ENUM_ENTRY.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _UNSIGNED: Final = frozenset({"u8", "u16", "u32", "u64", "uint"})
 
 
 def family_from(spec: Spec) -> Family:
-    """What is known of the family that `spec` describes."""
+    """Return the names and printers of the family that `spec` describes."""
     sets: dict[str, AttributeSet] = {}
     for name, specified in spec.attribute_sets.items():
         sets[name] = _attribute_set(spec, specified, sets)

@@ -1,7 +1,8 @@
-"""The programs' system calls as strace(1) prints them with -f -o.
+"""The system calls of programs in the format of `strace -f -o`.
 
-A call that sleeps while another task does something is cut: `recvfrom(3,  <unfinished ...>`, and later
-`<... recvfrom resumed>`.  What a descriptor's datagrams are is known from the call that made it.
+If another task emits a line while a call sleeps, the call's line is cut: `recvfrom(3,  <unfinished ...>`,
+and later `<... recvfrom resumed>`.  The protocol of a descriptor's datagrams is known from the call that
+created it.
 """
 
 from __future__ import annotations
@@ -31,23 +32,23 @@ FORMS: Final = (
 )
 LINUX_NAMES: Final = {name: spec.linux_name for name, spec in SYSCALLS.items()}
 UNKNOWN: Final = Form(plain)
-"""The form of a call that is not modelled."""
+"""Form of a call that is not modelled."""
 USER_MODE: Final = frozenset({"compute"})
-"""What a program awaits that is no system call."""
+"""Awaitables of a program that are not system calls."""
 
 UEVENT_ACTION: Final = len("offline@/")
-"""How far the path is at most from the beginning of a uevent (kobject_actions[])."""
+"""Maximum offset of the path in a uevent, after the longest action (kobject_actions[])."""
 
 NO_NETLINK: Final = -1
-"""The protocol of a socket of another family."""
+"""Protocol of a socket that is not a netlink socket."""
 
 RESULT_COLUMN: Final = 40
-"""Where ` = ` stands if the call is short enough (strace -a)."""
+"""Column of ` = ` if the call is short enough (strace -a)."""
 
 
 @attrs.define
 class _Call:
-    """A call that has not returned."""
+    """A system call that has not returned."""
 
     name: str
     arguments: tuple[Any, ...]
@@ -56,13 +57,13 @@ class _Call:
 
 @attrs.define
 class _Descriptors:
-    """What is known of a task's descriptors: a protocol each."""
+    """The descriptors of a task, with their netlink protocols."""
 
     decoder: Decoder
     protocols: dict[int, int] = attrs.field(factory=dict)
 
     def datagram(self, fd: int, data: bytes, *, received: bool = False) -> str:
-        """A datagram; one of the kernel's uevents is a text, also through a socket older than the trace."""
+        """Format a datagram.  A kernel uevent is text, also on a socket that was opened before the trace."""
         protocol = self.protocols.get(fd)
         if protocol == NO_NETLINK:
             return c_string(data)
@@ -72,7 +73,7 @@ class _Descriptors:
         return self.decoder.datagram(protocol, data)
 
     def after(self, call: _Call, result: Any) -> None:
-        """Follow what a call that succeeded did to the descriptors."""
+        """Update the descriptors after a successful call."""
         match call.name, call.arguments:
             case "socket", (socket.AF_NETLINK, _, protocol):
                 self.protocols[result] = protocol
@@ -89,10 +90,10 @@ class _Descriptors:
 
 
 class Strace(Exporter):
-    """Writes a line a call, as it happens.
+    """An exporter that writes a line for each system call.
 
-    specification   a family's specification by name; LookupError where there is none
-    relative        begin each line with the time since the line before it (strace -r)
+    specification   returns a family's specification by name, or raises LookupError relative        begin
+    each line with the time since the previous line (strace -r)
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Strace(Exporter):
         self.cut()
 
     def cut(self) -> None:
-        """Leave the line that is being written, if there is one: something else is to be shown first."""
+        """End a line that is being written, before other text is written."""
         if self._column:
             self._end(" <unfinished ...>")
 
@@ -186,7 +187,7 @@ class Strace(Exporter):
         if record.fields["protocol"] == netlink.NETLINK_GENERIC:
             self._decoder.learn(record.fields["data"])
 
-    # -- what is known ------------------------------------------------------
+    # -- descriptors and families -----------------------------------------------
 
     def _descriptors(self, pid: int) -> _Descriptors:
         return self._tasks.setdefault(pid, _Descriptors(self._decoder))
@@ -210,7 +211,7 @@ class Strace(Exporter):
             self._last = record.time
 
     def _resume(self, record: Record, call: _Call) -> None:
-        """Go on with the line of a call, on a new one if something came between."""
+        """Continue the line of a call, or begin a new line if other lines were written since."""
         if self._writing != record.fields["pid"]:
             self._begin(record)
             self._write(f"<... {call.name} resumed>")

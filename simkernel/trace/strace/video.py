@@ -1,6 +1,7 @@
-"""V4L2's requests as strace prints them (src/v4l2.c of strace).
+"""ioctl requests of V4L2 in the format of strace (strace's src/v4l2.c).
 
-What strace prints before and after the call with ` => ` in between is printed once, as it is after it.
+strace prints some arguments twice, before and after the call, separated by ` => `.  Here they are printed
+once, as they are after the call.
 """
 
 from __future__ import annotations
@@ -124,9 +125,10 @@ REQUESTS: Final[Mapping[int, tuple[type[Structure], str, str]]] = {
         "",
     ),
 }
-"""A request's structure; the fields that are printed, and those after them if the call succeeds.
+"""Structure of each request, the fields to print, and additional fields to print if the call succeeds.
 
-A field is `name`, `name:kind` or `name=attribute:kind`, where `*` is the whole structure.  `...` is strace's.
+A field is `name`, `name:kind` or `name=attribute:kind`, where `*` is the whole structure.  `...` is
+printed as it is.
 """
 _TYPES: Final = frozenset({io.VIDIOC_STREAMON, io.VIDIOC_STREAMOFF})
 _NUMBERS: Final = frozenset(
@@ -135,7 +137,7 @@ _NUMBERS: Final = frozenset(
 
 
 def argument(request: int, data: Buffer, succeeded: bool) -> str | None:
-    """A request's argument after the call; None if that is not known here."""
+    """Format the argument of a request after the call, or return None if its format is unknown."""
     try:
         if request in _TYPES:
             return f"[{_KINDS['buf_type'](S32.unpack_from(data)[0])}]"
