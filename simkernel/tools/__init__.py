@@ -1,1 +1,1 @@
-"""What stands behind the command line: benchmarks, calibration, plots, the comparison."""
+"""Benchmarks, calibration, plots and the comparison, which the command line runs."""

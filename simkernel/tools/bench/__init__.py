@@ -1,9 +1,9 @@
-"""The benchmark: each quantity beside what it is divided by, in the same process and run.
+"""The benchmark: each quantity is divided by an anchor that is measured in the same process and run.
 
     TABLE         the quantities
-    FULL, QUICK   how much is done for a figure
+    FULL, QUICK   the amount of work for each figure
 
-Nothing here decides on anything but figures: what is right is for the tests to say.
+The benchmark only measures.  Tests check that the results of the measured code are correct.
 """
 
 from simkernel.tools.bench.quantity import Line, Measurement, Quantity

@@ -1,9 +1,9 @@
-"""What one line of the table measures and nothing beside it, for a profiler:
+"""Run the subject of one line of the benchmark, for a profiler:
 
     python -m simkernel.tools.bench round-trip 100000
     python -m simkernel.tools.bench --profile round-trip
 
-The number says how often it is done; without one it takes about two seconds.
+The number is the number of iterations.  By default, the run takes about two seconds.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ SUBJECTS = {quantity.name: quantity.subject for quantity in TABLE}
 @click.argument("times", type=click.IntRange(min=1), required=False)
 @click.option("--profile", is_flag=True, help="Print where the time goes once everything is set up.")
 def main(name: str, times: int | None, profile: bool) -> None:
-    """Do what the line NAME of `simkernel bench` measures."""
+    """Run what the line NAME of `simkernel bench` measures."""
     with SUBJECTS[name]() as work:
-        work.run(1)  # what is read once in a process is read now
+        work.run(1)  # warm up: some files are read once per process
         work.tidy()
         times = times or how_often(work, 1.0)
         if profile:

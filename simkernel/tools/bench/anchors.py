@@ -1,4 +1,6 @@
-"""What figures are divided by, and what that needs: stock simpy, the real kernel's sockets, pyroute2."""
+"""The anchors by which figures are divided: events of stock simpy, sockets of the real kernel, and
+pyroute2.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ def timeouts() -> Iterator[Work]:
 
 @contextmanager
 def timeouts_of(processes: int) -> Iterator[Work]:
-    """The same with this many processes, each of which is active all the time."""
+    """Bare timeouts in stock simpy, with this many processes, each of which waits for a timeout."""
     env = simpy.Environment()
 
     def process() -> Generator[Any, Any, None]:
@@ -50,29 +52,29 @@ def timeouts_of(processes: int) -> Iterator[Work]:
 
 
 def real_socket(protocol: int) -> socket.socket:
-    """A netlink socket of the real kernel.  Lacking if there are none."""
+    """Open a netlink socket of the real kernel.  Raise Lacking if the host has none."""
     if not hasattr(socket, "AF_NETLINK"):
-        raise Lacking("this system has no AF_NETLINK")
+        raise Lacking("this operating system has no AF_NETLINK")
     try:
         return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
     except OSError as error:
-        raise Lacking(f"this system gives no AF_NETLINK socket: {error.strerror}") from None
+        raise Lacking(f"the host does not open an AF_NETLINK socket: {error.strerror}") from None
 
 
 def raise_descriptor_limit(wanted: int) -> None:
-    """Let this process have so many descriptors.  Lacking if it may not."""
+    """Raise this process's limit of open descriptors.  Raise Lacking if the hard limit is lower."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= wanted:
         return
     if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise Lacking(f"{wanted} descriptors are needed, and {hard} are allowed")
+        raise Lacking(f"{wanted} open descriptors are needed, but the hard limit is {hard}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def import_pyroute2() -> Any:
-    """pyroute2.  Lacking if it is not installed."""
+    """Import pyroute2.  Raise Lacking if it is not installed."""
     try:
         import pyroute2
     except ImportError:

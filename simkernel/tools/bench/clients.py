@@ -1,4 +1,4 @@
-"""Rows 3 and 4: clients that encode a request and decode every attribute of its answer."""
+"""Rows 3 and 4: clients that encode a request and decode every attribute of the reply."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_DGRAM
 
 
 async def ask(app: App, client: GenetlinkClient, often: int) -> None:
-    """Ask nlctrl for itself."""
+    """Request nlctrl's own family, repeatedly."""
     for _ in range(often):
         await client.do("getfamily", family_name=FAMILY)
 
 
 @contextmanager
 def client() -> Iterator[Work]:
-    """A program with simkernel's own client."""
+    """A program with simkernel's client."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         nlctrl = worker.do(lambda app: app.genetlink(FAMILY))
@@ -45,7 +45,7 @@ def real_pyroute2() -> Iterator[Work]:
 
 @contextmanager
 def simulated_pyroute2() -> Iterator[Work]:
-    """The same pyroute2 on a simulated socket and event loop."""
+    """pyroute2 on a simulated socket and a simulated event loop."""
     pyroute2 = import_pyroute2()
     with Machine(udev=False) as machine, machine.blocking() as process:
         sock = process.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_GENERIC)
@@ -55,7 +55,9 @@ def simulated_pyroute2() -> Iterator[Work]:
 
 
 def _asking(generic: Any) -> Work:
-    """Ask nlctrl for itself, and look at every attribute: pyroute2 decodes what is looked at."""
+    """Request nlctrl's own family, and read every attribute, because pyroute2 decodes attributes on
+    access.
+    """
     from pyroute2.netlink import ctrlmsg
 
     generic.bind(FAMILY, ctrlmsg, pid=0)
@@ -73,7 +75,7 @@ def _asking(generic: Any) -> Work:
 
 
 def look(attributes: Any) -> None:
-    """Look at every attribute of a pyroute2 message, the nested ones too."""
+    """Read every attribute of a pyroute2 message, including nested ones."""
     for _, value in attributes:
         for inside in value if isinstance(value, list) else [value]:
             if isinstance(inside, dict):

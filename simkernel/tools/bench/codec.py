@@ -1,4 +1,4 @@
-"""Row 5: a message of 172 bytes to bytes and back: ten attributes, one of which holds four others."""
+"""Row 5: encode and decode a message of 172 bytes with ten attributes, one of which nests four others."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ VALUES: Final[dict[str, Any]] = {
 PYROUTE2_TYPES: Final = {
     "u32": "uint32", "u64": "uint64", "string": "asciiz", "binary": "cdata", "nest": "times",
 }  # fmt: skip
-"""The name in pyroute2 of each type of attribute; of a nest that of the class inside."""
+"""pyroute2's name of each attribute type.  For a nest, it is the name of a class."""
 
 
 def specification() -> Spec:
-    """The specification of the message."""
+    """Return the specification of the message."""
     text = resources.files("simkernel.tools.bench").joinpath(SPECIFICATION).read_text("utf-8")
     return parse(text, SPECIFICATION)
 
 
 @contextmanager
 def messages() -> Iterator[Work]:
-    """simkernel's codec, made from a specification."""
+    """Encode and decode with simkernel's codec, made from a specification."""
     spec = specification()
     request = codec(spec, "get", "do", "request")
     header = GenlMsgHdr(1, 1).pack()
@@ -60,7 +60,7 @@ def messages() -> Iterator[Work]:
 
 @contextmanager
 def pyroute2_messages() -> Iterator[Work]:
-    """pyroute2's, from its table of attributes."""
+    """Encode and decode with pyroute2, from its table of attributes."""
     import_pyroute2()
     kind = _pyroute2_message()
     attributes = [(name.upper(), value) for name, value in VALUES.items()]
@@ -84,7 +84,7 @@ def pyroute2_messages() -> Iterator[Work]:
 
 
 def _pyroute2_message() -> Any:
-    """The class that a user of pyroute2 would write for the message."""
+    """Return the class for the message, as a user of pyroute2 would write it."""
     from pyroute2.netlink import genlmsg, nla
 
     sets = specification().attribute_sets

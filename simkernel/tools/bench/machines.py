@@ -1,7 +1,7 @@
-"""Rows 10 to 12: whole machines, and whole processes of Python.
+"""Rows 10 to 12: whole machines, and whole Python processes.
 
-Machines are measured in absolute time.  So that the figures mean the same everywhere, they are divided by how
-much longer simpy's event takes here than on the machine for which the aims were set.
+Machines are measured in absolute time.  To make figures comparable between hosts, they are divided by the
+ratio of simpy's event time here to that on the host for which the aims were set.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from simkernel.shipped import shipped
 from simkernel.tools.bench.stopwatch import Work, cpu_time
 
 REFERENCE: Final = 0.75e-6
-"""Seconds that simpy's event takes on the machine for which the aims were set."""
+"""Duration of a simpy event in seconds on the host for which the aims were set."""
 DISCOVERY: Final = millis(20)
-"""Simulated time in which udevd has loaded the drivers of what was there from the beginning."""
+"""Simulated nanoseconds until udevd has loaded the drivers of devices that are plugged in at boot."""
 STREAM: Final = 5
-"""Simulated seconds that the camera streams."""
+"""Simulated seconds of one camera stream."""
 
 
 @contextmanager
 def repeated(action: Callable[[], object], clock: Callable[[], float] = cpu_time) -> Iterator[Work]:
-    """An action that takes so long that calling it does not count."""
+    """Repeat an action.  The action takes so long that the cost of its call is negligible."""
 
     def run(often: int) -> None:
         for _ in range(often):
@@ -47,7 +47,7 @@ def boot() -> None:
 
 
 def boot_with_devices() -> None:
-    """The same with camera and mouse, their drivers loaded."""
+    """Make, boot and close a machine with a camera and a mouse, and load their drivers."""
     with Machine() as machine:
         machine.plug(Camera())
         machine.plug(Mouse())
@@ -55,20 +55,20 @@ def boot_with_devices() -> None:
 
 
 def python(*arguments: str) -> None:
-    """Run an interpreter from its start to its end."""
+    """Run a Python interpreter from its start to its exit."""
     subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
 
 
 @contextmanager
 def camera() -> Iterator[Work]:
-    """Simulated seconds of the scenario camera: 640x480 at 30 frames/s, each frame read and checked."""
+    """Run simulated seconds of the scenario camera: 640x480 at 30 frames/s, each frame read and checked."""
     scenario: Scenario = runpy.run_path(str(shipped("scenarios") / "camera.py"))["camera"]
 
     def run(often: int) -> int:
         for _ in range(often):
             figures = Run(scenario, parameters={"duration": float(STREAM)}).execute().metrics
             if figures["frames_read"] < STREAM * 29 or figures["checksum_errors"]:
-                raise InternalError(f"the camera's frames did not arrive, please report: {figures}")
+                raise InternalError(f"the camera's frames did not arrive; please report this: {figures}")
         return often * STREAM
 
     yield Work(run)

@@ -1,4 +1,4 @@
-"""Ways to measure a subject: each makes the figure of a line, and the anchor that it is divided by."""
+"""Methods of measurement: each returns a function that measures a subject and its anchor."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from simkernel.tools.bench.quantity import Lacking, Measure, Measurement
 from simkernel.tools.bench.stopwatch import Effort, Subject, Work, fluctuation, side_by_side, spread, timed
 
 MICROSECONDS, MILLISECONDS = 1e6, 1e3
-"""In a second."""
+"""Number of microseconds and of milliseconds in a second."""
 BATCH, BATCHES = 5, 100
-"""How many machines are timed together, and how often, before and after."""
+"""Number of machines in a timed batch, and number of batches before and after aging."""
 PARTS = 4
-"""A crowd comes in so many parts: how far they disagree is the spread."""
+"""Number of parts in which a crowd is created.  The spread is computed from their differences."""
 
 Sized = Callable[[int], AbstractContextManager[Work]]
-"""A subject of a size."""
+"""A function that returns a subject of a given size."""
 
 
 def over(anchor: Subject, scale: float = MICROSECONDS, anchor_scale: float | None = None) -> Measure:
-    """Time over the anchor's, in units of which so many are a second."""
+    """Measure time divided by the anchor's time.  `scale` is the number of units per second."""
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
         times, anchors = side_by_side(effort, subject, anchor)
@@ -35,7 +35,7 @@ def over(anchor: Subject, scale: float = MICROSECONDS, anchor_scale: float | Non
 
 
 def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
-    """How often in a second, over how often the anchor."""
+    """Measure iterations per second divided by those of the anchor."""
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
         times, anchors = side_by_side(effort, subject, anchor)
@@ -45,7 +45,11 @@ def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
 
 
 def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]]) -> Measure:
-    """Time over two of the anchor's, at the largest size over that at the least; all of them are a curve."""
+    """Measure the growth with size: the ratio to two anchors at the largest size, divided by that at the
+    smallest.
+
+    The ratios at all sizes are the points of the curve.
+    """
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
         points, spreads = [], []
@@ -59,12 +63,12 @@ def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]
 
 
 def aged(subject: Subject, effort: Effort) -> Measurement:
-    """Milliseconds each after many, over those of the second and the next ones.
+    """Measure milliseconds per machine after many machines, divided by those of the first machines.
 
-    The first in a process reads the specifications and is not counted.
+    The very first machine in a process is not counted, because it reads the specifications.
     """
     if effort.machines is None:
-        raise Lacking("it takes long: not with --quick")
+        raise Lacking("it takes long: not measured with --quick")
     with subject() as work:
         work.run(1)
         early = [timed(work, BATCH)[0] / BATCH for _ in range(BATCHES)]
@@ -74,7 +78,7 @@ def aged(subject: Subject, effort: Effort) -> Measurement:
 
 
 def bytes_each(crowd: Callable[[Effort], int]) -> Measure:
-    """Bytes for each of a crowd, by tracemalloc: in the kernel, in the engine and in the program."""
+    """Measure bytes per member of a crowd with tracemalloc: in the kernel, the engine and the program."""
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
         part = max(1, crowd(effort) // PARTS)

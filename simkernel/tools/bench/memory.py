@@ -1,4 +1,4 @@
-"""Row 8: an idle socket, and a process that waits in one; measured is the memory that they take."""
+"""Row 8: memory of an idle socket, and of a process that waits in recv."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ DESCRIPTORS: Final = 1 << 20
 
 @contextmanager
 def sockets() -> Iterator[Work]:
-    """Sockets with a port id and a descriptor, all of one program, which keeps nothing else of them."""
+    """Create sockets with a port id and a descriptor, in one program that keeps no other reference to
+    them.
+    """
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         worker.do(App.setrlimit, RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
@@ -34,7 +36,7 @@ async def wait(app: App) -> None:
 
 @contextmanager
 def processes() -> Iterator[Work]:
-    """Processes with a socket each, waiting in recv."""
+    """Start processes that each wait in recv on a socket."""
     with Machine(udev=False) as machine:
 
         def run(often: int) -> None:

@@ -1,4 +1,4 @@
-"""Row 6: one message to many, counted by receiver."""
+"""Row 6: multicast of a message to many receivers, counted per receiver."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
 GREETING: Final = message(NLMSG_MIN_TYPE, bytes(64))
 GROUP: Final = 1
 QUEUED: Final = 20_000
-"""Messages in all the queues of a group together before they are drained, so that none overruns."""
+"""Maximum number of messages in all queues of a group, before they are drained, so that no queue overruns."""
 PAUSE: Final = 0.01
-"""Simulated seconds in which all receivers have taken a message and wait for the next."""
+"""Simulated seconds until all receivers have received a message and wait for the next one."""
 
 
 async def open_socket(app: App, groups: int = 0) -> AnySocket:
-    """A socket for messages between programs, in these groups."""
+    """Open a socket for messages between programs, and join these groups."""
     sock: AnySocket = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((0, groups))
     return sock
 
 
 async def send(app: App, sock: AnySocket, often: int) -> None:
-    """Send to the group."""
+    """Send messages to the group."""
     for _ in range(often):
-        # Nobody listens in the kernel, which Linux says after the group has been served.
+        # Linux delivers to the group first, and then returns ECONNREFUSED: no kernel socket listens.
         with suppress(ConnectionRefusedError):
             await sock.sendto(GREETING, (0, GROUP))
 
 
 async def open_members(app: App, members: int) -> list[AnySocket]:
-    """Sockets in the group."""
+    """Open sockets that are members of the group."""
     await app.setrlimit(RLIMIT_NOFILE, (members + 100,) * 2)
     return [await open_socket(app, GROUP) for _ in range(members)]
 
 
 async def drain(app: App, receivers: list[AnySocket]) -> None:
-    """Take all that is queued."""
+    """Receive all queued messages."""
     for receiver in receivers:
         with suppress(BlockingIOError):
             while True:
@@ -58,7 +58,7 @@ async def drain(app: App, receivers: list[AnySocket]) -> None:
 
 @contextmanager
 def queued(members: int) -> Iterator[Work]:
-    """A multicast to sockets that nobody reads meanwhile."""
+    """Multicast to sockets that are not read meanwhile."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         receivers = worker.do(open_members, members)
@@ -73,7 +73,7 @@ def queued(members: int) -> Iterator[Work]:
 
 @contextmanager
 def real(members: int) -> Iterator[Work]:
-    """A real multicast from one program to this many sockets."""
+    """Multicast on the real kernel, from one socket to this many sockets."""
     with ExitStack() as stack:
         sender = stack.enter_context(real_socket(NETLINK_USERSOCK))
         raise_descriptor_limit(members + 100)
@@ -100,14 +100,14 @@ def real(members: int) -> Iterator[Work]:
 
 
 async def receive_for_ever(app: App) -> None:
-    """A program that is always waiting for the next message."""
+    """A program that receives messages of the group in an endless loop."""
     sock = await open_socket(app, GROUP)
     while True:
         await sock.recv(BUFFER)
 
 
 async def send_in_peace(app: App, sock: AnySocket, often: int) -> None:
-    """Send to the group, each time when all of it waits for that."""
+    """Send messages to the group, each when all members wait for it."""
     for _ in range(often):
         await send(app, sock, 1)
         await app.sleep(PAUSE)
@@ -115,7 +115,7 @@ async def send_in_peace(app: App, sock: AnySocket, often: int) -> None:
 
 @contextmanager
 def blocked(members: int) -> Iterator[Work]:
-    """A multicast to processes that all wait for it: each wakes, receives and waits again."""
+    """Multicast to processes that all wait for the message: each wakes, receives and waits again."""
     with Machine(udev=False) as machine:
         for _ in range(members):
             machine.spawn(receive_for_ever)

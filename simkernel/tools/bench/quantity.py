@@ -1,4 +1,4 @@
-"""What a line of the table is: a quantity, how it is measured, and what came of it."""
+"""The lines of the benchmark's table: quantities, and their measurements."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ Better: TypeAlias = Literal["lower", "higher"]
 
 
 class Lacking(Exception):
-    """The host lacks what a quantity needs, or it was not asked for; the text says what."""
+    """Raised if a quantity is not measured, because the host lacks something or the effort excludes it.
+
+    The text is the reason.
+    """
 
 
 @attrs.frozen
 class Measurement:
-    """What was measured: the figure, the anchor that it is divided by, and how far the rounds disagree.
+    """The result of a measurement: the figure, the anchor by which it is divided, and the spread of the
+    rounds.
 
-    `points` are the curve of a quantity that grows: (how many, value).
+    `points` are the curve of a quantity that grows: (size, value).
     """
 
     figure: float
@@ -30,7 +34,7 @@ class Measurement:
 
     @property
     def ratio(self) -> float:
-        """What `must_hold` and `aim` are about."""
+        """The figure divided by the anchor, which `must_hold` and `aim` limit."""
         return self.figure / self.anchor
 
 
@@ -41,17 +45,11 @@ Measure: TypeAlias = Callable[[Subject, Effort], Measurement]
 class Quantity:
     """One line of the table.
 
-    row        its number in the table
-    name       one word, unique
-    what       what is measured
-    unit       of the figure
-    over       what the figure is divided by, with its unit
-    subject    what is timed, and what a profiler is to be pointed at
-    measure    makes a measurement of it
-    must_hold  the ratio that has to be reached
-    aim        the ratio that is wished for
-    better     which way is better
-    growth     what the points of its curve count, if it has one
+    row        its number in the table name       one word, unique what       description of the quantity
+    unit       unit of the figure over       description of the anchor, with its unit subject    the work
+    that is timed, and that a profiler can run measure    makes a measurement of the subject must_hold  the
+    ratio that must be reached aim        the ratio that is desired better     whether a lower or a higher
+    ratio is better growth     unit of the sizes of its curve, or None
     """
 
     row: int
@@ -67,7 +65,7 @@ class Quantity:
     growth: str | None = None
 
     def measured(self, effort: Effort) -> Line:
-        """This line, measured now."""
+        """Measure this quantity and return its line."""
         try:
             return Line(self, self.measure(self.subject, effort), None)
         except Lacking as reason:
@@ -76,7 +74,7 @@ class Quantity:
 
 @attrs.frozen
 class Line:
-    """A quantity with its measurement, or the reason why there is none."""
+    """A quantity with its measurement, or the reason why it was skipped."""
 
     quantity: Quantity
     measurement: Measurement | None
@@ -84,12 +82,12 @@ class Line:
 
     @property
     def points(self) -> tuple[tuple[int, float], ...]:
-        """The curve, empty where none was measured."""
+        """Points of the curve, empty if none was measured."""
         return self.measurement.points if self.measurement is not None else ()
 
     @property
     def verdict(self) -> str:
-        """What the ratio says of the two bounds."""
+        """Result of the comparison with the limits: "aim", "holds", "misses", or "skipped"."""
         if self.measurement is None:
             return "skipped"
         if self._reaches(self.quantity.aim, self.measurement.ratio):
@@ -100,7 +98,7 @@ class Line:
         return ratio <= bound if self.quantity.better == "lower" else ratio >= bound
 
     def as_json(self) -> dict[str, Any]:
-        """As `simkernel bench --json` prints it."""
+        """Return the line in the format of `simkernel bench --json`."""
         row = {name: getattr(self.quantity, name) for name in ("row", "name", "must_hold", "aim", "better")}
         figures = ("figure", "anchor", "ratio", "spread")
         measured = {name: getattr(self.measurement, name, None) for name in figures}

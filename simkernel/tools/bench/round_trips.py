@@ -21,46 +21,46 @@ from simkernel.uapi.resource import RLIMIT_NOFILE
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 PROBE: Final = micros(5)
-"""Simulated time after which it is known how many round trips a process makes in it."""
+"""Simulated nanoseconds in which the round trips of a process are counted, to choose the length of a run."""
 FAMILY: Final = "nlctrl"
 GETFAMILY: Final = message(
     GENL_ID_CTRL,
     GenlMsgHdr(CTRL_CMD_GETFAMILY).pack() + attribute(CTRL_ATTR_FAMILY_NAME, FAMILY.encode() + b"\0"),
     flags=NLM_F_REQUEST,
 )
-"""Asks nlctrl for nlctrl."""
+"""A request to nlctrl for its own family."""
 BUFFER: Final = 8192
-"""What receivers offer."""
+"""Size of the receive buffer in bytes."""
 
 
 async def open_socket(app: App) -> AnySocket:
-    """A generic netlink socket with a port id."""
+    """Open a generic netlink socket and bind it."""
     sock: AnySocket = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
     await sock.bind((0, 0))
     return sock
 
 
 async def open_idle(app: App, number: int) -> None:
-    """Open sockets that stay open."""
+    """Open sockets that stay open and idle."""
     for _ in range(number):
         await open_socket(app)
 
 
 async def ask(app: App, sock: AnySocket, often: int) -> None:
-    """Make round trips."""
+    """Make round trips: send a request and receive the reply."""
     for _ in range(often):
         await sock.send(GETFAMILY)
         await sock.recv(BUFFER)
 
 
 async def ask_for_ever(app: App) -> None:
-    """A program that makes round trips and nothing else."""
+    """A program that makes round trips in an endless loop."""
     await ask(app, await open_socket(app), sys.maxsize)
 
 
 @contextmanager
 def beside_idle_sockets(number: int) -> Iterator[Work]:
-    """One program's round trips, while so many other sockets are open."""
+    """Round trips of one program while this many other sockets are open."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         worker.do(App.setrlimit, RLIMIT_NOFILE, (number + 100,) * 2)
@@ -74,7 +74,7 @@ round_trips: Final = partial(beside_idle_sockets, 0)
 
 @contextmanager
 def real_round_trips() -> Iterator[Work]:
-    """R: the real kernel's GETFAMILY, send and recv."""
+    """R: GETFAMILY round trips, send and recv, on the real kernel."""
     with real_socket(NETLINK_GENERIC) as sock:
         sock.bind((0, 0))
 
@@ -88,7 +88,7 @@ def real_round_trips() -> Iterator[Work]:
 
 @contextmanager
 def by_processes(number: int) -> Iterator[Work]:
-    """The round trips of so many processes, each of which is active all the time."""
+    """Round trips of this many processes, all of which are active."""
     with Machine(udev=False) as machine:
         for _ in range(number):
             machine.spawn(ask_for_ever)
@@ -99,6 +99,6 @@ def by_processes(number: int) -> Iterator[Work]:
             return (machine.kernel.processes.runner.system_calls - before) // 2
 
         while pass_time(PROBE) < number:
-            pass  # they are starting
+            pass  # until all processes have started
         period = PROBE * number // pass_time(PROBE)
         yield Work(lambda often: pass_time(max(1, -(-often // number)) * period))

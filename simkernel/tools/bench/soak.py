@@ -1,7 +1,6 @@
-"""Long runs: what memory does meanwhile.
+"""Long runs that measure the use of memory before and after.
 
-Counted are Python's own blocks, everywhere, and what the system says the process has in memory, where
-it says so (Linux).
+Measured are Python's allocated blocks, and on Linux the resident memory of the process.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from simkernel.tools.bench.stopwatch import Subject
 WARM_UP: Final = 100
 PAGE_KIB: Final = 4
 STATM: Final = Path("/proc/self/statm")
-"""proc_pid_statm(5): sizes in pages, the second of which is the resident one."""
+"""proc_pid_statm(5): sizes in pages.  The second one is the resident size."""
 
 
 @attrs.frozen
 class Soak:
-    """Something to be done long; `memory` is what it was before and after: (of what, before, after)."""
+    """A long run.  After it, `memory` has (what, before, after) for each kind of memory."""
 
     name: str
     what: str
@@ -34,7 +33,7 @@ class Soak:
     memory: tuple[tuple[str, int, int], ...] = ()
 
     def run(self) -> Soak:
-        """Do it, once warmed up."""
+        """Run the subject after a warm-up, and return a copy with the measured memory."""
         with self.subject() as work:
             work.run(WARM_UP)
             before = memory()
@@ -43,7 +42,7 @@ class Soak:
         return attrs.evolve(self, memory=tuple((of, before[of], after[of]) for of in before))
 
     def as_json(self) -> dict[str, Any]:
-        """As `simkernel bench --soak --json` prints it."""
+        """Return the result in the format of `simkernel bench --soak --json`."""
         told = [dict(zip(("of", "before", "after"), row, strict=True)) for row in self.memory]
         return {"name": self.name, "what": self.what, "memory": told}
 
@@ -55,7 +54,7 @@ SOAKS: Final = (
 
 
 def memory() -> dict[str, int]:
-    """How much is in use now, garbage aside."""
+    """Return the memory in use after a garbage collection, by kind."""
     gc.collect()
     used = {"blocks": sys.getallocatedblocks()}
     if STATM.exists():

@@ -1,8 +1,8 @@
-"""Timing things side by side: in turns, so that what disturbs one disturbs the other.
+"""Timing of several subjects in turn, so that a disturbance affects all of them.
 
-What counts is the time that this process had a CPU, in user mode and in the kernel, where the system
-tells that to the microsecond: nothing here waits, so it is the wall time of a machine that has nothing
-else to do.  Elsewhere it is the wall time.
+The measured time is the CPU time of this process, in user mode and in the kernel, if the operating system
+has a clock for it with a resolution of a microsecond.  The subjects do not wait, so it equals the wall
+time on an idle host. Otherwise the measured time is the wall time.
 """
 
 from __future__ import annotations
@@ -17,19 +17,18 @@ from typing import Final, TypeAlias
 import attrs
 
 EXACT: Final = 1e-6
-"""Seconds; a clock that is coarser will not do."""
+"""Coarsest acceptable resolution of the CPU clock in seconds."""
 
 cpu_time: Final = process_time if get_clock_info("process_time").resolution <= EXACT else perf_counter
 
 
 @attrs.frozen
 class Work:
-    """Something that can be done often.
+    """Work that can be repeated.
 
-    run    does it about as often as it is told to, and returns how often it did (None: exactly so often)
-    tidy   is called after each run, and is not timed
-    most   how often it can be done in one run
-    clock  seconds
+    run    does about the given number of iterations, and returns the actual number, or None if it is exact
+    tidy   called after each run, outside of the measured time most   maximum number of iterations in one
+    run clock  returns a time in seconds
     """
 
     run: Callable[[int], int | None]
@@ -39,21 +38,18 @@ class Work:
 
 
 Subject: TypeAlias = Callable[[], AbstractContextManager[Work]]
-"""What is measured: it makes what it needs, and for as long as that is there it can be done."""
+"""A subject of a measurement: a context manager that sets up and returns its work."""
 
 
 @attrs.frozen
 class Effort:
-    """How much is done for a figure.
+    """The amount of work for a figure.
 
-    slice      seconds of one run
-    seconds    wall seconds for each subject
-    rounds     how many runs there are at least
-    sockets    numbers of idle sockets for the curve, least first
-    processes  numbers of active processes for the curve, least first
-    idle       how many sockets memory is taken of
-    waiting    how many processes memory is taken of
-    machines   how many are made before one is compared with the second; None to leave that out
+    slice      duration of one run in seconds seconds    wall time for each subject in seconds rounds
+    minimum number of rounds sockets    numbers of idle sockets for the curve, in ascending order processes
+    numbers of active processes for the curve, in ascending order idle       number of sockets to measure
+    memory waiting    number of processes to measure memory machines   number of machines to make before
+    one is compared with the second; None to skip this
     """
 
     slice: float
@@ -89,10 +85,10 @@ QUICK: Final = attrs.evolve(
 
 
 def side_by_side(effort: Effort, *subjects: Subject) -> list[list[float]]:
-    """Return the seconds that each subject takes to do its work once, from each of its runs.
+    """Return the seconds per iteration of each subject, for each of its runs.
 
-    Every subject has one run in a round, and every other round is backwards.  The least time counts: nothing
-    disturbed that run.
+    Every subject runs once in a round, and every other round runs in reverse order.  The minimum time is
+    used, because that run was disturbed the least.
     """
     with ExitStack() as stack:
         works = [stack.enter_context(subject()) for subject in subjects]
@@ -110,12 +106,12 @@ def side_by_side(effort: Effort, *subjects: Subject) -> list[list[float]]:
 
 
 def spread(times: Sequence[float], anchors: Sequence[float]) -> float:
-    """How far the rounds disagree: the middle half of their ratios, as a fraction of the median one."""
+    """Return the interquartile range of the ratios of the rounds, as a fraction of the median."""
     return fluctuation([time / anchor for time, anchor in zip(times, anchors, strict=True)])
 
 
 def fluctuation(values: Sequence[float]) -> float:
-    """The width of the middle half of some values, as a fraction of the median."""
+    """Return the interquartile range of some values, as a fraction of the median."""
     if len(values) < 2:
         return 0.0
     low, middle, high = quantiles(values, n=4, method="inclusive")
@@ -123,7 +119,7 @@ def fluctuation(values: Sequence[float]) -> float:
 
 
 def how_often(work: Work, slice: float) -> int:
-    """How often it is to be done in one run, to take `slice` seconds."""
+    """Return the number of iterations with which one run takes about `slice` seconds."""
     often = 1
     while True:
         elapsed, _ = timed(work, often)
@@ -134,7 +130,7 @@ def how_often(work: Work, slice: float) -> int:
 
 
 def timed(work: Work, often: int) -> tuple[float, int]:
-    """The seconds of one run, and how often it was done."""
+    """Return the seconds that one run takes, and the actual number of iterations."""
     began = work.clock()
     count = work.run(often)
     elapsed = work.clock() - began

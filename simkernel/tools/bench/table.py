@@ -1,7 +1,7 @@
-"""The table: every quantity, what it is divided by, what must hold and what is aimed at.
+"""The table of the benchmark: every quantity with its anchor, its limit (`must_hold`) and its aim.
 
-`E` is simpy's event, a bare `yield env.timeout(1)`, and `T2` two of them: the bare price of two system
-calls.  Each subject can be had without its anchor, for a profiler: see `python -m simkernel.tools.bench`.
+`E` is an event of simpy, a bare `yield env.timeout(1)`.  `T2` is two of them, the minimum cost of two
+system calls.  A profiler can run each subject without its anchor: see `python -m simkernel.tools.bench`.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ TABLE: Final = (
         memory.sockets, bytes_each(lambda effort: effort.idle), 700, 450,
     ),
     Quantity(
-        8, "process-memory", "memory of a process waiting in one", "B", "B",
+        8, "process-memory", "memory of a process that waits in recv", "B", "B",
         memory.processes, bytes_each(lambda effort: effort.waiting), 2000, 1400,
     ),
     Quantity(
@@ -90,7 +90,7 @@ TABLE: Final = (
         machines.bare, milliseconds, 1.0, 0.2,
     ),
     Quantity(
-        11, "machine-equipped", "the same with camera and mouse", "ms", "(E / 0.75 µs)",
+        11, "machine-equipped", "machine with camera and mouse", "ms", "(E / 0.75 µs)",
         machines.equipped, milliseconds, 5.0, 1.5,
     ),
     Quantity(

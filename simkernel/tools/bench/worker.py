@@ -1,4 +1,4 @@
-"""A program that does what ordinary code tells it to, at a program's pace."""
+"""A program of the machine that runs jobs of ordinary code."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ P = ParamSpec("P")
 Job = Callable[[App], Awaitable[Any]]
 
 REST: Final = 3600
-"""Simulated seconds that it sleeps between two looks for something to do."""
+"""Simulated seconds that the program sleeps before it checks for a job again."""
 
 
 class Worker:
-    """The program, as root, and the door to it."""
+    """A program of root that runs jobs."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -35,7 +35,7 @@ class Worker:
             await app.sleep(REST)
 
     def do(self, job: Callable[Concatenate[App, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What a job results in, once it is done."""
+        """Run a job in the program until it is done, and return its result."""
         self._job = lambda app: job(app, *args, **kwargs)
         while self._job is not None:
             self._machine.run(until=self._machine.now + seconds(REST))

@@ -1,1 +1,3 @@
-"""Calibration: the operations that a real kernel was measured with, run here, compared, and fitted to."""
+"""Calibration: run the operations that were measured on a real kernel, compare their times, and fit the
+costs.
+"""

@@ -1,4 +1,4 @@
-"""A file of measurements, and the simulated times of its operations.
+"""Comparison of the measurements in a file with the simulated times of the same operations.
 
 The file is one JSON object: `{"ns": {operation: {size: nanoseconds}}}`.  An optional `spread` of the same
 form has lists: the median, the 90th and the 99th percentile of an operation's time in ns.
@@ -45,11 +45,14 @@ class Row:
 
     @property
     def error(self) -> float | None:
-        """By how much of the measured value the simulated one is above it (or below: negative)."""
+        """Relative error of the simulated time.
+
+        It is negative if the simulated time is less than the measured one.
+        """
         return None if self.simulated is None else self.simulated / self.figure.measured - 1
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return the row as JSON data."""
         told = {
             "operation": self.figure.name,
             "size": self.figure.size,
@@ -61,7 +64,10 @@ class Row:
 
 
 def read(text: str) -> list[Figure]:
-    """The figures of a file, in its order.  SimulationError that says where it is not as it should be."""
+    """Read the figures of a file, in its order.
+
+    Raise SimulationError, which names the place of a mistake.
+    """
     operations = read_object(text, "ns", " of operations")
     spread = json.loads(text).get("spread", {})
     return [
@@ -73,21 +79,21 @@ def read(text: str) -> list[Figure]:
 
 def _figures(name: str, sizes: Any, spread: Any) -> Iterator[Figure]:
     if not isinstance(sizes, dict):
-        raise SimulationError(f'ns, "{name}": this is an object of sizes, as in {{"64": 338.1}}')
+        raise SimulationError(f'ns, "{name}": expected an object of sizes, as in {{"64": 338.1}}')
     for size, ns in sizes.items():
         if not size.isdecimal():
-            raise SimulationError(f'ns, "{name}": "{size}" is no size in bytes')
+            raise SimulationError(f'ns, "{name}": "{size}" is not a size in bytes')
         if isinstance(ns, bool) or not isinstance(ns, int | float) or not 0 < ns < float("inf"):
-            raise SimulationError(f'ns, "{name}", "{size}": {ns!r} is no number of nanoseconds')
+            raise SimulationError(f'ns, "{name}", "{size}": {ns!r} is not a number of nanoseconds')
         quantiles = spread.get(size, []) if isinstance(spread, dict) else []
         if quantiles and not is_quantiles(quantiles):
-            problem = f"{quantiles!r} is no list of three quantiles (ascending, at least 1)"
+            problem = f"{quantiles!r} is not a list of three quantiles (ascending, at least 1)"
             raise SimulationError(f'spread, "{name}", "{size}": {problem}')
         yield Figure(name, int(size), float(ns), tuple(quantiles))
 
 
 def compare(figures: list[Figure], costs: CostModel) -> Iterator[Row]:
-    """Each figure beside what the operation takes with these prices."""
+    """Yield each figure with the simulated time of its operation under these costs."""
     for figure in figures:
         try:
             operation = find(figure.name, figure.size)
@@ -97,7 +103,7 @@ def compare(figures: list[Figure], costs: CostModel) -> Iterator[Row]:
         try:
             yield Row(figure, operation.simulated(costs))
         except OSError as error:
-            yield Row(figure, None, f"the simulated kernel says: {error.strerror or error}")
+            yield Row(figure, None, f"the simulated kernel fails: {error.strerror or error}")
 
 
 @attrs.frozen
@@ -112,12 +118,12 @@ class Prediction:
     without_operation: float | None
 
     def errors(self) -> tuple[float | None, float | None]:
-        """Return the relative error of each prediction; negative: below the measured time."""
+        """Return the relative error of each prediction.  It is negative if the predicted time is too low."""
         predicted = (self.without_figure, self.without_operation)
         return tuple(None if ns is None else ns / self.figure.measured - 1 for ns in predicted)  # type: ignore[return-value]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return the prediction as JSON data."""
         figure, operation = (None if error is None else round(error, 4) for error in self.errors())
         return {
             "operation": self.figure.name,
@@ -130,9 +136,12 @@ class Prediction:
 
 
 def operations(figures: list[Figure]) -> dict[Operation, Figure]:
-    """Return the figures by operation.  SimulationError without figures or for an unknown operation."""
+    """Return the figures by operation.
+
+    Raise SimulationError if there are none, or for an unknown operation.
+    """
     if not figures:
-        raise SimulationError("it has no measurements")
+        raise SimulationError("no measurements")
     try:
         return {find(figure.name, figure.size): figure for figure in figures}
     except LookupError as error:
@@ -140,9 +149,9 @@ def operations(figures: list[Figure]) -> dict[Operation, Figure]:
 
 
 def cross_validate(figures: list[Figure], costs: CostModel) -> list[Prediction]:
-    """Predict each figure from the others; `costs` are the first guess of the fit.
+    """Predict each figure from the others.  `costs` are the initial guess of the fit.
 
-    Raises SimulationError as `operations` does, OSError if the simulated kernel refuses an operation.
+    Raise SimulationError as `operations` does, and OSError if an operation fails in the simulated kernel.
     """
     found = operations(figures)
     fit = Fit({operation: figure.measured for operation, figure in found.items()}, costs)
@@ -153,6 +162,6 @@ def cross_validate(figures: list[Figure], costs: CostModel) -> list[Prediction]:
 
 
 def summary(predictions: list[Prediction]) -> tuple[int, float, float]:
-    """Return the number of predicted figures, the median error and the largest error."""
+    """Return the number of predicted figures, the median error and the maximum error."""
     errors = [abs(error) for each in predictions if (error := each.errors()[0]) is not None]
     return len(errors), median(errors or [0.0]), max(errors, default=0.0)

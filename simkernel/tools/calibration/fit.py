@@ -1,15 +1,15 @@
-"""Prices from measurements: those for which the simulated operations come nearest to the measured ones.
+"""Fit the costs of the cost model to measurements, so that simulated operations take about the measured time.
 
-What an operation takes is the sum of the prices that it pays, each as often as it pays it (`payments`).
-So the prices solve a system of linear equations, with more equations than unknowns as a rule, and none
-may be negative.  What is made least is the sum of the squares of the relative errors, and with little
-weight the relative distance of each price from a first guess: where no operation tells two prices apart,
-they keep the guess's proportion.
+The time of an operation is the sum of the costs that it pays, each multiplied by its number of payments
+(`payments`). So the costs solve a system of linear equations, usually with more equations than unknowns,
+and must not be negative. The fit minimizes the sum of the squared relative errors.  With a small weight,
+it also minimizes the relative distance of each cost from an initial guess: two costs that no operation
+distinguishes keep their ratio.
 
-The first guess is another machine's prices times the ratio of what the operations take on the two, in the
-median.  Prices that no operation pays (starting a program, loading a module) stay at that.  An access to a
-register takes what the bus makes of it.  One figure is no price, how many sockets the caches hold: a few
-are tried.
+The initial guess is the costs of another machine times the median ratio of operation times on the two
+machines.  Costs that no operation pays (starting a program, loading a module) keep this value.  The cost
+of a register access depends on the bus and is not fitted.  `cached_sockets`, the number of sockets that
+fit in the caches, is not a cost: a few values are tried.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from simkernel.tools.calibration.operations import Kind, Operation
 from simkernel.tools.calibration.parameters import PRICES
 
 FAITH: Final = 1e-4
-"""The weight of a first guess that is off by its whole value, against an operation that is."""
+"""Weight of the relative distance of a cost from the initial guess, relative to the error of an operation."""
 DETERMINED: Final = 1.0
-"""Largest leverage of a prediction.  At 1 a prediction is as certain as a measurement."""
+"""Maximum leverage of a prediction.  At 1, a prediction is as certain as a measurement."""
 HELD: Final = (100, 200, 400, 800, 1600)
-"""Sockets that caches may hold, beside the guess."""
+"""Values of `cached_sockets` to try, besides the guess."""
 OF_THE_BUS: Final = frozenset({"readl", "writel"})
-"""What stays as guessed."""
+"""Costs that keep the initial guess."""
 RAISED: Final = 1 << 14
-"""By how many ns a price is raised: so many that rounding does not show, and no slice of a CPU ends."""
+"""Nanoseconds by which a cost is raised.  Rounding is then negligible, and no time slice of a CPU ends."""
 
 
 def payments(operation: Operation, costs: CostModel, prices: Iterable[str] = PRICES) -> dict[str, float]:
-    """How often `operation` pays each of `prices`, found by running it with one raised after the other.
+    """Return how many times `operation` pays each of `prices`, without those that it does not pay.
 
-    Those that it does not pay are left out.  Prices are paid by the piece, so that the sum of all times their
-    prices is what it takes.
+    The operation is simulated once for each cost, with that cost raised.  The time of the operation is the
+    sum of the payments times the costs.
     """
     before = operation.simulated(costs)
     found = {}
@@ -56,25 +56,25 @@ def payments(operation: Operation, costs: CostModel, prices: Iterable[str] = PRI
 
 @attrs.frozen
 class Equation:
-    """An operation: how often it pays each price, and what it takes in ns."""
+    """An operation: the number of payments of each cost, and its time in ns."""
 
     payments: Mapping[str, float]
     ns: float
 
     def error(self, prices: Mapping[str, float]) -> float:
-        """By how much it takes more with these prices, as a part of what it should."""
+        """Return the relative error of the operation's time under these costs."""
         paid = sum(often * prices[name] for name, often in self.payments.items())
         return paid / self.ns - 1
 
     def shares(self, guess: Mapping[str, float]) -> list[float]:
-        """Return the share of `ns` that each price of `guess` accounts for."""
+        """Return the share of `ns` that each cost of `guess` contributes."""
         return [self.payments.get(name, 0.0) * price / self.ns for name, price in guess.items()]
 
 
 def solve(equations: Sequence[Equation], guess: Mapping[str, float]) -> dict[str, float]:
-    """Solve the normal equations, in units of `guess`.  Return the price for each name in `guess`.
+    """Solve the normal equations in units of `guess`, and return the cost for each name in `guess`.
 
-    Negative prices are set to 0, and the equations are solved again for the others.
+    Negative costs are set to 0, and the equations are solved again for the others.
     """
     rows = [equation.shares(guess) for equation in equations]
     columns = list(zip(*rows, strict=True))
@@ -117,7 +117,10 @@ def leverage(equation: Equation, others: Sequence[Equation], guess: Mapping[str,
 
 
 class Fit:
-    """Prices that fit the times `measured` in ns.  `other`, another machine's, give the first guess."""
+    """Costs that fit the `measured` times in ns.
+
+    The initial guess is derived from `other`, another machine's costs.
+    """
 
     def __init__(self, measured: Mapping[Operation, float], other: CostModel) -> None:
         self.measured = measured
@@ -143,7 +146,7 @@ class Fit:
         }
 
     def costs(self) -> CostModel:
-        """Return the prices that fit all measurements best."""
+        """Return the costs that fit all measurements best."""
         held, found = self._best(self.measured)
         prices: dict[str, Any] = {name: round(ns) for name, ns in found.items()}
         return attrs.evolve(self._guess, cached_sockets=held, **prices)
@@ -151,7 +154,8 @@ class Fit:
     def predicted(self, left_out: Operation, *, whole: bool = False) -> float | None:
         """Return the time in ns that the other measurements predict for an operation.
 
-        None if they do not determine its prices.  With `whole`, all sizes and counts of it are left out.
+        Return None if they do not determine its costs.  With `whole`, the operation is excluded with all
+        its sizes and counts.
         """
         key = left_out.kind.key
         rest = [each for each in self.measured if each != left_out and not (whole and each.kind.key == key)]
@@ -163,7 +167,7 @@ class Fit:
         return equations[left_out].ns * (1 + equations[left_out].error({**guess, **found}))
 
     def _best(self, rows: Iterable[Operation]) -> tuple[int, dict[str, float]]:
-        """Return the `cached_sockets` and the prices that fit `rows` best."""
+        """Return the `cached_sockets` and the costs that fit these operations best."""
         trials = []
         for held in self._held:
             equations = [self._equations[held][each] for each in rows]
@@ -175,12 +179,12 @@ class Fit:
 
 
 def _missed(operation: Operation, costs: CostModel) -> dict[str, float]:
-    """How often it misses the caches, which depends on how much they hold."""
+    """Return the number of cache misses of an operation, which depends on `cached_sockets`."""
     return payments(operation, costs, ["cache_miss"]) if operation.count > HELD[0] else {}
 
 
 def fitted(measured: Mapping[Operation, Timing], other: CostModel) -> CostModel:
-    """Return the costs that fit the timings `measured` best; `other` as for Fit."""
+    """Return the costs that fit the timings `measured` best.  `other` is that of `Fit`."""
     found = Fit({operation: timing.ns for operation, timing in measured.items()}, other).costs()
     factors = zip(*([each / took.ns for each in took.quantiles] for took in measured.values()), strict=True)
     return attrs.evolve(found, spread=tuple(round(1000 * median(each)) for each in factors))

@@ -1,4 +1,4 @@
-"""What the operations take on the machine that this runs on, measured by `measure.c`."""
+"""Measurement of the operations on this host with the C program `measure.c`."""
 
 from __future__ import annotations
 
@@ -18,24 +18,23 @@ from simkernel.tools.calibration.operations import Operation
 SOURCE: Final = Path(__file__).with_name("measure.c")
 COMPILERS: Final = ("cc", "gcc", "clang")
 SECONDS: Final = 600
-"""How long all of it may take."""
+"""Timeout in seconds for the measurement of all operations."""
 
 
 def compiler() -> str:
-    """Return the path of a C compiler.  SimulationError if there is none."""
+    """Return the path of a C compiler.  Raise SimulationError if none is installed."""
     for name in COMPILERS:
         if path := shutil.which(name):
             return path
-    raise SimulationError(
-        f"measuring this machine needs a C compiler ({', '.join(COMPILERS)}), and none is on the PATH"
-    )
+    raise SimulationError(f"measuring this host needs a C compiler: install one of {', '.join(COMPILERS)}")
 
 
 @attrs.frozen
 class Timing:
-    """An operation's time in ns.
+    """The time of an operation in ns.
 
-    `ns` is that of the fastest batch, `quantiles` those of single operations at jitter.LEVELS.
+    `ns` is the time in the fastest batch.  `quantiles` are quantiles of single operations at
+    jitter.LEVELS.
     """
 
     ns: float
@@ -45,10 +44,10 @@ class Timing:
 def measure(operations: Iterable[Operation], cc: str) -> dict[Operation, Timing]:
     """Return the timing of each operation that this kernel permits to this user.
 
-    SimulationError if this is not Linux, or `measure.c` does not compile.
+    Raise SimulationError if this host is not Linux, or if `measure.c` does not compile.
     """
     if sys.platform != "linux":
-        raise SimulationError(f"this is {sys.platform}: only a Linux can be measured")
+        raise SimulationError(f"this host is {sys.platform}: only Linux can be measured")
     wanted = {operation.key: operation for operation in operations}
     with TemporaryDirectory() as folder:
         program = Path(folder) / "measure"
@@ -63,5 +62,5 @@ def measure(operations: Iterable[Operation], cc: str) -> dict[Operation, Timing]
     lines = (line.split() for line in done.stdout.splitlines())
     measured = {wanted[key]: Timing(float(ns), tuple(map(float, quantiles))) for key, ns, *quantiles in lines}
     if not measured:
-        raise SimulationError(f"nothing could be measured: {done.stderr.strip() or 'no reason given'}")
+        raise SimulationError(f"no operation could be measured: {done.stderr.strip() or 'no reason given'}")
     return measured

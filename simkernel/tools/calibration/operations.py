@@ -1,4 +1,4 @@
-"""The operations by their names, as files of measurements have them."""
+"""The operations of the calibration, by their names in files of measurements."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ from simkernel.tools.calibration.programs import Prepare
 from simkernel.uapi.socket import SOCK_DGRAM, SOCK_STREAM
 
 WARM_UP: Final = 2
-"""Turns that are not timed: then caches of the kernel's (spare pages of pipes) are as they stay."""
+"""Number of turns before the timed ones.
+
+After them the kernel's caches, such as spare pages of pipes, are filled.
+"""
 TURNS: Final = 4
 
 
 @attrs.frozen
 class Kind:
-    """A kind of operation.
+    """A kind of operation, with several sizes and counts.
 
-    name     its name, with {} for a count
-    key      the name in `measure.c`
-    prepare  its program
-    sizes    with how many bytes `--host` measures it; 0 where there is no size
-    counts   with how many sockets
-    cpus     of the simulated machine; None (unlimited) where a wake-up preempts its waker
+    name     its name, with {} for a count key      the name in `measure.c` prepare  the function that
+    prepares its calls sizes    sizes in bytes that `--host` measures, or 0 if it has no size counts
+    numbers of sockets that `--host` measures, or 0 if it has no count cpus     CPUs of the simulated
+    machine; None (unlimited) if a wake-up must preempt its waker
     """
 
     name: str
@@ -41,7 +42,10 @@ class Kind:
     cpus: int | None = 1
 
     def match(self, name: str) -> int | None:
-        """The count in `name`, 0 where none belongs there; None if that is not its name."""
+        """Return the count in `name`, or 0 for a name without a count.
+
+        Return None if it is the name of another kind.
+        """
         pattern = re.escape(self.name).replace(r"\{\}", "([0-9]+)").replace("members", "members?")
         found = re.fullmatch(pattern.replace("sockets", "sockets?"), name)
         if found is None:
@@ -51,7 +55,7 @@ class Kind:
 
 ATTRIBUTE: Final = "/sys/kernel/uevent_seqnum"
 MESSAGES: Final = (16, 64, 1024, 4096, 16384, 32768, 60000)
-"""Sizes at which copying is measured."""
+"""Message sizes in bytes at which copying is measured."""
 
 KINDS: Final = (
     Kind("getppid", "getppid", programs.getppid),
@@ -107,7 +111,7 @@ KINDS: Final = (
 
 @attrs.frozen
 class Operation:
-    """One operation with a count (of members, of sockets) and a size in bytes."""
+    """An operation with a count (of members or sockets) and a size in bytes."""
 
     kind: Kind
     count: int
@@ -115,24 +119,24 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """As files of measurements have it."""
+        """Name of the operation in files of measurements."""
         name = self.kind.name.format(self.count)
         return name.replace("members", "member") if self.count == 1 else name
 
     @property
     def key(self) -> str:
-        """As `measure.c` takes it."""
+        """Name of the operation as an argument of `measure.c`."""
         return f"{self.kind.key}:{self.count}:{self.size}"
 
     def simulated(self, costs: CostModel) -> float:
-        """Return the operation's time in ns on a machine with these prices.
+        """Return the operation's time in ns on a machine with these costs.
 
-        Raises OSError if the kernel refuses the operation, as a message that is too large.
+        Raise OSError if the operation fails in the kernel, for example because a message is too large.
         """
         return sum(self.times(costs, TURNS)) / TURNS
 
     def times(self, costs: CostModel, turns: int, *, jitter: bool = False) -> list[int]:
-        """Return the time in ns of each of `turns` runs; `jitter` as for a Machine."""
+        """Return the time in ns of each of `turns` turns.  `jitter` is that of `Machine`."""
         taken: list[int] = []
         refused: list[OSError] = []
 
@@ -141,7 +145,7 @@ class Operation:
                 trial = await self.kind.prepare(app, self.count, self.size)
                 for _ in range(WARM_UP + turns):
                     if jitter:
-                        await app.compute(HOLD)  # then each turn has a new factor
+                        await app.compute(HOLD)  # so that each turn has a new jitter factor
                     if trial.before is not None:
                         await trial.before()
                     begun = app.monotonic_ns()
@@ -155,7 +159,7 @@ class Operation:
             process = machine.spawn(program, name="calibrate")
             machine.run()
             if process.alive:
-                raise TimeoutError(f"{self.name} of {self.size} bytes waits for ever")
+                raise TimeoutError(f"{self.name} of {self.size} bytes never ends")
         if refused:
             raise refused[0]
         return taken[WARM_UP:]
@@ -164,13 +168,13 @@ class Operation:
 OPERATIONS: Final = tuple(
     Operation(kind, count, size) for kind in KINDS for count in kind.counts for size in kind.sizes
 )
-"""What `--host` measures."""
+"""The operations that `--host` measures."""
 
 
 def find(name: str, size: int) -> Operation:
-    """The operation of that name, with that size.  LookupError if there is none."""
+    """Return the operation with this name and size.  Raise LookupError for an unknown name."""
     for kind in KINDS:
         count = kind.match(name)
         if count is not None:
             return Operation(kind, count, size)
-    raise LookupError(f"there is no operation {name!r}")
+    raise LookupError(f"unknown operation {name!r}")

@@ -1,6 +1,6 @@
-"""A machine's prices in a file: what `simkernel calibrate --host` writes, and `--costs` reads.
+"""Files with the costs of a machine, which `simkernel calibrate --host` writes and `--costs` reads.
 
-The file is one JSON object.  `parameters` has parameters of `CostModel` as whole numbers, in ns except for
+The file is one JSON object.  `parameters` has parameters of `CostModel` as integers, in ns except for
 `cached_sockets`.  `factors` is `CostModel.spread`.
 """
 
@@ -17,37 +17,37 @@ from simkernel.engine.jitter import LEVELS
 from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 
 PRICES: Final = tuple(name for name in PARAMETERS if name != "cached_sockets")
-"""Those that are nanoseconds."""
+"""Parameters of the cost model that are times in nanoseconds."""
 
 
 def parameters(costs: CostModel) -> dict[str, int]:
-    """The prices by their names."""
+    """Return the parameters of a cost model by name."""
     return {name: getattr(costs, name) for name in PARAMETERS}
 
 
 def read_object(text: str, key: str, hint: str) -> dict[str, Any]:
-    """Return the object that a file of JSON has under `key`.  SimulationError if it has none."""
+    """Return the object under `key` in a JSON file.  Raise SimulationError if the file has none."""
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise SimulationError(f"it is no JSON: {error}") from None
+        raise SimulationError(f"not JSON: {error}") from None
     found = content.get(key) if isinstance(content, dict) else None
     if not isinstance(found, dict):
-        raise SimulationError(f'it has no object "{key}"{hint}')
+        raise SimulationError(f'expected an object "{key}"{hint}')
     return found
 
 
 def read_costs(text: str) -> CostModel:
-    """The prices in a file; what it leaves out is as in `CostModel()`.
+    """Read a cost model from the text of a file.  Omitted parameters have the defaults of `CostModel()`.
 
-    SimulationError that says what is wrong with it.
+    Raise SimulationError, which describes the mistake, for an invalid file.
     """
     given = read_object(text, "parameters", ", as `simkernel calibrate --host` writes one")
     for name, value in given.items():
         _check(name, value)
     factors = json.loads(text).get("factors", CostModel().spread)
     if not is_quantiles(factors):
-        raise SimulationError(f"factors: {factors!r} is no list of three ascending numbers of at least 1")
+        raise SimulationError(f"factors: {factors!r} is not a list of three ascending numbers of at least 1")
     return attrs.evolve(CostModel(), **given, spread=tuple(factors))
 
 
@@ -65,6 +65,6 @@ def _check(name: str, value: Any) -> None:
     if name not in PARAMETERS:
         from simkernel.ynl.errors import choose
 
-        raise SimulationError(f"parameters: there is no price {name!r}: {choose(name, PARAMETERS)}")
+        raise SimulationError(f"parameters: unknown cost {name!r}: {choose(name, PARAMETERS)}")
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise SimulationError(f"parameters, {name}: {value!r} is no whole number from 0 up")
+        raise SimulationError(f"parameters, {name}: {value!r} is not an integer of at least 0")

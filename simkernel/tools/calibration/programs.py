@@ -1,4 +1,4 @@
-"""Each operation as a program: what it prepares, and one turn of what is timed.
+"""The operations of the calibration as programs: their preparation, and the calls of one timed turn.
 
 `measure.c` has the same operations under the same names, for a real kernel.
 """
@@ -30,26 +30,26 @@ from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, MSG_DONTWAIT, SOCK_RAW
 
 PAGE: Final = 4096
 PIPE: Final = 65536
-"""What fits a pipe unless more is asked for."""
+"""Default capacity of a pipe in bytes."""
 LARGEST: Final = 1 << 20
 LOADAVG: Final = "/proc/loadavg"
 SETTLED: Final = 0.001
-"""Seconds until the other program blocks in its call, with any prices."""
+"""Simulated seconds after which the other program blocks in its call, with any costs."""
 GROUP: Final = 1
 OTHER_GROUP: Final = 1 << 1
-"""As masks."""
+"""Masks of the multicast groups."""
 NOBODY: Final = 0x7FFFFFF0
-"""A port id."""
+"""A port id that no socket has."""
 DESCRIPTORS: Final = 100
-"""That a program has beside a crowd of sockets."""
+"""Number of descriptors that a program needs besides the sockets of its groups."""
 
 Step = Callable[[], Awaitable[Any]]
 
 
 class Trial:
-    """The calls of a timed turn; `before` is awaited before each turn and not timed.
+    """The calls of one timed turn.  `before` is awaited before each turn and is not timed.
 
-    `begun` returns the time in ns at which another program began the turn.
+    `begun` returns the time in ns at which another program began the turn, if the turn spans two programs.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Trial:
 
 
 Prepare = Callable[[App, int, int], Awaitable[Trial]]
-"""Prepares an operation with a count and a size in bytes."""
+"""A function that prepares an operation with a count and a size in bytes."""
 
 
-# -- no file ----------------------------------------------------------------
+# -- without files --------------------------------------------------------------
 
 
 async def getppid(app: App, count: int, size: int) -> Trial:
@@ -189,14 +189,18 @@ async def refused(app: App, count: int, size: int) -> Trial:
 
 
 def _sending(sock: Any, data: bytes, to: tuple[int, int]) -> Step:
-    """Send where nobody is in the end: to a port id, or to port id 0 after a group (`netlink_sendmsg()`)."""
+    """Return a step that sends a message and expects ECONNREFUSED.
+
+    The address is an unused port id, or port id 0 and a group: no kernel socket listens
+    (`netlink_sendmsg()`).
+    """
 
     async def turn() -> None:
         try:
             await sock.sendto(data, to)
         except ConnectionRefusedError:
             return
-        raise RuntimeError(f"somebody has the port id {to[0]}")
+        raise RuntimeError(f"a socket has the port id {to[0]}, which should be unused")
 
     return turn
 
@@ -227,7 +231,7 @@ async def _multicast(app: App, size: int, groups: list[int]) -> Trial:
     return Trial(_sending(sender, bytes(size), (0, GROUP)), before=drain)
 
 
-# -- the kernel answers -----------------------------------------------------
+# -- replies of the kernel -------------------------------------------------------
 
 
 async def getfamily(app: App, count: int, size: int) -> Trial:
@@ -307,7 +311,7 @@ async def _write(app: App, writer: int) -> None:
 
 
 async def pipe_echo(app: App, count: int, size: int) -> Trial:
-    size = max(size, 1)  # nothing at all wakes nobody
+    size = max(size, 1)  # an empty write would not wake the reader
     there, back = await _pipe(app, size), await _pipe(app, size)
     await app.spawn(_echo_pipe, there[0], back[1], size)
     data = bytes(size)

@@ -1,4 +1,4 @@
-"""The measurements of a real kernel that ship with simkernel, and the error of the default costs."""
+"""The measurements of a real kernel that are shipped with simkernel, and the error of the default costs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ RECORDED: Final = Path(__file__).with_name("linux-6.18.json")
 
 
 def accuracy() -> str:
-    """State the error with which the cost model predicts a call that it was not fitted to.
+    """Return the error with which the cost model predicts a call that it was not fitted to, as text.
 
-    The file carries the error, since a simulation of every operation takes longer than a short scenario.
+    The error is stored in the file, because a simulation of every operation takes longer than a short
+    scenario.
     """
     recorded: dict[str, Any] = json.loads(RECORDED.read_text("utf-8"))
     kernel = ".".join(recorded["kernel"].split(".")[:2])

@@ -1,24 +1,24 @@
-"""simkernel beside the tools that a user would otherwise pick, each measured with the same small test.
+"""simkernel compared with alternative tools, which are measured with the same small test.
 
     python -m simkernel.tools.comparison [--only ROW] [--json]
 
-The test (experiment.py): a client asks nlctrl for its family, hears the uevent of a device, looks at the
-device five times, and the device is unplugged at step 3. The columns:
+The test (experiment.py): a client requests nlctrl's family, receives the uevent of a device, and accesses
+the device five times. The device is unplugged at step 3. The columns:
 
-    who answers        the code behind the netlink sockets and the device
-    needs root?        "no" if the test passes as an ordinary user, "yes" if only root passes it. Root
+    answered by        the code behind the netlink sockets and the device
+    needs root?        "no" if the test passes as an ordinary user, "yes" if it passes only as root. Root
                        measures as uid 65534 first; "not tested" if that user cannot run this Python
-    first green test   seconds from starting the command to its end, in fresh processes, the best of the runs.
-                       Installing the tool is not included
-    fresh machines     how often a second the test passes on a fresh machine: within one process if the tool
-    a second           can do that (the best of the runs), otherwise one command after another
-    same run twice?    "yes" if two runs in fresh processes have equal answers and equal readings of the
-                       client's clock, "answers only" if the clock differs, "no" if an answer differs
-    unplug at step 3?  "yes" for a green test: the client saw the device at steps 1 and 2, heard `remove`,
-                       and saw it gone at steps 3 to 5; then what can be unplugged so
+    first green test   seconds from the start of the command to its exit, in new processes; the best of the
+                       runs. The installation of the tool is not included
+    fresh machines     number of times per second that the test passes on a new machine: within one process if
+    a second           the tool supports it (the best of the runs), otherwise with one command after another
+    same run twice?    "yes" if two runs in new processes have equal replies and equal readings of the
+                       client's clock, "answers only" if the clock differs, "no" if a reply differs
+    unplug at step 3?  "yes" if the test passes: the device is present at steps 1 and 2, the client receives
+                       `remove`, and the device is absent at steps 3 to 5; then the kinds of devices
 
-A tool that is not installed, or does not run here, says so in its row. On a host that does other work,
-run the command under `chrt -f 1` as root; otherwise the load decides the figures.
+If a tool is not installed or does not run here, its row says so. On a host with other load, run the
+command under `chrt -f 1` as root; otherwise the load distorts the figures.
 
 Quoted, not measured:
 

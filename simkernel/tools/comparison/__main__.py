@@ -15,7 +15,7 @@ from simkernel.tools import comparison
 from simkernel.tools.comparison.measure import Result, measure
 from simkernel.tools.comparison.rows import ROWS, has_kvm
 
-COLUMNS = ["approach", "who answers", "needs root?", "first green test", "fresh machines a second"]
+COLUMNS = ["approach", "answered by", "needs root?", "first green test", "fresh machines a second"]
 COLUMNS += ["same run twice?", "unplug at step 3?"]
 ROOT = {True: "yes", False: "no", None: "not tested"}
 
@@ -25,7 +25,7 @@ ROOT = {True: "yes", False: "no", None: "not tested"}
 @click.option("--seconds", type=click.FloatRange(min=0.01), default=1.0, help="How long to count machines.")
 @click.option("--json", is_flag=True, help="Print one JSON object instead of the table.")
 def main(only: tuple[str, ...], seconds: float, json: bool) -> None:
-    """Measure simkernel beside the tools that a user would otherwise pick; print a Markdown table."""
+    """Measure simkernel and alternative tools with the same test, and print a Markdown table."""
     results = [measure(ROWS[name], seconds) for name in only or ROWS]
     kvm = "with" if has_kvm() else "without"
     system = f"{platform.platform()}, {os.cpu_count()} CPUs, {kvm} KVM, Python {platform.python_version()}"
@@ -37,7 +37,7 @@ def main(only: tuple[str, ...], seconds: float, json: bool) -> None:
 
 
 def markdown(results: Sequence[Result]) -> Iterator[str]:
-    """Yield the lines of the table, then those of its notes."""
+    """Yield the lines of the table, then the lines of its notes."""
     for cells in (COLUMNS, ["---"] * len(COLUMNS), *map(_cells, results)):
         yield f"| {' | '.join(cells)} |"
     yield ""

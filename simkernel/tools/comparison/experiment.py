@@ -1,10 +1,11 @@
 """The test that every approach runs: a netlink client, and a device that is unplugged at step 3.
 
     python experiment.py APPROACH            print the transcript as one line of JSON
-    python experiment.py APPROACH SECONDS    count the fresh machines that pass the test in that time
+    python experiment.py APPROACH SECONDS    count how many times the test passes in that time
 
-The client asks nlctrl for its own family, hears the device's uevents, and looks at the device five times. A
-transcript is a list of [clock, answer]. This file needs only the standard library, because guests run it too.
+The client requests nlctrl's own family, receives the uevents of the device, and accesses the device five
+times. A transcript is a list of [clock, answer]. This file uses only the standard library, because guests
+run it, too.
 """
 
 from __future__ import annotations
@@ -31,16 +32,19 @@ REQUEST_ACK, CREATE_EXCL = 0x5, 0x600
 CLONE_NEWUSER_NEWNET = 0x50000000
 RB_POWER_OFF = 0x4321FEDC
 SEEN = ["there", "there", "gone", "gone", "gone"]
-"""The device at steps 1 to 5; it is unplugged at step 3."""
+"""Expected state of the device at steps 1 to 5. It is unplugged at step 3."""
 
 Transcript = list[tuple[int, str]]
 Call = Callable[[], object]
 Device = tuple[str, Call, Call, Call]
-"""Name and functions: plug, unplug, and look, which raises OSError once the device is gone."""
+"""Name of a device, and functions to plug, unplug and access it.
+
+The last raises OSError if the device is gone.
+"""
 
 
 def attribute(kind: int, data: bytes) -> bytes:
-    """Encode a netlink attribute, padded."""
+    """Encode a netlink attribute with padding."""
     return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
 
 
@@ -54,7 +58,7 @@ FAMILY_ID = attribute(1, struct.pack("=H", 16))
 
 
 def client(socket: Callable[..., Any], clock: Callable[[], int], device: Device) -> Transcript:
-    """Run the test; any exception is a failure."""
+    """Run the test and return its transcript. Any exception means failure."""
     name, plug, unplug, look = device
     transcript: Transcript = []
 
@@ -94,8 +98,8 @@ def client(socket: Callable[..., Any], clock: Callable[[], int], device: Device)
 
 
 def mocked() -> Transcript:
-    """Answer what the author of the test expects."""
-    from unittest import mock  # takes longer to import than the rest of this file
+    """Return the replies that the author of the test expects, with unittest.mock."""
+    from unittest import mock  # imported here, because it takes longer than the rest of this file
 
     family = message(16, 0, struct.pack("=BBH", 1, 2, 0) + FAMILY_ID)
     events = [b"ACTION=%s\0DEVPATH=/devices/d0\0" % action for action in (b"add", b"remove")]
@@ -106,7 +110,7 @@ def mocked() -> Transcript:
 
 
 def network() -> Transcript:
-    """Ask the kernel below, in this network namespace, for a dummy device, or for veth if it has no dummy."""
+    """Use a dummy device of the running kernel, in this network namespace; veth if dummy is not available."""
 
     def ask(kind: int, flags: int, *attributes: bytes) -> int:
         with socket.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) as route:
@@ -128,7 +132,7 @@ def network() -> Transcript:
 
 
 def namespace() -> Transcript:
-    """Do so in a child that has its own user and network namespace."""
+    """Run `network` in a child process with a new user and network namespace."""
     if child := os.fork():
         assert os.waitpid(child, 0)[1] == 0
         return []
@@ -141,7 +145,7 @@ def namespace() -> Transcript:
 
 
 def umockdev() -> Transcript:
-    """Let umockdev's preloaded library answer for sysfs and uevents, and this host's kernel for the rest."""
+    """Use umockdev's preloaded library for sysfs and uevents, and the host's kernel for the rest."""
     bed = import_module("gi.repository.UMockdev").Testbed.new()
 
     def unplug() -> None:
@@ -155,7 +159,10 @@ def umockdev() -> Transcript:
 
 
 def main(approach: Callable[[], Transcript], seconds: float) -> None:
-    """Run an approach and print its transcript; with seconds, count how often it passes."""
+    """Run an approach and print its transcript.
+
+    With `seconds`, also count how many times per second it passes.
+    """
     transcript = approach()
     count, begin = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - begin) < seconds:
@@ -166,5 +173,5 @@ def main(approach: Callable[[], Transcript], seconds: float) -> None:
 
 if __name__ == "__main__":
     main(globals()[sys.argv[1]], float(sys.argv[2]) if sys.argv[2:] else 0)
-    if os.getpid() == 1:  # in a guest whose init this is
+    if os.getpid() == 1:  # this process is the init of a guest
         ctypes.CDLL(None).reboot(RB_POWER_OFF)

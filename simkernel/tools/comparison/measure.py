@@ -1,4 +1,4 @@
-"""Measure one row: run its test, compare the runs, count fresh machines."""
+"""Measure one row: run its test, compare the transcripts of the runs, and count new machines."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ import simkernel
 from simkernel.tools.comparison.rows import Command, Row
 
 SLOW: Final = 10.0
-"""Seconds of a run after which a second one is enough."""
+"""Seconds of a run above which two runs are enough."""
 UNPRIVILEGED: Final = {"user": 65534, "group": 65534, "extra_groups": []}
 PROJECT: Final = Path(simkernel.__file__).parents[1]
 
 
 class Failed(Exception):
-    """A run ended without a result."""
+    """Raised if a run ends without a result."""
 
 
 @frozen
 class Result:
-    """The measured cells of a row; `error` says why there are none."""
+    """The measured cells of a row. If they could not be measured, `error` is the reason."""
 
     name: str
     version: str = ""
@@ -43,7 +43,7 @@ class Result:
 
 
 def measure(row: Row, seconds: float = 1.0, runs: int = 3) -> Result:
-    """Measure a row. Root measures as uid 65534 first and repeats as root what fails."""
+    """Measure a row. Root measures as uid 65534 first, and repeats as root if that fails."""
     if missing := [each for each in row.requires.split() if not any(Path("/").glob(each[1:]))]:
         return Result(row.name, error=f"not run here: no {', '.join(missing)} ({row.install})")
     if os.name != "posix" or os.geteuid() != 0:
@@ -52,7 +52,7 @@ def measure(row: Row, seconds: float = 1.0, runs: int = 3) -> Result:
         run((sys.executable, "-c", "import simkernel"), 60, **UNPRIVILEGED)
     except (Failed, OSError):
         return _measured(row, seconds, runs, root=None)
-    compile_dir(PROJECT / "simkernel", quiet=2)  # that user cannot write the bytecode
+    compile_dir(PROJECT / "simkernel", quiet=2)  # the unprivileged user cannot write the bytecode
     again = (sys.executable, "-m", "simkernel.tools.comparison", "--json", "--only", row.name)
     printed = run((*again, "--seconds", str(seconds)), row.timeout * (runs + 1), **UNPRIVILEGED)
     unprivileged = Result(**json.loads(printed)["rows"][0])
@@ -83,7 +83,7 @@ def _measured(row: Row, seconds: float, runs: int, root: bool | None) -> Result:
 
 
 def _result(printed: str) -> dict[str, Any]:
-    """Find the line of JSON, among the messages of a booting kernel."""
+    """Return the line of JSON from output that can include the boot messages of a kernel."""
     for line in printed.splitlines():
         if line.startswith('{"'):
             return dict(json.loads(line))
@@ -91,9 +91,9 @@ def _result(printed: str) -> dict[str, Any]:
 
 
 def run(command: Command, timeout: float, **options: Any) -> str:
-    """Run a command in a session of its own and return its output. Failed with the line that says why.
+    """Run a command in a new session and return its output. Raise Failed with the line of the error.
 
-    Options in capitals are environment variables, the others are Popen's.
+    Keyword arguments in capitals are environment variables; the others are passed to Popen.
     """
     capitals = {name: options.pop(name) for name in list(options) if name.isupper()}
     environment = {**os.environ, **capitals}

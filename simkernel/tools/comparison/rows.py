@@ -1,4 +1,4 @@
-"""The rows of the comparison: a command for each approach, and what it needs."""
+"""The rows of the comparison: the command of each approach, and its requirements."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ exec {}
 
 @frozen
 class Row:
-    """An approach. `once` returns the command of one run, which may use the empty folder it is given.
+    """An approach. `once` takes an empty directory and returns the command of one run.
 
-    many      command that counts fresh machines, with seconds appended; empty if each needs a command
-    version   command that prints a version last
-    install   how to install what `requires` lists: patterns of paths, each of which must match
+    answers   description of the code behind the netlink sockets and the device unplugs   description of
+    the devices that can be unplugged many      command that counts runs, to which seconds are appended;
+    empty if each run needs a command version   command that prints a version in its last line install
+    how to install what `requires` lists requires  patterns of paths, each of which must match timeout
+    maximum duration of a run in seconds
     """
 
     name: str
@@ -44,17 +46,20 @@ class Row:
 
 
 def experiment(approach: str, python: str = sys.executable) -> Command:
-    """Return the command that runs experiment.py."""
+    """Return the command that runs an approach of experiment.py."""
     return (python, "-W", "ignore", str(EXPERIMENT), approach)
 
 
 NETWORK, MOCKED = experiment("network"), experiment("mocked")
-UMOCKDEV = ("umockdev-wrapper", *experiment("umockdev", "/usr/bin/python3"))  # the bindings are the system's
+UMOCKDEV = (
+    "umockdev-wrapper",
+    *experiment("umockdev", "/usr/bin/python3"),
+)  # the system's Python has the bindings
 SIMULATED = (sys.executable, "-m", "simkernel.tools.comparison.simulated")
 
 
 def uml(folder: Path) -> Command:
-    """Boot a kernel as a process, with this host's files as its root, read-only."""
+    """Return a command that boots a kernel as a process, with the host's files as its read-only root."""
     init = folder / "init"
     init.write_text(UML_INIT.format(shlex.join(NETWORK)))
     init.chmod(0o755)
@@ -63,13 +68,15 @@ def uml(folder: Path) -> Command:
 
 
 def has_kvm() -> bool:
-    """Return True if this user may use KVM on a CPU that virtualizes."""
+    """Return True if the CPU supports virtualization and this user may use KVM."""
     flags = Path("/proc/cpuinfo").read_text().split() if sys.platform == "linux" else []
     return ("vmx" in flags or "svm" in flags) and os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
 def virtme(folder: Path) -> Command:
-    """Boot an installed kernel that has 9p in QEMU, with this host's files as its root, read-only."""
+    """Return a command that boots an installed kernel with 9p in QEMU, with the host's files as its read-only
+    root.
+    """
     release = max(path.parts[3] for path in Path("/").glob(NINEP[1:]))
     options = "--force-9p --no-virtme-ng-init --user root --memory 512M" + " --disable-kvm" * (not has_kvm())
     return ("vng", "-r", f"/boot/vmlinuz-{release}", *options.split(), "--", shlex.join(NETWORK))
@@ -82,11 +89,11 @@ _ROWS = (
         lambda _: ("unshare", "-rn", *NETWORK), experiment("namespace"),
         "unshare --version", "util-linux, on Linux", "/usr/bin/unshare"),
     Row("umockdev", "a preloaded library for sysfs and uevents, this host's kernel for the rest",
-        "entries of sysfs; there is no driver", lambda _: UMOCKDEV, UMOCKDEV, "umockdev-run --version",
+        "entries of sysfs, without a driver", lambda _: UMOCKDEV, UMOCKDEV, "umockdev-run --version",
         "apt install umockdev gir1.2-umockdev-1.0 python3-gi", f"/usr/bin/umockdev-wrapper {TYPELIB}"),
-    Row("user-mode-linux", "a Linux kernel of its own", "network devices, and what its modules make", uml,
+    Row("user-mode-linux", "a separate Linux kernel", "network devices, and what its modules make", uml,
         (), "linux.uml --version", "apt install user-mode-linux kmod", f"/usr/bin/linux.uml {DUMMY}"),
-    Row("virtme-ng", "a Linux kernel of its own", "network devices; others by QEMU's device_del", virtme,
+    Row("virtme-ng", "a separate Linux kernel", "network devices; others by QEMU's device_del", virtme,
         (), "vng --version", "apt install virtme-ng qemu-system-x86 busybox-static linux-image-amd64",
         f"/usr/bin/vng /usr/bin/qemu-system-x86_64 /usr/bin/busybox {NINEP}", timeout=300),
     Row("simkernel", "a model of Linux, compared with Linux", "any device on the bus, at any nanosecond",

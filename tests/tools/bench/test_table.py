@@ -13,7 +13,7 @@ from simkernel.tools.bench import TABLE, Effort, Quantity
 NAMES = {quantity.name: quantity for quantity in TABLE}
 REAL = {"round-trip-real", "client", "pyroute2", "multicast-100", "multicast-1000"}
 """What is divided by the real kernel."""
-NO_NETLINK = "this system has no AF_NETLINK"
+NO_NETLINK = "this operating system has no AF_NETLINK"
 NO_PYROUTE2 = "pyroute2 is not installed: pip install pyroute2"
 PYROUTE2 = {"client", "pyroute2", "codec"}
 
@@ -54,7 +54,7 @@ def test_without_netlink_it_is_skipped(name: str, tiny: Effort, monkeypatch: pyt
     line = NAMES[name].measured(tiny)
     assert line.verdict == "skipped"
     assert line.skipped in (
-        "this system has no AF_NETLINK",
+        "this operating system has no AF_NETLINK",
         "pyroute2 is not installed: pip install pyroute2",
     )
 
@@ -68,4 +68,4 @@ def test_without_pyroute2_it_is_skipped(name: str, tiny: Effort, monkeypatch: py
 
 def test_what_takes_long_can_be_left_out(tiny: Effort) -> None:
     line = NAMES["machine-aged"].measured(attrs.evolve(tiny, machines=None))
-    assert line.skipped == "it takes long: not with --quick"
+    assert line.skipped == "it takes long: not measured with --quick"

@@ -28,15 +28,13 @@ def test_by_a_c_program() -> None:
 
 def test_only_linux_can_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(SimulationError, match="only a Linux"):
+    with pytest.raises(SimulationError, match="only Linux can"):
         host.measure([], "cc")
 
 
 def test_a_missing_compiler_is_an_error_that_names_the_compilers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(
-        SimulationError, match=r"needs a C compiler \(cc, gcc, clang\), and none is on the PATH"
-    ):
+    with pytest.raises(SimulationError, match="needs a C compiler: install one of cc, gcc, clang"):
         host.compiler()
 
 
