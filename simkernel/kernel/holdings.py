@@ -15,7 +15,7 @@ from simkernel.kernel.vfs.file import OpenFile
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 
 Holdings = Mapping[Hashable, tuple[str, int]]
-"""Text and amount by object.  A text that begins with "# " names a kind of object, any other the object."""
+"""The text and the amount of each held object.  A "#" at the start of a text stands for the amount."""
 
 SOCKETS: Final = {AF_NETLINK: "# netlink sockets", AF_UNIX: "# unix sockets"}
 

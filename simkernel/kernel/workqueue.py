@@ -68,7 +68,7 @@ class WorkQueue:
 
     def __attrs_post_init__(self) -> None:
         self._more = WaitQueue(f"work for {self.name}")
-        self._done = WaitQueue(f"work of {self.name} to be done")
+        self._done = WaitQueue(f"the end of work of {self.name}")
 
     # -- queueing -----------------------------------------------------------
 
@@ -117,7 +117,9 @@ class WorkQueue:
         if self._idle:
             self._more.wake_up()
         elif self._stopping:
-            raise SimulationError(f"workqueue {self.name} is destroyed: stop what queues work before that")
+            raise SimulationError(
+                f"workqueue {self.name} is destroyed: stop queueing work before you destroy it"
+            )
         else:
             self._start_worker()
 

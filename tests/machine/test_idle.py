@@ -63,7 +63,7 @@ def test_the_deadlock_lists_each_sleeper_and_where_it_sleeps(cpus: int | None) -
         text = str(deadlock.value)
         assert text.startswith("no event is left that could wake a program; asleep: parent/")
         assert "in wait4 on the children of parent/" in text
-        assert "in read on something in pipe 1" in text
+        assert "in read on data in pipe 1" in text
         assert "in recvfrom on netlink protocol 2" in text
         assert "ends/" not in text
         assert "udevd" not in text

@@ -98,7 +98,7 @@ def test_a_body_that_sleeps_for_ever_is_a_deadlock() -> None:
     failure = ran(body).failure
     assert isinstance(failure, Deadlock)
     assert str(failure).startswith("body sleeps for ever; asleep: ")
-    assert "body/6 in read on something in pipe" in str(failure)
+    assert "body/6 in read on data in pipe" in str(failure)
 
 
 # -- stimuli --------------------------------------------------------------------------

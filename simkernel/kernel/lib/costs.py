@@ -14,7 +14,7 @@ import attrs
 CACHED: Final = 20 << 10
 """Largest copy in bytes that stays in the nearest cache until the next copy."""
 SPILL: Final = 4
-"""Bytes that miss the nearest cache for each byte above CACHED: a copy evicts bytes that it reads later."""
+"""Bytes that miss the nearest cache for each byte above CACHED: the copy evicts them before it reads them."""
 PIECE: Final = 8 << 12
 """Size in bytes of 2**PAGE_ALLOC_COSTLY_ORDER pages."""
 FROM_ZONE: Final = 3

@@ -53,7 +53,7 @@ def _files() -> Mapping[str, list[list[str]]]:
 
 @cache
 def read_table(path: Path) -> Sequence[list[Any]]:
-    """Return the lines of a table: a list of the words of the `[section]`, then the words of the line."""
+    """Return the lines of a table.  Each is a list: the words of its `[section]`, then its own words."""
     section: list[str] = []
     lines: list[list[Any]] = []
     for line in path.read_text("utf-8").splitlines():

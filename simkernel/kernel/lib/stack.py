@@ -25,7 +25,7 @@ def locate(frame: FrameType) -> tuple[str, str] | None:
 
 
 def caller(depth: int = 1) -> FrameType:
-    """Return `module_frame` of the caller's `depth`-th caller."""
+    """Return `module_frame()` of the frame that is `depth` levels above the caller."""
     return module_frame(sys._getframe(depth + 1))
 
 
@@ -55,7 +55,7 @@ def call_trace(depth: int = 1) -> tuple[str, ...]:
 
 
 def stack(depth: int = 1) -> tuple[Place, ...]:
-    """Return the places of all functions on the stack.  `described` makes a call trace of them."""
+    """Return the places of all functions on the stack.  `described` converts them into a call trace."""
     return tuple(_places(sys._getframe(depth + 1)))
 
 

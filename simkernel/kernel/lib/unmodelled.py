@@ -28,7 +28,7 @@ class Unmodelled:
     def __call__(self, what: str, number: int) -> Exception:
         """Return the exception for the use of `what`. `number` is the errno."""
         if self._raises:
-            return NotModelled(f"{what} is not modelled; Linux without it says {error_name(number)}")
+            return NotModelled(f"{what} is not modelled; Linux without it returns {error_name(number)}")
         if what not in self._said:
             self._said.add(what)
             self._log.warn(f"simkernel: {what} is not modelled: {error_name(number)}")

@@ -42,7 +42,7 @@ def unchanged_files(kept: dict[Any, Any]) -> Iterator[None]:
 
 
 def files_are_unchanged() -> bool:
-    """Return True within `unchanged_files`."""
+    """Return True inside a block of `unchanged_files`."""
     return _kept is not None
 
 
@@ -159,7 +159,7 @@ def _read(file: Stamp, supplement: Stamp | None) -> Spec:
 
 @lru_cache(maxsize=256)
 def _parse(text: str, filename: str, supplement: str) -> Spec:
-    """Files with the same text share what is made from it."""
+    """Parse a specification.  Files with the same text share the result."""
     return parse(text, filename, supplement)
 
 

@@ -112,7 +112,9 @@ class LoadedModule:
     def become(self, state: ModuleState) -> None:
         """Change the state. InternalError if `TRANSITIONS` does not allow it."""
         if state not in TRANSITIONS[self.state]:
-            raise InternalError(f"module {self.name} goes from {self.state} to {state}: please report")
+            raise InternalError(
+                f"module {self.name} cannot go from {self.state} to {state}: please report this bug"
+            )
         self.state = state
 
     def try_get(self) -> bool:

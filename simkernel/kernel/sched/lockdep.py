@@ -76,7 +76,7 @@ class _Order:
 
     @property
     def trace(self) -> tuple[str, ...]:
-        """The call trace of this acquisition."""
+        """The call trace of the second acquisition."""
         return described(self.places)
 
 
@@ -218,7 +218,7 @@ class Lockdep(Locking):
                 if chain is not None:
                     self._report_circular(before, after, [order, *chain], context, held)
             if not before.trylock:
-                return  # the order with the locks before it follows from the order with this one
+                return  # its orders with the locks held before it are already recorded
 
     def _path(self, start: Class, end: Class) -> list[_Order] | None:
         """Return the shortest chain of orders from one class to another, or None (`__bfs()`)."""

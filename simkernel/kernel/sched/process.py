@@ -176,7 +176,7 @@ class Processes(Generic[T]):
         parent = parent or self.init
         credentials = credentials or parent.credentials
         self._check_limits(parent, credentials)
-        if parent is not self.init:  # Machine.spawn() of ordinary code does not fail
+        if parent is not self.init:  # a spawn by ordinary code never fails
             check_fault(self._faults, "kmalloc", what="task")
         child = self._new(comm, credentials, parent)
         child.inherit(parent)

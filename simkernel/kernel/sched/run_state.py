@@ -16,14 +16,14 @@ from typing import Final
 class RunState(Enum):
     """A state of a task, from the runner's point of view."""
 
-    IDLE = "has no program: it is not started, or ordinary code has no call under way"
-    USER = "its program runs in user mode, or waits for a CPU"
-    KERNEL = "the coroutine of a system call runs, or waits for a CPU"
-    SLEEPING = "kernel code, a coroutine, waits in wait queues or for a deadline"
-    BLOCKED = "a blocked call waits in a wait queue"
-    RETRYING = "a blocked call was woken, and tries again when it has a CPU"
-    RETURNING = "the call ends when the time that it was charged has passed"
-    ENDED = "the program has ended, and its process may still wait to be reaped"
+    IDLE = "has no program yet, or belongs to ordinary code that has no call in progress"
+    USER = "runs its program in user mode, or waits for a CPU to do so"
+    KERNEL = "runs the coroutine of a system call, or waits for a CPU to do so"
+    SLEEPING = "sleeps in the coroutine of a system call, on wait queues or until a deadline"
+    BLOCKED = "sleeps on one wait queue in a call that only retries"
+    RETRYING = "was woken in such a call, and retries it when it gets a CPU"
+    RETURNING = "returns from a call when the charged time has passed"
+    ENDED = "has ended, but may not be reaped yet"
 
 
 START: Final = RunState.IDLE

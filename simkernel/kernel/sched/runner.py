@@ -32,7 +32,7 @@ from simkernel.uapi.errno import EAGAIN, EINTR, os_error
 
 
 class Runner:
-    """Drives every task of a kernel."""
+    """Runs the programs and the system calls of all tasks of a kernel."""
 
     def __init__(
         self, engine: Engine, scheduler: Scheduler, system_calls: SystemCalls, preempt: Preempt, on_exit: Exit
@@ -120,9 +120,7 @@ class Runner:
                     break
                 if (entered := task.call) is not None:
                     if call is not entered or task.frame is not None or self._stop is not None:
-                        program = (
-                            None  # one that is abandoned is collected while validation.close() expects it
-                        )
+                        program = None  # so that validation.close() collects an abandoned program
                         self._call_pending(task, call)
                     return
                 if type(call) is not Call or call.owner is not task:
@@ -165,7 +163,7 @@ class Runner:
             arguments = call.arguments
             count = len(arguments)
             try:
-                if count == 3:  # a recv; unpacking a tuple into a call costs as much as two calls
+                if count == 3:  # as recv has; unpacking a tuple into a call costs as much as two calls
                     one, two, three = arguments
                     value = handler(task, one, two, three)
                 elif count == 4:
@@ -228,7 +226,7 @@ class Runner:
             self._stopped(task, stop)
             self.current = None
         elif request is not task.call:
-            what = f"{task.comm} awaited {validation.kind(request)} while {task.call!r} was under way"
+            what = f"{task.comm} awaited {validation.kind(request)} while {task.call!r} was in progress"
             self.end(task, 1 << 8, SimulationError(f"{what}: one call at a time, or app.thread(...)"))
         else:
             self._drive(task, None, None)

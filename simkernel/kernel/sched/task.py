@@ -49,40 +49,40 @@ class SchedTask:
 
     __slots__ = {  # noqa: RUF023 - ordered by topic
         # identity
-        "pid": "the thread's number",
-        "tgid": "the number of its process",
-        "_comm": "the name, which may change",
-        "_track": "the name in traces, once `comm` has changed",
-        "kthread": "whether it is a kernel thread",
+        "pid": "thread id",
+        "tgid": "process id",
+        "_comm": "the current name of the task",
+        "_track": "the name in traces if `comm` has changed, else None",
+        "kthread": "True for a kernel thread",
         "credentials": "user, groups and capabilities",
-        # family
-        "parent": "the process that waits for it",
-        "_children": "children that are not reaped",
-        "_wait_child": "wait queue for the end of a child",
+        # parent and children
+        "parent": "the process that waits for this one",
+        "_children": "the children that are not reaped",
+        "_wait_child": "the wait queue for the end of a child",
         # state of the runner; `run_state` is computed from program, frame, call, blocked and sleep
-        "program": "coroutine, or plain function, in user mode",
-        "frame": "coroutine in the kernel, while a system call needs one",
-        "call": "the call under way, if it does not end at once",
-        "blocked": "the blocked call, if it is one that only tries again",
-        "sleep": "the place in wait queues",
-        "receive": "the blocked call of its last receive, used again for the same file",
-        "enter": "callback by which a program enters a call (`Runner.enter`)",
+        "program": "the program in user mode: a coroutine or a plain function",
+        "frame": "the coroutine of the current system call, or None",
+        "call": "the system call in progress, if it does not end at once",
+        "blocked": "the blocked call that is retried after each wake-up, or None",
+        "sleep": "the current sleep, or None",
+        "receive": "the blocked call of the last receive, reused for the same file",
+        "enter": "callback with which a program enters a system call (`Runner.enter`)",
         "on_wake": "callback invoked when a sleep ends (`Scheduler.waker`)",
-        "on_result": "callback that takes results for ordinary code",
-        "application": "the `App` of its program",
+        "on_result": "callback that gets the result of a call of ordinary code",
+        "application": "the `App` of the program",
         "signals": "pending signals and dispositions",
         # scheduling
-        "cpu": "the CPU it holds, of those that are counted",
-        "busy_until": "instant (ns) until which its CPU is busy for it",
+        "cpu": "the CPU that the task holds, or None with unlimited CPUs",
+        "busy_until": "time (ns) until which the CPU is busy with the task",
         # tracing
-        "flow": "the flow that it is part of",
-        "own_flow": "the flow of the request that it began last",
-        "entered": "instant (ns) of the last system call's entry",
+        "flow": "id of the flow to which the task belongs now",
+        "own_flow": "id of the flow of the request that the task sent last",
+        "entered": "time (ns) of the last system call's entry",
         # end
-        "alive": "False once it has ended",
+        "alive": "False once the task has ended",
         "_state": "running, zombie or dead",
         "exit_status": "wait status",
-        "failure": "the exception that ended its program",
+        "failure": "the exception that ended the program",
     }
 
     def __init__(
@@ -156,7 +156,7 @@ class SchedTask:
 
     @property
     def run_state(self) -> RunState:
-        """The state in which the runner has the task."""
+        """The state of the task in the runner."""
         if not self.alive:
             return RunState.ENDED
         if self.blocked is not None:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from simkernel.kernel.sched.task import Program, SchedTask
 
 Part = Literal["program", "frame"]
-"""A coroutine of a task: in user mode or in the kernel."""
+"""The attribute with a task's coroutine: its program in user mode, or its frame in the kernel."""
 
 ATTEMPTS: Final = 1000
 """Maximum number of GeneratorExits that are thrown into a program before it is abandoned."""
 
 
 class Exited(BaseException):
-    """A system call ended its own process (exit_group(2)); `status` is a wait status."""
+    """Raised when a system call ends its own process (exit_group(2)).  `status` is the wait status."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)

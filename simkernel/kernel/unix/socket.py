@@ -126,14 +126,14 @@ class UnixSocket(Sock):
     def writers(self) -> WaitQueue:
         """The wait queue of tasks that wait for send memory."""
         if self._writers is None:
-            self._writers = WaitQueue(f"room of {self.title}")
+            self._writers = WaitQueue(f"send memory of {self.title}")
         return self._writers
 
     @property
     def peer_wait(self) -> WaitQueue:
         """The wait queue of senders that wait for space in this socket's queue."""
         if self._peer_wait is None:
-            self._peer_wait = WaitQueue(f"room at {self.title}")
+            self._peer_wait = WaitQueue(f"queue space of {self.title}")
         return self._peer_wait
 
     @property
@@ -203,7 +203,7 @@ class UnixSocket(Sock):
         self.write_space()
 
     def write_space(self) -> None:
-        """Wake senders and pollers if a quarter of the send buffer is free (`unix_write_space()`)."""
+        """Wake writers and pollers if at most a quarter of the send buffer is used (`unix_write_space()`)."""
         if self.writable:
             if self._writers:
                 self._writers.wake_up_poll(WRITE_SPACE)

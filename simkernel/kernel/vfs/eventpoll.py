@@ -109,7 +109,7 @@ class EventPoll(FileObject):
         self.items: dict[tuple[OpenFile, int], EpollItem] = {}
         self.ready: dict[EpollItem, None] = {}
         self.waiters = WaitQueue("an epoll")
-        self.watchers = WaitQueue("an epoll that is watched")
+        self.watchers = WaitQueue("a watched epoll")
         self.wait_queues: tuple[WaitQueue, ...] = (self.watchers,)
 
     # -- control ----------------------------------------------------------------

@@ -69,8 +69,8 @@ class Pipe:
         self.writers = 0
         self.spare_pages = 0
         self.polled = False
-        self.read_wait = WaitQueue(f"something in pipe {number}")
-        self.write_wait = WaitQueue(f"room in pipe {number}")
+        self.read_wait = WaitQueue(f"data in pipe {number}")
+        self.write_wait = WaitQueue(f"space in pipe {number}")
         self.fasync_readers = FasyncList()
         self.fasync_writers = FasyncList()
 
