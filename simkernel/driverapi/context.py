@@ -41,7 +41,8 @@ def owner_of(device: Device) -> ThisModule:
     module = device.driver.module if device.driver is not None else device.module
     if module is None:
         raise SimulationError(
-            f"{device.name} has no driver: use a device from its probe till its remove, or one you created"
+            f"{device.name} has no driver: use a device between its probe and its remove, "
+            "or a device that the module created"
         )
     return module.this
 
@@ -50,7 +51,7 @@ def driver_of(device: Device) -> ThisModule:
     """Return the module whose driver is bound to `device`. SimulationError if it has no driver."""
     if device.driver is None or device.driver.module is None:
         raise SimulationError(
-            f"{device.name} has no driver: devm_ functions take a device from its probe till its remove"
+            f"{device.name} has no driver: call devm_ functions only between a device's probe and its remove"
         )
     return device.driver.module.this
 

@@ -31,7 +31,7 @@ def read_poll_timeout(
         deadline = ktime_get(this) + timeout_us * MICROSECOND
         while not condition(value := read()):
             if ktime_get(this) > deadline:
-                if condition(value := read()):  # the last sleep can have been long
+                if condition(value := read()):  # the last sleep may have exceeded the timeout
                     break
                 raise os_error(ETIMEDOUT)
             await fsleep(this, sleep_us)

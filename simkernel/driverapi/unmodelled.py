@@ -1,4 +1,4 @@
-"""Reporting of a feature that simkernel does not model, instead of a wrong result.
+"""Errors for features that simkernel does not model, instead of wrong results.
 
 raise unmodelled(this, "an absolute axis", EINVAL)
 """

@@ -62,7 +62,7 @@ def test_a_device_is_used_by_its_driver_only(bench: Bench) -> None:
     )
     with pytest.raises(OSError):
         bench.load("m")
-    assert any("simbus0 has no driver: use a device from its probe" in text for text in bench.log)
+    assert any("simbus0 has no driver: use a device between its probe" in text for text in bench.log)
 
 
 def test_managed_resources_are_for_devices_with_a_driver(bench: Bench) -> None:
@@ -76,4 +76,6 @@ def test_managed_resources_are_for_devices_with_a_driver(bench: Bench) -> None:
     )
     with pytest.raises(OSError):
         bench.load("m")
-    assert any("d has no driver: devm_ functions take a device from its probe" in text for text in bench.log)
+    assert any(
+        "d has no driver: call devm_ functions only between a device's probe" in text for text in bench.log
+    )

@@ -57,7 +57,7 @@ class Event(Enum):
 
 
 class Extack(Protocol):
-    """Receiver of the error text for a request's extended ACK."""
+    """An object that stores the error text of a request's extended ACK."""
 
     message: str | None
 

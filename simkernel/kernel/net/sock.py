@@ -153,8 +153,7 @@ class Sock(FileObject):
     def opened(self, file: OpenFile) -> None:
         """Called after an open file was created for the socket."""
 
-    # Only connection-oriented sockets override the following calls; the default errors are those of
-    # sock_no_listen() and similar functions.
+    # Connection-oriented sockets override these calls. Others raise the error of sock_no_listen().
 
     def listen(self, task: Task, backlog: int) -> None:
         """Accept connections from now on (listen(2))."""

@@ -72,8 +72,9 @@ class DumpCallback:
         self._previous = self.generation
 
     def accept_change(self) -> None:
-        """Accept the current generation: Linux sets the flag in the header of an empty part, which it does
-        not send.
+        """Accept the current generation without setting NLM_F_DUMP_INTR.
+
+        Linux sets the flag in the header of an empty part of the dump, which it does not send.
         """
         self._previous = self.generation
 
@@ -216,7 +217,7 @@ async def _begin_later(callback: DumpCallback, pending: Awaitable[object]) -> ob
     except OSError:
         callback.release()
         raise
-    if callback.sock.ports.get(callback.request.portid) is not callback.sock:  # closed meanwhile
+    if callback.sock.ports.get(callback.request.portid) is not callback.sock:  # closed while `begin` slept
         callback.close()
         raise os_error(ECONNREFUSED)
     return _first(callback)

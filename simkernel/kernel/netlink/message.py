@@ -40,7 +40,7 @@ _header = Struct(NlMsgHdr.LAYOUT.format.removesuffix("I")).unpack_from
 instead.
 """
 _ANSWER: Final = Struct(NlMsgHdr.LAYOUT.format + "i")
-"""An answer's header and error number, which the message in question follows (`struct nlmsgerr`)."""
+"""Layout of the first part of an answer: its header and the error number (`struct nlmsgerr`)."""
 
 
 class Request:

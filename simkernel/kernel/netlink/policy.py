@@ -156,7 +156,7 @@ class _Check:
         return os_error(error)
 
     def failed(self, first: int, error: int, policy: AttributePolicy) -> OSError:
-        """Return an error with the generic message."""
+        """Return an error with the text "Attribute failed policy validation"."""
         return self.fault(first, error, "Attribute failed policy validation", policy)
 
     def attribute(self, policy: AttributePolicy, type: int, nla_type: int, first: int, last: int) -> None:

@@ -66,8 +66,7 @@ def declare(
         number = operation.request_number
         if number is None or not (name in do or name in dump):
             continue
-        # In a family that is not split, an operation without a policy rejects all attributes. Commands below
-        # resv_start_op are older than this rule and ignore attributes instead.
+        # Operations without a policy reject all attributes, except in split families and below resv_start_op.
         fallback = None if split or number < resv_start_op else REJECT_ALL
         commands.append(
             Command(

@@ -274,7 +274,7 @@ class RouteRequests6:
     # -- making routes ------------------------------------------------------------
 
     def make(self, net: Net, config: Config6, *, ignore_down: bool = False) -> Route6:
-        """Check a description, and return the route (`ip6_route_info_create()`).
+        """Check the description of a route, and return the route (`ip6_route_info_create()`).
 
         Raises EINVAL, ENODEV, ENETDOWN, EACCES, EHOSTUNREACH.
         """

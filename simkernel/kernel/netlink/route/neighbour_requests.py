@@ -74,7 +74,7 @@ def header(request: Request) -> NdMsg:
 
 
 def passes_filter(device: NetDevice | None, index: int, master: int) -> bool:
-    """Return True if a device passes the filters of a dump, an index and a master's index.
+    """Return True if a device has the index, and the master's index, that a dump request selects (0: all).
 
     Sources: `neigh_ifindex_filtered()`, `neigh_master_filtered()`.
     """
