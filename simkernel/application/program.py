@@ -89,13 +89,18 @@ class Image:
 
     async def _without_greenlet(self, app: Caller) -> object:
         """Run a plain function that returns a coroutine, such as a decorator's wrapper, without greenlet."""
-        made = self._program(app, *self._arguments, **self._keywords)
+        hint = (
+            f"{self.comm} is a plain function, which runs in a greenlet, and greenlet is not installed: "
+            f"pip install 'simkernel[testing]', or write `async def {self.comm}(app)`"
+        )
+        try:
+            made = self._program(app, *self._arguments, **self._keywords)
+        except Exception as error:
+            error.add_note(hint)  # most functions fail at their first call, which does not block
+            raise
         coroutine = self._coroutine(made)
         if coroutine is None:
-            raise SimulationError(
-                f"{self.comm} is a plain function, which runs in a greenlet, and greenlet is not installed: "
-                f"pip install 'simkernel[testing]', or write `async def {self.comm}(app)`"
-            )
+            raise SimulationError(hint)
         return await coroutine
 
     def _coroutine(self, made: object) -> Coroutine[Any, Any, object] | None:

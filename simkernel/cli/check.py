@@ -65,10 +65,13 @@ def command(
         try:
             if replay is not None:
                 Plan.parse(replay)
-            exercise = exercises.find(name or "")
+            if name is None:
+                raise SimulationError(
+                    f"add --exercise with one of {', '.join(exercises.names())}, or a folder"
+                )
+            exercise = exercises.find(name)
         except SimulationError as error:
             raise click.UsageError(str(error)) from None
-        assert name is not None
         if start:
             _write(file or Path(f"{Path(name).name}.py"), name, exercise.start())
             return

@@ -291,6 +291,20 @@ def without_greenlet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("without_greenlet")
+def test_without_greenlet_the_error_of_a_failing_function_names_the_extra(machine: Machine) -> None:
+    def fails(app: Blocking) -> None:
+        for _ in app.uevents():
+            pass
+
+    machine.spawn(fails)
+    with pytest.raises(ExceptionGroup) as failed:
+        machine.run()
+    (error,) = failed.value.exceptions
+    assert isinstance(error, TypeError)
+    assert "pip install 'simkernel[testing]'" in error.__notes__[0]
+
+
+@pytest.mark.usefixtures("without_greenlet")
 def test_without_greenlet_the_error_names_the_extra(machine: Machine) -> None:
     def program(app: Blocking) -> None:
         pass
