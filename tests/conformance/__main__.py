@@ -1,11 +1,11 @@
 """Command line of the conformance suite.
 
 python -m tests.conformance                      check simkernel against the recordings, print a table
-python -m tests.conformance check --world M:F    check any other world python -m tests.conformance live
-compare with the real kernels directly (Linux, root) python -m tests.conformance record
-record all cases on this kernel (Linux, root) python -m tests.conformance record --oracle uml-6.12
-record the cases of User-mode Linux python -m tests.conformance list                 list all cases with
-their descriptions
+python -m tests.conformance check --world M:F    check any other world
+python -m tests.conformance live                 compare with the real kernels directly (Linux, root)
+python -m tests.conformance record               record all cases on this kernel (Linux, root)
+python -m tests.conformance record --oracle uml-6.12    record the cases of User-mode Linux
+python -m tests.conformance list                 list all cases with their descriptions
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Results in User-mode Linux equal its recording and, except for known differences, that of Linux 6.18."""
+"""User-mode Linux reproduces its recording and, except for known differences, that of Linux 6.18."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Fuzz simkernel's kernel with random messages and calls.
 
-python -m tests.fuzz --messages 10000000 [--seed N] python -m tests.fuzz --files --messages 1000000
-calls on files instead of messages python -m tests.fuzz --calls --messages 1000000      any call with any
-arguments, and any exception
+python -m tests.fuzz --messages 10000000 [--seed N]
+python -m tests.fuzz --files --messages 1000000      calls on files instead of messages
+python -m tests.fuzz --calls --messages 1000000      any call with any arguments, and any exception
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Programs that use pyroute2 and linuxpy in the situations, each with its outcome in one line."""
+"""Programs that use pyroute2 and linuxpy in each situation of simkernel.testing, with a one-line outcome."""
 
 from __future__ import annotations
 

@@ -29,7 +29,9 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def _of_import(event: str, arguments: tuple[object, ...]) -> bool:
-    """Return True for reads of an import, below sys.path, and for a database in memory."""
+    """Return True if an audit event comes from an import (reads below sys.path) or from an in-memory
+    database.
+    """
     if event == "sqlite3.connect":
         return arguments[0] == ":memory:"
     first = str(arguments[0]) if arguments else ""

@@ -187,7 +187,9 @@ def port_ids_are_shared(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=CREDENTIALS)
 def opened_with_privilege(world: World, log: Log) -> None:
-    """A process opens a socket with privilege and drops it. The caller's privilege decides."""
+    """After a process has dropped its privilege, requests on its older sockets fail: the caller's privilege
+    counts.
+    """
     s = netlink(world, wire.UEVENT, bind=(A, 0))
     s.setsockopt(SOL_NETLINK, EXT_ACK, 1)
     world.become(privileged=False)
@@ -201,7 +203,7 @@ def opened_with_privilege(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=CREDENTIALS)
 def opened_without_privilege(world: World, log: Log) -> None:
-    """A process gains privilege after it opened a socket. Requests then succeed only without an address."""
+    """If a process gains privilege after it opened a socket, its requests succeed only without an address."""
     world.become(privileged=False)
     s = netlink(world, wire.UEVENT, bind=(A, 0))
     s.setsockopt(SOL_NETLINK, EXT_ACK, 1)

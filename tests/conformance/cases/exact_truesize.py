@@ -127,7 +127,9 @@ def memory(s: Socket) -> int:
 
 @case(marks=("exact_truesize", "route"))
 def room_for_a_dump(world: World, log: Log) -> None:
-    """A dump into a non-empty queue is sent only if its full truesize fits in the receive buffer."""
+    """If the queue is not empty, the kernel sends a part of a dump only if its truesize fits in the receive
+    buffer.
+    """
     for size in (2591, 2592, 2593):
         s = netlink(world, wire.ROUTE, bind=(A, 0))
         s.setsockopt(SOL_SOCKET, SO_RCVBUF, size)

@@ -45,7 +45,9 @@ def loopback_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def address_routes(world: World, log: Log) -> None:
-    """Each IPv4 address adds prefix, local and broadcast routes, also with secondaries, peers and metrics."""
+    """An IPv4 address adds prefix, local and broadcast routes. Secondary addresses, peers and metrics change
+    them.
+    """
     lab = Lab(world, log, veth=True)
     lab.address("10.0.0.1/24", VETH)
     lab.dump("while down")
@@ -420,8 +422,8 @@ def lookups(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def multipath_deleted(world: World, log: Log) -> None:
-    """RTM_DELROUTE does not match a next hop without a gateway by 0.0.0.0, nor any route by an invalid next
-    hop.
+    """RTM_DELROUTE with gateway 0.0.0.0 matches no next hop without a gateway. An invalid next hop matches
+    none.
     """
     lab = Lab(world, log, veth=True)
     lab.link(VETH, True)

@@ -46,7 +46,7 @@ def loopback_routes6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def address_routes6(world: World, log: Log) -> None:
-    """Each IPv6 address adds prefix, host and multicast routes, also with peers and metrics."""
+    """An IPv6 address adds prefix, host and multicast routes. Peers and metrics change them."""
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(LO, True)
     lab.address("2001:db8:9::1/64", VETH)

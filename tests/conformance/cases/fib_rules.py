@@ -289,9 +289,7 @@ def dumps_of_changing_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def dumps_of_changing_routes6(world: World, log: Log) -> None:
-    """If an IPv6 route is added during a dump, the dump skips as many prefixes as it has shown. Some
-    repeat.
-    """
+    """If an IPv6 route is added during a dump, the dump continues by prefix count and can repeat routes."""
     dump_and_change(world, log, AF_INET6, "2001:db8:{0:x}::/48")
 
 

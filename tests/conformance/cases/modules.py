@@ -201,7 +201,9 @@ def flags_of_loading(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def inherited_taint(world: World, log: Log) -> None:
-    """A GPL module that imports from a proprietary one inherits P. It cannot import GPL-only symbols then."""
+    """A GPL module that imports from a proprietary one inherits P. Afterwards it cannot import GPL-only
+    symbols.
+    """
     for name in ("tunnel4_closed", "ip_tunnel"):
         world.insmod(name)
     log.call("xfrm4_tunnel", world.insmod, "xfrm4_tunnel")

@@ -207,7 +207,7 @@ def attribute_lengths(world: World, log: Log) -> None:
 
 @case()
 def trailing_bytes(world: World, log: Log) -> None:
-    """Leftover bytes that are too few for an attribute, after a valid one."""
+    """A request with leftover bytes after a valid attribute, too few for another one."""
     s = opened(world)
     for size in (1, 2, 3):
         log.ask(f"{size}", s, ctrl(attrs=by_id() + b"\xee" * size))

@@ -50,7 +50,7 @@ INTEGERS = (
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def integers(world: World, log: Log) -> None:
-    """`int` parameters accept decimal, hexadecimal and octal numbers of 32 bits with a sign."""
+    """`int` parameters accept signed 32-bit numbers in decimal, hexadecimal and octal."""
     try_lines(world, log, "tcp_bic", [f"beta={text}" for text in INTEGERS], "beta")
 
 

@@ -185,7 +185,7 @@ def of_each_namespace(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def an_answer(world: World, log: Log) -> None:
-    """The kernel's replies count in a socket's receive queue like other messages."""
+    """/proc/net/netlink counts the kernel's replies in a socket's receive queue."""
     sock = netlink(world, wire.GENERIC, bind=(A, 0))
     sock.send(nlmsg(wire.NOOP, REQUEST | wire.ACK))
     sock.send(nlmsg(wire.NOOP, REQUEST | wire.ACK))

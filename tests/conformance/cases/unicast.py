@@ -43,7 +43,7 @@ def header_is_not_filled_in(world: World, log: Log) -> None:
 
 @case()
 def sender_chosen_portid(world: World, log: Log) -> None:
-    """The sender's address contains the port id that the kernel chose at the send."""
+    """recvfrom() returns the port id that the kernel chose when the sender sent."""
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     a = netlink(world, wire.USERSOCK)
     log.call("send", a.sendto, b"ping", (B, 0))

@@ -127,7 +127,9 @@ def circle_of_two_pairs(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def listener_in_the_queue_of_its_connection(world: World, log: Log) -> None:
-    """The collector closes a listener that is in flight in its own connection, and resets its connections."""
+    """The collector closes a listener that is in flight in the queue of its own connection. All its
+    connections get ECONNRESET.
+    """
     a = world.programs().start()
     for name in ("stream", "seqpacket"):
         listener, one, other = (a.socket(AF_UNIX, KINDS[name]) for _ in range(3))
@@ -190,7 +192,9 @@ def peek_never_waits_for_more(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def receive_that_finds_less_and_an_error(world: World, log: Log) -> None:
-    """A receive that returns fewer bytes than requested clears the socket's error, blocking or not."""
+    """A receive that returns fewer bytes than requested clears the socket's error, even if it is
+    non-blocking.
+    """
     a = world.programs().start()
     for flags in (0, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITALL | MSG_DONTWAIT, MSG_PEEK | MSG_WAITALL):
         one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
@@ -406,7 +410,7 @@ def owners_of_sockets(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def an_error_behind_the_data(world: World, log: Log) -> None:
-    """A receive of more bytes than are queued clears the ECONNRESET of the socket, blocking or not."""
+    """A receive of more bytes than are queued clears the socket's ECONNRESET, even if it is non-blocking."""
     a = world.programs().start()
     for flags in (0, MSG_WAITALL, MSG_WAITALL | MSG_DONTWAIT, MSG_DONTWAIT):
         one, other = a.socketpair(AF_UNIX, SOCK_STREAM)

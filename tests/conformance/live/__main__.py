@@ -1,10 +1,10 @@
 """Compare simkernel with this host's kernel: make random calls on both and compare every result.
 
-python -m tests.conformance.live --steps 1000000 [--seed N] [--strict] python -m tests.conformance.live
---messages 1000000          only messages to nlctrl python -m tests.conformance.live --links --steps
-1000000     changes of links, addresses, routes python -m tests.conformance.live --links --areas
-addresses,routes,routes,rules --steps 100000 python -m tests.conformance.live --programs --steps 300000
-files, pipes, unix sockets, epoll, processes
+python -m tests.conformance.live --steps 1000000 [--seed N] [--strict]
+python -m tests.conformance.live --messages 1000000          only messages to nlctrl
+python -m tests.conformance.live --links --steps 1000000     changes of links, addresses, routes
+python -m tests.conformance.live --links --areas addresses,routes,routes,rules --steps 100000
+python -m tests.conformance.live --programs --steps 300000   files, pipes, unix sockets, epoll, processes
 """
 
 from __future__ import annotations

@@ -86,11 +86,11 @@ class Generator:
         return self.random.choice(same)
 
     def in_company(self) -> bool:
-        """Return True with the theme's probability that a step uses groups."""
+        """Return True, with the theme's probability, if a step should use multicast groups."""
         return self.random.random() < self._theme.company
 
     def wants_extack(self) -> bool:
-        """Return True with the theme's probability that a new socket enables extended ACKs or strict
+        """Return True, with the theme's probability, if a new socket should enable extended ACKs or strict
         checks.
         """
         return self.random.random() < self._theme.extack

@@ -144,7 +144,7 @@ def _uevent_monitor() -> socket.socket:
 
 
 class Blocked(Exception):
-    """A step has taken longer than `PATIENCE`. Not an OSError, because that would count as the step's
+    """A step has taken longer than `PATIENCE`. It is not an OSError, because an OSError counts as the step's
     result.
     """
 

@@ -83,7 +83,7 @@ POINTERS: Final = frozenset({so.SO_ATTACH_FILTER, so.SO_ATTACH_REUSEPORT_CBPF})
 They are never read: SO_GET_FILTER counts its buffer in instructions, and Python would overrun the buffer.
 """
 DESCRIPTORS: Final = frozenset({so.SO_ATTACH_BPF, so.SO_ATTACH_REUSEPORT_EBPF})
-"""Options that take a file descriptor. Only closed ones are passed."""
+"""Options that take a file descriptor. The search passes only closed descriptors."""
 MACHINE: Final = frozenset({so.SO_INCOMING_CPU})
 """Options with values that depend on the machine."""
 

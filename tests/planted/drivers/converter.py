@@ -26,7 +26,7 @@ CONVERSION: Final = micros(100)
 
 
 class Converter:
-    """State of the converter. `mutex` serialises reads. `lock` protects `ready` and `sleeping`."""
+    """Driver state of the converter. `mutex` serialises reads. `lock` protects `ready` and `sleeping`."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this

@@ -55,7 +55,7 @@ TREES: Final[dict[int, tuple[int, Tree]]] = {
     7: (12, NEIGHBOUR),
     14: (8, ADDRESS),
 }
-"""Size of the header and the free parts, by message type without its last two bits."""
+"""Header size and uncompared parts of a message, by message type without its last two bits."""
 
 NEIGHBOUR_TYPE: Final = U16.pack(rtnl.RTM_NEWNEIGH)
 NEIGHBOUR_KEY: Final = 48

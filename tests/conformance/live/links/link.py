@@ -147,8 +147,8 @@ def new_veth(p: Picks) -> Request:
 
 
 def new_bridge(p: Picks) -> Request:
-    """Return a request that creates a bridge. Without IFLA_ADDRESS, its address is first random, then a
-    port's.
+    """Return a request that creates a bridge. Without IFLA_ADDRESS, its address is random, later that of a
+    port.
     """
     attributes = p.some(
         0.9, lambda: p.attribute(il.IFLA_IFNAME, p.random.choice((b"br0\0", b"br1\0", p.name())))
