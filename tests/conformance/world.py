@@ -86,7 +86,7 @@ class World(Process, Protocol):
     def process(self, *, privileged: bool) -> Process:
         """Start another process in the same namespace, with every capability or none.
 
-        To be made before there are sockets, which it would inherit.
+        Call this before creating sockets, because the process would inherit them.
         """
 
     def become(self, *, privileged: bool) -> None:

@@ -10,7 +10,7 @@ from simkernel.hardware import Mouse, Walk
 
 
 class Refusal(Exception):
-    """Exception of the special methods of `Hostile`."""
+    """Exception that the special methods of `Hostile` raise."""
 
 
 class Hostile:
@@ -85,5 +85,5 @@ MAKERS: Final[tuple[Callable[[], Any], ...]] = (
 
 
 def value(random: Random) -> Any:
-    """Return a random value."""
+    """Return a random value of any type."""
     return random.choice(MAKERS)() if random.random() < 0.3 else random.choice(VALUES)

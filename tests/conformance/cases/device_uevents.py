@@ -91,7 +91,9 @@ def modules_in_every_namespace(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MODULES, "time"), oracle=UML)
 def a_class_and_its_device(world: World, log: Log) -> None:
-    """The uevents of a module's class and device come before the module's `add` and before its `remove`."""
+    """A module's class and device emit their `add` uevents before the module's, and so the `remove`
+    uevents.
+    """
     sock = listener(world)
     world.insmod("slhc")
     record_uevents(world, log, "insmod slhc", sock)

@@ -119,7 +119,7 @@ def created_and_deleted(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def up_and_down(world: World, log: Log) -> None:
-    """Notifications of a dummy that is set up twice and down twice."""
+    """A dummy is set up twice and down twice. The second of each changes nothing and is not notified."""
     bench = Bench(world, log)
     dummy(bench)
     for _ in range(2):
@@ -143,7 +143,7 @@ def settings(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def attributes(world: World, log: Log) -> None:
-    """Notifications of changes of each attribute of a link."""
+    """Each changed attribute of a link causes notifications."""
     bench = Bench(world, log)
     dummy(bench)
     for label, attrs in (

@@ -39,7 +39,7 @@ def accepted(world: World, rcvbuf: int, size: int) -> int:
 
 @case(marks=("exact_truesize",))
 def unicast_small(world: World, log: Log) -> None:
-    """Number of messages below 512 bytes that fit in a receive buffer."""
+    """Number of small messages, below 512 bytes, that fit in a receive buffer."""
     for size in (1, 16, 64, 100, 128, 200, 256, 300, 400, 500):
         log(f"{size} bytes in 2*16384", accepted(world, 16384, size))
 

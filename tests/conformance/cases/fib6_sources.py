@@ -91,7 +91,9 @@ def source_routes_replaced(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def requests_wrong_twice6(world: World, log: Log) -> None:
-    """A request that fails for its next hop still creates the table. Next hops are checked one by one."""
+    """A request that fails because of its next hop still creates the table. Next hops are checked one by
+    one.
+    """
     lab = laboratory(world, log)
     to = "2001:db8:2::/48"
     lab.new("flow label", to, dev=VETH, extra=attr(rt.RTA_FLOWLABEL, u32(5)))

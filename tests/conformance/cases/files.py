@@ -205,7 +205,7 @@ def long_names_in_a_removed_folder(world: World, log: Log) -> None:
 
 
 STORE, LOAD = "store", "load"
-"""Names for several calls in sequence: open, lseek and read or write, close."""
+"""Names for a sequence of calls: open, lseek, read or write, close."""
 
 
 def made(program: Program, call: str, *arguments: Any) -> Any:

@@ -81,7 +81,9 @@ def all_and_nothing(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def cut_short(world: World, log: Log) -> None:
-    """A filter returns the number of bytes to keep. The rest is cut off without MSG_TRUNC."""
+    """A filter returns the number of bytes to keep. The kernel cuts off the rest without setting
+    MSG_TRUNC.
+    """
     a, b = pair(world)
     for length in (1, 4, 10, 11):
         world.attach_filter(b, ((RET_K, 0, 0, length),))
@@ -153,7 +155,7 @@ def loads(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def arithmetic(world: World, log: Log) -> None:
-    """Arithmetic operations of BPF have 32 bits."""
+    """BPF computes in 32 bits: results wrap, and each arithmetic operation works."""
     a, b = pair(world)
     for label, first, operation, second in (
         ("add", 7, bpf.BPF_ADD, 5),

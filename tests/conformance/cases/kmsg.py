@@ -280,7 +280,9 @@ def rate(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def cleared(world: World, log: Log) -> None:
-    """SEEK_DATA seeks to the first record after SYSLOG_ACTION_CLEAR, SEEK_SET to the first record of the log."""
+    """SEEK_DATA goes to the first record after SYSLOG_ACTION_CLEAR, SEEK_SET to the oldest record of the
+    log.
+    """
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     kmsg.write(b"a\n")

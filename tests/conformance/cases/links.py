@@ -40,7 +40,7 @@ def dumped_links(s: Socket, attrs: bytes, family: int = AF_UNSPEC) -> list[list[
 
 @case(marks=ROUTE)
 def without_a_master(world: World, log: Log) -> None:
-    """IFLA_MASTER selects the links of one master in a dump. -1 selects the links without a master."""
+    """In a dump, IFLA_MASTER selects the links of one master, and -1 the links without a master."""
     s = opened(world)
     for index in (0, 1, 2**32 - 1):
         log(f"{index}", dumped_links(s, attr(il.IFLA_MASTER, u32(index))))
@@ -48,7 +48,7 @@ def without_a_master(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def of_a_kind(world: World, log: Log) -> None:
-    """IFLA_INFO_KIND selects the links of a kind in a dump. An unknown kind is ignored."""
+    """In a dump, IFLA_INFO_KIND selects the links of one kind. The kernel ignores an unknown kind."""
     s = opened(world)
     kind = attr(il.IFLA_LINKINFO, attr(il.IFLA_INFO_KIND, b"veth\0"))
     body = rt.IfInfoMsg().pack() + attr(il.IFLA_MTU, u32(1)) + kind

@@ -49,7 +49,7 @@ def with_device(world: World, programs: Programs | None = None) -> Program:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def open_devices(world: World, log: Log) -> None:
-    """Each open file of a character device holds a module reference. Until the last close, rmmod is
+    """Each open file of a character device holds a module reference. Until the last close, rmmod fails with
     EWOULDBLOCK.
     """
     program = with_device(world)

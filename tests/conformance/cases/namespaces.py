@@ -62,7 +62,9 @@ def groups(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def all_namespaces_need_a_number(world: World, log: Log) -> None:
-    """NETLINK_LISTEN_ALL_NSID receives from another namespace only if the listener's has an nsid for it."""
+    """A NETLINK_LISTEN_ALL_NSID listener receives from another namespace only if its own one has an nsid for
+    it.
+    """
     other = world.namespace()
     listener = all_nsid_listener(world)
     a = netlink(other, wire.USERSOCK, bind=(A, 0))

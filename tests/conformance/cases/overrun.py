@@ -149,7 +149,7 @@ def no_enobufs(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def broadcast_error(world: World, log: Log) -> None:
-    """NETLINK_BROADCAST_ERROR on a receiver does not affect a sender that is a program."""
+    """If a receiver with NETLINK_BROADCAST_ERROR overruns, the sending program does not get ENOBUFS."""
     a, b = sender_and_member(world)
     c = netlink(world, wire.USERSOCK, bind=(C, 0))
     log.call("set", b.setsockopt, SOL_NETLINK, BROADCAST_ERROR, 1)
@@ -182,7 +182,7 @@ def unicast_to_a_full_queue(world: World, log: Log) -> None:
 
 @case()
 def unicast_send_timeout(world: World, log: Log) -> None:
-    """A blocking unicast send to a full queue fails after SO_SNDTIMEO."""
+    """A blocking unicast send to a full queue fails with EAGAIN after SO_SNDTIMEO."""
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)

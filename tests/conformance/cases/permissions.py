@@ -127,7 +127,7 @@ def limits_of_descriptors(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def owner_of_a_pipe(world: World, log: Log) -> None:
-    """fchmod() and fchown() of a pipe change both ends and its links in /proc. An eventfd has neither."""
+    """fchmod() and fchown() of a pipe change both ends and its links in /proc. On an eventfd, both fail."""
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 1000)
     for name, program in (("root", root), ("user", user)):

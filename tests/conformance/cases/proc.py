@@ -143,7 +143,7 @@ def unicast_drops_nothing(world: World, log: Log) -> None:
 
 @case(marks=("files", "exact_truesize"))
 def dump(world: World, log: Log) -> None:
-    """/proc/net/netlink shows a dump as running until its end is read."""
+    """A dump is shown as running in /proc/net/netlink until its end is read."""
     sock = netlink(world, wire.ROUTE, bind=(A, 0))
     sock.send(message(RTM_GETLINK, IfInfoMsg().pack(), flags=REQUEST | DUMP))
     record_netlink("asked", world, log, wire.ROUTE)

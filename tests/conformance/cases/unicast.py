@@ -26,7 +26,7 @@ def pair(world: World) -> tuple[Socket, Socket]:
 
 @case()
 def bytes_verbatim(world: World, log: Log) -> None:
-    """The kernel forwards any bytes between programs. They need not be a netlink message."""
+    """The kernel forwards any bytes between programs, even if they are not a netlink message."""
     a, b = pair(world)
     log.call("send", a.sendto, b"not a netlink message", (B, 0))
     log.recvfrom("recv", b)

@@ -1,4 +1,4 @@
-"""Kinds of NETLINK_GENERIC requests, for nlctrl and netdev."""
+"""Descriptions of NETLINK_GENERIC requests, for nlctrl and netdev."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _family_id(random: Random) -> bytes:
 
 
 def ctrl(command: int, dump: bool = False) -> Question:
-    """Return a kind of request to nlctrl."""
+    """Return the description of a request to nlctrl."""
     name = (genl.CTRL_ATTR_FAMILY_NAME, text(b"nlctrl", b"nlctrl", b"netdev", b"nosuch", b"NLCTRL", b""))
     ident = (genl.CTRL_ATTR_FAMILY_ID, _family_id)
     attributes = [name, name, ident, ident, ident, (genl.CTRL_ATTR_VERSION, integer(1))]

@@ -106,4 +106,4 @@ class Question:
     fixed: bytes = b""
     """Attributes that every request of this kind has."""
     junk: float = 0.1
-    """Probability that bytes that are not an attribute follow."""
+    """Probability that random bytes follow the attributes."""

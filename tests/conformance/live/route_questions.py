@@ -1,4 +1,4 @@
-"""Kinds of NETLINK_ROUTE requests."""
+"""Descriptions of NETLINK_ROUTE requests, from which random requests are drawn."""
 
 from __future__ import annotations
 

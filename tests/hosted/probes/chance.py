@@ -1,4 +1,4 @@
-"""Probes for random numbers and unique names."""
+"""Probes of functions that return random numbers and unique names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes for files, archives and databases."""
+"""Probes of the library functions for files, archives and databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes for logging."""
+"""Probes of the library functions for logging."""
 
 from __future__ import annotations
 

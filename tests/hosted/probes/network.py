@@ -1,4 +1,4 @@
-"""Probes for sockets and for clients that use them."""
+"""Probes of the library functions for sockets and network clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes for processes, signals and C libraries."""
+"""Probes of the library functions for processes, signals and C libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes for clocks and calendars."""
+"""Probes of the library functions for clocks and calendars."""
 
 from __future__ import annotations
 

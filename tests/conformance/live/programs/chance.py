@@ -46,5 +46,7 @@ def _watched(epoll: EventPoll) -> set[WaitQueue]:
 
 
 def collects_garbage(unix: UnixContext) -> bool:
-    """Return True if sockets in flight can no longer be received. The machine cannot be used afterwards."""
+    """Return True if sockets in flight cannot be received any more. The machine cannot be used after this
+    call.
+    """
     return bool(unix.carriers._sockets and unix.carriers._garbage())

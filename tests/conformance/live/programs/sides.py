@@ -44,7 +44,7 @@ class Rest(Enum):
 
 
 class SimulatedSide:
-    """Executor of steps in simkernel."""
+    """Executor that makes the steps in simkernel."""
 
     def __init__(self) -> None:
         self.machine = Machine(udev=False, unmodelled="raise")
@@ -142,7 +142,7 @@ def _simulated_outcome(pending: SimulatedPending) -> Outcome:
 
 
 class RealSide:
-    """Executor of steps on the host, in batches."""
+    """Executor that makes the steps on the host, in batches."""
 
     def __init__(self) -> None:
         self.programs = RealPrograms(small=True)
