@@ -169,7 +169,9 @@ def order_of_ports(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ids_of_ports(world: World, log: Log) -> None:
-    """A new bridge id does not reach a disabled port, except for its address. The port then cannot forward."""
+    """A new bridge id does not reach a disabled port, except for its address. The port then cannot
+    forward.
+    """
     links = Links(world, log)
     links.bridge("bridge")
     links.veth("pair")

@@ -283,7 +283,9 @@ def dump_then_close(world: World, log: Log) -> None:
 
 @case()
 def two_dumps(world: World, log: Log) -> None:
-    """A second dump fails with EBUSY while the first runs. A policy dump is running until NLMSG_DONE is read."""
+    """A second dump fails with EBUSY while the first runs. A policy dump is running until NLMSG_DONE is
+    read.
+    """
     s = opened(world)
     request = ctrl(CTRL_GETPOLICY, by_id(), REQUEST | DUMP, seq=38)
     log.call("first", s.send, request)
