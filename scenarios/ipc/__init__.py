@@ -1,11 +1,11 @@
-"""Every transport between programs and drivers, side by side: why netlink exists, and when not to use it.
+"""Every transport between programs and drivers, compared: why netlink exists, and when not to use it.
 
 Covers: netlink, ioctl, read and write, mmap, sysfs, eventfd, SIGIO; pipes, unix sockets, shared memory,
-    signals, NETLINK_USERSOCK: what each can do, what it costs, how long it takes, where it ends.
-Scenario: Every transport that can do it answers a question, delivers an event and moves a frame, to and from
-    the driver `ipc_demo` or another program. Probes try out what it can do.
-When useful: to choose a transport, and to know why; each limit has a run of its own that shows it. A rough
-    but fast run: --set messages=20 --set probes=no.
+    signals, NETLINK_USERSOCK: the capabilities, costs, latencies and limits of each.
+Scenario: Each transport answers a question, delivers an event and moves a frame, if it can. The other side
+    is the driver `ipc_demo` or another program. Probes test the capabilities of each transport.
+When useful: to choose a transport, and to know why; for each limit the report names a run that shows it. A
+    rough but fast run: --set messages=20 --set probes=no.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ JOBS: Final = ("question", "event", "frame")
 SIZES: Final = (16, 256, 1024, 4096, 16384, 65536)
 FRAMES: Final = ("160x120", "320x240", "640x480", "1280x720", "1920x1080")
 PIXEL: Final = 2
-"""Bytes (YUYV)."""
+"""Size of a pixel in bytes (YUYV)."""
 
 
 def frame_bytes(frame: str) -> int:
-    """Bytes of a frame."""
+    """Return the size of a frame in bytes."""
     width, height = map(int, frame.split("x"))
     return width * height * PIXEL
 
@@ -39,23 +39,36 @@ def frame_bytes(frame: str) -> int:
         "transports", str, ALL, choices=(ALL, *TRANSPORTS), several=True, help="which transports"
     ),
     ScenarioParameter("job", str, ALL, choices=(ALL, *JOBS), several=True, help="which jobs"),
-    ScenarioParameter("probes", bool, True, help="try out what each transport can do"),
+    ScenarioParameter("probes", bool, True, help="test the capabilities of each transport"),
     ScenarioParameter(
-        "size", int, 0, minimum=0, maximum=MAX_QUESTION, unit="bytes", help="of a question; 0: 16 B to 64 KiB"
+        "size",
+        int,
+        0,
+        minimum=0,
+        maximum=MAX_QUESTION,
+        unit="bytes",
+        help="size of a question; 0: 16 B to 64 KiB",
     ),
     ScenarioParameter("frame", str, ALL, choices=(ALL, *FRAMES), several=True, help="which frames"),
     ScenarioParameter(
-        "messages", int, 100, minimum=10, maximum=100_000, help="timed for each figure; of frames a tenth"
+        "messages",
+        int,
+        100,
+        minimum=10,
+        maximum=100_000,
+        help="messages per measurement; a tenth of them for frames",
     ),
-    ScenarioParameter("listeners", int, 10, minimum=2, maximum=1000, help="where there are several"),
+    ScenarioParameter(
+        "listeners", int, 10, minimum=2, maximum=1000, help="number of listeners in measurements with several"
+    ),
     ScenarioParameter(
         "interval", float, 200.0, minimum=1, maximum=1e6, unit="µs", help="from event to event"
     ),
     ScenarioParameter(
-        "asleep", int, 1000, minimum=1, maximum=100_000, help="events during a listener's sleep"
+        "asleep", int, 1000, minimum=1, maximum=100_000, help="events that are sent while a listener sleeps"
     ),
     ScenarioParameter(
-        "poll", float, 50.0, minimum=0, maximum=1e6, unit="µs", help="between lookups; 0: no pause"
+        "poll", float, 50.0, minimum=0, maximum=1e6, unit="µs", help="pause between two polls; 0: no pause"
     ),
     ScenarioParameter(
         "rcvbuf",
@@ -67,9 +80,7 @@ def frame_bytes(frame: str) -> int:
         help="receive buffer of netlink sockets; 0: the default",
     ),
     ScenarioParameter("cpus", int, 2, minimum=1, maximum=64, help="processors"),
-    ScenarioParameter(
-        "load", float, 0.5, minimum=0, maximum=0.95, help="share of the processors that others use"
-    ),
+    ScenarioParameter("load", float, 0.5, minimum=0, maximum=0.95, help="CPU share of the background load"),
 )
 def ipc(run: Run) -> None:
     names, jobs = chosen(run["transports"], TRANSPORTS), chosen(run["job"], JOBS)
@@ -97,7 +108,7 @@ def ipc(run: Run) -> None:
 
 
 def refuse_nothing_to_do(names: list[str], jobs: list[str]) -> None:
-    """Raise SimulationError if none of the transports can do any of the jobs."""
+    """Raise SimulationError if none of the chosen transports can do any of the chosen jobs."""
     if not any(not TRANSPORTS[name].lacks(job) for name in names for job in jobs):
         able = {job: [name for name, each in TRANSPORTS.items() if not each.lacks(job)] for job in jobs}
         listed = "; ".join(f"{job}: {', '.join(each)}" for job, each in able.items())

@@ -26,15 +26,17 @@ PAGE: Final = 4096
 BUFSIZE: Final = 1 << 18
 MAX_ATTRIBUTE: Final = 65531
 NUMBER: Final = 1
-"""The attribute of an event, in ipc_demo.yaml."""
+"""Type of the attribute `number` in ipc_demo.yaml."""
 OLD_LAST: Final = _IOR("D", 0x06, U64.size)
-"""IPC_DEMO_LAST when the structure had one field: the request's number holds the size."""
+"""IPC_DEMO_LAST of an older version, whose structure had one field: the number of an ioctl contains the
+size.
+"""
 NO_BYTES: Final = "no bytes"
 
 
 @attrs.frozen
 class End:
-    """A program's descriptors and memory for questions and frames."""
+    """The file descriptors and the memory of a program, for questions and frames."""
 
     app: App
     client: Any
@@ -43,15 +45,15 @@ class End:
     frame: int
     sysfs: int
     memory: Any
-    """Of the program itself."""
+    """Private memory of the program, whose address an ioctl passes."""
     shared: Any
-    """Question and answer, shared with the driver."""
+    """Memory for question and answer, shared with the driver."""
     frames: Any
     sequence: count[int] = attrs.field(factory=count)
 
     @classmethod
     async def open(cls, session: Session) -> End:
-        """Open and map everything."""
+        """Open all nodes and map all memory."""
         app = session.app
         question, frame = await app.open(QUESTION, fcntl.O_RDWR), await app.open(FRAME, fcntl.O_RDWR)
         return cls(
@@ -63,20 +65,20 @@ class End:
 
 
 async def driver_event(listen: Function, session: Session, listeners: int) -> tuple[None, Function]:
-    """The driver sends; `listen(session, app)` makes a listener."""
+    """Open the driver's event node.  The driver sends events; `listen(session, app)` returns a listener."""
     session.device = await session.app.open(EVENTS, fcntl.O_RDWR)
     session.base = (await last_event(session)).number
     return None, lambda app, index: listen(session, app)
 
 
 async def last_event(session: Session) -> ipc_demo.IpcDemoEvent:
-    """The last event that the driver has sent."""
+    """Return the last event that the driver has sent."""
     record = await session.app.ioctl(session.device, ipc_demo.IPC_DEMO_LAST, bytes(common.EVENT))
     return ipc_demo.IpcDemoEvent.unpack(record)
 
 
 async def locked(path: str, app: App) -> str:
-    """Open a node that its mode denies to others."""
+    """Open a node as an unprivileged user, which its mode does not permit."""
     mode = (await app.stat(path)).st_mode & 0o777
     await app.chmod(path, 0o600)
     result = await refused(app, "file mode", lambda app: app.open(path, fcntl.O_RDWR))
@@ -88,7 +90,7 @@ async def locked(path: str, app: App) -> str:
 
 
 async def netlink_socket(app: App, protocol: int = netlink.NETLINK_GENERIC, rcvbuf: int = 0) -> Any:
-    """A bound socket."""
+    """Return a bound netlink socket."""
     sock = await app.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
     await sock.bind((0, 0))
     if rcvbuf:
@@ -97,7 +99,10 @@ async def netlink_socket(app: App, protocol: int = netlink.NETLINK_GENERIC, rcvb
 
 
 def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
-    """Like `parse_records`, of netlink messages whose attributes follow a header."""
+    """Return the numbers of the events in netlink messages, like `parse_records`.
+
+    `header` is the size of the family's header.
+    """
     attributes = (
         dict(netlink.iterate_attributes(body, header)) for _, body in netlink.iterate_messages(data)
     )
@@ -105,7 +110,7 @@ def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
 
 
 def attribute_listener(app: App, sock: Any, header: int) -> Listener:
-    """Receive messages of attributes.  An old program skips those it does not know."""
+    """Return a listener for netlink messages.  An old program skips attributes that it does not know."""
     parse = partial(event_numbers, header=header)
 
     async def old_read() -> bytes:
@@ -115,7 +120,7 @@ def attribute_listener(app: App, sock: Any, header: int) -> Listener:
 
 
 async def netlink_do(end: End, operation: str, **values: Any) -> Any:
-    """Send a request and receive its reply: two calls."""
+    """Send a request and receive its reply, in two system calls."""
     family = end.client.family
     payload = family.encode(operation, "do", values)
     await end.sock.sendto(
@@ -125,14 +130,14 @@ async def netlink_do(end: End, operation: str, **values: Any) -> Any:
 
 
 async def netlink_question(end: End, question: bytes) -> bytes:
-    """Send it in as many attributes as it needs."""
+    """Ask a question by netlink.  A long question needs several attributes."""
     starts = range(0, len(question), MAX_ATTRIBUTE)
     parts = [question[start : start + MAX_ATTRIBUTE] for start in starts]
     return b"".join((await netlink_do(end, "ask", question=parts))["answer"])
 
 
 async def netlink_listen(session: Session, app: App) -> Listener:
-    """Join the group."""
+    """Join the multicast group of the family."""
     client = await app.genetlink(FAMILY)
     await client.join("events")
     sock = client.event_socket
@@ -142,25 +147,25 @@ async def netlink_listen(session: Session, app: App) -> Listener:
 
 
 async def netlink_frame(end: End, size: int) -> bytes:
-    """Dump it in parts."""
+    """Read a frame by a netlink dump."""
     await netlink_do(end, "take", size=size)
     return b"".join([part["data"] for part in await end.client.dump("read")])
 
 
 async def send_netlink(address: tuple[int, int], app: App) -> str:
-    """Send to a port or a group."""
+    """Send a message to a port or a group."""
     await (await netlink_socket(app)).sendto(bytes(common.EVENT), address)
     return YES
 
 
 async def netlink_between(app: App) -> str:
-    """Send to another program's port, unprivileged, as NETLINK_USERSOCK allows."""
+    """Send to another program's port as an unprivileged user, which only NETLINK_USERSOCK permits."""
     address = await (await netlink_socket(app)).getsockname()
     return str(await in_child(app, partial(send_netlink, address), common.UNPRIVILEGED))
 
 
 async def netlink_forbidden(app: App) -> str:
-    """Send to the group, which requires CAP_NET_ADMIN."""
+    """Send to the group as an unprivileged user.  It requires CAP_NET_ADMIN."""
     group = (await app.genetlink(FAMILY)).family.group("events")
     return await refused(app, "capability", partial(send_netlink, (0, 1 << (group - 1))))
 
@@ -169,7 +174,7 @@ async def netlink_forbidden(app: App) -> str:
 
 
 async def ioctl_question(end: End, question: bytes) -> Any:
-    """One call, with the addresses of question and answer."""
+    """Ask a question by one ioctl, which passes the addresses of question and answer."""
     size, address = len(question), end.memory.address
     end.memory[:size] = question
     request = ipc_demo.IpcDemoAsk(address, address + common.MAX_QUESTION, size)
@@ -178,7 +183,7 @@ async def ioctl_question(end: End, question: bytes) -> Any:
 
 
 async def ioctl_listen(session: Session, app: App) -> Listener:
-    """Look the last event up by a call."""
+    """Return a listener that polls the last event by ioctl."""
     fd = await app.open(EVENTS, fcntl.O_RDWR)
 
     async def last(size: int) -> Any:
@@ -189,7 +194,7 @@ async def ioctl_listen(session: Session, app: App) -> Listener:
 
 
 async def ioctl_between(app: App) -> str:
-    """Ask: the driver answers, and no other program."""
+    """Try to reach another program by ioctl: the driver answers instead."""
     question = b"for another program"
     answer = await ioctl_question(await End.open(Session(app)), question)
     return YES if answer == question else "driver answers"
@@ -199,19 +204,19 @@ async def ioctl_between(app: App) -> str:
 
 
 async def read_question(end: End, question: bytes) -> Any:
-    """Write it, read the answer."""
+    """Write a question, then read the answer."""
     await end.app.write(end.question, question)
     return await end.app.read(end.question, len(question))
 
 
 async def read_listen(session: Session, app: App) -> Listener:
-    """Read records."""
+    """Return a listener that reads event records."""
     fd = await app.open(EVENTS, fcntl.O_RDWR)
     return Listener(app, partial(app.read, fd), fd)
 
 
 async def read_between(app: App) -> str:
-    """Write; another program reads from its own open file."""
+    """Write to a node, and let another program read from its own open file."""
     await app.write(await app.open(QUESTION, fcntl.O_RDWR), b"for another program")
 
     async def read(app: App) -> Any:
@@ -222,7 +227,7 @@ async def read_between(app: App) -> str:
 
 
 async def read_frame(end: End, size: int) -> Any:
-    """Have one taken, and read it."""
+    """Request a frame from the driver and read it."""
     await end.app.ioctl(end.frame, ipc_demo.IPC_DEMO_TAKE, size)
     return await end.app.read(end.frame, size)
 
@@ -231,7 +236,7 @@ async def read_frame(end: End, size: int) -> Any:
 
 
 async def mmap_question(end: End, question: bytes) -> Any:
-    """Store it, call the driver, load the answer."""
+    """Store a question in shared memory, notify the driver by ioctl, and load the answer."""
     size = len(question)
     if size > ipc_demo.ANSWER_OFFSET:
         raise common.Truncated(ipc_demo.ANSWER_OFFSET)
@@ -241,7 +246,10 @@ async def mmap_question(end: End, question: bytes) -> Any:
 
 
 def memory_listener(session: Session, app: App, memory: Any) -> Listener:
-    """Look the last event up in memory: no call.  An added field comes after the old one."""
+    """Return a listener that polls the last event in memory, without system calls.
+
+    An old program does not read the second field, which follows the first.
+    """
 
     async def last(size: int) -> Any:
         return memory[: min(size, common.EVENT)]
@@ -256,18 +264,18 @@ async def mmap_listen(session: Session, app: App) -> Listener:
 
 
 async def mmap_frame(end: End, size: int) -> Any:
-    """Have one taken: it is in memory."""
+    """Request a frame from the driver, which produces it in mapped memory."""
     await end.app.ioctl(end.frame, ipc_demo.IPC_DEMO_TAKE, size)
     return end.frames[:size]
 
 
 async def map_frame(flags: int, app: App) -> Any:
-    """Map the frame."""
+    """Open the node with `flags` and map the frame."""
     return await app.mmap(await app.open(FRAME, flags), PAGE)
 
 
 async def mmap_between(app: App) -> str:
-    """Write into the frame; another program reads its own mapping."""
+    """Write into the mapped frame, and let another program read its own mapping."""
     (await map_frame(fcntl.O_RDWR, app))[:4] = b"ping"
 
     async def read(app: App) -> Any:
@@ -277,7 +285,7 @@ async def mmap_between(app: App) -> str:
 
 
 async def mmap_forbidden(app: App) -> str:
-    """Map a file for writing that is open for reading."""
+    """Map a file writable that is open read-only."""
     return await refused(app, "file mode", partial(map_frame, fcntl.O_RDONLY))
 
 
@@ -285,7 +293,7 @@ async def mmap_forbidden(app: App) -> str:
 
 
 async def sysfs_question(end: End, question: bytes) -> bytes:
-    """Write it, read the answer in hex digits."""
+    """Write a question to a sysfs attribute, then read the answer in hex digits."""
     written = await end.app.pwrite(end.sysfs, question, 0)
     if written < len(question):
         raise common.Truncated(written)
@@ -297,7 +305,7 @@ async def sysfs_question(end: End, question: bytes) -> bytes:
 
 
 async def sysfs_listen(session: Session, app: App) -> Listener:
-    """Read the attribute from its beginning.  An old program expects one number in it."""
+    """Return a listener that polls a sysfs attribute.  An old program expects one number in it."""
     fd = await app.open(SYSFS_LAST, fcntl.O_RDONLY)
 
     async def last(size: int) -> Any:
@@ -313,7 +321,7 @@ async def sysfs_listen(session: Session, app: App) -> Listener:
 
 
 async def sysfs_between(app: App) -> str:
-    """Write; another program reads the driver's answer."""
+    """Write to an attribute, and let another program read it: it reads the driver's answer."""
     await app.pwrite(await app.open(SYSFS_ANSWER, fcntl.O_RDWR), b"ping", 0)
     text = await in_child(app, lambda app: app.read_file(SYSFS_ANSWER))
     return YES if bytes.fromhex(text.decode()) == b"ping" else "driver answers"
@@ -328,7 +336,7 @@ async def sysfs_forbidden(app: App) -> str:
 
 
 async def eventfd_listen(session: Session, app: App) -> Listener:
-    """Pass an eventfd to the driver, which counts events in it.  The listener numbers them."""
+    """Pass an eventfd to the driver, which adds 1 for each event.  The listener numbers the events."""
     device, fd = await app.open(EVENTS, fcntl.O_RDWR), await app.eventfd(0, 0)
     await app.ioctl(device, ipc_demo.IPC_DEMO_SET_EVENTFD, fd)
     numbers = count(session.base + 1)
@@ -336,24 +344,24 @@ async def eventfd_listen(session: Session, app: App) -> Listener:
     def parse(data: bytes) -> tuple[common.Numbers, int]:
         return [next(numbers) for _ in range(U64.unpack(data)[0])], 0
 
-    old_read = partial(app.write, fd, bytes(common.EVENT))  # a value with a second field
+    old_read = partial(app.write, fd, bytes(common.EVENT))  # an eventfd holds 8 bytes only
     return Listener(app, partial(app.read, fd), fd, parse, common.EVENT, old_read)
 
 
 async def eventfd_between(app: App) -> str:
-    """A child reads what its parent has added."""
+    """Read in a child process the count that its parent has added."""
     fd = await app.eventfd(7, 0)
     return YES if await in_child(app, lambda app: app.eventfd_read(fd)) == 7 else "not counted"
 
 
 async def eventfd_forbidden(app: App) -> str:
-    """Read without the descriptor: an eventfd has no name."""
-    fd = await app.eventfd(1)  # close-on-exec: no child inherits it
+    """Read an eventfd without its descriptor: it has no name to open."""
+    fd = await app.eventfd(1)  # close-on-exec, so no child inherits it
     return await refused(app, "descriptor", lambda app: app.eventfd_read(fd))
 
 
 async def sigio_listen(session: Session, app: App) -> Listener:
-    """Have the driver send SIGIO."""
+    """Enable SIGIO for events of the driver."""
     listener = await common.Signalled.handle(app, signal.SIGIO)
     fd = await app.open(EVENTS, fcntl.O_RDWR)
     await app.fcntl(fd, fcntl.F_SETOWN, await app.getpid())
@@ -362,20 +370,20 @@ async def sigio_listen(session: Session, app: App) -> Listener:
 
 
 async def sigio_between(app: App) -> str:
-    """A child sends it to its parent."""
+    """Send SIGIO from a child process to its parent."""
     listener, pid = await common.Signalled.handle(app, signal.SIGIO), await app.getpid()
     await in_child(app, lambda app: app.kill(pid, signal.SIGIO))
     return YES if await listener.receive(0) else "nothing came"
 
 
 async def signal_forbidden(app: App) -> str:
-    """Send a signal to root's process."""
+    """Send a signal to a process of root as an unprivileged user."""
     pid = await app.getpid()
     return await refused(app, "same user", lambda app: app.kill(pid, signal.SIGIO))
 
 
 def to_driver(name: str, question: Any, listen: Function, frame: Any, *probes: Function) -> Transport:
-    """A transport to the driver."""
+    """Return a transport between a program and the driver."""
     return Transport(name, "driver", End.open, question, partial(driver_event, listen), frame, *probes)
 
 

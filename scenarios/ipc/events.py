@@ -1,7 +1,8 @@
-"""Measurements of events: costs, latencies, and losses.
+"""Measurements of events: costs, latencies, losses and throughput.
 
-Costs are counted on an idle machine; latencies, to one listener and to several, are measured under load.
-Then a listener sleeps while events are sent.  At last, events are sent as fast as possible.
+Costs are counted on an idle machine.  Latencies, to one listener and to several, are measured under load.
+Losses are counted while a listener sleeps.  The throughput is measured with events sent as fast as
+possible.
 """
 
 from __future__ import annotations
@@ -22,36 +23,39 @@ from .measure import Bench, Row
 from .transport import EVENT, Function, Listener, Session, Transport
 
 SETTLED: Final = 0.002
-"""Seconds after the last event until a slow listener has it."""
+"""Time in s after the last event until a slow listener has received it."""
 AWAKE: Final = 10
-"""Intervals from the last event to the end of a listener's sleep."""
+"""Time from the last event to the end of a listener's sleep, in intervals between events."""
 BLOCKED: Final = 1_000_000
-"""ns that a send takes only if it blocks."""
+"""Duration in ns that a send exceeds only if it blocks."""
 FLOOD: Final = 500
-"""Events of the throughput measurement."""
+"""Number of events in the throughput measurement."""
 FLOOD_INTERVAL: Final = 1000
-"""ns between two of them, if the driver sends.  A program sends the next at once."""
+"""Interval between two of them in ns, if the driver sends.  A program sends without a pause."""
 
 
 @attrs.define
 class Delivery:
-    """Events that were sent to listeners, and what that cost."""
+    """The events that were sent to listeners, and their costs."""
 
     listeners: list[Listener] = attrs.field(factory=list)
     sent_at: dict[int, int] = attrs.field(factory=dict)
     sends: int = 0
-    """Calls of the sender."""
+    """Number of the sender's system calls."""
     longest: int = 0
-    """The longest that it took to send one, in ns."""
+    """Longest duration of a send in ns."""
     calls: int = 0
-    """Of sender and listeners, without those that start and time the events."""
+    """System calls of sender and listeners, without those that start and time the events."""
     copied: int = 0
     busy: int = 0
 
     async def send(
         self, session: Session, send: Function | None, count: int, interval: int, wait: bool = True
     ) -> None:
-        """Send `count` events, `interval` ns apart.  Without `wait` the first that would block ends it."""
+        """Send `count` events, `interval` ns apart.
+
+        If `wait` is False, stop at the first send that would block.
+        """
         app = session.app
         if send is None:
             await app.ioctl(session.device, IPC_DEMO_START, IpcDemoStart(interval, count).pack())
@@ -76,7 +80,10 @@ class Delivery:
             self.longest = max(self.longest, app.monotonic_ns() - begun)
 
     def latencies(self) -> dict[int, list[int]]:
-        """By event: the ns until each listener had it.  A signal stands for the newest event."""
+        """Return by event the latencies in ns to all listeners.
+
+        A signal carries no number, so it counts for the newest event.
+        """
         found: dict[int, list[int]] = {}
         starts = sorted(self.sent_at.values())
         for listener in self.listeners:
@@ -88,7 +95,7 @@ class Delivery:
         return found
 
     def arrived(self, listener: Listener) -> int:
-        """The number of events that the listener received one by one."""
+        """Return the number of events that a listener has received individually."""
         return sum(number is None or number in self.sent_at for _, number in listener.received)
 
 
@@ -96,7 +103,7 @@ def deliver(
     bench: Bench, transport: Transport, listeners: int, count: int, interval: int, asleep: int = 0, *,
     loaded: bool = False,
 ) -> Delivery:  # fmt: skip
-    """Send `count` events to listeners, which sleep before for `asleep` ns or until a signal."""
+    """Send `count` events to new listeners, which first sleep for `asleep` ns or until a signal arrives."""
     delivery = Delivery()
     ready: dict[int, Listener] = {}
 
@@ -124,7 +131,7 @@ def deliver(
         delivery.busy = bench.since(before)[3]
         await app.sleep(SETTLED + (2 * session.poll + (AWAKE * interval if asleep else 0)) / 1e9)
         _, calls, copied, _ = bench.since(before)
-        delivery.calls += calls - 1  # the sleep
+        delivery.calls += calls - 1  # not counted: the sleep in the line before
         delivery.copied += copied
         await session.close()
 
@@ -134,11 +141,11 @@ def deliver(
 
 
 def measure_events(bench: Bench, transport: Transport) -> Row:
-    """Measure one transport.
+    """Measure the events of one transport.
 
-    `last_p99` is the time until the last of several listeners has an event.  While a listener slept, `asleep`
-    events were sent; `told_asleep` of all arrive, and `losses` is what reports the others.  As many as
-    `told_flood` of FLOOD events arrive that are sent as fast as possible, `rate` a second.
+    `last_p99` is the time until the last of several listeners receives an event.  `asleep` events were
+    sent while a listener slept; it received `told_asleep`, and `losses` states what reports the others.
+    Of FLOOD events that are sent as fast as possible, `told_flood` arrive, `rate` per second.
     """
     settings = bench.settings
     count, many, asleep = settings["messages"], settings["listeners"], settings["asleep"]
@@ -169,9 +176,9 @@ def measure_events(bench: Bench, transport: Transport) -> Row:
 
 
 def losses(slept: Delivery) -> str:
-    """What reports to a listener that it has missed events: an errno, a gap in their numbers, or nothing.
+    """Return what reports lost events to a listener: an errno, a gap in their numbers, or nothing.
 
-    If none is lost, "sender waits" if the sender blocked.
+    If none is lost, return "sender waits" if the sender blocked, else "-".
     """
     listener = slept.listeners[0]
     if slept.arrived(listener) >= len(slept.sent_at):

@@ -1,4 +1,4 @@
-"""Measurements of questions and frames, and the machine on which everything is measured."""
+"""Measurements of questions and frames, and the machine that all measurements use."""
 
 from __future__ import annotations
 
@@ -17,43 +17,48 @@ from .driver import EVENTS
 from .transport import Function, Session, Transport, Truncated, invert
 
 BURST: Final = 100_000
-"""Mean time that a program of the background load computes at once, in ns."""
+"""Mean time in ns that a background program computes without a pause."""
 BURNERS: Final = 2
-"""Programs of the background load per processor."""
+"""Number of background programs per processor."""
 TICK: Final = 20_000
-"""Interval of the interrupts under load, in ns."""
+"""Interval between interrupts under load, in ns."""
 THINK: Final = 20_000
 """Mean pause between two questions under load, in ns."""
 WARMUP: Final = 2
-"""Exchanges before the first that counts: they allocate buffers and wake the server."""
+"""Number of exchanges before the first measured one: they allocate buffers and wake the server."""
 
 ARRIVALS: Final = {"question": 2, "frame": 1}
-"""A question arrives, and its answer."""
+"""Number of messages that arrive per exchange: for a question, the question and its answer."""
 
 Row = dict[str, Any]
-"""Figures of one transport.  Times in ns."""
+"""The figures of one transport.  Times are in ns."""
 
 
 @attrs.frozen
 class Bench:
-    """The machine, and the scenario's parameters."""
+    """The machine and the parameters of the scenario."""
 
     machine: Any
     settings: Any
 
     def session(self, app: App) -> Session:
-        """A session with the settings."""
+        """Return a session with the scenario's parameters."""
         return Session(app, micros(self.settings["poll"]), self.settings["rcvbuf"])
 
     def since(self, before: tuple[int, ...] = (0, 0, 0, 0)) -> tuple[int, ...]:
-        """The machine's counters: ns, system calls, bytes copied, ns of processors in use."""
+        """Return the change of the machine's counters: ns, system calls, copied bytes, busy ns of all
+        CPUs.
+        """
         counters = self.machine.statistics
         busy = sum(cpu["busy_ns"] for cpu in counters["cpus"])
         now = self.machine.now, counters["system_calls"], counters["copies"]["bytes"], busy
         return tuple(value - start for value, start in zip(now, before, strict=True))
 
     def run(self, program: Function, name: str, *, loaded: bool = False, ticks: bool = False) -> Any:
-        """Run a program to its end, if `loaded` beside others, with `ticks` that interrupt: its result."""
+        """Run a program to its end and return its result.
+
+        If `loaded`, other programs run beside it; with `ticks`, a timer also interrupts.
+        """
         results: list[Any] = []
 
         async def measured(app: App) -> None:
@@ -66,7 +71,7 @@ class Bench:
         return results[0]
 
     def _load(self, done: list[Any], ticks: bool) -> None:
-        """Start programs that use a share of the processors until something is `done`."""
+        """Start background programs that use a share of the CPUs until `done` is not empty."""
         share = self.settings["load"] / BURNERS
         idle = BURST * (1 - share) / share
 
@@ -92,9 +97,9 @@ class Bench:
 def exchange(
     bench: Bench, transport: Transport, job: str, size: int, count: int, *, loaded: bool = False
 ) -> Any:
-    """Ask a question of `size` bytes or take a frame, `count` times, after pauses if `loaded`.
+    """Ask a question of `size` bytes or read a frame, `count` times, with pauses if `loaded`.
 
-    The time of each, and what all have cost (`Bench.since`); or the reason why it fails.
+    Return the durations and the total costs (`Bench.since`), or a string with the reason of a failure.
     """
     question = (bytes(range(256)) * (size // 256 + 1))[:size] if job == "question" else size
 
@@ -127,9 +132,10 @@ def exchange(
 
 
 def measure_exchanges(bench: Bench, transport: Transport, job: str, size: int, count: int) -> Row:
-    """Figures of questions or frames: costs on an idle machine, `p50` and `p99` of `count` under load.
+    """Measure questions or frames: costs on an idle machine, `p50` and `p99` of `count` exchanges under load.
 
-    `copies` are bytes copied per byte that arrives; `why` is the reason if there are no figures.
+    `copies` is the number of bytes copied per byte that arrives.  `why` is the reason if a transport has
+    no figures.
     """
     figures = ("p50", "p99", "rate", "cpu", "calls", "copies")
     row: Row = {"job": job, "transport": transport.name, "size": size, **dict.fromkeys(figures), "why": None}

@@ -1,4 +1,4 @@
-"""Capability probes: what a transport can do, each answer the outcome of a trial."""
+"""Capability probes: each tests what a transport can do and returns the outcome."""
 
 from __future__ import annotations
 
@@ -16,36 +16,39 @@ from .measure import ARRIVALS, Bench, exchange
 from .transport import YES, Function, Listener, Numbers, Transport, Truncated
 
 LOOKUPS: Final = 20
-"""Lookups of a polling listener before the event."""
+"""Number of polls of a listener before the event."""
 WAKEUP: Final = 3
-"""Calls of a listener that the peer wakes: to sleep, to receive, and to sleep again."""
+"""System calls of a listener that does not poll: sleep, receive, and sleep again."""
 MANY: Final = {"driver": 1000, "program": 5000}
-"""More events than any queue holds."""
+"""Number of events that exceeds every queue, by peer."""
 LARGE, SMALL = 65536, 1024
-"""Bytes whose copies are counted, and what every transport takes."""
+"""Sizes in bytes: one for counting copies, and one that every transport accepts."""
 BUFSIZE: Final = 4096
 INTERVAL: Final = 10_000
-"""ns from one event to the next."""
+"""Interval between two events in ns."""
 BUSY: Final = 100_000
-"""ns that a listener computes before it looks whether the events are sent."""
+"""Time in ns that a listener computes before it checks whether the events are sent."""
 
 
 def one_event(bench: Bench, transport: Transport, listeners: int = 1) -> tuple[Delivery, int]:
-    """An event, some time after the listeners began to wait, and the number of their calls."""
+    """Send one event a while after the listeners began to wait.
+
+    Return the delivery and the listeners' calls.
+    """
     poll = micros(bench.settings["poll"])
     delivery = deliver(bench, transport, listeners, 1, LOOKUPS * max(poll, 1000))
     return delivery, delivery.calls - delivery.sends
 
 
 def starts(bench: Bench, transport: Transport) -> str:
-    """Whether a listener that sleeps in a call receives an event without another call before."""
+    """Test whether a listener that sleeps in a system call receives an event without polling."""
     delivery, calls = one_event(bench, transport)
     listener = delivery.listeners[0]
     return YES if delivery.arrived(listener) and not listener.lookups and calls <= WAKEUP else "no"
 
 
 def polling(bench: Bench, transport: Transport) -> str:
-    """How often a listener looks for one event: calls, or lookups in memory without a pause."""
+    """Count the polls of a listener for one event: system calls, or lookups in memory."""
     delivery, calls = one_event(bench, transport)
     if calls > WAKEUP:
         return f"yes: {calls} calls"
@@ -54,7 +57,7 @@ def polling(bench: Bench, transport: Transport) -> str:
 
 
 def multicast(bench: Bench, transport: Transport) -> str:
-    """How many of three listeners receive an event, and how many sends that takes."""
+    """Count how many of three listeners receive an event, and the sends for it."""
     delivery, _ = one_event(bench, transport, 3)
     count, arrived = delivery.sends, sum(map(delivery.arrived, delivery.listeners))
     sends = "" if transport.peer == "driver" else f", {count} send{'' if count == 1 else 's'}"
@@ -62,9 +65,9 @@ def multicast(bench: Bench, transport: Transport) -> str:
 
 
 def play(bench: Bench, transport: Transport, count: int, act: Function, *, wait: bool = True) -> Any:
-    """Send events while a listener computes, so that no signal interrupts a call; then `act(listener)`.
+    """Send events while a listener computes, so that no signal interrupts a call; then run `act(listener)`.
 
-    The result, and the numbers of the events that were sent.
+    Return the result of `act` and the numbers of the events that were sent.
     """
     results: list[Any] = []
     delivery, listening, sent = Delivery(), False, False
@@ -95,7 +98,7 @@ def play(bench: Bench, transport: Transport, count: int, act: Function, *, wait:
 
 
 def bounds(bench: Bench, transport: Transport) -> str:
-    """Two messages, and a buffer for one and a half."""
+    """Test whether message boundaries are kept: receive two messages with a buffer for one and a half."""
 
     async def one(listener: Listener) -> int:
         return len(await listener.receive(BUFSIZE))
@@ -113,7 +116,7 @@ def bounds(bench: Bench, transport: Transport) -> str:
 
 
 def flow(bench: Bench, transport: Transport) -> str:
-    """Many events, and a listener that receives after the last: what stops the sender, or what is lost."""
+    """Send many events before a listener receives.  Return what blocks the sender, or what is lost."""
 
     async def drain(listener: Listener) -> Any:
         if listener.fd < 0:
@@ -132,7 +135,7 @@ def flow(bench: Bench, transport: Transport) -> str:
 
 
 def extensible(bench: Bench, transport: Transport) -> str:
-    """A program that was built when a message had one field receives two that have two."""
+    """Test whether a program that knows one field per message can receive messages with two fields."""
 
     async def read(listener: Listener) -> Any:
         try:
@@ -151,7 +154,7 @@ def extensible(bench: Bench, transport: Transport) -> str:
 
 
 def between(bench: Bench, transport: Transport) -> str:
-    """Whether it reaches another program."""
+    """Test whether the transport reaches another program."""
     if transport.between is not None:
         outcome = bench.run(transport.between, "attempt")
     elif transport.lacks("question"):
@@ -164,7 +167,7 @@ def between(bench: Bench, transport: Transport) -> str:
 
 
 def copies(bench: Bench, transport: Transport) -> str:
-    """Bytes that the kernel copies per byte of a frame, of a question and its answer, or of an event."""
+    """Count the copied bytes per byte of a frame, of a question and its answer, or of an event."""
     if transport.lacks("question"):
         copied = deliver(bench, transport, 1, 1, INTERVAL).copied
         return f"{copied / U64.size:.2f}" if copied else "no byte goes"
@@ -185,21 +188,21 @@ def copies(bench: Bench, transport: Transport) -> str:
 
 
 def permission(bench: Bench, transport: Transport) -> str:
-    """What refuses a user without permission."""
+    """Return what refuses an unprivileged user."""
     return str(bench.run(transport.forbidden, "attempt"))
 
 
 PROBES: Final[Mapping[str, Mapping[str, Callable[[Bench, Transport], str]]]] = {
-    "Who starts, who receives": {"peer may start": starts, "needs polling": polling, "multicast": multicast},
-    "What happens to messages": {"keeps bounds": bounds, "flow, if unread": flow, "extensible": extensible},
+    "Polling and multicast": {"peer may start": starts, "needs polling": polling, "multicast": multicast},
+    "Messages": {"keeps bounds": bounds, "flow, if unread": flow, "extensible": extensible},
     "Reach, cost, permission": {
         "between programs": between, "copies per byte": copies, "permission": permission,
     },
 }  # fmt: skip
-"""By table and column.  The key of a figure is the function's name."""
+"""The probes by table and column.  A probe's function name is its key in the metrics."""
 
 
 def probe(bench: Bench, transport: Transport) -> dict[str, str]:
-    """The outcomes of all probes, by name."""
+    """Run all probes on a transport and return their outcomes by name."""
     found = [function for columns in PROBES.values() for function in columns.values()]
     return {function.__name__: function(bench, transport) for function in found}

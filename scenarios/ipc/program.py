@@ -1,4 +1,4 @@
-"""The transports between two programs: one of them does what the driver does."""
+"""The transports between two programs: one of them replaces the driver."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .driver import NO_BYTES, attribute_listener, memory_listener, netlink_socke
 from .transport import Function, Listener, Session, Signalled, Transport, invert, refused
 
 REQUEST: Final = Struct("<II")
-"""Before a question: its size, and the size of the frame that is requested instead."""
+"""The head of a request: the size of the question, and the size of the frame that is requested instead."""
 FRAME_BYTE: Final = b"\x5a"
 PART: Final = 65536
-"""Bytes of a frame in one message."""
+"""Maximum number of bytes of a frame in one message."""
 SHARED: Final = Struct("<IIII")
-"""In shared memory: number of the question, number of the answer, and the two sizes of REQUEST."""
+"""The head of the shared memory: numbers of question and answer, then the two sizes of REQUEST."""
 DATA: Final = 4096
-"""Offset of question, answer and frame in shared memory."""
+"""Offset of question, answer and frame in the shared memory."""
 SHM_PATH: Final = "/dev/shm/ipc"
 GROUP: Final = 3
 TYPE: Final = 0x10
@@ -35,7 +35,7 @@ BUFSIZE: Final = 1 << 17
 
 
 def reply(question: bytes, frame: int) -> bytes:
-    """The answer, or a frame of `frame` bytes."""
+    """Return the answer to a question, or a frame of `frame` bytes."""
     return FRAME_BYTE * frame if frame else invert(question)
 
 
@@ -51,7 +51,7 @@ class End:
 
 
 async def exactly(receive: Callable[[int], Awaitable[bytes]], size: int) -> bytes:
-    """Receive `size` bytes, in as many calls as it takes."""
+    """Receive exactly `size` bytes, in as many calls as necessary."""
     parts = []
     while size:
         parts.append(await receive(size))
@@ -60,20 +60,20 @@ async def exactly(receive: Callable[[int], Awaitable[bytes]], size: int) -> byte
 
 
 async def write_all(app: App, fd: int, data: bytes) -> None:
-    """Write in as many calls as it takes."""
+    """Write all of `data`, in as many calls as necessary."""
     while data:
         data = data[await app.write(fd, data) :]
 
 
 async def serve_stream(end: End) -> None:
-    """Answer.  The head of a question says where it ends."""
+    """Answer requests of a stream.  The head of a request contains its size."""
     while True:
         size, frame = REQUEST.unpack(await exactly(end.receive, REQUEST.size))
         await end.send(reply(await exactly(end.receive, size), frame))
 
 
 async def serve_messages(end: End) -> None:
-    """Answer each message; send a frame in parts."""
+    """Answer each message of a datagram socket.  Frames are sent in parts."""
     while True:
         request = await end.receive(REQUEST.size + common.MAX_QUESTION)
         answer = reply(request[REQUEST.size :], REQUEST.unpack_from(request)[1])
@@ -82,19 +82,19 @@ async def serve_messages(end: End) -> None:
 
 
 async def question(end: End, question: bytes) -> bytes:
-    """Send it after its head; the answer is as long."""
+    """Send a question after its head, and receive the answer of equal size."""
     await end.send(REQUEST.pack(len(question), 0) + question)
     return await exactly(end.receive, len(question))
 
 
 async def frame(end: End, size: int) -> bytes:
-    """Request a frame."""
+    """Request and receive a frame of `size` bytes."""
     await end.send(REQUEST.pack(0, size))
     return await exactly(end.receive, size)
 
 
 async def pipe_open(session: Session) -> End:
-    """Two pipes, there and back, and a server."""
+    """Start a server that is connected by two pipes, one for each direction."""
     (there, questions), (back, answers) = await session.app.pipe(), await session.app.pipe()
 
     async def server(app: App) -> None:
@@ -105,7 +105,7 @@ async def pipe_open(session: Session) -> End:
 
 
 async def pipe_event(session: Session, listeners: int) -> tuple[Function, Function]:
-    """A pipe for each listener."""
+    """Create a pipe for each listener."""
     pipes = [await session.app.pipe() for _ in range(listeners)]
 
     async def send(record: bytes, wait: bool) -> int:
@@ -123,13 +123,13 @@ async def pipe_event(session: Session, listeners: int) -> tuple[Function, Functi
 
 
 async def pipe_forbidden(app: App) -> str:
-    """Read without the descriptor: a pipe has no name."""
+    """Read a pipe without its descriptor: it has no name to open."""
     fd, _ = await app.pipe2(fcntl.O_CLOEXEC)
     return await refused(app, "descriptor", lambda app: app.read(fd, 1))
 
 
 async def unix_open(kind: int, session: Session) -> End:
-    """A pair of sockets, and a server."""
+    """Start a server that is connected by a pair of unix sockets."""
     here, there = await session.app.socketpair(socket.AF_UNIX, kind)
 
     async def server(app: App) -> None:
@@ -141,7 +141,7 @@ async def unix_open(kind: int, session: Session) -> End:
 
 
 async def unix_event(kind: int, session: Session, listeners: int) -> tuple[Function, Function]:
-    """A pair of sockets for each listener."""
+    """Create a pair of unix sockets for each listener."""
     pairs = [await session.app.socketpair(socket.AF_UNIX, kind) for _ in range(listeners)]
 
     async def send(record: bytes, wait: bool) -> int:
@@ -157,7 +157,7 @@ async def unix_event(kind: int, session: Session, listeners: int) -> tuple[Funct
 
 
 async def unix_forbidden(kind: int, app: App) -> str:
-    """Connect to a path without permission to write there."""
+    """Connect to a socket's path as an unprivileged user, which its mode does not permit."""
     path = f"/tmp/unix-{kind}"
     sock = await app.socket(socket.AF_UNIX, kind)
     await sock.bind(path)
@@ -178,7 +178,7 @@ async def unix_forbidden(kind: int, app: App) -> str:
 
 @attrs.define
 class Shared:
-    """Mapped memory.  Both sides poll it: `number` is the last question's."""
+    """Shared memory that both programs poll.  `number` is that of the last question."""
 
     session: Session
     memory: Any
@@ -186,14 +186,14 @@ class Shared:
 
 
 async def shm_map(session: Session, size: int) -> tuple[int, Any]:
-    """A file in memory, and its mapping."""
+    """Create a memory file (memfd) and map it."""
     fd = await session.app.memfd_create("ipc", 0)
     await session.app.ftruncate(fd, size)
     return fd, await session.app.mmap(fd, size)
 
 
 async def shm_open(session: Session) -> Shared:
-    """Memory, and a server that maps it, too."""
+    """Start a server that shares memory with this program."""
     size = DATA + MAX_FRAME
     fd, mine = await shm_map(session, size)
 
@@ -204,7 +204,7 @@ async def shm_open(session: Session) -> Shared:
                 await session.pause(app)
             done, _, length, frame = head
             if frame:
-                memory.memory[DATA : DATA + frame] = FRAME_BYTE * frame  # as DMA does, without a copy
+                memory.memory[DATA : DATA + frame] = FRAME_BYTE * frame  # without a copy, as DMA does
             else:
                 memory[DATA : DATA + length] = reply(memory[DATA : DATA + length], 0)
             memory[4:8] = memory[0:4]
@@ -214,7 +214,7 @@ async def shm_open(session: Session) -> Shared:
 
 
 async def shm_exchange(end: Shared, length: int, frame: int) -> None:
-    """Have the server answer."""
+    """Wait until the server has answered the request in shared memory."""
     end.number += 1
     end.memory[: SHARED.size] = SHARED.pack(end.number, end.number - 1, length, frame)
     while SHARED.unpack(end.memory[: SHARED.size])[1] != end.number:
@@ -222,20 +222,20 @@ async def shm_exchange(end: Shared, length: int, frame: int) -> None:
 
 
 async def shm_question(end: Shared, question: bytes) -> Any:
-    """The answer replaces the question."""
+    """Ask a question in shared memory.  The answer replaces the question."""
     end.memory[DATA : DATA + len(question)] = question
     await shm_exchange(end, len(question), 0)
     return end.memory[DATA : DATA + len(question)]
 
 
 async def shm_frame(end: Shared, size: int) -> Any:
-    """It is in memory."""
+    """Request a frame in shared memory."""
     await shm_exchange(end, 0, size)
     return end.memory.memory[DATA : DATA + size]
 
 
 async def shm_event(session: Session, listeners: int) -> tuple[Function, Function]:
-    """Each record replaces the last."""
+    """Store each event record in shared memory, where it replaces the previous one."""
     fd, memory = await shm_map(session, DATA)
 
     async def send(record: bytes, wait: bool) -> int:
@@ -249,7 +249,7 @@ async def shm_event(session: Session, listeners: int) -> tuple[Function, Functio
 
 
 async def shm_forbidden(app: App) -> str:
-    """Open a file that its mode denies."""
+    """Open a file as an unprivileged user, which its mode does not permit."""
     await app.close(await app.open(SHM_PATH, fcntl.O_CREAT | fcntl.O_RDWR, 0o600))
     result = await refused(app, "file mode", lambda app: app.open(SHM_PATH, fcntl.O_RDWR))
     await app.unlink(SHM_PATH)
@@ -260,7 +260,7 @@ async def shm_forbidden(app: App) -> str:
 
 
 async def signal_event(session: Session, listeners: int) -> tuple[Function, Function]:
-    """A call for each listener."""
+    """Send a signal to each listener."""
 
     async def send(record: bytes, wait: bool) -> int:
         for pid in session.children:
@@ -274,7 +274,7 @@ async def signal_event(session: Session, listeners: int) -> tuple[Function, Func
 
 
 async def usersock_open(session: Session) -> End:
-    """A socket, and a server with another."""
+    """Start a server with a NETLINK_USERSOCK socket, and connect to it."""
     sock = await netlink_socket(session.app, netlink.NETLINK_USERSOCK, session.rcvbuf)
     port = (await sock.getsockname())[0]
 
@@ -290,19 +290,19 @@ async def usersock_open(session: Session) -> End:
 
 
 async def usersock_join(rcvbuf: int, app: App) -> Any:
-    """A socket in the group."""
+    """Return a NETLINK_USERSOCK socket that has joined the group."""
     sock = await netlink_socket(app, netlink.NETLINK_USERSOCK, rcvbuf)
     await sock.setsockopt(socket.SOL_NETLINK, netlink.NETLINK_ADD_MEMBERSHIP, GROUP)
     return sock
 
 
 async def usersock_event(session: Session, listeners: int) -> tuple[Function, Function]:
-    """One call for the group."""
+    """Send events to the NETLINK_USERSOCK group, one call for all listeners."""
     sock = await session.app.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink.NETLINK_USERSOCK)
 
     async def send(record: bytes, wait: bool) -> int:
         attributes = netlink.attribute(1, record[:8]) + netlink.attribute(2, record[8:])
-        with suppress(ConnectionRefusedError):  # port 0 gets it as well: no kernel socket receives there
+        with suppress(ConnectionRefusedError):  # port 0, where no kernel socket receives, gets it too
             await sock.sendto(
                 netlink.message(TYPE, attributes), 0 if wait else socket.MSG_DONTWAIT, (0, 1 << (GROUP - 1))
             )
@@ -315,12 +315,12 @@ async def usersock_event(session: Session, listeners: int) -> tuple[Function, Fu
 
 
 async def usersock_forbidden(app: App) -> str:
-    """Join the group, which requires CAP_NET_ADMIN."""
+    """Join the group as an unprivileged user.  It requires CAP_NET_ADMIN."""
     return await refused(app, "capability", partial(usersock_join, 0))
 
 
 def unix(name: str, kind: int) -> Transport:
-    """A pair of unix sockets."""
+    """Return a transport over a pair of unix sockets."""
     opened, event, forbidden = (partial(each, kind) for each in (unix_open, unix_event, unix_forbidden))
     return Transport(name, "program", opened, question, event, frame, None, forbidden)
 

@@ -1,4 +1,4 @@
-"""The report: what the run has shown, and the tables behind it."""
+"""The report: a summary of the results, and the tables behind it."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from .probes import PROBES
 from .program import PROGRAM
 
 TRANSPORTS: Final = {transport.name: transport for transport in (*DRIVER, *PROGRAM)}
-"""In the order of the tables."""
+"""All transports by name, in the order of the tables."""
 KIB: Final = 1024
 FASTEST: Final = 2
-"""How many are named."""
+"""Number of fastest transports that the summary names."""
 LINE: Final = 72
-"""Characters of a command in a line."""
+"""Maximum line length of a command."""
 NEEDED: Final = ("starts", "multicast", "bounds", "extensible")
-"""What a lasting interface to the kernel needs; netlink has all of it."""
+"""Probes that a lasting interface to the kernel must pass.  netlink passes all of them."""
 TITLES: Final = {"question": "A question is answered", "frame": "A frame is moved"}
 
 ALL: Final = "all"
 
 
 def chosen(value: str, choices: Iterable[str]) -> list[str]:
-    """The choices that a parameter names, in the order of the tables."""
+    """Return the choices that a parameter names, in the order of the tables."""
     names = value.split(",")
     return [each for each in choices if each in names or ALL in names]
 
 
 Cells = Mapping[str, Mapping[str, str]]
-"""Outcomes by transport and probe."""
+"""The outcomes by transport and probe."""
 
 
 def short(value: float) -> str:
-    """A number in about four characters: two digits below 10, whole numbers above."""
+    """Format a number in about four characters: two digits below 10, integers above."""
     for unit in ("", "k", "M"):
         if abs(value) < 999.5 or unit == "M":
             break
@@ -48,7 +48,7 @@ def short(value: float) -> str:
 
 
 def micros(*times: int | None) -> str:
-    """Nanoseconds as microseconds."""
+    """Format times in ns as microseconds, separated by slashes."""
     return "/".join(
         "-" if ns is None else f"{ns / 1000:.2f}"[1:] if ns < 995 else f"{ns / 1000:.{int(ns < 9950)}f}"
         for ns in times
@@ -61,7 +61,7 @@ EXCHANGES: Final[Mapping[str, Callable[[Row], str]]] = {
     "CPU for one [ns]": lambda row: short(row["cpu"]),
     "calls/copies per byte": lambda row: f"{row['calls']:g}/{row['copies']:.2g}",
 }
-"""The tables of questions and of frames: the unit, and how a cell shows it."""
+"""The tables of questions and of frames: title with unit, and the format of a cell."""
 
 
 def report_details(
@@ -71,7 +71,10 @@ def report_details(
     columns: Mapping[str, Mapping[int, str]],
     detail: bool,
 ) -> None:
-    """All tables, and the limit of each transport.  `columns` are the sizes of questions and frames."""
+    """Print all tables, and the limit of each transport.
+
+    `columns` has the sizes of questions and frames, with their labels.
+    """
     for table, columns_of in PROBES.items() if cells else ():
         found = [
             (name, *(cell[each.__name__] for each in columns_of.values())) for name, cell in cells.items()
@@ -88,7 +91,7 @@ def report_details(
 def report_exchanges(
     run: Run, job: str, rows: Sequence[Row], columns: Mapping[int, str], detail: bool
 ) -> None:
-    """Four tables with a column for each size, and the transports that are missing there."""
+    """Print four tables with a column for each size, and name the transports that cannot do the job."""
     names = list(dict.fromkeys(row["transport"] for row in rows))
     able = [name for name in names if not TRANSPORTS[name].lacks(job)]
     for unit, cell in EXCHANGES.items() if able else ():
@@ -104,7 +107,7 @@ def report_exchanges(
 
 
 def report_events(run: Run, rows: Sequence[Row], detail: bool) -> None:
-    """Three tables: latency, losses, costs."""
+    """Print three tables of events: latency, losses and costs."""
     several = f"{run['listeners']} listeners"
 
     def table(title: str, columns: Sequence[str], cells: Callable[[Row], Iterable[Any]]) -> None:
@@ -124,7 +127,7 @@ def report_events(run: Run, rows: Sequence[Row], detail: bool) -> None:
 
 
 def report_limits(run: Run, detail: bool) -> None:
-    """A paragraph for each transport, and the command that shows its limit."""
+    """Print a paragraph about each transport, with the command that shows its limit."""
     sections = Path(__file__).with_name("limits.md").read_text("utf-8").split("## ")[1:]
     for name, about, arguments, text in (section.split("\n", 3) for section in sections):
         command = f"simkernel run ipc {arguments}"
@@ -136,11 +139,11 @@ def report_limits(run: Run, detail: bool) -> None:
 
 
 def report_summary(run: Run, cells: Cells, rows: Mapping[str, Sequence[Row]]) -> bool:
-    """What the run has shown, as far as it has measured that: False if it has shown nothing."""
+    """Print the conclusions that the run supports.  Return False if it supports none."""
     names = chosen(run["transports"], TRANSPORTS)
     run.text(
         f"{len(names)} transport{'s' * (len(names) > 1)}, {run['cpus']} processor{'s' * (run['cpus'] > 1)}. "
-        "The driver, or a program in its place, inverts the bits of a question, sends events, and has "
+        "The driver, or a program in its place, inverts the bits of a question, sends events, and produces "
         "frames. Costs are counted on an idle machine; times are measured while other programs use "
         f"{run['load']:.0%} of the processors."
     )
@@ -166,8 +169,9 @@ def _capabilities(run: Run, cells: Cells) -> Iterable[str]:
         able = [name for name, cell in cells.items() if all(cell[each].startswith("yes") for each in NEEDED)]
         run.metric("begins_reaches_many_keeps_bounds_and_grows", able)
         yield (
-            f"Of {len(cells)} transports {' and '.join(able) or 'none'} can do all four: start by itself, "
-            "reach many at once, keep the bounds of messages, and add fields that old programs skip."
+            f"Of {len(cells)} transports {' and '.join(able) or 'none'} can do all four: send without a "
+            "request, reach many listeners at once, keep message boundaries, and add fields that old "
+            "programs skip."
         )
 
 
@@ -183,12 +187,12 @@ def _events(run: Run, events: Sequence[Row]) -> Iterable[str]:
     if netlink and ioctl:
         calls = ioctl["calls"] / netlink["calls"]
         run.metric("looking_over_telling_calls", round(calls, 2))
-        result = "later" if ioctl["p50"] > netlink["p50"] else "as soon"
-        yield f"A program that polls makes {calls:.0f} times the calls for an event, and has it {result}."
+        result = "later" if ioctl["p50"] > netlink["p50"] else "just as soon"
+        yield f"A program that polls makes {calls:.1f} times as many calls per event and has it {result}."
 
 
 def _compared(run: Run, rows: Iterable[Row], job: str, other: str) -> Iterable[tuple[Row, float]]:
-    """The last row of netlink, and its time over that of the other transport, if both were measured."""
+    """Yield netlink's last row and the ratio of its time to the other transport's, if both were measured."""
     found = {row["transport"]: row for row in rows if row["job"] == job}
     if {"netlink", other} <= found.keys() and found["netlink"]["size"] == found[other]["size"]:
         times = found["netlink"]["p50"] / found[other]["p50"]
@@ -213,7 +217,7 @@ def _frames(run: Run, rows: Sequence[Row]) -> Iterable[str]:
 
 
 def _fastest(run: Run, rows: Sequence[Row]) -> Iterable[str]:
-    """The fastest transports to the driver, for the smallest question and the largest frame."""
+    """Yield the fastest transports to the driver, for the smallest question and the largest frame."""
     fastest = {}
     for job, pick in (("question", min), ("frame", max)):
         able = [row for row in rows if row["job"] == job and TRANSPORTS[row["transport"]].peer == "driver"]

@@ -1,15 +1,15 @@
-"""What a transport is: how a program reaches a driver, or another program.
+"""The interface of a transport, by which a program reaches a driver or another program.
 
-A transport answers questions, delivers events and moves frames: three coroutine functions.  A string in place
-of one is the reason why the transport cannot do that.
+A transport answers questions, delivers events and moves frames.  For each job it has a coroutine function,
+or a string with the reason why it cannot do the job.
 
-    question(end, question)    returns the answer: the same bytes, inverted
+    question(end, question)    returns the answer: the bytes of the question, inverted
     event(session, n)          returns send and listen: `await send(record, wait)` delivers an event to n
                                listeners and returns the number of its calls (None: the driver sends);
                                `await listen(app, index)` returns the Listener of child process `index`
     frame(end, size)           returns a frame: `size` equal bytes
 
-`end` is what `open(session)` returns: descriptors, sockets, memory.
+`end` is the result of `open(session)`: descriptors, sockets, memory.
 """
 
 from __future__ import annotations
@@ -26,36 +26,37 @@ from simkernel.uapi.ipc_demo import IpcDemoEvent
 from simkernel.uapi.structure import U64
 
 Numbers = list[int | None]
-"""Numbers of events; None for an event whose number the transport does not carry."""
+"""The numbers of events.  None is an event whose number the transport does not carry."""
 Function = Callable[..., Awaitable[Any]]
 
 EVENT: Final = IpcDemoEvent.SIZE
-"""Bytes of an event's record: its number and its time."""
+"""Size of an event record in bytes: a number and a time."""
 MAX_QUESTION: Final = 1 << 20
-"""Bytes; more than some transports accept."""
+"""Maximum size of a question in bytes, which is more than some transports accept."""
 SPIN: Final = 1000
-"""Duration of a lookup in shared memory without a pause, in ns."""
+"""Duration in ns of a poll of shared memory without a pause."""
 UNPRIVILEGED: Final = 1000
-"""A user without capabilities."""
+"""User id without capabilities."""
 YES: Final = "yes"
 INVERTED: Final = bytes(byte ^ 0xFF for byte in range(256))
 
 
 def invert(question: bytes) -> bytes:
-    """The answer to a question."""
+    """Return the answer to a question: its bytes, inverted."""
     return question.translate(INVERTED)
 
 
 class Truncated(Exception):
-    """Only `args[0]` bytes of a message arrived."""
+    """Only `args[0]` bytes of a message have arrived."""
 
 
 @attrs.frozen
 class Transport:
-    """One transport; limits.md says where it ends.
+    """A transport.  limits.md describes its limits.
 
-    `between(app)` reaches another program and returns YES, or what happens instead; None: do the first job.
-    `forbidden(app)` tries without permission and returns what refuses it, and the errno.
+    `between(app)` tries to reach another program; it returns YES or what happens instead.  If it is None,
+    the first job is tried.  `forbidden(app)` tries the transport without permission; it returns what
+    refuses it, and the errno.
     """
 
     name: str
@@ -68,20 +69,20 @@ class Transport:
     forbidden: Function
 
     def lacks(self, job: str) -> str:
-        """The reason why it cannot do a job, or ""."""
+        """Return the reason why the transport cannot do a job, or ""."""
         function = getattr(self, job)
         return function if isinstance(function, str) else ""
 
 
 @attrs.define
 class Session:
-    """One use of a transport by `app`: settings, and child processes, which `close` kills."""
+    """A use of a transport by `app`, with its settings and its child processes, which `close` kills."""
 
     app: App
     poll: int = 0
-    """Pause between lookups, in ns; 0: none."""
+    """Pause between two polls in ns, or 0."""
     rcvbuf: int = 0
-    """SO_RCVBUF of netlink sockets; 0: the default."""
+    """SO_RCVBUF of netlink sockets, or 0 for the default."""
     device: int = -1
     """Descriptor of /dev/ipc_demo/event, if the driver sends events."""
     base: int = 0
@@ -93,41 +94,41 @@ class Session:
         self.children.append(await self.app.spawn(program, *arguments, name=name))
 
     async def pause(self, app: App) -> None:
-        """Wait until the next lookup."""
+        """Wait until the next poll."""
         await (app.sleep(self.poll / 1e9) if self.poll else app.compute(SPIN))
 
     async def close(self) -> None:
-        """Kill the children."""
+        """Kill the child processes."""
         for pid in self.children:
             await self.app.kill(pid, 9)
             await self.app.waitpid(pid)
 
 
 def parse_records(data: bytes) -> tuple[Numbers, int]:
-    """The numbers of the events in `data`, and the bytes of an incomplete record at its end."""
+    """Return the numbers of the events in `data`, and the size of an incomplete record at its end."""
     end = len(data) // EVENT * EVENT
     return [U64.unpack_from(data, start)[0] for start in range(0, end, EVENT)], len(data) - end
 
 
 @attrs.define
 class Listener:
-    """The receiving end of events, in a process of its own."""
+    """The receiving end of events, in its own process."""
 
     app: App
     call: Callable[[int], Awaitable[bytes]] | None = None
-    """One system call that receives, with a buffer of so many bytes."""
+    """The system call that receives.  Its argument is the buffer size."""
     fd: int = -1
     parse: Callable[[bytes], tuple[Numbers, int]] = parse_records
     bufsize: int = EVENT
     old_read: Callable[[], Awaitable[Any]] | None = None
-    """How `receive_old` receives the 8 bytes of a number; None: with a buffer of that size."""
+    """The function by which `receive_old` receives 8 bytes.  If it is None, a buffer of 8 bytes is used."""
     old_reads: int = 2
-    """Calls of `receive_old` that two events suffice for."""
+    """Number of calls of `receive_old` for two events."""
     received: list[tuple[int, int | None]] = attrs.field(factory=list)
-    """Time and number of each event."""
+    """Time in ns and number of each event."""
     errors: list[str] = attrs.field(factory=list)
     lookups: int = 0
-    """Lookups until the last event, if the listener polls."""
+    """Number of polls until the last event, if the listener polls."""
     awake_at: int = 0
 
     async def receive(self, size: int) -> bytes:
@@ -136,11 +137,11 @@ class Listener:
         return await self.call(size)
 
     async def receive_old(self) -> int:
-        """Receive one event as a program does that was built when a record was a number."""
+        """Receive one event like a program that was built when a record had only a number."""
         return U64.unpack(await (self.old_read() if self.old_read else self.receive(U64.size)))[0]  # type: ignore[no-any-return]
 
     async def wait(self) -> Numbers:
-        """Wait for events and receive them."""
+        """Wait for events and return their numbers."""
         try:
             return self.parse(await self.receive(self.bufsize))[0]
         except OSError as error:
@@ -150,14 +151,14 @@ class Listener:
 
 @attrs.define(kw_only=True)
 class Polled(Listener):
-    """A listener that nothing wakes: it looks up the last event until that has a new number."""
+    """A listener that nothing wakes: it polls until the last event has a new number."""
 
     session: Session
     seen: int | None = 0
     old_reads: int = 1
 
     async def wait(self) -> Numbers:
-        """Look up the last event until it is a new one, then receive it."""
+        """Poll the last event until it is a new one, then receive it."""
         lookups = 1
         while self.parse(await self.receive(self.bufsize))[0][-1] == self.seen:
             await self.session.pause(self.app)
@@ -177,7 +178,7 @@ class Signalled(Listener):
 
     @classmethod
     async def handle(cls, app: App, number: int) -> Signalled:
-        """Handle a signal."""
+        """Return a listener that handles the signal `number`."""
         listener = cls(app, parse=lambda data: ([None] * len(data), 0))
 
         def handler(number: int) -> None:
@@ -187,7 +188,7 @@ class Signalled(Listener):
         return listener
 
     async def receive(self, size: int) -> bytes:
-        """The bytes since the last call.  A handler runs when a call returns."""
+        """Return the bytes since the last call, after a system call at whose end the handler runs."""
         await self.app.getppid()
         return self._take()
 
@@ -195,7 +196,7 @@ class Signalled(Listener):
         """Sleep until a signal interrupts the call."""
         while not self.pending:
             with suppress(InterruptedError):
-                await self.app.poll([])  # no descriptor, no timeout: pause(2)
+                await self.app.poll([])  # like pause(2): no descriptor, no timeout
         return self.parse(self._take())[0]
 
     def _take(self) -> bytes:
@@ -204,7 +205,7 @@ class Signalled(Listener):
 
 
 async def in_child(app: App, program: Function, uid: int = 0) -> Any:
-    """Run `program` in a child process, as user `uid`: its result, or the name of its errno."""
+    """Run `program` in a child process as user `uid`.  Return its result or the name of its errno."""
     results: list[Any] = []
 
     async def run(app: App) -> None:
@@ -218,12 +219,12 @@ async def in_child(app: App, program: Function, uid: int = 0) -> Any:
 
     pid = await app.spawn(run, name="child")
     while True:
-        with suppress(InterruptedError):  # a signal of the child's
+        with suppress(InterruptedError):  # the child can send a signal
             await app.waitpid(pid)
             return results[0]
 
 
 async def refused(app: App, barrier: str, program: Function) -> str:
-    """Run `program` as an unprivileged user: what refuses it, and the errno."""
+    """Run `program` as an unprivileged user.  Return what refuses it, and the errno."""
     result = await in_child(app, program, UNPRIVILEGED)
     return f"{barrier}: {result if isinstance(result, str) else 'permitted'}"

@@ -127,7 +127,7 @@ def test_notified_listeners_make_fewer_calls_than_polling_ones(events: dict[str,
 
 
 def test_report_says_whether_polling_is_later() -> None:
-    for poll, said in ((2, "has it as soon."), (50, "has it later.")):
+    for poll, said in ((2, "has it just as soon."), (50, "has it later.")):
         story = run(transports="netlink,ioctl", job="event", probes=False, messages=20, poll=poll)
         netlink, ioctl = story.metrics["events"]
         assert (ioctl["p50"] > netlink["p50"]) == (poll == 50)
