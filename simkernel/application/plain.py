@@ -22,8 +22,9 @@ T = TypeVar("T")
 class GreenletProgram:
     """A program that is a plain function in a greenlet.  It implements `CallRunner` for the function's calls.
 
-    body        the function, without arguments on_return   called with the function's result; returns a
-    coroutine that continues the program, or None task        the task that runs the program
+    body       the function, without arguments
+    on_return  called with the function's result; returns a coroutine that continues the program, or None
+    task       the task that runs the program
 
     The greenlet runs in a copy of the context (contextvars) in which the program was created.
     """

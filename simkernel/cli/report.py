@@ -61,7 +61,7 @@ def show(run: Run, details: bool) -> None:
     """Print the summary, or the whole report if `details`. A report without a summary is printed whole."""
     goal = [Text(str(run.outcome))] if run.outcome else []
     everything = [*run.parts, *_figures(run), *goal]
-    parts = everything if details or not run.story else [*run.story, *goal]
+    parts = everything if details or not run.summary else [*run.summary, *goal]
     summary = f"{run.now / 1e9:.9g} s simulated, {run.events} events, seed {run.seed}"
     if len(parts) < len(everything):
         summary += "; more with --details"
@@ -79,7 +79,7 @@ def show_parts(parts: list[Text | Table], summary: str) -> None:
 
 
 def _figures(run: Run) -> list[Table]:
-    rows = tuple(_flat({name: value for name, value in run.metrics.items() if name not in run.aside}))
+    rows = tuple(_flat({name: value for name, value in run.metrics.items() if name not in run.json_only}))
     return [Table("Figures", ("figure", "value"), rows)] if rows else []
 
 

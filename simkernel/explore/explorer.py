@@ -29,8 +29,10 @@ Watch = Callable[[int, Outcome], object]
 class Found:
     """The result of a search that finds a failure.
 
-    number    the number of the run that failed, from 1; run 1 is the default run first     the outcome of
-    that run outcome   the outcome of the run with the shrunk plan tries     number of runs for shrinking
+    number   the number of the run that failed, from 1; run 1 is the default run
+    first    the outcome of that run
+    outcome  the outcome of the run with the shrunk plan
+    tries    number of runs for shrinking
     """
 
     number: int
@@ -58,8 +60,10 @@ class Held:
 class Explorer:
     """Runs one target under many plans.
 
-    rules         fault rules for every run plan_options  the options of every plan watch         called
-    after each run options       keywords of `Trial`
+    rules         fault rules for every run
+    plan_options  the options of every plan
+    watch         called after each run
+    options       keywords of `Trial`
 
     It reads the files on a module path only once, so a later edit has no effect on its runs.
     """

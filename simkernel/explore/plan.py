@@ -46,9 +46,11 @@ def _frozen(mapping: Mapping[Any, Any]) -> Mapping[Any, Any]:
 class Plan:
     """The plan of one run: a seed and perturbations.
 
-    seed      the seed of the machine points    number of a point -> delay or pause in ns, or IRQ faults
-    (fault point, n): its n-th hit fails, from 1 stimuli   name of a stimulus -> number of points after its
-    announcement options   more settings of the run, by name, such as cpus
+    seed     the seed of the machine
+    points   number of a point -> delay or pause in ns, or IRQ
+    faults   (fault point, n): its n-th hit fails, from 1
+    stimuli  name of a stimulus -> number of points after its announcement
+    options  more settings of the run, by name, such as cpus
     """
 
     seed: int = 0

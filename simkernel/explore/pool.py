@@ -40,8 +40,10 @@ _running: Final = Lock()
 class Job:
     """A search in a form that can be sent to a worker.
 
-    load      returns the target; it is pickled by name strategy  how a seed becomes a plan rules     fault
-    rules for every run options   the options of every plan
+    load      returns the target; it is pickled by name
+    strategy  how a seed becomes a plan
+    rules     fault rules for every run
+    options   the options of every plan
     """
 
     load: Callable[[], Target]
@@ -63,9 +65,10 @@ class Failure:
 class Batch:
     """The results of a chunk.
 
-    seeds        the seeds that ran; a failure ends the chunk seconds      CPU time of the runs schedules
-    (seed, digest of the order of points) of each sampled run tracepoints, faults  names of the tracepoints
-    and fault points that sampled runs passed
+    seeds                the seeds that ran; a failure ends the chunk
+    seconds              CPU time of the runs
+    schedules            (seed, digest of the order of points) of each sampled run
+    tracepoints, faults  names of the tracepoints and fault points that sampled runs passed
     """
 
     seeds: tuple[int, ...]
@@ -127,8 +130,9 @@ def one_line(error: BaseException) -> str:
 class Dispatcher:
     """Submits the seeds of a job in chunks, and yields the batches as they complete.
 
-    executor  makes the executor; it is called again after a worker process has died ahead     number of
-    chunks that are submitted at the same time cost      CPU time of a run in seconds, for the first chunks
+    executor  makes the executor; it is called again after a worker process has died
+    ahead     number of chunks that are submitted at the same time
+    cost      CPU time of a run in seconds, for the first chunks
     """
 
     def __init__(self, executor: Callable[[], Executor], ahead: int, job: Job, cost: float) -> None:

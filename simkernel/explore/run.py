@@ -31,10 +31,10 @@ class Target(Protocol):
 class Trial:
     """One run of a target: it makes the target's machines according to a plan.
 
-    rules    fault rules; the plan of the outcome lists each fault that fired record   True to record the
-    place of every point, and to count the hits of fault points traced   True to compute the digest of the
-    trace, and the set of tracepoints statements  False to perturb only tasks that continue, which needs no
-    greenlet
+    rules       fault rules; the plan of the outcome lists each fault that fired
+    record      True to record the place of every point, and to count the hits of fault points
+    traced      True to compute the digest of the trace, and the set of tracepoints
+    statements  False to perturb only tasks that continue, which needs no greenlet
     """
 
     def __init__(
@@ -95,12 +95,16 @@ class Tracepoints:
 class Outcome:
     """The outcome of a run.
 
-    plan       the plan of the run, with every fault that fired: it replays the run count      number of
-    points passed, of which `start` in the set-up failure    the exception that the target raised, or None
-    done       the perturbations that took place places     the place of every point, if the run was
-    recorded announced  stimulus -> number of the point after which it was announced stale      parts of
-    the plan that did not take place digest     digest of the trace, if the run was traced tracepoints
-    tracepoints that the run passed, if it was traced hits       fault point -> number of hits
+    plan         the plan of the run, with every fault that fired: it replays the run
+    count        number of points passed, of which `start` in the set-up
+    failure      the exception that the target raised, or None
+    done         the perturbations that took place
+    places       the place of every point, if the run was recorded
+    announced    stimulus -> number of the point after which it was announced
+    stale        parts of the plan that did not take place
+    digest       digest of the trace, if the run was traced
+    tracepoints  tracepoints that the run passed, if it was traced
+    hits         fault point -> number of hits
     """
 
     plan: Plan

@@ -54,11 +54,11 @@ class Report:
         """The goal, or None if the scenario has not set one."""
         self.parts: list[Text | Table] = []
         self.metrics: dict[str, Any] = {}
-        self.aside: set[str] = set()
+        self.json_only: set[str] = set()
         """Names of metrics that are only in JSON, because tables show their values already."""
 
     @property
-    def story(self) -> list[Text | Table]:
+    def summary(self) -> list[Text | Table]:
         """The parts of the report that are not details."""
         return [part for part in self.parts if not part.detail]
 
@@ -84,7 +84,7 @@ class Report:
         if name in self.metrics:
             raise SimulationError(f"metric {name!r} has been added already: use another name")
         if not shown:
-            self.aside.add(name)
+            self.json_only.add(name)
         self.metrics[name] = _json(name, value)
 
     def goal(self, reached: bool, text: str) -> None:

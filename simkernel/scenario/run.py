@@ -84,11 +84,13 @@ class Scenario:
 class Run(Report):
     """One run of a scenario, and the argument of its function.
 
-    seed         seed of the machine, on which all random choices depend parameters   values of parameters,
-    by name; the others have their defaults module_path  directories with the user's modules, for the
-    machine costs        cost model of the machine, unless the scenario passes another jitter       True to
-    vary each charged cost at random, passed to the machine debug        passed to the machine make
-    called with keywords of `Machine` to make the machine, instead of the class
+    seed         seed of the machine, on which all random choices depend
+    parameters   values of parameters, by name; the others have their defaults
+    module_path  directories with the user's modules, for the machine
+    costs        cost model of the machine, unless the scenario passes another
+    jitter       True to vary each charged cost at random, passed to the machine
+    debug        passed to the machine
+    make         called with keywords of `Machine` to make the machine, instead of the class
     """
 
     def __init__(

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 78
 """Maximum width of a line in columns: 80 minus a margin, as `simkernel guide` has around code."""
-TIME: Final = 9
-WHO: Final = 11
+TIME_WIDTH: Final = 9
+TRACK_WIDTH: Final = 11
 """Widths in columns of the time and of the track."""
-STEP: Final = 2
+INDENT: Final = 2
 """Columns of indentation for each layer."""
-CONTINUED: Final = 4
+CONTINUATION_INDENT: Final = 4
 """Columns of additional indentation for the continuation of a line."""
 _BREAKS: Final = re.compile(r"(?<=[ |])(?<!= )|(?<=resumed>)(?!\))")
 _CALLS: Final = frozenset({"sys_enter", "sys_exit", "signal_deliver"})
@@ -46,12 +46,12 @@ _LEARNED: Final = "netlink_deliver_tap"
 
 
 @attrs.frozen
-class Line:
+class TranscriptLine:
     """A line of a transcript: an event with its time in ns, layer, track and text."""
 
     time: int
     layer: str
-    who: str
+    track: str
     text: str
 
 
@@ -63,7 +63,7 @@ class Watch:
 
     records: list[Record] = attrs.field(factory=list)
     """All records during the block, sorted by time."""
-    lines: list[Line] = attrs.field(factory=list)
+    lines: list[TranscriptLine] = attrs.field(factory=list)
 
     def __repr__(self) -> str:
         return f"<Watch of {len(self.records)} records>"
@@ -79,10 +79,10 @@ class Watch:
         """
         if zero is None:
             zero = self.lines[0].time if self.lines else 0
-        folded: list[tuple[Line, int]] = []
+        folded: list[tuple[TranscriptLine, int]] = []
         for each in self.lines:
             last = folded[-1] if folded else None
-            if last is not None and (last[0].who, last[0].text) == (each.who, each.text):
+            if last is not None and (last[0].track, last[0].text) == (each.track, each.text):
                 folded[-1] = (last[0], last[1] + 1)
             else:
                 folded.append((each, 1))
@@ -100,7 +100,7 @@ class Transcript:
         self._written = io.StringIO()
         self._strace = Strace(self._written, machine.specification)
         self._watch: Watch | None = None
-        self._lines: list[Line] = []
+        self._lines: list[TranscriptLine] = []
         self._begun: Record | None = None
         """The first record of the line that strace is writing, or None."""
         machine.trace.subscribe(self._take)
@@ -126,7 +126,9 @@ class Transcript:
                 self._write(record)
                 if record.name in points:
                     self._cut()
-                    self._lines.append(Line(record.time, record.layer, record.track, tracepoint_line(record)))
+                    self._lines.append(
+                        TranscriptLine(record.time, record.layer, record.track, tracepoint_line(record))
+                    )
             self._cut()
             watch.lines, self._lines = self._lines, []
 
@@ -163,17 +165,17 @@ class Transcript:
             return
         for each in written.splitlines():
             text = abbreviated(each.partition(" ")[2].lstrip())  # without the pid
-            self._lines.append(Line(self._begun.time, APPLICATION, self._begun.track, text))
+            self._lines.append(TranscriptLine(self._begun.time, APPLICATION, self._begun.track, text))
         self._begun = None
         self._written.seek(0)
         self._written.truncate()
 
 
-def _laid_out(each: Line, times: int, zero: int) -> str:
+def _laid_out(each: TranscriptLine, times: int, zero: int) -> str:
     text = f"{each.text}   ({times} times)" if times > 1 else each.text
-    first = f"{(each.time - zero) / MICROSECOND:{TIME}.3f}  {each.who:{WHO}} "
-    first += " " * STEP * LAYERS.index(each.layer)
-    return "\n".join(_broken(text, first, " " * (len(first) + CONTINUED)))
+    first = f"{(each.time - zero) / MICROSECOND:{TIME_WIDTH}.3f}  {each.track:{TRACK_WIDTH}} "
+    first += " " * INDENT * LAYERS.index(each.layer)
+    return "\n".join(_broken(text, first, " " * (len(first) + CONTINUATION_INDENT)))
 
 
 def _broken(text: str, first: str, others: str) -> list[str]:

@@ -26,7 +26,7 @@ from simkernel.trace.plain import brief
 
 SHOWN: Final = 30
 """Number of tracepoints in a report."""
-LONGEST: Final = 32
+MAX_FIELD: Final = 32
 """Maximum number of bytes of a field in a report.
 
 The text of a field is limited to three times as many characters.
@@ -150,14 +150,14 @@ def shown(record: Record) -> str:
 
 def _field(value: object) -> str:
     if isinstance(value, bytes | memoryview):
-        text = repr(bytes(value[:LONGEST]))
+        text = repr(bytes(value[:MAX_FIELD]))
     elif isinstance(value, str | int | type(None)):
         text = str(value)
     elif isinstance(value, tuple | list):
         text = f"({', '.join(map(_field, value))})"
     else:
         text = str(brief(value))
-    return text if len(text) <= 3 * LONGEST else text[: 3 * LONGEST] + "..."
+    return text if len(text) <= 3 * MAX_FIELD else text[: 3 * MAX_FIELD] + "..."
 
 
 def commit(folder: Path) -> str:

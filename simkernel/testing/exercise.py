@@ -72,12 +72,14 @@ class Wrong(Exception):
 class Exercise:
     """A judge, with the settings of its runs.
 
-    calls     async functions that the student's file must define, with their parameters module    name of
-    the kernel module as which the file is loaded, if it is not a program devices   devices that are
-    plugged in before the judge begins modules   modules that are loaded before the judge begins; `module`
-    is loaded after them faults    fault rules for every run strategy  how a seed becomes a plan
-    (`simkernel.explore.strategy`) checks    additional checkers, besides those of `simkernel.testing`:
-    "races" options   keywords of Machine
+    calls     async functions that the student's file must define, with their parameters
+    module    name of the kernel module as which the file is loaded, if it is not a program
+    devices   devices that are plugged in before the judge begins
+    modules   modules that are loaded before the judge begins; `module` is loaded after them
+    faults    fault rules for every run
+    strategy  how a seed becomes a plan (`simkernel.explore.strategy`)
+    checks    additional checkers, besides those of `simkernel.testing`: "races"
+    options   keywords of Machine
     """
 
     judge: Callable[..., Any]
@@ -140,9 +142,10 @@ def find(name: str) -> Exercise:
 class Attempt:
     """A student's file for an exercise, as the target of a search.  Each run executes the file anew.
 
-    file         the student's file, and its `code` module_path  a directory with the file under the name
-    of the module on_run       called with the plan before each run recorded     True to record the system
-    calls
+    file         the student's file, and its `code`
+    module_path  a directory with the file under the name of the module
+    on_run       called with the plan before each run
+    recorded     True to record the system calls
     """
 
     exercise: Exercise

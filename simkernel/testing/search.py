@@ -45,9 +45,11 @@ class NotDeterministic(AssertionError):
 class Result:
     """The result of a search.
 
-    outcome  the outcome of the failed run with the shrunk plan, or None if no run failed runs     number
-    of runs, without those of shrinking total    number of planned runs, or 0 if unknown tries    number of
-    runs of shrinking stale    pinned plans that have points which no longer exist, with these points
+    outcome  the outcome of the failed run with the shrunk plan, or None if no run failed
+    runs     number of runs, without those of shrinking
+    total    number of planned runs, or 0 if unknown
+    tries    number of runs of shrinking
+    stale    pinned plans that have points which no longer exist, with these points
     """
 
     outcome: Outcome | None
@@ -67,8 +69,8 @@ class Search:
     """The body of a test and the plans under which it runs.
 
     seeds       number of runs: the default run, then one plan for each seed; 0 for none
-    strategy    how a seed becomes a plan (`simkernel.explore.strategy`), "guided", or "races": pauses at
-                the places that the race detector reports
+    strategy    how a seed becomes a plan (`simkernel.explore.strategy`), "guided", or "races": pauses at the
+                places that the race detector reports
     sweep       a fault point: one run for each hit, which fails; "step" or "statement": one run for each of
                 them, with a pause there
     systematic  maximum number of pauses: every plan with no more pauses runs
@@ -138,9 +140,10 @@ class Search:
     ) -> Result:
         """Run the body until a run fails or the search ends.
 
-        replay    run only this plan seeds     number of seeds, instead of the search's own number going_on
-        run seeds while it returns True, instead of a fixed number twice     run each plan twice, and raise
-        NotDeterministic if the traces differ
+        replay    run only this plan
+        seeds     number of seeds, instead of the search's own number
+        going_on  run seeds while it returns True, instead of a fixed number
+        twice     run each plan twice, and raise NotDeterministic if the traces differ
         """
         if replay is not None:
             return self._pinned((replay,), twice)

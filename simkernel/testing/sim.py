@@ -256,9 +256,11 @@ def plugged(devices: Iterable[str | Callable[[], Device]]) -> list[Device]:
 class Body:
     """The body of a test as the target of a search (`simkernel.explore.run.Target`).
 
-    arguments  its keyword arguments; `app` and `sim` are replaced if they are None devices    devices that
-    are plugged in and bound before the body begins modules    modules that are loaded before the body
-    begins options    keywords of Machine uid        the user id of the body's process
+    arguments  its keyword arguments; `app` and `sim` are replaced if they are None
+    devices    devices that are plugged in and bound before the body begins
+    modules    modules that are loaded before the body begins
+    options    keywords of Machine
+    uid        the user id of the body's process
     """
 
     function: Callable[..., object]

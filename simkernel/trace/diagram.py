@@ -15,10 +15,10 @@ import attrs
 
 from simkernel.engine import Record
 from simkernel.hardware.layer import HARDWARE
+from simkernel.trace.call_flows import CallFlows
 from simkernel.trace.exporter import Exporter
 from simkernel.trace.layers import LAYERS
 from simkernel.trace.mermaid import Arrow, Place, SequenceDiagram
-from simkernel.trace.stories import Stories
 from simkernel.uapi.genetlink import GENL_HDRLEN, GenlMsgHdr
 from simkernel.uapi.netlink import NETLINK_GENERIC, NLMSG_HDRLEN, NLMSG_MIN_TYPE, NlMsgHdr
 
@@ -65,7 +65,7 @@ TEXTS: Final = {
 LISTED: Final = 5
 """Maximum number of flows of a kind that an error text lists."""
 
-MOST_FLOWS: Final = 4096
+MAX_FLOWS: Final = 4096
 """Maximum number of flows to remember.  Beyond that, the flow that has been idle the longest is dropped."""
 
 
@@ -93,10 +93,10 @@ class Diagram(Exporter):
         self._drawn = SequenceDiagram(steps)
         self._flows: dict[int, _Flow] = {}
         self._begun: Counter[str] = Counter()
-        self._stories = Stories()
+        self._call_flows = CallFlows()
 
     def record(self, record: Record) -> None:
-        for settled in self._stories.take(record):
+        for settled in self._call_flows.take(record):
             self._take(settled, record)
 
     def _take(self, record: Record, newest: Record) -> None:
@@ -105,7 +105,7 @@ class Diagram(Exporter):
         place = record.layer, record.track
         flow = self._flows.pop(record.flow, None) or self._begin(record, newest, place)
         self._flows[record.flow] = flow
-        if len(self._flows) > MOST_FLOWS:
+        if len(self._flows) > MAX_FLOWS:
             del self._flows[next(iter(self._flows))]
         if record.name == "sys_exit" and flow.place == place:
             return
@@ -146,7 +146,7 @@ class Diagram(Exporter):
         return "\n".join(lines)
 
     def finish(self) -> None:
-        for record in self._stories.rest():
+        for record in self._call_flows.rest():
             self._take(record, record)
         self._file.write("\n".join(self._drawn.lines(LAYERS, self._notes())) + "\n")
 

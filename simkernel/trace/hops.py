@@ -16,9 +16,9 @@ from typing import Any, Final
 import attrs
 
 from simkernel.engine import Record
+from simkernel.trace.call_flows import CallFlows
 from simkernel.trace.exporter import Exporter
 from simkernel.trace.layers import APPLICATION, HARDWARE, LAYERS
-from simkernel.trace.stories import Stories
 from simkernel.uapi.errno import error_name
 from simkernel.uapi.netlink import NLMSG_ERROR, NLMSG_HDRLEN, NlMsgErr
 
@@ -65,10 +65,10 @@ ALIKE: Final = 4
 
 _ERROR: Final = NLMSG_ERROR.to_bytes(2, "little")
 
-MOST_FLOWS: Final = 4096
+MAX_FLOWS: Final = 4096
 """Maximum number of flows to keep.  Later flows are ignored."""
 
-MOST_HOPS: Final = 1000
+MAX_HOPS: Final = 1000
 """Maximum number of hops to keep of each flow.  Later hops are ignored."""
 
 
@@ -117,14 +117,14 @@ class Hops(Exporter):
 
     def __init__(self) -> None:
         self._flows: dict[int, list[Hop]] = {}
-        self._stories = Stories()
+        self._call_flows = CallFlows()
 
     def record(self, record: Record) -> None:
-        for settled in self._stories.take(record):
+        for settled in self._call_flows.take(record):
             self._add(settled)
 
     def finish(self) -> None:
-        for settled in self._stories.rest():
+        for settled in self._call_flows.rest():
             self._add(settled)
 
     def _add(self, record: Record) -> None:
@@ -132,14 +132,14 @@ class Hops(Exporter):
             return
         known = self._flows.get(record.flow)
         if known is None:
-            if len(self._flows) == MOST_FLOWS:
+            if len(self._flows) == MAX_FLOWS:
                 return
             known = self._flows[record.flow] = []
         for old in known[-ALIKE:]:
             if (old.layer, old.station, old.text) == (new.layer, new.station, new.text):
                 old.count += 1
                 return
-        if len(known) < MOST_HOPS:
+        if len(known) < MAX_HOPS:
             known.append(new)
 
     def flows(self) -> list[int]:

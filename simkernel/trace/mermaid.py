@@ -9,7 +9,7 @@ import attrs
 
 from simkernel.engine import MILLISECOND
 
-LONGEST_LOOP: Final = 8
+MAX_LOOP: Final = 8
 """Maximum number of steps that a loop can have."""
 
 Place = tuple[str, str]
@@ -56,7 +56,7 @@ class SequenceDiagram:
     def _fold(self) -> None:
         """If the diagram ends with a repetition, make a loop of it or increment the count of the loop."""
         steps = self._steps
-        for size in range(1, LONGEST_LOOP + 1):
+        for size in range(1, MAX_LOOP + 1):
             last, before = steps[-size:], steps[-2 * size : -size]
             loop = steps[-size - 1] if len(steps) > size else None
             if isinstance(loop, Loop) and loop.steps == last:

@@ -25,10 +25,10 @@ from typing import Any, Final, TextIO
 import attrs
 
 from simkernel.engine import Record
+from simkernel.trace.call_flows import CallFlows
 from simkernel.trace.exporter import Exporter
 from simkernel.trace.layers import LAYERS
 from simkernel.trace.plain import brief
-from simkernel.trace.stories import Stories
 
 SLICES: Final = {
     "sys_enter": ("sys_exit", ()),
@@ -56,7 +56,7 @@ TITLES: Final = {
 }
 """Title of an event, by record name.  If a record is not listed or lacks a field, the title is its name."""
 
-MOST_FLOWS: Final = 4096
+MAX_FLOWS: Final = 4096
 """Maximum number of flows with a delayed last step."""
 
 _BEGINS: Final = {end: begin for begin, (end, _) in SLICES.items()}
@@ -87,7 +87,7 @@ class TraceJson(Exporter):
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._separator = ""
-        self._stories = Stories()
+        self._call_flows = CallFlows()
         self._processes: dict[str, int] = {}
         self._tracks: dict[tuple[str, str], list[_Lane]] = {}
         self._threads = 0
@@ -100,7 +100,7 @@ class TraceJson(Exporter):
             self._process(layer)
 
     def record(self, record: Record) -> None:
-        for settled in self._stories.take(record):
+        for settled in self._call_flows.take(record):
             self._take(settled)
 
     def _take(self, record: Record) -> None:
@@ -116,7 +116,7 @@ class TraceJson(Exporter):
             self._point(record)
 
     def finish(self) -> None:
-        for record in self._stories.rest():
+        for record in self._call_flows.rest():
             self._take(record)
         for open_slice in self._open.values():
             self._end(open_slice, self._time, {})
@@ -170,7 +170,7 @@ class TraceJson(Exporter):
         arrow = {"ph": phase, "id": number, "name": "flow", "cat": "flow", "ts": record.time / 1000,
                  "pid": lane.pid, "tid": lane.tid}  # fmt: skip
         self._last[record.flow] = point, arrow
-        if len(self._last) > MOST_FLOWS:
+        if len(self._last) > MAX_FLOWS:
             self._end_flow(*self._last.pop(next(iter(self._last))))
 
     def _end_flow(self, point: str | None, arrow: _Event) -> None:

@@ -34,13 +34,13 @@ from simkernel.trace.hops import Hop, Hops
 from simkernel.trace.layers import LAYERS
 from simkernel.trace.notebook import as_html
 
-MOST_FLOWS: Final = 60
-MOST_QUEUES: Final = 12
-MOST_ROWS: Final = 16
-MOST_POINTS: Final = 2000
+MAX_FLOWS: Final = 60
+MAX_QUEUES: Final = 12
+MAX_ROWS: Final = 16
+MAX_POINTS: Final = 2000
 """Maximum number of flows, queues and rows in the result, and of points of a queue or spans of a row."""
 
-MOST_SEEN: Final = 1024
+MAX_SEEN: Final = 1024
 """Maximum number of queues and of rows to observe.  Later ones are ignored."""
 
 BEGINS, ENDS, INSTANT = "begin", "end", "instant"
@@ -86,12 +86,12 @@ class _Queue:
         self.limit = limit
         if not self.points or self.points[-1][1] != size:
             self.points.append([time, size])
-        if len(self.points) > 2 * MOST_POINTS:
+        if len(self.points) > 2 * MAX_POINTS:
             self.points = _thinned(self.points, _points)
 
     def lose(self, time: int) -> None:
         self.lost.append(time)
-        if len(self.lost) > MOST_POINTS:
+        if len(self.lost) > MAX_POINTS:
             self.lost = self.lost[::2]
 
     @property
@@ -124,7 +124,7 @@ class _Row:
         else:
             self.spans.append([self.begin, time])
         self.begin = None
-        if len(self.spans) > 2 * MOST_POINTS:
+        if len(self.spans) > 2 * MAX_POINTS:
             self.spans = _thinned(self.spans, _span)
 
     def finished(self, end: int) -> list[_Pair]:
@@ -199,7 +199,7 @@ class Recording(Exporter):
         return sampled
 
     def _queue(self, sock: NetlinkSock) -> _Queue | None:
-        if sock not in self._queues and len(self._queues) < MOST_SEEN:
+        if sock not in self._queues and len(self._queues) < MAX_SEEN:
             self._queues[sock] = _Queue(self._name(sock), sock.portid)
         return self._queues.get(sock)
 
@@ -216,7 +216,7 @@ class Recording(Exporter):
         names = {"track": record.track, **record.fields}
         key = key.format_map(names)
         if key not in self._rows:
-            if len(self._rows) == MOST_SEEN:
+            if len(self._rows) == MAX_SEEN:
                 return
             number = names.get("pid", 0)
             ordinary = any(task.pid == number and task.on_result for task in self._machine.kernel.processes)
@@ -264,13 +264,13 @@ class Recording(Exporter):
         self._hops.finish()
         flows, typical = self._hops.flows(), self._hops.typical()
         if follow is None:
-            first = max(0, flows.index(typical) - MOST_FLOWS // 2) if typical else 0
-            follow = flows[first : first + MOST_FLOWS]
+            first = max(0, flows.index(typical) - MAX_FLOWS // 2) if typical else 0
+            follow = flows[first : first + MAX_FLOWS]
         followed = [flow for flow in dict.fromkeys(follow or [typical]) if self._hops.path(flow)]
         queues = sorted(self._queues.values(), key=lambda queue: queue.rank, reverse=True)
         end = max(self._end, self._machine.now)
         busy = [row for row in self._rows.values() if row.name and row.finished(end)]
-        rows = sorted(busy, key=lambda row: len(row.spans), reverse=True)[:MOST_ROWS]
+        rows = sorted(busy, key=lambda row: len(row.spans), reverse=True)[:MAX_ROWS]
         names = {f"port {queue.number}": queue.name for queue in self._queues.values() if queue.name}
         return {
             "end": end,
@@ -278,7 +278,7 @@ class Recording(Exporter):
             "typical": typical,
             "flows": [
                 {"flow": flow, "hops": [_named(hop, names) for hop in self._hops.path(flow)]}
-                for flow in followed[:MOST_FLOWS]
+                for flow in followed[:MAX_FLOWS]
             ],
             "queues": [
                 {
@@ -287,15 +287,15 @@ class Recording(Exporter):
                     "points": _thinned(each.points, _points),
                     "lost": [*each.lost],
                 }
-                for name, each in _distinct(queues[:MOST_QUEUES])
+                for name, each in _distinct(queues[:MAX_QUEUES])
             ],
             "rows": [
                 {"name": name, "layer": each.layer, "spans": _thinned(each.finished(end), _span)}
                 for name, each in _distinct(sorted(rows, key=lambda row: LAYERS.index(row.layer)))
             ],
             "left_out": {
-                "flows": len(flows) - min(len(followed), MOST_FLOWS),
-                "queues": max(0, len(queues) - MOST_QUEUES),
+                "flows": len(flows) - min(len(followed), MAX_FLOWS),
+                "queues": max(0, len(queues) - MAX_QUEUES),
                 "rows": len(busy) - len(rows),
             },
         }
@@ -321,7 +321,7 @@ def _distinct(parts: Sequence[_T]) -> Iterator[tuple[str, _T]]:
 def _thinned(pairs: list[_Pair], join: Callable[[list[_Pair]], list[_Pair]]) -> list[_Pair]:
     """Return at most MAX_POINTS new pairs: groups of pairs that are close in time are reduced by `join`."""
     gap, pairs = 1, [[*pair] for pair in pairs]
-    while len(pairs) > MOST_POINTS:
+    while len(pairs) > MAX_POINTS:
         gap *= 2
         cells = groupby(pairs, partial(_cell, gap))
         pairs = [pair for _, group in cells for pair in join(list(group))]

@@ -37,7 +37,7 @@ def test_the_story_is_the_report_without_its_details() -> None:
     report.text("second", detail=True)
     report.table("third", ("a",), [(1,)], detail=True)
     report.table("fourth", ("a",), [(1,)])
-    assert report.story == [Text("first"), Table("fourth", ("a",), ((1,),))]
+    assert report.summary == [Text("first"), Table("fourth", ("a",), ((1,),))]
     assert len(report.parts) == 4
 
 

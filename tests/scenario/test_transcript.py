@@ -69,7 +69,7 @@ def test_a_tracepoint_cuts_the_call_that_it_happens_in(machine: Machine) -> None
 def test_hidden_programs_are_not_shown_and_count_all_the_same(machine: Machine) -> None:
     transcript = Transcript(machine, hidden=("loader",))
     watch = seen(machine, transcript, "module_load", program=loader)
-    assert [each.who for each in watch.lines] == ["module"] * len(watch.lines)
+    assert [each.track for each in watch.lines] == ["module"] * len(watch.lines)
     assert len(watch.named("module_load")) == len(watch.lines) == 3
     assert watch.named("sys_enter", comm="loader")
     assert watch.named("sys_enter", comm="loader", call="nothing") == []

@@ -48,14 +48,14 @@ def test_camera_shows_every_station_of_a_frame() -> None:
 
 def suggested(report: Run) -> dict[str, str]:
     """The parameters that a report suggests."""
-    found = re.findall(r"--set (\w+)=(\S+)", "\n".join(getattr(part, "text", "") for part in report.story))
+    found = re.findall(r"--set (\w+)=(\S+)", "\n".join(getattr(part, "text", "") for part in report.summary))
     assert len(found) == 1
     return dict(found)
 
 
 def lost(report: Run) -> int:
     """The frames that a report says are lost."""
-    (said,) = [part.text for part in report.story if " frames read, " in getattr(part, "text", "")]
+    (said,) = [part.text for part in report.summary if " frames read, " in getattr(part, "text", "")]
     frames_read, frames_lost = map(int, re.findall(r"(\d+) (?:frames read|lost)", said))
     assert frames_read == report.metrics["frames_read"]
     assert frames_lost == report.metrics["frames_dropped"]
@@ -77,7 +77,7 @@ def test_camera_suggests_a_run_that_loses_frames_and_then_one_that_loses_none(
 
 @pytest.mark.parametrize("parameters", [{}, {"pixels": "mmap"}, {"buffers": 16}, {"cpus": 1}])
 def test_camera_tells_the_path_down_to_a_register_and_up_again(parameters: dict[str, Any]) -> None:
-    (path,) = [part for part in run("camera", **parameters).story if hasattr(part, "rows")]
+    (path,) = [part for part in run("camera", **parameters).summary if hasattr(part, "rows")]
     layers = [row[0].strip() for row in path.rows]
     up = layers.index("hardware", layers.index("hardware") + 1)
     assert layers[0] == layers[up - 1] == layers[-1] == "application"

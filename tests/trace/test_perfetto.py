@@ -152,7 +152,7 @@ def test_a_call_that_has_not_returned_lasts_to_the_end() -> None:
 
 
 def test_the_flows_held_back_are_bounded(monkeypatch) -> None:
-    monkeypatch.setattr(module, "MOST_FLOWS", 3)
+    monkeypatch.setattr(module, "MAX_FLOWS", 3)
     records = [record(time, "step", KERNEL, "netlink", flow) for time in (1, 2) for flow in range(1, 10)]
     trace = events(records)
     check(trace)

@@ -18,10 +18,10 @@ from simkernel.engine import Record
 from simkernel.hardware import Camera
 from simkernel.trace.layers import APPLICATION, DRIVER, HARDWARE, KERNEL
 from simkernel.trace.recording import (
-    MOST_FLOWS,
-    MOST_POINTS,
-    MOST_QUEUES,
-    MOST_ROWS,
+    MAX_FLOWS,
+    MAX_POINTS,
+    MAX_QUEUES,
+    MAX_ROWS,
     PORT,
     SPANS,
     Recording,
@@ -111,7 +111,7 @@ def test_the_points_of_a_queue_have_the_times_of_their_records_and_a_queue_that_
         recording = Recording(machine)
         machine.trace.subscribe(records.append)
         machine.spawn(sleeper, 3)
-        machine.spawn(talker, 3, MOST_POINTS + 10)
+        machine.spawn(talker, 3, MAX_POINTS + 10)
         machine.plug(Camera())
         machine.run(until=millis(900))
         drawn = recording.as_dict()["queues"]
@@ -122,7 +122,7 @@ def test_the_points_of_a_queue_have_the_times_of_their_records_and_a_queue_that_
     ]
     assert [time for time, _ in queue["points"]] == taps
     lost = [each.time for each in records if each.name == "netlink_overrun"]
-    assert len(lost) > MOST_POINTS >= len(queue["lost"]) > MOST_POINTS / 4
+    assert len(lost) > MAX_POINTS >= len(queue["lost"]) > MAX_POINTS / 4
     assert set(queue["lost"]) <= set(lost)
     assert all(each["lost"] == [] for each in others)
 
@@ -256,14 +256,14 @@ def many(count: int) -> Iterator[Record]:
 def test_a_long_run_is_within_the_limits_and_says_how_much_is_left_out() -> None:
     with Machine() as machine:
         recording = Recording(machine)
-        for each in many(3 * MOST_POINTS):
+        for each in many(3 * MAX_POINTS):
             recording(each)
         drawn = recording.as_dict()
-    assert len(drawn["rows"]) == MOST_ROWS
-    assert len(drawn["flows"]) == MOST_FLOWS
-    assert len(drawn["queues"]) <= MOST_QUEUES
-    assert drawn["left_out"]["rows"] == 41 - MOST_ROWS
+    assert len(drawn["rows"]) == MAX_ROWS
+    assert len(drawn["flows"]) == MAX_FLOWS
+    assert len(drawn["queues"]) <= MAX_QUEUES
+    assert drawn["left_out"]["rows"] == 41 - MAX_ROWS
     assert drawn["left_out"]["flows"] > 0
     mouse = drawn["rows"][-1]["spans"]
-    assert 1000 < len(mouse) <= MOST_POINTS
-    assert mouse[-1][1] == 3 * MOST_POINTS * 10 - 7
+    assert 1000 < len(mouse) <= MAX_POINTS
+    assert mouse[-1][1] == 3 * MAX_POINTS * 10 - 7

@@ -26,8 +26,8 @@ def plans(
 ) -> SearchStrategy[Plan]:
     """Return a strategy for plans with up to `max_size` delays and pauses at the first `points` points.
 
-    faults    names of fault points; the n-th hit of up to `max_size` drawn fault points fails stimuli
-    names of stimuli (`sim.any_step`); each happens at one of the points
+    faults   names of fault points; the n-th hit of up to `max_size` drawn fault points fails
+    stimuli  names of stimuli (`sim.any_step`); each happens at one of the points
     """
     numbers = st.integers(1, points)
     fails = st.tuples(st.sampled_from(faults), st.integers(1, MAX_NTH)) if faults else st.nothing()

@@ -12,7 +12,7 @@ import cProfile
 
 import click
 
-from simkernel.tools.bench.stopwatch import how_often
+from simkernel.tools.bench.stopwatch import iterations_for
 from simkernel.tools.bench.table import TABLE
 
 SUBJECTS = {quantity.name: quantity.subject for quantity in TABLE}
@@ -26,8 +26,8 @@ def main(name: str, times: int | None, profile: bool) -> None:
     """Run what the line NAME of `simkernel bench` measures."""
     with SUBJECTS[name]() as work:
         work.run(1)  # warm up: some files are read once per process
-        work.tidy()
-        times = times or how_often(work, 1.0)
+        work.cleanup()
+        times = times or iterations_for(work, 1.0)
         if profile:
             with cProfile.Profile() as profiler:
                 work.run(times)

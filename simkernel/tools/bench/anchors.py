@@ -11,7 +11,7 @@ from typing import Any
 
 import simpy
 
-from simkernel.tools.bench.quantity import Lacking
+from simkernel.tools.bench.quantity import Unavailable
 from simkernel.tools.bench.stopwatch import Work
 
 
@@ -19,13 +19,13 @@ from simkernel.tools.bench.stopwatch import Work
 def timeouts() -> Iterator[Work]:
     """E: one bare `yield env.timeout(1)` in stock simpy."""
 
-    def process(env: simpy.Environment, often: int) -> Generator[Any, Any, None]:
-        for _ in range(often):
+    def process(env: simpy.Environment, iterations: int) -> Generator[Any, Any, None]:
+        for _ in range(iterations):
             yield env.timeout(1)
 
-    def run(often: int) -> None:
+    def run(iterations: int) -> None:
         env = simpy.Environment()
-        env.process(process(env, often))
+        env.process(process(env, iterations))
         env.run()
 
     yield Work(run)
@@ -43,8 +43,8 @@ def timeouts_of(processes: int) -> Iterator[Work]:
     for _ in range(processes):
         env.process(process())
 
-    def run(often: int) -> int:
-        instants = max(1, often // processes)
+    def run(iterations: int) -> int:
+        instants = max(1, iterations // processes)
         env.run(until=env.now + instants)
         return instants * processes
 
@@ -52,31 +52,31 @@ def timeouts_of(processes: int) -> Iterator[Work]:
 
 
 def real_socket(protocol: int) -> socket.socket:
-    """Open a netlink socket of the real kernel.  Raise Lacking if the host has none."""
+    """Open a netlink socket of the real kernel.  Raise Unavailable if the host has none."""
     if not hasattr(socket, "AF_NETLINK"):
-        raise Lacking("this operating system has no AF_NETLINK")
+        raise Unavailable("this operating system has no AF_NETLINK")
     try:
         return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
     except OSError as error:
-        raise Lacking(f"the host does not open an AF_NETLINK socket: {error.strerror}") from None
+        raise Unavailable(f"the host does not open an AF_NETLINK socket: {error.strerror}") from None
 
 
 def raise_descriptor_limit(wanted: int) -> None:
-    """Raise this process's limit of open descriptors.  Raise Lacking if the hard limit is lower."""
+    """Raise this process's limit of open descriptors.  Raise Unavailable if the hard limit is lower."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= wanted:
         return
     if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise Lacking(f"{wanted} open descriptors are needed, but the hard limit is {hard}")
+        raise Unavailable(f"{wanted} open descriptors are needed, but the hard limit is {hard}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def import_pyroute2() -> Any:
-    """Import pyroute2.  Raise Lacking if it is not installed."""
+    """Import pyroute2.  Raise Unavailable if it is not installed."""
     try:
         import pyroute2
     except ImportError:
-        raise Lacking("pyroute2 is not installed: pip install pyroute2") from None
+        raise Unavailable("pyroute2 is not installed: pip install pyroute2") from None
     return pyroute2

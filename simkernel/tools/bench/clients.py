@@ -19,9 +19,9 @@ from simkernel.uapi.netlink import NETLINK_GENERIC, NLM_F_REQUEST
 from simkernel.uapi.socket import AF_NETLINK, SOCK_DGRAM
 
 
-async def ask(app: App, client: GenetlinkClient, often: int) -> None:
+async def ask(app: App, client: GenetlinkClient, iterations: int) -> None:
     """Request nlctrl's own family, repeatedly."""
-    for _ in range(often):
+    for _ in range(iterations):
         await client.do("getfamily", family_name=FAMILY)
 
 
@@ -31,7 +31,7 @@ def client() -> Iterator[Work]:
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         nlctrl = worker.do(lambda app: app.genetlink(FAMILY))
-        yield Work(lambda often: worker.do(ask, nlctrl, often))
+        yield Work(lambda iterations: worker.do(ask, nlctrl, iterations))
 
 
 @contextmanager
@@ -62,21 +62,21 @@ def _asking(generic: Any) -> Work:
 
     generic.bind(FAMILY, ctrlmsg, pid=0)
 
-    def run(often: int) -> None:
-        for _ in range(often):
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
             request = ctrlmsg()
             request["cmd"] = CTRL_CMD_GETFAMILY
             request["version"] = 1
             request["attrs"] = [("CTRL_ATTR_FAMILY_NAME", FAMILY)]
             for answer in generic.nlm_request(request, GENL_ID_CTRL, NLM_F_REQUEST):
-                look(answer["attrs"])
+                read_attributes(answer["attrs"])
 
     return Work(run)
 
 
-def look(attributes: Any) -> None:
+def read_attributes(attributes: Any) -> None:
     """Read every attribute of a pyroute2 message, including nested ones."""
     for _, value in attributes:
         for inside in value if isinstance(value, list) else [value]:
             if isinstance(inside, dict):
-                look(inside["attrs"])
+                read_attributes(inside["attrs"])

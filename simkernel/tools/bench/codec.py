@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any, Final
 
 from simkernel.tools.bench.anchors import import_pyroute2
-from simkernel.tools.bench.clients import look
+from simkernel.tools.bench.clients import read_attributes
 from simkernel.tools.bench.stopwatch import Work
 from simkernel.uapi.genetlink import GENL_HDRLEN, GenlMsgHdr
 from simkernel.uapi.netlink import NLA_F_NESTED, NLM_F_REQUEST, NLMSG_MIN_TYPE, locate_messages, message
@@ -48,8 +48,8 @@ def messages() -> Iterator[Work]:
     request = codec(spec, "get", "do", "request")
     header = GenlMsgHdr(1, 1).pack()
 
-    def run(often: int) -> None:
-        for _ in range(often):
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
             data = message(NLMSG_MIN_TYPE, header + request.encode(VALUES), flags=NLM_F_REQUEST)
             located, _ = locate_messages(data)
             for _, start, end in located:
@@ -67,8 +67,8 @@ def pyroute2_messages() -> Iterator[Work]:
     inside = [(name.upper(), value) for name, value in VALUES["times"].items()]
     attributes[-1] = ("TIMES", {"attrs": inside})
 
-    def run(often: int) -> None:
-        for _ in range(often):
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
             sent = kind()
             sent["header"]["type"] = NLMSG_MIN_TYPE
             sent["header"]["flags"] = NLM_F_REQUEST
@@ -78,7 +78,7 @@ def pyroute2_messages() -> Iterator[Work]:
             sent.encode()
             read = kind(bytes(sent.data))
             read.decode()
-            look(read["attrs"])
+            read_attributes(read["attrs"])
 
     yield Work(run)
 

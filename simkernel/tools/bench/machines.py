@@ -34,8 +34,8 @@ STREAM: Final = 5
 def repeated(action: Callable[[], object], clock: Callable[[], float] = cpu_time) -> Iterator[Work]:
     """Repeat an action.  The action takes so long that the cost of its call is negligible."""
 
-    def run(often: int) -> None:
-        for _ in range(often):
+    def run(iterations: int) -> None:
+        for _ in range(iterations):
             action()
 
     yield Work(run, clock=clock)
@@ -64,12 +64,12 @@ def camera() -> Iterator[Work]:
     """Run simulated seconds of the scenario camera: 640x480 at 30 frames/s, each frame read and checked."""
     scenario: Scenario = runpy.run_path(str(shipped("scenarios") / "camera.py"))["camera"]
 
-    def run(often: int) -> int:
-        for _ in range(often):
+    def run(iterations: int) -> int:
+        for _ in range(iterations):
             figures = Run(scenario, parameters={"duration": float(STREAM)}).execute().metrics
             if figures["frames_read"] < STREAM * 29 or figures["checksum_errors"]:
                 raise InternalError(f"the camera's frames did not arrive; please report this: {figures}")
-        return often * STREAM
+        return iterations * STREAM
 
     yield Work(run)
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from itertools import pairwise
 
-from simkernel.tools.bench.quantity import Lacking, Measure, Measurement
+from simkernel.tools.bench.quantity import Measure, Measurement, Unavailable
 from simkernel.tools.bench.stopwatch import Effort, Subject, Work, fluctuation, side_by_side, spread, timed
 
 MICROSECONDS, MILLISECONDS = 1e6, 1e3
@@ -68,7 +68,7 @@ def aged(subject: Subject, effort: Effort) -> Measurement:
     The very first machine in a process is not counted, because it reads the specifications.
     """
     if effort.machines is None:
-        raise Lacking("it takes long: not measured with --quick")
+        raise Unavailable("it takes long: not measured with --quick")
     with subject() as work:
         work.run(1)
         early = [timed(work, BATCH)[0] / BATCH for _ in range(BATCHES)]

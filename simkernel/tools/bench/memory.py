@@ -25,7 +25,7 @@ def sockets() -> Iterator[Work]:
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         worker.do(App.setrlimit, RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
-        yield Work(lambda often: worker.do(open_idle, often))
+        yield Work(lambda iterations: worker.do(open_idle, iterations))
 
 
 async def wait(app: App) -> None:
@@ -39,8 +39,8 @@ def processes() -> Iterator[Work]:
     """Start processes that each wait in recv on a socket."""
     with Machine(udev=False) as machine:
 
-        def run(often: int) -> None:
-            for _ in range(often):
+        def run(iterations: int) -> None:
+            for _ in range(iterations):
                 machine.spawn(wait)
             machine.run(until=machine.now + millis(10))
 

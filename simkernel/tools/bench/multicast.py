@@ -11,7 +11,7 @@ from simkernel.application.socket import AnySocket
 from simkernel.engine import seconds
 from simkernel.machine import Machine
 from simkernel.tools.bench.anchors import raise_descriptor_limit, real_socket
-from simkernel.tools.bench.quantity import Lacking
+from simkernel.tools.bench.quantity import Unavailable
 from simkernel.tools.bench.round_trips import BUFFER
 from simkernel.tools.bench.stopwatch import Work
 from simkernel.tools.bench.worker import Worker
@@ -34,9 +34,9 @@ async def open_socket(app: App, groups: int = 0) -> AnySocket:
     return sock
 
 
-async def send(app: App, sock: AnySocket, often: int) -> None:
+async def send(app: App, sock: AnySocket, iterations: int) -> None:
     """Send messages to the group."""
-    for _ in range(often):
+    for _ in range(iterations):
         # Linux delivers to the group first, and then returns ECONNREFUSED: no kernel socket listens.
         with suppress(ConnectionRefusedError):
             await sock.sendto(GREETING, (0, GROUP))
@@ -64,9 +64,9 @@ def queued(members: int) -> Iterator[Work]:
         receivers = worker.do(open_members, members)
         sender = worker.do(open_socket)
 
-        def run(often: int) -> int:
-            worker.do(send, sender, often)
-            return often * members
+        def run(iterations: int) -> int:
+            worker.do(send, sender, iterations)
+            return iterations * members
 
         yield Work(run, lambda: worker.do(drain, receivers), QUEUED // members)
 
@@ -82,13 +82,13 @@ def real(members: int) -> Iterator[Work]:
             for receiver in receivers:
                 receiver.bind((0, GROUP))
         except PermissionError:
-            raise Lacking("joining a group of NETLINK_USERSOCK needs CAP_NET_ADMIN") from None
+            raise Unavailable("joining a group of NETLINK_USERSOCK needs CAP_NET_ADMIN") from None
 
-        def run(often: int) -> int:
-            for _ in range(often):
+        def run(iterations: int) -> int:
+            for _ in range(iterations):
                 with suppress(ConnectionRefusedError):  # as in `send`
                     sender.sendto(GREETING, (0, GROUP))
-            return often * members
+            return iterations * members
 
         def drain() -> None:
             for receiver in receivers:
@@ -106,9 +106,9 @@ async def receive_for_ever(app: App) -> None:
         await sock.recv(BUFFER)
 
 
-async def send_in_peace(app: App, sock: AnySocket, often: int) -> None:
+async def send_in_peace(app: App, sock: AnySocket, iterations: int) -> None:
     """Send messages to the group, each when all members wait for it."""
-    for _ in range(often):
+    for _ in range(iterations):
         await send(app, sock, 1)
         await app.sleep(PAUSE)
 
@@ -123,8 +123,8 @@ def blocked(members: int) -> Iterator[Work]:
         sender = worker.do(open_socket)
         machine.run(until=machine.now + seconds(1))
 
-        def run(often: int) -> int:
-            worker.do(send_in_peace, sender, often)
-            return often * members
+        def run(iterations: int) -> int:
+            worker.do(send_in_peace, sender, iterations)
+            return iterations * members
 
         yield Work(run)

@@ -12,7 +12,7 @@ from simkernel.tools.bench.stopwatch import Effort, Subject
 Better: TypeAlias = Literal["lower", "higher"]
 
 
-class Lacking(Exception):
+class Unavailable(Exception):
     """Raised if a quantity is not measured, because the host lacks something or the effort excludes it.
 
     The text is the reason.
@@ -45,11 +45,17 @@ Measure: TypeAlias = Callable[[Subject, Effort], Measurement]
 class Quantity:
     """One line of the table.
 
-    row        its number in the table name       one word, unique what       description of the quantity
-    unit       unit of the figure over       description of the anchor, with its unit subject    the work
-    that is timed, and that a profiler can run measure    makes a measurement of the subject must_hold  the
-    ratio that must be reached aim        the ratio that is desired better     whether a lower or a higher
-    ratio is better growth     unit of the sizes of its curve, or None
+    row        its number in the table
+    name       one word, unique
+    what       description of the quantity
+    unit       unit of the figure
+    over       description of the anchor, with its unit
+    subject    the work that is timed, and that a profiler can run
+    measure    makes a measurement of the subject
+    must_hold  the ratio that must be reached
+    aim        the ratio that is desired
+    better     whether a lower or a higher ratio is better
+    growth     unit of the sizes of its curve, or None
     """
 
     row: int
@@ -68,7 +74,7 @@ class Quantity:
         """Measure this quantity and return its line."""
         try:
             return Line(self, self.measure(self.subject, effort), None)
-        except Lacking as reason:
+        except Unavailable as reason:
             return Line(self, None, str(reason))
 
 

@@ -46,9 +46,9 @@ async def open_idle(app: App, number: int) -> None:
         await open_socket(app)
 
 
-async def ask(app: App, sock: AnySocket, often: int) -> None:
+async def ask(app: App, sock: AnySocket, iterations: int) -> None:
     """Make round trips: send a request and receive the reply."""
-    for _ in range(often):
+    for _ in range(iterations):
         await sock.send(GETFAMILY)
         await sock.recv(BUFFER)
 
@@ -66,7 +66,7 @@ def beside_idle_sockets(number: int) -> Iterator[Work]:
         worker.do(App.setrlimit, RLIMIT_NOFILE, (number + 100,) * 2)
         worker.do(open_idle, number)
         sock = worker.do(open_socket)
-        yield Work(lambda often: worker.do(ask, sock, often))
+        yield Work(lambda iterations: worker.do(ask, sock, iterations))
 
 
 round_trips: Final = partial(beside_idle_sockets, 0)
@@ -78,8 +78,8 @@ def real_round_trips() -> Iterator[Work]:
     with real_socket(NETLINK_GENERIC) as sock:
         sock.bind((0, 0))
 
-        def run(often: int) -> None:
-            for _ in range(often):
+        def run(iterations: int) -> None:
+            for _ in range(iterations):
                 sock.send(GETFAMILY)
                 sock.recv(BUFFER)
 
@@ -101,4 +101,4 @@ def by_processes(number: int) -> Iterator[Work]:
         while pass_time(PROBE) < number:
             pass  # until all processes have started
         period = PROBE * number // pass_time(PROBE)
-        yield Work(lambda often: pass_time(max(1, -(-often // number)) * period))
+        yield Work(lambda iterations: pass_time(max(1, -(-iterations // number)) * period))

@@ -29,7 +29,7 @@ class Soak:
     name: str
     what: str
     subject: Subject
-    often: int
+    iterations: int
     memory: tuple[tuple[str, int, int], ...] = ()
 
     def run(self) -> Soak:
@@ -37,7 +37,7 @@ class Soak:
         with self.subject() as work:
             work.run(WARM_UP)
             before = memory()
-            work.run(self.often)
+            work.run(self.iterations)
             after = memory()
         return attrs.evolve(self, memory=tuple((of, before[of], after[of]) for of in before))
 

@@ -26,14 +26,15 @@ cpu_time: Final = process_time if get_clock_info("process_time").resolution <= E
 class Work:
     """Work that can be repeated.
 
-    run    does about the given number of iterations, and returns the actual number, or None if it is exact
-    tidy   called after each run, outside of the measured time most   maximum number of iterations in one
-    run clock  returns a time in seconds
+    run             does about the given number of iterations, and returns the actual number, or None if exact
+    cleanup         called after each run, outside of the measured time
+    max_iterations  maximum number of iterations in one run
+    clock           returns a time in seconds
     """
 
     run: Callable[[int], int | None]
-    tidy: Callable[[], object] = lambda: None
-    most: int = 1 << 32
+    cleanup: Callable[[], object] = lambda: None
+    max_iterations: int = 1 << 32
     clock: Callable[[], float] = cpu_time
 
 
@@ -45,11 +46,14 @@ Subject: TypeAlias = Callable[[], AbstractContextManager[Work]]
 class Effort:
     """The amount of work for a figure.
 
-    slice      duration of one run in seconds seconds    wall time for each subject in seconds rounds
-    minimum number of rounds sockets    numbers of idle sockets for the curve, in ascending order processes
-    numbers of active processes for the curve, in ascending order idle       number of sockets to measure
-    memory waiting    number of processes to measure memory machines   number of machines to make before
-    one is compared with the second; None to skip this
+    slice      duration of one run in seconds
+    seconds    wall time for each subject in seconds
+    rounds     minimum number of rounds
+    sockets    numbers of idle sockets for the curve, in ascending order
+    processes  numbers of active processes for the curve, in ascending order
+    idle       number of sockets to measure memory
+    waiting    number of processes to measure memory
+    machines   number of machines to make before one is compared with the second; None to skip this
     """
 
     slice: float
@@ -92,14 +96,14 @@ def side_by_side(effort: Effort, *subjects: Subject) -> list[list[float]]:
     """
     with ExitStack() as stack:
         works = [stack.enter_context(subject()) for subject in subjects]
-        often = [how_often(work, effort.slice) for work in works]
+        iterations = [iterations_for(work, effort.slice) for work in works]
         seconds: list[list[float]] = [[] for _ in works]
         turns = list(range(len(works)))
         gc.collect()
         end = perf_counter() + effort.seconds * len(works)
         while len(seconds[0]) < effort.rounds or perf_counter() < end:
             for turn in turns:
-                elapsed, count = timed(works[turn], often[turn])
+                elapsed, count = timed(works[turn], iterations[turn])
                 seconds[turn].append(elapsed / count)
             turns.reverse()
     return seconds
@@ -118,21 +122,21 @@ def fluctuation(values: Sequence[float]) -> float:
     return (high - low) / middle if middle else 0.0
 
 
-def how_often(work: Work, slice: float) -> int:
+def iterations_for(work: Work, slice: float) -> int:
     """Return the number of iterations with which one run takes about `slice` seconds."""
-    often = 1
+    iterations = 1
     while True:
-        elapsed, _ = timed(work, often)
-        if elapsed >= slice or often >= work.most:
-            return often
+        elapsed, _ = timed(work, iterations)
+        if elapsed >= slice or iterations >= work.max_iterations:
+            return iterations
         growth = slice / elapsed if elapsed > 0 else 10.0
-        often = min(work.most, max(often + 1, int(often * min(growth, 10.0))))
+        iterations = min(work.max_iterations, max(iterations + 1, int(iterations * min(growth, 10.0))))
 
 
-def timed(work: Work, often: int) -> tuple[float, int]:
+def timed(work: Work, iterations: int) -> tuple[float, int]:
     """Return the seconds that one run takes, and the actual number of iterations."""
     began = work.clock()
-    count = work.run(often)
+    count = work.run(iterations)
     elapsed = work.clock() - began
-    work.tidy()
-    return elapsed, often if count is None else count
+    work.cleanup()
+    return elapsed, iterations if count is None else count

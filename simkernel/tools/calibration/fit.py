@@ -23,8 +23,8 @@ import attrs
 
 from simkernel.kernel.lib.costs import CostModel
 from simkernel.tools.calibration.host import Timing
-from simkernel.tools.calibration.operations import Kind, Operation
-from simkernel.tools.calibration.parameters import PRICES
+from simkernel.tools.calibration.operations import Operation, OperationKind
+from simkernel.tools.calibration.parameters import COSTS
 
 FAITH: Final = 1e-4
 """Weight of the relative distance of a cost from the initial guess, relative to the error of an operation."""
@@ -38,7 +38,7 @@ RAISED: Final = 1 << 14
 """Nanoseconds by which a cost is raised.  Rounding is then negligible, and no time slice of a CPU ends."""
 
 
-def payments(operation: Operation, costs: CostModel, prices: Iterable[str] = PRICES) -> dict[str, float]:
+def payments(operation: Operation, costs: CostModel, prices: Iterable[str] = COSTS) -> dict[str, float]:
     """Return how many times `operation` pays each of `prices`, without those that it does not pay.
 
     The operation is simulated once for each cost, with that cost raised.  The time of the operation is the
@@ -124,14 +124,14 @@ class Fit:
 
     def __init__(self, measured: Mapping[Operation, float], other: CostModel) -> None:
         self.measured = measured
-        prices = [name for name in PRICES if name not in OF_THE_BUS and getattr(other, name) > 0]
+        prices = [name for name in COSTS if name not in OF_THE_BUS and getattr(other, name) > 0]
         ratio = median(ns / operation.simulated(other) for operation, ns in measured.items())
         self._guess = attrs.evolve(
             other, **{name: max(round(getattr(other, name) * ratio), 1) for name in prices}
         )
         self._held = sorted({self._guess.cached_sockets, *HELD})
         paid: dict[Operation, dict[str, float]] = {}
-        few: dict[tuple[Kind, int], Iterable[str]] = {}
+        few: dict[tuple[OperationKind, int], Iterable[str]] = {}
         for operation in sorted(measured, key=attrgetter("count")):
             paid[operation] = payments(
                 operation, self._guess, few.get((operation.kind, operation.size), prices)
@@ -161,7 +161,7 @@ class Fit:
         rest = [each for each in self.measured if each != left_out and not (whole and each.kind.key == key)]
         held, found = self._best(rest)
         equations = self._equations[held]
-        guess = {name: float(getattr(self._guess, name)) for name in PRICES if getattr(self._guess, name)}
+        guess = {name: float(getattr(self._guess, name)) for name in COSTS if getattr(self._guess, name)}
         if leverage(equations[left_out], [equations[each] for each in rest], guess) > DETERMINED:
             return None
         return equations[left_out].ns * (1 + equations[left_out].error({**guess, **found}))

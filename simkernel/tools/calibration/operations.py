@@ -25,13 +25,15 @@ TURNS: Final = 4
 
 
 @attrs.frozen
-class Kind:
+class OperationKind:
     """A kind of operation, with several sizes and counts.
 
-    name     its name, with {} for a count key      the name in `measure.c` prepare  the function that
-    prepares its calls sizes    sizes in bytes that `--host` measures, or 0 if it has no size counts
-    numbers of sockets that `--host` measures, or 0 if it has no count cpus     CPUs of the simulated
-    machine; None (unlimited) if a wake-up must preempt its waker
+    name     its name, with {} for a count
+    key      the name in `measure.c`
+    prepare  the function that prepares its calls
+    sizes    sizes in bytes that `--host` measures, or 0 if it has no size
+    counts   numbers of sockets that `--host` measures, or 0 if it has no count
+    cpus     CPUs of the simulated machine; None (unlimited) if a wake-up must preempt its waker
     """
 
     name: str
@@ -58,54 +60,57 @@ MESSAGES: Final = (16, 64, 1024, 4096, 16384, 32768, 60000)
 """Message sizes in bytes at which copying is measured."""
 
 KINDS: Final = (
-    Kind("getppid", "getppid", programs.getppid),
-    Kind("sched_yield", "sched_yield", programs.sched_yield),
-    Kind("ioctl(FIONREAD) on a pipe", "fionread", programs.fionread),
-    Kind("eventfd write + read", "eventfd", programs.eventfd, (8,)),
-    Kind("poll, one ready", "poll", programs.poll),
-    Kind("poll, {} ready", "poll", programs.poll, counts=(10, 100)),
-    Kind(
+    OperationKind("getppid", "getppid", programs.getppid),
+    OperationKind("sched_yield", "sched_yield", programs.sched_yield),
+    OperationKind("ioctl(FIONREAD) on a pipe", "fionread", programs.fionread),
+    OperationKind("eventfd write + read", "eventfd", programs.eventfd, (8,)),
+    OperationKind("poll, one ready", "poll", programs.poll),
+    OperationKind("poll, {} ready", "poll", programs.poll, counts=(10, 100)),
+    OperationKind(
         "poll that may wait, the last of {} ready",
         "poll-wait", programs.poll_wait, counts=(1, 10, 100),
     ),
-    Kind("epoll_wait, one ready", "epoll", programs.epoll),
-    Kind("epoll_wait, {} ready", "epoll", programs.epoll, counts=(10, 100)),
-    Kind("netlink socket + bind + close", "socket", programs.socket),
-    Kind("pread of a procfs file (comm)", "comm", partial(programs.pread, "/proc/self/comm")),
-    Kind("pread of a procfs file (loadavg)", "loadavg", partial(programs.pread, "/proc/loadavg")),
-    Kind("pread of a procfs file (self/stat)", "self-stat", partial(programs.pread, "/proc/self/stat")),
-    Kind("pread of a sysfs attribute", "attribute", partial(programs.pread, ATTRIBUTE)),
-    Kind("stat of a procfs file", "stat", programs.stat),
-    Kind("open + close of a procfs file", "open", partial(programs.open_close, programs.LOADAVG)),
-    Kind("open + close of a sysfs attribute", "open-deep", partial(programs.open_close, ATTRIBUTE)),
-    Kind("open + pread + close of a procfs file", "open-read", programs.open_read_close),
-    Kind("pipe write + read", "pipe", programs.pipe, MESSAGES),
-    Kind("unix datagram send + recv", "unix", partial(programs.unix, SOCK_DGRAM), MESSAGES),
-    Kind("unix stream send + recv", "stream", partial(programs.unix, SOCK_STREAM), MESSAGES),
-    Kind("usersock unicast send + recv", "usersock", programs.usersock, MESSAGES),
-    Kind("usersock sendto, no such port", "refused", programs.refused, (16,)),
-    Kind("nlctrl GETFAMILY send + recv", "getfamily", programs.getfamily, (32,)),
-    Kind("genl NOOP with NLM_F_ACK send + recv", "noop", programs.noop, (16,)),
-    Kind(
+    OperationKind("epoll_wait, one ready", "epoll", programs.epoll),
+    OperationKind("epoll_wait, {} ready", "epoll", programs.epoll, counts=(10, 100)),
+    OperationKind("netlink socket + bind + close", "socket", programs.socket),
+    OperationKind("pread of a procfs file (comm)", "comm", partial(programs.pread, "/proc/self/comm")),
+    OperationKind("pread of a procfs file (loadavg)", "loadavg", partial(programs.pread, "/proc/loadavg")),
+    OperationKind(
+        "pread of a procfs file (self/stat)",
+        "self-stat", partial(programs.pread, "/proc/self/stat"),
+    ),
+    OperationKind("pread of a sysfs attribute", "attribute", partial(programs.pread, ATTRIBUTE)),
+    OperationKind("stat of a procfs file", "stat", programs.stat),
+    OperationKind("open + close of a procfs file", "open", partial(programs.open_close, programs.LOADAVG)),
+    OperationKind("open + close of a sysfs attribute", "open-deep", partial(programs.open_close, ATTRIBUTE)),
+    OperationKind("open + pread + close of a procfs file", "open-read", programs.open_read_close),
+    OperationKind("pipe write + read", "pipe", programs.pipe, MESSAGES),
+    OperationKind("unix datagram send + recv", "unix", partial(programs.unix, SOCK_DGRAM), MESSAGES),
+    OperationKind("unix stream send + recv", "stream", partial(programs.unix, SOCK_STREAM), MESSAGES),
+    OperationKind("usersock unicast send + recv", "usersock", programs.usersock, MESSAGES),
+    OperationKind("usersock sendto, no such port", "refused", programs.refused, (16,)),
+    OperationKind("nlctrl GETFAMILY send + recv", "getfamily", programs.getfamily, (32,)),
+    OperationKind("genl NOOP with NLM_F_ACK send + recv", "noop", programs.noop, (16,)),
+    OperationKind(
         "usersock multicast send, {} members",
         "members", programs.members, (64,), (1, 10, 100, 300, 1000),
     ),
-    Kind(
+    OperationKind(
         "usersock multicast send, 1 member, {} sockets in another group",
         "others", programs.others, (64,), (10, 100, 300, 1000),
     ),
-    Kind("usersock recv of a queued message", "recv", programs.recv, (64,)),
-    Kind(
+    OperationKind("usersock recv of a queued message", "recv", programs.recv, (64,)),
+    OperationKind(
         "usersock ping-pong, 2 processes on 1 cpu (block, wake, switch twice)",
         "usersock-echo", programs.usersock_echo, (64,),
     ),
-    Kind("pipe ping-pong, 2 processes on 1 cpu", "pipe-echo", programs.pipe_echo, (64,)),
-    Kind(
+    OperationKind("pipe ping-pong, 2 processes on 1 cpu", "pipe-echo", programs.pipe_echo, (64,)),
+    OperationKind(
         "usersock multicast to a program in poll, until its recv returns",
         "event", programs.event, (200,), cpus=None,
     ),
-    Kind("spawn + exit + wait", "spawn", programs.spawn),
-    Kind("thread create + join", "thread", programs.thread),
+    OperationKind("spawn + exit + wait", "spawn", programs.spawn),
+    OperationKind("thread create + join", "thread", programs.thread),
 )  # fmt: skip
 
 
@@ -113,7 +118,7 @@ KINDS: Final = (
 class Operation:
     """An operation with a count (of members or sockets) and a size in bytes."""
 
-    kind: Kind
+    kind: OperationKind
     count: int
     size: int
 

@@ -16,7 +16,7 @@ from simkernel.engine import SimulationError
 from simkernel.engine.jitter import LEVELS
 from simkernel.kernel.lib.costs import PARAMETERS, CostModel
 
-PRICES: Final = tuple(name for name in PARAMETERS if name != "cached_sockets")
+COSTS: Final = tuple(name for name in PARAMETERS if name != "cached_sockets")
 """Parameters of the cost model that are times in nanoseconds."""
 
 

@@ -27,11 +27,13 @@ exec {}
 class Row:
     """An approach. `once` takes an empty directory and returns the command of one run.
 
-    answers   description of the code behind the netlink sockets and the device unplugs   description of
-    the devices that can be unplugged many      command that counts runs, to which seconds are appended;
-    empty if each run needs a command version   command that prints a version in its last line install
-    how to install what `requires` lists requires  patterns of paths, each of which must match timeout
-    maximum duration of a run in seconds
+    answers   description of the code behind the netlink sockets and the device
+    unplugs   description of the devices that can be unplugged
+    many      command that counts runs, to which seconds are appended; empty if each run needs a command
+    version   command that prints a version in its last line
+    install   how to install what `requires` lists
+    requires  patterns of paths, each of which must match
+    timeout   maximum duration of a run in seconds
     """
 
     name: str

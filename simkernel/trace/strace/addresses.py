@@ -10,7 +10,7 @@ from simkernel.trace.strace.quoting import c_string, hexadecimal_string
 from simkernel.uapi import netlink, socket, un
 from simkernel.uapi.structure import S32, U16
 
-UNIX_ROOM: Final = 110
+SOCKADDR_UN_SIZE: Final = 110
 """Size of struct sockaddr_un, which C programs pass as the length of the address buffer."""
 
 _LEVELS: Final = names(socket, "SOL_")
@@ -31,7 +31,7 @@ def given(address: object) -> list[str]:
 def filled(address: object) -> list[str]:
     """Format an address that the kernel has written, and its length.  It is None if the call has failed."""
     if isinstance(address, bytes):
-        room = f"{UNIX_ROOM} => {len(address)}"
+        room = f"{SOCKADDR_UN_SIZE} => {len(address)}"
         return [_bytes(address) if address else "NULL", f"[{room}]"]
     if isinstance(address, tuple) and address:
         return [_netlink(address), f"[{netlink.SockaddrNl.SIZE}]"]

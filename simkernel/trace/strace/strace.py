@@ -92,8 +92,8 @@ class _Descriptors:
 class Strace(Exporter):
     """An exporter that writes a line for each system call.
 
-    specification   returns a family's specification by name, or raises LookupError relative        begin
-    each line with the time since the previous line (strace -r)
+    specification  returns a family's specification by name, or raises LookupError
+    relative       begin each line with the time since the previous line (strace -r)
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What is timed, how often and in which order, by a clock that the test moves."""
+"""What is timed, how iterations and in which order, by a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from simkernel.tools.bench import Effort, Measurement, Quantity, stopwatch
 from simkernel.tools.bench.measures import over, rate_over
 from simkernel.tools.bench.quantity import Better
-from simkernel.tools.bench.stopwatch import Subject, Work, how_often, side_by_side
+from simkernel.tools.bench.stopwatch import Subject, Work, iterations_for, side_by_side
 
 
 class Clock:
@@ -25,18 +25,18 @@ class Clock:
         return self.now
 
     def work(self, name: str, each: float, most: int = 1000) -> Work:
-        """Something that takes `each` seconds, and a second to tidy up."""
+        """Something that takes `each` seconds, and a second to cleanup up."""
 
-        def run(often: int) -> int:
-            self.now += each * often
-            self.done.append((name, often))
-            return often
+        def run(iterations: int) -> int:
+            self.now += each * iterations
+            self.done.append((name, iterations))
+            return iterations
 
-        def tidy() -> None:
+        def cleanup() -> None:
             self.now += 1.0
-            self.done.append((f"tidy {name}", 0))
+            self.done.append((f"cleanup {name}", 0))
 
-        return Work(run, tidy, most, self.read)
+        return Work(run, cleanup, most, self.read)
 
     def subject(self, name: str, each: float) -> Subject:
         @contextmanager
@@ -56,12 +56,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_a_run_is_as_long_as_a_slice(clock: Clock) -> None:
-    assert 50 <= how_often(clock.work("a", 0.001), 0.05) <= 100
+    assert 50 <= iterations_for(clock.work("a", 0.001), 0.05) <= 100
 
 
 def test_a_run_is_never_more_than_can_be_done(clock: Clock) -> None:
-    assert how_often(clock.work("a", 0.001, most=7), 0.05) == 7
-    assert max(often for _, often in clock.done) == 7
+    assert iterations_for(clock.work("a", 0.001, most=7), 0.05) == 7
+    assert max(iterations for _, iterations in clock.done) == 7
 
 
 def test_time_for_tidying_is_not_counted(clock: Clock, tiny: Effort) -> None:
@@ -71,7 +71,7 @@ def test_time_for_tidying_is_not_counted(clock: Clock, tiny: Effort) -> None:
 
 def test_subjects_take_turns_and_every_other_round_is_backwards(clock: Clock, tiny: Effort) -> None:
     side_by_side(tiny, clock.subject("a", 1.0), clock.subject("b", 1.0))
-    steps = [name for name, _ in clock.done if not name.startswith("tidy")]
+    steps = [name for name, _ in clock.done if not name.startswith("cleanup")]
     assert steps == ["make a", "make b", "a", "b", "a", "b", "b", "a", "drop b", "drop a"]
 
 

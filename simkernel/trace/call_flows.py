@@ -14,7 +14,7 @@ from simkernel.engine import Record
 from simkernel.hardware.layer import HARDWARE
 
 
-class Stories:
+class CallFlows:
     """Passes records on.
 
     A system call is delayed until the next record, which has the flow that the call begins.

@@ -5,13 +5,13 @@ from hypothesis import given
 from simkernel.engine import Record
 from simkernel.hardware.layer import HARDWARE
 from simkernel.kernel.lib.layers import KERNEL
-from simkernel.trace.stories import Stories
+from simkernel.trace.call_flows import CallFlows
 from tests.trace.records import ANY_RECORDS, STORY, enter, record
 
 
 def settled(records: list[Record]) -> list[Record]:
-    stories = Stories()
-    return [*(each for one in records for each in stories.take(one)), *stories.rest()]
+    call_flows = CallFlows()
+    return [*(each for one in records for each in call_flows.take(one)), *call_flows.rest()]
 
 
 def test_a_call_is_part_of_the_flow_it_begins() -> None:
