@@ -152,7 +152,7 @@ def costs() -> str:
         if isinstance(field, ast.AnnAssign) and (name := ast.unparse(field.target)) in prices:
             assert isinstance(text, ast.Expr)
             rows.append((f"`{name}`", f"{prices[name]:_}", ast.literal_eval(text.value).rstrip(".")))
-    return _table(("price", "ns", "of what"), rows)
+    return _table(("parameter", "ns", "meaning"), rows)
 
 
 def calibration() -> str:

@@ -31,91 +31,91 @@ class CostModel:
     """Costs of kernel operations in ns, or in ns per KiB where the parameter says so."""
 
     syscall: int = 94
-    """Entering and leaving the kernel (measured with getppid)."""
+    """Cost of entering and leaving the kernel (measured with getppid)."""
     file: int = 51
-    """Looking up the open file of a descriptor and calling its operation."""
+    """Cost of looking up the open file of a descriptor and calling its operation."""
     copy_begin: int = 16
     """Fixed cost of a copy between program and kernel."""
     copy_per_kib: int = 7
-    """Copying 1024 bytes between program and kernel if they are in the nearest cache."""
+    """Cost of copying 1024 bytes between program and kernel if they are in the nearest cache."""
     copy_large_per_kib: int = 23
-    """Copying 1024 bytes that are not in the nearest cache, because the whole copy is above 20 KiB."""
+    """Cost of copying 1024 bytes that are not in the nearest cache, if the whole copy is above 20 KiB."""
     socket_create: int = 900
-    """Allocating a socket and its descriptor."""
+    """Cost of allocating a socket and its descriptor."""
     socket_bind: int = 300
-    """Inserting a port id into the hash table."""
+    """Cost of inserting a port id into the hash table."""
     socket_close: int = 900
-    """Releasing a socket."""
+    """Cost of releasing a socket."""
     send: int = 80
-    """Checking the address of a message and looking up its receiver."""
+    """Cost of checking the address of a message and looking up its receiver."""
     receive: int = 204
-    """Removing a message from a receive queue."""
+    """Cost of removing a message from a receive queue."""
     receive_wait: int = 150
-    """Finding the receive queue of a socket empty and joining its wait queue."""
+    """Cost of finding the receive queue of a socket empty and joining its wait queue."""
     skb_alloc: int = 104
-    """Allocating and freeing a socket buffer."""
+    """Cost of allocating and freeing a socket buffer."""
     page_alloc: int = 107
-    """Allocating and freeing a block of whole pages."""
+    """Cost of allocating and freeing a block of whole pages."""
     memory_charge: int = 91
-    """Charging memory to its user (memcg): pages of pipes, buffers of unix sockets."""
+    """Cost of charging memory to its user (memcg): pages of pipes, buffers of unix sockets."""
     deliver: int = 53
-    """Queueing a buffer at one receiver."""
+    """Cost of queueing a buffer at one receiver."""
     multicast: int = 31
-    """Sending to a multicast group, without the cost for its members."""
+    """Cost of sending to a multicast group, without the cost for its members."""
     multicast_member: int = 61
-    """Cloning a buffer for one more member of a multicast group."""
+    """Cost of cloning a buffer for one more member of a multicast group."""
     multicast_skip: int = 7
-    """Skipping a socket that is not in the multicast group."""
+    """Cost of skipping a socket that is not in the multicast group."""
     cached_sockets: int = 400
     """Number (not ns) of a protocol's subscribers that the caches hold during a multicast."""
     cache_miss: int = 15
-    """Cache miss of a multicast beyond `cached_sockets`: 4 for a group member, 1 for another subscriber."""
+    """Cost of a cache miss in a multicast beyond `cached_sockets`: 4 for a member, 1 for another socket."""
     genl_dispatch: int = 337
-    """Parsing, validating and dispatching one generic netlink message."""
+    """Cost of parsing, validating and dispatching one generic netlink message."""
     genl_reply: int = 271
-    """Writing the reply to a generic netlink message."""
+    """Cost of writing the reply to a generic netlink message."""
     schedule: int = 112
-    """Selecting another task to run when a task yields."""
+    """Cost of selecting another task to run when a task yields."""
     wake: int = 250
-    """Waking a task (charged to the task that wakes it)."""
+    """Cost of waking a task (charged to the task that wakes it)."""
     switch: int = 670
-    """Switching a CPU to another task."""
+    """Cost of switching a CPU to another task."""
     interrupt: int = 700
-    """Entering an interrupt and returning from it."""
+    """Cost of entering an interrupt and returning from it."""
     timer: int = 300
-    """Running the function of an expired timer."""
+    """Cost of running the function of an expired timer."""
     readl: int = 400
-    """Reading a register, which waits for the bus."""
+    """Cost of reading a register, which waits for the bus."""
     writel: int = 60
-    """Writing a register, which does not wait because bus writes are posted."""
+    """Cost of writing a register, which does not wait because bus writes are posted."""
     poll: int = 6
-    """Polling one file for its events."""
+    """Cost of polling one file for its events."""
     poll_wait: int = 80
-    """Adding a task to a file's wait queue and removing it, for a poll that may wait."""
+    """Cost of adding a task to a file's wait queue and removing it, for a poll that may wait."""
     epoll: int = 54
-    """Taking one file off an epoll ready list, polling it and reporting its events."""
+    """Cost of taking one file off an epoll ready list, polling it and reporting its events."""
     pipe: int = 26
-    """Adding a page to a pipe, or removing one."""
+    """Cost of adding a page to a pipe, or removing one."""
     path_component: int = 129
-    """Looking up one name of a path."""
+    """Cost of looking up one name of a path."""
     file_open: int = 478
-    """Creating an open file and closing it."""
+    """Cost of creating an open file and closing it."""
     seq_read: int = 116
-    """Preparing the text of a file in procfs or sysfs."""
+    """Cost of preparing the text of a file in procfs or sysfs."""
     seq_field: int = 20
-    """Formatting one record of a text in procfs or sysfs, or one number of a record."""
+    """Cost of formatting one record of a text in procfs or sysfs, or one number of a record."""
     attribute: int = 57
-    """Holding the kernel object of a sysfs attribute during an open, read or write."""
+    """Cost of holding the kernel object of a sysfs attribute during an open, read or write."""
     thread: int = 7_300
-    """Creating a thread."""
+    """Cost of creating a thread."""
     fork: int = 60_000
-    """Creating a process."""
+    """Cost of creating a process."""
     exec: int = 300_000
-    """Starting a program."""
+    """Cost of starting a program."""
     module_load: int = 500_000
-    """Reading, relocating and linking a module."""
+    """Cost of reading, relocating and linking a module."""
     module_unload: int = 20_000
-    """Unloading a module."""
+    """Cost of unloading a module."""
     spread: tuple[int, ...] = attrs.field(default=(1000, 1050, 1340), kw_only=True)
     """Median, 90th and 99th percentile of a cost that varies, in thousandths of the parameter."""
     on_copy: Callable[[int], None] | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)

@@ -36,7 +36,7 @@ class PlannedRunQueue(RunQueue):
     _engine: PlannedEngine
 
     def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
-        observed: Any = self._engine.observed(function)  # in another task's section, which schedules this one
+        observed: Any = self._engine.observed(function)  # the observer orders it after this section
         super().begin(task, observed, *arguments)
 
     def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:

@@ -55,7 +55,7 @@ class Runner:
         self.paused: set[SchedTask] = set()  # tasks that a plan has paused in the middle of a section
         self.system_calls = 0
         self._stop: BaseException | None = None
-        """Exception of a call that is not raised in its program, until the program yields."""
+        """The exception that has stopped a call.  It is handled when the program yields."""
 
     # -- beginning ----------------------------------------------------------
 
@@ -75,7 +75,7 @@ class Runner:
             self.scheduler.begin(task, self._advance, None, None, call)
 
     def watch_returns(self, on_return: Callable[[SchedTask], None]) -> None:
-        """Call `on_return` when a call returns that slept or that another event preceded."""
+        """Call `on_return` when a call returns later than it was made: it slept, or another event was due."""
         completes, advance = self._completes, self._advance
 
         def watched(task: Any, function: Resume, value: Any, error: BaseException | None) -> None:

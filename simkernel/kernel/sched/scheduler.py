@@ -197,7 +197,7 @@ class RunQueue:
 
     def __init__(self, engine: Engine, costs: CostModel, cpus: int) -> None:
         self._engine = engine
-        engine.in_place = False  # an interrupt may delay the end of a call, and the slice may end with it
+        engine.in_place = False  # because an interrupt may delay a call's end, or its slice may be over
         self.costs = costs
         self.cpus = tuple(Cpu(number, engine.now) for number in range(cpus))
         self._queue: deque[tuple[Schedulable, Continue, tuple[Any, ...]]] = deque()

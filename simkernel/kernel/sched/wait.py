@@ -124,7 +124,7 @@ class FifoQueue(WaitQueue):
 
 
 class LockQueue(WaitQueue):
-    """The wait queue of a lock. `lock` is the lock, for reports."""
+    """The wait queue of a lock.  Reports of hung tasks read the lock from `lock`."""
 
     __slots__ = ("lock",)
 
@@ -134,7 +134,7 @@ class LockQueue(WaitQueue):
 
 
 class WouldBlock(Exception):
-    """An operation cannot continue before `queue` is woken. Then `retry()` continues it.
+    """Raised by an operation that must wait until `queue` is woken.  Then `retry()` continues it.
 
     `done` is the number of bytes processed so far. It is the result of a non-blocking call; 0 means
     EAGAIN. A caller that does not retry must call `release()`, because the operation may hold resources.

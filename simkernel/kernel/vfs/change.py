@@ -187,7 +187,7 @@ def rename(task: Task, old: Walk, new: Walk, new_path: str, noreplace: bool) -> 
 def _rename(task: Task, old: Dentry, source: Dentry, new: Dentry, name: str, target: Dentry | None) -> None:
     """Check permissions and rename `source` (`vfs_rename()`).
 
-    Two names of one inode stay as they are.
+    If both names have the same inode, nothing happens.
     """
     if target is not None and target.inode is source.inode:
         return
