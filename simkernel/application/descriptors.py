@@ -26,10 +26,10 @@ W = TypeVar("W", bound=Descriptor)
 X = TypeVar("X", bound=Descriptor)
 
 IOCTL_BUFFER: Final = 1024
-"""Maximum size in bytes of an argument that CPython copies (Modules/fcntlmodule.c)."""
+"""Maximum size in bytes of an fcntl() or ioctl() argument that CPython copies (Modules/fcntlmodule.c)."""
 IOV_MAX: Final = 1024
 FD_SETSIZE: Final = 1024
-"""Maximum descriptor number of select() plus 1."""
+"""Upper limit of descriptors in select(): 0 to 1023 are allowed."""
 
 
 class Descriptors(Caller):
@@ -137,7 +137,7 @@ class Descriptors(Caller):
         if len(view) > IOCTL_BUFFER or 0 < _IOC_SIZE(request) <= len(view):
             return self.call(
                 "ioctl", number, request, view
-            )  # no copy: a failed call may have changed the buffer, too
+            )  # no copy: even a failed call may change the buffer
         buffer = _copied(view)
 
         def changed(result: int) -> int:

@@ -48,7 +48,7 @@ class MmapResult(SupportsInt, Protocol):
 
 
 class Memory:
-    """MmapResult memory: a sequence of bytes with a file position, as `mmap.mmap` is."""
+    """Mapped memory: a sequence of bytes with a file position, as `mmap.mmap` is."""
 
     _view: memoryview | None
     _position: int

@@ -43,7 +43,7 @@ BUFFER = 1 << 18
 TO_KERNEL = (KERNEL, 0)
 
 TYPE, FLAGS, SEQ = 1, 2, 3
-"""Indexes of the type, flags and sequence number in a Header."""
+"""Indexes of the type, the flags and the sequence number in a message's header (`Header`)."""
 
 
 class Message(dict[str, Any]):

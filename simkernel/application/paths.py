@@ -108,7 +108,7 @@ class Paths(Caller):
         try:
             if isinstance(path, int):
                 if kind((await self.fstat(fd)).st_mode) != S_IFDIR:
-                    raise os_error(ENOTDIR)  # as glibc's fdopendir() does
+                    raise os_error(ENOTDIR)  # glibc's fdopendir() checks this, too
                 await self.call("lseek", fd, 0, SEEK_SET)
             data: bytes
             while data := await self.call("getdents64", fd, GETDENTS):

@@ -78,7 +78,7 @@ class GreenletProgram:
 
     def _switch(self, value: Any, error: Any) -> Any:
         root = self._root
-        root.parent = getcurrent()  # the greenlet returns to its parent, and the runner may run in a greenlet
+        root.parent = getcurrent()  # the runner, to which the greenlet returns, may be a greenlet
         self._unfinished.add(self)
         before, GreenletProgram._current = GreenletProgram._current, self
         if self.swap is not None:
@@ -118,12 +118,12 @@ class GreenletProgram:
     def _wait(self, request: Any) -> Any:
         """Switch to the runner until `request` is done, and return its result or raise its error."""
         if GreenletProgram._current is not self:
-            request.owner = None  # or the task would also report that the call was never awaited
+            request.owner = None  # prevents a second report, that it was never awaited
             raise SimulationError(
                 f"{request!r} belongs to {self.task.track}, which is not running: "
                 "a program makes its calls with its own app"
             )
-        self._paused = getcurrent()  # not always `_root`: the function may run greenlets
+        self._paused = getcurrent()  # may be another greenlet that the function has started
         value, error = self._root.parent.switch(request)
         while self._signals and not isinstance(error, GeneratorExit):
             self._signals.pop(0)()
@@ -141,7 +141,7 @@ def perform(task: Any, awaitable: Awaitable[T]) -> T | Awaitable[T]:
 
 
 def leave() -> Callable[[], None]:
-    """Mark the current program as left before its greenlet pauses.  Return a function that undoes it."""
+    """Leave the current program before its greenlet pauses.  Return a function that enters it again."""
     program, GreenletProgram._current = GreenletProgram._current, None
     swap = None if program is None else program.swap
     if swap is not None:

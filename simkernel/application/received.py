@@ -20,7 +20,7 @@ ADDRESS: Final = 4
 """Indexes of the data and of the sender's address in the tuple."""
 
 plain_data: Final[Callable[[Received], bytes]] = itemgetter(DATA)
-"""Return the data unchanged.  It is valid only for a call without MSG_TRUNC."""
+"""A function that returns the data of a receive unchanged, for calls without MSG_TRUNC."""
 
 
 def data(received: Received) -> bytes:

@@ -55,7 +55,7 @@ TEXTS: Final[dict[str, tuple[str, Callable[[str], bytes], Callable[[bytes], str]
     ),
     "inet": (
         "an IPv4 or IPv6 address",
-        lambda text: ip_address(str(text)).packed,  # str(): ip_address() accepts an int, too
+        lambda text: ip_address(str(text)).packed,  # str(), because ip_address() would accept an int
         lambda data: str(ip_address(data)),
     ),
 }
@@ -78,7 +78,7 @@ def _coder(type: str, name: str, number: int) -> Coder:
 
 
 def _space(name: str, header: ModuleType, prefix: str, types: dict[str, str]) -> Space:
-    """Return an attribute space.
+    """Make an attribute space from names of attributes by type.
 
     `types` maps each type to attribute names; `header` defines their numbers.
     """

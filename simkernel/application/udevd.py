@@ -22,7 +22,7 @@ GROUPS: Final = {"video4linux": VIDEO, "input": INPUT}
 LOSSES: Final = (EFAULT, EINTR, ENOBUFS)
 """Receive errors after which udevd receives again.  udev does so after every error (`on_uevent()`)."""
 GROUP_MODE: Final = 0o660
-"""Mode that udev sets if a rule names a group and no mode."""
+"""Mode of a device node if udev's rule names a group and no mode."""
 
 
 async def udevd(app: App) -> None:

@@ -42,7 +42,7 @@ class Found:
 
     @property
     def plan(self) -> Plan:
-        """The shrunk plan."""
+        """Plan of the failed run after shrinking."""
         return self.outcome.plan
 
 

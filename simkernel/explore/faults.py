@@ -28,7 +28,7 @@ from simkernel.kernel.lib.fault import POINTS
 from simkernel.ynl.errors import choose
 
 UNLIMITED: Final = -1
-"""Value of `Fault.times` without a limit."""
+"""Value of `Fault.times` for any number of failures."""
 Firing = tuple[str, int]
 """A fault point, and the number of its failing hit, from 1."""
 
@@ -69,7 +69,7 @@ class Fault:
         for key, least in (("nth", 0), ("interval", 1), ("times", UNLIMITED)):
             value = getattr(self, key)
             if not _is_int(value) or value < least:
-                raise self._error(f"{key}={value!r}: it is an int from {least} up")
+                raise self._error(f"{key}={value!r}: use an int of at least {least}")
         if isinstance(self.p, bool) or not isinstance(self.p, int | float) or not 0 <= self.p <= 1:
             raise self._error(f"p={self.p!r}: use a probability from 0 to 1")
         if not self.nth and not self.p:
@@ -86,10 +86,10 @@ class Fault:
                 continue
             if key in _FILTERS and key not in known:
                 allowed = ", ".join(each for each in _FILTERS if each in known)
-                raise self._error(f"{key}={value!r}: a hit of this point has {allowed}")
+                raise self._error(f"{key}={value!r}: hits of this point can be filtered by {allowed}")
             number = key in ("pid", "since", "until")
             if not (_is_int(value) if number else isinstance(value, str)):
-                raise self._error(f"{key}={value!r}: it is {'an int' if number else 'a str'}")
+                raise self._error(f"{key}={value!r}: use {'an int' if number else 'a str'}")
         if self.since is not None and self.until is not None and self.until <= self.since:
             raise self._error(f"until={self.until} is not after since={self.since}")
 

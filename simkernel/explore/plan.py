@@ -24,7 +24,7 @@ import attrs
 from simkernel.engine import SimulationError
 
 IRQ: Final = -1
-"""Value of a point at which a section pauses until the next interrupt, timer or deadline."""
+"""Value in `Plan.points` for a pause until the next interrupt, timer or deadline."""
 NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 SYNTAX: Final = "write SEED, then N+NS, N!, POINT#N, STIMULUS@N or OPTION=VALUE, separated by commas"
 

@@ -158,7 +158,7 @@ class Dispatcher:
             while self._pending:
                 done, _ = wait(self._pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    if future not in self._pending:  # `_replace` has queued its chunk again
+                    if future not in self._pending:  # an earlier `_replace` has queued its chunk again
                         continue
                     try:
                         batch = future.result()

@@ -23,7 +23,7 @@ RACES: Final = "races"
 
 @attrs.frozen
 class Race:
-    """Two accesses without an order between them.
+    """A data race: two memory accesses that are not ordered.
 
     `places` are the file and first line of the two statements, the later one first.  `text` is the report.
     """
@@ -56,5 +56,5 @@ def find_races(target: Target, plan: Plan | None = None, **options: Any) -> tupl
 
 
 def places(races: Iterable[Race]) -> frozenset[str]:
-    """Return the places of several races."""
+    """Return the source lines of all accesses in these data races."""
     return frozenset(place for race in races for place in race.places)

@@ -17,7 +17,7 @@ from simkernel.kernel.loader.image import Instrument
 MAX_POINTS: Final = 1_000_000
 """Default number of points after which TimeLimit ends a run."""
 STEP: Final = "step"
-"""Beginning of the place of a point at which a task continues."""
+"""Prefix of the place "step of COMM", at which a task continues.  Other places are statements."""
 
 
 @attrs.frozen
@@ -85,7 +85,7 @@ class Schedule:
         if number in self._stimuli:
             self._stimulate(number)
         ns = self._values.get(number)
-        if ns is None or ns < 0:  # IRQ: only a running section can pause until an interrupt
+        if ns is None or ns < 0:  # IRQ applies to statements only: a task that waits cannot pause
             return 0
         self.done.append(Done(number, ns, f"{STEP} of {task.comm}"))
         return ns

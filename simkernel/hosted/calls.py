@@ -40,7 +40,9 @@ class ProcessCalls:
     def run(self, awaitable: Awaitable[Any]) -> Any:
         """Make a call and return its result.  Raise SimulationError in another thread of the host."""
         if threading.get_ident() != self._thread:
-            raise SimulationError(f"{awaitable!r}: call it in the thread of hosted()")
+            raise SimulationError(
+                f"{awaitable!r}: a hosted program can make calls only in the thread of hosted()"
+            )
         if ProcessCalls._collects:
             return self.defer(awaitable)
         self._calls += 1
@@ -52,7 +54,7 @@ class ProcessCalls:
             while self._deferred:
                 deferred = self._deferred.pop(0)
                 if hasattr(deferred, "owner"):
-                    deferred.owner = self.process.task  # another thread may have made the call
+                    deferred.owner = self.process.task  # the finalizer may have run in another thread
                 self.process.run(deferred)
             return self.process.run(awaitable)
         except SimulationError:
@@ -175,9 +177,9 @@ class Facade(ModuleType):
     """A module with the attributes in `own`, and all other attributes of the module `like`."""
 
     def __new__(cls, like: Any, *arguments: Any, **own: Any) -> Any:
-        """Return a new module.
+        """Return a facade, or a plain module if `like` is a name.
 
-        If `like` is a name, return a plain module, because Python calls `type(sys)(name)`.
+        The standard library creates plain modules with `type(sys)(name)`.
         """
         return ModuleType(like, *arguments) if isinstance(like, str) else super().__new__(cls)
 

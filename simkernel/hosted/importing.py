@@ -137,10 +137,10 @@ class Importer(MetaPathFinder):
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
             self._shared.add(name)
             return None
-        host = importlib.import_module(name)  # first: its imports must not find the reread module
+        host = importlib.import_module(name)  # now, so that its imports find the host's modules
         module = importlib.util.module_from_spec(spec)
-        self.modules[name] = sys.modules[name] = module  # sys.modules: enum's _convert_() reads it
-        self._away[name] = host  # restored if another program runs before this import ends
+        self.modules[name] = sys.modules[name] = module  # enum's _convert_() reads sys.modules
+        self._away[name] = host  # `_exchange` restores it if another program runs meanwhile
         self._there.append(name)
         self._rereading.add(name)
         module.__dict__["__builtins__"] = self.builtins

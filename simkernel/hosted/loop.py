@@ -30,7 +30,7 @@ NAMES: Final = {
 
 
 def event_loop(host: Hosted) -> asyncio.AbstractEventLoop:
-    """Return a new event loop of a hosted program, which is asyncio's own class, reread."""
+    """Return a new event loop of a hosted program, with the class of the reread asyncio."""
     base: Any = host.import_module("asyncio.unix_events")._UnixSelectorEventLoop
 
     class HostedEventLoop(base):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The `mmap` module of a hosted program (Modules/mmapmodule.c), whose mappings are buffers in this Python."""
+"""The `mmap` module of a hosted program, for the machine's files and devices (Modules/mmapmodule.c)."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def replacements(machine: Machine, call: ProcessCalls, ending: Ending) -> dict[s
         "time": time_module(call, machine),
     }  # fmt: skip
     modules["_datetime"] = datetime_module(modules["time"])
-    with suppress(ImportError):  # Python may be built without it
+    with suppress(ImportError):  # Python can be built without sqlite3
         from simkernel.hosted.sqlite import sqlite_module
 
         modules["_sqlite3"] = sqlite_module(call, modules["time"])

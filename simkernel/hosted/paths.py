@@ -63,7 +63,7 @@ class PathFunctions:
         return entries
 
     def link(self, src: Any, dst: Any, *, follow_symlinks: bool = True, **folders: int | None) -> None:
-        """Create a hard link; to a symbolic link itself if `src` is one.
+        """Create a hard link to `src`, or to the link itself if `src` is a symbolic link.
 
         `folders` are `src_dir_fd` and `dst_dir_fd`.
         """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 INSTALLED: list[ThreadState] = []
-"""The installed states.  If several of them host the same package, `sys.modules` has that of the last one."""
+"""The installed thread states.  If several host the same package, `sys.modules` has that of the last one."""
 
 
 class HostedRunner:
@@ -69,7 +69,7 @@ class ThreadState:
         self._runner = runner
         self._own = own
         self._asyncio: tuple[Any, ...] = (policy, None, (None, None))
-        """asyncio's policy, running loop and hooks: the thread's, or those before `install` while it is
+        """asyncio's policy, running loop and hooks: the thread's, or the previous ones while the state is
         installed.
         """
 

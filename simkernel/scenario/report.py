@@ -51,7 +51,7 @@ class Report:
 
     def __init__(self) -> None:
         self.outcome: Goal | None = None
-        """The goal, or None if the scenario has not set one."""
+        """The result of the scenario's goal, or None if no goal is set."""
         self.parts: list[Text | Table] = []
         self.metrics: dict[str, Any] = {}
         self.json_only: set[str] = set()

@@ -283,7 +283,7 @@ def scenario(*parameters: ScenarioParameter) -> Callable[[Callable[[Run], None]]
             inspect.signature(function).bind(None)
         except TypeError:
             raise SimulationError(
-                f"scenario {function.__name__} takes its run and nothing else: def {function.__name__}(run)"
+                f"scenario {function.__name__} must have one parameter, its run: def {function.__name__}(run)"
             ) from None
         return Scenario(function, parameters)
 

@@ -134,7 +134,7 @@ def find(name: str) -> Exercise:
     if len(found) != 1:
         raise SimulationError(f"{folder / PACKAGE} has {len(found)} judges: decorate one with @exercise(...)")
     if found[0].module in {path.stem for path in shipped("drivers").iterdir()}:
-        raise SimulationError(f"module={found[0].module!r} is a shipped module: give another name")
+        raise SimulationError(f"module={found[0].module!r} is a shipped module: use another name")
     return attrs.evolve(found[0], folder=folder)
 
 
@@ -199,9 +199,7 @@ class Attempt:
                 sim.always("no oops", lambda: not machine.kernel.oopses.reports)
                 sim.run_body(exercise.judge, arguments)
             except Exception:
-                check_modules(
-                    machine
-                )  # raises instead if an oops or a module that does not load explains the error
+                check_modules(machine)  # prefers the error of an oops or of a module that does not load
                 raise
         check_modules(machine)
         machine.close()
@@ -224,7 +222,7 @@ class Attempt:
                 raise Wrong(f"the file defines no function {name}: {wanted}")
             line = getattr(getattr(function, "__code__", None), "co_firstlineno", 0)
             if not inspect.iscoroutinefunction(function):
-                raise Wrong(f"{name} is no async function: {wanted}", line)
+                raise Wrong(f"{name} is not an async function: {wanted}", line)
             if len(inspect.signature(function).parameters) != len(parameters.split(",")):
                 raise Wrong(f"{name} takes {inspect.signature(function)}: {wanted}", line)
             setattr(module, name, _program(function, str(self.file)))

@@ -190,7 +190,9 @@ class SimStateMachine(RuleBasedStateMachine):
         a bug.
         """
         error = sys.exception()
-        if error is not None and error is not self._raised_before:  # hypothesis calls this in a `finally`
+        if (
+            error is not None and error is not self._raised_before
+        ):  # hypothesis calls teardown() in a `finally`
             if (bugs := self._bugs()) and bugs not in str(error):
                 error.add_note(bugs)
             self.machine.__exit__(type(error), error, None)

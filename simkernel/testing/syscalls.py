@@ -112,7 +112,7 @@ def _parsed(line: str, names: dict[str, Any]) -> Syscall:
             case [ast.Assign([target], ast.Call(ast.Name(name), arguments, []))] if name in SYSCALLS:
                 pass
             case _:
-                raise SyntaxError("not a call of a system call in the table")
+                raise SyntaxError("expected a call of a known system call")
         values = [eval(compile(ast.Expression(each), line, "eval"), names) for each in arguments]
     except (SyntaxError, NameError) as error:
         raise SimulationError(f"{line!r}: {error}; {SYNTAX}") from None

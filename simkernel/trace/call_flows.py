@@ -15,9 +15,9 @@ from simkernel.hardware.layer import HARDWARE
 
 
 class CallFlows:
-    """Passes records on.
+    """A filter that assigns each system call to the flow that it begins.
 
-    A system call is delayed until the next record, which has the flow that the call begins.
+    It delays a system call until the next record, which has that flow.
     """
 
     def __init__(self) -> None:

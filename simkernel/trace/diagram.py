@@ -33,10 +33,10 @@ UNSEEN: Final = frozenset(
         "irq_handler_exit",
     }
 )
-"""Records that observe a flow and are no step of it."""
+"""Records that are not drawn, because they only observe a flow."""
 
 THERE_AND_BACK: Final = frozenset({"rwmmio_read", "rwmmio_write", "netlink_extack"})
-"""Records of a request with an immediate reply: afterwards the flow is where it was before."""
+"""Records of a round trip, such as a register read: the flow then continues at its previous place."""
 
 TEXTS: Final = {
     "sys_exit": "{call}() returns",
@@ -112,7 +112,7 @@ class Diagram(Exporter):
         if record.name in THERE_AND_BACK:
             flow.place = flow.software or flow.place
         elif record.layer == HARDWARE:
-            flow.place = place  # an action of the device itself
+            flow.place = place  # a device acts by itself, so no arrow comes from the previous place
         if flow.shown:
             self._drawn.add(Arrow(flow.place, place, _text(record, newest), record.time))
         if record.name not in THERE_AND_BACK:
@@ -137,8 +137,7 @@ class Diagram(Exporter):
         if self._found:
             return ""
         lines = [
-            f"there is no flow {self._flow}: "
-            + ("choose one of" if self._listed else "this run has no flows")
+            f"unknown flow {self._flow}: " + ("choose one of" if self._listed else "this run has no flows")
         ]
         for kind, numbers in self._listed.items():
             more = self._begun[kind] - len(numbers)
@@ -162,7 +161,7 @@ class Diagram(Exporter):
 
 
 def _kind(record: Record, newest: Record) -> str:
-    """Return the text that is equal for flows that begin alike."""
+    """Return the kind of a flow, from its first record.  Flows of one kind begin alike."""
     return _text(record, newest) if record.name == "sys_enter" else record.name
 
 

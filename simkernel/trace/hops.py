@@ -61,7 +61,7 @@ The keys "failed" and "refused" come from `_variant`.
 """
 
 ALIKE: Final = 4
-"""A hop that equals one of the last ALIKE hops increments its count instead of being appended."""
+"""Number of recent hops that a new hop is compared with; an equal hop gets a higher count instead."""
 
 _ERROR: Final = NLMSG_ERROR.to_bytes(2, "little")
 
@@ -91,7 +91,7 @@ def hop(record: Record) -> Hop | None:
         if found is None:
             return None
         station, text = (each.format_map(fields) for each in found)
-    except (KeyError, ValueError, TypeError):  # a driver's own tracepoint with this name
+    except (KeyError, ValueError, TypeError):  # a driver can define a tracepoint with this name
         return None
     return Hop(record.time, record.layer, station, text)
 

@@ -20,7 +20,7 @@ def as_html(recording: Mapping[str, Any], follow: Sequence[Mapping[str, Any]] = 
     data = json.dumps([recording, {"follow": list(follow)}], separators=(",", ":")).replace("<", r"\u003c")
     name = hashlib.sha256(data.encode()).hexdigest()[
         :16
-    ]  # because a module script has no document.currentScript
+    ]  # the script finds its element by name: a module has no currentScript
     hops = "".join(f"<li>{escape(hop[3])}</li>" for flow in recording["flows"][:1] for hop in flow["hops"])
     return (
         f'<style>{style}</style><div data-recording="{name}"><ol>{hops}</ol></div>'

@@ -57,10 +57,10 @@ TITLES: Final = {
 """Title of an event, by record name.  If a record is not listed or lacks a field, the title is its name."""
 
 MAX_FLOWS: Final = 4096
-"""Maximum number of flows with a delayed last step."""
+"""Maximum number of flows whose last step is not yet written."""
 
 _BEGINS: Final = {end: begin for begin, (end, _) in SLICES.items()}
-_FIRST_TID: Final = 100  # above the pids: a thread with its process's number would be the main thread
+_FIRST_TID: Final = 100  # above all pids: a thread with the number of its process would be its main thread
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=brief).encode
 _Event = dict[str, Any]
@@ -78,7 +78,7 @@ class _Lane:
 
 _Slice = tuple[Record, _Lane]
 _Step = tuple[str | None, _Event]
-"""The point to which an arrow binds, or None for a slice (Perfetto sorts slices itself), and the arrow."""
+"""A delayed step of a flow: the point to which its arrow binds (None for a slice), and the arrow."""
 
 
 class TraceJson(Exporter):

@@ -154,7 +154,7 @@ class Recording(Exporter):
         self._end = max(self._end, record.time)
         self._hops(record)
         self._sample()
-        with suppress(KeyError):  # a driver's own tracepoint with this name
+        with suppress(KeyError):  # a driver can define a tracepoint with this name
             self._take(record)
 
     def _take(self, record: Record) -> None:
@@ -165,7 +165,11 @@ class Recording(Exporter):
                 for queue in self._sample():
                     queue.lose(record.time)
         elif record.name == "netlink_broadcast" and fields["protocol"] not in TAPPED:
-            self._changed = record.time, fields["protocol"], None  # no record names the receivers
+            self._changed = (
+                record.time,
+                fields["protocol"],
+                None,
+            )  # no record lists the receivers of a multicast
         elif record.name in SPANS:
             self._span(record)
         elif record.name.startswith("sched_"):

@@ -279,7 +279,7 @@ def test_an_unknown_flow_is_an_error_after_the_report_and_keeps_the_old_file(
     done = simkernel("run", "story.py", "--diagram", "old", "--flow", "99")
     assert done.code == 1
     assert done.out.startswith(STORY)
-    assert "there is no flow 99" in done.err
+    assert "unknown flow 99" in done.err
     assert Path("old").read_text("utf-8") == "precious"
 
 

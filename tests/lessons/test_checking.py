@@ -20,8 +20,12 @@ BROKEN = {
         "the file defines no function watch: write `async def watch(app, table)`",
         None,
     ),
-    "not async": ("\ndef watch(app, table):\n    pass\n", "watch is no async function: write `async def", 2),
-    "not a function": ("watch = 5\n", "watch is no async function", None),
+    "not async": (
+        "\ndef watch(app, table):\n    pass\n",
+        "watch is not an async function: write `async def",
+        2,
+    ),
+    "not a function": ("watch = 5\n", "watch is not an async function", None),
     "signature": (
         "async def watch(app):\n    pass\n",
         "watch takes (app): write `async def watch(app, table)`",
@@ -102,7 +106,7 @@ def test_module_of_an_exercise_has_a_name_of_its_own(tmp_path: Path) -> None:
         "@exercise(module='mouse')\nasync def judge(app, sim, student): ...\n",
         "utf-8",
     )
-    with pytest.raises(SimulationError, match="module='mouse' is a shipped module: give another name"):
+    with pytest.raises(SimulationError, match="module='mouse' is a shipped module: use another name"):
         find(str(tmp_path))
 
 

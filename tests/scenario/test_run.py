@@ -147,7 +147,7 @@ def test_declaration_is_checked() -> None:
         async def story(run: Run) -> Any:
             yield
 
-    with pytest.raises(SimulationError, match=r"takes its run and nothing else: def story\(run\)"):
+    with pytest.raises(SimulationError, match=r"must have one parameter, its run: def story\(run\)"):
 
         @scenario()
         def story() -> None:  # type: ignore[arg-type]

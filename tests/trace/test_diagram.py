@@ -158,7 +158,7 @@ def test_the_error_for_an_unknown_flow_lists_the_flows() -> None:
     diagram = Diagram(io.StringIO(), flow=99)
     feed(diagram, [*begun, record(10, "plug", HARDWARE, "mouse0", 9)])
     assert diagram.unknown_flow() == (
-        "there is no flow 99: choose one of\n  frame_start (camera0): 1, 2, 3, 4, 5 and 3 more\n"
+        "unknown flow 99: choose one of\n  frame_start (camera0): 1, 2, 3, 4, 5 and 3 more\n"
         "  plug (mouse0): 9"
     )
 
@@ -166,5 +166,5 @@ def test_the_error_for_an_unknown_flow_lists_the_flows() -> None:
 def test_the_error_for_a_run_without_flows_says_so() -> None:
     diagram = Diagram(io.StringIO(), flow=1)
     feed(diagram, [record(1, "sched_switch", KERNEL, "sched")])
-    assert diagram.unknown_flow() == "there is no flow 1: this run has no flows"
+    assert diagram.unknown_flow() == "unknown flow 1: this run has no flows"
     assert not Diagram(io.StringIO()).unknown_flow()

@@ -19,7 +19,7 @@ def allocation_failed(machine: Machine, *, fault: Fault = KMALLOC) -> Occurrence
 
 
 def interrupt_lost(machine: Machine, device: Device, *, nth: int = 1) -> Occurrence:
-    """Lose the `nth` next interrupt on the interrupt line of `device`."""
+    """Lose the `nth` interrupt, counted from now, on the interrupt line of `device`."""
     return _fail(machine, "interrupt-lost", Fault("irq.lost", nth=nth, device=device.name))
 
 

@@ -12,7 +12,7 @@ from simkernel.kernel.netlink.sock import NetlinkSock
 from simkernel.uapi.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_HDRLEN, locate_messages
 
 TYPE, FLAGS = 1, 2
-"""Indexes of the type and the flags in a Header."""
+"""Indexes of the type and the flags in a message's header (`Header`)."""
 
 Cut = Callable[[list[bytes]], Iterable[list[bytes]]]
 """A function that distributes messages over datagrams."""

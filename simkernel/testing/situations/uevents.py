@@ -65,7 +65,7 @@ def uevent_before_node(machine: Machine, *, delay: int = millis(10)) -> Occurren
 
 
 def uevents_lost(machine: Machine, *, select: Select = every, times: int = 1) -> Occurrence:
-    """Do not send the next `times` selected uevents to any listener.  Their SEQNUM is missing."""
+    """Drop the next `times` selected uevents before any listener receives them.  Their SEQNUM is missing."""
     occurrence = Occurrence(machine, "uevents-lost", times)
 
     def broadcast(event: Uevent, net: NetNamespace | None) -> None:

@@ -17,7 +17,7 @@ MICROSECONDS, MILLISECONDS = 1e6, 1e3
 BATCH, BATCHES = 5, 100
 """Number of machines in a timed batch, and number of batches before and after aging."""
 PARTS = 4
-"""Number of parts in which a crowd is created.  The spread is computed from their differences."""
+"""Number of parts in which sockets or processes are created to measure memory and its spread."""
 
 Sized = Callable[[int], AbstractContextManager[Work]]
 """A function that returns a subject of a given size."""
@@ -45,8 +45,7 @@ def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
 
 
 def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]]) -> Measure:
-    """Measure the growth with size: the ratio to two anchors at the largest size, divided by that at the
-    smallest.
+    """Measure how the ratio to two anchors grows from the smallest to the largest size.
 
     The ratios at all sizes are the points of the curve.
     """
@@ -78,7 +77,7 @@ def aged(subject: Subject, effort: Effort) -> Measurement:
 
 
 def bytes_each(crowd: Callable[[Effort], int]) -> Measure:
-    """Measure bytes per member of a crowd with tracemalloc: in the kernel, the engine and the program."""
+    """Measure bytes per socket or process with tracemalloc: in the kernel, the engine and the program."""
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
         part = max(1, crowd(effort) // PARTS)

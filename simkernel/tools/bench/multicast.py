@@ -58,7 +58,7 @@ async def drain(app: App, receivers: list[AnySocket]) -> None:
 
 @contextmanager
 def queued(members: int) -> Iterator[Work]:
-    """Multicast to sockets that are not read meanwhile."""
+    """Multicast to sockets that receive nothing until all messages are sent."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         receivers = worker.do(open_members, members)

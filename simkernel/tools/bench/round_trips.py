@@ -99,6 +99,6 @@ def by_processes(number: int) -> Iterator[Work]:
             return (machine.kernel.processes.runner.system_calls - before) // 2
 
         while pass_time(PROBE) < number:
-            pass  # until all processes have started
+            pass  # warm up until all processes have started
         period = PROBE * number // pass_time(PROBE)
         yield Work(lambda iterations: pass_time(max(1, -(-iterations // number)) * period))

@@ -18,7 +18,7 @@ REST: Final = 3600
 
 
 class Worker:
-    """A program of root that runs jobs."""
+    """A simulated program, run by root, that executes jobs of ordinary code."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

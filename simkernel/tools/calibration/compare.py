@@ -24,7 +24,7 @@ NO_SUCH: Final = "no such operation"
 
 @attrs.frozen
 class Figure:
-    """An operation's name, its size in bytes, and its time on a real kernel in ns.
+    """A measured operation: its name, its size in bytes, and its time on a real kernel in ns.
 
     `quantiles` are the file's `spread` of this operation, () without.
     """
@@ -37,7 +37,7 @@ class Figure:
 
 @attrs.frozen
 class Row:
-    """A figure beside what was simulated; `problem` says why it was not."""
+    """A figure with its simulated time, or with the problem that prevented the simulation."""
 
     figure: Figure
     simulated: float | None

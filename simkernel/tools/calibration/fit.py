@@ -33,7 +33,7 @@ DETERMINED: Final = 1.0
 HELD: Final = (100, 200, 400, 800, 1600)
 """Values of `cached_sockets` to try, besides the guess."""
 OF_THE_BUS: Final = frozenset({"readl", "writel"})
-"""Costs that keep the initial guess."""
+"""Costs that are not fitted and keep the value of the initial guess."""
 RAISED: Final = 1 << 14
 """Nanoseconds by which a cost is raised.  Rounding is then negligible, and no time slice of a CPU ends."""
 

@@ -150,7 +150,7 @@ class Operation:
                 trial = await self.kind.prepare(app, self.count, self.size)
                 for _ in range(WARM_UP + turns):
                     if jitter:
-                        await app.compute(HOLD)  # so that each turn has a new jitter factor
+                        await app.compute(HOLD)  # passes time, so that each turn has a new jitter factor
                     if trial.before is not None:
                         await trial.before()
                     begun = app.monotonic_ns()

@@ -34,7 +34,7 @@ PIPE: Final = 65536
 LARGEST: Final = 1 << 20
 LOADAVG: Final = "/proc/loadavg"
 SETTLED: Final = 0.001
-"""Simulated seconds after which the other program blocks in its call, with any costs."""
+"""Simulated seconds until the other program blocks in its call, under any cost model."""
 GROUP: Final = 1
 OTHER_GROUP: Final = 1 << 1
 """Masks of the multicast groups."""

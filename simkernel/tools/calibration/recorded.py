@@ -10,7 +10,7 @@ RECORDED: Final = Path(__file__).with_name("linux-6.18.json")
 
 
 def accuracy() -> str:
-    """Return the error with which the cost model predicts a call that it was not fitted to, as text.
+    """Return, as text, the error of the cost model for calls that it was not fitted to.
 
     The error is stored in the file, because a simulation of every operation takes longer than a short
     scenario.

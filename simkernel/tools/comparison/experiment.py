@@ -98,7 +98,7 @@ def client(socket: Callable[..., Any], clock: Callable[[], int], device: Device)
 
 
 def mocked() -> Transcript:
-    """Return the replies that the author of the test expects, with unittest.mock."""
+    """Run the test with unittest.mock, which returns the replies that the test expects."""
     from unittest import mock  # imported here, because it takes longer than the rest of this file
 
     family = message(16, 0, struct.pack("=BBH", 1, 2, 0) + FAMILY_ID)

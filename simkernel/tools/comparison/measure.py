@@ -52,7 +52,7 @@ def measure(row: Row, seconds: float = 1.0, runs: int = 3) -> Result:
         run((sys.executable, "-c", "import simkernel"), 60, **UNPRIVILEGED)
     except (Failed, OSError):
         return _measured(row, seconds, runs, root=None)
-    compile_dir(PROJECT / "simkernel", quiet=2)  # the unprivileged user cannot write the bytecode
+    compile_dir(PROJECT / "simkernel", quiet=2)  # now, because the unprivileged user cannot write bytecode
     again = (sys.executable, "-m", "simkernel.tools.comparison", "--json", "--only", row.name)
     printed = run((*again, "--seconds", str(seconds)), row.timeout * (runs + 1), **UNPRIVILEGED)
     unprivileged = Result(**json.loads(printed)["rows"][0])

@@ -56,7 +56,7 @@ NETWORK, MOCKED = experiment("network"), experiment("mocked")
 UMOCKDEV = (
     "umockdev-wrapper",
     *experiment("umockdev", "/usr/bin/python3"),
-)  # the system's Python has the bindings
+)  # only the system's Python has bindings of umockdev
 SIMULATED = (sys.executable, "-m", "simkernel.tools.comparison.simulated")
 
 

@@ -30,7 +30,7 @@ class AttributeSet:
     values: Mapping[int, Value] = attrs.field(factory=dict)
     unknown: str = ""
     every: Value | None = None
-    """Printer of all values, for a nest that is an array, or None."""
+    """Printer of all values if the nest is an array, otherwise None."""
 
 
 def scalar(layout: Struct, form: Callable[[int], str] = str) -> Value:

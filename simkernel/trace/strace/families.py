@@ -20,7 +20,7 @@ class Family:
     name: str = ""
     commands: Names = attrs.field(factory=dict)
     attributes: Mapping[int, AttributeSet] = attrs.field(factory=dict)
-    """Attribute set of each command."""
+    """Attribute set of each command, by the number of the command."""
     unknown: str = ""
 
     def command(self, value: int) -> str:

@@ -15,7 +15,7 @@ Texts = list[str]
 
 
 class View(Protocol):
-    """Decodes datagrams, with the protocol of the socket that a descriptor refers to."""
+    """A decoder of datagrams that knows the protocol of each descriptor's socket."""
 
     def datagram(self, fd: int, data: bytes, *, received: bool = False) -> str:
         """Format a datagram that is sent or received through a descriptor."""

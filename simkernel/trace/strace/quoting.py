@@ -13,7 +13,7 @@ _ESCAPES: Final = {ord(char): f"\\{name}" for char, name in zip('"\\\t\n\v\f\r',
 
 
 def hexadecimal_string(data: Buffer) -> str:
-    r"""Quote bytes as `\\xNN`, as strace prints data that it cannot decode."""
+    r"""Quote bytes as `\xNN`, as strace prints data that it cannot decode."""
     return _quoted("".join(f"\\x{byte:02x}" for byte in data[:MAX_STRING]), data)
 
 

@@ -32,7 +32,7 @@ FORMS: Final = (
 )
 LINUX_NAMES: Final = {name: spec.linux_name for name, spec in SYSCALLS.items()}
 UNKNOWN: Final = Form(plain)
-"""Form of a call that is not modelled."""
+"""Format of system calls that are not modelled."""
 USER_MODE: Final = frozenset({"compute"})
 """Awaitables of a program that are not system calls."""
 
@@ -43,7 +43,7 @@ NO_NETLINK: Final = -1
 """Protocol of a socket that is not a netlink socket."""
 
 RESULT_COLUMN: Final = 40
-"""Column of ` = ` if the call is short enough (strace -a)."""
+"""Column at which ` = ` begins if the call is short enough (strace -a)."""
 
 
 @attrs.define
