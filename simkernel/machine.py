@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 SHIPPED_MODULES = shipped("drivers")
 
 BOOT = millis(1)
-"""Time in ns from power-on to instant 0; udevd starts in this time."""
+"""Duration of the boot in ns.  The boot ends at time 0; udevd starts in it."""
 WIND_DOWN = seconds(10)
 """Simulated time in ns in which the kernel must release all resources, if `check_leaks` is on."""
 PYTHON: Final = MappingProxyType({SIGPIPE: SIG_IGN})

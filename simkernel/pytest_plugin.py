@@ -82,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Make a test with the mark run as a program.
+    """Make a test with the mark `sim` run as a program.
 
     So plugins for `async` tests do not run it as a coroutine.
     """
@@ -111,7 +111,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Set the fixtures `app` and `sim` of a test with the mark.
+    """Set the fixtures `app` and `sim` of a test with the mark `sim`.
 
     For other tests, set the seed of their machines.
     """

@@ -40,7 +40,7 @@ class Flag(Protocol):
 
 
 class Eventfd:
-    """A flag that is an eventfd(2), which costs a third of a socket pair."""
+    """A host descriptor from eventfd(2).  It costs a third of a socket pair."""
 
     def __init__(self) -> None:
         self._file = FileIO(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK), "r+")
@@ -59,7 +59,7 @@ class Eventfd:
 
 
 class Pair:
-    """A flag that is a socket pair, for hosts without eventfd."""
+    """A host descriptor from a socket pair, for hosts without eventfd."""
 
     def __init__(self) -> None:
         self._shown, self._ours = socket.socketpair()
@@ -83,7 +83,7 @@ FLAG: type[Flag] = Eventfd if hasattr(os, "eventfd") else Pair
 
 
 class RealDescriptor:
-    """A flag, and an entry in the simulated file's wait queues that updates the flag.
+    """A host descriptor that follows a simulated file, and its entry in the file's wait queues.
 
     Like an epoll item it stays in the wait queues.  A read wakes no wait queue, so `SyncRunner` calls
     `update` after each call.

@@ -32,8 +32,8 @@ def outside(engine: Engine, what: object) -> Iterator[None]:
     engine.check_thread()
     if engine.running:
         raise SimulationError(
-            f"{what}: a façade drives the clock and cannot be used inside the simulation; "
-            "a program makes its calls with its own app"
+            f"{what}: a blocking call advances the clock, so it cannot be made inside the simulation; "
+            "a program must use its own app"
         )
     engine.running = True
     engine.section()

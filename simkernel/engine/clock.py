@@ -50,7 +50,7 @@ def whole_nanoseconds(value: object, what: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise SimulationError(
-        f"{what} is an int of nanoseconds, not {value!r}: write seconds(...), millis(...) or micros(...)"
+        f"{what} must be an int of nanoseconds, not {value!r}: write seconds(...), millis(...) or micros(...)"
     )
 
 

@@ -268,8 +268,7 @@ class Engine(simpy.Environment):
         queue = self.queue
         if self._cancelled <= MIN_CANCELLED or 2 * self._cancelled <= len(queue):
             return
-        # Not a comprehension: a signal handler could run between its bytecodes and call `interrupt()`, and
-        # the assignment would lose that entry.
+        # Not a comprehension: a signal handler could run amid it, and its `interrupt()` would be lost.
         functions = map(getattr, map(itemgetter(3), queue), repeat("function"), repeat(...))
         queue[:] = compress(queue, map(is_not, functions, repeat(None)))
         heapify(queue)

@@ -43,8 +43,7 @@ def _number(payload: Buffer) -> int:
     return number
 
 
-# In the kernel's order: the field of ExtAck, the attribute type, and the functions that encode and decode the
-# payload.
+# In the kernel's order: field of ExtAck, attribute type, functions that encode and decode the payload.
 _ATTRIBUTES: Final[tuple[tuple[str, int, Callable[[Any], bytes], Callable[[Buffer], Any]], ...]] = (
     ("message", NLMSGERR_ATTR_MSG, lambda text: text.encode("utf-8", "surrogateescape") + b"\0", _text),
     ("cookie", NLMSGERR_ATTR_COOKIE, bytes, bytes),
@@ -103,7 +102,7 @@ def extended_ack(header: NlMsgHdr, payload: Buffer) -> ExtAck:
 
 
 def _end_of_request(header: NlMsgHdr, payload: Buffer) -> int:
-    """Return the end of the request in an NLMSG_ERROR, which repeats the whole request or only its header."""
+    """Return the offset after the request, which an NLMSG_ERROR repeats in full or only its header."""
     if header.flags & NLM_F_CAPPED:
         return NlMsgErr.SIZE
     length = NlMsgErr.unpack(payload).length

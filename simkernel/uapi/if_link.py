@@ -84,7 +84,7 @@ IFLA_INFO_SLAVE_KIND: Final = 4
 IFLA_INFO_SLAVE_DATA: Final = 5
 VETH_INFO_PEER: Final = 1
 
-# Statistics: as attributes, as bits of a mask, and the attributes of IFLA_STATS_AF_SPEC.
+# Attributes of RTM_..STATS messages, nested ones included.
 IFLA_STATS_LINK_64: Final = 1
 IFLA_STATS_LINK_XSTATS: Final = 2
 IFLA_STATS_LINK_XSTATS_SLAVE: Final = 3

@@ -14,7 +14,7 @@ FIOQSIZE: Final = 0x5460
 TIOCOUTQ: Final = 0x5411
 """Request: get the number of bytes in the send queue."""
 
-# Names of two of these requests in include/uapi/linux/sockios.h.
+# Two of these requests have another name in include/uapi/linux/sockios.h.
 SIOCINQ: Final = FIONREAD
 SIOCOUTQ: Final = TIOCOUTQ
 

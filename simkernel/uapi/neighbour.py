@@ -39,7 +39,7 @@ NTF_USE: Final = 1 << 0
 NTF_EXT_SHIFT: Final = 8
 NTF_MANAGED: Final = 1 << 8
 NTF_EXT_VALIDATED: Final = 1 << 10
-"""A flag of NDA_FLAGS_EXT.  In the kernel it is shifted left by NTF_EXT_SHIFT."""
+"""Flags from bit 8 on are those of NDA_FLAGS_EXT, shifted left by NTF_EXT_SHIFT."""
 
 NUD_INCOMPLETE: Final = 0x01
 NUD_REACHABLE: Final = 0x02

@@ -14,8 +14,9 @@ from simkernel.uapi.socket import AF_UNSPEC
 from simkernel.uapi.structure import Structure
 
 RTNLGRP_LINK: Final = 1
+"""Multicast group for changes of links."""
 RTNLGRP_NEIGH: Final = 3
-"""The group that is notified of links."""
+"""Multicast group for changes of neighbours."""
 
 # Message types: four for each kind of object, NEW, DEL, GET and SET.
 RTM_BASE: Final = 16

@@ -14,8 +14,7 @@ import attrs
 
 from simkernel.uapi.structure import Buffer, Malformed
 
-# The multicast group of the kernel.  udev sends messages in its own format, which begin with this prefix, to
-# group 2.
+# Multicast group of the kernel, and the prefix of udev's own messages, which udev sends to group 2.
 UEVENT_GROUP: Final = 1
 _LIBUDEV: Final = b"libudev\0"
 

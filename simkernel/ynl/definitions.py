@@ -54,7 +54,9 @@ def _entries(node: Node, start: int, kind: str) -> tuple[Entry, ...]:
         if entry.name in entries:
             raise item.error(f"'{entry.name}' is listed twice")
         if entry.value in values:
-            raise item.error(f"'{entry.name}' has the value {entry.value} of '{values[entry.value]}'")
+            raise item.error(
+                f"'{entry.name}' has the value {entry.value}, and so has '{values[entry.value]}'"
+            )
         if kind == "flags" and not 0 <= entry.value < _MAX_BITS:
             raise item.error(f"flags are bits 0 to {_MAX_BITS - 1}, found bit {entry.value}")
         entries[entry.name] = entry

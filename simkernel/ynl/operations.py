@@ -37,7 +37,7 @@ class OperationReader:
         for item, request, reply in numbered:
             name = item.text("name")
             if name in operations:
-                raise item.error(f"there are two operations '{name}'")
+                raise item.error(f"two operations are called '{name}'")
             operations[name] = self._operation(item, request, reply)
         if self._is_generic:
             _check_notifications(node.entries("list"), operations)
@@ -141,7 +141,9 @@ def _check_numbers(numbered: list[tuple[Node, int | None, int | None]], directio
             if number > _MAX_COMMAND:
                 raise item.error(f"a command's value is at most {_MAX_COMMAND}, found {number}")
             if number in taken:
-                raise item.error(f"'{item.text('name')}' has the value {number} of '{taken[number]}'")
+                raise item.error(
+                    f"'{item.text('name')}' has the value {number}, and so has '{taken[number]}'"
+                )
             taken[number] = item.text("name")
 
 
@@ -151,7 +153,7 @@ def _check_attributes(items: list[Node], attribute_set: AttributeSet | None) -> 
     for item in items:
         name = str(item.value)
         if attribute_set is None:
-            raise item.error("the operation needs an 'attribute-set' to take attributes from")
+            raise item.error("the operation needs an 'attribute-set', because it lists attributes")
         known = attribute_set.attributes
         if name not in known:
             raise item.error(f"'{attribute_set.name}' has no attribute '{name}'; {choose(name, known)}")

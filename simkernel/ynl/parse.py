@@ -88,7 +88,7 @@ def _groups(root: Node, level: Level) -> tuple[Group, ...]:
         name = node.mapping["name"]
         _check_name(name, level)
         if name.value in groups:
-            raise name.error(f"there are two multicast groups '{name.value}'")
+            raise name.error(f"two multicast groups are called '{name.value}'")
         groups[str(name.value)] = Group(str(name.value), node.texts("flags"))
     return tuple(groups.values())
 

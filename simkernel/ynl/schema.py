@@ -225,7 +225,7 @@ SPECIFICATION = Table(
         "cmd-max-name": _key(TEXT, _C),
         "cmd-cnt-name": _key(TEXT, _C),
         "kernel-policy": _key(OneOf(_words(("split", "per-op", "global"))), _LEGACY),
-        "version": _key(Plain((int,), "an integer from 1 on", minimum=1), _LEGACY),
+        "version": _key(Plain((int,), "an integer of at least 1", minimum=1), _LEGACY),
         "definitions": _key(ListOf(_DEFINITION)),
         "attribute-sets": _need(ListOf(_ATTRIBUTE_SET)),
         "sub-messages": _key(ListOf(_SUB_MESSAGES), _RAW),
@@ -237,7 +237,7 @@ SPECIFICATION = Table(
 
 SUPPLEMENT = Table(
     {
-        "resv-start-op": _key(Plain((int,), "an integer from 0 on", minimum=0)),
+        "resv-start-op": _key(Plain((int,), "an integer of at least 0", minimum=0)),
         "shared-policy": _key(ListOf(TEXT)),
     }
 )

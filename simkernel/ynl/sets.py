@@ -97,7 +97,7 @@ class SetReader:
             if name in names:
                 raise item.error(f"two attributes are called '{name}'")
             if number in numbers:
-                raise item.error(f"'{name}' has the value {number} of '{numbers[number]}'")
+                raise item.error(f"'{name}' has the value {number}, and so has '{numbers[number]}'")
             if number > _MAX_TYPE:
                 raise item.error(f"the value of an attribute must be at most {_MAX_TYPE}, found {number}")
             if item.get("type") is None:

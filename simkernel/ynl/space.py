@@ -72,7 +72,7 @@ class Space:
         return self.decoder(data, at, end)
 
     def _encode_each(self, values: Mapping[str, Any]) -> bytes:
-        """Encode attribute by attribute."""
+        """Encode the attributes one by one with their coders."""
         if not isinstance(values, Mapping):
             raise BadValue("", f"expected a mapping of attributes to values, found {values!r}")
         encoded = b"".join([self._encode_one(name, value) for name, value in values.items()])
@@ -94,7 +94,7 @@ class Space:
             raise BadValue(name, str(error)) from None
 
     def _decode_each(self, data: Buffer, at: int, end: int) -> dict[str, Any]:
-        """Decode attribute by attribute."""
+        """Decode the attributes one by one with their coders."""
         values: dict[str, Any] = {}
         for number, start, stop in locate(data, at, end):
             coder = self.by_number.get(number)

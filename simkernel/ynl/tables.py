@@ -198,7 +198,7 @@ def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
         accepted = tuple(attribute.enum.numbers.values())
         return AttributePolicy(kind, Validation.FUNCTION, accepted=accepted)
     if any(limit is not None and not _SHORT_LIMITS[0] <= limit <= _SHORT_LIMITS[1] for limit in (low, high)):
-        # The generator writes 0 for a missing limit here, which would reject every value.
+        # ynl-gen-c.py writes 0 for a missing limit here, which would reject every value.
         least, most = type_range(attribute.type)
         minimum, maximum = least if low is None else low, most if high is None else high
         return AttributePolicy(kind, Validation.RANGE_PTR, minimum=minimum, maximum=maximum)
@@ -220,7 +220,7 @@ def _string(attribute: Attribute) -> AttributePolicy:
     checks = attribute.checks
     if checks.exact_length is not None:
         return _binary(attribute)
-    # The generator does not require the NUL for a multi-attr.
+    # ynl-gen-c.py does not require the NUL for a multi-attr.
     unterminated = checks.unterminated_ok or attribute.multi
     kind = NlaType.STRING if unterminated else NlaType.NUL_STRING
     return AttributePolicy(kind, length=checks.max_length or 0)
@@ -234,7 +234,7 @@ def _binary(attribute: Attribute) -> AttributePolicy:
 
 
 def _bitfield32(attribute: Attribute) -> AttributePolicy:
-    # The generator rejects a bitfield32 without an enum; here all bits are valid then.
+    # ynl-gen-c.py rejects a bitfield32 without an enum; here all bits are valid then.
     mask = 2**32 - 1 if attribute.enum is None else sum(attribute.enum.bits.values())
     return AttributePolicy(NlaType.BITFIELD32, mask=mask)
 

@@ -197,7 +197,7 @@ def test_wrong_use_is_told_with_its_line(simkernel: CommandLine, story: Path) ->
     done = simkernel("run", "story.py")
     assert done.code == 1
     line = next(n for n, text in enumerate(story.read_text("utf-8").splitlines(), 1) if "1000.0" in text)
-    assert done.err.startswith(f"{story}:{line}: until is an int of nanoseconds, not 1000.0")
+    assert done.err.startswith(f"{story}:{line}: until must be an int of nanoseconds, not 1000.0")
     assert "Traceback" not in done.err
 
 

@@ -21,7 +21,7 @@ MISTAKES = [
     ("value: 24}", "vlaue: 24}", 5, "definitions[longest-name].vlaue", "did you mean value"),
     ("entries: [low, middle, high]", "value: 3", 10, "definitions[quality]", "type enum needs 'entries'"),
     ("entries: [low, middle", "entries: [low, low", 10, "definitions[quality].entries[1]", "listed twice"),
-    ("value: 5}", "value: 1}", 9, "definitions[mode].entries[macro]", "the value 1 of 'auto'"),
+    ("value: 5}", "value: 1}", 9, "definitions[mode].entries[macro]", "the value 1, and so has 'auto'"),
     ("name: quality, type: enum", "name: mode, type: enum", 10, "definitions[mode]", "defined twice"),
     ("{name: x, type: u32}", "{name: x, type: u33}", 16, "[point].attributes[x].type", "did you mean u32"),
     ("{name: x, type: u32}", "{name: x}", 16, "attribute-sets[point].attributes[x]", "'type' is missing"),
@@ -32,9 +32,9 @@ MISTAKES = [
         "[point].attributes[x]",
         "two attributes are called 'x'",
     ),
-    ("{name: y, type: s32}", "{name: y, type: s32, value: 1}", 17, "[point].attributes[y]", "value 1 of 'x'"),
+    ("{name: y, type: s32}", "{name: y, type: s32, value: 1}", 17, "[y]", "value 1, and so has 'x'"),
     ("value: 40}", "value: 20000}", 46, "attributes[last]", "at most 16383, found 20000"),
-    ("value: 40}", "value: -1}", 46, "attributes[last].value", "an integer from 0 on, found -1"),
+    ("value: 40}", "value: -1}", 46, "attributes[last].value", "an integer of at least 0, found -1"),
     (
         "min: 1, max: 40",
         "min: 41, max: 40",
@@ -150,8 +150,8 @@ MISTAKES = [
         "event",
         "either an event or",
     ),
-    ("name: reset", "name: broken", 80, "list[broken]", "there are two operations 'broken'"),
-    ("value: 9", "value: 2", 80, "list[reset]", "the value 2 of 'set'"),
+    ("name: reset", "name: broken", 80, "list[broken]", "two operations are called 'broken'"),
+    ("value: 9", "value: 2", 80, "list[reset]", "the value 2, and so has 'set'"),
     ("value: 9", "value: 256", 80, "list[reset]", "at most 255, found 256"),
     (
         "mcgrp: events\n    - name: broken",
@@ -251,7 +251,7 @@ def test_a_mistake_in_the_supplement_names_that_file() -> None:
         1,
         "resv-startop",
     )
-    with pytest.raises(SpecError, match="an integer from 0 on"):
+    with pytest.raises(SpecError, match="an integer of at least 0"):
         lens("resv-start-op: 7", "resv-start-op: on")
 
 

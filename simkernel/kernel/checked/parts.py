@@ -1,4 +1,4 @@
-"""Kernel parts with checks, which `Machine(checks=...)` installs instead of plain ones, and the audit.
+"""Kernel parts that check themselves, for `Machine(checks=...)`, and the audit of an idle kernel.
 
 A check of an event is a subclass of the part in which the event happens.  So a kernel without checks has
 no extra cost.  All other checks inspect the kernel when no event is left (`Audit`).

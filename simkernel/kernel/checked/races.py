@@ -192,7 +192,7 @@ class Races:
         write, marked, time = bool(kind & 1), bool(kind & 2), clock[context]
         last = cell.write if write else cell.reads.get(context)
         if last is not None and last.context == context and last.time == time and last.marked <= marked:
-            return  # no event since that access can change the result
+            return  # nothing has happened since that access that could change the result
         file = str(frame.f_globals[LOCATION][1])
         this = _Access(context, time, write, marked, f"{file}:{statement}", tuple(_places(frame)))
         for other in (cell.write, *(cell.reads.values() if write else ())):

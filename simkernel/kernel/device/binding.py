@@ -20,7 +20,7 @@ from simkernel.kernel.workqueue import Work, WorkQueue
 from simkernel.uapi.errno import EAGAIN, EBUSY, EIO, ENODEV, ENXIO, EPROBE_DEFER, os_error
 
 REJECTS = (ENODEV, ENXIO)
-"""Errors by which a probe says that the driver does not support the device.  They are not logged."""
+"""Errors of a probe that mean: the driver does not support the device.  They are not logged."""
 
 
 @attrs.define(eq=False, repr=False)

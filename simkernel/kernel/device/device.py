@@ -39,7 +39,7 @@ Remove = Callable[[Any], Awaitable[None] | None]
 
 @attrs.define(eq=False)
 class Class:
-    """A device class: devices with one kind of function, however they are connected (`struct class`).
+    """A device class: devices of one kind, such as input devices, on any bus (`struct class`).
 
     `environment` returns extra variables for the uevents of its devices (`dev_uevent`).  `devnode` returns
     mode and owner of their device nodes.
@@ -91,9 +91,8 @@ class Device:
 
     def __attrs_post_init__(self) -> None:
         self.node = (self.node or self.name.replace("!", "/")) if self.number[0] else ""
-        self.lock = self._locking.mutex(
-            f"of device {self.name}", ordered=False
-        )  # as device_initialize() has it
+        # Like device_initialize(), exclude the lock from lockdep's check of lock order.
+        self.lock = self._locking.mutex(f"of device {self.name}", ordered=False)
 
     def __repr__(self) -> str:
         return f"<device {self.devpath}>"

@@ -29,7 +29,7 @@ class Waiting(Sleep):
         self.queue = None
 
     def enqueue(self) -> None:
-        """Add the sleep at the head of the wait queue."""
+        """Add this sleep at the head of its wait queue."""
         self.queues[0].add_first(self)
 
 

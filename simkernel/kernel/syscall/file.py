@@ -160,7 +160,7 @@ class FileCalls:
 
     def _set_owner(self, task: Task, file: OpenFile, fd: int, pid: int) -> int:
         if pid < 0:
-            raise self._unmodelled("a process group that owns a file", EINVAL)
+            raise self._unmodelled("F_SETOWN with a process group", EINVAL)
         self._owner(file).set(task, pid)
         return 0
 

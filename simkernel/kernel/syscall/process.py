@@ -181,7 +181,7 @@ class ProcessCalls:
         if options & ~WNOHANG:
             raise self._kernel.unmodelled(f"wait4 options {options:#x}", EINVAL)
         if pid == 0 or pid < -1:
-            raise self._kernel.unmodelled("waiting for a process group", ECHILD)
+            raise self._kernel.unmodelled("wait4 for a process group", ECHILD)
         found = self._reap(task, pid)
         if found is not None:
             return found

@@ -111,7 +111,7 @@ class ReadWriteCalls:
         try:
             return self._write(task, file, data, offset, moves=False)
         finally:
-            file.position = position  # with O_APPEND, the write has moved it
+            file.position = position  # with O_APPEND, the write has changed it
 
     def _write(self, task: Task, file: OpenFile, data: bytes, position: int, *, moves: bool) -> Written:
         self._engine.charged += self._costs.file

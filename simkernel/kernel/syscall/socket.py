@@ -1,4 +1,4 @@
-"""Socket system calls: they find the socket of a descriptor and call it.  A call blocks unless it must not.
+"""Socket system calls: they find the socket of a descriptor and call its methods.
 
 Data and addresses are passed as bytes and numbers.  An address is (port id, groups mask), or the bytes of
 a whole sockaddr.
@@ -182,7 +182,7 @@ class SocketCalls:
         return Blocked(sock.readers, retry, file, self._deadline(sock.rcvtimeo), True)
 
     def _accept(self, task: Task, sock: SocketObject, flags: int) -> tuple[int, Address] | None:
-        task.files.check_limit()  # before the connection is removed from the backlog
+        task.files.check_limit()  # raise EMFILE before the connection leaves the backlog
         made = sock.accept(task)
         if made is None:
             return None

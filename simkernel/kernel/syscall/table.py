@@ -28,10 +28,7 @@ GROUPS = (
 )  # fmt: skip
 
 GROUP_OF: Final = {name: group for group in GROUPS for name in vars(group) if not name.startswith("_")}
-"""Class that handles each system call: the public methods of GROUPS.
-
-A test compares them with `uapi.syscalls`.
-"""
+"""The class that handles each system call, by name.  A test compares the names with `uapi.syscalls`."""
 
 
 class SystemCallTable:

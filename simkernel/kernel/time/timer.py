@@ -108,7 +108,7 @@ class Timers:
             layer, track = (DRIVER, timer.module.name) if timer.module else (KERNEL, "timer")
             emit("timer_expire_entry", layer, track, name=timer.name)
         self._preempt.irq_enter()
-        function: Callable[[Timer], object] = timer.function  # an `async def` returns a coroutine
+        function: Callable[[Timer], object] = timer.function  # not None: an `async def` returns a coroutine
         result = None
         with self._oopses.contain(timer.module, f"timer {timer.name}"):
             result = function(timer)

@@ -188,7 +188,7 @@ class V4l2Input(Structure):
 
 @attrs.define
 class V4l2Requestbuffers(Structure):
-    """struct v4l2_requestbuffers: a request for buffers."""
+    """struct v4l2_requestbuffers: a request to allocate buffers."""
 
     LAYOUT = Struct("<IIIIB3s")
 
@@ -202,7 +202,7 @@ class V4l2Requestbuffers(Structure):
 
 @attrs.define
 class V4l2Buffer(Structure):
-    """`struct v4l2_buffer`: a buffer and the frame in it.
+    """struct v4l2_buffer: a buffer and the frame in it.
 
     The timestamp is in seconds and microseconds.  `m` is the offset to map it at, for memory that is mapped.
     """

@@ -78,7 +78,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     [
         ([Move(5), Move(4)], "move 1 at 4 ns is before"),
         ([Move(-1)], "move 0 at -1 ns is before"),
-        ([Move(0.5)], "the time of move 0 is an int of nanoseconds"),  # type: ignore[arg-type]
+        ([Move(0.5)], "the time of move 0 must be an int of nanoseconds"),  # type: ignore[arg-type]
         ([Move(0, buttons=32)], "use the five bits"),
     ],
 )
