@@ -54,7 +54,7 @@ class Log:
                 return error_name(value)
             case list() | tuple():
                 return [self._plain(item) for item in value]
-        raise TypeError(f"a case logged a {type(value).__name__}")
+        raise TypeError(f"a case can log JSON values, bytes and OSErrors, not {type(value).__name__}")
 
     # -- port ids -----------------------------------------------------------
 

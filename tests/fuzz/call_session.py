@@ -106,7 +106,7 @@ class CallSession(Session):
             raise Broken(f"{len(self._plan.callers)} programs have not ended")
         for oops in machine.kernel.oopses.reports:
             if oops.module != "unruly":
-                raise Broken(f"an oops in {oops.module}") from oops.error
+                raise Broken(f"unexpected oops in module {oops.module}") from oops.error
         check_over(machine, seen, oopses=True)
         machine.close()
 

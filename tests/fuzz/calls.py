@@ -66,7 +66,7 @@ class CallCaller(FileCaller):
         """Make a raw system call."""
         return app.call(name, *arguments)
 
-    # -- what a program does ------------------------------------------------------
+    # -- main loops ---------------------------------------------------------------
 
     async def run(self, app: Any) -> None:
         """Make random calls until the session has made all its calls, or an exception ends the program."""

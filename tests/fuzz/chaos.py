@@ -49,7 +49,7 @@ def judge(error: BaseException) -> None:
     """Raise Broken for an exception of a run, unless it was raised on purpose or reports a misused call."""
     for each in leaves(error):
         if not _on_purpose(each):
-            raise Broken(f"{each!r} came out of a run") from each
+            raise Broken(f"a run raised {each!r}, which no program raised on purpose") from each
 
 
 def _on_purpose(error: BaseException) -> bool:

@@ -102,7 +102,7 @@ class Session:
         registry = self.machine.kernel.genetlink.registry
         return next((family.id for family in registry if family.name == name), GENL_MAX_ID)
 
-    # -- what happens to the machine --------------------------------------------
+    # -- random events ----------------------------------------------------------
 
     def _later(self, event: Callable[[], None]) -> None:
         machine = self.machine
@@ -149,7 +149,7 @@ class Session:
         if callers:
             processes.send_signal(self._random.choice(callers), self._random.choice((SIGKILL, 15, 17)))
 
-    # -- the end ----------------------------------------------------------------
+    # -- end of the session -----------------------------------------------------
 
     def _end(self, machine: Machine) -> None:
         """Kill every program, unplug every device and unload every module."""

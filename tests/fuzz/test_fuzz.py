@@ -106,5 +106,5 @@ def test_queued_memory_at_the_end_is_detected() -> None:
         sock = machine.blocking().socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
         sock.bind((5, 0))
         sock.sendto(b"x", (5, 0))
-        with pytest.raises(Broken, match="is closed and holds"):
+        with pytest.raises(Broken, match="is closed but still holds"):
             check_over(machine, seen)

@@ -61,7 +61,7 @@ def check_accounts(seen: set[NetlinkSock]) -> None:
     for sock in seen:
         queued = sum(skb.truesize for skb in sock.queue or ())
         if sock.rmem != queued:
-            raise Broken(f"{sock.title} is charged {sock.rmem} for {queued}")
+            raise Broken(f"{sock.title} has rmem {sock.rmem}, but its queue has truesize {queued}")
 
 
 def _check_files(machine: Machine) -> None:
@@ -81,7 +81,7 @@ def _check_files(machine: Machine) -> None:
                         raise Broken(f"{filesystem.name}: inode {inode.number} is still open")
     kernel.unix.carriers.collect()
     if names := kernel.unix.names:
-        raise Broken(f"unix sockets have left {names}")
+        raise Broken(f"unix socket names remain: {names}")
 
 
 def _inodes(inode: Inode) -> Iterator[Inode]:
@@ -100,7 +100,7 @@ def check_over(machine: Machine, seen: set[NetlinkSock], *, oopses: bool = False
     check_accounts(seen)
     for sock in seen:
         if sock.rmem or sock.queue:
-            raise Broken(f"{sock.title} is closed and holds {sock.rmem} bytes")
+            raise Broken(f"{sock.title} is closed but still holds {sock.rmem} bytes")
     kernel = machine.kernel
     for net in kernel.namespaces:
         if net.users != (tasks := sum(task.net is net for task in kernel.processes if task.alive)):

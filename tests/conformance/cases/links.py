@@ -102,7 +102,7 @@ def groups_without_privilege(world: World, log: Log) -> None:
         log.name("name", s)
 
 
-# -- bridges, statistics, other names, and links as IPv6 has them ------------------
+# -- bridges, statistics, alternative names, AF_INET6 links ------------------------
 
 
 def fdb(index: int = 0, attrs: bytes = b"", flags: int = 0, state: int = 0) -> bytes:

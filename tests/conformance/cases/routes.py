@@ -315,7 +315,7 @@ def neighbours_refused(world: World, log: Log) -> None:
         log.ask(f"del {label}", s, nlmsg(rt.RTM_DELNEIGH, REQUEST | ACK, body, seq=2))
 
 
-# -- numbers of namespaces ------------------------------------------------------
+# -- namespace ids --------------------------------------------------------------
 
 
 @case(marks=ROUTE)

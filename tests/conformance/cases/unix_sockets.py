@@ -75,7 +75,7 @@ def ended(log: Log, program: Program, name: str, fd: int) -> None:
     log.call(f"{name}: send", program.send, fd, b"x")
 
 
-# -- garbage ----------------------------------------------------------------------
+# -- garbage collection -----------------------------------------------------------
 
 
 @case(privileged=True, marks=PROGRAMS)
@@ -158,7 +158,7 @@ def pipe_in_a_circle_of_datagrams(world: World, log: Log) -> None:
     log.call("send", a.send, one, b"x")
 
 
-# -- peeks ------------------------------------------------------------------------
+# -- MSG_PEEK and errors ----------------------------------------------------------
 
 
 @case(privileged=True, marks=PROGRAMS)
@@ -206,7 +206,7 @@ def receive_that_finds_less_and_an_error(world: World, log: Log) -> None:
         log.call("again", a.recv, one, 10, flags)
 
 
-# -- records ------------------------------------------------------------------------
+# -- SOCK_SEQPACKET -----------------------------------------------------------------
 
 
 @case(privileged=True, marks=PROGRAMS)
@@ -346,7 +346,7 @@ def types_of_socket(world: World, log: Log) -> None:
     log.call("type of a raw one", a.getsockopt, 9, SOL_SOCKET, SO_TYPE)
 
 
-# -- what a connection inherits -------------------------------------------------------
+# -- inherited options ----------------------------------------------------------------
 
 
 @case(privileged=True, marks=PROGRAMS)

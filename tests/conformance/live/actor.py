@@ -104,7 +104,7 @@ class Actor:
         for sock in self.sockets.values():
             sock.close()
 
-    # -- placeholders ------------------------------------------------------------
+    # -- symbolic values ---------------------------------------------------------
 
     def _resolve(self, value: Any) -> Any:
         if isinstance(value, tuple):

@@ -112,7 +112,7 @@ def _address(real: Any, names: Names) -> Any:
     return (names.translate(real[0]), *real[1:]) if isinstance(real, tuple) else real
 
 
-# -- what is received -----------------------------------------------------------
+# -- received messages ----------------------------------------------------------
 
 
 def _data(protocol: int, real: bytes, simulated: bytes, room: int, names: Names) -> bytes:

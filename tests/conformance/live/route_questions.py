@@ -85,7 +85,7 @@ def _all_links() -> Question:
     return Question(rtnl.RTM_DELLINK, rtnl.IfInfoMsg().pack(), (), fixed=group, junk=0.6)
 
 
-# -- addresses, routes, neighbours, of which there are none ---------------------
+# -- addresses, routes, neighbours ----------------------------------------------
 
 _FAMILIES: Final = (AF_UNSPEC, AF_INET, AF_INET, AF_INET6, AF_INET6, 200)
 _TEN: Final = bytes((10, 0, 0, 1))

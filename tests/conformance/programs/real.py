@@ -80,7 +80,7 @@ class RealProgram(Program):
         self._pending: list[RealPending] = []
         self._state = os.open(f"{programs.proc}/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
 
-    # -- requests and answers -----------------------------------------------------
+    # -- requests and replies -----------------------------------------------------
 
     def ask(self, batch: Sequence[tuple[str, Sequence[Any]]], fd: int | None = None) -> list[RealPending]:
         """Send a batch of calls, which the program makes one after the other. Return their pending

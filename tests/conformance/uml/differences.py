@@ -11,7 +11,7 @@ from typing import Final
 
 SIZES = "the memory of a message depends on the kernel's configuration"
 ALIGNED = "64-bit attributes of a policy are not aligned"
-OPERATION = "nlctrl's policies carry another operation number"
+OPERATION = "nlctrl's policies have a different operation number"
 ATTRIBUTES = "6.18 has attributes and families that 6.12 lacks"
 CHECKS = "6.18 checks in another order, or has an extended ACK text that 6.12 lacks"
 CONFIGURED = "UML has other link kinds, multicast groups, tables of rules, clock ticks or size of the log"
@@ -21,9 +21,9 @@ AREAS: Final[Mapping[str, str]] = {
     "addresses": ATTRIBUTES,
     **dict.fromkeys(
         ("bridge_fdb", "bridge_ports"),
-        "UML's bridges have VLAN filtering: an entry for each VLAN, and the VLANs of a port",
+        "UML's bridges filter VLANs, so each VLAN has an entry and a port has VLANs",
     ),
-    **dict.fromkeys(("fib", "fib6", "fib_rules"), "6.18 has masks of ports and texts that 6.12 lacks"),
+    **dict.fromkeys(("fib", "fib6", "fib_rules"), "6.18 has port masks and extack texts that 6.12 lacks"),
     "link_changes": ATTRIBUTES,
     "link_uevents": "UML has no devices for receive queues (CONFIG_RPS); `device_uevents` leaves them out",
 }
@@ -93,7 +93,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "ifreq.every_number_of_no_device": "modprobe runs for each number, which takes a minute",
     **dict.fromkeys(
         ("programs.writers_of_a_full_pipe", "programs.signals_of_an_empty_pipe"),
-        "6.18 wakes no writer unless a slot is freed (since 6.14); on 6.12 the scheduler decides",
+        "since 6.14, a read wakes a writer only if it frees a slot; on 6.12 the scheduler decides",
     ),
     "syslog.waiting": "the scheduler decides which reader gets the record",
 }

@@ -79,7 +79,7 @@ def get_all(p: Picks) -> Request:
     return dump(rtnl.RTM_GETNEIGH, head + attributes)
 
 
-# -- entries of a bridge -----------------------------------------------------------
+# -- forwarding entries ------------------------------------------------------------
 
 
 def _entry(p: Picks) -> bytes:

@@ -85,5 +85,5 @@ class Generator:
         full = len(draw.side.programs.all) >= v.MAX_PROGRAMS
         limited = draw.side.programs.all[draw.place].task.files.limit < 200
         if call == "fork" and (full or limited):
-            return None  # the channel of a child takes a descriptor for a moment
+            return None  # Passing the channel to the child needs a free descriptor.
         return Step(draw.place, call, tuple(arguments(draw)))
