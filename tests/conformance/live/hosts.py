@@ -19,7 +19,7 @@ import attrs
 
 from simkernel.blocking.process import Blocking
 from simkernel.engine import millis, seconds
-from simkernel.kernel.netlink.route.link_fill import other_end
+from simkernel.kernel.netlink.route.link_fill import fill_link_netnsid
 from simkernel.machine import Machine
 from simkernel.testing import World as SimulatedWorld
 from simkernel.uapi import netlink as nl
@@ -208,7 +208,7 @@ def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -
     for world in actor.worlds:
         devices = [device for _, device in sorted(world._net.devices.items())]
         for device in devices:
-            other_end(device, world._net)
+            fill_link_netnsid(device, world._net)
         for device in sorted(
             devices, key=lambda device: device.index == device.iflink
         ):  # This is the order of the `Settler`.
