@@ -34,7 +34,7 @@ class Mistake:
 REMOVE = """\
         writel(0, clicker.io, hw.CONTROL)
         writel(0, clicker.io, hw.IRQ_ENABLE)
-        # First the handler, which queues the work; then the work.
+        # First the handler, because it queues the work; then the work.
         await free_irq(self.this, device.irq, clicker)
         await destroy_workqueue(self.this, clicker.queue)
 """
@@ -95,11 +95,11 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
     ),
     "remove": (
         Mistake("the interrupt is not freed", "await free_irq(self.this, device.irq, clicker)", "pass",
-                r"remove does not give back irq 1 \(clicker\)"),
+                r"remove does not release irq 1 \(clicker\)"),
         Mistake("the queue is not destroyed", "await destroy_workqueue(self.this, clicker.queue)", "pass",
-                "remove does not give back workqueue clicker$"),
+                "remove does not release workqueue clicker$"),
         Mistake("the file stays", "device_unregister(clicker.node)", "pass",
-                r"remove does not give back clicker\d"),
+                r"remove does not release clicker\d"),
         Mistake("the queue goes first, and the device is on", REMOVE, REMOVE_QUEUE_FIRST,
                 "an oops in irq handler clicker: .*workqueue clicker is destroyed", "queue_work("),
         Mistake("await is missing", "await free_irq", "free_irq",
@@ -168,7 +168,7 @@ STARTS = {
     "request": "NotImplementedError: make the two headers",
     "resync": "OSError: ENOBUFS: No buffer space available",
     "attribute": "brightness shows b'?",
-    "remove": "remove does not give back clicker2, irq 1 (clicker), irq 2 (clicker), workqueue clicker",
+    "remove": "remove does not release clicker2, irq 1 (clicker), irq 2 (clicker), workqueue clicker",
     "interrupt": "NotImplementedError('wait until the ring is ready",
     "hotplug": "NotImplementedError: list the mice, and follow the events",
 }

@@ -111,7 +111,7 @@ def test_fields_of_both_messages_are_all_their_bytes_in_order():
 @pytest.mark.parametrize("word", ["zz", "1", "123", '"open'])
 def test_word_that_is_no_byte_is_an_error_with_its_line(word):
     error = ask(request=f"20 00 00 00\n10 {word}\n")["error"]
-    assert error.startswith(f"line 2 of the request: {word} is no byte")
+    assert error.startswith(f"line 2 of the request: {word} is not a byte")
 
 
 def test_request_without_bytes_fails_in_the_call():

@@ -77,7 +77,7 @@ def test_wrong_field_of_a_request_is_marked(visit: Visit) -> None:
     assert page.locator(".fields .marked code").all_inner_texts() == ["0a 00"]
     edit(visit, "request", (("0a 00", "0a zz"),))
     page.wait_for_selector(".fields", state="detached")
-    assert "line 9 of the request: zz is no byte" in page.inner_text(".error")
+    assert "line 9 of the request: zz is not a byte" in page.inner_text(".error")
 
 
 def test_each_size_that_is_tried_becomes_a_point_of_each_curve(visit: Visit) -> None:

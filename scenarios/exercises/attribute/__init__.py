@@ -1,9 +1,9 @@
-"""Give a lamp a file below /sys, which shows its brightness and sets it.
+"""Add sysfs attributes to a lamp, which show and set its brightness.
 
-Your file is a kernel module.  It already makes the device /sys/class/lamp/lamp0 with two files:
+Your file is a kernel module.  It already creates the device /sys/class/lamp/lamp0 with two files:
 
-    brightness   a read shows the brightness, such as "40" and a newline; a write sets it
-    changes      a read shows how many writes have been accepted, such as "3" and a newline
+    brightness   a read returns the brightness, such as "40" and a newline; a write sets it
+    changes      a read returns the number of accepted writes, such as "3" and a newline
 
 Write `show_brightness`, `set_brightness` and `show_changes`.
 
@@ -15,7 +15,7 @@ A program writes a decimal number from 0 to 100, with or without a newline.  Ref
 `raise os_error(EINVAL)`: the writing program then gets EINVAL.  A refused write changes nothing.
 
 Several programs write at the same time, on several CPUs.  Between two statements of your code, another
-program can run the same code.  A spinlock excludes this: `with lamp.lock:`.
+program can run the same code.  A spinlock prevents this: `with lamp.lock:`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ async def writer(app: Any, value: bytes) -> None:
 
 
 async def write(app: Any, data: bytes) -> int:
-    """Write to the brightness.  Return the errno or 0."""
+    """Write to the file `brightness`.  Return the errno, or 0 on success."""
     fd = await app.open(f"{LAMP}brightness", 1)
     try:
         await app.write(fd, data)

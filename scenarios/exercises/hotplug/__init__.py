@@ -1,17 +1,17 @@
 """Keep a table of the mice that are plugged in, as a hot-plug daemon does.
 
-`watch(app, table)` is called once, and never ends.  `table` is a set, empty at first.  Keep in it the names
-of all mice that are plugged in, such as "mouse0".
+`watch(app, table)` is called once, and must not return.  `table` is a set, empty at first.  Keep the names
+of all plugged-in mice in it, such as "mouse0".
 
     await app.listdir("/sys/class/mouse")   returns the names of the mice that are plugged in now
-    monitor = await app.uevents()           begins to listen to the kernel's announcements of devices
-    async for event in monitor:             waits for the next event
+    monitor = await app.uevents()           subscribes to the kernel's uevents
+    async for event in monitor:             waits for the next uevent
         event.action                        is "add", "remove" or another word
         event.devpath                       is the device's path; its last part is the name
-        event.variables["SUBSYSTEM"]        is "mouse" for the events of mice
+        event.variables["SUBSYSTEM"]        is "mouse" for the uevents of mice
 
-Mice come and go at any moment.  When the machine is quiet, the table must have exactly the mice
-that are plugged in.
+Mice are plugged in and unplugged at any time.  When no more uevents come, the table must contain exactly
+the mice that are plugged in.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ from simkernel.uapi.wait import WNOHANG
 
 @exercise(calls={"watch": "app, table"}, devices=("mouse", "mouse"))
 async def judge(app: Any, sim: Any, student: Any) -> None:
-    """Unplug a mouse after the student has listed the mice.  Later others come and go at any step."""
+    """Unplug a mouse after the student has listed the mice.  Later plug and unplug others at any step."""
     table: set[str] = set()
     listed_before_subscribed(sim.machine, "watch", change=lambda: sim.unplug("mouse0"))
     pid = await app.spawn(student.watch, table)

@@ -1,5 +1,6 @@
 async def watch(app, table):
-    # Listen first: a mouse that comes between the two calls is in the list, in an event, or in both.
+    # Subscribe first: a mouse that is plugged in between the two calls is in the list, in a uevent, or in
+    # both.
     monitor = await app.uevents()
     table.update(await app.listdir("/sys/class/mouse"))
     async for event in monitor:

@@ -1,9 +1,10 @@
-"""Complete a driver: its interrupt handler takes reports, and programs read them.
+"""Complete a driver: its interrupt handler collects reports, and programs read them.
 
-Your file is a kernel module, a driver of the mouse.  `probe` is written.  It makes the file /dev/reports.
+Your file is a kernel module, a driver of the mouse.  `probe` is complete.  It creates the file
+/dev/reports.
 
-Write `interrupt`.  It is called when the mouse has reports.  The interrupt line stays high until the handler
-has taken all of them, so take them until FIFO_COUNT is 0:
+Write `interrupt`.  The kernel calls it when the mouse has reports.  The interrupt line stays high until
+all reports are taken, so take them until FIFO_COUNT is 0:
 
     readl(mouse.io, hw.FIFO_COUNT)      number of reports in the device; ALL_ONES if the mouse is unplugged
     readl(mouse.io, hw.REPORT_STATE)    the oldest report; its sequence number is in bits 16 to 31
@@ -12,17 +13,17 @@ has taken all of them, so take them until FIFO_COUNT is 0:
 Other devices can share the interrupt line, so return IRQ_NONE if the mouse has no report.  Otherwise put
 each sequence number into the ring, wake the readers, and return IRQ_HANDLED.
 
-Write `read`.  `file.cdev.data` is the `Mouse` of the open file.  `read` waits until the ring has a number,
-and returns it as text, such as b"17".  Each number goes to one reader.  Several programs read at the same
-time.
+Write `read`.  `file.cdev.data` is the `Mouse` of the open file.  `read` blocks until the ring has a
+number, and returns it as text, such as b"17".  Each number goes to one reader.  Several programs read at
+the same time.
 
     await wait_event_interruptible(mouse.readable, mouse.ready)     sleeps until the ring has a number
     wake_up_interruptible(mouse.readable)                           wakes the sleepers
 
 Import what you need from simkernel.driverapi.interrupt, .io and .wait.
 
-A handler can run between any two statements of `read`, and two readers can wake for one number.  Use the ring
-under its lock only: `with mouse.lock:`.  Do not sleep under the lock.
+A handler can run between any two statements of `read`, and one number can wake two readers.  Use the ring
+only under its lock: `with mouse.lock:`.  Do not sleep under the lock.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ async def judge(app: Any, sim: Any, student: None) -> None:
 
 
 async def reader(app: Any, numbers: list[int]) -> None:
-    """Read for ever.  Each number must be new."""
+    """Read for ever.  Fail if a number was already read."""
     fd = await app.open("/dev/reports", 0)
     while True:
         text = await app.read(fd, 16)

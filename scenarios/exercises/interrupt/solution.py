@@ -30,7 +30,7 @@ SLOTS = 16
 
 
 class Mouse:
-    """A mouse with a ring of numbers.  The lock protects `slots`, `head` and `used`."""
+    """A mouse and its ring of numbers.  The lock protects `slots`, `head` and `used`."""
 
     def __init__(self, this, device):
         self.io = devm_ioremap(device)
@@ -41,18 +41,18 @@ class Mouse:
         self.used = 0
 
     def ready(self):
-        """Return True if the ring has a number.  READ_ONCE marks a read without the lock."""
+        """Return True if the ring has a number.  READ_ONCE marks that the lock is not held."""
         return READ_ONCE(self.used) > 0
 
     def put(self, number):
-        """Append a number.  It is lost if the ring is full.  The lock is held."""
+        """Append a number, or drop it if the ring is full.  The caller holds the lock."""
         if self.used < SLOTS:
             self.slots[self.head] = number
             self.head = (self.head + 1) % SLOTS
             self.used += 1
 
     def take(self):
-        """Remove the oldest number.  The lock is held."""
+        """Remove and return the oldest number.  The caller holds the lock."""
         number = self.slots[(self.head - self.used) % SLOTS]
         self.used -= 1
         return number

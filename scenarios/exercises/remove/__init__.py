@@ -1,19 +1,19 @@
-"""Complete a driver: when its device goes, give back what the driver holds, in the right order.
+"""Complete a driver: when its device is removed, release its resources in the right order.
 
-Your file is a kernel module, a driver of the mouse.  `probe` is written.  It takes three things and turns the
-device's interrupts on.  Each thing has a function that gives it back:
+Your file is a kernel module, a driver of the mouse.  `probe` is complete.  It acquires three resources and
+enables the device's interrupts.  Each resource has a function that releases it:
 
     the interrupt handler    await free_irq(self.this, device.irq, clicker)          driverapi.interrupt
                              removes it, and waits until it does not run
     the work queue           await destroy_workqueue(self.this, clicker.queue)       driverapi.workqueue
-                             runs the work that is queued, then ends the queue
+                             runs the work that is queued, then destroys the queue
     /sys/class/clicker/...   device_unregister(clicker.node)                         driverapi.device
 
 The interrupt handler queues the work, and the work reads the device's registers.
 
-Write `remove`.  It is called when a mouse is unplugged, and when the module is removed while the mouse still
-moves.  After `remove` returns, the kernel unmaps the registers: then no code of the driver may run.
-Ask of each thing: what can still use it?
+Write `remove`.  The kernel calls it when a mouse is unplugged, and when the module is unloaded while the
+mouse still moves.  After `remove` returns, the kernel unmaps the registers: then no code of the driver may
+run. For each resource, ask: what can still use it?
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from simkernel.hardware import Mouse, Move, Script
 from simkernel.testing.exercise import Wrong, exercise
 
 LEFT = re.compile(r"left behind: (.*)|its child (\S+) was left behind")
-"""The lines of the kernel log about what a driver has not given back."""
+"""The kernel log lines about resources that a driver has not released."""
 
 
 @exercise(module="remove", options={"udev": False})
 async def judge(app: Any, sim: Any, student: None) -> None:
-    """Unplug a moving mouse at any step, and remove the module at any step while another one moves."""
+    """Unplug a moving mouse at any step, and unload the module at any step while another mouse moves."""
     first, second = (Mouse(Script([Move(millis(2 + each), dx=1) for each in range(12)])) for _ in range(2))
     sim.plug(first)
     sim.plug(second)
@@ -41,7 +41,7 @@ async def judge(app: Any, sim: Any, student: None) -> None:
     await sim.quiet()
     left = LEFT.findall("\n".join(sim.machine.log.lines()))
     if left:
-        raise Wrong(f"remove does not give back {', '.join(sorted({a or b for a, b in left}))}")
+        raise Wrong(f"remove does not release {', '.join(sorted({a or b for a, b in left}))}")
 
 
 def remove_module(sim: Any) -> None:

@@ -24,7 +24,7 @@ MODULE = Module(license="GPL", devices=DEVICES)
 
 
 class Clicker:
-    """One mouse: the registers, the work queue with its work, and the device of class clicker."""
+    """A mouse: its registers, its work queue and work item, and its device of class clicker."""
 
     def __init__(self, this, device):
         self.io = devm_ioremap(device)
@@ -34,7 +34,7 @@ class Clicker:
         self.reports = 0
 
     def count(self, work):
-        """Take the reports out of the device.  The interrupt line falls when none is left."""
+        """Take all reports from the device, which lowers the interrupt line."""
         with self.lock:
             while 0 < readl(self.io, hw.FIFO_COUNT) < ALL_ONES:
                 writel(1, self.io, hw.FIFO_POP)
@@ -71,7 +71,7 @@ class ClickerDriver:
         device_unregister(clicker.node)
         writel(0, clicker.io, hw.CONTROL)
         writel(0, clicker.io, hw.IRQ_ENABLE)
-        # First the handler, which queues the work; then the work.
+        # First the handler, because it queues the work; then the work.
         await free_irq(self.this, device.irq, clicker)
         await destroy_workqueue(self.this, clicker.queue)
 

@@ -18,7 +18,7 @@ MODULE = Module(license="GPL", devices=DEVICES)
 
 
 class Clicker:
-    """One mouse: the registers, the work queue with its work, and the device of class clicker."""
+    """A mouse: its registers, its work queue and work item, and its device of class clicker."""
 
     def __init__(self, this, device):
         self.io = devm_ioremap(device)
@@ -28,7 +28,7 @@ class Clicker:
         self.reports = 0
 
     def count(self, work):
-        """Take the reports out of the device.  The interrupt line falls when none is left."""
+        """Take all reports from the device, which lowers the interrupt line."""
         with self.lock:
             while 0 < readl(self.io, hw.FIFO_COUNT) < ALL_ONES:
                 writel(1, self.io, hw.FIFO_POP)
@@ -63,7 +63,7 @@ class ClickerDriver:
     async def remove(self, device):
         clicker = dev_get_drvdata(device)
         writel(0, clicker.io, hw.CONTROL)
-        # Give back what probe has taken.
+        # Release the resources that probe has acquired.
 
 
 init, exit = module_simbus_driver(DEVICES, ClickerDriver)

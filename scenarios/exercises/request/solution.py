@@ -7,7 +7,7 @@ SEQUENCES = itertools.count(1)
 
 
 def attribute(type, value):
-    """Return an attribute, padded to a multiple of 4."""
+    """Return an attribute, padded to a multiple of 4 bytes."""
     return struct.pack("<HH", 4 + len(value), type) + value + bytes(-len(value) % 4)
 
 
@@ -18,7 +18,7 @@ def message(type, flags, sequence, command, attributes):
 
 
 async def ask(sock, type, flags, command, attributes):
-    """Send a request.  Return the type and the content of its answer."""
+    """Send a request.  Return the type and the payload of its reply."""
     sequence = next(SEQUENCES)
     await sock.sendto(message(type, flags, sequence, command, attributes), (0, 0))
     while True:

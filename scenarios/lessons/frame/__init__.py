@@ -1,9 +1,10 @@
-"""Lesson 6: one frame on its way from the sensor to a program, and where its time goes.
+"""Lesson 6: the path of a frame from the sensor to a program, and the time of each part.
 
 Covers: exposure, read-out, DMA, an interrupt handler and its thread, a multicast event, a dump of pixels and
     mapped buffers; bytes that the kernel copies.
-Scenario: A camera sends 30 frames a second. A program hears of each one over netlink and gets its pixels by
-    netlink or by mmap. The report divides the time of a frame among camera, driver, kernel and program.
+Scenario: A camera sends 30 frames per second. A program receives an event for each frame by netlink, and gets
+    the pixels by netlink or by mmap. The report divides the time of a frame among camera, driver, kernel and
+    program.
 When useful: to learn to measure before optimizing. The goal needs both settings: a smaller frame shortens the
     camera's part, and mmap the software's.
 """
@@ -27,7 +28,9 @@ FRAMES = 12
 VIDEO_GID = 44
 LIMIT = millis(10)
 SHARE = 1000
-"""The goal: a frame is in the program within LIMIT ns, and software takes less than 1/SHARE of that."""
+"""The goal: every frame reaches the program within LIMIT ns, and software takes less than 1/SHARE of that
+time.
+"""
 PARTS = (
     "camera: exposure",
     "camera: read-out",
@@ -43,7 +46,7 @@ Take = Callable[[int], Awaitable[int]]
 
 
 async def by_netlink(app: App, camera: Any) -> Take:
-    """Start the stream; each frame comes as the answer to a dump."""
+    """Start a netlink stream.  Return a function that reads a frame by a dump."""
     await camera.do("stream-on")
 
     async def take(sequence: int) -> int:
@@ -54,7 +57,7 @@ async def by_netlink(app: App, camera: Any) -> Take:
 
 
 async def by_mmap(app: App, camera: Any) -> Take:
-    """Start the stream into four buffers that the program and the device share."""
+    """Start a V4L2 stream into four shared buffers.  Return a function that dequeues a frame."""
     fd = await app.open("/dev/video0", O_RDWR)
 
     async def ask(request: int, argument: Any) -> Any:
@@ -79,7 +82,7 @@ async def by_mmap(app: App, camera: Any) -> Take:
 
 
 async def viewer(app: App, run: Run, frames: dict[int, tuple[int, ...]]) -> None:
-    """Get FRAMES frames, and note when each passes its stations."""
+    """Read FRAMES frames, and record the times of their steps."""
     camera = await app.genetlink("camera")
     await camera.join("frames")
     width, height = map(int, run["size"].split("x"))
@@ -100,7 +103,7 @@ async def viewer(app: App, run: Run, frames: dict[int, tuple[int, ...]]) -> None
 @scenario(
     ScenarioParameter("size", str, "640x480", choices=SIZES, unit="pixels", help="width x height of a frame"),
     ScenarioParameter(
-        "pixels", str, "netlink", choices=tuple(LAST), help="how the pixels come to the program"
+        "pixels", str, "netlink", choices=tuple(LAST), help="transport of the pixels to the program"
     ),
 )
 def frame(run: Run) -> None:
@@ -126,7 +129,7 @@ def frame(run: Run) -> None:
 
 
 def report(run: Run, frames: dict[int, tuple[int, ...]], copied: int) -> None:
-    """Show where one frame's time goes, and decide the goal by all frames."""
+    """Report the parts of one frame's time, and decide the goal by all frames."""
     parts = [after - before for before, after in pairwise(frames[FRAMES // 2])]
     whole, software = sum(parts), sum(parts[3:])
     run.text(

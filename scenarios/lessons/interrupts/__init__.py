@@ -1,11 +1,11 @@
 """Lesson 7: interrupts, deferred work, and the order in which tasks get a CPU.
 
-Covers: an interrupt handler, a work item and its kernel thread; CPUs, a run queue and slices of 3 ms;
+Covers: an interrupt handler, a work item and its kernel thread; CPUs, a run queue and time slices of 3 ms;
     programs that compute without a pause.
 Scenario: A mouse makes 40 movements. Its driver's handler defers the work to a kernel thread, which sends
-    each movement to a program. Neighbours compute on the same CPUs. The report says how late each movement
-    arrives.
-When useful: to see what deferring costs. The goal needs one line of the driver to change.
+    each movement to a program. Neighbours compute on the same CPUs. The report states the delay of each
+    movement.
+When useful: to see what deferring costs. The goal needs a change of one line of the driver.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 PROTOCOL = 20
 MOVES = 40
 PERIOD = millis(8)
-"""From one movement to the next.  A movement that takes longer to the program is late."""
+"""Time between two movements in ns.  A movement that reaches the program later than that is late."""
 CHUNK = micros(100)
 FAIR = 80
-"""The share of the machine's time, in percent, that the neighbours must keep."""
+"""Minimum share of CPU time in percent that the neighbours must get."""
 STEPS = {
     "report": "the mouse has moved",
     "irq_handler_entry": "the interrupt handler runs",
@@ -39,7 +39,7 @@ STEPS = {
 
 
 async def reader(app: App, received: list[tuple[int, bytes]]) -> None:
-    """Receive the movements, and note the time of each."""
+    """Receive the movements and record the time of each."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, PROTOCOL)
     await sock.bind((0, 1))
     while True:
@@ -93,7 +93,7 @@ def interrupts(run: Run) -> None:
 
 
 def report(run: Run, steps: list[dict[str, Any]], received: list[tuple[int, bytes]], share: int) -> None:
-    """Report how late the movements are and where the latest one waits, and decide the goal."""
+    """Report the delays and the steps of the slowest movement, and decide the goal."""
     reports = [each["report"] for each in steps]
     sent = [
         (each.fields["dx"] | (each.fields["dy"] & 0xFFFF) << 16).to_bytes(4, "little") for each in reports
@@ -107,9 +107,10 @@ def report(run: Run, steps: list[dict[str, Any]], received: list[tuple[int, byte
     if delays:
         worst = delays.index(max(delays))
         run.text(
-            f"The mouse moves {len(sent)} times, and the program receives {len(received)} movements: half of "
-            f"them within {median(delays) / 1e6:.2f} ms, the slowest after {max(delays) / 1e6:.2f} ms. "
-            f"{late} of them are late: after {PERIOD / 1e6:g} ms the mouse has moved again."
+            f"Movements of the mouse: {len(sent)}; received by the program: {len(received)}. Half of them "
+            f"arrive within {median(delays) / 1e6:.2f} ms, the slowest after {max(delays) / 1e6:.2f} ms. "
+            f"Late movements: {late}. A movement is late after {PERIOD / 1e6:g} ms, because then the mouse "
+            "has moved again."
         )
         rows, last = [], reports[worst].time
         for name, text in STEPS.items():

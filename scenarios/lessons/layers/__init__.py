@@ -1,9 +1,9 @@
-"""Lesson 2: one register of a camera, and the one way to it.
+"""Lesson 2: a register of a camera, and the only path to it.
 
 Covers: applications, kernel, driver and hardware; system calls, permissions, netlink; attempts to bypass the
     driver.
-Scenario: A camera holds its gain in a register. A colleague's program asks the camera's driver for another
-    exposure. Then the program of the parameter `program` tries to set the gain to 40, as an ordinary user, as
+Scenario: A camera has its gain in a register. A colleague's program asks the camera's driver for another
+    exposure. Then the program in the parameter `program` tries to set the gain to 40: as an ordinary user, as
     root, or while no driver is bound to the camera.
 When useful: to see why a program needs a driver, and the path of a request from the program to a register.
 """
@@ -45,7 +45,7 @@ async def colleague(app: App) -> None:
 
 
 async def attempts(app: App, rows: list[tuple[str, str]]) -> None:
-    """Try several ways to the hardware, and write down their results."""
+    """Try to reach the hardware in several ways, and record the results."""
     tries: dict[str, Awaitable[object]] = {
         "open /dev/mem, the memory as a file": app.open("/dev/mem", O_RDWR),
         "open /dev/video0, the camera as a file": app.open("/dev/video0", O_RDWR),
@@ -61,13 +61,19 @@ async def attempts(app: App, rows: list[tuple[str, str]]) -> None:
 
 
 async def unbind(app: App) -> None:
-    """Detach the driver from the camera."""
+    """Unbind the driver from the camera."""
     await app.write(await app.open(UNBIND, O_WRONLY), b"0:1")
 
 
 @scenario(
     ScenarioParameter("program", str, PROGRAM, help="your program; `app` makes its system calls"),
-    ScenarioParameter("situation", str, USER, choices=(USER, ROOT, UNBOUND), help="your program runs as"),
+    ScenarioParameter(
+        "situation",
+        str,
+        USER,
+        choices=(USER, ROOT, UNBOUND),
+        help="user and driver with which your program runs",
+    ),
 )
 def layers(run: Run) -> None:
     program = run.source("program").get("program")

@@ -1,11 +1,11 @@
 """Lesson 3: a driver's module from insmod to rmmod, in the order of your steps.
 
 Covers: plugging, MODALIAS, probing, uevents, udev; insmod and dependencies, rmmod of a module in use,
-    unplugging while a program streams; modules that are no drivers.
-Scenario: Root executes the steps of the parameter `steps`, 0.2 s apart. Devices are plugged and unplugged,
+    unplugging while a program streams; modules that are not drivers.
+Scenario: Root executes the steps in the parameter `steps`, 0.2 s apart. Devices are plugged and unplugged,
     modules are loaded and unloaded, a program streams from the camera. Each step is reported with its result,
-    the announcements of the kernel, and the modules that are loaded after it.
-When useful: to learn in which order a driver comes and goes, and which errors a wrong order gets.
+    the kernel's announcements, and the modules that are loaded after it.
+When useful: to learn the order in which a driver is loaded and unloaded, and the errors of a wrong order.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def parse(text: str) -> list[tuple[str, str]]:
 
 
 async def viewer(app: App, frames: list[int], errors: list[Exception]) -> None:
-    """Stream from the camera."""
+    """Stream from the camera and record the frames."""
     try:
         camera = await app.genetlink("camera")
         await camera.join("frames")
@@ -61,17 +61,17 @@ async def viewer(app: App, frames: list[int], errors: list[Exception]) -> None:
 
 
 class Seen:
-    """Records of the trace during one step."""
+    """The trace records of one step."""
 
     def __init__(self) -> None:
         self.step = ""
         self.events: list[str] = []
-        """Announcements and probes."""
+        """Uevents and probes of the step, as text."""
         self.flows: dict[str, int] = {}
-        """The first flow of each step that has one."""
+        """The first flow id of each step that has one."""
 
     def watch(self, record: Any) -> None:
-        """Note a record."""
+        """Record the flow, the probes and the uevents of the step."""
         fields = record.fields
         if record.flow and self.step:
             self.flows.setdefault(self.step, record.flow)
@@ -82,7 +82,7 @@ class Seen:
 
 
 def described(event: str, root: Any) -> str:
-    """Return an event, with the MODALIAS of a device that is new on the bus."""
+    """Return the text of an event, with the MODALIAS if it announces a device on the bus."""
     action, _, name = event.partition(" ")
     if action != "add" or name not in root.listdir(BUS):
         return event
@@ -96,7 +96,7 @@ def described_error(error: Exception) -> str:
 
 
 def drivers(module: str, root: Any) -> str:
-    """Return the drivers that a module has registered."""
+    """Return the names of the drivers that a module has registered."""
     folder = f"/sys/module/{module}"
     return ", ".join(root.listdir(f"{folder}/drivers")) if "drivers" in root.listdir(folder) else ""
 

@@ -2,8 +2,8 @@
 
 Covers: a multicast group; a receive queue for each socket, its limit in bytes, ENOBUFS; a dump of the state.
 Scenario: Three copies of a program add up the movements of a mouse. One of them computes on each event, so
-    its queue overflows. The report says which program knows where the mouse is.
-When useful: to learn what a listener does after ENOBUFS. The goal needs a change of the slow program.
+    its queue overruns. The report compares the position that each program has computed with the true one.
+When useful: to learn what a listener must do after ENOBUFS. The goal needs a change of the slow program.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from simkernel.uapi.socket import SO_RCVBUF, SOL_SOCKET
 MOVES = 120
 STEP = millis(1)
 FIRST = millis(8)
-"""Time of the first movement, when the programs listen."""
+"""Time of the first movement in ns.  The programs have subscribed by then."""
 SMALLEST = 512
-"""Bytes that a message takes of its queue, at least."""
+"""Minimum number of bytes that a message takes in its queue."""
 FOLLOWED = 45
 PROGRAM = Path(__file__).with_name("follower.txt").read_text("utf-8")
 
 
 @attrs.define
 class Listener:
-    """A program that follows the mouse: the position that it believes, and counters of its event socket."""
+    """A program that tracks the mouse: its computed position, and the counters of its event socket."""
 
     name: str
     follow: Callable[..., Any]
@@ -42,20 +42,20 @@ class Listener:
     port: int = 0
     received: int = 0
     lost: list[int] = attrs.field(factory=list)
-    """The flows of the events that its queue has no space for."""
+    """The flow ids of the events that were dropped because the queue was full."""
     errors: int = 0
 
     async def run(self, app: App) -> None:
         """Join the group, then run `follow`."""
         mouse = await app.genetlink("mouse")
         await mouse.join("motion")
-        if self.buffer:  # Linux doubles it, since a message needs more than its bytes
+        if self.buffer:  # the kernel doubles the value of SO_RCVBUF
             await mouse.event_socket.setsockopt(SOL_SOCKET, SO_RCVBUF, self.buffer // 2)
         self.port = (await mouse.event_socket.getsockname())[0]
         await self.follow(app, mouse, self.place, self.work)
 
     def note(self, record: Any) -> None:
-        """Count what happens at the event socket."""
+        """Count the received events, the lost ones and the errors of the event socket."""
         if record.fields.get("portid") == self.port:
             self.received += record.name == "netlink_recv"
             if record.name == "netlink_overrun":
@@ -64,21 +64,21 @@ class Listener:
             self.errors += record.fields.get("error") == ENOBUFS
 
     def counters(self) -> tuple[int, int, int]:
-        """Return the numbers of events received and lost, and of errors."""
+        """Return the numbers of received events, lost events, and errors."""
         return self.received, len(self.lost), self.errors
 
     def believes(self) -> str:
-        """Return the position at which the program believes the mouse is."""
+        """Return the position of the mouse as the program has computed it."""
         return f"{self.place.get('x')}, {self.place.get('y')}"
 
 
 async def load(app: App) -> None:
-    """Load the driver, and let the mouse report up to 1000 times a second."""
+    """Load the driver with a rate of 1000 reports per second."""
     await app.modprobe("mouse", rate=1000)
 
 
 async def observe(app: App, state: dict[str, int]) -> None:
-    """Ask the driver where the mouse is."""
+    """Request the true position of the mouse from the driver."""
     mouse = await app.genetlink("mouse")
     state.update(await mouse.do("get-state") or {})
 
@@ -90,7 +90,7 @@ async def observe(app: App, state: dict[str, int]) -> None:
     ScenarioParameter(
         "buffer", int, 8192, minimum=4096, maximum=65536, unit="bytes", help="slow program's queue"
     ),
-    ScenarioParameter("program", str, PROGRAM, help="the code of all three programs"),
+    ScenarioParameter("program", str, PROGRAM, help="the source code of all three programs"),
 )
 def multicast(run: Run) -> None:
     follow = run.source("program").get("follow")
@@ -126,7 +126,7 @@ def multicast(run: Run) -> None:
 
 
 def report(run: Run, listeners: list[Listener], true: str, reports: list[int]) -> None:
-    """Compare each program's position with that of the mouse, and decide the goal."""
+    """Compare each program's position with the true one, and decide the goal."""
     slow = listeners[-1]
     right = {each.name: each.believes() == true for each in listeners}
     run.text(

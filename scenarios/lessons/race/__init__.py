@@ -1,11 +1,11 @@
-"""Lesson 8: three lines of a driver, a race between two tasks, and its lock.
+"""Lesson 8: three lines of a driver, a race between two tasks, and the lock that prevents it.
 
-Covers: a handler that sleeps, a lost update, a mutex; schedules as plans; how a failing one is shortened.
+Covers: a handler that sleeps, a lost update, a mutex; schedules as plans; shrinking of a failing plan.
 Scenario: Two visitors write to a driver's file, three times each, and the driver counts them in a chip. The
-    run is repeated under other plans, which delay the tasks. The report shows one run line by line, a failing
+    run is repeated with other plans, which delay the tasks. The report shows one run line by line, a failing
     one if any fails.
-When useful: to see why one run that passes says little, and what a lock excludes. The plans delay tasks and
-    pause no code, so they need no greenlet.
+When useful: to see why one run that passes proves little, and what a lock prevents. The plans delay tasks,
+    but do not pause code between statements, so they do not need greenlet.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GAP = 0.002
 SCHEDULES = 200
 MAX_ROWS = 200
 STRATEGIES = ("pct", "noise")
-"""Both delay tasks only."""
+"""The strategies that only delay tasks."""
 COUNT = 0x10
 FILE = "/sys/bus/simbus/devices/0:1/count"
 BEGIN, END = "calls write()", "write() returns"
@@ -47,7 +47,10 @@ DRIVER = ScenarioParameter(
 
 
 class Chip(Device):
-    """A counter.  A read wakes it, which takes 50 us: until then it ignores writes.  It sleeps after 1 s."""
+    """A counter chip.
+
+    A read wakes it, which takes 50 us: until then it ignores writes.  It sleeps after 1 s.
+    """
 
     vendor_id, device_id = 0x1234, 0x0008
     registers = (Register("COUNT", COUNT, RW),)
@@ -67,10 +70,10 @@ class Chip(Device):
 
 @attrs.define
 class Sections:
-    """An observer that knows the task whose code runs."""
+    """An observer of the schedule that records which task is running."""
 
     stepped: Any = None
-    """The task that is about to continue; its section is scheduled next."""
+    """The task that is about to run."""
     task: Any = None
 
     def scheduled(self) -> Any:
@@ -82,7 +85,7 @@ class Sections:
 
 
 class Steps(Schedule):
-    """A schedule that notes what each visitor does: rows of time, visitor, line of the driver, text."""
+    """A schedule that records the steps of each visitor: rows of time, visitor, line of the driver, text."""
 
     def __init__(self, plan: Plan) -> None:
         self.sections = Sections()
@@ -104,14 +107,14 @@ class Steps(Schedule):
         return 0
 
     def note(self, record: Any) -> None:
-        """Note the begin and the end of a call, and what a line reads or writes."""
+        """Record the start and the end of a call, and the register accesses of a line."""
         if record.name in ACCESSES and self.rows:
             self.rows[-1][3] = f"{ACCESSES[record.name]} {record.fields['value']}"
         elif record.fields.get("call") == "write" and record.fields["comm"] in VISITORS:
             self.rows.append([record.time, record.fields["comm"], 0, CALLS[record.name]])
 
     def shown(self) -> list[list[Any]]:
-        """Return the rows of the first visits that overlap, or else of the first two."""
+        """Return the rows of the first visits that overlap, or else of the first two visits."""
         inside: dict[str, int] = {}
         overlap, ends = None, []
         for number, (_, name, _, text) in enumerate(self.rows):
@@ -129,7 +132,7 @@ class Steps(Schedule):
 
 
 async def visitor(app: App, first: float, visits: list[tuple[int, int]], errors: list[str]) -> None:
-    """Come VISITS times, and note when."""
+    """Write to the driver's file VISITS times, and record the times."""
     try:
         fd = await app.open(FILE, O_WRONLY)
         await app.sleep(first)
@@ -151,9 +154,9 @@ async def load(app: App, errors: list[str]) -> None:
 
 
 def attempt(machine: Machine, began: Callable[[], None]) -> bool:
-    """Run the visitors, and check from outside that the driver counts them.  Return True if visits overlap.
+    """Run the visitors, and compare the chip's count with the number of visits.
 
-    AssertionError says what is wrong.
+    Return True if visits overlap.  Raise AssertionError if the count is wrong or the driver fails.
     """
     chip, wrong = Chip(), list[str]()
     machine.plug(chip)
@@ -176,7 +179,7 @@ def attempt(machine: Machine, began: Callable[[], None]) -> bool:
 
 @attrs.define
 class Target:
-    """The attempt as the target of a search; `overlap` is True if visits overlap in the last run."""
+    """The target of a search for failing schedules.  `overlap` is True if visits overlap in the last run."""
 
     folder: Path
     overlap: bool = False
@@ -187,7 +190,9 @@ class Target:
 
 
 @scenario(
-    ScenarioParameter("schedules", int, 1, minimum=1, maximum=SCHEDULES, help="runs, each with other delays"),
+    ScenarioParameter(
+        "schedules", int, 1, minimum=1, maximum=SCHEDULES, help="number of runs, each with other delays"
+    ),
     DRIVER,
 )
 def race(run: Run) -> None:
@@ -216,7 +221,7 @@ def race(run: Run) -> None:
 
 
 def report(run: Run, outcomes: list[Outcome], failed: list[int], steps: Steps, wrong: str) -> None:
-    """Show the run of `steps`, and decide by all outcomes."""
+    """Report the run of `steps`, and decide the goal by all outcomes."""
     delays = " and ".join(
         f"{each.place.removeprefix('step of ')} by {each.ns / 1e6:.3f} ms" for each in steps.done
     )

@@ -1,11 +1,11 @@
 """Lesson 1: a netlink request, written byte by byte.
 
 Covers: the bytes of a netlink message: header, generic netlink header, attribute; errors, the extended
-    acknowledgement (extack), and requests that get no answer.
-Scenario: A program opens a netlink socket and sends the bytes of the parameter `request`. The kernel answers
+    acknowledgement (extack), and requests that get no reply.
+Scenario: A program opens a netlink socket and sends the bytes in the parameter `request`. The kernel replies
     with the id of a family, with an error, or not at all. Without an id, the program repairs one field at a
-    time and sends the request again. The first field whose repair changes the answer is marked.
-When useful: to see what a netlink library writes, and what the kernel checks.
+    time and sends the request again. The report marks the first field whose repair changes the reply.
+When useful: to see the bytes that a netlink library writes, and what the kernel checks.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ REQUEST: Final = """\
 """
 SILENCE: Final = "no answer"
 ATTRIBUTE: Final = 20
-"""Offset of the first attribute in a request."""
+"""Offset of the first attribute in a request, in bytes."""
 HEADER: Final = {0: "length", 4: "type", 6: "flags", 8: "sequence number", 12: "port"}
 FAMILY: Final = HEADER | {16: "command", 17: "version", 18: "reserved"}
 FAMILY_ATTRIBUTES: Final = {ID: "id", NAME: "name", 3: "version", 4: "size of the family's header",
@@ -53,11 +53,11 @@ ERROR: Final = HEADER | {16: "minus the errno", 20: "the request again"}
 ERROR_ATTRIBUTES: Final = {TEXT: "text", OFFSET: "offset in the request", 4: "policy"}
 
 Field = tuple[int, bytes, str]
-"""Offset, bytes and meaning."""
+"""Offset, bytes and meaning of a field."""
 
 
 def parse(text: str) -> list[Field]:
-    """Return the fields of a request, one from each line."""
+    """Return the fields of a request.  Each line of `text` is one field."""
     found: list[Field] = []
     for number, line in enumerate(text.splitlines(), 1):
         code, _, comment = line.partition("#")
@@ -69,7 +69,7 @@ def parse(text: str) -> list[Field]:
                 data += bytes.fromhex(word)
             else:
                 raise SimulationError(
-                    f"line {number} of the request: {word} is no byte; write two hex digits, such as 0a, "
+                    f"line {number} of the request: {word} is not a byte; write two hex digits, such as 0a, "
                     'or a text in quotes, such as "mouse"'
                 )
         if data:
@@ -78,7 +78,7 @@ def parse(text: str) -> list[Field]:
 
 
 def repaired(request: bytes) -> dict[int, bytes]:
-    """Return copies of the request, each with one field repaired, by the offset of that field."""
+    """Return copies of the request with one repaired field each, by the offset of that field."""
     size = request.find(b"\0", ATTRIBUTE + 4) + 1 - ATTRIBUTE
     right = {0: len(request).to_bytes(4, "little"), 4: b"\x10\0", 6: b"\1\0", 16: b"\3",
              ATTRIBUTE: max(size, 0).to_bytes(2, "little"), ATTRIBUTE + 2: b"\2\0"}  # fmt: skip
@@ -87,7 +87,7 @@ def repaired(request: bytes) -> dict[int, bytes]:
 
 @attrs.frozen
 class Outcome:
-    """The answer to a request.  `failure` is the name of an errno, SILENCE or ""."""
+    """The reply to a request.  `failure` is the name of an errno, SILENCE, or ""."""
 
     failure: str
     fields: list[Field] = attrs.field(factory=list)
@@ -98,17 +98,17 @@ class Outcome:
         return int.from_bytes(self.attributes[kind], "little")
 
     def text(self, kind: int) -> str:
-        """Return the text in an attribute; "" without the attribute."""
+        """Return the text in an attribute, or "" if the attribute is missing."""
         return self.attributes.get(kind, b"").rstrip(b"\0").decode("utf-8", "replace")
 
     @property
     def family(self) -> str:
-        """The name of the family that the answer describes, or ""."""
+        """The name of the family that the reply describes, or ""."""
         return "" if self.failure or self.fields[1][1] != b"\x10\0" else self.text(NAME)
 
     @property
     def sentence(self) -> str:
-        """The answer in words."""
+        """The reply in words."""
         if self.failure == SILENCE:
             return (
                 "No answer comes. sendto() succeeds, but the kernel drops these bytes and reports no error."
@@ -126,7 +126,7 @@ class Outcome:
 
 
 def take_apart(answer: bytes) -> Outcome:
-    """Divide an answer into fields, and return it as an Outcome."""
+    """Divide a reply into fields."""
     header, payload = next(netlink.iterate_messages(answer))
     failure, names, known, start = "", FAMILY, FAMILY_ATTRIBUTES, ATTRIBUTE
     if header.type == netlink.NLMSG_ERROR and (number := -S32.unpack_from(payload)[0]):
@@ -143,7 +143,7 @@ def take_apart(answer: bytes) -> Outcome:
 
 
 async def ask(app: App, request: bytes, extack: bool) -> Outcome:
-    """Send a request and receive its answer."""
+    """Send a request and return its reply."""
     async with await app.socket(AF_NETLINK, SOCK_RAW, netlink.NETLINK_GENERIC) as sock:
         await sock.bind((0, 0))
         await sock.setsockopt(SOL_NETLINK, netlink.NETLINK_EXT_ACK, extack)

@@ -3,9 +3,9 @@
 Covers: netlink, ioctl, read and write, sysfs and mmap between a program and a driver; a pipe, a unix socket
     and shared memory between two programs: their system calls, copied bytes and time.
 Scenario: A program asks the driver ipc_demo a question of `size` bytes, `number` times, over each transport,
-    and then another program. Each answer has as many bytes as its question. mmap and shared memory take three
+    and then another program. Each answer has as many bytes as its question. mmap and shared memory need three
     calls before the first question.
-When useful: to choose a transport, and to see from which size on mapped memory is worth its preparation.
+When useful: to choose a transport, and to see from which size on mapped memory is worth its setup.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIZES: Final = ("16", "64", "256", "1024", "4096", "16384", "65536")
 NODE: Final = "/dev/ipc_demo/question"
 ATTRIBUTE: Final = "/sys/class/ipc_demo/question/answer"
 MAX_ATTRIBUTE: Final = 65531
-"""Bytes that one attribute of a netlink message carries."""
+"""Maximum payload of one netlink attribute, in bytes."""
 INVERTED: Final = bytes(byte ^ 0xFF for byte in range(256))
 
 Start = Callable[[], None]
@@ -70,7 +70,7 @@ async def read(app: App, question: bytes, start: Start) -> Ask:
 
 
 async def sysfs(app: App, question: bytes, start: Start) -> Ask:
-    """The answer comes as hex digits."""
+    """Ask over a sysfs attribute, which returns the answer as hex digits."""
     fd = await app.open(ATTRIBUTE, O_RDWR)
 
     async def ask() -> bytes:
@@ -175,9 +175,10 @@ TRANSPORTS: Final = DRIVER | PROGRAM
 
 
 def measure(machine: Machine, name: str, size: int, number: int) -> list[int]:
-    """Ask over a transport and return the time in ns, the system calls and the copied bytes.
+    """Ask over a transport; return the time in ns, the number of system calls, and the number of copied
+    bytes.
 
-    The result is empty if the transport does not carry that many bytes.
+    The list is empty if the transport cannot carry that many bytes.
     """
     question = bytes(range(1, 17)) * (size // 16)
     expected = question.translate(INVERTED)
@@ -203,15 +204,15 @@ def measure(machine: Machine, name: str, size: int, number: int) -> list[int]:
 
 
 def fastest(rows: dict[str, list[int]]) -> str:
-    """Return the transport to the driver that takes the least time."""
+    """Return the fastest transport to the driver."""
     return min((name for name in DRIVER if rows[name]), key=lambda name: rows[name][0])
 
 
 @scenario(
     ScenarioParameter(
-        "size", str, "16384", choices=SIZES, unit="bytes", help="of the question, and of its answer"
+        "size", str, "16384", choices=SIZES, unit="bytes", help="size of the question and of its answer"
     ),
-    ScenarioParameter("number", int, 4, minimum=1, maximum=20, help="how often the question is asked"),
+    ScenarioParameter("number", int, 4, minimum=1, maximum=20, help="number of questions"),
 )
 def transports(run: Run) -> None:
     machine = run.machine(udev=False, instrumented=True)
