@@ -158,7 +158,7 @@ class Kernel:
         self.interrupt: Callable[..., None] = self.interrupts.handle
         """Handler of an interrupt line, called by the bus.
 
-        It may be called for several interrupts at once.
+        The handler may be called once for several interrupts.
         """
         if checks:
             from simkernel.kernel.checked import parts

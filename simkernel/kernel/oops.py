@@ -13,8 +13,8 @@ gets EFAULT instead of being killed.  The machine also survives an oops in an in
 
 Every oops taints the kernel with D and pins the module: rmmod fails with EBUSY from then on.
 
-The log has the type of the exception, and the file and line of each function of modules and driverapi on
-its traceback.  It has no path of the host. It has the text of the exception only if that is a
+The log of an oops has the type of the exception, and the file and line of each function of modules and
+driverapi on its traceback.  It has no path of the host. It has the text of the exception only if that is a
 SimulationError, because other texts may differ between runs or hosts.  `Oopses.reports` has the exception,
 and `simkernel run` prints its text.
 """
@@ -156,9 +156,9 @@ def _kind(error: BaseException) -> str:
 def _call_trace(traceback: TracebackType | None) -> tuple[str, ...]:
     """Return the functions of modules and driverapi in a traceback, innermost first.
 
-    If there are none, the kernel called a function of the module with wrong arguments. Then the functions
-    of the kernel are listed.  Each line is listed once, because the depth of a recursion depends on the
-    host.
+    If the traceback has no such function, the kernel called a function of the module with wrong arguments.
+    Then the functions of the kernel are listed.  Each line is listed once, because the depth of a
+    recursion depends on the host.
     """
     lines: list[str] = []
     kernel: list[str] = []

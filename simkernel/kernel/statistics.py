@@ -1,7 +1,7 @@
 """The public counters of a machine, collected from the parts that maintain them.
 
 Every part counts its work, whether or not a tracer is attached.  The number of `events` in a report is a
-sum of such counters. So it describes the model and does not depend on how the engine executes it.
+sum of such counters. So this number describes the model, not how the engine executes it.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ class WorkQueue:
     def cancel(self, work: Work) -> bool:
         """Remove `work` from the queue if it does not run yet (`cancel_work()`).
 
-        Return True if it was pending.
+        Return True if the work item was pending.
         """
         if not work.pending:
             return False

@@ -22,7 +22,7 @@ FROM_ZONE: Final = 3
 MEMBER_LINES: Final = 4
 """Cache lines that a multicast misses for each member of the group.
 
-It misses one for each other socket.
+A multicast misses one cache line for each socket outside of the group.
 """
 
 
@@ -121,7 +121,7 @@ class CostModel:
     on_copy: Callable[[int], None] | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
     """Called with the number of bytes of each charged copy.
 
-    While it is set, no sum of costs that contains a copy may be cached.
+    While an observer is set, no sum of costs that contains a copy may be cached.
     """
 
     def copy(self, size: int) -> int:
@@ -150,7 +150,7 @@ class CostModel:
     def misses(self, members: int, others: int) -> int:
         """Return the cost in ns of cache misses if a multicast visits more subscribers than the caches hold.
 
-        Only the subscribers above this number count, members and others in proportion.
+        Only the subscribers above `cached_sockets` count, members and others in proportion.
         """
         walked = members + others
         lines = MEMBER_LINES * members + others

@@ -23,8 +23,9 @@ class FaultPoints(Protocol):
     def hit(self, point: str, **about: object) -> bool:
         """Return True if the operation at `point` must fail.
 
-        `about` has the `time` in ns, and the `comm`, `pid` and `call` of the task concerned. They are None
-        in interrupts and timers.  It also has the keys of `FaultPoint.about` that the kernel knows.
+        `about` has the `time` in ns, and the `comm`, `pid` and `call` of the task concerned, which are
+        None in interrupts and timers.  `about` also has the keys of `FaultPoint.about` that the kernel
+        knows.
         """
 
 
@@ -84,7 +85,7 @@ _POINTS: Final = (
 )  # fmt: skip
 
 POINTS: Final[Mapping[str, FaultPoint]] = MappingProxyType({point.name: point for point in _POINTS})
-"""All fault points by name."""
+"""The fault points by name."""
 
 
 class NamedCall(Protocol):

@@ -1,7 +1,8 @@
 """Requests of ioctl(2) and files that Linux has, from the tables `ioctls.txt` and `files.txt`.
 
-simkernel reports a use of one that it does not model.  If a request or file is in neither table, Linux
-refuses it, so simkernel does too.  A table is read at its first use, because most machines never need it.
+simkernel reports the use of a request or file that it does not model.  If a request or file is in neither
+table, Linux refuses it, so simkernel does too.  A table is read at its first use, because most machines
+never need it.
 """
 
 from __future__ import annotations

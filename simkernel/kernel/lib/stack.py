@@ -15,7 +15,7 @@ DRIVERAPI: Final = "simkernel.driverapi."
 Place = tuple[CodeType, int, dict[str, Any]]
 """A place in a function: its code, the offset of the instruction, and its globals.
 
-It has no reference to the frame.
+A place has no reference to the frame.
 """
 
 

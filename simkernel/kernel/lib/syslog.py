@@ -17,7 +17,7 @@ from simkernel.uapi.syslog import (
 PRINTK_MESSAGE_MAX: Final = 2048
 """Maximum size in bytes of a formatted record, with its prefixes and a NUL.
 
-Further lines are left out.
+Lines beyond this size are left out.
 """
 LOG_BUF_LEN: Final = 1 << LOG_BUF_SHIFT
 

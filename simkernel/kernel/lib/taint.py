@@ -1,6 +1,6 @@
 """Taint flags: events that make later reports of a kernel less trustworthy.
 
-They are those of Documentation/admin-guide/tainted-kernels.rst that can occur in simkernel.
+The flags are those of Documentation/admin-guide/tainted-kernels.rst that can occur in simkernel.
 """
 
 from __future__ import annotations

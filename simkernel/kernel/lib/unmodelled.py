@@ -1,6 +1,6 @@
 """Errors for behaviour of Linux that simkernel does not model.
 
-It never pretends to have executed it.
+simkernel never pretends to have executed an operation that it does not model.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from simkernel.uapi.errno import ENOENT, error_name, os_error
 class Unmodelled:
     """Creates the exception for a use of unmodelled behaviour.
 
-    If `raises` is true, the exception is NotModelled, so that tests notice it.  Otherwise it is the errno
-    of a Linux kernel built without the feature, and the first use is logged.
+    If `raises` is true, the exception is NotModelled, so that tests notice it.  Otherwise the exception is
+    the errno of a Linux kernel built without the feature, and the first use is logged.
     """
 
     def __init__(self, log: Log, raises: bool) -> None:

@@ -64,7 +64,7 @@ class NoModule(ImageError):
 class SourceFile:
     """One source file of a module.
 
-    `relative` is its name in logs, relative to the module's directory.
+    `relative` is the name of the file in logs, relative to the module's directory.
     """
 
     path: Path
@@ -96,8 +96,8 @@ class Source:
     def check_declaration(self) -> None:
         """Check that the main file binds MODULE at its top level.
 
-        Without it, raise ImageError for a driver (a file that imports driverapi) and NoModule for any
-        other file. A file that cannot be parsed passes, because its import raises the error.
+        If MODULE is missing, raise ImageError for a driver (a file that imports driverapi) and NoModule
+        for any other file. A file that cannot be parsed passes, because its import raises the error.
         """
         try:
             tree = ast.parse(self.main.text)

@@ -114,7 +114,7 @@ class Modules:
     def spec(self, module: LoadedModule, name: str) -> Spec:
         """Return the specification NAME.yaml beside the code of `module`.
 
-        Raises ENOENT if it cannot be read, ENOEXEC if it is wrong. The reason is logged.
+        Raises ENOENT if the file cannot be read, ENOEXEC if it is invalid. The reason is logged.
         """
         try:
             return read_specification(module.directory / f"{name}.yaml")
@@ -130,7 +130,7 @@ class Modules:
     async def load(self, name: str, parameters: str = "", flags: int = 0) -> None:
         """Load the module `name` from the module path with a line of parameters (finit_module(2)).
 
-        If another task is loading the module, wait for it and return or raise its result
+        If another task is loading the module, wait for its load and return or raise the result
         (`idempotent_init_module()`).
         """
         if flags & ~FLAGS:
@@ -252,10 +252,10 @@ class Modules:
     async def unload(self, name: str, flags: int = 0) -> None:
         """Unload a module (delete_module(2)).
 
-        Raises ENOENT if it is not loaded, EAGAIN if another module or a reference holds it. Raises EBUSY
-        if it is not live, or has `init` but no `exit`.  Raises EFAULT after an oops in `exit`; the module
-        stays then.  Forced removal (O_TRUNC) is not configured. (rmmod(8) itself reports EBUSY instead of
-        EAGAIN.)
+        Raises ENOENT if the module is not loaded, EAGAIN if another module or a reference holds it. Raises
+        EBUSY if the module is not live, or has `init` but no `exit`.  Raises EFAULT after an oops in
+        `exit`; then the module stays.  Forced removal (O_TRUNC) is not configured. rmmod(8) itself reports
+        EBUSY instead of EAGAIN.
         """
         module = self._list.get(name) if 0 < len(name) < MODULE_NAME_LEN else None
         if module is None or module.state is ModuleState.UNFORMED:
@@ -291,8 +291,8 @@ class Modules:
     async def _release_leaks(self, module: LoadedModule) -> None:
         """Force the release of everything that a module has left registered, the latest first.
 
-        Drivers are released before everything else, because this also releases the resources of their
-        devices.
+        Drivers are released before everything else, because their release also releases the resources of
+        their devices.
         """
         while left := self._resources.of(module):
             resource = next((each for each in reversed(left) if each.kind == DRIVER), left[-1])

@@ -1,7 +1,7 @@
 """The directories of the module path, and the modules and specifications in them.
 
-depmod(8) stores its index in files. Here the directories are read again for each request, and only the
-results of parsing a file are cached until the file changes.  A search runs thousands of machines with the
+depmod(8) stores its index in files. simkernel reads the directories again for each request, and caches
+only the results of parsing a file, until the file changes.  A search runs thousands of machines with the
 same code: within `unchanged_files` each file and directory is read once.
 """
 

@@ -42,7 +42,8 @@ class ModuleRequests:
     async def request(self, name: str) -> int:
         """Request a module by name or alias.  Return 0, a negative errno or modprobe's exit code.
 
-        After 0 the module may already be unloaded again, so the caller must look up what it needs.
+        Even after the result 0, the module may already be unloaded again. So the caller must look up what
+        it needs.
         """
         if self._modprobe is None:
             return -ENOENT

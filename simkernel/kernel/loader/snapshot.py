@@ -1,7 +1,7 @@
 """A snapshot of the modules on a module path, with the index of modprobe(8) (depmod's files).
 
-Only user space has this index. If the kernel itself loads a module that needs another one, it finds an
-unknown symbol.
+Only user space has the index of modules. If the kernel itself loads a module that needs another one, it
+finds an unknown symbol.
 
 The files are the host's, and the next modprobe must see an edited driver.  No other code of the host runs
 during the simulation, so one snapshot is used until ordinary code has run again.
@@ -73,8 +73,8 @@ class Snapshot:
     def resolve(self, name: str) -> tuple[str, ...]:
         """Return the modules to load for a name or an alias, in load order, as names for finit_module(2).
 
-        A module that exists but cannot be loaded is among them, because the kernel then logs the reason.
-        Raises UnknownModule with the nearest names if no module matches.
+        A module that exists but cannot be loaded is in the result, because the kernel then logs the
+        reason. Raises UnknownModule with the nearest names if no module matches.
         """
         plain = module_name(name)
         if plain in self.modules:

@@ -1,8 +1,8 @@
 """The address space of a process (`struct mm_struct`): its mapped areas.
 
-Areas are placed from the top down, as `arch_get_unmapped_area_topdown()` does, without randomization.
-Above them is the range of the stack. A buffer that a program passes to a system call gets an address
-there, until the call returns.
+Areas are placed from the top down, as `arch_get_unmapped_area_topdown()` does, without randomization. The
+range of the stack is above the areas. A buffer that a program passes to a system call gets an address in
+this range, until the call returns.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class AddressSpace:
     def remove(self, area: VmArea) -> None:
         """Remove an area, call its `closed` and drop its file (`remove_vma()`).
 
-        Does nothing if the area is already removed.
+        If the area is already removed, nothing happens.
         """
         if area not in self.areas:
             return
@@ -107,7 +107,7 @@ class AddressSpace:
     def write(self, address: int, data: bytes) -> None:
         """Write `data` (`copy_to_user()`).
 
-        Raises EFAULT if not all of it is writable; the bytes before the fault are written.
+        Raises EFAULT if not all of the memory is writable; the bytes before the fault are written.
         """
         start = 0
         while start < len(data):

@@ -8,8 +8,8 @@ from typing import Protocol
 class UserMemory(Protocol):
     """The memory of a process, by address.
 
-    Two classes implement it: the address space of a simulated process (address_space.py), and the memory
-    of the host for a real program inside the simulation.
+    Two classes implement `UserMemory`: the address space of a simulated process (address_space.py), and
+    the memory of the host for a real program inside the simulation.
     """
 
     def read(self, address: int, size: int) -> bytes:
@@ -18,7 +18,7 @@ class UserMemory(Protocol):
     def write(self, address: int, data: bytes) -> None:
         """Write `data`.
 
-        Raises EFAULT if not all of it is writable; the bytes before the fault are written.
+        Raises EFAULT if not all of the memory is writable; the bytes before the fault are written.
         """
 
     def map_buffer(self, buffer: memoryview) -> int:

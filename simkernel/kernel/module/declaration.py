@@ -1,6 +1,6 @@
 """The declaration of a module: the MODULE_*, module_param and EXPORT_SYMBOL lines of a C driver.
 
-It is immutable: a module's file is executed once per process and shared by all machines.
+A declaration is immutable: a module's file is executed once per process and shared by all machines.
 """
 
 from __future__ import annotations

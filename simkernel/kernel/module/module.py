@@ -38,7 +38,7 @@ TRANSITIONS: Mapping[ModuleState, tuple[ModuleState, ...]] = {
 class Image:
     """The executed code of a module: its declaration and its functions.
 
-    `size` is its source size in bytes.
+    `size` is the size of the source code in bytes.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Image:
 
 
 class ThisModule:
-    """The module object that its own code gets, the argument of `init` (THIS_MODULE on Linux).
+    """The module object for the module's own code: the argument of `init` (THIS_MODULE on Linux).
 
     `parameters` are the values set at load, by name.  `symbols` has the imported functions as attributes;
     annotate it with the class that exports them.  The functions of driverapi find the kernel through this
@@ -72,7 +72,7 @@ class ThisModule:
 class LoadedModule:
     """A module that is loaded into a kernel, or is being loaded.
 
-    `make_this` creates the object that its own code gets.  `data` is the object that `init` returned.
+    `make_this` creates the module's `this`.  `data` is the object that `init` returned.
     """
 
     _engine: Engine

@@ -43,7 +43,7 @@ class Resources:
     def allocate(self, module: LoadedModule | None, kind: str) -> None:
         """Allocate an object that `module` is about to register.  Raise ENOMEM at the fault point `kmalloc`.
 
-        Registrations by the kernel itself never fail. It makes them at boot or at first use.
+        Registrations by the kernel itself never fail. The kernel makes them at boot or at first use.
         """
         if module is not None:
             check_fault(self._faults, "kmalloc", module=module.name, what=kind)

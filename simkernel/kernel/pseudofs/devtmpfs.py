@@ -1,7 +1,7 @@
 """devtmpfs: a tmpfs in which the driver core creates and removes device nodes (drivers/base/devtmpfs.c).
 
-Programs may change its files as in any tmpfs. If a program has replaced a node of the kernel, the kernel
-does not remove the replacement.
+Programs may change the files in devtmpfs as in any tmpfs. If a program has replaced a node of the kernel,
+the kernel does not remove the replacement.
 """
 
 from __future__ import annotations

@@ -114,8 +114,9 @@ def _fit(record: LogRecord, size: int) -> bytes:
 def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
     """Write a record (`devkmsg_write()`).  The text ends at a NUL; a newline at its end finishes the record.
 
-    A prefix `<N>` sets level and facility. Without a facility, or with 0 (the kernel's), it is LOG_USER.
-    More than ten records in five seconds are dropped. The log reports this when the file is closed.
+    A prefix `<N>` of the text sets level and facility. If the facility is missing or 0 (the kernel's),
+    LOG_USER is used. More than ten records in five seconds are dropped. When the file is closed, the log
+    reports this.
     """
     if len(data) > PRINTKRB_RECORD_MAX:
         raise os_error(EINVAL)

@@ -1,6 +1,6 @@
 """The mounts of a machine: a tmpfs at /, /tmp and /dev/shm, and the file systems /proc, /sys and /dev.
 
-They are created when a program first uses a path, so a machine without such programs has none.
+The mounts are created when a program first uses a path, so a machine without such programs has none.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class Lockdep(Locking):
     def audit(self) -> None:
         """Report the tasks that have returned to user mode, or have ended, while they held a lock.
 
-        This is called when no event is left, so it reports later than Linux: lockdep does not see the
+        `audit` is called when no event is left, so it reports later than Linux. Lockdep does not see the
         return of a call that did not sleep.
         """
         for task, held in list(self._held.items()):

@@ -11,7 +11,7 @@ from simkernel.kernel.sched.wait import LockQueue, sleep_on
 class Mutex:
     """A sleeping lock whose waiters are woken in the order of their calls.
 
-    Used as an asynchronous context manager, it is held inside the block.
+    Used as an asynchronous context manager, a mutex is held inside the block.
     """
 
     def __init__(self, preempt: Preempt, name: str) -> None:

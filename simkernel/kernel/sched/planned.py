@@ -58,8 +58,8 @@ class Pauses:
     """The statements of module code at which a plan may pause a section.
 
     Interrupts, timers and holders of a spinlock do not pause.  On Linux, only another CPU can run between
-    their statements, and it spins.  A coroutine that is being closed does not pause, because Python closes
-    it in one step.
+    their statements, and this CPU spins.  A coroutine that is being closed does not pause, because Python
+    closes it in one step.
     """
 
     def __init__(self, engine: Engine, preempt: Preempt, runner: Runner) -> None:

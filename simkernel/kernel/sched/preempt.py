@@ -38,8 +38,8 @@ class Preempt:
     evaluating: ClassVar[int] = 0
     """Above 0 while the kernel calls a driver's poll function or wait condition. No plan pauses it then.
 
-    Linux queues the task before it evaluates either, so that no wake-up is lost.  Here the task is queued
-    afterwards, so nothing may run in between.
+    Linux queues the task before it calls these functions, so that no wake-up is lost.  Here the task is
+    queued afterwards, so nothing may run in between.
     """
 
     def __init__(self, reports: Reports, current: Callable[[], SchedTask | None]) -> None:
@@ -103,7 +103,7 @@ class Preempt:
     def schedule(self) -> None:
         """Log a bug if the current context sleeps in atomic context (`__schedule_bug()`).
 
-        Linux resets the preempt count then. So the spinlocks stay locked, but no longer count.
+        Linux then resets the preempt count. So the spinlocks stay locked, but no longer count.
         """
         if not self.in_atomic:
             return

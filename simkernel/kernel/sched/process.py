@@ -171,7 +171,7 @@ class Processes(Generic[T]):
         """Return a new process that does not run yet. It is a child of `parent` (init if None) and inherits
         from it.
 
-        Raises EAGAIN if its user or the machine has too many tasks.
+        Raises EAGAIN if the child's user or the machine has too many tasks.
         """
         parent = parent or self.init
         credentials = credentials or parent.credentials
@@ -186,7 +186,7 @@ class Processes(Generic[T]):
     def clone_thread(self, leader: T, comm: str) -> T:
         """Return a new thread in the process of `leader`.
 
-        Raises EAGAIN if its user or the machine has too many tasks.
+        Raises EAGAIN if the thread's user or the machine has too many tasks.
         """
         self._check_limits(leader, leader.credentials)
         check_fault(self._faults, "kmalloc", what="task")
@@ -347,7 +347,7 @@ class Processes(Generic[T]):
     def _end_threads(self, task: SchedTask, status: int) -> None:
         """End the other threads of a process (`zap_other_threads()`).
 
-        A thread that is in the kernel gets SIGKILL and ends when its call does.
+        A thread that is in the kernel gets SIGKILL, and ends when its system call ends.
         """
         for thread in [each for each in self if each.tgid == task.tgid]:
             if thread.frame is not None or thread in self.runner.paused:

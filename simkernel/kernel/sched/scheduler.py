@@ -33,7 +33,7 @@ OnWake = Callable[[Any, bool, BaseException | None], None]
 class Schedulable(Protocol):
     """A task, as the scheduler sees it (`struct sched_entity`).
 
-    Its CPU is busy with it until `busy_until`.  `cpu` is the CPU that it holds, or None with unlimited
+    The task's CPU is busy with it until `busy_until` (ns).  `cpu` is this CPU, or None with unlimited
     CPUs.
     """
 
@@ -169,8 +169,8 @@ class ObservedCpus(UnlimitedCpus):
 class Cpu:
     """A CPU: its task, the time until which it is busy, and the function to call then.
 
-    `busy` is the time in ns that it has worked, for earlier tasks and for interrupts. `switches` is the
-    number of context switches (`nr_switches`).
+    `busy` is the time in ns that the CPU has worked, for earlier tasks and for interrupts. `switches` is
+    the number of context switches (`nr_switches`).
     """
 
     __slots__ = (

@@ -26,9 +26,9 @@ NO_HANDLERS: Final[Handlers] = MappingProxyType({})
 class Signals:
     """Pending signals and dispositions.  A standard signal is pending only once, even if it is sent again.
 
-    `exit_status` is the wait status of a process that is ending; its other threads end with the same
-    status. Dispositions and resource limits belong to the process: a thread reads those of its `leader`
-    (`struct signal_struct`).
+    `exit_status` is the wait status of a process that is ending; the other threads end with it too.
+    Dispositions and resource limits belong to the process: a thread reads those of its `leader` (`struct
+    signal_struct`).
     """
 
     __slots__ = ("_handlers", "_leader", "_limits", "exit_status", "pending")

@@ -53,8 +53,9 @@ def kind(request: object) -> str:
 def exit_status(raised: SystemExit, task: SchedTask) -> int:
     """Return the wait status of a program that raised SystemExit, as Python's interpreter sets it.
 
-    The exit code is 0 for None, the low 8 bits of an int, and 1 for any other value.  Such a value is written
-    to stderr (`handle_system_exit()`, Python/pythonrun.c), unless a thread other than the leader raised it.
+    The exit code is 0 for None, the low 8 bits of an int, and 1 for any other value.  Any other value is
+    also written to stderr (`handle_system_exit()`, Python/pythonrun.c), unless a thread other than the
+    leader raised it.
     """
     code = raised.code
     if code is None or isinstance(code, int):
@@ -80,7 +81,7 @@ class Closing:
         """Refuse a call of a task that is being closed: raise GeneratorExit.
 
         The call cannot yield, because Python does not allow a coroutine to yield while it is closed.  If
-        the program has caught ATTEMPTS of these exceptions, return LATER, which suspends it.
+        the program has caught ATTEMPTS GeneratorExits, return LATER, which suspends it.
         """
         call.owner = None
         if not self.left:
@@ -92,8 +93,8 @@ class Closing:
 def close(task: SchedTask, part: Part) -> BaseException | None:
     """Throw GeneratorExit into a coroutine until it ends, and return its failure or None.
 
-    Calls that it makes meanwhile have no effect.  A coroutine that catches all ATTEMPTS is abandoned: it
-    never runs again.  The coroutine may be any object with a coroutine's methods.
+    Calls of the coroutine during its close have no effect.  A coroutine that catches all ATTEMPTS is
+    abandoned: it never runs again.  The coroutine may be any object with a coroutine's methods.
     """
     closing, enter = Closing(), task.enter
     if part == "program":

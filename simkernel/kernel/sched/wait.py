@@ -115,7 +115,7 @@ class WaitQueue:
 class FifoQueue(WaitQueue):
     """A wait queue whose tasks are in the order of their calls (`wait_event_interruptible_locked()`).
 
-    A wake-up wakes all of them.  Pollers are added with `add_first`.
+    A wake-up wakes all tasks in the queue.  Pollers are added with `add_first`.
     """
 
     __slots__ = ()
@@ -136,9 +136,9 @@ class LockQueue(WaitQueue):
 class WouldBlock(Exception):
     """Raised by an operation that must wait until `queue` is woken.  Then `retry()` continues it.
 
-    `done` is the number of bytes processed so far. It is the result of a non-blocking call; 0 means
-    EAGAIN. A caller that does not retry must call `release()`, because the operation may hold resources.
-    A wake-up wakes only one `exclusive` operation.
+    `done` is the number of bytes processed so far. A non-blocking call returns it, or raises EAGAIN if it
+    is 0. A caller that does not retry must call `release()`, because the operation may hold resources.  A
+    wake-up wakes only one `exclusive` operation.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class HeldFile(Protocol):
 class Sleeping:
     """A sleep of a task: it ends when a queue is woken or at `deadline` (ns).
 
-    If it is `interruptible`, a signal ends it with EINTR.
+    If the sleep is `interruptible`, a signal ends it with EINTR.
     """
 
     __slots__ = ("deadline", "queue", "sleeper", "timer")
@@ -280,11 +280,12 @@ class IdleSleep(Sleep):
 class BlockedCall(Sleeping):
     """A blocked system call that only retries its operation after each wake-up.
 
-    The runner retries it without a coroutine, which is faster than `sleep_on` in one.  While `held` is
-    True, the call has a reference to `file`, so another thread cannot release the file by closing its
-    descriptor.  A task that shares its descriptor table with no other task needs no reference (`fdget()`).
+    The runner retries the operation without a coroutine, which is faster than `sleep_on` in one.  While
+    `held` is True, the call has a reference to `file`, so another thread cannot release the file by
+    closing its descriptor.  If no other task shares the descriptor table, the call needs no reference
+    (`fdget()`).
 
-    At its deadline the call fails with EAGAIN.  It waits on one queue.
+    At its deadline the call fails with EAGAIN.  A blocked call waits on one queue.
     """
 
     __slots__ = ("file", "held")

@@ -72,7 +72,7 @@ class ConnectionSocket(UnixSocket):
     def accept(self, task: Task) -> ConnectionSocket | None:
         """Return the next connection, or None if the queue is empty (accept(2)).
 
-        Raises EINVAL unless it listens.
+        Raises EINVAL unless the socket listens.
         """
         if self.state is not SockState.LISTEN:
             raise os_error(errno.EINVAL)

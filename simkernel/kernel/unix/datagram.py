@@ -245,7 +245,7 @@ class DatagramSocket(UnixSocket):
 class PeerWake:
     """An entry in the wait queue of a full receiver.
 
-    It wakes the pollers of the sender (`unix_dgram_peer_wake_relay()`).
+    A wake-up of the entry wakes the pollers of the sender (`unix_dgram_peer_wake_relay()`).
     """
 
     exclusive = False

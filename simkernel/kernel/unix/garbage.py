@@ -1,9 +1,9 @@
 """Garbage collection of sockets that only messages refer to (net/unix/garbage.c).
 
-A message in a queue holds references to the sockets that it carries.  If it is in the queue of such a
-socket itself, or of another one that only messages refer to, no program can receive it.  When a unix
-socket is closed while others are in flight, the collector finds the cycles of such sockets and empties
-their queues.  This releases the sockets.
+A message in a queue holds references to the sockets that it carries.  A message may be in the queue of a
+socket to which only messages refer. No program can receive it.  When a unix socket is closed while sockets
+are in flight, the collector finds the cycles of such sockets and empties their queues.  This releases the
+sockets.
 """
 
 from __future__ import annotations

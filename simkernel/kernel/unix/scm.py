@@ -64,7 +64,7 @@ def receive(
 def _install(task: Task, control: ControlBuffer, files: tuple[OpenFile, ...], flags: int) -> None:
     """Install a descriptor for each file that fits in the control buffer (`scm_detach_fds()`).
 
-    The other files are closed.
+    The files that do not fit are closed.
     """
     room = max(control.space - so.CMSG_HDRLEN, 0) // S32.size
     fds = []

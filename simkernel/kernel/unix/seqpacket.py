@@ -38,7 +38,7 @@ class SeqpacketSocket(ConnectionSocket, DatagramSocket):
     def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
         """Receive the oldest record (`unix_seqpacket_recvmsg()`).  Raise ENOTCONN.
 
-        Unlike a datagram socket, a non-blocking one returns the end of file too.
+        Unlike a datagram socket, a non-blocking SOCK_SEQPACKET socket returns the end of file too.
         """
         if self.state is not SockState.ESTABLISHED:
             raise os_error(errno.ENOTCONN)

@@ -66,8 +66,8 @@ class Sender(Protocol):
 class UnixSkb:
     """A datagram, or a part of a stream (`struct sk_buff` with `struct unix_skb_parms`).
 
-    `creds` are None unless the sender passed them or a socket asked for them.  `offset` is the number of
-    bytes already read.  The memory is charged to the sender until the message is freed.
+    `creds` is None unless the sender passed credentials or one of the sockets asked for them.  `offset` is
+    the number of bytes already read.  The memory is charged to the sender until the message is freed.
     """
 
     sender: Sender
@@ -111,8 +111,8 @@ def stream_pages(length: int) -> int:
 def truesize(length: int, pages: int) -> int:
     """Return the memory of a buffer with `length` bytes, `pages` of them in pages (`alloc_skb_with_frags()`).
 
-    The head comes from kmalloc and not from the cache of small heads, because it is charged to the
-    sender's memcg (GFP_KERNEL_ACCOUNT).
+    The head of the buffer comes from kmalloc, because it is charged to the sender's memcg
+    (GFP_KERNEL_ACCOUNT). The cache of small heads does not account.
     """
     needed = head_size(length - pages)
     head = next((cache for cache in ACCOUNTED if needed <= cache), None)

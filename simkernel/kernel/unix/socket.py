@@ -38,10 +38,7 @@ SHUTDOWN_MASK: Final = RCV_SHUTDOWN | SEND_SHUTDOWN
 DATA_READY: Final = ev.POLLIN | ev.POLLPRI | ev.POLLRDNORM | ev.POLLRDBAND
 
 FIXED: Final = {so.SO_PEEK_OFF: -1, so.SO_PASSPIDFD: 0, so.SO_PASSRIGHTS: 1}
-"""Options that only unix sockets have, with the value of a new socket.
-
-Other values are not modelled.
-"""
+"""Options of unix sockets only, with the value of a new socket. Other values of them are not modelled."""
 
 NO_NAME: Final = U16.pack(so.AF_UNIX)
 """The address of an unnamed socket."""
@@ -58,9 +55,10 @@ class SockState(Enum):
 class UnixSocket(Sock):
     """A unix socket (`struct unix_sock`).
 
-    `name` is its whole address, or None. `peer` is the socket to which it sends. `wmem` is the memory of
-    its sent messages that are not received yet.  Senders and connecting sockets wait on `peer_wait` for
-    queue space.  `listener` is the listening socket that has this one in its queue, until accept(2).
+    `name` is the whole address of the socket, or None. `peer` is the socket to which it sends. `wmem` is
+    the memory of sent messages that are not received yet, in bytes.  Senders and connecting sockets wait
+    on `peer_wait` for queue space.  Until accept(2), `listener` is the listening socket that has this one
+    in its queue.
     """
 
     __slots__ = (
@@ -105,9 +103,8 @@ class UnixSocket(Sock):
         self.listener: UnixSocket | None = None
         self.wmem = 0
         self.scm_fds = 0
-        """Number of files in flight to the socket.
-
-        It includes those dropped by a change of the peer (`scm_stat`).
+        """Number of files in flight to the socket, including those dropped by a change of the peer
+        (`scm_stat`).
         """
         self.no_space = False
         """True if a send found no space since the last SIGIO (SOCKWQ_ASYNC_NOSPACE)."""
@@ -216,7 +213,7 @@ class UnixSocket(Sock):
     ) -> None:
         """Allocate send memory for a buffer (`sock_alloc_send_pskb()`), or raise WouldBlock at the limit.
 
-        The operation that raised WouldBlock holds `files`, and drops them if it is not retried.
+        The operation that raised WouldBlock holds `files`. It drops them if it is not retried.
         """
         if self.error:
             raise os_error(self.take_error())
@@ -232,7 +229,7 @@ class UnixSocket(Sock):
     def check_copy(self, skb: UnixSkb, *, owned: bool = True) -> None:
         """Raise EFAULT at the fault point `usercopy` for the data of `skb`.
 
-        An `owned` buffer is freed then.
+        If the copy fails, an `owned` buffer is freed.
         """
         faults = self.unix.faults
         if faults is not None:
@@ -246,8 +243,8 @@ class UnixSocket(Sock):
     def creds_for(self, task: Task, claimed: Creds | None, other: UnixSocket) -> Creds | None:
         """Return the credentials of a message: those `claimed`, else the sender's if an end has SO_PASSCRED.
 
-        A connection that is not accepted yet gets them too, because it may set SO_PASSCRED later
-        (`maybe_add_creds()`).
+        A message to a connection that is not accepted yet also gets credentials, because the receiver may
+        set SO_PASSCRED later (`maybe_add_creds()`).
         """
         asked = self.option(so.SO_PASSCRED) or other.option(so.SO_PASSCRED) or other.file is None
         return own_creds(task) if claimed is None and asked else claimed
@@ -360,7 +357,7 @@ class UnixSocket(Sock):
     def fdinfo(self) -> str:
         """Return the number of files in flight to the socket (`unix_show_fdinfo()`).
 
-        For a listening socket these are the files in flight to its queued connections.
+        A listening socket counts the files in flight to its queued connections.
         """
         travelling = self.scm_fds
         if self.state is SockState.LISTEN:
@@ -386,7 +383,7 @@ class UnixSocket(Sock):
     def shutdown(self, task: Task, how: int) -> None:
         """Shut down receiving, sending or both (shutdown(2)).
 
-        The peer of a connection is shut down accordingly.
+        The peer of a connection is shut down in the opposite direction.
         """
         if not so.SHUT_RD <= how <= so.SHUT_RDWR:
             raise os_error(errno.EINVAL)

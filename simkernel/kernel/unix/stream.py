@@ -38,7 +38,7 @@ from simkernel.uapi.errno import os_error
 class TakenBytes:
     """The bytes that one receive takes from one sender, with the sender's credentials and address.
 
-    `files` are those of the last message taken.
+    `files` are those of the last message that was taken.
     """
 
     def __init__(self, sock: UnixSocket) -> None:
@@ -58,8 +58,8 @@ class TakenBytes:
     def take(self, size: int) -> bool:
         """Take up to `size` bytes in all.  Return False if more may be taken later.
 
-        With SO_PASSCRED it stops before a message with other credentials. It also stops after a message
-        with files. These files are taken even if `size` is 0.
+        With SO_PASSCRED, `take` stops before a message with other credentials. It also stops after a
+        message with files. Such files are taken even if `size` is 0.
         """
         while self._messages:
             skb = self._messages[0]
@@ -229,7 +229,7 @@ class StreamSocket(ConnectionSocket):
     def _at_end(self) -> bool:
         """Return True at the end of the stream or after an error.
 
-        The error is dropped after a partial receive.
+        A pending error is dropped, because the receive has some bytes already.
         """
         return bool(self.take_error()) or bool(self.shutdown_mask & RCV_SHUTDOWN)
 

@@ -1,6 +1,7 @@
 """Inodes of files without a path, as /proc/self/fd links to them: pipes, sockets, eventfds and others.
 
-Either end of a pipe can be opened again through such a link (`fifo_open()`). Other files cannot (ENXIO).
+Opening a link of a pipe in /proc/self/fd opens the pipe again, at either end (`fifo_open()`).  For other
+files it fails with ENXIO.
 """
 
 from __future__ import annotations
@@ -17,10 +18,7 @@ from simkernel.uapi.errno import ENXIO, EPERM, os_error
 
 
 class AnonInode(OpenableInode):
-    """The inode of an open file that has no path.
-
-    It is created when a link in /proc/self/fd is followed.
-    """
+    """The inode of an open file without a path, created when its link in /proc/self/fd is followed."""
 
     __slots__ = ("_object", "_unmodelled")
 

@@ -8,7 +8,7 @@ from simkernel.uapi.errno import EPIPE, strerror
 class BrokenPipe(BrokenPipeError):
     """EPIPE of a pipe or a stream. The system call also sends SIGPIPE.
 
-    `done` is the number of bytes written before the error. If it is not 0, it is the call's result.
+    `done` is the number of bytes written before EPIPE occurred.  If `done` is not 0, the call returns it.
     """
 
     done = 0

@@ -187,7 +187,7 @@ def rename(task: Task, old: Walk, new: Walk, new_path: str, noreplace: bool) -> 
 def _rename(task: Task, old: Dentry, source: Dentry, new: Dentry, name: str, target: Dentry | None) -> None:
     """Check permissions and rename `source` (`vfs_rename()`).
 
-    If both names have the same inode, nothing happens.
+    If `source` and `target` are names of the same inode, nothing happens.
     """
     if target is not None and target.inode is source.inode:
         return

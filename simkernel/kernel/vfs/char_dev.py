@@ -104,7 +104,7 @@ class CharDevices:
     def add(self, cdev: Cdev, number: tuple[int, int], count: int = 1) -> None:
         """Register `cdev` for `count` minors from `number` on (`cdev_add()`).
 
-        Programs can open it at once.
+        Programs can open the device at once.
         """
         self._resources.allocate(cdev.module, "cdev")
         cdev.number = number
@@ -116,7 +116,7 @@ class CharDevices:
     def delete(self, cdev: Cdev) -> None:
         """Unregister `cdev`, so that it cannot be opened again (`cdev_del()`).
 
-        Open files stay usable.  A second call has no effect.
+        Open files of the device stay usable.  A second call of `delete` has no effect.
         """
         if cdev in self._cdevs:
             self._cdevs.remove(cdev)

@@ -1,7 +1,7 @@
 """The operations of a character device, and its open files (a driver's `File`).
 
-An open file holds a reference to the driver's module. It stays open when the cdev is deleted. From then on
-the driver decides what its operations return (ENODEV, for example).
+An open file holds a reference to the driver's module. It stays open when the cdev is deleted. After that
+the driver decides what the file's operations return (ENODEV, for example).
 """
 
 from __future__ import annotations
@@ -245,7 +245,7 @@ class CharDeviceFile(FileObject):
     def poll_for(self, events: int) -> int:
         """Return the events that the driver's poll reports.
 
-        It can read the wanted `events` from its table.
+        The driver can read the wanted `events` from the poll table.
         """
         return self._call_poll(PollTable(events))
 
@@ -290,7 +290,7 @@ class CharDeviceFile(FileObject):
     def _release_later(self, function: Callable[[CharDeviceFile], Awaitable[None]]) -> Awaitable[None]:
         """Run a release that sleeps in a worker, because the caller may not wait for it (`delayed_fput()`).
 
-        It starts when the worker runs, so it never starts if the machine is switched off at once.
+        The release starts when the worker runs. If the machine is switched off at once, it never starts.
         """
         context = self.cdev.context
         done = Completion(context.preempt, "delayed_fput")

@@ -1,9 +1,9 @@
 """epoll: notification about events on many files (fs/eventpoll.c).
 
-An item stays in the wait queues of its file. A wake-up of these puts it on the ready list. epoll_wait(2)
-goes through this list and polls each file.  A file that is not ready is dropped from the list.  A file
-that is ready goes to the end of the list, unless it is edge-triggered (EPOLLET) or one-shot
-(EPOLLONESHOT).
+An item is a watched file and stays in the wait queues of this file. A wake-up puts it on the ready list.
+epoll_wait(2) goes through the ready list and polls each file.  A file that is not ready is dropped from
+the list.  A file that is ready goes to the end of the list, unless it is edge-triggered (EPOLLET) or
+one-shot (EPOLLONESHOT).
 
 An epoll file may watch another one, up to `MAX_NESTS` levels deep and without cycles.
 """
@@ -36,7 +36,7 @@ MAX_NESTS: Final = 4
 PATH_LIMITS: Final = (1000, 500, 100, 50, 10)
 """Maximum number of paths of length 1, 2, ... from a file to an outermost epoll file (`path_limits`).
 
-Paths of length 0 are not limited.
+The number of paths of length 0 is not limited.
 """
 
 Event = tuple[int, int]
@@ -242,7 +242,7 @@ class EventPoll(FileObject):
     def fdinfo(self) -> str:
         """Return a line for each item (`ep_show_fdinfo()`).
 
-        The order is that of insertion. On Linux it depends on the addresses of the files.
+        The lines are in the order of insertion. On Linux the order depends on the addresses of the files.
         """
         lines = []
         for item in self.items.values():

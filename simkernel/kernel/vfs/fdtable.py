@@ -43,7 +43,7 @@ class FileTable(Generic[F]):
     without a file.  `_close_on_exec` has the descriptors that exec closes.
 
     Files that are open with O_PATH are in `paths` and not in `open`, because few calls accept them.
-    `paths` is stored in the machine, which keeps a table without such files small. `limit` is the soft
+    `paths` is stored in the machine, so that a table without such files stays small. `limit` is the soft
     RLIMIT_NOFILE. `machine` has the open files of all processes.
     """
 
@@ -88,7 +88,7 @@ class FileTable(Generic[F]):
     def get(self, fd: int) -> F:
         """Return the open file of `fd`.
 
-        Raises EBADF if it is not open, or is open with O_PATH (`fdget()`).
+        Raises EBADF if `fd` is not open, or is open with O_PATH (`fdget()`).
         """
         try:
             file = self.open[fd] if fd >= 0 else None
@@ -126,7 +126,7 @@ class FileTable(Generic[F]):
     def _free(self, lowest: int) -> int:
         """Return the lowest free descriptor that is at least `lowest`.
 
-        Raises EMFILE if it reaches the limit.
+        Raises EMFILE if the descriptor reaches the limit.
         """
         free = ~(self._used >> lowest)
         fd = lowest + (free & -free).bit_length() - 1
@@ -187,7 +187,7 @@ class FileTable(Generic[F]):
     def close_many(self, fds: Iterable[int]) -> None:
         """Close all of `fds`, then release their files (`task_work_run()`).
 
-        The file that was closed last is released first.
+        The files are released in reverse: the one that was closed last is released first.
         """
         files: dict[F, None] = {}
         for fd in fds:

@@ -1,7 +1,7 @@
 """Named pipes: a node with a pipe that exists while the node is open (fs/pipe.c: fifo_open()).
 
-An open of one end waits until the other end is opened.  With O_NONBLOCK a reader does not wait and a
-writer gets ENXIO. An open for reading and writing never waits.
+An open of one end of a FIFO waits until the other end is opened.  With O_NONBLOCK a reader does not wait
+and a writer gets ENXIO. An open for reading and writing never waits.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class FifoInode(OpenableInode):
 class FifoEnd(PipeEnd):
     """An open file of a named pipe.
 
-    If a reader did not wait for a writer, it sees no POLLHUP before a writer has opened the pipe.
-    `seen_write_opens` is the number of opens of the write end before (`f_pipe`).
+    If a reader did not wait for a writer, it sees no POLLHUP before a writer opens the pipe.
+    `seen_write_opens` is the number of opens of the write end before this file was opened (`f_pipe`).
     """
 
     __slots__ = ("fifo", "inode", "seen_write_opens")

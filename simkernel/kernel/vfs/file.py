@@ -5,10 +5,10 @@
 A class of objects overrides the operations that it supports. The defaults behave as a NULL in `struct
 file_operations`.  Conventions of the operations:
 
-* They never wait and do not know their caller.  A `read` without data returns None: the caller waits on
-  `readers` and calls it again.  Any other operation that would block raises `WouldBlock(queue, retry)`
-  (kernel/sched/wait.py).  The system call then waits or returns EAGAIN.
-* An operation of a driver that sleeps returns an awaitable. The driver itself has checked O_NONBLOCK.
+* The operations never wait and do not know their caller.  A `read` without data returns None: the caller
+  waits on `readers` and calls it again.  Any other operation that would block raises `WouldBlock(queue,
+  retry)` (kernel/sched/wait.py).  The system call then waits or returns EAGAIN.
+* An operation of a driver that sleeps returns an awaitable.  The driver itself has checked O_NONBLOCK.
 * `position` is where to read or write.  The caller then adds the result's length to the file's position.
   The caller has also checked the access mode (EBADF).
 * `argument` of an ioctl is an int: a value, or an address in the memory of `task` (`task.mm`).
@@ -51,7 +51,7 @@ NOTHING_WAKES: Final = WaitQueue("a file that never wakes a reader")
 class AnonAttributes(NamedTuple):
     """The attributes of a file without an inode, for fstat(2).
 
-    The defaults are those of anonymous inodes.
+    The defaults are the attributes of anonymous inodes.
     """
 
     mode: int = 0o600
@@ -153,7 +153,7 @@ class FileObject(Protocol):
     def release(self) -> Awaitable[None] | None:
         """Handle the close of the last descriptor (`file_operations.release`).
 
-        The caller may await the result, but need not: the release continues by itself.
+        The caller may await the result of the release, but need not: the release continues by itself.
         """
         return None
 
@@ -251,8 +251,9 @@ class OpenFile:
     """An open file description: object, status flags, position and reference count.
 
     `socket` is the object if it is a socket, else None.  `path` is the path that was opened, or None.
-    `watchers` are the items of epoll files that watch it (`f_ep`). `owner` is the recipient of its
-    signals.  From its first descriptor to its release, it is in the machine's table of open files.
+    `watchers` are the items of epoll files that watch the file (`f_ep`). `owner` is the recipient of the
+    file's signals.  From its first descriptor to its release, an open file is in the machine's table of
+    open files.
     """
 
     path_only: ClassVar[bool] = False
@@ -309,7 +310,7 @@ class OpenFile:
     def enlist(self, open_files: OpenFiles) -> None:
         """Add the file to the machine's open files at its first descriptor.
 
-        Linux only counts them (`nr_files`).
+        Linux has no list of all open files, only their number (`nr_files`).
         """
         if self._after is None:
             self._before, self._after = open_files._before, open_files

@@ -129,7 +129,7 @@ class Inode:
     def check_new_name(self, name: str) -> None:
         """Check a name that does not exist, before a file is created with it.
 
-        Raises an error if it is invalid.
+        Raises an error if the name is invalid.
         """
 
     def entries(self, task: Task) -> Iterator[DirectoryEntry]:

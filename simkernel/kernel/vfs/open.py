@@ -82,9 +82,10 @@ async def _open_later(file: OpenFile, made: Awaitable[FileObject]) -> OpenFile:
 
 
 def _opened(file: OpenFile, made: FileObject) -> OpenFile:
-    """Finish the open.
+    """Finish the open of a file.
 
-    Raises EINVAL if the file does not support O_DIRECT, after it was opened as on Linux.
+    Raises EINVAL if the file was opened with O_DIRECT and does not support it.  Linux checks this last
+    too.
     """
     file.object = made
     if file.flags & fcntl.O_DIRECT and not made.can_direct:

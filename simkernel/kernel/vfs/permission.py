@@ -94,7 +94,7 @@ def check_link(credentials: Credentials, inode: Inode) -> None:
 def check_sticky(credentials: Credentials, directory: Inode, inode: Inode) -> None:
     """Raise EPERM for another user's file in another user's sticky directory (`__check_sticky()`).
 
-    The caller passes this check if it owns the file or the directory, or has CAP_FOWNER.
+    The check succeeds if the caller owns the file or the directory, or has CAP_FOWNER.
     """
     if (
         directory.mode & stat.S_ISVTX

@@ -54,7 +54,8 @@ class Pipe:
     """A pipe (`struct pipe_inode_info`).
 
     `spare_pages` is the number of empty pages that are kept for later writes. `polled` becomes true at the
-    first poll. From then on each write wakes pollers, not only a write into an empty pipe (`poll_usage`).
+    first poll of the pipe. After that, each write wakes pollers, not only a write into an empty pipe
+    (`poll_usage`).
     """
 
     def __init__(self, engine: Engine, costs: CostModel, number: int, owner: Credentials = ROOT) -> None:

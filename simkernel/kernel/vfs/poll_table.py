@@ -9,7 +9,7 @@ import attrs
 from simkernel.kernel.sched.wait import WaitQueue
 
 ALL: Final = 0xFFFF
-"""All events of poll(2), for a poll without a mask."""
+"""The mask with all events of poll(2), for a poll without a mask."""
 
 
 @attrs.define(eq=False, repr=False)

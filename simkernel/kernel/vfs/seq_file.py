@@ -29,7 +29,8 @@ class SeqFile(FileObject):
     """An open file of generated text.
 
     `_index` is the number of records already read. `_left` is the unread rest of the last one.  `events`
-    are its poll events. With None the file has no poll operation, so epoll refuses it.
+    are the poll events of the file. If `events` is None, the file has no poll operation, so epoll refuses
+    it.
     """
 
     __slots__ = (

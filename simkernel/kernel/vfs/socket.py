@@ -18,8 +18,8 @@ NO_CONTROL: Control = ()
 Received = tuple[bytes, int, Control, int, Address]
 """The result of recvmsg(2): data, return value, control messages, MSG_ flags and sender address.
 
-The return value is the length of the data; with MSG_TRUNC it is the length of the whole datagram.  It is a
-plain tuple, because a named tuple takes five to nine times as long to create.
+The return value is the length of the data; with MSG_TRUNC it is the length of the whole datagram.
+`Received` is a plain tuple, because a named tuple takes five to nine times as long to create.
 """
 
 

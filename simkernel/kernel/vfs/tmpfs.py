@@ -27,7 +27,8 @@ ENTRY_SIZE: Final = 20
 MAX_POSITION: Final = (1 << 31) - 1
 """Upper limit of entry positions.
 
-Newer entries have lower positions, so a reader that has started does not see entries created meanwhile.
+Newer entries have lower positions. So getdents64(2) does not return entries that were created after its
+first call.
 """
 SIZE: Final = 256 << 20
 """Capacity of a tmpfs in bytes: half of a memory of 512 MiB (`shmem_default_max_blocks()`)."""
@@ -57,7 +58,8 @@ class Tmpfs(SuperBlock):
 class TmpfsFile(OpenableInode):
     """A regular file.
 
-    `openers` counts its open files and mappings. Its pages are freed when it has neither these nor a name.
+    `openers` counts the open files and the mappings of a file. The pages are freed when this number is 0
+    and the file has no name.
     """
 
     __slots__ = ("openers", "pages", "unmodelled")
@@ -158,7 +160,7 @@ class RegularFile(FileObject):
         """Map the file's pages; a private mapping gets a copy of them.
 
         Linux copies a private page at its first write. mmap(2) does not specify whether the mapping sees
-        changes of the file before that.
+        earlier changes of the file.
         """
         self._file_accessed(file)
         pages = self.inode.pages

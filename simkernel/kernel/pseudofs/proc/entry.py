@@ -1,6 +1,6 @@
 """The kinds of files in procfs (fs/proc/generic.c).
 
-An inode is created at each lookup and not cached.
+An inode in procfs is created at each lookup and not cached.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ProcFs(SuperBlock):
 class ProcInode(OpenableInode):
     """A file in procfs, owned by root or by the user of the task `owner`.
 
-    Its inode number is computed from its path.
+    The inode number of the file is computed from its path.
     """
 
     __slots__ = ("fs", "path")
@@ -52,7 +52,7 @@ class ProcInode(OpenableInode):
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
         """Raise EPERM for a new mode of a process's file (`proc_setattr()`).
 
-        Other changes are not modelled.
+        Changes of owner or mode that Linux would allow are not modelled.
         """
         if mode is not None and mode != self.mode and self.path[1:2].isdigit():
             raise os_error(EPERM)
@@ -63,7 +63,8 @@ class ProcInode(OpenableInode):
 class ProcText(ProcInode):
     """A text file.  `events` are its poll(2) events, by default those of `proc_reg_poll()`.
 
-    With None it has no poll operation, like the files in a process's directory (tid_base_stuff).
+    If `events` is None, the file has no poll operation, like those in a process's directory
+    (tid_base_stuff).
     """
 
     __slots__ = ("_events", "_records", "_store")

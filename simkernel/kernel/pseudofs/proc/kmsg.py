@@ -1,6 +1,6 @@
 """/proc/kmsg: the kernel log for syslogd (fs/proc/kmsg.c, kernel/printk/printk.c).
 
-All readers share one position in the log with syslog(2), so a record is read only once.
+All readers of the kernel log share one position with syslog(2), so a record is read only once.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ MARKS: Final = {ModuleState.COMING: "+", ModuleState.GOING: "-"}
 def devices(kernel: KernelParts) -> list[str]:
     """Return /proc/devices: the reserved major numbers and their names.
 
-    The list of block devices is empty.
+    The list of block devices in the file is empty.
     """
     regions = kernel.char_devices.regions
     lines = [f"{region.major:3d} {region.name}\n" for region in regions]
@@ -33,7 +33,7 @@ def devices(kernel: KernelParts) -> list[str]:
 def interrupts(kernel: KernelParts) -> list[str]:
     """Return /proc/interrupts: a line for each interrupt that has a handler.
 
-    All are counted for CPU 0.
+    All interrupts are counted for CPU 0.
     """
     lines = kernel.interrupts.lines
     cpus = kernel.scheduler.count

@@ -68,7 +68,7 @@ def _decay(load: int, exponent: int, active: int) -> int:
 def power(base: int, times: int) -> int:
     """Return the fraction `base` of FIXED_1 raised to the power `times` (`fixed_power_int()`).
 
-    Each multiplication is rounded.
+    The result of each multiplication is rounded.
     """
     result = FIXED_1
     while times:

@@ -45,7 +45,7 @@ def _netlink(net: Net) -> list[str]:
 def _sockets(net: Net) -> Iterator[str]:
     """Yield the lines of each protocol: the kernel's socket, then the bound sockets in order of bind(2).
 
-    Linux uses the order of a hash table.  The inode number of a socket is its cookie.
+    On Linux, the lines have the order of a hash table.  The inode number of a socket is its cookie.
     """
     for protocol, ports in sorted(PORTS.of(net).items()):
         kernel_socket = KERNEL_SOCKETS.of(net).get(protocol)
@@ -66,7 +66,7 @@ def _line(protocol: int, portid: int, groups: int, rmem: int, dumps: bool, drops
 def _unix(net: Net) -> list[str]:
     """Return /proc/net/unix (`unix_seq_show()`) in order of creation.
 
-    Linux uses that of a hash table.
+    On Linux, the lines have the order of a hash table.
     """
     sockets = SOCKETS.of(net)
     peers = Counter(sock.peer for sock in sockets)
@@ -76,7 +76,7 @@ def _unix(net: Net) -> list[str]:
 def _unix_line(sock: UnixSocket, references: int) -> str:
     """Return a socket's line.
 
-    The state is a `socket_state`; a connection has no file before accept(2).
+    The state in the line is a `socket_state`. A connection has no file before accept(2).
     """
     connected = sock.state is SockState.ESTABLISHED
     state = (1 + 2 * connected) if sock.file else (4 - 2 * connected)

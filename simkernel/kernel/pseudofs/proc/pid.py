@@ -117,7 +117,7 @@ def _text(records: Callable[[KernelParts, Task], Sequence[str]], events: int | N
 class ExeLink(ProcLink):
     """The link to a process's program.
 
-    A program is not a file in simkernel, so the link names a deleted memfd.
+    A program is not a file in simkernel, so /proc/PID/exe names a deleted memfd.
     """
 
     __slots__ = ()

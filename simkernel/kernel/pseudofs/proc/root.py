@@ -21,7 +21,7 @@ VERSION = f"Linux version {UTS_RELEASE} (simkernel@simkernel) {UTS_VERSION}\n"
 FILESYSTEMS: Final = [f"nodev\t{name}\n" for name in ("sysfs", "tmpfs", "proc", "devtmpfs")]
 """Lines of /proc/filesystems.
 
-None of these file systems needs a device (`filesystems_proc_show()`).
+None of the listed file systems needs a device, so each line begins with nodev.
 """
 
 

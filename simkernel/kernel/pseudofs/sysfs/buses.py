@@ -77,7 +77,7 @@ def classes(kernel: KernelParts) -> Contents:
 def numbers(kernel: KernelParts) -> Contents:
     """Yield the directories in /sys/dev: character devices by number.
 
-    The one of block devices is empty.
+    The directory of block devices is empty.
     """
 
     def char() -> Contents:

@@ -110,7 +110,7 @@ def _of_driver(
 def _children(kernel: KernelParts, device: Device) -> Contents:
     """Yield the child devices.
 
-    If the device has no class, children with one are in a directory of that class.
+    If the device has no class, its children with a class are in a directory of that class.
     """
     direct = [child for child in device.children if child.kind is None or device.kind is not None]
     for child in direct:

@@ -159,9 +159,9 @@ class SysFile(SysInode):
         self._attribute = attribute
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
-        """Open the attribute.  Raise EACCES, even for root, if it is not readable or not writable.
+        """Open the attribute (`kernfs_fop_open()`).
 
-        Source: `kernfs_fop_open()`.
+        Raises EACCES, even for root, if the attribute does not allow the access.
         """
         for wanted, bits, function in (
             (file.writable, 0o222, self._attribute.store),
