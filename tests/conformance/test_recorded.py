@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conformance import recording
+from tests.conformance import clock, recording
 from tests.conformance.case import Case, load_cases
-from tests.conformance.runner import difference, run_here
-from tests.conformance.simulated import simulated
+from tests.conformance.runner import difference
 
 CASES = load_cases()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_case(case: Case) -> None:
-    """The observations on simkernel equal those of the recorded kernel."""
-    problem = difference(recording.recorded(case), run_here(case, simulated))
+    """The observations on simkernel equal those of the recorded kernel, at the pinned simulated time."""
+    outcome, end = clock.timed(case)
+    problem = difference(recording.recorded(case), outcome)
     assert problem is None, f"{case.about}\n{problem}"
+    assert end == clock.pinned()[case.name], clock.__doc__
+
+
+def test_each_case_is_pinned() -> None:
+    assert set(clock.pinned()) == {case.name for case in CASES}
 
 
 @pytest.mark.parametrize("oracle", recording.ORACLES)
