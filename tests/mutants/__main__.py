@@ -1,0 +1,120 @@
+"""Break the kernel in many small ways, and see which breaks no test notices.
+
+    python -m tests.mutants --seed 1 --count 300
+
+The guide's page *mutants* says how to read the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def copy_tree(tree: Path) -> None:
+    """Copy the files that git knows, as they are now."""
+    shutil.rmtree(tree, ignore_errors=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        source, target = ROOT / name, tree / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_symlink() or source.is_file():
+            shutil.copy2(source, target, follow_symlinks=False)
+
+
+def worker(tree: Path, *arguments: object) -> int:
+    """Run a process in the copy."""
+    command = [sys.executable, "-m", "tests.mutants.worker", *map(str, arguments)]
+    return subprocess.run(command, cwd=tree, check=False).returncode
+
+
+def draw(tree: Path, folder: Path, seed: int, count: int) -> list[dict[str, Any]]:
+    """Draw a sample of all mutants, which are listed once for each copy."""
+    from tests.mutants.mutation import mutants, sources
+
+    listed = folder / "mutants.json"
+    if not listed.exists():
+        found = [attrs.asdict(mutant) for path in sources(tree) for mutant in mutants(tree, path)]
+        listed.write_text(json.dumps(found))
+    population: list[dict[str, Any]] = json.loads(listed.read_text())
+    sample = random.Random(seed).sample(population, min(count, len(population)))
+    print(f"{len(sample)} of {len(population)} mutants, seed {seed}")
+    return sample
+
+
+def key(mutant: dict[str, Any]) -> tuple[str, int]:
+    """What identifies a mutant in a copy."""
+    return mutant["path"], mutant["number"]
+
+
+def report(sample: list[dict[str, Any]], results: Path) -> None:
+    """Print the survivors, and how many mutants have which outcome."""
+    outcomes = {key(each): each for each in map(json.loads, results.read_text().splitlines())}
+    found = [outcomes[key(each)] for each in sample if key(each) in outcomes]
+    for each in sorted(found, key=key):
+        if each["status"] != "killed":
+            print(f"{each['status']} {each['path']}:{each['line']} ({each['operator']}, {each['ran']} tests)")
+            print(f"    - {each['before']}\n    + {each['after']}")
+    counts = Counter(each["status"] for each in found)
+    noticed = counts["killed"] + counts["timeout"]
+    print(", ".join(f"{number} {status}" for status, number in counts.most_common()))
+    print(f"{noticed} of {len(found)} noticed: {100 * noticed / max(len(found), 1):.1f} %")
+
+
+def main() -> int:
+    """Copy the tree, measure the tests if that has not been done, run the mutants that have no result yet."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=int, default=1, help="seed of the sample")
+    parser.add_argument("--count", type=int, default=300, help="mutants to draw")
+    parser.add_argument("--budget", type=float, default=60, help="seconds of tests for each mutant")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "simkernel-mutants")
+    parser.add_argument("--anew", action="store_true", help="copy the tree again, and measure all tests")
+    parser.add_argument(
+        "--add", nargs="+", metavar="PATH", help="copy these tests again, and measure only them"
+    )
+    parser.add_argument("--survivors", action="store_true", help="run the survivors of this seed again")
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder.resolve()
+    tree = folder / "tree"
+    if arguments.anew:
+        shutil.rmtree(folder, ignore_errors=True)
+    if not (folder / "seconds.json").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        copy_tree(tree)
+        worker(tree, "measure", folder)
+    if arguments.add:
+        for path in arguments.add:
+            (tree / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, tree / path)
+        worker(tree, "measure", folder, *arguments.add)
+    sample = draw(tree, folder, arguments.seed, arguments.count)
+    results = folder / f"results-{arguments.seed}.jsonl"
+    results.touch()
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    done = {key(each): each["status"] for each in lines}
+    again = {"survived"} if arguments.survivors else set()
+    todo = [each for each in sample if done.get(key(each)) in again or key(each) not in done]
+    if todo:
+        (folder / "todo.json").write_text(json.dumps(todo))
+        worker(tree, "kill", folder, results, arguments.budget)
+    report(sample, results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
