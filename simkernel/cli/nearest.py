@@ -11,4 +11,6 @@ def unknown(what: str, name: str, known: Iterable[str], meant: str = "") -> clic
     """Return a UsageError that suggests known names similar to `meant`, or else to `name`."""
     from simkernel.ynl.errors import choose
 
-    return click.UsageError(f"there is no {what} {name!r}: {choose(meant or name, known)}")
+    names = list(known)
+    hint = f": {choose(meant or name, names)}" if names else ""
+    return click.UsageError(f"there is no {what} {name!r}{hint}")

@@ -63,3 +63,9 @@ def test_starts_without_the_machine() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     imported = set(done.stdout.splitlines()[-1].split())
     assert not imported & {"simpy", "attrs", "rich", "yaml", "simkernel.engine", "simkernel.machine"}
+
+
+def test_unknown_file_in_an_empty_folder_has_no_suggestion(simkernel: CommandLine, tmp_path: Path) -> None:
+    done = simkernel("run", tmp_path / "nothere.py")
+    assert done.code == 2
+    assert done.err.endswith("nothere.py'\n")
