@@ -93,9 +93,8 @@ class DeviceClasses:
         If the attribute is missing, return the only device.  Raise ENODEV if the device does not exist,
         EINVAL if the attribute is missing and several devices exist.
         """
-        there = tuple(
-            devices.kind.devices
-        )  # a copy, as class_find_device() takes: devices can be registered and unregistered meanwhile
+        # A copy, as class_find_device() takes: devices can be registered and unregistered meanwhile.
+        there = tuple(devices.kind.devices)
         wanted = info.attributes.get("device")
         if wanted is not None:
             for device in there:

@@ -118,7 +118,7 @@ class Seen:
 COSTS = {
     "system_calls": "system calls of all programs",
     "copied": "bytes that the kernel copies",
-    "time": "time in calls for its pixels [ns]",
+    "time": "time in calls for the pixels [ns]",
 }
 """The costs of one frame: means, which include a share of the start, and for the time the median."""
 
@@ -435,7 +435,7 @@ def figures(run: Run, seen: Seen) -> None:
     run.metric("latency_ns", distribution(times["read"] - times["exposure-start"] for times in seen.frames))
 
 
-# -- the story ------------------------------------------------------------------------
+# -- the report's story ---------------------------------------------------------------
 
 
 def tell(run: Run, seen: Seen, costs: dict[str, dict[str, Any]]) -> None:

@@ -114,7 +114,7 @@ class Tour:
         return answer
 
 
-@scenario(ScenarioParameter("gain", int, 40, minimum=1, maximum=255, help="what the gain is set to"))
+@scenario(ScenarioParameter("gain", int, 40, minimum=1, maximum=255, help="new value of the gain"))
 def layers(run: Run) -> None:
     machine = run.machine()
     machine.plug(Camera())
@@ -149,8 +149,8 @@ def descend(run: Run, tour: Tour) -> None:
     ]
     run.table("The last question, byte by byte", ("part", "down", "up"), rows, detail=True)
     run.text(
-        "Down go bytes, a file descriptor and a number; up come bytes or an errno. The program names a "
-        "family and a control. Only the driver knows the register and its address."
+        "A program passes bytes, a file descriptor and a number to the kernel, and gets bytes or an errno. "
+        "It names a family and a control. Only the driver knows the register and its address."
     )
     run.metric("ns_by_depth", [step.ns for step in tour.steps])
     run.metric("register_reads_by_depth", [step.moved["register reads"] for step in tour.steps])

@@ -89,7 +89,8 @@ class Daemon:
                     raise
                 self.overruns += 1
                 if self.resync:
-                    while await app.poll([(route.event_socket, POLLIN)], 0):  # the new list supersedes them
+                    # Drop what the new list supersedes.
+                    while await app.poll([(route.event_socket, POLLIN)], 0):
                         with suppress(OSError):  # the socket overruns again
                             await route.event_socket.recv(BUFSIZE)
                     await self.list(route)

@@ -183,7 +183,7 @@ class BridgeModule:
             raise unmodelled(self.this, f"the setting {type} of a bridge", EOPNOTSUPP)
         for type in change(bridge.settings, data):
             if type == Br.PRIORITY:
-                self.update(bridge)  # `br_stp_set_bridge_priority()`
+                self.update(bridge)  # as br_stp_set_bridge_priority() does
         if Br.GROUP_ADDR in data:
             address = data[Br.GROUP_ADDR]
             if address[:5] != GROUP_ADDRESS[:5] or address[5] > 15 or address[5] in (1, 2, 3):

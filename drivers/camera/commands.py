@@ -157,9 +157,8 @@ class Commands:
 def describe(camera: Camera) -> Reply:
     """Return the reply to get-device for a camera."""
     reply = {"device": camera.name, "parent": camera.device.name, "buffers": camera.buffers}
-    streaming = (
-        READ_ONCE(camera.ring) is not None
-    )  # a snapshot: the stream can start or stop while the request is served
+    # A snapshot: the stream can start or stop while the request is served.
+    streaming = READ_ONCE(camera.ring) is not None
     return reply | {"streaming": True} if streaming else reply
 
 

@@ -25,7 +25,7 @@ LOSSES = hw.IRQ_OVERRUN | hw.IRQ_DMA_ERROR
 INTERRUPTS = hw.IRQ_FRAME_DONE | LOSSES
 
 
-# -- beginning and end ------------------------------------------------------
+# -- start and stop ---------------------------------------------------------
 
 
 async def stream_on(camera: Camera, user: Hashable) -> None:

@@ -42,7 +42,7 @@ class Video:
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
 
-    # -- what it is -----------------------------------------------------------
+    # -- driver and input -----------------------------------------------------
 
     def querycap(self, arg: s.V4l2Capability) -> None:
         """Return the names of the driver and the camera (VIDIOC_QUERYCAP)."""
@@ -127,7 +127,7 @@ class Video:
         parm.numerator, parm.denominator = interval.numerator, interval.denominator
 
     def s_parm(self, parm: s.V4l2Captureparm) -> None:
-        """Set the nearest frame interval, or the default if it is 0 (VIDIOC_S_PARM).
+        """Set the nearest frame interval, or the default for an interval of 0 (VIDIOC_S_PARM).
 
         Raise EBUSY while a stream runs.
         """

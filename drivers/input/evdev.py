@@ -87,9 +87,8 @@ def _events(handle: InputHandle, values: Sequence[Value]) -> None:
     flow = trace_flow(evdev.core.this)
     grab = rcu_dereference(evdev.grab)
     for client in rcu_dereference(evdev.clients) if grab is None else (grab,):
-        clock = READ_ONCE(
-            client.clock
-        )  # a race is harmless: EVIOCSCLOCKID drops events that are stamped with the old clock
+        # A race is harmless: EVIOCSCLOCKID drops events that are stamped with the old clock.
+        clock = READ_ONCE(client.clock)
         if not READ_ONCE(client.revoked) and client.pass_values(values, evdev.time(clock), flow):
             kill_fasync(client.fasync, POLL_IN)
             wake_up_interruptible(client.wait)

@@ -48,9 +48,8 @@ class Evdev:
 
 def is_alive(client: Client) -> bool:
     """Return True if the reader's device exists and its access is not revoked."""
-    return READ_ONCE(client.evdev.exist) and not READ_ONCE(
-        client.revoked
-    )  # without a lock, as in evdev_read()
+    # Without a lock, as in evdev_read().
+    return READ_ONCE(client.evdev.exist) and not READ_ONCE(client.revoked)
 
 
 async def grab(evdev: Evdev, client: Client) -> None:

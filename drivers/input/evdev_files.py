@@ -117,9 +117,8 @@ def _read(file: File, size: int, position: int) -> bytes | Awaitable[bytes]:
 async def _wait(file: File, client: Client, size: int) -> bytes:
     data = b""
     while not data:
-        if (
-            not file.flags & O_NONBLOCK
-        ):  # a non-blocking reader gets here if another reader was faster: _take() raises EAGAIN
+        # A non-blocking reader gets here if another reader was faster: _take() raises EAGAIN.
+        if not file.flags & O_NONBLOCK:
             await wait_event_interruptible(client.wait, lambda: client.readable or not is_alive(client))
         data = _take(file, client, size)
     return data

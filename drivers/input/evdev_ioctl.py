@@ -68,7 +68,7 @@ def _device(client: Client) -> InputDev:
     return dev
 
 
-# -- what the device is ----------------------------------------------------------------
+# -- identity and capabilities ---------------------------------------------------------
 
 
 def _version(file: File, client: Client, address: int) -> None:
@@ -108,7 +108,7 @@ def _codes(file: File, dev: InputDev, type: int, size: int, address: int) -> int
     return _bytes(file, to_bytes(dev.bits.get(type, 0), ev.MAX_CODE[type]), size, address)
 
 
-# -- how things stand ------------------------------------------------------------------
+# -- state -----------------------------------------------------------------------------
 
 
 def _state(type: int, file: File, client: Client, size: int, address: int) -> int:
@@ -127,7 +127,7 @@ def _state(type: int, file: File, client: Client, size: int, address: int) -> in
         raise
 
 
-# -- how the reader wants it -------------------------------------------------------------
+# -- settings of a reader ----------------------------------------------------------------
 
 
 async def _grab(file: File, client: Client, argument: int) -> None:
@@ -186,13 +186,12 @@ def _get_mask(file: File, client: Client, address: int) -> None:
         size = len(to_bytes(0, count))
         known = b"\xff" * size if wanted is None else to_bytes(wanted, count - 1)
     copy_to_user(file, mask.codes_ptr, known[: mask.codes_size])
-    for done in range(
-        len(known), mask.codes_size, PAGE_SIZE
-    ):  # in pages, because a program can pass any size
+    # Page by page, because a program can pass any size.
+    for done in range(len(known), mask.codes_size, PAGE_SIZE):
         copy_to_user(file, mask.codes_ptr + done, bytes(min(PAGE_SIZE, mask.codes_size - done)))
 
 
-# -- what no device here has ---------------------------------------------------------------
+# -- unsupported features ------------------------------------------------------------------
 
 
 def _unsupported(type: int, file: File, client: Client, argument: int) -> None:

@@ -101,9 +101,8 @@ class MouseDriver:
             send(mouse)
 
         mouse.send_work = init_work(self.this, send_reports)
-        devm_add_action(
-            device, cancel_work_sync, mouse.send_work
-        )  # after devm has freed the interrupt: no handler can schedule it
+        # devm runs this after it has freed the interrupt, so no handler schedules the work any more.
+        devm_add_action(device, cancel_work_sync, mouse.send_work)
         devm_request_irq(device, device.irq, interrupt, IRQF_SHARED, "mouse", mouse)
         dev_set_drvdata(device, mouse)
         await mouse.pointer.register()

@@ -77,9 +77,8 @@ class Memory:
 
     def free(self) -> None:
         """Free the DMA memory now: the device can no longer access it.  Existing mappings stay valid."""
-        buffer = xchg(
-            self, "buffer", None
-        )  # atomic, because the last munmap(2) can call this at the same time
+        # Atomic, because the last munmap(2) can call this at the same time.
+        buffer = xchg(self, "buffer", None)
         if buffer is not None:
             dma_free_coherent(self._device, buffer)
 

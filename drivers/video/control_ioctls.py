@@ -29,7 +29,7 @@ FIXED: Final = (v4l2.V4L2_CTRL_WHICH_DEF_VAL, *MIN_MAX)
 ANY_CLASS: Final = (v4l2.V4L2_CTRL_WHICH_CUR_VAL, *FIXED)
 
 
-# -- listing ------------------------------------------------------------------
+# -- lists of controls --------------------------------------------------------
 
 
 def _query(handler: ControlHandler, id: int) -> Control:
@@ -80,7 +80,7 @@ def querymenu(call: IoctlCall, arg: s.V4l2Querymenu) -> None:
     arg.name = control.menu[arg.index].encode()[:31]
 
 
-# -- one value ----------------------------------------------------------------
+# -- a single value -----------------------------------------------------------
 
 
 def g_ctrl(call: IoctlCall, arg: s.V4l2Control) -> None:
@@ -129,9 +129,7 @@ def _check_class(handler: ControlHandler, which: int) -> None:
 
 
 def _which(arg: s.V4l2ExtControls) -> None:
-    if (
-        arg.which == v4l2.V4L2_CTRL_WHICH_REQUEST_VAL
-    ):  # EINVAL, because this device has no media device for requests
+    if arg.which == v4l2.V4L2_CTRL_WHICH_REQUEST_VAL:  # there is no media device, which requests need
         raise os_error(EINVAL)
     arg.which = v4l2.V4L2_CTRL_ID2WHICH(arg.which)
 

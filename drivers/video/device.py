@@ -107,7 +107,7 @@ class VideoCore:
     this: ThisModule
     kind: Class
     lock: SpinLock
-    """Protects `devices` and the `registered` of each device (videodev_lock)."""
+    """Protects `devices`, and the attribute `registered` of each device (videodev_lock)."""
     devices: dict[int, VideoDevice] = attrs.field(factory=dict)
 
 

@@ -247,9 +247,8 @@ class Queue:
                 raise os_error(EBUSY)
             if not self.streaming:
                 raise os_error(EINVAL)
-            if READ_ONCE(
-                self.done
-            ):  # without the lock, like list_empty(): an interrupt handler can only add buffers
+            # Without the lock, like list_empty(): an interrupt handler can only add buffers.
+            if READ_ONCE(self.done):
                 with self.done_lock:
                     return self.done.popleft()
             if nonblocking:

@@ -107,7 +107,7 @@ def _take(queue: Queue, arg: s.V4l2Buffer, preparing: bool) -> Buffer:
     return buffer
 
 
-# -- the requests -------------------------------------------------------------
+# -- ioctls -------------------------------------------------------------------
 
 
 async def reqbufs(call: IoctlCall, arg: s.V4l2Requestbuffers) -> None:

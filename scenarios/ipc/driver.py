@@ -344,7 +344,7 @@ async def eventfd_listen(session: Session, app: App) -> Listener:
     def parse(data: bytes) -> tuple[common.Numbers, int]:
         return [next(numbers) for _ in range(U64.unpack(data)[0])], 0
 
-    old_read = partial(app.write, fd, bytes(common.EVENT))  # an eventfd holds 8 bytes only
+    old_read = partial(app.write, fd, bytes(common.EVENT))  # EINVAL: an eventfd accepts 8 bytes only
     return Listener(app, partial(app.read, fd), fd, parse, common.EVENT, old_read)
 
 

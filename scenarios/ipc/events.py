@@ -80,7 +80,7 @@ class Delivery:
             self.longest = max(self.longest, app.monotonic_ns() - begun)
 
     def latencies(self) -> dict[int, list[int]]:
-        """Return by event the latencies in ns to all listeners.
+        """Return the latencies to all listeners in ns, by event number.
 
         A signal carries no number, so it counts for the newest event.
         """

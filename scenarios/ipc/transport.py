@@ -76,7 +76,7 @@ class Transport:
 
 @attrs.define
 class Session:
-    """A use of a transport by `app`, with its settings and its child processes, which `close` kills."""
+    """A program's use of a transport: its settings, and its child processes, which `close` kills."""
 
     app: App
     poll: int = 0

@@ -105,7 +105,7 @@ def loading(stage: Stage) -> None:
     )
 
 
-# -- down and up ----------------------------------------------------------------------
+# -- requests and events --------------------------------------------------------------
 
 
 async def setter(app: App, stage: Stage) -> Watch:
@@ -176,7 +176,7 @@ def up(stage: Stage, mouse: Mouse) -> None:
     )
 
 
-# -- where it sits --------------------------------------------------------------------
+# -- the code above and below ---------------------------------------------------------
 
 
 async def tracer(app: App) -> tuple[str, str]:
@@ -225,7 +225,7 @@ def neighbours(stage: Stage) -> None:
     )
 
 
-# -- and gone -------------------------------------------------------------------------
+# -- after unloading ------------------------------------------------------------------
 
 
 def unloading(stage: Stage, mouse: Mouse) -> None:

@@ -53,14 +53,15 @@ def hardware(stage: Stage) -> None:
     )
 
 
-# -- directly -------------------------------------------------------------------------
+# -- direct access --------------------------------------------------------------------
 
 
 async def intruder(app: App, address: int) -> str:
     """Try to reach a register whose address is known from the data sheet."""
     opened = await result_or_error(app.open("/dev/mem", O_RDWR))
     fd = await app.open(NODE, O_RDWR)
-    asked = await result_or_error(app.call("ioctl", fd, ioctls.VIDIOC_G_CTRL, address))  # as C would
+    # A raw call, as from C.
+    asked = await result_or_error(app.call("ioctl", fd, ioctls.VIDIOC_G_CTRL, address))
     await app.close(fd)
     return f"{opened} {asked}"
 
@@ -84,7 +85,7 @@ def attempts(stage: Stage, address: int) -> None:
     )
 
 
-# -- by the driver ----------------------------------------------------------------------
+# -- access through the driver ----------------------------------------------------------
 
 
 async def viewer(app: App) -> None:

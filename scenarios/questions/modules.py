@@ -31,7 +31,7 @@ def modules(stage: Stage) -> None:
     )
 
 
-# -- drivers that are no modules ----------------------------------------------------------
+# -- a built-in driver --------------------------------------------------------------------
 
 
 async def looker(app: App) -> tuple[str, str, int]:
@@ -66,7 +66,7 @@ def built_in(stage: Stage) -> None:
     )
 
 
-# -- modules that are drivers, and others ---------------------------------------------------
+# -- modules with and without drivers -------------------------------------------------------
 
 
 async def lister(app: App) -> list[tuple[str, str, str, str]]:
@@ -111,7 +111,7 @@ def loaded(stage: Stage) -> None:
     )
 
 
-# -- a module that drives nothing -------------------------------------------------------------
+# -- a module without a device ----------------------------------------------------------------
 
 
 async def guest(app: App) -> str:

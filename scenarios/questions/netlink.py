@@ -45,7 +45,7 @@ def netlink(stage: Stage) -> None:
     )
 
 
-# -- the kernel begins ------------------------------------------------------------
+# -- the kernel sends first -------------------------------------------------------
 
 
 async def listener(app: App, heard: list[bytes]) -> None:
@@ -80,7 +80,7 @@ def news(stage: Stage) -> None:
     )
 
 
-# -- a call must be made ------------------------------------------------------------
+# -- polling by ioctl ---------------------------------------------------------------
 
 
 async def asker(app: App, answers: list[int]) -> None:
@@ -151,7 +151,7 @@ async def requester(app: App, stage: Stage) -> Any:
 
 
 def errors(stage: Stage) -> None:
-    """Make one mistake twice: by ioctl and over netlink."""
+    """Send an invalid request twice: by ioctl and over netlink."""
     stage.say(
         "Now a mistake: a program requests events with an interval of 0, first by ioctl(2), then over "
         "netlink."

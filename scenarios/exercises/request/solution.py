@@ -24,7 +24,7 @@ async def ask(sock, type, flags, command, attributes):
     while True:
         data, sender = await sock.recvfrom(8192)
         if sender[0] != 0:
-            continue  # not from the kernel
+            continue  # another program has sent this
         while data:
             length, type, _, number, _ = struct.unpack_from("<IHHII", data)
             if number == sequence:

@@ -32,7 +32,7 @@ Ask = Callable[[], Awaitable[Any]]
 Transport = Callable[[App, bytes, Start], Awaitable[Ask]]
 
 
-# -- with a driver: each opens its transport and returns an Ask; `start` begins the measurement early --------
+# -- transports to a driver: each returns an Ask; `start` starts the measurement early -----------------------
 
 
 async def netlink(app: App, question: bytes, start: Start) -> Ask:
@@ -93,7 +93,7 @@ async def mmap(app: App, question: bytes, start: Start) -> Ask:
     return ask
 
 
-# -- with another program, which answers as the driver does -----------------------------------------------
+# -- transports to another program, which replaces the driver ---------------------------------------------
 
 
 async def pipe(app: App, question: bytes, start: Start) -> Ask:
