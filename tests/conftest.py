@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +25,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if names := config.getoption("--checks"):
         Machine.__init__.__kwdefaults__["checks"] = tuple(names.split(","))
 
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Return the duration of the suite, for the header of pytest."""
+    return "duration on two quiet cores: 2 minutes; of the long tests (-m long): 20 minutes"
+
+
+# Tests start hundreds of processes. Each of them would compile all modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 settings.register_profile("simkernel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("simkernel")

@@ -17,7 +17,12 @@ TOOLS = {
 }
 
 
-@pytest.mark.parametrize("tool", TOOLS)
+SLOW = ("mypy",)
+
+
+@pytest.mark.parametrize(
+    "tool", [pytest.param(each, marks=[pytest.mark.long] * (each in SLOW)) for each in TOOLS]
+)
 def test_finds_nothing(tool: str, root: Path) -> None:
     done = subprocess.run([sys.executable, "-m", *TOOLS[tool]], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -46,6 +51,7 @@ ERROR = (
 )
 
 
+@pytest.mark.long
 def test_an_installed_simkernel_gives_types_to_a_driver_elsewhere(root: Path, tmp_path: Path) -> None:
     """The guide's drivers and device have no error; a wrong call of an imported symbol is one."""
     for guide in GUIDES:

@@ -61,6 +61,7 @@ def test_another_scenario_is_refused(simkernel: CommandLine, tmp_path: Path) -> 
     assert "or `simkernel run ipc --json`" in done.err
 
 
+@pytest.mark.long
 def test_its_tables_fit_a_terminal_of_80_columns() -> None:
     text = Terminal("run", "ipc", "--details", *BRIEF, errors=False, columns=80).text()
     lines = re.sub(r"\x1b\[[0-9;]*m|\r", "", text).splitlines()

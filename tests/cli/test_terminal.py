@@ -6,11 +6,14 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from simkernel.cli.report import show_parts
+from simkernel.scenario import Table
 from tests.cli.terminal import PROGRAM, Terminal, plain
 
 
@@ -46,15 +49,17 @@ WORDS = ["Everything", "a", "driver", "announces,", "misunderstands", "or", "ove
 
 
 @pytest.mark.parametrize("columns", [30, 40, 60, 80, 100])
-def test_a_table_splits_no_word_and_no_number(story: Path, columns: int) -> None:
-    text = story.read_text("utf-8")
-    begin = text.index('    run.table("Naps"')
-    rows = [["  " + WORDS[4], 123456789012, " ".join(WORDS), " ".join(reversed(WORDS))]]
-    table = f'    run.table("Wide", ("indented", "number", "text", "another text"), {rows})\n'
-    story.write_text(f"{text[:begin]}{table}{text[begin:]}", "utf-8")
-    shown = plain(Terminal("run", "story.py", "--details", columns=columns).text()).replace("\r", "")
+def test_a_table_splits_no_word_and_no_number(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = ("  " + WORDS[4], 123456789012, " ".join(WORDS), " ".join(reversed(WORDS)))
+    table = Table("Wide", ("indented", "number", "text", "another text"), (row,))
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    show_parts([table], "")
+    shown = plain(capsys.readouterr().out)
     assert max(map(len, shown.splitlines())) <= columns
-    words = Counter(shown[shown.index("Wide") : shown.index("Naps")].split())
+    words = Counter(shown.split())
     assert words["123456789012"] == 1
     assert [words[word] for word in WORDS] == [3 if word == WORDS[4] else 2 for word in WORDS]
 

@@ -14,7 +14,13 @@ TEXTS = {topic: guide.text(topic) for topic in guide.topics()}
 TEXTS["README"] = (ROOT / "README.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", TEXTS)
+LONG = ("first-bug", "stateful", "teachers", "testing")
+"""Pages whose blocks search, or run tests in processes of their own."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.long] * (each in LONG)) for each in TEXTS]
+)
 def test_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)  # as for `python FILE`: it can import what lies beside it

@@ -15,15 +15,16 @@ import pytest
 from simkernel.cli import stories
 from tests.cli.terminal import Terminal, plain
 
-TWICE = """
+RUNS = """
 import sys
 from simkernel.cli import main
-for _ in range(2):
-    main(["run", *sys.argv[1:], "--json"], standalone_mode=False)
+for run in sys.argv[1:]:
+    main(["run", *run.split(), "--json"], standalone_mode=False)
     print(",")
 """
-LESS = {"ipc": ("--set", "messages=10", "--set", "asleep=100")}
-"""Of what is long, a part."""
+"""Script that runs the scenarios of its arguments one after the other."""
+SHORT = {"ipc": "ipc --set messages=10 --set asleep=100"}
+"""Arguments that shorten a long scenario."""
 
 each_scenario = pytest.mark.parametrize("name", stories.names())
 
@@ -39,7 +40,9 @@ def test_tells_what_it_is_for(name: str) -> None:
     assert all(parameter.help for parameter in scenario.parameters)
 
 
-@each_scenario
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=[pytest.mark.long] * (each == "ipc")) for each in stories.names()]
+)
 def test_story_fits_on_a_screen_of_80_columns(name: str) -> None:
     """The first scenario that a user runs fits on 24 lines."""
     shown = plain(Terminal("run", name, columns=80, errors=False).text())
@@ -50,34 +53,51 @@ def test_story_fits_on_a_screen_of_80_columns(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def elsewhere(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the checkout, in another place."""
+    """Return a copy of the checkout in another folder."""
     copy = tmp_path_factory.mktemp("another") / "place"
     for folder in ("simkernel", "drivers", "scenarios"):
         shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] * (name == "ipc")) for name in stories.names()]
-)
-def test_is_the_same_everywhere(name: str, root: Path, elsewhere: Path) -> None:
-    """Twice in one process, and from another path, under another hash seed, on a terminal."""
-    run = (name, *LESS.get(name, ()))
-    here = {**os.environ, "PYTHONHASHSEED": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", TWICE, *run], cwd=root, env=here, capture_output=True, text=True, check=True
-    )
-    first, second = map(repeatable, json.loads(f"[{done.stdout}null]")[:2])
-    assert first == second
-    assert len(first["trace_sha256"]) == 64
-    assert first["simulated_ns"] > 0
-    assert first["events"] > 0
+SHORT_RUNS = [name for name in stories.names() if name != "ipc"]
 
-    there = {**os.environ, "PYTHONHASHSEED": "2", "PYTHONPATH": str(elsewhere)}
-    terminal = Terminal("run", *run, "--json", cwd=elsewhere, environment=there, errors=False)
-    assert repeatable(json.loads(terminal.text())) == first
+
+@pytest.mark.parametrize(
+    "names",
+    [SHORT_RUNS[::2], SHORT_RUNS[1::2], pytest.param(["ipc"], marks=pytest.mark.long)],
+    ids=" ".join,
+)
+def test_a_run_does_not_depend_on_process_folder_or_hash_seed(
+    names: list[str], root: Path, elsewhere: Path
+) -> None:
+    runs = [SHORT.get(name, name) for name in names]
+    first, second = results([*runs, *runs], root, hash_seed=1), results(runs, elsewhere, hash_seed=2)
+    assert first[: len(runs)] == first[len(runs) :] == second
+    for result in first:
+        assert len(result["trace_sha256"]) == 64
+        assert result["simulated_ns"] > 0 and result["events"] > 0
+
+
+def test_a_run_does_not_depend_on_a_terminal(root: Path) -> None:
+    text = Terminal("run", "hello", "--json", errors=False).text()
+    assert repeatable(json.loads(text)) == results(["hello"], root, hash_seed=3)[0]
+
+
+def results(runs: list[str], checkout: Path, *, hash_seed: int) -> list[dict[str, Any]]:
+    """Return what the runs print with --json, in a new process that imports `checkout`."""
+    environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": str(checkout)}
+    done = subprocess.run(
+        [sys.executable, "-c", RUNS, *runs],
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [repeatable(result) for result in json.loads(f"[{done.stdout}null]")[:-1]]
 
 
 def repeatable(told: dict[str, Any]) -> dict[str, Any]:
-    """All but the host's."""
+    """Return the part of a result that does not depend on the host."""
     return {key: value for key, value in told.items() if key != "host"}

@@ -396,6 +396,7 @@ def test_assertions_of_simkernel_are_not_rewritten(pytester: pytest.Pytester) ->
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.long
 def test_with_xdist(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it=RACE)
     pytester.makepyfile(

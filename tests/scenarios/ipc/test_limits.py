@@ -72,7 +72,13 @@ def test_every_transport_has_a_paragraph_with_a_run(whole: Run) -> None:
     assert all(len(line) <= 80 for line in lines if line.startswith("  "))
 
 
-@pytest.mark.parametrize("transport", SHOWN)
+BUSY = ("ioctl", "shm")
+"""Transports whose limit shows in a run with many calls."""
+
+
+@pytest.mark.parametrize(
+    "transport", [pytest.param(each, marks=[pytest.mark.long] * (each in BUSY)) for each in SHOWN]
+)
 def test_the_limit_shows(transport: str, whole: Run) -> None:
     assert SHOWN[transport](run(**commands(whole)[transport]).metrics)
 
