@@ -46,6 +46,7 @@ def test_json_has_a_line_for_each_quantity(simkernel: CommandLine) -> None:
     assert told["host"]["python"]
 
 
+@pytest.mark.long
 def test_json_has_the_curves(simkernel: CommandLine) -> None:
     curves = measured(simkernel, 7)["growth"]
     assert [curve["counts"] for curve in curves] == ["idle sockets", "active processes"]
@@ -61,6 +62,7 @@ def test_what_is_skipped_says_so(simkernel: CommandLine, monkeypatch: pytest.Mon
     assert ": pyroute2 is not installed: pip install pyroute2." in done.out
 
 
+@pytest.mark.long
 def test_table_and_curves_are_plain_in_a_pipe(simkernel: CommandLine) -> None:
     done = simkernel("bench", "--row", 1, "--row", 7)
     assert done.code == 0
@@ -95,6 +97,7 @@ def saved(simkernel: CommandLine, folder: Path, *rows: int) -> Path:
     return path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rows", [(1, 7), (1,)])
 def test_plot_draws_a_picture(rows: tuple[int, ...], simkernel: CommandLine, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: it is the extra `plot`")
@@ -132,6 +135,7 @@ def test_plot_of_something_else(text: str, simkernel: CommandLine, tmp_path: Pat
     assert "is not the output of `simkernel bench --json`" in done.err
 
 
+@pytest.mark.long
 def test_in_a_narrow_terminal_no_word_is_broken() -> None:
     wide, narrow = (
         [

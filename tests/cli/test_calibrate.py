@@ -187,6 +187,7 @@ def test_without_a_compiler_the_host_is_not_measured(
     assert "needs a C compiler: install one of no-such-compiler" in done.err
 
 
+@pytest.mark.long
 def test_prices_are_fitted_to_what_the_host_measured(
     simkernel: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

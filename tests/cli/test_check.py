@@ -68,6 +68,7 @@ def test_failure_has_code_1_and_a_line_that_shows_it_again(here: Path, simkernel
     assert "getdents64(" in again.out
 
 
+@pytest.mark.long
 def test_json_is_one_object(here: Path, simkernel: CommandLine) -> None:
     Path("mine.py").write_text(f"import os\nos.write(1, b'noise')\nprint('noise')\n{LISTED_FIRST}", "utf-8")
     result = simkernel("check", "mine.py", "--exercise", "hotplug", "--seed", 5, "--json")
@@ -125,6 +126,7 @@ def test_wrong_command_line_has_code_2(
     assert text in result.err
 
 
+@pytest.mark.long
 def test_exercise_of_a_folder(here: Path, simkernel: CommandLine) -> None:
     Path("sum").mkdir()
     for name, text in {

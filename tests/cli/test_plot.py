@@ -11,6 +11,8 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.conftest import CommandLine
 
+pytestmark = pytest.mark.long
+
 BRIEF = ("--set", "messages=10", "--set", "asleep=100")
 
 

@@ -66,6 +66,7 @@ def test_the_guide_has_each_probe_with_its_outcome() -> None:
     assert said == {name: outcome for name, (outcome, _) in PROBES.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", PROBES)
 def test_a_probe_does_not_reach_the_host(name: str) -> None:
     outcome, _ = PROBES[name]

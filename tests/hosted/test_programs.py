@@ -307,6 +307,7 @@ def side_by_side() -> tuple[list[tuple[Any, ...]], str]:
     return log[1:], digest.hexdigest()
 
 
+@pytest.mark.long
 def test_programs_with_pyroute2_do_not_depend_on_the_hash_seed() -> None:
     mine = pytest.importorskip("pyroute2", reason="pyroute2 is not installed: it runs on Linux only")
     before = interpreter()

@@ -137,6 +137,7 @@ LOOPS = {
 """Name of the exercise, the text or a change of the solution, and the lines of the loop."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "case", [next(iter(LOOPS)), *(pytest.param(each, marks=pytest.mark.long) for each in list(LOOPS)[1:])]
 )
@@ -156,6 +157,7 @@ def test_endless_loop_is_stopped(case: str, tmp_path: Path) -> None:
     assert verdict.plan == "0"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("code", "reason"),
     [

@@ -12,6 +12,8 @@ from simkernel.lessons.checking import Verdict, grade
 from simkernel.shipped import shipped
 from simkernel.testing.exercise import find, names
 
+pytestmark = pytest.mark.long
+
 EXERCISES = shipped("scenarios") / "exercises"
 
 

@@ -147,6 +147,7 @@ print(answer(Lesson.load(shipped("scenarios") / "lessons" / "race"), {"schedules
 """
 
 
+@pytest.mark.long
 def test_answer_without_greenlet_has_the_same_bytes():
     done = subprocess.run([sys.executable, "-c", WITHOUT_GREENLET], capture_output=True, text=True)
     assert done.stdout == answer(LESSON, {"schedules": 40}) + "\n", done.stderr

@@ -194,6 +194,7 @@ ENDINGS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_a_run_that_does_not_return_is_replaced(server: Server, ending: str) -> None:
     program, text = ENDINGS[ending]

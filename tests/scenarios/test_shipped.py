@@ -23,7 +23,12 @@ for run in sys.argv[1:]:
     print(",")
 """
 """Script that runs the scenarios of its arguments one after the other."""
-SHORT = {"ipc": "ipc --set messages=10 --set asleep=100"}
+SHORT = {
+    "ipc": "ipc --set messages=10 --set asleep=100",
+    "camera": "camera --set duration=0.2",
+    "mouse": "mouse --set moves=300",
+    "links": "links --set changes=150",
+}
 """Arguments that shorten a long scenario."""
 
 each_scenario = pytest.mark.parametrize("name", stories.names())

@@ -382,6 +382,7 @@ def test_nothing_is_imported_before_first_use(pytester: pytest.Pytester) -> None
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.long
 def test_assertions_of_simkernel_are_not_rewritten(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import sys

@@ -67,6 +67,7 @@ def test_a_body_that_keeps_state_is_not_deterministic(run_pytest: Pytest) -> Non
     assert "simkernel/testing" not in result.stdout.str()
 
 
+@pytest.mark.long
 def test_the_replay_line_replays_the_failure(run_pytest: Pytest) -> None:
     first = run_pytest(RACE)
     first.assert_outcomes(failed=1)
@@ -87,6 +88,7 @@ def replayed(result: pytest.RunResult) -> str:
     return match[1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("source", [RACE, COUNTED], ids=["failed", "passed"])
 def test_traces(run_pytest: Pytest, pytester: pytest.Pytester, source: str) -> None:
     run_pytest(source, "--sim-trace", "traces")
@@ -152,6 +154,7 @@ def test_a_stale_plan_is_reported(run_pytest: Pytest) -> None:
     )
 
 
+@pytest.mark.long
 def test_sweeps_and_systematic_searches(run_pytest: Pytest) -> None:
     result = run_pytest("""
         import pytest

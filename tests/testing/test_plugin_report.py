@@ -92,6 +92,7 @@ def test_the_commit(run_pytest: Pytest, pytester: pytest.Pytester) -> None:
     run_pytest(source).stdout.fnmatch_lines([f"{line}, with changes"])
 
 
+@pytest.mark.long
 def test_frames_of_simkernel_are_hidden_in_each_style(run_pytest: Pytest) -> None:
     source = """
         import pytest

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 
-STEPS = 60_000
+STEPS = 10_000
 """Number of calls to compare, which takes a few seconds."""
 
 LINK_STEPS = 4000

@@ -126,6 +126,7 @@ def test_notified_listeners_make_fewer_calls_than_polling_ones(events: dict[str,
     assert events["usersock"]["many_calls"] == 11
 
 
+@pytest.mark.long
 def test_report_says_whether_polling_is_later() -> None:
     for poll, said in ((2, "has it just as soon."), (50, "has it later.")):
         story = run(transports="netlink,ioctl", job="event", probes=False, messages=20, poll=poll)

@@ -10,6 +10,8 @@ import pytest
 
 from simkernel.tools.bench import TABLE, Effort, Quantity
 
+pytestmark = pytest.mark.long
+
 NAMES = {quantity.name: quantity for quantity in TABLE}
 REAL = {"round-trip-real", "client", "pyroute2", "multicast-100", "multicast-1000"}
 """What is divided by the real kernel."""

@@ -17,6 +17,7 @@ CROWD = 10
 FEW = tuple(each for each in OPERATIONS if each.count <= CROWD)
 
 
+@pytest.mark.long
 def test_what_is_paid_is_what_it_takes() -> None:
     costs = CostModel()
     for each in (operation("unix", 60_000), operation("pipe-echo", 64), operation("members", 64, 500)):
@@ -58,6 +59,7 @@ def test_what_nothing_tells_apart_keeps_its_proportion() -> None:
     assert found["b"] > found["a"]
 
 
+@pytest.mark.long
 def test_another_machines_prices_are_found_again() -> None:
     """From a machine with prices of its own to figures, and from these back to the prices."""
     theirs = attrs.evolve(CostModel(), syscall=140, file=40, copy_per_kib=20, poll=12, pipe=60, attribute=50,

@@ -13,6 +13,8 @@ from simkernel.tools.comparison.__main__ import main, markdown
 from simkernel.tools.comparison.measure import Failed, Result, measure, run
 from simkernel.tools.comparison.rows import ROWS
 
+pytestmark = pytest.mark.long
+
 
 def measured(name: str) -> Result:
     result = measure(ROWS[name], seconds=0.05, runs=2)
