@@ -137,7 +137,7 @@ def test_lessons_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("page", "text"),
     [
-        (None, "has no page.html"),
+        (None, "page.html is missing"),
         ("<h1>A</h1>", 'has no <article data-lesson="NUMBER"> and no <p class="lede">TEXT</p>'),
     ],
 )

@@ -86,9 +86,11 @@ def test_a_folder_with_other_files_is_refused(lesson: Lesson, pyodide: Path, tmp
     site.mkdir()
     precious = site / "thesis.tex"
     precious.write_text("precious", "utf-8")
-    with pytest.raises(SimulationError, match="site is not empty and no export: name a new folder"):
+    with pytest.raises(
+        SimulationError, match="site has files that are not from an export: name a new folder"
+    ):
         export([lesson], site, pyodide)
-    with pytest.raises(SimulationError, match=r"thesis.tex is not empty and no export"):
+    with pytest.raises(SimulationError, match=r"thesis.tex has files that are not from an export"):
         export([lesson], precious, pyodide)
     assert precious.read_text("utf-8") == "precious"
 

@@ -16,7 +16,10 @@ import pytest
 
 from tests.scenarios.ipc.conftest import Cells
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks a real Linux kernel, and this is none")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="the host has no Linux kernel to compare with"),
+]
 
 RECORD = 16
 USERSOCK = 2
