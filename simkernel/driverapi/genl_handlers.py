@@ -47,18 +47,18 @@ class Do:
         return inspect.iscoroutinefunction(self.handler)
 
     def __call__(self, info: Info) -> Awaitable[None] | None:
-        mine = GenlInfo(self.spec, "do", info)
-        result = self.handler(mine)
+        own_info = GenlInfo(self.spec, "do", info)
+        result = self.handler(own_info)
         if isinstance(result, Awaitable):
-            return self._sleep(mine, result)
+            return self._sleep(own_info, result)
         if result is not None:
-            mine.reply(result)
+            own_info.reply(result)
         return None
 
-    async def _sleep(self, mine: GenlInfo, pending: Awaitable[Reply | None]) -> None:
+    async def _sleep(self, own_info: GenlInfo, pending: Awaitable[Reply | None]) -> None:
         result = await pending
         if result is not None:
-            mine.reply(result)
+            own_info.reply(result)
 
 
 @attrs.define
@@ -97,8 +97,8 @@ class Dump:
         return Dumper(self._step, self._begin, self._done)
 
     def _begin(self, info: Info) -> None:
-        mine = GenlInfo(self._spec, "dump", info)
-        info.state = _Progress(mine, iter(self._dump(mine)))
+        own_info = GenlInfo(self._spec, "dump", info)
+        info.state = _Progress(own_info, iter(self._dump(own_info)))
 
     def _step(self, writer: MessageWriter, info: Info) -> bool:
         progress: _Progress = info.state

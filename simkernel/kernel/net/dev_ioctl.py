@@ -35,7 +35,7 @@ GETTERS: Final[Mapping[str, Callable[[NetDevice], tuple[int, bytes]]]] = {
     "SIOCGIFHWADDR": lambda device: (IFNAMSIZ, U16.pack(device.type) + device.address),
     "SIOCGIFINDEX": lambda device: (IFNAMSIZ, S32.pack(device.index)),
     "SIOCGIFTXQLEN": lambda device: (IFNAMSIZ, U32.pack(device.tx_queue_len)),
-    "SIOCGIFMAP": lambda device: (IFNAMSIZ, bytes(21)),  # all 0 for `lo`, without the padding
+    "SIOCGIFMAP": lambda device: (IFNAMSIZ, bytes(21)),  # `struct ifmap` without padding, all 0
 }
 """Functions that return the offset and the bytes that a request writes into `struct ifreq`."""
 

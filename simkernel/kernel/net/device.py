@@ -229,7 +229,7 @@ class NetDevice:
 
     @property
     def is_loopback(self) -> bool:
-        """True for `lo`."""
+        """True for the loopback device `lo`."""
         return bool(self.flags & il.IFF_LOOPBACK)
 
     @property

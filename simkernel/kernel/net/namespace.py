@@ -45,11 +45,11 @@ class PernetSlot(Generic[T]):
         self._make = make
 
     def put(self, net: Net, value: T) -> None:
-        """Set the data for `net`."""
+        """Set the subsystem's data for `net`."""
         net._generic[self] = value
 
     def of(self, net: Net) -> T:
-        """Return the data for `net`."""
+        """Return the subsystem's data for `net`."""
         if self not in net._generic and self._make is not None:
             net._generic[self] = self._make()
         value: T = net._generic[self]

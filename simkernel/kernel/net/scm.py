@@ -42,8 +42,8 @@ def _check(task: Task, own: Creds, claim: Creds) -> None:
     if NO_ID in claim[1:]:
         raise os_error(EINVAL)
     needed = (cap.CAP_SYS_ADMIN, cap.CAP_SETUID, cap.CAP_SETGID)
-    for mine, claimed, capability in zip(own, claim, needed, strict=True):
-        if mine != claimed and not task.credentials.capable(capability):
+    for real, claimed, capability in zip(own, claim, needed, strict=True):
+        if real != claimed and not task.credentials.capable(capability):
             raise os_error(EPERM)
 
 

@@ -185,13 +185,13 @@ def _timeout(slot: Literal["rcvtimeo", "sndtimeo"]) -> Option:
     def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
         if len(raw) < _TIMEVAL.size:
             raise os_error(errno.EINVAL)
-        whole, micros = _TIMEVAL.unpack_from(raw)
+        seconds, micros = _TIMEVAL.unpack_from(raw)
         if not 0 <= micros < 1_000_000:
             raise os_error(errno.EDOM)
-        if whole < 0:
+        if seconds < 0:
             ticks: int | None = 0
-        elif (whole or micros) and whole < MAX_SCHEDULE_TIMEOUT // HZ - 1:
-            ticks = whole * HZ + -(-micros // (1_000_000 // HZ))
+        elif (seconds or micros) and seconds < MAX_SCHEDULE_TIMEOUT // HZ - 1:
+            ticks = seconds * HZ + -(-micros // (1_000_000 // HZ))
         else:
             ticks = None
         setattr(sock, slot, None if ticks is None else ticks * JIFFY)
@@ -242,16 +242,16 @@ def _reserve_memory(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 def _linger(sock: Sock, task: Task, value: int, raw: bytes) -> None:
     if len(raw) < _LINGER.size:
         raise os_error(errno.EINVAL)
-    on, whole = _LINGER.unpack_from(raw)
+    on, seconds = _LINGER.unpack_from(raw)
     sock.set_option(so.SO_LINGER, on != 0)
     if on:
         limit = MAX_SCHEDULE_TIMEOUT // HZ
-        sock.set_option(_LINGER_TIME, whole if 0 <= whole < limit else limit)
+        sock.set_option(_LINGER_TIME, seconds if 0 <= seconds < limit else limit)
 
 
 def _get_linger(sock: Sock, length: int) -> bytes:
-    whole = sock.option(_LINGER_TIME) & 0xFFFFFFFF
-    return struct.pack("<iI", sock.option(so.SO_LINGER), whole)
+    seconds = sock.option(_LINGER_TIME) & 0xFFFFFFFF
+    return struct.pack("<iI", sock.option(so.SO_LINGER), seconds)
 
 
 def _transmit_time(sock: Sock, task: Task, value: int, raw: bytes) -> None:

@@ -214,7 +214,7 @@ def acknowledge(request: Request, error: int) -> None:
     try:
         request.sock.send(head + about + extack, sender.portid, size)
     except OSError as raised:
-        if raised.errno in (ENOBUFS, ENOMEM):  # no memory for the answer
+        if raised.errno in (ENOBUFS, ENOMEM):  # the answer's buffer cannot be allocated
             sender.report_error(ENOBUFS)
 
 

@@ -49,7 +49,7 @@ def recvmsg(sock: NetlinkSock, task: Task, size: int, controllen: int = 0, flags
         sock.largest_receive = size
     data = skb.data
     full_length = length = len(data)
-    message_flags = flags and flags & MSG_CMSG_CLOEXEC  # kept by ___sys_recvmsg()
+    message_flags = flags and flags & MSG_CMSG_CLOEXEC  # ___sys_recvmsg() keeps this flag
     if size < full_length:
         data = data[:size]
         length = size

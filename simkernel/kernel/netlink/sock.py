@@ -31,7 +31,7 @@ LISTEN_ALL_NSID: Final = 1 << nl.NETLINK_LISTEN_ALL_NSID
 CAP_ACK: Final = 1 << nl.NETLINK_CAP_ACK
 EXT_ACK: Final = 1 << nl.NETLINK_EXT_ACK
 STRICT_CHK: Final = 1 << nl.NETLINK_GET_STRICT_CHK
-"""Bits of `NetlinkSock.flags`."""
+"""Bits of `NetlinkSock.flags`, one for each SOL_NETLINK option that is a flag."""
 
 FLAGS: Final = frozenset(
     flag.bit_length() - 1

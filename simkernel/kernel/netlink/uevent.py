@@ -60,7 +60,7 @@ class UeventSockets:
                 continue
             sock = KERNEL_SOCKETS.of(net)[NETLINK_KOBJECT_UEVENT]
             if sock.has_listeners(UEVENT_GROUP):
-                with suppress(OSError):  # no memory for the buffer
+                with suppress(OSError):  # Linux ignores a failed allocation
                     _send(sock, sock.skb(data), shared=True)
 
     def _handle(self, request: Request) -> None:
@@ -79,7 +79,7 @@ class UeventSockets:
             raise os_error(EINVAL)
         data = rest[NLMSG_HDRLEN:] + tail
         skb = request.sock.skb(data, creds=request.inbound.creds)
-        skb.truesize = truesize(0, NLMSG_HDRLEN + len(data))  # the header is still in the buffer
+        skb.truesize = truesize(0, NLMSG_HDRLEN + len(data))  # the removed header still takes buffer space
         _send(request.sock, skb, shared=False)
 
 

@@ -56,7 +56,7 @@ class Controller:
         found = info.found
         if CTRL_ATTR_FAMILY_NAME in found:
             first, last = found[CTRL_ATTR_FAMILY_NAME]
-            family = self._by_name.get(info.data[first : last - 1])  # usually, the last byte is the NUL
+            family = self._by_name.get(info.data[first : last - 1])  # the last byte is usually the NUL
             if family is None:
                 family = self._by_name.get(_name(info))
                 if family is None and not loaded:

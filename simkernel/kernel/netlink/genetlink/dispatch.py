@@ -107,7 +107,7 @@ class Dispatcher:
         return self._guarded_do(info)
 
     def _guarded_do(self, info: Info) -> object:
-        """Call the operation of a module's family."""
+        """Call an operation of a module. An exception in it becomes an oops."""
         family, operation = info.family, info.operation
         where = f"{family.name} {operation.name} doit"
         if operation.sleeps:

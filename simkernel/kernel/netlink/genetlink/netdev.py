@@ -49,16 +49,16 @@ def _require(info: Info, *types: int) -> None:
             info.fail(EINVAL, missing=type)
 
 
-def _device(info: Info, type: int, *, blame: bool = False) -> NetDevice:
+def _device(info: Info, type: int, *, in_extack: bool = False) -> NetDevice:
     """Return the device whose index is in the attribute `type`, or raise ENODEV.
 
-    If `blame`, the extended ACK contains the offset of that attribute.
+    If `in_extack`, the extended ACK contains the offset of that attribute.
     """
     payload = info.payload(type)
     assert payload is not None
     device = info.net.devices.get(U32.unpack_from(payload)[0])
     if device is None:
-        info.fail(ENODEV, attribute=type if blame else None)
+        info.fail(ENODEV, attribute=type if in_extack else None)
     return device
 
 
@@ -128,7 +128,7 @@ def _dump_empty_of(type: int) -> Callable[[MessageWriter, Info], bool]:
 
 def _dump_statistics(writer: MessageWriter, info: Info) -> bool:
     if nd.NETDEV_A_QSTATS_IFINDEX in info.found:
-        _device(info, nd.NETDEV_A_QSTATS_IFINDEX, blame=True)
+        _device(info, nd.NETDEV_A_QSTATS_IFINDEX, in_extack=True)
         info.fail(EOPNOTSUPP, attribute=nd.NETDEV_A_QSTATS_IFINDEX)
     return False
 

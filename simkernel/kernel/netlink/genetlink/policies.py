@@ -144,7 +144,7 @@ def _write_command(writer: MessageWriter, info: Info, command: Command) -> None:
 
 
 def _write_table(writer: MessageWriter, info: Info) -> None:
-    """Write the policy of one attribute."""
+    """Write a message with the policy of one attribute."""
     context: PolicyContext = info.state
     with _message(writer, info):
         nest = writer.nest(genl.CTRL_ATTR_POLICY)

@@ -161,7 +161,7 @@ class RouteRequests6:
             (each for each in routes if _matches(each.metric, each.protocol, each.hop, config)), None
         )
         if route is None:
-            root = not routes and key == (0, 0)  # an empty root contains the null entry
+            root = not routes and key == (0, 0)  # Linux's empty root has the null entry
             nothing = NextHop(device=net.devices[LOOPBACK_IFINDEX])
             found = root and _matches(NULL_METRIC, rt.RTPROT_KERNEL, nothing, config)
             raise os_error(ENOENT if found else ESRCH)

@@ -67,7 +67,7 @@ ALL_HOSTS: Final = 0xE000_0001
 
 @attrs.frozen
 class RequestFormat:
-    """Request format of one protocol.
+    """Format of the RTM_GETROUTE requests of one protocol, IPv4 or IPv6.
 
     `name` is the prefix of error texts, and `kind` names the request in them. `bits` is the length of an
     address.

@@ -430,14 +430,14 @@ class LinkChanges:
         for type in (il.IFLA_ADDRESS, il.IFLA_BROADCAST):
             if type in link and len(link.tb[type]) < len(device.address):
                 raise os_error(EINVAL)
-        most = {
+        limits = {
             il.IFLA_GSO_MAX_SIZE: device.tso_max_size,
             il.IFLA_GSO_MAX_SEGS: min(device.tso_max_segs, 65535),
             il.IFLA_GRO_MAX_SIZE: GRO_MAX_SIZE,
             il.IFLA_GSO_IPV4_MAX_SIZE: device.tso_max_size,
             il.IFLA_GRO_IPV4_MAX_SIZE: GRO_MAX_SIZE,
         }
-        for type, limit in most.items():
+        for type, limit in limits.items():
             if link.number(type) > limit:
                 raise refuse(request, EINVAL, f"too big {_SIZES[type]}")
         for family, place in link.families():
