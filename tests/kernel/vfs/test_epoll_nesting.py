@@ -1,0 +1,103 @@
+"""epoll in epoll: how deep, how many ways, and what an inner event does.
+
+Sources: `ep_loop_check()`, `reverse_path_check()` and `path_limits` of fs/eventpoll.c.  The expected values are
+those of Linux 6.18.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from simkernel import Machine
+from tests.kernel.refused import refused
+
+IN = select.EPOLLIN
+World = tuple[Callable[[], Any], Callable[[], tuple[int, int]], Callable[[int, bytes], int]]
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with Machine(udev=False) as machine:
+        app = machine.blocking()
+        yield app.epoll, app.pipe, app.write
+
+
+def chain(make: Callable[[], Any], length: int) -> list[Any]:
+    """Return epolls, each of which watches the one before."""
+    epolls = [make() for _ in range(length)]
+    for inner, outer in zip(epolls, epolls[1:], strict=False):
+        outer.register(inner.fileno(), IN)
+    return epolls
+
+
+@pytest.mark.parametrize("length", [2, 3, 4, 5])
+def test_an_event_reaches_the_outermost_epoll(world: World, length: int) -> None:
+    make, pipe, write = world
+    reading, writing = pipe()
+    epolls = chain(make, length)
+    epolls[0].register(reading, IN)
+    assert epolls[-1].poll(0) == []
+    write(writing, b"x")
+    assert epolls[-1].poll(0) == [(epolls[-2].fileno(), IN)]
+    assert epolls[0].poll(0) == [(reading, IN)]
+
+
+def test_five_epolls_may_be_nested(world: World) -> None:
+    """EP_MAX_NESTS is 4: a sixth in the chain is ELOOP."""
+    make, *_ = world
+    epolls = chain(make, 5)
+    sixth = make()
+    assert refused(lambda: sixth.register(epolls[-1].fileno(), IN)) == "ELOOP"
+    assert refused(lambda: epolls[0].register(sixth.fileno(), IN)) == "ELOOP"
+
+
+def test_two_chains_are_joined_up_to_the_limit(world: World) -> None:
+    make, *_ = world
+    one, other = chain(make, 3), chain(make, 2)
+    other[0].register(one[-1].fileno(), IN)
+    three, four = chain(make, 3), chain(make, 3)
+    assert refused(lambda: four[0].register(three[-1].fileno(), IN)) == "ELOOP"
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 5])
+def test_a_loop_is_refused(world: World, length: int) -> None:
+    """An epoll in itself is EINVAL, a longer loop ELOOP."""
+    make, *_ = world
+    epolls = chain(make, length)
+    expected = "EINVAL" if length == 1 else "ELOOP"
+    assert refused(lambda: epolls[0].register(epolls[-1].fileno(), IN)) == expected
+
+
+LIMITS = [
+    # epolls between the file and the outermost ones; how many outermost ones are allowed
+    (1, 500),
+    (2, 100),
+    (3, 50),
+    (4, 10),
+]
+
+
+@pytest.mark.parametrize(("length", "limit"), LIMITS)
+def test_paths_to_a_file_are_limited(world: World, length: int, limit: int) -> None:
+    """`path_limits`: EINVAL for one path more of this length."""
+    make, pipe, _ = world
+    reading, _ = pipe()
+    inner = chain(make, length)
+    inner[0].register(reading, IN)
+    outer = [make() for _ in range(limit)]
+    for each in outer:
+        each.register(inner[-1].fileno(), IN)
+    assert refused(lambda: make().register(inner[-1].fileno(), IN)) == "EINVAL"
+
+
+def test_an_epoll_that_is_removed_leaves_the_chain(world: World) -> None:
+    make, *_ = world
+    epolls = chain(make, 5)
+    epolls[1].unregister(epolls[0].fileno())
+    outermost = make()
+    outermost.register(epolls[-1].fileno(), IN)
+    epolls[0].register(epolls[-1].fileno(), IN)
