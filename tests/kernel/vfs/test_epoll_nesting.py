@@ -1,13 +1,14 @@
 """epoll in epoll: how deep, how many ways, and what an inner event does.
 
-Sources: `ep_loop_check()`, `reverse_path_check()` and `path_limits` of fs/eventpoll.c.  The expected values are
-those of Linux 6.18.
+Sources: `ep_loop_check()`, `reverse_path_check()` and `path_limits` of fs/eventpoll.c.  The expected values
+are those of Linux 6.18.
 """
 
 from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ def world() -> Iterator[World]:
 def chain(make: Callable[[], Any], length: int) -> list[Any]:
     """Return epolls, each of which watches the one before."""
     epolls = [make() for _ in range(length)]
-    for inner, outer in zip(epolls, epolls[1:], strict=False):
+    for inner, outer in pairwise(epolls):
         outer.register(inner.fileno(), IN)
     return epolls
 
