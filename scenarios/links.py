@@ -91,7 +91,7 @@ class Daemon:
                 if self.resync:
                     # Drop what the new list supersedes.
                     while await app.poll([(route.event_socket, POLLIN)], 0):
-                        with suppress(OSError):  # the socket overruns again
+                        with suppress(OSError):  # ENOBUFS: the socket overruns again
                             await route.event_socket.recv(BUFSIZE)
                     await self.list(route)
             if self.work:
