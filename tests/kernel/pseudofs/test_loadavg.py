@@ -1,0 +1,62 @@
+"""Load averages: decay, growth, and missed samples (`calc_load()`, `calc_load_n()`, `fixed_power_int()`)."""
+
+from __future__ import annotations
+
+import pytest
+
+from simkernel.engine import SECOND
+from simkernel.kernel.pseudofs.proc.loadavg import LoadAverages, power
+
+ONE = 2048
+"""A load of 1.00 (FIXED_1)."""
+EXPONENTS = (1884, 2014, 2037)
+
+
+@pytest.mark.parametrize("exponent", EXPONENTS)
+def test_powers_are_rounded(exponent: int) -> None:
+    assert [power(exponent, times) for times in (0, 1)] == [ONE, exponent]
+    assert power(exponent, 2) == (exponent * exponent + ONE // 2) // ONE
+    assert power(exponent, 3) == (power(exponent, 2) * exponent + ONE // 2) // ONE
+    assert power(ONE, 1000) == ONE
+    assert power(exponent, 100_000) == 0
+
+
+UPDATES = [
+    # seconds and active tasks of each update; the averages after the last, as fractions of 2048
+    ([(0, 1)], (0, 0, 0)),
+    ([(4.9, 1)], (0, 0, 0)),
+    ([(5, 1)], (164, 34, 11)),
+    ([(5, 2)], (328, 68, 22)),
+    ([(5, 1), (9.9, 5)], (164, 34, 11)),
+    ([(5, 1), (10, 1)], (315, 68, 22)),
+    ([(10, 1)], (315, 67, 22)),
+    ([(5, 1), (10, 0)], (150, 33, 10)),
+    ([(3600, 1)], (2048, 2048, 2014)),
+    ([(3600, 1), (3605, 0)], (1884, 2014, 2003)),
+    ([(3600, 1), (7200, 0)], (0, 0, 34)),
+]
+
+
+def reference(updates: list[tuple[float, int]]) -> tuple[int, ...]:
+    """`calc_load()` written from the kernel's text, sample by sample or by a power."""
+    loads, samples = [0, 0, 0], 0
+    for seconds, active in updates:
+        missed = int(seconds // 5) - samples
+        samples += missed
+        for place, exponent in enumerate(EXPONENTS):
+            if missed > 0:
+                factor = power(exponent, missed)
+                new = loads[place] * factor + active * ONE * (ONE - factor)
+                loads[place] = (new + (ONE - 1 if active * ONE >= loads[place] else 0)) // ONE
+    return tuple(loads)
+
+
+@pytest.mark.parametrize(("updates", "expected"), UPDATES)
+def test_averages(updates: list[tuple[float, int]], expected: tuple[int, ...]) -> None:
+    """A sample each 5 s; an average rises by rounding up, and falls by rounding down."""
+    loads = LoadAverages()
+    found: tuple[int, ...] = ()
+    for seconds, active in updates:
+        found = loads.update(int(seconds * SECOND), active)
+    assert found == reference(updates)
+    assert found[0] == expected[0]
