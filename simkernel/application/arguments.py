@@ -38,7 +38,7 @@ MAX_OPTION: Final = 1024
 """Maximum buffer size of getsockopt in bytes."""
 
 
-def whole(value: SupportsIndex) -> int:
+def to_int(value: SupportsIndex) -> int:
     """Convert an integer to exactly int, because a subclass may override operators.
 
     TypeError for other types.
@@ -53,7 +53,7 @@ def c_int(value: SupportsIndex) -> int:
     """
     if type(value) is int and value == 0:  # fast path: the flags of most calls
         return 0
-    number = whole(value)
+    number = to_int(value)
     if number > INT_MAX:
         raise OverflowError("signed integer is greater than maximum")
     if number < -INT_MAX - 1:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, Final
 
-from simkernel.application.arguments import INT_MAX, control_messages, data, text, whole, writable
+from simkernel.application.arguments import INT_MAX, control_messages, data, text, to_int, writable
 from simkernel.uapi.futex import FutexWord
 from simkernel.uapi.syscalls import SYSCALLS
 
@@ -20,7 +20,7 @@ Convert = Callable[[Any], Any]
 
 def _int(lowest: int, highest: int) -> Convert:
     def convert(value: Any) -> int:
-        number = value if type(value) is int else whole(value)
+        number = value if type(value) is int else to_int(value)
         if lowest <= number <= highest:
             return number
         raise OverflowError

@@ -168,7 +168,7 @@ class Descriptors(Caller):
 
     def eventfd_write(self, fd: int, value: int) -> Call[None]:
         """Add a value to an eventfd's counter."""
-        return self.call("write", fd, arguments.whole(value).to_bytes(U64.size, "little"), convert=_nothing)
+        return self.call("write", fd, arguments.to_int(value).to_bytes(U64.size, "little"), convert=_nothing)
 
     # -- polling --------------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ class Descriptors(Caller):
 
 def _size(n: SupportsIndex) -> int:
     """Convert the number of bytes to read.  Raise EINVAL for a negative number without a system call."""
-    number = arguments.whole(n)
+    number = arguments.to_int(n)
     if -SSIZE_MAX <= number < 0:
         raise os_error(EINVAL)
     return number

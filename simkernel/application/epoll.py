@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from simkernel.application.arguments import Descriptor, c_int, descriptor, poll_timeout, whole
+from simkernel.application.arguments import Descriptor, c_int, descriptor, poll_timeout, to_int
 from simkernel.application.caller import Caller
 from simkernel.application.lazy import lazy
 from simkernel.engine import SECOND, Call
@@ -72,7 +72,7 @@ class Epoll:
     def _control(self, operation: int, fd: Descriptor, events: int) -> Call[None]:
         number = descriptor(fd)
         return self._app.call(
-            "epoll_ctl", self.fileno(), operation, number, whole(events) & 0xFFFFFFFF, number
+            "epoll_ctl", self.fileno(), operation, number, to_int(events) & 0xFFFFFFFF, number
         )
 
     def poll(self, timeout: float | None = None, maxevents: int = -1) -> Call[list[tuple[int, int]]]:

@@ -172,7 +172,7 @@ def _spread(
             left = (seed for seed in numbers if seed not in done)
             try:
                 with progress.bar():
-                    for batch in Dispatcher(*made, job, cost).batches(left, progress.going_on):
+                    for batch in Dispatcher(*made, job, cost).batches(left, progress.keep_running):
                         store.add(batch)
                         progress.add(batch)
             except KeyboardInterrupt:

@@ -35,7 +35,7 @@ class Progress:
         self._total, self._limit = total, limit
         self._began = monotonic()
 
-    def going_on(self) -> bool:
+    def keep_running(self) -> bool:
         """Return False after a failure or at the time limit."""
         return not self.stopped and (self._limit is None or self.elapsed < self._limit)
 
@@ -63,7 +63,7 @@ class Progress:
         self.runs = number
         if outcome.places:
             self.take([outcome.order], {*outcome.tracepoints}, {*outcome.hits})
-        if outcome.failure is None and not self.going_on():
+        if outcome.failure is None and not self.keep_running():
             raise TimeOver
 
     @property

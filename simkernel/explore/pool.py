@@ -145,14 +145,14 @@ class Dispatcher:
         self._deaths: dict[tuple[int, ...], int] = {}
         self._pending: dict[Future[Batch], tuple[int, ...]] = {}
 
-    def batches(self, seeds: Iterable[int], going_on: Callable[[], bool]) -> Iterator[Batch]:
+    def batches(self, seeds: Iterable[int], keep_running: Callable[[], bool]) -> Iterator[Batch]:
         """Yield a batch for each chunk.
 
-        When `going_on()` returns false, stop submitting and wait for the rest.
+        When `keep_running()` returns false, stop submitting and wait for the rest.
 
         Raise SimulationError if more than MAX_DEATHS workers die while they run the same chunk.
         """
-        chunks = self._chunks(iter(seeds), going_on)
+        chunks = self._chunks(iter(seeds), keep_running)
         try:
             self._submit(chunks)
             while self._pending:
@@ -173,8 +173,8 @@ class Dispatcher:
         finally:
             self._stop()
 
-    def _chunks(self, seeds: Iterator[int], going_on: Callable[[], bool]) -> Iterator[tuple[int, ...]]:
-        while going_on():
+    def _chunks(self, seeds: Iterator[int], keep_running: Callable[[], bool]) -> Iterator[tuple[int, ...]]:
+        while keep_running():
             chunk = tuple(islice(seeds, ceil(CHUNK * self._runs / self._seconds)))
             if not chunk:
                 return

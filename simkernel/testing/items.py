@@ -72,7 +72,7 @@ def run_item(item: pytest.Function, report: list[Section]) -> None:
         result = search.run(
             replay=None if text is None else Plan.parse(text),
             seeds=option("sim_seeds"),
-            going_on=_share(item, option("sim_time")),
+            keep_running=_share(item, option("sim_time")),
             twice=option("sim_check_determinism"),
         )
     except (SimulationError, NotDeterministic) as error:

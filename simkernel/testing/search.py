@@ -135,14 +135,14 @@ class Search:
         *,
         replay: Plan | None = None,
         seeds: int | None = None,
-        going_on: Callable[[], bool] | None = None,
+        keep_running: Callable[[], bool] | None = None,
         twice: bool = False,
     ) -> Result:
         """Run the body until a run fails or the search ends.
 
         replay    run only this plan
         seeds     number of seeds, instead of the search's own number
-        going_on  run seeds while it returns True, instead of a fixed number
+        keep_running  run seeds while it returns True, instead of a fixed number
         twice     run each plan twice, and raise NotDeterministic if the traces differ
         """
         if replay is not None:
@@ -151,7 +151,7 @@ class Search:
         if pinned.outcome is not None:
             return pinned
         runs = pinned.runs
-        for stage in self._stages(seeds, going_on):
+        for stage in self._stages(seeds, keep_running):
             explorer = self._explorer(twice)
             found = stage.search(explorer)
             if isinstance(found, Found):
@@ -170,7 +170,7 @@ class Search:
                 return Result(outcome, explorer.runs, len(plans), 0, tuple(stale))
         return Result(None, explorer.runs, stale=tuple(stale))
 
-    def _stages(self, seeds: int | None, going_on: Callable[[], bool] | None) -> Iterator[_Stage]:
+    def _stages(self, seeds: int | None, keep_running: Callable[[], bool] | None) -> Iterator[_Stage]:
         if (swept := self.sweep) is not None:
             kind = PLACES.get(swept)
             if kind is None:
@@ -180,11 +180,11 @@ class Search:
         if self.systematic:
             yield _Stage(lambda explorer: explorer.systematic(self.systematic), 0)
         if self.seeds:
-            yield self._by_seeds(seeds or self.seeds, going_on)
+            yield self._by_seeds(seeds or self.seeds, keep_running)
 
-    def _by_seeds(self, number: int, going_on: Callable[[], bool] | None) -> _Stage:
+    def _by_seeds(self, number: int, keep_running: Callable[[], bool] | None) -> _Stage:
         def search(explorer: Explorer) -> Found | Held:
-            on = going_on or (lambda: explorer.runs < number)
+            on = keep_running or (lambda: explorer.runs < number)
             chosen = takewhile(lambda _: on(), count(1))
             if self.strategy == GUIDED:
                 return explorer.guided(chosen)
@@ -192,7 +192,7 @@ class Search:
                 return explorer.seeds(chosen, "pauses", places(find_races(self.body, rules=self.faults)))
             return explorer.seeds(chosen, self.strategy)
 
-        return _Stage(search, 0 if going_on else number)
+        return _Stage(search, 0 if keep_running else number)
 
     def _explorer(self, twice: bool, rules: bool = True) -> Explorer:
         options: dict[str, Any] = {"traced": True} if twice else {}

@@ -119,12 +119,12 @@ class Sim:
         if not callable(condition.check):
             raise SimulationError(f"{condition.name!r}: {condition.check!r} is not a function: pass a lambda")
         if not self._conditions:
-            self.machine.engine.watches.append(self._look)  # type: ignore[attr-defined]
+            self.machine.engine.watches.append(self._check_step)  # type: ignore[attr-defined]
         self._conditions.append(condition)
         self._step = self.machine.now
-        self._look()
+        self._check_step()
 
-    def _look(self) -> None:
+    def _check_step(self) -> None:
         """Check the conditions between two steps, and end the run if one is violated."""
         if (error := self._broken()) is not None:
             self.machine.engine.interrupt(error)

@@ -22,7 +22,7 @@ from simkernel.trace.mermaid import Arrow, Place, SequenceDiagram
 from simkernel.uapi.genetlink import GENL_HDRLEN, GenlMsgHdr
 from simkernel.uapi.netlink import NETLINK_GENERIC, NLMSG_HDRLEN, NLMSG_MIN_TYPE, NlMsgHdr
 
-UNSEEN: Final = frozenset(
+NOT_DRAWN: Final = frozenset(
     {
         "netlink_deliver_tap",
         "sched_switch",
@@ -35,7 +35,7 @@ UNSEEN: Final = frozenset(
 )
 """Records that are not drawn, because they only observe a flow."""
 
-THERE_AND_BACK: Final = frozenset({"rwmmio_read", "rwmmio_write", "netlink_extack"})
+ROUND_TRIPS: Final = frozenset({"rwmmio_read", "rwmmio_write", "netlink_extack"})
 """Records of a round trip, such as a register read: the flow then continues at its previous place."""
 
 TEXTS: Final = {
@@ -100,7 +100,7 @@ class Diagram(Exporter):
             self._take(settled, record)
 
     def _take(self, record: Record, newest: Record) -> None:
-        if not record.flow or record.name in UNSEEN:
+        if not record.flow or record.name in NOT_DRAWN:
             return
         place = record.layer, record.track
         flow = self._flows.pop(record.flow, None) or self._begin(record, newest, place)
@@ -109,13 +109,13 @@ class Diagram(Exporter):
             del self._flows[next(iter(self._flows))]
         if record.name == "sys_exit" and flow.place == place:
             return
-        if record.name in THERE_AND_BACK:
+        if record.name in ROUND_TRIPS:
             flow.place = flow.software or flow.place
         elif record.layer == HARDWARE:
             flow.place = place  # a device acts by itself, so no arrow comes from the previous place
         if flow.shown:
             self._drawn.add(Arrow(flow.place, place, _text(record, newest), record.time))
-        if record.name not in THERE_AND_BACK:
+        if record.name not in ROUND_TRIPS:
             flow.place = place
         if record.layer != HARDWARE:
             flow.software = flow.place

@@ -45,12 +45,12 @@ def line(record: Record) -> str:
     """Return the name and the fields of a record as text, without its time and track."""
     fields = record.fields
     if record.name == "irq_handler_exit":
-        told = _HANDLED.format(irq=fields["irq"], ret="handled" if fields["result"] else "unhandled")
+        fields_text = _HANDLED.format(irq=fields["irq"], ret="handled" if fields["result"] else "unhandled")
     elif record.name in LINES:
-        told = LINES[record.name].format_map(fields)
+        fields_text = LINES[record.name].format_map(fields)
     else:
-        told = " ".join(f"{name}={_text(value)}" for name, value in fields.items())
-    return f"{record.name}: {told}"
+        fields_text = " ".join(f"{name}={_text(value)}" for name, value in fields.items())
+    return f"{record.name}: {fields_text}"
 
 
 def _text(value: object) -> object:

@@ -52,8 +52,10 @@ def test_a_failure_ends_its_chunk_and_has_its_plan() -> None:
 
 
 def test_nothing_is_submitted_any_more_when_the_search_shall_end() -> None:
-    going_on = iter([True, True, False])
-    batches = list(Dispatcher(InProcess, 1, Job(sound), 0.5).batches(range(1, 1000), lambda: next(going_on)))
+    keep_running = iter([True, True, False])
+    batches = list(
+        Dispatcher(InProcess, 1, Job(sound), 0.5).batches(range(1, 1000), lambda: next(keep_running))
+    )
     assert sum(len(batch.seeds) for batch in batches) < 100
 
 

@@ -10,7 +10,7 @@ from simkernel.engine import Record
 from simkernel.hardware.layer import HARDWARE
 from simkernel.kernel.lib.layers import APPLICATION, DRIVER, KERNEL
 from simkernel.trace import Diagram
-from simkernel.trace.diagram import UNSEEN
+from simkernel.trace.diagram import NOT_DRAWN
 from simkernel.trace.layers import LAYERS
 from simkernel.uapi.netlink import message
 from tests.trace.records import ANY_RECORDS, STORY, enter, feed, record
@@ -136,7 +136,7 @@ def test_whatever_comes_every_line_is_a_statement(records: list[Record]) -> None
     assert lines.count("    end") == sum(line.startswith(("    box", "    loop")) for line in lines)
 
 
-@given(st.text().filter(lambda name: name not in UNSEEN), st.text())
+@given(st.text().filter(lambda name: name not in NOT_DRAWN), st.text())
 def test_no_text_can_end_a_statement_or_begin_another(name: str, track: str) -> None:
     lines = drawn([record(1, name, APPLICATION, track, 1)])
     assert len(lines) == 5

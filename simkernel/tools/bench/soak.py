@@ -43,8 +43,8 @@ class Soak:
 
     def as_json(self) -> dict[str, Any]:
         """Return the result in the format of `simkernel bench --soak --json`."""
-        told = [dict(zip(("of", "before", "after"), row, strict=True)) for row in self.memory]
-        return {"name": self.name, "what": self.what, "memory": told}
+        payload = [dict(zip(("of", "before", "after"), row, strict=True)) for row in self.memory]
+        return {"name": self.name, "what": self.what, "memory": payload}
 
 
 SOAKS: Final = (

@@ -53,14 +53,14 @@ class Row:
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as JSON data."""
-        told = {
+        payload = {
             "operation": self.figure.name,
             "size": self.figure.size,
             "measured_ns": self.figure.measured,
             "simulated_ns": self.simulated,
             "error": None if self.error is None else round(self.error, 4),
         }
-        return {**told, "problem": self.problem} if self.problem else told
+        return {**payload, "problem": self.problem} if self.problem else payload
 
 
 def read(text: str) -> list[Figure]:
@@ -156,7 +156,7 @@ def cross_validate(figures: list[Figure], costs: CostModel) -> list[Prediction]:
     found = operations(figures)
     fit = Fit({operation: figure.measured for operation, figure in found.items()}, costs)
     return [
-        Prediction(figure, fit.predicted(operation), fit.predicted(operation, whole=True))
+        Prediction(figure, fit.predicted(operation), fit.predicted(operation, all_sizes=True))
         for operation, figure in found.items()
     ]
 

@@ -151,14 +151,16 @@ class Fit:
         prices: dict[str, Any] = {name: round(ns) for name, ns in found.items()}
         return attrs.evolve(self._guess, cached_sockets=held, **prices)
 
-    def predicted(self, left_out: Operation, *, whole: bool = False) -> float | None:
+    def predicted(self, left_out: Operation, *, all_sizes: bool = False) -> float | None:
         """Return the time in ns that the other measurements predict for an operation.
 
-        Return None if they do not determine its costs.  With `whole`, the operation is excluded with all
+        Return None if they do not determine its costs.  With `all_sizes`, the operation is excluded with all
         its sizes and counts.
         """
         key = left_out.kind.key
-        rest = [each for each in self.measured if each != left_out and not (whole and each.kind.key == key)]
+        rest = [
+            each for each in self.measured if each != left_out and not (all_sizes and each.kind.key == key)
+        ]
         held, found = self._best(rest)
         equations = self._equations[held]
         guess = {name: float(getattr(self._guess, name)) for name in COSTS if getattr(self._guess, name)}
@@ -171,8 +173,8 @@ class Fit:
         trials = []
         for held in self._held:
             equations = [self._equations[held][each] for each in rows]
-            told = dict.fromkeys(name for each in equations for name in each.payments)
-            found = solve(equations, {name: float(getattr(self._guess, name)) for name in told})
+            names = dict.fromkeys(name for each in equations for name in each.payments)
+            found = solve(equations, {name: float(getattr(self._guess, name)) for name in names})
             trials.append((sum(equation.error(found) ** 2 for equation in equations), held, found))
         _, held, found = min(trials, key=itemgetter(0))
         return held, found

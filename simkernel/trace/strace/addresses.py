@@ -31,8 +31,8 @@ def given(address: object) -> list[str]:
 def filled(address: object) -> list[str]:
     """Format an address that the kernel has written, and its length.  It is None if the call has failed."""
     if isinstance(address, bytes):
-        room = f"{SOCKADDR_UN_SIZE} => {len(address)}"
-        return [_bytes(address) if address else "NULL", f"[{room}]"]
+        length = f"{SOCKADDR_UN_SIZE} => {len(address)}"
+        return [_bytes(address) if address else "NULL", f"[{length}]"]
     if isinstance(address, tuple) and address:
         return [_netlink(address), f"[{netlink.SockaddrNl.SIZE}]"]
     return ["NULL", f"[{netlink.SockaddrNl.SIZE}]"]

@@ -41,11 +41,11 @@ def _epoll_ctl(_: View, epfd: int, operation: int, fd: int, events: int = 0, dat
 
 
 def _epoll_events(
-    _: View, ready: Sequence[tuple[int, int]] | None, epfd: int, room: int, timeout: int | None = None
+    _: View, ready: Sequence[tuple[int, int]] | None, epfd: int, maxevents: int, timeout: int | None = None
 ) -> Texts:
     milliseconds = -1 if timeout is None else -(-timeout // MILLISECOND)
     events = "NULL" if ready is None else f"[{', '.join(_event(*each) for each in ready)}]"
-    return [events, str(room), str(milliseconds)]
+    return [events, str(maxevents), str(milliseconds)]
 
 
 FORMS: Final = {

@@ -51,8 +51,8 @@ def _select(_: View, sets: Sequence[Sequence[int]], timeout: int | None = None) 
 
 def _select_result(ready: Sequence[Sequence[int]], *_: object) -> str:
     """Format the ready descriptors.  strace also prints the remaining time."""
-    told = [f"{name} {_set(fds)}" for name, fds in zip(("in", "out", "except"), ready, strict=True) if fds]
-    return f"{sum(map(len, ready))} ({', '.join(told)})" if told else "0 (Timeout)"
+    parts = [f"{name} {_set(fds)}" for name, fds in zip(("in", "out", "except"), ready, strict=True) if fds]
+    return f"{sum(map(len, ready))} ({', '.join(parts)})" if parts else "0 (Timeout)"
 
 
 def _set(fds: Sequence[int]) -> str:

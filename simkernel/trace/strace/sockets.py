@@ -80,7 +80,7 @@ def _recvfrom(view: View, result: Any, fd: int, size: int, flags_: int = 0) -> T
     return [view.datagram(fd, data, received=True), *tail, *filled(address)]
 
 
-def _recvmsg(view: View, result: Any, fd: int, size: int, room: int = 0, flags_: int = 0) -> Texts:
+def _recvmsg(view: View, result: Any, fd: int, size: int, controllen: int = 0, flags_: int = 0) -> Texts:
     if result is None:
         return ["NULL", flags(flags_, _MESSAGE_FLAGS)]
     data, _, control, message_flags, address = result

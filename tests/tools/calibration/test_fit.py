@@ -106,4 +106,4 @@ def test_operation_alone_in_paying_a_price_is_fixed_by_itself() -> None:
     fit = Fit({each: each.simulated(CostModel()) for each in (alone, *others)}, CostModel())
     assert fit.predicted(alone) is None
     assert fit.predicted(others[0]) is not None
-    assert fit.predicted(others[0], whole=True) is None
+    assert fit.predicted(others[0], all_sizes=True) is None
