@@ -1,4 +1,4 @@
-"""Detection of calls by a module that it must await but did not."""
+"""Detection of calls that a module must await but did not await."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Calls:
         self._made.append((made, name, locate(frame), frame.f_lineno))
 
     def take_lost(self, module: str) -> list[str]:
-        """Drop all recorded calls.
+        """Drop all recorded calls, and return those of `module` that were not awaited.
 
-        Return name and line of each call that `module` made and did not await.
+        Each is returned as a text with the name of the function and the line of the call.
         """
         lost = []
         for made, name, location, line in self._made:

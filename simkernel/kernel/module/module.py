@@ -110,7 +110,7 @@ class LoadedModule:
         return hasattr(namespace, "init") and not hasattr(namespace, "exit")
 
     def become(self, state: ModuleState) -> None:
-        """Change the state. InternalError if `TRANSITIONS` does not allow it."""
+        """Change the state.  Raise InternalError if `TRANSITIONS` does not allow the change."""
         if state not in TRANSITIONS[self.state]:
             raise InternalError(
                 f"module {self.name} cannot go from {self.state} to {state}: please report this bug"
@@ -136,7 +136,9 @@ class LoadedModule:
         self._trace("module_put")
 
     def pin(self) -> None:
-        """Take a reference that is never dropped. An oops in the module's code may have left others."""
+        """Take a reference that is never dropped, because an oops in the module may have left others
+        behind.
+        """
         if not self.pinned:
             self.pinned = True
             self.references += 1

@@ -148,7 +148,7 @@ def _seek(file: CharDeviceFile, offset: int, whence: int) -> int:
 
 
 def _poll(file: CharDeviceFile, table: PollTable) -> int:
-    """Return the poll events: readable with records, POLLERR and POLLPRI after lost ones
+    """Return the poll events: POLLIN for unread records, POLLERR and POLLPRI after lost ones
     (`devkmsg_poll()`).
     """
     reader: Reader = file.private_data

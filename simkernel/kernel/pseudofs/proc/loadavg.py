@@ -40,7 +40,7 @@ class LoadAverages:
         return self._loads
 
     def records(self, kernel: KernelParts) -> list[str]:
-        """Return the text: three averages, running and existing tasks, and the last pid."""
+        """Return the text of /proc/loadavg: averages, running and existing tasks, and the last pid."""
         running = active = 0
         current = kernel.current()
         for task in kernel.processes:

@@ -74,7 +74,7 @@ def _unix(net: Net) -> list[str]:
 
 
 def _unix_line(sock: UnixSocket, references: int) -> str:
-    """Return a socket's line.
+    """Return the line of a socket in /proc/net/unix.
 
     The state in the line is a `socket_state`. A connection has no file before accept(2).
     """

@@ -115,7 +115,7 @@ def _text(records: Callable[[KernelParts, Task], Sequence[str]], events: int | N
 
 
 class ExeLink(ProcLink):
-    """The link to a process's program.
+    """The link /proc/PID/exe to a process's program.
 
     A program is not a file in simkernel, so /proc/PID/exe names a deleted memfd.
     """

@@ -29,7 +29,7 @@ CONDITIONS: Final[Mapping[str, tuple[Callable[[NetDevice], Any], int]]] = {
     "settings": (lambda device: device.running and device.ops.link_settings, EINVAL),
     "multiqueue": (lambda device: device.num_tx_queues > 1, ENOENT),
 }
-"""For each word of the table: the condition for a read, and the errno if it is false."""
+"""For each condition word in net_device.txt: the condition for a read, and the errno if it is false."""
 
 
 def _set_carrier(devices: NetDevices, device: NetDevice, on: int) -> None:
@@ -93,7 +93,7 @@ def _queues(kernel: KernelParts, device: NetDevice) -> Contents:
 
 
 def _files(kernel: KernelParts, device: NetDevice, wanted: list[str]) -> Iterator[tuple[str, Node]]:
-    """Yield the files of a section of the table."""
+    """Yield the files of a section of net_device.txt."""
     for section, name, *words in read_table(TABLE):
         if section == wanted:
             show, store = partial(_show, device, words[1:]), partial(_store, kernel, device, name)
@@ -110,7 +110,7 @@ def _show(device: NetDevice, words: list[str]) -> str:
 
 
 def _values(device: NetDevice) -> dict[str, object]:
-    """Return the values for the table that are not fields of the device."""
+    """Return the values for net_device.txt that are not fields of the device."""
     speed, duplex = (0, "") if device.ops.link_settings is None else device.ops.link_settings(device)
     return {
         "address": device.address.hex(":"),
