@@ -203,7 +203,7 @@ def ipv4_promotion(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ipv4_attributes(world: World, log: Log) -> None:
-    """Peer, broadcast, label, protocol, metric, flags and lifetimes of an IPv4 address."""
+    """Requests with peer, broadcast, label, protocol, metric, flags and lifetimes of an IPv4 address."""
     addresses = Addresses(world, log)
     addresses.veth()
     named = attr(ia.IFA_LABEL, b"v0:x\0") + attr(ia.IFA_PROTO, b"\7") + attr(ia.IFA_RT_PRIORITY, u32(50))

@@ -140,7 +140,7 @@ def bad_portid_keeps_groups(world: World, log: Log) -> None:
 
 @case()
 def connect_binds(world: World, log: Log) -> None:
-    """connect() chooses a port id for an unbound socket and sets the peer."""
+    """connect() on an unbound socket binds it to a chosen port id and sets the peer."""
     s = netlink(world, wire.USERSOCK)
     log.call("connect", s.connect, (PID, 0))
     log("chosen", log.auto(s) != 0)

@@ -197,7 +197,7 @@ def division_by_nothing(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def extensions(world: World, log: Log) -> None:
-    """Values of the SKF_AD_* extensions: the protocol is NETLINK_..., and there is no device."""
+    """SKF_AD_* extensions of a netlink message are 0. Loading the device index drops the message."""
     a, b = pair(world)
     for label, offset in (
         ("protocol", bpf.SKF_AD_PROTOCOL),

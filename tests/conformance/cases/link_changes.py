@@ -137,7 +137,7 @@ def up_and_down(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def bridge_and_port(world: World, log: Log) -> None:
-    """A bridge, and a link that becomes its port and leaves it."""
+    """Notifications of a bridge and of a link that becomes its port and leaves it."""
     links = Links(world, log)
     links.bridge("make")
     links.veth("pair")
