@@ -1,4 +1,4 @@
-"""What can be done with a netlink socket: every method of `socket.socket`, with every kind of argument."""
+"""Calls of every method of `socket.socket` on a netlink socket, with every kind of argument."""
 
 from __future__ import annotations
 

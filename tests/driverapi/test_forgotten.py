@@ -1,4 +1,4 @@
-"""A forgotten await and a yield by mistake, with which a module's function would silently do nothing."""
+"""A forgotten await, or a yield by mistake, in a module's function is reported."""
 
 from __future__ import annotations
 

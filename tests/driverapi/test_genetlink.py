@@ -1,4 +1,4 @@
-"""Families as a driver declares them, seen from a program."""
+"""Families that a driver declares, used by a program."""
 
 from __future__ import annotations
 

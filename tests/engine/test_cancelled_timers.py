@@ -1,4 +1,4 @@
-"""A cancelled timer has no effect: it emits no event, does not move the clock and leaves the queue."""
+"""A cancelled timer has no effect: it emits no event, does not advance the clock, and leaves the queue."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Schedules(RuleBasedStateMachine):
         self.now = 0
         self.timers: dict[int, Timer] = {}
         self.pending: dict[int, int] = {}
-        """The time of each pending entry, by number.  Entries of one instant run in the order of numbers."""
+        """Time of each pending entry, by number. Entries of one instant run in the order of their numbers."""
         self.expected: list[tuple[int, int]] = []
         self.happened: list[tuple[int, int]] = []
         self.victims: dict[int, int] = {}
-        """The number of the timer that an entry cancels when it runs."""
+        """Number of the timer that an entry cancels when it runs."""
 
     def _happens(self, number: int, *_: object) -> None:
         self.happened.append((self.engine.now, number))
@@ -38,7 +38,7 @@ class Schedules(RuleBasedStateMachine):
             victim.cancel()
 
     def _advance(self, until: int | None, most: int = 10**9) -> None:
-        """Run the model's entries as `run(until)` does, but at most `most` of them."""
+        """Run the model's entries like `run(until)`, but at most `most` of them."""
         while self.pending and most:
             number = min(self.pending, key=lambda each: (self.pending[each], each))
             if until is not None and self.pending[number] >= until:

@@ -1,4 +1,4 @@
-"""Making nanoseconds: nearest for our own names, upwards for Python's."""
+"""Conversion to nanoseconds: simkernel's functions round to nearest, arguments of Python's calls round up."""
 
 from decimal import Decimal
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Sections, charged time, and the order of what happens at one instant."""
+"""Sections, charged time, and the order of events at one instant."""
 
 import pytest
 from hypothesis import given
@@ -129,7 +129,7 @@ STEPS = st.lists(
 def test_whether_nothing_else_comes_first_is_found_however_it_is_asked(
     sections: list[tuple[int, list[tuple[str, int]]]], until: int
 ) -> None:
-    """Against all that is to happen."""
+    """Each variant of the question is compared with a search of the whole queue."""
     engine = Engine()
 
     def section(steps: list[tuple[str, int]]) -> None:

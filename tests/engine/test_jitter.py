@@ -1,4 +1,4 @@
-"""Charges that vary: drawn by the seed, from quantiles, and only where they are asked for."""
+"""Random charges: drawn from quantiles by the seed, and only on request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SYSCALL = CostModel().syscall
 
 
 def times(**options: Any) -> list[int]:
-    """The time of each of CALLS system calls, HOLD apart."""
+    """Return the times of CALLS system calls, with a pause of HOLD between them."""
     taken: list[int] = []
 
     async def program(app: App) -> None:
@@ -39,7 +39,7 @@ def times(**options: Any) -> list[int]:
 
 
 def ping_pong(**options: Any) -> tuple[int, list[int]]:
-    """When two programs that wake each other are done, and when each turn was."""
+    """Run two programs that wake each other. Return the time of each turn."""
     turns: list[int] = []
 
     async def echo(app: App, reader: int, writer: int) -> None:
@@ -81,7 +81,7 @@ def test_one_seed_gives_one_run_and_another_seed_another(cpus: int | None) -> No
 
 
 def test_switches_vary_too() -> None:
-    """With nothing but switches to pay for, wake-ups differ."""
+    """With costs of context switches only, the times of wake-ups still vary."""
     costs = attrs.evolve(FREE, switch=100_000)
     _, turns = ping_pong(jitter=True, costs=costs)
     assert len({after - before for before, after in pairwise(turns)}) > 10

@@ -1,4 +1,4 @@
-"""The engine is a simpy environment: the same programs see the same order of events in both."""
+"""The engine is a simpy environment: programs see the same order of events in both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEPS = st.lists(
 
 
 def history(env: simpy.Environment, programs: list[list[tuple[str, int]]]) -> list[tuple[float, int, int]]:
-    """(time, program, step) in the order in which things happen."""
+    """Return (time, program, step) of each step in order."""
     seen: list[tuple[float, int, int]] = []
     events = [env.event() for _ in range(3)]
 

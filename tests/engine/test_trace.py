@@ -1,4 +1,4 @@
-"""Tracepoints: silent while nobody listens, in order when somebody does."""
+"""Tracepoints: without a tracer they have no effect; with one they emit records in order."""
 
 from simkernel.engine import Engine, Record
 from simkernel.kernel.lib.layers import KERNEL

@@ -1,4 +1,4 @@
-"""A bus on a workbench: registers by name, interrupts and errors written down, no kernel."""
+"""A bus without a kernel: registers by name, and a record of interrupts and errors."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from simkernel.hardware.bus.registers import HOTPLUG_LINE
 
 
 class Bench:
-    """An engine and a bus.  All lines but the hot-plug controller's are unmasked.
+    """An engine and a bus. All lines except the hot-plug controller's are unmasked.
 
-    `handler(line)` may be set to serve interrupts; it runs with the line masked, as a kernel's does.  Without
-    one a line stays masked after its first interrupt.
+    If a test sets `handler(line)`, it serves interrupts with the line masked, like a kernel. Without a
+    handler, a line stays masked after its first interrupt.
     """
 
     def __init__(self, seed: int = 0, **options: Any) -> None:
@@ -40,7 +40,7 @@ class Bench:
             self.bus.interrupts.unmask(line)
 
     def trace(self) -> list[Record]:
-        """Begin to write down what happens."""
+        """Start recording the trace."""
         self.engine.trace.subscribe(self.records.append)
         return self.records
 
@@ -55,5 +55,5 @@ class Bench:
         self.bus.writel(device.slot.address + offset, value)
 
     def run(self, ns: int) -> None:
-        """Let `ns` pass, counted from what has been charged so far."""
+        """Advance the time by `ns`, counted from the time charged so far."""
         self.engine.run(self.engine.time() + ns)

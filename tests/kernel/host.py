@@ -1,4 +1,4 @@
-"""This host's kernel under the names of `Blocking`, in namespaces of its own."""
+"""This host's kernel with the method names of `Blocking`, in separate namespaces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ only_6_18 = pytest.mark.skipif(not platform.release().startswith("6.18"), reason
 
 
 class Host:
-    """The host's functions under the names of `Blocking`."""
+    """The host's functions with the method names of `Blocking`."""
 
     socket = staticmethod(socket.socket)
 
@@ -42,7 +42,7 @@ class Host:
         self._libc("setns", fd, nstype)
 
     def setuid(self, uid: int) -> None:
-        os.setuid(uid)  # which gives up all capabilities
+        os.setuid(uid)  # gives up all capabilities
 
     @staticmethod
     def _libc(name: str, *arguments: int) -> None:
@@ -52,7 +52,7 @@ class Host:
 
 
 def on_this_host(function: Callable[[Any], Any]) -> Any:
-    """Return the result of `function(Host())` in new network and mount namespaces, with a /sys of its own."""
+    """Return the result of `function(Host())` in new network and mount namespaces, with a new /sys."""
     program = (
         "from tests.kernel.host import Host, json\n"
         f"from {function.__module__} import {function.__name__} as function\n"
@@ -67,9 +67,9 @@ def on_this_host(function: Callable[[Any], Any]) -> Any:
 
 
 def expect_as_on_this_host(function: Callable[[Any], Any]) -> None:
-    """Assert that `function` returns the same on simkernel as on this host, in one of three runs there.
+    """Assert that `function` returns the same on simkernel as in one of three runs on this host.
 
-    The host's work items and cleanups of tables run at any time, so that one difference proves nothing.
+    The host's deferred work runs at any time, so a single difference proves nothing.
     """
     with Machine(udev=False) as machine:
         ours = function(machine.blocking(uid=0))

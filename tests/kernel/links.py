@@ -63,11 +63,11 @@ def number(type: int, value: int) -> bytes:
 
 
 ONE_QUEUE: Final = number(il.IFLA_NUM_TX_QUEUES, 1) + number(il.IFLA_NUM_RX_QUEUES, 1)
-"""Without it, the number of queues depends on the number of CPUs."""
+"""Attributes for one queue. Without them the number of queues depends on the number of CPUs."""
 
 
 def add(world: Any, link: str, kind: str, data: bytes = b"", more: bytes = b"") -> str:
-    """RTM_NEWLINK of a new link."""
+    """Add a link with RTM_NEWLINK, and return the error's name or "0"."""
     info = attribute(IFLA_INFO_KIND, kind.encode() + b"\0") + (
         attribute(IFLA_INFO_DATA, data) if data else b""
     )
@@ -76,19 +76,19 @@ def add(world: Any, link: str, kind: str, data: bytes = b"", more: bytes = b"") 
 
 
 def add_veth(world: Any, link: str, peer: str, more: bytes = b"", peer_more: bytes = b"") -> str:
-    """A pair of links with one queue each."""
+    """Add a veth pair with one queue each."""
     data = attribute(il.VETH_INFO_PEER, rt.IfInfoMsg().pack() + name(peer) + ONE_QUEUE + peer_more)
     return add(world, link, "veth", data, ONE_QUEUE + more)
 
 
 def change(world: Any, link: str, attributes: bytes = b"", *, flags: int = 0, mask: int = 0) -> str:
-    """RTM_NEWLINK of a link that exists."""
+    """Change an existing link with RTM_NEWLINK."""
     body = rt.IfInfoMsg(flags=flags, change=mask).pack() + name(link) + attributes
     return ask(world, rt.RTM_NEWLINK, body)
 
 
 def rename(world: Any, index: int, new: str) -> str:
-    """Give the link of an index another name."""
+    """Rename the link with this index."""
     return ask(world, rt.RTM_NEWLINK, rt.IfInfoMsg(index=index).pack() + name(new))
 
 
@@ -101,12 +101,12 @@ def down(world: Any, link: str) -> str:
 
 
 def delete(world: Any, link: str) -> str:
-    """RTM_DELLINK."""
+    """Delete a link with RTM_DELLINK."""
     return ask(world, rt.RTM_DELLINK, rt.IfInfoMsg().pack() + name(link))
 
 
 def settle(world: Any, seconds: float = 0.05) -> None:
-    """Wait for deferred work; a change of a carrier that is not urgent takes up to a second."""
+    """Wait for deferred work. A change of a carrier that is not urgent takes up to a second."""
     getattr(world, "sleep", time.sleep)(seconds)
 
 

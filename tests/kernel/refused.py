@@ -1,4 +1,4 @@
-"""The error of a call that must fail."""
+"""Errors of calls that must fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def refused(call: Callable[[], object]) -> str:
-    """Return the name of the error, such as EINVAL."""
+    """Call a function that must raise OSError. Return the name of the errno, such as EINVAL."""
     with pytest.raises(OSError) as error:
         call()
     return errno.errorcode[error.value.errno]

@@ -1,4 +1,4 @@
-"""Oopses: wherever a module's code fails, the machine goes on and the log says where."""
+"""Oopses: after an exception in a module's code the machine continues, and the log has the place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.kernel.conftest import Bench
 
 
 def assert_oops(bench: Bench, name: str, where: str, line: str) -> None:
-    """One oops, told in full, without a path, and the module pinned."""
+    """Assert that the log has one complete oops without a file path, and that the module is pinned."""
     kernel = bench.machine.kernel
     assert kernel.oopses.count == 1
     assert kernel.oopses.reports[0].where == where
@@ -175,7 +175,7 @@ async def init(this):
 def test_ending_a_task_inside_a_module_is_an_oops_only_if_the_module_continues(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caught: str, oopses: int, how: str
 ) -> None:
-    """GeneratorExit is not the module's bug, but continuing after it is."""
+    """GeneratorExit is not the module's fault. Continuing after it is."""
     unraisable: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
     bench.module("m", CATCHES.format(caught=caught))
@@ -230,7 +230,7 @@ def test_a_recursion_is_told_once(bench: Bench) -> None:
 
 
 class Faulty(Device):
-    """A device with a bug."""
+    """A device with a fault."""
 
     vendor_id, device_id = 0xBAD, 1
     registers = (Register("RATIO", 0x10, RO),)
@@ -240,7 +240,7 @@ class Faulty(Device):
 
 
 def test_a_device_with_a_bug_is_no_fault_of_its_driver(bench: Bench) -> None:
-    """Its exception ends the run, whatever code had the register in hand."""
+    """The device's exception ends the run, whatever code accessed the register."""
     bench.module(
         "m",
         """

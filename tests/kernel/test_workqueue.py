@@ -19,7 +19,7 @@ def machine() -> Iterator[Machine]:
 
 
 class Job:
-    """Work that takes `ns`, and writes down when it began and ended."""
+    """Work that takes `ns`, and records its begin and end."""
 
     def __init__(self, machine: Machine, ns: int = 0, name: str = "job") -> None:
         self.machine = machine
@@ -115,7 +115,7 @@ def test_cancelling(machine: Machine) -> None:
     machine.run(until=millis(1))
     assert queue.cancel(delayed.work)
     assert not queue.cancel(delayed.work)
-    queue.add(running.work)  # it runs, and is to run once more
+    queue.add(running.work)  # the work runs, and is queued again
     cancelled: list[int] = []
 
     async def cancel() -> None:

@@ -1,4 +1,4 @@
-"""What the C headers of this machine say, asked with a C compiler."""
+"""Values of this host's C headers, read with a C compiler."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 
 def numbers_in_headers(names: list[str], headers: list[str], folder: Path) -> dict[str, int]:
-    """The numbers behind names or expressions; those that the headers do not have are left out."""
+    """Return the values of names or expressions. Names that the headers lack are left out."""
     body = "".join(f'printf("{name} %lld\\n", (long long) ({name}));\n' for name in names)
     complaints = compile_c(headers, body, folder)
     lacking = set(re.findall(r"error: \W(\w+)\W undeclared|undefined reference to \W(\w+)", complaints))
@@ -25,7 +25,7 @@ def numbers_in_headers(names: list[str], headers: list[str], folder: Path) -> di
 
 
 def bytes_of_structures(structures: list[tuple[str, list[str]]], headers: list[str], folder: Path) -> bytes:
-    """The bytes of each structure, one after the other, with 1, 2, 3 ... in the named fields."""
+    """Return the bytes of each structure, with 1, 2, 3 ... in the named fields."""
     body = ""
     for name, fields in structures:
         values = ", ".join(f".{field} = {number}" for number, field in enumerate(fields, 1))
@@ -35,7 +35,7 @@ def bytes_of_structures(structures: list[tuple[str, list[str]]], headers: list[s
 
 
 def compile_c(headers: list[str], body: str, folder: Path) -> str:
-    """Make a program of the body in a folder; what the compiler complains of."""
+    """Compile a program with this body in a folder. Return the compiler's messages."""
     includes = "".join(f"#include <{header}>\n" for header in ["stdio.h", *headers])
     source = folder / "program.c"
     source.write_text(f"#define _GNU_SOURCE\n{includes}int main(void) {{\n{body}return 0; }}\n")
@@ -45,11 +45,11 @@ def compile_c(headers: list[str], body: str, folder: Path) -> str:
 
 
 def run(folder: Path) -> bytes:
-    """What the program prints."""
+    """Return the output of the program."""
     return subprocess.run([str(folder / "program")], capture_output=True, check=True).stdout
 
 
 def skip_if(complaints: str) -> None:
-    """Skip the test where the compiler could not do with the headers that are here."""
+    """Skip the test if the compiler cannot use this host's headers."""
     if complaints:
         pytest.skip(f"Linux's headers are not installed: {complaints.splitlines()[0]}")

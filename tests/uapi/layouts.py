@@ -1,4 +1,5 @@
-"""A header's structures and numbers: ours, those that a C compiler makes of the real header, those recorded.
+"""Structures and numbers of a header: simkernel's, those of a C compiler with the real header, and recorded
+ones.
 
     INPUT = Header(
         "input",
@@ -7,8 +8,8 @@
         {"EVIOCGID": EVIOCGID, "EVIOCGNAME(16)": EVIOCGNAME(16)},
     )
 
-Of each structure the size, and of each of its fields offset and size; of each expression the number.  What is
-recorded stands in recorded/NAME.json.  It was made by
+Of each structure the size, and of each of its fields offset and size; of each expression the number.  What
+is recorded stands in recorded/NAME.json.  It was made by
 
     python -m tests.uapi.layouts tests.uapi.test_input INPUT
 
@@ -36,12 +37,14 @@ from tests.uapi.headers import compile_c, numbers_in_headers, run, skip_if
 RECORDED = Path(__file__).parent / "recorded"
 
 Contract = dict[str, dict[str, Any]]
-"""`{"structures": {name: [size, {field: [offset, size]}]}, "numbers": {expression: number}}`."""
+"""Type of `{"structures": {name: [size, {field: [offset, size]}]}, "numbers": {expression: number}}`."""
 
 
 @attrs.frozen
 class Header:
-    """What of a header is ours.  `structures` are by C's name, with C's names of the fields in our order."""
+    """simkernel's part of a header. `structures` have C's names, and C's names of the fields in simkernel's
+    order.
+    """
 
     name: str
     includes: list[str]
@@ -50,7 +53,7 @@ class Header:
 
 
 def numbers_of(*modules: ModuleType, without: Collection[str] = ()) -> dict[str, int]:
-    """The numbers that modules define, by name."""
+    """Return the numbers that modules define, by name."""
     return {
         name: value
         for module in modules
@@ -61,7 +64,7 @@ def numbers_of(*modules: ModuleType, without: Collection[str] = ()) -> dict[str,
 
 
 def ours(header: Header) -> Contract:
-    """As our classes have it."""
+    """Return sizes, offsets and numbers of simkernel's classes."""
     structures = {
         name: [cls.SIZE, dict(zip(fields, _items(cls.LAYOUT.format), strict=True))]
         for name, (cls, fields) in header.structures.items()
@@ -70,9 +73,10 @@ def ours(header: Header) -> Contract:
 
 
 def theirs(header: Header, folder: Path) -> Contract:
-    """As a C compiler has it, in a folder for its program; numbers that the header lacks are left out.
+    """Return sizes, offsets and numbers from a C compiler, which compiles in `folder`. Numbers that the
+    header lacks are left out.
 
-    Skips the test where the headers are not installed.
+    Skips the test if the header is not installed.
     """
     body = ""
     for name, (_, fields) in header.structures.items():
@@ -96,13 +100,13 @@ def theirs(header: Header, folder: Path) -> Contract:
 
 
 def recorded(header: Header) -> Contract:
-    """As it was recorded."""
+    """Return the recorded sizes, offsets and numbers."""
     contract: Contract = json.loads((RECORDED / f"{header.name}.json").read_text())
     return contract
 
 
 def _items(layout: str) -> list[list[int]]:
-    """Offset and size of each value of a struct format, which has no alignment of its own."""
+    """Return offset and size of each value of a struct format, which has no alignment."""
     found, offset = [], 0
     for count, code in re.findall(r"(\d*)([a-zA-Z?])", layout):
         size = struct.calcsize("<" + code)
@@ -116,7 +120,7 @@ def _items(layout: str) -> list[list[int]]:
 
 
 def main(module: str, name: str) -> None:
-    """Record a header."""
+    """Record the layout of a header."""
     header: Header = getattr(importlib.import_module(module), name)
     with tempfile.TemporaryDirectory() as folder:
         contract = theirs(header, Path(folder))
@@ -127,7 +131,7 @@ def main(module: str, name: str) -> None:
 
 
 def _lines(what: dict[str, Any]) -> str:
-    """A JSON object with a line for each of its keys."""
+    """Return a JSON object with one line for each key."""
     return (
         "{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in what.items()) + "\n}"
     )

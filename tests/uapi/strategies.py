@@ -36,7 +36,7 @@ STRUCTURES = (
 
 BITS = {"B": 8, "H": 16, "I": 32, "Q": 64}
 
-# Each kind of bytes that a codec is given.
+# Kinds of bytes-like objects that a codec accepts.
 KINDS = (bytes, bytearray, memoryview)
 
 u16 = st.integers(0, 0xFFFF)
@@ -45,7 +45,7 @@ payloads = st.binary(max_size=40)
 
 
 def structures(cls: type[Structure]) -> st.SearchStrategy[Structure]:
-    """Objects of `cls` with any values that its fields can hold."""
+    """Return a strategy for objects of `cls` with all valid field values."""
     codes = re.findall(r"(\d*)([^<x\d])", cls.LAYOUT.format)
     return st.builds(
         cls,
@@ -57,12 +57,12 @@ def structures(cls: type[Structure]) -> st.SearchStrategy[Structure]:
 
 
 def texts(without: str) -> st.SearchStrategy[str]:
-    """Texts as they are in a path: any but NUL, those of `without`, and what is no character."""
+    """Return a strategy for texts of paths: without NUL, surrogates and the characters of `without`."""
     return st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0" + without), max_size=12)
 
 
 def field_names(cls: type[Structure]) -> list[str]:
-    """The names of a structure's fields."""
+    """Return the names of a structure's fields."""
     return [field.name for field in attrs.fields(cls)]
 
 

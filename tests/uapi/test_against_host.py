@@ -1,4 +1,4 @@
-"""Numbers and layouts against those of the host: of Python's modules, and of the installed C headers."""
+"""Numbers and layouts, compared with Python's modules and the C headers of this host."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ pytestmark = pytest.mark.skipif(
 )
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 
-# Names for which the C library has a number of its own.
+# Names to which the C library gives another number.
 OF_THE_LIBRARY = {"SIGRTMIN", "SIGRTMAX", "O_LARGEFILE", "SOMAXCONN"}
-# Numbers that grow from one Linux to the next.
+# Numbers that grow with the version of Linux.
 GROWING = {"AF_MAX", "CAP_LAST_CAP", "FRA_MAX", "IFLA_MAX", "RTA_MAX", "RTM_MAX", "RTNLGRP_MAX"}
 
 
 def numbers(source: types.ModuleType) -> dict[str, int]:
-    """The constants of a module."""
+    """Return the constants of a module."""
     return {
         name: int(value)
         for name, value in vars(source).items()
@@ -156,7 +156,7 @@ LAYOUTS: list[tuple[type[Structure], str, list[str]]] = [
 
 
 ELSEWHERE = {"simkernel.uapi.input"}
-"""Modules whose structures a test of their own compares, by layouts.py."""
+"""Modules with a separate test that compares structures with layouts.py."""
 
 
 @needs_compiler

@@ -1,4 +1,4 @@
-"""Error numbers, names, texts, and the exceptions made of them."""
+"""Error numbers, names, texts, and the exception classes chosen for them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_names_are_those_of_the_host():
         (errno.ECONNREFUSED, ConnectionRefusedError),
         (errno.ETIMEDOUT, TimeoutError),
         (errno.ENOBUFS, OSError),
-        # These are EAGAIN, ECONNREFUSED and ETIMEDOUT on other hosts.
+        # On other hosts these are the numbers of EAGAIN, ECONNREFUSED and ETIMEDOUT.
         (errno.EDEADLK, OSError),
         (61, OSError),
         (60, OSError),

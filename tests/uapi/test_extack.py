@@ -1,4 +1,4 @@
-"""Extended ACKs: made, read back, and read from answers that Linux 6.18 gave."""
+"""Extended ACKs: packed, unpacked, and read from messages of Linux 6.18."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ acks = st.builds(
     missing_nest=st.none() | u32,
 )
 
-# GETFAMILY of nlctrl, an attribute too long: the request is repeated.
+# CTRL_CMD_GETFAMILY with a too long attribute: the error repeats the request.
 LONG_NAME = bytes.fromhex(
     "980000000200000207000000452e0000eaffffff40000000100005000700000000000000030100002c000200"
     "78787878787878787878787878787878787878787878787878787878787878787878787878787878"
     "27000100417474726962757465206661696c656420706f6c6963792076616c69646174696f6e0000"
     "080002001400000014000480080007000f000000080001000c000000"
 )
-# A command of netdev without its attribute, to a socket with NETLINK_CAP_ACK.
+# A command of the family netdev without its attribute, on a socket with NETLINK_CAP_ACK.
 MISSING = bytes.fromhex(
     "2c00000002000003000000002ba5c7bceaffffff140000001400010000000000000000000800050001000000"
 )

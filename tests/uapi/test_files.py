@@ -1,6 +1,6 @@
-"""What calls on files exchange: layouts and numbers as the real headers have them.
+"""Structures and constants of calls on files: layouts and numbers of the real headers.
 
-What Linux's headers leave to the C library is read from there: dirent64, and the bits of modes.
+dirent64 and the mode bits come from the C library, because Linux's headers lack them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def test_the_contract_is_that_of_the_headers(tmp_path: Path) -> None:
 
 
 def test_an_entry_of_a_directory() -> None:
-    """Number, place of the next, length, type and name, as `FILES` says where they are."""
+    """Inode number, offset of the next entry, length, type and name, at the offsets of `FILES`."""
     buffer = dirent.DirentBuffer(64)
     assert buffer.add(0x0102030405060708, 0x1112131415161718, stat.S_IFDIR, "bus")
     assert buffer.data.hex(" ") == "08 07 06 05 04 03 02 01 18 17 16 15 14 13 12 11 18 00 04 62 75 73 00 00"

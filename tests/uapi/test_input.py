@@ -1,4 +1,4 @@
-"""Input events: layouts and numbers as the real headers have them, and the tables of names."""
+"""Input events: layouts and numbers of the real headers, and the tables of names."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ INPUT = Header(
     },
 )
 GROWING = {"SW_MAX", "EV_VERSION"}
-"""Numbers that may grow from one Linux to the next."""
+"""Numbers that grow with the version of Linux."""
 
 
 def test_the_contract_is_what_was_recorded() -> None:

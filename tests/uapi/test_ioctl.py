@@ -1,4 +1,4 @@
-"""Numbers of ioctls: made and read."""
+"""Request numbers of ioctl(2): encoded and decoded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_parts_come_back_from_the_number(direction: int, type: int, number: 
 
 
 def test_numbers_that_everybody_knows() -> None:
-    """As Linux's headers make them on x86-64: EVIOCGRAB, EVIOCGID, VIDIOC_DQBUF, BLKRRPART."""
+    """EVIOCGRAB, EVIOCGID, VIDIOC_DQBUF and BLKRRPART, as in Linux's headers on x86-64."""
     assert ioctl._IOW("E", 0x90, 4) == 0x40044590
     assert ioctl._IOR("E", 0x02, 8) == 0x80084502
     assert ioctl._IOWR("V", 17, 88) == 0xC0585611

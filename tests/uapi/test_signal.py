@@ -1,4 +1,4 @@
-"""Signals: names and what they do by default."""
+"""Signals: names and default actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fixed structure, by the same rules."""
+"""Every fixed structure packs and unpacks by the same rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kernel, application, façade, hosted modules and strace agree with the table of system calls."""
+"""Kernel, `App`, `Blocking`, hosted modules and strace agree with the table of system calls."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_METHOD: Final = {
     "mount": "Python's os has no mount(); hosted programs call the C library",
     "umount2": "Python's os has no umount2(); hosted programs call the C library",
 }
-"""Calls that no method of the application makes, and why."""
+"""Calls without a method of `App`, each with the reason."""
 
 WRAPPED: Final = {
     "epoll",
@@ -45,11 +45,11 @@ WRAPPED: Final = {
     "monotonic_ns",
     "rtnetlink",
 }
-"""Methods of the façade with code of their own, since they return objects of the façade."""
+"""Methods of `Blocking` that return its own objects, and so have their own code."""
 
 
 def calls_in(package: ModuleType) -> Iterator[tuple[str, str, int | None]]:
-    """Where, which call with how many arguments (None: with any): each that the package makes by name."""
+    """Return place, name and number of arguments (None: any) of each call that the package makes by name."""
     for path in sorted(Path(package.__path__[0]).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):

@@ -21,7 +21,7 @@ events = st.builds(
     variables=st.dictionaries(keys, texts(""), max_size=5),
 ).filter(lambda event: not event.pack().startswith(b"libudev\0"))
 
-# What Linux 6.18 sent when "add" was written to /sys/class/net/lo/uevent.
+# The uevent of Linux 6.18 after "add" was written to /sys/class/net/lo/uevent.
 LOOPBACK = (
     b"add@/devices/virtual/net/lo\0ACTION=add\0DEVPATH=/devices/virtual/net/lo\0SUBSYSTEM=net\0"
     b"SYNTH_UUID=0\0INTERFACE=lo\0IFINDEX=1\0SEQNUM=2638\0"

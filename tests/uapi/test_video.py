@@ -1,4 +1,4 @@
-"""V4L2: layouts and numbers as the real headers have them."""
+"""V4L2: layouts and numbers of the real headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A device of one's own: its register table, its events, its interrupt."""
+"""A device that a test defines: its register table, events and interrupt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ START, DONE, TEMPERATURE, LIMIT, STEP = 0x10, 0x14, 0x18, 0x1C, 0x20
 
 
 class Thermometer(Device):
-    """It measures for 2 ms when told to, then interrupts."""
+    """A device that measures for 2 ms on request, then interrupts."""
 
     vendor_id, device_id = 0x1234, 0x0001
     registers = (

@@ -1,4 +1,4 @@
-"""The error of a device with a bug names the device and its register or function, not its driver."""
+"""The error of a faulty device names the device and its register or function, not its driver."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ LEVEL = 0x10
 
 
 class Button(Device):
-    """Its line is as high as its register says."""
+    """A device whose interrupt line has the level in its register."""
 
     registers = (Register("LEVEL", LEVEL, RW),)
 

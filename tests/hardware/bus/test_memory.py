@@ -1,4 +1,4 @@
-"""Physical memory: regions do not meet, and nothing reaches out of one."""
+"""Physical memory: regions do not overlap, and no access crosses the end of a region."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.hardware.bench import Bench
 
 
 class Master(Device):
-    """A device that does nothing but DMA."""
+    """A device that only does DMA."""
 
 
 def test_a_region_is_zeroed_aligned_and_shared() -> None:

@@ -123,7 +123,7 @@ def test_an_unplugged_device_has_no_further_effect(number: int) -> None:
 
 @pytest.mark.parametrize("number", range(total()))
 def test_a_device_that_is_replaced_within_a_record_is_not_touched(number: int) -> None:
-    """An access or event in progress belongs to the device before the swap."""
+    """An access or event in progress acts on the old device, not on its replacement."""
     bench, device, other = Bench(), Busy(), Plain()
 
     def swap() -> None:
@@ -144,7 +144,7 @@ def test_a_device_that_is_replaced_within_a_record_is_not_touched(number: int) -
 
 
 class Plain(Device):
-    """A device with a register without effects."""
+    """A device with a register that has no effect."""
 
     registers = (Register("PLAIN", PLAIN, RW),)
     vendor_id, device_id = 0x1234, 0xB6

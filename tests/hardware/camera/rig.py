@@ -1,4 +1,4 @@
-"""A camera on a workbench with a ring of buffers, driven as its data sheet says."""
+"""A camera without a kernel, with a ring of buffers, used as its data sheet says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.hardware.bench import Bench
 
 
 class Taken(NamedTuple):
-    """A descriptor that was given back, and the pixels of its buffer."""
+    """A returned descriptor, and the pixels of its buffer."""
 
     flags: int
     used: int
@@ -24,7 +24,7 @@ class Taken(NamedTuple):
 
 
 class Rig:
-    """A powered camera with `buffers` empty buffers of `size` bytes, for a frame at most by default."""
+    """A powered camera with `buffers` empty buffers of `size` bytes, by default the size of one frame."""
 
     def __init__(
         self, buffers: int = 4, *, camera: Camera | None = None, size: int = 0, seed: int = 0
@@ -48,7 +48,7 @@ class Rig:
         self.bench.write(self.camera, offset, value)
 
     def start(self, **settings: int) -> None:
-        """Write `settings` to the registers of those names, allot the buffers, start the stream."""
+        """Write `settings` to the registers of these names, allocate the buffers, and start the stream."""
         for name, value in settings.items():
             self.write(getattr(regs, name), value)
         self.size = self.size or self.read(regs.FRAME_BYTES)
@@ -58,7 +58,7 @@ class Rig:
         self.restart()
 
     def restart(self) -> None:
-        """Start the stream with all descriptors given to the device."""
+        """Start the stream with all descriptors owned by the device."""
         for index in range(self.count):
             self.give(index)
         self.tail = 0
@@ -84,7 +84,7 @@ class Rig:
         )
 
     def refill(self) -> None:
-        """Give the device all descriptors that were taken and kept."""
+        """Give all kept descriptors back to the device."""
         for index in range(self.count):
             if regs.DESCRIPTOR.unpack(self.descriptor(index))[0] == 0:
                 self.give(index)
@@ -93,7 +93,7 @@ class Rig:
         return self.memory.view(self.ring + index * regs.DESCRIPTOR_SIZE, regs.DESCRIPTOR_SIZE)
 
     def take(self, *, give: bool = True) -> list[Taken]:
-        """Take what was given back, in order; give the descriptors to the device again if `give`."""
+        """Take the returned descriptors in order. If `give`, return them to the device."""
         taken: list[Taken] = []
         for _ in range(self.count):
             flags, address, _, *rest = regs.DESCRIPTOR.unpack(self.descriptor(self.tail))
@@ -110,7 +110,7 @@ class Rig:
 
 
 def check(pixels: bytes) -> tuple[int, int]:
-    """Sequence and start of exposure in a frame's footer, whose checksum must be right."""
+    """Check the checksum of a frame's footer. Return its sequence number and the start of exposure."""
     magic, sequence, started, checksum = regs.FOOTER.unpack(pixels[-regs.FOOTER_SIZE :])
     assert magic == regs.FOOTER_MAGIC
     assert zlib.crc32(pixels[:-4]) == checksum

@@ -1,4 +1,4 @@
-"""The camera keeps what its data sheet promises."""
+"""The camera behaves as its data sheet says."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def test_it_does_not_stream_before_it_is_ready_nor_before_it_is_idle_again() -> 
 def test_memory_is_left_alone_once_it_is_idle() -> None:
     rig = Rig()
     rig.start(MODE=TINY)
-    rig.bench.run(millis(6))  # within a read-out
+    rig.bench.run(millis(6))  # during the read-out
     rig.stop()
     assert rig.read(regs.STATUS) & regs.STATUS_BUSY
     rig.bench.run(regs.STOP_NS)

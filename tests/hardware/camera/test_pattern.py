@@ -1,4 +1,4 @@
-"""What a frame shows."""
+"""The test pattern in a frame."""
 
 from __future__ import annotations
 

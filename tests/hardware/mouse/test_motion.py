@@ -1,4 +1,4 @@
-"""Scripts, recordings and walks."""
+"""Sources of motion: scripts, recordings and random walks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mouse keeps what its data sheet promises."""
+"""The mouse behaves as its data sheet says."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.hardware.bench import Bench
 
 
 class Report(NamedTuple):
-    """A report, decoded."""
+    """A decoded report."""
 
     dx: int
     dy: int
@@ -26,7 +26,7 @@ class Report(NamedTuple):
 
 
 class Desk:
-    """A mouse on a workbench, enabled at once."""
+    """A mouse without a kernel, enabled at once."""
 
     def __init__(self, mouse: Mouse, *, seed: int = 0, enable: bool = True, **settings: int) -> None:
         self.bench = Bench(seed, readl_ns=0, writel_ns=0)
@@ -44,7 +44,7 @@ class Desk:
         self.bench.write(self.mouse, offset, value)
 
     def take(self) -> Report:
-        """The oldest report, which is removed."""
+        """Remove the oldest report, and return it."""
         motion, state = self.read(regs.REPORT_MOTION), self.read(regs.REPORT_STATE)
         time = self.read(regs.REPORT_TIME_HIGH) << 32 | self.read(regs.REPORT_TIME_LOW)
         self.write(regs.FIFO_POP, 1)
@@ -58,7 +58,7 @@ class Desk:
         )
 
     def take_all(self) -> list[Report]:
-        """All reports in the queue."""
+        """Remove and return all reports in the queue."""
         return [self.take() for _ in range(self.read(regs.FIFO_COUNT))]
 
 

@@ -1,4 +1,4 @@
-"""lockdep: what it reports of faulty drivers, and that it reports nothing of their sound twins."""
+"""lockdep: its reports about faulty drivers. The correct versions of these drivers cause no report."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_lock_that_is_held_on_return_to_user_mode_is_reported(checked: Checked
     if "await" in lock:
         assert report.title == "WARNING: lock held when returning to user space!"
         assert "writer/6 is leaving the kernel with locks still held!" in report.text
-    else:  # the call did not sleep: the process has ended by then
+    else:  # the call did not sleep: the process has ended already
         assert report.title == "WARNING: writer/6 still has locks held!"
     assert "1 lock held by writer/6:\n #0: (mutex one), at: act at faulty.py:" in report.text
 

@@ -15,7 +15,7 @@ from tests.kernel.conftest import Bench
 def races(
     bench: Bench, body: str, *texts: str, plan: Plan | None = None, cpus: int | None = None
 ) -> list[Report]:
-    """Write all `texts` at the same time, each in a process of its own; return the reports."""
+    """Write all `texts` at the same time, each in its own process; return the reports."""
     checked = Checked(bench, bench.folder, checks=("races",), cpus=cpus, perturbation=plan and Schedule(plan))
     checked.driver(body)
     for text in texts:
@@ -139,7 +139,11 @@ def act(state, text):
 @pytest.mark.parametrize(
     ("write", "read", "count"),
     [
-        ("state.flag = True", "getattr(state, 'flag', 0)", 0),  # no access of the source text
+        (
+            "state.flag = True",
+            "getattr(state, 'flag', 0)",
+            0,
+        ),  # the fault is not an access in the source text
         ("state.spin = True", "state.spin", 1),
         ("state.spin = True", "READ_ONCE(state.spin)", 0),
         ("WRITE_ONCE(state, 'spin', True)", "READ_ONCE(state.spin)", 0),

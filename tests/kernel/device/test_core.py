@@ -1,4 +1,4 @@
-"""The device tree: classes, names, paths, and the events of devices that need no driver."""
+"""The device tree: classes, names, paths, and uevents of devices without a driver."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_machine_boots_with_its_bus(core: DriverCore) -> None:
 
 
 def test_paths_of_class_devices(core: DriverCore) -> None:
-    """As get_device_parent() places them."""
+    """The expected paths are those of `get_device_parent()`."""
     light, room = core.class_register(None, "light"), core.class_register(None, "room")
     root = next(iter(core))
     below_bus = core.device_create(None, light, root, "lamp0")
@@ -69,7 +69,7 @@ def test_children_go_first(core: DriverCore, events: list[Uevent]) -> None:
 
 
 def test_what_an_event_says_and_in_which_order(core: DriverCore, events: list[Uevent]) -> None:
-    """dev_uevent(): node, driver, bus, class, and the device's own; SEQNUM last."""
+    """`dev_uevent()` adds node, driver, bus and class, then the device's own variables, then SEQNUM."""
     light = core.class_register(None, "light", lambda device: {"LIGHT": device.name})
     device = core.device_create(
         None, light, None, "lamp0", node="lamps/0", number=(81, 3), environment={"COLOUR": "red"}

@@ -1,4 +1,6 @@
-"""The hardware bus in the kernel: devices that come and go, their drivers, and what user space is told."""
+"""The kernel's side of the hardware bus: devices that are plugged and unplugged, their drivers, and
+uevents.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from tests.kernel.conftest import Bench
 
 
 class Lamp(Hardware):
-    """A device with nothing but its header."""
+    """A device that has only a header."""
 
     vendor_id, device_id = 0x51B5, 0x1A3B
     class_code = 0x42
@@ -22,7 +24,7 @@ class Lamp(Hardware):
 
 
 class Listener:
-    """A socket that hears uevents; `take` gives those since the last time."""
+    """A socket that receives uevents; `take` returns those since its last call."""
 
     def __init__(self, bench: Bench) -> None:
         self.sock = bench.root.socket(proto=NETLINK_KOBJECT_UEVENT)
@@ -285,7 +287,7 @@ def test_a_driver_left_behind_is_unregistered(bench: Bench) -> None:
 
 
 def test_unload_waits_for_a_probe_that_is_under_way(bench: Bench) -> None:
-    """bus_remove_driver(): klist_remove() waits for bus_for_each_drv(), in which the device is probed."""
+    """`bus_remove_driver()`: `klist_remove()` waits for `bus_for_each_drv()`, which calls the probe."""
     write_driver(bench, probe="await msleep(this, 5)")
     state = bench.load("lamp")
     bench.machine.plug(Lamp())
@@ -296,7 +298,7 @@ def test_unload_waits_for_a_probe_that_is_under_way(bench: Bench) -> None:
 
 
 def test_a_driver_that_has_gone_is_not_probed(bench: Bench) -> None:
-    """next_driver() passes over what klist_remove() has taken out."""
+    """`next_driver()` skips drivers that `klist_remove()` has removed."""
     write_driver(bench, "lamp", probe="await msleep(this, 5); raise os_error(ENODEV)")
     write_driver(bench, "other")
     bench.load("lamp")

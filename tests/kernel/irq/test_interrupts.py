@@ -1,4 +1,4 @@
-"""Interrupts: who is called for a line, when, and what is done about a bad handler."""
+"""Interrupts: the handlers of a line, the time of their calls, and the kernel's reaction to a bad handler."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATUS, RING = 0x10, 0x14
 
 
 class Bell(Device):
-    """Rings when told, and is quiet when STATUS is written."""
+    """A device that raises its line on request, and lowers it when STATUS is written."""
 
     vendor_id, device_id = 0x51B5, 0x7E57
     registers = (Register("STATUS", STATUS, W1C), Register("RING", RING, RW))
@@ -33,7 +33,7 @@ class Bell(Device):
 
 
 class Handler:
-    """A handler that writes down when it was called, and silences its bell."""
+    """A handler that records the times of its calls, and silences its bell."""
 
     def __init__(self, machine: Machine, bell: Bell, result: object = IRQ_HANDLED) -> None:
         self.machine = machine

@@ -20,7 +20,7 @@ def machine() -> Any:
 
 
 class Thread:
-    """A thread function that takes 100 µs, silences its bell at the end, and counts."""
+    """A thread function that takes 100 µs, silences its bell at the end, and counts its calls."""
 
     def __init__(self, machine: Machine, bell: Bell, result: int = IRQ_HANDLED) -> None:
         self.machine = machine
@@ -136,7 +136,7 @@ def test_the_flow_goes_on_in_the_thread(machine: Machine) -> None:
 
 @pytest.mark.parametrize(("result", "stuck"), [(IRQ_HANDLED, False), (IRQ_NONE, True)])
 def test_threads_that_never_handle_count_as_nobody(machine: Machine, result: int, stuck: bool) -> None:
-    """The judgement is put off to the next interrupt (note_interrupt())."""
+    """The kernel decides at the next interrupt whether a thread handled the last one (`note_interrupt()`)."""
     bell = plug(machine)
 
     def thread(irq: int, cookie: object) -> int:

@@ -34,7 +34,7 @@ VFS = (
     *(0x1, 0x2, 0x5460, 0x40049409, 0x4020940D, 0xC0189436, 0xC020660B, 0xC0045877, 0xC0045878),
     *(0x80086601, 0x40086602, 0x801C581F, 0x401C5820, 0x80111500, 0x80811501, 0x40305828, 0x40305839),
 )
-"""The numbers of do_vfs_ioctl() and file_ioctl(), in the table or not."""
+"""Request numbers of `do_vfs_ioctl()` and `file_ioctl()`, also those that are not in the table."""
 LETTERS = b"TVEfXRWS\x89\x8a\x94\x15\x12"
 Opener = Callable[[Any, str], int]
 
@@ -74,7 +74,7 @@ KINDS: dict[str, Opener] = {
 
 
 class Host:
-    """The host's functions under the names of `Blocking`."""
+    """The host's functions with the method names of `Blocking`."""
 
     epoll = staticmethod(select.epoll) if hasattr(select, "epoll") else None
     ioctl = staticmethod(fcntl.ioctl)
@@ -98,7 +98,7 @@ def calls(seed: int, count: int) -> Iterator[tuple[int, str, int]]:
 
 
 def outcome(world: Any, folder: str, number: int, kind: str, argument: int) -> str | int:
-    """Return the resulting bytes or the errno."""
+    """Return the bytes that the call wrote, or the errno."""
     fd = KINDS[kind](world, folder)
     try:
         result = world.ioctl(fd, number, ARGUMENTS[argument])
@@ -110,7 +110,9 @@ def outcome(world: Any, folder: str, number: int, kind: str, argument: int) -> s
 
 
 def host_outcomes(seed: int, count: int) -> None:
-    """Print the outcomes on this host, of an unprivileged process in a new network namespace."""
+    """Print the outcomes of the calls on this host, made by an unprivileged process in a new network
+    namespace.
+    """
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         Path(folder).chmod(0o777)
         enter_new_namespace()

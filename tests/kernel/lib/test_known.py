@@ -146,7 +146,7 @@ def instances(root: Blocking, path: str) -> Iterator[str]:
 
 
 def since(machine: Machine, before: int) -> list[LogRecord]:
-    """Return the records from a sequence number on: the log is full at some time."""
+    """Return the records from a sequence number on. Older ones may have left the log."""
     return [machine.log.at(number) for number in range(before, machine.log.written)]
 
 

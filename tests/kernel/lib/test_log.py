@@ -50,7 +50,9 @@ def test_a_text_is_cut_off_after_1023_bytes_and_its_bytes_are_kept() -> None:
 
 @pytest.mark.parametrize(("size", "kept"), [(1000, 129), (502, 256), (503, 252), (30, 3276), (1, 4096)])
 def test_texts_take_128_kib_with_their_headers(size: int, kept: int) -> None:
-    """User-mode Linux keeps as many in its buffer of 16 KiB, but for texts that end where the buffer does."""
+    """The limits are those of User-mode Linux, whose buffer has 16 KiB. Texts that end at the buffer's end
+    are left out.
+    """
     log = Log(Engine())
     for _ in range(5000):
         log.printk(Level.INFO, "x" * size, 1)

@@ -1,4 +1,4 @@
-"""Keeping repeated lines out of the log."""
+"""Rate limits of log lines that repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""syslog(2) as a library: any sizes of reads yield the same text."""
+"""syslog(2) with reads of any sizes yields the same text."""
 
 from __future__ import annotations
 

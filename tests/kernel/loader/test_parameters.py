@@ -1,4 +1,4 @@
-"""Parameters of modules: what a line of them makes, as kernel/params.c and lib/kstrtox.c have it."""
+"""Parameters of modules: the values that kernel/params.c and lib/kstrtox.c parse from a line."""
 
 from __future__ import annotations
 

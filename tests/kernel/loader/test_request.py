@@ -1,4 +1,4 @@
-"""request_module(): the kernel asks user space for a module."""
+"""request_module(): the kernel asks user space to load a module."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def machine() -> Iterator[Machine]:
 
 
 def ask(machine: Machine, *names: str, until: int = seconds(100)) -> list[int]:
-    """What request_module() says to each, asked all at the same time."""
+    """Call request_module() for each name at the same time, and return the results."""
     answers: dict[int, int] = {}
 
     async def asker(number: int, name: str) -> None:
@@ -55,7 +55,7 @@ def test_a_name_that_is_too_long(machine: Machine) -> None:
 
 
 def slow_modprobe(machine: Machine, ns: int) -> list[str]:
-    """A modprobe that takes `ns`; returns where it writes whom it was run for."""
+    """Install a modprobe that takes `ns`, and return the list in which it records its arguments."""
     seen: list[str] = []
 
     async def modprobe(name: str) -> int:

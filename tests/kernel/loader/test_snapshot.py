@@ -1,4 +1,6 @@
-"""Finding modules: by name, by alias, with what they need; a wrong name; and when a path is read anew."""
+"""Finding modules by name and alias, with dependencies; wrong names; and repeated reads of the module
+path.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ def index(bench: Bench, *more: Path) -> Snapshot:
 
 
 def exporter(bench: Bench, name: str, *imports: str) -> None:
-    """A module that exports its own name."""
+    """Return the source of a module that exports its own name."""
     bench.module(name, f"def {name}_call(state): pass", exports=(f"{name}_call",),
                  imports=tuple(f"{each}_call" for each in imports))  # fmt: skip
 
@@ -127,7 +129,7 @@ def test_specifications_are_found_beside_modules_and_within_them(bench: Bench) -
 
 
 def snapshots_of(engine: Engine, bench: Bench) -> list[Snapshot]:
-    """The snapshots of two runs, two in each."""
+    """Return the snapshots of two runs, two for each."""
     path = module_path(engine, bench.folder)
     taken: list[Snapshot] = []
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Symbols: modules that call each other, and what comes of it for licences and for unloading."""
+"""Symbols: calls between modules, and the effects of licences and unloading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shared memory: between a file and who maps it, between two programs, and compared with this host's."""
+"""Shared memory: between a file and its mappings, between two programs, and compared with the host."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def machine() -> Iterator[Machine]:
 
 @pytest.mark.parametrize("path", ["/dev/shm/area", "/tmp/area"])
 def test_two_programs_share_a_file_by_its_path(machine: Machine, path: str) -> None:
-    """What one writes the other sees at once, without a system call; an eventfd tells when to look."""
+    """A program sees the other's write without a system call; an eventfd signals the time to read."""
     seen = []
 
     async def writer(app: App) -> None:
@@ -61,7 +61,7 @@ def test_two_programs_share_a_file_by_its_path(machine: Machine, path: str) -> N
 
 
 def test_a_child_shares_memory_without_a_name(machine: Machine) -> None:
-    """A memfd goes from parent to child as any descriptor does, and its pages with the last who has it."""
+    """A child inherits the descriptor of a memfd. The last process that holds it frees the pages."""
     seen = []
 
     async def parent(app: App) -> None:
@@ -121,7 +121,7 @@ def test_who_may_map_what(machine: Machine) -> None:
 
 
 class World:
-    """A file of some pages, and mappings of it."""
+    """A file of a few pages, and mappings of it."""
 
     def __init__(self, it: Any, folder: str, map: Any) -> None:
         self.it = it
@@ -134,7 +134,9 @@ class World:
         count = min(count, PAGES - first)
         flags = mmap.MAP_SHARED if shared else mmap.MAP_PRIVATE
         self.maps.append(self.map(self.fd, count * PAGE, flags=flags, offset=first * PAGE))
-        if not shared:  # copied now: what is seen of later changes otherwise is not specified
+        if (
+            not shared
+        ):  # copied now, because mmap(2) does not specify whether a private mapping shows later changes
             for page in range(count):
                 self.maps[-1][page * PAGE : page * PAGE + 1] = self.maps[-1][page * PAGE : page * PAGE + 1]
         return count

@@ -46,7 +46,7 @@ BROKEN = [
 
 @pytest.mark.parametrize(("text", "why"), BROKEN, ids=range(len(BROKEN)))
 def test_an_invalid_file_is_logged_once(bench: Bench, text: str | bytes, why: str) -> None:
-    """Requests for this and for another module read the file."""
+    """Requests for this module and for another one read the file."""
     (bench.folder / "m.py").write_bytes(text if isinstance(text, bytes) else text.encode())
     bench.module("other", aliases=("anything",))
     for name in ("anything", "other"):
@@ -180,7 +180,9 @@ def test_any_bytes_are_refused_with_the_name_of_the_file(tmp_path: Path, data: b
 
 
 def test_a_request_for_a_family_logs_its_broken_module(bench: Bench) -> None:
-    """ENOENT, since `genl_family_find_byname()` ignores the result of modprobe.  The log has the reason."""
+    """The call fails with ENOENT, since `genl_family_find_byname()` ignores modprobe's result. The log has
+    the reason.
+    """
     bench.write("lamp.py", f"{DECLARES}1 / 0")
     with pytest.raises(FileNotFoundError):
         bench.root.genetlink("nlctrl").do("getfamily", family_name="lamp")

@@ -1,4 +1,4 @@
-"""Loading modules: what they get, what a bad one gets, and how a failed load is undone."""
+"""Loading modules: the arguments of `init`, errors of faulty modules, and the cleanup after a failed load."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_what_is_not_there(bench: Bench, name: str, why: str) -> None:
 
 
 def test_a_program_that_lies_there_is_not_run(bench: Bench) -> None:
-    """depmod looks at every file: only one that binds MODULE is executed."""
+    """depmod reads every file, and executes only those that bind MODULE."""
     bench.write("program.py", "import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
     bench.module("m")
     bench.root.modprobe("m")

@@ -1,4 +1,4 @@
-"""Modules and hot-plugging against a simple model: whatever happens in whatever order, both agree."""
+"""Loading and hot-plugging in random order, compared with a simple model."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Lamp(Hardware):
 
 @attrs.define
 class Model:
-    """What is loaded, what is held, what is plugged in, and how many leaks there were."""
+    """A model of the loaded modules, their references, the plugged devices and the number of leaks."""
 
     loaded: list[str] = attrs.field(factory=list)
     held: dict[str, int] = attrs.field(factory=dict)

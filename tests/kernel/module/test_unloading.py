@@ -1,4 +1,4 @@
-"""Unloading: who holds a module, what rmmod gets, and what is found left behind."""
+"""Unloading: references to a module, results of rmmod(8), and the report of resources left behind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.kernel.conftest import Bench
 
 
 def delete_fails(bench: Bench, name: str) -> int | None:
-    """What delete_module(2) itself says."""
+    """Return the errno of delete_module(2)."""
     with pytest.raises(OSError) as raised:
         bench.delete_module(name)
     return raised.value.errno
@@ -34,7 +34,7 @@ def test_exit_gets_the_state(bench: Bench) -> None:
 
 
 def test_unloading_goes_on_when_the_process_ends(bench: Bench) -> None:
-    """Whoever is in the kernel ends what he does there first, and then ends with his process."""
+    """A task inside the kernel completes the call, and then ends with its process."""
     bench.module(
         "m",
         "def init(this): return 'state'\n"

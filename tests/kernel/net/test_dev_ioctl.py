@@ -48,7 +48,7 @@ CHANGES = [
 
 
 def changes(world: Any) -> list[object]:
-    """Change links by requests, and return the results, the state afterwards and the notifications."""
+    """Change links by ioctl(2) requests. Return the results, the final state and the notifications."""
     add_veth(world, "va", "vb")
     add(world, "br0", "bridge")
     up(world, "vb")
@@ -95,7 +95,7 @@ def test_changes_have_the_results_of_this_host() -> None:
 
 
 def test_an_unknown_name_requests_its_modules(tmp_path: Path) -> None:
-    """`dev_load()`: netdev-NAME with CAP_NET_ADMIN, else NAME with CAP_SYS_MODULE."""
+    """`dev_load()` requests netdev-NAME with CAP_NET_ADMIN, or NAME with CAP_SYS_MODULE."""
     (tmp_path / "eth7.py").write_text(
         "from simkernel.driverapi.module import Module\n"
         "from simkernel.driverapi.netdevice import alloc_netdev, ether_setup, register_netdevice\n"

@@ -28,7 +28,7 @@ def program(*instructions: SockFilter) -> Filter:
 
 
 def computed(*instructions: SockFilter, data: bytes = b"") -> int:
-    """The accumulator at the end."""
+    """Return the accumulator at the end of a filter."""
     return program(*instructions, RETURN_A).run(data)
 
 
@@ -66,7 +66,7 @@ def test_loads_are_big_endian_and_what_is_not_there_drops() -> None:
 
 
 def test_jumps() -> None:
-    """What udev does: accept what begins right, and nothing else."""
+    """The filter is one of udev: it accepts messages with the right beginning only."""
     udev = program(
         SockFilter(LOAD_WORD, k=0),
         SockFilter(bpf.BPF_JMP | bpf.BPF_JEQ | bpf.BPF_K, jt=0, jf=1, k=0x6C696275),
@@ -126,7 +126,7 @@ INSTRUCTIONS = st.builds(
 
 @given(st.lists(INSTRUCTIONS, max_size=12), st.binary(max_size=60))
 def test_what_is_accepted_ends(instructions: list[SockFilter], data: bytes) -> None:
-    """Within a number, whatever it is."""
+    """Every filter that the checker accepts ends within a bounded number of instructions."""
     try:
         accepted = program(*instructions, RETURN_A)
     except OSError as error:

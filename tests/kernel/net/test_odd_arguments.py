@@ -1,4 +1,4 @@
-"""Calls on unix sockets that make little sense, and every option: the same answers as on this host."""
+"""Unusual calls and all options of unix sockets return the results of this host."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ UNIX, STREAM, DGRAM = socket.AF_UNIX, socket.SOCK_STREAM, socket.SOCK_DGRAM
 QUIET, PEEK, TRUNC, OOB = socket.MSG_NOSIGNAL, socket.MSG_PEEK, socket.MSG_TRUNC, socket.MSG_OOB
 MEMORY = Path("/dev/shm")
 ABOUT_THE_HOST = {17, 77, 13, 26, 27, 49, 50, 51, 52, 55, 57, 60, 61}
-"""Options that tell of processes, cookies, or how a kernel was configured; or want a filter's program."""
+"""Options that depend on processes, cookies or the kernel's configuration, or that need a filter program."""
 
 Steps = Iterator[tuple[str, Callable[[], object]]]
 
 
 def lone(make: Any, kind: int) -> Steps:
-    """A socket without a peer."""
+    """Return a socket without a peer."""
     sock = make(UNIX, kind)
     sock.setblocking(False)
     name = f"name{kind}"
@@ -62,7 +62,7 @@ def lone(make: Any, kind: int) -> Steps:
 
 
 def paired(make: Any, pair: Any, kind: int) -> Steps:
-    """Two with each other for a peer."""
+    """Return one end of a socket pair."""
     one, other = pair(UNIX, kind)
     for sock in (one, other):
         sock.setblocking(False)

@@ -1,4 +1,4 @@
-"""Netlink without a machine: sockets called directly, by processes that only have a number."""
+"""Netlink without a machine: sockets that the test calls directly, for processes that only have a number."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOBODY = 65534
 
 
 class Received(NamedTuple):
-    """What a receive gives."""
+    """The result of a receive."""
 
     data: bytes
     length: int
@@ -42,7 +42,7 @@ class Received(NamedTuple):
 
 
 class Sock:
-    """A socket and the process that has it; what would block is EAGAIN."""
+    """A socket with its process. A call that would block raises EAGAIN."""
 
     def __init__(self, stack: Stack, task: Task, kernel_side: NetlinkSocket) -> None:
         self.stack = stack
@@ -68,7 +68,7 @@ class Sock:
         return Received(*received)
 
     def drain(self) -> list[bytes]:
-        """All that is queued."""
+        """Receive all queued datagrams."""
         datagrams = []
         while True:
             try:
@@ -77,7 +77,7 @@ class Sock:
                 return datagrams
 
     def ask(self, data: bytes) -> list[tuple[NlMsgHdr, bytes]]:
-        """Every message of every answer."""
+        """Send a request, and return the messages of all replies."""
         self.send(data)
         return [each for datagram in self.drain() for each in iterate_messages(datagram)]
 
@@ -108,7 +108,7 @@ def _now(call: Callable[[], Any]) -> Any:
 
 
 class Stack:
-    """One kernel's netlink."""
+    """The netlink part of a kernel."""
 
     def __init__(self, seed: int = 0) -> None:
         self.engine = Engine(seed)
@@ -126,7 +126,7 @@ class Stack:
         )
         self.genetlink = GenericNetlink(self.netlink)
         notifier = LinkNotifier()
-        no_work: Any = None  # no carrier changes
+        no_work: Any = None  # no device changes its carrier
         devices = NetDevices(
             self.engine, self.namespaces, self.log, no_work, notifier, NetKobjects(lambda *_: None)
         )
@@ -141,7 +141,7 @@ class Stack:
         return self.sequence
 
     def kernel_socket(self, protocol: int) -> KernelSocket:
-        """The kernel's socket in the initial namespace."""
+        """Return the kernel's socket of a protocol in the initial namespace."""
         return KERNEL_SOCKETS.of(self.namespaces.init)[protocol]
 
     def task(self, uid: int = 0, net: Net | None = None, comm: str = "test") -> Task:
@@ -160,7 +160,7 @@ class Stack:
         )
 
     def open(self, protocol: int, portid: int | None = None, *, uid: int = 0, net: Net | None = None) -> Sock:
-        """A socket of a new process, bound if a port id is given."""
+        """Return a socket of a new process, bound if a port id is given."""
         task = self.task(uid, net)
         made = self.netlink.socket(task, SOCK_RAW, protocol)
         assert isinstance(made, NetlinkSocket)

@@ -1,4 +1,4 @@
-"""Sending to groups: who hears it, in which order, and who misses it."""
+"""Multicasts: their receivers, the order of delivery, and overruns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ A, B, C, D = 0x42000001, 0x42000002, 0x42000003, 0x42000004
 
 
 def shout(sock: Sock, data: bytes, group: int = 1) -> None:
-    """To a group; the kernel then refuses the unicast part."""
+    """Send to a group. The kernel refuses the unicast part."""
     with pytest.raises(ConnectionRefusedError):
         sock.send(data, (0, 1 << (group - 1)))
 
@@ -38,7 +38,9 @@ def test_members_hear_it_and_nobody_else(stack: Stack) -> None:
 
 
 def test_the_latest_subscriber_is_first(stack: Stack) -> None:
-    """`mc_list` is a stack: what counts is when a socket entered its first group, whichever it was."""
+    """`mc_list` is a stack: the order is that in which sockets joined their first group, of whatever
+    number.
+    """
     sender = stack.open(NETLINK_USERSOCK, A)
     b, c, d = (stack.open(NETLINK_USERSOCK, portid) for portid in (B, C, D))
     c.join(5), b.join(1), d.join(1), c.join(1)
@@ -108,7 +110,7 @@ def test_the_kernel_learns_whether_anybody_got_it(stack: Stack) -> None:
 
 
 def test_a_namespace_is_heard_elsewhere_only_by_whom_it_is_known_to(stack: Stack) -> None:
-    """NETLINK_LISTEN_ALL_NSID; on Linux 6.18 too the number comes after the group."""
+    """NETLINK_LISTEN_ALL_NSID. On Linux 6.18 the namespace's number also comes after the group."""
     there = stack.namespaces.create()
     listener = stack.open(NETLINK_USERSOCK, A).join(1)
     sender = stack.open(NETLINK_USERSOCK, B, net=there)
@@ -127,7 +129,7 @@ def test_a_namespace_is_heard_elsewhere_only_by_whom_it_is_known_to(stack: Stack
 
 
 def keep(count: int) -> bytes:
-    """A filter that keeps the first `count` bytes."""
+    """Return a filter that keeps the first `count` bytes."""
     return bpf.SockFilter(bpf.BPF_RET | bpf.BPF_K, k=count).pack()
 
 
@@ -141,7 +143,9 @@ def test_a_filter_of_one_member_is_not_felt_by_others(stack: Stack) -> None:
 
 
 def test_what_the_kernel_sends_a_filter_may_cut_for_all_that_follow(stack: Stack) -> None:
-    """The first member is handed the sender's own buffer, which is cut in place (`do_one_broadcast()`)."""
+    """The first member receives the sender's own buffer, which its filter cuts in place
+    (`do_one_broadcast()`).
+    """
     kernel = stack.kernel_socket(NETLINK_GENERIC)
     members = [stack.open(NETLINK_GENERIC, portid).join(5) for portid in (B, C)]
     members[1].it.attach_filter(keep(2), stack.netlink.random)
@@ -150,7 +154,7 @@ def test_what_the_kernel_sends_a_filter_may_cut_for_all_that_follow(stack: Stack
 
 
 class Sleeper:
-    """Who waits at a socket: notes when it is woken, which takes the waker some time."""
+    """A wait queue entry at a socket that records its wake-ups, each of which costs the waker some time."""
 
     exclusive = False
 
@@ -166,11 +170,13 @@ class Sleeper:
 Kind = tuple[int | None, bool, bool, bool, bool]
 PLAIN: Kind = (None, False, False, False, False)
 KINDS = st.just(PLAIN) | st.tuples(st.sampled_from((None, 0, 2)), *[st.booleans()] * 4)
-"""What a member's filter keeps; whether it is elsewhere, has little room, is not bound, has a sleeper."""
+"""Properties of a member: bytes that its filter keeps; in another namespace, small buffer, unbound, with a
+sleeper.
+"""
 
 
 def multicasts(kinds: list[Kind], acts: list[str], traced: bool) -> object:
-    """What members of these kinds have of some multicasts, and what time has passed."""
+    """Send multicasts to members of these kinds. Return the received datagrams and the elapsed time."""
     stack = Stack()
     if traced:
         stack.engine.trace.subscribe(lambda record: None)
@@ -217,7 +223,7 @@ def multicasts(kinds: list[Kind], acts: list[str], traced: bool) -> object:
     st.lists(st.sampled_from(("kernel", "program", "read")), min_size=1, max_size=9),
 )
 def test_who_is_served_in_place_gets_what_others_get(kinds: list[Kind], acts: list[str]) -> None:
-    """Nobody is served in place while somebody traces."""
+    """The fast path is off while a tracer is attached."""
     assert multicasts(kinds, acts, traced=False) == multicasts(kinds, acts, traced=True)
 
 
@@ -226,7 +232,7 @@ Membership = tuple[int, int, bool]
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 32), st.booleans()), max_size=40))
 def test_memberships_are_what_was_joined_and_not_left(changes: list[Membership]) -> None:
-    """Against a set per socket; and who left everything is in no list."""
+    """The model is a set for each socket. A socket without memberships is in no list."""
     stack = Stack()
     sender = stack.open(NETLINK_USERSOCK, 99)
     socks = [stack.open(NETLINK_USERSOCK, 100 + number) for number in range(5)]

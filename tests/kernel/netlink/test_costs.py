@@ -1,4 +1,4 @@
-"""What netlink charges, against a real Linux 6.18 (x86-64, pinned to one CPU)."""
+"""Simulated costs of netlink calls, compared with a real Linux 6.18 (x86-64, pinned to one CPU)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOLERANCE = 0.15
 
 
 def spent(stack: Stack, *calls: Callable[[], object]) -> int:
-    """Nanoseconds of these system calls."""
+    """Return the simulated nanoseconds of these system calls."""
     total = 0
     for call in calls:
         stack.engine.section()

@@ -1,4 +1,4 @@
-"""Dumps: in pieces, overtaken by changes, given up, failing."""
+"""Dumps: several datagrams, changes in between, aborts and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ASK = nl.message(MINE, flags=nl.NLM_F_REQUEST | nl.NLM_F_DUMP | nl.NLM_F_ACK, se
 
 
 class Server:
-    """Dumps numbered messages of given sizes."""
+    """A protocol that dumps numbered messages of given sizes."""
 
     def __init__(self, stack: Stack, sizes: list[int]) -> None:
         self.sizes = sizes
@@ -64,7 +64,7 @@ class Server:
 
 
 def read(sock: Sock, size: int = 65536) -> list[list[nl.NlMsgHdr]]:
-    """The headers of each datagram."""
+    """Read a dump, and return the headers of each datagram."""
     datagrams = []
     while True:
         try:
@@ -91,7 +91,9 @@ def test_the_end_comes_alone_if_it_does_not_fit(stack: Stack) -> None:
 
 
 def test_larger_reads_get_larger_datagrams(stack: Stack) -> None:
-    """As large as anybody ever read, 32448 bytes at most (`netlink_recvmsg()`)."""
+    """A dump's datagram has the size of the largest read so far, and at most 32448 bytes
+    (`netlink_recvmsg()`).
+    """
     Server(stack, [1000] * 100)
     sock = stack.open(PROTOCOL, A)
     sock.send(ASK)
@@ -121,7 +123,7 @@ def test_a_change_meanwhile_is_marked(stack: Stack) -> None:
     sock.send(ASK)
     marks = []
     while sock.it.queue:
-        if len(marks) == 1:  # the second is made already
+        if len(marks) == 1:  # the second datagram exists already
             server.generation = 2
         headers = [header for header, _ in nl.iterate_messages(sock.receive(3776).data)]
         marks.append([header.flags & nl.NLM_F_DUMP_INTR for header in headers])
@@ -181,10 +183,10 @@ def test_a_beginning_may_refuse_and_may_sleep(stack: Stack) -> None:
     st.lists(st.integers(0, 40_000), min_size=1, max_size=5),
 )
 def test_every_message_comes_once_and_in_order(sizes: list[int], rcvbuf: int, reads: list[int]) -> None:
-    """Whatever the buffer and however one reads.
+    """The result does not depend on the buffer size and the way of reading.
 
-    Peeking may make the next datagram while the one before is still there; that it has no room is an error
-    of the socket, after which the dump goes on (Linux 6.18 does the same).
+    A peek may create the next datagram while the previous one is queued. If the queue has no space for it,
+    the socket gets an error, and the dump continues after it (as on Linux 6.18).
     """
     stack = Stack()
     server = Server(stack, sizes)

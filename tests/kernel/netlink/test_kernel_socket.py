@@ -106,7 +106,7 @@ def test_the_kernel_overruns_a_program_that_does_not_read(stack: Stack) -> None:
 
 @given(st.lists(st.integers(0, 9000), max_size=8))
 def test_send_fast_path_matches_deliver(sizes: list[int]) -> None:
-    """A tracer makes every send take the plain path."""
+    """While a tracer is attached, every send takes the slow path."""
 
     def sent(*, traced: bool) -> object:
         stack = Stack()

@@ -27,7 +27,7 @@ ACKED = nl.NLM_F_REQUEST | nl.NLM_F_ACK
 
 
 class Server:
-    """A protocol whose handler does what it is told."""
+    """A protocol whose handler runs the test's action."""
 
     def __init__(self, stack: Stack) -> None:
         self.seen: list[int] = []
@@ -50,7 +50,7 @@ def server(stack: Stack) -> Server:
 
 
 def error_of(sock: Sock, data: bytes) -> tuple[int, ExtAck]:
-    """The errno and the extended ACK of the one answer."""
+    """Return the errno and the extended ACK of the only reply."""
     [(header, payload)] = sock.ask(data)
     assert header.type == nl.NLMSG_ERROR
     return -struct.unpack_from("<i", payload)[0], extended_ack(header, payload)
@@ -135,7 +135,7 @@ def test_a_handler_that_sleeps_holds_up_what_follows(stack: Stack, server: Serve
 
 
 def test_who_opened_the_socket_counts_unless_the_destination_is_named(stack: Stack, server: Server) -> None:
-    """`__netlink_ns_capable()`: a socket handed to root by somebody else makes root careful."""
+    """`__netlink_ns_capable()` checks the opener of a socket too, unless the sender names the destination."""
     answers: list[bool] = []
     server.answer = lambda request: answers.append(request.capable(CAP_NET_ADMIN))
     sock = stack.open(PROTOCOL, A, uid=NOBODY)

@@ -1,4 +1,4 @@
-"""Socket options of both levels."""
+"""Socket options of the levels SOL_SOCKET and SOL_NETLINK."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ A = 0x45000001
 
 
 def test_receive_timeouts_are_kept_in_ticks(stack: Stack) -> None:
-    """One microsecond is a whole tick of 4 ms; nothing is for ever (`sock_set_timeout()`)."""
+    """One microsecond becomes a tick of 4 ms, and zero means no timeout (`sock_set_timeout()`)."""
     sock = stack.open(NETLINK_USERSOCK)
     sock.set(SO_RCVTIMEO, struct.pack("<qq", 2, 1), SOL_SOCKET)
     assert sock.get(SO_RCVTIMEO, 16, SOL_SOCKET) == struct.pack("<qq", 2, 4000)

@@ -30,7 +30,7 @@ LENGTH = "invalid attribute length"
 
 
 def request(data: bytes) -> Request:
-    """A request with nothing but these attributes."""
+    """Return a request that has only these attributes."""
     stack = Stack()
     sock = stack.open(NETLINK_GENERIC, 1)
     kernel = stack.kernel_socket(NETLINK_GENERIC)
@@ -44,7 +44,7 @@ def request(data: bytes) -> Request:
 def check(
     table: PolicyTable, data: bytes, validate: int = policy.STRICT
 ) -> tuple[int, str | None, int | None]:
-    """Errno, text, and where the attribute at fault begins, counted from the first."""
+    """Return errno, text, and the offset of the wrong attribute, counted from the first attribute."""
     asked = request(data)
     try:
         policy.validator(table, validate).parse(asked, NLMSG_HDRLEN, asked.end)
@@ -215,7 +215,7 @@ NUMBERS = [kind for kind in NlaType if kind in policy.NUMBERS or kind in policy.
 
 @st.composite
 def limited(draw: st.DrawFn) -> AttributePolicy:
-    """A policy with more to it than its type."""
+    """Return a policy with a further condition."""
     kind = draw(st.sampled_from([*NUMBERS, NlaType.BINARY]))
     simple = (RANGE, MIN, MAX, Validation.RANGE_PTR, WARN if kind is NlaType.BINARY else MASK)
     validation = draw(st.sampled_from(simple if kind is NlaType.BINARY else (*simple, SOME)))
@@ -246,7 +246,7 @@ PAYLOADS = st.one_of(
 def test_fast_rules_accept_only_valid_attributes(
     policies: list[AttributePolicy], attributes: list[tuple[int, bytes]], strict_from: int, validate: int
 ) -> None:
-    """A look at the plain ones changes nothing."""
+    """The fast check of plain attributes does not change the result."""
     tried = PolicyTable("test", (AttributePolicy(), *policies), strict_from)
     thorough = policy.Validator(tried, validate)
     thorough._fast_rules = {}

@@ -1,4 +1,4 @@
-"""Receiving: what is cut off, what is told beside the data."""
+"""Receiving: truncation, flags and control messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a receive handles besides its queue: `rx_slow_path` is set whenever there is such a thing."""
+"""`rx_slow_path` is set whenever a receive must handle more than its queue."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ACTS: dict[str, Act] = {
 
 
 def history(acts: list[str]) -> list[Any]:
-    """What became of each act, and what the socket was like then."""
+    """Return the result of each act, and the socket's state after it."""
     stack = Stack()
     Server(stack, [3000] * 4)
     sock = stack.open(PROTOCOL, 7).join(GROUP)
@@ -64,7 +64,7 @@ def test_receive_fast_path_matches_slow_path(acts: list[str]) -> None:
 
 
 def test_an_idle_socket_takes_the_fast_path() -> None:
-    """Otherwise the test above compared it with itself."""
+    """Without the fast path, the comparison above would compare the slow path with itself."""
     stack = Stack()
     Server(stack, [3000] * 4)
     sock = stack.open(PROTOCOL, 7)

@@ -1,4 +1,4 @@
-"""Sending to port ids: who gets it, when there is no room, and what a sender learns."""
+"""Unicast: receivers, full queues, and the errors that the sender gets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ A, B, C = 0x41000001, 0x41000002, 0x41000003
 
 
 def memory(sock: Sock) -> int:
-    """What the queue is charged (SO_MEMINFO)."""
+    """Return the bytes charged to the receive queue (SO_MEMINFO)."""
     return struct.unpack_from("<I", sock.get(SO_MEMINFO, 36, SOL_SOCKET))[0]
 
 
@@ -45,7 +45,9 @@ def test_sending_chooses_a_port_id(stack: Stack) -> None:
 
 
 def test_refusals_come_in_the_kernels_order(stack: Stack) -> None:
-    """MSG_OOB, then emptiness, then credentials, then the address, then the size (`netlink_sendmsg()`)."""
+    """`netlink_sendmsg()` checks MSG_OOB, an empty message, credentials, the address and the size, in this
+    order.
+    """
     a = stack.open(NETLINK_GENERIC, A, uid=NOBODY)
     rights = ((SOL_SOCKET, SCM_RIGHTS, bytes(4)),)
     with pytest.raises(OSError, match="not supported"):
@@ -157,7 +159,9 @@ def test_root_may_claim_to_be_anybody_who_exists(stack: Stack) -> None:
 def test_queues_keep_order_and_what_they_are_charged_for(
     messages: list[tuple[int, int]], rcvbuf: int
 ) -> None:
-    """What is accepted arrives in order; the charge is the sum of what lies there, and ends at nothing."""
+    """Accepted datagrams arrive in order. The charge is the sum of the queued ones, and zero when the queue
+    is empty.
+    """
     stack = Stack()
     senders = [stack.open(NETLINK_USERSOCK, portid) for portid in (A, B, C)]
     receiver = stack.open(NETLINK_USERSOCK, 7)

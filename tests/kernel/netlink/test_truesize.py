@@ -1,4 +1,4 @@
-"""What a buffer costs.  Figures are of Linux 6.18, by SO_MEMINFO."""
+"""Memory charged for a buffer, in bytes. The figures were read on Linux 6.18 with SO_MEMINFO."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uevents: from the kernel, and from programs that may speak in its name."""
+"""Uevents of the kernel, and of programs that send in the kernel's name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_an_event_for_one_namespace_stays_in_it(stack: Stack) -> None:
 
 
 def test_a_program_with_privilege_speaks_to_its_namespace(stack: Stack) -> None:
-    """Its header is taken off, a number is put at the end; the credentials are the program's."""
+    """The kernel removes the netlink header and appends SEQNUM. The credentials are the program's."""
     speaker, listener = stack.open(UEVENT, A), stack.open(UEVENT, B).join(1)
     elsewhere = stack.open(UEVENT, B, net=stack.namespaces.create()).join(1)
     listener.set(SO_PASSCRED, 1, SOL_SOCKET)
@@ -56,7 +56,7 @@ def test_a_program_with_privilege_speaks_to_its_namespace(stack: Stack) -> None:
 
 
 def test_what_follows_in_the_datagram_goes_along(stack: Stack) -> None:
-    """Only the first header is taken off (`uevent_net_broadcast()`), and each message is an event."""
+    """`uevent_net_broadcast()` removes only the first header of a datagram, and handles each message."""
     speaker, listener = stack.open(UEVENT, A), stack.open(UEVENT, B).join(1)
     one, two = (nl.message(16, text, flags=nl.NLM_F_REQUEST) for text in (b"one!", b"two!"))
     speaker.send(one + two)
@@ -75,7 +75,7 @@ def test_refusals(stack: Stack, uid: int, size: int, error: int, text: str | Non
     sock = stack.open(UEVENT, A, uid=uid)
     sock.set(nl.NETLINK_EXT_ACK)
     flags = nl.NLM_F_REQUEST | nl.NLM_F_ACK
-    # The length is of the whole datagram, as large as it is, so that there is no padding.
+    # The length is that of the whole datagram, so no padding follows.
     [(header, payload)] = sock.ask(nl.message(16, bytes(size), flags=flags)[: size + 16])
     assert int.from_bytes(payload[:4], "little", signed=True) == -error
     assert extended_ack(header, payload).message == text

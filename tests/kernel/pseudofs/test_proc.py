@@ -1,4 +1,4 @@
-"""/proc: what it tells, and that it tells it in the words and columns of this host's."""
+"""/proc: contents, with the names and columns of this host's files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FORMS = {
     "modules": r"(\w+ \d+ \d+ (-|(\w+,)*(\[permanent\],)?) (Live|Loading|Unloading) "
     r"0x[0-9a-f]{16}( \(\w+\))?\n)+",
 }
-"""The whole text of each file."""
+"""A pattern for the whole text of each file."""
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_the_host_has_the_same_form(name: str) -> None:
 
 
 def test_what_the_kernel_objects_are(root: Blocking) -> None:
-    """The same that the machine itself knows."""
+    """The files agree with the statistics of the machine."""
     modules = root.read_file("/proc/modules").decode().splitlines()
     assert [line.split()[0] for line in modules] == ["mouse", "input", "camera", "video", "devclass"]
     assert modules[-1].split()[2:4] == ["2", "mouse,camera,"]
@@ -89,7 +89,7 @@ def test_what_the_kernel_objects_are(root: Blocking) -> None:
 
 
 def _descriptors(world: object) -> dict[str, int]:
-    """One of each kind, by the same names here and there."""
+    """Return a descriptor of each kind, by names that host and machine share."""
     reading, writing = world.pipe()
     one, _ = (each.detach() for each in world.socketpair())
     made = {
@@ -104,7 +104,7 @@ def _descriptors(world: object) -> dict[str, int]:
 
 
 class _Host:
-    """The names that are in several modules."""
+    """The host's functions with the method names of `Blocking`."""
 
     fcntl = staticmethod(fcntl.fcntl)
 
@@ -116,7 +116,7 @@ class _Host:
 
 
 def _seen(world: object, name: str, fd: int) -> dict[str, object]:
-    """What fstat(2) and /proc say of a descriptor, but for numbers of inodes and mounts."""
+    """Return the data of a descriptor in fstat(2) and /proc, without inode and mount numbers."""
     status = world.fstat(fd)
     info = world.read_file(f"/proc/self/fdinfo/{fd}").decode()
     link = world.lstat(f"/proc/self/fd/{fd}")
@@ -144,7 +144,7 @@ def test_open_files_look_like_the_hosts() -> None:
 
 
 def _reopened(world: object, fd: int) -> object:
-    """What comes of opening, looking at, and walking through what /proc leads to."""
+    """Open, stat and walk the target of a descriptor's link in /proc. Return the results."""
     path = f"/proc/self/fd/{fd}"
     answers = []
     for call, *arguments in (
@@ -202,7 +202,7 @@ def test_what_an_epoll_watches(root: Blocking) -> None:
 
 
 def test_another_process_is_not_to_be_looked_at(machine: Machine) -> None:
-    """Its descriptors are its own, what they are whoever may trace it may know."""
+    """A user cannot read the descriptors of another user's process, but can read its public files."""
     one, same, other, root = (machine.blocking(uid=uid) for uid in (1000, 1000, 1001, 0))
     for process in (same, root):
         for name in ("fd", "fdinfo"):
@@ -226,7 +226,7 @@ def test_a_name_is_changed_by_the_process_itself(machine: Machine) -> None:
 
 
 def test_a_question_that_takes_time_is_held_by_the_kernels_socket(bench: Bench) -> None:
-    """As /proc/net/netlink shows: the kernel's socket has the message until it is answered."""
+    """/proc/net/netlink shows that the kernel's socket holds the message until the reply is sent."""
     bench.module(
         "slow",
         """

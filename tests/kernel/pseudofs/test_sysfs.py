@@ -1,4 +1,4 @@
-"""/sys: buses, drivers, devices and attributes as the kernel's objects are, and used by programs."""
+"""/sys: buses, drivers, devices and attributes agree with the kernel's objects, and programs use them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def root(machine: Machine) -> Blocking:
 
 
 def write(root: Blocking, path: str, text: bytes) -> int:
-    """echo TEXT > PATH"""
+    """Write `text` to the file, like echo TEXT > PATH."""
     fd = root.open(path, os.O_WRONLY)
     try:
         return root.write(fd, text)
@@ -75,7 +75,7 @@ def test_a_probe_that_fails_is_the_writers_error(bench: Bench) -> None:
     errors, _ = bench.load("moody")
     driver = f"{BUS}/drivers/moody"
     write(bench.root, f"{driver}/unbind", b"0:1")
-    for number, name in ((5, "EIO"), (19, "ENODEV"), (517, "EAGAIN")):  # the last: EPROBE_DEFER
+    for number, name in ((5, "EIO"), (19, "ENODEV"), (517, "EAGAIN")):  # the last result: EPROBE_DEFER
         errors[:] = [number]
         assert refused(lambda: write(bench.root, f"{driver}/bind", b"0:1")) == name
     errors.clear()
@@ -123,7 +123,7 @@ REFUSED = [
     ("ENOENT", "mknod", "/proc/new"),
     ("EPERM", "rmdir", "/proc/self/fd"),
 ]
-"""What not even root may do there."""
+"""Operations below /sys that even root cannot do."""
 
 
 def test_nothing_is_made_or_taken_away(root: Blocking) -> None:
@@ -147,7 +147,7 @@ def test_an_attribute_of_a_device_that_goes(machine: Machine, root: Blocking) ->
 
 
 def test_a_directory_told_of_while_things_go(machine: Machine, root: Blocking) -> None:
-    """Who has a directory open and reads it sees what is there then."""
+    """A program that reads an open directory gets the entries of that time."""
     fd = root.open("/sys/class/video4linux", os.O_RDONLY)
     assert root.listdir(fd) == ["video0"]
     write(root, f"{DRIVER}/unbind", b"0:1")
@@ -155,7 +155,7 @@ def test_a_directory_told_of_while_things_go(machine: Machine, root: Blocking) -
 
 
 def test_one_source(machine: Machine, root: Blocking) -> None:
-    """What /sys tells is what /proc and /dev tell, since all ask the same objects."""
+    """/sys, /proc and /dev agree, because they read the same objects."""
     modules = {
         line.split()[0]: line.split()[2] for line in root.read_file("/proc/modules").decode().splitlines()
     }

@@ -1,4 +1,4 @@
-"""/sys/class/net and uevents of links that come, change and go, as on Linux 6.18."""
+"""/sys/class/net and uevents of links that are created, changed and deleted, as on Linux 6.18."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def listener(world: Any) -> Any:
 
 
 def uevents(sock: Any) -> list[list[str]]:
-    """Return the uevents of network devices, without their numbers."""
+    """Return the uevents of network devices, without sequence numbers."""
     found = [data.decode().rstrip("\0").split("\0") for data in drain(sock)]
     return [event[:-1] for event in found if "/net/" in event[0]]
 
 
 def tree(world: Any, top: str) -> dict[str, list[object]]:
-    """Return mode, and text, error or target of each file below a directory.
+    """Return mode, and text, errno or link target of each file below a directory.
 
     The host's links have sent packets, so the values of their counters are left out.
     """
@@ -87,7 +87,7 @@ def tree(world: Any, top: str) -> dict[str, list[object]]:
 
 
 def trees(world: Any) -> list[object]:
-    """Return the files of a bridge and two ends of a pair, down and up, with and without a carrier."""
+    """Return the files of a bridge and of both ends of a veth pair: down, up, with and without a carrier."""
     seen: list[object] = [add_veth(world, "va", "vb"), add(world, "br0", "bridge")]
     for wait, step in (
         (1.1, lambda: "0"),
@@ -139,7 +139,7 @@ def write(world: Any, file: str, value: bytes) -> object:
 
 
 def writes(world: Any) -> list[object]:
-    """Write to the files of links, and return results, contents and uevents."""
+    """Write to the files of links. Return results, contents and uevents."""
     add_veth(world, "va", "vb")
     up(world, "vb")
     settle(world, 1.1)
@@ -165,7 +165,7 @@ def test_writes_have_the_results_of_this_host() -> None:
 
 
 def comings(world: Any) -> list[object]:
-    """Make, rename, move and delete links, and return the uevents of both namespaces."""
+    """Create, rename, move and delete links. Return the uevents of both namespaces."""
     first = world.open("/proc/self/ns/net", os.O_RDONLY)
     here = listener(world)
     world.unshare(CLONE_NEWNET)

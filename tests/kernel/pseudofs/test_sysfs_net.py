@@ -1,4 +1,4 @@
-"""/sys/class/net: `lo` as on Linux 6.18, in agreement with netlink and ioctl(2)."""
+"""/sys/class/net: `lo` as on Linux 6.18, and in agreement with netlink and ioctl(2)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LO = "/sys/class/net/lo"
 
 
 def tree(world: Any, top: str) -> dict[str, list[object]]:
-    """Return mode, owner, and text, errno or target of each file of a tree."""
+    """Return mode, owner, and text, errno or link target of each file of a tree."""
     found: dict[str, list[object]] = {}
 
     def look(path: str) -> None:
@@ -50,7 +50,7 @@ def tree(world: Any, top: str) -> dict[str, list[object]]:
 
 
 class Host:
-    """The host's functions under the names of `Blocking`."""
+    """The host's functions with the method names of `Blocking`."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)

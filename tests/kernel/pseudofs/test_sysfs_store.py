@@ -1,4 +1,4 @@
-"""A driver's store that returns neither an int nor None: the fault stays in the module."""
+"""A driver's store function that returns neither an int nor None causes an oops of its module only."""
 
 from __future__ import annotations
 

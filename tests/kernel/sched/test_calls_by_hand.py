@@ -1,4 +1,4 @@
-"""A program that steps through a call by hand, `next(call.__await__())`, ends only itself."""
+"""A program that steps through a call by hand, `next(call.__await__())`, ends no other program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simkernel.uapi.signal import SIGTERM
 
 
 def by_hand(call: Any) -> None:
-    """Enter a call and do not yield it."""
+    """Start a call by hand, without yielding to the kernel."""
     next(call.__await__())
 
 
@@ -97,7 +97,7 @@ ENDS = {
     exits_in_a_handler: (3 << 8, None),
     in_two_threads: (0, None),
 }
-"""Each program with its wait status and the type of its failure."""
+"""Wait status and exception type of each program."""
 
 
 @pytest.mark.parametrize("cpus", [None, 1])

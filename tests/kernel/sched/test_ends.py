@@ -1,4 +1,4 @@
-"""Ends of programs: an exception of a program, at any time, ends its task and no other."""
+"""Ends of programs: an exception of a program ends its task at any time, and no other task."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PORT = 4711
 
 
 class OwnError(BaseException):
-    """A BaseException of a program's own."""
+    """A BaseException that a program defines."""
 
 
 RAISED: tuple[Callable[[], BaseException], ...] = (
@@ -43,7 +43,7 @@ raised = pytest.mark.parametrize("make", RAISED, ids=NAMES)
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """A machine that must close without an error."""
+    """Return a machine that must close without an error."""
     with Machine(udev=False) as machine:
         yield machine
 
@@ -73,7 +73,7 @@ def check_over(machine: Machine, program: Process, other: Process) -> None:
     assert not program.alive
     assert other.exit_status == 0
     assert left_behind(machine) == []
-    machine.spawn(bound)  # its address is free again
+    machine.spawn(bound)  # the address is free again
     machine.run()
 
 
@@ -136,7 +136,7 @@ def test_an_exception_of_a_killed_program_is_its_failure(
     one, other = machine.spawn(program), machine.spawn(worker)
     machine.at(seconds(1), one.kill, SIGKILL)
     failures = run_and_fail(machine)
-    if make is not GeneratorExit:  # the exception that ends it
+    if make is not GeneratorExit:  # the exception that ends the program
         assert [type(each) for each in failures] == [type(make())]
     assert one.exit_status == SIGKILL
     check_over(machine, one, other)
@@ -300,7 +300,7 @@ def test_system_exit_is_the_exit_status_as_python_has_it(
 
 
 async def loops(app: Any) -> None:
-    """Catch everything, a common mistake."""
+    """Catch all exceptions in a loop, a common mistake."""
     await bound(app)
     while True:
         try:
@@ -461,7 +461,7 @@ def test_a_call_that_runs_out_of_memory_as_it_is_woken_releases_its_file(machine
 @pytest.mark.parametrize("cpus", [None, 1])
 @pytest.mark.parametrize("call", ["getpid", "sleep", "recv"])
 def test_a_program_may_use_up_the_stack_at_any_depth(cpus: int | None, call: str) -> None:
-    """The call fails at the end of Python's stack, and the program catches the error and continues."""
+    """The call fails with RecursionError, and the program catches it and continues."""
     deepest = sys.getrecursionlimit() - len(inspect.stack(0))
     outcomes = set()
 
@@ -494,6 +494,6 @@ def test_a_program_may_use_up_the_stack_at_any_depth(cpus: int | None, call: str
             one = machine.spawn(program, levels)
             other = machine.spawn(worker)
             for error in run_and_fail(machine, machine.now + seconds(10)):
-                assert "never awaited" in str(error)  # Python's stack ended in `await` itself
+                assert "never awaited" in str(error)  # RecursionError within `await` itself
             assert one.exit_status == other.exit_status == 0
     assert outcomes == {"done", "deep"}

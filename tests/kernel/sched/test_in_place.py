@@ -1,4 +1,4 @@
-"""Going on without the queue: the same things happen at the same time in the same order as through it."""
+"""Continuing a task without the event queue has the same effects, times and order as through the queue."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STEPS = st.lists(
 
 
 async def program(app: Any, number: int, steps: list[tuple[str, int]], seen: list[Any]) -> None:
-    """Do these things, and note when each was done."""
+    """Do these things, and record the time of each."""
     await app.signal(SIGUSR1, lambda signal: seen.append((number, signal)))
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((number + 1, GROUP))
@@ -50,7 +50,7 @@ async def program(app: Any, number: int, steps: list[tuple[str, int]], seen: lis
 
 
 def history(programs: list[list[tuple[str, int]]], costs: CostModel, *, in_place: bool) -> list[Any]:
-    """What happened, in its order: as the programs saw it, and as a trace shows it."""
+    """Return the programs' records and the trace, in order."""
     seen: list[Any] = []
     with Machine(udev=False, costs=costs) as machine:
         if not in_place:
@@ -58,7 +58,7 @@ def history(programs: list[list[tuple[str, int]]], costs: CostModel, *, in_place
         machine.trace.subscribe(lambda each: seen.append((each.time, each.name, each.track, each.flow)))
         for number, steps in enumerate(programs):
             machine.spawn(program, number, steps, seen)
-        for until in (micros(361), micros(363), seconds(1)):  # also in the midst of it
+        for until in (micros(361), micros(363), seconds(1)):  # a run may also end in the middle
             machine.run(until=until)
             seen.append(machine.now)
     return seen
@@ -72,7 +72,7 @@ def test_nobody_can_tell_whether_a_task_goes_on_in_place(
 
 
 def test_a_task_that_has_nobody_beside_it_does_without_the_queue() -> None:
-    """Otherwise the test above compared the queue with itself."""
+    """Without the direct path, the test above would compare the queue with itself."""
     queued: list[Any] = []
 
     async def alone(app: Any) -> None:

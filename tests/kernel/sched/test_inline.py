@@ -1,4 +1,4 @@
-"""Code that is repeated inline does what the function does that it repeats."""
+"""Code that is repeated inline has the same effects as the function that it repeats."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PROGRAMS = st.lists(st.lists(STEP, max_size=8), min_size=1, max_size=3)
 
 
 async def program(app: Any, number: int, steps: list[tuple[str, int]], seen: list[Any]) -> None:
-    """Do these things, and note when each was done and with which result."""
+    """Do these things, and record time and result of each."""
     await app.signal(SIGUSR1, lambda signal: seen.append((number, signal)))
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((number + 1, GROUP))
@@ -69,7 +69,7 @@ async def program(app: Any, number: int, steps: list[tuple[str, int]], seen: lis
 
 
 def history(programs: list[list[tuple[str, int]]]) -> list[Any]:
-    """What the programs saw, in its order; and the machine's counters."""
+    """Return the records of the programs in order, and the machine's counters."""
     seen: list[Any] = []
     with Machine(udev=False) as machine:
         for number, steps in enumerate(programs):
@@ -134,7 +134,7 @@ def test_makers_fill_in_every_slot_of_a_class_without_constructor() -> None:
         history([[("ask", 0), ("multicast", 0), ("receive", 0), ("send", 0), ("look", 0)]])
     for kind in CONSTRUCTORS:
         objects = [each for each in made if isinstance(each, kind)]
-        slots = set(kind.__slots__) - {"line"}  # which is set for debugging only
+        slots = set(kind.__slots__) - {"line"}  # set for debugging only
         assert objects
         assert [(each, slot) for each in objects for slot in slots if not hasattr(each, slot)] == []
 

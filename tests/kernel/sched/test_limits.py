@@ -24,7 +24,7 @@ MAX_THREADS = 50
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
-    """A machine with little memory."""
+    """Return a machine with little memory."""
     monkeypatch.setattr(process, "MAX_THREADS", MAX_THREADS)
     with Machine(udev=False) as machine:
         yield machine
@@ -190,7 +190,7 @@ def test_rlim_infinity_is_that_of_python(machine: Machine) -> None:
 def test_wrong_limits_have_the_errors_of_linux(
     resource: int, limits: tuple[int, int], uid: int, wrong: int
 ) -> None:
-    """do_prlimit(), kernel/sys.c."""
+    """The errors are those of `do_prlimit()` (kernel/sys.c)."""
 
     async def program(app: Any) -> None:
         await app.setrlimit(resource, limits)
@@ -224,7 +224,7 @@ STEPS = st.lists(
 @settings(max_examples=50)
 @given(steps=STEPS)
 def test_a_new_descriptor_is_the_lowest_that_is_free(steps: list[tuple[str, int]]) -> None:
-    """Compared with a set of the open descriptors, before and after fork and exec."""
+    """The model is a set of the open descriptors, before and after fork and exec."""
 
     async def child(app: Any, expected: set[int]) -> None:
         found = {number for number in range(64) if await is_open(app, number)}

@@ -1,4 +1,4 @@
-"""Locks: who waits, in which order, and what is told of those who sleep where they must not."""
+"""Locks: the order of waiters, and the report about a task that sleeps in atomic context."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_one_that_is_killed_as_it_was_to_have_the_mutex_lets_the_next_have_it(ma
         async with mutex:
             await pause(machine, millis(1))
             assert victim.sleep is not None
-            victim.sleep.wake(True)  # woken, and killed before it runs
+            victim.sleep.wake(True)  # woken, then killed before it runs
             machine.kernel.processes.runner.end(victim, 9)
 
     async def waiter(name: str) -> None:

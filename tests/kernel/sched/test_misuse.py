@@ -1,4 +1,4 @@
-"""Wrong uses of our own API: an error that says what to do."""
+"""Wrong uses of simkernel's API: each error says what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 
 def failure_of(program: Any, **how: Any) -> BaseException:
-    """What the one program of a machine fails with."""
+    """Return the exception of a machine's only program."""
     with Machine(udev=False, **how) as machine:
         machine.spawn(program)
         with pytest.raises(ExceptionGroup) as group:
@@ -32,11 +32,11 @@ async def sleeper(app: Any) -> None:
 
 
 async def async_handler(number: int) -> None:
-    """A handler that would never run."""
+    """An async signal handler, which would never run."""
 
 
 def generator_handler(number: int) -> Any:
-    """A handler that would never run."""
+    """A generator as signal handler, which would never run."""
     yield
 
 

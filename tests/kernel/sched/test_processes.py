@@ -1,4 +1,4 @@
-"""Processes as programs see them: children, files they inherit, ends, waiting."""
+"""Processes as programs see them: children, inherited files, exits and waits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simkernel.uapi.wait import WNOHANG
 
 
 def run(program: Any, *, until: int | None = seconds(10), **how: Any) -> Machine:
-    """A machine in which `program` has run."""
+    """Return a machine in which `program` has run."""
     machine = Machine(udev=False)
     machine.spawn(program, **how)
     machine.run(until=until)
@@ -296,7 +296,9 @@ def test_an_orphan_goes_to_init_and_leaves_nothing_behind() -> None:
 
 @pytest.mark.parametrize(("end", "status"), [("exit", 7 << 8), ("kill", SIGTERM), ("return", 0)])
 def test_whichever_thread_ends_the_process_ends_all_of_it(end: str, status: int) -> None:
-    """exit_group(2), and a deadly signal to any thread; but a thread may return."""
+    """exit_group(2) and a deadly signal to any thread end all threads. The return of a thread ends only this
+    thread.
+    """
     ended = []
 
     async def thread(app: Any) -> None:
@@ -417,7 +419,7 @@ def test_closing_the_machine_ends_programs_in_the_order_of_their_pids() -> None:
             await app.sleep(100)
         finally:
             ended.append(name)
-            await app.sleep(1)  # does nothing any more, and does no harm
+            await app.sleep(1)  # has no effect any more
             ended.append("never")
 
     with Machine(udev=False) as machine:

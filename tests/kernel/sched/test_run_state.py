@@ -1,4 +1,4 @@
-"""The runner against the table of its states."""
+"""The runner's transitions, compared with the table of states."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from simkernel.uapi.signal import SIG_IGN, SIGTERM, SIGUSR1
 from simkernel.uapi.socket import AF_UNIX, MSG_WAITALL, SO_RCVTIMEO, SOCK_STREAM, SOL_SOCKET
 
 STEPS = ("start", "submit", "_advance", "_drive", "_resume", "_complete", "end")
-"""Methods of `Runner` before and after which the state of their task is observed; and `enter`."""
+"""Methods of `Runner` that may change a task's state. The test reads the state before and after each call."""
 
 Transition = tuple[RunState, RunState]
 TABLE = {(state, following) for state, others in TRANSITIONS.items() for following in others}
@@ -30,7 +30,7 @@ TABLE = {(state, following) for state, others in TRANSITIONS.items() for followi
 
 @contextlib.contextmanager
 def observed() -> Iterator[set[Transition]]:
-    """The transitions that tasks make while the context is entered."""
+    """Record the transitions of tasks while the context is entered."""
     states: dict[int, tuple[SchedTask, RunState]] = {}
     seen: set[Transition] = set()
 
@@ -70,7 +70,7 @@ async def child(app: Any, reader: int) -> None:
 
 
 async def spawner(app: Any) -> None:
-    """Kill a child before it has run: its first call blocks with a signal pending."""
+    """Kill a child before it has run, so that its first call blocks with a pending signal."""
     reader, _ = await app.pipe()
     pid = await app.spawn(child, reader)
     await app.kill(pid, SIGTERM)
@@ -78,7 +78,7 @@ async def spawner(app: Any) -> None:
 
 
 async def whole_message(app: Any) -> None:
-    """Receive a message that comes in two pieces."""
+    """Receive a message that arrives in two pieces."""
     one, other = await app.socketpair(AF_UNIX, SOCK_STREAM)
 
     async def sender(app: Any) -> None:
@@ -91,7 +91,7 @@ async def whole_message(app: Any) -> None:
 
 
 async def woken_for_nothing(app: Any) -> None:
-    """Wake a reader of a pipe, and take the byte before it; then let it have another."""
+    """Wake a reader of a pipe, but take the byte before it runs. Then write a byte for it."""
     reader, writer = await app.pipe()
 
     async def read(app: Any) -> None:
@@ -113,7 +113,7 @@ async def exits(app: Any) -> None:
 
 
 async def sleeper(app: Any) -> None:
-    """Sleep for long."""
+    """Sleep for a long time."""
     await app.sleep(3600)
 
 
@@ -127,7 +127,7 @@ def test_every_transition_of_the_table_is_made_and_no_other() -> None:
                 )
                 machine.spawn(program)
                 machine.run(until=seconds(1))
-        for until in wakeups:  # end programs between a wake-up and what it causes
+        for until in wakeups:  # ends programs between a wake-up and its effect
             with Machine(udev=False) as machine:
                 machine.spawn(woken_for_nothing)
                 machine.run(until=until)
@@ -140,7 +140,7 @@ STEP = st.sampled_from(["read", "write", "sleep", "compute", "yield", "thread", 
 
 
 async def steps(app: Any, fds: tuple[int, int], plan: list[str]) -> None:
-    """Do the first of a list of things, and so on; threads and children do the rest."""
+    """Do the first of a list of things, then the next ones; threads and children do the rest."""
     await app.signal(SIGUSR1, SIG_IGN if len(plan) % 2 else lambda _: None)
     for number, step in enumerate(plan):
         with contextlib.suppress(OSError):
@@ -176,7 +176,7 @@ def test_random_programs_make_only_transitions_of_the_table(plan: list[str], cpu
 
 
 def for_ordinary_code() -> None:
-    """Calls of ordinary code."""
+    """Make blocking calls from ordinary code."""
     with Machine(udev=False) as machine, machine.blocking() as facade:
         sock, _ = facade.socketpair()
         sock.setsockopt(SOL_SOCKET, SO_RCVTIMEO, struct.pack("<qq", 0, 1000))

@@ -1,4 +1,4 @@
-"""CPUs: who runs when there are fewer of them than tasks."""
+"""CPUs: the order of tasks if the machine has fewer CPUs than tasks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simkernel.kernel.sched.scheduler import SLICE
 
 
 def finish_times(cpus: int | None, work: list[int], costs: Any = FREE) -> list[int]:
-    """When programs that compute for `work` ns each, all started at once, are done."""
+    """Start programs that compute for `work` ns each. Return the times of their ends."""
     done = {}
 
     async def program(app: Any, number: int, ns: int) -> None:
@@ -36,7 +36,7 @@ def test_without_a_limit_nobody_waits() -> None:
 
 def test_one_cpu_is_shared_in_slices() -> None:
     first, second = finish_times(1, [millis(8), millis(8)])
-    assert first == millis(14)  # its third slice begins after two of each
+    assert first == millis(14)  # its third slice begins after two slices of each program
     assert second == millis(16)
 
 
@@ -45,7 +45,7 @@ def test_another_task_on_a_cpu_costs_a_switch() -> None:
     once = finish_times(1, [millis(5)], CostModel())[0]
     first, second = finish_times(1, [millis(5)] * 2, CostModel())
     alone = finish_times(1, [millis(5)] * 2, attrs.evolve(CostModel(), switch=0))[1]
-    assert first - once == SLICE + 2 * switch  # the other had a slice in between
+    assert first - once == SLICE + 2 * switch  # the other program had a slice in between
     assert second - alone == 4 * switch
 
 
@@ -58,7 +58,7 @@ def test_who_needs_less_than_a_slice_is_not_cut() -> None:
     work=st.lists(st.integers(1, 4 * SLICE), min_size=1, max_size=8),
 )
 def test_work_is_conserved(cpus: int, work: list[int]) -> None:
-    """No CPU idles while somebody waits, none does two things at once, nothing is lost."""
+    """No CPU idles while a task waits, and no CPU runs two tasks at once."""
     finished = finish_times(cpus, work)
     assert max(finished) >= -(-sum(work) // cpus)
     assert max(finished) <= sum(work)
@@ -71,7 +71,7 @@ def test_work_is_conserved(cpus: int, work: list[int]) -> None:
 
 @given(work=st.lists(st.integers(1, 10 * SLICE), min_size=2, max_size=6))
 def test_nobody_starves(work: list[int]) -> None:
-    """Round robin: whoever waits has a turn before the others have had two each."""
+    """Round robin: a waiting task gets a slice before any other task has had two."""
     finished = finish_times(1, work)
     for end, ns in zip(finished, work, strict=True):
         slices = -(-ns // SLICE)
@@ -171,7 +171,9 @@ def test_without_a_limit_interrupts_take_nobody_s_time() -> None:
 
 
 def ping_pong_takes(cpus: int, busy: int) -> tuple[int, int]:
-    """What a round trip of two processes takes, `busy` others computing; how often CPUs were switched."""
+    """Return the time of a round trip between two processes while `busy` others compute, and the context
+    switches.
+    """
     took: list[int] = []
 
     async def echo(app: Any, reader: int, writer: int) -> None:
@@ -200,15 +202,15 @@ def ping_pong_takes(cpus: int, busy: int) -> tuple[int, int]:
 
 
 def test_two_cpus_are_given_to_nobody_else_in_a_ping_pong() -> None:
-    """On one CPU each message is a switch; on two, each process finds its CPU as it left it."""
+    """On one CPU each message causes a switch. On two CPUs each process stays on its CPU."""
     alone, switched = ping_pong_takes(1, 0)
     beside, kept = ping_pong_takes(2, 0)
-    assert switched - kept == 2 * 6 - 1  # the echo begins on a CPU that nobody had before
-    assert alone - beside >= 2 * CostModel().switch  # and the ends of calls overlap
+    assert switched - kept == 2 * 6 - 1  # the echo begins on an unused CPU
+    assert alone - beside >= 2 * CostModel().switch  # the ends of calls overlap
 
 
 def test_contention_is_waiting_for_slices() -> None:
-    """A round trip waits for everyone who computes, twice."""
+    """A round trip waits twice for a slice of every computing process."""
     taken = [ping_pong_takes(1, busy)[0] for busy in range(4)]
     for busy, (less, more) in enumerate(pairwise(taken)):
         assert SLICE < more - less < 3 * SLICE, busy

@@ -1,4 +1,4 @@
-"""The flow that a task goes on under, from call to call."""
+"""The flow id of a task across system calls."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ CALL.name, CALL.arguments = "getpid", ()
     [
         (7, 7, (7, 7)),
         (7, 3, (7, 3)),
-        (3, 2, (0, 0)),  # an old story, from before nobody listened
-        (0, 7, (0, 7)),  # it goes on with what bears no flow: an answer to that begins no story
+        (3, 2, (0, 0)),  # a flow from before the tracer was attached
+        (0, 7, (0, 7)),  # the task continues with a message without a flow: the reply begins no flow
         (0, 2, (0, 2)),
     ],
 )

@@ -1,6 +1,7 @@
-"""Wait queues by themselves: who is woken, in which order, and who stays in the queue.
+"""Wait queues: the entries that a wake-up reaches, their order, and the entries that stay.
 
-Sources: `__wake_up_common()`, `add_wait_queue()`, `add_wait_queue_exclusive()`, `autoremove_wake_function()`.
+Sources: `__wake_up_common()`, `add_wait_queue()`, `add_wait_queue_exclusive()`,
+`autoremove_wake_function()`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from simkernel.kernel.sched.wait import FifoQueue, Sleep, WaitQueue
 
 
 class Entry:
-    """An entry of a wait queue that notes its wake-ups; it leaves the queue unless it `stays`."""
+    """A wait queue entry that records its wake-ups. Unless it `stays`, a wake-up removes it."""
 
     def __init__(
         self, queue: WaitQueue, name: str, woken: list[str], events: int = 0, stays: bool = False
@@ -40,7 +41,7 @@ class Entry:
 
 
 def fill(queue: WaitQueue, names: str, stays: str = "") -> tuple[dict[str, Entry], list[str]]:
-    """Add an entry for each letter; those with capital letters are exclusive."""
+    """Add an entry for each letter. Capital letters are exclusive entries."""
     woken: list[str] = []
     entries = {name: Entry(queue, name, woken, stays=name in stays) for name in names}
     for entry in entries.values():
@@ -49,7 +50,8 @@ def fill(queue: WaitQueue, names: str, stays: str = "") -> tuple[dict[str, Entry
 
 
 WAKES = [
-    # entries as they come; how they stand; who is woken by the first, second and third wake_up()
+    # entries in the order of addition; their order in the queue; entries woken by the first, second and third
+    # wake_up()
     ("", "", ["", "", ""]),
     ("a", "a", ["a", "", ""]),
     ("A", "A", ["A", "", ""]),
@@ -65,7 +67,7 @@ WAKES = [
 
 @pytest.mark.parametrize(("names", "order", "woken"), WAKES)
 def test_wake_up_wakes_all_others_and_one_exclusive(names: str, order: str, woken: list[str]) -> None:
-    """Non-exclusive entries stand first, the latest before the others."""
+    """Non-exclusive entries precede exclusive ones, the latest first."""
     queue = WaitQueue()
     _, seen = fill(queue, names)
     assert "".join(entry.name for entry in queue._waiters()) == order  # type: ignore[attr-defined]
@@ -89,7 +91,7 @@ def test_wake_up_all_wakes_in_the_order_of_the_queue(names: str, order: str, wok
 
 @pytest.mark.parametrize(("names", "order", "woken"), WAKES)
 def test_a_fifo_queue_keeps_the_order_of_the_calls(names: str, order: str, woken: list[str]) -> None:
-    """`wait_event_interruptible_locked()` adds at the end; an exclusive entry still ends the wake-up."""
+    """`wait_event_interruptible_locked()` adds at the tail. An exclusive entry still ends the wake-up."""
     queue = FifoQueue()
     _, seen = fill(queue, names)
     queue.wake_up()
@@ -118,7 +120,7 @@ def test_discard_removes_one_entry_and_keeps_the_order(gone: str) -> None:
 
 
 def test_an_entry_that_stays_is_woken_each_time() -> None:
-    """Only `autoremove_wake_function()` takes an entry out, as an epoll's entry does not."""
+    """Only `autoremove_wake_function()` removes an entry. The entry of an epoll stays."""
     queue = WaitQueue()
     entries, seen = fill(queue, "abA", stays="a")
     queue.wake_up()
@@ -136,10 +138,10 @@ def test_an_exclusive_entry_that_stays_ends_each_wake_up() -> None:
 
 
 POLLS = [
-    # events of a, b, A, B, the events of the wake-up, who is woken
+    # events of a, b, A and B; events of the wake-up; woken entries
     ((0, 0, 0, 0), 1, "baA"),
     ((1, 2, 1, 2), 1, "aA"),
-    ((1, 2, 1, 2), 2, "bB"),  # A is passed over, and does not end the wake-up
+    ((1, 2, 1, 2), 2, "bB"),  # A is skipped, and does not end the wake-up
     ((1, 2, 1, 2), 3, "baA"),
     ((1, 1, 1, 1), 2, ""),
     ((1, 2, 1, 2), 0, "baA"),
@@ -150,7 +152,7 @@ POLLS = [
 def test_a_poll_wakes_those_who_wait_for_its_events(
     wanted: tuple[int, ...], events: int, expected: str
 ) -> None:
-    """An entry that does not want the events is passed over (`pollwake()`)."""
+    """`pollwake()` skips an entry that does not wait for any of the events."""
     queue = WaitQueue()
     entries, seen = fill(queue, "abAB")
     for entry, mask in zip(entries.values(), wanted, strict=True):
@@ -175,7 +177,7 @@ def test_an_entry_added_during_a_wake_up_waits_for_the_next() -> None:
 
 
 class Sleeper:
-    """A task that notes how its sleep ends."""
+    """A task that records the end of its sleep."""
 
     def __init__(self) -> None:
         self.ends: list[bool] = []
@@ -186,7 +188,7 @@ class Sleeper:
 
 
 def asleep(*queues: WaitQueue, exclusive: bool = False) -> tuple[Sleep, Sleeper]:
-    """Return a sleep that stands in the queues, and its task."""
+    """Return a sleep in these queues, and its task."""
     sleep, sleeper = Sleep(queues, exclusive=exclusive), Sleeper()
     sleep.sleeper = sleeper
     sleep.enqueue()

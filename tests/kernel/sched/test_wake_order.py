@@ -1,8 +1,8 @@
-"""Several programs wait for the same thing: the order in which they are served.
+"""Several programs wait for the same event: the order in which they are served.
 
-Each expected order is that of Linux 6.18, three processes on one CPU.  Linux's waits differ:
-`prepare_to_wait()` puts a task first, `prepare_to_wait_exclusive()` and `wait_event_interruptible_locked()`
-put it last, and only an exclusive one is woken alone.
+Each expected order is that of Linux 6.18, with three processes on one CPU. `prepare_to_wait()` adds a task
+at the head. `prepare_to_wait_exclusive()` and `wait_event_interruptible_locked()` add it at the tail. Only
+exclusive tasks are woken one at a time.
 """
 
 from __future__ import annotations
@@ -114,13 +114,15 @@ SERVED = {
     "send of a datagram": (datagram_senders("sendto"), FIFO),
     "write of a datagram": (datagram_senders("write"), FIFO),
 }
-"""Calls of three programs, one after the other, and the order in which three events serve them."""
+"""Calls of three programs, in order, and the order in which three events serve them."""
 
 FIRST = {
     "recv of a stream": (readers(STREAM, "recvfrom"), 2),
     "read of a stream": (readers(STREAM, "read"), 2),
 }
-"""An event wakes all waiters, and the newest is first.  Linux's scheduler orders those that wait again."""
+"""Calls for which an event wakes all waiters, the newest first. Linux's scheduler orders those that wait
+again.
+"""
 
 
 async def served(app: App, make: Callable[[App], Awaitable[Calls]], events: int, order: list[int]) -> None:
@@ -183,7 +185,7 @@ def test_stream_senders_are_woken_newest_first() -> None:
 
 @pytest.mark.parametrize(("kind", "expected"), [("poll", LIFO), ("select", LIFO)])
 def test_pollers_are_woken_newest_first_and_before_readers(kind: str, expected: list[int]) -> None:
-    """A poller stands before the readers of an eventfd, which take the count only afterwards."""
+    """A poller is woken before the readers of an eventfd, and sees the count before they take it."""
     order: list[Any] = []
 
     async def program(app: App) -> None:

@@ -1,4 +1,4 @@
-"""futex(2): waiting on a word, and waking waiters."""
+"""futex(2): FUTEX_WAIT on a word, and FUTEX_WAKE of its waiters."""
 
 from __future__ import annotations
 

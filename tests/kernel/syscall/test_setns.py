@@ -1,4 +1,4 @@
-"""setns(2) and /proc/PID/ns/net, in agreement with Linux 6.18 where this host can be asked."""
+"""setns(2) and /proc/PID/ns/net, in agreement with this host if it runs Linux."""
 
 from __future__ import annotations
 
@@ -98,7 +98,9 @@ def test_a_descriptor_leads_back_to_its_namespace(machine: Machine) -> None:
 
 
 def holders(root: Blocking) -> dict[str, Callable[[], Callable[[], Any]]]:
-    """Ways to hold the present namespace: each returns a function that gives it up."""
+    """Return functions that acquire a reference to the current namespace. Each returns a function that
+    releases it.
+    """
 
     def descriptor() -> Callable[[], Any]:
         fd = root.open(NS, os.O_RDONLY)
@@ -115,7 +117,7 @@ def holders(root: Blocking) -> dict[str, Callable[[], Callable[[], Any]]]:
         fd = root.open(NS, os.O_RDONLY)
         ours.sendmsg([b"x"], [(1, 1, fd.to_bytes(4, "little"))])
         root.close(fd)
-        for each in (ours, theirs):  # which hold it as well
+        for each in (ours, theirs):  # these hold it too
             each.detach()
         return lambda: root.closerange(3, 100)
 

@@ -16,7 +16,7 @@ SOCKET, EVENT = 3, 4
     ("fd", "errno"), [*((fd, EBADF) for fd in (-1, -2, -9999, 0, 5, 9999)), (EVENT, ENOTSOCK)]
 )
 def test_inline_lookup_matches_file_table(fd: int, errno: int) -> None:
-    """sendto(2) and recvfrom(2) look their descriptor up in place, getsockname(2) by `FileTable.get`."""
+    """sendto(2) and recvfrom(2) look up their descriptor inline, getsockname(2) calls `FileTable.get`."""
     with Machine(udev=False) as machine:
         process = machine.blocking()
         app = process.app

@@ -1,4 +1,4 @@
-"""uname(2), and that a machine says the same of its Linux wherever it is asked."""
+"""uname(2): all interfaces of a machine report the same release of Linux."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_uname() -> None:
 
 
 def test_the_release_is_the_same_everywhere() -> None:
-    """As a number, and at the beginning of /proc/version."""
+    """The release is in uname(2), in LINUX_VERSION_CODE, and at the beginning of /proc/version."""
     with Machine() as machine:
         process = machine.blocking()
         release = process.uname().release

@@ -1,4 +1,4 @@
-"""A system call that there is not: the errno of a kernel built without it, or, for tests, an exception."""
+"""A system call that is not modelled: ENOSYS as in a kernel built without it, or an exception for tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_it_says_enosys_and_the_log_says_why() -> None:
             with pytest.raises(OSError) as caught:
                 process.run(process.app.call("iopl", 3))
             assert caught.value.errno == ENOSYS
-        (line,) = machine.log.lines()  # once is enough
+        (line,) = machine.log.lines()  # the log has it once
         assert "the system call iopl is not modelled" in line
 
 

@@ -1,6 +1,6 @@
-"""SOCK_SEQPACKET: connections of records.  What programs see of them while they wait.
+"""SOCK_SEQPACKET: connections of records, and blocking calls on them.
 
-What does not wait is compared with the host's kernel (tests/conformance/live/programs).
+The live search compares calls that do not block with the host's kernel (tests/conformance/live/programs).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ UNIX, STREAM, DGRAM, SEQPACKET = socket.AF_UNIX, socket.SOCK_STREAM, socket.SOCK
 
 
 def test_server_echoes_records_until_end_of_file(machine: Machine) -> None:
-    """Records keep their boundaries, an empty one included, and are no end of file for a later read."""
+    """Records keep their boundaries. An empty record is received, and is not an end of file."""
     said: list[Any] = []
 
     async def server(app: App) -> None:
@@ -50,7 +50,7 @@ def test_server_echoes_records_until_end_of_file(machine: Machine) -> None:
 
 
 def test_sender_waits_for_its_send_buffer(machine: Machine) -> None:
-    """No queue length bounds the records of a connection, only SO_SNDBUF does."""
+    """A connection's records are bounded only by SO_SNDBUF, not by a queue length."""
     times: list[int] = []
 
     async def program(app: App) -> None:
@@ -168,7 +168,7 @@ def test_connection_that_is_not_accepted_is_reset(machine: Machine) -> None:
 def test_unread_records_are_a_reset_but_one_empty_record(
     machine: Machine, unread: list[bytes], expected: int
 ) -> None:
-    """`unix_release_sock()` passes over a first buffer without bytes, as an out-of-band byte leaves one."""
+    """`unix_release_sock()` skips a first buffer without bytes, such as one left by an out-of-band byte."""
     process = machine.blocking()
     one, other = process.socketpair(UNIX, SEQPACKET)
     for record in unread:
@@ -178,7 +178,7 @@ def test_unread_records_are_a_reset_but_one_empty_record(
 
 
 def test_sender_before_accept_has_credentials(machine: Machine) -> None:
-    """Linux adds them, since the connection may get SO_PASSCRED later (`maybe_add_creds()`)."""
+    """`maybe_add_creds()` adds credentials, because the accepted socket may set SO_PASSCRED later."""
     process = machine.blocking()
     for kind in (STREAM, SEQPACKET):
         listener, client = (process.socket(UNIX, kind) for _ in range(2))

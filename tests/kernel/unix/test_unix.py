@@ -1,6 +1,6 @@
-"""Unix sockets between programs that wait: names in the tree, who may, what wakes whom.
+"""Unix sockets of programs that block: names in the file system, permissions, and wake-ups.
 
-What does not wait is compared with the host's kernel (tests/conformance/live/programs).
+The live search compares calls that do not block with the host's kernel (tests/conformance/live/programs).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PEERGROUPS = 59
 
 
 def test_a_name_is_a_node(machine: Machine) -> None:
-    """Made with the umask taken off, left behind when the socket goes, and nobody's then."""
+    """bind(2) applies the umask. The node stays after the socket is closed."""
     user = machine.blocking(uid=1000)
     user.umask(0o027)
     sock = user.socket(UNIX, STREAM)
@@ -82,7 +82,7 @@ def test_what_else_a_name_may_be(machine: Machine) -> None:
 
 
 def test_connecting_waits_while_the_queue_is_full(machine: Machine) -> None:
-    """A backlog of 0 has room for one."""
+    """A backlog of 0 allows one pending connection."""
     done = []
 
     async def server(app: App) -> None:
@@ -111,7 +111,7 @@ def test_connecting_waits_while_the_queue_is_full(machine: Machine) -> None:
 
 @pytest.mark.parametrize("kind", [STREAM, DGRAM])
 def test_a_writer_waits_for_room_and_goes_on(machine: Machine, kind: int) -> None:
-    """A pair's datagrams, and a stream, are bounded by the sender's buffer."""
+    """The sender's buffer bounds the datagrams and the stream of a socket pair."""
     sent, got = [], []
 
     async def family(app: App) -> None:
@@ -137,7 +137,9 @@ def test_a_writer_waits_for_room_and_goes_on(machine: Machine, kind: int) -> Non
 
 
 def test_datagrams_to_one_who_does_not_listen_only_to_us(machine: Machine) -> None:
-    """Eleven lie in the queue; the twelfth waits, and poll says so to who is connected."""
+    """The queue holds eleven datagrams. The twelfth send blocks, and poll on the connected sender shows
+    it.
+    """
     receiver, sender = machine.blocking(), machine.blocking()
     inbox = receiver.socket(UNIX, DGRAM)
     inbox.bind(b"\0inbox")
@@ -203,7 +205,7 @@ def test_a_reader_is_woken_when_the_writer_ends(machine: Machine) -> None:
 
 @pytest.mark.parametrize("told", [False, True])
 def test_writing_to_nobody_is_a_signal_unless_told_otherwise(machine: Machine, told: bool) -> None:
-    """For a program that does not ignore it, as Python's interpreter does."""
+    """The signal has an effect unless the program ignores it, as Python's interpreter does."""
     seen = []
 
     async def writer(app: App) -> None:
@@ -238,7 +240,7 @@ def test_what_was_not_read_is_a_reset(machine: Machine) -> None:
 
 
 def test_who_has_the_other_end(machine: Machine) -> None:
-    """SO_PEERCRED: the listener's as it was at listen(), the client's as it was at connect()."""
+    """SO_PEERCRED: the credentials of the listener at listen(), and of the client at connect()."""
     server, client = machine.blocking(uid=1000), machine.blocking(uid=1001)
     listener = server.socket(UNIX, STREAM)
     listener.bind("/tmp/door")
@@ -279,7 +281,7 @@ def test_nobody_says_he_is_another(machine: Machine) -> None:
 
 
 def test_a_file_travels(machine: Machine) -> None:
-    """Its reader has the same open file, which goes on when the sender has ended."""
+    """The receiver gets the same open file, which stays open after the sender has ended."""
     read = []
 
     async def parent(app: App) -> None:
@@ -319,7 +321,7 @@ def _sent(sock: object, *fds: int) -> None:
 
 @pytest.mark.parametrize("kind", [STREAM, DGRAM])
 def test_what_travels_in_a_circle_is_collected(machine: Machine, kind: int) -> None:
-    """Both ends of a pair lie in each other's queue, with the write end of a pipe; then all is closed."""
+    """Each end of a pair is in the queue of the other, with the write end of a pipe. Then all are closed."""
     process = machine.blocking()
     one, other = process.socketpair(UNIX, kind)
     reading, writing = process.pipe()
@@ -333,7 +335,7 @@ def test_what_travels_in_a_circle_is_collected(machine: Machine, kind: int) -> N
 
 
 def test_what_can_be_reached_is_not_collected(machine: Machine) -> None:
-    """Through a queue, through a queue in a queue, and through a connection that is not accepted yet."""
+    """A file is reachable through a queue, through a queue in a queue, and through a pending connection."""
     process = machine.blocking()
     reading, writing = process.pipe()
     keep, first = process.socketpair(UNIX, STREAM)
@@ -357,7 +359,7 @@ def test_what_can_be_reached_is_not_collected(machine: Machine) -> None:
 
 
 def test_nobody_is_left_holding_what_was_not_sent(machine: Machine) -> None:
-    """Who cannot send now, and does not wait or is killed, has given nothing away."""
+    """A send that fails, or whose sender is killed, passes no file."""
     process = machine.blocking()
     _, writing = process.pipe()
     inbox, sock = process.socket(UNIX, DGRAM), process.socket(UNIX, DGRAM)

@@ -1,4 +1,4 @@
-"""MSG_WAITALL and SO_RCVLOWAT on a stream: how long a receive waits, and with what it comes back."""
+"""MSG_WAITALL and SO_RCVLOWAT on a stream: duration and result of a receive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RIGHTS = [(socket.SOL_SOCKET, socket.SCM_RIGHTS)]
 Step = tuple[Any, ...]
 
 STORIES: dict[str, tuple[Step, list[Step], list[Any]]] = {
-    # What the receiver does; what the other end does, a second apart; what the receiver sees.
+    # The receiver's call; the peer's actions, one second apart; the receiver's result.
     "all comes": (("recv", 5, WAITALL), [("send", b"abc"), ("send", b"defg")], [b"abcde", 2]),
     "there at once": (("recv", 3, WAITALL), [("send", b"abc")], [b"abc", 1]),
     "the stream ends": (("recv", 5, WAITALL), [("send", b"abc"), ("shutdown",)], [b"abc", 2]),
@@ -173,7 +173,7 @@ def test_a_signal_ends_it_with_what_there_is(sends: bytes, expected: object) -> 
 
 
 def test_who_is_killed_while_he_waits_leaves_nothing() -> None:
-    """Neither the files that came already nor the socket's own."""
+    """Neither the files that have arrived nor the socket's own stay."""
 
     async def program(app: App) -> None:
         one, other = await app.socketpair()

@@ -1,4 +1,4 @@
-"""A character device: what its driver's operations see, and what programs get of them."""
+"""A character device: the arguments of its driver's operations, and the results that programs get."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def exit(this, box):
 
 @pytest.fixture
 def box(bench: Bench) -> Bench:
-    """The module, loaded."""
+    """Load the module, and return it."""
     bench.module("box", BOX)
     bench.load("box")
     return bench
@@ -129,7 +129,7 @@ def test_a_directory_that_a_program_made_stays_and_so_does_its_node(box: Bench) 
     assert root.listdir("/dev/boxes") == ["first"]
     with pytest.raises(OSError) as gone:
         root.open("/dev/boxes/first", os.O_RDONLY)
-    assert gone.value.errno == 6  # ENXIO: nobody serves the number
+    assert gone.value.errno == 6  # ENXIO: no driver has registered the number
 
 
 def test_a_module_whose_file_is_open_stays(box: Bench) -> None:
@@ -222,7 +222,7 @@ def test_a_process_that_ends_unmaps(box: Bench) -> None:
     assert box.data("box").mapped == 1
     process.exit()
     assert box.data("box").mapped == 0
-    box.pass_time(seconds(1))  # the release, which sleeps, goes on alone
+    box.pass_time(seconds(1))  # the release sleeps, and continues by itself
     assert box.data("box").opened == []
     assert box.root.lsmod()[0]["references"] == 0
 

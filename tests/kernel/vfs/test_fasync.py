@@ -1,4 +1,4 @@
-"""SIGIO: files that send a signal when something can be done (F_SETOWN, O_ASYNC, F_SETSIG)."""
+"""SIGIO: files that send a signal when they become ready (F_SETOWN, O_ASYNC, F_SETSIG)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Simulated:
 
 
 class Host:
-    """The same on this host."""
+    """A process of this host that counts its signals."""
 
     def __init__(self) -> None:
         self.counted: list[int] = []
@@ -56,7 +56,7 @@ def wanted(world: Any, fd: int, number: int = 0) -> None:
 
 
 def pipe(world: Any) -> Iterator[object]:
-    """What each step of a pipe's life sends to who wants to read."""
+    """Write to and read from a pipe whose read end has O_ASYNC."""
     reading, writing = world.pipe()
     wanted(world, reading)
     for step in (
@@ -73,7 +73,7 @@ def pipe(world: Any) -> Iterator[object]:
 
 
 def pipe_end(world: Any) -> Iterator[object]:
-    """And when the last writer goes, to one; when a reader has made room, to the other."""
+    """Close the last writer of a pipe, and free space in a full one. Each sends a signal to the other end."""
     reading, writing = world.pipe()
     wanted(world, reading, signal.SIGUSR1)
     wanted(world, writing)
@@ -86,7 +86,7 @@ def pipe_end(world: Any) -> Iterator[object]:
 
 
 def sockets(kind: int) -> Callable[[Any], Iterator[object]]:
-    """A pair's: data, room, the other end's shutdown and end."""
+    """Use a socket pair: data, free space, the peer's shutdown and close."""
 
     def life(world: Any) -> Iterator[object]:
         one, other = world.socketpair(socket.AF_UNIX, kind)
@@ -103,7 +103,7 @@ def sockets(kind: int) -> Callable[[Any], Iterator[object]]:
 
 
 def full(world: Any) -> Iterator[object]:
-    """Room is told of to who has looked for it."""
+    """Fill a socket. Free space sends a signal only after a failed write or a poll."""
     one, other = world.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     wanted(world, one.descriptor if hasattr(one, "descriptor") else one.fileno())
     sent = 0
@@ -120,7 +120,7 @@ def full(world: Any) -> Iterator[object]:
 
 
 def netlink(world: Any) -> Iterator[object]:
-    """Each message, read or not."""
+    """Send netlink messages. Each sends a signal, whether the previous one was read or not."""
     sock = world.socket(socket.AF_NETLINK, socket.SOCK_RAW, 2)
     sock.bind((0, 0))
     wanted(world, sock.descriptor if hasattr(sock, "descriptor") else sock.fileno())
@@ -134,7 +134,7 @@ def netlink(world: Any) -> Iterator[object]:
 
 
 def nobody(world: Any) -> Iterator[object]:
-    """Without an owner nothing is sent; with owner 0 again nothing."""
+    """Use a file without an owner, then reset the owner to 0. No signal is sent."""
     reading, writing = world.pipe()
     world.fcntl(reading, fcntl.F_SETFL, O_ASYNC | os.O_NONBLOCK)
     yield world.write(writing, b"x")
@@ -158,7 +158,7 @@ LIVES = {
 
 
 def story(world: Any, life: Callable[[Any], Iterator[object]]) -> list[tuple[object, list[int]]]:
-    """Each step's result, and the signals that it sent."""
+    """Return the result of each step, and the signals that it sent."""
     told = []
     for result in life(world):
         told.append((result, [int(number) for number in world.counted]))
@@ -175,7 +175,7 @@ EXPECTED: dict[str, list[list[int]]] = {
     "netlink": [[29], [29], [], [29], [], []],
     "nobody": [[], [29], []],
 }
-"""What Linux 6.18 sends."""
+"""Results and signals on Linux 6.18."""
 
 
 @pytest.mark.parametrize("name", LIVES)

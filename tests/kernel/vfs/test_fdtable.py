@@ -1,4 +1,4 @@
-"""The descriptor table against a dict that does the same slowly."""
+"""The descriptor table, compared with a dict."""
 
 import errno
 
@@ -13,7 +13,7 @@ LIMIT = 8
 
 
 class Thing:
-    """A file object that knows whether it was released."""
+    """A file that records its release."""
 
     wait_queues = ()
 
@@ -28,7 +28,7 @@ class Thing:
 
 
 class PathOnly(OpenFile):
-    """A file as one that is open with O_PATH."""
+    """A file that is open with O_PATH."""
 
     path_only = True
 
@@ -38,7 +38,7 @@ class Tables(RuleBasedStateMachine):
         super().__init__()
         self.tables = [FileTable(OpenFiles(), LIMIT)]
         self.models: list[dict[int, Thing]] = [{}]
-        # 0, 1 and 2 are taken by the standard streams until a program has put something else there.
+        # The standard streams hold the descriptors 0, 1 and 2 until a program replaces them.
         self.own_streams: list[set[int]] = [set()]
         self.things: list[Thing] = []
 
@@ -117,7 +117,7 @@ class Tables(RuleBasedStateMachine):
 
 
 def takes(table: FileTable[OpenFile], fd: int) -> bool:
-    """Return True if most calls take the descriptor."""
+    """Return True if most calls accept the descriptor."""
     try:
         return table.get(fd) is table.get_raw(fd)
     except OSError as error:

@@ -1,6 +1,6 @@
-"""Named pipes: who waits for whom when they are opened.  The rest they have in common with other pipes.
+"""Named pipes: opens that wait for the other end. Reads and writes are those of other pipes.
 
-What does not wait is compared with the host's kernel (tests/conformance/live/programs).
+The live search compares calls that do not block with the host's kernel (tests/conformance/live/programs).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def machine() -> Iterator[Machine]:
 
 
 def at(machine: Machine, seen: list[Any], second: int, flags: int, then: Callable[..., Any]) -> None:
-    """At `second` a program opens the pipe and does `then`; `seen` gets when it had it open."""
+    """Start a program that opens the pipe at `second` and does `then`. `seen` gets the time of the open."""
 
     async def program(app: App) -> None:
         await app.sleep(second)
@@ -68,7 +68,9 @@ def test_what_is_written_is_read(machine: Machine) -> None:
 
 
 def test_a_writer_that_was_there_and_is_gone_is_enough(machine: Machine) -> None:
-    """Whoever waits for one goes on, though it has closed the pipe in the same instant."""
+    """A reader that waits for a writer continues, even if the writer has closed the pipe at the same
+    instant.
+    """
     seen: list[Any] = []
     at(machine, seen, 1, os.O_RDONLY, nothing)
 

@@ -1,4 +1,4 @@
-"""nlctrl: what it tells, and what it says when families come and go."""
+"""nlctrl: its replies, and its notifications when families are registered and unregistered."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def toy(name: str = "toy", groups: tuple[str, ...] = ("one", "two"), **more: Any
 def ask(
     sock: Sock, name: str = "", *, dump: bool = False, command: int = genl.CTRL_CMD_GETFAMILY
 ) -> list[Any]:
-    """The answers to a question about a family, decoded."""
+    """Ask nlctrl about a family, and return the decoded replies."""
     attributes = nl.attribute(genl.CTRL_ATTR_FAMILY_NAME, name.encode() + b"\0") if name else b""
     flags = nl.NLM_F_REQUEST | (nl.NLM_F_DUMP if dump else 0)
     answers = sock.ask(
@@ -45,7 +45,7 @@ def ask(
 
 
 def events(sock: Sock) -> list[tuple[int, str]]:
-    """Commands and families of what the notify group heard."""
+    """Return command and family of each received notification."""
     heard = []
     for datagram in sock.drain():
         for _, payload in nl.iterate_messages(datagram):
@@ -86,7 +86,9 @@ def test_many_families_take_several_datagrams(stack: Stack) -> None:
 
 
 def test_policies_are_numbered(stack: Stack) -> None:
-    """The one operation's, what is nested in it, and the one that stands for none."""
+    """The policy of the operation, the nested policy, and the policy that stands for "no policy" have
+    numbers.
+    """
     stack.genetlink.register(toy())
     told = ask(stack.open(nl.NETLINK_GENERIC, A), "toy", dump=True, command=genl.CTRL_CMD_GETPOLICY)
     assert [each["op-policy"] for each in told if "op-policy" in each] == [
@@ -117,7 +119,7 @@ def test_who_listens_hears_of_families_and_groups(stack: Stack) -> None:
 
 
 def test_a_listener_who_is_overrun_keeps_no_family(stack: Stack) -> None:
-    """`genl_ctrl_event()` does not look at what comes of it, NETLINK_BROADCAST_ERROR or not."""
+    """`genl_ctrl_event()` ignores the result of the multicast, also with NETLINK_BROADCAST_ERROR."""
     sock = stack.open(nl.NETLINK_GENERIC, A).join(genl.GENL_ID_CTRL)
     sock.set(nl.NETLINK_BROADCAST_ERROR)
     for number in range(500):

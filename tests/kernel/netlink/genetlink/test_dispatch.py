@@ -1,4 +1,4 @@
-"""From a message to an operation of a family, and what stands in its way."""
+"""Dispatch of a message to the operation of a family, and the errors before it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TABLE = PolicyTable("t", (AttributePolicy(), AttributePolicy(NlaType.U32), Attri
 
 
 class Owner:
-    """A module, as far as netlink sees it."""
+    """The part of a module that netlink uses."""
 
     name = "toy"
 
@@ -50,7 +50,7 @@ class Owner:
 
 
 class Toy:
-    """A family that keeps a number."""
+    """A family whose operations set and return a number."""
 
     def __init__(self, stack: Stack, **more: Any) -> None:
         self.value = 0
@@ -99,7 +99,7 @@ def toy(stack: Stack) -> Toy:
 
 
 def ask(sock: Sock, family: Family, command: int, attributes: bytes = b"", **more: Any) -> Any:
-    """The answers to a request; the errno and the extended ACK of an error."""
+    """Send a request, and return the replies, or the errno and the extended ACK."""
     reserved = more.pop("reserved", 0)
     flags = more.pop("flags", nl.NLM_F_REQUEST)
     body = GenlMsgHdr(command, 1, reserved).pack() + attributes
@@ -149,7 +149,7 @@ def listening2(stack: Stack) -> Sock:
 
 
 def test_without_a_policy_attributes_are_not_looked_at(stack: Stack, toy: Toy) -> None:
-    """Though GETPOLICY says that none is accepted."""
+    """CTRL_CMD_GETPOLICY still reports a policy that accepts no attribute."""
     assert len(ask(listening(stack), toy.family, GET, b"\xff" * 7)) == 1
 
 
@@ -187,7 +187,7 @@ def test_multicast_reaches_all_namespaces_or_one(stack: Stack, toy: Toy) -> None
 
 
 def test_notify_leaves_the_requester_out_or_tells_it_apart(stack: Stack, toy: Toy) -> None:
-    """`genl_notify()`: with NLM_F_ECHO the requester gets one copy, by unicast."""
+    """With NLM_F_ECHO, `genl_notify()` sends the requester one copy by unicast."""
     seen: list[Info] = []
     toy.set = seen.append  # type: ignore[method-assign]
     operation = toy.family.doit[SET]

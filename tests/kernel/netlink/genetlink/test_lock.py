@@ -1,4 +1,4 @@
-"""genl_mutex: requests wait for one that sleeps, and each is woken."""
+"""genl_mutex: a request waits for another one that sleeps, and each waiter is woken."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 
 
 def run(*operations: Callable[[OperationLock], Any]) -> list[int]:
-    """Ask for each operation in its own kernel thread; return their numbers in the order of their ends."""
+    """Run each operation in its own kernel thread. Return their numbers in the order in which they end."""
     lock, ended = OperationLock(), []
 
     async def ask(number: int, operation: Callable[[OperationLock], Any]) -> None:

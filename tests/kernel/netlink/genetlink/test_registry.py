@@ -23,7 +23,7 @@ def family(name: str, groups: int = 0, **more: object) -> Family:
 
 
 def test_ids_are_given_out_in_turn() -> None:
-    """A number that becomes free is not used again before the others were (`idr_alloc_cyclic()`)."""
+    """A freed id is reused only after all higher ids were used (`idr_alloc_cyclic()`)."""
     registry = Registry()
     first, second = family("a"), family("b")
     registry.add(first)
@@ -49,7 +49,7 @@ def test_old_families_keep_their_numbers() -> None:
 
 
 def test_group_numbers_are_the_lowest_in_a_row() -> None:
-    """Groups 1, 16, 17 and 18 are never given out."""
+    """The registry never assigns the groups 1, 16, 17 and 18."""
     registry = Registry()
     wide, narrow, late = family("wide", 13), family("narrow", 2), family("late", 2)
     for each in (narrow, wide, late):
@@ -101,7 +101,7 @@ def test_removing_who_is_not_there() -> None:
 
 @given(st.lists(st.one_of(st.integers(0, 20), st.none()), max_size=40))
 def test_nobody_shares_a_group(changes: list[int | None]) -> None:
-    """Families come with so many groups, and the oldest goes (None)."""
+    """The test registers families with these numbers of groups. None unregisters the oldest family."""
     registry = Registry()
     there: list[Family] = []
     for number, count in enumerate(changes):

@@ -1,4 +1,4 @@
-"""Addresses of links: what listeners, dumps and the routing table see of their changes."""
+"""Addresses of links: notifications, dumps and routes after each change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAC = bytes((2, 0, 0, 0, 0, 10))
 
 
 class Changer:
-    """A program that changes addresses, and its table of what it was notified of."""
+    """A program that changes addresses, and its table of the notified addresses."""
 
     def __init__(self, machine: Machine, groups: tuple[int, ...] = (5, 9)) -> None:
         self.machine = machine
@@ -50,7 +50,7 @@ class Changer:
         return list(self.received(self.sock))
 
     def change(self, type: int, body: bytes, more: int = 0) -> int:
-        """The errno of a change."""
+        """Change an address, and return the errno."""
         (_, payload), *_ = self.ask(type, body, ACK | more)
         return -struct.unpack_from("<i", payload)[0]
 
@@ -85,7 +85,7 @@ class Changer:
 
 
 def row(payload: bytes) -> tuple[Any, ...]:
-    """Family, index, length, local address, scope, flags of a message."""
+    """Return family, index, prefix length, local address, scope and flags of a message."""
     head = rt.IfAddrMsg.unpack(payload)
     attributes = dict(nl.iterate_attributes(payload[rt.IfAddrMsg.SIZE :]))
     local = attributes.get(ia.IFA_LOCAL, attributes.get(ia.IFA_ADDRESS, b""))
@@ -144,7 +144,7 @@ def test_a_table_kept_from_notifications_equals_a_dump(operations: list[tuple[st
                     )
                 case _:
                     changer.link(END, up=what == "up")
-            made.machine.run()  # a link-local address is announced when it is known to be unique
+            made.machine.run()  # a link-local address is announced after duplicate address detection
             changer.follow(table)
             rows = changer.addresses()
             assert {key for key, present in table.items() if present} == {each[:4] for each in rows}
@@ -152,7 +152,9 @@ def test_a_table_kept_from_notifications_equals_a_dump(operations: list[tuple[st
 
 
 def check_order(rows: list[tuple[Any, ...]]) -> None:
-    """The first address of a subnet is its only primary one; primary ones come first, by falling scope."""
+    """Check that a subnet has one primary address, its first, and that primary addresses are sorted by
+    scope.
+    """
     subnets = set()
     for _, _, length, local, _, bits in rows:
         subnet = (length, int(local, 16) >> (32 - length))

@@ -1,4 +1,4 @@
-"""Messages of the family AF_BRIDGE: further addresses of devices, and ports, as on Linux 6.18."""
+"""Messages of the family AF_BRIDGE: forwarding entries and ports, as on Linux 6.18."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OURS: Final = [bytes((2, 0, 0, 0, 1, last)) for last in range(3)]
 
 
 def bridge_family(world: Any) -> list[list[object]]:
-    """Add and delete further addresses at random, and return answers, notifications and dumps."""
+    """Add and delete forwarding entries at random. Return replies, notifications and dumps."""
     random = Random(7)
     macs = [attribute(il.IFLA_ADDRESS, bytes((2, 1, 1, 1, 1, last))) for last in range(4)]
     links.add_veth(world, "va", "vb", macs[0], macs[1])
@@ -110,7 +110,7 @@ def test_further_addresses_stay_behind_when_their_device_moves(machine: Machine)
 
 
 def test_requests_that_are_not_modelled_raise() -> None:
-    """A dump only lacks the addresses of multicast groups; a request for one is refused."""
+    """A dump lacks the addresses of multicast groups. A request for such an address raises."""
     with Machine(udev=False, unmodelled="raise") as machine:
         root = machine.blocking(uid=0)
         links.add_veth(root, "va", "vb")
@@ -133,5 +133,5 @@ def test_requests_that_are_not_modelled_raise() -> None:
 
 
 def port(settings: bytes) -> bytes:
-    """A request for the port with index 3."""
+    """Return a request for the port with index 3."""
     return IfInfoMsg(AF_BRIDGE, index=3).pack() + settings

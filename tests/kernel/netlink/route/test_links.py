@@ -1,4 +1,4 @@
-"""RTM_..LINK on a machine that has lo alone.  Answers are those of Linux 6.18."""
+"""RTM_*LINK on a machine with only lo. The replies are those of Linux 6.18."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sock(stack: Stack) -> Sock:
 
 
 def ask(sock: Sock, type: int, body: bytes, flags: int = nl.NLM_F_REQUEST) -> list[Any]:
-    """(errno, text) of an error or an end, (name, flags) of a link."""
+    """Send a request. Return (errno, text) of an error or NLMSG_DONE, and (name, flags) of each link."""
     answers: list[Any] = []
     for header, payload in sock.ask(nl.message(type, body, flags=flags)):
         if header.type in (nl.NLMSG_ERROR, nl.NLMSG_DONE):
@@ -115,7 +115,7 @@ def test_all(sock: Sock, body: bytes, strict: bool, answers: list[object]) -> No
 
 
 def test_the_end_of_all_comes_alone(sock: Sock) -> None:
-    """RTNL_FLAG_DUMP_SPLIT_NLM_DONE: there are programs which expect it."""
+    """RTNL_FLAG_DUMP_SPLIT_NLM_DONE: some programs expect NLMSG_DONE in its own datagram."""
     sock.send(nl.message(GET, link(), flags=DUMP))
     assert [len(list(nl.iterate_messages(data))) for data in sock.drain()] == [1, 1]
 

@@ -1,4 +1,4 @@
-"""RTM_..NEIGH on links that exist: random requests, answered as on Linux 6.18."""
+"""RTM_*NEIGH on existing links: replies to random requests, as on Linux 6.18."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.kernel.host import expect_as_on_this_host, only_6_18
 
 STEPS: Final = 400
 STATES: Final = (0x80, 0x80, 0x40, 0x02, 0x04, 0x04, 0x20, 0x00, 0xC0, 0x84)
-"""PERMANENT, NOARP, REACHABLE, STALE, FAILED, NONE, and two at once."""
+"""The states PERMANENT, NOARP, REACHABLE, STALE, FAILED and NONE, and a combination of two."""
 FLAGS: Final = (0, 0, 0, nb.NTF_ROUTER, nb.NTF_EXT_LEARNED, nb.NTF_PROXY, nb.NTF_STICKY)
 CREATE: Final = (0, nl.NLM_F_CREATE, nl.NLM_F_CREATE, nl.NLM_F_CREATE | nl.NLM_F_REPLACE,
                  nl.NLM_F_CREATE | nl.NLM_F_EXCL, nl.NLM_F_REPLACE)  # fmt: skip
@@ -36,7 +36,7 @@ OURS: Final = {*ADDRESSES[AF_INET], *ADDRESSES[AF_INET6], bytes(4)}
 
 
 def describe(type: int, header: Any, payload: bytes) -> list[object]:
-    """Return a message without what depends on the time."""
+    """Return a message without the fields that depend on the time."""
     head = NdMsg.unpack(payload)
     found = [
         [each, value[12:].hex() if each == nb.NDA_CACHEINFO else value.hex()]
@@ -60,7 +60,7 @@ def is_ours(payload: bytes) -> bool:
 
 
 def draw(random: Random) -> tuple[int, bytes, int]:
-    """A request: type, body and flags."""
+    """Return a random request: type, body and flags."""
     family = random.choice((AF_INET,) * 10 + (AF_INET6,) * 10 + (0, 200))
     key = random.choice(ADDRESSES.get(family, ADDRESSES[AF_INET]))
     index = random.choice((2, 2, 2, 3, 3, 1, 4, 4, 0, 99))
@@ -82,7 +82,7 @@ def draw(random: Random) -> tuple[int, bytes, int]:
 
 
 def neighbours(world: Any, seed: int = 13, steps: int = STEPS) -> list[object]:
-    """Change neighbours and links at random, and return answers, notifications and dumps."""
+    """Change neighbours and links at random. Return replies, notifications and dumps."""
     random = Random(seed)
     macs = [attribute(il.IFLA_ADDRESS, bytes((2, 1, 1, 1, 1, last))) for last in range(2)]
     links.add_veth(world, "va", "vb", macs[0], macs[1])

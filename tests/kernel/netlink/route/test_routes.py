@@ -1,4 +1,4 @@
-"""RTM_..ROUTE beyond the recorded cases of tests/conformance: any routes, time, and what is not modelled."""
+"""RTM_*ROUTE beyond the recorded cases: random routes, time, and attributes that are not modelled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Host:
-    """A machine whose lo is up, and a route socket of it."""
+    """A machine with lo up, and a rtnetlink socket in it."""
 
     def __init__(self, machine: Machine) -> None:
         self.process = machine.blocking(uid=0)
@@ -34,7 +34,7 @@ class Host:
         assert self.ask(rt.RTM_NEWLINK, up, nl.NLM_F_REQUEST | nl.NLM_F_ACK) == 0
 
     def ask(self, type: int, body: bytes, flags: int = CREATE) -> int | bytes:
-        """Send a request: the errno, or the payload of the answer."""
+        """Send a request; return the errno, or the payload of the reply."""
         self.sock.send(message(type, body, flags=flags))
         header, payload = next(iter(iterate_messages(self.sock.recv(65536))))
         return -S32.unpack_from(payload)[0] if header.type == nl.NLMSG_ERROR else bytes(payload)
@@ -53,7 +53,9 @@ class Host:
         return self.ask(rt.RTM_NEWROUTE, head.pack() + to + (b"".join(attributes) or over))
 
     def get(self, address: str, flags: int = 0, *attributes: bytes) -> int | dict[int, bytes]:
-        """Look up an address: the errno, or the attributes of the route; its length of prefix is 0."""
+        """Look up an address; return the errno, or the route's attributes. The prefix length of the reply is
+        0.
+        """
         packed = ipaddress.ip_address(address).packed
         family = AF_INET if len(packed) == 4 else AF_INET6
         head = RtMsg(family, 8 * len(packed), flags=flags).pack()
@@ -71,7 +73,7 @@ def host() -> Iterator[Host]:
 
 
 def networks(version: int) -> st.SearchStrategy[Network]:
-    """Prefixes that often cover each other."""
+    """Return a strategy for prefixes, of which many cover each other."""
     base, bits = ((0x0A000000, 32), (0x20010DB8 << 96, 128))[version == 6]
     low = bits - 4
 
