@@ -1,4 +1,4 @@
-"""What all tests share: the command line in this process, and how hypothesis is set."""
+"""Shared fixtures: the command line in this process. Also the settings of hypothesis and pytest."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from simkernel.cli import main
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--checks`: every machine has these checkers on, such as `--checks lockdep,hung`."""
+    """Add `--checks`, which enables checkers in every machine, such as `--checks lockdep,hung`."""
     parser.addoption("--checks", default="", help="checkers that every machine has on, separated by commas")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Turn the checkers on."""
+    """Enable the checkers."""
     if names := config.getoption("--checks"):
         Machine.__init__.__kwdefaults__["checks"] = tuple(names.split(","))
 
@@ -43,7 +43,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @attrs.frozen
 class Result:
-    """What a command did."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -55,7 +55,7 @@ CommandLine = Callable[..., Result]
 
 @pytest.fixture
 def simkernel(capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    """`simkernel(...)`: runs the command line with these arguments."""
+    """Return a function that runs the command line with its arguments in this process."""
 
     def run(*arguments: object) -> Result:
         capsys.readouterr()
@@ -69,5 +69,5 @@ def simkernel(capsys: pytest.CaptureFixture[str]) -> CommandLine:
 
 @pytest.fixture(scope="session")
 def root() -> Path:
-    """The checkout."""
+    """Return the folder of the checkout."""
     return ROOT

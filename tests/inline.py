@@ -1,7 +1,7 @@
-"""Code that is repeated inline for speed, beside its plain form.
+"""Code that is repeated inline for speed, and the plain form of each repetition.
 
-A marker in the code, `# INLINE: <qualified name>, <measured gain>`, names the function whose work is repeated
-there.  Each has an `Inline` here, which can put the plain form in its place.
+A marker in the code, `# INLINE: <qualified name>, <measured gain>`, names the function whose work is
+repeated there.  Each has an `Inline` here, which can put the plain form in its place.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MARKER: Final = re.compile(r"# INLINE: ([\w.]+), (.+)$", re.MULTILINE)
 
 @attrs.frozen
 class Marker:
-    """A marker: its file, the function that is repeated there, and the gain."""
+    """A marker: its file, the repeated function, and the measured gain."""
 
     file: str
     name: str
@@ -46,7 +46,7 @@ class Marker:
 
 
 def markers() -> list[Marker]:
-    """Every marker of the package, in the order of the files."""
+    """Return every marker of the package, in the order of files."""
     return [
         Marker(file.relative_to(PACKAGE).as_posix(), *found)
         for file in sorted(PACKAGE.rglob("*.py"))
@@ -55,7 +55,7 @@ def markers() -> list[Marker]:
 
 
 def resolve(name: str) -> object:
-    """Return what a qualified name means.  AttributeError or ImportError if it means nothing."""
+    """Return the object with a qualified name. Raises AttributeError or ImportError if there is none."""
     parts = name.split(".")
     for end in range(len(parts) - 1, 0, -1):
         try:
@@ -69,7 +69,7 @@ def resolve(name: str) -> object:
 
 
 def file_of(kind: type) -> str:
-    """The file of a class, as a marker names it."""
+    """Return the file of a class, as a marker names it."""
     return f"{kind.__module__.removeprefix('simkernel.').replace('.', '/')}.py"
 
 
@@ -89,7 +89,7 @@ class Inline:
 
     @contextmanager
     def plain(self) -> Iterator[None]:
-        """Use the plain form while the context is entered."""
+        """Replace the inline code by its plain form while the context is entered."""
         function = inspect.unwrap(getattr(self.owner, self.method))
         source = dedent(inspect.getsource(function))
         for inlined, plain in self.replacements:
@@ -177,7 +177,7 @@ INLINES: Final = (
           "        engine.set_run_until(LONG_AGO)\n")),
     ),
 )  # fmt: skip
-"""Everything that is repeated inline, but for constructors."""
+"""All inline code except that of constructors."""
 
 CONSTRUCTORS: Final[tuple[type, ...]] = (Call, Skb, Inbound, Request)
-"""Classes without a constructor: their makers fill them in."""
+"""Classes without a constructor, whose makers set their attributes."""

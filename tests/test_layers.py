@@ -1,4 +1,4 @@
-"""No layer is bypassed: import-linter checks the contracts of pyproject.toml."""
+"""Imports follow the layers: import-linter checks the contracts of pyproject.toml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ruff and mypy find nothing, in the project and in a user's own driver and device."""
+"""ruff and mypy report no error in the project, nor in a user's driver and device."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ERROR = (
 
 @pytest.mark.long
 def test_an_installed_simkernel_gives_types_to_a_driver_elsewhere(root: Path, tmp_path: Path) -> None:
-    """The guide's drivers and device have no error; a wrong call of an imported symbol is one."""
+    """The guide's drivers and device have no error. A wrong call of an imported symbol is an error."""
     for guide in GUIDES:
         for block in blocks((root / f"simkernel/guide/{guide}.md").read_text("utf-8")):
             save(block.text, tmp_path)

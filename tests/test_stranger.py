@@ -1,4 +1,4 @@
-"""A repository without a line of ours, which uses the kit of the wheel with its extra [testing]."""
+"""A user's repository runs its tests with the installed wheel and its extra [testing]."""
 
 from __future__ import annotations
 
@@ -141,7 +141,9 @@ BUDGET_MS = 30
 
 @pytest.fixture(scope="module")
 def python(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An interpreter that has the wheel, and what this one has of its extra [testing]."""
+    """Return an interpreter with the wheel installed, and with this interpreter's packages of the extra
+    [testing].
+    """
     folder = tmp_path_factory.mktemp("stranger")
     environment = folder / "environment"
     venv.create(environment, with_pip=False)

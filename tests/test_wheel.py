@@ -1,4 +1,4 @@
-"""The wheel, installed and used from elsewhere, with no network and no checkout in sight."""
+"""The wheel, installed and used without network and without a checkout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simkernel.cli import stories
 from simkernel.lessons import lessons
 
 TOP = {"simkernel": "simkernel", "drivers": "simkernel/drivers", "scenarios": "simkernel/scenarios"}
-"""The folders of the checkout, and where the wheel has them."""
+"""Folders of the checkout, and their places in the wheel."""
 
 SUFFIXES = (".py", ".yaml", ".md", ".typed", ".txt", ".c", ".json", ".html", ".css", ".mjs")
 
@@ -48,7 +48,7 @@ def test_wheel(root: Path, tmp_path: Path) -> None:
 
 
 def build(root: Path, folder: Path) -> Path:
-    """The wheel of a copy of the checkout, made without a network."""
+    """Build the wheel from a copy of the checkout, without network."""
     folder.mkdir()
     source = folder / "source"
     source.mkdir()

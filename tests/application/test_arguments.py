@@ -1,4 +1,4 @@
-"""What a socket makes of its arguments, on hosts without netlink, too."""
+"""A program's socket interprets its arguments as Python does, also on hosts without netlink."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client of a generic netlink family, in a program."""
+"""The generic netlink client of a program."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ operations: {list: [{name: get, doc: A thing., attribute-set: thing, do: {reques
 def told(
     program: Callable[..., Any], *, camera: Camera | None = None, mouse: Mouse | None = None
 ) -> list[Any]:
-    """What a program appends to the list that it is given."""
+    """Run a program, and return the list that it appends to."""
     seen: list[Any] = []
     with Machine() as machine:
         for device in (camera, mouse):
@@ -126,7 +126,7 @@ def test_an_overrun_is_told_once_and_then_it_goes_on() -> None:
 
 
 def test_what_other_programs_send_is_passed_over() -> None:
-    """Root's may send to any port, and to any group of generic netlink."""
+    """A root program may send to any port, and to any group of generic netlink."""
 
     async def program(app: Any, seen: list[Any]) -> None:
         camera = await app.genetlink("camera")

@@ -1,4 +1,4 @@
-"""What the commands of kmod(8) say to a program."""
+"""Results of kmod(8)'s commands in a program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain functions as programs: their calls block, and they behave and end as async programs do."""
+"""Plain functions as programs: their calls block, and they behave and end like async programs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Step = tuple[str, int]
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """A machine without udevd."""
+    """Return a machine without udevd."""
     with Machine(udev=False) as machine:
         yield machine
 
@@ -217,7 +217,7 @@ class PlainCall:
 
 
 def wrapped(app: Blocking, *arguments: Any) -> Any:
-    """Make a call and return a coroutine, as a decorator's wrapper may."""
+    """Make a call and return a coroutine, as a decorator's wrapper does."""
     app.sleep(0.5)
     return target(app, *arguments)  # type: ignore[arg-type]
 

@@ -15,7 +15,7 @@ from simkernel.uapi.signal import SIGKILL
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """A machine without udevd."""
+    """Return a machine without udevd."""
     with Machine(udev=False) as machine:
         yield machine
 
@@ -137,7 +137,7 @@ def test_garbage_collection_ends_no_function() -> None:
             ended.append(app.monotonic_ns())
 
     ended: list[int] = []
-    for machine in (Machine(), Machine()):  # the first is neither closed nor kept
+    for machine in (Machine(), Machine()):  # the first greenlet is neither closed nor kept
         machine.spawn(sleeps)
         machine.run(until=millis(1))
     gc.collect()

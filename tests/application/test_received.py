@@ -1,4 +1,4 @@
-"""What is read into several buffers: one after the other, and nothing beside them."""
+"""A receive into several buffers fills them in order, and writes nothing outside of them."""
 
 from __future__ import annotations
 

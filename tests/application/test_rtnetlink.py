@@ -27,7 +27,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     "address": INET, "local": INET, "broadcast": INET,
     "dst": INET, "src": INET, "gateway": INET, "prefsrc": INET,
 }  # fmt: skip
-"""Values by attribute.  The others are numbers."""
+"""Values of attributes that are not numbers."""
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_an_impossible_value_is_an_error_with_its_attribute(
 
 
 def test_data_of_a_kind_is_bytes(route: Any) -> None:
-    """bytes(3) would be three zero bytes."""
+    """An int is refused, because bytes(3) would be three zero bytes."""
     with pytest.raises(SimulationError, match=r"attribute 'linkinfo.data': expected bytes, found 3"):
         route.do("newlink", linkinfo={"kind": "dummy", "data": 3})
 

@@ -1,4 +1,4 @@
-"""A program's own socket; what it does like `socket.socket` is in tests/testing."""
+"""A program's own socket. tests/blocking compares it with `socket.socket`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ USERSOCK = (AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
 
 
 def told(program: Callable[..., Any], *others: Callable[..., Any]) -> list[Any]:
-    """What a program appends to the list that it is given."""
+    """Run a program, and return the list that it appends to."""
     seen: list[Any] = []
     with Machine(udev=False) as machine:
         for each in (program, *others):
@@ -141,7 +141,7 @@ def test_poll_takes_sockets_and_numbers() -> None:
 
 @pytest.mark.parametrize("closes", ["reader", "sender"])
 def test_a_reader_keeps_what_it_waits_on(closes: str) -> None:
-    """A thread that sleeps in recv is not woken by another that closes the descriptor, as on Linux."""
+    """As on Linux, a close of the descriptor by another thread does not wake a thread that sleeps in recv."""
 
     async def program(app: Any, seen: list[Any]) -> None:
         sock = await app.socket(*USERSOCK)

@@ -1,4 +1,4 @@
-"""Timeouts of poll, select and epoll in programs and façades are accepted and rounded as in Python."""
+"""Timeouts of poll, select and epoll in programs and in `Blocking` are accepted and rounded as in Python."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ Wait = Callable[[Any, int, Any], Any]
 
 
 def poll(user: Any, fd: int, timeout: Any) -> Any:
-    """poll(2)."""
+    """Wait with poll(2)."""
     return user.poll([(fd, 1)], timeout)
 
 
 def select_(user: Any, fd: int, timeout: Any) -> Any:
-    """select(2)."""
+    """Wait with select(2)."""
     return user.select([fd], [], [], timeout)
 
 
 async def epoll(app: Any, fd: int, timeout: Any) -> Any:
-    """epoll_wait(2)."""
+    """Wait with epoll_wait(2)."""
     made = await app.epoll()
     await made.register(fd, 1)
     return await made.poll(timeout)
 
 
 def epoll_of_a_facade(user: Any, fd: int, timeout: Any) -> Any:
-    """epoll_wait(2), for ordinary code."""
+    """Wait with epoll_wait(2) of ordinary code."""
     made = user.epoll()
     made.register(fd, 1)
     return made.poll(timeout)
 
 
 def slept(wait: Wait, timeout: Any) -> int | None:
-    """Return the time for which a program sleeps, in ns; None if it never wakes up."""
+    """Return the time for which a program sleeps, in ns, or None if it never wakes up."""
     took: list[int] = []
 
     async def program(app: Any) -> None:
@@ -159,7 +159,7 @@ WRONG = (
 @pytest.mark.parametrize("timeout", WRONG, ids=repr)
 @pytest.mark.parametrize("name", ["poll", "select", "epoll"])
 def test_poll_select_and_epoll_refuse_the_timeouts_that_python_refuses(name: str, timeout: Any) -> None:
-    """Compare on a readable pipe, so that the host's calls return at once."""
+    """The pipe is readable, so that the host's calls return at once."""
     reader, writer = os.pipe()
     os.write(writer, b"x")
     here, there = select.poll(), select.epoll()
@@ -190,5 +190,5 @@ def test_poll_select_and_epoll_refuse_the_timeouts_that_python_refuses(name: str
         with pytest.raises(type(expected)) as raised:
             wait[name](user, fds[0], timeout)
         assert type(raised.value) is type(expected)
-        if not isinstance(expected, OverflowError):  # its text differs between Pythons
+        if not isinstance(expected, OverflowError):  # the text differs between versions of Python
             assert str(raised.value) == str(expected)

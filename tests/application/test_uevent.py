@@ -1,4 +1,4 @@
-"""The uevent monitor, and udevd, which is built on it."""
+"""The uevent monitor, and udevd, which uses it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from simkernel.uapi.socket import AF_NETLINK, SO_RCVBUF, SOCK_RAW, SOL_SOCKET
 
 
 class Nameless(Device):
-    """A device that nobody has a driver for."""
+    """A device without a driver."""
 
     vendor_id, device_id = 0xDEAD, 0xBEEF
 
 
 async def listen(app: Any, heard: list[Any]) -> None:
-    """A program that hears every uevent."""
+    """Receive every uevent, in a program."""
     monitor = await app.uevents()
     async for event in monitor:
         heard.append((event.action, event.devpath, int(event.variables["SEQNUM"])))
@@ -60,7 +60,7 @@ def test_what_a_program_says_is_passed_over() -> None:
 
 
 async def announce(app: Any, *texts: bytes) -> None:
-    """Have the kernel announce anything, as root may."""
+    """Make the kernel send any uevent, as root may."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
     for text in texts:
         await sock.sendto(message(NLMSG_MIN_TYPE, text, flags=NLM_F_REQUEST), (0, 0))
@@ -132,7 +132,7 @@ def test_without_udevd_nobody_loads_anything() -> None:
 
 def test_udevd_survives_an_overrun() -> None:
     with Machine() as machine:
-        machine.plug(Camera())  # keeps it busy while events pour in
+        machine.plug(Camera())  # keeps udevd busy while uevents arrive
         machine.spawn(announce, *[b"change@/devices/x\0ACTION=change\0"] * 1000)
         machine.run(until=millis(50))
         assert machine.statistics["netlink"]["overruns"] > 0

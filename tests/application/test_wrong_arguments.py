@@ -45,7 +45,7 @@ OURS: Final = (TypeError, ValueError, OverflowError, SimulationError, OSError, Z
 
 
 def outcome(function: Callable[..., Any], *arguments: Any) -> type[BaseException] | None:
-    """Return the class of the exception that a call raises; None if it returns."""
+    """Return the class of the exception that a call raises, or None."""
     try:
         function(*arguments)
     except Exception as error:  # noqa: BLE001 - its class is the outcome
@@ -159,13 +159,13 @@ IN_EPOLL: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
 )  # fmt: skip
 PYTHON: Final = (TypeError, ValueError, OverflowError)
 BOUND: Final = ("poll", 0)
-"""Python bounds a timeout by its C type; simulated time has no bound."""
+"""Arguments that Python refuses because its C type bounds a timeout. Simulated time has no bound."""
 
 
 def compared(
     name: str, arguments: tuple[Any, ...], ours: Any, theirs: Any, our_fd: int, their_fd: int
 ) -> list[str]:
-    """Return the wrong arguments for which our function raises another error than Python's."""
+    """Return the wrong arguments for which simkernel's function raises another error than Python's."""
     differences = []
     for position in range(len(arguments)):
         for wrong in WRONG:

@@ -1,4 +1,4 @@
-"""Stories for the command line to run."""
+"""Scenarios for tests of the command line."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def napping(run: Run) -> None:
 
 @pytest.fixture
 def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of a story, in the current folder."""
+    """Write the file of a scenario into the current folder, and return its path."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "story.py"
     path.write_text(STORY, "utf-8")

@@ -16,7 +16,7 @@ PROGRAM = [sys.executable, "-m", "simkernel"]
 
 
 def plain(text: str) -> str:
-    """What is left without colours and links."""
+    """Return a text without colours and links."""
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\]8;[^\x1b]*\x1b\\", "", text)
 
 
@@ -50,7 +50,7 @@ class Terminal:
         os.close(slave)
 
     def pieces(self) -> Iterator[str]:
-        """What it prints, as it comes: a character may come in two pieces."""
+        """Yield the output in the pieces in which it arrives. A character may arrive in two pieces."""
         decoder = codecs.getincrementaldecoder("utf-8")()
         while True:
             try:
@@ -64,5 +64,5 @@ class Terminal:
             yield decoder.decode(piece)
 
     def text(self) -> str:
-        """All that it prints."""
+        """Return the whole output."""
         return "".join(self.pieces())

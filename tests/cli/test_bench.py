@@ -1,4 +1,4 @@
-"""`simkernel bench` and `simkernel plot`: what they print and draw; never how fast."""
+"""`simkernel bench` and `simkernel plot`: their output. The tests do not judge the speed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEYS = {"row", "name", "figure", "anchor", "ratio", "must_hold", "aim", "better"
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All effort is the least."""
+    """Reduce every measurement to the minimum effort."""
     monkeypatch.setattr(bench, "FULL", TINY)
 
 

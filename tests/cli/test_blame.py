@@ -1,4 +1,4 @@
-"""Whose fault an error is decides how it is shown."""
+"""The cause of an error, a user or simkernel, decides how it is printed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from simkernel.cli.blame import Blame, explain
 
 
 def raised(error: Exception) -> Exception:
-    """The error, as raised by a line of the user's."""
+    """Return the error, raised by a line of the user's code."""
     with pytest.raises(type(error)) as caught:
         raise error
     return caught.value
 
 
 def misuse() -> Exception:
-    """An error that simkernel raises because of a line of the user's."""
+    """Return an error that simkernel raises because of a line of the user's code."""
     with pytest.raises(SimulationError) as caught:
         Machine(cpus=0)
     return caught.value

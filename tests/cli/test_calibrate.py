@@ -83,7 +83,7 @@ def test_a_bad_file_is_told(simkernel: CommandLine, tmp_path: Path, content: obj
 
 
 def test_each_measurement_is_predicted_from_the_others(simkernel: CommandLine, tmp_path: Path) -> None:
-    """The prices of another machine, one measurement of which is wrong."""
+    """The file has the prices of another machine, with one wrong measurement."""
     theirs = CostModel(syscall=200, file=90, copy_per_kib=20)
     name = "pipe write + read"
     sizes = {str(size): find(name, size).simulated(theirs) for size in (16, 64, 128, 1024, 4096)}

@@ -1,4 +1,4 @@
-"""`simkernel check` in a classroom: exit codes, JSON, replay, the starting file, an exercise of one's own."""
+"""`simkernel check`: exit codes, JSON, replay, the starting file, and a user's own exercise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`simkernel describe`: families, and what is wrong with a specification."""
+"""`simkernel describe`: descriptions of families, and errors in a specification."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.conftest import CommandLine
 
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A test that fails if the mouse is unplugged between two calls."""
+    """Write a test that fails if the mouse is unplugged between two calls. Return its node id."""
     monkeypatch.chdir(tmp_path)
     name = f"{tmp_path.name}.py"  # pytest keeps the modules of earlier sessions
     (tmp_path / name).write_text("""

@@ -1,4 +1,4 @@
-"""`simkernel explore` and `simkernel replay`: searches, kept results, and the line that replays."""
+"""`simkernel explore` and `simkernel replay`: searches, stored results, and the replay line."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def race(run: Run) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a story that has a race, and one that has none."""
+    """Write two scenarios into the current folder: one with a race, one without."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "race.py").write_text(STORY.replace("CHECK", 'seen == ["quick", "slow"]'))
     (tmp_path / "calm.py").write_text(STORY.replace("CHECK", "len(seen) == 2"))

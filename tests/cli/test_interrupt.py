@@ -1,4 +1,4 @@
-"""Ctrl-C: what was traced so far is whole, and the exit code is a shell's."""
+"""SIGINT: the trace written so far is complete, and the exit code is that of a shell."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX s
 
 @contextmanager
 def running(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`simkernel run story.py`, for as long as the test lasts."""
+    """Run `simkernel run story.py` in a process while the test lasts."""
     command = [sys.executable, "-m", "simkernel", "run", "story.py", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:

@@ -1,4 +1,4 @@
-"""`simkernel list`: what there is, quickly."""
+"""`simkernel list`: the list of scenarios, and its short start time."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_character_that_the_pipe_does_not_know_is_no_trouble(story: Path) -> N
 
 
 def test_starts_without_the_machine() -> None:
-    """What makes `simkernel list` nearly as quick as `import simpy` is that it imports little."""
+    """`simkernel list` starts nearly as fast as `import simpy`, because it imports few modules."""
     script = "import sys; from simkernel.cli import main\ntry: main(['list'])\nfinally: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     imported = set(done.stdout.splitlines()[-1].split())

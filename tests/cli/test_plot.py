@@ -1,4 +1,4 @@
-"""`simkernel plot` of the comparison of transports; of a benchmark see test_bench.py."""
+"""`simkernel plot` of the comparison of transports. test_bench.py tests the plot of a benchmark."""
 
 from __future__ import annotations
 

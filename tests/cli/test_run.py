@@ -1,4 +1,4 @@
-"""`simkernel run`: reports, files, and what bad input gets."""
+"""`simkernel run`: reports, files, and errors for bad input."""
 
 from __future__ import annotations
 

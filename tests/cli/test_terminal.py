@@ -1,4 +1,4 @@
-"""What a person at a terminal sees, and what a pipe is spared."""
+"""Output on a terminal: colours, tables, width, pager and progress. A pipe gets plain text."""
 
 from __future__ import annotations
 

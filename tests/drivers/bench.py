@@ -1,4 +1,4 @@
-"""A machine on a bench: devices plugged in, drivers loaded, and what must be true of it at any time."""
+"""A machine with devices and drivers for tests, and checks that must pass at any time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOOT = millis(10)
 
 @contextmanager
 def bench(*devices: Device, seed: int = 0, **options: Any) -> Iterator[Machine]:
-    """A machine with these devices and their drivers."""
+    """Return a machine with these devices and their drivers."""
     with Machine(seed, **options) as machine:
         for device in devices:
             machine.plug(device)
@@ -25,7 +25,7 @@ def bench(*devices: Device, seed: int = 0, **options: Any) -> Iterator[Machine]:
 
 
 def read_frame(camera: BlockingClient, **which: Any) -> bytes:
-    """All bytes of a frame; its parts fit together."""
+    """Return the bytes of a frame. Check that its parts fit together."""
     data = b""
     for part in camera.dump("read-frame", **which):
         assert part["offset"] == len(data)
@@ -34,12 +34,12 @@ def read_frame(camera: BlockingClient, **which: Any) -> bytes:
 
 
 def is_whole(frame: bytes) -> bool:
-    """Whether a frame ends with the checksum of all before."""
+    """Return True if a frame ends with the checksum of the bytes before."""
     return zlib.crc32(frame[:-4]) == int.from_bytes(frame[-4:], "little")
 
 
 def check_frames(counters: dict[str, Any]) -> None:
-    """Every frame that was produced was delivered, dropped, or waits."""
+    """Check that every produced frame was delivered, dropped or is in flight."""
     assert counters["frames-produced"] == (
         counters["frames-delivered"] + counters["frames-dropped"] + counters["frames-in-flight"]
     )
@@ -47,7 +47,7 @@ def check_frames(counters: dict[str, Any]) -> None:
 
 
 def check_nothing_left(machine: Machine, root: Blocking) -> None:
-    """Once no program and no device is there any more: modules can go, and leave nothing behind."""
+    """Unload all modules after the programs and devices are gone. Check that nothing is left behind."""
     while modules := root.lsmod():
         unused = [module["name"] for module in modules if not module["users"]]
         root.rmmod(unused[0])

@@ -1,4 +1,4 @@
-"""A program that has the mouse open, for tests of its event device."""
+"""A program with the mouse's event device open, for tests."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from simkernel.uapi.poll import POLLIN, POLLOUT
 NODE = "/dev/input/event0"
 REPORT = (EV_SYN, SYN_REPORT, 0)
 RING = 128
-"""Events in a reader's ring: room for eight packets of three axes, seven keys and a SYN_REPORT."""
+"""Events in a reader's ring: eight packets of three axes, seven keys and a SYN_REPORT."""
 
 Triple = tuple[int, int, int]
 
 
 @attrs.define
 class Reader:
-    """A program that has the mouse open."""
+    """A program with the mouse's event device open."""
 
     process: Blocking
     fd: int
@@ -43,7 +43,7 @@ class Reader:
         return [ev.InputEvent.unpack(data, at) for at in range(0, len(data), ev.InputEvent.SIZE)]
 
     def take(self, count: int = RING) -> list[Triple]:
-        """Type, code and value of what is there; none if nothing is."""
+        """Return type, code and value of all queued events."""
         try:
             return [(each.type, each.code, each.value) for each in self.events(count)]
         except BlockingIOError:

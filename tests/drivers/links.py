@@ -1,4 +1,4 @@
-"""Programs that make and change links over NETLINK_ROUTE, for the tests of link drivers."""
+"""Programs that create and change links over NETLINK_ROUTE, for tests of link drivers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from simkernel.uapi.structure import S32, U32
 
 @attrs.frozen
 class Link:
-    """A link as a message shows it."""
+    """A link as an RTM_NEWLINK message describes it."""
 
     index: int
     name: str
@@ -72,21 +72,21 @@ class Links:
         return sock
 
     def ask(self, type: int, body: bytes, flags: int = 0) -> int:
-        """Send a request; returns the errno of its answer."""
+        """Send a request, and return the errno of its reply."""
         self.changer.send(message(type, body, flags=NLM_F_REQUEST | NLM_F_ACK | flags, seq=1))
         ((header, payload),) = iterate_messages(self.changer.recv(65536))
         assert header.type == NLMSG_ERROR
         return -int(S32.unpack_from(payload)[0])
 
     def add(self, kind: str, name: str, *more: bytes, data: bytes = b"") -> int:
-        """Make a link."""
+        """Create a link."""
         info = attribute(il.IFLA_INFO_KIND, kind.encode() + b"\0")
         info += attribute(il.IFLA_INFO_DATA, data) if data else b""
         body = IfInfoMsg().pack() + attribute(il.IFLA_IFNAME, name.encode() + b"\0") + b"".join(more)
         return self.ask(rt.RTM_NEWLINK, body + attribute(il.IFLA_LINKINFO, info), NLM_F_CREATE | NLM_F_EXCL)
 
     def veth(self, name: str, peer: str) -> int:
-        """Make a veth pair."""
+        """Create a veth pair."""
         other = IfInfoMsg().pack() + attribute(il.IFLA_IFNAME, peer.encode() + b"\0")
         return self.add("veth", name, data=attribute(il.VETH_INFO_PEER, other))
 
@@ -117,7 +117,7 @@ class Links:
                 links[link.index] = link
 
     def follow(self, table: dict[int, Link]) -> None:
-        """Apply the notifications that have come to a table."""
+        """Apply the received notifications to a table."""
         while True:
             try:
                 data = self.listener.recv(65536, MSG_DONTWAIT)
@@ -125,7 +125,7 @@ class Links:
                 assert error.errno == errno.EAGAIN
                 return
             for header, payload in iterate_messages(data):
-                if payload[0]:  # of a bridge's port
+                if payload[0]:  # message of a bridge's port
                     continue
                 link = parse(bytes(payload))
                 if header.type == rt.RTM_NEWLINK:

@@ -1,4 +1,4 @@
-"""camera: what programs may ask of it, and what its streams give them."""
+"""camera: requests of programs, and the frames of their streams."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from tests.drivers.bench import bench, check_frames, check_nothing_left, is_whole, read_frame
 
 LINE = 1
-"""The interrupt line of the first slot."""
+"""Interrupt line of the first slot."""
 LARGEST = 32768 - 320
-"""Bytes of a dump's datagram at most: SKB_WITH_OVERHEAD(32768) of netlink_recvmsg()."""
+"""Maximum bytes of a dump's datagram: SKB_WITH_OVERHEAD(32768) of netlink_recvmsg()."""
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_size_that_the_sensor_does_not_have(
 
 
 def test_a_size_that_no_camera_can_have(camera: BlockingClient) -> None:
-    """The specification's own check refuses it, before the driver sees it."""
+    """The policy of the specification refuses it before the driver is called."""
     assert "out of range: attribute 'width'" in refused(errno.ERANGE, camera, "set-format", width=0)
 
 
@@ -177,7 +177,7 @@ def test_any_number_of_programs_read_a_frame(machine: Machine, camera: BlockingC
     camera.do("stream-on")
     sequence = next(camera.events("frame-ready"))["sequence"]
     assert read_frame(camera, sequence=sequence) == read_frame(other, sequence=sequence)
-    assert read_frame(other) == read_frame(camera, sequence=sequence)  # the latest
+    assert read_frame(other) == read_frame(camera, sequence=sequence)  # the latest frame
     assert camera.do("get-statistics")["frames-delivered"] == 1
 
 
@@ -219,7 +219,7 @@ def test_a_frame_that_is_not_kept(camera: BlockingClient) -> None:
 
 
 def test_a_reader_is_told_when_his_frame_is_overwritten(user: Blocking, camera: BlockingClient) -> None:
-    """He takes one part, waits till the buffer is needed again, and takes the others."""
+    """The reader takes one part of a frame, waits until the buffer is reused, and takes the other parts."""
     camera.do("set-format", width=640, height=480)
     camera.do("stream-on")
     events = camera.events("frame-ready")
@@ -246,7 +246,7 @@ def test_a_reader_is_told_when_his_frame_is_overwritten(user: Blocking, camera: 
 
 
 def test_a_device_without_buffers_drops_frames_and_says_so(machine: Machine, camera: BlockingClient) -> None:
-    """While its interrupt is held back, nobody gives it any."""
+    """The driver returns no buffers while its interrupt is held back."""
     camera.do("stream-on")
     next(camera.events("frame-ready"))
     machine.kernel.interrupts.disable(LINE)
@@ -275,7 +275,7 @@ def test_the_format_is_fixed_while_a_stream_runs(camera: BlockingClient) -> None
 def test_a_stream_ends_with_the_last_who_wants_it(machine: Machine, camera: BlockingClient) -> None:
     other = machine.blocking(uid=1001).genetlink("camera")
     camera.do("stream-on")
-    camera.do("stream-on")  # once more is no more
+    camera.do("stream-on")  # a second call has no effect
     other.do("stream-on")
     camera.do("stream-off")
     assert camera.do("get-device")["streaming"]
@@ -283,7 +283,7 @@ def test_a_stream_ends_with_the_last_who_wants_it(machine: Machine, camera: Bloc
     assert "streaming" not in camera.do("get-device")
     ended = next(camera.events("stream-ended"))
     assert ended["reason"] == "stopped"
-    camera.do("stream-off")  # nothing to end
+    camera.do("stream-off")  # no stream to end
 
 
 def test_a_closed_socket_wants_no_frames(machine: Machine, camera: BlockingClient) -> None:
@@ -314,7 +314,7 @@ def test_a_stream_keeps_the_module(machine: Machine, camera: BlockingClient) -> 
     camera.do("stream-off")
     root.rmmod("camera")
     with pytest.raises(FileNotFoundError):
-        camera.do("get-device")  # the family is gone, and its number with it
+        camera.do("get-device")  # the family is unregistered with its id
     root.modprobe("camera")
     assert root.genetlink("camera").do("get-device")["device"] == "camera0"
     check_nothing_left(machine, root)
@@ -355,7 +355,7 @@ def test_two_buffers_are_too_few() -> None:
 
 
 def test_no_memory_for_a_stream(machine: Machine, camera: BlockingClient) -> None:
-    """What was begun is undone: nothing stays allotted, the power is off, the module can go."""
+    """The driver undoes the start: memory is freed, power is off, and the module can be unloaded."""
     memory = machine.bus.memory
     plenty, memory.size = memory.size, 1_000_000
     camera.do("set-format", width=640, height=480)

@@ -1,4 +1,4 @@
-"""The shipped drivers under all checkers of the kernel, over their tests and the scenarios."""
+"""The shipped drivers with all checkers of the kernel, in their tests and in the scenarios."""
 
 from __future__ import annotations
 

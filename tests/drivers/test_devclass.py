@@ -1,4 +1,4 @@
-"""devclass: names for devices, and which one a command means."""
+"""devclass: names of devices, and the device that a command selects."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_name_that_no_device_has() -> None:
 
 def test_no_device_at_all() -> None:
     with bench() as machine:
-        camera = machine.blocking(uid=1000).genetlink("camera")  # loads the driver, by the family's name
+        camera = machine.blocking(uid=1000).genetlink("camera")  # loads the driver by the name of its family
         assert camera.dump("get-device") == []
         with pytest.raises(OSError) as e:
             camera.do("get-device")

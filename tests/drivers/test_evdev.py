@@ -1,4 +1,4 @@
-"""Moves of the mouse as programs read them from /dev/input/event0.
+"""Motion of the mouse, read from /dev/input/event0.
 
 Sources: drivers/input/evdev.c and input.c of Linux.
 """
@@ -52,7 +52,7 @@ def test_a_node_comes_and_goes_with_its_mouse() -> None:
 
 
 def test_whose_the_node_is() -> None:
-    """The kernel gives it to root; udev gives it to a group."""
+    """The kernel creates the node for root; udevd gives it to a group."""
     with bench(Mouse(), udev=False) as machine:
         root = machine.blocking()
         root.modprobe("mouse")
@@ -67,7 +67,7 @@ def test_whose_the_node_is() -> None:
 
 
 def test_who_is_in_the_group_may_read() -> None:
-    """A user whose login has put him in it, beside his own."""
+    """The login gives the user this group as a supplementary group."""
     with bench(Mouse()) as machine:
         users = [machine.blocking(uid=0) for _ in range(2)]
         for user, groups in zip(users, ([20, INPUT], [20]), strict=True):
@@ -160,7 +160,9 @@ def test_a_reader_sleeps_until_a_packet_is_complete() -> None:
         events = reader.events()
         assert [(each.type, each.code, each.value) for each in events] == [(EV_REL, REL_X, 5), REPORT]
         (made,) = {each.sec * 1_000_000 + each.usec for each in events}
-        assert at < made * 1000 < machine.now < at + millis(9)  # when the mouse noticed, not when it was read
+        assert (
+            at < made * 1000 < machine.now < at + millis(9)
+        )  # the time of the mouse's report, not of the read
 
 
 def test_whole_events_only() -> None:
@@ -207,7 +209,7 @@ def test_who_does_not_want_to_wait_is_sent_a_signal() -> None:
         for number in (1, 2):
             mouse.move(1, 1)
             settle(machine)
-            process.getpid()  # a handler runs when its program makes a call
+            process.getpid()  # a handler runs at a call of its program
             assert got == [SIGIO] * number
         machine.unplug(mouse)
         settle(machine)
@@ -256,7 +258,7 @@ def test_a_reader_that_is_quick_sees_every_move_once(script: Script) -> None:
                 if type == EV_REL:
                     sums[code] = sums.get(code, 0) + value
                 elif type == EV_KEY:
-                    assert (code in held) != value  # only what changes is told
+                    assert (code in held) != value  # an event reports a change only
                     (held.add if value else held.remove)(code)
         for axis, name in ((REL_X, "dx"), (REL_Y, "dy"), (REL_WHEEL, "wheel")):
             assert sums.get(axis, 0) == sum(getattr(move, name) for move in script.steps)
@@ -274,7 +276,7 @@ def test_a_reader_that_is_quick_sees_every_move_once(script: Script) -> None:
 def test_a_reader_that_is_slow_knows_it_and_is_right_again(
     script: Script, turns: list[tuple[int, int]]
 ) -> None:
-    """It skips what was lost up to a SYN_REPORT, asks what is held, and goes on from there."""
+    """The reader skips events up to a SYN_REPORT, reads the state of the keys, and continues from there."""
     steps = [
         attrs.evolve(move, time=move.time + millis(60) * turn) for turn in range(4) for move in script.steps
     ]
@@ -291,7 +293,7 @@ def test_a_reader_that_is_slow_knows_it_and_is_right_again(
                 elif dropped and (type, code) == (EV_SYN, SYN_REPORT):
                     dropped = False
                     held = reader.bits(ev.EVIOCGKEY)
-                    break  # what else was read is of before the question
+                    break  # the other events precede the request
                 elif type == EV_KEY and not dropped:
                     (held.add if value else held.discard)(code)
         assert not dropped
@@ -335,7 +337,7 @@ def test_a_sleeping_reader_is_told_that_the_mouse_is_gone() -> None:
 
 
 def test_buttons_that_are_held_are_released_when_the_mouse_goes() -> None:
-    """That nobody can read any more, but poll says that it was told."""
+    """A read fails then, but poll reports the event."""
     mouse = Mouse()
     with bench(mouse) as machine:
         reader = Reader.of(machine)
@@ -362,7 +364,7 @@ def test_torn_out_at_any_instant(out: int) -> None:
 
 
 def test_both_doors_tell_the_same() -> None:
-    """Over netlink and from the event device: the same moves, made at the same time."""
+    """netlink and the event device report the same motion with the same times."""
     with bench(Mouse(Walk(step=millis(8), steps=40))) as machine:
         reader = Reader.of(machine)
         client = machine.blocking(uid=1000).genetlink("mouse")
@@ -387,7 +389,7 @@ def test_both_doors_tell_the_same() -> None:
 
 
 def test_a_stream_has_no_positions() -> None:
-    """`stream_open()`: neither lseek(2) nor pread(2), unlike most devices."""
+    """`stream_open()`: unlike most devices, lseek(2) and pread(2) fail."""
     with bench(Mouse()) as machine:
         reader = Reader.of(machine)
         calls = (

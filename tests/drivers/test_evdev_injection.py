@@ -1,4 +1,4 @@
-"""Events written to /dev/input/event0: which are passed on, and what a grab changes.
+"""Events written to /dev/input/event0: their delivery, and the effect of a grab.
 
 Sources: `evdev_write()`, `input_inject_event()` and `input_get_disposition()` of Linux.
 """
@@ -85,7 +85,7 @@ PASSED: dict[str, tuple[list[Triple], list[Triple]]] = {
 
 @pytest.mark.parametrize("name", PASSED)
 def test_what_is_passed_on(machine: Machine, name: str) -> None:
-    """All readers get it, the writer too."""
+    """All readers receive the event, also the writer."""
     writer, reader = Reader.of(machine), Reader.of(machine)
     written, expected = PASSED[name]
     inject(writer, *written)
@@ -101,7 +101,7 @@ def test_events_without_a_report_are_kept_for_the_next_packet(machine: Machine) 
 
 
 def test_an_injected_key_is_held_until_an_injected_release(machine: Machine, mouse: Mouse) -> None:
-    """The device's state is one, wherever a change comes from."""
+    """Injected events and the device change one key state."""
     writer, reader = Reader.of(machine), Reader.of(machine)
     inject(writer, LEFT_DOWN, REPORT)
     assert reader.bits(ev.EVIOCGKEY) == {BTN_LEFT}
@@ -113,7 +113,7 @@ def test_an_injected_key_is_held_until_an_injected_release(machine: Machine, mou
 
 
 class Handler:
-    """Another handler of the input core, whose handle notes the packets that it gets."""
+    """A second input handler, whose handle records its packets."""
 
     def __init__(self, machine: Machine) -> None:
         self.packets: list[list[Triple]] = []
@@ -128,7 +128,7 @@ class Handler:
 
 
 def core_of(data: Any) -> Any:
-    """Return the input core, which is the module's state or a part of it."""
+    """Return the input core of the module's state."""
     return data if hasattr(data, "devices") else next(each for each in data if hasattr(each, "devices"))
 
 
@@ -150,7 +150,7 @@ def test_a_grab_by_another_handler_ignores_injected_events(machine: Machine, mou
 
 
 GRABS = [
-    # who grabs; whether what each of two descriptors injects reaches each of them
+    # Descriptors that grab; whether events injected by each of two descriptors reach each of them.
     (None, (True, True), (True, True)),
     (0, (True, False), (True, False)),
     (1, (False, True), (False, True)),
@@ -161,7 +161,9 @@ GRABS = [
 def test_a_grab_by_a_descriptor_decides_who_receives(
     machine: Machine, grabs: int | None, of_first: tuple[bool, bool], of_second: tuple[bool, bool]
 ) -> None:
-    """EVIOCGRAB is evdev's, so that what any descriptor of evdev injects reaches the one that grabs."""
+    """EVIOCGRAB grabs for evdev as a handler, so the grabbing descriptor receives events injected by any
+    descriptor.
+    """
     readers = Reader.of(machine), Reader.of(machine)
     if grabs is not None:
         readers[grabs].ask(ev.EVIOCGRAB, 1)

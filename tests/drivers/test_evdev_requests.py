@@ -1,4 +1,4 @@
-"""What can be asked of /dev/input/event0, having it alone, and writing to it.
+"""Requests on /dev/input/event0, exclusive access, and writes.
 
 Sources: drivers/input/evdev.c and input.c of Linux.
 """
@@ -116,7 +116,7 @@ def test_asking_what_is_held_takes_out_the_events_that_tell_it() -> None:
         settle(machine)
         with fails(errno.EFAULT):
             reader.ask(ev.EVIOCGKEY(96), 1)
-        assert reader.take() == [REPORT]  # what it was not told is gone all the same
+        assert reader.take() == [REPORT]  # the events that it did not receive are lost
         mouse.move(2)
         settle(machine)
         assert reader.take() == [(EV_SYN, SYN_DROPPED, 0), (EV_REL, REL_X, 2), REPORT]
@@ -236,24 +236,26 @@ def test_what_is_written_comes_as_if_from_the_mouse() -> None:
         ]
         assert write(*written, (EV_MSC, 4, 1), (31, 31, 31), REPORT) == 8 * 24
         assert reader.take() == writer.take() == [(EV_REL, REL_X, 7), (EV_KEY, BTN_LEFT, 1), REPORT]
-        write((EV_KEY, BTN_LEFT, 2), REPORT)  # it is still held
+        write((EV_KEY, BTN_LEFT, 2), REPORT)  # the key is still held
         assert reader.take() == [(EV_KEY, BTN_LEFT, 2), REPORT]
-        write(REPORT)  # nothing has changed
+        write(REPORT)  # the state has not changed
         assert reader.take() == []
         assert reader.bits(ev.EVIOCGKEY) == {BTN_LEFT}
         with fails(errno.EINVAL):
             writer.process.write(writer.fd, bytes(23))
         assert writer.process.write(writer.fd, bytes(25)) == 24
-        assert writer.process.write(writer.fd, bytes(24 * 200)) == 170 * 24  # 4096 bytes at most
+        assert (
+            writer.process.write(writer.fd, bytes(24 * 200)) == 170 * 24
+        )  # a write takes 4096 bytes at most
         reader.take(), writer.take()
         reader.ask(ev.EVIOCGRAB, 1)
-        write((EV_REL, REL_X, 1), REPORT)  # evdev is who has grabbed the device: what evdev writes goes in
+        write((EV_REL, REL_X, 1), REPORT)  # evdev itself has grabbed the device, so its injected events pass
         assert reader.take() == [(EV_REL, REL_X, 1), REPORT]
         assert writer.take() == []
 
 
 def test_a_packet_that_is_too_long_is_ended() -> None:
-    """The core makes room for eleven events and two more, and sends what there is when that is used up."""
+    """The core reserves space for eleven events and two more, and flushes the packet when they are used."""
     with bench(Mouse()) as machine:
         reader = Reader.of(machine)
         moves = [(EV_REL, REL_X, 1 + number) for number in range(12)]

@@ -1,4 +1,4 @@
-"""input: the ring of one reader against what it should hold, and bitmaps as Linux writes them."""
+"""input: the ring of a reader, compared with a model, and bitmaps in Linux's format."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ steps = st.lists(
 
 
 class Model:
-    """The ring as a list: what `__pass_event()` and `__evdev_flush_queue()` say it holds."""
+    """The ring as a list, with the rules of `__pass_event()` and `__evdev_flush_queue()`."""
 
     def __init__(self) -> None:
         self.events: list[tuple[int, int, int]] = []
@@ -146,7 +146,7 @@ def test_what_tells_of_a_loss_fills_the_ring_itself() -> None:
 
 def test_another_clock_drops_what_is_stamped_by_the_old_one() -> None:
     ring = client()
-    assert not ring.set_clock(CLOCK_MONOTONIC)  # nothing was queued, so nothing is lost
+    assert not ring.set_clock(CLOCK_MONOTONIC)  # the queue was empty, so no event is lost
     ring.pass_values([(EV_REL, REL_X, 1), REPORT], 0)
     assert not ring.set_clock(CLOCK_MONOTONIC)
     assert ring.readable
@@ -167,7 +167,7 @@ def test_a_bitmap_is_the_same_in_every_form(which: set[int]) -> None:
 
 
 def test_bitmaps_as_linux_writes_them() -> None:
-    """KEY= and REL= of a USB mouse with five buttons and a wheel."""
+    """KEY= and REL= of a USB mouse with five buttons and a wheel, as Linux writes them."""
     assert to_text(sum(1 << code for code in range(BTN_LEFT, BTN_LEFT + 5))) == "1f0000 0 0 0 0"
     assert to_text(0x903) == "903"
     assert to_text(0) == "0"

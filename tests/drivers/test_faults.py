@@ -1,4 +1,4 @@
-"""Each hit of a fault point fails in turn while a driver is loaded and used: nothing is left behind."""
+"""Each hit of a fault point fails in turn while a driver is loaded and used. Nothing is left behind."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from simkernel.uapi.fcntl import O_NONBLOCK, O_RDONLY
 from tests.drivers.bench import check_nothing_left
 
 RARE = ("dma.alloc", "kmalloc", "module.init", "open", "probe")
-"""Points that a story reaches a dozen times; the sweep over the others is long."""
+"""Fault points that a use of the driver reaches about twelve times. The sweep over the others is a long
+test.
+"""
 
 
 class Switch:
-    """Fault points that are reached only while the story runs, not while the test cleans up."""
+    """Fault points that are active while the driver is used, not during the cleanup of the test."""
 
     def __init__(self, injector: Injector) -> None:
         self.injector = injector
@@ -35,7 +37,7 @@ def settle(app: Any) -> None:
 
 
 def use_mouse(app: Any) -> None:
-    """Read what a mouse does, over netlink and from its event device."""
+    """Read the mouse's motion over netlink and from its event device."""
     with suppress(OSError), app.genetlink("mouse") as client:
         client.join("motion")
         settle(app)
@@ -68,7 +70,7 @@ STORIES: dict[str, tuple[Callable[[], Device], Callable[[Any], None]]] = {
 
 
 def live(name: str, injector: Injector) -> None:
-    """Run a story to its end, unload what it has loaded and check that nothing is left."""
+    """Run a use to its end, unload its modules, and check that nothing is left."""
     make, program = STORIES[name]
     points = Switch(injector)
     with Machine(3, faults=points, check_leaks=True) as machine:

@@ -1,4 +1,4 @@
-"""What holds for a camera whatever happens: no frame is forgotten, and nothing is left behind."""
+"""Invariants of a camera under any events: no frame is lost without a record, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.drivers.bench import BOOT, bench, check_frames, check_nothing_left, i
 
 LINE = 1
 GONE = (errno.ENODEV, errno.ENOENT, errno.EINTR)
-"""What a program may get whose camera is being torn out: no device, no such frame, an interrupted dump."""
+"""Errors of a program whose camera is unplugged: no device, unknown frame, interrupted dump."""
 
 waits = st.tuples(st.just("wait"), st.integers(0, 200))
 holds = st.tuples(st.just("hold"), st.integers(1, 120))
@@ -24,7 +24,7 @@ plain = st.sampled_from([("on", 0), ("off", 0), ("latest", 0), ("ask", 0)])
 
 
 def act(machine: Machine, camera: BlockingClient, action: str, number: int) -> None:
-    """Let one thing happen: time pass, a command be given, interrupts be held back."""
+    """Do one action: advance time, give a command, or hold back interrupts."""
     interrupts = machine.kernel.interrupts
     if action == "wait":
         machine.run(until=machine.now + millis(number))
@@ -71,7 +71,7 @@ def test_produced_is_delivered_dropped_or_in_flight(actions: list[tuple[str, int
 
 
 async def careless(app: Any, refusals: list[int]) -> None:
-    """A program that uses the camera all the time, and writes down what it is refused with."""
+    """Use the camera all the time, and record the errors."""
     camera = await app.genetlink("camera")
     await camera.join("frames")
     await tell(camera.do("set-format", width=160, height=120), refusals)
@@ -95,7 +95,7 @@ async def tell(pending: Any, refusals: list[int]) -> None:
 @settings(max_examples=40)
 @given(st.integers(0, 90_000), st.integers(0, 90_000), st.booleans())
 def test_torn_out_at_any_instant(out: int, back: int, again: bool) -> None:
-    """In the middle of power-up, of a frame, of a dump; and perhaps plugged in again soon."""
+    """The unplug may interrupt power-up, a frame or a dump; the camera may be plugged again soon."""
     device = Camera()
     refusals: list[int] = []
     with bench(device) as machine:
@@ -119,7 +119,7 @@ def test_torn_out_at_any_instant(out: int, back: int, again: bool) -> None:
 
 
 def sleepers(machine: Machine) -> list[str]:
-    """Programs, and threads of drivers, that wait for something."""
+    """Return programs and driver threads that sleep."""
     known = ("udevd", "kworker/", "irq/0-")
     tasks = [task for task in machine.kernel.processes if task.sleep is not None]
     return [task.comm for task in tasks if not task.comm.startswith(known)]
@@ -128,7 +128,7 @@ def sleepers(machine: Machine) -> list[str]:
 @settings(max_examples=15)
 @given(st.integers(1, 60), st.integers(0, 40))
 def test_two_machines_do_not_meet(step: int, ahead: int) -> None:
-    """Interleaved in one process, each is as if alone."""
+    """Two machines run interleaved in one process. Each gives the result that it gives alone."""
 
     def counters(camera: BlockingClient) -> dict[str, Any]:
         return dict(camera.do("get-statistics"))

@@ -1,4 +1,4 @@
-"""hello: greeting over a netlink protocol of its own."""
+"""hello: greetings over a separate netlink protocol."""
 
 from __future__ import annotations
 

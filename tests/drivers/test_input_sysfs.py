@@ -1,4 +1,4 @@
-"""An input device below /sys: what it shows, and that it can be told to be silent."""
+"""An input device below /sys: its attributes, and the inhibition of its events."""
 
 from __future__ import annotations
 

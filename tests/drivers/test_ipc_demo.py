@@ -1,4 +1,4 @@
-"""ipc_demo: every interface gives the same answers; each has its own limits."""
+"""ipc_demo: every interface gives the same replies, and has its own limits."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from simkernel.uapi.signal import SIGIO
 
 WHOLE_PAGE = 4096
 HALF_A_PAGE = 2047
-"""What fits into a sysfs file when two digits stand for a byte."""
+"""Bytes that fit into a sysfs file with two digits for each."""
 
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    """A machine with ipc_demo loaded."""
+    """Return a machine with ipc_demo loaded."""
     with Machine() as machine:
         machine.blocking().modprobe("ipc_demo")
         yield machine
@@ -43,12 +43,12 @@ def machine() -> Iterator[Machine]:
 
 @pytest.fixture(scope="module")
 def user(machine: Machine) -> Blocking:
-    """An ordinary user."""
+    """Return an unprivileged user's process."""
     return machine.blocking(uid=1000)
 
 
 def inverted(question: bytes) -> bytes:
-    """The answer."""
+    """Return the expected reply: the bytes with their bits inverted."""
     return bytes(byte ^ 0xFF for byte in question)
 
 

@@ -138,7 +138,7 @@ NAMES = st.sampled_from(["a", "b", "c", "d", "e%d"])
 
 
 class FollowedTable(RuleBasedStateMachine):
-    """A table that follows RTNLGRP_LINK equals a dump after any changes."""
+    """A table that follows RTNLGRP_LINK is equal to a dump after any changes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,7 +174,9 @@ class FollowedTable(RuleBasedStateMachine):
 
     @invariant()
     def table_is_right(self) -> None:
-        self.machine.run(until=self.machine.now + seconds(2))  # a carrier's change is announced within 1 s
+        self.machine.run(
+            until=self.machine.now + seconds(2)
+        )  # the kernel announces a change of carrier within 1 s
         dump = self.links.dump()
         self.links.follow(self.table)
         assert self.table == dump

@@ -1,4 +1,4 @@
-"""mouse: its motion as events and as a sum, and that no report is forgotten."""
+"""mouse: its motion as events and as a sum, and the accounting of every report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.drivers.bench import bench, check_nothing_left
 
 LINE = 1
 FIFO, QUEUE = 16, 64
-"""Reports that the device and the driver can queue."""
+"""Maximum number of reports in the device's queue and in the driver's."""
 
 
 def follow(machine: Machine) -> BlockingClient:
@@ -112,7 +112,7 @@ def test_a_parameter_that_makes_no_sense(rate: int) -> None:
 
 
 def test_sequence_numbers_go_on_beyond_16_bits() -> None:
-    """The device has 16 bits for them."""
+    """The device's counter has 16 bits; the driver extends it."""
     with bench(Mouse(), udev=False) as machine:
         root = machine.blocking()
         root.modprobe("mouse", rate=1000)
@@ -129,7 +129,7 @@ def test_sequence_numbers_go_on_beyond_16_bits() -> None:
 
 
 def test_reports_that_find_no_room_are_counted() -> None:
-    """Interrupts are held back: the device's queue overflows."""
+    """The device's queue overflows while interrupts are held back."""
     mouse = Mouse(Walk(step=millis(1)))
     with bench(mouse, udev=False) as machine:
         root = machine.blocking()
@@ -143,7 +143,7 @@ def test_reports_that_find_no_room_are_counted() -> None:
         assert counters["lost"] > 100 - FIFO - 5
         numbers = [next(client.events("motion"))["sequence"] for _ in range(FIFO + 2)]
         gaps = [later - earlier for earlier, later in pairwise(numbers)]
-        assert max(gaps) > 70  # whoever listens sees the gap
+        assert max(gaps) > 70  # a listener sees the gap
 
 
 async def hog(app: Any) -> None:
@@ -151,7 +151,9 @@ async def hog(app: Any) -> None:
 
 
 def test_reports_that_the_worker_does_not_send_in_time_are_counted() -> None:
-    """Its turn comes late, since others compute: the driver's queue overflows, and the state has all."""
+    """The worker runs late because other tasks compute. The driver's queue overflows, and the sum contains
+    all motion.
+    """
     mouse = Mouse(Walk(step=millis(1), steps=300))
     with bench(udev=False, cpus=1) as machine:
         root = machine.blocking()
@@ -171,7 +173,7 @@ def test_reports_that_the_worker_does_not_send_in_time_are_counted() -> None:
 moves = st.lists(
     st.builds(
         Move,
-        time=st.integers(5_000, 60_000).map(micros),  # before, nobody has told it to report
+        time=st.integers(5_000, 60_000).map(micros),  # before, the device is disabled
         dx=st.integers(-40000, 40000),
         dy=st.integers(-40000, 40000),
         buttons=st.integers(0, 31),
@@ -184,7 +186,7 @@ moves = st.lists(
 @settings(max_examples=40)
 @given(moves, st.integers(0, 70_000), st.integers(1, 40_000))
 def test_no_report_is_forgotten(script: Script, hold: int, length: int) -> None:
-    """Whatever the hand does, and although interrupts are held back for a while."""
+    """Every report is counted for any motion, also while interrupts are held back."""
     mouse = Mouse(script)
     with bench(udev=False) as machine:
         root = machine.blocking()
@@ -227,7 +229,7 @@ def test_torn_out_at_any_instant(out: int) -> None:
 @settings(max_examples=30)
 @given(st.integers(0, 3000))
 def test_torn_out_while_its_driver_comes(out: int) -> None:
-    """The module is being loaded, the mouse probed."""
+    """The unplug happens while the module is loaded and the mouse is probed."""
     mouse = Mouse(Walk(step=millis(1)))
     with bench() as machine:
         machine.plug(mouse)

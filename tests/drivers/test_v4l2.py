@@ -1,4 +1,4 @@
-"""A camera as a program meets it at /dev/video0: formats, frames, memory, waiting."""
+"""A camera used through /dev/video0: formats, frames, memory and waiting."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def settle(machine: Machine, time: int = millis(50)) -> None:
 
 
 def test_the_node_is_for_the_group_video(machine: Machine) -> None:
-    """The kernel makes it for root alone; udevd has a rule."""
+    """The kernel creates the node for root only; a rule of udevd gives it to the group."""
     root = machine.blocking()
     status = root.stat(NODE)
     assert (status.st_mode, status.st_rdev) == (stat.S_IFCHR | 0o660, 81 << 8)
@@ -125,7 +125,7 @@ def test_every_format_fills_its_buffer(video: Video, fourcc: int) -> None:
 
 
 def test_a_program_that_gives_no_buffers_back_loses_frames(machine: Machine, video: Video) -> None:
-    """V4L2's discipline: what the program keeps is not overwritten, and the device has nothing to fill."""
+    """V4L2 does not overwrite a dequeued buffer, so the device has no buffer to fill."""
     maps = video.start(2)
     first = video.dequeue()
     kept = maps[first.index][:]
@@ -142,7 +142,7 @@ def test_a_program_that_gives_no_buffers_back_loses_frames(machine: Machine, vid
 
 
 def test_a_frame_that_could_not_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its buffer comes back, flagged, and without a frame; the next is good again."""
+    """The buffer returns with V4L2_BUF_FLAG_ERROR and without a frame. The next buffer is good."""
     device = Camera()
     with bench(device) as machine:
         video = Video.open(machine)
@@ -163,7 +163,7 @@ def test_a_frame_that_could_not_be_written(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_frame_keeps_its_flow_in_a_trace(machine: Machine, video: Video) -> None:
-    """Also where the program does not sleep for it."""
+    """The flow also reaches a program that does not sleep for the frame."""
     begun: list[int] = []
     ended: list[int] = []
 
@@ -251,7 +251,7 @@ def test_the_nearest_size_is_taken(video: Video, wanted: tuple[int, int], given:
     pix = video.format(io.VIDIOC_TRY_FMT, width=wanted[0], height=wanted[1], pixelformat=1)
     assert (pix.width, pix.height) == given
     assert pix.pixelformat == v4l2.V4L2_PIX_FMT_YUYV
-    assert video.format().width == 160  # trying sets nothing
+    assert video.format().width == 160  # VIDIOC_TRY_FMT sets nothing
 
 
 def test_netlink_and_v4l2_set_the_same_format(machine: Machine, video: Video) -> None:
@@ -366,10 +366,10 @@ def test_a_file_that_is_closed_takes_its_buffers_along(machine: Machine, video: 
 
 def test_poll_while_frames_come(machine: Machine) -> None:
     video = Video.nonblocking(machine)
-    assert video.poll(POLLIN) == POLLERR  # nothing streams
+    assert video.poll(POLLIN) == POLLERR  # no stream is on
     video.request(2)
     video.on()
-    assert video.poll(POLLIN) == POLLERR  # nothing was queued yet
+    assert video.poll(POLLIN) == POLLERR  # no buffer is queued yet
     with fails(errno.EAGAIN):
         video.dequeue()
     video.queue(0)
@@ -388,7 +388,7 @@ def test_who_waits_for_an_event_does_not_hear_of_frames(machine: Machine) -> Non
 
 
 def test_a_second_descriptor_cannot_wait_too(machine: Machine) -> None:
-    """`vb2`: one waits in VIDIOC_DQBUF at a time; asking for other buffers meanwhile is refused as well."""
+    """`vb2` allows one waiter in VIDIOC_DQBUF, and refuses VIDIOC_REQBUFS meanwhile."""
 
     async def waits(app: Any, fd: int) -> None:
         await app.ioctl(fd, io.VIDIOC_DQBUF, bytearray(s.V4l2Buffer(0, CAPTURE).pack()))

@@ -1,4 +1,4 @@
-"""Controls of a camera, and the events of their changes.  Sources: v4l2-ctrls-core.c, v4l2-event.c."""
+"""Controls of a camera, and the events of their changes. Sources: v4l2-ctrls-core.c, v4l2-event.c."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_netlink_and_v4l2_adjust_the_same(machine: Machine, video: Video) -> Non
 
 
 def test_a_new_driver_begins_with_the_defaults(machine: Machine, video: Video, device: Camera) -> None:
-    """`v4l2_ctrl_handler_setup()`: the device may have been adjusted before."""
+    """`v4l2_ctrl_handler_setup()` resets a device that another driver may have adjusted."""
     video.set(GAIN_ID, 99)
     video.close()
     root = machine.blocking()
@@ -153,7 +153,7 @@ def test_trying_sets_nothing_and_rounds(video: Video) -> None:
 @pytest.mark.parametrize(
     ("request_", "which", "items", "number", "error_idx"),
     [
-        # One of them is none, or of another class: only TRY says which.
+        # One control is unknown or of another class. Only TRY reports which one.
         (GET, 0, [(GAIN_ID, 1), (1, 1)], errno.EINVAL, 2),
         (SET, 0, [(GAIN_ID, 1), (1, 1)], errno.EINVAL, 2),
         (TRY, 0, [(GAIN_ID, 1), (1, 1)], errno.EINVAL, 1),
@@ -175,12 +175,12 @@ def test_trying_sets_nothing_and_rounds(video: Video) -> None:
         (SET, v4l2.V4L2_CTRL_WHICH_MAX_VAL, [], errno.EINVAL, 0),
         (GET, v4l2.V4L2_CTRL_WHICH_REQUEST_VAL, [(GAIN_ID, 1)], errno.EINVAL, 1),
         (GET, v4l2.V4L2_CTRL_WHICH_REQUEST_VAL, [], errno.EINVAL, 0),
-        # None at all: whether there is such a class
+        # Without controls the request asks whether the class exists.
         (GET, 0, [], 0, 0),
         (TRY, USER, [], 0, 0),
         (SET, IMAGE_PROC, [], 0, 0),
         (GET, cid.V4L2_CTRL_CLASS_FLASH, [], errno.EINVAL, 0),
-        # More than there may be
+        # More controls than a request may have.
         (GET, 0, [(GAIN_ID, 0)] * 1025, errno.EINVAL, 99),
     ],
 )
@@ -189,7 +189,7 @@ def test_which_one_is_at_fault(
 ) -> None:
     result = video.ext(request_, which, items)
     assert (result.errno, result.error_idx) == (number, error_idx)
-    assert video.get(GAIN_ID) == 16  # nothing was set
+    assert video.get(GAIN_ID) == 16  # no control was set
 
 
 def test_an_address_that_is_none(video: Video) -> None:
@@ -236,14 +236,16 @@ def test_a_change_over_netlink_is_told_to_all(machine: Machine, video: Video) ->
 
 def test_an_event_at_once(video: Video) -> None:
     video.subscribe(GAIN_ID, v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL)
-    video.subscribe(cid.V4L2_CID_USER_CLASS, v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL)  # a class has none
+    video.subscribe(cid.V4L2_CID_USER_CLASS, v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL)  # a class has no value
     event, control = video.event()
     assert (event.id, control.changes, control.value) == (GAIN_ID, VALUE | FLAGS, 16)
     assert video.poll(POLLPRI) == 0
 
 
 def test_of_one_control_the_newest_event_waits(machine: Machine, video: Video) -> None:
-    """`v4l2_ctrl_replace()`: it says too what the older one said had changed, and comes after others."""
+    """`v4l2_ctrl_replace()`: the newest event includes the changes of the older one, and moves behind the
+    others.
+    """
     other = Video.open(machine)
     video.subscribe(GAIN_ID, v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL)
     video.subscribe(EXPOSURE_ID)
@@ -294,7 +296,7 @@ def test_who_waits_for_an_event_is_woken(machine: Machine) -> None:
     seen: list[int] = []
     machine.spawn(waits, seen)
     machine.run(until=machine.now + millis(5))
-    video = Video.open(machine)  # the sleeper does not hold the device's lock
+    video = Video.open(machine)  # the sleeping task does not hold the device's lock
     assert seen == []
     video.set(GAIN_ID, 44)
     machine.run(until=machine.now + millis(1))

@@ -1,7 +1,7 @@
-"""Any requests for buffers, from two programs, in any order: each has the answer that vb2's rules give it.
+"""Random buffer requests of two programs give the results of vb2's rules.
 
-The rules are those of videobuf2-core.c and videobuf2-v4l2.c, as a small model: whose each buffer is, who owns
-the queue, whether it streams.
+The rules of videobuf2-core.c and videobuf2-v4l2.c are a small model: the owner of each buffer, the owner
+of the queue, and the state of the stream.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from tests.drivers.v4l2 import CAPTURE, Video, is_whole
 SIZE = 160 * 120
 MAXIMUM = v4l2.VIDEO_MAX_FRAME
 FRAME_TIME = 60
-"""In ms: a frame that can come has come by then (the camera makes one in 33, and begins in 6)."""
+"""Milliseconds in which a frame arrives. The camera makes one every 33 ms, and starts in 6 ms."""
 
 EITHER = (0, errno.EAGAIN)
-"""Whether a frame has come yet the model does not know."""
+"""Stands for "a frame may have arrived": the model does not know."""
 
 
 @attrs.define
 class Model:
-    """A queue as the rules have it.  `buffers` are the indexes there are, and which of them are prepared."""
+    """A model of the queue. `buffers` maps the existing indexes to True if they are prepared."""
 
     owner: int | None = None
     buffers: dict[int, bool] = attrs.field(factory=dict)
     queued: list[int] = attrs.field(factory=list)
     streaming: bool = False
     fresh: bool = False
-    """Nothing was queued since buffers came, or since the stream ended."""
+    """True if no buffer was queued since the buffers were allocated or the stream ended."""
     netlink: bool = False
 
     def not_his(self, who: int) -> bool:
@@ -53,7 +53,7 @@ class Model:
         self.streaming = False
         self.buffers = dict.fromkeys(self.buffers, False)
 
-    # Each gives the errno that is right, and does what the request does.
+    # Each method returns the expected errno, and updates the model.
 
     def request(self, who: int, count: int, _: int) -> int:
         if self.not_his(who) or self.streaming:
@@ -164,7 +164,7 @@ class Model:
 
 
 class World:
-    """Two programs, each with the device open, and one that speaks netlink."""
+    """Two programs with the device open, and one that uses netlink."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -198,7 +198,7 @@ class World:
         if name == "wait":
             self.machine.run(until=self.machine.now + millis(first))
             return
-        if name == "begin":  # what a program does that wants frames
+        if name == "begin":  # the loop of a program that captures
             for each in (("off", 0), ("request", 3), ("queue", 0), ("queue", 1), ("queue", 2), ("on", 0)):
                 self.step(each[0], who, each[1], 0)
             return
@@ -220,7 +220,7 @@ class World:
         frame.close()
 
     def check(self) -> None:
-        """What anybody can see is as the model has it."""
+        """Check that the visible state is that of the model."""
         model, anybody = self.model, self.videos[0]
         for index, prepared in model.buffers.items():
             flags = anybody.query(index).flags

@@ -1,4 +1,4 @@
-"""A camera that is torn out while programs have its video device open.  Sources: v4l2-dev.c, vb2."""
+"""A camera that is unplugged while programs have its video device open. Sources: v4l2-dev.c, vb2."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_after_it_is_torn_out() -> None:
             video.map(0)
         assert video.poll(POLLIN) == POLLERR | POLLHUP
         assert video.poll(POLLPRI) == POLLERR | POLLHUP | POLLPRI
-        assert maps[buffer.index][: buffer.bytesused] == frame  # what is mapped stays
+        assert maps[buffer.index][: buffer.bytesused] == frame  # mappings stay
         with fails(errno.ENOENT):
             Video.open(machine)
         assert machine.statistics["dma"]["allotted"] == 0
@@ -82,7 +82,7 @@ async def sleeper(app: Any, request: int, argument: bytearray, seen: list[int]) 
 @pytest.mark.parametrize(
     ("request_", "size", "expected"),
     [
-        # vb2_video_unregister_device(): the stream is over (EINVAL) before anybody could ask again.
+        # vb2_video_unregister_device() ends the stream (EINVAL) before a program can make another request.
         (io.VIDIOC_DQBUF, s.V4l2Buffer.SIZE, [errno.EINVAL, errno.ENODEV]),
         (io.VIDIOC_DQEVENT, s.V4l2Event.SIZE, [errno.ENODEV, errno.ENODEV]),
     ],
@@ -103,7 +103,7 @@ def test_who_sleeps_is_woken(request_: int, size: int, expected: list[int]) -> N
 
 
 async def careless(app: Any, seen: list[int]) -> None:
-    """Streams for ever, and writes down what ends it."""
+    """Stream for ever, and record the error that ends the stream."""
     try:
         fd = await app.open(NODE, O_RDWR | O_NONBLOCK)
         await app.ioctl(fd, io.VIDIOC_REQBUFS, bytearray(s.V4l2Requestbuffers(3, CAPTURE).pack()))
@@ -124,7 +124,9 @@ async def careless(app: Any, seen: list[int]) -> None:
 @settings(max_examples=50)
 @given(st.integers(0, 120_000), st.integers(0, 90_000), st.booleans())
 def test_torn_out_at_any_instant(out: int, back: int, again: bool) -> None:
-    """During power-up, exposure, read-out, a request: the program hears of it, and nothing is left."""
+    """The unplug may interrupt power-up, exposure, read-out or a request. The program gets an error, nothing
+    is left.
+    """
     device, seen = Camera(), []
     with bench(device) as machine:
         program = machine.spawn(careless, seen)
@@ -134,7 +136,7 @@ def test_torn_out_at_any_instant(out: int, back: int, again: bool) -> None:
             machine.run(until=machine.now + micros(back))
             machine.plug(device)
         settle(machine, millis(200))
-        if program.alive:  # it came only when the camera was back, and streams
+        if program.alive:  # the program started when the camera was plugged again, and streams
             assert again
             program.kill(9)
             settle(machine)

@@ -1,4 +1,4 @@
-"""A program that has a camera's video device open, for tests: each request by its structure."""
+"""A program with a camera's video device open, for tests. Each request takes and returns its structure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUERIES = {
 
 
 def filled(cls: type[S], **fields: Any) -> S:
-    """A structure all of whose bytes are 0xff but for some fields, as v4l2-compliance has them."""
+    """Return a structure filled with 0xff except for some fields, as v4l2-compliance does."""
     made = cls.unpack(b"\xff" * cls.SIZE)
     for name, value in fields.items():
         setattr(made, name, value)
@@ -37,7 +37,7 @@ def filled(cls: type[S], **fields: Any) -> S:
 
 @attrs.define
 class Video:
-    """An open file; requests raise OSError."""
+    """An open video device. Requests raise OSError."""
 
     process: Blocking
     fd: int
@@ -56,13 +56,13 @@ class Video:
     # -- requests ---------------------------------------------------------------
 
     def ask(self, request: int, argument: S) -> S:
-        """The argument, as the kernel has filled it in."""
+        """Make a request, and return its argument as the kernel has filled it in."""
         buffer = bytearray(argument.pack())
         self.process.ioctl(self.fd, request, buffer)
         return type(argument).unpack(buffer)
 
     def number(self, request: int, value: int = 0) -> int:
-        """A request whose argument is an int."""
+        """Make a request with an int as argument."""
         buffer = bytearray(S32.pack(value))
         self.process.ioctl(self.fd, request, buffer)
         return int(S32.unpack(buffer)[0])
@@ -73,7 +73,7 @@ class Video:
     # -- formats ------------------------------------------------------------------
 
     def format(self, request: int = io.VIDIOC_G_FMT, **fields: Any) -> s.V4l2PixFormat:
-        """G_FMT, S_FMT or TRY_FMT."""
+        """Make VIDIOC_G_FMT, S_FMT or TRY_FMT."""
         wanted = s.V4l2Format(CAPTURE, s.V4l2PixFormat(**fields).pack())
         return s.V4l2PixFormat.unpack(self.ask(request, wanted).fmt)
 
@@ -81,7 +81,7 @@ class Video:
         return self.format(io.VIDIOC_S_FMT, width=width, height=height, pixelformat=fourcc)
 
     def parm(self, request: int = io.VIDIOC_G_PARM, **fields: Any) -> s.V4l2Captureparm:
-        """G_PARM or S_PARM."""
+        """Make VIDIOC_G_PARM or S_PARM."""
         wanted = s.V4l2Streamparm(CAPTURE, s.V4l2Captureparm(**fields).pack())
         return s.V4l2Captureparm.unpack(self.ask(request, wanted).parm)
 
@@ -94,7 +94,7 @@ class Video:
         return self.ask(io.VIDIOC_S_CTRL, s.V4l2Control(id, value)).value
 
     def ext(self, request: int, which: int, items: list[tuple[int, int]]) -> ExtResult:
-        """G, S or TRY_EXT_CTRLS; an error is part of the result."""
+        """Make VIDIOC_G_EXT_CTRLS, S_EXT_CTRLS or TRY_EXT_CTRLS. An error is part of the result."""
         data = b"".join(s.V4l2ExtControl(id, 0, b"", S32.pack(value)).pack() for id, value in items)
         memory = self.process.mmap(-1, max(len(data), 1))
         memory[: len(data)] = data
@@ -145,7 +145,7 @@ class Video:
         return dict(self.process.poll([(self.fd, events)], timeout)).get(self.fd, 0)
 
     def start(self, count: int = 4) -> list[Any]:
-        """Ask for buffers, map them, queue them, stream; the mappings."""
+        """Request buffers, map them, queue them and start the stream. Return the mappings."""
         maps = [self.map(index) for index in range(self.request(count))]
         for index in range(count):
             self.queue(index)
@@ -155,7 +155,7 @@ class Video:
 
 @attrs.frozen
 class ExtResult:
-    """What came of a request for several controls."""
+    """Result of a request for several controls."""
 
     errno: int
     error_idx: int
@@ -164,5 +164,5 @@ class ExtResult:
 
 
 def is_whole(frame: bytes) -> bool:
-    """Whether a frame ends with the checksum of all before."""
+    """Return True if a frame ends with the checksum of the bytes before."""
     return zlib.crc32(frame[:-4]) == int.from_bytes(frame[-4:], "little")

@@ -1,4 +1,4 @@
-"""The pages in Chromium: by keyboard, on a narrow screen, in the dark, and with both machines."""
+"""The pages in Chromium: with a keyboard, on a narrow screen, in dark mode, and with both machines."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def pyodide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module", params=["local", "pyodide"])
 def window(request: pytest.FixtureRequest, browser: Any) -> Iterator[Visit]:
-    """A window with the lesson of the tests for each machine, since Pyodide starts in several seconds."""
+    """Return a window with the test lesson for each machine. It is shared, since Pyodide takes seconds to
+    start.
+    """
     visit = Visit(browser, request.getfixturevalue(request.param))
     visit.open("greet")
     yield visit
@@ -62,7 +64,7 @@ def window(request: pytest.FixtureRequest, browser: Any) -> Iterator[Visit]:
 
 @pytest.fixture
 def visit(window: Visit) -> Iterator[Visit]:
-    """The window, with the lesson at its default settings."""
+    """Return the window, with the lesson at its default settings."""
     yield window
     with window.after_run():
         window.press("Start again")
@@ -73,7 +75,7 @@ def visit(window: Visit) -> Iterator[Visit]:
 
 @pytest.fixture
 def here(browser: Any, local: str) -> Iterator[Visit]:
-    """A window whose machine is this Python: the pages are the same for both."""
+    """Return a window whose machine is this Python. The pages are equal for both machines."""
     visit = Visit(browser, local)
     yield visit
     visit.close()
@@ -163,7 +165,7 @@ def test_linux_has_the_same_numbers_in_both_machines(visit: Visit) -> None:
 
 
 def settings(lesson: Lesson) -> list[dict[str, str]]:
-    """Four settings: the default, each end of every range and choice, and code that is wrong."""
+    """Return four settings: the defaults, each end of every range and choice, and wrong code."""
     parameters = lesson.scenario.parameters
     ends = [{each.name: str(end(each, last)) for each in parameters} for last in (False, True)]
     wrong = {each.name: f"{each.default}\n1 / 0\n" for each in parameters if "\n" in str(each.default)}

@@ -134,7 +134,7 @@ LOOPS = {
         (32, 33, 34),
     ),
 }
-"""Name of the exercise, the text or a change of the solution, and the lines of the loop."""
+"""Exercise, text or change of its solution, and the lines of the endless loop."""
 
 
 @pytest.mark.long
@@ -149,7 +149,7 @@ def test_endless_loop_is_stopped(case: str, tmp_path: Path) -> None:
         text = solution.replace(text, new)
     file = tmp_path / "mine.py"
     file.write_text(text, "utf-8")
-    deadline = 1 if case == "when it is imported" else 6  # the others first boot a machine
+    deadline = 1 if case == "when it is imported" else 6  # the others boot a machine first
     verdict = check(file, name, seeds=2, seed=1, deadline=deadline)
     assert not verdict.passed
     assert verdict.reason == f"a run lasts longer than {deadline} s: the code loops and never waits"

@@ -1,4 +1,4 @@
-"""The static folder: what is in it, and which folders are refused."""
+"""The static folder: its contents, and the folders that are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.lessons.conftest import FOLDER
 
 @pytest.fixture
 def pyodide(tmp_path: Path) -> Path:
-    """A folder with the files of the npm package, but for their contents."""
+    """Return a folder with empty files in place of those of the npm package."""
     folder = tmp_path / "package"
     folder.mkdir()
     for name in RUNTIME:

@@ -1,4 +1,4 @@
-"""Lesson 2: the driver is the one way to a register."""
+"""Lesson 2: only the driver can reach a register."""
 
 import inspect
 import json

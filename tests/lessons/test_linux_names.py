@@ -1,4 +1,4 @@
-"""Linux's numbers on a host that has others."""
+"""Linux's numbers on a host with other numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lesson 3: the order of the steps decides."""
+"""Lesson 3: the order of the steps decides the outcome."""
 
 import json
 

@@ -27,7 +27,7 @@ def form(lesson: Lesson, *parameters: ScenarioParameter) -> str:
 
 
 class Controls(HTMLParser):
-    """The attributes of each control, by name."""
+    """A parser for the attributes of each control, by name."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

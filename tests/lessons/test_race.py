@@ -1,4 +1,4 @@
-"""Lesson 8: some schedules make the driver count wrong, and a mutex makes every schedule hold."""
+"""Lesson 8: some schedules make the driver miscount, and a mutex prevents it in every schedule."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The local server: it answers its own page only, and a run that does not end is stopped."""
+"""The local server: it serves only its own page, and stops runs that do not end."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_a_run_that_does_not_return_is_replaced(server: Server, ending: str) -> 
     program, text = ENDINGS[ending]
     patient, server.workers = server.workers, Workers(limit=3.0)
     try:
-        server.workers.run("ready", FOLDER / "greet", {})  # a process that has imported all
+        server.workers.run("ready", FOLDER / "greet", {})  # a new process that has imported all modules
         assert text in json.loads(run(server, program=program))["stopped"]
         assert json.loads(run(server))["error"] is None
     finally:

@@ -1,4 +1,4 @@
-"""Lesson 4: size and number decide which transport is the fastest."""
+"""Lesson 4: size and number of questions decide which transport is the fastest."""
 
 import json
 from itertools import pairwise
@@ -53,7 +53,7 @@ def test_page_states_the_calls_and_copies_of_a_question(once):
     assert ask(size="64", number=2)["metrics"]["transports"]["mmap"][CALLS] == 2 + 3
     for size in SIZES:
         read, ioctl, netlink = (once[size][name] for name in ("read", "ioctl", "netlink"))
-        assert read[COPIED] == 2 * int(size) < ioctl[COPIED] <= read[COPIED] + 24  # the ioctl's argument
+        assert read[COPIED] == 2 * int(size) < ioctl[COPIED] <= read[COPIED] + 24  # the argument of ioctl
         assert netlink[COPIED] >= 3 * int(size)
 
 

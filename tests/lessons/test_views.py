@@ -1,4 +1,4 @@
-"""The drawings of lessons 1, 4 and 8, and the goals of all lessons, as a student meets them in Chromium."""
+"""The drawings of lessons 1, 4 and 8, and the goals of all lessons, in Chromium."""
 
 from __future__ import annotations
 

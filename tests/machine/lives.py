@@ -1,6 +1,6 @@
-"""Machines with a life of their own, in steps: after each, another machine may have its turn.
+"""Machines that run in steps, so that several machines can alternate.
 
-As a program it prints what the life of each machine came to, for comparing processes.
+As a program, it prints the results of each machine, to compare processes.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ HELLO = 17
 
 
 def run(machine: Machine, *until: float) -> Steps:
-    """Let time pass up to each of these milliseconds."""
+    """Run up to each of these milliseconds in turn."""
     for time in until:
         machine.run(until=millis(time))
         yield
 
 
 def watching(machine: Machine) -> Steps:
-    """A camera streams to a viewer and is torn out."""
+    """Stream from a camera to a viewer, and unplug the camera."""
 
     async def viewer(app: Any) -> None:
         camera = await app.genetlink("camera")
@@ -54,7 +54,7 @@ def watching(machine: Machine) -> Steps:
 
 
 def moving(machine: Machine) -> Steps:
-    """A mouse walks by chance; of two listeners one overruns."""
+    """Move a mouse at random. One of two listeners loses events."""
 
     async def listener(app: Any, room: int) -> None:
         mouse = await app.genetlink("mouse")
@@ -76,7 +76,7 @@ def moving(machine: Machine) -> Steps:
 
 
 def talking(machine: Machine) -> Steps:
-    """Ordinary code and a program talk, and a module answers."""
+    """Exchange messages between ordinary code, a program and a module."""
 
     async def echo(app: Any) -> None:
         sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
@@ -103,7 +103,7 @@ def talking(machine: Machine) -> Steps:
 
 
 def loading(machine: Machine) -> Steps:
-    """Drivers come and go, and their devices with them."""
+    """Load and unload drivers while their devices are plugged and unplugged."""
     root = machine.blocking()
     monitor = root.uevents()
     devices = (Mouse(), Camera())
@@ -130,7 +130,7 @@ LIVES: dict[str, Life] = {"watching": watching, "moving": moving, "talking": tal
 
 
 class Told:
-    """One machine living, and all that can be told of it afterwards."""
+    """A machine that runs in steps, and the results of its run."""
 
     def __init__(
         self, name: str, seed: int, cpus: int | None = None, *, traced: bool = True, **options: Any
@@ -142,7 +142,7 @@ class Told:
         self._steps = LIVES[name](self.machine)
 
     def step(self) -> bool:
-        """One step of its life; False if that is over."""
+        """Run one step. Return False after the last one."""
         try:
             next(self._steps)
         except StopIteration:
@@ -150,7 +150,7 @@ class Told:
         return True
 
     def finish(self) -> dict[str, Any]:
-        """The rest of its life, and what it came to."""
+        """Run the remaining steps, and return the results."""
         while self.step():
             pass
         with self.machine as machine:
@@ -164,7 +164,7 @@ class Told:
 
 
 def alone(name: str, seed: int, cpus: int | None = None) -> dict[str, Any]:
-    """What a machine comes to that nobody else's interrupts."""
+    """Return the results of a machine that runs alone."""
     return Told(name, seed, cpus).finish()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Points:
-    """Fault points that fire where a test says so.  `about` has the keywords of each hit."""
+    """Fault points that fire where a test says so. `about` has the keywords of each hit."""
 
     def __init__(self) -> None:
         self._fires: set[tuple[str, int]] = set()
@@ -28,5 +28,5 @@ class Points:
         self._fires.add((point, self.hits[point] + nth))
 
     def all_fired(self) -> bool:
-        """Return True if every hit that was to fail has come."""
+        """Return True if every hit that must fail has occurred."""
         return not self._fires

@@ -21,7 +21,7 @@ END: Final = seconds(5)
 
 
 class OwnError(BaseException):
-    """A BaseException of a program's own."""
+    """A BaseException that a program defines."""
 
 
 RAISED: Final[tuple[Callable[[], BaseException], ...]] = (

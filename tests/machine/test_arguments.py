@@ -1,4 +1,4 @@
-"""What a machine is not made with, and what is said then."""
+"""Wrong constructor arguments of a machine, and the errors about them."""
 
 from __future__ import annotations
 

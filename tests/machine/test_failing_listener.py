@@ -186,7 +186,7 @@ def test_a_blocking_call_is_done_before_the_error_is_raised(action: Callable[[An
         assert isinstance(raised.value.__cause__, FileNotFoundError)
         begun = machine.now
         user.sleep(0.1)
-        assert machine.now - begun >= millis(100)  # the result of the call before is not this one's
+        assert machine.now - begun >= millis(100)  # not the result of the previous call
         assert user.getpid() == user.task.pid
 
 

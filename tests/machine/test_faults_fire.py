@@ -1,4 +1,4 @@
-"""Every fault point fires, and a program sees what the table says (kernel/lib/fault.py)."""
+"""Every fault point fires, with the effect that its table entry describes (kernel/lib/fault.py)."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def settle(machine: Machine) -> None:
 
 @pytest.mark.parametrize("traced", [False, True])
 def test_a_lost_message_of_a_group_is_an_overrun(machine: Machine, points: Points, traced: bool) -> None:
-    """A tracer turns the fast path of `broadcast` off."""
+    """A tracer turns off the fast path of `broadcast`."""
     if traced:
         machine.trace.subscribe(lambda record: None)
     mouse = plugged(machine, Mouse())
     client, other = (machine.blocking().genetlink("mouse") for _ in range(2))
     client.join("motion")
     other.join("motion")
-    points.fail("netlink.deliver")  # the latest subscriber gets it first
+    points.fail("netlink.deliver")  # the latest subscriber receives it first
     mouse.move(1, 0)
     settle(machine)
     assert next(client.events("motion"))["dx"] == 1
@@ -123,7 +123,7 @@ def test_a_driver_without_memory_for_its_reply_gets_enomem(machine: Machine, poi
     plugged(machine, Mouse())
     client = machine.blocking().genetlink("mouse")
     client.do("get-state")
-    points.fail("skb.alloc", 2)  # the first is the request's
+    points.fail("skb.alloc", 2)  # the first hit is the request's
     fails_with(errno.ENOMEM, client.do, "get-state")
     client.do("get-state")
 
@@ -223,7 +223,7 @@ def test_a_lost_interrupt_calls_no_handler(machine: Machine, points: Points) -> 
     settle(machine)
     assert machine.kernel.interrupts.lines[line].count == count
     assert machine.bus.interrupts.is_high(line)
-    machine.bus.interrupts.unmask(line)  # a line that is high interrupts when it is unmasked
+    machine.bus.interrupts.unmask(line)  # a raised line interrupts when it is unmasked
     settle(machine)
     assert next(client.events("motion"))["dx"] == 1
 
@@ -291,7 +291,7 @@ def test_a_device_vanishes_at_an_access(machine: Machine, points: Points) -> Non
     client = machine.blocking().genetlink("mouse")
     aborts = machine.bus.statistics.aborts
     points.fail("bus.access")
-    client.do("set-rate", rate=500)  # a write is posted: nothing tells that it is lost
+    client.do("set-rate", rate=500)  # a write is posted: the driver cannot notice the loss
     assert not mouse.plugged
     assert machine.bus.statistics.aborts == aborts + 1
     assert [about["device"] for point, about in points.about if point == "bus.access"][-1] == "mouse0"

@@ -1,4 +1,4 @@
-"""A machine with fault points of which none fires does what a machine without them does."""
+"""A machine whose fault points never fire behaves like a machine without fault points."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_points_that_never_fire_change_nothing(life: str, traced: bool, cpus: in
 
 @pytest.mark.parametrize("life", LIVES)
 def test_fast_paths_reach_the_points_that_slow_paths_reach(life: str) -> None:
-    """A tracer turns the fast paths of netlink off."""
+    """A tracer turns off the fast paths of netlink."""
     fast, slow = Points(), Points()
     Told(life, 3, traced=False, faults=fast).finish()
     Told(life, 3, traced=True, faults=slow).finish()

@@ -1,4 +1,4 @@
-"""The fault point `usercopy`: a call fails with EFAULT, and what it took is there or lost as on Linux."""
+"""The fault point `usercopy`: a call fails with EFAULT, and its data are kept or lost as on Linux."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_reader_that_has_waited_gets_the_bytes_next_time(machine: Machine, poi
         reader, writer = await app.pipe()
         await app.spawn(reading, reader)
         await app.sleep(0.001)
-        points.fail("usercopy", 2)  # the first is the write's
+        points.fail("usercopy", 2)  # the first hit is the write's
         await app.write(writer, b"abc")
 
     machine.spawn(parent)
@@ -143,7 +143,9 @@ def test_a_datagram_that_cannot_be_copied_is_lost(points: Points, process: Block
 def test_a_netlink_message_that_cannot_be_copied_is_lost(
     machine: Machine, points: Points, waits: bool
 ) -> None:
-    """Also for a receive that has slept, which the runner completes without entering the call again."""
+    """This also holds for a receive that has slept, which the runner completes without entering the call
+    again.
+    """
     got: list[Any] = []
 
     async def receiver(app: Any) -> None:
@@ -160,7 +162,7 @@ def test_a_netlink_message_that_cannot_be_copied_is_lost(
     machine.spawn(receiver)
     settle(machine) if waits else machine.run(until=machine.now + 1_000_000)
     sock = machine.blocking().socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
-    points.fail("usercopy", 2 if waits else 3)  # the sends come before
+    points.fail("usercopy", 2 if waits else 3)  # the sends are the hits before
     sock.sendto(b"lost", (77, 0))
     if waits:
         settle(machine)
@@ -175,7 +177,7 @@ def test_a_failed_receive_makes_room_for_a_sender_that_waits(machine: Machine, p
     async def sender(app: Any) -> None:
         sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
         for _ in range(2):
-            await sock.sendto(bytes(2000), (77, 0))  # the second does not fit beside the first
+            await sock.sendto(bytes(2000), (77, 0))  # the second message does not fit beside the first
         got.append("sent")
 
     process = machine.blocking()
@@ -273,7 +275,7 @@ def test_a_request_of_a_driver_fails(machine: Machine, points: Points, process: 
 
 
 def test_what_the_kernel_fills_in_a_message_is_no_copy_from_a_user(machine: Machine, points: Points) -> None:
-    """A program copies its request, the reply and the acknowledgement."""
+    """Three copies are from or to a program: its request, the reply and the acknowledgement."""
     plugged(machine, Mouse())
     client = machine.blocking().genetlink("mouse")
     client.do("get-state")

@@ -1,4 +1,4 @@
-"""Two machines in one process never meet: each lives as if it were alone, whatever the other does."""
+"""Two machines in one process are independent: each gives the result that it gives alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When all programs have ended and all devices are gone, nothing of them is left."""
+"""After all programs have ended and all devices are unplugged, none of their resources is left."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Act = Callable[[Any], Any]
 
 
 async def talk(app: Any) -> None:
-    """Send to a group that one is in, and leave it unread."""
+    """Send to a group of which the socket is a member, and leave the message unread."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((0, 1))
     await sock.sendto(b"x" * 5000, await sock.getsockname())
@@ -41,7 +41,7 @@ async def greet(app: Any) -> None:
 
 
 async def watch(app: Any) -> None:
-    """Stream, and read one frame in part."""
+    """Stream, and read a part of one frame."""
     camera = await app.genetlink("camera")
     await camera.join("frames")
     await camera.do("stream-on")
@@ -50,14 +50,14 @@ async def watch(app: Any) -> None:
 
 
 async def follow(app: Any) -> None:
-    """Listen to a mouse."""
+    """Listen to a mouse's events."""
     mouse = await app.genetlink("mouse")
     await mouse.join("motion")
     await anext(mouse.events())
 
 
 async def fork(app: Any) -> None:
-    """Leave a child that holds what one had."""
+    """Leave a child that holds the inherited descriptors."""
     await talk(app)
     await app.spawn(wait)
 
@@ -68,12 +68,12 @@ async def thread(app: Any) -> None:
 
 
 async def fail(app: Any) -> None:
-    """Raise."""
+    """Raise an exception."""
     raise ValueError("on purpose")
 
 
 async def wait(app: Any) -> None:
-    """Wait until somebody ends it."""
+    """Wait until a signal ends the program."""
     await (await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)).recv(1)
 
 
@@ -81,7 +81,7 @@ ACTS: tuple[Act, ...] = (talk, greet, watch, follow, fork, thread, fail, wait)
 
 
 async def program(app: Any, acts: list[Act]) -> None:
-    """Do one thing after the other, whatever comes of it."""
+    """Do these actions in order, and ignore their errors."""
     for act in acts:
         try:
             await act(app)
@@ -95,20 +95,20 @@ TIMES = st.lists(GAP, min_size=4, max_size=4).map(lambda gaps: list(accumulate(g
 
 
 def run(machine: Machine, until: int) -> None:
-    """Let time pass, whatever programs raise."""
+    """Advance the time, and ignore the exceptions of programs."""
     with contextlib.suppress(ExceptionGroup):
         machine.run(until=until)
 
 
 def end(machine: Machine) -> None:
-    """Kill every program that there is."""
+    """Kill every program."""
     processes = machine.kernel.processes
     for task in tuple(processes):
         processes.send_signal(task, SIGKILL)
 
 
 def live(machine: Machine, programs: list[list[Act]], times: list[int]) -> None:
-    """Devices come, programs run, and all of it goes."""
+    """Plug devices, run programs, then end and unplug all of them."""
     devices = (Camera(), Mouse(Walk()))
     for device in devices:
         machine.plug(device)
@@ -123,7 +123,7 @@ def live(machine: Machine, programs: list[list[Act]], times: list[int]) -> None:
 
 
 def unload(machine: Machine) -> None:
-    """Take every module out."""
+    """Unload every module."""
     with machine.blocking() as root:
         for module in root.lsmod():
             root.rmmod(module["name"])
@@ -144,7 +144,7 @@ def test_nothing_is_left(programs: list[list[Act]], times: list[int]) -> None:
 
 
 def census() -> int:
-    """How many sockets, open files and messages Python holds."""
+    """Return the numbers of sockets, open files and messages that Python holds."""
     gc.collect()
     return sum(type(each) in (NetlinkSocket, OpenFile, Skb) for each in gc.get_objects())
 

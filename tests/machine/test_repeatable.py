@@ -1,4 +1,4 @@
-"""One seed, one run, byte for byte: in another process, under another hash seed, from another folder."""
+"""One seed gives one run, byte for byte: in another process, with another hash seed, from another folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 
 @pytest.fixture(scope="module")
 def told(request: pytest.FixtureRequest) -> str:
-    """What the machines of `lives.py` come to here."""
+    """Return the results of the machines of `lives.py` in this process."""
     return tell(Path(__file__).parents[2], hash_seed="0")
 
 
 def tell(folder: Path, hash_seed: str) -> str:
-    """What they come to in a process of their own that begins in `folder`."""
+    """Return the results of the machines in a new process that starts in `folder`."""
     root = Path(__file__).parents[2]
     environment = {
         **os.environ,

@@ -1,4 +1,4 @@
-"""repr() says what an object is and contains no address, so that it is the same in every run."""
+"""repr() describes an object without an address, so it is equal in all runs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from simkernel.uapi.netlink import NETLINK_GENERIC
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX, SOCK_DGRAM, SOCK_RAW
 
 ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
-"""Shorter hexadecimal numbers are device numbers and flags."""
+"""Pattern of an address. Shorter hexadecimal numbers are device numbers and flags."""
 PLAIN = (str, bytes, int, float, type, FunctionType, MethodType, ModuleType)
 CONTAINERS = (list, tuple, set, frozenset, deque)
 KERNEL_PARTS = "simkernel.kernel."
-"""Parts of the kernel are not public; its sockets, open files and namespaces are listed by name."""
+"""Classes of the kernel with a repr(): sockets, open files and namespaces. Other parts are not public."""
 
 
 def public(object: Any, seen: set[int]) -> Iterator[Any]:
@@ -72,7 +72,7 @@ async def program(app: App, made: dict[str, Any]) -> None:
 
 @pytest.fixture
 def made() -> Iterator[dict[str, Any]]:
-    """Objects of every public kind, and the kernel's objects behind descriptors."""
+    """Return objects of every public kind, and the kernel's objects behind descriptors."""
     made: dict[str, Any] = {}
     records: list[Record] = []
     with Machine(seed=7) as machine:

@@ -1,4 +1,4 @@
-"""Public counters: what a scenario may look at, and what a report calls events."""
+"""Public counters of a machine, and the number of events in a report."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ async def epolls(app: Any, fd: int) -> None:
 
 
 async def is_killed(app: Any, fd: int) -> None:
-    """Sleep for an hour, and be killed."""
+    """Sleep for an hour, and get killed."""
     await app.sleep(HOUR)
 
 

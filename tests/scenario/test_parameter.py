@@ -1,4 +1,4 @@
-"""Parameters: what they read, what they refuse, and what they say then."""
+"""Parameters: accepted texts, refused texts, and the errors about them."""
 
 from __future__ import annotations
 

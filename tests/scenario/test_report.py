@@ -1,4 +1,4 @@
-"""Reports: text and tables in order, figures that JSON can hold."""
+"""Reports: text and tables in order, and figures that JSON can represent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenarios as Python sees them: declared, run, and closed at the end."""
+"""Scenarios in Python: declared, run, and closed at the end."""
 
 from __future__ import annotations
 

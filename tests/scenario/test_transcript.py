@@ -1,4 +1,4 @@
-"""Transcripts: what happens on a machine, as lines to read."""
+"""Transcripts: the events of a machine as readable lines."""
 
 from __future__ import annotations
 

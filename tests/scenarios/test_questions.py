@@ -1,4 +1,4 @@
-"""The four questions: what is shown, what is said of it, and that nothing is said which was not shown."""
+"""The four questions: their demonstrations and answers. Every statement is demonstrated."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def _stage(questions: Scenario) -> Any:
 
 
 def test_what_is_seen_is_the_trace_of_the_machine(questions: Scenario) -> None:
-    """Every register access that is shown is one that the bus has recorded, at that time."""
+    """The bus has recorded every register access that the scenario shows, at the same time."""
     records: list[Record] = []
     run = Run(questions, parameters={"only": "2"})
     run.execute(lambda machine: machine.trace.subscribe(records.append))

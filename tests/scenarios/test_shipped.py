@@ -1,4 +1,4 @@
-"""Every shipped scenario runs, tells what it is for, and is the same everywhere."""
+"""Every shipped scenario runs, describes its purpose, and gives the same results everywhere."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_tells_what_it_is_for(name: str) -> None:
     "name", [pytest.param(each, marks=[pytest.mark.long] * (each == "ipc")) for each in stories.names()]
 )
 def test_story_fits_on_a_screen_of_80_columns(name: str) -> None:
-    """The first scenario that a user runs fits on 24 lines."""
+    """The story of camera, the first scenario of a new user, fits on 24 lines."""
     shown = plain(Terminal("run", name, columns=80, errors=False).text())
     lines = [line.rstrip() for line in shown.splitlines()]
     assert max(map(len, lines)) <= 80

@@ -1,4 +1,4 @@
-"""What each shipped scenario must show, in its figures."""
+"""Figures of each shipped scenario."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def test_camera_shows_every_station_of_a_frame() -> None:
 
 
 def suggested(report: Run) -> dict[str, str]:
-    """The parameters that a report suggests."""
+    """Return the parameters that a report suggests."""
     found = re.findall(r"--set (\w+)=(\S+)", "\n".join(getattr(part, "text", "") for part in report.summary))
     assert len(found) == 1
     return dict(found)
 
 
 def lost(report: Run) -> int:
-    """The frames that a report says are lost."""
+    """Return the lost frames of a report."""
     (said,) = [part.text for part in report.summary if " frames read, " in getattr(part, "text", "")]
     frames_read, frames_lost = map(int, re.findall(r"(\d+) (?:frames read|lost)", said))
     assert frames_read == report.metrics["frames_read"]
@@ -112,7 +112,7 @@ def test_camera_forgets_no_frame(parameters: dict[str, Any]) -> None:
 
 
 def test_camera_shows_what_mapping_saves() -> None:
-    """A pixel is copied twice over netlink, into a message and out of it, and never when it is mapped."""
+    """Over netlink a pixel is copied twice: into a message and out of it. A mapped pixel is never copied."""
     costs = []
     for size in ("160x120", "1920x1080"):
         report = run("camera", duration=0.5, pixels="mmap", size=size)

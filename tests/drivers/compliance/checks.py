@@ -1,7 +1,8 @@
-"""What v4l2-compliance checks of a capture device with mapped buffers, in our words: what its tests share.
+"""Checks that the tests share: the rules of v4l2-compliance for a capture device with mapped buffers.
 
 The rules are those of v4l-utils 1.30 and later, utils/v4l2-compliance; each test here is named after the
-function there, and says which rule it is where the code does not.  Arguments come filled with 0xff, as there.
+function there, and says which rule it is where the code does not.  Arguments come filled with 0xff, as
+there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ FOURCCS: Final = (v4l2.V4L2_PIX_FMT_GREY, v4l2.V4L2_PIX_FMT_YUYV, v4l2.V4L2_PIX_
 
 
 def errno_of(video: Video, request: int, argument: Structure) -> int:
-    """The errno of a request; 0 if it succeeds."""
+    """Return the errno of a request, or 0 if it succeeds."""
     try:
         video.ask(request, argument)
     except OSError as error:
@@ -30,12 +31,12 @@ def errno_of(video: Video, request: int, argument: Structure) -> int:
 
 
 def is_zero(data: bytes) -> bool:
-    """Whether there is nothing in it: so it has to be with what is reserved."""
+    """Return True if all bytes are zero, as reserved fields must be."""
     return not any(data)
 
 
 def check_waiting(buffer: s.V4l2Buffer, index: int, states: int) -> None:
-    """`buffer::check()` of a buffer that the program has not taken out."""
+    """Check a buffer that the program has not dequeued (`buffer::check()`)."""
     assert (buffer.index, buffer.type, buffer.memory) == (index, CAPTURE, MMAP)
     assert (buffer.reserved2, buffer.request_fd) == (0, 0)
     assert buffer.flags & v4l2.V4L2_BUF_FLAG_TIMESTAMP_MASK == v4l2.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC
@@ -45,7 +46,7 @@ def check_waiting(buffer: s.V4l2Buffer, index: int, states: int) -> None:
 
 
 def check_taken(buffer: s.V4l2Buffer, last: s.V4l2Buffer | None) -> None:
-    """`buffer::check()` of one that it has taken out, after the `last`."""
+    """Check a dequeued buffer (`buffer::check()`). `last` is the buffer dequeued before it."""
     assert (buffer.type, buffer.memory, buffer.field) == (CAPTURE, MMAP, v4l2.V4L2_FIELD_NONE)
     assert (buffer.reserved2, buffer.request_fd) == (0, 0)
     assert buffer.flags & v4l2.V4L2_BUF_FLAG_TIMESTAMP_MASK == v4l2.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC

@@ -1,4 +1,4 @@
-"""A machine with a camera, and a program that has its video device open."""
+"""A machine with a camera, and a program with its video device open."""
 
 from __future__ import annotations
 

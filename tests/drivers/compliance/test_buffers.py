@@ -1,4 +1,4 @@
-"""Buffers: asking for them, and whose they are (v4l2-test-buffers.cpp)."""
+"""Buffers: their request and their ownership (v4l2-test-buffers.cpp)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_req_bufs(machine: Machine, video: Video) -> None:
     assert errno_of(video, io.VIDIOC_QUERYBUF, s.V4l2Buffer(1, CAPTURE)) == errno.EINVAL
     for count in (1, 0):
         assert errno_of(other, io.VIDIOC_REQBUFS, s.V4l2Requestbuffers(count, CAPTURE)) == errno.EBUSY
-    assert other.query(0).length  # anybody may ask
+    assert other.query(0).length  # every descriptor may request
     video.request(0)
     assert other.request(1) == 1
     other.request(0)
@@ -97,7 +97,7 @@ def test_remove_bufs(video: Video) -> None:
     ):
         assert remove(video, index, count, type) == errno.EINVAL
     assert remove(video, 0xFFFFFFFF, 0) == 0
-    assert create(video, 2).index == 1  # the hole is filled
+    assert create(video, 2).index == 1  # reuses the free index
     assert remove(video, 0, 7) == 0
     video.request(1)
     video.queue(0)
@@ -105,7 +105,7 @@ def test_remove_bufs(video: Video) -> None:
 
 
 def test_setup_mmap(video: Video) -> None:
-    """A buffer's way to the queue; what must not be done with it at each step."""
+    """Each state of a buffer up to the queue, and the requests that fail in it."""
     video.request(2)
     for index in range(2):
         check_waiting(video.query(index), index, 0)

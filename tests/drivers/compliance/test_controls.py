@@ -1,4 +1,4 @@
-"""Controls and their events, by whatever a device lists: v4l2-test-controls.cpp."""
+"""Controls and their events, for all controls that a device lists (v4l2-test-controls.cpp)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CLASS, MENU = v4l2.V4L2_CTRL_TYPE_CTRL_CLASS, v4l2.V4L2_CTRL_TYPE_MENU
 G, TRY, S = io.VIDIOC_G_EXT_CTRLS, io.VIDIOC_TRY_EXT_CTRLS, io.VIDIOC_S_EXT_CTRLS
 LIMITS = (v4l2.V4L2_CTRL_WHICH_MIN_VAL, v4l2.V4L2_CTRL_WHICH_MAX_VAL)
 STANDARD = range(cid.V4L2_CID_BASE, cid.V4L2_CID_BASE + 44)
-"""The numbers up to V4L2_CID_LASTP1, which are asked for one by one."""
+"""Control ids up to V4L2_CID_LASTP1, which the test queries one by one."""
 
 Described = s.V4l2QueryExtCtrl
 
 
 def listed(video: Video, request: int, flags: int) -> Iterator[Described]:
-    """The controls that a device lists, each after the last."""
+    """Return the controls that a device lists with V4L2_CTRL_FLAG_NEXT_CTRL."""
     last = 0
     while True:
         try:
@@ -51,7 +51,7 @@ def settable(controls: list[Described]) -> list[Described]:
 
 
 def check_description(video: Video, control: Described) -> None:
-    """`checkQCtrl()`."""
+    """Check the description of a control (`checkQCtrl()`)."""
     name = s.cstring(control.name)
     assert name == name.strip()
     assert name.isprintable()
@@ -75,7 +75,7 @@ def check_description(video: Video, control: Described) -> None:
 
 
 def check_menu(video: Video, control: Described) -> None:
-    """The second half of it: a menu has names for its values, the default among them, and no more."""
+    """Check that exactly the values of a menu have names, the default among them (`checkQCtrl()`)."""
 
     def name_of(index: int) -> s.V4l2Querymenu | None:
         argument = filled(s.V4l2Querymenu, id=control.id, index=index)
@@ -101,7 +101,7 @@ def check_menu(video: Video, control: Described) -> None:
 
 
 def test_query_ext_controls(video: Video, controls: list[Described]) -> None:
-    """Each class has a heading and something below it; nothing is listed that is not there when asked for."""
+    """Each class has a heading and at least one control, and each listed control can be queried."""
     for control in controls:
         check_description(video, control)
     numbers = [control.id for control in controls]
@@ -116,7 +116,7 @@ def test_query_ext_controls(video: Video, controls: list[Described]) -> None:
 
 
 def test_query_controls(video: Video, controls: list[Described]) -> None:
-    """The older request lists the same."""
+    """VIDIOC_QUERYCTRL lists the controls of VIDIOC_QUERY_EXT_CTRL."""
     older = list(listed(video, io.VIDIOC_QUERYCTRL, NEXT))
     same = ("id", "type", "minimum", "maximum", "step", "default_value", "flags")
     assert [[getattr(each, name) for name in same] for each in older] == [
@@ -126,7 +126,7 @@ def test_query_controls(video: Video, controls: list[Described]) -> None:
 
 
 def test_simple_controls(video: Video, controls: list[Described]) -> None:
-    """The bounds and the default can be set; what is out of range becomes the nearest, or is ERANGE."""
+    """The bounds and the default can be set. A value out of range is clamped or refused with ERANGE."""
     for control in controls:
         if control.type == CLASS:
             for request in (io.VIDIOC_G_CTRL, io.VIDIOC_S_CTRL):
@@ -150,13 +150,13 @@ def test_simple_controls(video: Video, controls: list[Described]) -> None:
 
 @pytest.mark.parametrize("request_", [G, TRY, S])
 def test_extended_controls_without_any(video: Video, request_: int) -> None:
-    """Nothing is asked for, and nothing is wrong or changed."""
+    """A request with count 0 succeeds and changes nothing."""
     argument = video.ask(request_, s.V4l2ExtControls())
     assert (argument.which, argument.count, is_zero(argument.reserved)) == (0, 0, True)
 
 
 def test_extended_controls_one_by_one(video: Video, controls: list[Described]) -> None:
-    """Of a class or of any; what is wrong is told in advance by TRY, which says where."""
+    """For a class and for any class. VIDIOC_TRY_EXT_CTRLS reports an error in advance, with its index."""
     for control in controls:
         items = [(control.id, control.default_value)]
         for which in (0, v4l2.V4L2_CTRL_ID2WHICH(control.id)):
@@ -174,7 +174,7 @@ def test_extended_controls_one_by_one(video: Video, controls: list[Described]) -
 
 
 def test_extended_controls_together(video: Video, controls: list[Described]) -> None:
-    """All at once, but not under the name of one class; defaults can be read and not set."""
+    """All controls in one request succeed, except with one class. Defaults can be read and not set."""
     items = [(control.id, control.default_value) for control in settable(controls)]
     count = len(items)
     for request in (G, TRY, S):
@@ -191,7 +191,7 @@ def test_extended_controls_together(video: Video, controls: list[Described]) -> 
 
 
 def test_events(video: Video, controls: list[Described]) -> None:
-    """Whoever wants it gets an event at once; but of a class, which has no value."""
+    """V4L2_EVENT_SUB_FL_SEND_INITIAL queues an event at once, except for a class, which has no value."""
     for control in controls:
         wanted = s.V4l2EventSubscription(
             v4l2.V4L2_EVENT_CTRL, control.id, v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL
@@ -209,7 +209,7 @@ def test_events(video: Video, controls: list[Described]) -> None:
 
 
 def test_events_of_other_devices(video: Video) -> None:
-    """The end of a stream and another source are for codecs and receivers."""
+    """V4L2_EVENT_EOS and V4L2_EVENT_SOURCE_CHANGE belong to codecs and receivers."""
     for type in (v4l2.V4L2_EVENT_EOS, v4l2.V4L2_EVENT_SOURCE_CHANGE):
         wanted = s.V4l2EventSubscription(type)
         assert errno_of(video, io.VIDIOC_SUBSCRIBE_EVENT, wanted) == errno.EINVAL

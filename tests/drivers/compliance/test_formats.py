@@ -1,4 +1,4 @@
-"""Inputs, formats and the time from frame to frame: v4l2-test-input-output.cpp, v4l2-test-formats.cpp."""
+"""Inputs, formats and frame intervals (v4l2-test-input-output.cpp, v4l2-test-formats.cpp)."""
 
 from __future__ import annotations
 

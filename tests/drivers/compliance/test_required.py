@@ -1,4 +1,4 @@
-"""What every device has to have: v4l2-compliance.cpp, and the requests for other devices."""
+"""Requirements for every device (v4l2-compliance.cpp), and requests for other kinds of devices."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_unlimited_opens(machine: Machine, video: Video) -> None:
 
 
 def test_what_is_for_other_devices_is_not_there(video: Video) -> None:
-    """And so is VIDIOC_EXPBUF: if it were there it would have to work."""
+    """VIDIOC_EXPBUF is missing too: a device that has it must support it fully."""
     for name in (
         *("EXPBUF", "G_STD", "S_STD", "ENUMSTD", "QUERYSTD", "G_TUNER", "G_AUDIO", "ENUMAUDIO", "G_OUTPUT"),
         *("ENUMOUTPUT", "G_FBUF", "OVERLAY", "CROPCAP", "G_CROP", "G_SELECTION", "S_SELECTION", "G_EDID"),

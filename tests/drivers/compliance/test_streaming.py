@@ -1,5 +1,7 @@
-"""Frames by mapped buffers, however a program waits for them: `testMmap()`, `testBlockingWait()` and the
-streams of all formats (v4l2-test-buffers.cpp)."""
+"""Frames in mapped buffers, for each way of waiting (v4l2-test-buffers.cpp).
+
+The tests follow `testMmap()`, `testBlockingWait()` and the streams of all formats.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ from tests.drivers.compliance.checks import (
 from tests.drivers.v4l2 import CAPTURE, NODE, Video, is_whole
 
 TIMEOUT = 2.0
-"""A frame has to come within so many seconds."""
+"""Seconds in which a frame must arrive."""
 Wait = Callable[[], Any]
 
 
@@ -42,7 +44,9 @@ def by_select(video: Video) -> Wait:
 
 
 def by_epoll(video: Video) -> Wait:
-    """It watches for nothing at first: a driver must wake it for what is asked later."""
+    """Wait with an epoll that first watches no event. The driver must wake it for events that are added
+    later.
+    """
     epoll = video.process.epoll()
     epoll.register(video.fd, 0)
     epoll.modify(video.fd, POLLIN)
@@ -54,7 +58,7 @@ def by_epoll(video: Video) -> Wait:
 
 
 def test_mmap_before_a_stream(video: Video) -> None:
-    """STREAMON wants buffers, STREAMOFF never minds; it gives back what was queued."""
+    """STREAMON needs buffers. STREAMOFF always succeeds, and returns the queued buffers."""
     with pytest.raises(OSError, match=rf"^\[Errno {errno.EINVAL}\]"):
         video.on()
     video.off()
@@ -69,11 +73,11 @@ def test_mmap_before_a_stream(video: Video) -> None:
 
 @pytest.mark.parametrize("way", [by_nothing, by_select, by_epoll])
 def test_mmap(video: Video, way: Callable[[Video], Wait]) -> None:
-    """A stream, with a descriptor that blocks or one that is waited for; both calls may be made twice."""
+    """A stream on a blocking and on a non-blocking descriptor. STREAMON and STREAMOFF may be repeated."""
     video.request(3)
     for index in range(3):
         video.queue(index)
-    video.request(3)  # frees those that are queued
+    video.request(3)  # frees the queued buffers
     maps = [video.map(index) for index in range(3)]
     for index in range(3):
         video.queue(index)
@@ -98,7 +102,9 @@ def test_mmap(video: Video, way: Callable[[Video], Wait]) -> None:
 
 
 def test_mmap_of_another_file(machine: Machine, video: Video) -> None:
-    """Who has not asked for the buffers can do nothing to the stream, and nobody can to another type's."""
+    """A descriptor that has not requested the buffers cannot change the stream. Other buffer types are
+    refused.
+    """
     video.start(2)
     assert errno_of(video, io.VIDIOC_REQBUFS, s.V4l2Requestbuffers(2, CAPTURE)) == errno.EBUSY
     other = Video.open(machine)
@@ -107,12 +113,14 @@ def test_mmap_of_another_file(machine: Machine, video: Video) -> None:
             other.number(number, CAPTURE)
         with pytest.raises(OSError, match=rf"^\[Errno {errno.EINVAL}\]"):
             video.number(number, CAPTURE + 1)
-    video.number(io.VIDIOC_S_INPUT, 0)  # what is so already may be set while streaming
+    video.number(io.VIDIOC_S_INPUT, 0)  # the current format may be set while streaming
     assert video.dequeue().sequence == 0
 
 
 def test_nothing_but_mmap(video: Video) -> None:
-    """`testReadWrite()`, `testUserPtr()`, `testDmaBuf()`: V4L2_CAP_READWRITE is missing, and so are they."""
+    """V4L2_CAP_READWRITE is missing, so read, USERPTR and DMABUF are refused (`testReadWrite()` and
+    others).
+    """
     with pytest.raises(OSError, match=rf"^\[Errno {errno.EINVAL}\]"):
         video.process.read(video.fd, 1)
     for memory in (2, 4):
@@ -120,7 +128,7 @@ def test_nothing_but_mmap(video: Video) -> None:
 
 
 def test_blocking_wait(machine: Machine) -> None:
-    """Who sleeps in VIDIOC_DQBUF does not keep others out: another thread's STREAMOFF comes through."""
+    """A thread that sleeps in VIDIOC_DQBUF does not block another thread's STREAMOFF."""
 
     async def waits(app: Any, fd: int, seen: list[object]) -> None:
         try:
@@ -152,9 +160,9 @@ def test_blocking_wait(machine: Machine) -> None:
 @pytest.mark.parametrize("fourcc", FOURCCS)
 @pytest.mark.parametrize("mode", MODES)
 def test_all_formats(video: Video, fourcc: int, mode: Any) -> None:
-    """`streamAllFormats()`: each format at each size, at the shortest interval and the longest.
+    """Each format streams at each size, at the shortest and the longest interval (`streamAllFormats()`).
 
-    It takes as many frames as fit in a second: an interval has to be a second at most.
+    The test takes the frames of one second, so an interval is a second at most.
     """
     size = {"pixel_format": fourcc, "width": mode.width, "height": mode.height}
     bounds = s.V4l2FrmivalStepwise.unpack(

@@ -13,17 +13,17 @@ Cells = dict[str, dict[str, str]]
 
 
 def run(**parameters: Any) -> Run:
-    """A run of it."""
+    """Run the comparison with these settings."""
     return stories.load(stories.find("ipc")).run(parameters=parameters)
 
 
 @pytest.fixture(scope="session")
 def whole() -> Run:
-    """All of it, with fewer messages than usual."""
+    """Return a run of the whole comparison, with fewer messages than the default."""
     return run(messages=20)
 
 
 @pytest.fixture(scope="session")
 def cells(whole: Run) -> Cells:
-    """What each transport can do."""
+    """Return the results of the capability probes, by transport."""
     return {row["transport"]: row for row in whole.metrics["probes"]}

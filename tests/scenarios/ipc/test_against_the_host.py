@@ -1,4 +1,4 @@
-"""Cells that can be asked on a real Linux: the same is tried there, and the answer is the same."""
+"""Results of the capability probes that a real Linux can confirm are equal there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of the comparison: orders that hold for any costs."""
+"""The figures of the comparison: relations that hold for any costs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rows = dict[str, dict[int, dict[str, Any]]]
 
 COPIES = {"netlink": 1.5, "ioctl": 1, "read": 1, "mmap": 0, "pipe": 2, "unix-stream": 2, "unix-dgram": 2,
           "shm": 0, "usersock": 2}  # fmt: skip
-"""Bytes copied for a byte of a question of 64 KiB or its answer, headers left aside."""
+"""Copied bytes for each byte of a question of 64 KiB or of its reply, without headers."""
 CALLS = {"netlink": 2, "ioctl": 1, "read": 2, "mmap": 1, "sysfs": 2, "unix-dgram": 4, "usersock": 4}
 TO_THE_DRIVER = ("netlink", "ioctl", "read", "mmap", "sysfs")
 
@@ -77,7 +77,7 @@ def test_calls_are_counted(questions: Rows, frames: Rows) -> None:
 def test_questions_take_longer_with_more_calls_and_copies(questions: Rows, size: int) -> None:
     times = [questions[transport][size]["p50"] for transport in ("mmap", "ioctl", "read", "netlink")]
     assert times == sorted(set(times))
-    assert times[-1] < questions["usersock"][size]["p50"]  # nobody has to be woken
+    assert times[-1] < questions["usersock"][size]["p50"]  # no task must be woken
 
 
 def test_latency_equals_cpu_time_where_nothing_sleeps(questions: Rows) -> None:

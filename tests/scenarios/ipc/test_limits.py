@@ -1,4 +1,4 @@
-"""Each transport's limit shows in the run that its paragraph names."""
+"""The run that the paragraph of a transport names shows the transport's limit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def event(figures: Figures, transport: str) -> Figures:
 
 
 def lost(figures: Figures, transport: str) -> int:
-    """How many a busy program has missed of a thousand."""
+    """Return the number of events that a busy program lost, of 1000."""
     return int(rows(figures, "probes", transport=transport)[0]["flow"].split()[1].rstrip(","))
 
 
@@ -50,11 +50,11 @@ SHOWN: dict[str, Callable[[Figures], bool]] = {
     "usersock": lambda told: event(told, "usersock")["told_asleep"] < 1000
     and event(told, "usersock")["losses"] == "ENOBUFS",
 }  # fmt: skip
-"""What must be seen in the figures of each run."""
+"""Condition on the figures of each transport's run."""
 
 
 def commands(whole: Run) -> dict[str, dict[str, str]]:
-    """The settings of the run that each paragraph ends with, by transport."""
+    """Return the settings of the run at the end of each paragraph, by transport."""
     found = {}
     for part in whole.parts:
         if isinstance(part, Text) and "\n  simkernel run ipc " in part.text:

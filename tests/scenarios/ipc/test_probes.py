@@ -1,4 +1,4 @@
-"""The cells of the capability probes."""
+"""Results of the capability probes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the capability probes draw the line between waking and polling, and between whole and merged."""
+"""Thresholds of the capability probes: waking or polling, and whole or merged messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from scenarios.ipc import probes
 
 WAKING = [
-    # calls of the listener, lookups in memory, whether the event arrived; "may start", "needs polling"
+    # Calls of the listener, reads of memory, whether the event arrived; then "may start" and "needs polling".
     (2, 0, True, "yes", "no"),
     (3, 0, True, "yes", "no"),
     (4, 0, True, "no", "yes: 4 calls"),
@@ -34,7 +34,7 @@ def test_a_listener_that_is_woken_makes_at_most_three_calls(
 
 
 MULTICAST = [
-    # peer, sends, listeners that the event reached; "multicast"
+    # Peer, sends, listeners that the event reached; then "multicast".
     ("driver", 1, 3, "yes: 3 of 3"),
     ("driver", 1, 2, "no: 2 of 3"),
     ("driver", 0, 3, "yes: 3 of 3"),
@@ -55,7 +55,7 @@ def test_a_multicast_reaches_three_listeners_with_one_send(
 
 
 BOUNDS = [
-    # numbers that were received and bytes that are left over of two messages; "keeps bounds"
+    # Received numbers and remaining bytes of two messages; then "keeps bounds".
     ([1], b"", "yes"),
     ([1, 2], b"", "no: added up"),
     ([2], b"", "no: overwritten"),
@@ -76,7 +76,7 @@ def test_bounds_of_two_messages(
 
 
 FLOW = [
-    # peer, received, errors, sent; "flow, if unread"
+    # Peer, received, errors, sent; then "flow, if unread".
     ("driver", 1000, [], 1000, "added up: 1000"),
     ("driver", 999, [], 999, "EAGAIN after 999"),
     ("driver", 990, ["ENOBUFS"], 1000, "lost 10, ENOBUFS"),
