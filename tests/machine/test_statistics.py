@@ -122,3 +122,14 @@ def test_cpus_are_busy_while_tasks_have_them() -> None:
     assert 31_000_000 < sum(busy) < 31_000_000 + 3_000_000
     assert all(each <= machine.now - begun for each in busy)
     assert all(cpu["switches"] >= 2 for cpu in cpus)
+
+
+def test_each_load_and_unload_of_a_module_is_counted() -> None:
+    with Machine(udev=False) as machine:
+        root = machine.blocking()
+        for count in (1, 2, 3):
+            root.modprobe("hello")
+            assert machine.statistics["modules"]["loaded"] == 1
+            root.rmmod("hello")
+            found = machine.statistics["modules"]
+            assert (found["loads"], found["unloads"], found["loaded"], found["leaks"]) == (count, count, 0, 0)
