@@ -13,6 +13,8 @@ ACTOR: Final = re.compile(
     r"\b(who|whom|whoever|somebody|someone|nobody|no one|anybody|anyone|everybody|everyone)\b", re.IGNORECASE
 )
 CODE: Final = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^' ]*'|\b[\w-]*_[\w-]*\b")
+TABLE: Final = re.compile(r"\S  +\S.*\n|^\s*\w+\.\w+\(.*\)$|^python -m", re.MULTILINE)
+"""Lines in columns, and lines of code."""
 LONGEST: Final = 30
 """Words of a sentence. The rule is 25; a list of names may need some more."""
 SMALL: Final = {"a", "an", "the", "of", "its"}
@@ -30,6 +32,8 @@ def breaches(item: Item) -> Iterator[str]:
         return  # many are Linux's, or a student's
     if found := ACTOR.search(prose):
         yield f"does not name the actor: {found[0]!r}"
+    if TABLE.search(item.text):
+        return
     for sentence in re.split(r"(?<=[.:;!?])\s|\n\s*[*-] |\n\s*\n", prose):
         if (count := len(sentence.split())) > LONGEST:
             yield f"a sentence of {count} words"
