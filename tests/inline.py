@@ -177,7 +177,7 @@ INLINES: Final = (
           "        engine.set_run_until(LONG_AGO)\n")),
     ),
 )  # fmt: skip
-"""All inline code except that of constructors."""
+"""Inline code, without that of constructors."""
 
 CONSTRUCTORS: Final[tuple[type, ...]] = (Call, Skb, Inbound, Request)
 """Classes without a constructor, whose makers set their attributes."""

@@ -15,7 +15,7 @@ from .probes import PROBES
 from .program import PROGRAM
 
 TRANSPORTS: Final = {transport.name: transport for transport in (*DRIVER, *PROGRAM)}
-"""All transports by name, in the order of the tables."""
+"""The transports by name, in the order of the tables."""
 KIB: Final = 1024
 FASTEST: Final = 2
 """Number of fastest transports that the summary names."""

@@ -62,7 +62,7 @@ class Watch:
     """
 
     records: list[Record] = attrs.field(factory=list)
-    """All records during the block, sorted by time."""
+    """Return the records of the block, sorted by time."""
     lines: list[TranscriptLine] = attrs.field(factory=list)
 
     def __repr__(self) -> str:

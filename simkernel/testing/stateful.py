@@ -140,7 +140,7 @@ class SimStateMachine(RuleBasedStateMachine):
 
     @rule(ns=WAITS)
     def wait(self, ns: int) -> None:
-        """Let `ns` nanoseconds of simulated time pass."""
+        """Advance the simulated time by `ns` nanoseconds."""
         self._pass(ns)
 
     # -- the state of devices ---------------------------------------------------

@@ -28,12 +28,12 @@ from simkernel.uapi.socket import (
 Sock = Any
 Open = Callable[..., Sock]
 Case = Callable[[Sock, Open], Any]
-"""Does something with a new socket and what makes sockets; says what came of it."""
+"""A function that uses a new socket and a socket factory, and returns the result."""
 Named = Iterator[tuple[str, Case]]
 
 
 class Index:
-    """An integer that is no int."""
+    """An object with `__index__` that is not an int."""
 
     def __init__(self, value: int) -> None:
         self.value = value
@@ -112,7 +112,7 @@ CALLS: dict[str, Callable[[Sock], Any]] = {
 
 
 def after(*calls: Callable[[Sock], Any]) -> Case:
-    """What the last of several calls on one socket gives."""
+    """Make several calls on one socket, and return the last result."""
 
     def case(sock: Sock, _: Open) -> Any:
         return [call(sock) for call in calls][-1]
@@ -121,7 +121,7 @@ def after(*calls: Callable[[Sock], Any]) -> Case:
 
 
 def with_message(call: Callable[[Sock], Any]) -> Case:
-    """A call on a socket that does not block and has sent 20 bytes to itself."""
+    """Make a call on a non-blocking socket that has sent 20 bytes to itself."""
 
     def case(sock: Sock, _: Open) -> Any:
         sock.bind((0, 0))
@@ -133,24 +133,24 @@ def with_message(call: Callable[[Sock], Any]) -> Case:
 
 
 def describe(sock: Sock) -> Any:
-    """What a socket is; it is closed."""
+    """Return the attributes of a socket, and close it."""
     with sock:
         return sock.family, sock.type, sock.proto, sock.gettimeout()
 
 
 def dup(sock: Sock) -> Any:
-    """What a twin is."""
+    """Return the attributes of a duplicate."""
     twin = sock.dup()
     return type(twin) is type(sock), twin.fileno() != sock.fileno(), describe(twin)
 
 
 def into(call: Callable[[Any], Any], buffer: Any) -> Any:
-    """What a call says, and what it has written."""
+    """Return the result of a call, and the buffer that it has written to."""
     return call(buffer), bytes(buffer)
 
 
 def addresses() -> Named:
-    """bind, connect, sendto, sendmsg with every kind of address."""
+    """Call bind, connect, sendto and sendmsg with every kind of address."""
     for n, a in enumerate(ADDRESSES):
         named = lambda s: s.getsockname()[0] in (77777, 1)  # noqa: E731 - the others are the kernel's choice
         yield f"bind {n}", after(lambda s, a=a: s.bind(a), named)
@@ -162,9 +162,9 @@ def addresses() -> Named:
 
 
 def numbers() -> Named:
-    """What should be a C int and is not, in every place where one stands."""
+    """Pass values that are not C ints, for every parameter that must be one."""
     for n, v in enumerate(NUMBERS):
-        if isinstance(v, int):  # Python 3.11 refuses the others, 3.13 asks whether they are true
+        if isinstance(v, int):  # Python 3.11 refuses the others, 3.13 accepts any truth value
             yield f"setblocking {n}", after(lambda s, v=v: s.setblocking(v), lambda s: s.gettimeout())
         yield f"send flags {n}", after(lambda s, v=v: s.send(b"x" * 16, v))
         yield f"sendto flags {n}", after(lambda s, v=v: s.sendto(b"x" * 16, v, (0, 0)))
@@ -182,7 +182,7 @@ def numbers() -> Named:
 
 
 def sending() -> Named:
-    """Every kind of data and of control messages."""
+    """Send every kind of data and of control messages."""
     for n, d in enumerate(DATA):
         yield f"send {n}", after(lambda s, d=d: s.send(d))
         yield f"sendall {n}", after(lambda s, d=d: s.sendall(d))
@@ -194,7 +194,7 @@ def sending() -> Named:
 
 
 def receiving() -> Named:
-    """Every kind of size, of buffer and of flag."""
+    """Receive with every kind of size, buffer and flag."""
     for n, v in enumerate(SIZES):
         yield f"recv {n}", with_message(lambda s, v=v: s.recv(v))
         yield f"recvfrom {n}", with_message(lambda s, v=v: s.recvfrom(v)[0])
@@ -220,7 +220,7 @@ def receiving() -> Named:
 
 
 def options() -> Named:
-    """Every kind of value, and every length."""
+    """Set and get options with every kind of value, and every length."""
     for n, v in enumerate(VALUES):
         value = lambda s: s.getsockopt(SOL_SOCKET, SO_RCVBUF)  # noqa: E731
         yield f"setsockopt {n}", after(lambda s, v=v: s.setsockopt(SOL_SOCKET, SO_RCVBUF, v), value)
@@ -236,7 +236,7 @@ def options() -> Named:
 
 
 def lives() -> Named:
-    """How a socket begins, waits and ends."""
+    """Create, wait on, and close sockets in every way."""
     for n, kind in enumerate(KINDS):
         yield f"socket {n}", lambda _, opened, kind=kind: describe(opened(*kind))
     for name, call in CALLS.items():

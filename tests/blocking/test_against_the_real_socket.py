@@ -1,4 +1,4 @@
-"""The look-alike does what `socket.socket` does: the same calls on both, where the host has netlink."""
+"""simkernel's socket behaves like `socket.socket`: the same calls on both, if the host has netlink."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.blocking.socket_cases import CASES, Case, Open
 
 @pytest.fixture(scope="module")
 def real() -> Open:
-    """`socket.socket`, of a host that has netlink."""
+    """Return `socket.socket` of a host with netlink."""
     try:
         socket.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK).close()
     except OSError:
@@ -26,13 +26,13 @@ def real() -> Open:
 
 @pytest.fixture(scope="module")
 def simulated() -> Iterator[Open]:
-    """The same of a machine."""
+    """Return the socket class of a machine."""
     with Machine(udev=False) as machine:
         yield machine.blocking().socket
 
 
 def outcome(case: Case, opened: Open) -> Any:
-    """What a case comes to: its result, or its error as far as a program can rely on it."""
+    """Return the result of a case, or the part of its error on which programs can rely."""
     with opened(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK) as sock:
         try:
             return case(sock, opened)

@@ -1,4 +1,4 @@
-"""The facade for ordinary code: what it waits for, when it gives up, how it ends."""
+"""`Blocking` for ordinary code: waits, timeouts, and ends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 
 def bound(facade: Blocking, portid: int) -> BlockingSocket:
-    """A socket for talking to others."""
+    """Return a bound socket."""
     sock = facade.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     sock.bind((portid, 0))
     return sock
@@ -171,7 +171,7 @@ def test_from_inside_the_simulation() -> None:
 
 
 def raises() -> None:
-    """Something that goes wrong while others wait."""
+    """Raise an error while other callers wait."""
     raise ZeroDivisionError
 
 

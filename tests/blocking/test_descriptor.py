@@ -1,4 +1,4 @@
-"""Real descriptors: made when asked for, ready exactly when the simulated ones are, and in no trace."""
+"""Real descriptors: created on request, ready exactly when the simulated ones are, and absent from traces."""
 
 from __future__ import annotations
 
@@ -27,14 +27,13 @@ def _each_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """A machine."""
     with Machine(udev=False) as machine:
         yield machine
 
 
 @pytest.fixture
 def reader(machine: Machine) -> BlockingSocket:
-    """A socket in a group."""
+    """Return a socket in a group."""
     sock = machine.blocking().socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     sock.bind((READER, GROUP))
     return sock
@@ -42,14 +41,14 @@ def reader(machine: Machine) -> BlockingSocket:
 
 @pytest.fixture
 def other(machine: Machine) -> BlockingSocket:
-    """A socket of another process."""
+    """Return a socket of another process."""
     sock = machine.blocking().socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     sock.bind((OTHER, 0))
     return sock
 
 
 def readable(sock: BlockingSocket) -> bool:
-    """What select(2) of the host says."""
+    """Return the result of the host's select(2)."""
     return bool(select.select([sock], [], [], 0)[0])
 
 
@@ -83,7 +82,9 @@ def test_an_overrun_is_ready_and_taken_once(reader: BlockingSocket, other: Block
     reader.setsockopt(SOL_SOCKET, SO_RCVBUF, 1)
     assert not readable(reader)
     for _ in range(10):
-        with pytest.raises(ConnectionRefusedError):  # there is no kernel behind USERSOCK; the group gets it
+        with pytest.raises(
+            ConnectionRefusedError
+        ):  # the kernel has no socket for USERSOCK, so only the group receives it
             other.sendto(b"x" * 1000, (0, GROUP))
     while readable(reader):
         try:

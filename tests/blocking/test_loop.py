@@ -18,14 +18,13 @@ from simkernel.uapi.socket import AF_NETLINK, SO_RCVBUF, SOCK_DGRAM, SOL_SOCKET
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """A machine."""
     with Machine(udev=False) as machine:
         yield machine
 
 
 @pytest.fixture
 def loop(machine: Machine) -> Iterator[SimulatedEventLoop]:
-    """An event loop on its time."""
+    """Return an event loop in simulated time."""
     loop = event_loop(machine)
     yield loop
     loop.close()
@@ -33,12 +32,12 @@ def loop(machine: Machine) -> Iterator[SimulatedEventLoop]:
 
 @pytest.fixture
 def user(machine: Machine) -> Blocking:
-    """A process."""
+    """Return a process."""
     return machine.blocking(uid=1000)
 
 
 async def says(app: Any, at: float, data: bytes, to: int) -> None:
-    """A program that sends once."""
+    """Return a program that sends once."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     await app.sleep(at)
     await sock.sendto(data, (to, 0))

@@ -1,4 +1,4 @@
-"""A real client, unmodified: pyroute2 through `use_socket` and `use_event_loop`."""
+"""pyroute2, unmodified, through `use_socket` and `use_event_loop`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Frame(genlmsg):
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """A machine with a camera whose driver has been loaded."""
+    """Return a machine with a camera whose driver is loaded."""
     with Machine(seed=7) as machine:
         machine.plug(Camera())
         machine.run(until=millis(100))
@@ -69,18 +69,18 @@ def machine() -> Iterator[Machine]:
 
 @pytest.fixture
 def user(machine: Machine) -> Blocking:
-    """An unprivileged process of it."""
+    """Return an unprivileged process of the machine."""
     return machine.blocking(uid=1000)
 
 
 def client(machine: Machine, user: Blocking, kind: Any = GenericNetlinkSocket) -> Any:
-    """A pyroute2 socket in the machine."""
+    """Return a pyroute2 socket in the machine."""
     sock = user.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_GENERIC)
     return kind(use_socket=sock, use_event_loop=event_loop(machine), ext_ack=True)
 
 
 def request(command: int, kind: type[Any] = genlmsg, **attributes: Any) -> Any:
-    """A message with its attributes."""
+    """Return a message with its attributes."""
     message = kind()
     message["cmd"] = command
     message["version"] = 1

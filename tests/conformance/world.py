@@ -90,7 +90,7 @@ class World(Process, Protocol):
         """
 
     def become(self, *, privileged: bool) -> None:
-        """Drop to user nobody without any capability, or return to root with all of them."""
+        """Drop to user 65534 without capabilities, or return to root with all of them."""
 
     def namespace(self) -> World:
         """Return a world of this process in another new network namespace."""

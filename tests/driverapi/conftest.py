@@ -1,4 +1,4 @@
-"""The same bench as the kernel's tests have."""
+"""The folder of modules that the kernel's tests use too."""
 
 from tests.kernel.conftest import bench
 

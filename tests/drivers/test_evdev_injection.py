@@ -85,7 +85,7 @@ PASSED: dict[str, tuple[list[Triple], list[Triple]]] = {
 
 @pytest.mark.parametrize("name", PASSED)
 def test_what_is_passed_on(machine: Machine, name: str) -> None:
-    """All readers receive the event, also the writer."""
+    """Each reader receives the event, also the writer."""
     writer, reader = Reader.of(machine), Reader.of(machine)
     written, expected = PASSED[name]
     inject(writer, *written)

@@ -1,4 +1,4 @@
-"""Stories over the shipped drivers, to be perturbed: programs use a device that may vanish at any step.
+"""Uses of the shipped drivers for perturbation: the device may be unplugged at any step of the programs.
 
 The device comes back 5 ms later.  One of the programs may be killed at any step.
 """
@@ -46,7 +46,7 @@ GONE: Final = {
     errno.EPROTONOSUPPORT,
     errno.ETIMEDOUT,
 }
-"""Errors that a program gets from a device that vanishes, that another one uses, or where a fault fires.
+"""Errors of a program whose device is unplugged, that another program uses, or where a fault fires.
 
 EFAULT after an oops does not pass: the story fails by the oops.
 """
@@ -54,7 +54,7 @@ EFAULT after an oops does not pass: the story fails by the oops.
 
 @contextmanager
 def tolerant() -> Iterator[None]:
-    """Unplug a device in this block."""
+    """Accept the errors of an unplugged device in this block."""
     try:
         yield
     except OSError as error:
@@ -66,7 +66,7 @@ Program = Callable[..., None]
 
 
 def tolerates(program: Program) -> Program:
-    """Decorate a program that ends when its device is gone."""
+    """Decorate a program that ends when its device is unplugged."""
 
     def run(app: Any, *arguments: Any) -> None:
         with tolerant():
@@ -106,7 +106,7 @@ def view(app: Any) -> None:
 
 @tolerates
 def adjust(app: Any) -> None:
-    """Read and change the controls and the format meanwhile."""
+    """Read and change the controls and the format during a stream."""
     with app.genetlink("camera") as camera:
         for number in range(4):
             camera.dump("get-device")
@@ -120,7 +120,7 @@ def adjust(app: Any) -> None:
 
 @tolerates
 def inspect(app: Any) -> None:
-    """Ask for everything else, and try to stream."""
+    """Make the other requests of the family, and try to stream."""
     with app.genetlink("camera") as camera:
         for _ in range(2):
             camera.do("get-device")
@@ -142,7 +142,7 @@ def inspect(app: Any) -> None:
 
 @tolerates
 def capture(app: Any) -> None:
-    """Map the buffers of the video device and take frames."""
+    """Map the buffers of the video device and dequeue frames."""
     video = Video.open(app, process=app)
     try:
         video.set_format(160, 120)
@@ -161,7 +161,7 @@ def capture(app: Any) -> None:
 
 @tolerates
 def churn(app: Any) -> None:
-    """Make, map, prepare and remove buffers, without blocking; leave some mapped."""
+    """Allocate, map, prepare and free buffers without blocking. Leave some mapped."""
     video = Video.open(app, O_RDWR | O_NONBLOCK, process=app)
     copy = app.dup(video.fd)
     try:
@@ -189,7 +189,7 @@ def churn(app: Any) -> None:
 
 @tolerates
 def tune(app: Any) -> None:
-    """Use every other request of the video device, and hear of changes of controls."""
+    """Use every other request of the video device, and receive events of controls."""
     video = Video.open(app, process=app)
     try:
         video.subscribe(V4L2_CID_GAIN, v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL)
@@ -223,7 +223,7 @@ def tune(app: Any) -> None:
 
 @tolerates
 def read_mouse(app: Any, grab: bool) -> None:
-    """Read events, poll, and grab the device for a while."""
+    """Read events, poll, and grab the device for some time."""
     reader = Reader(app, app.open("/dev/input/event0", O_RDWR | O_NONBLOCK))
     try:
         for _ in range(4):
@@ -239,7 +239,7 @@ def read_mouse(app: Any, grab: bool) -> None:
 
 @tolerates
 def ask_mouse(app: Any) -> None:
-    """Use every request of the event device, write to it, hear of it by signals; lose access at last."""
+    """Use every request of the event device, write to it, receive SIGIO, and finally revoke the access."""
     app.signal(SIGIO, SIG_IGN)
     reader = Reader(app, app.open("/dev/input/event0", O_RDWR | O_NONBLOCK))
     copy = app.dup(reader.fd)
@@ -299,7 +299,7 @@ def silence(app: Any) -> None:
 
 @tolerates
 def follow(app: Any) -> None:
-    """Hear of motion over netlink, and use every request of the family."""
+    """Receive motion over netlink, and use every request of the family."""
     with app.genetlink("mouse") as mouse:
         mouse.join("motion")
         for rate in (125, 250):
@@ -321,7 +321,7 @@ ATTRIBUTES: Final = ("uevent", "name", "modalias", "capabilities/rel", "id/vendo
 
 @tolerates
 def look(app: Any) -> None:
-    """Read what sysfs and /proc have of the devices."""
+    """Read the files of the devices in sysfs and /proc."""
     folders = ["/sys/class", "/sys/bus/simbus/devices", "/sys/bus/simbus/drivers"]
     folders += ["/sys/class/input", "/sys/class/camera", "/sys/class/mouse", "/sys/class/video4linux"]
     for path in folders:
@@ -337,7 +337,7 @@ def look(app: Any) -> None:
 
 @tolerates
 def reload(app: Any, module: str, *parameters: dict[str, object]) -> None:
-    """Remove a driver and load it again, with other parameters."""
+    """Unload a driver, and load it with other parameters."""
     for given in parameters:
         with tolerant():
             app.rmmod(module)
@@ -348,7 +348,7 @@ def reload(app: Any, module: str, *parameters: dict[str, object]) -> None:
 
 @tolerates
 def prune(app: Any, *modules: str) -> None:
-    """Remove every module that is not used."""
+    """Unload every unused module."""
     for _ in range(3):
         for module in modules:
             with tolerant():
@@ -367,7 +367,7 @@ def rebind(app: Any, driver: str) -> None:
 
 
 def together(app: Any, sim: Any, device: str, programs: tuple[tuple[Any, ...], ...], victim: int) -> None:
-    """Run programs side by side; at any step the device vanishes, and at any step a program is killed."""
+    """Run programs concurrently. The device is unplugged at one step, and a program is killed at another."""
     sim.any_step(vanish, sim, device)
     pids = [app.spawn(program, *arguments) for program, *arguments in programs]
     if victim >= 0:
@@ -390,14 +390,14 @@ def kill(sim: Any, pid: int) -> None:
 
 
 def story(device: Callable[[], Any], name: str, *programs: tuple[Any, ...], victim: int = -1) -> Body:
-    """A target: programs with one device.  `victim` is the index of the one that is killed."""
+    """Return a target: programs with one device. `victim` is the index of the program that is killed."""
     body = partial(together, device=name, programs=programs, victim=victim)
     body.__name__ = "together"  # type: ignore[attr-defined]
     return Body(body, devices=(device,))
 
 
 def moving_mouse() -> Mouse:
-    """A mouse that moves and clicks for 60 ms."""
+    """Return a mouse that moves and clicks for 60 ms."""
     return Mouse(Script([Move(millis(at), 3, -2, buttons=at // 8 % 2) for at in range(10, 70, 4)]))
 
 

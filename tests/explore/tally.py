@@ -1,4 +1,4 @@
-"""A story with one bug that only a pause finds: two programs count, and one of their requests is lost."""
+"""A target with a bug that only a pause finds: two programs count requests, and one request is lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def count(app: Any) -> None:
 
 
 async def count_twice(app: Any, sim: Any) -> None:
-    """Two programs count one request each, a third one looks."""
+    """Count one request in each of two programs. A third one reads the total."""
     await app.spawn(count)
     await app.spawn(count)
     await sim.quiet()
@@ -44,7 +44,7 @@ async def count_in_turn(app: Any, sim: Any) -> None:
 
 
 async def count_once(app: Any, sim: Any) -> None:
-    """One program."""
+    """Count in one program."""
     await count(app)
 
 

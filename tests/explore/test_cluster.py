@@ -50,7 +50,7 @@ class Cluster:
         return process
 
     def address(self) -> str:
-        """Return the scheduler's address, when both workers have come."""
+        """Return the scheduler's address after both workers have connected."""
         from distributed import Client
 
         with Client(scheduler_file=self._contact, timeout=60, set_as_default=False) as client:
@@ -68,7 +68,7 @@ def started(tmp_path: Path) -> Iterator[Cluster]:
 
 def cpu(process: subprocess.Popen[bytes]) -> float:
     """Return the CPU time of a process, in seconds."""
-    import psutil  # comes with distributed
+    import psutil  # a dependency of distributed
 
     times = psutil.Process(process.pid).cpu_times()
     return float(times.user + times.system)
@@ -99,7 +99,8 @@ def test_a_killed_worker_loses_nothing_and_dispatch_costs_little(started: Cluste
     assert sorted(seed for batch in batches for seed in batch.seeds) == [*SEEDS]
     here = [*Dispatcher(InProcess, 1, Job(sound), 0.02).batches(range(1, 65), always)]
     assert results(here) == {each for each in results(batches) if each[0] <= 64}
-    # 0.7 % on a quiet host; beside busy neighbours the same instructions take up to twice the CPU time.
+    # The share is 0.7 % on a quiet host. Beside other load, the same instructions take up to twice the CPU
+    # time.
     assert client + scheduler < 0.02 * seconds
 
 

@@ -1,4 +1,4 @@
-"""Searches: by seeds, by sweeps, systematic and guided; shrinking; and what a replay needs."""
+"""Searches: by seeds, by sweeps, systematic and guided; shrinking; and replays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of faults: what they cover, how they are written down, and that the hits that failed fail again."""
+"""Fault rules: their scope, their text, and the replay of the hits that failed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER = {"comm": "daemon", "pid": 7, "call": "recvfrom", "time": 100}
 
 
 def fails(injector: Injector, hits: int, point: str = "open", **about: object) -> list[int]:
-    """The numbers of the hits that fail."""
+    """Return the numbers of the hits that fail."""
     return [n for n in range(1, hits + 1) if injector.hit(point, **{**OTHER, **about})]
 
 
@@ -163,7 +163,7 @@ def test_a_wrong_firing_is_refused(firing: tuple[str, int]) -> None:
 
 
 def live(life: str, seed: int, faults: Injector) -> dict[str, Any]:
-    """The end of a machine under these faults, which its story may not survive."""
+    """Run a machine to its end under these faults. The programs may fail."""
     told = Told(life, seed, faults=faults)
     ended: object = None
     try:
@@ -185,7 +185,7 @@ def live(life: str, seed: int, faults: Injector) -> dict[str, Any]:
 
 @pytest.mark.parametrize("examples", [8, pytest.param(400, marks=pytest.mark.long)])
 def test_the_hits_that_failed_fail_again(examples: int) -> None:
-    """A run is replayed from the list of its firings, without the rules that drew them."""
+    """A replay uses the list of the fired faults, without the rules that drew them."""
 
     @settings(max_examples=examples)
     @given(st.sampled_from(sorted(LIVES)), st.integers(0, 3), st.lists(rules(), min_size=1, max_size=3))

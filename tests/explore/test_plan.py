@@ -1,4 +1,4 @@
-"""A plan is data: its text and its JSON say all of it."""
+"""A plan is data: its text and its JSON contain the whole plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chunks on an executor: the same results on any, and none is lost when a worker dies."""
+"""Chunks on an executor: every executor gives the same results, and a dead worker loses no chunk."""
 
 from __future__ import annotations
 

@@ -57,12 +57,12 @@ def init(this):
 
 @attrs.frozen
 class Story:
-    """Two programs write to the driver in `folder`; both writes must count."""
+    """A target: two programs write to the driver in `folder`, and both writes must count."""
 
     folder: Path
 
     def run(self, trial: Trial) -> None:
-        """Run it once."""
+        """Run the programs once."""
 
         async def program(app: Any) -> None:
             fd = await app.open("/dev/tally", O_WRONLY)

@@ -1,4 +1,4 @@
-"""A plan replays its run in a fresh process: other hash seeds, other Pythons, one CPU a task or two CPUs."""
+"""A plan replays its run in a fresh process, with other hash seeds, other Pythons, and two CPUs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.long
 
 LEAST = 100
 EACH = 4
-"""Failing plans of each bug that are replayed, with each number of CPUs."""
+"""Number of failing plans of each bug that are replayed, for each number of CPUs."""
 SEEDS = 120
 CPUS = ("None", "2")
 
@@ -37,7 +37,7 @@ class Failure:
 
 @pytest.fixture(scope="module")
 def failures() -> list[Failure]:
-    """Failing plans of the planted bugs, with their digests in this process."""
+    """Return failing plans of the planted bugs, with their digests in this process."""
     found: list[Failure] = []
     for cpus in CPUS:
         for name, bug in bugs().items():
@@ -60,7 +60,7 @@ def failing(name: str, target: object, cpus: str) -> list[Failure]:
 
 
 def interpreter(version: str, root: Path, folder: Path) -> Path:
-    """Return a Python of a version that has what simkernel needs.  Skip if this host has none."""
+    """Return a Python of this version with simkernel's dependencies. Skip if the host has none."""
     if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
         return Path(sys.executable)
     found = shutil.which(f"python{version}")

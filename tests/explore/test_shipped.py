@@ -1,4 +1,4 @@
-"""The shipped drivers stand every perturbation of their stories, and every fault of their devices."""
+"""The shipped drivers pass every perturbation of their uses, and every fault of their devices."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from simkernel.explore.explorer import Explorer, Held
 from tests.explore.shipped import STORIES
 
 SWEPT = ("camera over netlink", "video buffers", "camera's driver", "mouse requests", "mouse's driver")
-"""Stories that have every operation between them."""
+"""Uses that together make every operation."""
 FAULTS = ("bus.access", "dma.alloc", "dma.write", "irq.spurious", "module.init", "probe", "open")
-"""Not irq.lost: a program that waits for a frame then waits for ever, as on Linux."""
+"""Fault points of the search. irq.lost is left out: a program then waits for a frame for ever, as on
+Linux.
+"""
 
 
 @pytest.mark.parametrize("name", STORIES)

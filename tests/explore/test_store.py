@@ -1,4 +1,4 @@
-"""Results of a search in a file: they survive the process, and those of other code do not count."""
+"""Results of a search in a file: a new process continues with them, and ignores those of other code."""
 
 from __future__ import annotations
 

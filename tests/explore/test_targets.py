@@ -1,4 +1,4 @@
-"""A scenario as a target: it fails if it raises, oopses, or a module of its own does not load."""
+"""A scenario as a target fails if it raises, causes an oops, or has a module that does not load."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def init(this):
     ScenarioParameter("expected", bool, False),
 )
 def story(run: Run) -> None:
-    """Load a module and nap."""
+    """Load a module and sleep."""
 
     async def program(app: Any) -> None:
         if run["module"]:

@@ -1,4 +1,4 @@
-"""A search takes the code of modules as unchanged: an edit has an effect on the next search."""
+"""A search reads the code of modules once. An edit has an effect on the next search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pause in a driver's poll or condition loses no wake-up, as Linux queues the task before."""
+"""A pause in a driver's poll or condition loses no wake-up, since Linux queues the task before the check."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def by_epoll(app: Any, fd: int) -> None:
 
 @pytest.mark.parametrize("wait", [by_read, by_poll, by_epoll])
 def test_a_pause_before_a_sleep_loses_no_wake_up(wait: Callable[[Any, int], None]) -> None:
-    """prepare_to_wait() precedes the condition, and poll_wait() the check of do_sys_poll()."""
+    """`prepare_to_wait()` precedes the condition, and `poll_wait()` precedes the check of `do_sys_poll()`."""
 
     def body(app: Any, sim: Any) -> None:
         app.modprobe("bell")

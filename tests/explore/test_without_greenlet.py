@@ -1,4 +1,4 @@
-"""Plans without greenlet: delays of tasks work, and a pause of module code says what it needs."""
+"""Plans without greenlet: delays of tasks work, and a pause of module code raises an error with a hint."""
 
 from __future__ import annotations
 

@@ -13,20 +13,20 @@ from tests.explore import tally
 
 
 def sound() -> Target:
-    """Return a target that no plan lets fail."""
+    """Return a target that passes under every plan."""
     return tally.IN_TURN
 
 
 def racy() -> Target:
-    """Return a target that some plans let fail."""
+    """Return a target that fails under some plans."""
     return tally.TALLY
 
 
 @attrs.frozen
 class Deadly:
-    """Loads a target that kills its process in the run of one seed, as often as `times`.
+    """A loader of a target that kills its process in the run of one seed, `times` times.
 
-    A file in the folder stands for each death.
+    Each death leaves a file in the folder.
     """
 
     folder: Path
@@ -44,7 +44,7 @@ class DeadlyTarget:
     how: Deadly
 
     def run(self, trial: Trial) -> None:
-        """Run the sound target, or die."""
+        """Run the sound target, or kill the process."""
         died = self.how.folder / f"died{len(list(self.how.folder.iterdir()))}"
         if trial.plan.seed == self.how.seed and len(list(self.how.folder.iterdir())) < self.how.times:
             died.touch()

@@ -42,7 +42,7 @@ from tests.inline import markers
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCED: Final = re.compile(r"^```\w+\n\Z", re.MULTILINE)
-"""How a text ends where a block of code begins."""
+"""Pattern of the end of a text before which a code block begins."""
 
 
 def _contracts() -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ def _contracts() -> list[dict[str, Any]]:
 
 
 def kernel_layers() -> str:
-    """The kernel's layers and their packages, top down: from the contract that orders them."""
+    """Return the kernel's layers with their packages, from the contract that orders them."""
     (order,) = (each for each in _contracts() if each.get("containers") == ["simkernel.kernel"])
     rows = [
         (str(number), f"`{part}`", _docstring(f"kernel/{part}"))
@@ -63,7 +63,9 @@ def kernel_layers() -> str:
 
 
 def layers() -> str:
-    """Every part of simkernel, what it is, and what it may import: from import-linter's contracts."""
+    """Return every part of simkernel with its purpose and its allowed imports, from import-linter's
+    contracts.
+    """
     order, *others = (each for each in _contracts() if "simkernel.kernel" not in each.get("containers", ()))
     others = [each for each in others if "source_modules" in each]
     floors = [[part for part in floor.strip("()").split(" | ") if _file(part).is_file()]
@@ -101,7 +103,7 @@ def _docstring(part: str) -> str:
 
 
 def driver_api() -> str:
-    """The headers that a driver has, from the docstrings of driverapi."""
+    """Return the headers of the driver API, from the docstrings of driverapi."""
     rows = []
     for file in sorted(Path(simkernel.driverapi.__file__).parent.glob("*.py")):
         told = (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").partition("\n")[0]
@@ -137,13 +139,13 @@ def run_states() -> str:
 
 
 def inline_code() -> str:
-    """Code that is repeated inline, from its markers."""
+    """Return the inline code, from its markers."""
     rows = [(f"simkernel/{each.file}", f"`{each.name}`", each.gain) for each in markers()]
     return _table(("where", "repeats", "gain"), rows)
 
 
 def costs() -> str:
-    """The prices, from the cost model."""
+    """Return the costs of the cost model."""
     rows = []
     declared = ast.parse(inspect.getsource(CostModel)).body[0]
     assert isinstance(declared, ast.ClassDef)
@@ -156,7 +158,7 @@ def costs() -> str:
 
 
 def calibration() -> str:
-    """What the recorded operations take here, beside what they took on a real kernel."""
+    """Return the simulated times of the recorded operations beside those of a real kernel."""
     rows = [
         (
             row.figure.name,
@@ -172,18 +174,18 @@ def calibration() -> str:
 
 
 def system_calls() -> str:
-    """The system calls, from their table and the docstrings of their handlers."""
+    """Return the system calls, from their table and the docstrings of their handlers."""
     rows = []
     for spec in SYSCALLS.values():
         arguments = [f"{each.name}=" if each.optional else each.name for each in spec.arguments]
         note = _first_sentence(inspect.getdoc(getattr(GROUP_OF[spec.name], spec.name)))
-        note = note.replace(f" ({spec.page})", "")  # the page has a column of its own
+        note = note.replace(f" ({spec.page})", "")  # a column names the manual page
         rows.append((f"`{spec.name}({', '.join(arguments)})`", spec.page, note))
     return _table(("call", "manual page", "what it is"), rows)
 
 
 def lacking_route_messages() -> str:
-    """The messages that rtnetlink says it lacks, by what they are about."""
+    """Return the message types of rtnetlink that are not modelled, by subject."""
     lacks: dict[str, tuple[list[str], list[str]]] = {}
     for name, number in vars(rtnetlink).items():
         if named := re.fullmatch("RTM_(NEW|DEL|GET|SET)(.+)", name):
@@ -219,7 +221,7 @@ def served_files() -> str:
 
 
 def recorded_cases() -> str:
-    """What the cases recorded from a real kernel are about, from the files that hold them."""
+    """Return the subjects of the recorded cases, from the docstrings of their files."""
     rows = []
     for file in sorted((ROOT / "tests" / "conformance" / "cases").glob("[a-z]*.py")):
         told = (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").partition("\n")[0]
@@ -228,22 +230,22 @@ def recorded_cases() -> str:
 
 
 def transports() -> str:
-    """The capability probes, from a run of the comparison."""
+    """Return the results of the capability probes, from a run of the comparison."""
     return drawn_ipc.probes(_table)
 
 
 def transport_costs() -> str:
-    """Calls and copies of each transport."""
+    """Return the calls and copies of each transport."""
     return drawn_ipc.calls_and_copies(_table)
 
 
 def transport_limits() -> str:
-    """The runs that show where each ends."""
+    """Return the runs that show the limits of the transports."""
     return drawn_ipc.limits(_table)
 
 
 def options_of_run() -> str:
-    """What `simkernel run` takes, from the command itself."""
+    """Return the options of `simkernel run`, from the command."""
     rows = []
     for option in run.command.params:
         if isinstance(option, click.Option):
@@ -253,27 +255,27 @@ def options_of_run() -> str:
 
 
 def netlink_question() -> str:
-    """What `simkernel run questions` answers to each question, as it prints it."""
+    """Return the first answer of `simkernel run questions`."""
     return _answered(1)
 
 
 def hardware_question() -> str:
-    """The same of the second."""
+    """Return the second answer of `simkernel run questions`."""
     return _answered(2)
 
 
 def drivers_question() -> str:
-    """The same of the third."""
+    """Return the third answer of `simkernel run questions`."""
     return _answered(3)
 
 
 def modules_question() -> str:
-    """The same of the fourth."""
+    """Return the fourth answer of `simkernel run questions`."""
     return _answered(4)
 
 
 def situations() -> str:
-    """Every situation, in one sentence."""
+    """Return every situation with one sentence."""
     rows = [
         (f"`{each.name}`", each.summary.rstrip(".").replace("; ", ": ", 1)) for each in SITUATIONS.values()
     ]
@@ -281,14 +283,14 @@ def situations() -> str:
 
 
 def clients() -> str:
-    """The outcome of each situation for pyroute2 and linuxpy, by running them."""
+    """Run pyroute2 and linuxpy in each situation, and return the outcomes."""
     from tests.hosted.clients import table
 
     return _table(("situation", "client", "outcome"), table())
 
 
 def _answered(number: int) -> str:
-    """The report up to its figures, for which `...` stands."""
+    """Return the report up to its figures, for which `...` stands."""
     printed = CliRunner().invoke(
         run.command, ["questions", "--only", str(number), "--details"], catch_exceptions=False
     )
@@ -303,7 +305,7 @@ def _first_sentence(text: str | None) -> str:
 
 
 def fault_points() -> str:
-    """Every fault point, from the table of the kernel."""
+    """Return every fault point, from the kernel's table."""
     rows = []
     for point in POINTS.values():
         number = "" if point.errno is None else error_name(point.errno)
@@ -319,7 +321,7 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 @attrs.frozen
 class Drawing:
-    """A paragraph of a topic, and what draws it."""
+    """A paragraph of a page, and the function that draws it."""
 
     topic: str
     draw: Callable[[], str]
@@ -358,16 +360,17 @@ DRAWINGS: Final = (
 
 
 def main() -> None:
-    """Write every drawing in place of the paragraph that begins as it does."""
+    """Write every drawing over the paragraph with the same first line."""
     for drawing in DRAWINGS:
         path = Path(guide.__file__).with_name(f"{drawing.topic}.md")
         path.write_text(redrawn(path.read_text("utf-8"), drawing.draw()), "utf-8")
 
 
 def redrawn(text: str, drawn: str) -> str:
-    """`text` with `drawn` in place of the paragraph that begins as it does.  ValueError if there is none.
+    """Return `text` with `drawn` in place of the paragraph with the same first line. ValueError if there is
+    none.
 
-    One that stands first in a block of code is that whole block.
+    If the paragraph begins a code block, it extends to the end of the block.
     """
     first = drawn.partition("\n")[0] + "\n"
     before, found, rest = text.partition(first)

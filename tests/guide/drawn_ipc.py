@@ -1,4 +1,4 @@
-"""Tables of the guide that a run of the comparison draws: what does not depend on any cost."""
+"""Tables of the guide that a run of the comparison draws. They do not depend on costs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Draw = Callable[[tuple[str, ...], Iterable[tuple[str, ...]]], str]
 
 KIB: Final = 1024
 HOW_MANY: Final = re.compile(r"(?<=lost) \d+|: \d+ calls|: 3 of 3|(?<=up): \d+")
-"""What depends on how fast things are, or says no more than the word before it."""
+"""Words that depend on speed, or that repeat the word before."""
 ASKED: Final = 64 * KIB
-"""Bytes of the question that is shown."""
+"""Bytes of the question in the table."""
 TO_DRIVER: Final = ("netlink", "ioctl", "read", "mmap", "sysfs")
 
 
 @cache
 def _run() -> Run:
-    """Few of each: what is shown here does not become more exact by more."""
+    """Run the comparison with few messages, because the tables do not depend on their number."""
     parameters = {"messages": 10, "size": ASKED, "frame": "640x480"}
     return stories.load(stories.find("ipc")).run(parameters=parameters)
 
 
 def probes(table: Draw) -> str:
-    """The capability probes."""
+    """Return the results of the capability probes."""
     parts = [part for part in _run().parts if isinstance(part, Table)][:3]
     columns = ("transport", *(column for part in parts for column in part.columns[1:]))
     rows = zip(*(part.rows for part in parts), strict=True)
@@ -42,9 +42,9 @@ def probes(table: Draw) -> str:
 
 
 def calls_and_copies(table: Draw) -> str:
-    """Calls, and copies of each byte, for a question, an event and a frame.
+    """Return calls, and copies of each byte, for a question, an event and a frame.
 
-    How often programs are called that pass bytes in a row depends on who is how fast: that is left out.
+    The number of calls of programs that pass on streams depends on their speed, and is left out.
     """
     metrics = _run().metrics
     jobs = [{row["transport"]: row for row in metrics[job]} for job in ("questions", "events", "frames")]
@@ -69,7 +69,7 @@ def _count(number: float, one: str, many: str) -> str:
 
 
 def limits(table: Draw) -> str:
-    """The run that shows where each transport ends."""
+    """Return the run that shows the limit of each transport."""
     rows = []
     for part in _run().parts:
         if isinstance(part, Text) and "\n  simkernel run ipc" in part.text:

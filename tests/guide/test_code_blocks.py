@@ -1,4 +1,4 @@
-"""Every code block of the README and the guide runs, and prints what it says it prints."""
+"""Every code block of the README and the guide runs, and prints the output that the page shows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEXTS["README"] = (ROOT / "README.md").read_text("utf-8")
 
 
 LONG = ("first-bug", "stateful", "teachers", "testing")
-"""Pages whose blocks search, or run tests in processes of their own."""
+"""Pages whose blocks search, or run tests in other processes."""
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ LONG = ("first-bug", "stateful", "teachers", "testing")
 )
 def test_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)  # as for `python FILE`: it can import what lies beside it
+    monkeypatch.syspath_prepend(tmp_path)  # as for `python FILE`, which can import modules in its folder
     runner = Runner((ROOT / ".ci" / "run").read_text("utf-8"))
     for block in blocks(TEXTS[name]):
         try:

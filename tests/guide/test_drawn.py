@@ -1,4 +1,4 @@
-"""What the guide draws from the project's own tables is as they are now."""
+"""The tables that the guide draws from the project are up to date."""
 
 from __future__ import annotations
 

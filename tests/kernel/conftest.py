@@ -98,7 +98,7 @@ class Bench:
         return module.data
 
     def pass_time(self, ns: int) -> None:
-        """Let so much time pass."""
+        """Advance the simulated time by this much."""
         self.machine.run(until=self.machine.now + ns)
 
     @property

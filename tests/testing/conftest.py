@@ -1,4 +1,4 @@
-"""A project that uses the plugin for pytest."""
+"""A project of a user that uses the plugin for pytest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-# pytester drops the modules that an inner run has imported, and a class would be there twice.
+# pytester removes modules that an inner run has imported. A second import would create each class twice.
 import simkernel.application.plain
 import simkernel.kernel.checked
 import simkernel.kernel.sched.planned
@@ -21,7 +21,7 @@ Pytest = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def run_pytest(pytester: pytest.Pytester) -> Pytest:
-    """`run_pytest(source, *options)`: run pytest in a project that has this test file."""
+    """Return a function that runs pytest with options in a project with this test file."""
 
     def run(source: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(test_it=source)

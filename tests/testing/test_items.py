@@ -1,4 +1,4 @@
-"""A test of pytest as a target of exploring, in a process that is no pytest run."""
+"""A test of pytest as a search target, in a process without a pytest run."""
 
 from __future__ import annotations
 

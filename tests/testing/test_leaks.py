@@ -1,4 +1,4 @@
-"""`left_behind` lists each kind of resource while it is held, and if a kernel bug does not release it."""
+"""`left_behind` lists each kind of resource while it is held, and after a kernel bug does not release it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOUR = 3600
 
 
 async def process(app: Any) -> None:
-    """Hold only the process itself."""
+    """Hold no resource but the process."""
 
 
 async def netlink_socket(app: Any) -> None:
@@ -137,11 +137,11 @@ def test_a_resource_of_a_program_is_listed_until_it_ends(act: Any) -> None:
 
 
 def nothing(*_: object) -> None:
-    """Do nothing: replaces a function of the kernel, as a bug."""
+    """Do nothing. It replaces a function of the kernel, as a planted bug."""
 
 
 def keep_members(entry: ProtocolEntry, sock: NetlinkSocket, groups: int) -> None:
-    """Replace the function that removes a closed socket from its groups, as a bug."""
+    """Replace the function that removes a closed socket from its groups, as a planted bug."""
     if groups:
         UPDATE(entry, sock, groups)
 
@@ -295,7 +295,7 @@ def test_an_event_of_an_unplugged_device_is_reported(monkeypatch: pytest.MonkeyP
         machine.close()
 
 
-# Holdings that are not leaks.
+# Resources that are held and are not leaks.
 
 
 async def everything(app: Any) -> None:

@@ -21,7 +21,9 @@ DEVICES = "/sys/bus/simbus/devices"
 
 
 async def lists_then_subscribes(app: Any, table: set[str]) -> None:
-    """Follow the devices, and miss one that is plugged in between the two calls: the bug of many clients."""
+    """Follow the devices, but miss one that is plugged between the list and the subscription, as many clients
+    do.
+    """
     table.update(await app.listdir(DEVICES))
     await follow(await app.uevents(), table)
 

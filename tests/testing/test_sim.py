@@ -1,4 +1,6 @@
-"""`sim`: stimuli, quiescence, conditions and the truth, in async and plain bodies and in their programs."""
+"""`sim`: stimuli, quiescence, conditions and the kernel's state, in async and plain bodies and their
+programs.
+"""
 
 from __future__ import annotations
 

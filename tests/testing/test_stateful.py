@@ -73,7 +73,7 @@ class EmptyMachine(GaugeMachine):
 
 
 async def follow(app: Any) -> None:
-    """Keep a table of mice, in which each event must be about a mouse that is known: the bug of a client."""
+    """Keep a table of mice. The planted bug: it expects each event to be about a known mouse."""
     client = await app.genetlink("mouse")
     await client.join("devices")
     table = {each["device"]: each for each in await client.dump("get-device")}
@@ -95,7 +95,7 @@ class FollowMachine(SimStateMachine):
 
 
 class RateMachine(SimStateMachine):
-    """A model of the mouse that forgets that a mouse which is plugged in anew has the default rate."""
+    """A model of the mouse with a bug: it forgets that a new mouse has the default rate."""
 
     devices: ClassVar = {"mouse0": Mouse}
 
@@ -220,7 +220,7 @@ state.teardown()
 """,
     ),
 }
-"""Of each planted bug: the error, its text, and the shortest program."""
+"""For each planted bug: the error, its text, and the shortest program."""
 QUICK = {MinorsMachine}
 
 

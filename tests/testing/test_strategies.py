@@ -1,4 +1,4 @@
-"""Strategies for a family's requests, and what the kernel makes of them."""
+"""Strategies for a family's requests, and the kernel's replies to them."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ from simkernel.ynl import Spec
 FAMILIES = ("camera", "mouse", "nlctrl")
 
 SOONER_OR_LATER = settings(max_examples=2000, phases=[Phase.generate], database=None)
-"""For finding something of a kind, whatever it looks like."""
+"""Settings to find any example of a kind."""
 
 any_datagrams = cache(datagrams)
 
 
 @cache
 def specification(family: str) -> Spec:
-    """The specification of a shipped family."""
+    """Return the specification of a shipped family."""
     with Machine(udev=False) as machine:
         return machine.specification(family)
 
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    """A machine with every family there is."""
+    """Return a machine with all families."""
     with Machine() as machine:
         machine.plug(Camera())
         machine.plug(Mouse())
@@ -63,13 +63,13 @@ def machine() -> Iterator[Machine]:
 
 @pytest.fixture(scope="module")
 def numbers(machine: Machine) -> dict[str, int]:
-    """The families' numbers."""
+    """Return the ids of the families."""
     root = machine.blocking()
     return {name: root.genetlink(name).family.id for name in FAMILIES}
 
 
 class Asker:
-    """Sends requests and reads what comes of them."""
+    """A client that sends requests and reads the replies."""
 
     def __init__(self, machine: Machine) -> None:
         self._facade = machine.blocking()
@@ -77,7 +77,7 @@ class Asker:
         self._sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
 
     def ask(self, message: bytes) -> tuple[int, ExtAck] | None:
-        """The errno and the extended ACK of the last message that has one."""
+        """Send a request. Return the errno and the extended ACK of the last reply that has one."""
         try:
             self._sock.sendto(message, (0, 0))
         except OSError as error:
@@ -92,12 +92,12 @@ class Asker:
 
 @pytest.fixture(scope="module")
 def asker(machine: Machine) -> Asker:
-    """Somebody who asks."""
+    """Return a client."""
     return Asker(machine)
 
 
 def refused_by_policy(verdict: tuple[int, ExtAck] | None) -> bool:
-    """Whether it was the policy that refused a request, and not the driver."""
+    """Return True if the policy has refused a request, not the driver."""
     return verdict is not None and verdict[1].policy is not None
 
 

@@ -1,4 +1,4 @@
-"""Records made by hand, and made up."""
+"""Trace records made by hand, and random ones."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from simkernel.uapi.netlink import NLM_F_ACK, NLM_F_REQUEST, attribute, message
 
 
 def record(time: int, name: str, layer: str, track: str, flow: int = 0, /, **fields: Any) -> Record:
-    """One record."""
+    """Return a record."""
     return Record(time, name, layer, track, flow, fields)
 
 
 def enter(time: int, pid: int, call: str, *arguments: Any, flow: int = 0) -> Record:
-    """The program `pid` makes a call."""
+    """Return the record of a call of program `pid`."""
     return record(
         time, "sys_enter", APPLICATION, f"viewer/{pid}", flow,
         pid=pid, comm="viewer", call=call, arguments=arguments,
@@ -30,7 +30,7 @@ def enter(time: int, pid: int, call: str, *arguments: Any, flow: int = 0) -> Rec
 
 
 def leave(time: int, pid: int, call: str, flow: int = 0, **result: Any) -> Record:
-    """Its call returns."""
+    """Return the record of the call's return."""
     return record(
         time, "sys_exit", APPLICATION, f"viewer/{pid}", flow,
         pid=pid, comm="viewer", call=call, entered=0, **result,
@@ -38,7 +38,7 @@ def leave(time: int, pid: int, call: str, flow: int = 0, **result: Any) -> Recor
 
 
 def tap(time: int, protocol: int, data: bytes, flow: int = 0) -> Record:
-    """A message that an nlmon device would see."""
+    """Return the record of a message, as an nlmon device receives it."""
     return record(
         time, "netlink_deliver_tap", KERNEL, "netlink", flow, protocol=protocol, data=data,
         outgoing=True, kernel=False, portid=0, dst_portid=7, dst_group=0,
@@ -46,7 +46,7 @@ def tap(time: int, protocol: int, data: bytes, flow: int = 0) -> Record:
 
 
 def feed(exporter: Exporter, records: Iterable[Record]) -> None:
-    """Hand all the records over, and close."""
+    """Pass all records to an exporter, and close it."""
     with exporter:
         for each in records:
             exporter(each)
@@ -82,7 +82,7 @@ STORY = [
     record(940, "netlink_broadcast", KERNEL, "netlink", 2, protocol=16, portid=0, group=5, length=40),
     leave(950, 7, "recvfrom", 2, error=105),
 ]
-"""A command goes down to a register; a frame comes up from there."""
+"""Records of a command on its way to a register, and of a frame on its way to the program."""
 
 
 @st.composite
@@ -115,4 +115,4 @@ def _records(draw: st.DrawFn) -> Record:
 
 
 ANY_RECORDS = st.lists(_records(), max_size=40)
-"""Records in no order that a machine would give them: the list may be cut anywhere."""
+"""Records in an arbitrary order, which a machine would not emit. The list may end anywhere."""

@@ -1,4 +1,4 @@
-"""Flows of a machine with and without listeners, and flows that no request begins."""
+"""Flows of a machine with and without tracers, and flows that begin without a request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def ask(app: Any, portid: int, *times: int) -> None:
 
 
 async def answer(app: Any) -> None:
-    """Answer every question after a while."""
+    """Reply to every request after some time."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((SERVER, 0))
     while True:
@@ -60,7 +60,7 @@ def test_what_comes_of_a_message_that_nobody_saw_is_no_part_of_an_old_story() ->
 
 
 class Metronome(Device):
-    """A device without code for flows, as in the guide.  It ticks by itself or on request."""
+    """A device without code for flows, as in the guide. It ticks by itself or on request."""
 
     vendor_id, device_id = 0x1234, 0x0002
     registers = (Register("START", 0x10, RW), Register("STATUS", 0x14, W1C))
@@ -138,7 +138,7 @@ init, exit = module_simbus_driver(DEVICES, MetronomeDriver)
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    """A machine with a driver without code for flows."""
+    """Return a machine whose driver has no code for flows."""
     (tmp_path / "metronome.py").write_text(DRIVER, "utf-8")
     with Machine(module_path=[tmp_path]) as machine:
         machine.run(until=millis(5))
@@ -186,7 +186,7 @@ def test_each_expiry_of_a_timer_and_of_a_delay_is_a_flow(machine: Machine) -> No
     expiries, polls = flows(records, "timer_expire_entry"), flows(records, "workqueue_execute_start")
     assert len(expiries) == len(polls) == 4
     assert 0 not in expiries + polls
-    assert len({*expiries, *polls}) == 7  # the first expiry and poll belong to the plug
+    assert len({*expiries, *polls}) == 7  # the first expiry and poll have the flow of the plug
     assert expiries[0] == polls[0] == flows(records, "plug")[0]
 
 

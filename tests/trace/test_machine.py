@@ -1,4 +1,4 @@
-"""The exporters on a whole machine: a viewer sets a camera's format, streams, and reads frames."""
+"""The exporters with a whole machine: a viewer sets a camera's format, streams, and reads frames."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def viewer(app: Any) -> None:
 
 @attrs.define
 class Written:
-    """What the exporters have written."""
+    """The output of the exporters."""
 
     trace: io.StringIO = attrs.field(factory=io.StringIO)
     strace: io.StringIO = attrs.field(factory=io.StringIO)
@@ -43,7 +43,7 @@ class Written:
 
 
 def run(milliseconds: float) -> Written:
-    """A run that is cut short."""
+    """Return the output for a run that ends early."""
     files = Written()
     with Machine(seed=7) as machine:
         exporters = [

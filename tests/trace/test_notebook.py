@@ -1,4 +1,6 @@
-"""Drawings of runs and recordings in notebooks: a kernel executes, a browser draws without any request."""
+"""Drawings of runs and recordings in notebooks: a kernel executes cells, and a browser draws without
+network.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +120,7 @@ def test_a_run_without_a_machine_is_not_drawn() -> None:
 
 @pytest.fixture(scope="module")
 def outputs() -> list[str]:
-    """The HTML of each cell of a notebook that a kernel executes."""
+    """Return the HTML of each cell of a notebook that a kernel executes."""
     pytest.importorskip("ipykernel", reason=EXTRA)
     nbclient = pytest.importorskip("nbclient", reason=EXTRA)
     v4 = pytest.importorskip("nbformat.v4", reason=EXTRA)

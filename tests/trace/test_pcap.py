@@ -22,7 +22,7 @@ def capture(records: list[Record]) -> bytes:
 
 
 def packets(data: bytes) -> list[tuple[int, bytes]]:
-    """A reader of nanosecond captures: time and bytes of each packet."""
+    """Read a nanosecond capture. Return time and bytes of each packet."""
     assert struct.unpack_from("<I", data) == (0xA1B23C4D,)
     assert struct.unpack_from("<HHiIII", data, 4) == (2, 4, 0, 0, 262144, 253)
     found, offset = [], 24
@@ -45,7 +45,7 @@ def test_a_capture_holds_the_messages_in_order_wherever_it_is_cut(records: list[
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9))))
 def test_with_a_clock_times_are_in_order(steps: list[tuple[int, int]]) -> None:
-    """At each instant of the clock there are records that run ahead of it."""
+    """At each instant some records have a time that is ahead of the clock."""
     now = 0
     file = io.BytesIO()
     expected = []
@@ -59,7 +59,7 @@ def test_with_a_clock_times_are_in_order(steps: list[tuple[int, int]]) -> None:
 
 
 def test_a_message_has_the_header_that_an_nlmon_device_gives_it() -> None:
-    """Outgoing (4), ARPHRD_NETLINK (824), nothing, and the protocol: big-endian."""
+    """The big-endian fields are outgoing (4), ARPHRD_NETLINK (824), zeros, and the protocol."""
     ((time, packet),) = packets(capture([tap(3_000_000_007, 16, b"data")]))
     assert time == 3_000_000_007
     assert packet == bytes.fromhex("0004 0338 0000 0000 0000 0000 0000 0010") + b"data"

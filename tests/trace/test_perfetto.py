@@ -32,7 +32,7 @@ def nanoseconds(event: Event, key: str) -> int:
 
 
 def bound(trace: list[Event]) -> list[tuple[Event, Event]]:
-    """Each flow event with the slice it binds to, as Perfetto does: the topmost when sorted."""
+    """Return each flow event with the slice that Perfetto binds it to: the topmost one at its time."""
 
     def order(event: Event) -> tuple[int, float]:
         ts = nanoseconds(event, "ts")
@@ -58,7 +58,7 @@ def bound(trace: list[Event]) -> list[tuple[Event, Event]]:
 
 
 def check(trace: list[Event]) -> None:
-    """The rules of the Trace Event Format that concern what we write."""
+    """Check the rules of the Trace Event Format for the events that simkernel writes."""
     assert {event["ph"] for event in trace} <= {"M", "X", "s", "t", "f"}
     named = {(event["name"], event["pid"], event["tid"]) for event in trace if event["ph"] == "M"}
     phases: dict[int, list[str]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""A run as data: the memory of queues is the socket's, rows say when a task is busy, limits hold."""
+"""A run as data: queues have the memory of their sockets, rows show when tasks are busy, and limits hold."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ NLCTRL_FILE = Path(__file__).parents[2] / "simkernel/kernel/netlink/genetlink/nl
 
 
 def lens(old: str = "", new: str = "") -> Spec:
-    """Return the specification of the lens, with `old` in its text or its supplement replaced."""
+    """Return the specification of the lens, with `old` replaced in its text or in its supplement."""
     texts = LENS, SUPPLEMENT
     assert not old or sum(text.count(old) for text in texts) == 1
     text, supplement = (text.replace(old, new) if old else text for text in texts)
@@ -113,12 +113,12 @@ def lens(old: str = "", new: str = "") -> Spec:
 
 
 def nlctrl() -> Spec:
-    """nlctrl's own specification."""
+    """Return nlctrl's specification."""
     return read_specification(NLCTRL_FILE)
 
 
 def of(attribute: str, definitions: str = "") -> Spec:
-    """A family whose only operation takes and gives one attribute, `a`."""
+    """Return a family whose only operation has the attribute `a` in request and reply."""
     return parse(
         f"""\
 name: small

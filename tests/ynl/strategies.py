@@ -1,4 +1,4 @@
-"""Specifications at random, and values that fit them."""
+"""Random specifications, and values that fit them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ENUM_TYPES = ["u8", "u16", "u32", "u64", "uint"]
 
 
 def _attribute(sets: int) -> st.SearchStrategy[dict[str, Any]]:
-    """The keys of an attribute, whose nests are among the first `sets` sets."""
+    """Return the keys of an attribute. Its nests are among the first `sets` sets."""
     multi = st.sampled_from([{}, {"multi-attr": True}])
     order = st.sampled_from([{}, {"byte-order": "big-endian"}])
     enum = st.sampled_from([{"enum": "number"}, {"enum": "bits"}, {"enum": "number", "enum-as-flags": True}])
@@ -45,7 +45,9 @@ def _attribute(sets: int) -> st.SearchStrategy[dict[str, Any]]:
 
 @st.composite
 def specs(draw: st.DrawFn) -> Spec:
-    """A family with an operation `get` whose do takes and gives all of the last of its sets."""
+    """Return a family with an operation `get`, whose request and reply have all attributes of the last
+    set.
+    """
     sets = []
     for number in range(draw(st.integers(1, 3))):
         names = draw(st.lists(_NAMES, min_size=1, max_size=8, unique=True))
@@ -76,7 +78,7 @@ def specs(draw: st.DrawFn) -> Spec:
 
 
 def values(spec: Spec, name: str) -> st.SearchStrategy[dict[str, Any]]:
-    """A mapping of some attributes of a set to values as decoding gives them."""
+    """Return a mapping of some attributes of a set to values, in the form of decoded ones."""
     attributes = spec.attribute_sets[name].attributes.values()
     return st.fixed_dictionaries({}, optional={each.name: _value(spec, each) for each in attributes}).flatmap(
         lambda chosen: st.permutations(list(chosen.items())).map(dict)
@@ -120,7 +122,7 @@ def _integer(kind: str) -> st.SearchStrategy[int]:
 
 
 def _flags(enum: Enumeration) -> st.SearchStrategy[tuple[str | int, ...]]:
-    """Names in the order of their bits, and perhaps a bit that has no name."""
+    """Return flag names in the order of their bits, and sometimes a bit without a name."""
     names = st.sets(st.sampled_from(list(enum.bits)))
     rest = st.sampled_from([(), (0x80,)])
     return st.builds(lambda n, r: (*[each for each in enum.bits if each in n], *r), names, rest)

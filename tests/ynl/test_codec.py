@@ -1,4 +1,4 @@
-"""Messages to bytes and back."""
+"""Messages are encoded to bytes and decoded."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def request_() -> Codec:
 
 
 def fresh() -> Codec:
-    """One that has not seen any message yet."""
+    """Return a codec without compiled shapes."""
     return codec(parse(LENS, "lens.yaml"), "get", "do", "reply")
 
 
@@ -74,7 +74,9 @@ def test_a_value_and_its_bytes(name: str, value: Any, data: bytes, request_: Cod
 
 
 def test_an_array_is_flagged_as_a_nest_in_a_request_only(request_: Codec, reply: Codec) -> None:
-    """nlctrl's answers are made with nla_nest_start_noflag(); strict validation wants the flag."""
+    """nlctrl builds replies with `nla_nest_start_noflag()`; strict validation requires the flag in
+    requests.
+    """
     values = {"grid": [{"x": 1, "y": -1}, {}], "levels": [5]}
     plain = attribute(20, attribute(1, POINT) + attribute(2)) + attribute(21, attribute(1, b"\5\0\0\0"))
     flagged = nested(20, nested(1, POINT), nested(2)) + nested(21, attribute(1, b"\5\0\0\0"))
@@ -139,7 +141,7 @@ def test_a_large_message_that_keeps_coming_is_treated_as_at_first(
 
 
 def test_every_header_of_a_message_that_keeps_coming_is_looked_at() -> None:
-    """Those before, between and after long payloads."""
+    """Headers before, between and after long payloads are checked."""
     known, other = fresh(), fresh()
     values = {"sequence": 1, "samples": [7] * 500, "zoom": 2, "time": 3, "aliases": ["x" * 300, "y"]}
     data = known.encode(values)
@@ -149,7 +151,7 @@ def test_every_header_of_a_message_that_keeps_coming_is_looked_at() -> None:
     assert len(headers) == 6 and not left
     for _, start, _ in headers:
         damaged = bytearray(data)
-        damaged[start - 2] ^= 0x20  # another type, which the family does not know
+        damaged[start - 2] ^= 0x20  # another type, unknown to the family
         assert known.decode(damaged) == other.decode(damaged) != values
 
 
@@ -184,7 +186,7 @@ def test_a_flag_that_is_false_is_left_out(reply: Codec) -> None:
 
 
 def test_nlctrl_answers_as_recorded() -> None:
-    """Recorded case nlctrl.by_family_name, less the generic netlink header."""
+    """The recorded case is nlctrl.by_family_name, without the generic netlink header."""
     data = bytes.fromhex(
         "0b0002006e6c6374726c000006000100100000000800030002000000080004000000000008000500000000002c000600"
         "140001000800010003000000080002000e00000014000200080001000a000000080002000c0000001c00070018000100"
@@ -208,7 +210,7 @@ def test_nlctrl_answers_as_recorded() -> None:
 
 
 def test_nlctrl_dumps_policies_as_recorded() -> None:
-    """Recorded case nlctrl.policy_dump: the first answer and the last."""
+    """The recorded case is nlctrl.policy_dump: its first and its last reply."""
     answer = codec(nlctrl(), "getpolicy", "dump", "reply")
     first = {"family-id": 16, "op-policy": {"operation-id": 3, "do": 0, "dump": 0}}
     last = {

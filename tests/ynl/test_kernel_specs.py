@@ -1,4 +1,4 @@
-"""The kernel's own specifications are read as they are, wherever this machine has a kernel's source."""
+"""The kernel's own specifications are read unchanged, if this host has a kernel's source."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def path(request: pytest.FixtureRequest) -> Path:
 
 
 def use(spec: Spec) -> None:
-    """Make all that can be made of it."""
+    """Make every product of a specification."""
     family_policies(spec)
     for operation in spec.operations.values():
         for mode in get_args(ModeName):

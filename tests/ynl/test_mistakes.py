@@ -1,4 +1,4 @@
-"""A mistake in a specification is named: file, line, key, and what was expected."""
+"""An error about a specification names file, line, key and the expected value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simkernel.ynl.errors import choose
 from tests.ynl.specs import LENS, lens
 
 MISTAKES = [
-    # The text that is replaced, what takes its place, the line, the key, and what the message says.
+    # The replaced text, its replacement, the line, the key, and a part of the error.
     ("name: lens\ndoc", "nmae: lens\ndoc", 1, "nmae", "unknown key 'nmae'; did you mean name?"),
     ("doc: A family with one of everything.\n", "", 1, "", "the key 'doc' is missing"),
     ("name: lens\ndoc", "name: a-rather-long-name\ndoc", 1, "name", "1 to 15 bytes, found 18"),

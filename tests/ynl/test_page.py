@@ -1,4 +1,4 @@
-"""The page that describes a family."""
+"""The description of a family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a specification says, as it is read."""
+"""The parsed contents of a specification."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_operations_are_numbered_in_one_row() -> None:
 
 
 def test_operations_may_be_numbered_in_a_row_for_each_direction() -> None:
-    """The example of Documentation/userspace-api/netlink/genetlink-legacy.rst, and two more."""
+    """The example of Documentation/userspace-api/netlink/genetlink-legacy.rst, with two more operations."""
     spec = parse(
         """\
 name: rows

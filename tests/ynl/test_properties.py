@@ -1,4 +1,4 @@
-"""What holds for every specification, every value and all bytes."""
+"""Properties of every specification, every value and any bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.ynl.specs import LENS, lens
 from tests.ynl.strategies import specs, values
 
 OFTEN = 70
-"""Often enough for a shape of message to get a function of its own."""
+"""Number of messages of one shape after which the shape has a compiled function."""
 
 SPECS = specs()
 LENS_SPEC = lens()

@@ -1,7 +1,7 @@
-"""The policies of a family: what ynl-gen-c writes for the same specification.
+"""The policies of a family are those that ynl-gen-c generates for the same specification.
 
-The expected tables were read off its source (Linux 6.12, 6.18) and, for nlctrl and netdev, off the
-policy dump of a running 6.18 kernel.
+The expected tables were read off its source (Linux 6.12, 6.18) and, for nlctrl and netdev, off the policy
+dump of a running 6.18 kernel.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ definitions:
 
 
 def only(attribute: str) -> AttributePolicy:
-    """The policy of an attribute in a request."""
+    """Return the policy of an attribute in a request."""
     do = family_policies(of(attribute, ENUMS)).operations["get"].do
     assert do is not None
     assert do.maxattr == 1
@@ -195,7 +195,7 @@ def test_one_policy_may_be_for_all() -> None:
 
 
 def test_a_dump_that_is_not_validated_has_no_policy_in_older_families() -> None:
-    """genl_cmd_full_to_split()."""
+    """The rule is that of `genl_cmd_full_to_split()`."""
     get = family_policies(parse(legacy("per-op", "strict, dump"), "lens.yaml")).operations["get"]
     assert get.do is not None and get.dump is None
     get = family_policies(parse(legacy("split", "strict, dump"), "lens.yaml")).operations["get"]
@@ -203,7 +203,7 @@ def test_a_dump_that_is_not_validated_has_no_policy_in_older_families() -> None:
 
 
 def test_nlctrl_has_what_the_kernel_dumps() -> None:
-    """Recorded case nlctrl.policy_dump."""
+    """The recorded case is nlctrl.policy_dump."""
     policies = family_policies(nlctrl()).operations
     name = AttributePolicy(NlaType.NUL_STRING, length=15)
     family, policy = policies["getfamily"].do, policies["getpolicy"].dump

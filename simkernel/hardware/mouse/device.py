@@ -47,10 +47,7 @@ NOTHING: Final = Report()
 
 
 class Mouse(Device):
-    """A mouse.
-
-    From the instant at which it is plugged in, `motion` moves it.  `move` moves it at any instant.
-    """
+    """A USB-like mouse with a FIFO of reports."""
 
     vendor_id = sheet.VENDOR
     device_id = sheet.DEVICE

@@ -71,7 +71,7 @@ def with_group_and_credentials(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=UEVENT)
 def all_listeners(world: World, log: Log) -> None:
-    """All members of the group receive a uevent, even if they are connected to a process. Others do not."""
+    """Each member of the group receives a uevent, even if they are connected to a process. Others do not."""
     a, b, c = listener(world, A), listener(world, B), netlink(world, wire.UEVENT, bind=(C, 0))
     b.connect((77, 0))
     world.uevent()

@@ -174,7 +174,7 @@ def test_extended_controls_one_by_one(video: Video, controls: list[Described]) -
 
 
 def test_extended_controls_together(video: Video, controls: list[Described]) -> None:
-    """All controls in one request succeed, except with one class. Defaults can be read and not set."""
+    """A request for all controls succeeds, except with one class. Defaults can be read and not set."""
     items = [(control.id, control.default_value) for control in settable(controls)]
     count = len(items)
     for request in (G, TRY, S):

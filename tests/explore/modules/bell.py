@@ -48,29 +48,29 @@ class Bell:
         wake_up(self.queue)
 
     def has_rung(self) -> bool:
-        """Tell whether it has rung, as of a moment ago."""
+        """Return True if the bell has rung. The state is read a statement before the return."""
         rung = self.rung
         self.looks += 1
         return rung
 
     def poll(self, file: File, table: PollTable) -> int:
-        """Wait on the queue first, then look, as drivers do."""
+        """Register the wait first, then check the state, as drivers do."""
         poll_wait(self.queue, table)
         return POLLIN if self.has_rung() else 0
 
     async def read(self, file: File, size: int, position: int) -> bytes:
-        """Wait until it rings."""
+        """Wait until the bell rings."""
         await wait_event_interruptible(self.queue, self.has_rung)
         return b"!"
 
 
 def init(this: ThisModule) -> Bell:
-    """Make the device."""
+    """Create the device."""
     return Bell(this)
 
 
 def exit(this: ThisModule, bell: Bell) -> None:
-    """Take it away."""
+    """Remove the device."""
     timer_delete(bell.timer)
     class_unregister(bell.kind)
     cdev_del(bell.cdev)

@@ -27,20 +27,20 @@ class Tally:
         self.socket: Any = netlink_kernel_create(this, PROTOCOL, self.receive)
 
     def receive(self, skb: Skb) -> object:
-        """Take the requests of a datagram."""
+        """Count the requests of a datagram."""
         return netlink_rcv_skb(self.socket, skb, self.add)
 
     def add(self, request: Request) -> None:
-        """Count a request and answer with the number."""
+        """Count a request, and reply with the number."""
         self.count += 1
         nlmsg_unicast(self.socket, message(16, bytes([self.count]), seq=request.seq), request.portid)
 
 
 def init(this: ThisModule) -> Tally:
-    """Serve the protocol."""
+    """Register the protocol."""
     return Tally(this)
 
 
 def exit(this: ThisModule, tally: Tally) -> None:
-    """Serve it no longer."""
+    """Unregister the protocol."""
     netlink_kernel_release(tally.socket)

@@ -1,4 +1,4 @@
-"""What the tests of netlink share."""
+"""Fixtures of the tests of netlink."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from tests.kernel.netlink.stack import Stack
 
 @pytest.fixture
 def stack() -> Stack:
-    """A kernel's netlink."""
+    """Return the netlink part of a kernel."""
     return Stack()

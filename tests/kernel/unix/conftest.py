@@ -1,4 +1,4 @@
-"""The machine of the tests of unix sockets."""
+"""Fixtures of the tests of unix sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A driver of gauges with the node /dev/gaugeN.  Each model of gauge shows another bug of the driver."""
+"""A driver of gauges with the node /dev/gaugeN. Each model of gauge triggers another bug of the driver."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Gauge:
 
 def _read(file: File, size: int, position: int) -> bytes:
     gauge: Gauge = file.cdev.data
-    if gauge.gone and gauge.model != STALE:  # the bug: a file may be open for longer than the device exists
+    if gauge.gone and gauge.model != STALE:  # the bug: a file may stay open after the unplug
         return b""
     return bytes(gauge.values[:size])
 
@@ -66,7 +66,7 @@ OPERATIONS = FileOperations(read=_read, write=_write)
 
 
 class GaugeDriver:
-    """One load of the module."""
+    """State of one load of the module."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
         self.this = this
@@ -77,7 +77,7 @@ class GaugeDriver:
         undo.callback(unregister_chrdev_region, this, self.number, COUNT)
 
     def probe(self, device: SimbusDevice) -> None:
-        """Take a gauge."""
+        """Bind to a gauge."""
         minor = self.free.pop(0)
         gauge = Gauge(self.this, device.device_id, minor)
         number = (self.number[0], minor)

@@ -13,7 +13,7 @@ from simkernel.hardware import Camera, Mouse
 
 @attrs.frozen
 class Equipped:
-    """A machine with a mouse and a camera, 100 ms after they were plugged in."""
+    """A machine with a mouse and a camera, 100 ms after they were plugged."""
 
     machine: Machine
     mouse: Mouse

@@ -1,4 +1,4 @@
-"""Each allocation of plugging a mouse or a camera fails in turn."""
+"""Each allocation during the plug of a mouse or a camera fails in turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The messages of a dump in other datagrams than usual."""
+"""The messages of a dump are divided among datagrams in an unusual way."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIRST_ONLY, WHOLE = "first message of each datagram", "all messages"
 
 
 def client(sock: BlockingSocket, request: bytes, reads: str) -> int:
-    """The number of objects that a client counts, until NLMSG_DONE or a second of silence."""
+    """Count the objects of a dump until NLMSG_DONE, or until one second without a datagram."""
     sock.settimeout(1)
     sock.send(request)
     count = 0

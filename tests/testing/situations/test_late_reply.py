@@ -14,7 +14,7 @@ from tests.testing.situations.requests import headers
 
 
 async def client(app: Any, results: list[int], *, checks: bool) -> None:
-    """Ask up to three times, with a timeout; append the sequence number of each reply that is taken."""
+    """Send a request up to three times, with a timeout. Append the sequence number of each accepted reply."""
     sock = await app.socket(proto=NETLINK_GENERIC)
     await sock.settimeout(1.5)
     for sequence in (1, 2, 3):

@@ -1,4 +1,4 @@
-"""A program resolves a name, and configures the link of that index later."""
+"""A program resolves a name, and later configures the link with that index."""
 
 from __future__ import annotations
 

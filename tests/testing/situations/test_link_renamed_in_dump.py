@@ -1,4 +1,4 @@
-"""A program lists the links in parts, and one is renamed in between."""
+"""A program lists the links in several datagrams, and a link is renamed in between."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = ["eth0", "eth1", "eth2"]
 
 
 def listed(app: Any, route: Any) -> tuple[list[str], bool]:
-    """The names in the order of the dump, and whether it has NLM_F_DUMP_INTR."""
+    """Return the names in the order of the dump, and whether it has NLM_F_DUMP_INTR."""
     sock = app.socket(proto=NETLINK_ROUTE)
     sock.send(message(RTM_GETLINK, IfInfoMsg().pack(), flags=NLM_F_REQUEST | NLM_F_DUMP))
     names, interrupted = [], False

@@ -1,4 +1,4 @@
-"""A client keeps the family id of a module that is loaded anew."""
+"""A client keeps the family id of a module that is reloaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A daemon that lists mice and follows their uevents loses the event of one."""
+"""A daemon that lists mice and follows their uevents loses an event."""
 
 from __future__ import annotations
 

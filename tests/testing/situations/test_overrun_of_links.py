@@ -12,7 +12,7 @@ from simkernel.uapi.errno import ENOBUFS
 
 
 async def follow(app: Any, table: dict[int, str], *, resync: str) -> None:
-    """Keep the names of links by index.  `resync`: no, merge the list into the table, or replace it."""
+    """Keep the names of links by index. `resync` is "no", or the way to use a new list: merge or replace."""
     route = await app.rtnetlink()
     await route.join("rtnlgrp-link")
     table.update({link["ifi-index"]: link["ifname"] for link in await route.dump("getlink")})

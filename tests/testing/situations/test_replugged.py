@@ -1,4 +1,4 @@
-"""The mouse comes back in another slot."""
+"""The mouse is plugged into another slot."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from simkernel.uapi.socket import AF_INET
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """A machine with a link that has an address and its connected route."""
+    """Return a machine with a link that has an address and its connected route."""
     with Machine(check_leaks=True, udev=False) as machine:
         route = machine.blocking().rtnetlink()
         route.do("newlink", ifname="wan", linkinfo={"kind": "dummy"}, ifi_flags=IFF_UP, ifi_change=IFF_UP)

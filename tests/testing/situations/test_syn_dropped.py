@@ -1,4 +1,4 @@
-"""A reader of buttons loses the release of one."""
+"""A reader of buttons loses the release of a button."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.testing.situations.conftest import Equipped
 
 
 def pressed(program: Any, fd: int) -> bool:
-    """The state that the kernel reports."""
+    """Return the state that the kernel reports."""
     bits = program.ioctl(fd, EVIOCGKEY(96), bytes(96))
     return bool(bits[BTN_LEFT // 8] >> BTN_LEFT % 8 & 1)
 
 
 def follow(program: Any, fd: int, state: bool, *, resync: bool) -> bool:
-    """The state of the left button, by the events that can be read now."""
+    """Return the state of the left button according to the readable events."""
     dropped = False
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Uevents that are lost without an error, doubled, and reordered."""
+"""Uevents that are lost without an error, duplicated, or reordered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simkernel.uapi.uevent import Uevent
 
 
 def heard(situation: Callable[..., Any], select: Callable[[Uevent], bool]) -> list[Uevent]:
-    """All events that a listener gets when a mouse is plugged in and out while the situation is armed."""
+    """Plug and unplug a mouse while the situation is armed. Return the events that a listener receives."""
     events: list[Uevent] = []
 
     def listener(app: Any) -> None:

@@ -1,4 +1,4 @@
-"""A situation happens, with the same outcome, whatever the plan of the run is."""
+"""A situation has the same outcome under every plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simkernel.testing.situations import listed_before_subscribed, overrun
 
 
 async def follow(app: Any, table: set[str], *, sound: bool) -> None:
-    """Follow the mice: subscribe before listing, and list again after an overrun, or neither."""
+    """Follow the mice. A correct client subscribes before it lists, and lists again after an overrun."""
     monitor = await app.uevents() if sound else None
     table |= set(await app.listdir("/sys/class/mouse"))
     monitor = monitor or await app.uevents()
@@ -33,7 +33,7 @@ async def follow(app: Any, table: set[str], *, sound: bool) -> None:
 
 @attrs.frozen
 class Story:
-    """A mouse is unplugged in one of two situations."""
+    """A target: a mouse is unplugged in one of two situations."""
 
     situation: str
     sound: bool

@@ -1,4 +1,4 @@
-"""The least effort there is."""
+"""The minimum effort of a measurement."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ TINY = Effort(
 
 @pytest.fixture
 def tiny() -> Effort:
-    """An effort of two runs, each as short as can be."""
+    """Return an effort of two runs of minimum length."""
     return TINY

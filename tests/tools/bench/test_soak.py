@@ -1,4 +1,4 @@
-"""Memory is looked at before and after."""
+"""The soak test reads memory before and after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is timed, how iterations and in which order, by a clock that the test moves."""
+"""The stopwatch: timed parts, iterations and order, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simkernel.tools.bench.stopwatch import Subject, Work, iterations_for, side_
 
 
 class Clock:
-    """Wall seconds, and what was done in them."""
+    """A wall clock in seconds, and a list of the work done."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -25,7 +25,7 @@ class Clock:
         return self.now
 
     def work(self, name: str, each: float, most: int = 1000) -> Work:
-        """Something that takes `each` seconds, and a second to cleanup up."""
+        """Return work that takes `each` seconds, and one second for the cleanup."""
 
         def run(iterations: int) -> int:
             self.now += each * iterations

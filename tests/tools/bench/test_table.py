@@ -1,4 +1,4 @@
-"""Every quantity of the table is measured, at tiny sizes; nothing is said of the figures."""
+"""Every quantity of the table can be measured, at small sizes. The tests do not judge the figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.long
 
 NAMES = {quantity.name: quantity for quantity in TABLE}
 REAL = {"round-trip-real", "client", "pyroute2", "multicast-100", "multicast-1000"}
-"""What is divided by the real kernel."""
+"""Quantities whose anchor is the real kernel."""
 NO_NETLINK = "this operating system has no AF_NETLINK"
 NO_PYROUTE2 = "pyroute2 is not installed: pip install pyroute2"
 PYROUTE2 = {"client", "pyroute2", "codec"}

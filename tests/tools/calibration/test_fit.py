@@ -1,4 +1,4 @@
-"""Fitting: prices that made the figures are found again."""
+"""The fit finds the costs from which the figures were computed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_what_nothing_tells_apart_keeps_its_proportion() -> None:
 
 @pytest.mark.long
 def test_another_machines_prices_are_found_again() -> None:
-    """From a machine with prices of its own to figures, and from these back to the prices."""
+    """The figures are computed from the costs of another machine, and the fit recovers these costs."""
     theirs = attrs.evolve(CostModel(), syscall=140, file=40, copy_per_kib=20, poll=12, pipe=60, attribute=50,
                           skb_alloc=300, memory_charge=60, multicast_member=150, schedule=200)  # fmt: skip
     figures = {each: each.simulated(theirs) for each in FEW}

@@ -1,4 +1,4 @@
-"""Measuring the machine that the tests run on: that there are figures, never which."""
+"""Measurement of the host: the figures exist. The tests do not judge them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operations: their names, and that they do what is measured elsewhere under these names."""
+"""The measured operations: their names, and their equality with those of measure.c."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simkernel.tools.calibration.operations import KINDS, Operation, find
 SIZED = ("pipe", "unix", "stream", "usersock", "refused", "recv", "members", "usersock-echo", "pipe-echo")
 COSTS = CostModel()
 WITH_A_LINEAR_PART = 7872
-"""Bytes of the largest message of a unix socket below the first that has whole pages only."""
+"""Bytes of the largest unix message that does not consist of whole pages."""
 
 
 def operation(key: str, size: int = 0, count: int = 0) -> Operation:
@@ -57,7 +57,7 @@ def test_more_bytes_never_cost_less(key: str, sizes: tuple[int, int]) -> None:
 
 
 def test_a_stream_costs_less_where_all_its_bytes_are_in_whole_pages() -> None:
-    """Linux 6.18 shows it: 7800 bytes take 1777 ns with Python's calls, 7873 bytes 1610 ns."""
+    """On Linux 6.18, 7800 bytes take 1777 ns with Python's calls, and 7873 bytes take 1610 ns."""
     few, many = (operation("stream", size, 2).simulated(COSTS) for size in (7872, 7873))
     assert few > many
 

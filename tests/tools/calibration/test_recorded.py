@@ -1,4 +1,4 @@
-"""The prices against the figures that were recorded on a real kernel."""
+"""Simulated costs, compared with figures recorded on a real kernel."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_varied_camera_shows_the_quantiles_of_the_measured_path() -> None:
 
 
 def test_second_machine_has_the_transferred_rows() -> None:
-    """A transferred row is the second machine's, scaled by what two machines of one model differ."""
+    """A transferred row is the second machine's, scaled by the ratio of the two machines."""
     first, second = (json.loads(path.read_text("utf-8")) for path in (RECORDED, SECOND))
     for name, sizes in first["transferred"].items():
         for size in map(str, sizes):

@@ -1,4 +1,4 @@
-"""The comparison: rows run for real where their tool is installed; figures are not judged."""
+"""The comparison runs each row whose tool is installed. The tests do not judge the figures."""
 
 from __future__ import annotations
 

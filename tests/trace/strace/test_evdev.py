@@ -1,4 +1,4 @@
-"""evdev's requests in strace's form: what strace 6.13 printed for these bytes, and what we print."""
+"""evdev's requests in the format of strace 6.13, compared with strace's output for the same bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls on files in strace's form."""
+"""Calls on files in strace's format."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ LINES: list[tuple[list[Record], str]] = [
     (call("fcntl", 3, 2, 1, result=0), "fcntl(3, F_SETFD, FD_CLOEXEC)     = 0"),
     (call("fcntl", 3, 1030, 0, result=13), "fcntl(3, F_DUPFD_CLOEXEC, 0)      = 13"),
 ]
-"""Lines of strace 6.13 on Linux; where that shows a pointer we show NULL."""
+"""Output of strace 6.13 on Linux, with NULL in place of pointers."""
 
 
 @pytest.mark.parametrize(("records", "line"), LINES)

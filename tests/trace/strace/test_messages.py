@@ -1,4 +1,4 @@
-"""What strace 6.13 printed on Linux for these bytes, and what we print."""
+"""Messages in the format of strace 6.13, compared with strace's output for the same bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simkernel.ynl import parse
 from tests.trace.records import NEWFAMILY
 
 LINUX = {0x11: "VFS_DQUOT", 0x13: "thermal", 0x14: "netdev", 0x15: "ethtool", 0x16: "NLBL_MGMT"}
-"""The families of the machine that the recording is of."""
+"""Netlink families of the recorded machine."""
 
 RECORDED = [
     (int(protocol), bytes.fromhex(data.strip("-")), text)
@@ -35,7 +35,9 @@ DEVIATIONS = {
         r'"8\0\0\0\364\1\377\377\1\0\0\0\5\0\0\0qqqqqqqqqqqqqq"'
     ),
 }
-"""Datagrams of NETLINK_USERSOCK that are not messages.  strace prints a header or hexadecimal digits."""
+"""Datagrams of NETLINK_USERSOCK that are not netlink messages. strace prints a header or hexadecimal
+digits.
+"""
 
 SPECIFICATION = """
 name: camera

@@ -95,7 +95,7 @@ LINES = [
     (call("finit_module", "hello", "who=you", 0, result=None), 'finit_module("hello", "who=you", 0) = 0'),
     (call("spectre", object(), None, 2, result=None), "spectre(object, NULL, 2)          = 0"),
 ]  # fmt: skip
-"""Lines of strace 6.13 on Linux; where that shows a pointer we show NULL."""
+"""Output of strace 6.13 on Linux, with NULL in place of pointers."""
 
 
 @pytest.mark.parametrize(("records", "line"), LINES)

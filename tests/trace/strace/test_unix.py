@@ -1,4 +1,4 @@
-"""Calls on unix sockets in strace's form."""
+"""Calls on unix sockets in strace's format."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LINES: list[tuple[list[Record], str]] = [
         'recvfrom(3, "", 100, 0, {sa_family=AF_UNIX, sun_path=@"abs"}, [110 => 6]) = 0',
     ),
 ]  # fmt: skip
-"""Lines of strace 6.13 on Linux, of a socket older than the trace."""
+"""Output of strace 6.13 on Linux, for a socket that was opened before the trace."""
 
 
 @pytest.mark.parametrize(("records", "line"), LINES)

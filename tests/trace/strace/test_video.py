@@ -1,4 +1,4 @@
-"""V4L2's requests in strace's form.  Source: src/v4l2.c of strace."""
+"""V4L2's requests in strace's format. Source: src/v4l2.c of strace."""
 
 from __future__ import annotations
 
