@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simkernel.engine import SECOND
-from simkernel.kernel.pseudofs.proc.loadavg import LoadAverages, power
+from simkernel.kernel.pseudofs.proc.loadavg import LoadAverages, _fixed, power
 
 ONE = 2048
 """A load of 1.00 (FIXED_1)."""
@@ -60,3 +60,12 @@ def test_averages(updates: list[tuple[float, int]], expected: tuple[int, ...]) -
         found = loads.update(int(seconds * SECOND), active)
     assert found == reference(updates)
     assert found[0] == expected[0]
+
+
+@pytest.mark.parametrize(
+    ("load", "text"),
+    [(0, "0.00"), (20, "0.00"), (21, "0.01"), (1024, "0.50"), (2047, "0.99"), (2048, "1.00"), (5140, "2.50")],
+)
+def test_text_of_an_average(load: int, text: str) -> None:
+    """LOAD_INT() and LOAD_FRAC(), which cut off."""
+    assert _fixed(load) == text
