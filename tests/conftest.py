@@ -35,7 +35,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-settings.register_profile("simkernel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("simkernel", settings.get_profile("thorough"), max_examples=25)
 settings.load_profile("simkernel")
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,6 +20,7 @@ from simkernel.hosted import hosted
 from simkernel.kernel.lib.costs import FREE
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from tests.examples import examples
 
 MS = 1_000_000
 US = 1000
@@ -76,19 +77,19 @@ def up(timeout: float, unit: int, resolution: int) -> int:
 TIMEOUTS = st.floats(0, HALF_A_DAY) | st.floats(0, 0.01) | st.integers(0, HALF_A_DAY)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(TIMEOUTS)
 def test_poll_rounds_up_to_milliseconds(timeout: float) -> None:
     assert slept(poll, timeout) == up(timeout, MS, MS)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(TIMEOUTS)
 def test_epoll_rounds_up_to_milliseconds(timeout: float) -> None:
     assert slept(epoll, timeout) == up(timeout, 1000 * MS, MS)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(TIMEOUTS)
 def test_select_rounds_up_to_microseconds(timeout: float) -> None:
     assert slept(select_, timeout) == up(timeout, 1000 * MS, US)

@@ -34,6 +34,7 @@ def measured(simkernel: CommandLine, *rows: int) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.long
 def test_json_has_a_line_for_each_quantity(simkernel: CommandLine) -> None:
     told = measured(simkernel, 1, 8)
     assert [row["name"] for row in told["rows"]] == ["round-trip", "socket-memory", "process-memory"]

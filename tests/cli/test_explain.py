@@ -76,6 +76,7 @@ def test_wrong_arguments(simkernel: CommandLine, node: str, command: str) -> Non
     assert "pytest finds 0 tests" in done.err
 
 
+@pytest.mark.long
 def test_the_command_line_works_without_greenlet(tmp_path: Path) -> None:
     program = "import sys; sys.modules['greenlet'] = None; from simkernel.cli import main; main(sys.argv[1:])"
 

@@ -33,6 +33,7 @@ from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN, POLLOUT
 from simkernel.uapi.signal import SIGIO
 from tests.drivers.bench import bench, check_nothing_left
 from tests.drivers.evdev import NODE, REPORT, RING, Reader, fails, settle
+from tests.examples import examples
 
 # -- the node ------------------------------------------------------------------------
 
@@ -244,7 +245,7 @@ moves = st.lists(
 ).map(lambda some: Script(sorted(some, key=lambda move: move.time)))
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(moves)
 def test_a_reader_that_is_quick_sees_every_move_once(script: Script) -> None:
     with bench(Mouse(script)) as machine:
@@ -268,7 +269,7 @@ def test_a_reader_that_is_quick_sees_every_move_once(script: Script) -> None:
         )
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     moves.filter(lambda script: len(script.steps) > 1),
     st.lists(st.tuples(st.integers(1, 400), st.integers(1, 90))),
@@ -349,7 +350,7 @@ def test_buttons_that_are_held_are_released_when_the_mouse_goes() -> None:
         assert reader.poll() == POLLHUP | POLLERR | POLLIN
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.integers(0, 20_000))
 def test_torn_out_at_any_instant(out: int) -> None:
     mouse = Mouse(Walk(step=millis(1)))

@@ -12,6 +12,7 @@ from simkernel.blocking.process import BlockingClient
 from simkernel.hardware import Camera
 from simkernel.uapi import errno
 from tests.drivers.bench import BOOT, bench, check_frames, check_nothing_left, is_whole, read_frame
+from tests.examples import examples
 
 LINE = 1
 GONE = (errno.ENODEV, errno.ENOENT, errno.EINTR)
@@ -44,7 +45,7 @@ def act(machine: Machine, camera: BlockingClient, action: str, number: int) -> N
         assert is_whole(frame)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(st.one_of(waits, holds, reads, plain), max_size=20), st.integers(0, 8))
 def test_produced_is_delivered_dropped_or_in_flight(actions: list[tuple[str, int]], jitter: int) -> None:
     device = Camera(jitter=millis(jitter))
@@ -92,7 +93,7 @@ async def tell(pending: Any, refusals: list[int]) -> None:
         refusals.append(error.errno or 0)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.integers(0, 90_000), st.integers(0, 90_000), st.booleans())
 def test_torn_out_at_any_instant(out: int, back: int, again: bool) -> None:
     """The unplug may interrupt power-up, a frame or a dump; the camera may be plugged again soon."""

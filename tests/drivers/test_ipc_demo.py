@@ -27,6 +27,7 @@ from simkernel.uapi.ipc_demo import (
     IpcDemoStart,
 )
 from simkernel.uapi.signal import SIGIO
+from tests.examples import examples
 
 WHOLE_PAGE = 4096
 HALF_A_PAGE = 2047
@@ -53,7 +54,7 @@ def inverted(question: bytes) -> bytes:
 
 
 @given(question=st.binary(min_size=1, max_size=5000))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_every_interface_gives_the_same_answer(user: Blocking, question: bytes) -> None:
     size = len(question)
     fd = user.open("/dev/ipc_demo/question", os.O_RDWR)

@@ -18,6 +18,7 @@ from simkernel.uapi.netlink import attribute
 from simkernel.uapi.rtnetlink import IfInfoMsg
 from simkernel.uapi.structure import U32
 from tests.drivers.links import Links
+from tests.examples import examples
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ class FollowedTable(RuleBasedStateMachine):
 
 
 TestFollowedTable = FollowedTable.TestCase
-TestFollowedTable.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestFollowedTable.settings = settings(max_examples=examples(40), stateful_step_count=20, deadline=None)
 
 
 def test_a_name_need_not_be_text(machine: Machine) -> None:

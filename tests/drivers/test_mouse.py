@@ -15,6 +15,7 @@ from simkernel.hardware import Mouse, Move, Script, Walk
 from simkernel.hardware.mouse.registers import BUTTON_LEFT, BUTTON_MIDDLE, RATES
 from simkernel.uapi import errno
 from tests.drivers.bench import bench, check_nothing_left
+from tests.examples import examples
 
 LINE = 1
 FIFO, QUEUE = 16, 64
@@ -183,7 +184,7 @@ moves = st.lists(
 ).map(lambda some: Script(sorted(some, key=lambda move: move.time)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(moves, st.integers(0, 70_000), st.integers(1, 40_000))
 def test_no_report_is_forgotten(script: Script, hold: int, length: int) -> None:
     """Every report is counted for any motion, also while interrupts are held back."""
@@ -211,7 +212,7 @@ def test_no_report_is_forgotten(script: Script, hold: int, length: int) -> None:
         check_nothing_left(machine, root)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.integers(0, 40_000))
 def test_torn_out_at_any_instant(out: int) -> None:
     mouse = Mouse(Walk(step=millis(1)))
@@ -226,7 +227,7 @@ def test_torn_out_at_any_instant(out: int) -> None:
         check_nothing_left(machine, machine.blocking())
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.integers(0, 3000))
 def test_torn_out_while_its_driver_comes(out: int) -> None:
     """The unplug happens while the module is loaded and the mouse is probed."""

@@ -23,6 +23,7 @@ from simkernel.uapi.video import structures as s
 from simkernel.uapi.video import videodev2 as v4l2
 from tests.drivers.bench import bench, check_frames, check_nothing_left
 from tests.drivers.v4l2 import CAPTURE, Video, is_whole
+from tests.examples import examples
 
 SIZE = 160 * 120
 MAXIMUM = v4l2.VIDEO_MAX_FRAME
@@ -253,7 +254,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(st.lists(steps, min_size=5, max_size=40))
 def test_each_request_has_the_answer_that_the_rules_give(
     actions: list[tuple[str, int, int, int]],

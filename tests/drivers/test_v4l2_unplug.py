@@ -17,6 +17,7 @@ from simkernel.uapi.video import ioctls as io
 from simkernel.uapi.video import structures as s
 from tests.drivers.bench import bench, check_nothing_left
 from tests.drivers.v4l2 import CAPTURE, NODE, Video
+from tests.examples import examples
 
 
 def fails(number: int) -> Any:
@@ -121,7 +122,7 @@ async def careless(app: Any, seen: list[int]) -> None:
         seen.append(error.errno or 0)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.integers(0, 120_000), st.integers(0, 90_000), st.booleans())
 def test_torn_out_at_any_instant(out: int, back: int, again: bool) -> None:
     """The unplug may interrupt power-up, exposure, read-out or a request. The program gets an error, nothing

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from simkernel.engine import Engine, Timer
 from simkernel.engine.engine import MIN_CANCELLED
+from tests.examples import examples
 
 DELAYS = st.integers(0, 20) | st.integers(0, 10**12)
 
@@ -129,7 +130,7 @@ class Schedules(RuleBasedStateMachine):
 
 
 TestSchedules = Schedules.TestCase
-TestSchedules.settings = settings(max_examples=20, stateful_step_count=25)
+TestSchedules.settings = settings(max_examples=examples(20), stateful_step_count=25)
 
 
 def test_timeouts_that_never_expire_keep_no_entries() -> None:

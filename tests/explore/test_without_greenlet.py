@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import sys
 if sys.argv[1] == "without":
@@ -33,6 +35,7 @@ def lines(*arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.long
 def test_delays_give_the_same_runs_and_a_pause_is_an_error() -> None:
     *delayed, pause = lines("without")
     *expected, paused = lines("with")

@@ -13,6 +13,7 @@ from simkernel import Machine, millis
 from simkernel.kernel.netlink.socket import NetlinkSocket
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
+from tests.examples import examples
 from tests.fuzz import chaos, session
 from tests.fuzz.call_session import CallSession, FacadeSession
 from tests.fuzz.caller import Caller
@@ -21,14 +22,14 @@ from tests.fuzz.session import Session
 from tests.fuzz.watch import Broken, check_over, watched
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(seed=st.integers(0, 2**32 - 1), messages=st.integers(1, 400))
 def test_random_messages_keep_the_invariants(seed: int, messages: int) -> None:
     outcome = Session(Random(seed), messages).run()
     assert outcome.messages >= messages
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(seed=st.integers(0, 2**32 - 1), calls=st.integers(1, 600))
 def test_random_calls_on_files_keep_the_invariants(seed: int, calls: int) -> None:
     assert Session(Random(seed), calls, FileCaller).run().messages >= calls

@@ -14,7 +14,7 @@ TEXTS = {topic: guide.text(topic) for topic in guide.topics()}
 TEXTS["README"] = (ROOT / "README.md").read_text("utf-8")
 
 
-LONG = ("first-bug", "stateful", "teachers", "testing")
+LONG = ("extending", "first-bug", "stateful", "teachers", "testing")
 """Pages whose blocks search, or run tests in other processes."""
 
 

@@ -15,6 +15,7 @@ from simkernel.engine import Record
 from simkernel.hardware import Camera
 from simkernel.trace.digest import Digest
 from simkernel.trace.strace import Strace
+from tests.examples import examples
 
 END = seconds(0.15)
 
@@ -93,7 +94,7 @@ errors = st.sampled_from(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(errors, st.sampled_from((None, 1)), st.data())
 def test_an_error_of_a_listener_leaves_run_and_changes_nothing(
     error: BaseException, cpus: int | None, data: st.DataObject

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.machine import lives
 from tests.machine.lives import LIVES, Told
 
@@ -16,7 +17,7 @@ alone = cache(lives.alone)
 LIFE = st.tuples(st.sampled_from(sorted(LIVES)), st.integers(0, 2), st.sampled_from([None, 1, 2]))
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(LIFE, LIFE, st.lists(st.booleans(), max_size=40))
 def test_each_as_if_alone(first: Any, second: Any, turns: list[bool]) -> None:
     one, other = Told(*first), Told(*second)

@@ -21,6 +21,7 @@ from simkernel.testing.leaks import left_behind
 from simkernel.uapi.netlink import NETLINK_USERSOCK
 from simkernel.uapi.signal import SIGKILL
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
+from tests.examples import examples
 
 HELLO = 17
 """The netlink protocol of the module `hello`."""
@@ -130,7 +131,7 @@ def unload(machine: Machine) -> None:
     run(machine, until=millis(500))
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(PROGRAMS, TIMES)
 def test_nothing_is_left(programs: list[list[Act]], times: list[int]) -> None:
     with Machine() as machine:

@@ -20,6 +20,7 @@ from simkernel.testing.strategies import (
     Wait,
     histories,
 )
+from tests.examples import examples
 from tests.testing.gauges import MODULES, Gauge, MinorsGauge
 
 DRAW = settings(max_examples=2000, phases=[Phase.generate], database=None)
@@ -86,7 +87,7 @@ def test_a_device_of_the_users_own_is_passed_in() -> None:
         assert "gauge0" in machine.blocking().listdir("/dev")
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(histories("mouse0", "mouse1", "camera0"))
 def test_a_drawn_history_can_be_pasted_and_leaves_nothing_behind(history: History) -> None:
     assert eval(repr(history), vars(strategies).copy()) == history
@@ -94,7 +95,7 @@ def test_a_drawn_history_can_be_pasted_and_leaves_nothing_behind(history: Histor
     assert machine.statistics["oopses"] == 0
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(histories("mouse0", "camera0"))
 def test_a_drawn_device_is_plugged_in_before_anything_happens_to_it(history: History) -> None:
     plugged: set[str] = set()

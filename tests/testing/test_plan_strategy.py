@@ -13,6 +13,7 @@ from simkernel.explore.plan import IRQ, Plan
 from simkernel.explore.schedule import Schedule
 from simkernel.hardware import Mouse
 from simkernel.testing.strategies import plans
+from tests.examples import examples
 
 DRAW = settings(max_examples=2000, phases=[Phase.generate], database=None)
 
@@ -95,7 +96,7 @@ def test_a_planted_bug_of_a_client_shrinks_to_one_delay() -> None:
     check(lists_then_subscribes, pasted.without_perturbations())
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(plans(points=60))
 def test_a_sound_client_is_right_under_each_plan(plan: Plan) -> None:
     check(subscribes_then_lists, plan)

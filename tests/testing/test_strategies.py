@@ -35,6 +35,7 @@ from simkernel.uapi.poll import POLLIN
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import S32
 from simkernel.ynl import Spec
+from tests.examples import examples
 
 FAMILIES = ("camera", "mouse", "nlctrl")
 
@@ -141,7 +142,7 @@ def test_attributes_are_what_a_client_takes() -> None:
         machine.plug(Camera())
         camera = machine.blocking().genetlink("camera")
 
-        @settings(max_examples=30)
+        @settings(max_examples=examples(30))
         @given(attributes(specification("camera"), "set-control"))
         def check(values: dict[str, object]) -> None:
             try:
@@ -152,7 +153,7 @@ def test_attributes_are_what_a_client_takes() -> None:
         check()
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.sampled_from(FAMILIES), st.data())
 def test_whatever_is_sent_the_kernel_lives(
     asker: Asker, numbers: dict[str, int], machine: Machine, family: str, data: st.DataObject

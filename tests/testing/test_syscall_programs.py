@@ -14,6 +14,7 @@ from simkernel import Machine, SimulationError
 from simkernel.testing import strategies
 from simkernel.testing.strategies import SyscallProgram, descriptor, syscall, syscall_programs
 from simkernel.uapi.syscalls import SYSCALLS
+from tests.examples import examples
 from tests.testing.gauges import MODULES, EmptyGauge
 
 TEXT = r"""
@@ -85,7 +86,7 @@ def test_the_text_of_a_program_cannot_call_python() -> None:
         SyscallProgram.parse("read(open('/etc/passwd'), 1)")
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(syscall_programs())
 def test_a_drawn_program_can_be_pasted_and_ends_and_leaves_nothing_behind(program: SyscallProgram) -> None:
     assert eval(repr(program), vars(strategies).copy()) == program
@@ -95,7 +96,7 @@ def test_a_drawn_program_can_be_pasted_and_ends_and_leaves_nothing_behind(progra
         assert process.exit_status == 0
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(syscall_programs())
 def test_a_drawn_program_uses_descriptors_that_are_open(program: SyscallProgram) -> None:
     assert -errno.EBADF not in [

@@ -13,6 +13,7 @@ from simkernel.ynl import Spec, SpecError, parse
 from simkernel.ynl.codec import Codec, codec
 from simkernel.ynl.page import lines
 from simkernel.ynl.tables import family_policies
+from tests.examples import examples
 from tests.ynl.specs import LENS, lens
 from tests.ynl.strategies import specs, values
 
@@ -32,7 +33,7 @@ def last_set(spec: Spec) -> str:
     return list(spec.attribute_sets)[-1]
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(WHOLE, st.data())
 def test_what_is_encoded_is_decoded_to_the_same(spec: Spec, data: st.DataObject) -> None:
     given_values = data.draw(values(spec, last_set(spec)))
@@ -43,7 +44,7 @@ def test_what_is_encoded_is_decoded_to_the_same(spec: Spec, data: st.DataObject)
         list(iterate_attributes(encoded))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(WHOLE, st.data())
 def test_a_shape_that_keeps_coming_is_treated_as_at_first(spec: Spec, data: st.DataObject) -> None:
     several = data.draw(st.lists(values(spec, last_set(spec)), min_size=1, max_size=3))
@@ -61,7 +62,7 @@ def test_a_shape_that_keeps_coming_is_treated_as_at_first(spec: Spec, data: st.D
         assert [each.encode(one) for one in several] == first
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(WHOLE, st.data())
 def test_bytes_changed_on_the_way_are_read_the_same_whether_the_shape_is_known_or_not(
     spec: Spec, data: st.DataObject
@@ -94,7 +95,7 @@ def test_any_bytes_are_values_or_malformed(payload: bytes) -> None:
             assert isinstance(each.decode(payload), dict)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(SPECS)
 def test_policies_reach_as_far_as_the_attributes(spec: Spec) -> None:
     do = family_policies(spec).operations["get"].do
@@ -108,7 +109,7 @@ def test_policies_reach_as_far_as_the_attributes(spec: Spec) -> None:
         assert policy.type.name != "UNSPEC"
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(SPECS)
 def test_every_family_can_be_described(spec: Spec) -> None:
     text = "\n".join(lines(spec))

@@ -12,6 +12,7 @@ from simkernel.engine import SimulationError, micros, millis
 from simkernel.hardware import Camera
 from simkernel.hardware.camera import registers as regs
 from simkernel.hardware.camera.registers import MODES, PixelFormat
+from tests.examples import examples
 from tests.hardware.bench import Bench
 from tests.hardware.camera.rig import Rig, check
 
@@ -233,7 +234,7 @@ def test_losing_power_stops_everything_at_once() -> None:
     assert rig.take() == []
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.integers(0, millis(60)))
 def test_unplugging_at_any_instant_stops_everything_at_once(instant: int) -> None:
     rig = Rig()
@@ -293,7 +294,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(steps, st.integers(1, 4))
 def test_every_frame_is_taken_in_the_ring_dropped_or_in_progress(
     steps: list[tuple[str, int]], buffers: int

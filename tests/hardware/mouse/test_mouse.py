@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from simkernel.engine import SECOND, SimulationError, millis
 from simkernel.hardware import Mouse, Move, Script, Walk
 from simkernel.hardware.mouse import registers as regs
+from tests.examples import examples
 from tests.hardware.bench import Bench
 
 
@@ -238,7 +239,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(steps, st.integers(0, 5))
 def test_every_report_is_taken_lost_flushed_or_queued(steps: list[tuple[str, int]], seed: int) -> None:
     desk = Desk(Mouse(Walk(millis(3))), seed=seed)

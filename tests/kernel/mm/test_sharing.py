@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from simkernel import Machine, millis, seconds
 from simkernel.application.app import App
+from tests.examples import examples
 
 PAGE = 4096
 PAGES = 4
@@ -175,7 +176,7 @@ steps = st.lists(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="wants a Linux to compare with")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(steps)
 def test_file_and_memory_are_one_as_on_this_host(calls: list[tuple[Any, ...]]) -> None:
     with Machine(udev=False, unmodelled="raise") as machine, tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from simkernel import Machine, seconds
 from simkernel.hardware import Camera
 from simkernel.uapi import errno
+from tests.examples import examples
 from tests.kernel.conftest import Bench
 
 IMPORTS = "from simkernel.driverapi.module import Module\n"
@@ -163,7 +164,7 @@ def test_an_unknown_alias_names_the_modules_that_do_not_load(bench: Bench) -> No
         bench.root.modprobe("some-alias")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(150))
 @given(data=st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace")))
 def test_any_bytes_are_refused_with_the_name_of_the_file(tmp_path: Path, data: bytes) -> None:
     bench = Bench(tmp_path)

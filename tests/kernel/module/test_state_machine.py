@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from simkernel import millis
 from simkernel.hardware.bus import Device as Hardware
 from simkernel.kernel.module.module import ModuleState
+from tests.examples import examples
 from tests.kernel.conftest import Bench
 
 IMPORTS: dict[str, tuple[str, ...]] = {
@@ -211,7 +212,7 @@ class ModulesAndHotplug(RuleBasedStateMachine):
 
 TestModulesAndHotplug = ModulesAndHotplug.TestCase
 TestModulesAndHotplug.settings = settings(
-    max_examples=25,
+    max_examples=examples(25),
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -19,6 +19,7 @@ from simkernel.uapi.netlink import (
     NETLINK_USERSOCK,
 )
 from simkernel.uapi.socket import SO_ERROR, SO_RCVBUF, SOL_NETLINK, SOL_SOCKET
+from tests.examples import examples
 from tests.kernel.netlink.stack import Sock, Stack
 
 A, B, C, D = 0x42000001, 0x42000002, 0x42000003, 0x42000004
@@ -217,7 +218,7 @@ def multicasts(kinds: list[Kind], acts: list[str], traced: bool) -> object:
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     st.lists(KINDS, min_size=2, max_size=5),
     st.lists(st.sampled_from(("kernel", "program", "read")), min_size=1, max_size=9),

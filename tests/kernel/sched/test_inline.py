@@ -15,6 +15,7 @@ from simkernel import Machine, seconds
 from simkernel.uapi.netlink import NETLINK_GENERIC, NETLINK_USERSOCK, NLM_F_ACK, NLM_F_REQUEST
 from simkernel.uapi.signal import SIGUSR1
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
+from tests.examples import examples
 from tests.inline import CONSTRUCTORS, INLINES, Inline, file_of, markers, resolve
 
 GROUP = 1
@@ -80,7 +81,7 @@ def history(programs: list[list[tuple[str, int]]]) -> list[Any]:
 
 
 @pytest.mark.parametrize("inline", INLINES, ids=lambda inline: f"{inline.owner.__name__}.{inline.method}")
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(PROGRAMS)
 def test_inline_code_matches_its_plain_form(inline: Inline, programs: list[list[tuple[str, int]]]) -> None:
     expected = history(programs)

@@ -17,6 +17,7 @@ from simkernel.uapi.capability import CAP_SYS_ADMIN, CAP_SYS_RESOURCE
 from simkernel.uapi.fcntl import F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD
 from simkernel.uapi.resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_NPROC
 from simkernel.uapi.signal import SIG_IGN, SIGCHLD
+from tests.examples import examples
 
 USER = 1000
 MAX_THREADS = 50
@@ -221,7 +222,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(steps=STEPS)
 def test_a_new_descriptor_is_the_lowest_that_is_free(steps: list[tuple[str, int]]) -> None:
     """The model is a set of the open descriptors, before and after fork and exec."""

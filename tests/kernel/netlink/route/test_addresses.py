@@ -19,6 +19,7 @@ from simkernel.uapi import netlink as nl
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.socket import AF_INET, AF_INET6, AF_NETLINK, AF_UNSPEC, SOCK_RAW
 from tests.conformance.cases.addresses import family, ipv4, ipv6, lifetimes
+from tests.examples import examples
 
 REQUEST, ACK, DUMP = nl.NLM_F_REQUEST, nl.NLM_F_ACK, nl.NLM_F_DUMP
 SECOND = 1_000_000_000
@@ -121,7 +122,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(OPERATIONS)
 def test_a_table_kept_from_notifications_equals_a_dump(operations: list[tuple[str, str, int, int]]) -> None:
     with world() as made:

@@ -18,6 +18,7 @@ from simkernel.uapi.netlink import NETLINK_ROUTE, attribute, iterate_attributes,
 from simkernel.uapi.rtnetlink import IfInfoMsg, RtaCacheinfo, RtMsg, RtNextHop
 from simkernel.uapi.socket import AF_INET, AF_INET6, AF_NETLINK, MSG_DONTWAIT, SOCK_RAW, SOL_NETLINK
 from simkernel.uapi.structure import S32, U16, U32
+from tests.examples import examples
 
 LO = 1
 CREATE = nl.NLM_F_REQUEST | nl.NLM_F_ACK | nl.NLM_F_CREATE | nl.NLM_F_EXCL
@@ -85,7 +86,7 @@ def networks(version: int) -> st.SearchStrategy[Network]:
 
 
 @pytest.mark.parametrize("version", [4, 6])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(data=st.data())
 def test_the_longest_prefix_wins_in_whatever_order_routes_came(version: int, data: st.DataObject) -> None:
     chosen = data.draw(st.lists(networks(version), unique=True, max_size=8))
