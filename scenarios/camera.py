@@ -51,9 +51,7 @@ STATIONS = (
     ("heard", "application", "application", "recv() returns the event"),
     ("read", "application", "application", "{last}"),
 )
-"""The steps of a frame: name, the layer whose code runs, the layer that the frame has reached,
-description.
-"""
+"""The steps of a frame: name, layer whose code runs, layer that the frame has reached, description."""
 LAST_STATION = {
     "netlink": "recv() returns the last byte",
     "mmap": "ioctl(VIDIOC_DQBUF) returns the buffer",
@@ -105,9 +103,7 @@ class Seen:
     too_late: int = 0
     base: dict[str, int] = attrs.field(factory=dict)
     statistics: dict[str, int] = attrs.field(factory=dict)
-    """The driver's counters: `base` before the stream, if another stream preceded it; `statistics` at its
-    end.
-    """
+    """The driver's counters at the end of the stream. `base` has those before it, after an earlier stream."""
 
     @property
     def middle(self) -> dict[str, int]:
@@ -135,9 +131,7 @@ class Dumped:
         await self.camera.do("stream-on")
 
     async def take(self, sequence: int) -> bytes | None:
-        """Return the frame with this sequence number, or None if it is overwritten before or while it is
-        read.
-        """
+        """Return the frame with this sequence number, or None if the driver has overwritten it."""
         try:
             parts = await self.camera.dump("read-frame", sequence=sequence)
         except (FileNotFoundError, InterruptedError):
@@ -221,16 +215,8 @@ async def viewer(app: App, run: Run, trace: Any, seen: Seen, way: str, duration:
         await anext(camera.events("device-added"))
     seen.device = await camera.do("get-device") or {}
     width, height = map(int, run["size"].split("x"))
-    seen.format = (
-        await camera.do(
-            "set-format",
-            width=width,
-            height=height,
-            pixel_format=run["pixel_format"],
-            interval=round(1e9 / run["rate"]),
-        )
-        or {}
-    )
+    wanted = {"pixel_format": run["pixel_format"], "interval": round(1e9 / run["rate"])}
+    seen.format = await camera.do("set-format", width=width, height=height, **wanted) or {}
     if way == "mmap":
         seen.base = await camera.do("get-statistics") or {}
     pixels = TRANSPORTS[way](app, camera, seen)
@@ -474,9 +460,7 @@ def tell(run: Run, seen: Seen, costs: dict[str, dict[str, Any]]) -> None:
 
 
 def path_down(seen: Seen) -> list[tuple[str, str, int]]:
-    """Return the steps of the request that starts the stream: layer, description, ns since the system
-    call.
-    """
+    """Return the steps of the request that starts the stream: layer, description, ns since its call."""
     records = seen.request
     written = next(number for number, each in enumerate(records) if each.name == "rwmmio_write")
     calls = [number for number, each in enumerate(records) if each.name == "sys_enter" and number < written]

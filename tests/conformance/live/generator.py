@@ -90,9 +90,7 @@ class Generator:
         return self.random.random() < self._theme.company
 
     def wants_extack(self) -> bool:
-        """Return True, with the theme's probability, if a new socket should enable extended ACKs or strict
-        checks.
-        """
+        """Return True, with the theme's probability, to enable extended ACKs or strict checks."""
         return self.random.random() < self._theme.extack
 
     def protocol_to_open(self) -> int:
@@ -230,9 +228,7 @@ def _flags(g: Generator, choices: tuple[int, ...]) -> int:
 
 
 def _destination(g: Generator, slot: int) -> tuple[Any, int]:
-    """Return a destination: mostly the kernel if it has a socket, otherwise another socket, sometimes a
-    group.
-    """
+    """Return a destination: mostly the kernel if it has a socket, else another socket or a group."""
     random = g.random
     if g.in_company():
         return random.choice((0, 0, Port(g.peer(slot)))), random.choice(values.GROUP_MASKS)
@@ -376,9 +372,8 @@ def no_room(g: Generator) -> None:
     slot = g.slot()
     data = messages.answered(random, g.protocol[slot])
     if data:
-        g.add(
-            "setsockopt", slot, so.SOL_SOCKET, so.SO_RCVBUF, 1300
-        )  # An error message takes 832 of the 2600 bytes.
+        # The queue gets 2600 bytes, of which an error message takes 832.
+        g.add("setsockopt", slot, so.SOL_SOCKET, so.SO_RCVBUF, 1300)
         for option in (nl.NETLINK_NO_ENOBUFS, nl.NETLINK_EXT_ACK):
             g.add("setsockopt", slot, so.SOL_NETLINK, option, 1)
         g.add("flood", slot, 2, messages.ACKNOWLEDGED, so.MSG_DONTWAIT, (0, 0))
@@ -416,9 +411,8 @@ def receive(g: Generator) -> None:
 
 def drain(g: Generator) -> None:
     """Receive until the queue is empty."""
-    g.add(
-        "drain", g.slot(), g.random.choice(values.READS), g.random.choice(values.CONTROLLENS), so.MSG_DONTWAIT
-    )
+    slot, size, controllen = g.slot(), g.random.choice(values.READS), g.random.choice(values.CONTROLLENS)
+    g.add("drain", slot, size, controllen, so.MSG_DONTWAIT)
 
 
 def poll(g: Generator) -> None:
@@ -437,9 +431,8 @@ def wait(g: Generator) -> None:
         g.add("settimeout", slot, None)
         return
     for option in (so.SO_RCVTIMEO, so.SO_SNDTIMEO):
-        g.add(
-            "setsockopt", slot, so.SOL_SOCKET, option, struct.pack("<qq", 0, random.choice((1, 4000, 4001)))
-        )
+        timeout = struct.pack("<qq", 0, random.choice((1, 4000, 4001)))
+        g.add("setsockopt", slot, so.SOL_SOCKET, option, timeout)
     g.add("recvmsg", slot, 100, 0, 0)
     g.add("sendto", slot, values.blob(random), 0, _destination(g, slot))
     g.learn_name(slot)
