@@ -304,7 +304,9 @@ def ipv6_on_a_link_that_is_down(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ipv6_duplicate_address_detection(world: World, log: Log) -> None:
-    """An IPv6 address is tentative until duplicate address detection ends. A link that goes down loses it."""
+    """An IPv6 address is tentative until duplicate address detection ends. A link that goes down loses its
+    IPv6 addresses.
+    """
     addresses = Addresses(world, log, (rt.RTNLGRP_IPV6_IFADDR,))
     addresses.veth()
     addresses.add("before", ipv6(FIRST, "fd00::1"))
@@ -323,7 +325,9 @@ def ipv6_duplicate_address_detection(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def prefix_route_on_loopback(world: World, log: Log) -> None:
-    """The prefix route of an address of `lo` never expires, even if the address has a lifetime."""
+    """The prefix route that belongs to an address of `lo` never expires, even if the address has a
+    lifetime.
+    """
     addresses = Addresses(world, log, (rt.RTNLGRP_IPV6_ROUTE,))
     addresses.link("up", 1, up=True)
     body = ipv6(1, "fd00::1", 64, lifetimes(1000, 2000))

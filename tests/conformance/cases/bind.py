@@ -60,8 +60,8 @@ def explicit(world: World, log: Log) -> None:
 
 @case()
 def in_use(world: World, log: Log) -> None:
-    """bind() to a port id in use fails with EADDRINUSE. getsockname() shows that port id, but the socket can
-    bind again.
+    """bind() to a port id that is in use fails with EADDRINUSE. Afterwards, getsockname() returns the refused
+    port id, but the socket can be bound again.
     """
     a, b, c = netlink(world, wire.USERSOCK), netlink(world, wire.USERSOCK), netlink(world, wire.GENERIC)
     log.call("first", a.bind, (PID, 0))
@@ -77,7 +77,9 @@ def in_use(world: World, log: Log) -> None:
 
 @case()
 def twice(world: World, log: Log) -> None:
-    """A second bind() succeeds with the same port id. With any other, including 0, it fails with EINVAL."""
+    """A second bind() to the same port id succeeds. A second bind() to another port id, or to port id 0,
+    fails with EINVAL.
+    """
     s = netlink(world, wire.USERSOCK, bind=(PID, 0))
     log.call("same", s.bind, (PID, 0))
     log.call("other", s.bind, (PID + 1, 0))
@@ -87,7 +89,9 @@ def twice(world: World, log: Log) -> None:
 
 @case()
 def explicit_after_auto(world: World, log: Log) -> None:
-    """A port id that the kernel chose cannot be changed, like an explicit one."""
+    """If the kernel chose a socket's port id, a later bind() cannot change it. An explicit port id cannot be
+    changed either.
+    """
     s = netlink(world, wire.USERSOCK, bind=(0, 0))
     portid = log.auto(s)
     log.call("other", s.bind, (PID, 0))
@@ -124,7 +128,9 @@ def groups_privileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def groups_beyond_the_protocol(world: World, log: Log) -> None:
-    """A bind to groups above the protocol's last group: NETLINK_KOBJECT_UEVENT has only one."""
+    """bind() with bits for groups above the protocol's last group. NETLINK_KOBJECT_UEVENT has only one
+    group.
+    """
     s = netlink(world, wire.UEVENT)
     log.call("bind", s.bind, (PID, 0xFFFFFFFF))
     log.name("name", s)

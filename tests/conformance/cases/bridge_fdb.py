@@ -44,7 +44,9 @@ class Fdb:
 
 @case(privileged=True, marks=MARKS)
 def local_addresses(world: World, log: Log) -> None:
-    """A bridge has local entries for its own address and for those of its ports, without duplicates."""
+    """A bridge has a local forwarding entry for its own address and for the address of each port, without
+    duplicates.
+    """
     links, fdb = Links(world, Log()), Fdb(world, log)
     links.bridge("bridge")
     fdb.show("a bridge")
@@ -89,7 +91,7 @@ def dumps_of_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def leftover_bytes(world: World, log: Log) -> None:
-    """The extack message about leftover bytes is also sent if NLMSG_DONE has a datagram for itself."""
+    """A dump reports leftover bytes by an extack message, even if NLMSG_DONE is in a separate datagram."""
     links = Links(world, Log())
     links.bridge("bridge")
     links.changer.setsockopt(wire.SOL_NETLINK, wire.EXT_ACK, 1)

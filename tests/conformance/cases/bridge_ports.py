@@ -56,8 +56,8 @@ def port(*attributes: bytes, family: int = 0, index: int = PORT) -> bytes:
 
 @case(privileged=True, marks=MARKS)
 def settings(world: World, log: Log) -> None:
-    """Each bridge port attribute has limits. If the second attribute of a request fails, the first stays
-    set.
+    """Each bridge port attribute has limits. If the second attribute of a request is invalid, the value of
+    the first attribute stays set.
     """
     links = with_port(world, log)
     for type, number, values in SETTINGS:
@@ -73,8 +73,8 @@ def settings(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def requests_of_bridges(world: World, log: Log) -> None:
-    """AF_BRIDGE RTM_SETLINK accepts attributes nested in IFLA_PROTINFO, or a port state if it is not
-    nested.
+    """AF_BRIDGE RTM_SETLINK accepts two forms of IFLA_PROTINFO: nested attributes, or a single byte with the
+    port state.
     """
     links = with_port(world, log)
 
@@ -104,7 +104,7 @@ def requests_of_bridges(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def promiscuous_twice(world: World, log: Log) -> None:
-    """A device that is already promiscuous becomes a port, and RTNLGRP_LINK is notified."""
+    """If a device that is already promiscuous becomes a bridge port, RTNLGRP_LINK is notified."""
     links = Links(world, Log())
     links.bridge("bridge")
     links.veth("pair")
@@ -169,8 +169,8 @@ def order_of_ports(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ids_of_ports(world: World, log: Log) -> None:
-    """A new bridge id does not reach a disabled port, except for its address. The port then cannot
-    forward.
+    """If the bridge id changes, a disabled port takes over the new address but not the new priority. A port
+    with such an outdated id cannot forward.
     """
     links = Links(world, log)
     links.bridge("bridge")
@@ -203,8 +203,8 @@ def ids_of_ports(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def priority_before_an_error(world: World, log: Log) -> None:
-    """If a later attribute is invalid, the new bridge priority stays. A bridge without ports loses its
-    carrier.
+    """If a request sets the bridge priority and a later attribute is invalid, the new priority stays. A
+    bridge without ports loses its carrier.
     """
     links = Links(world, log)
     kind = attr(il.IFLA_INFO_KIND, b"bridge\0")

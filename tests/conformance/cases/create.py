@@ -45,7 +45,7 @@ def bad_types(world: World, log: Log) -> None:
 
 @case()
 def type_is_checked_before_protocol(world: World, log: Log) -> None:
-    """If both are invalid, the error is that of the type, not of the protocol."""
+    """If socket type and protocol are both invalid, socket() returns the error for the type."""
     for protocol in (40, 31):
         try:
             world.socket(AF_NETLINK, SOCK_STREAM, protocol)
@@ -56,7 +56,9 @@ def type_is_checked_before_protocol(world: World, log: Log) -> None:
 
 @case()
 def protocol_without_kernel_side(world: World, log: Log) -> None:
-    """socket() fails with EPROTONOSUPPORT for a protocol below MAX_LINKS without a kernel socket."""
+    """socket() fails with EPROTONOSUPPORT if the protocol is below MAX_LINKS but the kernel has no socket for
+    it.
+    """
     for protocol in (1, 3, 14, 22, 31):
         try:
             world.socket(AF_NETLINK, SOCK_RAW, protocol)
@@ -78,7 +80,9 @@ def protocol_out_of_range(world: World, log: Log) -> None:
 
 @case()
 def new_socket_reports(world: World, log: Log) -> None:
-    """Domain, type, protocol, pending error and addresses of a new socket."""
+    """getsockopt(), getsockname() and getpeername() return the initial values of a new socket: domain, type,
+    protocol, pending error and addresses.
+    """
     s = world.socket(AF_NETLINK, SOCK_RAW, wire.GENERIC)
     for name, option in (
         ("domain", SO_DOMAIN),

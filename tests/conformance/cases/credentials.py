@@ -58,7 +58,7 @@ def without_asking(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def asked_for_later(world: World, log: Log) -> None:
-    """Every message carries credentials: SO_PASSCRED can be set after the message was sent."""
+    """Every message carries credentials, even if SO_PASSCRED is set only after the message was sent."""
     me = number(world)
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     a.sendto(b"x", (B, 0))
@@ -156,7 +156,9 @@ def little_room(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROCESSES)
 def another_process(world: World, log: Log) -> None:
-    """Each process gets its own process id as first port id, and sends its own credentials."""
+    """In each process, the kernel chooses the process id as first port id. Each process sends its own
+    credentials.
+    """
     other = world.process(privileged=False)
     names = {number(world): "me", number(other): "the other"}
     log("two numbers", len(names))
@@ -173,7 +175,9 @@ def another_process(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROCESSES)
 def port_ids_are_shared(world: World, log: Log) -> None:
-    """Port ids are shared between processes: another process can even bind to a process's own id."""
+    """Processes share one set of port ids. A process can even bind a socket to the process id of another
+    process.
+    """
     other = world.process(privileged=False)
     mine = netlink(world, wire.USERSOCK)
     theirs = netlink(other, wire.USERSOCK, bind=(A, 0))
@@ -187,8 +191,8 @@ def port_ids_are_shared(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=CREDENTIALS)
 def opened_with_privilege(world: World, log: Log) -> None:
-    """After a process has dropped its privilege, requests on its older sockets fail: the caller's privilege
-    counts.
+    """If a process drops its privilege after it opened a socket, requests on this socket fail, because the
+    kernel also checks the privilege of the caller.
     """
     s = netlink(world, wire.UEVENT, bind=(A, 0))
     s.setsockopt(SOL_NETLINK, EXT_ACK, 1)
@@ -203,7 +207,9 @@ def opened_with_privilege(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=CREDENTIALS)
 def opened_without_privilege(world: World, log: Log) -> None:
-    """If a process gains privilege after it opened a socket, its requests succeed only without an address."""
+    """If a process gains privilege after it opened a socket, its request succeeds with send() but fails with
+    sendto() and an address.
+    """
     world.become(privileged=False)
     s = netlink(world, wire.UEVENT, bind=(A, 0))
     s.setsockopt(SOL_NETLINK, EXT_ACK, 1)

@@ -19,7 +19,9 @@ from tests.conformance.world import Process, Socket, World
 
 DEVICES = (*MODULES, "namespaces", "time")
 RX_QUEUE = b"/queues/rx-"
-"""Devpath of receive queues. User-mode Linux lacks them because it has no CONFIG_RPS. Linux 6.18 has them."""
+"""Device path of receive queues. User-mode Linux is built without CONFIG_RPS, so only Linux 6.18 has these
+devices.
+"""
 A, B = 0x52000001, 0x52000002
 MAC = bytes.fromhex("02000000000a")
 
@@ -91,8 +93,8 @@ def modules_in_every_namespace(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MODULES, "time"), oracle=UML)
 def a_class_and_its_device(world: World, log: Log) -> None:
-    """A module's class and device emit their `add` uevents before the module's, and so the `remove`
-    uevents.
+    """A class and a device of a module emit their `add` uevents before the module emits its own. The order of
+    the `remove` uevents is the same.
     """
     sock = listener(world)
     world.insmod("slhc")
@@ -105,8 +107,8 @@ def a_class_and_its_device(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*DEVICES, "initial_namespace"), oracle=UML)
 def devices_of_init(world: World, log: Log) -> None:
-    """Devices that a module's init registers emit uevents before the module, only in the initial
-    namespace.
+    """If a module's init function registers devices, they emit uevents before the module does, and only in
+    the initial namespace.
     """
     numbers = "SEQNUM|IFINDEX"  # An earlier case may have created devices in the initial namespace.
     initial, other = listener(world.initial_namespace()), listener(world.namespace(), B)
@@ -128,8 +130,8 @@ def numbers_of_devices(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
 def a_link(world: World, log: Log) -> None:
-    """A link emits uevents with its queues when it is created, renamed and deleted, and for no other
-    change.
+    """A link and its queues emit uevents when the link is created, renamed or deleted. Other changes emit no
+    uevent.
     """
     world.insmod("dummy", "numdummies=0")
     here = world.namespace()
@@ -154,7 +156,9 @@ def a_link(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
 def a_link_that_goes_with_its_module(world: World, log: Log) -> None:
-    """On rmmod, the link's `remove` uevent comes before the module's."""
+    """If rmmod deletes the links of a module, their `remove` uevents come before the `remove` uevent of the
+    module.
+    """
     world.insmod("dummy", "numdummies=0")
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
@@ -175,7 +179,9 @@ def loaded_for_a_link(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=DEVICES, oracle=UML)
 def a_pair(world: World, log: Log) -> None:
-    """The peer of a veth emits `add` first. Deleting one end emits `remove` for both."""
+    """If a veth pair is created, the peer emits its `add` uevent first. If one end is deleted, both ends emit
+    `remove`.
+    """
     world.insmod("veth")
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)

@@ -32,14 +32,16 @@ EVERYTHING = ["link", "ipv4 address", "ipv4 route", "ipv6 address", "ipv6 route"
 RTPROT_STATIC, RT_SCOPE_LINK = 4, 253
 RTN_UNICAST, RTN_BLACKHOLE, RTN_UNREACHABLE = 1, 6, 7
 LINKWATCH = 1.2
-"""Seconds to wait until linkwatch has handled a carrier change. It handles at most one a second."""
+"""Seconds to wait until the kernel's linkwatch work has handled a carrier change. Linkwatch runs at most once
+per second.
+"""
 MAC = bytes.fromhex("02000000000a")
 PEER_MAC = bytes.fromhex("02000000000b")
 
 
 class Bench:
-    """A socket for requests, and a listener in many groups, which therefore sees the order of their
-    messages.
+    """A socket for requests, and one listener that joins many groups. A single listener shows the order of
+    messages of different groups.
     """
 
     def __init__(self, world: World, log: Log, *groups: str) -> None:
@@ -105,7 +107,9 @@ def dummy(bench: Bench, name: str = "d0", index: int = 10) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def created_and_deleted(world: World, log: Log) -> None:
-    """RTM_NEWLINK of a dummy loads its module. Dummies do not hold references to the module."""
+    """RTM_NEWLINK for a dummy makes the kernel load the module `dummy`. Dummies hold no reference to the
+    module.
+    """
     bench = Bench(world, log)
     log("before", shown(world))
     dummy(bench)
@@ -119,7 +123,9 @@ def created_and_deleted(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def up_and_down(world: World, log: Log) -> None:
-    """A dummy is set up twice and down twice. The second of each changes nothing and is not notified."""
+    """A dummy is set up twice, then down twice. The repeated request changes nothing and causes no
+    notification.
+    """
     bench = Bench(world, log)
     dummy(bench)
     for _ in range(2):
@@ -132,7 +138,9 @@ def up_and_down(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def settings(world: World, log: Log) -> None:
-    """RTM_NEWNETCONF and RTM_DELNETCONF of IPv4. (Those of IPv6 depend on CONFIG_IPV6_MROUTE.)"""
+    """RTM_NEWNETCONF and RTM_DELNETCONF notifications for IPv4. The IPv6 notifications are not recorded,
+    because they depend on CONFIG_IPV6_MROUTE.
+    """
     bench = Bench(world, log, "ipv4 settings")
     dummy(bench)
     bench.up(10)

@@ -127,8 +127,8 @@ def memory(s: Socket) -> int:
 
 @case(marks=("exact_truesize", "route"))
 def room_for_a_dump(world: World, log: Log) -> None:
-    """If the queue is not empty, the kernel sends a part of a dump only if its truesize fits in the receive
-    buffer.
+    """If the receive queue is not empty, the kernel adds a part of a dump only if the truesize of this part
+    fits in the receive buffer.
     """
     for size in (2591, 2592, 2593):
         s = netlink(world, wire.ROUTE, bind=(A, 0))
@@ -159,7 +159,9 @@ def a_dump_goes_on(world: World, log: Log) -> None:
 
 @case(marks=("exact_truesize", "route"))
 def as_large_as_was_read(world: World, log: Log) -> None:
-    """The parts of a dump are as large as the largest receive so far (MSG_PEEK included), up to 32 KiB."""
+    """The kernel makes each part of a dump as large as the largest receive of the socket so far, up to 32
+    KiB. A receive with MSG_PEEK counts.
+    """
     reads = ((1, 0), (3776, 0), (3777, 0), (8000, MSG_PEEK), (32448, 0), (32449, 0), (100_000, 0))
     for size, flags in reads:
         s = netlink(world, wire.ROUTE, bind=(A, 0))
@@ -172,11 +174,18 @@ def as_large_as_was_read(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=("exact_truesize",))
 def uevents_of_programs(world: World, log: Log) -> None:
-    """Memory that a program's uevent takes in a listener's queue. The header is stripped, but still
-    charged.
+    """Memory that a uevent from a program takes in the queue of a listener. The kernel removes the netlink
+    header, but the header's memory still counts.
     """
     s = netlink(world, wire.UEVENT, bind=(A, 1))
-    for size in (1, 220, 236, 664, 684, 1200):  # SEQNUM has few digits on a new machine, and many on others.
+    for size in (
+        1,
+        220,
+        236,
+        664,
+        684,
+        1200,
+    ):  # SEQNUM has few digits on a machine that has just booted, and more digits later.
         s.send(wire.nlmsg(16, REQUEST, bytes(size)))
         log(f"{size}", memory(s))
         s.recv(1)

@@ -81,7 +81,9 @@ def numbers(sock: Socket) -> tuple[int, int]:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def news(world: World, log: Log) -> None:
-    """A registered family is notified by NEWFAMILY and NEWMCAST_GRP, an unregistered one by DELFAMILY."""
+    """nlctrl sends NEWFAMILY and NEWMCAST_GRP when a family is registered, and DELFAMILY when it is
+    unregistered.
+    """
     listener = netlink(world, GENERIC, bind=(B, 0))
     listener.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, NOTIFY)
     world.insmod("team")
@@ -92,7 +94,7 @@ def news(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MODULES, "namespaces"), oracle=UML)
 def news_in_another_namespace(world: World, log: Log) -> None:
-    """Registration of a family with `netnsok` is notified in every network namespace."""
+    """If a family with `netnsok` is registered, nlctrl sends notifications in every network namespace."""
     listener = netlink(world.namespace(), GENERIC, bind=(B, 0))
     listener.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, NOTIFY)
     world.insmod("team")
@@ -103,7 +105,9 @@ def news_in_another_namespace(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def by_its_name(world: World, log: Log) -> None:
-    """CTRL_CMD_GETFAMILY by name does not load `team`, which has no alias. Its id is valid until rmmod."""
+    """CTRL_CMD_GETFAMILY by name does not load the module `team`, because it has no alias. The family id is
+    valid until rmmod.
+    """
     sock = netlink(world, GENERIC, bind=(A, 0))
     log("before", shown(world))
     question(log, "not loaded", sock, ctrl(attrs=TEAM))
@@ -132,8 +136,8 @@ def commands(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def groups_go_with_their_family(world: World, log: Log) -> None:
-    """If a family is unregistered, its group loses all members. They are not members of a later family's
-    group.
+    """If a family is unregistered, its group loses all members. If another family later gets the same group
+    number, the former members are not members of it.
     """
     world.insmod("team")
     sock = netlink(world, GENERIC, bind=(A, 0))
@@ -150,7 +154,9 @@ def groups_go_with_their_family(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def references(world: World, log: Log) -> None:
-    """Neither sockets nor group members hold a reference to a family's module."""
+    """The module of a family can be unloaded while sockets are open and are members of the family's group,
+    because they hold no module reference.
+    """
     world.insmod("team")
     sock = netlink(world, GENERIC, bind=(A, 0))
     _, group = numbers(sock)

@@ -74,8 +74,8 @@ def address_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def same_prefix_on_two_links(world: World, log: Log) -> None:
-    """A prefix on two links has two routes, in the order of their fib aliases, until the first link goes
-    down.
+    """If two links have the same prefix, the table has two routes for it, in the order of their fib aliases.
+    When the first link goes down, its route is deleted.
     """
     lab = Lab(world, log, veth=True)
     lab.links_up()
@@ -129,7 +129,9 @@ def routes_without_a_carrier(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def preferred_source_goes(world: World, log: Log) -> None:
-    """If an address is deleted, its routes by preferred source are deleted too, with RTM_DELROUTE."""
+    """If an address is deleted, the kernel also deletes the routes that have it as preferred source, and
+    sends RTM_DELROUTE.
+    """
     lab = Lab(world, log, veth=True)
     lab.links_up()
     lab.address("10.0.0.1/24", VETH)
@@ -422,8 +424,8 @@ def lookups(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def multipath_deleted(world: World, log: Log) -> None:
-    """RTM_DELROUTE with gateway 0.0.0.0 matches no next hop without a gateway. An invalid next hop matches
-    none.
+    """RTM_DELROUTE with RTA_MULTIPATH: a next hop with gateway 0.0.0.0 does not match a route without a
+    gateway. An invalid next hop matches no route.
     """
     lab = Lab(world, log, veth=True)
     lab.link(VETH, True)
@@ -447,7 +449,9 @@ def multipath_deleted(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def cached_routes(world: World, log: Log) -> None:
-    """A cached route keeps RTM_F_NOTIFY until a route is added or a route that a lookup used is removed."""
+    """A cached route keeps RTM_F_NOTIFY until the cache is invalidated: by a new route, or by deletion of a
+    route that a lookup has used.
+    """
     log.mask = mask_ages
     lab = Lab(world, log, veth=True)
     lab.link(VETH, True)

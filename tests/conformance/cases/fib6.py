@@ -213,7 +213,9 @@ def route_flags6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def multipath6(world: World, log: Log) -> None:
-    """RTA_MULTIPATH of IPv6: each next hop is a separate route, but one message describes all of them."""
+    """RTA_MULTIPATH for IPv6: the kernel creates a separate route for each next hop, but one message
+    describes all of them.
+    """
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.links_up()
     lab.address("2001:db8::1/64", VETH)
@@ -301,8 +303,8 @@ def lookups_by_neighbours(world: World, log: Log) -> None:
         lab.links_up()
         lab.address(own, VETH)
         for number, gateway in enumerate(gateways):
-            # In IPv6, routes with the same metric and a gateway are siblings. A hash selects between
-            # siblings.
+            # In IPv6, routes that have a gateway and the same metric are siblings, between which a hash
+            # selects. Different metrics avoid this.
             metric = 0 if family == AF_INET else 10 + number
             lab.new(f"via {gateway}", "", CREATE | APPEND, via=gateway, metric=metric)
         for place, state in ((0, 0x80), (1, 0x02), (0, 0x20), (1, 0x20), (0, 0x04), (2, 0x20), (0, 0x20)):
@@ -319,8 +321,8 @@ def lookups_by_neighbours(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def default_routes_counted(world: World, log: Log) -> None:
-    """The last selected IPv4 default route is reset only while a second one exists. A flush does not
-    count.
+    """The kernel resets its record of the last selected IPv4 default route only if the table counts at least
+    two default routes. A flush does not lower this count.
     """
     log.mask = mask_ages
     lab = Lab(world, log, veth=True)
@@ -349,7 +351,9 @@ def default_routes_counted(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def metrics_follow_the_mtu6(world: World, log: Log) -> None:
-    """A new MTU replaces the MTU metric of an IPv6 route unless it is locked or smaller than the old MTU."""
+    """If the MTU of a link changes, the MTU metric of its IPv6 routes changes too if it equals the old MTU or
+    is not below the new MTU. A locked metric stays.
+    """
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(VETH, True)
     lab.link(PEER, True)
@@ -374,7 +378,9 @@ def metrics_follow_the_mtu6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def metrics_stay_when_a_link_becomes_ready6(world: World, log: Log) -> None:
-    """If a link gets its carrier, MTU metrics above its MTU stay, unless its MTU has changed since."""
+    """When a link gets its carrier, MTU metrics above the MTU of the link stay, unless IPv6 still has an
+    older MTU of the link.
+    """
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(VETH, True)
     larger = attr(rt.RTA_METRICS | NESTED, attr(rt.RTAX_MTU, u32(9000)))

@@ -72,7 +72,9 @@ def lookups_by_source(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def source_routes_replaced(world: World, log: Log) -> None:
-    """The error has an extack message only if the prefix has no node in the tree. Forks are nodes too."""
+    """If NLM_F_REPLACE finds no route, the error has an extack message only if the tree has no node for the
+    prefix. Forks of the tree are nodes too.
+    """
     lab = laboratory(world, log)
     to = "2001:db8:4::/48"
     lab.new("source", to, source="2001:db8:9::/48", dev=VETH)
@@ -91,8 +93,8 @@ def source_routes_replaced(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def requests_wrong_twice6(world: World, log: Log) -> None:
-    """A request that fails because of its next hop still creates the table. Next hops are checked one by
-    one.
+    """If a request fails because of its next hop, the kernel has already created the table. The kernel checks
+    several next hops one by one.
     """
     lab = laboratory(world, log)
     to = "2001:db8:2::/48"
@@ -120,7 +122,9 @@ def requests_wrong_twice6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=FILES)
 def lifetimes(world: World, log: Log) -> None:
-    """Every RTA_EXPIRES except the largest value is a lifetime. Lookups do not show it."""
+    """Every value of RTA_EXPIRES except the largest one sets a lifetime. The replies to lookups do not
+    contain the lifetime.
+    """
     lab = laboratory(world, log)
     for seconds in (2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1):
         more = attr(rt.RTA_EXPIRES, u32(seconds))

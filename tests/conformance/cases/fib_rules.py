@@ -51,7 +51,7 @@ PRIORITY, TABLE, MARK, MASK, GOTO = fr.FRA_PRIORITY, fr.FRA_TABLE, fr.FRA_FWMARK
 
 
 def change_rules(lab: Lab, family: int, dst: bytes, short: bytes) -> None:
-    """Send requests for rules that IPv4 and IPv6 answer identically."""
+    """Send requests for rules to which IPv4 and IPv6 give identical replies."""
     host = 8 * len(dst)
     steps = (
         ("priority", rule(family, number(PRIORITY, 100))),
@@ -237,7 +237,9 @@ def route_files(world: World, log: Log) -> None:
 
 
 def shown(datagram: bytes) -> list[int | str]:
-    """Return the second group of each destination in a dump, and "DONE" at its end."""
+    """Return one number for each route of a dump, taken from the second group of its destination address.
+    Append "DONE" at the end of the dump.
+    """
     found: list[int | str] = []
     for header, payload in wire.messages(datagram):
         if header[1] != NEW:
@@ -283,13 +285,15 @@ def dump_and_change(world: World, log: Log, family: int, prefix_of: str) -> None
 
 @case(privileged=True, marks=ROUTE)
 def dumps_of_changing_routes(world: World, log: Log) -> None:
-    """A dump of IPv4 routes continues after the last address that it has shown, even if routes change."""
+    """If IPv4 routes change during a dump, the dump continues after the last address that it has returned."""
     dump_and_change(world, log, AF_INET, "10.{}.0.0/16")
 
 
 @case(privileged=True, marks=ROUTE)
 def dumps_of_changing_routes6(world: World, log: Log) -> None:
-    """If an IPv6 route is added during a dump, the dump continues by prefix count and can repeat routes."""
+    """If an IPv6 route is added during a dump, the dump continues at the number of prefixes that it has
+    returned. It can therefore return a route twice.
+    """
     dump_and_change(world, log, AF_INET6, "2001:db8:{0:x}::/48")
 
 
@@ -315,7 +319,9 @@ def rules_of_ports(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def rules_of_sources6(world: World, log: Log) -> None:
-    """A rule with a source prefix matches no lookup without a source, such as that of a gateway."""
+    """A rule with a source prefix does not match a lookup without a source address. The lookup for the
+    gateway of a new route is an example.
+    """
     log.mask = mask_ages
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(VETH, True)
@@ -351,7 +357,9 @@ def rules_of_sources6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def realms(world: World, log: Log) -> None:
-    """The realms of a rule complete those of the next hop. A cached route keeps the result."""
+    """If a next hop has no realms or only some, the realms of the rule fill the missing ones. A cached route
+    keeps the resulting realms.
+    """
     log.mask = mask_ages
     lab = Lab(world, log, veth=True)
     lab.link(VETH, True)
@@ -380,7 +388,9 @@ def realms(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def numbers_with_more_bytes(world: World, log: Log) -> None:
-    """If an attribute is longer than its number, the kernel reads the first bytes."""
+    """If a numeric attribute is longer than its number, the kernel reads only the first bytes of the
+    attribute.
+    """
     suppress = fr.FRA_SUPPRESS_PREFIXLEN, fr.FRA_SUPPRESS_IFGROUP
     for family in (AF_INET, AF_INET6):
         lab = Lab(world, log, family, portid=family)

@@ -118,7 +118,7 @@ def positions(world: World, log: Log) -> None:
     for name, fd in files.items():
         if (
             name not in devices
-        ):  # In simkernel, reads of these devices move the position, which only fdinfo shows.
+        ):  # In simkernel, reads of these devices change the file position. Only fdinfo shows this.
             log(f"{name}", position(a, fd))
         for whence in (os.SEEK_CUR, os.SEEK_SET, os.SEEK_END, 9):
             log.call(f"{name}: lseek {whence}", a.lseek, fd, 5, whence)
@@ -130,7 +130,9 @@ def positions(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def names_of_processes(world: World, log: Log) -> None:
-    """/proc/PID/comm keeps a newline that was written. `status` and `stat` escape it."""
+    """A newline that was written to /proc/PID/comm stays in `comm`. The files `status` and `stat` escape
+    it.
+    """
     a = world.programs().start()
     for name in (b"new\n", b"a\nb\\c", b"0123456789abcdefgh", b"\n", b"", b"x\0y"):
         log.call("write", a.write_file, "/proc/self/comm", name)
@@ -141,12 +143,14 @@ def names_of_processes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def closed_together(world: World, log: Log) -> None:
-    """close_range(2) first closes all descriptors, then releases the files, the last one first."""
+    """close_range(2) first frees all descriptors and only then releases the files, starting with the highest
+    descriptor.
+    """
     a = world.programs().start()
     a.signal(signal.SIGIO, RECORD)
     for low in (3, 4):
         read, write = a.pipe()
-        if low == 4:  # the two ends in reverse order
+        if low == 4:  # Both ends of the pipe, in reverse order.
             a.dup2(read, 10)
             a.close(read)
         a.fcntl(write, F_SETOWN, a.pid)
@@ -157,7 +161,9 @@ def closed_together(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def vectors_without_a_byte(world: World, log: Log) -> None:
-    """readv() and writev() of 0 bytes do not call the file, but read() and write() of 0 bytes do."""
+    """readv() and writev() with a total of 0 bytes do not call the file operation. read() and write() with 0
+    bytes call it.
+    """
     a = world.programs().start()
     eventfd, (read, write), folder = a.eventfd(1), a.pipe(), a.open(".", os.O_RDONLY)
     for name, fd in (
@@ -209,7 +215,7 @@ STORE, LOAD = "store", "load"
 
 
 def made(program: Program, call: str, *arguments: Any) -> Any:
-    """Make one call of the sequence and return its result."""
+    """Make one call of the sequence that `long_story` returns, and return the result."""
     if call == "open":
         program.close(program.open(*arguments))
         return "opened"
@@ -279,8 +285,8 @@ def long_story() -> list[tuple[Any, ...]]:
 
 @case(privileged=True, marks=PROGRAMS)
 def what_random_programs_seldom_reach(world: World, log: Log) -> None:
-    """Cases that random programs seldom reach: 40 symbolic links, sticky and set-group-ID directories, sparse
-    files.
+    """Situations that random programs seldom reach: 40 symbolic links, sticky and set-group-ID directories,
+    sparse files.
     """
     programs = world.programs()
     users = {0: programs.start(0, 0, (), MNT), NOBODY: programs.start(NOBODY, NOBODY, (), MNT)}

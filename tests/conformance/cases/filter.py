@@ -69,7 +69,7 @@ def extension(offset: int) -> int:
 
 @case(marks=FILTER)
 def all_and_nothing(world: World, log: Log) -> None:
-    """A message that the filter rejects is dropped, and the sender gets no error."""
+    """The kernel drops a message that the filter of the receiver rejects. The sender gets no error."""
     a, b = pair(world)
     log.call("attach", world.attach_filter, b, NONE)
     log.call("send", a.sendto, b"lost", (B, 0))
@@ -144,7 +144,9 @@ def answers_of_the_kernel(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def loads(world: World, log: Log) -> None:
-    """A load inside the message succeeds. A load beyond its end rejects the message."""
+    """A load of bytes inside the message succeeds. If a load reaches beyond the end of the message, the
+    kernel drops the message.
+    """
     a, b = pair(world)
     data = bytes(range(1, 21))
     for label, program in LOADS.items():
@@ -270,7 +272,9 @@ def refused_programs(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def detach_and_lock(world: World, log: Log) -> None:
-    """A filter can be detached once. A locked filter cannot be detached, and the lock cannot be removed."""
+    """A filter can be detached only once. After SO_LOCK_FILTER, the filter cannot be detached, and the lock
+    cannot be removed.
+    """
     s = netlink(world, wire.USERSOCK)
     log.call("detach none", s.setsockopt, SOL_SOCKET, SO_DETACH_FILTER, 0)
     log.call("attach", world.attach_filter, s, ALL)
@@ -288,7 +292,7 @@ def detach_and_lock(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def read_back(world: World, log: Log) -> None:
-    """SO_GET_FILTER counts both the buffer and the result in instructions."""
+    """SO_GET_FILTER counts in instructions: the size of the caller's buffer and the returned length."""
     s = netlink(world, wire.USERSOCK)
     log.call("none", s.getsockopt, SOL_SOCKET, SO_ATTACH_FILTER, 1024)
     world.attach_filter(s, ((LD_W, 0, 0, 0), *ALL))
@@ -298,7 +302,9 @@ def read_back(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def refused_messages_take_no_room(world: World, log: Log) -> None:
-    """A rejected message takes no receive buffer. A truncated message takes as much as the full message."""
+    """A message that the filter rejects takes no space in the receive buffer. A message that the filter
+    shortens takes as much space as the full message.
+    """
     a, b = pair(world)
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
     world.attach_filter(b, NONE)
@@ -318,11 +324,13 @@ def refused_messages_take_no_room(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=FILTER)
 def cut_for_a_full_queue(world: World, log: Log) -> None:
-    """If a member has no buffer space, its filter still truncates the message for the next member."""
+    """If a group member has no space in its receive buffer, its filter still shortens the message for the
+    next member.
+    """
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     for label, order in (("the full one first", "yx"), ("the full one last", "xy"), ("both sides", "yxz")):
         members = {name: netlink(world, wire.USERSOCK, bind=(0, 0)) for name in order}
-        for sock in members.values():  # The newest member is served first.
+        for sock in members.values():  # The kernel delivers a message to the newest member first.
             sock.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
         members["x"].setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
         world.attach_filter(members["x"], ((RET_K, 0, 0, 4),))

@@ -1,4 +1,6 @@
-"""Differences that the live search (tests/conformance/live) has found, kept as regression cases."""
+"""Differences between simkernel and Linux that the live search (tests/conformance/live) has found, kept as
+regression cases.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +59,8 @@ def ifinfo(index: int = 0, attrs: bytes = b"", family: int = 0) -> bytes:
 
 @case(marks=("netdev",))
 def policies_of_one_operation(world: World, log: Log) -> None:
-    """CTRL_CMD_GETPOLICY of one command omits a dump without policy, a list of all policies shows it as
-    empty.
+    """CTRL_CMD_GETPOLICY for one command does not return a dump that has no policy. A list of all policies
+    contains such a dump as an empty entry.
     """
     s = opened(world, wire.GENERIC)
     for command in (1, 5, 12):
@@ -82,7 +84,9 @@ def where_a_link_is_to_go(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def what_kind_of_link(world: World, log: Log) -> None:
-    """The kernel parses IFLA_LINKINFO first. Its errors have no extack message."""
+    """The kernel parses IFLA_LINKINFO before the other attributes of a link. Errors in it have no extack
+    message.
+    """
     s = opened(world, wire.ROUTE)
     for label, inner in (
         ("empty kind", attr(1)),
@@ -99,7 +103,9 @@ def what_kind_of_link(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def as_strict_as_it_began(world: World, log: Log) -> None:
-    """A dump that waits for buffer space keeps the strictness that its socket had at the request."""
+    """If a dump waits for buffer space, it keeps the strictness that the socket had when it sent the
+    request.
+    """
     s = netlink(world, wire.ROUTE, bind=(A, 0))
     s.setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
     s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, 1)
@@ -139,8 +145,8 @@ def a_locked_filter(world: World, log: Log) -> None:
 
 @case()
 def a_clock_of_a_device(world: World, log: Log) -> None:
-    """SO_TIMESTAMPING with SOF_TIMESTAMPING_BIND_PHC has different errors without a device and without a
-    PHC.
+    """SO_TIMESTAMPING with SOF_TIMESTAMPING_BIND_PHC fails. The error depends on whether the socket is bound
+    to a device without a PTP hardware clock or to no device.
     """
     s = netlink(world, wire.USERSOCK)
     flags = 1 << 15  # SOF_TIMESTAMPING_BIND_PHC
@@ -152,7 +158,9 @@ def a_clock_of_a_device(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=("netdev",))
 def a_device_that_transmits_from_memory(world: World, log: Log) -> None:
-    """The netdev family's bind-tx for `lo`, which cannot transmit from device memory."""
+    """Error of the `bind-tx` request of the family netdev for `lo`, which cannot transmit from device
+    memory.
+    """
     s = opened(world, wire.GENERIC)
     attrs = attr(1, u32(1)) + attr(3, u32(0))
     log.ask("bind", s, wire.nlmsg(NETDEV, REQUEST, wire.genl(15, attrs), seq=1))
@@ -189,8 +197,8 @@ def the_text_of_a_success(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def prefixes_that_are_too_long(world: World, log: Log) -> None:
-    """RTM_DELROUTE accepts any IPv6 prefix length. The source length counts if a route with a source
-    exists.
+    """RTM_DELROUTE accepts IPv6 prefixes of any length. The length of the source prefix matters only if a
+    route with a source prefix exists.
     """
     s = opened(world, wire.ROUTE)
     for source, destination in ((255, 0), (1, 0), (0, 0), (129, 0), (0, 129), (0, 255), (0, 1), (1, 1)):
@@ -216,7 +224,9 @@ def longer_attributes(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def a_blackhole_before_the_default_table(world: World, log: Log) -> None:
-    """An error route in table main ends a lookup, even if table default exists."""
+    """If a lookup finds an error route (such as a blackhole) in table main, the lookup ends there, even if
+    table default exists.
+    """
     s = opened(world, wire.ROUTE)
     to = attr(rtnl.RTA_DST, bytes((10, 0, 1, 35)))
     for label, type, flags, head, more in (

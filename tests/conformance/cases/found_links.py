@@ -1,4 +1,6 @@
-"""Differences that the search in link changes (`tests/conformance/live/links`) has found."""
+"""Differences between simkernel and Linux that the live search for link changes
+(`tests/conformance/live/links`) has found.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +51,8 @@ def rule(family: int, *attributes: bytes, action: int = 1, table: int = 254, src
 
 @case(privileged=True, marks=MARKS)
 def rules_that_are_wrong_twice(world: World, log: Log) -> None:
-    """In a rule with several errors, goto is compared with the priority last, and l3mdev after the
-    addresses.
+    """The kernel checks a rule with several errors in a fixed order: l3mdev after the addresses, and last
+    that the goto target lies after the priority of the rule.
     """
     sock = speaker(world)
     back = attr(fr.FRA_GOTO, u32(1)) + attr(fr.FRA_PRIORITY, u32(100))
@@ -66,7 +68,7 @@ def rules_that_are_wrong_twice(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def rules_with_an_empty_name(world: World, log: Log) -> None:
-    """A rule whose link has no name is not detached."""
+    """A rule whose link name is empty is not shown as detached."""
     sock = speaker(world)
     sock.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, RULE6)
     log.ask("output", sock, rule(AF_INET6, attr(fr.FRA_OIFNAME, b"\0")))
@@ -99,7 +101,7 @@ def loopback_by_another_name(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def types_of_neighbours(world: World, log: Log) -> None:
-    """Without a local table, neighbours for every IPv4 address have the type broadcast."""
+    """Until the local table exists, a neighbour with an IPv4 address has the type broadcast."""
     sock = speaker(world)
     sock.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, 3)
     bridge = attr(il.IFLA_ADDRESS, bytes((2, 0, 0, 0, 0, 1)))
@@ -144,8 +146,8 @@ def neighbours_of_a_link_that_goes_down(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "namespaces"))
 def flags_and_echoes(world: World, log: Log) -> None:
-    """Flags of a blackhole route, NLM_F_ECHO from another namespace, and the link in the reply to a
-    lookup.
+    """A blackhole route with flags, NLM_F_ECHO for a link in another namespace, and the link in the reply to
+    a route lookup.
     """
     sock = speaker(world)
     log.mask = mask_ages
@@ -182,7 +184,9 @@ def ends_that_are_described_wrongly(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def neighbours_that_are_validated(world: World, log: Log) -> None:
-    """NTF_EXT_VALIDATED needs a valid neighbour state. A lost carrier does not delete such a neighbour."""
+    """A request with NTF_EXT_VALIDATED fails if the neighbour state is not valid. If the carrier is lost, a
+    neighbour with this flag stays.
+    """
     sock = speaker(world)
     log.mask = mask_ages
     log.ask("up", sock, nlmsg(rt.RTM_NEWLINK, REQUEST, rt.IfInfoMsg(index=1, flags=1, change=1).pack()))
@@ -195,8 +199,8 @@ def neighbours_that_are_validated(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def protocols_that_end_and_begin_again(world: World, log: Log) -> None:
-    """A small MTU disables IPv4 and deletes its neighbours. A larger MTU enables IPv4 without `lo`'s
-    settings.
+    """An MTU that is too small disables IPv4 on a link and deletes its IPv4 neighbours. A larger MTU enables
+    IPv4 again, but without the settings that `lo` had.
     """
     sock = speaker(world)
     log.mask = mask_ages
@@ -212,7 +216,9 @@ def protocols_that_end_and_begin_again(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "ioctl"))
 def changes_before_an_error(world: World, log: Log) -> None:
-    """A request with an invalid broadcast address still changes its bridge, without a notification."""
+    """If a request has an invalid broadcast address, the changes of the bridge before the error stay, but
+    cause no notification.
+    """
     sock = speaker(world)
     kind = attr(il.IFLA_INFO_KIND, b"bridge\0")
     made = rt.IfInfoMsg(index=9, flags=1, change=1).pack() + attr(il.IFLA_ADDRESS, bytes((2, 0, 0, 0, 0, 1)))

@@ -98,7 +98,9 @@ def last_message_needs_no_padding(world: World, log: Log) -> None:
 
 @case()
 def without_request(world: World, log: Log) -> None:
-    """The kernel handles only messages with NLM_F_REQUEST, but it honours NLM_F_ACK without it."""
+    """The kernel handles only messages with NLM_F_REQUEST. A message without NLM_F_REQUEST but with NLM_F_ACK
+    is acknowledged.
+    """
     s = opened(world)
     log.ask("nothing", s, wire.nlmsg(999, 0, seq=1))
     log.ask("ack only", s, wire.nlmsg(999, ACK, seq=2))
@@ -107,7 +109,9 @@ def without_request(world: World, log: Log) -> None:
 
 @case()
 def control_types(world: World, log: Log) -> None:
-    """The kernel ignores message types below 16, except that it acknowledges them with NLM_F_ACK."""
+    """The kernel ignores messages with a type below 16. If such a message has NLM_F_ACK, the kernel
+    acknowledges it.
+    """
     s = opened(world)
     for type in (0, 1, 2, 3, 4, 5, 15):
         log.ask(f"type {type}", s, wire.nlmsg(type, REQUEST | ACK, b"abcd", seq=type))
@@ -126,7 +130,9 @@ def unknown_family(world: World, log: Log) -> None:
 
 @case()
 def error_echoes_unaligned(world: World, log: Log) -> None:
-    """The request in an error is padded with zeros to a multiple of 4 bytes, and the length includes them."""
+    """The kernel pads the request in an error with zeros to a multiple of 4 bytes. The length of the error
+    includes the padding.
+    """
     s = opened(world)
     for size in (1, 2, 3, 5):
         log.ask(f"{size}", s, wire.nlmsg(0xFFFF, REQUEST, bytes(range(1, size + 1)), seq=size))
@@ -149,7 +155,9 @@ def success_is_always_capped(world: World, log: Log) -> None:
 
 @case()
 def header_fields_come_back(world: World, log: Log) -> None:
-    """An acknowledgement contains the request's header unchanged. Its own port id is the receiver's."""
+    """An acknowledgement contains a copy of the request's header. The port id in the acknowledgement's own
+    header is that of its receiver.
+    """
     s = opened(world)
     log.ask("error", s, wire.nlmsg(0xFFFF, REQUEST, seq=0x01020304, pid=0x0A0B0C0D))
     log.ask("ack", s, wire.nlmsg(wire.NOOP, REQUEST | ACK | ECHO, seq=0xFFFFFFFF, pid=12345))
@@ -176,7 +184,7 @@ def answer_in_a_small_buffer(world: World, log: Log) -> None:
 
 @case()
 def connected_to_the_kernel(world: World, log: Log) -> None:
-    """A socket that is connected to port id 0 can use send() and recvfrom()."""
+    """A socket that is connected to the kernel (port id 0) can use send() and recvfrom()."""
     s = opened(world)
     log.call("connect", s.connect, (0, 0))
     log.call("send", s.send, wire.nlmsg(1, REQUEST | ACK, seq=5))
@@ -185,7 +193,7 @@ def connected_to_the_kernel(world: World, log: Log) -> None:
 
 @case()
 def genl_header_too_short(world: World, log: Log) -> None:
-    """A generic netlink message that is too short for its genlmsghdr."""
+    """The error for a generic netlink message that is too short to contain a genlmsghdr."""
     s = opened(world, EXT_ACK)
     for size in (0, 1, 3):
         log.ask(f"{size} bytes", s, wire.nlmsg(GENL_ID_CTRL, REQUEST, b"\3\1\0"[:size], seq=size))
@@ -193,7 +201,7 @@ def genl_header_too_short(world: World, log: Log) -> None:
 
 @case()
 def unknown_command(world: World, log: Log) -> None:
-    """An unknown command fails with EOPNOTSUPP, both as do and as dump."""
+    """An unknown command fails with EOPNOTSUPP, both in a do request and in a dump request."""
     s = opened(world, EXT_ACK)
     for cmd in (0, 1, 2, 4, 9, 11, 200, 255):
         log.ask(f"do {cmd}", s, wire.ctrl(cmd, seq=cmd))
@@ -202,7 +210,9 @@ def unknown_command(world: World, log: Log) -> None:
 
 @case()
 def version_and_reserved(world: World, log: Log) -> None:
-    """The kernel checks neither the version nor, for old commands, the reserved field of genlmsghdr."""
+    """The kernel does not check the version in genlmsghdr. It checks the reserved field only for newer
+    commands.
+    """
     s = opened(world, EXT_ACK)
     for version in (0, 2, 255):
         log.ask(f"version {version}", s, wire.ctrl(attrs=wire.by_id(), version=version))

@@ -19,7 +19,9 @@ GETTERS = (SIOCGIFFLAGS, 0x891D, 0x8921, SIOCGIFHWADDR, 0x8929, SIOCGIFINDEX, 0x
 UNMODELLED = frozenset({*range(0x8901, 0x8905), 0x8940, 0x8941, 0x8946, 0x8982, 0x8983})
 """Unprivileged requests that simkernel does not model: FIOSETOWN ..., SIOCGIFBR, SIOCETHTOOL, SIOCGIFVLAN."""
 PRIVATE = range(0x89F1, 0x89FF)
-"""Requests between SIOCDEVPRIVATE and the last private one. They behave alike and are not tested."""
+"""Private requests between SIOCDEVPRIVATE and the last one. All behave in the same way, so the cases omit
+them.
+"""
 NUMBERS = [number for number in range(0x8900, 0x8A00) if number not in {*UNMODELLED, *PRIVATE, SIOCGIFCONF}]
 NAMES = (
     *(b"lo\0", b"lo:1\0", b"lo:\0", b"\0", b"nope\0", b"LO\0", b"lo\0dead", b"lo"),
@@ -53,7 +55,7 @@ def outcome(world: World, sock: Any, request: int, argument: bytes | int) -> Any
 
 @case(marks=IOCTL)
 def getters(world: World, log: Log) -> None:
-    """Each getter changes its own field and the NUL after the name, and no other byte."""
+    """Each SIOCGIF request changes only its own field and the NUL after the name."""
     for sock in sockets(world):
         log("lo", [outcome(world, sock, request, ifreq(b"lo\0")) for request in GETTERS])
 
@@ -77,7 +79,9 @@ def indices(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def every_number(world: World, log: Log) -> None:
-    """Results for `lo` of all requests that are not ENOTTY, for an unprivileged caller."""
+    """Results of all requests for `lo` by an unprivileged caller. Requests that fail with ENOTTY are
+    omitted.
+    """
     for sock in sockets(world):
         for number in NUMBERS:
             value = outcome(world, sock, number, ifreq(b"lo\0", S32.pack(1)))
@@ -88,7 +92,7 @@ def every_number(world: World, log: Log) -> None:
 @case(privileged=True, marks=IOCTL)
 def every_number_of_no_device(world: World, log: Log) -> None:
     """Results of all requests for a device that does not exist, for a caller with every capability."""
-    bridge = {0x894C, *range(0x89A0, 0x89A4), 0x89E0}  # These take no device name, or a path.
+    bridge = {0x894C, *range(0x89A0, 0x89A4), 0x89E0}  # These requests take a path or no device name.
     sock = sockets(world)[0]
     for number in NUMBERS:
         value = outcome(world, sock, number, ifreq(b"nope\0")) if number not in bridge else "errno:ENOTTY"
@@ -106,7 +110,9 @@ def refused_by_lo(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def bad_addresses(world: World, log: Log) -> None:
-    """A request with a bad address fails with EFAULT, before any other error, if it accesses its argument."""
+    """If a request reads or writes its argument and the address is bad, it fails with EFAULT before any other
+    check.
+    """
     for sock in sockets(world):
         for number in (*NUMBERS, SIOCGIFCONF):
             value = outcome(world, sock, number, 1)
@@ -116,7 +122,7 @@ def bad_addresses(world: World, log: Log) -> None:
 
 @case(marks=IOCTL)
 def other_types(world: World, log: Log) -> None:
-    """A request number that sockets do not define fails with ENOTTY for any argument."""
+    """A request number that sockets do not define fails with ENOTTY, whatever the argument is."""
     for sock in sockets(world):
         for number in (0x5413, 0x8B01, 0xC0045600, 0, 0xFFFFFFFF):
             log(f"{number:#x}", [outcome(world, sock, number, each) for each in (1, ifreq(b"lo\0"))])

@@ -1,4 +1,5 @@
-"""Messages that the kernel sends to a group: uevents of /dev/null, which a program triggers.
+"""Messages that the kernel sends to a multicast group. The cases use uevents of /dev/null, which a program
+can trigger.
 
 The machine's other devices can emit uevents at any time, so the cases record only those of this device.
 Notifications of nlctrl need a module that is loaded or unloaded: see `families.py`.
@@ -71,7 +72,9 @@ def with_group_and_credentials(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=UEVENT)
 def all_listeners(world: World, log: Log) -> None:
-    """Each member of the group receives a uevent, even if they are connected to a process. Others do not."""
+    """Each member of the group receives a uevent, even a member that is connected to a process. Sockets
+    outside the group receive none.
+    """
     a, b, c = listener(world, A), listener(world, B), netlink(world, wire.UEVENT, bind=(C, 0))
     b.connect((77, 0))
     world.uevent()
@@ -132,7 +135,9 @@ def overrun_without_a_word(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=UEVENT)
 def broadcast_error_towards_the_kernel(world: World, log: Log) -> None:
-    """If a listener with NETLINK_BROADCAST_ERROR is overrun, the sender of the request gets no error."""
+    """If the queue of a listener with NETLINK_BROADCAST_ERROR overruns, the program whose request caused the
+    uevent gets no error.
+    """
     s = listener(world, A, BROADCAST_ERROR)
     s.setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
     other = listener(world, B)

@@ -27,7 +27,9 @@ RECORD = re.compile(rb"(\d+),(\d+),(\d+),(.);(.*)", re.DOTALL)
 
 
 class Kmsg:
-    """A reader at the end of the log. Each write opens a new file, because each file has a rate limit."""
+    """A reader that starts at the end of the log. Each write uses a newly opened file, because the kernel
+    limits the rate of each open file.
+    """
 
     def __init__(self, program: Program, log: Log) -> None:
         self.program = program
@@ -82,7 +84,9 @@ class Kmsg:
 
 @case(privileged=True, marks=PROGRAMS)
 def lines(world: World, log: Log) -> None:
-    """Each write is one record, even with several lines. The final newline completes it."""
+    """Each write creates one record, even if the text has several lines. The final newline completes the
+    record.
+    """
     kmsg = Kmsg(world.programs().start(), log)
     kmsg.try_each(b"one\n", b"a\nb\n", b"a\n\nb\n", b"\n", b"\n\n", b"\n\n\n", b"r\r\n", b"a\rb\n")
 
@@ -113,7 +117,9 @@ def sizes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def prefixes(world: World, log: Log) -> None:
-    """A prefix `<N>` sets level and facility, in 32 bits. Programs cannot use facility 0."""
+    """A prefix `<N>` sets level and facility from a 32-bit number. Programs cannot use facility 0 (kernel
+    messages).
+    """
     kmsg = Kmsg(world.programs().start(), log)
     numbers = (
         "0",
@@ -167,8 +173,8 @@ def escapes_that_do_not_fit(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def reading(world: World, log: Log) -> None:
-    """Each read returns one record. If the buffer is too small, it fails with EINVAL and the record is
-    skipped.
+    """Each read returns one record. A read with a buffer that is too small fails with EINVAL and skips the
+    record.
     """
     program = world.programs().start()
     kmsg = Kmsg(program, log)
@@ -280,8 +286,8 @@ def rate(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def cleared(world: World, log: Log) -> None:
-    """SEEK_DATA goes to the first record after SYSLOG_ACTION_CLEAR, SEEK_SET to the oldest record of the
-    log.
+    """After SYSLOG_ACTION_CLEAR, SEEK_DATA goes to the first record that was written later. SEEK_SET goes to
+    the oldest record of the log.
     """
     program = world.programs().start()
     kmsg = Kmsg(program, log)
@@ -295,8 +301,8 @@ def cleared(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def overrun(world: World, log: Log) -> None:
-    """If the reader's next record was overwritten, a read fails with EPIPE once. Until then poll reports
-    POLLERR and POLLPRI.
+    """If the record that a reader would read next is overwritten, one read fails with EPIPE. Until then, poll
+    reports POLLERR and POLLPRI.
     """
     program = world.programs().start()
     kmsg = Kmsg(program, log)

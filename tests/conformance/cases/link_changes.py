@@ -19,7 +19,9 @@ MARKS = ("route",)
 MAC_A, MAC_B, MAC_C = (bytes((2, 0, 0, 0, 0, each)) for each in (10, 11, 12))
 UP = 1
 QUEUES = attr(il.IFLA_NUM_TX_QUEUES, u32(1)) + attr(il.IFLA_NUM_RX_QUEUES, u32(1))
-"""One queue in each direction. By default a veth has one for each CPU, which differs between machines."""
+"""One queue in each direction. Without this attribute, a veth has one queue for each CPU, so results would
+differ between machines.
+"""
 
 
 class Links:
@@ -36,7 +38,11 @@ class Links:
         """Send a request, then record its reply and the notifications."""
         self.log.ask(label, self.changer, nlmsg(type, REQUEST | ACK | flags, body, seq=7))
         changed = rt.IfInfoMsg.unpack(body).index
-        for index in (changed, *range(8), *range(8)):  # A bridge's change can follow that of its port.
+        for index in (
+            changed,
+            *range(8),
+            *range(8),
+        ):  # The notification about a bridge can follow the notification about its port.
             # RTM_GETLINK completes a carrier change. Otherwise a kernel work item does so at any time.
             self.changer.send(nlmsg(rt.RTM_GETLINK, REQUEST, rt.IfInfoMsg(index=index).pack(), seq=8))
             self.changer.recv(65536)
@@ -137,7 +143,9 @@ def up_and_down(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def bridge_and_port(world: World, log: Log) -> None:
-    """Notifications of a bridge and of a link that becomes its port and leaves it."""
+    """Notifications about a bridge, and about a link that becomes a port of the bridge and later leaves
+    it.
+    """
     links = Links(world, log)
     links.bridge("make")
     links.veth("pair")
@@ -157,7 +165,9 @@ def bridge_and_port(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "namespaces"))
 def links_of_another_namespace(world: World, log: Log) -> None:
-    """RTM_NEWLINK looks up the new link in its target namespace. It does not move an existing link."""
+    """RTM_NEWLINK with a target namespace looks up the link by name in that namespace. It does not move an
+    existing link.
+    """
     links = Links(world, log)
     other = world.namespace()
     world.set_nsid(other, 7)

@@ -15,7 +15,9 @@ MARKS = ("namespaces", "time")
 
 
 def queues(tx: int, rx: int) -> bytes:
-    """Return attributes for the numbers of queues. By default a veth has as many as the machine has CPUs."""
+    """Return attributes that set the numbers of queues. Without them, a veth has as many queues as the
+    machine has CPUs.
+    """
     return attr(il.IFLA_NUM_TX_QUEUES, u32(tx)) + attr(il.IFLA_NUM_RX_QUEUES, u32(rx))
 
 
@@ -31,7 +33,9 @@ def of_links(data: bytes) -> bool:
 
 @case(privileged=True, marks=MARKS)
 def a_pair(world: World, log: Log) -> None:
-    """The peer of a veth emits `add` first, each end with its queues. Both ends are removed together."""
+    """If a veth pair is created, the peer emits `add` first, and each end is followed by its queues. If one
+    end is deleted, both ends emit `remove`.
+    """
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)
     create(log, route, "v0", "veth", 20, PEER, queues(1, 1))
@@ -55,8 +59,8 @@ def several_queues(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def another_namespace(world: World, log: Log) -> None:
-    """A veth end that moves emits `remove` in the old namespace and `add` in the new one, without its
-    queues.
+    """If a veth end moves to another namespace, it emits `remove` in the old one and `add` in the new one.
+    Its queues emit nothing.
     """
     here, there = world.namespace(), world.namespace()
     old, new, route = listener(here), listener(there), netlink(here, wire.ROUTE)

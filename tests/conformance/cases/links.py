@@ -40,7 +40,9 @@ def dumped_links(s: Socket, attrs: bytes, family: int = AF_UNSPEC) -> list[list[
 
 @case(marks=ROUTE)
 def without_a_master(world: World, log: Log) -> None:
-    """In a dump, IFLA_MASTER selects the links of one master, and -1 the links without a master."""
+    """IFLA_MASTER restricts a dump to the ports of one master. The value -1 selects the links without a
+    master.
+    """
     s = opened(world)
     for index in (0, 1, 2**32 - 1):
         log(f"{index}", dumped_links(s, attr(il.IFLA_MASTER, u32(index))))
@@ -48,7 +50,9 @@ def without_a_master(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def of_a_kind(world: World, log: Log) -> None:
-    """In a dump, IFLA_INFO_KIND selects the links of one kind. The kernel ignores an unknown kind."""
+    """IFLA_INFO_KIND restricts a dump to the links of one kind. The kernel ignores this attribute if it does
+    not know the kind.
+    """
     s = opened(world)
     kind = attr(il.IFLA_LINKINFO, attr(il.IFLA_INFO_KIND, b"veth\0"))
     body = rt.IfInfoMsg().pack() + attr(il.IFLA_MTU, u32(1)) + kind
@@ -93,7 +97,9 @@ def strictly(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def groups_without_privilege(world: World, log: Log) -> None:
-    """Only two groups, those of multicast routing, need privilege, by number and by mask."""
+    """Of all NETLINK_ROUTE groups, only the two for multicast routing need privilege, whether a socket joins
+    by number or by mask.
+    """
     s = netlink(world, wire.ROUTE)
     for group in range(28, 41):
         log.call(f"{group}", s.setsockopt, SOL_NETLINK, ADD_MEMBERSHIP, group)
@@ -166,7 +172,9 @@ def one_entry(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def bridges_refused(world: World, log: Log) -> None:
-    """Errors of changing bridges if none exists, and of deleting many forwarding entries at once."""
+    """Errors of requests that change bridges if no bridge exists, and of requests that delete many forwarding
+    entries at once.
+    """
     s = opened(world, CAP_ACK)
     for label, body in (
         ("lo", rt.IfInfoMsg(AF_BRIDGE, index=1).pack()),
@@ -196,8 +204,8 @@ def bridges_refused(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def statistics(world: World, log: Log) -> None:
-    """RTM_GETSTATS of `lo` has only zeros. Attributes are always checked strictly, the header only on
-    request.
+    """RTM_GETSTATS of `lo` returns only zeros. The kernel always checks the attributes strictly, but the
+    header only with NETLINK_GET_STRICT_CHK.
     """
     s = opened(world)
     part = attr(il.IFLA_STATS_LINK_OFFLOAD_XSTATS, u32(2))

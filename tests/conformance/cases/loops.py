@@ -26,7 +26,7 @@ A, B = 0x51000001, 0x51000002
 
 
 def filled(world: World, count: int = 5) -> tuple[Socket, Socket]:
-    """Return a sender and a receiver. The receiver has messages of 1, 2, 3 ... bytes in its queue."""
+    """Return a sender and a receiver. The receiver's queue contains messages of 1, 2, 3 ... bytes."""
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     for index in range(count):
         a.sendto(bytes([index]) * (index + 1), (B, 0))
@@ -70,7 +70,7 @@ def waiting_for_all(world: World, log: Log) -> None:
 
 @case()
 def flags_that_come_back(world: World, log: Log) -> None:
-    """recvmsg() returns MSG_CMSG_CLOEXEC in msg_flags if the caller has passed it."""
+    """If the caller passes MSG_CMSG_CLOEXEC, recvmsg() returns this flag in msg_flags."""
     _, b = filled(world, 2)
     log.recvmsg("recv", b, 1, 0, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)
     log.recvmsg("cut", b, 1, 0, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)
@@ -78,7 +78,9 @@ def flags_that_come_back(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def an_error_on_the_way(world: World, log: Log) -> None:
-    """If the queue overruns during a loop, ENOBUFS is returned before the queued messages."""
+    """If the queue overruns while a loop receives, the next receive returns ENOBUFS, before the queued
+    messages.
+    """
     a, b = filled(world, 2)
     b.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
@@ -103,7 +105,9 @@ def poll_and_read(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def control_messages_of_each(world: World, log: Log) -> None:
-    """With NETLINK_PKTINFO, each received message has its own group."""
+    """With NETLINK_PKTINFO, the control message of each received message contains the group of that
+    message.
+    """
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0b111))
     b.setsockopt(SOL_NETLINK, PKTINFO, 1)
@@ -115,8 +119,8 @@ def control_messages_of_each(world: World, log: Log) -> None:
 
 @case()
 def answers_and_a_dump(world: World, log: Log) -> None:
-    """If a datagram contains requests and a dump, the replies and the first part of the dump are in request
-    order.
+    """If one datagram contains requests and a dump, the kernel sends the replies and the first part of the
+    dump in the order of the requests.
     """
     s = netlink(world, wire.GENERIC, bind=(A, 0))
     log.call(

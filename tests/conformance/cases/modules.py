@@ -14,7 +14,7 @@ UML = "uml-6.12"
 MODULES = ("modules",)
 O_NONBLOCK, O_TRUNC = 0o4000, 0o1000
 BUILT_IN = ("ipv6", "crc_ccitt")
-"""Modules in User-mode Linux that other kernels have built in."""
+"""Modules that User-mode Linux can load, but that other kernels have built in."""
 
 
 def shown(world: World) -> list[str]:
@@ -78,8 +78,8 @@ def without_privilege(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def dependencies(world: World, log: Log) -> None:
-    """Loading fails with ENOENT if a symbol is missing. A module holds those it imports from, in symbol
-    order.
+    """If a symbol is missing, loading a module fails with ENOENT. A module holds references to the modules
+    that it imports from, in the order of its symbols.
     """
     log.call("garp alone", world.insmod, "garp")
     log.call("stp alone", world.insmod, "stp")
@@ -188,7 +188,9 @@ def taint(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def flags_of_loading(world: World, log: Log) -> None:
-    """Ignoring the version magic taints with F. Unknown flags of finit_module(2) fail with EINVAL."""
+    """A module that is loaded with its version magic ignored taints the kernel with F. Unknown flags of
+    finit_module(2) fail with EINVAL.
+    """
     for flags in (1, 2, 3, 8, 0x10, -(2**31)):
         log.call(f"llc {flags:#x}", world.insmod, "llc", "", flags)
         log("loaded", shown(world))
@@ -201,8 +203,8 @@ def flags_of_loading(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def inherited_taint(world: World, log: Log) -> None:
-    """A GPL module that imports from a proprietary one inherits P. Afterwards it cannot import GPL-only
-    symbols.
+    """A GPL module that imports from a proprietary module gets the taint P. After that, it cannot import
+    GPL-only symbols.
     """
     for name in ("tunnel4_closed", "ip_tunnel"):
         world.insmod(name)
@@ -225,7 +227,7 @@ def symbols_for_gpl_only(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def of_the_tree(world: World, log: Log) -> None:
-    """A module of the kernel's own tree does not taint the kernel."""
+    """A module from the kernel's source tree does not taint the kernel."""
     log.call("dummy", world.insmod, "dummy", "numdummies=0")
     log("loaded", shown(world))
     attributes(world, log, "dummy")

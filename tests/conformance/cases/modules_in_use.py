@@ -111,7 +111,9 @@ def failed_opens(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def sockets_and_dependants(world: World, log: Log) -> None:
-    """The reference count adds importing modules and sockets. `holders` lists only the importers."""
+    """The reference count of a module is the number of importing modules plus the number of sockets of its
+    protocol. `holders` lists only the importing modules.
+    """
     for name in ("llc", "stp", "psnap", "garp"):
         world.insmod(name)
     for name in ("llc", "stp", "psnap", "garp"):
@@ -134,7 +136,9 @@ def sockets_and_dependants(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def files_in_sysfs(world: World, log: Log) -> None:
-    """/sys/module/NAME contains `parameters` only if the module has some, but always `holders`."""
+    """/sys/module/NAME always contains `holders`. It contains `parameters` only if the module has parameters
+    in sysfs.
+    """
     for name in ("llc", "stp", "tcp_bic", "slhc"):
         log.call(f"insmod {name}", world.insmod, name)
         found = world.listdir(f"/sys/module/{name}")
@@ -163,8 +167,8 @@ def lines_of(world: World, *names: str) -> list[list[str]]:
 
 @case(privileged=True, marks=(*MODULES, "credentials"), oracle=UML)
 def columns(world: World, log: Log) -> None:
-    """Columns of /proc/modules: name, size, references, importers, state, address, taint. Users see address
-    0.
+    """Columns of /proc/modules: name, size, references, importers, state, address, taint. An unprivileged
+    user sees address 0.
     """
     names = ("slhc_closed", "llc", "stp", "psnap")
     for name in names:
@@ -192,7 +196,9 @@ def letters_of_taint(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MODULES, "time"), oracle=UML)
 def uevents_of_dependencies(world: World, log: Log) -> None:
-    """modprobe loads dependencies first. Each newly loaded module emits a uevent, a loaded one emits none."""
+    """modprobe loads the dependencies of a module first. Each module that modprobe loads emits a uevent. A
+    module that is already loaded emits none.
+    """
     sock = listener(world)
     log.call("modprobe psnap", world.modprobe, "psnap")
     record_uevents(world, log, "psnap", sock)

@@ -82,7 +82,7 @@ def sender_is_left_out(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def nobody_listens(world: World, log: Log) -> None:
-    """Sending to a group without members, with and without a unicast destination."""
+    """Results of a send to a group without members, with and without an additional unicast destination."""
     a, b = member(world, A), member(world, B)
     log.call("group only", a.sendto, b"x", (0, 5 << 4))
     log.call("and unicast", a.sendto, b"y", (B, 1))
@@ -93,7 +93,9 @@ def nobody_listens(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def both_at_once(world: World, log: Log) -> None:
-    """A message to a port id and a group is sent to the group first. That socket gets only one copy."""
+    """If a message has a port id and a group as destination, the kernel sends it to the group first. The
+    socket with that port id gets only one copy.
+    """
     a, b, c = member(world, A), member(world, B, 4), member(world, C, 4)
     log.call("send", a.sendto, b"both", (B, 8))
     log.recvmsg("b", b)
@@ -104,7 +106,7 @@ def both_at_once(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def lowest_group_of_a_mask(world: World, log: Log) -> None:
-    """A message to a mask of several groups goes only to the lowest group."""
+    """If the destination is a mask of several groups, only the lowest group receives the message."""
     a, b, c = member(world, A), member(world, B, 2), member(world, C, 3)
     log.call("send", a.sendto, b"6", (0, 6))
     log.recvmsg("b", b)
@@ -147,7 +149,9 @@ def after_close(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def bound_groups_receive(world: World, log: Log) -> None:
-    """bind() joins groups too. A second bind() replaces the memberships of the first 32 groups."""
+    """bind() with a mask joins its groups. A second bind() replaces the memberships in the first 32
+    groups.
+    """
     a = member(world, A)
     b = netlink(world, wire.USERSOCK, bind=(B, 0b101))
     for mask in (1, 2, 4):
@@ -169,8 +173,8 @@ def send_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def list_memberships(world: World, log: Log) -> None:
-    """NETLINK_LIST_MEMBERSHIPS returns one bit per group in 32-bit words, or nothing before the first
-    membership.
+    """NETLINK_LIST_MEMBERSHIPS returns 32-bit words with one bit for each group. Before the first membership,
+    it returns nothing.
     """
     s = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.call("none, 4 bytes", s.getsockopt, SOL_NETLINK, LIST_MEMBERSHIPS, 4)

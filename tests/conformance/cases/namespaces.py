@@ -14,7 +14,9 @@ NAMESPACES = ("namespaces",)
 
 
 def all_nsid_listener(world: World, *options: int) -> Socket:
-    """Return a member of group 1 that listens to all namespaces with an nsid in its own namespace."""
+    """Return a member of group 1 with NETLINK_LISTEN_ALL_NSID. It also receives from namespaces that have an
+    nsid in its own namespace.
+    """
     sock = netlink(world, wire.USERSOCK, bind=(B, 0))
     sock.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
     for option in (LISTEN_ALL_NSID, *options):
@@ -62,8 +64,8 @@ def groups(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def all_namespaces_need_a_number(world: World, log: Log) -> None:
-    """A NETLINK_LISTEN_ALL_NSID listener receives from another namespace only if its own one has an nsid for
-    it.
+    """A NETLINK_LISTEN_ALL_NSID listener receives messages from another namespace only if the listener's
+    namespace has an nsid for it.
     """
     other = world.namespace()
     listener = all_nsid_listener(world)
@@ -95,7 +97,7 @@ def number_and_group(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def numbers_are_one_sided(world: World, log: Log) -> None:
-    """An nsid is valid only in the namespace that assigned it, not in the reverse direction."""
+    """If namespace A assigns an nsid to namespace B, then B has no nsid for A."""
     other = world.namespace()
     world.set_nsid(other, 5)
     there = all_nsid_listener(other)
@@ -108,7 +110,9 @@ def numbers_are_one_sided(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def numbers(world: World, log: Log) -> None:
-    """A namespace has only one nsid in another namespace. A negative nsid requests any free one."""
+    """A namespace has only one nsid for each other namespace. With a negative nsid, the kernel chooses a free
+    one.
+    """
     first, second = world.namespace(), world.namespace()
     for label, other, nsid in (
         ("any", world.namespace(), -1),
@@ -124,7 +128,9 @@ def numbers(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def three_namespaces(world: World, log: Log) -> None:
-    """Each message has the nsid of its sender's namespace. The sender's port id is valid only there."""
+    """A listener gets each message with the nsid of the sender's namespace. The sender's port id is valid
+    only in that namespace.
+    """
     others = [world.namespace() for _ in range(3)]
     listener = all_nsid_listener(world)
     for nsid, other in enumerate(others):
@@ -137,7 +143,7 @@ def three_namespaces(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def same_port_id_elsewhere(world: World, log: Log) -> None:
-    """A listener receives from a sender in another namespace that has the listener's own port id."""
+    """A listener also receives from a sender that has the same port id in another namespace."""
     other = world.namespace()
     world.set_nsid(other, 1)
     listener = all_nsid_listener(world)

@@ -58,7 +58,7 @@ def missing_attribute(world: World, log: Log) -> None:
 
 @case(marks=("netdev",))
 def reserved_bits(world: World, log: Log) -> None:
-    """Reserved bits of genlmsghdr must be 0. The version can have any value."""
+    """The reserved field of genlmsghdr must be 0. The version can have any value."""
     s, netdev = opened(world, log)
     log.ask("reserved", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(999)), reserved=1), seq=1))
     log.ask("version", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(999)), version=9), seq=2))
@@ -66,7 +66,7 @@ def reserved_bits(world: World, log: Log) -> None:
 
 @case(marks=("netdev",))
 def reserved_flags(world: World, log: Log) -> None:
-    """Flags of nlmsghdr that the request does not define are refused."""
+    """The kernel refuses flags of nlmsghdr that are not defined for the request."""
     s, netdev = opened(world, log)
     for flags in (ROOT, MATCH, ATOMIC, 0x800, 2, 0x10, 0x8000, ECHO, ACK, ROOT | ATOMIC):
         log.ask(f"{flags:#x}", s, nlmsg(netdev, REQUEST | flags, genl(GET, attr(1, u32(999))), seq=flags))
@@ -75,7 +75,9 @@ def reserved_flags(world: World, log: Log) -> None:
 
 @case(marks=("netdev",))
 def strict_attributes(world: World, log: Log) -> None:
-    """A do request is also refused for unknown types, flags in types, wrong lengths or leftover bytes."""
+    """The kernel refuses a do request that has attributes of unknown types, flags in types, wrong lengths, or
+    leftover bytes.
+    """
     s, netdev = opened(world, log)
     for label, attrs in (
         ("unknown", attr(1, u32(999)) + attr(77, b"x")),
@@ -91,14 +93,14 @@ def strict_attributes(world: World, log: Log) -> None:
 
 @case(marks=("netdev",))
 def dump_without_multi(world: World, log: Log) -> None:
-    """The messages of this dump have no NLM_F_MULTI. Only NLMSG_DONE has it."""
+    """The messages in a dump of devices have no NLM_F_MULTI. Only NLMSG_DONE has this flag."""
     s, netdev = opened(world, log)
     log.ask("devices", s, nlmsg(netdev, REQUEST | DUMP, genl(GET), seq=1))
 
 
 @case(marks=("netdev",))
 def out_of_range(world: World, log: Log) -> None:
-    """A device index that the policy forbids, and a valid index without a device."""
+    """Errors for a device index that the policy forbids, and for an allowed index that no device has."""
     s, netdev = opened(world, log)
     log.ask("0", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(0))), seq=1))
     log.ask("999", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(999))), seq=2))

@@ -104,7 +104,9 @@ def neither_name_nor_id(world: World, log: Log) -> None:
 
 @case()
 def both_name_and_id(world: World, log: Log) -> None:
-    """If a request has a name and an id, CTRL_CMD_GETFAMILY uses the name, in either order."""
+    """If a CTRL_CMD_GETFAMILY request has a name and an id, the kernel uses the name, whichever attribute
+    comes first.
+    """
     s = opened(world)
     log.ask("agree", s, ctrl(attrs=by_id() + by_name()))
     log.ask("bad id", s, ctrl(attrs=by_id(9999) + by_name()))
@@ -153,7 +155,7 @@ def name_length(world: World, log: Log) -> None:
 
 @case()
 def id_length(world: World, log: Log) -> None:
-    """A family id has 2 bytes: a request with a shorter attribute fails with ERANGE, a longer one is
+    """A family id has 2 bytes. A request with a shorter attribute fails with ERANGE. A longer attribute is
     accepted.
     """
     s = opened(world)
@@ -171,7 +173,7 @@ def unknown_attributes(world: World, log: Log) -> None:
 
 @case()
 def attributes_without_policy(world: World, log: Log) -> None:
-    """Attributes of nlctrl that CTRL_CMD_GETFAMILY does not accept."""
+    """Results of CTRL_CMD_GETFAMILY with attributes that nlctrl defines but this command does not accept."""
     s = opened(world)
     for type in (wire.A_VERSION, wire.A_OPS, wire.A_MCAST, wire.A_OP):
         log.ask(f"type {type}", s, ctrl(attrs=attr(type, b"\1\0\0\0") + by_id()))
@@ -179,7 +181,7 @@ def attributes_without_policy(world: World, log: Log) -> None:
 
 @case()
 def flags_in_types(world: World, log: Log) -> None:
-    """NLA_F_NESTED or NLA_F_NET_BYTEORDER on attributes that do not use them."""
+    """Attributes with NLA_F_NESTED or NLA_F_NET_BYTEORDER whose types do not use these flags."""
     s = opened(world)
     log.ask("nested id", s, ctrl(attrs=attr(A_FAMILY_ID | NESTED, b"\x10\0")))
     log.ask("nested name", s, ctrl(attrs=attr(A_FAMILY_NAME | NESTED, b"nlctrl\0")))
@@ -189,8 +191,8 @@ def flags_in_types(world: World, log: Log) -> None:
 
 @case()
 def attribute_lengths(world: World, log: Log) -> None:
-    """A malformed attribute ends the parsing, earlier ones count. Its extack message comes with the next
-    error.
+    """A malformed attribute ends the parsing. The attributes before it are valid. If the request fails for
+    another reason, the error has the extack message about this attribute.
     """
     s = opened(world)
     for length in (0, 3):
@@ -207,7 +209,7 @@ def attribute_lengths(world: World, log: Log) -> None:
 
 @case()
 def trailing_bytes(world: World, log: Log) -> None:
-    """A request with leftover bytes after a valid attribute, too few for another one."""
+    """A request with leftover bytes after a valid attribute. The bytes are too few for another attribute."""
     s = opened(world)
     for size in (1, 2, 3):
         log.ask(f"{size}", s, ctrl(attrs=by_id() + b"\xee" * size))
@@ -283,8 +285,8 @@ def dump_then_close(world: World, log: Log) -> None:
 
 @case()
 def two_dumps(world: World, log: Log) -> None:
-    """A second dump fails with EBUSY while the first runs. A policy dump is running until NLMSG_DONE is
-    read.
+    """While a dump runs, a second dump on the same socket fails with EBUSY. A policy dump runs until
+    NLMSG_DONE is read.
     """
     s = opened(world)
     request = ctrl(CTRL_GETPOLICY, by_id(), REQUEST | DUMP, seq=38)
@@ -306,7 +308,7 @@ def do_while_dumping(world: World, log: Log) -> None:
 
 @case(marks=("families",))
 def done_shares_the_last_datagram(world: World, log: Log) -> None:
-    """A dump of few families fits in one datagram, NLMSG_DONE included."""
+    """A dump of few families fits in one datagram, including NLMSG_DONE."""
     s = opened(world)
     log.call("send", s.send, ctrl(flags=REQUEST | DUMP, seq=43))
     log("types", [header[1] for header, _ in wire.messages(s.recv(65536, MSG_DONTWAIT))][-2:])
@@ -323,7 +325,9 @@ def policy_dump(world: World, log: Log) -> None:
 
 @case()
 def policy_by_both(world: World, log: Log) -> None:
-    """If a request has an id and a name, CTRL_CMD_GETPOLICY uses the id, and CTRL_CMD_GETFAMILY the name."""
+    """If a request has an id and a name, CTRL_CMD_GETPOLICY uses the id, but CTRL_CMD_GETFAMILY uses the
+    name.
+    """
     s = opened(world)
     for label, attrs in (
         ("bad name", by_id() + by_name(b"nosuch\0")),

@@ -36,8 +36,8 @@ def sender_and_member(world: World, size: int = 4096) -> tuple[Socket, Socket]:
 
 
 def flood(a: Socket, count: int = 100, size: int = 500) -> None:
-    """Send numbered messages to group 1. Each send also fails, because no kernel socket accepts the
-    message.
+    """Send numbered messages to group 1. Each send raises ConnectionRefusedError, because the protocol has no
+    kernel socket, but the group still receives the message.
     """
     for index in range(count):
         with contextlib.suppress(ConnectionRefusedError):
@@ -73,7 +73,7 @@ def multicast_overrun(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def congested_until_empty(world: World, log: Log) -> None:
-    """After an overrun, no message is queued until the queue is empty, even if it has space."""
+    """After an overrun, the queue accepts no message until it is empty, even if it has space earlier."""
     a, b = sender_and_member(world)
     flood(a)
     log.recv("error", b)
@@ -88,7 +88,7 @@ def congested_until_empty(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def second_error(world: World, log: Log) -> None:
-    """A second overrun is not reported if the queue was not empty since the first."""
+    """A second overrun is not reported if the queue was never empty between the two overruns."""
     a, b = sender_and_member(world)
     flood(a)
     log.recv("error", b)
@@ -102,7 +102,7 @@ def second_error(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def so_error_takes_it(world: World, log: Log) -> None:
-    """Reading SO_ERROR returns ENOBUFS and clears it."""
+    """Reading SO_ERROR after an overrun returns ENOBUFS and clears the error."""
     a, b = sender_and_member(world)
     flood(a)
     log.call("SO_ERROR", b.getsockopt, SOL_SOCKET, SO_ERROR)
@@ -112,7 +112,7 @@ def so_error_takes_it(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def peek_takes_it(world: World, log: Log) -> None:
-    """MSG_PEEK returns ENOBUFS and clears it."""
+    """A receive with MSG_PEEK after an overrun returns ENOBUFS and clears the error."""
     a, b = sender_and_member(world)
     flood(a)
     log.recv("peek", b, 4, MSG_PEEK | MSG_DONTWAIT)
@@ -122,7 +122,7 @@ def peek_takes_it(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def sending_does_not_take_it(world: World, log: Log) -> None:
-    """An overrun socket can send. Sending does not clear ENOBUFS."""
+    """A socket whose queue has overrun can still send. Sending does not clear ENOBUFS."""
     a, b = sender_and_member(world)
     flood(a)
     log.call("send", b.sendto, b"x", (A, 0))
@@ -228,7 +228,7 @@ def replies_overrun(world: World, log: Log) -> None:
 
 @case()
 def rcvbuf_doubles(world: World, log: Log) -> None:
-    """SO_RCVBUF reads back as twice the value that was set."""
+    """SO_RCVBUF returns twice the value that was set."""
     s = netlink(world, wire.USERSOCK)
     for size in (5000, 50000):
         log.call(f"set {size}", s.setsockopt, SOL_SOCKET, SO_RCVBUF, size)
@@ -249,7 +249,9 @@ def rcvbuf_force(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def no_enobufs_afterwards(world: World, log: Log) -> None:
-    """Enabling NETLINK_NO_ENOBUFS ends the congestion of a socket, disabling it does not. The error stays."""
+    """After an overrun, enabling NETLINK_NO_ENOBUFS makes the queue accept messages again. Disabling it does
+    not. A pending ENOBUFS stays in both cases.
+    """
     for label, value in (("on", 1), ("off", 0)):
         a, b = sender_and_member(world)
         flood(a)

@@ -11,7 +11,9 @@ from tests.conformance.world import World
 
 
 def try_lines(world: World, log: Log, name: str, lines: Iterable[str], *shown: str) -> None:
-    """Load a module with each parameter line, record the values in sysfs, and unload it."""
+    """For each parameter line: load a module with it, record the parameters in sysfs, and unload the
+    module.
+    """
     for line in lines:
         label = f"{name} {line[:60]!r} {len(line)}"
         try:

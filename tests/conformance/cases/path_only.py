@@ -34,13 +34,13 @@ def tree(program: Program) -> None:
 
 
 def fdinfo(program: Program, fd: int) -> bytes:
-    """Return the lines of fdinfo with position and flags."""
+    """Return the lines of /proc/self/fdinfo/FD with position and flags."""
     text: bytes = program.read_file(f"/proc/self/fdinfo/{fd}")
     return text.partition(b"mnt_id")[0]
 
 
 def about(program: Program, fd: int) -> list[Any]:
-    """Return file type, flags and path of a file descriptor."""
+    """Return mode, flags, path and fdinfo of a file descriptor, and the mode of its link in /proc."""
     link = program.lstat(f"/proc/self/fd/{fd}")
     place = program.readlink(f"/proc/self/fd/{fd}")
     return [
@@ -54,8 +54,8 @@ def about(program: Program, fd: int) -> list[Any]:
 
 @case(privileged=True, marks=PROGRAMS)
 def opening(world: World, log: Log) -> None:
-    """O_PATH opens files of any type, with O_NOFOLLOW even symbolic links. O_DIRECTORY requires a
-    directory.
+    """O_PATH opens files of any type, and symbolic links if O_NOFOLLOW is set. With O_DIRECTORY, it opens
+    only directories.
     """
     program = world.programs().start()
     tree(program)
@@ -107,7 +107,7 @@ def other_flags(world: World, log: Log) -> None:
 
 
 def everything(program: Program, log: Log, fd: int) -> None:
-    """Record the result of each call on a file descriptor."""
+    """Make many different calls on one file descriptor, and record the results."""
     epoll = program.epoll_create()
     pair = program.socketpair(AF_UNIX, SOCK_STREAM)
     calls: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = [
@@ -269,8 +269,8 @@ def by_proc(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def users(world: World, log: Log) -> None:
-    """O_PATH needs search permission on the directories, but no permission on the file. Its use is checked
-    later.
+    """open() with O_PATH needs search permission on the directories, but no permission on the file. Later
+    calls on the descriptor check the permissions of the file.
     """
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 1000)

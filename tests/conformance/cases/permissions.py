@@ -16,7 +16,9 @@ MODES = (0o4755, 0o2755, 0o6755, 0o6745, 0o2644, 0o7777, 0o644)
 
 @case(privileged=True, marks=PROGRAMS)
 def made_in_a_setgid_directory(world: World, log: Log) -> None:
-    """A new file in a setgid directory has no S_ISGID with S_IXGRP if its creator is not in the group."""
+    """If S_IXGRP is set and the creator is not in the group of a setgid directory, the kernel clears S_ISGID
+    of a new file.
+    """
     programs = world.programs()
     root = programs.start()
     root.mkdir("d")
