@@ -50,7 +50,9 @@ from simkernel.uapi.utsname import Utsname
 from simkernel.ynl import Spec
 
 SOCKETS: Final[dict[int, type[AnySocket]]] = {AF_UNIX: UnixSocket}
-"""Class of the sockets of a family.  Sockets of other families are NetlinkSocket objects."""
+"""The class of the sockets of each socket family.  The sockets of all other families are NetlinkSocket
+objects.
+"""
 
 SignalHandler = int | Callable[[int], None]
 """SIG_DFL, SIG_IGN, or a function that is called with the signal number."""
@@ -178,18 +180,20 @@ class App(Descriptors, Modules):
         return self.call("setgid", gid)
 
     def capset(self, capabilities: Iterable[int]) -> Call[None]:
-        """Drop all capabilities except these.
+        """Drop all capabilities of the process except the given ones.
 
         Raise EPERM for a capability that the process does not have.
         """
         return self.call("capset", frozenset(map(c_int, capabilities)))
 
     def unshare(self, flags: int) -> Call[None]:
-        """Move this process to a new namespace.  CLONE_NEWNET is the network namespace."""
+        """Move this process to a new namespace.  CLONE_NEWNET makes a new network namespace."""
         return self.call("unshare", c_int(flags))
 
     def setns(self, fd: Descriptor, nstype: int = 0) -> Call[None]:
-        """Move this process to the namespace of an open descriptor of `/proc/PID/ns/net` (setns(2))."""
+        """Move this process to the namespace of the descriptor `fd` (setns(2)).  The descriptor is an open
+        file `/proc/PID/ns/net`.
+        """
         return self.call("setns", descriptor(fd), c_int(nstype))
 
     def spawn(

@@ -16,7 +16,7 @@ from simkernel.uapi.resource import RLIM64_INFINITY, RLIM_INFINITY
 from simkernel.uapi.structure import S32
 
 NetlinkAddress = tuple[int, int]
-"""Port id, and bit mask of the first 32 groups."""
+"""Address of a netlink socket: the port id, and a bit mask of the first 32 multicast groups."""
 Buffer = bytes | bytearray | memoryview
 ControlMessage = tuple[int, int, bytes]
 
@@ -39,7 +39,7 @@ MAX_OPTION: Final = 1024
 
 
 def to_int(value: SupportsIndex) -> int:
-    """Convert an integer to exactly int, because a subclass may override operators.
+    """Convert an integer to the type int itself.  A subclass of int may override operators.
 
     TypeError for other types.
     """
@@ -47,11 +47,11 @@ def to_int(value: SupportsIndex) -> int:
 
 
 def c_int(value: SupportsIndex) -> int:
-    """Convert to a C int.
+    """Convert an integer to the value of a C int.
 
     Raise TypeError for a non-integer, OverflowError if the value does not fit in 32 bits.
     """
-    if type(value) is int and value == 0:  # fast path: the flags of most calls
+    if type(value) is int and value == 0:  # fast path: most calls pass the flags 0
         return 0
     number = to_int(value)
     if number > INT_MAX:
@@ -91,7 +91,7 @@ def text(path: Path) -> str:
     raw = os.fspath(path)
     name = raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else raw
     if not name.isascii():
-        name.encode("utf-8", "surrogateescape")  # raises the error of os.fsencode()
+        name.encode("utf-8", "surrogateescape")  # raises UnicodeEncodeError, as os.fsencode() does
     if "\0" in name:
         raise ValueError("embedded null byte")
     return name
@@ -144,7 +144,7 @@ def writable(buffer: object, call: str) -> memoryview:
 
 
 def netlink_address(value: object, call: str) -> NetlinkAddress:
-    """Return a netlink address, its numbers modulo 2**32.
+    """Return a netlink address, the pair (port id, groups).  Both numbers are reduced modulo 2**32.
 
     Raise TypeError unless it is a pair of integers.
     """

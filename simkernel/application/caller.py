@@ -23,11 +23,13 @@ MAX_UNAWAITED: Final = 16
 
 NO_CALL: Final[Call[None]] = Call()
 NO_CALL.owner = None
-"""Value of `Caller._last` until the task has made a call."""
+"""Value of `Caller._last` before the task makes its first call."""
 
 
 class PendingCall(Protocol):
-    """A system call, or several under one name, that can be awaited once."""
+    """An awaitable for one system call, or for a method that makes several system calls.  It can be awaited
+    once.
+    """
 
     line: str
 
@@ -43,11 +45,13 @@ class PendingCall(Protocol):
 
 
 class ProgramTask(Owner, Protocol):
-    """The task to which a program's calls belong."""
+    """The task that runs a program and makes the program's system calls."""
 
     @property
     def track(self) -> str:
-        """NAME/PID: the name of the task in traces and of its random stream."""
+        """The task's name in the form NAME/PID.  Traces use this name, and so does the task's random
+        stream.
+        """
         ...
 
 
@@ -57,7 +61,7 @@ class System(Protocol):
     debug: bool
 
     def clock(self) -> int:
-        """Return the machine's clock in ns.  As with vdso(7), no system call is made."""
+        """Return the machine's clock in ns.  Reading the clock makes no system call, as with vdso(7)."""
         ...
 
     def random(self, name: str) -> Random:
@@ -121,8 +125,8 @@ class Caller:
     def request(
         self, name: str, arguments: tuple[object, ...], convert: Callable[[Any], T] | None = None
     ) -> Call[T]:
-        """Return an awaitable like `call`, without a check of `arguments`, which must have the right
-        types.
+        """Return an awaitable for the system call `name`.  Unlike `call`, do not check `arguments`: they must
+        have the right types.
         """
         call: Call[T] = Call()
         call.owner = self.owner
@@ -135,14 +139,16 @@ class Caller:
         return call
 
     def made(self, request: R) -> R:
-        """Record `request` as not yet awaited, and return it."""
+        """Record that `request` has not been awaited yet, and return it."""
         last, self._last = self._last, request
         if self._debug or last.owner is not None:
             self._remember(last, request)
         return request
 
     def _remember(self, last: PendingCall, made: PendingCall) -> None:
-        """Store the source line of `made` in debug mode, and keep `last` if it has not been awaited."""
+        """Store the source line of the call `made` in debug mode.  Keep the call `last` if it has not been
+        awaited.
+        """
         if self._debug:
             made.line = _line_of_program()
         if last.owner is not None:

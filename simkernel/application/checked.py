@@ -102,7 +102,9 @@ _ROWS: Final[tuple[tuple[str, str, Convert], ...]] = (
     ("handler", "an int or a plain function", _handler),
 )
 _TYPES: Final = {key: (words, convert) for keys, words, convert in _ROWS for key in keys.split()}
-"""Description and converter of each argument type, by the argument's kind or name.  Others are C ints."""
+"""Description and converter of each argument type, by the argument's kind or name.  An argument without an
+entry is a C int.
+"""
 _PLANS: Final = {
     name: [
         (each.name, *(_TYPES.get(each.kind) or _TYPES.get(each.name) or ("a C int", INT)), each.optional)
@@ -122,7 +124,7 @@ def checked(name: str, values: tuple[object, ...]) -> tuple[object, ...]:
         raise TypeError(f"{name!a} is not the name of a system call: pass a name such as 'read'")
     plan = _PLANS.get(name)
     if plan is None:
-        return values  # unknown call: the kernel returns ENOSYS
+        return values  # the kernel returns ENOSYS for an unknown call
     count = len(values)
     if count > len(plan) or (count < len(plan) and not plan[count][-1]):
         names = ", ".join(each[0] for each in plan)

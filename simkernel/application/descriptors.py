@@ -52,7 +52,9 @@ class Descriptors(Caller):
         return self.call("pread64", c_int(fd), _size(n), offset)
 
     def pwrite(self, fd: int, data: Buffer, offset: int, /) -> Call[int]:
-        """Write bytes at `offset` and return how many were written; the position stays (pwrite(2))."""
+        """Write bytes at `offset` and return how many were written.  The file position does not change
+        (pwrite(2)).
+        """
         return self.call("pwrite64", c_int(fd), arguments.data(data), offset)
 
     def readv(self, fd: int, buffers: Sequence[object], /) -> Call[int]:
@@ -214,7 +216,9 @@ class Descriptors(Caller):
 
 
 def _size(n: SupportsIndex) -> int:
-    """Convert the number of bytes to read.  Raise EINVAL for a negative number without a system call."""
+    """Check the number of bytes to read, and return it as an int.  For a negative number, raise EINVAL and
+    make no system call.
+    """
     number = arguments.to_int(n)
     if -SSIZE_MAX <= number < 0:
         raise os_error(EINVAL)
@@ -231,7 +235,7 @@ def _check_count(buffers: Sequence[object]) -> None:
 
 
 def _unsigned_too(argument: int) -> int:
-    """Convert to a C int; also accept an unsigned int of 32 bits."""
+    """Convert an int to a C int.  An unsigned 32-bit value is accepted and converted to the signed value."""
     number = int(argument)
     if not -(1 << 31) <= number < 1 << 32:
         raise OverflowError("signed integer is greater than maximum")
@@ -239,14 +243,18 @@ def _unsigned_too(argument: int) -> int:
 
 
 def _copied(raw: Buffer) -> bytearray:
-    """Copy to a buffer of CPython's size, so that the kernel may write more bytes than the argument has."""
+    """Copy an argument to a buffer of CPython's size.  The kernel may write more bytes than the argument
+    has.
+    """
     buffer = bytearray(IOCTL_BUFFER + 1)
     buffer[: len(raw)] = raw
     return buffer
 
 
 def _counted(data: bytes) -> int:
-    """Decode an eventfd's counter.  Raise EINVAL if another kind of file returned fewer than 8 bytes."""
+    """Decode the counter that a read of an eventfd returns.  Raise EINVAL if a file of another kind returned
+    fewer than 8 bytes.
+    """
     if len(data) < U64.size:
         raise os_error(EINVAL)
     return int(U64.unpack(data)[0])

@@ -19,7 +19,7 @@ from simkernel.uapi.eventpoll import (
 )
 
 FD_SETSIZE: Final = 1024
-"""Default of `maxevents` in `epoll.poll()` plus 1, as in Modules/selectmodule.c."""
+"""One more than the default of `maxevents` in `epoll.poll()` (Modules/selectmodule.c)."""
 
 
 class Epoll:

@@ -73,7 +73,7 @@ class ResolvedFamily:
             raise SimulationError(f"family {self.name} has no group {name!r}; it has: {there}") from None
 
     def check_event(self, name: str) -> None:
-        """Raise SimulationError, which lists the events, if the family has no event `name`."""
+        """Raise SimulationError if the family has no event `name`.  The error lists the family's events."""
         if name not in self._events.values():
             there = ", ".join(sorted(self._events.values())) or "none"
             raise SimulationError(f"family {self.name} has no event {name!r}; it has: {there}")

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class LazyCoroutine(Generic[T]):
-    """Several system calls under one name.  It can be awaited once."""
+    """An awaitable for a method that makes several system calls.  It can be awaited once."""
 
     __slots__ = ("_begin", "line", "name", "owner")
 
@@ -31,7 +31,9 @@ class LazyCoroutine(Generic[T]):
         self._begin = begin
         self.name = name
         self.owner: object | None = owner
-        """The task that makes the calls, or None after the object was awaited, as for `Call.owner`."""
+        """The task that makes the calls, or None after this object was awaited.  `Call.owner` has the same
+        meaning.
+        """
 
     def __await__(self) -> Generator[Any, Any, T]:
         if self.owner is None:
@@ -44,7 +46,7 @@ class LazyCoroutine(Generic[T]):
 
 
 class HasCaller(Protocol):
-    """An object that makes its calls with a program's `Caller`."""
+    """An object whose methods make system calls with the `Caller` of a program."""
 
     @property
     def _app(self) -> Caller: ...
@@ -56,7 +58,9 @@ S = TypeVar("S", bound=HasCaller)
 def lazy(
     method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[S, P], LazyCoroutine[T]]:
-    """Return a method that returns a LazyCoroutine: the body of `method` starts when it is awaited."""
+    """Return a method that returns a LazyCoroutine.  The body of `method` starts when the LazyCoroutine is
+    awaited.
+    """
 
     @functools.wraps(method)
     def make(self: S, /, *args: P.args, **kwargs: P.kwargs) -> LazyCoroutine[T]:

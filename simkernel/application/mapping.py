@@ -37,12 +37,12 @@ _ACCESS: Final = {
     ACCESS_WRITE: (MAP_SHARED, PROT_READ | PROT_WRITE),
     ACCESS_COPY: (MAP_PRIVATE, PROT_READ | PROT_WRITE),
 }
-"""The flags and the protection that `mmap.mmap` derives from `access`."""
+"""For each value of `access`, the flags and the protection that `mmap.mmap` uses."""
 READ_WRITE: Final = PROT_READ | PROT_WRITE
 
 
 class MmapResult(SupportsInt, Protocol):
-    """Result of mmap(2): an int, the address, with the mapped bytes in `memory`."""
+    """Result of mmap(2).  Its int value is the address, and `memory` holds the mapped bytes."""
 
     memory: memoryview
 

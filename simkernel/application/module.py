@@ -1,4 +1,4 @@
-"""modprobe, insmod, rmmod and lsmod, made of system calls as in kmod.
+"""The commands modprobe, insmod, rmmod and lsmod.  They make the same system calls as the commands of kmod.
 
 modprobe loads the dependencies of a module first.  The kernel itself loads none: if a symbol that a module
 imports is missing, finit_module(2) fails.

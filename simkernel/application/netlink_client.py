@@ -35,7 +35,9 @@ from simkernel.uapi.structure import S32
 from simkernel.ynl.model import ModeName
 
 KERNEL = 0
-"""The kernel's port id.  The client ignores other senders, because root can send to any port and group."""
+"""The kernel's port id.  The client ignores messages from other port ids, because root can send to any port
+and group.
+"""
 
 BUFFER = 1 << 18
 """Receive buffer size in bytes.  It exceeds the default SO_RCVBUF, so no datagram is truncated."""
@@ -47,7 +49,7 @@ TYPE, FLAGS, SEQ = 1, 2, 3
 
 
 class Message(dict[str, Any]):
-    """The attributes of a message by name.  `name` is the name of the operation."""
+    """A decoded message: a dictionary of its attributes by name.  `name` is the name of the operation."""
 
     __slots__ = ("name",)
 
@@ -64,7 +66,7 @@ class Messages(Protocol):
 
     @property
     def protocol(self) -> int:
-        """The netlink protocol."""
+        """Number of the netlink protocol, such as NETLINK_GENERIC."""
 
     def group(self, name: str) -> int:
         """Return the number of a multicast group."""
@@ -83,7 +85,7 @@ class Messages(Protocol):
         """Return the attributes of a reply whose payload is `data[start:end]`."""
 
     def decode_event(self, type: int, data: bytes, start: int, end: int) -> tuple[str, dict[str, Any]] | None:
-        """Return the name and the attributes of an event; None if it is of another family."""
+        """Return the name and the attributes of an event, or None if the event belongs to another family."""
 
     def name_of(self, operation: str, number: int) -> str:
         """Return the name of an attribute of a request."""
@@ -133,7 +135,8 @@ class NetlinkClient(Generic[F]):
         return self._events
 
     def events(self, *names: str) -> AsyncIterator[Message]:
-        """Return an iterator over the events of the joined groups, or over those with these names.
+        """Return an iterator over the events of the joined groups.  If `names` are given, other events are
+        skipped.
 
         Events arrive in order, each once.  When the socket overruns, `anext` raises OSError (ENOBUFS)
         once.  Events are missing then, and the next `anext` returns the first event after the gap.
@@ -229,7 +232,7 @@ class NetlinkClient(Generic[F]):
 
 
 class _Events:
-    """The events that a socket receives, decoded."""
+    """An asynchronous iterator over the events that a socket receives.  It yields decoded messages."""
 
     def __init__(self, sock: NetlinkSocket, family: Messages, names: Collection[str]) -> None:
         self._sock = sock
@@ -257,7 +260,7 @@ class _Events:
 
 
 def _call(owner: Owner, name: str, arguments: tuple[object, ...]) -> Call[Any]:
-    """Return a system call.  The check for calls that are never awaited skips it: `do` awaits it at once."""
+    """Return an awaitable for a system call, without recording it in a `Caller`: `do` awaits it at once."""
     call: Call[Any] = Call()
     call.owner, call.name, call.arguments, call.convert = owner, name, arguments, None
     return call

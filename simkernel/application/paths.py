@@ -108,12 +108,12 @@ class Paths(Caller):
         try:
             if isinstance(path, int):
                 if kind((await self.fstat(fd)).st_mode) != S_IFDIR:
-                    raise os_error(ENOTDIR)  # glibc's fdopendir() checks this, too
+                    raise os_error(ENOTDIR)  # glibc's fdopendir() makes the same check
                 await self.call("lseek", fd, 0, SEEK_SET)
             data: bytes
             while data := await self.call("getdents64", fd, GETDENTS):
                 found += [entry for entry in dirent.entries(data) if entry[0] not in (".", "..")]
-        except FileNotFoundError:  # glibc's readdir() reports the end if the directory was removed
+        except FileNotFoundError:  # for a removed directory, glibc's readdir() reports the end
             pass
         finally:
             if not isinstance(path, int):

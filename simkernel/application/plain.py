@@ -1,4 +1,5 @@
-"""Plain functions as programs: each runs in a greenlet, and its calls block.
+"""Programs that are plain functions, neither `async def` nor generators.  Each runs in a greenlet, and its
+system calls block.
 
 Theory of operation.  The runner drives a program by `send` and `throw`.  Those of `GreenletProgram` switch
 to the greenlet of the function.  A call of the function enters the kernel without a switch, as an awaited
@@ -30,7 +31,9 @@ class GreenletProgram:
     """
 
     _current: ClassVar[GreenletProgram | None] = None
-    """The program whose greenlet runs, or None.  If a program ends another program, it is the inner one."""
+    """The program whose greenlet runs now, or None.  If one program runs inside another, it is the inner
+    program.
+    """
     _unfinished: ClassVar[set[GreenletProgram]] = set()
     """Programs that have begun and have not ended.
 
@@ -70,7 +73,7 @@ class GreenletProgram:
         return self._switch(None, error)
 
     def defer(self, handler: Callable[[], object]) -> None:
-        """Queue a signal handler.
+        """Queue a call of a signal handler.
 
         The function runs it before its blocked call returns, so the handler can block.
         """
@@ -78,7 +81,7 @@ class GreenletProgram:
 
     def _switch(self, value: Any, error: Any) -> Any:
         root = self._root
-        root.parent = getcurrent()  # the runner, to which the greenlet returns, may be a greenlet
+        root.parent = getcurrent()  # the greenlet returns to its parent, the runner, which may be a greenlet
         self._unfinished.add(self)
         before, GreenletProgram._current = GreenletProgram._current, self
         if self.swap is not None:
@@ -104,7 +107,7 @@ class GreenletProgram:
     def _main(self, *_: object) -> object:
         try:
             return self._body()
-        except StopIteration as stop:  # send() would mistake it for a normal return (PEP 479)
+        except StopIteration as stop:  # send() would take StopIteration for a normal return (PEP 479)
             raise RuntimeError("program raised StopIteration") from stop
 
     def run(self, awaitable: Awaitable[T]) -> T:
@@ -118,12 +121,12 @@ class GreenletProgram:
     def _wait(self, request: Any) -> Any:
         """Switch to the runner until `request` is done, and return its result or raise its error."""
         if GreenletProgram._current is not self:
-            request.owner = None  # prevents a second report, that it was never awaited
+            request.owner = None  # prevents a second report, that the call was never awaited
             raise SimulationError(
                 f"{request!r} belongs to {self.task.track}, which is not running: "
                 "a program makes its calls with its own app"
             )
-        self._paused = getcurrent()  # may be another greenlet that the function has started
+        self._paused = getcurrent()  # may be another greenlet, started by the function itself
         value, error = self._root.parent.switch(request)
         while self._signals and not isinstance(error, GeneratorExit):
             self._signals.pop(0)()

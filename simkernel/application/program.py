@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 Program = Callable[..., object]
 
 KINDS: Final = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-"""Predicates for functions that are not plain: calling one returns an object that runs later."""
+"""Predicates for functions that are not plain.  A call of such a function returns an object that runs
+later.
+"""
 
 
 class Image:
@@ -96,7 +98,9 @@ class Image:
         try:
             made = self._program(app, *self._arguments, **self._keywords)
         except Exception as error:
-            error.add_note(hint)  # most functions fail at their first call, which does not block
+            error.add_note(
+                hint
+            )  # without greenlet, most functions fail at their first call, because it does not block
             raise
         coroutine = self._coroutine(made)
         if coroutine is None:

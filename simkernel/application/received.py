@@ -13,11 +13,13 @@ from typing import Any, Final
 from simkernel.application.arguments import ControlMessage
 
 Received = tuple[bytes, int, Iterable[ControlMessage], int, Any]
-"""Result of a receive.  The last item, the sender's address, has the type of the socket's family."""
+"""Result of a receive.  The last item is the sender's address.  Its type depends on the family of the
+socket.
+"""
 
 DATA: Final = 0
 ADDRESS: Final = 4
-"""Indexes of the data and of the sender's address in the tuple."""
+"""Indexes of two items of the tuple `Received`: the data and the sender's address."""
 
 plain_data: Final[Callable[[Received], bytes]] = itemgetter(DATA)
 """A function that returns the data of a receive unchanged, for calls without MSG_TRUNC."""

@@ -59,7 +59,9 @@ TEXTS: Final[dict[str, tuple[str, Callable[[str], bytes], Callable[[bytes], str]
         lambda data: str(ip_address(data)),
     ),
 }
-"""Types whose values are text and whose payload is binary: description of the values, encoder, decoder."""
+"""Types of attributes with a text as value and a binary payload.  Each entry has a description of the values,
+the encoder and the decoder.
+"""
 
 
 def _coder(type: str, name: str, number: int) -> Coder:
@@ -102,7 +104,7 @@ def _fields(prefix: str, header: type[Structure]) -> Space:
 
 def _check(known: Collection[str], name: str, what: str) -> None:
     """Raise SimulationError if `name` is unknown.  The text suggests similar names, or lists all."""
-    if name not in list(known):  # a set lookup would fail for an unhashable `name`
+    if name not in list(known):  # a list, because a set lookup fails for an unhashable `name`
         raise SimulationError(f"rtnetlink: unknown {what} {name!r}; {choose(name, known, len(known))}")
 
 
@@ -166,8 +168,8 @@ KINDS["link"].attributes.add(
     Coder("linkinfo", il.IFLA_LINKINFO, _encode_linkinfo, LINKINFO.decode), silent=False
 )
 VERBS: Final = {"new": NLM_F_CREATE | NLM_F_EXCL, "del": 0, "get": 0, "set": 0}
-"""Operations of each kind in the order of their message types, with the additional flags of their
-requests.
+"""The verbs of operations, in the order of their message types within a kind.  The values are the additional
+flags of the requests.
 """
 OPERATIONS: Final = {
     verb + name: (kind.base + place, kind, flags)

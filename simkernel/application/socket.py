@@ -30,7 +30,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 NO_FLAGS: Final = 0
-"""Default value of `flags`.  A method compares it by identity and then skips the check of the flags."""
+"""Default value of `flags`.  If a method receives this object itself, it does not check the flags."""
 
 PAUSE: Final = MILLISECOND
 """Nanoseconds to sleep if poll(2) reports readiness and the call still fails with EAGAIN.
@@ -349,7 +349,8 @@ class Socket(Generic[A, S]):
     def _io(
         self, events: int, name: str, args: tuple[object, ...], convert: Callable[[Any], T] | None = None
     ) -> Awaitable[T]:
-        """Return a call on the descriptor, which is its first argument.
+        """Return an awaitable for a system call on this socket's descriptor, which is the first item of
+        `args`.
 
         If a timeout is set, the call polls first.
         """

@@ -20,9 +20,11 @@ INPUT: Final = 104
 GROUPS: Final = {"video4linux": VIDEO, "input": INPUT}
 """Group of the device nodes, by subsystem."""
 LOSSES: Final = (EFAULT, EINTR, ENOBUFS)
-"""Receive errors after which udevd receives again.  udev does so after every error (`on_uevent()`)."""
+"""Errors of a receive after which this udevd receives again.  The real udev receives again after every error
+(`on_uevent()`).
+"""
 GROUP_MODE: Final = 0o660
-"""Mode of a device node if udev's rule names a group and no mode."""
+"""Mode of a device node if the rule of udev for this node names a group but no mode."""
 
 
 async def udevd(app: App) -> None:
@@ -37,7 +39,7 @@ async def udevd(app: App) -> None:
         except OSError as error:
             if error.errno not in LOSSES:
                 raise
-            continue  # a device whose event is lost gets no driver until it is plugged in again
+            continue  # if an event is lost, its device gets no driver until it is plugged in again
         if event.action != "add":
             continue
         group = GROUPS.get(event.variables.get("SUBSYSTEM", ""))

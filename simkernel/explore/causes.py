@@ -14,13 +14,14 @@ NOISE: Final = frozenset(
     {"rwmmio_read", "rwmmio_write", "netlink_deliver_tap", "console", "irq_handler_exit",
      "workqueue_execute_end"}
 )  # fmt: skip
-"""Tracepoints that neither wake a task nor carry a message."""
+"""Names of tracepoints that a chain of causes omits.  They neither wake a task nor carry a message."""
 LIMIT: Final = 60
 """Maximum number of records in a chain of causes."""
 
 
 def causes(records: Sequence[Record]) -> list[Record]:
-    """Return the records that led to the last system call of the task in the last record.
+    """Return the chain of records that led to the last system call of a task.  The task is the one in the
+    last record.
 
     A blocked call is woken by a message, an interrupt, work or a call of another task.  The flow of the
     wake-up identifies its origin.  If the call waits for quiescence, its cause is the task that acted
@@ -56,7 +57,7 @@ class _Chain:
         return record.name == name and record.fields["pid"] == pid
 
     def _before(self, at: int, pid: int) -> tuple[int | None, int]:
-        """Keep the records that last woke or created a task before `at`.
+        """Find what last woke or created the task `pid` before the record `at`, and keep these records.
 
         Return the index and the pid of their cause.
         """
@@ -100,7 +101,7 @@ class _Chain:
         return (origin, began.fields["pid"]) if began.name == "sys_enter" else (None, pid)
 
     def _waker(self, wakeup: int, pid: int) -> int | None:
-        """Return the index of the call of another task that woke the task, or None."""
+        """Return the index of the system call with which another task woke this task, or None."""
         for index in range(wakeup - 1, -1, -1):
             record = self._records[index]
             if record.name == "sys_exit":
@@ -111,7 +112,9 @@ class _Chain:
         return None
 
     def _last_act(self, wakeup: int) -> int | None:
-        """Return the index of the last record of a program before the machine became quiet."""
+        """Return the index of the last record of any program before the machine became quiet (without pending
+        events).
+        """
         names = ("sys_enter", "sys_exit", "sched_process_exit")
         return next((at for at in range(wakeup - 1, -1, -1) if self._records[at].name in names), None)
 

@@ -18,9 +18,9 @@ from simkernel.engine import SimulationError
 P = ParamSpec("P")
 T = TypeVar("T")
 TIMEOUT = 10
-"""Seconds to wait for an answer of the scheduler."""
+"""Seconds to wait for an answer of the dask scheduler."""
 PER_WORKER = 2
-"""Number of submitted chunks per worker: one that runs, and one that waits."""
+"""Number of chunks of seeds that are submitted per worker: one runs and one waits."""
 
 
 class InProcess(Executor):
@@ -34,7 +34,8 @@ class InProcess(Executor):
 
 
 def local(jobs: int) -> tuple[Callable[[], Executor], int]:
-    """Return a function that makes an executor of `jobs` processes, and the number of chunks to submit ahead.
+    """Return a function that makes an executor of `jobs` processes.  Return also the number of chunks of
+    seeds to submit ahead.
 
     With one job, the tasks run in this process.
     """
@@ -66,8 +67,8 @@ def _end_with_parent() -> None:
 
 
 def cluster(address: str) -> tuple[Callable[[], Executor], int]:
-    """Return a function that returns the executor of a dask cluster, and the number of chunks to submit
-    ahead.
+    """Return a function that returns the executor of a dask cluster.  Return also the number of chunks of
+    seeds to submit ahead.
 
     If a worker dies, the scheduler gives its chunk to another worker.  Raise SimulationError if dask is
     not installed or the scheduler does not answer.

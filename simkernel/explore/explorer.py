@@ -17,7 +17,9 @@ from simkernel.explore.strategy import Profile, draw, log_uniform
 from simkernel.kernel.loader.path import unchanged_files
 
 LATE: Final = 10**9
-"""A number of points that no run reaches.  A stimulus scheduled there happens when the machine is quiet."""
+"""A number of points that no run reaches.  A stimulus scheduled after so many points happens when the machine
+is quiet.
+"""
 DURATIONS: Final = (micros(50), millis(5))
 """Lengths in ns of the pauses of a systematic search: shorter and longer than most system calls."""
 
@@ -86,7 +88,7 @@ class Explorer:
         self.runs = 0
 
     def run(self, plan: Plan, **options: Any) -> Outcome:
-        """Run a plan and count it."""
+        """Run the target under a plan, and count the run."""
         with unchanged_files(self._files):
             outcome = run(self._target, plan, rules=self._rules, **self._options, **options)
         self.runs += 1
@@ -99,7 +101,8 @@ class Explorer:
         return self.run(Plan(seed, options=self._plan_options), record=True)
 
     def base(self) -> Outcome:
-        """Run the default plan.  If the run announces stimuli, run again with all stimuli at the end.
+        """Run the default plan.  If this run announces stimuli, run the target again with all stimuli at the
+        end of the run.
 
         In the default run, a stimulus happens immediately and can prevent later points.  The second run
         passes these points, and strategies draw from it.  Return the outcome of the last run.
@@ -130,7 +133,9 @@ class Explorer:
     def seeds(
         self, seeds: Iterable[int], strategy: str = "swarm", directed: Iterable[str] = ()
     ) -> Found | Held:
-        """Run the default plan, then one plan per seed, which the strategy draws."""
+        """Run the default plan, and then one plan for each seed.  The strategy draws the plan from the
+        seed.
+        """
         base = self.base()
         if base.failure is not None:
             return self.found(base)
@@ -138,7 +143,8 @@ class Explorer:
         return self.first_failure(draw(strategy, seed, profile, self._plan_options) for seed in seeds)
 
     def sweep(self, point: str, limit: int | None = None) -> Found | Held:
-        """Run once for each hit of a fault point in the base run, and make that hit fail.
+        """Inject a failure at each hit of a fault point in the base run, one hit per run.  A hit is one pass
+        through the point.
 
         Raise SimulationError if the base run does not reach the fault point.
         """
@@ -153,7 +159,9 @@ class Explorer:
         return self.first_failure(attrs.evolve(base.plan, faults=((point, n),)) for n in numbers)
 
     def sweep_pauses(self, ns: int, places: Callable[[str], bool] = bool) -> Found | Held:
-        """Run once for each point with a place that `places` accepts, and pause for `ns` at that point."""
+        """Run the target once for each point whose place `places` accepts.  Each run pauses for `ns`
+        nanoseconds at its point.
+        """
         base = self.base()
         if base.failure is not None:
             return self.found(base)
@@ -163,8 +171,8 @@ class Explorer:
     def systematic(
         self, max_pauses: int = 2, durations: Sequence[int] = DURATIONS, max_runs: int | None = None
     ) -> Found | Held:
-        """Run every plan of up to `max_pauses` pauses or delays with these durations, the shortest plans
-        first.
+        """Run every plan of up to `max_pauses` pauses or delays with the lengths in `durations`.  Plans with
+        fewer pauses run first.
 
         After each run, the plans with one more pause, at any point after the last pause, are added.  So no
         plan is omitted. `Held.exhausted` is True if none of these plans fails.
@@ -193,7 +201,8 @@ class Explorer:
                     yield attrs.evolve(outcome.plan, points={**points, at: ns})
 
     def guided(self, seeds: Iterable[int], strategy: str = "swarm") -> Found | Held:
-        """For each seed, draw a new plan, or mutate a plan that is kept.
+        """Run one plan for each seed.  The plan is newly drawn, or a mutation of a plan that the search has
+        kept.
 
         The search keeps the plans that reach new pairs of points, fault points or tracepoints.
         """

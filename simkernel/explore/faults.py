@@ -1,4 +1,5 @@
-"""Fault rules as plain data, and the injector that applies them.
+"""Fault injection: rules that make operations of the simulated kernel fail, and the injector that applies the
+rules.
 
     EINTR = Fault("sleep.eintr", comm="daemon", p=.05, times=3)
     LOST = Fault("netlink.deliver", nth=3, comm="daemon")
@@ -28,9 +29,11 @@ from simkernel.kernel.lib.fault import POINTS
 from simkernel.ynl.errors import choose
 
 UNLIMITED: Final = -1
-"""Value of `Fault.times` for any number of failures."""
+"""Value of `Fault.times` for an unlimited number of failures."""
 Firing = tuple[str, int]
-"""A fault point, and the number of its failing hit, from 1."""
+"""One injected failure: the name of a fault point, and the number of the hit that fails.  The first hit has
+number 1.
+"""
 
 _OF_TASK: Final = ("comm", "pid", "call")
 _FILTERS: Final = (*_OF_TASK, "device", "module")
@@ -38,16 +41,14 @@ _FILTERS: Final = (*_OF_TASK, "device", "module")
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """A rule that selects the hits of a fault point that fail.  Join rules with `|`.
+    """A rule that makes some hits of a fault point fail.  A hit is one pass through the point.  Join rules
+    with `|`.
 
-    point     a name of `simkernel.kernel.lib.fault.POINTS`
-    nth       the n-th hit fails, from 1
-    p         without `nth`: each hit fails with this probability
-    interval  with `p`: only every interval-th hit can fail
-    times     maximum number of failures, or UNLIMITED
-    comm, pid, call  cover only the hits of such a task
-    device, module   cover only the hits of this device or module
-    since, until     cover only the hits from `since` on and before `until`, in ns
+    point     a name of `simkernel.kernel.lib.fault.POINTS` nth       the n-th hit fails, from 1 p
+    without `nth`: each hit fails with this probability interval  with `p`: only every interval-th hit can
+    fail times     maximum number of failures, or UNLIMITED comm, pid, call  cover only the hits of such a
+    task device, module   cover only the hits of this device or module since, until     cover only the hits
+    from `since` on and before `until`, in ns
     """
 
     point: str = attrs.field(kw_only=False)
@@ -116,7 +117,7 @@ class Fault:
 
 @attrs.frozen
 class Faults:
-    """An ordered collection of rules.  A hit fails if any rule selects it."""
+    """An ordered collection of rules.  A hit of a fault point fails if any rule selects it."""
 
     rules: tuple[Fault, ...] = ()
 
@@ -142,7 +143,7 @@ class Faults:
 
 
 class Injector:
-    """Decides which hits of the fault points of one machine fail: by rules, or by a list of hits.
+    """Decides which hits of a machine's fault points fail.  It has rules, or a list of the hits that fail.
 
     Random draws of a rule depend only on the seed and the rule.  `hits` counts the hits of each point, and
     `fired` lists those that failed.  `Injector(firings=fired)` makes the same hits fail again.
@@ -177,7 +178,9 @@ class Injector:
 
 
 class _Running:
-    """The state of a rule in one machine: the number of hits, and of failures left."""
+    """The state of a rule in one machine: the number of hits so far, and the number of failures that
+    remain.
+    """
 
     def __init__(self, rule: Fault, draw: Any) -> None:
         self._rule = rule

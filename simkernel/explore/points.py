@@ -19,7 +19,7 @@ POINT: Final = "__simkernel_point__"
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 BODIES: Final = ("body", "orelse", "finalbody")
 WITHOUT: Final = (*FUNCTIONS, ast.Pass, ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom)
-"""Statements before which no point is inserted, because a pause there has no effect."""
+"""Types of statements before which no point is inserted, because a pause before them has no effect."""
 
 
 class Points:
@@ -30,7 +30,9 @@ class Points:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Disable points while top-level code of a module runs, and in the functions that it calls."""
+        """Disable the points while the top-level code of a module runs, and in the functions that this code
+        calls.
+        """
         active, PlannedEngine.active = PlannedEngine.active, None
         try:
             yield

@@ -27,7 +27,9 @@ from simkernel.explore.strategy import Profile, draw
 SAMPLED: Final = 16
 """Every SAMPLED-th seed is recorded and traced."""
 CHUNK: Final = 1.0
-"""CPU time of a chunk in seconds, estimated from the mean time of the runs so far."""
+"""CPU time of a chunk of seeds, in seconds.  The number of its seeds is computed from the mean time of the
+runs so far.
+"""
 MAX_DEATHS: Final = 3
 """Maximum number of workers that may die while they run the same chunk."""
 
@@ -63,12 +65,11 @@ class Failure:
 
 @attrs.frozen
 class Batch:
-    """The results of a chunk.
+    """The results of a chunk, a group of seeds that one worker runs.
 
-    seeds                the seeds that ran; a failure ends the chunk
-    seconds              CPU time of the runs
-    schedules            (seed, digest of the order of points) of each sampled run
-    tracepoints, faults  names of the tracepoints and fault points that sampled runs passed
+    seeds                the seeds that ran; a failure ends the chunk seconds              CPU time of the
+    runs schedules            (seed, digest of the order of points) of each sampled run tracepoints, faults
+    names of the tracepoints and fault points that sampled runs passed
     """
 
     seeds: tuple[int, ...]
@@ -91,7 +92,9 @@ def prepared(job: Job) -> tuple[Explorer, Outcome, Profile]:
 
 
 def work(job: Job, seeds: tuple[int, ...]) -> Batch:
-    """Run the plans of some seeds until one fails.  A worker, or this process, calls it."""
+    """Run the plans of some seeds until one plan fails.  A worker calls this function, or this process
+    does.
+    """
     with _running:
         return _work(job, seeds)
 
@@ -146,7 +149,7 @@ class Dispatcher:
         self._pending: dict[Future[Batch], tuple[int, ...]] = {}
 
     def batches(self, seeds: Iterable[int], keep_running: Callable[[], bool]) -> Iterator[Batch]:
-        """Yield a batch for each chunk.
+        """Run the seeds in chunks.  Yield the batch of results of each chunk when the chunk is complete.
 
         When `keep_running()` returns false, stop submitting and wait for the rest.
 
@@ -158,7 +161,7 @@ class Dispatcher:
             while self._pending:
                 done, _ = wait(self._pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    if future not in self._pending:  # an earlier `_replace` has queued its chunk again
+                    if future not in self._pending:  # an earlier `_replace` has queued this chunk again
                         continue
                     try:
                         batch = future.result()
@@ -197,7 +200,7 @@ class Dispatcher:
         self._executor.shutdown(wait=False)
 
     def _replace(self, lost: list[tuple[int, ...]]) -> None:
-        """Replace a broken executor, and queue the chunks that it has lost again."""
+        """Replace a broken executor.  Queue the lost chunks of seeds again."""
         self._stop()
         self._again += lost
         for chunk in lost:

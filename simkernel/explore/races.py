@@ -33,7 +33,7 @@ class Race:
 
 
 class RaceTrial(Trial):
-    """A run of machines with the race detector."""
+    """A trial whose machines have the race detector."""
 
     def machine(self, **options: Any) -> Machine:
         """Return a machine with these keywords and the additional checker "races"."""

@@ -15,14 +15,14 @@ from simkernel.explore.points import POINTS
 from simkernel.kernel.loader.image import Instrument
 
 MAX_POINTS: Final = 1_000_000
-"""Default number of points after which TimeLimit ends a run."""
+"""Default limit of the points in a run.  At the limit, TimeLimit ends the run."""
 STEP: Final = "step"
-"""Prefix of the place "step of COMM", at which a task continues.  Other places are statements."""
+"""First word of the place "step of COMM", where the task COMM continues.  All other places are statements."""
 
 
 @attrs.frozen
 class Done:
-    """A perturbation that took place.
+    """A delay or a pause that the schedule has applied in a run.
 
     `ns` is its length or IRQ, and `place` is FILE:LINE or the delayed task.
     """
@@ -33,7 +33,7 @@ class Done:
 
 
 class Schedule:
-    """The perturbations of one machine according to a plan (engine/planned.py).
+    """Applies the perturbations of a plan to one machine (engine/planned.py).
 
     `places` lists the place of every point if the run is recorded: "camera/stream.py:34" for a statement
     and "step of COMM" for a task that continues.  With `statements=False`, only tasks that continue are
@@ -57,10 +57,10 @@ class Schedule:
         self.done: list[Done] = []
         self.places: list[str] = []
         self.announced: dict[str, int] = {}
-        """Number of the point after which a stimulus was announced, by the name of the stimulus."""
+        """For each stimulus by name, the number of the point after which the stimulus was announced."""
         self._record = record
         self.max_points = MAX_POINTS
-        """Number of points after which TimeLimit ends the run."""
+        """Limit of the points in this run.  At the limit, TimeLimit ends the run."""
         self._values = dict(plan.points)
         self._perturbed = set(plan.points)
         """Numbers of the points that have a delay, a pause or a stimulus."""
@@ -68,13 +68,13 @@ class Schedule:
         self._engine: PlannedEngine | None = None
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Store the engine of the machine, which later calls the stimuli."""
+        """Store the engine of the machine.  The engine later triggers the stimuli."""
         self._engine = engine
 
     # -- points ---------------------------------------------------------------
 
     def step(self, task: Any) -> int:
-        """Pass a point before a task continues.  Return the delay of the task in ns."""
+        """Count the point before a task continues.  Return the delay of the task in ns."""
         self.count = number = self.count + 1
         if self._record:
             self.places.append(f"{STEP} of {task.comm}")
@@ -97,7 +97,7 @@ class Schedule:
         self._engine.interrupt(TimeLimit(text))
 
     def statement(self, place: str) -> int:
-        """Pass a point before a statement of module code.  Return the pause in ns."""
+        """Count the point before a statement of module code.  Return the length of the pause in ns."""
         self.count = number = self.count + 1
         if self._record:
             self.places.append(place)
@@ -114,9 +114,7 @@ class Schedule:
     # -- stimuli --------------------------------------------------------------
 
     def announce(self, name: str, function: Callable[[], object]) -> None:
-        """Announce a stimulus: schedule `function` in a separate section, after the plan's number of
-        points.
-        """
+        """Announce a stimulus.  The engine calls `function` after as many further points as the plan says."""
         first = name
         for number in count(2):
             if name not in self.announced:
@@ -135,7 +133,7 @@ class Schedule:
             self._engine.call_later(0, function)
 
     def late_stimuli(self) -> bool:
-        """Trigger the stimuli of the next point that the run has not reached.
+        """Trigger the pending stimuli that have the lowest point number.  The run did not reach this point.
 
         Return False if none is left.
         """
@@ -147,7 +145,7 @@ class Schedule:
     # -- the result ------------------------------------------------------------
 
     def stale(self) -> list[str]:
-        """Return the parts of the plan that had no effect, because the run does not have their points."""
+        """Return the parts of the plan that had no effect, because the run did not reach their points."""
         done = {each.point for each in self.done}
         stale = [str(Plan(points={at: ns})) for at, ns in self.plan.points.items() if at not in done]
         stimuli = self.plan.stimuli.items()

@@ -43,7 +43,9 @@ class _Shrinker:
         return self._best, self._tries
 
     def _fails(self, plan: Plan) -> bool:
-        """Run a plan that has not been run.  If it fails in the same way, keep it and return True."""
+        """Run the target under a plan that was not tried before.  If the run fails in the same way, keep the
+        plan and return True.
+        """
         if str(plan) in self._seen or self._tries >= MAX_TRIES:
             return False
         self._seen.add(str(plan))
@@ -51,12 +53,13 @@ class _Shrinker:
         outcome = run(self._target, plan, **self._options)
         if outcome.failure is None or outcome.signature != self._signature:
             return False
-        # The outcome's plan lists exactly the faults that fired, so it omits stale ones.
+        # The outcome's plan lists only the faults that occurred in the run.  It omits faults without effect.
         self._best = outcome
         return True
 
     def _left_out(self) -> bool:
-        """Remove perturbations: halves, quarters, ..., single ones.
+        """Try to remove perturbations from the plan: first half of them at once, then a quarter, at last one
+        at a time.
 
         Return True if a smaller plan was found.
         """
@@ -76,7 +79,9 @@ class _Shrinker:
         return smaller
 
     def _lessened(self) -> bool:
-        """Try shorter and rounder times, and earlier stimuli.  Return True if one of these plans fails."""
+        """Try shorter and rounder times, and earlier stimuli, in the plan.  Return True if a run with such a
+        plan fails.
+        """
         smaller = False
         for part in _parts(self._best.plan):
             for value in _lesser(part):
@@ -106,7 +111,7 @@ def _with(plan: Plan, parts: list[Part]) -> Plan:
 
 
 def _lesser(part: Part) -> Iterator[int]:
-    """Yield simpler values to try for a part of a plan, the simplest first."""
+    """Yield simpler values for a part of a plan, the simplest first."""
     kind, _, value = part
     if kind == "point" and value != IRQ:
         yield IRQ

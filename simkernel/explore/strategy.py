@@ -36,7 +36,8 @@ IRQ_PROBABILITY: Final = 0.2
 
 @attrs.frozen(slots=False)
 class Profile:
-    """The points of the base run and its stimuli, from which strategies draw.
+    """The points and the stimuli of the base run.  A strategy draws from them the places of its
+    perturbations.
 
     `places` maps the number of each point to its place; `by_place` is the inverse.  `stimuli` maps each
     stimulus to the point after which it was announced.  `last` is the last point.  `directed` are places
@@ -60,19 +61,21 @@ class Profile:
         return cls(places, outcome.announced, frozen, outcome.count, frozenset(directed) & set(frozen))
 
     def among(self, kind: Callable[[str], bool]) -> Profile:
-        """Return the profile restricted to the points with a place that `kind` accepts."""
+        """Return a profile with only those points whose place `kind` accepts."""
         places = {at: place for at, place in self.places.items() if kind(place)}
         by_place = {place: points for place, points in self.by_place.items() if kind(place)}
         return attrs.evolve(self, places=places, by_place=by_place)
 
     @cached_property
     def steps(self) -> Profile:
-        """The profile restricted to steps of tasks."""
+        """The profile with only those points at which a task continues."""
         return self.among(is_step)
 
     @cached_property
     def statements(self) -> Profile:
-        """The profile restricted to statements, or to the directed places if there are any."""
+        """The profile with only the points at statements.  If there are directed places, it has only the
+        points at these places.
+        """
         if self.directed:
             return self.among(self.directed.__contains__)
         return self.among(lambda place: not is_step(place))
@@ -94,21 +97,23 @@ class Profile:
         return random.choice(self.by_place[random.choice(self._place_names)])
 
     def draw_stimulus(self, random: Random, name: str) -> int:
-        """Draw the number of points between the announcement of a stimulus and the stimulus."""
+        """Draw the number of points between the announcement of a stimulus and its start."""
         announced = self.stimuli[name]
         at = self.draw(random) or 0
         return at - announced if at > announced else random.randint(0, max(0, self.last - announced))
 
 
 def log_uniform(random: Random, least: int, most: int) -> int:
-    """Draw an integer with a uniformly distributed logarithm, so that short times are as likely as long
-    ones.
+    """Draw an integer whose logarithm is uniformly distributed.  Small and large orders of magnitude are then
+    equally likely.
     """
     return int(exp(random.uniform(log(least), log(most))))
 
 
 def is_step(place: str) -> bool:
-    """Return True for the place of a task's step, and False for a statement."""
+    """Return True if a task continues at `place` ("step of COMM"), and False if `place` is a statement of
+    module code.
+    """
     return place.startswith(STEP)
 
 
@@ -119,7 +124,7 @@ def noise(random: Random, profile: Profile) -> dict[int, int]:
 
 
 def pct(random: Random, profile: Profile) -> dict[int, int]:
-    """Make some tasks slow, and delay a few steps for a long time."""
+    """Make some tasks slow in the whole run, and delay a few single steps for a long time."""
     steps = profile.steps
     slow = {place: log_uniform(random, *SLOW_NS) for place in steps.by_place if random.random() < 1 / 3}
     points = {at: slow[place] for at, place in steps.places.items() if place in slow}
@@ -140,7 +145,7 @@ def pauses(random: Random, profile: Profile) -> dict[int, int]:
 
 
 def swarm(random: Random, profile: Profile) -> dict[int, int]:
-    """Draw one of the other strategies, and apply it."""
+    """Draw one of the other strategies, and use it for the plan."""
     return random.choice((noise, pct, pauses, pauses))(random, profile)
 
 

@@ -16,10 +16,10 @@ from simkernel.scenario.run import Run, Scenario
 
 @attrs.frozen(eq=False)
 class ScenarioTarget:
-    """A scenario with its parameters and folders of modules (`simkernel.explore.run.Target`).
+    """A scenario as a target that a search runs, with the scenario's parameters and folders of modules.
 
-    A run fails if the scenario raises, if a module has an unexpected oops, or if a requested module does not
-    load.
+    A run fails if the scenario raises, if a module has an unexpected oops, or if a requested module does
+    not load.
     """
 
     scenario: Scenario
