@@ -137,7 +137,11 @@ def _fresh(folder: Path, names: list[str], budget: float) -> Outcome | None:
     order.write_text("\n".join(names))
     paths = dict.fromkeys(name.partition("::")[0] for name in names)
     command = [sys.executable, "-B", "-m", "tests.mutants.worker", "fresh", str(order), str(budget), *paths]
+    begun = order.with_suffix(".begun")
+    begun.unlink(missing_ok=True)
     run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not begun.exists():  # the process lacks a library, which kills no mutant
+        raise RuntimeError(run.stderr)
     if -run.returncode in (signal.SIGALRM, signal.SIGPROF):
         return Outcome("timeout")
     return (
@@ -147,6 +151,7 @@ def _fresh(folder: Path, names: list[str], budget: float) -> Outcome | None:
 
 def fresh(order: Path, budget: float, paths: list[str]) -> int:
     """Run tests in a process that has imported nothing yet."""
+    order.with_suffix(".begun").touch()
     signal.alarm(COLLECTION)
     return int(pytest.main([*options(order.parent), "-x", *paths], plugins=[Fresh(order, budget)]))
 
