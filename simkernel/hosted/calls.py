@@ -1,4 +1,6 @@
-"""Building blocks of a hosted program's modules: system calls as functions, and modules made of functions."""
+"""Helpers that make the modules of a hosted program.  They make functions from system calls, and modules from
+functions.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +18,18 @@ from simkernel.engine import NotModelled, SimulationError
 from simkernel.uapi.errno import os_error
 
 DISPLAYED: Final = {"posix": "os", "_ssl": "ssl", "_multiprocessing": "multiprocessing", "_socket": "socket"}
-"""Public module that exports the functions of a C module, by the name of the C module."""
+"""For each C module, the public module that exports its functions."""
 COLLECT_EVERY: Final = 1000
-"""System calls between two garbage collections.  Automatic garbage collection is disabled (ending.py)."""
+"""Number of system calls between two garbage collections.  Python's automatic collection is disabled
+(ending.py).
+"""
 
 
 class ProcessCalls:
-    """Makes the calls of one process, and runs the machine until each is done."""
+    """Makes the system calls of one process.  It runs the machine until each call is done."""
 
     _collects: ClassVar = False
-    """True during a garbage collection, which can run finalizers of objects of any process."""
+    """True during a garbage collection.  A collection can run finalizers of objects of any process."""
 
     def __init__(self, process: Blocking) -> None:
         self.process = process
@@ -54,7 +58,9 @@ class ProcessCalls:
             while self._deferred:
                 deferred = self._deferred.pop(0)
                 if hasattr(deferred, "owner"):
-                    deferred.owner = self.process.task  # the finalizer may have run in another thread
+                    deferred.owner = (
+                        self.process.task
+                    )  # the finalizer may have run in another thread of the process
                 self.process.run(deferred)
             return self.process.run(awaitable)
         except SimulationError:
@@ -63,7 +69,7 @@ class ProcessCalls:
             return None  # the process has ended and released its files
 
     def defer(self, call: Any) -> int | None:
-        """Queue the call of a finalizer until the process's next call.
+        """Queue a system call that a finalizer makes.  It runs before the process's next call.
 
         Return the number of bytes that a write would return, or None for another call.
         """
@@ -102,7 +108,7 @@ def _finalizes() -> bool:
 
 
 def named(error: OSError, path: object, other: object = None) -> OSError:
-    """Return a copy of `error` with one path, or both, as `filename` and `filename2`."""
+    """Return a copy of `error` with `path` as its `filename`, and `other`, if given, as its `filename2`."""
     found = os_error(error.errno or 0)
     found.filename = path
     if other is not None:
@@ -111,10 +117,11 @@ def named(error: OSError, path: object, other: object = None) -> OSError:
 
 
 def module(like: ModuleType, methods: object, names: Iterable[str] = (), **more: Any) -> ModuleType:
-    """Return a module that replaces `like`.
+    """Return a module that replaces the module `like`.
 
-    It has the public methods of `methods` and the attributes in `more`.  It shares with `like` the constants,
-    the exception classes and the attributes in `names`.  Other functions and classes raise NotModelled.
+    It has the public methods of `methods` and the attributes in `more`.  It shares with `like` the
+    constants, the exception classes and the attributes in `names`.  Other functions and classes raise
+    NotModelled.
     """
     made = ModuleType(like.__name__, like.__doc__)
     kept = frozenset(names)
@@ -162,7 +169,9 @@ def _is_exception(value: Any) -> bool:
 
 
 def refuse(what: str, like: object = None) -> Any:
-    """Return a function that raises NotModelled, or such a class with its constants if `like` is a class."""
+    """Return a function that raises NotModelled.  If `like` is a class, return a class that has its constants
+    and raises when called.
+    """
 
     def refused(*arguments: Any, **keywords: Any) -> NoReturn:
         raise NotModelled(f"{what} is not modelled and would act on the host: hosted packages cannot use it")
@@ -177,7 +186,7 @@ class Facade(ModuleType):
     """A module with the attributes in `own`, and all other attributes of the module `like`."""
 
     def __new__(cls, like: Any, *arguments: Any, **own: Any) -> Any:
-        """Return a facade, or a plain module if `like` is a name.
+        """Return a facade of the module `like`, or a new plain module if `like` is a name.
 
         The standard library creates plain modules with `type(sys)(name)`.
         """

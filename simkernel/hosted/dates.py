@@ -17,7 +17,9 @@ UTC = real.UTC
 
 
 class _Original(type):
-    """A metaclass that makes isinstance() and issubclass() check the base class instead."""
+    """A metaclass for subclasses of date and datetime. isinstance() and issubclass() also accept Python's own
+    classes.
+    """
 
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, cls.__bases__[-1])

@@ -33,7 +33,7 @@ from simkernel.hosted.calls import Facade, numbered, refuse
 from simkernel.hosted.library import ABSENT, OWN, SHARED
 
 ALIASES: Final = {"os.path": "posixpath", "_io": "io", "_signal": "signal", "datetime": "_datetime"}
-"""Canonical names of modules with two names.
+"""For each module with two names, the name under which a hosted program's module is stored.
 
 `datetime` itself stays shared, because pickle finds its classes there.
 """
@@ -117,7 +117,9 @@ class Importer(MetaPathFinder):
         return found if fromlist or level else self._find(top) or found
 
     def _find(self, name: str) -> ModuleType | None:
-        """Return a replaced or reread module, or None for a shared one."""
+        """Return the hosted program's own version of a module: a replacement, or a second copy.  Return None
+        if the program uses the host's module.
+        """
         name = ALIASES.get(name, name)
         if name in self.modules:
             return self.modules[name]
@@ -137,10 +139,12 @@ class Importer(MetaPathFinder):
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
             self._shared.add(name)
             return None
-        host = importlib.import_module(name)  # now, so that its imports find the host's modules
+        host = importlib.import_module(name)  # first, so that its imports find the host's modules
         module = importlib.util.module_from_spec(spec)
-        self.modules[name] = sys.modules[name] = module  # enum's _convert_() reads sys.modules
-        self._away[name] = host  # `_exchange` restores it if another program runs meanwhile
+        self.modules[name] = sys.modules[name] = (
+            module  # enum's _convert_() looks the module up in sys.modules
+        )
+        self._away[name] = host  # `_exchange` restores the host's module if another program runs meanwhile
         self._there.append(name)
         self._rereading.add(name)
         module.__dict__["__builtins__"] = self.builtins

@@ -26,11 +26,13 @@ NAMES: Final = {
         for name in ("base_events", "futures", "runners", "selector_events", "tasks", "unix_events")
     },
 }
-"""Names in asyncio that a hosted program does not share with the host, with their submodules."""
+"""Names in asyncio of which a hosted program has its own copy, with the submodules that define them."""
 
 
 def event_loop(host: Hosted) -> asyncio.AbstractEventLoop:
-    """Return a new event loop of a hosted program, with the class of the reread asyncio."""
+    """Return a new event loop of a hosted program.  Its base class is from the program's own copy of
+    asyncio.
+    """
     base: Any = host.import_module("asyncio.unix_events")._UnixSelectorEventLoop
 
     class HostedEventLoop(base):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Memory of a hosted program: its address space is that of this Python process."""
+"""The address space of a hosted program, which is the memory of this Python process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simkernel.kernel.mm.vma import VmArea
 from simkernel.uapi.errno import EFAULT, os_error
 
 SELF = "/proc/self/mem"
-"""The host's file for access by address.
+"""The host's file with the memory of this Python process, for reads and writes by address.
 
 A wrong address is EFAULT there, while ctypes would crash Python.
 """
@@ -48,8 +48,8 @@ class HostMemory(AddressSpace):
             raise os_error(EFAULT)
 
     def map_buffer(self, buffer: memoryview) -> int:
-        """Return the address of a buffer, or of a copy if it is read-only: ctypes has no address for such a
-        buffer.
+        """Return the address of a buffer.  For a read-only buffer, return the address of a copy, because
+        ctypes gives no address for it.
         """
         kind = ctypes.c_char * max(len(buffer), 1)
         held = (

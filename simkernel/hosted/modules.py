@@ -37,8 +37,8 @@ BUFFERS: Final = ("BufferedRandom", "BufferedReader", "BufferedRWPair", "Buffere
 
 
 LIBC: Final = {"mount": 4, "setns": 2, "umount2": 2, "unshare": 1}
-"""Functions of the C library that are called with ctypes because `os` lacks them, with their argument
-counts.
+"""Functions of the C library that programs call with ctypes, because `os` lacks them.  The values are the
+numbers of arguments.
 """
 NUMBERS: Final = {165: "mount", 166: "umount2", 272: "unshare", 308: "setns"}
 """System call numbers of `LIBC` on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl)."""
@@ -96,7 +96,8 @@ def random_module(process: Blocking) -> ModuleType:
 
 
 def ctypes_module(call: ProcessCalls) -> ModuleType:
-    """Return `ctypes` with Python's types.
+    """Return a `ctypes` module.  It has the data types of Python's module, but its own functions of the C
+    library.
 
     The functions of `LIBC` make system calls; others raise NotModelled.
     """
@@ -121,7 +122,9 @@ def ctypes_module(call: ProcessCalls) -> ModuleType:
 
 
 def libc_call(call: ProcessCalls, name: str, *arguments: Any) -> int:
-    """Make a system call of `LIBC`, or with `syscall` by number.  On an error, set errno and return -1."""
+    """Make a system call, by the name of a function of `LIBC` or by the number for `syscall`.  On an error,
+    set errno and return -1.
+    """
     if name == "syscall":
         number, *arguments = arguments  # type: ignore[assignment]
         if number not in NUMBERS:
@@ -142,7 +145,7 @@ def fork_exec(arguments: Any, *_: object) -> NoReturn:
 
 
 def missing(what: str) -> Callable[[object], NoReturn]:
-    """Return a lookup function that raises KeyError, because the machine has no /etc/passwd and
+    """Return a lookup function that always raises KeyError, because the machine has no /etc/passwd and no
     /etc/group.
     """
 

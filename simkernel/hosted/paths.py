@@ -14,14 +14,16 @@ from simkernel.uapi.fcntl import O_CLOEXEC
 from simkernel.uapi.stat import Stat
 
 ONE_PATH: Final = ("chdir", "chown", "mkdir", "mkfifo", "mknod", "rmdir", "unlink", "utime")
-"""Functions that are methods of `App` and have the path as `filename` in their errors."""
+"""Functions that call the method of `App` with the same name.  Their errors have the path as `filename`."""
 NO_PATH: Final = ("access", "ftruncate", "getcwd", "umask")
 SYSTEM_CALLS: Final = ("fchdir", "fchmod", "fchown")
-"""Functions that map directly to the system call of that name."""
+"""Functions that make the system call with the same name."""
 
 
 class PathFunctions:
-    """Functions that differ from the methods of `App`.  `dir_fd` and `follow_symlinks` are Python's."""
+    """Functions of `posix` that the methods of `App` cannot replace directly.  `dir_fd` and `follow_symlinks`
+    have Python's meaning.
+    """
 
     def __init__(self, call: ProcessCalls) -> None:
         self._call = call
@@ -185,7 +187,9 @@ def _joined(folder: Any, sep: Any, name: Any) -> Any:
 
 
 def _result(found: Stat) -> real.stat_result:
-    """Convert to `os.stat_result`, with all fields that it has on Linux."""
+    """Convert the result of a stat call to an `os.stat_result`, with all fields that this type has on
+    Linux.
+    """
     times = (found.st_atime_ns, found.st_mtime_ns, found.st_ctime_ns)
     ten = (
         found.st_mode, found.st_ino, found.st_dev, found.st_nlink, found.st_uid, found.st_gid, found.st_size,

@@ -32,10 +32,12 @@ FROM_PYTHON: Final = (
     "fspath", "major", "makedev", "minor", "sched_param", "stat_result", "statvfs_result", "strerror",
     "terminal_size", "times_result", "uname_result", "waitid_result", "waitstatus_to_exitcode",
 )  # fmt: skip
-"""Functions and types that make no system call, and that the module takes from Python."""
+"""Functions and types that make no system call.  The module takes them from Python's `posix` module."""
 
 ABSENT: Final = ("confstr", "sendfile", "getxattr", "listxattr", "removexattr", "setxattr")
-"""Functions that the module lacks, as on some platforms.  The standard library works without them."""
+"""Functions that the module lacks, as `posix` does on some platforms.  The standard library works without
+them.
+"""
 
 ENVIRONMENT: Final = {
     b"HOME": b"/", b"LANG": b"C.UTF-8", b"PATH": b"/usr/sbin:/usr/bin:/sbin:/bin", b"TMPDIR": b"/tmp",
@@ -52,7 +54,7 @@ AS_IN_APP: Final = (
 
 
 class PosixFunctions:
-    """Functions that differ from the methods of `App` or make no system call."""
+    """Functions of `posix` that make no system call, or that the methods of `App` cannot replace directly."""
 
     def __init__(self, call: ProcessCalls) -> None:
         self._call = call

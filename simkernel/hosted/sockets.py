@@ -22,7 +22,7 @@ FROM_PYTHON: Final = (
     "CMSG_LEN", "CMSG_SPACE", "htonl", "htons", "inet_aton", "inet_ntoa", "inet_ntop", "inet_pton", "ntohl",
     "ntohs",
 )  # fmt: skip
-"""Functions that make no system call, and that the module takes from Python."""
+"""Functions that make no system call.  The module takes them from Python's `_socket` module."""
 
 
 class HostedSocket(BlockingSocket):
@@ -48,7 +48,9 @@ class HostedSocket(BlockingSocket):
             self.settimeout(self._sockets.timeout)
 
     def __del__(self) -> None:
-        wrapped: AnySocket | None = getattr(self, "wrapped", None)  # None if __init__() raised
+        wrapped: AnySocket | None = getattr(
+            self, "wrapped", None
+        )  # the attribute is missing if __init__() raised
         if wrapped is not None and wrapped.fileno() >= 0 and self._sockets.call.process.task.alive:
             warnings.warn(f"unclosed {wrapped!r}", ResourceWarning, source=self, stacklevel=2)
             call = self._sockets.call

@@ -51,7 +51,9 @@ def sqlite_module(call: ProcessCalls, time: ModuleType) -> ModuleType:
 
 
 def _at(plain: real.Connection, name: str, time: ModuleType) -> Any:
-    """Return the SQL function `name`, for which 'now' is the time of the module `time`."""
+    """Return the SQL function `name`.  It takes the argument 'now' as the current time of the module
+    `time`.
+    """
 
     def function(*arguments: Any) -> Any:
         bare = len(arguments) == (name == "strftime")  # without a time argument, SQLite uses 'now'

@@ -1,4 +1,5 @@
-"""Interpreter state of a hosted process's threads: the packages in `sys.modules`, and asyncio's event loop.
+"""The part of the interpreter's state that each thread of a hosted process has for itself: packages and
+asyncio's event loop.
 
 Theory of operation.  Several hosted processes run in one Python process.  Each of their threads runs in a
 greenlet or is the code of a test.  The interpreter state of a thread is a `ThreadState`, which is
@@ -25,11 +26,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 INSTALLED: list[ThreadState] = []
-"""The installed thread states.  If several host the same package, `sys.modules` has that of the last one."""
+"""The installed thread states.  If several of them have a package of the same name, `sys.modules` has the
+package of the last state.
+"""
 
 
 class HostedRunner:
-    """A runner of the calls of a hosted process, which makes each call in the running thread."""
+    """Runs the system calls of a hosted process.  It makes each call in the thread that runs at that
+    moment.
+    """
 
     def __init__(self, app: App, runner: CallRunner) -> None:
         self._app = app
@@ -41,7 +46,7 @@ class HostedRunner:
         return self._runner.task
 
     def switch(self, runner: CallRunner) -> None:
-        """Make all later calls in the thread of `runner`."""
+        """Make all later calls in the thread to which `runner` belongs."""
         self._runner = runner
         self._app.owner = runner.task
 
@@ -56,7 +61,9 @@ class HostedRunner:
 
 
 class ThreadState:
-    """Interpreter state of one thread of a hosted process.  `own` runs the calls of that thread."""
+    """Interpreter state of one thread of a hosted process.  The argument `own` runs the calls of that
+    thread.
+    """
 
     def __init__(
         self,
@@ -69,8 +76,8 @@ class ThreadState:
         self._runner = runner
         self._own = own
         self._asyncio: tuple[Any, ...] = (policy, None, (None, None))
-        """asyncio's policy, running loop and hooks: the thread's, or the previous ones while the state is
-        installed.
+        """The asyncio policy, running loop and hooks of the thread.  While the state is installed, the
+        interpreter's previous ones.
         """
 
     def install(self) -> None:
@@ -80,7 +87,7 @@ class ThreadState:
         self._runner.switch(self._own)
 
     def remove(self) -> None:
-        """Restore the interpreter's state as it was before `install`."""
+        """Restore the interpreter's state that was valid before `install`."""
         self._exchange()
         self._importer.remove()
 
@@ -99,7 +106,9 @@ class ThreadState:
 
 
 class Exchange:
-    """A callback for each switch of a greenlet.  It swaps the greenlet's states with the installed ones."""
+    """Callback for each switch to or from a greenlet.  It swaps the installed thread states with those that
+    it stores.
+    """
 
     def __init__(self) -> None:
         self._away: list[ThreadState] = []
@@ -114,7 +123,9 @@ class Exchange:
 
 @contextmanager
 def installed(state: ThreadState, own: Any) -> Iterator[None]:
-    """Install a thread state during the block.  `own` runs the calls of the thread that enters it."""
+    """Install a thread state during a `with` block.  `own` runs the calls of the thread that enters the
+    block.
+    """
     exchange = None if not hasattr(own, "swap") or own.swap else Exchange()
     if exchange is not None:
         exchange()

@@ -86,8 +86,8 @@ class Lock(FutexWord):
 
 
 class CurrentThread:
-    """A thread as `_threading_local` sees it: an object that holds thread-local attributes until the thread
-    ends.
+    """A thread for the module `_threading_local`: an object that holds the thread-local attributes until the
+    thread ends.
     """
 
 
@@ -163,7 +163,9 @@ class ThreadFunctions:
         return self._call.process.thread(self._run, function, args, kwargs, ends, name=name)
 
     def _run(self, app: Blocking, function: Any, args: Any, kwargs: Any, ends: list[Lock]) -> None:
-        """Run `function` in the new thread.  As in every new thread of Python, its context is empty."""
+        """Run `function` in the new thread, in an empty context (contextvars), as Python does in a new
+        thread.
+        """
         self._ends[app.task.pid] = ends
         with installed(self._host.thread_state(app), app.runner):
             try:
@@ -207,7 +209,7 @@ class ThreadFunctions:
         return True
 
     def inner(self) -> dict[str, Any]:
-        """Return the private functions that `threading` calls."""
+        """Return the private functions of `_thread` that the module `threading` calls."""
         return {
             "_ThreadHandle": self._handle,
             "_count": lambda: len(self._ends),
@@ -221,7 +223,9 @@ class ThreadFunctions:
         }
 
     def _local(self) -> Any:
-        """Return `_threading_local.local`.  It needs no lock, because threads are not preempted."""
+        """Return the class `_threading_local.local`.  It needs no lock, because hosted threads are not
+        preempted.
+        """
         state = SimpleNamespace(current_thread=self._state, RLock=nullcontext)
         importer = Importer((), {"threading": state})  # type: ignore[dict-item]
         return importer.import_module("_threading_local").local
@@ -245,5 +249,5 @@ def thread_module(host: Hosted) -> ModuleType:
     threads = ThreadFunctions(host, ProcessCalls(host.process))
     locks = dict.fromkeys(("allocate", "allocate_lock"), threads.lock)
     made = module(real, threads, FROM_PYTHON, **locks, **threads.inner())
-    del made.RLock  # threading then uses its RLock written in Python
+    del made.RLock  # without this name, threading uses its own RLock, written in Python
     return made

@@ -33,7 +33,7 @@ The text of a field is limited to three times as many characters.
 """
 OURS: Final = "simkernel."
 Section = tuple[str, str]
-"""A section of the report: title and text."""
+"""A section of the report, as a pair of title and text."""
 
 
 class Observed:
@@ -175,7 +175,7 @@ def _git(folder: Path, *command: str) -> str:
 
 
 def replay_comment(folder: Path) -> str:
-    """Return the comment for a replay command: the commit at which the run fails."""
+    """Return the comment for a replay command.  It names the git commit at which the run fails."""
     at = commit(folder)
     return f"    # at {at}" if at else ""
 

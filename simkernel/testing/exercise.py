@@ -1,4 +1,4 @@
-"""Exercises: a judge runs a student's file under many plans.
+"""Programming exercises.  A judge, the test of an exercise, runs a student's file under many plans.
 
     @exercise(calls={"watch": "app, table"}, devices=("mouse",))
     async def judge(app: Any, sim: Sim, student: Any) -> None:
@@ -70,16 +70,14 @@ class Wrong(Exception):
 
 @attrs.frozen(eq=False)
 class Exercise:
-    """A judge, with the settings of its runs.
+    """A programming exercise: the judge that tests a student's file, and the settings of the judge's runs.
 
-    calls     async functions that the student's file must define, with their parameters
-    module    name of the kernel module as which the file is loaded, if it is not a program
-    devices   devices that are plugged in before the judge begins
-    modules   modules that are loaded before the judge begins; `module` is loaded after them
-    faults    fault rules for every run
-    strategy  how a seed becomes a plan (`simkernel.explore.strategy`)
-    checks    additional checkers, besides those of `simkernel.testing`: "races"
-    options   keywords of Machine
+    calls     async functions that the student's file must define, with their parameters module    name of
+    the kernel module as which the file is loaded, if it is not a program devices   devices that are
+    plugged in before the judge begins modules   modules that are loaded before the judge begins; `module`
+    is loaded after them faults    fault rules for every run strategy  how a seed becomes a plan
+    (`simkernel.explore.strategy`) checks    additional checkers, besides those of `simkernel.testing`:
+    "races" options   keywords of Machine
     """
 
     judge: Callable[..., Any]
@@ -104,7 +102,7 @@ class Exercise:
 
 
 def exercise(**options: Any) -> Callable[[Callable[..., Any]], Exercise]:
-    """Return a decorator that makes an exercise of a judge: `@exercise(module="blink")`.
+    """Return a decorator that makes an exercise from a judge, the function that tests a student's file.
 
     `options` are keywords of `Exercise`.
     """
@@ -161,7 +159,9 @@ class Attempt:
 
     @property
     def files(self) -> tuple[str, str]:
-        """Names of the student's file in tracebacks: the path of the file, and of its copy as a module."""
+        """The two file names that the student's code can have in a traceback: the student's file, and its
+        copy as a module.
+        """
         return str(self.file), str(self.module_path / f"{self.exercise.module}.py")
 
     def run(self, trial: Trial) -> None:
@@ -199,7 +199,7 @@ class Attempt:
                 sim.always("no oops", lambda: not machine.kernel.oopses.reports)
                 sim.run_body(exercise.judge, arguments)
             except Exception:
-                check_modules(machine)  # prefers the error of an oops or of a module that does not load
+                check_modules(machine)  # if a module has an oops or did not load, raise that error instead
                 raise
         check_modules(machine)
         machine.close()

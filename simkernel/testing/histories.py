@@ -1,4 +1,5 @@
-"""Histories of devices as data: plug, unplug, stimuli and requests, which a machine plays.
+"""Histories as data.  A history is a sequence of events, such as plug, unplug and request, that happen in a
+machine.
 
     move = Stimulus("mouse0", "move", {"dx": 3})
     history = History([Plug("mouse0"), Wait(5_000_000), move, Unplug("mouse0")])

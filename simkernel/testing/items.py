@@ -100,8 +100,8 @@ def run_item(item: pytest.Function, report: list[Section]) -> None:
 
 
 def _share(item: pytest.Function, seconds: float | None) -> Callable[[], bool] | None:
-    """Return a function that returns False after this item's share of the time for all tests with the
-    mark.
+    """Return a function that returns True while the item has time left.  All tests with the mark `sim` share
+    the time.
     """
     if seconds is None:
         return None
@@ -131,7 +131,9 @@ class _Holder:
 
 
 _sessions: list[Any] = []
-"""Suspended sessions of items in use.  Python would kill the greenlet of a session without a reference."""
+"""Suspended pytest sessions whose items are in use.  Without this reference, Python would end the greenlet of
+a session.
+"""
 
 
 def search(nodeid: str) -> Search:

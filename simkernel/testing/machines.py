@@ -1,4 +1,6 @@
-"""Booted machines for tests that are ordinary code.  Closing a machine checks it for leaks."""
+"""Booted machines for tests that run outside the simulation.  When a machine is closed, it is checked for
+leaks.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ class Machines:
         return machine
 
     def watch(self, machine: Machine) -> None:
-        """Add a machine, to be closed with those of the test and to have its log shown if the test fails."""
+        """Add a machine to the machines of the test.  It is closed with them, and its log is shown if the
+        test fails.
+        """
         self._machines.append(machine)
 
     def logs(self) -> list[tuple[str, str]]:

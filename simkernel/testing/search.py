@@ -30,9 +30,9 @@ PLACES: Final[Mapping[str, Callable[[str], bool]]] = {
     "step": is_step,
     "statement": lambda place: not is_step(place),
 }
-"""Sweeps that pause or delay at each point, with the predicate for the places of their points."""
+"""Sweeps that pause or delay at one point in each run.  The predicate selects the points by their places."""
 PAUSE_NS: Final = 5_000_000
-"""Length in ns of a pause of such a sweep.  It exceeds the duration of most system calls."""
+"""Length in ns of the pause or delay in a sweep.  It exceeds the duration of most system calls."""
 OF_BODY: Final = ("devices", "modules", "uid")
 OF_MACHINE: Final = {*signature(Machine).parameters} - {"seed", "perturbation", "faults"}
 
@@ -94,7 +94,8 @@ class Search:
         keywords: Mapping[str, Any],
         folder: Path = Path(),
     ) -> Search:
-        """Return the search for these keywords of the mark.  Relative module paths are relative to `folder`.
+        """Return the search for a test body and the keywords of the mark `sim`.  Relative module paths are
+        relative to `folder`.
 
         Raise SimulationError for an unknown keyword or an invalid value.
         """
@@ -204,7 +205,7 @@ _UNITS: Final = {"seeds": "runs", "systematic": "pauses"}
 
 
 def compare(body: Body, number: int, outcome: Outcome) -> None:
-    """Repeat a run with the same plan.  Raise NotDeterministic if the traces differ."""
+    """Repeat a run with the same plan.  Raise NotDeterministic if the two traces differ."""
     again = run(body, outcome.plan, traced=True)
     if again.digest != outcome.digest:
         raise NotDeterministic(
@@ -215,7 +216,7 @@ def compare(body: Body, number: int, outcome: Outcome) -> None:
 
 
 def _several(value: Any) -> tuple[Any, ...]:
-    """Return an iterable's items, or a single value, as a tuple."""
+    """Return the items of an iterable as a tuple, or a tuple with the single value."""
     if isinstance(value, str | Path | Plan) or not isinstance(value, Iterable):
         return (value,)
     return tuple(value)

@@ -67,7 +67,7 @@ class Sim:
     # -- stimuli --------------------------------------------------------------
 
     def any_step(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call an ordinary function at a later step, which the plan chooses.
+        """Call a plain function, not an `async def`, at a later step of the run.  The plan chooses the step.
 
         In the default run, it is called immediately.  If a run does not reach the step, it is called when
         the machine is quiet.
@@ -131,7 +131,9 @@ class Sim:
         self._step = self.machine.now
 
     def _broken(self) -> AssertionError | None:
-        """Return the error for a condition that the last step, at `_step` ns, has violated, or None."""
+        """Return the error for a condition that the last step has violated, or None.  The last step was at
+        `_step` ns.
+        """
         for condition in self._conditions:
             if condition.met:
                 continue
@@ -143,7 +145,9 @@ class Sim:
         return None
 
     def check_conditions(self) -> None:
-        """Raise AssertionError for a condition that the last step violates, or that no step has met."""
+        """Raise AssertionError if the last step violates a condition, or if no step has met a condition of
+        `eventually`.
+        """
         if (error := self._broken()) is not None:
             raise error
         missed = [each.name for each in self._conditions if each.once and not each.met]
@@ -153,7 +157,8 @@ class Sim:
     # -- the state of the kernel ----------------------------------------------
 
     def truth(self, kind: str) -> dict[str, dict[str, str]]:
-        """Return the devices of a class, a bus or a driver: name -> the properties of its uevents.
+        """Return the devices of a class, a bus or a driver: a dictionary from the name to the properties of
+        the device's uevents.
 
         Raise LookupError for an unknown name, with the known classes, buses and drivers.
         """
@@ -192,7 +197,7 @@ class Sim:
             await app.close(fd)
 
     def settle(self) -> None:
-        """Run the machine until it is quiet and no program waits in `quiet`.
+        """Run the machine until no event is left and no program waits in `quiet`.
 
         Each time the machine is quiet, trigger a late stimulus.  If none is left, wake a program that
         waits in `quiet`. Raise the exceptions of programs, and TimeLimit.
@@ -208,7 +213,7 @@ class Sim:
     # -- a whole test ---------------------------------------------------------
 
     def run_body(self, body: Callable[..., object], arguments: Mapping[str, object], **options: Any) -> None:
-        """Run the body of a test as a program until no event is left.
+        """Run the body of a test as a program, and run the machine until no event is left.
 
         `arguments` are its keyword arguments; `app` and `sim` are replaced if they are None.  Raise the
         body's exception, or Deadlock if the body never ends.

@@ -50,7 +50,7 @@ _sampled = cache(st.sampled_from)
 
 
 def _device(plugged: bool, kind: type[Device] = Device) -> SearchStrategy[str]:
-    """Draw the name of a device: of this kind if plugged in, or of any kind if unplugged."""
+    """Draw the name of a plugged or an unplugged device.  A plugged device has this kind."""
     return st.runner().flatmap(lambda state: _sampled(state.names(plugged, kind)))
 
 

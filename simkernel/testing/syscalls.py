@@ -28,7 +28,9 @@ SYNTAX: Final = "write NAME(...), FD = NAME(...) or FD, FD = NAME(...)"
 
 
 class Fd(str):
-    """The name of a file descriptor in a program: the variable for the result of an earlier call."""
+    """The name of a file descriptor in a program.  It is a variable that holds the result of an earlier
+    call.
+    """
 
     __slots__ = ()
     __repr__ = str.__str__
@@ -68,7 +70,7 @@ class SyscallProgram:
     calls: tuple[Syscall, ...] = attrs.field(converter=_as_tuple)
 
     def __str__(self) -> str:
-        """The calls, one per line, in the syntax of `parse`."""
+        """Return the calls as text, one per line, in the syntax of `parse`."""
         return "\n".join(map(str, self.calls))
 
     def __repr__(self) -> str:

@@ -1,4 +1,6 @@
-"""The environment of conformance cases: a new machine with a process that ordinary code controls."""
+"""The environment of conformance cases: a new machine, and a process whose system calls the test makes from
+outside the simulation.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ NULL_DEVICE = {"SYNTH_UUID": "0", "MAJOR": "1", "MINOR": "3", "DEVNAME": "null",
 
 
 class World:
-    """A process in a network namespace.  The only interface of a new namespace, `lo`, is down.
+    """The environment of a conformance case: a process in a network namespace.  A new namespace has only the
+    link `lo`, which is down.
 
     If `privileged` is true, the process has user id 0 and every capability, otherwise user id 65534 and
     none.
@@ -140,7 +143,8 @@ def _user(privileged: bool) -> int:
 
 @contextmanager
 def world(*, privileged: bool = True, module_path: Iterable[Path] = ()) -> Iterator[World]:
-    """Make a machine without udevd, and yield its world.  Behaviour that is not modelled raises an error.
+    """Make a machine without udevd, and yield the World for it.  Behaviour that is not modelled raises an
+    error.
 
     `module_path` are directories with modules, in addition to the shipped modules.
     """

@@ -23,7 +23,7 @@ SLEEPS: Final = frozenset(
 """System calls in which a program can wait for a device."""
 RELEASE: Final = ((EV_KEY, BTN_LEFT, 0),)
 PACKETS: Final = 80
-"""Number of event packets in one write(2), which exceeds a reader's buffer
+"""Number of event packets that one write(2) sends.  They do not fit in the buffer of a reader
 (`evdev_compute_buffer_size()`).
 """
 
@@ -87,7 +87,7 @@ def replugged(machine: Machine, device: Device, *, after: int = millis(100)) -> 
 
 
 def interrupt_shared(machine: Machine, device: Device, *, other: Device | None = None) -> Occurrence:
-    """Plug another device into the interrupt line of `device`, immediately.
+    """Plug in another device immediately.  It shares the interrupt line of `device`.
 
     The default is a moving mouse.
     """

@@ -1,4 +1,6 @@
-"""Situations that fail at a fault point of the kernel.  The machine must have been made with `faults`."""
+"""Situations in which an operation of the kernel fails at a fault point.  The machine must be made with
+`faults`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ def interrupt_lost(machine: Machine, device: Device, *, nth: int = 1) -> Occurre
 
 
 def _fail(machine: Machine, name: str, fault: Fault) -> Occurrence:
-    """Add a fault rule to those of the machine while the situation is armed."""
+    """Add a fault rule to the machine's rules while the situation is armed."""
     occurrence = Occurrence(machine, name)
     if machine.kernel.faults is None:
         raise SimulationError(f"{name}: the machine has no fault points; make it with faults=Injector()")

@@ -61,7 +61,7 @@ def link_renamed_in_dump(machine: Machine, program: Program = None, *, link: str
 
 
 def link_moved(machine: Machine, link: str) -> Occurrence:
-    """Move a link to a new network namespace, immediately.  RTM_DELLINK reports it."""
+    """Move a link to a new network namespace, immediately.  The kernel reports the move as RTM_DELLINK."""
     occurrence = Occurrence(machine, "link-moved")
     machine.kernel.net_devices.move(_device(machine, link), machine.kernel.namespaces.create())
     occurrence.count()

@@ -14,7 +14,7 @@ from simkernel.machine import Machine, Process
 from simkernel.testing.situations.registry import SITUATIONS
 
 Program = str | int | Process | App | Blocking | None
-"""The concerned program: a name, a pid, a process, an app or a façade.
+"""The program that a situation concerns: a name, a pid, a process, an `app`, or a `Blocking` object.
 
 None means all programs except daemons.
 """
@@ -27,7 +27,7 @@ JOINS: Final = frozenset({"bind", "setsockopt"})
 
 
 class Occurrence:
-    """A requested situation, which happens up to `times` times.  `happened` is the number so far.
+    """A requested situation, which happens at most `times` times.  `happened` is the number of times so far.
 
     A `with` block disarms it at its end.  It raises AssertionError if the situation has never happened,
     because the test would prove nothing.  Actions run in separate sections, before any program resumes.
@@ -60,13 +60,15 @@ class Occurrence:
             self._undo.pop()()
 
     def count(self) -> None:
-        """Count an occurrence, and disarm the situation after the last one."""
+        """Count an occurrence of the situation.  Disarm the situation after `times` occurrences."""
         self.happened += 1
         if self.happened >= self._times:
             self.disarm()
 
     def soon(self, action: Callable[..., object], *arguments: Any) -> None:
-        """If the situation is still armed, call `action` at this instant, after the section that runs now."""
+        """Call `action` at the current simulated time, after the code that runs now, if the situation is
+        still armed then.
+        """
         self.machine.at(self.machine.now, self._act, action, arguments)
 
     def _act(self, action: Callable[..., object], arguments: tuple[Any, ...]) -> None:
@@ -85,8 +87,8 @@ class Occurrence:
     def on_call(
         self, event: str, calls: Collection[str], program: Program, action: Callable[[Task, Fields], object]
     ) -> None:
-        """Call `action` at each `event`, "sys_enter" or "sys_exit", of these calls of the concerned
-        program.
+        """Call `action` when the concerned program enters (`event` is "sys_enter") or leaves ("sys_exit") one
+        of these system calls.
         """
         concerned, find = concerns(self.machine, program), self.machine.kernel.processes.find
 

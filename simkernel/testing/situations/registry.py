@@ -1,4 +1,6 @@
-"""The table of situations: Linux's behaviour, issues of public projects, and an example program for each."""
+"""The table of situations.  Each has a description of Linux's behaviour, issues of public projects, and an
+example program.
+"""
 
 from __future__ import annotations
 

@@ -15,11 +15,13 @@ TYPE, FLAGS = 1, 2
 """Indexes of the type and the flags in a message's header (`Header`)."""
 
 Cut = Callable[[list[bytes]], Iterable[list[bytes]]]
-"""A function that distributes messages over datagrams."""
+"""A function that groups a list of messages into datagrams."""
 
 
 def replies(sock: NetlinkSock) -> list[Skb]:
-    """Return the kernel's unread unicast messages, without multicast messages and those of other programs."""
+    """Return the unread unicast messages that the kernel sent.  Omit multicast messages and messages of other
+    programs.
+    """
     return [skb for skb in sock.queue or () if skb.address == KERNEL_ADDRESS]
 
 
@@ -57,7 +59,7 @@ def running_dump(sock: NetlinkSock) -> DumpCallback | None:
 
 
 def recut(sock: NetlinkSock, cut: Cut) -> list[list[bytes]]:
-    """Repack the messages of an unread dump into other datagrams, which `cut` chooses.
+    """Repack the messages of an unread dump.  `cut` groups the messages into new datagrams.
 
     Return the datagrams.
     """

@@ -24,7 +24,7 @@ from simkernel.uapi.genetlink import GENL_ID_CTRL
 ANY: Final = ""
 """Kind of a placeholder that accepts any descriptor."""
 SAME: Final = "same"
-"""Kind of a returned descriptor that has the same kind as the call's first argument."""
+"""Kind of a returned descriptor.  It means the kind of the call's first argument."""
 
 Drawn = tuple[str, tuple[Any, ...], tuple[str, ...]]
 """A call with placeholders: its name, its arguments, and the kinds of the descriptors that it returns."""
@@ -108,7 +108,9 @@ OPENERS: Final[Mapping[str, Drawn]] = {
     PAIR: ("pipe2", (fcntl.O_NONBLOCK,), (PAIR, PAIR)),
     EPOLL: ("epoll_create1", (0,), (EPOLL,)),
 }
-"""Call that opens a descriptor of a kind if none is open.  For other kinds, it opens a file."""
+"""For each kind of descriptor, the call that opens one if none is open.  Any other kind is opened as a
+file.
+"""
 
 
 def syscall_programs(

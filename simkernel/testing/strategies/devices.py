@@ -35,14 +35,14 @@ def _set_control(name: str, least: int, most: int) -> SearchStrategy[Control]:
 
 NOTHING: Final[SearchStrategy[Event]] = st.nothing()
 STIMULI: Final = {"mouse": ("move", MOTION)}
-"""Method of a device that a history calls, and a strategy for its arguments, by kind of device."""
+"""For each kind of device, a method that a history calls, and a strategy for the method's arguments."""
 CONTROLS: Final[dict[str, SearchStrategy[Control]]] = {
     "mouse": st.sampled_from([Control("mouse", "set-rate", {"rate": rate}) for rate in mouse.RATES]),
     "camera": _set_control("gain", camera.GAIN_MIN, camera.GAIN_MAX)
     | _set_control("exposure", camera.EXPOSURE_MIN, camera.EXPOSURE_MAX)
     | _set_control("test-pattern", min(camera.Pattern), max(camera.Pattern)),
 }
-"""Strategies for requests to the generic netlink family of a device, by kind of device."""
+"""For each kind of device, a strategy for requests to the device's generic netlink family."""
 
 
 def histories(

@@ -77,8 +77,8 @@ def garbage(spec: Spec) -> SearchStrategy[GenetlinkRequest]:
 
 
 def datagrams(spec: Spec, family: int) -> SearchStrategy[bytes]:
-    """Return a strategy for datagrams: one to three requests, the same with a wrong byte, or arbitrary
-    bytes.
+    """Return a strategy for datagrams.  A datagram is one to three requests, possibly with one wrong byte, or
+    arbitrary bytes.
     """
     several = st.lists(requests(spec), min_size=1, max_size=3)
     whole = several.map(lambda them: b"".join(request.message(family) for request in them))
@@ -86,7 +86,7 @@ def datagrams(spec: Spec, family: int) -> SearchStrategy[bytes]:
 
 
 def _modes(spec: Spec) -> list[tuple[str, ModeName]]:
-    """Return the operations that accept requests, once for each of their modes (do, dump)."""
+    """Return an (operation, mode) pair for each mode, do or dump, in which an operation accepts requests."""
     operations = [each for each in spec.operations.values() if each.request_number is not None]
     do: list[tuple[str, ModeName]] = [(each.name, "do") for each in operations if each.do is not None]
     return do + [(each.name, "dump") for each in operations if each.dump is not None]

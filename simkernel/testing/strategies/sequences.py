@@ -14,7 +14,8 @@ PARTS: Final = 4
 
 
 def sequences(each: SearchStrategy[T], max_size: int) -> SearchStrategy[list[T]]:
-    """Return a strategy for lists of up to about `max_size` elements, on average half of that.
+    """Return a strategy for lists of at most about `max_size` elements.  On average, a list has half as many
+    elements.
 
     `st.lists` draws five elements on average, regardless of its `max_size`.
     """
