@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = {"aim": "#2a9d8f", "holds": "#8ab17d", "misses": "#e76f51"}
-MEANINGS = {"aim": "as aimed at", "holds": "as must hold", "misses": "missed"}
+MEANINGS = {"aim": "reaches the aim", "holds": "within the limit", "misses": "misses the limit"}
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 """Background of the figures, so that no line crosses them."""
 GAP = 1.02

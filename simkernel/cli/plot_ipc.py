@@ -28,7 +28,7 @@ HEADINGS: Final = {
 }
 BETTER_IF_NO: Final = ("polling",)
 """Probes for which "no" is the better result."""
-TITLES: Final = {"questions": "Latency of a request and its reply", "frames": "a frame is moved"}
+TITLES: Final = {"questions": "Latency of a request and its reply", "frames": "Latency of a frame"}
 
 Figures = list[dict[str, Any]]
 
@@ -63,7 +63,7 @@ def draw(told: dict[str, Any]) -> Figure:
     host = told["host"]
     figure.suptitle(
         f"simkernel {host['simkernel']}, run ipc, seed {told['seed']}: {given['cpus']} processors, "
-        f"{given['load']:.0%} wanted by others",
+        f"{given['load']:.0%} used by other programs",
         fontsize=9,
     )
     return figure
