@@ -42,7 +42,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name on first use (PEP 562), so that a command imports only the parts that it needs."""
+    """Import a public name of the package on its first use (PEP 562).  Thus a command imports only the parts
+    that it needs.
+    """
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "App":

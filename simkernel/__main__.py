@@ -1,4 +1,6 @@
-"""Entry point of `python -m simkernel`, for when the `simkernel` command is not on the PATH."""
+"""Entry point of `python -m simkernel`.  It starts simkernel even if the command `simkernel` is not on the
+PATH.
+"""
 
 from simkernel.cli import main
 

@@ -59,11 +59,11 @@ if TYPE_CHECKING:
 SHIPPED_MODULES = shipped("drivers")
 
 BOOT = millis(1)
-"""Duration of the boot in ns.  The boot ends at time 0; udevd starts in it."""
+"""Duration of the boot in ns.  The clock begins below 0, and the boot ends at time 0."""
 WIND_DOWN = seconds(10)
-"""Simulated time in ns in which the kernel must release all resources, if `check_leaks` is on."""
+"""Time in ns after `close()` in which the kernel must release all resources, if `check_leaks` is on."""
 PYTHON: Final = MappingProxyType({SIGPIPE: SIG_IGN})
-"""Signal actions that Python sets at its start.  It ignores SIGPIPE, so a program gets EPIPE."""
+"""Signal actions that a Python interpreter sets at its start.  Because of SIG_IGN, a program gets EPIPE."""
 
 
 class Machine:
@@ -175,7 +175,7 @@ class Machine:
         self._act(self.bus.unplug, _device(device))
 
     def at(self, time: int, function: Callable[..., object], *arguments: Any) -> None:
-        """Call an ordinary function when the clock shows `time` ns, for example to plug in a device."""
+        """Call a plain function when the clock shows `time` ns, for example to plug in a device."""
         self._check_open()
         self.engine.call_at(whole_nanoseconds(time, "at(time)"), self._planned, function, arguments)
 
@@ -218,7 +218,7 @@ class Machine:
     def blocking(
         self, uid: int = 0, gid: int | None = None, capabilities: Iterable[int] | None = None
     ) -> BlockingProcess:
-        """Start a process for ordinary code: its calls block and advance the clock."""
+        """Start a process for code outside the simulation.  Its calls block and advance the clock."""
         from simkernel.blocking.process import BlockingProcess
 
         self._check_open()
@@ -271,7 +271,7 @@ class Machine:
 
     @property
     def trace(self) -> Tracer:
-        """The tracepoints; call `subscribe` to get their records."""
+        """The tracepoints of the machine.  Call `trace.subscribe` to get the records."""
         return self.engine.trace
 
     @property
@@ -286,7 +286,7 @@ class Machine:
 
     @property
     def events(self) -> int:
-        """Number of events that the model has processed.  Tracing and optimizations do not change it."""
+        """Number of processed events of the model.  Tracing and optimizations do not change it."""
         return events(self.kernel)
 
     @property
@@ -297,15 +297,15 @@ class Machine:
     # -- what programs are given ----------------------------------------------
 
     def clock(self) -> int:
-        """Return the time in ns as a program reads it, which includes the charges of the current section."""
+        """Return the time in ns that a program reads: the clock plus the cost of the code that runs now."""
         return self.engine.time()
 
     def random(self, name: str) -> Random:
-        """Return the random stream with this name."""
+        """Return the machine's random stream called `name`."""
         return self.engine.rng(name)
 
     def app(self, owner: Task) -> App:
-        """Return a new `App`, through which the task `owner` calls this machine.
+        """Return a new `App`, the object through which the task `owner` makes its calls.
 
         Set the task's default signal actions to those of a Python interpreter.
         """
@@ -314,23 +314,23 @@ class Machine:
         return app
 
     def blocking_app(self, app: App, runner: CallRunner) -> Blocking:
-        """Return the blocking calls of `app` for a plain function; `runner` blocks until a call is done."""
+        """Return the calls of `app` in blocking form.  `runner` blocks a program until its call is done."""
         from simkernel.blocking.process import Blocking
 
         return Blocking(app, runner)
 
     def specification(self, family: str) -> Spec:
-        """Return a family's specification from the module path.  LookupError lists similar names."""
+        """Return the specification of a netlink family.  The text of a LookupError lists similar names."""
         return self.kernel.modules.specification(text(family))
 
     def resolve(self, name: str) -> tuple[str, ...]:
-        """Return the modules that modprobe loads for a name or alias.  LookupError lists similar names."""
+        """Return the modules that modprobe loads for `name`.  A LookupError lists similar names."""
         return self.kernel.modules.path.snapshot().resolve(text(name))
 
     # -- the end --------------------------------------------------------------
 
     def close(self) -> None:
-        """End every program in the order of their pids, and switch the machine off.  No effect if it is off.
+        """End every program, in the order of their pids, and switch the machine off.  No effect if it is off.
 
         With `check_leaks` it first kills the programs, then unplugs the devices, then kills the daemons.
         The kernel has up to 10 simulated seconds after each step.  Raises Leak if a resource is still held
@@ -366,7 +366,7 @@ class Machine:
         self.engine.raise_failure()
 
     def _wind_down(self) -> None:
-        """Kill the programs, unplug the devices and kill the daemons.  Run the kernel after each step."""
+        """Kill the programs, unplug the devices, kill the daemons.  After each step, run the kernel."""
         self._winding_down = True
         for facade in self._facades:
             facade.exit()
@@ -382,7 +382,7 @@ class Machine:
         self.engine.run(self.now + wait)
 
     def _programs(self, daemon: bool = False) -> list[Task]:
-        """Return the tasks of daemons if `daemon` is true, else those of all other programs."""
+        """Return the tasks of daemons if `daemon` is true, else the tasks of all non-daemon programs."""
         processes = self.kernel.processes
         stay = (processes.init, processes.kthreadd)
         chosen = (each for each in processes if (each in processes.daemons) is daemon)
@@ -398,7 +398,7 @@ class Machine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the machine.  If the body raised no error, raise the errors of programs."""
+        """Close the machine.  If the `with` block raised no error, raise the errors of programs."""
         if error is not None:
             self._check_leaks, self._checks = False, ()
         try:
@@ -417,7 +417,7 @@ class Machine:
             raise SimulationError("the machine is closed: make a new one")
 
     def _act(self, action: Callable[..., object], *arguments: Any) -> None:
-        """Call `action` in its own section, or in the current section if the machine is running."""
+        """Call `action` in a new section of the engine, or in the current one if the machine is running."""
         self._check_open()
         outside = not self.engine.running
         if outside:
@@ -428,7 +428,7 @@ class Machine:
             self.engine.raise_failure()
 
     async def _modprobe(self, name: str) -> int:
-        """Run /sbin/modprobe, as a usermode helper of the kernel, and return its exit code."""
+        """Run /sbin/modprobe as the kernel does (usermode helper), and return the exit code."""
         image = Image(self, modprobe, (name,), {}, None)
         status = await self.kernel.processes.usermode_helper(image.comm, image.begin)
         return status >> 8
@@ -450,7 +450,7 @@ def _engine(
         return engine_class(Engine, spread)(seed, start=-BOOT)
     from simkernel.engine.planned import PlannedEngine
 
-    with suppress(ImportError):  # `leave` is for programs that are plain functions, and these need greenlet
+    with suppress(ImportError):  # `leave` serves programs that are plain functions; they need greenlet
         from simkernel.application.plain import leave
 
         leaves = (leave, *leaves)
@@ -485,13 +485,13 @@ def _credentials(uid: int, gid: int | None, capabilities: Iterable[int] | None) 
 
 
 def _named(task: SchedTask, failure: BaseException) -> str:
-    """Return a failure in one line: the task, the exception class and the first line of its text."""
+    """Describe a failure in one line: the task, the exception's class and the first line of its text."""
     text = str(failure).partition("\n")[0]
     return f"{task.track}: {type(failure).__name__}{text and f': {text}'}"
 
 
 def _outcomes() -> tuple[type[BaseException], ...]:
-    """Return pytest's exceptions of skip, fail and exit, or () if pytest is not loaded."""
+    """Return the exceptions with which pytest skips, fails or exits, or () if pytest is not loaded."""
     pytest = sys.modules.get("pytest")
     return () if pytest is None else (pytest.skip.Exception, pytest.fail.Exception, pytest.exit.Exception)
 

@@ -1,4 +1,5 @@
-"""The pytest plugin: fixtures, the mark `sim` and its options.  It imports simkernel only when it is used.
+"""The pytest plugin: fixtures, the mark `sim` and options.  The plugin imports simkernel only when a test
+uses it.
 
 sim_machine      a booted machine, whose seed comes from the test's node id; closed and checked after the
 test sim_world        the result of `simkernel.testing.world()` for root sim_new_machine  a function that
@@ -82,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Make a test with the mark `sim` run as a program.
+    """Make each test that has the mark `sim` run as a program of a simulated machine.
 
     So plugins for `async` tests do not run it as a coroutine.
     """
@@ -91,7 +92,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Check the plan that `--sim-replay` gives, and that exactly one test will run under it."""
+    """For `--sim-replay`, check the given plan, and that exactly one selected test has the mark `sim`."""
     text = session.config.getoption("sim_replay")
     if text is None:
         return
@@ -138,7 +139,7 @@ def _machines(node: Any) -> Machines:
 
 @pytest.fixture(scope="session")
 def sim_new_machine(request: pytest.FixtureRequest) -> Machines:
-    """A function that makes machines, as in `sim_new_machine(cpus=2, devices=["mouse"])`.
+    """A function that returns a new machine, as in `sim_new_machine(cpus=2, devices=["mouse"])`.
 
     The machines are closed at the end of the test.
     """
@@ -147,7 +148,7 @@ def sim_new_machine(request: pytest.FixtureRequest) -> Machines:
 
 @pytest.fixture
 def sim_machine(request: pytest.FixtureRequest) -> Machine:
-    """A booted machine, whose seed comes from the test's node id."""
+    """A booted machine.  Its seed is derived from the test's node id."""
     machines = _machines(request.node)
     machines.begin(request.node.nodeid)
     return machines()
@@ -165,7 +166,7 @@ def sim_world(request: pytest.FixtureRequest) -> Iterator[World]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
-    """Close the machines of a test after the teardown of its fixtures."""
+    """Close the machines of a test, after pytest has torn down the test's other fixtures."""
     try:
         return (yield)
     finally:
@@ -177,7 +178,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add simkernel's sections, such as the plan and the kernel log, to the report of a failed test."""
+    """Add simkernel's report sections, such as the plan and the kernel log, to the report of a failed
+    test.
+    """
     report = yield
     if report.failed:
         item.stash[FAILED] = True

@@ -1,4 +1,4 @@
-"""Location of the drivers and scenarios that ship with simkernel."""
+"""The paths of the drivers and scenarios that are part of simkernel's distribution."""
 
 from __future__ import annotations
 

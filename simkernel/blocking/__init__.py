@@ -1,4 +1,5 @@
-"""Blocking calls: `Blocking` for a program that is a plain function, `BlockingProcess` for ordinary code.
+"""Blocking calls.  `Blocking` is for a program that is a plain function, `BlockingProcess` for code outside
+the simulation.
 
     def program(app: Blocking) -> None:
         app.sleep(0.5)

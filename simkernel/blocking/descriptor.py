@@ -1,4 +1,5 @@
-"""A file descriptor of the host that is readable while a simulated file is, for clients with an event loop.
+"""A host file descriptor that is readable while a simulated file is readable.  Event loops of the host can
+poll it.
 
 It is readable exactly while the simulated file is readable or has an error.  It is an eventfd, or one end
 of a socket pair on hosts without eventfd.  It is made only on request.  The client never reads or writes
@@ -24,7 +25,11 @@ _ONE = (1).to_bytes(8, sys.byteorder)
 
 
 class Flag(Protocol):
-    """A host descriptor that is readable while the flag is up, and always writable."""
+    """A host file descriptor that programs of the host can poll: `up()` makes it readable, `down()` makes it
+    not readable.
+
+    The descriptor is always writable.
+    """
 
     def fileno(self) -> int:
         """Return the host descriptor, or -1 if it is closed."""
@@ -83,7 +88,8 @@ FLAG: type[Flag] = Eventfd if hasattr(os, "eventfd") else Pair
 
 
 class RealDescriptor:
-    """A host descriptor that follows a simulated file, and its entry in the file's wait queues.
+    """A host file descriptor that is readable while a simulated file is.  It is an entry in the wait queues
+    of the file.
 
     Like an epoll item it stays in the wait queues.  A read wakes no wait queue, so `SyncRunner` calls
     `update` after each call.
@@ -104,11 +110,13 @@ class RealDescriptor:
         return self._flag.fileno()
 
     def wake(self, woken: bool) -> None:
-        """Update the flag, because a wait queue of the simulated file was woken."""
+        """Make the host descriptor readable or not, because a wait queue of the simulated file was woken."""
         self.update()
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """Update the flag, because a wait queue was woken for `events`."""
+        """Make the host descriptor readable or not, because a wait queue of the file was woken for the poll
+        events `events`.
+        """
         self.update()
         return True
 

@@ -19,7 +19,7 @@ class BlockingEpoll:
         return f"<blocking {self.wrapped!r}>"
 
     def __enter__(self) -> Self:
-        self.fileno()  # raises ValueError if it is closed
+        self.fileno()  # fileno() raises ValueError if the epoll object is closed
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -64,5 +64,5 @@ class SimulatedEventLoop(asyncio.SelectorEventLoop):
 
 
 def event_loop(machine: Machine) -> SimulatedEventLoop:
-    """Return a new event loop on the time of `machine`.  The caller closes it."""
+    """Return a new asyncio event loop whose clock is that of `machine`.  The caller closes the loop."""
     return SimulatedEventLoop(machine)

@@ -1,4 +1,4 @@
-"""A blocking `mmap.mmap` for memory of the machine."""
+"""A blocking version of `mmap.mmap`, for memory inside the simulated machine."""
 
 from __future__ import annotations
 

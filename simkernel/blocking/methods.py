@@ -1,4 +1,5 @@
-"""Blocking versions of asynchronous methods: they have the same name and arguments and return the result.
+"""Blocking versions of asynchronous methods.  A blocking method has the name and the arguments of the
+asynchronous one, and returns its result.
 
     class Blocking:
         getpid = blocking(App.getpid)
@@ -32,7 +33,7 @@ class CallRunner(Protocol):
         ...
 
     def run(self, awaitable: Awaitable[T], /) -> T:
-        """Return the result of a call, or of a coroutine that makes calls."""
+        """Perform a call, or run a coroutine that makes calls, and return the result."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Blocking calls with the names of `App`, for plain functions and for ordinary code.
+"""Blocking calls with the names of `App`, for plain functions and for code outside the simulation.
 
 A call of a plain function blocks its task.  Ordinary code calls a `BlockingProcess`, which advances the
 clock until the call is done.  Sockets have the interface of `socket.socket`.
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 
 class Blocking:
-    """The methods of `App`; each one blocks and returns its result.
+    """The methods of `App` in blocking form: each method waits until its call is done, and returns the
+    result.
 
     `app` is the process's `App`, for calls without a method here: `blocking.run(blocking.app.call(...))`.
     """
@@ -52,7 +53,9 @@ class Blocking:
         return f"<{type(self).__name__} process {self.task.track}>"
 
     def unblock(self) -> None:
-        """Make the methods return awaitables, as `App` does, because the program has returned a coroutine."""
+        """Replace the blocking methods by the methods of `App`, which return awaitables.  A program that
+        returns a coroutine needs them.
+        """
         app = self.app
         vars(self).update({name: getattr(app, name) for name in dir(app) if not name.startswith("_")})
 
@@ -77,7 +80,7 @@ class Blocking:
         return self.around(one), self.around(other)
 
     def around(self, sock: AnySocket) -> BlockingSocket:
-        """Return a blocking socket that wraps an asynchronous one."""
+        """Return a blocking socket that wraps the asynchronous socket `sock`."""
         return self.socket_type(self.runner, sock)
 
     # -- descriptors --------------------------------------------------------------
@@ -221,14 +224,16 @@ class Blocking:
 
 
 class BlockingProcess(Blocking):
-    """A process without a program; ordinary code makes its calls."""
+    """A simulated process that runs no program.  Code outside the simulation makes its calls."""
 
     runner: SyncRunner
     socket_type = FacadeSocket
 
     @classmethod
     def on(cls, kernel: Kernel, app: Callable[[Task], App], credentials: Credentials) -> BlockingProcess:
-        """Start a process of `kernel` and return its blocking calls.  `app` makes the `App` of its task."""
+        """Start a process of `kernel` without a program, and return its blocking calls.  `app` makes the
+        `App` of its task.
+        """
         runner = SyncRunner(kernel.engine, kernel.processes, credentials)
         return cls(app(runner.task), runner)
 
@@ -239,7 +244,7 @@ class BlockingProcess(Blocking):
         self.exit()
 
     def exit(self, code: int = 0) -> None:
-        """End the process and close its descriptors, including those of the host.
+        """End the process.  Close its descriptors, and the host descriptors that were made for them.
 
         No effect if it has ended.
         """
@@ -283,7 +288,8 @@ class BlockingNetlinkClient(Generic[F]):
         return self._process.around(self.wrapped.event_socket)
 
     def events(self, *names: str) -> Iterator[Message]:
-        """Iterate over the events of the joined groups, as they arrive.
+        """Iterate over the events of the multicast groups that the client has joined, in the order of
+        arrival.
 
         If `names` are given, skip all other events.
         """

@@ -1,4 +1,6 @@
-"""Blocking sockets with the interface of `socket.socket`, for plain functions and for ordinary code."""
+"""Blocking sockets with the interface of `socket.socket`, for plain functions and for code outside the
+simulation.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,9 @@ class BlockingSocket:
     getsockopt = blocking(AnySocket.getsockopt)
 
     def accept(self) -> tuple[Self, Any]:
-        """Block until a connection arrives.  Return its socket and the address of the peer."""
+        """Block until a connection arrives.  Return the socket of the connection and the address of the
+        peer.
+        """
         accepted, address = self.run(self.wrapped.accept())
         return self._around(accepted), address
 
@@ -114,28 +118,31 @@ class BlockingSocket:
         return self._around(self.run(self.wrapped.dup()))
 
     def close(self) -> None:
-        """Close the descriptor.  No effect if it is closed or its process has ended."""
+        """Close the socket's descriptor.  No effect if the descriptor is closed already or the process has
+        ended.
+        """
         if self._runner.task.alive:
             self.run(self.wrapped.close())
-        else:  # the kernel closes the descriptors of a process that ends
+        else:  # the process has ended: the kernel has closed its descriptors
             self.wrapped.detach()
 
     def detach(self) -> int:
-        """Mark the socket object as closed.
-
-        Return the file descriptor inside the machine, which stays open.
-        """
+        """Mark the socket object as closed.  Return its descriptor inside the machine, which stays open."""
         return self.wrapped.detach()
 
 
 class FacadeSocket(BlockingSocket):
-    """A socket of ordinary code.  It also has a file descriptor of the host, which event loops can poll."""
+    """A socket for code outside the simulation.  Event loops of the host can poll its host file
+    descriptor.
+    """
 
     _runner: SyncRunner
     _real: RealDescriptor | None = None
 
     def fileno(self) -> int:
-        """Return the host's file descriptor, or -1 if the socket is closed.  The first call makes it."""
+        """Return the host's file descriptor for the socket, or -1 if the socket is closed.  The first call
+        makes the descriptor.
+        """
         if self._real is None:
             if self.descriptor < 0:
                 return -1
@@ -143,7 +150,8 @@ class FacadeSocket(BlockingSocket):
         return self._real.fileno()
 
     def close(self) -> None:
-        """Close the descriptor inside the machine, and the host's if it was made.
+        """Close the socket's descriptor inside the machine.  Close the host's descriptor if `fileno` has made
+        it.
 
         No effect if the socket is closed.
         """
@@ -151,7 +159,7 @@ class FacadeSocket(BlockingSocket):
         super().close()
 
     def detach(self) -> int:
-        """Return the descriptor inside the machine, which stays open, and close the host's."""
+        """Return the descriptor inside the machine and leave it open.  Close the host's descriptor."""
         self._close_real()
         return super().detach()
 

@@ -1,4 +1,6 @@
-"""Functions with which ordinary code makes a call and runs the machine until the call is done."""
+"""Functions with which code outside the simulation makes a call, and runs the machine until the call is
+done.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LIMIT = seconds(60)
-"""Simulated time in ns after which a call of ordinary code raises TimeLimit."""
+"""Simulated time in ns after which a blocking call from outside the simulation raises TimeLimit."""
 
 
 @contextmanager
 def outside(engine: Engine, what: object) -> Iterator[None]:
-    """Mark the machine as running while ordinary code acts on it.
+    """Mark the machine as running while code outside the simulation acts on it.
 
     Raise SimulationError if a program calls this, or a thread that did not make the machine.
     """
@@ -76,7 +78,9 @@ def run_until(
 
 
 class SyncRunner:
-    """A process without a program.  Ordinary code makes its calls, one at a time."""
+    """A simulated process that runs no program.  Code outside the simulation makes its calls, one at a
+    time.
+    """
 
     def __init__(self, engine: Engine, processes: Processes[Task], credentials: Credentials) -> None:
         self._engine = engine
@@ -92,7 +96,7 @@ class SyncRunner:
         self._results.append((value, error))
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Return the result of a call, or of a coroutine that makes calls.
+        """Perform a call, or run a coroutine that makes calls, and return the result.
 
         If a call of a coroutine fails, the error is raised at its `await`, so that the coroutine can clean
         up.
@@ -115,7 +119,7 @@ class SyncRunner:
         engine.running = True
         engine.section()
         try:
-            # A call that does not block is done within `submit`, unless another event is due first.
+            # `submit` completes a call that does not block, unless another event is due first.
             engine.set_run_until(NEVER)
             self._processes.runner.submit(task, call)
             if not results:
@@ -137,7 +141,7 @@ class SyncRunner:
             raise SimulationError(f"{call}: the process {self.task.track} has ended")
 
     def _wait(self, call: Call[Any]) -> None:
-        """Process events until the call is done.  The time limit applies only while the task sleeps.
+        """Process events until the task's call is done.  The time limit applies only while the task sleeps.
 
         An error of a trace listener is raised after the call: raising it earlier would have to end a
         running task.
@@ -158,7 +162,7 @@ class SyncRunner:
         for other in failures[1:]:
             engine.interrupt(other)
         if failures:
-            results.clear()  # the result must not be returned by the next call
+            results.clear()  # this call raises an error; the next call must not return this result
         if failures and isinstance(first := failures[0], OSError):
             text = f"{call}: a trace listener or a function of machine.at raised {first!r}"
             raise SimulationError(text) from first
@@ -169,7 +173,9 @@ class SyncRunner:
         return bool(self._results) or not self.task.alive
 
     def _release(self) -> None:
-        """Abandon the call, so that the task can make another one.  If the task is not sleeping, end it."""
+        """Abandon the task's call, so that the task can make another call.  If the task is not sleeping, end
+        the task.
+        """
         task = self.task
         if task.sleep is None:
             self._processes.runner.end(task, SIGKILL)

@@ -1,4 +1,6 @@
-"""Additions to simpy: charged time, lazy calls, seeded random streams, tracepoints, errors."""
+"""The simulation engine.  It adds to simpy: time charges, lazy calls, seeded random streams, tracepoints and
+errors.
+"""
 
 from simkernel.engine.call import LATER, Call, Compute, Owner, drive, runs_later
 from simkernel.engine.clock import (

@@ -23,14 +23,16 @@ KINDS: Final[dict[str, Callable[[Any], bool]]] = {
     "a generator function": inspect.isgeneratorfunction,
     "an async generator function": inspect.isasyncgenfunction,
 }
-"""Predicates for functions that do not run their body when they are called; the keys name the kind."""
+"""Kinds of functions that do not run their body when they are called: the name of each kind, and a function
+that recognizes it.
+"""
 
 LATER: Final = object()
 """Sentinel that `Owner.enter` returns for a call that blocks: the result is sent to the program later."""
 
 
 class Owner(Protocol):
-    """The task that may await a call.
+    """The interface of the task that may await a call.
 
     `enter` performs the call and returns its result, or LATER if it blocks.
     """
@@ -63,11 +65,10 @@ class Call(Generic[T]):
         owner = self.owner
         result: T
         if owner is None:
-            result = yield self  # awaited twice: the loop that runs the program raises the error
+            result = yield self  # already awaited: the loop that runs the program raises the error
             return result
-        enter = (
-            owner.enter
-        )  # `enter` is an attribute and no method: a local name saves one step of the interpreter
+        # `enter` is an attribute, not a method: a local name saves one step of the interpreter.
+        enter = owner.enter
         result = enter(self)
         if result is LATER:
             result = yield self

@@ -1,4 +1,4 @@
-"""Conversions to simulated time, which is an int of nanoseconds.
+"""Conversions of seconds, milliseconds and microseconds to simulated time, an int of nanoseconds.
 
 `seconds`, `millis` and `micros` round to the nearest nanosecond.  `nanoseconds_up` rounds up: it is for
 calls that have a name and arguments of Python's API, where a sleep is never shorter than requested.
@@ -35,7 +35,7 @@ def micros(value: Duration) -> int:
 
 
 def nanoseconds_up(value: Duration, unit: int = SECOND) -> int:
-    """Return `value` times `unit` in nanoseconds, rounded up as Python rounds its timeouts.
+    """Return `value` times `unit` in ns, rounded up to a whole ns, as Python rounds its timeouts.
 
     Like Python, it multiplies a float as a float: 0.1 s is 100 000 000 ns, although the float 0.1 is
     slightly above 1/10.
@@ -46,7 +46,9 @@ def nanoseconds_up(value: Duration, unit: int = SECOND) -> int:
 
 
 def whole_nanoseconds(value: object, what: str) -> int:
-    """Return `value` if it is an int, else raise SimulationError.  `what` names the argument in the text."""
+    """Return `value` if it is an int, else raise SimulationError.  `what` names the value in the error
+    text.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise SimulationError(

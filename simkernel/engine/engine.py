@@ -1,4 +1,5 @@
-"""The engine: a simpy environment whose clock counts integer nanoseconds and whose code charges its cost.
+"""The engine: a simpy environment with a clock in integer nanoseconds.  Running code adds its cost to the
+time.
 
 Sections.  A section is the code that one event's callback runs.  `now`, the clock, does not change during
 a section.  Code in a section adds its cost to `charged`.  `time()` returns `now + charged`.  New events
@@ -51,9 +52,9 @@ NEVER = 1 << 126
 LONG_AGO = -NEVER
 """An instant in ns that is earlier than every other instant."""
 FOR_EVER: Final = repeat(None)
-"""An endless iterator: `_process` handles events without a limit on their number."""
+"""An endless iterator.  `_process` takes one item for each event, so it has no limit on their number."""
 MIN_CANCELLED: Final = 64
-"""Number of cancelled entries up to which the heap is not purged."""
+"""The event heap is purged only if it has more cancelled entries than this."""
 
 
 class Engine(simpy.Environment):
@@ -64,9 +65,9 @@ class Engine(simpy.Environment):
     """
 
     perturbed = False
-    """True if a plan perturbs the engine (engine/planned.py)."""
+    """True if a plan delays tasks and pauses module code in this run (engine/planned.py)."""
     jittered = False
-    """True if the charges vary at random (engine/jitter.py)."""
+    """True if the time charges vary at random (engine/jitter.py)."""
 
     now: int = 0  # simpy's `now` is a property: each access would cost a call
 
@@ -85,11 +86,15 @@ class Engine(simpy.Environment):
         self.now = start
         self.charged = 0
         self.in_place = True
-        """True if sections may follow each other in place, without the queue."""
+        """True if a section (the code of one event) may start directly after another one, without an entry in
+        the queue.
+        """
         self.run_until = LONG_AGO
-        """The instant in ns before which sections may follow each other in place."""
+        """The instant in ns before which a section may start directly after another one, without an entry in
+        the queue.
+        """
         self.next_deadline = LONG_AGO
-        """A lower bound for the time of the next event, in ns; `is_next()` computes it."""
+        """The next event does not happen before this time in ns.  `is_next()` computes it."""
         self.queue: list[Any] = self._queue
         """Heap of pending events: entries (time, priority, number, and what to call)."""
         self._cancelled = 0
@@ -97,7 +102,9 @@ class Engine(simpy.Environment):
         self.numbers = self._eid
         """Counter that numbers the entries in the order of their scheduling."""
         self.fifo: deque[Any] = deque()
-        """Resumed tasks in the order of time: entries (time, priority, number, function, three arguments)."""
+        """Queue of tasks to resume, ordered by time.  An entry is (time, priority, number, function, three
+        arguments).
+        """
         self.fifo_end = LONG_AGO
         """Time in ns of the last entry that was appended to `fifo`."""
         self.rng = Streams(seed)
@@ -107,14 +114,14 @@ class Engine(simpy.Environment):
         self.running = False
         self._thread = get_ident()
         self.turn = 0
-        """Number of times that ordinary code has begun to act on the machine.
+        """Number of times that code outside the simulation has begun to act on the machine.
 
         In between, only events are processed.
         """
         self.until: int | None = None
 
     def _bind_early(self) -> None:
-        """Bind simpy's factories (`timeout`, `event`, ...) to this object.
+        """Bind simpy's event factories (`timeout`, `event`, ...) to this engine.
 
         simpy binds them for its own class only.
         """
@@ -128,22 +135,26 @@ class Engine(simpy.Environment):
         return f"<Engine seed={self.rng.seed} at {self.now} ns>"
 
     def time(self) -> int:
-        """Return the current time in ns: the instant of the section plus its charges."""
+        """Return the current time in ns: the instant at which the section began, plus its charges."""
         return self.now + self.charged
 
     def charge(self, ns: int) -> None:
-        """Add `ns` to the cost of the current section."""
+        """Add `ns` to the cost of the current section.  With jitter, a random factor scales the added
+        time.
+        """
         self.charged += ns
 
     def spend(self, ns: int) -> None:
-        """Add exactly `ns` to the cost of the current section.
+        """Add exactly `ns` to the cost of the current section, even with jitter.
 
         For user mode and busy waits, whose duration does not vary even if charges do.
         """
         self.charged += ns
 
     def drawn(self, ns: int) -> int:
-        """Return the duration of work that costs `ns`, in ns.  It equals `ns` unless charges vary."""
+        """Return the time in ns that work of cost `ns` takes.  It equals `ns`, unless the engine has
+        jitter.
+        """
         return ns
 
     def check_thread(self) -> None:
@@ -154,7 +165,7 @@ class Engine(simpy.Environment):
             )
 
     def section(self) -> None:
-        """Begin a section for ordinary code, outside the event loop, at the current instant."""
+        """Begin a section for code that runs outside the event loop, at the current instant."""
         self.turn += 1
         self.charged = 0
         self.trace.flow = 0
@@ -200,13 +211,12 @@ class Engine(simpy.Environment):
         return True
 
     def is_next(self, time: int) -> bool:
-        """Return True if a section at `time` comes before every other event, so it may follow in place.
+        """Return True if a section at `time` can start without the queue, because no event is due by then.
 
         Callers skip the call if `time < next_deadline`.
         """
-        next_deadline = (
-            self.run_until
-        )  # the last call here: after a call, a signal handler may run and `interrupt()`
+        # No call below: a signal handler can run after a call, and its `interrupt()` would be lost.
+        next_deadline = self.run_until
         if (fifo := self.fifo) and fifo[0][0] < next_deadline:
             next_deadline = fifo[0][0]
         if (queue := self.queue) and queue[0][0] < next_deadline:
@@ -215,13 +225,13 @@ class Engine(simpy.Environment):
         return time < next_deadline
 
     def pass_until(self, end: int) -> None:
-        """Allow sections in place, without the queue, before the instant `end`, unless `in_place` is
-        False.
+        """Until the instant `end`, let a section start directly after another one, without the queue, if
+        `in_place` is True.
         """
         self.set_run_until(end if self.in_place else LONG_AGO)
 
     def set_run_until(self, end: int) -> None:
-        """Set `run_until` to `end`, regardless of `in_place`."""
+        """Set the attribute `run_until` to `end`, even if `in_place` is False."""
         self.run_until = end
         self.next_deadline = LONG_AGO
 
@@ -238,7 +248,8 @@ class Engine(simpy.Environment):
         return timer
 
     def interrupt(self, error: BaseException) -> None:
-        """Raise `error` before the next event, or at the end of the call that ordinary code makes.
+        """Schedule an urgent event that raises `error`, so the error interrupts the run before the next
+        event.
 
         For errors of trace listeners and signal handlers, which are not errors of a program.
         """
@@ -248,12 +259,12 @@ class Engine(simpy.Environment):
         heappush(self._queue, (self.now, URGENT, next(self.numbers), timer))  # type: ignore[misc]
 
     def raise_failure(self) -> None:
-        """Raise the first of `failures`, if any."""
+        """Raise the oldest error in `failures`, if the list is not empty."""
         if self.failures:
             raise self.failures.pop(0)
 
     def schedule(self, event: Event, priority: Any = NORMAL, delay: Any = 0) -> None:
-        """Schedule an event of simpy, as simpy does."""
+        """Schedule an event of simpy, as `simpy.Environment.schedule()` does."""
         self.next_deadline = LONG_AGO
         super().schedule(event, priority, delay)
 
@@ -279,7 +290,9 @@ class Engine(simpy.Environment):
         return [what for _, _, _, what, *_ in sorted(self.queue) if type(what) is Timer and what.pending]
 
     def end(self) -> None:
-        """End paused sections when the machine is switched off.  This engine has none."""
+        """End the paused sections, because the machine is switched off.  The plain engine has no paused
+        sections.
+        """
 
     # -- running --------------------------------------------------------------
 
@@ -337,7 +350,7 @@ class Engine(simpy.Environment):
             self._purge()
 
     def _process(self, end: int, turns: Iterable[object] = FOR_EVER) -> None:
-        """Process the events before `end`, at most one for each item of `turns`.
+        """Process the events before the instant `end`, and at most as many events as `turns` has items.
 
         Only events of simpy need `simpy.Environment.step()`; all others are processed here.  The loop is a
         `for` because CPython does not specialize the bytecode of a `while` loop that jumps back on a

@@ -1,4 +1,5 @@
-"""Errors that are not an errno.  There is a class for faults of the user, the kernel, a device and simkernel.
+"""Exceptions that do not stand for an errno.  Separate classes tell faults of the user, the kernel, a device
+and simkernel.
 
 A modelled errno is an `OSError`.  Each class here can be rebuilt from its `args`, because simpy's `step()`
 re-raises `type(error)(*error.args)`.
@@ -23,7 +24,7 @@ class TimeLimit(SimulationError):
 
 
 class Leak(SimulationError):
-    """Programs or drivers did not release resources before their machine was closed."""
+    """Programs or drivers still held resources when their machine was closed."""
 
 
 class KernelBug(SimulationError):

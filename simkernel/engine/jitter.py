@@ -1,4 +1,4 @@
-"""Charges that vary at random, as the duration of an operation does on a real machine.
+"""Charges that vary at random, as the durations of operations vary on a real machine.
 
 Each charge is multiplied by a random factor.  The factors have the measured quantiles.  On a real machine
 a disturbance (an interrupt, a cold cache, a busy sibling thread) affects several charges in a row.  So all
@@ -13,7 +13,7 @@ from simkernel.engine.engine import LONG_AGO, Engine
 from simkernel.engine.streams import Streams
 
 HOLD: Final = 10_000
-"""Simulated time in ns for which one factor is used."""
+"""Simulated time in ns until a new random factor is drawn."""
 LEVELS: Final = (0.5, 0.9, 0.99)
 """Levels of the measured quantiles: median, 90 % and 99 %."""
 
@@ -49,7 +49,7 @@ class Jitter:
         self._charged += ns
 
     def drawn(self, ns: int) -> int:
-        """Return the duration of work that costs `ns`, in ns: `ns` times the current factor."""
+        """Return the time in ns that work of cost `ns` takes: `ns` times the current random factor."""
         now = self.now + self._charged
         if not 0 <= now - self._drawn_at < HOLD:
             self._drawn_at = now
@@ -58,7 +58,7 @@ class Jitter:
 
 
 def factor(level: float, quantiles: tuple[int, ...]) -> float:
-    """Return the factor at `level`, between 0 and 1, of the distribution.
+    """Return a quantile of the random factor.  `level`, between 0 and 1, is the share of smaller factors.
 
     It is interpolated from 1 at level 0 through the quantiles, and extrapolated beyond the last quantile.
     """
@@ -69,7 +69,9 @@ def factor(level: float, quantiles: tuple[int, ...]) -> float:
 
 
 def engine_class(kind: type[E], quantiles: tuple[int, ...] | None) -> type[E]:
-    """Return `kind`, or a subclass of it that varies its charges if `quantiles` are given."""
+    """Return the engine class `kind`.  If `quantiles` are given, return a subclass of it whose charges
+    vary.
+    """
     if quantiles is None:
         return kind
     return cast("type[E]", type(kind.__name__, (Jitter, kind), {"quantiles": quantiles}))

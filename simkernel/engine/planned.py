@@ -1,4 +1,5 @@
-"""An engine that a plan perturbs: it delays tasks, and pauses module code between two statements.
+"""An engine that follows a plan of disturbances: it delays tasks, and pauses module code between two
+statements.
 
 A task continues in a section, through `resume_at`.  Here `resume_at` first asks the perturbation for a
 delay. Each section runs in its own greenlet, so it can pause inside plain functions.  `pause` switches to
@@ -29,32 +30,38 @@ except ImportError:
     greenlet = None
 
 Leave = Callable[[], Callable[[], object]]
-"""A function that removes the interpreter state of a section and returns the function that restores it."""
+"""A function that removes a section's interpreter state, before the section pauses.  It returns the function
+that restores the state.
+"""
 
 
 class Observer(Protocol):
-    """Observes the order of sections: a section happens after the section that scheduled it."""
+    """The interface of an object that observes the order of sections.  A section runs after the section that
+    scheduled it.
+    """
 
     def scheduled(self) -> Any:
-        """Return a token for an event that the current section schedules."""
+        """Return a token that identifies an event, when the current section schedules the event."""
 
     def begin(self, token: Any) -> None:
-        """Begin the section that was scheduled with `token`.  The token is None if ordinary code runs."""
+        """Note that a section begins.  `token` is from `scheduled()`, or None if code outside the simulation
+        begins to act.
+        """
 
 
 class Perturbation(Protocol):
-    """The interface through which a machine queries the plan of one run."""
+    """The interface through which an engine asks the plan of a run for delays and pauses."""
 
     @property
     def instruments(self) -> Sequence[Any]:
-        """Transformations of the code of modules, for the module loader (kernel/loader/image.py)."""
+        """Transformations that the module loader (kernel/loader/image.py) applies to the code of modules."""
 
     @property
     def observer(self) -> Observer | None:
-        """The observer of the sections, or None."""
+        """The object that observes the order of the sections, or None."""
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Begin the run of the machine that has this engine."""
+        """Begin the run of the machine whose engine is `engine`."""
 
     def step(self, task: Any) -> int:
         """Return the delay in ns for a task that is about to continue."""
@@ -67,11 +74,11 @@ class Perturbation(Protocol):
 
 
 class PlannedEngine(Engine):
-    """The engine of a run with a plan.  `leaves` are called when a section pauses."""
+    """The engine of a run that has a plan.  It calls the functions `leaves` when a section pauses."""
 
     perturbed = True
     active: ClassVar[PlannedEngine | None] = None
-    """The engine whose section runs; None in timers and interrupts, and outside `run`."""
+    """The engine whose section runs now.  It is None in timers and interrupts, and while no engine runs."""
 
     def __init__(
         self, perturbation: Perturbation, seed: int, start: int, leaves: Sequence[Leave] = ()
@@ -88,11 +95,15 @@ class PlannedEngine(Engine):
         self.watches: list[Callable[[], object]] = []
         """Functions to call before each section."""
         self.at_statement: Callable[[str], object] = str
-        """Function to call at each statement of module code in a section, with its file and line."""
+        """Function to call before each statement of module code in a section.  Its argument is the
+        statement's file and line.
+        """
         perturbation.begin(self)
 
     def attach(self, at_statement: Callable[[str], object]) -> None:
-        """Call `at_statement(place)` at each statement of module code in a section."""
+        """Set the function that is called before each statement of module code in a section, with the
+        statement's place.
+        """
         self.at_statement = at_statement
 
     def section(self) -> None:
@@ -105,7 +116,9 @@ class PlannedEngine(Engine):
     def resume_at(
         self, time: int, function: Callable[[Any, Any, Any], object], one: Any, two: Any, three: Any
     ) -> None:
-        """Call `function(one, two, three)` in a section of the task `one`, at `time` ns or later."""
+        """Call `function(one, two, three)` in a section of the task `one`, at `time` ns plus the delay that
+        the plan requires.
+        """
         time += self.perturbation.step(one)
         super().resume_at(time, self._begin, self.observed(function), (one, two, three), None)
 
@@ -116,7 +129,7 @@ class PlannedEngine(Engine):
         return super().call_at(time, self.observed(function), *arguments)
 
     def observed(self, function: Callable[..., object]) -> Callable[..., object]:
-        """Return `function`, wrapped to notify the observer before it runs."""
+        """Return a function that notifies the observer of the section's begin, then runs `function`."""
         if self._observer is None:
             return function
         token = self._observer.scheduled()
@@ -157,9 +170,9 @@ class PlannedEngine(Engine):
     def _switch(self, section: Any, *arguments: Any) -> None:
         hub, self._hub = self._hub, getcurrent()
         before, PlannedEngine.active = PlannedEngine.active, self
-        if not section:  # not started yet: it gets the context variables of the event loop
+        if not section:  # the greenlet has not started: give it the context variables of the event loop
             section.gr_context = self._hub.gr_context
-            section.parent = self._hub  # an exception propagates to `run`
+            section.parent = self._hub  # an exception of the section propagates to `run`
         try:
             section.switch(*arguments)
         finally:

@@ -1,4 +1,5 @@
-"""Random streams that all derive from one seed.  A stream is named after the component that draws from it.
+"""Random streams.  One seed determines all of them.  The name of a stream is that of the component that uses
+it.
 
 The numbers of a stream depend only on the seed and the stream's name.  So a new device does not change the
 numbers that another device draws.

@@ -1,4 +1,4 @@
-"""A callback at an instant.
+"""A timer, which calls a function at an instant.
 
 It is cheaper than an event of simpy, because it has no waiters and no failure.
 """
@@ -10,13 +10,13 @@ from typing import Any, Protocol
 
 
 class CountsCancelled(Protocol):
-    """An event queue that counts the cancelled timers among its entries."""
+    """The interface of an event queue that counts the cancelled timers that are still in it."""
 
     def count_cancelled(self) -> None: ...
 
 
 class Timer:
-    """A function that is called once, at an instant, unless the timer is cancelled before.
+    """A timer.  It calls a function once, at an instant, unless it is cancelled earlier.
 
     `queue` is the queue that holds the timer's entry, or None.  The function of a cancelled timer is None.
     """

@@ -1,4 +1,4 @@
-"""Tracepoints: records of what happened, when, on which track, and in which flow.
+"""Tracepoints.  A trace record says what happened, when, on which track, and in which flow.
 
 A machine has one `Tracer`.  Its `emit` is None unless a listener is attached.  So an inactive tracepoint
 costs one attribute load and one comparison:
@@ -42,7 +42,9 @@ class Record:
 
 
 def _shown(value: Any) -> str:
-    """Return `repr(value)` without memory addresses, because traces of two runs are compared."""
+    """Return `repr(value)` without memory addresses.  They differ from run to run, and traces of two runs are
+    compared.
+    """
     if isinstance(value, tuple | list):
         return f"({', '.join(map(_shown, value))})"
     if isinstance(value, memoryview):
@@ -67,7 +69,8 @@ class Tracer:
         """Id of the flow that began last."""
         self.flow = 0
         self.since = 0
-        """Id of the last flow that began before the last listener unsubscribed.
+        """Id of the last flow that began before the last listener unsubscribed.  Tasks do not continue this
+        flow or an earlier one.
 
         Tasks do not continue flows up to it.
         """
@@ -82,7 +85,7 @@ class Tracer:
         return self.flow
 
     def follow(self, flow: int, finished: int = 0) -> None:
-        """Make `flow` current.
+        """Make `flow` the current flow.
 
         If it is 0 or `finished` and a listener is attached, begin a new flow instead.
         """

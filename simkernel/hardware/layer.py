@@ -1,4 +1,4 @@
-"""The layer of tracepoints that hardware emits."""
+"""The trace layer of the records that hardware emits."""
 
 from __future__ import annotations
 

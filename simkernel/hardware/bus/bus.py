@@ -21,14 +21,16 @@ from simkernel.hardware.layer import HARDWARE
 ACTIONS: Final = {
     each.__code__ for each in (Device.connect, Device.read, Device.write, Device.advance, Device.disconnect)
 }
-"""Code objects of the methods that call the hooks of a device."""
+"""Code objects of the bus's entry points into a device: the methods that call the device's hooks."""
 
 
 class Processor(Protocol):
-    """The interface of the kernel that the bus calls."""
+    """The interface of the processor for the bus.  The kernel implements it."""
 
     def interrupt(self, line: int, weight: int = 1) -> None:
-        """Handle an interrupt of `line`, which is high and unmasked, or `weight` interrupts in a row."""
+        """Handle an interrupt of line number `line`, which is high and unmasked.  `weight` is the number of
+        interrupts in a row.
+        """
 
     def bus_error(self, text: str) -> None:
         """Report an invalid access to the bus."""
@@ -69,7 +71,7 @@ class Bus:
     # The kernel's side
 
     def attach(self, processor: Processor) -> None:
-        """Report interrupts and bus errors to `processor`.  Before this call they are only counted."""
+        """Report interrupts and bus errors to `processor`.  Before this call, the bus only counts them."""
         self._processor = processor
 
     def readl(self, address: int) -> int:
@@ -150,7 +152,7 @@ class Bus:
         return place
 
     def unplug(self, device: Device) -> None:
-        """Remove `device` without warning.
+        """Remove `device` without warning the kernel first (surprise removal).
 
         It can be plugged in again.  SimulationError if it is not plugged in.
         """
@@ -161,7 +163,7 @@ class Bus:
             raise SimulationError("the hot-plug controller cannot be unplugged")
         device.catch_up()
         if slot.device is not device:
-            return  # in catch_up(), the device or a trace listener has unplugged it
+            return  # the device or a trace listener has unplugged the device in catch_up()
         self.engine.trace.follow(self.engine.trace.flow)
         slot.device = None
         device.disconnect()
@@ -174,17 +176,21 @@ class Bus:
         return f"<Bus with {len(self.devices())} devices>"
 
     def devices(self) -> list[Device]:
-        """Return the devices that are plugged in, by slot, without the hot-plug controller."""
+        """Return the devices that are plugged in, in the order of their slots, without the hot-plug
+        controller.
+        """
         return [slot.device for slot in self.slots[1:] if slot.device is not None]
 
     def all_devices(self) -> list[Device]:
-        """Return all devices that were ever plugged in, in that order, without the hot-plug controller."""
+        """Return all devices that were ever plugged in, in the order of their first plug-in, without the
+        hot-plug controller.
+        """
         return [device for device in self._names.values() if device is not self._hotplug]
 
     # A device's side
 
     def dma_write(self, device: Device, address: int, *parts: bytes | memoryview) -> bool:
-        """Write `parts` to memory for `device`.
+        """Write `parts`, one after another, to memory on behalf of `device`.
 
         If they do not fit into one region, report a bus error; return False.
         """
@@ -205,7 +211,7 @@ class Bus:
         return True
 
     def dma_read(self, device: Device, address: int, size: int) -> bytes | None:
-        """Return `size` bytes of memory for `device`.
+        """Read `size` bytes of memory on behalf of `device`, and return them.
 
         If they are not in one region, report a bus error and return None.
         """

@@ -70,20 +70,20 @@ class BusStatistics:
 
 
 class DeviceBus(Protocol):
-    """The interface of the bus for devices."""
+    """The interface through which a device uses the bus."""
 
     engine: Engine
     interrupts: Interrupts
     statistics: BusStatistics
 
     def dma_write(self, device: Device, address: int, *parts: bytes | memoryview) -> bool:
-        """Write `parts` to memory for `device`.
+        """Write `parts`, one after another, to memory on behalf of `device`.
 
         If they do not fit into one region, report a bus error; return False.
         """
 
     def dma_read(self, device: Device, address: int, size: int) -> bytes | None:
-        """Return `size` bytes of memory for `device`.
+        """Read `size` bytes of memory on behalf of `device`, and return them.
 
         If they are not in one region, report a bus error and return None.
         """
@@ -101,14 +101,14 @@ class Slot:
 
 @attrs.define(eq=False)
 class Event:
-    """A scheduled action of a device."""
+    """An action of a device that is scheduled for an instant."""
 
     _function: Callable[..., None] | None
     _arguments: tuple[Any, ...]
     _flow: int
     _timer: Timer
     _own: bool
-    """True if an event of the device scheduled it, False if a register access did."""
+    """True if the device scheduled this event in another event; False if it did so in a register access."""
 
     @property
     def pending(self) -> bool:
@@ -121,7 +121,8 @@ class Event:
         self._timer.cancel()
 
     def happen(self, device: Device) -> None:
-        """Run the event under the flow in which it was scheduled.  No effect if it is cancelled.
+        """Run the event's function in the trace flow in which it was scheduled.  No effect if the event is
+        cancelled.
 
         A flow is finished when the device has raised an interrupt for it.  If the flow is finished, an
         event that the device scheduled begins a new flow.  An event that a register access scheduled keeps
@@ -168,7 +169,7 @@ class Device:
     values: dict[int, int]
     now: int
     raised_flow: int = 0
-    """The flow in which the device last raised its interrupt line."""
+    """The trace flow in which the device last raised its interrupt line."""
     _acting: bool = False
     _order: int
     _purge_at: int
@@ -188,7 +189,7 @@ class Device:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name or '(never plugged)'}>"
 
-    # What a device class may define
+    # Methods that a device class may define
 
     def power_on(self) -> None:
         """Initialize the device when it is plugged in.  All registers have their reset values."""
@@ -210,15 +211,17 @@ class Device:
         """
         return False
 
-    # What a device class may use
+    # Methods that a device class may call
 
     @property
     def plugged(self) -> bool:
-        """True while the device is in a slot; False in `power_off`."""
+        """True while the device is in a slot.  While `power_off` runs, it is False."""
         return self.slot is not None and self.slot.device is self
 
     def after(self, delay: int, function: Callable[..., None], *arguments: Any) -> Event:
-        """Call `function` after `delay` ns, unless the device is unplugged before."""
+        """Schedule a call of `function` in `delay` ns.  If the device is unplugged before, the call is
+        dropped.
+        """
         if not self.plugged:
             return Event(None, (), 0, Timer(self._due, (), None), self._acting)
         time = max(self.now, self.engine.now) + delay
@@ -240,21 +243,23 @@ class Device:
         self._agenda.clear()
 
     def dma_write(self, address: int, *parts: bytes | memoryview) -> bool:
-        """Write `parts` to memory, one after the other, in one transfer.
+        """Write `parts` to memory, one after another, in one DMA transfer.
 
         If they do not fit into one allocated region, report a bus error and return False.
         """
         return self.plugged and self.bus.dma_write(self, address, *parts)
 
     def dma_read(self, address: int, size: int) -> bytes | None:
-        """Return `size` bytes of memory.
+        """Read `size` bytes of memory in one DMA transfer, and return them.
 
         If they are not in one allocated region, report a bus error and return None.
         """
         return self.bus.dma_read(self, address, size) if self.plugged else None
 
     def emit(self, event: str, **fields: Any) -> None:
-        """Count `event` and emit its record on the device's track.  No effect if the device is unplugged."""
+        """Count `event`, and emit a trace record of it on the device's track.  No effect if the device is
+        unplugged.
+        """
         if self.slot is None:
             return
         self.bus.statistics.events += 1
@@ -296,7 +301,7 @@ class Device:
         self.catch_up()
         port = self.ports.get(offset)
         if self.slot is None:
-            return sheet.ALL_ONES  # a trace listener has unplugged it
+            return sheet.ALL_ONES  # a trace listener has unplugged the device
         if port is None or port.register.access == WO:
             return 0
         if port.read is None:
@@ -310,7 +315,7 @@ class Device:
         self.catch_up()
         port = self.ports.get(offset)
         if port is None or (register := port.register).access == RO or self.slot is None:
-            return  # without a slot, a trace listener has unplugged it during this access
+            return  # no slot: a trace listener has unplugged the device during this access
         if self.accepts(register, value):
             old = self.values[offset]
             if register.access == W1C:
@@ -327,7 +332,7 @@ class Device:
         return "reserved" if port is None else port.register.name
 
     def catch_up(self) -> None:
-        """Run the events that are due by `engine.time()`, and set `now` to it."""
+        """Run the events that are due by `engine.time()`, and set the device's clock `now` to that time."""
         time = self.engine.time()
         if self._agenda and self._agenda[0][0] <= time:
             trace = self.engine.trace

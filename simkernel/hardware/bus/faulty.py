@@ -1,4 +1,6 @@
-"""A bus that injects faults into accesses, transfers and interrupts (kernel/lib/fault.py lists them)."""
+"""A bus that injects faults into register accesses, DMA transfers and interrupts (kernel/lib/fault.py lists
+them).
+"""
 
 from __future__ import annotations
 
@@ -16,20 +18,20 @@ WEIGHT: Final = 1000
 
 
 class FaultPoints(Protocol):
-    """Decides which operations fail."""
+    """The interface of an object that decides which operations of the bus fail."""
 
     def hit(self, point: str, **about: object) -> bool:
         """Return True if the operation at the fault point `point` must fail."""
 
 
 class FaultyBus(Bus):
-    """A bus with fault points."""
+    """A bus whose accesses, DMA transfers and interrupts can fail."""
 
     def __init__(self, engine: Engine, faults: FaultPoints, **options: Any) -> None:
         self._faults = faults
         self._phantoms: dict[int, tuple[int, int]] = {}
-        """Lines that are high although no device drives them: the number of interrupt events left and their
-        weight.
+        """Lines that the bus holds high although no device drives them.  The value has two numbers: the
+        interrupt events to come, and the interrupts that each of them stands for.
         """
         super().__init__(engine, **options)
 
@@ -45,7 +47,7 @@ class FaultyBus(Bus):
         """Unplug the device before the access, if the fault point `bus.access` requires it."""
         number = address - sheet.WINDOW_BASE >> 12
         if not 0 < number < len(self.slots):
-            return  # the hot-plug controller cannot be unplugged
+            return  # other address: no slot, or slot 0, whose hot-plug controller cannot be unplugged
         device = self.slots[number].device
         if device is not None and self._faults.hit("bus.access", device=device.name):
             self.unplug(device)
@@ -78,7 +80,9 @@ class FaultyBus(Bus):
         self.interrupts.drive(line, self, "bus")
 
     def _take_phantom(self, line: int) -> None:
-        """Deliver one interrupt that no device has caused.  Release the line before the last one."""
+        """Deliver one interrupt that no device has caused.  If it is the last one, release the line
+        before.
+        """
         left, weight = self._phantoms.pop(line)
         if left > 1:
             self._phantoms[line] = left - 1, weight

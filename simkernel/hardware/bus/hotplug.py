@@ -1,4 +1,6 @@
-"""The hot-plug controller in slot 0: it reports to the kernel which slots hold a device, and changes."""
+"""The hot-plug controller in slot 0.  It tells the kernel which slots hold a device, and which slots have
+changed.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from simkernel.hardware.bus.register_table import RO, RW, W1C, Register
 
 
 class HotplugController(Device):
-    """The hot-plug controller of `registers.py`.
+    """The device that implements the hot-plug controller's registers (`registers.py`).
 
     `slots` is the number of slots, including its own slot 0.
     """

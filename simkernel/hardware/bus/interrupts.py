@@ -21,7 +21,7 @@ from simkernel.hardware.layer import HARDWARE
 
 @attrs.define(eq=False)
 class Line:
-    """One interrupt line.  `drivers` maps each device that holds the line high to its trace flow."""
+    """One interrupt line.  `drivers` maps each source that holds the line high to the source's trace flow."""
 
     number: int
     masked: bool = True

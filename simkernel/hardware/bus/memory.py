@@ -64,7 +64,7 @@ class Memory:
         self.allotted -= len(region)
 
     def view(self, address: int, size: int) -> memoryview:
-        """Return a view of the bytes at `address`.  All users of the region share them.
+        """Return a writable view of `size` bytes at `address`.  All views of the region show the same memory.
 
         Raise SimulationError if they are not all in one allocated region.
         """
@@ -74,7 +74,9 @@ class Memory:
         return view
 
     def find(self, address: int, size: int) -> memoryview | None:
-        """Like `view`, but return None if the bytes are not all in one allocated region."""
+        """Return a view of the bytes as `view` does, but None if the bytes are not all in one allocated
+        region.
+        """
         index = bisect_right(self._starts, address) - 1
         if index < 0 or size < 0:
             return None

@@ -1,4 +1,4 @@
-"""A device's registers: a table, which is compiled once per device class."""
+"""The register table of a device class.  It is compiled once for each class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simkernel.hardware.bus import registers as sheet
 RO: Final = "ro"  # writes are ignored
 RW: Final = "rw"
 WO: Final = "wo"  # reads as zero
-W1C: Final = "w1c"  # the device sets bits; writing a one clears a bit
+W1C: Final = "w1c"  # write 1 to clear: the device sets bits, and a driver clears a bit by writing 1 to it
 
 ReadHook = Callable[[Any], int]
 WriteHook = Callable[[Any, int], None]
@@ -37,7 +37,7 @@ class Register:
 
 @attrs.frozen
 class Port:
-    """A register, with the read and write hooks of its device class."""
+    """A register, with the functions that its device class calls at a read and at a write."""
 
     register: Register
     read: ReadHook | None = attrs.field(repr=False)
@@ -53,7 +53,7 @@ HEADER: Final = (
 
 
 def compile_table(owner: str, table: Iterable[Register], namespace: Mapping[str, Any]) -> dict[int, Port]:
-    """Return the ports of a device class by offset.
+    """Return a dict that maps the offset of each register of a device class to its `Port`.
 
     `namespace` maps the names of the class's methods to them.  `read_NAME` and `write_NAME`, in lower
     case, are the hooks of register NAME.  Raise SimulationError if the table has a mistake, or if a hook

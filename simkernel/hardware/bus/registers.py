@@ -1,4 +1,4 @@
-"""Data sheet of the bus: the address map, the header of every device, the hot-plug controller.
+"""Data sheet of the bus: the address map, the registers that every device has, and the hot-plug controller.
 
 All registers are 32 bits wide, and an access always transfers 32 bits.  Addresses are multiples of 4.
 
@@ -42,7 +42,7 @@ HOTPLUG_LINE: Final = 0  # its interrupt line
 
 SLOTS: Final = 0x10  # ro: number of slots, slot 0 included; at most 32
 PRESENT: Final = 0x14  # ro: bit n is set while slot n holds a device
-CHANGED: Final = 0x18  # w1c: bit n is set when slot n was plugged or unplugged
+CHANGED: Final = 0x18  # w1c (write 1 to clear): bit n is set when slot n was plugged or unplugged
 ENABLE: Final = 0x1C  # rw
 
 ENABLE_INTERRUPT: Final = 1 << 0

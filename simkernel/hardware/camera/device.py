@@ -46,7 +46,7 @@ class CameraStatistics:
 
 @attrs.define
 class Frame:
-    """A frame in progress, with the settings at the beginning of its exposure."""
+    """A frame in progress, with the brightness and pattern that were set when its exposure began."""
 
     sequence: int
     started: int
@@ -83,7 +83,7 @@ class Camera(Device):
         Register("DROPPED", sheet.DROPPED, RO),
     )
 
-    _control: int  # value of CONTROL before the current write
+    _control: int  # value that the register CONTROL had before the current write
     _sequence: int
 
     def __init__(self, *, name: str = "", jitter: int = 0) -> None:

@@ -34,14 +34,16 @@ SQUARES: Final = 8  # number of squares per line and per column of the checkerbo
 
 
 def brightness(exposure: int, gain: int) -> int:
-    """Return the brightness for these register values; BRIGHTNESS_UNIT means unchanged."""
+    """Return the brightness for an exposure and a gain as in the registers.  BRIGHTNESS_UNIT is the normal
+    brightness.
+    """
     scaled = exposure * gain * BRIGHTNESS_UNIT // (sheet.EXPOSURE_DEFAULT * sheet.GAIN_DEFAULT)
     return min(scaled, BRIGHTNESS_MAX)
 
 
 @lru_cache(maxsize=8)
 def body(mode: Mode, pixel_format: PixelFormat, pattern: Pattern, bright: int) -> tuple[bytes, int]:
-    """Return the bytes of a frame before its footer, and their CRC-32."""
+    """Return the bytes of a frame without its footer, and the CRC-32 of these bytes."""
     bands = [_encode(_lit(band, bright), pixel_format) for band in _bands(pattern, mode.width)]
     frame = b"".join(bands[y * SQUARES // mode.height % len(bands)] for y in range(mode.height))
     pixels = frame[: mode.width * mode.height * sheet.BYTES_PER_PIXEL[pixel_format] - sheet.FOOTER_SIZE]
@@ -49,7 +51,7 @@ def body(mode: Mode, pixel_format: PixelFormat, pattern: Pattern, bright: int) -
 
 
 def _bands(pattern: Pattern, width: int) -> list[list[Colour]]:
-    """Return the different lines of a pattern.
+    """Return the pixel lines of which a pattern consists, each one once.
 
     The height of a frame is divided into SQUARES parts.  The parts show these lines in turn.
     """

@@ -55,7 +55,7 @@ MODE: Final = 0x20  # rw: index into MODES
 FORMAT: Final = 0x24  # rw: a PixelFormat
 INTERVAL: Final = 0x28  # rw: requested time between frames
 EXPOSURE: Final = 0x2C  # rw: in microseconds
-GAIN: Final = 0x30  # rw: in units of 1 / GAIN_UNIT
+GAIN: Final = 0x30  # rw: gain in units of 1 / GAIN_UNIT
 PATTERN: Final = 0x34  # rw: index of a Pattern
 RING_ADDRESS: Final = 0x38  # rw: address of the first descriptor, a multiple of DESCRIPTOR_SIZE
 RING_SIZE: Final = 0x3C  # rw: number of descriptors, at most RING_SIZE_MAX
@@ -95,11 +95,11 @@ RING_SIZE_MAX: Final = 64
 POWER_UP_NS: Final = 5_000_000
 LOCK_NS: Final = 1_000_000
 STOP_NS: Final = 10_000
-FLUSH_NS: Final = 4_000  # from the end of a read-out to the end of its DMA
+FLUSH_NS: Final = 4_000  # time from the end of a frame's read-out to the end of its DMA
 
 
 class PixelFormat(IntEnum):
-    """Values of FORMAT.  YUYV has two pixels in four bytes.  RGB24 has red in the first byte."""
+    """Values of the register FORMAT.  YUYV has two pixels in four bytes.  RGB24 has red in the first byte."""
 
     GREY = 0
     YUYV = 1
@@ -110,7 +110,7 @@ BYTES_PER_PIXEL: Final = {PixelFormat.GREY: 1, PixelFormat.YUYV: 2, PixelFormat.
 
 
 class Pattern(IntEnum):
-    """Values of PATTERN.
+    """Values of the register PATTERN, which selects the test pattern.
 
     The brightness is proportional to exposure times gain; it is nominal at the defaults.
     """
@@ -148,7 +148,7 @@ DESCRIPTOR_SIZE: Final = 64
 DESCRIPTOR_DEVICE: Final = 1 << 31  # the descriptor belongs to the device
 DESCRIPTOR_DONE: Final = 1 << 0  # the buffer holds a frame
 DESCRIPTOR_SHORT: Final = 1 << 1  # error: the buffer is shorter than a frame
-DESCRIPTOR_BUS_ERROR: Final = 1 << 2  # error: the buffer is not in memory
+DESCRIPTOR_BUS_ERROR: Final = 1 << 2  # error: the buffer's address is not in memory
 
 # Footer
 FOOTER: Final = Struct("<4sIQI")

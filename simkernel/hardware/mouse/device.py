@@ -84,7 +84,7 @@ class Mouse(Device):
         return len(self._queue)
 
     def move(self, dx: int = 0, dy: int = 0, *, wheel: int = 0, buttons: int | None = None) -> None:
-        """Move the mouse now.
+        """Move the mouse at the current instant.
 
         `buttons` are the buttons that are held from now on; None leaves them unchanged.
         """
@@ -154,7 +154,9 @@ class Mouse(Device):
         self._schedule_sample()
 
     def _oldest(self) -> Report:
-        """Return the oldest report, or an empty one.  The reader continues the report's trace flow."""
+        """Return the oldest report in the queue, or an empty report.  Make the report's trace flow the
+        current flow.
+        """
         if not self._queue:
             return NOTHING
         self.engine.trace.flow = self._queue[0].flow
@@ -185,7 +187,9 @@ class Mouse(Device):
         return bool(self._dx or self._dy or self._wheel) or self._buttons | self._pressed != self._reported
 
     def _schedule_sample(self) -> None:
-        """Schedule the next sample that will differ from the last report, if any."""
+        """Schedule the next sample whose report will differ from the last one.  If no motion or click is to
+        come, schedule none.
+        """
         self.cancel_all()
         if not self.values[sheet.CONTROL] & sheet.CONTROL_ENABLE:
             return

@@ -1,4 +1,4 @@
-"""Sources of a mouse's motion: a script, a file of recorded moves, or a random walk.
+"""Sources of a mouse's motion: a script, a file with recorded moves, or a random walk.
 
 A custom motion is a class with `moves(rng)`, which returns an iterator of `Move`s in ascending order of
 time.
@@ -55,10 +55,10 @@ class Move:
 
 
 class Motion(Protocol):
-    """A source of moves for a mouse."""
+    """The interface of a source of moves for a mouse."""
 
     def moves(self, rng: Random) -> Iterator[Move]:
-        """Return the moves in ascending order of time.  Random values are drawn from `rng` only."""
+        """Return the moves in ascending order of time.  A random source draws from `rng` only."""
 
 
 class MotionError(ValueError):
@@ -90,7 +90,7 @@ class Script:
             last = move.time
 
     def moves(self, rng: Random) -> Iterator[Move]:
-        """Return an iterator over the moves."""
+        """Return an iterator over the moves of the list."""
         return iter(self.steps)
 
 
@@ -108,7 +108,7 @@ def recording(path: str | PathLike[str]) -> Script:
 
 
 def parse_recording(text: str, filename: str = "recording") -> Script:
-    """Return the moves in `text`.  A mistake raises MotionError with file name and line."""
+    """Parse recorded moves.  For a mistake in `text`, raise MotionError with file name and line."""
     moves: list[Move] = []
     for number, line in enumerate(text.splitlines(), start=1):
         fields = line.partition("#")[0].split()

@@ -33,8 +33,10 @@ THRESHOLD: Final = 0x20  # rw: 1 to FIFO_DEPTH
 FIFO_COUNT: Final = 0x24  # ro
 FIFO_POP: Final = 0x28  # wo
 LOST: Final = 0x2C  # ro: reports lost since CONTROL_ENABLE was set
-REPORT_MOTION: Final = 0x30  # ro: dx in bits 0-15, dy in bits 16-31, two's complement
-REPORT_STATE: Final = 0x34  # ro: buttons in bits 0-7, wheel in bits 8-15 (two's complement), sequence above
+REPORT_MOTION: Final = 0x30  # ro: dx in bits 0-15, dy in bits 16-31, both in two's complement
+REPORT_STATE: Final = (
+    0x34  # ro: buttons in bits 0-7, wheel in bits 8-15 (two's complement), report number in bits 16-31
+)
 REPORT_TIME_LOW: Final = 0x38  # ro: time of the report, bits 0-31
 REPORT_TIME_HIGH: Final = 0x3C  # ro: time of the report, bits 32-63
 
@@ -46,7 +48,7 @@ IRQ_OVERFLOW: Final = 1 << 1
 RATES: Final = (125, 250, 500, 1000)
 RATE_DEFAULT: Final = 125
 FIFO_DEPTH: Final = 16
-MOTION_MAX: Final = 32767  # the rest of a longer motion is part of the next report
+MOTION_MAX: Final = 32767  # maximum dx or dy of a report; the next report has the rest
 WHEEL_MAX: Final = 127
 
 # Buttons

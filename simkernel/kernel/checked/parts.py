@@ -33,7 +33,9 @@ from simkernel.kernel.vfs.char_file import CharDeviceFile
 from simkernel.kernel.vfs.file import OpenFile, OpenFiles
 
 UNMAPPED: Final = "0x0000"
-"""Prefix of addresses in an unmapped register window (driverapi/io.py), whose base is 0."""
+"""First characters of an address that a driver computes from the base 0: the register window is not mapped
+(driverapi/io.py).
+"""
 
 
 class Kernel(KernelParts, Protocol):
@@ -54,7 +56,9 @@ class Kernel(KernelParts, Protocol):
 
 
 def install(kernel: Kernel, checks: Collection[str], races: Races | None) -> Callable[..., LoadedModule]:
-    """Replace parts of a kernel under construction, and return the class of its modules."""
+    """Replace parts of a kernel under construction by parts with checks.  Return the class for the kernel's
+    modules.
+    """
     runner, oopses = kernel.processes.runner, kernel.oopses
     if {"lockdep", "hung", "races"} & set(checks):
         lockdep = kernel.locking = Lockdep(
@@ -96,7 +100,7 @@ def _interrupt(races: Races, kernel: Kernel, line: int, weight: int = 1) -> None
 
 
 class CheckedFile(OpenFile):
-    """The open file of a socket.  It checks the socket's memory counter at its release."""
+    """The open file of a socket.  When the file is released, it checks the socket's memory counter."""
 
     __slots__ = ("_kernel",)
 
@@ -111,7 +115,8 @@ class CheckedFile(OpenFile):
 
 
 def check_socket(kernel: Kernel, sock: Sock) -> bool:
-    """Report a socket if its memory counter differs from the size of its messages.  Return True if so.
+    """Compare a socket's memory counter with the size of its messages.  If they differ, add a report and
+    return True.
 
     `netlink_sock_destruct()`, `unix_sock_destructor()`.
     """
@@ -125,7 +130,9 @@ def check_socket(kernel: Kernel, sock: Sock) -> bool:
 
 
 class CheckedModule(LoadedModule):
-    """A module that reports a put of a reference that was never taken."""
+    """A module that reports a `put` of a reference that was never taken, instead of dropping another user's
+    reference.
+    """
 
     def put(self) -> None:
         if self.references:
@@ -140,7 +147,9 @@ class CheckedModule(LoadedModule):
 
 
 def check_module(kernel: Kernel, module: LoadedModule) -> None:
-    """Report a module that has fewer references than users and open files (`module_put()`)."""
+    """Report a module whose reference count is below the number of its users and open files
+    (`module_put()`).
+    """
     files = sum(_module_of(file) is module for file in kernel.open_files)
     least = len(module.users) + files
     if module.references < least:
@@ -157,7 +166,7 @@ def _module_of(file: OpenFile) -> LoadedModule | None:
 
 
 def bus_error(kernel: Kernel, text: str) -> None:
-    """Report that a driver has accessed unmapped registers, or that a device has accessed freed memory."""
+    """Report a bus error: a driver has accessed unmapped registers, or a device has accessed freed memory."""
     trace = call_trace(2)
     address = text.partition(" at ")[2].partition(":")[0]
     title = f"BUG: {text}"
@@ -170,7 +179,7 @@ def bus_error(kernel: Kernel, text: str) -> None:
 
 
 class Audit:
-    """Checks of a kernel in which no event is left."""
+    """The checks of an idle kernel, in which no event is scheduled."""
 
     def __init__(self, kernel: Kernel, checks: Collection[str]) -> None:
         self._kernel = kernel

@@ -1,11 +1,11 @@
-"""Detection of data races in module code, by the order of events (compare kernel/kcsan/).
+"""Detection of data races in module code.  Two accesses race if no event orders one after the other (compare
+kernel/kcsan/).
 
 A context is a task, an interrupt line or a timer.  Each context has a vector clock: for each other
-context, the latest time that happens before.  A section happens before all sections that it schedules.
-The release of a lock happens before each later acquisition, and a completion before the return of its
-waiters.  Two accesses to an attribute are a race if neither happens before the other and one is a write.
-KCSAN must observe both at the same time.  This detector needs only a run in which both happen, in any
-order.
+context, the latest time that happens before.  A section happens before all sections that it schedules. The
+release of a lock happens before each later acquisition, and a completion before the return of its waiters.
+Two accesses to an attribute are a race if neither happens before the other and one is a write. KCSAN must
+observe both at the same time.  This detector needs only a run in which both happen, in any order.
 
 Publication: all accesses of a module before a registration (of a device, a family, a handler) happen
 before all later module code.  On Linux, the locks and RCU of each table establish this order.
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 CHECKER: Final = "races"
 PRIVATE: Final = frozenset({"timer", "work", "workqueue", "dma"})
-"""Kinds of resources that do not publish the module's data to other code."""
+"""Kinds of resources whose registration does not make the module's data visible to other code."""
 DEPTH: Final = 8
-"""Maximum number of functions in the call trace of an access."""
+"""Maximum number of functions that a report shows in the call trace of an access."""
 
 Clock = dict[Hashable, int]
 
@@ -53,7 +53,9 @@ class _Access:
     trace: tuple[Place, ...]
 
     def races(self, other: _Access) -> bool:
-        """Return True if the two accesses would be a race without an order between them."""
+        """Return True if this access and `other` are a data race, provided that nothing orders one before the
+        other.
+        """
         both = (self, other)
         marked_read = any(each.marked and not each.write for each in both)
         return any(each.write for each in both) and not (marked_read or all(each.marked for each in both))
@@ -61,7 +63,7 @@ class _Access:
 
 @attrs.define(eq=False)
 class _Cell:
-    """The last write of an attribute, and the last read by each context after it."""
+    """The last write of one attribute of an object, and the last read by each context after that write."""
 
     write: _Access | None = None
     reads: dict[Hashable, _Access] = attrs.field(factory=dict)
@@ -81,16 +83,18 @@ class Races:
         self._current: Callable[[], SchedTask | None] = lambda: None
         self._clocks: dict[Hashable, Clock] = {}
         self._carried: Clock | None = None
-        """The clock at which the current section was scheduled, until the section's context joins it."""
+        """The vector clock at which the current section was scheduled.  It is None after the section's
+        context has joined it.
+        """
         self._contexts: list[Hashable] = []
-        """The running interrupt handlers and timers, the innermost last."""
+        """The interrupt handlers and timers that run now.  The innermost one is last."""
         self._released: dict[object, Clock] = {}
         self._published: Clock = {}
         self._shadows: dict[int, tuple[object, dict[str, _Cell]]] = {}
         self._seen: set[frozenset[str]] = set()
 
     def attach(self, reports: Reports, current: Callable[[], SchedTask | None]) -> None:
-        """Attach the kernel's report list, and the function that returns its running task."""
+        """Set the kernel's report list, and the function that returns the kernel's running task."""
         self._reports = reports
         self._current = current
 
@@ -100,7 +104,9 @@ class Races:
         return self._contexts[-1] if self._contexts else self._current()
 
     def _clock(self) -> Clock:
-        """Return the vector clock of the current context, or that of the scheduler if no context runs."""
+        """Return the vector clock of the current context.  If no context runs, return the clock of the
+        scheduler.
+        """
         context = self._context()
         carried, self._carried = self._carried, None
         if context is None:
@@ -112,7 +118,9 @@ class Races:
         return clock
 
     def _snapshot(self) -> Clock:
-        """Return a copy of the clock.  Advance the clock, so that later actions are not part of the copy."""
+        """Return a copy of the current vector clock.  Advance the clock, so that later accesses are not
+        ordered by the copy.
+        """
         clock = self._clock()
         copy = dict(clock)
         context = self._context()
@@ -121,11 +129,13 @@ class Races:
         return copy
 
     def scheduled(self) -> Clock:
-        """Return a token for a section that is scheduled now (`Observer`)."""
+        """Return a token for a section that is scheduled now: a copy of the current vector clock
+        (`Observer`).
+        """
         return self._snapshot()
 
     def begin(self, token: Clock | None) -> None:
-        """Begin a section.
+        """Note that a section begins, and take the vector clock `token` from the time of its scheduling.
 
         With the token None, ordinary code runs, which is ordered after all earlier actions.
         """
@@ -137,7 +147,7 @@ class Races:
         Accesses.listener = self
 
     def leave(self) -> Callable[[], None]:
-        """Pause a section.  Return the function that continues it."""
+        """Note that the current section pauses.  Return the function to call when it continues."""
         self._clock()
 
         def back() -> None:
@@ -147,23 +157,25 @@ class Races:
         return back
 
     def acquired(self, lock: object) -> None:
-        """Order the current context after all earlier releases of `lock`."""
+        """Note that the current context has acquired `lock`: it runs after all earlier releases of `lock`."""
         if (released := self._released.get(lock)) is not None:
             _join(self._clock(), released)
 
     def released(self, lock: object) -> None:
-        """Order later acquisitions of `lock` after the current context."""
+        """Note that the current context releases `lock`: later acquisitions of `lock` come after it."""
         _join(self._released.setdefault(lock, {}), self._snapshot())
 
     def registered(self, kind: str) -> None:
-        """Order all later module code after the current context, unless the registered `kind` is PRIVATE."""
+        """Note a registration of a resource of this `kind`.  Unless `kind` is in PRIVATE, all later module
+        code comes after it.
+        """
         if kind not in PRIVATE:
             _join(self._published, self._snapshot())
 
     @contextmanager
     def within(self, context: Hashable) -> Iterator[None]:
-        """Run the body in the context of an interrupt or a timer, which never runs concurrently with
-        itself.
+        """Run the body of the `with` statement in the context of an interrupt or a timer, which never runs
+        concurrently with itself.
         """
         clock = self._snapshot()
         self._contexts.append(context)
@@ -192,7 +204,7 @@ class Races:
         write, marked, time = bool(kind & 1), bool(kind & 2), clock[context]
         last = cell.write if write else cell.reads.get(context)
         if last is not None and last.context == context and last.time == time and last.marked <= marked:
-            return  # nothing has happened since that access that could change the result
+            return  # since its last access, this context has done nothing that could change the result
         file = str(frame.f_globals[LOCATION][1])
         this = _Access(context, time, write, marked, f"{file}:{statement}", tuple(_places(frame)))
         for other in (cell.write, *(cell.reads.values() if write else ())):
@@ -211,12 +223,14 @@ class Races:
             try:
                 holder: object = weakref.ref(obj, lambda _: self._shadows.pop(key, None))
             except TypeError:
-                holder = obj  # no weak reference: keep it alive, so that no other object gets its id
+                holder = (
+                    obj  # `obj` allows no weak reference: keep it alive, so that no new object gets its id
+                )
             found = self._shadows[key] = holder, {}
         return found[1]
 
     def _report(self, obj: object, name: str, this: _Access, other: _Access) -> None:
-        """Report a race (`kcsan_report_known_origin()`).  Each pair of lines is reported once."""
+        """Report a data race (`kcsan_report_known_origin()`).  Each pair of source lines is reported once."""
         pair = frozenset(describe(each.trace[0]) for each in (this, other))
         if pair in self._seen:
             return
@@ -241,7 +255,9 @@ def _join(clock: Clock, other: Clock) -> None:
 
 
 _DATA: dict[tuple[type, str], bool] = {}
-"""Cache of `_is_data`: False for a method, property or constant of a class.  All machines share it."""
+"""Cached results of `_is_data`, for all machines.  A result is False for a method, property or constant of a
+class.
+"""
 
 
 def _is_data(kind: type, name: str) -> bool:
@@ -284,7 +300,9 @@ class ObservedTimers(Timers):
 
 
 class Watched:
-    """The perturbation of a machine with a race detector.  It can wrap the perturbation of a plan."""
+    """The perturbation (source of delays and pauses) of a machine with a race detector.  It can wrap the
+    perturbation of a plan.
+    """
 
     def __init__(self, perturbation: Perturbation | None) -> None:
         self.races = self.observer = Races()
@@ -293,7 +311,7 @@ class Watched:
         self.instruments: Sequence[Any] = (*inner, ACCESSES)
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Begin the run of the machine that has this engine."""
+        """Begin the run of the machine whose engine is `engine`."""
         if self._inner is not None:
             self._inner.begin(engine)
 

@@ -13,9 +13,11 @@ from simkernel.kernel.module.resources import Resource
 from simkernel.uapi.stat import PERMISSIONS
 
 Show = Callable[[Any], str]
-"""Function that takes the device and returns the file's text: at most one page, newline included."""
+"""Function that takes the device and returns the text of the attribute's file: at most one page, newline
+included.
+"""
 StoreAttribute = Callable[[Any, bytes], "int | Awaitable[int | None] | None"]
-"""Function that takes the device and the written bytes.
+"""Function that takes the device and the bytes that a program has written to the attribute's file.
 
 It returns how many bytes it used; None means all.
 """
@@ -23,7 +25,8 @@ It returns how many bytes it used; None means all.
 
 @attrs.frozen
 class DeviceAttribute:
-    """A file of a device in /sys.  `show` returns its text; `store` gets the bytes that a program writes.
+    """A file of a device in /sys.  `show` returns the file's text; `store` gets the bytes that a program
+    writes to the file.
 
     If the name is `group/name`, the file is in a subdirectory `group` of the device's directory
     (`attribute_group`).
@@ -36,7 +39,9 @@ class DeviceAttribute:
 
     @mode.default
     def _default_mode(self) -> int:
-        """Return the default mode, as DEVICE_ATTR_RO, DEVICE_ATTR_WO or DEVICE_ATTR_RW sets it."""
+        """Return the default mode of the file, as DEVICE_ATTR_RO, DEVICE_ATTR_WO or DEVICE_ATTR_RW sets
+        it.
+        """
         return (0o444 if self.show else 0) | (0o200 if self.store else 0)
 
     def __attrs_post_init__(self) -> None:
@@ -50,7 +55,7 @@ class DeviceAttribute:
 
 @attrs.frozen(eq=False)
 class Attached:
-    """An attribute that a device has, with the module that added it."""
+    """An attribute file that a module has added to a device."""
 
     attribute: DeviceAttribute
     module: LoadedModule | None

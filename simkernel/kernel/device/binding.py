@@ -20,12 +20,14 @@ from simkernel.kernel.workqueue import Work, WorkQueue
 from simkernel.uapi.errno import EAGAIN, EBUSY, EIO, ENODEV, ENXIO, EPROBE_DEFER, os_error
 
 REJECTS = (ENODEV, ENXIO)
-"""Errors of a probe that mean: the driver does not support the device.  They are not logged."""
+"""Errors with which a probe rejects a device that the driver does not support.  The kernel does not log
+them.
+"""
 
 
 @attrs.define(eq=False, repr=False)
 class Binding:
-    """Binds and unbinds the drivers and devices of one machine, and retries deferred probes."""
+    """Binds drivers to devices in one machine, unbinds them, and retries deferred probes."""
 
     _engine: Engine
     _log: Log
@@ -47,7 +49,8 @@ class Binding:
         return (*self._active, *self._pending)
 
     async def attach_device(self, device: Device) -> None:
-        """Probe `device` with each driver that matches, in the order of registration, until one binds.
+        """Probe `device` with each matching driver, in the order of registration, until one driver binds to
+        it.
 
         `device_attach()`.
         """
@@ -61,7 +64,7 @@ class Binding:
                     await self._probe(device, driver)
 
     async def attach_driver(self, driver: DeviceDriver) -> None:
-        """Probe each unbound device of the bus that matches `driver` (`driver_attach()`)."""
+        """Probe with `driver` each unbound device of the bus that matches it (`driver_attach()`)."""
         for device in tuple(driver.bus.devices):
             if driver.bus.match(device, driver):
                 async with device.lock:
@@ -103,7 +106,7 @@ class Binding:
             self.send("unbind", device)
 
     def forget(self, device: Device) -> None:
-        """Remove `device`, which is going away, from the deferred probes (`driver_deferred_probe_del()`)."""
+        """Drop `device` from the list of deferred probes (`driver_deferred_probe_del()`)."""
         for waiting in (self._pending, self._active):
             if device in waiting:
                 waiting.remove(device)
@@ -116,7 +119,8 @@ class Binding:
         with self._oopses.contain(module, f"uevent of {device.name}"):
             variables = (extra or {}) | device.uevent_environment()
             if action == "unbind":
-                variables.pop("MODALIAS", None)  # zap_modalias_env(): so that udev loads no driver for it
+                # Like zap_modalias_env(): udev must not load a driver for the device.
+                variables.pop("MODALIAS", None)
             self._uevents.send(action, device.devpath, device.subsystem, variables)
 
     async def _probe(self, device: Device, driver: DeviceDriver) -> int:
@@ -141,7 +145,8 @@ class Binding:
             if error.errno == EPROBE_DEFER:
                 self._defer(device, triggered=triggers != self._triggers)
             return error.errno or EIO
-        except BaseException:  # the task was killed, or the device's code failed: the driver's resources stay
+        except BaseException:
+            # The task was killed, or the device's code failed: do not release the driver's resources.
             device.driver = None
             raise
         driver.devices.append(device)
@@ -151,13 +156,15 @@ class Binding:
         return 0
 
     async def _cleanup(self, device: Device) -> None:
-        """Release the managed resources of an unbound device (`device_unbind_cleanup()`)."""
+        """Release the managed resources of a device that is not bound any more
+        (`device_unbind_cleanup()`).
+        """
         await device.devres.release_all()
         device.driver = None
         device.data = None
 
     def _defer(self, device: Device, triggered: bool) -> None:
-        """Defer a probe (`driver_deferred_probe_add()`).
+        """Add a device to the list of deferred probes (`driver_deferred_probe_add()`).
 
         Retry now if another device was bound during the probe.
         """

@@ -25,13 +25,13 @@ from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, ENODEV, os_error
 
 
 class NumberWatcher(Protocol):
-    """An object that is notified of devices with a device number, such as devtmpfs."""
+    """The interface of an object, such as devtmpfs, that is notified of devices that have a device number."""
 
     def added(self, device: Device) -> None:
-        """Handle a new device, which is in the tree already.  Its `add` event follows."""
+        """Handle a new device.  It is already in the device tree; its `add` uevent is sent afterwards."""
 
     def removed(self, device: Device) -> None:
-        """Handle the removal of a device, which is still in the tree."""
+        """Handle the removal of a device.  It is still in the device tree."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -57,7 +57,7 @@ class DriverCore:
             stack += device.children[::-1]
 
     def watch_numbers(self, watcher: NumberWatcher) -> None:
-        """Notify `watcher` of each existing and future device with a device number."""
+        """Notify `watcher` of each device with a device number, those that exist already included."""
         self.watcher = watcher
         for device in self:
             if device.number[0]:
@@ -95,7 +95,7 @@ class DriverCore:
         return kind
 
     def class_unregister(self, kind: Class) -> None:
-        """Unregister a class.  Remove the devices that it still has first."""
+        """Unregister a device class.  If the class still has devices, remove them first."""
         del self.classes[kind.name]
         for device in reversed(tuple(kind.devices)):
             self.device_unregister(device)
@@ -104,12 +104,14 @@ class DriverCore:
             self._resources.remove(kind.resource)
 
     def builtin_class(self, name: str, devnode: Devnode | None = None) -> Class:
-        """Register a class of the kernel at boot, before user space can receive uevents."""
+        """Register a class that belongs to the kernel itself.  At boot no program receives uevents, so none
+        is sent.
+        """
         kind = self.classes[name] = Class(name, None, None, devnode)
         return kind
 
     def builtin_device(self, kind: Class, name: str, number: tuple[int, int] = (0, 0)) -> Device:
-        """Add a device of a class of the kernel, without a uevent."""
+        """Add a device to a class that belongs to the kernel itself, without a uevent."""
         device = Device(self._locking, name, kind=kind, number=number)
         self._roots.append(device)
         kind.devices.append(device)
@@ -131,7 +133,7 @@ class DriverCore:
         data: Any = None,
         attributes: tuple[DeviceAttribute, ...] = (),
     ) -> Device:
-        """Add a device of a class, without a driver (`device_create_with_groups()`).
+        """Add a device that belongs to a class and has no driver (`device_create_with_groups()`).
 
         Raises EINVAL or EEXIST.
         """
@@ -149,7 +151,9 @@ class DriverCore:
         return device
 
     def device_unregister(self, device: Device) -> None:
-        """Remove a device that is on no bus, after its children.  No effect if it is removed already."""
+        """Remove a device that is on no bus.  Its children are removed first.  No effect if it is removed
+        already.
+        """
         if device.registered:
             self._unlink(device)
 
@@ -170,7 +174,7 @@ class DriverCore:
         self._unlink(device)
 
     def changed(self, device: Device, variables: Mapping[str, str] | None = None) -> None:
-        """Send a `change` uevent of a device (KOBJ_CHANGE)."""
+        """Send a uevent with the action `change` for a device (KOBJ_CHANGE)."""
         self.binding.send("change", device, dict(variables or {}))
 
     # -- attributes -----------------------------------------------------------
@@ -232,7 +236,7 @@ class DriverCore:
     # -- drivers --------------------------------------------------------------
 
     async def driver_register(self, driver: DeviceDriver) -> None:
-        """Register a driver and bind it to all devices that match (`driver_register()`).
+        """Register a driver, and bind it to each device of its bus that matches (`driver_register()`).
 
         Raises EINVAL for an invalid name, EBUSY if the name is taken.
         """
@@ -251,7 +255,7 @@ class DriverCore:
         self._uevents.send("add", driver.devpath, "drivers")
 
     async def driver_unregister(self, driver: DeviceDriver) -> None:
-        """Unregister a driver.
+        """Unregister a driver of a bus (`driver_unregister()`).
 
         Unbind its devices first, the latest one first.  No effect if it is not registered.
 

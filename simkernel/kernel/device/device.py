@@ -1,4 +1,4 @@
-"""Devices, classes, buses and drivers: the objects of include/linux/device.h.
+"""Devices, device classes, bus types and drivers: the objects of include/linux/device.h.
 
 They are in one file because they refer to each other.
 """
@@ -23,7 +23,7 @@ Environment = Callable[["Device"], Mapping[str, str]]
 
 @attrs.frozen
 class NodeAccess:
-    """Mode, uid and gid of a device node below /dev.  0 stands for devtmpfs's default (mode 0600, root)."""
+    """Mode, uid and gid of a device node below /dev.  A mode of 0 stands for devtmpfs's default, 0600."""
 
     mode: int = 0
     uid: int = 0
@@ -33,7 +33,7 @@ class NodeAccess:
 DEFAULT = NodeAccess()
 Devnode = Callable[["Device"], NodeAccess]
 Probe = Callable[[Any], Awaitable[None] | None]
-"""A driver's probe function.  It takes a device of the bus's own type."""
+"""A driver's probe function.  Its argument is the device, as an object of the type that the bus uses."""
 Remove = Callable[[Any], Awaitable[None] | None]
 
 
@@ -62,7 +62,8 @@ class Class:
 
 @attrs.define(eq=False, repr=False)
 class Device:
-    """A device in the tree.  It may be on a bus, where a driver can be bound to it, or belong to a class.
+    """A device in the device tree.  It is on a bus, where a driver can be bound to it, or in a class, or
+    neither.
 
     `data` belongs to the driver (`dev_set_drvdata()`) and is cleared when the driver is unbound.
     `environment` has variables for all its uevents.  If `number` (major, minor) is set, the device has a
@@ -75,7 +76,7 @@ class Device:
     bus: BusType | None = None
     kind: Class | None = None
     module: LoadedModule | None = None
-    """The module that registered the class, or None for the kernel."""
+    """The module that registered the device's class, or None if the kernel did."""
     environment: Mapping[str, str] = attrs.field(factory=dict)
     node: str = ""
     number: tuple[int, int] = (0, 0)
@@ -91,7 +92,7 @@ class Device:
 
     def __attrs_post_init__(self) -> None:
         self.node = (self.node or self.name.replace("!", "/")) if self.number[0] else ""
-        # Like device_initialize(), exclude the lock from lockdep's check of lock order.
+        # Like device_initialize(), exempt the lock from lockdep's check of the lock order.
         self.lock = self._locking.mutex(f"of device {self.name}", ordered=False)
 
     def __repr__(self) -> str:
@@ -110,14 +111,16 @@ class Device:
 
     @property
     def subsystem(self) -> str:
-        """Name of its bus or class, as in SUBSYSTEM of a uevent (`dev_uevent_name()`); "" if it has
+        """Name of the device's bus or class, as in SUBSYSTEM of a uevent (`dev_uevent_name()`); "" if it has
         neither.
         """
         return self.bus.name if self.bus else self.kind.name if self.kind else ""
 
     @property
     def label(self) -> str:
-        """Prefix of the device's lines in the kernel log: driver and device name (`dev_printk()`)."""
+        """First words of the device's lines in the kernel log: the names of driver and device
+        (`dev_printk()`).
+        """
         return f"{self.driver.name if self.driver else self.subsystem} {self.name}".lstrip()
 
     @property
@@ -149,7 +152,7 @@ class Device:
 
 
 class BusType:
-    """A type of bus, which decides which driver matches which device.  Each machine has its own object."""
+    """A type of bus.  It decides which drivers match a device.  Each machine has its own object."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -171,21 +174,23 @@ class BusType:
         raise os_error(ENODEV)
 
     def match(self, device: Device, driver: DeviceDriver) -> bool:
-        """Return True if `driver` may support `device`."""
+        """Return True if the device may be probed with `driver`."""
         return True
 
     def attributes(self, device: Device) -> Mapping[str, str]:
-        """Return the contents of the attribute files of a device on the bus, by file name (`dev_groups`)."""
+        """Return the attribute files that the bus adds to a device: a mapping of file names to contents
+        (`dev_groups`).
+        """
         return {}
 
     def environment(self, device: Device) -> Mapping[str, str]:
-        """Return variables for the uevents of a device on the bus, including MODALIAS."""
+        """Return the variables, such as MODALIAS, that the bus adds to the uevents of a device."""
         return {}
 
 
 @attrs.define(eq=False)
 class DeviceDriver:
-    """A driver of a bus.
+    """A driver for devices on a bus.
 
     `probe` is called with a device that matches.  It raises OSError to reject the device; EPROBE_DEFER
     makes the core retry later.  `remove` is called when the device is unbound.

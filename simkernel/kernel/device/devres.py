@@ -19,11 +19,15 @@ class Devres:
         return len(self._releases)
 
     def add(self, key: object, release: Release) -> None:
-        """Call `release` when the device is unbound (`devres_add()`).  `remove` finds it by `key`."""
+        """Call `release` when the driver is unbound from the device (`devres_add()`).  `remove` finds the
+        entry by `key`.
+        """
         self._releases.append((key, release))
 
     def remove(self, key: object) -> bool:
-        """Remove the latest resource with this key without releasing it.  Return False if it is not found."""
+        """Forget the latest resource with this key, without calling its release function.  Return False if
+        none has the key.
+        """
         for index in reversed(range(len(self._releases))):
             if self._releases[index][0] is key:
                 del self._releases[index]
@@ -31,7 +35,7 @@ class Devres:
         return False
 
     async def release_all(self) -> None:
-        """Release all resources, the latest first (`devres_release_all()`)."""
+        """Release all resources in reverse order: the last one is released first (`devres_release_all()`)."""
         while self._releases:
             _, release = self._releases.pop()
             await maybe(release())

@@ -1,4 +1,4 @@
-"""Registers of a device that are mapped for a driver (compare mm/ioremap.c)."""
+"""Device registers that are mapped for a driver (compare mm/ioremap.c)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simkernel.hardware.bus import Bus
 from simkernel.hardware.bus import registers as sheet
 
 ALL_ONES: Final = sheet.ALL_ONES
-"""Value that a read returns if no device answers."""
+"""Value of a register read that no device answers."""
 
 
 @attrs.define(eq=False)

@@ -41,12 +41,13 @@ class SimbusDeviceId:
 
 
 def modalias(vendor: int, device: int) -> str:
-    """Return the MODALIAS of a device, by which modprobe finds its driver."""
+    """Return the MODALIAS of a device.  modprobe finds the driver's module by it."""
     return f"simbus:v{vendor:08X}d{device:08X}"
 
 
 class SimbusDevice(Device):
-    """A device in a slot of the bus.  Its attributes are read from the registers of its header.
+    """The kernel's object for a device in a slot of the bus.  Its attributes are read from the device's
+    header registers.
 
     `window` is the bus address of its registers, `irq` its interrupt line.
     """
@@ -67,13 +68,13 @@ class SimbusDevice(Device):
 
 @attrs.define(eq=False)
 class SimbusDriver(DeviceDriver):
-    """A driver for devices on simbus.  `ids` are the device ids that it supports."""
+    """A driver for devices on simbus.  `ids` lists the device ids that the driver supports."""
 
     ids: tuple[SimbusDeviceId, ...] = ()
 
 
 class SimbusType(BusType):
-    """The bus type.  A driver matches a device if the device's id is in the driver's table."""
+    """The bus type of simbus.  A driver matches a device if the driver's table has the device's id."""
 
     def __init__(self) -> None:
         super().__init__(NAME)
@@ -111,7 +112,9 @@ class SimbusType(BusType):
 
 
 class Simbus:
-    """The driver of the bus: it handles the hot-plug interrupt and keeps the device of each slot."""
+    """The kernel's driver of the bus.  It handles the hot-plug interrupt and keeps one device object for each
+    used slot.
+    """
 
     def __init__(
         self,
@@ -144,7 +147,7 @@ class Simbus:
         self._write(sheet.ENABLE, sheet.ENABLE_INTERRUPT)
 
     def _interrupt(self, irq: int, _: Any) -> int:
-        """Disable the controller's interrupt and wake the thread."""
+        """Disable the interrupt of the hot-plug controller, and wake the handler's thread."""
         if not (self._read(sheet.CHANGED) and self._read(sheet.ENABLE)):
             return IRQ_NONE
         self._write(sheet.ENABLE, 0)
@@ -158,7 +161,8 @@ class Simbus:
         return IRQ_HANDLED
 
     async def _update(self, changed: int) -> None:
-        """Update each slot of the mask `changed`, in ascending order.
+        """For each slot of the bit mask `changed`, in ascending order, remove the old device and add the new
+        one.
 
         A device in such a slot is always a new one for the kernel: even the same hardware has lost its
         state if it was unplugged.

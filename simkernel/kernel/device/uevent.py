@@ -43,7 +43,8 @@ class Uevents:
         environment: Mapping[str, str] | None = None,
         net: NetNamespace | None = None,
     ) -> None:
-        """Send a uevent for the object at `devpath`, to all network namespaces or only to `net`.
+        """Send a uevent for the object at `devpath` to all network namespaces, or only to `net` if it is
+        given.
 
         Its variables are ACTION, DEVPATH and SUBSYSTEM, then `environment`, then SEQNUM.  An event with
         too many or too long variables is dropped, with a warning in the kernel log (`add_uevent_var()`).

@@ -32,11 +32,11 @@ IRQF_NO_AUTOEN: Final = 0x80000
 """Flag: the line stays disabled until `enable_irq`."""
 
 OBSERVED = 100_000
-"""Number of interrupts after which the number of unhandled ones is checked."""
+"""Number of interrupts of a line after which the kernel checks how many of them were unhandled."""
 UNHANDLED = 99_900
-"""Maximum number of unhandled interrupts among OBSERVED ones.  Above it, the line is disabled."""
+"""The kernel disables a line if more than this number of OBSERVED interrupts were unhandled."""
 FORGIVEN_AFTER = 100 * MILLISECOND
-"""Time in ns after which earlier unhandled interrupts do not count any more."""
+"""After this time in ns without an unhandled interrupt, the count of unhandled interrupts restarts."""
 
 
 Handler = Callable[[int, Any], int]
@@ -55,11 +55,11 @@ class IrqAction:
     device: Any
     thread_name: str
     where: str = attrs.field(init=False)
-    """Name of the handler in oops reports."""
+    """Name of the interrupt handler in oops reports."""
     queue: WaitQueue = attrs.field(init=False)
     """Wait queue of the handler's thread."""
     stopped: WaitQueue = attrs.field(init=False)
-    """Wait queue of tasks that free the handler and wait for the end of its thread."""
+    """Wait queue of tasks that remove the handler, and wait until its thread has ended."""
     resource: Resource | None = None
     woken: bool = False
     stopping: bool = False
@@ -85,14 +85,16 @@ class IrqDescriptor:
     count: int = 0
     """Number of interrupts, as in /proc/interrupts."""
     threads_active: int = 0
-    """Number of oneshot threads that were woken and have not finished.
+    """Number of oneshot threads that were woken and have not finished.  The line stays masked until it is 0.
 
     Until it is 0 the line stays masked.
     """
     threads_handled: int = 0
     """Number of times that a thread returned IRQ_HANDLED."""
     threads_handled_last: int | None = None
-    """Value of `threads_handled` at the last interrupt that only woke threads, or None before the first."""
+    """Value of `threads_handled` at the last interrupt whose handlers only woke threads, or None if there was
+    no such interrupt.
+    """
     observed: int = 0
     unhandled: int = 0
     last_unhandled: int = 0
@@ -100,12 +102,13 @@ class IrqDescriptor:
 
 
 def function_name(function: object) -> str:
-    """Return the name of a function, as %ps prints it."""
+    """Return the name of a function as printk prints it for the format %ps."""
     return str(getattr(function, "__name__", type(function).__name__))
 
 
 def note_interrupt(desc: IrqDescriptor, result: object, now: int, log: Log, weight: int = 1) -> bool:
-    """Count unhandled interrupts.  Return True if the line must be disabled (`note_interrupt()`).
+    """Count unhandled interrupts of a line.  Return True if the caller must disable the line
+    (`note_interrupt()`).
 
     `result` is what the handlers returned for `weight` interrupts.
     """

@@ -1,4 +1,4 @@
-"""Interrupt lines: handlers, called in interrupt context, and handler threads (kernel/irq/).
+"""Interrupt lines: their handlers, which run in interrupt context, and handler threads (kernel/irq/).
 
 Lines are level triggered.  The bus calls `handle` for a line that is high and not masked.  `handle` masks
 the line, calls every handler on it, and unmasks it (`handle_level_irq()`).  If a device still holds the
@@ -71,7 +71,7 @@ class Interrupts:
 
     @property
     def count(self) -> int:
-        """Total number of interrupts of all lines."""
+        """Number of interrupts, summed over all lines."""
         return sum(line.count for line in self.lines)
 
     # -- handlers -----------------------------------------------------------
@@ -87,7 +87,8 @@ class Interrupts:
         flags: int = 0,
         thread_function: ThreadFunction | None = None,
     ) -> None:
-        """Add a handler to line `irq` (`request_threaded_irq()`).  It may be called before this returns.
+        """Add a handler to line `irq` (`request_threaded_irq()`).  The handler may be called before this
+        method returns.
 
         Raises EINVAL for an unknown line, for neither handler nor thread function, for a shared handler
         without `device`, and for a thread function without handler that is not oneshot.  Raises EBUSY if
@@ -132,7 +133,9 @@ class Interrupts:
             raise os_error(EBUSY)
 
     async def free(self, irq: int, device: Any, action: IrqAction | None = None) -> None:
-        """Remove the handler that was requested with `device`, and wait until its thread has ended."""
+        """Remove the handler that was requested with the cookie `device`.  Wait until the handler's thread
+        has ended.
+        """
         desc = self.lines[irq]
         action = action or next((each for each in desc.actions if each.device is device), None)
         if action is None or action not in desc.actions:
@@ -150,12 +153,14 @@ class Interrupts:
             await sleep_on(action.stopped, interruptible=False)
 
     def disable(self, irq: int) -> None:
-        """Disable line `irq` until a matching `enable` (`disable_irq_nosync()`).  Calls nest."""
+        """Disable line `irq` (`disable_irq_nosync()`).  Calls nest: the line needs as many calls of
+        `enable`.
+        """
         self.lines[irq].depth += 1
         self._controller.mask(irq)
 
     def enable(self, irq: int) -> None:
-        """Undo one `disable` of line `irq` (`enable_irq()`)."""
+        """Undo one call of `disable` for line `irq` (`enable_irq()`)."""
         desc = self.lines[irq]
         if desc.depth == 0:
             self._log.warn(f"WARNING: Unbalanced enable for IRQ {irq}")
@@ -189,7 +194,8 @@ class Interrupts:
         self._unmask(desc)
 
     def _call_handlers(self, desc: IrqDescriptor) -> object:
-        """Call all handlers and return their results, or-ed (`__handle_irq_event_percpu()`).
+        """Call all handlers of a line.  Return the bitwise or of their results
+        (`__handle_irq_event_percpu()`).
 
         If a handler returns something that is not an int, return that.
         """
@@ -243,11 +249,13 @@ class Interrupts:
     # -- threads ------------------------------------------------------------
 
     async def _thread(self, desc: IrqDescriptor, action: IrqAction, function: ThreadFunction) -> None:
-        """Run a thread function whenever its handler has woken the thread (`irq_thread()`)."""
+        """Body of a handler's thread: call the thread function each time that the handler has woken the
+        thread (`irq_thread()`).
+        """
         try:
             while not action.stopping:
                 if not action.woken:
-                    await sleep_on(action.queue)  # irq_wait_for_interrupt()
+                    await sleep_on(action.queue)  # irq_wait_for_interrupt() of Linux
                     continue
                 action.woken = False
                 self._engine.trace.flow = action.flow

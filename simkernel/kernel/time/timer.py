@@ -35,7 +35,8 @@ class Timer:
     expires: int = 0
     flow: int = 0
     expired_flow: int = 0
-    """The flow of the last expiry.
+    """The trace flow of the timer's last expiry.  If the timer's function arms the timer again, the next
+    expiry begins a new flow.
 
     If the function arms the timer again, the next expiry begins a new flow.
     """
@@ -48,7 +49,8 @@ class Timer:
         return self._event is not None
 
     def modify(self, expires: int) -> bool:
-        """Arm the timer for `expires` ns, or for now if that is in the past.  Return True if it was pending.
+        """Arm the timer for the instant `expires`, or for now if that is in the past.  Return True if the
+        timer was pending.
 
         `mod_timer()`.
         """
@@ -58,7 +60,7 @@ class Timer:
         return was_pending
 
     def delete(self) -> bool:
-        """Disarm the timer (`timer_delete()`).  Return True if it was pending."""
+        """Disarm the timer (`timer_delete()`).  Return True if the timer was pending."""
         if self._event is None:
             return False
         self._event.cancel()
@@ -66,7 +68,7 @@ class Timer:
         return True
 
     def expired(self) -> None:
-        """Mark the timer as idle and release its resource entry."""
+        """Note that the timer is idle, and drop its entry in the table of resources."""
         self._event = None
         if self.resource is not None:
             self.timers.resources.remove(self.resource)
@@ -84,10 +86,12 @@ class Timers:
     resources: Resources
     _account: Callable[[int], None]
     expired: int = 0
-    """Number of timers that have expired."""
+    """Number of expiries of all timers."""
 
     def setup(self, module: LoadedModule | None, name: str, function: Function) -> Timer:
-        """Return a new idle timer.  It calls `function` with itself when it expires (`timer_setup()`)."""
+        """Return a new idle timer.  At its expiry it calls `function`, with itself as the argument
+        (`timer_setup()`).
+        """
         return Timer(self, module, name, function)
 
     def arm(self, timer: Timer) -> Event:
@@ -108,7 +112,8 @@ class Timers:
             layer, track = (DRIVER, timer.module.name) if timer.module else (KERNEL, "timer")
             emit("timer_expire_entry", layer, track, name=timer.name)
         self._preempt.irq_enter()
-        function: Callable[[Timer], object] = timer.function  # not None: an `async def` returns a coroutine
+        # The result can be an object: an `async def` function returns a coroutine, which is refused.
+        function: Callable[[Timer], object] = timer.function
         result = None
         with self._oopses.contain(timer.module, f"timer {timer.name}"):
             result = function(timer)
