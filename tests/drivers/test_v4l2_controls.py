@@ -163,7 +163,7 @@ def test_trying_sets_nothing_and_rounds(video: Video) -> None:
         # Values
         (SET, 0, [(GAIN_ID, 99), (PATTERN_ID, 9)], errno.ERANGE, 2),
         (TRY, 0, [(GAIN_ID, 99), (PATTERN_ID, 9)], errno.ERANGE, 1),
-        # Classes, defaults, requests
+        # controls of one class, the defaults, and unknown requests
         (SET, 0, [(cid.V4L2_CID_USER_CLASS, 0)], errno.EACCES, 1),
         (TRY, 0, [(GAIN_ID, 1), (cid.V4L2_CID_USER_CLASS, 0)], errno.EACCES, 1),
         (SET, v4l2.V4L2_CTRL_WHICH_DEF_VAL, [(GAIN_ID, 1)], errno.EINVAL, 1),

@@ -46,7 +46,7 @@ GONE: Final = {
     errno.EPROTONOSUPPORT,
     errno.ETIMEDOUT,
 }
-"""Errors of a program whose device is unplugged, that another program uses, or where a fault fires.
+"""Errors that a program may get: its device is unplugged, another program uses the device, or a fault fires.
 
 EFAULT after an oops does not pass: the story fails by the oops.
 """

@@ -1,4 +1,4 @@
-"""Figures of each shipped scenario."""
+"""The metrics of each shipped scenario have the values that its report states."""
 
 from __future__ import annotations
 

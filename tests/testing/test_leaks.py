@@ -29,7 +29,7 @@ HOUR = 3600
 
 
 async def process(app: Any) -> None:
-    """Hold no resource but the process."""
+    """Run a program that opens nothing: the process itself is the held resource."""
 
 
 async def netlink_socket(app: Any) -> None:

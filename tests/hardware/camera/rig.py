@@ -93,7 +93,9 @@ class Rig:
         return self.memory.view(self.ring + index * regs.DESCRIPTOR_SIZE, regs.DESCRIPTOR_SIZE)
 
     def take(self, *, give: bool = True) -> list[Taken]:
-        """Take the returned descriptors in order. If `give`, return them to the device."""
+        """Collect the descriptors that the device has finished, in order. If `give`, hand them to the device
+        again.
+        """
         taken: list[Taken] = []
         for _ in range(self.count):
             flags, address, _, *rest = regs.DESCRIPTOR.unpack(self.descriptor(self.tail))
