@@ -144,7 +144,9 @@ def perform(task: Any, awaitable: Awaitable[T]) -> T | Awaitable[T]:
 
 
 def leave() -> Callable[[], None]:
-    """Leave the current program before its greenlet pauses.  Return a function that enters it again."""
+    """Make no program current before the running greenlet pauses.  Return a function that makes the previous
+    program current again.
+    """
     program, GreenletProgram._current = GreenletProgram._current, None
     swap = None if program is None else program.swap
     if swap is not None:

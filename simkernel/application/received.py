@@ -22,11 +22,13 @@ ADDRESS: Final = 4
 """Indexes of two items of the tuple `Received`: the data and the sender's address."""
 
 plain_data: Final[Callable[[Received], bytes]] = itemgetter(DATA)
-"""A function that returns the data of a receive unchanged, for calls without MSG_TRUNC."""
+"""A function that returns the data of a receive unchanged.  It is used for calls without MSG_TRUNC."""
 
 
 def data(received: Received) -> bytes:
-    """Return the data, padded with NULs to the call's return value, which can be larger under MSG_TRUNC."""
+    """Return the received data.  With MSG_TRUNC, the call's return value can be larger.  NULs are then
+    appended up to that length.
+    """
     data, length, *_ = received
     return data if len(data) == length else data.ljust(length, b"\0")
 

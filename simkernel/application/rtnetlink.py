@@ -93,7 +93,9 @@ def _space(name: str, header: ModuleType, prefix: str, types: dict[str, str]) ->
 
 
 def _fields(prefix: str, header: type[Structure]) -> Space:
-    """Return an attribute space for the fields of a header, so that its coders can check their values."""
+    """Return an attribute space for the fields of a message header.  The coders of the space check the values
+    of the fields.
+    """
     space = Space(header.__name__)
     types = {"B": "u8", "H": "u16", "I": "u32", "i": "s32"}
     formats = header.LAYOUT.format.lstrip("<").replace("x", "")

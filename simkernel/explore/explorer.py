@@ -21,10 +21,12 @@ LATE: Final = 10**9
 is quiet.
 """
 DURATIONS: Final = (micros(50), millis(5))
-"""Lengths in ns of the pauses of a systematic search: shorter and longer than most system calls."""
+"""Lengths in ns of the pauses of a systematic search.  One is shorter, one is longer than most system
+calls.
+"""
 
 Watch = Callable[[int, Outcome], object]
-"""Callback invoked after each run with the number of the run, from 1, and its outcome."""
+"""Callback invoked after each run.  The arguments are the number of the run, from 1, and its outcome."""
 
 
 @attrs.frozen

@@ -1,4 +1,5 @@
-"""Data races of a target: the race detector's reports as data, for a strategy that pauses at their places.
+"""The data races of a target, as the race detector reports them.  A strategy can pause at the places of these
+races.
 
 The detector reports a race even if the run does not fail.  A pause at one of the two places lets the other
 context run in between.  So a search finds a failure caused by that race in far fewer runs:

@@ -37,7 +37,9 @@ Section = tuple[str, str]
 
 
 class Observed:
-    """A target that keeps its last trace records, and the state of its machines at its failure or its end."""
+    """A target that keeps the last trace records of a run, and the state of the machines when the run fails
+    or ends.
+    """
 
     def __init__(
         self, target: Target, folder: Path | None = None, stem: str = "", last: int | None = SHOWN

@@ -43,7 +43,7 @@ from simkernel.testing.sim import Sim, boot, check_kernel
 from simkernel.ynl.errors import choose
 
 SHOWN: Final = 40
-"""Maximum number of kernel log lines, and of calls, in a report."""
+"""Maximum number of lines of the kernel log in a report, and maximum number of calls in it."""
 MAX_PRINTED: Final = 10_000
 """Maximum number of characters of the student's output in a report."""
 MAX_POINTS: Final = 100_000
@@ -230,8 +230,8 @@ class Attempt:
 
 
 def _program(function: Callable[..., Any], file: str) -> Callable[..., Any]:
-    """Return an async function that raises `Wrong` if `function` calls exit(), which the kernel would
-    accept.
+    """Return an async function that runs `function`, and raises `Wrong` if the student's code calls exit().
+    The kernel permits exit().
     """
 
     @wraps(function)

@@ -34,7 +34,8 @@ GIVEN: Final[Mapping[str, None]] = {"app": None, "sim": None}
 
 @attrs.define(eq=False)
 class Condition:
-    """A named condition of a run.  It must hold at every step, or (`once`) at some step up to `until` ns.
+    """A named condition of a run.  It must hold at every step.  If `once` is true, it must hold at one step,
+    not later than `until` ns.
 
     When `met` is True, the condition is no longer checked.
     """

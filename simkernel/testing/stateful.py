@@ -192,7 +192,7 @@ class SimStateMachine(RuleBasedStateMachine):
         error = sys.exception()
         if (
             error is not None and error is not self._raised_before
-        ):  # hypothesis calls teardown() in a `finally`
+        ):  # a rule's error: hypothesis calls teardown() in a `finally`
             if (bugs := self._bugs()) and bugs not in str(error):
                 error.add_note(bugs)
             self.machine.__exit__(type(error), error, None)

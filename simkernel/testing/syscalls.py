@@ -79,7 +79,7 @@ class SyscallProgram:
         return f"SyscallProgram.parse({quoted})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))  # by default, hypothesis prints the calls of its strategy
+        printer.text(repr(self))  # without this method, hypothesis prints the calls of its strategy
 
     @classmethod
     def parse(cls, text: str) -> SyscallProgram:

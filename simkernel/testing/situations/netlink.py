@@ -32,7 +32,9 @@ from simkernel.uapi.rtnetlink import RTNLGRP_LINK
 from simkernel.uapi.socket import MSG_TRUNC
 
 MAX_DUMP_ALLOC: Final = (1 << 16) - 1
-"""Maximum number of bytes in a datagram of a merged dump.  Linux's `min_dump_alloc` can be larger."""
+"""Maximum size in bytes of a datagram after messages of a dump were merged.  Linux's `min_dump_alloc` can be
+larger.
+"""
 
 
 def overrun(machine: Machine, program: Program = None, *, lost: int = 1) -> Occurrence:
@@ -88,7 +90,8 @@ def notification_in_dump(
     event: Callable[[], object] | None = None,
     within: int = millis(50),
 ) -> Occurrence:
-    """Send a notification to the program's socket before it has read the dump that it has requested.
+    """Send a notification to the program's socket while the program has not yet read a dump that it
+    requested.
 
     `event` makes the kernel send a notification within `within` ns, while the program is not scheduled.
     The notification is then between two parts of the dump.  By default, it precedes the dump: rtnetlink

@@ -23,7 +23,7 @@ class Situation:
     name: str
     summary: str
     linux: str
-    """Linux's behaviour, with its kernel functions."""
+    """Description of Linux's behaviour, with the names of the kernel functions."""
     needs: str
     """Conditions that the program or the machine must meet before the situation can happen."""
     evidence: tuple[str, ...]

@@ -263,4 +263,6 @@ KINDS: Final[dict[str, Callable[[Spec, Attribute, int], Values]]] = {
     "nest-type-value": _type_value,
     "indexed-array": _array,
 }
-"""Functions that return a strategy for the values of an attribute, for each type that is not an integer."""
+"""For each attribute type that is not an integer, a function that returns a strategy for the attribute's
+values.
+"""
