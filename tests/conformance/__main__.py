@@ -128,7 +128,7 @@ def main() -> int:
         print(f"no world {options.world}: {type(error).__name__}: {error}")
         return 1
     if options.world == DEFAULT_WORLD:
-        with factory():  # Read the files that every machine needs once, before forking a child for each case.
+        with factory():  # Read shared files once, before each case forks a child.
             pass
     if options.mode == "live":
         oracles = {name: worlds.load(world) for name, world in recording.ORACLES.items()}

@@ -34,8 +34,8 @@ class Log:
         self.observations: list[list[Any]] = []
         self._portids: dict[int, str] = {}
         self.mask: Callable[[bytes], bytes] = lambda data: data
-        """Function that zeroes the fields of a datagram that the kernel can choose freely. It runs before
-        recording.
+        """Function that sets to 0 the fields of a datagram that the kernel can choose freely. The log calls
+        it before it records a datagram.
         """
 
     def __call__(self, label: str, value: Any) -> None:
@@ -59,7 +59,9 @@ class Log:
     # -- port ids -----------------------------------------------------------
 
     def auto(self, sock: Socket) -> int:
-        """Declare that the kernel chose the port id of `sock`, and return the port id."""
+        """Declare that the kernel chose the port id of `sock`, so that the log shows a symbol for it. Return
+        the port id.
+        """
         portid = sock.getsockname()[0]
         if portid and portid not in self._portids:
             self._portids[portid] = f"<portid:{chr(ord('A') + len(self._portids))}>"
@@ -135,8 +137,8 @@ class Log:
         return data
 
     def messages(self, data: bytes) -> list[str]:
-        """Return one line per netlink message, without loss. A port id that the kernel chose is shown as a
-        symbol.
+        """Return one line for each netlink message of a datagram, with all its contents. Port ids that the
+        kernel chose are shown as symbols.
         """
         return [self._line(header, payload) for header, payload in wire.split(self.mask(data))]
 

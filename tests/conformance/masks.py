@@ -1,4 +1,4 @@
-"""Zeroing of message fields that the kernel chooses freely, or that depend on packets.
+"""Functions that set message fields to 0 if the kernel chooses them freely or if they depend on packets.
 
 simkernel does not model packets, so packet counters differ as soon as a link is up.
 """
@@ -57,7 +57,9 @@ def _link(data: bytearray, first: int, last: int, family: int) -> None:
 
 BRIDGE_CHOSEN: Final = frozenset({Br.GC_TIMER, Br.FDB_N_LEARNED})
 PORT_CHOSEN: Final = frozenset({BrPort.FORWARD_DELAY_TIMER, BrPort.MCAST_N_GROUPS})
-"""Attributes of a bridge port that contain remaining timer times or counts of learned addresses."""
+"""Attributes of a bridge port whose values are remaining times of timers, or counts of addresses that the
+port has learned.
+"""
 
 
 def _clear(data: bytearray, first: int, last: int, types: Set[int]) -> None:

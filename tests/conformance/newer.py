@@ -1,4 +1,4 @@
-"""Normalisation of messages, so that those of Linux 6.18 and 6.12 are equal: additions of 6.18 are removed.
+"""Conversion of Linux 6.18 and 6.12 messages to a common form: attributes that only 6.18 has are removed.
 
 Cases that User-mode Linux 6.12 judges compare the rest byte for byte.
 """
@@ -23,32 +23,36 @@ CACHE_INFO: Final[Mapping[int, tuple[int, int, slice]]] = {
     rt.RTM_NEWNEIGH: (12, 3, slice(0, 12)),
     rt.RTM_DELNEIGH: (12, 3, slice(0, 12)),
 }
-"""By message type: size of the header, the attribute IFA_CACHEINFO or NDA_CACHEINFO, and its bytes with
-times.
+"""For each message type: size of the header, number of IFA_CACHEINFO or NDA_CACHEINFO, and the bytes of this
+attribute that contain times.
 """
 
 NOT_IN_UML: Final = (il.IFLA_NUM_RX_QUEUES, IFLA_PAD)
-"""Attributes that UML lacks: CONFIG_RPS is off, and it aligns 64-bit attributes differently."""
+"""Attributes that UML does not send (CONFIG_RPS is off), or that differ because UML aligns 64-bit attributes
+differently.
+"""
 SINCE_6_12: Final[Mapping[int, str]] = {
     66: "IFLA_MAX_PACING_OFFLOAD_HORIZON, 6.13",
     67: "IFLA_NETNS_IMMUTABLE, 6.15",
     68: "IFLA_HEADROOM, 6.18",
     69: "IFLA_TAILROOM, 6.18",
 }
-"""Attributes of a link that 6.12 lacks. A comment has the release that added each."""
+"""Attributes of a link that 6.12 lacks, with the name of each and the release that added it."""
 BRIDGE_VLANS: Final = (Br.VLAN_PROTOCOL, Br.VLAN_DEFAULT_PVID, Br.VLAN_STATS_ENABLED, Br.VLAN_STATS_PER_PORT)
 BRIDGE_PAD, BRPORT_PAD = 40, 26
 NOT_OF_A_BRIDGE: Final[Mapping[int, Sequence[int]]] = {
     il.IFLA_INFO_DATA: (*BRIDGE_VLANS, BRIDGE_PAD, Br.MCAST_STARTUP_QUERY_INTVL, Br.MULTI_BOOLOPT),
     il.IFLA_INFO_SLAVE_DATA: (BRPORT_PAD,),
 }
-"""Attributes of a bridge that differ, by nest.
+"""Attributes of a bridge that differ between 6.18 and UML, by the nested attribute that contains them.
 
 Only UML has VLANs of bridges. It aligns 64-bit attributes and rounds an interval to its ticks. 6.18 has
 more options in MULTI_BOOLOPT.
 """
 INET6_CONF_6_12: Final = 59 * 4
-"""Size of a link's IPv6 settings in bytes on 6.12. Linux 6.17 appended force_forwarding."""
+"""Size of a link's IPv6 settings in bytes on 6.12. On 6.18 they are longer, because 6.17 appended
+force_forwarding.
+"""
 
 
 def common(datagram: bytes) -> bytes:

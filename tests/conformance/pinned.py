@@ -1,8 +1,10 @@
-"""Pinned searches: random programs of the live search, and a digest of what each does on simkernel.
+"""Pinned searches: random programs of the live search, and for each program a digest of its results on
+simkernel.
 
-`tests/conformance/live` compares such programs with the kernel of a host that runs the tests.  A digest needs
-no host, and covers the results, the clock and the counters of the machine.  Linux 6.18 has the same results:
-the programs are those of seed 16, so that `python -m tests.conformance.live --links --seed 16` compares them.
+`tests/conformance/live` compares such programs with the kernel of a host that runs the tests.  A digest
+needs no host, and covers the results, the clock and the counters of the machine.  Linux 6.18 has the same
+results: the programs are those of seed 16, so that `python -m tests.conformance.live --links --seed 16`
+compares them.
 
 `python -m tests.conformance.pinned` writes the digests again, after a deliberate change.
 """
@@ -50,7 +52,7 @@ DRAWS: Final[dict[str, Callable[[Random], Program]]] = {
 COUNTS: Final = {
     "calls": 40, "nobody": 20, "nlctrl": 10, "links": 60, **dict.fromkeys(AREAS, 30), "programs": 150,
 }  # fmt: skip
-"""Programs of each kind."""
+"""Number of programs of each kind."""
 
 
 def digest(found: list[Any], machine: Machine) -> str:
@@ -61,7 +63,7 @@ def digest(found: list[Any], machine: Machine) -> str:
 
 @contextmanager
 def process(*, privileged: bool) -> Iterator[Actor]:
-    """Yield a process of a new machine, whose pid and number of the first uevent are constants."""
+    """Yield a process of a new machine. Its pid and the sequence number of its first uevent are constants."""
     with Machine(udev=False, unmodelled="raise") as machine:
         machine.kernel.processes._last_pid = PID - 1
         machine.kernel.uevents.sequence = SEQUENCE

@@ -33,7 +33,9 @@ def become_nobody() -> None:
 
 
 def pretend_nobody() -> None:
-    """Give up root until `return_to_root`: capabilities stay permitted, but none is effective."""
+    """Give up root until `return_to_root` is called. The capabilities stay permitted, but none is
+    effective.
+    """
     libc_call("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setresgid(NOBODY, NOBODY, NOBODY)
     os.setresuid(NOBODY, NOBODY, NOBODY)

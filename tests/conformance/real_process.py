@@ -1,4 +1,4 @@
-"""Another process of the real world: a child that makes the calls it receives through a pipe."""
+"""A second process of the real world: a child that receives calls through a pipe and makes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 WORLD = 0
-"""Number of the child's world object. The numbers above it are its sockets."""
+"""Number of the child's world object. Higher numbers are sockets of the child."""
 
 
 class RemoteSocket:

@@ -25,7 +25,7 @@ ORACLES: Final[Mapping[str, str]] = {
     HOST: "tests.conformance.real:real",
     "uml-6.12": "tests.conformance.uml.world:uml",
 }
-"""Name of each recording, and the world in which it was made."""
+"""For each recording, by its name: the world in which it was made."""
 
 
 def path_of(oracle: str) -> Path:
@@ -76,14 +76,15 @@ def loaded(oracle: str) -> Recording:
 
 
 def recorded(case: Case) -> Outcome:
-    """Return what the case's oracle recorded."""
+    """Return the recorded outcome of a case."""
     return loaded(case.oracle).outcome(case)
 
 
 def record(
     cases: Sequence[Case], path: Path, oracle: str, *, limit: float, repeat: int, only: bool = False
 ) -> int:
-    """Run each case of an oracle `repeat` times in its world and record those with identical results.
+    """Run each case of an oracle `repeat` times in its world. Record a case only if all its runs have equal
+    results.
 
     With `only`, the other cases of an existing recording stay. Print each case with different results, and
     return the number of these cases.

@@ -26,7 +26,7 @@ from tests.conformance.log import Log
 from tests.conformance.world import Factory
 
 GRACE = 3.0
-"""Seconds that the runner waits for a child after the child's own alarm."""
+"""Seconds that the runner waits for a child after the time at which the child's own alarm stops the case."""
 
 
 @attrs.frozen
@@ -42,7 +42,7 @@ class Outcome:
 
 @runtime_checkable
 class RemoteWorld(Protocol):
-    """A world on another kernel, which runs whole cases and returns their outcomes."""
+    """A world on another kernel. It runs whole cases there and returns their outcomes."""
 
     @property
     def kernel(self) -> str:
@@ -53,8 +53,8 @@ class RemoteWorld(Protocol):
 
 
 class CaseTimeout(BaseException):
-    """A case exceeded its time limit. Not an Exception, so that no `except Exception` of a case catches
-    it.
+    """Exception for a case that exceeds its time limit. It is not an Exception, so that no `except Exception`
+    in a case catches it.
     """
 
 
@@ -155,7 +155,7 @@ def difference(want: Outcome, got: Outcome) -> str | None:
 
 
 def contrast(want: Any, got: Any, where: str = "") -> str:
-    """Describe the first position at which two different values differ."""
+    """Describe the first position at which the kernel's value and the world's value differ."""
     if isinstance(want, list) and isinstance(got, list):
         for index, (wanted, found) in enumerate(zip(want, got, strict=False)):
             if wanted != found:
@@ -175,7 +175,7 @@ def _at(values: list[Any], index: int) -> Any:
 
 
 def _shorten(value: Any, around: int) -> str:
-    """Return a value on one line, shortened to the text near position `around`."""
+    """Return a value as one line of text. A long text is cut to the part near position `around`."""
     text = value if isinstance(value, str) else json.dumps(value)
     start = max(0, around - 60)
     return ("…" if start else "") + text[start : start + 400] + ("…" if len(text) > start + 400 else "")

@@ -1,4 +1,4 @@
-"""Random programs of the live search do what they did when their digests were written."""
+"""The random programs of the live search have the same results as when their digests were recorded."""
 
 from __future__ import annotations
 

@@ -113,7 +113,9 @@ def nlmsg(
     length: int | None = None,
     pad: bool = True,
 ) -> bytes:
-    """Encode one message. `length` overrides the length in its header, `pad` aligns its end."""
+    """Encode one message. `length` replaces the length in its header. `pad` aligns the end of the message to
+    4 bytes.
+    """
     size = HDRLEN + len(payload)
     data = NlMsgHdr.LAYOUT.pack(size if length is None else length, type, flags, seq, pid) + payload
     return data + bytes(align4(size) - size) if pad else data
@@ -125,7 +127,9 @@ def genl(cmd: int, attrs: bytes = b"", *, version: int = 1, reserved: int = 0) -
 
 
 def attr(type: int, payload: bytes = b"", *, length: int | None = None, pad: bool = True) -> bytes:
-    """Encode one attribute. `length` overrides the length in its header, `pad` aligns its end."""
+    """Encode one attribute. `length` replaces the length in its header. `pad` aligns the end of the attribute
+    to 4 bytes.
+    """
     size = NlAttr.SIZE + len(payload)
     data = NlAttr.LAYOUT.pack(size if length is None else length, type) + payload
     return data + bytes(align4(size) - size) if pad else data

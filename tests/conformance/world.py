@@ -144,13 +144,13 @@ OPTIONAL = {
     "initial_namespace": ("initial_namespace",),
     "modules": ("insmod", "modprobe", "rmmod", "read_file", "listdir"),
 }
-"""By mark of a case, the optional methods that its world must have."""
+"""For each mark of a case, the optional methods that its world must have."""
 
 Factory = Callable[..., AbstractContextManager[World]]
 
 
 def missing(world: World, marks: tuple[str, ...]) -> list[str]:
-    """Return the methods that a case with these marks needs but the world lacks."""
+    """Return the methods that the marks of a case require but that the world does not have."""
     needed = [method for mark in marks for method in OPTIONAL.get(mark, ())]
     return [method for method in needed if not hasattr(world, method)]
 
@@ -164,7 +164,7 @@ def load(name: str) -> Factory:
 
 
 def make(factory: Factory, privileged: bool) -> AbstractContextManager[World]:
-    """Call a factory, with `privileged` if it accepts this argument."""
+    """Call a factory. Pass `privileged` only if the factory accepts this argument."""
     parameters = inspect.signature(factory).parameters.values()
     if any(p.name == "privileged" or p.kind is p.VAR_KEYWORD for p in parameters):
         return factory(privileged=privileged)

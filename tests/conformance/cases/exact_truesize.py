@@ -178,14 +178,8 @@ def uevents_of_programs(world: World, log: Log) -> None:
     header, but the header's memory still counts.
     """
     s = netlink(world, wire.UEVENT, bind=(A, 1))
-    for size in (
-        1,
-        220,
-        236,
-        664,
-        684,
-        1200,
-    ):  # SEQNUM has few digits on a machine that has just booted, and more digits later.
+    # SEQNUM has few digits on a machine that has just booted, and more digits later.
+    for size in (1, 220, 236, 664, 684, 1200):
         s.send(wire.nlmsg(16, REQUEST, bytes(size)))
         log(f"{size}", memory(s))
         s.recv(1)

@@ -38,11 +38,8 @@ class Links:
         """Send a request, then record its reply and the notifications."""
         self.log.ask(label, self.changer, nlmsg(type, REQUEST | ACK | flags, body, seq=7))
         changed = rt.IfInfoMsg.unpack(body).index
-        for index in (
-            changed,
-            *range(8),
-            *range(8),
-        ):  # The notification about a bridge can follow the notification about its port.
+        # The notification about a bridge can follow the notification about its port.
+        for index in (changed, *range(8), *range(8)):
             # RTM_GETLINK completes a carrier change. Otherwise a kernel work item does so at any time.
             self.changer.send(nlmsg(rt.RTM_GETLINK, REQUEST, rt.IfInfoMsg(index=index).pack(), seq=8))
             self.changer.recv(65536)

@@ -105,7 +105,9 @@ def what_chmod_takes_away(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def links_of_another_process(world: World, log: Log) -> None:
-    """Reading another process's links in /proc needs its user and group, or root."""
+    """A process can read the links of another process in /proc only if it is root or has the same user and
+    group.
+    """
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 1000)
     same, group = programs.start(1000, 1000), programs.start(1000, 7)
@@ -119,7 +121,9 @@ def links_of_another_process(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def limits_of_descriptors(world: World, log: Log) -> None:
-    """A process can lower its hard limit but not raise it. The soft limit can be any value up to it."""
+    """A process can lower its hard limit, but it cannot raise it. It can set the soft limit to any value up
+    to the hard limit.
+    """
     a = world.programs().start(1000)
     for soft, hard in ((1024, 4096), (4096, 4096), (4097, 4096), (1024, 4097), (100, 200), (150, 200),
                        (150, 300), (201, 300), (0, 0), (0, 1)):  # fmt: skip
@@ -129,7 +133,9 @@ def limits_of_descriptors(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def owner_of_a_pipe(world: World, log: Log) -> None:
-    """fchmod() and fchown() of a pipe change both ends and its links in /proc. On an eventfd, both fail."""
+    """fchmod() and fchown() of one end of a pipe change both ends and their links in /proc. For an eventfd,
+    both calls fail.
+    """
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 1000)
     for name, program in (("root", root), ("user", user)):

@@ -1,4 +1,4 @@
-"""Blocked programs: which of them an event wakes, and what poll(2), select(2) and epoll report."""
+"""Blocked programs: which of them are woken by an event, and what poll(2), select(2) and epoll report."""
 
 from __future__ import annotations
 
@@ -93,7 +93,9 @@ def listeners_and_clients(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def senders_to_a_full_inbox(world: World, log: Log) -> None:
-    """Receiving one datagram makes space for one sender and wakes one, in send(2) or write(2)."""
+    """If a unix datagram socket receives one datagram from its full queue, one sender that is blocked in
+    send(2) or write(2) is woken.
+    """
     programs = world.programs()
     a = programs.start()
     inbox = a.socket(AF_UNIX, SOCK_DGRAM)
@@ -117,7 +119,9 @@ def senders_to_a_full_inbox(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def select_beyond_the_table(world: World, log: Log) -> None:
-    """select() ignores a descriptor beyond the size of the descriptor table and leaves it in its set."""
+    """select() ignores a descriptor that is beyond the descriptor table. Its bit in the returned set
+    stays.
+    """
     a = world.programs().start()
     read, write = a.pipe()
     a.dup2(0, 511)
@@ -147,7 +151,9 @@ PATHS = (
 
 @case(privileged=True, marks=PROGRAMS)
 def files_under_poll_and_epoll(world: World, log: Log) -> None:
-    """epoll accepts files with a poll operation, even if their poll never blocks."""
+    """epoll accepts every file with a poll operation, even a file for which poll always reports that it is
+    ready.
+    """
     a = world.programs().start()
     for path in PATHS:
         fd = a.open(path, os.O_RDONLY)
@@ -162,7 +168,7 @@ def files_under_poll_and_epoll(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def attribute_that_was_read(world: World, log: Log) -> None:
-    """A sysfs attribute has POLLPRI and POLLERR until it is read."""
+    """poll() reports POLLPRI and POLLERR for a sysfs attribute until the program reads it."""
     a = world.programs().start()
     fd = a.open("/sys/kernel/uevent_seqnum", os.O_RDONLY)
     log.call("opened", a.poll, [(fd, ANY)], 0)
@@ -176,7 +182,7 @@ def attribute_that_was_read(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def eventfd_of_two_writers(world: World, log: Log) -> None:
-    """One read of an eventfd wakes all blocked writers, as far as the counter allows."""
+    """One read of an eventfd wakes all blocked writers whose value fits in the counter."""
     programs = world.programs()
     a = programs.start()
     fd = a.eventfd(0)
@@ -191,7 +197,7 @@ def eventfd_of_two_writers(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def edges_of_send_buffers(world: World, log: Log) -> None:
-    """Each new SO_SNDBUF value is an edge for epoll. A new SO_RCVBUF value is not."""
+    """A new SO_SNDBUF value makes epoll report a new edge (EPOLLET). A new SO_RCVBUF value does not."""
     programs = world.programs()
     a = programs.start()
     kinds = ((AF_UNIX, SOCK_DGRAM, 0), (AF_UNIX, SOCK_STREAM, 0), (AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK))

@@ -30,7 +30,7 @@ def overrun(world: World) -> Socket:
 
 @case()
 def fresh(world: World, log: Log) -> None:
-    """A new socket is writable, bound or not."""
+    """A new socket is writable, whether it is bound or not."""
     s = netlink(world, wire.GENERIC)
     log("unbound", world.poll(s, ALL))
     s.bind((0, 0))
@@ -89,7 +89,7 @@ def so_error_clears(world: World, log: Log) -> None:
 
 @case()
 def full_receiver(world: World, log: Log) -> None:
-    """A full receiver does not make the sender unwritable."""
+    """If the receiver's queue is full, poll() still reports the sender as writable."""
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
     for _ in range(100):
@@ -104,7 +104,9 @@ def full_receiver(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def error_as_urgent(world: World, log: Log) -> None:
-    """With SO_SELECT_ERR_QUEUE, poll() reports an error also as POLLPRI, if POLLPRI is requested."""
+    """If SO_SELECT_ERR_QUEUE is set and the caller requests POLLPRI, poll() reports an error as POLLPRI
+    too.
+    """
     b = overrun(world)
     for value in (0, 1):
         b.setsockopt(SOL_SOCKET, SO_SELECT_ERR_QUEUE, value)

@@ -26,7 +26,7 @@ from tests.conformance.world import World
 A, B = 0x50000001, 0x50000002
 FILE = ("files",)
 COMMON_PROTOCOLS = frozenset({wire.ROUTE, wire.USERSOCK, NETLINK_KOBJECT_UEVENT, wire.GENERIC})
-"""Protocols of every kernel. Others depend on the kernel's configuration."""
+"""Protocols that every kernel has. The other protocols depend on the kernel's configuration."""
 LINE = re.compile(r"[0-9a-f]{16} (.*) (\d+ *)")
 """A line of /proc/net/netlink: address of the socket, other fields, and inode in 8 columns."""
 
@@ -109,7 +109,9 @@ def queued(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=FILE)
 def drops(world: World, log: Log) -> None:
-    """Drops count messages that did not fit, even with NETLINK_NO_ENOBUFS."""
+    """The column Drops counts messages that did not fit in the receive buffer, even with
+    NETLINK_NO_ENOBUFS.
+    """
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     listeners = [netlink(world, wire.USERSOCK, bind=(B + each, 1)) for each in range(2)]
     listeners[1].setsockopt(SOL_NETLINK, NO_ENOBUFS, 1)
@@ -128,7 +130,7 @@ def drops(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def unicast_drops_nothing(world: World, log: Log) -> None:
-    """A unicast send that fails with EAGAIN is not counted as a drop."""
+    """A unicast send that fails with EAGAIN does not increment the column Drops."""
     a, b = netlink(world, wire.USERSOCK, bind=(A, 0)), netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_SOCKET, SO_RCVBUF, 4096)
     a.setblocking(False)
@@ -143,7 +145,7 @@ def unicast_drops_nothing(world: World, log: Log) -> None:
 
 @case(marks=("files", "exact_truesize"))
 def dump(world: World, log: Log) -> None:
-    """A dump is shown as running in /proc/net/netlink until its end is read."""
+    """/proc/net/netlink shows a dump of links as running until its end is read."""
     sock = netlink(world, wire.ROUTE, bind=(A, 0))
     sock.send(message(RTM_GETLINK, IfInfoMsg().pack(), flags=REQUEST | DUMP))
     record_netlink("asked", world, log, wire.ROUTE)
@@ -185,7 +187,7 @@ def of_each_namespace(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def an_answer(world: World, log: Log) -> None:
-    """/proc/net/netlink counts the kernel's replies in a socket's receive queue."""
+    """The receive memory in /proc/net/netlink includes the kernel's replies that are still queued."""
     sock = netlink(world, wire.GENERIC, bind=(A, 0))
     sock.send(nlmsg(wire.NOOP, REQUEST | wire.ACK))
     sock.send(nlmsg(wire.NOOP, REQUEST | wire.ACK))
@@ -231,7 +233,9 @@ def unix_sockets(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def unix_connections(world: World, log: Log) -> None:
-    """Each peer holds a reference to a unix socket. A connection has no inode until accept()."""
+    """A connected unix socket is referenced by its peer. The server side of a connection has no inode number
+    before accept().
+    """
     listener, *clients = (world.socket(AF_UNIX, SOCK_STREAM, 0) for _ in range(3))
     listener.bind(b"\0simkernel stream")
     listener.listen(5)
@@ -247,7 +251,7 @@ def unix_connections(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def unix_datagrams(world: World, log: Log) -> None:
-    """Each sender that is connected to a datagram socket holds a reference to it."""
+    """A unix datagram socket is referenced by each sender that is connected to it."""
     receiver, *senders = (world.socket(AF_UNIX, SOCK_DGRAM, 0) for _ in range(4))
     receiver.bind(b"\0simkernel datagrams")
     for sender in senders:

@@ -66,7 +66,9 @@ def children_and_signals(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def writers_of_a_full_pipe(world: World, log: Log) -> None:
-    """A read that frees no page of a full pipe wakes no writer. The first blocked writer stays the first."""
+    """A read that frees no page of a full pipe wakes no writer. The writer that blocked first is also woken
+    first.
+    """
     a = world.programs().start()
     read, write = a.pipe()
     first, second = a.fork(), a.fork()
@@ -81,7 +83,9 @@ def writers_of_a_full_pipe(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def signals_of_an_empty_pipe(world: World, log: Log) -> None:
-    """A read of an empty pipe sends SIGIO to the owner of the write end, except if it blocks."""
+    """If a pipe is empty, a read of it sends SIGIO to the owner of the write end. A read that blocks sends no
+    SIGIO.
+    """
     a = world.programs().start()
     a.signal(signal.SIGIO, RECORD)
     read, write = a.pipe()
@@ -100,8 +104,8 @@ def signals_of_an_empty_pipe(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def an_edge_of_a_pipe_that_fills(world: World, log: Log) -> None:
-    """If a write to a pipe blocks, epoll reports no new edge to the reader. A non-blocking write reports
-    one.
+    """If a write fills a pipe and blocks, epoll reports no new edge (EPOLLET) to the reader. After a
+    non-blocking write, epoll reports a new edge.
     """
     a = world.programs().start()
     for flags in (0, os.O_NONBLOCK):
@@ -118,7 +122,9 @@ def an_edge_of_a_pipe_that_fills(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def a_select_for_writing_after_a_hangup(world: World, log: Log) -> None:
-    """POLLHUP makes a descriptor readable, but not writable or exceptional: select() keeps blocking."""
+    """select() treats a descriptor with POLLHUP as readable, but not as writable or exceptional. A select()
+    for these two keeps blocking.
+    """
     a = world.programs().start()
     read, write = a.pipe()
     a.close(write)

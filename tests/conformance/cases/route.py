@@ -27,7 +27,9 @@ def ifinfo(index: int = 0, attrs: bytes = b"", change: int = 0) -> bytes:
 
 @case(marks=ROUTE_CASE)
 def unknown_types(world: World, log: Log) -> None:
-    """Message types above the last fail with EOPNOTSUPP. Types below the first are control messages."""
+    """A message type above the last one fails with EOPNOTSUPP. Types below the first one (16) are control
+    messages.
+    """
     s = opened(world)
     for type in (15, 1000, 0xFFFF):
         log.ask(f"type {type}", s, wire.nlmsg(type, REQUEST | ACK, bytes(16), seq=1))
@@ -35,7 +37,7 @@ def unknown_types(world: World, log: Log) -> None:
 
 @case(marks=ROUTE_CASE)
 def header_too_short(world: World, log: Log) -> None:
-    """A message that is too short for its family-specific header."""
+    """Errors for a message that is too short for the header of its message type."""
     s = opened(world)
     for size in (0, 1, 4, 15):
         log.ask(f"{size} bytes", s, wire.nlmsg(GETLINK, REQUEST, bytes(size), seq=size))

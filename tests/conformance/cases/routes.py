@@ -65,7 +65,9 @@ def neighbour(family: int, index: int = 0, attrs: bytes = b"", flags: int = 0, s
 
 @case(marks=ROUTE)
 def no_addresses(world: World, log: Log) -> None:
-    """RTM_GETADDR finds no address on `lo`, which is down. Without strict checks it ignores the header."""
+    """RTM_GETADDR returns no address while `lo` is down. Without strict checks, the kernel ignores the fields
+    of the request's header.
+    """
     s = opened(world)
     for name, family in FAMILIES.items():
         log.ask(name, s, nlmsg(rt.RTM_GETADDR, REQUEST | DUMP, address(family, 1), seq=1))
@@ -96,7 +98,7 @@ def addresses_strictly(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def one_address(world: World, log: Log) -> None:
-    """RTM_GETADDR of a single address is supported only for IPv6."""
+    """A request for a single address (RTM_GETADDR without NLM_F_DUMP) is supported only for IPv6."""
     s = opened(world)
     for strict in (0, 1):
         s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, strict)
@@ -145,7 +147,9 @@ def addresses_refused(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def no_routes(world: World, log: Log) -> None:
-    """RTM_GETROUTE dumps no route while `lo` is down. Without strict checks it ignores the header."""
+    """A dump with RTM_GETROUTE returns no route while `lo` is down. Without strict checks, the kernel ignores
+    the fields of the request's header.
+    """
     s = opened(world)
     for name, family in (FAMILIES | {"ipmr": rt.RTNL_FAMILY_IPMR, "ip6mr": rt.RTNL_FAMILY_IP6MR}).items():
         log.ask(name, s, nlmsg(rt.RTM_GETROUTE, REQUEST | DUMP, rt.RtMsg(family).pack(), seq=1))
@@ -180,7 +184,7 @@ def routes_strictly(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def no_way(world: World, log: Log) -> None:
-    """RTM_GETROUTE lookups find no route, and fail for invalid addresses."""
+    """RTM_GETROUTE lookups for which no route exists, and lookups with invalid addresses."""
     s = opened(world)
     group = bytes((224, 0, 0, 1))
     for label, body in (
@@ -269,7 +273,7 @@ def no_neighbours(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def one_neighbour(world: World, log: Log) -> None:
-    """RTM_GETNEIGH of a single neighbour is always checked strictly. The case shows the order of the
+    """The kernel always checks RTM_GETNEIGH for a single neighbour strictly. The case shows the order of the
     checks.
     """
     s = opened(world, CAP_ACK)
@@ -340,7 +344,9 @@ def no_numbers(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def a_number_for_oneself(world: World, log: Log) -> None:
-    """RTM_NEWNSID assigns an nsid to the caller's own namespace once, and notifies the group."""
+    """RTM_NEWNSID assigns an nsid to the caller's own namespace only once. The kernel notifies the members of
+    the group.
+    """
     s = netlink(world, wire.ROUTE, bind=(0, 0))
     process = s.getsockname()[0]
     log.auto(s)

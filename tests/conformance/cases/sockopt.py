@@ -58,7 +58,7 @@ def flags_default(world: World, log: Log) -> None:
 
 @case()
 def flags_set_and_clear(world: World, log: Log) -> None:
-    """Any non-zero value enables an option, and it reads back as 1."""
+    """Any non-zero value enables a netlink option. getsockopt() then returns 1."""
     s = netlink(world, wire.USERSOCK)
     for name, option in FLAGS.items():
         for value in (1, 0, 17, -1):
@@ -95,7 +95,9 @@ def listen_all_nsid_privileged(world: World, log: Log) -> None:
 
 @case()
 def short_value(world: World, log: Log) -> None:
-    """An option value of less than 4 bytes counts as 0. Of a longer value, the first 4 bytes count."""
+    """If the value of an option has less than 4 bytes, the kernel uses 0. If it is longer, the kernel uses
+    the first 4 bytes.
+    """
     s = netlink(world, wire.USERSOCK)
     s.setsockopt(SOL_NETLINK, PKTINFO, 1)
     for value in (b"\1\0\0", b"\1\0\0\0", b"", b"\1\0\0\0\0\0\0\0", b"\0\0\0\0\1\0\0\0"):
@@ -114,7 +116,9 @@ def get_lengths(world: World, log: Log) -> None:
 
 @case()
 def unknown_options(world: World, log: Log) -> None:
-    """Unknown options, and options that Linux has removed (memory-mapped rings)."""
+    """setsockopt() and getsockopt() with options that do not exist, and with options that Linux has removed
+    (memory-mapped rings).
+    """
     s = netlink(world, wire.USERSOCK)
     for option in (0, 6, 7, 13, 99, -1):
         log.call(f"set {option}", s.setsockopt, SOL_NETLINK, option, 1)
@@ -141,7 +145,9 @@ def other_levels(world: World, log: Log) -> None:
 
 @case()
 def pktinfo(world: World, log: Log) -> None:
-    """NETLINK_PKTINFO adds a control message with the group, which is 0 for unicast."""
+    """NETLINK_PKTINFO adds a control message with the multicast group. For a unicast message, this group is
+    0.
+    """
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     a.sendto(b"before", (B, 0))
@@ -176,7 +182,9 @@ def pktinfo_little_room(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def passcred(world: World, log: Log) -> None:
-    """SO_PASSCRED returns process, user and group of the sender. The first port id is the process id."""
+    """With SO_PASSCRED, a receive returns process id, user id and group id of the sender. The process id is
+    also the sender's first port id.
+    """
     a = netlink(world, wire.USERSOCK, bind=(0, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     log.call("set", b.setsockopt, SOL_SOCKET, SO_PASSCRED, 1)
@@ -205,7 +213,7 @@ def generic_socket_options(world: World, log: Log) -> None:
 
 @case()
 def sndbuf(world: World, log: Log) -> None:
-    """SO_SNDBUF reads back as twice the value that was set."""
+    """SO_SNDBUF returns twice the value that was set."""
     s = netlink(world, wire.USERSOCK)
     for size in (4000, 70000):
         log.call(f"set {size}", s.setsockopt, SOL_SOCKET, SO_SNDBUF, size)
@@ -225,7 +233,9 @@ def receive_timeout(world: World, log: Log) -> None:
 
 @case()
 def timeouts_in_ticks(world: World, log: Log) -> None:
-    """A timeout is rounded up to ticks of 4 ms. 0 disables it. With negative seconds, a call never blocks."""
+    """The kernel rounds a timeout up to ticks of 4 ms. A timeout of 0 means none. With negative seconds, a
+    call never blocks.
+    """
     s = netlink(world, wire.USERSOCK)
     for seconds, micros in (
         (0, 1),
@@ -262,7 +272,9 @@ def memberships_in_words(world: World, log: Log) -> None:
 
 @case()
 def a_label_without_room(world: World, log: Log) -> None:
-    """With SO_PASSSEC, recvmsg() without a control buffer sets MSG_CTRUNC, even without a label."""
+    """If SO_PASSSEC is set, recvmsg() without a control buffer sets MSG_CTRUNC, even if the message has no
+    security label.
+    """
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_SOCKET, SO_PASSSEC, 1)
@@ -273,7 +285,9 @@ def a_label_without_room(world: World, log: Log) -> None:
 
 @case()
 def two_control_messages(world: World, log: Log) -> None:
-    """The control message of NETLINK_PKTINFO comes before the credentials and takes 24 bytes for its 20."""
+    """The control message of NETLINK_PKTINFO comes before the credentials. It has 20 bytes, but takes 24
+    bytes of the control buffer.
+    """
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     b.setsockopt(SOL_NETLINK, PKTINFO, 1)

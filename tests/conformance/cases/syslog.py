@@ -28,7 +28,7 @@ def timeless(data: bytes) -> bytes:
 
 
 def begin(world: World, log: Log) -> tuple[Program, Kmsg]:
-    """Return a program and its /dev/kmsg, after it has read and cleared the log."""
+    """Return a program and its /dev/kmsg. The program has read and cleared the whole log."""
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     kmsg.write(b"before\n")
@@ -90,8 +90,8 @@ def unrestricted(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def everything(world: World, log: Log) -> None:
-    """SYSLOG_ACTION_READ_ALL returns the newest records since the last clear that fit, with a prefix per
-    line.
+    """SYSLOG_ACTION_READ_ALL returns as many of the newest records since the last clear as fit in the buffer.
+    Each line has a prefix.
     """
     program, kmsg = begin(world, log)
     for text in (b"one\n", b"<3>two\nlines\n", b"\n", b"a\n\nb\n", b"\xff\1\\n", b"unfinished"):
@@ -116,7 +116,9 @@ def everything(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def taking(world: World, log: Log) -> None:
-    """SYSLOG_ACTION_READ consumes records, or part of one. /proc/kmsg consumes from the same position."""
+    """SYSLOG_ACTION_READ removes records, or a part of one, from the unread part of the log. Reads of
+    /proc/kmsg continue at the same position.
+    """
     program, kmsg = begin(world, log)
     for text in (b"one\n", b"two\nlines\n", b"three\n", b"four\n", b"five\n"):
         kmsg.write(text)
@@ -138,7 +140,9 @@ def taking(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def waiting(world: World, log: Log) -> None:
-    """SYSLOG_ACTION_READ blocks until a record exists. Only one of two readers gets it."""
+    """SYSLOG_ACTION_READ blocks until a record exists. If two programs read, only one of them gets the
+    record.
+    """
     program, kmsg = begin(world, log)
     programs = [program.fork(), program.fork()]
     pending = [each.begin("syslog", s.SYSLOG_ACTION_READ, 1000) for each in programs]
@@ -153,7 +157,9 @@ def waiting(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def lines_that_do_not_fit(world: World, log: Log) -> None:
-    """A record has at most 2048 bytes with its prefixes. Lines that do not fit are omitted."""
+    """The text of a record, with a prefix for each line, has at most 2048 bytes. Lines that do not fit are
+    omitted.
+    """
     program, kmsg = begin(world, log)
     for text in (
         b"\n" * 1000,
@@ -173,8 +179,8 @@ def lines_that_do_not_fit(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def console(world: World, log: Log) -> None:
-    """CONSOLE_OFF sets the minimum console level, CONSOLE_ON restores it. CONSOLE_LEVEL discards the saved
-    level.
+    """CONSOLE_OFF sets the console level to its minimum, and CONSOLE_ON restores the saved level.
+    CONSOLE_LEVEL discards the saved level.
     """
     program = world.programs().start()
     off, on, level = s.SYSLOG_ACTION_CONSOLE_OFF, s.SYSLOG_ACTION_CONSOLE_ON, s.SYSLOG_ACTION_CONSOLE_LEVEL

@@ -17,7 +17,9 @@ MARK = b"simkernel"
 
 
 def ours(log: Log, label: str, sock: Socket) -> None:
-    """Record the next message that contains the mark, without the value of SEQNUM."""
+    """Record the next message that contains MARK, without the value of SEQNUM. Messages of other programs
+    lack MARK.
+    """
     for _ in range(100):
         try:
             data, sender = sock.recvfrom(65536, MSG_DONTWAIT)
@@ -51,7 +53,7 @@ def groups_to_join(world: World, log: Log) -> None:
 
 @case()
 def speak_unprivileged(world: World, log: Log) -> None:
-    """An unprivileged request is answered with EPERM. Messages to a group or a process cannot be sent."""
+    """The reply to a request without privilege is EPERM. Sends to a group or to another process fail."""
     s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
     s.setsockopt(SOL_NETLINK, EXT_ACK, 1)
     log.ask("request", s, wire.nlmsg(16, REQUEST | ACK, b"add@/" + MARK + b"\0", seq=1))
@@ -63,7 +65,9 @@ def speak_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def speak_privileged(world: World, log: Log) -> None:
-    """The kernel forwards a privileged request to all listeners, without its header and with a SEQNUM."""
+    """If a privileged program sends a request, the kernel forwards its text to all listeners: without the
+    netlink header, and with a SEQNUM.
+    """
     s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
     log.ask("request", s, wire.nlmsg(16, REQUEST | ACK, b"add@/" + MARK + b"\0ACTION=add\0", seq=1))
     ours(log, "recv", t)
@@ -82,7 +86,7 @@ def group_privileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def control_type(world: World, log: Log) -> None:
-    """A request with a message type below 16 is not forwarded."""
+    """The kernel does not forward a request with a message type below 16."""
     s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
     log.ask("request", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, b"add@/" + MARK + b"\0", seq=1))
     ours(log, "recv", t)

@@ -35,7 +35,9 @@ def bytes_verbatim(world: World, log: Log) -> None:
 
 @case()
 def header_is_not_filled_in(world: World, log: Log) -> None:
-    """A header with length, sequence number and port id 0 arrives unchanged."""
+    """The kernel does not change a netlink header that one program sends to another, even if length, sequence
+    number and port id are 0.
+    """
     a, b = pair(world)
     log.call("send", a.sendto, wire.nlmsg(99, 0, b"", length=0), (B, 0))
     log.recvfrom("recv", b)
@@ -43,7 +45,7 @@ def header_is_not_filled_in(world: World, log: Log) -> None:
 
 @case()
 def sender_chosen_portid(world: World, log: Log) -> None:
-    """recvfrom() returns the port id that the kernel chose when the sender sent."""
+    """If the sender is not bound, recvfrom() returns the port id that the kernel chose at the send."""
     b = netlink(world, wire.USERSOCK, bind=(B, 0))
     a = netlink(world, wire.USERSOCK)
     log.call("send", a.sendto, b"ping", (B, 0))
@@ -100,7 +102,7 @@ def nobody_there(world: World, log: Log) -> None:
 
 @case()
 def after_close(world: World, log: Log) -> None:
-    """Messages of a closed sender can be received, but not answered."""
+    """A message can be received after its sender has closed its socket. A reply to this sender fails."""
     a, b = pair(world)
     a.sendto(b"last words", (B, 0))
     a.close()
@@ -110,7 +112,9 @@ def after_close(world: World, log: Log) -> None:
 
 @case()
 def connected_send(world: World, log: Log) -> None:
-    """send() uses the peer's address, sendto() the explicit address."""
+    """On a connected socket, send() sends to the peer, and sendto() sends to the address that the caller
+    passes.
+    """
     a, b = pair(world)
     c = netlink(world, wire.USERSOCK, bind=(77, 0))
     log.call("connect", a.connect, (B, 0))
@@ -122,7 +126,7 @@ def connected_send(world: World, log: Log) -> None:
 
 @case()
 def connected_receives_from_others(world: World, log: Log) -> None:
-    """A connected socket refuses unicast messages, except from its peer."""
+    """A connected socket accepts unicast messages only from its peer."""
     a, b = pair(world)
     c = netlink(world, wire.USERSOCK, bind=(77, 0))
     log.call("connect", b.connect, (A, 0))
@@ -134,7 +138,7 @@ def connected_receives_from_others(world: World, log: Log) -> None:
 
 @case()
 def peek(world: World, log: Log) -> None:
-    """MSG_PEEK leaves the whole message in the queue."""
+    """A receive with MSG_PEEK leaves the complete message in the queue."""
     a, b = pair(world)
     a.sendto(b"0123456789", (B, 0))
     log.recv("peek", b, 100, MSG_PEEK | MSG_DONTWAIT)
@@ -177,7 +181,7 @@ def zero_size_receive(world: World, log: Log) -> None:
 
 @case()
 def message_too_big(world: World, log: Log) -> None:
-    """A message can have at most SO_SNDBUF minus 32 bytes."""
+    """A message can have at most SO_SNDBUF - 32 bytes."""
     a, b = pair(world)
     log.call("shrink", a.setsockopt, SOL_SOCKET, SO_SNDBUF, 4096)
     size = a.getsockopt(SOL_SOCKET, SO_SNDBUF)

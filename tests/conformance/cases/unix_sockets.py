@@ -50,7 +50,9 @@ LONG = 10_000
 
 
 def state(program: Program, fd: int) -> list[object]:
-    """Return the events of poll(2), the bytes to read (SIOCINQ), and the memory of sent bytes (SIOCOUTQ)."""
+    """Return the state of a unix socket: poll(2) events, bytes to read (SIOCINQ), and memory of bytes that it
+    has sent (SIOCOUTQ).
+    """
     queued = [program.ioctl(fd, request, bytes(4)) for request in (SIOCINQ, SIOCOUTQ)]
     return [program.poll([(fd, ANY)], 0), *[int.from_bytes(each, "little") for each in queued]]
 
@@ -80,7 +82,9 @@ def ended(log: Log, program: Program, name: str, fd: int) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def socket_in_its_own_queue(world: World, log: Log) -> None:
-    """The collector empties a socket's own queue before it closes the socket: the peer gets no ECONNRESET."""
+    """The garbage collector empties the queue of a socket before it closes the socket. Its peer therefore
+    gets no ECONNRESET.
+    """
     a = world.programs().start()
     for name in ("stream", "seqpacket"):
         one, other = a.socketpair(AF_UNIX, KINDS[name])
@@ -94,8 +98,8 @@ def socket_in_its_own_queue(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def socket_in_the_queue_of_a_circle(world: World, log: Log) -> None:
-    """A socket in the queue of a cycle, but not part of it, is closed with its queue: its peer gets
-    ECONNRESET.
+    """If a socket lies in the queue of a cycle without being part of the cycle, it is closed together with
+    its unread data. Its peer gets ECONNRESET.
     """
     a = world.programs().start()
     for name in ("stream", "seqpacket"):
@@ -112,7 +116,7 @@ def socket_in_the_queue_of_a_circle(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def circle_of_two_pairs(world: World, log: Log) -> None:
-    """The collector closes two sockets that are in flight in each other's queue."""
+    """The garbage collector closes two sockets if each of them is in flight in the queue of the other."""
     a = world.programs().start()
     for name in ("stream", "seqpacket"):
         pairs = [a.socketpair(AF_UNIX, KINDS[name]) for _ in range(2)]
@@ -163,8 +167,8 @@ def pipe_in_a_circle_of_datagrams(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def peek_reaches_the_next_files(world: World, log: Log) -> None:
-    """On a stream, MSG_PEEK stops at the next files, even with a full buffer. A receive stops at the last
-    byte.
+    """On a stream, MSG_PEEK stops before the next files, even if it has filled the buffer. A receive stops at
+    the last byte.
     """
     a = world.programs().start()
     one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
@@ -178,7 +182,7 @@ def peek_reaches_the_next_files(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def peek_never_waits_for_more(world: World, log: Log) -> None:
-    """MSG_WAITALL has no effect on MSG_PEEK if the stream has at least one byte."""
+    """With MSG_PEEK, MSG_WAITALL has no effect if the stream has at least one byte."""
     a = world.programs().start()
     one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
     a.send(one, b"abc")
@@ -351,8 +355,8 @@ def types_of_socket(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def credentials_before_accept(world: World, log: Log) -> None:
-    """Before accept(2), the kernel adds credentials. The connection inherits the listener's options at
-    connect(2).
+    """If a peer sends before accept(2), the kernel adds credentials. A new connection takes over the options
+    that the listener has at connect(2).
     """
     a = world.programs().start(1000, 100)
     for name in ("stream", "seqpacket"):

@@ -29,16 +29,18 @@ from tests.conformance.live.search import Draw, Search
 from tests.conformance.live.steps import Program
 
 SKIPPED: Final = "SKIPPED"
-"""Prefix of an output line that names what is not compared, with the reason."""
+"""Prefix of an output line that says what the search does not compare, and why."""
 
 NO_PRIVILEGE: Final = (
     f"{SKIPPED} without root: everything that needs privilege or a new namespace (uevents, routes, "
     "network devices), and the recorded cases"
 )
 LIMIT: Final = 4.0
-"""Maximum seconds of an example. After 5 s, the host first probes a neighbour, which changes results."""
+"""Maximum duration of an example in seconds. After 5 s, the host's kernel first probes a neighbour, and then
+results differ.
+"""
 MIN_COUNT: Final = 100
-"""Results that occur fewer times than this are listed."""
+"""Results with fewer occurrences than this number are listed as rare."""
 
 
 def _options() -> argparse.Namespace:

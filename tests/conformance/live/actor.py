@@ -14,21 +14,21 @@ from tests.conformance.live.links.packets import FILES, without_packets
 from tests.conformance.live.steps import Pid, Port, Step
 
 Outcome = tuple[str, Any]
-"""("ok", result), or the name of an errno or of a Python exception, and None."""
+"""Outcome of a call: ("ok", result), or (name, None) with the name of an errno or of a Python exception."""
 
 MAX_DRAINED: Final = 400
 """Maximum number of datagrams that `drain` receives."""
 
 SHORT_WAIT: Final = 0.1
 LONG_WAIT: Final = 2.0
-"""Seconds that a listener waits for the other kernel's notifications: in the first run, and in a repeated
-run.
+"""Seconds that a listener waits for a notification that the other kernel has sent: in the first run, and in a
+repeated run.
 """
 
 DEFERRED: Final = 0.003
 """Seconds to wait for a missing notification before `Settler` triggers deferred work."""
 URGENT: Final = 0.03
-"""Seconds until the kernel's work queue has handled urgent events."""
+"""Seconds until the work queue of the host's kernel has handled urgent link events."""
 
 PYTHON_ERRORS: Final = (ValueError, TypeError, OverflowError)
 """Exceptions that Python raises for wrong arguments, before it makes a system call."""
@@ -50,7 +50,7 @@ IN_NAMESPACE: Final = frozenset({"socket_in", "read_file"})
 """Steps that need the program's two namespaces, but no existing socket."""
 
 ACTS: Final = frozenset({"sendto", "ioctl", "read_file"})
-"""Steps before which the kernel does its deferred work."""
+"""Steps before which each kernel must complete its deferred work, because their results depend on it."""
 
 
 class Settle(Protocol):
@@ -84,8 +84,8 @@ class Actor:
         return step.slot in self.sockets or step.call in ALONE
 
     def perform(self, step: Step, wanted: int = 0) -> list[Outcome]:
-        """Execute a step and return its outcomes. A flood and a drain make several calls, other steps only
-        one.
+        """Execute a step and return the outcomes of its calls. A flood and a drain make several calls. Every
+        other step makes one.
 
         A listener waits for `wanted` outcomes, which is their number in the other kernel.
         """
@@ -183,8 +183,8 @@ class Actor:
     # -- two namespaces ---------------------------------------------------------
 
     def _namespaces(self, slot: int, *numbers: int) -> list[Outcome]:
-        """Create a second namespace. `numbers` are the nsids of each namespace in the other, or negative for
-        no nsid.
+        """Create a second namespace. `numbers` has the nsid that each namespace assigns to the other one. A
+        negative number assigns none.
         """
         self.worlds = [self.world, self.world.namespace()]
         for world, other, number in zip(self.worlds, reversed(self.worlds), numbers, strict=True):

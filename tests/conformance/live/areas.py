@@ -16,14 +16,16 @@ from simkernel.uapi import netlink as nl
 
 @attrs.frozen
 class Scope:
-    """Scope of a search: protocols, rules to omit, and whether it sends requests to netdev."""
+    """Scope of a search: the protocols, the kinds of steps that it omits, and whether it sends requests
+    to netdev.
+    """
 
     protocols: tuple[int, ...]
     without_rules: frozenset[str] = frozenset()
     netdev: bool = True
 
     def without(self, areas: Iterable[str]) -> Scope:
-        """Return the scope without some areas."""
+        """Return the scope without the protocols and steps of some areas."""
         areas = tuple(areas)
         closed = {PROTOCOLS[area] for area in areas if area in PROTOCOLS}
         rules = {rule for area in areas for rule in RULES.get(area, ())}
@@ -51,4 +53,6 @@ RULES: Final = {
     "filter": ("filter", "lock", "members"),
     "credentials": ("become",),
 }
-"""Rules to omit, by area. Areas in neither table, such as binding, have nothing that can be omitted."""
+"""For each area, the rules of the generator to omit if the area differs. An area in neither PROTOCOLS nor
+RULES, such as `bind`, omits nothing.
+"""

@@ -1,4 +1,5 @@
-"""Comparison of two kernels' results: equal, except for values that a kernel can choose freely.
+"""Comparison of the results of two kernels. They must be equal, except for values that a kernel may choose
+freely.
 
 A kernel can choose port ids, the process id, cookies, the SEQNUM of a uevent (all namespaces of a machine
 share it) and two times in messages about `lo`. Port ids are compared by role: if one kernel uses X, the
@@ -40,7 +41,7 @@ from tests.conformance.live.steps import Step
 
 LEAST_CHOSEN: Final = 2**31
 LARGEST_CHOSEN: Final = 2**32 - 4097
-"""Largest random port id, as an unsigned number. As a signed number it is -4097 (`netlink_autobind()`)."""
+"""Largest random port id as an unsigned number. As a signed number it is -4097 (see `netlink_autobind()`)."""
 
 COOKIES: Final = (SO_COOKIE, SO_NETNS_COOKIE)
 PID_OFFSET: Final = 12
@@ -51,7 +52,7 @@ _FREE: Final = {NETLINK_KOBJECT_UEVENT: SEQUENCE}
 
 @attrs.define
 class Names:
-    """A map from numbers that the real kernel chose to those of the simulated kernel."""
+    """A map from numbers that the real kernel chose to the numbers that the simulated kernel chose."""
 
     _simulated: dict[int, int] = attrs.field(factory=dict)
     _taken: set[int] = attrs.field(factory=set)
@@ -69,11 +70,13 @@ class Names:
             self.learn(real, simulated)
 
     def translate(self, real: int) -> int:
-        """Return the simulated kernel's number for a real one."""
+        """Return the simulated kernel's number for a number of the real kernel."""
         return self._simulated.get(real, real)
 
     def translate_bytes(self, real: bytes) -> bytes:
-        """Return the simulated kernel's bytes for a 32-bit number, or for its first bytes."""
+        """Translate the bytes of a 32-bit number of the real kernel, or only its first bytes, to those of the
+        simulated kernel.
+        """
         if len(real) == U32.size:
             return U32.pack(self.translate(*U32.unpack(real)))
         for number, translated in self._simulated.items():
@@ -177,7 +180,9 @@ def _control(message: tuple[int, int, bytes], names: Names) -> tuple[int, int, b
 
 
 def _option(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
-    """Translate an option's value: a cookie, a peer's port id, or the written part of a membership list."""
+    """Translate the value of a socket option that contains numbers of the real kernel: a cookie, a peer's
+    port id, or the written part of a membership list.
+    """
     level, option, length = step.arguments
     if level == SOL_SOCKET and option in COOKIES:
         same_kind = type(real) is type(simulated) and (isinstance(real, int) or len(real) == len(simulated))

@@ -1,4 +1,4 @@
-"""Counts of each call's results, which show what a search has reached."""
+"""Counts of the results of each call. They show which results a search has reached."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROTOCOLS: Final = {
 """Protocols with a kernel socket, and their names."""
 
 MANY: Final = {"flood": "sendto", "drain": "recvmsg", "read_events": "recvmsg", "socket_in": "socket"}
-"""Steps that make one call several times, and the name of that call."""
+"""For each step that makes one call several times or under another name: the name of that call."""
 SENDS: Final = frozenset({"send", "sendto", "sendmsg", "flood"})
 MESSAGE_RECEIVES: Final = frozenset({"recvmsg", "drain", "read_events"})
 NETLINK_OPTIONS: Final = {
@@ -62,7 +62,7 @@ def call_name(step: Step) -> str:
 
 
 POLL_EVENTS: Final = {1: "POLLIN", 4: "POLLOUT", 8: "POLLERR", 0x10: "POLLHUP", 0x20: "POLLNVAL"}
-"""Names of poll events. Other bits always accompany these (POLLRDNORM with POLLIN)."""
+"""Names of poll events. The other bits always occur together with these, such as POLLRDNORM with POLLIN."""
 KERNEL: Final = 0
 """Port id of the kernel."""
 
@@ -87,12 +87,14 @@ def _from_kernel(step: Step, value: Any) -> bytes | None:
     if step.call not in MESSAGE_RECEIVES and step.call != "recvfrom":
         return None
     data, sender = value[0], value[-1]
-    room = step.arguments[0]  # If the message was longer, Python returns more bytes than this.
+    room = step.arguments[
+        0
+    ]  # If the message was longer than the buffer, Python returns more bytes than this.
     return data[:room] if isinstance(sender, tuple) and sender[0] == KERNEL else None
 
 
 def _request(step: Step, protocol: int) -> bytes | None:
-    """Return the datagram of a step that sends to the kernel, None for other steps."""
+    """Return the datagram of a step that sends to the kernel. Return None for a step that does not."""
     arguments = step.arguments
     if step.call != "send" and arguments[-1] not in ((0, 0), None):
         return None
@@ -114,7 +116,9 @@ REQUEST_TYPE: Final = 24
 
 
 def _subject(data: bytes, groups: int) -> str:
-    """Return the name of an rtnetlink message: a request's type, or a group and a type."""
+    """Return the name of an rtnetlink message. For a notification, its group comes first. For an error, the
+    name is that of the request.
+    """
     type = U16.unpack_from(data, TYPE)[0]
     if type == nl.NLMSG_ERROR and len(data) >= REQUEST_TYPE + U16.size:
         type = U16.unpack_from(data, REQUEST_TYPE)[0]
@@ -151,17 +155,17 @@ class Reached:
 
     @property
     def share_of_deep_messages(self) -> float:
-        """Share of the messages with valid headers."""
+        """Share of all messages whose headers are valid, so that the kernel reads their attributes."""
         return self._deep / (self.messages or 1)
 
     @property
     def kinds(self) -> int:
-        """Number of different pairs of a call and a result."""
+        """Number of different pairs (call, result) that occurred."""
         return len(self._counts)
 
     @property
     def calls(self) -> int:
-        """Number of different calls."""
+        """Number of different calls that occurred."""
         return len({call for call, _ in self._counts})
 
     def lines(self) -> Iterator[str]:

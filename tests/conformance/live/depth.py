@@ -28,12 +28,14 @@ ROUTE_HEADERS: Final = {
     rtnl.RTM_NEWNSID: rtnl.RtGenMsg.SIZE,
     rtnl.RTM_NEWSTATS: IfStatsMsg.SIZE,
 }
-"""Length of the family-specific header, by the first of a group of four message types."""
+"""Length of the header after nlmsghdr. The key is the first of the four message types of a kind (NEW, DEL,
+GET, SET).
+"""
 
 
 @lru_cache(maxsize=256)
 def count_messages(protocol: int, data: bytes) -> tuple[int, int]:
-    """Return the numbers of messages in a datagram, and of those whose headers are valid.
+    """Return two numbers for a datagram: its messages, and its messages with valid headers.
 
     For a message with valid headers, the kernel finds a handler and reads the attributes.
     """

@@ -28,9 +28,9 @@ class Deviation:
 
 
 REQUEST_TYPE: Final = slice(24, 26)
-"""Bytes of an error message that contain the type of the request."""
+"""Position in an error message of the type of the request that failed."""
 BY_NUMBER: Final = frozenset({RTM_NEWLINK, RTM_SETLINK, RTM_NEWNSID, RTM_GETNSID})
-"""Requests that can select a namespace by a number."""
+"""Requests that can select a namespace by a pid or a file descriptor."""
 OPTMEM: Final = slice(24, 28)
 """Bytes of SK_MEMINFO_OPTMEM in the value of SO_MEMINFO."""
 

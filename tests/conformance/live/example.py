@@ -20,15 +20,20 @@ from tests.conformance.live.steps import Program, Step
 NOTHING: Final[Outcome] = ("nothing", None)
 
 SEEDS: Final = range(1, 9)
-"""Seeds of simkernel that are tried to find results that depend on chance."""
+"""Seeds with which simkernel repeats a program. If the results differ between seeds, they depend on
+chance.
+"""
 
 Observer = Callable[[Step, int, Outcome], None]
-"""A callback for each step with equal results: step, protocol of its socket, outcome."""
+"""A callback for each step whose results are equal. It gets the step, the protocol of the step's socket, and
+the outcome.
+"""
 
 
 @attrs.frozen
 class Difference:
-    """The first step with different results: its index, the index of its call, and both outcomes.
+    """The first step whose results differ: its index in the program, the index of the call in this step, and
+    the outcomes of both kernels.
 
     Port ids in the real kernel's outcome are translated to those of the simulated kernel.
     """
@@ -42,7 +47,9 @@ class Difference:
 
 @attrs.frozen
 class Result:
-    """Result of an example: number of compared calls, and `unmodelled`, the reason for an early end."""
+    """Result of an example: the number of compared calls, the deviations and the difference. `unmodelled` is
+    the reason if the example ended early.
+    """
 
     calls: int
     deviations: tuple[Deviation, ...]

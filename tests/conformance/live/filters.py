@@ -66,7 +66,9 @@ def keeping(count: int) -> tuple[Instruction, ...]:
 
 
 def any_filter(random: Random) -> tuple[Instruction, ...]:
-    """Return a filter of the list, or random instructions that end with a return."""
+    """Return a random filter of the list of valid and invalid programs, or random instructions that end with
+    BPF_RET.
+    """
     if random.random() < 0.4:
         return random.choice(FILTERS)
     count = random.randrange(7)

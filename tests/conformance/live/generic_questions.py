@@ -72,7 +72,7 @@ def _wrong_queue() -> Question:
 
 
 def known_family(family: bytes, number: int) -> Question:
-    """Return a request for an existing family, which is answered and acknowledged."""
+    """Return a request to nlctrl for a family that exists. nlctrl sends a reply and an acknowledgement."""
     name, ident = exactly(family + b"\0"), exactly(U16.pack(number))
     attributes = ((genl.CTRL_ATTR_FAMILY_NAME, name), (genl.CTRL_ATTR_FAMILY_ID, ident))
     return Question(

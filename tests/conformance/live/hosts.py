@@ -40,13 +40,15 @@ SHARED_PROTOCOLS: Final = (
     nl.NETLINK_GENERIC,
 )
 NEED_NAMESPACE: Final = ("uevent", "route", "netdev")
-"""Areas that need a new namespace, because elsewhere the host's devices and their events are visible."""
+"""Areas that need a new namespace. In an existing namespace, a program would see the host's devices and their
+events.
+"""
 PATIENCE: Final = 20.0
-"""Maximum seconds of a step. A longer step blocks, or the machine is slow."""
+"""Maximum duration of a step in seconds. If a step takes longer, it blocks or the machine is slow."""
 KINDS: Final = ("veth", "bridge")
 AT_ONCE: Final = millis(1)
 MAX_LEFT: Final = 100
-"""Number of left namespaces after which they are destroyed together."""
+"""Number of namespaces of earlier examples that are kept before all of them are destroyed together."""
 UEVENT_SEQUENCE: Final = Path("/sys/kernel/uevent_seqnum")
 
 
@@ -58,10 +60,14 @@ class Host:
     scope: Scope
     mirror: Mirror
     _monitor: socket.socket | None = None
-    """A listener that detects uevents of other processes. The search itself causes none."""
+    """A socket that receives uevents, to detect that other processes cause uevents. The search itself causes
+    none on it.
+    """
     _namespace: int = -1
     _left: list[int] = attrs.field(factory=list)
-    """Namespaces of earlier examples. The kernel destroys many in the time that one alone takes."""
+    """Namespaces of earlier examples. They are destroyed together, because many take the kernel as long as
+    one.
+    """
     patience: float = SHORT_WAIT
     """Seconds that a listener waits for a notification that simkernel has sent."""
 
@@ -82,7 +88,9 @@ class Host:
 
     @contextmanager
     def patient(self) -> Iterator[None]:
-        """Wait longer for notifications, so that a slow machine does not count as a difference."""
+        """Wait longer for notifications in the body, so that a slow machine does not count as a
+        difference.
+        """
         self.patience = LONG_WAIT
         try:
             yield
@@ -150,7 +158,7 @@ class Blocked(Exception):
 
 
 class HostActor(Actor):
-    """A process on the host's kernel. If a step blocks, that is its outcome."""
+    """A process on the host's kernel. If a step blocks, its outcome is the text of Blocked."""
 
     def perform(self, step: Step, wanted: int = 0) -> list[Outcome]:
         """Execute a step for at most `PATIENCE` seconds."""
@@ -177,8 +185,8 @@ def _has(protocol: int) -> bool:
 
 @contextmanager
 def simulated(host: Host, seed: int = 0) -> Iterator[Actor]:
-    """Yield a process of a new machine, in a namespace that is not the initial one. It has the host's
-    families.
+    """Yield a process of a new machine. Its namespace is not the initial one. The machine has the generic
+    netlink families of the host.
 
     Its pid, and so its first port id, is that of this process. `seed` decides the random port ids.
     """
@@ -196,7 +204,8 @@ def simulated(host: Host, seed: int = 0) -> Iterator[Actor]:
 
 
 def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -> None:
-    """Run the pending work of work queues and the deferred work of links (see `Settler`).
+    """Complete the pending work of the work queues and the deferred work of links, as `Settler` does on the
+    host.
 
     The host has the link kinds built in, so the modules are loaded before the first link is created.
     Namespaces of peers get nsids, as after the RTM_GETLINK of the `Settler`.
@@ -211,5 +220,5 @@ def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -
             fill_link_netnsid(device, world._net)
         for device in sorted(
             devices, key=lambda device: device.index == device.iflink
-        ):  # This is the order of the `Settler`.
+        ):  # `Settler` uses the same order.
             machine.kernel.net_devices.watch.sync(device)

@@ -82,7 +82,7 @@ def other(random: Random, types: tuple[int, ...]) -> bytes:
 
 
 def mutated(random: Random, data: bytes) -> bytes:
-    """Return a message with a few bytes changed, deleted or inserted. Its type stays."""
+    """Return a message in which a few bytes are changed, deleted or inserted. Its message type stays."""
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         at = random.randrange(len(changed) + 1)
@@ -144,7 +144,7 @@ MAKERS: Final[dict[int, Callable[[Random], bytes]]] = {
 
 
 ACKNOWLEDGED: Final = wire.nlmsg(nl.NLMSG_NOOP, nl.NLM_F_REQUEST | nl.NLM_F_ACK)
-"""A message that the kernel only acknowledges."""
+"""A message to which the kernel replies only with an acknowledgement."""
 ANSWERED: Final[dict[int, tuple[Question, ...]]] = {
     nl.NETLINK_GENERIC: (
         *(known_family(b"netdev", NETDEV),) * 3,

@@ -51,8 +51,8 @@ class MirroredOperations(dict[int, Operation]):
 
 
 class MirroredOwner:
-    """Module owner of a mirrored family. nlctrl takes a reference before a policy dump, which is not
-    modelled.
+    """Module that owns a mirrored family. nlctrl takes a reference to the module before a policy dump.
+    simkernel does not model this dump.
     """
 
     name = "mirrored"

@@ -124,7 +124,7 @@ def bind_to_device(g: Generator) -> None:
 
 
 def forbidden(g: Generator) -> None:
-    """Set an option that needs privilege, without having it."""
+    """Set an option that needs privilege while the process has none."""
     random = g.random
     option = random.choice(values.PRIVILEGED)
     if g.may_be_privileged:

@@ -94,7 +94,9 @@ def attribute_of(random: Random, type: int, payload: Payload, *, nested: bool = 
 
 @attrs.frozen
 class Question:
-    """A kind of request: message type, the bytes before the attributes, and its valid attributes."""
+    """Description of a kind of request: message type, the bytes before the attributes, and the attributes
+    that are valid.
+    """
 
     type: int
     head: bytes | Payload

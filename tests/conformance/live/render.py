@@ -20,7 +20,7 @@ MARKS: Final = {
     "read_file": "files",
     "ioctl": "ioctl",
 }
-"""By call of a step, the mark that a case with this step needs."""
+"""For a case that makes this call: the mark that the case needs."""
 BEFORE, AFTER = 120, 120
 """Characters of a long result that are shown before and after the first difference."""
 

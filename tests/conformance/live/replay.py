@@ -19,8 +19,8 @@ TRIES = 3
 
 @attrs.frozen
 class Replay:
-    """Comparison of the host's kernel with the recorded one: number of equal cases, and differences of the
-    others.
+    """Result of a replay of the recorded cases on the host's kernel: the number of equal cases, and the
+    difference of each other case.
     """
 
     kernel: str
@@ -61,8 +61,8 @@ def replay() -> Replay:
 
 
 def _lasting_difference(recorded: Outcome, case: Case) -> str | None:
-    """Return a difference that a case shows in every run. Uevents of other processes change only some
-    runs.
+    """Return the difference that a case shows in every run, or None. Uevents of other processes cause
+    differences in only some runs.
     """
     problem = None
     for _ in range(TRIES):

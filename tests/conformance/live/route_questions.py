@@ -67,7 +67,7 @@ def _moved_link(type: int) -> Question:
 
 
 def _made_again() -> Question:
-    """Return a request with NLM_F_EXCL for a link that exists already."""
+    """Return a request with NLM_F_EXCL for a link that already exists."""
     names = ((il.IFLA_IFNAME, text(b"lo")), (il.IFLA_ALT_IFNAME, text(b"lo")))
     return Question(rtnl.RTM_NEWLINK, link_head, names, flags=nl.NLM_F_EXCL, junk=0.6)
 
@@ -91,7 +91,7 @@ _FAMILIES: Final = (AF_UNSPEC, AF_INET, AF_INET, AF_INET6, AF_INET6, 200)
 _TEN: Final = bytes((10, 0, 0, 1))
 _DOC: Final = bytes.fromhex("20010db8") + bytes(12)
 _WHERE: Final = integer(0, 1, 2**32 - 1)
-"""Payload of an nsid."""
+"""Function that draws the payload of an nsid attribute."""
 _LINK: Final = integer(0, 1, 1, 999)
 
 
@@ -204,7 +204,9 @@ def _statistics(dump: bool = False) -> Question:
 
 
 def _local_lookup(family: int, bits: int, to: bytes) -> Question:
-    """Return a lookup of the route to a local address, which always exists and is not modelled."""
+    """Return a lookup of the route to a local address. Such a route always exists, and simkernel does not
+    model it.
+    """
     fixed = wire.attr(rtnl.RTA_DST, to)
     return Question(rtnl.RTM_GETROUTE, _route_head(family, bits=bits), _LOOKUP, fixed=fixed)
 
@@ -225,7 +227,9 @@ _CERTAIN: Final = (
         for type in (ns.NETNSA_NSID, ns.NETNSA_PID, ns.NETNSA_FD)
     ),
 )
-"""Requests with replies that random requests seldom get."""
+"""Requests whose replies occur seldom in a random search. The generator therefore uses these requests
+directly.
+"""
 
 _NOTHING_THERE: Final = (
     *(Question(rtnl.RTM_GETADDR, _address_head(*_FAMILIES), _ADDRESS, dump=True),) * 2,

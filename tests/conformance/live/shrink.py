@@ -20,7 +20,7 @@ Plainer = Callable[[Any], Iterator[Any]]
 
 
 def shrink(program: Any, shows: Shows, *, patience: int, plainer: Plainer | None = None) -> Any:
-    """Return the smallest program found within `patience` runs that still shows the difference.
+    """Return the smallest program that was found within `patience` runs and that still shows the difference.
 
     `plainer` yields simpler steps to try. By default, it simplifies calls on sockets.
     """
@@ -48,7 +48,7 @@ class _Budget:
 
 
 def _without_runs(program: Program, budget: _Budget) -> Program:
-    """Remove runs of steps from a program, long ones first."""
+    """Remove sequences of steps from a program, the longest first, as long as it shows the difference."""
     length = len(program) // 2
     while length:
         start = 0
@@ -92,8 +92,8 @@ def _plainer_steps(step: Step) -> Iterator[Step]:
 
 
 def _distinct(step: Step, arguments: tuple[Any, ...]) -> Iterator[Step]:
-    """Yield the step with other arguments. The argument of ioctl(2) keeps its length, because ioctl can read
-    all of it.
+    """Yield the step with new arguments if they differ from the old ones. The argument of ioctl(2) must keep
+    its length, because ioctl can read all of it.
     """
     if step.call == "ioctl" and len(arguments[1]) != len(step.arguments[1]):
         return

@@ -15,14 +15,14 @@ import attrs
 
 @attrs.frozen
 class Port:
-    """Symbol for the port id of a socket."""
+    """Placeholder for the port id of a socket. The two kernels can have different port ids."""
 
     slot: int
 
 
 @attrs.frozen
 class Pid:
-    """Symbol for the process id."""
+    """Placeholder for the process id, which differs between the two kernels."""
 
 
 PID: Final = Pid()

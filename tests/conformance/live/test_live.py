@@ -53,7 +53,7 @@ for finding in Search(host, 1, draw, patience=300).run(100_000):
     print(case_of(finding.program, finding.difference, finding.origin))
     break
 """
-"""Script that runs the search with a broken simkernel: its receive buffers are one byte too small."""
+"""Script that runs the search on a simkernel with a planted bug: receive buffers are one byte too small."""
 
 
 def run(*arguments: str, timeout: float = 120) -> str:

@@ -228,7 +228,9 @@ def test_results_are_classified() -> None:
 
 
 def reads_its_port_id(size: int) -> Program:
-    """Return a program with a second socket whose filter keeps as many bytes as its random port id says."""
+    """Return a program whose result depends on chance: a filter keeps as many bytes of a message as a random
+    port id says.
+    """
     keep = ((bpf.BPF_LD | bpf.BPF_B | bpf.BPF_ABS, 0, 0, 12), (bpf.BPF_RET | bpf.BPF_A, 0, 0, 0))
     return (
         Step("socket", 0, (16, 3, NETLINK_GENERIC)),

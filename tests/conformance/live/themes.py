@@ -18,7 +18,7 @@ ROUTE, USERSOCK, UEVENT, GENERIC = (
 
 @attrs.frozen
 class Theme:
-    """Weights of protocols and of steps by name. Other steps have weight 1.
+    """Weights of the protocols and of the kinds of steps. A kind that is not listed has weight 1.
 
     `company` is the probability that a new socket joins a group and that a message goes to one. `extack`
     is the probability that it enables extended ACKs and strict checks. `share` is the weight of the theme

@@ -78,12 +78,12 @@ MEMBERSHIPS: Final = (nl.NETLINK_ADD_MEMBERSHIP, nl.NETLINK_ADD_MEMBERSHIP, nl.N
 ODD_OPTIONS: Final = (0, 6, 7, 9, 13, 14, 99, -1)
 
 POINTERS: Final = frozenset({so.SO_ATTACH_FILTER, so.SO_ATTACH_REUSEPORT_CBPF})
-"""Options with an address in the program's memory, which differs between the kernels.
+"""Options whose value is an address in the program's memory. The two kernels have different addresses.
 
 They are never read: SO_GET_FILTER counts its buffer in instructions, and Python would overrun the buffer.
 """
 DESCRIPTORS: Final = frozenset({so.SO_ATTACH_BPF, so.SO_ATTACH_REUSEPORT_EBPF})
-"""Options that take a file descriptor. The search passes only closed descriptors."""
+"""Options whose value is a file descriptor. The search passes only descriptors that are closed."""
 MACHINE: Final = frozenset({so.SO_INCOMING_CPU})
 """Options with values that depend on the machine."""
 
@@ -209,15 +209,17 @@ FITTING: Final[dict[int, Callable[[Random], int | bytes]]] = {
     so.SO_RESERVE_MEM: lambda random: random.choice((0, 1, 4096, -1)),
     so.SO_DEBUG: lambda random: random.randrange(2),
 }
-"""For some options, a function that returns a value of the right form, which random bytes seldom have."""
+"""For some options, a function that returns a value of the right form. Random bytes seldom have this form."""
 SHAPED: Final = (
     *FITTING,
     *(so.SO_TIMESTAMPING, so.SO_TIMESTAMPING_NEW, so.SO_SNDTIMEO_NEW, so.SO_RCVTIMEO_NEW) * 2,
     so.SO_REUSEPORT,
 )
-"""The options in FITTING. Those with many kinds of invalid values occur more often."""
+"""The options in FITTING. Options with many kinds of invalid values are listed several times, so that they
+are drawn more often.
+"""
 BUFSIZES: Final = {so.SO_NETNS_COOKIE: 8, so.SO_COOKIE: 8, so.SO_BINDTODEVICE: 16}
-"""Buffer size that an option needs."""
+"""Buffer size in bytes that getsockopt() needs for an option."""
 
 
 def option_length(random: Random, level: int, option: int) -> int:

@@ -1,4 +1,4 @@
-"""Calls that programs make in every world: a table from function names of Python's modules to system calls.
+"""Table of the calls that programs make in every world. It maps names of Python functions to system calls.
 
     "pread": lambda fd, size, offset: Request("pread64", (fd, size, offset)),
 
@@ -26,7 +26,7 @@ LIBRARY: Final = f.O_LARGEFILE
 
 
 class Pid(int):
-    """A process id, which the log replaces with the name of the program."""
+    """A process id. The log shows the name of the program in its place."""
 
 
 class Request:
@@ -88,7 +88,7 @@ def sender(raw: Any) -> Any:
 
 
 def control(items: Iterable[int | tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
-    """Return control messages. Integers are descriptors, which one SCM_RIGHTS message carries."""
+    """Return control messages for sendmsg(). All integers are descriptors in one SCM_RIGHTS message."""
     items = list(items)
     fds = [item for item in items if isinstance(item, int)]
     rights = [(SOL_SOCKET, SCM_RIGHTS, b"".join(map(S32.pack, fds)))] if fds else []
@@ -335,6 +335,6 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     # the kernel log: syslog(2)
     "syslog": lambda action, size=0: Request("syslog", (action, size)),
 }
-"""Function for each call. Each world implements the methods `fork`, `end`, `signal` and `caught`
-separately.
+"""For each call, the function that makes its Request. `fork`, `end`, `signal` and `caught` are not in the
+table, because each world implements them itself.
 """

@@ -186,7 +186,7 @@ def _begin(
 
 
 class Init:
-    """Process 1 of the namespaces. It starts programs. SIGCHLD is ignored, so the kernel reaps them."""
+    """Process 1 of the namespaces. It starts programs. It ignores SIGCHLD, so that the kernel reaps them."""
 
     def __init__(self, channel: Channel, counters: Any) -> None:
         self._channel = channel
@@ -226,7 +226,8 @@ class Init:
         return pid
 
     def wait_for_end_of(self, fd: None, pid: int) -> None:
-        """Wait until a pid is free: release_task() frees it after it has removed the entry in /proc.
+        """Wait until a pid is free. The kernel removes the entry in /proc first and frees the pid later
+        (release_task()).
 
         A pid stays allocated while its session or process group has members.
         """
@@ -241,14 +242,16 @@ class Init:
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
         with suppress(ChildProcessError):
-            os.waitpid(-1, 0)  # Returns after all children have exited, because SIGCHLD is ignored.
+            os.waitpid(-1, 0)  # waitpid() returns after all children have exited, because SIGCHLD is ignored.
         os.close(self._null)
         libc_call("umount2", MNT.encode(), MNT_DETACH)
         self._mount()
 
 
 def mount_folder() -> None:
-    """Mount a tmpfs with the programs' directory, and with the files they need if it becomes their root."""
+    """Mount a tmpfs that contains the programs' directory, and the files that programs need if the tmpfs is
+    their root.
+    """
     libc_call("mount", b"tmpfs", MNT.encode(), b"tmpfs", 0, b"mode=0755")
     os.mkdir(FOLDER)
     os.chmod(FOLDER, 0o777)
@@ -260,7 +263,9 @@ def mount_folder() -> None:
 
 
 def init(fd: int, shared: int) -> None:
-    """Create namespaces. Serve as their process 1 in a child until the socket `fd` is closed."""
+    """Create namespaces and a child that is their process 1. The child serves requests until the socket `fd`
+    is closed.
+    """
     channel = Channel(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd))
     counters = mmap.mmap(shared, COUNTERS)
     libc_call("unshare", CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC)

@@ -65,7 +65,7 @@ def _buffer(content: bytes | int) -> Any:
 
 
 def _first(memory: Any, length: int) -> bytes:
-    """Return the first bytes of a buffer that a call has filled."""
+    """Return the first `length` bytes of a buffer, which a call has filled."""
     return memory.raw[:length]
 
 

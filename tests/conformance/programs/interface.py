@@ -24,7 +24,9 @@ FOLDER: Final = f"{MNT}/case"
 """Initial working directory of programs: an empty directory of a tmpfs with mode 0777."""
 PROC: Final = f"{MNT}/proc"
 DEVICES: Final = {"null": 3, "zero": 5}
-"""Names and minor numbers of the tmpfs's device nodes. Programs need them if the tmpfs is their root."""
+"""Names and minor numbers of the device nodes in the programs' tmpfs. A program needs them if the tmpfs is
+its root.
+"""
 COMM: Final = "program"
 LIMITS: Final = 1024, 4096
 """Soft and hard RLIMIT_NOFILE of a program."""
@@ -33,7 +35,7 @@ SIG_DFL, SIG_IGN, RECORD = 0, 1, "record"
 
 
 class BlockedForever(Exception):
-    """A plain method's call blocks and no event will wake it."""
+    """A call of a method other than `begin` blocks, and no event will wake it."""
 
 
 class Pending(Protocol):
@@ -101,7 +103,7 @@ class Programs(Protocol):
 
 
 def named(value: Any, names: dict[int, str]) -> Any:
-    """Return a result with the names of programs in place of their pids."""
+    """Return a result in which the pids of programs are replaced with their names."""
     if isinstance(value, Pid):
         return names.get(value, f"pid {int(value)}" if value <= 0 else "another")
     if isinstance(value, list | tuple):

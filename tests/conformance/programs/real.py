@@ -24,7 +24,7 @@ from tests.conformance.programs.interface import BlockedForever, Program, named
 PAUSE: Final = 1
 """Milliseconds between two checks of the processes' states."""
 PATIENCE: Final = 5.0
-"""Seconds until a process that neither replies nor blocks is an error."""
+"""Seconds after which a process that has neither replied nor blocked is an error."""
 BUFFER: Final = 8 << 20
 SO_SNDBUFFORCE: Final = 32
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -118,7 +118,7 @@ class RealProgram(Program):
             self._channel.sock.settimeout(None)
 
     def drain(self) -> bool:
-        """Take a reply if one has arrived. Return True if so."""
+        """Take one reply of the program if it has arrived. Return True if a reply was taken."""
         return not self.ended and self._take(socket.MSG_DONTWAIT)
 
     def _take(self, flags: int) -> bool:
@@ -192,8 +192,8 @@ class RealPrograms:
     """The programs of a case on the host."""
 
     def __init__(self, *, small: bool = False) -> None:
-        """Create namespaces. With `small`, a separate interpreter starts the programs, because it forks
-        faster.
+        """Create namespaces. With `small`, a separate interpreter starts the programs, because a small
+        process forks faster.
         """
         shared = os.memfd_create("counters")
         os.ftruncate(shared, COUNTERS)
@@ -232,7 +232,7 @@ class RealPrograms:
         return one, other
 
     def new_place(self) -> int:
-        """Return a free index in the shared counters for a new program."""
+        """Return a free index in the array of counters that all programs share, for a new program."""
         self._places += 1
         return self._places
 
@@ -264,7 +264,7 @@ class RealPrograms:
         self._ask("wait_for_end_of", pid)
 
     def settle(self) -> None:
-        """Wait until, twice in a row, each program is idle or blocked in its call."""
+        """Wait until two successive checks find each program idle or blocked in its call."""
         deadline = time.monotonic() + PATIENCE
         quiet = 0
         while quiet < 2:
@@ -280,7 +280,7 @@ class RealPrograms:
                 raise BlockedForever(f"programs {busy} neither reply nor block within {PATIENCE:g} s")
 
     def _pause(self) -> None:
-        """Yield the CPU to the processes until one replies, or for PAUSE milliseconds."""
+        """Give the CPU to the processes until one of them replies, for at most PAUSE milliseconds."""
         poller = select.poll()
         for program in self.all:
             if program.in_call and not program.ended:

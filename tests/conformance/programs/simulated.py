@@ -1,4 +1,6 @@
-"""Programs on a simkernel machine: tasks without an application, for which the case submits system calls."""
+"""Programs on a simkernel machine. Each is a task without application code. The case submits its system
+calls.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,9 @@ from tests.conformance.programs.interface import (
 )
 
 REST: Final = millis(1)
-"""Virtual time in ns after which a call that has not ended counts as blocked."""
+"""Virtual time in ns. A call that has not ended after this time counts as blocked."""
 FILE_SYSTEM: Final = 99
-"""Minor number of the device of the programs' file system."""
+"""Minor number of the device that holds the programs' file system."""
 MAX_EVENTS: Final = 10_000
 NOTHING: Final = object()
 
@@ -53,7 +55,9 @@ class SimulatedPending:
         self.ended = False
 
     def proceed(self, value: Any = None, error: BaseException | None = None) -> None:
-        """Take the result of a system call, and submit the next one if the call has more."""
+        """Take the result of a system call. If the call consists of several system calls, submit the next
+        one.
+        """
         request = self._request
         if error is None and request is not None and request.convert is not None:
             value = request.convert(value)
@@ -176,7 +180,9 @@ class SimulatedProgram(Program):
         return caught
 
     def deliver_signals(self) -> bool:
-        """Make an idle program with pending signals enter the kernel. Return True if it has any."""
+        """If an idle program has pending signals, make it enter the kernel, so that their handlers run.
+        Return True if it had any.
+        """
         if self.pending is None and self.task.alive and self.task.signals.pending:
             self.pending = SimulatedPending(self, Request("getpid", ()))
             self.pending.proceed()

@@ -54,8 +54,8 @@ def modules(binary: Path) -> Path:
 
 
 def preload(folder: Path) -> dict[str, str]:
-    """Return the environment that UML needs on this CPU (see xstate.c on AMX). Raise Unavailable without a
-    compiler.
+    """Return the environment that UML needs on this CPU. A CPU with AMX needs the library xstate.c. Raise
+    Unavailable without a compiler.
     """
     flags = next((line for line in CPUINFO.read_text().splitlines() if "flags" in line), "")
     if "amx_tile" not in flags.split():
@@ -175,7 +175,7 @@ class Uml:
     def close(self) -> None:
         """Close the guest's input, which powers the guest off. Kill its processes after 5 s."""
         if self._owner != os.getpid():
-            return  # Only the process that booted the guest may end it, not its forked children.
+            return  # Only the process that booted the guest may end it. Forked children may not.
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         try:
@@ -183,7 +183,7 @@ class Uml:
         except subprocess.TimeoutExpired:
             os.killpg(
                 self.pid, signal.SIGKILL
-            )  # The group contains the kernel and the stub processes that it traces.
+            )  # The process group contains the guest's kernel and the stub processes that the kernel traces.
             self._process.wait()
         self._process.stdout.close()
         self._folder.cleanup()

@@ -1,4 +1,4 @@
-"""Known differences between Linux 6.18, which decides, and User-mode Linux 6.12.
+"""Known differences between Linux 6.18 and User-mode Linux 6.12. simkernel follows 6.18.
 
 `test_uml.py` checks all areas except `AREAS`: only the cases in `DIFFERENCES` may differ, and all of them
 must.

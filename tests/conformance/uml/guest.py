@@ -37,14 +37,14 @@ POWER_OFF: Final = ctypes.c_int(0x4321FEDC)
 SYSCTLS = {
     "net/core/rmem_max": "4194304",
     "net/core/wmem_max": "4194304",
-    "kernel/hotplug": "",  # Uevents start no helper program.
+    "kernel/hotplug": "",  # The kernel starts no helper program for uevents.
     "kernel/printk": "1",
     "kernel/dmesg_restrict": "1",
 }
 PRINTK_TIME = Path("/sys/module/printk/parameters/time")
-"""Module parameter for timestamps in the log, because this kernel lacks CONFIG_PRINTK_TIME."""
+"""File of the module parameter that adds timestamps to the log. This kernel lacks CONFIG_PRINTK_TIME."""
 BUILT_IN_ELSEWHERE = ("ipv6",)
-"""Modules that are built in the kernels of the other worlds."""
+"""Modules that are built into the kernels of the other worlds, but are loadable in UML."""
 
 
 class UmlWorld(RealWorld):
@@ -79,7 +79,7 @@ def uml(*, privileged: bool = True) -> Iterator[UmlWorld]:
 
 
 def unload(before: list[str]) -> list[str]:
-    """Unload the modules that are not in `before`. Return those that cannot be unloaded.
+    """Unload all modules that are not in `before`. Return the modules that cannot be unloaded.
 
     The kernel destroys a namespace some time after its last process. Until then, its devices hold module
     references.

@@ -134,7 +134,9 @@ def loaded() -> list[str]:
 # -- altered copies ---------------------------------------------------------------
 
 NAME = slice(24, 24 + MODULE_NAME_LEN)
-"""Bytes of the name in `struct module`, after its state and a list_head."""
+"""Position of the name in `struct module`, in bytes. The module's state and a list_head come before the
+name.
+"""
 
 
 def altered(image: bytes, name: str, modinfo: Mapping[str, str | None]) -> bytes:

@@ -17,7 +17,9 @@ UNLOADING = 5.0
 
 
 class UmlCases:
-    """Runner of cases in a guest. If a guest cannot unload a case's modules, a new guest replaces it."""
+    """Runner of cases in a UML guest. If the modules of a case cannot be unloaded, the runner boots a new
+    guest.
+    """
 
     def __init__(self) -> None:
         self._guest: Uml | None = None
@@ -51,7 +53,7 @@ class UmlCases:
             self.close()
             return Outcome(error=f"User-mode Linux has died: {error}")
         if answer["left"]:
-            self.close()  # Otherwise the next case would find the module loaded.
+            self.close()  # If a module stayed loaded, the next case would find it.
         return Outcome(**answer["outcome"])
 
     def close(self) -> None:

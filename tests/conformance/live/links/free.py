@@ -55,7 +55,9 @@ TREES: Final[dict[int, tuple[int, Tree]]] = {
     7: (12, NEIGHBOUR),
     14: (8, ADDRESS),
 }
-"""Header size and uncompared parts of a message, by message type without its last two bits."""
+"""For each message type without its last two bits: size of the header, and the parts of the message that are
+not compared.
+"""
 
 NEIGHBOUR_TYPE: Final = U16.pack(rtnl.RTM_NEWNEIGH)
 NEIGHBOUR_KEY: Final = 48
@@ -65,7 +67,9 @@ Path = tuple[int, ...]
 
 
 def free_places(data: bytes) -> dict[Path, slice]:
-    """Return the free parts of a datagram, by message number and path of attributes."""
+    """Return the parts of a datagram that are not compared. The key is the message's number and the path of
+    attribute types.
+    """
     found: dict[Path, slice] = {}
     offset = number = 0
     while len(data) - offset >= nl.NLMSG_HDRLEN:
@@ -122,7 +126,9 @@ def _split(data: bytes) -> Iterator[bytes]:
 
 
 def with_free_places(real: bytes, simulated: bytes) -> bytes:
-    """Return the real kernel's datagram with the free parts of the simulated kernel's datagram."""
+    """Return the real kernel's datagram in which the parts that are not compared come from the simulated
+    kernel's datagram.
+    """
     theirs = free_places(simulated)
     result = bytearray(real)
     for path, place in free_places(real).items():

@@ -1,4 +1,6 @@
-"""Random Ethernet addresses (`eth_hw_addr_random()`), compared by their role."""
+"""Random Ethernet addresses (`eth_hw_addr_random()`). They are compared by position, because the two kernels
+choose different addresses.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,8 @@ from tests.conformance import wire
 GIVEN: Final = (b"\x02\xaa", b"\x02\xbb")
 """Prefixes of the Ethernet addresses that programs set explicitly."""
 PLACES: Final = {4: (16, 1), 7: (12, 2)}
-"""Positions of Ethernet addresses by message type: size of the header, attribute (IFLA_ADDRESS,
-NDA_LLADDR).
+"""For each message type that contains an Ethernet address: size of the header, and the attribute
+(IFLA_ADDRESS or NDA_LLADDR).
 """
 
 
@@ -25,7 +27,9 @@ class Macs:
     _simulated: dict[bytes, bytes] = attrs.field(factory=dict)
 
     def learn(self, real: bytes, simulated: bytes) -> None:
-        """Pair the addresses at equal positions of two datagrams."""
+        """Map the addresses of the real kernel's datagram to those at the same positions in the simulated
+        kernel's datagram.
+        """
         if real != simulated:
             for ours, theirs in zip(_addresses(real), _addresses(simulated), strict=False):
                 if ours != theirs and _drawn(ours) and _drawn(theirs) and ours not in self._simulated:

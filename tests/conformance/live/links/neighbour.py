@@ -14,7 +14,7 @@ from tests.conformance.live.links.requests import NEW_FLAGS, Request, dump
 
 REACHABLE, STALE, FAILED, NOARP, PERMANENT = 0x02, 0x04, 0x20, 0x40, 0x80
 STATES: Final = (*(PERMANENT,) * 6, *(STALE,) * 3, *(NOARP,) * 3, REACHABLE, REACHABLE, FAILED, 0, 0x100)
-"""Neighbour states without a timer that expires in an example. An expired timer would make the host send
+"""Neighbour states whose timer does not expire during an example. If it expired, the host would send
 packets.
 """
 USE, SELF, MASTER, PROXY, EXT_LEARNED, ROUTER, STICKY = 0x01, 0x02, 0x04, 0x08, 0x10, 0x80, 0x40

@@ -1,4 +1,5 @@
-"""Removal of messages that packets cause on the host, because simulated links carry no packets.
+"""Removal of messages that packets cause on the host. Simulated links carry no packets and cause no such
+messages.
 
 The host's IPv6 and IGMP send packets when a link goes up. Each packet creates a neighbour for its
 multicast address. A bridge of the host has forwarding entries for its own addresses and for learned
@@ -19,7 +20,9 @@ from simkernel.uapi.socket import AF_BRIDGE
 from tests.conformance import wire
 
 QUEUE: Final = re.compile(rb"\w+@/devices/virtual/net/[^/]+/queues/[rt]x-[1-9]")
-"""Matches the uevent of any queue except the first. On the host, a veth has a queue for each possible CPU."""
+"""Matches the uevents of all queues except the first. On the host, a veth has a queue for each possible
+CPU.
+"""
 NEIGHBOURS: Final = frozenset({rtnl.RTM_NEWNEIGH, rtnl.RTM_DELNEIGH})
 INTERFACES: Final = re.compile(rb"(?m)^\s*(\S+):.*\n")
 """Matches a line of /proc/net/dev with the counters of one interface."""

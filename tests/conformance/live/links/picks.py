@@ -30,7 +30,7 @@ ODD_NAMES: Final = (
     b"\xff",
 )
 ALIASES: Final = (b"alt-a", b"alt-b", b"a1", b"long-" + b"n" * 40, b"y" * 127)
-"""Alternative names of links. One of them is also a link's name."""
+"""Alternative names of links. One of them is in the list of normal names too."""
 
 LENGTHS: Final = {AF_INET: 4, AF_INET6: 16}
 BITS: Final = {AF_INET: 32, AF_INET6: 128}

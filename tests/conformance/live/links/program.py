@@ -26,7 +26,7 @@ from tests.conformance.live.steps import Program, Step
 Maker = Callable[[Picks], Request]
 
 SENDERS: Final = (0, 1)
-"""Slots of the sockets for requests, by namespace."""
+"""Slots of the sockets that send requests, one for each namespace."""
 LISTENERS: Final = (2, 3)
 READER: Final = 4
 """Slot of a socket that reads a dump one datagram at a time."""
@@ -55,7 +55,9 @@ LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID 
 )
 GROUPS: Final = (LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID)
 IMMEDIATE: Final = (ADDR4, ROUTE4, RULE4, RULE6)
-"""Groups without notifications from deferred work. Their queues overrun at equal messages in both kernels."""
+"""Groups in which no notification comes from deferred work. Both kernels therefore overrun a queue at the
+same message.
+"""
 
 LINKS: Final = (
     (4, link.new_veth),
@@ -98,7 +100,7 @@ AREAS: Final = {
 }
 """Kinds of requests by area, each with a weight."""
 SHARES: Final = ((8, 5, 5, 3, 1), (14, 2, 1, 1, 0), (3, 9, 2, 0, 0), (2, 3, 12, 0, 3), (4, 1, 0, 9, 0))
-"""Weights of the areas. Each program uses one row."""
+"""Weights of the areas, in rows. Each program uses one row."""
 
 DUMPS: Final = (link.get_all, link.get_all, address.get_all, route.get_all, rule.get_all)
 
@@ -125,8 +127,8 @@ SET_FLAGS, SET_MTU, SET_NAME, SET_QUEUE, SET_ADDRESS = 0x8914, 0x8922, 0x8923, 0
 
 
 def link_program(random: Random, areas: Sequence[str] = ()) -> Program:
-    """Return a random program that changes some areas, each as often as it is named. By default, it changes
-    all.
+    """Return a random program that changes links, addresses, routes, neighbours or rules. An area in `areas`
+    twice is twice as frequent. By default, all areas occur.
     """
     return _Writer(random, areas).program()
 

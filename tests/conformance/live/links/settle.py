@@ -24,21 +24,25 @@ from tests.conformance import wire
 
 BUFFER_SIZE: Final = 1 << 17
 PORT: Final = 0x41000020
-"""A port id that no program uses, so that a program's first socket gets the process id as port id."""
+"""A port id that no program uses. The kernel can therefore still choose the process id as port id of a
+program's first socket.
+"""
 DAD_DELAY: Final = 1_000_000
-"""Maximum random delay of duplicate address detection, in seconds. With this value, it never ends in an
-example.
+"""Maximum random delay before duplicate address detection, in seconds. It is so large that detection never
+ends in an example.
 """
 DAD_DELAY_FILE: Final = "/proc/sys/net/ipv6/conf/default/router_solicitation_delay"
 PATIENCE: Final = 0.2
-"""Seconds to wait until the work queue has handled the urgent events."""
+"""Seconds to wait at most until the kernel's work queue has handled the urgent events."""
 POLL: Final = 0.0005
 NO_CARRIER: Final = (il.IF_OPER_DOWN, il.IF_OPER_LOWERLAYERDOWN)
 ALL: Final = wire.nlmsg(rtnl.RTM_GETLINK, wire.REQUEST | wire.DUMP, rtnl.IfInfoMsg().pack())
 
 
 class Settler:
-    """Sender of RTM_GETLINK requests, with a socket in each namespace."""
+    """Sender of RTM_GETLINK requests, which make the kernel handle deferred link events. It has a socket in
+    each namespace.
+    """
 
     def __init__(self) -> None:
         self._sockets: list[Any] = []
@@ -49,7 +53,9 @@ class Settler:
             sock.close()
 
     def settle(self, actor: Any, *, slow: bool) -> None:
-        """Make the kernel handle the deferred events. With `slow`, only those that are not urgent."""
+        """Make the kernel handle deferred link events. With `slow`, handle only events for which the work
+        queue can take a second.
+        """
         for world in actor.worlds if not self._sockets else ():
             with suppress(OSError):  # In a container, /proc/sys can be read-only.
                 world.write_file(DAD_DELAY_FILE, b"%d" % DAD_DELAY)
@@ -64,7 +70,7 @@ class Settler:
                 links = list(_links(sock))
             for link in sorted(
                 links, key=attrgetter("slow")
-            ):  # The event of a new port precedes that of its bridge.
+            ):  # The event of a new bridge port must be handled before that of its bridge.
                 if link.slow or link.new or not slow:
                     head = rtnl.IfInfoMsg(index=link.index).pack()
                     sock.send(wire.nlmsg(rtnl.RTM_GETLINK, wire.REQUEST, head))

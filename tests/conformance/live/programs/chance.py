@@ -1,4 +1,4 @@
-"""Steps with results that depend on chance on the host. An example ends before such a step.
+"""Detection of steps whose results depend on chance on the host. An example ends before such a step.
 
 * If two processes block on one queue and are woken together, either can run first.
 * The garbage collector of unix sockets is a work item of the whole host: any process can start it.
@@ -46,7 +46,7 @@ def _watched(epoll: EventPoll) -> set[WaitQueue]:
 
 
 def collects_garbage(unix: UnixContext) -> bool:
-    """Return True if sockets in flight cannot be received any more. The machine cannot be used after this
-    call.
+    """Return True if sockets in flight can no longer be received by any program. This call makes the machine
+    unusable.
     """
     return bool(unix.carriers._sockets and unix.carriers._garbage())

@@ -24,7 +24,7 @@ USERS: Final = tuple(
 )
 MAX_PROGRAMS: Final = 5
 MAX_OPEN: Final = 24
-"""Number of open descriptors above which a program's next steps mostly close some."""
+"""If a program has more open descriptors than this, most of its next steps close some."""
 SIOCOUTQ: Final = 0x5411
 FD_SETSIZE: Final = 1024
 SOCK_NONBLOCK: Final = os.O_NONBLOCK

@@ -20,7 +20,7 @@ COMMON: Final = {"any": 2}
 
 
 MACRO: Final = 0.06
-"""Probability that the next steps are a situation instead of a single random step."""
+"""Probability that the next steps are a whole situation instead of a single random step."""
 
 
 class Generator:
@@ -85,5 +85,5 @@ class Generator:
         full = len(draw.side.programs.all) >= v.MAX_PROGRAMS
         limited = draw.side.programs.all[draw.place].task.files.limit < 200
         if call == "fork" and (full or limited):
-            return None  # Passing the channel to the child needs a free descriptor.
+            return None  # fork() needs a free descriptor, because the channel is passed to the child.
         return Step(draw.place, call, tuple(arguments(draw)))

@@ -27,7 +27,7 @@ from tests.conformance.programs.interface import MNT
 
 LENGTH: Final = 100
 REPEATED: Final = 2
-"""Number of further runs in which a difference must occur unchanged."""
+"""Number of repeated runs in which a difference must occur unchanged."""
 PATIENCE: Final = 150
 """Maximum number of runs to shrink an example."""
 
@@ -69,7 +69,7 @@ class Search:
         self.steps = 0
         self.examples = 0
         self.passing = 0
-        """Number of differences that did not occur again."""
+        """Number of differences that did not occur in a repeated run."""
         self.unmodelled: Counter[str] = Counter()
         self.reached = Reached()
         self._real = RealSide()
@@ -128,11 +128,15 @@ class Search:
 
     @staticmethod
     def _same(one: Difference, other: Difference | None) -> bool:
-        """Return True if two runs differ from simkernel in equal ways."""
+        """Return True if two runs on the host differ from simkernel at the same step and with the same
+        result.
+        """
         return other is not None and (one.index, one.real) == (other.index, other.real)
 
     def _difference(self, steps: Steps, *, rests: bool = True) -> Difference | None:
-        """Run an example again, with rests after each step or only where simkernel needs one."""
+        """Run an example again. With `rests`, the host waits after each step until all programs are idle.
+        Otherwise it waits only where simkernel needs it.
+        """
         simulated, wanted = run_simulated(steps)
         steps = steps[: len(simulated)]
         return compare(

@@ -1,4 +1,5 @@
-"""Execution of an example's steps in simkernel, then on the host, in as few messages as their order allows.
+"""The two sides of an example: simkernel executes its steps first, then the host in as few messages as
+possible.
 
 simkernel runs first. It decides after which steps a host program must be at rest: when its call blocks,
 when another program's call ends, and as long as another program is blocked.
@@ -31,7 +32,7 @@ from tests.conformance.programs.real import RealPending, RealProgram, RealProgra
 from tests.conformance.programs.simulated import SimulatedPending, SimulatedPrograms
 
 RESTING: Final = frozenset({"kill", "end", "fork", START})
-"""Calls after which the host waits until every program is at rest."""
+"""Calls after which the host waits until every program is idle or blocked."""
 PATIENCE: Final = 5.0
 
 
@@ -209,7 +210,7 @@ class RealSide:
         return [_real_outcome(each) for each in pending]
 
     def _wait(self, program: RealProgram) -> None:
-        """Wait for a reply, or until the program is unexpectedly blocked in its call."""
+        """Wait for a reply of a program. Return early if the program blocks in its call unexpectedly."""
         deadline = time.monotonic() + PATIENCE
         while program.in_call and not program.ended:
             if not program.wait_for_answer(0.05):

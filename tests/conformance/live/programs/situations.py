@@ -33,7 +33,7 @@ def _connection(d: Draw, last: Last) -> Iterator[Step]:
 
 
 def _in_flight(d: Draw, last: Last) -> Iterator[Step]:
-    """Send a socket of a pair through the pair, then close it."""
+    """Send one socket of a pair through the pair itself, then close one of the two."""
     yield Step(d.place, "socketpair", (AF_UNIX, d.choice(v.SOCKETS) | d.nonblock(), 0))
     if isinstance(pair := last(), list):
         one, other = d.random.sample(pair, 2)
@@ -108,7 +108,9 @@ def _watched(d: Draw, last: Last) -> Iterator[Step]:
 
 
 def _interrupted(d: Draw, last: Last) -> Iterator[Step]:
-    """Send a signal to a child that has set its disposition and is blocked in a call."""
+    """Set the disposition of a signal in a child, and send the signal while the child is blocked in a
+    call.
+    """
     if len(d.side.programs.all) >= v.MAX_PROGRAMS or d.side.programs.all[d.place].task.files.limit < 200:
         return
     number = d.choice(v.SIGNALS)

@@ -33,7 +33,9 @@ class Step:
 
 Steps = tuple[Step, ...]
 Outcome = tuple[str, Any]
-"""("ok", result), (errno, None), ("sleeps", None), ("unmodelled", text), ("gone", None) or ("busy", None)."""
+"""Outcome of a call: ("ok", result), (errno, None), ("sleeps", None), ("unmodelled", text), ("gone", None) or
+("busy", None).
+"""
 SLEEPS: Final[Outcome] = ("sleeps", None)
 GONE: Final[Outcome] = ("gone", None)
 BUSY: Final[Outcome] = ("busy", None)
@@ -41,7 +43,7 @@ BUSY: Final[Outcome] = ("busy", None)
 
 @attrs.define
 class Seen:
-    """Result of a step: its outcome, and its effects on other programs.
+    """Result of a step: the outcome of its call, and the effects on other programs.
 
     `ended` are earlier blocked calls that ended: (program index, outcome). `dead` are the programs that
     ended.
@@ -72,7 +74,7 @@ def plain(value: Any) -> Any:
 
 
 def resolved(value: Any, pids: list[int]) -> Any:
-    """Return an argument with the process id in place of a program index."""
+    """Replace a program's index in an argument with the process id of this program."""
     if isinstance(value, ProgramPid):
         return pids[value.place] if value.place < len(pids) else NO_PROCESS
     return value
