@@ -1,4 +1,4 @@
-"""include/linux/compiler.h and asm/rwonce.h: marked accesses, which can run concurrently with others.
+"""include/linux/compiler.h and asm/rwonce.h: marked accesses to attributes without a lock.
 
     if READ_ONCE(camera.gone): ...               # another CPU can set it concurrently
     WRITE_ONCE(camera, "gone", True)
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def READ_ONCE(value: T) -> T:
-    """Return `value`, which is the value of an attribute that is read without its lock.
+    """Return `value`, which the caller has read from an attribute without holding the lock that protects it.
 
     A concurrent assignment of the attribute is no race; a concurrent change of a container is.
     """
@@ -30,5 +30,5 @@ def WRITE_ONCE(target: object, name: str, value: object) -> None:
 
 
 def data_race(value: T) -> T:
-    """Return the value of an expression with accesses that may race. The caller must accept any value."""
+    """Return `value`, and mark the expression as a harmless data race: the caller must accept any value."""
     return value

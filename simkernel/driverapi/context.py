@@ -1,4 +1,6 @@
-"""Access to the running kernel and module, and checks for sleeping. For this package, not for drivers."""
+"""Helpers that find the running kernel and the module, and check that code may sleep. Only this package uses
+them, drivers do not.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,16 @@ def module_of(this: ThisModule) -> LoadedModule:
 
 
 def this_of(module: LoadedModule | None) -> ThisModule:
-    """Return the `this` of a module. It is never None for objects that a driver created."""
+    """Return `module.this`. `module` is the module of an object that a driver created, so it is never
+    None.
+    """
     assert module is not None
     return module.this
 
 
 def owner_of(device: Device) -> ThisModule:
-    """Return the module whose driver is bound to `device`, or that created it. SimulationError if neither
-    exists.
+    """Return the module whose driver is bound to `device`, else the module that created the device. Raise
+    SimulationError if neither exists.
     """
     module = device.driver.module if device.driver is not None else device.module
     if module is None:
@@ -48,7 +52,9 @@ def owner_of(device: Device) -> ThisModule:
 
 
 def driver_of(device: Device) -> ThisModule:
-    """Return the module whose driver is bound to `device`. SimulationError if it has no driver."""
+    """Return the module whose driver is bound to `device`. Raise SimulationError if the device has no
+    driver.
+    """
     if device.driver is None or device.driver.module is None:
         raise SimulationError(
             f"{device.name} has no driver: call devm_ functions only between a device's probe and its remove"

@@ -14,15 +14,15 @@ from simkernel.kernel.mm.dma import DmaBuffer as DmaBuffer
 
 
 def dma_alloc_coherent(device: Device, size: int) -> DmaBuffer:
-    """Allocate `size` zeroed bytes that `device` can access. EINVAL if `size` is 0, ENOMEM without free
-    memory.
+    """Allocate `size` zeroed bytes that `device` can access. Raise EINVAL if `size` is 0, ENOMEM if no memory
+    is free.
     """
     this = owner_of(device)
     return kernel_of(this).dma.allocate(module_of(this), device.name, size)
 
 
 def dma_free_coherent(device: Device, buffer: DmaBuffer) -> None:
-    """Free a buffer. If the device still writes to it, the write causes a bus error.
+    """Free a DMA buffer. If the device later writes to the freed buffer, the write causes a bus error.
 
     It can be called after the driver was unbound, because a program can unmap a buffer at any time.
     """
@@ -38,6 +38,6 @@ def dmam_alloc_coherent(device: Device, size: int) -> DmaBuffer:
 
 
 def dmam_free_coherent(device: Device, buffer: DmaBuffer) -> None:
-    """Free a buffer of `dmam_alloc_coherent` before the driver is unbound."""
+    """Free a buffer that `dmam_alloc_coherent` allocated, before the driver is unbound."""
     if device.devres.remove(buffer):
         dma_free_coherent(device, buffer)

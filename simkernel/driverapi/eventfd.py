@@ -14,7 +14,9 @@ from simkernel.uapi.errno import EBADF, EINVAL, os_error
 
 
 def eventfd_ctx_fdget(file: CharDeviceFile, fd: int) -> EventFd:
-    """Return the eventfd of a file descriptor of the calling program. EBADF, EINVAL if it is no eventfd."""
+    """Return the eventfd of a file descriptor of the calling program. Raise EBADF if the descriptor is not
+    open, EINVAL if it is no eventfd.
+    """
     task = file.current()
     if task is None:
         raise os_error(EBADF)

@@ -1,4 +1,4 @@
-"""Signals for programs that do not block for input (O_ASYNC): the fasync functions of include/linux/fs.h.
+"""fasync functions of include/linux/fs.h: a driver signals the programs that enabled O_ASYNC on its files.
 
     def fasync(file: File, fd: int, on: bool) -> None:
         fasync_helper(file, fd, on, file.private_data.fasync)
@@ -21,7 +21,9 @@ from simkernel.kernel.vfs.fasync import FasyncList as FasyncList
 
 
 def fasync_helper(file: CharDeviceFile, fd: int, on: bool, fasync: FasyncList) -> None:
-    """Add the file to the list of files whose owners get a signal, or remove it."""
+    """Add `file` to the list of files whose owners get a signal if `on` is True. Otherwise, remove the file
+    from the list.
+    """
     fasync.switch(file.open_file, fd, on)
 
 

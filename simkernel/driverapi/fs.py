@@ -41,7 +41,8 @@ File = CharDeviceFile
 
 
 def register_chrdev_region(this: ThisModule, number: tuple[int, int], count: int, name: str) -> None:
-    """Reserve `count` minors beginning at `number` (major, minor). EBUSY if some are in use, EINVAL.
+    """Reserve `count` minors beginning at `number` (major, minor). Raise EBUSY if some are in use, EINVAL for
+    invalid numbers.
 
     Major 0 reserves a free major, but does not return it; `alloc_chrdev_region()` does.
     """
@@ -50,8 +51,8 @@ def register_chrdev_region(this: ThisModule, number: tuple[int, int], count: int
 
 
 def alloc_chrdev_region(this: ThisModule, minor: int, count: int, name: str) -> tuple[int, int]:
-    """Reserve `count` minors of a free major, beginning at `minor`. Return (major, minor). EBUSY if no major
-    is free.
+    """Reserve `count` minors of a free major, beginning at `minor`. Return (major, minor). Raise EBUSY if no
+    major is free.
     """
     region = kernel_of(this).char_devices.register_region(module_of(this), 0, minor, count, name)
     return region.major, region.minor
@@ -71,7 +72,9 @@ def cdev_init(this: ThisModule, operations: FileOperations, data: Any = None) ->
 
 
 def cdev_add(cdev: Cdev, number: tuple[int, int], count: int = 1) -> None:
-    """Make `cdev` serve `count` minors beginning at `number`. Programs can open it immediately. EINVAL."""
+    """Make `cdev` serve `count` minors beginning at `number`. Programs can open it immediately. Raise EINVAL
+    for invalid numbers.
+    """
     if not 0 < count <= MINORS:
         raise os_error(EINVAL)
     kernel_of(this_of(cdev.module)).char_devices.add(cdev, number, count)
@@ -83,7 +86,8 @@ def cdev_del(cdev: Cdev) -> None:
 
 
 def later(function: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> Awaitable[None]:
-    """Return an awaitable for `release` if a lock is not free: a worker then calls `function(*arguments)`.
+    """Return an awaitable that calls `function(*arguments)` in a worker. A `release` operation returns it if
+    it cannot get a lock immediately.
 
     The call begins when the awaitable is awaited. If the machine is switched off before, it never begins.
     """
@@ -99,7 +103,9 @@ class _Later:
 
 
 def stream_open(file: File) -> None:
-    """Mark the file as a stream in `open`: lseek(2), pread(2) and pwrite(2) raise ESPIPE."""
+    """Mark the file as a stream. A driver's `open` calls this; afterwards lseek(2), pread(2) and pwrite(2)
+    raise ESPIPE.
+    """
     file.stream = True
 
 

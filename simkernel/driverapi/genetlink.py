@@ -51,7 +51,7 @@ from simkernel.ynl.errors import choose
 
 @attrs.frozen(eq=False)
 class GenlFamily:
-    """A registered family, for the module that registered it."""
+    """A registered generic netlink family. The module that registered it passes it to the other functions."""
 
     this: ThisModule
     spec: Spec
@@ -106,7 +106,8 @@ def genl_unregister_family(family: GenlFamily) -> None:
 
 
 def genlmsg_multicast(family: GenlFamily, event: str, values: Reply, *, exclude: int = 0) -> bool:
-    """Send an event to its group in the specification. Return True if a member received it.
+    """Send `event` to the multicast group that the specification declares for it. Return True if a member
+    received it.
 
     The socket with port id `exclude` does not receive it. Callable from an interrupt handler. A member
     with a full receive queue loses the event and gets ENOBUFS.

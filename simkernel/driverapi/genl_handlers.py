@@ -1,4 +1,6 @@
-"""Adapters from a driver's handlers to the kernel's operations. For genetlink.py, not for drivers."""
+"""Adapters from a driver's handlers to the kernel's operations. Only genetlink.py uses them, drivers do
+not.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ DumpIt = Callable[[GenlInfo], Iterable[Reply]]
 def contained(
     this: ThisModule, where: str, function: Callable[[Hashable], None]
 ) -> Callable[[Hashable], None]:
-    """Wrap `function` so that an exception in it becomes an oops but does not reach the task that closes a
-    socket.
+    """Wrap `function`, which runs when a socket is closed: an exception in it becomes an oops, and close(2)
+    succeeds.
     """
 
     def call(sender: Hashable) -> None:
@@ -86,7 +88,9 @@ class _Progress:
 
 @attrs.frozen
 class Dump:
-    """Adapter from a driver's dump handler to the kernel's dump operation, which writes in steps."""
+    """Adapter from a driver's dump handler to the kernel's dump operation, which fills one datagram in each
+    step.
+    """
 
     _spec: Spec
     _dump: DumpIt

@@ -1,4 +1,4 @@
-"""A request to a family, as its handler gets it. Drivers import it from genetlink.py."""
+"""A request to a generic netlink family, as its handler gets it. Drivers import it from genetlink.py."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MIN_MESSAGE_SIZE = NLMSG_HDRLEN + GENL_HDRLEN
 
 
 def encoded(spec: Spec, operation: str, mode: ModeName, values: Reply) -> bytes:
-    """Encode the attributes of a message. SimulationError if the specification lacks one or a value is
-    invalid.
+    """Encode the attributes of a message. Raise SimulationError if the specification does not declare an
+    attribute or a value is invalid.
     """
     try:
         return codec(spec, operation, mode, "reply").encode(values)
@@ -33,7 +33,7 @@ def encoded(spec: Spec, operation: str, mode: ModeName, values: Reply) -> bytes:
 
 
 class GenlInfo:
-    """A request, as the argument of its handler.
+    """A request to a generic netlink family: the argument of the family's handlers.
 
     `attributes` holds the request's attributes by name. A dump handler can set `generation` to a counter
     that changes with the dumped data (`cb->seq`). If it changes between two messages, the later messages
@@ -63,12 +63,15 @@ class GenlInfo:
 
     @property
     def sender(self) -> Hashable:
-        """Socket that sent the request. A family's `on_release` is called with it when it is closed."""
+        """Socket that sent the request. When the socket is closed, the family's `on_release` is called with
+        this value.
+        """
         return self._info.sender
 
     @property
     def tailroom(self) -> int:
-        """Maximum bytes of attributes in the dump's next message that fit into the current datagram.
+        """Maximum size of the attributes of the dump's next message, in bytes, if the message must fit into
+        the current datagram.
 
         If a handler yields that much, the next message begins a new datagram.
         """
@@ -105,14 +108,14 @@ class GenlInfo:
         return self.attributes[name]
 
     def reply(self, values: Reply) -> None:
-        """Send one message to the requester, for handlers with several replies. EAGAIN if its receive queue
-        is full.
+        """Send one reply message to the requester. A handler with several replies calls this for each. Raise
+        EAGAIN if the requester's receive queue is full.
         """
         self._info.reply(self._reply_number, self.encode(values))
 
     def encode(self, values: Reply) -> bytes:
-        """Encode the attributes of a reply. SimulationError if the specification lacks one or a value is
-        invalid.
+        """Encode the attributes of a reply. Raise SimulationError if the specification does not declare an
+        attribute or a value is invalid.
         """
         return encoded(self._spec, self._info.operation.name, self._mode, values)
 

@@ -34,8 +34,8 @@ from simkernel.kernel.module.module import ThisModule
 def request_irq(
     this: ThisModule, irq: int, handler: Handler, flags: int, name: str, cookie: Any = None
 ) -> None:
-    """Register `handler` for line `irq`. It is called as `handler(irq, cookie)`, possibly before this
-    returns.
+    """Register `handler` for interrupt line `irq`. Interrupts call `handler(irq, cookie)`, possibly before
+    `request_irq` returns.
 
     Raise EINVAL if the line does not exist or is shared without a cookie, EBUSY if the line is in use.
     """
@@ -51,8 +51,8 @@ def request_threaded_irq(
     name: str,
     cookie: Any = None,
 ) -> None:
-    """Register a handler like `request_irq`. If it returns IRQ_WAKE_THREAD, `thread_function` runs in a
-    thread.
+    """Register `handler` like `request_irq`. If the handler returns IRQ_WAKE_THREAD, `thread_function` runs
+    in a thread.
 
     With IRQF_ONESHOT the line stays masked until the thread function returns. If `handler` is None, the
     flag is required.
@@ -93,7 +93,9 @@ def devm_request_threaded_irq(
 
 
 def disable_irq(this: ThisModule, irq: int) -> None:
-    """Mask line `irq` until `enable_irq` is called. Calls nest."""
+    """Mask interrupt line `irq`. The line stays masked until `enable_irq` was called once for each
+    `disable_irq`.
+    """
     kernel_of(this).interrupts.disable(irq)
 
 

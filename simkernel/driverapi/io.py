@@ -15,8 +15,8 @@ _UNMAPPED = 0
 
 
 def devm_ioremap(device: SimbusDevice) -> IoMemory:
-    """Map the register window of `device`. When the driver is unbound it is unmapped, and an access is a bus
-    error.
+    """Map the register window of `device`. Unbinding the driver unmaps the window; a later access causes a
+    bus error.
     """
     io = IoMemory(kernel_of(driver_of(device)).bus, device.window)
 

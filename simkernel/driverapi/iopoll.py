@@ -31,7 +31,7 @@ def read_poll_timeout(
         deadline = ktime_get(this) + timeout_us * MICROSECOND
         while not condition(value := read()):
             if ktime_get(this) > deadline:
-                if condition(value := read()):  # the last sleep may have exceeded the timeout
+                if condition(value := read()):  # the condition may have become true during the last sleep
                     break
                 raise os_error(ETIMEDOUT)
             await fsleep(this, sleep_us)

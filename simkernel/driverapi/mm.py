@@ -28,10 +28,14 @@ def vmalloc_user(size: int) -> memoryview:
 
 
 def remap_vmalloc_range(area: VmArea, memory: memoryview, offset: int = 0) -> None:
-    """Map `memory`, from `offset` bytes on, at `area`. EINVAL if the memory is shorter than the area."""
+    """Map `memory`, from byte `offset` on, into the program's area `area`. Raise EINVAL if the memory ends
+    before the area.
+    """
     area.map(memory, offset)
 
 
 def dma_mmap_coherent(area: VmArea, buffer: DmaBuffer, offset: int = 0) -> None:
-    """Map a DMA buffer, from `offset` bytes on, at `area`. EINVAL if the buffer is shorter than the area."""
+    """Map a DMA buffer, from byte `offset` on, into the program's area `area`. Raise EINVAL if the buffer
+    ends before the area.
+    """
     area.map(buffer.memory, offset)

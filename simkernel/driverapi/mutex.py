@@ -45,8 +45,8 @@ def mutex_lock_interruptible(lock: Mutex) -> Awaitable[None]:
 
 
 def mutex_interruptible(lock: Mutex) -> Interruptible:
-    """Return a context manager like `async with lock` that raises EINTR if a signal arrives first
-    (`mutex_intr`).
+    """Return a context manager that acquires `lock` like `async with lock`, but raises EINTR if a signal
+    arrives first (Linux: `mutex_intr`).
     """
     return Interruptible(lock)
 
@@ -77,7 +77,8 @@ def mutex_unlock(lock: Mutex) -> None:
 def mutex_guarded(
     lock: Mutex, function: Callable[P, T], *arguments: P.args, **keywords: P.kwargs
 ) -> T | Awaitable[T]:
-    """Call a plain function with `lock` held (`guard(mutex)(&lock)`, include/linux/cleanup.h).
+    """Acquire `lock`, call the plain function `function`, and release the lock (`guard(mutex)(&lock)`,
+    include/linux/cleanup.h).
 
     Return the function's result if the lock is free, otherwise an awaitable that first waits for the lock.
     """

@@ -45,8 +45,8 @@ def netdev_ops(this: ThisModule, **operations: Callable[..., Any]) -> NetDeviceO
 
 
 def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap `function` so that it runs under the rtnl mutex. An exception becomes an oops, and no plan pauses
-    it.
+    """Wrap `function` so that it runs under the rtnl mutex. An exception in it becomes an oops. A plan
+    (perturbations of a test run) cannot pause it.
     """
     kernel = kernel_of(this)
     guarded = kernel.oopses.wrap(module_of(this), where, function)

@@ -35,7 +35,9 @@ Skb = Inbound
 
 @attrs.frozen(eq=False)
 class KernelSocket:
-    """The kernel socket of a protocol, for the module that created it."""
+    """The kernel socket of a netlink protocol. The module that created it passes it to the other
+    functions.
+    """
 
     this: ThisModule
     socket: kernel_socket.KernelSocket
@@ -70,7 +72,7 @@ def netlink_kernel_create(
             owner=module,
         )
     except OSError:
-        raise os_error(ENOMEM) from None  # Linux returns NULL, which drivers turn into ENOMEM
+        raise os_error(ENOMEM) from None  # Linux returns NULL here, and drivers return ENOMEM for it
     resource = kernel.resources.add(module, "netlink protocol", str(protocol), sock.release)
     return KernelSocket(this, sock, resource)
 
@@ -82,7 +84,7 @@ def netlink_kernel_release(sock: KernelSocket) -> None:
 
 
 def netlink_rcv_skb(sock: KernelSocket, skb: Skb, handle: Callable[[Request], object]) -> object:
-    """Call `handle` for each message of a datagram, and acknowledge messages that request it.
+    """Call `handle` for each message of a datagram. Acknowledge each message that has NLM_F_ACK.
 
     An OSError raised by `handle` is sent as NLMSG_ERROR. The receive function must return the result,
     which is awaitable if `handle` is a coroutine function.
@@ -97,15 +99,15 @@ def nlmsg_data(request: Request) -> bytes:
 
 
 def nlmsg_unicast(sock: KernelSocket, data: bytes, portid: int) -> None:
-    """Send to one program. ECONNREFUSED if the port id does not exist, EAGAIN if its receive queue is
-    full.
+    """Send a message to the socket with a port id. Raise ECONNREFUSED if the port id does not exist, EAGAIN
+    if its receive queue is full.
     """
     sock.socket.send(data, portid)
 
 
 def nlmsg_multicast(sock: KernelSocket, data: bytes, group: int, *, exclude: int = 0) -> None:
-    """Send to a group except the port id `exclude`. ESRCH if it has no members, ENOBUFS if a member was
-    overrun.
+    """Send a message to the members of a group, except the socket with port id `exclude`. Raise ESRCH if the
+    group has no members, ENOBUFS if a member's receive queue was full.
     """
     sock.socket.multicast(sock.socket.skb(data), group, exclude=exclude)
 

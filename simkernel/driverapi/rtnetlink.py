@@ -1,4 +1,4 @@
-"""include/net/rtnetlink.h: kinds of links, which RTM_NEWLINK creates and changes.
+"""include/net/rtnetlink.h: kinds of links (such as veth) that a module implements.
 
 ops = rtnl_link_register(this, LinkOps(kind="dummy", setup=setup, validate=validate))
 rtnl_link_unregister(this, ops)                       # removes every link of the kind
@@ -65,12 +65,14 @@ def rtnl_link_unregister(this: ThisModule, ops: LinkOps) -> None:
 
 
 def rtnl_create_peer(this: ThisModule, new: NewLink, ops: LinkOps) -> NetDevice:
-    """Create the peer that the request for a new link describes (`rtnl_create_link()`). Raises EINVAL."""
+    """Create the peer device that a request for a new link describes (`rtnl_create_link()`). Raise EINVAL if
+    the description is invalid.
+    """
     return kernel_of(this).rtnetlink.changes.make_peer(new, ops)
 
 
 def rtnl_configure_peer(this: ThisModule, new: NewLink, peer: NetDevice) -> None:
-    """Set the flags of the peer and send its RTM_NEWLINK (`rtnl_configure_link()`)."""
+    """Set the flags of the new link's peer and announce the peer by RTM_NEWLINK (`rtnl_configure_link()`)."""
     kernel_of(this).rtnetlink.changes.configure_peer(new, peer)
 
 

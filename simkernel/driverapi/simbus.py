@@ -1,4 +1,5 @@
-"""Drivers of devices on the simulated bus, in the way of include/linux/pci.h.
+"""Registration of drivers for devices on the simulated bus. The functions correspond to those of
+include/linux/pci.h.
 
     DEVICES = (SimbusDeviceId(registers.VENDOR, registers.DEVICE),)
 
@@ -90,7 +91,8 @@ class _Driver(Protocol):
 def module_simbus_driver(
     devices: tuple[SimbusDeviceId, ...], make: Callable[[ThisModule, Undo], _Driver]
 ) -> tuple[Callable[[ThisModule], Awaitable[Undo]], Callable[[ThisModule, Undo], Awaitable[None]]]:
-    """Return `init` and `exit` of a module that is one driver (`module_pci_driver()`).
+    """Return the functions `init` and `exit` for a module that contains exactly one driver
+    (`module_pci_driver()`).
 
     `init` calls `make(this, undo)`, which registers what the driver needs, and then registers the `probe`
     and `remove` of the result. If `init` fails, and in `exit`, the functions on `undo` are called in

@@ -20,7 +20,7 @@ def spin_lock_init(this: ThisModule, name: str) -> SpinLock:
 
 
 def spin_lock(lock: SpinLock) -> None:
-    """Acquire `lock`. Acquiring it twice is a bug, which hangs the CPU on Linux and is an oops here."""
+    """Acquire `lock`. If the caller already holds it, Linux hangs the CPU; simkernel reports an oops."""
     lock.lock()
 
 

@@ -27,13 +27,15 @@ def copy_to_user(file: CharDeviceFile, address: int, data: bytes) -> None:
 
 
 def get_user(file: CharDeviceFile, address: int, layout: Struct) -> int:
-    """Return a number at `address`. `layout` is its encoding, for example `uapi.structure.U32`."""
+    """Return the number at `address` in the program's memory. `layout` is its encoding, for example
+    `uapi.structure.U32`.
+    """
     value: int = layout.unpack(copy_from_user(file, address, layout.size))[0]
     return value
 
 
 def put_user(file: CharDeviceFile, address: int, layout: Struct, value: int) -> None:
-    """Write a number at `address`. `layout` is its encoding."""
+    """Write a number at `address` in the program's memory. `layout` is its encoding."""
     copy_to_user(file, address, layout.pack(value))
 
 

@@ -81,7 +81,9 @@ def wake_up(queue: WaitQueue) -> None:
 
 
 def wake_up_interruptible(queue: WaitQueue) -> None:
-    """Wake like `wake_up`: a queue here never has both interruptible and uninterruptible waiters."""
+    """Do the same as `wake_up`, because no wait queue of simkernel has both interruptible and uninterruptible
+    waiters.
+    """
     queue.wake_up()
 
 

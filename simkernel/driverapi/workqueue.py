@@ -45,7 +45,9 @@ def queue_delayed_work(queue: WorkQueue, work: Work, delay: int) -> bool:
 
 @sleeps
 def cancel_work_sync(work: Work) -> Awaitable[None]:
-    """Remove `work` from its queue, and wait if it is running. It does not run after this returns."""
+    """Remove `work` from its queue, and wait if it is running. After this function has returned, the work
+    item does not run.
+    """
     queue = work.queue or _system(work)
     return may_sleep(this_of(work.module), "cancel_work_sync", queue.cancel_sync, work)
 

@@ -23,7 +23,9 @@ from simkernel.uapi.structure import S16, S32, U16, U32
 
 IFNAMSIZ: Final = 16
 IFREQ_SIZE: Final = 40
-"""Size of `struct ifreq` in bytes: a name of IFNAMSIZ bytes, NUL included, and a union of 24 bytes."""
+"""Size of `struct ifreq` in bytes: IFNAMSIZ bytes for the device name and its NUL, then a union of 24
+bytes.
+"""
 IFCONF: Final = Struct("<i4xQ")
 SOCK_IOC_TYPE: Final = 0x89
 
@@ -35,16 +37,20 @@ GETTERS: Final[Mapping[str, Callable[[NetDevice], tuple[int, bytes]]]] = {
     "SIOCGIFHWADDR": lambda device: (IFNAMSIZ, U16.pack(device.type) + device.address),
     "SIOCGIFINDEX": lambda device: (IFNAMSIZ, S32.pack(device.index)),
     "SIOCGIFTXQLEN": lambda device: (IFNAMSIZ, U32.pack(device.tx_queue_len)),
-    "SIOCGIFMAP": lambda device: (IFNAMSIZ, bytes(21)),  # `struct ifmap` without padding, all 0
+    "SIOCGIFMAP": lambda device: (IFNAMSIZ, bytes(21)),  # an unpadded `struct ifmap` with all fields 0
 }
-"""Functions that return the offset and the bytes that a request writes into `struct ifreq`."""
+"""Function for each request that reads a device. It returns an offset in `struct ifreq` and the bytes to
+write there.
+"""
 
 
 Setter = Callable[[NetDevices, NetDevice, bytes], None]
 
 
 def _set_address(devices: NetDevices, device: NetDevice, sockaddr: bytes) -> None:
-    """Set the hardware address. Raises EOPNOTSUPP if the driver cannot (`dev_set_mac_address()`)."""
+    """Set the hardware address. Raises EOPNOTSUPP if the driver cannot change the address
+    (`dev_set_mac_address()`).
+    """
     if device.ops.set_mac_address is None:
         raise os_error(EOPNOTSUPP)
     devices.set_address(device, _address(device, sockaddr))
@@ -56,8 +62,8 @@ def _set_broadcast(devices: NetDevices, device: NetDevice, sockaddr: bytes) -> N
 
 
 def _address(device: NetDevice, sockaddr: bytes) -> bytes:
-    """Return the hardware address in a `struct sockaddr`. Raises EINVAL if its hardware type is not the
-    device's.
+    """Return the hardware address in a `struct sockaddr`. Raises EINVAL if the hardware type in it differs
+    from the type of the device.
     """
     if U16.unpack_from(sockaddr)[0] != device.type:
         raise os_error(EINVAL)
@@ -81,7 +87,7 @@ SETTERS: Final[Mapping[str, Setter]] = {
     "SIOCSIFHWBROADCAST": _set_broadcast,
     "SIOCSIFTXQLEN": _set_queue_length,
 }
-"""Functions that execute a request that changes a device. Their argument is the union of `struct ifreq`."""
+"""Function for each request that changes a device. Its last argument is the union of `struct ifreq`."""
 
 
 class DeviceIoctl:
@@ -169,7 +175,7 @@ def _execute(
 ) -> int:
     if device is None:
         raise os_error(ENODEV)
-    if request == "SIOCSIFNAME":  # Linux terminates the new name in the caller's buffer, too
+    if request == "SIOCSIFNAME":  # Linux writes a NUL after the new name, which changes the caller's buffer
         ifreq[2 * IFNAMSIZ - 1] = 0
         task.mm.write(argument, bytes(ifreq))
     if request in SETTERS:

@@ -28,7 +28,7 @@ LOOPBACK_IFINDEX: Final = 1
 MAX_GSO_SEGS: Final = 65535
 MAX_GSO_SIZE: Final = 65536
 TSO_MAX_SIZE: Final = 524_280
-"""Maximum size of a TSO segment of software devices, in bytes. A device's default is `MAX_GSO_SIZE`."""
+"""Maximum size of a TSO segment of `lo`, in bytes. The default of other devices is `MAX_GSO_SIZE`."""
 
 
 class Event(Enum):
@@ -134,8 +134,8 @@ class LinkOps:
     slave_changelink: Callable[[NetDevice, NetDevice, Attributes, Extack], None] | None = None
     fill_slave_info: Callable[[NetDevice, NetDevice], bytes] | None = None
     fill_xstats: Callable[[bool], bytes] | None = None
-    """Function that returns the statistics of a device, or of a port if its argument is True
-    (`fill_linkxstats`).
+    """Function that returns the extended statistics of a device. If its argument is True, the device is a
+    port (`fill_linkxstats`).
     """
     module: LoadedModule | None = None
 
@@ -194,7 +194,9 @@ class NetDevice:
     promiscuity: int = 0
     allmulti: int = 0
     gflags: int = 0
-    """IFF_PROMISC and IFF_ALLMULTI as programs set them."""
+    """The flags IFF_PROMISC and IFF_ALLMULTI that programs have set. The kernel's own use of these modes is
+    not included.
+    """
     proto_down: bool = False
     qdisc: str = "noop"
     gso_max_segs: int = MAX_GSO_SEGS
@@ -257,7 +259,7 @@ NET_NS_INIT_INO: Final = 0xEFFFFFF9
 
 
 class NetOwner(Protocol):
-    """Interface of a namespace to the list of all namespaces of a machine."""
+    """Methods that a network namespace calls on its owner, the list of all namespaces of a machine."""
 
     @property
     def socket_cookies(self) -> Iterator[int]: ...
@@ -391,7 +393,9 @@ class Net(NetNamespace):
         self.dev_base_seq += 1
 
     def forget(self, peer: Net) -> int | None:
-        """Free the id of `peer` and return it, or None if it has no id (`unhash_nsid()`)."""
+        """Free the id that `peer` has in this namespace and return it, or None if `peer` has no id
+        (`unhash_nsid()`).
+        """
         return self._ids.pop(peer, None)
 
 

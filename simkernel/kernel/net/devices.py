@@ -33,13 +33,13 @@ SETTABLE: Final = (
     | il.IFF_PORTSEL
     | il.IFF_AUTOMEDIA
 )
-"""Flags that a program sets directly."""
+"""Flags that a request of a program sets without further effects."""
 
 Callback = Callable[[Event, NetDevice, Any], None]
 
 
 class _NoText:
-    """An extended ACK that no program receives, for callers without a request."""
+    """Stand-in for an extended ACK when the caller has no request. Its text is discarded."""
 
     message: str | None = None
 
@@ -417,7 +417,7 @@ class NetDevices:
             self.notify(Event.CHANGE_TX_QUEUE_LEN, device)
 
     def set_master(self, device: NetDevice, index: int, extack: Extack) -> None:
-        """Make a device a port of the device `index`, or remove its master if `index` is 0
+        """Make `device` a port of the device with the index `index`. If `index` is 0, remove its master
         (`do_set_master()`).
 
         Raises EOPNOTSUPP if that device cannot have ports, EINVAL if it does not exist.

@@ -42,13 +42,13 @@ _MODE: Final = 0xE0
 _OPERATION: Final = 0xF0
 
 _NO_DEVICE: Final = frozenset({bpf.SKF_AD_IFINDEX, bpf.SKF_AD_HATYPE})
-"""Ancillary loads that read the receiving device. A netlink message has no device, so they end the program
-with A as result.
+"""Ancillary loads that read the receiving device. A netlink message has no device, so the load ends the
+program with register A as result.
 """
 
 
 class _Done(Exception):
-    """The program has ended and returns `value`."""
+    """Exception that ends the filter program. `value` is the result of the program."""
 
     def __init__(self, value: int) -> None:
         super().__init__(value)
@@ -69,7 +69,9 @@ class Filter:
         return len(self._program)
 
     def run(self, data: bytes) -> int:
-        """Return how many bytes of a message the filter accepts. 0 drops it; an excess value accepts all."""
+        """Run the filter program and return the number of accepted bytes. 0 drops the message. A number above
+        its length accepts all of it.
+        """
         return _Machine(data, self._random).run(self._program)
 
 
@@ -94,7 +96,7 @@ class _Machine:
         except _Done as done:
             return done.value
 
-    # Each method returns the number of instructions to skip.
+    # Each method returns the number of following instructions that are skipped.
 
     def load(self, instruction: bpf.SockFilter) -> int:
         code, k = instruction.code, instruction.k
@@ -121,7 +123,9 @@ class _Machine:
         return 0
 
     def other(self, mode: int, k: int) -> int:
-        """Return the length of the message, a memory cell, or the constant `k`, depending on `mode`."""
+        """Return the value that `mode` selects: the length of the message, memory cell `k`, or the constant
+        `k`.
+        """
         if mode == bpf.BPF_LEN:
             return len(self.data)
         return self.memory[k] if mode == bpf.BPF_MEM else k
@@ -140,7 +144,7 @@ class _Machine:
         return value
 
     def ancillary(self, what: int) -> int:
-        """Return the value of an ancillary load, or 0 if netlink messages do not have it."""
+        """Return the value of an ancillary load. It is 0 for data that netlink messages do not have."""
         if what == bpf.SKF_AD_NLATTR:
             return self.find_attribute(self.a, len(self.data))
         if what == bpf.SKF_AD_NLATTR_NEST:

@@ -56,7 +56,7 @@ CODES: Final = frozenset(
 """Opcodes of all valid instructions (`chk_code_allowed()`)."""
 
 ANCILLARY: Final = frozenset(range(0, bpf.SKF_AD_MAX, 4))
-"""Offsets of the ancillary loads from SKF_AD_OFF (`bpf_anc_helper()`)."""
+"""Valid ancillary loads (`bpf_anc_helper()`). Each number is an offset from SKF_AD_OFF."""
 
 _AD_OFF: Final = bpf.SKF_AD_OFF & 0xFFFFFFFF
 _EVERY_CELL: Final = (1 << bpf.BPF_MEMWORDS) - 1

@@ -18,9 +18,9 @@ from simkernel.uapi.errno import ESRCH, os_error
 T = TypeVar("T")
 PernetHook = Callable[["Net"], None]
 ForgetHook = Callable[["Net", int], None]
-"""Hook that is called with a namespace, and the id that a destroyed namespace had in it."""
+"""Hook for the ids of a destroyed namespace. Arguments: a namespace in which it had an id, and that id."""
 Defer = Callable[[Callable[[], None]], None]
-"""Function that schedules a call in process context."""
+"""Function that schedules another function, which then runs in process context."""
 FindTask = Callable[[int], Task]
 """Function that returns the task with a pid. Raises ESRCH if it does not exist."""
 

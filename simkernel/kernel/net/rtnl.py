@@ -11,7 +11,8 @@ NAME: Final = "rtnl_mutex"
 
 
 class RtnlMutex:
-    """Reports lock events to checkers, and prevents plans from pausing module code of links.
+    """The rtnl mutex. It reports lock events to checkers. While it is held, plans (perturbations of a test
+    run) cannot pause module code.
 
     All holders are plain functions. No other task runs before they return, so no task ever waits for the
     mutex. A holder can take it recursively: a link operation calls the kernel, which calls notifiers of

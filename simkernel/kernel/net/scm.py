@@ -1,4 +1,6 @@
-"""Control messages: credentials of the sender, and all kinds for the receiver (net/core/scm.c)."""
+"""Control messages of sendmsg(2) and recvmsg(2), in particular the credentials of the sender
+(net/core/scm.c).
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def send(task: Task, control: Iterable[ControlMessage], pid_exists: Callable[[in
 
 
 def _check(task: Task, own: Creds, claim: Creds) -> None:
-    """Raise EPERM if the sender may not use ids that are not its own (`scm_check_creds()`)."""
+    """Raise EPERM if the sender passes ids that are not its own and lacks the capability for them
+    (`scm_check_creds()`).
+    """
     if NO_ID in claim[1:]:
         raise os_error(EINVAL)
     needed = (cap.CAP_SYS_ADMIN, cap.CAP_SETUID, cap.CAP_SETGID)

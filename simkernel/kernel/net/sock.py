@@ -89,7 +89,7 @@ class Sock(FileObject):
 
     @property
     def receivers(self) -> WaitQueue:
-        """Wait queue `readers`, without its diagnostic name. Building a name for every socket is
+        """The wait queue `readers` before it has a name for diagnostics. To build a name for every socket is
         expensive.
         """
         if self._readers is None:
@@ -124,13 +124,13 @@ class Sock(FileObject):
 
     exclusive_read = True
     signals_readers: ClassVar[bool] = True
-    """True if waking a reader is the only event that sends SIGIO."""
+    """True if the socket sends SIGIO only when a reader is woken."""
     family: ClassVar[int]
     atomic_send: ClassVar[bool] = False
     rmem = 0
     wmem = 0
-    """Bytes of memory of sent messages. Netlink charges the receiver (`rmem`), AF_UNIX the sender
-    (`wmem`).
+    """Memory of sent messages that are not yet received, in bytes. AF_UNIX counts it here; netlink counts it
+    in `rmem` of the receiver.
     """
     peer_creds: Creds | None = None
     """Credentials of the peer (SO_PEERCRED)."""
@@ -153,7 +153,8 @@ class Sock(FileObject):
     def opened(self, file: OpenFile) -> None:
         """Called after an open file was created for the socket."""
 
-    # Connection-oriented sockets override these calls. Others raise the error of sock_no_listen().
+    # Only connection-oriented sockets override these calls. Here they raise the errors of sock_no_listen()
+    # and similar functions.
 
     def listen(self, task: Task, backlog: int) -> None:
         """Accept connections from now on (listen(2))."""
@@ -203,7 +204,9 @@ class Sock(FileObject):
 
     @property
     def anon_attributes(self) -> AnonAttributes:
-        """Attributes of the socket's inode. Its number is the cookie; on Linux the two numbers differ."""
+        """Attributes of the socket's inode. The inode number is the socket's cookie; on Linux the two numbers
+        differ.
+        """
         return AnonAttributes(S_IFSOCK | 0o777, self.cookie(), SOCKFS, self.opener.uid, self.opener.gid)
 
     @property
@@ -212,7 +215,8 @@ class Sock(FileObject):
         return f"socket:[{self.cookie()}]"
 
     def accounts(self, nets: Iterable[Net]) -> tuple[str, int, int]:
-        """Return a memory counter's name and value, and the memory of the queued messages, in bytes.
+        """Return the name and value of a memory counter, and the actual memory of the queued messages in
+        bytes.
 
         A checker compares the two values.
         """

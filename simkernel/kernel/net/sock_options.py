@@ -49,7 +49,7 @@ _U64 = struct.Struct("<Q")
 
 @attrs.frozen
 class Option:
-    """A socket option. An errno instead of a function means that the call fails with it."""
+    """A socket option with its functions. If an errno replaces a function, the call fails with that errno."""
 
     get: Getter | int = errno.ENOPROTOOPT
     set: Setter | int = errno.ENOPROTOOPT
@@ -89,11 +89,11 @@ def _require(task: Task, *capabilities: int, error: int = errno.EPERM) -> None:
 
 
 Check = Callable[["Task", int], None]
-"""Function that raises an error if the caller may not set an option to a value."""
+"""Function that checks whether the caller may set an option to a value. It raises an error if not."""
 
 
 def _flag(number: int, check: Check | None = None) -> Option:
-    """Return an option that stores 0 or 1; any non-zero value counts as 1."""
+    """Return an `Option` that stores 0 or 1. Setting any non-zero value stores 1."""
 
     def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
         if check is not None:
@@ -106,7 +106,9 @@ def _flag(number: int, check: Check | None = None) -> Option:
 def _stored(
     number: int, default: int = 0, check: Check | None = None, setter: Setter | None = None
 ) -> Option:
-    """Return an option that stores any value and returns it."""
+    """Return an `Option` that accepts any value. Reading it returns the stored value, or `default` if none is
+    stored.
+    """
 
     def get(sock: Sock, _: int) -> int:
         return default if sock.options is None else sock.options.get(number, default)
@@ -140,14 +142,14 @@ def _within(allowed: Container[int]) -> Check:
 
 
 def _ignored_setter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    """Accept any value. The option has no effect on a netlink socket."""
+    """Setter that accepts and ignores any value, because the option has no effect on a netlink socket."""
 
 
 # -- buffers ----------------------------------------------------------------
 
 
 def _buffer(slot: Literal["rcvbuf", "sndbuf"], lock: int, minimum: int, *, force: bool) -> Setter:
-    """Return a setter of a buffer size (`__sock_set_rcvbuf()`).
+    """Return the setter for one of the two buffer sizes (`__sock_set_rcvbuf()`).
 
     It sets twice the value, as on Linux, to leave space for the overhead of buffers. Unless `force` is
     set, the value is interpreted as unsigned and limited to `MAXIMUM_BUFFER`.
@@ -180,7 +182,7 @@ def _memory(sock: Sock, length: int) -> bytes:
 
 
 def _timeout(slot: Literal["rcvtimeo", "sndtimeo"]) -> Option:
-    """Return a timeout option, which is stored in ticks, rounded up (`sock_set_timeout()`)."""
+    """Return an `Option` for a timeout. It stores the timeout in ticks, rounded up (`sock_set_timeout()`)."""
 
     def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
         if len(raw) < _TIMEVAL.size:
@@ -276,7 +278,7 @@ def _get_transmit_time(sock: Sock, length: int) -> bytes:
 
 
 def _bind_to_index(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    """Bind the socket to a device index. Changing it later needs CAP_NET_RAW
+    """Bind the socket to the device with an index. Changing an existing binding needs CAP_NET_RAW
     (`sock_bindtoindex_locked()`).
     """
     if sock.option(so.SO_BINDTOIFINDEX):
@@ -337,7 +339,9 @@ def _lock_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 
 
 def _get_filter(sock: Sock, length: int) -> bytes:
-    """Return the filter's code (`sk_get_filter()`). As on Linux, lengths count instructions, not bytes."""
+    """Return the instructions of the socket's filter (`sk_get_filter()`). As on Linux, lengths count
+    instructions, not bytes.
+    """
     if sock.filter is None:
         return b""
     count = len(sock.filter)

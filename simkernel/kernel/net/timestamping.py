@@ -1,4 +1,4 @@
-"""The SO_TIMESTAMP options, old and new, five of which share three flags (net/core/sock.c).
+"""The options SO_TIMESTAMP, SO_TIMESTAMPNS and SO_TIMESTAMPING in their old and new forms (net/core/sock.c).
 
 The values are stored, but a netlink socket delivers no timestamps.
 """
@@ -17,7 +17,9 @@ from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, os_error
 RECEIVE: Final = 1
 NANOSECONDS: Final = 2
 NEW: Final = 4
-"""SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS and SOCK_TSTAMP_NEW, as bits that are stored under SO_TIMESTAMP."""
+"""Bits that are stored under SO_TIMESTAMP for the socket flags SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS and
+SOCK_TSTAMP_NEW.
+"""
 
 OPT_ID: Final = 1 << 7
 OPT_TSONLY: Final = 1 << 11
@@ -25,7 +27,9 @@ OPT_STATS: Final = 1 << 12
 BIND_PHC: Final = 1 << 15
 OPT_ID_TCP: Final = 1 << 16
 MASK: Final = (1 << 19) - 1
-"""Valid bits of SO_TIMESTAMPING (SOF_TIMESTAMPING_*). The bits above depend on other bits."""
+"""Mask of all valid bits of SO_TIMESTAMPING. The single bits before it are those with further conditions
+(SOF_TIMESTAMPING_*).
+"""
 
 _KINDS: Final = {
     so.SO_TIMESTAMP: RECEIVE,
@@ -33,10 +37,10 @@ _KINDS: Final = {
     so.SO_TIMESTAMP_NEW: RECEIVE | NEW,
     so.SO_TIMESTAMPNS_NEW: RECEIVE | NANOSECONDS | NEW,
 }
-"""Flags that each option sets (`sock_set_timestamp()`)."""
+"""Bits that setting an option stores, by option (`sock_set_timestamp()`)."""
 
 _ALIKE: Final = {so.SO_TIMESTAMP: NANOSECONDS | NEW, so.SO_TIMESTAMPNS: NEW}
-"""Flags that must be clear for an option to read as 1, by option."""
+"""Bits that belong to a similar option, by option. If one of them is set, reading the option returns 0."""
 
 _STAMPING = struct.Struct("<ii")
 
@@ -61,12 +65,14 @@ def _timestamping(number: int) -> Functions:
     new = NEW if number == so.SO_TIMESTAMPING_NEW else 0
 
     def get(sock: Sock, length: int) -> bytes:
-        """Return the flags. The new option returns 0 if they were set by the old one."""
+        """Return the SO_TIMESTAMPING flags. SO_TIMESTAMPING_NEW returns 0 if SO_TIMESTAMPING_OLD set the
+        flags.
+        """
         shown = not new or sock.option(so.SO_TIMESTAMP) & NEW
         return _STAMPING.pack(sock.option(so.SO_TIMESTAMPING) if shown else 0, 0)
 
     def set(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-        """Set the flags (`sock_set_timestamping()`).
+        """Set the SO_TIMESTAMPING flags (`sock_set_timestamping()`).
 
         BIND_PHC always fails, because it needs a device with a hardware clock and `lo` has none.
         """

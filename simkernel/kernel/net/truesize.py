@@ -1,4 +1,4 @@
-"""Memory size of a socket buffer (truesize), which receive queues are charged for.
+"""Truesize: the memory that a socket buffer occupies, which counts against the limit of a receive queue.
 
 A buffer is a `struct sk_buff` and a head, which holds the data and, at its end, a `struct
 skb_shared_info`. Heads come from the slab allocator in fixed sizes. All sizes are those of Linux 6.18 on
@@ -20,9 +20,13 @@ SKB_STRUCT: Final = 256
 SHARED_INFO: Final = 320
 """Size of `struct skb_shared_info` in bytes, rounded up to cache lines."""
 SMALL_HEAD: Final = 576
-"""Size of a head from skb_small_head_cache in bytes. All smaller heads come from this cache."""
+"""Size of a buffer's head from skb_small_head_cache, in bytes. Every head up to this size comes from that
+cache.
+"""
 KMALLOC_SIZES: Final = (1024, 2048, 4096, 8192)
-"""Sizes of the kmalloc caches above SMALL_HEAD. A larger head takes whole pages, a power of 2 of them."""
+"""Sizes of the kmalloc caches for heads above SMALL_HEAD, in bytes. A head above the largest cache takes
+whole pages, a power of 2 of them.
+"""
 SLAB_LARGEST: Final = KMALLOC_SIZES[-1] - SHARED_INFO
 """Maximum bytes of data in a head from the largest kmalloc cache."""
 SLAB_TRUESIZE: Final = KMALLOC_SIZES[-1] + SKB_STRUCT
@@ -39,7 +43,7 @@ GOODSIZE: Final = PAGE_SIZE - SHARED_INFO
 
 
 def head_size(size: int) -> int:
-    """Return the size of a head with `size` bytes of data, before rounding by the allocator
+    """Return the size of a buffer's head for `size` bytes of data, before the allocator rounds it up
     (SKB_HEAD_ALIGN()).
     """
     return ((size + CACHE_LINE - 1) & -CACHE_LINE) + SHARED_INFO
@@ -64,7 +68,7 @@ def allot(size: int) -> tuple[int, int]:
 
 
 def trim(usable: int, truesize: int, length: int) -> int:
-    """Return the truesize after the unused part of a buffer was freed (`netlink_trim()`).
+    """Return the truesize after the kernel has freed the unused part of a buffer (`netlink_trim()`).
 
     The buffer is reallocated only if at least half of it is unused.
     """
@@ -75,18 +79,22 @@ def trim(usable: int, truesize: int, length: int) -> int:
 
 @lru_cache(maxsize=8192)
 def truesize(size: int, length: int) -> int:
-    """Return the truesize of a kernel's buffer for at least `size` bytes that holds `length` bytes."""
+    """Return the truesize of a message from the kernel. The message has `length` bytes, its buffer was
+    allocated for at least `size` bytes.
+    """
     return trim(*allot(max(size, length)), length)
 
 
 _GOOD = allot(GOODSIZE)
 GOOD_TRUESIZES: Final = tuple(trim(*_GOOD, length) for length in range(GOODSIZE + 1))
-"""Truesize of a buffer allocated with GOODSIZE, as most answers are, by the number of bytes in it."""
+"""Truesizes of buffers that are allocated with GOODSIZE, which most answers use. The index is the number of
+bytes in the buffer.
+"""
 
 
 @lru_cache(maxsize=8192)
 def user_truesize(length: int, multicast: bool) -> int:
-    """Return the truesize of a message of `length` bytes from a program (`netlink_alloc_large_skb()`).
+    """Return the truesize of a message of `length` bytes that a program sends (`netlink_alloc_large_skb()`).
 
     The head of a large unicast message is allocated with vmalloc, so its size is not rounded up.
     """

@@ -92,7 +92,9 @@ def bind(sock: NetlinkSock, task: Task, address: Address) -> None:
 
 
 def _join(sock: NetlinkSock, task: Task, groups: int) -> list[int]:
-    """Call the protocol's `bind` for each group. If it refuses a group, undo the earlier ones."""
+    """Call the protocol's `bind` for each group. If it refuses a group, call `unbind` for the groups before
+    it.
+    """
     joined: list[int] = []
     if sock.entry.bind is not None:
         for group in group_numbers(groups):
@@ -126,7 +128,7 @@ def insert(sock: NetlinkSock, portid: int) -> None:
 
 
 def autobind(sock: NetlinkSock, task: Task) -> None:
-    """Choose a port id: the task's tgid, or a random negative id if the tgid is in use
+    """Choose a port id for the socket: the task's tgid or, if that is in use, a random negative id
     (`netlink_autobind()`).
     """
     portid = task.tgid
@@ -140,7 +142,8 @@ def autobind(sock: NetlinkSock, task: Task) -> None:
 
 
 def connect(sock: NetlinkSock, task: Task, address: Address) -> None:
-    """Set the default destination, or clear it if the family is AF_UNSPEC (`netlink_connect()`).
+    """Set the socket's default destination. If the address family is AF_UNSPEC, clear it
+    (`netlink_connect()`).
 
     An unbound socket is bound to a port id. Raise EPERM if an unprivileged task addresses another program.
     """

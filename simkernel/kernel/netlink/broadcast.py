@@ -15,7 +15,9 @@ from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import ENOBUFS, ESRCH, os_error
 
 _NO_NET: Final = object()
-"""Used instead of a namespace to disable the fast path: it equals no member's `fast_net`."""
+"""Value that differs from the `fast_net` of every member. Comparing with it instead of a namespace disables
+the fast path.
+"""
 
 
 class Broadcast:
@@ -37,7 +39,7 @@ class Broadcast:
         self.failed = False
 
     def to(self, members: Collection[NetlinkSock], source: Source, portid: int) -> None:
-        """Deliver to all members except the sender and `portid`.
+        """Deliver to all members of the group except the sender and the socket with port id `portid`.
 
         The fast path queues the buffer inline if a member needs no special handling, is in the same
         namespace and has queue space. Other members take `offer`. All members take it while a tracer is
@@ -79,8 +81,8 @@ class Broadcast:
         self.delivered = self.delivered or fast > 0
 
     def _reaches(self, member: NetlinkSock, source: Source, portid: int) -> bool:
-        """Return False for the sender, for `portid`, and for a member that does not listen to the
-        namespace.
+        """Return False for the sender, for the socket with port id `portid`, and for a member that does not
+        listen to the namespace.
         """
         if member is source or member.portid == portid:
             return False
@@ -106,12 +108,15 @@ class Broadcast:
                 self.trimmed = skb
 
     def _localized(self, member: NetlinkSock, skb: Skb) -> Skb:
-        """Return the buffer. A member in another namespace gets a copy with the sender's nsid."""
+        """Return the buffer for a member. A member in another namespace gets a copy that contains the id of
+        the sender's namespace.
+        """
         return skb if member.net is self.net else skb.copy(member.net.id_of(self.net))
 
 
 def broadcast(source: Source, skb: Skb, portid: int, group: int, *, shared: bool = False) -> None:
-    """Send to all members of `group` except the sender and `portid`, the latest subscriber first.
+    """Send to all members of `group`, the latest subscriber first. The sender and the socket with port id
+    `portid` get nothing.
 
     `shared`: the sender still uses the buffer. If the kernel is the sender, raise ENOBUFS if a member with
     NETLINK_BROADCAST_ERROR was overrun, ESRCH if no member received the message.
@@ -140,7 +145,9 @@ def broadcast(source: Source, skb: Skb, portid: int, group: int, *, shared: bool
 
 
 def _listens(member: NetlinkSock, net: Net) -> bool:
-    """Return True if a socket of another namespace receives multicasts of `net` (NETLINK_LISTEN_ALL_NSID)."""
+    """Return True if a socket receives multicasts of the namespace `net`, although it is in another one
+    (NETLINK_LISTEN_ALL_NSID).
+    """
     return (
         bool(member.flags & LISTEN_ALL_NSID)
         and member.net.id_of(net) is not None

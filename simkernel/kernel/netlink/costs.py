@@ -26,7 +26,9 @@ FIXED_COSTS: Final[dict[str, Callable[[CostModel, int], int]]] = {
     "kernel_skb": lambda costs, size: costs.skb_alloc,
     "kernel_unicast": lambda costs, size: costs.skb_alloc + costs.deliver,
 }
-"""Functions that compute the cost of an operation without the copy, by name of the operation."""
+"""Functions that compute the cost of an operation except the cost of copying the data, by name of the
+operation.
+"""
 
 
 class MessageCosts:
@@ -52,7 +54,9 @@ class MessageCosts:
         self.genl_reply = costs.genl_reply
 
     def compute(self, name: str, size: int) -> int:
-        """Compute a cost that the table `name` lacks, and cache it unless a cost function varies it."""
+        """Compute a cost that the table `name` lacks. Cache it, except if the cost model has a function that
+        varies copy costs.
+        """
         costs = self._costs
         cost = FIXED_COSTS[name](costs, size) + costs.copy(size)
         table: dict[int, int] = getattr(self, name)
@@ -62,7 +66,8 @@ class MessageCosts:
 
 
 class FaultyMessageCosts(MessageCosts):
-    """Message costs with the fault point `skb.alloc`. Nothing is cached, so every message reaches it.
+    """Message costs with the fault point `skb.alloc`. It caches no costs, so that every message reaches the
+    fault point.
 
     The cost of a message is charged where its buffer is allocated, so one fault point here covers all
     messages.

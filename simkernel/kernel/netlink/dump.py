@@ -60,7 +60,7 @@ class DumpCallback:
     _previous: int = 0
 
     def check_consistent(self, writer: MessageWriter, place: int) -> None:
-        """Set NLM_F_DUMP_INTR in a message if the data changed since the last one
+        """Set NLM_F_DUMP_INTR in a message if the data changed since the previous message
         (`nl_dump_check_consistent()`).
 
         `place` is the offset of the message in the writer.
@@ -72,19 +72,21 @@ class DumpCallback:
         self._previous = self.generation
 
     def accept_change(self) -> None:
-        """Accept the current generation without setting NLM_F_DUMP_INTR.
+        """Ignore a change of the data: do not set NLM_F_DUMP_INTR for it.
 
         Linux sets the flag in the header of an empty part of the dump, which it does not send.
         """
         self._previous = self.generation
 
     def begin_sequence(self) -> None:
-        """Begin a new sequence: later messages are compared with each other, not with earlier messages."""
+        """Begin a new sequence of messages. A change of the data between the old and the new sequence does
+        not set NLM_F_DUMP_INTR.
+        """
         self.generation = self._previous = 0
 
     def interrupt(self) -> None:
-        """Set NLM_F_DUMP_INTR in the next message, although `generation` is equal: the data changed in
-        between.
+        """Set NLM_F_DUMP_INTR in the next message. The data has changed, although `generation` is
+        unchanged.
         """
         self._previous = ~self.generation
 
@@ -94,8 +96,8 @@ class DumpCallback:
         return self.request.inbound
 
     def resume(self) -> None:
-        """Queue the next datagram after a receive (`netlink_recvmsg()`). A failure sets the socket's
-        error.
+        """Queue the next datagram of the dump after a receive (`netlink_recvmsg()`). If that fails, set the
+        socket's error.
         """
         error = self.step()
         if error:
@@ -188,8 +190,8 @@ def start(
     min_dump_alloc: int = 0,
     context: Any = None,
 ) -> object:
-    """Begin a dump for the sender of `request` (`__netlink_dump_start()`). Return NO_ACK or an awaitable of
-    it.
+    """Begin a dump for the sender of `request` (`__netlink_dump_start()`). Return NO_ACK, or an awaitable
+    that returns it.
 
     `begin` can raise an error to refuse the dump, and can be a coroutine function. `min_dump_alloc` is the
     minimum size of each datagram in bytes. Raise EBUSY if the socket already has a running dump,
@@ -217,7 +219,8 @@ async def _begin_later(callback: DumpCallback, pending: Awaitable[object]) -> ob
     except OSError:
         callback.release()
         raise
-    if callback.sock.ports.get(callback.request.portid) is not callback.sock:  # closed while `begin` slept
+    # the socket was closed while `begin` slept
+    if callback.sock.ports.get(callback.request.portid) is not callback.sock:
         callback.close()
         raise os_error(ECONNREFUSED)
     return _first(callback)

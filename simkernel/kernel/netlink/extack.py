@@ -39,7 +39,7 @@ class ExtendedAck:
         self.policy = policy
 
     def size(self, error: int) -> int:
-        """Return the bytes to reserve for it in an answer (`netlink_ack_tlv_len()`).
+        """Return the number of bytes to reserve for the extended ACK in an answer (`netlink_ack_tlv_len()`).
 
         The size of a policy is an upper estimate, so the answer can be shorter.
         """
@@ -49,8 +49,8 @@ class ExtendedAck:
         return len(writer.data) + estimate
 
     def write(self, writer: MessageWriter, error: int) -> None:
-        """Append it to an answer (`netlink_ack_tlv_fill()`). If `error` is 0, only the message and cookie are
-        written.
+        """Append the extended ACK to an answer (`netlink_ack_tlv_fill()`). If `error` is 0, write only the
+        message and the cookie.
         """
         self._write(writer, error, self.policy)
 

@@ -56,7 +56,8 @@ class Controller:
         found = info.found
         if CTRL_ATTR_FAMILY_NAME in found:
             first, last = found[CTRL_ATTR_FAMILY_NAME]
-            family = self._by_name.get(info.data[first : last - 1])  # the last byte is usually the NUL
+            # the last byte is usually the NUL of the name
+            family = self._by_name.get(info.data[first : last - 1])
             if family is None:
                 family = self._by_name.get(_name(info))
                 if family is None and not loaded:
@@ -98,8 +99,8 @@ class Controller:
     # -- GETPOLICY ------------------------------------------------------------
 
     def _begin_policies(self, info: Info) -> None:
-        """Begin a dump of a family's policies (`ctrl_dumppolicy_start()`). If both are given, the id is
-        used.
+        """Begin a dump of a family's policies (`ctrl_dumppolicy_start()`). If the request contains both id
+        and name, the id is used.
         """
         if genl.CTRL_ATTR_FAMILY_ID in info.found:
             family = self._registry.by_id.get(_id(info))

@@ -27,11 +27,13 @@ _header = GenlMsgHdr.LAYOUT.unpack_from
 
 
 Guard = Callable[[Any, str], AbstractContextManager[object]]
-"""Context manager around each call into a family's code. It turns a module's exception into an oops."""
+"""Function that returns a context manager for a call into a family's code. An exception in a module's code
+becomes an oops.
+"""
 
 
 class Dispatcher:
-    """Checks messages and calls the operation of each."""
+    """Checks each generic netlink message and calls the operation that handles it."""
 
     def __init__(self, netlink: Netlink, registry: Registry, lock: OperationLock, guard: Guard) -> None:
         self._netlink = netlink
@@ -42,8 +44,8 @@ class Dispatcher:
         self.entry = self.handle_locked if self._pauses else self.handle
 
     def handle_locked(self, info: Info) -> object:
-        """Run the operation with the lock held, like `handle`, if a plan can pause operations that do not
-        sleep.
+        """Run the operation like `handle`, but always with the lock held. Used if a plan (perturbations of a
+        test run) can pause operations.
         """
         family = self._families.get(info.type)
         if family is None or family.parallel or self._lock.held:
@@ -119,7 +121,8 @@ class Dispatcher:
         return self._sleep(lambda: result, family.owner, where) if isinstance(result, Awaitable) else None
 
     async def _sleep(self, begin: Callable[[], Any], owner: Owner | None, where: str) -> None:
-        """Run an operation that sleeps, with a reference to its module (on Linux, unloading waits for it).
+        """Run an operation that sleeps. It holds a reference to its module, for which unloading waits on
+        Linux.
 
         If the module is being unloaded, raise ENODEV without calling the operation.
         """
@@ -132,7 +135,9 @@ class Dispatcher:
             put_owner(owner)
 
     async def _hold(self, begin: Callable[[], Any], owner: Owner | None, where: str) -> None:
-        """Run an operation that does not sleep but that a plan can pause, with a reference to its module."""
+        """Run an operation that does not sleep itself but can be paused by a plan (perturbations of a test
+        run). It holds a reference to its module.
+        """
         assert owner is not None
         owner.references += 1
         try:

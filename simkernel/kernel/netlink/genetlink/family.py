@@ -22,11 +22,13 @@ from simkernel.uapi.netlink import NLMSG_HDRLEN, NlMsgHdr, align4
 from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 
 DONT_VALIDATE_STRICT: Final = 1
-"""Accept unknown and overlong attributes in a request."""
+"""Flag of an operation: accept unknown and overlong attributes in a do request."""
 DONT_VALIDATE_DUMP: Final = 2
-"""Do not validate the attributes of a dump request, which has no policy."""
+"""Flag of an operation: do not validate the attributes of a dump request, which has no policy."""
 DONT_VALIDATE_DUMP_STRICT: Final = 4
-"""Accept unknown and overlong attributes in a dump request (GENL_DONT_VALIDATE_DUMP_STRICT)."""
+"""Flag of an operation: accept unknown and overlong attributes in a dump request
+(GENL_DONT_VALIDATE_DUMP_STRICT).
+"""
 
 DoIt = Callable[["Info"], Any]
 """Function that handles a request and raises OSError on failure. An awaitable result is awaited, any other
@@ -36,8 +38,8 @@ result is ignored.
 
 @attrs.frozen(eq=False)
 class Dumper:
-    """Functions of a dump: `begin` can refuse it and can sleep, `step` writes messages (see dump.Dump),
-    `done` ends it.
+    """Functions of a dump: `begin` prepares the dump, and can sleep or refuse the request. `step` writes
+    messages (see dump.Dump). `done` ends the dump.
     """
 
     step: Callable[[MessageWriter, Info], bool]
@@ -46,7 +48,9 @@ class Dumper:
 
 
 def dump_only(info: Info) -> None:
-    """Raise EOPNOTSUPP: the `do` function of an operation that is only a dump. It is never called."""
+    """Placeholder for the `do` function of a dump operation. It raises EOPNOTSUPP, but the kernel never calls
+    it.
+    """
     raise os_error(EOPNOTSUPP)
 
 
@@ -71,19 +75,23 @@ class Operation:
 
     @sleeps.default
     def _says_that_it_sleeps(self) -> bool:
-        """Return True if `do` has an attribute `sleeps` that is true, which marks a coroutine function."""
+        """Return True if `do` is marked as a coroutine function: it has an attribute `sleeps` that is
+        true.
+        """
         return bool(getattr(self.do, "sleeps", False))
 
     @privileged.default
     def _is_privileged(self) -> bool:
-        """Return True for both permission flags: all namespaces have the same owner, so both mean
-        CAP_NET_ADMIN.
+        """Return True if the operation needs CAP_NET_ADMIN. Both flags mean that, because all namespaces have
+        the same owner.
         """
         return bool(self.flags & (GENL_ADMIN_PERM | GENL_UNS_ADMIN_PERM))
 
     @validator.default
     def _make_validator(self) -> Validator | None:
-        """Return the validator of the policy, strict or liberal (`genl_family_rcv_msg_attrs_parse()`)."""
+        """Return the validator of the operation's policy. Flags select strict or liberal validation
+        (`genl_family_rcv_msg_attrs_parse()`).
+        """
         if self.policy is None:
             return None
         lenient = DONT_VALIDATE_STRICT if self.dump is None else DONT_VALIDATE_DUMP_STRICT
@@ -184,7 +192,8 @@ _pack = Struct(NlMsgHdr.LAYOUT.format + GenlMsgHdr.LAYOUT.format.lstrip("<")).pa
 
 
 class Info(Request):
-    """A request to a family (`struct genl_info`). `found` holds the offsets of its attributes by type.
+    """A request to a family (`struct genl_info`). `found` maps each attribute type in the request to its
+    offsets.
 
     A dump also has `callback`, netlink's state of the dump, and `state`, where the family keeps its
     position.

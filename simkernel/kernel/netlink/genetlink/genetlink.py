@@ -24,7 +24,7 @@ from simkernel.uapi import netlink as nl
 from simkernel.uapi.errno import ENOENT, EPERM, ESRCH, os_error
 
 NOTIFY = 0
-"""Index of nlctrl's only group among the family's groups."""
+"""Index of the multicast group of nlctrl. It is 0, because nlctrl has only this group."""
 
 
 class GenericNetlink:

@@ -49,8 +49,8 @@ class OperationLock:
             self.release()
 
     def finish_locked(self, pending: Awaitable[object]) -> Awaitable[object]:
-        """Acquire the lock for an operation that has begun and now sleeps. It is released when the operation
-        ends.
+        """Acquire the lock for an operation that has begun and now sleeps. The lock is released when the
+        operation ends.
         """
         self.acquire()
         return self._finish(pending)
@@ -62,7 +62,9 @@ class OperationLock:
             self.release()
 
     async def released_during(self, pending: Awaitable[Any]) -> None:
-        """Release the lock while `pending` is awaited, and acquire it again. Only its holder calls this."""
+        """Release the lock while `pending` is awaited, then acquire it again. Only the holder of the lock
+        calls this.
+        """
         held = self.held
         if held:
             self.release()

@@ -32,7 +32,7 @@ simkernel does not model `thermal`. With this reservation, netdev has the record
 
 @cache
 def _declared() -> Family:
-    """Return the family before its registration. Each machine registers a copy."""
+    """Return the family before its registration. Each machine registers a copy of this object."""
     return declare(own_spec("netdev"), DO, DUMP, parallel=True)
 
 

@@ -74,7 +74,7 @@ def _collect(family: Family, commands: Iterable[Command], single: bool) -> Polic
 
 
 def _tables(family: Family, command: Command, single: bool) -> tuple[PolicyTable | None, PolicyTable | None]:
-    """Return the policies of a command's do and dump operations, as GETPOLICY shows them.
+    """Return the policies of a command's do and dump operations, as a CTRL_CMD_GETPOLICY dump shows them.
 
     A policy that rejects all attributes is included only in a dump of all commands: on Linux,
     `genl_op_iter_next()` adds it, but `genl_get_cmd_both()` does not.
