@@ -111,7 +111,11 @@ def test_every_acting_method_is_refused_in_another_thread() -> None:
 
 
 SCRIPT = """
+import signal
 from simkernel import Machine, seconds
+
+# a shell starts background jobs with SIGINT ignored, and the tests may run in one
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 async def endless(app):
     print("started", flush=True)
