@@ -15,18 +15,22 @@ from simkernel.kernel.vfs.file import OpenFile
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 
 Holdings = Mapping[Hashable, tuple[str, int]]
-"""The text and the amount of each held object.  A "#" at the start of a text stands for the amount."""
+"""Maps each held object to a text and an amount. A "#" at the start of the text stands for the amount."""
 
 SOCKETS: Final = {AF_NETLINK: "# netlink sockets", AF_UNIX: "# unix sockets"}
 
 
 def holdings(kernel: Kernel) -> Holdings:
-    """Return all holdings, except those of living daemons and of modules pinned by an oops."""
+    """Return everything that is held in the kernel. Leave out what living daemons hold, and the references to
+    a module that an oops has pinned.
+    """
     return {key: (text, amount) for key, text, amount in _held(kernel)}
 
 
 def left(now: Holdings, before: Holdings) -> list[str]:
-    """Return one text for each holding that `now` has in addition to `before`."""
+    """Compare two results of `holdings`. Return one text for each object that is held in `now` and not in
+    `before`.
+    """
     amounts: Counter[str] = Counter()
     for key, (text, amount) in now.items():
         amounts[text] += max(0, amount - before.get(key, ("", 0))[1])

@@ -89,11 +89,13 @@ class Kernel:
         self.faults = faults
         """The fault points. None in a machine without `faults`."""
         self.copies = Copies() if instrumented else None
-        """The counter of copies. None unless the machine is instrumented."""
+        """The counter of copied bytes (`Copies`). None unless the machine is instrumented."""
         if self.copies is not None:
             costs = attrs.evolve(costs, on_copy=self.copies.add)
         self.plain_costs = costs
-        """The cost model for copies that are not the fault point `usercopy`, or that check it separately."""
+        """A cost model whose copies do not check the fault point `usercopy`. A part of the kernel that uses
+        this model checks the fault point itself where its copy may fail.
+        """
         if faults is not None:
             costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))
         self.costs = costs

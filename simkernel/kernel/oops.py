@@ -42,7 +42,7 @@ MAX_KEPT = 64
 """Maximum number of reports kept.  The log and the counter include all others."""
 
 OTHERS = (InternalError, DeviceError, NotModelled, KeyboardInterrupt)
-"""Exceptions that pass through a module's code and are not a bug of it.
+"""Exceptions that may be raised through a module's code although the module has no bug.
 
 Every other one is an oops.
 """
@@ -70,7 +70,9 @@ class Oopses:
     _taints: Taints
     _current: Callable[[], SchedTask | None]
     closing: Callable[[], bool]
-    """Returns True while a task is being ended. Then GeneratorExit is not a bug of the module."""
+    """Returns True while the kernel ends a task by throwing GeneratorExit. At that time a GeneratorExit in a
+    module's code is no bug.
+    """
     count: int = 0
     reports: deque[Oops] = attrs.field(factory=lambda: deque(maxlen=MAX_KEPT))
 
@@ -92,21 +94,26 @@ class Oopses:
         self._taints.add(Taint.DIE)
         module.pin()
         if self.closing():
-            clear_frames(
-                error.__traceback__
-            )  # they hold a reference to a coroutine that ignored GeneratorExit
+            # the frames hold a reference to a coroutine that ignored GeneratorExit
+            clear_frames(error.__traceback__)
         return os_error(EFAULT)
 
     def guard(self, module: LoadedModule | None, where: str) -> Guard:
-        """Return a context manager for a call with a caller: OSError passes, an oops becomes EFAULT."""
+        """Return a context manager for a call of module code whose error goes to a caller. An OSError passes
+        unchanged; any other exception is an oops, and the caller gets EFAULT.
+        """
         return Guard(self, module, where, answered=True)
 
     def contain(self, module: LoadedModule | None, where: str) -> Guard:
-        """Return a context manager for a call without a caller: every exception, even OSError, is an oops."""
+        """Return a context manager for a call of module code whose error nothing can receive. Every exception
+        is an oops, even OSError.
+        """
         return Guard(self, module, where, answered=False)
 
     def wrap(self, module: LoadedModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `function` wrapped in a `guard`. It may be plain or `async def`."""
+        """Return a function that calls `function` inside of a `guard`. `function` may be plain or `async
+        def`.
+        """
 
         async def finish(pending: Awaitable[Any]) -> Any:
             with self.guard(module, where):

@@ -1,4 +1,4 @@
-"""The interface of the kernel for system calls and pseudo-filesystems.
+"""The parts of a kernel that system calls and pseudo-filesystems may use.
 
 `Kernel` has the attributes of the Protocol.  The Protocol is in a lower layer than its users, so that they
 do not import the file that composes the kernel.

@@ -1,4 +1,4 @@
-"""The handle of a process that ordinary code has spawned."""
+"""The handle of a process that `Machine.spawn()` has created for a test or a script."""
 
 from __future__ import annotations
 

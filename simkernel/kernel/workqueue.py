@@ -43,7 +43,7 @@ class Work:
     delay: Event | None = None
     flow: int = 0
     expired_flow: int = 0
-    """The flow id of the last expiry of the item's delay."""
+    """The flow id that was current when the item's delay expired last."""
     resource: Resource | None = None
 
 
@@ -176,7 +176,9 @@ class WorkQueue:
             await sleep_on(self._done, interruptible=False)
 
     def _release_idle(self, work: Work) -> None:
-        """Remove the registration of an item, unless it is pending or running."""
+        """Remove the record of a work item from the table of registrations, unless the item is pending or
+        runs.
+        """
         if work.resource is not None and not work.pending and not work.running:
             self._resources.remove(work.resource)
             work.resource = None

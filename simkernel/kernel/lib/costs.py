@@ -14,13 +14,15 @@ import attrs
 CACHED: Final = 20 << 10
 """Largest copy in bytes that stays in the nearest cache until the next copy."""
 SPILL: Final = 4
-"""Bytes that miss the nearest cache for each byte above CACHED: the copy evicts them before it reads them."""
+"""Bytes that miss the nearest cache for each byte of a copy above CACHED bytes. A large copy evicts some of
+its own bytes before it reads them.
+"""
 PIECE: Final = 8 << 12
 """Size in bytes of 2**PAGE_ALLOC_COSTLY_ORDER pages."""
 FROM_ZONE: Final = 3
-"""Cost of allocating more than PIECE bytes of pages, as a multiple of `page_alloc`."""
+"""A block of more than PIECE bytes of pages costs `page_alloc` times this factor."""
 MEMBER_LINES: Final = 4
-"""Cache lines that a multicast misses for each member of the group.
+"""Number of cache lines that a multicast misses for each socket in the group.
 
 A multicast misses one cache line for each socket outside of the group.
 """
@@ -67,9 +69,9 @@ class CostModel:
     multicast_skip: int = 7
     """Cost of skipping a socket that is not in the multicast group."""
     cached_sockets: int = 400
-    """Number (not ns) of a protocol's subscribers that the caches hold during a multicast."""
+    """Number (not ns) of group members of a netlink protocol up to which a multicast misses no cache."""
     cache_miss: int = 15
-    """Cost of a cache miss in a multicast beyond `cached_sockets`: 4 for a member, 1 for another socket."""
+    """Cost of one cache miss if members exceed `cached_sockets`. A socket in the group causes 4, others 1."""
     genl_dispatch: int = 337
     """Cost of parsing, validating and dispatching one generic netlink message."""
     genl_reply: int = 271
@@ -105,7 +107,7 @@ class CostModel:
     seq_field: int = 20
     """Cost of formatting one record of a text in procfs or sysfs, or one number of a record."""
     attribute: int = 57
-    """Cost of holding the kernel object of a sysfs attribute during an open, read or write."""
+    """Cost of taking and dropping a sysfs attribute's kernel object at each open, read and write."""
     thread: int = 7_300
     """Cost of creating a thread."""
     fork: int = 60_000
@@ -117,7 +119,9 @@ class CostModel:
     module_unload: int = 20_000
     """Cost of unloading a module."""
     spread: tuple[int, ...] = attrs.field(default=(1000, 1050, 1340), kw_only=True)
-    """Median, 90th and 99th percentile of a cost that varies, in thousandths of the parameter."""
+    """Median, 90th and 99th percentile of a cost if costs vary at random. 1000 stands for the value of the
+    cost parameter.
+    """
     on_copy: Callable[[int], None] | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
     """Called with the number of bytes of each charged copy.
 
@@ -133,9 +137,7 @@ class CostModel:
         return self.copy_begin + (size * self.copy_per_kib >> 10) + (self.far(size) if size > CACHED else 0)
 
     def far(self, size: int) -> int:
-        """Return the extra cost in ns of cache misses if one call copies `size` bytes, in one or several
-        pieces.
-        """
+        """Return the extra cost in ns of the cache misses of a call that copies `size` bytes in total."""
         missed = min(size, SPILL * max(0, size - CACHED))
         return missed * (self.copy_large_per_kib - self.copy_per_kib) >> 10
 

@@ -18,7 +18,7 @@ from simkernel.uapi.errno import EFAULT, EINTR, ENFILE, ENOBUFS, ENOMEM, os_erro
 
 
 class FaultPoints(Protocol):
-    """Decides at each hit of a fault point whether the operation fails."""
+    """Decides, each time that the kernel reaches a fault point, whether the operation fails."""
 
     def hit(self, point: str, **about: object) -> bool:
         """Return True if the operation at `point` must fail.
@@ -64,9 +64,9 @@ _POINTS: Final = (
                "`should_fail_usercopy()`", ("size",)),
     FaultPoint("irq.lost", None, "no handler runs, and the line stays high",
                "`try_misrouted_irq()`", ("device", "irq")),
-    FaultPoint("irq.spurious", None, "the handlers of a line run once more with nothing to do",
+    FaultPoint("irq.spurious", None, "the handlers of an interrupt line run without an interrupt",
                "`note_interrupt()`", ("device", "irq")),
-    FaultPoint("irq.storm", None, "a line sticks high until the kernel disables it: \"nobody cared\"",
+    FaultPoint("irq.storm", None, "an interrupt line stays high until it is disabled: \"nobody cared\"",
                "`__report_bad_irq()`", ("device", "irq")),
     FaultPoint("module.init", ENOMEM, "a module is not loaded",
                "`do_init_module()`", ("module",)),
@@ -107,7 +107,8 @@ class CallingTask(Protocol):
 
 
 class Armed:
-    """The fault points of a machine. It adds the task, its call and the time to each hit.
+    """The fault points of a machine. Passes the current task, its system call and the time to each decision
+    of a `FaultPoints`.
 
     No point fails before time 0, so a machine boots without faults.  `current` returns the running task.
     """
@@ -119,7 +120,7 @@ class Armed:
         self._engine = engine
         self._current = current
         self.entered: str | None = None
-        """Name of the call that the running task has entered, before it blocks."""
+        """Name of the system call that the running task has entered. Used until the call blocks."""
 
     def hit(self, point: str, **about: object) -> bool:
         """Return True if the running task's operation at `point` must fail."""

@@ -1,4 +1,4 @@
-"""Requests of ioctl(2) and files that Linux has, from the tables `ioctls.txt` and `files.txt`.
+"""The ioctl(2) requests and the files of a real Linux, read from the tables `ioctls.txt` and `files.txt`.
 
 simkernel reports the use of a request or file that it does not model.  If a request or file is in neither
 table, Linux refuses it, so simkernel does too.  A table is read at its first use, because most machines
@@ -18,7 +18,9 @@ from simkernel.uapi import errno
 
 @cache
 def known_ioctls(kind: str) -> Mapping[int, Sequence[str]]:
-    """Return Linux's requests of ioctl(2) on a kind of file: the words of their table lines, by number."""
+    """Return the ioctl(2) requests that Linux has for a kind of file. The key is the request's number; the
+    value is the list of words of its line in the table.
+    """
     table = read_table(Path(__file__).with_name("ioctls.txt"))
     return {int(line[1], 16): line[2:] for line in table if any(fnmatchcase(kind, each) for each in line[0])}
 
@@ -29,10 +31,11 @@ def refusal(words: Iterable[str]) -> int | None:
 
 
 def known_file(directory: str, names: Sequence[str]) -> str | None:
-    """Return the table's path for `names` below an existing directory, or None if Linux lacks the file.
+    """Return the path of a file that Linux has, as the table spells it, or None if Linux has no such file.
+    The file is `names` below the existing `directory`.
 
-    A wildcard matches a name in the directory's path, but none of `names`.  Otherwise `*/stat` would match a
-    process that does not exist.
+    A wildcard matches a name in the directory's path, but none of `names`.  Otherwise `*/stat` would match
+    a process that does not exist.
     """
     here = directory.split("/")
     for path in _files().get(names[-1], ()):
@@ -44,7 +47,7 @@ def known_file(directory: str, names: Sequence[str]) -> str | None:
 
 @cache
 def _files() -> Mapping[str, list[list[str]]]:
-    """Return the paths of the table by their last name. Each path is a list of names."""
+    """Return the paths in `files.txt`, grouped by their last name. Each path is a list of names."""
     files: dict[str, list[list[str]]] = {}
     for directories, *names in read_table(Path(__file__).with_name("files.txt")):
         for name in names:
@@ -54,7 +57,9 @@ def _files() -> Mapping[str, list[list[str]]]:
 
 @cache
 def read_table(path: Path) -> Sequence[list[Any]]:
-    """Return the lines of a table.  Each is a list: the words of its `[section]`, then its own words."""
+    """Return the lines of a table. Each line is a list: first the list of words in its `[section]` header,
+    then the words of the line.
+    """
     section: list[str] = []
     lines: list[list[Any]] = []
     for line in path.read_text("utf-8").splitlines():

@@ -10,7 +10,9 @@ _INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))",
 
 
 def kstrtoint(text: str) -> int:
-    """Convert text to an integer; its prefix selects base 16, 8 or 10.  Raise EINVAL."""
+    """Convert text to an integer. A prefix such as 0x or 0 selects base 16 or 8. Raise EINVAL for other
+    text.
+    """
     match = _INTEGER.fullmatch(text)
     if match is None:
         raise os_error(EINVAL)

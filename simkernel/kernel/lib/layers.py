@@ -1,4 +1,6 @@
-"""The layers of tracepoints: the kernel's own, and those that it emits for programs and drivers."""
+"""The layers of tracepoints: one for events of the kernel itself, the others for events that the kernel emits
+on behalf of programs and drivers.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from simkernel.engine import Engine
 from simkernel.kernel.lib.layers import KERNEL
 
 LOG_BUF_SHIFT: Final = 17
-"""Logarithm of the size of the texts in bytes (CONFIG_LOG_BUF_SHIFT): 128 KiB."""
+"""Base-2 logarithm of the size in bytes of the buffer with all texts (CONFIG_LOG_BUF_SHIFT): 128 KiB."""
 RECORDS: Final = 1 << LOG_BUF_SHIFT - 5
 """Maximum number of records: one descriptor for each 32 bytes of text (PRB_AVGBITS)."""
 PRINTKRB_RECORD_MAX: Final = 1024
@@ -62,7 +62,8 @@ class LogRecord:
     @property
     def stamp(self) -> str:
         """The time stamp in front of each line (`print_time()`)."""
-        whole, fraction = divmod(max(self.time, 0) // 1000, 1_000_000)  # the clock has not started before 0
+        # times during boot are negative; the clock shows 0 until boot has ended
+        whole, fraction = divmod(max(self.time, 0) // 1000, 1_000_000)
         return f"[{whole:5d}.{fraction:06d}] "
 
     def __str__(self) -> str:
@@ -82,7 +83,9 @@ class Log:
         self._capacity = capacity
         self._kept: deque[LogRecord] = deque()
         self._begins: deque[int] = deque()
-        """Positions of the texts in the ring buffer. They are not reduced modulo its size."""
+        """Position of each kept text. Positions grow without limit; the offset in the ring buffer is the
+        position modulo the buffer's size.
+        """
         self._end = 0
         self._count = 0
         self._unfinished = 0
@@ -120,7 +123,7 @@ class Log:
         An unfinished record becomes readable when another one follows.
         """
         data = text.encode("utf-8", "surrogateescape")[: PRINTKRB_RECORD_MAX - 1]
-        level_size = 0 if facility else 2  # KERN_SOH and a digit precede a text of the kernel
+        level_size = 0 if facility else 2  # a text of the kernel begins with KERN_SOH and a digit
         self._reserve(min(level_size + len(data) + finished + 1, PRINTKRB_RECORD_MAX))
         kept = data.decode("utf-8", "surrogateescape")
         self._kept.append(LogRecord(self._count, self._engine.time(), level, kept, facility))

@@ -8,12 +8,15 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 LOCATION: Final = "__simkernel_module__"
-"""The global of a module's file that holds two names: the module's, and the file's as logs show it."""
+"""Name of a global that each file of a module has. Its value is a pair: the module's name, and the file's
+name as logs show it.
+"""
 KERNEL: Final = "simkernel.kernel."
 DRIVERAPI: Final = "simkernel.driverapi."
 
 Place = tuple[CodeType, int, dict[str, Any]]
-"""A place in a function: its code, the offset of the instruction, and its globals.
+"""A place in a function: the function's code object, the offset of the instruction, and the function's
+globals.
 
 A place has no reference to the frame.
 """
@@ -25,12 +28,15 @@ def locate(frame: FrameType) -> tuple[str, str] | None:
 
 
 def caller(depth: int = 1) -> FrameType:
-    """Return `module_frame()` of the frame that is `depth` levels above the caller."""
+    """Return the nearest frame of a module's code. The search starts `depth` levels above the caller and goes
+    outwards (`module_frame`).
+    """
     return module_frame(sys._getframe(depth + 1))
 
 
 def module_frame(first: FrameType) -> FrameType:
-    """Return the nearest frame of a module from `first` outwards, or else `first`.
+    """Search the frames from `first` outwards for one that executes a module's code. Return it, or `first` if
+    there is none.
 
     If `first` is the `__aenter__` of a lock, return its caller instead of `first`.
     """
@@ -91,7 +97,9 @@ def describe(at: Place) -> str:
 
 
 def culprit(trace: tuple[str, ...]) -> str:
-    """Return the innermost line of a module in a call trace, or else its innermost line."""
+    """Return the line of a call trace that a report blames: the innermost line in a module's code. Without
+    such a line, return the innermost line.
+    """
     return next((line for line in trace if line.endswith("]")), trace[0] if trace else "an unknown function")
 
 

@@ -71,7 +71,9 @@ class Syslog:
     saved: int | None = None
 
     def unread(self) -> list[LogRecord]:
-        """Return the records from `next` on.  If some were dropped, set `next` to the oldest record first."""
+        """Return all records from number `next` on. If the record `next` was dropped, first set `next` to the
+        oldest record in the log.
+        """
         if self.next < self.log.first:
             self.next, self.partial = self.log.first, 0
         return [self.log.at(each) for each in range(self.next, self.log.written)]

@@ -14,7 +14,7 @@ from simkernel.uapi.errno import ENOENT, error_name, os_error
 
 
 class Unmodelled:
-    """Creates the exception for a use of unmodelled behaviour.
+    """A factory of the exceptions that are raised if a program or module uses unmodelled behaviour.
 
     If `raises` is true, the exception is NotModelled, so that tests notice it.  Otherwise the exception is
     the errno of a Linux kernel built without the feature, and the first use is logged.
@@ -26,7 +26,9 @@ class Unmodelled:
         self._said: set[str] = set()
 
     def __call__(self, what: str, number: int) -> Exception:
-        """Return the exception for the use of `what`. `number` is the errno."""
+        """Return the exception for a use of the unmodelled feature `what`. `number` is the errno of a Linux
+        without this feature.
+        """
         if self._raises:
             return NotModelled(f"{what} is not modelled; Linux without it returns {error_name(number)}")
         if what not in self._said:
@@ -35,6 +37,8 @@ class Unmodelled:
         return os_error(number)
 
     def missing(self, directory: str, names: Sequence[str]) -> Exception:
-        """Return the error for a missing file of /proc or /sys: ENOENT if Linux also lacks it."""
+        """Return the error for a file that /proc or /sys does not have here: ENOENT if Linux does not have it
+        either, otherwise the error for an unmodelled file.
+        """
         path = known_file(directory, names)
         return os_error(ENOENT) if path is None else self(path, ENOENT)

@@ -34,13 +34,13 @@ class Kind(IntFlag):
     MARKED = 2
     """An access by `READ_ONCE()` or `WRITE_ONCE()`."""
     ORDERED = 4
-    """An access that is ordered after the last write: `rcu_dereference()`, `rcu_assign_pointer()`,
-    `xchg()`.
+    """An access by `rcu_dereference()`, `rcu_assign_pointer()` or `xchg()`. It happens after the last write
+    of the same attribute.
     """
 
 
 class Listener(Protocol):
-    """The race detector of the running machine."""
+    """The receiver of the reported accesses: the race detector of the running machine."""
 
     def access(self, obj: object, name: str, kind: Kind, statement: int, frame: FrameType) -> None:
         """Record that `frame` is about to access the attribute `name`.
@@ -67,7 +67,9 @@ class Accesses:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Ignore the accesses of a file's top level, because it is executed once per process."""
+        """Ignore the accesses of top-level code while the loader executes a file, because a file is executed
+        once per process and not once per machine.
+        """
         self._loading += 1
         try:
             yield
@@ -116,7 +118,8 @@ class _Adder(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         self._depth += 1
-        node.body = [self.visit(each) for each in node.body]  # skips annotations, defaults and decorators
+        # annotations, defaults and decorators are not visited
+        node.body = [self.visit(each) for each in node.body]
         self._depth -= 1
         return node
 

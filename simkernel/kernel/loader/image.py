@@ -36,7 +36,7 @@ from simkernel.uapi.errno import EINVAL, ENOEXEC
 
 PREFIX = "simkernel_module_"
 DECLARATION = "MODULE"
-"""Name of the declaration in a module's file."""
+"""Name of the global in a module's file whose value is the module's declaration."""
 
 
 DRIVERAPI = "simkernel.driverapi"
@@ -114,7 +114,7 @@ class Instrument(Protocol):
 
     @property
     def name(self) -> str:
-        """An identifier of the transformation."""
+        """The name of the transformation, which differs from the names of all other transformations."""
 
     @property
     def names(self) -> Mapping[str, object]:
@@ -124,7 +124,7 @@ class Instrument(Protocol):
         """Return the transformed syntax tree of a file. `file` is its name in logs."""
 
     def loading(self) -> AbstractContextManager[object]:
-        """Return the context in which the top level of a file is executed, once per process."""
+        """Return a context manager. The loader executes a file's top level inside of it, once per process."""
 
 
 _images: dict[str, Image] = {}
@@ -254,7 +254,9 @@ def _where(error: BaseException, source: Source) -> str:
 
 
 def _bound_names(statement: ast.stmt) -> list[str]:
-    """Return the plain names that an assignment or an import binds."""
+    """Return the names of the variables that an assignment or import statement binds, without attributes and
+    items.
+    """
     if isinstance(statement, ast.ImportFrom):
         return [alias.asname or alias.name for alias in statement.names]
     targets: list[ast.expr] = []

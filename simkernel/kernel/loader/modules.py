@@ -101,7 +101,8 @@ class Modules:
         return self._list.get(name)
 
     def specification(self, name: str) -> Spec:
-        """Return a family's specification from the module path, for clients.
+        """Find the specification of a generic netlink family in the directories of the module path and return
+        it. Clients use it.
 
         Raises LookupError or SpecError.
         """
@@ -195,7 +196,9 @@ class Modules:
             raise os_error(error.errno) from None
 
     def _check_unique(self, name: str) -> None:
-        """Raise EEXIST or EBUSY if a module has this name (`module_patient_check_exists()`; `load` waits)."""
+        """Raise EEXIST if a live module has this name, or EBUSY if such a module is being loaded or unloaded
+        (`module_patient_check_exists()`).
+        """
         old = self._list.get(name)
         if old is None:
             return
@@ -206,7 +209,9 @@ class Modules:
         raise os_error(EBUSY)
 
     def _taint(self, module: LoadedModule, location: Location, flags: int) -> None:
-        """Taint the kernel and the module (`check_modinfo()`, `module_augment_kernel_taints()`)."""
+        """Set the taint flags of the kernel and of a new module, for example for an out-of-tree module
+        (`check_modinfo()`, `module_augment_kernel_taints()`).
+        """
         if flags & MODULE_INIT_IGNORE_VERMAGIC:
             self._add_taint(module, Taint.FORCED_MODULE, "bad vermagic: kernel tainted.")
         if not location.in_tree:
@@ -307,7 +312,7 @@ class Modules:
 
 
 class _Load:
-    """A load in progress."""
+    """A load of a module that has begun. Other tasks can wait for its end."""
 
     def __init__(self) -> None:
         self.done = False

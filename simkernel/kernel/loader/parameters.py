@@ -48,7 +48,9 @@ def parse_parameters(name: str, module: Module, line: str, log: Log) -> dict[str
 
 
 def _plain(name: str) -> str:
-    """Return a name with hyphens replaced by underscores, which are equal in names (`parameq()`)."""
+    """Return a parameter's name with each - replaced by _, because Linux treats both characters as equal in
+    names (`parameq()`).
+    """
     return name.replace("-", "_")
 
 

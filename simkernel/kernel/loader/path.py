@@ -30,8 +30,8 @@ _kept: dict[Any, Any] | None = None
 
 @contextmanager
 def unchanged_files(kept: dict[Any, Any]) -> Iterator[None]:
-    """Read each file and directory of a module path at most once in the block, and keep the results in
-    `kept`.
+    """While the block of this context manager runs, read each file and directory of a module path at most
+    once. Results are cached in `kept`.
     """
     global _kept
     before, _kept = _kept, kept
@@ -63,7 +63,7 @@ def keep(function: Callable[P, T]) -> Callable[P, T]:
 
 
 class NotRegularFile(OSError):
-    """Raised for a FIFO, a socket, a device or a directory.  Opening a FIFO could block."""
+    """Raised if a path is a FIFO, a socket, a device or a directory. Opening a FIFO could block."""
 
 
 @attrs.frozen
@@ -86,7 +86,8 @@ class Location:
 
 @keep
 def locations(directories: Iterable[Path]) -> list[Location]:
-    """Return the modules in the directories, by name.  For equal names the first directory counts.
+    """Return the locations of all modules in the directories, by name. If two directories have a module of
+    the same name, the first directory counts.
 
     The first directory is the kernel's tree.  Files of any type are listed, so that a FIFO called NAME.py
     is reported.  Hidden files are not listed, because editors use them as locks and backups.
@@ -116,7 +117,7 @@ def specifications(directories: Iterable[Path]) -> dict[str, Path]:
 
 
 def find_specification(name: str, directories: Iterable[Path]) -> Path:
-    """Return the path of NAME.yaml, as `specifications` does.
+    """Return the path of the file NAME.yaml in the directories or their direct subdirectories.
 
     Raises LookupError with the nearest names.
     """
@@ -164,11 +165,13 @@ def _parse(text: str, filename: str, supplement: str) -> Spec:
 
 
 Stamp: TypeAlias = tuple[str, int, int]
-"""The path, modification time and size of a file, by which Python too detects a change."""
+"""The path, modification time and size of a file. A file whose stamp is unchanged is regarded as unchanged,
+as Python does for imports.
+"""
 
 
 def stamp(path: str) -> Stamp:
-    """Return the stamp of a regular file.
+    """Return the stamp of a regular file: its path, modification time and size.
 
     Raises NotRegularFile for another file, OSError if there is none.
     """
@@ -179,7 +182,9 @@ def stamp(path: str) -> Stamp:
 
 
 def stamps(folder: str) -> Iterator[Stamp]:
-    """Yield the stamps of the Python files in a directory and its subdirectories, in the order of names."""
+    """Yield the stamp (path, modification time, size) of each Python file in a directory and its
+    subdirectories, in the order of names.
+    """
     for entry in entries(folder):
         if entry.is_dir(follow_symlinks=False):
             yield from stamps(entry.path)

@@ -28,7 +28,7 @@ class UnknownModule(LookupError):
 
 
 class Snapshot:
-    """The modules on a path at one moment.  Their code is read and executed at its first use.
+    """The modules on a module path at one moment. A module's code is read and executed at its first use.
 
     `on_fault` is called with the name and the error of each module that cannot be loaded.
     """
@@ -46,7 +46,9 @@ class Snapshot:
         self._images: dict[str, Image] = {}
 
     def find(self, name: str) -> Location | None:
-        """Return the location of the module `name`, or None.  A path is not a name; - and _ are equal."""
+        """Return the location of the module `name`, or None. In `name`, - and _ are equal, and a path does
+        not match.
+        """
         return self._locations.get(module_name(name.removesuffix(".py")))
 
     def image(self, location: Location) -> Image:
@@ -58,7 +60,9 @@ class Snapshot:
 
     @cached_property
     def modules(self) -> Mapping[str, Module]:
-        """The declarations of the loadable modules, by name (modules.alias, modules.symbols)."""
+        """The declarations of the loadable modules, by module name. Lookups of aliases and symbols use them,
+        as modprobe uses modules.alias and modules.symbols.
+        """
         declared = {}
         for name, location in self._locations.items():
             try:

@@ -37,7 +37,9 @@ class _Export:
 
 @attrs.frozen(eq=False)
 class Symbols:
-    """The symbols of a machine's modules.  `changed` is woken when a module's state has changed."""
+    """The symbols that a machine's modules export. The wait queue `changed` is woken when the state of a
+    module changes.
+    """
 
     _modules: Iterable[LoadedModule]
     _log: Log
@@ -52,7 +54,7 @@ class Symbols:
                 raise os_error(ENOEXEC)
 
     async def resolve_all(self, module: LoadedModule, deadline: int) -> None:
-        """Resolve the imports of `module`. From then on it holds references to the exporting modules.
+        """Resolve the imports of `module`, and take a reference to each module that exports one of them.
 
         Each missing symbol is logged. Raises the errno of the last one: ENOENT, or EBUSY if its module was
         still initializing at `deadline` (ns).
@@ -80,7 +82,9 @@ class Symbols:
         raise _Unresolved(ENOENT)
 
     def _resolve(self, module: LoadedModule, export: _Export) -> Callable[..., Any]:
-        """Return the exported function for an importer, and check its licence (`resolve_symbol()`)."""
+        """Return the exported function for `module`, which imports it. Check that the licence of `module`
+        allows the import (`resolve_symbol()`).
+        """
         owner = export.owner
         if export.gpl_only and not module.declaration.gpl_compatible:
             licence = module.declaration.license

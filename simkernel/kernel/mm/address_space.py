@@ -67,7 +67,8 @@ class AddressSpace:
         return area.start
 
     def remove(self, area: VmArea) -> None:
-        """Remove an area, call its `closed` and drop its file (`remove_vma()`).
+        """Remove an area. Call the area's callback `closed` and drop the area's reference to its file
+        (`remove_vma()`).
 
         If the area is already removed, nothing happens.
         """
@@ -116,7 +117,7 @@ class AddressSpace:
             start += len(piece)
 
     def _reach(self, address: int, size: int, wanted: int) -> memoryview:
-        """Return the contiguous memory at `address`, at most `size` bytes.
+        """Return the memory from `address` to the end of its area or buffer, but at most `size` bytes.
 
         Raises EFAULT if nothing is mapped there with the protection `wanted`.
         """
@@ -137,7 +138,9 @@ class AddressSpace:
     # -- buffers of calls -------------------------------------------------------
 
     def map_buffer(self, buffer: memoryview) -> int:
-        """Return an address for a buffer that a program passes to a call, below the buffers mapped before."""
+        """Choose and return an address for a buffer that a program passes to a call. The address is below the
+        buffers that are already mapped.
+        """
         lowest = min((start for start, _ in self._call_buffers), default=STACK_TOP)
         address = (lowest - max(len(buffer), 1)) & -ALIGNMENT
         if address < MMAP_BASE:

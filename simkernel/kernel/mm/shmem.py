@@ -167,7 +167,7 @@ class Pages:
             self._extents.sort(key=lambda extent: extent.start)
 
     def _merge(self, extents: list[Extent]) -> Extent:
-        """Merge adjacent extents, none of which is mapped."""
+        """Replace adjacent extents by one extent. The caller has checked that no program maps one of them."""
         merged = Extent(extents[0].start, bytearray().join(extent.memory for extent in extents))
         self._extents = [extent for extent in self._extents if extent not in extents] + [merged]
         self._extents.sort(key=lambda extent: extent.start)

@@ -22,8 +22,8 @@ MAX_REMEMBERED: Final = 64
 
 
 class Calls:
-    """The calls that modules make while `run` runs their functions, in all machines of this Python
-    process.
+    """A record of the calls of driverapi functions that modules' code makes while `run` executes it, for all
+    machines of this Python process.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,9 @@ class Calls:
         self._made: deque[tuple[object, str, tuple[str, str] | None, int]] = deque(maxlen=MAX_REMEMBERED)
 
     def remember(self, made: object, name: str, frame: FrameType) -> None:
-        """Record `made`, which the function `name` returned to the code in `frame`."""
+        """Record `made`, the coroutine or other object that a call of the function `name` returned. `frame`
+        is the code that made the call.
+        """
         self._made.append((made, name, locate(frame), frame.f_lineno))
 
     def take_lost(self, module: str) -> list[str]:
@@ -54,7 +56,9 @@ _calls: Final = Calls()
 
 
 def sleeps(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Decorate a function of driverapi whose result must be awaited.  `run` raises if a module does not."""
+    """Decorate a function of driverapi whose result must be awaited. If a module does not await the result,
+    `run` raises SimulationError.
+    """
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:

@@ -62,7 +62,9 @@ class ModuleParameter:
             raise SimulationError(f"parameter {self.name!r}: its default {self.default!r} is out of range")
 
     def in_range(self, value: Any) -> bool:
-        """Return True if the value is within `minimum` and `maximum`, as far as they are given."""
+        """Return True if the value is at least `minimum` and at most `maximum`. A bound that is None is not
+        checked.
+        """
         return (self.minimum is None or value >= self.minimum) and (
             self.maximum is None or value <= self.maximum
         )
@@ -86,7 +88,8 @@ _PARAMETERS = attrs.validators.deep_iterable(attrs.validators.instance_of(Module
 
 @attrs.frozen(kw_only=True)
 class Module:
-    """The declaration of a module, `MODULE` in its file.  The module's name is the file's (KBUILD_MODNAME).
+    """The declaration of a module: the object `MODULE` in the module's file. The module has the name of the
+    file (KBUILD_MODNAME).
 
     `exports` and `exports_gpl` are functions, usually methods of the class of the object that `init`
     returns. Their first argument is this object; an importer does not pass it.  `imports` are the names of

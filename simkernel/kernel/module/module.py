@@ -31,7 +31,9 @@ TRANSITIONS: Mapping[ModuleState, tuple[ModuleState, ...]] = {
     ModuleState.LIVE: (ModuleState.GOING,),
     ModuleState.GOING: (),
 }
-"""The states that may follow each state.  In UNFORMED and GOING, a module may also be removed."""
+"""The states that may follow each state. The kernel can also remove a module whose state is UNFORMED or
+GOING.
+"""
 
 
 @attrs.frozen(eq=False)
@@ -48,7 +50,8 @@ class Image:
 
 
 class ThisModule:
-    """The module object for the module's own code: the argument of `init` (THIS_MODULE on Linux).
+    """The object that represents a loaded module in the module's own code. The module's `init` gets it as
+    argument; C code calls it THIS_MODULE.
 
     `parameters` are the values set at load, by name.  `symbols` has the imported functions as attributes;
     annotate it with the class that exports them.  The functions of driverapi find the kernel through this
@@ -136,8 +139,8 @@ class LoadedModule:
         self._trace("module_put")
 
     def pin(self) -> None:
-        """Take a reference that is never dropped, because an oops in the module may have left others
-        behind.
+        """Take a reference that is never dropped, so that the module cannot be unloaded. An oops may have
+        left references to the module's code.
         """
         if not self.pinned:
             self.pinned = True

@@ -49,7 +49,9 @@ class Resources:
             check_fault(self._faults, "kmalloc", module=module.name, what=kind)
 
     def add(self, module: LoadedModule | None, kind: str, name: str, release: Release) -> Resource:
-        """Record a registration by `module`, or by the kernel itself if it is None."""
+        """Record a registration by `module`. If `module` is None, the kernel itself has registered the
+        object.
+        """
         resource = Resource(module, kind, name, release)
         self._of.setdefault(module, {})[resource] = None
         if self._on_add is not None:

@@ -19,7 +19,7 @@ from simkernel.uapi.poll import POLLERR, POLLIN, POLLPRI, POLLRDNORM
 from simkernel.uapi.seek import SEEK_DATA, SEEK_END, SEEK_SET
 
 PRINTK_MESSAGE_MAX: Final = 2048
-"""Maximum size in bytes of a record as it is read. The rest is cut off."""
+"""Maximum size in bytes of a record that a read returns. A longer record is cut off."""
 USER: Final = 1
 """The facility of records that programs write (LOG_USER)."""
 PREFIX: Final = re.compile(rb"<([0-9]*)>")
@@ -66,7 +66,9 @@ def format_record(record: LogRecord) -> bytes:
 
 
 def kernel_of(file: CharDeviceFile) -> KernelParts:
-    """Return the kernel of a built-in device, which is its cdev's data."""
+    """Return the kernel to which an open file of a built-in device belongs. The device's cdev has it as
+    `data`.
+    """
     kernel: KernelParts = file.cdev.data
     return kernel
 

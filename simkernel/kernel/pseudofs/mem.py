@@ -35,7 +35,7 @@ def _seek_nowhere(file: CharDeviceFile, offset: int, whence: int) -> int:
 
 
 def _random_ioctl(file: CharDeviceFile, request: int, argument: int) -> int:
-    raise os_error(EINVAL)  # as `random_ioctl()` for an unknown request
+    raise os_error(EINVAL)  # `random_ioctl()` returns EINVAL for an unknown request
 
 
 NULL: Final = FileOperations(
@@ -67,7 +67,9 @@ _ACCESS: Final = {name: access for _, name, _, access in DEVICES}
 
 
 def register(kernel: KernelParts) -> None:
-    """Register the memory devices without uevents. On Linux they exist before a program can listen."""
+    """Register the memory devices without emitting uevents. Linux creates these devices before any program
+    can listen for uevents.
+    """
     devices = kernel.char_devices
     devices.register_region(None, MAJOR, 0, 256, "mem")
     kind = kernel.devices.builtin_class("mem", lambda device: _ACCESS[device.name])

@@ -9,7 +9,9 @@ from simkernel.kernel.sched.task import SchedTask
 
 Handler = Callable[..., Any]
 Exit = Callable[[SchedTask, int, BaseException | None, bool], None]
-"""Called at a task's end with the task, its wait status, its exception, and True if its process ends."""
+"""A function called when a task has ended. Arguments: the task, its wait status, its exception or None, and
+True if the whole process ends.
+"""
 
 
 class SystemCalls(Protocol):

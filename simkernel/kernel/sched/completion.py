@@ -39,7 +39,8 @@ class Completion:
                 ):
                     return False
         except BaseException:
-            if self.done:  # this task was woken for it and then killed: wake the next one
+            # this task was woken, but its wait ended with an exception: wake the next waiter instead
+            if self.done:
                 self._queue.wake_up()
             raise
         self.done -= 1

@@ -68,7 +68,9 @@ class _Held(NamedTuple):
 
 @attrs.frozen(eq=False)
 class _Order:
-    """The order of two lock classes, recorded when it first occurred."""
+    """A recorded fact: one lock class was taken while another one was held. It is recorded when this happens
+    first.
+    """
 
     before: Lock
     after: Lock
@@ -76,7 +78,7 @@ class _Order:
 
     @property
     def trace(self) -> tuple[str, ...]:
-        """The call trace of the second acquisition."""
+        """The call trace of the code that took the second lock."""
         return described(self.places)
 
 
@@ -199,7 +201,9 @@ class Lockdep(Locking):
     # -- checks ---------------------------------------------------------------
 
     def _check_order(self, after: _Held, context: SchedTask | None, held: list[_Held]) -> None:
-        """Check the new lock against the held locks, each pair once (`check_deadlock()`)."""
+        """Check the order of the new lock and each held lock, unless this pair of lock classes has been
+        checked before (`check_deadlock()`).
+        """
         second = after.lock.lock_class
         for before in reversed(held):
             first = before.lock.lock_class
@@ -218,7 +222,7 @@ class Lockdep(Locking):
                 if chain is not None:
                     self._report_circular(before, after, [order, *chain], context, held)
             if not before.trylock:
-                return  # its orders with the locks held before it are already recorded
+                return  # `before` and all locks taken before it are already recorded in order
 
     def _path(self, start: Class, end: Class) -> list[_Order] | None:
         """Return the shortest chain of orders from one class to another, or None (`__bfs()`)."""

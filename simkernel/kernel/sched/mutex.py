@@ -31,7 +31,8 @@ class Mutex:
             while self.locked:
                 await sleep_on(self._queue, interruptible=interruptible, exclusive=True)
         except BaseException:
-            if not self.locked:  # this task was woken to take it and then killed: wake the next one
+            # unlock() woke this task, but its wait ended with an exception: wake the next waiter instead
+            if not self.locked:
                 self._queue.wake_up()
             raise
         self.locked = True

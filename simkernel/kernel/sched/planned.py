@@ -1,4 +1,6 @@
-"""Schedulers and pauses of a machine whose run is perturbed by a plan (engine/planned.py)."""
+"""Schedulers, and pauses of module code, for a machine with a plan. A plan is a list of delays and pauses
+that perturb the run (engine/planned.py).
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from simkernel.kernel.sched.scheduler import (
 
 
 class PlannedCpus(ObservedCpus):
-    """One CPU for each task; a plan may delay the tasks."""
+    """A scheduler with one CPU for each task. A plan may delay tasks."""
 
     _engine: PlannedEngine
 
@@ -31,31 +33,35 @@ class PlannedCpus(ObservedCpus):
 
 
 class PlannedRunQueue(RunQueue):
-    """N CPUs and a run queue; a plan may delay the tasks.  A paused task keeps its CPU."""
+    """A scheduler with N CPUs and a run queue. A plan may delay or pause tasks; a paused task keeps its
+    CPU.
+    """
 
     _engine: PlannedEngine
 
     def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
-        observed: Any = self._engine.observed(function)  # the observer orders it after this section
+        # the observer records that `function` runs after the current section
+        observed: Any = self._engine.observed(function)
         super().begin(task, observed, *arguments)
 
     def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:
         due += self._engine.perturbation.step(cpu.holder)
-        if not isinstance(
-            function, partial
-        ):  # it is a partial if the task was re-queued when its slice ended
+        # `function` is already a partial if its slice ended and the task was queued again
+        if not isinstance(function, partial):
             function = partial(self._engine.run_section, function)
         super()._arm(cpu, due, function, arguments)
 
 
 def scheduler(engine: Engine, costs: CostModel, cpus: int | None) -> Scheduler:
-    """Return the scheduler for `cpus` CPUs; for None, one with a CPU for each task."""
+    """Return a scheduler with `cpus` CPUs. If `cpus` is None, return a scheduler that gives each task its own
+    CPU.
+    """
     assert isinstance(engine, PlannedEngine)
     return PlannedCpus(engine, costs) if cpus is None else PlannedRunQueue(engine, costs, cpus)
 
 
 class Pauses:
-    """The statements of module code at which a plan may pause a section.
+    """Pauses of module code between two statements. A plan selects the statements.
 
     Interrupts, timers and holders of a spinlock do not pause.  On Linux, only another CPU can run between
     their statements, and this CPU spins.  A coroutine that is being closed does not pause, because Python
@@ -71,7 +77,7 @@ class Pauses:
         engine.attach(self.at_statement)
 
     def at_statement(self, place: str) -> None:
-        """Pause the section if the plan has a pause at this point."""
+        """Pause the running code before the statement `place` of a module if the plan says so."""
         preempt = self._preempt
         if preempt.interrupts or preempt.locks or preempt.evaluating or self._runner.closing:
             return
@@ -95,7 +101,9 @@ class Pauses:
         return back
 
     def _next_interrupt(self) -> int:
-        """Return the time of the next timer of a device, a driver or a deadline.  CPU timers do not count."""
+        """Return the time at which the next timer of a device, a driver or a call's deadline expires. Timers
+        of CPUs are ignored.
+        """
         for time, _, _, timer, *_ in sorted(self._engine.queue, key=lambda entry: entry[:3]):
             owner = getattr(timer.function, "__self__", None) if type(timer) is Timer else None
             if owner is not None and not isinstance(owner, RunQueue):

@@ -91,11 +91,15 @@ class Processes(Generic[T]):
         self._last_pid = 0
         self._helpers: dict[SchedTask, WaitQueue] = {}
         self.daemons: set[SchedTask] = set()
-        """Tasks that may sleep for ever without a Deadlock, and may still hold resources then."""
+        """Tasks that may sleep for ever and hold resources when the run ends. They cause neither a Deadlock
+        nor a report of a leak.
+        """
         self.forks = 0
         """Number of tasks created since boot (`total_forks`)."""
         self.failures: list[tuple[SchedTask, BaseException]] = []
-        """Exceptions that programs have raised and `Machine.run()` has not raised yet, with their tasks."""
+        """Exceptions that programs have raised, each with its task. `Machine.run()` has not raised these
+        exceptions yet.
+        """
         self.failed = 0
         """Number of programs that ended with an exception."""
         self.init = self._new("init", ROOT, None)
@@ -176,7 +180,7 @@ class Processes(Generic[T]):
         parent = parent or self.init
         credentials = credentials or parent.credentials
         self._check_limits(parent, credentials)
-        if parent is not self.init:  # a spawn by ordinary code never fails
+        if parent is not self.init:  # Machine.spawn(), called by a test or a script, never fails
             check_fault(self._faults, "kmalloc", what="task")
         child = self._new(comm, credentials, parent)
         child.inherit(parent)
@@ -196,7 +200,7 @@ class Processes(Generic[T]):
         return thread
 
     def _inherit_daemon(self, parent: T, child: T) -> None:
-        """Make the child of a daemon a daemon."""
+        """Make a new task a daemon if its parent is a daemon."""
         if parent in self.daemons:
             self.daemons.add(child)
 
@@ -213,7 +217,9 @@ class Processes(Generic[T]):
             raise os_error(EAGAIN)
 
     def commit_credentials(self, task: T, credentials: Credentials) -> None:
-        """Set the credentials of a task, and count it for its new user (`commit_creds()`)."""
+        """Set the credentials of a task. Count the task as one of its new user's tasks, no longer of the old
+        user's (`commit_creds()`).
+        """
         self._of_user[task.credentials.uid] -= 1
         self._of_user[credentials.uid] += 1
         task.credentials = credentials
@@ -229,7 +235,9 @@ class Processes(Generic[T]):
         self.runner.start(task, program)
 
     def serve(self, comm: str, credentials: Credentials, on_result: OnResult) -> T:
-        """Create a process for ordinary code, which submits its calls one by one (`Runner.submit`)."""
+        """Create a process for ordinary code (Python code outside the simulation). This code submits the
+        process's calls one by one with `Runner.submit`.
+        """
         task = self.fork(None, comm, credentials=credentials)
         task.on_result = on_result
         return task

@@ -22,7 +22,7 @@ NR_OPEN: Final = 1048576
 
 DEFAULTS: Final[Mapping[int, Limit]] = MappingProxyType(
     {
-        RLIMIT_NPROC: (MAX_THREADS // 2, MAX_THREADS // 2),  # as fork_init() computes it
+        RLIMIT_NPROC: (MAX_THREADS // 2, MAX_THREADS // 2),  # fork_init() computes this limit in the same way
         RLIMIT_NOFILE: (1024, 524288),  # systemd raises the hard limit (HIGH_RLIMIT_NOFILE)
     }
 )

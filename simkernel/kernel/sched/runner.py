@@ -52,10 +52,10 @@ class Runner:
         self.current: SchedTask | None = None
         self.closing = False
         """True while GeneratorExit is thrown into a task's coroutine to close it."""
-        self.paused: set[SchedTask] = set()  # tasks that a plan has paused in the middle of a section
+        self.paused: set[SchedTask] = set()  # tasks that a plan has paused between two statements
         self.system_calls = 0
         self._stop: BaseException | None = None
-        """The exception that has stopped a call.  It is handled when the program yields."""
+        """The exception that has stopped a system call. It is handled when the program yields the call."""
 
     # -- beginning ----------------------------------------------------------
 
@@ -75,7 +75,7 @@ class Runner:
             self.scheduler.begin(task, self._advance, None, None, call)
 
     def watch_returns(self, on_return: Callable[[SchedTask], None]) -> None:
-        """Call `on_return` when a call returns later than it was made: it slept, or another event was due."""
+        """Call `on_return` when a system call returns after a sleep or after the events of other tasks."""
         completes, advance = self._completes, self._advance
 
         def watched(task: Any, function: Resume, value: Any, error: BaseException | None) -> None:
@@ -120,7 +120,7 @@ class Runner:
                     break
                 if (entered := task.call) is not None:
                     if call is not entered or task.frame is not None or self._stop is not None:
-                        program = None  # so that validation.close() collects an abandoned program
+                        program = None  # drop a reference: validation.close() may collect the program
                         self._call_pending(task, call)
                     return
                 if type(call) is not Call or call.owner is not task:
@@ -163,7 +163,7 @@ class Runner:
             arguments = call.arguments
             count = len(arguments)
             try:
-                if count == 3:  # as recv has; unpacking a tuple into a call costs as much as two calls
+                if count == 3:  # recv has 3 arguments; `handler(task, *arguments)` costs as much as two calls
                     one, two, three = arguments
                     value = handler(task, one, two, three)
                 elif count == 4:
@@ -207,7 +207,7 @@ class Runner:
         return value if convert is None else convert(value)
 
     def _failed(self, task: SchedTask, call: Call[Any], error: BaseException) -> bool:
-        """Handle the error of a handler.  Return True if the call can raise it at once."""
+        """Handle an error that a handler raised. Return True if the program's call can raise it at once."""
         if self._trace.emit is not None:
             sys_exit(self._engine, task, call, None, error)
         if task.signals.pending or not self._engine.pass_charged():
@@ -218,10 +218,12 @@ class Runner:
         return True
 
     def _call_pending(self, task: SchedTask, request: object) -> None:
-        """Handle a yielded call that is not done: drive its coroutine, or end the task that it stopped."""
+        """Handle the object that a program yields while its call is not done. Drive the call's coroutine, or
+        handle the exception that stopped the call.
+        """
         stop, self._stop = self._stop, None
         if stop is not None:
-            validation.take(task, request)  # refuse a call made after the one that stopped the task
+            validation.take(task, request)  # refuse a call that was made after the stopped call
             self.current = task
             self._stopped(task, stop)
             self.current = None
@@ -232,7 +234,7 @@ class Runner:
             self._drive(task, None, None)
 
     def _stopped(self, task: SchedTask, stop: BaseException) -> None:
-        """Handle an exception of kernel code that must not be raised in the program's call."""
+        """Handle an exception of kernel code, such as `Exited`, that the program's call must not raise."""
         self.abandon(task)
         if isinstance(stop, validation.Exited):
             self._ended(task, stop.status, None, group=True)
@@ -250,9 +252,11 @@ class Runner:
         task.program = None
         stop, self._stop = self._stop, None
         if stop is not None and not isinstance(stop, MemoryError | RecursionError):
-            self._stopped(task, stop)  # it ran a call with `next(call.__await__())` and did not yield it
+            # the program ran the stopped call with `next(call.__await__())` and did not yield it
+            self._stopped(task, stop)
             return
-        self.abandon(task)  # a call may be unfinished: run by hand, or left by a RecursionError in the kernel
+        # a call is unfinished if the program did not await it, or after a RecursionError in the kernel
+        self.abandon(task)
         if isinstance(raised, StopIteration):
             self._ended(task, 0, None)
         elif isinstance(raised, SystemExit):
@@ -261,7 +265,7 @@ class Runner:
             self._ended(task, validation.failure_status(raised), raised)
 
     def _other_request(self, task: SchedTask, request: object) -> SimulationError | None:
-        """Handle a kernel thread's sleep or `compute`.  Return the error for any other object."""
+        """Handle a yielded `compute` or a kernel thread's sleep. Return the error for another object."""
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
         elif task.kthread and isinstance(request, Elapse):
@@ -317,7 +321,8 @@ class Runner:
                 self._sleep(task, request)
             elif isinstance(request, Elapse):
                 self._elapse(task)
-            else:  # raised at the await, so that it is an oops if a module's code awaits
+            # raise the error at the await, so that it is an oops if a module's code awaits
+            else:
                 what = f"kernel code of {task.call!r} awaited {validation.kind(request)}, which is no sleep"
                 self._drive(task, None, SimulationError(f"{what}: await what simkernel.driverapi has"))
         finally:
@@ -451,7 +456,8 @@ class Runner:
                 emit("signal_deliver", KERNEL, "sched", pid=task.pid, comm=task.comm, signal=number)
             handler = task.signals.handlers.get(number, uapi_signal.SIG_DFL)
             if callable(handler):
-                defer = getattr(task.program, "defer", None)  # a plain function's handler may block
+                # if the program is a plain function, its handler may block, so run it in the program
+                defer = getattr(task.program, "defer", None)
                 try:
                     handler(number) if defer is None else defer(partial(handler, number))
                 except BaseException as raised:  # noqa: BLE001 - it is thrown into the program, as Python does

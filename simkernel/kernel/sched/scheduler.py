@@ -27,7 +27,9 @@ Continue = Callable[..., None]
 Resume = Callable[[Any, Any, BaseException | None], None]
 """A function that continues a task with a value or an error."""
 OnWake = Callable[[Any, bool, BaseException | None], None]
-"""Ends a task's sleep. The bool is False if the deadline passed. The exception is raised in the task."""
+"""A function that ends a task's sleep. Arguments: the task, False if its deadline has passed (else True), and
+an exception to raise in the task or None.
+"""
 
 
 class Schedulable(Protocol):
@@ -65,8 +67,8 @@ class Scheduler(Protocol):
         """Return the callback that ends a sleep. It calls `resume` when the task gets a CPU."""
 
     def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
-        """Make the task of ordinary code, which has not slept, runnable: call `function` when it gets a
-        CPU.
+        """Make the task of ordinary code (Python code outside the simulation) runnable. `function` is called
+        when the task gets a CPU.
         """
 
     def completes(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
@@ -152,7 +154,9 @@ class UnlimitedCpus:
 
 
 class ObservedCpus(UnlimitedCpus):
-    """One CPU for each task. Each wake-up asks the engine when the task continues."""
+    """A scheduler with one CPU for each task. It asks the engine for the time at which a woken task
+    continues, so that a plan can delay the task.
+    """
 
     def waker(self, resume: Resume) -> OnWake:
         engine, costs, ready = self._engine, self.costs, self.ready
@@ -197,7 +201,7 @@ class RunQueue:
 
     def __init__(self, engine: Engine, costs: CostModel, cpus: int) -> None:
         self._engine = engine
-        engine.in_place = False  # because an interrupt may delay a call's end, or its slice may be over
+        engine.in_place = False  # because an interrupt or the end of the slice may delay the end of a call
         self.costs = costs
         self.cpus = tuple(Cpu(number, engine.now) for number in range(cpus))
         self._queue: deque[tuple[Schedulable, Continue, tuple[Any, ...]]] = deque()
@@ -234,7 +238,7 @@ class RunQueue:
         idle = [cpu for cpu in self.cpus if cpu.holder is None]
         if not idle:
             self._queue.append((task, function, arguments))
-        else:  # prefer the CPU on which it ran last (select_idle_sibling())
+        else:  # prefer the CPU on which the task ran last (select_idle_sibling())
             cpu = next((cpu for cpu in idle if cpu.last is task), idle[0])
             self._dispatch(cpu, task, function, arguments)
 

@@ -59,7 +59,8 @@ class SchedTask:
         "parent": "the process that waits for this one",
         "_children": "the children that are not reaped",
         "_wait_child": "the wait queue for the end of a child",
-        # state of the runner; `run_state` is computed from program, frame, call, blocked and sleep
+        # state of the runner; `run_state` is computed from the attributes program, frame, call, blocked and
+        # sleep
         "program": "the program in user mode: a coroutine or a plain function",
         "frame": "the coroutine of the current system call, or None",
         "call": "the system call in progress, if it does not end at once",
@@ -199,7 +200,9 @@ class SchedTask:
         self.signals = Signals(leader=leader.signals)
 
     def release(self) -> bool:
-        """Release the task's share of its process's resources.  Return True if another thread uses them."""
+        """Release the task's share of the resources of its process. Return True if another thread of the
+        process still uses them.
+        """
         return False
 
     @property

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from simkernel.kernel.sched.task import Program, SchedTask
 
 Part = Literal["program", "frame"]
-"""The attribute with a task's coroutine: its program in user mode, or its frame in the kernel."""
+"""Names the attribute that holds a coroutine of a task: `program` for its program in user mode, `frame` for
+its system call in the kernel.
+"""
 
 ATTEMPTS: Final = 1000
 """Maximum number of GeneratorExits that are thrown into a program before it is abandoned."""
@@ -61,7 +63,7 @@ def exit_status(raised: SystemExit, task: SchedTask) -> int:
     if code is None or isinstance(code, int):
         return ((code or 0) & 0xFF) << 8
     if task.is_leader and sys.stderr is not None:
-        with suppress(Exception):  # Python also ignores an error of this write
+        with suppress(Exception):  # Python also ignores an error when it writes the code
             sys.stderr.write(f"{code}\n")
     return 1 << 8
 
@@ -120,7 +122,7 @@ def close(task: SchedTask, part: Part) -> BaseException | None:
         )
     finally:
         sys.unraisablehook = unraisable
-        task.enter = enter  # `take` refuses a call of this task that another program awaits
+        task.enter = enter  # if another program awaits this task's call, `take` refuses the call
 
 
 def _ignored(error: BaseException | None) -> bool:
@@ -131,8 +133,8 @@ def _ignored(error: BaseException | None) -> bool:
 
 
 def _abandoned(unraisable: sys.UnraisableHookArgs) -> None:
-    """Call Python's hook, except for an ignored GeneratorExit, because the task's failure reports that
-    one.
+    """Report an exception with Python's unraisable hook, unless a coroutine ignored GeneratorExit. The error
+    of the task already reports this case.
     """
     if not _ignored(unraisable.exc_value):
         sys.__unraisablehook__(unraisable)

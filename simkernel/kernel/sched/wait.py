@@ -49,9 +49,8 @@ class WaitQueue:
     def __init__(self, name: str = "") -> None:
         self.name = name
         self._first: Waiter | None = None
-        self._others: list[Waiter] | None = (
-            None  # created at first use, because most queues have at most one entry
-        )
+        # this list is created at first use, because most queues have at most one entry
+        self._others: list[Waiter] | None = None
 
     def __bool__(self) -> bool:
         return self._first is not None
@@ -134,7 +133,8 @@ class LockQueue(WaitQueue):
 
 
 class WouldBlock(Exception):
-    """Raised by an operation that must wait until `queue` is woken.  Then `retry()` continues it.
+    """Raised by an operation that cannot continue until the wait queue `queue` is woken. After the wake-up,
+    the caller continues the operation with `retry()`.
 
     `done` is the number of bytes processed so far. A non-blocking call returns it, or raises EAGAIN if it
     is 0. A caller that does not retry must call `release()`, because the operation may hold resources.  A
@@ -278,7 +278,7 @@ class IdleSleep(Sleep):
 
 
 class BlockedCall(Sleeping):
-    """A blocked system call that only retries its operation after each wake-up.
+    """A blocked system call whose only step after a wake-up is to retry its operation.
 
     The runner retries the operation without a coroutine, which is faster than `sleep_on` in one.  While
     `held` is True, the call has a reference to `file`, so another thread cannot release the file by
@@ -309,12 +309,14 @@ class BlockedCall(Sleeping):
         raise NotImplementedError
 
     def still_blocked(self, blocked: WouldBlock) -> None:
-        """Wait on the queue of `blocked`, which the retry has raised."""
+        """Wait on another queue: the queue of `blocked`, the `WouldBlock` that the last retry raised."""
         self.queue = blocked.queue
 
 
 class Blocked(BlockedCall):
-    """A blocked call that retries any function. A `WouldBlock` of a retry may replace this function."""
+    """A blocked call whose retry calls a given function. If the function raises WouldBlock, the next retry
+    calls the function of this `WouldBlock`.
+    """
 
     __slots__ = ("_retry", "exclusive")
 
@@ -346,7 +348,9 @@ class Blocked(BlockedCall):
 
 
 class Elapse:
-    """An awaitable for long kernel work: resume it after the charged time has passed. It keeps its CPU."""
+    """An awaitable for kernel code that takes long. The code continues after the charged time has passed; its
+    task keeps the CPU.
+    """
 
     __slots__ = ()
 
@@ -380,7 +384,9 @@ async def maybe(result: T | Awaitable[T]) -> T:
 
 
 def refuse_generator(result: object) -> None:
-    """Raise SimulationError if `result` is a generator, because the body of its function has not run."""
+    """Raise SimulationError if `result` is a generator. A generator function runs no statement of its body
+    when it is called.
+    """
     if isinstance(result, Generator | AsyncGenerator):
         name = getattr(result, "__qualname__", "the function")
         raise SimulationError(f"{name} contains yield and does not run when called: write it without yield")

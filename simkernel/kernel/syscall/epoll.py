@@ -20,7 +20,9 @@ MAX_EVENTS: Final = ((1 << 31) - 1) // EpollEvent.SIZE
 
 
 class Waiting(Sleep):
-    """A sleep in epoll_wait(2).  It is exclusive, and the latest waiter is woken first (`ep_poll()`)."""
+    """The sleep of a task in epoll_wait(2). A wake-up wakes one such task, the one that began to wait last
+    (`ep_poll()`).
+    """
 
     __slots__ = ()
 

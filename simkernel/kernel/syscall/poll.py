@@ -19,7 +19,8 @@ ALWAYS: Final = uapi.POLLERR | uapi.POLLHUP
 SELECT_IN: Final = uapi.POLLRDNORM | uapi.POLLRDBAND | uapi.POLLIN | uapi.POLLHUP | ERRORS
 SELECT_OUT: Final = uapi.POLLWRBAND | uapi.POLLWRNORM | uapi.POLLOUT | ERRORS
 SELECT_EXCEPT: Final = uapi.POLLPRI | uapi.POLLNVAL
-"""Events for which select(2) reports a descriptor as exceptional (POLLEX_SET).
+"""Events for which select(2) reports a descriptor: SELECT_IN as readable, SELECT_OUT as writable,
+SELECT_EXCEPT as exceptional (POLLEX_SET).
 
 SELECT_IN: readable, SELECT_OUT: writable.
 """
@@ -146,9 +147,8 @@ class PollCalls:
                 if not ready and may_wait:
                     waits = index + 1
                 ready.append((fd, events))
-        joined = (
-            costs.poll_wait * waits // (1 if ready else 2)
-        )  # half now, half when the task leaves the queues after its sleep
+        # if the call sleeps, half of the cost is charged now, half when the task leaves the queues
+        joined = costs.poll_wait * waits // (1 if ready else 2)
         self._engine.charged += costs.file + costs.poll * len(watched) + joined
         return ready
 

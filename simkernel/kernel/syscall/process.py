@@ -193,9 +193,8 @@ class ProcessCalls:
         while True:
             try:
                 await sleep_on(task.wait_child)
-            except (
-                InterruptedError
-            ):  # SIGCHLD arrives with the end of the child; `do_wait()` checks the child first
+            # SIGCHLD interrupts the sleep when a child ends: check the child first, as `do_wait()` does
+            except InterruptedError:
                 if (found := self._reap(task, pid)) is not None:
                     return found
                 raise

@@ -40,7 +40,9 @@ from simkernel.uapi.socket import (
 
 
 class BlockedReceive(BlockedCall):
-    """A receive that waits for data.  A task reuses the object as long as it receives from one file."""
+    """A blocked receive that waits for data. If a task's next blocked receive uses the same file, it uses the
+    same object again.
+    """
 
     __slots__ = ("control_size", "flags", "size", "sock")
 
@@ -171,7 +173,7 @@ class SocketCalls:
         file: OpenFile = task.files.get(fd)
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
             raise os_error(EINVAL)
-        task.files.check_limit()  # before the check that `fd` is a socket (`__sys_accept4_file()`)
+        task.files.check_limit()  # Linux checks this before the type of `fd` (`__sys_accept4_file()`)
         sock = _socket(task, fd)
         accepted = self._accept(task, sock, flags)
         if accepted is not None:

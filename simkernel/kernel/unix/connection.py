@@ -52,7 +52,7 @@ class ConnectionSocket(UnixSocket):
         end.init_peercred(task)
         end.name = other.name
         end.listener = other
-        for option in (so.SO_PASSCRED, so.SO_PASSSEC):  # unix_sock_inherit_flags()
+        for option in (so.SO_PASSCRED, so.SO_PASSSEC):  # as unix_sock_inherit_flags() does
             if other.option(option):
                 end.set_option(option, 1)
         end.state = self.state = SockState.ESTABLISHED

@@ -21,7 +21,7 @@ from simkernel.uapi.un import encode_sockaddr_un
 MAX_DGRAM_QLEN: Final = 10
 """Maximum number of datagrams in a queue before a sender blocks (/proc/sys/net/unix/max_dgram_qlen)."""
 AUTOBIND_NAMES: Final = 1 << 20
-"""Number of automatic names, which have five hexadecimal digits."""
+"""Number of different automatic names. Each has five hexadecimal digits."""
 
 
 class Named(Protocol):

@@ -27,7 +27,7 @@ from simkernel.uapi.socket import AF_UNSPEC, MSG_CMSG_CLOEXEC, MSG_OOB, MSG_PEEK
 from simkernel.uapi.structure import U16
 
 RESERVE = 32
-"""Number of bytes of the send buffer that a message may not use."""
+"""A message may be as large as the send buffer minus this number of bytes."""
 
 
 class DatagramSocket(UnixSocket):

@@ -87,5 +87,7 @@ def _reach(file: OpenFile, edges: list[tuple[OpenFile, OpenFile | None]]) -> set
 
 
 def _holder(sock: Carrier) -> OpenFile | None:
-    """Return the open file through which the queue is read: the listener's until accept(2)."""
+    """Return the open file through which programs read the queue. Before accept(2), it is the file of the
+    listening socket.
+    """
     return sock.file if sock.listener is None else sock.listener.file

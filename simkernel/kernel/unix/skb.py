@@ -17,26 +17,30 @@ from simkernel.uapi.mman import page_align
 from simkernel.uapi.socket import MSG_CMSG_CLOEXEC
 
 SKB_MAX_ALLOC: Final = (PAGE_SIZE << 2) - SHARED_INFO
-"""Maximum number of bytes of a datagram in the linear buffer. Further bytes are in pages."""
+"""Maximum number of bytes of a datagram that its linear buffer holds. Further bytes are stored in pages."""
 SKB_MAX_HEAD: Final = PAGE_SIZE - SHARED_INFO
-"""Maximum number of bytes of a part of a stream in the linear buffer."""
+"""Maximum number of bytes in the linear buffer of one buffer of a stream."""
 MAX_STREAM_FRAGS: Final = 32768
-"""Maximum number of bytes in pages of a part of a stream (UNIX_SKB_FRAGS_SZ)."""
+"""Maximum number of bytes in the pages of one buffer of a stream (UNIX_SKB_FRAGS_SZ)."""
 ACCOUNTED: Final = (512, 1024)
-"""Sizes of the kmalloc caches for small heads, since accounted heads do not use their special cache."""
+"""Sizes in bytes of the kmalloc caches from which small buffer heads are allocated. The special cache for
+small heads is not used, because it does not charge memory to a memcg.
+"""
 MAX_FRAGS: Final = 17
 """Maximum number of page fragments of a buffer (MAX_SKB_FRAGS)."""
 MAX_SLAB_OBJECT: Final = KMALLOC_SIZES[-1]
 MAX_STOCK_OBJECT: Final = 2048
-"""Largest slab object in bytes that is charged from the CPU's stock (`consume_obj_stock()`)."""
+"""Largest slab object in bytes whose memory a CPU charges from its stock of charged bytes
+(`consume_obj_stock()`).
+"""
 MAX_PIECE_PAGES: Final = 8
 """Maximum number of pages in a fragment (2**PAGE_ALLOC_COSTLY_ORDER)."""
 NO_CREDS: Final[Creds] = (0, 65534, 65534)
-"""Credentials of a message that carries none: pid 0, overflowuid, overflowgid."""
+"""Credentials that a receiver gets for a message without credentials: pid 0, overflowuid, overflowgid."""
 
 
 def end_of_file(flags: int) -> Received:
-    """Return the result of a receive with these MSG_ flags at the end of file."""
+    """Return the result of a receive at the end of file: no data. `flags` are the MSG_ flags of the call."""
     return b"", 0, (), flags & MSG_CMSG_CLOEXEC, b""
 
 
@@ -64,7 +68,8 @@ class Sender(Protocol):
 
 @attrs.define(eq=False, repr=False)
 class UnixSkb:
-    """A datagram, or a part of a stream (`struct sk_buff` with `struct unix_skb_parms`).
+    """A buffer in the queue of a unix socket: one datagram, or a part of a stream (`struct sk_buff` with
+    `struct unix_skb_parms`).
 
     `creds` is None unless the sender passed credentials or one of the sockets asked for them.  `offset` is
     the number of bytes already read.  The memory is charged to the sender until the message is freed.
@@ -97,19 +102,22 @@ def release_files(files: Iterable[OpenFile]) -> None:
 
 
 def datagram_pages(length: int) -> int:
-    """Return the number of bytes of a datagram that are stored in pages (`unix_dgram_sendmsg()`)."""
+    """Return how many bytes of a datagram of `length` bytes are stored in pages (`unix_dgram_sendmsg()`)."""
     if length <= SKB_MAX_ALLOC:
         return 0
     return page_align(min(length - SKB_MAX_ALLOC, MAX_FRAGS * PAGE_SIZE))
 
 
 def stream_pages(length: int) -> int:
-    """Return the number of bytes of a part of a stream that are stored in pages (`unix_stream_sendmsg()`)."""
+    """Return how many of the `length` bytes of one buffer of a stream are stored in pages
+    (`unix_stream_sendmsg()`).
+    """
     return min(length, page_align(max(0, length - SKB_MAX_HEAD)))
 
 
 def truesize(length: int, pages: int) -> int:
-    """Return the memory of a buffer with `length` bytes, `pages` of them in pages (`alloc_skb_with_frags()`).
+    """Return the memory in bytes that a buffer with `length` bytes uses. `pages` of these bytes are stored in
+    pages (`alloc_skb_with_frags()`).
 
     The head of the buffer comes from kmalloc, because it is charged to the sender's memcg
     (GFP_KERNEL_ACCOUNT). The cache of small heads does not account.
@@ -120,7 +128,8 @@ def truesize(length: int, pages: int) -> int:
 
 
 def allocation(costs: CostModel, truesize: int, pages: int) -> int:
-    """Return the cost in ns of allocating a buffer with `pages` bytes in pages (`alloc_skb_with_frags()`).
+    """Return the cost in ns of allocating a buffer. `pages` is the number of its bytes that are stored in
+    pages (`alloc_skb_with_frags()`).
 
     The buffer, its head and each fragment are charged to the sender's memcg.  Each fragment is copied
     separately, in and out.
@@ -138,5 +147,7 @@ def allocation(costs: CostModel, truesize: int, pages: int) -> int:
 
 
 def _pieces(count: int) -> int:
-    """Return the number of fragments for `count` pages: the largest powers of 2 that fit."""
+    """Return the number of fragments that hold `count` pages. The size of each fragment is a power of 2, at
+    most 8 pages.
+    """
     return count // MAX_PIECE_PAGES + (count % MAX_PIECE_PAGES).bit_count()

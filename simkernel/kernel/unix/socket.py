@@ -38,7 +38,9 @@ SHUTDOWN_MASK: Final = RCV_SHUTDOWN | SEND_SHUTDOWN
 DATA_READY: Final = ev.POLLIN | ev.POLLPRI | ev.POLLRDNORM | ev.POLLRDBAND
 
 FIXED: Final = {so.SO_PEEK_OFF: -1, so.SO_PASSPIDFD: 0, so.SO_PASSRIGHTS: 1}
-"""Options of unix sockets only, with the value of a new socket. Other values of them are not modelled."""
+"""Options that only unix sockets have, with the value that a new socket has. Setting another value is not
+modelled.
+"""
 
 NO_NAME: Final = U16.pack(so.AF_UNIX)
 """The address of an unnamed socket."""
@@ -103,8 +105,8 @@ class UnixSocket(Sock):
         self.listener: UnixSocket | None = None
         self.wmem = 0
         self.scm_fds = 0
-        """Number of files in flight to the socket, including those dropped by a change of the peer
-        (`scm_stat`).
+        """Number of files in messages to the socket that are not received yet. It still counts the files of
+        messages that a change of the peer has dropped, as on Linux (`scm_stat`).
         """
         self.no_space = False
         """True if a send found no space since the last SIGIO (SOCKWQ_ASYNC_NOSPACE)."""
@@ -241,7 +243,8 @@ class UnixSocket(Sock):
                 raise
 
     def creds_for(self, task: Task, claimed: Creds | None, other: UnixSocket) -> Creds | None:
-        """Return the credentials of a message: those `claimed`, else the sender's if an end has SO_PASSCRED.
+        """Return the credentials that a message carries: `claimed` if the sender gives credentials. Otherwise
+        the sender's own, if the sender or the receiver has set SO_PASSCRED.
 
         A message to a connection that is not accepted yet also gets credentials, because the receiver may
         set SO_PASSCRED later (`maybe_add_creds()`).
@@ -416,7 +419,7 @@ class UnixSocket(Sock):
             self._peer_wait.wake_up_all()
         if peer is not None and self.connects:
             peer.shutdown_mask = SHUTDOWN_MASK
-            # a message remains in the queue, empty, after its MSG_OOB byte was read
+            # after its MSG_OOB byte was read, an empty message remains in the queue
             skipped = bool(self.messages) and not self.messages[0].length
             if len(self.messages) > skipped or embryo:
                 peer.error = errno.ECONNRESET

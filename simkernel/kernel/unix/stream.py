@@ -52,11 +52,14 @@ class TakenBytes:
         self.files: tuple[OpenFile, ...] = ()
 
     def _continues(self, skb: UnixSkb) -> bool:
-        """Return True if the message may be joined to the bytes taken so far (`unix_skb_scm_eq()`)."""
+        """Return True if one receive may join the message to the bytes taken before it
+        (`unix_skb_scm_eq()`).
+        """
         return not self._separate or skb.creds == self.creds
 
     def take(self, size: int) -> bool:
-        """Take up to `size` bytes in all.  Return False if more may be taken later.
+        """Take bytes until `size` bytes are taken. Return True if the receive is complete, False if the queue
+        is empty and more bytes may arrive.
 
         With SO_PASSCRED, `take` stops before a message with other credentials. It also stops after a
         message with files. Such files are taken even if `size` is 0.
@@ -79,7 +82,7 @@ class TakenBytes:
         return False
 
     def peek(self, size: int) -> None:
-        """Copy up to `size` bytes without removing them; files are duplicated.
+        """Copy up to `size` bytes and leave them in the queue. Files in the messages get a second reference.
 
         A peek stops at files or at another sender, but not after `size` bytes
         (`unix_stream_read_generic()`).
@@ -168,7 +171,7 @@ class StreamSocket(ConnectionSocket):
             self.unix.engine.charged += costs.copy(size) + costs.deliver
             done += size
             other.enqueue(skb)
-        release_files(files)  # the files of a message without data
+        release_files(files)  # nothing carries the files if `data` is empty
         return done
 
     # -- receiving ----------------------------------------------------------------------
@@ -253,7 +256,9 @@ class StreamSocket(ConnectionSocket):
         return (await wants.rest(deadline))[0]
 
     def _end(self, task: Task, controllen: int, flags: int) -> Received:
-        """Return the end of file. With SO_PASSCRED its credentials are pid 0 and root."""
+        """Return the result of a receive at the end of the stream. With SO_PASSCRED, it carries the
+        credentials of root with pid 0.
+        """
         if not self.option(so.SO_PASSCRED):
             return end_of_file(flags)
         control = ControlBuffer(controllen)

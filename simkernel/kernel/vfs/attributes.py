@@ -49,7 +49,7 @@ def chmod(task: Task, inode: Inode, mode: int) -> None:
 
 
 def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
-    """Set owner and group (chown(2)); -1 leaves one unchanged.
+    """Set the owner and the group of a file (chown(2)). An id of -1 is left unchanged.
 
     Raises EPERM without CAP_CHOWN, except if the owner selects one of its own groups.  A file that is not
     a directory loses S_ISUID, and S_ISGID under the same conditions as in a write. This change of mode

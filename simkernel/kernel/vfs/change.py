@@ -30,7 +30,9 @@ DEVICES: Final = frozenset({stat.S_IFCHR, stat.S_IFBLK})
 
 
 def _filename_create(walk: Walk, path: str, directory: bool = False) -> str:
-    """Return the last name of `path`, which must be free.  Raise EEXIST if it exists, or ENOENT."""
+    """Return the last name of `path`, for a new file. Raise EEXIST if a file has this name, or ENOENT if no
+    file can be created there.
+    """
     walk.parent(path)
     if walk.last is not Last.NORM or walk.peek() is not None:
         raise os_error(errno.EEXIST)
@@ -134,7 +136,7 @@ def unlink(task: Task, walk: Walk, path: str) -> None:
     if walk.slash:
         raise os_error(errno.EISDIR if victim.inode.kind == stat.S_IFDIR else errno.ENOTDIR)
     _may_delete(task, walk.here, victim, is_directory=False)
-    if victim.parent is None:  # it is the root of a mount
+    if victim.parent is None:  # `victim` is the root of a mount
         raise os_error(errno.EBUSY)
     walk.here.inode.unlink(walk.here, victim)
 

@@ -140,7 +140,9 @@ class CharDevices:
     def _track(
         self, module: LoadedModule | None, kind: str, name: str, release: Callable[[], None]
     ) -> Resource | None:
-        """Record a registration of a module, so that a leak is found. The kernel's own are not recorded."""
+        """Record a registration of `module`, so that a leak is found. If `module` is None, the kernel itself
+        has registered the object, and nothing is recorded.
+        """
         return None if module is None else self._resources.add(module, kind, name, release)
 
     # -- opening ----------------------------------------------------------------

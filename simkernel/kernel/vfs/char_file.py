@@ -34,7 +34,8 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class FileOperations:
-    """The operations of a character device (`struct file_operations`); with None Linux's default applies.
+    """The operations of a character device (`struct file_operations`). For an operation that is None, the
+    kernel does what Linux does without it.
 
     Each operation may be plain or `async def`, except `poll`, `llseek` and `fasync`.  `file` is a
     `CharDeviceFile`.
@@ -118,7 +119,7 @@ class CharDeviceFile(FileObject):
 
     @property
     def ioctl_table(self) -> str:
-        """The section of kernel/lib/ioctls.txt for this device: "major:minor"."""
+        """The name of the device's section in kernel/lib/ioctls.txt: "major:minor"."""
         return f"{self.number[0]}:{self.number[1]}"
 
     # -- what a driver sees -----------------------------------------------------
@@ -149,8 +150,8 @@ class CharDeviceFile(FileObject):
     # -- calling the driver -----------------------------------------------------
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Call an operation of the driver.  An exception other than OSError is an oops of its module and
-        EFAULT.
+        """Call an operation of the driver. OSError passes to the caller. Any other exception is an oops of
+        the driver's module, and the caller gets EFAULT.
 
         If the driver does not implement the operation, raise Linux's errno for it.
         """
@@ -207,7 +208,9 @@ class CharDeviceFile(FileObject):
         self._contain_closing(area)
 
     def _contain_closing(self, area: VmArea) -> None:
-        """Guard the driver's `closed` callback: an exception in it is an oops, because no caller gets it."""
+        """Wrap the driver's callback `area.closed`. Every exception in it is an oops, because munmap(2) has
+        no caller that could handle it.
+        """
         closed = area.closed
         if closed is not None:
 
@@ -311,7 +314,7 @@ class CharDeviceFile(FileObject):
     def put_module(self) -> None:
         """Drop the reference to the driver's module (`cdev_put()`)."""
         if self.cdev.module is not None:
-            with self._contain("cdev_put"):  # an oops if the driver has put the module too often
+            with self._contain("cdev_put"):  # an oops if the driver has called put() too often
                 self.cdev.module.put()
 
 

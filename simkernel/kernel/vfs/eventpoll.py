@@ -78,7 +78,9 @@ class EpollItem:
         return not self.exclusive or harvested
 
     def _wakes_exclusive(self, events: int) -> bool:
-        """Return True if a waiter woken for `events` satisfies an exclusive item."""
+        """Return True if a wake-up for `events` counts as the single wake-up of an exclusive item
+        (EPOLLEXCLUSIVE). Then no further exclusive waiter is woken.
+        """
         in_out = events & IN_OUT_BITS
         return not in_out or (in_out != IN_OUT_BITS and bool(in_out & self.events))
 
@@ -122,7 +124,7 @@ class EventPoll(FileObject):
         """
         target = file.object
         if operation != ep.EPOLL_CTL_DEL:
-            events &= ~ep.EPOLLWAKEUP  # as without CONFIG_PM_SLEEP: the machine never suspends
+            events &= ~ep.EPOLLWAKEUP  # Linux without CONFIG_PM_SLEEP does so: it never suspends
         nested = target if isinstance(target, EventPoll) else None
         if file is self.file:
             raise os_error(EINVAL)
@@ -151,7 +153,9 @@ class EventPoll(FileObject):
             self._check_ready(item)
 
     def _insert(self, file: OpenFile, fd: int, events: int, data: int) -> None:
-        """Add an item for a file to its wait queues (`ep_insert()`).  Raise EINVAL for too many paths."""
+        """Create an item that watches `file`, and add it to the wait queues of this file (`ep_insert()`).
+        Raise EINVAL if too many paths lead to the file.
+        """
         item = EpollItem(self, file, fd, events, data, bool(events & ep.EPOLLEXCLUSIVE))
         self.items[file, fd] = item
         if file.watchers is None:
@@ -208,8 +212,8 @@ class EventPoll(FileObject):
         return found
 
     def _restore_ready(self, left: list[EpollItem], again: list[EpollItem]) -> None:
-        """Rebuild the ready list: unchecked items, items that became ready meanwhile, then those in
-        `again`.
+        """Rebuild the ready list after a call has returned events: first the items in `left`, then items that
+        became ready during the call, then the items in `again`.
         """
         meanwhile = (item for item in self.ready if item not in again)
         self.ready = dict.fromkeys(chain(left, meanwhile, again))
@@ -278,7 +282,9 @@ def _watching(file: OpenFile | None) -> Iterator[EventPoll]:
 
 
 def _depth(epoll: EventPoll, outer: EventPoll, level: int = 0) -> int | None:
-    """Return the nesting depth below `epoll`. None: it is too deep, or `outer` is among them."""
+    """Return how deeply epoll files are nested below `epoll`. Return None if the nesting exceeds MAX_NESTS,
+    or if `outer` is nested in `epoll`.
+    """
     deepest = 0
     for inner in _watched(epoll):
         below = None if inner is outer or level > MAX_NESTS else _depth(inner, outer, level + 1)
@@ -289,7 +295,7 @@ def _depth(epoll: EventPoll, outer: EventPoll, level: int = 0) -> int | None:
 
 
 def _height(epoll: EventPoll) -> int:
-    """Return the nesting depth above `epoll`."""
+    """Return how many levels of epoll files watch `epoll`, directly or through each other."""
     return max((_height(outer) + 1 for outer in _watching(epoll.file)), default=0)
 
 

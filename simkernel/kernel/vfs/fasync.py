@@ -98,7 +98,8 @@ class FasyncList:
     __slots__ = ("_files",)
 
     def __init__(self) -> None:
-        self._files: dict[AsyncFile, int] | None = None  # created at first use: few objects have such files
+        # this dict is created at first use, because few objects have files with O_ASYNC
+        self._files: dict[AsyncFile, int] | None = None
 
     def __bool__(self) -> bool:
         return bool(self._files)

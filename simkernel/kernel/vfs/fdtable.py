@@ -11,7 +11,9 @@ from simkernel.uapi.errno import EBADF, EMFILE, os_error
 from simkernel.uapi.resource import RLIMIT_NOFILE
 
 STREAMS = 3
-"""Number of standard streams.  They keep their descriptors, although they have no files here."""
+"""Number of standard streams. Their descriptors 0, 1 and 2 are in use from the start, although stdin, stdout
+and stderr are no open files of the simulation.
+"""
 NR_OPEN_DEFAULT: Final = 64
 NO_PATHS: Final[Mapping[int, Any]] = MappingProxyType({})
 

@@ -22,7 +22,7 @@ from simkernel.uapi.poll import POLLHUP
 
 
 class Fifo(Pipe):
-    """The pipe of a named pipe.
+    """The pipe through which the open files of a named pipe transfer data.
 
     `read_opens` and `write_opens` count the opens of each end since its creation. `users` is the number of
     open files, including opens that wait.
@@ -36,7 +36,9 @@ class Fifo(Pipe):
         self.users = 0
 
     def read(self, size: int) -> bytes | None:
-        """Read, and set atime if there was anything (`fifo_pipe_read()`)."""
+        """Read from the pipe. If there was data, update the access time of the named pipe
+        (`fifo_pipe_read()`).
+        """
         data = super().read(size)
         if data:
             self.inode.touch_atime()
@@ -126,7 +128,9 @@ class FifoEnd(PipeEnd):
 
 
 async def _wait_for_partner(end: FifoEnd, opens: Callable[[], int]) -> FifoEnd:
-    """Wait until the other end has been opened, even if it is closed again (`wait_for_partner()`)."""
+    """Wait until a task opens the other end of the named pipe. It counts even if the task has closed it
+    meanwhile (`wait_for_partner()`).
+    """
     before = opens()
     try:
         while opens() == before:

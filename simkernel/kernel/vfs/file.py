@@ -43,7 +43,9 @@ ANON_INODEFS: Final = makedev(0, 16)
 
 FMODE_READ: Final = 1
 FMODE_WRITE: Final = 2
-"""Bits of an open file's flags + 1 (OPEN_FMODE()). Access mode 3 gives neither."""
+"""The access bits of an open file are its flags plus 1 (OPEN_FMODE()): these are bits for reading and
+writing. A file with access mode 3 has neither bit.
+"""
 
 NOTHING_WAKES: Final = WaitQueue("a file that never wakes a reader")
 
@@ -67,10 +69,10 @@ class FileObject(Protocol):
     __slots__ = ()
 
     exclusive_read: ClassVar[bool] = False
-    """True if a wake-up wakes only one of several waiting readers."""
+    """True if a wake-up wakes only one of the tasks that wait to read from this object."""
 
     can_direct: ClassVar[bool] = False
-    """True if it can be opened with O_DIRECT (FMODE_CAN_ODIRECT)."""
+    """True if the object can be opened with O_DIRECT (FMODE_CAN_ODIRECT)."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -82,12 +84,16 @@ class FileObject(Protocol):
         return DEFAULT_POLLMASK
 
     def poll_for(self, events: int) -> int:
-        """Return the events as `poll()` does. Some objects use `events`, those that the caller waits for."""
+        """Return the poll events, as `poll()` does. `events` are the events that the caller waits for; most
+        objects ignore this argument.
+        """
         return self.poll()
 
     @property
     def can_poll(self) -> bool:
-        """True if it implements poll (`file_can_poll()`).  epoll refuses other files with EPERM."""
+        """True if the object implements poll (`file_can_poll()`). epoll_ctl(2) fails with EPERM for a file
+        that does not.
+        """
         return type(self).poll is not FileObject.poll
 
     @property
@@ -97,7 +103,7 @@ class FileObject(Protocol):
 
     @property
     def readers(self) -> WaitQueue:
-        """The wait queue for a `read` that has returned None."""
+        """The wait queue on which a task waits after `read` has returned None."""
         return NOTHING_WAKES
 
     # -- operations -----------------------------------------------------------
@@ -112,7 +118,9 @@ class FileObject(Protocol):
     def read_again(
         self, task: Task, file: OpenFile, size: int, position: int
     ) -> bytes | Awaitable[bytes] | None:
-        """Read after waiting on `readers`. Returns what `read` returns."""
+        """Repeat a read after its task has waited on `readers`. Return the same kinds of results as
+        `read`.
+        """
         return self.read(task, file, size, position)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:

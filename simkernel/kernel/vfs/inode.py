@@ -113,7 +113,9 @@ class Inode:
         raise os_error(EINVAL)
 
     def follow(self, task: Task) -> Dentry | None:
-        """Return the target of a link that is not a path (`nd_jump_link()`). None: follow `readlink`."""
+        """Return the target of a link that leads directly to a file (`nd_jump_link()`). Return None if the
+        target is the path that `readlink` returns.
+        """
         return None
 
     # -- directories ------------------------------------------------------------
@@ -209,7 +211,9 @@ class Dentry:
         return here.parent.top()
 
     def chain(self, root: Dentry | None = None) -> Iterator[Dentry]:
-        """Yield this dentry and its parents up to `root`, across mounts, without roots of file systems."""
+        """Yield this dentry and its parents, up to but without `root`. The walk crosses mounts and skips the
+        root of each file system.
+        """
         here = self
         while here is not root:
             while here.parent is None:

@@ -98,7 +98,9 @@ def unmap(unmodelled: Unmodelled, task: Task, address: int, length: int) -> None
 
 
 def address_space(task: Task) -> AddressSpace:
-    """Return the address space of `task`.  Raise EPERM if its memory is outside of the simulation."""
+    """Return the address space of `task`. Raise EPERM if the task has none, because the memory of its program
+    is outside of the simulation.
+    """
     if not isinstance(task.mm, AddressSpace):
         raise os_error(EPERM)
     return task.mm

@@ -34,7 +34,8 @@ STICKY_AND_WRITABLE: Final = stat.S_ISVTX | 0o002
 
 
 def open_file(task: Task, walk: Walk, path: str, flags: int, mode: int) -> Opening:
-    """Find or create the file at `path`, check permissions and open it. A driver's open may be pending.
+    """Find or create the file at `path`, check permissions and open it. Return the open file, or an awaitable
+    if the driver's open function sleeps.
 
     The caller has checked the flags.
 

@@ -35,7 +35,9 @@ PIPE_MAX_SIZE: Final = 1 << 20
 """Maximum size in bytes without CAP_SYS_RESOURCE (/proc/sys/fs/pipe-max-size)."""
 MAX_ROUND_SIZE: Final = 1 << 31
 SPARE_PAGES: Final = 2
-"""Maximum number of empty pages kept for later writes (`tmp_page[]` since Linux 6.15, 1 before)."""
+"""Maximum number of empty pages that a pipe keeps for later writes: 2 since Linux 6.15, 1 before
+(`tmp_page[]`).
+"""
 
 READABLE: Final = POLLIN | POLLRDNORM
 WRITABLE: Final = POLLOUT | POLLWRNORM
@@ -43,7 +45,9 @@ WRITABLE: Final = POLLOUT | POLLWRNORM
 
 @attrs.define(eq=False)
 class Slot:
-    """A page of the ring (`struct pipe_buffer`): the data written to it; `offset` bytes of it are read."""
+    """A page of a pipe's ring (`struct pipe_buffer`). `data` was written to the page; its first `offset`
+    bytes have been read.
+    """
 
     data: bytes
     packet: bool
@@ -63,7 +67,7 @@ class Pipe:
         self.costs = costs
         self.number = number
         self.attributes = S_IFIFO | 0o600, owner.uid, owner.gid
-        """Mode, uid and gid."""
+        """Mode, uid and gid that fstat(2) returns for the pipe."""
         self.slots: deque[Slot] = deque()
         self.capacity = DEFAULT_SLOTS
         self.readers = 0

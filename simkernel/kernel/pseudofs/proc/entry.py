@@ -89,7 +89,9 @@ class ProcText(ProcInode):
         return SeqFile(kernel.engine, kernel.costs, self, self._records, self._store, self._events)
 
     def truncate(self, size: int) -> None:
-        """Do nothing at O_TRUNC, because the text is generated at each read (`proc_notify_change()`)."""
+        """Do nothing when a program opens the file with O_TRUNC, because the text is generated at each read
+        (`proc_notify_change()`).
+        """
 
 
 def check_access(task: Task, owner: Task) -> None:

@@ -29,7 +29,9 @@ def _open_file(task: Task, fd: int) -> OpenFile:
 
 
 class FdDirectory(ProcDirectory):
-    """The directory of the descriptors of `owner`. Only its user may list it (`proc_fd_permission()`)."""
+    """The directory /proc/PID/fd: an entry for each descriptor of the task `owner`. Only the user of this
+    task may list it (`proc_fd_permission()`).
+    """
 
     __slots__ = ("_task",)
 
@@ -86,7 +88,9 @@ class FdInfoDirectory(FdDirectory):
 
 
 class FdLink(ProcInode):
-    """A link to an open file itself, even if its path no longer exists (`proc_fd_link()`)."""
+    """A link in /proc/PID/fd. Following it opens the file of the descriptor, even if the file's path no
+    longer exists (`proc_fd_link()`).
+    """
 
     __slots__ = ("_fd", "_task")
 

@@ -15,7 +15,7 @@ from simkernel.uapi.errno import ENOENT, os_error
 
 
 class NsLink(ProcInode):
-    """A link that leads to the namespace itself.
+    """A link in /proc/PID/ns. Following it leads to the namespace itself and not to a path.
 
     Raises EACCES if the task may not trace the owner, ENOENT if the owner has exited.
     """

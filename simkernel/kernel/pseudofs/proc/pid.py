@@ -91,7 +91,9 @@ def _stat(kernel: KernelParts, task: Task) -> list[str]:
 
 
 def _mask(numbers: Iterable[int]) -> int:
-    """Return a bit mask of the signals below 32, the only ones in /proc/PID/stat."""
+    """Return a bit mask of signal numbers. Signals above 31 are left out, because /proc/PID/stat does not
+    show them.
+    """
     return sum(1 << number - 1 for number in numbers if number < 32)
 
 
@@ -128,7 +130,7 @@ class ExeLink(ProcLink):
 
 
 def _exe(fs: ProcFs, task: Task) -> str:
-    """Return the target of /proc/PID/exe, named after the task's first name.
+    """Return the target of the link /proc/PID/exe. The target contains the first name of the process.
 
     Raises ENOENT for a kernel thread and a zombie.
     """
@@ -153,9 +155,8 @@ TABLE: Final[Mapping[str, Make]] = {
     "cwd": lambda fs, path, task: ProcLink(fs, path, lambda _: (task.fs.cwd or fs.kernel.fs.root).path, task),
     "root": lambda fs, path, task: ProcLink(fs, path, lambda _: "/", task),
     "exe": lambda fs, path, task: ExeLink(fs, path, lambda _: _exe(fs, task), task),
-    "mounts": _text(
-        _mounts, POLLIN | POLLRDNORM
-    ),  # as mounts_poll() without changes, because no file system is mounted later
+    # unlike Linux (`mounts_poll()`), poll(2) does not report later mounts and unmounts
+    "mounts": _text(_mounts, POLLIN | POLLRDNORM),
 }
 """The files of a process and of each of its threads (`tid_base_stuff`)."""
 

@@ -56,7 +56,7 @@ def mount(kernel: KernelParts, device: int) -> Dentry:
 
 
 class RootDirectory(ProcDirectory):
-    """The root directory /proc: the table's entries and a directory for each process."""
+    """The root directory /proc: the entries of a fixed table, and a directory for each process."""
 
     __slots__ = ()
 

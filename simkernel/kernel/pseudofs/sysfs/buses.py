@@ -75,7 +75,7 @@ def classes(kernel: KernelParts) -> Contents:
 
 
 def numbers(kernel: KernelParts) -> Contents:
-    """Yield the directories in /sys/dev: character devices by number.
+    """Yield the two directories in /sys/dev. In them, character devices are listed by number.
 
     The directory of block devices is empty.
     """

@@ -16,7 +16,9 @@ from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
 
 
 def contents(kernel: KernelParts) -> Contents:
-    """Yield the devices without a parent. Those of a class are below `virtual`."""
+    """Yield the directories of the devices without a parent. A device of a class is in the directory
+    `virtual`.
+    """
     roots = [device for device in kernel.devices if device.parent is None]
     for device in roots:
         if device.kind is None:
@@ -65,7 +67,9 @@ def _device(kernel: KernelParts, device: Device) -> Contents:
 
 
 def _attributes(kernel: KernelParts, device: Device) -> Contents:
-    """Yield the attributes that a device's bus, class and driver define. A group gets a directory."""
+    """Yield the attributes that the bus, the class and the driver of a device define. A group of attributes
+    is a subdirectory.
+    """
     if device.bus is not None:
         for name in device.bus.attributes(device):
             yield name, _of_bus(device, device.bus, name)
@@ -82,7 +86,9 @@ def _attributes(kernel: KernelParts, device: Device) -> Contents:
 
 
 def _of_modules(device: Device) -> Iterator[tuple[DeviceAttribute, LoadedModule | None]]:
-    """Yield the attributes of a device that modules have registered, with the module of each."""
+    """Yield the attributes that the device's class and driver have registered, each with the module that
+    registered it.
+    """
     if device.kind is not None:
         for attribute in device.kind.attributes:
             yield attribute, device.kind.module

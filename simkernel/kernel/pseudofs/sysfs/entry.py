@@ -32,7 +32,9 @@ Guard = Callable[[], AbstractContextManager[None]]
 
 @attrs.frozen
 class Attribute:
-    """A file with a value: functions that return and set it, and whether its object still exists."""
+    """The contents of an attribute's file: a function that returns the value, one that sets the value, and
+    one that tells if the attribute's object still exists.
+    """
 
     show: Callable[[], str] | None = None
     store: Callable[[bytes], int | Awaitable[int | None] | None] | None = None
@@ -112,7 +114,7 @@ class SysDirectory(SysInode, DirectoryInode):
         return None
 
     def entries(self, task: Task) -> Iterator[DirectoryEntry]:
-        """Yield the entries in the order of the contents function."""
+        """Yield the directory's entries. The order is that of the function that yields the contents."""
         for position, (name, node) in enumerate(self._contents(), 2):
             inode = self._make(name, node)
             yield DirectoryEntry(name, inode.number, inode.kind, position)
@@ -173,7 +175,7 @@ class SysFile(SysInode):
         return AttributeFile(self.fs, self, self._attribute)
 
     def truncate(self, size: int) -> None:
-        """Do nothing at O_TRUNC (`kernfs_iop_setattr()`)."""
+        """Do nothing when a program opens the file with O_TRUNC (`kernfs_iop_setattr()`)."""
 
 
 class AttributeFile(SeqFile):
@@ -188,8 +190,8 @@ class AttributeFile(SeqFile):
         self._name = inode.path.rpartition("/")[2]
 
     def poll(self) -> int:
-        """Return the events; CHANGED before the first read and once the object is removed
-        (`kernfs_fop_poll()`).
+        """Return the poll events. CHANGED is returned before the first read, and after the attribute's object
+        was removed (`kernfs_fop_poll()`).
         """
         return super().poll() if self._attribute.alive() else CHANGED
 

@@ -29,7 +29,9 @@ CONDITIONS: Final[Mapping[str, tuple[Callable[[NetDevice], Any], int]]] = {
     "settings": (lambda device: device.running and device.ops.link_settings, EINVAL),
     "multiqueue": (lambda device: device.num_tx_queues > 1, ENOENT),
 }
-"""For each condition word in net_device.txt: the condition for a read, and the errno if it is false."""
+"""The words that net_device.txt uses as conditions for a read. For each word: the function that checks a
+device, and the errno if the function returns a false value.
+"""
 
 
 def _set_carrier(devices: NetDevices, device: NetDevice, on: int) -> None:
@@ -45,7 +47,7 @@ def _set_group(devices: NetDevices, device: NetDevice, group: int) -> None:
 
 
 def _refuse(devices: NetDevices, device: NetDevice, value: int) -> None:
-    """Raise EOPNOTSUPP, because no driver implements the operation."""
+    """Refuse an operation with EOPNOTSUPP, because no driver implements it."""
     raise os_error(EOPNOTSUPP)
 
 
@@ -110,7 +112,7 @@ def _show(device: NetDevice, words: list[str]) -> str:
 
 
 def _values(device: NetDevice) -> dict[str, object]:
-    """Return the values for net_device.txt that are not fields of the device."""
+    """Return the texts and numbers that net_device.txt names but that are not fields of the device."""
     speed, duplex = (0, "") if device.ops.link_settings is None else device.ops.link_settings(device)
     return {
         "address": device.address.hex(":"),

@@ -1,4 +1,6 @@
-"""The files `uevent`: a program writes to them to request a uevent again (lib/kobject_uevent.c)."""
+"""The files `uevent` in sysfs. A program writes to such a file to make the kernel send a uevent
+(lib/kobject_uevent.c).
+"""
 
 from __future__ import annotations
 
