@@ -126,7 +126,7 @@ class GreenletProgram:
                 f"{request!r} belongs to {self.task.track}, which is not running: "
                 "a program makes its calls with its own app"
             )
-        self._paused = getcurrent()  # may be another greenlet, started by the function itself
+        self._paused = getcurrent()  # may be another greenlet, which the program's function has started
         value, error = self._root.parent.switch(request)
         while self._signals and not isinstance(error, GeneratorExit):
             self._signals.pop(0)()

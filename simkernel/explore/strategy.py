@@ -36,8 +36,7 @@ IRQ_PROBABILITY: Final = 0.2
 
 @attrs.frozen(slots=False)
 class Profile:
-    """The points and the stimuli of the base run.  A strategy draws from them the places of its
-    perturbations.
+    """The points and the stimuli of the base run.  A strategy chooses its perturbations among them.
 
     `places` maps the number of each point to its place; `by_place` is the inverse.  `stimuli` maps each
     stimulus to the point after which it was announced.  `last` is the last point.  `directed` are places

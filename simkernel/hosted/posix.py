@@ -1,4 +1,5 @@
-"""The `posix` module of a hosted program, on which its `os` is based: functions of descriptors and processes.
+"""The `posix` module of a hosted program: functions of descriptors and processes.  The program's `os` module
+is based on it.
 
 Names, arguments and results are those of Modules/posixmodule.c.  paths.py has the functions that take
 paths.

@@ -1,4 +1,5 @@
-"""The `_socket` module of a hosted program, on which its `socket` is based, with sockets of the machine.
+"""The `_socket` module of a hosted program, with sockets of the machine.  The program's `socket` module is
+based on it.
 
 Python's socket.py, reread, adds makefile, send_fds, recv_fds and other functions.  Names, arguments and
 results are those of Modules/socketmodule.c.  Descriptors are close-on-exec (PEP 446).

@@ -1,4 +1,5 @@
-"""The `_thread` module of a hosted program, on which its `threading` is based: threads and locks.
+"""The `_thread` module of a hosted program: threads and locks.  The program's `threading` module is based on
+it.
 
 A thread is a plain function that runs as a thread of the simulated process.  It is not preempted: other
 threads run only while it is in a system call.  A lock that is held blocks in futex(2), as on Linux; a free

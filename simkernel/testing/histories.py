@@ -50,7 +50,7 @@ class Plug:
 
 @attrs.frozen
 class Unplug:
-    """An event that unplugs a device, as a surprise removal."""
+    """An event that unplugs a device without notice to the driver (surprise removal)."""
 
     device: str
 

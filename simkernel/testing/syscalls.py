@@ -1,4 +1,4 @@
-"""Programs of system calls as data, which `simkernel.testing.strategies.syscall_programs` draws.
+"""Programs of system calls as data.  The strategy `simkernel.testing.strategies.syscall_programs` draws them.
 
     program = SyscallProgram.parse('''
         fd0 = openat(-100, '/dev/null', 2050)
