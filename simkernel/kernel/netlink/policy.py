@@ -59,7 +59,9 @@ MIN_LENGTHS: Final = {**EXACT_LENGTHS, NlaType.MSECS: 8}
 _NESTS: Final = frozenset({NlaType.NESTED, NlaType.NESTED_ARRAY})
 
 Found = dict[int, tuple[int, int]]
-"""Start and end offset of the payload of the last attribute of each type."""
+"""Map from each attribute type to the start and end offset of its payload. If a type is repeated, the last
+attribute counts.
+"""
 
 _header = NlAttr.LAYOUT.unpack_from
 
@@ -139,7 +141,7 @@ class Validator:
 
 
 class _Check:
-    """Full validation of one attribute, which has `depth` nests around it."""
+    """Full validation of one attribute. `depth` is the number of nested attributes that contain it."""
 
     __slots__ = ("depth", "request", "validate")
 
@@ -177,7 +179,7 @@ class _Check:
             raise self.fault(first, EINVAL, "invalid attribute length", policy)
 
     def nested_flag(self, nla_type: int, first: int, policy: AttributePolicy) -> None:
-        """Raise EINVAL if a nest lacks NLA_F_NESTED or another attribute has it."""
+        """Raise EINVAL if a nested attribute lacks NLA_F_NESTED or an attribute without nesting has it."""
         flagged = nla_type & NLA_F_NESTED
         if policy.type in _NESTS:
             if not flagged:

@@ -85,7 +85,9 @@ def _number(policy: AttributePolicy, layout: Struct) -> FastRule | None:
 
 
 def _value(policy: AttributePolicy, layout: Struct) -> PayloadCheck | None:
-    """Return a check that the number is within the policy, or None if the policy accepts every number."""
+    """Return a function that checks a number against the policy, or None if the policy accepts every
+    number.
+    """
     value = layout.unpack_from
     if policy.validation is Validation.NONE:
         return None

@@ -83,7 +83,9 @@ def _before_receive(sock: NetlinkSock) -> None:
 
 
 def after_failed_copy(sock: NetlinkSock) -> None:
-    """Resume the dump and wake senders after a dequeued datagram was lost because its copy failed."""
+    """Handle the loss of a dequeued datagram whose copy to the program failed: resume the socket's dump and
+    wake blocked senders.
+    """
     if sock.dump is not None and sock.rmem <= sock.rcvbuf // 2:
         sock.dump.resume()
     sock.after_receive()

@@ -27,7 +27,7 @@ from simkernel.uapi.errno import (
 from simkernel.uapi.socket import MSG_OOB
 
 RESERVE = 32
-"""Bytes of the send buffer that a message cannot use."""
+"""A message must be smaller than the send buffer by at least this number of bytes."""
 
 
 def sendmsg(
@@ -38,7 +38,8 @@ def sendmsg(
     control: Control = (),
     flags: int = 0,
 ) -> int | Awaitable[int]:
-    """Send `data` to a group, if the address names one, and then to a port id (`netlink_sendmsg()`).
+    """Send `data` to a port id. If the address names a group, first send `data` to the group
+    (`netlink_sendmsg()`).
 
     Errors of the multicast are not reported to the sender: the result is that of the unicast. Raise
     WouldBlock if the receiver's queue is full. A retry does not repeat the multicast.
@@ -79,8 +80,8 @@ def sendmsg(
 
 
 def _destination(sock: NetlinkSock, task: Task, address: Address) -> tuple[int, int]:
-    """Return port id and group of an address. Raise EPERM if an unprivileged task addresses another
-    program.
+    """Return port id and group of an address. Raise EPERM if a task without privilege addresses anything
+    except the kernel.
     """
     portid, group = address if isinstance(address, tuple) else addresses.parse(address)
     if group:
@@ -98,8 +99,8 @@ def _allocate(sock: NetlinkSock, task: Task, data: bytes, group: int, claim: Cre
 
 
 def _unicast(sock: NetlinkSock, skb: Skb, portid: int) -> int:
-    """Send to a port id (`netlink_unicast()`). If the queue is full, the caller waits and calls this
-    again.
+    """Send a buffer to a port id (`netlink_unicast()`). If the queue is full, the caller waits and calls this
+    function again.
     """
     target = find(sock, portid)
     accepted = accept(target, skb)

@@ -33,7 +33,9 @@ class Skb:
         return make_skb(self.data, self.truesize, self.address, self.dst_group, self.creds, self.flow, nsid)
 
     def shortened(self, length: int) -> Skb:
-        """Return a buffer with only the first `length` bytes and an unchanged truesize (`pskb_trim()`)."""
+        """Return a buffer that contains only the first `length` bytes. Its truesize is unchanged
+        (`pskb_trim()`).
+        """
         if length >= len(self.data):
             return self
         data = self.data[:length]
@@ -49,7 +51,7 @@ def make_skb(
     flow: int,
     nsid: int | None = None,
 ) -> Skb:
-    """Create a buffer. This is faster than a constructor with arguments."""
+    """Create a buffer. A function is faster than a constructor with arguments."""
     skb = Skb()
     skb.data = data
     skb.truesize = truesize

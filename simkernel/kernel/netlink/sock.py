@@ -100,7 +100,7 @@ class NetlinkSock(Sock):
     )
 
     lossy: ClassVar[bool] = False
-    """True if `loses` can drop messages at a fault point."""
+    """True if the socket can lose messages at a fault point, as `loses` decides."""
 
     family: ClassVar[int] = AF_NETLINK
     ioctl_table = "netlink"
@@ -115,7 +115,7 @@ class NetlinkSock(Sock):
         self.entry = entry
         self.ports = ports
         self.owner = entry.owner
-        self.queue: deque[Skb] | None = None  # created with the first message, because most sockets stay idle
+        self.queue: deque[Skb] | None = None  # created on demand, because most sockets get no message
         self.rmem = 0
         self.portid = 0
         self.bound = False
@@ -150,21 +150,23 @@ class NetlinkSock(Sock):
         return self._senders
 
     def changed(self) -> None:
-        """Recompute `fast_net` and `rx_slow_path` after a change of their inputs."""
+        """Recompute `fast_net` and `rx_slow_path`, because a property that they depend on has changed."""
         self.fast_net = self.net if self.bound and self.filter is None and not self.congested else None
         blocked_senders = self.congested or self._senders is not None
         controls = self.flags & CONTROL or self.options
         self.rx_slow_path = bool(self.error or blocked_senders or controls or self.dump is not None)
 
     def loses(self, group: int) -> bool:
-        """Return True if a fault drops the message, like a full queue. `group` is 0 for a unicast."""
+        """Return True if a fault drops the message as a full queue would. `group` is 0 for a unicast."""
         return False
 
     def accounts(self, nets: Iterable[Net]) -> tuple[str, int, int]:
         return "rmem", self.rmem, sum(skb.truesize for skb in self.queue or ())
 
     def after_receive(self) -> None:
-        """End congestion if the queue is empty, and wake blocked senders (`netlink_rcv_wake()`)."""
+        """If the queue is empty, end congestion. Wake blocked senders unless the socket is congested
+        (`netlink_rcv_wake()`).
+        """
         if not self.queue and self.congested:
             self.congested = False
             self.changed()
@@ -215,7 +217,7 @@ class Inbound:
 Input = Callable[[Inbound], Awaitable[None] | None]
 """Function that handles a datagram sent to port id 0. It returns an awaitable if it must sleep."""
 Bind = Callable[["Net", "Task", int], None]
-"""Function called before a task joins a group. It raises OSError to refuse."""
+"""Function called before a task joins a group. It raises OSError to refuse the membership."""
 Unbind = Callable[["Net", int], None]
 Release = Callable[[NetlinkSock], None]
 

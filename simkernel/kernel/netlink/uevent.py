@@ -1,4 +1,4 @@
-"""NETLINK_KOBJECT_UEVENT: broadcasts of device events, also of those that programs send
+"""NETLINK_KOBJECT_UEVENT: broadcasts of device events from the kernel and from programs
 (kobject_uevent.c).
 """
 
@@ -60,7 +60,7 @@ class UeventSockets:
                 continue
             sock = KERNEL_SOCKETS.of(net)[NETLINK_KOBJECT_UEVENT]
             if sock.has_listeners(UEVENT_GROUP):
-                with suppress(OSError):  # Linux ignores a failed allocation
+                with suppress(OSError):  # Linux ignores a failed allocation of the buffer
                     _send(sock, sock.skb(data), shared=True)
 
     def _handle(self, request: Request) -> None:
@@ -79,12 +79,13 @@ class UeventSockets:
             raise os_error(EINVAL)
         data = rest[NLMSG_HDRLEN:] + tail
         skb = request.sock.skb(data, creds=request.inbound.creds)
-        skb.truesize = truesize(0, NLMSG_HDRLEN + len(data))  # the removed header still takes buffer space
+        # the removed netlink header still takes buffer space
+        skb.truesize = truesize(0, NLMSG_HDRLEN + len(data))
         _send(request.sock, skb, shared=False)
 
 
 def _send(sock: KernelSocket, skb: Skb, *, shared: bool) -> None:
-    """Multicast an event. Overruns and a group without members are not the sender's error."""
+    """Multicast an event. The sender gets no error if a member is overrun or the group has no members."""
     try:
         sock.multicast(skb, UEVENT_GROUP, shared=shared)
     except OSError as error:

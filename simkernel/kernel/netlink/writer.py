@@ -73,13 +73,13 @@ class MessageWriter:
         self.put(type, U32.pack(value))
 
     def put_u64(self, type: int, value: int) -> None:
-        """Append an attribute with a 64-bit value, signed or unsigned. On x86-64 it needs no alignment to
-        8.
+        """Append an attribute with a signed or unsigned 64-bit value. On x86-64, Linux does not align the
+        value to 8 bytes.
         """
         self.put(type, U64.pack(value & 0xFFFF_FFFF_FFFF_FFFF))
 
     def put_string(self, type: int, text: str) -> None:
-        """Append an attribute with a NUL-terminated string."""
+        """Append an attribute with a string, and terminate the string with a NUL."""
         self.put(type, text.encode("utf-8", "surrogateescape") + b"\0")
 
     def nest(self, type: int) -> int:

@@ -55,7 +55,9 @@ class Routes4:
         """Add the routes of a new address (`fib_inetaddr_event()` with NETDEV_UP)."""
 
     def address_down(self, address: Address4) -> None:
-        """Remove the routes of an address that was removed from its device's list (with NETDEV_DOWN)."""
+        """Remove the routes of an address that was removed from its device's list (`fib_inetaddr_event()`
+        with NETDEV_DOWN).
+        """
 
     def add_routes(self, address: Address4) -> None:
         """Add the local, broadcast and prefix routes of an address (`fib_add_ifaddr()`)."""
@@ -101,7 +103,7 @@ class Ipv4Addresses(AddressFamily[Address4]):
             IN_DEVICE.drop(device)
             data = IN_DEVICE.of(device)
             if event is Event.CHANGEMTU:
-                data.conf.clear()  # Linux sets the defaults of `lo` only at its registration
+                data.conf.clear()  # Linux sets the defaults of `lo` only when `lo` is registered
             netconf.IPV4.announce(device, data.conf)
         elif data is None:
             return
@@ -125,7 +127,7 @@ class Ipv4Addresses(AddressFamily[Address4]):
             device=device, prefixlen=8, scope=scope, local=LOOPBACK, address=LOOPBACK, label=label
         )
         self.set_lifetimes(address, ia.INFINITY_LIFE_TIME, ia.INFINITY_LIFE_TIME)
-        with contextlib.suppress(OSError):  # EEXIST: the device had the address while it was down
+        with contextlib.suppress(OSError):  # EEXIST: the device kept the address while it was down
             self._insert(data, address)
 
     def _rename(self, device: NetDevice, data: InDevice) -> None:

@@ -48,7 +48,7 @@ MULTICAST: Final = 0xFF
 GLOBAL: Final = (14, rt.RT_SCOPE_UNIVERSE)
 MULTICAST_SCOPES: Final = {1: rt.RT_SCOPE_HOST, 2: rt.RT_SCOPE_LINK, 5: rt.RT_SCOPE_SITE}
 IFA_SCOPES: Final = {rt.RT_SCOPE_HOST: 0x10, rt.RT_SCOPE_LINK: 0x20, rt.RT_SCOPE_SITE: 0x40}
-"""Scope in /proc/net/if_inet6, by the scope in messages."""
+"""Number that /proc/net/if_inet6 shows for a scope, by scope in messages (RT_SCOPE_*)."""
 
 
 class Routes6:
@@ -95,7 +95,7 @@ class Routes6:
         """Add the multicast route ff00::/8 of a device (`addrconf_add_mroute()`)."""
 
     def disable(self, device: NetDevice, event: Event) -> None:
-        """Remove all routes over a device after DOWN or UNREGISTER (`rt6_disable_ip()`)."""
+        """Remove all routes over a device after NETDEV_DOWN or NETDEV_UNREGISTER (`rt6_disable_ip()`)."""
 
     def link_up(self, device: NetDevice, *, was_dead: bool) -> None:
         """Clear RTNH_F_LINKDOWN, or RTNH_F_DEAD if `was_dead`, in a device's routes (`rt6_sync_up()`).
@@ -357,7 +357,9 @@ def _is_settled(address: Address6) -> bool:
 
 
 def _end_of_ipv6(device: NetDevice) -> Event:
-    """Return the event to handle if the MTU becomes too small for IPv6. Only `lo` keeps its IPv6 data."""
+    """Return the event to handle if a device's MTU becomes too small for IPv6. Only `lo` keeps its IPv6 data
+    after that.
+    """
     return Event.DOWN if device.is_loopback else Event.UNREGISTER
 
 

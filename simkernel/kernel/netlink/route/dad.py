@@ -28,7 +28,7 @@ PREDAD, DAD, POSTDAD, DEAD = range(4)
 
 RTR_SOLICIT_DELAY: Final = 1_000_000_000
 RETRANS_TIME: Final = 1_000_000_000
-"""Maximum of the random delay, and waiting time after a probe, in ns."""
+"""Upper limit of the random delay before the first probe, and waiting time after a probe, in ns."""
 DAD_TRANSMITS: Final = 1
 
 
@@ -77,7 +77,8 @@ class DuplicateDetection:
     def _work(self, address: Address6) -> None:
         address.dad = None
         data = inet6_device(address.device)
-        assert data is not None  # IPv6 deletes a device's addresses with its data
+        # a device with addresses has IPv6 data: deleting the data also deletes the addresses
+        assert data is not None
         if address.state == PREDAD:
             address.state = DAD
             self._begin(address, data)

@@ -57,7 +57,7 @@ _BOTH: Final[dict[int, AttributePolicy]] = {
 _IPV4: Final = dict.fromkeys(
     (rt.RTA_DST, rt.RTA_SRC, rt.RTA_GATEWAY, rt.RTA_PREFSRC, rt.RTA_FLOW), U32_POLICY
 )
-"""Policies that only IPv4 requests have (rtm_ipv4_policy)."""
+"""Policies of the attributes that only IPv4 requests accept (rtm_ipv4_policy)."""
 _IPV6: Final = {
     rt.RTA_GATEWAY: at_least(IN6_ADDR_SIZE),
     rt.RTA_PREFSRC: at_least(IN6_ADDR_SIZE),
@@ -65,7 +65,7 @@ _IPV6: Final = {
     rt.RTA_EXPIRES: U32_POLICY,
     rt.RTA_FLOWLABEL: AttributePolicy(NlaType.BE32),
 }
-"""Policies that only IPv6 requests have (rtm_ipv6_policy)."""
+"""Policies of the attributes that only IPv6 requests accept (rtm_ipv6_policy)."""
 
 
 def _policies(name: str, policies: dict[int, AttributePolicy]) -> PolicyTable:
@@ -288,7 +288,9 @@ class RouteTable(Generic[R]):
 
     @property
     def place(self) -> tuple[int, int]:
-        """Sort key among the tables of a namespace: the hash bucket, then the newest table first."""
+        """Sort key of the table among the tables of its namespace. Tables are sorted by hash bucket, and
+        within a bucket the newest comes first.
+        """
         return self.id % BUCKETS, -self.created
 
 

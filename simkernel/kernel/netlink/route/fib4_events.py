@@ -118,7 +118,7 @@ class AutomaticRoutes4(Routes4):
     def _magic(
         self, primary: Address4, type: int, dst: int, length: int, *, add: bool, metric: int = 0
     ) -> None:
-        """Add or delete one route of an address (`fib_magic()`)."""
+        """Add or delete one automatic route of an address (`fib_magic()`)."""
         net = primary.device.net
         number = rt.RT_TABLE_MAIN if type == rt.RTN_UNICAST else rt.RT_TABLE_LOCAL
         config = Config4(
@@ -137,7 +137,7 @@ class AutomaticRoutes4(Routes4):
                 self._fib.insert(net, config)
             else:
                 self._fib.delete(net, table, config)
-        except OSError:  # the route exists, or is removed already
+        except OSError:  # the route to add exists, or the route to delete does not
             return
 
     def add_routes(self, address: Address4) -> None:
@@ -211,7 +211,8 @@ class AutomaticRoutes4(Routes4):
 
     @staticmethod
     def _source_down(net: Net, local: int) -> bool:
-        """Mark the routes of table main with a preferred source as dead (`fib_sync_down_addr()`).
+        """Mark each route in table main as dead if its preferred source is the address `local`
+        (`fib_sync_down_addr()`).
 
         Return True if such a route exists.
         """
@@ -234,8 +235,8 @@ def _primary(data: InDevice, prefix: int, length: int) -> Address4 | None:
 def _needed(
     data: InDevice, address: Address4, primary: Address4, gone: Address4 | None
 ) -> tuple[set[int], bool]:
-    """Return the broadcast addresses that other addresses need, and whether one has the same local
-    address.
+    """Return the broadcast addresses that other addresses of the device need, and whether one of these has
+    the same local address as `address`.
     """
     broadcasts: set[int] = set()
     local = same_source = False

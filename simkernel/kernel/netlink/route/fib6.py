@@ -95,8 +95,8 @@ class Route6:
 
     @property
     def siblings(self) -> list[Route6]:
-        """The route and its siblings. The list begins with the route and wraps around at the end of the
-        node.
+        """This route and the routes that form one multipath route with it. The list begins with this route
+        and continues in cyclic order.
         """
         if not self.can_have_siblings or self not in self.node:
             return [self]
@@ -171,8 +171,8 @@ Table6 = RouteTable[Route6]
 
 
 def _walk_key(prefix: tuple[int, ...]) -> str:
-    """Return a node's sort key, which puts its source routes first, then longer prefixes, then the node
-    itself.
+    """Return the sort key of a tree node. A node's source routes precede the nodes of longer prefixes, which
+    precede the node itself.
     """
     bits = ["".join(f"{prefix[at]:0{BITS}b}"[: prefix[at + 1]]) for at in range(0, len(prefix), 2)]
     return "-".join(bits) + "2"
@@ -288,7 +288,8 @@ class Fib6:
             own, below = table.routes.get(prefix), sources.get(prefix)
             if below is not None:
                 if not (found or own or not length or _below(table, prefix).isdisjoint("01")):
-                    # Linux compares the address with a route of any node below (fib6_find_prefix())
+                    # Linux compares the address with a route of any node below the current one
+                    # (fib6_find_prefix())
                     raise self.unmodelled("IPv6 source routes above routes to longer prefixes", EOPNOTSUPP)
                 for routes in covering(below, flow.saddr, BITS):
                     found = True
@@ -298,7 +299,9 @@ class Fib6:
                 yield own
 
     def _best(self, routes: list[Route6], oif: int, *, strict: bool) -> Route6 | None:
-        """Return the best usable route of the lowest metric, else of all other metrics (`find_rr_leaf()`)."""
+        """Return the best usable route among those with the lowest metric. If there is none, use all other
+        metrics (`find_rr_leaf()`).
+        """
         lowest = [each for each in routes if each.metric == routes[0].metric] if routes else []
         for group in (lowest, routes[len(lowest) :]):
             best, score = None, -1
@@ -435,16 +438,16 @@ class Fib6:
 
 
 def _below(table: Table6, prefix: tuple[int, ...]) -> set[str]:
-    """Return the characters that follow a prefix in sort keys: 0 and 1 for branches, - and 2 for routes at
-    the prefix.
+    """Return the characters that follow a prefix in the sort keys of a table. 0 and 1 mean a branch of the
+    tree, - and 2 mean routes at the prefix.
     """
     place = _walk_key(prefix)[:-1]
     return {key[len(place)] for key in map(_walk_key, table.routes) if key.startswith(place)}
 
 
 def has_node(table: Table6, prefix: tuple[int, ...]) -> bool:
-    """Return True if the tree has a node at a prefix: the root, a node with routes, or a fork of two
-    branches.
+    """Return True if the tree has a node at a prefix. It has a node at the root, at each prefix with routes,
+    and at each fork of two branches.
     """
     below = _below(table, prefix)
     return prefix == (0, 0) or {"0", "1"} <= below or not below.isdisjoint("-2")

@@ -32,7 +32,7 @@ class AutomaticRoutes6(Routes6):
         self._requests = requests
 
     def _insert(self, device: NetDevice, config: Config6, *, ignore_down: bool = False) -> None:
-        with contextlib.suppress(OSError):  # the device is down, or the route exists
+        with contextlib.suppress(OSError):  # OSError means that the device is down or that the route exists
             route = self._requests.make(device.net, config, ignore_down=ignore_down)
             self._fib.insert(device.net, route)
 

@@ -161,7 +161,7 @@ class RouteRequests6:
             (each for each in routes if _matches(each.metric, each.protocol, each.hop, config)), None
         )
         if route is None:
-            root = not routes and key == (0, 0)  # Linux's empty root has the null entry
+            root = not routes and key == (0, 0)  # Linux's empty root node contains the null entry
             nothing = NextHop(device=net.devices[LOOPBACK_IFINDEX])
             found = root and _matches(NULL_METRIC, rt.RTPROT_KERNEL, nothing, config)
             raise os_error(ENOENT if found else ESRCH)
@@ -385,7 +385,7 @@ class RouteRequests6:
 
 
 def _hops(config: Config6) -> Iterator[Config6]:
-    """Yield a description for each next hop in RTA_MULTIPATH."""
+    """Yield a route description for each next hop in RTA_MULTIPATH of a request."""
     for hop, attributes in () if config.asked is None else config.asked.hops():
         gateway = attributes.get(rt.RTA_GATEWAY, config.gateway)[:IN6_ADDR_SIZE]
         flags = config.flags | hop.flags & rt.RTNH_F_ONLINK | (rt.RTF_GATEWAY if gateway else 0)
@@ -404,7 +404,7 @@ def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
 
 
 def _is_direct(route: Route6 | None) -> bool:
-    """Return True for a route that is not a reject route and has no gateway."""
+    """Return True for a route that does not reject packets and has no gateway."""
     return route is not None and not route.flags & rt.RTF_REJECT and not route.hop.gateway
 
 

@@ -42,7 +42,7 @@ ERRORS: Final = {
     rt.RTN_NAT: EINVAL,
     rt.RTN_XRESOLVE: EINVAL,
 }
-"""Error of a lookup that finds a route of a rejecting type, by type (`fib_props`, `fib6_prop`)."""
+"""Error of a lookup whose route rejects packets, by type of the route (`fib_props`, `fib6_prop`)."""
 SCOPES: Final = {
     rt.RTN_UNSPEC: rt.RT_SCOPE_NOWHERE,
     rt.RTN_LOCAL: rt.RT_SCOPE_HOST,
@@ -72,7 +72,9 @@ class Config4:
     prefsrc: int = 0
     nexthop_id: int = 0
     asked: RouteRequest | None = None
-    """Request of a program. If it is None, NLM_F_CREATE and NLM_F_APPEND apply."""
+    """The request of a program, or None for a route of the kernel. A route of the kernel is added with
+    NLM_F_CREATE and NLM_F_APPEND.
+    """
 
     @property
     def multipath(self) -> bool:
@@ -96,7 +98,7 @@ class Config4:
 
 @attrs.define(eq=False)
 class FibInfo:
-    """The part of IPv4 routes that several routes share (`struct fib_info`).
+    """The properties of an IPv4 route that several routes can share (`struct fib_info`).
 
     `users` is the number of these routes. `source_gone` is True if the preferred source was deleted; a
     flush then sends notifications.
@@ -136,7 +138,7 @@ class Alias:
     table: int
     info: FibInfo
     chosen: int = -1
-    """Index of the gateway that was chosen last, for a default route."""
+    """For default routes, the index of the gateway that the last lookup chose."""
     accessed: bool = False
     """True if a lookup has reached the route (FA_S_ACCESSED)."""
 
@@ -289,7 +291,7 @@ def hops_match(info: FibInfo, config: Config4, unmodelled: Unmodelled) -> bool:
                 return False
             if flow is not None and len(flow) < U32.size:
                 raise asked.refuse("Invalid RTA_FLOW")
-        except OSError:  # the route does not match, and the extended ACK keeps the text
+        except OSError:  # an error here means that the route does not match; the extended ACK keeps the text
             return False
         if flow is not None and flow[: U32.size] != U32.pack(own.flow):
             return False

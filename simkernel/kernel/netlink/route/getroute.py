@@ -170,7 +170,7 @@ IPV6: Final = RequestFormat(
 
 @attrs.define
 class Output:
-    """Result of an IPv4 lookup (`struct rtable`). `kept` is True if the next hop `hop` caches it."""
+    """Result of an IPv4 lookup (`struct rtable`). `kept` is True if the next hop `hop` caches this result."""
 
     result: Result4 | None
     device: NetDevice
@@ -181,7 +181,9 @@ class Output:
 
 
 def _realms(own: int, rule: int) -> int:
-    """Return the realms of a next hop. Those of a rule replace parts that are 0 (`set_class_tag()`)."""
+    """Combine two pairs of realms. A part of the next hop's realms that is 0 is replaced by the rule's part
+    (`set_class_tag()`).
+    """
     return (own & 0xFFFF or rule & 0xFFFF) | (own & 0xFFFF_0000 or rule & 0xFFFF_0000)
 
 
@@ -386,7 +388,7 @@ class RouteQueries:
         strict = local or bool(flow.oif and not flow.saddr)
         route = self._route6(net, flow, iif or flow.oif, strict=strict)
         if iif and route.key[0] >> 120 == MULTICAST:
-            raise os_error(EMSGSIZE)  # ip6mr_get_route() finds no multicast interface
+            raise os_error(EMSGSIZE)  # in Linux, ip6mr_get_route() finds no multicast interface
         incoming = attribute(rt.RTA_IIF, U32.pack(iif)) if iif else b""
         if header(request).flags & rt.RTM_F_FIB_MATCH:
             hops, flags = pack_hops([each.hop for each in route.siblings])

@@ -54,7 +54,9 @@ Table = dict[tuple[int, int], Handlers]
 
 
 def built_in(parts: RouteParts) -> Table:
-    """Return the built-in handlers. Those of AF_UNSPEC also serve families that have no handler."""
+    """Return the built-in handlers. If a family has no handler for a message type, the handler of AF_UNSPEC
+    is used.
+    """
     unmodelled, changes = parts.unmodelled, parts.changes
     links, statistics = LinkQueries(parts.kinds, parts.devices.watch.sync), Statistics(unmodelled)
     ids, routing = nsid.NamespaceIds(), parts.routing

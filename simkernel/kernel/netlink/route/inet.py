@@ -39,7 +39,7 @@ _MORE: Final = {1: 64, 7: -1, 8: 4000, 9: 1000, 11: 604800, 12: 86400, 13: 3, 14
 IPV6_CONF: Final = (
     dict.fromkeys(_ONES, 1) | _MORE | {30: 10000, 31: 1000, 43: 3600000, 52: 1024, 54: 65535, 55: -1}
 )
-"""Non-zero settings of /proc/sys/net/ipv4/conf and ipv6/conf, by index."""
+"""Settings in /proc/sys/net/ipv4/conf and ipv6/conf whose default is not 0, by index."""
 
 INET6_STATS_LENGTH: Final = 38
 ICMP6_STATS_LENGTH: Final = 7
@@ -128,7 +128,7 @@ class Address6(Address):
 
 @attrs.define(eq=False)
 class Inet6Device:
-    """IPv6 data of a device (`struct inet6_dev`): the fields of `InDevice`, and more.
+    """IPv6 data of a device (`struct inet6_dev`). It has the fields of `InDevice` and additional ones.
 
     `updated` is a machine time in ns. `interface_id` is the random half of a link-local address, set on
     first use.

@@ -46,7 +46,9 @@ from simkernel.uapi.socket import AF_INET, AF_INET6
 
 MODIFIED: Final = 1
 NOTIFY: Final = 3
-"""Effects of a change: MODIFIED, or MODIFIED with a notification after all changes (DO_SETLINK_*)."""
+"""Effects of a change to a link. NOTIFY includes MODIFIED and also sends a notification after all changes
+(DO_SETLINK_*).
+"""
 MAX_QUEUES: Final = 4096
 GRO_MAX_SIZE: Final = 8 * 65535
 
@@ -58,7 +60,7 @@ _SIZES: Final = {
     il.IFLA_GSO_IPV4_MAX_SIZE: "gso_ipv4_max_size",
     il.IFLA_GRO_IPV4_MAX_SIZE: "gro_ipv4_max_size",
 }
-"""Attributes of offloading limits, and the fields of `NetDevice` that store them."""
+"""Field of `NetDevice` that stores the offloading limit, by attribute."""
 _OF_IPV4: Final = {
     il.IFLA_GSO_MAX_SIZE: il.IFLA_GSO_IPV4_MAX_SIZE,
     il.IFLA_GRO_MAX_SIZE: il.IFLA_GRO_IPV4_MAX_SIZE,
@@ -76,7 +78,9 @@ class LinkChanges:
     kinds: LinkKinds
     request_module: Callable[[str], Any]
     set_family: Callable[[int, NetDevice, LinkRequest, Place, bool], None]
-    """Function that checks (True) or applies (False) the settings of a family in IFLA_AF_SPEC."""
+    """Function that handles the settings of one family in IFLA_AF_SPEC. If its last argument is True, it only
+    checks them; otherwise, it applies them.
+    """
     unmodelled: Callable[[str, int], Exception]
     warn: Callable[[str], object]
 
@@ -282,7 +286,7 @@ class LinkChanges:
         return peer
 
     def configure_peer(self, new: NewLink, peer: NetDevice) -> None:
-        """Set the flags of a new link's peer, and notify RTNLGRP_LINK."""
+        """Set the flags of a new link's peer, and notify RTNLGRP_LINK of the peer."""
         header = IfInfoMsg() if new.peer is None else new.peer.header
         self.devices.configure(peer, header.flags, header.change)
 
@@ -340,7 +344,9 @@ class LinkChanges:
                 self.devices.state_change(device)
 
     def _changes(self, device: NetDevice, link: LinkRequest) -> Iterator[int]:
-        """Apply the changes one after the other, and yield the effect of each (MODIFIED or NOTIFY)."""
+        """Apply the requested changes one after the other. Yield the effect of each change (MODIFIED or
+        NOTIFY).
+        """
         devices, header, request, tb = self.devices, link.header, link.request, link.tb
         target = self._target(link)
         if target is not device.net:

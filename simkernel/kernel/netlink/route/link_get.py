@@ -29,13 +29,17 @@ DO_ATTRIBUTES: Final = frozenset(
 DUMP_ATTRIBUTES: Final = frozenset(
     {il.IFLA_TARGET_NETNSID, il.IFLA_EXT_MASK, il.IFLA_MASTER, il.IFLA_LINKINFO}
 )
-"""Attributes that a strict request can contain: a request for one link, and a dump request."""
+"""Attributes that a strict request can contain: DO_ATTRIBUTES for a request for one link, DUMP_ATTRIBUTES for
+a dump request.
+"""
 NO_MASTER: Final = 2**32 - 1
 """Value of IFLA_MASTER that selects links without a master."""
 
 
 def one_namespace(link: LinkRequest) -> None:
-    """Raise EOPNOTSUPP if a pid or file descriptor selects the namespace (`rtnl_ensure_unique_netns()`)."""
+    """Raise EOPNOTSUPP if the request selects the namespace by a pid or file descriptor
+    (`rtnl_ensure_unique_netns()`).
+    """
     if il.IFLA_NET_NS_PID in link or il.IFLA_NET_NS_FD in link:
         raise refuse(link.request, EOPNOTSUPP, "specified netns attribute not supported")
 
@@ -94,7 +98,7 @@ class LinkQueries:
 
 
 def _answer(link: LinkRequest) -> dict[str, int]:
-    """Return the arguments of `fill` that depend on the request."""
+    """Return those arguments of the function `fill` that depend on the request."""
     request = link.request
     target = link.signed(il.IFLA_TARGET_NETNSID) if il.IFLA_TARGET_NETNSID in link else -1
     mask = link.number(il.IFLA_EXT_MASK)
@@ -128,7 +132,7 @@ _FINISHED: Final = object()
 
 
 def _check_attributes(link: LinkRequest, strict: bool) -> Net:
-    """Return the namespace of a dump.
+    """Check the attributes of a dump request, and return the namespace to dump.
 
     Raises EINVAL or EACCES for the first invalid attribute, in the order of types.
     """

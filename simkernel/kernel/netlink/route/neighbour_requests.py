@@ -42,7 +42,7 @@ ADDRESS_SIZES: Final = {AF_INET: 4, AF_INET6: 16}
 CACHEINFO: Final = Struct("<4I")
 """Layout of struct nda_cacheinfo."""
 STALE_AGE: Final = 60 * 100 * CENTISECOND
-"""Age of the last confirmation of a new neighbour, in ns (twice BASE_REACHABLE_TIME)."""
+"""Time since the last confirmation that a new neighbour shows, in ns (twice BASE_REACHABLE_TIME)."""
 NO_MASTER: Final = 2**32 - 1
 
 _POLICIES: Final[dict[int, AttributePolicy]] = {
@@ -74,7 +74,8 @@ def header(request: Request) -> NdMsg:
 
 
 def passes_filter(device: NetDevice | None, index: int, master: int) -> bool:
-    """Return True if a device has the index, and the master's index, that a dump request selects (0: all).
+    """Return True if a dump request selects a device. `index` selects the device, `master` its master; 0
+    selects all.
 
     Sources: `neigh_ifindex_filtered()`, `neigh_master_filtered()`.
     """
@@ -94,8 +95,8 @@ def device_of(request: Request, index: int) -> NetDevice | None:
 
 
 def key_of(request: Request, family: int, first: int, last: int) -> bytes:
-    """Return the network address of a neighbour. Raises EAFNOSUPPORT for an unknown family, EINVAL if too
-    short.
+    """Return the network address of a neighbour. Raises EAFNOSUPPORT for an unknown family, EINVAL if the
+    attribute is too short.
     """
     size = ADDRESS_SIZES.get(family)
     if size is None:

@@ -102,7 +102,7 @@ class Proxy:
 GIVEN_FLAGS: Final = nb.NTF_EXT_LEARNED | nb.NTF_EXT_VALIDATED
 """Flags that each change of a neighbour overwrites (`neigh_update_flags()`)."""
 NDISC_PRIORITY: Final = -5
-"""Notifier priority of the IPv6 neighbour table (`ndisc_netdev_notifier`)."""
+"""Priority of the IPv6 neighbour table in the notifier chain (`ndisc_netdev_notifier`)."""
 NEIGHBOURS: Final[PernetSlot[dict[tuple[int, NetDevice, bytes], Neighbour]]] = PernetSlot(dict)
 PROXIES: Final[PernetSlot[dict[tuple[int, NetDevice | None, bytes], Proxy]]] = PernetSlot(dict)
 
@@ -177,8 +177,8 @@ class NeighbourTables:
         return head.pack() + b"".join(parts)
 
     def _notify(self, entry: Neighbour, type: int, *, users: int = 0, portid: int = 0) -> None:
-        """Notify RTNLGRP_NEIGH (`__neigh_notify()`). The timer of a deleted neighbour holds no reference to
-        it.
+        """Notify RTNLGRP_NEIGH (`__neigh_notify()`). A deleted neighbour is shown without the reference that
+        its timer held.
         """
         net = entry.device.net
         if type == rt.RTM_DELNEIGH:
@@ -215,7 +215,9 @@ class NeighbourTables:
         return False
 
     def get(self, request: Request) -> None:
-        """Send one neighbour or proxy (`neigh_get()`). Every request is validated strictly."""
+        """Send one neighbour or proxy (`neigh_get()`). Strict checks apply even if the socket has not enabled
+        them.
+        """
         found = parse_get(request)
         head = header(request)
         size = ADDRESS_SIZES.get(head.family)
@@ -250,7 +252,7 @@ class NeighbourTables:
     # -- changes --------------------------------------------------------------------
 
     def delete(self, request: Request) -> None:
-        """Delete a neighbour or proxy (`neigh_delete()`). Only the address attribute is used; none are
+        """Delete a neighbour or proxy (`neigh_delete()`). Only NDA_DST is used, and the attributes are not
         validated.
         """
         if not has_header(request, NdMsg):
@@ -417,7 +419,7 @@ class NeighbourTables:
 
 
 def _check_validated(request: Request, what: str, state: int, kept: int, flags: int) -> None:
-    """Raise EINVAL if a neighbour with NTF_EXT_VALIDATED would have no valid state.
+    """Raise EINVAL if a request sets NTF_EXT_VALIDATED on a neighbour whose state would not be valid.
 
     If the kernel is to resolve the address, the state does not change and is `kept`.
     """

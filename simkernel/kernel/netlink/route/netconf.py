@@ -26,19 +26,21 @@ from simkernel.ynl.policy import AttributePolicy, PolicyTable
 HEADER_SIZE: Final = 4
 """Size of struct netconfmsg in bytes: the family and padding."""
 PSEUDO_INDEXES: Final = (nc.NETCONFA_IFINDEX_ALL, nc.NETCONFA_IFINDEX_DEFAULT)
-"""Pseudo indexes of the settings `all` and `default`. simkernel has no file that changes these settings."""
+"""Indexes of the settings `all` and `default`, which belong to no device. simkernel has no file that changes
+these settings.
+"""
 Settings = dict[int, int]
 
 
 @attrs.frozen(eq=False)
 class NetConf:
-    """Handlers for the settings of a protocol. `places` maps attributes to indexes in its settings."""
+    """Handlers for the settings of one protocol. `places` maps each attribute to the index of a setting."""
 
     name: str
     family: int
     group: int
     error: int
-    """Error if the device does not exist or the protocol is disabled on it."""
+    """Errno if the device does not exist or the protocol is disabled on the device."""
     find: Callable[[NetDevice], InDevice | Inet6Device | None]
     places: dict[int, int]
 

@@ -31,7 +31,9 @@ IFLA_EVENT_VALUES = {Event.FEAT_CHANGE: 2}
 
 
 def wanted(net: Net, group: int, request: Request | None = None) -> bool:
-    """Return True if a notification would reach a socket. The caller can skip building it otherwise."""
+    """Return True if a notification would reach a socket. Otherwise, the caller can skip building the
+    notification.
+    """
     sock = KERNEL_SOCKETS.of(net)[NETLINK_ROUTE]
     return sock.has_listeners(group) or (request is not None and bool(request.flags & NLM_F_ECHO))
 

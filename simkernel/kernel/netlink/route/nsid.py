@@ -56,13 +56,15 @@ REPLY_SIZE: Final = len(HEADER) + 2 * (NLA_HDRLEN + S32.size)
 
 
 def _refuse_attribute(request: Request, found: Found, type: int, error: int, text: str) -> OSError:
-    """Return an OSError for an attribute, and set text and offset of the extended ACK."""
+    """Return an OSError for the attribute `type`, and set the text and the attribute's offset in the extended
+    ACK.
+    """
     request.extack.attribute(found[type][0] - NLA_HDRLEN - request.start, text)
     return os_error(error)
 
 
 def _body(number: int, current: int | None) -> bytes:
-    """Return the payload of a message about an id.
+    """Return the payload of a message about a namespace id: its header and attributes.
 
     `current` is the id in the sender's namespace if the message is about another namespace's ids, else
     None.
@@ -82,7 +84,7 @@ def notify(net: Net, type: int, number: int, request: Request | None = None) -> 
     seq, portid, flags = (request.seq, request.portid, request.flags) if request else (0, 0, 0)
     try:
         skb = sock.skb(message(type, _body(number, None), seq=seq, pid=portid), REPLY_SIZE)
-    except OSError as error:  # the request succeeds, but listeners get the error: `rtnl_set_sk_err()`
+    except OSError as error:  # only the group's members get the error: `rtnl_set_sk_err()`
         for member in sock.entry.members.get(rt.RTNLGRP_NSID, ()):
             member.report_error(error.errno or ENOMEM)
         return
@@ -91,7 +93,7 @@ def notify(net: Net, type: int, number: int, request: Request | None = None) -> 
 
 
 def peer_id(net: Net, peer: Net) -> int:
-    """Return the id of `peer` in `net`, assigned if it does not exist (`peernet2id_alloc()`)."""
+    """Return the id of `peer` in `net`. If `peer` has no id there, assign one (`peernet2id_alloc()`)."""
     number = net.id_of(peer)
     if number is None:
         number = net.assign_id(peer)
@@ -123,7 +125,8 @@ class NamespaceIds:
         notify(request.net, rt.RTM_NEWNSID, given, request)
 
     def get(self, request: Request) -> None:
-        """Send the id that a namespace has in the sender's or in a target namespace (`rtnl_net_getid()`).
+        """Send the id of a namespace, as seen from the sender's namespace or from a target namespace
+        (`rtnl_net_getid()`).
 
         Raises EINVAL, ESRCH, EBADF or ENOENT for a namespace that does not exist, EACCES for a forbidden
         target.

@@ -13,7 +13,7 @@ from simkernel.kernel.netlink.route.fib_info import BITS, BROADCAST, Alias
 from simkernel.uapi import rtnetlink as rt
 
 WIDTH: Final = 127
-"""Width of a line of /proc/net/route in bytes (`seq_setwidth()`)."""
+"""Minimum width of a line of /proc/net/route in bytes, reached by padding (`seq_setwidth()`)."""
 HEADER: Final = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
 HIDDEN: Final = (rt.RTN_BROADCAST, rt.RTN_MULTICAST)
 TCP_HEADERS: Final = 40

@@ -78,18 +78,20 @@ COMPARED_FIELDS: Final = (
     *("action", "table", "priority", "iifname", "oifname", "mark", "mask", "users", "ip_proto", "protocol"),
     *("suppress_ifgroup", "suppress_prefixlen", "sports", "dports"),
 )
-"""Fields that NLM_F_EXCL compares in addition to the selectors (`rule_exists()`)."""
+"""Fields of a rule that a request with NLM_F_EXCL compares besides the selectors (`rule_exists()`)."""
 UNSET_VALUES: Final[dict[str, object]] = {
     **dict.fromkeys(("iifname", "oifname"), b""),
     **dict.fromkeys(("suppress_ifgroup", "suppress_prefixlen"), UNSET),
     **dict.fromkeys(("sports", "dports"), ALL_PORTS),
     "users": ALL_USERS,
 }
-"""Values of fields in RTM_DELRULE that match every rule. For fields not listed, it is 0 (`rule_find()`)."""
+"""Value of each field with which an RTM_DELRULE matches every rule. The value of other fields is 0
+(`rule_find()`).
+"""
 
 
 class RuleTables(Protocol):
-    """The routing tables of a family, as rules use them."""
+    """Interface of a family's routing tables to its rules."""
 
     rules: RuleSet
 
@@ -320,7 +322,9 @@ def _is_port_range(ports: tuple[int, int]) -> bool:
 
 
 def _check(request: Request) -> None:
-    """Raise EINVAL if a strict dump request contains more than the family (`fib_valid_dumprule_req()`)."""
+    """Raise EINVAL if a strict dump request sets more than the address family
+    (`fib_valid_dumprule_req()`).
+    """
     if not has_header(request, FibRuleHdr):
         raise refuse(request, EINVAL, "Invalid header for fib rule dump request")
     start = request.start + NLMSG_HDRLEN

@@ -27,11 +27,11 @@ USER_RANGE: Final = struct.Struct("<II")
 ALL_USERS: Final = (0, UNSET)
 ALL_PORTS: Final = (0, 0)
 ALL_BITS: Final = b"\xff\xff"
-"""Mask that selects a single port."""
+"""Port mask that selects exactly one port."""
 TOS_MASK: Final = 0x1C
 """TOS bits that IPv4 compares (IPTOS_TOS_MASK without ECN)."""
 ACTIONS: Final = {fr.FR_ACT_UNREACHABLE: ENETUNREACH, fr.FR_ACT_PROHIBIT: EACCES}
-"""Error of a lookup, by the rule's action. All other actions give EINVAL."""
+"""Errno of a lookup that a rule ends, by the action of the rule. Actions that are not listed give EINVAL."""
 
 
 @attrs.define(kw_only=True)
@@ -50,11 +50,11 @@ class Flow:
     sport: int = 0
     dport: int = 0
     realms: int = 0
-    """FRA_FLOW of the rule that ended the lookup."""
+    """Realms (FRA_FLOW) of the rule that ended the lookup."""
 
 
 class Outcome(Protocol):
-    """A route that a lookup has found, as rules use it."""
+    """A route that a lookup has found. Rules use only these properties."""
 
     @property
     def length(self) -> int:
@@ -202,7 +202,7 @@ class RuleList:
 
 
 class RuleSet:
-    """Rules of a family (`struct fib_rules_ops`).
+    """Rules of an address family in every namespace (`struct fib_rules_ops`).
 
     `size` is the length of an address in bytes. `tables` contains table and priority of the rules of a new
     namespace. Until a program changes the rules, a lookup searches only the tables in `searched`.

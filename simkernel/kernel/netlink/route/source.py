@@ -22,7 +22,9 @@ LABELS: Final = (
     (0xFC << 120, 7, 5),
     (0, 0, 1),
 )
-"""Prefixes as prefix, length and label, the longest first (`ip6addrlbl_init_table`)."""
+"""Label of each prefix. An entry is prefix, length and label; the longest prefix comes first
+(`ip6addrlbl_init_table`).
+"""
 
 
 def select_source4(net: Net, device: NetDevice, dst: int, scope: int) -> int:

@@ -46,7 +46,9 @@ SET_POLICY: Final = PolicyTable(
 
 
 def _offloaded() -> bytes:
-    """Return IFLA_OFFLOAD_XSTATS_HW_S_INFO: hardware statistics are neither requested nor used."""
+    """Return IFLA_OFFLOAD_XSTATS_HW_S_INFO. It says that hardware statistics are neither requested nor
+    used.
+    """
     asked = attribute(il.IFLA_OFFLOAD_XSTATS_HW_S_INFO_REQUEST, bytes(1))
     used = attribute(il.IFLA_OFFLOAD_XSTATS_HW_S_INFO_USED, bytes(1))
     kept = attribute(il.IFLA_OFFLOAD_XSTATS_L3_STATS | NLA_F_NESTED, asked + used)
@@ -62,7 +64,7 @@ STATISTICS: Final = {
 
 
 def header(request: Request) -> IfStatsMsg:
-    """Return the if_stats_msg header of a request, which must be complete."""
+    """Return the if_stats_msg header of a request. The header must be complete."""
     return IfStatsMsg.unpack(request.data, request.start + NLMSG_HDRLEN)
 
 
