@@ -24,7 +24,9 @@ class DirentBuffer:
         self.data = bytearray()
 
     def add(self, number: int, following: int, kind: int, name: str) -> bool:
-        """Add an entry; `kind` is the S_IF bits of the mode.  Return False if it does not fit."""
+        """Add an entry; `kind` is the file type (S_IF bits).  Return False if the buffer has no space for the
+        entry.
+        """
         encoded = name.encode("utf-8", "surrogateescape") + b"\0"
         length = -(-(_HEAD.size + len(encoded)) // _ALIGNMENT) * _ALIGNMENT
         if len(self.data) + length > self._size:
@@ -35,7 +37,7 @@ class DirentBuffer:
 
 
 def entries(data: Buffer) -> Iterator[tuple[str, int, int]]:
-    """Return name, inode number and kind (S_IF bits) of each entry in a buffer."""
+    """Return name, inode number and file type (S_IF bits) of each directory entry in a buffer."""
     offset = 0
     while offset < len(data):
         number, _, length, kind = _HEAD.unpack_from(data, offset)

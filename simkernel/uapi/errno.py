@@ -184,7 +184,9 @@ def strerror(number: int) -> str:
 
 
 def os_error(number: int, text: str | None = None) -> OSError:
-    """Return the exception for a positive errno: on any host, of the subclass that Python uses on Linux."""
+    """Return the exception for a positive errno.  On any host, its class is the subclass of OSError that
+    Python uses on Linux.
+    """
     if text is None:
         text = strerror(number)
     if (subclass := _SUBCLASSES.get(number)) is not None:

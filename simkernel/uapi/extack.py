@@ -1,4 +1,5 @@
-"""The extended ACK: attributes after a reply that tell more about an error than its errno.
+"""The extended ACK: attributes at the end of a netlink reply that describe an error in more detail than its
+errno.
 
 Source: netlink_ack(), netlink_ack_tlv_fill() and netlink_dump_done() in net/netlink/af_netlink.c.
 """
@@ -92,7 +93,9 @@ class ExtAck:
 
 
 def extended_ack(header: NlMsgHdr, payload: Buffer) -> ExtAck:
-    """Return the extended ACK in an NLMSG_ERROR or at the end of an NLMSG_DONE.  Raises Malformed."""
+    """Return the extended ACK of a reply: of an NLMSG_ERROR, or of the NLMSG_DONE that ends a dump.  Raises
+    Malformed.
+    """
     if not header.flags & NLM_F_ACK_TLVS:
         return ExtAck()
     offset = S32.size if header.type == NLMSG_DONE else _end_of_request(header, payload)
@@ -102,7 +105,9 @@ def extended_ack(header: NlMsgHdr, payload: Buffer) -> ExtAck:
 
 
 def _end_of_request(header: NlMsgHdr, payload: Buffer) -> int:
-    """Return the offset after the request, which an NLMSG_ERROR repeats in full or only its header."""
+    """Return the offset behind the repeated request in an NLMSG_ERROR.  The reply repeats all of the request,
+    or only its header.
+    """
     if header.flags & NLM_F_CAPPED:
         return NlMsgErr.SIZE
     length = NlMsgErr.unpack(payload).length

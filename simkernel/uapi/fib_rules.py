@@ -1,4 +1,4 @@
-"""Routing rules: header and attributes of RTM_..RULE messages.
+"""Routing rules: header and attributes of the messages RTM_NEWRULE, RTM_DELRULE and RTM_GETRULE.
 
 Source: include/uapi/linux/fib_rules.h, as of Linux 6.18.
 """

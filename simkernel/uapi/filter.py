@@ -1,4 +1,4 @@
-"""Classic BPF: programs with which a socket filters its messages (SO_ATTACH_FILTER).
+"""Classic BPF: the instructions of a program that filters the messages of a socket (SO_ATTACH_FILTER).
 
 Sources: include/uapi/linux/bpf_common.h, include/uapi/linux/filter.h.
 """
@@ -53,7 +53,7 @@ BPF_JGT: Final = 0x20
 BPF_JGE: Final = 0x30
 BPF_JSET: Final = 0x40
 
-# Source of the second operand, or of the returned value.
+# Source of the second operand, or of the value that a program returns.
 BPF_K: Final = 0x00
 BPF_X: Final = 0x08
 BPF_A: Final = 0x10
@@ -63,7 +63,7 @@ BPF_TXA: Final = 0x80
 BPF_MAXINSNS: Final = 4096
 BPF_MEMWORDS: Final = 16
 
-# Special offsets of absolute loads: metadata of the message, such as its protocol.
+# Special offsets of absolute loads: they load metadata of the message, such as its protocol.
 SKF_AD_OFF: Final = -0x1000
 SKF_AD_PROTOCOL: Final = 0
 SKF_AD_PKTTYPE: Final = 4
@@ -78,7 +78,7 @@ SKF_AD_ALU_XOR_X: Final = 40
 SKF_AD_VLAN_TAG: Final = 44
 SKF_AD_RANDOM: Final = 56
 SKF_AD_MAX: Final = 64
-# Special offsets of absolute loads: from the beginning of the network header or the link-layer header.
+# Special offsets of absolute loads: they count from the network header or from the link-layer header.
 SKF_NET_OFF: Final = -0x100000
 SKF_LL_OFF: Final = -0x200000
 

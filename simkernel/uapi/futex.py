@@ -10,6 +10,8 @@ FUTEX_WAKE_PRIVATE: Final = 1 | FUTEX_PRIVATE_FLAG
 
 
 class FutexWord:
-    """A word that the threads of a process share.  The object's identity replaces the address."""
+    """A futex word, which the threads of a process share.  The identity of this object replaces the word's
+    address.
+    """
 
     value: int = 0

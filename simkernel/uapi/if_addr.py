@@ -35,7 +35,9 @@ IFA_F_STABLE_PRIVACY: Final = 0x800
 
 IFAPROT_KERNEL_LO: Final = 1
 IFAPROT_KERNEL_LL: Final = 3
-"""Origin (IFA_PROTO) of an address that the kernel creates: the address of `lo`, or a link-local address."""
+"""IFA_PROTO of an address that the kernel has created: IFAPROT_KERNEL_LO on `lo`, IFAPROT_KERNEL_LL for a
+link-local address.
+"""
 
 INFINITY_LIFE_TIME: Final = 0xFFFF_FFFF
 

@@ -1,4 +1,5 @@
-"""Bridges: attributes of IFLA_INFO_DATA, attributes of a port, and states of a port.
+"""Bridges: the attributes of a bridge in IFLA_INFO_DATA, the attributes of a bridge port, and the states of a
+port.
 
 Source: include/uapi/linux/if_link.h and if_bridge.h, as of Linux 6.18.
 """

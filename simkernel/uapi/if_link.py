@@ -77,14 +77,14 @@ IFLA_HEADROOM: Final = 68
 IFLA_TAILROOM: Final = 69
 IFLA_MAX: Final = IFLA_TAILROOM
 
-# Attributes in IFLA_LINKINFO.
+# Attributes inside the nested attribute IFLA_LINKINFO.
 IFLA_INFO_KIND: Final = 1
 IFLA_INFO_DATA: Final = 2
 IFLA_INFO_SLAVE_KIND: Final = 4
 IFLA_INFO_SLAVE_DATA: Final = 5
 VETH_INFO_PEER: Final = 1
 
-# Attributes of RTM_..STATS messages, nested ones included.
+# Attributes of RTM_..STATS messages and of the nests in them.
 IFLA_STATS_LINK_64: Final = 1
 IFLA_STATS_LINK_XSTATS: Final = 2
 IFLA_STATS_LINK_XSTATS_SLAVE: Final = 3
@@ -98,7 +98,7 @@ IFLA_OFFLOAD_XSTATS_L3_STATS: Final = 3
 IFLA_OFFLOAD_XSTATS_HW_S_INFO_REQUEST: Final = 1
 IFLA_OFFLOAD_XSTATS_HW_S_INFO_USED: Final = 2
 
-# Lengths of names, including the NUL.
+# Maximum lengths of names of a link, including the NUL.
 IFNAMSIZ: Final = 16
 IFALIASZ: Final = 256
 ALTIFNAMSIZ: Final = 128
@@ -141,7 +141,8 @@ ARPHRD_NETLINK: Final = 824
 
 @attrs.frozen
 class IfStatsMsg(Structure):
-    """struct if_stats_msg, the header of RTM_..STATS: the link, and a mask of statistics.
+    """struct if_stats_msg, the header of an RTM_..STATS message: the link, and a mask that selects
+    statistics.
 
     The paddings must be 0.
     """

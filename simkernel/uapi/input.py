@@ -33,7 +33,9 @@ BUS_SPI: Final = 0x1C
 
 @attrs.frozen
 class InputEvent(Structure):
-    """struct input_event: one change.  The changes up to a SYN_REPORT happen at one instant."""
+    """struct input_event: one change of an input device.  The changes up to a SYN_REPORT happen at one
+    instant.
+    """
 
     LAYOUT = Struct("<qqHHi")
 
@@ -72,7 +74,7 @@ class InputAbsinfo(Structure):
 
 @attrs.frozen
 class InputMask(Structure):
-    """struct input_mask: the codes of one event type that a reader wants.
+    """struct input_mask: the codes of one event type that a reader wants to receive.
 
     `codes_ptr` is the address of a bitmap.
     """
@@ -86,7 +88,7 @@ class InputMask(Structure):
 
 @attrs.frozen
 class InputKeymapEntry(Structure):
-    """struct input_keymap_entry: the key code of a scan code."""
+    """struct input_keymap_entry: a scan code and the key code that the device reports for it."""
 
     LAYOUT = Struct("<BBHI32s")
 
@@ -137,11 +139,11 @@ EVIOCGLED: Final = partial(_IOC, _IOC_READ, "E", 0x19)
 EVIOCGSND: Final = partial(_IOC, _IOC_READ, "E", 0x1A)
 """Request: get the bitmap of the sounds that are on."""
 EVIOCGSW: Final = partial(_IOC, _IOC_READ, "E", 0x1B)
-"""Request: get the bitmap of the switches that are on."""
+"""Request: get the bitmap of the switches (EV_SW) that are on."""
 
 
 def EVIOCGBIT(type: int, length: int) -> int:
-    """Return the request for the bitmap of a type's codes that the device supports.
+    """Return the request that gets a bitmap of the codes of one event type that the device supports.
 
     For type 0, the bitmap has the types.
     """
@@ -149,15 +151,17 @@ def EVIOCGBIT(type: int, length: int) -> int:
 
 
 def EVIOCGABS(axis: int) -> int:
-    """Return the request that gets an absolute axis."""
+    """Return the request that gets value and range of an absolute axis."""
     return _IOR("E", 0x40 + axis, InputAbsinfo.SIZE)
 
 
 def EVIOCSABS(axis: int) -> int:
-    """Return the request that sets an absolute axis."""
+    """Return the request that sets value and range of an absolute axis."""
     return _IOW("E", 0xC0 + axis, InputAbsinfo.SIZE)
 
 
 def without_size(request: int) -> int:
-    """Return a request with size 0, to recognize requests such as EVIOCGNAME(length)."""
+    """Return an ioctl request with the size field set to 0.  So a request such as EVIOCGNAME(length) is
+    recognized for any length.
+    """
     return request ^ _IOC(0, 0, 0, _IOC_SIZE(request))

@@ -99,10 +99,12 @@ MAX_CODE: Final[Mapping[int, int]] = MappingProxyType(
         EV_FF: FF_MAX,
     }
 )
-"""The highest code of each type that has a bitmap of codes (`input_max_code` in drivers/input/input.c)."""
+"""The highest code of each event type whose codes have a bitmap (`input_max_code` in
+drivers/input/input.c).
+"""
 
 RANGES: Final = frozenset({"BTN_MISC", "BTN_MOUSE", "KEY_MIN_INTERESTING"})
-"""Names of the beginnings of ranges, which are not names of codes."""
+"""Constants that mark the beginning of a range of codes.  They are not used as the name of a code."""
 
 
 def _names(prefixes: tuple[str, ...], without: frozenset[str] = RANGES) -> Mapping[int, str]:
@@ -128,6 +130,8 @@ CODE_NAMES: Final[Mapping[int, Mapping[int, str]]] = MappingProxyType(
 
 
 def event_name(type: int, code: int) -> str:
-    """Return the name of a code, such as "REL_X", or type and number without a name: "EV_KEY 0x1e"."""
+    """Return the name of a code, such as "REL_X".  For a code without a name, return type and number: "EV_KEY
+    0x1e".
+    """
     name = CODE_NAMES.get(type, {}).get(code)
     return name if name is not None else f"{TYPE_NAMES.get(type, hex(type))} {code:#x}"

@@ -36,7 +36,7 @@ _IOC_READ: Final = 2
 
 
 def _IOC(direction: int, type: str | int, number: int, size: int) -> int:
-    """Return a request.
+    """Return the number of an ioctl request, composed of direction, type, number and size.
 
     `type` is a letter, or a number below 256.  Raise ValueError if the size does not fit.
     """
@@ -52,22 +52,24 @@ def _IOC(direction: int, type: str | int, number: int, size: int) -> int:
 
 
 def _IO(type: str | int, number: int) -> int:
-    """Return a request without an argument, or with an argument that is not an address."""
+    """Return an ioctl request that has no argument, or an argument that is a number and no address."""
     return _IOC(_IOC_NONE, type, number, 0)
 
 
 def _IOR(type: str | int, number: int, size: int) -> int:
-    """Return a request whose argument the kernel writes."""
+    """Return an ioctl request.  The kernel writes the structure at the address that is its argument."""
     return _IOC(_IOC_READ, type, number, size)
 
 
 def _IOW(type: str | int, number: int, size: int) -> int:
-    """Return a request whose argument the kernel reads."""
+    """Return an ioctl request.  The kernel reads the structure at the address that is its argument."""
     return _IOC(_IOC_WRITE, type, number, size)
 
 
 def _IOWR(type: str | int, number: int, size: int) -> int:
-    """Return a request whose argument the kernel reads and writes."""
+    """Return an ioctl request.  The kernel reads and writes the structure at the address that is its
+    argument.
+    """
     return _IOC(_IOC_READ | _IOC_WRITE, type, number, size)
 
 

@@ -14,9 +14,11 @@ FIOQSIZE: Final = 0x5460
 TIOCOUTQ: Final = 0x5411
 """Request: get the number of bytes in the send queue."""
 
-# Two of these requests have another name in include/uapi/linux/sockios.h.
+# Two requests above have a second name in include/uapi/linux/sockios.h.
 SIOCINQ: Final = FIONREAD
 SIOCOUTQ: Final = TIOCOUTQ
 
 SIOCATMARK: Final = 0x8905
-"""Request: get 1 if a socket's stream is at the mark of urgent data, else 0 (asm-generic/sockios.h)."""
+"""Request: get 1 if the next byte of a stream socket is at the mark of urgent data, else 0
+(asm-generic/sockios.h).
+"""

@@ -18,10 +18,12 @@ from simkernel.uapi.structure import Structure
 MAX_QUESTION: Final = 65536
 """Maximum size of a question in bytes."""
 ANSWER_OFFSET: Final = 65536
-"""Offset of the answer in the mapped memory of /dev/ipc_demo/question; the question is at offset 0."""
+"""Offset of the answer in the memory that a program maps from /dev/ipc_demo/question.  The question is at
+offset 0.
+"""
 QUESTION_MEMORY: Final = ANSWER_OFFSET + MAX_QUESTION
 MAX_FRAME: Final = 1920 * 1080 * 2
-"""Maximum size of a frame in bytes: 1920x1080 pixels of two bytes."""
+"""Maximum size of a frame in bytes: 1920x1080 pixels of two bytes each."""
 
 
 @attrs.frozen
@@ -68,11 +70,15 @@ class IpcDemoEvent(Structure):
 
 IPC_DEMO_ASK: Final = _IOWR("D", 0x01, IpcDemoAsk.SIZE)
 IPC_DEMO_RING: Final = _IO("D", 0x02)
-"""Request: answer the question in the mapped memory; the argument is its size in bytes."""
+"""Request: answer the question in the mapped memory.  The argument is the question's size in bytes."""
 IPC_DEMO_START: Final = _IOW("D", 0x03, IpcDemoStart.SIZE)
 IPC_DEMO_SET_EVENTFD: Final = _IO("D", 0x04)
-"""Request: add 1 to an eventfd (the argument) at every event, until the file is closed."""
+"""Request: add 1 to an eventfd at every event, until the file is closed.  The argument is the eventfd's
+descriptor.
+"""
 IPC_DEMO_LAST: Final = _IOR("D", 0x06, IpcDemoEvent.SIZE)
-"""Request: get the last event, for a program that polls in a loop."""
+"""Request: get the last event.  A program that polls in a loop uses this request."""
 IPC_DEMO_TAKE: Final = _IO("D", 0x05)
-"""Request: produce the next frame.  The argument is its size in bytes; the result is its number."""
+"""Request: produce the next frame.  The argument is the frame's size in bytes; the result is the frame's
+number.
+"""

@@ -39,7 +39,7 @@ NTF_USE: Final = 1 << 0
 NTF_EXT_SHIFT: Final = 8
 NTF_MANAGED: Final = 1 << 8
 NTF_EXT_VALIDATED: Final = 1 << 10
-"""Flags from bit 8 on are those of NDA_FLAGS_EXT, shifted left by NTF_EXT_SHIFT."""
+"""NTF_ flags from bit 8 on are the flags of the attribute NDA_FLAGS_EXT, shifted left by NTF_EXT_SHIFT."""
 
 NUD_INCOMPLETE: Final = 0x01
 NUD_REACHABLE: Final = 0x02
@@ -56,7 +56,10 @@ NUD_VALID: Final = NUD_CONNECTED | NUD_PROBE | NUD_STALE | NUD_DELAY
 
 @attrs.frozen
 class NdMsg(Structure):
-    """struct ndmsg, the header of a neighbour on the link `index`.  Strict requests need paddings of 0."""
+    """struct ndmsg, the header of a message about a neighbour.  `index` is the link.
+
+    In a strictly checked request, the paddings must be 0.
+    """
 
     LAYOUT = Struct("<BBHiHBB")
 

@@ -1,4 +1,6 @@
-"""Attributes of RTM_..NSID messages.  Source: include/uapi/linux/net_namespace.h, as of Linux 6.18."""
+"""Attributes of messages about ids of network namespaces (RTM_..NSID).  Source:
+include/uapi/linux/net_namespace.h, as of Linux 6.18.
+"""
 
 from __future__ import annotations
 

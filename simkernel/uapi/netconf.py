@@ -1,4 +1,6 @@
-"""Attributes of RTM_..NETCONF messages.  Source: include/uapi/linux/netconf.h, as of Linux 6.18."""
+"""Attributes of messages about the settings of a link (RTM_..NETCONF).  Source: include/uapi/linux/netconf.h,
+as of Linux 6.18.
+"""
 
 from __future__ import annotations
 

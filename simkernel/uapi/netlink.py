@@ -1,4 +1,4 @@
-"""Constants, structures and framing of netlink.
+"""Netlink: constants, structures, and the encoding of messages and attributes.
 
 Sources: include/uapi/linux/netlink.h, include/linux/netlink.h, include/net/netlink.h.
 
@@ -148,7 +148,7 @@ NLMSG_ALIGNTO: Final = 4
 NLMSG_HDRLEN: Final = 16
 NLA_HDRLEN: Final = 4
 
-# Maximum payload of an attribute: its length field has 16 bits.
+# Maximum payload of an attribute in bytes: the length field of its header has 16 bits.
 NLA_MAX_PAYLOAD: Final = 0xFFFF - NLA_HDRLEN
 
 
@@ -166,7 +166,9 @@ class SockaddrNl(Structure):
 
 @attrs.frozen
 class NlPktinfo(Structure):
-    """struct nl_pktinfo: the group to which a received datagram was sent (option NETLINK_PKTINFO)."""
+    """struct nl_pktinfo: the multicast group to which a received datagram was sent (option
+    NETLINK_PKTINFO).
+    """
 
     LAYOUT = Struct("<I")
 
@@ -191,7 +193,9 @@ class NlMsgHdr(Structure):
 
 @attrs.frozen
 class NlMsgErr(Structure):
-    """struct nlmsgerr: a negative errno or 0, and the header of the request that the message answers."""
+    """struct nlmsgerr: a negative errno or 0, and the header of the request to which the message is the
+    reply.
+    """
 
     LAYOUT = Struct("<iIHHII")
 
@@ -237,13 +241,17 @@ def align4(length: int) -> int:
 
 
 def message(type: int, payload: bytes = b"", *, flags: int = 0, seq: int = 0, pid: int = 0) -> bytes:
-    """Return a message.  It is padded, as in __nlmsg_put(), so another message can follow."""
+    """Return an encoded message.  It ends with padding, as in __nlmsg_put(), so another message can
+    follow.
+    """
     length = NLMSG_HDRLEN + len(payload)
     return _MESSAGE.pack(length, type, flags, seq, pid) + payload + _PADDING[length & 3]
 
 
 def attribute(type: int, payload: bytes = b"") -> bytes:
-    """Return an attribute.  It is padded, as in __nla_reserve(), so another attribute can follow."""
+    """Return an encoded attribute.  It ends with padding, as in __nla_reserve(), so another attribute can
+    follow.
+    """
     length = NLA_HDRLEN + len(payload)
     try:
         return _ATTRIBUTE.pack(length, type) + payload + _PADDING[length & 3]
@@ -255,7 +263,7 @@ def attribute(type: int, payload: bytes = b"") -> bytes:
 
 
 def nested(type: int, *attributes: bytes) -> bytes:
-    """Return an attribute that contains `attributes`, with the flag NLA_F_NESTED as in nla_nest_start()."""
+    """Return an encoded nest of `attributes`.  It has the flag NLA_F_NESTED, as nla_nest_start() sets it."""
     return attribute(type | NLA_F_NESTED, b"".join(attributes))
 
 
@@ -285,7 +293,8 @@ def locate_messages(data: Buffer) -> tuple[list[tuple[Header, int, int]], int]:
 
 
 def iterate_messages(data: B) -> Iterator[tuple[NlMsgHdr, B]]:
-    """Yield (header, payload) of each message in a datagram.  Payloads are slices without the padding.
+    """Yield (header, payload) of each message in a datagram.  A payload is a slice of the datagram without
+    the padding.
 
     Raises Malformed for bytes that are not a message, after yielding the messages before them.
     """
@@ -299,7 +308,7 @@ def iterate_messages(data: B) -> Iterator[tuple[NlMsgHdr, B]]:
 
 
 def reply(datagram: bytes, failure: str = "") -> memoryview:
-    """Return the payload of a datagram's first message; raise the error of an NLMSG_ERROR.
+    """Return the payload of a datagram's first message.  If the message is an NLMSG_ERROR, raise its error.
 
     The OSError has the text `failure`, or the name of its errno.  An acknowledgement is not an error.
     """
@@ -310,7 +319,8 @@ def reply(datagram: bytes, failure: str = "") -> memoryview:
 
 
 def iterate_attributes(data: B, offset: int = 0) -> Iterator[tuple[int, B]]:
-    """Yield (type, payload) of each attribute from `offset` on.  Types include flags; payloads are slices.
+    """Yield (type, payload) of each attribute from `offset` on.  The types include flags; the payloads are
+    slices.
 
     Raises Malformed for bytes that are not an attribute, after yielding the attributes before them.
     """

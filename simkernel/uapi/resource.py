@@ -26,5 +26,7 @@ RLIMIT_RTTIME: Final = 15
 RLIM_NLIMITS: Final = 16
 
 RLIM_INFINITY: Final = -1
-"""No limit, as in Python's `resource`.  The kernel's number is 2**64 - 1 (RLIM64_INFINITY)."""
+"""Value for "no limit", as in Python's module `resource`.  The kernel's number is 2**64 - 1
+(RLIM64_INFINITY).
+"""
 RLIM64_INFINITY: Final = (1 << 64) - 1

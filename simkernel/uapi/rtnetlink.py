@@ -18,7 +18,7 @@ RTNLGRP_LINK: Final = 1
 RTNLGRP_NEIGH: Final = 3
 """Multicast group for changes of neighbours."""
 
-# Message types: four for each kind of object, NEW, DEL, GET and SET.
+# Message types.  Each kind of object has four: NEW, DEL, GET and SET.
 RTM_BASE: Final = 16
 RTM_NEWLINK: Final = 16
 RTM_DELLINK: Final = 17
@@ -113,7 +113,7 @@ RTNLGRP_IPV6_MROUTE_R: Final = 31
 RTNLGRP_IPV6_ACADDR: Final = 39
 RTNLGRP_MAX: Final = RTNLGRP_IPV6_ACADDR
 
-# Requested contents of a dump of links (IFLA_EXT_MASK).
+# Bits of IFLA_EXT_MASK, with which a dump of links requests more content.
 RTEXT_FILTER_SKIP_STATS: Final = 1 << 3
 
 # Attributes of RTM_..ROUTE messages.
@@ -201,7 +201,7 @@ RTF_EXPIRES: Final = 0x400000
 RTF_CACHE: Final = 0x1000000
 RTF_LOCAL: Final = 0x80000000
 
-# Flags of cached routes, which a lookup creates (RTCF_*).
+# Flags of a route that a lookup creates and caches (RTCF_*).
 RTCF_NOTIFY: Final = 0x10000
 RTCF_BROADCAST: Final = 0x10000000
 RTCF_MULTICAST: Final = 0x20000000
@@ -219,7 +219,7 @@ RTAX_FEATURES: Final = 12
 RTAX_CC_ALGO: Final = 16
 RTAX_MAX: Final = 17
 
-# Families of multicast routing, and the highest family that can have its own handlers.
+# Families of multicast routing, and the highest family that can register its own handlers.
 RTNL_FAMILY_IPMR: Final = 128
 RTNL_FAMILY_IP6MR: Final = 129
 RTNL_FAMILY_MAX: Final = 129
@@ -227,7 +227,7 @@ RTNL_FAMILY_MAX: Final = 129
 
 @attrs.frozen
 class RtGenMsg(Structure):
-    """struct rtgenmsg: the minimum header of a dump request."""
+    """struct rtgenmsg: the shortest header that a dump request can have."""
 
     LAYOUT = Struct("<B")
 

@@ -42,11 +42,11 @@ SIGIO: Final = 29
 SIGPOLL: Final = SIGIO
 SIGPWR: Final = 30
 SIGSYS: Final = 31
-# Real-time signals as the kernel counts them.  A C library reserves the first few.
+# Real-time signals in the kernel's numbering.  A C library reserves the first few.
 SIGRTMIN: Final = 32
 SIGRTMAX: Final = 64
 
-# Handlers that are not functions.
+# Special values for the handler of a signal, instead of a function.
 SIG_DFL: Final = 0
 SIG_IGN: Final = 1
 
@@ -89,7 +89,9 @@ _NAMES: Final[dict[int, str]] = {
 
 
 def valid_signal(number: int) -> bool:
-    """Return True if `number` is a signal.  0, with which kill(2) only checks for a process, is not."""
+    """Return True if `number` is a signal.  0 is not a signal: kill(2) uses it to check that a process
+    exists.
+    """
     return 1 <= number <= SIGRTMAX
 
 

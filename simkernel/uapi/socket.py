@@ -65,7 +65,7 @@ AF_XDP: Final = 44
 AF_MCTP: Final = 45
 AF_MAX: Final = 46
 
-# Socket types, and the flags of socket(2) that are or-ed to them.
+# Socket types, and flags that a program adds to the type in socket(2).
 SOCK_STREAM: Final = 1
 SOCK_DGRAM: Final = 2
 SOCK_RAW: Final = 3
@@ -83,7 +83,7 @@ SHUT_WR: Final = 1
 SHUT_RDWR: Final = 2
 SOMAXCONN: Final = 4096
 
-# Flags of a send or receive call, and of a received message.
+# MSG_ flags of send and receive calls.  The kernel sets some of them for a received message.
 MSG_OOB: Final = 0x1
 MSG_PEEK: Final = 0x2
 MSG_DONTROUTE: Final = 0x4

@@ -1,4 +1,6 @@
-"""C structures of the interface, little-endian and of fixed size, as attrs objects."""
+"""C structures of the interface between programs and kernel, as attrs objects.  They are little-endian and of
+fixed size.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ BE32: Final = Struct(">I")
 
 
 class Malformed(ValueError):
-    """Bytes that violate the format.  The text has the offset, what was expected, and what was found."""
+    """Bytes do not have the expected format.  The text has the offset, what was expected, and what was
+    found.
+    """
 
 
 class Structure:

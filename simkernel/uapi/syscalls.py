@@ -128,7 +128,7 @@ _ARGUMENT: Final = re.compile(r"(\*?)(\w*)(?::(\w+))?(\?)?(?:=(\w+))?")
 
 @attrs.frozen
 class Argument:
-    """An argument of the C function.
+    """An argument of a system call's C function.
 
     A program of simkernel passes it if it has a name and is not `filled`.
     """
@@ -138,7 +138,7 @@ class Argument:
     filled: bool = False
     optional: bool = False
     default: str = ""
-    """Text that strace prints if the program does not pass the argument."""
+    """Text that strace prints for the argument if the program does not pass it."""
 
 
 @attrs.frozen
@@ -149,7 +149,7 @@ class SyscallSpec:
     linux_name: str
     prototype: tuple[Argument, ...]
     result: str
-    """Kind of the result: none, fd, number, octal or address; length or string if the kernel writes
+    """Kind of the call's result: none, fd, number, octal or address; length or string if the kernel writes
     memory.
     """
     page: str

@@ -1,4 +1,5 @@
-r"""Uevents: messages about devices that the kernel sends on NETLINK_KOBJECT_UEVENT, without a netlink header.
+r"""Uevents: messages in which the kernel announces changes of devices (NETLINK_KOBJECT_UEVENT).  They have no
+netlink header.
 
     add@/devices/camera0\0ACTION=add\0DEVPATH=/devices/camera0\0SUBSYSTEM=camera\0SEQNUM=12\0
 
@@ -45,7 +46,8 @@ class Uevent:
 
     @classmethod
     def unpack(cls, data: Buffer) -> Self:
-        """Return the event in a datagram.  If a key is repeated, the last value counts, as in an environment.
+        """Return the event in a datagram.  If a variable is repeated, its last value counts, as in an
+        environment.
 
         Raises Malformed if it is not in the kernel's format, for example in that of udev.
         """

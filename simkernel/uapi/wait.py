@@ -21,12 +21,14 @@ _CONTINUED: Final = 0xFFFF
 
 
 def W_EXITCODE(code: int, signal: int) -> int:
-    """Return the status of a child that exited with `code`, or was ended by `signal`; the other is 0."""
+    """Return the wait status of a child.  The child exited with `code` (then `signal` is 0), or `signal`
+    ended it (then `code` is 0).
+    """
     return code << 8 | signal
 
 
 def W_STOPCODE(signal: int) -> int:
-    """Return the status of a child that `signal` has stopped."""
+    """Return the wait status of a child that the signal `signal` has stopped."""
     return signal << 8 | _STOPPED
 
 

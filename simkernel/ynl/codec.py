@@ -43,7 +43,9 @@ class Codec:
     def __init__(self, attributes: tuple[str, ...], listed: Space, complete: Space) -> None:
         self.attributes = attributes
         self.encode: Encode = listed.encode
-        """Function that encodes a mapping of names to values, in its order.  It raises BadValue."""
+        """Function that encodes a mapping of attribute names to values, in the order of the mapping.  It
+        raises BadValue.
+        """
         self._complete = complete
 
     def decode(self, data: Buffer, start: int = 0, end: int | None = None) -> dict[str, Any]:
@@ -55,7 +57,7 @@ class Codec:
 
 
 class Codecs:
-    """The codecs of a family.  Each is made on its first use and cached.
+    """The codecs of a family.  Each codec is made at its first use, then cached.
 
     Raises SpecError if the specification uses a feature that simkernel does not support.
     """
@@ -117,7 +119,7 @@ class Codecs:
 
 
 def codec(spec: Spec, operation: str, mode: ModeName = "do", direction: Direction = "request") -> Codec:
-    """Return the codec of a message; see Codecs.get().  The codecs are cached in the specification."""
+    """Return the codec of a message; see Codecs.get().  The specification caches its codecs."""
     codecs: Codecs | None = spec.derived.get("codecs")
     if codecs is None:
         codecs = spec.derived["codecs"] = Codecs(spec)

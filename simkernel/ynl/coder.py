@@ -13,12 +13,13 @@ from simkernel.ynl.names import Conversion
 from simkernel.ynl.source import Source
 
 Encoder: TypeAlias = Callable[[Any], bytes]
-"""Function that encodes a value as an attribute with header and padding.
+"""Function that encodes a value as a whole attribute: header, payload and padding.
 
 It raises ValueError for a wrong value.
 """
 Decoder: TypeAlias = Callable[[Buffer, int, int], Any]
-"""Function that decodes a payload; takes a buffer, and the start and end of the payload.
+"""Function that decodes a payload.  Its arguments are a buffer, and the start and end of the payload in the
+buffer.
 
 It raises Malformed.
 """
@@ -28,7 +29,9 @@ _PADDING: Final = {1: "xxx", 2: "xx", 4: "", 8: ""}
 
 @attrs.frozen(eq=False)
 class Fixed:
-    """A payload of fixed size.  It is one field of a struct, so compiled functions pack several at once."""
+    """A payload of fixed size: one field of a C struct.  Compiled functions pack several such fields at
+    once.
+    """
 
     code: str
     to_wire: Conversion | None = None
@@ -41,16 +44,16 @@ class Fixed:
 
     @property
     def padded(self) -> str:
-        """Format of the field and its padding, for `struct`."""
+        """Format of the field for the module `struct`, with the padding after the field."""
         return self.code + _PADDING[self.size]
 
 
 @attrs.frozen(eq=False)
 class Payload:
-    """A payload of variable length, as source text for compiled functions.
+    """A payload of variable length.  It supplies expressions for the source text of compiled functions.
 
-    to_bytes    returns the expression that converts the value in a variable to bytes from_bytes  returns
-    the expression that converts the bytes in a variable to the value
+    `to_bytes` returns the expression that converts a value to bytes.  `from_bytes` returns the expression
+    that converts bytes to a value.
     """
 
     to_bytes: Callable[[Source, str], str]
@@ -66,14 +69,18 @@ class Coder:
     encode: Encoder
     decode: Decoder
     fields: tuple[Fixed, ...] = ()
-    """The possible fields of the payload, if it has a fixed size.  A `uint` has two: 4 or 8 bytes."""
+    """The possible sizes of the payload, as fields, if there are only a few.  A `uint` has two: 4 and 8
+    bytes.
+    """
     inside: Inside | None = None
-    """The attribute space of a nest, or None."""
+    """The attributes inside a nest, or None if the attribute is not a nest."""
     entry: Coder | None = None
-    """The coder of the entries of an indexed array, or None."""
+    """The coder of one entry, if the attribute is an indexed array, else None."""
     payload: Payload | None = None
     multi: bool = False
-    """True for a multi-attr, which may occur several times; `encode` takes a list."""
+    """True for a multi-attr: the attribute may occur several times in a message, and `encode` takes a list of
+    values.
+    """
 
     @property
     def fixed(self) -> Fixed | None:
@@ -86,7 +93,9 @@ class Coder:
 
 
 class Inside(Protocol):
-    """A space of attributes: their coders, and functions that encode and decode all of them."""
+    """The interface of a set of attributes: their coders, and functions that encode and decode all of
+    them.
+    """
 
     @property
     def by_name(self) -> Mapping[str, Coder]:
@@ -104,7 +113,9 @@ class Inside(Protocol):
 
 
 def repeated(coder: Coder) -> Coder:
-    """Return the coder of a multi-attr, which encodes each item of a list as one attribute."""
+    """Return the coder of a multi-attr.  It takes a list of values and encodes each one as an attribute with
+    `coder`.
+    """
 
     def encode(values: Any) -> bytes:
         return b"".join([coder.encode(value) for value in listed(values)])

@@ -1,4 +1,5 @@
-"""Compiled decoders, each for one layout: the types and lengths of all attributes of a message.
+"""Compiled decoders.  Each one decodes messages of one layout, that is, with the same attribute types and
+lengths.
 
 In messages of one layout only the values differ.  So one struct unpacks all values, including those of
 nests and arrays.  The headers are compared as one integer.  If the headers differ, the decoder calls the
@@ -22,7 +23,8 @@ _FAR: Final = 64
 
 
 def compile_decoder(space: Inside, data: Buffer, at: int, end: int, otherwise: Decode) -> Decode:
-    """Return a decoder for the layout of `data[at:end]`, which is well formed and not empty.
+    """Compile a decoder for messages with the layout of the sample `data[at:end]`, which is well formed and
+    not empty.
 
     Raises Unfit.
     """
@@ -32,7 +34,9 @@ def compile_decoder(space: Inside, data: Buffer, at: int, end: int, otherwise: D
 
 
 class _Layout:
-    """Builds a decoder for messages with the attribute types and lengths of a sample message."""
+    """Builds the source of a decoder for messages with the attribute types and lengths of a sample
+    message.
+    """
 
     def __init__(self, base: int) -> None:
         self._source = Source("def decode(data, at, end):")
@@ -44,11 +48,13 @@ class _Layout:
         self._begin = self._end = base
         self._mask = 0
         self._headers = 0
-        """A group of adjacent headers, as one little-endian integer.  `_mask` has the bits of the headers."""
+        """The current group of adjacent headers, as one little-endian integer.  `_mask` has a 1 for each bit
+        of a header.
+        """
         self._depth = 0
 
     def attributes(self, space: Inside, data: Buffer, at: int, end: int) -> str:
-        """Return the expression for the dict of the attributes in `data[at:end]`."""
+        """Return the source of an expression: the dict of the attributes in `data[at:end]`."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise Unfit
@@ -82,7 +88,9 @@ class _Layout:
             yield self._value(entry, data, start, stop)
 
     def _header(self, word: int, start: int) -> None:
-        """Add a header that must be equal in all messages of the layout."""
+        """Add an attribute header to the current group.  Each message of the layout must have the same header
+        at this place.
+        """
         place = start - NLA_HDRLEN
         if place - self._end > _FAR:
             self._end_headers()
@@ -93,7 +101,9 @@ class _Layout:
         self._headers |= word << shift
 
     def _end_headers(self) -> None:
-        """Add the condition that compares the current group of headers."""
+        """Add the condition that compares a message with the current group of headers, and begin a new
+        group.
+        """
         if self._mask:
             number, mask, headers = map(self._source.bind, (int.from_bytes, self._mask, self._headers))
             part = f"data[at + {self._begin - self._base} : at + {self._end - self._base}]"
@@ -123,7 +133,7 @@ class _Layout:
 
 
 def _words(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (header, start, end) of each attribute; start and end are those of the payload."""
+    """Yield (header, start, end) of each attribute; start and end are the offsets of the payload."""
     while at < end:
         (word,) = U32.unpack_from(data, at)
         length = word & 0xFFFF

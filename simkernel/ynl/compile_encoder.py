@@ -1,4 +1,5 @@
-"""Compiled encoders, each for one shape: the names of the attributes of a message, in order.
+"""Compiled encoders.  Each one encodes messages of one shape, that is, with the same attribute names in the
+same order.
 
 Consecutive attributes of fixed size are packed with one struct, including the headers of nests.  The
 header of an attribute of variable length is the last part of such a run.
@@ -19,7 +20,7 @@ TAILS: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
 def compile_encoder(space: Inside, values: Mapping[str, Any], otherwise: Encode) -> Encode:
-    """Return an encoder for mappings with the keys of `values`, in their order.  Raises Unfit.
+    """Compile an encoder for mappings that have the keys of `values`, in the same order.  Raises Unfit.
 
     The encoder calls `otherwise` for a mapping that it cannot encode.
     """
@@ -42,7 +43,9 @@ class _Encoder:
         self.pieces: list[str] = []
 
     def attributes(self, space: Inside, values: Mapping[str, Any], name: str) -> None:
-        """Add code that takes the values out of the mapping `name` and encodes each."""
+        """Add code to the encoder that takes the values from the variable `name`, a mapping, and encodes each
+        value.
+        """
         variables = [self._source.variable() for _ in values]
         if variables:
             self._source.add(f"{', '.join(variables)}, = {name}.values()")
@@ -78,7 +81,9 @@ class _Encoder:
         self._arguments.append(variable if convert is None else f"{self._source.bind(convert)}({variable})")
 
     def _payload(self, coder: Coder, variable: str) -> None:
-        """Add a payload of variable length.  `struct` rejects a length that does not fit into 16 bits."""
+        """Add a payload of variable length.  In the encoder, `struct` rejects a length of more than 16
+        bits.
+        """
         assert coder.payload is not None
         source = self._source
         length = source.variable()
@@ -90,7 +95,9 @@ class _Encoder:
         self.pieces += [variable, f"{source.bind(TAILS)}[{length} & 3]"]
 
     def end_run(self) -> None:
-        """End the current run of fields of fixed size: pack them with one struct."""
+        """End the current run of adjacent fields of fixed size: add code that packs all of them with one
+        struct.
+        """
         if self._format:
             pack = self._source.bind(Struct("<" + self._format).pack)
             self.pieces.append(f"{pack}({', '.join(self._arguments)})")
@@ -98,7 +105,9 @@ class _Encoder:
 
 
 def _fixed_size(space: Inside, values: Any) -> int | None:
-    """Return the size of the encoded attributes in `values`, or None if it is not fixed."""
+    """Return the size of the attributes in `values` when they are encoded, or None if the size depends on the
+    values.
+    """
     if not isinstance(values, dict):
         return None
     size = 0

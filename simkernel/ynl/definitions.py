@@ -1,4 +1,6 @@
-"""Reader of the definitions of a specification, and of limits that refer to a constant by name."""
+"""Reader of the constants, enums and structs that a specification defines, and of limits that name a
+constant.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,7 @@ def _entries(node: Node, start: int, kind: str) -> tuple[Entry, ...]:
 
 
 class Numbers:
-    """Resolves limits.
+    """Converts limits of attributes (`min`, `max`, ...) to numbers.
 
     A limit is an integer, the name of a constant, the limit of a type (u32-max), or NAME - 1.
     """
@@ -77,7 +79,7 @@ class Numbers:
         for node in nodes:
             definition = definitions[node.text("name")]
             if isinstance(definition, Constant) and isinstance(definition.value, int):
-                # Some specifications use the constant's name in C, which has the prefix.
+                # Some specifications use the name that the constant has in C, with its prefix.
                 for name in (definition.name, node.text("name-prefix") + definition.name):
                     self._constants[name] = definition.value
 

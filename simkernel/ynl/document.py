@@ -1,4 +1,4 @@
-"""The document of a specification: plain values with their position in the file."""
+"""A specification as a document: plain values, each with its position in the file."""
 
 from __future__ import annotations
 
@@ -57,21 +57,21 @@ class Node:
         return self.mapping.get(key)
 
     def entries(self, key: str) -> list[Node]:
-        """Return the list under `key`, or [] without the key."""
+        """Return the list under `key`, or [] if the mapping has no such key."""
         node = self.mapping.get(key)
         return [] if node is None else node.items
 
     def text(self, key: str, default: str = "") -> str:
-        """Return the text under `key`, or `default` without the key."""
+        """Return the text under `key`, or `default` if the mapping has no such key."""
         node = self.mapping.get(key)
         return default if node is None or node.value is None else str(node.value)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return the list of texts under `key`, or () without the key."""
+        """Return the list of texts under `key`, or () if the mapping has no such key."""
         return tuple(str(node.value) for node in self.entries(key))
 
     def reference(self, key: str, kind: str, known: Mapping[str, T]) -> T | None:
-        """Look up the name under `key` in `known`.
+        """Return the object in `known` whose name is the text under `key`.
 
         Return None without the key; SpecError for an unknown name.
         """
@@ -89,7 +89,7 @@ class Node:
         return node is not None and node.value is True
 
     def number(self, key: str) -> int | None:
-        """Return the integer under `key`, or None."""
+        """Return the integer under `key`, or None if the mapping has no such key."""
         node = self.mapping.get(key)
         return node.value if node is not None and isinstance(node.value, int) else None
 

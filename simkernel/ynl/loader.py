@@ -1,4 +1,4 @@
-"""YAML reader.  It reads values as PyYAML does, which the kernel's tools use for specifications.
+"""The YAML reader for specifications.  It reads values as PyYAML does, because the kernel's tools use PyYAML.
 
 Anchors and aliases work; merge keys, tags and repeated keys are errors.  It uses PyYAML's pure Python
 parser, because libyaml overflows the stack for deeply nested documents.
@@ -14,7 +14,7 @@ from simkernel.ynl.document import Node, Scalar
 from simkernel.ynl.errors import SpecError
 
 _MAX_NODES = 200_000
-"""Maximum number of values.
+"""Maximum number of values in a document.
 
 It stops documents whose aliases expand without end; the kernel's largest has 15 000.
 """
@@ -92,7 +92,9 @@ class _Reader:
 
 
 def _name_of(node: yaml.Node) -> str:
-    """Return the `name` of a list entry, which identifies it in paths; "" without a name."""
+    """Return the `name` of a list entry, or "" if it has none.  Paths in error texts identify the entry by
+    it.
+    """
     if isinstance(node, MappingNode):
         for key, value in node.value:
             if key.value == "name" and isinstance(value, ScalarNode):

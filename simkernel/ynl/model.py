@@ -20,7 +20,7 @@ Direction: TypeAlias = Literal["request", "reply"]
 
 @attrs.frozen(eq=False)
 class Constant:
-    """A named number, or an expression that only C can evaluate."""
+    """A named number, or an expression that only a C compiler can evaluate."""
 
     name: str
     value: int | str
@@ -38,7 +38,7 @@ class Entry:
 
 @attrs.frozen(eq=False)
 class Enumeration:
-    """An enum or a set of flags: names for numbers, or for bits."""
+    """An enum, which names numbers, or a set of flags, which names bits."""
 
     name: str
     is_flags: bool
@@ -78,7 +78,7 @@ Definition: TypeAlias = Constant | Enumeration | Structure
 
 @attrs.frozen
 class Checks:
-    """Checks of an attribute's value that the kernel makes in addition to the type check."""
+    """The kernel's checks of an attribute's value, in addition to the check of its type."""
 
     minimum: int | None = None
     maximum: int | None = None
@@ -91,7 +91,7 @@ class Checks:
 
 @attrs.frozen(eq=False)
 class Attribute:
-    """An attribute of a set.
+    """One attribute of an attribute set.
 
     `number` is its type in the message; `nested` is the name of the set inside it.
     """
@@ -113,7 +113,7 @@ class Attribute:
 
 @attrs.frozen(eq=False)
 class AttributeSet:
-    """A set of attributes, by name, in the order of the specification."""
+    """A set of attributes: a mapping of names to attributes, in the order of the specification."""
 
     name: str
     attributes: Mapping[str, Attribute]
@@ -123,7 +123,7 @@ class AttributeSet:
 
 @attrs.frozen
 class Mode:
-    """The attributes of the request and the reply of a do or a dump.
+    """The attributes of an operation's request and reply, in one of its modes `do` and `dump`.
 
     None means that the specification does not describe the message.
     """
@@ -191,7 +191,7 @@ class Spec:
     """Cache of objects that are made from the specification, such as codecs and policies."""
 
     def operation(self, name: str) -> Operation:
-        """Return the operation with this name.  Raise ValueError with similar names if it is unknown."""
+        """Return the operation called `name`.  If it is unknown, raise ValueError with similar names."""
         try:
             return self.operations[name]
         except KeyError:
@@ -200,7 +200,8 @@ class Spec:
             ) from None
 
     def message(self, operation: Operation, mode: ModeName, direction: Direction) -> tuple[str, ...] | None:
-        """Return the attributes that a message of `operation` lists, or None if it has no such message.
+        """Return the attributes that a message of `operation` lists, or None if the operation has no such
+        message.
 
         An event or a notification is the reply of mode `event`.
         """
@@ -220,7 +221,7 @@ class Spec:
         return next((mode.reply for mode in modes if mode and mode.reply is not None), ())
 
     def require_support(self) -> None:
-        """Raise SpecError if the specification uses an unsupported feature.
+        """Raise SpecError if the specification uses a feature that simkernel does not support.
 
         It can be described, but not used.
         """

@@ -1,4 +1,4 @@
-"""Names of enum values and flags: callers use them instead of the integers of attributes."""
+"""Names of enum values and flags.  Callers pass and get these names instead of the integers in attributes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def to_number(attribute: Attribute) -> Conversion | None:
 
 
 def from_number(attribute: Attribute) -> Conversion | None:
-    """Return the function that converts the attribute's integer to a name, or for flags to a tuple of names.
+    """Return the function that converts the attribute's integer to a name, or to a tuple of names if the enum
+    has flags.
 
     Return None if the attribute has no enum.
     """
@@ -39,7 +40,9 @@ def _from_name(enum: Enumeration) -> Conversion:
 
 
 def _to_name(enum: Enumeration) -> Conversion:
-    """Return a function from number to name.  It keeps an unknown number, as a newer kernel may send it."""
+    """Return a function from number to name.  It returns an unknown number unchanged, because a newer kernel
+    may send one.
+    """
     names = {number: name for name, number in enum.numbers.items()}
     return lambda value: names.get(value, value)
 
@@ -59,7 +62,9 @@ def _from_flags(enum: Enumeration) -> Conversion:
 
 
 def _to_flags(enum: Enumeration) -> Conversion:
-    """Return a function from a mask to the names of its bits; unnamed bits come last, as one number."""
+    """Return a function from a mask to a tuple with the names of its bits.  Bits without a name are added as
+    one number.
+    """
     bits = enum.bits
 
     @lru_cache(maxsize=64)

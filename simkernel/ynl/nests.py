@@ -1,4 +1,4 @@
-"""Coders for attributes that contain attributes: nests, and the arrays of nests of older families."""
+"""Coders for attributes that contain attributes: nests, and the indexed arrays of older families."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _HEADER: Final = Struct("<HH").unpack_from
 
 
 def locate(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (type, start, end) of the payload of each attribute in `data[at:end]`.
+    """Yield (type, start, end) for each attribute in `data[at:end]`; start and end are the offsets of its
+    payload.
 
     Raises Malformed for bytes that are not an attribute, after yielding the attributes before them.
     """
@@ -33,7 +34,7 @@ def locate(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def nest_coder(attribute: Attribute, inside: Inside) -> Coder:
-    """Return the coder of a nest, whose value is a mapping."""
+    """Return the coder of a nest.  It encodes a mapping and decodes to a mapping."""
     number = attribute.number | NLA_F_NESTED
 
     def encode(values: Any) -> bytes:
@@ -43,7 +44,8 @@ def nest_coder(attribute: Attribute, inside: Inside) -> Coder:
 
 
 def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
-    """Return the coder of a nest-type-value: nests in nests, where the attribute types are values too.
+    """Return the coder of a nest-type-value: nests in nests, whose attribute types are values chosen by the
+    caller.
 
     The value is one mapping with these types and the attributes of the innermost nest.
     """
@@ -73,7 +75,8 @@ def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
 
 
 def indexed_array_coder(attribute: Attribute, inside: Inside | None, request: bool) -> Coder:
-    """Return the coder of an array, whose value is a list.  The type of each entry is its index, from 1.
+    """Return the coder of an indexed array.  Its value is a list.  The attribute type of each entry is its
+    index, from 1.
 
     In a request these nests have the flag NLA_F_NESTED, because strict validation rejects nests without
     it.  In a reply they do not have it (nla_nest_start_noflag(), as in nlctrl).
@@ -96,7 +99,7 @@ def indexed_array_coder(attribute: Attribute, inside: Inside | None, request: bo
 
 @attrs.frozen(eq=False)
 class _Entry:
-    """The coder of the entries of an indexed array, and the function that encodes an entry at an index."""
+    """The coder of an indexed array's entries, and the function that encodes the entry at an index."""
 
     coder: Coder
     encode: Callable[[int, Any], bytes]

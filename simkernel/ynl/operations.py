@@ -74,7 +74,9 @@ class OperationReader:
         )
 
     def _attributes(self, node: Node | None, attribute_set: AttributeSet | None) -> tuple[str, ...] | None:
-        """Return the names of the attributes that a message lists, or None if it is not described."""
+        """Return the names of the attributes that a message lists, or None if the specification does not
+        describe the message.
+        """
         if node is None:
             return None
         if self._is_generic:
@@ -83,7 +85,9 @@ class OperationReader:
 
 
 def _with_set(operation: Operation, operations: Mapping[str, Operation]) -> Operation:
-    """Return `operation`; a notification gets the attribute set of the operation whose reply it shares."""
+    """Return `operation`.  If it is a notification, it gets the attribute set of the operation that it names,
+    whose reply it repeats.
+    """
     shared = operations.get(operation.notify)
     if shared is None or operation.attribute_set:
         return operation
@@ -131,7 +135,9 @@ def _own_number(mode: Node, direction: str, following: int) -> int:
 
 
 def _check_numbers(numbered: list[tuple[Node, int | None, int | None]], directional: bool) -> None:
-    """Check that all commands fit into a byte and differ.  In the directional model, replies may be equal."""
+    """Check that each command number fits into a byte and is used once.  In the directional model, replies
+    may share a number.
+    """
     requests: dict[int, str] = {}
     replies: dict[int, str] = {}
     for item, request, reply in numbered:

@@ -1,4 +1,4 @@
-"""The page that describes a family: its operations, events, multicast groups and attributes.
+"""The description page of a family: its operations, events, multicast groups and attributes.
 
 The page is plain data; the caller formats it.  `lines()` returns the page as plain text.
 """
@@ -32,7 +32,7 @@ class Section:
 
 
 def page(spec: Spec) -> tuple[Section, ...]:
-    """Return the sections of the page, the most important ones first."""
+    """Return the sections of the page, in the order of importance."""
     calls = [each for each in spec.operations.values() if not each.is_asynchronous]
     events = [each for each in spec.operations.values() if each.is_asynchronous]
     return (
@@ -64,7 +64,7 @@ def lines(spec: Spec) -> Iterator[str]:
 
 
 def _rows(*rows: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return the rows that have a value."""
+    """Return those of the rows (name, value) whose value is not empty."""
     return tuple(row for row in rows if row[1])
 
 

@@ -100,7 +100,9 @@ def _check_name(node: Node, level: Level) -> None:
 
 
 def _check_type_values(root: Node, sets: dict[str, AttributeSet]) -> None:
-    """Check that 'type-value' has no name of a nested attribute, because both are keys of one dict."""
+    """Check that no name in a 'type-value' is a name of a nested attribute, because both become keys of one
+    dict.
+    """
     for node in root.entries("attribute-sets"):
         for item in node.entries("attributes"):
             attribute = sets[node.text("name")].attributes[item.text("name")]

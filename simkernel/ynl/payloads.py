@@ -1,4 +1,4 @@
-"""Coders of attributes that contain no other attributes: one for each type."""
+"""Coders of attributes that contain no attributes.  Each type has its own coder."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def _integer(attribute: Attribute) -> Coder:
 
 
 def _wide_integer(attribute: Attribute) -> Coder:
-    """Return the coder of a uint or sint, which has 64 bits if the value does not fit into 32.
+    """Return the coder of a uint or sint.  Its payload has 32 bits, or 64 bits if the value does not fit into
+    32.
 
     nla_put_uint(), nla_put_sint().
     """
@@ -171,7 +172,7 @@ def _array(attribute: Attribute) -> Coder:
 
 
 def _flag(attribute: Attribute) -> Coder:
-    """Return the coder of a flag: an attribute without payload.  False means that it is absent."""
+    """Return the coder of a flag, an attribute without payload.  To encode False, it adds no attribute."""
     present = header_and(attribute.number)
 
     def encode(value: Any) -> bytes:
@@ -208,7 +209,9 @@ def _bitfield32(attribute: Attribute) -> Coder:
 
 
 def _silent(attribute: Attribute) -> Coder:
-    """Return the coder of padding or a reserved number: encoding raises an error, decoding ignores it."""
+    """Return the coder of padding or of a reserved number.  Encoding it raises an error; decoding ignores
+    it.
+    """
 
     def encode(value: Any) -> bytes:
         raise ValueError(f"an attribute of type {attribute.type} has no payload")

@@ -1,4 +1,4 @@
-"""Attribute policies of the kernel as plain data: `struct nla_policy` of include/net/netlink.h.
+"""The kernel's policies for attributes as plain data: `struct nla_policy` of include/net/netlink.h.
 
 The kernel validates attributes with these tables, and dumps the tables for CTRL_CMD_GETPOLICY.
 `simkernel.ynl.tables` makes them from a specification.  This module does not validate anything.
@@ -44,7 +44,7 @@ class NlaType(enum.IntEnum):
 
 
 class Validation(enum.IntEnum):
-    """Checks in addition to the type check: `enum nla_policy_validation`."""
+    """Kinds of checks in addition to the check of the type: `enum nla_policy_validation`."""
 
     NONE = 0
     RANGE = 1
@@ -67,7 +67,9 @@ class PolicyTable:
     name: str
     attributes: tuple[AttributePolicy, ...] = attrs.field(repr=False)
     strict_start_type: int = 0
-    """Attribute types from this one on are validated strictly even if the request is not; 0: none."""
+    """Attributes from this type on are always validated strictly, even in a request that is not strict.  0
+    means none.
+    """
 
     @property
     def maxattr(self) -> int:
@@ -82,18 +84,24 @@ class AttributePolicy:
     type: NlaType = NlaType.UNSPEC
     validation: Validation = Validation.NONE
     length: int = 0
-    """`len`: maximum length of a string or binary, minimum length of other payloads; 0 means unchecked."""
+    """The field `len`: the maximum length of a string or binary, the minimum length of other payloads; 0
+    means unchecked.
+    """
     minimum: int = 0
     maximum: int = 0
-    """Limits of the value, or of the payload's length for BINARY.  `validation` tells which of them apply."""
+    """Limits of the value, or for BINARY of the payload's length.  `validation` tells which of the two limits
+    apply.
+    """
     mask: int = 0
-    """The valid bits for MASK validation or a BITFIELD32."""
+    """The valid bits, if `validation` is MASK or the type is BITFIELD32."""
     accepted: tuple[int, ...] = ()
-    """The valid values for FUNCTION validation: those of an enum with gaps."""
+    """The valid values, if `validation` is FUNCTION.  The kernel uses it for an enum with gaps."""
     reject_message: str | None = None
     """The error message of a REJECT policy, or None for the general message."""
     nested: PolicyTable | None = None
-    """The policies inside a NESTED, or inside each entry of a NESTED_ARRAY; None means unchecked."""
+    """The policies for the attributes inside a NESTED, or inside each entry of a NESTED_ARRAY; None means
+    unchecked.
+    """
 
 
 _TYPE_RANGES = {NlaType[name.upper()]: type_range(name) for name in SCALARS} | {
@@ -121,4 +129,6 @@ def value_range(policy: AttributePolicy) -> tuple[int, int]:
 
 
 REJECT_ALL = PolicyTable("reject-all", (AttributePolicy(NlaType.REJECT), AttributePolicy(NlaType.REJECT)))
-"""The policy that generic netlink uses for an operation without one (genl_policy_reject_all)."""
+"""The policy for an operation without a policy: generic netlink then rejects every attribute
+(genl_policy_reject_all).
+"""

@@ -1,4 +1,4 @@
-"""The schema of YNL specifications as a table.
+"""The schema of YNL specifications as a table of their keys and valid values.
 
 Sources: Documentation/netlink/{genetlink,genetlink-c,genetlink-legacy,netlink-raw}.yaml of Linux 6.12 and
 6.17; the table has the keys of all four levels.  The third argument of a key or word names a feature that
@@ -241,4 +241,4 @@ SUPPLEMENT = Table(
         "shared-policy": _key(ListOf(TEXT)),
     }
 )
-"""The keys of NAME.simkernel.yaml, which are not part of YNL."""
+"""The keys of a supplement NAME.simkernel.yaml.  They are not part of YNL."""

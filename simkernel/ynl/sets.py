@@ -21,7 +21,7 @@ _ARRAYS = frozenset({"binary", "indexed-array"})
 _NESTS = frozenset({"nest", "indexed-array", "nest-type-value"})
 _TEXTS = frozenset({"string", "binary", "indexed-array"})
 
-# The attribute types to which each key applies.
+# For each key of an attribute: the attribute types that may have the key.
 _APPLIES_TO = {
     "enum": _INTEGERS | _ARRAYS | {"bitfield32"},
     "enum-as-flags": _INTEGERS | _ARRAYS | {"bitfield32"},
@@ -58,7 +58,7 @@ class SetReader:
         self._sets: dict[str, AttributeSet] = {}
 
     def read(self, nodes: list[Node]) -> dict[str, AttributeSet]:
-        """Return the sets by name, in the order of the specification."""
+        """Return the attribute sets by name, in the order of the specification."""
         for node in nodes:
             name = node.text("name")
             if name in self._nodes:
@@ -93,7 +93,7 @@ class SetReader:
             name, given = item.text("name"), item.number("value")
             number = number + 1 if given is None else given
             if item.text("type") == "unused" and numbers.get(number) == name:
-                continue  # a number may be reserved twice
+                continue  # a specification may reserve a number twice
             if name in names:
                 raise item.error(f"two attributes are called '{name}'")
             if number in numbers:
@@ -108,7 +108,7 @@ class SetReader:
         return numbered
 
     def _subset(self, node: Node, parent: AttributeSet) -> list[tuple[Node, int]]:
-        """Return the attributes of a subset.
+        """Return the attributes of a subset of another attribute set.
 
         The keys of the parent set apply unless the subset overrides them.
         """

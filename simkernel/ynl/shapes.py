@@ -1,4 +1,4 @@
-"""Shapes: descriptions of the valid values of a specification, which check a value themselves.
+"""Shapes, which describe the valid values in a specification.  A shape checks a value itself.
 
 `schema.py` is a table of shapes.  Checking a document raises SpecError for the first mistake, and collects
 the features that simkernel does not support.
@@ -32,7 +32,7 @@ class Level(enum.IntEnum):
 
 @attrs.frozen
 class Unsupported:
-    """A feature in a specification that the kernel's schema has and simkernel does not support."""
+    """A feature that a specification uses and simkernel does not support.  The kernel's schema allows it."""
 
     feature: str
     line: int
@@ -44,7 +44,9 @@ class Unsupported:
 
 @attrs.define
 class Check:
-    """The check of one document: its level, and the unsupported features that it uses."""
+    """The check of one document: its level of the schema, and the unsupported features that the document
+    uses.
+    """
 
     level: Level
     unsupported: list[Unsupported] = attrs.field(factory=list)
@@ -63,7 +65,7 @@ class Check:
 
 
 class Shape(Protocol):
-    """A description of valid values."""
+    """The interface of a description of valid values."""
 
     def check(self, node: Node, check: Check) -> None:
         """Raise SpecError if the value of `node` is not valid."""
@@ -71,7 +73,7 @@ class Shape(Protocol):
 
 @attrs.frozen
 class Plain:
-    """A scalar of one of several types."""
+    """A scalar whose type is one of `types`."""
 
     types: tuple[type, ...]
     expected: str
@@ -88,7 +90,9 @@ class Plain:
 
 @attrs.frozen
 class Word:
-    """A valid word: the level at which it begins, and the unsupported feature that it needs, if any."""
+    """A valid word: the lowest level that allows the word, and the unsupported feature that the word needs,
+    if any.
+    """
 
     level: Level = Level.GENETLINK
     unsupported: str = ""
@@ -96,12 +100,14 @@ class Word:
 
 @attrs.frozen
 class OneOf:
-    """A choice of words."""
+    """A value that must be one of several words."""
 
     words: Mapping[str, Word]
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError for an unknown word, or a word of a higher level."""
+        """Raise SpecError if the value is not one of the words, or if only a higher level of the schema
+        allows the word.
+        """
         word = self.words.get(node.value) if isinstance(node.value, str) else None
         if word is None:
             raise node.error(f"unknown value {node.shown}; {choose(node.value, self.words)}")
@@ -122,7 +128,9 @@ class ListOf:
 
 @attrs.frozen
 class Key:
-    """A key of a mapping: its shape, its level, and the unsupported feature that it needs, if any."""
+    """A key of a mapping: the shape of its value, the lowest level that allows it, and the unsupported
+    feature that it needs, if any.
+    """
 
     shape: Shape
     required: bool = False
@@ -137,7 +145,7 @@ class Table:
     keys: Mapping[str, Key]
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError for an unknown or missing key, a key of a higher level, or a wrong value."""
+        """Raise SpecError for a key that is unknown, missing or of a higher level, or for a wrong value."""
         for name, value in node.mapping.items():
             key = self.keys.get(name)
             if key is None:
@@ -151,12 +159,12 @@ class Table:
 
 @attrs.frozen
 class NameOr:
-    """A name, or a table with the name and more keys."""
+    """A value that is a name, or a mapping with the name and more keys."""
 
     table: Table
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError if the value is neither a name nor such a table."""
+        """Raise SpecError if the value is neither a name nor a valid mapping."""
         if not isinstance(node.value, str):
             self.table.check(node, check)
 

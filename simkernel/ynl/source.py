@@ -1,4 +1,4 @@
-"""Functions that are compiled from source text, for frequent messages.
+"""The source text of compiled functions, which encode and decode frequent messages.
 
 The shape of a message is its attributes and their order.  Its layout is its shape and the lengths.
 Encoders are compiled for a shape, decoders for a layout.  A compiled function returns the same result as
@@ -18,15 +18,15 @@ Decode: TypeAlias = Callable[[Buffer, int, int], dict[str, Any]]
 
 MAX_ATTRIBUTES: Final = 256
 MAX_DEPTH: Final = 32
-"""Maximum number of attributes, nested ones included, and maximum depth of nests, of a compiled message."""
+"""Limits for a compiled message: the number of attributes, nested ones included, and the depth of nests."""
 
 
 class Unfit(Exception):
-    """The message is too large to compile a function for it."""
+    """The message is too large: no function is compiled for it."""
 
 
 class Source:
-    """The source of a function, and the objects that it refers to."""
+    """The source text of a function, and the objects that the text refers to."""
 
     def __init__(self, first: str) -> None:
         self.lines = [first]
@@ -34,7 +34,7 @@ class Source:
         self._variables = 0
 
     def bind(self, value: Any) -> str:
-        """Return a new global name for an object."""
+        """Give an object a new global name in the source, and return the name."""
         name = f"_{len(self.names)}"
         self.names[name] = value
         return name
@@ -42,7 +42,7 @@ class Source:
     def variable(self) -> str:
         """Return the name of a new local variable."""
         self._variables += 1
-        if self._variables > 2 * MAX_ATTRIBUTES:  # an attribute needs at most two: header and value
+        if self._variables > 2 * MAX_ATTRIBUTES:  # an attribute needs at most two variables: header and value
             raise Unfit
         return f"v{self._variables}"
 

@@ -1,4 +1,4 @@
-"""A space of attributes, which are those of a set or of a message: encoding and decoding.
+"""A space of attributes: the attributes of a set or of a message, with functions that encode and decode them.
 
 Generic code handles the first messages, attribute by attribute.  Later, frequent messages get a compiled
 function.
@@ -20,13 +20,17 @@ from simkernel.ynl.nests import locate
 from simkernel.ynl.source import Decode, Encode, Unfit
 
 _COMPILE_AFTER: Final = 64
-"""Number of messages that the generic code handles before it compiles a function for the last of them."""
+"""After each such number of messages, the generic code compiles a function for messages like the latest
+one.
+"""
 _MAX_SHAPES: Final = 8
 _ERRORS: Final = (struct.error, ValueError, TypeError, AttributeError, KeyError, OverflowError)
 
 
 class BadValue(ValueError):
-    """A value that cannot be encoded, with its attribute (such as `crop.width`) and what was expected."""
+    """A value that cannot be encoded.  The error has the attribute (such as `crop.width`) and what was
+    expected.
+    """
 
     def __init__(self, attribute: str, problem: str) -> None:
         super().__init__(attribute, problem)
@@ -38,7 +42,7 @@ class BadValue(ValueError):
 
 
 class Space:
-    """A space of attributes with their coders."""
+    """A space of attributes (those of a set or of a message), with their coders."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -52,7 +56,7 @@ class Space:
         self._decoded = 0
 
     def add(self, coder: Coder, silent: bool) -> None:
-        """Add an attribute.  If it is silent (padding), encoding it is an error and decoding ignores it."""
+        """Add an attribute.  A silent attribute (padding) cannot be encoded, and decoding ignores it."""
         self.by_name[coder.name] = coder
         if not silent:
             self.by_number[coder.number] = coder
@@ -64,7 +68,7 @@ class Space:
             if encoder is not None:
                 return encoder(values)
         except _ERRORS:
-            pass  # the generic code finds the mistake again and describes it
+            pass  # the generic code below meets the same mistake and describes it
         return self._encode_each(values)
 
     def decode(self, data: Buffer, at: int, end: int) -> dict[str, Any]:
@@ -117,7 +121,8 @@ class Space:
                 self._encoders[shape] = compile_encoder(self, values, self._encode_each)
 
     def _compile_decoder(self, data: Buffer, at: int, end: int) -> None:
-        """Compile a decoder, which is then tried first.
+        """Compile a decoder for messages with the layout of `data[at:end]`.  It becomes the first decoder to
+        be called.
 
         Each decoder passes other messages to the previous one.
         """

@@ -1,4 +1,4 @@
-"""Conversion of a specification to the policies that the family has in the kernel.
+"""Conversion of a specification to the attribute policies that the family has in the kernel.
 
 Sources: tools/net/ynl/ynl-gen-c.py of Linux 6.12 and 6.18, which generates these tables as C.  For arrays
 of older families, which it does not generate: include/net/netlink.h.
@@ -17,16 +17,18 @@ from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validati
 from simkernel.ynl.schema import SCALARS, SIGNED, type_range
 
 SHARED_POLICY = "shared-policy"
-"""Key in NAME.simkernel.yaml: operations of a split family whose do and dump share a table (as in nlctrl)."""
+"""Key in NAME.simkernel.yaml: a list of operations whose do and dump use one policy table (as in nlctrl)."""
 
 _BIG_ENDIAN = {"u16": NlaType.BE16, "u32": NlaType.BE32}
 _SHORT_LIMITS = (-(2**15), 2**15 - 1)
-"""Range of `min` and `max` in struct nla_policy.  Wider limits are stored through a pointer."""
+"""Range of the fields `min` and `max` in struct nla_policy.  For limits outside it, the policy has a pointer
+to them.
+"""
 
 
 @attrs.frozen
 class OperationPolicies:
-    """The policies that validate the requests of an operation.
+    """The policies with which the kernel validates the requests of an operation.
 
     None means no policy.  Then generic netlink uses REJECT_ALL if the family is split, or if the command
     is not below `resv_start_op`.
@@ -38,7 +40,7 @@ class OperationPolicies:
 
 @attrs.frozen
 class FamilyPolicies:
-    """The policies of a family, by the name of the operation."""
+    """The policies of a family, by name of the operation."""
 
     maxattr: int
     """`maxattr` of struct genl_family.  It is 0 unless the family has one policy for all operations."""
@@ -46,7 +48,7 @@ class FamilyPolicies:
 
 
 def family_policies(spec: Spec) -> FamilyPolicies:
-    """Return the policies of every operation, which are cached in the specification.
+    """Return the policies of every operation.  The specification caches them.
 
     Raise SpecError if it uses an unsupported feature, or if it has a contradiction.
     """
@@ -72,7 +74,9 @@ def _make(spec: Spec) -> FamilyPolicies:
 
 
 def _legacy(operation: Operation, policy: PolicyTable | None) -> OperationPolicies:
-    """Return one policy for do and dump; a dump that is not validated has none (genl_cmd_full_to_split())."""
+    """Use `policy` for do and dump.  A dump that is not validated gets no policy
+    (genl_cmd_full_to_split()).
+    """
     dumps = operation.dump is not None and "dump" not in operation.dont_validate
     return OperationPolicies(policy if operation.do else None, policy if dumps else None)
 
@@ -90,14 +94,14 @@ def _shared(spec: Spec) -> list[str]:
 
 
 class _Tables:
-    """Makes the tables of one family.  A set that several nests use has one table."""
+    """Makes the policy tables of one family.  All nests of the same attribute set use the same table."""
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self._nested: dict[str, PolicyTable] = {}
 
     def common(self, operations: list[Operation]) -> PolicyTable | None:
-        """Return one table with the attributes of all requests."""
+        """Return one policy table with the attributes of the requests of all operations."""
         sets = {operation.attribute_set for operation in operations if operation.attribute_set}
         if len(sets) > 1:
             raise SpecError(
@@ -128,7 +132,7 @@ class _Tables:
         )
 
     def nested(self, name: str) -> PolicyTable:
-        """Return the table of all attributes of a set, for nests.  It may contain itself."""
+        """Return the policy table for nests: all attributes of a set.  The table may contain itself."""
         if name not in self._nested:
             table = self._nested[name] = PolicyTable(f"{self._spec.name}-{name}", ())
             attribute_set = self._spec.attribute_sets[name]
@@ -184,7 +188,7 @@ def _scalar(attribute: Attribute) -> AttributePolicy:
 
 
 def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
-    """Return the policy with the limits of the checks, or of the enum.
+    """Return the policy with the limits that the attribute's checks set, or else its enum.
 
     An enum with gaps accepts its values only.
     """
@@ -206,7 +210,7 @@ def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
 
 
 def _between(kind: NlaType, low: int | None, high: int | None) -> AttributePolicy:
-    """Return the policy with the given limits of the value, or of the length for BINARY."""
+    """Return the policy whose value, or for BINARY whose length, is limited to `low` to `high`."""
     if low is not None and high is not None:
         return AttributePolicy(kind, Validation.RANGE, minimum=low, maximum=high)
     if low is not None:
@@ -234,7 +238,7 @@ def _binary(attribute: Attribute) -> AttributePolicy:
 
 
 def _bitfield32(attribute: Attribute) -> AttributePolicy:
-    # ynl-gen-c.py rejects a bitfield32 without an enum; here all bits are valid then.
+    # ynl-gen-c.py rejects a bitfield32 without an enum.  Here, all of its bits are valid.
     mask = 2**32 - 1 if attribute.enum is None else sum(attribute.enum.bits.values())
     return AttributePolicy(NlaType.BITFIELD32, mask=mask)
 

@@ -74,4 +74,4 @@ VIDIOC_QUERY_EXT_CTRL: Final = _IOWR("V", 103, s.V4l2QueryExtCtrl.SIZE)
 VIDIOC_REMOVE_BUFS: Final = _IOWR("V", 104, s.V4l2RemoveBuffers.SIZE)
 
 VIDIOC_NAMES: Final = {number: name for name, number in list(globals().items()) if name.startswith("VIDIOC_")}
-"""Names of the requests, by number."""
+"""Names of the V4L2 requests, by request number."""

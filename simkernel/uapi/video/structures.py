@@ -18,7 +18,7 @@ from simkernel.uapi.video.videodev2 import V4L2_MEMORY_MMAP
 
 
 def cstring(field: bytes) -> str:
-    """Return the text in a character array, which ends at the first NUL."""
+    """Return the text in a C character array.  The text ends at the first NUL."""
     return field.split(b"\0", 1)[0].decode(errors="replace")
 
 
@@ -227,7 +227,9 @@ class V4l2Buffer(Structure):
 
 @attrs.define
 class V4l2CreateBuffers(Structure):
-    """struct v4l2_create_buffers: a request for buffers of a format, which need not be the current one."""
+    """struct v4l2_create_buffers: a request to allocate buffers for a format, which need not be the current
+    format.
+    """
 
     LAYOUT = Struct("<III4xI4x200sIII20s")
 
