@@ -69,9 +69,7 @@ class Coder:
     encode: Encoder
     decode: Decoder
     fields: tuple[Fixed, ...] = ()
-    """The possible sizes of the payload, as fields, if there are only a few.  A `uint` has two: 4 and 8
-    bytes.
-    """
+    """The fields of fixed size that the payload can be.  A `uint` has two (4 and 8 bytes), a string none."""
     inside: Inside | None = None
     """The attributes inside a nest, or None if the attribute is not a nest."""
     entry: Coder | None = None
