@@ -17,7 +17,7 @@ def topics() -> dict[str, str]:
 
 
 def text(topic: str) -> str:
-    """A topic's Markdown.  KeyError if there is no such topic."""
+    """Return a topic's Markdown.  KeyError if there is no such topic."""
     path = _FOLDER / f"{topic}.md"
     if path.parent != _FOLDER or not path.is_file():
         raise KeyError(topic)

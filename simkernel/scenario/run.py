@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from simkernel.machine import Machine
 
 MAX_FOLLOWED: Final = 60
-"""Maximum number of flows that a run offers by name."""
+"""Maximum number of flows that one run can offer with `Run.follow`."""
 
 
 @attrs.frozen
@@ -53,7 +53,7 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """Name of the function."""
+        """Name of the scenario: the name of its function."""
         return self.function.__name__
 
     @property
@@ -245,7 +245,7 @@ class Run(Report):
 
     @property
     def oopses(self) -> list[Oops]:
-        """Unexpected oopses, without the oldest: the kernel keeps a limited number."""
+        """Unexpected oopses.  The oldest can be missing, because the kernel keeps a limited number."""
         reports = () if self._machine is None else self._machine.kernel.oopses.reports
         return [oops for oops in reports if oops.module not in self._expected]
 

@@ -1,1 +1,1 @@
-"""Benchmarks, calibration, plots and the comparison, which the command line runs."""
+"""Tools that the command line runs: benchmarks, calibration, and the comparison with other tools."""

@@ -25,7 +25,9 @@ class CallFlows:
         self._newest = 0
 
     def take(self, record: Record) -> Iterator[Record]:
-        """Yield the delayed call, if any, and then `record` unless it is a call."""
+        """Yield the delayed system call, if any, and then `record`.  If `record` is a system call, delay
+        it.
+        """
         if self._call is not None:
             begins = record.flow > self._newest and record.layer != HARDWARE
             yield attrs.evolve(self._call, flow=record.flow) if begins else self._call
@@ -37,7 +39,7 @@ class CallFlows:
             yield record
 
     def rest(self) -> Iterator[Record]:
-        """Yield the delayed call at the end of the run, if any."""
+        """At the end of the run, yield the system call that is still delayed, if any."""
         if self._call is not None:
             yield self._call
             self._call = None

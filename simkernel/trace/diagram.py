@@ -36,7 +36,9 @@ NOT_DRAWN: Final = frozenset(
 """Records that are not drawn, because they only observe a flow."""
 
 ROUND_TRIPS: Final = frozenset({"rwmmio_read", "rwmmio_write", "netlink_extack"})
-"""Records of a round trip, such as a register read: the flow then continues at its previous place."""
+"""Records that return to their caller, such as a register read: the flow's next arrow begins at the caller
+again.
+"""
 
 TEXTS: Final = {
     "sys_exit": "{call}() returns",
@@ -60,13 +62,15 @@ TEXTS: Final = {
     "remove": "driver {driver} lets {device} go",
     "kobject_uevent": "uevent {action} {devpath}",
 }
-"""Text of an arrow, by record name.  If a record is not listed or lacks a field, the text is its name."""
+"""Text of an arrow, by record name.  For a record that is not listed or lacks a field, the text is the
+record's name.
+"""
 
 LISTED: Final = 5
 """Maximum number of flows of a kind that an error text lists."""
 
 MAX_FLOWS: Final = 4096
-"""Maximum number of flows to remember.  Beyond that, the flow that has been idle the longest is dropped."""
+"""Maximum number of flows to remember.  Above it, the diagram forgets the flow that was idle the longest."""
 
 
 @attrs.define
@@ -74,7 +78,7 @@ class _Flow:
     place: Place
     shown: bool
     software: Place | None = None
-    """The flow's last place outside the hardware layer, from which registers are accessed."""
+    """The flow's last place outside the hardware layer: the code there accesses the registers."""
 
 
 class Diagram(Exporter):
@@ -112,7 +116,7 @@ class Diagram(Exporter):
         if record.name in ROUND_TRIPS:
             flow.place = flow.software or flow.place
         elif record.layer == HARDWARE:
-            flow.place = place  # a device acts by itself, so no arrow comes from the previous place
+            flow.place = place  # a device acts by itself, so no arrow comes from the flow's last place
         if flow.shown:
             self._drawn.add(Arrow(flow.place, place, _text(record, newest), record.time))
         if record.name not in ROUND_TRIPS:
@@ -161,12 +165,12 @@ class Diagram(Exporter):
 
 
 def _kind(record: Record, newest: Record) -> str:
-    """Return the kind of a flow, from its first record.  Flows of one kind begin alike."""
+    """Return the kind of a flow, which is derived from its first record.  Flows of one kind begin alike."""
     return _text(record, newest) if record.name == "sys_enter" else record.name
 
 
 def _text(record: Record, newest: Record) -> str:
-    """Return the text of an arrow.
+    """Return the text that labels the arrow of `record`.
 
     For a system call, the `newest` record, which follows it, has the protocol.
     """

@@ -29,10 +29,10 @@ class Exporter:
         raise NotImplementedError
 
     def finish(self) -> None:
-        """Write the end of the file, so that it is complete."""
+        """Write the end of the output file, so that the file is complete."""
 
     def close(self) -> None:
-        """Finish the file.  A second call has no effect."""
+        """Call `finish` once.  A second call of `close` has no effect."""
         if not self.closed:
             self.closed = True
             self.finish()

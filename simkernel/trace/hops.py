@@ -55,7 +55,7 @@ TEXTS: Final = {
     "failed": ("{comm}", "{call}() returns {error} to {comm}"),
     "refused": ("netlink", "the kernel answers {error} to port {dst_portid}"),
 }
-"""Station and sentence of each record that is a hop.
+"""Station and sentence of each record that is a hop of a flow, by the key that `_variant` returns.
 
 The keys "failed" and "refused" come from `_variant`.
 """
@@ -147,13 +147,15 @@ class Hops(Exporter):
         return list(self._flows)
 
     def path(self, flow: int | None = None) -> Sequence[Hop]:
-        """Return the hops of a flow, up to the last program that it reaches, or an empty list if it has none.
+        """Return the hops of a flow, up to the last program that it reaches.
+
+        The list is empty if the flow has no hops.
 
         The default flow is `typical()`.
         """
         if flow is None:
             flow = self.typical()
-        hops = sorted(self._flows.get(flow, ()), key=attrgetter("time"))  # two CPUs can record out of order
+        hops = sorted(self._flows.get(flow, ()), key=attrgetter("time"))  # CPUs record out of order
         outside = [index for index, each in enumerate(hops) if each.layer != APPLICATION]
         return hops[: outside[-1] + 2] if outside else hops
 

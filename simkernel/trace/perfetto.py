@@ -35,7 +35,9 @@ SLICES: Final = {
     "irq_handler_entry": ("irq_handler_exit", ("irq",)),
     "workqueue_execute_start": ("workqueue_execute_end", ("function",)),
 }
-"""First record of a slice -> its last record, and the fields that identify the pair within a track."""
+"""For each record that begins a slice: the record that ends the slice, and the fields that have equal
+values in both.
+"""
 
 TITLES: Final = {
     "sys_enter": "{call}",
@@ -54,13 +56,15 @@ TITLES: Final = {
     "rwmmio_read": "read {register}",
     "rwmmio_write": "write {register}",
 }
-"""Title of an event, by record name.  If a record is not listed or lacks a field, the title is its name."""
+"""Title of an event, by record name.  For a record that is not listed or lacks a field, the title is the
+record's name.
+"""
 
 MAX_FLOWS: Final = 4096
 """Maximum number of flows whose last step is not yet written."""
 
 _BEGINS: Final = {end: begin for begin, (end, _) in SLICES.items()}
-_FIRST_TID: Final = 100  # above all pids: a thread with the number of its process would be its main thread
+_FIRST_TID: Final = 100  # above all pids: tid == pid would mean the main thread
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=brief).encode
 _Event = dict[str, Any]
@@ -137,7 +141,7 @@ class TraceJson(Exporter):
             self._step(record, lane, None)
 
     def _end(self, begun: _Slice, time: int, fields: dict[str, Any]) -> None:
-        """Write a slice.
+        """Write a slice, whose last record has arrived.
 
         Its duration is at least 1 ns, because Perfetto treats a slice of duration 0 as a point.
         """

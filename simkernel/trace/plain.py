@@ -28,7 +28,9 @@ def plain(value: object) -> object:
 
 
 def brief(value: object, longest: int = 64) -> object:
-    """Convert like `plain`, but show bytes as hexadecimal digits, at most the first `longest` bytes."""
+    """Convert a value as `plain` does, but show bytes as hexadecimal digits, at most the first `longest`
+    bytes.
+    """
     if isinstance(value, bytes | bytearray | memoryview):
         rest = f"... {len(value)} bytes" if len(value) > longest else ""
         return value[:longest].hex() + rest

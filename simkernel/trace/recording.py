@@ -41,7 +41,7 @@ MAX_POINTS: Final = 2000
 """Maximum number of flows, queues and rows in the result, and of points of a queue or spans of a row."""
 
 MAX_SEEN: Final = 1024
-"""Maximum number of queues and of rows to observe.  Later ones are ignored."""
+"""Maximum number of queues to observe, and of rows.  Later queues and rows are ignored."""
 
 BEGINS, ENDS, INSTANT = "begin", "end", "instant"
 
@@ -67,7 +67,7 @@ PORT: Final = {
     "netlink_recv": "portid",
     "netlink_overrun": "portid",
 }
-"""Field with the port id of the socket, for records that change a receive queue."""
+"""For each record that changes a receive queue: the field with the port id of the queue's socket."""
 
 _Pair = list[int]
 
@@ -105,9 +105,7 @@ class _Row:
     """The spans of time in which a task, an interrupt handler, work or a device is busy."""
 
     name: str
-    """Title of the row.
-
-    It is empty for ordinary code (`Machine.blocking`), which takes no simulated time.
+    """Title of the row.  It is empty for a process of `Machine.blocking`, which takes no simulated time.
     """
     layer: str
     spans: list[_Pair] = attrs.Factory(list)
@@ -315,7 +313,7 @@ def _named(hop: Hop, names: Mapping[str, str]) -> list[Any]:
 
 
 def _distinct(parts: Sequence[_T]) -> Iterator[tuple[str, _T]]:
-    """Yield each part with its name.  If several parts have the same name, add the number."""
+    """Yield each part with its name.  If several parts have the same name, add a number to the name."""
     names = Counter(part.name for part in parts)
     for part in parts:
         number = f" ({part.number})" if names[part.name] > 1 else ""

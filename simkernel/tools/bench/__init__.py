@@ -1,4 +1,4 @@
-"""The benchmark: each quantity is divided by an anchor that is measured in the same process and run.
+"""The benchmark.  It divides each quantity by an anchor: a reference measured in the same process and run.
 
     TABLE         the quantities
     FULL, QUICK   the amount of work for each figure

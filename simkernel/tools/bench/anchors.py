@@ -1,6 +1,4 @@
-"""The anchors by which figures are divided: events of stock simpy, sockets of the real kernel, and
-pyroute2.
-"""
+"""The anchors (references) by which figures are divided: stock simpy, the real kernel, and pyroute2."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from simkernel.tools.bench.stopwatch import Work
 
 @contextmanager
 def timeouts() -> Iterator[Work]:
-    """E: one bare `yield env.timeout(1)` in stock simpy."""
+    """The anchor E: the time of one bare `yield env.timeout(1)` in stock simpy."""
 
     def process(env: simpy.Environment, iterations: int) -> Generator[Any, Any, None]:
         for _ in range(iterations):
@@ -33,7 +31,7 @@ def timeouts() -> Iterator[Work]:
 
 @contextmanager
 def timeouts_of(processes: int) -> Iterator[Work]:
-    """Bare timeouts in stock simpy, with this many processes, each of which waits for a timeout."""
+    """Bare timeouts in stock simpy, with `processes` processes that each wait for a timeout."""
     env = simpy.Environment()
 
     def process() -> Generator[Any, Any, None]:

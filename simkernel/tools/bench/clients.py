@@ -1,4 +1,4 @@
-"""Rows 3 and 4: clients that encode a request and decode every attribute of the reply."""
+"""Rows 3 and 4 of the benchmark: clients that encode a request and decode every attribute of the reply."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_DGRAM
 
 
 async def ask(app: App, client: GenetlinkClient, iterations: int) -> None:
-    """Request nlctrl's own family, repeatedly."""
+    """Ask nlctrl repeatedly for the description of its own family."""
     for _ in range(iterations):
         await client.do("getfamily", family_name=FAMILY)
 
@@ -55,9 +55,7 @@ def simulated_pyroute2() -> Iterator[Work]:
 
 
 def _asking(generic: Any) -> Work:
-    """Request nlctrl's own family, and read every attribute, because pyroute2 decodes attributes on
-    access.
-    """
+    """Ask nlctrl for its own family.  Read every attribute, because pyroute2 decodes attributes on access."""
     from pyroute2.netlink import ctrlmsg
 
     generic.bind(FAMILY, ctrlmsg, pid=0)

@@ -1,4 +1,6 @@
-"""Row 5: encode and decode a message of 172 bytes with ten attributes, one of which nests four others."""
+"""Row 5 of the benchmark: encode and decode a message of 172 bytes with ten attributes, one of which nests
+four others.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ VALUES: Final[dict[str, Any]] = {
 PYROUTE2_TYPES: Final = {
     "u32": "uint32", "u64": "uint64", "string": "asciiz", "binary": "cdata", "nest": "times",
 }  # fmt: skip
-"""pyroute2's name of each attribute type.  For a nest, it is the name of a class."""
+"""pyroute2's name of each attribute type.  For a nest, the name is that of a class."""
 
 
 def specification() -> Spec:
@@ -84,7 +86,7 @@ def pyroute2_messages() -> Iterator[Work]:
 
 
 def _pyroute2_message() -> Any:
-    """Return the class for the message, as a user of pyroute2 would write it."""
+    """Return the class for the message, as a user of pyroute2 would write the class."""
     from pyroute2.netlink import genlmsg, nla
 
     sets = specification().attribute_sets

@@ -1,4 +1,4 @@
-"""Rows 10 to 12: whole machines, and whole Python processes.
+"""Rows 10 to 12 of the benchmark: whole machines, and whole Python processes.
 
 Machines are measured in absolute time.  To make figures comparable between hosts, they are divided by the
 ratio of simpy's event time here to that on the host for which the aims were set.
@@ -23,7 +23,7 @@ from simkernel.shipped import shipped
 from simkernel.tools.bench.stopwatch import Work, cpu_time
 
 REFERENCE: Final = 0.75e-6
-"""Duration of a simpy event in seconds on the host for which the aims were set."""
+"""Duration in seconds of a simpy event on the host for which the benchmark's aims were set."""
 DISCOVERY: Final = millis(20)
 """Simulated nanoseconds until udevd has loaded the drivers of devices that are plugged in at boot."""
 STREAM: Final = 5
@@ -32,7 +32,7 @@ STREAM: Final = 5
 
 @contextmanager
 def repeated(action: Callable[[], object], clock: Callable[[], float] = cpu_time) -> Iterator[Work]:
-    """Repeat an action.  The action takes so long that the cost of its call is negligible."""
+    """Repeat an action that takes so long that the cost of the Python call is negligible."""
 
     def run(iterations: int) -> None:
         for _ in range(iterations):

@@ -15,16 +15,20 @@ from simkernel.tools.bench.stopwatch import Effort, Subject, Work, fluctuation, 
 MICROSECONDS, MILLISECONDS = 1e6, 1e3
 """Number of microseconds and of milliseconds in a second."""
 BATCH, BATCHES = 5, 100
-"""Number of machines in a timed batch, and number of batches before and after aging."""
+"""Number of machines in a timed batch, and number of batches before and after the many machines of `aged`."""
 PARTS = 4
-"""Number of parts in which sockets or processes are created to measure memory and its spread."""
+"""Number of groups of sockets or processes whose memory is measured one after the other.  Their spread is
+reported.
+"""
 
 Sized = Callable[[int], AbstractContextManager[Work]]
 """A function that returns a subject of a given size."""
 
 
 def over(anchor: Subject, scale: float = MICROSECONDS, anchor_scale: float | None = None) -> Measure:
-    """Measure time divided by the anchor's time.  `scale` is the number of units per second."""
+    """Return a measure of a subject's time divided by the anchor's time.  `scale` is the number of units
+    per second.
+    """
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
         times, anchors = side_by_side(effort, subject, anchor)
@@ -35,7 +39,7 @@ def over(anchor: Subject, scale: float = MICROSECONDS, anchor_scale: float | Non
 
 
 def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
-    """Measure iterations per second divided by those of the anchor."""
+    """Return a measure of a subject's iterations per second divided by those of the anchor."""
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
         times, anchors = side_by_side(effort, subject, anchor)
@@ -45,7 +49,7 @@ def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
 
 
 def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]]) -> Measure:
-    """Measure how the ratio to two anchors grows from the smallest to the largest size.
+    """Return a measure of how the ratio to twice the anchor grows from the smallest to the largest size.
 
     The ratios at all sizes are the points of the curve.
     """

@@ -1,4 +1,4 @@
-"""Row 8: memory of an idle socket, and of a process that waits in recv."""
+"""Row 8 of the benchmark: memory of an idle socket, and of a process that waits in recv."""
 
 from __future__ import annotations
 

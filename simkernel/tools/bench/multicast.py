@@ -1,4 +1,4 @@
-"""Row 6: multicast of a message to many receivers, counted per receiver."""
+"""Row 6 of the benchmark: multicast of a message to many receivers, counted per receiver."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def drain(app: App, receivers: list[AnySocket]) -> None:
 
 @contextmanager
 def queued(members: int) -> Iterator[Work]:
-    """Multicast to sockets that receive nothing until all messages are sent."""
+    """Multicast to sockets whose programs call recv only after all messages are sent."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         receivers = worker.do(open_members, members)
@@ -107,7 +107,7 @@ async def receive_for_ever(app: App) -> None:
 
 
 async def send_in_peace(app: App, sock: AnySocket, iterations: int) -> None:
-    """Send messages to the group, each when all members wait for it."""
+    """Send messages to the group, each one when all members wait in recv."""
     for _ in range(iterations):
         await send(app, sock, 1)
         await app.sleep(PAUSE)

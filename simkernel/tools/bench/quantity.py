@@ -88,7 +88,7 @@ class Line:
 
     @property
     def points(self) -> tuple[tuple[int, float], ...]:
-        """Points of the curve, empty if none was measured."""
+        """Points of the growth curve.  The list is empty if no curve was measured."""
         return self.measurement.points if self.measurement is not None else ()
 
     @property
@@ -104,7 +104,7 @@ class Line:
         return ratio <= bound if self.quantity.better == "lower" else ratio >= bound
 
     def as_json(self) -> dict[str, Any]:
-        """Return the line in the format of `simkernel bench --json`."""
+        """Return the table line in the format of `simkernel bench --json`."""
         row = {name: getattr(self.quantity, name) for name in ("row", "name", "must_hold", "aim", "better")}
         figures = ("figure", "anchor", "ratio", "spread")
         measured = {name: getattr(self.measurement, name, None) for name in figures}

@@ -1,4 +1,6 @@
-"""Rows 1, 2 and 7: GETFAMILY round trips, by a program in the machine and by one on the real kernel."""
+"""Rows 1, 2 and 7 of the benchmark: GETFAMILY round trips, by a program in the machine and by one on the
+real kernel.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ from simkernel.uapi.resource import RLIMIT_NOFILE
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 PROBE: Final = micros(5)
-"""Simulated nanoseconds in which the round trips of a process are counted, to choose the length of a run."""
+"""Simulated nanoseconds of a trial run.  The number of its round trips determines the length of the
+measured run.
+"""
 FAMILY: Final = "nlctrl"
 GETFAMILY: Final = message(
     GENL_ID_CTRL,
@@ -74,7 +78,7 @@ round_trips: Final = partial(beside_idle_sockets, 0)
 
 @contextmanager
 def real_round_trips() -> Iterator[Work]:
-    """R: GETFAMILY round trips, send and recv, on the real kernel."""
+    """The anchor R:  GETFAMILY round trips, send and recv, on the real kernel."""
     with real_socket(NETLINK_GENERIC) as sock:
         sock.bind((0, 0))
 

@@ -19,7 +19,7 @@ from simkernel.tools.bench.stopwatch import Subject
 WARM_UP: Final = 100
 PAGE_KIB: Final = 4
 STATM: Final = Path("/proc/self/statm")
-"""proc_pid_statm(5): sizes in pages.  The second one is the resident size."""
+"""The file of proc_pid_statm(5).  It has sizes in pages, and the second number is the resident size."""
 
 
 @attrs.frozen

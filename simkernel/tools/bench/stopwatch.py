@@ -1,4 +1,4 @@
-"""Timing of several subjects in turn, so that a disturbance affects all of them.
+"""Timing of several subjects alternately, so that a disturbance of the host affects all of them.
 
 The measured time is the CPU time of this process, in user mode and in the kernel, if the operating system
 has a clock for it with a resolution of a microsecond.  The subjects do not wait, so it equals the wall
@@ -44,7 +44,7 @@ Subject: TypeAlias = Callable[[], AbstractContextManager[Work]]
 
 @attrs.frozen
 class Effort:
-    """The amount of work for a figure.
+    """The amount of work that the benchmark spends on one figure.
 
     slice      duration of one run in seconds
     seconds    wall time for each subject in seconds
@@ -134,7 +134,7 @@ def iterations_for(work: Work, slice: float) -> int:
 
 
 def timed(work: Work, iterations: int) -> tuple[float, int]:
-    """Return the seconds that one run takes, and the actual number of iterations."""
+    """Return the seconds that one run of the work takes, and the actual number of iterations."""
     began = work.clock()
     count = work.run(iterations)
     elapsed = work.clock() - began

@@ -1,4 +1,4 @@
-"""A program of the machine that runs jobs of ordinary code."""
+"""A program of the machine that runs jobs for ordinary code (Python code outside the simulation)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ REST: Final = 3600
 
 
 class Worker:
-    """A simulated program, run by root, that executes jobs of ordinary code."""
+    """A simulated program of root that executes jobs for ordinary code (Python code outside the
+    simulation).
+    """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

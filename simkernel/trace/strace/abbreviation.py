@@ -17,7 +17,7 @@ SHORTER: Final = (
 _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(?:\.\.\.)?')
 _BYTE: Final = re.compile(r"\\x[0-9a-f]{2}|\\[0-7]{1,3}|\\.|[^\\]")
 READABLE: Final = 8
-"""Maximum number of escaped bytes in a string.  A string with more is cut to this number of bytes."""
+"""Maximum number of escaped bytes in a string.  A longer string is cut to this number of bytes."""
 _ECHO: Final = "msg=["
 """Beginning of the copy of the request in an error message."""
 

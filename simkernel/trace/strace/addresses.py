@@ -29,7 +29,9 @@ def given(address: object) -> list[str]:
 
 
 def filled(address: object) -> list[str]:
-    """Format an address that the kernel has written, and its length.  It is None if the call has failed."""
+    """Format an address that the kernel has written, and its length.  The address is None if the call has
+    failed.
+    """
     if isinstance(address, bytes):
         length = f"{SOCKADDR_UN_SIZE} => {len(address)}"
         return [_bytes(address) if address else "NULL", f"[{length}]"]
@@ -39,7 +41,7 @@ def filled(address: object) -> list[str]:
 
 
 def _bytes(address: bytes) -> str:
-    """Format a struct sockaddr_un.  Other addresses are printed in hexadecimal."""
+    """Format the bytes of an address: decoded for a struct sockaddr_un, in hexadecimal for any other."""
     if len(address) < U16.size or U16.unpack_from(address)[0] != socket.AF_UNIX:
         return hexadecimal_string(address)
     path = address[U16.size :]

@@ -94,7 +94,7 @@ def vector(data: str, size: int) -> str:
 
 
 def string(data: bytes | None) -> str:
-    """Format the bytes that a call has read, or NULL if it has failed."""
+    """Format the bytes that a call has read, or NULL if the call has failed."""
     return "NULL" if data is None else c_string(data)
 
 

@@ -24,7 +24,7 @@ class Family:
     unknown: str = ""
 
     def command(self, value: int) -> str:
-        """Return the name of a command."""
+        """Return the name of a command of this family."""
         return number(value, self.commands, self.unknown) if self.unknown else hexadecimal(value)
 
 
@@ -39,7 +39,9 @@ _KINDS: Final = {
 
 
 def _known(prefix: str, known: Names, kinds: str = "", **values: Value) -> AttributeSet:
-    """Return an attribute set.  `kinds` has NAME:KIND of scalars, and `values` has other printers by NAME."""
+    """Return an attribute set.  `kinds` has NAME:KIND of each scalar attribute; `values` has the printers
+    of the others by NAME.
+    """
     numbers = {name.removeprefix(prefix): value for value, name in known.items()}
     pairs = (each.split(":") for each in kinds.split())
     scalars = {numbers[name]: _KINDS[kind] for name, kind in pairs}

@@ -35,7 +35,9 @@ class Form:
 
 
 def returned(value: object, *_: object) -> str:
-    """Format a result of unknown kind.  If the result is not an int, as None, C returns 0."""
+    """Format a result of unknown kind.  A result that is not an int, such as None, is printed as 0, as C
+    returns it.
+    """
     return str(int(value)) if isinstance(value, int) else "0"
 
 
@@ -45,7 +47,7 @@ def plain(_: View, *arguments: object) -> Texts:
 
 
 def fd_only(_: View, fd: int, *__: object) -> Texts:
-    """Format the descriptor, for a call that fills all other arguments."""
+    """Format only the descriptor, for a call that fills all other arguments."""
     return [str(fd)]
 
 

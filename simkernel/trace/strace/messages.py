@@ -44,7 +44,7 @@ class Decoder:
             self._described(data[netlink.NLMSG_HDRLEN :])
 
     def _described(self, payload: Buffer) -> Family:
-        """Return the family that a message of nlctrl describes."""
+        """Return the generic netlink family that a message of nlctrl describes."""
         number, name = identity(payload)
         if number is None:
             return Family()

@@ -34,10 +34,12 @@ LINUX_NAMES: Final = {name: spec.linux_name for name, spec in SYSCALLS.items()}
 UNKNOWN: Final = Form(plain)
 """Format of system calls that are not modelled."""
 USER_MODE: Final = frozenset({"compute"})
-"""Awaitables of a program that are not system calls."""
+"""Calls that a program awaits and that are not system calls."""
 
 UEVENT_ACTION: Final = len("offline@/")
-"""Maximum offset of the path in a uevent, after the longest action (kobject_actions[])."""
+"""Maximum offset of the device path in a kernel uevent.  The path follows the action, and
+`kobject_actions[]` limits the action's length.
+"""
 
 NO_NETLINK: Final = -1
 """Protocol of a socket that is not a netlink socket."""
@@ -73,7 +75,7 @@ class _Descriptors:
         return self.decoder.datagram(protocol, data)
 
     def after(self, call: _Call, result: Any) -> None:
-        """Update the descriptors after a successful call."""
+        """Update the known descriptors of the task after a successful call."""
         match call.name, call.arguments:
             case "socket", (socket.AF_NETLINK, _, protocol):
                 self.protocols[result] = protocol
@@ -125,7 +127,7 @@ class Strace(Exporter):
         self.cut()
 
     def cut(self) -> None:
-        """End a line that is being written, before other text is written."""
+        """End an incomplete line of a system call, before other text is written."""
         if self._column:
             self._end(" <unfinished ...>")
 
