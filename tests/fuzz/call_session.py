@@ -1,4 +1,6 @@
-"""Sessions in which programs or ordinary code make any call with any arguments and raise any exception."""
+"""Sessions that make random calls with random arguments and raise random exceptions, in programs or in
+ordinary code (code outside the simulation).
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,9 @@ PATIENCE: Final = 300
 
 
 SLOW: Final = ("/dev/urandom", "/dev/random")
-"""Files that are too slow for reads of two gigabytes."""
+"""Files that are too slow for a read of two gigabytes."""
 ENDLESS: Final = ("/dev/zero", "/dev/full")
-"""Files without an end, which `read_file` would read forever."""
+"""Files without an end. `read_file` would read them forever."""
 
 
 @contextmanager
@@ -66,8 +68,8 @@ def run_checked(function: Callable[..., object], *arguments: object) -> None:
 
 
 class CallSession(Session):
-    """A session whose programs are `CallCaller`s, with the module `unruly`, which raises exceptions on
-    purpose.
+    """A session whose programs are of the class `CallCaller`. It loads the module `unruly`, which raises
+    exceptions on purpose.
     """
 
     def __init__(self, random: Random, calls: int) -> None:
@@ -99,7 +101,9 @@ class CallSession(Session):
         machine.spawn(unload_what_can_be)
 
     def _check(self, machine: Machine, seen: set[NetlinkSock]) -> None:
-        """Raise Broken if a resource is not released, except by an oops of the module `unruly`."""
+        """Raise Broken if a resource is not released. Resources that an oops in the module `unruly` leaks are
+        allowed.
+        """
         if running := [process for process in self._processes if process.exit_status is None]:
             raise Broken(f"{running} have no exit status")
         if self._plan.callers:
@@ -112,7 +116,9 @@ class CallSession(Session):
 
 
 async def unload_what_can_be(app: Any) -> None:
-    """Unload all modules except those that an oops has pinned."""
+    """Unload all modules, except those that stay in use because an oops (a fatal error in the kernel) has
+    leaked a reference.
+    """
     await (await app.socket(AF_UNIX, SOCK_STREAM)).close()
     for _ in range(5):
         for module in await app.lsmod():
@@ -121,8 +127,8 @@ async def unload_what_can_be(app: Any) -> None:
 
 
 class FacadeSession:
-    """A session of ordinary code that calls methods of the machine and the blocking façade with any
-    arguments.
+    """A session of ordinary code (code outside the simulation). It calls methods of the machine and of its
+    blocking interface with random arguments.
     """
 
     def __init__(self, random: Random, calls: int) -> None:
@@ -133,7 +139,8 @@ class FacadeSession:
     def run(self) -> Outcome:
         """Run the session. Raise Broken or an InternalError if an invariant is violated."""
         plan, machine, random = self._caller.plan, self.machine, self._caller.random
-        devices: list[Device] = [Camera(), Camera()]  # No mouse, because its events make long waits slow.
+        # The machine has no mouse, because the events of a mouse make long waits slow.
+        devices: list[Device] = [Camera(), Camera()]
         with wall_clock_limit(), watched() as seen, no_unawaited_coroutine():
             process = machine.blocking()
             process.run(remove(process.app, *SLOW, *ENDLESS))

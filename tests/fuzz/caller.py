@@ -32,7 +32,7 @@ PROTOCOLS: Final = (
     requests.HELLO,
 )
 MAX_CHILDREN: Final = 6
-"""Maximum number of additional processes in a session at a time."""
+"""Maximum number of processes and threads that the callers of a session start in addition, at a time."""
 MODULES: Final = ("hello", "camera", "mouse", "devclass", "nosuch")
 
 
@@ -46,7 +46,7 @@ MULTIPLY: Final[dict[str, Callable[..., Any]]] = {
     "fork_exec": lambda app, program, name: app.spawn(program, name=name),
     "clone_thread": lambda app, program, name: app.thread(program, name=name),
 }
-"""System calls that create another task, as functions of the application."""
+"""System calls that create a task, each as a function that makes the call."""
 
 Arguments = tuple[Any, ...]
 
@@ -58,14 +58,14 @@ class Plan:
     left: int
     families: requests.Families
     callers: set[object] = attrs.field(factory=set)
-    """Tasks that run callers. Their names do not identify them, because a caller can change its task's
-    name.
+    """Tasks that run callers. A name does not identify a task, because a caller can change the name of its
+    task.
     """
     results: Counter[str] = attrs.field(factory=Counter)
 
     @contextmanager
     def calling(self, task: object) -> Iterator[None]:
-        """Register `task` as a caller while the body runs."""
+        """Count `task` as a caller while the body runs."""
         self.callers.add(task)
         try:
             yield
@@ -148,7 +148,9 @@ class Caller:
         return portid, random.choice((0, 0, 0, *values.GROUP_MASKS))
 
     def flags(self) -> int:
-        """Return message flags, nearly always with MSG_DONTWAIT. A blocked caller is killed at the end."""
+        """Return message flags, nearly always with MSG_DONTWAIT. Without this flag, a caller can block until
+        the session kills it.
+        """
         random = self.random
         flags = 0 if random.random() < 0.01 else so.MSG_DONTWAIT
         if random.random() < 0.2:

@@ -33,9 +33,11 @@ MAX_KEPT: Final = 12
 """Maximum number of objects that a program keeps."""
 SPECIAL: Final = ("__getitem__", "__setitem__", "__len__", "__anext__", "__aenter__", "__repr__")
 HIDDEN: Final = ("call", "request", "made", "never_awaited", "socket_type", "around", "unblock")
-"""Public names that are not methods for programs, or that are fuzzed elsewhere."""
+"""Names that are public but are not methods for programs, or that another part of the fuzzer calls."""
 VALID: Final[dict[str, list[tuple[str, Callable[..., Any]]]]] = {}
-"""By system call: a caller class, and a function that returns mostly valid arguments."""
+"""For each system call: the names of caller classes, each with a function that returns mostly valid
+arguments.
+"""
 for _name, _draw in caller.CALLS:
     VALID.setdefault(_name, []).append(("netlink", _draw))
 for _name, _draw in files.CALLS:
@@ -54,7 +56,9 @@ def parameters_of(kind: type, name: str) -> list[inspect.Parameter]:
 
 
 class CallCaller(FileCaller):
-    """A program that makes random calls. It calls methods on earlier results, which are in `kept`."""
+    """A program that makes random calls. It keeps objects that earlier calls returned in `kept`, and calls
+    their methods.
+    """
 
     objects: ClassVar[tuple[type, ...]] = (Socket, Epoll, Mapping, UeventMonitor, NetlinkClient)
 
@@ -83,7 +87,7 @@ class CallCaller(FileCaller):
                 self.misbehave()
 
     def generator(self, app: Any) -> Generator[Any, Any, None]:
-        """Make random calls as `run` does, but as a generator instead of a coroutine."""
+        """Make random calls as `run` does, in a generator instead of a coroutine."""
         with self.plan.calling(app.owner):
             while self.plan.left > 0:
                 self.plan.left -= 1
@@ -97,7 +101,7 @@ class CallCaller(FileCaller):
                 self.misbehave()
 
     def note(self, error: BaseException) -> None:
-        """Count an exception that calls may raise. Raise any other exception again."""
+        """Count an exception if a call with wrong arguments may raise it. Otherwise raise it again."""
         if not isinstance(error, chaos.ALLOWED) or chaos.CHAOS in map(str, error.args):
             raise error
         name = error_name(error.errno or 0) if isinstance(error, OSError) else type(error).__name__
@@ -166,9 +170,9 @@ class CallCaller(FileCaller):
         if name in ("exit", "wait") and random.random() < 0.9:
             name = random.choice(names)
         if name == "compute" and isinstance(on, Blocking):
-            name = "getpid"  # Ordinary code would wait without a limit for a process that computes.
+            name = "getpid"  # If a program computes forever, ordinary code waits forever.
         if name == "read_file" and isinstance(on, Blocking):
-            name = "getcwd"  # Reading a sparse file of exabytes would not end.
+            name = "getcwd"  # Reading a sparse file of exabytes would never end.
         function = getattr(on, name)
         arguments, keywords = self.arguments(type(on), name)
         return function(*arguments, **keywords)
@@ -291,7 +295,7 @@ class CallCaller(FileCaller):
 
 
 class FacadeCaller(CallCaller):
-    """Ordinary code that makes random calls of the blocking façade."""
+    """Ordinary code (code outside the simulation) that makes random calls of the blocking interface."""
 
     objects = (
         *CallCaller.objects,
@@ -303,7 +307,7 @@ class FacadeCaller(CallCaller):
     )
 
     def plain(self, app: Any) -> None:
-        """Make random calls as `run` does, but as a plain function."""
+        """Make random calls as `run` does, in a plain function."""
         with self.plan.calling(app.app.owner):
             while self.plan.left > 0:
                 self.plan.left -= 1
@@ -314,13 +318,13 @@ class FacadeCaller(CallCaller):
                 self.misbehave()
 
     def call(self, app: Any, name: str, arguments: Sequence[Any]) -> Any:
-        """Make a raw system call. Block until it ends if `app` is a Blocking."""
+        """Make a raw system call. If `app` is a Blocking, wait until the call ends."""
         if isinstance(app, Blocking):
             return app.run(app.app.call(name, *arguments))
         return super().call(app, name, arguments)
 
     def misuse(self, app: Any) -> Any:
-        """Block on an object that is not a call, or a second time on a finished call."""
+        """Wait for an object that is not a call, or wait a second time for a call that has ended."""
         if not isinstance(app, Blocking):
             return super().misuse(app)
         call = app.app.getpid()
@@ -363,14 +367,16 @@ class Yielding:
 
 @attrs.define
 class CallPlan(Plan):
-    """State that the callers of a session share. `lent` are calls that a program passes to other programs."""
+    """State that the callers of a session share. `lent` contains call objects that one program passes to
+    others.
+    """
 
     lent: list[Any] = attrs.field(factory=list)
 
 
 @functools.cache
 def methods_of(kind: type) -> tuple[str, ...]:
-    """Return the names of a class's public methods, and of its special methods that are in SPECIAL."""
+    """Return the names of a class's public methods, and of those special methods that SPECIAL lists."""
     return tuple(
         name
         for name in sorted(dir(kind))

@@ -1,5 +1,5 @@
-"""Random exceptions of programs, signal handlers and modules, and the check that a run fails only because of
-them.
+"""Random exceptions of programs, signal handlers and modules. Any other exception that ends a run is a
+bug.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ ALLOWED: Final = (
     OSError, TypeError, ValueError, OverflowError, BufferError, SimulationError, IndexError, Refusal,
     MemoryError, StopAsyncIteration,
 )  # fmt: skip
-"""Exceptions that a call with wrong arguments may raise: those of Python's functions, and SimulationError."""
+"""Exceptions that a call with wrong arguments may raise: SimulationError, and those that Python's functions
+raise.
+"""
 
 MISUSES: Final = ("never awaited", "one call at a time", "ignored GeneratorExit")
 """Error texts that are expected if a program misuses calls or its signal handler raises GeneratorExit."""
@@ -46,7 +48,9 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def judge(error: BaseException) -> None:
-    """Raise Broken for an exception of a run, unless it was raised on purpose or reports a misused call."""
+    """Raise Broken for an exception that ended a run, unless code raised it on purpose or it reports a
+    misused call.
+    """
     for each in leaves(error):
         if not _on_purpose(each):
             raise Broken(f"a run raised {each!r}, which no program raised on purpose") from each
@@ -59,8 +63,8 @@ def _on_purpose(error: BaseException) -> bool:
     if isinstance(error, InterruptedError) or CHAOS in map(str, error.args) or "chaos" in text:
         return True
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration | StopAsyncIteration):
-        return True  # Python converts a StopIteration that a coroutine raises.
+        return True  # Python converts a StopIteration that a coroutine raises to a RuntimeError.
     frames = traceback.extract_tb(
         error.__traceback__
-    )  # spawn() of an object that is not a program raises in program.py.
+    )  # spawn() raises in program.py if the object is not a program.
     return bool(frames) and frames[-1].filename.endswith(("application/program.py", "fuzz/wrong.py"))

@@ -84,7 +84,7 @@ NANOSECONDS: Final = (0, 0, 0, 0, 1000, 50_000)
 
 
 class FileCaller(Caller):
-    """A program that makes random calls on files. `protocols` has the kind of each descriptor."""
+    """A program that makes random calls on files. `protocols` contains the kind of each descriptor."""
 
     devices = True
 
@@ -100,7 +100,7 @@ class FileCaller(Caller):
             await super()._one(app)
 
     async def _connect(self, app: Any) -> None:
-        """Create a listener and a pending connection to it, which random calls seldom reach."""
+        """Create a listener with a pending connection. Random calls seldom reach this state."""
         kind, address = so.SOCK_STREAM | so.SOCK_NONBLOCK, self.address()
         for call, arguments in (("bind", (address,)), ("listen", (2,)), ("connect", (address,))):
             if call != "listen":
@@ -182,7 +182,7 @@ def _open(c: FileCaller) -> Arguments:
 
 
 def _filled(random: Random, size: int) -> memoryview:
-    """Return a buffer of small numbers, which an ioctl may accept as its argument."""
+    """Return a buffer of small numbers. An ioctl may accept them as its argument."""
     words = b"".join(pack("<I", random.choice(SMALL)) for _ in range(size // 4 + 1))
     return memoryview(bytearray(words[:size]))
 

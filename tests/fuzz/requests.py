@@ -25,7 +25,7 @@ NAMES: Final = (b"camera0", b"mouse0", b"camera1", b"nosuch", b"", b"n" * 40)
 
 @attrs.frozen
 class Families:
-    """The generic netlink families of modules, and a function for the current id of a family."""
+    """The generic netlink families of the modules, and a function that returns the current id of a family."""
 
     specs: Sequence[Spec]
     number: Callable[[str], int]
@@ -56,7 +56,7 @@ def _asked(random: Random, operation: Operation) -> tuple[Mode | None, int]:
 
 
 def family_request(random: Random, families: Families) -> bytes:
-    """Return a request to a module's family, which may not be registered."""
+    """Return a request to a family of a module. The family may not be registered at this time."""
     spec = random.choice(families.specs)
     operation = random.choice(tuple(spec.operations.values()))
     mode, flags = _asked(random, operation)

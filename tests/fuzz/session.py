@@ -25,21 +25,24 @@ from tests.fuzz.requests import Families
 from tests.fuzz.watch import Broken, check_accounts, check_over, no_unawaited_coroutine, watched
 
 MAX_DURATION: Final = millis(2000)
-"""Simulated time after which blocked callers are killed."""
+"""Simulated time after which the session kills callers that are still blocked."""
 SETTLING: Final = millis(500)
-"""Simulated time that pending activity gets to end."""
+"""Simulated time that a session waits for pending activity to end."""
 
 
 @attrs.frozen
 class Outcome:
-    """Result of a session: number of sent messages, and count of each call with its errno."""
+    """Result of a session: the number of messages that were sent, and a counter for each pair of call and
+    errno.
+    """
 
     messages: int
     results: Counter[str]
 
 
 class Session:
-    """A run on one machine with a given number of messages, or of calls on files, all drawn from `random`.
+    """A run of random programs on one machine. The session ends after a given number of messages or of calls
+    on files.
 
     `kind` is the class of its programs: they use netlink, or files of any kind.
     """
@@ -118,7 +121,7 @@ class Session:
         self._later(self._cause_event)
 
     def _call(self) -> None:
-        """Start a caller of the session's kind."""
+        """Start a caller of the class that the session uses."""
         caller = self._kind(self._plan, Random(self._random.random()))
         self._begin(caller)
 
@@ -185,7 +188,7 @@ async def change_modules(app: Any, command: str, name: str) -> None:
 
 
 async def unload_all(app: Any) -> None:
-    """Unload all modules, each after the modules that use it."""
+    """Unload all modules. A module is unloaded after the modules that use it."""
     await (
         await app.socket(AF_UNIX, SOCK_STREAM)
     ).close()  # Closing a unix socket starts the garbage collection of files in flight.

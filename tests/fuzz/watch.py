@@ -20,7 +20,7 @@ class Broken(AssertionError):
 
 @contextmanager
 def watched() -> Iterator[set[NetlinkSock]]:
-    """Check the receive queue of every socket whenever it grows. Yield the sockets that were checked.
+    """Check each socket's receive queue whenever its size grows. Yield the set of sockets that were checked.
 
     An empty queue accepts a message of any size. Otherwise a message must fit in its free space
     (`NetlinkSocket.fits`).
@@ -33,7 +33,7 @@ def watched() -> Iterator[set[NetlinkSock]]:
         seen.add(sock)
         try:
             before = slot.__get__(sock)
-        except AttributeError:  # The socket is being initialised.
+        except AttributeError:  # The attribute has no value yet, because the socket is being initialised.
             before = 0
         if before and held > before and held > sock.rcvbuf:
             raise Broken(f"{sock.title} holds {held} bytes, {before} before, with rcvbuf {sock.rcvbuf}")
@@ -48,7 +48,7 @@ def watched() -> Iterator[set[NetlinkSock]]:
 
 @contextmanager
 def no_unawaited_coroutine() -> Iterator[None]:
-    """Raise Broken if a coroutine was never awaited, for which Python only warns."""
+    """Raise Broken if a coroutine was never awaited. Python itself only prints a warning for it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
@@ -65,7 +65,9 @@ def check_accounts(seen: set[NetlinkSock]) -> None:
 
 
 def _check_files(machine: Machine) -> None:
-    """Raise Broken if a file system uses more memory than its files, or unix socket names remain."""
+    """Raise Broken if a file system counts more memory than its files use, or if names of unix sockets
+    remain.
+    """
     kernel = machine.kernel
     if "fs" in vars(kernel):
         for filesystem in (*(mount.filesystem for mount in kernel.fs.mounts), kernel.fs.anonymous):
@@ -92,7 +94,8 @@ def _inodes(inode: Inode) -> Iterator[Inode]:
 
 
 def check_over(machine: Machine, seen: set[NetlinkSock], *, oopses: bool = False) -> None:
-    """Raise Broken if a resource is accounted, bound or referenced after all sockets and programs have ended.
+    """Raise Broken if memory is still accounted, a port id still bound or a namespace still referenced after
+    all sockets and programs have ended.
 
     Also raise it for an oops, unless `oopses`: a module with an oops is pinned and keeps its
     registrations.

@@ -10,7 +10,7 @@ from simkernel.hardware import Mouse, Walk
 
 
 class Refusal(Exception):
-    """Exception that the special methods of `Hostile` raise."""
+    """The exception that special methods of `Hostile` raise."""
 
 
 class Hostile:
@@ -81,7 +81,7 @@ MAKERS: Final[tuple[Callable[[], Any], ...]] = (
     lambda: [(1, 1, b"x")], lambda: [(1, 1)], lambda: [b"x", "y"], lambda: {"a": 1}, lambda: iter([1]),
     lambda: Mouse(Walk()), lambda: ValueError("x"), lambda: lambda: None,
 )  # fmt: skip
-"""Factories of mutable values, which a call can change."""
+"""Functions that create mutable values. A call can change such a value."""
 
 
 def value(random: Random) -> Any:

@@ -1,4 +1,6 @@
-"""Programs that use pyroute2 and linuxpy in each situation of simkernel.testing, with a one-line outcome."""
+"""Programs that use pyroute2 and linuxpy in situations that simkernel.testing can create. Each program
+returns its outcome in one line.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ class Setup:
 
 @attrs.frozen
 class Row:
-    """A client program, and the situation it runs in."""
+    """A client program, and the situation in which it runs."""
 
     situation: str
     client: str
@@ -54,7 +56,9 @@ ROWS: list[Row] = []
 
 
 def row(situation: str, client: str) -> Callable[[Outcome], Outcome]:
-    """Register a program as a row of the table. The first word of `client` is its package."""
+    """Decorate a program as a row of the table. The first word of `client` is the name of the hosted
+    package.
+    """
 
     def add(act: Outcome) -> Outcome:
         ROWS.append(Row(situation, client, client.partition(" ")[0], act))
@@ -64,7 +68,7 @@ def row(situation: str, client: str) -> Callable[[Outcome], Outcome]:
 
 
 def raised(call: Callable[[], object]) -> str:
-    """Return the name and number of the error that a call raises, or its result."""
+    """Return the result of a call, or the name and number of the error that it raises."""
     try:
         return str(call())
     except Exception as error:  # noqa: BLE001 - it is shown
@@ -102,7 +106,7 @@ def route_overrun(setup: Setup) -> str:
 
 
 def notify_link(machine: Machine) -> None:
-    """Make rtnetlink send a notification about `lo`, as netdev_state_change() does."""
+    """Make rtnetlink send a notification about `lo`, like the kernel function netdev_state_change()."""
     from simkernel.testing.situations.netlink import _notify
     from simkernel.testing.situations.occurrence import netlink_sockets
 
@@ -203,7 +207,7 @@ def make_links(machine: Machine, *names: str) -> Any:
 
 
 def database(setup: Setup, situation: Callable[[], Any], show: Callable[[Any], list[Any]]) -> str:
-    """Show pyroute2's database before a situation and a second after it."""
+    """Return the contents of pyroute2's database before a situation and one second after it."""
     from pyroute2 import NDB
 
     with NDB() as ndb:
@@ -310,7 +314,7 @@ def async_reading(setup: Setup) -> str:
 
 
 def endless(program: Callable[[], Any], limit: int = 100) -> str:
-    """Return the outcome of an async program with callbacks that may raise endlessly."""
+    """Run an async program whose callbacks may raise exceptions without end, and return its outcome."""
     errors: list[BaseException] = []
 
     async def main() -> None:

@@ -1,4 +1,6 @@
-"""Detection of accesses to the host: by Python's audit events, and by comparing process state."""
+"""Detection of accesses to the host: from Python's audit events, and from process state that a program has
+changed.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ PREFIXES = (
     "open", "os.", "socket.", "sqlite3.connect", "ctypes.dl", "fcntl.", "mmap.", "resource.", "syslog.",
     "signal.", "time.sleep", "_thread.", "winreg.",
 )  # fmt: skip
-"""Prefixes of audit events of C code that acts on the host. Reread Python code raises the other events,
-too.
+"""Prefixes of audit events that C code emits when it acts on the host. Events of Python code are not listed,
+because hosted programs run their own copy of it.
 """
 BY_PYTHON = ("os.walk", "os.fwalk", "sqlite3.connect/handle")
 _seen: list[str] | None = None
@@ -29,13 +31,13 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def _of_import(event: str, arguments: tuple[object, ...]) -> bool:
-    """Return True if an audit event comes from an import (reads below sys.path) or from an in-memory
-    database.
+    """Return True if an audit event comes from an import or from an in-memory database. An import reads files
+    below sys.path.
     """
     if event == "sqlite3.connect":
         return arguments[0] == ":memory:"
     first = str(arguments[0]) if arguments else ""
-    if first.startswith("<"):  # The parser looks for the source file of a string.
+    if first.startswith("<"):  # If Python parses a string, it looks for a source file of this name.
         return True
     reads = (event == "open" and arguments[1] in ("r", "rb", None)) or event in ("os.listdir", "os.scandir")
     return reads and first.startswith((*filter(None, sys.path), sys.prefix, sys.base_prefix))
@@ -46,7 +48,9 @@ sys.addaudithook(_hook)
 
 @contextmanager
 def watch() -> Iterator[list[str]]:
-    """Yield a list that collects each audit event of an access, and at the end each changed process state."""
+    """Yield a list. Each audit event of an access to the host is appended to it, and at the end each process
+    state that changed.
+    """
     global _seen
     before = _state()
     _seen = seen = []
@@ -55,7 +59,7 @@ def watch() -> Iterator[list[str]]:
     finally:
         _seen = None
         after = _state()
-        if "os.fork()" in seen:  # The child of a hosted program is a process of the host.
+        if "os.fork()" in seen:  # fork() in a hosted program creates a real process of the host.
             seen[:] = [each for each in seen if each != "os.fork()"]
             before["children"] = after["children"]
         seen += [

@@ -1,5 +1,5 @@
-"""Sockets and files that a hosted program does not close: unreferenced, left after an error, or open at its
-end.
+"""Sockets and files that a hosted program does not close: objects without a reference, left after an error,
+or open when the program ends.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Defects of pyroute2 and linuxpy, each reproduced by at most twenty lines of code with simkernel's public
-API.
+"""Defects of pyroute2 and linuxpy. At most twenty lines of code with simkernel's public API reproduce each of
+them.
 
 A failing test means that a new version of the package has fixed the defect. Then the test can be removed.
 """
@@ -160,7 +160,7 @@ def test_linuxpy_hides_syn_dropped() -> None:
             stream = event_batch_stream(device.fileno())
             mouse.move(buttons=1)
             assert [(event.code.name, event.value) for event in next(stream)] == [("BTN_MOUSE", 1)]
-            with syn_dropped(machine):  # The release is among the lost events.
+            with syn_dropped(machine):  # The event for the release of the button is among the lost events.
                 names = {event.type.name for _ in range(5) for event in next(stream)}
         assert names == {"REL"}
 

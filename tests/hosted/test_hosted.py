@@ -1,4 +1,6 @@
-"""Hosted packages use the machine's system calls. The same packages outside the block are unchanged."""
+"""Inside the block `hosted`, a package uses the machine's system calls. Outside the block, the same package
+is unchanged.
+"""
 
 from __future__ import annotations
 

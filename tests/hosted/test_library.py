@@ -1,4 +1,6 @@
-"""For every module of the standard library a decision exists: shared, replaced, absent, refused or reread."""
+"""Each module of the standard library is listed as shared, replaced, absent, refused or reread (loaded a
+second time).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ PURE = frozenset(
 INTERPRETER = frozenset(
     {"_asyncio", "_ctypes", "_frozen_importlib", "_frozen_importlib_external", "_imp", "_queue", "_thread"}
 )
-"""C modules of the interpreter, which only modules of the standard library use."""
+"""C modules of the interpreter. Only modules of the standard library use them."""
 ELSEWHERE = frozenset(
     """
     _msi _overlapped _scproxy _winapi _wmi msilib msvcrt nt winreg winsound _ios_support
@@ -61,7 +63,7 @@ REVIEWED = {
     "threading": "threads",
     "zipimport": "imports",
 }
-"""Shared modules that import a module in ACTING, with the reason why this is harmless."""
+"""Modules that are shared although they import a module in ACTING, with the reason why this is harmless."""
 
 
 def sources(name: str) -> list[Path]:
@@ -118,4 +120,4 @@ def test_rereading_leaves_the_hosts_modules_as_they_are() -> None:
 SKIPPED = frozenset(
     {"__main__", "_ios_support", "antigravity", "idlelib", "lib2to3", "test", "this", "turtle", "turtledemo"}
 )
-"""Modules that are programs, or that have side effects on import."""
+"""Modules that are programs, or whose import has side effects."""

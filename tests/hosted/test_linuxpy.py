@@ -20,7 +20,7 @@ pytest.importorskip("linuxpy", reason="linuxpy is not installed")
 
 FRAMES = 30
 CHECKSUM = 4
-"""Size in bytes of the checksum that the device appends to each frame."""
+"""Size in bytes of the checksum at the end of each frame."""
 
 
 @pytest.fixture

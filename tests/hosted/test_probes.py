@@ -18,7 +18,7 @@ from tests.hosted.host import watch
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hosted programs need Python on Linux")
 
 MISTAKES = (AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
-"""Exceptions that indicate a bug of the probe, not a refusal."""
+"""Exceptions that show a bug of the probe itself, not a refusal of the machine."""
 HERE = Path(__file__).parent
 
 
@@ -41,7 +41,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(name: str, seed: int = 1) -> tuple[object, list[str], BaseException | None]:
-    """Return a probe's result, its accesses to the host, and its error."""
+    """Run a probe. Return its result, its accesses to the host, and its error."""
     result, raised = None, None
     with Machine(seed=seed) as machine:
         machine.run(until=seconds(1))

@@ -57,7 +57,7 @@ def machine() -> Iterator[Machine]:
 
 
 def interpreter() -> tuple[Any, ...]:
-    """Return the state of the Python interpreter that hosted programs change."""
+    """Return those parts of the Python interpreter's state that hosted programs can change."""
     packages = {name: module for name, module in sys.modules.items() if "lodger" in name or "visitor" in name}
     loop = asyncio.events._get_running_loop()
     return packages, list(sys.meta_path), asyncio.get_event_loop_policy(), loop, sys.get_asyncgen_hooks()

@@ -16,7 +16,9 @@ from tests.hosted.pyroute2_arms.reasons import REASONS
 PASSES = Path(arms.__file__).with_name("passes.txt").read_text("utf-8").splitlines()
 """Names of the tests that pass on User-mode Linux and on simkernel, in alphabetical order."""
 SAMPLE = [test for test in PASSES if "test_stress" not in test][::9]
-"""Every ninth test, without slow ones. `python -m tests.hosted.pyroute2_arms` runs all."""
+"""Every ninth of these tests, without the slow ones. `python -m tests.hosted.pyroute2_arms` runs all of
+them.
+"""
 
 
 def test_each_reason_pattern_occurs_once() -> None:

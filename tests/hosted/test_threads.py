@@ -1,4 +1,6 @@
-"""`threading` in hosted packages: threads are tasks of the simulated process and behave as in CPython."""
+"""Hosted packages can use `threading`. Their threads are tasks of the simulated process and behave as in
+CPython.
+"""
 
 from __future__ import annotations
 
@@ -252,7 +254,8 @@ def test_threads_behave_as_on_the_host(machine: Machine, name: str) -> None:
     expected = inside[0]
     assert inside == [expected] * 3
     run_here = importlib.import_module("workers").run
-    # On a loaded host, the threads can be late and the result can differ, but not five times in a row.
+    # On a loaded host, the threads of CPython can be late, so the result can differ. Five failures in a row
+    # are an error.
     assert any(run_here(name) == expected for _ in range(5)), run_here(name)
     assert threading.active_count() <= 2  # These are threads of the host. pytest may have one.
 

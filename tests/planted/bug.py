@@ -1,4 +1,5 @@
-"""A planted bug: a faulty client or driver that fails under some schedules, and its fix that never fails.
+"""A planted bug: a client or driver with a bug that only some schedules show, and a fixed version that never
+fails.
 
     async def body(app: App, sim: Sim, sound: bool) -> None: ...
     BUG = Bug(body, sound=("adder",), faulty=("adder sound=0",))
@@ -23,11 +24,10 @@ DRIVERS: Final = HERE / "drivers"
 
 @attrs.frozen
 class Bug:
-    """A body and the machine that it needs.
+    """The body of a test, and the machine that it needs.
 
-    body           its argument `sound` selects the fix of a client
-    sound, faulty  modules to load, with their parameters, for the fix and for the bug
-    devices        devices that are plugged in at the start
+    body           its argument `sound` selects the fix of a client sound, faulty  modules to load, with
+    their parameters, for the fix and for the bug devices        devices that are plugged in at the start
     options        keyword arguments of Machine
     """
 
@@ -38,7 +38,7 @@ class Bug:
     options: Mapping[str, Any] = attrs.field(factory=dict)
 
     def target(self, sound: bool) -> Body:
-        """Return the fix or the bug as a target for the explorer."""
+        """Return the fixed or the faulty version as a target for the explorer."""
         return Body(
             self.body,
             {"app": None, "sim": None, "sound": sound},

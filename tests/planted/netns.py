@@ -1,4 +1,5 @@
-"""Planted bugs of netlink clients on the host's kernel, in a network namespace: how many occur in a minute.
+"""Planted bugs of netlink clients on the host's kernel, in a network namespace. The table shows which of them
+occur within a minute.
 
     python -m tests.planted.netns [SECONDS [BUG ...]]
 
@@ -135,7 +136,9 @@ def dump(kind: int, header: bytes, buffer: int = 32768) -> list[bytes]:
 
 
 def listed(sound: bool = True) -> set[str]:
-    """Return the names of all links. The faulty client ignores NLM_F_DUMP_INTR."""
+    """Return the names of all links. With `sound`, repeat a dump that was interrupted. The faulty client
+    ignores NLM_F_DUMP_INTR.
+    """
     with route_socket() as sock:
         while True:
             sock.send(message(RTM_GETLINK, 0x301, IFINFO))
@@ -154,7 +157,9 @@ def listed(sound: bool = True) -> set[str]:
 def follow(
     sock: socket.socket, apply: Callable[[int, bytes], object], other: beside, on_overrun: Callable[[], None]
 ) -> None:
-    """Apply notifications to a table until the other process has ended and no notification is queued."""
+    """Apply notifications to a table until the other process has ended and the notification queue is
+    empty.
+    """
     while not other.ended() or select.select([sock], [], [], 0)[0]:
         if not select.select([sock], [], [], 0.001)[0]:
             continue
@@ -179,14 +184,14 @@ def drain(sock: socket.socket) -> None:
 
 
 def dump_interrupted(sound: bool) -> bool:
-    """Return True if a dump lacks a link that existed all the time."""
+    """Return True if a dump lacks a link that existed during the whole dump."""
     with beside(lambda sock: [change(sock, RTM_DELLINK, "d0"), change(sock, RTM_NEWLINK, "d0")]):
         names = listed(sound)
     return not {f"d{number}" for number in range(1, LINKS)} <= names
 
 
 def listed_before_subscribed(sound: bool) -> bool:
-    """Return True if the table of a client that dumps before it subscribes is wrong."""
+    """Return True if a client that dumps the links before it subscribes ends with a wrong table."""
     with beside(lambda sock: change(sock, RTM_NEWLINK, "x")) as other:
         table = set() if sound else listed()
         sock = route_socket(RTMGRP_LINK)
@@ -200,7 +205,7 @@ def listed_before_subscribed(sound: bool) -> bool:
 
 
 def resync_drops_events(sound: bool) -> bool:
-    """Return True if the table of a client that drains its socket after a second dump is wrong."""
+    """Return True if a client that drains its socket after its second dump ends with a wrong table."""
     sock = route_socket(RTMGRP_LINK)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
     table = listed()
@@ -229,7 +234,7 @@ def resync_drops_events(sound: bool) -> bool:
 
 
 def link_renamed_in_dump(sound: bool) -> bool:
-    """Return True if a client's map by name loses a link that is renamed during its dump."""
+    """Return True if a client that maps names to links loses a link that is renamed during its dump."""
     names: dict[int, str] = {}
     by_name: dict[str, int] = {}
 
@@ -277,7 +282,7 @@ def link_index_reused(sound: bool) -> bool:
 
 
 def links_merged_after_overrun(sound: bool) -> bool:
-    """Return True if the table of a client that merges a new dump after ENOBUFS is wrong."""
+    """Return True if a client that merges a new dump into its table after ENOBUFS ends with a wrong table."""
     sock = route_socket(RTMGRP_LINK)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     table = listed()
@@ -300,7 +305,7 @@ def links_merged_after_overrun(sound: bool) -> bool:
 
 
 def routes_removed_with_link(sound: bool) -> bool:
-    """Return True if the table of a client that waits for RTM_DELROUTE has routes of a link that is down."""
+    """Return True if a client that waits for RTM_DELROUTE keeps routes of a link that is down."""
     header = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
 
     def routes() -> set[bytes]:
@@ -331,8 +336,8 @@ def routes_removed_with_link(sound: bool) -> bool:
 
 
 class beside:
-    """A process that acts after a random pause, concurrently with the body. It has ended when the body
-    has.
+    """Context manager that forks a process. After a random pause, the process acts concurrently with the
+    body. The exit waits for its end.
     """
 
     def __init__(self, act: Callable[[socket.socket], object]) -> None:
@@ -370,7 +375,7 @@ BUGS = (
 
 
 def inside(seconds: float, names: list[str]) -> None:
-    """Run the bugs with these names, or every bug, for some seconds each."""
+    """Run some bugs, by name, or all bugs. Each of them runs for `seconds`."""
     with route_socket() as sock:
         for number in range(LINKS):
             change(sock, RTM_NEWLINK, f"d{number}")
@@ -386,7 +391,7 @@ def inside(seconds: float, names: list[str]) -> None:
 
 
 def mocked(sound: bool) -> list[bool]:
-    """Run every bug once with scripted replies: a dump of all links, then no notification."""
+    """Run each bug once with scripted replies. The script has a dump of all links and no notification."""
     mtu = attribute(IFLA_MTU, struct.pack("=I", 1500))
     links = [ifinfo(number) + named(f"d{number}") + mtu for number in range(LINKS)]
     entries = [message(RTM_NEWLINK, 2, each) for each in links]

@@ -17,12 +17,14 @@ from tests.planted.bug import Bug
 SEEDS: Final = 500
 SERIES: Final = 5
 APART: Final = 1000
-"""Distance between the first seeds of two searches in a series."""
+"""Distance between the first seeds of two successive searches in a series."""
 
 
 @attrs.frozen
 class Result:
-    """Result of a search: the number of the first run that fails, the CPU time in seconds, and that run."""
+    """Result of a search: the number of runs up to the first failure, their CPU time in seconds, and the
+    failing run.
+    """
 
     runs: float = inf
     seconds: float = inf
@@ -47,7 +49,7 @@ class Series:
 
 
 class Finder(Explorer):
-    """An explorer that does not shrink plans."""
+    """An explorer that returns a failure without shrinking its plan."""
 
     def found(self, outcome: Outcome) -> Found:
         """Return the failure without shrinking it."""
@@ -69,7 +71,9 @@ def series(bug: Bug, strategy: str, seeds: int = SEEDS, count: int = SERIES) -> 
 
 
 def minimal_plan(bug: Bug, found: Series) -> str:
-    """Shrink the failures of a series. Return the smallest plan, or "" if no search found a failure."""
+    """Shrink the plans of all failures in a series. Return the smallest plan, or "" if no search found a
+    failure.
+    """
     failures = [each.outcome for each in found.results if each.outcome is not None]
     plans = [shrink(bug.target(sound=False), each, {})[0].plan for each in failures]
     return str(min(plans, key=lambda plan: (len(plan), str(plan)))) if plans else ""

@@ -1,6 +1,4 @@
-"""Differences between simkernel and Linux that the live search (tests/conformance/live) has found, kept as
-regression cases.
-"""
+"""Differences between simkernel and Linux that the live search has found, as regression cases."""
 
 from __future__ import annotations
 

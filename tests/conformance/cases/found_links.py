@@ -1,6 +1,4 @@
-"""Differences between simkernel and Linux that the live search for link changes
-(`tests/conformance/live/links`) has found.
-"""
+"""Differences between simkernel and Linux that the live search for link changes has found."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Messages that the kernel sends to a multicast group. The cases use uevents of /dev/null, which a program
-can trigger.
+"""Messages that the kernel sends to a multicast group, such as uevents of /dev/null.
 
 The machine's other devices can emit uevents at any time, so the cases record only those of this device.
 Notifications of nlctrl need a module that is loaded or unloaded: see `families.py`.

@@ -1,4 +1,4 @@
-"""A hosted program that uses each function of the standard library that could access the host.
+"""A hosted program with a probe for each function of the standard library that could access the host.
 
 `PROBES` has the outcome of each probe, which a table of the guide shows:
 

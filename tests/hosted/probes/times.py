@@ -76,7 +76,8 @@ def _() -> Any:
 
     assert zoneinfo.TZPATH and not any(map(os.path.exists, zoneinfo.TZPATH))
     with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError):
-        zoneinfo.ZoneInfo("Europe/Berlin")  # The package tzdata may provide this time zone.
+        # If the package tzdata is installed, it may provide this time zone.
+        zoneinfo.ZoneInfo("Europe/Berlin")
 
 
 @probe("machine", "sched")

@@ -1,4 +1,6 @@
-"""The arms, in which the tests of pyroute2 run: this host's kernel, User-mode Linux and simkernel."""
+"""The three arms (kernels) in which pyroute2's own tests run: this host's kernel, User-mode Linux and
+simkernel.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ UNPACKED: Final = ROOT / ".ci" / "pyroute2"
 """Directory into which .ci/run clones pyroute2's repository."""
 
 Results = dict[str, tuple[str, str]]
-"""For each test, its result and the last line of its error or skip reason."""
+"""For each test: its result, and the last line of its error or of the reason why it was skipped."""
 
 
 class Unavailable(Exception):
@@ -109,7 +111,8 @@ exec > output 2>&1 < /dev/null
 
 
 def run_in_uml(lines: list[tuple[list[str], dict[str, str]]], work: Path) -> None:
-    """Run commands in User-mode Linux. Its root file system is the host's, read-only except for `work`.
+    """Run commands in User-mode Linux. Its root file system is the host's. Only the directory `work` is
+    writable.
 
     Raise Unavailable if User-mode Linux cannot run here.
     """

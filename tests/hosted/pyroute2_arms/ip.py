@@ -1,5 +1,5 @@
-"""A replacement of the program `ip -json`, with which pyroute2's tests check the kernel's state, for a
-machine.
+"""A replacement for the program `ip -json` on a machine. pyroute2's tests check the kernel's state with this
+program.
 
 It supports the commands of tests/net_tools.py of pyroute2: `ip -json (addr|link|route|rule) show`, also in
 a named namespace. It shares no code with pyroute2.
@@ -45,7 +45,7 @@ Attributes = dict[int, bytes]
 
 
 class Ip:
-    """Replacement of `subprocess.run` that executes the command `ip` on a machine."""
+    """Replacement for `subprocess.run` that executes the command `ip` on a machine."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

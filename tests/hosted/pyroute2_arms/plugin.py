@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """For the arm `simkernel`, host all packages that are imported from here on."""
+    """If the arm is `simkernel`, host all packages that are imported after this call."""
     early_config.stash[WORLDS] = stack = ExitStack()
     early_config.add_cleanup(stack.close)
     if early_config.known_args_namespace.arm == "simkernel":
@@ -66,8 +66,8 @@ def packages() -> Iterator[str]:
 
 
 def forwarding(base: Any) -> Any:
-    """Return a log handler class that forwards the hosted program's records to the host's loggers, for
-    pytest.
+    """Return a class of log handlers that pass the records of a hosted program to the host's loggers, so that
+    pytest sees them.
     """
 
     class Forwarding(base):  # type: ignore[misc]
@@ -80,8 +80,8 @@ def forwarding(base: Any) -> Any:
 
 
 class OnMachine:
-    """Plugin for the arm `simkernel`: creates temporary directories on the machine and replaces the program
-    `ip`.
+    """Plugin for the arm `simkernel`. It creates temporary directories on the machine and replaces the
+    program `ip`.
     """
 
     def __init__(self, host: Any) -> None:
@@ -100,7 +100,7 @@ class OnMachine:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
-        """Create the directory of the fixture `tmp_path` on the machine, too."""
+        """Create the directory of the fixture `tmp_path` on the machine as well as on the host."""
         result = yield
         if fixturedef.argname == "tmp_path":
             self._host.os.makedirs(result, exist_ok=True)
@@ -108,7 +108,9 @@ class OnMachine:
 
 
 def isolate() -> None:
-    """Enter a new network namespace and a new mount namespace, in which no network namespace has a name."""
+    """Enter a new network namespace, and a new mount namespace in which no network namespace has a name
+    yet.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNS | CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), "unshare")
@@ -117,7 +119,7 @@ def isolate() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Disable two features of the fixture `context` that no arm supports and that few tests use.
+    """Disable two features of pyroute2's fixture `context`. No arm supports them, and few tests use them.
 
     It opens a wireguard socket, which neither this host's kernel nor User-mode Linux supports. At its end,
     it saves its database to a file, which SQLite would write on the host.
@@ -135,7 +137,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that are not in the file of --select."""
+    """Deselect the tests that are not listed in the file of the option --select."""
     if (path := config.option.select) is not None:
         names = set(path.read_text("utf-8").splitlines())
         items[:] = [item for item in items if item.nodeid in names]

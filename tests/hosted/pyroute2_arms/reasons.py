@@ -1,4 +1,6 @@
-"""Reasons why tests of pyroute2 cannot pass on simkernel: the features that it does not model."""
+"""Reasons why some tests of pyroute2 cannot pass on simkernel: they use features that simkernel does not
+model.
+"""
 
 from __future__ import annotations
 

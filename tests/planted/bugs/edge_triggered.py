@@ -1,4 +1,5 @@
-"""A client of an edge-triggered epoll reads one message per event, and misses the second of two messages.
+"""A client of an edge-triggered epoll reads one message for each event. If two messages arrive together, it
+misses the second.
 
 After https://github.com/strongswan/davici/issues/4.
 """

@@ -1,4 +1,5 @@
-"""A client resolves a generic netlink family only once, but a reload of its module changes the id.
+"""A client resolves the id of a generic netlink family only once. If the module is reloaded, the family gets
+another id.
 
 After https://github.com/sonic-net/sonic-swss/pull/4853 (a client must resolve `psample` again after a
 reload) and https://github.com/sonic-net/sonic-buildimage/pull/29080 (a plugin resolves it only at its

@@ -1,4 +1,5 @@
-"""After a timeout, a client takes the late reply to a request for the reply to its next request.
+"""After a timeout, a client sends its next request. It then takes the late reply to the first request for the
+reply to the next one.
 
 After https://github.com/containers/netavark/pull/463 and https://github.com/ngtcp2/ngtcp2/pull/826. Both
 check the sequence number, which their clients ignored.

@@ -1,4 +1,4 @@
-"""A program resolves a name to an index, but another link has the index when the program uses it.
+"""A program resolves a link's name to an index. When it uses the index, another link has it.
 
 After https://github.com/vishvananda/netlink/issues/851 (a question whether another link can get the index)
 and https://github.com/FRRouting/frr/pull/4049 (a fix of this bug).
@@ -24,14 +24,14 @@ async def configure(app: Any, sound: bool) -> None:
 
 
 async def replace(app: Any, index: int) -> None:
-    """Delete the link `wan` and create `lan` with its index."""
+    """Delete the link `wan` and create the link `lan` with the same index."""
     route = await app.rtnetlink()
     await route.do("dellink", ifname="wan")
     await route.do("newlink", ifi_index=index, ifname="lan", linkinfo={"kind": "dummy"})
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A link is replaced at any step of a program that configures it."""
+    """A program configures a link. At any step of the program, the link is replaced by another one."""
     route = await app.rtnetlink()
     await route.do("newlink", ifname="wan", linkinfo={"kind": "dummy"})
     index = (await route.do("getlink", ifname="wan"))["ifi-index"]

@@ -1,4 +1,5 @@
-"""A daemon's map from names to links loses a link if its new name was another link's earlier in the dump.
+"""A daemon maps names to links. It loses a link if the new name of this link belonged to another link earlier
+in the dump.
 
 After https://github.com/systemd/systemd/issues/42527, fixed by
 https://github.com/systemd/systemd/pull/42545: the daemon removes the entry of the old name, which belongs
@@ -67,7 +68,7 @@ async def exchange(app: Any) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Two links are renamed at any step of a daemon."""
+    """Two links are renamed at any step of a daemon that keeps a table of links."""
     route = await app.rtnetlink()
     for number in range(6):
         await route.do("newlink", ifname=f"eth{number}", linkinfo={"kind": "dummy"})

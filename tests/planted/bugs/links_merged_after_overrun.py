@@ -1,4 +1,5 @@
-"""After ENOBUFS, a daemon merges a new dump into its table, and so keeps a link that was deleted meanwhile.
+"""After ENOBUFS, a daemon adds a new dump to its old table. A link that was deleted meanwhile stays in the
+table.
 
 After https://github.com/zebra-rs/zebra-rs/pull/2300, which handles the dump as single messages, and
 https://github.com/finit-project/finit/issues/173.
@@ -33,7 +34,7 @@ async def watch(app: Any, table: dict[int, str], sound: bool) -> None:
             event = await anext(events)
         except OSError:
             while await app.poll([(route.event_socket, POLLIN)], 0):
-                with suppress(OSError):  # The socket may overrun again.
+                with suppress(OSError):  # A receive fails if the socket overruns again.
                     await route.event_socket.recv(8192)
             links = await listed(route)
             if sound:

@@ -1,4 +1,5 @@
-"""A client lists the devices before it subscribes to uevents, and misses a change in between.
+"""A client lists the devices and subscribes to uevents afterwards. It misses a change between these two
+steps.
 
 After https://github.com/pyudev/pyudev/issues/417, and for routes
 https://github.com/vishvananda/netlink/pull/318.

@@ -1,4 +1,4 @@
-"""A driver adds to a counter without the lock, and an update is lost between two CPUs.
+"""A driver adds to a counter without taking a lock. If two CPUs add at the same time, one addition is lost.
 
 After https://github.com/Kookiejarz/Auto_XDP/issues/6: a BPF program counted with plain increments in a map
 that all CPUs share, and lost most of them.

@@ -1,4 +1,4 @@
-"""Two requests of a driver take two mutexes in opposite orders, and two programs deadlock.
+"""Two ioctl requests of a driver take the same two mutexes in opposite orders, so two programs can deadlock.
 
 After https://github.com/tenstorrent/tt-kmd/issues/271: pinning pages and mapping a window took the file's
 mutex and the lock of the address space in opposite orders. Lockdep is off, because it would report the

@@ -1,4 +1,5 @@
-"""A client opens a device node on the kernel's uevent, before udevd has set the node's group.
+"""A client opens a device node as soon as the kernel's uevent arrives. At this time, udevd has not yet set
+the group of the node.
 
 After https://github.com/libusb/libusb/issues/168 (with the netlink backend, an open fails because the
 permissions are set later).
@@ -23,7 +24,7 @@ async def client(app: Any, opened: list[str], sound: bool) -> None:
         node = event.variables.get("DEVNAME", "")
         if event.action != "add" or not node.startswith("input/"):
             continue
-        await app.sleep(0.005)  # This is long enough for udevd on an idle machine.
+        await app.sleep(0.005)  # This pause is long enough for udevd on an idle machine.
         while True:
             try:
                 await app.close(await app.open(f"/dev/{node}", O_RDONLY))

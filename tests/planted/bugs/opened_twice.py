@@ -1,4 +1,5 @@
-"""A driver tests and increments its open count without a lock, so two programs open an exclusive device.
+"""A driver tests and increments its open count without a lock. Two programs can then open a device that
+should be exclusive.
 
 After https://github.com/sysprog21/lkmpg/issues/93, fixed by https://github.com/sysprog21/lkmpg/pull/94.
 """
@@ -12,7 +13,7 @@ from tests.planted.bug import Bug
 
 
 async def use(app: Any, holders: list[int]) -> None:
-    """Open, write and close the device five times. Skip a turn if it is busy."""
+    """Open the device, write to it and close it, five times. If the device is busy, skip this time."""
     for _ in range(5):
         await app.sleep(0.001)
         try:

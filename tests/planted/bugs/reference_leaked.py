@@ -1,4 +1,5 @@
-"""A driver's open takes a module reference and leaks it if a later step fails. The module stays in use.
+"""A driver's open takes a module reference. If a later step of the open fails, the reference is never dropped
+and the module stays in use.
 
 After https://github.com/sysprog21/lkmpg/pull/280 (no `kobject_put()` after a failed step) and
 https://github.com/v4l2loopback/v4l2loopback/pull/488 (a memory leak in `open`).

@@ -1,4 +1,5 @@
-"""A program tests the flag of its signal handler and then blocks, and misses a signal between the two.
+"""A program tests the flag that its signal handler sets, and then blocks. It misses a signal that arrives
+between these two steps.
 
 After https://github.com/booksbyus/zguide/pull/568 and https://github.com/radvd-project/radvd/issues/12.
 """

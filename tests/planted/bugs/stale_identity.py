@@ -1,4 +1,5 @@
-"""A client compares only the names of devices, and misses that another device has taken a name.
+"""A client compares only the names of devices. It does not notice that a new device has the name of an old
+one.
 
 After https://github.com/webosbrew/SDL-webOS/pull/8 (a controller reappears under its number between two
 scans) and https://github.com/libusb/hidapi/issues/828 (`/dev/hidrawN` becomes another device).
@@ -25,7 +26,7 @@ async def look(app: Any, known: dict[str, str], sound: bool) -> None:
             try:
                 known[name] = (await app.read_file(f"{MICE}/{name}/device/serial")).decode().strip()
             except OSError:
-                known.pop(name, None)  # The device is being removed. A uevent follows.
+                known.pop(name, None)  # The device is being removed. A uevent for the removal follows.
 
 
 async def watch(app: Any, known: dict[str, str], sound: bool) -> None:

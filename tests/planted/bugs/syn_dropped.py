@@ -1,5 +1,5 @@
-"""A client ignores SYN_DROPPED. The lost events include a button's release, so the client takes it for
-pressed.
+"""A client ignores SYN_DROPPED, the report of lost events. If a button's release is lost, the client takes
+the button for pressed.
 
 After https://github.com/VocaHQ/vocalinux/issues/338 and https://github.com/libts/tslib/issues/69.
 """
@@ -40,7 +40,7 @@ async def read(app: Any, held: set[int], sound: bool) -> None:
             elif (event.type, event.code) == (EV_KEY, BTN_LEFT):
                 if event.value:
                     held.add(event.code)
-                    await app.sleep(0.014)  # The client reacts to a pressed button.
+                    await app.sleep(0.014)  # This pause simulates a reaction to a pressed button.
                 else:
                     held.discard(event.code)
 

@@ -1,4 +1,5 @@
-"""A recorder keeps the buffers of an unplugged camera mapped, so the next camera gets another number.
+"""A recorder keeps the buffers of an unplugged camera mapped. The next camera therefore gets another device
+number.
 
 After https://github.com/vladimirvivien/go4vl/pull/126 (a mapping keeps the device open after the
 descriptor is closed) and https://github.com/ZoneMinder/zoneminder/issues/3724.

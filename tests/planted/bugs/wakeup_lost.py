@@ -1,4 +1,5 @@
-"""A driver tests a condition under the lock and sets its sleeping flag later, so a wakeup in between is lost.
+"""A driver tests a condition under the lock, but sets its sleeping flag only later. A wakeup between these
+two steps is lost.
 
 After https://github.com/unikraft/unikraft/pull/1763 (the futex's value was tested before its waiter was
 queued) and https://github.com/AymenSekhri/CyanOS/issues/5 (a keyboard driver).

@@ -1,4 +1,5 @@
-"""A driver cancels its work before it frees the interrupt that schedules it, so the work runs again.
+"""A driver cancels its work item before it frees the interrupt. The interrupt can then schedule the work item
+again.
 
 After CVE-2026-23239 (espintcp): `cancel_work_sync()` stops queued work, but does not prevent new queueing.
 https://agentlab-fun.pages.dev/insights/out-of-cancel-linux-kernel-vulnerability-v4bel-2026.html describes

@@ -1,4 +1,4 @@
-"""A driver frees its memory in `remove` without cancelling the work that uses the memory.
+"""A driver's `remove` frees memory, but does not cancel the work item that uses this memory.
 
 After https://undermywatch.io/browse/vuln/CVE-2024-38630: the watchdog driver cpu5wdt released its port
 while its timer function could still run.

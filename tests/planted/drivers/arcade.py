@@ -22,7 +22,7 @@ MODULE = Module(license="GPL", parameters=(ModuleParameter("sound", bool, True),
 
 @attrs.define(eq=False)
 class Arcade:
-    """State of the device. The attributes do not exist before `prepare`."""
+    """State of the device. Its attributes do not exist before `prepare` has been called."""
 
     mutex: Mutex = attrs.field(init=False)
     buffer: bytearray = attrs.field(init=False)

@@ -31,7 +31,7 @@ LINK_UP: Final = millis(2)
 
 @attrs.define(eq=False)
 class Fabric:
-    """Number of controllers of each host."""
+    """The number of controllers that each host has."""
 
     this: ThisModule
     link: WaitQueue

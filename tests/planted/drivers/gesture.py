@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from .misc import Misc
 
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
-"""Device ids for `probe`. They are not in MODULE, because udevd must load the shipped driver for a mouse."""
+"""Device ids that `probe` accepts. MODULE does not list them, so that udevd still loads the regular mouse
+driver.
+"""
 MODULE = Module(
     license="GPL",
     parameters=(ModuleParameter("sound", bool, True),),
@@ -41,7 +43,9 @@ SLOTS: Final = 16
 
 @attrs.define(eq=False)
 class Gesture:
-    """A mouse and its ring buffer. The `used` slots before `head` hold numbers. `lock` protects all three."""
+    """A mouse and its ring buffer. The `used` slots before `head` contain report numbers. `lock` protects
+    `slots`, `head` and `used`.
+    """
 
     sound: bool
     io: IoMemory

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from .misc import Misc
 
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
-"""Device ids for `probe`. They are not in MODULE, because udevd must load the shipped driver for a mouse."""
+"""Device ids that `probe` accepts. MODULE does not list them, so that udevd still loads the regular mouse
+driver.
+"""
 MODULE = Module(
     license="GPL",
     parameters=(ModuleParameter("sound", bool, True),),

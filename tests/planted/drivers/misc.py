@@ -33,7 +33,9 @@ class Misc:
     kind: Class
 
     def misc_register(self, this: ThisModule, name: str, operations: FileOperations, data: Any) -> ExitStack:
-        """Create /dev/`name`. Closing the result unregisters it. `file.cdev.data` will be `data`."""
+        """Create /dev/`name` and return an ExitStack. Closing the ExitStack unregisters the device. In file
+        operations, `file.cdev.data` is `data`.
+        """
         with ExitStack() as undo:
             number = alloc_chrdev_region(this, 0, 1, name)
             undo.callback(unregister_chrdev_region, this, number, 1)

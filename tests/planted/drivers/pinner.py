@@ -1,4 +1,4 @@
-"""A character device with two mutexes, one for its memory and one for its windows.
+"""A character device with two mutexes: one for pinned memory and one for mapped windows.
 
 PIN takes the memory mutex first. MAP also does with `sound=1`, but takes the windows mutex first with
 `sound=0`.

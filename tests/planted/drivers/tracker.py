@@ -20,21 +20,25 @@ from simkernel.driverapi.workqueue import Work, cancel_work_sync, init_work, sch
 from simkernel.hardware.mouse import registers as hw
 
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
-"""Device ids for `probe`. They are not in MODULE, because udevd must load the shipped driver for a mouse."""
+"""Device ids that `probe` accepts. MODULE does not list them, so that udevd still loads the regular mouse
+driver.
+"""
 SETTLE_US: Final = 300
 MODULE = Module(license="GPL", parameters=(ModuleParameter("mistake", str, "none"),))
 
 
 @attrs.define(eq=False)
 class Tracker:
-    """State of a mouse. `history` is deleted with the binding, so a later use raises AttributeError."""
+    """State of a mouse. When the driver is unbound, `history` is deleted, so a later use raises
+    AttributeError.
+    """
 
     io: IoMemory
     history: list[int] = attrs.field(factory=list)
     work: Work = attrs.field(init=False)
 
     def free(self) -> None:
-        """Free the history, as the end of the binding does."""
+        """Delete the history, as unbinding the driver does."""
         del self.history
 
 
@@ -48,7 +52,9 @@ def interrupt(irq: int, tracker: Tracker) -> int:
 
 
 async def collect(this: ThisModule, tracker: Tracker) -> None:
-    """Wait until the device's queue settles, then move it to the history. Runs in a worker."""
+    """Wait until the mouse's report queue settles, then append the queued reports to the history. Runs in a
+    worker.
+    """
     await fsleep(this, SETTLE_US)
     while 0 < readl(tracker.io, hw.FIFO_COUNT) < ALL_ONES:
         number = readl(tracker.io, hw.REPORT_STATE) >> 16
