@@ -1,4 +1,5 @@
-"""devclass: functions that the drivers of character-like devices share, such as names and lookups.
+"""devclass: the functions that drivers of character-like devices share, for example to name and to find
+devices.
 
 This module is not a driver: it binds no device and has no interface to programs.  A driver passes each
 device that it binds to devclass.  devclass gives the device a name (camera0, camera1 ...) and registers a
@@ -47,11 +48,11 @@ class DeviceClasses:
         return DeviceClass(owner, class_register(owner, name))
 
     def devclass_unregister(self, devices: DeviceClass) -> None:
-        """Unregister a device class."""
+        """Unregister a device class that `devclass_register` has registered."""
         class_unregister(devices.kind)
 
     def devclass_add(self, devices: DeviceClass, parent: Device, data: Any) -> Device:
-        """Register a class device below `parent`, named with the lowest free number.
+        """Register a class device below `parent`. Its name ends with the lowest free number.
 
         From now on, netlink requests that contain the name find `data`.
         """
@@ -93,7 +94,7 @@ class DeviceClasses:
         If the attribute is missing, return the only device.  Raise ENODEV if the device does not exist,
         EINVAL if the attribute is missing and several devices exist.
         """
-        # A copy, as class_find_device() takes: devices can be registered and unregistered meanwhile.
+        # Return a copy, as class_find_device() does: devices can be registered and unregistered meanwhile.
         there = tuple(devices.kind.devices)
         wanted = info.attributes.get("device")
         if wanted is not None:

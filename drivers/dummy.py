@@ -39,7 +39,7 @@ MODULE = Module(
 
 
 class Dummy:
-    """The state of the loaded module, with the kind of link that it has registered."""
+    """The state of the loaded module, with the link kind that it has registered."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this

@@ -61,7 +61,7 @@ class Hello:
         return netlink_rcv_skb(self.socket, skb, self.greet)
 
     def greet(self, request: Request) -> None:
-        """Send a greeting to the sender of a message, and the name to the multicast group.
+        """Send a greeting to the sender of a message, and the sender's name to the multicast group.
 
         Raise EOPNOTSUPP if the message type is not HELLO, EINVAL if the name is empty or longer than
         MAX_NAME.

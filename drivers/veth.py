@@ -125,7 +125,7 @@ class Veth:
         device.private, peer.private = peer, device
 
     def dellink(self, device: NetDevice, doomed: list[NetDevice]) -> None:
-        """Append a device and its peer to `doomed`, the list of the devices to unregister."""
+        """Append a device and its peer to `doomed`, the list of devices to unregister."""
         peer, device.private = device.private, None
         doomed.append(device)
         if peer is not None:
@@ -137,7 +137,9 @@ class Veth:
         return None if device.private is None else device.private.net
 
     def open(self, device: NetDevice) -> None:
-        """Turn both carriers on if both devices are up.  Raise ENOTCONN if the device has no peer."""
+        """Turn the carriers of a device and its peer on if both are up. Raise ENOTCONN if the device has no
+        peer.
+        """
         peer = device.private
         if peer is None:
             raise os_error(ENOTCONN)
@@ -146,7 +148,7 @@ class Veth:
             netif_carrier_on(self.this, peer)
 
     def stop(self, device: NetDevice) -> None:
-        """Turn both carriers off."""
+        """Turn the carriers of a device and its peer off."""
         netif_carrier_off(self.this, device)
         if device.private is not None:
             netif_carrier_off(self.this, device.private)

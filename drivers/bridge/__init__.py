@@ -1,4 +1,4 @@
-"""bridge: a network device that connects other devices, which are its ports.
+"""bridge: a network device that connects other network devices. These are its ports.
 
 When a program creates a link of the kind `bridge` (RTM_NEWLINK), the kernel requests the module
 `rtnl-link-bridge`. IFLA_MASTER makes a device a port.  The bridge has a carrier while at least one port
@@ -96,7 +96,9 @@ SPEED_UNKNOWN: Final = -1
 LINK_XSTATS_TYPE_BRIDGE: Final = 1
 XSTATS: Final = attribute(2, bytes(240))
 STP_XSTATS: Final = attribute(4, bytes(48))
-"""BRIDGE_XSTATS_MCAST and BRIDGE_XSTATS_STP.  All counters are 0, because no packets are modelled."""
+"""The bridge's statistics that a program can request: BRIDGE_XSTATS_MCAST and BRIDGE_XSTATS_STP. All counters
+are 0, because no packets are modelled.
+"""
 
 MODULE = Module(
     license="GPL",
@@ -183,7 +185,7 @@ class BridgeModule:
             raise unmodelled(self.this, f"the setting {type} of a bridge", EOPNOTSUPP)
         for type in change(bridge.settings, data):
             if type == Br.PRIORITY:
-                self.update(bridge)  # as br_stp_set_bridge_priority() does
+                self.update(bridge)  # br_stp_set_bridge_priority() does the same on Linux.
         if Br.GROUP_ADDR in data:
             address = data[Br.GROUP_ADDR]
             if address[:5] != GROUP_ADDRESS[:5] or address[5] > 15 or address[5] in (1, 2, 3):
@@ -211,13 +213,15 @@ class BridgeModule:
                 self.disable(device.private, port)
 
     def link_settings(self, device: NetDevice) -> tuple[int, str]:
-        """Return the highest speed of the ports that are up (`br_get_link_ksettings()`)."""
+        """Return the link settings of a bridge: the highest speed of its ports that are up
+        (`br_get_link_ksettings()`).
+        """
         ports = [port.device for port in device.private.ports.values() if port.device.running]
         speeds = [each.ops.link_settings(each)[0] for each in ports if each.ops.link_settings is not None]
         return max(speeds, default=SPEED_UNKNOWN), "unknown"
 
     def set_mac_address(self, device: NetDevice, address: bytes) -> None:
-        """Set the hardware address of the bridge, which is also part of its id.
+        """Set the hardware address of the bridge. The bridge id contains this address.
 
         Raise EADDRNOTAVAIL if the address is invalid.
         """
@@ -226,11 +230,13 @@ class BridgeModule:
         self.set_id(device.private, address)
 
     def change_mtu(self, device: NetDevice, mtu: int) -> None:
-        """Set the MTU in bytes.  From now on the MTUs of the ports do not change it."""
+        """Set the MTU of the bridge in bytes. Later, changes of a port's MTU do not change it."""
         device.mtu, device.private.mtu_is_set = mtu, True
 
     def set_id(self, bridge: Bridge, address: bytes) -> None:
-        """Set the hardware address of the bridge and of its id (`br_stp_change_bridge_id()`)."""
+        """Set the bridge's hardware address, and the copy of it in the bridge id
+        (`br_stp_change_bridge_id()`).
+        """
         bridge.fdb.change_bridge(address)
         for port in bridge.ports.values():
             port.change_address(bridge.id_address, address)
@@ -238,7 +244,7 @@ class BridgeModule:
         self.update(bridge)
 
     def recalculate_id(self, bridge: Bridge) -> bool:
-        """Set the bridge's address to the lowest one of its ports, unless a program has set it.
+        """Set the bridge's address to the lowest address of its ports, unless a program has set the address.
 
         Return True if the address changes.
         """
@@ -251,14 +257,14 @@ class BridgeModule:
         return True
 
     def adjust_mtu(self, bridge: Bridge) -> None:
-        """Set the bridge's MTU to the lowest one of its ports, unless a program has set it."""
+        """Set the bridge's MTU to the lowest MTU of its ports, unless a program has set the MTU."""
         if not bridge.mtu_is_set:
             mtu = min((port.device.mtu for port in bridge.ports.values()), default=ETH_DATA_LEN)
             dev_set_mtu(self.this, bridge.device, mtu)
             bridge.mtu_is_set = False
 
     def set_offload_limits(self, bridge: Bridge) -> None:
-        """Set the TSO limits to the lowest ones of the ports (`br_set_gso_limits()`)."""
+        """Set the bridge's TSO limits to the lowest limits of its ports (`br_set_gso_limits()`)."""
         device, ports = bridge.device, [port.device for port in bridge.ports.values()]
         device.tso_max_size = min((each.tso_max_size for each in ports), default=TSO_MAX_SIZE)
         device.tso_max_segs = min((each.tso_max_segs for each in ports), default=MAX_GSO_SEGS)
@@ -332,7 +338,7 @@ class BridgeModule:
         netdev_upper_dev_unlink(this, device)
 
     def change_port(self, master: NetDevice, device: NetDevice, data: Attributes, extack: Extack) -> None:
-        """Change the settings of a port in Linux's order, flags first (`br_setport()`).
+        """Change the settings of a port in Linux's order: the flags first (`br_setport()`).
 
         Raise the error in `PORT_SETTINGS` if a value is out of range.
         """
@@ -350,7 +356,7 @@ class BridgeModule:
             raise unmodelled(self.this, "a backup port of a bridge", EOPNOTSUPP)
 
     def request_state(self, bridge: Bridge, port: Port, state: int) -> None:
-        """Set the state of a port as a program requests (`br_set_port_state()`).
+        """Set the state of a port to the state that a program requests (`br_set_port_state()`).
 
         Raise ENETDOWN if the port is down or has no carrier.  The states LISTENING and LEARNING, which end
         by a timer, are not modelled.
@@ -392,7 +398,7 @@ class BridgeModule:
         self.select_states(bridge)
 
     def select_states(self, bridge: Bridge) -> None:
-        """Forward on designated ports, block the others, and set the bridge's carrier
+        """Set designated ports to forwarding and other ports to blocking, then set the bridge's carrier
         (`br_port_state_selection()`).
         """
         for port in bridge.ports.values():
@@ -410,7 +416,7 @@ class BridgeModule:
         (netif_carrier_on if forwards else netif_carrier_off)(self.this, bridge.device)
 
     def set_state(self, bridge: Bridge, port: Port, state: int) -> None:
-        """Set the state of a port and log it (`br_set_state()`)."""
+        """Set the state of a port, and write a line to the kernel log (`br_set_state()`)."""
         port.state = state
         where = f"{bridge.device.name}: port {port.number}({port.device.name})"
         pr_info(self.this, f"{where} entered {BR_STATES[state]} state")
@@ -449,7 +455,7 @@ class BridgeModule:
             self.notify_port(bridge, port)
 
     def check_carrier(self, bridge: Bridge, port: Port) -> bool:
-        """Enable or disable a port according to its carrier (`br_port_carrier_check()`).
+        """Enable a port that has a carrier, or disable a port that has none (`br_port_carrier_check()`).
 
         Return True if it changes.
         """

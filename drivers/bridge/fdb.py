@@ -30,7 +30,9 @@ from simkernel.uapi.structure import U32
 from .settings import TICK
 
 CACHEINFO: Final = Struct("<4I")
-"""struct nda_cacheinfo: the ages `confirmed`, `used` and `updated` in units of 10 ms, and `refcnt`."""
+"""struct nda_cacheinfo: the ages `confirmed`, `used` and `updated` in units of 10 ms, and the reference
+count.
+"""
 
 if TYPE_CHECKING:
     from .state import Bridge
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 @attrs.define
 class Entry:
-    """An entry of the database.
+    """An entry of the forwarding database: an address of a bridge or of a port.
 
     `port` is None for the bridge's own address.  `created` is the creation time in ns.
     """
@@ -48,7 +50,7 @@ class Entry:
 
 
 class ForwardingDatabase:
-    """The entries of a bridge, by address and in the order of creation."""
+    """The entries of one bridge by address, in the order in which they were created."""
 
     def __init__(self, this: ThisModule, bridge: Bridge) -> None:
         self._this = this
@@ -56,7 +58,7 @@ class ForwardingDatabase:
         self._entries: dict[bytes, Entry] = {}
 
     def add(self, port: NetDevice | None, address: bytes) -> None:
-        """Add an entry for a port's or the bridge's address, unless the address has one
+        """Add an entry for an address of a port or of the bridge. Do nothing if the address has an entry
         (`fdb_add_local()`).
         """
         if is_valid_ether_addr(address) and address not in self._entries:
@@ -64,14 +66,16 @@ class ForwardingDatabase:
             self._notify(address, RTM_NEWNEIGH)
 
     def change_bridge(self, address: bytes) -> None:
-        """Replace the entry of the bridge's address by one for `address` (`br_fdb_change_mac_address()`)."""
+        """Replace the entry for the bridge's old address by an entry for `address`
+        (`br_fdb_change_mac_address()`).
+        """
         old = self._bridge.device.address
         if old in self._entries and self._entries[old].port is None:
             self._delete(None, old)
         self.add(None, address)
 
     def change_port(self, port: NetDevice) -> None:
-        """Replace the entries of a port by one for its current address (`br_fdb_changeaddr()`)."""
+        """Replace the entries of a port by one entry for its current address (`br_fdb_changeaddr()`)."""
         self.delete(port)
         self.add(port, port.address)
 
@@ -88,7 +92,9 @@ class ForwardingDatabase:
         return [self._fill(address) for address in reversed(chosen)]
 
     def _delete(self, port: NetDevice | None, address: bytes) -> None:
-        """Delete an entry, or assign it to another device with this address (`fdb_delete_local()`)."""
+        """Delete an entry. If another port or the bridge has the same address, assign the entry to it instead
+        (`fdb_delete_local()`).
+        """
         owners = (each for each in self._bridge.ports if each is not port and each.address == address)
         new_owner = next(owners, None)
         if new_owner is not None:

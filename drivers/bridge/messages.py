@@ -38,7 +38,7 @@ def fill_bridge(bridge: Bridge) -> bytes:
 def fill_port(this: ThisModule, bridge: Bridge, device: NetDevice) -> bytes:
     """Return the attributes of a port (`br_port_fill_attrs()`)."""
     port = bridge.ports.get(device)
-    if port is None:  # the device is just leaving the bridge
+    if port is None:  # the device is being removed from the bridge
         port = Port(device, 0)
         port.become_designated(bridge)
     computed: dict[int, int] = {BrPort.STATE: port.state, BrPort.ID: port.id, BrPort.NO: port.number}

@@ -16,7 +16,7 @@ PRIORITY: Final = 0x8000
 """Default priority of a bridge."""
 FORWARD_DELAY: Final = 1500
 TICK: Final = 10_000_000
-"""Unit of times in attributes: one tick of USER_HZ, in ns."""
+"""Unit of time values in bridge attributes, in ns: one tick of USER_HZ."""
 GROUP_ADDRESS: Final = bytes.fromhex("0180c2000000")
 """Multicast address of the spanning tree protocol."""
 COSTS: Final = {10_000: 2, 5_000: 3, 2_500: 4, 1_000: 5, 100: 19}
@@ -113,11 +113,11 @@ PORT_SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
     BrPort.MCAST_MAX_GROUPS: ANY,
     BrPort.GROUP_FWD_MASK: ANY,
 }
-"""The settings of a port that a program can change (`br_setport()`): minimum, maximum, and the errno for
-other values.
+"""The settings of a port that a program can change (`br_setport()`): minimum, maximum, and the errno for a
+value out of range.
 """
 SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
-    Br.FORWARD_DELAY: ANY,  # not limited, because the spanning tree protocol is off
+    Br.FORWARD_DELAY: ANY,  # any value: the spanning tree protocol is off
     Br.HELLO_TIME: (100, 1000, ERANGE),
     Br.MAX_AGE: (600, 4000, ERANGE),
     Br.AGEING_TIME: ANY,
@@ -146,7 +146,8 @@ SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
     Br.FDB_MAX_LEARNED: ANY,
     Br.GROUP_FWD_MASK: ANY,
 }
-"""The settings of a bridge that a program can change, in Linux's order.
+"""The settings of a bridge that a program can change, in Linux's order: minimum, maximum, and the errno for a
+value out of range. Times are in units of 10 ms.
 
 The values are the minimum, the maximum, and the errno for other values.  Times are in units of 10 ms.
 """
@@ -198,7 +199,8 @@ PORT_POLICY: Final = PolicyTable(
 
 
 def change(settings: dict[int, int], data: Mapping[int, bytes]) -> Iterator[int]:
-    """Change the settings of a bridge in Linux's order, and yield the type of each changed one.
+    """Change the settings of a bridge in Linux's order. Yield the attribute type of each setting that
+    changes.
 
     Raise the error in `SETTINGS` if a value is out of range; the settings before it stay changed.
     """
@@ -218,8 +220,8 @@ def change(settings: dict[int, int], data: Mapping[int, bytes]) -> Iterator[int]
 def change_port(
     settings: dict[int, int], data: Mapping[int, bytes], extack: Extack
 ) -> Iterator[tuple[int, int]]:
-    """Change the settings of a port in Linux's order, flags first.  Yield type and value of each that is not
-    a flag.
+    """Change the settings of a port in Linux's order, flags first. Yield type and value of each setting that
+    is not a flag.
 
     The caller changes the state of the port.
     """
@@ -244,7 +246,7 @@ def checked(
     type: int,
     payload: bytes,
 ) -> int:
-    """Return the value of a setting, from the first bytes of its payload.
+    """Check a setting and return its value, which is in the first bytes of the attribute's payload.
 
     Raise the error in `limits` if the value is out of range.
     """
@@ -258,7 +260,7 @@ def checked(
 def pack(
     table: Mapping[int, tuple[int, int]], values: Mapping[int, int], texts: Mapping[int, bytes]
 ) -> bytes:
-    """Return all attributes of a table.  `values` and `texts` replace its defaults."""
+    """Return all attributes of a table as bytes. `values` and `texts` replace the defaults of the table."""
     return b"".join(
         attribute(type, texts[type] if type in texts else NUMBERS[size].pack(values.get(type, default)))
         for type, (size, default) in table.items()

@@ -22,7 +22,7 @@ class Port:
     forward_deadline: int = 0
     """The time in ns at which the port's forward delay timer expires."""
     id: int = attrs.field(init=False)
-    """The port id: the priority above the port number, which has 10 bits."""
+    """The port id: the priority in the upper bits, the port number in the lower 10 bits."""
     designated_root: bytes = bytes(8)
     designated_bridge: bytes = bytes(8)
     designated_port: int = 0
@@ -31,12 +31,16 @@ class Port:
         self.id = PORT_DEFAULTS[BrPort.PRIORITY] << 10 | self.number
 
     def become_designated(self, bridge: Bridge) -> None:
-        """Store the current ids of the bridge and of this port (`br_become_designated_port()`)."""
+        """Store the current bridge id and port id as the port's designated ids
+        (`br_become_designated_port()`).
+        """
         self.designated_root = self.designated_bridge = bridge.id
         self.designated_port = self.id
 
     def is_designated(self, bridge: Bridge) -> bool:
-        """Return True if the stored ids are up to date (`br_is_designated_port()`)."""
+        """Return True if the port's designated ids equal the current bridge id and port id
+        (`br_is_designated_port()`).
+        """
         return (self.designated_bridge, self.designated_port) == (bridge.id, self.id)
 
     def set_priority(self, bridge: Bridge, priority: int) -> bool:
@@ -54,7 +58,9 @@ class Port:
         return True
 
     def change_address(self, old: bytes, new: bytes) -> None:
-        """Replace a bridge's hardware address in the stored ids (`br_stp_change_bridge_id()`)."""
+        """Replace a bridge's old hardware address in the port's designated ids
+        (`br_stp_change_bridge_id()`).
+        """
         for name in ("designated_root", "designated_bridge"):
             stored: bytes = getattr(self, name)
             if stored[2:] == old:
@@ -70,14 +76,14 @@ class Bridge:
     id_address: bytes = bytes(ETH_ALEN)
     """The hardware address in the bridge id."""
     ports: dict[NetDevice, Port] = attrs.field(factory=dict)
-    """The ports by their device, the newest first."""
+    """The ports of the bridge by network device. The newest port is first."""
     settings: dict[int, int] = attrs.field(factory=dict)
     mtu_is_set: bool = False
     group_address: bytes = GROUP_ADDRESS
 
     @property
     def id(self) -> bytes:
-        """The bridge id of 8 bytes: the priority, then the hardware address."""
+        """The bridge id, 8 bytes: the priority in 2 bytes, then the hardware address."""
         return self.settings.get(Br.PRIORITY, PRIORITY).to_bytes(2, "big") + self.id_address
 
 

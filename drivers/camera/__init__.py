@@ -95,7 +95,7 @@ class CameraDriver:
         undo.callback(genl_unregister_family, self.family)
 
     async def probe(self, device: SimbusDevice) -> None:
-        """Bind a camera.
+        """Bind the driver to a camera.
 
         The `devm_` functions release their resources when the device is unbound or when this method fails.
         Programs find the class device before the video device exists, so the mutex blocks their requests
@@ -120,7 +120,8 @@ class CameraDriver:
         genlmsg_multicast(self.family, "device-added", describe(camera))
 
     async def remove(self, device: SimbusDevice) -> None:
-        """Unbind a camera, which may already be unplugged while programs use it.
+        """Unbind the driver from a camera. The camera can already be unplugged, and programs can still use
+        it.
 
         First unregister the class device, so that no new program finds the camera.  Then disconnect its
         users.

@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from ..video.queue import Queue
 
 TIMESTAMPS = v4l2.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC | v4l2.V4L2_BUF_FLAG_TSTAMP_SRC_SOE
-"""Timestamps are monotonic and state when the exposure began (SOE: start of exposure)."""
+"""Flags of a buffer's timestamp: the monotonic clock, read when the exposure began (SOE: start of
+exposure).
+"""
 
 
 class CaptureRing(Descriptors):
-    """Descriptors for the buffers that a program has queued.  Raise ENOMEM if allocation fails.
+    """The DMA descriptors for the buffers that a program has queued. Raise ENOMEM if allocation fails.
 
     `done(buffer, error)` is called for each buffer that the device has filled or has failed to fill.
     """
@@ -77,7 +79,9 @@ class CaptureRing(Descriptors):
         return len(self._unread)
 
     def dequeued(self, buffer: Buffer) -> Frame | None:
-        """Record that a program has dequeued a buffer, and return the frame in it, or None."""
+        """Record that a program has dequeued a buffer. Return the frame in the buffer, or None if it holds
+        none.
+        """
         frame, buffer.private = buffer.private, None
         self._unread.discard(frame)
         return frame if isinstance(frame, Frame) else None
@@ -97,7 +101,7 @@ class Capture:
         return ring if isinstance(ring, CaptureRing) else None
 
     def queue_setup(self, queue: Queue, count: int, size: int | None) -> tuple[int, int]:
-        """Accept the requested number of buffers; return their size for a frame of the current format.
+        """Accept the requested number of buffers, and return the size of a buffer for the current format.
 
         Raise EINVAL if the program requests a smaller size, ENODEV if the camera is unplugged.
         """
@@ -149,7 +153,7 @@ class Capture:
         await start(camera, make)
 
     async def stop_streaming(self, queue: Queue) -> None:
-        """Stop the stream.  Afterwards the device owns no buffer and writes to none."""
+        """Stop the stream. Then the device owns no buffer and writes to no buffer."""
         camera = self._camera
         leaving = camera.gone or simbus_dev_is_disconnected(camera.device)
         await stop(camera, "device-removed" if leaving else "stopped")

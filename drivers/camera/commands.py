@@ -68,7 +68,7 @@ class Commands:
                 }
 
     async def get_format(self, info: GenlInfo) -> Reply:
-        """Return the current format."""
+        """Return the current format of a camera."""
         camera = self._find(info)
         async with camera.mutex:
             camera.check_present()
@@ -115,7 +115,7 @@ class Commands:
     # -- frames ---------------------------------------------------------------
 
     async def stream_on(self, info: GenlInfo) -> None:
-        """Add the sender's socket to the users of the stream, and start the stream if it does not run."""
+        """Add the sender's socket to the users of the stream. Start the stream if it is not running."""
         await stream_on(self._find(info), info.sender)
 
     async def stream_off(self, info: GenlInfo) -> None:
@@ -130,12 +130,13 @@ class Commands:
         Stopping a stream sleeps, which is not allowed here, so a work item does it.
         """
         for camera in self._cameras():
-            with camera.lock:  # `remove` clears the users under this lock, then cancels the work
+            # The driver's `remove` clears the users under this lock, then cancels the work item.
+            with camera.lock:
                 if remove_user(camera, sender):
                     schedule_work(camera.stop_work)
 
     def read_frame(self, info: GenlInfo) -> Iterator[Reply]:
-        """Return the parts of the named frame, or of the latest frame."""
+        """Return the parts of the frame with the requested number, or of the latest frame."""
         camera = self._find(info)
         sequence = info.attributes.get("sequence")
         with camera.lock:
@@ -147,7 +148,7 @@ class Commands:
         return parts(camera, frame, info)
 
     async def get_statistics(self, info: GenlInfo) -> Reply:
-        """Return the counters of frames."""
+        """Return the frame counters of a camera."""
         camera = self._find(info)
         async with camera.mutex:
             camera.check_present()
@@ -157,7 +158,7 @@ class Commands:
 def describe(camera: Camera) -> Reply:
     """Return the reply to get-device for a camera."""
     reply = {"device": camera.name, "parent": camera.device.name, "buffers": camera.buffers}
-    # A snapshot: the stream can start or stop while the request is served.
+    # Read the ring once: the stream can start or stop while the request is served.
     streaming = READ_ONCE(camera.ring) is not None
     return reply | {"streaming": True} if streaming else reply
 
@@ -239,7 +240,7 @@ def statistics(camera: Camera) -> Reply:
     totals = camera.totals
     frames = lost = overwritten = in_flight = 0
     if camera.ring is not None:
-        # The device can count a frame between two register reads: read again until FRAMES has not changed.
+        # Read again until FRAMES has not changed: the device can count a frame between two register reads.
         while True:
             frames, lost = camera.read(hw.FRAMES), camera.read(hw.DROPPED)
             if camera.read(hw.FRAMES) == frames:

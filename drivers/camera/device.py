@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 POLL_US: Final = 100
 TIMEOUT_US: Final = 50_000
-"""Interval and timeout of polling the status register, in µs.
+"""Interval and timeout in µs for polling the status register. A working camera is ready after a tenth of the
+timeout.
 
 A working camera needs a tenth of the timeout.
 """
@@ -69,7 +70,7 @@ class Camera:
     lock: SpinLock
     buffers: int
     stop_work: Work = attrs.field(init=False)
-    """Work item that stops an unused stream on behalf of code that must not sleep."""
+    """Work item that stops an unused stream when the caller must not sleep."""
     node: Device = attrs.field(init=False)
     """The class device, such as camera0.  Programs use its name."""
     video: VideoDevice = attrs.field(init=False)
@@ -84,9 +85,9 @@ class Camera:
     stream.
     """
     unannounced: deque[Frame] = attrs.field(factory=deque)
-    """Frames that have arrived and are not yet announced over netlink."""
+    """Frames that have arrived, and that the driver has not yet announced over netlink."""
     overrun: bool = False
-    """True if the device has lost frames and this is not yet announced over netlink."""
+    """True if the device has lost frames and the driver has not yet sent the netlink event about it."""
     totals: Totals = attrs.field(factory=Totals)
 
     @property
@@ -113,7 +114,7 @@ class Camera:
         return value
 
     def is_absent(self, value: int) -> bool:
-        """Return True if `value` was not read from the camera, because the camera is unplugged.
+        """Return True if `value` was not read from the camera because the camera is unplugged.
 
         An empty slot reads as ones.  But another camera can be plugged into the slot, so check the device,
         too.
@@ -125,7 +126,7 @@ class Camera:
         writel(value, self.io, register)
 
     async def wait_status(self, bits: int, wanted: int) -> None:
-        """Sleep until `bits` of the status register are equal to `wanted`.
+        """Sleep until the status register has the value `wanted` in `bits`.
 
         Raise ENODEV if the camera is unplugged, ETIMEDOUT after TIMEOUT_US.
         """
@@ -138,6 +139,6 @@ class Camera:
             raise os_error(ENODEV)
 
     def check_present(self) -> None:
-        """Raise ENODEV if the camera is gone.  Call this after each lock of `mutex` or `lock`."""
+        """Raise ENODEV if the camera is unplugged. Call this each time after locking `mutex` or `lock`."""
         if self.gone:
             raise os_error(ENODEV)

@@ -1,4 +1,5 @@
-"""The ring of DMA descriptors that the driver and the device share, and its use for netlink streams.
+"""The ring of DMA descriptors that the driver and the device share, and the ring of buffers for netlink
+streams.
 
 Either the driver or the device owns a descriptor.  The device fills the buffers in the order of the ring.
 
@@ -47,7 +48,8 @@ class Frame:
 
 
 class Descriptors:
-    """A ring of `count` descriptors, all owned by the driver at first.  Raise ENOMEM if allocation fails.
+    """A ring of `count` DMA descriptors. The driver owns all of them at first. Raise ENOMEM if allocation
+    fails.
 
     `tail` is the index of the next descriptor that the device returns.  `latest` is the newest frame that
     can be read.
@@ -78,35 +80,37 @@ class Descriptors:
         raise NotImplementedError
 
     def collect(self, now: int) -> list[Frame]:
-        """Collect the frames of the descriptors that the device has returned, oldest first."""
+        """Collect the frames in the descriptors that the device has returned, the oldest first."""
         raise NotImplementedError
 
     def device_slots(self) -> Iterator[int]:
-        """Yield the slots that the device owns or has returned uncollected, from `tail` on."""
+        """Yield the slots that the device owns, or has returned and the driver has not collected, from `tail`
+        on.
+        """
         raise NotImplementedError
 
     def uncollected(self) -> int:
-        """Return the number of frames that the device has returned and `collect` has not seen yet."""
+        """Return the number of frames that the device has returned and the driver has not collected."""
         flags = (self.descriptor(slot)[0] for slot in self.device_slots())
         done = takewhile(lambda flag: not flag & hw.DESCRIPTOR_DEVICE, flags)
         return sum(bool(flag & hw.DESCRIPTOR_DONE) for flag in done)
 
     def frame(self, pixels: memoryview, now: int) -> Frame:
-        """Count and return the frame at `tail`, collected at the time `now` in ns."""
+        """Return the frame in the slot `tail`, and count it as collected. `now` is the time in ns."""
         _, _, _, _, sequence, checksum, exposure_start, readout_end, dma_done = self.descriptor(self.tail)
         self.collected += 1
         return Frame(self.tail, sequence, checksum, pixels, exposure_start, readout_end, dma_done, now)
 
     def find(self, sequence: int) -> Frame | None:
-        """Return the kept frame with this sequence number, or None."""
+        """Return the frame with this sequence number if a buffer still holds it, else None."""
         return None
 
     def free(self) -> None:
-        """Free the memory.  The device must not use it any more."""
+        """Free the memory of the ring. The caller has stopped the device's access to it."""
         dma_free_coherent(self._device, self._memory)
 
     def give_to_device(self, slot: int, address: int, length: int) -> None:
-        """Pass a buffer to the device in the descriptor `slot`."""
+        """Pass a buffer to the device: write the buffer's address to the descriptor `slot`."""
         hw.DESCRIPTOR.pack_into(
             self._memory.memory,
             slot * hw.DESCRIPTOR_SIZE,
@@ -117,12 +121,12 @@ class Descriptors:
         )
 
     def descriptor(self, slot: int) -> tuple[int, ...]:
-        """Return the fields of a descriptor (hw.DESCRIPTOR)."""
+        """Return the fields of the descriptor `slot`, in the layout of hw.DESCRIPTOR."""
         return hw.DESCRIPTOR.unpack_from(self._memory.memory, slot * hw.DESCRIPTOR_SIZE)
 
 
 class Ring(Descriptors):
-    """A ring with `count` buffers of `size` bytes, all owned by the device.
+    """A ring with `count` buffers of `size` bytes. The device owns all of them at first.
 
     Raise ENOMEM if allocation fails.
     """
@@ -140,7 +144,7 @@ class Ring(Descriptors):
             raise
 
     def __iter__(self) -> Iterator[Frame]:
-        """Iterate over the kept frames."""
+        """Iterate over the frames that the buffers hold."""
         return (frame for frame in self._frames if frame is not None)
 
     def free(self) -> None:

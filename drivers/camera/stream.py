@@ -54,7 +54,7 @@ async def stream_off(camera: Camera, user: Hashable) -> None:
 
 
 def remove_user(camera: Camera, user: Hashable) -> bool:
-    """Remove a user and return True if it was one.  The caller holds the spinlock.
+    """Remove a user of the stream. Return False if it was not a user. The caller holds the spinlock.
 
     This does not stop the stream: call `stop_if_idle` afterwards.
     """
@@ -80,13 +80,13 @@ async def shut_down(camera: Camera) -> None:
 
 
 async def start(camera: Camera, make: Callable[[], Descriptors]) -> None:
-    """Start a stream into the ring that `make` returns.  The caller holds the mutex.
+    """Start a stream with the ring that `make()` returns. The caller holds the mutex.
 
     If a step fails, the steps before it are undone, the last first.  Raise ENODEV if the camera is
     unplugged, ENOMEM if allocation fails, ETIMEDOUT if the camera does not become ready.
     """
     with ExitStack() as undo:
-        if not try_module_get(camera.this):  # a stream holds a reference, so the module stays loaded
+        if not try_module_get(camera.this):  # the module stays loaded while a stream runs
             raise os_error(ENODEV)
         undo.callback(module_put, camera.this)
         camera.write(hw.CONTROL_POWER, hw.CONTROL)
@@ -116,12 +116,12 @@ async def stop(camera: Camera, reason: str) -> None:
     The buffers are freed only after the device has stopped writing to them.
     """
     camera.write(hw.CONTROL_POWER, hw.CONTROL)
-    with suppress(OSError):  # if the camera is unplugged or hangs, stop it all the same
+    with suppress(OSError):  # an unplugged camera does not become idle: continue all the same
         await camera.wait_status(hw.STATUS_BUSY, 0)
     camera.write(0, hw.IRQ_ENABLE)
     lost = readl(camera.io, hw.DROPPED)
     if camera.is_absent(lost):
-        lost = 0  # the device's counter cannot be read any more
+        lost = 0  # the camera is unplugged, so its counter is lost
     camera.write(0, hw.CONTROL)
     with camera.lock:
         ring, camera.ring = camera.ring, None
@@ -146,7 +146,7 @@ def interrupt(irq: int, camera: Camera) -> int:
     status = readl(camera.io, hw.IRQ_STATUS)
     if status == ALL_ONES or not status & INTERRUPTS:
         return IRQ_NONE
-    camera.write(status, hw.IRQ_STATUS)  # before `collect`: a frame that arrives later raises a new interrupt
+    camera.write(status, hw.IRQ_STATUS)  # clear it before `collect`: a later frame interrupts again
     with camera.lock:
         camera.totals.interrupts += 1
         if camera.ring is None:

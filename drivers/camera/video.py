@@ -27,13 +27,16 @@ FORMATS: Final = {
 FOURCC: Final = {pixel_format: fourcc for fourcc, pixel_format in FORMATS.items()}
 SECOND: Final = 1_000_000_000
 MAX_INTERVAL: Final = SECOND
-"""The longest frame interval in ns.
+"""The longest frame interval in ns. The register accepts a longer one, but v4l2-compliance counts whole
+frames per second: with a longer interval it counts 0 and never stops streaming.
 
 The register holds more, but v4l2-compliance counts whole frames per second: with a longer interval it gets
 0 and streams for ever.
 """
 MAX_DENOMINATOR: Final = 100_000
-"""Largest denominator of a reported interval, so that it is 1/30 s and not its exact number of ns."""
+"""Largest denominator of a reported frame interval: an interval is reported as 1/30 s, for example, not as a
+number of ns.
+"""
 
 
 class Video:
@@ -143,7 +146,7 @@ class Video:
 
 
 def _nth(items: Any, index: int) -> Any:
-    """Return the item with an index.  Raise EINVAL if the index is too high."""
+    """Return the item with this index. Raise EINVAL if the index is too high."""
     if index >= len(items):
         raise os_error(EINVAL)
     return items[index]
@@ -154,7 +157,7 @@ def _seconds(nanoseconds: int) -> Fraction:
 
 
 def _describe(pix: s.V4l2PixFormat, mode: hw.Mode, fourcc: int) -> None:
-    """Fill in a format as programs see it.
+    """Fill in the V4L2 description of a format.
 
     The colour space is sRGB; the other colour fields have the default 0: BT.601 encoding in video range.
     """
@@ -167,7 +170,7 @@ def _describe(pix: s.V4l2PixFormat, mode: hw.Mode, fourcc: int) -> None:
 
 
 def register_video(camera: Camera) -> None:
-    """Register the video device of a camera.  Raise ENFILE if all numbers are in use."""
+    """Register the video device of a camera. Raise ENFILE if all device numbers are in use."""
     videodev = camera.videodev
     queue = videodev.vb2_queue_init(camera.device, Capture(camera), camera.mutex, TIMESTAMPS, camera)
     camera.video = videodev.video_register_device(

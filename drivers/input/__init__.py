@@ -1,5 +1,5 @@
-"""input: the input subsystem, between the drivers of mice, keyboards and the like and the programs that read
-them.
+"""input: the input subsystem. It connects the drivers of mice, keyboards and similar devices to the programs
+that read their events.
 
 This module is not a driver: it binds no device.  A driver allocates an input device, sets its
 capabilities, registers it and reports events.  Programs read the events from /dev/input/event0.
@@ -52,7 +52,7 @@ async def init(this: ThisModule) -> InputCore:
 
 
 async def exit(this: ThisModule, core: InputCore) -> None:
-    """Unregister the handlers.
+    """Unregister the input handlers and release the input core.
 
     All devices are gone, because the modules of their drivers were unloaded first.
     """

@@ -39,4 +39,6 @@ ATTRIBUTES: Final = (
     DeviceAttribute("capabilities/ev", _shows(lambda dev: to_text(dev.evbit))),
     *(DeviceAttribute(f"capabilities/{name.lower()}", _bitmap(type)) for name, type, _, _ in BITMAPS),
 )
-"""An attribute whose name contains `/` is in a subdirectory: a named attribute group."""
+"""The sysfs attributes of an input device. A `/` in a name separates a subdirectory (an attribute group) from
+the attribute.
+"""

@@ -1,4 +1,4 @@
-"""Bitmaps of event codes, for example of a device's keys.  Bit N of an int represents code N."""
+"""Bitmaps of event codes, for example of the keys that a device has. Bit N of an int represents code N."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def to_bytes(bits: int, max_code: int) -> bytes:
 
 
 def to_text(bits: int) -> str:
-    """Return a bitmap as text, as in uevents and sysfs: longs in hex, the highest non-zero long first.
+    """Return a bitmap as text, as in uevents and sysfs: longs in hex, from the highest one that is not 0.
 
     The source is `input_print_bitmap()`.
     """

@@ -43,18 +43,18 @@ class InputCore:
     """The state of the loaded module.  Drivers import the methods whose names begin with `input_`."""
 
     def __init__(self, this: ThisModule) -> None:
-        """Register the class `input` and the device numbers of its nodes (`input_init()`)."""
+        """Register the class `input`, and the range of device numbers for event devices (`input_init()`)."""
         self.this = this
         self.kind = class_register(this, NAME)
         self.devices: list[InputDev] = []
         self.handlers: list[InputHandler] = []
         self.mutex = mutex_init(this, "input_mutex")
-        """Held while `devices` or `handlers` change, and while a handler connects to a device or
-        disconnects.
+        """The mutex that protects `devices` and `handlers`. It is also held while a handler connects to a
+        device or disconnects.
         """
         self.minors: set[int] = set()
         self.numbers = count()
-        """Numbers of new devices.  A number is never reused."""
+        """Numbers for the names of new devices, such as input0. A number is never reused."""
         self.lock = spin_lock_init(this, "input minors")
         try:
             register_chrdev_region(this, NUMBERS, INPUT_MAX_CHAR_DEVICES, NAME)
@@ -181,8 +181,8 @@ class InputCore:
                 )
 
     def input_get_new_minor(self, legacy_base: int, legacy_count: int) -> int:
-        """Reserve and return the lowest free minor number: of the handler's own range, else of the shared
-        one.
+        """Reserve and return the lowest free minor number in the handler's own range, or in the shared range
+        if the own range is full.
 
         Raise ENOSPC if both ranges are used up.
         """

@@ -41,8 +41,8 @@ BITMAPS: Final = (
     ("FF", ev.EV_FF, "f", 0),
     ("SW", ev.EV_SW, "w", 0),
 )
-"""The capability bitmaps of a device: name in uevents and sysfs, event type, letter in a MODALIAS, first code
-there.
+"""The capability bitmaps of a device: name in uevents and sysfs, event type, letter in a MODALIAS, first
+event code in a MODALIAS.
 
 The order is that of `input_dev_uevent()` and `input_print_modalias_parts()`.
 """
@@ -105,7 +105,8 @@ class InputDev:
 
 
 def estimate_events_per_packet(dev: InputDev) -> int:
-    """Return the estimated number of events in a packet: SYN_REPORT, each relative axis, and some keys.
+    """Return the estimated number of events in a packet: one SYN_REPORT, one for each relative axis, and a
+    constant for keys.
 
     The source is `input_estimate_events_per_packet()` for a device without touch axes.
     """

@@ -44,7 +44,7 @@ class QueuedEvent(NamedTuple):
 
 
 def buffer_size(dev: InputDev) -> int:
-    """Return the number of events in a reader's ring: that of a few packets
+    """Return the size of a reader's ring in events: space for a few packets
     (`evdev_compute_buffer_size()`).
     """
     least = max(dev.hint_events_per_packet * BUFFER_PACKETS, MIN_BUFFER_SIZE)
@@ -72,14 +72,14 @@ class Client:
     masks: dict[int, int] = attrs.field(factory=dict)
     fasync: FasyncList = attrs.field(factory=FasyncList)
     flow: int = 0
-    """The trace's flow id of the events that were read last."""
+    """The flow id, for traces, of the events that the last read returned."""
 
     def __attrs_post_init__(self) -> None:
         self.buffer = [QueuedEvent(0, 0, 0, 0, 0)] * self.size
 
     @property
     def readable(self) -> bool:
-        """True if the ring holds a whole packet.
+        """True if the ring holds a complete packet.
 
         Like evdev_read(), it takes no lock: `fetch` checks again under the lock.
         """
@@ -97,14 +97,14 @@ class Client:
                 if self._is_filtered(type, code):
                     continue
                 if type == EV_SYN and code == SYN_REPORT:
-                    if self.packet_head == self.head:  # every event before it was filtered out
+                    if self.packet_head == self.head:  # the masks have excluded all events of the packet
                         continue
                     complete = True
                 self._put(QueuedEvent(sec, usec, type, code, value, flow))
         return complete
 
     def fetch(self, count: int) -> bytes:
-        """Remove at most `count` events of whole packets from the ring and return their bytes.
+        """Remove up to `count` events from the ring, only from complete packets, and return their bytes.
 
         The source is `evdev_fetch_next_event()`.
         """
@@ -118,7 +118,7 @@ class Client:
         return b"".join(taken)
 
     def flush(self, unwanted: int) -> None:
-        """Drop all queued events of one type, because the reader now gets their state
+        """Drop all queued events of one type. The caller then passes the state to the reader
         (`__evdev_flush_queue()`).
 
         A packet that contains no other events loses its SYN_REPORT as well, unless it is the first packet.

@@ -41,14 +41,14 @@ class Evdev:
     exist: bool = True
 
     def time(self, clock: int) -> int:
-        """Return the time of the current packet by a clock, in ns."""
+        """Return the time of the current packet in ns, measured by the clock with the id `clock`."""
         monotonic = input_get_timestamp(self.handle.dev)
         return ktime_mono_to_real(self.core.this, monotonic) if clock == CLOCK_REALTIME else monotonic
 
 
 def is_alive(client: Client) -> bool:
     """Return True if the reader's device exists and its access is not revoked."""
-    # Without a lock, as in evdev_read().
+    # No lock is held here, as in Linux's evdev_read().
     return READ_ONCE(client.evdev.exist) and not READ_ONCE(client.revoked)
 
 

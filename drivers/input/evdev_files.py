@@ -89,7 +89,7 @@ async def _release_locked(client: Client) -> None:
 
 
 def _close(client: Client) -> None:
-    """Close a file.  The caller holds both mutexes."""
+    """Close a file of an event device. The caller holds both mutexes."""
     evdev: Evdev = client.evdev
     if evdev.grab is client:
         rcu_assign_pointer(evdev, "grab", None)
@@ -102,7 +102,7 @@ def _close(client: Client) -> None:
 
 
 def _read(file: File, size: int, position: int) -> bytes | Awaitable[bytes]:
-    """Read whole events of whole packets; block until one is queued.
+    """Read complete events of complete packets. Block until a packet is queued.
 
     Raise EINVAL if `size` is less than one event, EAGAIN if the file is non-blocking and the ring is
     empty, ENODEV if the device is gone.
@@ -117,7 +117,7 @@ def _read(file: File, size: int, position: int) -> bytes | Awaitable[bytes]:
 async def _wait(file: File, client: Client, size: int) -> bytes:
     data = b""
     while not data:
-        # A non-blocking reader gets here if another reader was faster: _take() raises EAGAIN.
+        # Another reader has taken the events. For a non-blocking reader _take() raises EAGAIN.
         if not file.flags & O_NONBLOCK:
             await wait_event_interruptible(client.wait, lambda: client.readable or not is_alive(client))
         data = _take(file, client, size)

@@ -28,13 +28,15 @@ from .evdev_client import CLOCKS, Client
 from .evdev_device import grab, is_alive, revoke, ungrab
 
 Fixed = Callable[[File, Client, int], Awaitable[None] | None]
-"""The handler of an ioctl of fixed size.  It sleeps only to lock a second mutex."""
+"""The handler of an ioctl of fixed size. The handler sleeps only to lock a second mutex."""
 Sized = Callable[[File, Client, int, int], int]
-"""The handler of an ioctl of any size.  Its last arguments are the size and the address."""
+"""The handler of an ioctl of any size. Its last arguments are the size and the address of the program's
+buffer.
+"""
 
 
 async def ioctl(file: File, request: int, argument: int) -> int:
-    """Execute an ioctl (`evdev_ioctl_handler()`).
+    """Execute an ioctl on an event device (`evdev_ioctl_handler()`).
 
     Raise ENODEV if the device is gone, EINVAL if the request is unknown, EINTR if a signal arrives.
     """
@@ -46,7 +48,7 @@ async def ioctl(file: File, request: int, argument: int) -> int:
 
 
 async def _ioctl(file: File, client: Client, request: int, argument: int) -> int:
-    """Execute an ioctl (`evdev_do_ioctl()`).  The caller holds the mutex."""
+    """Execute an ioctl on an event device (`evdev_do_ioctl()`). The caller holds the mutex."""
     fixed = FIXED.get(request)
     if fixed is not None:
         pending = fixed(file, client, argument)
@@ -60,7 +62,7 @@ async def _ioctl(file: File, client: Client, request: int, argument: int) -> int
     type = _IOC_NR(request) - _IOC_NR(uapi.EVIOCGBIT(0, 0))
     if _IOC_TYPE(request) == ord("E") and _IOC_DIR(request) == _IOC_READ and 0 <= type <= ev.EV_MAX:
         return _codes(file, _device(client), type, size, argument)
-    raise os_error(EINVAL)  # also for absolute axes: no modelled device has any
+    raise os_error(EINVAL)  # No modelled device has absolute axes, so their ioctls end here, too.
 
 
 def _device(client: Client) -> InputDev:
@@ -100,7 +102,7 @@ def _properties(file: File, client: Client, size: int, address: int) -> int:
 
 
 def _codes(file: File, dev: InputDev, type: int, size: int, address: int) -> int:
-    """Copy the codes of an event type to the program (`handle_eviocgbit()`)."""
+    """Copy the bitmap of the device's codes of one event type to the program (`handle_eviocgbit()`)."""
     if type == ev.EV_SYN:
         return _bytes(file, to_bytes(dev.evbit, ev.EV_MAX), size, address)
     if type not in ev.MAX_CODE:
@@ -149,7 +151,7 @@ def _set_clock(file: File, client: Client, address: int) -> None:
 
 
 def _mask_bits(type: int) -> int:
-    """Return the number of codes in a type's mask (`evdev_get_mask_cnt()`).
+    """Return the number of bits in the mask of an event type (`evdev_get_mask_cnt()`).
 
     The codes of EV_SYN are the event types.
     """
@@ -186,7 +188,7 @@ def _get_mask(file: File, client: Client, address: int) -> None:
         size = len(to_bytes(0, count))
         known = b"\xff" * size if wanted is None else to_bytes(wanted, count - 1)
     copy_to_user(file, mask.codes_ptr, known[: mask.codes_size])
-    # Page by page, because a program can pass any size.
+    # Copy page by page, because a program can pass any size.
     for done in range(len(known), mask.codes_size, PAGE_SIZE):
         copy_to_user(file, mask.codes_ptr + done, bytes(min(PAGE_SIZE, mask.codes_size - done)))
 
@@ -214,7 +216,7 @@ def _effects(file: File, client: Client, address: int) -> None:
 
 
 def _upload_effect(file: File, client: Client, size: int, address: int) -> int:
-    """Raise ENOSYS, because the device has no EV_FF, after the effect was read
+    """Copy the effect from the program, then raise ENOSYS: no modelled device has EV_FF
     (`input_ff_effect_from_user()`).
     """
     if size != _IOC_SIZE(uapi.EVIOCSFF):

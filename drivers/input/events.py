@@ -1,4 +1,5 @@
-"""The processing of an event: ignore it, add it to the packet, or pass the packet on (drivers/input/input.c).
+"""The processing of an input event: ignore it, add it to the packet, or pass the packet on
+(drivers/input/input.c).
 
 A driver reports events.  An event that changes nothing is ignored, for example a motion by 0.  Other
 events are added to the current packet.  SYN_REPORT passes the packet to all handlers, or only to the
@@ -32,7 +33,8 @@ AUTOREPEAT: Final = 2
 """The value of a key event that repeats a held key."""
 
 SYNC: Final = (ev.EV_SYN, ev.SYN_REPORT, 1)
-"""The SYN_REPORT that the core appends to a packet that is full (`input_value_sync`).
+"""The SYN_REPORT that the core appends to a full packet (`input_value_sync`). In a driver's SYN_REPORT the
+value is 0.
 
 A driver's own has value 0.
 """
@@ -73,14 +75,15 @@ DISPOSITIONS: Final[Mapping[int, Disposition]] = MappingProxyType(
         ev.EV_PWR: lambda dev, code, value: TO_ALL,
     }
 )
-"""The function that decides how an event is processed, by event type.
+"""The function that decides how an event of this type is processed. Event types without a function are not
+modelled, and the core refuses devices that declare one (core.py).
 
 The other types are not modelled: a device that declares one is not registered (core.py).
 """
 
 
 def _switch(dev: InputDev, type: int, code: int, value: int) -> bool:
-    """Set the state of a key, switch, LED or sound.  Return True if the state changes."""
+    """Set a key, switch, LED or sound to on or off. Return True if the state changes."""
     if not dev.has(type, code) or dev.state.get(type, 0) >> code & 1 == bool(value):
         return False
     dev.state[type] = dev.state.get(type, 0) ^ 1 << code
@@ -95,7 +98,7 @@ def input_event(dev: InputDev, type: int, code: int, value: int) -> None:
 
 
 def input_inject_event(handle: InputHandle, type: int, code: int, value: int) -> None:
-    """Process an event that a handle injects.  It is ignored if another handle has grabbed the device."""
+    """Process an event that a handle injects. Ignore the event if another handle has grabbed the device."""
     dev = handle.dev
     if type == ev.EV_SYN or dev.evbit >> type & 1:
         with dev.lock:
@@ -106,7 +109,7 @@ def input_inject_event(handle: InputHandle, type: int, code: int, value: int) ->
 
 def handle_event(dev: InputDev, type: int, code: int, value: int) -> None:
     """Process an event (`input_handle_event()`).  The caller holds the lock."""
-    # A concurrent write to `inhibited` may or may not affect this event, as on Linux.
+    # If another task writes `inhibited` at this time, the event may or may not be ignored, as on Linux.
     known = type in DISPOSITIONS and not READ_ONCE(dev.inhibited)
     disposition = DISPOSITIONS[type](dev, code, value) if known else IGNORE
     if disposition & TO_DEVICE and dev.event is not None:
@@ -114,7 +117,7 @@ def handle_event(dev: InputDev, type: int, code: int, value: int) -> None:
     if disposition & TO_HANDLERS:
         dev.values.append((type, code, value))
     if disposition & FLUSH:
-        if len(dev.values) >= 2:  # a packet of SYN_REPORT alone is dropped
+        if len(dev.values) >= 2:  # a packet that has only SYN_REPORT is dropped
             _pass_values(dev)
         dev.values.clear()
         dev.timestamp = None
@@ -131,7 +134,7 @@ def _pass_values(dev: InputDev) -> None:
         grab.handler.events(grab, dev.values)
         return
     for handle in rcu_dereference(dev.handles):
-        if READ_ONCE(handle.open):  # a handle that is being opened may miss this packet
+        if READ_ONCE(handle.open):  # a handle that is just being opened may miss this packet
             handle.handler.events(handle, dev.values)
 
 

@@ -1,4 +1,4 @@
-"""Input handlers and handles.
+"""Input handlers and their handles, which connect them to devices (drivers/input/input.c).
 
 A handler, such as evdev, receives events.  A handle connects it to one device.
 """
@@ -64,7 +64,7 @@ async def input_unregister_handle(handle: InputHandle) -> None:
 
 
 async def input_open_device(handle: InputHandle) -> None:
-    """Open a handle, so that it receives events.
+    """Open a handle, so that the handle receives events.
 
     Raise ENODEV if the device is being unregistered, EINTR if a signal arrives.
     """
@@ -88,7 +88,7 @@ def _open(handle: InputHandle) -> None:
 
 
 async def input_close_device(handle: InputHandle) -> None:
-    """Close a handle.  It receives no events after it was closed as often as it was opened."""
+    """Close a handle. After as many closes as opens, the handle receives no events."""
     async with handle.dev.mutex:
         close_device(handle)
 
@@ -104,7 +104,7 @@ def close_device(handle: InputHandle) -> None:
 
 
 async def input_grab_device(handle: InputHandle) -> None:
-    """Grab the device: only this handle receives its events.
+    """Grab the device: the events of the device reach only this handle.
 
     Raise EBUSY if another handle has grabbed the device, EINTR if a signal arrives.
     """

@@ -24,7 +24,7 @@ BOOLEANS: Final = {
     "on": True,
     "of": False,
 }
-"""The first characters of a boolean, and its value (`kstrtobool()`)."""
+"""The boolean value of a text by its first characters (`kstrtobool()`)."""
 
 
 def set_inhibited(dev: InputDev, data: bytes) -> Awaitable[None] | None:

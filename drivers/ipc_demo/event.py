@@ -59,7 +59,7 @@ class Events:
         self._due = 0
 
     def start(self, count: int, interval: int) -> None:
-        """Send `count` events, `interval` ns apart, and cancel those still pending.
+        """Send `count` events, `interval` ns apart. Cancel pending events of an earlier call.
 
         Raise EINVAL if `count` or `interval` is not positive.
         """
@@ -71,11 +71,13 @@ class Events:
             mod_timer(self._timer, self._due)
 
     def stop(self) -> None:
-        """Cancel the pending events."""
+        """Cancel all pending events."""
         timer_delete(self._timer)
 
     def attribute(self) -> DeviceAttribute:
-        """Return the sysfs attribute `last`: number and time of the last event, for programs that poll."""
+        """Return the sysfs attribute `last`: number and time of the last event, for programs that poll the
+        file.
+        """
         return DeviceAttribute("last", show=lambda device: "{0.number} {0.time}\n".format(self.latest()))
 
     def latest(self) -> uapi.IpcDemoEvent:
@@ -135,7 +137,7 @@ async def read(file: File, size: int, position: int) -> bytes:
             return b"".join(records)
         if file.flags & O_NONBLOCK:
             raise os_error(EAGAIN)
-        # The condition takes no lock: if another reader is faster, this one waits again.
+        # The wait condition takes no lock: if another reader takes the event first, this reader waits again.
         await wait_event_interruptible(events.waiting, lambda: READ_ONCE(listener.queue))
 
 
@@ -162,7 +164,7 @@ def mmap(file: File, area: VmArea) -> None:
     """
     if area.writable:
         raise os_error(EINVAL)
-    memory = READ_ONCE(_events(file).memory)  # no lock: programs read the mapped page without one, too
+    memory = READ_ONCE(_events(file).memory)  # no lock: programs read the mapped page without a lock, too
     remap_vmalloc_range(area, memory, area.offset)
 
 

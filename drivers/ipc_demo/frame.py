@@ -23,7 +23,7 @@ class Frames:
 
     @cached_property
     def memory(self) -> memoryview:
-        """Memory for the largest frame.  It is allocated on first use."""
+        """Memory that is large enough for the largest frame. It is allocated on first use."""
         return vmalloc_user(MAX_FRAME)
 
     def take(self, size: int) -> int:
@@ -44,7 +44,7 @@ class Frames:
 
 
 def read(file: File, size: int, position: int) -> bytes:
-    """Return up to `size` bytes of the frame from the file position on."""
+    """Return up to `size` bytes of the frame, from the file position on."""
     frames: Frames = file.cdev.data
     return frames.part(position, size)
 

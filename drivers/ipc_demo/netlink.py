@@ -24,7 +24,7 @@ from .question import answer
 MAX_ATTRIBUTE: Final = 65531
 """Maximum payload of an attribute in bytes: its 16-bit length includes the 4-byte header."""
 PART_OVERHEAD: Final = 32
-"""Bytes of a message besides the part of a frame."""
+"""Number of bytes in a message that do not belong to the part of the frame."""
 
 
 def register(this: ThisModule, events: Events, frames: Frames, undo: ExitStack) -> None:

@@ -1,4 +1,6 @@
-"""/dev/ipc_demo/question: answers by ioctl, by write and read, in mapped memory, and in a sysfs attribute."""
+"""/dev/ipc_demo/question: the driver answers questions by ioctl, by write and read, in mapped memory, and in
+sysfs.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def answer(question: bytes) -> bytes:
 
 
 def attribute() -> DeviceAttribute:
-    """Return the sysfs attribute `answer`: write a question to it, then read the answer in hex digits."""
+    """Return the sysfs attribute `answer`: a program writes a question, then reads the answer in hex
+    digits.
+    """
     last = b""
 
     def show(device: Device) -> str:

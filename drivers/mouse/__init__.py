@@ -89,7 +89,7 @@ class MouseDriver:
         undo.callback(genl_unregister_family, self.family)
 
     async def probe(self, device: SimbusDevice) -> None:
-        """Bind a mouse.
+        """Bind the driver to a mouse.
 
         The `devm_` functions release their resources when the device is unbound or when this method fails.
         """
@@ -101,7 +101,7 @@ class MouseDriver:
             send(mouse)
 
         mouse.send_work = init_work(self.this, send_reports)
-        # devm runs this after it has freed the interrupt, so no handler schedules the work any more.
+        # devm calls this after it has freed the interrupt, so the handler cannot queue the work item again.
         devm_add_action(device, cancel_work_sync, mouse.send_work)
         devm_request_irq(device, device.irq, interrupt, IRQF_SHARED, "mouse", mouse)
         dev_set_drvdata(device, mouse)
@@ -115,7 +115,7 @@ class MouseDriver:
         mouse.start()
 
     async def remove(self, device: SimbusDevice) -> None:
-        """Unbind a mouse, which may already be unplugged."""
+        """Unbind the driver from a mouse. The mouse can already be unplugged."""
         mouse: Mouse = dev_get_drvdata(device)
         self.classes.devclass_del(mouse.node)
         with mouse.lock:

@@ -1,4 +1,4 @@
-"""The state of one mouse: how the driver takes, sums and forwards its reports.
+"""The state of one mouse, and the functions that take reports from it, add them up and forward them.
 
 The device's queue is short, and its interrupt line stays high until the queue is empty.  So the interrupt
 handler empties the queue.  It adds each report to the state and appends the report to a queue of the
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .pointer import Pointer
 
 QUEUE_DEPTH: Final = 64
-"""Maximum number of reports in the driver's queue: those of half a second at the lowest rate."""
+"""Maximum number of reports in the driver's queue: the reports of half a second at the lowest rate."""
 
 BUTTONS: Final = (
     ("left", hw.BUTTON_LEFT, ev.BTN_LEFT),
@@ -44,7 +44,7 @@ BUTTONS: Final = (
 
 
 class MouseReport(NamedTuple):
-    """A report of the mouse.  `time` is in nanoseconds of the machine's clock."""
+    """A report of the mouse. `time` is the machine's time in ns."""
 
     sequence: int
     time: int
@@ -56,7 +56,7 @@ class MouseReport(NamedTuple):
 
 @attrs.define
 class MouseState:
-    """The sum of all reports.
+    """The state of the mouse: the sum of all its reports.
 
     `sequence` is the number of the last report in the sum, or -1 before the first report.
     """
@@ -85,13 +85,13 @@ class Mouse:
     """The class device, such as mouse0.  Programs use its name."""
     state: MouseState = attrs.field(factory=MouseState)
     queue: deque[MouseReport] = attrs.field(factory=deque)
-    """Reports that were taken from the device and are not sent to the netlink group yet."""
+    """Reports that the driver has taken from the device and not yet sent to the netlink group."""
     reports: int = 0
     announced: int = 0
     missed: int = 0
     interrupts: int = 0
     gone: bool = False
-    """True while the driver is being unbound.  Afterwards the registers are unmapped."""
+    """True once the driver has begun to unbind. After that the registers are unmapped."""
 
     @property
     def name(self) -> str:
@@ -149,7 +149,7 @@ def _take(mouse: Mouse) -> None:
     """Take one report from the device."""
     motion, state = readl(mouse.io, hw.REPORT_MOTION), readl(mouse.io, hw.REPORT_STATE)
     low, high = readl(mouse.io, hw.REPORT_TIME_LOW), readl(mouse.io, hw.REPORT_TIME_HIGH)
-    if high == ALL_ONES:  # the mouse was unplugged during these reads: the values are not a report
+    if high == ALL_ONES:  # the mouse was unplugged while its registers were read
         return
     writel(1, mouse.io, hw.FIFO_POP)
     report = MouseReport(
@@ -175,7 +175,9 @@ def _take(mouse: Mouse) -> None:
 
 
 def send(mouse: Mouse) -> None:
-    """Send all queued reports to the netlink group.  This is the work item, so it runs in a kernel thread."""
+    """Send all queued reports to the netlink group. This is the function of the work item; it runs in a
+    kernel thread.
+    """
     while True:
         with mouse.lock:
             if not mouse.queue:

@@ -1,4 +1,4 @@
-"""video: the video subsystem, which camera drivers share (videodev and videobuf2 on Linux).
+"""video: the video subsystem. Camera drivers share it (videodev and videobuf2 on Linux).
 
 This module is not a driver: it binds no device.  A driver registers a capture device with its operations.
 The subsystem makes /dev/videoN, executes the ioctls that are the same for all devices, and manages the
@@ -97,13 +97,13 @@ class Videodev(VideoCore):
         step: int,
         default: int,
     ) -> Control:
-        """Add an integer control to a handler.  controls.py describes `ops`."""
+        """Add an integer control to a control handler. controls.py describes `ops`."""
         return handler.add(ops, id, minimum, maximum, step, default)
 
     def v4l2_ctrl_new_std_menu_items(
         self, handler: ControlHandler, ops: Any, id: int, default: int, menu: tuple[str, ...]
     ) -> Control:
-        """Add a menu control to a handler.  Its value is an index into `menu`."""
+        """Add a menu control to a control handler. The control's value is an index into `menu`."""
         return handler.add(ops, id, 0, len(menu) - 1, 1, default, menu)
 
     def v4l2_ctrl_handler_setup(self, handler: ControlHandler) -> None:
@@ -111,7 +111,7 @@ class Videodev(VideoCore):
         handler.setup()
 
     def v4l2_ctrl_s_ctrl(self, control: Control, value: int) -> None:
-        """Set a control without an open file.  All subscribers receive an event."""
+        """Set a control from the driver, without an open file. All subscribers receive an event."""
         control.set(value)
 
     # -- buffers ----------------------------------------------------------------
@@ -125,7 +125,9 @@ class Videodev(VideoCore):
         return Queue(device, ops, lock, mmap_lock, done_lock, timestamp_flags, private)
 
     def vb2_buffer_done(self, buffer: Buffer, error: bool) -> None:
-        """Return a buffer to the queue: it holds a frame or, if `error` is True, no valid frame."""
+        """Return a buffer from the driver to the queue. If `error` is True, the buffer holds no valid
+        frame.
+        """
         buffer.flow = trace_flow(self.this)
         buffer.queue.buffer_done(buffer, error)
 
@@ -161,6 +163,8 @@ def init(this: ThisModule) -> Videodev:
 
 
 def exit(this: ThisModule, video: Videodev) -> None:
-    """Release the class and the device numbers (`videodev_exit()`).  All drivers are unloaded before."""
+    """Release the class and the device numbers (`videodev_exit()`). All camera drivers are already
+    unloaded.
+    """
     class_unregister(video.kind)
     unregister_chrdev_region(this, NUMBERS, VIDEO_NUM_DEVICES)

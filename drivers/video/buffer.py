@@ -15,16 +15,17 @@ from simkernel.driverapi.refcount import Refcount, refcount_dec_and_test, refcou
 
 PLANE_INDEX_BITS = 3
 OFFSET_UNIT = PAGE_SIZE << PLANE_INDEX_BITS
-"""Unit of the mmap offsets (PLANE_INDEX_SHIFT).
+"""Unit of the mmap offsets (PLANE_INDEX_SHIFT). A buffer's offset is its index times this unit. It only
+identifies the buffer; it is not a position in memory.
 
 The offset of a buffer is its index times this: a handle, not a position.
 """
 OFFSET_MASK = (1 << 30) - 1
-"""The bits of an mmap offset that are evaluated (BUFFER_INDEX_MASK)."""
+"""The bits of an mmap offset that the kernel evaluates (BUFFER_INDEX_MASK)."""
 
 
 class BufferState(Enum):
-    """The owner of a buffer (`enum vb2_buffer_state`)."""
+    """The owner or state of a buffer (`enum vb2_buffer_state`)."""
 
     DEQUEUED = "owned by the program"
     QUEUED = "owned by the queue, not yet passed to the driver"
@@ -71,13 +72,15 @@ class Memory:
         return self.buffer.memory[:length]
 
     def put(self) -> None:
-        """Drop one reference and free the memory if it was the last."""
+        """Drop one reference to the memory. Free the memory after the last reference."""
         if refcount_dec_and_test(self._users):
             self.free()
 
     def free(self) -> None:
-        """Free the DMA memory now: the device can no longer access it.  Existing mappings stay valid."""
-        # Atomic, because the last munmap(2) can call this at the same time.
+        """Free the DMA memory now: the device can no longer access it. Existing mappings of programs stay
+        valid.
+        """
+        # Drop the reference atomically, because the last munmap(2) can call this at the same time.
         buffer = xchg(self, "buffer", None)
         if buffer is not None:
             dma_free_coherent(self._device, buffer)

@@ -21,7 +21,8 @@ from .events import Subscription
 
 NEXT: Final = v4l2.V4L2_CTRL_FLAG_NEXT_CTRL | v4l2.V4L2_CTRL_FLAG_NEXT_COMPOUND
 MIN_MAX: Final = (v4l2.V4L2_CTRL_WHICH_MIN_VAL, v4l2.V4L2_CTRL_WHICH_MAX_VAL)
-"""Requests for minimum or maximum values.
+"""Requests for the minimum or maximum of a control. They need V4L2_CTRL_FLAG_HAS_WHICH_MIN_MAX, and no
+modelled control has this flag.
 
 They need V4L2_CTRL_FLAG_HAS_WHICH_MIN_MAX, which no modelled control has.
 """
@@ -33,7 +34,8 @@ ANY_CLASS: Final = (v4l2.V4L2_CTRL_WHICH_CUR_VAL, *FIXED)
 
 
 def _query(handler: ControlHandler, id: int) -> Control:
-    """Return the control with this id, or the next one if the id has a NEXT flag (`v4l2_query_ext_ctrl()`).
+    """Return the control with this id, or the next control if the id has a NEXT flag
+    (`v4l2_query_ext_ctrl()`).
 
     Raise EINVAL if it does not exist.  No modelled control is compound, so NEXT_COMPOUND alone finds
     nothing.
@@ -105,7 +107,7 @@ def s_ctrl(call: IoctlCall, arg: s.V4l2Control) -> None:
 def _find_all(
     handler: ControlHandler, arg: s.V4l2ExtControls, items: Sequence[s.V4l2ExtControl]
 ) -> list[Control]:
-    """Return the controls of the items (`prepare_ext_ctrls()`).
+    """Return the control of each item in the request (`prepare_ext_ctrls()`).
 
     Raise EINVAL if a control does not exist or belongs to another class.  `error_idx` is then the index of
     its item.
@@ -129,7 +131,8 @@ def _check_class(handler: ControlHandler, which: int) -> None:
 
 
 def _which(arg: s.V4l2ExtControls) -> None:
-    if arg.which == v4l2.V4L2_CTRL_WHICH_REQUEST_VAL:  # there is no media device, which requests need
+    # A request needs a media device, and no media device is modelled.
+    if arg.which == v4l2.V4L2_CTRL_WHICH_REQUEST_VAL:
         raise os_error(EINVAL)
     arg.which = v4l2.V4L2_CTRL_ID2WHICH(arg.which)
 
@@ -178,7 +181,9 @@ def s_ext_ctrls(call: IoctlCall, arg: s.V4l2ExtControls) -> None:
 def _try(
     handler: ControlHandler, arg: s.V4l2ExtControls, items: Sequence[s.V4l2ExtControl], setting: bool
 ) -> list[Control]:
-    """Validate all items and return their controls (`validate_ctrls()`, `try_set_ext_ctrls_common()`)."""
+    """Validate all items of the request and return their controls (`validate_ctrls()`,
+    `try_set_ext_ctrls_common()`).
+    """
     arg.error_idx = arg.count
     if arg.which in FIXED:
         raise os_error(EINVAL)

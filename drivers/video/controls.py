@@ -80,7 +80,7 @@ class Control:
         return 1 if self.type == v4l2.V4L2_CTRL_TYPE_MENU else self.step
 
     def validate(self, value: int) -> int:
-        """Return the nearest valid value (`std_validate_elem()`).
+        """Return the valid value that is nearest to the argument (`std_validate_elem()`).
 
         For a menu, raise ERANGE if the value is out of range, EINVAL if the item is empty.
         """
@@ -98,7 +98,7 @@ class Control:
         return self.minimum + (rounded - self.minimum) // self.step * self.step
 
     def set(self, value: int, fh: Any = None) -> int:
-        """Set the value and return the one that was set (`set_ctrl()`).
+        """Set the control to the nearest valid value and return that value (`set_ctrl()`).
 
         All subscribers except the file `fh`, which sets it, receive an event.  Raise EBUSY if the control
         is grabbed, ERANGE or EINVAL if a menu has no such item, and any error of the driver.
@@ -130,7 +130,9 @@ class Control:
         return V4l2Event(v4l2.V4L2_EVENT_CTRL, payload.pack(), id=self.id)
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Add a subscription, and queue the current value if it asks for that (`v4l2_ctrl_add_event()`)."""
+        """Add a subscription. If its flags request the initial value, queue an event with the current value
+        (`v4l2_ctrl_add_event()`).
+        """
         self.subscriptions.append(subscription)
         if not self.is_class and subscription.flags & v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL:
             changes = v4l2.V4L2_EVENT_CTRL_CH_FLAGS
@@ -144,7 +146,7 @@ class Control:
             self.subscriptions.remove(subscription)
 
     def _send_event(self, fh: Any, changes: int) -> None:
-        """Send an event to all subscribers (`send_event()`).
+        """Send an event about a change of the control to its subscribers (`send_event()`).
 
         The file `fh`, which made the change, receives it only if it has set
         V4L2_EVENT_SUB_FL_ALLOW_FEEDBACK.
@@ -194,7 +196,9 @@ class ControlHandler:
         return control
 
     def setup(self) -> None:
-        """Write all values to the device, which can have others (`v4l2_ctrl_handler_setup()`)."""
+        """Write the values of all controls to the device, whose registers can hold other values
+        (`v4l2_ctrl_handler_setup()`).
+        """
         for control in self._controls:
             if not control.is_class:
                 control.ops.s_ctrl(control, control.value)

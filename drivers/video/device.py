@@ -30,7 +30,8 @@ ATTRIBUTES: Final = (
     DeviceAttribute("name", lambda node: f"{dev_get_drvdata(node).name}\n"),
     DeviceAttribute("index", lambda node: f"{dev_get_drvdata(node).index}\n"),
 )
-"""The sysfs attributes of a video device (`video_device_attrs`).
+"""The sysfs attributes of a video device (`video_device_attrs`). Linux's `dev_debug` is omitted, because it
+would have no effect here.
 
 `dev_debug` is omitted, because it would have no effect.
 """
@@ -139,7 +140,8 @@ def register(core: VideoCore, device: VideoDevice, operations: FileOperations) -
 
 
 def _number(core: VideoCore, device: VideoDevice) -> None:
-    """Assign the lowest free numbers, and the lowest free index among the devices of one parent.
+    """Assign the lowest free device numbers, and the lowest index that no other device of the same parent
+    has.
 
     Raise ENFILE if all numbers are in use.
     """
@@ -155,7 +157,8 @@ def _number(core: VideoCore, device: VideoDevice) -> None:
 
 
 async def unregister(core: VideoCore, device: VideoDevice) -> None:
-    """Unregister a device; programs can still have files of it open (`vb2_video_unregister_device()`).
+    """Unregister a device. Programs can still have files of the device open
+    (`vb2_video_unregister_device()`).
 
     From now on ioctls raise ENODEV.  Blocked tasks are woken, and the driver owns no buffers afterwards.
     """
@@ -177,7 +180,7 @@ async def unregister(core: VideoCore, device: VideoDevice) -> None:
 
 
 def put(core: VideoCore, device: VideoDevice) -> None:
-    """Free the numbers of a device that is unregistered and has no open file (`v4l2_device_release()`)."""
+    """Free the numbers of a device if it is unregistered and has no open file (`v4l2_device_release()`)."""
     with core.lock:
         if not device.registered and not device.files and core.devices.get(device.minor) is device:
             del core.devices[device.minor]

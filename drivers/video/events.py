@@ -60,7 +60,7 @@ class FileHandle:
         old = subscription.pending
         if old is not None:
             self.available.remove(old)
-            if event.type == V4L2_EVENT_CTRL:  # as v4l2_ctrl_replace() does
+            if event.type == V4L2_EVENT_CTRL:  # v4l2_ctrl_replace() does the same on Linux.
                 payload = V4l2EventCtrl.unpack(event.u)
                 payload.changes |= V4l2EventCtrl.unpack(old.u).changes
                 event.u = payload.pack()
@@ -81,7 +81,9 @@ class FileHandle:
         return event
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """End a subscription and drop its unread event (`__v4l2_event_unsubscribe()`)."""
+        """End a subscription, and drop its event if the program has not read it
+        (`__v4l2_event_unsubscribe()`).
+        """
         with self.device.fh_lock:
             self.subscribed.remove(subscription)
             if subscription.pending is not None:

@@ -27,7 +27,7 @@ DESCRIPTIONS: Final = {
     v4l2.V4L2_PIX_FMT_YUYV: "YUYV 4:2:2",
     v4l2.V4L2_PIX_FMT_RGB24: "24-bit RGB 8-8-8",
 }
-"""The descriptions of the modelled pixel formats, as on Linux (`v4l_fill_fmtdesc()`)."""
+"""The descriptions of the modelled pixel formats, with the texts of Linux (`v4l_fill_fmtdesc()`)."""
 
 VALID_VALUES: Final = {
     "colorspace": range(1, 13),
@@ -35,7 +35,7 @@ VALID_VALUES: Final = {
     "quantization": (1, 2),
     "xfer_func": range(1, 8),
 }
-"""The valid values of each field (`v4l2_is_colorspace_valid()` and the like)."""
+"""The valid values of each colour field (`v4l2_is_colorspace_valid()` and similar functions)."""
 
 
 @attrs.define
@@ -119,9 +119,10 @@ async def try_fmt(call: IoctlCall, arg: s.V4l2Format) -> None:
 
 
 def sanitized(fmt: bytes) -> s.V4l2PixFormat:
-    """Return the requested format with invalid colour fields set to 0 (`v4l_sanitize_format()`)."""
+    """Return the requested format, with each invalid colour field set to 0 (`v4l_sanitize_format()`)."""
     pix = s.V4l2PixFormat.unpack(fmt)
-    if pix.priv != v4l2.V4L2_PIX_FMT_PRIV_MAGIC:  # the program has not set the fields after `priv`
+    # A program that does not set `priv` to the magic number has not set the fields after `priv` either.
+    if pix.priv != v4l2.V4L2_PIX_FMT_PRIV_MAGIC:
         pix.flags = pix.ycbcr_enc = pix.quantization = pix.xfer_func = 0
     if pix.colorspace not in VALID_VALUES["colorspace"]:
         pix.colorspace = pix.ycbcr_enc = pix.quantization = pix.xfer_func = 0

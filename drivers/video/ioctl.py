@@ -29,7 +29,7 @@ from .format_ioctls import Number
 from .lock import HeldMutex
 
 IoctlHandler = Callable[[IoctlCall, Any], Any]
-"""The handler of an ioctl: it fills in the argument or raises OSError.  It may be `async def`."""
+"""The handler of an ioctl. It fills in the argument or raises OSError, and it may be `async def`."""
 
 
 @attrs.frozen
@@ -102,7 +102,7 @@ REQUESTS: Final = {
     io.VIDIOC_STREAMON: IoctlInfo(Number, buffers.streamon, priority=True, checks=OWNER),
     io.VIDIOC_STREAMOFF: IoctlInfo(Number, buffers.streamoff, priority=True, checks=OWNER),
 }
-"""The supported ioctls of a capture device.  VIDIOC_EXPBUF is missing, because DMA-BUF is not modelled."""
+"""The ioctls that a capture device supports. VIDIOC_EXPBUF is missing, because DMA-BUF is not modelled."""
 
 EXT_CONTROLS: Final = (io.VIDIOC_G_EXT_CTRLS, io.VIDIOC_S_EXT_CTRLS, io.VIDIOC_TRY_EXT_CTRLS)
 

@@ -1,4 +1,6 @@
-"""The mutex that an ioctl holds and releases while it waits (`wait_prepare`, `wait_finish`)."""
+"""The mutex that an ioctl holds. The ioctl releases the mutex while it waits (`wait_prepare`,
+`wait_finish`).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from simkernel.driverapi.wait import Condition, WaitQueue, wait_event_interrupti
 
 
 class HeldMutex:
-    """A mutex that a block holds: `async with HeldMutex(lock) as held`.  Raise EINTR if a signal arrives
-    first.
+    """A mutex for the block `async with HeldMutex(lock) as held`. Raise EINTR if a signal arrives before the
+    mutex is locked.
 
     A task that is killed during `wait` does not hold the mutex, so the end of the block must not unlock
     it.

@@ -1,4 +1,4 @@
-"""The file operations of a video device other than the ioctls: open, mmap, poll, release (v4l2-dev.c,
+"""The file operations of a video device, without the ioctls: open, mmap, poll, release (v4l2-dev.c,
 vb2_fop_*).
 """
 
@@ -76,7 +76,7 @@ async def _release(core: VideoCore, fh: FileHandle) -> None:
 
 
 def _close(core: VideoCore, fh: FileHandle) -> None:
-    """Close a file.  The caller holds both mutexes."""
+    """Close a file of a video device. The caller holds both mutexes."""
     device: VideoDevice = fh.device
     if device.queue.owner in (None, fh):
         device.queue.release()

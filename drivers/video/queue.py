@@ -55,7 +55,7 @@ class Queue:
     ops: Any
     lock: Mutex
     mmap_lock: Mutex
-    """Held while buffers are freed or mapped, because mmap(2) does not take `lock`."""
+    """The mutex that is held while buffers are freed or mapped, because mmap(2) does not take `lock`."""
     done_lock: SpinLock
     timestamp_flags: int
     private: Any = None
@@ -63,7 +63,7 @@ class Queue:
     max_num_buffers: int = VIDEO_MAX_FRAME
     buffers: dict[int, Buffer] = attrs.field(factory=dict)
     orphans: list[Memory] = attrs.field(factory=list)
-    """Memory of freed buffers that programs still map."""
+    """Memory of freed buffers that programs still have mapped."""
     memory: int = MEMORY_UNKNOWN
     queued: list[Buffer] = attrs.field(factory=list)
     done: deque[Buffer] = attrs.field(factory=deque)
@@ -71,7 +71,7 @@ class Queue:
     owner: Any = None
     streaming: bool = False
     waiting_for_buffers: bool = False
-    """True if no buffer was queued since the buffers were allocated or the stream was stopped."""
+    """True until a buffer is queued after the buffers were allocated or the stream was stopped."""
     waiting_in_dqbuf: bool = False
 
     @property
@@ -154,9 +154,9 @@ class Queue:
             self.free(indexes)
 
     def _allocate(self, count: int, size: int) -> list[Buffer]:
-        """Allocate up to `count` buffers, as many as memory permits (`__vb2_queue_alloc()`).
+        """Allocate up to `count` buffers, fewer if memory is short (`__vb2_queue_alloc()`).
 
-        Raise ENOMEM if that is none.
+        Raise ENOMEM if no buffer can be allocated.
         """
         count = min(count, self.max_num_buffers - len(self.buffers))
         made: list[Buffer] = []
@@ -178,7 +178,7 @@ class Queue:
         return made
 
     def _first_gap(self, count: int) -> int | None:
-        """Return the first of the lowest `count` consecutive free indexes, or None."""
+        """Find `count` consecutive free indexes, as low as possible. Return the first of them, or None."""
         for index in range(self.max_num_buffers - count + 1):
             if not any(index + number in self.buffers for number in range(count)):
                 return index
@@ -247,7 +247,7 @@ class Queue:
                 raise os_error(EBUSY)
             if not self.streaming:
                 raise os_error(EINVAL)
-            # Without the lock, like list_empty(): an interrupt handler can only add buffers.
+            # Check without the lock, like list_empty() on Linux: an interrupt handler can only add buffers.
             if READ_ONCE(self.done):
                 with self.done_lock:
                     return self.done.popleft()
@@ -318,7 +318,7 @@ class Queue:
         self.reset()
 
     def reset(self) -> None:
-        """Return all buffers to the program.  The driver owns none of them any more."""
+        """Return all buffers to the program. After this the driver owns no buffer."""
         self.streaming = False
         self.queued.clear()
         self.done.clear()
@@ -329,7 +329,7 @@ class Queue:
             buffer.state = BufferState.DEQUEUED
 
     def release(self) -> None:
-        """Free all buffers when their owner closes its file (`vb2_core_queue_release()`).
+        """Free all buffers of the queue when the file that owns them is closed (`vb2_core_queue_release()`).
 
         The stream is stopped, and the caller holds `mmap_lock`.
         """
@@ -338,7 +338,8 @@ class Queue:
         self.owner = None
 
     def free_orphans(self) -> None:
-        """Free the DMA memory of orphaned buffers, because the device goes away.
+        """Free the DMA memory of freed buffers that programs still have mapped, because the device is being
+        removed.
 
         Programs keep their mappings.
         """

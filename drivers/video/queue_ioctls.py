@@ -41,7 +41,7 @@ NOT_FOR_CAPTURE: Final = (
 )
 """Flags that a program cannot set on a capture buffer (V4L2_BUFFER_OUT_FLAGS and V4L2_BUF_FLAG_LAST)."""
 CACHE_HINTS: Final = v4l2.V4L2_BUF_FLAG_NO_CACHE_INVALIDATE | v4l2.V4L2_BUF_FLAG_NO_CACHE_CLEAN
-"""Cache hints, which this queue clears because it does not set `allow_cache_hints`."""
+"""Flags of cache hints. The queue clears them, because it does not set `allow_cache_hints`."""
 
 STATE_FLAGS: Final = {
     BufferState.QUEUED: v4l2.V4L2_BUF_FLAG_QUEUED,
@@ -91,7 +91,7 @@ def fill(buffer: Buffer, arg: s.V4l2Buffer) -> None:
 
 
 def _take(queue: Queue, arg: s.V4l2Buffer, preparing: bool) -> Buffer:
-    """Return the buffer that a program queues or prepares, after checks (`vb2_queue_or_prepare_buf()`)."""
+    """Check a request to queue or prepare a buffer, and return the buffer (`vb2_queue_or_prepare_buf()`)."""
     buffer = queue.find(arg.index)
     request = arg.flags & v4l2.V4L2_BUF_FLAG_REQUEST_FD
     if arg.type != queue.type or arg.memory != queue.memory:
@@ -103,7 +103,7 @@ def _take(queue: Queue, arg: s.V4l2Buffer, preparing: bool) -> Buffer:
         buffer.sequence = 0
         buffer.flags = arg.flags & ~KERNEL_FLAGS & ~NOT_FOR_CAPTURE
     if request and not preparing:
-        raise os_error(EBADR)  # the request API is not modelled: it is for codecs
+        raise os_error(EBADR)  # requests (for codecs) are not modelled
     return buffer
 
 
