@@ -51,6 +51,21 @@ BODIES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
 """,
         [(0, False, False, True), (2, "fired"), (3, False, False), (3, True, True, False)],
     ),
+    "an ordered work queue runs one item at a time": (
+        """
+    queue = alloc_ordered_workqueue(this, "one")
+
+    async def run(work):
+        note("begins")
+        await msleep(this, 2)
+        note("ends")
+
+    for work in (init_work(this, run), init_work(this, run)):
+        queue_work(queue, work)
+    await destroy_workqueue(this, queue)
+""",
+        [(0, "begins"), (2, "ends"), (2, "begins"), (4, "ends")],
+    ),
     "a completion counts until it is initialized again": (
         """
     done = init_completion(this, "done")
