@@ -1,6 +1,6 @@
 """Code that is repeated inline for speed, and the plain form of each repetition.
 
-A marker in the code, `# INLINE: <qualified name>, <measured gain>`, names the function whose work is
+A marker in the code, `# INLINE: <qualified name>, <measured saving>`, names the function whose work is
 repeated there.  Each has an `Inline` here, which can put the plain form in its place.
 """
 

@@ -115,7 +115,7 @@ class SyncRunner:
         engine.check_thread()
         if engine.running or not task.alive:
             self._refuse(call)
-        # INLINE: simkernel.blocking.sync_runner.outside, 16 % of a blocking call
+        # INLINE: simkernel.blocking.sync_runner.outside, saves 16 % of a blocking call
         engine.running = True
         engine.section()
         try:

@@ -140,8 +140,10 @@ def run_states() -> str:
 
 def inline_code() -> str:
     """Return the inline code, from its markers."""
-    rows = [(f"simkernel/{each.file}", f"`{each.name}`", each.gain) for each in markers()]
-    return _table(("where", "repeats", "gain"), rows)
+    rows = [
+        (f"simkernel/{each.file}", f"`{each.name}`", each.gain.removeprefix("saves ")) for each in markers()
+    ]
+    return _table(("where", "repeats", "saving"), rows)
 
 
 def costs() -> str:

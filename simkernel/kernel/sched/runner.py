@@ -187,7 +187,7 @@ class Runner:
                 return LATER
             if trace.emit is not None:
                 sys_exit(engine, task, call, value, None)
-            # INLINE: simkernel.engine.engine.Engine.pass_charged, 1.1 % of round-trip
+            # INLINE: simkernel.engine.engine.Engine.pass_charged, saves 1.1 % of round-trip
             time = engine.now + engine.charged
             if (time >= engine.next_deadline and not engine.is_next(time)) or task.signals.pending:
                 task.call = call
@@ -338,7 +338,7 @@ class Runner:
             return
         task.sleep = sleep
         sleep.sleeper = task
-        # INLINE: simkernel.kernel.sched.wait.Sleeping.enqueue, 4.0 % of blocked-100
+        # INLINE: simkernel.kernel.sched.wait.Sleeping.enqueue, saves 4.0 % of blocked-100
         queue = sleep.queue
         if queue is not None and queue._first is None:
             queue._first = sleep
@@ -347,7 +347,7 @@ class Runner:
         if sleep.deadline is not None:
             at = max(sleep.deadline, self._engine.time())
             sleep.timer = self._engine.call_at(at, sleep.wake, False)
-        # INLINE: simkernel.kernel.sched.scheduler.UnlimitedCpus.release, 0.7 % of blocked-100
+        # INLINE: simkernel.kernel.sched.scheduler.UnlimitedCpus.release, saves 0.7 % of blocked-100
         if task.cpu is None:
             engine = self._engine
             task.busy_until = engine.now + engine.charged
@@ -400,7 +400,7 @@ class Runner:
             return
         if trace.emit is not None:
             sys_exit(self._engine, task, task.call, result, error)
-        # INLINE: simkernel.engine.engine.Engine.pass_charged, 2.8 % of blocked-100
+        # INLINE: simkernel.engine.engine.Engine.pass_charged, saves 2.8 % of blocked-100
         engine = self._engine
         time = engine.now + engine.charged
         if (

@@ -209,7 +209,7 @@ class SocketCalls:
         control: Control = NO_CONTROL,
     ) -> int | Awaitable[int] | BlockedCall:
         """Send data and return the number of bytes sent (sendto(2))."""
-        # INLINE: simkernel.kernel.vfs.fdtable.FileTable.get, 35 ns
+        # INLINE: simkernel.kernel.vfs.fdtable.FileTable.get, saves 35 ns
         try:
             file: OpenFile | None = task.files.open[fd]
         except (IndexError, TypeError):
@@ -251,7 +251,7 @@ class SocketCalls:
         self, task: Task, fd: int, size: int, flags: int = 0, control_size: int = 0
     ) -> Received | BlockedCall | Coroutine[Any, Any, Received]:
         """Receive up to `size` bytes of one message, with the sender's address (recvfrom(2))."""
-        # INLINE: simkernel.kernel.vfs.fdtable.FileTable.get, 35 ns
+        # INLINE: simkernel.kernel.vfs.fdtable.FileTable.get, saves 35 ns
         try:
             file: OpenFile | None = task.files.open[fd]
         except (IndexError, TypeError):

@@ -1,4 +1,4 @@
-"""Pipes: size limits, full and empty, which writes stay whole, packets, the ends.
+"""Pipes: size limits, full and empty pipes, atomic writes, packets, and closing of both ends.
 
 The expected values are those of Linux 6.18 (fs/pipe.c), with a pipe-max-size of 1 MiB.
 """

@@ -255,7 +255,7 @@ class Info(Request):
         sock, family = self.sock, self.family
         netlink = sock.netlink
         netlink.engine.charged += netlink.message_costs.genl_reply
-        # INLINE: simkernel.kernel.netlink.genetlink.family.Info.message, 50 ns
+        # INLINE: simkernel.kernel.netlink.genetlink.family.Info.message, saves 50 ns
         portid, length = self.inbound.sender.portid, MIN_LENGTH + len(attributes)
         headers = _pack(length, family.id, flags, self.seq, portid, command, family.version, 0)
         try:
