@@ -53,8 +53,8 @@ class RemoteWorld(Protocol):
 
 
 class CaseTimeout(BaseException):
-    """Exception for a case that exceeds its time limit. It is not an Exception, so that no `except Exception`
-    in a case catches it.
+    """Raised when a case exceeds its time limit. Derived from BaseException, so that no `except Exception` in
+    a case catches it.
     """
 
 
