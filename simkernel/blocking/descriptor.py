@@ -88,8 +88,8 @@ FLAG: type[Flag] = Eventfd if hasattr(os, "eventfd") else Pair
 
 
 class RealDescriptor:
-    """A host file descriptor that is readable while a simulated file is.  It is an entry in the wait queues
-    of the file.
+    """A host file descriptor that is readable while a simulated file is readable. The object is an entry in
+    the file's wait queues.
 
     Like an epoll item it stays in the wait queues.  A read wakes no wait queue, so `SyncRunner` calls
     `update` after each call.
@@ -110,11 +110,11 @@ class RealDescriptor:
         return self._flag.fileno()
 
     def wake(self, woken: bool) -> None:
-        """Make the host descriptor readable or not, because a wait queue of the simulated file was woken."""
+        """Update the host descriptor, because a wait queue of the simulated file was woken."""
         self.update()
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """Make the host descriptor readable or not, because a wait queue of the file was woken for the poll
+        """Update the host descriptor, because a wait queue of the simulated file was woken for the poll
         events `events`.
         """
         self.update()

@@ -141,7 +141,7 @@ class SyncRunner:
             raise SimulationError(f"{call}: the process {self.task.track} has ended")
 
     def _wait(self, call: Call[Any]) -> None:
-        """Process events until the task's call is done.  The time limit applies only while the task sleeps.
+        """Process events until the task's call is done. The time limit is checked only while the task sleeps.
 
         An error of a trace listener is raised after the call: raising it earlier would have to end a
         running task.

@@ -28,7 +28,7 @@ that recognizes it.
 """
 
 LATER: Final = object()
-"""Sentinel that `Owner.enter` returns for a call that blocks: the result is sent to the program later."""
+"""Result of `Owner.enter` for a call that blocks. The program gets the call's result later."""
 
 
 class Owner(Protocol):
@@ -79,7 +79,9 @@ class Call(Generic[T]):
 
 
 def runs_later(function: object) -> str:
-    """Return the kind of a function whose body does not run when it is called; "" for any other."""
+    """Return the kind of a function whose body does not run when the function is called. Return "" for any
+    other function.
+    """
     return next((kind for kind, is_kind in KINDS.items() if is_kind(function)), "")
 
 

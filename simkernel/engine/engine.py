@@ -52,7 +52,9 @@ NEVER = 1 << 126
 LONG_AGO = -NEVER
 """An instant in ns that is earlier than every other instant."""
 FOR_EVER: Final = repeat(None)
-"""An endless iterator.  `_process` takes one item for each event, so it has no limit on their number."""
+"""An endless iterator for `_process`, which takes one item for each event. With this iterator, the number of
+events is not limited.
+"""
 MIN_CANCELLED: Final = 64
 """The event heap is purged only if it has more cancelled entries than this."""
 
@@ -114,7 +116,8 @@ class Engine(simpy.Environment):
         self.running = False
         self._thread = get_ident()
         self.turn = 0
-        """Number of times that code outside the simulation has begun to act on the machine.
+        """Number of times that code outside the simulation has begun to act on the machine. Between two of
+        these times, the engine only processes events.
 
         In between, only events are processed.
         """
@@ -225,8 +228,8 @@ class Engine(simpy.Environment):
         return time < next_deadline
 
     def pass_until(self, end: int) -> None:
-        """Until the instant `end`, let a section start directly after another one, without the queue, if
-        `in_place` is True.
+        """If `in_place` is True, let a section start directly after another one, without the queue, until the
+        instant `end`.
         """
         self.set_run_until(end if self.in_place else LONG_AGO)
 
@@ -248,8 +251,7 @@ class Engine(simpy.Environment):
         return timer
 
     def interrupt(self, error: BaseException) -> None:
-        """Schedule an urgent event that raises `error`, so the error interrupts the run before the next
-        event.
+        """Schedule an urgent event that raises `error`. The event stops the run before any other event.
 
         For errors of trace listeners and signal handlers, which are not errors of a program.
         """
@@ -297,7 +299,7 @@ class Engine(simpy.Environment):
     # -- running --------------------------------------------------------------
 
     def next_time(self) -> int | None:
-        """Return the time of the next event in ns, or None if no event is scheduled."""
+        """Return the time of the next event in ns. Return None if no event is scheduled."""
         queue = self.queue
         while queue and type(timer := queue[0][3]) is Timer and timer.function is None:
             heappop(queue)
@@ -350,7 +352,8 @@ class Engine(simpy.Environment):
             self._purge()
 
     def _process(self, end: int, turns: Iterable[object] = FOR_EVER) -> None:
-        """Process the events before the instant `end`, and at most as many events as `turns` has items.
+        """Process the events before the instant `end`. The number of items in `turns` is the maximum number
+        of events.
 
         Only events of simpy need `simpy.Environment.step()`; all others are processed here.  The loop is a
         `for` because CPython does not specialize the bytecode of a `while` loop that jumps back on a

@@ -58,7 +58,8 @@ class Jitter:
 
 
 def factor(level: float, quantiles: tuple[int, ...]) -> float:
-    """Return a quantile of the random factor.  `level`, between 0 and 1, is the share of smaller factors.
+    """Return a quantile of the random factor. `level` is between 0 and 1: the share of factors that are
+    smaller than the result.
 
     It is interpolated from 1 at level 0 through the quantiles, and extrapolated beyond the last quantile.
     """

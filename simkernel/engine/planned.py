@@ -30,8 +30,8 @@ except ImportError:
     greenlet = None
 
 Leave = Callable[[], Callable[[], object]]
-"""A function that removes a section's interpreter state, before the section pauses.  It returns the function
-that restores the state.
+"""A function that is called before a section pauses. It removes the interpreter state of the section, and
+returns the function that restores this state.
 """
 
 
@@ -44,8 +44,8 @@ class Observer(Protocol):
         """Return a token that identifies an event, when the current section schedules the event."""
 
     def begin(self, token: Any) -> None:
-        """Note that a section begins.  `token` is from `scheduled()`, or None if code outside the simulation
-        begins to act.
+        """Note that a section begins. `token` is the result of `scheduled()`. It is None if code outside the
+        simulation begins to act.
         """
 
 
@@ -67,14 +67,14 @@ class Perturbation(Protocol):
         """Return the delay in ns for a task that is about to continue."""
 
     def statement(self, place: str) -> int:
-        """Return the pause in ns of a section at the statement `place` of module code.
+        """Return how many ns a section must pause at the statement `place` of module code.
 
         0 means no pause.  A value below 0 means that an interrupt happens there.
         """
 
 
 class PlannedEngine(Engine):
-    """The engine of a run that has a plan.  It calls the functions `leaves` when a section pauses."""
+    """The engine of a run with a plan. When a section pauses, the engine calls the functions in `leaves`."""
 
     perturbed = True
     active: ClassVar[PlannedEngine | None] = None
@@ -101,8 +101,8 @@ class PlannedEngine(Engine):
         perturbation.begin(self)
 
     def attach(self, at_statement: Callable[[str], object]) -> None:
-        """Set the function that is called before each statement of module code in a section, with the
-        statement's place.
+        """Set the function that is called before each statement of module code in a section. Its argument is
+        the file and line of the statement.
         """
         self.at_statement = at_statement
 
@@ -116,8 +116,8 @@ class PlannedEngine(Engine):
     def resume_at(
         self, time: int, function: Callable[[Any, Any, Any], object], one: Any, two: Any, three: Any
     ) -> None:
-        """Call `function(one, two, three)` in a section of the task `one`, at `time` ns plus the delay that
-        the plan requires.
+        """Call `function(one, two, three)` in a section of the task `one`. The section starts at `time` ns
+        plus the delay that the plan chooses for this task.
         """
         time += self.perturbation.step(one)
         super().resume_at(time, self._begin, self.observed(function), (one, two, three), None)
@@ -129,7 +129,7 @@ class PlannedEngine(Engine):
         return super().call_at(time, self.observed(function), *arguments)
 
     def observed(self, function: Callable[..., object]) -> Callable[..., object]:
-        """Return a function that notifies the observer of the section's begin, then runs `function`."""
+        """Return a function that first tells the observer that a section begins, and then runs `function`."""
         if self._observer is None:
             return function
         token = self._observer.scheduled()

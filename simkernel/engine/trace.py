@@ -69,10 +69,8 @@ class Tracer:
         """Id of the flow that began last."""
         self.flow = 0
         self.since = 0
-        """Id of the last flow that began before the last listener unsubscribed.  Tasks do not continue this
+        """Id of the last flow that began before the last listener unsubscribed. Tasks do not continue this
         flow or an earlier one.
-
-        Tasks do not continue flows up to it.
         """
         self.emit: Callable[..., None] | None = None
 

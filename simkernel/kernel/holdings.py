@@ -21,8 +21,8 @@ SOCKETS: Final = {AF_NETLINK: "# netlink sockets", AF_UNIX: "# unix sockets"}
 
 
 def holdings(kernel: Kernel) -> Holdings:
-    """Return everything that is held in the kernel. Leave out what living daemons hold, and the references to
-    a module that an oops has pinned.
+    """Return all resources that are held in the kernel. Two kinds are left out: resources of living daemons,
+    and references to a module that an oops has pinned.
     """
     return {key: (text, amount) for key, text, amount in _held(kernel)}
 

@@ -93,8 +93,8 @@ class Kernel:
         if self.copies is not None:
             costs = attrs.evolve(costs, on_copy=self.copies.add)
         self.plain_costs = costs
-        """A cost model whose copies do not check the fault point `usercopy`. A part of the kernel that uses
-        this model checks the fault point itself where its copy may fail.
+        """The cost model for parts of the kernel that check the fault point `usercopy` themselves. A copy
+        charged with this model does not check the fault point.
         """
         if faults is not None:
             costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))
@@ -158,7 +158,8 @@ class Kernel:
             self.scheduler.interrupt,
         )
         self.interrupt: Callable[..., None] = self.interrupts.handle
-        """Handler of an interrupt line, called by the bus.
+        """The function that the bus calls for an interrupt of a line. One call may stand for several
+        interrupts.
 
         The handler may be called once for several interrupts.
         """

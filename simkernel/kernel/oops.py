@@ -42,7 +42,7 @@ MAX_KEPT = 64
 """Maximum number of reports kept.  The log and the counter include all others."""
 
 OTHERS = (InternalError, DeviceError, NotModelled, KeyboardInterrupt)
-"""Exceptions that may be raised through a module's code although the module has no bug.
+"""Exceptions that are not a bug of the module whose code raises them. Every other exception is an oops.
 
 Every other one is an oops.
 """
@@ -50,7 +50,7 @@ Every other one is an oops.
 
 @attrs.frozen
 class Oops:
-    """An oops: the module, the function in which it happened (`where`), and the exception.
+    """An oops: the module, the function (`where`) that raised the exception, and the exception.
 
     `trace` lists the functions that the exception passed through, innermost first.
     """
@@ -70,8 +70,8 @@ class Oopses:
     _taints: Taints
     _current: Callable[[], SchedTask | None]
     closing: Callable[[], bool]
-    """Returns True while the kernel ends a task by throwing GeneratorExit. At that time a GeneratorExit in a
-    module's code is no bug.
+    """A function that returns True while the kernel throws GeneratorExit into a task to end it. During this
+    time, a GeneratorExit in a module's code is not a bug.
     """
     count: int = 0
     reports: deque[Oops] = attrs.field(factory=lambda: deque(maxlen=MAX_KEPT))

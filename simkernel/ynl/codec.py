@@ -100,7 +100,8 @@ class Codecs:
     def _inside(self, name: str, request: bool) -> Space:
         key = (name, request)
         if key not in self._nested:
-            # A set may contain itself, so the space must be registered before its attributes are added.
+            # Register the space first: an attribute set may contain itself, and then `_fill` looks up this
+            # space.
             space = self._nested[key] = Space(name)
             self._fill(space, self._spec.attribute_sets[name].attributes.values(), request)
         return self._nested[key]

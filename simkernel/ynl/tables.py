@@ -136,7 +136,7 @@ class _Tables:
         if name not in self._nested:
             table = self._nested[name] = PolicyTable(f"{self._spec.name}-{name}", ())
             attribute_set = self._spec.attribute_sets[name]
-            # A set may contain itself, so the table must exist before its policies are made.
+            # Register the table first: a set may contain itself, and then `_policies` looks up this table.
             object.__setattr__(table, "attributes", self._policies(attribute_set, attribute_set.attributes))
         return self._nested[name]
 

@@ -25,11 +25,11 @@ ACTIONS: Final = {
 
 
 class Processor(Protocol):
-    """The interface of the processor for the bus.  The kernel implements it."""
+    """The processor as the bus sees it. The kernel implements this interface."""
 
     def interrupt(self, line: int, weight: int = 1) -> None:
-        """Handle an interrupt of line number `line`, which is high and unmasked.  `weight` is the number of
-        interrupts in a row.
+        """Handle an interrupt of line number `line`, which is high and not masked. One call stands for
+        `weight` interrupts in a row.
         """
 
     def bus_error(self, text: str) -> None:

@@ -121,8 +121,8 @@ class Event:
         self._timer.cancel()
 
     def happen(self, device: Device) -> None:
-        """Run the event's function in the trace flow in which it was scheduled.  No effect if the event is
-        cancelled.
+        """Run the event's function, in the trace flow in which the event was scheduled. No effect if the
+        event is cancelled.
 
         A flow is finished when the device has raised an interrupt for it.  If the flow is finished, an
         event that the device scheduled begins a new flow.  An event that a register access scheduled keeps
@@ -219,8 +219,8 @@ class Device:
         return self.slot is not None and self.slot.device is self
 
     def after(self, delay: int, function: Callable[..., None], *arguments: Any) -> Event:
-        """Schedule a call of `function` in `delay` ns.  If the device is unplugged before, the call is
-        dropped.
+        """Schedule a call of `function` in `delay` ns. The call is dropped if the device is unplugged before
+        this time.
         """
         if not self.plugged:
             return Event(None, (), 0, Timer(self._due, (), None), self._acting)

@@ -30,8 +30,8 @@ class FaultyBus(Bus):
     def __init__(self, engine: Engine, faults: FaultPoints, **options: Any) -> None:
         self._faults = faults
         self._phantoms: dict[int, tuple[int, int]] = {}
-        """Lines that the bus holds high although no device drives them.  The value has two numbers: the
-        interrupt events to come, and the interrupts that each of them stands for.
+        """The lines that the bus itself holds high, without a device. The value is a pair: how many interrupt
+        events remain, and how many interrupts each event stands for.
         """
         super().__init__(engine, **options)
 
@@ -80,8 +80,8 @@ class FaultyBus(Bus):
         self.interrupts.drive(line, self, "bus")
 
     def _take_phantom(self, line: int) -> None:
-        """Deliver one interrupt that no device has caused.  If it is the last one, release the line
-        before.
+        """Deliver one interrupt that no device has caused. Before the last such interrupt, release the
+        line.
         """
         left, weight = self._phantoms.pop(line)
         if left > 1:

@@ -74,8 +74,8 @@ class Memory:
         return view
 
     def find(self, address: int, size: int) -> memoryview | None:
-        """Return a view of the bytes as `view` does, but None if the bytes are not all in one allocated
-        region.
+        """Return a view of the bytes as `view` does. If one allocated region does not contain all the bytes,
+        return None.
         """
         index = bisect_right(self._starts, address) - 1
         if index < 0 or size < 0:

@@ -187,8 +187,8 @@ class Mouse(Device):
         return bool(self._dx or self._dy or self._wheel) or self._buttons | self._pressed != self._reported
 
     def _schedule_sample(self) -> None:
-        """Schedule the next sample whose report will differ from the last one.  If no motion or click is to
-        come, schedule none.
+        """Schedule the next sample whose report will differ from the last report. Do nothing if no motion or
+        click will follow.
         """
         self.cancel_all()
         if not self.values[sheet.CONTROL] & sheet.CONTROL_ENABLE:

@@ -33,8 +33,8 @@ from simkernel.kernel.vfs.char_file import CharDeviceFile
 from simkernel.kernel.vfs.file import OpenFile, OpenFiles
 
 UNMAPPED: Final = "0x0000"
-"""First characters of an address that a driver computes from the base 0: the register window is not mapped
-(driverapi/io.py).
+"""Start of the address in a bus error if the register window is not mapped: the driver has used 0 as the
+window's address (driverapi/io.py).
 """
 
 
@@ -100,7 +100,7 @@ def _interrupt(races: Races, kernel: Kernel, line: int, weight: int = 1) -> None
 
 
 class CheckedFile(OpenFile):
-    """The open file of a socket.  When the file is released, it checks the socket's memory counter."""
+    """The open file of a socket. When the file is released, the file checks the socket's memory counter."""
 
     __slots__ = ("_kernel",)
 
@@ -130,8 +130,8 @@ def check_socket(kernel: Kernel, sock: Sock) -> bool:
 
 
 class CheckedModule(LoadedModule):
-    """A module that reports a `put` of a reference that was never taken, instead of dropping another user's
-    reference.
+    """A module that reports a `put` without a matching reference. The `put` does not drop the reference of
+    another user.
     """
 
     def put(self) -> None:

@@ -118,8 +118,8 @@ class Races:
         return clock
 
     def _snapshot(self) -> Clock:
-        """Return a copy of the current vector clock.  Advance the clock, so that later accesses are not
-        ordered by the copy.
+        """Return a copy of the current vector clock, then advance the clock. Thus a section that gets the
+        copy is not ordered after later accesses.
         """
         clock = self._clock()
         copy = dict(clock)
@@ -166,8 +166,8 @@ class Races:
         _join(self._released.setdefault(lock, {}), self._snapshot())
 
     def registered(self, kind: str) -> None:
-        """Note a registration of a resource of this `kind`.  Unless `kind` is in PRIVATE, all later module
-        code comes after it.
+        """Note that a resource of this `kind` was registered. Unless `kind` is in PRIVATE, all module code
+        that runs later is ordered after the registration.
         """
         if kind not in PRIVATE:
             _join(self._published, self._snapshot())
@@ -300,7 +300,7 @@ class ObservedTimers(Timers):
 
 
 class Watched:
-    """The perturbation (source of delays and pauses) of a machine with a race detector.  It can wrap the
+    """The perturbation of a machine with a race detector: the source of delays and pauses. It can wrap the
     perturbation of a plan.
     """
 
@@ -320,5 +320,5 @@ class Watched:
         return 0 if self._inner is None else self._inner.step(task)
 
     def statement(self, place: str) -> int:
-        """Return the pause in ns of a section at a statement of module code."""
+        """Return how many ns a section must pause at a statement of module code."""
         return 0 if self._inner is None else self._inner.statement(place)

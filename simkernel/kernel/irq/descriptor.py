@@ -32,11 +32,13 @@ IRQF_NO_AUTOEN: Final = 0x80000
 """Flag: the line stays disabled until `enable_irq`."""
 
 OBSERVED = 100_000
-"""Number of interrupts of a line after which the kernel checks how many of them were unhandled."""
+"""After this number of interrupts of a line, the kernel checks how many of them were unhandled."""
 UNHANDLED = 99_900
-"""The kernel disables a line if more than this number of OBSERVED interrupts were unhandled."""
+"""If more than this number of the last OBSERVED interrupts were unhandled, the kernel disables the line."""
 FORGIVEN_AFTER = 100 * MILLISECOND
-"""After this time in ns without an unhandled interrupt, the count of unhandled interrupts restarts."""
+"""If no interrupt is unhandled for this time in ns, the next unhandled interrupt is counted as the first
+one.
+"""
 
 
 Handler = Callable[[int, Any], int]
@@ -45,7 +47,9 @@ ThreadFunction = Callable[[int, Any], int | Awaitable[int]]
 
 @attrs.define(eq=False)
 class IrqAction:
-    """A handler of an interrupt line.  `device` is the cookie that the handler gets (`dev_id`)."""
+    """A handler of an interrupt line. `device` is the cookie (`dev_id`) that the kernel passes to the
+    handler.
+    """
 
     module: LoadedModule | None
     name: str
@@ -59,7 +63,7 @@ class IrqAction:
     queue: WaitQueue = attrs.field(init=False)
     """Wait queue of the handler's thread."""
     stopped: WaitQueue = attrs.field(init=False)
-    """Wait queue of tasks that remove the handler, and wait until its thread has ended."""
+    """Wait queue for tasks that remove the handler. They sleep on it until the handler's thread has ended."""
     resource: Resource | None = None
     woken: bool = False
     stopping: bool = False
@@ -85,9 +89,8 @@ class IrqDescriptor:
     count: int = 0
     """Number of interrupts, as in /proc/interrupts."""
     threads_active: int = 0
-    """Number of oneshot threads that were woken and have not finished.  The line stays masked until it is 0.
-
-    Until it is 0 the line stays masked.
+    """Number of oneshot threads that were woken and have not finished. The line stays masked until this
+    number is 0.
     """
     threads_handled: int = 0
     """Number of times that a thread returned IRQ_HANDLED."""

@@ -107,8 +107,8 @@ class CallingTask(Protocol):
 
 
 class Armed:
-    """The fault points of a machine. Passes the current task, its system call and the time to each decision
-    of a `FaultPoints`.
+    """The fault points of a machine. For each decision, it passes the current task, the task's system call
+    and the time to a `FaultPoints`.
 
     No point fails before time 0, so a machine boots without faults.  `current` returns the running task.
     """
@@ -138,8 +138,8 @@ class Armed:
         return self._points.hit(point, time=time, comm=comm, pid=pid, call=call, **about)
 
     def copying(self, observe: Callable[[int], None] | None) -> Callable[[int], None]:
-        """Return an observer for `CostModel.on_copy` that may raise EFAULT for copies from and to
-        programs.
+        """Return an observer for `CostModel.on_copy`. The observer raises EFAULT if a copy from or to a
+        program must fail.
         """
 
         def copy(size: int) -> None:

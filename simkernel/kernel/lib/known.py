@@ -31,8 +31,8 @@ def refusal(words: Iterable[str]) -> int | None:
 
 
 def known_file(directory: str, names: Sequence[str]) -> str | None:
-    """Return the path of a file that Linux has, as the table spells it, or None if Linux has no such file.
-    The file is `names` below the existing `directory`.
+    """Return the path of a file that Linux has below the existing `directory`, as the table writes it. Return
+    None if Linux has no file with the path `names` there.
 
     A wildcard matches a name in the directory's path, but none of `names`.  Otherwise `*/stat` would match
     a process that does not exist.

@@ -101,7 +101,7 @@ class Log:
 
     @property
     def written(self) -> int:
-        """The sequence number of the next record that becomes readable (`prb_next_seq()`)."""
+        """The sequence number of the next record that will become readable (`prb_next_seq()`)."""
         return self._count - self._unfinished
 
     @property

@@ -43,7 +43,7 @@ class RateLimit:
 
 
 class Ratelimited:
-    """Rate-limited warnings of one kind. The ones above the limit are counted and not logged."""
+    """Rate-limited warnings of one kind. Warnings above the limit are counted but not logged."""
 
     __slots__ = ("_limit", "_log", "_name")
 

@@ -8,8 +8,8 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 LOCATION: Final = "__simkernel_module__"
-"""Name of a global that each file of a module has. Its value is a pair: the module's name, and the file's
-name as logs show it.
+"""Name of a global that each file of a module has. The global is a pair: the name of the module, and the name
+of the file in logs.
 """
 KERNEL: Final = "simkernel.kernel."
 DRIVERAPI: Final = "simkernel.driverapi."
@@ -23,7 +23,9 @@ A place has no reference to the frame.
 
 
 def locate(frame: FrameType) -> tuple[str, str] | None:
-    """Return the module that owns the code in `frame`, and its file as logs show it, or None."""
+    """Return a pair for the code in `frame`: the name of the module that owns it, and its file as logs show
+    it. Return None if no module owns it.
+    """
     return frame.f_globals.get(LOCATION)
 
 

@@ -37,8 +37,8 @@ class Unmodelled:
         return os_error(number)
 
     def missing(self, directory: str, names: Sequence[str]) -> Exception:
-        """Return the error for a file that /proc or /sys does not have here: ENOENT if Linux does not have it
-        either, otherwise the error for an unmodelled file.
+        """Return the error for a missing file in /proc or /sys. If Linux has the file, the error says that it
+        is not modelled; otherwise the error is ENOENT.
         """
         path = known_file(directory, names)
         return os_error(ENOENT) if path is None else self(path, ENOENT)

@@ -34,8 +34,8 @@ class Kind(IntFlag):
     MARKED = 2
     """An access by `READ_ONCE()` or `WRITE_ONCE()`."""
     ORDERED = 4
-    """An access by `rcu_dereference()`, `rcu_assign_pointer()` or `xchg()`. It happens after the last write
-    of the same attribute.
+    """An access by `rcu_dereference()`, `rcu_assign_pointer()` or `xchg()`. The access is ordered after the
+    last write of the same attribute.
     """
 
 
@@ -67,8 +67,8 @@ class Accesses:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Ignore the accesses of top-level code while the loader executes a file, because a file is executed
-        once per process and not once per machine.
+        """Ignore accesses while the loader executes the top-level code of a file. A file is executed once per
+        process, not once per machine.
         """
         self._loading += 1
         try:

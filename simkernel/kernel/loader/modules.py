@@ -244,7 +244,9 @@ class Modules:
         self._send_uevent("add", f"/module/{module.name}", "module")
 
     async def _unwind(self, module: LoadedModule) -> None:
-        """Undo a failed load.  After an oops in `init` the module stays in the list and cannot be used."""
+        """Undo a failed load. If `init` has caused an oops, the module stays in the list and cannot be
+        used.
+        """
         if module.state is ModuleState.COMING:
             module.become(ModuleState.GOING)
             await self._release_leaks(module)

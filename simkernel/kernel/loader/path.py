@@ -47,7 +47,7 @@ def files_are_unchanged() -> bool:
 
 
 def keep(function: Callable[P, T]) -> Callable[P, T]:
-    """Return a function that caches the results of `function` within `unchanged_files`."""
+    """Return a function that caches the results of `function` during a block of `unchanged_files`."""
 
     @wraps(function)
     def keeping(*arguments: P.args, **keywords: P.kwargs) -> T:
@@ -165,8 +165,8 @@ def _parse(text: str, filename: str, supplement: str) -> Spec:
 
 
 Stamp: TypeAlias = tuple[str, int, int]
-"""The path, modification time and size of a file. A file whose stamp is unchanged is regarded as unchanged,
-as Python does for imports.
+"""The path, modification time and size of a file. If the stamp is the same as before, the file counts as
+unchanged, as for Python's imports.
 """
 
 

@@ -82,8 +82,8 @@ class Symbols:
         raise _Unresolved(ENOENT)
 
     def _resolve(self, module: LoadedModule, export: _Export) -> Callable[..., Any]:
-        """Return the exported function for `module`, which imports it. Check that the licence of `module`
-        allows the import (`resolve_symbol()`).
+        """Return the exported function that `module` imports. Check that the licence of `module` allows this
+        import (`resolve_symbol()`).
         """
         owner = export.owner
         if export.gpl_only and not module.declaration.gpl_compatible:

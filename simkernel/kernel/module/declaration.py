@@ -24,7 +24,9 @@ class DeviceId(Protocol):
 
     @property
     def alias(self) -> str:
-        """The pattern that a device's MODALIAS must match (file2alias generates it from the entry)."""
+        """The pattern that a device's MODALIAS must match. On Linux, file2alias makes it from the table
+        entry.
+        """
 
 
 @attrs.frozen

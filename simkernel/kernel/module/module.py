@@ -139,8 +139,8 @@ class LoadedModule:
         self._trace("module_put")
 
     def pin(self) -> None:
-        """Take a reference that is never dropped, so that the module cannot be unloaded. An oops may have
-        left references to the module's code.
+        """Take a reference that is never dropped, so that the module cannot be unloaded. The reason: after an
+        oops, there may be references to the module's code.
         """
         if not self.pinned:
             self.pinned = True

@@ -218,8 +218,8 @@ class Runner:
         return True
 
     def _call_pending(self, task: SchedTask, request: object) -> None:
-        """Handle the object that a program yields while its call is not done. Drive the call's coroutine, or
-        handle the exception that stopped the call.
+        """Handle the object that a program yields before its system call is done. Continue the call's
+        coroutine; if an exception has stopped the call, handle the exception.
         """
         stop, self._stop = self._stop, None
         if stop is not None:
@@ -234,7 +234,7 @@ class Runner:
             self._drive(task, None, None)
 
     def _stopped(self, task: SchedTask, stop: BaseException) -> None:
-        """Handle an exception of kernel code, such as `Exited`, that the program's call must not raise."""
+        """Handle an exception in kernel code, such as `Exited`, that must not reach the program."""
         self.abandon(task)
         if isinstance(stop, validation.Exited):
             self._ended(task, stop.status, None, group=True)
@@ -265,7 +265,9 @@ class Runner:
             self._ended(task, validation.failure_status(raised), raised)
 
     def _other_request(self, task: SchedTask, request: object) -> SimulationError | None:
-        """Handle a yielded `compute` or a kernel thread's sleep. Return the error for another object."""
+        """Handle a request that is no system call: `compute`, or a kernel thread's sleep. For any other
+        object, return the error to raise in the program.
+        """
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
         elif task.kthread and isinstance(request, Elapse):
@@ -443,7 +445,9 @@ class Runner:
         self._completes(task, self._advance, value, error)
 
     def _give_result(self, task: SchedTask, value: Any, error: BaseException | None) -> None:
-        """Give a result to `on_result` of a task without a program. A task that has ended gets none."""
+        """Pass a call's result to `on_result` of a task without a program. If the task has ended, do
+        nothing.
+        """
         if task.alive:
             self._release(task)
             if task.on_result is not None:
@@ -456,7 +460,8 @@ class Runner:
                 emit("signal_deliver", KERNEL, "sched", pid=task.pid, comm=task.comm, signal=number)
             handler = task.signals.handlers.get(number, uapi_signal.SIG_DFL)
             if callable(handler):
-                # if the program is a plain function, its handler may block, so run it in the program
+                # If the program is a plain function, `handler` may block. Then `defer` makes the program
+                # itself run it.
                 defer = getattr(task.program, "defer", None)
                 try:
                     handler(number) if defer is None else defer(partial(handler, number))
@@ -489,7 +494,9 @@ class Runner:
         self._release(task)
 
     def _close(self, task: SchedTask, part: validation.Part) -> BaseException | None:
-        """Close a coroutine of the task with GeneratorExit, which is no oops, and return its failure."""
+        """Close a coroutine of the task with GeneratorExit, and return the coroutine's failure. This
+        GeneratorExit does not count as an oops.
+        """
         closing, self.closing = self.closing, True
         try:
             return validation.close(task, part)

@@ -23,7 +23,7 @@ class Program(Protocol):
         """
 
     def throw(self, error: Any, /) -> Any:
-        """Raise an error from the call that blocks the program, and continue as `send` does."""
+        """Raise an error in the program at the call that blocks it, and continue as `send` does."""
 
 
 OnResult = Callable[[Any, BaseException | None], None]
@@ -143,7 +143,7 @@ class SchedTask:
 
     @property
     def track(self) -> str:
-        """The name in traces: the task's first name and its pid."""
+        """The name of the task in traces: its initial name and its pid."""
         return self._track or f"{self._comm}/{self.pid}"
 
     @property

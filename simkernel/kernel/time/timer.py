@@ -35,10 +35,8 @@ class Timer:
     expires: int = 0
     flow: int = 0
     expired_flow: int = 0
-    """The trace flow of the timer's last expiry.  If the timer's function arms the timer again, the next
+    """The trace flow of the timer's last expiry. If the timer's function arms the timer again, the next
     expiry begins a new flow.
-
-    If the function arms the timer again, the next expiry begins a new flow.
     """
     resource: Resource | None = None
     _event: Event | None = None
@@ -49,8 +47,8 @@ class Timer:
         return self._event is not None
 
     def modify(self, expires: int) -> bool:
-        """Arm the timer for the instant `expires`, or for now if that is in the past.  Return True if the
-        timer was pending.
+        """Arm the timer for the instant `expires`. If this instant is in the past, the timer expires now.
+        Return True if the timer was pending before the call.
 
         `mod_timer()`.
         """
@@ -60,7 +58,7 @@ class Timer:
         return was_pending
 
     def delete(self) -> bool:
-        """Disarm the timer (`timer_delete()`).  Return True if the timer was pending."""
+        """Disarm the timer (`timer_delete()`). Return True if the timer was pending before the call."""
         if self._event is None:
             return False
         self._event.cancel()
@@ -112,7 +110,8 @@ class Timers:
             layer, track = (DRIVER, timer.module.name) if timer.module else (KERNEL, "timer")
             emit("timer_expire_entry", layer, track, name=timer.name)
         self._preempt.irq_enter()
-        # The result can be an object: an `async def` function returns a coroutine, which is refused.
+        # The driver's function may be an `async def` function by mistake. Its result is then a coroutine,
+        # which is refused.
         function: Callable[[Timer], object] = timer.function
         result = None
         with self._oopses.contain(timer.module, f"timer {timer.name}"):
