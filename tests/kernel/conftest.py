@@ -59,7 +59,8 @@ class Bench:
         path.write_text(dedent(text))
 
     def module(self, name: str, body: str = "", **declared: Any) -> None:
-        """A module: a declaration, then `body`, with all of driverapi at hand.
+        """Write the source of a module: its declaration, then `body`. The source imports all names of
+        driverapi.
 
         `exports` and `exports_gpl` name functions of the body, which then comes first.
         """
@@ -71,7 +72,7 @@ class Bench:
 
     @property
     def machine(self) -> Machine:
-        """The machine, booted when first asked for; nothing is loaded by itself."""
+        """The machine. It is booted at the first access, and it loads no module automatically."""
         if self._machine is None:
             self._machine = Machine(udev=False, module_path=[self.folder])
         return self._machine
@@ -82,23 +83,23 @@ class Bench:
         return self.machine.blocking(uid=0)
 
     def load(self, name: str, **parameters: Any) -> Any:
-        """Load a module by insmod; returns what its `init` returned."""
+        """Load a module by insmod. Return the value that the module's `init` has returned."""
         self.root.insmod(name, **parameters)
         return self.data(name)
 
     def delete_module(self, name: str) -> None:
-        """The system call itself, without what rmmod(8) looks at before."""
+        """Call delete_module(2) directly, without the checks that rmmod(8) makes first."""
         root = self.root
         root.run(root.app.call("delete_module", name))
 
     def data(self, name: str) -> Any:
-        """The state of a loaded module."""
+        """Return the state of a loaded module, which its `init` has returned."""
         module = self.machine.kernel.modules.find(name)
         assert module is not None
         return module.data
 
     def pass_time(self, ns: int) -> None:
-        """Advance the simulated time by this much."""
+        """Advance the simulated time by `ns`."""
         self.machine.run(until=self.machine.now + ns)
 
     @property
@@ -107,7 +108,7 @@ class Bench:
         return [record.text for record in self.machine.log.records]
 
     def states(self) -> dict[str, str]:
-        """The loaded modules and their states."""
+        """Return the state of each loaded module, by name."""
         modules = self.machine.kernel.modules
         return {m.name: m.state.value for m in modules if m.state is not ModuleState.UNFORMED}
 

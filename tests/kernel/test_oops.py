@@ -240,7 +240,9 @@ class Faulty(Device):
 
 
 def test_a_device_with_a_bug_is_no_fault_of_its_driver(bench: Bench) -> None:
-    """The device's exception ends the run, whatever code accessed the register."""
+    """If a device raises an exception, the exception ends the run. It does not matter which code accessed the
+    register.
+    """
     bench.module(
         "m",
         """

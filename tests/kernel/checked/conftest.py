@@ -1,4 +1,6 @@
-"""A faulty driver for each checker, and its sound twin, behind a character device."""
+"""Fixtures for the tests of checkers: a machine with all checkers, into which a test loads a faulty driver or
+its correct version.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The checkers of tasks, references, sockets and memory: faulty drivers and their sound twins."""
+"""The checkers of tasks, references, sockets and memory report faulty drivers. The correct versions of these
+drivers cause no report.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The race detector: a faulty driver and its sound twin for each kind of order."""
+"""The race detector: for each way to order accesses, a faulty driver is reported and its correct version is
+not.
+"""
 
 from __future__ import annotations
 

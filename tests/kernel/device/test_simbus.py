@@ -287,7 +287,9 @@ def test_a_driver_left_behind_is_unregistered(bench: Bench) -> None:
 
 
 def test_unload_waits_for_a_probe_that_is_under_way(bench: Bench) -> None:
-    """`bus_remove_driver()`: `klist_remove()` waits for `bus_for_each_drv()`, which calls the probe."""
+    """Unloading a driver waits for its probe: `klist_remove()` in `bus_remove_driver()` waits until
+    `bus_for_each_drv()` has called the probe.
+    """
     write_driver(bench, probe="await msleep(this, 5)")
     state = bench.load("lamp")
     bench.machine.plug(Lamp())

@@ -136,7 +136,9 @@ def test_the_flow_goes_on_in_the_thread(machine: Machine) -> None:
 
 @pytest.mark.parametrize(("result", "stuck"), [(IRQ_HANDLED, False), (IRQ_NONE, True)])
 def test_threads_that_never_handle_count_as_nobody(machine: Machine, result: int, stuck: bool) -> None:
-    """The kernel decides at the next interrupt whether a thread handled the last one (`note_interrupt()`)."""
+    """A thread returns IRQ_HANDLED or not. The kernel evaluates this result at the next interrupt
+    (`note_interrupt()`).
+    """
     bell = plug(machine)
 
     def thread(irq: int, cookie: object) -> int:

@@ -84,7 +84,9 @@ class Host:
 
 
 def calls(seed: int, count: int) -> Iterator[tuple[int, str, int]]:
-    """Yield number, kind and argument of each request in the tables, then of `count` random ones."""
+    """Yield number, kind and argument of requests: first of each request in the tables, then of `count`
+    random requests.
+    """
     random = Random(seed)
     sockets = range(0x8900, 0x8A00)
     numbers = [*NAMES, *VFS, *sockets]

@@ -47,7 +47,9 @@ BROKEN = [
 
 @pytest.mark.parametrize(("text", "why"), BROKEN, ids=range(len(BROKEN)))
 def test_an_invalid_file_is_logged_once(bench: Bench, text: str | bytes, why: str) -> None:
-    """Requests for this module and for another one read the file."""
+    """The file is read at requests for this module and at requests for another module, but it is logged only
+    once.
+    """
     (bench.folder / "m.py").write_bytes(text if isinstance(text, bytes) else text.encode())
     bench.module("other", aliases=("anything",))
     for name in ("anything", "other"):

@@ -146,7 +146,7 @@ def test_what_is_not_there(bench: Bench, name: str, why: str) -> None:
 
 
 def test_a_program_that_lies_there_is_not_run(bench: Bench) -> None:
-    """depmod reads every file, and executes only those that bind MODULE."""
+    """depmod reads every file in the folder. It executes a file only if the file binds the name MODULE."""
     bench.write("program.py", "import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
     bench.module("m")
     bench.root.modprobe("m")

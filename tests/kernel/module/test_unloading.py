@@ -34,7 +34,9 @@ def test_exit_gets_the_state(bench: Bench) -> None:
 
 
 def test_unloading_goes_on_when_the_process_ends(bench: Bench) -> None:
-    """A task inside the kernel completes the call, and then ends with its process."""
+    """If a process ends during delete_module(2), its task first completes the call in the kernel and then
+    ends.
+    """
     bench.module(
         "m",
         "def init(this): return 'state'\n"

@@ -103,7 +103,7 @@ def test_groups_need_privilege_where_the_protocol_says_so(stack: Stack) -> None:
 
 
 def test_a_group_that_is_refused_undoes_those_before_it(stack: Stack) -> None:
-    """`netlink_undo_bind()`"""
+    """If bind(2) fails for one group, `netlink_undo_bind()` reverts the earlier groups."""
     told: list[tuple[str, int]] = []
 
     def bind(net: Net, task: Task, group: int) -> None:

@@ -39,8 +39,8 @@ def test_members_hear_it_and_nobody_else(stack: Stack) -> None:
 
 
 def test_the_latest_subscriber_is_first(stack: Stack) -> None:
-    """`mc_list` is a stack: the order is that in which sockets joined their first group, of whatever
-    number.
+    """`mc_list` is a stack. A multicast is delivered first to the socket that joined its first group last,
+    whatever the number of this group.
     """
     sender = stack.open(NETLINK_USERSOCK, A)
     b, c, d = (stack.open(NETLINK_USERSOCK, portid) for portid in (B, C, D))
@@ -111,7 +111,9 @@ def test_the_kernel_learns_whether_anybody_got_it(stack: Stack) -> None:
 
 
 def test_a_namespace_is_heard_elsewhere_only_by_whom_it_is_known_to(stack: Stack) -> None:
-    """NETLINK_LISTEN_ALL_NSID. On Linux 6.18 the namespace's number also comes after the group."""
+    """With NETLINK_LISTEN_ALL_NSID, a listener receives from a namespace only if this namespace has an nsid
+    in the listener's namespace. On Linux 6.18, the nsid also comes after the group.
+    """
     there = stack.namespaces.create()
     listener = stack.open(NETLINK_USERSOCK, A).join(1)
     sender = stack.open(NETLINK_USERSOCK, B, net=there)
@@ -144,8 +146,8 @@ def test_a_filter_of_one_member_is_not_felt_by_others(stack: Stack) -> None:
 
 
 def test_what_the_kernel_sends_a_filter_may_cut_for_all_that_follow(stack: Stack) -> None:
-    """The first member receives the sender's own buffer, which its filter cuts in place
-    (`do_one_broadcast()`).
+    """The kernel passes the buffer itself, not a copy, to the first member. The filter of this member
+    shortens the buffer for all later members (`do_one_broadcast()`).
     """
     kernel = stack.kernel_socket(NETLINK_GENERIC)
     members = [stack.open(NETLINK_GENERIC, portid).join(5) for portid in (B, C)]
@@ -171,8 +173,8 @@ class Sleeper:
 Kind = tuple[int | None, bool, bool, bool, bool]
 PLAIN: Kind = (None, False, False, False, False)
 KINDS = st.just(PLAIN) | st.tuples(st.sampled_from((None, 0, 2)), *[st.booleans()] * 4)
-"""Properties of a member: bytes that its filter keeps; in another namespace, small buffer, unbound, with a
-sleeper.
+"""Properties of a group member: how many bytes its filter keeps (None: no filter), and whether it is in
+another namespace, has a small buffer, is unbound, and has a sleeper.
 """
 
 
@@ -224,7 +226,7 @@ def multicasts(kinds: list[Kind], acts: list[str], traced: bool) -> object:
     st.lists(st.sampled_from(("kernel", "program", "read")), min_size=1, max_size=9),
 )
 def test_who_is_served_in_place_gets_what_others_get(kinds: list[Kind], acts: list[str]) -> None:
-    """The fast path is off while a tracer is attached."""
+    """The test compares the fast path with the slow path. An attached tracer turns off the fast path."""
     assert multicasts(kinds, acts, traced=False) == multicasts(kinds, acts, traced=True)
 
 

@@ -183,7 +183,7 @@ def test_a_beginning_may_refuse_and_may_sleep(stack: Stack) -> None:
     st.lists(st.integers(0, 40_000), min_size=1, max_size=5),
 )
 def test_every_message_comes_once_and_in_order(sizes: list[int], rcvbuf: int, reads: list[int]) -> None:
-    """The result does not depend on the buffer size and the way of reading.
+    """A dump returns each message once and in order, for any buffer size and any way to read.
 
     A peek may create the next datagram while the previous one is queued. If the queue has no space for it,
     the socket gets an error, and the dump continues after it (as on Linux 6.18).

@@ -135,7 +135,9 @@ def test_a_handler_that_sleeps_holds_up_what_follows(stack: Stack, server: Serve
 
 
 def test_who_opened_the_socket_counts_unless_the_destination_is_named(stack: Stack, server: Server) -> None:
-    """`__netlink_ns_capable()` checks the opener of a socket too, unless the sender names the destination."""
+    """`__netlink_ns_capable()` also checks the privilege of the process that opened the socket. It omits this
+    check if the sender passes a destination address.
+    """
     answers: list[bool] = []
     server.answer = lambda request: answers.append(request.capable(CAP_NET_ADMIN))
     sock = stack.open(PROTOCOL, A, uid=NOBODY)

@@ -160,7 +160,7 @@ def test_nesting_has_an_end() -> None:
 
 
 def test_attributes_from_a_type_on_are_strict_for_everybody() -> None:
-    """`strict_start_type`"""
+    """In the policy, `strict_start_type` is the first attribute type that is always checked strictly."""
     mixed = PolicyTable(
         "mixed", (AttributePolicy(), AttributePolicy(U32), AttributePolicy(U32)), strict_start_type=2
     )

@@ -65,7 +65,7 @@ def test_an_empty_queue_gives_nothing(pair: tuple[Sock, Sock]) -> None:
 def test_control_messages_are_cut_to_the_room_there_is(
     pair: tuple[Sock, Sock], room: int, sizes: list[int], cut: bool
 ) -> None:
-    """`put_cmsg()`"""
+    """The expected control messages follow `put_cmsg()`."""
     a, b = pair
     b.set(NETLINK_PKTINFO)
     b.set(SO_PASSCRED, 1, SOL_SOCKET)

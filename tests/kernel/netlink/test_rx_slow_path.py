@@ -64,7 +64,9 @@ def test_receive_fast_path_matches_slow_path(acts: list[str]) -> None:
 
 
 def test_an_idle_socket_takes_the_fast_path() -> None:
-    """Without the fast path, the comparison above would compare the slow path with itself."""
+    """The test ensures that an idle socket takes the fast path. Otherwise the test above would compare the
+    slow path with itself.
+    """
     stack = Stack()
     Server(stack, [3000] * 4)
     sock = stack.open(PROTOCOL, 7)

@@ -132,7 +132,7 @@ def test_who_waits_for_a_receiver_that_closes_is_refused(stack: Stack) -> None:
 def test_credentials_may_be_claimed_as_far_as_one_is_allowed(
     stack: Stack, claim: tuple[int | None, int, int], error: type[OSError] | None
 ) -> None:
-    """`scm_check_creds()`"""
+    """The expected results follow `scm_check_creds()`."""
     a, b = stack.open(NETLINK_USERSOCK, A, uid=NOBODY), stack.open(NETLINK_USERSOCK, B)
     b.set(SO_PASSCRED, 1, SOL_SOCKET)
     creds = struct.pack("<iII", claim[0] or a.task.tgid, *claim[1:])
@@ -159,8 +159,8 @@ def test_root_may_claim_to_be_anybody_who_exists(stack: Stack) -> None:
 def test_queues_keep_order_and_what_they_are_charged_for(
     messages: list[tuple[int, int]], rcvbuf: int
 ) -> None:
-    """Accepted datagrams arrive in order. The charge is the sum of the queued ones, and zero when the queue
-    is empty.
+    """Accepted datagrams arrive in order. The charged memory is the sum of the memory of the queued
+    datagrams. It is zero if the queue is empty.
     """
     stack = Stack()
     senders = [stack.open(NETLINK_USERSOCK, portid) for portid in (A, B, C)]

@@ -1,4 +1,4 @@
-"""Uevents of the kernel, and of programs that send in the kernel's name."""
+"""Uevents that the kernel sends, and uevents that programs send through the kernel."""
 
 from __future__ import annotations
 

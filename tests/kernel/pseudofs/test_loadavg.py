@@ -38,7 +38,9 @@ UPDATES = [
 
 
 def reference(updates: list[tuple[float, int]]) -> tuple[int, ...]:
-    """`calc_load()` written from the kernel's text, sample by sample or by a power."""
+    """Compute `calc_load()` independently, as the kernel's source states it: for each sample, or for many
+    samples by a power.
+    """
     loads, samples = [0, 0, 0], 0
     for seconds, active in updates:
         missed = int(seconds // 5) - samples
@@ -67,5 +69,5 @@ def test_averages(updates: list[tuple[float, int]], expected: tuple[int, ...]) -
     [(0, "0.00"), (20, "0.00"), (21, "0.01"), (1024, "0.50"), (2047, "0.99"), (2048, "1.00"), (5140, "2.50")],
 )
 def test_text_of_an_average(load: int, text: str) -> None:
-    """LOAD_INT() and LOAD_FRAC(), which cut off."""
+    """LOAD_INT() and LOAD_FRAC() cut off the digits that are not shown. They do not round."""
     assert _fixed(load) == text

@@ -226,7 +226,9 @@ def test_a_name_is_changed_by_the_process_itself(machine: Machine) -> None:
 
 
 def test_a_question_that_takes_time_is_held_by_the_kernels_socket(bench: Bench) -> None:
-    """/proc/net/netlink shows that the kernel's socket holds the message until the reply is sent."""
+    """While a slow request is handled, /proc/net/netlink shows its message in the receive queue of the
+    kernel's socket.
+    """
     bench.module(
         "slow",
         """

@@ -147,7 +147,9 @@ def test_an_attribute_of_a_device_that_goes(machine: Machine, root: Blocking) ->
 
 
 def test_a_directory_told_of_while_things_go(machine: Machine, root: Blocking) -> None:
-    """A program that reads an open directory gets the entries of that time."""
+    """If a directory changes while a program reads it, the program gets the entries that exist at the time of
+    each read.
+    """
     fd = root.open("/sys/class/video4linux", os.O_RDONLY)
     assert root.listdir(fd) == ["video0"]
     write(root, f"{DRIVER}/unbind", b"0:1")

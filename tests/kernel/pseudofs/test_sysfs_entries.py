@@ -1,4 +1,4 @@
-"""Files and links of sysfs by themselves: modes of attributes, relative targets (fs/sysfs)."""
+"""Single files and links of sysfs: modes of attributes, and relative targets of links (fs/sysfs)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ LINKS = [
 
 @pytest.mark.parametrize(("path", "target", "expected"), LINKS)
 def test_target_of_a_link(path: str, target: str, expected: str) -> None:
-    """`sysfs_get_target_path()`: up to the common directory, which never includes the target itself."""
+    """`sysfs_get_target_path()` goes up to the directory that the link and its target share. This directory
+    is never the target itself.
+    """
     with Machine(udev=False) as machine:
         init = machine.kernel.processes.init
         sysfs: Any = machine.kernel.fs.lookup(init, "/sys").inode.superblock

@@ -1,4 +1,6 @@
-"""Continuing a task without the event queue has the same effects, times and order as through the queue."""
+"""A task that continues without the event queue has the same effects, times and order as a task that
+continues through the queue.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def test_nobody_can_tell_whether_a_task_goes_on_in_place(
 
 
 def test_a_task_that_has_nobody_beside_it_does_without_the_queue() -> None:
-    """Without the direct path, the test above would compare the queue with itself."""
+    """A single task must not use the event queue. Otherwise the test above would compare the queue with
+    itself.
+    """
     queued: list[Any] = []
 
     async def alone(app: Any) -> None:

@@ -1,4 +1,4 @@
-"""Limits of the descriptors and processes of a user, a process and a machine (getrlimit(2))."""
+"""Limits on descriptors and processes: for a user, for a process and for the machine (getrlimit(2))."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ def test_a_new_descriptor_is_the_lowest_that_is_free(steps: list[tuple[str, int]
 
 
 def test_a_reused_descriptor_is_inherited(machine: Machine) -> None:
-    """The new file has no FD_CLOEXEC, though the file before had it."""
+    """The old file has FD_CLOEXEC. A new file that reuses its descriptor does not have this flag."""
     passed = []
 
     async def child(app: Any, number: int) -> None:

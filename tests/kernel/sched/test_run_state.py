@@ -140,7 +140,9 @@ STEP = st.sampled_from(["read", "write", "sleep", "compute", "yield", "thread", 
 
 
 async def steps(app: Any, fds: tuple[int, int], plan: list[str]) -> None:
-    """Do the first of a list of things, then the next ones; threads and children do the rest."""
+    """Execute the first of a list of actions, then the next ones. Threads and children execute the rest of
+    the list.
+    """
     await app.signal(SIGUSR1, SIG_IGN if len(plan) % 2 else lambda _: None)
     for number, step in enumerate(plan):
         with contextlib.suppress(OSError):

@@ -210,7 +210,9 @@ def test_two_cpus_are_given_to_nobody_else_in_a_ping_pong() -> None:
 
 
 def test_contention_is_waiting_for_slices() -> None:
-    """A round trip waits twice for a slice of every computing process."""
+    """During a round trip, a program waits twice. Each time it waits for one slice of every computing
+    process.
+    """
     taken = [ping_pong_takes(1, busy)[0] for busy in range(4)]
     for busy, (less, more) in enumerate(pairwise(taken)):
         assert SLICE < more - less < 3 * SLICE, busy

@@ -91,7 +91,9 @@ def test_wake_up_all_wakes_in_the_order_of_the_queue(names: str, order: str, wok
 
 @pytest.mark.parametrize(("names", "order", "woken"), WAKES)
 def test_a_fifo_queue_keeps_the_order_of_the_calls(names: str, order: str, woken: list[str]) -> None:
-    """`wait_event_interruptible_locked()` adds at the tail. An exclusive entry still ends the wake-up."""
+    """`wait_event_interruptible_locked()` adds an entry at the tail. A wake-up still stops after the first
+    exclusive entry.
+    """
     queue = FifoQueue()
     _, seen = fill(queue, names)
     queue.wake_up()

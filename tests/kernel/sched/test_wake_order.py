@@ -120,8 +120,8 @@ FIRST = {
     "recv of a stream": (readers(STREAM, "recvfrom"), 2),
     "read of a stream": (readers(STREAM, "read"), 2),
 }
-"""Calls for which an event wakes all waiters, the newest first. Linux's scheduler orders those that wait
-again.
+"""Calls for which an event wakes all waiters, the newest first. If some of them wait again, Linux's scheduler
+decides their order.
 """
 
 
@@ -185,7 +185,9 @@ def test_stream_senders_are_woken_newest_first() -> None:
 
 @pytest.mark.parametrize(("kind", "expected"), [("poll", LIFO), ("select", LIFO)])
 def test_pollers_are_woken_newest_first_and_before_readers(kind: str, expected: list[int]) -> None:
-    """A poller is woken before the readers of an eventfd, and sees the count before they take it."""
+    """A poller is woken before the readers of an eventfd. The poller therefore sees the count before the
+    readers take it.
+    """
     order: list[Any] = []
 
     async def program(app: App) -> None:

@@ -1,4 +1,4 @@
-"""SO_RCVTIMEO: EAGAIN at the time, whichever call waits (`sock_rcvtimeo()`)."""
+"""SO_RCVTIMEO: any call that waits fails with EAGAIN when this time has passed (`sock_rcvtimeo()`)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def test_a_receive_ends_at_its_time(machine: Machine, kind: str, call: str) -> N
 
 @pytest.mark.parametrize("call", ["waitall", "lowat", "read"])
 def test_a_receive_of_a_part_returns_it_at_its_time(machine: Machine, call: str) -> None:
-    """MSG_WAITALL and SO_RCVLOWAT wait for more, as long as the time allows."""
+    """With MSG_WAITALL or SO_RCVLOWAT, a receive waits for more bytes. When the timeout has passed, it
+    returns those that have arrived.
+    """
     app = machine.blocking()
     sock, other = app.socketpair(AF_UNIX, SOCK_STREAM)
     sock.setsockopt(SOL_SOCKET, SO_RCVTIMEO, pack("qq", 0, 30_000))

@@ -168,7 +168,9 @@ def test_connection_that_is_not_accepted_is_reset(machine: Machine) -> None:
 def test_unread_records_are_a_reset_but_one_empty_record(
     machine: Machine, unread: list[bytes], expected: int
 ) -> None:
-    """`unix_release_sock()` skips a first buffer without bytes, such as one left by an out-of-band byte."""
+    """`unix_release_sock()` ignores a first buffer that has no bytes. Such a buffer can remain after an
+    out-of-band byte.
+    """
     process = machine.blocking()
     one, other = process.socketpair(UNIX, SEQPACKET)
     for record in unread:
@@ -178,7 +180,9 @@ def test_unread_records_are_a_reset_but_one_empty_record(
 
 
 def test_sender_before_accept_has_credentials(machine: Machine) -> None:
-    """`maybe_add_creds()` adds credentials, because the accepted socket may set SO_PASSCRED later."""
+    """`maybe_add_creds()` adds credentials to the message, because the socket that accept() returns may set
+    SO_PASSCRED later.
+    """
     process = machine.blocking()
     for kind in (STREAM, SEQPACKET):
         listener, client = (process.socket(UNIX, kind) for _ in range(2))

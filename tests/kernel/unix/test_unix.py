@@ -111,7 +111,9 @@ def test_connecting_waits_while_the_queue_is_full(machine: Machine) -> None:
 
 @pytest.mark.parametrize("kind", [STREAM, DGRAM])
 def test_a_writer_waits_for_room_and_goes_on(machine: Machine, kind: int) -> None:
-    """The sender's buffer bounds the datagrams and the stream of a socket pair."""
+    """On a socket pair, the send buffer of the sender limits the bytes in flight, both for datagrams and for
+    streams.
+    """
     sent, got = [], []
 
     async def family(app: App) -> None:
@@ -137,8 +139,8 @@ def test_a_writer_waits_for_room_and_goes_on(machine: Machine, kind: int) -> Non
 
 
 def test_datagrams_to_one_who_does_not_listen_only_to_us(machine: Machine) -> None:
-    """The queue holds eleven datagrams. The twelfth send blocks, and poll on the connected sender shows
-    it.
+    """The queue of an unconnected receiver holds eleven datagrams. The twelfth send blocks, and poll()
+    reports the connected sender as not writable.
     """
     receiver, sender = machine.blocking(), machine.blocking()
     inbox = receiver.socket(UNIX, DGRAM)
@@ -205,7 +207,9 @@ def test_a_reader_is_woken_when_the_writer_ends(machine: Machine) -> None:
 
 @pytest.mark.parametrize("told", [False, True])
 def test_writing_to_nobody_is_a_signal_unless_told_otherwise(machine: Machine, told: bool) -> None:
-    """The signal has an effect unless the program ignores it, as Python's interpreter does."""
+    """The signal is SIGPIPE. It ends the program unless the program ignores it, as Python's interpreter
+    does.
+    """
     seen = []
 
     async def writer(app: App) -> None:
@@ -240,7 +244,9 @@ def test_what_was_not_read_is_a_reset(machine: Machine) -> None:
 
 
 def test_who_has_the_other_end(machine: Machine) -> None:
-    """SO_PEERCRED: the credentials of the listener at listen(), and of the client at connect()."""
+    """SO_PEERCRED of a client returns the credentials that the listener had at listen(). SO_PEERCRED of an
+    accepted socket returns those that the client had at connect().
+    """
     server, client = machine.blocking(uid=1000), machine.blocking(uid=1001)
     listener = server.socket(UNIX, STREAM)
     listener.bind("/tmp/door")
@@ -321,7 +327,9 @@ def _sent(sock: object, *fds: int) -> None:
 
 @pytest.mark.parametrize("kind", [STREAM, DGRAM])
 def test_what_travels_in_a_circle_is_collected(machine: Machine, kind: int) -> None:
-    """Each end of a pair is in the queue of the other, with the write end of a pipe. Then all are closed."""
+    """Each end of a socket pair is in the queue of the other end, together with the write end of a pipe. Then
+    the program closes all of them.
+    """
     process = machine.blocking()
     one, other = process.socketpair(UNIX, kind)
     reading, writing = process.pipe()

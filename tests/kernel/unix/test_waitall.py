@@ -173,7 +173,9 @@ def test_a_signal_ends_it_with_what_there_is(sends: bytes, expected: object) -> 
 
 
 def test_who_is_killed_while_he_waits_leaves_nothing() -> None:
-    """Neither the files that have arrived nor the socket's own stay."""
+    """If the receiver is killed while it waits, the files that have arrived are released, and the socket's
+    own file too.
+    """
 
     async def program(app: App) -> None:
         one, other = await app.socketpair()

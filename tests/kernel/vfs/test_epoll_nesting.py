@@ -1,7 +1,7 @@
-"""epoll in epoll: how deep, how many ways, and what an inner event does.
+"""An epoll that watches another epoll: limits of the nesting, and the effect of an event on the inner epoll.
 
-Sources: `ep_loop_check()`, `reverse_path_check()` and `path_limits` of fs/eventpoll.c.  The expected values
-are those of Linux 6.18.
+Sources: `ep_loop_check()`, `reverse_path_check()` and `path_limits` of fs/eventpoll.c.  The expected
+values are those of Linux 6.18.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def test_an_event_reaches_the_outermost_epoll(world: World, length: int) -> None
 
 
 def test_five_epolls_may_be_nested(world: World) -> None:
-    """EP_MAX_NESTS is 4: a sixth in the chain is ELOOP."""
+    """EP_MAX_NESTS is 4. Adding a sixth epoll to the chain fails with ELOOP."""
     make, *_ = world
     epolls = chain(make, 5)
     sixth = make()
@@ -66,7 +66,9 @@ def test_two_chains_are_joined_up_to_the_limit(world: World) -> None:
 
 @pytest.mark.parametrize("length", [1, 2, 3, 5])
 def test_a_loop_is_refused(world: World, length: int) -> None:
-    """An epoll in itself is EINVAL, a longer loop ELOOP."""
+    """An epoll cannot be added to itself: the error is EINVAL. For a loop of several epolls, the error is
+    ELOOP.
+    """
     make, *_ = world
     epolls = chain(make, length)
     expected = "EINVAL" if length == 1 else "ELOOP"
@@ -84,7 +86,7 @@ LIMITS = [
 
 @pytest.mark.parametrize(("length", "limit"), LIMITS)
 def test_paths_to_a_file_are_limited(world: World, length: int, limit: int) -> None:
-    """`path_limits`: EINVAL for one path more of this length."""
+    """`path_limits` has a maximum number of paths for each length. One path more fails with EINVAL."""
     make, pipe, _ = world
     reading, _ = pipe()
     inner = chain(make, length)

@@ -1,4 +1,4 @@
-"""Named pipes: opens that wait for the other end. Reads and writes are those of other pipes.
+"""Named pipes: an open blocks until the other end is opened. Reads and writes work as on a pipe(2).
 
 The live search compares calls that do not block with the host's kernel (tests/conformance/live/programs).
 """
@@ -26,7 +26,9 @@ def machine() -> Iterator[Machine]:
 
 
 def at(machine: Machine, seen: list[Any], second: int, flags: int, then: Callable[..., Any]) -> None:
-    """Start a program that opens the pipe at `second` and does `then`. `seen` gets the time of the open."""
+    """Start a program that opens the pipe at the time `second` and then calls `then`. The program appends the
+    time of the open to `seen`.
+    """
 
     async def program(app: App) -> None:
         await app.sleep(second)

@@ -23,7 +23,7 @@ Call = Callable[..., int]
 
 
 def observe(call: Call, system: Any, folder: str) -> list[object]:
-    """Return what mounts lead to: errno numbers, names and contents."""
+    """Return the results of mounts: errno numbers, names and contents."""
     seen: list[object] = []
     blue, red, other = f"{folder}/blue", f"{folder}/red", f"{folder}/other"
 
@@ -67,7 +67,7 @@ def observe(call: Call, system: Any, folder: str) -> list[object]:
 
 
 def on_host(folder: str) -> list[object]:
-    """Observe the host, in a child with namespaces of its own."""
+    """Observe the host from a child process in separate namespaces."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def call(name: str, *arguments: str | int) -> int:

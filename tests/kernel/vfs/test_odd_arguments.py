@@ -1,4 +1,4 @@
-"""Calls on files with arguments that make little sense: the same answers as on this host."""
+"""Calls on files with unusual arguments have the same results on simkernel and on this host."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEMORY = Path("/dev/shm")
 
 
 def calls(o: Any, map: Any, control: Any, request: Any) -> dict[str, Callable[[], object]]:
-    """Each under a name; `o` has what is in `os`."""
+    """Return the calls by name. `o` has the functions of `os`."""
     o.mkdir("dir")
     file = o.open("file", os.O_CREAT | os.O_RDWR)
     folder = o.open("dir", os.O_RDONLY)

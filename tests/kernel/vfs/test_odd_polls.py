@@ -1,4 +1,6 @@
-"""Every kind of file under poll, select and epoll, with events that make sense or not: as on this host."""
+"""poll, select and epoll on every kind of file, with valid and invalid events: the results are those of this
+host.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ EVENTS = (1, 0, 1 | 1 << 28, 1 << 30, 1 << 28 | 1 << 30, 4 | 1 << 31)
 
 
 class Answers(list[tuple[str, object]]):
-    """What each call came to."""
+    """The result or the error of each call, with the name of the call."""
 
     def ask(self, name: str, call: Callable[..., object], *arguments: object) -> None:
         try:
@@ -36,7 +38,9 @@ class Answers(list[tuple[str, object]]):
 
 
 def _shown(result: Any) -> object:
-    """Events without the descriptor's number; how many each of select()'s lists has."""
+    """Return the events without the descriptors' numbers, or the length of each list that select() has
+    returned.
+    """
     if isinstance(result, tuple):
         return [len(each) for each in result]
     return [mask for _, mask in result] if isinstance(result, list) else result

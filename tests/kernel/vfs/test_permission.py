@@ -54,7 +54,9 @@ CLASSES = {
 @pytest.mark.parametrize("kind", [S_IFREG, S_IFDIR], ids=["file", "directory"])
 @pytest.mark.parametrize("name", CLASSES)
 def test_only_the_bits_of_the_callers_class_count(name: str, kind: int) -> None:
-    """`acl_permission_check()`: the first class that matches decides, though another would allow more."""
+    """`acl_permission_check()` uses only the first class that matches the caller, even if a later class would
+    allow more.
+    """
     credentials, shift = CLASSES[name]
     for bits, wanted in itertools.product(range(8), repeat=2):
         others = 0o777 & ~(0o7 << shift)
@@ -81,7 +83,7 @@ CAPABLE = [
 
 @pytest.mark.parametrize(("capability", "kind", "mode", "allowed"), CAPABLE)
 def test_capabilities_override_the_mode(capability: int, kind: int, mode: int, allowed: set[int]) -> None:
-    """`generic_permission()`."""
+    """The expected results follow `generic_permission()`."""
     credentials = user(OTHER, OTHER, has=[capability])
     found = {wanted for wanted in range(1, 8) if permitted(credentials, inode(kind | mode), wanted)}
     assert found == allowed
@@ -103,7 +105,7 @@ def outcome(call: Callable[[], object]) -> str:
 
 
 def make(root: Any, path: str, uid: int, gid: int, mode: int) -> None:
-    """Make a file of an owner, in place of one that is there."""
+    """Make a file with this owner. If the file exists already, replace it."""
     root.close(root.open(path, os.O_CREAT | os.O_WRONLY))
     root.chown(path, uid, gid)
     root.chmod(path, mode)
@@ -190,7 +192,9 @@ def test_a_sticky_directory(
     capabilities: Iterable[int],
     expected: str,
 ) -> None:
-    """The owner of the file, the owner of the directory and CAP_FOWNER may (`__check_sticky()`)."""
+    """The owner of the file, the owner of the directory and a process with CAP_FOWNER may remove the file
+    (`__check_sticky()`).
+    """
     root, app = machine.blocking(), machine.blocking(uid=uid, gid=OTHER, capabilities=capabilities)
     for path in ("/tmp/d", "/tmp/d/e", "/tmp/open"):
         root.mkdir(path)
@@ -231,7 +235,9 @@ def process(machine: Machine, credentials: Credentials) -> Any:
 
 @pytest.mark.parametrize(("credentials", "mode", "expected", "left"), CHMOD)
 def test_chmod(machine: Machine, credentials: Credentials, mode: int, expected: str, left: int) -> None:
-    """`setattr_prepare()`: the owner or CAP_FOWNER; S_ISGID is for the group or CAP_FSETID."""
+    """Only the owner or a process with CAP_FOWNER may change the mode. S_ISGID needs membership in the file's
+    group or CAP_FSETID (`setattr_prepare()`).
+    """
     root, app = machine.blocking(), process(machine, credentials)
     make(root, "/tmp/f", OWNER, GROUP, 0o600)
     assert outcome(lambda: app.chmod("/tmp/f", mode)) == expected
@@ -260,7 +266,7 @@ CHOWN = [
 
 @pytest.mark.parametrize(("credentials", "ids", "expected"), CHOWN)
 def test_chown(machine: Machine, credentials: Credentials, ids: tuple[int, int], expected: str) -> None:
-    """`chown_ok()` and `chgrp_ok()`."""
+    """The expected results follow `chown_ok()` and `chgrp_ok()`."""
     root, app = machine.blocking(), process(machine, credentials)
     make(root, "/tmp/f", OWNER, GROUP, 0o600)
     assert outcome(lambda: app.chown("/tmp/f", *ids)) == expected
@@ -290,7 +296,9 @@ SET_ID = [
 def test_set_id_bits_are_cleared_by_changes(
     machine: Machine, mode: int, credentials: Credentials, written: int, owned: int | str
 ) -> None:
-    """`file_remove_privs()`, `setattr_should_drop_suidgid()` and `chown_common()`."""
+    """The expected results follow `file_remove_privs()`, `setattr_should_drop_suidgid()` and
+    `chown_common()`.
+    """
     root, app = machine.blocking(), process(machine, credentials)
     for call in (
         lambda: app.write(app.open("/tmp/f", os.O_WRONLY), b"x"),
@@ -336,7 +344,9 @@ NEW = [
 def test_owner_and_mode_of_a_new_file(
     machine: Machine, directory: int, credentials: Credentials, umask: int, mode: int, expected: Any
 ) -> None:
-    """`inode_init_owner()` and `mode_strip_sgid()`: a set-group-ID directory gives its group."""
+    """A file that is created in a set-group-ID directory gets the group of this directory
+    (`inode_init_owner()`, `mode_strip_sgid()`).
+    """
     root, app = machine.blocking(), process(machine, credentials)
     root.mkdir("/tmp/d")
     root.chown("/tmp/d", 0, GROUP)
@@ -370,7 +380,7 @@ LINKS = [
 def test_hard_links_are_protected(
     machine: Machine, mode: int, credentials: Credentials, expected: str
 ) -> None:
-    """`may_linkat()` and `safe_hardlink_source()`."""
+    """The expected results follow `may_linkat()` and `safe_hardlink_source()`."""
     root, app = machine.blocking(), process(machine, credentials)
     make(root, "/tmp/f", OWNER, GROUP, mode)
     assert outcome(lambda: app.link("/tmp/f", "/tmp/new")) == expected
@@ -396,7 +406,9 @@ UTIME = [
 
 @pytest.mark.parametrize(("mode", "credentials", "now", "given"), UTIME)
 def test_utime(machine: Machine, mode: int, credentials: Credentials, now: str, given: str) -> None:
-    """`vfs_utimes()`: a writer may set the current time, only the owner another one."""
+    """A process that may write the file can set the current time. Only the owner can set another time
+    (`vfs_utimes()`).
+    """
     root, app = machine.blocking(), process(machine, credentials)
     make(root, "/tmp/f", OWNER, GROUP, mode)
     assert outcome(lambda: app.utime("/tmp/f")) == now
@@ -421,6 +433,6 @@ def test_utime(machine: Machine, mode: int, credentials: Credentials, now: str, 
     ],
 )
 def test_mknod(machine: Machine, kind: int, capabilities: list[int], expected: str) -> None:
-    """`may_mknod()` and `vfs_mknod()`."""
+    """The expected results follow `may_mknod()` and `vfs_mknod()`."""
     app = machine.blocking(uid=OTHER, capabilities=capabilities)
     assert outcome(lambda: app.mknod("/tmp/new", kind | 0o600, 0x102)) == expected

@@ -56,7 +56,7 @@ SIZES = [
 
 @pytest.mark.parametrize(("asked", "plain", "capable"), SIZES)
 def test_size_limits(machine: Machine, asked: int, plain: int | str, capable: int | str) -> None:
-    """`round_pipe_size()` and `pipe_set_size()`."""
+    """The expected sizes follow `round_pipe_size()` and `pipe_set_size()`."""
     for app, expected in (
         (machine.blocking(uid=1000), plain),
         (machine.blocking(uid=1000, capabilities=[CAP_SYS_RESOURCE]), capable),
@@ -80,7 +80,7 @@ def test_sizes_that_have_no_power_of_two_are_invalid(machine: Machine) -> None:
 
 
 def test_a_size_above_the_limit_may_be_lowered_without_the_capability(machine: Machine) -> None:
-    """Only growth is checked (`pipe_set_size()`)."""
+    """`pipe_set_size()` checks the limit only if the new size is larger than the old one."""
     app = machine.blocking(uid=1000, capabilities=[CAP_SYS_RESOURCE])
     _, writing = app.pipe()
     assert app.fcntl(writing, F_SETPIPE_SZ, 4 * MAX) == 4 * MAX
@@ -106,7 +106,9 @@ def test_a_pipe_holds_exactly_its_size(app: Any, pages: int) -> None:
     [(1, 1, 1), (2, 1, "EBUSY"), (2, 2, 2), (3, 2, "EBUSY"), (3, 4, 4), (16, 8, "EBUSY"), (16, 16, 16)],
 )
 def test_pages_in_use_stay(app: Any, used: int, asked: int, expected: int | str) -> None:
-    """EBUSY if the pages in use exceed the new size (`pipe_resize_ring()`)."""
+    """Setting a size fails with EBUSY if the pipe uses more pages than this size has
+    (`pipe_resize_ring()`).
+    """
     _, writing = app.pipe()
     app.write(writing, bytes(used * PAGE))
     if isinstance(expected, str):
@@ -154,7 +156,9 @@ PARTS = [
 def test_the_rest_of_a_write_goes_into_the_last_page_if_it_fits(
     app: Any, lengths: list[int], pages: int
 ) -> None:
-    """`anon_pipe_write()` merges what exceeds whole pages, never a part of it."""
+    """If a write is longer than whole pages, `anon_pipe_write()` adds the rest to the last page, but only if
+    the whole rest fits.
+    """
     reading, writing = app.pipe2(os.O_NONBLOCK)
     written = b"".join(bytes([65 + number]) * length for number, length in enumerate(lengths))
     position = 0
@@ -200,7 +204,9 @@ def test_a_page_is_free_only_if_it_is_read_to_its_end(app: Any) -> None:
 
 
 def test_concurrent_writes_of_pipe_buf_do_not_mix(machine: Machine) -> None:
-    """Blocked writers of a page each get a page each; longer writes may mix."""
+    """If several writers block, each write of one page fills a page of its own. Longer writes may mix with
+    each other.
+    """
     got = bytearray()
 
     async def program(app: App) -> None:
@@ -235,7 +241,7 @@ PACKETS = [
 
 @pytest.mark.parametrize(("lengths", "sizes", "expected"), PACKETS)
 def test_packets(app: Any, lengths: list[int], sizes: list[int], expected: list[bytes]) -> None:
-    """With O_DIRECT each write is a packet; what a read leaves of it is lost."""
+    """With O_DIRECT, each write is a packet. If a read takes only a part of a packet, the rest is lost."""
     reading, writing = app.pipe2(os.O_DIRECT)
     for number, length in enumerate(lengths):
         app.write(writing, bytes([65 + number]) * length)
@@ -264,7 +270,7 @@ ENDS = [
 
 @pytest.mark.parametrize(("opened", "data", "reads", "writes"), ENDS)
 def test_poll(app: Any, opened: str, data: bytes, reads: int | None, writes: int | None) -> None:
-    """`pipe_poll()`."""
+    """The expected events follow `pipe_poll()`."""
     reading, writing = app.pipe()
     app.write(writing, data)
     for fd, letter in ((reading, "r"), (writing, "w")):

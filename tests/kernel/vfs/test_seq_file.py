@@ -66,7 +66,7 @@ def test_a_read_after_a_seek(app: Any, path: str) -> None:
 
 
 def test_the_end_is_unknown(app: Any, path: str) -> None:
-    """`seq_lseek()` knows no SEEK_END."""
+    """`seq_lseek()` does not support SEEK_END."""
     fd = app.open(path, os.O_RDONLY)
     assert refused(lambda: app.lseek(fd, 0, os.SEEK_END)) == "EINVAL"
     assert refused(lambda: app.lseek(fd, -1, os.SEEK_SET)) == "EINVAL"

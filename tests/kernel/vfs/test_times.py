@@ -228,7 +228,7 @@ def test_relatime(machine: Machine, accessed: int, modified: int, wait: int, exp
 def test_relatime_sets_atime_after_a_change_of_the_inode(
     machine: Machine, change: Operation, expected: bool
 ) -> None:
-    """A later ctime counts as a later mtime does."""
+    """If ctime is later than atime, a read sets atime, as if mtime were later than atime."""
     app = machine.blocking()
     app.chdir("/tmp")
     make_tree(app, lambda: None)
@@ -241,7 +241,9 @@ def test_relatime_sets_atime_after_a_change_of_the_inode(
 
 
 def test_relatime_compares_whole_seconds_of_a_day(machine: Machine) -> None:
-    """`relatime_need_update()` subtracts tv_sec, so that less than 24 hours may be enough."""
+    """`relatime_need_update()` compares only whole seconds (tv_sec), so a read can set atime although less
+    than 24 hours have passed.
+    """
     app = machine.blocking()
     app.chdir("/tmp")
     make_tree(app, lambda: None)
@@ -257,7 +259,9 @@ def test_relatime_compares_whole_seconds_of_a_day(machine: Machine) -> None:
 
 
 def test_noatime_is_for_the_owner(machine: Machine) -> None:
-    """EPERM for O_NOATIME by another user (`may_open()`), CAP_FOWNER aside."""
+    """open() with O_NOATIME fails with EPERM unless the caller owns the file or has CAP_FOWNER
+    (`may_open()`).
+    """
     root, owner, other = (machine.blocking(uid=uid) for uid in (0, 1000, 1001))
     capable = machine.blocking(uid=1001, capabilities=(3,))
     root.chdir("/tmp")

@@ -83,7 +83,7 @@ SEEKS = [
 
 @pytest.mark.parametrize(("pages", "length", "seeks"), SEEKS)
 def test_seek_finds_data_and_holes(app: Any, pages: list[int], length: int, seeks: list[Any]) -> None:
-    """`shmem_file_llseek()`."""
+    """The expected positions follow `shmem_file_llseek()`."""
     fd = make(app, "f")
     for page in pages:
         app.pwrite(fd, b"x", page * PAGE)
@@ -105,7 +105,7 @@ TRUNCATES = [
 
 @pytest.mark.parametrize(("size", "steps"), TRUNCATES)
 def test_bytes_beyond_the_end_are_gone(app: Any, size: int, steps: list[tuple[int, int]]) -> None:
-    """A file that shrinks and grows again reads as zeros from its shortest size on."""
+    """A file is truncated and then extended. Bytes beyond its shortest size read as zeros."""
     fd = make(app, "f", b"x" * size)
     kept = size
     for length, blocks in steps:
@@ -177,7 +177,9 @@ def test_a_file_without_a_name_lives_until_it_is_closed(app: Any) -> None:
 
 
 def test_space_is_given_back(machine: Machine, app: Any) -> None:
-    """ENOSPC at the size of the file system; a truncate, or the last close after unlink, frees pages."""
+    """A write beyond the size of the file system fails with ENOSPC. A truncate, or the last close after an
+    unlink, frees pages.
+    """
     fd = make(app, "f")
     app.ftruncate(fd, 1 << 40)
     assert app.fstat(fd).st_blocks == 0
@@ -278,7 +280,7 @@ NAMES: list[tuple[str, Callable[[Any], object], str]] = [
 
 @pytest.mark.parametrize(("call", "expected"), [row[1:] for row in NAMES], ids=[row[0] for row in NAMES])
 def test_outcome_of_calls_with_names(app: Any, call: Callable[[Any], object], expected: str) -> None:
-    """fs/namei.c, do_mknodat() to do_renameat2()."""
+    """The expected results follow the functions from do_mknodat() to do_renameat2() in fs/namei.c."""
     tree(app)
     if expected == "ok":
         call(app)
@@ -331,7 +333,9 @@ def test_rename_replaces_the_file(app: Any) -> None:
 
 
 def test_rename_over_another_name_of_the_file_does_nothing(app: Any) -> None:
-    """POSIX; `vfs_rename()` returns before anything else."""
+    """POSIX requires that such a rename has no effect. `vfs_rename()` returns before it checks anything
+    else.
+    """
     tree(app)
     app.rename("f", "f2")
     assert app.stat("f").st_nlink == 2
@@ -359,7 +363,9 @@ def test_links_of_directories_count_their_subdirectories(app: Any) -> None:
 
 
 def test_sizes_of_directories_and_links(app: Any) -> None:
-    """Each entry counts 20 bytes (BOGO_DIRENT_SIZE), the dots too; a link has the length of its target."""
+    """Each entry of a directory counts 20 bytes (BOGO_DIRENT_SIZE), also `.` and `..`. A symbolic link has
+    the length of its target.
+    """
     tree(app)
     assert [app.stat(path).st_size for path in ("empty", "d")] == [40, 60]
     assert [app.lstat(path).st_size for path in ("s", "dangling")] == [1, 7]
@@ -393,7 +399,7 @@ def test_a_removed_directory_takes_no_names(app: Any) -> None:
 
 @pytest.mark.parametrize(("links", "expected"), [(40, "ok"), (41, "ELOOP")])
 def test_forty_links_are_followed(app: Any, links: int, expected: str) -> None:
-    """MAXSYMLINKS (`pick_link()`)."""
+    """The limit of 40 symbolic links is MAXSYMLINKS (`pick_link()`)."""
     app.close(make(app, "0"))
     for number in range(links):
         app.symlink(str(number), str(number + 1))

@@ -86,8 +86,8 @@ def test_many_families_take_several_datagrams(stack: Stack) -> None:
 
 
 def test_policies_are_numbered(stack: Stack) -> None:
-    """The policy of the operation, the nested policy, and the policy that stands for "no policy" have
-    numbers.
+    """Numbers are assigned to the policy of the operation, to its nested policy, and to the policy that means
+    "no policy".
     """
     stack.genetlink.register(toy())
     told = ask(stack.open(nl.NETLINK_GENERIC, A), "toy", dump=True, command=genl.CTRL_CMD_GETPOLICY)
@@ -119,7 +119,9 @@ def test_who_listens_hears_of_families_and_groups(stack: Stack) -> None:
 
 
 def test_a_listener_who_is_overrun_keeps_no_family(stack: Stack) -> None:
-    """`genl_ctrl_event()` ignores the result of the multicast, also with NETLINK_BROADCAST_ERROR."""
+    """`genl_ctrl_event()` ignores the result of its multicast, even if a listener has set
+    NETLINK_BROADCAST_ERROR.
+    """
     sock = stack.open(nl.NETLINK_GENERIC, A).join(genl.GENL_ID_CTRL)
     sock.set(nl.NETLINK_BROADCAST_ERROR)
     for number in range(500):

@@ -1,4 +1,6 @@
-"""Dispatch of a message to the operation of a family, and the errors before it."""
+"""Dispatch of a message to the operation of a family, and errors that are detected before the operation is
+called.
+"""
 
 from __future__ import annotations
 

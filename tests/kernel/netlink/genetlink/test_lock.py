@@ -1,4 +1,6 @@
-"""genl_mutex: a request waits for another one that sleeps, and each waiter is woken."""
+"""genl_mutex: while one request sleeps, another request waits for the mutex. Each waiting request is woken in
+the end.
+"""
 
 from __future__ import annotations
 

@@ -101,7 +101,9 @@ def test_removing_who_is_not_there() -> None:
 
 @given(st.lists(st.one_of(st.integers(0, 20), st.none()), max_size=40))
 def test_nobody_shares_a_group(changes: list[int | None]) -> None:
-    """The test registers families with these numbers of groups. None unregisters the oldest family."""
+    """No two families share a group number. The test registers families with these numbers of groups. None
+    means that the oldest family is unregistered.
+    """
     registry = Registry()
     there: list[Family] = []
     for number, count in enumerate(changes):

@@ -1,4 +1,6 @@
-"""Tables of requests with one wrong field, and of routes that depend on earlier ones, as on Linux 6.18."""
+"""Tables of requests with one wrong field, and of routes whose result depends on earlier routes. The expected
+results are those of Linux 6.18.
+"""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ ADDRESSES: dict[str, tuple[tuple[Any, ...], str, list[str]]] = {
 
 
 def added(app: Any, name: str) -> list[list[str]]:
-    """Return the routes while an address is there, and after it has gone."""
+    """Return the routes while an address exists, and the routes after its deletion."""
     arguments, peer, _ = ADDRESSES[name]
     router = Router(app)
     router.add(*arguments, peer=peer)
@@ -104,7 +104,9 @@ def test_routes_of_an_address(name: str) -> None:
 
 
 def test_addresses_of_one_network_share_its_routes() -> None:
-    """The second is secondary: only its local route goes with it, and the others go with the first."""
+    """The second address is secondary. If it is deleted, only its local route is deleted. The other routes
+    belong to the first address.
+    """
     with Machine(udev=False) as machine:
         router = Router(machine.blocking())
         router.add("10.0.0.1", 24)

@@ -1,4 +1,4 @@
-"""Routing rules by themselves: which lookups a rule matches, and which attributes a dump shows.
+"""Single routing rules: which lookups a rule matches, and which attributes a dump shows.
 
 Sources: `fib_rule_match()`, `fib4_rule_match()`, `fib6_rule_match()` and `fib_nl_fill_rule()` of Linux.
 """
@@ -115,7 +115,9 @@ def test_attributes_of_a_dump(fields: dict[str, Any], expected: dict[int, bytes]
 
 @pytest.mark.parametrize(("table", "shown"), [(0, 0), (255, 255), (256, 252), (1000, 252)])
 def test_a_table_above_255_is_in_the_attribute_only(table: int, shown: int) -> None:
-    """The header shows RT_TABLE_COMPAT."""
+    """If the table number is above 255, the header contains RT_TABLE_COMPAT. The attribute contains the
+    number.
+    """
     packed = Rule(family=AF_INET, table=table).pack()
     assert packed[4] == shown
     assert attributes(packed[12:])[fr.FRA_TABLE] == table.to_bytes(4, "little")
@@ -136,7 +138,7 @@ SUPPRESSED = [
 
 @pytest.mark.parametrize(("length", "group", "found", "of", "expected"), SUPPRESSED)
 def test_suppressed_routes(length: int, group: int, found: int, of: int | None, expected: bool) -> None:
-    """`fib4_rule_suppress()`."""
+    """The expected results follow `fib4_rule_suppress()`."""
     rule = Rule(family=AF_INET, suppress_prefixlen=length, suppress_ifgroup=group)
     device = None if of is None else SimpleNamespace(group=of)
     route: Any = SimpleNamespace(length=found, device=device)
