@@ -31,16 +31,16 @@ def module_of(this: ThisModule) -> LoadedModule:
 
 
 def this_of(module: LoadedModule | None) -> ThisModule:
-    """Return `module.this`. `module` is the module of an object that a driver created, so it is never
-    None.
+    """Return `module.this`. The caller passes the module of an object that a driver created, so `module` is
+    never None.
     """
     assert module is not None
     return module.this
 
 
 def owner_of(device: Device) -> ThisModule:
-    """Return the module whose driver is bound to `device`, else the module that created the device. Raise
-    SimulationError if neither exists.
+    """Return the module whose driver is bound to `device`. Without a driver, return the module that created
+    `device`. Raise SimulationError if neither exists.
     """
     module = device.driver.module if device.driver is not None else device.module
     if module is None:

@@ -126,7 +126,9 @@ def genlmsg_multicast(family: GenlFamily, event: str, values: Reply, *, exclude:
 
 
 def genl_has_listeners(family: GenlFamily, group: str) -> bool:
-    """Return True if a group of the family has members. Otherwise, the caller can skip building the event."""
+    """Return True if one of the family's groups has members. If the result is False, the caller need not
+    build the event.
+    """
     return kernel_of(family.this).genetlink.has_listeners(family.family, _group(family, group))
 
 

@@ -25,8 +25,8 @@ DumpIt = Callable[[GenlInfo], Iterable[Reply]]
 def contained(
     this: ThisModule, where: str, function: Callable[[Hashable], None]
 ) -> Callable[[Hashable], None]:
-    """Wrap `function`, which runs when a socket is closed: an exception in it becomes an oops, and close(2)
-    succeeds.
+    """Wrap `function`, which the kernel calls when a socket is closed. If `function` raises an exception, the
+    kernel logs an oops and close(2) still succeeds.
     """
 
     def call(sender: Hashable) -> None:

@@ -63,8 +63,8 @@ class GenlInfo:
 
     @property
     def sender(self) -> Hashable:
-        """Socket that sent the request. When the socket is closed, the family's `on_release` is called with
-        this value.
+        """Socket that sent the request. When this socket is closed, the kernel calls the family's
+        `on_release` with this value.
         """
         return self._info.sender
 

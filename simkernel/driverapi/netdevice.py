@@ -45,8 +45,8 @@ def netdev_ops(this: ThisModule, **operations: Callable[..., Any]) -> NetDeviceO
 
 
 def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap `function` so that it runs under the rtnl mutex. An exception in it becomes an oops. A plan
-    (perturbations of a test run) cannot pause it.
+    """Wrap `function` so that it runs under the rtnl mutex. If it raises an exception, the kernel logs an
+    oops. A plan (perturbations of a test run) cannot pause it.
     """
     kernel = kernel_of(this)
     guarded = kernel.oopses.wrap(module_of(this), where, function)
@@ -66,7 +66,9 @@ def alloc_netdev(this: ThisModule, name: str, setup: Callable[[NetDevice], None]
 
 
 def register_netdevice(this: ThisModule, device: NetDevice) -> None:
-    """Add a device to its namespace. Raises EINVAL, EEXIST or ENFILE for its name, EBUSY for its index."""
+    """Add a device to its namespace. Raises EINVAL, EEXIST or ENFILE if the name is refused, EBUSY if the
+    index is in use.
+    """
     kernel_of(this).net_devices.register(device)
 
 

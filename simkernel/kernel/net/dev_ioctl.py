@@ -39,8 +39,8 @@ GETTERS: Final[Mapping[str, Callable[[NetDevice], tuple[int, bytes]]]] = {
     "SIOCGIFTXQLEN": lambda device: (IFNAMSIZ, U32.pack(device.tx_queue_len)),
     "SIOCGIFMAP": lambda device: (IFNAMSIZ, bytes(21)),  # an unpadded `struct ifmap` with all fields 0
 }
-"""Function for each request that reads a device. It returns an offset in `struct ifreq` and the bytes to
-write there.
+"""Functions that read a device, by name of the request. Each returns an offset in `struct ifreq` and the
+bytes to write at that offset.
 """
 
 
@@ -62,8 +62,8 @@ def _set_broadcast(devices: NetDevices, device: NetDevice, sockaddr: bytes) -> N
 
 
 def _address(device: NetDevice, sockaddr: bytes) -> bytes:
-    """Return the hardware address in a `struct sockaddr`. Raises EINVAL if the hardware type in it differs
-    from the type of the device.
+    """Return the hardware address in a `struct sockaddr`. Raises EINVAL if the `struct sockaddr` and the
+    device have different hardware types.
     """
     if U16.unpack_from(sockaddr)[0] != device.type:
         raise os_error(EINVAL)
@@ -87,7 +87,9 @@ SETTERS: Final[Mapping[str, Setter]] = {
     "SIOCSIFHWBROADCAST": _set_broadcast,
     "SIOCSIFTXQLEN": _set_queue_length,
 }
-"""Function for each request that changes a device. Its last argument is the union of `struct ifreq`."""
+"""Functions that change a device, by name of the request. The last argument of each function is the union in
+`struct ifreq`.
+"""
 
 
 class DeviceIoctl:
@@ -106,8 +108,8 @@ class DeviceIoctl:
         devices.namespaces.register_pernet(lambda net: DEVICE_IOCTL.put(net, self), lambda net: None)
 
     async def load(self, task: Task, net: Net, name: str) -> NetDevice | None:
-        """Request the modules for a device name. Return the device, or None if it is still missing
-        (`dev_load()`).
+        """Request the modules that can provide a device with this name. Return the device, or None if it is
+        still missing (`dev_load()`).
         """
         missing: object = True
         if task.credentials.capable(CAP_NET_ADMIN):

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Attributes = Mapping[int, bytes]
-"""Payload of each attribute of a request, by type. If a type is repeated, the last attribute counts."""
+"""Payload of each attribute of a request, by attribute type. If the request repeats a type, the last
+attribute of the type counts.
+"""
 
 MAX_IFINDEX: Final = 2**31 - 1
 LOOPBACK_IFINDEX: Final = 1
@@ -99,7 +101,9 @@ class NetDeviceOps:
     del_slave: Callable[[NetDevice, NetDevice], None] | None = None
     get_iflink: Callable[[NetDevice], int] | None = None
     fdb_dump: Callable[[NetDevice, NetDevice | None], list[bytes]] | None = None
-    """Function that returns a bridge's addresses for a port, or for the bridge itself if the port is None."""
+    """Function that returns the addresses that a bridge stores for one of its ports. If the port is None, it
+    returns the bridge's own addresses.
+    """
     bridge_getlink: Callable[[NetDevice, NetDevice, int], list[bytes]] | None = None
     """Function that returns the RTM_NEWLINK payloads of a bridge's port. Arguments: bridge, port,
     IFLA_EXT_MASK.
@@ -112,7 +116,8 @@ class NetDeviceOps:
 
 @attrs.frozen(eq=False, kw_only=True)
 class LinkOps:
-    """A kind of link, which RTM_NEWLINK creates and changes (`struct rtnl_link_ops`).
+    """A kind of link, for example veth. RTM_NEWLINK creates and changes links of this kind (`struct
+    rtnl_link_ops`).
 
     `setup` sets the defaults of a new device. `newlink` registers the device; if it is None, the kernel
     registers it. `dellink` appends the devices to unregister to a list; if it is None, only the device
@@ -123,7 +128,9 @@ class LinkOps:
     setup: Callable[[NetDevice], None]
     policy: PolicyTable | None = None
     peer_type: int = 0
-    """Type of the attribute in IFLA_INFO_DATA that describes the peer, or 0 if the kind has no peers."""
+    """Type of the attribute inside IFLA_INFO_DATA that describes the peer. The type is 0 if links of this
+    kind have no peer.
+    """
     validate: Callable[[Attributes, Attributes | None, Extack], None] | None = None
     newlink: Callable[[NewLink], None] | None = None
     changelink: Callable[[NetDevice, Attributes, Attributes, Extack], None] | None = None
@@ -134,8 +141,8 @@ class LinkOps:
     slave_changelink: Callable[[NetDevice, NetDevice, Attributes, Extack], None] | None = None
     fill_slave_info: Callable[[NetDevice, NetDevice], bytes] | None = None
     fill_xstats: Callable[[bool], bytes] | None = None
-    """Function that returns the extended statistics of a device. If its argument is True, the device is a
-    port (`fill_linkxstats`).
+    """Function that returns the extended statistics of a device. Its argument is True if the device is a port
+    (`fill_linkxstats`).
     """
     module: LoadedModule | None = None
 
@@ -194,8 +201,8 @@ class NetDevice:
     promiscuity: int = 0
     allmulti: int = 0
     gflags: int = 0
-    """The flags IFF_PROMISC and IFF_ALLMULTI that programs have set. The kernel's own use of these modes is
-    not included.
+    """The flags IFF_PROMISC and IFF_ALLMULTI that programs have set. The flags are not set here if only the
+    kernel uses these modes.
     """
     proto_down: bool = False
     qdisc: str = "noop"
@@ -259,7 +266,9 @@ NET_NS_INIT_INO: Final = 0xEFFFFFF9
 
 
 class NetOwner(Protocol):
-    """Methods that a network namespace calls on its owner, the list of all namespaces of a machine."""
+    """Methods of the list of all network namespaces of a machine (`Namespaces`). Each namespace calls these
+    methods.
+    """
 
     @property
     def socket_cookies(self) -> Iterator[int]: ...
@@ -268,7 +277,7 @@ class NetOwner(Protocol):
         """Destroy a namespace after its last reference was dropped."""
 
     def by_pid(self, pid: int) -> Net:
-        """Return the namespace of a process. Raises ESRCH if it does not exist."""
+        """Return the namespace of a process. Raises ESRCH if the process does not exist."""
 
 
 def is_valid_ether_addr(address: bytes) -> bool:
@@ -333,7 +342,8 @@ class Net(NetNamespace):
         self.namespaces.cleanup(self)
 
     def assign_id(self, peer: Net, number: int | None = None) -> int:
-        """Assign a namespace id to `peer` and return it (RTM_NEWNSID, `peernet2id_alloc()`).
+        """Assign an id to the namespace `peer`, valid in this namespace, and return the id (RTM_NEWNSID,
+        `peernet2id_alloc()`).
 
         If `number` is negative or None, the lowest free id is assigned. Raises EEXIST if the id is in use
         or `peer` already has an id.
@@ -351,8 +361,8 @@ class Net(NetNamespace):
         return self._ids.get(peer)
 
     def net_by_id(self, number: int) -> Net | None:
-        """Return the namespace with an id, or None if it has no references any more
-        (`get_net_ns_by_id()`).
+        """Return the namespace with an id. Return None if no namespace has the id, or if that namespace has
+        no references left (`get_net_ns_by_id()`).
         """
         return next((peer for peer, each in self._ids.items() if each == number and peer.users), None)
 

@@ -33,13 +33,15 @@ SETTABLE: Final = (
     | il.IFF_PORTSEL
     | il.IFF_AUTOMEDIA
 )
-"""Flags that a request of a program sets without further effects."""
+"""Flags that a program's request sets in a device. Setting these flags has no further effect."""
 
 Callback = Callable[[Event, NetDevice, Any], None]
 
 
 class _NoText:
-    """Stand-in for an extended ACK when the caller has no request. Its text is discarded."""
+    """Replacement for the extended ACK if the caller handles no request. The text that is stored here is
+    discarded.
+    """
 
     message: str | None = None
 
@@ -198,7 +200,9 @@ class NetDevices:
         self.unregister(doomed, request)
 
     def queue_delete(self, device: NetDevice, doomed: list[NetDevice]) -> None:
-        """Append a device, and the devices that its kind deletes with it, to a list."""
+        """Append a device to a list of devices to unregister. Also append the devices that the device's kind
+        of link deletes with it.
+        """
         if device.link_ops is not None and device.link_ops.dellink is not None:
             device.link_ops.dellink(device, doomed)
         else:
@@ -454,8 +458,8 @@ class NetDevices:
         self.notify(Event.CHANGEUPPER, device, None)
 
     def set_carrier(self, device: NetDevice, on: bool) -> None:
-        """Set the carrier, and schedule an event if it changes (`netif_carrier_on()`,
-        `netif_carrier_off()`).
+        """Set or clear the carrier of a device. If the carrier changes, schedule an event
+        (`netif_carrier_on()`, `netif_carrier_off()`).
         """
         if device.carrier == on:
             return
@@ -472,7 +476,9 @@ class NetDevices:
 
 
 def combine(device: NetDevice, flags: int, mask: int) -> int:
-    """Return the device's flags after a request's `flags` and `mask` (`rtnl_dev_combine_flags()`)."""
+    """Return the new flags of a device. A request's `mask` selects the flags to change (0 selects all), and
+    `flags` contains their new values (`rtnl_dev_combine_flags()`).
+    """
     if not mask:
         return flags
     shown = device.flags & ~(il.IFF_PROMISC | il.IFF_ALLMULTI) | device.gflags

@@ -42,13 +42,13 @@ _MODE: Final = 0xE0
 _OPERATION: Final = 0xF0
 
 _NO_DEVICE: Final = frozenset({bpf.SKF_AD_IFINDEX, bpf.SKF_AD_HATYPE})
-"""Ancillary loads that read the receiving device. A netlink message has no device, so the load ends the
-program with register A as result.
+"""Ancillary loads that read the receiving device. A netlink message has no such device. The load therefore
+ends the filter program, and register A is the program's result.
 """
 
 
 class _Done(Exception):
-    """Exception that ends the filter program. `value` is the result of the program."""
+    """Python exception that ends the execution of a filter program. `value` is the result of the program."""
 
     def __init__(self, value: int) -> None:
         super().__init__(value)
@@ -56,7 +56,9 @@ class _Done(Exception):
 
 
 class Filter:
-    """A checked filter program. `len()` is its number of instructions, `code` its original encoding."""
+    """A checked filter program. `len()` returns the number of its instructions. `code` contains the
+    instructions as the program passed them.
+    """
 
     __slots__ = ("_program", "_random", "code")
 
@@ -69,8 +71,8 @@ class Filter:
         return len(self._program)
 
     def run(self, data: bytes) -> int:
-        """Run the filter program and return the number of accepted bytes. 0 drops the message. A number above
-        its length accepts all of it.
+        """Run the filter program and return the number of accepted bytes. The result 0 drops the message. A
+        result above the message's length accepts the whole message.
         """
         return _Machine(data, self._random).run(self._program)
 

@@ -79,8 +79,8 @@ def check(code: bytes) -> list[bpf.SockFilter]:
 
 
 def _operand_fits(instruction: bpf.SockFilter, after: int) -> bool:
-    """Return True if the operand is valid for the instruction. `after` is the number of later
-    instructions.
+    """Return True if the operand is valid for the instruction. `after` is the number of instructions that
+    follow this instruction.
     """
     code, k = instruction.code, instruction.k
     if code in _DIVISIONS:

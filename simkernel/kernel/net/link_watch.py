@@ -70,7 +70,7 @@ class LinkWatch:
         self._queue.add_delayed(self._work, delay if 0 < delay <= INTERVAL else 0)
 
     def _run(self, work: Work) -> None:
-        """Handle the pending events, or only the urgent ones before the interval ends
+        """Handle the pending events. If the minimum interval has not ended, handle only the urgent events
         (`__linkwatch_run_queue()`).
         """
         now = self._engine.time()

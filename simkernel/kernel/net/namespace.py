@@ -18,9 +18,11 @@ from simkernel.uapi.errno import ESRCH, os_error
 T = TypeVar("T")
 PernetHook = Callable[["Net"], None]
 ForgetHook = Callable[["Net", int], None]
-"""Hook for the ids of a destroyed namespace. Arguments: a namespace in which it had an id, and that id."""
+"""Hook that is called for each id of a destroyed namespace. Arguments: a namespace that had assigned the id,
+and the id.
+"""
 Defer = Callable[[Callable[[], None]], None]
-"""Function that schedules another function, which then runs in process context."""
+"""Function that takes another function and schedules it. The scheduled function runs in process context."""
 FindTask = Callable[[int], Task]
 """Function that returns the task with a pid. Raises ESRCH if it does not exist."""
 

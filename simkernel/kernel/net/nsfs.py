@@ -19,7 +19,7 @@ NS_GET_NSTYPE: Final = 0xB703
 
 
 def dentry(net: Net, filesystem: SuperBlock) -> AnonDentry:
-    """Return the dentry of a namespace. The inode takes its times from the clock of `filesystem`
+    """Return the dentry of a namespace. The clock of `filesystem` sets the times of the namespace's inode
     (`ns_get_path()`).
     """
     return AnonDentry(NsInode(net, SuperBlock("nsfs", NSFS, filesystem.now)), name(net))

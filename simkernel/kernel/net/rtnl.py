@@ -1,4 +1,4 @@
-"""The rtnl mutex, under which link operations run (net/core/rtnetlink.c)."""
+"""The rtnl mutex. Operations on links run while this mutex is held (net/core/rtnetlink.c)."""
 
 from __future__ import annotations
 

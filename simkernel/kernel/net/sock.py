@@ -65,7 +65,7 @@ class Sock(FileObject):
         self.type = type
         self.protocol = protocol
         self.opener = opener
-        """Credentials of the task that opened the socket, which `file_ns_capable()` checks."""
+        """Credentials of the task that opened the socket. `file_ns_capable()` checks these credentials."""
         self.rcvbuf = DEFAULT_BUFFER
         self.sndbuf = DEFAULT_BUFFER
         self.drops = 0
@@ -89,8 +89,8 @@ class Sock(FileObject):
 
     @property
     def receivers(self) -> WaitQueue:
-        """The wait queue `readers` before it has a name for diagnostics. To build a name for every socket is
-        expensive.
+        """Wait queue that `readers` returns, possibly still without a name. Only `readers` builds the name,
+        because building a name for every socket is expensive.
         """
         if self._readers is None:
             self._readers = WaitQueue()
@@ -129,8 +129,8 @@ class Sock(FileObject):
     atomic_send: ClassVar[bool] = False
     rmem = 0
     wmem = 0
-    """Memory of sent messages that are not yet received, in bytes. AF_UNIX counts it here; netlink counts it
-    in `rmem` of the receiver.
+    """Memory of sent messages that the receiver has not read yet, in bytes. Only AF_UNIX uses this counter.
+    Netlink counts the memory in the receiver's `rmem`.
     """
     peer_creds: Creds | None = None
     """Credentials of the peer (SO_PEERCRED)."""
@@ -182,7 +182,7 @@ class Sock(FileObject):
         return self.sendmsg(task, data, None, NO_CONTROL, 0)
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int | Awaitable[int]:
-        """Execute an ioctl(2) request that is the same for all protocols."""
+        """Execute an ioctl(2) request that works in the same way for all protocols."""
         return sock_ioctl(self.ioctl_table, self.net, task, request, argument)
 
     def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
@@ -204,8 +204,8 @@ class Sock(FileObject):
 
     @property
     def anon_attributes(self) -> AnonAttributes:
-        """Attributes of the socket's inode. The inode number is the socket's cookie; on Linux the two numbers
-        differ.
+        """Attributes of the socket's inode. The inode number is equal to the socket's cookie. On Linux, these
+        two numbers differ.
         """
         return AnonAttributes(S_IFSOCK | 0o777, self.cookie(), SOCKFS, self.opener.uid, self.opener.gid)
 
@@ -215,8 +215,8 @@ class Sock(FileObject):
         return f"socket:[{self.cookie()}]"
 
     def accounts(self, nets: Iterable[Net]) -> tuple[str, int, int]:
-        """Return the name and value of a memory counter, and the actual memory of the queued messages in
-        bytes.
+        """Return the name of a memory counter, its value, and the memory that the queued messages really use,
+        in bytes.
 
         A checker compares the two values.
         """

@@ -35,7 +35,7 @@ MAX_SCHEDULE_TIMEOUT: Final = 2**63 - 1
 SNDBUF_LOCK: Final = 1
 RCVBUF_LOCK: Final = 2
 BPF_EXTENSIONS: Final = 64
-"""Number of ancillary loads of a filter (SKF_AD_MAX)."""
+"""Number of ancillary loads that a filter program can use (SKF_AD_MAX)."""
 IFNAMSIZ: Final = 16
 CLOCK_MONOTONIC: Final = 1
 CLOCKS: Final = (0, CLOCK_MONOTONIC, 11)
@@ -89,7 +89,9 @@ def _require(task: Task, *capabilities: int, error: int = errno.EPERM) -> None:
 
 
 Check = Callable[["Task", int], None]
-"""Function that checks whether the caller may set an option to a value. It raises an error if not."""
+"""Function that checks whether the caller may set an option to a value. It raises an error if the caller may
+not.
+"""
 
 
 def _flag(number: int, check: Check | None = None) -> Option:
@@ -122,7 +124,9 @@ def _stored(
 
 
 def _needs(*capabilities: int, unless: Container[int] = (), error: int = errno.EPERM) -> Check:
-    """Return a check that requires one of `capabilities` for any value that is not in `unless`."""
+    """Return a check that raises an error if the task has none of `capabilities`. Values in `unless` need no
+    capability.
+    """
 
     def check(task: Task, value: int) -> None:
         if value not in unless:
@@ -316,7 +320,8 @@ def _get_bound_device(sock: Sock, length: int) -> bytes:
 
 
 def _attach_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    """Raise EFAULT: `struct sock_fprog` has a pointer to the instructions, and no memory is readable there.
+    """Raise EFAULT. `struct sock_fprog` contains a pointer to the instructions, and the kernel cannot read
+    the memory at this pointer.
 
     Programs of the simulation call `Sock.attach_filter()` instead.
     """
@@ -339,8 +344,8 @@ def _lock_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 
 
 def _get_filter(sock: Sock, length: int) -> bytes:
-    """Return the instructions of the socket's filter (`sk_get_filter()`). As on Linux, lengths count
-    instructions, not bytes.
+    """Return the instructions of the socket's filter (`sk_get_filter()`). The buffer's length counts
+    instructions, not bytes, as on Linux.
     """
     if sock.filter is None:
         return b""

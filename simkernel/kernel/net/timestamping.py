@@ -17,8 +17,8 @@ from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, os_error
 RECEIVE: Final = 1
 NANOSECONDS: Final = 2
 NEW: Final = 4
-"""Bits that are stored under SO_TIMESTAMP for the socket flags SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS and
-SOCK_TSTAMP_NEW.
+"""Bits of the value that `Sock.options` stores under SO_TIMESTAMP. They mean the socket flags SOCK_RCVTSTAMP,
+SOCK_RCVTSTAMPNS and SOCK_TSTAMP_NEW.
 """
 
 OPT_ID: Final = 1 << 7
@@ -27,8 +27,8 @@ OPT_STATS: Final = 1 << 12
 BIND_PHC: Final = 1 << 15
 OPT_ID_TCP: Final = 1 << 16
 MASK: Final = (1 << 19) - 1
-"""Mask of all valid bits of SO_TIMESTAMPING. The single bits before it are those with further conditions
-(SOF_TIMESTAMPING_*).
+"""Mask of all valid bits of SO_TIMESTAMPING. The constants before the mask are the bits that are valid only
+under further conditions (SOF_TIMESTAMPING_*).
 """
 
 _KINDS: Final = {
@@ -37,10 +37,12 @@ _KINDS: Final = {
     so.SO_TIMESTAMP_NEW: RECEIVE | NEW,
     so.SO_TIMESTAMPNS_NEW: RECEIVE | NANOSECONDS | NEW,
 }
-"""Bits that setting an option stores, by option (`sock_set_timestamp()`)."""
+"""Bits to store when a program sets an option, by number of the option (`sock_set_timestamp()`)."""
 
 _ALIKE: Final = {so.SO_TIMESTAMP: NANOSECONDS | NEW, so.SO_TIMESTAMPNS: NEW}
-"""Bits that belong to a similar option, by option. If one of them is set, reading the option returns 0."""
+"""Bits that a similar option sets and this option does not, by number of this option. If one of these bits is
+set, reading this option returns 0.
+"""
 
 _STAMPING = struct.Struct("<ii")
 
@@ -65,8 +67,8 @@ def _timestamping(number: int) -> Functions:
     new = NEW if number == so.SO_TIMESTAMPING_NEW else 0
 
     def get(sock: Sock, length: int) -> bytes:
-        """Return the SO_TIMESTAMPING flags. SO_TIMESTAMPING_NEW returns 0 if SO_TIMESTAMPING_OLD set the
-        flags.
+        """Return the SO_TIMESTAMPING flags. A read of SO_TIMESTAMPING_NEW returns 0 if a program set the
+        flags by SO_TIMESTAMPING_OLD.
         """
         shown = not new or sock.option(so.SO_TIMESTAMP) & NEW
         return _STAMPING.pack(sock.option(so.SO_TIMESTAMPING) if shown else 0, 0)

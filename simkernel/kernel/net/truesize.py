@@ -20,12 +20,12 @@ SKB_STRUCT: Final = 256
 SHARED_INFO: Final = 320
 """Size of `struct skb_shared_info` in bytes, rounded up to cache lines."""
 SMALL_HEAD: Final = 576
-"""Size of a buffer's head from skb_small_head_cache, in bytes. Every head up to this size comes from that
-cache.
+"""Size of the heads in skb_small_head_cache, in bytes. A buffer whose head needs at most this size gets its
+head from this cache.
 """
 KMALLOC_SIZES: Final = (1024, 2048, 4096, 8192)
-"""Sizes of the kmalloc caches for heads above SMALL_HEAD, in bytes. A head above the largest cache takes
-whole pages, a power of 2 of them.
+"""Sizes of the kmalloc caches, in bytes, for heads larger than SMALL_HEAD. A head that exceeds the largest
+cache takes 2^n whole pages.
 """
 SLAB_LARGEST: Final = KMALLOC_SIZES[-1] - SHARED_INFO
 """Maximum bytes of data in a head from the largest kmalloc cache."""
@@ -43,8 +43,8 @@ GOODSIZE: Final = PAGE_SIZE - SHARED_INFO
 
 
 def head_size(size: int) -> int:
-    """Return the size of a buffer's head for `size` bytes of data, before the allocator rounds it up
-    (SKB_HEAD_ALIGN()).
+    """Return the size of a buffer's head that holds `size` bytes of data (SKB_HEAD_ALIGN()). The allocator
+    can round this size up.
     """
     return ((size + CACHE_LINE - 1) & -CACHE_LINE) + SHARED_INFO
 
@@ -87,8 +87,8 @@ def truesize(size: int, length: int) -> int:
 
 _GOOD = allot(GOODSIZE)
 GOOD_TRUESIZES: Final = tuple(trim(*_GOOD, length) for length in range(GOODSIZE + 1))
-"""Truesizes of buffers that are allocated with GOODSIZE, which most answers use. The index is the number of
-bytes in the buffer.
+"""Truesizes of buffers that are allocated with GOODSIZE. Most answers use such buffers. The index is the
+number of bytes in the buffer.
 """
 
 

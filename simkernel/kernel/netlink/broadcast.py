@@ -15,8 +15,8 @@ from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import ENOBUFS, ESRCH, os_error
 
 _NO_NET: Final = object()
-"""Value that differs from the `fast_net` of every member. Comparing with it instead of a namespace disables
-the fast path.
+"""Marker for the fast path of `Broadcast.to`: no member may take the fast path. The marker is never equal to
+a member's `fast_net`.
 """
 
 
@@ -81,15 +81,17 @@ class Broadcast:
         self.delivered = self.delivered or fast > 0
 
     def _reaches(self, member: NetlinkSock, source: Source, portid: int) -> bool:
-        """Return False for the sender, for the socket with port id `portid`, and for a member that does not
-        listen to the namespace.
+        """Return True if a member gets the message. The sender, the socket with port id `portid`, and members
+        that do not listen to the namespace do not get the message.
         """
         if member is source or member.portid == portid:
             return False
         return member.net is self.net or _listens(member, self.net)
 
     def offer(self, member: NetlinkSock) -> None:
-        """Filter the buffer and queue it at a member, or record an overrun (`do_one_broadcast()`)."""
+        """Run the member's filter on the buffer, then queue the buffer at the member. If the queue is full,
+        record an overrun (`do_one_broadcast()`).
+        """
         offered = self.trimmed or self.skb
         skb = accept(member, offered)
         self.trimmed = None
@@ -108,8 +110,8 @@ class Broadcast:
                 self.trimmed = skb
 
     def _localized(self, member: NetlinkSock, skb: Skb) -> Skb:
-        """Return the buffer for a member. A member in another namespace gets a copy that contains the id of
-        the sender's namespace.
+        """Return the buffer for a member. A member outside the sender's namespace gets a copy of the buffer,
+        which contains the id of the sender's namespace.
         """
         return skb if member.net is self.net else skb.copy(member.net.id_of(self.net))
 
@@ -145,7 +147,7 @@ def broadcast(source: Source, skb: Skb, portid: int, group: int, *, shared: bool
 
 
 def _listens(member: NetlinkSock, net: Net) -> bool:
-    """Return True if a socket receives multicasts of the namespace `net`, although it is in another one
+    """Return True if a socket outside the namespace `net` receives the multicasts of `net`
     (NETLINK_LISTEN_ALL_NSID).
     """
     return (

@@ -26,13 +26,13 @@ FIXED_COSTS: Final[dict[str, Callable[[CostModel, int], int]]] = {
     "kernel_skb": lambda costs, size: costs.skb_alloc,
     "kernel_unicast": lambda costs, size: costs.skb_alloc + costs.deliver,
 }
-"""Functions that compute the cost of an operation except the cost of copying the data, by name of the
-operation.
+"""Functions that compute the cost of an operation, by name of the operation. The cost does not include
+copying the data.
 """
 
 
 class MessageCosts:
-    """Costs of messages by size in bytes, computed on first use.
+    """Costs of messages, by message size in bytes. Each cost is computed on first use.
 
     The tables are plain dictionaries, and the caller calls `compute()` on a miss. A dict subclass with
     `__missing__` was measured: its lookups take two to three times as long.
@@ -54,8 +54,8 @@ class MessageCosts:
         self.genl_reply = costs.genl_reply
 
     def compute(self, name: str, size: int) -> int:
-        """Compute a cost that the table `name` lacks. Cache it, except if the cost model has a function that
-        varies copy costs.
+        """Compute a cost that the table `name` lacks, and cache it. The cost is not cached if the cost model
+        has a function that varies copy costs.
         """
         costs = self._costs
         cost = FIXED_COSTS[name](costs, size) + costs.copy(size)

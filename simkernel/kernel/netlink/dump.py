@@ -24,14 +24,15 @@ from simkernel.uapi.errno import EBUSY, ECONNREFUSED, EIO, EMSGSIZE, ENOBUFS, EP
 from simkernel.uapi.structure import S32, U16
 
 Dump = Callable[[MessageWriter, "DumpCallback"], bool]
-"""Function that writes as many messages as fit, and returns True if more remain. OSError ends the dump.
+"""Function that writes as many messages as fit, and returns True if more messages remain. An OSError from the
+function ends the dump.
 
-BufferFull or EMSGSIZE means that the next message did not fit, and the dump continues in another datagram. If
-the datagram is still empty, the dump ends with the error EMSGSIZE.
+BufferFull or EMSGSIZE means that the next message did not fit, and the dump continues in another datagram.
+If the datagram is still empty, the dump ends with the error EMSGSIZE.
 """
 
 MAX_BATCH_SIZE: Final = 32768 - SHARED_INFO
-"""Maximum size of a dump's datagram, in bytes. The kernel does not exceed it for larger receive buffers."""
+"""Maximum size of a dump's datagram, in bytes. The limit applies even if the receive buffer is larger."""
 
 _MORE: Final = 1
 _DONE_SIZE: Final = nl.NLMSG_HDRLEN + S32.size
@@ -79,8 +80,8 @@ class DumpCallback:
         self._previous = self.generation
 
     def begin_sequence(self) -> None:
-        """Begin a new sequence of messages. A change of the data between the old and the new sequence does
-        not set NLM_F_DUMP_INTR.
+        """Begin a new sequence of messages. If the data changed since the last message of the old sequence,
+        NLM_F_DUMP_INTR is not set for that change.
         """
         self.generation = self._previous = 0
 

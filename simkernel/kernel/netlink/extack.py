@@ -15,7 +15,7 @@ MAX_SIZE = 1 << 16
 
 @attrs.define(eq=False, repr=False)
 class ExtendedAck:
-    """An error message, and the attribute at fault or the attribute that is missing.
+    """An error message and, if known, the attribute that is wrong or missing.
 
     `bad_attribute` and `missing_nest` are byte offsets from the start of the request's header.
     """

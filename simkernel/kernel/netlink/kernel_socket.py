@@ -114,7 +114,8 @@ class KernelSocket:
         broadcast.broadcast(self, skb, exclude, group, shared=shared)
 
     def notify(self, skb: Skb, portid: int, group: int, *, report: bool) -> None:
-        """Send a notification to a group and, if `report`, also to `portid` (`nlmsg_notify()`).
+        """Send a notification to a group (`nlmsg_notify()`). If `report` is true, also send it to the socket
+        with port id `portid`.
 
         A group without members is no error. Both sends are attempted, and then the first error is raised.
         """

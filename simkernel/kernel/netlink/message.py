@@ -33,11 +33,13 @@ NO_ACK: Final = object()
 
 R = TypeVar("R", bound="Request")
 Handler = Callable[[R], object]
-"""Function that handles a message. It returns None, NO_ACK, or an awaitable of one, and raises OSError."""
+"""Function that handles a message. It returns None, NO_ACK, or an awaitable of None or NO_ACK. It raises
+OSError to report an error.
+"""
 
 _header = Struct(NlMsgHdr.LAYOUT.format.removesuffix("I")).unpack_from
-"""Unpacks a message's header without its port id, because the kernel uses the port id of the socket
-instead.
+"""Function that unpacks a message's header except the port id. The kernel ignores the header's port id and
+uses the port id of the sending socket.
 """
 _ANSWER: Final = Struct(NlMsgHdr.LAYOUT.format + "i")
 """Layout of the first part of an answer: its header and the error number (`struct nlmsgerr`)."""

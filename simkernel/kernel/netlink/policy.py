@@ -30,8 +30,8 @@ MAXTYPE: Final = 2
 UNSPEC: Final = 4
 STRICT_ATTRS: Final = 8
 NESTED: Final = 16
-"""Conditions that are rejected: leftover bytes, unknown types, types without a policy, lengths that are not
-exact, and a wrong NLA_F_NESTED flag (NL_VALIDATE_*).
+"""Conditions that validation rejects: leftover bytes, unknown types, types without a policy, inexact lengths,
+and a wrong NLA_F_NESTED flag (NL_VALIDATE_*).
 """
 LIBERAL: Final = 0
 DEPRECATED_STRICT: Final = TRAILING | MAXTYPE
@@ -59,8 +59,8 @@ MIN_LENGTHS: Final = {**EXACT_LENGTHS, NlaType.MSECS: 8}
 _NESTS: Final = frozenset({NlaType.NESTED, NlaType.NESTED_ARRAY})
 
 Found = dict[int, tuple[int, int]]
-"""Map from each attribute type to the start and end offset of its payload. If a type is repeated, the last
-attribute counts.
+"""Start and end offset of each attribute's payload, by attribute type. If a request repeats a type, the last
+attribute of the type counts.
 """
 
 _header = NlAttr.LAYOUT.unpack_from

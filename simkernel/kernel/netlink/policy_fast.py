@@ -28,12 +28,12 @@ NUMBERS: Final[dict[NlaType, Struct]] = {
     NlaType.BE16: structure.BE16,
     NlaType.BE32: structure.BE32,
 }
-"""Layouts of the numeric types with one size."""
+"""Layouts of the numeric types that have exactly one size."""
 WIDE: Final[dict[NlaType, dict[int, Struct]]] = {
     NlaType.UINT: {4: structure.U32, 8: structure.U64},
     NlaType.SINT: {4: structure.S32, 8: structure.S64},
 }
-"""Layouts of the numeric types with two possible sizes, by size in bytes."""
+"""Layouts of the numeric types that have two possible sizes. The inner key is the size in bytes."""
 
 PayloadCheck = Callable[[bytes, int, int], bool]
 """Function that returns True if the payload between two offsets is valid. The caller has checked its
@@ -42,16 +42,16 @@ length.
 
 
 FastRule = tuple[int, int, bool, PayloadCheck | None]
-"""A fast-path rule: minimum and maximum length including the header, whether the payload must end in a NUL,
-and a check of the payload or None.
+"""A rule of the fast path: minimum length, maximum length, whether the payload must end in a NUL, and a check
+of the payload. Lengths include the header.
 """
 
 NO_RULE: Final[FastRule] = (1, 0, False, None)
 
 
 def fast_rule(policy: AttributePolicy) -> FastRule | None:
-    """Return the rule that recognizes valid attributes at any strictness, or None if the policy is too
-    complex.
+    """Return a rule that accepts only attributes that are valid at any strictness. Return None if the policy
+    is too complex for a rule.
     """
     kind = policy.type
     if kind in NUMBERS:

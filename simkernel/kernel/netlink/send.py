@@ -80,8 +80,8 @@ def sendmsg(
 
 
 def _destination(sock: NetlinkSock, task: Task, address: Address) -> tuple[int, int]:
-    """Return port id and group of an address. Raise EPERM if a task without privilege addresses anything
-    except the kernel.
+    """Return port id and group of an address. Raise EPERM if a task without privilege addresses a group or a
+    port id other than the kernel's.
     """
     portid, group = address if isinstance(address, tuple) else addresses.parse(address)
     if group:

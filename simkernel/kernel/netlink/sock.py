@@ -187,7 +187,8 @@ class NetlinkSock(Sock):
 
 
 class Inbound:
-    """A datagram from a program to the kernel, which handles it immediately in the context of that program.
+    """A datagram from a program to the kernel. The kernel handles the datagram immediately, in the context of
+    the sending program.
 
     `sender` is the socket and `task` the caller. `claim` holds the credentials that the caller passed
     (SCM_CREDENTIALS), or None for the task's own. `addressed`: sendmsg had a destination address

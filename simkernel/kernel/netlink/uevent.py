@@ -71,7 +71,8 @@ class UeventSockets:
         if not request.capable(CAP_SYS_ADMIN):
             request.extack.message = "missing CAP_SYS_ADMIN capability"
             raise os_error(EPERM)
-        # Linux removes only the netlink header, so bytes after the message become part of the event.
+        # Linux removes only the netlink header of the first message. The event therefore includes any bytes
+        # after that message.
         rest = request.data[request.start :]
         tail = f"SEQNUM={self._next_sequence()}\0".encode()
         if len(rest) + len(tail) > BUFFER_SIZE:
@@ -85,7 +86,9 @@ class UeventSockets:
 
 
 def _send(sock: KernelSocket, skb: Skb, *, shared: bool) -> None:
-    """Multicast an event. The sender gets no error if a member is overrun or the group has no members."""
+    """Multicast an event. The sender gets no error, even if a member's queue is full or the group has no
+    members.
+    """
     try:
         sock.multicast(skb, UEVENT_GROUP, shared=shared)
     except OSError as error:

@@ -28,15 +28,15 @@ from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 from simkernel.ynl.tables import family_policies
 
 RESV_START_OP: Final = "resv-start-op"
-"""Key in NAME.simkernel.yaml. The headers of requests are validated from this command number on; without the
-key, for all commands.
+"""Key in NAME.simkernel.yaml: the lowest command number whose request headers are validated. Without the key,
+the headers of all requests are validated.
 """
 
 PERMISSIONS: Final = {"admin-perm": genl.GENL_ADMIN_PERM, "uns-admin-perm": genl.GENL_UNS_ADMIN_PERM}
 VALIDATE_DO: Final = {"strict": DONT_VALIDATE_STRICT}
 VALIDATE_DUMP: Final = {"dump": DONT_VALIDATE_DUMP, "dump-strict": DONT_VALIDATE_DUMP_STRICT}
-"""Flags by their name in `dont-validate` of a specification. VALIDATE_DO applies to do requests,
-VALIDATE_DUMP to dump requests.
+"""Validation flags by the name that `dont-validate` of a specification uses. VALIDATE_DO applies to do
+requests, VALIDATE_DUMP to dump requests.
 """
 
 

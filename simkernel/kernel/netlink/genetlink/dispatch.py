@@ -27,8 +27,8 @@ _header = GenlMsgHdr.LAYOUT.unpack_from
 
 
 Guard = Callable[[Any, str], AbstractContextManager[object]]
-"""Function that returns a context manager for a call into a family's code. An exception in a module's code
-becomes an oops.
+"""Function that returns a context manager. A call into a family's code runs inside the context manager. An
+exception in a module's code becomes an oops.
 """
 
 
@@ -121,8 +121,8 @@ class Dispatcher:
         return self._sleep(lambda: result, family.owner, where) if isinstance(result, Awaitable) else None
 
     async def _sleep(self, begin: Callable[[], Any], owner: Owner | None, where: str) -> None:
-        """Run an operation that sleeps. It holds a reference to its module, for which unloading waits on
-        Linux.
+        """Run an operation that sleeps, and hold a reference to the operation's module while it runs. On
+        Linux, unloading the module waits for this reference.
 
         If the module is being unloaded, raise ENODEV without calling the operation.
         """
@@ -135,8 +135,8 @@ class Dispatcher:
             put_owner(owner)
 
     async def _hold(self, begin: Callable[[], Any], owner: Owner | None, where: str) -> None:
-        """Run an operation that does not sleep itself but can be paused by a plan (perturbations of a test
-        run). It holds a reference to its module.
+        """Run an operation that does not sleep, but that a plan (perturbations of a test run) can pause. Hold
+        a reference to the operation's module while it runs.
         """
         assert owner is not None
         owner.references += 1

@@ -48,8 +48,8 @@ class Dumper:
 
 
 def dump_only(info: Info) -> None:
-    """Placeholder for the `do` function of a dump operation. It raises EOPNOTSUPP, but the kernel never calls
-    it.
+    """Placeholder for the missing `do` function of a dump operation. The kernel never calls this function; a
+    call raises EOPNOTSUPP.
     """
     raise os_error(EOPNOTSUPP)
 
@@ -75,22 +75,22 @@ class Operation:
 
     @sleeps.default
     def _says_that_it_sleeps(self) -> bool:
-        """Return True if `do` is marked as a coroutine function: it has an attribute `sleeps` that is
-        true.
+        """Return True if the function `do` has an attribute `sleeps` that is true. This attribute marks a
+        coroutine function.
         """
         return bool(getattr(self.do, "sleeps", False))
 
     @privileged.default
     def _is_privileged(self) -> bool:
-        """Return True if the operation needs CAP_NET_ADMIN. Both flags mean that, because all namespaces have
-        the same owner.
+        """Return True if the operation needs CAP_NET_ADMIN. Both GENL_ADMIN_PERM and GENL_UNS_ADMIN_PERM
+        require it, because all namespaces have one owner.
         """
         return bool(self.flags & (GENL_ADMIN_PERM | GENL_UNS_ADMIN_PERM))
 
     @validator.default
     def _make_validator(self) -> Validator | None:
-        """Return the validator of the operation's policy. Flags select strict or liberal validation
-        (`genl_family_rcv_msg_attrs_parse()`).
+        """Return the validator of the operation's policy. The operation's flags select strict or liberal
+        validation (`genl_family_rcv_msg_attrs_parse()`).
         """
         if self.policy is None:
             return None
@@ -106,7 +106,7 @@ class Command:
     do: Operation | None = None
     dump: Operation | None = None
     operations: tuple[Operation, ...] = attrs.field(init=False, repr=False)
-    """Operations of the command, do before dump."""
+    """Operations of the command. The do operation precedes the dump operation."""
     flags: int = attrs.field(init=False, repr=False)
     """Union of the flags of both operations."""
 
@@ -152,7 +152,9 @@ class Family:
     """Called with the index of the family's group before a socket joins it (`genl_family.bind`)."""
     on_leave: Callable[[int], None] | None = None
     on_release: Callable[[NetlinkSock], None] | None = None
-    """Called when any generic netlink socket is closed (`sock_priv_destroy`)."""
+    """Function that is called when a generic netlink socket is closed, even if the socket never used this
+    family (`sock_priv_destroy`).
+    """
     id: int = 0
     first_group: int = 0
     description: bytes = attrs.field(default=b"", repr=False)

@@ -118,7 +118,9 @@ class GenericNetlink:
         self._tell(family, genl.CTRL_CMD_DELFAMILY, family.description)
 
     def _tell(self, family: Family, event: int, attributes: bytes) -> None:
-        """Send an event to nlctrl's group (`genl_ctrl_event()`). Overruns of its members are ignored."""
+        """Send an event to nlctrl's group (`genl_ctrl_event()`). The event is lost without an error for a
+        group member whose queue is full.
+        """
         nets = self.netlink.namespaces if family.netnsok else (self.netlink.namespaces.init,)
         data = self.message(self.controller, event, attributes)
         with suppress(OSError):
@@ -128,7 +130,7 @@ class GenericNetlink:
 
     @staticmethod
     def message(family: Family, command: int, attributes: bytes) -> bytes:
-        """Return a message from a family that does not answer a request."""
+        """Return a message that a family sends without a request, for example an event."""
         header = genl.GenlMsgHdr.LAYOUT.pack(command, family.version, 0)
         return nl.message(family.id, header + attributes)
 
@@ -153,11 +155,13 @@ class GenericNetlink:
             raise os_error(ESRCH)
 
     def has_listeners(self, family: Family, group: int) -> bool:
-        """Return True if a family's group has members (`genl_has_listeners()`). `group` is its index."""
+        """Return True if a family's group has members (`genl_has_listeners()`). `group` is the index among
+        the family's groups.
+        """
         return bool(self.netlink.entries[nl.NETLINK_GENERIC].members.get(family.first_group + group))
 
     def notify(self, info: Info, group: int, command: int, attributes: bytes) -> None:
-        """Notify a group of the effect of a request (`genl_notify()`).
+        """Notify a group that a request has changed something (`genl_notify()`).
 
         The requester gets the notification too if it set NLM_F_ECHO.
         """

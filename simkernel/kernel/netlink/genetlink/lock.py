@@ -62,8 +62,8 @@ class OperationLock:
             self.release()
 
     async def released_during(self, pending: Awaitable[Any]) -> None:
-        """Release the lock while `pending` is awaited, then acquire it again. Only the holder of the lock
-        calls this.
+        """Release the lock, await `pending`, then acquire the lock again. Only the task that holds the lock
+        calls this function.
         """
         held = self.held
         if held:

@@ -23,7 +23,8 @@ from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U32, U64
 
 RESERVED_FOR_THERMAL: Final = {"ids": 1, "groups": 2}
-"""Ids and groups that the family `thermal` uses on the recorded kernel, where it is registered first.
+"""Number of ids and groups that the family `thermal` uses on the recorded kernel. On that kernel, `thermal`
+is registered before netdev.
 
 simkernel does not model `thermal`. With this reservation, netdev has the recorded id 20 and groups 4 and
 5.
@@ -116,7 +117,9 @@ def _dump_empty(writer: MessageWriter, info: Info) -> bool:
 
 
 def _dump_empty_of(type: int) -> Callable[[MessageWriter, Info], bool]:
-    """Return an empty dump that raises ENODEV if the attribute `type` names an unknown device."""
+    """Return a dump function that writes no message. It raises ENODEV if the attribute `type` names an
+    unknown device.
+    """
 
     def step(writer: MessageWriter, info: Info) -> bool:
         if type in info.found:

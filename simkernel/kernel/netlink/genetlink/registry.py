@@ -17,11 +17,13 @@ from simkernel.uapi.genetlink import (
 )
 
 FIXED_IDS: Final = {"nlctrl": GENL_ID_CTRL, "pmcraid": GENL_ID_PMCRAID, "VFS_DQUOT": GENL_ID_VFS_DQUOT}
-"""Id of each family with a fixed id. The family's only multicast group has the same number."""
+"""Id of each family whose id is fixed. The number of the family's only multicast group is equal to this
+id.
+"""
 FIXED_GROUPS: Final = {**FIXED_IDS, "NET_DM": 1}
 
 RESERVED_GROUPS: Final = 0b11 | 1 << GENL_ID_CTRL | 1 << GENL_ID_VFS_DQUOT | 1 << GENL_ID_PMCRAID
-"""Bit mask of the group numbers that are never assigned to other families (mc_group_start)."""
+"""Bit mask of the group numbers that families without a fixed group number never get (mc_group_start)."""
 WORD: Final = 64
 """Number of bits in a word. The mask of group numbers grows by whole words."""
 

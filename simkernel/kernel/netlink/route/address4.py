@@ -49,7 +49,9 @@ IPV6_ONLY_FLAGS: Final = (
 
 
 class Routes4:
-    """Interface to the routes that addresses need (net/ipv4/fib_frontend.c). This base class adds none."""
+    """Methods that IPv4 addresses call to add and remove routes (net/ipv4/fib_frontend.c). The methods of
+    this base class do nothing.
+    """
 
     def address_up(self, address: Address4) -> None:
         """Add the routes of a new address (`fib_inetaddr_event()` with NETDEV_UP)."""

@@ -48,11 +48,14 @@ MULTICAST: Final = 0xFF
 GLOBAL: Final = (14, rt.RT_SCOPE_UNIVERSE)
 MULTICAST_SCOPES: Final = {1: rt.RT_SCOPE_HOST, 2: rt.RT_SCOPE_LINK, 5: rt.RT_SCOPE_SITE}
 IFA_SCOPES: Final = {rt.RT_SCOPE_HOST: 0x10, rt.RT_SCOPE_LINK: 0x20, rt.RT_SCOPE_SITE: 0x40}
-"""Number that /proc/net/if_inet6 shows for a scope, by scope in messages (RT_SCOPE_*)."""
+"""Number that the file /proc/net/if_inet6 shows for a scope. The key is the scope in messages
+(RT_SCOPE_*).
+"""
 
 
 class Routes6:
-    """Interface to the routes that addresses need (net/ipv6/route.c). This base class adds none.
+    """Methods that IPv6 addresses call to add and remove routes (net/ipv6/route.c). The methods of this base
+    class do nothing.
 
     If the device is down or the route exists, adding a route does nothing. A metric of 0 means the
     default. Lifetimes are in seconds, or INFINITY_LIFE_TIME.
@@ -189,8 +192,8 @@ class InterfaceAddresses(AddressFamily[Address6]):
         data.conf[MTU6] = device.mtu
 
     def _interface_id(self, device: NetDevice, data: Inet6Device) -> bytes:
-        """Return the interface id of a link-local address, or no bytes if none is generated
-        (`addrconf_addr_gen()`).
+        """Return the interface id for a link-local address, or no bytes if the device generates no such
+        address (`addrconf_addr_gen()`).
         """
         mode, mac = data.conf.get(ADDR_GEN_MODE, EUI64), device.address
         if mode in (RANDOM, STABLE_PRIVACY):
@@ -211,7 +214,9 @@ class InterfaceAddresses(AddressFamily[Address6]):
             notify(device.net, rt.RTNLGRP_IPV6_IFINFO, fill_ipv6(device))
 
     def _add_own(self, device: NetDevice, data: Inet6Device, value: bytes, length: int, proto: int) -> None:
-        """Add an automatic address: ::1 (`add_addr()`) or a link-local one (`addrconf_add_linklocal()`)."""
+        """Add an address that the kernel creates itself: ::1 (`add_addr()`) or a link-local address
+        (`addrconf_add_linklocal()`).
+        """
         if self.find(device.net, value, device) is not None:
             return
         flags = ia.IFA_F_STABLE_PRIVACY if value[8:] == data.interface_id else 0
@@ -357,8 +362,8 @@ def _is_settled(address: Address6) -> bool:
 
 
 def _end_of_ipv6(device: NetDevice) -> Event:
-    """Return the event to handle if a device's MTU becomes too small for IPv6. Only `lo` keeps its IPv6 data
-    after that.
+    """Return the event to handle when a device's MTU becomes too small for IPv6. The device `lo` keeps its
+    IPv6 data, all other devices lose it.
     """
     return Event.DOWN if device.is_loopback else Event.UNREGISTER
 

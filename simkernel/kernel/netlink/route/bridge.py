@@ -163,7 +163,9 @@ def _port_settings(request: Request, master: NetDevice, type: int, first: int, l
 
 
 UNICAST: Final[DeviceSlot[dict[bytes, int]]] = DeviceSlot(lambda device: {})
-"""Secondary unicast addresses of a device, and how often each was added (`dev->uc`)."""
+"""Secondary unicast addresses of a device (`dev->uc`). The value of each address is the number of times that
+it was added.
+"""
 
 
 def _fill(device: NetDevice, address: bytes, state: int) -> bytes:

@@ -288,14 +288,14 @@ class RouteTable(Generic[R]):
 
     @property
     def place(self) -> tuple[int, int]:
-        """Sort key of the table among the tables of its namespace. Tables are sorted by hash bucket, and
-        within a bucket the newest comes first.
+        """Sort key that orders the tables of a namespace. The order is by hash bucket, and the newest table
+        of a bucket comes first.
         """
         return self.id % BUCKETS, -self.created
 
 
 def covering(routes: dict[Any, list[R]], address: int, bits: int) -> Iterator[list[R]]:
-    """Yield the routes with a prefix that covers an address, the longest prefix first."""
+    """Yield the routes whose prefix covers an address. The routes with the longest prefix come first."""
     for length in range(bits, -1, -1):
         found = routes.get((address >> (bits - length) << (bits - length), length))
         if found is not None:

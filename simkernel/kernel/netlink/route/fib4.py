@@ -114,7 +114,7 @@ class Fib4:
         return found.tables[number]
 
     def changing_rules(self, net: Net) -> None:
-        """Separate the prefixes of table local from those of main (`fib_unmerge()`).
+        """Separate the routes of table local from the routes of table main (`fib_unmerge()`).
 
         It is called before a rule changes, because rules can select one of the tables.
         """
@@ -134,7 +134,9 @@ class Fib4:
             )
 
     def table_of_rule(self, net: Net, rule: Rule) -> int | None:
-        """Return the table id of a new rule, or an unused id if the rule has none (`fib_empty_table()`)."""
+        """Return the id of the table that a new rule selects. If the rule has no table id, return an unused
+        id (`fib_empty_table()`).
+        """
         if not rule.table:
             unused = (each for each in range(1, 2**32) if each not in TABLES4.of(net).tables)
             return self.table(net, next(unused)).id
@@ -143,8 +145,8 @@ class Fib4:
     # -- lookups ------------------------------------------------------------------
 
     def lookup_table(self, net: Net, table: int, flow: Flow) -> Result4 | int:
-        """Return the route of a flow in a table, or an errno (`fib_table_lookup()`). EAGAIN if no route
-        matches.
+        """Return the route of a flow in a table (`fib_table_lookup()`). Otherwise, return an errno: EAGAIN if
+        no route matches.
         """
         found = TABLES4.of(net).tables.get(table)
         candidates = () if found is None else covering(found.routes, flow.daddr, BITS)
@@ -161,7 +163,9 @@ class Fib4:
         return EAGAIN
 
     def lookup(self, net: Net, flow: Flow) -> Result4 | int:
-        """Return the route of a flow in the tables that the rules select, or an errno (`fib_lookup()`)."""
+        """Return the route of a flow (`fib_lookup()`), or an errno. The rules select the tables in which the
+        function searches.
+        """
         result = self.rules.lookup(net, flow, self.lookup_table)
         return ENETUNREACH if result == ESRCH else result
 

@@ -95,8 +95,8 @@ class Route6:
 
     @property
     def siblings(self) -> list[Route6]:
-        """This route and the routes that form one multipath route with it. The list begins with this route
-        and continues in cyclic order.
+        """This route and the other routes of its multipath route. The list begins with this route and
+        continues in cyclic order.
         """
         if not self.can_have_siblings or self not in self.node:
             return [self]
@@ -171,8 +171,8 @@ Table6 = RouteTable[Route6]
 
 
 def _walk_key(prefix: tuple[int, ...]) -> str:
-    """Return the sort key of a tree node. A node's source routes precede the nodes of longer prefixes, which
-    precede the node itself.
+    """Return the sort key of a tree node. The node's source routes come first, then the nodes of longer
+    prefixes, then the node itself.
     """
     bits = ["".join(f"{prefix[at]:0{BITS}b}"[: prefix[at + 1]]) for at in range(0, len(prefix), 2)]
     return "-".join(bits) + "2"
@@ -299,8 +299,8 @@ class Fib6:
                 yield own
 
     def _best(self, routes: list[Route6], oif: int, *, strict: bool) -> Route6 | None:
-        """Return the best usable route among those with the lowest metric. If there is none, use all other
-        metrics (`find_rr_leaf()`).
+        """Return the best usable route with the lowest metric. If no route with the lowest metric is usable,
+        return the best usable route with any other metric (`find_rr_leaf()`).
         """
         lowest = [each for each in routes if each.metric == routes[0].metric] if routes else []
         for group in (lowest, routes[len(lowest) :]):
@@ -319,8 +319,8 @@ class Fib6:
         return None
 
     def lookup(self, net: Net, flow: Flow) -> Route6 | None:
-        """Return the route of a flow over its device from the tables that the rules select
-        (`fib6_lookup()`).
+        """Return the route of a flow over the flow's device (`fib6_lookup()`). The rules select the tables in
+        which the function searches.
         """
 
         def search(net: Net, table: int, flow: Flow) -> Route6 | int:
@@ -438,16 +438,16 @@ class Fib6:
 
 
 def _below(table: Table6, prefix: tuple[int, ...]) -> set[str]:
-    """Return the characters that follow a prefix in the sort keys of a table. 0 and 1 mean a branch of the
-    tree, - and 2 mean routes at the prefix.
+    """Return the characters that directly follow a prefix in the sort keys of a table. 0 and 1 mean a branch
+    of the tree; - and 2 mean routes at the prefix.
     """
     place = _walk_key(prefix)[:-1]
     return {key[len(place)] for key in map(_walk_key, table.routes) if key.startswith(place)}
 
 
 def has_node(table: Table6, prefix: tuple[int, ...]) -> bool:
-    """Return True if the tree has a node at a prefix. It has a node at the root, at each prefix with routes,
-    and at each fork of two branches.
+    """Return True if the tree has a node at a prefix. The root, each prefix with routes, and each fork of two
+    branches has a node.
     """
     below = _below(table, prefix)
     return prefix == (0, 0) or {"0", "1"} <= below or not below.isdisjoint("-2")

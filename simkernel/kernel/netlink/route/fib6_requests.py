@@ -48,7 +48,9 @@ NLMSG_FLAGS: Final = 6
 SECOND: Final = 1_000_000_000
 LOOPBACK: Final = bytes(15) + b"\x01"
 SCOPED: Final = 0x30
-"""Scopes of addresses that are valid on one link only: IFA_HOST | IFA_LINK."""
+"""Bits of the address scopes IFA_HOST and IFA_LINK. Addresses with these scopes are valid on one link
+only.
+"""
 
 
 @attrs.frozen(kw_only=True)
@@ -78,7 +80,7 @@ class Config6:
 
     @property
     def gateway_flow(self) -> Flow:
-        """Key of the lookup that finds the gateway in a table (`ip6_nh_lookup_table()`)."""
+        """Key with which a lookup searches a table for the gateway (`ip6_nh_lookup_table()`)."""
         ends = {"daddr": int.from_bytes(self.gateway), "saddr": int.from_bytes(self.prefsrc)}
         return Flow(**ends, oif=self.index, iif=0)
 
@@ -404,7 +406,7 @@ def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
 
 
 def _is_direct(route: Route6 | None) -> bool:
-    """Return True for a route that does not reject packets and has no gateway."""
+    """Return True if a route has no gateway and does not reject packets."""
     return route is not None and not route.flags & rt.RTF_REJECT and not route.hop.gateway
 
 

@@ -42,7 +42,9 @@ ERRORS: Final = {
     rt.RTN_NAT: EINVAL,
     rt.RTN_XRESOLVE: EINVAL,
 }
-"""Error of a lookup whose route rejects packets, by type of the route (`fib_props`, `fib6_prop`)."""
+"""Error that a lookup returns if it finds a route that rejects packets, by type of the route (`fib_props`,
+`fib6_prop`).
+"""
 SCOPES: Final = {
     rt.RTN_UNSPEC: rt.RT_SCOPE_NOWHERE,
     rt.RTN_LOCAL: rt.RT_SCOPE_HOST,
@@ -72,8 +74,8 @@ class Config4:
     prefsrc: int = 0
     nexthop_id: int = 0
     asked: RouteRequest | None = None
-    """The request of a program, or None for a route of the kernel. A route of the kernel is added with
-    NLM_F_CREATE and NLM_F_APPEND.
+    """The program's request, or None if the kernel itself adds or deletes the route. The kernel adds its
+    routes with NLM_F_CREATE and NLM_F_APPEND.
     """
 
     @property
@@ -98,7 +100,8 @@ class Config4:
 
 @attrs.define(eq=False)
 class FibInfo:
-    """The properties of an IPv4 route that several routes can share (`struct fib_info`).
+    """The properties of an IPv4 route (`struct fib_info`). Several routes with equal properties share one
+    object.
 
     `users` is the number of these routes. `source_gone` is True if the preferred source was deleted; a
     flush then sends notifications.
@@ -118,7 +121,9 @@ class FibInfo:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Key that identifies equal objects, of which only one is stored (`fib_find_info()`)."""
+        """Key of this object. Two objects with equal keys are equal, and only one of them is stored
+        (`fib_find_info()`).
+        """
         hops = (
             (each.index, each.gateway, each.scope, each.weight, each.flow, each.flags & ~COMPARE_MASK)
             for each in self.hops
@@ -138,7 +143,7 @@ class Alias:
     table: int
     info: FibInfo
     chosen: int = -1
-    """For default routes, the index of the gateway that the last lookup chose."""
+    """Index of the gateway that the last lookup chose. Only default routes use it."""
     accessed: bool = False
     """True if a lookup has reached the route (FA_S_ACCESSED)."""
 

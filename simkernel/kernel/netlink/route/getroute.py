@@ -170,7 +170,9 @@ IPV6: Final = RequestFormat(
 
 @attrs.define
 class Output:
-    """Result of an IPv4 lookup (`struct rtable`). `kept` is True if the next hop `hop` caches this result."""
+    """Result of an IPv4 lookup (`struct rtable`). `kept` is True if the next hop `hop` keeps this result in
+    its cache.
+    """
 
     result: Result4 | None
     device: NetDevice
@@ -181,8 +183,8 @@ class Output:
 
 
 def _realms(own: int, rule: int) -> int:
-    """Combine two pairs of realms. A part of the next hop's realms that is 0 is replaced by the rule's part
-    (`set_class_tag()`).
+    """Combine the realms of a next hop and of a rule. If one half of the next hop's realms is 0, the rule's
+    half replaces it (`set_class_tag()`).
     """
     return (own & 0xFFFF or rule & 0xFFFF) | (own & 0xFFFF_0000 or rule & 0xFFFF_0000)
 

@@ -48,7 +48,7 @@ REACHABLE_MS: Final = 30_000
 RETRANS_MS: Final = 1000
 
 EUI64, NONE, STABLE_PRIVACY, RANDOM = range(4)
-"""Modes of generating link-local addresses (IN6_ADDR_GEN_MODE_*)."""
+"""Modes in which the kernel generates link-local addresses (IN6_ADDR_GEN_MODE_*)."""
 IF_RS_SENT: Final = 0x10
 IF_READY: Final = 0x8000_0000
 """Bits of IFLA_INET6_FLAGS: a router solicitation was sent, and the device can transmit packets."""
@@ -88,7 +88,7 @@ class Address4(Address):
 
     @property
     def is_secondary(self) -> bool:
-        """True if the device has another, primary address in the same subnet."""
+        """True if the device already has a primary address in the subnet of this address."""
         return bool(self.flags & ia.IFA_F_SECONDARY)
 
     def has_subnet_of(self, other: Address4) -> bool:
@@ -128,7 +128,7 @@ class Address6(Address):
 
 @attrs.define(eq=False)
 class Inet6Device:
-    """IPv6 data of a device (`struct inet6_dev`). It has the fields of `InDevice` and additional ones.
+    """IPv6 data of a device (`struct inet6_dev`). It has the fields of `InDevice` and further IPv6 fields.
 
     `updated` is a machine time in ns. `interface_id` is the random half of a link-local address, set on
     first use.

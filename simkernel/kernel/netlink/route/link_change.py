@@ -46,8 +46,8 @@ from simkernel.uapi.socket import AF_INET, AF_INET6
 
 MODIFIED: Final = 1
 NOTIFY: Final = 3
-"""Effects of a change to a link. NOTIFY includes MODIFIED and also sends a notification after all changes
-(DO_SETLINK_*).
+"""Effects of a change to a link. MODIFIED means that the link was modified. NOTIFY also requires a
+notification after all changes (DO_SETLINK_*).
 """
 MAX_QUEUES: Final = 4096
 GRO_MAX_SIZE: Final = 8 * 65535
@@ -60,7 +60,7 @@ _SIZES: Final = {
     il.IFLA_GSO_IPV4_MAX_SIZE: "gso_ipv4_max_size",
     il.IFLA_GRO_IPV4_MAX_SIZE: "gro_ipv4_max_size",
 }
-"""Field of `NetDevice` that stores the offloading limit, by attribute."""
+"""Name of the `NetDevice` field that stores an offloading limit, by attribute type of the limit."""
 _OF_IPV4: Final = {
     il.IFLA_GSO_MAX_SIZE: il.IFLA_GSO_IPV4_MAX_SIZE,
     il.IFLA_GRO_MAX_SIZE: il.IFLA_GRO_IPV4_MAX_SIZE,
@@ -78,8 +78,8 @@ class LinkChanges:
     kinds: LinkKinds
     request_module: Callable[[str], Any]
     set_family: Callable[[int, NetDevice, LinkRequest, Place, bool], None]
-    """Function that handles the settings of one family in IFLA_AF_SPEC. If its last argument is True, it only
-    checks them; otherwise, it applies them.
+    """Function that handles the settings of one family in IFLA_AF_SPEC. If its last argument is True, the
+    function only checks the settings. Otherwise, it applies them.
     """
     unmodelled: Callable[[str, int], Exception]
     warn: Callable[[str], object]
@@ -286,7 +286,7 @@ class LinkChanges:
         return peer
 
     def configure_peer(self, new: NewLink, peer: NetDevice) -> None:
-        """Set the flags of a new link's peer, and notify RTNLGRP_LINK of the peer."""
+        """Set the flags of the peer of a new link, and notify RTNLGRP_LINK of the peer."""
         header = IfInfoMsg() if new.peer is None else new.peer.header
         self.devices.configure(peer, header.flags, header.change)
 

@@ -29,8 +29,8 @@ DO_ATTRIBUTES: Final = frozenset(
 DUMP_ATTRIBUTES: Final = frozenset(
     {il.IFLA_TARGET_NETNSID, il.IFLA_EXT_MASK, il.IFLA_MASTER, il.IFLA_LINKINFO}
 )
-"""Attributes that a strict request can contain: DO_ATTRIBUTES for a request for one link, DUMP_ATTRIBUTES for
-a dump request.
+"""Attributes that a strict request can contain. DO_ATTRIBUTES applies to a request about one link,
+DUMP_ATTRIBUTES to a dump request.
 """
 NO_MASTER: Final = 2**32 - 1
 """Value of IFLA_MASTER that selects links without a master."""
@@ -98,7 +98,7 @@ class LinkQueries:
 
 
 def _answer(link: LinkRequest) -> dict[str, int]:
-    """Return those arguments of the function `fill` that depend on the request."""
+    """Return the arguments of the function `fill` that depend on the request."""
     request = link.request
     target = link.signed(il.IFLA_TARGET_NETNSID) if il.IFLA_TARGET_NETNSID in link else -1
     mask = link.number(il.IFLA_EXT_MASK)

@@ -15,13 +15,13 @@ class LinkKinds(dict[str, LinkOps]):
         self._devices = devices
 
     def register(self, ops: LinkOps) -> None:
-        """Register a kind of link. Raises EEXIST if it is already registered."""
+        """Register a kind of link. Raises EEXIST if a kind with this name is already registered."""
         if ops.kind in self:
             raise os_error(EEXIST)
         self[ops.kind] = ops
 
     def unregister(self, ops: LinkOps) -> None:
-        """Unregister a kind of link, and delete every link of it (`__rtnl_link_unregister()`)."""
+        """Unregister a kind of link, and delete every link of this kind (`__rtnl_link_unregister()`)."""
         for net in self._devices.namespaces:
             doomed: list[NetDevice] = []
             for device in tuple(net.devices.values()):

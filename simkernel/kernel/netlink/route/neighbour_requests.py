@@ -42,7 +42,9 @@ ADDRESS_SIZES: Final = {AF_INET: 4, AF_INET6: 16}
 CACHEINFO: Final = Struct("<4I")
 """Layout of struct nda_cacheinfo."""
 STALE_AGE: Final = 60 * 100 * CENTISECOND
-"""Time since the last confirmation that a new neighbour shows, in ns (twice BASE_REACHABLE_TIME)."""
+"""Time in ns that a new neighbour shows as the time since its last confirmation (twice
+BASE_REACHABLE_TIME).
+"""
 NO_MASTER: Final = 2**32 - 1
 
 _POLICIES: Final[dict[int, AttributePolicy]] = {
@@ -74,8 +76,8 @@ def header(request: Request) -> NdMsg:
 
 
 def passes_filter(device: NetDevice | None, index: int, master: int) -> bool:
-    """Return True if a dump request selects a device. `index` selects the device, `master` its master; 0
-    selects all.
+    """Return True if a dump request selects a device. `index` is the requested device, `master` the requested
+    master of the device. The value 0 selects all.
 
     Sources: `neigh_ifindex_filtered()`, `neigh_master_filtered()`.
     """
@@ -88,7 +90,7 @@ def passes_filter(device: NetDevice | None, index: int, master: int) -> bool:
 
 
 def device_of(request: Request, index: int) -> NetDevice | None:
-    """Return the device with an index, or None if `index` is 0. Raises ENODEV if it does not exist."""
+    """Return the device with an index, or None if `index` is 0. Raises ENODEV if no device has the index."""
     if index and index not in request.net.devices:
         raise os_error(ENODEV)
     return request.net.devices.get(index)

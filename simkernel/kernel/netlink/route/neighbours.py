@@ -89,7 +89,9 @@ class Neighbour:
 
 @attrs.define(eq=False)
 class Proxy:
-    """An address for which `device`, or every device if it is None, answers (`struct pneigh_entry`)."""
+    """An address that the machine answers for. It answers on `device`, or on every device if `device` is None
+    (`struct pneigh_entry`).
+    """
 
     family: int
     device: NetDevice | None
@@ -177,8 +179,8 @@ class NeighbourTables:
         return head.pack() + b"".join(parts)
 
     def _notify(self, entry: Neighbour, type: int, *, users: int = 0, portid: int = 0) -> None:
-        """Notify RTNLGRP_NEIGH (`__neigh_notify()`). A deleted neighbour is shown without the reference that
-        its timer held.
+        """Notify RTNLGRP_NEIGH (`__neigh_notify()`). The reference count in the message of a deleted
+        neighbour excludes the reference of the neighbour's timer.
         """
         net = entry.device.net
         if type == rt.RTM_DELNEIGH:

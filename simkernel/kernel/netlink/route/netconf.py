@@ -34,7 +34,9 @@ Settings = dict[int, int]
 
 @attrs.frozen(eq=False)
 class NetConf:
-    """Handlers for the settings of one protocol. `places` maps each attribute to the index of a setting."""
+    """Handlers for the settings of IPv4 or of IPv6. `places` maps each attribute to the index of a
+    setting.
+    """
 
     name: str
     family: int

@@ -39,7 +39,8 @@ def wanted(net: Net, group: int, request: Request | None = None) -> bool:
 
 
 def notify(net: Net, group: int, data: bytes, request: Request | None = None, allotted: int = 0) -> None:
-    """Send a message to a group, and to the sender of `request` if it has NLM_F_ECHO.
+    """Send a message to a group. If `request` has NLM_F_ECHO, also send the message to the program that sent
+    `request`.
 
     A socket with a full receive queue loses the message and gets the error ENOBUFS. A sender in another
     namespace does not receive the message.

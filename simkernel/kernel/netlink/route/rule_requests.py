@@ -78,20 +78,22 @@ COMPARED_FIELDS: Final = (
     *("action", "table", "priority", "iifname", "oifname", "mark", "mask", "users", "ip_proto", "protocol"),
     *("suppress_ifgroup", "suppress_prefixlen", "sports", "dports"),
 )
-"""Fields of a rule that a request with NLM_F_EXCL compares besides the selectors (`rule_exists()`)."""
+"""Fields that NLM_F_EXCL compares between a new rule and the existing rules. The selectors in the request are
+compared too (`rule_exists()`).
+"""
 UNSET_VALUES: Final[dict[str, object]] = {
     **dict.fromkeys(("iifname", "oifname"), b""),
     **dict.fromkeys(("suppress_ifgroup", "suppress_prefixlen"), UNSET),
     **dict.fromkeys(("sports", "dports"), ALL_PORTS),
     "users": ALL_USERS,
 }
-"""Value of each field with which an RTM_DELRULE matches every rule. The value of other fields is 0
-(`rule_find()`).
+"""Value with which a field of an RTM_DELRULE request matches every rule, by field. For fields that are not
+listed, this value is 0 (`rule_find()`).
 """
 
 
 class RuleTables(Protocol):
-    """Interface of a family's routing tables to its rules."""
+    """The routing tables of one address family, with the methods that the handlers of rule requests call."""
 
     rules: RuleSet
 
@@ -103,7 +105,7 @@ class RuleTables(Protocol):
 
 
 class RuleRequests:
-    """Handlers of rule requests. `sets` is in the order of dumps (`fib_rules_register()`)."""
+    """Handlers of rule requests. A dump shows the rules in the order of `sets` (`fib_rules_register()`)."""
 
     def __init__(
         self,
@@ -322,7 +324,7 @@ def _is_port_range(ports: tuple[int, int]) -> bool:
 
 
 def _check(request: Request) -> None:
-    """Raise EINVAL if a strict dump request sets more than the address family
+    """Raise EINVAL if the header of a strict dump request sets a field other than the address family
     (`fib_valid_dumprule_req()`).
     """
     if not has_header(request, FibRuleHdr):

@@ -31,7 +31,9 @@ ALL_BITS: Final = b"\xff\xff"
 TOS_MASK: Final = 0x1C
 """TOS bits that IPv4 compares (IPTOS_TOS_MASK without ECN)."""
 ACTIONS: Final = {fr.FR_ACT_UNREACHABLE: ENETUNREACH, fr.FR_ACT_PROHIBIT: EACCES}
-"""Errno of a lookup that a rule ends, by the action of the rule. Actions that are not listed give EINVAL."""
+"""Errno that a lookup returns if a rule ends the lookup, by action of the rule. For actions that are not
+listed, the lookup returns EINVAL.
+"""
 
 
 @attrs.define(kw_only=True)
@@ -54,7 +56,7 @@ class Flow:
 
 
 class Outcome(Protocol):
-    """A route that a lookup has found. Rules use only these properties."""
+    """A route that a lookup has found. This class lists the only properties of the route that rules use."""
 
     @property
     def length(self) -> int:

@@ -22,7 +22,7 @@ LABELS: Final = (
     (0xFC << 120, 7, 5),
     (0, 0, 1),
 )
-"""Label of each prefix. An entry is prefix, length and label; the longest prefix comes first
+"""Label of each prefix. Each entry is a prefix, the prefix length and a label. The longest prefix comes first
 (`ip6addrlbl_init_table`).
 """
 
