@@ -84,8 +84,8 @@ class App(Descriptors, Modules):
         )
 
     async def _adopted(self, fd: int) -> AnySocket:
-        """Return a socket object for an open descriptor, with its family, type and protocol from
-        getsockopt(2).
+        """Return a socket object for an open descriptor.  The object has the family, type and protocol that
+        getsockopt(2) reports.
 
         Raise EBADF if the descriptor is not open, ENOTSOCK if it is no socket.
         """
@@ -208,7 +208,9 @@ class App(Descriptors, Modules):
     def thread(
         self, program: Program, /, *arguments: object, name: str | None = None, **keywords: object
     ) -> Call[int]:
-        """Start another thread of this process, which shares its descriptors, and return its tid."""
+        """Start another thread of this process and return its tid.  The new thread shares the process's
+        descriptors.
+        """
         return self.call("clone_thread", Image(self._system, program, arguments, keywords, name))
 
     def getrlimit(self, resource: int) -> Call[tuple[int, int]]:

@@ -132,7 +132,9 @@ def data(buffer: Buffer) -> bytes:
 
 
 def writable(buffer: object, call: str) -> memoryview:
-    """Return a writable view of a buffer's bytes.  Raise TypeError if it is read-only or not contiguous."""
+    """Return a writable view of a buffer's bytes.  Raise TypeError if the buffer is read-only or not
+    contiguous.
+    """
     try:
         view = memoryview(buffer)  # type: ignore[arg-type]
     except TypeError:
@@ -196,7 +198,7 @@ def limits_from_kernel(value: tuple[int, int]) -> tuple[int, int]:
 
 
 def timeout(seconds: float | SupportsIndex | None) -> int | None:
-    """Convert a timeout in seconds to nanoseconds, rounded up.  None means no timeout.
+    """Convert a timeout in seconds to nanoseconds, rounded up.  `None` means no timeout.
 
     Raise TypeError for another type, ValueError for NaN or a negative timeout, OverflowError if it is too
     large.

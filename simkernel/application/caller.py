@@ -84,7 +84,8 @@ class System(Protocol):
         ...
 
     def resolve(self, name: str) -> tuple[str, ...]:
-        """Return the modules of a name or an alias, dependencies first, as depmod lists them.
+        """Return the modules to load for a module name or an alias.  Dependencies come first, as depmod lists
+        them.
 
         Raise LookupError.
         """

@@ -118,7 +118,8 @@ class Descriptors(Caller):
     def ioctl(
         self, fd: Descriptor, request: int, argument: int | str | Buffer = 0, mutate_flag: bool = True
     ) -> Call[Any]:
-        """Run ioctl(2).  As in `fcntl.ioctl`, return an int for an int, the changed bytes for bytes.
+        """Run ioctl(2), as `fcntl.ioctl` does.  If `argument` is an int, return an int.  If it is bytes,
+        return the changed bytes.
 
         A writable buffer is changed in place, and the result is the call's return value.
         """

@@ -118,7 +118,9 @@ class ResolvedFamily:
         return reply.decode(data, start + GENL_HDRLEN, end)
 
     def decode_event(self, type: int, data: bytes, start: int, end: int) -> tuple[str, dict[str, Any]] | None:
-        """Return the name and the attributes of an event, or None if the specification does not define it."""
+        """Return the name and the attributes of an event, or None if the specification does not define the
+        event.
+        """
         if type != self.id or start == end:
             return None
         name = self._events.get(data[start])  # the command is the first byte of genlmsghdr

@@ -239,8 +239,8 @@ class Mapping(Memory):
 async def map_memory(
     app: Caller, fileno: int, length: int, flags: int, prot: int, access: int, offset: int
 ) -> Mapping:
-    """Map memory as `new_mmap_object()` of Modules/mmapmodule.c does: check, duplicate the descriptor,
-    mmap(2).
+    """Map memory.  Like `new_mmap_object()` of Modules/mmapmodule.c, check the arguments, duplicate the
+    descriptor and call mmap(2).
 
     Raise ValueError for invalid arguments, or if a regular file is shorter than the mapping.
     """

@@ -72,7 +72,7 @@ class Messages(Protocol):
         """Return the number of a multicast group."""
 
     def check_event(self, name: str) -> None:
-        """Raise SimulationError if the family has no such event."""
+        """Raise SimulationError if the family has no event `name`."""
 
     def request(
         self, operation: str, mode: ModeName, values: dict[str, object], flags: int, seq: int

@@ -80,9 +80,8 @@ def _coder(type: str, name: str, number: int) -> Coder:
 
 
 def _space(name: str, header: ModuleType, prefix: str, types: dict[str, str]) -> Space:
-    """Make an attribute space from names of attributes by type.
-
-    `types` maps each type to attribute names; `header` defines their numbers.
+    """Return an attribute space.  `types` maps each attribute type to the names of attributes, and `header`
+    defines the numbers of these attributes.
     """
     space = Space(name)
     for type, names in types.items():

@@ -214,7 +214,9 @@ class Socket(Generic[A, S]):
         return self._io(POLLIN, "recvfrom", (self._fd, bufsize, c_int(flags)), received.data)
 
     def recvfrom(self, bufsize: SupportsIndex, flags: SupportsIndex = 0, /) -> Awaitable[tuple[bytes, S]]:
-        """Receive a message.  Return it and the address of the sender, None if the sender is unbound."""
+        """Receive a message.  Return the message and the sender's address.  The address is None if the sender
+        is unbound.
+        """
         size = arguments.size(bufsize, "negative buffersize in recvfrom")
         return self._io(POLLIN, "recvfrom", (self._fd, size, c_int(flags)), self._data_and_sender)
 

@@ -10,7 +10,9 @@ FAILED: Final = 1
 SIGNALLED: Final = 128
 """Offset of exit codes for signals: a shell reports 128 plus the signal's number."""
 SIGPIPE: Final = 13
-"""Signal to the writer of a pipe without readers. Windows has no such constant. Python ignores the signal."""
+"""Number of SIGPIPE. A writer receives this signal if its pipe has no readers. Python ignores the signal, and
+on Windows Python has no constant for it.
+"""
 
 
 class Stopped(KeyboardInterrupt):
@@ -22,7 +24,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def stop(number: int, frame: object) -> None:
-    """Raise Stopped; a signal handler."""
+    """Raise Stopped. This function is a signal handler."""
     raise Stopped(number)
 
 

@@ -20,7 +20,7 @@ import click
 SOURCES: Final = (".py", ".pyi", ".yaml", ".yml")
 """Suffixes of source files, which an output never replaces."""
 INPUTS: Final = "simkernel.inputs"
-"""Key in click's `meta` of the input files of the command."""
+"""Key under which click's `meta` stores the input files of the command."""
 
 
 class Sink:

@@ -1,4 +1,5 @@
-"""Progress bar on a terminal for a run of more than a second: simulated time, and the rest of it.
+"""Progress bar on a terminal for a run of more than a second. It shows the simulated time and an estimate of
+the remaining time.
 
 A thread reads the clock periodically. It does not influence the simulation.
 """

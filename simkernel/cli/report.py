@@ -30,11 +30,15 @@ NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 GAP: Final = 3
 """Spaces between two columns on a terminal."""
 PATH_WIDTH: Final = 12
-"""Minimum width of a column of paths and dumps, in characters. They are split; a word of letters is not."""
+"""Minimum width in characters of a column with paths or dumps. A path or a dump can be split between lines; a
+word of letters is not split.
+"""
 
 
 def as_json(run: Run, sha256: str, wall_seconds: float) -> str:
-    """Return the results that are equal on all hosts, and under `host` those that are not."""
+    """Return the results of a run as JSON. Results that differ between hosts are under `host`; all others are
+    equal on all hosts.
+    """
     return json.dumps(
         {
             "scenario": run.scenario.name,

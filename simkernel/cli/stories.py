@@ -93,7 +93,9 @@ def sections(text: str) -> dict[str, str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the files of the scenarios in a folder, also those in folders of their own."""
+    """Return the files of all scenarios in a folder. A scenario is a file in the folder, or a subfolder with
+    an `__init__.py`.
+    """
     alone = [path for path in folder.glob("*.py") if not path.stem.startswith("_")]
     return alone + list(folder.glob(f"*/{PACKAGE}"))
 

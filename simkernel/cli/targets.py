@@ -28,7 +28,9 @@ UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 @attrs.frozen
 class Named:
-    """The name of a target, and the folders of modules for a scenario. It is pickled for worker processes."""
+    """The name of a target, and the module folders of a scenario. The object is pickled to send it to worker
+    processes.
+    """
 
     name: str
     module_path: tuple[str, ...] = ()

@@ -74,7 +74,9 @@ class Schedule:
     # -- points ---------------------------------------------------------------
 
     def step(self, task: Any) -> int:
-        """Count the point before a task continues.  Return the delay of the task in ns."""
+        """Count the point before `task` continues.  Return the delay in ns that the plan sets for the task at
+        this point, or 0.
+        """
         self.count = number = self.count + 1
         if self._record:
             self.places.append(f"{STEP} of {task.comm}")

@@ -217,7 +217,9 @@ class _Loader(SourceFileLoader):
 
 
 class _Modules(ChainMap[str, ModuleType]):
-    """`sys.modules` of a hosted program, in which pickle, for example, finds the module of a class."""
+    """The `sys.modules` that a hosted program sees.  pickle, for example, looks up the module of a class in
+    it.
+    """
 
     def __init__(self, importer: Importer) -> None:
         super().__init__(importer.modules, sys.modules)

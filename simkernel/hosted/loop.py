@@ -26,7 +26,9 @@ NAMES: Final = {
         for name in ("base_events", "futures", "runners", "selector_events", "tasks", "unix_events")
     },
 }
-"""Names in asyncio of which a hosted program has its own copy, with the submodules that define them."""
+"""Names in asyncio whose objects each hosted program has as separate copies.  The values are the submodules
+that define the objects.
+"""
 
 
 def event_loop(host: Hosted) -> asyncio.AbstractEventLoop:

@@ -53,7 +53,9 @@ class HostedMapping(BlockingMapping):
         return repr(self.wrapped)
 
     def close(self) -> None:
-        """Unmap the memory.  The call has no effect if it is unmapped or the process has ended."""
+        """Unmap the memory.  The call has no effect if the memory is already unmapped or the process has
+        ended.
+        """
         if self._process.task.alive:
             super().close()
 

@@ -43,7 +43,7 @@ them.
 ENVIRONMENT: Final = {
     b"HOME": b"/", b"LANG": b"C.UTF-8", b"PATH": b"/usr/sbin:/usr/bin:/sbin:/bin", b"TMPDIR": b"/tmp",
 }  # fmt: skip
-"""Environment variables in os.environ of a hosted program.  None come from the host."""
+"""Environment variables in os.environ of a hosted program.  No variable comes from the host."""
 
 
 AS_IN_APP: Final = (

@@ -1,4 +1,4 @@
-"""The part of the interpreter's state that each thread of a hosted process has for itself: packages and
+"""The part of the interpreter's state that differs between the threads of hosted processes: packages and
 asyncio's event loop.
 
 Theory of operation.  Several hosted processes run in one Python process.  Each of their threads runs in a
@@ -76,8 +76,8 @@ class ThreadState:
         self._runner = runner
         self._own = own
         self._asyncio: tuple[Any, ...] = (policy, None, (None, None))
-        """The asyncio policy, running loop and hooks of the thread.  While the state is installed, the
-        interpreter's previous ones.
+        """The asyncio policy, the running loop and the async generator hooks of the thread.  While the state
+        is installed, this tuple holds the values that the interpreter had before `install`.
         """
 
     def install(self) -> None:
@@ -106,8 +106,8 @@ class ThreadState:
 
 
 class Exchange:
-    """Callback for each switch to or from a greenlet.  It swaps the installed thread states with those that
-    it stores.
+    """A callback for each switch to or from a greenlet.  It stores the installed thread states, and installs
+    the states that it has stored before.
     """
 
     def __init__(self) -> None:

@@ -87,8 +87,8 @@ class Lock(FutexWord):
 
 
 class CurrentThread:
-    """A thread for the module `_threading_local`: an object that holds the thread-local attributes until the
-    thread ends.
+    """The object that represents a thread for the module `_threading_local`.  It holds the thread-local
+    attributes until the thread ends.
     """
 
 

@@ -45,7 +45,7 @@ MEMORY: Final = 4 << 30
 TOLD: Final = (Wrong, AssertionError, SimulationError)
 """Exceptions whose text is reported as the reason."""
 TAIL: Final = 100
-"""Number of trace points at the end of an endless run in which the student's code is searched."""
+"""In an endless run, this number of the last trace points is searched for the student's code."""
 OURS: Final = " at simkernel/"
 """Marker of the lines of simkernel in a call trace."""
 _FRAME: Final = re.compile(r'File "(.*)", line (\d+) in')

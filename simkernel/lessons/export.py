@@ -24,7 +24,7 @@ from simkernel.shipped import shipped
 PYODIDE: Final = "314.0.7"
 """Version of the npm package `pyodide` that the tests use."""
 FETCH: Final = f"npm pack pyodide@{PYODIDE} && tar -xzf pyodide-{PYODIDE}.tgz"
-"""The command that downloads and unpacks it into the folder `package`."""
+"""The command that downloads the npm package and unpacks it into the folder `package`."""
 RUNTIME: Final = (
     "package.json",
     "pyodide-lock.json",

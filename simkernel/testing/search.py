@@ -94,8 +94,8 @@ class Search:
         keywords: Mapping[str, Any],
         folder: Path = Path(),
     ) -> Search:
-        """Return the search for a test body and the keywords of the mark `sim`.  Relative module paths are
-        relative to `folder`.
+        """Return the search for the test body `function`.  `keywords` are those of the mark `sim`.  Relative
+        module paths begin in the directory `folder`.
 
         Raise SimulationError for an unknown keyword or an invalid value.
         """

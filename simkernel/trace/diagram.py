@@ -36,8 +36,8 @@ NOT_DRAWN: Final = frozenset(
 """Records that are not drawn, because they only observe a flow."""
 
 ROUND_TRIPS: Final = frozenset({"rwmmio_read", "rwmmio_write", "netlink_extack"})
-"""Records that return to their caller, such as a register read: the flow's next arrow begins at the caller
-again.
+"""Records of accesses that return to their caller, such as a register read.  The flow's next arrow begins at
+the caller again.
 """
 
 TEXTS: Final = {
@@ -78,7 +78,7 @@ class _Flow:
     place: Place
     shown: bool
     software: Place | None = None
-    """The flow's last place outside the hardware layer: the code there accesses the registers."""
+    """The flow's last place outside the hardware layer.  The code at this place accesses the registers."""
 
 
 class Diagram(Exporter):

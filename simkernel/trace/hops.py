@@ -61,7 +61,9 @@ The keys "failed" and "refused" come from `_variant`.
 """
 
 ALIKE: Final = 4
-"""Number of recent hops that a new hop is compared with; an equal hop gets a higher count instead."""
+"""A new hop is compared with this number of the last hops of its flow.  If one of these hops is equal, the
+count of that hop is increased and no hop is added.
+"""
 
 _ERROR: Final = NLMSG_ERROR.to_bytes(2, "little")
 

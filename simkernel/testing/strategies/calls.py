@@ -24,7 +24,7 @@ from simkernel.uapi.genetlink import GENL_ID_CTRL
 ANY: Final = ""
 """Kind of a placeholder that accepts any descriptor."""
 SAME: Final = "same"
-"""A kind of returned descriptor: the kind of the descriptor in the call's first argument."""
+"""Kind of a returned descriptor that has the same kind as the descriptor in the call's first argument."""
 
 Drawn = tuple[str, tuple[Any, ...], tuple[str, ...]]
 """A call with placeholders: its name, its arguments, and the kinds of the descriptors that it returns."""

@@ -15,10 +15,12 @@ from simkernel.tools.bench.stopwatch import Effort, Subject, Work, fluctuation, 
 MICROSECONDS, MILLISECONDS = 1e6, 1e3
 """Number of microseconds and of milliseconds in a second."""
 BATCH, BATCHES = 5, 100
-"""Number of machines in a timed batch, and number of batches before and after the many machines of `aged`."""
+"""Number of machines in one timed batch.  Number of batches that `aged` times before its many machines, and
+again after them.
+"""
 PARTS = 4
-"""Number of groups of sockets or processes whose memory is measured one after the other.  Their spread is
-reported.
+"""Number of groups of sockets or processes.  The memory of each group is measured separately, and the spread
+between the groups is reported.
 """
 
 Sized = Callable[[int], AbstractContextManager[Work]]
@@ -49,7 +51,8 @@ def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
 
 
 def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]]) -> Measure:
-    """Return a measure of how the ratio to twice the anchor grows from the smallest to the largest size.
+    """Return a measure of how a ratio grows from the smallest to the largest size.  The ratio is the
+    subject's time divided by twice the anchor's time.
 
     The ratios at all sizes are the points of the curve.
     """
@@ -66,7 +69,8 @@ def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]
 
 
 def aged(subject: Subject, effort: Effort) -> Measurement:
-    """Measure milliseconds per machine after many machines, divided by those of the first machines.
+    """Measure the milliseconds that one machine takes after many other machines in the same process.  The
+    anchor is the time of one of the first machines.
 
     The very first machine in a process is not counted, because it reads the specifications.
     """

@@ -22,7 +22,9 @@ from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
 GREETING: Final = message(NLMSG_MIN_TYPE, bytes(64))
 GROUP: Final = 1
 QUEUED: Final = 20_000
-"""Maximum number of messages in all queues of a group, before they are drained, so that no queue overruns."""
+"""Maximum number of messages in the queues of all members together.  The benchmark then drains the queues, so
+that no queue overruns.
+"""
 PAUSE: Final = 0.01
 """Simulated seconds until all receivers have received a message and wait for the next one."""
 

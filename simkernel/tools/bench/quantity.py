@@ -13,7 +13,8 @@ Better: TypeAlias = Literal["lower", "higher"]
 
 
 class Unavailable(Exception):
-    """Raised if a quantity is not measured, because the host lacks something or the effort excludes it.
+    """Raised if a quantity is not measured, because the host lacks something or because `--quick` excludes
+    the quantity.
 
     The text is the reason.
     """

@@ -108,7 +108,8 @@ def compare(figures: list[Figure], costs: CostModel) -> Iterator[Row]:
 
 @attrs.frozen
 class Prediction:
-    """A figure, its prediction from all other figures, and its prediction from the other operations.
+    """A measured figure and two predictions of it.  One prediction uses all other figures, and the other uses
+    only the figures of other operations.
 
     A prediction is None if those figures do not determine the prices that the operation pays.
     """

@@ -27,7 +27,9 @@ from simkernel.tools.calibration.operations import Operation, OperationKind
 from simkernel.tools.calibration.parameters import COSTS
 
 FAITH: Final = 1e-4
-"""Weight of the relative distance of a cost from the initial guess, relative to the error of an operation."""
+"""Weight of the relative distance between a cost and its initial guess.  The relative error of an operation
+has the weight 1.
+"""
 DETERMINED: Final = 1.0
 """Maximum leverage of a prediction.  At 1, a prediction is as certain as a measurement."""
 HELD: Final = (100, 200, 400, 800, 1600)
@@ -39,7 +41,8 @@ RAISED: Final = 1 << 14
 
 
 def payments(operation: Operation, costs: CostModel, prices: Iterable[str] = COSTS) -> dict[str, float]:
-    """Return how many times `operation` pays each of `prices`, without those that it does not pay.
+    """Return how many times `operation` pays each of `prices`.  The result omits prices that the operation
+    does not pay.
 
     The operation is simulated once for each cost, with that cost raised.  The time of the operation is the
     sum of the payments times the costs.
@@ -106,7 +109,9 @@ def _eliminate(matrix: list[list[float]]) -> list[float]:
 
 
 def leverage(equation: Equation, others: Sequence[Equation], guess: Mapping[str, float]) -> float:
-    """Return the variance of a prediction from the others, in units of the variance of a measurement."""
+    """Return the variance of a prediction from the equations `others`, divided by the variance of a
+    measurement.
+    """
     row = equation.shares(guess)
     columns = list(zip(*(each.shares(guess) for each in others), strict=True))
     matrix = [
@@ -186,7 +191,7 @@ def _missed(operation: Operation, costs: CostModel) -> dict[str, float]:
 
 
 def fitted(measured: Mapping[Operation, Timing], other: CostModel) -> CostModel:
-    """Return the costs that fit the timings `measured` best.  `other` is that of `Fit`."""
+    """Return the costs that fit the timings `measured` best.  `other` has the same meaning as in `Fit`."""
     found = Fit({operation: timing.ns for operation, timing in measured.items()}, other).costs()
     factors = zip(*([each / took.ns for each in took.quantiles] for took in measured.values()), strict=True)
     return attrs.evolve(found, spread=tuple(round(1000 * median(each)) for each in factors))

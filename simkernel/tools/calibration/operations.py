@@ -141,7 +141,7 @@ class Operation:
         return sum(self.times(costs, TURNS)) / TURNS
 
     def times(self, costs: CostModel, turns: int, *, jitter: bool = False) -> list[int]:
-        """Return the time in ns of each of `turns` turns.  `jitter` is that of `Machine`."""
+        """Return the time in ns of each of `turns` turns.  `jitter` has the same meaning as in `Machine`."""
         taken: list[int] = []
         refused: list[OSError] = []
 

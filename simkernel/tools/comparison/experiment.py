@@ -110,7 +110,9 @@ def mocked() -> Transcript:
 
 
 def network() -> Transcript:
-    """Use a dummy device of the running kernel, in this network namespace; veth if dummy is not available."""
+    """Use a network device of the running kernel, in this network namespace.  Its kind is dummy, or veth if
+    dummy is not available.
+    """
 
     def ask(kind: int, flags: int, *attributes: bytes) -> int:
         with socket.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) as route:

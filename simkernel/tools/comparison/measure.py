@@ -20,7 +20,7 @@ import simkernel
 from simkernel.tools.comparison.rows import Command, Row
 
 SLOW: Final = 10.0
-"""Seconds of a run above which two runs are enough."""
+"""Duration of a run in seconds. If the first run takes longer, the row is run only twice."""
 UNPRIVILEGED: Final = {"user": 65534, "group": 65534, "extra_groups": []}
 PROJECT: Final = Path(simkernel.__file__).parents[1]
 
@@ -43,7 +43,7 @@ class Result:
 
 
 def measure(row: Row, seconds: float = 1.0, runs: int = 3) -> Result:
-    """Measure a row. Root measures as uid 65534 first, and repeats as root if that fails."""
+    """Measure a row. If this user is root, measure as uid 65534 first, and as root only if that fails."""
     if missing := [each for each in row.requires.split() if not any(Path("/").glob(each[1:]))]:
         return Result(row.name, error=f"not run here: no {', '.join(missing)} ({row.install})")
     if os.name != "posix" or os.geteuid() != 0:
