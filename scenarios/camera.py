@@ -38,7 +38,7 @@ VIDEO_GID = 44
 """The group that can open video devices (udevd's rules)."""
 NODE = "/dev/video0"
 SAMPLE = 0.2
-"""With pixels=mmap: the duration in s of a netlink stream before, for comparison."""
+"""With pixels=mmap: the duration in s of a netlink stream that runs first, to compare its costs."""
 BUFFERS = 4
 """The driver's default number of buffers."""
 
@@ -69,7 +69,7 @@ PATH_DOWN = {
     "netlink_deliver_tap": ("kernel", "netlink: the request reaches its family"),
     "genl_doit": ("driver", "the driver's handler for stream-on runs"),
 }
-"""Tracepoints between the system call and the register, if the request is a netlink message."""
+"""Tracepoints that a netlink request passes between the system call and the first register write."""
 COUNTERS: dict[str, Callable[[dict[str, Any]], int]] = {
     "system calls": lambda counters: counters["system_calls"],
     "interrupts": lambda counters: counters["interrupts"]["taken"],
@@ -81,7 +81,7 @@ COUNTERS: dict[str, Callable[[dict[str, Any]], int]] = {
 """The machine's counters that the report shows."""
 LAYERS = ("application", "kernel", "driver", "hardware")
 SLOW_VIEWER = 1.8
-"""Frame intervals that a viewer computes for each frame: enough to lose frames."""
+"""Frame intervals that a slow viewer computes for each frame: so long that frames are lost."""
 
 
 @attrs.define
@@ -103,7 +103,7 @@ class Seen:
     too_late: int = 0
     base: dict[str, int] = attrs.field(factory=dict)
     statistics: dict[str, int] = attrs.field(factory=dict)
-    """The driver's counters at the end of the stream. `base` has those before it, after an earlier stream."""
+    """The driver's counters at the end of the stream. `base` has the counters before the stream."""
 
     @property
     def middle(self) -> dict[str, int]:
@@ -116,7 +116,7 @@ COSTS = {
     "copied": "bytes that the kernel copies",
     "time": "time in calls for the pixels [ns]",
 }
-"""The costs of one frame: means, which include a share of the start, and for the time the median."""
+"""The costs of one frame: the median time, and means that include a share of the start."""
 
 
 class Dumped:
@@ -319,7 +319,7 @@ def camera(run: Run) -> None:
 def look_on(
     machine: Machine, run: Run, seen: Seen, way: str, duration: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Run a viewer; return the cost of a frame and the machine's counters before."""
+    """Run a viewer. Return the cost of a frame, and the machine's counters before the run."""
     before = machine.statistics
     machine.spawn(viewer, run, machine.trace, seen, way, duration, uid=VIEWER_UID, gid=VIDEO_GID)
     machine.run(until=machine.now + millis(10) + seconds(duration))
@@ -389,7 +389,7 @@ def report_work(run: Run, seen: Seen, before: dict[str, Any], after: dict[str, A
 
 
 def report_costs(run: Run, costs: dict[str, dict[str, Any]]) -> None:
-    """Report the costs of a frame and, for comparison, those over netlink."""
+    """Report the costs of a frame. If frames are mapped, show the costs over netlink for comparison."""
     run.metric("frame_costs", costs)
     if len(costs) < 2:
         return
@@ -408,7 +408,7 @@ def report_costs(run: Run, costs: dict[str, dict[str, Any]]) -> None:
 
 
 def figures(run: Run, seen: Seen) -> None:
-    """Report the metrics, as of the time at which the viewer stopped reading and its stream still ran."""
+    """Report the metrics. The driver's counters are those after the last read, before the stream stops."""
     for name, counter in DRIVER_FIGURES.items():
         run.metric(name, seen.statistics[counter] - seen.base.get(counter, 0))
     run.metric("frames_read", len(seen.frames))
@@ -460,7 +460,7 @@ def tell(run: Run, seen: Seen, costs: dict[str, dict[str, Any]]) -> None:
 
 
 def path_down(seen: Seen) -> list[tuple[str, str, int]]:
-    """Return the steps of the request that starts the stream: layer, description, ns since its call."""
+    """Return the steps of the request that starts the stream: layer, description, ns since the call."""
     records = seen.request
     written = next(number for number, each in enumerate(records) if each.name == "rwmmio_write")
     calls = [number for number, each in enumerate(records) if each.name == "sys_enter" and number < written]
@@ -478,13 +478,13 @@ def path_down(seen: Seen) -> list[tuple[str, str, int]]:
 
 
 def path_up(times: dict[str, int], last: str) -> list[tuple[str, str, int]]:
-    """Return the steps of a frame: layer, description, ns since its exposure began."""
+    """Return the steps of a frame: layer, description, ns since the frame's exposure began."""
     begin = times["exposure-start"]
     return [(layer, what.format(last=last), times[station] - begin) for station, _, layer, what in STATIONS]
 
 
 def suggestion(run: Run, seen: Seen, lost: int) -> str:
-    """Return a suggestion, or "" if its effect is not certain: a short run loses nothing."""
+    """Return a suggestion, or "" if its effect is not certain: a short run loses no frames."""
     if lost:
         return "With --set work=0 the viewer keeps up." if run["work"] else ""
     if len(seen.frames) < 4 * run["buffers"]:

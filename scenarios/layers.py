@@ -187,7 +187,7 @@ def picture(tour: Tour) -> bytes:
 
 
 def brightness(frame: bytes) -> float:
-    """Return the mean of a frame's bytes, which are its pixels in the format GREY."""
+    """Return the mean of a frame's bytes. In the format GREY each byte is a pixel."""
     return sum(frame) / len(frame)
 
 

@@ -46,7 +46,9 @@ LISTED: dict[str, Changes] = {
     "eth1 is deleted": (("eth1", ""),),
     "eth0 becomes old, eth5 eth0": (("eth0", "old"), ("eth5", "eth0")),
 }
-"""The changes during each list: pairs of the old and the new name.  An empty name deletes the link."""
+"""The changes that are made during each listing of the links: pairs of an old and a new name. If the new name
+is empty, the link is deleted.
+"""
 
 
 @attrs.define
@@ -89,7 +91,7 @@ class Daemon:
                     raise
                 self.overruns += 1
                 if self.resync:
-                    # Drop what the new list supersedes.
+                    # Drop the queued notifications, because the new list supersedes them.
                     while await app.poll([(route.event_socket, POLLIN)], 0):
                         with suppress(OSError):  # ENOBUFS: the socket overruns again
                             await route.event_socket.recv(BUFSIZE)
@@ -98,7 +100,9 @@ class Daemon:
                 await app.compute(millis(self.work))
 
     async def list(self, route: Any) -> None:
-        """Replace the table by a new list.  If a change interrupts the dump, repeat it."""
+        """Replace the table by a new list of links and addresses. If a change interrupts the dump, list
+        again.
+        """
         while True:
             self.listed += 1
             with suppress(InterruptedError):

@@ -53,7 +53,7 @@ class Seen:
 
 
 async def monitor(app: App, seen: Seen) -> None:
-    """Record the registered drivers: the kernel announces each below its bus."""
+    """Record the registered drivers. The kernel announces each driver with a path below the driver's bus."""
     async for event in await app.uevents():
         if event.action == "add" and event.devpath.startswith(DRIVER_PREFIX):
             seen.drivers.add(event.devpath.removeprefix(DRIVER_PREFIX))

@@ -78,7 +78,9 @@ class Listener:
                 await app.compute(millis(self.work))
 
     async def empty(self, app: App, sock: Any) -> None:
-        """Receive all queued events, because the kernel queues new ones only after that."""
+        """Receive all queued events. After an overrun the kernel queues no new event until the queue is
+        empty.
+        """
         while await app.poll([(sock, POLLIN)], 0):
             await sock.recv(BUFSIZE)
             self.stale += 1

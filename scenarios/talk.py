@@ -23,7 +23,7 @@ from simkernel.uapi.netlink import NETLINK_ADD_MEMBERSHIP, NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_DGRAM, SOL_NETLINK
 
 BOB, DORA, NOBODY = 4001, 4002, 4003
-"""Port ids.  A program can bind any free number; by default it gets its process id."""
+"""Port ids. A program can bind any free port id. By default its port id is its process id."""
 
 GROUP = 7
 ALICE_UID, BOB_UID = 1000, 1001

@@ -91,7 +91,9 @@ from .state import Bridge, Port
 KIND: Final = "bridge"
 MAX_PORTS: Final = 1023
 BRIDGE_FILTERS: Final = 0x76
-"""The bits of IFLA_EXT_MASK that request VLAN, MRP and CFM data, which only bridges have."""
+"""The bits of IFLA_EXT_MASK with which a program requests VLAN, MRP and CFM data. Only bridges have such
+data.
+"""
 SPEED_UNKNOWN: Final = -1
 LINK_XSTATS_TYPE_BRIDGE: Final = 1
 XSTATS: Final = attribute(2, bytes(240))
@@ -234,8 +236,8 @@ class BridgeModule:
         device.mtu, device.private.mtu_is_set = mtu, True
 
     def set_id(self, bridge: Bridge, address: bytes) -> None:
-        """Set the bridge's hardware address, and the copy of it in the bridge id
-        (`br_stp_change_bridge_id()`).
+        """Set the bridge's hardware address. The bridge id contains a copy of this address, so set the copy,
+        too (`br_stp_change_bridge_id()`).
         """
         bridge.fdb.change_bridge(address)
         for port in bridge.ports.values():
@@ -475,8 +477,8 @@ class BridgeModule:
         rtnl_notify(self.this, port.device, RTNLGRP_LINK, message(type, body))
 
     def getlink(self, bridge: NetDevice, device: NetDevice, mask: int) -> list[bytes]:
-        """Return a message about a port, or about the bridge itself if `mask` requests its VLANs
-        (`br_getlink()`).
+        """Return a message about a port or about the bridge itself. For the bridge, return none unless `mask`
+        requests VLANs (`br_getlink()`).
         """
         if device is bridge and not mask & BRIDGE_FILTERS:
             return []

@@ -113,8 +113,8 @@ PORT_SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
     BrPort.MCAST_MAX_GROUPS: ANY,
     BrPort.GROUP_FWD_MASK: ANY,
 }
-"""The settings of a port that a program can change (`br_setport()`): minimum, maximum, and the errno for a
-value out of range.
+"""The settings of a port that a program can change (`br_setport()`). Each has its minimum, its maximum, and
+the errno for a value out of range.
 """
 SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
     Br.FORWARD_DELAY: ANY,  # any value: the spanning tree protocol is off
@@ -146,10 +146,8 @@ SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
     Br.FDB_MAX_LEARNED: ANY,
     Br.GROUP_FWD_MASK: ANY,
 }
-"""The settings of a bridge that a program can change, in Linux's order: minimum, maximum, and the errno for a
-value out of range. Times are in units of 10 ms.
-
-The values are the minimum, the maximum, and the errno for other values.  Times are in units of 10 ms.
+"""The settings of a bridge that a program can change, in Linux's order. Each has its minimum, its maximum,
+and the errno for a value out of range. Times are in units of 10 ms.
 """
 IGNORED: Final = {
     *(Br.HELLO_TIMER, Br.TCN_TIMER, Br.TOPOLOGY_CHANGE_TIMER, Br.GC_TIMER, Br.ROOT_ID, Br.BRIDGE_ID),
@@ -246,7 +244,7 @@ def checked(
     type: int,
     payload: bytes,
 ) -> int:
-    """Check a setting and return its value, which is in the first bytes of the attribute's payload.
+    """Check a setting and return its value. The value is in the first bytes of the attribute's payload.
 
     Raise the error in `limits` if the value is out of range.
     """

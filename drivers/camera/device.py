@@ -31,8 +31,6 @@ POLL_US: Final = 100
 TIMEOUT_US: Final = 50_000
 """Interval and timeout in µs for polling the status register. A working camera is ready after a tenth of the
 timeout.
-
-A working camera needs a tenth of the timeout.
 """
 
 

@@ -84,13 +84,13 @@ class Descriptors:
         raise NotImplementedError
 
     def device_slots(self) -> Iterator[int]:
-        """Yield the slots that the device owns, or has returned and the driver has not collected, from `tail`
-        on.
+        """Yield the slots that the device owns, and the slots that it has returned but the driver has not
+        collected. The first is `tail`.
         """
         raise NotImplementedError
 
     def uncollected(self) -> int:
-        """Return the number of frames that the device has returned and the driver has not collected."""
+        """Return the number of frames that the device has returned but the driver has not collected."""
         flags = (self.descriptor(slot)[0] for slot in self.device_slots())
         done = takewhile(lambda flag: not flag & hw.DESCRIPTOR_DEVICE, flags)
         return sum(bool(flag & hw.DESCRIPTOR_DONE) for flag in done)

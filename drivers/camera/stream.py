@@ -116,7 +116,7 @@ async def stop(camera: Camera, reason: str) -> None:
     The buffers are freed only after the device has stopped writing to them.
     """
     camera.write(hw.CONTROL_POWER, hw.CONTROL)
-    with suppress(OSError):  # an unplugged camera does not become idle: continue all the same
+    with suppress(OSError):  # an unplugged camera never becomes idle: stop the stream nevertheless
         await camera.wait_status(hw.STATUS_BUSY, 0)
     camera.write(0, hw.IRQ_ENABLE)
     lost = readl(camera.io, hw.DROPPED)
@@ -146,7 +146,7 @@ def interrupt(irq: int, camera: Camera) -> int:
     status = readl(camera.io, hw.IRQ_STATUS)
     if status == ALL_ONES or not status & INTERRUPTS:
         return IRQ_NONE
-    camera.write(status, hw.IRQ_STATUS)  # clear it before `collect`: a later frame interrupts again
+    camera.write(status, hw.IRQ_STATUS)  # clear the status first: a frame during `collect` interrupts again
     with camera.lock:
         camera.totals.interrupts += 1
         if camera.ring is None:

@@ -29,13 +29,10 @@ SECOND: Final = 1_000_000_000
 MAX_INTERVAL: Final = SECOND
 """The longest frame interval in ns. The register accepts a longer one, but v4l2-compliance counts whole
 frames per second: with a longer interval it counts 0 and never stops streaming.
-
-The register holds more, but v4l2-compliance counts whole frames per second: with a longer interval it gets
-0 and streams for ever.
 """
 MAX_DENOMINATOR: Final = 100_000
-"""Largest denominator of a reported frame interval: an interval is reported as 1/30 s, for example, not as a
-number of ns.
+"""Largest denominator of a frame interval that the driver reports. The limit keeps the fraction simple, for
+example 1/30 s.
 """
 
 

@@ -9,7 +9,9 @@ BITS_PER_LONG: Final = 64
 
 
 def codes(bits: int, least: int = 0, below: int | None = None) -> Iterator[int]:
-    """Yield the numbers of the set bits from `least` up, below `below` (`for_each_set_bit_from()`)."""
+    """Yield the numbers of the set bits that are at least `least` and less than `below`
+    (`for_each_set_bit_from()`).
+    """
     rest = bits >> least
     while rest:
         code = least + (rest & -rest).bit_length() - 1
@@ -33,7 +35,8 @@ def to_bytes(bits: int, max_code: int) -> bytes:
 
 
 def to_text(bits: int) -> str:
-    """Return a bitmap as text, as in uevents and sysfs: longs in hex, from the highest one that is not 0.
+    """Return a bitmap as the text in uevents and sysfs: longs in hex, starting with the highest one that is
+    not 0.
 
     The source is `input_print_bitmap()`.
     """

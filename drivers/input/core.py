@@ -34,8 +34,8 @@ INPUT_FIRST_DYNAMIC_DEV: Final = 256
 NUMBERS: Final = (INPUT_MAJOR, 0)
 """The first device number of the range for event devices.
 
-Each handler has a range of minor numbers of its own.  If that is used up, a range that all handlers share
-follows.
+Each handler has its own range of minor numbers. When this range is full, the handler uses the range that
+all handlers share.
 """
 
 
@@ -153,7 +153,9 @@ class InputCore:
     # -- handlers -------------------------------------------------------------------
 
     async def input_register_handler(self, handler: InputHandler) -> None:
-        """Register a handler and connect it to all devices, also to those registered later."""
+        """Register a handler. Connect it to the devices that are registered now and to those that are
+        registered later.
+        """
         async with self.mutex:
             self.handlers.append(handler)
             for dev in self.devices:

@@ -41,10 +41,9 @@ BITMAPS: Final = (
     ("FF", ev.EV_FF, "f", 0),
     ("SW", ev.EV_SW, "w", 0),
 )
-"""The capability bitmaps of a device: name in uevents and sysfs, event type, letter in a MODALIAS, first
-event code in a MODALIAS.
-
-The order is that of `input_dev_uevent()` and `input_print_modalias_parts()`.
+"""The capability bitmaps of a device. Each row has the name in uevents and sysfs, the event type, the letter
+in a MODALIAS, and the first event code in a MODALIAS. The rows are in the order of `input_dev_uevent()`
+and `input_print_modalias_parts()`.
 """
 
 

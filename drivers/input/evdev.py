@@ -37,7 +37,7 @@ EVDEV_MINORS: Final = 32
 
 
 def make_handler(core: InputCore) -> InputHandler:
-    """Return evdev as a handler of the input core.  It connects to every input device."""
+    """Return the input handler evdev. The input core connects this handler to every input device."""
     return InputHandler("evdev", lambda handler, dev: _connect(core, handler, dev), _disconnect, _events)
 
 

@@ -102,7 +102,7 @@ def _close(client: Client) -> None:
 
 
 def _read(file: File, size: int, position: int) -> bytes | Awaitable[bytes]:
-    """Read complete events of complete packets. Block until a packet is queued.
+    """Read whole events from complete packets. Block until the ring holds a complete packet.
 
     Raise EINVAL if `size` is less than one event, EAGAIN if the file is non-blocking and the ring is
     empty, ENODEV if the device is gone.
@@ -117,7 +117,8 @@ def _read(file: File, size: int, position: int) -> bytes | Awaitable[bytes]:
 async def _wait(file: File, client: Client, size: int) -> bytes:
     data = b""
     while not data:
-        # Another reader has taken the events. For a non-blocking reader _take() raises EAGAIN.
+        # The ring holds no complete packet: none has arrived, or another reader of this file has taken it.
+        # For a non-blocking reader _take() raises EAGAIN.
         if not file.flags & O_NONBLOCK:
             await wait_event_interruptible(client.wait, lambda: client.readable or not is_alive(client))
         data = _take(file, client, size)

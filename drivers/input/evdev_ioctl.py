@@ -62,7 +62,7 @@ async def _ioctl(file: File, client: Client, request: int, argument: int) -> int
     type = _IOC_NR(request) - _IOC_NR(uapi.EVIOCGBIT(0, 0))
     if _IOC_TYPE(request) == ord("E") and _IOC_DIR(request) == _IOC_READ and 0 <= type <= ev.EV_MAX:
         return _codes(file, _device(client), type, size, argument)
-    raise os_error(EINVAL)  # No modelled device has absolute axes, so their ioctls end here, too.
+    raise os_error(EINVAL)  # No modelled device has absolute axes, so ioctls for axes fail here.
 
 
 def _device(client: Client) -> InputDev:
@@ -197,7 +197,9 @@ def _get_mask(file: File, client: Client, address: int) -> None:
 
 
 def _unsupported(type: int, file: File, client: Client, argument: int) -> None:
-    """Raise ENOSYS: no modelled device has EV_REP or EV_FF (for the latter, `input_ff_erase()`)."""
+    """Raise ENOSYS, because no modelled device has EV_REP or EV_FF. For EV_FF, Linux raises it in
+    `input_ff_erase()`.
+    """
     assert not _device(client).evbit >> type & 1
     raise os_error(ENOSYS)
 

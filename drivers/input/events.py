@@ -35,8 +35,6 @@ AUTOREPEAT: Final = 2
 SYNC: Final = (ev.EV_SYN, ev.SYN_REPORT, 1)
 """The SYN_REPORT that the core appends to a full packet (`input_value_sync`). In a driver's SYN_REPORT the
 value is 0.
-
-A driver's own has value 0.
 """
 
 _SYN: Final = {ev.SYN_CONFIG: TO_ALL, ev.SYN_REPORT: TO_HANDLERS | FLUSH, ev.SYN_MT_REPORT: TO_HANDLERS}
@@ -76,9 +74,7 @@ DISPOSITIONS: Final[Mapping[int, Disposition]] = MappingProxyType(
     }
 )
 """The function that decides how an event of this type is processed. Event types without a function are not
-modelled, and the core refuses devices that declare one (core.py).
-
-The other types are not modelled: a device that declares one is not registered (core.py).
+modelled. The core refuses to register a device that declares such a type (core.py).
 """
 
 

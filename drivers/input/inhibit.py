@@ -24,7 +24,7 @@ BOOLEANS: Final = {
     "on": True,
     "of": False,
 }
-"""The boolean value of a text by its first characters (`kstrtobool()`)."""
+"""The first characters of a text, and the boolean value that such a text means (`kstrtobool()`)."""
 
 
 def set_inhibited(dev: InputDev, data: bytes) -> Awaitable[None] | None:

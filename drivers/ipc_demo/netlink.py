@@ -24,7 +24,9 @@ from .question import answer
 MAX_ATTRIBUTE: Final = 65531
 """Maximum payload of an attribute in bytes: its 16-bit length includes the 4-byte header."""
 PART_OVERHEAD: Final = 32
-"""Number of bytes in a message that do not belong to the part of the frame."""
+"""Space in a message, in bytes, that the headers and the other attributes need besides the part of the
+frame.
+"""
 
 
 def register(this: ThisModule, events: Events, frames: Frames, undo: ExitStack) -> None:

@@ -15,10 +15,8 @@ from simkernel.driverapi.refcount import Refcount, refcount_dec_and_test, refcou
 
 PLANE_INDEX_BITS = 3
 OFFSET_UNIT = PAGE_SIZE << PLANE_INDEX_BITS
-"""Unit of the mmap offsets (PLANE_INDEX_SHIFT). A buffer's offset is its index times this unit. It only
-identifies the buffer; it is not a position in memory.
-
-The offset of a buffer is its index times this: a handle, not a position.
+"""Unit of the mmap offsets (PLANE_INDEX_SHIFT). A buffer's offset is its index times this unit. The offset
+only identifies the buffer; it is not a position in memory.
 """
 OFFSET_MASK = (1 << 30) - 1
 """The bits of an mmap offset that the kernel evaluates (BUFFER_INDEX_MASK)."""

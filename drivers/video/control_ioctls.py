@@ -23,8 +23,6 @@ NEXT: Final = v4l2.V4L2_CTRL_FLAG_NEXT_CTRL | v4l2.V4L2_CTRL_FLAG_NEXT_COMPOUND
 MIN_MAX: Final = (v4l2.V4L2_CTRL_WHICH_MIN_VAL, v4l2.V4L2_CTRL_WHICH_MAX_VAL)
 """Requests for the minimum or maximum of a control. They need V4L2_CTRL_FLAG_HAS_WHICH_MIN_MAX, and no
 modelled control has this flag.
-
-They need V4L2_CTRL_FLAG_HAS_WHICH_MIN_MAX, which no modelled control has.
 """
 FIXED: Final = (v4l2.V4L2_CTRL_WHICH_DEF_VAL, *MIN_MAX)
 ANY_CLASS: Final = (v4l2.V4L2_CTRL_WHICH_CUR_VAL, *FIXED)

@@ -32,8 +32,6 @@ ATTRIBUTES: Final = (
 )
 """The sysfs attributes of a video device (`video_device_attrs`). Linux's `dev_debug` is omitted, because it
 would have no effect here.
-
-`dev_debug` is omitted, because it would have no effect.
 """
 VIDEO_MAJOR: Final = 81
 VIDEO_NUM_DEVICES: Final = 256

@@ -71,7 +71,7 @@ class Queue:
     owner: Any = None
     streaming: bool = False
     waiting_for_buffers: bool = False
-    """True until a buffer is queued after the buffers were allocated or the stream was stopped."""
+    """True after the buffers are allocated or the stream is stopped, until a buffer is queued."""
     waiting_in_dqbuf: bool = False
 
     @property
@@ -338,8 +338,8 @@ class Queue:
         self.owner = None
 
     def free_orphans(self) -> None:
-        """Free the DMA memory of freed buffers that programs still have mapped, because the device is being
-        removed.
+        """The device is being removed: free the DMA memory of buffers that are freed but still mapped by
+        programs.
 
         Programs keep their mappings.
         """

@@ -58,7 +58,9 @@ CAPABILITIES: Final = (
 
 
 def check_memory(queue: Queue, memory: int, type: int) -> None:
-    """Raise EINVAL if the memory is not V4L2_MEMORY_MMAP or the type differs (`vb2_verify_memory_type()`)."""
+    """Raise EINVAL if the memory is not V4L2_MEMORY_MMAP, or if the buffer type differs from the queue's type
+    (`vb2_verify_memory_type()`).
+    """
     if memory != v4l2.V4L2_MEMORY_MMAP or type != queue.type:
         raise os_error(EINVAL)
 

@@ -28,8 +28,8 @@ MAX_ATTRIBUTE: Final = 65531
 NUMBER: Final = 1
 """Type of the attribute `number` in ipc_demo.yaml."""
 OLD_LAST: Final = _IOR("D", 0x06, U64.size)
-"""IPC_DEMO_LAST of an older version, whose structure had one field: the number of an ioctl contains the
-size.
+"""The number of the ioctl IPC_DEMO_LAST in an older version. The number contains the size of the structure,
+and the old structure had only one field.
 """
 NO_BYTES: Final = "no bytes"
 
@@ -45,7 +45,7 @@ class End:
     frame: int
     sysfs: int
     memory: Any
-    """Private memory of the program, whose address an ioctl passes."""
+    """Private memory of the program. An ioctl passes addresses in this memory to the driver."""
     shared: Any
     """Memory for question and answer, shared with the driver."""
     frames: Any
@@ -78,7 +78,7 @@ async def last_event(session: Session) -> ipc_demo.IpcDemoEvent:
 
 
 async def locked(path: str, app: App) -> str:
-    """Open a node as an unprivileged user, which its mode does not permit."""
+    """Try to open a node as an unprivileged user, although the mode of the node does not permit it."""
     mode = (await app.stat(path)).st_mode & 0o777
     await app.chmod(path, 0o600)
     result = await refused(app, "file mode", lambda app: app.open(path, fcntl.O_RDWR))
@@ -99,7 +99,8 @@ async def netlink_socket(app: App, protocol: int = netlink.NETLINK_GENERIC, rcvb
 
 
 def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
-    """Return the numbers of the events in netlink messages, like `parse_records`.
+    """Return the numbers of the events in netlink messages, and 0, because no message is incomplete (see
+    `parse_records`).
 
     `header` is the size of the family's header.
     """
@@ -159,13 +160,13 @@ async def send_netlink(address: tuple[int, int], app: App) -> str:
 
 
 async def netlink_between(app: App) -> str:
-    """Send to another program's port as an unprivileged user, which only NETLINK_USERSOCK permits."""
+    """Try to send to another program's port as an unprivileged user. Only NETLINK_USERSOCK permits this."""
     address = await (await netlink_socket(app)).getsockname()
     return str(await in_child(app, partial(send_netlink, address), common.UNPRIVILEGED))
 
 
 async def netlink_forbidden(app: App) -> str:
-    """Send to the group as an unprivileged user.  It requires CAP_NET_ADMIN."""
+    """Try to send to the group as an unprivileged user. Sending to the group requires CAP_NET_ADMIN."""
     group = (await app.genetlink(FAMILY)).family.group("events")
     return await refused(app, "capability", partial(send_netlink, (0, 1 << (group - 1))))
 
@@ -174,7 +175,7 @@ async def netlink_forbidden(app: App) -> str:
 
 
 async def ioctl_question(end: End, question: bytes) -> Any:
-    """Ask a question by one ioctl, which passes the addresses of question and answer."""
+    """Ask a question by one ioctl. The ioctl passes the addresses of the question and of the answer."""
     size, address = len(question), end.memory.address
     end.memory[:size] = question
     request = ipc_demo.IpcDemoAsk(address, address + common.MAX_QUESTION, size)
@@ -194,7 +195,7 @@ async def ioctl_listen(session: Session, app: App) -> Listener:
 
 
 async def ioctl_between(app: App) -> str:
-    """Try to reach another program by ioctl: the driver answers instead."""
+    """Try to reach another program by ioctl. The driver answers, not the other program."""
     question = b"for another program"
     answer = await ioctl_question(await End.open(Session(app)), question)
     return YES if answer == question else "driver answers"
@@ -264,7 +265,9 @@ async def mmap_listen(session: Session, app: App) -> Listener:
 
 
 async def mmap_frame(end: End, size: int) -> Any:
-    """Request a frame from the driver, which produces it in mapped memory."""
+    """Request a frame from the driver. The driver produces the frame in memory that the program has
+    mapped.
+    """
     await end.app.ioctl(end.frame, ipc_demo.IPC_DEMO_TAKE, size)
     return end.frames[:size]
 
@@ -285,7 +288,7 @@ async def mmap_between(app: App) -> str:
 
 
 async def mmap_forbidden(app: App) -> str:
-    """Map a file writable that is open read-only."""
+    """Open a file for reading only, then try to map it for writing."""
     return await refused(app, "file mode", partial(map_frame, fcntl.O_RDONLY))
 
 
@@ -305,7 +308,9 @@ async def sysfs_question(end: End, question: bytes) -> bytes:
 
 
 async def sysfs_listen(session: Session, app: App) -> Listener:
-    """Return a listener that polls a sysfs attribute.  An old program expects one number in it."""
+    """Return a listener that polls a sysfs attribute. An old program expects that the attribute holds one
+    number.
+    """
     fd = await app.open(SYSFS_LAST, fcntl.O_RDONLY)
 
     async def last(size: int) -> Any:
@@ -321,7 +326,9 @@ async def sysfs_listen(session: Session, app: App) -> Listener:
 
 
 async def sysfs_between(app: App) -> str:
-    """Write to an attribute, and let another program read it: it reads the driver's answer."""
+    """Write to an attribute, and let another program read the attribute. The other program reads the driver's
+    answer.
+    """
     await app.pwrite(await app.open(SYSFS_ANSWER, fcntl.O_RDWR), b"ping", 0)
     text = await in_child(app, lambda app: app.read_file(SYSFS_ANSWER))
     return YES if bytes.fromhex(text.decode()) == b"ping" else "driver answers"
@@ -336,7 +343,9 @@ async def sysfs_forbidden(app: App) -> str:
 
 
 async def eventfd_listen(session: Session, app: App) -> Listener:
-    """Pass an eventfd to the driver, which adds 1 for each event.  The listener numbers the events."""
+    """Pass an eventfd to the driver. The driver adds 1 to the eventfd for each event, and the listener
+    numbers the events.
+    """
     device, fd = await app.open(EVENTS, fcntl.O_RDWR), await app.eventfd(0, 0)
     await app.ioctl(device, ipc_demo.IPC_DEMO_SET_EVENTFD, fd)
     numbers = count(session.base + 1)
@@ -349,13 +358,15 @@ async def eventfd_listen(session: Session, app: App) -> Listener:
 
 
 async def eventfd_between(app: App) -> str:
-    """Read in a child process the count that its parent has added."""
+    """Create an eventfd with a count, and read this count in a child process."""
     fd = await app.eventfd(7, 0)
     return YES if await in_child(app, lambda app: app.eventfd_read(fd)) == 7 else "not counted"
 
 
 async def eventfd_forbidden(app: App) -> str:
-    """Read an eventfd without its descriptor: it has no name to open."""
+    """Try to read an eventfd in a process that does not have its descriptor. An eventfd has no name to
+    open.
+    """
     fd = await app.eventfd(1)  # close-on-exec, so no child inherits it
     return await refused(app, "descriptor", lambda app: app.eventfd_read(fd))
 

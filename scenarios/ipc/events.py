@@ -23,15 +23,17 @@ from .measure import Bench, Row
 from .transport import EVENT, Function, Listener, Session, Transport
 
 SETTLED: Final = 0.002
-"""Time in s after the last event until a slow listener has received it."""
+"""Time in s that a delivery waits after the last event. By then a slow listener has received the event."""
 AWAKE: Final = 10
-"""Time from the last event to the end of a listener's sleep, in intervals between events."""
+"""Number of event intervals between the last event and the time at which a sleeping listener wakes."""
 BLOCKED: Final = 1_000_000
 """Duration in ns that a send exceeds only if it blocks."""
 FLOOD: Final = 500
 """Number of events in the throughput measurement."""
 FLOOD_INTERVAL: Final = 1000
-"""Interval between two of them in ns, if the driver sends.  A program sends without a pause."""
+"""Interval in ns between two events of the throughput measurement, if the driver sends them. A program sends
+without a pause.
+"""
 
 
 @attrs.define
@@ -176,7 +178,7 @@ def measure_events(bench: Bench, transport: Transport) -> Row:
 
 
 def losses(slept: Delivery) -> str:
-    """Return what reports lost events to a listener: an errno, a gap in their numbers, or nothing.
+    """Return how a listener learns that events are lost: by an errno, by a gap in the numbers, or not at all.
 
     If none is lost, return "sender waits" if the sender blocked, else "-".
     """

@@ -16,13 +16,13 @@ from .measure import ARRIVALS, Bench, exchange
 from .transport import YES, Function, Listener, Numbers, Transport, Truncated
 
 LOOKUPS: Final = 20
-"""Number of polls of a listener before the event."""
+"""Number of polls that a listener does before the event is sent."""
 WAKEUP: Final = 3
 """System calls of a listener that does not poll: sleep, receive, and sleep again."""
 MANY: Final = {"driver": 1000, "program": 5000}
-"""Number of events that exceeds every queue, by peer."""
+"""Number of events that are sent to overrun every queue. It depends on who sends: the driver or a program."""
 LARGE, SMALL = 65536, 1024
-"""Sizes in bytes: one for counting copies, and one that every transport accepts."""
+"""Sizes of questions and frames in bytes. `LARGE` is for counting copies. Every transport accepts `SMALL`."""
 BUFSIZE: Final = 4096
 INTERVAL: Final = 10_000
 """Interval between two events in ns."""
@@ -57,7 +57,9 @@ def polling(bench: Bench, transport: Transport) -> str:
 
 
 def multicast(bench: Bench, transport: Transport) -> str:
-    """Count how many of three listeners receive an event, and the sends for it."""
+    """Send an event to three listeners. Return how many of them receive it, and how many sends are
+    necessary.
+    """
     delivery, _ = one_event(bench, transport, 3)
     count, arrived = delivery.sends, sum(map(delivery.arrived, delivery.listeners))
     sends = "" if transport.peer == "driver" else f", {count} send{'' if count == 1 else 's'}"
@@ -65,7 +67,8 @@ def multicast(bench: Bench, transport: Transport) -> str:
 
 
 def play(bench: Bench, transport: Transport, count: int, act: Function, *, wait: bool = True) -> Any:
-    """Send events while a listener computes, so that no signal interrupts a call; then run `act(listener)`.
+    """Send events while a listener computes, then let the listener run `act(listener)`. The listener computes
+    so that no signal interrupts one of its system calls.
 
     Return the result of `act` and the numbers of the events that were sent.
     """
@@ -98,7 +101,9 @@ def play(bench: Bench, transport: Transport, count: int, act: Function, *, wait:
 
 
 def bounds(bench: Bench, transport: Transport) -> str:
-    """Test whether message boundaries are kept: receive two messages with a buffer for one and a half."""
+    """Test whether message boundaries are kept. The buffer of the receiver holds one and a half of the two
+    messages that are sent.
+    """
 
     async def one(listener: Listener) -> int:
         return len(await listener.receive(BUFSIZE))

@@ -20,12 +20,16 @@ from .driver import NO_BYTES, attribute_listener, memory_listener, netlink_socke
 from .transport import Function, Listener, Session, Signalled, Transport, invert, refused
 
 REQUEST: Final = Struct("<II")
-"""The head of a request: the size of the question, and the size of the frame that is requested instead."""
+"""The head of a request: two sizes in bytes. The first is the size of the question. The second is the size of
+the requested frame, or 0 for a question.
+"""
 FRAME_BYTE: Final = b"\x5a"
 PART: Final = 65536
 """Maximum number of bytes of a frame in one message."""
 SHARED: Final = Struct("<IIII")
-"""The head of the shared memory: numbers of question and answer, then the two sizes of REQUEST."""
+"""The head of the shared memory: the number of the last question, the number of the last answer, and the two
+sizes of `REQUEST`.
+"""
 DATA: Final = 4096
 """Offset of question, answer and frame in the shared memory."""
 SHM_PATH: Final = "/dev/shm/ipc"
@@ -123,7 +127,7 @@ async def pipe_event(session: Session, listeners: int) -> tuple[Function, Functi
 
 
 async def pipe_forbidden(app: App) -> str:
-    """Read a pipe without its descriptor: it has no name to open."""
+    """Try to read a pipe in a process that does not have its descriptor. A pipe has no name to open."""
     fd, _ = await app.pipe2(fcntl.O_CLOEXEC)
     return await refused(app, "descriptor", lambda app: app.read(fd, 1))
 
@@ -157,7 +161,9 @@ async def unix_event(kind: int, session: Session, listeners: int) -> tuple[Funct
 
 
 async def unix_forbidden(kind: int, app: App) -> str:
-    """Connect to a socket's path as an unprivileged user, which its mode does not permit."""
+    """Try to connect to a socket as an unprivileged user, although the mode of the socket's path does not
+    permit it.
+    """
     path = f"/tmp/unix-{kind}"
     sock = await app.socket(socket.AF_UNIX, kind)
     await sock.bind(path)
@@ -178,7 +184,7 @@ async def unix_forbidden(kind: int, app: App) -> str:
 
 @attrs.define
 class Shared:
-    """Shared memory that both programs poll.  `number` is that of the last question."""
+    """Shared memory that both programs poll. `number` is the number of the last question."""
 
     session: Session
     memory: Any
@@ -235,7 +241,7 @@ async def shm_frame(end: Shared, size: int) -> Any:
 
 
 async def shm_event(session: Session, listeners: int) -> tuple[Function, Function]:
-    """Store each event record in shared memory, where it replaces the previous one."""
+    """Store each event record in shared memory. Each record replaces the previous one."""
     fd, memory = await shm_map(session, DATA)
 
     async def send(record: bytes, wait: bool) -> int:
@@ -249,7 +255,7 @@ async def shm_event(session: Session, listeners: int) -> tuple[Function, Functio
 
 
 async def shm_forbidden(app: App) -> str:
-    """Open a file as an unprivileged user, which its mode does not permit."""
+    """Try to open a file as an unprivileged user, although the mode of the file does not permit it."""
     await app.close(await app.open(SHM_PATH, fcntl.O_CREAT | fcntl.O_RDWR, 0o600))
     result = await refused(app, "file mode", lambda app: app.open(SHM_PATH, fcntl.O_RDWR))
     await app.unlink(SHM_PATH)
@@ -302,7 +308,7 @@ async def usersock_event(session: Session, listeners: int) -> tuple[Function, Fu
 
     async def send(record: bytes, wait: bool) -> int:
         attributes = netlink.attribute(1, record[:8]) + netlink.attribute(2, record[8:])
-        with suppress(ConnectionRefusedError):  # port 0, where no kernel socket receives, gets it too
+        with suppress(ConnectionRefusedError):  # the kernel also tries port 0, and no socket receives there
             await sock.sendto(
                 netlink.message(TYPE, attributes), 0 if wait else socket.MSG_DONTWAIT, (0, 1 << (GROUP - 1))
             )
@@ -315,7 +321,7 @@ async def usersock_event(session: Session, listeners: int) -> tuple[Function, Fu
 
 
 async def usersock_forbidden(app: App) -> str:
-    """Join the group as an unprivileged user.  It requires CAP_NET_ADMIN."""
+    """Try to join the group as an unprivileged user. Joining requires CAP_NET_ADMIN."""
     return await refused(app, "capability", partial(usersock_join, 0))
 
 

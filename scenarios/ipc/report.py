@@ -18,7 +18,7 @@ TRANSPORTS: Final = {transport.name: transport for transport in (*DRIVER, *PROGR
 """The transports by name, in the order of the tables."""
 KIB: Final = 1024
 FASTEST: Final = 2
-"""Number of fastest transports that the summary names."""
+"""Number of transports that the summary names as the fastest."""
 LINE: Final = 72
 """Maximum line length of a command."""
 NEEDED: Final = ("starts", "multicast", "bounds", "extensible")
@@ -29,7 +29,9 @@ ALL: Final = "all"
 
 
 def chosen(value: str, choices: Iterable[str]) -> list[str]:
-    """Return the choices that a parameter names, in the order of the tables."""
+    """Return those of `choices` that the value of a parameter names, such as "ioctl,mmap" or "all". Keep the
+    order of `choices`.
+    """
     names = value.split(",")
     return [each for each in choices if each in names or ALL in names]
 
@@ -192,7 +194,9 @@ def _events(run: Run, events: Sequence[Row]) -> Iterable[str]:
 
 
 def _compared(run: Run, rows: Iterable[Row], job: str, other: str) -> Iterable[tuple[Row, float]]:
-    """Yield netlink's last row and the ratio of its time to the other transport's, if both were measured."""
+    """Yield netlink's last row, and the time of netlink divided by the time of `other`. Yield nothing unless
+    both were measured with the same size.
+    """
     found = {row["transport"]: row for row in rows if row["job"] == job}
     if {"netlink", other} <= found.keys() and found["netlink"]["size"] == found[other]["size"]:
         times = found["netlink"]["p50"] / found[other]["p50"]
@@ -217,7 +221,9 @@ def _frames(run: Run, rows: Sequence[Row]) -> Iterable[str]:
 
 
 def _fastest(run: Run, rows: Sequence[Row]) -> Iterable[str]:
-    """Yield the fastest transports to the driver, for the smallest question and the largest frame."""
+    """Yield a sentence that names the fastest transports to the driver: for the smallest question and for the
+    largest frame.
+    """
     fastest = {}
     for job, pick in (("question", min), ("frame", max)):
         able = [row for row in rows if row["job"] == job and TRANSPORTS[row["transport"]].peer == "driver"]

@@ -26,15 +26,17 @@ from simkernel.uapi.ipc_demo import IpcDemoEvent
 from simkernel.uapi.structure import U64
 
 Numbers = list[int | None]
-"""The numbers of events.  None is an event whose number the transport does not carry."""
+"""The numbers of the events that a listener has received. `None` replaces a number that the transport does
+not carry.
+"""
 Function = Callable[..., Awaitable[Any]]
 
 EVENT: Final = IpcDemoEvent.SIZE
 """Size of an event record in bytes: a number and a time."""
 MAX_QUESTION: Final = 1 << 20
-"""Maximum size of a question in bytes, which is more than some transports accept."""
+"""Maximum size of a question in bytes. Some transports accept only smaller questions."""
 SPIN: Final = 1000
-"""Duration in ns of a poll of shared memory without a pause."""
+"""Time in ns that a program computes between two polls if `Session.poll` is 0."""
 UNPRIVILEGED: Final = 1000
 """User id without capabilities."""
 YES: Final = "yes"
@@ -76,7 +78,9 @@ class Transport:
 
 @attrs.define
 class Session:
-    """A program's use of a transport: its settings, and its child processes, which `close` kills."""
+    """A program's use of a transport: its settings and its child processes. `close` kills the child
+    processes.
+    """
 
     app: App
     poll: int = 0
@@ -121,14 +125,16 @@ class Listener:
     parse: Callable[[bytes], tuple[Numbers, int]] = parse_records
     bufsize: int = EVENT
     old_read: Callable[[], Awaitable[Any]] | None = None
-    """The function by which `receive_old` receives 8 bytes.  If it is None, a buffer of 8 bytes is used."""
+    """The function with which `receive_old` receives one event. If `old_read` is None, `receive_old` receives
+    into a buffer of 8 bytes.
+    """
     old_reads: int = 2
     """Number of calls of `receive_old` for two events."""
     received: list[tuple[int, int | None]] = attrs.field(factory=list)
     """Time in ns and number of each event."""
     errors: list[str] = attrs.field(factory=list)
     lookups: int = 0
-    """Number of polls until the last event, if the listener polls."""
+    """Number of polls in all calls of `wait`, if the listener polls."""
     awake_at: int = 0
 
     async def receive(self, size: int) -> bytes:
@@ -158,7 +164,7 @@ class Polled(Listener):
     old_reads: int = 1
 
     async def wait(self) -> Numbers:
-        """Poll the last event until it is a new one, then receive it."""
+        """Poll until the last event has a new number, then receive that event."""
         lookups = 1
         while self.parse(await self.receive(self.bufsize))[0][-1] == self.seen:
             await self.session.pause(self.app)
@@ -188,7 +194,9 @@ class Signalled(Listener):
         return listener
 
     async def receive(self, size: int) -> bytes:
-        """Return the bytes since the last call, after a system call at whose end the handler runs."""
+        """Make a system call, so that the handler of pending signals runs when the call ends. Return the
+        bytes that the handler has added.
+        """
         await self.app.getppid()
         return self._take()
 

@@ -25,8 +25,8 @@ F_OK: Final = 0
 
 
 def drivers(stage: Stage) -> None:
-    """Show a mouse without a driver, with its driver, requests and events that pass through it, and its
-    removal.
+    """Show a mouse without its driver, then with it. Show a request and an event that pass through the
+    driver, and at last the mouse without the driver again.
     """
     mouse = Mouse()
     without(stage, mouse)
@@ -43,7 +43,9 @@ def drivers(stage: Stage) -> None:
 
 
 async def looker(app: App) -> tuple[str, str, str]:
-    """Return whether the mouse is on the bus, its driver, and the type of its node."""
+    """Return three facts: whether the mouse is on the bus, which driver binds it, and the type of its
+    node.
+    """
     device = "there" if await app.access(ON_THE_BUS, F_OK) else "not there"
     link = await result_or_error(app.readlink(f"{ON_THE_BUS}/driver"))
     status = await result_or_error(app.stat(NODE))

@@ -31,7 +31,9 @@ NUMBER: Final = 1
 
 
 def netlink(stage: Stage) -> None:
-    """Show that the kernel can send first, to many, that errors are precise, and that messages can grow."""
+    """Show that the kernel can send first, and to many programs. Show that errors are precise, and that
+    messages can grow.
+    """
     stage.plug(Camera())
     stage.prepare("camera", "ipc_demo", node="/dev/video0")
     news(stage)
@@ -171,7 +173,7 @@ def errors(stage: Stage) -> None:
 
 
 async def old_program(app: App, stage: Stage) -> None:
-    """Receive an event as a program that was written when an event had only a number."""
+    """Receive an event like an old program, which was written when an event had only a number."""
     client = await app.genetlink("ipc_demo")
     await client.join("events")
     with stage.shown("netlink_broadcast"):

@@ -14,7 +14,7 @@ from simkernel.scenario import Run, Transcript, Watch
 from simkernel.uapi.errno import error_name
 
 WIDTH: Final = 78
-"""Width of a paragraph in columns, which is that of a transcript."""
+"""Width of a paragraph in columns. A transcript has the same width."""
 ROOT: Final = "root"
 """Name of the programs that prepare the machine.  The transcript omits them."""
 USER: Final = 1000
@@ -108,7 +108,8 @@ class Stage:
         self.facts[name] = value
 
     def so(self, sentence: str) -> None:
-        """Print a sentence that follows from the facts since the last sentence.
+        """Print a sentence that follows from new facts. New facts are those that were recorded after the
+        previous call of `so`.
 
         Raise NotShown if there are none.
         """
@@ -193,7 +194,7 @@ class Stage:
 
 
 async def _unload(app: App) -> None:
-    """Unload all modules, the users of a module before it."""
+    """Unload all modules. Unload a module only after the modules that use it."""
     while loaded := await app.lsmod():
         for module in loaded:
             if not module["users"]:

@@ -58,7 +58,7 @@ async def judge(app: Any, sim: Any, student: Any) -> None:
         await sock.bind((0, 0))
         port = (await sock.getsockname())[0]
         for rate, errno in ((500, 0), (333, EINVAL), (1000, 0)):
-            await sock.sendto(OLD, (0, 0))  # its reply is in the queue when the student's request is sent
+            await sock.sendto(OLD, (0, 0))  # the reply to OLD is queued before the student sends
             sim.any_step(lie, sim, port, 1 - bool(errno))
             if rate == 1000:
                 await app.spawn(stranger, port, 1)

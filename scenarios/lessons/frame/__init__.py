@@ -129,7 +129,7 @@ def frame(run: Run) -> None:
 
 
 def report(run: Run, frames: dict[int, tuple[int, ...]], copied: int) -> None:
-    """Report the parts of one frame's time, and decide the goal by all frames."""
+    """Report the parts of one frame's time. Check all frames to decide whether the run reaches the goal."""
     parts = [after - before for before, after in pairwise(frames[FRAMES // 2])]
     whole, software = sum(parts), sum(parts[3:])
     run.text(

@@ -25,7 +25,7 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 PROTOCOL = 20
 MOVES = 40
 PERIOD = millis(8)
-"""Time between two movements in ns.  A movement that reaches the program later than that is late."""
+"""Time between two movements in ns. A movement that takes longer than this to reach the program is late."""
 CHUNK = micros(100)
 FAIR = 80
 """Minimum share of CPU time in percent that the neighbours must get."""
@@ -93,7 +93,7 @@ def interrupts(run: Run) -> None:
 
 
 def report(run: Run, steps: list[dict[str, Any]], received: list[tuple[int, bytes]], share: int) -> None:
-    """Report the delays and the steps of the slowest movement, and decide the goal."""
+    """Report the delays and the steps of the slowest movement. Decide whether the run reaches the goal."""
     reports = [each["report"] for each in steps]
     sent = [
         (each.fields["dx"] | (each.fields["dy"] & 0xFFFF) << 16).to_bytes(4, "little") for each in reports

@@ -25,7 +25,7 @@ STEP = millis(1)
 FIRST = millis(8)
 """Time of the first movement in ns.  The programs have subscribed by then."""
 SMALLEST = 512
-"""Minimum number of bytes that a message takes in its queue."""
+"""Minimum number of bytes that a message takes in the receive queue of a socket."""
 FOLLOWED = 45
 PROGRAM = Path(__file__).with_name("follower.txt").read_text("utf-8")
 
@@ -126,7 +126,7 @@ def multicast(run: Run) -> None:
 
 
 def report(run: Run, listeners: list[Listener], true: str, reports: list[int]) -> None:
-    """Compare each program's position with the true one, and decide the goal."""
+    """Compare each program's position with the true one. Decide whether the run reaches the goal."""
     slow = listeners[-1]
     right = {each.name: each.believes() == true for each in listeners}
     run.text(

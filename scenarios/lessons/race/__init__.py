@@ -35,7 +35,7 @@ GAP = 0.002
 SCHEDULES = 200
 MAX_ROWS = 200
 STRATEGIES = ("pct", "noise")
-"""The strategies that only delay tasks."""
+"""The strategies of the search for a failing schedule. These two only delay tasks."""
 COUNT = 0x10
 FILE = "/sys/bus/simbus/devices/0:1/count"
 BEGIN, END = "calls write()", "write() returns"
@@ -70,7 +70,7 @@ class Chip(Device):
 
 @attrs.define
 class Sections:
-    """An observer of the schedule that records which task is running."""
+    """Observe a schedule, and record which task is running."""
 
     stepped: Any = None
     """The task that is about to run."""
@@ -85,7 +85,9 @@ class Sections:
 
 
 class Steps(Schedule):
-    """A schedule that records the steps of each visitor: rows of time, visitor, line of the driver, text."""
+    """A schedule that records each step of a visitor as a row: time, visitor, line of the driver, and
+    text.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.sections = Sections()
@@ -114,7 +116,9 @@ class Steps(Schedule):
             self.rows.append([record.time, record.fields["comm"], 0, CALLS[record.name]])
 
     def shown(self) -> list[list[Any]]:
-        """Return the rows of the first visits that overlap, or else of the first two visits."""
+        """Return the rows of the first visits that overlap. If no visits overlap, return the rows of the
+        first two visits.
+        """
         inside: dict[str, int] = {}
         overlap, ends = None, []
         for number, (_, name, _, text) in enumerate(self.rows):
@@ -221,7 +225,9 @@ def race(run: Run) -> None:
 
 
 def report(run: Run, outcomes: list[Outcome], failed: list[int], steps: Steps, wrong: str) -> None:
-    """Report the run of `steps`, and decide the goal by all outcomes."""
+    """Report the run that `steps` recorded. The goal is reached if all schedules have run and none of them
+    failed.
+    """
     delays = " and ".join(
         f"{each.place.removeprefix('step of ')} by {each.ns / 1e6:.3f} ms" for each in steps.done
     )

@@ -78,7 +78,9 @@ def parse(text: str) -> list[Field]:
 
 
 def repaired(request: bytes) -> dict[int, bytes]:
-    """Return copies of the request with one repaired field each, by the offset of that field."""
+    """Return copies of the request, each with one repaired field. The key of a copy is the offset of its
+    repaired field.
+    """
     size = request.find(b"\0", ATTRIBUTE + 4) + 1 - ATTRIBUTE
     right = {0: len(request).to_bytes(4, "little"), 4: b"\x10\0", 6: b"\1\0", 16: b"\3",
              ATTRIBUTE: max(size, 0).to_bytes(2, "little"), ATTRIBUTE + 2: b"\2\0"}  # fmt: skip

@@ -28,7 +28,7 @@ INVERTED: Final = bytes(byte ^ 0xFF for byte in range(256))
 
 Start = Callable[[], None]
 Ask = Callable[[], Awaitable[Any]]
-"""Asks the question once and returns the answer."""
+"""A function that asks the question once and returns the answer."""
 Transport = Callable[[App, bytes, Start], Awaitable[Ask]]
 
 
