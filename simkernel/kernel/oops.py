@@ -42,10 +42,7 @@ MAX_KEPT = 64
 """Maximum number of reports kept.  The log and the counter include all others."""
 
 OTHERS = (InternalError, DeviceError, NotModelled, KeyboardInterrupt)
-"""Exceptions that are not a bug of the module whose code raises them. Every other exception is an oops.
-
-Every other one is an oops.
-"""
+"""Exceptions that are not a bug of the module whose code raises them. Every other exception is an oops."""
 
 
 @attrs.frozen

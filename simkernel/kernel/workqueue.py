@@ -43,7 +43,7 @@ class Work:
     delay: Event | None = None
     flow: int = 0
     expired_flow: int = 0
-    """The flow id that was current when the item's delay expired last."""
+    """The flow id that was current when the item's delay last expired."""
     resource: Resource | None = None
 
 
@@ -131,7 +131,7 @@ class WorkQueue:
     # -- waiting and taking back ----------------------------------------------
 
     def cancel(self, work: Work) -> bool:
-        """Remove `work` from the queue if it does not run yet (`cancel_work()`).
+        """Cancel `work` if it is pending: remove it from the queue (`cancel_work()`).
 
         Return True if the work item was pending.
         """
@@ -147,7 +147,9 @@ class WorkQueue:
         return True
 
     async def cancel_sync(self, work: Work) -> None:
-        """Remove `work` from the queue, and wait until it has ended if it runs (`cancel_work_sync()`)."""
+        """Cancel `work` if it is pending. If it is running, wait until it has ended
+        (`cancel_work_sync()`).
+        """
         self.cancel(work)
         while work.running:
             await sleep_on(self._done, interruptible=False)

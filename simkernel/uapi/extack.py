@@ -105,8 +105,8 @@ def extended_ack(header: NlMsgHdr, payload: Buffer) -> ExtAck:
 
 
 def _end_of_request(header: NlMsgHdr, payload: Buffer) -> int:
-    """Return the offset behind the repeated request in an NLMSG_ERROR.  The reply repeats all of the request,
-    or only its header.
+    """Return the offset of the first byte after the repeated request in an NLMSG_ERROR. The reply repeats the
+    whole request, or only the request's header.
     """
     if header.flags & NLM_F_CAPPED:
         return NlMsgErr.SIZE

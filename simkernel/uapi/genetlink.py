@@ -77,8 +77,8 @@ GENL_HDRLEN: Final = 4
 
 @attrs.frozen
 class GenlMsgHdr(Structure):
-    """struct genlmsghdr, which follows the nlmsghdr of a message.  The type in the nlmsghdr is the family's
-    id.
+    """struct genlmsghdr, the header that follows the nlmsghdr of a message. The type in the nlmsghdr is the
+    family's id.
     """
 
     LAYOUT = Struct("<BBH")

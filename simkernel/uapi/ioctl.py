@@ -52,7 +52,7 @@ def _IOC(direction: int, type: str | int, number: int, size: int) -> int:
 
 
 def _IO(type: str | int, number: int) -> int:
-    """Return an ioctl request that has no argument, or an argument that is a number and no address."""
+    """Return an ioctl request without an argument, or with a number as argument instead of an address."""
     return _IOC(_IOC_NONE, type, number, 0)
 
 

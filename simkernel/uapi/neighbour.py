@@ -39,7 +39,9 @@ NTF_USE: Final = 1 << 0
 NTF_EXT_SHIFT: Final = 8
 NTF_MANAGED: Final = 1 << 8
 NTF_EXT_VALIDATED: Final = 1 << 10
-"""NTF_ flags from bit 8 on are the flags of the attribute NDA_FLAGS_EXT, shifted left by NTF_EXT_SHIFT."""
+"""The NTF_ flags from bit 8 on are the flags of the attribute NDA_FLAGS_EXT, shifted left by NTF_EXT_SHIFT
+bits.
+"""
 
 NUD_INCOMPLETE: Final = 0x01
 NUD_REACHABLE: Final = 0x02

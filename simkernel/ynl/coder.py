@@ -69,7 +69,9 @@ class Coder:
     encode: Encoder
     decode: Decoder
     fields: tuple[Fixed, ...] = ()
-    """The fields of fixed size that the payload can be.  A `uint` has two (4 and 8 bytes), a string none."""
+    """The possible payloads of fixed size, each as a field. A `uint` has two (4 and 8 bytes), a string
+    none.
+    """
     inside: Inside | None = None
     """The attributes inside a nest, or None if the attribute is not a nest."""
     entry: Coder | None = None

@@ -34,8 +34,8 @@ def compile_decoder(space: Inside, data: Buffer, at: int, end: int, otherwise: D
 
 
 class _Layout:
-    """Builds the source of a decoder for messages with the attribute types and lengths of a sample
-    message.
+    """Builds the source of a decoder from a sample message. The decoder is for messages with the same
+    attribute types and lengths as the sample.
     """
 
     def __init__(self, base: int) -> None:
@@ -101,8 +101,8 @@ class _Layout:
         self._headers |= word << shift
 
     def _end_headers(self) -> None:
-        """Add the condition that compares a message with the current group of headers, and begin a new
-        group.
+        """End the current group of headers: add the condition that a message has the same headers. Begin a
+        new group.
         """
         if self._mask:
             number, mask, headers = map(self._source.bind, (int.from_bytes, self._mask, self._headers))

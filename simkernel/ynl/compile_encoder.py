@@ -43,8 +43,8 @@ class _Encoder:
         self.pieces: list[str] = []
 
     def attributes(self, space: Inside, values: Mapping[str, Any], name: str) -> None:
-        """Add code to the encoder that takes the values from the variable `name`, a mapping, and encodes each
-        value.
+        """Add code to the encoder. The code encodes each value of a mapping, which is in the variable
+        `name`.
         """
         variables = [self._source.variable() for _ in values]
         if variables:
@@ -81,8 +81,8 @@ class _Encoder:
         self._arguments.append(variable if convert is None else f"{self._source.bind(convert)}({variable})")
 
     def _payload(self, coder: Coder, variable: str) -> None:
-        """Add a payload of variable length.  In the encoder, `struct` rejects a length of more than 16
-        bits.
+        """Add a payload of variable length. If its length does not fit into 16 bits, `struct` raises an error
+        in the encoder.
         """
         assert coder.payload is not None
         source = self._source

@@ -1,5 +1,5 @@
-"""Reader of the constants, enums and structs that a specification defines, and of limits that name a
-constant.
+"""Reader of the constants, enums and structs that a specification defines. It also resolves limits that name
+a constant.
 """
 
 from __future__ import annotations

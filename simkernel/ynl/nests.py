@@ -44,8 +44,8 @@ def nest_coder(attribute: Attribute, inside: Inside) -> Coder:
 
 
 def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
-    """Return the coder of a nest-type-value: nests in nests, whose attribute types are values chosen by the
-    caller.
+    """Return the coder of a nest-type-value: nests inside nests. The attribute types of the nests are values
+    that the caller chooses.
 
     The value is one mapping with these types and the attributes of the innermost nest.
     """

@@ -65,7 +65,7 @@ class Check:
 
 
 class Shape(Protocol):
-    """The interface of a description of valid values."""
+    """The interface of a shape: a description of valid values."""
 
     def check(self, node: Node, check: Check) -> None:
         """Raise SpecError if the value of `node` is not valid."""

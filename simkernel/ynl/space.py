@@ -20,8 +20,8 @@ from simkernel.ynl.nests import locate
 from simkernel.ynl.source import Decode, Encode, Unfit
 
 _COMPILE_AFTER: Final = 64
-"""After each such number of messages, the generic code compiles a function for messages like the latest
-one.
+"""Each time that the generic code has handled this number of messages, it compiles a function for messages
+like the latest one.
 """
 _MAX_SHAPES: Final = 8
 _ERRORS: Final = (struct.error, ValueError, TypeError, AttributeError, KeyError, OverflowError)
@@ -121,8 +121,8 @@ class Space:
                 self._encoders[shape] = compile_encoder(self, values, self._encode_each)
 
     def _compile_decoder(self, data: Buffer, at: int, end: int) -> None:
-        """Compile a decoder for messages with the layout of `data[at:end]`.  It becomes the first decoder to
-        be called.
+        """Compile a decoder for messages with the layout of `data[at:end]`. From now on, `decode` calls this
+        decoder first.
 
         Each decoder passes other messages to the previous one.
         """

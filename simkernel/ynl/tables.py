@@ -21,8 +21,8 @@ SHARED_POLICY = "shared-policy"
 
 _BIG_ENDIAN = {"u16": NlaType.BE16, "u32": NlaType.BE32}
 _SHORT_LIMITS = (-(2**15), 2**15 - 1)
-"""Range of the fields `min` and `max` in struct nla_policy.  For limits outside it, the policy has a pointer
-to them.
+"""Range of the fields `min` and `max` in struct nla_policy. If a limit is outside this range, the policy has
+a pointer to its limits.
 """
 
 
@@ -188,7 +188,8 @@ def _scalar(attribute: Attribute) -> AttributePolicy:
 
 
 def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
-    """Return the policy with the limits that the attribute's checks set, or else its enum.
+    """Return the policy with limits. They are set by the attribute's checks; a limit without a check is taken
+    from the attribute's enum.
 
     An enum with gaps accepts its values only.
     """
@@ -210,7 +211,9 @@ def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
 
 
 def _between(kind: NlaType, low: int | None, high: int | None) -> AttributePolicy:
-    """Return the policy whose value, or for BINARY whose length, is limited to `low` to `high`."""
+    """Return the policy with the limits `low` and `high`. They limit the value; for BINARY, they limit the
+    length.
+    """
     if low is not None and high is not None:
         return AttributePolicy(kind, Validation.RANGE, minimum=low, maximum=high)
     if low is not None:

@@ -104,8 +104,8 @@ class DriverCore:
             self._resources.remove(kind.resource)
 
     def builtin_class(self, name: str, devnode: Devnode | None = None) -> Class:
-        """Register a class that belongs to the kernel itself.  At boot no program receives uevents, so none
-        is sent.
+        """Register a class that belongs to the kernel itself. No uevent is sent, because at boot no program
+        receives uevents.
         """
         kind = self.classes[name] = Class(name, None, None, devnode)
         return kind

@@ -19,8 +19,8 @@ class Devres:
         return len(self._releases)
 
     def add(self, key: object, release: Release) -> None:
-        """Call `release` when the driver is unbound from the device (`devres_add()`).  `remove` finds the
-        entry by `key`.
+        """Call `release` when the driver is unbound from the device (`devres_add()`). With `key`, `remove`
+        can find this resource.
         """
         self._releases.append((key, release))
 

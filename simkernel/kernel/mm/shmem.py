@@ -132,7 +132,9 @@ class Pages:
         return next((max(e.start, position) for e in self._between(position, self.size)), None)
 
     def hole_from(self, position: int) -> int:
-        """Return the offset of the next hole (SEEK_HOLE). The end of the file counts as a hole."""
+        """Return the offset of the next hole from `position` on (SEEK_HOLE). The end of the file counts as a
+        hole.
+        """
         for extent in self._between(position, self.size):
             if extent.start > position:
                 break

@@ -57,8 +57,8 @@ class VmArea:
         return bool(self.prot & PROT_WRITE)
 
     def map(self, memory: memoryview, offset: int = 0) -> None:
-        """Make `memory`, from `offset` on, the memory of the area (`remap_pfn_range()`). Raise EINVAL if
-        `memory` ends before the area.
+        """Use `memory`, from `offset` on, as the memory of the area (`remap_pfn_range()`). Raise EINVAL if
+        `memory` is too short for the area.
 
         Memory is mapped in whole pages, so a driver allocates `page_align(size)` bytes.
         """

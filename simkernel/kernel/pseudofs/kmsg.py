@@ -66,8 +66,8 @@ def format_record(record: LogRecord) -> bytes:
 
 
 def kernel_of(file: CharDeviceFile) -> KernelParts:
-    """Return the kernel to which an open file of a built-in device belongs. The device's cdev has it as
-    `data`.
+    """Return the kernel to which an open file of a built-in device belongs. The field `data` of the device's
+    cdev holds this kernel.
     """
     kernel: KernelParts = file.cdev.data
     return kernel

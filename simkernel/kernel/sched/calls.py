@@ -9,8 +9,8 @@ from simkernel.kernel.sched.task import SchedTask
 
 Handler = Callable[..., Any]
 Exit = Callable[[SchedTask, int, BaseException | None, bool], None]
-"""A function called when a task has ended. Arguments: the task, its wait status, its exception or None, and
-True if the whole process ends.
+"""A function that is called when a task has ended. Its arguments: the task, its wait status, its exception or
+None, and True if the whole process ends.
 """
 
 

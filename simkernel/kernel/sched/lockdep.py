@@ -68,8 +68,8 @@ class _Held(NamedTuple):
 
 @attrs.frozen(eq=False)
 class _Order:
-    """A recorded fact: one lock class was taken while another one was held. It is recorded when this happens
-    first.
+    """A recorded order: a task has taken the lock `after` while it held the lock `before`. Only the first
+    such case is recorded.
     """
 
     before: Lock
@@ -183,7 +183,7 @@ class Lockdep(Locking):
             self._report_kept(task, held, "lock held when returning to user space!", "leaving the kernel")
 
     def audit(self) -> None:
-        """Report the tasks that have returned to user mode, or have ended, while they held a lock.
+        """Report tasks that still held a lock when they returned to user mode or ended.
 
         `audit` is called when no event is left, so it reports later than Linux. Lockdep does not see the
         return of a call that did not sleep.
@@ -282,7 +282,9 @@ class Lockdep(Locking):
     def _report_recursive(
         self, before: _Held, after: _Held, context: SchedTask | None, held: list[_Held]
     ) -> None:
-        """Report two locks of one class, between which no order is defined (`print_deadlock_bug()`)."""
+        """Report that a task takes two locks of one class. Between these, no order is defined
+        (`print_deadlock_bug()`).
+        """
         lines = [
             f"{_who(context)} is trying to acquire lock:",
             f" {after}",
@@ -313,7 +315,9 @@ class Lockdep(Locking):
         self._reports.add(CHECKER, "WARNING: bad unlock balance detected!", lines, trace, "=")
 
     def _report_kept(self, task: SchedTask, entries: list[_Entry], text: str, action: str) -> None:
-        """Report, once, the locks held at the end of a call or of a task (`print_held_locks_bug()`)."""
+        """Report the locks that are still held at the end of a call or of a task (`print_held_locks_bug()`).
+        Each case is reported once.
+        """
         del self._held[task]
         if not self._checking:
             return

@@ -33,8 +33,8 @@ class PlannedCpus(ObservedCpus):
 
 
 class PlannedRunQueue(RunQueue):
-    """A scheduler with N CPUs and a run queue. A plan may delay or pause tasks; a paused task keeps its
-    CPU.
+    """A scheduler with N CPUs and a run queue. A plan may delay or pause tasks. A task keeps its CPU while it
+    is paused.
     """
 
     _engine: PlannedEngine

@@ -22,7 +22,9 @@ HARDIRQ = 0x10000
 
 
 class _Completed:
-    """An awaitable that completes at once. An interrupt gets it from a sleeping function."""
+    """An awaitable that completes at once. If a handler calls a sleeping function in an interrupt, it gets
+    this awaitable.
+    """
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return

@@ -31,7 +31,9 @@ T_co = TypeVar("T_co", bound=SchedTask, covariant=True)
 Begin = Callable[[T], Program]
 """A function that returns the program of a task."""
 OnDeath = Callable[[SchedTask, BaseException | None], None]
-"""Called with each task that has ended, and with the exception that its program raised, or None."""
+"""A function that is called when a task has ended. Its arguments: the task, and the exception that the task's
+program raised, or None.
+"""
 
 PRIVILEGED = frozenset({capability.CAP_SYS_RESOURCE, capability.CAP_SYS_ADMIN})
 """Capabilities that exempt a process from RLIMIT_NPROC."""
@@ -44,7 +46,9 @@ COMM_LENGTH = 15
 
 
 class MakeTask(Protocol[T_co]):
-    """The factory of a kernel's tasks: their class, with its further arguments bound."""
+    """The factory of a kernel's tasks: the class of the tasks, with some arguments of its constructor already
+    given.
+    """
 
     def __call__(
         self,

@@ -154,8 +154,8 @@ class UnlimitedCpus:
 
 
 class ObservedCpus(UnlimitedCpus):
-    """A scheduler with one CPU for each task. It asks the engine for the time at which a woken task
-    continues, so that a plan can delay the task.
+    """A scheduler with one CPU for each task. The engine decides when a woken task continues, so a plan can
+    delay the task.
     """
 
     def waker(self, resume: Resume) -> OnWake:
@@ -171,7 +171,8 @@ class ObservedCpus(UnlimitedCpus):
 
 
 class Cpu:
-    """A CPU: its task, the time until which it is busy, and the function to call then.
+    """A CPU: the task that holds it, the time until which the CPU is busy, and the function to call at this
+    time.
 
     `busy` is the time in ns that the CPU has worked, for earlier tasks and for interrupts. `switches` is
     the number of context switches (`nr_switches`).

@@ -74,7 +74,7 @@ def failure_status(raised: BaseException) -> int:
 
 
 class Closing:
-    """The number of GeneratorExits that may still be thrown into a task while it is closed."""
+    """The number of GeneratorExits that may still be thrown into a task to close it."""
 
     def __init__(self) -> None:
         self.left = ATTEMPTS

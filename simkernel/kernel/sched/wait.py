@@ -31,8 +31,8 @@ class Waiter(Protocol):
         """Remove the entry from all its queues and resume its task. `woken` is False after a timeout."""
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """Wake the entry for poll events on `queue`. 0 means any event. Return False if it ignores these
-        events.
+        """Wake the entry for poll events on `queue`; 0 stands for any event. Return False if the entry
+        ignores these events.
         """
 
 
@@ -278,7 +278,7 @@ class IdleSleep(Sleep):
 
 
 class BlockedCall(Sleeping):
-    """A blocked system call whose only step after a wake-up is to retry its operation.
+    """A blocked system call. After a wake-up, it does nothing but retry its operation.
 
     The runner retries the operation without a coroutine, which is faster than `sleep_on` in one.  While
     `held` is True, the call has a reference to `file`, so another thread cannot release the file by
@@ -305,17 +305,21 @@ class BlockedCall(Sleeping):
             self.file.put()
 
     def retry(self, task: Any) -> Any:
-        """Retry the operation: return its result, or None if it still has none. It may raise WouldBlock."""
+        """Retry the operation. Return its result, or None if it has no result yet. The operation may raise
+        WouldBlock.
+        """
         raise NotImplementedError
 
     def still_blocked(self, blocked: WouldBlock) -> None:
-        """Wait on another queue: the queue of `blocked`, the `WouldBlock` that the last retry raised."""
+        """Wait on the queue of `blocked` from now on. `blocked` is the WouldBlock that the last retry
+        raised.
+        """
         self.queue = blocked.queue
 
 
 class Blocked(BlockedCall):
-    """A blocked call whose retry calls a given function. If the function raises WouldBlock, the next retry
-    calls the function of this `WouldBlock`.
+    """A blocked call that retries by calling a function. If this function raises WouldBlock, the next retry
+    calls the `retry` of this WouldBlock.
     """
 
     __slots__ = ("_retry", "exclusive")

@@ -19,10 +19,8 @@ ALWAYS: Final = uapi.POLLERR | uapi.POLLHUP
 SELECT_IN: Final = uapi.POLLRDNORM | uapi.POLLRDBAND | uapi.POLLIN | uapi.POLLHUP | ERRORS
 SELECT_OUT: Final = uapi.POLLWRBAND | uapi.POLLWRNORM | uapi.POLLOUT | ERRORS
 SELECT_EXCEPT: Final = uapi.POLLPRI | uapi.POLLNVAL
-"""Events for which select(2) reports a descriptor: SELECT_IN as readable, SELECT_OUT as writable,
-SELECT_EXCEPT as exceptional (POLLEX_SET).
-
-SELECT_IN: readable, SELECT_OUT: writable.
+"""Events for which select(2) reports a descriptor. SELECT_IN: readable. SELECT_OUT: writable. SELECT_EXCEPT:
+exceptional (POLLEX_SET).
 """
 FD_SETSIZE: Final = 1024
 POLLFD_SIZE: Final = 8
@@ -51,7 +49,9 @@ class Polling(Sleep):
             queue.add_first(self)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """Wake the task if `events` contains an event that it waits for on this queue.  Return True if so."""
+        """If `events` contains an event for which the task waits on this queue, wake the task and return
+        True.
+        """
         if events and not events & self.wanted[queue]:
             return False
         self.wake(True)

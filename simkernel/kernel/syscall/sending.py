@@ -12,7 +12,7 @@ from simkernel.uapi.signal import SIGPIPE
 
 
 def done_or_eagain(blocked: WouldBlock) -> int:
-    """Return the number of bytes that a non-blocking call has written.  Raise EAGAIN if it is 0."""
+    """Return the number of bytes that a non-blocking call has written. Raise EAGAIN if this number is 0."""
     blocked.release()
     if blocked.done:
         return blocked.done
@@ -63,7 +63,9 @@ async def _wait(blocked: WouldBlock, deadline: int | None) -> bool:
 
 
 def broken_pipe(kernel: KernelParts, task: Task, broken: BrokenPipe, *, signal: bool = True) -> int:
-    """Send SIGPIPE if `signal`.  Return the number of bytes written, or raise EPIPE if it is 0."""
+    """Send SIGPIPE if `signal` is true. Return the number of bytes written, or raise EPIPE if this number is
+    0.
+    """
     if signal:
         kernel.processes.send_signal(task, SIGPIPE)
     if broken.done:

@@ -40,8 +40,8 @@ from simkernel.uapi.socket import (
 
 
 class BlockedReceive(BlockedCall):
-    """A blocked receive that waits for data. If a task's next blocked receive uses the same file, it uses the
-    same object again.
+    """A blocked receive that waits for data. If the task's next blocked receive is on the same file, the task
+    uses this object again.
     """
 
     __slots__ = ("control_size", "flags", "size", "sock")

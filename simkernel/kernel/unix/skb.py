@@ -30,8 +30,8 @@ MAX_FRAGS: Final = 17
 """Maximum number of page fragments of a buffer (MAX_SKB_FRAGS)."""
 MAX_SLAB_OBJECT: Final = KMALLOC_SIZES[-1]
 MAX_STOCK_OBJECT: Final = 2048
-"""Largest slab object in bytes whose memory a CPU charges from its stock of charged bytes
-(`consume_obj_stock()`).
+"""Largest slab object in bytes that a CPU can charge to its stock. The stock is memory that was charged in
+advance (`consume_obj_stock()`).
 """
 MAX_PIECE_PAGES: Final = 8
 """Maximum number of pages in a fragment (2**PAGE_ALLOC_COSTLY_ORDER)."""

@@ -243,8 +243,9 @@ class UnixSocket(Sock):
                 raise
 
     def creds_for(self, task: Task, claimed: Creds | None, other: UnixSocket) -> Creds | None:
-        """Return the credentials that a message carries: `claimed` if the sender gives credentials. Otherwise
-        the sender's own, if the sender or the receiver has set SO_PASSCRED.
+        """Return the credentials that a message carries. They are `claimed` if the sender gives credentials.
+        Else they are the sender's own credentials, but only if the sender or the receiver has set
+        SO_PASSCRED.
 
         A message to a connection that is not accepted yet also gets credentials, because the receiver may
         set SO_PASSCRED later (`maybe_add_creds()`).

@@ -18,7 +18,9 @@ from simkernel.uapi.errno import ENXIO, EPERM, os_error
 
 
 class AnonInode(OpenableInode):
-    """The inode of an open file without a path, created when its link in /proc/self/fd is followed."""
+    """The inode of an open file without a path. It is created when a program follows the file's link in
+    /proc/self/fd.
+    """
 
     __slots__ = ("_object", "_unmodelled")
 

@@ -15,7 +15,7 @@ class BrokenPipe(BrokenPipeError):
 
 
 def broken_pipe(done: int = 0) -> BrokenPipe:
-    """Return the error of a writer that has written `done` bytes."""
+    """Return the error for a writer that has already written `done` bytes."""
     error = BrokenPipe(EPIPE, strerror(EPIPE))
     error.done = done
     return error

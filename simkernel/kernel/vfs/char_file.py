@@ -86,7 +86,8 @@ class CharDevContext:
 
 @attrs.define(eq=False)
 class Cdev:
-    """A character device (`struct cdev`): its operations, and its device numbers after `cdev_add()`.
+    """A character device (`struct cdev`): its operations, and the device numbers that `cdev_add()` has given
+    to it.
 
     `data` belongs to the driver, which reads it as `file.cdev.data` (C uses container_of()).
     """
@@ -208,8 +209,8 @@ class CharDeviceFile(FileObject):
         self._contain_closing(area)
 
     def _contain_closing(self, area: VmArea) -> None:
-        """Wrap the driver's callback `area.closed`. Every exception in it is an oops, because munmap(2) has
-        no caller that could handle it.
+        """Wrap the driver's callback `area.closed`, so that every exception in it becomes an oops. munmap(2)
+        has no caller that could handle the exception.
         """
         closed = area.closed
         if closed is not None:
@@ -291,7 +292,8 @@ class CharDeviceFile(FileObject):
         return self._release_later(lambda _: pending)
 
     def _release_later(self, function: Callable[[CharDeviceFile], Awaitable[None]]) -> Awaitable[None]:
-        """Run a release that sleeps in a worker, because the caller may not wait for it (`delayed_fput()`).
+        """Make a worker run a release that sleeps, because the caller of `release` may not sleep
+        (`delayed_fput()`).
 
         The release starts when the worker runs. If the machine is switched off at once, it never starts.
         """
@@ -330,7 +332,7 @@ def _checked(name: str, result: T) -> T:
 
 
 class _Released:
-    """An awaitable for the end of a release that sleeps. Callers need not await it."""
+    """An awaitable that completes when a release that sleeps has ended. Callers need not await it."""
 
     def __init__(self, done: Completion) -> None:
         self._done = done

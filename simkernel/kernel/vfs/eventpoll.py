@@ -45,7 +45,7 @@ Event = tuple[int, int]
 
 @attrs.define(eq=False, repr=False)
 class EpollItem:
-    """A file that an epoll file watches by one of its descriptors (`struct epitem`)."""
+    """A watch of an epoll file on another file, through one of its descriptors (`struct epitem`)."""
 
     epoll: EventPoll
     file: OpenFile
@@ -60,7 +60,7 @@ class EpollItem:
         return self.file.object.poll_for(self.events) & self.events
 
     def wake(self, woken: bool) -> None:
-        """Handle a wake-up without event mask, which may mean any event."""
+        """Handle a wake-up without an event mask. It may stand for any event."""
         self.wake_for(self.queues[0], 0)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
@@ -78,8 +78,8 @@ class EpollItem:
         return not self.exclusive or harvested
 
     def _wakes_exclusive(self, events: int) -> bool:
-        """Return True if a wake-up for `events` counts as the single wake-up of an exclusive item
-        (EPOLLEXCLUSIVE). Then no further exclusive waiter is woken.
+        """Return True if a wake-up of this exclusive item for `events` counts (EPOLLEXCLUSIVE). If it counts,
+        no further exclusive waiter is woken.
         """
         in_out = events & IN_OUT_BITS
         return not in_out or (in_out != IN_OUT_BITS and bool(in_out & self.events))
@@ -282,8 +282,8 @@ def _watching(file: OpenFile | None) -> Iterator[EventPoll]:
 
 
 def _depth(epoll: EventPoll, outer: EventPoll, level: int = 0) -> int | None:
-    """Return how deeply epoll files are nested below `epoll`. Return None if the nesting exceeds MAX_NESTS,
-    or if `outer` is nested in `epoll`.
+    """Return how many levels of epoll files are nested below `epoll`. Return None if there are more than
+    MAX_NESTS levels, or if `outer` is one of these files.
     """
     deepest = 0
     for inner in _watched(epoll):
@@ -295,7 +295,9 @@ def _depth(epoll: EventPoll, outer: EventPoll, level: int = 0) -> int | None:
 
 
 def _height(epoll: EventPoll) -> int:
-    """Return how many levels of epoll files watch `epoll`, directly or through each other."""
+    """Return the number of levels of epoll files above `epoll`: those that watch it, directly or through
+    other epoll files.
+    """
     return max((_height(outer) + 1 for outer in _watching(epoll.file)), default=0)
 
 

@@ -57,7 +57,7 @@ class FileOwner:
         self.signal = number
 
     def send(self) -> None:
-        """Send the signal if the task that set the recipient is permitted to (`send_sigio()`,
+        """Send the signal, if the task that set the recipient is permitted to send it (`send_sigio()`,
         `sigio_perm()`).
         """
         target = self.target

@@ -43,8 +43,8 @@ ANON_INODEFS: Final = makedev(0, 16)
 
 FMODE_READ: Final = 1
 FMODE_WRITE: Final = 2
-"""The access bits of an open file are its flags plus 1 (OPEN_FMODE()): these are bits for reading and
-writing. A file with access mode 3 has neither bit.
+"""Bits of an open file that allow reading and writing. The kernel computes them as the flags of open(2) plus
+1 (OPEN_FMODE()). A file with access mode 3 has neither bit.
 """
 
 NOTHING_WAKES: Final = WaitQueue("a file that never wakes a reader")
@@ -118,9 +118,7 @@ class FileObject(Protocol):
     def read_again(
         self, task: Task, file: OpenFile, size: int, position: int
     ) -> bytes | Awaitable[bytes] | None:
-        """Repeat a read after its task has waited on `readers`. Return the same kinds of results as
-        `read`.
-        """
+        """Repeat a read after the task has waited on `readers`. The possible results are those of `read`."""
         return self.read(task, file, size, position)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
@@ -144,7 +142,9 @@ class FileObject(Protocol):
         raise os_error(ENODEV)
 
     def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
-        """Set or clear O_ASYNC in `file.flags`.  Raise ENOTTY if unsupported, which F_SETFL ignores."""
+        """Set or clear O_ASYNC in `file.flags`. Raise ENOTTY if the object does not support O_ASYNC; F_SETFL
+        ignores this error.
+        """
         raise os_error(ENOTTY)
 
     def fsync(self, task: Task, file: OpenFile) -> None:

@@ -83,7 +83,9 @@ class Inode:
         return True
 
     def touch_atime(self) -> None:
-        """Set atime after a read, if it is not later than mtime or ctime, or is a day old (relatime)."""
+        """Set atime after a read (relatime). Leave atime unchanged if it is later than both mtime and ctime
+        and is less than a day old.
+        """
         now = self.superblock.now()
         old = now // SECOND - self.atime // SECOND >= DAY
         if self.atime <= self.mtime or self.atime <= self.ctime or old:
@@ -113,8 +115,8 @@ class Inode:
         raise os_error(EINVAL)
 
     def follow(self, task: Task) -> Dentry | None:
-        """Return the target of a link that leads directly to a file (`nd_jump_link()`). Return None if the
-        target is the path that `readlink` returns.
+        """If the link leads directly to a file, return this file (`nd_jump_link()`). Return None if the
+        link's target is the path that `readlink` returns.
         """
         return None
 
@@ -125,7 +127,9 @@ class Inode:
         raise os_error(ENOTDIR)
 
     def missing(self, names: Sequence[str]) -> Exception:
-        """Return the error for the missing path `names` below this inode: ENOENT or NotModelled."""
+        """Return the error for the path `names` below this inode, which does not exist: ENOENT or
+        NotModelled.
+        """
         return os_error(ENOENT)
 
     def check_new_name(self, name: str) -> None:
@@ -193,8 +197,8 @@ class Dentry:
         return f"<{self.path}>"
 
     def top(self) -> Dentry:
-        """Return the root of the file system that was mounted here last, or this dentry
-        (`traverse_mounts()`).
+        """Return the root of the file system that was last mounted on this dentry. Without a mount, return
+        the dentry itself (`traverse_mounts()`).
         """
         seen = self
         while seen.mounted is not None:

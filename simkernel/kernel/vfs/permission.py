@@ -44,7 +44,9 @@ def check(credentials: Credentials, inode: Inode, wanted: int) -> None:
 
 
 def in_group_or_capable(credentials: Credentials, gid: int) -> bool:
-    """Return True if the caller may keep S_ISGID on a file of the group (`in_group_or_capable()`)."""
+    """Return True if the caller may keep the bit S_ISGID on a file that belongs to the group
+    (`in_group_or_capable()`).
+    """
     return credentials.in_group(gid) or credentials.capable(CAP_FSETID)
 
 

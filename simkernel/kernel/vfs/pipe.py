@@ -130,7 +130,7 @@ class Pipe:
         return data
 
     def read_again(self, size: int) -> bytes | None:
-        """Read after an exclusive wait, and wake the next reader if data is left."""
+        """Read after an exclusive wait. If data is left, wake the next reader."""
         data = self.read(size)
         if data is not None and self.slots:
             self.read_wait.wake_up_poll(READABLE)
@@ -187,7 +187,7 @@ class Pipe:
         return done
 
     def _write_again(self, data: bytes, done: int, packets: bool) -> int:
-        """Continue a write after an exclusive wait, and wake the next writer if space is left."""
+        """Continue a write after an exclusive wait. If space is left, wake the next writer."""
         if not self.readers:
             raise broken_pipe(done)
         result = self._fill(data, done, packets, not self.slots)
@@ -243,7 +243,7 @@ class Pipe:
 
 
 class PipeEnd(FileObject):
-    """An open file of a pipe: its read end, its write end, or both ends of a named pipe."""
+    """An open file of a pipe. It is the read end or the write end; for a named pipe it can be both."""
 
     exclusive_read = True
     ioctl_table = "pipe"

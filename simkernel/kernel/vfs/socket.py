@@ -24,7 +24,9 @@ The return value is the length of the data; with MSG_TRUNC it is the length of t
 
 
 class NeedMoreData(Exception):
-    """Raised by a receive that has some bytes and must wait for more; `rest(deadline)` waits for them."""
+    """Raised by a receive that has some bytes and must wait for more bytes. `rest(deadline)` waits for these
+    bytes.
+    """
 
     def __init__(self, rest: Callable[[int | None], Coroutine[Any, Any, Received]]) -> None:
         super().__init__(rest)

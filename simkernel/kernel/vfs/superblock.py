@@ -22,7 +22,7 @@ class SuperBlock:
 
     @staticmethod
     def number_of(path: str) -> int:
-        """Return an inode number computed from the path, for an inode that is created at each lookup."""
+        """Return an inode number computed from the path. It is for inodes that are created at each lookup."""
         return int.from_bytes(blake2b(path.encode("utf-8", "surrogateescape"), digest_size=6).digest())
 
     def next_number(self) -> int:

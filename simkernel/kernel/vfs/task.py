@@ -65,7 +65,8 @@ class NetNamespace:
 
 
 class Task(SchedTask):
-    """A thread of execution with the resources of its process, which its threads share.
+    """A thread of execution with the resources of its process. All threads of the process share these
+    resources.
 
     A new task has an empty file table and is in the network namespace `net`.  Its memory and its
     `FsContext` are created at first use, because most tasks never need them.

@@ -25,10 +25,9 @@ NAME_MAX: Final = 255
 ENTRY_SIZE: Final = 20
 """Size in bytes that an entry adds to its directory (BOGO_DIRENT_SIZE)."""
 MAX_POSITION: Final = (1 << 31) - 1
-"""Upper limit of entry positions.
+"""Upper limit of the positions of directory entries. A newer entry has a lower position.
 
-Newer entries have lower positions. So getdents64(2) does not return entries that were created after its
-first call.
+So getdents64(2) does not return entries that were created after its first call.
 """
 SIZE: Final = 256 << 20
 """Capacity of a tmpfs in bytes: half of a memory of 512 MiB (`shmem_default_max_blocks()`)."""

@@ -58,7 +58,7 @@ class LoadAverages:
 
 
 def _decay(load: int, exponent: int, active: int) -> int:
-    """Return an average after a sample of `active` (`calc_load()`)."""
+    """Return the new value of an average after a sample of `active` tasks (`calc_load()`)."""
     new = load * exponent + active * (FIXED_1 - exponent)
     if active >= load:
         new += FIXED_1 - 1

@@ -130,7 +130,7 @@ class ExeLink(ProcLink):
 
 
 def _exe(fs: ProcFs, task: Task) -> str:
-    """Return the target of the link /proc/PID/exe. The target contains the first name of the process.
+    """Return the target of the link /proc/PID/exe. The target contains the initial name of the process.
 
     Raises ENOENT for a kernel thread and a zombie.
     """

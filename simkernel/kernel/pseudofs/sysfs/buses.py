@@ -59,7 +59,7 @@ def _driver(kernel: KernelParts, driver: DeviceDriver) -> Folder:
 
 
 def _name(data: bytes) -> str:
-    """Return the name that a program wrote, without a newline at its end (`sysfs_streq()`)."""
+    """Return the name that a program wrote. If the name ends with a newline, remove it (`sysfs_streq()`)."""
     return data.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 

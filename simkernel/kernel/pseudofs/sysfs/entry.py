@@ -32,8 +32,8 @@ Guard = Callable[[], AbstractContextManager[None]]
 
 @attrs.frozen
 class Attribute:
-    """The contents of an attribute's file: a function that returns the value, one that sets the value, and
-    one that tells if the attribute's object still exists.
+    """The contents of an attribute's file. Three functions return the value, set the value, and tell if the
+    attribute's object still exists.
     """
 
     show: Callable[[], str] | None = None
