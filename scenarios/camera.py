@@ -35,7 +35,7 @@ FORMATS = ("GREY", "YUYV", "RGB24")
 CHECKSUM_SIZE = 4
 VIEWER_UID = 1000
 VIDEO_GID = 44
-"""The group that can open video devices (udevd's rules)."""
+"""The id of the group that can open video devices, as in udevd's rules."""
 NODE = "/dev/video0"
 SAMPLE = 0.2
 """With pixels=mmap: the duration in s of a netlink stream that runs first, to compare its costs."""
@@ -64,7 +64,7 @@ DRIVER_FIGURES = {
     "frames_lost_by_device": "lost",
     "frames_overwritten": "overwritten",
 }
-"""The driver's counters that become metrics: name of the metric, name in the netlink family."""
+"""The driver's counters that become metrics: name of the metric, name in the netlink replies."""
 PATH_DOWN = {
     "netlink_deliver_tap": ("kernel", "netlink: the request reaches its family"),
     "genl_doit": ("driver", "the driver's handler for stream-on runs"),
@@ -94,11 +94,11 @@ class Seen:
     request: list[Any] = attrs.field(factory=list)
     """The trace records of the request that starts the stream."""
     frames: list[dict[str, int]] = attrs.field(factory=list)
-    """The sequence number of each frame that was read, and the times of its steps."""
+    """For each frame that the viewer has read: its sequence number and the times of its steps."""
     parts: int = 0
     bytes: int = 0
     handling: list[int] = attrs.field(factory=list)
-    """Duration of the system calls for each frame in ns."""
+    """Duration of the system calls that read one frame, in ns, for each frame."""
     checksum_errors: int = 0
     too_late: int = 0
     base: dict[str, int] = attrs.field(factory=dict)
@@ -120,7 +120,7 @@ COSTS = {
 
 
 class Dumped:
-    """Frames over netlink, each read by a dump."""
+    """A transport of frames over netlink: a dump reads each frame."""
 
     def __init__(self, app: App, camera: Any, seen: Seen) -> None:
         self.camera = camera
@@ -167,7 +167,7 @@ class Mapped:
         await self.app.ioctl(self.fd, ioctls.VIDIOC_STREAMON, self.taken.type.to_bytes(4, "little"))
 
     async def take(self, sequence: int) -> bytes | None:
-        """Return the frame with this sequence number.
+        """Return the frame with this sequence number, or None if no such frame is ready.
 
         Earlier frames, whose events were lost, are queued again unread.
         """
@@ -246,7 +246,7 @@ async def look(app: App, camera: Any, pixels: Any, until: int, work: float, seen
 
 
 async def read(app: App, pixels: Any, event: dict[str, Any], seen: Seen) -> bool:
-    """Read one frame and verify its checksum.  Return False if the frame is already overwritten."""
+    """Read one frame and verify its checksum. Return False if a later frame has already overwritten it."""
     times = dict(event["times"], sequence=event["sequence"], heard=app.monotonic_ns())
     frame = await pixels.take(event["sequence"])
     if frame is None:
@@ -264,7 +264,7 @@ async def read(app: App, pixels: Any, event: dict[str, Any], seen: Seen) -> bool
 
 
 async def administrator(app: App, buffers: int) -> None:
-    """Load the driver as root, to set its parameter."""
+    """Load the driver as root with a number of buffers, because only root can set the module parameter."""
     await app.modprobe("camera", buffers=buffers)
 
 
@@ -425,7 +425,7 @@ def figures(run: Run, seen: Seen) -> None:
 
 
 def tell(run: Run, seen: Seen, costs: dict[str, dict[str, Any]]) -> None:
-    """Report the story: the paths of a request and of a frame, the lost frames, and a suggestion."""
+    """Report the result: the paths of a request and of a frame, the lost frames, and a suggestion."""
     added, bound = (next(each[0] for each in seen.uevents if each[1] == action) for action in ("add", "bind"))
     loading = (
         "udevd loads its driver" if run["buffers"] == BUFFERS else "the driver that root has loaded binds it"

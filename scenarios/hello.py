@@ -36,7 +36,7 @@ class Seen:
     """Observations of the programs, for the report."""
 
     greetings: list[tuple[str, str, int]] = attrs.field(factory=list)
-    """Name, greeting and round-trip time in ns of each guest."""
+    """Name, greeting and round-trip time in ns for each guest."""
     gossip: list[str] = attrs.field(factory=list)
     refusals: list[tuple[str, str]] = attrs.field(factory=list)
     loaded: list[str] = attrs.field(factory=list)
@@ -58,7 +58,7 @@ async def guest(app: App, name: str, seen: Seen) -> None:
 
 
 async def gossip(app: App, seen: Seen) -> None:
-    """Join the multicast group and record the names of all guests."""
+    """Join the multicast group and record the names of the guests, which the module multicasts."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_HELLO)
     await sock.bind((0, 0))
     await sock.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, GREETED_GROUP)
@@ -78,7 +78,7 @@ async def lout(app: App, seen: Seen) -> None:
 
 
 async def administrator(app: App, greeting: str, seen: Seen) -> None:
-    """Load the module with another greeting, if the scenario's parameter asks for one."""
+    """Load the module with the greeting `greeting`, unless this is empty. Then record the loaded modules."""
     if greeting:
         await app.modprobe("hello", greeting=greeting)
     seen.loaded = [module["name"] for module in await app.lsmod()]
@@ -122,7 +122,7 @@ def hello(run: Run) -> None:
 
 
 def report(run: Run, seen: Seen, requests: int, log: list[str]) -> None:
-    """Report the greetings, the names that gossip has received, and the errors that lout got."""
+    """Report the greetings, the names that `gossip` has received, and the errors that `lout` has received."""
     if requests:
         loading = f"the kernel requests net-pf-16-proto-{NETLINK_HELLO}, and modprobe loads the module hello"
     else:

@@ -117,7 +117,7 @@ def hotplug(run: Run) -> None:
 
 
 def report(run: Run, seen: Seen, *counters: dict[str, Any]) -> None:
-    """Report the uevents, the viewer's diary, and the machine's counters at three times."""
+    """Report the uevents, the events of the viewer, and the machine's counters at three times."""
     run.text(
         f"A viewer streams from a camera, which is unplugged at {run['out']:g} s and plugged in again "
         f"{run['away']:g} s later. Frames read from each stream: {', '.join(map(str, seen.frames))}."

@@ -62,7 +62,7 @@ COUNTERS: dict[str, Callable[[dict[str, Any]], int]] = {
 
 @attrs.define
 class Step:
-    """An action of the program: its duration in ns, and the change of each counter."""
+    """One action of the program: its duration in ns, and the change of each counter of the machine."""
 
     what: str
     ns: int
@@ -70,7 +70,7 @@ class Step:
 
 
 class Tour:
-    """The unprivileged program, and the machine's counters."""
+    """An unprivileged program, and the counters of the machine on which it runs."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -81,7 +81,7 @@ class Tour:
         self.steps: list[Step] = []
         self.attempts: list[tuple[str, str]] = []
         self.refusals: Counter[str] = Counter()
-        """Number of occurrences of each error."""
+        """Number of times that each error has occurred."""
 
     def do(self, what: str, action: Callable[[], Any]) -> Any:
         """Run an action and record its duration and the change of the counters."""
@@ -126,7 +126,7 @@ def layers(run: Run) -> None:
 
 
 def descend(run: Run, tour: Tour) -> None:
-    """Send four requests, each one layer deeper, and show the last one byte by byte."""
+    """Send four requests. Each one reaches one layer deeper; the last one is shown byte by byte."""
     camera = tour.camera.family.id
     name = attribute(CTRL_ATTR_FAMILY_NAME, b"camera\0")
     gain = attribute(CONTROL, U32.pack(GAIN))
@@ -192,7 +192,7 @@ def brightness(frame: bytes) -> float:
 
 
 def go_round(run: Run, tour: Tour) -> None:
-    """Try to access the hardware, or to act as the kernel, without permission."""
+    """Try to access the hardware, or to send messages in the kernel's name, without permission."""
     process, camera = tour.process, tour.camera
     family = camera.family.id
     uevents = process.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)

@@ -53,7 +53,9 @@ is empty, the link is deleted.
 
 @attrs.define
 class Daemon:
-    """A daemon, its table and its counters.  It identifies a link by index, because the name can change."""
+    """A daemon, its table and its counters. It identifies a link by index, because a link's name can
+    change.
+    """
 
     name: str
     work: float = 0.0
@@ -67,16 +69,16 @@ class Daemon:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Number of notifications, overruns and lists."""
+        """The numbers of notifications, overruns and lists of the daemon."""
         return {"heard": self.heard, "overruns": self.overruns, "listed": self.listed}
 
     @property
     def table(self) -> tuple[dict[int, str], set[tuple[int, str]]]:
-        """Names of the links by index, and the addresses with the index of their link."""
+        """The daemon's table: names of the links by index, and the addresses with the index of their link."""
         return self.links, self.addresses
 
     async def follow(self, app: App) -> None:
-        """Subscribe to the multicast groups, list everything, then apply each notification."""
+        """Subscribe to the multicast groups, list all links and addresses, then apply each notification."""
         route = await app.rtnetlink()
         await route.join(*GROUPS)
         if self.buffer:
@@ -93,7 +95,7 @@ class Daemon:
                 if self.resync:
                     # Drop the queued notifications, because the new list supersedes them.
                     while await app.poll([(route.event_socket, POLLIN)], 0):
-                        with suppress(OSError):  # ENOBUFS: the socket overruns again
+                        with suppress(OSError):  # ENOBUFS: the socket has overrun once more
                             await route.event_socket.recv(BUFSIZE)
                     await self.list(route)
             if self.work:
@@ -163,7 +165,7 @@ async def administrator(app: App, changes: int, step: float) -> None:
 
 
 async def lister(app: App, changes: Changes, found: list[tuple[str, bool]]) -> None:
-    """List the links of a new namespace.  Another program changes them after the first datagram."""
+    """List the links of a new namespace. After the first datagram another program changes them."""
     await app.unshare(CLONE_NEWNET)
     route = await app.rtnetlink()
     for number in range(6):

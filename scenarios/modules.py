@@ -36,14 +36,14 @@ class Seen:
     """Observations of the programs, for the report."""
 
     attempts: list[tuple[str, str, int]] = attrs.field(factory=list)
-    """Description, result and errno (0: success) of each attempt."""
+    """Of each attempt: description, result and errno (0 for success)."""
     listing: Sequence[Mapping[str, Any]] = attrs.field(factory=list)
     drivers: set[str] = attrs.field(factory=set)
     quotients: list[int] = attrs.field(factory=list)
     streamed: int = 0
 
     async def attempt(self, what: str, action: Awaitable[Any]) -> None:
-        """Await an action and record its result."""
+        """Await an action, and record its result or its error."""
         try:
             await action
         except OSError as error:
@@ -60,7 +60,9 @@ async def monitor(app: App, seen: Seen) -> None:
 
 
 async def viewer(app: App, seen: Seen) -> None:
-    """Stream for three frames.  Meanwhile the stream holds a reference to the camera's module."""
+    """Stream for three frames. During the stream the camera's module cannot be unloaded, because the stream
+    holds a reference.
+    """
     camera = await app.genetlink("camera")
     await camera.join("frames")
     await camera.do("stream-on")
@@ -72,7 +74,7 @@ async def viewer(app: App, seen: Seen) -> None:
 
 
 async def good_modules(app: App, seen: Seen) -> None:
-    """Load the shipped modules as root, and try to unload one that is in use."""
+    """Load the shipped modules as root, and try to unload a module that is in use."""
     await seen.attempt("insmod camera, before devclass", app.insmod("camera"))
     await seen.attempt("modprobe camera", app.modprobe("camera"))
     await seen.attempt("modprobe mouse rate=7", app.modprobe("mouse", rate=7))

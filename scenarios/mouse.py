@@ -51,7 +51,7 @@ class Listener:
 
     @property
     def counters(self) -> dict[str, int]:
-        """The counters of events, by name."""
+        """The program's counters of events, by name."""
         return {name: getattr(self, name) for name in COUNTERS}
 
     async def follow(self, app: App) -> None:
@@ -86,14 +86,14 @@ class Listener:
             self.stale += 1
 
     async def ask(self, mouse: Any) -> None:
-        """Request the state of the first mouse and continue from it."""
+        """Request the state of the first mouse. Later events change this state."""
         state = (await mouse.dump("get-state"))[0]
         self.sequence = state.get("sequence", -1)
         self.x, self.y = state["x"], state["y"]
         self.asked += 1
 
     def hear(self, event: dict[str, Any]) -> None:
-        """Apply an event, unless the state already contains it."""
+        """Apply an event, unless the program's state already contains it."""
         if event["sequence"] <= self.sequence:
             self.stale += 1
             return

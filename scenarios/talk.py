@@ -54,7 +54,7 @@ async def bob(app: App) -> None:
 
 
 async def dora(app: App, pause: float) -> None:
-    """Bind a socket, do not read it for `pause` s, then receive everything."""
+    """Bind a socket, do not receive for `pause` s, then receive all messages."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     await sock.bind((DORA, 0))
     await app.sleep(pause)
@@ -146,7 +146,7 @@ def talk(run: Run) -> None:
 
 
 def report(run: Run, seen: Seen) -> None:
-    """Report round trips, errors, the blocked send and the multicast."""
+    """Report the round trips, the errors, the blocked send and the multicast."""
     round_trip = distribution(seen.round_trips)
     median = round_trip["p50"] or 0
     run.text(

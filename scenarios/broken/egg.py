@@ -1,4 +1,4 @@
-"""egg: a module that imports a symbol from hen, which imports one from egg."""
+"""egg: a module that imports a symbol from the module hen. hen imports a symbol from egg."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""forgetful: a module that registers a class and does not unregister it when it is unloaded."""
+"""forgetful: a module that registers a class, and by mistake does not unregister it when the module is
+unloaded.
+"""
 
 from __future__ import annotations
 
@@ -14,4 +16,4 @@ def init(this: ThisModule) -> None:
 
 
 def exit(this: ThisModule, state: None) -> None:
-    """Do nothing.  The bug: the class should be unregistered here."""
+    """Do nothing. This is the bug: the function should unregister the class."""

@@ -1,4 +1,4 @@
-"""halfway: a module whose third init step fails. It undoes the first two, the last first."""
+"""halfway: a module whose third init step fails. It then undoes its first two steps, the last first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hen: a module that imports a symbol from egg, which imports one from hen."""
+"""hen: a module that imports a symbol from the module egg. egg imports a symbol from hen."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def ipc(run: Run) -> None:
 
 
 def refuse_nothing_to_do(names: list[str], jobs: list[str]) -> None:
-    """Raise SimulationError if none of the chosen transports can do any of the chosen jobs."""
+    """Raise SimulationError if no chosen transport can do any of the chosen jobs."""
     if not any(not TRANSPORTS[name].lacks(job) for name in names for job in jobs):
         able = {job: [name for name, each in TRANSPORTS.items() if not each.lacks(job)] for job in jobs}
         listed = "; ".join(f"{job}: {', '.join(each)}" for job, each in able.items())

@@ -36,7 +36,7 @@ NO_BYTES: Final = "no bytes"
 
 @attrs.frozen
 class End:
-    """The file descriptors and the memory of a program, for questions and frames."""
+    """The file descriptors and the memory that a program uses for questions and frames."""
 
     app: App
     client: Any
@@ -47,7 +47,7 @@ class End:
     memory: Any
     """Private memory of the program. An ioctl passes addresses in this memory to the driver."""
     shared: Any
-    """Memory for question and answer, shared with the driver."""
+    """Memory that the program shares with the driver, for the question and the answer."""
     frames: Any
     sequence: count[int] = attrs.field(factory=count)
 
@@ -65,7 +65,9 @@ class End:
 
 
 async def driver_event(listen: Function, session: Session, listeners: int) -> tuple[None, Function]:
-    """Open the driver's event node.  The driver sends events; `listen(session, app)` returns a listener."""
+    """Open the driver's event node. The driver sends the events; `listen(session, app)` returns a listener
+    for them.
+    """
     session.device = await session.app.open(EVENTS, fcntl.O_RDWR)
     session.base = (await last_event(session)).number
     return None, lambda app, index: listen(session, app)
@@ -111,7 +113,7 @@ def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
 
 
 def attribute_listener(app: App, sock: Any, header: int) -> Listener:
-    """Return a listener for netlink messages.  An old program skips attributes that it does not know."""
+    """Return a listener for netlink messages. An old program skips the attributes that it does not know."""
     parse = partial(event_numbers, header=header)
 
     async def old_read() -> bytes:
@@ -205,7 +207,7 @@ async def ioctl_between(app: App) -> str:
 
 
 async def read_question(end: End, question: bytes) -> Any:
-    """Write a question, then read the answer."""
+    """Ask a question: write it with write(2), then read the answer with read(2)."""
     await end.app.write(end.question, question)
     return await end.app.read(end.question, len(question))
 
@@ -217,7 +219,9 @@ async def read_listen(session: Session, app: App) -> Listener:
 
 
 async def read_between(app: App) -> str:
-    """Write to a node, and let another program read from its own open file."""
+    """Try to reach another program: write to a node, and let the other program read from its own open
+    file.
+    """
     await app.write(await app.open(QUESTION, fcntl.O_RDWR), b"for another program")
 
     async def read(app: App) -> Any:
@@ -237,7 +241,7 @@ async def read_frame(end: End, size: int) -> Any:
 
 
 async def mmap_question(end: End, question: bytes) -> Any:
-    """Store a question in shared memory, notify the driver by ioctl, and load the answer."""
+    """Ask a question in shared memory: store it, notify the driver by ioctl, and load the answer."""
     size = len(question)
     if size > ipc_demo.ANSWER_OFFSET:
         raise common.Truncated(ipc_demo.ANSWER_OFFSET)
@@ -247,7 +251,7 @@ async def mmap_question(end: End, question: bytes) -> Any:
 
 
 def memory_listener(session: Session, app: App, memory: Any) -> Listener:
-    """Return a listener that polls the last event in memory, without system calls.
+    """Return a listener that polls the last event in shared memory, without system calls.
 
     An old program does not read the second field, which follows the first.
     """
@@ -259,7 +263,7 @@ def memory_listener(session: Session, app: App, memory: Any) -> Listener:
 
 
 async def mmap_listen(session: Session, app: App) -> Listener:
-    """Map the page of the last event."""
+    """Map the page that holds the last event, and return a listener that polls it."""
     page = await app.mmap(await app.open(EVENTS, fcntl.O_RDONLY), PAGE, prot=PROT_READ)
     return memory_listener(session, app, page)
 
@@ -278,7 +282,7 @@ async def map_frame(flags: int, app: App) -> Any:
 
 
 async def mmap_between(app: App) -> str:
-    """Write into the mapped frame, and let another program read its own mapping."""
+    """Write into the mapped frame, and let another program read the frame in its own mapping."""
     (await map_frame(fcntl.O_RDWR, app))[:4] = b"ping"
 
     async def read(app: App) -> Any:
@@ -335,7 +339,7 @@ async def sysfs_between(app: App) -> str:
 
 
 async def sysfs_forbidden(app: App) -> str:
-    """Open a read-only attribute for writing."""
+    """Try to open a read-only attribute for writing."""
     return await refused(app, "file mode", lambda app: app.open(SYSFS_LAST, fcntl.O_RDWR))
 
 
@@ -353,7 +357,7 @@ async def eventfd_listen(session: Session, app: App) -> Listener:
     def parse(data: bytes) -> tuple[common.Numbers, int]:
         return [next(numbers) for _ in range(U64.unpack(data)[0])], 0
 
-    old_read = partial(app.write, fd, bytes(common.EVENT))  # EINVAL: an eventfd accepts 8 bytes only
+    old_read = partial(app.write, fd, bytes(common.EVENT))  # EINVAL: an eventfd accepts only 8 bytes
     return Listener(app, partial(app.read, fd), fd, parse, common.EVENT, old_read)
 
 
@@ -388,7 +392,7 @@ async def sigio_between(app: App) -> str:
 
 
 async def signal_forbidden(app: App) -> str:
-    """Send a signal to a process of root as an unprivileged user."""
+    """Try to send a signal to a process of root as an unprivileged user."""
     pid = await app.getpid()
     return await refused(app, "same user", lambda app: app.kill(pid, signal.SIGIO))
 

@@ -27,7 +27,7 @@ SETTLED: Final = 0.002
 AWAKE: Final = 10
 """Number of event intervals between the last event and the time at which a sleeping listener wakes."""
 BLOCKED: Final = 1_000_000
-"""Duration in ns that a send exceeds only if it blocks."""
+"""Duration in ns. A send that takes longer has blocked."""
 FLOOD: Final = 500
 """Number of events in the throughput measurement."""
 FLOOD_INTERVAL: Final = 1000
@@ -38,7 +38,7 @@ without a pause.
 
 @attrs.define
 class Delivery:
-    """The events that were sent to listeners, and their costs."""
+    """The events that one measurement has sent to listeners, and their costs."""
 
     listeners: list[Listener] = attrs.field(factory=list)
     sent_at: dict[int, int] = attrs.field(factory=dict)
@@ -47,7 +47,9 @@ class Delivery:
     longest: int = 0
     """Longest duration of a send in ns."""
     calls: int = 0
-    """System calls of sender and listeners, without those that start and time the events."""
+    """Number of system calls of the sender and the listeners, without the calls that start and time the
+    events.
+    """
     copied: int = 0
     busy: int = 0
 
@@ -105,7 +107,9 @@ def deliver(
     bench: Bench, transport: Transport, listeners: int, count: int, interval: int, asleep: int = 0, *,
     loaded: bool = False,
 ) -> Delivery:  # fmt: skip
-    """Send `count` events to new listeners, which first sleep for `asleep` ns or until a signal arrives."""
+    """Send `count` events to new listeners. Each listener first sleeps for `asleep` ns, or until a signal
+    arrives.
+    """
     delivery = Delivery()
     ready: dict[int, Listener] = {}
 
@@ -133,7 +137,7 @@ def deliver(
         delivery.busy = bench.since(before)[3]
         await app.sleep(SETTLED + (2 * session.poll + (AWAKE * interval if asleep else 0)) / 1e9)
         _, calls, copied, _ = bench.since(before)
-        delivery.calls += calls - 1  # not counted: the sleep in the line before
+        delivery.calls += calls - 1  # the system call of the sleep above is not counted
         delivery.copied += copied
         await session.close()
 

@@ -17,7 +17,7 @@ from .driver import EVENTS
 from .transport import Function, Session, Transport, Truncated, invert
 
 BURST: Final = 100_000
-"""Mean time in ns that a background program computes without a pause."""
+"""Mean time in ns for which a background program computes without a pause."""
 BURNERS: Final = 2
 """Number of background programs per processor."""
 TICK: Final = 20_000
@@ -25,10 +25,14 @@ TICK: Final = 20_000
 THINK: Final = 20_000
 """Mean pause between two questions under load, in ns."""
 WARMUP: Final = 2
-"""Number of exchanges before the first measured one: they allocate buffers and wake the server."""
+"""Number of exchanges that are not measured. They allocate buffers and wake the server before the first
+measured one.
+"""
 
 ARRIVALS: Final = {"question": 2, "frame": 1}
-"""Number of messages that arrive per exchange: for a question, the question and its answer."""
+"""Number of messages that arrive in one exchange: two for a question (the question and its answer), one for a
+frame.
+"""
 
 Row = dict[str, Any]
 """The figures of one transport.  Times are in ns."""
@@ -46,8 +50,8 @@ class Bench:
         return Session(app, micros(self.settings["poll"]), self.settings["rcvbuf"])
 
     def since(self, before: tuple[int, ...] = (0, 0, 0, 0)) -> tuple[int, ...]:
-        """Return the change of the machine's counters: ns, system calls, copied bytes, busy ns of all
-        CPUs.
+        """Return the change of the machine's counters since `before`: time in ns, system calls, copied bytes,
+        busy ns of all CPUs.
         """
         counters = self.machine.statistics
         busy = sum(cpu["busy_ns"] for cpu in counters["cpus"])
@@ -97,7 +101,7 @@ class Bench:
 def exchange(
     bench: Bench, transport: Transport, job: str, size: int, count: int, *, loaded: bool = False
 ) -> Any:
-    """Ask a question of `size` bytes or read a frame, `count` times, with pauses if `loaded`.
+    """Ask a question of `size` bytes or read a frame, `count` times. If `loaded`, pause between them.
 
     Return the durations and the total costs (`Bench.since`), or a string with the reason of a failure.
     """
@@ -132,7 +136,8 @@ def exchange(
 
 
 def measure_exchanges(bench: Bench, transport: Transport, job: str, size: int, count: int) -> Row:
-    """Measure questions or frames: costs on an idle machine, `p50` and `p99` of `count` exchanges under load.
+    """Measure questions or frames: the costs on an idle machine, and `p50` and `p99` of `count` exchanges
+    under load.
 
     `copies` is the number of bytes copied per byte that arrives.  `why` is the reason if a transport has
     no figures.

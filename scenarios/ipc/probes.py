@@ -1,4 +1,4 @@
-"""Capability probes: each tests what a transport can do and returns the outcome."""
+"""Capability probes. Each probe tests what a transport can do and returns the outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .transport import YES, Function, Listener, Numbers, Transport, Truncated
 LOOKUPS: Final = 20
 """Number of polls that a listener does before the event is sent."""
 WAKEUP: Final = 3
-"""System calls of a listener that does not poll: sleep, receive, and sleep again."""
+"""Number of system calls of a listener that does not poll: it sleeps, receives, and sleeps again."""
 MANY: Final = {"driver": 1000, "program": 5000}
 """Number of events that are sent to overrun every queue. It depends on who sends: the driver or a program."""
 LARGE, SMALL = 65536, 1024
@@ -31,7 +31,7 @@ BUSY: Final = 100_000
 
 
 def one_event(bench: Bench, transport: Transport, listeners: int = 1) -> tuple[Delivery, int]:
-    """Send one event a while after the listeners began to wait.
+    """Send one event some time after the listeners have begun to wait.
 
     Return the delivery and the listeners' calls.
     """
@@ -48,7 +48,7 @@ def starts(bench: Bench, transport: Transport) -> str:
 
 
 def polling(bench: Bench, transport: Transport) -> str:
-    """Count the polls of a listener for one event: system calls, or lookups in memory."""
+    """Count how often a listener polls for one event: system calls, or reads of shared memory."""
     delivery, calls = one_event(bench, transport)
     if calls > WAKEUP:
         return f"yes: {calls} calls"
@@ -121,7 +121,9 @@ def bounds(bench: Bench, transport: Transport) -> str:
 
 
 def flow(bench: Bench, transport: Transport) -> str:
-    """Send many events before a listener receives.  Return what blocks the sender, or what is lost."""
+    """Send many events before a listener receives. Return the outcome: the sender is blocked, or events are
+    added up or lost.
+    """
 
     async def drain(listener: Listener) -> Any:
         if listener.fd < 0:
@@ -172,7 +174,7 @@ def between(bench: Bench, transport: Transport) -> str:
 
 
 def copies(bench: Bench, transport: Transport) -> str:
-    """Count the copied bytes per byte of a frame, of a question and its answer, or of an event."""
+    """Count the copied bytes per byte of data: of a frame, of a question and its answer, or of an event."""
     if transport.lacks("question"):
         copied = deliver(bench, transport, 1, 1, INTERVAL).copied
         return f"{copied / U64.size:.2f}" if copied else "no byte goes"
@@ -193,7 +195,7 @@ def copies(bench: Bench, transport: Transport) -> str:
 
 
 def permission(bench: Bench, transport: Transport) -> str:
-    """Return what refuses an unprivileged user."""
+    """Test which check refuses an unprivileged user, and return its name."""
     return str(bench.run(transport.forbidden, "attempt"))
 
 
@@ -204,7 +206,7 @@ PROBES: Final[Mapping[str, Mapping[str, Callable[[Bench, Transport], str]]]] = {
         "between programs": between, "copies per byte": copies, "permission": permission,
     },
 }  # fmt: skip
-"""The probes by table and column.  A probe's function name is its key in the metrics."""
+"""The probes by table and column. The name of a probe's function is its key in the metrics."""
 
 
 def probe(bench: Bench, transport: Transport) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The transports between two programs: one of them replaces the driver."""
+"""The transports between two programs. One of the programs answers in place of the driver."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ the requested frame, or 0 for a question.
 """
 FRAME_BYTE: Final = b"\x5a"
 PART: Final = 65536
-"""Maximum number of bytes of a frame in one message."""
+"""Maximum number of frame bytes in one message."""
 SHARED: Final = Struct("<IIII")
 """The head of the shared memory: the number of the last question, the number of the last answer, and the two
 sizes of `REQUEST`.
 """
 DATA: Final = 4096
-"""Offset of question, answer and frame in the shared memory."""
+"""Offset in the shared memory of the question, the answer or the frame."""
 SHM_PATH: Final = "/dev/shm/ipc"
 GROUP: Final = 3
 TYPE: Final = 0x10
@@ -48,7 +48,7 @@ def reply(question: bytes, frame: int) -> bytes:
 
 @attrs.frozen
 class End:
-    """A program's end of a connection to a server."""
+    """One program's end of a connection to a server."""
 
     receive: Callable[[int], Awaitable[bytes]]
     send: Callable[[bytes], Awaitable[Any]]
@@ -86,7 +86,7 @@ async def serve_messages(end: End) -> None:
 
 
 async def question(end: End, question: bytes) -> bytes:
-    """Send a question after its head, and receive the answer of equal size."""
+    """Send a question after its head, and receive the answer, which has the same size."""
     await end.send(REQUEST.pack(len(question), 0) + question)
     return await exactly(end.receive, len(question))
 
@@ -210,7 +210,9 @@ async def shm_open(session: Session) -> Shared:
                 await session.pause(app)
             done, _, length, frame = head
             if frame:
-                memory.memory[DATA : DATA + frame] = FRAME_BYTE * frame  # without a copy, as DMA does
+                memory.memory[DATA : DATA + frame] = (
+                    FRAME_BYTE * frame
+                )  # the server's frame needs no copy, as with DMA
             else:
                 memory[DATA : DATA + length] = reply(memory[DATA : DATA + length], 0)
             memory[4:8] = memory[0:4]
@@ -303,7 +305,7 @@ async def usersock_join(rcvbuf: int, app: App) -> Any:
 
 
 async def usersock_event(session: Session, listeners: int) -> tuple[Function, Function]:
-    """Send events to the NETLINK_USERSOCK group, one call for all listeners."""
+    """Send events to the NETLINK_USERSOCK group. One system call reaches all listeners."""
     sock = await session.app.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink.NETLINK_USERSOCK)
 
     async def send(record: bytes, wait: bool) -> int:

@@ -1,4 +1,4 @@
-"""The report: a summary of the results, and the tables behind it."""
+"""The report of the scenario ipc: a summary of the results, and the tables behind the summary."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ KIB: Final = 1024
 FASTEST: Final = 2
 """Number of transports that the summary names as the fastest."""
 LINE: Final = 72
-"""Maximum line length of a command."""
+"""Maximum length of a command line in the report."""
 NEEDED: Final = ("starts", "multicast", "bounds", "extensible")
-"""Probes that a lasting interface to the kernel must pass.  netlink passes all of them."""
+"""Probes that a long-lived interface to the kernel must pass. netlink passes all of them."""
 TITLES: Final = {"question": "A question is answered", "frame": "A frame is moved"}
 
 ALL: Final = "all"
@@ -37,11 +37,11 @@ def chosen(value: str, choices: Iterable[str]) -> list[str]:
 
 
 Cells = Mapping[str, Mapping[str, str]]
-"""The outcomes by transport and probe."""
+"""The outcomes of the probes, by transport and probe."""
 
 
 def short(value: float) -> str:
-    """Format a number in about four characters: two digits below 10, integers above."""
+    """Format a number in about four characters: two digits if it is below 10, otherwise an integer."""
     for unit in ("", "k", "M"):
         if abs(value) < 999.5 or unit == "M":
             break
@@ -63,7 +63,9 @@ EXCHANGES: Final[Mapping[str, Callable[[Row], str]]] = {
     "CPU for one [ns]": lambda row: short(row["cpu"]),
     "calls/copies per byte": lambda row: f"{row['calls']:g}/{row['copies']:.2g}",
 }
-"""The tables of questions and of frames: title with unit, and the format of a cell."""
+"""The columns of the tables of questions and of frames: title with unit, and the function that formats a
+cell.
+"""
 
 
 def report_details(
@@ -129,7 +131,7 @@ def report_events(run: Run, rows: Sequence[Row], detail: bool) -> None:
 
 
 def report_limits(run: Run, detail: bool) -> None:
-    """Print a paragraph about each transport, with the command that shows its limit."""
+    """Print a paragraph about each transport, with the command that shows the limit of the transport."""
     sections = Path(__file__).with_name("limits.md").read_text("utf-8").split("## ")[1:]
     for name, about, arguments, text in (section.split("\n", 3) for section in sections):
         command = f"simkernel run ipc {arguments}"

@@ -1,4 +1,4 @@
-"""The interface of a transport, by which a program reaches a driver or another program.
+"""The interface of a transport. A transport connects a program to a driver or to another program.
 
 A transport answers questions, delivers events and moves frames.  For each job it has a coroutine function,
 or a string with the reason why it cannot do the job.
@@ -38,7 +38,7 @@ MAX_QUESTION: Final = 1 << 20
 SPIN: Final = 1000
 """Time in ns that a program computes between two polls if `Session.poll` is 0."""
 UNPRIVILEGED: Final = 1000
-"""User id without capabilities."""
+"""Id of a user without capabilities."""
 YES: Final = "yes"
 INVERTED: Final = bytes(byte ^ 0xFF for byte in range(256))
 
@@ -49,7 +49,7 @@ def invert(question: bytes) -> bytes:
 
 
 class Truncated(Exception):
-    """Only `args[0]` bytes of a message have arrived."""
+    """A message was truncated: only `args[0]` bytes of it have arrived."""
 
 
 @attrs.frozen
@@ -71,7 +71,7 @@ class Transport:
     forbidden: Function
 
     def lacks(self, job: str) -> str:
-        """Return the reason why the transport cannot do a job, or ""."""
+        """Return the reason why the transport cannot do a job, or "" if it can."""
         function = getattr(self, job)
         return function if isinstance(function, str) else ""
 
@@ -120,7 +120,7 @@ class Listener:
 
     app: App
     call: Callable[[int], Awaitable[bytes]] | None = None
-    """The system call that receives.  Its argument is the buffer size."""
+    """The system call by which the listener receives. Its argument is the buffer size."""
     fd: int = -1
     parse: Callable[[bytes], tuple[Numbers, int]] = parse_records
     bufsize: int = EVENT
@@ -129,9 +129,9 @@ class Listener:
     into a buffer of 8 bytes.
     """
     old_reads: int = 2
-    """Number of calls of `receive_old` for two events."""
+    """Number of calls of `receive_old` that receive two events."""
     received: list[tuple[int, int | None]] = attrs.field(factory=list)
-    """Time in ns and number of each event."""
+    """Time of arrival in ns and number of each received event."""
     errors: list[str] = attrs.field(factory=list)
     lookups: int = 0
     """Number of polls in all calls of `wait`, if the listener polls."""
@@ -143,7 +143,7 @@ class Listener:
         return await self.call(size)
 
     async def receive_old(self) -> int:
-        """Receive one event like a program that was built when a record had only a number."""
+        """Receive one event like a program that was built when an event record had only a number."""
         return U64.unpack(await (self.old_read() if self.old_read else self.receive(U64.size)))[0]  # type: ignore[no-any-return]
 
     async def wait(self) -> Numbers:
@@ -157,7 +157,7 @@ class Listener:
 
 @attrs.define(kw_only=True)
 class Polled(Listener):
-    """A listener that nothing wakes: it polls until the last event has a new number."""
+    """A listener that no event wakes: it polls until the number of the last event changes."""
 
     session: Session
     seen: int | None = 0
@@ -177,7 +177,9 @@ class Polled(Listener):
 
 @attrs.define
 class Signalled(Listener):
-    """A listener that a signal interrupts.  Its events are zero bytes, one for each run of the handler."""
+    """A listener that a signal interrupts. Each run of the signal handler gives one zero byte, which stands
+    for an event.
+    """
 
     old_reads: int = 0
     pending: bytes = b""
@@ -204,7 +206,7 @@ class Signalled(Listener):
         """Sleep until a signal interrupts the call."""
         while not self.pending:
             with suppress(InterruptedError):
-                await self.app.poll([])  # like pause(2): no descriptor, no timeout
+                await self.app.poll([])  # this waits like pause(2): no descriptor and no timeout
         return self.parse(self._take())[0]
 
     def _take(self) -> bytes:
@@ -227,12 +229,12 @@ async def in_child(app: App, program: Function, uid: int = 0) -> Any:
 
     pid = await app.spawn(run, name="child")
     while True:
-        with suppress(InterruptedError):  # the child can send a signal
+        with suppress(InterruptedError):  # a signal from the child interrupts waitpid(2)
             await app.waitpid(pid)
             return results[0]
 
 
 async def refused(app: App, barrier: str, program: Function) -> str:
-    """Run `program` as an unprivileged user.  Return what refuses it, and the errno."""
+    """Run `program` as an unprivileged user. Return the name of the check that refuses it, and the errno."""
     result = await in_child(app, program, UNPRIVILEGED)
     return f"{barrier}: {result if isinstance(result, str) else 'permitted'}"

@@ -64,7 +64,7 @@ def last_part(path: str) -> str:
 
 
 def without(stage: Stage, mouse: Mouse) -> None:
-    """The bus detects a mouse, but no driver binds it."""
+    """Show that the bus detects a mouse which no driver binds."""
     stage.say("A mouse is plugged in. 1 ms later it is moved. Its driver is not loaded.")
     with stage.shown("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", "report") as seen:
         stage.plug(mouse)
@@ -88,7 +88,7 @@ def without(stage: Stage, mouse: Mouse) -> None:
 
 
 def loading(stage: Stage) -> None:
-    """The driver is loaded and binds the mouse."""
+    """Show that the driver is loaded and binds the mouse."""
     stage.say("Root loads the driver.")
     with stage.shown("module_load", "probe", "kobject_uevent", *ACCESSES) as seen:
         stage.do(lambda app: app.modprobe("mouse"), name="modprobe")
@@ -205,7 +205,7 @@ async def surveyor(app: App, path: str) -> list[tuple[str, ...]]:
 
 
 def neighbours(stage: Stage) -> None:
-    """Show the code above and below the driver, from sysfs."""
+    """Show the code above the driver and the code below it, by files in sysfs."""
     stage.say(
         "Where is the driver? sysfs shows the path from the bus to the node, and the users of each module."
     )
@@ -231,7 +231,7 @@ def neighbours(stage: Stage) -> None:
 
 
 def unloading(stage: Stage, mouse: Mouse) -> None:
-    """The driver is unloaded, and the mouse is as before."""
+    """Show that the driver is unloaded, and that the mouse is then as before."""
     stage.say("The driver is unloaded, and the mouse is moved again.")
     with stage.shown("remove", "kobject_uevent", "module_free", "report", "irq_raise", *ACCESSES) as seen:
         stage.do(lambda app: app.rmmod("mouse"), name="rmmod")

@@ -37,7 +37,9 @@ CAPTURE: Final = V4L2_BUF_TYPE_VIDEO_CAPTURE
 
 
 def hardware(stage: Stage) -> None:
-    """Show direct attempts, the request to the driver, and the memory that a driver maps."""
+    """Show attempts to access a register directly, the request to the driver, and the memory that a driver
+    maps.
+    """
     camera = Camera()
     stage.plug(camera)
     stage.prepare("camera", node=NODE)
@@ -176,5 +178,5 @@ def frames(stage: Stage, slot: int) -> None:
 
 
 def map_shared(app: App, fd: int, length: int, offset: int) -> Any:
-    """Call mmap(2) with the arguments that C passes."""
+    """Call mmap(2) with the arguments that a C program passes."""
     return app.call("mmap", 0, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset)

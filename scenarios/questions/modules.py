@@ -45,7 +45,7 @@ async def looker(app: App) -> tuple[str, str, int]:
 
 
 def built_in(stage: Stage) -> None:
-    """Without any module, a built-in driver detects a device."""
+    """Show that a built-in driver detects a device when no module is loaded."""
     stage.say(
         "No module is loaded. A camera is plugged in, and a program reads /proc/modules and /proc/interrupts."
     )
@@ -70,7 +70,9 @@ def built_in(stage: Stage) -> None:
 
 
 async def lister(app: App) -> list[tuple[str, str, str, str]]:
-    """Return for each loaded module its name, its users, its drivers, and the devices that they bind."""
+    """Return the loaded modules. For each: its name, its users, its drivers, and the devices that the drivers
+    bind.
+    """
     found = []
     for each in await app.lsmod():
         name = each["name"]

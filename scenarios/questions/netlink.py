@@ -58,7 +58,7 @@ async def listener(app: App, heard: list[bytes]) -> None:
 
 
 def news(stage: Stage) -> None:
-    """A mouse is plugged in, and three sleeping programs receive a uevent."""
+    """Show that three sleeping programs receive one uevent when a mouse is plugged in."""
     stage.say("Three programs wait for uevents. Then a mouse is plugged in.")
     heard: list[bytes] = []
     with stage.shown("plug", "irq_raise", "irq_handler_entry", "kobject_uevent", "netlink_broadcast") as seen:
@@ -104,7 +104,7 @@ async def tuner(app: App) -> None:
 
 
 def asking(stage: Stage) -> None:
-    """An ioctl is a question, so a program must poll to notice a change."""
+    """Show that an ioctl is a question, so a program must poll to notice a change."""
     stage.say("A program must notice a change of the camera's gain by ioctl(2) only. So it polls.")
     answers: list[int] = []
     with stage.shown("rwmmio_write") as seen:
@@ -193,7 +193,7 @@ async def begin(app: App) -> None:
 
 
 def growing(stage: Stage) -> None:
-    """Show a message with an attribute that is unknown to the program, and a structure with an additional
+    """Show a message with an attribute that the program does not know, and a structure with an additional
     field.
     """
     stage.say(

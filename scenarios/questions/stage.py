@@ -1,4 +1,6 @@
-"""The steps of an answer: a transcript, the facts that it shows, and the sentence that follows from them."""
+"""The steps of an answer: a transcript, the facts that the transcript shows, and the sentence that follows
+from these facts.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from simkernel.uapi.errno import error_name
 WIDTH: Final = 78
 """Width of a paragraph in columns. A transcript has the same width."""
 ROOT: Final = "root"
-"""Name of the programs that prepare the machine.  The transcript omits them."""
+"""Name of the programs that prepare the machine. The transcript omits these programs."""
 USER: Final = 1000
 ACCESSES: Final = ("rwmmio_read", "rwmmio_write")
 """Tracepoints of register accesses."""
@@ -25,7 +27,7 @@ Fact = bool | int | str
 
 
 class NotShown(Exception):
-    """The run has not shown what the next sentence states."""
+    """The error if a run of the machine has not shown the fact that the answer states next."""
 
 
 async def result_or_error(call: Awaitable[Any]) -> Any:
@@ -97,7 +99,7 @@ class Stage:
         return found[0]
 
     def fact(self, name: str, value: Fact, expected: Fact) -> None:
-        """Record an observation.  Raise NotShown if it is not the expected one."""
+        """Record an observation. Raise NotShown if it differs from the expected value."""
         self.facts[name] = value
         if type(value) is not type(expected) or value != expected:
             raise NotShown(f"{self._name}: {name} is {value!r} instead of {expected!r}")

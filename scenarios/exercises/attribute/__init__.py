@@ -33,7 +33,7 @@ WRITES = 2
 
 @exercise(module="attribute")
 async def judge(app: Any, sim: Any, student: None) -> None:
-    """Run two programs that write at the same time, then write good and bad values."""
+    """Judge the module: run two programs that write at the same time, then write valid and invalid values."""
     await expect(app, "brightness", b"0\n", "after the module is loaded")
     for value in (b"10", b"20"):
         await app.spawn(writer, value)

@@ -24,7 +24,9 @@ from simkernel.uapi.wait import WNOHANG
 
 @exercise(calls={"watch": "app, table"}, devices=("mouse", "mouse"))
 async def judge(app: Any, sim: Any, student: Any) -> None:
-    """Unplug a mouse after the student has listed the mice.  Later plug and unplug others at any step."""
+    """Judge the program: unplug a mouse after the program has listed the mice. Later plug in and unplug other
+    mice at any step.
+    """
     table: set[str] = set()
     listed_before_subscribed(sim.machine, "watch", change=lambda: sim.unplug("mouse0"))
     pid = await app.spawn(student.watch, table)

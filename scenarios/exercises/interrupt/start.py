@@ -41,7 +41,7 @@ class Mouse:
         self.used = 0
 
     def ready(self):
-        """Return True if the ring has a number.  READ_ONCE marks that the lock is not held."""
+        """Return True if the ring has a number. READ_ONCE marks a read without the lock."""
         return READ_ONCE(self.used) > 0
 
     def put(self, number):

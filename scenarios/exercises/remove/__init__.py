@@ -26,12 +26,14 @@ from simkernel.hardware import Mouse, Move, Script
 from simkernel.testing.exercise import Wrong, exercise
 
 LEFT = re.compile(r"left behind: (.*)|its child (\S+) was left behind")
-"""The kernel log lines about resources that a driver has not released."""
+"""A regular expression for the lines of the kernel log about resources that a driver has not released."""
 
 
 @exercise(module="remove", options={"udev": False})
 async def judge(app: Any, sim: Any, student: None) -> None:
-    """Unplug a moving mouse at any step, and unload the module at any step while another mouse moves."""
+    """Judge the driver: unplug a moving mouse at any step, and unload the module at any step while another
+    mouse moves.
+    """
     first, second = (Mouse(Script([Move(millis(2 + each), dx=1) for each in range(12)])) for _ in range(2))
     sim.plug(first)
     sim.plug(second)

@@ -42,14 +42,16 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 EINVAL = 22
 OTHERS = ("camera", "ipc_demo")
-"""Modules that register families.  The order of loading decides the ids of the families."""
+"""Modules that register netlink families. The order in which modules are loaded decides the ids of the
+families.
+"""
 OLD = pack("<IHHIIBBHHH", 32, 16, 5, 0x51B50000, 0, 3, 1, 0, 11, 2) + b"nlctrl\0\0"
 """A request for the id of the family nlctrl, with an acknowledgement."""
 
 
 @exercise(calls={"set_rate": "app, sock, rate"}, devices=("mouse",))
 async def judge(app: Any, sim: Any, student: Any) -> None:
-    """Call the function with good and bad rates, while another program sends false replies."""
+    """Judge the function: call it with valid and invalid rates, while another program sends false replies."""
     mouse: Mouse = sim.device("mouse0")
     answers: list[Any] = []
 
@@ -80,7 +82,7 @@ async def judge(app: Any, sim: Any, student: Any) -> None:
 
 
 def lie(sim: Any, port: int, errno: int) -> None:
-    """Send false replies to the student's socket: an errno for each likely sequence number."""
+    """Send false replies to the student's socket: a reply with `errno` for each likely sequence number."""
     sim.machine.spawn(stranger, port, errno)
 
 

@@ -12,7 +12,7 @@ def attribute(type, value):
 
 
 def message(type, flags, sequence, command, attributes):
-    """Return a message with its two headers."""
+    """Return a netlink message with the netlink header and the generic netlink header."""
     length = 16 + 4 + len(attributes)
     return struct.pack("<IHHIIBBH", length, type, flags, sequence, 0, command, 1, 0) + attributes
 
@@ -24,7 +24,7 @@ async def ask(sock, type, flags, command, attributes):
     while True:
         data, sender = await sock.recvfrom(8192)
         if sender[0] != 0:
-            continue  # another program has sent this
+            continue  # another program has sent this message
         while data:
             length, type, _, number, _ = struct.unpack_from("<IHHII", data)
             if number == sequence:

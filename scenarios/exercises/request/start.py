@@ -4,7 +4,7 @@ REQUEST, ACK = 1, 4
 
 
 def message(type, flags, sequence, command, attributes):
-    """Return a message with its two headers."""
+    """Return a netlink message with the netlink header and the generic netlink header."""
     raise NotImplementedError("make the two headers with struct.pack, then add the attributes")
 
 

@@ -32,7 +32,9 @@ STEPS = 6
 
 @exercise(calls={"follow": "app, table"})
 async def judge(app: Any, sim: Any, student: Any) -> None:
-    """Move two mice, one of them before the student subscribes.  The student's queue overruns at any step."""
+    """Judge the program: move two mice, one of them before the program subscribes. Overrun the program's
+    queue at any step.
+    """
     table: dict[str, tuple[int, int]] = {}
     first = Mouse(Script([Move(millis(8 * step), dx=1, dy=step) for step in range(STEPS)]))
     second = Mouse(Script([Move(millis(20 + 8 * step), dx=-step, dy=2) for step in range(STEPS)]))

@@ -2,7 +2,7 @@ ENOBUFS = 105
 
 
 async def load(mice, table, sequences):
-    """Replace the table by the state of all mice.  The socket can overrun here, too."""
+    """Replace the table by the state of all mice. The socket can also overrun during this request."""
     for state in await mice.dump("get-state"):
         table[state["device"]] = (state["x"], state["y"])
         sequences[state["device"]] = state.get("sequence", -1)
@@ -21,7 +21,7 @@ async def follow(app, table):
             async for event in mice.events():
                 name = event["device"]
                 if event["sequence"] <= sequences.get(name, -1):
-                    continue  # the state already contains this step
+                    continue  # the table already contains this movement
                 x, y = table.get(name, (0, 0))
                 table[name] = (x + event["dx"], y + event["dy"])
                 sequences[name] = event["sequence"]

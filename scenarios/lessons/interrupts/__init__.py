@@ -28,7 +28,7 @@ PERIOD = millis(8)
 """Time between two movements in ns. A movement that takes longer than this to reach the program is late."""
 CHUNK = micros(100)
 FAIR = 80
-"""Minimum share of CPU time in percent that the neighbours must get."""
+"""Minimum share of CPU time, in percent, that the neighbours (programs that only compute) must get."""
 STEPS = {
     "report": "the mouse has moved",
     "irq_handler_entry": "the interrupt handler runs",
@@ -48,7 +48,7 @@ async def reader(app: App, received: list[tuple[int, bytes]]) -> None:
 
 
 async def neighbour(app: App, computed: list[int]) -> None:
-    """Compute without a pause."""
+    """Compute without a pause, as a neighbour of the reader."""
     while True:
         await app.compute(CHUNK)
         computed.append(CHUNK)

@@ -66,9 +66,9 @@ class Seen:
     def __init__(self) -> None:
         self.step = ""
         self.events: list[str] = []
-        """Uevents and probes of the step, as text."""
+        """The uevents and driver probes of the step, as text."""
         self.flows: dict[str, int] = {}
-        """The first flow id of each step that has one."""
+        """The first flow id of each step whose trace records have one."""
 
     def watch(self, record: Any) -> None:
         """Record the flow, the probes and the uevents of the step."""

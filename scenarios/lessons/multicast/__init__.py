@@ -23,7 +23,7 @@ from simkernel.uapi.socket import SO_RCVBUF, SOL_SOCKET
 MOVES = 120
 STEP = millis(1)
 FIRST = millis(8)
-"""Time of the first movement in ns.  The programs have subscribed by then."""
+"""Time of the first movement in ns. All programs have subscribed to the events before this time."""
 SMALLEST = 512
 """Minimum number of bytes that a message takes in the receive queue of a socket."""
 FOLLOWED = 45
@@ -55,7 +55,7 @@ class Listener:
         await self.follow(app, mouse, self.place, self.work)
 
     def note(self, record: Any) -> None:
-        """Count the received events, the lost ones and the errors of the event socket."""
+        """Count the received events, the lost events and the errors of the event socket."""
         if record.fields.get("portid") == self.port:
             self.received += record.name == "netlink_recv"
             if record.name == "netlink_overrun":
@@ -78,7 +78,7 @@ async def load(app: App) -> None:
 
 
 async def observe(app: App, state: dict[str, int]) -> None:
-    """Request the true position of the mouse from the driver."""
+    """Request the true position of the mouse from the driver, for comparison."""
     mouse = await app.genetlink("mouse")
     state.update(await mouse.do("get-state") or {})
 

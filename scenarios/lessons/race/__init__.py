@@ -109,7 +109,9 @@ class Steps(Schedule):
         return 0
 
     def note(self, record: Any) -> None:
-        """Record the start and the end of a call, and the register accesses of a line."""
+        """Record the start and the end of a visitor's write(2), and the register access of a driver's
+        line.
+        """
         if record.name in ACCESSES and self.rows:
             self.rows[-1][3] = f"{ACCESSES[record.name]} {record.fields['value']}"
         elif record.fields.get("call") == "write" and record.fields["comm"] in VISITORS:
@@ -183,7 +185,7 @@ def attempt(machine: Machine, began: Callable[[], None]) -> bool:
 
 @attrs.define
 class Target:
-    """The target of a search for failing schedules.  `overlap` is True if visits overlap in the last run."""
+    """The object of a search for failing schedules. `overlap` is True if visits overlap in the last run."""
 
     folder: Path
     overlap: bool = False

@@ -89,7 +89,7 @@ def repaired(request: bytes) -> dict[int, bytes]:
 
 @attrs.frozen
 class Outcome:
-    """The reply to a request.  `failure` is the name of an errno, SILENCE, or ""."""
+    """The reply to a request. `failure` is the name of an errno, SILENCE if no reply came, or ""."""
 
     failure: str
     fields: list[Field] = attrs.field(factory=list)
@@ -128,7 +128,7 @@ class Outcome:
 
 
 def take_apart(answer: bytes) -> Outcome:
-    """Divide a reply into fields."""
+    """Divide a reply into its fields."""
     header, payload = next(netlink.iterate_messages(answer))
     failure, names, known, start = "", FAMILY, FAMILY_ATTRIBUTES, ATTRIBUTE
     if header.type == netlink.NLMSG_ERROR and (number := -S32.unpack_from(payload)[0]):

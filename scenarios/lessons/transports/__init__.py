@@ -175,7 +175,7 @@ TRANSPORTS: Final = DRIVER | PROGRAM
 
 
 def measure(machine: Machine, name: str, size: int, number: int) -> list[int]:
-    """Ask over a transport; return the time in ns, the number of system calls, and the number of copied
+    """Ask over a transport. Return the time in ns, the number of system calls, and the number of copied
     bytes.
 
     The list is empty if the transport cannot carry that many bytes.
