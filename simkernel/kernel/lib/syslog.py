@@ -56,11 +56,11 @@ class Syslog:
     """The state that all readers of the log share. If one reader has read a record, the other readers do not
     get this record.
 
-    next, partial      the record to read next (`syslog_seq`), and how many bytes of it are read cleared
-    the first record after SYSLOG_ACTION_CLEAR (`clear_seq`) dmesg_restrict     1: reading requires
-    CAP_SYSLOG (CONFIG_SECURITY_DMESG_RESTRICT, as in distributions) levels
-    /proc/sys/kernel/printk: console, default, minimum and default console level saved              the
-    console level before SYSLOG_ACTION_CONSOLE_OFF
+    next, partial      the record to read next (`syslog_seq`), and how many bytes of it are read
+    cleared            the first record after SYSLOG_ACTION_CLEAR (`clear_seq`)
+    dmesg_restrict     1: reading requires CAP_SYSLOG (CONFIG_SECURITY_DMESG_RESTRICT, as in distributions)
+    levels             /proc/sys/kernel/printk: console, default, minimum and default console level
+    saved              the console level before SYSLOG_ACTION_CONSOLE_OFF
     """
 
     log: Log
