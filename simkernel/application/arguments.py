@@ -234,7 +234,7 @@ def nanoseconds(value: float | SupportsIndex, unit: int, wanted: str = "") -> in
 
 
 def poll_timeout(value: float | SupportsIndex | None, unit: int) -> int | None:
-    """Convert a timeout of poll(2) or epoll_wait(2) to ns in whole milliseconds; None means no timeout.
+    """Convert a timeout of poll(2) or epoll_wait(2) to ns in whole milliseconds.  `None` means no timeout.
 
     A negative timeout becomes None.  poll rounds away from zero, epoll rounds up (Modules/selectmodule.c).
     """
@@ -246,7 +246,7 @@ def poll_timeout(value: float | SupportsIndex | None, unit: int) -> int | None:
 
 
 def select_timeout(value: float | SupportsIndex | None) -> int | None:
-    """Convert a timeout of select(2) to ns, rounded up to whole microseconds; None means no timeout."""
+    """Convert a timeout of select(2) to ns, rounded up to whole microseconds.  `None` means no timeout."""
     if value is None:
         return None
     ns = nanoseconds(value, SECOND, "timeout must be a float or None")

@@ -1,4 +1,6 @@
-"""`simkernel bench`: the speed of simkernel on this host, each figure beside its anchor."""
+"""`simkernel bench`: the speed of simkernel on this host. Each figure is beside its anchor, the reference
+measurement.
+"""
 
 from __future__ import annotations
 

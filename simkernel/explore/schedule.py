@@ -116,7 +116,9 @@ class Schedule:
     # -- stimuli --------------------------------------------------------------
 
     def announce(self, name: str, function: Callable[[], object]) -> None:
-        """Announce a stimulus.  The engine calls `function` after as many further points as the plan says."""
+        """Announce a stimulus.  The plan sets the number of further points after which the engine calls
+        `function`.
+        """
         first = name
         for number in count(2):
             if name not in self.announced:

@@ -10,7 +10,7 @@ from simkernel.kernel.mm.vma import VmArea
 from simkernel.uapi.errno import EFAULT, os_error
 
 SELF = "/proc/self/mem"
-"""The host's file with the memory of this Python process, for reads and writes by address.
+"""The host's file through which this Python process reads and writes its own memory by address.
 
 A wrong address is EFAULT there, while ctypes would crash Python.
 """

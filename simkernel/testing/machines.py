@@ -91,7 +91,9 @@ class Machines:
         return [("kernel log", _log(machine)) for machine in self._machines]
 
     def close(self, failed: bool) -> None:
-        """Close the machines, the last one first.  Raise the errors of closing unless the test has failed."""
+        """Close the machines, the last one first.  Raise the errors of closing, except if the test has
+        failed.
+        """
         errors: list[BaseException] = []
         while self._machines:
             machine = self._machines.pop()

@@ -41,7 +41,7 @@ MAX_POINTS: Final = 2000
 """Maximum number of flows, queues and rows in the result, and of points of a queue or spans of a row."""
 
 MAX_SEEN: Final = 1024
-"""Maximum number of queues to observe, and of rows.  Later queues and rows are ignored."""
+"""Maximum number of observed queues, and maximum number of rows.  Later queues and rows are ignored."""
 
 BEGINS, ENDS, INSTANT = "begin", "end", "instant"
 

@@ -110,7 +110,9 @@ def side_by_side(effort: Effort, *subjects: Subject) -> list[list[float]]:
 
 
 def spread(times: Sequence[float], anchors: Sequence[float]) -> float:
-    """Return the interquartile range of the ratios of the rounds, as a fraction of the median."""
+    """Return the interquartile range of the rounds' ratios of time to anchor, as a fraction of the median
+    ratio.
+    """
     return fluctuation([time / anchor for time, anchor in zip(times, anchors, strict=True)])
 
 
