@@ -126,7 +126,9 @@ def test_an_overrun_is_told_once_and_then_it_goes_on() -> None:
 
 
 def test_what_other_programs_send_is_passed_over() -> None:
-    """A root program may send to any port, and to any group of generic netlink."""
+    """A program of root can send to any port id and to any group of generic netlink. The client ignores such
+    messages.
+    """
 
     async def program(app: Any, seen: list[Any]) -> None:
         camera = await app.genetlink("camera")

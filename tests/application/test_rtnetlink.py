@@ -197,7 +197,9 @@ def test_an_impossible_value_is_an_error_with_its_attribute(
 
 
 def test_data_of_a_kind_is_bytes(route: Any) -> None:
-    """An int is refused, because bytes(3) would be three zero bytes."""
+    """The client refuses an int as the value of a bytes attribute, because bytes(3) would be three zero
+    bytes.
+    """
     with pytest.raises(SimulationError, match=r"attribute 'linkinfo.data': expected bytes, found 3"):
         route.do("newlink", linkinfo={"kind": "dummy", "data": 3})
 

@@ -160,7 +160,7 @@ WRONG = (
 @pytest.mark.parametrize("timeout", WRONG, ids=repr)
 @pytest.mark.parametrize("name", ["poll", "select", "epoll"])
 def test_poll_select_and_epoll_refuse_the_timeouts_that_python_refuses(name: str, timeout: Any) -> None:
-    """The pipe is readable, so that the host's calls return at once."""
+    """The test uses a pipe that is readable, so that accepted calls on the host return immediately."""
     reader, writer = os.pipe()
     os.write(writer, b"x")
     here, there = select.poll(), select.epoll()

@@ -1,4 +1,4 @@
-"""The cause of an error, a user or simkernel, decides how it is printed."""
+"""An error of the user's code and an error of simkernel are printed in different ways."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def test_without_a_compiler_the_host_is_not_measured(
 def test_prices_are_fitted_to_what_the_host_measured(
     simkernel: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The host is three times as slow as the machine of the default prices."""
+    """In this test, the operations on the host take three times as long as with the default costs."""
 
     def slow(operations: list[Operation], *_: Any) -> dict[Operation, Timing]:
         few = [each for each in operations if each.count <= 10 and each.size <= 4096]

@@ -98,7 +98,7 @@ def test_a_specification_in_another_encoding_is_named_with_its_line(
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the host has no FIFOs")
 def test_a_fifo_is_no_specification(simkernel: CommandLine, spec: Path, tmp_path: Path) -> None:
-    """An open of the FIFO would block for ever."""
+    """`simkernel describe` refuses a FIFO before it opens it, because the open would block forever."""
     os.mkfifo("pipe.yaml")
     for arguments in (("pipe.yaml",), ("pipe", "--module-path", tmp_path)):
         done = simkernel("describe", *arguments)

@@ -1,4 +1,4 @@
-"""`simkernel run`: reports, files, and errors for bad input."""
+"""`simkernel run`: its reports, the files that it writes, and its errors for invalid input."""
 
 from __future__ import annotations
 

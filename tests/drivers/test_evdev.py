@@ -338,7 +338,9 @@ def test_a_sleeping_reader_is_told_that_the_mouse_is_gone() -> None:
 
 
 def test_buttons_that_are_held_are_released_when_the_mouse_goes() -> None:
-    """A read fails then, but poll reports the event."""
+    """When the mouse is unplugged, the release of its buttons is queued. A read fails then, but poll()
+    reports POLLIN.
+    """
     mouse = Mouse()
     with bench(mouse) as machine:
         reader = Reader.of(machine)
@@ -390,7 +392,9 @@ def test_both_doors_tell_the_same() -> None:
 
 
 def test_a_stream_has_no_positions() -> None:
-    """`stream_open()`: unlike most devices, lseek(2) and pread(2) fail."""
+    """`stream_open()` opens a file without a position. Unlike on most devices, lseek(2) and pread(2)
+    therefore fail.
+    """
     with bench(Mouse()) as machine:
         reader = Reader.of(machine)
         calls = (

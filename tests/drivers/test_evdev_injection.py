@@ -85,7 +85,7 @@ PASSED: dict[str, tuple[list[Triple], list[Triple]]] = {
 
 @pytest.mark.parametrize("name", PASSED)
 def test_what_is_passed_on(machine: Machine, name: str) -> None:
-    """Each reader receives the event, also the writer."""
+    """Each reader receives an injected event, including the reader that has written it."""
     writer, reader = Reader.of(machine), Reader.of(machine)
     written, expected = PASSED[name]
     inject(writer, *written)
@@ -133,7 +133,9 @@ def core_of(data: Any) -> Any:
 
 
 def test_a_grab_by_another_handler_ignores_injected_events(machine: Machine, mouse: Mouse) -> None:
-    """`input_inject_event()` drops events of a handle that has not grabbed a grabbed device."""
+    """If one handle has grabbed the device, `input_inject_event()` drops the events that any other handle
+    injects.
+    """
     writer, reader, other = Reader.of(machine), Reader.of(machine), Handler(machine)
     other.dev.grab = other.handle
     inject(writer, MOVE, LEFT_DOWN, REPORT)

@@ -255,7 +255,9 @@ def test_what_is_written_comes_as_if_from_the_mouse() -> None:
 
 
 def test_a_packet_that_is_too_long_is_ended() -> None:
-    """The core reserves space for eleven events and two more, and flushes the packet when they are used."""
+    """The core has space for eleven events of a packet and two more. When this space is used, the core ends
+    the packet and passes it on.
+    """
     with bench(Mouse()) as machine:
         reader = Reader.of(machine)
         moves = [(EV_REL, REL_X, 1 + number) for number in range(12)]

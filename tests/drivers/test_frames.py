@@ -129,7 +129,7 @@ def sleepers(machine: Machine) -> list[str]:
 @settings(max_examples=15)
 @given(st.integers(1, 60), st.integers(0, 40))
 def test_two_machines_do_not_meet(step: int, ahead: int) -> None:
-    """Two machines run interleaved in one process. Each gives the result that it gives alone."""
+    """Two machines run alternately in one process. Each machine has the same result as when it runs alone."""
 
     def counters(camera: BlockingClient) -> dict[str, Any]:
         return dict(camera.do("get-statistics"))

@@ -19,7 +19,7 @@ from tests.examples import examples
 
 LINE = 1
 FIFO, QUEUE = 16, 64
-"""Maximum number of reports in the device's queue and in the driver's."""
+"""Maximum number of reports in the queue of the device, and in the queue of the driver."""
 
 
 def follow(machine: Machine) -> BlockingClient:

@@ -243,8 +243,8 @@ def test_an_event_at_once(video: Video) -> None:
 
 
 def test_of_one_control_the_newest_event_waits(machine: Machine, video: Video) -> None:
-    """`v4l2_ctrl_replace()`: the newest event includes the changes of the older one, and moves behind the
-    others.
+    """`v4l2_ctrl_replace()` merges the changes of the older event into the newest one, and queues the newest
+    one behind all other events.
     """
     other = Video.open(machine)
     video.subscribe(GAIN_ID, v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL)

@@ -31,7 +31,7 @@ FRAME_TIME = 60
 """Milliseconds in which a frame arrives. The camera makes one every 33 ms, and starts in 6 ms."""
 
 EITHER = (0, errno.EAGAIN)
-"""Stands for "a frame may have arrived": the model does not know."""
+"""An outcome that means: a frame may or may not have arrived. The model cannot know this."""
 
 
 @attrs.define

@@ -39,7 +39,9 @@ class Schedules(RuleBasedStateMachine):
             victim.cancel()
 
     def _advance(self, until: int | None, most: int = 10**9) -> None:
-        """Run the model's entries like `run(until)`, but at most `most` of them."""
+        """Run the entries of the model up to `until`, like the engine does, but run at most `most` of
+        them.
+        """
         while self.pending and most:
             number = min(self.pending, key=lambda each: (self.pending[each], each))
             if until is not None and self.pending[number] >= until:

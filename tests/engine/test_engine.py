@@ -129,7 +129,9 @@ STEPS = st.lists(
 def test_whether_nothing_else_comes_first_is_found_however_it_is_asked(
     sections: list[tuple[int, list[tuple[str, int]]]], until: int
 ) -> None:
-    """Each variant of the question is compared with a search of the whole queue."""
+    """Each variant of the question whether another entry comes first has the same answer as a search of the
+    whole queue.
+    """
     engine = Engine()
 
     def section(steps: list[tuple[str, int]]) -> None:

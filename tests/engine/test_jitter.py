@@ -81,7 +81,7 @@ def test_one_seed_gives_one_run_and_another_seed_another(cpus: int | None) -> No
 
 
 def test_switches_vary_too() -> None:
-    """With costs of context switches only, the times of wake-ups still vary."""
+    """Even if only context switches have costs, the times of wake-ups vary."""
     costs = attrs.evolve(FREE, switch=100_000)
     _, turns = ping_pong(jitter=True, costs=costs)
     assert len({after - before for before, after in pairwise(turns)}) > 10

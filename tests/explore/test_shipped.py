@@ -11,7 +11,7 @@ from tests.explore.shipped import STORIES
 SWEPT = ("camera over netlink", "video buffers", "camera's driver", "mouse requests", "mouse's driver")
 """Uses that together make every operation."""
 FAULTS = ("bus.access", "dma.alloc", "dma.write", "irq.spurious", "module.init", "probe", "open")
-"""Fault points of the search. irq.lost is left out: a program then waits for a frame for ever, as on
+"""Fault points of the search. It omits irq.lost, because a program then waits forever for a frame, as on
 Linux.
 """
 

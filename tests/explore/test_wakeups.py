@@ -1,4 +1,6 @@
-"""A pause in a driver's poll or condition loses no wake-up, since Linux queues the task before the check."""
+"""A pause in a driver's poll function or wait condition loses no wake-up, because Linux queues the task
+before it checks the condition.
+"""
 
 from __future__ import annotations
 

@@ -94,8 +94,8 @@ def _inodes(inode: Inode) -> Iterator[Inode]:
 
 
 def check_over(machine: Machine, seen: set[NetlinkSock], *, oopses: bool = False) -> None:
-    """Raise Broken if memory is still accounted, a port id still bound or a namespace still referenced after
-    all sockets and programs have ended.
+    """Raise Broken if memory, port ids or namespaces are still in use after all sockets are closed and all
+    programs have ended.
 
     Also raise it for an oops, unless `oopses`: a module with an oops is pinned and keeps its
     registrations.

@@ -43,7 +43,7 @@ CLONE = Path("clone")
 
 @attrs.frozen
 class Block:
-    """A fenced block: its language, its text, and the line it starts in."""
+    """A fenced block: its language, its text, and the number of its first line."""
 
     language: str
     text: str
@@ -51,7 +51,7 @@ class Block:
 
 
 def blocks(markdown: str) -> list[Block]:
-    """The fenced blocks of a text."""
+    """Return the fenced blocks of a text."""
     return [
         Block(found[1], found[2], markdown.count("\n", 0, found.start()) + 1)
         for found in _BLOCK.finditer(markdown)
@@ -59,7 +59,9 @@ def blocks(markdown: str) -> list[Block]:
 
 
 def save(text: str, folder: Path = Path()) -> bool:
-    """Write a block whose first line names its file to that file in `folder`; False for another block."""
+    """If the first line of a block names a file, write the block to this file in `folder` and return True.
+    Return False for any other block.
+    """
     if (named := _SAVED.match(text)) is None:
         return False
     path = folder / named[1]
@@ -69,7 +71,9 @@ def save(text: str, folder: Path = Path()) -> bool:
 
 
 def change(text: str) -> None:
-    """Make the changes of a block in the copy.  AssertionError if the lines around one are not found once."""
+    """Make the changes of a block in the copy. Raise AssertionError if the unchanged lines around a change do
+    not occur exactly once.
+    """
     if not CLONE.exists():
         shutil.copytree(Path(simkernel.__file__).parent, CLONE / "simkernel")
     for part in re.split(r"^--- ", text, flags=re.MULTILINE)[1:]:
@@ -87,7 +91,7 @@ def change(text: str) -> None:
 
 
 def _with_clone(text: str) -> str:
-    """Return what a program prints that imports the copy."""
+    """Run a program that imports the copy, and return the text that it prints."""
     environment = os.environ | {"PYTHONPATH": str(CLONE.resolve())}
     done = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -102,7 +106,7 @@ class Runner:
         self._printed = ""
 
     def run(self, block: Block) -> None:
-        """Run or check a block.  AssertionError if it does not do what it should."""
+        """Run or check a block. Raise AssertionError if the block does not have the expected result."""
         kinds = {"python": self._python, "yaml": self._saved, "html": self._saved, "sh": self._sh,
                  "bat": self._bat, "text": self._text, "diff": change}  # fmt: skip
         assert block.language in kinds, f"a block of {block.language or 'no language'} is not run"

@@ -292,7 +292,7 @@ def clients() -> str:
 
 
 def _answered(number: int) -> str:
-    """Return the report up to its figures, for which `...` stands."""
+    """Return the part of a report before its figures, followed by `...` in place of the figures."""
     printed = CliRunner().invoke(
         run.command, ["questions", "--only", str(number), "--details"], catch_exceptions=False
     )
@@ -369,8 +369,8 @@ def main() -> None:
 
 
 def redrawn(text: str, drawn: str) -> str:
-    """Return `text` with `drawn` in place of the paragraph with the same first line. ValueError if there is
-    none.
+    """Return `text` with `drawn` in place of the paragraph that has the same first line as `drawn`. Raise
+    ValueError if no paragraph has it.
 
     If the paragraph begins a code block, it extends to the end of the block.
     """

@@ -14,7 +14,7 @@ Draw = Callable[[tuple[str, ...], Iterable[tuple[str, ...]]], str]
 
 KIB: Final = 1024
 HOW_MANY: Final = re.compile(r"(?<=lost) \d+|: \d+ calls|: 3 of 3|(?<=up): \d+")
-"""Words that depend on speed, or that repeat the word before."""
+"""Words of a report that depend on speed, or that repeat the previous word."""
 ASKED: Final = 64 * KIB
 """Bytes of the question in the table."""
 TO_DRIVER: Final = ("netlink", "ioctl", "read", "mmap", "sysfs")

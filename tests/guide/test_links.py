@@ -1,4 +1,6 @@
-"""Each link of the guide and of the README leads to a file, and to a heading of it."""
+"""Each link of the guide and of the README leads to an existing file and, if it names a heading, to a heading
+of this file.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ def prose(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub makes of the headings."""
+    """Return the anchors that GitHub creates for the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 

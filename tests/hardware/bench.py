@@ -55,5 +55,5 @@ class Bench:
         self.bus.writel(device.slot.address + offset, value)
 
     def run(self, ns: int) -> None:
-        """Advance the time by `ns`, counted from the time charged so far."""
+        """Run until `ns` after the engine's current time, which includes the charged time."""
         self.engine.run(self.engine.time() + ns)

@@ -1,4 +1,6 @@
-"""Chromium by playwright, Pyodide and axe-core in .ci/npm, and the site with both machines."""
+"""Tools for tests in a browser: Chromium by playwright, Pyodide and axe-core from .ci/npm, and the site for
+each of the two kinds of machine.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ def all_lessons() -> list[Lesson]:
 
 
 def skip_without_browser() -> Any:
-    """Return playwright's API; skip where it or Chromium is missing."""
+    """Return playwright's API. Skip the test if playwright or Chromium is missing."""
     api = pytest.importorskip("playwright.sync_api", reason="pip install simkernel[lessons-test]")
     if CHROMIUM is None:
         pytest.skip("no Chromium: apt install chromium")
@@ -57,7 +59,7 @@ class _Files(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(server: ThreadingHTTPServer) -> Iterator[str]:
-    """Serve in a thread; yield the origin."""
+    """Serve requests in a thread while the body runs. Yield the origin of the site."""
     with server:
         thread = Thread(target=server.serve_forever)
         thread.start()
@@ -87,7 +89,9 @@ def pyodide_site(folder: Path) -> Iterator[str]:
 
 
 class Visit:
-    """A page of the site in a new window.  It keeps what a page must not do: errors and foreign requests."""
+    """A page of the site in a new window. The object records errors and foreign requests, which a page must
+    not cause.
+    """
 
     def __init__(self, browser: Any, address: str, **options: Any) -> None:
         self.base, _, self.fragment = address.partition("#")

@@ -1,4 +1,4 @@
-"""The machine's answer to a lesson's settings, and to a student's mistakes."""
+"""The machine's reply to the settings of a lesson, and its reply to mistakes of a student."""
 
 from __future__ import annotations
 

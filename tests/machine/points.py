@@ -1,4 +1,4 @@
-"""Fault points for tests: fire at given hits, and count all."""
+"""Fault points for tests: they fire at given hits, and count all hits."""
 
 from __future__ import annotations
 

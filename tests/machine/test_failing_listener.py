@@ -51,7 +51,9 @@ def start(*, cpus: int | None = None) -> tuple[Machine, list[Any], Digest]:
 
 
 def finish(machine: Machine, raised: list[BaseException]) -> None:
-    """Run to the end and close; on an error append it to `raised` and repeat."""
+    """Run the machine to the end and close it. If this raises an error, append the error to `raised` and try
+    again.
+    """
     while True:
         try:
             machine.run(until=END)

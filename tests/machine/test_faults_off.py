@@ -23,7 +23,9 @@ def test_points_that_never_fire_change_nothing(life: str, traced: bool, cpus: in
 
 @pytest.mark.parametrize("life", LIVES)
 def test_fast_paths_reach_the_points_that_slow_paths_reach(life: str) -> None:
-    """A tracer turns off the fast paths of netlink."""
+    """The slow paths of netlink hit the same fault points as the fast paths. An attached tracer turns off the
+    fast paths.
+    """
     fast, slow = Points(), Points()
     Told(life, 3, traced=False, faults=fast).finish()
     Told(life, 3, traced=True, faults=slow).finish()
@@ -41,7 +43,7 @@ def test_every_point_is_reached() -> None:
 
 @pytest.mark.parametrize("life", ["watching", "moving", "loading"])
 def test_hits_are_as_many_as_the_operations(life: str) -> None:
-    """Each operation of a device that leaves a record is one hit."""
+    """If an operation of a device emits a record, it hits the fault point once."""
     points, records = Points(), Counter[str]()
     told = Told(life, 3, faults=points)
     bus = told.machine.bus

@@ -275,7 +275,9 @@ def test_a_request_of_a_driver_fails(machine: Machine, points: Points, process: 
 
 
 def test_what_the_kernel_fills_in_a_message_is_no_copy_from_a_user(machine: Machine, points: Points) -> None:
-    """Three copies are from or to a program: its request, the reply and the acknowledgement."""
+    """Only three copies are from or to the program: the request, the reply and the acknowledgement. The other
+    copies are inside the kernel.
+    """
     plugged(machine, Mouse())
     client = machine.blocking().genetlink("mouse")
     client.do("get-state")

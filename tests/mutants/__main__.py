@@ -1,4 +1,4 @@
-"""Break the kernel in many small ways, and see which breaks no test notices.
+"""Break the kernel in many small ways (mutants), and list the mutants that no test detects.
 
     python -m tests.mutants --seed 1 --count 300
 
@@ -44,7 +44,7 @@ def worker(tree: Path, *arguments: object) -> int:
 
 
 def draw(tree: Path, folder: Path, seed: int, count: int) -> list[dict[str, Any]]:
-    """Draw a sample of all mutants, which are listed once for each copy."""
+    """Draw a sample of all mutants. The list of all mutants is made only once for each copy."""
     from tests.mutants.mutation import mutants, sources
 
     listed = folder / "mutants.json"
@@ -58,7 +58,7 @@ def draw(tree: Path, folder: Path, seed: int, count: int) -> list[dict[str, Any]
 
 
 def key(mutant: dict[str, Any]) -> tuple[str, int]:
-    """What identifies a mutant in a copy."""
+    """Return the path and the number that identify a mutant in a copy."""
     return mutant["path"], mutant["number"]
 
 

@@ -19,12 +19,16 @@ from mutmut.mutation.mutators import mutation_operators, operator_string
 TREES = ("simkernel/kernel", "simkernel/driverapi")
 OPERATORS = [(kind, operator) for kind, operator in mutation_operators if operator is not operator_string]
 TYPING_CALLS = frozenset({"cast", "isinstance", "len", "NewType", "TypeVar"})
-"""Functions whose arguments are not mutated: types have no effect, and mutmut leaves out the others too."""
+"""Functions whose arguments are not mutated. For cast, NewType and TypeVar, a change has no effect. mutmut
+omits isinstance and len too.
+"""
 SKIPPED = (cst.Annotation, cst.Assert, cst.Decorator, cst.Import, cst.ImportFrom)
 """Nodes without effect at run time, and decorators, which declare what a class is."""
 STATEMENTS = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
 ARGUMENT_SHARE = 5
-"""One of so many changes of a call's arguments is a mutant: half of all are such, and most a TypeError."""
+"""Of this many changes of a call's arguments, only one becomes a mutant. Such changes are half of all
+changes, and most of them only cause a TypeError.
+"""
 
 
 @attrs.frozen

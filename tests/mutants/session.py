@@ -25,12 +25,14 @@ from tests.mutants.swap import NotSwappable, functions_of, swap
 MEMORY = 3 << 30
 """Bytes of memory that a mutant may use, more than a test needs."""
 SLOW = 3.0
-"""Seconds; tests that take longer are run for no mutant."""
+"""Maximum duration of a test in seconds. Slower tests are not run for mutants."""
 
 
 @attrs.frozen
 class Outcome:
-    """`status` is killed, survived or timeout; `test` is the one that failed, `ran` the number of tests."""
+    """Result of a mutant. `status` is killed, survived or timeout. `test` is the test that failed, and `ran`
+    is the number of tests that were run.
+    """
 
     status: str
     test: str = ""
@@ -38,7 +40,7 @@ class Outcome:
 
 
 class Measure:
-    """Run all tests once, each as a coverage context of its own, and note how long each takes."""
+    """Run all tests once. Each test is a separate coverage context, and its duration is recorded."""
 
     def __init__(self, folder: Path, coverage: Coverage) -> None:
         self._folder = folder
@@ -58,7 +60,7 @@ class Measure:
             self._coverage.switch_context("")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Leave out a test that fails or is skipped without any mutant."""
+        """Omit a test that fails or is skipped even though the code has no mutant."""
         if not report.passed:
             self._failed.add(report.nodeid)
 
@@ -71,7 +73,7 @@ class Measure:
 
 
 class Map:
-    """Which tests run a line, and how long each test takes."""
+    """A map from lines to the tests that run them, with the duration of each test."""
 
     def __init__(self, folder: Path) -> None:
         self.seconds: dict[str, float] = json.loads((folder / "seconds.json").read_text())
@@ -96,7 +98,9 @@ class Map:
         return set()
 
     def at_import(self, mutant: Mutant) -> bool:
-        """Return True if the line is run while the tests are imported, so that its result is kept."""
+        """Return True if the line runs while the tests are imported. The result of such a line is kept for
+        later tests.
+        """
         return "" in self.contexts(mutant)
 
     def tests_of(self, mutant: Mutant) -> list[str]:
@@ -238,7 +242,7 @@ class Fresh:
 
 
 def limit(seconds: float) -> None:
-    """End the process by a signal if the next test takes ten times as long, and more."""
+    """End the process by a signal if the next test takes much longer than `seconds`."""
     signal.setitimer(signal.ITIMER_PROF, 3 + 10 * seconds)
     signal.setitimer(signal.ITIMER_REAL, 60 + 100 * seconds)
 

@@ -10,7 +10,7 @@ from types import CodeType, FunctionType
 
 
 class NotSwappable(Exception):
-    """The change is not inside a function, so the module has to be imported anew."""
+    """The change is not inside a function. A new process must therefore import the module."""
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
@@ -37,7 +37,7 @@ def functions_of(paths: frozenset[str]) -> dict[str, list[FunctionType]]:
 
 
 def swap(functions: list[FunctionType], file: Path, mutated: str) -> None:
-    """Replace the code of those of a file's functions that the mutant changes."""
+    """Replace the code of the functions of a file that the mutant changes."""
     path = str(file)
     old, new = _by_name(file.read_text(), path), _by_name(mutated, path)
     pairs: dict[CodeType, CodeType] = {}

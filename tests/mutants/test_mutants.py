@@ -1,4 +1,6 @@
-"""The command `tests.mutants`: which places it changes, and how a change gets into a running process."""
+"""The command `tests.mutants`: the places that it changes, and the way in which it changes a running
+process.
+"""
 
 from __future__ import annotations
 

@@ -28,18 +28,22 @@ TESTS = (
     "tests/application", "tests/blocking", "tests/conformance", "tests/driverapi", "tests/drivers",
     "tests/engine", "tests/fuzz", "tests/kernel", "tests/machine", "tests/testing", "tests/trace",
 )  # fmt: skip
-"""Folders whose tests are run.  Those of scenarios, commands and lessons are slow, and add little."""
+"""Folders whose tests are run. The tests of scenarios, commands and lessons are omitted, because they are
+slow and detect few more mutants.
+"""
 LEFT_OUT = (
     "tests/conformance/live", "tests/mutants", "tests/testing/situations", "tests/testing/test_items.py",
     "tests/testing/test_plugin.py", "tests/testing/test_plugin_options.py",
     "tests/testing/test_plugin_report.py",
 )  # fmt: skip
-"""Searches, and tests that run pytest."""
+"""Tests that are omitted: searches, and tests that run pytest."""
 OPTIONS = ("-n", "0", "-p", "no:cacheprovider", "-o", "tmp_path_retention_policy=none")
 COLLECTION = 300
-"""Seconds in which such a process must have begun its first test."""
+"""Maximum time in seconds until a new process has begun its first test."""
 FIRST_FILES = 6
-"""Test files that run first for a mutant of a module-level line, whose tests are collected anew."""
+"""Number of test files that run first for a mutant of a line outside functions. The tests of such a mutant
+are collected again.
+"""
 
 
 def options(folder: Path) -> list[str]:
@@ -91,7 +95,9 @@ def kill(folder: Path, results: Path, budget: float) -> int:
 
 @contextmanager
 def written(folder: Path, mutant: Mutant) -> Iterator[None]:
-    """Have a mutant in its file of the copy.  `restore` undoes it if this process is killed."""
+    """Write a mutant into its file of the copy while the body runs. If this process is killed, `restore`
+    undoes the change.
+    """
     file = Path(mutant.path)
     text = mutated(Path.cwd(), mutant)
     (folder / "written.json").write_text(json.dumps([mutant.path, file.read_text()]))
@@ -112,7 +118,9 @@ def restore(folder: Path) -> None:
 
 
 def has_types(folder: Path, mutant: Mutant) -> bool:
-    """Return False if mypy, which is a test of its own, reports an error in the mutant."""
+    """Return False if mypy reports an error in the mutant. The project's tests run mypy too, so they detect
+    such a mutant.
+    """
     command = [sys.executable, "-m", "mypy", "--cache-dir", str(folder / "mypy"), mutant.path]
     with written(folder, mutant):
         return subprocess.run(command, capture_output=True, check=False).returncode == 0

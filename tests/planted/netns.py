@@ -191,7 +191,9 @@ def dump_interrupted(sound: bool) -> bool:
 
 
 def listed_before_subscribed(sound: bool) -> bool:
-    """Return True if a client that dumps the links before it subscribes ends with a wrong table."""
+    """A client dumps the links and subscribes to notifications only afterwards. Return True if its table is
+    wrong at the end.
+    """
     with beside(lambda sock: change(sock, RTM_NEWLINK, "x")) as other:
         table = set() if sound else listed()
         sock = route_socket(RTMGRP_LINK)
@@ -205,7 +207,9 @@ def listed_before_subscribed(sound: bool) -> bool:
 
 
 def resync_drops_events(sound: bool) -> bool:
-    """Return True if a client that drains its socket after its second dump ends with a wrong table."""
+    """A client drains its socket after its second dump, and so loses notifications. Return True if its table
+    is wrong at the end.
+    """
     sock = route_socket(RTMGRP_LINK)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
     table = listed()
@@ -234,7 +238,9 @@ def resync_drops_events(sound: bool) -> bool:
 
 
 def link_renamed_in_dump(sound: bool) -> bool:
-    """Return True if a client that maps names to links loses a link that is renamed during its dump."""
+    """A client maps names to links, and a link is renamed during its dump. Return True if the client loses
+    this link.
+    """
     names: dict[int, str] = {}
     by_name: dict[str, int] = {}
 
@@ -264,7 +270,9 @@ def link_renamed_in_dump(sound: bool) -> bool:
 
 
 def link_index_reused(sound: bool) -> bool:
-    """Return True if a client has configured the link that reuses the index of a deleted link."""
+    """A link is deleted, and a new link gets its index. Return True if the client has configured the new link
+    by mistake.
+    """
     with route_socket() as sock:
         change(sock, RTM_NEWLINK, "wan", 1000)
 
@@ -282,7 +290,9 @@ def link_index_reused(sound: bool) -> bool:
 
 
 def links_merged_after_overrun(sound: bool) -> bool:
-    """Return True if a client that merges a new dump into its table after ENOBUFS ends with a wrong table."""
+    """A daemon gets ENOBUFS and adds a new dump to its old table. Return True if its table is wrong at the
+    end.
+    """
     sock = route_socket(RTMGRP_LINK)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     table = listed()
@@ -305,7 +315,9 @@ def links_merged_after_overrun(sound: bool) -> bool:
 
 
 def routes_removed_with_link(sound: bool) -> bool:
-    """Return True if a client that waits for RTM_DELROUTE keeps routes of a link that is down."""
+    """A client waits for RTM_DELROUTE, which the kernel does not send. Return True if the client keeps routes
+    of a link that is down.
+    """
     header = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
 
     def routes() -> set[bytes]:
@@ -336,8 +348,8 @@ def routes_removed_with_link(sound: bool) -> bool:
 
 
 class beside:
-    """Context manager that forks a process. After a random pause, the process acts concurrently with the
-    body. The exit waits for its end.
+    """A context manager that forks a process. After a random pause, the process acts while the body runs. At
+    its exit, the context manager waits until the process has ended.
     """
 
     def __init__(self, act: Callable[[socket.socket], object]) -> None:
@@ -375,7 +387,9 @@ BUGS = (
 
 
 def inside(seconds: float, names: list[str]) -> None:
-    """Run some bugs, by name, or all bugs. Each of them runs for `seconds`."""
+    """Run the bugs with these names, or all bugs if `names` is empty. Each client runs for `seconds`, or
+    until its result is wrong.
+    """
     with route_socket() as sock:
         for number in range(LINKS):
             change(sock, RTM_NEWLINK, f"d{number}")

@@ -15,7 +15,7 @@ import yaml
 
 PRODUCT: Final = ("simkernel", "drivers", "scenarios")
 LINKS: Final = ("simkernel/drivers", "simkernel/scenarios")
-"""Links to the two folders, whose files would be read twice."""
+"""Symbolic links to two folders. Without this list, the files in these folders would be read twice."""
 FILES: Final = ("*.py", "*.md", "*.html", "*.mjs", "*.yaml", "*.txt")
 RULER: Final = re.compile(r"# (--|==|noqa|type:|fmt:|INLINE)")
 SOURCE: Final = re.compile(r"(?m)^\s*(def|async|import|from|class|return|for|with) |^.* = ")
@@ -102,7 +102,9 @@ def _docstrings(tree: ast.Module) -> Iterator[tuple[str, str, ast.Constant]]:
 
 
 def _texts(name: str, tree: ast.Module, seen: set[int]) -> Iterator[Item]:
-    """Return strings that are sentences: error texts, help, reports.  Source code in strings is none."""
+    """Return strings that are sentences, such as error texts, help and reports. Source code in strings is not
+    included.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             seen.update(id(each) for each in ast.walk(node) if each is not node)
@@ -120,7 +122,7 @@ def _texts(name: str, tree: ast.Module, seen: set[int]) -> Iterator[Item]:
 
 
 def _comments(name: str, source: str) -> Iterator[Item]:
-    """Return comments; lines below each other are one."""
+    """Return comments. Comments on successive lines are one item."""
     block: list[tuple[int, str]] = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type != tokenize.COMMENT or RULER.match(token.string) or len(token.string) < 15:

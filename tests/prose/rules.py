@@ -14,9 +14,11 @@ ACTOR: Final = re.compile(
 )
 CODE: Final = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^' ]*'|\b[\w-]*_[\w-]*\b")
 TABLE: Final = re.compile(r"\S  +\S.*\n|^\s*\w+\.\w+\(.*\)$|^python -m", re.MULTILINE)
-"""Lines in columns, and lines of code."""
+"""Patterns of lines that are not prose: lines in columns, and lines of code."""
 LONGEST: Final = 30
-"""Words of a sentence. The rule is 25; a list of names may need some more."""
+"""Maximum number of words of a sentence. The rule is 25, but a sentence with a list of names may need a few
+more.
+"""
 SMALL: Final = {"a", "an", "the", "of", "its"}
 
 

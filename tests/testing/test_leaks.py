@@ -1,4 +1,6 @@
-"""`left_behind` lists each kind of resource while it is held, and after a kernel bug does not release it."""
+"""`left_behind` lists each kind of resource while it is held, and also if a kernel bug prevents its
+release.
+"""
 
 from __future__ import annotations
 
@@ -137,7 +139,7 @@ def test_a_resource_of_a_program_is_listed_until_it_ends(act: Any) -> None:
 
 
 def nothing(*_: object) -> None:
-    """Do nothing. It replaces a function of the kernel, as a planted bug."""
+    """Do nothing. A test replaces a function of the kernel with this one, to plant a bug."""
 
 
 def keep_members(entry: ProtocolEntry, sock: NetlinkSocket, groups: int) -> None:

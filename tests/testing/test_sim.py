@@ -1,5 +1,5 @@
-"""`sim`: stimuli, quiescence, conditions and the kernel's state, in async and plain bodies and their
-programs.
+"""`sim`: stimuli, quiescence, conditions and the kernel's state, in async and plain test bodies and in the
+programs that they start.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def watched(machine: Machine, *actions: Callable[[], object]) -> list[Record]:
-    """Run for 10 ms, with one action each 5 ms, and return the records."""
+    """Run for 10 ms, with one action every 5 ms. Return the records of the trace."""
     records: list[Record] = []
     machine.trace.subscribe(records.append)
     begin = machine.now

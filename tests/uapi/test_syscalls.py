@@ -45,11 +45,13 @@ WRAPPED: Final = {
     "monotonic_ns",
     "rtnetlink",
 }
-"""Methods of `Blocking` that return its own objects, and so have their own code."""
+"""Methods of `Blocking` with code of their own, because they return objects of `Blocking`."""
 
 
 def calls_in(package: ModuleType) -> Iterator[tuple[str, str, int | None]]:
-    """Return place, name and number of arguments (None: any) of each call that the package makes by name."""
+    """Yield each call that the package makes by name: its place, its name, and its number of arguments (None
+    if any number is possible).
+    """
     for path in sorted(Path(package.__path__[0]).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):

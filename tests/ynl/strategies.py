@@ -18,7 +18,9 @@ _ENUM_TYPES = ["u8", "u16", "u32", "u64", "uint"]
 
 
 def _attribute(sets: int) -> st.SearchStrategy[dict[str, Any]]:
-    """Return the keys of an attribute. Its nests are among the first `sets` sets."""
+    """Return the keys of an attribute. If the attribute is a nest, its set is one of the first `sets`
+    sets.
+    """
     multi = st.sampled_from([{}, {"multi-attr": True}])
     order = st.sampled_from([{}, {"byte-order": "big-endian"}])
     enum = st.sampled_from([{"enum": "number"}, {"enum": "bits"}, {"enum": "number", "enum-as-flags": True}])
@@ -78,7 +80,9 @@ def specs(draw: st.DrawFn) -> Spec:
 
 
 def values(spec: Spec, name: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Return a mapping of some attributes of a set to values, in the form of decoded ones."""
+    """Return a mapping with some attributes of a set and their values. The values have the form that the
+    decoder returns.
+    """
     attributes = spec.attribute_sets[name].attributes.values()
     return st.fixed_dictionaries({}, optional={each.name: _value(spec, each) for each in attributes}).flatmap(
         lambda chosen: st.permutations(list(chosen.items())).map(dict)

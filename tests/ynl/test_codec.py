@@ -141,7 +141,7 @@ def test_a_large_message_that_keeps_coming_is_treated_as_at_first(
 
 
 def test_every_header_of_a_message_that_keeps_coming_is_looked_at() -> None:
-    """Headers before, between and after long payloads are checked."""
+    """The codec checks every header of a message, also headers between and after long payloads."""
     known, other = fresh(), fresh()
     values = {"sequence": 1, "samples": [7] * 500, "zoom": 2, "time": 3, "aliases": ["x" * 300, "y"]}
     data = known.encode(values)

@@ -203,7 +203,7 @@ def test_a_dump_that_is_not_validated_has_no_policy_in_older_families() -> None:
 
 
 def test_nlctrl_has_what_the_kernel_dumps() -> None:
-    """The recorded case is nlctrl.policy_dump."""
+    """The policies equal those in the kernel's dump, which the case nlctrl.policy_dump has recorded."""
     policies = family_policies(nlctrl()).operations
     name = AttributePolicy(NlaType.NUL_STRING, length=15)
     family, policy = policies["getfamily"].do, policies["getpolicy"].dump

@@ -156,7 +156,9 @@ def test_extended_controls_without_any(video: Video, request_: int) -> None:
 
 
 def test_extended_controls_one_by_one(video: Video, controls: list[Described]) -> None:
-    """For a class and for any class. VIDIOC_TRY_EXT_CTRLS reports an error in advance, with its index."""
+    """Each control is set alone, once for its class and once for any class. VIDIOC_TRY_EXT_CTRLS also reports
+    the index of a wrong control.
+    """
     for control in controls:
         items = [(control.id, control.default_value)]
         for which in (0, v4l2.V4L2_CTRL_ID2WHICH(control.id)):

@@ -48,7 +48,9 @@ class Bell:
         wake_up(self.queue)
 
     def has_rung(self) -> bool:
-        """Return True if the bell has rung. The state is read a statement before the return."""
+        """Return True if the bell has rung. The function reads the state first and returns it in a later
+        statement.
+        """
         rung = self.rung
         self.looks += 1
         return rung

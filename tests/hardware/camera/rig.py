@@ -11,7 +11,7 @@ from tests.hardware.bench import Bench
 
 
 class Taken(NamedTuple):
-    """A returned descriptor, and the pixels of its buffer."""
+    """A descriptor that the device has returned, and the pixels of its buffer."""
 
     flags: int
     used: int
@@ -93,8 +93,8 @@ class Rig:
         return self.memory.view(self.ring + index * regs.DESCRIPTOR_SIZE, regs.DESCRIPTOR_SIZE)
 
     def take(self, *, give: bool = True) -> list[Taken]:
-        """Collect the descriptors that the device has finished, in order. If `give`, hand them to the device
-        again.
+        """Return, in order, the descriptors that the device has finished. If `give`, return them to the
+        device afterwards.
         """
         taken: list[Taken] = []
         for _ in range(self.count):

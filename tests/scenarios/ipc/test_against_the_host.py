@@ -112,7 +112,9 @@ for _ in range(2):
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
 print(len(heard))
 """
-"""In a process of its own, which has no thread besides that would take the first of them."""
+"""A script that a separate process runs. The process has only one thread, so that no other thread can take
+the first signal.
+"""
 
 
 def test_signals_merge(cells: Cells) -> None:
@@ -126,7 +128,7 @@ def test_signals_merge(cells: Cells) -> None:
 
 @pytest.fixture
 def usersock() -> Iterator[Callable[[], socket.socket]]:
-    """Makes bound sockets."""
+    """Return a function that makes bound sockets."""
     made: list[socket.socket] = []
 
     def make() -> socket.socket:
@@ -197,7 +199,7 @@ def test_usersock_makes_a_sender_to_one_port_wait(usersock: Callable[[], socket.
 
 
 def as_nobody(attempt: Callable[[], object]) -> str:
-    """The name of the errno that an ordinary user gets."""
+    """Return the name of the errno that the call raises for an ordinary user."""
     if os.getuid():
         pytest.skip("becoming another user wants root")
     pid = os.fork()

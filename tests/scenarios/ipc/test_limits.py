@@ -24,7 +24,7 @@ def event(figures: Figures, transport: str) -> Figures:
 
 
 def lost(figures: Figures, transport: str) -> int:
-    """Return the number of events that a busy program lost, of 1000."""
+    """Return how many of 1000 events a busy program lost."""
     return int(rows(figures, "probes", transport=transport)[0]["flow"].split()[1].rstrip(","))
 
 

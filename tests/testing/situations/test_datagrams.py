@@ -1,4 +1,4 @@
-"""The messages of a dump are divided among datagrams in an unusual way."""
+"""The kernel divides the messages of a dump among datagrams in an unusual way."""
 
 from __future__ import annotations
 

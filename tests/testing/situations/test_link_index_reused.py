@@ -1,4 +1,4 @@
-"""A program resolves a name, and later configures the link with that index."""
+"""A program resolves the name of a link to an index. Later it configures the link that has this index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A daemon has opened a link by its index, and a new link gets its name."""
+"""A daemon has opened a link by its index. This link is deleted, and a new link gets its name."""
 
 from __future__ import annotations
 

@@ -12,7 +12,9 @@ from simkernel.uapi.errno import ENOBUFS
 
 
 async def follow(app: Any, table: dict[int, str], *, resync: str) -> None:
-    """Keep the names of links by index. `resync` is "no", or the way to use a new list: merge or replace."""
+    """Keep the names of links by index. After an overrun, `resync` selects the reaction: "no" ignores it,
+    "merge" adds a new list, "replace" uses only the new list.
+    """
     route = await app.rtnetlink()
     await route.join("rtnlgrp-link")
     table.update({link["ifi-index"]: link["ifname"] for link in await route.dump("getlink")})

@@ -1,4 +1,4 @@
-"""The soak test reads memory before and after."""
+"""The soak test reads the used memory before and after its runs."""
 
 from __future__ import annotations
 

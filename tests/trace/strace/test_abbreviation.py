@@ -1,4 +1,4 @@
-"""Lines of strace made shorter."""
+"""Lines in strace's format are shortened for display."""
 
 from __future__ import annotations
 
