@@ -20,7 +20,7 @@ LOOKUPS: Final = 20
 WAKEUP: Final = 3
 """Number of system calls of a listener that does not poll: it sleeps, receives, and sleeps again."""
 MANY: Final = {"driver": 1000, "program": 5000}
-"""Number of events that are sent to overrun every queue. It depends on the sender: the driver or a program."""
+"""Number of events that overrun every queue, by the sender: the driver or a program."""
 LARGE, SMALL = 65536, 1024
 """Sizes of questions and frames in bytes. `LARGE` is for counting copies. Every transport accepts `SMALL`."""
 BUFSIZE: Final = 4096

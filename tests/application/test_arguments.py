@@ -58,7 +58,7 @@ def test_a_short_option_is_filled_up_with_zeros(value: bytes) -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 1, "text", [1], 1.5])
-def test_what_has_no_bytes_is_refused(wrong: Any) -> None:
+def test_an_object_without_bytes_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError):
         arguments.data(wrong)
     with pytest.raises(TypeError):

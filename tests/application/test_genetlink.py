@@ -88,7 +88,7 @@ def test_only_the_events_that_were_asked_for_come() -> None:
     assert told(program, camera=Camera()) == ["frame-ready", "stopped"]
 
 
-def test_who_leaves_a_group_hears_no_more() -> None:
+def test_a_socket_that_leaves_a_group_receives_no_more() -> None:
     async def program(app: Any, seen: list[Any]) -> None:
         mouse = await app.genetlink("mouse")
         await mouse.leave("motion")
@@ -104,7 +104,7 @@ def test_who_leaves_a_group_hears_no_more() -> None:
     assert told(program, mouse=Mouse()) == [1, 1, 1, []]
 
 
-def test_an_overrun_is_told_once_and_then_it_goes_on() -> None:
+def test_an_overrun_is_reported_once_and_reading_continues() -> None:
     async def program(app: Any, seen: list[Any]) -> None:
         mouse = await app.genetlink("mouse")
         await mouse.join("motion")
@@ -125,7 +125,7 @@ def test_an_overrun_is_told_once_and_then_it_goes_on() -> None:
     assert len(numbers) < 10
 
 
-def test_what_other_programs_send_is_passed_over() -> None:
+def test_messages_of_other_programs_are_ignored() -> None:
     """A program of root can send to any port id and to any group of generic netlink. The client ignores such
     messages.
     """

@@ -8,13 +8,13 @@ from simkernel import Machine
 from simkernel.uapi.errno import EBUSY
 
 
-def test_parameters_are_the_modules_and_not_what_it_depends_on() -> None:
+def test_parameters_belong_to_the_module_not_to_its_dependencies() -> None:
     with Machine(udev=False) as machine:
         machine.blocking(uid=0).modprobe("camera", buffers=8)
         assert not [line for line in machine.log.lines() if "unknown parameter" in line]
 
 
-def test_rmmod_of_a_module_that_is_used_says_by_whom() -> None:
+def test_rmmod_of_a_used_module_names_its_users() -> None:
     with Machine(udev=False) as machine:
         root = machine.blocking(uid=0)
         root.modprobe("camera")

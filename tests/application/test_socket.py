@@ -53,7 +53,7 @@ def test_a_timeout_is_met_to_the_call() -> None:
     assert millis(250) <= took < millis(250.1)
 
 
-def test_what_comes_in_time_is_taken() -> None:
+def test_a_reply_in_time_is_accepted() -> None:
     async def program(app: Any, seen: list[Any]) -> None:
         sock = await app.socket(*USERSOCK)
         await sock.bind((11, 0))
@@ -88,7 +88,7 @@ def test_of_two_that_wait_with_a_timeout_one_gets_it_and_the_other_waits_on() ->
     assert told(program) == [b"one", b"two"]
 
 
-def test_an_inherited_descriptor_knows_what_it_is() -> None:
+def test_an_inherited_descriptor_has_the_class_of_its_socket() -> None:
     async def program(app: Any, seen: list[Any]) -> None:
         sock = await app.socket(AF_NETLINK, SOCK_DGRAM | SOCK_NONBLOCK, NETLINK_USERSOCK)
         await app.spawn(child, seen, sock.fileno())
@@ -140,7 +140,7 @@ def test_poll_takes_sockets_and_numbers() -> None:
 
 
 @pytest.mark.parametrize("closes", ["reader", "sender"])
-def test_a_reader_keeps_what_it_waits_on(closes: str) -> None:
+def test_a_reader_keeps_the_socket_on_which_it_waits(closes: str) -> None:
     """As on Linux, a close of the descriptor by another thread does not wake a thread that sleeps in recv."""
 
     async def program(app: Any, seen: list[Any]) -> None:

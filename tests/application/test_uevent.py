@@ -44,7 +44,7 @@ def test_events_come_in_order_and_none_twice() -> None:
     assert actions[-1] == ("remove", "0:1")
 
 
-def test_what_a_program_says_is_passed_over() -> None:
+def test_messages_of_programs_are_ignored() -> None:
     heard: list[Any] = []
 
     async def liar(app: Any) -> None:
@@ -67,7 +67,7 @@ async def announce(app: Any, *texts: bytes) -> None:
 
 
 @pytest.mark.parametrize("noise", [b"\xff" * 40, b"no path\0A=1\0", b"add@/x\0no equals\0", b"@"])
-def test_what_is_no_event_is_passed_over(noise: bytes) -> None:
+def test_messages_that_are_no_events_are_skipped(noise: bytes) -> None:
     heard: list[Any] = []
     with Machine(udev=False) as machine:
         machine.spawn(listen, heard)
@@ -77,7 +77,7 @@ def test_what_is_no_event_is_passed_over(noise: bytes) -> None:
     assert [each[:2] for each in heard] == [("change", "/devices/x")]
 
 
-def test_an_overrun_is_told_once_and_then_it_goes_on() -> None:
+def test_an_overrun_is_reported_once_and_reading_continues() -> None:
     told: list[Any] = []
 
     async def slow(app: Any) -> None:
@@ -104,7 +104,7 @@ def test_an_overrun_is_told_once_and_then_it_goes_on() -> None:
         assert told[len(missed) :] == [machine.statistics["uevents"]]
 
 
-def test_a_driver_is_loaded_for_what_is_plugged_in() -> None:
+def test_a_driver_is_loaded_for_a_plugged_device() -> None:
     with Machine() as machine:
         machine.plug(Camera())
         machine.plug(Nameless())
@@ -114,7 +114,7 @@ def test_a_driver_is_loaded_for_what_is_plugged_in() -> None:
         assert machine.statistics["processes"]["failed"] == 0
 
 
-def test_udevd_survives_what_is_no_event() -> None:
+def test_udevd_ignores_messages_that_are_no_uevents() -> None:
     with Machine() as machine:
         machine.spawn(announce, b"\xff" * 40)
         machine.run(until=millis(1))
@@ -123,7 +123,7 @@ def test_udevd_survives_what_is_no_event() -> None:
         assert "camera" in {module["name"] for module in machine.blocking().lsmod()}
 
 
-def test_without_udevd_nobody_loads_anything() -> None:
+def test_no_module_is_loaded_without_udevd() -> None:
     with Machine(udev=False) as machine:
         machine.plug(Camera())
         machine.run(until=millis(50))

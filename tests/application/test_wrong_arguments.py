@@ -188,7 +188,7 @@ def _filled(value: Any, fd: int) -> Any:
 
 
 @pytest.mark.parametrize(("name", "arguments"), IN_OS, ids=[name for name, _ in IN_OS])
-def test_a_method_refuses_what_os_refuses(
+def test_a_method_refuses_the_arguments_that_os_refuses(
     name: str, arguments: tuple[Any, ...], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -199,7 +199,7 @@ def test_a_method_refuses_what_os_refuses(
 
 
 @pytest.mark.parametrize(("name", "arguments"), IN_SOCKET, ids=[name for name, _ in IN_SOCKET])
-def test_a_socket_refuses_what_pythons_refuses(
+def test_a_socket_refuses_the_arguments_that_pythons_refuses(
     name: str, arguments: tuple[Any, ...], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -209,7 +209,9 @@ def test_a_socket_refuses_what_pythons_refuses(
 
 
 @pytest.mark.parametrize(("name", "arguments"), IN_EPOLL, ids=[name for name, _ in IN_EPOLL])
-def test_an_epoll_object_refuses_what_pythons_refuses(name: str, arguments: tuple[Any, ...]) -> None:
+def test_an_epoll_object_refuses_the_arguments_that_pythons_refuses(
+    name: str, arguments: tuple[Any, ...]
+) -> None:
     with Machine(udev=False) as machine, select.epoll() as real, socket.socket() as watched:
         process = machine.blocking()
         ours, fd = process.epoll(), process.eventfd(0)

@@ -69,7 +69,7 @@ def test_two_facades_and_a_program_take_turns(cpus: int | None) -> None:
         assert first.getpid() != second.getpid()
 
 
-def test_a_deadlock_says_who_sleeps_where() -> None:
+def test_a_deadlock_lists_the_sleepers_and_their_queues() -> None:
     async def waiter(app: Any) -> None:
         sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
         await sock.bind((77, 0))
@@ -88,7 +88,7 @@ def test_a_deadlock_says_who_sleeps_where() -> None:
 
 
 @pytest.mark.parametrize("cpus", [None, 1])
-def test_after_a_deadlock_the_process_goes_on(cpus: int | None) -> None:
+def test_the_process_continues_after_a_deadlock(cpus: int | None) -> None:
     with Machine(cpus=cpus, udev=False) as machine:
         facade = machine.blocking()
         sock = bound(facade, 11)
@@ -112,7 +112,7 @@ def test_a_deadlock_shows_which_program_has_failed() -> None:
     assert "before it could answer" in str(error.value.__cause__.exceptions[0])
 
 
-def test_nobody_waits_longer_than_a_minute() -> None:
+def test_a_request_waits_for_a_minute_at_most() -> None:
     async def busy(app: Any) -> None:
         while True:
             await app.sleep(1)
@@ -156,7 +156,7 @@ def test_a_coroutine_of_calls_cleans_up_after_an_error() -> None:
 
 
 @pytest.mark.parametrize("what", [None, 17, "text", print])
-def test_what_cannot_be_run(what: Any) -> None:
+def test_a_row_that_cannot_run_names_the_reason(what: Any) -> None:
     with Machine(udev=False) as machine, pytest.raises(SimulationError, match="neither a call nor"):
         machine.blocking().run(what)
 
@@ -210,7 +210,7 @@ def test_another_machine_is_outside() -> None:
         assert len(pids) == 1
 
 
-def test_a_signal_interrupts_what_it_waits_for() -> None:
+def test_a_signal_interrupts_the_wait() -> None:
     with Machine(udev=False) as machine:
         facade, heard = machine.blocking(), []
         facade.signal(SIGUSR1, heard.append)
@@ -332,7 +332,7 @@ def test_a_machine_is_not_closed_by_its_programs() -> None:
         assert "cannot close its own machine" in str(group.value.exceptions[0])
 
 
-def test_what_a_program_raised_is_not_lost() -> None:
+def test_an_exception_of_a_program_is_not_lost() -> None:
     async def fails(app: Any) -> None:
         raise OSError(errno.EIO, "of its own")
 
@@ -342,7 +342,7 @@ def test_what_a_program_raised_is_not_lost() -> None:
     assert [str(error) for error in group.value.exceptions] == [str(OSError(errno.EIO, "of its own"))]
 
 
-def test_what_a_program_raises_as_it_is_closed_is_not_lost() -> None:
+def test_an_exception_during_close_is_not_lost() -> None:
     async def stubborn(app: Any) -> None:
         try:
             await app.sleep(100)

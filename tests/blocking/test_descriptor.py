@@ -73,7 +73,7 @@ def test_it_follows_the_queue(reader: BlockingSocket, other: BlockingSocket) -> 
     assert not readable(reader)
 
 
-def test_what_is_there_already_is_seen(reader: BlockingSocket, other: BlockingSocket) -> None:
+def test_existing_devices_are_listed(reader: BlockingSocket, other: BlockingSocket) -> None:
     other.sendto(b"one", (READER, 0))
     assert readable(reader)
 

@@ -102,7 +102,7 @@ def test_an_endpoint(machine: Machine, loop: SimulatedEventLoop, user: Blocking)
     assert sock.fileno() == -1
 
 
-def test_an_overrun_is_told_and_the_endpoint_goes_on(
+def test_an_overrun_is_reported_and_the_endpoint_continues(
     machine: Machine, loop: SimulatedEventLoop, user: Blocking
 ) -> None:
     told: list[object] = []
@@ -139,7 +139,7 @@ def test_an_overrun_is_told_and_the_endpoint_goes_on(
     loop.run_until_complete(asyncio.sleep(0))
 
 
-def test_a_timeout_passes_when_nothing_else_happens(machine: Machine, loop: SimulatedEventLoop) -> None:
+def test_a_timeout_expires_without_other_events(machine: Machine, loop: SimulatedEventLoop) -> None:
     async def forever() -> None:
         await asyncio.wait_for(asyncio.Event().wait(), 5)
 
@@ -148,9 +148,7 @@ def test_a_timeout_passes_when_nothing_else_happens(machine: Machine, loop: Simu
     assert seconds(5) <= machine.now < seconds(5.01)
 
 
-def test_what_can_never_happen_is_a_deadlock(
-    machine: Machine, loop: SimulatedEventLoop, user: Blocking
-) -> None:
+def test_an_impossible_wait_is_a_deadlock(machine: Machine, loop: SimulatedEventLoop, user: Blocking) -> None:
     async def waits(app: Any) -> None:
         sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
         await sock.recv(1)
@@ -161,7 +159,7 @@ def test_what_can_never_happen_is_a_deadlock(
     loop.run_until_complete(asyncio.sleep(1))
 
 
-def test_nobody_waits_longer_than_a_minute(machine: Machine, loop: SimulatedEventLoop) -> None:
+def test_a_request_waits_for_a_minute_at_most(machine: Machine, loop: SimulatedEventLoop) -> None:
     async def busy(app: Any) -> None:
         while True:
             await app.sleep(1)

@@ -115,7 +115,7 @@ def test_a_family_that_is_not_there(machine: Machine, user: Blocking) -> None:
     assert error.value.code == 2
 
 
-def test_what_the_kernel_says_of_a_mistake(machine: Machine, user: Blocking) -> None:
+def test_errors_of_the_kernel_for_mistakes(machine: Machine, user: Blocking) -> None:
     with client(machine, user) as formats:
         formats.bind("camera", Format, pid=0)
         with pytest.raises(NetlinkError) as error:

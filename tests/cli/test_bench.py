@@ -54,7 +54,7 @@ def test_json_has_the_curves(simkernel: CommandLine) -> None:
     assert [[count for count, _ in curve["points"]] for curve in curves] == [[1, 3], [1, 2]]
 
 
-def test_what_is_skipped_says_so(simkernel: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_skipped_row_says_so(simkernel: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyroute2", None)
     (row,) = measured(simkernel, 5)["rows"]
     assert row["skipped"] == "pyroute2 is not installed: pip install pyroute2"
@@ -108,7 +108,7 @@ def test_plot_draws_a_picture(rows: tuple[int, ...], simkernel: CommandLine, tmp
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_plot_draws_where_it_is_told(simkernel: CommandLine, tmp_path: Path) -> None:
+def test_plot_writes_the_given_file(simkernel: CommandLine, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: it is the extra `plot`")
     picture = tmp_path / "picture.svg"
     assert simkernel("plot", saved(simkernel, tmp_path, 1), "-o", picture).code == 0

@@ -42,7 +42,7 @@ def test_a_table_for_people(simkernel: CommandLine, tmp_path: Path) -> None:
     assert "1 rows, the largest error is 50.0%" in done.out
 
 
-def test_what_is_no_operation_is_said_in_its_row(simkernel: CommandLine, tmp_path: Path) -> None:
+def test_an_unknown_operation_is_named_in_its_row(simkernel: CommandLine, tmp_path: Path) -> None:
     path = written(tmp_path, {"ns": {"teleport": {"0": 1}, "getppid": {"0": 94}}})
     done = simkernel("calibrate", "--against", path, "--json")
     unknown, known = json.loads(done.out)["rows"]
@@ -56,7 +56,7 @@ def test_what_is_no_operation_is_said_in_its_row(simkernel: CommandLine, tmp_pat
     assert "usersock multicast send, N members" in simkernel("calibrate", "--against", path).out
 
 
-def test_what_the_kernel_refuses_is_said_in_its_row(simkernel: CommandLine, tmp_path: Path) -> None:
+def test_a_refused_operation_is_named_in_its_row(simkernel: CommandLine, tmp_path: Path) -> None:
     path = written(tmp_path, {"ns": {"usersock unicast send + recv": {"999999": 1}}})
     done = simkernel("calibrate", "--against", path)
     assert done.code == 1
@@ -76,7 +76,7 @@ def test_what_the_kernel_refuses_is_said_in_its_row(simkernel: CommandLine, tmp_
         ({"ns": {"stat": {"0": 9}}, "spread": {"stat": {"0": [3, 2, 1]}}}, "not a list of three quantiles"),
     ],
 )
-def test_a_bad_file_is_told(simkernel: CommandLine, tmp_path: Path, content: object, told: str) -> None:
+def test_a_bad_file_is_reported(simkernel: CommandLine, tmp_path: Path, content: object, told: str) -> None:
     done = simkernel("calibrate", "--against", written(tmp_path, content))
     assert done.code == 2
     assert told in " ".join(done.err.split())
@@ -123,7 +123,7 @@ def test_quantiles_stand_side_by_side(simkernel: CommandLine, tmp_path: Path) ->
         ((), "say what to do: --against FILE.json, --cross-validate, --jitter or --host"),
     ],
 )
-def test_options_that_do_not_go_together_are_told(
+def test_incompatible_options_are_reported(
     simkernel: CommandLine, arguments: tuple[str, ...], told: str
 ) -> None:
     done = simkernel("calibrate", *arguments)
@@ -131,7 +131,7 @@ def test_options_that_do_not_go_together_are_told(
     assert told in " ".join(done.err.split())
 
 
-def test_quantiles_of_a_file_without_spread_are_told(simkernel: CommandLine, tmp_path: Path) -> None:
+def test_a_file_without_spread_is_reported(simkernel: CommandLine, tmp_path: Path) -> None:
     done = simkernel("calibrate", "--jitter", "--against", written(tmp_path, {"ns": {"getppid": {"0": 94}}}))
     assert done.code == 2
     assert 'no "spread"' in done.err
@@ -146,7 +146,7 @@ def test_quantiles_of_a_file_without_spread_are_told(simkernel: CommandLine, tmp
         ({"usersock unicast send + recv": {"999999": 1}}, "Message too long"),
     ],
 )
-def test_what_cannot_be_simulated_is_told(
+def test_an_operation_that_cannot_be_simulated_is_reported(
     simkernel: CommandLine, tmp_path: Path, option: str, ns: dict[str, dict[str, int]], told: str
 ) -> None:
     spread = {name: {size: [1, 1, 1] for size in sizes} for name, sizes in ns.items()}
@@ -155,7 +155,7 @@ def test_what_cannot_be_simulated_is_told(
     assert told in " ".join(done.err.split())
 
 
-def test_it_must_be_told_what_to_do(simkernel: CommandLine) -> None:
+def test_an_action_must_be_chosen(simkernel: CommandLine) -> None:
     assert simkernel("calibrate").code == 2
 
 
@@ -169,7 +169,7 @@ def test_a_mistake_overwrites_no_file(
     assert path.read_text("utf-8") == before
 
 
-def test_a_file_that_cannot_be_written_is_told_before_anything_is_measured(
+def test_a_file_that_cannot_be_written_is_reported_before_the_measurement(
     simkernel: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host, "compiler", lambda: pytest.fail("it measures"))
@@ -188,7 +188,7 @@ def test_without_a_compiler_the_host_is_not_measured(
 
 
 @pytest.mark.long
-def test_prices_are_fitted_to_what_the_host_measured(
+def test_costs_are_fitted_to_measurements_of_the_host(
     simkernel: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In this test, the operations on the host take three times as long as with the default costs."""
@@ -238,7 +238,7 @@ def test_costs_of_a_file_are_a_runs_prices(simkernel: CommandLine, tmp_path: Pat
         ('{"parameters": {}, "factors": 7}', "not a list of three ascending numbers"),
     ],
 )
-def test_bad_costs_are_told(simkernel: CommandLine, tmp_path: Path, content: str, told: str) -> None:
+def test_bad_costs_are_reported(simkernel: CommandLine, tmp_path: Path, content: str, told: str) -> None:
     path = tmp_path / "prices.json"
     path.write_text(content, "utf-8")
     done = simkernel("run", "hello", "--costs", path)

@@ -67,7 +67,7 @@ def test_names_what_is_not_supported(simkernel: CommandLine, spec: Path) -> None
     assert "line 2  a protocol other than generic netlink" in done.out
 
 
-def test_a_mistake_gets_file_line_key_and_what_was_expected(simkernel: CommandLine, spec: Path) -> None:
+def test_a_mistake_is_reported_with_file_line_key_and_expectation(simkernel: CommandLine, spec: Path) -> None:
     spec.write_text(SPEC.replace("type: string", "type: strong"), "utf-8")
     done = simkernel("describe", "greeter.yaml")
     assert (done.code, done.out) == (1, "")

@@ -69,7 +69,7 @@ def test_a_failure_is_shrunk_and_its_line_replays_it(simkernel: CommandLine, fol
     assert "they came as ['slow', 'quick']" in again.err
 
 
-def test_a_search_without_a_failure_says_what_it_has_covered(simkernel: CommandLine, folder: Path) -> None:
+def test_a_search_without_a_failure_reports_its_coverage(simkernel: CommandLine, folder: Path) -> None:
     done = simkernel("explore", "calm.py", "--jobs", "1", "--seeds", "40")
     assert done.code == 0, done.err
     assert "40 runs in " in done.out
@@ -178,7 +178,7 @@ def test_replay_names_the_parts_of_a_plan_that_are_stale(simkernel: CommandLine,
     assert "unplug@3 is stale" in done.out
 
 
-def test_replay_refuses_what_is_no_plan(simkernel: CommandLine, folder: Path) -> None:
+def test_replay_refuses_an_invalid_plan(simkernel: CommandLine, folder: Path) -> None:
     done = simkernel("replay", "race.py", "1,34")
     assert done.code == 2
     assert "write SEED" in done.err

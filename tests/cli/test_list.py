@@ -22,7 +22,7 @@ def test_lessons_and_exercises_have_lists_of_their_own() -> None:
     assert not {"lessons", "exercises"} & set(stories.names())
 
 
-def test_tells_what_the_docstring_says(simkernel: CommandLine, story: Path) -> None:
+def test_listing_has_the_docstring(simkernel: CommandLine, story: Path) -> None:
     done = simkernel("list", "./story.py")
     assert done.out.splitlines() == [
         "story  Somebody naps.",

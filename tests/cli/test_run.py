@@ -192,7 +192,7 @@ def test_debug_shows_every_line(simkernel: CommandLine, story: Path) -> None:
     assert "machine.py" in done.err
 
 
-def test_wrong_use_is_told_with_its_line(simkernel: CommandLine, story: Path) -> None:
+def test_wrong_use_is_reported_with_its_line(simkernel: CommandLine, story: Path) -> None:
     story.write_text(story.read_text("utf-8").replace("seconds(1000)", "1000.0"), "utf-8")
     done = simkernel("run", "story.py")
     assert done.code == 1
@@ -217,16 +217,14 @@ def test_a_story_with_a_mistake_in_its_grammar_is_shown(simkernel: CommandLine, 
     assert done.err.endswith("SyntaxError: invalid syntax\n")
 
 
-def test_a_parameter_that_contradicts_itself_is_told_with_its_line(
-    simkernel: CommandLine, story: Path
-) -> None:
+def test_a_contradictory_parameter_is_reported_with_its_line(simkernel: CommandLine, story: Path) -> None:
     story.write_text(story.read_text("utf-8").replace("int, 3", "int, 0"), "utf-8")
     done = simkernel("run", "story.py")
     line = next(n for n, text in enumerate(story.read_text("utf-8").splitlines(), 1) if "int, 0" in text)
     assert done.err.startswith(f"{story}:{line}: parameter naps is a whole number from 1 to")
 
 
-def test_a_story_imports_what_lies_beside_it(simkernel: CommandLine, story: Path) -> None:
+def test_a_scenario_imports_files_of_its_folder(simkernel: CommandLine, story: Path) -> None:
     Path("beds.py").write_text("SOFT = 1\n", "utf-8")
     story.write_text(f"{story.read_text('utf-8')}\nimport beds\n", "utf-8")
     assert simkernel("run", "story.py").code == 0
@@ -247,7 +245,7 @@ def test_finds_the_users_modules(simkernel: CommandLine, story: Path) -> None:
     assert "Module greeter not found" in simkernel("run", "story.py").err
 
 
-def test_a_file_that_cannot_be_finished_is_told_at_the_end(
+def test_a_file_that_cannot_be_completed_is_reported_at_the_end(
     simkernel: CommandLine, story: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not Path("/dev/full").exists():

@@ -132,7 +132,7 @@ def test_requests_and_replies(store: BlockingClient) -> None:
     assert store.do("clear") is None
 
 
-def test_what_breaks_the_specification_never_reaches_a_handler(bench: Bench, store: BlockingClient) -> None:
+def test_invalid_requests_never_reach_a_handler(bench: Bench, store: BlockingClient) -> None:
     error = fails(store.do, "put", number=101)
     assert error.errno == errno.ERANGE
     assert bench.data("store").things == {}
@@ -148,7 +148,9 @@ def test_a_refusal_says_why(store: BlockingClient) -> None:
     assert "'number' is missing" in str(missing)
 
 
-def test_an_oops_in_a_handler_is_an_error_and_the_family_goes_on(bench: Bench, store: BlockingClient) -> None:
+def test_an_oops_in_a_handler_is_an_error_and_the_family_continues(
+    bench: Bench, store: BlockingClient
+) -> None:
     store.do("put", number=3)
     assert fails(store.do, "get", number=99).errno == errno.EFAULT
     assert bench.machine.kernel.oopses.reports[0].where == "store get doit"
@@ -170,7 +172,7 @@ def test_a_dump_takes_as_many_datagrams_as_it_needs(store: BlockingClient) -> No
     assert all(reply["data"] == b"x" * 2000 for reply in replies)
 
 
-def test_a_dump_of_what_changes_meanwhile_says_so(store: BlockingClient) -> None:
+def test_a_dump_is_flagged_as_interrupted_after_a_change(store: BlockingClient) -> None:
     for number in range(5):
         store.do("put", number=number)
     assert len(store.dump("get")) == 5

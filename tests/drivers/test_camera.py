@@ -78,7 +78,7 @@ def test_every_format_that_is_listed_can_be_set(camera: BlockingClient) -> None:
         assert given["interval"] >= each["interval"]
 
 
-def test_what_is_not_named_stays(camera: BlockingClient) -> None:
+def test_unnamed_settings_stay(camera: BlockingClient) -> None:
     before = camera.do("get-format")
     after = camera.do("set-format", pixel_format="RGB24")
     assert after["pixel-format"] == "RGB24"
@@ -121,7 +121,7 @@ def test_controls_within_their_range_and_no_further(camera: BlockingClient) -> N
     assert len(pattern["menu"]) == pattern["maximum"] + 1
 
 
-def test_what_is_missing_is_named(camera: BlockingClient) -> None:
+def test_a_missing_part_is_named(camera: BlockingClient) -> None:
     assert "'control' is missing" in refused(errno.EINVAL, camera, "get-control")
     assert "'control' is missing" in refused(errno.EINVAL, camera, "set-control", value=1)
     assert "'value' is missing" in refused(errno.EINVAL, camera, "set-control", control="gain")
@@ -182,7 +182,7 @@ def test_any_number_of_programs_read_a_frame(machine: Machine, camera: BlockingC
 
 
 @pytest.mark.parametrize("room", [4096, 5001, 20000, 65536])
-def test_the_parts_are_as_large_as_the_reader_lets_them_be(
+def test_the_parts_of_a_dump_have_the_size_of_reads(
     user: Blocking, camera: BlockingClient, room: int
 ) -> None:
     camera.do("stream-on")
@@ -218,7 +218,7 @@ def test_a_frame_that_is_not_kept(camera: BlockingClient) -> None:
     assert "frame 99 is not kept" in missing(sequence=99)
 
 
-def test_a_reader_is_told_when_his_frame_is_overwritten(user: Blocking, camera: BlockingClient) -> None:
+def test_a_reader_gets_an_error_if_its_frame_is_overwritten(user: Blocking, camera: BlockingClient) -> None:
     """The reader takes one part of a frame, waits until the buffer is reused, and takes the other parts."""
     camera.do("set-format", width=640, height=480)
     camera.do("stream-on")
@@ -272,7 +272,7 @@ def test_the_format_is_fixed_while_a_stream_runs(camera: BlockingClient) -> None
     camera.do("set-format", pixel_format="RGB24")
 
 
-def test_a_stream_ends_with_the_last_who_wants_it(machine: Machine, camera: BlockingClient) -> None:
+def test_a_stream_ends_with_its_last_user(machine: Machine, camera: BlockingClient) -> None:
     other = machine.blocking(uid=1001).genetlink("camera")
     camera.do("stream-on")
     camera.do("stream-on")  # a second call has no effect

@@ -52,7 +52,7 @@ def test_a_node_comes_and_goes_with_its_mouse() -> None:
         assert sorted(root.listdir("/dev/input")) == ["event0", "event1"]
 
 
-def test_whose_the_node_is() -> None:
+def test_owner_of_the_node() -> None:
     """The kernel creates the node for root; udevd gives it to a group."""
     with bench(Mouse(), udev=False) as machine:
         root = machine.blocking()
@@ -67,7 +67,7 @@ def test_whose_the_node_is() -> None:
             machine.blocking(uid=1000).open(NODE, O_RDONLY)
 
 
-def test_who_is_in_the_group_may_read() -> None:
+def test_a_member_of_the_group_may_read() -> None:
     """The login gives the user this group as a supplementary group."""
     with bench(Mouse()) as machine:
         users = [machine.blocking(uid=0) for _ in range(2)]
@@ -85,7 +85,7 @@ def test_who_is_in_the_group_may_read() -> None:
         assert refused.value.errno == errno.EPERM
 
 
-def test_what_the_uevents_say() -> None:
+def test_variables_of_the_uevents() -> None:
     with bench() as machine:
         monitor = machine.blocking().uevents()
         machine.plug(Mouse())
@@ -130,7 +130,7 @@ def test_the_module_stays_while_a_file_is_open() -> None:
 # -- reading -------------------------------------------------------------------------
 
 
-def test_what_changes_is_told_and_nothing_else() -> None:
+def test_only_changes_are_reported() -> None:
     mouse = Mouse()
     with bench(mouse) as machine:
         reader = Reader.of(machine)
@@ -182,7 +182,7 @@ def test_whole_events_only() -> None:
         assert len(reader.process.read(reader.fd, 4096)) == 48
 
 
-def test_poll_tells_of_whole_packets() -> None:
+def test_poll_reports_complete_packets() -> None:
     mouse = Mouse()
     with bench(mouse) as machine:
         reader = Reader.of(machine)
@@ -195,7 +195,7 @@ def test_poll_tells_of_whole_packets() -> None:
         assert reader.poll() == POLLOUT
 
 
-def test_who_does_not_want_to_wait_is_sent_a_signal() -> None:
+def test_sigio_replaces_a_blocking_wait() -> None:
     mouse = Mouse()
     with bench(mouse) as machine:
         reader = Reader.of(machine)
@@ -218,7 +218,7 @@ def test_who_does_not_want_to_wait_is_sent_a_signal() -> None:
         assert got == [SIGIO] * 3
 
 
-def test_epoll_tells_of_an_event() -> None:
+def test_epoll_reports_an_event() -> None:
     mouse = Mouse()
     with bench(mouse) as machine:
         reader = Reader.of(machine)
@@ -315,7 +315,7 @@ def test_a_full_ring_is_emptied_and_says_so() -> None:
 # -- unplugged -------------------------------------------------------------------------
 
 
-def test_a_sleeping_reader_is_told_that_the_mouse_is_gone() -> None:
+def test_a_sleeping_reader_gets_enodev_when_the_mouse_is_unplugged() -> None:
     mouse = Mouse()
     with bench(mouse) as machine:
         reader = Reader.of(machine, O_RDWR)
@@ -354,7 +354,7 @@ def test_buttons_that_are_held_are_released_when_the_mouse_goes() -> None:
 
 @settings(max_examples=examples(20))
 @given(st.integers(0, 20_000))
-def test_torn_out_at_any_instant(out: int) -> None:
+def test_unplug_at_any_instant(out: int) -> None:
     mouse = Mouse(Walk(step=millis(1)))
     with bench(mouse) as machine:
         reader = Reader.of(machine, O_RDONLY)
@@ -366,7 +366,7 @@ def test_torn_out_at_any_instant(out: int) -> None:
         check_nothing_left(machine, machine.blocking())
 
 
-def test_both_doors_tell_the_same() -> None:
+def test_netlink_and_evdev_report_the_same_motion() -> None:
     """netlink and the event device report the same motion with the same times."""
     with bench(Mouse(Walk(step=millis(8), steps=40))) as machine:
         reader = Reader.of(machine)

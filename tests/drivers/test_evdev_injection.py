@@ -84,7 +84,7 @@ PASSED: dict[str, tuple[list[Triple], list[Triple]]] = {
 
 
 @pytest.mark.parametrize("name", PASSED)
-def test_what_is_passed_on(machine: Machine, name: str) -> None:
+def test_accepted_events_reach_all_readers(machine: Machine, name: str) -> None:
     """Each reader receives an injected event, including the reader that has written it."""
     writer, reader = Reader.of(machine), Reader.of(machine)
     written, expected = PASSED[name]
@@ -160,7 +160,7 @@ GRABS = [
 
 
 @pytest.mark.parametrize(("grabs", "of_first", "of_second"), GRABS)
-def test_a_grab_by_a_descriptor_decides_who_receives(
+def test_a_grab_by_a_descriptor_selects_the_receiver(
     machine: Machine, grabs: int | None, of_first: tuple[bool, bool], of_second: tuple[bool, bool]
 ) -> None:
     """EVIOCGRAB grabs for evdev as a handler, so the grabbing descriptor receives events injected by any

@@ -37,7 +37,7 @@ from tests.drivers.evdev import REPORT, Reader, Triple, fails, settle
 # -- asking --------------------------------------------------------------------------
 
 
-def test_what_the_device_is() -> None:
+def test_identity_of_the_device() -> None:
     with bench(Mouse()) as machine:
         reader = Reader.of(machine)
         assert reader.ask(ev.EVIOCGVERSION, bytes(4)) == (0x010001).to_bytes(4, "little")
@@ -55,7 +55,7 @@ def test_what_the_device_is() -> None:
             assert reader.bits(lambda size, type=type: ev.EVIOCGBIT(type, size)) == set()  # type: ignore[misc]
 
 
-def test_lengths_are_returned_and_what_is_too_long_is_cut_off() -> None:
+def test_lengths_are_returned_and_long_texts_are_cut() -> None:
     with bench(Mouse()) as machine:
         reader = Reader.of(machine)
         for size, length, text in (
@@ -94,7 +94,7 @@ def test_lengths_are_returned_and_what_is_too_long_is_cut_off() -> None:
         (0x80044599, bytes(4), errno.EINVAL),
     ],
 )
-def test_what_is_refused(request_: int, argument: Any, number: int) -> None:
+def test_refused_requests(request_: int, argument: Any, number: int) -> None:
     with bench(Mouse()) as machine:
         reader = Reader.of(machine)
         with fails(number):
@@ -102,7 +102,7 @@ def test_what_is_refused(request_: int, argument: Any, number: int) -> None:
         assert reader.ask(ev.EVIOCGEFFECTS, b"\xff" * 4) == bytes(4)
 
 
-def test_asking_what_is_held_takes_out_the_events_that_tell_it() -> None:
+def test_reading_the_key_state_removes_queued_key_events() -> None:
     mouse = Mouse()
     with bench(mouse) as machine:
         reader = Reader.of(machine)
@@ -142,7 +142,7 @@ def test_events_are_stamped_by_the_clock_that_was_asked_for() -> None:
 # -- one reader alone -------------------------------------------------------------------
 
 
-def test_who_grabs_the_mouse_has_it_alone() -> None:
+def test_a_grab_gives_exclusive_access_to_the_mouse() -> None:
     mouse = Mouse()
     with bench(mouse) as machine:
         one, other = Reader.of(machine), Reader.of(machine)
@@ -183,7 +183,7 @@ def test_access_that_is_revoked_does_not_come_back() -> None:
                 call()
 
 
-def test_a_mask_says_what_a_reader_wants() -> None:
+def test_a_mask_selects_the_events_of_a_reader() -> None:
     mouse = Mouse()
     with bench(mouse) as machine:
         reader = Reader.of(machine)
@@ -219,7 +219,7 @@ def test_a_mask_says_what_a_reader_wants() -> None:
 # -- writing ---------------------------------------------------------------------------
 
 
-def test_what_is_written_comes_as_if_from_the_mouse() -> None:
+def test_injected_events_arrive_like_events_of_the_mouse() -> None:
     with bench(Mouse()) as machine:
         writer, reader = Reader.of(machine), Reader.of(machine)
 

@@ -123,7 +123,7 @@ def test_a_packet_that_is_not_complete_cannot_be_read() -> None:
     assert fetch(ring) == [(EV_REL, REL_X, 1), REPORT]
 
 
-def test_an_overflow_leaves_what_tells_of_it_and_the_newest_event() -> None:
+def test_an_overflow_leaves_syn_dropped_and_the_newest_event() -> None:
     ring = client()
     for number in range(SIZE - 1):
         ring.pass_values([(EV_REL, REL_X, number)], 0)
@@ -135,7 +135,7 @@ def test_an_overflow_leaves_what_tells_of_it_and_the_newest_event() -> None:
     assert fetch(ring) == [(EV_REL, REL_X, 77), REPORT]
 
 
-def test_what_tells_of_a_loss_fills_the_ring_itself() -> None:
+def test_syn_dropped_takes_space_in_the_ring() -> None:
     ring = client()
     ring.pass_values([(EV_REL, REL_X, 1), REPORT, *[(EV_REL, REL_X, 1)] * (SIZE - 3)], 0)
     ring.drop(0)
@@ -144,7 +144,7 @@ def test_what_tells_of_a_loss_fills_the_ring_itself() -> None:
     assert fetch(ring) == [DROPPED, (EV_REL, REL_X, 2), REPORT]
 
 
-def test_another_clock_drops_what_is_stamped_by_the_old_one() -> None:
+def test_a_change_of_the_clock_drops_queued_events() -> None:
     ring = client()
     assert not ring.set_clock(CLOCK_MONOTONIC)  # the queue was empty, so no event is lost
     ring.pass_values([(EV_REL, REL_X, 1), REPORT], 0)

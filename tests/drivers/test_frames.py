@@ -95,7 +95,7 @@ async def tell(pending: Any, refusals: list[int]) -> None:
 
 @settings(max_examples=examples(40))
 @given(st.integers(0, 90_000), st.integers(0, 90_000), st.booleans())
-def test_torn_out_at_any_instant(out: int, back: int, again: bool) -> None:
+def test_unplug_at_any_instant(out: int, back: int, again: bool) -> None:
     """The unplug may interrupt power-up, a frame or a dump; the camera may be plugged again soon."""
     device = Camera()
     refusals: list[int] = []

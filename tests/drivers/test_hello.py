@@ -55,7 +55,7 @@ def test_another_greeting(machine: Machine) -> None:
     [(HELLO, b"", errno.EINVAL), (HELLO, b"\0", errno.EINVAL), (HELLO, b"x" * 65, errno.EINVAL),
      (HELLO + 1, b"Ann", errno.EOPNOTSUPP)],
 )  # fmt: skip
-def test_what_is_no_greeting(machine: Machine, type: int, name: bytes, number: int) -> None:
+def test_wrong_greetings_are_refused(machine: Machine, type: int, name: bytes, number: int) -> None:
     header, payload = ask(machine.blocking(uid=0).socket(proto=PROTOCOL), name, type=type)
     assert header.type == NLMSG_ERROR
     assert S32.unpack_from(payload)[0] == -number
@@ -71,7 +71,7 @@ def test_several_in_one_datagram_and_an_acknowledgement(machine: Machine) -> Non
     assert [(answer.type, answer.seq) for answer in answers] == [(HELLO, 1), (HELLO, 2), (NLMSG_ERROR, 2)]
 
 
-def test_whoever_is_in_the_group_hears_it(machine: Machine) -> None:
+def test_each_group_member_receives_it(machine: Machine) -> None:
     listener = machine.blocking(uid=1000).socket(proto=PROTOCOL)
     listener.bind((0, GREETED))
     ask(machine.blocking(uid=0).socket(proto=PROTOCOL), b"Ann")

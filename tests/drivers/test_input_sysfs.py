@@ -31,7 +31,7 @@ def write(process: Blocking, path: str, data: bytes) -> int:
         process.close(fd)
 
 
-def test_what_it_shows() -> None:
+def test_shown_attributes() -> None:
     with bench(Mouse()) as machine:
         process = machine.blocking(uid=1000)
         shown = {

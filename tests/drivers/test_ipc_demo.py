@@ -87,7 +87,7 @@ def test_the_longest_question_needs_two_attributes(user: Blocking) -> None:
         assert len(parts) == 2
 
 
-def test_an_answer_that_is_longer_than_a_page_is_cut_and_the_log_says_whose(
+def test_a_text_beyond_one_page_is_cut_and_logged_with_its_attribute(
     machine: Machine, user: Blocking
 ) -> None:
     fd = user.open("/sys/class/ipc_demo/question/answer", os.O_RDWR)

@@ -38,7 +38,7 @@ def conserved(client: BlockingClient, mouse: Mouse) -> dict[str, int]:
     return counters
 
 
-def test_moves_are_told_as_they_were_made() -> None:
+def test_moves_are_reported_in_order() -> None:
     mouse = Mouse()
     with bench(mouse) as machine:
         client = follow(machine)
@@ -214,7 +214,7 @@ def test_no_report_is_forgotten(script: Script, hold: int, length: int) -> None:
 
 @settings(max_examples=examples(30))
 @given(st.integers(0, 40_000))
-def test_torn_out_at_any_instant(out: int) -> None:
+def test_unplug_at_any_instant(out: int) -> None:
     mouse = Mouse(Walk(step=millis(1)))
     with bench(mouse) as machine:
         client = follow(machine)
@@ -229,7 +229,7 @@ def test_torn_out_at_any_instant(out: int) -> None:
 
 @settings(max_examples=examples(30))
 @given(st.integers(0, 3000))
-def test_torn_out_while_its_driver_comes(out: int) -> None:
+def test_unplug_while_the_driver_is_loaded(out: int) -> None:
     """The unplug happens while the module is loaded and the mouse is probed."""
     mouse = Mouse(Walk(step=millis(1)))
     with bench() as machine:

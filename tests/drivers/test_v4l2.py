@@ -59,7 +59,7 @@ def test_the_node_is_for_the_group_video(machine: Machine) -> None:
         assert other.blocking().stat(NODE).st_mode == stat.S_IFCHR | 0o600
 
 
-def test_what_sysfs_shows(machine: Machine) -> None:
+def test_attributes_in_sysfs(machine: Machine) -> None:
     root = machine.blocking()
     machine.plug(Camera())
     settle(machine)
@@ -70,7 +70,7 @@ def test_what_sysfs_shows(machine: Machine) -> None:
     assert b" 81 video4linux\n" in root.read_file("/proc/devices")
 
 
-def test_what_the_uevents_say(machine: Machine) -> None:
+def test_variables_of_the_uevents(machine: Machine) -> None:
     monitor = machine.blocking().uevents()
     machine.plug(Camera())
     seen = [next(monitor) for _ in range(4)]
@@ -195,7 +195,7 @@ def test_a_stream_can_be_stopped_and_started_again(video: Video) -> None:
     ]
 
 
-def test_the_interval_is_what_was_asked_for(video: Video) -> None:
+def test_the_interval_is_the_requested_one(video: Video) -> None:
     assert video.parm().capability == v4l2.V4L2_CAP_TIMEPERFRAME
     parm = video.parm(io.VIDIOC_S_PARM, numerator=1, denominator=50)
     assert (parm.numerator, parm.denominator) == (1, 50)
@@ -210,7 +210,7 @@ def test_the_interval_is_what_was_asked_for(video: Video) -> None:
         video.parm(io.VIDIOC_S_PARM, numerator=1, denominator=10)
 
 
-def test_the_interval_is_within_what_the_mode_can_do(video: Video) -> None:
+def test_the_interval_is_within_the_limits_of_the_mode(video: Video) -> None:
     fastest = video.parm(io.VIDIOC_S_PARM, numerator=1, denominator=1000)
     limit = video.ask(
         io.VIDIOC_ENUM_FRAMEINTERVALS,
@@ -228,7 +228,7 @@ def test_the_interval_is_within_what_the_mode_can_do(video: Video) -> None:
 # -- formats ------------------------------------------------------------------------------
 
 
-def test_what_is_listed_can_be_set(video: Video) -> None:
+def test_each_listed_format_can_be_set(video: Video) -> None:
     formats = [video.ask(io.VIDIOC_ENUM_FMT, s.V4l2Fmtdesc(index, CAPTURE)).pixelformat for index in range(3)]
     for fourcc in formats:
         for index, mode in enumerate(MODES):
@@ -382,7 +382,7 @@ def test_poll_while_frames_come(machine: Machine) -> None:
     assert video.poll(POLLIN) == POLLERR
 
 
-def test_who_waits_for_an_event_does_not_hear_of_frames(machine: Machine) -> None:
+def test_a_poller_for_events_is_not_woken_by_frames(machine: Machine) -> None:
     video = Video.nonblocking(machine)
     assert video.poll(POLLPRI, 20) == 0
 

@@ -66,7 +66,7 @@ def test_controls_are_listed_below_their_classes(video: Video) -> None:
     assert dict(found)[cid.V4L2_CID_USER_CLASS] == "User Controls"
 
 
-def test_what_is_said_of_a_control(video: Video) -> None:
+def test_description_of_a_control(video: Video) -> None:
     long = video.ask(io.VIDIOC_QUERY_EXT_CTRL, s.V4l2QueryExtCtrl(EXPOSURE_ID))
     short = video.ask(io.VIDIOC_QUERYCTRL, s.V4l2Queryctrl(EXPOSURE_ID))
     for name in ("type", "minimum", "maximum", "step", "default_value", "flags"):
@@ -91,7 +91,7 @@ def test_the_names_in_a_menu(video: Video) -> None:
 # -- values ----------------------------------------------------------------------------
 
 
-def test_the_device_gets_what_is_set(video: Video, device: Camera) -> None:
+def test_a_set_value_reaches_the_device(video: Video, device: Camera) -> None:
     assert video.set(EXPOSURE_ID, 1234) == video.get(EXPOSURE_ID) == 1234
     assert device.values[EXPOSURE] == 1234
 
@@ -192,7 +192,7 @@ def test_which_one_is_at_fault(
     assert video.get(GAIN_ID) == 16  # no control was set
 
 
-def test_an_address_that_is_none(video: Video) -> None:
+def test_an_invalid_address_is_refused(video: Video) -> None:
     with fails(errno.EFAULT):
         video.ask(GET, s.V4l2ExtControls(0, 1, controls=8))
 
@@ -218,7 +218,7 @@ def test_an_event_for_each_change_by_another(machine: Machine, video: Video) -> 
     assert video.poll(POLLPRI) == 0
 
 
-def test_who_sets_it_is_told_only_if_he_wants_to(video: Video) -> None:
+def test_the_setter_of_a_control_gets_its_event_on_request_only(video: Video) -> None:
     video.subscribe(GAIN_ID)
     video.subscribe(EXPOSURE_ID, v4l2.V4L2_EVENT_SUB_FL_ALLOW_FEEDBACK)
     video.set(GAIN_ID, 50)
@@ -228,7 +228,7 @@ def test_who_sets_it_is_told_only_if_he_wants_to(video: Video) -> None:
         video.event()
 
 
-def test_a_change_over_netlink_is_told_to_all(machine: Machine, video: Video) -> None:
+def test_a_change_over_netlink_notifies_all_subscribers(machine: Machine, video: Video) -> None:
     video.subscribe(PATTERN_ID)
     machine.blocking().genetlink("camera").do("set-control", control="test-pattern", value=3)
     assert video.event()[1].value == 3
@@ -257,7 +257,7 @@ def test_of_one_control_the_newest_event_waits(machine: Machine, video: Video) -
     assert (control.changes, control.value) == (VALUE | FLAGS, 70)
 
 
-def test_what_is_not_subscribed_to_any_more_is_not_told(machine: Machine, video: Video) -> None:
+def test_an_unsubscribed_control_sends_no_event(machine: Machine, video: Video) -> None:
     other = Video.open(machine)
     for id in (GAIN_ID, EXPOSURE_ID, PATTERN_ID):
         video.subscribe(id, v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL)
@@ -279,12 +279,12 @@ def test_what_is_not_subscribed_to_any_more_is_not_told(machine: Machine, video:
         (v4l2.V4L2_EVENT_CTRL, 12345),
     ],
 )
-def test_what_cannot_be_subscribed_to(video: Video, type: int, id: int) -> None:
+def test_events_without_subscription_are_refused(video: Video, type: int, id: int) -> None:
     with fails(errno.EINVAL):
         video.ask(io.VIDIOC_SUBSCRIBE_EVENT, s.V4l2EventSubscription(type, id))
 
 
-def test_who_waits_for_an_event_is_woken(machine: Machine) -> None:
+def test_a_poller_for_events_is_woken_by_an_event(machine: Machine) -> None:
     async def waits(app: Any, seen: list[int]) -> None:
         fd = await app.open("/dev/video0", 2)
         subscription = s.V4l2EventSubscription(v4l2.V4L2_EVENT_CTRL, GAIN_ID)

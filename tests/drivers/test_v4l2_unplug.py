@@ -28,7 +28,7 @@ def settle(machine: Machine, time: int = millis(50)) -> None:
     machine.run(until=machine.now + time)
 
 
-def test_after_it_is_torn_out() -> None:
+def test_calls_after_the_unplug() -> None:
     device = Camera()
     with bench(device) as machine:
         video = Video.open(machine)
@@ -88,7 +88,7 @@ async def sleeper(app: Any, request: int, argument: bytearray, seen: list[int]) 
         (io.VIDIOC_DQEVENT, s.V4l2Event.SIZE, [errno.ENODEV, errno.ENODEV]),
     ],
 )
-def test_who_sleeps_is_woken(request_: int, size: int, expected: list[int]) -> None:
+def test_a_sleeper_is_woken(request_: int, size: int, expected: list[int]) -> None:
     device = Camera()
     with bench(device) as machine:
         seen: list[int] = []
@@ -124,7 +124,7 @@ async def careless(app: Any, seen: list[int]) -> None:
 
 @settings(max_examples=examples(50))
 @given(st.integers(0, 120_000), st.integers(0, 90_000), st.booleans())
-def test_torn_out_at_any_instant(out: int, back: int, again: bool) -> None:
+def test_unplug_at_any_instant(out: int, back: int, again: bool) -> None:
     """The unplug may interrupt power-up, exposure, read-out or a request. The program gets an error, nothing
     is left.
     """

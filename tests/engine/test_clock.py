@@ -35,7 +35,7 @@ def test_a_timeout_is_never_too_short_and_never_a_nanosecond_too_long(value: Fra
 
 
 @pytest.mark.parametrize("wrong", ["1", None, True, float("nan"), float("inf")])
-def test_what_is_no_number_is_refused_with_what_to_write(wrong: object) -> None:
+def test_a_text_that_is_no_number_is_refused_with_a_hint(wrong: object) -> None:
     with pytest.raises(SimulationError, match=r"seconds\(\)"):
         seconds(wrong)  # type: ignore[arg-type]
 

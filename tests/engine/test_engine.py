@@ -18,7 +18,7 @@ def test_events_come_in_the_order_of_time_and_then_of_being_scheduled(delays: li
     assert len(happened) == len(delays)
 
 
-def test_what_a_section_causes_comes_after_what_it_was_charged() -> None:
+def test_events_of_a_section_follow_its_charged_time() -> None:
     engine = Engine()
     seen = []
 
@@ -96,7 +96,7 @@ def test_streams_do_not_depend_on_each_other() -> None:
     assert Engine(seed=4).rng("camera1").random() != alone
 
 
-def test_what_was_charged_passes_at_once_if_nothing_else_comes_first() -> None:
+def test_charged_time_passes_at_once_without_earlier_events() -> None:
     engine = Engine()
     seen = []
 
@@ -126,7 +126,7 @@ STEPS = st.lists(
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), STEPS), max_size=6), st.integers(1, 400))
-def test_whether_nothing_else_comes_first_is_found_however_it_is_asked(
+def test_each_form_of_is_next_agrees_with_the_queue(
     sections: list[tuple[int, list[tuple[str, int]]]], until: int
 ) -> None:
     """Each variant of the question whether another entry comes first has the same answer as a search of the

@@ -71,7 +71,7 @@ def test_timers_and_simpy_events_share_one_queue() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["task", "timer", "simpy"]), st.integers(0, 5)), max_size=30))
-def test_whatever_is_scheduled_happens_in_its_order(entries: list[tuple[str, int]]) -> None:
+def test_scheduled_events_happen_in_order(entries: list[tuple[str, int]]) -> None:
     engine = Engine()
     seen: list[tuple[int, int]] = []
 

@@ -4,7 +4,7 @@ from simkernel.engine import Engine, Record
 from simkernel.kernel.lib.layers import KERNEL
 
 
-def test_nothing_is_emitted_while_nobody_listens() -> None:
+def test_nothing_is_emitted_without_a_listener() -> None:
     tracer = Engine().trace
     assert tracer.emit is None
     end = tracer.subscribe(lambda record: None)

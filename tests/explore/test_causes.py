@@ -80,7 +80,7 @@ def test_a_wakeup_leads_to_the_call_of_the_other_task() -> None:
     assert chain[1].track.startswith("write/")
 
 
-def test_a_timer_of_its_own_leads_to_what_came_before() -> None:
+def test_a_timer_continues_the_flow_that_armed_it() -> None:
     chain = causes(recorded(Body(asleep, {"app": None}, options={"udev": False})))
     assert names(chain) == ["sched_process_fork", "sys_exit", "sched_process_exit"]
     assert chain[1].fields["call"] == "openat"

@@ -83,7 +83,7 @@ def test_a_search_with_a_limit_is_not_exhausted() -> None:
     assert Explorer(IN_TURN).systematic(max_pauses=2, max_runs=10) == Held(10)
 
 
-def test_a_guided_search_keeps_what_is_new_and_finds_it() -> None:
+def test_a_guided_search_keeps_plans_with_new_coverage() -> None:
     result = found(Explorer(TALLY).guided(range(1, 2000)))
     assert isinstance(result.outcome.failure, AssertionError)
 
@@ -141,7 +141,7 @@ def test_a_fault_that_a_rule_fires_is_in_the_plan() -> None:
     assert run(TALLY, result.plan).signature == result.outcome.signature
 
 
-def test_a_sweep_lets_each_hit_of_a_fault_point_fail_in_turn() -> None:
+def test_a_sweep_fails_each_hit_of_a_fault_point_in_turn() -> None:
     hits = Explorer(TALLY).default().hits["kmalloc"]
     plans = []
     explorer = Explorer(IN_TURN, watch=lambda number, outcome: plans.append(outcome.plan))

@@ -41,7 +41,7 @@ def test_probability_one_fails_as_often_as_times_says() -> None:
     assert fails(Injector(Fault("open", p=1, times=UNLIMITED)), 5) == [1, 2, 3, 4, 5]
 
 
-def test_interval_lets_only_each_such_hit_fail() -> None:
+def test_interval_fails_each_nth_hit_only() -> None:
     assert fails(Injector(Fault("open", p=1, interval=3, times=UNLIMITED)), 10) == [3, 6, 9]
 
 
@@ -61,7 +61,7 @@ def test_probability_is_about_that_share_of_the_hits() -> None:
         ({"until": 101}, {"time": 101}),
     ],
 )
-def test_a_rule_covers_what_it_is_limited_to(limits: dict[str, Any], about: dict[str, Any]) -> None:
+def test_a_rule_covers_only_the_hits_that_it_names(limits: dict[str, Any], about: dict[str, Any]) -> None:
     rule = Fault("open", p=1, times=UNLIMITED, **limits)
     assert fails(Injector(rule), 2, device="mouse0") == [1, 2]
     assert fails(Injector(rule), 2, **{"device": "mouse0", **about}) == []
@@ -141,14 +141,14 @@ def test_rules_survive_json(faults: Faults) -> None:
         ("open", {"nth": 1, "since": 5, "until": 5}, "until=5 is not after since=5"),
     ],
 )
-def test_a_wrong_rule_says_what_is_wrong(point: str, arguments: dict[str, Any], said: str) -> None:
+def test_a_wrong_rule_is_explained(point: str, arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(SimulationError) as error:
         Fault(point, **arguments)
     assert said in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["", "5", '{"point": "open"}', '[{"point": "open", "nht": 1}]', "[5]"])
-def test_what_is_no_list_of_rules_is_refused(text: str) -> None:
+def test_invalid_rules_are_refused(text: str) -> None:
     with pytest.raises(SimulationError, match=r"not a list of faults|unknown fault point"):
         Faults.from_json(text)
 

@@ -22,7 +22,7 @@ def test_is_up_to_date(drawing: Drawing) -> None:
     assert f"\n{drawn}\n" in guide.text(drawing.topic), "python -m tests.guide.drawn draws it anew"
 
 
-def test_a_paragraph_is_replaced_and_nothing_else() -> None:
+def test_only_the_paragraph_is_replaced() -> None:
     text = "before\n\n| a |\n| old |\n\nafter\n```mermaid\nflow\nold\n```\n"
     assert redrawn(text, "| a |\n| new |") == text.replace("| old |", "| new |")
     assert redrawn(text, "flow\nnew") == text.replace("flow\nold", "flow\nnew")

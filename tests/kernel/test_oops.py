@@ -85,7 +85,7 @@ def late(*_):
         ("mod_timer(timer_setup(this, late), 0)", "timer late"),
     ],
 )
-def test_in_what_runs_later(bench: Bench, action: str, where: str) -> None:
+def test_oops_in_deferred_code(bench: Bench, action: str, where: str) -> None:
     bench.module("m", LATER.format(action=action))
     bench.load("m")
     bench.pass_time(seconds(1))
@@ -218,7 +218,7 @@ def test_a_base_exception_of_a_device_ends_the_run(bench: Bench, error: str) -> 
     assert bench.machine.kernel.oopses.count == 0
 
 
-def test_a_recursion_is_told_once(bench: Bench) -> None:
+def test_a_recursion_is_reported_once(bench: Bench) -> None:
     bench.write(
         "m.py",
         "from simkernel.driverapi.module import *\nMODULE = Module(license='GPL')\n"

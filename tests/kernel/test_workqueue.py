@@ -146,7 +146,7 @@ def test_flushing(machine: Machine) -> None:
     assert flushed[0] >= job.ended[0]
 
 
-def test_destroying_runs_what_is_queued_and_ends_the_workers(machine: Machine) -> None:
+def test_destroying_runs_queued_work_and_ends_the_workers(machine: Machine) -> None:
     before = workers(machine)
     queues = machine.kernel.work_queues
     queue = queues.allocate(None, "mine", 2)

@@ -21,7 +21,7 @@ def ask(lesson: Lesson, **settings: Any) -> dict[str, Any]:
     return result
 
 
-def test_holds_the_report_the_log_and_what_the_program_prints(lesson: Lesson) -> None:
+def test_answer_has_the_report_the_log_and_the_output(lesson: Lesson) -> None:
     result = ask(lesson, times="5", loud=True)
     assert list(result) == [
         "settings", "texts", "metrics", "goal", "error", "log", "printed", "follow", "recording",

@@ -60,7 +60,7 @@ def test_goal_is_reached_by_an_order_in_which_no_step_fails(steps, udev):
         ("# nothing\n", "no frame has come"),
     ],
 )
-def test_goal_tells_what_is_missing(steps, why):
+def test_goal_names_the_missing_part(steps, why):
     goal = ask(steps)["goal"]
     assert not goal["reached"] and why in goal["text"]
 
@@ -77,7 +77,7 @@ def test_udevd_loads_the_modules_of_the_camera():
     assert events.index("probe 0:1") < events.index("add camera0") < events.index("bind 0:1")
 
 
-def test_insmod_without_its_dependencies_logs_what_is_missing():
+def test_insmod_without_dependencies_logs_the_missing_symbols():
     found = ask("insmod camera\n")
     assert results(found) == ["ENOENT"]
     assert any("camera: Unknown symbol devclass_register" in line for line in found["log"])

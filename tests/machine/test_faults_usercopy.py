@@ -60,7 +60,7 @@ def test_bytes_stay_in_a_pipe(points: Points, process: Blocking) -> None:
     assert process.read(reader, 10) == b"abc"
 
 
-def test_a_read_of_several_pages_returns_what_it_has_copied(points: Points, process: Blocking) -> None:
+def test_a_read_of_several_pages_returns_the_copied_length(points: Points, process: Blocking) -> None:
     reader, writer = process.pipe()
     process.write(writer, b"a" * PAGE + b"b" * PAGE)
     points.fail("usercopy", 2)
@@ -78,7 +78,7 @@ def test_a_failed_write_leaves_a_pipe_as_it_was(points: Points, process: Blockin
     assert process.read(reader, 10) == b"begun"
 
 
-def test_a_write_of_several_pages_counts_what_it_has_copied(points: Points, process: Blocking) -> None:
+def test_a_write_of_several_pages_returns_the_copied_length(points: Points, process: Blocking) -> None:
     reader, writer = process.pipe()
     points.fail("usercopy", 2)
     assert process.write(writer, b"a" * PAGE + b"b" * PAGE) == PAGE
@@ -274,7 +274,7 @@ def test_a_request_of_a_driver_fails(machine: Machine, points: Points, process: 
     assert process.ioctl(fd, ev.EVIOCGVERSION, bytes(4)) == version
 
 
-def test_what_the_kernel_fills_in_a_message_is_no_copy_from_a_user(machine: Machine, points: Points) -> None:
+def test_fields_that_the_kernel_fills_in_are_not_copied_from_a_user(machine: Machine, points: Points) -> None:
     """Only three copies are from or to the program: the request, the reply and the acknowledgement. The other
     copies are inside the kernel.
     """

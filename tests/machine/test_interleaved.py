@@ -27,7 +27,7 @@ def test_each_as_if_alone(first: Any, second: Any, turns: list[bool]) -> None:
     assert one.finish() == alone(*first)
 
 
-def test_the_seed_is_what_makes_a_difference() -> None:
+def test_only_the_seed_makes_a_difference() -> None:
     assert alone("moving", 1)["trace"] == lives.alone("moving", 1)["trace"] != alone("moving", 2)["trace"]
 
 

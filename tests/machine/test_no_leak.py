@@ -150,7 +150,7 @@ def census() -> int:
     return sum(type(each) in (NetlinkSocket, OpenFile, Skb) for each in gc.get_objects())
 
 
-def test_nor_is_anything_kept_that_nobody_sees() -> None:
+def test_unseen_records_are_not_kept() -> None:
     before = census()
     with Machine() as machine:
         live(
@@ -161,7 +161,7 @@ def test_nor_is_anything_kept_that_nobody_sees() -> None:
         assert census() == before
 
 
-def test_what_is_left_is_named() -> None:
+def test_remaining_resources_are_named() -> None:
     with Machine(udev=False) as machine:
         machine.plug(Camera())
         root = machine.blocking()

@@ -128,7 +128,7 @@ def test_no_object_has_the_default_repr_or_an_address(made: dict[str, Any]) -> N
         assert [repr(each) for each in objects if ADDRESS.search(repr(each))] == []
 
 
-def test_repr_says_what_an_object_is(made: dict[str, Any]) -> None:
+def test_repr_describes_an_object(made: dict[str, Any]) -> None:
     assert repr(made["machine"]) == "<Machine seed=7 at 0.050000000 s, 8 tasks>"
     assert repr(made["process"]) == "<Process program/7, running>"
     assert repr(made["app"]) == "<App of program/7>"

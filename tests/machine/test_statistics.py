@@ -30,7 +30,7 @@ def test_they_are_plain_data() -> None:
     assert json.loads(json.dumps(statistics, sort_keys=True)).keys() == statistics.keys()
 
 
-def test_they_say_what_happened() -> None:
+def test_records_describe_the_event() -> None:
     with Machine(udev=False) as machine:
         before = machine.statistics
         machine.spawn(echo, 7)
@@ -51,7 +51,7 @@ def test_a_device_keeps_its_counters_when_it_is_gone() -> None:
         assert machine.statistics["devices"]["camera0"]["started"] == 0
 
 
-def test_events_do_not_depend_on_who_looks() -> None:
+def test_events_do_not_depend_on_observers() -> None:
     counts = []
     for traced in (False, True):
         with Machine(seed=3) as machine:
@@ -64,7 +64,7 @@ def test_events_do_not_depend_on_who_looks() -> None:
     assert counts[0] == counts[1] > 0
 
 
-def test_an_access_to_what_is_gone_is_an_event() -> None:
+def test_an_access_to_an_unplugged_device_is_recorded() -> None:
     with Machine(udev=False) as machine:
         before = machine.events
         machine.bus.readl(machine.bus.slots[3].address)
@@ -89,7 +89,7 @@ async def through_a_pipe(app: Any) -> None:
     await app.read(there, 2000)
 
 
-def test_copies_are_counted_where_that_is_asked_for() -> None:
+def test_copies_are_counted_on_request() -> None:
     with Machine(udev=False) as machine:
         assert machine.statistics["copies"] is None
     times = []

@@ -81,7 +81,7 @@ def test_type_is_one_of_four() -> None:
 
 
 @given(st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.text()))
-def test_reads_back_what_it_prints(value: bool | int | float | str) -> None:
+def test_printed_text_parses_to_the_same_value(value: bool | int | float | str) -> None:
     assert ScenarioParameter("any", type(value), value).read(str(value)) == value
 
 

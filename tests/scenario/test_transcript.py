@@ -126,7 +126,7 @@ def test_lines_fit_and_repetitions_are_folded(machine: Machine) -> None:
     assert len(watch.named("rwmmio_read", register="STATUS")) > 20
 
 
-def test_what_was_seen_stays(machine: Machine) -> None:
+def test_seen_records_stay(machine: Machine) -> None:
     transcript = Transcript(machine)
     watch = seen(machine, transcript, program=sleeper, arguments=(0.001,))
     before = watch.text()

@@ -85,7 +85,7 @@ def test_alone_a_question_has_the_same_answer(questions: Scenario, whole: Run, n
 
 
 @pytest.mark.parametrize("times", [0, 1 / 3, 5])
-def test_the_answers_hold_whatever_a_call_costs(
+def test_the_answers_do_not_depend_on_costs(
     questions: Scenario, whole: Run, monkeypatch: pytest.MonkeyPatch, times: float
 ) -> None:
     prices = {name: int(times * getattr(CostModel(), name)) for name in PARAMETERS}
@@ -142,7 +142,7 @@ def test_nothing_is_folded_on_a_terminal_of_80_columns() -> None:
         (("questions", "--only", "2", "--set", "only=3"), "--only 2 and --set only=3: leave one of them out"),
     ],
 )
-def test_a_part_that_there_is_not(simkernel: CommandLine, arguments: tuple[str, ...], text: str) -> None:
+def test_an_unknown_part_is_refused(simkernel: CommandLine, arguments: tuple[str, ...], text: str) -> None:
     done = simkernel("run", *arguments)
     assert (done.code, done.out) == (2, "")
     assert done.err.endswith(f"Error: {text}\n")
@@ -188,7 +188,7 @@ def no_module_is_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
         ("4", no_module_is_a_driver, "drivers is '' instead of 'camera mouse'", "Two of six modules"),
     ],
 )
-def test_what_is_not_shown_is_not_said(
+def test_statements_that_were_not_shown_are_omitted(
     questions: Scenario, monkeypatch: pytest.MonkeyPatch, number: str, break_it: Any, why: str, unsaid: str
 ) -> None:
     run = Run(questions, parameters={"only": number})
@@ -232,7 +232,7 @@ def _stage(questions: Scenario) -> Any:
     return module.Stage(run, machine, module.Transcript(machine), "test")
 
 
-def test_what_is_seen_is_the_trace_of_the_machine(questions: Scenario) -> None:
+def test_shown_accesses_are_those_of_the_trace(questions: Scenario) -> None:
     """The bus has recorded every register access that the scenario shows, at the same time."""
     records: list[Record] = []
     run = Run(questions, parameters={"only": "2"})

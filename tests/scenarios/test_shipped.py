@@ -38,7 +38,7 @@ each_scenario = pytest.mark.parametrize("name", stories.names())
 
 
 @each_scenario
-def test_tells_what_it_is_for(name: str) -> None:
+def test_docstring_states_the_purpose(name: str) -> None:
     path = stories.find(name)
     told = stories.sections(stories.docstring(path))
     assert list(told) == ["", *stories.SECTIONS]

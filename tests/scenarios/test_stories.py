@@ -76,7 +76,7 @@ def test_camera_suggests_a_run_that_loses_frames_and_then_one_that_loses_none(
 
 
 @pytest.mark.parametrize("parameters", [{}, {"pixels": "mmap"}, {"buffers": 16}, {"cpus": 1}])
-def test_camera_tells_the_path_down_to_a_register_and_up_again(parameters: dict[str, Any]) -> None:
+def test_camera_shows_the_path_to_a_register_and_back(parameters: dict[str, Any]) -> None:
     (path,) = [part for part in run("camera", **parameters).summary if hasattr(part, "rows")]
     layers = [row[0].strip() for row in path.rows]
     up = layers.index("hardware", layers.index("hardware") + 1)
@@ -111,7 +111,7 @@ def test_camera_forgets_no_frame(parameters: dict[str, Any]) -> None:
     assert figures["checksum_errors"] == 0
 
 
-def test_camera_shows_what_mapping_saves() -> None:
+def test_camera_shows_the_copies_that_mapping_saves() -> None:
     """Over netlink a pixel is copied twice: into a message and out of it. A mapped pixel is never copied."""
     costs = []
     for size in ("160x120", "1920x1080"):
@@ -224,7 +224,7 @@ def test_modules_every_error_is_the_right_one() -> None:
     assert "D" in figures["taints"]
 
 
-def test_modules_what_fails_half_way_is_undone_in_reverse_order() -> None:
+def test_modules_undoes_a_failed_init_in_reverse_order() -> None:
     log = next(
         part.text for part in run("modules").parts if getattr(part, "text", "").startswith("The kernel log")
     )
@@ -255,7 +255,7 @@ def test_layers_the_gain_shows_in_the_picture(gain: int) -> None:
     assert (after > before) == (gain > 16)
 
 
-def test_talk_unicast_waits_and_multicast_reaches_everybody() -> None:
+def test_talk_unicast_waits_and_multicast_reaches_all() -> None:
     figures = run("talk", messages=4, listeners=5, size=1000).metrics
     assert figures["messages_echoed"] == figures["messages_sent"] == 4
     assert figures["messages_altered"] == 0
@@ -267,7 +267,7 @@ def test_talk_unicast_waits_and_multicast_reaches_everybody() -> None:
     )
 
 
-def test_hello_everybody_is_greeted() -> None:
+def test_hello_greets_every_group_member() -> None:
     figures = run("hello", guests=4, greeting="Salve").metrics
     assert figures["greetings"] == ["Salve, Ada!", "Salve, Grace!", "Salve, Linus!", "Salve, Margaret!"]
     assert figures["heard_by_gossip"] == 4

@@ -214,7 +214,7 @@ def test_skip_fail_and_xfail_of_a_body(run_pytest: Pytest) -> None:
     result.stdout.fnmatch_lines(["*Failed: a reason"])
 
 
-def test_what_excludes_the_mark(run_pytest: Pytest) -> None:
+def test_arguments_that_exclude_the_mark(run_pytest: Pytest) -> None:
     result = run_pytest("""
         import unittest
         import pytest

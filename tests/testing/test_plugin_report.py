@@ -127,7 +127,7 @@ def test_frames_of_simkernel_are_hidden_in_each_style(run_pytest: Pytest) -> Non
     assert re.search(r"simkernel/\w+/.*\.py", run_pytest(source, "--full-trace").stdout.str())
 
 
-def test_what_has_no_frame_of_the_project(run_pytest: Pytest) -> None:
+def test_an_error_without_a_frame_of_the_project(run_pytest: Pytest) -> None:
     result = run_pytest("""
         import pytest
 

@@ -137,7 +137,7 @@ def test_all_kinds_are_among_the_requests() -> None:
     find(garbage(spec), lambda request: len(request.payload) < 4, settings=SOONER_OR_LATER)
 
 
-def test_attributes_are_what_a_client_takes() -> None:
+def test_attributes_are_those_that_a_client_accepts() -> None:
     with Machine() as machine:
         machine.plug(Camera())
         camera = machine.blocking().genetlink("camera")
@@ -155,7 +155,7 @@ def test_attributes_are_what_a_client_takes() -> None:
 
 @settings(max_examples=examples(150))
 @given(st.sampled_from(FAMILIES), st.data())
-def test_whatever_is_sent_the_kernel_lives(
+def test_the_kernel_survives_any_message(
     asker: Asker, numbers: dict[str, int], machine: Machine, family: str, data: st.DataObject
 ) -> None:
     asker.ask(data.draw(any_datagrams(specification(family), numbers[family])))

@@ -23,7 +23,7 @@ def test_a_call_that_sleeps_has_no_part_in_a_frame_that_begins_meanwhile() -> No
     assert settled(records) == records
 
 
-def test_a_call_goes_on_under_a_flow_that_is_known() -> None:
+def test_a_call_keeps_a_known_flow() -> None:
     records = [
         record(5, "x", KERNEL, "y", 3),
         enter(10, 1, "close", 3, flow=3),

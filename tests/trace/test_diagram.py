@@ -123,14 +123,14 @@ def test_a_long_flow_is_cut_and_says_so() -> None:
     assert lines[-1].endswith("cut here: 40 more steps are not shown")
 
 
-def test_what_belongs_to_no_message_is_not_drawn() -> None:
+def test_records_without_a_message_are_not_drawn() -> None:
     assert drawn([record(1, "sched_switch", KERNEL, "sched"), record(2, "probe", KERNEL, "device core")]) == [
         "sequenceDiagram"
     ]
 
 
 @given(ANY_RECORDS)
-def test_whatever_comes_every_line_is_a_statement(records: list[Record]) -> None:
+def test_every_line_is_a_statement_for_any_records(records: list[Record]) -> None:
     lines = drawn(records)
     assert all(LINE.fullmatch(line) for line in lines)
     assert lines.count("    end") == sum(line.startswith(("    box", "    loop")) for line in lines)

@@ -39,7 +39,7 @@ async def answer(app: Any) -> None:
         await sock.sendto(b"answer", sender)
 
 
-def test_what_comes_of_a_message_that_nobody_saw_is_no_part_of_an_old_story() -> None:
+def test_an_untraced_message_does_not_continue_a_flow() -> None:
     with Machine(udev=False) as machine:
         records: list[Record] = []
         machine.spawn(answer)

@@ -65,7 +65,7 @@ def test_a_message_has_the_header_that_an_nlmon_device_gives_it() -> None:
     assert packet == bytes.fromhex("0004 0338 0000 0000 0000 0000 0000 0010") + b"data"
 
 
-def test_only_what_passes_the_tap_is_captured() -> None:
+def test_only_tapped_messages_are_captured() -> None:
     assert [packet[16:] for _, packet in packets(capture(STORY))] == [COMMAND]
 
 

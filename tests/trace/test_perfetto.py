@@ -75,7 +75,7 @@ def check(trace: list[Event]) -> None:
 
 
 @given(ANY_RECORDS)
-def test_whatever_comes_and_wherever_it_is_cut_the_trace_is_valid(records: list[Record]) -> None:
+def test_the_trace_is_valid_for_any_records(records: list[Record]) -> None:
     check(events(records))
 
 
@@ -163,7 +163,7 @@ def test_the_flows_held_back_are_bounded(monkeypatch) -> None:
     assert len(exporter._last) == 3
 
 
-def test_what_comes_after_the_end_is_ignored() -> None:
+def test_bytes_after_the_end_are_ignored() -> None:
     file = io.StringIO()
     exporter = TraceJson(file)
     feed(exporter, STORY)

@@ -37,7 +37,7 @@ def test_a_tracepoint_is_a_line_of_ftrace(text: str, name: str, fields: dict[str
 
 
 @given(ANY_RECORDS)
-def test_any_other_is_told_by_its_fields(records: list[Record]) -> None:
+def test_any_other_record_is_printed_with_its_fields(records: list[Record]) -> None:
     for each in records:
         if each.name not in LINES and each.name != "irq_handler_exit":
             assert line(each).startswith(f"{each.name}: ")

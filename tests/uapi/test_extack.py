@@ -72,7 +72,7 @@ def test_it_is_found_after_the_request_and_after_its_header_alone(error, ack, re
 
 
 @given(u16, st.sampled_from([NLMSG_ERROR, NLMSG_DONE]), st.binary(max_size=80))
-def test_garbage_is_malformed_and_nothing_else(flags, type, payload):
+def test_garbage_raises_malformed_only(flags, type, payload):
     try:
         extended_ack(NlMsgHdr(16 + len(payload), type, flags), payload)
     except Malformed:
@@ -84,7 +84,7 @@ def test_without_the_flag_there_is_none():
     assert extended_ack(NlMsgHdr(16 + len(payload), NLMSG_ERROR), payload) == ExtAck()
 
 
-def test_what_linux_says_of_an_attribute_that_breaks_its_policy():
+def test_an_attribute_that_breaks_its_policy_has_linux_s_error():
     ((header, payload),) = iterate_messages(LONG_NAME)
     assert NlMsgErr.unpack(payload).error == -22
     ack = extended_ack(header, payload)
@@ -95,7 +95,7 @@ def test_what_linux_says_of_an_attribute_that_breaks_its_policy():
     assert ack.pack() == LONG_NAME[-len(ack.pack()) :]
 
 
-def test_what_linux_says_of_an_attribute_that_is_missing():
+def test_a_missing_attribute_has_linux_s_error():
     ((header, payload),) = iterate_messages(MISSING)
     assert extended_ack(header, payload) == ExtAck(missing_type=1)
 

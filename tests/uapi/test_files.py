@@ -44,7 +44,7 @@ FILES = Header(
 )
 
 
-def test_the_contract_is_what_was_recorded() -> None:
+def test_the_layout_is_the_recorded_one() -> None:
     assert ours(FILES) == recorded(FILES)
 
 

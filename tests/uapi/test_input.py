@@ -52,7 +52,7 @@ GROWING = {"SW_MAX", "EV_VERSION"}
 """Numbers that grow with the version of Linux."""
 
 
-def test_the_contract_is_what_was_recorded() -> None:
+def test_the_layout_is_the_recorded_one() -> None:
     assert ours(INPUT) == recorded(INPUT)
 
 

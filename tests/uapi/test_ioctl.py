@@ -22,7 +22,7 @@ def test_the_parts_come_back_from_the_number(direction: int, type: int, number: 
     assert parts == (direction, type, number, size)
 
 
-def test_numbers_that_everybody_knows() -> None:
+def test_well_known_request_numbers() -> None:
     """EVIOCGRAB, EVIOCGID, VIDIOC_DQBUF and BLKRRPART, as in Linux's headers on x86-64."""
     assert ioctl._IOW("E", 0x90, 4) == 0x40044590
     assert ioctl._IOR("E", 0x02, 8) == 0x80084502

@@ -74,7 +74,7 @@ def test_alignment(length):
 
 
 @given(st.binary(max_size=80), kinds)
-def test_garbage_is_malformed_and_nothing_else(data, kind):
+def test_garbage_raises_malformed_only(data, kind):
     for iterate in (iterate_messages, iterate_attributes):
         try:
             for _, payload in iterate(kind(data)):
@@ -84,7 +84,7 @@ def test_garbage_is_malformed_and_nothing_else(data, kind):
 
 
 @given(attributes, st.binary(max_size=3), st.integers(0, 5))
-def test_what_is_left_over_is_counted(attributes, rest, before):
+def test_remaining_bytes_are_counted(attributes, rest, before):
     data = bytes(before) + b"".join(attribute(type, payload) for type, payload in attributes) + rest
     located, left = locate_attributes(data, before)
     assert [(type, data[start:end]) for type, start, end in located] == attributes

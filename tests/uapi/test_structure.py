@@ -27,7 +27,7 @@ def test_bytes_come_back_from_their_object(data, cls):
 
 
 @given(st.sampled_from(STRUCTURES), st.binary(max_size=24), st.integers(0, 30))
-def test_too_few_bytes_are_malformed_and_nothing_else(cls, data, offset):
+def test_too_few_bytes_raise_malformed_only(cls, data, offset):
     if len(data) - offset >= cls.SIZE:
         cls.unpack(data, offset)
         return
@@ -41,7 +41,7 @@ def test_the_wire_is_little_endian():
     assert SockaddrNl(pid=1, groups=2).pack().hex() == "100000000100000002000000"
 
 
-def test_an_error_says_where_and_what():
+def test_an_error_names_the_place_and_the_cause():
     with pytest.raises(Malformed, match=r"^NlAttr at offset 6: expected 4 bytes, found 2$"):
         NlAttr.unpack(bytes(8), 6)
 

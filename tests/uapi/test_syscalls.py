@@ -120,7 +120,7 @@ def test_the_facade_has_each_method_with_the_same_arguments(name: str) -> None:
 @pytest.mark.parametrize(
     "name", [*hosted_posix.AS_IN_APP, *hosted_paths.ONE_PATH, *hosted_paths.NO_PATH, "rename"]
 )
-def test_a_hosted_function_takes_what_the_host_takes(name: str) -> None:
+def test_a_hosted_function_accepts_the_arguments_of_the_host(name: str) -> None:
     if not hasattr(posix, name):
         pytest.skip(f"this Python has no os.{name}")
     ours = list(inspect.signature(getattr(App, name)).parameters.values())[1:]

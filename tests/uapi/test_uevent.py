@@ -54,7 +54,7 @@ def test_an_event_of_linux_is_read_and_written_byte_for_byte():
 @given(
     st.binary(max_size=60) | st.lists(st.sampled_from([b"add@/x", b"\0", b"A=", b"=", b"@"])).map(b"".join)
 )
-def test_garbage_is_malformed_and_nothing_else(data):
+def test_garbage_raises_malformed_only(data):
     try:
         event = Uevent.unpack(data)
     except Malformed as error:
@@ -74,7 +74,7 @@ def test_garbage_is_malformed_and_nothing_else(data):
         (b"libudev\0\xfe\xed\xca\xfe\x28\0\0\0", "expected ACTION@DEVPATH, found udev's own format"),
     ],
 )
-def test_an_error_says_where_and_what(data, text):
+def test_an_error_names_the_place_and_the_cause(data, text):
     with pytest.raises(Malformed, match=text):
         Uevent.unpack(data)
 

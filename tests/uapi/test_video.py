@@ -116,7 +116,7 @@ VIDEO = Header(
 )
 
 
-def test_the_contract_is_what_was_recorded() -> None:
+def test_the_layout_is_the_recorded_one() -> None:
     assert ours(VIDEO) == recorded(VIDEO)
 
 

@@ -17,7 +17,7 @@ PARTS = ("WEXITSTATUS", "WTERMSIG", "WSTOPSIG")
 
 @pytest.mark.skipif(sys.platform != "linux", reason="compares with the macros of a Linux host")
 @given(st.integers(0, 0xFFFF))
-def test_a_status_says_what_it_says_on_linux(status):
+def test_a_wait_status_decodes_as_on_linux(status):
     for name in CHECKS + PARTS:
         assert getattr(wait, name)(status) == getattr(os, name)(status), name
 

@@ -268,7 +268,7 @@ def test_a_reply_may_hold_more_of_its_set_than_it_lists_and_a_request_not() -> N
         (b"", {}),
     ],
 )
-def test_what_the_kernel_lets_pass_is_read(data: bytes, values: dict[str, Any], reply: Codec) -> None:
+def test_accepted_attributes_are_read(data: bytes, values: dict[str, Any], reply: Codec) -> None:
     for _ in range(200):
         assert reply.decode(data) == values
 
@@ -289,7 +289,7 @@ def test_what_the_kernel_lets_pass_is_read(data: bytes, values: dict[str, Any], 
         (attribute(22, b""), "attribute 'cell': expected a nest for 'row'"),
     ],
 )
-def test_what_is_malformed_is_refused(data: bytes, expected: str, reply: Codec) -> None:
+def test_malformed_input_is_refused(data: bytes, expected: str, reply: Codec) -> None:
     with pytest.raises(Malformed, match=expected):
         reply.decode(data)
 
@@ -356,14 +356,14 @@ def test_nesting_without_end_is_refused(reply: Codec) -> None:
         (None, "expected a mapping of attributes to values, found None"),
     ],
 )
-def test_what_cannot_be_encoded_is_said(values: Any, message: str, reply: Codec) -> None:
+def test_a_value_that_cannot_be_encoded_is_named(values: Any, message: str, reply: Codec) -> None:
     for _ in range(200):
         with pytest.raises(BadValue) as caught:
             reply.encode(values)
         assert str(caught.value) == message
 
 
-def test_what_carries_nothing_cannot_be_given() -> None:
+def test_an_operation_without_attributes_accepts_none() -> None:
     reserved = (
         codec(of("{name: a, type: nest, nested-attributes: hollow}", more=""), "get") if False else None
     )
@@ -416,12 +416,12 @@ def test_a_message_may_hold_nothing() -> None:
         ("broken", "do", "request", "lens: 'broken' has no request of a do"),
     ],
 )
-def test_what_there_is_not_is_said(operation: str, mode: Any, direction: Any, expected: str) -> None:
+def test_missing_names_are_reported(operation: str, mode: Any, direction: Any, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         codec(lens(), operation, mode, direction)
 
 
-def test_what_is_not_supported_has_no_codec() -> None:
+def test_unsupported_attributes_have_no_codec() -> None:
     spec = parse(LENS.replace("definitions:", "protocol: netlink-raw\ndefinitions:", 1), "lens.yaml")
     with pytest.raises(SpecError, match="a protocol other than generic netlink"):
         codec(spec, "get")

@@ -35,7 +35,7 @@ def use(spec: Spec) -> None:
                     assert codec(spec, operation.name, mode, direction).encode({}) == b""
 
 
-def test_is_read_described_and_used_or_what_is_lacking_is_named(path: Path) -> None:
+def test_specification_is_usable_or_its_unsupported_parts_are_named(path: Path) -> None:
     spec = parse(path.read_text(encoding="utf-8"), path.name)
     assert f"family: {spec.name}" in lines(spec)
     if spec.unsupported:

@@ -206,7 +206,7 @@ def test_is_named(old: str, new: str, line: int, key: str, expected: str) -> Non
         ),
     ],
 )
-def test_what_is_no_document_is_refused(text: str, line: int, expected: str) -> None:
+def test_invalid_documents_are_refused(text: str, line: int, expected: str) -> None:
     with pytest.raises(SpecError, match=expected) as caught:
         parse(text, "lens.yaml")
     assert caught.value.line == line or not line

@@ -19,7 +19,7 @@ def test_the_family_comes_first() -> None:
     assert ("version", "1") in first.rows
 
 
-def test_an_operation_says_who_may_call_it_and_what_it_takes_and_gives() -> None:
+def test_an_operation_is_described_with_permission_request_and_reply() -> None:
     spec = lens()
     assert section(spec, "operation: set (2)") == Section(
         "operation: set (2)",
@@ -34,7 +34,7 @@ def test_an_operation_says_who_may_call_it_and_what_it_takes_and_gives() -> None
     assert ("permission", "none") in section(spec, "operation: get (1)").rows
 
 
-def test_what_is_sent_unasked_says_to_whom() -> None:
+def test_a_notification_is_described_with_its_group() -> None:
     spec = lens()
     changed = section(spec, "notification: changed (3)").rows
     assert ("reply of", "get") in changed and ("sent to", "events") in changed
@@ -69,7 +69,7 @@ def test_definitions_have_their_values() -> None:
     assert section(spec, "constant: longest-name").rows == (("value", "24"),)
 
 
-def test_what_is_not_supported_is_said_before_anything_else() -> None:
+def test_unsupported_parts_are_reported_first() -> None:
     spec = parse(LENS.replace("definitions:", "protocol: netlink-raw\ndefinitions:", 1), "lens.yaml")
     second = page(spec)[1]
     assert second.heading == "not supported"

@@ -18,7 +18,7 @@ def test_the_family() -> None:
     assert spec.unsupported == ()
 
 
-def test_what_is_simkernels_own_is_kept_apart() -> None:
+def test_keys_of_simkernel_are_in_the_supplement() -> None:
     assert lens().extras == {"resv-start-op": 7}
     assert lens("resv-start-op: 7\n", "").extras == {}
 
@@ -28,7 +28,7 @@ def test_attributes_are_numbered_from_1_on_or_from_a_value() -> None:
     assert [each.number for each in attributes.values()] == [*range(1, 25), 40]
 
 
-def test_a_subset_says_what_it_says_and_else_what_the_whole_says() -> None:
+def test_a_subset_inherits_the_keys_that_it_does_not_set() -> None:
     spec = lens()
     whole, part = spec.attribute_sets["lens"].attributes, spec.attribute_sets["identity"].attributes
     assert list(part) == ["device", "last"]
@@ -128,7 +128,7 @@ def test_a_notification_shares_a_reply_and_its_attribute_set() -> None:
     assert changed.attribute_set == "lens"
 
 
-def test_messages_that_are_not_described_are_told_from_empty_ones() -> None:
+def test_undescribed_messages_differ_from_empty_ones() -> None:
     spec = lens()
     assert spec.message(spec.operation("set"), "do", "reply") == ()
     assert spec.message(spec.operation("set"), "dump", "request") is None
@@ -153,7 +153,7 @@ def test_nlctrl_has_its_numbers() -> None:
     ]
 
 
-def test_what_is_not_supported_is_named_and_refused_for_use() -> None:
+def test_unsupported_attributes_are_named_and_refused() -> None:
     spec = parse(
         LENS.replace("name: lens\ndoc", "name: lens\nprotocol: genetlink-legacy\ndoc", 1)
         .replace("operations:\n", "operations:\n  fixed-header: head\n")

@@ -35,7 +35,7 @@ def last_set(spec: Spec) -> str:
 
 @settings(max_examples=examples(40))
 @given(WHOLE, st.data())
-def test_what_is_encoded_is_decoded_to_the_same(spec: Spec, data: st.DataObject) -> None:
+def test_encoded_values_decode_to_the_same(spec: Spec, data: st.DataObject) -> None:
     given_values = data.draw(values(spec, last_set(spec)))
     for each in codecs(spec):
         encoded = each.encode(given_values)

@@ -151,7 +151,7 @@ def test_a_set_that_contains_itself_has_a_policy_that_does() -> None:
     assert "centre" not in repr(table)
 
 
-def test_a_table_has_what_the_request_lists_and_nothing_else() -> None:
+def test_a_policy_has_exactly_the_attributes_of_the_request() -> None:
     policies = family_policies(lens()).operations
     assert policies["set"].do is not None
     assert [each.type for each in policies["set"].do.attributes] == [
@@ -202,7 +202,7 @@ def test_a_dump_that_is_not_validated_has_no_policy_in_older_families() -> None:
     assert get.do is not None and get.dump is not None
 
 
-def test_nlctrl_has_what_the_kernel_dumps() -> None:
+def test_nlctrl_has_the_policies_that_the_kernel_dumps() -> None:
     """The policies equal those in the kernel's dump, which the case nlctrl.policy_dump has recorded."""
     policies = family_policies(nlctrl()).operations
     name = AttributePolicy(NlaType.NUL_STRING, length=15)
@@ -215,7 +215,7 @@ def test_nlctrl_has_what_the_kernel_dumps() -> None:
     assert policy.maxattr == 10
 
 
-def test_what_shares_a_policy_must_exist() -> None:
+def test_an_operation_with_a_shared_policy_must_exist() -> None:
     spec = lens("resv-start-op: 7", "shared-policy: [gte]")
     with pytest.raises(
         SpecError, match=r"lens.simkernel.yaml: shared-policy: unknown operation 'gte'; did you mean get"
@@ -228,7 +228,7 @@ def test_policies_are_made_once() -> None:
     assert family_policies(spec) is family_policies(spec)
 
 
-def test_what_is_not_supported_has_no_policies() -> None:
+def test_unsupported_attributes_have_no_policies() -> None:
     spec = parse(LENS.replace("definitions:", "protocol: netlink-raw\ndefinitions:", 1), "lens.yaml")
     with pytest.raises(SpecError, match="a protocol other than generic netlink"):
         family_policies(spec)

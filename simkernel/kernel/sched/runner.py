@@ -265,9 +265,7 @@ class Runner:
             self._ended(task, validation.failure_status(raised), raised)
 
     def _other_request(self, task: SchedTask, request: object) -> SimulationError | None:
-        """Handle a request that is no system call: `compute`, or a kernel thread's sleep. For any other
-        object, return the error to raise in the program.
-        """
+        """Handle `compute` or a kernel thread's sleep. For another object, return the program's error."""
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
         elif task.kthread and isinstance(request, Elapse):
@@ -445,9 +443,7 @@ class Runner:
         self._completes(task, self._advance, value, error)
 
     def _give_result(self, task: SchedTask, value: Any, error: BaseException | None) -> None:
-        """Pass a call's result to `on_result` of a task without a program. If the task has ended, do
-        nothing.
-        """
+        """Pass a call's result to `on_result` of a task without a program, unless the task has ended."""
         if task.alive:
             self._release(task)
             if task.on_result is not None:
@@ -494,9 +490,7 @@ class Runner:
         self._release(task)
 
     def _close(self, task: SchedTask, part: validation.Part) -> BaseException | None:
-        """Close a coroutine of the task with GeneratorExit, and return the coroutine's failure. This
-        GeneratorExit does not count as an oops.
-        """
+        """Close a coroutine of the task and return its failure. GeneratorExit is not an oops here."""
         closing, self.closing = self.closing, True
         try:
             return validation.close(task, part)

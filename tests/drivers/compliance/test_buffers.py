@@ -124,7 +124,7 @@ def test_setup_mmap(video: Video) -> None:
         check_waiting(video.query(index), index, QUEUED)
 
 
-def test_what_a_program_cannot_say_of_a_buffer(video: Video) -> None:
+def test_wrong_fields_of_a_buffer_are_refused(video: Video) -> None:
     video.request(1)
     wrong = s.V4l2Buffer(0, CAPTURE, memory=v4l2.V4L2_MEMORY_USERPTR)
     assert errno_of(video, io.VIDIOC_QBUF, wrong) == errno.EINVAL

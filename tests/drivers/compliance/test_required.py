@@ -77,7 +77,7 @@ def test_unlimited_opens(machine: Machine, video: Video) -> None:
     assert many[-1].number(io.VIDIOC_G_INPUT) == 0
 
 
-def test_what_is_for_other_devices_is_not_there(video: Video) -> None:
+def test_requests_for_other_devices_are_missing(video: Video) -> None:
     """VIDIOC_EXPBUF is missing too. A device with this request would have to support it completely."""
     for name in (
         *("EXPBUF", "G_STD", "S_STD", "ENUMSTD", "QUERYSTD", "G_TUNER", "G_AUDIO", "ENUMAUDIO", "G_OUTPUT"),

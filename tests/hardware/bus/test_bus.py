@@ -66,7 +66,7 @@ def test_an_empty_slot_reads_all_ones_without_an_error() -> None:
     assert not bench.errors
 
 
-def test_a_device_that_was_torn_out_comes_back_reset() -> None:
+def test_an_unplugged_device_is_reset_when_it_is_plugged_again() -> None:
     bench = Bench()
     device = Scratch()
     bench.bus.plug(device)
@@ -141,7 +141,7 @@ def test_the_hotplug_controller_stays() -> None:
         bench.bus.unplug(controller)
 
 
-def test_the_hotplug_controller_tells_what_changed() -> None:
+def test_the_hotplug_controller_reports_changed_slots() -> None:
     bench = Bench()
     controller = bench.bus.slots[0].device
     assert controller is not None

@@ -176,7 +176,7 @@ def test_a_planned_event_can_be_cancelled(bench: Bench, thermometer: Thermometer
     assert bench.read(thermometer, TEMPERATURE) == 20
 
 
-def test_an_event_goes_on_under_the_flow_that_planned_it(bench: Bench, thermometer: Thermometer) -> None:
+def test_an_event_has_the_flow_that_scheduled_it(bench: Bench, thermometer: Thermometer) -> None:
     records = bench.trace()
     flow = bench.engine.trace.new_flow()
     bench.write(thermometer, START, 1)
@@ -239,7 +239,7 @@ def test_the_example_at_the_top_of_the_file_works() -> None:
     assert len(bench.interrupts) == 1
 
 
-def test_what_was_due_before_unplugging_has_happened(bench: Bench, thermometer: Thermometer) -> None:
+def test_events_due_before_the_unplug_have_happened(bench: Bench, thermometer: Thermometer) -> None:
     records = bench.trace()
     bench.write(thermometer, START, 1)
     bench.engine.charge(millis(3))

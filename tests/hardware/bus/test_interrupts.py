@@ -54,7 +54,7 @@ def test_a_masked_line_that_fell_again_does_not_interrupt() -> None:
     assert bench.interrupts == []
 
 
-def test_a_shared_line_interrupts_until_all_who_drive_it_are_served() -> None:
+def test_a_shared_line_interrupts_until_each_device_is_served() -> None:
     bench, first, second = two_on_one_line()
     served: list[Button] = []
 
@@ -93,7 +93,7 @@ def test_an_interrupt_in_the_devices_own_event_is_taken_at_once() -> None:
     assert seen == [[(10, 5)]]
 
 
-def test_what_a_handler_raises_itself_is_not_taken_within_it() -> None:
+def test_an_exception_of_a_handler_is_not_handled_by_it() -> None:
     bench, first, _ = two_on_one_line()
     third = Button()
     bench.bus.plug(third)

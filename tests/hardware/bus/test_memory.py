@@ -51,7 +51,7 @@ def test_a_senseless_allotment_is_refused(size: int, align: int) -> None:
         Memory().allocate(size, align)
 
 
-def test_freeing_what_is_not_allotted_is_refused() -> None:
+def test_freeing_an_unallocated_address_is_refused() -> None:
     memory = Memory()
     address = memory.allocate(64)
     with pytest.raises(SimulationError, match="no region begins at this address"):
@@ -102,7 +102,7 @@ def test_regions_never_overlap(steps: list[tuple[str, int, int]]) -> None:
 
 
 @given(st.integers(-200, 900), st.binary(max_size=300), st.integers(0, 300))
-def test_dma_changes_what_it_should_or_nothing(offset: int, data: bytes, split: int) -> None:
+def test_dma_changes_its_target_or_no_memory(offset: int, data: bytes, split: int) -> None:
     bench = Bench()
     bus, errors = bench.bus, bench.errors
     device = Master()

@@ -51,13 +51,13 @@ def test_a_recording_is_read(tmp_path: Path) -> None:
         ("3 0 0", "time 3 is before the time of the previous move"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(line: str, text: str) -> None:
+def test_a_mistake_is_reported_with_its_line(line: str, text: str) -> None:
     with pytest.raises(MotionError) as caught:
         parse_recording(f"# a comment\n4 0 0\n{line}\n", "moves.txt")
     assert str(caught.value) == f"moves.txt:3: {text}"
 
 
-def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+def test_a_binary_file_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "moves.bin"
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MotionError, match=r"moves.bin: not a text file"):

@@ -185,7 +185,7 @@ def test_it_can_be_moved_by_hand_at_any_instant() -> None:
     ]
 
 
-def test_a_move_by_hand_comes_after_what_the_script_did_before_it() -> None:
+def test_a_move_by_hand_follows_earlier_moves_of_the_script() -> None:
     desk = Desk(Mouse(Script([Move(millis(2), buttons=regs.BUTTON_RIGHT)])))
     desk.bench.engine.run(millis(3))
     desk.mouse.move(buttons=0)
@@ -201,12 +201,12 @@ def test_a_senseless_move_is_refused() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["moves.txt", None, [Move(0)]])
-def test_what_is_no_motion_is_refused(wrong: Any) -> None:
+def test_invalid_motion_is_refused(wrong: Any) -> None:
     with pytest.raises(SimulationError, match="is not a motion: pass Script"):
         Mouse(wrong)
 
 
-def test_who_reads_a_report_goes_on_under_its_flow() -> None:
+def test_a_reader_continues_the_flow_of_the_report() -> None:
     desk = Desk(Mouse(Script([Move(millis(1), dx=1), Move(millis(9), dx=1)])))
     records = desk.bench.trace()
     desk.bench.engine.run()
@@ -218,7 +218,7 @@ def test_who_reads_a_report_goes_on_under_its_flow() -> None:
     assert read == made
 
 
-def test_what_is_in_the_queue_of_a_mouse_that_is_torn_out_is_flushed() -> None:
+def test_the_queue_of_an_unplugged_mouse_is_flushed() -> None:
     desk = Desk(Mouse(Walk(millis(3))))
     desk.bench.run(millis(50))
     queued = desk.mouse.queued

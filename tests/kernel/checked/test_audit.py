@@ -159,7 +159,7 @@ def test_receive_memory_that_does_not_match_the_queue_is_reported(checked: Check
     found.rmem = 0
 
 
-def test_messages_that_nobody_reads_are_balanced(checked: Checked) -> None:
+def test_the_charge_of_unread_messages_is_balanced(checked: Checked) -> None:
     root = checked.machine.blocking()
     one, other = root.socketpair(AF_UNIX, SOCK_DGRAM)
     one.send(b"unread")

@@ -53,7 +53,7 @@ def test_a_perturbed_run_has_the_same_reports(bench: Bench) -> None:
     assert first in {report.places for report in again}
 
 
-def test_a_mutex_orders_those_who_sleep(bench: Bench) -> None:
+def test_a_mutex_orders_its_sleepers(bench: Bench) -> None:
     body = """
 async def act(state, text):
     async with state.one:
@@ -88,7 +88,7 @@ def test_a_timer_and_the_code_that_armed_it_under_a_spinlock(bench: Bench) -> No
     assert races(bench, TIMER.format("with state.spin:"), "") == []
 
 
-def test_what_is_set_before_a_timer_is_armed(bench: Bench) -> None:
+def test_flags_set_before_a_timer_is_armed(bench: Bench) -> None:
     body = """
 def act(state, text):
     def expired(timer):
@@ -186,7 +186,7 @@ def test_a_pointer_that_readers_follow_without_a_lock(
     assert len(races(bench, RCU.format(write, read), "add", "get")) == count
 
 
-def test_what_is_set_after_the_device_is_registered(bench: Bench) -> None:
+def test_flags_set_after_the_registration(bench: Bench) -> None:
     body = """
 def act(state, text):
     if text == "register":

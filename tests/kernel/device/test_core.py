@@ -68,7 +68,7 @@ def test_children_go_first(core: DriverCore, events: list[Uevent]) -> None:
     assert len(events) == 4
 
 
-def test_what_an_event_says_and_in_which_order(core: DriverCore, events: list[Uevent]) -> None:
+def test_the_variables_of_a_uevent_have_an_order(core: DriverCore, events: list[Uevent]) -> None:
     """`dev_uevent()` adds node, driver, bus and class, then the device's own variables, then SEQNUM."""
     light = core.class_register(None, "light", lambda device: {"LIGHT": device.name})
     device = core.device_create(
@@ -108,7 +108,7 @@ def test_a_class_goes_with_its_devices(core: DriverCore, events: list[Uevent]) -
     assert core.classes == {}
 
 
-def test_a_device_without_bus_and_class_is_not_told_of(
+def test_a_device_without_bus_and_class_sends_no_uevent(
     machine: Machine, core: DriverCore, events: list[Uevent]
 ) -> None:
     device = Device(machine.kernel.locking, "dull")
@@ -118,7 +118,7 @@ def test_a_device_without_bus_and_class_is_not_told_of(
     assert events == []
 
 
-def test_too_long_an_event_is_dropped_and_told(
+def test_too_long_an_event_is_dropped_and_logged(
     machine: Machine, core: DriverCore, events: list[Uevent]
 ) -> None:
     light = core.class_register(None, "light")

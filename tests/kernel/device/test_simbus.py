@@ -147,7 +147,7 @@ def test_probe_and_remove(bench: Bench) -> None:
     assert state[6:] == [("remove", "0:1")]
 
 
-def test_torn_out_while_probing_it_is_removed_afterwards(bench: Bench) -> None:
+def test_a_device_unplugged_during_the_probe_is_removed_afterwards(bench: Bench) -> None:
     write_driver(bench, probe="await msleep(this, 50)")
     state = bench.load("lamp")
     lamp = Lamp()
@@ -159,7 +159,7 @@ def test_torn_out_while_probing_it_is_removed_afterwards(bench: Bench) -> None:
     assert [device.name for device in bench.machine.kernel.devices] == ["simbus0"]
 
 
-def test_pulled_and_plugged_before_anybody_looked(bench: Bench) -> None:
+def test_an_unplug_and_plug_before_the_interrupt_is_handled(bench: Bench) -> None:
     write_driver(bench)
     state = bench.load("lamp")
     lamp = Lamp()
@@ -171,7 +171,7 @@ def test_pulled_and_plugged_before_anybody_looked(bench: Bench) -> None:
     assert [entry[0] for entry in state[1:]] == ["probe", "bound", "remove", "probe", "bound"]
 
 
-def test_in_and_out_before_anybody_looked(bench: Bench) -> None:
+def test_a_plug_and_unplug_before_the_interrupt_is_handled(bench: Bench) -> None:
     listener = Listener(bench)
     lamp = Lamp()
     bench.machine.plug(lamp)
@@ -257,7 +257,7 @@ def test_a_managed_action_that_fails_is_an_oops_and_the_others_go_on(bench: Benc
     assert bench.machine.kernel.oopses.count == 1
 
 
-def test_a_child_left_behind_is_taken_away_and_told(bench: Bench) -> None:
+def test_a_child_left_behind_is_removed_and_logged(bench: Bench) -> None:
     write_driver(bench, probe="device_create(this, class_register(this, 'light'), device, 'lamp0')")
     bench.load("lamp")
     lamp = Lamp()
@@ -372,7 +372,7 @@ def test_udevd_loads_the_driver_by_modalias(bench: Bench) -> None:
         assert [entry[0] for entry in module.data[1:]] == ["probe", "bound"]
 
 
-def test_registers_of_a_device_torn_out_read_as_all_ones(bench: Bench) -> None:
+def test_registers_of_an_unplugged_device_read_as_all_ones(bench: Bench) -> None:
     write_driver(
         bench,
         probe="device.data = devm_ioremap(device); state.append(readl(device.data, 0))",

@@ -178,7 +178,7 @@ def test_disabling_nests(machine: Machine) -> None:
     assert log(machine)[-1] == "WARNING: Unbalanced enable for IRQ 9"
 
 
-def test_an_interrupt_that_nobody_cares_for_is_disabled(machine: Machine) -> None:
+def test_an_unhandled_interrupt_is_disabled(machine: Machine) -> None:
     bell = plug(machine)
 
     def deaf(irq: int, cookie: object) -> int:

@@ -57,7 +57,7 @@ def test_a_oneshot_line_stays_masked_until_the_thread_is_done(machine: Machine) 
     assert len(thread.runs) == 2
 
 
-def test_what_comes_while_the_thread_runs_runs_it_once_more(machine: Machine) -> None:
+def test_an_interrupt_during_the_thread_runs_it_again(machine: Machine) -> None:
     bell = plug(machine)
     thread = Thread(machine, bell)
 
@@ -98,7 +98,7 @@ def test_freeing_waits_for_the_thread(machine: Machine) -> None:
     assert len(thread.runs) == 1
 
 
-def test_freeing_what_is_not_there_is_warned_of(machine: Machine) -> None:
+def test_freeing_an_unknown_resource_is_a_warning(machine: Machine) -> None:
     async def free() -> None:
         await interrupts(machine).free(9, None)
 
@@ -107,7 +107,7 @@ def test_freeing_what_is_not_there_is_warned_of(machine: Machine) -> None:
     assert machine.log.records[-1].text == "WARNING: Trying to free already-free IRQ 9"
 
 
-def test_the_flow_goes_on_in_the_thread(machine: Machine) -> None:
+def test_the_flow_continues_in_the_thread(machine: Machine) -> None:
     bell = plug(machine)
     flows: dict[str, int] = {}
 
@@ -135,7 +135,7 @@ def test_the_flow_goes_on_in_the_thread(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(("result", "stuck"), [(IRQ_HANDLED, False), (IRQ_NONE, True)])
-def test_threads_that_never_handle_count_as_nobody(machine: Machine, result: int, stuck: bool) -> None:
+def test_threads_that_never_handle_disable_the_line(machine: Machine, result: int, stuck: bool) -> None:
     """A thread returns IRQ_HANDLED or not. The kernel evaluates this result at the next interrupt
     (`note_interrupt()`).
     """

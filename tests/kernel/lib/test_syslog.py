@@ -22,7 +22,7 @@ def filled(written: list[str]) -> Syslog:
 
 
 @given(texts, st.lists(st.integers(1, 3000), min_size=1, max_size=30))
-def test_reads_of_any_sizes_yield_what_reading_all_yields(written: list[str], sizes: list[int]) -> None:
+def test_reads_of_any_sizes_yield_the_whole_log(written: list[str], sizes: list[int]) -> None:
     syslog = filled(written)
     whole = syslog.read_all(1 << 20)
     data = b""

@@ -41,7 +41,7 @@ def failure(line: str) -> tuple[int, list[str]]:
     return raised.value.errno, [record.text for record in log.records]
 
 
-def test_what_is_not_given_has_its_default() -> None:
+def test_omitted_arguments_have_defaults() -> None:
     values, log = parse("")
     assert values == {"buffers": 4, "any_int": 0, "debug": False, "label": "none", "rates": (1, 2)}
     assert log == []
@@ -106,7 +106,7 @@ def test_values(line: str, name: str, value: object) -> None:
         ("rates=-1", EINVAL),
     ],
 )
-def test_what_will_not_do(line: str, number: int) -> None:
+def test_wrong_arguments_are_refused(line: str, number: int) -> None:
     assert failure(line)[0] == number
 
 
@@ -127,7 +127,7 @@ def test_an_unknown_parameter_is_only_warned_of() -> None:
     assert log == ["camera: unknown parameter 'colour' ignored"]
 
 
-def test_what_follows_two_dashes_is_ignored() -> None:
+def test_parameters_after_two_dashes_are_ignored() -> None:
     values, log = parse("buffers=5 -- buffers=6 debug")
     assert values["buffers"] == 5
     assert values["debug"] is False

@@ -75,7 +75,7 @@ def test_so_many_at_a_time(machine: Machine) -> None:
     assert seen == names
 
 
-def test_who_waits_too_long_is_turned_away(machine: Machine) -> None:
+def test_a_reply_after_the_timeout_is_refused(machine: Machine) -> None:
     slow_modprobe(machine, seconds(50))
     answers = ask(machine, *(f"m{number}" for number in range(MAX_CONCURRENT + 1)))
     assert answers == [0] * MAX_CONCURRENT + [-errno.ETIME]
@@ -85,7 +85,7 @@ def test_who_waits_too_long_is_turned_away(machine: Machine) -> None:
     )
 
 
-def test_a_socket_of_a_protocol_that_nobody_serves_asks_for_it(machine: Machine) -> None:
+def test_a_socket_of_an_unregistered_protocol_requests_its_module(machine: Machine) -> None:
     names: list[Any] = []
 
     async def modprobe(name: str) -> int:

@@ -30,7 +30,7 @@ def exporter(bench: Bench, name: str, *imports: str) -> None:
                  imports=tuple(f"{each}_call" for each in imports))  # fmt: skip
 
 
-def test_by_name_after_what_it_needs(bench: Bench) -> None:
+def test_dependencies_are_loaded_first(bench: Bench) -> None:
     exporter(bench, "top", "left", "right")
     exporter(bench, "left", "bottom")
     exporter(bench, "right", "bottom")
@@ -47,7 +47,7 @@ def test_by_alias(bench: Bench) -> None:
     assert index(bench).resolve("other") == ("b",)
 
 
-def test_what_changes_is_seen_at_the_next_question(bench: Bench) -> None:
+def test_a_change_is_seen_by_the_next_request(bench: Bench) -> None:
     bench.module("a", aliases=("old",))
     path = module_path(Engine(), bench.folder)
     assert path.snapshot().resolve("old") == ("a",)
@@ -92,7 +92,7 @@ def test_a_cycle_is_refused(bench: Bench) -> None:
         index(bench).resolve("b")
 
 
-def test_a_symbol_that_nobody_has_is_for_the_kernel_to_tell(bench: Bench) -> None:
+def test_an_unknown_symbol_is_reported_by_the_kernel(bench: Bench) -> None:
     bench.module("a", imports=("nosuch",))
     assert index(bench).resolve("a") == ("a",)
 

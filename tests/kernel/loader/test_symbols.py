@@ -43,7 +43,7 @@ def test_an_importer_has_the_functions_that_it_imports_and_no_others(bench: Benc
     assert this.symbols.add(1) == 101
 
 
-def test_who_uses_whom(bench: Bench) -> None:
+def test_users_of_a_module(bench: Bench) -> None:
     bench.module("base", BASE, exports=("add",))
     for name in ("first", "second"):
         bench.module(name, USER, imports=("add",))
@@ -61,7 +61,7 @@ def test_who_uses_whom(bench: Bench) -> None:
     assert bench.states() == {}
 
 
-def test_a_symbol_that_nobody_exports(bench: Bench) -> None:
+def test_a_symbol_that_no_module_exports(bench: Bench) -> None:
     bench.module("user", USER, imports=("add", "subtract"))
     bench.module("base", BASE, exports=("add",))
     bench.load("base")
@@ -91,7 +91,7 @@ def test_gpl_symbols_are_for_gpl_modules(bench: Bench) -> None:
     assert bench.load("dual") == 105
 
 
-def test_whoever_uses_a_proprietary_module_is_tainted_too(bench: Bench) -> None:
+def test_a_user_of_a_proprietary_module_taints_the_kernel_too(bench: Bench) -> None:
     bench.module("closed", BASE, exports=("add",), license="Proprietary")
     bench.module("user", USER, imports=("add",))
     bench.load("closed")

@@ -83,7 +83,7 @@ def test_a_child_shares_memory_without_a_name(machine: Machine) -> None:
     assert machine.kernel.fs.anonymous.space.used == 0
 
 
-def test_memory_goes_on_when_the_file_is_closed_and_its_name_is_gone(machine: Machine) -> None:
+def test_a_mapping_outlives_its_file_and_name(machine: Machine) -> None:
     process = machine.blocking()
     fd = process.open("/tmp/a", os.O_CREAT | os.O_RDWR)
     process.write(fd, b"hello")
@@ -98,7 +98,7 @@ def test_memory_goes_on_when_the_file_is_closed_and_its_name_is_gone(machine: Ma
     assert tmp.space.used == 0
 
 
-def test_who_may_map_what(machine: Machine) -> None:
+def test_permissions_of_mmap(machine: Machine) -> None:
     process = machine.blocking(uid=1000)
     process.close(process.open("/tmp/a", os.O_CREAT | os.O_RDWR))
     process.truncate("/tmp/a", PAGE)

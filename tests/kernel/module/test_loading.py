@@ -139,13 +139,13 @@ def test_unknown_flags(bench: Bench) -> None:
         ("", "module '' not found: no such module"),
     ],
 )
-def test_what_is_not_there(bench: Bench, name: str, why: str) -> None:
+def test_missing_files_and_names(bench: Bench, name: str, why: str) -> None:
     bench.module("m")
     assert fails(bench, name) == errno.ENOENT
     assert bench.log[-1] == why
 
 
-def test_a_program_that_lies_there_is_not_run(bench: Bench) -> None:
+def test_a_program_on_the_module_path_is_not_executed(bench: Bench) -> None:
     """depmod reads every file in the folder. It executes a file only if the file binds the name MODULE."""
     bench.write("program.py", "import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
     bench.module("m")
@@ -219,7 +219,7 @@ def test_parameters_of_the_wrong_type(bench: Bench) -> None:
     assert bench.states() == {}
 
 
-def test_what_is_loaded_already(bench: Bench) -> None:
+def test_a_module_that_is_loaded_already(bench: Bench) -> None:
     bench.module("m")
     bench.load("m")
     assert fails(bench, "m") == errno.EEXIST
@@ -240,7 +240,7 @@ def exit(this, state): pass
 """
 
 
-def test_what_a_failing_init_had_done_is_undone_last_first(bench: Bench) -> None:
+def test_a_failing_init_is_undone_in_reverse_order(bench: Bench) -> None:
     bench.module("m", HALF_WAY)
     assert fails(bench, "m") == errno.ENODEV
     assert [line for line in bench.log if line.startswith("m: left behind")] == [

@@ -33,7 +33,7 @@ def test_exit_gets_the_state(bench: Bench) -> None:
     assert bench.machine.kernel.modules.unloads == 1
 
 
-def test_unloading_goes_on_when_the_process_ends(bench: Bench) -> None:
+def test_unloading_completes_when_the_process_is_killed(bench: Bench) -> None:
     """If a process ends during delete_module(2), its task first completes the call in the kernel and then
     ends.
     """
@@ -108,7 +108,7 @@ def exit(this, state): pass
 """
 
 
-def test_what_exit_leaves_behind_is_taken_away_and_told(bench: Bench) -> None:
+def test_resources_left_by_exit_are_removed_and_logged(bench: Bench) -> None:
     bench.module("m", LEAKY)
     bench.load("m")
     bench.root.rmmod("m")
@@ -154,7 +154,7 @@ def test_work_that_runs_when_its_module_goes_is_waited_for(bench: Bench) -> None
     assert bench.log[-2:] == ["m: left behind: work slow", "m: done"]
 
 
-def test_a_driver_left_behind_takes_with_it_what_it_holds(bench: Bench) -> None:
+def test_a_driver_left_behind_is_removed_with_its_resources(bench: Bench) -> None:
     bench.module(
         "m",
         """

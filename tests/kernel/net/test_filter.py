@@ -58,7 +58,7 @@ def test_dividing_by_nothing_drops() -> None:
     assert program(SockFilter(LOAD_VALUE, k=1), divide, ACCEPT).run(b"x") == 0
 
 
-def test_loads_are_big_endian_and_what_is_not_there_drops() -> None:
+def test_loads_are_big_endian_and_a_load_beyond_the_end_drops() -> None:
     assert computed(SockFilter(LOAD_WORD, k=1), data=b"\0\1\2\3\4") == 0x01020304
     assert program(SockFilter(LOAD_WORD, k=2), ACCEPT).run(b"\0\1\2\3\4") == 0
     assert computed(SockFilter(LOAD_BYTE, k=bpf.SKF_NET_OFF & 0xFFFFFFFF), data=b"\7") == 7
@@ -101,7 +101,7 @@ def test_attributes_are_found_outside_and_inside() -> None:
         [ACCEPT] * 4097,
     ],
 )
-def test_what_could_go_wrong_is_refused(wrong: list[SockFilter]) -> None:
+def test_unsafe_arguments_are_refused(wrong: list[SockFilter]) -> None:
     with pytest.raises(OSError) as refused:
         program(*wrong)
     assert refused.value.errno == EINVAL
@@ -125,7 +125,7 @@ INSTRUCTIONS = st.builds(
 
 
 @given(st.lists(INSTRUCTIONS, max_size=12), st.binary(max_size=60))
-def test_what_is_accepted_ends(instructions: list[SockFilter], data: bytes) -> None:
+def test_every_accepted_filter_ends(instructions: list[SockFilter], data: bytes) -> None:
     """Every filter that the checker accepts ends within a bounded number of instructions."""
     try:
         accepted = program(*instructions, RETURN_A)

@@ -111,7 +111,7 @@ RESULTS: dict[str, tuple[list[I], int]] = {
 
 
 @pytest.mark.parametrize("name", RESULTS)
-def test_what_an_instruction_computes(name: str) -> None:
+def test_result_of_each_instruction(name: str) -> None:
     program, expected = RESULTS[name]
     found = Filter(b"".join(each.pack() for each in (*program, I(RET_A))), Random(0)).run(DATA)
     assert found == expected

@@ -55,7 +55,7 @@ def test_a_port_id_that_is_taken_is_shown_but_not_had(stack: Stack) -> None:
     assert second.it.getsockname() == (B, 0)
 
 
-def test_closing_who_failed_to_bind_leaves_the_owner_alone(stack: Stack) -> None:
+def test_closing_a_socket_that_failed_to_bind_keeps_the_owner(stack: Stack) -> None:
     stack.open(NETLINK_USERSOCK, A)
     second = stack.open(NETLINK_USERSOCK)
     with pytest.raises(OSError, match="in use"):
@@ -86,7 +86,7 @@ def test_addresses_as_bytes(stack: Stack, raw: bytes, error: int | None) -> None
         assert refused.value.errno == error
 
 
-def test_connecting_to_nothing_lets_go(stack: Stack) -> None:
+def test_connecting_to_nothing_clears_the_peer(stack: Stack) -> None:
     sock = stack.open(NETLINK_USERSOCK, A)
     sock.connect(B, 6)
     assert sock.it.getpeername() == (B, 2)
@@ -125,7 +125,7 @@ def test_a_group_that_is_refused_undoes_those_before_it(stack: Stack) -> None:
     assert sock.it.getsockname() == (0, 0)
 
 
-def test_leaving_is_told_when_a_socket_is_closed(stack: Stack) -> None:
+def test_closing_a_socket_reports_that_it_left_its_groups(stack: Stack) -> None:
     left: list[int] = []
     kernel_socket.create(
         stack.netlink, stack.namespaces.init, 30, unbind=lambda net, group: left.append(group)

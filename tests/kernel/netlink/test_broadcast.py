@@ -31,7 +31,7 @@ def shout(sock: Sock, data: bytes, group: int = 1) -> None:
         sock.send(data, (0, 1 << (group - 1)))
 
 
-def test_members_hear_it_and_nobody_else(stack: Stack) -> None:
+def test_only_members_receive_it(stack: Stack) -> None:
     a, b, c, d = (stack.open(NETLINK_USERSOCK, portid) for portid in (A, B, C, D))
     a.join(2), b.join(2), c.join(2, 3), d.join(3)
     shout(a, b"hello", 2)
@@ -92,7 +92,7 @@ def test_no_enobufs_loses_in_silence(stack: Stack) -> None:
     assert member.drain() == [b"\1", b"new"]
 
 
-def test_the_kernel_learns_whether_anybody_got_it(stack: Stack) -> None:
+def test_a_multicast_of_the_kernel_returns_if_it_was_received(stack: Stack) -> None:
     kernel = stack.kernel_socket(NETLINK_GENERIC)
     with pytest.raises(OSError) as nobody:
         kernel.multicast(kernel.skb(b"x"), 5)
@@ -110,7 +110,7 @@ def test_the_kernel_learns_whether_anybody_got_it(stack: Stack) -> None:
     assert lost.value.errno == ENOBUFS
 
 
-def test_a_namespace_is_heard_elsewhere_only_by_whom_it_is_known_to(stack: Stack) -> None:
+def test_a_listener_of_all_namespaces_hears_only_those_with_an_id(stack: Stack) -> None:
     """With NETLINK_LISTEN_ALL_NSID, a listener receives from a namespace only if this namespace has an nsid
     in the listener's namespace. On Linux 6.18, the nsid also comes after the group.
     """
@@ -145,7 +145,7 @@ def test_a_filter_of_one_member_is_not_felt_by_others(stack: Stack) -> None:
     assert [member.drain() for member in members] == [[b"hello"], [b"he"], []]
 
 
-def test_what_the_kernel_sends_a_filter_may_cut_for_all_that_follow(stack: Stack) -> None:
+def test_a_filter_cuts_the_kernel_s_buffer_for_later_members(stack: Stack) -> None:
     """The kernel passes the buffer itself, not a copy, to the first member. The filter of this member
     shortens the buffer for all later members (`do_one_broadcast()`).
     """
@@ -225,7 +225,7 @@ def multicasts(kinds: list[Kind], acts: list[str], traced: bool) -> object:
     st.lists(KINDS, min_size=2, max_size=5),
     st.lists(st.sampled_from(("kernel", "program", "read")), min_size=1, max_size=9),
 )
-def test_who_is_served_in_place_gets_what_others_get(kinds: list[Kind], acts: list[str]) -> None:
+def test_fast_path_of_a_multicast_matches_slow_path(kinds: list[Kind], acts: list[str]) -> None:
     """The test compares the fast path with the slow path. An attached tracer turns off the fast path."""
     assert multicasts(kinds, acts, traced=False) == multicasts(kinds, acts, traced=True)
 
@@ -234,7 +234,7 @@ Membership = tuple[int, int, bool]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 32), st.booleans()), max_size=40))
-def test_memberships_are_what_was_joined_and_not_left(changes: list[Membership]) -> None:
+def test_memberships_are_the_joined_groups_without_the_left_ones(changes: list[Membership]) -> None:
     """The model is a set for each socket. A socket without memberships is in no list."""
     stack = Stack()
     sender = stack.open(NETLINK_USERSOCK, 99)

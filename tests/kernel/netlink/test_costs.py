@@ -36,7 +36,7 @@ def test_unicast_and_receive(stack: Stack, size: int, real: float) -> None:
     assert spent(stack, lambda: a.send(bytes(size), (B, 0)), b.receive) == pytest.approx(real, rel=TOLERANCE)
 
 
-def test_nobody_there(stack: Stack) -> None:
+def test_a_unicast_without_receiver_is_refused(stack: Stack) -> None:
     a, _ = pair(stack)
     assert spent(stack, lambda: a.send(bytes(16), (7, 0))) == pytest.approx(295.2, rel=TOLERANCE)
 

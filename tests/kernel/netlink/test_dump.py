@@ -130,7 +130,7 @@ def test_a_change_meanwhile_is_marked(stack: Stack) -> None:
     assert marks == [[0], [0], [nl.NLM_F_DUMP_INTR], [0, 0]]
 
 
-def test_an_error_ends_it_and_is_told_at_the_end(stack: Stack) -> None:
+def test_an_error_ends_the_output_and_is_reported_at_the_end(stack: Stack) -> None:
     server = Server(stack, [10])
     server.error = EIO
     sock = stack.open(PROTOCOL, A)
@@ -143,7 +143,7 @@ def test_an_error_ends_it_and_is_told_at_the_end(stack: Stack) -> None:
     assert server.ended == 1
 
 
-def test_what_never_fits_is_an_error(stack: Stack) -> None:
+def test_a_message_that_never_fits_is_an_error(stack: Stack) -> None:
     Server(stack, [4000])
     sock = stack.open(PROTOCOL, A)
     sock.send(ASK)

@@ -33,7 +33,7 @@ class Owner:
         self.references -= 1
 
 
-def test_a_protocol_exists_while_somebody_serves_it(stack: Stack) -> None:
+def test_a_protocol_exists_while_it_is_registered(stack: Stack) -> None:
     with pytest.raises(OSError) as refused:
         stack.open(PROTOCOL)
     assert refused.value.errno == EPROTONOSUPPORT
@@ -47,7 +47,7 @@ def test_a_protocol_exists_while_somebody_serves_it(stack: Stack) -> None:
     assert refused.value.errno == EPROTONOSUPPORT
 
 
-def test_who_does_not_listen_refuses(stack: Stack) -> None:
+def test_connecting_to_a_socket_that_does_not_listen_is_refused(stack: Stack) -> None:
     kernel_socket.create(stack.netlink, stack.namespaces.init, PROTOCOL)
     with pytest.raises(ConnectionRefusedError):
         stack.open(PROTOCOL, A).send(b"x")
@@ -73,7 +73,7 @@ def test_a_socket_holds_the_protocols_module(stack: Stack) -> None:
     assert refused.value.errno == EPROTONOSUPPORT
 
 
-def test_an_unknown_protocol_is_asked_for_as_a_module(stack: Stack) -> None:
+def test_an_unknown_protocol_is_requested_as_a_module(stack: Stack) -> None:
     asked: list[str] = []
 
     async def load(name: str) -> None:

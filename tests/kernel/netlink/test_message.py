@@ -87,7 +87,7 @@ def test_success_is_capped_and_an_error_repeats_the_request(stack: Stack, server
     assert (header.flags, payload[4:]) == (nl.NLM_F_CAPPED, request[:16])
 
 
-def test_an_error_says_more_to_who_asked_for_it(stack: Stack, server: Server) -> None:
+def test_an_error_has_an_extended_ack_if_the_option_is_set(stack: Stack, server: Server) -> None:
     server.answer = refuse
     sock = stack.open(PROTOCOL, A)
     request = nl.message(MINE, b"12345678", flags=nl.NLM_F_REQUEST)
@@ -111,7 +111,7 @@ def test_a_handler_that_begins_a_dump_is_not_acknowledged(stack: Stack, server: 
     assert stack.open(PROTOCOL, A).ask(nl.message(MINE, flags=ACKED)) == []
 
 
-def test_a_handler_that_sleeps_holds_up_what_follows(stack: Stack, server: Server) -> None:
+def test_a_sleeping_handler_delays_later_requests(stack: Stack, server: Server) -> None:
     async def slow(request: Request) -> None:
         if request.seq == 1:
             raise os_error(EINVAL)
@@ -134,7 +134,7 @@ def test_a_handler_that_sleeps_holds_up_what_follows(stack: Stack, server: Serve
     ]
 
 
-def test_who_opened_the_socket_counts_unless_the_destination_is_named(stack: Stack, server: Server) -> None:
+def test_the_opener_of_a_socket_needs_privilege_too(stack: Stack, server: Server) -> None:
     """`__netlink_ns_capable()` also checks the privilege of the process that opened the socket. It omits this
     check if the sender passes a destination address.
     """

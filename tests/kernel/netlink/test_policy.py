@@ -159,7 +159,7 @@ def test_nesting_has_an_end() -> None:
     assert check(itself, data)[:2] == (EINVAL, "allowed policy recursion depth exceeded")
 
 
-def test_attributes_from_a_type_on_are_strict_for_everybody() -> None:
+def test_attributes_from_strict_start_type_on_are_strict() -> None:
     """In the policy, `strict_start_type` is the first attribute type that is always checked strictly."""
     mixed = PolicyTable(
         "mixed", (AttributePolicy(), AttributePolicy(U32), AttributePolicy(U32)), strict_start_type=2
@@ -192,7 +192,7 @@ POLICIES = st.sampled_from(
     st.binary(max_size=5),
     st.sampled_from((policy.LIBERAL, policy.DEPRECATED_STRICT, policy.STRICT)),
 )
-def test_what_is_found_lies_in_the_request_or_the_fault_does(
+def test_an_attribute_lies_within_the_request_or_is_an_error(
     policies: list[AttributePolicy], attributes: list[tuple[int, bytes]], tail: bytes, validate: int
 ) -> None:
     data = b"".join(attribute(type, payload) for type, payload in attributes) + tail
@@ -264,14 +264,14 @@ def test_fast_rules_accept_only_valid_attributes(
 
 
 @given(POLICIES)
-def test_what_is_told_of_a_policy_fits_its_estimate(told: AttributePolicy) -> None:
+def test_a_dumped_policy_fits_its_estimate(told: AttributePolicy) -> None:
     writer = MessageWriter(1000)
     written = write_attribute(writer, 4, told, None)
     assert len(writer.data) <= size_estimate(told) or not written
     assert written == bool(writer.data)
 
 
-def test_tables_are_told_once_each_nested_ones_after_those_that_hold_them() -> None:
+def test_each_policy_is_dumped_once_and_nested_ones_later() -> None:
     inner = of(U8)
     first, second = table(AttributePolicy(NESTED, nested=inner)), table(AttributePolicy(NESTED, nested=inner))
     dump = PolicyDump()

@@ -30,7 +30,7 @@ def pair(stack: Stack) -> tuple[Sock, Sock]:
     return stack.open(NETLINK_USERSOCK, A), stack.open(NETLINK_USERSOCK, B)
 
 
-def test_what_does_not_fit_is_lost(pair: tuple[Sock, Sock]) -> None:
+def test_bytes_beyond_the_buffer_are_lost(pair: tuple[Sock, Sock]) -> None:
     a, b = pair
     a.send(b"0123456789", (B, 0))
     a.send(b"next", (B, 0))

@@ -108,7 +108,7 @@ def test_a_sender_that_waits_does_not_send_to_the_group_again(stack: Stack) -> N
     assert (b.drain(), c.drain()) == ([b"both"], [b"both"])
 
 
-def test_who_waits_for_a_receiver_that_closes_is_refused(stack: Stack) -> None:
+def test_a_sender_is_refused_when_the_receiver_closes(stack: Stack) -> None:
     a, b = stack.open(NETLINK_USERSOCK, A), stack.open(NETLINK_USERSOCK, B)
     b.set(SO_RCVBUF, 0, SOL_SOCKET)
     a.send(bytes(3000), (B, 0))
@@ -145,7 +145,7 @@ def test_credentials_may_be_claimed_as_far_as_one_is_allowed(
         assert b.receive(room=100).control == [(SOL_SOCKET, SCM_CREDENTIALS, creds)]
 
 
-def test_root_may_claim_to_be_anybody_who_exists(stack: Stack) -> None:
+def test_root_may_claim_the_pid_of_any_process(stack: Stack) -> None:
     a, b = stack.open(NETLINK_USERSOCK, A), stack.open(NETLINK_USERSOCK, B)
     b.set(SO_PASSCRED, 1, SOL_SOCKET)
     known = struct.pack("<iII", 1, 5, 6)
@@ -156,9 +156,7 @@ def test_root_may_claim_to_be_anybody_who_exists(stack: Stack) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 6000)), max_size=60), st.integers(0, 40_000))
-def test_queues_keep_order_and_what_they_are_charged_for(
-    messages: list[tuple[int, int]], rcvbuf: int
-) -> None:
+def test_queues_keep_order_and_charge(messages: list[tuple[int, int]], rcvbuf: int) -> None:
     """Accepted datagrams arrive in order. The charged memory is the sum of the memory of the queued
     datagrams. It is zero if the queue is empty.
     """

@@ -39,7 +39,7 @@ def test_of_the_kernel_a_buffer_that_is_half_empty_is_cut(length: int, expected:
 
 
 @given(st.integers(1, 4_000_000))
-def test_a_buffer_holds_what_it_was_made_for(size: int) -> None:
+def test_a_buffer_has_the_requested_size(size: int) -> None:
     room, cost = allot(size)
     assert room >= size
     assert cost == room + 576

@@ -16,7 +16,7 @@ UEVENT = nl.NETLINK_KOBJECT_UEVENT
 EVENT = Uevent("add", "/devices/camera0", {"ACTION": "add", "SEQNUM": "1"})
 
 
-def test_everybody_may_listen_in_every_namespace(stack: Stack) -> None:
+def test_listening_needs_no_permission_in_any_namespace(stack: Stack) -> None:
     here = stack.open(UEVENT, A, uid=NOBODY).join(1)
     there = stack.open(UEVENT, A, net=stack.namespaces.create()).join(1)
     stack.uevents.broadcast(EVENT)
@@ -55,7 +55,7 @@ def test_a_program_with_privilege_speaks_to_its_namespace(stack: Stack) -> None:
     assert elsewhere.drain() == []
 
 
-def test_what_follows_in_the_datagram_goes_along(stack: Stack) -> None:
+def test_further_messages_of_a_datagram_are_sent_too(stack: Stack) -> None:
     """`uevent_net_broadcast()` removes only the first header of a datagram, and handles each message."""
     speaker, listener = stack.open(UEVENT, A), stack.open(UEVENT, B).join(1)
     one, two = (nl.message(16, text, flags=nl.NLM_F_REQUEST) for text in (b"one!", b"two!"))

@@ -72,7 +72,7 @@ def test_the_host_has_the_same_form(name: str) -> None:
     assert re.fullmatch(FORMS[name], file.read_text())
 
 
-def test_what_the_kernel_objects_are(root: Blocking) -> None:
+def test_files_agree_with_the_kernel_objects(root: Blocking) -> None:
     """The files agree with the statistics of the machine."""
     modules = root.read_file("/proc/modules").decode().splitlines()
     assert [line.split()[0] for line in modules] == ["mouse", "input", "camera", "video", "devclass"]
@@ -166,7 +166,7 @@ def _reopened(world: object, fd: int) -> object:
 
 
 @pytest.mark.skipif(not hasattr(os, "eventfd") or os.geteuid() != 0, reason="wants a Linux, and root")
-def test_what_is_opened_once_more() -> None:
+def test_files_that_are_opened_again() -> None:
     host = _Host()
     with Machine(unmodelled="raise") as machine:
         simulated = machine.blocking(uid=0)
@@ -188,7 +188,7 @@ def test_a_pipe_through_proc_is_the_same_pipe(root: Blocking) -> None:
     assert root.read(both, 5) == b"x"
 
 
-def test_what_an_epoll_watches(root: Blocking) -> None:
+def test_an_epoll_object_reports_its_files(root: Blocking) -> None:
     reading, writing = root.pipe()
     number = root.fstat(reading).st_ino
     with root.epoll() as epoll:

@@ -146,7 +146,7 @@ def test_an_attribute_of_a_device_that_goes(machine: Machine, root: Blocking) ->
     assert refused(lambda: root.read(fd, 100)) == "ENODEV"
 
 
-def test_a_directory_told_of_while_things_go(machine: Machine, root: Blocking) -> None:
+def test_reads_of_an_open_directory_show_the_current_entries(machine: Machine, root: Blocking) -> None:
     """If a directory changes while a program reads it, the program gets the entries that exist at the time of
     each read.
     """

@@ -67,13 +67,11 @@ def history(programs: list[list[tuple[str, int]]], costs: CostModel, *, in_place
 
 
 @given(st.lists(STEPS, min_size=1, max_size=4), st.sampled_from([FREE, CostModel()]))
-def test_nobody_can_tell_whether_a_task_goes_on_in_place(
-    programs: list[list[tuple[str, int]]], costs: CostModel
-) -> None:
+def test_continuing_in_place_is_invisible(programs: list[list[tuple[str, int]]], costs: CostModel) -> None:
     assert history(programs, costs, in_place=True) == history(programs, costs, in_place=False)
 
 
-def test_a_task_that_has_nobody_beside_it_does_without_the_queue() -> None:
+def test_a_task_without_competitors_bypasses_the_queue() -> None:
     """A single task must not use the event queue. Otherwise the test above would compare the queue with
     itself.
     """

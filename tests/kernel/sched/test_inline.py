@@ -140,7 +140,7 @@ def test_makers_fill_in_every_slot_of_a_class_without_constructor() -> None:
         assert [(each, slot) for each in objects for slot in slots if not hasattr(each, slot)] == []
 
 
-def test_every_marker_names_what_there_is_and_has_a_test() -> None:
+def test_every_marker_names_existing_code_and_has_a_test() -> None:
     found = Counter((marker.file, marker.name) for marker in markers())
     for _, name in found:
         assert callable(resolve(name))

@@ -32,7 +32,7 @@ async def pause(machine: Machine, ns: int) -> None:
     await sleep_on(deadline=machine.engine.time() + ns)
 
 
-def test_a_mutex_lets_one_in_at_a_time_in_the_order_they_came(machine: Machine) -> None:
+def test_a_mutex_has_one_holder_and_a_fifo_of_waiters(machine: Machine) -> None:
     mutex = Mutex(machine.kernel.preempt, "m")
     inside: list[int] = []
 
@@ -64,7 +64,7 @@ def test_a_mutex_is_given_back_when_its_block_fails(machine: Machine) -> None:
         mutex.unlock()
 
 
-def test_one_that_is_killed_as_it_was_to_have_the_mutex_lets_the_next_have_it(machine: Machine) -> None:
+def test_a_killed_owner_to_be_passes_the_mutex_on(machine: Machine) -> None:
     mutex = Mutex(machine.kernel.preempt, "m")
     had: list[str] = []
 
@@ -88,7 +88,7 @@ def test_one_that_is_killed_as_it_was_to_have_the_mutex_lets_the_next_have_it(ma
     assert had == ["other"]
 
 
-def test_a_completion_lets_as_many_go_on_as_things_are_done(machine: Machine) -> None:
+def test_a_completion_wakes_one_waiter_for_each_complete(machine: Machine) -> None:
     completion = Completion(machine.kernel.preempt, "c")
     results: list[tuple[int, bool]] = []
 
@@ -132,7 +132,7 @@ def test_locks_nest_in_any_order(machine: Machine) -> None:
     assert not preempt.in_atomic
 
 
-def test_a_sleep_under_a_spinlock_is_told_twice(bench: Bench) -> None:
+def test_a_sleep_under_a_spinlock_is_reported_twice(bench: Bench) -> None:
     bench.module(
         "m",
         """
@@ -155,7 +155,7 @@ def test_a_sleep_under_a_spinlock_is_told_twice(bench: Bench) -> None:
     assert bench.states() == {"m": "Live"}
 
 
-def test_a_lock_that_a_sleeper_kept_is_an_oops_for_who_wants_it(bench: Bench) -> None:
+def test_waiting_for_a_lock_of_a_sleeping_task_is_an_oops(bench: Bench) -> None:
     bench.module(
         "m",
         """

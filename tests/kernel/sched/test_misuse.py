@@ -154,7 +154,7 @@ def test_a_foreign_event() -> None:
     assert "not a system call" in str(error)
 
 
-def test_a_foreign_event_can_be_caught_and_the_program_goes_on() -> None:
+def test_a_program_can_catch_a_foreign_event_and_continue() -> None:
     went_on = []
 
     def program(app: Any) -> Any:
@@ -264,7 +264,7 @@ def test_a_machine_that_cannot_be(how: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "who", [{"uid": "root"}, {"uid": -1}, {"uid": 1.0}, {"gid": "wheel"}, {"capabilities": ["CAP_NET_ADMIN"]}]
 )
-def test_nobody_who_could_be(who: dict[str, Any]) -> None:
+def test_a_group_without_protocol_is_refused(who: dict[str, Any]) -> None:
     with Machine(udev=False) as machine:
         for use in (lambda: machine.spawn(sleeper, **who), lambda: machine.blocking(**who)):
             with pytest.raises(SimulationError, match=r"must be an int of at least 0, not"):
@@ -288,7 +288,7 @@ def test_nobody_who_could_be(who: dict[str, Any]) -> None:
         ("poll", [[(0, "in")]]),
     ],
 )
-def test_what_is_no_number_is_refused_as_by_python(call: str, arguments: list[Any]) -> None:
+def test_an_argument_that_is_no_number_is_refused_as_by_python(call: str, arguments: list[Any]) -> None:
     async def program(app: Any) -> None:
         await getattr(app, call)(*arguments)
 
@@ -311,7 +311,7 @@ def test_an_object_that_is_no_device_is_refused(wrong: Any) -> None:
         machine.plug(wrong)
 
 
-def test_a_family_that_nobody_has_specified() -> None:
+def test_a_family_without_a_specification() -> None:
     async def program(app: Any) -> None:
         await app.genetlink("camra")
 

@@ -103,7 +103,7 @@ def test_children_inherit_open_files_and_closing_is_each_ones_own() -> None:
 
 @pytest.mark.parametrize("cpus", [None, 1])
 @pytest.mark.parametrize("how", ["exit", "return", "raise"])
-def test_who_has_ended_is_current_no_more(how: str, cpus: int | None) -> None:
+def test_an_ended_task_is_not_current(how: str, cpus: int | None) -> None:
     async def program(app: Any) -> None:
         await app.getpid()
         if how == "exit":
@@ -295,7 +295,7 @@ def test_an_orphan_goes_to_init_and_leaves_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize(("end", "status"), [("exit", 7 << 8), ("kill", SIGTERM), ("return", 0)])
-def test_whichever_thread_ends_the_process_ends_all_of_it(end: str, status: int) -> None:
+def test_any_thread_can_end_the_whole_process(end: str, status: int) -> None:
     """exit_group(2) and a deadly signal to any thread end all threads. The return of a thread ends only this
     thread.
     """
@@ -365,7 +365,7 @@ def test_sigchld_reaches_a_parent_that_wants_it() -> None:
     assert seen == [SIGCHLD]
 
 
-def test_a_program_that_raises_fails_the_run_and_nothing_else() -> None:
+def test_an_exception_of_a_program_fails_the_run_only() -> None:
     finished = []
 
     async def wrong(app: Any) -> None:
@@ -460,7 +460,7 @@ def test_a_capability_given_up_is_gone() -> None:
     assert seen == [errno.EPERM, errno.EPERM]
 
 
-def test_who_was_root_and_becomes_another_cannot_go_back() -> None:
+def test_a_process_that_drops_root_cannot_regain_it() -> None:
     seen = []
 
     async def program(app: Any) -> None:
@@ -493,6 +493,6 @@ def test_signals_are_delivered_the_lowest_number_first_and_each_once() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "program"])
-def test_what_cannot_be_called_is_refused(wrong: Any) -> None:
+def test_an_object_that_cannot_be_called_is_refused(wrong: Any) -> None:
     with Machine(udev=False) as machine, pytest.raises(SimulationError, match="pass the function itself"):
         machine.spawn(wrong)

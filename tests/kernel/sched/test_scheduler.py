@@ -30,7 +30,7 @@ def finish_times(cpus: int | None, work: list[int], costs: Any = FREE) -> list[i
     return [done[number] for number in range(len(work))]
 
 
-def test_without_a_limit_nobody_waits() -> None:
+def test_no_task_waits_with_unlimited_cpus() -> None:
     assert finish_times(None, [millis(10)] * 3) == [millis(10)] * 3
 
 
@@ -49,7 +49,7 @@ def test_another_task_on_a_cpu_costs_a_switch() -> None:
     assert second - alone == 4 * switch
 
 
-def test_who_needs_less_than_a_slice_is_not_cut() -> None:
+def test_a_task_that_needs_less_than_a_slice_is_not_preempted() -> None:
     assert finish_times(1, [millis(2), millis(2)]) == [millis(2), millis(4)]
 
 
@@ -70,7 +70,7 @@ def test_work_is_conserved(cpus: int, work: list[int]) -> None:
 
 
 @given(work=st.lists(st.integers(1, 10 * SLICE), min_size=2, max_size=6))
-def test_nobody_starves(work: list[int]) -> None:
+def test_no_task_starves(work: list[int]) -> None:
     """Round robin: a waiting task gets a slice before any other task has had two."""
     finished = finish_times(1, work)
     for end, ns in zip(finished, work, strict=True):
@@ -97,7 +97,7 @@ def test_a_sleeper_gives_its_cpu_away() -> None:
 
 
 @pytest.mark.parametrize("cpus", [None, 1, 2])
-def test_sched_yield_lets_the_others_have_their_turn(cpus: int | None) -> None:
+def test_sched_yield_runs_the_other_tasks(cpus: int | None) -> None:
     order = []
 
     async def program(app: Any, name: str) -> None:
@@ -136,7 +136,7 @@ def test_a_killed_task_frees_its_cpu() -> None:
     interrupts=st.lists(st.tuples(st.integers(0, millis(2)), st.integers(1, 5000)), max_size=6),
     cpus=st.integers(1, 2),
 )
-def test_interrupts_take_their_time_from_who_has_the_first_cpu(
+def test_interrupts_take_their_time_from_the_task_on_the_first_cpu(
     interrupts: list[tuple[int, int]], cpus: int
 ) -> None:
     done = []
@@ -156,7 +156,7 @@ def test_interrupts_take_their_time_from_who_has_the_first_cpu(
     assert all(end == millis(2) for end in done[:-1])
 
 
-def test_without_a_limit_interrupts_take_nobody_s_time() -> None:
+def test_interrupts_take_no_task_s_time_with_unlimited_cpus() -> None:
     with Machine(udev=False, costs=FREE) as machine:
         machine.at(millis(1), machine.kernel.scheduler.interrupt, 5000)
         done = []
@@ -201,7 +201,7 @@ def ping_pong_takes(cpus: int, busy: int) -> tuple[int, int]:
     return took[-1], switches
 
 
-def test_two_cpus_are_given_to_nobody_else_in_a_ping_pong() -> None:
+def test_a_ping_pong_on_two_cpus_needs_no_switch() -> None:
     """On one CPU each message causes a switch. On two CPUs each process stays on its CPU."""
     alone, switched = ping_pong_takes(1, 0)
     beside, kept = ping_pong_takes(2, 0)

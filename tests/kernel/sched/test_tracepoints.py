@@ -24,7 +24,7 @@ CALL.name, CALL.arguments = "getpid", ()
         (0, 2, (0, 2)),
     ],
 )
-def test_a_call_goes_on_under_its_tasks_flow_unless_that_is_an_old_one(
+def test_a_call_has_the_flow_of_its_task_unless_it_is_stale(
     flow: int, own: int, after: tuple[int, int]
 ) -> None:
     engine = Engine()

@@ -151,7 +151,7 @@ POLLS = [
 
 
 @pytest.mark.parametrize(("wanted", "events", "expected"), POLLS)
-def test_a_poll_wakes_those_who_wait_for_its_events(
+def test_a_wake_up_with_events_skips_other_pollers(
     wanted: tuple[int, ...], events: int, expected: str
 ) -> None:
     """`pollwake()` skips an entry that does not wait for any of the events."""

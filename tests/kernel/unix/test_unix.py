@@ -43,7 +43,7 @@ def test_a_name_is_a_node(machine: Machine) -> None:
     user.socket(UNIX, STREAM).bind("/tmp/door")
 
 
-def test_who_may_write_to_the_node_may_connect(machine: Machine) -> None:
+def test_write_permission_for_the_node_allows_connect(machine: Machine) -> None:
     owner, other, root = (machine.blocking(uid=uid) for uid in (1000, 1001, 0))
     server = owner.socket(UNIX, STREAM)
     server.bind("/tmp/door")
@@ -54,7 +54,7 @@ def test_who_may_write_to_the_node_may_connect(machine: Machine) -> None:
     other.socket(UNIX, STREAM).connect("/tmp/door")
 
 
-def test_what_else_a_name_may_be(machine: Machine) -> None:
+def test_other_forms_of_a_name(machine: Machine) -> None:
     process = machine.blocking(uid=1000)
     process.mkdir("/tmp/closed", 0o000)
     process.symlink("door", "/tmp/link")
@@ -110,7 +110,7 @@ def test_connecting_waits_while_the_queue_is_full(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("kind", [STREAM, DGRAM])
-def test_a_writer_waits_for_room_and_goes_on(machine: Machine, kind: int) -> None:
+def test_a_writer_waits_for_space_and_continues(machine: Machine, kind: int) -> None:
     """On a socket pair, the send buffer of the sender limits the bytes in flight, both for datagrams and for
     streams.
     """
@@ -138,7 +138,7 @@ def test_a_writer_waits_for_room_and_goes_on(machine: Machine, kind: int) -> Non
     assert b"".join(got) == b"".join(bytes([number % 256]) * 1000 for number in range(300))
 
 
-def test_datagrams_to_one_who_does_not_listen_only_to_us(machine: Machine) -> None:
+def test_datagrams_to_a_socket_with_other_senders(machine: Machine) -> None:
     """The queue of an unconnected receiver holds eleven datagrams. The twelfth send blocks, and poll()
     reports the connected sender as not writable.
     """
@@ -156,7 +156,7 @@ def test_datagrams_to_one_who_does_not_listen_only_to_us(machine: Machine) -> No
     assert sender.poll([(sock, 4)], 0) == [(sock.descriptor, 4)]
 
 
-def test_one_who_polls_for_room_is_woken_by_a_reader(machine: Machine) -> None:
+def test_a_poller_for_space_is_woken_by_a_reader(machine: Machine) -> None:
     woken = []
 
     async def family(app: App) -> None:
@@ -206,7 +206,7 @@ def test_a_reader_is_woken_when_the_writer_ends(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("told", [False, True])
-def test_writing_to_nobody_is_a_signal_unless_told_otherwise(machine: Machine, told: bool) -> None:
+def test_writing_without_a_reader_raises_sigpipe_unless_suppressed(machine: Machine, told: bool) -> None:
     """The signal is SIGPIPE. It ends the program unless the program ignores it, as Python's interpreter
     does.
     """
@@ -231,7 +231,7 @@ def test_writing_to_nobody_is_a_signal_unless_told_otherwise(machine: Machine, t
     assert seen == (["EPIPE", 0] if told else [13])
 
 
-def test_what_was_not_read_is_a_reset(machine: Machine) -> None:
+def test_closing_with_unread_bytes_is_a_reset(machine: Machine) -> None:
     process = machine.blocking()
     one, other = process.socketpair(UNIX, STREAM)
     one.send(b"unread")
@@ -243,7 +243,7 @@ def test_what_was_not_read_is_a_reset(machine: Machine) -> None:
 # -- who it is -----------------------------------------------------------------------------------------
 
 
-def test_who_has_the_other_end(machine: Machine) -> None:
+def test_credentials_of_the_peer(machine: Machine) -> None:
     """SO_PEERCRED of a client returns the credentials that the listener had at listen(). SO_PEERCRED of an
     accepted socket returns those that the client had at connect().
     """
@@ -269,7 +269,7 @@ def test_which_groups_the_other_end_is_in(machine: Machine) -> None:
     assert unpack("3i", one.getsockopt(1, PEERGROUPS, 100)) == (3, 7, 100)
 
 
-def test_nobody_says_he_is_another(machine: Machine) -> None:
+def test_a_sender_cannot_claim_another_identity(machine: Machine) -> None:
     user, root = machine.blocking(uid=1000), machine.blocking(uid=0)
     for process, claim, name in (
         (user, (user.getpid(), 1000, 1000), ""), (user, (1, 1000, 1000), "EPERM"),
@@ -310,7 +310,7 @@ def test_a_file_travels(machine: Machine) -> None:
     assert read == [b"ello"]
 
 
-def test_what_lies_in_a_queue_is_let_go_with_it(machine: Machine) -> None:
+def test_queued_messages_are_released_with_the_queue(machine: Machine) -> None:
     process = machine.blocking()
     one, other = process.socketpair(UNIX, DGRAM)
     reading, writing = process.pipe()
@@ -326,7 +326,7 @@ def _sent(sock: object, *fds: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [STREAM, DGRAM])
-def test_what_travels_in_a_circle_is_collected(machine: Machine, kind: int) -> None:
+def test_sockets_in_a_cycle_of_queues_are_collected(machine: Machine, kind: int) -> None:
     """Each end of a socket pair is in the queue of the other end, together with the write end of a pipe. Then
     the program closes all of them.
     """
@@ -342,7 +342,7 @@ def test_what_travels_in_a_circle_is_collected(machine: Machine, kind: int) -> N
     assert process.poll([(reading, 1)], 0) == [(reading, 16)]
 
 
-def test_what_can_be_reached_is_not_collected(machine: Machine) -> None:
+def test_reachable_sockets_are_not_collected(machine: Machine) -> None:
     """A file is reachable through a queue, through a queue in a queue, and through a pending connection."""
     process = machine.blocking()
     reading, writing = process.pipe()
@@ -366,7 +366,7 @@ def test_what_can_be_reached_is_not_collected(machine: Machine) -> None:
     assert len(control[0][2]) == 8
 
 
-def test_nobody_is_left_holding_what_was_not_sent(machine: Machine) -> None:
+def test_a_send_that_fails_passes_no_file(machine: Machine) -> None:
     """A send that fails, or whose sender is killed, passes no file."""
     process = machine.blocking()
     _, writing = process.pipe()

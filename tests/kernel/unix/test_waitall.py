@@ -164,7 +164,7 @@ def _killed(sends: bytes) -> Callable[[App, list[Any]], Any]:
 
 
 @pytest.mark.parametrize(("sends", "expected"), [(b"", "EINTR"), (b"abc", b"abc")])
-def test_a_signal_ends_it_with_what_there_is(sends: bytes, expected: object) -> None:
+def test_a_signal_ends_a_receive_with_the_bytes_so_far(sends: bytes, expected: object) -> None:
     seen: list[Any] = []
     with Machine(udev=False) as machine:
         machine.spawn(_killed(sends), seen)
@@ -172,7 +172,7 @@ def test_a_signal_ends_it_with_what_there_is(sends: bytes, expected: object) -> 
     assert seen == [expected]
 
 
-def test_who_is_killed_while_he_waits_leaves_nothing() -> None:
+def test_a_receiver_killed_while_waiting_leaves_nothing() -> None:
     """If the receiver is killed while it waits, the files that have arrived are released, and the socket's
     own file too.
     """

@@ -132,7 +132,7 @@ def test_a_directory_that_a_program_made_stays_and_so_does_its_node(box: Bench) 
     assert gone.value.errno == 6  # ENXIO: no driver has registered the number
 
 
-def test_a_module_whose_file_is_open_stays(box: Bench) -> None:
+def test_a_module_with_an_open_file_cannot_be_unloaded(box: Bench) -> None:
     root = box.root
     fd = root.open("/dev/boxes/first", os.O_RDWR)
     assert root.lsmod()[0]["references"] == 1
@@ -154,7 +154,7 @@ def test_an_open_that_is_refused_leaves_nothing(box: Bench) -> None:
     assert root.lsmod()[0]["references"] == 0
 
 
-def test_one_waits_for_what_another_writes(box: Bench) -> None:
+def test_a_reader_waits_for_the_writer(box: Bench) -> None:
     got = []
 
     async def reader(app):
@@ -172,7 +172,7 @@ def test_one_waits_for_what_another_writes(box: Bench) -> None:
     assert got == [b"let"]
 
 
-def test_a_reader_who_will_not_wait_is_told_so_by_the_driver(box: Bench) -> None:
+def test_a_non_blocking_read_gets_eagain_from_the_driver(box: Bench) -> None:
     root = box.root
     fd = root.open("/dev/boxes/first", os.O_RDWR | os.O_NONBLOCK)
     with pytest.raises(BlockingIOError):
@@ -227,7 +227,7 @@ def test_a_process_that_ends_unmaps(box: Bench) -> None:
     assert box.root.lsmod()[0]["references"] == 0
 
 
-def test_an_oops_in_an_operation_is_efault_and_the_machine_goes_on(box: Bench) -> None:
+def test_an_oops_in_an_operation_is_efault_and_the_machine_continues(box: Bench) -> None:
     root = box.root
     fd = root.open("/dev/boxes/first", os.O_RDWR)
     with pytest.raises(OSError) as fault:
@@ -237,7 +237,7 @@ def test_an_oops_in_an_operation_is_efault_and_the_machine_goes_on(box: Bench) -
     assert root.write(fd, b"fine") == 4
 
 
-def test_what_a_driver_does_not_do_is_what_linux_does_then(bench: Bench) -> None:
+def test_a_missing_operation_has_linux_s_default(bench: Bench) -> None:
     bench.module(
         "bare",
         """

@@ -52,7 +52,7 @@ def test_each_waits_for_the_other(machine: Machine, first: int, second: int) -> 
     assert sorted(seen) == [(os.O_RDONLY, 2), (os.O_WRONLY, 2)]
 
 
-def test_what_is_written_is_read(machine: Machine) -> None:
+def test_written_bytes_are_read(machine: Machine) -> None:
     seen: list[Any] = []
 
     async def write(app: App, fd: int) -> None:
@@ -85,14 +85,14 @@ def test_a_writer_that_was_there_and_is_gone_is_enough(machine: Machine) -> None
     assert seen == [(os.O_RDONLY, 2)]
 
 
-def test_who_opens_both_ends_waits_for_nobody(machine: Machine) -> None:
+def test_opening_both_ends_does_not_block(machine: Machine) -> None:
     process = machine.blocking()
     fd = process.open(PATH, os.O_RDWR)
     process.write(fd, b"to myself")
     assert process.read(fd, 100) == b"to myself"
 
 
-def test_what_was_not_read_is_gone_with_the_last_who_has_it_open(machine: Machine) -> None:
+def test_unread_bytes_are_lost_with_the_last_open_file(machine: Machine) -> None:
     process = machine.blocking()
     fd = process.open(PATH, os.O_RDWR)
     process.write(fd, b"left")
@@ -121,7 +121,7 @@ def test_a_signal_ends_the_waiting_and_leaves_nothing(machine: Machine) -> None:
     assert process.poll([(fd, 1)], 0) == [], "no writer has been there: it would be POLLHUP"
 
 
-def test_who_is_killed_while_he_waits_is_no_reader(machine: Machine) -> None:
+def test_a_reader_killed_while_waiting_is_not_counted(machine: Machine) -> None:
     async def reader(app: App) -> None:
         await app.open(PATH, os.O_RDONLY)
 

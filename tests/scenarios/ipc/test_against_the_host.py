@@ -165,9 +165,7 @@ def test_usersock_keeps_bounds(usersock: Callable[[], socket.socket], cells: Cel
     assert cells["usersock"]["bounds"] == "yes"
 
 
-def test_usersock_loses_what_a_group_does_not_read(
-    usersock: Callable[[], socket.socket], cells: Cells
-) -> None:
+def test_usersock_loses_unread_multicasts(usersock: Callable[[], socket.socket], cells: Cells) -> None:
     if Path("/proc/sys/net/core/rmem_default").read_text() != "212992\n":
         pytest.skip("this host's sockets have another receive buffer")
     here, there = usersock(), usersock()
@@ -240,9 +238,7 @@ def test_an_ordinary_user_sends_to_no_group_of_generic_netlink(cells: Cells) -> 
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
-def test_an_ordinary_user_connects_to_no_socket_that_he_may_not_write_to(
-    kind: socket.SocketKind, cells: Cells
-) -> None:
+def test_connecting_needs_write_permission_for_the_node(kind: socket.SocketKind, cells: Cells) -> None:
     def attempt() -> None:
         with socket.socket(socket.AF_UNIX, kind) as sock:
             sock.connect(path)
@@ -259,7 +255,7 @@ def test_an_ordinary_user_connects_to_no_socket_that_he_may_not_write_to(
     assert cells[transport]["permission"] == f"file mode: {got}"
 
 
-def test_what_may_only_be_read_is_not_mapped_for_writing(cells: Cells, tmp_path: Path) -> None:
+def test_read_only_memory_is_not_mapped_for_writing(cells: Cells, tmp_path: Path) -> None:
     import mmap
 
     path = tmp_path / "page"

@@ -65,7 +65,7 @@ def test_unread_events_are_lost_or_block_the_sender(transport: str, cells: Cells
     assert cells[transport]["flow"].endswith(FLOW[transport])
 
 
-def test_what_refuses_an_unprivileged_user(cells: Cells) -> None:
+def test_operations_that_need_privilege(cells: Cells) -> None:
     found: dict[str, set[str]] = {}
     for transport, cell in cells.items():
         found.setdefault(cell["permission"], set()).add(transport)

@@ -90,7 +90,7 @@ def test_a_large_buffer_takes_it_all() -> None:
             ]
 
 
-def test_the_queue_is_charged_what_it_holds() -> None:
+def test_the_charge_of_a_queue_is_that_of_its_messages() -> None:
     for situation in (several_in_datagram, done_alone):
         with Machine(check_leaks=True) as machine:
             sock = machine.blocking().socket(proto=NETLINK_GENERIC)

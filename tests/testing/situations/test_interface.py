@@ -135,7 +135,7 @@ def test_a_situation_happens_as_often_as_it_is_requested() -> None:
             next(monitor)
 
 
-def test_what_is_disarmed_leaves_no_listener() -> None:
+def test_a_disarmed_situation_leaves_no_listener() -> None:
     with Machine(faults=Injector()) as machine:
         machine.blocking()
         for name in SITUATIONS:

@@ -27,7 +27,7 @@ def test_every_row_is_there_and_every_name_is_unique() -> None:
 
 
 @pytest.mark.parametrize("quantity", TABLE, ids=list(NAMES))
-def test_the_aim_is_not_behind_what_must_hold(quantity: Quantity) -> None:
+def test_the_aim_is_stricter_than_the_limit(quantity: Quantity) -> None:
     bounds = [quantity.must_hold, quantity.aim]
     assert bounds == sorted(bounds, reverse=quantity.better == "lower")
 
@@ -68,6 +68,6 @@ def test_without_pyroute2_it_is_skipped(name: str, tiny: Effort, monkeypatch: py
     assert line.skipped == NO_PYROUTE2
 
 
-def test_what_takes_long_can_be_left_out(tiny: Effort) -> None:
+def test_long_measurements_can_be_left_out(tiny: Effort) -> None:
     line = NAMES["machine-aged"].measured(attrs.evolve(tiny, machines=None))
     assert line.skipped == "it takes long: not measured with --quick"

@@ -18,7 +18,7 @@ FEW = tuple(each for each in OPERATIONS if each.count <= CROWD)
 
 
 @pytest.mark.long
-def test_what_is_paid_is_what_it_takes() -> None:
+def test_fitted_costs_reproduce_the_times() -> None:
     costs = CostModel()
     for each in (operation("unix", 60_000), operation("pipe-echo", 64), operation("members", 64, 500)):
         paid = sum(often * getattr(costs, price) for price, often in payments(each, costs).items())
@@ -53,7 +53,7 @@ def test_no_price_is_negative() -> None:
     assert found["b"] == 0.0
 
 
-def test_what_nothing_tells_apart_keeps_its_proportion() -> None:
+def test_indistinguishable_costs_keep_their_proportion() -> None:
     found = solve([Equation({"a": 1.0, "b": 1.0}, 300.0)], {"a": 50.0, "b": 100.0})
     assert found["a"] + found["b"] == pytest.approx(300.0, rel=0.01)
     assert found["b"] > found["a"]
@@ -72,7 +72,7 @@ def test_another_machines_prices_are_found_again() -> None:
         assert each.simulated(found) == pytest.approx(ns, rel=0.02), each.name
 
 
-def test_what_nothing_tells_of_goes_with_the_rest() -> None:
+def test_undetermined_costs_scale_with_the_others() -> None:
     figures = {
         each: Timing(ns, (1.1 * ns, 1.2 * ns, 1.5 * ns))
         for each in (operation("getppid"), operation("pipe", 64), operation("comm"))
@@ -84,7 +84,7 @@ def test_what_nothing_tells_of_goes_with_the_rest() -> None:
     assert found.spread == (1100, 1200, 1500)
 
 
-def test_leverage_tells_a_determined_operation_from_one_that_is_not() -> None:
+def test_leverage_distinguishes_determined_operations() -> None:
     guess = {"a": 100.0, "b": 50.0}
     both, one = Equation({"a": 1.0, "b": 1.0}, 150.0), Equation({"a": 1.0}, 100.0)
     other = Equation({"b": 1.0}, 50.0)

@@ -39,6 +39,6 @@ def test_a_missing_compiler_is_an_error_that_names_the_compilers(monkeypatch: py
 
 
 @linux
-def test_a_compiler_that_fails_is_told() -> None:
+def test_an_error_of_the_compiler_is_reported() -> None:
     with pytest.raises(SimulationError, match="does not compile"):
         host.measure([operation("getppid")], "false")

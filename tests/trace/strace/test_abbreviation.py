@@ -36,6 +36,6 @@ from simkernel.trace.strace.abbreviation import abbreviated
         (r'"add@/devices/simbus0/0:1\0ACTION="...', r'"add@/devices/simbus0/0:1\0ACTION="...'),
     ],
 )
-def test_what_is_left_out(line: str, shorter: str) -> None:
+def test_omitted_parts(line: str, shorter: str) -> None:
     assert abbreviated(line) == shorter
     assert abbreviated(shorter) == shorter

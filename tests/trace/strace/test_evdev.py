@@ -64,7 +64,7 @@ def test_as_strace_printed_it(request_: int, given: int | bytes, result: int | N
         (0x541B, "FIONREAD"),
     ],
 )
-def test_what_a_request_is_called(request_: int, text: str) -> None:
+def test_a_request_has_a_name(request_: int, text: str) -> None:
     assert FORMS["ioctl"].enter(None, 3, request_) == ["3", text]
 
 

@@ -185,7 +185,7 @@ def test_user_mode_is_no_call() -> None:
 
 
 @given(ANY_RECORDS)
-def test_whatever_comes_and_wherever_it_is_cut_lines_are_whole(records: list[Record]) -> None:
+def test_lines_are_whole_for_any_records(records: list[Record]) -> None:
     file = io.StringIO()
     feed(Strace(file), records)
     text = file.getvalue()

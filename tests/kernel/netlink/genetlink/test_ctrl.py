@@ -101,7 +101,7 @@ def test_policies_are_numbered(stack: Stack) -> None:
     ]
 
 
-def test_who_listens_hears_of_families_and_groups(stack: Stack) -> None:
+def test_a_listener_is_notified_of_families_and_groups(stack: Stack) -> None:
     sock = stack.open(nl.NETLINK_GENERIC, A).join(genl.GENL_ID_CTRL)
     family = toy()
     stack.genetlink.register(family)
@@ -118,7 +118,7 @@ def test_who_listens_hears_of_families_and_groups(stack: Stack) -> None:
     ]
 
 
-def test_a_listener_who_is_overrun_keeps_no_family(stack: Stack) -> None:
+def test_an_overrun_listener_does_not_keep_a_family(stack: Stack) -> None:
     """`genl_ctrl_event()` ignores the result of its multicast, even if a listener has set
     NETLINK_BROADCAST_ERROR.
     """
@@ -132,7 +132,7 @@ def test_a_listener_who_is_overrun_keeps_no_family(stack: Stack) -> None:
     assert [family.name for family in stack.genetlink.registry] == ["nlctrl"]
 
 
-def test_a_family_of_the_initial_namespace_is_not_told_of_elsewhere(stack: Stack) -> None:
+def test_a_family_of_the_initial_namespace_is_not_notified_in_others(stack: Stack) -> None:
     here, far = (
         stack.open(nl.NETLINK_GENERIC, A, net=net).join(16)
         for net in (stack.namespaces.init, stack.namespaces.create())
@@ -142,7 +142,7 @@ def test_a_family_of_the_initial_namespace_is_not_told_of_elsewhere(stack: Stack
     assert ask(far, "toy") == []
 
 
-def test_an_unknown_name_is_asked_for_as_a_module(stack: Stack) -> None:
+def test_an_unknown_name_is_requested_as_a_module(stack: Stack) -> None:
     asked: list[str] = []
 
     def load(name: str) -> None:
@@ -155,7 +155,7 @@ def test_an_unknown_name_is_asked_for_as_a_module(stack: Stack) -> None:
     assert asked == ["net-pf-16-proto-16-family-late"]
 
 
-def test_loading_may_sleep_and_lets_others_ask_meanwhile(stack: Stack) -> None:
+def test_other_requests_proceed_while_loading_sleeps(stack: Stack) -> None:
     async def load(name: str) -> None:
         assert ask(other, "nlctrl")
         stack.genetlink.register(toy("late"))
@@ -174,7 +174,7 @@ def test_loading_may_sleep_and_lets_others_ask_meanwhile(stack: Stack) -> None:
     assert ask(other, "late")
 
 
-def test_netdev_tells_of_lo(stack: Stack) -> None:
+def test_netdev_describes_lo(stack: Stack) -> None:
     netdev.register(stack.genetlink)
     sock = stack.open(nl.NETLINK_GENERIC, A)
     [told] = ask(sock, "netdev")

@@ -131,7 +131,7 @@ def test_do_and_dump(stack: Stack, toy: Toy) -> None:
     assert dumped == [answer, (nl.NLMSG_DONE, bytes(4))]
 
 
-def test_what_is_wrong_with_a_request_is_said(stack: Stack, toy: Toy) -> None:
+def test_errors_in_a_request_are_explained(stack: Stack, toy: Toy) -> None:
     sock = listening(stack)
     assert ask(sock, toy.family, SET) == (EINVAL, ExtAck(message="which number?", missing_type=1))
     assert ask(sock, toy.family, SET, number(13)) == (ENODEV, ExtAck(message="unlucky", offset=20))
@@ -168,7 +168,7 @@ def test_groups_may_need_a_capability(stack: Stack, toy: Toy) -> None:
         sock.join(toy.family.first_group + 1)
 
 
-def test_a_group_that_goes_has_nobody_in_it(stack: Stack, toy: Toy) -> None:
+def test_a_removed_group_has_no_members(stack: Stack, toy: Toy) -> None:
     sock = listening(stack).join(toy.family.first_group)
     stack.genetlink.unregister(toy.family)
     assert sock.it.groups == 0
@@ -188,7 +188,7 @@ def test_multicast_reaches_all_namespaces_or_one(stack: Stack, toy: Toy) -> None
         stack.genetlink.multicast(toy.family, 1, GET, number(3))
 
 
-def test_notify_leaves_the_requester_out_or_tells_it_apart(stack: Stack, toy: Toy) -> None:
+def test_notify_omits_the_requester_or_sends_it_a_unicast(stack: Stack, toy: Toy) -> None:
     """With NLM_F_ECHO, `genl_notify()` sends the requester one copy by unicast."""
     seen: list[Info] = []
     toy.set = seen.append  # type: ignore[method-assign]

@@ -93,14 +93,14 @@ def test_refused(bad: Family, error: int) -> None:
     assert refused.value.errno == error
 
 
-def test_removing_who_is_not_there() -> None:
+def test_removing_an_absent_entry() -> None:
     with pytest.raises(OSError) as refused:
         Registry().remove(family("a"))
     assert refused.value.errno == ENOENT
 
 
 @given(st.lists(st.one_of(st.integers(0, 20), st.none()), max_size=40))
-def test_nobody_shares_a_group(changes: list[int | None]) -> None:
+def test_families_share_no_group(changes: list[int | None]) -> None:
     """No two families share a group number. The test registers families with these numbers of groups. None
     means that the oldest family is unregistered.
     """

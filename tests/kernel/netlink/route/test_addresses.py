@@ -169,7 +169,7 @@ def check_order(rows: list[tuple[Any, ...]]) -> None:
 # -- dumps ------------------------------------------------------------------------
 
 
-def test_a_dump_of_all_families_goes_on_in_further_datagrams(changer: Changer) -> None:
+def test_a_dump_of_all_families_continues_in_further_datagrams(changer: Changer) -> None:
     for host in range(1, 201):
         assert changer.add(ipv4(END, f"10.0.0.{host}")) == 0
     for host in range(1, 101):

@@ -88,7 +88,7 @@ def networks(version: int) -> st.SearchStrategy[Network]:
 @pytest.mark.parametrize("version", [4, 6])
 @settings(max_examples=examples(25), deadline=None)
 @given(data=st.data())
-def test_the_longest_prefix_wins_in_whatever_order_routes_came(version: int, data: st.DataObject) -> None:
+def test_the_longest_prefix_wins_in_any_order_of_routes(version: int, data: st.DataObject) -> None:
     chosen = data.draw(st.lists(networks(version), unique=True, max_size=8))
     base = (0x0A000000, 0x20010DB8 << 96)[version == 6]
     address = ipaddress.ip_address(base + data.draw(st.integers(0, 15)))
