@@ -2,7 +2,7 @@
 
 Covers: NETLINK_USERSOCK; port ids, unicast, multicast; permissions; the errors for a port that does not
     exist and for a receiver that does not read.
-Scenario: Bob echoes Alice's messages. Alice also sends to a port that no socket has, and to Dora, who does
+Scenario: Bob echoes Alice's messages. Alice also sends to a port that no socket has, and to Dora, which does
     not read for a while. Then Alice sends to a multicast group, which root's programs can join and others
     cannot.
 When useful: to learn what netlink itself does, before any family or driver: it keeps message boundaries,

@@ -177,7 +177,7 @@ INLINES: Final = (
           "        engine.set_run_until(LONG_AGO)\n")),
     ),
 )  # fmt: skip
-"""All inline code except the inline code of constructors."""
+"""Inline code, without the inline code of constructors."""
 
 CONSTRUCTORS: Final[tuple[type, ...]] = (Call, Skb, Inbound, Request)
 """Classes without a constructor. The functions that create their objects set the attributes."""

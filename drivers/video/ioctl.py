@@ -111,7 +111,7 @@ async def video_ioctl2(file: File, number: int, address: int) -> int:
     """Execute an ioctl whose argument is at `address` (`video_usercopy()`).
 
     Raise EFAULT if the address is bad, ENODEV if the device is unregistered, ENOTTY if the ioctl is not
-    supported, EBUSY if the file's priority is too low, and any error of the handler.
+    supported. Raise EBUSY if the file's priority is too low. Errors of the handler are raised too.
     """
     number &= 0xFFFF_FFFF
     request = REQUESTS.get(number)

@@ -21,8 +21,8 @@ is called. Handlers use dictionaries of attributes, with the names of the specif
             yield {"sequence": frame.sequence}
 
 A dump of data that can change sets `info.generation`. A dump of long data reads `info.tailroom` and yields as
-much as fits. An enum value is its name, flags are a tuple of names, a nest is a dict, a repeated attribute
-is a list, binary data is bytes, and a flag attribute is True.
+much as fits. An enum value is its name, and flags are a tuple of names. A nest is a dict, a repeated
+attribute is a list, binary data is bytes, and a flag attribute is True.
 
 If handlers sleep, several requests can run concurrently. Handlers must lock the data that they share.
 """

@@ -224,7 +224,7 @@ def explained(error: BaseException, attempt: Attempt, points: Sequence[str] = ()
     text = str(error)
     if isinstance(error, OSError) and error.errno:
         text = text.replace(f"[Errno {error.errno}]", f"{error_name(error.errno)}:", 1)
-    if isinstance(error, KernelBug):  # the first report, without lines of the kernel
+    if isinstance(error, KernelBug):  # the first report, without the call trace in the kernel
         report = re.split(r"\n\n=+\n", text)[0].splitlines()
         text = "\n".join(line for line in report if OURS not in line and not line.startswith("==="))
     reason = text if isinstance(error, TOLD) else f"{type(error).__name__}{text and ': '}{text}"

@@ -1,4 +1,4 @@
-"""What the objects of a kernel show in an error or a debugger."""
+"""Texts of kernel objects in an error or a debugger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The strategy `swarm` finds each planted bug within 500 seeds, and no seed fails its fix."""
+"""The strategy `swarm` finds each planted bug within 500 seeds. With the bug fixed, every seed passes."""
 
 from __future__ import annotations
 

@@ -153,8 +153,8 @@ class Interrupts:
             await sleep_on(action.stopped, interruptible=False)
 
     def disable(self, irq: int) -> None:
-        """Disable line `irq` (`disable_irq_nosync()`). Calls nest: only as many calls of `enable` enable the
-        line again.
+        """Disable line `irq` (`disable_irq_nosync()`). Calls nest: the line is enabled after as many calls of
+        `enable`.
         """
         self.lines[irq].depth += 1
         self._controller.mask(irq)

@@ -127,7 +127,7 @@ REQUESTS: Final[Mapping[int, tuple[type[Structure], str, str]]] = {
 }
 """Structure of each request, the fields to print, and additional fields to print if the call succeeds.
 
-A field is `name`, `name:kind` or `name=attribute:kind`, where `*` is the whole structure.  `...` is
+A field is `name`, `name:kind` or `name=attribute:kind`, where the name `*` is the whole structure.  `...` is
 printed as it is.
 """
 _TYPES: Final = frozenset({io.VIDIOC_STREAMON, io.VIDIOC_STREAMOFF})

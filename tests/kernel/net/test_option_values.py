@@ -131,7 +131,7 @@ def test_options_that_need_a_capability(machine: Machine, option: int, value: by
 
 
 def test_a_socket_that_is_bound_to_a_device_stays_without_the_capability(machine: Machine) -> None:
-    """`sock_bindtoindex_locked()` lets everybody bind an unbound socket."""
+    """`sock_bindtoindex_locked()` lets any process bind an unbound socket."""
     sock = machine.blocking(uid=1000).socket(AF_UNIX, SOCK_DGRAM)
     sock.setsockopt(SOL_SOCKET, SO_BINDTOIFINDEX, i(1))
     assert refused(lambda: sock.setsockopt(SOL_SOCKET, SO_BINDTOIFINDEX, i(0))) == "EPERM"

@@ -153,7 +153,7 @@ def join(sock: socket.socket) -> None:
 
 
 def to_group(sock: socket.socket, data: bytes) -> None:
-    with pytest.raises(ConnectionRefusedError):  # it goes to port 0 as well, where nobody is
+    with pytest.raises(ConnectionRefusedError):  # it also goes to port 0, which has no socket
         sock.sendto(data, (0, 1 << 2))
 
 

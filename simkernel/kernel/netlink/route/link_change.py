@@ -66,7 +66,7 @@ _OF_IPV4: Final = {
     il.IFLA_GRO_MAX_SIZE: il.IFLA_GRO_IPV4_MAX_SIZE,
 }
 _HARDWARE: Final = (il.IFLA_VF_PORTS, il.IFLA_PORT_SELF)
-"""Attributes that only drivers of hardware support."""
+"""Attributes that are supported only by hardware drivers."""
 _UNMODELLED: Final = (il.IFLA_VFINFO_LIST, il.IFLA_PROTO_DOWN_REASON, il.IFLA_XDP)
 
 

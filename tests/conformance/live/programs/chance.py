@@ -16,7 +16,7 @@ from simkernel.kernel.vfs.task import Task
 
 
 def order_is_open(tasks: Iterable[Task]) -> bool:
-    """Return True if two of the blocked tasks can be woken together in any order."""
+    """Return True if one event can wake two of the blocked tasks, and Linux does not define their order."""
     return any(_race(one, other) for one, other in combinations(tasks, 2))
 
 
