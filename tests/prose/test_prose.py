@@ -82,6 +82,7 @@ def test_code_in_a_text_is_not_judged() -> None:
     assert not list(breaches(Item("a.py", 1, "docstring", "bind", "Return `who`, the argument of who_is().")))
 
 
+@pytest.mark.long
 def test_the_project_follows_the_rules(root: Path) -> None:
     found = [
         f"{item.path}:{item.line}: {broken}" for item in items(root, tests=True) for broken in breaches(item)
