@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -87,12 +87,6 @@ def test_capabilities_override_the_mode(capability: int, kind: int, mode: int, a
     credentials = user(OTHER, OTHER, has=[capability])
     found = {wanted for wanted in range(1, 8) if permitted(credentials, inode(kind | mode), wanted)}
     assert found == allowed
-
-
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    with Machine(udev=False) as machine:
-        yield machine
 
 
 def outcome(call: Callable[[], object]) -> str:

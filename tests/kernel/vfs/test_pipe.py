@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import select
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,12 +21,6 @@ PAGE = 4096
 DEFAULT = 16 * PAGE
 MAX = 1 << 20
 IN, OUT, ERR, HUP = select.POLLIN, select.POLLOUT, select.POLLERR, select.POLLHUP
-
-
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    with Machine(udev=False) as machine:
-        yield machine
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ The expected values are those of Linux 6.18 on a tmpfs that is mounted with rela
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -147,12 +147,6 @@ def changes(app: Any, operation: Operation, pause: Callable[[], object]) -> dict
         if names:
             found[path] = names
     return found
-
-
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    with Machine(udev=False) as machine:
-        yield machine
 
 
 @pytest.mark.parametrize("name", CHANGES)

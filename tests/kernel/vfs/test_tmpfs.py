@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,12 +15,6 @@ from tests.kernel.refused import refused
 PAGE = 4096
 DATA, HOLE = os.SEEK_DATA, os.SEEK_HOLE
 LAST = (1 << 63) - 1
-
-
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    with Machine(udev=False) as machine:
-        yield machine
 
 
 @pytest.fixture
