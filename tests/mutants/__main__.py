@@ -37,10 +37,16 @@ def copy_tree(tree: Path) -> None:
             shutil.copy2(source, target, follow_symlinks=False)
 
 
-def worker(tree: Path, *arguments: object) -> int:
-    """Run a process in the copy."""
+FINISHED = (0, 1, 5)
+"""Exit codes of pytest after a complete session: passed, with failures, and without selected tests."""
+
+
+def worker(tree: Path, *arguments: object) -> None:
+    """Run a process in the copy. SystemExit if it did not run to its end."""
     command = [sys.executable, "-m", "tests.mutants.worker", *map(str, arguments)]
-    return subprocess.run(command, cwd=tree, check=False).returncode
+    code = subprocess.run(command, cwd=tree, check=False).returncode
+    if code not in FINISHED:
+        raise SystemExit(f"{arguments[0]} ended with {code}: see the error above; the same command continues")
 
 
 def draw(tree: Path, folder: Path, seed: int, count: int) -> list[dict[str, Any]]:
