@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
+from fcntl import FD_CLOEXEC
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from simkernel import Machine, NotModelled, seconds
 from simkernel.kernel.sched import process
 from simkernel.testing import left_behind
 from simkernel.uapi.capability import CAP_SYS_ADMIN, CAP_SYS_RESOURCE
-from simkernel.uapi.fcntl import F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD
+from simkernel.uapi.fcntl import F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, O_CLOEXEC, O_CREAT, O_RDWR
 from simkernel.uapi.resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_NOFILE, RLIMIT_NPROC
 from simkernel.uapi.signal import SIG_IGN, SIGCHLD
 from tests.examples import examples
@@ -276,6 +277,16 @@ def test_a_new_descriptor_is_the_lowest_that_is_free(steps: list[tuple[str, int]
     with Machine(udev=False) as machine:
         machine.spawn(program)
         machine.run()
+
+
+def test_dup2_of_a_descriptor_to_itself_keeps_close_on_exec(machine: Machine) -> None:
+    """dup2(2): equal descriptors have no effect, so the flag is not cleared."""
+    app = machine.blocking()
+    fd = app.open("/tmp/f", O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+    assert app.dup2(fd, fd) == fd
+    assert app.fcntl(fd, F_GETFD) == FD_CLOEXEC
+    assert app.dup2(fd, fd + 1) == fd + 1
+    assert app.fcntl(fd + 1, F_GETFD) == 0
 
 
 def test_a_reused_descriptor_is_inherited(machine: Machine) -> None:
