@@ -44,13 +44,13 @@ SCOPE: Final = Scope(SHARED_PROTOCOLS)
 
 DRAWS: Final[dict[str, Callable[[Random], Program]]] = {
     "calls": lambda random: Generator(random, privileged=True, scope=SCOPE).program(),
-    "nobody": lambda random: Generator(random, privileged=False, scope=SCOPE).program(),
+    "unprivileged": lambda random: Generator(random, privileged=False, scope=SCOPE).program(),
     "nlctrl": lambda random: nlctrl_program(random, privileged=True, messages_each=60),
     "links": link_program,
     **{area: partial(link_program, areas=(area,)) for area in AREAS},
 }
 COUNTS: Final = {
-    "calls": 40, "nobody": 20, "nlctrl": 10, "links": 60, **dict.fromkeys(AREAS, 30), "programs": 150,
+    "calls": 40, "unprivileged": 20, "nlctrl": 10, "links": 60, **dict.fromkeys(AREAS, 30), "programs": 150,
 }  # fmt: skip
 """Number of programs of each kind."""
 
@@ -87,7 +87,7 @@ def run(kind: str, number: int) -> str:
             side.close()
     with patch.object(os, "getpid", lambda: PID):
         program = DRAWS[kind](random)
-    with process(privileged=kind != "nobody") as actor:
+    with process(privileged=kind != "unprivileged") as actor:
         for step in program:
             if actor.can_perform(step):
                 try:
