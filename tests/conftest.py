@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -60,8 +61,12 @@ def simkernel(capsys: pytest.CaptureFixture[str]) -> CommandLine:
 
     def run(*arguments: object) -> Result:
         capsys.readouterr()
-        with pytest.raises(SystemExit) as exit:
-            main([str(argument) for argument in arguments], prog_name="simkernel")
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            with pytest.raises(SystemExit) as exit:
+                main([str(argument) for argument in arguments], prog_name="simkernel")
+        finally:
+            signal.signal(signal.SIGINT, before)  # after KeyboardInterrupt the command ignores further ones
         captured = capsys.readouterr()
         return Result(int(exit.value.code or 0), captured.out, captured.err)
 

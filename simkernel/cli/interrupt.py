@@ -30,6 +30,8 @@ class Interruptible:
         self._run = run
         self._exporters = exporters
         self._asked = False
+        self._ending = False
+        self._late: int | None = None
         self._watchdog: Timer | None = None
 
     def __enter__(self) -> None:
@@ -39,13 +41,21 @@ class Interruptible:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         """Restore the signal handlers. After a signal, ignore further ones while the files are completed."""
+        self._ending = True
         if self._watchdog is not None:
             self._watchdog.cancel()
         ignored = kind is not None and issubclass(kind, KeyboardInterrupt)
         for number, before in self._before.items():
             signal.signal(number, signal.SIG_IGN if ignored else before)
+        if self._late is not None and not ignored:
+            signal.raise_signal(self._late)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # Python calls a handler also at the entry of a function, thus before the first line of __exit__. An
+        # exception there would keep this handler, and the next signal would interrupt the final report.
+        if self._ending or (frame is not None and frame.f_code is Interruptible.__exit__.__code__):
+            self._late = number
+            return
         if number == signal.SIGINT and not self._asked and self._run.interrupt(KeyboardInterrupt()):
             self._asked = True
             _say("\n" * os.isatty(2) + NOTICE)

@@ -53,18 +53,21 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the subcommand. Handle signals outside of a simulation, and a closed output pipe."""
-        before = signal.signal(signal.SIGTERM, stop)
+        before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+        signal.signal(signal.SIGTERM, stop)
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, OSError) as error:
             if getattr(error, "filename", None) is not None:
                 raise
+            for each in before:  # a second one must not change the exit code
+                signal.signal(each, signal.SIG_IGN)
             text, code = ended(error)
             click.echo(text, err=True, nl=False)
             ctx.exit(code)
         finally:
             _flush_stdout()
-            signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGTERM, before[signal.SIGTERM])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
-from simkernel.cli.interrupt import NOTICE
+from simkernel.cli.interrupt import NOTICE, Interruptible
 from tests.conftest import CommandLine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
@@ -113,3 +115,31 @@ def test_the_first_sigint_prints_a_notice_and_the_second_ends_the_run(story: Pat
     if loop == "never sleeps":
         assert json.loads(Path("t.json").read_text("utf-8"))["traceEvents"]
     assert {path.name for path in Path().iterdir()} <= {"story.py", "t.json", "__pycache__"}
+
+
+def test_any_number_of_sigints_ends_a_run_with_one_report(story: Path) -> None:
+    with running("--set", "naps=1000000000", "--set", "nap=0", "--strace") as process:
+        assert first_line(process)
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=0.002)
+        _, errors = process.communicate()
+    assert process.returncode == 130
+    assert [line for line in errors.decode().splitlines() if line.startswith("interrupted at ")]
+    assert "Traceback" not in errors.decode()
+
+
+def test_a_signal_that_arrives_when_the_run_ends_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, exporters = Mock(interrupt=Mock(return_value=False)), Mock(busy=False)
+    received = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: received.append(number))
+    try:
+        leaving = Interruptible(run, exporters)
+        leaving.__enter__()
+        leaving._on_signal(signal.SIGINT, SimpleNamespace(f_code=Interruptible.__exit__.__code__))
+        assert received == []
+        leaving.__exit__(None, None, None)
+        assert received == [signal.SIGINT]
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -49,8 +49,10 @@ def worker(tree: Path, *arguments: object) -> None:
         raise SystemExit(f"{arguments[0]} ended with {code}: see the error above; the same command continues")
 
 
-def draw(tree: Path, folder: Path, seed: int, count: int) -> list[dict[str, Any]]:
-    """Draw a sample of all mutants. The list of all mutants is made only once for each copy."""
+def draw(tree: Path, folder: Path, seed: int, count: int, under: list[str]) -> list[dict[str, Any]]:
+    """Draw a sample of the mutants whose path begins with a text of `under`, or of all mutants. The list of
+    all mutants is made only once for each copy.
+    """
     from tests.mutants.mutation import mutants, sources
 
     listed = folder / "mutants.json"
@@ -58,6 +60,8 @@ def draw(tree: Path, folder: Path, seed: int, count: int) -> list[dict[str, Any]
         found = [attrs.asdict(mutant) for path in sources(tree) for mutant in mutants(tree, path)]
         listed.write_text(json.dumps(found))
     population: list[dict[str, Any]] = json.loads(listed.read_text())
+    if under:
+        population = [each for each in population if each["path"].startswith(tuple(under))]
     sample = random.Random(seed).sample(population, min(count, len(population)))
     print(f"{len(sample)} of {len(population)} mutants, seed {seed}")
     return sample
@@ -94,6 +98,9 @@ def main() -> int:
         "--add", nargs="+", metavar="PATH", help="copy these tests again, and measure only them"
     )
     parser.add_argument("--survivors", action="store_true", help="run the survivors of this seed again")
+    parser.add_argument(
+        "--under", nargs="+", default=[], metavar="PATH", help="draw only mutants of these files"
+    )
     arguments = parser.parse_args()
     folder: Path = arguments.folder.resolve()
     tree = folder / "tree"
@@ -108,7 +115,7 @@ def main() -> int:
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path, tree / path)
         worker(tree, "measure", folder, *arguments.add)
-    sample = draw(tree, folder, arguments.seed, arguments.count)
+    sample = draw(tree, folder, arguments.seed, arguments.count, arguments.under)
     results = folder / f"results-{arguments.seed}.jsonl"
     results.touch()
     lines = [json.loads(line) for line in results.read_text().splitlines()]
