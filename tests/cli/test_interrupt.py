@@ -65,6 +65,7 @@ def test_sigterm_stops_a_run_in_a_program_and_files_are_whole(story: Path) -> No
     assert len(Path("t.pcap").read_bytes()) >= 24
 
 
+@pytest.mark.long
 def test_program_that_catches_the_end_leaves_old_files(story: Path) -> None:
     story.write_text(
         story.read_text("utf-8").replace("await app.sleep(", LOOPS["catches everything"]), "utf-8"
@@ -117,6 +118,7 @@ def test_the_first_sigint_prints_a_notice_and_the_second_ends_the_run(story: Pat
     assert {path.name for path in Path().iterdir()} <= {"story.py", "t.json", "__pycache__"}
 
 
+@pytest.mark.long
 def test_any_number_of_sigints_ends_a_run_with_one_report(story: Path) -> None:
     with running("--set", "naps=1000000000", "--set", "nap=0", "--strace") as process:
         assert first_line(process)

@@ -38,6 +38,14 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", "-c", text], capture_output=True, text=True, timeout=60)
 
 
+@pytest.fixture(scope="module")
+def bench() -> str:
+    """Return the figures of a benchmark as JSON."""
+    return subprocess.run(
+        [*PROGRAM, "bench", "--quick", "--row", "1", "--json"], capture_output=True, text=True, check=True
+    ).stdout
+
+
 # -- refused before anything runs ------------------------------------------------
 
 
@@ -86,17 +94,16 @@ def test_a_source_file_is_never_overwritten(simkernel: CommandLine, story: Path,
 
 
 def test_a_file_that_the_command_reads_is_never_overwritten(
-    simkernel: CommandLine, story: Path, tmp_path: Path
+    simkernel: CommandLine, story: Path, bench: str, tmp_path: Path
 ) -> None:
     prices, figures = tmp_path / "prices.json", tmp_path / "figures.png"
     prices.write_text('{"parameters": {"syscall": 1}}', "utf-8")
-    figures.write_text(simkernel("bench", "--quick", "--row", "1", "--json").out, "utf-8")
-    before = figures.read_text("utf-8")
+    figures.write_text(bench, "utf-8")
     for arguments in (["run", "story.py", "--costs", prices, "--trace", prices], ["plot", figures]):
         done = simkernel(*arguments)
         assert (done.code, done.out) == (2, "")
         assert "is read by this command" in done.err
-    assert figures.read_text("utf-8") == before
+    assert figures.read_text("utf-8") == bench
 
 
 @pytest.mark.parametrize(
@@ -120,9 +127,9 @@ def test_two_names_of_one_file_are_refused(simkernel: CommandLine, story: Path, 
     assert Path("old").read_text("utf-8") == OLD
 
 
-def test_a_picture_of_another_kind_is_refused(simkernel: CommandLine, tmp_path: Path) -> None:
+def test_a_picture_of_another_kind_is_refused(simkernel: CommandLine, bench: str, tmp_path: Path) -> None:
     path = tmp_path / "figures.json"
-    path.write_text(simkernel("bench", "--quick", "--row", "1", "--json").out, "utf-8")
+    path.write_text(bench, "utf-8")
     done = simkernel("plot", path, "-o", tmp_path / "picture.bmp")
     assert done.code == 2
     assert "unknown format '.bmp' of" in done.err and "must end in .png, .svg, .pdf" in done.err
@@ -231,7 +238,9 @@ def test_a_pipe_and_a_device_are_written_directly(simkernel: CommandLine, story:
 
 
 @POSIX
-@pytest.mark.parametrize("to", ["| cat", "> out; cat out", ">> out; cat out"])
+@pytest.mark.parametrize(
+    "to", ["| cat", pytest.param("> out; cat out", marks=pytest.mark.long), ">> out; cat out"]
+)
 def test_standard_output_holds_the_trace_and_then_the_report(story: Path, to: str) -> None:
     done = shell(f"SIMKERNEL run story.py --trace /dev/stdout {to}")
     trace, _, report = done.stdout.partition("\n]}\n")
@@ -243,7 +252,10 @@ def test_standard_output_holds_the_trace_and_then_the_report(story: Path, to: st
 
 
 @POSIX
-@pytest.mark.parametrize("where", ["at import", "in the run", "in a loop", "caught for ever"])
+@pytest.mark.parametrize(
+    "where",
+    ["at import", "in the run", "in a loop", pytest.param("caught for ever", marks=pytest.mark.long)],
+)
 def test_sigterm_leaves_no_half_file(story: Path, where: str) -> None:
     Path("old").write_text(OLD, "utf-8")
     loops: dict[str, Callable[[str], str]] = {
@@ -283,8 +295,12 @@ def test_sigterm_leaves_no_half_file(story: Path, where: str) -> None:
 
 @POSIX
 @pytest.mark.parametrize(
-    "command", ["run story.py", "run story.py --json", "list", "guide", "describe nlctrl"]
-)
+    "command",
+    [
+        "run story.py", pytest.param("run story.py --json", marks=pytest.mark.long), "list", "guide",
+        "describe nlctrl",
+    ],
+)  # fmt: skip
 def test_a_closed_standard_output_is_refused(story: Path, command: str) -> None:
     done = shell(f"SIMKERNEL {command} >&-")
     assert done.returncode == 2
@@ -300,8 +316,12 @@ def test_a_closed_standard_error_is_no_error(story: Path) -> None:
 
 @POSIX
 @pytest.mark.parametrize(
-    "command", ["run story.py", "run story.py --json", "run talk --strace", "list", "guide"]
-)
+    "command",
+    [
+        "run story.py", "list", "guide", pytest.param("run story.py --json", marks=pytest.mark.long),
+        pytest.param("run talk --strace", marks=pytest.mark.long),
+    ],
+)  # fmt: skip
 def test_a_closed_pipe_ends_the_command_without_a_message(story: Path, command: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -311,7 +331,9 @@ def test_a_closed_pipe_ends_the_command_without_a_message(story: Path, command: 
 
 
 @POSIX
-@pytest.mark.parametrize("nap", ["0", "0.00001"], ids=["folded", "not folded"])
+@pytest.mark.parametrize(
+    "nap", ["0", pytest.param("0.00001", marks=pytest.mark.long)], ids=["folded", "not folded"]
+)
 def test_a_closed_pipe_ends_an_endless_run(story: Path, nap: str) -> None:
     endless = f"run story.py --set naps=1000000000 --set nap={nap} --strace --trace t.json"
     done = shell(f"(SIMKERNEL {endless}; echo $? >code) | head -1; cat code")

@@ -17,13 +17,14 @@ from simkernel.scenario import Table
 from tests.cli.terminal import PROGRAM, Terminal, plain
 
 
-def test_report_has_colour_and_tables(story: Path) -> None:
+def test_report_of_short_work_has_colour_and_tables_and_no_progress(story: Path) -> None:
     text = Terminal("run", "story.py").text()
     assert "\x1b[1m" in text
     shown = plain(text)
     assert "Good morning." in shown
     assert re.search(r"^ +1 +\[red\]sleepy\[/red\] *\r$", shown, re.MULTILINE)
     assert "1000 s simulated" in shown
+    assert "of 1000.000 s" not in shown
 
 
 def test_a_table_that_is_too_wide_folds_texts_and_keeps_numbers_whole(story: Path) -> None:
@@ -79,7 +80,7 @@ def test_description_and_guide_are_set_for_a_terminal() -> None:
         assert "\x1b[1m" in text or "\x1b[1;" in text
 
 
-@pytest.mark.parametrize("arguments", [["list"], ["list", "camera"], ["describe", "camera"], ["guide"]])
+@pytest.mark.parametrize("arguments", [["list", "camera"], ["describe", "camera"], ["guide"]])
 def test_lines_are_as_long_as_the_terminal_is_wide(arguments: list[str]) -> None:
     shown = plain(Terminal(*arguments, columns=60).text()).splitlines()
     assert 50 < max(len(line.rstrip()) for line in shown) <= 60
@@ -126,7 +127,3 @@ def test_progress_is_shown_on_long_work_until_it_ends(story: Path) -> None:
             terminal.process.send_signal(signal.SIGINT)
     assert terminal.process.returncode == 130
     assert "interrupted" in seen
-
-
-def test_short_work_shows_none(story: Path) -> None:
-    assert "of 1000.000 s" not in plain(Terminal("run", "story.py").text())

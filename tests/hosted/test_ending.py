@@ -133,7 +133,7 @@ def test_atexit_functions_run_at_the_end_in_the_machine(installed: None) -> None
             assert process.run(process.app.entries("/tmp")) == []
 
 
-@pytest.mark.parametrize("count", [10, 3000])
+@pytest.mark.parametrize("count", [10, pytest.param(3000, marks=pytest.mark.long)])
 def test_garbage_collection_does_not_change_a_run(installed: None, count: int) -> None:
     def run(threshold: int) -> list[object]:
         before = gc.get_threshold()

@@ -87,6 +87,7 @@ def test_each_c_module_has_a_decision() -> None:
     assert {name for name in sys.stdlib_module_names if not sources(name)} - decided == set()
 
 
+@pytest.mark.long
 def test_a_shared_module_that_imports_an_acting_module_is_reviewed() -> None:
     found = {
         name

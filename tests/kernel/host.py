@@ -7,9 +7,11 @@ import fcntl
 import json
 import os
 import platform
+import select
+import signal
 import socket
-import subprocess
-import sys
+import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,29 +43,81 @@ class Host:
     def setns(self, fd: int, nstype: int = 0) -> None:
         self._libc("setns", fd, nstype)
 
+    def mount(self, source: bytes | None, target: bytes, type: bytes | None, flags: int) -> None:
+        self._libc("mount", source, target, type, flags, None)
+
     def setuid(self, uid: int) -> None:
         os.setuid(uid)  # gives up all capabilities
 
     @staticmethod
-    def _libc(name: str, *arguments: int) -> None:
+    def _libc(name: str, *arguments: int | bytes | None) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         if getattr(libc, name)(*arguments) < 0:
             raise OSError(ctypes.get_errno(), name)
 
 
+CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+NO_NAMESPACES = "no namespaces: "
+
+
 def on_this_host(function: Callable[[Any], Any]) -> Any:
-    """Return the result of `function(Host())` in new network and mount namespaces, with a new /sys."""
-    program = (
-        "from tests.kernel.host import Host, json\n"
-        f"from {function.__module__} import {function.__name__} as function\n"
-        "print(json.dumps(function(Host())))"
-    )
-    command = ["unshare", "--net", "--mount", "sh", "-c", 'mount -t sysfs none /sys && exec "$0" -c "$1"']
-    done = subprocess.run([*command, sys.executable, program], capture_output=True, text=True, timeout=60)
-    assert "Traceback" not in done.stderr, done.stderr
-    if done.returncode:
-        pytest.skip(f"no namespaces: {done.stderr.strip().splitlines()[-1]}")
-    return json.loads(done.stdout)
+    """Return the result of `function(Host())` in new network and mount namespaces, with a new /sys.
+
+    The function runs in a forked process, which has imported everything already.
+    """
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the threads of pytest-xdist stay behind
+        child = os.fork()
+    if not child:
+        try:
+            with open(writing, "w") as pipe:
+                pipe.write(_answer(function))
+        finally:
+            os._exit(0)
+    os.close(writing)
+    try:
+        text = _read(reading, seconds=60)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert not text.startswith("Traceback"), text
+    result = json.loads(text)
+    if isinstance(result, str) and result.startswith(NO_NAMESPACES):
+        pytest.skip(result)
+    return result
+
+
+def _answer(function: Callable[[Any], Any]) -> str:
+    """Return the result of the function as JSON, or the traceback of its exception."""
+    try:
+        return json.dumps(_in_namespaces(function))
+    except Exception:  # noqa: BLE001 - the parent reports it
+        return traceback.format_exc()
+
+
+def _in_namespaces(function: Callable[[Any], Any]) -> Any:
+    """Return the result of the function, or a text that begins with NO_NAMESPACES."""
+    host = Host()
+    try:
+        host.unshare(CLONE_NEWNET | CLONE_NEWNS)
+        host.mount(None, b"/", None, MS_REC | MS_PRIVATE)
+        host.mount(b"none", b"/sys", b"sysfs", 0)
+    except OSError as error:
+        return f"{NO_NAMESPACES}{error.strerror}: {os.strerror(error.errno or 0)}"
+    return function(host)
+
+
+def _read(fd: int, seconds: float) -> str:
+    """Return what another process writes to a pipe until it closes it."""
+    text = b""
+    with open(fd, "rb", buffering=0) as pipe:
+        while select.select([pipe], [], [], seconds)[0]:
+            if not (piece := pipe.read(1 << 16)):
+                return text.decode()
+            text += piece
+    raise TimeoutError(f"no answer of this host in {seconds} s")
 
 
 def expect_as_on_this_host(function: Callable[[Any], Any]) -> None:

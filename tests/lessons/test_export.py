@@ -63,6 +63,7 @@ def test_a_second_export_replaces_the_first_with_the_same_bytes(
     assert files(site) == first
 
 
+@pytest.mark.long
 def test_the_machine_in_the_zip_runs_without_an_installed_simkernel(
     lesson: Lesson, pyodide: Path, tmp_path: Path
 ) -> None:

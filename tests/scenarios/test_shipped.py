@@ -14,6 +14,7 @@ import pytest
 
 from simkernel.cli import stories
 from tests.cli.terminal import Terminal, plain
+from tests.conftest import CommandLine
 
 RUNS = """
 import sys
@@ -31,7 +32,7 @@ SHORT = {
 }
 """Arguments that shorten a long scenario."""
 
-FIRST = ("camera", "hello", "questions")
+FIRST = ("camera", "hello")
 """Scenarios that the README and the index of the guide name first."""
 
 each_scenario = pytest.mark.parametrize("name", stories.names())
@@ -68,12 +69,13 @@ def elsewhere(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-SHORT_RUNS = [name for name in stories.names() if name != "ipc"]
+QUICK = ["hello", "talk"]
+THE_REST = [name for name in stories.names() if name not in QUICK]
 
 
 @pytest.mark.parametrize(
     "names",
-    [SHORT_RUNS[::2], SHORT_RUNS[1::2], pytest.param(["ipc"], marks=pytest.mark.long)],
+    [QUICK, pytest.param(THE_REST, marks=pytest.mark.long)],
     ids=" ".join,
 )
 def test_a_run_does_not_depend_on_process_folder_or_hash_seed(
@@ -87,9 +89,9 @@ def test_a_run_does_not_depend_on_process_folder_or_hash_seed(
         assert result["simulated_ns"] > 0 and result["events"] > 0
 
 
-def test_a_run_does_not_depend_on_a_terminal(root: Path) -> None:
+def test_a_run_does_not_depend_on_a_terminal(simkernel: CommandLine) -> None:
     text = Terminal("run", "hello", "--json", errors=False).text()
-    assert repeatable(json.loads(text)) == results(["hello"], root, hash_seed=3)[0]
+    assert repeatable(json.loads(text)) == repeatable(json.loads(simkernel("run", "hello", "--json").out))
 
 
 def results(runs: list[str], checkout: Path, *, hash_seed: int) -> list[dict[str, Any]]:

@@ -60,19 +60,6 @@ def test_async_and_plain_bodies_are_programs(run_pytest: Pytest) -> None:
     result.assert_outcomes(passed=4)
 
 
-def test_a_failure_reaches_pytest_as_itself(run_pytest: Pytest) -> None:
-    result = run_pytest(RACE)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            '>*assert seen == set(sim.truth("input"))',
-            "E*AssertionError: assert {*'input0'*} == set()",
-            "*test_it.py:*: AssertionError",
-        ]
-    )
-    result.stdout.no_fnmatch_line("*simkernel/*.py:*")
-
-
 def test_options_of_the_machine(run_pytest: Pytest) -> None:
     result = run_pytest("""
         import pytest

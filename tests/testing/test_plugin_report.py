@@ -20,8 +20,17 @@ def parts(result: pytest.RunResult) -> dict[str, str]:
     return dict(zip(found[1::2], found[2::2], strict=True))
 
 
-def test_every_part(run_pytest: Pytest) -> None:
+def test_a_failure_reaches_pytest_as_itself_and_has_every_part(run_pytest: Pytest) -> None:
     result = run_pytest(RACE)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            '>*assert seen == set(sim.truth("input"))',
+            "E*AssertionError: assert {*'input0'*} == set()",
+            "*test_it.py:*: AssertionError",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*simkernel/*.py:*")
     report = parts(result)
     assert list(report) == PARTS
     assert re.search(r"run \d+ of 200 fails; its plan.*: 0,", report["simulation"])

@@ -16,16 +16,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 
-STEPS = 10_000
+STEPS = 4000
 MANY_STEPS = 60_000
 """Number of calls to compare, which takes a few seconds."""
 
-LINK_STEPS = 4000
+LINK_STEPS = 1500
 """Number of calls that change and read links. They take a few seconds, because deleting a link takes 20
 ms.
 """
 
-PROGRAM_STEPS = 2000
+PROGRAM_STEPS = 800
 MANY_PROGRAM_STEPS = 50_000
 """Number of steps of programs on files, sockets and processes."""
 
@@ -89,7 +89,7 @@ def test_recorded_cases_and_many_calls_agree_with_this_kernel() -> None:
 
 
 def test_nlctrl_agrees_with_this_kernel() -> None:
-    run("-m", "tests.conformance.live", "--messages", "3000", "--quiet", "--no-replay")
+    run("-m", "tests.conformance.live", "--messages", "1000", "--quiet", "--no-replay")
 
 
 def test_link_changes_agree_with_this_kernel() -> None:

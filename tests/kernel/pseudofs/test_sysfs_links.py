@@ -103,6 +103,7 @@ def trees(world: Any) -> list[object]:
     return seen
 
 
+@pytest.mark.long
 @only_6_18
 def test_files_of_links_are_those_of_this_host() -> None:
     expect_as_on_this_host(trees)

@@ -157,6 +157,7 @@ def machine() -> Iterator[Machine]:
         yield machine
 
 
+@pytest.mark.long
 @only_6_18
 def test_random_requests_have_the_results_of_this_host() -> None:
     expect_as_on_this_host(neighbours)
