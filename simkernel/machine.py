@@ -267,7 +267,7 @@ class Machine:
             text = "; ".join(_named(task, failure) for task, failure in failures)
             raise BaseExceptionGroup(text, raised)
 
-    # -- what can be seen -----------------------------------------------------
+    # -- state ----------------------------------------------------------------
 
     @property
     def trace(self) -> Tracer:
@@ -294,7 +294,7 @@ class Machine:
         """Bugs that the kernel's checkers have found.  A test that expects a bug removes its report."""
         return self.kernel.reports
 
-    # -- what programs are given ----------------------------------------------
+    # -- clock and random numbers ---------------------------------------------
 
     def clock(self) -> int:
         """Return the time in ns that a program reads: the clock plus the cost of the code that runs now."""
@@ -327,7 +327,7 @@ class Machine:
         """Return the modules that modprobe loads for `name`.  A LookupError lists similar names."""
         return self.kernel.modules.path.snapshot().resolve(text(name))
 
-    # -- the end --------------------------------------------------------------
+    # -- closing --------------------------------------------------------------
 
     def close(self) -> None:
         """End every program, in the order of their pids, and switch the machine off.  No effect if it is off.
@@ -409,7 +409,7 @@ class Machine:
         if error is None:
             self.raise_failures()
 
-    # -- within ---------------------------------------------------------------
+    # -- internal -------------------------------------------------------------
 
     def _check_open(self) -> None:
         self.engine.check_thread()

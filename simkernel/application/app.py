@@ -262,7 +262,7 @@ class App(Descriptors, Modules):
             )
         return self.call("rt_sigaction", c_int(signal), handler)
 
-    # -- clients made of the calls ----------------------------------------------
+    # -- clients ----------------------------------------------------------------
 
     @lazy
     async def genetlink(self, family: str, spec: Spec | None = None) -> GenetlinkClient:

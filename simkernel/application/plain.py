@@ -102,7 +102,7 @@ class GreenletProgram:
         vars(self).update(send=coroutine.send, throw=coroutine.throw, defer=operator.call)
         return coroutine.send(None)
 
-    # -- in the greenlet --------------------------------------------------------------
+    # -- called in the greenlet -------------------------------------------------------
 
     def _main(self, *_: object) -> object:
         try:

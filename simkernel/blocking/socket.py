@@ -34,7 +34,7 @@ class BlockingSocket:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- what it is -----------------------------------------------------------
+    # -- attributes -----------------------------------------------------------
 
     @property
     def family(self) -> int:
@@ -60,7 +60,7 @@ class BlockingSocket:
         """Return the file descriptor inside the machine, or -1 if it is closed."""
         return self.wrapped.fileno()
 
-    # -- the calls ------------------------------------------------------------
+    # -- system calls ---------------------------------------------------------
 
     bind = blocking(AnySocket.bind)
     connect = blocking(AnySocket.connect)
@@ -111,7 +111,7 @@ class BlockingSocket:
         """Return True if the socket is in blocking or timeout mode."""
         return self.wrapped.getblocking()
 
-    # -- the end --------------------------------------------------------------
+    # -- closing --------------------------------------------------------------
 
     def dup(self) -> Self:
         """Return a new socket object with another descriptor of the same open file."""

@@ -84,7 +84,7 @@ def _as_json(lines: list[Line], soaked: list[Soak]) -> dict[str, object]:
     return {**told, "host": {**host(), "cpus": os.cpu_count()}}
 
 
-# -- for people -----------------------------------------------------------------
+# -- text for a terminal --------------------------------------------------------
 
 
 def _tables(lines: list[Line], soaked: list[Soak]) -> Iterator[Table]:

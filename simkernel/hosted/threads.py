@@ -133,7 +133,7 @@ class ThreadFunctions:
         numbered(self.lock)
         self._handle = type("_ThreadHandle", (Handle,), {"__module__": "_thread", "_threads": self})
 
-    # -- beginning ------------------------------------------------------------------
+    # -- starting -------------------------------------------------------------------
 
     def start_new_thread(self, function: Callable[..., object], args: Any, kwargs: Any = None, /) -> int:
         """Run `function` in a new thread, and return the thread id."""

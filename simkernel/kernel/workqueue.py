@@ -128,7 +128,7 @@ class WorkQueue:
             self._workers += 1
             self._start_thread(f"kworker/{self.name}", self._worker())
 
-    # -- waiting and taking back ----------------------------------------------
+    # -- waiting and cancelling -----------------------------------------------
 
     def cancel(self, work: Work) -> bool:
         """Cancel `work` if it is pending: remove it from the queue (`cancel_work()`).

@@ -72,7 +72,7 @@ class World(Process, Protocol):
     def poll(self, sock: Any, mask: int) -> int:
         """Return the pending events of poll(2) on `sock`, without blocking."""
 
-    # -- optional -----------------------------------------------------------
+    # -- optional features --------------------------------------------------
 
     def raw_call(self, sock: Any, call: str, sockaddr: bytes) -> None:
         """Call "bind" or "connect" with raw bytes as the socket address, without checks by Python."""

@@ -34,7 +34,7 @@ from simkernel.uapi.poll import POLLERR, POLLHUP
 from tests.drivers.bench import bench
 from tests.drivers.evdev import REPORT, Reader, Triple, fails, settle
 
-# -- asking --------------------------------------------------------------------------
+# -- reading state -------------------------------------------------------------------
 
 
 def test_identity_of_the_device() -> None:
@@ -139,7 +139,7 @@ def test_events_are_stamped_by_the_clock_that_was_asked_for() -> None:
         assert millis(1) < events[-1].sec * 10**9 + events[-1].usec * 1000 < machine.now
 
 
-# -- one reader alone -------------------------------------------------------------------
+# -- exclusive access -------------------------------------------------------------------
 
 
 def test_a_grab_gives_exclusive_access_to_the_mouse() -> None:

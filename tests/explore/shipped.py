@@ -316,7 +316,7 @@ def follow(app: Any) -> None:
 ATTRIBUTES: Final = ("uevent", "name", "modalias", "capabilities/rel", "id/vendor", "index", "inhibited")
 
 
-# -- both ---------------------------------------------------------------------------
+# -- camera and mouse together ------------------------------------------------------
 
 
 @tolerates

@@ -21,7 +21,7 @@ def fails(injector: Injector, hits: int, point: str = "open", **about: object) -
     return [n for n in range(1, hits + 1) if injector.hit(point, **{**OTHER, **about})]
 
 
-# -- what a rule covers -------------------------------------------------------
+# -- rules --------------------------------------------------------------------
 
 
 def test_nth_fails_once() -> None:
@@ -82,7 +82,7 @@ def test_rules_are_joined_and_any_may_fail() -> None:
     assert injector.hits == {"open": 5, "probe": 3}
 
 
-# -- chance -------------------------------------------------------------------
+# -- probabilities ------------------------------------------------------------
 
 
 def test_draws_depend_on_the_seed_and_not_on_other_rules() -> None:
@@ -95,7 +95,7 @@ def test_draws_depend_on_the_seed_and_not_on_other_rules() -> None:
     assert fails(joined, 100) == alone
 
 
-# -- as data ------------------------------------------------------------------
+# -- rules as data ------------------------------------------------------------
 
 
 @st.composite

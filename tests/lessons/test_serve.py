@@ -116,7 +116,7 @@ def test_an_edit_of_a_lesson_shows_at_once(server: Server) -> None:
     assert request(server, "GET", "/greet/")[0] == 200
 
 
-# -- who may ask ------------------------------------------------------------------
+# -- access -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

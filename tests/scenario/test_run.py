@@ -154,7 +154,7 @@ def test_declaration_is_checked() -> None:
             pass
 
 
-# -- what a lesson uses -----------------------------------------------------------
+# -- functions for lessons --------------------------------------------------------
 
 
 def test_goal_is_stated_once() -> None:

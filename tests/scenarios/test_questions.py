@@ -148,7 +148,7 @@ def test_an_unknown_part_is_refused(simkernel: CommandLine, arguments: tuple[str
     assert done.err.endswith(f"Error: {text}\n")
 
 
-# -- nothing is said that was not shown ---------------------------------------------
+# -- every statement is demonstrated ------------------------------------------------
 
 
 def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,7 +235,7 @@ def test_nlctrl_dumps_policies_as_recorded() -> None:
         assert answer.decode(bytes.fromhex(data)) == values
 
 
-# -- what comes in --------------------------------------------------------------
+# -- received messages ----------------------------------------------------------
 
 
 def test_of_two_attributes_that_may_come_once_the_last_counts(reply: Codec) -> None:
@@ -302,7 +302,7 @@ def test_nesting_without_end_is_refused(reply: Codec) -> None:
         reply.decode(nested(16, data))
 
 
-# -- what a caller gives --------------------------------------------------------
+# -- values of callers ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ def test_an_error_can_be_made_again_from_its_arguments() -> None:
     assert str(type(error)(*error.args)) == "attribute 'a.b': expected more"
 
 
-# -- which codec ----------------------------------------------------------------
+# -- the choice of a codec ------------------------------------------------------
 
 
 def test_a_codec_is_made_once() -> None:

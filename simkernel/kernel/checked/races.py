@@ -98,7 +98,7 @@ class Races:
         self._reports = reports
         self._current = current
 
-    # -- order ------------------------------------------------------------------
+    # -- the order of events ----------------------------------------------------
 
     def _context(self) -> Hashable:
         return self._contexts[-1] if self._contexts else self._current()

@@ -93,7 +93,7 @@ class AddressSpace:
                 return area
         return None
 
-    # -- what the kernel reads and writes ---------------------------------------
+    # -- access by the kernel ---------------------------------------------------
 
     def read(self, address: int, size: int) -> bytes:
         """Return `size` bytes (`copy_from_user()`).  Raise EFAULT if not all of them are readable."""

@@ -120,7 +120,7 @@ class Sock(FileObject):
         """
         raise NotImplementedError
 
-    # -- as a file --------------------------------------------------------------
+    # -- file operations --------------------------------------------------------
 
     exclusive_read = True
     signals_readers: ClassVar[bool] = True
@@ -227,7 +227,7 @@ class Sock(FileObject):
         state.
         """
 
-    # -- the error ----------------------------------------------------------
+    # -- the pending error --------------------------------------------------
 
     def report_error(self, number: int) -> None:
         """Set the error that the next call raises, and wake waiting tasks (`sk_error_report()`)."""
@@ -242,7 +242,7 @@ class Sock(FileObject):
         self.changed()
         return number
 
-    # -- the filter ---------------------------------------------------------
+    # -- the attached filter ------------------------------------------------
 
     def attach_filter(self, code: bytes, random: Random) -> None:
         """Attach a filter program (`sk_attach_filter()`).

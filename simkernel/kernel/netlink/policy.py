@@ -187,7 +187,7 @@ class _Check:
         elif flagged and policy.type is not NlaType.UNSPEC:
             raise self.fault(first, EINVAL, "NLA_F_NESTED not expected", policy)
 
-    # -- by type ----------------------------------------------------------------
+    # -- checks by type ---------------------------------------------------------
 
     def reject(self, policy: AttributePolicy, first: int, last: int) -> None:
         if policy.reject_message is not None:
@@ -273,7 +273,7 @@ class _Check:
         if last - first < (policy.length or MIN_LENGTHS.get(policy.type, 0)):
             raise self.failed(first, ERANGE, policy)
 
-    # -- further ----------------------------------------------------------------
+    # -- further checks ---------------------------------------------------------
 
     def further(self, policy: AttributePolicy, first: int, last: int) -> None:
         """Validate the value against the policy's mask, enumeration or range."""

@@ -138,7 +138,7 @@ class Processes(Generic[T]):
         """Return True if a task has the pid `pid`."""
         return pid in self._tasks
 
-    # -- beginning ----------------------------------------------------------
+    # -- starting -----------------------------------------------------------
 
     def _new(self, comm: str, credentials: Credentials, parent: SchedTask | None, tgid: int = 0) -> T:
         pid = self._next_pid()

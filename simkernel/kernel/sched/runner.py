@@ -57,7 +57,7 @@ class Runner:
         self._stop: BaseException | None = None
         """The exception that has stopped a system call. It is handled when the program yields the call."""
 
-    # -- beginning ----------------------------------------------------------
+    # -- starting -----------------------------------------------------------
 
     def start(self, task: SchedTask, program: Program) -> None:
         """Start `program` as `task`. It runs when the task gets a CPU."""

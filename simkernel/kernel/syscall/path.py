@@ -73,7 +73,7 @@ class PathCalls:
     async def _install_later(task: Task, opening: Awaitable[OpenFile], flags: int) -> int:
         return task.files.install_new(await opening, close_on_exec=bool(flags & fcntl.O_CLOEXEC))
 
-    # -- looking ----------------------------------------------------------------
+    # -- status, listing and permissions ----------------------------------------
 
     def newfstatat(self, task: Task, dirfd: int, path: str, flags: int = 0) -> Stat:
         """Return the attributes of a file (fstatat(2)).
@@ -136,7 +136,7 @@ class PathCalls:
         if mode:
             check(task.credentials, inode, mode)
 
-    # -- making and taking away ---------------------------------------------------
+    # -- creating and removing ----------------------------------------------------
 
     def mkdirat(self, task: Task, dirfd: int, path: str, mode: int) -> None:
         """Create a directory (mkdirat(2))."""
@@ -225,7 +225,7 @@ class PathCalls:
     def _inode(self, file: OpenFile) -> Inode:
         return file.object.inode or AnonInode(file.object, self._kernel.realtime, self._kernel.unmodelled)
 
-    # -- where one is -------------------------------------------------------------
+    # -- working directory and root -----------------------------------------------
 
     def chdir(self, task: Task, path: str) -> None:
         """Set the working directory (chdir(2))."""

@@ -142,7 +142,7 @@ class ProcessCalls:
                 task.files.limit = soft
         return old
 
-    # -- beginning and ending -------------------------------------------------
+    # -- starting and ending --------------------------------------------------
 
     def fork(self, task: Task, image: Image) -> int:
         """Create a child that runs `image` with a copy of all descriptors.  Return its pid (fork(2))."""

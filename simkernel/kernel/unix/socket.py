@@ -439,7 +439,7 @@ class UnixSocket(Sock):
     def _disconnected(self, peer: UnixSocket | None) -> None:
         """Handle the loss of the peer. Datagram sockets override this."""
 
-    # -- taking from the queue --------------------------------------------------------
+    # -- removing messages from the queue ---------------------------------------------
 
     def control_for(self, task: Task, controllen: int, skb: UnixSkb, flags: int) -> ControlBuffer:
         """Return the control messages for the receiver of a message."""

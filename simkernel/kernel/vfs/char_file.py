@@ -123,7 +123,7 @@ class CharDeviceFile(FileObject):
         """The name of the device's section in kernel/lib/ioctls.txt: "major:minor"."""
         return f"{self.number[0]}:{self.number[1]}"
 
-    # -- what a driver sees -----------------------------------------------------
+    # -- attributes for drivers -------------------------------------------------
 
     @property
     def flags(self) -> int:
@@ -273,7 +273,7 @@ class CharDeviceFile(FileObject):
         finally:
             Preempt.evaluating -= 1
 
-    # -- the end ------------------------------------------------------------------
+    # -- closing ------------------------------------------------------------------
 
     def release(self) -> Awaitable[None] | None:
         """Call the driver's release, which may sleep, then drop the reference to its module (`__fput()`)."""

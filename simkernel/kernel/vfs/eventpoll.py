@@ -187,7 +187,7 @@ class EventPoll(FileObject):
         self.items.pop((item.file, item.fd), None)
         self.ready.pop(item, None)
 
-    # -- what is ready ------------------------------------------------------------
+    # -- ready files --------------------------------------------------------------
 
     def send_events(self, maxevents: int) -> list[Event]:
         """Return up to `maxevents` events of ready files (`ep_send_events()`)."""
@@ -227,7 +227,7 @@ class EventPoll(FileObject):
         self._restore_ready(left, [])
         return ep.EPOLLIN | ep.EPOLLRDNORM if left else 0
 
-    # -- the file -----------------------------------------------------------------
+    # -- file operations ----------------------------------------------------------
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:
         """Raise EINVAL for an unknown request (`ep_eventpoll_ioctl()`)."""

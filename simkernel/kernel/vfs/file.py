@@ -165,7 +165,7 @@ class FileObject(Protocol):
         """
         return None
 
-    # -- what it is -----------------------------------------------------------
+    # -- inode and ioctl table ------------------------------------------------
 
     @property
     def inode(self) -> Inode | None:

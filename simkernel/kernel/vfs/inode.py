@@ -98,7 +98,7 @@ class Inode:
         self.gid = self.gid if gid is None else gid
         self.ctime = self.superblock.now()
 
-    # -- any kind ---------------------------------------------------------------
+    # -- inodes of any kind -----------------------------------------------------
 
     def truncate(self, size: int) -> None:
         """Set the size in bytes.  Raise EINVAL if the file has no size that can be set."""

@@ -111,7 +111,7 @@ class Walk:
         """Return the error for a missing last name: ENOENT, or NotModelled if Linux has the file."""
         return self.here.inode.missing([self.name, *self.beyond])
 
-    # -- on the way ---------------------------------------------------------------
+    # -- steps of a walk ----------------------------------------------------------
 
     def _to_last(self, path: str) -> None:
         """Walk along all names but the last (`link_path_walk()`)."""

@@ -229,7 +229,7 @@ class Pipe:
         self.write_wait.wake_up()
         return self.size
 
-    # -- the ends ---------------------------------------------------------------
+    # -- closing ----------------------------------------------------------------
 
     def release(self, reading: bool, writing: bool) -> None:
         """Remove an open file from the counts of readers and writers (`pipe_release()`)."""

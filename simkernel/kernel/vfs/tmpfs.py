@@ -275,7 +275,7 @@ class TmpfsDirectory(DirectoryInode):
         """Return the owner of a new file. A set-group-ID directory sets the group (`inode_init_owner()`)."""
         return Owner(owner.uid, self.gid, owner.mode) if self.mode & stat.S_ISGID else owner
 
-    # -- names that go ------------------------------------------------------------
+    # -- removing names -----------------------------------------------------------
 
     def unlink(self, here: Dentry, victim: Dentry) -> None:
         """Remove a name.  The file's pages are freed after its last name and its last open file."""

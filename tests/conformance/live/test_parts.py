@@ -224,7 +224,7 @@ def test_results_are_classified() -> None:
     assert result_name(Step("bind", 0, ((0, 0),)), ("EPERM", None)) == "EPERM"
 
 
-# -- chance -------------------------------------------------------------------
+# -- randomness ---------------------------------------------------------------
 
 
 def reads_its_port_id(size: int) -> Program:

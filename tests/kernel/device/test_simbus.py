@@ -357,7 +357,7 @@ def test_a_deferred_device_that_goes_is_forgotten(bench: Bench) -> None:
     assert bench.machine.kernel.devices.binding.deferred == ()
 
 
-# -- with the rest of the system --------------------------------------------------------
+# -- modules, uevents and udev ----------------------------------------------------------
 
 
 def test_udevd_loads_the_driver_by_modalias(bench: Bench) -> None:

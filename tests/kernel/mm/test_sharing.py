@@ -118,7 +118,7 @@ def test_permissions_of_mmap(machine: Machine) -> None:
             assert name is None
 
 
-# -- compared ------------------------------------------------------------------------------------------
+# -- comparison with the host --------------------------------------------------------------------------
 
 
 class World:

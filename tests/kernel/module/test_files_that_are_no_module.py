@@ -203,7 +203,7 @@ def test_udevd_logs_the_broken_module_of_a_device(bench: Bench) -> None:
         assert machine.kernel.modules.find("camera") is not None
 
 
-# -- the specification beside it ----------------------------------------------------
+# -- the YAML specification next to a module ----------------------------------------
 
 DRIVER = """
 from simkernel.driverapi.genetlink import genl_register_family

@@ -127,7 +127,7 @@ def test_unknown_flags(bench: Bench) -> None:
     assert raised.value.errno == errno.EINVAL
 
 
-# -- what a bad one gets --------------------------------------------------------
+# -- invalid modules ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_module_that_is_loaded_already(bench: Bench) -> None:
     assert bench.log[-1] == "module m: loaded already"
 
 
-# -- a load that fails on the way -------------------------------------------------
+# -- loads that fail --------------------------------------------------------------
 
 HALF_WAY = """
 def init(this):

@@ -85,7 +85,7 @@ def test_files_agree_with_the_kernel_objects(root: Blocking) -> None:
     )
 
 
-# -- of a process ----------------------------------------------------------------------------------------
+# -- files of a process: status, fd, maps and others -----------------------------------------------------
 
 
 def _descriptors(world: object) -> dict[str, int]:

@@ -180,7 +180,7 @@ def test_a_poller_for_space_is_woken_by_a_reader(machine: Machine) -> None:
     assert [(events[0][1], time) for events, time in woken] == [(4, 1)]
 
 
-# -- the other end goes ------------------------------------------------------------------------------
+# -- the peer closes ---------------------------------------------------------------------------------
 
 
 def test_a_reader_is_woken_when_the_writer_ends(machine: Machine) -> None:
@@ -240,7 +240,7 @@ def test_closing_with_unread_bytes_is_a_reset(machine: Machine) -> None:
     assert one.recv(1) == b""
 
 
-# -- who it is -----------------------------------------------------------------------------------------
+# -- credentials ---------------------------------------------------------------------------------------
 
 
 def test_credentials_of_the_peer(machine: Machine) -> None:

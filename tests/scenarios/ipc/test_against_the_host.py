@@ -193,7 +193,7 @@ def test_usersock_makes_a_sender_to_one_port_wait(usersock: Callable[[], socket.
             here.sendto(bytes(RECORD), there.getsockname())
 
 
-# -- who may not ----------------------------------------------------------------------
+# -- permissions ----------------------------------------------------------------------
 
 
 def as_nobody(attempt: Callable[[], object]) -> str:

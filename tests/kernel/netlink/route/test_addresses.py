@@ -102,7 +102,7 @@ def changer() -> Iterator[Changer]:
         yield changer
 
 
-# -- what holds for all sequences -------------------------------------------------
+# -- properties of all sequences --------------------------------------------------
 
 TEXTS = [f"10.0.{subnet}.{host}" for subnet in (0, 1) for host in (1, 2, 3)]
 OPERATIONS = st.lists(
