@@ -199,8 +199,8 @@ def pack_metrics(metrics: Metrics) -> bytes:
 class NextHop:
     """A next hop of a route (`struct fib_nh_common`).
 
-    `cached` describes the last lookup that cached a route in this next hop: the generation of the route
-    cache, and the time in ns. `notified` is True if a later request had RTM_F_NOTIFY. `realms` are those
+    `cached` describes the last lookup that cached a route in this next hop: the route cache, and the
+    time in ns. `notified` is True if a later request had RTM_F_NOTIFY. `realms` are those
     of the cached route.
     """
 
@@ -211,7 +211,7 @@ class NextHop:
     flow: int = 0
     scope: int = rt.RT_SCOPE_UNIVERSE
     device: NetDevice | None = None
-    cached: tuple[int, int] = (-1, 0)
+    cached: tuple[object, int] = (None, 0)
     notified: bool = False
     realms: int = 0
 
@@ -275,14 +275,14 @@ R = TypeVar("R", bound=Route)
 class RouteTable(Generic[R]):
     """A routing table. `routes` maps a prefix to its routes, the preferred route first.
 
-    `created` is the table's number in the order of creation in its namespace. If `generation` changes
-    during a dump, the dump walks the table again and skips the nodes that it has dumped.
+    `created` is the table's number in the order of creation in its namespace. If `version` changes during
+    a dump, the dump walks the table again and skips the nodes that it has dumped.
     """
 
     id: int
     created: int
     routes: dict[Any, list[R]] = attrs.field(factory=dict)
-    generation: int = 0
+    version: object = attrs.field(factory=object)
     defaults: int = 0
     """Number of added minus deleted IPv4 default routes. A flush does not change it (tb_num_default)."""
 
@@ -292,6 +292,10 @@ class RouteTable(Generic[R]):
         of a bucket comes first.
         """
         return self.id % BUCKETS, -self.created
+
+    def changed(self) -> None:
+        """Make running dumps walk the table again."""
+        self.version = object()
 
 
 def covering(routes: dict[Any, list[R]], address: int, bits: int) -> Iterator[list[R]]:
@@ -319,7 +323,7 @@ class DumpState:
     node: Any = None
     index: int = 0
     done: int = 0
-    generation: int = 0
+    version: object = None
 
 
 @attrs.frozen
@@ -386,9 +390,9 @@ class RouteDump:
             return
         nodes = self.nodes(table)
         if table.place > state.place:
-            callback.context = state = DumpState(table.place, generation=table.generation)
-        elif table.generation != state.generation:
-            state.generation, state.index = table.generation, 0
+            callback.context = state = DumpState(table.place, version=table.version)
+        elif table.version is not state.version:
+            state.version, state.index = table.version, 0
             nodes = nodes[state.done :]
             state.node = None
         for node, routes in nodes:

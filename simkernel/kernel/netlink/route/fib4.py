@@ -70,11 +70,15 @@ class Result4:
 
 @attrs.define(eq=False)
 class Tables4:
-    """IPv4 tables and FibInfos of a namespace. `generation` is incremented to flush the route cache."""
+    """IPv4 tables and FibInfos of a namespace. `cache` is the route cache; a flush replaces the object."""
 
     tables: dict[int, Table4] = attrs.field(factory=dict)
     infos: dict[tuple[Any, ...], FibInfo] = attrs.field(factory=dict)
-    generation: int = 0
+    cache: object = attrs.field(factory=object)
+
+    def flush_cache(self) -> None:
+        """Make all cached routes invalid (`rt_cache_flush()`)."""
+        self.cache = object()
 
     @property
     def ordered(self) -> list[Table4]:
@@ -119,7 +123,7 @@ class Fib4:
         It is called before a rule changes, because rules can select one of the tables.
         """
         self.rules.of(net).custom = True
-        TABLES4.of(net).generation += 1
+        TABLES4.of(net).flush_cache()
         tables = TABLES4.of(net).tables
         local, main = tables.get(rt.RT_TABLE_LOCAL), tables.get(rt.RT_TABLE_MAIN)
         if local is not None and main is not None and local.routes is main.routes:
@@ -336,7 +340,7 @@ class Fib4:
         found.insert(place, alias)
         table.routes[config.dst, config.length] = found
         self._use(net, info)
-        TABLES4.of(net).generation += 1
+        TABLES4.of(net).flush_cache()
         table.defaults += not config.length
         announce(rt.RTNLGRP_IPV4_ROUTE, net, rt.RTM_NEWROUTE, alias, request, shown | NLM_F_CREATE)
 
@@ -353,7 +357,8 @@ class Fib4:
         """
         tables, info = TABLES4.of(net), alias.info
         info.users -= 1
-        tables.generation += alias.accessed
+        if alias.accessed:
+            tables.flush_cache()
         if not info.users:
             del tables.infos[info.key]
 

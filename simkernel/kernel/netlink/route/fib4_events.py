@@ -47,11 +47,11 @@ class AutomaticRoutes4(Routes4):
                 self._sync_down(device, event, force=False)
         else:
             return
-        TABLES4.of(device.net).generation += 1
+        TABLES4.of(device.net).flush_cache()
 
     def _disable(self, device: NetDevice, event: Event, *, force: bool) -> None:
         """Remove the routes over a device (`fib_disable_ip()`)."""
-        TABLES4.of(device.net).generation += 1
+        TABLES4.of(device.net).flush_cache()
         if self._sync_down(device, event, force=force):
             self._fib.flush(device.net)
         self.forget_neighbours(device)
@@ -106,12 +106,12 @@ class AutomaticRoutes4(Routes4):
         """Add the routes of a new address (`fib_inetaddr_event()`)."""
         self.add_routes(address)
         self._sync_up(address.device, rt.RTNH_F_DEAD)
-        TABLES4.of(address.device.net).generation += 1
+        TABLES4.of(address.device.net).flush_cache()
 
     def address_down(self, address: Address4) -> None:
         """Remove the routes of an address. After the last address, remove all routes of its device."""
         self.delete_routes(address)
-        TABLES4.of(address.device.net).generation += 1
+        TABLES4.of(address.device.net).flush_cache()
         if not IN_DEVICE.of(address.device).addresses:
             self._disable(address.device, Event.DOWN, force=True)
 

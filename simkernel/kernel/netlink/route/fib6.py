@@ -378,7 +378,7 @@ class Fib6:
             node[same + 1 :] = [each for each in node[same + 1 :] if id(each) not in gone]
             shown = NLM_F_REPLACE
         route.node = table.routes[route.key] = node
-        table.generation += 1
+        table.changed()
         if not quiet:
             announce(rt.RTNLGRP_IPV6_ROUTE, net, rt.RTM_NEWROUTE, route, request, shown)
         if route.expires is not None:

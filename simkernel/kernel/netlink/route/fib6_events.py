@@ -167,7 +167,7 @@ class AutomaticRoutes6(Routes6):
             for each in ring:
                 if each.device is device:
                     each.hop.flags |= rt.RTNH_F_DEAD | rt.RTNH_F_LINKDOWN
-            self._fib.table(device.net, route.table).generation += 1
+            self._fib.table(device.net, route.table).changed()
             return False
 
         doomed: list[Route6] = []
@@ -185,7 +185,7 @@ class AutomaticRoutes6(Routes6):
         for route in TABLES6.of(device.net).walk:
             if route.device is device:
                 route.hop.flags &= ~mark
-                self._fib.table(device.net, route.table).generation += 1
+                self._fib.table(device.net, route.table).changed()
 
     def link_down(self, device: NetDevice) -> None:
         """Set RTNH_F_LINKDOWN in the routes of a device without a carrier (`rt6_sync_down_dev()`)."""

@@ -203,16 +203,16 @@ class RouteQueries:
         self._fib6 = fib6
         self._unmodelled = fib4.unmodelled
 
-    def _clients(self, hop: NextHop | None, generation: int, realms: int = 0) -> tuple[int, int]:
+    def _clients(self, hop: NextHop | None, cache: object, realms: int = 0) -> tuple[int, int]:
         """Return the reference count of a cached route, and its age in hundredths of a second.
 
-        If the next hop `hop` is not None, it caches the route with its realms.
+        If the next hop `hop` is not None, it caches the route with its realms. `cache` is the route cache.
         """
         if hop is None:
             return 1, 0
         now = self._engine.time()
-        if hop.cached[0] != generation:
-            hop.cached = generation, now
+        if hop.cached[0] is not cache:
+            hop.cached = cache, now
             hop.notified, hop.realms = False, realms
         return 2, (now - hop.cached[1]) // CENTISECOND
 
@@ -233,7 +233,7 @@ class RouteQueries:
         table = rt.RT_TABLE_MAIN
         keeper = output.hop if output.kept else None
         realms = _realms(0 if output.hop is None else output.hop.flow, flow.realms)
-        clients, age = self._clients(keeper, TABLES4.of(net).generation, realms)
+        clients, age = self._clients(keeper, TABLES4.of(net).cache, realms)
         if keeper is not None:
             keeper.notified |= bool(flags & rt.RTM_F_NOTIFY)
             realms = keeper.realms
@@ -403,7 +403,7 @@ class RouteQueries:
             source = route.prefsrc or select_source6(net, device, flow.daddr)
         if route.flags & rt.RTF_LOCAL:
             device = net.devices[LOOPBACK_IFINDEX]
-        clients, age = self._clients(route.hop, 0)
+        clients, age = self._clients(route.hop, self)
         hops = attribute(rt.RTA_GATEWAY, route.hop.gateway) if route.hop.gateway else b""
         hops += attribute(rt.RTA_OIF, U32.pack(device.index))
         ends = flow.daddr.to_bytes(IN6_ADDR_SIZE), flow.saddr.to_bytes(IN6_ADDR_SIZE)

@@ -69,7 +69,7 @@ def _line6(route: Route6) -> str:
     The references are those of the table, of a local route's address, and of a cached route.
     """
     dst, length, src, src_len = (*route.key, 0, 0)[:4]
-    references = 1 + (route.flags & rt.RTF_LOCAL != 0) + (route.hop.cached[0] >= 0)
+    references = 1 + (route.flags & rt.RTF_LOCAL != 0) + (route.hop.cached[0] is not None)
     flags = route.flags | (rt.RTF_GATEWAY if route.hop.gateway else 0)
     name = "" if route.device is None else route.device.name
     prefixes = (dst, length), (src, src_len)
