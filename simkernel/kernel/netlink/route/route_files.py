@@ -40,9 +40,8 @@ def _line(alias: Alias) -> str:
         int.from_bytes(each, "little") for each in (alias.dst.to_bytes(4), hop.gateway, mask.to_bytes(4))
     )
     name = "*" if hop.device is None else hop.device.name
-    metric = info.priority - 2**32 if info.priority >> 31 else info.priority
     return (
-        f"{name}\t{dst:08X}\t{gateway:08X}\t{flags:04X}\t0\t0\t{metric}\t{shown_mask:08X}"
+        f"{name}\t{dst:08X}\t{gateway:08X}\t{flags:04X}\t0\t0\t{info.priority}\t{shown_mask:08X}"
         f"\t{mss and mss + TCP_HEADERS}\t{window}\t{rtt >> 3}"
     )
 

@@ -19,6 +19,8 @@ LABELS: Final = (
     (0x2001_0010 << 96, 28, 7),
     (0x2001_0000 << 96, 32, 6),
     (0x2002 << 112, 16, 2),
+    (0x3FFE << 112, 16, 12),
+    (0xFEC0 << 112, 10, 11),
     (0xFC << 120, 7, 5),
     (0, 0, 1),
 )
@@ -74,9 +76,15 @@ def _rank(address: Address6, device: NetDevice, dst: int, scope: int) -> tuple[i
         not address.flags & ia.IFA_F_DEPRECATED,
         address.device is device,
         _label(value) == _label(dst),
+        _is_orchid(value) == _is_orchid(dst),
         min(common, address.prefixlen),
     )
 
 
 def _label(value: int) -> int:
     return next(label for prefix, length, label in LABELS if not (value ^ prefix) >> (128 - length))
+
+
+def _is_orchid(value: int) -> bool:
+    """Return True for a hash identifier (RFC 4843, `ipv6_addr_orchid()`)."""
+    return value >> 100 == 0x2001_001
