@@ -14,13 +14,13 @@ import attrs
 CACHED: Final = 20 << 10
 """Largest copy in bytes that stays in the nearest cache until the next copy."""
 SPILL: Final = 4
-"""Bytes that miss the nearest cache for each byte of a copy above CACHED bytes. A large copy evicts some of
-its own bytes before it reads them.
+"""A copy of CACHED + n bytes misses the nearest cache for SPILL * n of its bytes, at most for all of them. It
+evicts some of its own bytes before it reads them.
 """
 PIECE: Final = 8 << 12
 """Size in bytes of 2**PAGE_ALLOC_COSTLY_ORDER pages."""
 FROM_ZONE: Final = 3
-"""A block of more than PIECE bytes of pages costs `page_alloc` times this factor."""
+"""Factor by which `page_alloc` is multiplied for a block of pages that is larger than PIECE bytes."""
 MEMBER_LINES: Final = 4
 """Number of cache lines that a multicast misses for each socket in the group.
 

@@ -107,8 +107,8 @@ class CallingTask(Protocol):
 
 
 class Armed:
-    """The fault points of a machine. For each decision, it passes the current task, the task's system call
-    and the time to a `FaultPoints`.
+    """The fault points of a machine. A `FaultPoints` decides whether a point fails. It gets the current task,
+    the task's system call and the time.
 
     No point fails before time 0, so a machine boots without faults.  `current` returns the running task.
     """
@@ -120,7 +120,7 @@ class Armed:
         self._engine = engine
         self._current = current
         self.entered: str | None = None
-        """Name of the system call that the running task has entered. Used until the call blocks."""
+        """Name of the running task's system call, for fault points that the call reaches before it blocks."""
 
     def hit(self, point: str, **about: object) -> bool:
         """Return True if the running task's operation at `point` must fail."""

@@ -26,7 +26,9 @@ def known_ioctls(kind: str) -> Mapping[int, Sequence[str]]:
 
 
 def refusal(words: Iterable[str]) -> int | None:
-    """Return the errno with which Linux refuses a request, or None if Linux may execute it."""
+    """Return the errno that `words` of a table line contain: Linux refuses the request with it. Return None
+    if they contain none, because Linux may execute the request.
+    """
     return next((getattr(errno, word) for word in words if word[0] == "E"), None)
 
 

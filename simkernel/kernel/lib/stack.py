@@ -53,7 +53,7 @@ def module_frame(first: FrameType) -> FrameType:
 
 
 def place(frame: FrameType) -> Place:
-    """Return the place that `frame` executes.  `describe` computes its line."""
+    """Return the place that `frame` executes. `describe` computes the line number of the place."""
     return frame.f_code, frame.f_lasti, frame.f_globals
 
 

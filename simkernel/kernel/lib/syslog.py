@@ -53,8 +53,8 @@ def text_size(record: LogRecord) -> int:
 
 @attrs.define
 class Syslog:
-    """The state that all readers of the log share. If one reader has read a record, the other readers do not
-    get this record.
+    """The state that all readers of the log share. A record is read only once: if one reader has read it, the
+    other readers do not get it.
 
     next, partial      the record to read next (`syslog_seq`), and how many bytes of it are read
     cleared            the first record after SYSLOG_ACTION_CLEAR (`clear_seq`)
@@ -84,8 +84,8 @@ class Syslog:
         return sum(map(text_size, self.unread())) - self.partial
 
     def read(self, size: int) -> bytes:
-        """Return the records that fit into `size` bytes, or the start of one that does not
-        (`syslog_print()`).
+        """Return the records that fit into `size` bytes. If the first record does not fit, return its first
+        `size` bytes (`syslog_print()`).
         """
         data = b""
         for record in self.unread():

@@ -1,4 +1,4 @@
-"""Taint flags: events that make later reports of a kernel less trustworthy.
+"""Taint flags, which record events that make later reports of a kernel less trustworthy.
 
 The flags are those of Documentation/admin-guide/tainted-kernels.rst that can occur in simkernel.
 """

@@ -26,8 +26,8 @@ class Unmodelled:
         self._said: set[str] = set()
 
     def __call__(self, what: str, number: int) -> Exception:
-        """Return the exception for a use of the unmodelled feature `what`. `number` is the errno of a Linux
-        without this feature.
+        """Return the exception for a use of the unmodelled feature `what`. `number` is the errno that a Linux
+        without this feature returns.
         """
         if self._raises:
             return NotModelled(f"{what} is not modelled; Linux without it returns {error_name(number)}")

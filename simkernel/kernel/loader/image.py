@@ -57,7 +57,9 @@ class ImageError(Exception):
 
 
 class NoModule(ImageError):
-    """Raised if a file on the module path is a program or a library, because it does not import driverapi."""
+    """Raised for a file on the module path that does not import driverapi. Such a file is a program or a
+    library, not a module.
+    """
 
 
 @attrs.frozen

@@ -101,8 +101,8 @@ class Modules:
         return self._list.get(name)
 
     def specification(self, name: str) -> Spec:
-        """Find the specification of a generic netlink family in the directories of the module path and return
-        it. Clients use it.
+        """Return the specification of a generic netlink family, for clients of the family. The file is in the
+        directory of the kernel's own families, or in a directory of the module path.
 
         Raises LookupError or SpecError.
         """

@@ -46,8 +46,8 @@ class Snapshot:
         self._images: dict[str, Image] = {}
 
     def find(self, name: str) -> Location | None:
-        """Return the location of the module `name`, or None. In `name`, - and _ are equal, and a path does
-        not match.
+        """Return the location of the module `name`, or None. The characters - and _ are equal, and a suffix
+        .py is ignored. A path matches no module.
         """
         return self._locations.get(module_name(name.removesuffix(".py")))
 

@@ -54,7 +54,7 @@ class Symbols:
                 raise os_error(ENOEXEC)
 
     async def resolve_all(self, module: LoadedModule, deadline: int) -> None:
-        """Resolve the imports of `module`, and take a reference to each module that exports one of them.
+        """Resolve the imports of `module`, and take a reference to each module from which it imports.
 
         Each missing symbol is logged. Raises the errno of the last one: ENOENT, or EBUSY if its module was
         still initializing at `deadline` (ns).

@@ -19,7 +19,7 @@ from simkernel.kernel.sched.task import SchedTask
 CHECKER: Final = "memory"
 
 Trace = tuple[str, tuple[Place, ...]]
-"""A task and its call trace."""
+"""The name of a task, and the task's call trace."""
 
 
 @attrs.define(eq=False)

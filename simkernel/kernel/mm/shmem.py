@@ -15,7 +15,7 @@ from simkernel.uapi.errno import ENOSPC, os_error
 from simkernel.uapi.mman import PAGE_SIZE, page_align
 
 MAX_MAPPED_IN_FULL: Final = 16 << 20
-"""Size in bytes up to which the first mapping allocates all pages of a file."""
+"""Maximum size in bytes of a file whose pages are all allocated when a program first maps it."""
 MAX_LFS_FILESIZE: Final = (1 << 63) - 1
 """Maximum size of a file in bytes."""
 
@@ -39,7 +39,7 @@ class Extent:
 
 @attrs.define(eq=False)
 class Space:
-    """The memory that all files of a file system share, in bytes."""
+    """The memory that all files of a file system share: its limit, and how much of it is used, in bytes."""
 
     limit: int
     used: int = 0

@@ -266,9 +266,7 @@ NET_NS_INIT_INO: Final = 0xEFFFFFF9
 
 
 class NetOwner(Protocol):
-    """Methods of the list of all network namespaces of a machine (`Namespaces`). Each namespace calls these
-    methods.
-    """
+    """The methods of `Namespaces`, the list of a machine's network namespaces, that each namespace calls."""
 
     @property
     def socket_cookies(self) -> Iterator[int]: ...

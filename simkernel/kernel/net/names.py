@@ -8,7 +8,7 @@ from simkernel.uapi.errno import EEXIST, EINVAL, ENFILE, os_error
 from simkernel.uapi.if_link import IFNAMSIZ
 
 MAX_NUMBERED = 8 * 4096
-"""Maximum number of names from one format with `%d`: the number of bits in a page."""
+"""Maximum number of names from one format with `%d`. Linux marks the used numbers in a bitmap of one page."""
 
 
 def is_valid(name: str) -> bool:

@@ -22,7 +22,7 @@ ForgetHook = Callable[["Net", int], None]
 and the id.
 """
 Defer = Callable[[Callable[[], None]], None]
-"""Function that takes another function and schedules it. The scheduled function runs in process context."""
+"""Function that schedules the function in its argument. The scheduled function runs in process context."""
 FindTask = Callable[[int], Task]
 """Function that returns the task with a pid. Raises ESRCH if it does not exist."""
 

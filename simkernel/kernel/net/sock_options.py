@@ -28,7 +28,9 @@ Getter = Callable[[Sock, int], int | bytes]
 size.
 """
 Setter = Callable[[Sock, "Task", int, bytes], None]
-"""Function that sets an option. Arguments: socket, caller, the value as an int, and as the original bytes."""
+"""Function that sets an option. Arguments: the socket, the calling task, the value as an int, the value as
+bytes.
+"""
 
 INT_MAX: Final = 2**31 - 1
 MAX_SCHEDULE_TIMEOUT: Final = 2**63 - 1
@@ -89,9 +91,7 @@ def _require(task: Task, *capabilities: int, error: int = errno.EPERM) -> None:
 
 
 Check = Callable[["Task", int], None]
-"""Function that checks whether the caller may set an option to a value. It raises an error if the caller may
-not.
-"""
+"""Function that raises an error if the task may not set the option to the value. Arguments: task, value."""
 
 
 def _flag(number: int, check: Check | None = None) -> Option:

@@ -27,8 +27,8 @@ OPT_STATS: Final = 1 << 12
 BIND_PHC: Final = 1 << 15
 OPT_ID_TCP: Final = 1 << 16
 MASK: Final = (1 << 19) - 1
-"""Mask of all valid bits of SO_TIMESTAMPING. The constants before the mask are the bits that are valid only
-under further conditions (SOF_TIMESTAMPING_*).
+"""Mask of all valid bits of SO_TIMESTAMPING (SOF_TIMESTAMPING_*). The constants before MASK are bits that are
+also checked one by one.
 """
 
 _KINDS: Final = {
@@ -40,8 +40,8 @@ _KINDS: Final = {
 """Bits to store when a program sets an option, by number of the option (`sock_set_timestamp()`)."""
 
 _ALIKE: Final = {so.SO_TIMESTAMP: NANOSECONDS | NEW, so.SO_TIMESTAMPNS: NEW}
-"""Bits that a similar option sets and this option does not, by number of this option. If one of these bits is
-set, reading this option returns 0.
+"""Bits that a read of an option must not find, by number of the option. Such a bit means that a program has
+set a similar option, so the read returns 0.
 """
 
 _STAMPING = struct.Struct("<ii")

@@ -79,7 +79,7 @@ def trim(usable: int, truesize: int, length: int) -> int:
 
 @lru_cache(maxsize=8192)
 def truesize(size: int, length: int) -> int:
-    """Return the truesize of a message from the kernel. The message has `length` bytes, its buffer was
+    """Return the truesize of a message from the kernel. The message has `length` bytes, and its buffer was
     allocated for at least `size` bytes.
     """
     return trim(*allot(max(size, length)), length)

@@ -29,7 +29,9 @@ class Devtmpfs:
         devices.watch_numbers(self)
 
     def added(self, device: Device) -> None:
-        """Create a device's node (`handle_create()`).  A file that already has its name is kept."""
+        """Create a device's node (`handle_create()`). If a file already has the name of the node, do
+        nothing.
+        """
         *folders, name = device.node.split("/")
         here = self._root
         for folder in folders:

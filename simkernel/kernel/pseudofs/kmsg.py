@@ -26,7 +26,9 @@ PREFIX: Final = re.compile(rb"<([0-9]*)>")
 
 
 class Reader:
-    """An open file: the sequence number of the record to read next, and the rate limit of its writes."""
+    """The state of an open /dev/kmsg: the sequence number of the record to read next, and the rate limit of
+    its writes.
+    """
 
     def __init__(self, kernel: KernelParts) -> None:
         self.kernel = kernel
@@ -137,7 +139,9 @@ def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
 
 
 def _seek(file: CharDeviceFile, offset: int, whence: int) -> int:
-    """Move to the oldest record, the first after SYSLOG_ACTION_CLEAR, or the end (`devkmsg_llseek()`)."""
+    """Move to the oldest record, to the first record after SYSLOG_ACTION_CLEAR, or to the end
+    (`devkmsg_llseek()`).
+    """
     if offset:
         raise os_error(ESPIPE)
     reader: Reader = file.private_data

@@ -51,7 +51,9 @@ RANDOM: Final = FileOperations(
     write=_write_nothing, ioctl=_random_ioctl, llseek=_seek_nowhere,
 )  # fmt: skip
 BLOCKING_RANDOM: Final = attrs.evolve(RANDOM, poll=lambda file, table: POLLIN | POLLRDNORM)
-"""/dev/random is always readable, because the generator is seeded (`random_poll()`)."""
+"""Operations of /dev/random. The file is always readable, because the generator is seeded
+(`random_poll()`).
+"""
 
 DEVICES: Final = (
     (3, "null", NULL, NodeAccess(0o666)),

@@ -21,7 +21,7 @@ class SystemCalls(Protocol):
 
     @property
     def pending(self) -> frozenset[type]:
-        """Types of a handler's result if the call is not done: a coroutine or a `BlockedCall`."""
+        """The types of results that mean that the call is not done: a coroutine or a `BlockedCall`."""
 
     def find(self, name: str) -> Handler:
         """Return the handler of the system call `name`."""

@@ -46,7 +46,8 @@ class PlannedRunQueue(RunQueue):
 
     def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:
         due += self._engine.perturbation.step(cpu.holder)
-        # `function` is already a partial if its slice ended and the task was queued again
+        # if the task's time slice ended, the task was queued again with a `function` that is already a
+        # partial
         if not isinstance(function, partial):
             function = partial(self._engine.run_section, function)
         super()._arm(cpu, due, function, arguments)
@@ -101,8 +102,8 @@ class Pauses:
         return back
 
     def _next_interrupt(self) -> int:
-        """Return the time at which the next timer of a device, a driver or a call's deadline expires. Timers
-        of CPUs are ignored.
+        """Return the time of the next timer that no CPU owns. Such a timer belongs to a device, to a driver
+        or to the deadline of a call.
         """
         for time, _, _, timer, *_ in sorted(self._engine.queue, key=lambda entry: entry[:3]):
             owner = getattr(timer.function, "__self__", None) if type(timer) is Timer else None

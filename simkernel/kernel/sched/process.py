@@ -229,7 +229,9 @@ class Processes(Generic[T]):
         task.credentials = credentials
 
     def start(self, task: T, begin: Begin[T]) -> None:
-        """Start the program that `begin(task)` returns in a new task. If `begin` raises, remove the task."""
+        """Call `begin(task)`, and run the program that it returns as the new task `task`. If `begin` raises,
+        remove the task.
+        """
         try:
             program = begin(task)
         except BaseException:
@@ -282,7 +284,9 @@ class Processes(Generic[T]):
 
     @staticmethod
     def _may_signal(sender: SchedTask, target: SchedTask) -> bool:
-        """Return True for the same user or with CAP_KILL (`kill_ok_by_cred()`)."""
+        """Return True if both tasks have the same process or user, or if the sender has CAP_KILL
+        (`kill_ok_by_cred()`).
+        """
         return (
             sender.tgid == target.tgid
             or sender.credentials.uid == target.credentials.uid

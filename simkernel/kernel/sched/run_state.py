@@ -1,4 +1,4 @@
-"""The states in which the runner has a task, and the transitions between them.
+"""The states of a task in the runner, and the transitions between them.
 
 Theory of operation.  The runner stores no state. `SchedTask.run_state` computes it from attributes that
 the runner needs anyway (the coroutine to drive, the entry in a wait queue).  A call that does not sleep
@@ -14,7 +14,7 @@ from typing import Final
 
 
 class RunState(Enum):
-    """A state of a task, from the runner's point of view."""
+    """The state of a task in the runner, which `SchedTask.run_state` computes."""
 
     IDLE = "has no program yet, or belongs to ordinary code that has no call in progress"
     USER = "runs its program in user mode, or waits for a CPU to do so"

@@ -120,7 +120,7 @@ class Runner:
                     break
                 if (entered := task.call) is not None:
                     if call is not entered or task.frame is not None or self._stop is not None:
-                        program = None  # drop a reference: validation.close() may collect the program
+                        program = None  # drop the reference, so that validation.close() can free it
                         self._call_pending(task, call)
                     return
                 if type(call) is not Call or call.owner is not task:
@@ -255,7 +255,7 @@ class Runner:
             # the program ran the stopped call with `next(call.__await__())` and did not yield it
             self._stopped(task, stop)
             return
-        # a call is unfinished if the program did not await it, or after a RecursionError in the kernel
+        # a call can be unfinished: the program did not await it, or the kernel raised RecursionError
         self.abandon(task)
         if isinstance(raised, StopIteration):
             self._ended(task, 0, None)
@@ -265,7 +265,7 @@ class Runner:
             self._ended(task, validation.failure_status(raised), raised)
 
     def _other_request(self, task: SchedTask, request: object) -> SimulationError | None:
-        """Handle `compute` or a kernel thread's sleep. For another object, return the program's error."""
+        """Handle `compute` or a kernel thread's sleep. Return the error to raise for any other object."""
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
         elif task.kthread and isinstance(request, Elapse):
@@ -321,7 +321,7 @@ class Runner:
                 self._sleep(task, request)
             elif isinstance(request, Elapse):
                 self._elapse(task)
-            # raise the error at the await, so that it is an oops if a module's code awaits
+            # raise the error at the await: if a module's code awaits, the error becomes an oops
             else:
                 what = f"kernel code of {task.call!r} awaited {validation.kind(request)}, which is no sleep"
                 self._drive(task, None, SimulationError(f"{what}: await what simkernel.driverapi has"))
@@ -490,7 +490,7 @@ class Runner:
         self._release(task)
 
     def _close(self, task: SchedTask, part: validation.Part) -> BaseException | None:
-        """Close a coroutine of the task and return its failure. GeneratorExit is not an oops here."""
+        """Close a coroutine of the task and return its failure. The GeneratorExit in it causes no oops."""
         closing, self.closing = self.closing, True
         try:
             return validation.close(task, part)

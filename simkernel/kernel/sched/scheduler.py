@@ -61,7 +61,7 @@ class Scheduler(Protocol):
         """Number of CPUs that programs see (`num_online_cpus()`)."""
 
     def ready(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
-        """Make `task` runnable: call `function` when it gets a CPU."""
+        """Make `task` runnable: invoke `function` when the task gets a CPU."""
 
     def waker(self, resume: Resume) -> OnWake:
         """Return the callback that ends a sleep. It calls `resume` when the task gets a CPU."""
@@ -72,10 +72,10 @@ class Scheduler(Protocol):
         """
 
     def completes(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
-        """End the running task's call: call `function` after the charged time has passed."""
+        """End the running task's system call: invoke `function` after the charged time has passed."""
 
     def release(self, task: Schedulable) -> None:
-        """Release the CPU of a task that sleeps or has ended, after the charged time has passed."""
+        """After the charged time has passed, release the CPU of a task that sleeps or has ended."""
 
     def yield_cpu(self, task: Schedulable) -> None:
         """End the time slice of the running task, so that waiting tasks run first (sched_yield(2))."""
@@ -84,7 +84,9 @@ class Scheduler(Protocol):
         """Account for an interrupt that took `ns` of a CPU's time."""
 
     def slice_left(self, task: Schedulable) -> int:
-        """Return the ns that `task` may run in user mode before other tasks get its CPU; at least 1."""
+        """Return the time in ns, at least 1, that `task` may run in user mode before another task gets its
+        CPU.
+        """
 
 
 def trace_wakeup(engine: Engine, task: Schedulable) -> None:
@@ -202,7 +204,7 @@ class RunQueue:
 
     def __init__(self, engine: Engine, costs: CostModel, cpus: int) -> None:
         self._engine = engine
-        engine.in_place = False  # because an interrupt or the end of the slice may delay the end of a call
+        engine.in_place = False  # an interrupt or the end of a time slice may delay the end of a call
         self.costs = costs
         self.cpus = tuple(Cpu(number, engine.now) for number in range(cpus))
         self._queue: deque[tuple[Schedulable, Continue, tuple[Any, ...]]] = deque()

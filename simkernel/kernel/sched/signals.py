@@ -106,7 +106,7 @@ class Signals:
         return True
 
     def take(self) -> int | None:
-        """Remove and return the next pending signal, the lowest number first (`next_signal()`), or None."""
+        """Remove and return the pending signal with the lowest number, or None (`next_signal()`)."""
         if not self.pending:
             return None
         number = min(self.pending)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from simkernel.kernel.sched.task import Program, SchedTask
 
 Part = Literal["program", "frame"]
-"""Names the attribute that holds a coroutine of a task: `program` for its program in user mode, `frame` for
-its system call in the kernel.
+"""Name of the task's attribute that holds a coroutine: `program` for the program in user mode, `frame` for
+the system call in the kernel.
 """
 
 ATTEMPTS: Final = 1000
@@ -63,7 +63,7 @@ def exit_status(raised: SystemExit, task: SchedTask) -> int:
     if code is None or isinstance(code, int):
         return ((code or 0) & 0xFF) << 8
     if task.is_leader and sys.stderr is not None:
-        with suppress(Exception):  # Python also ignores an error when it writes the code
+        with suppress(Exception):  # like Python, ignore an error of the write to stderr
             sys.stderr.write(f"{code}\n")
     return 1 << 8
 
@@ -115,14 +115,14 @@ def close(task: SchedTask, part: Part) -> BaseException | None:
                 if closing.left and not _ignored(raised):
                     return raised
                 break
-        del program  # Python throws one more GeneratorExit when it collects the coroutine
+        del program  # Python throws one more GeneratorExit when it frees the coroutine
         return SimulationError(
             f"{task.comm} was abandoned, since it caught GeneratorExit, which ends a program, and continued: "
             "catch Exception instead of everything, or raise GeneratorExit again"
         )
     finally:
         sys.unraisablehook = unraisable
-        task.enter = enter  # if another program awaits this task's call, `take` refuses the call
+        task.enter = enter  # `take` refuses a call of this task that another program awaits
 
 
 def _ignored(error: BaseException | None) -> bool:
@@ -133,8 +133,8 @@ def _ignored(error: BaseException | None) -> bool:
 
 
 def _abandoned(unraisable: sys.UnraisableHookArgs) -> None:
-    """Report an exception with Python's unraisable hook, unless a coroutine ignored GeneratorExit. The error
-    of the task already reports this case.
+    """Report an exception with Python's unraisable hook, unless a coroutine ignored GeneratorExit. The task's
+    own error already reports that case.
     """
     if not _ignored(unraisable.exc_value):
         sys.__unraisablehook__(unraisable)

@@ -188,7 +188,7 @@ class Sleeping:
     idle: ClassVar[bool] = False
     deadline: int | None
     queue: WaitQueue | None
-    """The only queue of this sleep. None if it has several queues, or none."""
+    """The queue of this sleep if it has exactly one queue, else None."""
     sleeper: Sleeper | None
     timer: Timer | None
 

@@ -111,7 +111,7 @@ class ReadWriteCalls:
         try:
             return self._write(task, file, data, offset, moves=False)
         finally:
-            file.position = position  # a write with O_APPEND moves the file position
+            file.position = position  # restore the position, because a write with O_APPEND moves it
 
     def _write(self, task: Task, file: OpenFile, data: bytes, position: int, *, moves: bool) -> Written:
         self._engine.charged += self._costs.file

@@ -173,7 +173,7 @@ class SocketCalls:
         file: OpenFile = task.files.get(fd)
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
             raise os_error(EINVAL)
-        task.files.check_limit()  # Linux checks this before the type of `fd` (`__sys_accept4_file()`)
+        task.files.check_limit()  # Linux checks the limit before the type of `fd` (`__sys_accept4_file()`)
         sock = _socket(task, fd)
         accepted = self._accept(task, sock, flags)
         if accepted is not None:

@@ -16,7 +16,7 @@ from simkernel.uapi.errno import os_error
 
 
 class ConnectionSocket(UnixSocket):
-    """A connected socket, or a listening one."""
+    """A socket of a connection-oriented type: SOCK_STREAM or SOCK_SEQPACKET."""
 
     __slots__ = ()
 
@@ -52,7 +52,7 @@ class ConnectionSocket(UnixSocket):
         end.init_peercred(task)
         end.name = other.name
         end.listener = other
-        for option in (so.SO_PASSCRED, so.SO_PASSSEC):  # as unix_sock_inherit_flags() does
+        for option in (so.SO_PASSCRED, so.SO_PASSSEC):  # inherited (unix_sock_inherit_flags())
             if other.option(option):
                 end.set_option(option, 1)
         end.state = self.state = SockState.ESTABLISHED

@@ -1,4 +1,6 @@
-"""State that the unix sockets of a machine share: costs, names, and the queues that contain files."""
+"""State that the unix sockets of a machine share: costs, names, and the list of sockets whose queues may
+contain files.
+"""
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ class DatagramSocket(UnixSocket):
         return other.peer is None or other.peer is self
 
     def _lost(self, old: UnixSocket) -> None:
-        """Drop the queued messages of the old peer, and report ECONNRESET to it if it is connected to this
-        socket.
+        """Drop the messages that the old peer has queued here. If there were any and the old peer is
+        connected to this socket, report ECONNRESET to the old peer.
         """
         if self.messages:
             while self.messages:

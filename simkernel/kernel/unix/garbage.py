@@ -28,8 +28,8 @@ class Carrier(Protocol):
 
 
 class Carriers:
-    """The sockets of a machine that may have files in their queues, in the order of the first such
-    message.
+    """The sockets whose queues may contain files, in the order in which each got its first message with
+    files.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,9 @@ def is_unix(file: OpenFile) -> bool:
 
 
 def _reach(file: OpenFile, edges: list[tuple[OpenFile, OpenFile | None]]) -> set[OpenFile | None]:
-    """Return the open files whose queues contain `file`, directly or inside of another queued file."""
+    """Return the open sockets whose queues contain `file`, directly or in the queue of another queued
+    socket.
+    """
     found: set[OpenFile | None] = set()
     todo: list[OpenFile | None] = [file]
     while todo:

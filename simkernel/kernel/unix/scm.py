@@ -28,7 +28,7 @@ MAX_FILES: Final = 253
 def send(
     task: Task, control: Control, pid_exists: Callable[[int], bool]
 ) -> tuple[Creds | None, tuple[OpenFile, ...]]:
-    """Return the credentials in the control messages, or None, and the files that they carry (`scm_send()`).
+    """Return the contents of the control messages: the credentials or None, and the files (`scm_send()`).
 
     Raises EBADF for a closed descriptor, EINVAL for too many descriptors or an unknown control message.
     """

@@ -1,4 +1,6 @@
-"""A message in the queue of a unix socket: bytes, sender, files, and the cost of its memory in ns."""
+"""A message in the queue of a unix socket: its bytes, sender and files, and the cost in ns of allocating
+it.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,9 @@ from simkernel.uapi.socket import MSG_CMSG_CLOEXEC
 SKB_MAX_ALLOC: Final = (PAGE_SIZE << 2) - SHARED_INFO
 """Maximum number of bytes of a datagram that its linear buffer holds. Further bytes are stored in pages."""
 SKB_MAX_HEAD: Final = PAGE_SIZE - SHARED_INFO
-"""Maximum number of bytes in the linear buffer of one buffer of a stream."""
+"""Maximum number of bytes of a stream in the linear part of one buffer."""
 MAX_STREAM_FRAGS: Final = 32768
-"""Maximum number of bytes in the pages of one buffer of a stream (UNIX_SKB_FRAGS_SZ)."""
+"""Maximum number of bytes of a stream in the pages of one buffer (UNIX_SKB_FRAGS_SZ)."""
 ACCOUNTED: Final = (512, 1024)
 """Sizes in bytes of the kmalloc caches from which small buffer heads are allocated. The special cache for
 small heads is not used, because it does not charge memory to a memcg.
@@ -116,8 +118,8 @@ def stream_pages(length: int) -> int:
 
 
 def truesize(length: int, pages: int) -> int:
-    """Return the memory in bytes that a buffer with `length` bytes uses. `pages` of these bytes are stored in
-    pages (`alloc_skb_with_frags()`).
+    """Return the memory in bytes that a buffer with `length` bytes of data uses. `pages` is the number of
+    these bytes that are stored in pages (`alloc_skb_with_frags()`).
 
     The head of the buffer comes from kmalloc, because it is charged to the sender's memcg
     (GFP_KERNEL_ACCOUNT). The cache of small heads does not account.

@@ -38,7 +38,7 @@ SHUTDOWN_MASK: Final = RCV_SHUTDOWN | SEND_SHUTDOWN
 DATA_READY: Final = ev.POLLIN | ev.POLLPRI | ev.POLLRDNORM | ev.POLLRDBAND
 
 FIXED: Final = {so.SO_PEEK_OFF: -1, so.SO_PASSPIDFD: 0, so.SO_PASSRIGHTS: 1}
-"""Options that only unix sockets have, with the value that a new socket has. Setting another value is not
+"""The values of options that only unix sockets have. Setting one of these options to another value is not
 modelled.
 """
 
@@ -87,7 +87,9 @@ class UnixSocket(Sock):
     ioctl_table = "unix"
     signals_readers: ClassVar[bool] = False
     connects: ClassVar[bool]
-    """True for connection-oriented sockets. Both of their ends are connected."""
+    """True for the connection-oriented types, SOCK_STREAM and SOCK_SEQPACKET. Their connect(2) connects both
+    sockets.
+    """
 
     def __init__(self, unix: UnixContext[UnixSocket], task: Task, type: int) -> None:
         super().__init__(net_of(task), type, 0, task.credentials)
@@ -105,8 +107,9 @@ class UnixSocket(Sock):
         self.listener: UnixSocket | None = None
         self.wmem = 0
         self.scm_fds = 0
-        """Number of files in messages to the socket that are not received yet. It still counts the files of
-        messages that a change of the peer has dropped, as on Linux (`scm_stat`).
+        """Number of files in messages to the socket that are not received yet (`scm_stat`). If the socket
+        connects to another peer, its queued messages are dropped, but the number still counts their files,
+        as on Linux.
         """
         self.no_space = False
         """True if a send found no space since the last SIGIO (SOCKWQ_ASYNC_NOSPACE)."""
@@ -420,7 +423,7 @@ class UnixSocket(Sock):
             self._peer_wait.wake_up_all()
         if peer is not None and self.connects:
             peer.shutdown_mask = SHUTDOWN_MASK
-            # after its MSG_OOB byte was read, an empty message remains in the queue
+            # an empty message remains in the queue after its MSG_OOB byte was read
             skipped = bool(self.messages) and not self.messages[0].length
             if len(self.messages) > skipped or embryo:
                 peer.error = errno.ECONNRESET

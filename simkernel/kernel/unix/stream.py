@@ -171,7 +171,7 @@ class StreamSocket(ConnectionSocket):
             self.unix.engine.charged += costs.copy(size) + costs.deliver
             done += size
             other.enqueue(skb)
-        release_files(files)  # nothing carries the files if `data` is empty
+        release_files(files)  # if `data` is empty, no message carries the files
         return done
 
     # -- receiving ----------------------------------------------------------------------

@@ -247,7 +247,7 @@ class CharDeviceFile(FileObject):
         return self._call_poll(PollTable())
 
     def poll_for(self, events: int) -> int:
-        """Return the events that the driver's poll reports.
+        """Return the events that the driver's poll reports to a caller that waits for `events`.
 
         The driver can read the wanted `events` from the poll table.
         """
@@ -255,7 +255,7 @@ class CharDeviceFile(FileObject):
 
     @property
     def wait_queues(self) -> tuple[WaitQueue, ...]:
-        """The wait queues that the driver's poll has named (`poll_wait()`)."""
+        """The wait queues that the driver's poll adds to the poll table (`poll_wait()`)."""
         table = PollTable()
         self._call_poll(table)
         return tuple(table.queues)

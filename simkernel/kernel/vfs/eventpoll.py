@@ -124,7 +124,7 @@ class EventPoll(FileObject):
         """
         target = file.object
         if operation != ep.EPOLL_CTL_DEL:
-            events &= ~ep.EPOLLWAKEUP  # Linux without CONFIG_PM_SLEEP does so: it never suspends
+            events &= ~ep.EPOLLWAKEUP  # as Linux without CONFIG_PM_SLEEP does: a machine never suspends
         nested = target if isinstance(target, EventPoll) else None
         if file is self.file:
             raise os_error(EINVAL)

@@ -105,7 +105,9 @@ class FasyncList:
         return bool(self._files)
 
     def switch(self, file: AsyncFile, fd: int, on: bool) -> None:
-        """Add or remove a file whose O_ASYNC was set or cleared (`fasync_helper()`)."""
+        """Set O_ASYNC in a file's flags and add the file to the list, or clear O_ASYNC and remove the file
+        (`fasync_helper()`).
+        """
         if on:
             if self._files is None:
                 self._files = {}

@@ -137,7 +137,7 @@ class FileTable(Generic[F]):
         return fd
 
     def install_at(self, fd: int, file: F, *, close_on_exec: bool = False) -> int:
-        """Give `file` the descriptor `fd`, and close the file that has it (dup2(2)).
+        """Give `file` the descriptor `fd`, and close the file that had this descriptor (dup2(2)).
 
         Raises EBADF at the limit.
         """

@@ -128,8 +128,8 @@ class FifoEnd(PipeEnd):
 
 
 async def _wait_for_partner(end: FifoEnd, opens: Callable[[], int]) -> FifoEnd:
-    """Wait until a task opens the other end of the named pipe (`wait_for_partner()`). The wait also ends if
-    this task has closed its end again.
+    """Wait until a task opens the other end of the named pipe (`wait_for_partner()`). The wait ends even if
+    that task has already closed its end again.
     """
     before = opens()
     try:

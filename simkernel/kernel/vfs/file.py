@@ -1,4 +1,5 @@
-"""Open files: what a descriptor refers to. dup(2) and fork(2) share them.
+"""Open files, to which descriptors refer. After dup(2) or fork(2), several descriptors refer to one open
+file.
 
     descriptor -> OpenFile (struct file: flags, position) -> FileObject (f_op and private_data)
 
@@ -91,8 +92,8 @@ class FileObject(Protocol):
 
     @property
     def can_poll(self) -> bool:
-        """True if the object implements poll (`file_can_poll()`). epoll_ctl(2) fails with EPERM for a file
-        that does not.
+        """True if the object implements poll (`file_can_poll()`). Otherwise, epoll_ctl(2) fails with
+        EPERM.
         """
         return type(self).poll is not FileObject.poll
 
@@ -364,7 +365,7 @@ class PathFile(OpenFile):
 
 
 class OpenFiles:
-    """The open files of a machine, oldest first, and its mappings.
+    """The open files of a machine, oldest first, and the machine's mappings.
 
     The files form a doubly linked ring, because an item of a dict takes 74 bytes.
     """
@@ -374,7 +375,9 @@ class OpenFiles:
     def __init__(self) -> None:
         self.mappings: dict[VmArea, None] = {}
         self.path_only: dict[object, dict[int, OpenFile]] = {}
-        """The files that are open with O_PATH, by table and descriptor. Few tables have any."""
+        """The files that are open with O_PATH, by descriptor table and descriptor. Few tables have such
+        files.
+        """
         self._after: Any = self
         self._before: Any = self
 

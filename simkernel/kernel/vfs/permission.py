@@ -44,7 +44,7 @@ def check(credentials: Credentials, inode: Inode, wanted: int) -> None:
 
 
 def in_group_or_capable(credentials: Credentials, gid: int) -> bool:
-    """Return True if the caller may keep the bit S_ISGID on a file that belongs to the group
+    """Return True if the caller may keep the bit S_ISGID on a file of the group `gid`
     (`in_group_or_capable()`).
     """
     return credentials.in_group(gid) or credentials.capable(CAP_FSETID)

@@ -92,7 +92,7 @@ class Pipe:
     # -- reading ----------------------------------------------------------------
 
     def read(self, size: int) -> bytes | None:
-        """Return up to `size` bytes; b"" if there is no writer; None if the pipe is empty."""
+        """Return up to `size` bytes. If the pipe is empty, return None, or b"" if it has no writer."""
         if not size:
             return b""
         slots = self.slots

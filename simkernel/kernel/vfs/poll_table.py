@@ -9,12 +9,12 @@ import attrs
 from simkernel.kernel.sched.wait import WaitQueue
 
 ALL: Final = 0xFFFF
-"""The mask with all events of poll(2), for a poll without a mask."""
+"""The mask with all events of poll(2), for a caller that names no events."""
 
 
 @attrs.define(eq=False, repr=False)
 class PollTable:
-    """The wait queues that a poll function has named.
+    """The wait queues that a poll function has added with `poll_wait`.
 
     `events` are the events that the poller waits for.
     """

@@ -39,7 +39,7 @@ class FsContext(Generic[D]):
 
 
 class NetNamespace:
-    """The reference count of a network namespace; `Net` in kernel/net/namespace.py has the rest.
+    """The reference count of a network namespace. The subclass `Net` in kernel/net/device.py has the rest.
 
     `users` counts the tasks, sockets and descriptors that hold the namespace (`ns.count`).
     """

@@ -50,7 +50,7 @@ class ProcInode(OpenableInode):
         self.path = path
 
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
-        """Raise EPERM for a new mode of a process's file (`proc_setattr()`).
+        """Raise EPERM if a program changes the mode of a file in a process's directory (`proc_setattr()`).
 
         Changes of owner or mode that Linux would allow are not modelled.
         """

@@ -47,7 +47,7 @@ class KmsgFile(FileObject):
         self.wait_queues: tuple[WaitQueue, ...] = (self.readers,)
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
-        """Return the unread records, up to `size` bytes (`kmsg_read()`). None: there is no unread record."""
+        """Return the unread records, up to `size` bytes, or None if all records are read (`kmsg_read()`)."""
         syslog = self._kernel.syslog
         if not syslog.unread() and (size or file.flags & O_NONBLOCK):
             return None

@@ -16,20 +16,22 @@ from simkernel.kernel.sched.task import TaskState
 FSHIFT: Final = 11
 FIXED_1: Final = 1 << FSHIFT
 EXPONENTS: Final = (1884, 2014, 2037)
-"""Factors by which a sample reduces the old average: EXP_1, EXP_5, EXP_15, as fractions of FIXED_1."""
+"""Factors by which a sample reduces the old average (EXP_1, EXP_5, EXP_15), in units of 1/FIXED_1."""
 PERIOD: Final = 5 * SECOND
 ROUNDING: Final = FIXED_1 // 200
 
 
 class LoadAverages:
-    """The three load averages of a machine, as fractions of FIXED_1."""
+    """The three load averages of a machine, in units of 1/FIXED_1."""
 
     def __init__(self) -> None:
         self._loads = (0, 0, 0)
         self._samples = 0
 
     def update(self, now: int, active: int) -> tuple[int, ...]:
-        """Return the averages at `now` ns, if `active` tasks run or sleep uninterruptibly."""
+        """Compute and return the averages at `now` ns. `active` is the number of tasks that run or sleep
+        uninterruptibly.
+        """
         samples = max(now, 0) // PERIOD
         missed, self._samples = samples - self._samples, samples
         if missed > 0:
@@ -51,7 +53,7 @@ class LoadAverages:
             active += runs and task is not current
             active += (
                 task.state is TaskState.UNINTERRUPTIBLE and not task.kthread
-            )  # idle threads do not count
+            )  # idle kernel threads do not count
         loads = self.update(kernel.engine.time(), active)
         averages = " ".join(_fixed(load + ROUNDING) for load in loads)
         return [f"{averages} {running}/{len(kernel.processes)} {kernel.processes.last_pid}\n"]
@@ -66,7 +68,7 @@ def _decay(load: int, exponent: int, active: int) -> int:
 
 
 def power(base: int, times: int) -> int:
-    """Return the fraction `base` of FIXED_1 raised to the power `times` (`fixed_power_int()`).
+    """Return `base` to the power `times` (`fixed_power_int()`). Base and result are in units of 1/FIXED_1.
 
     The result of each multiplication is rounded.
     """

@@ -26,7 +26,9 @@ None of the listed file systems needs a device, so each line begins with nodev.
 
 
 def _uptime(kernel: KernelParts) -> list[str]:
-    """Return the seconds since boot and the idle time of CPUs, which is not counted and always 0."""
+    """Return the contents of /proc/uptime: the seconds since boot, and 0 for the idle time of the CPUs, which
+    is not counted.
+    """
     now = max(kernel.engine.time(), 0)
     return [f"{now // SECOND}.{now % SECOND // 10_000_000:02d} 0.00\n"]
 

@@ -75,9 +75,8 @@ def classes(kernel: KernelParts) -> Contents:
 
 
 def numbers(kernel: KernelParts) -> Contents:
-    """Yield the two directories in /sys/dev. In them, character devices are listed by number.
-
-    The directory of block devices is empty.
+    """Yield the directories `block` and `char` in /sys/dev. `char` lists the character devices by number, and
+    `block` is empty.
     """
 
     def char() -> Contents:

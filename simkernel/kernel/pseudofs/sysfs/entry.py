@@ -41,7 +41,7 @@ class Attribute:
     mode: int = attrs.field(kw_only=True)
     alive: Callable[[], bool] = attrs.field(default=lambda: True, kw_only=True)
     guard: Guard = attrs.field(default=nullcontext, kw_only=True)
-    """Returns a context manager for calls of a module's functions."""
+    """Function that returns a context manager, inside which the module's functions are called."""
 
     @mode.default
     def _usual(self) -> int:

@@ -29,8 +29,8 @@ CONDITIONS: Final[Mapping[str, tuple[Callable[[NetDevice], Any], int]]] = {
     "settings": (lambda device: device.running and device.ops.link_settings, EINVAL),
     "multiqueue": (lambda device: device.num_tx_queues > 1, ENOENT),
 }
-"""Conditions for reading a file, by their words in net_device.txt. A condition is a function that checks a
-device, and the errno if the check fails.
+"""Conditions for reading a file, by the words that net_device.txt uses for them. Each condition is a function
+that checks a device, and the errno if the check fails.
 """
 
 
