@@ -63,7 +63,7 @@ BOOT = millis(1)
 WIND_DOWN = seconds(10)
 """Time in ns after `close()` in which the kernel must release all resources, if `check_leaks` is on."""
 PYTHON: Final = MappingProxyType({SIGPIPE: SIG_IGN})
-"""Signal actions that a Python interpreter sets at its start.  Because of SIG_IGN, a program gets EPIPE."""
+"""Signal actions that Python sets at its start.  SIGPIPE is ignored, so that a program gets EPIPE instead."""
 
 
 class Machine:
@@ -450,7 +450,7 @@ def _engine(
         return engine_class(Engine, spread)(seed, start=-BOOT)
     from simkernel.engine.planned import PlannedEngine
 
-    with suppress(ImportError):  # `leave` serves programs that are plain functions; they need greenlet
+    with suppress(ImportError):  # no greenlet: no program runs as a plain function, which would need `leave`
         from simkernel.application.plain import leave
 
         leaves = (leave, *leaves)

@@ -50,8 +50,8 @@ from simkernel.uapi.utsname import Utsname
 from simkernel.ynl import Spec
 
 SOCKETS: Final[dict[int, type[AnySocket]]] = {AF_UNIX: UnixSocket}
-"""The class of the sockets of each socket family.  The sockets of all other families are NetlinkSocket
-objects.
+"""For each socket family, the class of its sockets.  A family without an entry has sockets of the class
+NetlinkSocket.
 """
 
 SignalHandler = int | Callable[[int], None]

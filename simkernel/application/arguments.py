@@ -39,7 +39,7 @@ MAX_OPTION: Final = 1024
 
 
 def to_int(value: SupportsIndex) -> int:
-    """Convert an integer to the type int itself.  A subclass of int may override operators.
+    """Convert an integer to a plain int, because a subclass of int may override operators.
 
     TypeError for other types.
     """

@@ -147,8 +147,8 @@ class Caller:
         return request
 
     def _remember(self, last: PendingCall, made: PendingCall) -> None:
-        """Store the source line of the call `made` in debug mode.  Keep the call `last` if it has not been
-        awaited.
+        """In debug mode, store the program's source line in the new call `made`.  If the previous call `last`
+        was not awaited, append it to `_unawaited`.
         """
         if self._debug:
             made.line = _line_of_program()

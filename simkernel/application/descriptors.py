@@ -140,7 +140,7 @@ class Descriptors(Caller):
         if len(view) > IOCTL_BUFFER or 0 < _IOC_SIZE(request) <= len(view):
             return self.call(
                 "ioctl", number, request, view
-            )  # no copy: even a failed call may change the buffer
+            )  # no copy: if the kernel changes the buffer and then fails, the caller sees the change
         buffer = _copied(view)
 
         def changed(result: int) -> int:

@@ -19,7 +19,7 @@ from simkernel.uapi.eventpoll import (
 )
 
 FD_SETSIZE: Final = 1024
-"""One more than the default of `maxevents` in `epoll.poll()` (Modules/selectmodule.c)."""
+"""Without `maxevents`, `epoll.poll()` returns at most FD_SETSIZE - 1 events (Modules/selectmodule.c)."""
 
 
 class Epoll:

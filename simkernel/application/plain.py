@@ -48,8 +48,8 @@ class GreenletProgram:
     ) -> None:
         self.task = task
         self.swap: Callable[[], object] | None = None
-        """Callback invoked at each switch to and from the function, to exchange per-task state of the
-        interpreter.
+        """Callback invoked each time the function continues, and each time it stops.  It swaps the
+        interpreter state that belongs to the task.
         """
         self._on_return = on_return
         self._body = body
@@ -81,7 +81,7 @@ class GreenletProgram:
 
     def _switch(self, value: Any, error: Any) -> Any:
         root = self._root
-        root.parent = getcurrent()  # the greenlet returns to its parent, the runner, which may be a greenlet
+        root.parent = getcurrent()  # the function's calls, and its end, switch to `root.parent`
         self._unfinished.add(self)
         before, GreenletProgram._current = GreenletProgram._current, self
         if self.swap is not None:
@@ -107,7 +107,7 @@ class GreenletProgram:
     def _main(self, *_: object) -> object:
         try:
             return self._body()
-        except StopIteration as stop:  # send() would take StopIteration for a normal return (PEP 479)
+        except StopIteration as stop:  # the caller of send() would read it as a normal return (PEP 479)
             raise RuntimeError("program raised StopIteration") from stop
 
     def run(self, awaitable: Awaitable[T]) -> T:
@@ -121,12 +121,12 @@ class GreenletProgram:
     def _wait(self, request: Any) -> Any:
         """Switch to the runner until `request` is done, and return its result or raise its error."""
         if GreenletProgram._current is not self:
-            request.owner = None  # prevents a second report, that the call was never awaited
+            request.owner = None  # without this, the call would also be reported as never awaited
             raise SimulationError(
                 f"{request!r} belongs to {self.task.track}, which is not running: "
                 "a program makes its calls with its own app"
             )
-        self._paused = getcurrent()  # may be another greenlet, which the program's function has started
+        self._paused = getcurrent()  # not always `_root`: the function can start greenlets that make calls
         value, error = self._root.parent.switch(request)
         while self._signals and not isinstance(error, GeneratorExit):
             self._signals.pop(0)()
@@ -136,16 +136,16 @@ class GreenletProgram:
 
 
 def perform(task: Any, awaitable: Awaitable[T]) -> T | Awaitable[T]:
-    """Run `awaitable` and return its result if a plain function of `task` runs; otherwise return
-    `awaitable`.
+    """If the running program is a plain function of `task`, run `awaitable` and return its result.  Otherwise
+    return `awaitable`.
     """
     program = GreenletProgram._current
     return awaitable if program is None or program.task is not task else program.run(awaitable)
 
 
 def leave() -> Callable[[], None]:
-    """Make no program current before the running greenlet pauses.  Return a function that makes the previous
-    program current again.
+    """Set the current program to None, because the running greenlet is about to pause.  Return a function
+    that restores the program.
     """
     program, GreenletProgram._current = GreenletProgram._current, None
     swap = None if program is None else program.swap

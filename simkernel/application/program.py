@@ -100,7 +100,7 @@ class Image:
         except Exception as error:
             error.add_note(
                 hint
-            )  # without greenlet, most functions fail at their first call, because it does not block
+            )  # without greenlet, a call returns an awaitable, not its result, and most functions fail
             raise
         coroutine = self._coroutine(made)
         if coroutine is None:
@@ -108,7 +108,9 @@ class Image:
         return await coroutine
 
     def _coroutine(self, made: object) -> Coroutine[Any, Any, object] | None:
-        """Return a coroutine for a coroutine or a generator, or None for any other object."""
+        """Return a coroutine unchanged, and wrap a generator in a coroutine.  Return None for any other
+        object.  Raise SimulationError for an async generator.
+        """
         if inspect.iscoroutine(made):
             return made
         if inspect.isgenerator(made):

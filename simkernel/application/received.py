@@ -26,8 +26,8 @@ plain_data: Final[Callable[[Received], bytes]] = itemgetter(DATA)
 
 
 def data(received: Received) -> bytes:
-    """Return the received data.  With MSG_TRUNC, the call's return value can be larger.  NULs are then
-    appended up to that length.
+    """Return the received data.  With MSG_TRUNC, the kernel returns the full length of the message.  Append
+    NULs up to this length.
     """
     data, length, *_ = received
     return data if len(data) == length else data.ljust(length, b"\0")

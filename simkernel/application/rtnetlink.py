@@ -59,8 +59,8 @@ TEXTS: Final[dict[str, tuple[str, Callable[[str], bytes], Callable[[bytes], str]
         lambda data: str(ip_address(data)),
     ),
 }
-"""Types of attributes with a text as value and a binary payload.  Each entry has a description of the values,
-the encoder and the decoder.
+"""Attribute types with text values and binary payloads.  Each entry has a description of the values for error
+texts, the encoder and the decoder.
 """
 
 
@@ -80,8 +80,8 @@ def _coder(type: str, name: str, number: int) -> Coder:
 
 
 def _space(name: str, header: ModuleType, prefix: str, types: dict[str, str]) -> Space:
-    """Return an attribute space.  `types` maps each attribute type to the names of attributes, and `header`
-    defines the numbers of these attributes.
+    """Return an attribute space.  `types` maps each attribute type to the names of its attributes, separated
+    by blanks.  `header` has a constant with the number of each attribute.
     """
     space = Space(name)
     for type, names in types.items():
@@ -169,8 +169,8 @@ KINDS["link"].attributes.add(
     Coder("linkinfo", il.IFLA_LINKINFO, _encode_linkinfo, LINKINFO.decode), silent=False
 )
 VERBS: Final = {"new": NLM_F_CREATE | NLM_F_EXCL, "del": 0, "get": 0, "set": 0}
-"""The verbs of operations, in the order of their message types within a kind.  The values are the additional
-flags of the requests.
+"""The verbs in the names of operations, each with the flags that its requests get.  They have the order of
+the message types of an object kind: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK.
 """
 OPERATIONS: Final = {
     verb + name: (kind.base + place, kind, flags)

@@ -119,7 +119,9 @@ class Socket(Generic[A, S]):
         return self._app.call("listen", self._fd, c_int(backlog))
 
     def accept(self, flags: int = 0) -> Awaitable[tuple[Self, A]]:
-        """Accept a connection; return its socket and the peer's address.  `flags` are accept4(2)'s."""
+        """Accept a connection.  Return its socket and the peer's address.  `flags` are the flags of
+        accept4(2).
+        """
         return self._io(POLLIN, "accept4", (self._fd, c_int(flags)), self._accepted)
 
     def _accepted(self, result: tuple[int, object]) -> tuple[Self, A]:
@@ -405,7 +407,7 @@ def netlink_socket(app: Caller, type: int, protocol: int) -> Call[NetlinkSocket]
 
 
 async def _already(result: T) -> T:
-    """Return an awaitable of a result that needs no system call."""
+    """Return `result` when awaited, without a system call."""
     return result
 
 

@@ -20,8 +20,8 @@ INPUT: Final = 104
 GROUPS: Final = {"video4linux": VIDEO, "input": INPUT}
 """Group of the device nodes, by subsystem."""
 LOSSES: Final = (EFAULT, EINTR, ENOBUFS)
-"""Errors of a receive after which this udevd receives again.  The real udev receives again after every error
-(`on_uevent()`).
+"""If a receive fails with one of these errors, this udevd receives again.  The real udevd receives again
+after every error (`on_uevent()`).
 """
 GROUP_MODE: Final = 0o660
 """Mode of a device node if the rule of udev for this node names a group but no mode."""

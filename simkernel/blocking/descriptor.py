@@ -25,8 +25,8 @@ _ONE = (1).to_bytes(8, sys.byteorder)
 
 
 class Flag(Protocol):
-    """A host file descriptor that programs of the host can poll: `up()` makes it readable, `down()` makes it
-    not readable.
+    """A host file descriptor that programs of the host can poll.  `up()` makes it readable, and `down()`
+    makes it not readable.
 
     The descriptor is always writable.
     """
@@ -35,17 +35,17 @@ class Flag(Protocol):
         """Return the host descriptor, or -1 if it is closed."""
 
     def up(self) -> None:
-        """Make the descriptor readable.  The caller checks that it is not readable."""
+        """Make the descriptor readable.  Call this only while it is not readable."""
 
     def down(self) -> None:
-        """Make the descriptor not readable.  The caller checks that it is readable."""
+        """Make the descriptor not readable.  Call this only while it is readable."""
 
     def close(self) -> None:
         """Close the descriptor.  No effect if it is closed."""
 
 
 class Eventfd:
-    """A host descriptor from eventfd(2).  It costs a third of a socket pair."""
+    """A host descriptor from eventfd(2).  It is cheaper than a socket pair."""
 
     def __init__(self) -> None:
         self._file = FileIO(os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK), "r+")

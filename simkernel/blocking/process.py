@@ -47,7 +47,9 @@ class Blocking:
         self.app = self.wrapped = app
         self.runner = runner
         self.run = runner.run
-        """Function that blocks until a call of `app`, or a coroutine with such calls, is done."""
+        """Function that runs a call of `app`, or a coroutine that makes such calls, and blocks until it is
+        done.
+        """
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} process {self.task.track}>"

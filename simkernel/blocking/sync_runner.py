@@ -162,7 +162,7 @@ class SyncRunner:
         for other in failures[1:]:
             engine.interrupt(other)
         if failures:
-            results.clear()  # this call raises an error; the next call must not return this result
+            results.clear()  # this call raises, so drop its result: the next call must not return it
         if failures and isinstance(first := failures[0], OSError):
             text = f"{call}: a trace listener or a function of machine.at raised {first!r}"
             raise SimulationError(text) from first
@@ -173,9 +173,7 @@ class SyncRunner:
         return bool(self._results) or not self.task.alive
 
     def _release(self) -> None:
-        """Abandon the task's call, so that the task can make another call.  If the task is not sleeping, end
-        the task.
-        """
+        """If the task sleeps, abandon its call, so that it can make another call.  Otherwise end the task."""
         task = self.task
         if task.sleep is None:
             self._processes.runner.end(task, SIGKILL)
@@ -184,7 +182,7 @@ class SyncRunner:
         task.call = None
 
     def make_real(self, fd: int) -> RealDescriptor:
-        """Return a host descriptor that follows the readiness of `fd`; event loops of the host can poll
+        """Return a host descriptor that is readable while `fd` is readable.  Event loops of the host can poll
         it.
         """
         real = RealDescriptor(self.task.files.get(fd))

@@ -23,8 +23,8 @@ KINDS: Final[dict[str, Callable[[Any], bool]]] = {
     "a generator function": inspect.isgeneratorfunction,
     "an async generator function": inspect.isasyncgenfunction,
 }
-"""Kinds of functions that do not run their body when they are called: the name of each kind, and a function
-that recognizes it.
+"""Kinds of functions whose body does not run at the call.  Each entry maps the name of a kind to a predicate
+that recognizes its functions.
 """
 
 LATER: Final = object()
@@ -67,7 +67,8 @@ class Call(Generic[T]):
         if owner is None:
             result = yield self  # already awaited: the loop that runs the program raises the error
             return result
-        # `enter` is an attribute, not a method: a local name saves one step of the interpreter.
+        # `enter` is an instance attribute, so CPython calls it faster through a local name than as
+        # `owner.enter(self)`.
         enter = owner.enter
         result = enter(self)
         if result is LATER:

@@ -52,8 +52,8 @@ NEVER = 1 << 126
 LONG_AGO = -NEVER
 """An instant in ns that is earlier than every other instant."""
 FOR_EVER: Final = repeat(None)
-"""An endless iterator for `_process`, which takes one item for each event. With this iterator, the number of
-events is not limited.
+"""Default of the argument `turns` of `_process`, which takes one item of it for each event.  This iterator is
+endless, so the number of events is not limited.
 """
 MIN_CANCELLED: Final = 64
 """The event heap is purged only if it has more cancelled entries than this."""
@@ -98,7 +98,9 @@ class Engine(simpy.Environment):
         self.next_deadline = LONG_AGO
         """The next event does not happen before this time in ns.  `is_next()` computes it."""
         self.queue: list[Any] = self._queue
-        """Heap of pending events: entries (time, priority, number, and what to call)."""
+        """Heap of pending events.  An entry is (time, priority, number, timer or simpy event), or (time,
+        priority, number, function, three arguments).
+        """
         self._cancelled = 0
         """Number of cancelled entries in `queue`."""
         self.numbers = self._eid
@@ -116,10 +118,8 @@ class Engine(simpy.Environment):
         self.running = False
         self._thread = get_ident()
         self.turn = 0
-        """Number of times that code outside the simulation has begun to act on the machine. Between two of
-        these times, the engine only processes events.
-
-        In between, only events are processed.
+        """Number of times that code outside the simulation has begun to act on the machine.  While this
+        number does not change, the engine only processes events.
         """
         self.until: int | None = None
 
@@ -218,7 +218,8 @@ class Engine(simpy.Environment):
 
         Callers skip the call if `time < next_deadline`.
         """
-        # No call below: a signal handler can run after a call, and its `interrupt()` would be lost.
+        # This body calls no function, because Python can run a signal handler after a call.  The body would
+        # then overwrite the deadline that the handler's `interrupt()` sets.
         next_deadline = self.run_until
         if (fifo := self.fifo) and fifo[0][0] < next_deadline:
             next_deadline = fifo[0][0]
@@ -228,8 +229,8 @@ class Engine(simpy.Environment):
         return time < next_deadline
 
     def pass_until(self, end: int) -> None:
-        """If `in_place` is True, let a section start directly after another one, without the queue, until the
-        instant `end`.
+        """Until the instant `end`, let a section start directly after another one, without the queue.  If
+        `in_place` is False, do not allow this.
         """
         self.set_run_until(end if self.in_place else LONG_AGO)
 
@@ -281,7 +282,8 @@ class Engine(simpy.Environment):
         queue = self.queue
         if self._cancelled <= MIN_CANCELLED or 2 * self._cancelled <= len(queue):
             return
-        # Not a comprehension: a signal handler could run amid it, and its `interrupt()` would be lost.
+        # Python could run a signal handler during a comprehension, which would then drop the event that the
+        # handler's `interrupt()` schedules.
         functions = map(getattr, map(itemgetter(3), queue), repeat("function"), repeat(...))
         queue[:] = compress(queue, map(is_not, functions, repeat(None)))
         heapify(queue)
@@ -334,7 +336,9 @@ class Engine(simpy.Environment):
         self.now = until
 
     def settle(self, end: int) -> None:
-        """Process the events before the instant `end`.  Leave the clock at the last of them."""
+        """Process the events before the instant `end`.  Leave the clock at the time of the last of these
+        events.
+        """
         self.until = None
         self._run(end)
 

@@ -41,11 +41,11 @@ class Observer(Protocol):
     """
 
     def scheduled(self) -> Any:
-        """Return a token that identifies an event, when the current section schedules the event."""
+        """Note that the current section schedules an event, and return a token for this event."""
 
     def begin(self, token: Any) -> None:
-        """Note that a section begins. `token` is the result of `scheduled()`. It is None if code outside the
-        simulation begins to act.
+        """Note that a section begins.  `token` is the result of `scheduled()` for the event that starts it.
+        It is None for a section of code outside the simulation.
         """
 
 
@@ -101,9 +101,7 @@ class PlannedEngine(Engine):
         perturbation.begin(self)
 
     def attach(self, at_statement: Callable[[str], object]) -> None:
-        """Set the function that is called before each statement of module code in a section. Its argument is
-        the file and line of the statement.
-        """
+        """Set `at_statement`, the function to call before each statement of module code."""
         self.at_statement = at_statement
 
     def section(self) -> None:

@@ -1,5 +1,5 @@
-"""Random streams.  One seed determines all of them.  The name of a stream is that of the component that uses
-it.
+"""Random streams, which are all determined by one seed.  Each component uses the stream that has the
+component's name.
 
 The numbers of a stream depend only on the seed and the stream's name.  So a new device does not change the
 numbers that another device draws.

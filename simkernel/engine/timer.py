@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 
 class CountsCancelled(Protocol):
-    """The interface of an event queue that counts the cancelled timers that are still in it."""
+    """The interface of an event queue that counts its cancelled timers."""
 
     def count_cancelled(self) -> None: ...
 

@@ -69,8 +69,8 @@ class Tracer:
         """Id of the flow that began last."""
         self.flow = 0
         self.since = 0
-        """Id of the last flow that began before the last listener unsubscribed. Tasks do not continue this
-        flow or an earlier one.
+        """Id of the newest flow at the time when the last listener unsubscribed.  Tasks do not continue flows
+        up to this id.
         """
         self.emit: Callable[..., None] | None = None
 

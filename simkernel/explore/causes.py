@@ -20,8 +20,8 @@ LIMIT: Final = 60
 
 
 def causes(records: Sequence[Record]) -> list[Record]:
-    """Return the chain of records that led to the last system call of a task.  The task is the one in the
-    last record.
+    """Return the chain of records that led to a task's last system call.  The task is that of the last
+    record.
 
     A blocked call is woken by a message, an interrupt, work or a call of another task.  The flow of the
     wake-up identifies its origin.  If the call waits for quiescence, its cause is the task that acted
@@ -57,7 +57,8 @@ class _Chain:
         return record.name == name and record.fields["pid"] == pid
 
     def _before(self, at: int, pid: int) -> tuple[int | None, int]:
-        """Find what last woke or created the task `pid` before the record `at`, and keep these records.
+        """Find the records of the last wake-up or of the creation of the task `pid` before the record `at`.
+        Add them to the chain.
 
         Return the index and the pid of their cause.
         """
@@ -112,8 +113,8 @@ class _Chain:
         return None
 
     def _last_act(self, wakeup: int) -> int | None:
-        """Return the index of the last record of any program before the machine became quiet (without pending
-        events).
+        """Return the index of the last record of a system call or of a program's end before the record
+        `wakeup`, or None.
         """
         names = ("sys_enter", "sys_exit", "sched_process_exit")
         return next((at for at in range(wakeup - 1, -1, -1) if self._records[at].name in names), None)

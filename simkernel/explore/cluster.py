@@ -34,8 +34,8 @@ class InProcess(Executor):
 
 
 def local(jobs: int) -> tuple[Callable[[], Executor], int]:
-    """Return a function that makes an executor of `jobs` processes.  Return also the number of chunks of
-    seeds to submit ahead.
+    """Return a pair: a function that makes an executor of `jobs` processes, and the number of chunks of seeds
+    to submit at the same time.
 
     With one job, the tasks run in this process.
     """
@@ -67,8 +67,8 @@ def _end_with_parent() -> None:
 
 
 def cluster(address: str) -> tuple[Callable[[], Executor], int]:
-    """Return a function that returns the executor of a dask cluster.  Return also the number of chunks of
-    seeds to submit ahead.
+    """Return a pair: a function that returns the executor of a dask cluster, and the number of chunks of
+    seeds to submit at the same time.
 
     If a worker dies, the scheduler gives its chunk to another worker.  Raise SimulationError if dask is
     not installed or the scheduler does not answer.

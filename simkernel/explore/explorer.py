@@ -17,12 +17,12 @@ from simkernel.explore.strategy import Profile, draw, log_uniform
 from simkernel.kernel.loader.path import unchanged_files
 
 LATE: Final = 10**9
-"""A number of points that no run reaches.  A stimulus scheduled after so many points happens when the machine
-is quiet.
+"""More points than any run passes.  A stimulus that waits for this number of points happens only when the
+machine is quiet.
 """
 DURATIONS: Final = (micros(50), millis(5))
-"""Lengths in ns of the pauses of a systematic search.  One is shorter, one is longer than most system
-calls.
+"""The two lengths in ns of pauses in a systematic search.  One is shorter than most system calls, the other
+is longer.
 """
 
 Watch = Callable[[int, Outcome], object]
@@ -206,7 +206,8 @@ class Explorer:
         """Run one plan for each seed.  The plan is newly drawn, or a mutation of a plan that the search has
         kept.
 
-        The search keeps the plans that reach new pairs of points, fault points or tracepoints.
+        The search keeps a plan if its run passes a new fault point, a new tracepoint, or two points in a new
+        order.
         """
         base = self.base()
         if base.failure is not None:

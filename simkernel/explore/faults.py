@@ -44,11 +44,14 @@ class Fault:
     """A rule that makes some hits of a fault point fail.  A hit is one pass through the point.  Join rules
     with `|`.
 
-    point     a name of `simkernel.kernel.lib.fault.POINTS` nth       the n-th hit fails, from 1 p
-    without `nth`: each hit fails with this probability interval  with `p`: only every interval-th hit can
-    fail times     maximum number of failures, or UNLIMITED comm, pid, call  cover only the hits of such a
-    task device, module   cover only the hits of this device or module since, until     cover only the hits
-    from `since` on and before `until`, in ns
+    point     a name of `simkernel.kernel.lib.fault.POINTS`
+    nth       the n-th hit fails, from 1
+    p         without `nth`: each hit fails with this probability
+    interval  with `p`: only every interval-th hit can fail
+    times     maximum number of failures, or UNLIMITED
+    comm, pid, call  cover only the hits of such a task
+    device, module   cover only the hits of this device or module
+    since, until     cover only the hits from `since` on and before `until`, in ns
     """
 
     point: str = attrs.field(kw_only=False)
@@ -178,8 +181,8 @@ class Injector:
 
 
 class _Running:
-    """The state of a rule in one machine: the number of hits so far, and the number of failures that
-    remain.
+    """A rule as one machine applies it.  The object counts the hits that the rule covers, and the failures
+    that the rule can still cause.
     """
 
     def __init__(self, rule: Fault, draw: Any) -> None:

@@ -81,7 +81,9 @@ class _Adder(ast.NodeTransformer):
         return ast.copy_location(call, statement)
 
     def _split(self, statement: ast.stmt) -> list[ast.stmt]:
-        """Split a read-modify-write of an attribute, with a point between its load and its store."""
+        """Split a statement `x.a += e` into its load and its store, with a point between them.  Return any
+        other statement unchanged.
+        """
         if not isinstance(statement, ast.AugAssign):
             return [statement]
         target = statement.target

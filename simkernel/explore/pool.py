@@ -35,7 +35,9 @@ MAX_DEATHS: Final = 3
 
 
 _running: Final = Lock()
-"""Lock for the threads of a worker: only one engine can be active in a process (`PlannedEngine.active`)."""
+"""Lock that only one thread of a process holds while it runs plans.  A process can have only one active
+engine (`PlannedEngine.active`).
+"""
 
 
 @attrs.frozen
@@ -67,9 +69,10 @@ class Failure:
 class Batch:
     """The results of a chunk, a group of seeds that one worker runs.
 
-    seeds                the seeds that ran; a failure ends the chunk seconds              CPU time of the
-    runs schedules            (seed, digest of the order of points) of each sampled run tracepoints, faults
-    names of the tracepoints and fault points that sampled runs passed
+    seeds                the seeds that ran; a failure ends the chunk
+    seconds              CPU time of the runs
+    schedules            (seed, digest of the order of points) of each sampled run
+    tracepoints, faults  names of the tracepoints and fault points that sampled runs passed
     """
 
     seeds: tuple[int, ...]

@@ -134,7 +134,9 @@ class Outcome:
 
     @property
     def coverage(self) -> frozenset[object]:
-        """Pairs of consecutive points, fault points and tracepoints that the run passed."""
+        """The fault points and the tracepoints that the run passed, and each pair of points that it passed
+        one after the other.
+        """
         return frozenset({*pairwise(self.places), *self.hits, *self.tracepoints})
 
 

@@ -57,7 +57,8 @@ class Schedule:
         self.done: list[Done] = []
         self.places: list[str] = []
         self.announced: dict[str, int] = {}
-        """For each stimulus by name, the number of the point after which the stimulus was announced."""
+        """Maps the name of each stimulus to the number of points that the run had passed at its announcement.
+        """
         self._record = record
         self.max_points = MAX_POINTS
         """Limit of the points in this run.  At the limit, TimeLimit ends the run."""
@@ -137,7 +138,8 @@ class Schedule:
             self._engine.call_later(0, function)
 
     def late_stimuli(self) -> bool:
-        """Trigger the pending stimuli that have the lowest point number.  The run did not reach this point.
+        """Trigger the pending stimuli that have the lowest point number.  The run became quiet before this
+        point.
 
         Return False if none is left.
         """

@@ -1,5 +1,5 @@
-"""Helpers that make the modules of a hosted program.  They make functions from system calls, and modules from
-functions.
+"""Helpers for the modules of a hosted program.  They make Python functions from system calls, and modules
+from these functions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from simkernel.uapi.errno import os_error
 DISPLAYED: Final = {"posix": "os", "_ssl": "ssl", "_multiprocessing": "multiprocessing", "_socket": "socket"}
 """For each C module, the public module that exports its functions."""
 COLLECT_EVERY: Final = 1000
-"""Number of system calls between two garbage collections.  Python's automatic collection is disabled
+"""Number of system calls between two garbage collections.  Python's automatic garbage collection is disabled
 (ending.py).
 """
 
@@ -29,7 +29,7 @@ class ProcessCalls:
     """Makes the system calls of one process.  It runs the machine until each call is done."""
 
     _collects: ClassVar = False
-    """True during a garbage collection.  A collection can run finalizers of objects of any process."""
+    """True during a garbage collection.  The collector can run finalizers of objects of any process."""
 
     def __init__(self, process: Blocking) -> None:
         self.process = process
@@ -66,7 +66,7 @@ class ProcessCalls:
         except SimulationError:
             if self.process.task.alive or not _finalizes():
                 raise
-            return None  # the process has ended and released its files
+            return None  # a finalizer's call has no effect after its process has ended
 
     def defer(self, call: Any) -> int | None:
         """Queue a system call that a finalizer makes.  It runs before the process's next call.
@@ -91,7 +91,8 @@ class ProcessCalls:
                     raise
                 raise named(error, *(*arguments, *keywords.values())[:paths]) from None
 
-        # A partial, because a function that becomes a class attribute would turn into a method.
+        # Return a partial object, because a plain function that a program stores in a class would become a
+        # method.
         return functools.update_wrapper(functools.partial(function), method)
 
     def functions(self, names: Iterable[str], paths: int = 0) -> dict[str, Callable[..., Any]]:
@@ -138,7 +139,7 @@ def module(like: ModuleType, methods: object, names: Iterable[str] = (), **more:
 
 
 def numbered(kind: Any) -> Any:
-    """Make a class hash its objects by a serial number, and return the class.
+    """Give a class a `__hash__` that returns a serial number of the object, and return the class.
 
     The default hash is the address, so the order of a set would differ from run to run.
     """

@@ -17,8 +17,8 @@ UTC = real.UTC
 
 
 class _Original(type):
-    """A metaclass for subclasses of date and datetime. isinstance() and issubclass() also accept Python's own
-    classes.
+    """A metaclass for the subclasses of date and datetime.  Objects of Python's own date and datetime also
+    count as their instances.
     """
 
     def __instancecheck__(cls, instance: object) -> bool:

@@ -33,7 +33,7 @@ from simkernel.hosted.calls import Facade, numbered, refuse
 from simkernel.hosted.library import ABSENT, OWN, SHARED
 
 ALIASES: Final = {"os.path": "posixpath", "_io": "io", "_signal": "signal", "datetime": "_datetime"}
-"""For each module with two names, the name under which a hosted program's module is stored.
+"""Maps a module's second name to the name under which a hosted program's module is stored.
 
 `datetime` itself stays shared, because pickle finds its classes there.
 """
@@ -139,7 +139,7 @@ class Importer(MetaPathFinder):
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
             self._shared.add(name)
             return None
-        host = importlib.import_module(name)  # first, so that its imports find the host's modules
+        host = importlib.import_module(name)  # imported first, so that it imports the host's modules
         module = importlib.util.module_from_spec(spec)
         self.modules[name] = sys.modules[name] = (
             module  # enum's _convert_() looks the module up in sys.modules

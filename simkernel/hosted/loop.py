@@ -41,11 +41,11 @@ def event_loop(host: Hosted) -> asyncio.AbstractEventLoop:
         __module__ = "asyncio.unix_events"
 
         def __del__(self) -> None:
-            """Do nothing, because Python can collect the loop after its process has ended."""
+            """Do nothing. asyncio's `__del__` would close the loop, but the loop's process may have ended."""
 
         def call_exception_handler(self, context: Any) -> None:
-            """Call asyncio's handler unless the process has ended, because pending tasks are no error
-            then.
+            """Call asyncio's handler while the process runs.  After the end of the process, pending tasks are
+            no error.
             """
             if host.process.task.alive:
                 super().call_exception_handler(context)

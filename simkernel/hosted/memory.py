@@ -12,7 +12,7 @@ from simkernel.uapi.errno import EFAULT, os_error
 SELF = "/proc/self/mem"
 """The host's file through which this Python process reads and writes its own memory by address.
 
-A wrong address is EFAULT there, while ctypes would crash Python.
+With a wrong address, an access to this file fails, while ctypes would crash Python.
 """
 
 
@@ -60,7 +60,9 @@ class HostMemory(AddressSpace):
         return address
 
     def unmap_buffer(self, address: int) -> None:
-        """Drop the reference that `map_buffer` holds, when the system call has returned."""
+        """Drop the reference to the buffer that `map_buffer` holds.  Call this when the system call has
+        returned.
+        """
         self._buffers.pop(address, None)
 
     def close(self) -> None:

@@ -47,7 +47,9 @@ class HostedMapping(BlockingMapping):
         return mapping
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        """Do nothing, because a ctypes array would take the arguments as its items."""
+        """Do nothing, because `__new__` has made the mapping.  The `__init__` of a ctypes array would take
+        the arguments as its items.
+        """
 
     def __repr__(self) -> str:
         return repr(self.wrapped)

@@ -37,11 +37,11 @@ BUFFERS: Final = ("BufferedRandom", "BufferedReader", "BufferedRWPair", "Buffere
 
 
 LIBC: Final = {"mount": 4, "setns": 2, "umount2": 2, "unshare": 1}
-"""Functions of the C library that programs call with ctypes, because `os` lacks them.  The values are the
-numbers of arguments.
+"""Functions of the C library that programs call with ctypes, because `os` lacks them.  Each value is the
+function's number of arguments.
 """
 NUMBERS: Final = {165: "mount", 166: "umount2", 272: "unshare", 308: "setns"}
-"""System call numbers of `LIBC` on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl)."""
+"""Maps system call numbers on x86-64 to functions of `LIBC` (arch/x86/entry/syscalls/syscall_64.tbl)."""
 
 
 def replacements(machine: Machine, call: ProcessCalls, ending: Ending) -> dict[str, ModuleType]:
@@ -86,7 +86,9 @@ def io_module(modules: dict[str, ModuleType], ending: Ending) -> ModuleType:
 
 
 def random_module(process: Blocking) -> ModuleType:
-    """Return `_random`.  Generators without a seed are seeded from the program's random stream."""
+    """Return the `_random` module.  A generator that is made without a seed takes its seed from the program's
+    random stream.
+    """
 
     class Random(_random.Random):
         def seed(self, value: Any = None, /) -> None:

@@ -65,5 +65,5 @@ class EPoll(BlockingEpoll):
 def select_module(call: ProcessCalls) -> ModuleType:
     """Return the `select` module of one process."""
     epoll = type("epoll", (EPoll,), {"__module__": "select", "_call": call})
-    poll = partial(Poll, call)  # a function would become a method: selectors stores it in a class
+    poll = partial(Poll, call)  # selectors stores `poll` in a class, where a function would become a method
     return module(real, None, select=call.function("select"), poll=poll, epoll=epoll, error=OSError)

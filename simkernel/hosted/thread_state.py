@@ -32,7 +32,7 @@ package of the last state.
 
 
 class HostedRunner:
-    """Runs the system calls of a hosted process.  It makes each call in the thread that runs at that
+    """Runs the system calls of a hosted process.  Each call is made by the simulated thread that runs at that
     moment.
     """
 
@@ -106,8 +106,8 @@ class ThreadState:
 
 
 class Exchange:
-    """A callback for each switch to or from a greenlet.  It stores the installed thread states, and installs
-    the states that it has stored before.
+    """A callback for each switch to or from a greenlet.  It removes and stores the installed thread states,
+    and installs those that it stored at the previous switch.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,4 @@
-"""The result of a lesson's run with given settings: one JSON text, with equal bytes in CPython and
-Pyodide.
-"""
+"""The result of a lesson's run with given settings, as JSON. CPython and Pyodide produce the same bytes."""
 
 from __future__ import annotations
 
@@ -42,7 +40,7 @@ def answer(lesson: Lesson, settings: Mapping[str, Value]) -> str:
     else:
         _run(run, result, str(lesson.folder.absolute()))
     text = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace").decode()  # JSON contains the escape of a lone surrogate
+    return text.encode("utf-8", "backslashreplace").decode()  # replaces a lone surrogate by its escape
 
 
 def _run(run: Run, result: dict[str, Any], folder: str) -> None:

@@ -45,9 +45,9 @@ MEMORY: Final = 4 << 30
 TOLD: Final = (Wrong, AssertionError, SimulationError)
 """Exceptions whose text is reported as the reason."""
 TAIL: Final = 100
-"""In an endless run, this number of the last trace points is searched for the student's code."""
+"""Number of the last points of an endless run that are searched for the student's code."""
 OURS: Final = " at simkernel/"
-"""Marker of the lines of simkernel in a call trace."""
+"""Text that marks the lines of simkernel's own code in a call trace."""
 _FRAME: Final = re.compile(r'File "(.*)", line (\d+) in')
 
 
@@ -125,7 +125,7 @@ def _work(
     os._exit = refuse_exit
     sys.path.append(str(Path(file).resolve().parent))
     null = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):  # the code can write to the descriptors, past sys.stdout
+    for descriptor in (1, 2):  # the student's code can bypass sys.stdout and write to the descriptors
         os.dup2(null, descriptor)
     limit_memory(MEMORY)
     with Path(folder, STACKS).open("w", encoding="utf-8") as stacks:
@@ -152,7 +152,9 @@ def grade(
     plan: str | None = None,
     on_run: Callable[[Plan], object] = lambda plan: None,
 ) -> Verdict:
-    """Grade in this process, without a deadline. `folder` must be empty; a module is copied into it."""
+    """Grade `file` in this process, without a deadline. `folder` must be empty. A module is copied
+    into it.
+    """
     source = file.read_bytes()
     attempt = Attempt(exercise, file, folder, on_run)
     try:
@@ -224,7 +226,7 @@ def explained(error: BaseException, attempt: Attempt, points: Sequence[str] = ()
     text = str(error)
     if isinstance(error, OSError) and error.errno:
         text = text.replace(f"[Errno {error.errno}]", f"{error_name(error.errno)}:", 1)
-    if isinstance(error, KernelBug):  # the first report, without the call trace in the kernel
+    if isinstance(error, KernelBug):  # keep the first report, without the lines of simkernel in its trace
         report = re.split(r"\n\n=+\n", text)[0].splitlines()
         text = "\n".join(line for line in report if OURS not in line and not line.startswith("==="))
     reason = text if isinstance(error, TOLD) else f"{type(error).__name__}{text and ': '}{text}"

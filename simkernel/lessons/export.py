@@ -33,7 +33,9 @@ RUNTIME: Final = (
     "pyodide.mjs",
     "python_stdlib.zip",
 )
-"""Files of the package that a browser loads, and the file with its version and license."""
+"""Files of the package `pyodide`. A browser loads all of them but `package.json`, which has the version and
+the license.
+"""
 LIBRARIES: Final = ("attr", "attrs", "simpy", "yaml")
 LEFT_OUT: Final = {"__pycache__", "cli", "drivers", "gateway", "guide", "scenarios", "tools", "web"}
 """Folders of simkernel that no lesson imports. The archive contains `drivers` under another path."""

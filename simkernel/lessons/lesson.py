@@ -22,7 +22,7 @@ _PARTS: Final = {
     "title": (r"<h1>(.*?)</h1>", "<h1>TITLE</h1>"),
     "lede": (r'<p class="lede">(.*?)</p>', '<p class="lede">TEXT</p>'),
 }
-"""Required parts of a page: the pattern that finds each, and its form for an error message."""
+"""Required parts of a page. Each has a pattern that finds it, and its form as an error message shows it."""
 
 
 @attrs.frozen

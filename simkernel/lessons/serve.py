@@ -114,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _refuses(self) -> bool:
-        """Return True after answering 403 to a foreign Host or to a request of another site's page.
+        """Answer 403 and return True if the request names another host or comes from another site's page.
 
         Navigation from another site is allowed.
         """
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         self, status: int, content: str | bytes, kind: str = ".txt", location: str | None = None
     ) -> None:
         body = content.encode() if isinstance(content, str) else content
-        self.close_connection |= status >= 400  # the request's body may be unread
+        self.close_connection |= status >= 400  # an unread body would look like the next request
         self.send_response(status)
         headers = {
             "Content-Type": TYPES.get(kind, "text/plain; charset=utf-8"),
@@ -153,4 +153,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        pass  # the terminal shows only the address
+        pass  # no log of requests: the terminal shows only the address

@@ -27,7 +27,7 @@ WORKERS: Final = 4
 
 
 class _Worker:
-    """The server's side of a worker process."""
+    """A worker process, with the pipes through which the server uses it."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", __name__]
@@ -60,7 +60,7 @@ class _Worker:
             return ""
 
     def stop(self, why: str = "The run was stopped.") -> None:
-        """Kill the process and note that it was requested."""
+        """Kill the process, and store the reason `why` if it is the first one."""
         self._why = self._why or why
         self._process.kill()
 

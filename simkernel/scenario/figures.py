@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 
 def distribution(values: Iterable[int]) -> dict[str, int | None]:
-    """Return the median (`p50`), the 99th percentile (`p99`) and the maximum (`max`), or None without values.
+    """Return the median (`p50`), the 99th percentile (`p99`) and the maximum (`max`).  Without values, each
+    of them is None.
 
     Percentiles are by nearest rank, so each of them is one of the values.
     """

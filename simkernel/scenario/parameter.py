@@ -30,7 +30,7 @@ KINDS: Final[dict[type, tuple[Callable[[str], Any], str]]] = {
     float: (float, "a number"),
     str: (str, "text"),
 }
-"""The parser of each type, and the description of its values in an error text."""
+"""For each type, its parser and the description of its values in an error text."""
 
 
 @attrs.frozen

@@ -55,7 +55,7 @@ class Report:
         self.parts: list[Text | Table] = []
         self.metrics: dict[str, Any] = {}
         self.json_only: set[str] = set()
-        """Names of metrics that are only in JSON, because tables show their values already."""
+        """Names of metrics that only the JSON output has, because tables already show their values."""
 
     @property
     def summary(self) -> list[Text | Table]:

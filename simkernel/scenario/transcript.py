@@ -62,7 +62,7 @@ class Watch:
     """
 
     records: list[Record] = attrs.field(factory=list)
-    """Return the records of the block, sorted by time."""
+    """The records of the block.  They are sorted by time when the block ends."""
     lines: list[TranscriptLine] = attrs.field(factory=list)
 
     def __repr__(self) -> str:
@@ -143,7 +143,7 @@ class Transcript:
     # -- lines of strace ----------------------------------------------------------
 
     def _write(self, record: Record) -> None:
-        """Pass a record of a system call, a signal or a family to strace."""
+        """Pass a record to strace if it concerns a system call, a signal or a netlink family."""
         if record.name == _LEARNED:
             self._strace(record)
         elif record.name in _CALLS and record.fields["comm"] not in self._hidden:

@@ -21,7 +21,7 @@ from simkernel.hardware.layer import HARDWARE
 ACTIONS: Final = {
     each.__code__ for each in (Device.connect, Device.read, Device.write, Device.advance, Device.disconnect)
 }
-"""Code objects of the bus's entry points into a device: the methods that call the device's hooks."""
+"""Code objects of the methods of `Device` that the bus calls, and that call the hooks of a device class."""
 
 
 class Processor(Protocol):

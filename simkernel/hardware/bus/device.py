@@ -195,7 +195,9 @@ class Device:
         """Initialize the device when it is plugged in.  All registers have their reset values."""
 
     def power_off(self) -> None:
-        """Clean up when the device is unplugged.  No event is pending and the interrupt line is released."""
+        """Clean up when the device is unplugged.  Its events are already cancelled, and its interrupt line is
+        released.
+        """
 
     def accepts(self, register: Register, value: int) -> bool:
         """Return True if a write of `value` to `register` has an effect.

@@ -30,8 +30,8 @@ class FaultyBus(Bus):
     def __init__(self, engine: Engine, faults: FaultPoints, **options: Any) -> None:
         self._faults = faults
         self._phantoms: dict[int, tuple[int, int]] = {}
-        """The lines that the bus itself holds high, without a device. The value is a pair: how many interrupt
-        events remain, and how many interrupts each event stands for.
+        """The lines that the bus itself holds high. Each value is a pair: the number of remaining interrupt
+        events, and the number of interrupts for which each event stands.
         """
         super().__init__(engine, **options)
 
@@ -47,7 +47,7 @@ class FaultyBus(Bus):
         """Unplug the device before the access, if the fault point `bus.access` requires it."""
         number = address - sheet.WINDOW_BASE >> 12
         if not 0 < number < len(self.slots):
-            return  # other address: no slot, or slot 0, whose hot-plug controller cannot be unplugged
+            return  # the address is in no slot, or in slot 0: the hot-plug controller cannot be unplugged
         device = self.slots[number].device
         if device is not None and self._faults.hit("bus.access", device=device.name):
             self.unplug(device)

@@ -51,7 +51,7 @@ def body(mode: Mode, pixel_format: PixelFormat, pattern: Pattern, bright: int) -
 
 
 def _bands(pattern: Pattern, width: int) -> list[list[Colour]]:
-    """Return the pixel lines of which a pattern consists, each one once.
+    """Return the different pixel lines of a pattern.
 
     The height of a frame is divided into SQUARES parts.  The parts show these lines in turn.
     """

@@ -35,7 +35,7 @@ class MouseStatistics:
 
 
 class Report(NamedTuple):
-    """A report, with the contents of the REPORT_ registers and the trace flow that it began."""
+    """A report: the values of the REPORT_ registers for it, and the trace flow that it began."""
 
     motion: int = 0
     state: int = 0

@@ -48,7 +48,7 @@ IRQ_OVERFLOW: Final = 1 << 1
 RATES: Final = (125, 250, 500, 1000)
 RATE_DEFAULT: Final = 125
 FIFO_DEPTH: Final = 16
-MOTION_MAX: Final = 32767  # maximum dx or dy of a report; the next report has the rest
+MOTION_MAX: Final = 32767  # maximum dx or dy of one report; the next report has the rest of the motion
 WHEEL_MAX: Final = 127
 
 # Buttons
