@@ -27,9 +27,8 @@ from simkernel.trace.plain import brief
 SHOWN: Final = 30
 """Number of tracepoints in a report."""
 MAX_FIELD: Final = 32
-"""Maximum number of bytes of a field in a report.
-
-The text of a field is limited to three times as many characters.
+"""Maximum number of bytes that a report shows of a binary field. Of a field's text, it shows at most three
+times as many characters.
 """
 OURS: Final = "simkernel."
 Section = tuple[str, str]
@@ -37,8 +36,8 @@ Section = tuple[str, str]
 
 
 class Observed:
-    """A target that keeps the last trace records of a run, and the state of the machines when the run fails
-    or ends.
+    """A search target that runs another target. It keeps the last trace records of a run, and the state of
+    the machines when the run fails or ends.
     """
 
     def __init__(
@@ -211,8 +210,8 @@ def _stripped(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def check(body: Callable[..., object], **keywords: Any) -> None:
-    """Run a test body under many plans, as a test with the mark `sim`, and raise the exception of a failed
-    run.
+    """Run a test body under many plans, as pytest does for a test with the mark `sim`. If a run fails, raise
+    the exception of that run.
 
     It is for unittest and other test runners.  `keywords` are those of the mark.  The notes of the
     exception have the report.

@@ -160,8 +160,8 @@ class Attempt:
 
     @property
     def files(self) -> tuple[str, str]:
-        """The two file names that the student's code can have in a traceback: the student's file, and its
-        copy as a module.
+        """The two names under which a traceback can show the student's code: its own file, and its copy that
+        is imported as a module.
         """
         return str(self.file), str(self.module_path / f"{self.exercise.module}.py")
 

@@ -30,9 +30,11 @@ PLACES: Final[Mapping[str, Callable[[str], bool]]] = {
     "step": is_step,
     "statement": lambda place: not is_step(place),
 }
-"""Sweeps that pause or delay at one point in each run.  The predicate selects the points by their places."""
+"""For each kind of sweep, a predicate for places. Each run of the sweep has one pause or delay, at one of the
+places for which the predicate is true.
+"""
 PAUSE_NS: Final = 5_000_000
-"""Length in ns of the pause or delay in a sweep.  It exceeds the duration of most system calls."""
+"""Length in ns of the pause or delay in a sweep. Most system calls take less time."""
 OF_BODY: Final = ("devices", "modules", "uid")
 OF_MACHINE: Final = {*signature(Machine).parameters} - {"seed", "perturbation", "faults"}
 

@@ -34,8 +34,8 @@ GIVEN: Final[Mapping[str, None]] = {"app": None, "sim": None}
 
 @attrs.define(eq=False)
 class Condition:
-    """A named condition of a run.  It must hold at every step.  If `once` is true, it must hold at one step,
-    not later than `until` ns.
+    """A named condition of a run. If `once` is false, it must hold at every step. If `once` is true, it must
+    hold at one step or more, not later than `until` ns.
 
     When `met` is True, the condition is no longer checked.
     """
@@ -132,8 +132,8 @@ class Sim:
         self._step = self.machine.now
 
     def _broken(self) -> AssertionError | None:
-        """Return the error for a condition that the last step has violated, or None.  The last step was at
-        `_step` ns.
+        """Return the error for the first violated condition, or None. The error contains `_step`, the time of
+        the last step in ns.
         """
         for condition in self._conditions:
             if condition.met:
@@ -146,8 +146,8 @@ class Sim:
         return None
 
     def check_conditions(self) -> None:
-        """Raise AssertionError if the last step violates a condition, or if no step has met a condition of
-        `eventually`.
+        """Raise AssertionError if a condition is violated after the last step, or if a condition of
+        `eventually` has not been met at any step.
         """
         if (error := self._broken()) is not None:
             raise error

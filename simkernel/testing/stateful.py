@@ -50,12 +50,16 @@ _sampled = cache(st.sampled_from)
 
 
 def _device(plugged: bool, kind: type[Device] = Device) -> SearchStrategy[str]:
-    """Draw the name of a plugged or an unplugged device.  A plugged device has this kind."""
+    """Draw the name of a plugged device of class `kind`. With `plugged` False, draw the name of an unplugged
+    device.
+    """
     return st.runner().flatmap(lambda state: _sampled(state.names(plugged, kind)))
 
 
 class _Enabled:
-    """The rules that are enabled in a run.  hypothesis' `RuleStrategy` queries it at each step."""
+    """The rules that a run may use. hypothesis' `RuleStrategy` asks this object at each step if a rule is
+    enabled.
+    """
 
     def __init__(self, disabled: frozenset[str]) -> None:
         self._disabled = disabled

@@ -28,8 +28,8 @@ SYNTAX: Final = "write NAME(...), FD = NAME(...) or FD, FD = NAME(...)"
 
 
 class Fd(str):
-    """The name of a file descriptor in a program.  It is a variable that holds the result of an earlier
-    call.
+    """The name of a variable in a program. The variable holds a file descriptor that an earlier call has
+    returned.
     """
 
     __slots__ = ()
@@ -106,7 +106,9 @@ class SyscallProgram:
 
 
 def _parsed(line: str, names: dict[str, Any]) -> Syscall:
-    """Parse a line.  `names` holds the descriptors of earlier lines and receives those of this line."""
+    """Parse one line of a program. `names` contains the descriptor names of earlier lines. Those of this line
+    are added to it.
+    """
     try:
         match ast.parse(line).body:
             case [ast.Expr(ast.Call(ast.Name(name), arguments, []))] if name in SYSCALLS:

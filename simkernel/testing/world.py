@@ -23,7 +23,7 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 NOBODY = 65534
 
 NULL_DEVICE = {"SYNTH_UUID": "0", "MAJOR": "1", "MINOR": "3", "DEVNAME": "null", "DEVMODE": "0666"}
-"""Properties of Linux's uevent after a write to the file `uevent` of /dev/null."""
+"""Properties of the uevent that Linux emits after a write to the file `uevent` of /dev/null."""
 
 
 class World:

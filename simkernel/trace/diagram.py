@@ -36,8 +36,8 @@ NOT_DRAWN: Final = frozenset(
 """Records that are not drawn, because they only observe a flow."""
 
 ROUND_TRIPS: Final = frozenset({"rwmmio_read", "rwmmio_write", "netlink_extack"})
-"""Records of accesses that return to their caller, such as a register read.  The flow's next arrow begins at
-the caller again.
+"""Names of records for an access that returns to its caller, such as a register read. The next arrow of the
+flow begins at the caller, not at the accessed object.
 """
 
 TEXTS: Final = {
@@ -78,11 +78,14 @@ class _Flow:
     place: Place
     shown: bool
     software: Place | None = None
-    """The flow's last place outside the hardware layer.  The code at this place accesses the registers."""
+    """The last place of the flow that is not in the hardware layer. Register accesses of the flow are drawn
+    from this place.
+    """
 
 
 class Diagram(Exporter):
-    """An exporter that draws at most `steps` steps, and at most `alike` flows that begin alike.
+    """An exporter that draws at most `steps` steps. Of the flows with an equal beginning, it draws at most
+    `alike`.
 
     With `flow`, the number of a flow, it draws only that flow.  The diagram is written when the exporter
     is closed.
@@ -165,7 +168,7 @@ class Diagram(Exporter):
 
 
 def _kind(record: Record, newest: Record) -> str:
-    """Return the kind of a flow, which is derived from its first record.  Flows of one kind begin alike."""
+    """Return a text made from the first record of a flow. Flows with equal texts are of the same kind."""
     return _text(record, newest) if record.name == "sys_enter" else record.name
 
 

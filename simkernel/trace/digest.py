@@ -11,7 +11,7 @@ from simkernel.trace.exporter import Exporter
 from simkernel.trace.plain import plain
 
 SHORT: Final = 64
-"""Maximum number of bytes that are hashed in full.
+"""Maximum length in bytes of a value that is hashed directly.
 
 For longer values, their SHA-256 is hashed, which is much faster.
 """

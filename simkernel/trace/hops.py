@@ -55,14 +55,13 @@ TEXTS: Final = {
     "failed": ("{comm}", "{call}() returns {error} to {comm}"),
     "refused": ("netlink", "the kernel answers {error} to port {dst_portid}"),
 }
-"""Station and sentence of each record that is a hop of a flow, by the key that `_variant` returns.
-
-The keys "failed" and "refused" come from `_variant`.
+"""For each record that is a hop of a flow: the station and the sentence of the hop. The key is the name of
+the record, "failed" or "refused" (see `_variant`).
 """
 
 ALIKE: Final = 4
-"""A new hop is compared with this number of the last hops of its flow.  If one of these hops is equal, the
-count of that hop is increased and no hop is added.
+"""A new hop is compared with this number of earlier hops of its flow. If an equal hop is found, its count is
+increased and no hop is added.
 """
 
 _ERROR: Final = NLMSG_ERROR.to_bytes(2, "little")
@@ -86,7 +85,7 @@ class Hop:
 
 
 def hop(record: Record) -> Hop | None:
-    """Return the hop that a record describes, or None if the record is not a hop."""
+    """Convert a record to a hop. Return None if TEXTS has no entry for the record."""
     try:
         name, fields = _variant(record)
         found = TEXTS.get(name)

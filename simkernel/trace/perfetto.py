@@ -35,8 +35,8 @@ SLICES: Final = {
     "irq_handler_entry": ("irq_handler_exit", ("irq",)),
     "workqueue_execute_start": ("workqueue_execute_end", ("function",)),
 }
-"""For each record that begins a slice: the record that ends the slice, and the fields that have equal
-values in both.
+"""For each record that begins a slice: the name of the record that ends it. The listed fields must have equal
+values in both records.
 """
 
 TITLES: Final = {
@@ -61,10 +61,12 @@ record's name.
 """
 
 MAX_FLOWS: Final = 4096
-"""Maximum number of flows whose last step is not yet written."""
+"""Maximum number of flows with a delayed step. If more flows have one, the exporter ends the flow that was
+idle the longest.
+"""
 
 _BEGINS: Final = {end: begin for begin, (end, _) in SLICES.items()}
-_FIRST_TID: Final = 100  # above all pids: tid == pid would mean the main thread
+_FIRST_TID: Final = 100  # above all pids, because a thread with tid == pid is the main thread
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=brief).encode
 _Event = dict[str, Any]
@@ -72,7 +74,7 @@ _Event = dict[str, Any]
 
 @attrs.define
 class _Lane:
-    """A thread of a track.  Its slices do not overlap."""
+    """A thread in the output.  Slices of one track that overlap are written to different threads."""
 
     pid: int
     tid: int
@@ -82,11 +84,15 @@ class _Lane:
 
 _Slice = tuple[Record, _Lane]
 _Step = tuple[str | None, _Event]
-"""A delayed step of a flow: the point to which its arrow binds (None for a slice), and the arrow."""
+"""A step of a flow that is not yet written: its event, and the flow's arrow. The event is None if the step
+begins a slice.
+"""
 
 
 class TraceJson(Exporter):
-    """An exporter that writes each event as soon as its position in its flow is known."""
+    """An exporter of Chrome trace JSON. It delays each step of a flow until the next step, because the last
+    step has another format.
+    """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -141,7 +147,7 @@ class TraceJson(Exporter):
             self._step(record, lane, None)
 
     def _end(self, begun: _Slice, time: int, fields: dict[str, Any]) -> None:
-        """Write a slice, whose last record has arrived.
+        """Write a slice after the record that ends it has arrived.
 
         Its duration is at least 1 ns, because Perfetto treats a slice of duration 0 as a point.
         """

@@ -28,7 +28,7 @@ def plain(value: object) -> object:
 
 
 def brief(value: object, longest: int = 64) -> object:
-    """Convert a value as `plain` does, but show bytes as hexadecimal digits, at most the first `longest`
+    """Convert a value as `plain` does. For bytes, return hexadecimal digits, of at most the first `longest`
     bytes.
     """
     if isinstance(value, bytes | bytearray | memoryview):

@@ -38,10 +38,12 @@ MAX_FLOWS: Final = 60
 MAX_QUEUES: Final = 12
 MAX_ROWS: Final = 16
 MAX_POINTS: Final = 2000
-"""Maximum number of flows, queues and rows in the result, and of points of a queue or spans of a row."""
+"""Limits of the result: numbers of flows, of queues and of rows, and the number of points of a queue or spans
+of a row.
+"""
 
 MAX_SEEN: Final = 1024
-"""Maximum number of observed queues, and maximum number of rows.  Later queues and rows are ignored."""
+"""Maximum number of observed queues, and also of rows. A queue or row that appears later is ignored."""
 
 BEGINS, ENDS, INSTANT = "begin", "end", "instant"
 
@@ -59,7 +61,7 @@ SPANS: Final = {
     "report": (INSTANT, "{track}", "{track}"),
     "report_lost": (INSTANT, "{track}", "{track}"),
 }
-"""Records that begin or end a span of a row, with templates for the key and the name of the row."""
+"""For each record that begins or ends a span of a row: templates for the row's key and for the row's name."""
 
 PORT: Final = {
     "netlink_deliver_tap": "dst_portid",
@@ -307,13 +309,17 @@ class Recording(Exporter):
 
 
 def _named(hop: Hop, names: Mapping[str, str]) -> list[Any]:
-    """Return a hop as a list, with the names of sockets in place of their port ids."""
+    """Return the hop as a list for JSON. In its text, each port id is replaced with the name of its socket,
+    if known.
+    """
     text = re.sub(r"port \d+", lambda found: names.get(found[0], found[0]), hop.text)
     return [hop.time, hop.layer, hop.station, text, hop.count]
 
 
 def _distinct(parts: Sequence[_T]) -> Iterator[tuple[str, _T]]:
-    """Yield each part with its name.  If several parts have the same name, add a number to the name."""
+    """Yield each queue or row with a unique name. If several have the same name, append a number to the
+    name.
+    """
     names = Counter(part.name for part in parts)
     for part in parts:
         number = f" ({part.number})" if names[part.name] > 1 else ""
@@ -321,7 +327,9 @@ def _distinct(parts: Sequence[_T]) -> Iterator[tuple[str, _T]]:
 
 
 def _thinned(pairs: list[_Pair], join: Callable[[list[_Pair]], list[_Pair]]) -> list[_Pair]:
-    """Return at most MAX_POINTS new pairs: groups of pairs that are close in time are reduced by `join`."""
+    """Return at most MAX_POINTS pairs. To reduce their number, `join` shortens each group of pairs that are
+    close in time.
+    """
     gap, pairs = 1, [[*pair] for pair in pairs]
     while len(pairs) > MAX_POINTS:
         gap *= 2
@@ -335,7 +343,7 @@ def _cell(gap: int, pair: _Pair) -> int:
 
 
 def _points(group: list[_Pair]) -> list[_Pair]:
-    """Keep the highest point and the last point of a group."""
+    """Of a group of points, return only the highest and the last point."""
     highest = max(group, key=itemgetter(1))
     return [highest] if highest is group[-1] else [highest, group[-1]]
 

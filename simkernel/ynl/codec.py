@@ -100,8 +100,7 @@ class Codecs:
     def _inside(self, name: str, request: bool) -> Space:
         key = (name, request)
         if key not in self._nested:
-            # Register the space first: an attribute set may contain itself, and then `_fill` looks up this
-            # space.
+            # Store the space before `_fill`, which looks it up if the attribute set contains itself.
             space = self._nested[key] = Space(name)
             self._fill(space, self._spec.attribute_sets[name].attributes.values(), request)
         return self._nested[key]

@@ -84,7 +84,7 @@ class Coder:
 
     @property
     def fixed(self) -> Fixed | None:
-        """The field of the payload, or None if the size of the payload can vary."""
+        """The field of the payload if only one size is possible, otherwise None."""
         return self.fields[0] if len(self.fields) == 1 else None
 
     def field_of(self, size: int) -> Fixed | None:
@@ -93,8 +93,8 @@ class Coder:
 
 
 class Inside(Protocol):
-    """The interface of a set of attributes: their coders, and functions that encode and decode all of
-    them.
+    """The interface of a set of attributes. It has the coder of each attribute, and encodes and decodes all
+    attributes of a message or nest.
     """
 
     @property

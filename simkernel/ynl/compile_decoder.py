@@ -34,8 +34,8 @@ def compile_decoder(space: Inside, data: Buffer, at: int, end: int, otherwise: D
 
 
 class _Layout:
-    """Builds the source of a decoder from a sample message. The decoder is for messages with the same
-    attribute types and lengths as the sample.
+    """Builds the source of a decoder from a sample message. The decoder accepts only messages with the
+    attribute types and lengths of the sample.
     """
 
     def __init__(self, base: int) -> None:
@@ -48,8 +48,8 @@ class _Layout:
         self._begin = self._end = base
         self._mask = 0
         self._headers = 0
-        """The current group of adjacent headers, as one little-endian integer.  `_mask` has a 1 for each bit
-        of a header.
+        """The attribute headers of the current group as one little-endian integer. `_mask` has a 1 at each
+        bit that belongs to a header.
         """
         self._depth = 0
 
@@ -88,8 +88,8 @@ class _Layout:
             yield self._value(entry, data, start, stop)
 
     def _header(self, word: int, start: int) -> None:
-        """Add an attribute header to the current group.  Each message of the layout must have the same header
-        at this place.
+        """Add the header of an attribute to the current group. The decoder rejects a message that has another
+        header at this offset.
         """
         place = start - NLA_HDRLEN
         if place - self._end > _FAR:
@@ -101,7 +101,7 @@ class _Layout:
         self._headers |= word << shift
 
     def _end_headers(self) -> None:
-        """End the current group of headers: add the condition that a message has the same headers. Begin a
+        """Add a condition to the decoder: a message must have the headers of the current group. Then begin a
         new group.
         """
         if self._mask:

@@ -81,8 +81,8 @@ class _Encoder:
         self._arguments.append(variable if convert is None else f"{self._source.bind(convert)}({variable})")
 
     def _payload(self, coder: Coder, variable: str) -> None:
-        """Add a payload of variable length. If its length does not fit into 16 bits, `struct` raises an error
-        in the encoder.
+        """Add code that encodes a payload of variable length. When the encoder runs, `struct` raises an error
+        if the length exceeds 16 bits.
         """
         assert coder.payload is not None
         source = self._source

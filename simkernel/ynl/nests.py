@@ -44,8 +44,8 @@ def nest_coder(attribute: Attribute, inside: Inside) -> Coder:
 
 
 def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
-    """Return the coder of a nest-type-value: nests inside nests. The attribute types of the nests are values
-    that the caller chooses.
+    """Return the coder of a nest-type-value, which consists of nests inside nests. The caller passes the
+    attribute types of these nests as values.
 
     The value is one mapping with these types and the attributes of the innermost nest.
     """
@@ -99,7 +99,9 @@ def indexed_array_coder(attribute: Attribute, inside: Inside | None, request: bo
 
 @attrs.frozen(eq=False)
 class _Entry:
-    """The coder of an indexed array's entries, and the function that encodes the entry at an index."""
+    """Encodes and decodes one entry of an indexed array. `encode` gets the index and the value of the entry.
+    `coder` decodes the entry.
+    """
 
     coder: Coder
     encode: Callable[[int, Any], bytes]

@@ -85,8 +85,8 @@ class OperationReader:
 
 
 def _with_set(operation: Operation, operations: Mapping[str, Operation]) -> Operation:
-    """Return `operation`. A notification repeats the reply of the operation that it names, so it gets the
-    attribute set of this operation.
+    """Return `operation`. If it is a notification without an attribute set, add the set of the operation
+    whose reply it repeats.
     """
     shared = operations.get(operation.notify)
     if shared is None or operation.attribute_set:

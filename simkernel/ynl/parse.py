@@ -100,8 +100,8 @@ def _check_name(node: Node, level: Level) -> None:
 
 
 def _check_type_values(root: Node, sets: dict[str, AttributeSet]) -> None:
-    """Check that no name in a 'type-value' is a name of a nested attribute, because both become keys of one
-    dict.
+    """Raise SpecError if a name in a 'type-value' is also the name of a nested attribute. Both are keys of
+    the same dict in a decoded message.
     """
     for node in root.entries("attribute-sets"):
         for item in node.entries("attributes"):

@@ -209,8 +209,8 @@ def _bitfield32(attribute: Attribute) -> Coder:
 
 
 def _silent(attribute: Attribute) -> Coder:
-    """Return the coder of padding or of a reserved number.  Encoding it raises an error; decoding ignores
-    it.
+    """Return the coder of an attribute of type `pad` or `unused`. Encoding it raises an error, and decoding
+    ignores it.
     """
 
     def encode(value: Any) -> bytes:

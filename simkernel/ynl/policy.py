@@ -89,13 +89,15 @@ class AttributePolicy:
     """
     minimum: int = 0
     maximum: int = 0
-    """Limits of the value, or for BINARY of the payload's length.  `validation` tells which of the two limits
-    apply.
+    """Limits of the value. For BINARY, they are limits of the payload's length. `validation` tells if both
+    limits, one or none is checked.
     """
     mask: int = 0
-    """The valid bits, if `validation` is MASK or the type is BITFIELD32."""
+    """The bits that a value may have. It is used if `validation` is MASK or the type is BITFIELD32."""
     accepted: tuple[int, ...] = ()
-    """The valid values, if `validation` is FUNCTION.  The kernel uses it for an enum with gaps."""
+    """The numbers that are valid if `validation` is FUNCTION. The kernel uses FUNCTION for an enum with
+    gaps.
+    """
     reject_message: str | None = None
     """The error message of a REJECT policy, or None for the general message."""
     nested: PolicyTable | None = None

@@ -93,7 +93,7 @@ class SetReader:
             name, given = item.text("name"), item.number("value")
             number = number + 1 if given is None else given
             if item.text("type") == "unused" and numbers.get(number) == name:
-                continue  # a specification may reserve a number twice
+                continue  # a specification may list the same unused number twice
             if name in names:
                 raise item.error(f"two attributes are called '{name}'")
             if number in numbers:
@@ -155,7 +155,7 @@ class SetReader:
 
     def _check_keys(self, node: Node, kind: str) -> None:
         if self._check.level >= Level.GENETLINK_LEGACY:
-            return  # older families have some keys without effect
+            return  # specifications of older families may have keys without effect
         checks = node.get("checks")
         for name, value in (node.mapping | (checks.mapping if checks else {})).items():
             if name in _APPLIES_TO and kind not in _APPLIES_TO[name]:

@@ -1,4 +1,4 @@
-"""Shapes, which describe the valid values in a specification.  A shape checks a value itself.
+"""Shapes describe which values a specification may contain. Each shape has a method that checks a value.
 
 `schema.py` is a table of shapes.  Checking a document raises SpecError for the first mistake, and collects
 the features that simkernel does not support.
@@ -65,7 +65,7 @@ class Check:
 
 
 class Shape(Protocol):
-    """The interface of a shape: a description of valid values."""
+    """The interface of a shape, which describes the valid values of one place in a specification."""
 
     def check(self, node: Node, check: Check) -> None:
         """Raise SpecError if the value of `node` is not valid."""

@@ -18,11 +18,13 @@ Decode: TypeAlias = Callable[[Buffer, int, int], dict[str, Any]]
 
 MAX_ATTRIBUTES: Final = 256
 MAX_DEPTH: Final = 32
-"""Limits for a compiled message: the number of attributes, nested ones included, and the depth of nests."""
+"""Limits for a message with a compiled function: the number of attributes, including nested ones, and the
+depth of nests.
+"""
 
 
 class Unfit(Exception):
-    """The message is too large: no function is compiled for it."""
+    """Raised if a message exceeds the limits, so that no function is compiled for it."""
 
 
 class Source:

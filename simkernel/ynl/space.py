@@ -20,8 +20,8 @@ from simkernel.ynl.nests import locate
 from simkernel.ynl.source import Decode, Encode, Unfit
 
 _COMPILE_AFTER: Final = 64
-"""Each time that the generic code has handled this number of messages, it compiles a function for messages
-like the latest one.
+"""Number of messages between two compilations. When the generic code has handled so many messages, it
+compiles a function for messages like the latest one.
 """
 _MAX_SHAPES: Final = 8
 _ERRORS: Final = (struct.error, ValueError, TypeError, AttributeError, KeyError, OverflowError)
@@ -50,7 +50,9 @@ class Space:
         self.by_number: dict[int, Coder] = {}
         self._encoders: dict[tuple[str, ...], Encode] = {}
         self.decoder: Decode = self._decode_each
-        """The function that `decode()` calls: the latest compiled decoder, or the generic code."""
+        """The function that `decode()` calls. It is the latest compiled decoder, or the generic code before
+        the first compilation.
+        """
         self._decoders = 0
         self._encoded = 0
         self._decoded = 0
@@ -68,7 +70,7 @@ class Space:
             if encoder is not None:
                 return encoder(values)
         except _ERRORS:
-            pass  # the generic code below meets the same mistake and describes it
+            pass  # the generic code below finds the same mistake and raises a BadValue that describes it
         return self._encode_each(values)
 
     def decode(self, data: Buffer, at: int, end: int) -> dict[str, Any]:
@@ -121,7 +123,7 @@ class Space:
                 self._encoders[shape] = compile_encoder(self, values, self._encode_each)
 
     def _compile_decoder(self, data: Buffer, at: int, end: int) -> None:
-        """Compile a decoder for messages with the layout of `data[at:end]`. From now on, `decode` calls this
+        """Compile a decoder for messages with the layout of `data[at:end]`. From now on, `decode` tries this
         decoder first.
 
         Each decoder passes other messages to the previous one.

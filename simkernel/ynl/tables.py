@@ -21,8 +21,8 @@ SHARED_POLICY = "shared-policy"
 
 _BIG_ENDIAN = {"u16": NlaType.BE16, "u32": NlaType.BE32}
 _SHORT_LIMITS = (-(2**15), 2**15 - 1)
-"""Range of the fields `min` and `max` in struct nla_policy. If a limit is outside this range, the policy has
-a pointer to its limits.
+"""Range of the 16-bit fields `min` and `max` in struct nla_policy. For a limit outside this range, struct
+nla_policy has a pointer to the limits.
 """
 
 
@@ -43,7 +43,7 @@ class FamilyPolicies:
     """The policies of a family, by name of the operation."""
 
     maxattr: int
-    """`maxattr` of struct genl_family.  It is 0 unless the family has one policy for all operations."""
+    """The field `maxattr` of struct genl_family. It is 0 if each operation has its own policy."""
     operations: Mapping[str, OperationPolicies]
 
 
@@ -74,8 +74,8 @@ def _make(spec: Spec) -> FamilyPolicies:
 
 
 def _legacy(operation: Operation, policy: PolicyTable | None) -> OperationPolicies:
-    """Use `policy` for do and dump.  A dump that is not validated gets no policy
-    (genl_cmd_full_to_split()).
+    """Return the policies of an operation that uses `policy` for do and dump. If the kernel does not validate
+    the dump, the dump has no policy (genl_cmd_full_to_split()).
     """
     dumps = operation.dump is not None and "dump" not in operation.dont_validate
     return OperationPolicies(policy if operation.do else None, policy if dumps else None)
@@ -114,7 +114,7 @@ class _Tables:
         return self._table(self._spec.name, max(sets, default=""), names)
 
     def single(self, operation: Operation) -> PolicyTable | None:
-        """Return one table for the do and the dump of an operation."""
+        """Return the table that the do and the dump of an operation share."""
         names = _request(operation.do) or _request(operation.dump)
         return self._table(f"{self._spec.name}-{operation.name}", operation.attribute_set, names)
 
@@ -188,8 +188,8 @@ def _scalar(attribute: Attribute) -> AttributePolicy:
 
 
 def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
-    """Return the policy with limits. They are set by the attribute's checks; a limit without a check is taken
-    from the attribute's enum.
+    """Return the policy of a number with its limits. They come from the attribute's checks. A limit that has
+    no check comes from the attribute's enum.
 
     An enum with gaps accepts its values only.
     """
@@ -211,7 +211,7 @@ def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
 
 
 def _between(kind: NlaType, low: int | None, high: int | None) -> AttributePolicy:
-    """Return the policy with the limits `low` and `high`. They limit the value; for BINARY, they limit the
+    """Return a policy that accepts values from `low` to `high`. For BINARY, the limits apply to the
     length.
     """
     if low is not None and high is not None:

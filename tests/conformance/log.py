@@ -59,8 +59,8 @@ class Log:
     # -- port ids -----------------------------------------------------------
 
     def auto(self, sock: Socket) -> int:
-        """Declare that the kernel chose the port id of `sock`, so that the log shows a symbol for it. Return
-        the port id.
+        """Return the port id of `sock`, which the kernel chose. From now on, the log shows a symbol in place
+        of this number.
         """
         portid = sock.getsockname()[0]
         if portid and portid not in self._portids:

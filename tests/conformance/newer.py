@@ -23,13 +23,13 @@ CACHE_INFO: Final[Mapping[int, tuple[int, int, slice]]] = {
     rt.RTM_NEWNEIGH: (12, 3, slice(0, 12)),
     rt.RTM_DELNEIGH: (12, 3, slice(0, 12)),
 }
-"""For each message type: size of the header, number of IFA_CACHEINFO or NDA_CACHEINFO, and the bytes of this
-attribute that contain times.
+"""For each message type: size of the header, attribute type of IFA_CACHEINFO or NDA_CACHEINFO, and the
+position of the times in this attribute.
 """
 
 NOT_IN_UML: Final = (il.IFLA_NUM_RX_QUEUES, IFLA_PAD)
-"""Attributes that UML does not send (CONFIG_RPS is off), or that differ because UML aligns 64-bit attributes
-differently.
+"""Attributes that are not compared with UML. It lacks IFLA_NUM_RX_QUEUES because CONFIG_RPS is off, and it
+aligns 64-bit attributes differently (IFLA_PAD).
 """
 SINCE_6_12: Final[Mapping[int, str]] = {
     66: "IFLA_MAX_PACING_OFFLOAD_HORIZON, 6.13",
@@ -37,14 +37,17 @@ SINCE_6_12: Final[Mapping[int, str]] = {
     68: "IFLA_HEADROOM, 6.18",
     69: "IFLA_TAILROOM, 6.18",
 }
-"""Attributes of a link that 6.12 lacks, with the name of each and the release that added it."""
+"""Attributes of a link that were added after 6.12. The text has the name of the attribute and the release
+that added it.
+"""
 BRIDGE_VLANS: Final = (Br.VLAN_PROTOCOL, Br.VLAN_DEFAULT_PVID, Br.VLAN_STATS_ENABLED, Br.VLAN_STATS_PER_PORT)
 BRIDGE_PAD, BRPORT_PAD = 40, 26
 NOT_OF_A_BRIDGE: Final[Mapping[int, Sequence[int]]] = {
     il.IFLA_INFO_DATA: (*BRIDGE_VLANS, BRIDGE_PAD, Br.MCAST_STARTUP_QUERY_INTVL, Br.MULTI_BOOLOPT),
     il.IFLA_INFO_SLAVE_DATA: (BRPORT_PAD,),
 }
-"""Attributes of a bridge that differ between 6.18 and UML, by the nested attribute that contains them.
+"""Attributes of a bridge or bridge port that differ between 6.18 and UML. The key is the attribute that
+contains them.
 
 Only UML has VLANs of bridges. It aligns 64-bit attributes and rounds an interval to its ticks. 6.18 has
 more options in MULTI_BOOLOPT.

@@ -33,8 +33,8 @@ def become_nobody() -> None:
 
 
 def pretend_nobody() -> None:
-    """Give up root until `return_to_root` is called. The capabilities stay permitted, but none is
-    effective.
+    """Become an unprivileged user until `return_to_root` is called. The capabilities stay permitted, but none
+    of them is effective.
     """
     libc_call("prctl", PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setresgid(NOBODY, NOBODY, NOBODY)
@@ -42,7 +42,9 @@ def pretend_nobody() -> None:
 
 
 def _capabilities() -> tuple[Any, Any]:
-    """Return the header for capset(2), and the effective, permitted and inheritable sets of each word."""
+    """Return the two arguments of capset(2): the header, and an array with the effective, permitted and
+    inheritable sets.
+    """
     header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION_3, 0))
     data = (ctypes.c_uint32 * (3 * WORDS))()
     libc_call("capget", header, data)

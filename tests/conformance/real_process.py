@@ -11,7 +11,7 @@ from typing import Any
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 WORLD = 0
-"""Number of the child's world object. Higher numbers are sockets of the child."""
+"""Number that requests use for the child's world object. Higher numbers are sockets of the child."""
 
 
 class RemoteSocket:

@@ -25,7 +25,7 @@ ORACLES: Final[Mapping[str, str]] = {
     HOST: "tests.conformance.real:real",
     "uml-6.12": "tests.conformance.uml.world:uml",
 }
-"""For each recording, by its name: the world in which it was made."""
+"""For each recording, by its name: the factory of the world in which it was made."""
 
 
 def path_of(oracle: str) -> Path:
@@ -71,7 +71,7 @@ def host_kernel() -> str:
 
 @cache
 def loaded(oracle: str) -> Recording:
-    """Return the recording of an oracle, read only once."""
+    """Return the recording with this name. The file is read only at the first call."""
     return load(path_of(oracle))
 
 

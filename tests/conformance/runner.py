@@ -26,7 +26,9 @@ from tests.conformance.log import Log
 from tests.conformance.world import Factory
 
 GRACE = 3.0
-"""Seconds that the runner waits for a child after the time at which the child's own alarm stops the case."""
+"""A child stops its case with an alarm at the time limit. The runner waits so many seconds longer for the
+child.
+"""
 
 
 @attrs.frozen
@@ -94,7 +96,9 @@ def run_here(case: Case, factory: Factory, limit: float | None = None) -> Outcom
 
 
 def run(case: Case, factory: Factory | RemoteWorld, limit: float) -> Outcome:
-    """Run a case in a child process if the host can fork, or with a factory that runs whole cases."""
+    """Run a case in a world. If `factory` is a RemoteWorld, it runs the case. Otherwise a child process runs
+    it, if the host can fork.
+    """
     if isinstance(factory, RemoteWorld):
         return factory.run_case(case, limit)
     if not hasattr(os, "fork"):
@@ -155,7 +159,9 @@ def difference(want: Outcome, got: Outcome) -> str | None:
 
 
 def contrast(want: Any, got: Any, where: str = "") -> str:
-    """Describe the first position at which the kernel's value and the world's value differ."""
+    """Find the first position at which the two values differ. Return a text with both values at this
+    position.
+    """
     if isinstance(want, list) and isinstance(got, list):
         for index, (wanted, found) in enumerate(zip(want, got, strict=False)):
             if wanted != found:

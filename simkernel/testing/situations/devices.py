@@ -23,7 +23,7 @@ SLEEPS: Final = frozenset(
 """System calls in which a program can wait for a device."""
 RELEASE: Final = ((EV_KEY, BTN_LEFT, 0),)
 PACKETS: Final = 80
-"""Number of event packets that one write(2) sends.  They do not fit in the buffer of a reader
+"""Number of event packets in one write(2). A reader's buffer holds fewer packets, so the write overflows it
 (`evdev_compute_buffer_size()`).
 """
 

@@ -32,8 +32,8 @@ from simkernel.uapi.rtnetlink import RTNLGRP_LINK
 from simkernel.uapi.socket import MSG_TRUNC
 
 MAX_DUMP_ALLOC: Final = (1 << 16) - 1
-"""Maximum size in bytes of a datagram after messages of a dump were merged.  Linux's `min_dump_alloc` can be
-larger.
+"""Maximum size in bytes of a datagram that is merged from the messages of a dump. In Linux, the limit
+`min_dump_alloc` can be larger.
 """
 
 

@@ -54,7 +54,7 @@ def is_done(data: bytes) -> bool:
 
 
 def running_dump(sock: NetlinkSock) -> DumpCallback | None:
-    """Return the dump that the program has not yet read to its end, or None."""
+    """Return the dump of the socket that is not yet read to its end, or None if the socket has none."""
     return sock.dump if isinstance(sock.dump, DumpCallback) else None
 
 

@@ -22,9 +22,11 @@ from simkernel.uapi import socket as so
 from simkernel.uapi.genetlink import GENL_ID_CTRL
 
 ANY: Final = ""
-"""Kind of a placeholder that accepts any descriptor."""
+"""Kind of a placeholder for which any open descriptor can be used."""
 SAME: Final = "same"
-"""Kind of a returned descriptor that has the same kind as the descriptor in the call's first argument."""
+"""Kind of a descriptor that dup(2) returns: it has the same kind as the descriptor in the call's first
+argument.
+"""
 
 Drawn = tuple[str, tuple[Any, ...], tuple[str, ...]]
 """A call with placeholders: its name, its arguments, and the kinds of the descriptors that it returns."""
@@ -108,8 +110,8 @@ OPENERS: Final[Mapping[str, Drawn]] = {
     PAIR: ("pipe2", (fcntl.O_NONBLOCK,), (PAIR, PAIR)),
     EPOLL: ("epoll_create1", (0,), (EPOLL,)),
 }
-"""For each kind of descriptor, the call that opens one if none is open.  Any other kind is opened as a
-file.
+"""For a kind of descriptor, the call that opens one if no descriptor of this kind is open. For a kind that is
+not listed, a file is opened.
 """
 
 
@@ -137,7 +139,7 @@ def syscall_programs(
 
 
 class _Writer:
-    """Converts drawn calls to a program, with a descriptor for each placeholder."""
+    """Converts drawn calls to a program: it replaces each placeholder with a descriptor."""
 
     def __init__(self, opener: Drawn) -> None:
         self._opener = opener

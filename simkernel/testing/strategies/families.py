@@ -28,7 +28,7 @@ from simkernel.ynl.schema import SCALARS, type_range
 Values = SearchStrategy[Any]
 
 SILENT: Final = frozenset({"pad", "unused"})
-"""Types of attributes that requests do not contain."""
+"""Types of attributes without payload. The strategies put no attribute of these types into a request."""
 MAX_LENGTH: Final = 24
 """Maximum length in bytes of a string or binary attribute if the policy sets no maximum."""
 MAX_DEPTH: Final = 3
@@ -68,7 +68,9 @@ def nearly_valid_requests(spec: Spec) -> SearchStrategy[GenetlinkRequest]:
 
 
 def garbage(spec: Spec) -> SearchStrategy[GenetlinkRequest]:
-    """Return a strategy for arbitrary payloads, with or without a generic netlink header of any command."""
+    """Return a strategy for random bytes as payloads. Some begin with a generic netlink header, whose command
+    can be unknown.
+    """
     known = st.sampled_from([_command(spec, operation) for operation, _ in _modes(spec)])
     commands = known | st.integers(0, 255)
     headers = st.builds(lambda command: GenlMsgHdr(command, spec.version).pack(), commands)
@@ -77,8 +79,8 @@ def garbage(spec: Spec) -> SearchStrategy[GenetlinkRequest]:
 
 
 def datagrams(spec: Spec, family: int) -> SearchStrategy[bytes]:
-    """Return a strategy for datagrams.  A datagram is one to three requests, possibly with one wrong byte, or
-    arbitrary bytes.
+    """Return a strategy for datagrams: one to three requests, the same with one wrong byte, or arbitrary
+    bytes.
     """
     several = st.lists(requests(spec), min_size=1, max_size=3)
     whole = several.map(lambda them: b"".join(request.message(family) for request in them))
@@ -142,7 +144,7 @@ def _joined(data: bytes) -> SearchStrategy[bytes]:
 
 
 def _doubled(data: bytes) -> SearchStrategy[bytes]:
-    """Repeat all attributes."""
+    """Append a copy of all attributes after the header, so that each attribute occurs twice."""
     return st.just(data + data[GENL_HDRLEN:])
 
 

@@ -34,7 +34,9 @@ VALUES: Final[dict[str, Any]] = {
 PYROUTE2_TYPES: Final = {
     "u32": "uint32", "u64": "uint64", "string": "asciiz", "binary": "cdata", "nest": "times",
 }  # fmt: skip
-"""pyroute2's name of each attribute type.  For a nest, the name is that of a class."""
+"""For each attribute type, the name that pyroute2 uses. For a nest, pyroute2 uses the name of the class that
+describes the nested attributes.
+"""
 
 
 def specification() -> Spec:

@@ -15,8 +15,8 @@ from simkernel.tools.bench.stopwatch import Effort, Subject, Work, fluctuation, 
 MICROSECONDS, MILLISECONDS = 1e6, 1e3
 """Number of microseconds and of milliseconds in a second."""
 BATCH, BATCHES = 5, 100
-"""Number of machines in one timed batch.  Number of batches that `aged` times before its many machines, and
-again after them.
+"""Number of machines in a batch, and number of batches. `aged` measures BATCHES batches at the start, and
+BATCHES batches after many more machines.
 """
 PARTS = 4
 """Number of groups of sockets or processes.  The memory of each group is measured separately, and the spread
@@ -24,12 +24,12 @@ between the groups is reported.
 """
 
 Sized = Callable[[int], AbstractContextManager[Work]]
-"""A function that returns a subject of a given size."""
+"""A function that takes a size, such as a number of sockets, and returns a subject of this size."""
 
 
 def over(anchor: Subject, scale: float = MICROSECONDS, anchor_scale: float | None = None) -> Measure:
-    """Return a measure of a subject's time divided by the anchor's time.  `scale` is the number of units
-    per second.
+    """Return a function that measures the time of a subject and of the anchor. `scale` converts seconds to
+    the unit of the figure.
     """
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
@@ -41,7 +41,7 @@ def over(anchor: Subject, scale: float = MICROSECONDS, anchor_scale: float | Non
 
 
 def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
-    """Return a measure of a subject's iterations per second divided by those of the anchor."""
+    """Return a function that measures the iterations per second of a subject and of the anchor."""
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
         times, anchors = side_by_side(effort, subject, anchor)
@@ -51,8 +51,8 @@ def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
 
 
 def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]]) -> Measure:
-    """Return a measure of how a ratio grows from the smallest to the largest size.  The ratio is the
-    subject's time divided by twice the anchor's time.
+    """Return a function that measures the ratio of the subject's time to twice the anchor's time. The figure
+    is the ratio at the largest size, and the anchor is the ratio at the smallest size.
 
     The ratios at all sizes are the points of the curve.
     """
@@ -69,8 +69,8 @@ def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]
 
 
 def aged(subject: Subject, effort: Effort) -> Measurement:
-    """Measure the milliseconds that one machine takes after many other machines in the same process.  The
-    anchor is the time of one of the first machines.
+    """Measure the milliseconds of one machine after many other machines have run in this process. The anchor
+    is the time of an early machine, before the others.
 
     The very first machine in a process is not counted, because it reads the specifications.
     """
@@ -85,7 +85,9 @@ def aged(subject: Subject, effort: Effort) -> Measurement:
 
 
 def bytes_each(crowd: Callable[[Effort], int]) -> Measure:
-    """Measure bytes per socket or process with tracemalloc: in the kernel, the engine and the program."""
+    """Return a function that measures bytes per socket or process with tracemalloc. It counts the memory of
+    the kernel, the engine and the program.
+    """
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
         part = max(1, crowd(effort) // PARTS)

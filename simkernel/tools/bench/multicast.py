@@ -109,7 +109,7 @@ async def receive_for_ever(app: App) -> None:
 
 
 async def send_in_peace(app: App, sock: AnySocket, iterations: int) -> None:
-    """Send messages to the group, each one when all members wait in recv."""
+    """Send messages to the group. After each message, sleep until all members wait in recv again."""
     for _ in range(iterations):
         await send(app, sock, 1)
         await app.sleep(PAUSE)

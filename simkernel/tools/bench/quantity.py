@@ -35,7 +35,7 @@ class Measurement:
 
     @property
     def ratio(self) -> float:
-        """The figure divided by the anchor, which `must_hold` and `aim` limit."""
+        """The figure divided by the anchor. The limits `must_hold` and `aim` apply to this ratio."""
         return self.figure / self.anchor
 
 

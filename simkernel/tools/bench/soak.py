@@ -24,7 +24,9 @@ STATM: Final = Path("/proc/self/statm")
 
 @attrs.frozen
 class Soak:
-    """A long run.  After it, `memory` has (what, before, after) for each kind of memory."""
+    """A long run. A completed run has `memory`: for each kind of memory, its name, and its size before and
+    after the run.
+    """
 
     name: str
     what: str

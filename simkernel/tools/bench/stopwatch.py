@@ -39,7 +39,7 @@ class Work:
 
 
 Subject: TypeAlias = Callable[[], AbstractContextManager[Work]]
-"""A subject of a measurement: a context manager that sets up and returns its work."""
+"""A function that returns a context manager. The context manager prepares the work that is measured."""
 
 
 @attrs.frozen
@@ -89,7 +89,8 @@ QUICK: Final = attrs.evolve(
 
 
 def side_by_side(effort: Effort, *subjects: Subject) -> list[list[float]]:
-    """Return the seconds per iteration of each subject, for each of its runs.
+    """Run the subjects alternately. Return one list for each subject: the seconds per iteration in each of
+    its runs.
 
     Every subject runs once in a round, and every other round runs in reverse order.  The minimum time is
     used, because that run was disturbed the least.
@@ -110,8 +111,8 @@ def side_by_side(effort: Effort, *subjects: Subject) -> list[list[float]]:
 
 
 def spread(times: Sequence[float], anchors: Sequence[float]) -> float:
-    """Return the interquartile range of the rounds' ratios of time to anchor, as a fraction of the median
-    ratio.
+    """Divide the time by the anchor's time in each round. Return the interquartile range of these ratios as a
+    fraction of their median.
     """
     return fluctuation([time / anchor for time, anchor in zip(times, anchors, strict=True)])
 
@@ -136,7 +137,7 @@ def iterations_for(work: Work, slice: float) -> int:
 
 
 def timed(work: Work, iterations: int) -> tuple[float, int]:
-    """Return the seconds that one run of the work takes, and the actual number of iterations."""
+    """Run the work once. Return the seconds that it took, and the number of iterations that it made."""
     began = work.clock()
     count = work.run(iterations)
     elapsed = work.clock() - began

@@ -27,22 +27,26 @@ from simkernel.tools.calibration.operations import Operation, OperationKind
 from simkernel.tools.calibration.parameters import COSTS
 
 FAITH: Final = 1e-4
-"""Weight of the relative distance between a cost and its initial guess.  The relative error of an operation
-has the weight 1.
+"""Weight in the fit of a cost's relative distance from its initial guess. An operation's relative error has
+the weight 1.
 """
 DETERMINED: Final = 1.0
-"""Maximum leverage of a prediction.  At 1, a prediction is as certain as a measurement."""
+"""Maximum leverage (see `leverage`) of a prediction that is used. At 1, a prediction is as certain as a
+measurement.
+"""
 HELD: Final = (100, 200, 400, 800, 1600)
-"""Values of `cached_sockets` to try, besides the guess."""
+"""Numbers that the fit tries for `cached_sockets`, in addition to the initial guess."""
 OF_THE_BUS: Final = frozenset({"readl", "writel"})
 """Costs that are not fitted and keep the value of the initial guess."""
 RAISED: Final = 1 << 14
-"""Nanoseconds by which a cost is raised.  Rounding is then negligible, and no time slice of a CPU ends."""
+"""To count the payments of a cost, the cost is raised by this number of nanoseconds. Rounding is then
+negligible, and no time slice of a CPU ends.
+"""
 
 
 def payments(operation: Operation, costs: CostModel, prices: Iterable[str] = COSTS) -> dict[str, float]:
-    """Return how many times `operation` pays each of `prices`.  The result omits prices that the operation
-    does not pay.
+    """Return how many times `operation` pays each cost in `prices`. The result has no entry for a cost that
+    is not paid.
 
     The operation is simulated once for each cost, with that cost raised.  The time of the operation is the
     sum of the payments times the costs.
@@ -70,7 +74,9 @@ class Equation:
         return paid / self.ns - 1
 
     def shares(self, guess: Mapping[str, float]) -> list[float]:
-        """Return the share of `ns` that each cost of `guess` contributes."""
+        """Return one number for each cost in `guess`: the part of `ns` that the operation pays for this
+        cost.
+        """
         return [self.payments.get(name, 0.0) * price / self.ns for name, price in guess.items()]
 
 
@@ -109,8 +115,8 @@ def _eliminate(matrix: list[list[float]]) -> list[float]:
 
 
 def leverage(equation: Equation, others: Sequence[Equation], guess: Mapping[str, float]) -> float:
-    """Return the variance of a prediction from the equations `others`, divided by the variance of a
-    measurement.
+    """Return how uncertain the time of `equation` is if it is predicted from the equations `others`. It is
+    the variance of the prediction divided by that of a measurement.
     """
     row = equation.shares(guess)
     columns = list(zip(*(each.shares(guess) for each in others), strict=True))
@@ -122,7 +128,7 @@ def leverage(equation: Equation, others: Sequence[Equation], guess: Mapping[str,
 
 
 class Fit:
-    """Costs that fit the `measured` times in ns.
+    """A fit of the costs to `measured`, the measured time of each operation in ns.
 
     The initial guess is derived from `other`, another machine's costs.
     """
@@ -157,10 +163,10 @@ class Fit:
         return attrs.evolve(self._guess, cached_sockets=held, **prices)
 
     def predicted(self, left_out: Operation, *, all_sizes: bool = False) -> float | None:
-        """Return the time in ns that the other measurements predict for an operation.
+        """Predict the time of an operation in ns from the measurements of the other operations.
 
-        Return None if they do not determine its costs.  With `all_sizes`, the operation is excluded with all
-        its sizes and counts.
+        Return None if they do not determine its costs.  With `all_sizes`, the operation is excluded with
+        all its sizes and counts.
         """
         key = left_out.kind.key
         rest = [
@@ -186,7 +192,9 @@ class Fit:
 
 
 def _missed(operation: Operation, costs: CostModel) -> dict[str, float]:
-    """Return the number of cache misses of an operation, which depends on `cached_sockets`."""
+    """Return the number of cache misses that an operation pays for. This number depends on
+    `cached_sockets`.
+    """
     return payments(operation, costs, ["cache_miss"]) if operation.count > HELD[0] else {}
 
 

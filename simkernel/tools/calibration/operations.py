@@ -17,7 +17,7 @@ from simkernel.tools.calibration.programs import Prepare
 from simkernel.uapi.socket import SOCK_DGRAM, SOCK_STREAM
 
 WARM_UP: Final = 2
-"""Number of turns before the timed ones.
+"""Number of turns that an operation makes before its timed turns.
 
 After them the kernel's caches, such as spare pages of pipes, are filled.
 """

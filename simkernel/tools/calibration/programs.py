@@ -1,4 +1,5 @@
-"""The operations of the calibration as programs: their preparation, and the calls of one timed turn.
+"""Programs that execute the operations of the calibration. Each function prepares one operation and returns
+the calls of a timed turn.
 
 `measure.c` has the same operations under the same names, for a real kernel.
 """
@@ -34,7 +35,7 @@ PIPE: Final = 65536
 LARGEST: Final = 1 << 20
 LOADAVG: Final = "/proc/loadavg"
 SETTLED: Final = 0.001
-"""Simulated seconds until the other program blocks in its call, under any cost model."""
+"""Simulated seconds after which the other program certainly blocks in its call, under any cost model."""
 GROUP: Final = 1
 OTHER_GROUP: Final = 1 << 1
 """Masks of the multicast groups."""
@@ -61,7 +62,7 @@ class Trial:
 
 
 Prepare = Callable[[App, int, int], Awaitable[Trial]]
-"""A function that prepares an operation with a count and a size in bytes."""
+"""A function that prepares an operation. It takes a program, the operation's count, and its size in bytes."""
 
 
 # -- without files --------------------------------------------------------------

@@ -10,7 +10,8 @@ RECORDED: Final = Path(__file__).with_name("linux-6.18.json")
 
 
 def accuracy() -> str:
-    """Return, as text, the error of the cost model for calls that it was not fitted to.
+    """Return a text with the error of the cost model. The error was measured on operations that the fit had
+    not used.
 
     The error is stored in the file, because a simulation of every operation takes longer than a short
     scenario.

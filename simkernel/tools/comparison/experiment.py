@@ -37,7 +37,7 @@ SEEN = ["there", "there", "gone", "gone", "gone"]
 Transcript = list[tuple[int, str]]
 Call = Callable[[], object]
 Device = tuple[str, Call, Call, Call]
-"""Name of a device, and functions to plug, unplug and access it.
+"""A device: its name, and three functions that plug it in, unplug it and access it.
 
 The last raises OSError if the device is gone.
 """

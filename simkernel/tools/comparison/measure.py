@@ -52,7 +52,7 @@ def measure(row: Row, seconds: float = 1.0, runs: int = 3) -> Result:
         run((sys.executable, "-c", "import simkernel"), 60, **UNPRIVILEGED)
     except (Failed, OSError):
         return _measured(row, seconds, runs, root=None)
-    compile_dir(PROJECT / "simkernel", quiet=2)  # now, because the unprivileged user cannot write bytecode
+    compile_dir(PROJECT / "simkernel", quiet=2)  # as root, because uid 65534 cannot write bytecode
     again = (sys.executable, "-m", "simkernel.tools.comparison", "--json", "--only", row.name)
     printed = run((*again, "--seconds", str(seconds)), row.timeout * (runs + 1), **UNPRIVILEGED)
     unprivileged = Result(**json.loads(printed)["rows"][0])
@@ -83,7 +83,9 @@ def _measured(row: Row, seconds: float, runs: int, root: bool | None) -> Result:
 
 
 def _result(printed: str) -> dict[str, Any]:
-    """Return the line of JSON from output that can include the boot messages of a kernel."""
+    """Find the line that contains JSON and return its object. The other lines can be boot messages of a
+    kernel.
+    """
     for line in printed.splitlines():
         if line.startswith('{"'):
             return dict(json.loads(line))

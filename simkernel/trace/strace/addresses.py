@@ -20,7 +20,7 @@ Control = tuple[int, int, bytes]
 
 
 def given(address: object) -> list[str]:
-    """Format an address that is passed to the kernel, and its length."""
+    """Format an address that a program passes to the kernel, followed by the address's length."""
     if isinstance(address, bytes) and address:
         return [_bytes(address), str(len(address))]
     if isinstance(address, tuple) and address:

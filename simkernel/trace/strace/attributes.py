@@ -30,7 +30,7 @@ class AttributeSet:
     values: Mapping[int, Value] = attrs.field(factory=dict)
     unknown: str = ""
     every: Value | None = None
-    """Printer of all values if the nest is an array, otherwise None."""
+    """If the nest is an array, the printer of every entry, otherwise None."""
 
 
 def scalar(layout: Struct, form: Callable[[int], str] = str) -> Value:

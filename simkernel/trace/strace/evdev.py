@@ -27,7 +27,7 @@ from simkernel.uapi.ioctl import _IOC_DIR, _IOC_NR, _IOC_READ, _IOC_SIZE, _IOC_T
 from simkernel.uapi.structure import U32, Buffer
 
 MAX_CODES: Final = 4
-"""Maximum number of codes of a bitmap to print before `...`."""
+"""At most this number of codes of a bitmap is printed, followed by `...`."""
 
 _FIXED: Final = MappingProxyType(
     {value: name for name, value in vars(uapi).items() if name.startswith("EVIOC") and isinstance(value, int)}

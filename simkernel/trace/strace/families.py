@@ -1,4 +1,6 @@
-"""Attributes and commands of generic netlink families: those of nlctrl, and of the extended ACK."""
+"""Names in generic netlink messages: commands and attributes of nlctrl, and attributes of the extended
+ACK.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,8 @@ _KINDS: Final = {
 
 
 def _known(prefix: str, known: Names, kinds: str = "", **values: Value) -> AttributeSet:
-    """Return an attribute set.  `kinds` has NAME:KIND of each scalar attribute; `values` has the printers
-    of the others by NAME.
+    """Return an attribute set. `kinds` is a list of NAME:KIND for the scalar attributes. `values` maps the
+    name of any other attribute to its printer.
     """
     numbers = {name.removeprefix(prefix): value for value, name in known.items()}
     pairs = (each.split(":") for each in kinds.split())
@@ -78,7 +80,9 @@ _ATTRIBUTES: Final = pick(
 
 
 def nlctrl(of: Family) -> Family:
-    """Return nlctrl's family for a message that describes the operations of another family."""
+    """Return the Family that formats nlctrl's messages. The messages describe the family `of`, so they show
+    its commands by name.
+    """
     operation = _known(
         "CTRL_ATTR_OP_",
         names(genetlink, "CTRL_ATTR_OP_"),

@@ -68,7 +68,9 @@ def form(spec: SyscallSpec) -> Form:
 
 
 def _texts(prototype: Sequence[Argument], result: object, arguments: Sequence[object]) -> Texts:
-    """Format the arguments in C's order.  For an omitted argument, the table may have a text."""
+    """Format the arguments in the order of the C function. If the program omits an argument, use the default
+    text from the table of system calls.
+    """
     left = list(arguments)
     texts = []
     for argument in prototype:

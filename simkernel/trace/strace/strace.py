@@ -37,8 +37,8 @@ USER_MODE: Final = frozenset({"compute"})
 """Calls that a program awaits and that are not system calls."""
 
 UEVENT_ACTION: Final = len("offline@/")
-"""Maximum offset of the device path in a kernel uevent.  The path follows the action, and
-`kobject_actions[]` limits the action's length.
+"""Maximum position of the device path in the text of a kernel uevent. The action precedes the path, and
+"offline" is the longest action.
 """
 
 NO_NETLINK: Final = -1
@@ -65,7 +65,9 @@ class _Descriptors:
     protocols: dict[int, int] = attrs.field(factory=dict)
 
     def datagram(self, fd: int, data: bytes, *, received: bool = False) -> str:
-        """Format a datagram.  A kernel uevent is text, also on a socket that was opened before the trace."""
+        """Format a datagram. A uevent of the kernel is printed as text, even if the socket's protocol is
+        unknown.
+        """
         protocol = self.protocols.get(fd)
         if protocol == NO_NETLINK:
             return c_string(data)

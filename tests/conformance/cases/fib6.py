@@ -303,8 +303,7 @@ def lookups_by_neighbours(world: World, log: Log) -> None:
         lab.links_up()
         lab.address(own, VETH)
         for number, gateway in enumerate(gateways):
-            # In IPv6, routes that have a gateway and the same metric are siblings, between which a hash
-            # selects. Different metrics avoid this.
+            # Each IPv6 route gets another metric, because a hash selects among routes with equal metrics.
             metric = 0 if family == AF_INET else 10 + number
             lab.new(f"via {gateway}", "", CREATE | APPEND, via=gateway, metric=metric)
         for place, state in ((0, 0x80), (1, 0x02), (0, 0x20), (1, 0x20), (0, 0x04), (2, 0x20), (0, 0x20)):

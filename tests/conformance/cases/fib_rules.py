@@ -237,8 +237,8 @@ def route_files(world: World, log: Log) -> None:
 
 
 def shown(datagram: bytes) -> list[int | str]:
-    """Return one number for each route of a dump, taken from the second group of its destination address.
-    Append "DONE" at the end of the dump.
+    """Return a list with one number for each route in a datagram: a byte of its destination address. If the
+    datagram ends the dump, the list ends with "DONE".
     """
     found: list[int | str] = []
     for header, payload in wire.messages(datagram):

@@ -17,7 +17,9 @@ SIOCGIFNAME, SIOCGIFCONF, SIOCGIFFLAGS, SIOCGIFHWADDR, SIOCGIFINDEX = 0x8910, 0x
 GETTERS = (SIOCGIFFLAGS, 0x891D, 0x8921, SIOCGIFHWADDR, 0x8929, SIOCGIFINDEX, 0x8942, 0x8970)
 """SIOCGIF requests: FLAGS, METRIC, MTU, HWADDR, SLAVE, INDEX, TXQLEN, MAP."""
 UNMODELLED = frozenset({*range(0x8901, 0x8905), 0x8940, 0x8941, 0x8946, 0x8982, 0x8983})
-"""Unprivileged requests that simkernel does not model: FIOSETOWN ..., SIOCGIFBR, SIOCETHTOOL, SIOCGIFVLAN."""
+"""Requests that simkernel does not model for an unprivileged caller: FIOSETOWN, SIOCSPGRP, FIOGETOWN,
+SIOCGPGRP, SIOCGIFBR, SIOCETHTOOL, SIOCGIFVLAN.
+"""
 PRIVATE = range(0x89F1, 0x89FF)
 """Private requests between SIOCDEVPRIVATE and the last one. All behave in the same way, so the cases omit
 them.

@@ -58,7 +58,9 @@ def state(program: Program, fd: int) -> list[object]:
 
 
 def collect(program: Program) -> None:
-    """Close a unix socket, which starts a garbage collection."""
+    """Close a unix socket. The kernel then collects sockets that are in flight and that no program can
+    receive.
+    """
     program.close(program.socket(AF_UNIX, SOCK_DGRAM))
 
 

@@ -36,11 +36,11 @@ NO_PRIVILEGE: Final = (
     "network devices), and the recorded cases"
 )
 LIMIT: Final = 4.0
-"""Maximum duration of an example in seconds. After 5 s, the host's kernel first probes a neighbour, and then
-results differ.
+"""Maximum duration of an example in seconds. The host's kernel probes a neighbour after 5 s, and then its
+results differ from simkernel's.
 """
 MIN_COUNT: Final = 100
-"""Results with fewer occurrences than this number are listed as rare."""
+"""A result is listed as rare if it occurs fewer times than this number."""
 
 
 def _options() -> argparse.Namespace:

@@ -21,14 +21,16 @@ MAX_DRAINED: Final = 400
 
 SHORT_WAIT: Final = 0.1
 LONG_WAIT: Final = 2.0
-"""Seconds that a listener waits for a notification that the other kernel has sent: in the first run, and in a
-repeated run.
+"""Seconds that a listener on one kernel waits for a notification that the other kernel has sent. A repeated
+run uses LONG_WAIT.
 """
 
 DEFERRED: Final = 0.003
-"""Seconds to wait for a missing notification before `Settler` triggers deferred work."""
+"""Seconds that a listener waits for a missing notification. Then `Settler` makes the kernel do its deferred
+work.
+"""
 URGENT: Final = 0.03
-"""Seconds until the work queue of the host's kernel has handled urgent link events."""
+"""Seconds within which the work queue of the host's kernel handles urgent link events."""
 
 PYTHON_ERRORS: Final = (ValueError, TypeError, OverflowError)
 """Exceptions that Python raises for wrong arguments, before it makes a system call."""

@@ -41,7 +41,9 @@ from tests.conformance.live.steps import Step
 
 LEAST_CHOSEN: Final = 2**31
 LARGEST_CHOSEN: Final = 2**32 - 4097
-"""Largest random port id as an unsigned number. As a signed number it is -4097 (see `netlink_autobind()`)."""
+"""Largest port id that a kernel chooses at random, as an unsigned number. As a signed number it is -4097 (see
+`netlink_autobind()`).
+"""
 
 COOKIES: Final = (SO_COOKIE, SO_NETNS_COOKIE)
 PID_OFFSET: Final = 12
@@ -59,7 +61,9 @@ class Names:
     macs: Macs = attrs.field(factory=Macs)
 
     def learn(self, real: int, simulated: int) -> None:
-        """Map a real number to a simulated one, unless either is mapped already."""
+        """Map a real number to a simulated one. Do nothing if one of the two numbers is already in the
+        map.
+        """
         if real not in self._simulated and simulated not in self._taken:
             self._simulated[real] = simulated
             self._taken.add(simulated)
@@ -74,8 +78,8 @@ class Names:
         return self._simulated.get(real, real)
 
     def translate_bytes(self, real: bytes) -> bytes:
-        """Translate the bytes of a 32-bit number of the real kernel, or only its first bytes, to those of the
-        simulated kernel.
+        """Translate a 32-bit number of the real kernel, given as bytes, to the simulated kernel's number.
+        `real` may have only the first bytes of the number.
         """
         if len(real) == U32.size:
             return U32.pack(self.translate(*U32.unpack(real)))
@@ -180,8 +184,8 @@ def _control(message: tuple[int, int, bytes], names: Names) -> tuple[int, int, b
 
 
 def _option(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
-    """Translate the value of a socket option that contains numbers of the real kernel: a cookie, a peer's
-    port id, or the written part of a membership list.
+    """Translate the value of a socket option with numbers that the real kernel chose: a cookie, a peer's port
+    id, or a list of memberships.
     """
     level, option, length = step.arguments
     if level == SOL_SOCKET and option in COOKIES:

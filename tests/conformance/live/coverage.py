@@ -23,7 +23,7 @@ PROTOCOLS: Final = {
 """Protocols with a kernel socket, and their names."""
 
 MANY: Final = {"flood": "sendto", "drain": "recvmsg", "read_events": "recvmsg", "socket_in": "socket"}
-"""For each step that makes one call several times or under another name: the name of that call."""
+"""For each step that has another name than its call: the name of the call."""
 SENDS: Final = frozenset({"send", "sendto", "sendmsg", "flood"})
 MESSAGE_RECEIVES: Final = frozenset({"recvmsg", "drain", "read_events"})
 NETLINK_OPTIONS: Final = {
@@ -62,7 +62,9 @@ def call_name(step: Step) -> str:
 
 
 POLL_EVENTS: Final = {1: "POLLIN", 4: "POLLOUT", 8: "POLLERR", 0x10: "POLLHUP", 0x20: "POLLNVAL"}
-"""Names of poll events. The other bits always occur together with these, such as POLLRDNORM with POLLIN."""
+"""Names of the poll events that are counted. Each other event occurs only together with one of these, such as
+POLLRDNORM with POLLIN.
+"""
 KERNEL: Final = 0
 """Port id of the kernel."""
 
@@ -83,13 +85,11 @@ def result_name(step: Step, outcome: Outcome) -> str:
 
 
 def _from_kernel(step: Step, value: Any) -> bytes | None:
-    """Return the received data if it came from the kernel, None otherwise."""
+    """Return the data that a step has received. Return None if a program sent the data, not the kernel."""
     if step.call not in MESSAGE_RECEIVES and step.call != "recvfrom":
         return None
     data, sender = value[0], value[-1]
-    room = step.arguments[
-        0
-    ]  # If the message was longer than the buffer, Python returns more bytes than this.
+    room = step.arguments[0]  # For a longer message, Python returns more bytes than this.
     return data[:room] if isinstance(sender, tuple) and sender[0] == KERNEL else None
 
 
@@ -116,8 +116,8 @@ REQUEST_TYPE: Final = 24
 
 
 def _subject(data: bytes, groups: int) -> str:
-    """Return the name of an rtnetlink message. For a notification, its group comes first. For an error, the
-    name is that of the request.
+    """Return the name of an rtnetlink message. The name of a notification begins with its group. An error
+    gets the name of the request that failed.
     """
     type = U16.unpack_from(data, TYPE)[0]
     if type == nl.NLMSG_ERROR and len(data) >= REQUEST_TYPE + U16.size:
@@ -128,7 +128,7 @@ def _subject(data: bytes, groups: int) -> str:
 
 
 class Reached:
-    """Number of occurrences of each result of each call."""
+    """Counter of the results of each call."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()

@@ -28,8 +28,8 @@ ROUTE_HEADERS: Final = {
     rtnl.RTM_NEWNSID: rtnl.RtGenMsg.SIZE,
     rtnl.RTM_NEWSTATS: IfStatsMsg.SIZE,
 }
-"""Length of the header after nlmsghdr. The key is the first of the four message types of a kind (NEW, DEL,
-GET, SET).
+"""Length of the header that follows nlmsghdr, by message type. NEW, DEL, GET and SET messages have the same
+header, so only NEW is listed.
 """
 
 

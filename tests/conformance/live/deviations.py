@@ -28,7 +28,7 @@ class Deviation:
 
 
 REQUEST_TYPE: Final = slice(24, 26)
-"""Position in an error message of the type of the request that failed."""
+"""Bytes of an error message that contain the message type of the failed request."""
 BY_NUMBER: Final = frozenset({RTM_NEWLINK, RTM_SETLINK, RTM_NEWNSID, RTM_GETNSID})
 """Requests that can select a namespace by a pid or a file descriptor."""
 OPTMEM: Final = slice(24, 28)

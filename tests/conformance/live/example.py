@@ -25,8 +25,8 @@ chance.
 """
 
 Observer = Callable[[Step, int, Outcome], None]
-"""A callback for each step whose results are equal. It gets the step, the protocol of the step's socket, and
-the outcome.
+"""A callback for each step with equal results on both kernels. It gets the step, the protocol of the step's
+socket, and the outcome.
 """
 
 
@@ -113,7 +113,7 @@ class _Run:
         return Result(self._calls, tuple(self._deviations), difference, unmodelled)
 
     def _follow(self, step: Step) -> None:
-        """Record the protocol of each socket."""
+        """If a step opens or duplicates a socket, record the protocol of the new socket."""
         if step.call == "socket" and step.slot in self._simulated.sockets:
             self._protocols[step.slot] = step.arguments[2]
         elif step.call == "socket_in" and step.arguments[1] == AF_NETLINK:

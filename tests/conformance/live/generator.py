@@ -34,7 +34,7 @@ from tests.conformance.live.themes import GENERIC, THEMES, USERSOCK
 MAX_SOCKETS: Final = 5
 BUFFER_SIZE: Final = 65536
 LENGTHS: Final = (15, 30, 60, 120, 240)
-"""Approximate numbers of steps of a program."""
+"""Approximate numbers of steps. The generator chooses one of them for each program."""
 
 REFUSED: Final = (("listen", (1,)), ("listen", (-1,)), ("accept", ()), ("shutdown", (0,)), ("shutdown", (9,)))
 
@@ -81,7 +81,7 @@ class Generator:
         return self.random.choice(tuple(self.protocol))
 
     def peer(self, slot: int) -> int:
-        """Return the slot of a socket with the protocol of that in `slot`, which can be the same socket."""
+        """Return the slot of a socket that has the same protocol as the one in `slot`, or `slot` itself."""
         same = [each for each, protocol in self.protocol.items() if protocol == self.protocol[slot]]
         return self.random.choice(same)
 
@@ -90,7 +90,7 @@ class Generator:
         return self.random.random() < self._theme.company
 
     def wants_extack(self) -> bool:
-        """Return True, with the theme's probability, to enable extended ACKs or strict checks."""
+        """Return True, with the theme's probability, to enable extended ACKs or strict checks on a socket."""
         return self.random.random() < self._theme.extack
 
     def protocol_to_open(self) -> int:
@@ -367,7 +367,7 @@ def members(g: Generator) -> None:
 
 
 def no_room(g: Generator) -> None:
-    """Request a reply that does not fit in the queue, which has space for an error message."""
+    """Request a reply that is too large for the space in the queue. An error message still fits."""
     random = g.random
     slot = g.slot()
     data = messages.answered(random, g.protocol[slot])
@@ -439,7 +439,7 @@ def wait(g: Generator) -> None:
 
 
 def nlctrl_program(random: Random, *, privileged: bool, messages_each: int = 200) -> Program:
-    """Generate a program of requests to nlctrl, with each reply read completely."""
+    """Generate a program that sends requests to nlctrl. It reads each reply completely."""
     slot = 0
     steps = [] if privileged and random.random() < 0.5 else [Step("become", slot, (False,))]
     steps.append(Step("socket", slot, (so.AF_NETLINK, so.SOCK_RAW, GENERIC)))

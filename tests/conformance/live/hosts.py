@@ -40,15 +40,17 @@ SHARED_PROTOCOLS: Final = (
     nl.NETLINK_GENERIC,
 )
 NEED_NAMESPACE: Final = ("uevent", "route", "netdev")
-"""Areas that need a new namespace. In an existing namespace, a program would see the host's devices and their
-events.
+"""Areas that the search compares only in a new namespace. In an existing namespace, a program would see the
+host's devices and their events.
 """
 PATIENCE: Final = 20.0
-"""Maximum duration of a step in seconds. If a step takes longer, it blocks or the machine is slow."""
+"""Maximum duration of a step in seconds. A longer step counts as blocked, but the machine can also be
+slow.
+"""
 KINDS: Final = ("veth", "bridge")
 AT_ONCE: Final = millis(1)
 MAX_LEFT: Final = 100
-"""Number of namespaces of earlier examples that are kept before all of them are destroyed together."""
+"""Number of old namespaces that the host keeps. When so many exist, all of them are destroyed together."""
 UEVENT_SEQUENCE: Final = Path("/sys/kernel/uevent_seqnum")
 
 
@@ -60,13 +62,13 @@ class Host:
     scope: Scope
     mirror: Mirror
     _monitor: socket.socket | None = None
-    """A socket that receives uevents, to detect that other processes cause uevents. The search itself causes
-    none on it.
+    """A socket that receives uevents. The search causes no uevents on it, so a received uevent was caused by
+    another process.
     """
     _namespace: int = -1
     _left: list[int] = attrs.field(factory=list)
-    """Namespaces of earlier examples. They are destroyed together, because many take the kernel as long as
-    one.
+    """Namespaces of earlier examples, to be destroyed together. The kernel needs about the same time for many
+    as for one.
     """
     patience: float = SHORT_WAIT
     """Seconds that a listener waits for a notification that simkernel has sent."""

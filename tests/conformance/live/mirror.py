@@ -43,7 +43,9 @@ ONLY_LISTED = NotModelled("a message for a family that simkernel only lists")
 
 
 class MirroredOperations(dict[int, Operation]):
-    """Operations of a mirrored family. Any use raises an error, because simkernel does not model them."""
+    """Operations of a mirrored family. simkernel does not model them, so a request for any of them raises an
+    error.
+    """
 
     def get(self, command: int, default: Any = None) -> NoReturn:
         """Raise an error for any command."""
@@ -51,8 +53,8 @@ class MirroredOperations(dict[int, Operation]):
 
 
 class MirroredOwner:
-    """Module that owns a mirrored family. nlctrl takes a reference to the module before a policy dump.
-    simkernel does not model this dump.
+    """Module that owns a mirrored family. nlctrl takes a reference to it for a policy dump. This raises an
+    error, because simkernel does not know the policies.
     """
 
     name = "mirrored"
@@ -62,7 +64,7 @@ class MirroredOwner:
         raise ONLY_LISTED
 
     def put(self) -> None:
-        """Do nothing, because `try_get` never succeeds."""
+        """Release a reference. No caller can have one, because `try_get` always raises an error."""
 
 
 @attrs.frozen

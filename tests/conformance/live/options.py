@@ -111,7 +111,9 @@ def getsockopt(g: Generator) -> None:
 
 
 def bind_to_device(g: Generator) -> None:
-    """Bind a socket to the only device, then to another or to none, with or without privilege."""
+    """Bind a socket to a device or to no device several times. Before the last time, the process can drop or
+    regain its privilege.
+    """
     random = g.random
     slot = g.slot()
     for _ in range(2):

@@ -151,7 +151,9 @@ def _drain(step: Step, name: str) -> Iterator[str]:
 
 
 def _namespaces(step: Step, name: str) -> Iterator[str]:
-    """Yield the creation of two namespaces, with nsids for each other unless these are negative."""
+    """Yield source lines that create two namespaces. Each namespace assigns an nsid to the other one, unless
+    the number in the step is negative.
+    """
     yield "worlds = [world, world.namespace()]"
     for number, (here, other) in zip(step.arguments, ((0, 1), (1, 0)), strict=True):
         if number >= 0:

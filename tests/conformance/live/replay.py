@@ -61,8 +61,8 @@ def replay() -> Replay:
 
 
 def _lasting_difference(recorded: Outcome, case: Case) -> str | None:
-    """Return the difference that a case shows in every run, or None. Uevents of other processes cause
-    differences in only some runs.
+    """Run a case several times and return the difference of the last run. Return None if any run has none,
+    because uevents of other processes cause differences in some runs.
     """
     problem = None
     for _ in range(TRIES):

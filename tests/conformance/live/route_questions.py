@@ -91,12 +91,12 @@ _FAMILIES: Final = (AF_UNSPEC, AF_INET, AF_INET, AF_INET6, AF_INET6, 200)
 _TEN: Final = bytes((10, 0, 0, 1))
 _DOC: Final = bytes.fromhex("20010db8") + bytes(12)
 _WHERE: Final = integer(0, 1, 2**32 - 1)
-"""Function that draws the payload of an nsid attribute."""
+"""Function that returns a random nsid as the payload of an attribute."""
 _LINK: Final = integer(0, 1, 1, 999)
 
 
 def _odd(random: Random, *values: int) -> int:
-    """Return 0, rarely one of the values."""
+    """Return 0 in most cases, otherwise a random one of the values."""
     return random.choice(values) if random.random() < 0.06 else 0
 
 
@@ -204,8 +204,8 @@ def _statistics(dump: bool = False) -> Question:
 
 
 def _local_lookup(family: int, bits: int, to: bytes) -> Question:
-    """Return a lookup of the route to a local address. Such a route always exists, and simkernel does not
-    model it.
+    """Return a request that looks up the route to a local address. On Linux, the route always exists.
+    simkernel does not model it.
     """
     fixed = wire.attr(rtnl.RTA_DST, to)
     return Question(rtnl.RTM_GETROUTE, _route_head(family, bits=bits), _LOOKUP, fixed=fixed)

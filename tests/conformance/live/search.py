@@ -40,8 +40,8 @@ class Search:
     seed: int
     draw: Draw
     limit: float = float("inf")
-    """Maximum duration of an example in seconds. A difference in a longer example does not count, because
-    timers of the host have expired.
+    """Maximum duration of an example in seconds. If an example takes longer, its difference does not count,
+    because timers of the host can have expired.
     """
     patience: int = 3000
     """Maximum number of runs to shrink a program."""
@@ -54,8 +54,8 @@ class Search:
     disturbed: int = 0
     """Number of differences that do not count because other processes caused uevents meanwhile."""
     chance: int = 0
-    """Number of differences that do not count because they depend on the port ids that a kernel chose.
-    simkernel itself differs with another seed.
+    """Number of differences that depend on the port ids that a kernel chose. They do not count, because
+    simkernel's results also differ between seeds.
     """
     slow: int = 0
     """Number of differences in examples that took too long."""
@@ -132,8 +132,8 @@ class Search:
 
 
 def _kind(difference: Difference) -> tuple[object, ...]:
-    """Return what identifies a kind of difference: the call, and for each kernel the error or the message
-    type.
+    """Return a key that is equal for differences of one kind. It contains the call, and each kernel's error
+    and message type.
     """
     outcomes = (difference.real, difference.simulated)
     types = tuple(value[0][4:6] for _, value in outcomes if isinstance(value, tuple))

@@ -92,8 +92,8 @@ def _plainer_steps(step: Step) -> Iterator[Step]:
 
 
 def _distinct(step: Step, arguments: tuple[Any, ...]) -> Iterator[Step]:
-    """Yield the step with new arguments if they differ from the old ones. The argument of ioctl(2) must keep
-    its length, because ioctl can read all of it.
+    """Yield the step with `arguments` if they differ from its own. Yield nothing if the length of an ioctl(2)
+    argument would change, because ioctl can read the full length.
     """
     if step.call == "ioctl" and len(arguments[1]) != len(step.arguments[1]):
         return

@@ -78,7 +78,8 @@ MEMBERSHIPS: Final = (nl.NETLINK_ADD_MEMBERSHIP, nl.NETLINK_ADD_MEMBERSHIP, nl.N
 ODD_OPTIONS: Final = (0, 6, 7, 9, 13, 14, 99, -1)
 
 POINTERS: Final = frozenset({so.SO_ATTACH_FILTER, so.SO_ATTACH_REUSEPORT_CBPF})
-"""Options whose value is an address in the program's memory. The two kernels have different addresses.
+"""Options whose value contains an address in the program's memory, so that the values on the two kernels
+differ.
 
 They are never read: SO_GET_FILTER counts its buffer in instructions, and Python would overrun the buffer.
 """

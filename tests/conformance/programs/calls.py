@@ -1,4 +1,5 @@
-"""Table of the calls that programs make in every world. It maps names of Python functions to system calls.
+"""Table of the calls that programs make in every world. It maps the name of each Python function to its
+system call.
 
     "pread": lambda fd, size, offset: Request("pread64", (fd, size, offset)),
 
@@ -26,7 +27,7 @@ LIBRARY: Final = f.O_LARGEFILE
 
 
 class Pid(int):
-    """A process id. The log shows the name of the program in its place."""
+    """A process id that belongs to a program. The log shows the program's name and not the number."""
 
 
 class Request:
@@ -76,7 +77,9 @@ def milliseconds(timeout: float | None) -> int | None:
 
 
 def address(name: UnixAddress | None) -> bytes | None:
-    """Encode a sockaddr_un. A str is a path, bytes are an abstract name or any path."""
+    """Encode a sockaddr_un. A str is a path. Bytes can be an abstract name, which begins with NUL, or a
+    path.
+    """
     if name is None:
         return None
     return encode_sockaddr_un(name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name)
@@ -88,7 +91,9 @@ def sender(raw: Any) -> Any:
 
 
 def control(items: Iterable[int | tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
-    """Return control messages for sendmsg(). All integers are descriptors in one SCM_RIGHTS message."""
+    """Return the control messages for sendmsg(). The integers in `items` are descriptors, which are sent
+    together in one SCM_RIGHTS message.
+    """
     items = list(items)
     fds = [item for item in items if isinstance(item, int)]
     rights = [(SOL_SOCKET, SCM_RIGHTS, b"".join(map(S32.pack, fds)))] if fds else []

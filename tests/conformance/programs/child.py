@@ -226,7 +226,7 @@ class Init:
         return pid
 
     def wait_for_end_of(self, fd: None, pid: int) -> None:
-        """Wait until a pid is free. The kernel removes the entry in /proc first and frees the pid later
+        """Wait until a pid is free. The kernel frees a pid only after it has removed the entry in /proc
         (release_task()).
 
         A pid stays allocated while its session or process group has members.

@@ -65,11 +65,11 @@ def _buffer(content: bytes | int) -> Any:
 
 
 def _first(memory: Any, length: int) -> bytes:
-    """Return the first `length` bytes of a buffer, which a call has filled."""
+    """Return the bytes that a call has written to the start of a buffer. `length` is their number."""
     return memory.raw[:length]
 
 
-_path = os.fsencode  # ctypes appends a NUL to bytes.
+_path = os.fsencode  # No NUL is added here, because ctypes appends one to bytes.
 
 
 def _timespec(ns: int | None) -> bytes:
@@ -173,7 +173,9 @@ def epoll_wait(epfd: int, maxevents: int, timeout: int | None) -> list[tuple[int
 
 
 def _at(name: str) -> Callable[..., Any]:
-    """Return a function for a call with a directory descriptor, a path and numbers."""
+    """Return a function that makes a system call with a directory descriptor, a path and numbers as
+    arguments.
+    """
     return lambda dirfd, path, *numbers: call(name, dirfd, _path(path), *numbers)
 
 
@@ -210,7 +212,7 @@ def utimensat(dirfd: int, path: str, times: tuple[int, int] | None, flags: int) 
 
 
 def _named(name: str) -> Callable[[int, bytes], int]:
-    """Return a function for a call with a descriptor and a socket address."""
+    """Return a function that makes a system call with a descriptor and a socket address as arguments."""
     return lambda fd, address: call(name, fd, address, len(address))
 
 
@@ -330,7 +332,7 @@ def _plain(name: str) -> Callable[..., Any]:
 
 
 def _nothing(function: Callable[..., Any]) -> Callable[..., None]:
-    """Return a function that discards the result 0 of a call."""
+    """Return a function that makes a call and returns None, because the call's result is always 0."""
 
     def called(*arguments: Any) -> None:
         function(*arguments)
@@ -373,4 +375,4 @@ HOST: Final[dict[str, Callable[..., Any]]] = {
     "syslog": syslog,
     "prctl_comm": lambda comm: _nothing(_plain("prctl"))(PR_SET_NAME, _path(comm)),
 }  # fmt: skip
-"""Function for each system call, by the name that simkernel uses."""
+"""For each system call, by simkernel's name: the function that makes the call on the host."""

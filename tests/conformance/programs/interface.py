@@ -35,7 +35,7 @@ SIG_DFL, SIG_IGN, RECORD = 0, 1, "record"
 
 
 class BlockedForever(Exception):
-    """A call of a method other than `begin` blocks, and no event will wake it."""
+    """Raised if the case waits for the end of a call that blocks and that no event will wake."""
 
 
 class Pending(Protocol):

@@ -280,7 +280,9 @@ class RealPrograms:
                 raise BlockedForever(f"programs {busy} neither reply nor block within {PATIENCE:g} s")
 
     def _pause(self) -> None:
-        """Give the CPU to the processes until one of them replies, for at most PAUSE milliseconds."""
+        """Sleep until a process replies, for at most PAUSE milliseconds, so that the processes get the
+        CPU.
+        """
         poller = select.poll()
         for program in self.all:
             if program.in_call and not program.ended:

@@ -36,7 +36,7 @@ from tests.conformance.programs.interface import (
 )
 
 REST: Final = millis(1)
-"""Virtual time in ns. A call that has not ended after this time counts as blocked."""
+"""Virtual time in ns. If a call has not ended after this time, it counts as blocked."""
 FILE_SYSTEM: Final = 99
 """Minor number of the device that holds the programs' file system."""
 MAX_EVENTS: Final = 10_000
@@ -180,8 +180,8 @@ class SimulatedProgram(Program):
         return caught
 
     def deliver_signals(self) -> bool:
-        """If an idle program has pending signals, make it enter the kernel, so that their handlers run.
-        Return True if it had any.
+        """If the program is idle and has pending signals, submit a getpid(), so that the kernel runs the
+        handlers. Return True in this case.
         """
         if self.pending is None and self.task.alive and self.task.signals.pending:
             self.pending = SimulatedPending(self, Request("getpid", ()))

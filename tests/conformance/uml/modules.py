@@ -134,9 +134,7 @@ def loaded() -> list[str]:
 # -- altered copies ---------------------------------------------------------------
 
 NAME = slice(24, 24 + MODULE_NAME_LEN)
-"""Position of the name in `struct module`, in bytes. The module's state and a list_head come before the
-name.
-"""
+"""Bytes of `struct module` that contain the name. They follow the module's state and a list_head."""
 
 
 def altered(image: bytes, name: str, modinfo: Mapping[str, str | None]) -> bytes:

@@ -55,8 +55,8 @@ TREES: Final[dict[int, tuple[int, Tree]]] = {
     7: (12, NEIGHBOUR),
     14: (8, ADDRESS),
 }
-"""For each message type without its last two bits: size of the header, and the parts of the message that are
-not compared.
+"""For each message type divided by 4: the size of the header, and the parts of the message that are not
+compared.
 """
 
 NEIGHBOUR_TYPE: Final = U16.pack(rtnl.RTM_NEWNEIGH)
@@ -126,8 +126,8 @@ def _split(data: bytes) -> Iterator[bytes]:
 
 
 def with_free_places(real: bytes, simulated: bytes) -> bytes:
-    """Return the real kernel's datagram in which the parts that are not compared come from the simulated
-    kernel's datagram.
+    """Return a copy of the real kernel's datagram. Parts that are not compared are replaced with those of the
+    simulated kernel's datagram.
     """
     theirs = free_places(simulated)
     result = bytearray(real)

@@ -61,12 +61,14 @@ def _interface_id(address: bytes) -> bytes:
 
 
 def _solicited(address: bytes) -> bytes:
-    """Return the last bytes of the solicited-node multicast address for an Ethernet address."""
+    """Return the last bytes of the IPv6 multicast address at which other hosts ask for this Ethernet address
+    (solicited-node).
+    """
     return b"\0\1\xff" + address[3:]
 
 
 def _multicast(address: bytes) -> bytes:
-    """Return the Ethernet multicast address of the solicited-node multicast address."""
+    """Return the Ethernet address to which packets for the solicited-node multicast address are sent."""
     return b"\x33\x33\xff" + address[3:]
 
 

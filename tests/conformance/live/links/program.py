@@ -55,8 +55,8 @@ LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID 
 )
 GROUPS: Final = (LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID)
 IMMEDIATE: Final = (ADDR4, ROUTE4, RULE4, RULE6)
-"""Groups in which no notification comes from deferred work. Both kernels therefore overrun a queue at the
-same message.
+"""Groups whose notifications are all sent immediately, none by deferred work. Therefore a listener's queue
+overruns at the same message on both kernels.
 """
 
 LINKS: Final = (
@@ -100,7 +100,7 @@ AREAS: Final = {
 }
 """Kinds of requests by area, each with a weight."""
 SHARES: Final = ((8, 5, 5, 3, 1), (14, 2, 1, 1, 0), (3, 9, 2, 0, 0), (2, 3, 12, 0, 3), (4, 1, 0, 9, 0))
-"""Weights of the areas, in rows. Each program uses one row."""
+"""Each row has one weight for each area. A program chooses one row at random."""
 
 DUMPS: Final = (link.get_all, link.get_all, address.get_all, route.get_all, rule.get_all)
 
@@ -127,8 +127,8 @@ SET_FLAGS, SET_MTU, SET_NAME, SET_QUEUE, SET_ADDRESS = 0x8914, 0x8922, 0x8923, 0
 
 
 def link_program(random: Random, areas: Sequence[str] = ()) -> Program:
-    """Return a random program that changes links, addresses, routes, neighbours or rules. An area in `areas`
-    twice is twice as frequent. By default, all areas occur.
+    """Return a random program that changes links, addresses, routes, neighbours or rules. `areas` selects
+    some of these. An area that is in `areas` twice occurs twice as often.
     """
     return _Writer(random, areas).program()
 

@@ -16,7 +16,9 @@ from simkernel.kernel.vfs.task import Task
 
 
 def order_is_open(tasks: Iterable[Task]) -> bool:
-    """Return True if one event can wake two of the blocked tasks, and Linux does not define their order."""
+    """Return True if one event can wake two of the blocked tasks and Linux does not define which of them runs
+    first.
+    """
     return any(_race(one, other) for one, other in combinations(tasks, 2))
 
 
@@ -46,7 +48,7 @@ def _watched(epoll: EventPoll) -> set[WaitQueue]:
 
 
 def collects_garbage(unix: UnixContext) -> bool:
-    """Return True if sockets in flight can no longer be received by any program. This call makes the machine
-    unusable.
+    """Return True if the garbage collector for unix sockets would close a socket now. The machine cannot be
+    used after this call.
     """
     return bool(unix.carriers._sockets and unix.carriers._garbage())

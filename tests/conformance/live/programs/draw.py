@@ -24,7 +24,7 @@ USERS: Final = tuple(
 )
 MAX_PROGRAMS: Final = 5
 MAX_OPEN: Final = 24
-"""If a program has more open descriptors than this, most of its next steps close some."""
+"""Number of descriptors above which most steps of a program close some."""
 SIOCOUTQ: Final = 0x5411
 FD_SETSIZE: Final = 1024
 SOCK_NONBLOCK: Final = os.O_NONBLOCK

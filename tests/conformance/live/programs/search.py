@@ -128,14 +128,14 @@ class Search:
 
     @staticmethod
     def _same(one: Difference, other: Difference | None) -> bool:
-        """Return True if two runs on the host differ from simkernel at the same step and with the same
-        result.
+        """Return True if simkernel and the host differ at the same step in both runs, and the host's result
+        of this step is the same.
         """
         return other is not None and (one.index, one.real) == (other.index, other.real)
 
     def _difference(self, steps: Steps, *, rests: bool = True) -> Difference | None:
-        """Run an example again. With `rests`, the host waits after each step until all programs are idle.
-        Otherwise it waits only where simkernel needs it.
+        """Run an example again and return its difference. With `rests`, the host waits after each step until
+        all programs are idle. Otherwise it waits only after the steps that need it.
         """
         simulated, wanted = run_simulated(steps)
         steps = steps[: len(simulated)]

@@ -33,7 +33,9 @@ def _connection(d: Draw, last: Last) -> Iterator[Step]:
 
 
 def _in_flight(d: Draw, last: Last) -> Iterator[Step]:
-    """Send one socket of a pair through the pair itself, then close one of the two."""
+    """Send a descriptor through a socket pair, mostly one of the pair itself. Then close one socket of the
+    pair.
+    """
     yield Step(d.place, "socketpair", (AF_UNIX, d.choice(v.SOCKETS) | d.nonblock(), 0))
     if isinstance(pair := last(), list):
         one, other = d.random.sample(pair, 2)
@@ -51,8 +53,7 @@ def _readers(d: Draw, last: Last) -> Iterator[Step]:
     if kind == "pipe":
         yield Step(d.place, "pipe2", (0,))
     elif kind == "pair":
-        # Streams are excluded: they wake all readers, and the host's scheduler decides which of them runs
-        # first.
+        # No streams: an event wakes all readers of a stream, and the host's scheduler chooses the first.
         yield Step(d.place, "socketpair", (AF_UNIX, d.choice((2, 5)), 0))
     else:
         yield Step(d.place, "eventfd", (0, d.choice((0, 1))))
