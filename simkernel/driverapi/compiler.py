@@ -17,7 +17,8 @@ T = TypeVar("T")
 
 
 def READ_ONCE(value: T) -> T:
-    """Return `value`, which the caller has read from an attribute without holding the lock that protects it.
+    """Return `value` unchanged. The caller has read it from an attribute without the lock that protects the
+    attribute.
 
     A concurrent assignment of the attribute is no race; a concurrent change of a container is.
     """

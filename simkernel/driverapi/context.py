@@ -31,8 +31,8 @@ def module_of(this: ThisModule) -> LoadedModule:
 
 
 def this_of(module: LoadedModule | None) -> ThisModule:
-    """Return `module.this`. The caller passes the module of an object that a driver created, so `module` is
-    never None.
+    """Return `module.this`. The callers read `module` from an object that a driver created. Such an object
+    always has a module.
     """
     assert module is not None
     return module.this
@@ -69,7 +69,8 @@ def may_sleep(
     *arguments: P.args,
     **keywords: P.kwargs,
 ) -> Awaitable[T]:
-    """Return the awaitable of `function`, which can sleep. In atomic context, log the bug as Linux does.
+    """Call `function`, which can sleep, and return its awaitable. If the caller is in atomic context, log the
+    bug as Linux does.
 
     An interrupt handler cannot await, so it gets `COMPLETED` and `function` is not called.
     """

@@ -21,14 +21,14 @@ from simkernel.kernel.vfs.fasync import FasyncList as FasyncList
 
 
 def fasync_helper(file: CharDeviceFile, fd: int, on: bool, fasync: FasyncList) -> None:
-    """Add `file` to the list of files whose owners get a signal if `on` is True. Otherwise, remove the file
-    from the list.
+    """If `on` is True, add `file` to the list of files whose owners get a signal. If `on` is False, remove
+    `file` from the list.
     """
     fasync.switch(file.open_file, fd, on)
 
 
 def kill_fasync(fasync: FasyncList, band: int) -> None:
-    """Send the signal to the owners of the files in the list. `band` is POLL_IN, POLL_HUP or a similar
-    code.
+    """Send SIGIO, or the signal that a program selected with F_SETSIG, to the owners of the files in the
+    list. `band` is POLL_IN, POLL_HUP or a similar code.
     """
     fasync.kill(band)

@@ -51,7 +51,9 @@ from simkernel.ynl.errors import choose
 
 @attrs.frozen(eq=False)
 class GenlFamily:
-    """A registered generic netlink family. The module that registered it passes it to the other functions."""
+    """A registered generic netlink family. The module that registered the family passes it to the other
+    functions of this file.
+    """
 
     this: ThisModule
     spec: Spec

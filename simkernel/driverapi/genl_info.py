@@ -70,8 +70,7 @@ class GenlInfo:
 
     @property
     def tailroom(self) -> int:
-        """Maximum size of the attributes of the dump's next message, in bytes, if the message must fit into
-        the current datagram.
+        """Free space for the attributes of one more message in the dump's current datagram, in bytes.
 
         If a handler yields that much, the next message begins a new datagram.
         """

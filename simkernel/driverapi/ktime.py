@@ -12,7 +12,7 @@ def ktime_get(this: ThisModule) -> int:
 
 
 def ktime_mono_to_real(this: ThisModule, time: int) -> int:
-    """Convert monotonic to realtime nanoseconds. They are equal, because a machine is switched on at the
-    epoch.
+    """Convert a monotonic time in ns to a realtime in ns. Both clocks show the same time, because a machine
+    is switched on at the epoch.
     """
     return time

@@ -37,7 +37,7 @@ ETH_MAX_MTU: Final = 65535
 
 
 def netdev_ops(this: ThisModule, **operations: Callable[..., Any]) -> NetDeviceOps:
-    """Return the operations of a network driver. The arguments are named as in `NetDeviceOps`.
+    """Return the `NetDeviceOps` of a network driver. Each argument has the name of a field of `NetDeviceOps`.
 
     An exception in an operation becomes an oops.
     """
@@ -45,8 +45,8 @@ def netdev_ops(this: ThisModule, **operations: Callable[..., Any]) -> NetDeviceO
 
 
 def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap `function` so that it runs under the rtnl mutex. If it raises an exception, the kernel logs an
-    oops. A plan (perturbations of a test run) cannot pause it.
+    """Return a function that calls `function` with the rtnl mutex held. If `function` raises an exception,
+    the kernel logs an oops. A plan (perturbations of a test run) cannot pause `function`.
     """
     kernel = kernel_of(this)
     guarded = kernel.oopses.wrap(module_of(this), where, function)

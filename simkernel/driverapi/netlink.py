@@ -35,8 +35,8 @@ Skb = Inbound
 
 @attrs.frozen(eq=False)
 class KernelSocket:
-    """The kernel socket of a netlink protocol. The module that created it passes it to the other
-    functions.
+    """The kernel socket of a netlink protocol. The module that created the socket passes it to the other
+    functions of this file.
     """
 
     this: ThisModule
@@ -52,7 +52,8 @@ def netlink_kernel_create(
     groups: int = 0,
     flags: int = 0,
 ) -> KernelSocket:
-    """Serve `protocol` (0 to 31) in the initial network namespace. `receive` handles what programs send.
+    """Serve `protocol` (0 to 31) in the initial network namespace. The kernel calls `receive` with each
+    datagram that a program sends to the kernel.
 
     The protocol has at least `groups` multicast groups, and at least 32. With NONROOT_RECV a program
     without CAP_NET_ADMIN can join them, with NONROOT_SEND it can send to them. An open socket of the

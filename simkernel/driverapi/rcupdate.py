@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def rcu_dereference(value: T) -> T:
-    """Return `value`, which the caller has read from an attribute that `rcu_assign_pointer` sets."""
+    """Return `value` unchanged. The caller has read it from an attribute that `rcu_assign_pointer` sets."""
     return value
 
 

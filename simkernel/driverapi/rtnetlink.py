@@ -65,8 +65,8 @@ def rtnl_link_unregister(this: ThisModule, ops: LinkOps) -> None:
 
 
 def rtnl_create_peer(this: ThisModule, new: NewLink, ops: LinkOps) -> NetDevice:
-    """Create the peer device that a request for a new link describes (`rtnl_create_link()`). Raise EINVAL if
-    the description is invalid.
+    """Create the peer of a new link, for example of a veth link. The request for the new link describes the
+    peer (`rtnl_create_link()`). Raise EINVAL if the description is invalid.
     """
     return kernel_of(this).rtnetlink.changes.make_peer(new, ops)
 

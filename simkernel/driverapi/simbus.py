@@ -65,13 +65,14 @@ async def _register(this: ThisModule, driver: SimbusDriver) -> SimbusDriver:
 
 @sleeps
 def simbus_unregister_driver(driver: SimbusDriver) -> Awaitable[None]:
-    """Unregister a driver. `remove` is called for each device that it is bound to."""
+    """Unregister a driver. `remove` is called for each device that is bound to the driver."""
     this = this_of(driver.module)
     return may_sleep(this, "driver_unregister", kernel_of(this).devices.driver_unregister, driver)
 
 
 def simbus_dev_is_disconnected(device: SimbusDevice) -> bool:
-    """Return True if `device` is known to be unplugged and `remove` is pending (`pci_dev_is_disconnected()`).
+    """Return True if the kernel has detected that `device` was unplugged, and has begun to remove it
+    (`pci_dev_is_disconnected()`).
 
     Its register window can already belong to another device.
     """

@@ -81,8 +81,8 @@ def wake_up(queue: WaitQueue) -> None:
 
 
 def wake_up_interruptible(queue: WaitQueue) -> None:
-    """Do the same as `wake_up`, because no wait queue of simkernel has both interruptible and uninterruptible
-    waiters.
+    """Do the same as `wake_up`. Linux skips uninterruptible waiters here. In simkernel, no queue has both
+    interruptible and uninterruptible waiters.
     """
     queue.wake_up()
 

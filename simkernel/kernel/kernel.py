@@ -93,8 +93,8 @@ class Kernel:
         if self.copies is not None:
             costs = attrs.evolve(costs, on_copy=self.copies.add)
         self.plain_costs = costs
-        """The cost model for parts of the kernel that check the fault point `usercopy` themselves. A copy
-        charged with this model does not check the fault point.
+        """The cost model for parts of the kernel that check the fault point `usercopy` themselves. Charging a
+        copy with this model does not check the fault point.
         """
         if faults is not None:
             costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))
@@ -158,10 +158,8 @@ class Kernel:
             self.scheduler.interrupt,
         )
         self.interrupt: Callable[..., None] = self.interrupts.handle
-        """The function that the bus calls for an interrupt of a line. One call may stand for several
-        interrupts.
-
-        The handler may be called once for several interrupts.
+        """The function that the bus calls for an interrupt of a line. In an interrupt storm, one call
+        represents several interrupts, and each handler of the line is called once.
         """
         if checks:
             from simkernel.kernel.checked import parts

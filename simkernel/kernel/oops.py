@@ -102,14 +102,14 @@ class Oopses:
         return Guard(self, module, where, answered=True)
 
     def contain(self, module: LoadedModule | None, where: str) -> Guard:
-        """Return a context manager for a call of module code whose error nothing can receive. Every exception
-        is an oops, even OSError.
+        """Return a context manager for a call of module code that can return no error. Every exception is an
+        oops, even OSError.
         """
         return Guard(self, module, where, answered=False)
 
     def wrap(self, module: LoadedModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that calls `function` inside of a `guard`. `function` may be plain or `async
-        def`.
+        """Return a function that calls `function` within a `guard`. `function` is a plain or an `async def`
+        function.
         """
 
         async def finish(pending: Awaitable[Any]) -> Any:

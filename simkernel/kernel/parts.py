@@ -56,7 +56,7 @@ class KernelParts(Protocol):
     net_devices: NetDevices
     rtnetlink: RouteNetlink
     socket_file: Callable[..., OpenFile]
-    """The factory of open files for sockets."""
+    """Function that creates the open file of a socket."""
     socket_families: dict[int, SocketFamily]
 
     @property

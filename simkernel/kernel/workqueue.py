@@ -208,7 +208,9 @@ class WorkQueue:
             self._done.wake_up_all()
 
     def _next(self) -> Work | None:
-        """Return the first queued item that does not run on another worker, or None."""
+        """Return the first queued item that no worker is running, or None. An item can be queued again while
+        it runs.
+        """
         return next((work for work in self._items if not work.running), None)
 
     async def _run(self, work: Work) -> None:

@@ -153,7 +153,7 @@ ENOTRECOVERABLE: Final = _error(131, "State not recoverable")
 ERFKILL: Final = _error(132, "Operation not possible due to RF-kill")
 EHWPOISON: Final = _error(133, "Memory page has hardware error")
 
-# A name that glibc defines.
+# glibc defines this second name for EOPNOTSUPP.
 ENOTSUP: Final = EOPNOTSUPP
 
 # Internal to the kernel: a program gets one only if a driver has a bug.  glibc has no texts for them.

@@ -40,7 +40,7 @@ EPOLLET: Final = 1 << 31
 
 @attrs.frozen
 class EpollEvent(Structure):
-    """struct epoll_event, which is packed on x86-64: events, and the data of the program."""
+    """struct epoll_event, packed on x86-64: the events, and a number that the program has chosen."""
 
     LAYOUT = Struct("<IQ")
 

@@ -44,7 +44,7 @@ def _number(payload: Buffer) -> int:
     return number
 
 
-# In the kernel's order: field of ExtAck, attribute type, functions that encode and decode the payload.
+# One row for each attribute, in the kernel's order: field of ExtAck, attribute type, encoder, decoder.
 _ATTRIBUTES: Final[tuple[tuple[str, int, Callable[[Any], bytes], Callable[[Buffer], Any]], ...]] = (
     ("message", NLMSGERR_ATTR_MSG, lambda text: text.encode("utf-8", "surrogateescape") + b"\0", _text),
     ("cookie", NLMSGERR_ATTR_COOKIE, bytes, bytes),
@@ -93,8 +93,8 @@ class ExtAck:
 
 
 def extended_ack(header: NlMsgHdr, payload: Buffer) -> ExtAck:
-    """Return the extended ACK of a reply: of an NLMSG_ERROR, or of the NLMSG_DONE that ends a dump.  Raises
-    Malformed.
+    """Return the extended ACK of a reply. The reply is an NLMSG_ERROR, or the NLMSG_DONE that ends a dump.
+    Raises Malformed.
     """
     if not header.flags & NLM_F_ACK_TLVS:
         return ExtAck()

@@ -161,7 +161,7 @@ def EVIOCSABS(axis: int) -> int:
 
 
 def without_size(request: int) -> int:
-    """Return an ioctl request with the size field set to 0.  So a request such as EVIOCGNAME(length) is
-    recognized for any length.
+    """Return an ioctl request with the size field set to 0. A driver compares requests such as
+    EVIOCGNAME(length) without their size, because `length` can be any number.
     """
     return request ^ _IOC(0, 0, 0, _IOC_SIZE(request))

@@ -52,23 +52,27 @@ def _IOC(direction: int, type: str | int, number: int, size: int) -> int:
 
 
 def _IO(type: str | int, number: int) -> int:
-    """Return an ioctl request without an argument, or with a number as argument instead of an address."""
+    """Return an ioctl request that has no argument, or whose argument is a number and not an address."""
     return _IOC(_IOC_NONE, type, number, 0)
 
 
 def _IOR(type: str | int, number: int, size: int) -> int:
-    """Return an ioctl request.  The kernel writes the structure at the address that is its argument."""
+    """Return an ioctl request whose argument is the address of a structure. The kernel writes the
+    structure.
+    """
     return _IOC(_IOC_READ, type, number, size)
 
 
 def _IOW(type: str | int, number: int, size: int) -> int:
-    """Return an ioctl request.  The kernel reads the structure at the address that is its argument."""
+    """Return an ioctl request whose argument is the address of a structure. The kernel reads the
+    structure.
+    """
     return _IOC(_IOC_WRITE, type, number, size)
 
 
 def _IOWR(type: str | int, number: int, size: int) -> int:
-    """Return an ioctl request.  The kernel reads and writes the structure at the address that is its
-    argument.
+    """Return an ioctl request whose argument is the address of a structure. The kernel reads and writes the
+    structure.
     """
     return _IOC(_IOC_READ | _IOC_WRITE, type, number, size)
 

@@ -14,7 +14,7 @@ FIOQSIZE: Final = 0x5460
 TIOCOUTQ: Final = 0x5411
 """Request: get the number of bytes in the send queue."""
 
-# Two requests above have a second name in include/uapi/linux/sockios.h.
+# Names that include/uapi/linux/sockios.h gives to two of the requests above.
 SIOCINQ: Final = FIONREAD
 SIOCOUTQ: Final = TIOCOUTQ
 

@@ -149,8 +149,8 @@ class SyscallSpec:
     linux_name: str
     prototype: tuple[Argument, ...]
     result: str
-    """Kind of the call's result: none, fd, number, octal or address; length or string if the kernel writes
-    memory.
+    """Kind of the call's result. If the kernel writes memory, the kind is length or string. Otherwise it is
+    none, fd, number, octal or address.
     """
     page: str
 

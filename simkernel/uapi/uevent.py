@@ -15,7 +15,7 @@ import attrs
 
 from simkernel.uapi.structure import Buffer, Malformed
 
-# Multicast group of the kernel, and the prefix of udev's own messages, which udev sends to group 2.
+# Multicast group of the kernel's events. udev sends its own messages to group 2, with the prefix `_LIBUDEV`.
 UEVENT_GROUP: Final = 1
 _LIBUDEV: Final = b"libudev\0"
 
@@ -75,5 +75,5 @@ def _encode(text: str) -> bytes:
 
 
 def _decode(data: bytes) -> str:
-    # surrogateescape, because a path can have any bytes.
+    # Use surrogateescape, because a path can contain bytes that are not UTF-8.
     return data.decode("utf-8", "surrogateescape")

@@ -21,8 +21,8 @@ _CONTINUED: Final = 0xFFFF
 
 
 def W_EXITCODE(code: int, signal: int) -> int:
-    """Return the wait status of a child.  The child exited with `code` (then `signal` is 0), or `signal`
-    ended it (then `code` is 0).
+    """Return the wait status of a child that exited with `code`, or that `signal` ended. The other argument
+    is 0.
     """
     return code << 8 | signal
 

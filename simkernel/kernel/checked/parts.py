@@ -33,8 +33,8 @@ from simkernel.kernel.vfs.char_file import CharDeviceFile
 from simkernel.kernel.vfs.file import OpenFile, OpenFiles
 
 UNMAPPED: Final = "0x0000"
-"""Start of the address in a bus error if the register window is not mapped: the driver has used 0 as the
-window's address (driverapi/io.py).
+"""First digits of the address in a bus error after an access to an unmapped register window. driverapi/io.py
+sets the address of such a window to 0.
 """
 
 
@@ -56,8 +56,8 @@ class Kernel(KernelParts, Protocol):
 
 
 def install(kernel: Kernel, checks: Collection[str], races: Races | None) -> Callable[..., LoadedModule]:
-    """Replace parts of a kernel under construction by parts with checks.  Return the class for the kernel's
-    modules.
+    """Replace those parts of `kernel` that a check in `checks` needs. The kernel's constructor calls this
+    function. Return the class for the kernel's modules.
     """
     runner, oopses = kernel.processes.runner, kernel.oopses
     if {"lockdep", "hung", "races"} & set(checks):
@@ -130,8 +130,8 @@ def check_socket(kernel: Kernel, sock: Sock) -> bool:
 
 
 class CheckedModule(LoadedModule):
-    """A module that reports a `put` without a matching reference. The `put` does not drop the reference of
-    another user.
+    """A module that checks its reference count after each `put` (`check_module`). If the count is 0, `put`
+    does not change it.
     """
 
     def put(self) -> None:
@@ -147,7 +147,7 @@ class CheckedModule(LoadedModule):
 
 
 def check_module(kernel: Kernel, module: LoadedModule) -> None:
-    """Report a module whose reference count is below the number of its users and open files
+    """Report `module` if its reference count is smaller than the number of its users plus its open files
     (`module_put()`).
     """
     files = sum(_module_of(file) is module for file in kernel.open_files)
@@ -179,7 +179,7 @@ def bus_error(kernel: Kernel, text: str) -> None:
 
 
 class Audit:
-    """The checks of an idle kernel, in which no event is scheduled."""
+    """The checks that run while the kernel is idle. The kernel is idle if no event is scheduled."""
 
     def __init__(self, kernel: Kernel, checks: Collection[str]) -> None:
         self._kernel = kernel

@@ -53,8 +53,8 @@ class _Access:
     trace: tuple[Place, ...]
 
     def races(self, other: _Access) -> bool:
-        """Return True if this access and `other` are a data race, provided that nothing orders one before the
-        other.
+        """Return True if this access and `other` are a data race. The caller has checked that neither is
+        ordered before the other.
         """
         both = (self, other)
         marked_read = any(each.marked and not each.write for each in both)
@@ -63,7 +63,9 @@ class _Access:
 
 @attrs.define(eq=False)
 class _Cell:
-    """The last write of one attribute of an object, and the last read by each context after that write."""
+    """The recorded accesses to one attribute of an object: the last write, and each context's last read after
+    that write.
+    """
 
     write: _Access | None = None
     reads: dict[Hashable, _Access] = attrs.field(factory=dict)
@@ -83,8 +85,8 @@ class Races:
         self._current: Callable[[], SchedTask | None] = lambda: None
         self._clocks: dict[Hashable, Clock] = {}
         self._carried: Clock | None = None
-        """The vector clock at which the current section was scheduled.  It is None after the section's
-        context has joined it.
+        """The vector clock at the moment when the current section was scheduled. It is None after `_clock`
+        has joined it into the clock of the section's context.
         """
         self._contexts: list[Hashable] = []
         """The interrupt handlers and timers that run now.  The innermost one is last."""
@@ -118,8 +120,8 @@ class Races:
         return clock
 
     def _snapshot(self) -> Clock:
-        """Return a copy of the current vector clock, then advance the clock. Thus a section that gets the
-        copy is not ordered after later accesses.
+        """Return a copy of the current context's vector clock, then advance the clock. A section that gets
+        the copy is ordered after the context's earlier accesses, but not after its later accesses.
         """
         clock = self._clock()
         copy = dict(clock)
@@ -135,7 +137,7 @@ class Races:
         return self._snapshot()
 
     def begin(self, token: Clock | None) -> None:
-        """Note that a section begins, and take the vector clock `token` from the time of its scheduling.
+        """Note that a section begins. `token` is the vector clock that `scheduled` returned for the section.
 
         With the token None, ordinary code runs, which is ordered after all earlier actions.
         """
@@ -287,7 +289,7 @@ def _name(context: Hashable) -> str:
 
 
 class ObservedTimers(Timers):
-    """Timers that run each expiry function in its own context of the race detector."""
+    """Timers of a machine with a race detector. Each timer is a separate context of the race detector."""
 
     def __init__(self, *arguments: Any) -> None:
         *others, races = arguments
@@ -300,8 +302,8 @@ class ObservedTimers(Timers):
 
 
 class Watched:
-    """The perturbation of a machine with a race detector: the source of delays and pauses. It can wrap the
-    perturbation of a plan.
+    """The perturbation (source of delays and pauses) of a machine with a race detector. If the machine also
+    has a plan, the delays and pauses are those of the plan.
     """
 
     def __init__(self, perturbation: Perturbation | None) -> None:

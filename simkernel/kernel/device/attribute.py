@@ -17,10 +17,8 @@ Show = Callable[[Any], str]
 included.
 """
 StoreAttribute = Callable[[Any, bytes], "int | Awaitable[int | None] | None"]
-"""A function that takes the device and the bytes that a program has written to the attribute's file. The
-function returns how many bytes it used; None stands for all bytes.
-
-It returns how many bytes it used; None means all.
+"""A function that takes the device and the bytes that a program has written to the attribute's file. It
+returns how many bytes it used; None means all bytes.
 """
 
 

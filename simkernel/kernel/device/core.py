@@ -25,7 +25,9 @@ from simkernel.uapi.errno import EBUSY, EEXIST, EINVAL, ENODEV, os_error
 
 
 class NumberWatcher(Protocol):
-    """The interface of an object, such as devtmpfs, that is notified of devices that have a device number."""
+    """The interface of an observer, such as devtmpfs. The driver core calls the methods for each device that
+    has a device number.
+    """
 
     def added(self, device: Device) -> None:
         """Handle a new device.  It is already in the device tree; its `add` uevent is sent afterwards."""
@@ -57,7 +59,9 @@ class DriverCore:
             stack += device.children[::-1]
 
     def watch_numbers(self, watcher: NumberWatcher) -> None:
-        """Notify `watcher` of each device with a device number, those that exist already included."""
+        """Notify `watcher` of each new or removed device that has a device number. Notify it of the existing
+        ones now.
+        """
         self.watcher = watcher
         for device in self:
             if device.number[0]:

@@ -62,8 +62,8 @@ class Class:
 
 @attrs.define(eq=False, repr=False)
 class Device:
-    """A device in the device tree.  It is on a bus, where a driver can be bound to it, or in a class, or
-    neither.
+    """A device in the device tree. It is on a bus, in a class, or neither. Only a device on a bus can have a
+    driver.
 
     `data` belongs to the driver (`dev_set_drvdata()`) and is cleared when the driver is unbound.
     `environment` has variables for all its uevents.  If `number` (major, minor) is set, the device has a
@@ -76,7 +76,7 @@ class Device:
     bus: BusType | None = None
     kind: Class | None = None
     module: LoadedModule | None = None
-    """The module that registered the device's class, or None if the kernel did."""
+    """The module that created the device with `device_create`, or None."""
     environment: Mapping[str, str] = attrs.field(factory=dict)
     node: str = ""
     number: tuple[int, int] = (0, 0)
@@ -152,7 +152,9 @@ class Device:
 
 
 class BusType:
-    """A type of bus.  It decides which drivers match a device.  Each machine has its own object."""
+    """A type of bus. It decides which drivers match a device. Each machine has one object for each bus
+    type.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name

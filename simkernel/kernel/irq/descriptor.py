@@ -29,15 +29,15 @@ IRQF_SHARED: Final = 0x80
 IRQF_ONESHOT: Final = 0x2000
 """Flag: the line stays masked until the handler's thread has finished."""
 IRQF_NO_AUTOEN: Final = 0x80000
-"""Flag: the line stays disabled until `enable_irq`."""
+"""Flag: the line stays disabled until the driver calls `enable_irq`."""
 
 OBSERVED = 100_000
 """After this number of interrupts of a line, the kernel checks how many of them were unhandled."""
 UNHANDLED = 99_900
 """If more than this number of the last OBSERVED interrupts were unhandled, the kernel disables the line."""
 FORGIVEN_AFTER = 100 * MILLISECOND
-"""If no interrupt is unhandled for this time in ns, the next unhandled interrupt is counted as the first
-one.
+"""If no interrupt was unhandled for this time in ns, the next unhandled interrupt restarts the count of
+unhandled interrupts.
 """
 
 
@@ -95,8 +95,8 @@ class IrqDescriptor:
     threads_handled: int = 0
     """Number of times that a thread returned IRQ_HANDLED."""
     threads_handled_last: int | None = None
-    """Value of `threads_handled` at the last interrupt whose handlers only woke threads, or None if there was
-    no such interrupt.
+    """Value of `threads_handled` at the last interrupt whose handlers only woke threads. It is None before
+    the first such interrupt, and after an interrupt that a handler and a thread handled.
     """
     observed: int = 0
     unhandled: int = 0

@@ -153,8 +153,8 @@ class Interrupts:
             await sleep_on(action.stopped, interruptible=False)
 
     def disable(self, irq: int) -> None:
-        """Disable line `irq` (`disable_irq_nosync()`). Calls nest: the line is enabled after as many calls of
-        `enable`.
+        """Disable line `irq` (`disable_irq_nosync()`). The line is enabled again when `enable` has been
+        called as often as `disable`.
         """
         self.lines[irq].depth += 1
         self._controller.mask(irq)

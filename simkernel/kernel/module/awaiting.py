@@ -22,8 +22,8 @@ MAX_REMEMBERED: Final = 64
 
 
 class Calls:
-    """A record of the calls of driverapi functions that modules' code makes while `run` executes it, for all
-    machines of this Python process.
+    """A record of calls of driverapi functions that must be awaited. The calls are those in modules' code
+    while `run` executes it. All machines of this Python process share the record.
     """
 
     def __init__(self) -> None:
@@ -31,8 +31,8 @@ class Calls:
         self._made: deque[tuple[object, str, tuple[str, str] | None, int]] = deque(maxlen=MAX_REMEMBERED)
 
     def remember(self, made: object, name: str, frame: FrameType) -> None:
-        """Record `made`, the coroutine or other object that a call of the function `name` returned. `frame`
-        is the code that made the call.
+        """Record a call of the function `name`. `made` is the object that the call returned, usually a
+        coroutine. `frame` is the caller's frame.
         """
         self._made.append((made, name, locate(frame), frame.f_lineno))
 

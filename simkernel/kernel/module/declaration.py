@@ -20,12 +20,12 @@ GPL_COMPATIBLE = frozenset(
 
 
 class DeviceId(Protocol):
-    """An entry of a driver's table of devices."""
+    """An entry in a driver's table of supported devices."""
 
     @property
     def alias(self) -> str:
-        """The pattern that a device's MODALIAS must match. On Linux, file2alias makes it from the table
-        entry.
+        """The pattern that a device's MODALIAS must match. On Linux, file2alias makes the pattern from the
+        table entry.
         """
 
 
@@ -123,5 +123,5 @@ class Module:
 
     @property
     def all_aliases(self) -> tuple[str, ...]:
-        """The aliases of the module, those of its device table first."""
+        """The aliases from the module's device table, followed by its other aliases."""
         return tuple(device.alias for device in self.devices) + self.aliases

@@ -31,8 +31,8 @@ TRANSITIONS: Mapping[ModuleState, tuple[ModuleState, ...]] = {
     ModuleState.LIVE: (ModuleState.GOING,),
     ModuleState.GOING: (),
 }
-"""The states that may follow each state. The kernel can also remove a module whose state is UNFORMED or
-GOING.
+"""For each state, the states that may follow it. The kernel can also remove a module whose state is UNFORMED
+or GOING.
 """
 
 
@@ -95,7 +95,7 @@ class LoadedModule:
     taints: Taints = attrs.field(factory=Taints)
     uses_gpl_symbols: bool = False
     pinned: bool = False
-    """True if an oops in the module left a reference that is never dropped."""
+    """True if `pin` has taken a reference that is never dropped."""
     data: Any = None
 
     def __attrs_post_init__(self) -> None:
@@ -139,8 +139,8 @@ class LoadedModule:
         self._trace("module_put")
 
     def pin(self) -> None:
-        """Take a reference that is never dropped, so that the module cannot be unloaded. The reason: after an
-        oops, there may be references to the module's code.
+        """Take a reference that is never dropped, so that the module cannot be unloaded. After an oops or an
+        interrupted `init`, other code may still refer to the module's code.
         """
         if not self.pinned:
             self.pinned = True

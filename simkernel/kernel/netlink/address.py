@@ -46,7 +46,8 @@ def lowest_group(mask: int) -> int:
 
 
 def allowed(sock: NetlinkSock, task: Task, flag: int) -> bool:
-    """Return True if the protocol needs no privilege or the task has CAP_NET_ADMIN (`netlink_allowed()`).
+    """Return True if the protocol has `flag`, so that no privilege is needed, or if the task has
+    CAP_NET_ADMIN (`netlink_allowed()`).
 
     `flag` is NONROOT_RECV or NONROOT_SEND.
     """

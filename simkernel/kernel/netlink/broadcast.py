@@ -15,8 +15,8 @@ from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import ENOBUFS, ESRCH, os_error
 
 _NO_NET: Final = object()
-"""Marker for the fast path of `Broadcast.to`: no member may take the fast path. The marker is never equal to
-a member's `fast_net`.
+"""Value of `home` in `Broadcast.to` if no member may take the fast path. It differs from the `fast_net` of
+every member.
 """
 
 
@@ -81,8 +81,8 @@ class Broadcast:
         self.delivered = self.delivered or fast > 0
 
     def _reaches(self, member: NetlinkSock, source: Source, portid: int) -> bool:
-        """Return True if a member gets the message. The sender, the socket with port id `portid`, and members
-        that do not listen to the namespace do not get the message.
+        """Return False if a member must not get the message. Such members are the sender, the socket with
+        port id `portid`, and members that do not listen to the namespace.
         """
         if member is source or member.portid == portid:
             return False
@@ -147,7 +147,7 @@ def broadcast(source: Source, skb: Skb, portid: int, group: int, *, shared: bool
 
 
 def _listens(member: NetlinkSock, net: Net) -> bool:
-    """Return True if a socket outside the namespace `net` receives the multicasts of `net`
+    """Return True if `member`, a socket in another namespace, receives the multicasts of the namespace `net`
     (NETLINK_LISTEN_ALL_NSID).
     """
     return (

@@ -16,7 +16,9 @@ from simkernel.kernel.netlink.costs import FaultyMessageCosts, MessageCosts
 
 @attrs.define
 class NetlinkStatistics:
-    """Netlink counters of a machine. `sockets` is the number of open sockets, the others count datagrams."""
+    """Netlink counters of a machine. `sockets` is the number of open sockets. The other counters count
+    datagrams.
+    """
 
     sockets: int = 0
     requests: int = 0

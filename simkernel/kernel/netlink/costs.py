@@ -26,8 +26,8 @@ FIXED_COSTS: Final[dict[str, Callable[[CostModel, int], int]]] = {
     "kernel_skb": lambda costs, size: costs.skb_alloc,
     "kernel_unicast": lambda costs, size: costs.skb_alloc + costs.deliver,
 }
-"""Functions that compute the cost of an operation, by name of the operation. The cost does not include
-copying the data.
+"""For each operation, by name: a function that computes the operation's cost for a message size. The result
+does not include the cost of copying the data.
 """
 
 
@@ -43,9 +43,9 @@ class MessageCosts:
     def __init__(self, costs: CostModel) -> None:
         self._costs = costs
         self.send: dict[int, int] = {}
-        """Cost of sending from a program, in ns, by message size."""
+        """Cost of a send by a program, in ns, by message size."""
         self.receive: dict[int, int] = {}
-        """Cost of receiving by a program, in ns, by message size."""
+        """Cost of a receive by a program, in ns, by message size."""
         self.kernel_skb: dict[int, int] = {}
         """Cost of allocating a buffer in the kernel, in ns, by message size."""
         self.kernel_unicast: dict[int, int] = {}
@@ -54,8 +54,8 @@ class MessageCosts:
         self.genl_reply = costs.genl_reply
 
     def compute(self, name: str, size: int) -> int:
-        """Compute a cost that the table `name` lacks, and cache it. The cost is not cached if the cost model
-        has a function that varies copy costs.
+        """Compute a cost that the table `name` lacks, and cache it. If the cost model has an `on_copy`
+        function, do not cache the cost, so that the function is called for each copy.
         """
         costs = self._costs
         cost = FIXED_COSTS[name](costs, size) + costs.copy(size)

@@ -24,7 +24,9 @@ def find(source: NetlinkSock, portid: int) -> NetlinkSock:
 
 
 def accept(target: NetlinkSock, skb: Skb) -> Skb | None:
-    """Run the receiver's filter (`sk_filter()`). Return the buffer, possibly trimmed, or None to drop it."""
+    """Run the receiver's filter (`sk_filter()`). Return the buffer or a trimmed copy of it. Return None if
+    the filter drops the message.
+    """
     if target.filter is None:
         return skb
     length = target.filter.run(skb.data)

@@ -73,9 +73,10 @@ class DumpCallback:
         self._previous = self.generation
 
     def accept_change(self) -> None:
-        """Ignore a change of the data: do not set NLM_F_DUMP_INTR for it.
+        """Do not set NLM_F_DUMP_INTR for the changes of the data up to now.
 
-        Linux sets the flag in the header of an empty part of the dump, which it does not send.
+        The reason is an empty part of the dump: Linux sets the flag in the part's header, and does not
+        send that header.
         """
         self._previous = self.generation
 

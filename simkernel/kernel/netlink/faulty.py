@@ -38,10 +38,9 @@ class FaultySocket(NetlinkSocket):
         )
 
     def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
-        """Receive a datagram, and finish the receive even if the copy to the program fails.
+        """Receive a datagram. If it was dequeued but could not be copied to the program, it is lost.
 
-        If the datagram was dequeued but could not be copied to the program, it is lost. The steps that
-        follow a receive are done nevertheless.
+        The steps that follow a receive are done nevertheless: resume a dump, wake blocked senders.
         """
         waiting = len(self.queue or ())
         try:

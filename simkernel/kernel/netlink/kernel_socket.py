@@ -20,7 +20,9 @@ from simkernel.uapi.netlink import MAX_LINKS
 
 
 class KernelSocket:
-    """The kernel's socket, which receives what programs send to port id 0 of a protocol in a namespace."""
+    """The kernel's socket of one protocol in one namespace. It receives the datagrams that programs send to
+    port id 0.
+    """
 
     __slots__ = ("cookie", "entry", "net", "netlink", "ports")
 
@@ -47,8 +49,8 @@ class KernelSocket:
         return self.entry.number
 
     def skb(self, data: bytes, allotted: int = 0, creds: Creds = KERNEL_CREDS) -> Skb:
-        """Allocate a buffer for a message from the kernel. Its size is `allotted` bytes, or that of `data` if
-        larger.
+        """Allocate a buffer for a message from the kernel. The buffer has `allotted` bytes, or as many bytes
+        as `data` if `data` is larger.
         """
         return self._skb(data, truesize(allotted, len(data)), creds)
 
@@ -108,7 +110,9 @@ class KernelSocket:
             target._readers.wake_up()
 
     def multicast(self, skb: Skb, group: int, *, exclude: int = 0, shared: bool = False) -> None:
-        """Send to the members of a group except `exclude` (`nlmsg_multicast()`). Raise ESRCH or ENOBUFS."""
+        """Send to the members of a group, except the socket with port id `exclude` (`nlmsg_multicast()`).
+        Raise ESRCH or ENOBUFS.
+        """
         skb.dst_group = group
         skb.address = (0, group_mask(group))
         broadcast.broadcast(self, skb, exclude, group, shared=shared)

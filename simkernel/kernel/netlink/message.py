@@ -29,7 +29,7 @@ from simkernel.uapi.netlink import (
 )
 
 NO_ACK: Final = object()
-"""Returned by a handler to suppress the acknowledgement, because a dump has begun (-EINTR on Linux)."""
+"""Result of a handler that has begun a dump. The kernel then sends no acknowledgement (-EINTR on Linux)."""
 
 R = TypeVar("R", bound="Request")
 Handler = Callable[[R], object]

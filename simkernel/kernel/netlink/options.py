@@ -83,7 +83,7 @@ def _check_group(sock: NetlinkSock, task: Task, group: int) -> None:
 
 
 def _no_enobufs(sock: NetlinkSock, task: Task, value: int) -> None:
-    """Set NETLINK_NO_ENOBUFS: end congestion and wake blocked senders."""
+    """Handle NETLINK_NO_ENOBUFS. If `value` is not 0, end congestion and wake blocked senders."""
     if value:
         sock.congested = False
         sock.changed()

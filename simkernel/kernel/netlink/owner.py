@@ -12,7 +12,7 @@ class Owner(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the module, and of the trace track for its operations."""
+        """Name of the module. The trace track for the module's operations has the same name."""
 
     def try_get(self) -> bool:
         """Take a reference, which prevents unloading (`try_module_get()`).

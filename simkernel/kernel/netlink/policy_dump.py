@@ -110,7 +110,9 @@ def _write_lengths(writer: MessageWriter, policy: AttributePolicy) -> None:
 
 
 class PolicyDump:
-    """Policy tables with their index, and the position of a dump (`struct netlink_policy_dump_state`)."""
+    """State of a dump of policies: the tables with their indexes, and the position of the next policy
+    (`struct netlink_policy_dump_state`).
+    """
 
     __slots__ = ("_attribute", "_table", "_tables")
 

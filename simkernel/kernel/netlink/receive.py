@@ -24,7 +24,8 @@ from simkernel.uapi.structure import S32
 
 
 def recvmsg(sock: NetlinkSock, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
-    """Dequeue the oldest datagram, or only copy it with MSG_PEEK. Bytes beyond `size` are discarded.
+    """Dequeue the oldest datagram, and return at most `size` bytes of it. With MSG_PEEK, the datagram stays
+    in the queue.
 
     `controllen` limits the control messages, in bytes. The returned address is the sender's port id and
     the group as a mask. Return None if the queue is empty; the caller can wait on `sock.readers`. A
@@ -49,7 +50,7 @@ def recvmsg(sock: NetlinkSock, task: Task, size: int, controllen: int = 0, flags
         sock.largest_receive = size
     data = skb.data
     full_length = length = len(data)
-    message_flags = flags and flags & MSG_CMSG_CLOEXEC  # ___sys_recvmsg() keeps this flag
+    message_flags = flags and flags & MSG_CMSG_CLOEXEC  # Linux's ___sys_recvmsg() keeps this flag
     if size < full_length:
         data = data[:size]
         length = size
@@ -74,7 +75,9 @@ def recvmsg(sock: NetlinkSock, task: Task, size: int, controllen: int = 0, flags
 
 
 def _before_receive(sock: NetlinkSock) -> None:
-    """Raise the socket's pending error. Wake blocked senders even if the queue is empty."""
+    """Raise the socket's pending error if it has one. Wake blocked senders if there is an error or the queue
+    is empty.
+    """
     if sock.error:
         sock.after_receive()
         raise os_error(sock.take_error())
@@ -83,8 +86,8 @@ def _before_receive(sock: NetlinkSock) -> None:
 
 
 def after_failed_copy(sock: NetlinkSock) -> None:
-    """Handle the loss of a dequeued datagram whose copy to the program failed: resume the socket's dump and
-    wake blocked senders.
+    """Finish a receive whose copy to the program failed: resume the socket's dump and wake blocked senders.
+    The dequeued datagram is lost.
     """
     if sock.dump is not None and sock.rmem <= sock.rcvbuf // 2:
         sock.dump.resume()

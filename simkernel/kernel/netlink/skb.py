@@ -29,7 +29,7 @@ class Skb:
     truesize: int
 
     def copy(self, nsid: int | None = None) -> Skb:
-        """Return another buffer for the same data, with its own `nsid` (`skb_clone()`)."""
+        """Return a copy of the buffer with another `nsid`. Both buffers share the data (`skb_clone()`)."""
         return make_skb(self.data, self.truesize, self.address, self.dst_group, self.creds, self.flow, nsid)
 
     def shortened(self, length: int) -> Skb:
@@ -51,7 +51,7 @@ def make_skb(
     flow: int,
     nsid: int | None = None,
 ) -> Skb:
-    """Create a buffer. A function is faster than a constructor with arguments."""
+    """Create a buffer. This function is faster than a constructor of `Skb` with arguments."""
     skb = Skb()
     skb.data = data
     skb.truesize = truesize

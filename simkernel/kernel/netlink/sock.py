@@ -40,7 +40,7 @@ FLAGS: Final = frozenset(
 """Numbers of the SOL_NETLINK options that are flags."""
 
 CONTROL: Final = PKTINFO | LISTEN_ALL_NSID
-"""Flags that add control messages to a receive."""
+"""Flags of the options that add a control message to each received datagram."""
 
 NONROOT_RECV: Final = 1
 """Protocol flag: a task without privilege can join groups (NL_CFG_F_NONROOT_RECV)."""
@@ -157,7 +157,9 @@ class NetlinkSock(Sock):
         self.rx_slow_path = bool(self.error or blocked_senders or controls or self.dump is not None)
 
     def loses(self, group: int) -> bool:
-        """Return True if a fault drops the message as a full queue would. `group` is 0 for a unicast."""
+        """Return True if the fault point drops the message, with the effects of a full queue. `group` is 0
+        for a unicast.
+        """
         return False
 
     def accounts(self, nets: Iterable[Net]) -> tuple[str, int, int]:

@@ -26,7 +26,7 @@ MAX_REPLY_SIZE: Final = GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN
 
 
 class Controller:
-    """Answers nlctrl's requests from the registry of families.
+    """Handles requests to nlctrl. The answers describe the families in the registry.
 
     `request_module` loads the module of an unknown family. `lock` is released while it loads.
     """
@@ -148,7 +148,7 @@ def _description(
     groups: tuple[Group, ...],
     first_group: int,
 ) -> bytes:
-    """Encode a description. The cache lets machines with the same families share it."""
+    """Encode nlctrl's description of a family. Machines with the same families share the cached result."""
     writer = MessageWriter(1 << 16)
     writer.put_string(genl.CTRL_ATTR_FAMILY_NAME, name)
     writer.put_u16(genl.CTRL_ATTR_FAMILY_ID, id)

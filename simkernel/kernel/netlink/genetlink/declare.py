@@ -35,8 +35,8 @@ the headers of all requests are validated.
 PERMISSIONS: Final = {"admin-perm": genl.GENL_ADMIN_PERM, "uns-admin-perm": genl.GENL_UNS_ADMIN_PERM}
 VALIDATE_DO: Final = {"strict": DONT_VALIDATE_STRICT}
 VALIDATE_DUMP: Final = {"dump": DONT_VALIDATE_DUMP, "dump-strict": DONT_VALIDATE_DUMP_STRICT}
-"""Validation flags by the name that `dont-validate` of a specification uses. VALIDATE_DO applies to do
-requests, VALIDATE_DUMP to dump requests.
+"""Validation flag for each name that can occur in `dont-validate` of a specification. VALIDATE_DO applies to
+do requests, VALIDATE_DUMP to dump requests.
 """
 
 
@@ -54,7 +54,8 @@ def declare(
     owner: Owner | None = None,
     parallel: bool = False,
 ) -> Family:
-    """Create the family of `spec` with those operations that have a handler in `do` or `dump`.
+    """Create the family that `spec` declares. It has only those operations for which `do` or `dump` contains
+    a handler.
 
     Both mappings use the operation's name as key. Raise SpecError if the specification is invalid.
     """
@@ -68,7 +69,8 @@ def declare(
         number = operation.request_number
         if number is None or not (name in do or name in dump):
             continue
-        # Operations without a policy reject all attributes, except in split families and below resv_start_op.
+        # An operation without a policy rejects all attributes. Exceptions: split families, and commands below
+        # resv_start_op.
         fallback = None if split or number < resv_start_op else REJECT_ALL
         commands.append(
             Command(

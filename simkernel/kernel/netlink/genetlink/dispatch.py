@@ -27,8 +27,8 @@ _header = GenlMsgHdr.LAYOUT.unpack_from
 
 
 Guard = Callable[[Any, str], AbstractContextManager[object]]
-"""Function that returns a context manager. A call into a family's code runs inside the context manager. An
-exception in a module's code becomes an oops.
+"""Function that returns a context manager for a call into a family's code. If the code belongs to a module,
+the context manager turns an exception into an oops.
 """
 
 
@@ -44,8 +44,8 @@ class Dispatcher:
         self.entry = self.handle_locked if self._pauses else self.handle
 
     def handle_locked(self, info: Info) -> object:
-        """Run the operation like `handle`, but always with the lock held. Used if a plan (perturbations of a
-        test run) can pause operations.
+        """Handle a message like `handle`, but hold the lock even if the operation does not sleep. Used if a
+        plan (perturbations of a test run) can pause operations.
         """
         family = self._families.get(info.type)
         if family is None or family.parallel or self._lock.held:

@@ -31,8 +31,8 @@ DONT_VALIDATE_DUMP_STRICT: Final = 4
 """
 
 DoIt = Callable[["Info"], Any]
-"""Function that handles a request and raises OSError on failure. An awaitable result is awaited, any other
-result is ignored.
+"""Function that handles a request and raises OSError on failure. If the result is awaitable, it is awaited.
+Other results are ignored.
 """
 
 
@@ -48,9 +48,7 @@ class Dumper:
 
 
 def dump_only(info: Info) -> None:
-    """Placeholder for the missing `do` function of a dump operation. The kernel never calls this function; a
-    call raises EOPNOTSUPP.
-    """
+    """Default of `do` in an operation that only dumps. The kernel does not call this function."""
     raise os_error(EOPNOTSUPP)
 
 
@@ -82,8 +80,8 @@ class Operation:
 
     @privileged.default
     def _is_privileged(self) -> bool:
-        """Return True if the operation needs CAP_NET_ADMIN. Both GENL_ADMIN_PERM and GENL_UNS_ADMIN_PERM
-        require it, because all namespaces have one owner.
+        """Return True if the operation needs CAP_NET_ADMIN. GENL_ADMIN_PERM and GENL_UNS_ADMIN_PERM have the
+        same effect here, because all namespaces have the same owner.
         """
         return bool(self.flags & (GENL_ADMIN_PERM | GENL_UNS_ADMIN_PERM))
 
@@ -149,7 +147,9 @@ class Family:
     split: bool = True
     owner: Owner | None = None
     on_join: Callable[[int], None] | None = None
-    """Called with the index of the family's group before a socket joins it (`genl_family.bind`)."""
+    """Function that is called before a socket joins a group of the family. Its argument is the index of the
+    group in `groups` (`genl_family.bind`).
+    """
     on_leave: Callable[[int], None] | None = None
     on_release: Callable[[NetlinkSock], None] | None = None
     """Function that is called when a generic netlink socket is closed, even if the socket never used this

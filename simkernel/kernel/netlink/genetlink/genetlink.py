@@ -118,8 +118,8 @@ class GenericNetlink:
         self._tell(family, genl.CTRL_CMD_DELFAMILY, family.description)
 
     def _tell(self, family: Family, event: int, attributes: bytes) -> None:
-        """Send an event to nlctrl's group (`genl_ctrl_event()`). The event is lost without an error for a
-        group member whose queue is full.
+        """Send an event to nlctrl's group (`genl_ctrl_event()`). A member whose queue is full does not get
+        the event. This raises no error.
         """
         nets = self.netlink.namespaces if family.netnsok else (self.netlink.namespaces.init,)
         data = self.message(self.controller, event, attributes)

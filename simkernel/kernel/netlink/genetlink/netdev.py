@@ -23,8 +23,8 @@ from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U32, U64
 
 RESERVED_FOR_THERMAL: Final = {"ids": 1, "groups": 2}
-"""Number of ids and groups that the family `thermal` uses on the recorded kernel. On that kernel, `thermal`
-is registered before netdev.
+"""Number of family ids and group numbers that the family `thermal` uses on the recorded kernel. On that
+kernel, `thermal` is registered before netdev.
 
 simkernel does not model `thermal`. With this reservation, netdev has the recorded id 20 and groups 4 and
 5.
@@ -33,7 +33,7 @@ simkernel does not model `thermal`. With this reservation, netdev has the record
 
 @cache
 def _declared() -> Family:
-    """Return the family before its registration. Each machine registers a copy of this object."""
+    """Return the unregistered family. The object is created once. Each machine registers a copy of it."""
     return declare(own_spec("netdev"), DO, DUMP, parallel=True)
 
 

@@ -23,7 +23,8 @@ _HEADER = genl.GenlMsgHdr.LAYOUT
 
 @attrs.define(eq=False)
 class PolicyContext:
-    """State of a policy dump: the remaining commands, then the tables (`struct ctrl_dump_policy_ctx`).
+    """State of a policy dump. The dump sends the remaining `commands`, and after them the `tables` (`struct
+    ctrl_dump_policy_ctx`).
 
     `single`: the request names one command.
     """
@@ -133,7 +134,8 @@ def _write_command(writer: MessageWriter, info: Info, command: Command) -> None:
         return
     with _message(writer, info):
         policies = writer.nest(genl.CTRL_ATTR_OP_POLICY)
-        # Linux writes a command that has only a dump as 0 (recorded case nlctrl.policy_dump).
+        # For a command that has only a dump, Linux writes the command number 0 (recorded case
+        # nlctrl.policy_dump).
         operation = writer.nest(command.number if command.do is not None else 0)
         if do is not None:
             writer.put_u32(genl.CTRL_ATTR_POLICY_DO, context.tables.index(do))

@@ -17,8 +17,8 @@ from simkernel.uapi.genetlink import (
 )
 
 FIXED_IDS: Final = {"nlctrl": GENL_ID_CTRL, "pmcraid": GENL_ID_PMCRAID, "VFS_DQUOT": GENL_ID_VFS_DQUOT}
-"""Id of each family whose id is fixed. The number of the family's only multicast group is equal to this
-id.
+"""Ids of the families whose id is fixed, by family name. Each of these families has one multicast group. The
+group's number is equal to the family's id.
 """
 FIXED_GROUPS: Final = {**FIXED_IDS, "NET_DM": 1}
 
@@ -51,7 +51,9 @@ class Registry:
         return len(self.by_id)
 
     def find_group(self, group: int) -> tuple[Family, int] | None:
-        """Return the family of a group number and the index among the family's groups, or None."""
+        """Return the family to which a group number belongs, and the index of the group in the family. Return
+        None if no family has the group.
+        """
         for family in self:
             index = group - family.first_group
             if 0 <= index < len(family.groups):
@@ -59,7 +61,7 @@ class Registry:
         return None
 
     def reserve(self, ids: int, groups: int) -> None:
-        """Skip a number of ids and groups, as if other families had them."""
+        """Reserve the next `ids` family ids and `groups` group numbers, as if other families had them."""
         self._next_id = max(self._next_id, GENL_START_ALLOC) + ids
         self._take_groups(groups)
 

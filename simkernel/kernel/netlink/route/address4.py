@@ -65,7 +65,9 @@ class Routes4:
         """Add the local, broadcast and prefix routes of an address (`fib_add_ifaddr()`)."""
 
     def delete_routes(self, address: Address4, primary: Address4) -> None:
-        """Remove the routes of an address before its primary address is removed (`fib_del_ifaddr()`)."""
+        """Remove the routes of the secondary address `address` before its primary address, `primary`, is
+        removed (`fib_del_ifaddr()`).
+        """
 
     def change_metric(self, address: Address4, metric: int) -> None:
         """Change the metric of the prefix route of an address (`fib_modify_prefix_metric()`)."""
@@ -183,8 +185,8 @@ class Ipv4Addresses(AddressFamily[Address4]):
         self._routes.address_down(address)
 
     def _delete(self, data: InDevice, address: Address4, request: Request | None = None) -> None:
-        """Delete an address, and the secondary addresses of its subnet unless one is promoted
-        (`__inet_del_ifa()`).
+        """Delete an address (`__inet_del_ifa()`). If it is a primary address, also delete its secondary
+        addresses. If the setting `promote_secondaries` is on, promote one of them instead.
 
         A promoted address is inserted after the last primary address of its scope.
         """

@@ -202,7 +202,9 @@ class InterfaceAddresses(AddressFamily[Address6]):
         return bytes((mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE, *mac[3:])) if mode == EUI64 else b""
 
     def set_token(self, device: NetDevice, data: Inet6Device, token: bytes) -> None:
-        """Set the interface id for prefixes of routers, and solicit a router (`inet6_set_iftoken()`)."""
+        """Set the interface id for addresses whose prefix a router announces. If the device is ready, note
+        that a router solicitation was sent (`inet6_set_iftoken()`).
+        """
         data.token = bytes(8) + token[8:]
         if token != ANY and data.flags & IF_READY and any(map(_is_settled, data.addresses)):
             data.flags |= IF_RS_SENT
@@ -275,7 +277,9 @@ class InterfaceAddresses(AddressFamily[Address6]):
         super().announce(type, address)
 
     def _notify(self, type: int, address: Address6) -> None:
-        """Send a message, then change the routes to the address and its peer (`__ipv6_ifa_notify()`)."""
+        """Send a message about a new or deleted address. Then add or remove the routes to the address and its
+        peer (`__ipv6_ifa_notify()`).
+        """
         self.announce(type, address)
         device, peer = address.device, address.peer
         if type == rt.RTM_NEWADDR:
@@ -362,8 +366,8 @@ def _is_settled(address: Address6) -> bool:
 
 
 def _end_of_ipv6(device: NetDevice) -> Event:
-    """Return the event to handle when a device's MTU becomes too small for IPv6. The device `lo` keeps its
-    IPv6 data, all other devices lose it.
+    """Return the event that the IPv6 data of a device handles when the device's MTU becomes too small for
+    IPv6. The device `lo` keeps the data, other devices lose it.
     """
     return Event.DOWN if device.is_loopback else Event.UNREGISTER
 

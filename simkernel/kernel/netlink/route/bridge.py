@@ -132,7 +132,8 @@ def change_link(unmodelled: Callable[[str, int], Exception], request: Request) -
 
 
 def _checked_spec(request: Request, place: tuple[int, int]) -> dict[int, int]:
-    """Return the attributes in IFLA_AF_SPEC, with the value of the first IFLA_BRIDGE_FLAGS.
+    """Return a value for each attribute in IFLA_AF_SPEC, by type. Only the first IFLA_BRIDGE_FLAGS and
+    IFLA_BRIDGE_MODE are decoded. The value of other attributes is 0.
 
     Raises EINVAL if the flags or the mode are too short.
     """
@@ -202,7 +203,8 @@ def dump_fdb(writer: MessageWriter, callback: DumpCallback) -> bool:
 
 
 def _check_fdb_dump(request: Request) -> tuple[int, int]:
-    """Return the indexes of a bridge and a device that a strict request selects, 0 for all.
+    """Check a strict dump request. Return the indexes of the bridge and of the device that the request
+    selects. An index of 0 selects all.
 
     Source: `valid_fdb_dump_strict()`.
     """
@@ -223,7 +225,8 @@ def _check_fdb_dump(request: Request) -> tuple[int, int]:
 
 
 def _old_fdb_dump(request: Request) -> tuple[int, int]:
-    """Return the indexes of a bridge and a device that an old request selects, 0 for all.
+    """Check a dump request in the old format. Return the indexes of the bridge and of the device that the
+    request selects. An index of 0 selects all.
 
     The request has the header of link requests. If it has the length of a neighbour request, it has no
     attributes. Source: `valid_fdb_dump_legacy()`.

@@ -28,7 +28,9 @@ PREDAD, DAD, POSTDAD, DEAD = range(4)
 
 RTR_SOLICIT_DELAY: Final = 1_000_000_000
 RETRANS_TIME: Final = 1_000_000_000
-"""Upper limit of the random delay before the first probe, and waiting time after a probe, in ns."""
+"""Times in ns. RTR_SOLICIT_DELAY is the upper limit of the random delay before the first probe. RETRANS_TIME
+is the waiting time after a probe.
+"""
 DAD_TRANSMITS: Final = 1
 
 

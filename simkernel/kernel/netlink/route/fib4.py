@@ -149,8 +149,8 @@ class Fib4:
     # -- lookups ------------------------------------------------------------------
 
     def lookup_table(self, net: Net, table: int, flow: Flow) -> Result4 | int:
-        """Return the route of a flow in a table (`fib_table_lookup()`). Otherwise, return an errno: EAGAIN if
-        no route matches.
+        """Look up a flow in a table (`fib_table_lookup()`). Return its route or an errno. The errno is EAGAIN
+        if no route matches.
         """
         found = TABLES4.of(net).tables.get(table)
         candidates = () if found is None else covering(found.routes, flow.daddr, BITS)

@@ -178,7 +178,7 @@ class AutomaticRoutes4(Routes4):
         self._prefix(address, address, add=False, metric=address.priority)
 
     def delete_routes(self, address: Address4, gone: Address4 | None = None) -> None:
-        """Remove the routes of an address that no other address needs (`fib_del_ifaddr()`).
+        """Remove those routes that only the address `address` needs (`fib_del_ifaddr()`).
 
         `gone` is a primary address. Its subnet is treated as already deleted.
         """

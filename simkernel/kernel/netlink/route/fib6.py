@@ -273,7 +273,8 @@ class Fib6:
         return self.select(net, table, flow, oif=oif, strict=strict) if reachable else None
 
     def _covering(self, table: Table6, flow: Flow) -> Iterator[list[Route6]]:
-        """Yield the routes that cover a flow, the longest prefix first, source routes before others.
+        """Yield the routes that cover a flow. Routes with longer prefixes come first. Among routes with the
+        same prefix, source routes come first.
 
         If no source route of a prefix is usable, the prefix is skipped until another prefix matches.
         Sources: `fib6_node_lookup()`, `fib6_backtrack()`.
@@ -388,8 +389,8 @@ class Fib6:
         self._log.warn(f"IPv6: {text}")
 
     def _check_node(self, table: Table6, key: tuple[int, ...], request: Request) -> None:
-        """Check a request without NLM_F_CREATE (`fib6_add_1()`). Raise ENOENT if the tree has no node to
-        replace.
+        """Check a request without NLM_F_CREATE (`fib6_add_1()`). Raise ENOENT if the request has
+        NLM_F_REPLACE and the tree lacks the node.
         """
         replace = request.flags & NLM_F_REPLACE
         if not replace:

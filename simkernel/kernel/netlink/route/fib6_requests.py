@@ -150,7 +150,7 @@ class RouteRequests6:
         table = TABLES6.of(net).tables.get(config.table or rt.RT_TABLE_MAIN)
         if table is None:
             raise config.refuse("FIB table does not exist", ESRCH)
-        if config.flags & rt.RTF_CACHE:  # cached routes are not modelled; Linux ignores a missing one
+        if config.flags & rt.RTF_CACHE:  # on Linux, deleting a missing cached route is no error
             prefix = config.key[:2]
             if prefix[1] and prefix not in table.routes and has_node(table, prefix):
                 raise os_error(ESRCH)
@@ -411,7 +411,7 @@ def _is_direct(route: Route6 | None) -> bool:
 
 
 def _set_flags(request: Request, flags: int) -> None:
-    """Set the flags of a request message. Its acknowledgement includes them."""
+    """Set the flags in the header of a request. The acknowledgement of the request repeats the header."""
     place = request.start + NLMSG_FLAGS
     request.flags = flags
     request.data = request.data[:place] + U16.pack(flags) + request.data[place + U16.size :]

@@ -53,7 +53,9 @@ SCOPES: Final = {
     rt.RTN_NAT: rt.RT_SCOPE_NOWHERE,
     rt.RTN_XRESOLVE: rt.RT_SCOPE_NOWHERE,
 }
-"""Widest scope of each route type. The default is RT_SCOPE_UNIVERSE (`fib_props`)."""
+"""Widest scope that a route of a type can have, by type. For types that are not listed, it is
+RT_SCOPE_UNIVERSE (`fib_props`).
+"""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -121,7 +123,7 @@ class FibInfo:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Key of this object. Two objects with equal keys are equal, and only one of them is stored
+        """Properties that identify the object. Routes with equal keys share one stored object
         (`fib_find_info()`).
         """
         hops = (

@@ -167,7 +167,7 @@ def fill_link_netnsid(device: NetDevice, viewer: Net) -> bytes:
 
 
 def _families(device: NetDevice, mask: int) -> bytes:
-    """Return the attributes in IFLA_AF_SPEC, those of IPv4 and IPv6 (`rtnl_fill_link_af()`)."""
+    """Return the content of IFLA_AF_SPEC: the attributes for IPv4 and for IPv6 (`rtnl_fill_link_af()`)."""
     ipv4 = inet.fill_ipv4(device)
     ipv6 = inet.fill_ipv6(device, stats=not mask & rt.RTEXT_FILTER_SKIP_STATS)
     return (attribute(AF_INET, ipv4) if ipv4 else b"") + (attribute(AF_INET6, ipv6) if ipv6 else b"")

@@ -42,7 +42,7 @@ ADDRESS_SIZES: Final = {AF_INET: 4, AF_INET6: 16}
 CACHEINFO: Final = Struct("<4I")
 """Layout of struct nda_cacheinfo."""
 STALE_AGE: Final = 60 * 100 * CENTISECOND
-"""Time in ns that a new neighbour shows as the time since its last confirmation (twice
+"""An unconfirmed neighbour is treated as if it had been confirmed this time ago, in ns (twice
 BASE_REACHABLE_TIME).
 """
 NO_MASTER: Final = 2**32 - 1

@@ -89,8 +89,8 @@ class Neighbour:
 
 @attrs.define(eq=False)
 class Proxy:
-    """An address that the machine answers for. It answers on `device`, or on every device if `device` is None
-    (`struct pneigh_entry`).
+    """An address for which the machine answers neighbour requests. It answers on `device`, or on every device
+    if `device` is None (`struct pneigh_entry`).
     """
 
     family: int
@@ -140,7 +140,9 @@ class NeighbourTables:
                 self.flush(device, family, permanent=False)
 
     def flush(self, device: NetDevice, family: int, *, permanent: bool = True, proxies: bool = True) -> None:
-        """Delete neighbours of a device (`neigh_flush_dev()`, `pneigh_ifdown_and_unlock()`)."""
+        """Delete the neighbours of a device, and its proxies if `proxies` is True. If `permanent` is False,
+        keep permanent entries (`neigh_flush_dev()`, `pneigh_ifdown_and_unlock()`).
+        """
         entries, others = NEIGHBOURS.of(device.net), PROXIES.of(device.net)
         gone = [each for each in entries.values() if each.device is device and each.family == family]
         for entry in reversed(gone):  # `neigh_get_dev_table()` lists the newest first

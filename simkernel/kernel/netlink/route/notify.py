@@ -25,7 +25,7 @@ EVENTS = frozenset(
         Event.CHANGE_TX_QUEUE_LEN,
     }
 )
-"""Device events that send a message to RTNLGRP_LINK (`rtnetlink_event()`)."""
+"""Device events after which the kernel sends a message to RTNLGRP_LINK (`rtnetlink_event()`)."""
 IFLA_EVENT_VALUES = {Event.FEAT_CHANGE: 2}
 """Value of IFLA_EVENT by device event (`rtnl_get_event()`)."""
 

@@ -139,7 +139,9 @@ class RouteNetlink:
     def _find(
         self, table: dict[int, frozenset[int]], family: int, type: int, what: Literal["do", "dump"]
     ) -> Handlers:
-        """Return the handlers of a family, else those of AF_UNSPEC. Raises EOPNOTSUPP if neither exist."""
+        """Return the handlers of a family. If it has none, return those of AF_UNSPEC. Raises EOPNOTSUPP if
+        these do not exist either.
+        """
         if unsupported.is_unsupported(table, type, family):
             raise self._unmodelled(f"rtnetlink message type {type} of family {family}", EOPNOTSUPP)
         for candidate in (family if family <= rtnl.RTNL_FAMILY_MAX else AF_UNSPEC, AF_UNSPEC):

@@ -78,8 +78,8 @@ COMPARED_FIELDS: Final = (
     *("action", "table", "priority", "iifname", "oifname", "mark", "mask", "users", "ip_proto", "protocol"),
     *("suppress_ifgroup", "suppress_prefixlen", "sports", "dports"),
 )
-"""Fields that NLM_F_EXCL compares between a new rule and the existing rules. The selectors in the request are
-compared too (`rule_exists()`).
+"""Fields by which two rules are compared. With NLM_F_EXCL, a new rule is refused if an existing rule has the
+same fields and the same selectors (`rule_exists()`).
 """
 UNSET_VALUES: Final[dict[str, object]] = {
     **dict.fromkeys(("iifname", "oifname"), b""),
@@ -87,8 +87,8 @@ UNSET_VALUES: Final[dict[str, object]] = {
     **dict.fromkeys(("sports", "dports"), ALL_PORTS),
     "users": ALL_USERS,
 }
-"""Value with which a field of an RTM_DELRULE request matches every rule, by field. For fields that are not
-listed, this value is 0 (`rule_find()`).
+"""Value that means "unset", by field. A field with this value in an RTM_DELRULE request matches every rule.
+For fields that are not listed, the value is 0 (`rule_find()`).
 """
 
 
@@ -98,7 +98,7 @@ class RuleTables(Protocol):
     rules: RuleSet
 
     def changing_rules(self, net: Net) -> None:
-        """Called before the rules of a namespace are changed."""
+        """Prepare the tables for a change of a namespace's rules. Called before each change."""
 
     def table_of_rule(self, net: Net, rule: Rule) -> int | None:
         """Return the id of the table that a new rule selects, or None if the table is invalid."""

@@ -56,7 +56,9 @@ class Flow:
 
 
 class Outcome(Protocol):
-    """A route that a lookup has found. This class lists the only properties of the route that rules use."""
+    """A route that a lookup has found. This class declares only those properties of the route that rules
+    use.
+    """
 
     @property
     def length(self) -> int:

@@ -15,7 +15,7 @@ _INET: Final = frozenset({AF_INET, AF_INET6})
 _BRIDGE: Final = frozenset({AF_BRIDGE})
 _MULTICAST: Final = frozenset({rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR})
 _ALL: Final[frozenset[int]] = frozenset()
-"""An entry with the empty set applies to all address families."""
+"""Set of families of a message type that is unsupported for all address families."""
 
 _DO_FOR_ALL: Final = (
     rtnl.RTM_NEWQDISC,
