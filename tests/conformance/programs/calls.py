@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from simkernel.uapi import dirent
 from simkernel.uapi import fcntl as f
-from simkernel.uapi.socket import SCM_CREDENTIALS, SCM_RIGHTS, SO_PEERCRED, SOL_SOCKET, Ucred
+from simkernel.uapi.socket import AF_UNSPEC, SCM_CREDENTIALS, SCM_RIGHTS, SO_PEERCRED, SOL_SOCKET, Ucred
 from simkernel.uapi.stat import S_IFIFO, S_IFREG, kind
-from simkernel.uapi.structure import S32
+from simkernel.uapi.structure import S32, U16
 from simkernel.uapi.un import UnixAddress, decode_sockaddr_un, encode_sockaddr_un
 
 BUFFER_SIZE: Final = 65536
@@ -219,6 +219,8 @@ def _list(found: Iterable[Any]) -> list[Any]:
     return [list(each) if isinstance(each, tuple) else each for each in found]
 
 
+UNSPECIFIED: Final = U16.pack(AF_UNSPEC)
+"""The address with which connect(2) removes the peer of a datagram socket, for the name None."""
 AT, NOFOLLOW = f.AT_FDCWD, f.AT_SYMLINK_NOFOLLOW
 
 CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
@@ -306,7 +308,7 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "socket": lambda family, type, protocol=0: Request("socket", (family, type, protocol)),
     "socketpair": lambda family, type, protocol=0: Request("socketpair", (family, type, protocol), list),
     "bind": lambda fd, name: Request("bind", (fd, address(name))),
-    "connect": lambda fd, name: Request("connect", (fd, address(name)), lambda _: None),
+    "connect": lambda fd, name: Request("connect", (fd, address(name) or UNSPECIFIED), lambda _: None),
     "listen": lambda fd, backlog: Request("listen", (fd, backlog)),
     "accept": lambda fd, flags=0: Request("accept4", (fd, flags), lambda made: [made[0], sender(made[1])]),
     "getsockname": lambda fd: Request("getsockname", (fd,), decode_sockaddr_un),
