@@ -130,12 +130,13 @@ class RegularFile(FileObject):
             return 0
         inode = self.inode
         if file.flags & O_APPEND:
-            position = file.position = inode.size
+            position = inode.size
         if position >= MAX_LFS_FILESIZE:
             raise os_error(EFBIG)
         if inode.mode & SET_ID:
             remove_privileges(task, inode)
         inode.pages.write(position, data[: MAX_LFS_FILESIZE - position])
+        file.position = position  # a write that fails does not move it, even with O_APPEND
         inode.mtime = inode.ctime = inode.superblock.now()
         return min(len(data), MAX_LFS_FILESIZE - position)
 
