@@ -117,9 +117,7 @@ def test_a_managed_buffer_is_freed_once(bound: Bench, state: Any) -> None:
     call(state, "dma_free_coherent", state.device, other)
 
 
-@pytest.mark.parametrize(
-    ("size", "expected"), [(-1, 22), (0, 22), (1, 4096), (4096, 4096), (4097, 8192)]
-)
+@pytest.mark.parametrize(("size", "expected"), [(-1, 22), (0, 22), (1, 4096), (4096, 4096), (4097, 8192)])
 def test_memory_for_programs_has_whole_pages(state: Any, size: int, expected: int) -> None:
     memory = call(state, "vmalloc_user", size)
     assert memory == expected if expected == 22 else bytes(memory) == bytes(expected)
@@ -128,18 +126,17 @@ def test_memory_for_programs_has_whole_pages(state: Any, size: int, expected: in
 # -- numbers ------------------------------------------------------------------------------------
 
 REGIONS = [
-    # major, first minor and count; the error, and the range that the log names
+    # major, first minor and count; what the log says is wrong
     (512, 0, 1, "major requested (512) is greater than the maximum (511)"),
     (-1, 0, 1, "major requested (-1) is greater than the maximum (511)"),
-    (300, -1, 1, "minor range requested (-1--1) is out of range of maximum range (0-1048575) for a single major"),
-    (300, 1 << 20, 1,
-     "minor range requested (1048576-1048576) is out of range of maximum range (0-1048575) for a single major"),
-    (300, 10, 0, "minor range requested (10-9) is out of range of maximum range (0-1048575) for a single major"),
-    (300, 5, (1 << 20) - 4,
-     "minor range requested (5-1048576) is out of range of maximum range (0-1048575) for a single major"),
+    (300, -1, 1, "minor range requested (-1--1)"),
+    (300, 1 << 20, 1, "minor range requested (1048576-1048576)"),
+    (300, 10, 0, "minor range requested (10-9)"),
+    (300, 5, (1 << 20) - 4, "minor range requested (5-1048576)"),
     (300, 5, (1 << 20) - 5, ""),
     (511, 0, 1, ""),
-]  # fmt: skip
+]
+LIMIT = " is out of range of maximum range (0-1048575) for a single major"
 
 
 @pytest.mark.parametrize(("major", "minor", "count", "text"), REGIONS)
@@ -149,7 +146,7 @@ def test_ranges_of_device_numbers(
     found = call(state, "register_chrdev_region", state.this, (major, minor), count, "mine")
     if text:
         assert found == errno.EINVAL
-        assert bound.log[-1] == f'CHRDEV "mine" {text}'
+        assert bound.log[-1] == f'CHRDEV "mine" {text}{LIMIT if major == 300 else ""}'
         return
     assert found is None
     for other, length in ((minor, 1), (minor + count - 1, 1), (max(minor - 1, 0), 2)):
@@ -285,7 +282,8 @@ def test_a_poll_reads_once_more_after_the_timeout(bench: Bench) -> None:
         async def init(this):
             begun, seen = ktime_get(this), []
             values = iter([0, 0, 1, 0])
-            seen.append(await read_poll_timeout(this, lambda: next(values), lambda value: value == 0, 1000, 0))
+            is_zero = lambda value: value == 0
+            seen.append(await read_poll_timeout(this, lambda: next(values), is_zero, 1000, 0))
             late = iter([0, 0, 0, 7])
             seen.append(await read_poll_timeout(this, lambda: next(late), bool, 1000, 1500))
             seen.append((ktime_get(this) - begun) // 1000)
@@ -379,7 +377,7 @@ def test_ethernet_devices_have_linuxs_defaults(state: Any) -> None:
 def test_numbers_are_packed_by_their_layout(state: Any) -> None:
     rows = {1: (state.names["U8"], 7), 9: (state.names["U16"], 0x0102), 2: (state.names["S32"], -1)}
     assert call(state, "pack_numbers", rows) == (
-        b"\5\0\1\0\7\0\0\0" b"\6\0\11\0\2\1\0\0" b"\10\0\2\0\xff\xff\xff\xff"
+        b"\5\0\1\0\7\0\0\0\6\0\11\0\2\1\0\0\10\0\2\0\xff\xff\xff\xff"
     )
 
 

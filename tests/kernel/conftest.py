@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 from collections.abc import Iterator
+from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -118,9 +123,37 @@ class Bench:
             self._machine.close()
 
 
+RUNS = Path(__file__).with_name("runs.json")
+"""For each test of `bench`, a digest of the kernel log, the clock and the counters at its end. No kernel is
+its source: it pins that a run stays the same. With RECORD_RUNS=1 and `-n 0`, the tests write it again.
+"""
+
+
+@cache
+def pinned() -> dict[str, str]:
+    """Return the digest of each test."""
+    content: dict[str, str] = json.loads(RUNS.read_text())
+    return content
+
+
+def digest(machine: Machine) -> str:
+    """Return the digest of a machine's log, clock and counters.  Line numbers of simkernel are omitted."""
+    log = [(each.level, each.facility, each.time, each.text) for each in machine.log.records]
+    counters = json.dumps(machine.statistics, sort_keys=True)
+    text = re.sub(r"(simkernel/[\w/]+\.py):\d+", r"\1", repr((log, machine.now, counters)))
+    return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A folder for modules and a machine that finds them."""
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """A folder for modules and a machine that finds them. At the end, its run is compared with `RUNS`."""
     bench = Bench(tmp_path)
     yield bench
+    name = request.node.nodeid.removeprefix("tests/")
+    plain = bench._machine is not None and not request.config.getoption("--checks")
+    found = digest(bench.machine) if plain else None
+    if found is not None and os.environ.get("RECORD_RUNS"):
+        pinned()[name] = found
+        RUNS.write_text(json.dumps(dict(sorted(pinned().items())), indent=0) + "\n")
     bench.close()
+    assert found in (None, pinned().get(name, found)), "the log, the clock or a counter differs; see RUNS"

@@ -4,7 +4,11 @@ its correct version.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +55,43 @@ def exit(this, state):
 """
 
 
+TEXTS = Path(__file__).with_name("reports.json")
+"""The whole text of the reports of each test. No kernel is its source: it pins that a report stays the same.
+With RECORD_REPORTS=1, the tests write it again.
+"""
+
+
+@cache
+def recorded() -> dict[str, list[list[str]]]:
+    """Return the reports of each test, for each call of `Checked.reports`."""
+    content: dict[str, list[list[str]]] = json.loads(TEXTS.read_text())
+    return content
+
+
+def compare(calls: Sequence[Sequence[Report]]) -> None:
+    """Compare the reports of a test with the recorded ones.  Line numbers of simkernel are omitted."""
+    name = os.environ["PYTEST_CURRENT_TEST"].partition("::")[2].rpartition(" ")[0]
+    texts = [[describe(report) for report in reports] for reports in calls]
+    if os.environ.get("RECORD_REPORTS"):
+        recorded()[name] = texts
+        TEXTS.write_text(json.dumps(dict(sorted(recorded().items())), indent=1) + "\n")
+    assert texts == recorded()[name][: len(texts)]
+
+
+def describe(report: Report) -> str:
+    """Return the text of a report, without what depends on simkernel's lines and on Python's version."""
+    text = "\n".join([f"{report.checker} at {report.time}", report.text, *report.places])
+    text = re.sub(r"(simkernel/[\w/]+\.py):\d+", r"\1", text)
+    return re.sub(r"\n *<listcomp> at [^\n]*|=+$|<listcomp> / ", "", text, flags=re.MULTILINE)
+
+
 class Checked:
     """A machine with all checkers, and a driver whose `act(state, text)` runs for each write."""
 
     def __init__(self, bench: Bench, folder: Path, checks: tuple[str, ...] = KIT, **options: Any) -> None:
         self.bench = bench
+        self.taken: list[list[Report]] = []
+        self.perturbed = options.get("perturbation") is not None
         self.machine = bench._machine = Machine(udev=False, module_path=[folder], checks=checks, **options)
 
     def driver(self, body: str) -> None:
@@ -75,9 +111,14 @@ class Checked:
         self.machine.spawn(program, name="writer")
 
     def reports(self) -> list[Report]:
-        """Run until nothing is left to happen; return the reports."""
+        """Run until nothing is left to happen. Compare the reports with the recorded ones, unless the run is
+        perturbed, and return them.
+        """
         self.machine.run()
-        return self.machine.reports.take()
+        self.taken.append(self.machine.reports.take())
+        if not self.perturbed:
+            compare(self.taken)
+        return self.taken[-1]
 
 
 @pytest.fixture

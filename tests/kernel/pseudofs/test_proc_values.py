@@ -141,8 +141,8 @@ def test_stat_and_status_of_each_state(machine: Machine) -> None:
     assert found == expected_stat(root.getpid(), "blocking", "R", {4: root.getppid()})
     assert status.split("\n")[2:] == [
         "State:\tR (running)", f"Tgid:\t{root.getpid()}", f"Pid:\t{root.getpid()}",
-        f"PPid:\t{root.getppid()}", "Uid:\t0\t0\t0\t0", "Gid:\t0\t0\t0\t0", "Groups:\t7 20 300 ", "Threads:\t1",
-        f"CapEff:\t{capabilities}", "",
+        f"PPid:\t{root.getppid()}", "Uid:\t0\t0\t0\t0", "Gid:\t0\t0\t0\t0", "Groups:\t7 20 300 ",
+        "Threads:\t1", f"CapEff:\t{capabilities}", "",
     ]  # fmt: skip
     for thread, name, state in ((3, "irq/0-hotplug", "S"), (4, "kworker/events", "I")):
         found, status = texts(root, thread)
@@ -237,7 +237,7 @@ def test_loadavg_counts_running_and_uninterruptible_tasks(tmp_path: Any) -> None
 
 
 def test_interrupts_lists_each_line_with_its_handlers() -> None:
-    """All interrupts are counted for the first CPU. The handlers of a shared line are in one line of text."""
+    """Interrupts are counted for the first CPU. The handlers of a shared line are in one line of text."""
     with Machine(udev=False, cpus=3) as machine:
         interrupts = machine.kernel.interrupts
         for name in ("one", "two"):
