@@ -94,7 +94,7 @@ class DeviceClasses:
         If the attribute is missing, return the only device.  Raise ENODEV if the device does not exist,
         EINVAL if the attribute is missing and several devices exist.
         """
-        # Return a copy, as class_find_device() does: devices can be registered and unregistered meanwhile.
+        # Search a copy of the list, because another task can register or unregister a device meanwhile.
         there = tuple(devices.kind.devices)
         wanted = info.attributes.get("device")
         if wanted is not None:

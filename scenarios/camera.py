@@ -81,7 +81,7 @@ COUNTERS: dict[str, Callable[[dict[str, Any]], int]] = {
 """The machine's counters that the report shows."""
 LAYERS = ("application", "kernel", "driver", "hardware")
 SLOW_VIEWER = 1.8
-"""Frame intervals that a slow viewer computes for each frame: so long that frames are lost."""
+"""Time that a slow viewer computes for each frame, in frame intervals. It is so long that frames are lost."""
 
 
 @attrs.define
@@ -98,7 +98,7 @@ class Seen:
     parts: int = 0
     bytes: int = 0
     handling: list[int] = attrs.field(factory=list)
-    """Duration of the system calls that read one frame, in ns, for each frame."""
+    """For each frame, the duration in ns of the system calls that read it."""
     checksum_errors: int = 0
     too_late: int = 0
     base: dict[str, int] = attrs.field(factory=dict)
@@ -116,7 +116,7 @@ COSTS = {
     "copied": "bytes that the kernel copies",
     "time": "time in calls for the pixels [ns]",
 }
-"""The costs of one frame: the median time, and means that include a share of the start."""
+"""The costs of one frame. The time is a median. The others are means, which include a share of the start."""
 
 
 class Dumped:
@@ -264,7 +264,7 @@ async def read(app: App, pixels: Any, event: dict[str, Any], seen: Seen) -> bool
 
 
 async def administrator(app: App, buffers: int) -> None:
-    """Load the driver as root with a number of buffers, because only root can set the module parameter."""
+    """Load the driver with a number of buffers. Only root can set this module parameter."""
     await app.modprobe("camera", buffers=buffers)
 
 

@@ -78,7 +78,7 @@ async def lout(app: App, seen: Seen) -> None:
 
 
 async def administrator(app: App, greeting: str, seen: Seen) -> None:
-    """Load the module with the greeting `greeting`, unless this is empty. Then record the loaded modules."""
+    """If `greeting` is not empty, load the module with this greeting. Then record the loaded modules."""
     if greeting:
         await app.modprobe("hello", greeting=greeting)
     seen.loaded = [module["name"] for module in await app.lsmod()]

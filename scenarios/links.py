@@ -69,7 +69,7 @@ class Daemon:
 
     @property
     def counters(self) -> dict[str, int]:
-        """The numbers of notifications, overruns and lists of the daemon."""
+        """The numbers of notifications, overruns and listings of the daemon."""
         return {"heard": self.heard, "overruns": self.overruns, "listed": self.listed}
 
     @property
@@ -93,7 +93,7 @@ class Daemon:
                     raise
                 self.overruns += 1
                 if self.resync:
-                    # Drop the queued notifications, because the new list supersedes them.
+                    # Drop the queued notifications, because the next listing contains their changes.
                     while await app.poll([(route.event_socket, POLLIN)], 0):
                         with suppress(OSError):  # ENOBUFS: the socket has overrun once more
                             await route.event_socket.recv(BUFSIZE)
@@ -102,8 +102,8 @@ class Daemon:
                 await app.compute(millis(self.work))
 
     async def list(self, route: Any) -> None:
-        """Replace the table by a new list of links and addresses. If a change interrupts the dump, list
-        again.
+        """Replace the table by dumps of all links and addresses. If a change interrupts a dump, repeat both
+        dumps.
         """
         while True:
             self.listed += 1
@@ -231,7 +231,7 @@ def links(run: Run) -> None:
 
 
 def report(run: Run, daemons: list[Daemon], truth: Daemon, found: list[tuple[str, bool]]) -> None:
-    """Compare the daemons' tables with a new list, and show the lists during which links changed."""
+    """Compare the daemons' tables with a new listing. Show the listings during which links changed."""
     quick, slow = daemons
     right = {each.name: each.table == truth.table for each in daemons}
     run.text(

@@ -86,7 +86,7 @@ class Listener:
             self.stale += 1
 
     async def ask(self, mouse: Any) -> None:
-        """Request the state of the first mouse. Later events change this state."""
+        """Request the state of the first mouse and store it. Later events update the stored state."""
         state = (await mouse.dump("get-state"))[0]
         self.sequence = state.get("sequence", -1)
         self.x, self.y = state["x"], state["y"]

@@ -187,7 +187,7 @@ class BridgeModule:
             raise unmodelled(self.this, f"the setting {type} of a bridge", EOPNOTSUPP)
         for type in change(bridge.settings, data):
             if type == Br.PRIORITY:
-                self.update(bridge)  # br_stp_set_bridge_priority() does the same on Linux.
+                self.update(bridge)  # the ports store the bridge id, which contains the priority
         if Br.GROUP_ADDR in data:
             address = data[Br.GROUP_ADDR]
             if address[:5] != GROUP_ADDRESS[:5] or address[5] > 15 or address[5] in (1, 2, 3):
@@ -232,12 +232,12 @@ class BridgeModule:
         self.set_id(device.private, address)
 
     def change_mtu(self, device: NetDevice, mtu: int) -> None:
-        """Set the MTU of the bridge in bytes. Later, changes of a port's MTU do not change it."""
+        """Set the MTU of the bridge in bytes. From then on, the MTUs of the ports do not affect it."""
         device.mtu, device.private.mtu_is_set = mtu, True
 
     def set_id(self, bridge: Bridge, address: bytes) -> None:
-        """Set the bridge's hardware address. The bridge id contains a copy of this address, so set the copy,
-        too (`br_stp_change_bridge_id()`).
+        """Set the bridge's hardware address in the device, in the bridge id and in the ports' designated ids
+        (`br_stp_change_bridge_id()`).
         """
         bridge.fdb.change_bridge(address)
         for port in bridge.ports.values():
@@ -391,7 +391,7 @@ class BridgeModule:
         self.update(bridge)
 
     def update(self, bridge: Bridge) -> None:
-        """Store the current ids in all enabled ports, and select their states
+        """Store the bridge id and the port id in each enabled port, then select the states of the ports
         (`br_configuration_update()`).
         """
         for port in bridge.ports.values():
@@ -477,8 +477,8 @@ class BridgeModule:
         rtnl_notify(self.this, port.device, RTNLGRP_LINK, message(type, body))
 
     def getlink(self, bridge: NetDevice, device: NetDevice, mask: int) -> list[bytes]:
-        """Return a message about a port or about the bridge itself. For the bridge, return none unless `mask`
-        requests VLANs (`br_getlink()`).
+        """Return a message about a port, or about the bridge itself if `mask` has a bit of BRIDGE_FILTERS
+        (`br_getlink()`).
         """
         if device is bridge and not mask & BRIDGE_FILTERS:
             return []

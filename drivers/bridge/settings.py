@@ -117,13 +117,13 @@ PORT_SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
 the errno for a value out of range.
 """
 SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
-    Br.FORWARD_DELAY: ANY,  # any value: the spanning tree protocol is off
+    Br.FORWARD_DELAY: ANY,  # without the spanning tree protocol, Linux accepts any value
     Br.HELLO_TIME: (100, 1000, ERANGE),
     Br.MAX_AGE: (600, 4000, ERANGE),
     Br.AGEING_TIME: ANY,
     Br.STP_STATE: (0, 0, EOPNOTSUPP),
     Br.PRIORITY: ANY,
-    Br.VLAN_FILTERING: (1, 0, EOPNOTSUPP),  # the recorded kernel lacks CONFIG_BRIDGE_VLAN_FILTERING
+    Br.VLAN_FILTERING: (1, 0, EOPNOTSUPP),  # refused: the recorded kernel lacks CONFIG_BRIDGE_VLAN_FILTERING
     Br.MCAST_ROUTER: (0, 2, EINVAL),
     Br.MCAST_SNOOPING: FLAG,
     Br.MCAST_QUERY_USE_IFADDR: FLAG,
@@ -258,7 +258,9 @@ def checked(
 def pack(
     table: Mapping[int, tuple[int, int]], values: Mapping[int, int], texts: Mapping[int, bytes]
 ) -> bytes:
-    """Return all attributes of a table as bytes. `values` and `texts` replace the defaults of the table."""
+    """Pack all attributes of a table. An attribute that is in neither `values` nor `texts` has the default of
+    the table.
+    """
     return b"".join(
         attribute(type, texts[type] if type in texts else NUMBERS[size].pack(values.get(type, default)))
         for type, (size, default) in table.items()

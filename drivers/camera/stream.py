@@ -146,7 +146,7 @@ def interrupt(irq: int, camera: Camera) -> int:
     status = readl(camera.io, hw.IRQ_STATUS)
     if status == ALL_ONES or not status & INTERRUPTS:
         return IRQ_NONE
-    camera.write(status, hw.IRQ_STATUS)  # clear the status first: a frame during `collect` interrupts again
+    camera.write(status, hw.IRQ_STATUS)  # clear first, so that a frame during `collect` interrupts again
     with camera.lock:
         camera.totals.interrupts += 1
         if camera.ring is None:

@@ -104,8 +104,8 @@ class InputDev:
 
 
 def estimate_events_per_packet(dev: InputDev) -> int:
-    """Return the estimated number of events in a packet: one SYN_REPORT, one for each relative axis, and a
-    constant for keys.
+    """Return the estimated number of events in a packet: one SYN_REPORT, one event for each relative axis,
+    and KEY_AND_MSC_EVENTS.
 
     The source is `input_estimate_events_per_packet()` for a device without touch axes.
     """

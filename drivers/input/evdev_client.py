@@ -44,7 +44,7 @@ class QueuedEvent(NamedTuple):
 
 
 def buffer_size(dev: InputDev) -> int:
-    """Return the size of a reader's ring in events: space for a few packets
+    """Return the number of events that a reader's ring can hold; it is enough for a few packets
     (`evdev_compute_buffer_size()`).
     """
     least = max(dev.hint_events_per_packet * BUFFER_PACKETS, MIN_BUFFER_SIZE)

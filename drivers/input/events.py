@@ -33,8 +33,8 @@ AUTOREPEAT: Final = 2
 """The value of a key event that repeats a held key."""
 
 SYNC: Final = (ev.EV_SYN, ev.SYN_REPORT, 1)
-"""The SYN_REPORT that the core appends to a full packet (`input_value_sync`). In a driver's SYN_REPORT the
-value is 0.
+"""The SYN_REPORT that the core appends to a full packet (`input_value_sync`). Its value is 1; in a driver's
+SYN_REPORT the value is 0.
 """
 
 _SYN: Final = {ev.SYN_CONFIG: TO_ALL, ev.SYN_REPORT: TO_HANDLERS | FLUSH, ev.SYN_MT_REPORT: TO_HANDLERS}
@@ -73,8 +73,8 @@ DISPOSITIONS: Final[Mapping[int, Disposition]] = MappingProxyType(
         ev.EV_PWR: lambda dev, code, value: TO_ALL,
     }
 )
-"""The function that decides how an event of this type is processed. Event types without a function are not
-modelled. The core refuses to register a device that declares such a type (core.py).
+"""For each modelled event type, the function that decides how an event is processed. The core refuses to
+register a device that declares another type (core.py).
 """
 
 

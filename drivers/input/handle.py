@@ -88,13 +88,13 @@ def _open(handle: InputHandle) -> None:
 
 
 async def input_close_device(handle: InputHandle) -> None:
-    """Close a handle. After as many closes as opens, the handle receives no events."""
+    """Close a handle. The handle receives no events once it is closed as often as it was opened."""
     async with handle.dev.mutex:
         close_device(handle)
 
 
 def close_device(handle: InputHandle) -> None:
-    """Close a handle (`input_close_device()`).  The caller holds the device's mutex."""
+    """Like `input_close_device`, but without locking. The caller holds the device's mutex."""
     dev = handle.dev
     release_device(handle)
     dev.users -= 1
@@ -121,7 +121,7 @@ async def input_release_device(handle: InputHandle) -> None:
 
 
 def release_device(handle: InputHandle) -> None:
-    """End the grab if this handle holds it (`__input_release_device()`).
+    """Like `input_release_device`, but without locking (`__input_release_device()`).
 
     The caller holds the device's mutex.
     """

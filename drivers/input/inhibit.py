@@ -24,7 +24,7 @@ BOOLEANS: Final = {
     "on": True,
     "of": False,
 }
-"""The first characters of a text, and the boolean value that such a text means (`kstrtobool()`)."""
+"""The boolean value of a text, by the characters with which the text begins (`kstrtobool()`)."""
 
 
 def set_inhibited(dev: InputDev, data: bytes) -> Awaitable[None] | None:

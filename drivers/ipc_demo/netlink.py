@@ -24,9 +24,7 @@ from .question import answer
 MAX_ATTRIBUTE: Final = 65531
 """Maximum payload of an attribute in bytes: its 16-bit length includes the 4-byte header."""
 PART_OVERHEAD: Final = 32
-"""Space in a message, in bytes, that the headers and the other attributes need besides the part of the
-frame.
-"""
+"""Number of bytes in a message that are not part of the frame: the headers and the other attributes."""
 
 
 def register(this: ThisModule, events: Events, frames: Frames, undo: ExitStack) -> None:

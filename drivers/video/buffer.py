@@ -75,8 +75,8 @@ class Memory:
             self.free()
 
     def free(self) -> None:
-        """Free the DMA memory now: the device can no longer access it. Existing mappings of programs stay
-        valid.
+        """Free the DMA memory now, so that the device can no longer access it. Programs that have mapped it
+        keep their mappings.
         """
         # Drop the reference atomically, because the last munmap(2) can call this at the same time.
         buffer = xchg(self, "buffer", None)

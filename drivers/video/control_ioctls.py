@@ -129,7 +129,7 @@ def _check_class(handler: ControlHandler, which: int) -> None:
 
 
 def _which(arg: s.V4l2ExtControls) -> None:
-    # A request needs a media device, and no media device is modelled.
+    # The request API needs a media device, and no media device is modelled.
     if arg.which == v4l2.V4L2_CTRL_WHICH_REQUEST_VAL:
         raise os_error(EINVAL)
     arg.which = v4l2.V4L2_CTRL_ID2WHICH(arg.which)

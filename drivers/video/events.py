@@ -60,7 +60,7 @@ class FileHandle:
         old = subscription.pending
         if old is not None:
             self.available.remove(old)
-            if event.type == V4L2_EVENT_CTRL:  # v4l2_ctrl_replace() does the same on Linux.
+            if event.type == V4L2_EVENT_CTRL:  # keep the old changes, too (v4l2_ctrl_replace())
                 payload = V4l2EventCtrl.unpack(event.u)
                 payload.changes |= V4l2EventCtrl.unpack(old.u).changes
                 event.u = payload.pack()

@@ -9,8 +9,8 @@ from simkernel.driverapi.wait import Condition, WaitQueue, wait_event_interrupti
 
 
 class HeldMutex:
-    """A mutex for the block `async with HeldMutex(lock) as held`. Raise EINTR if a signal arrives before the
-    mutex is locked.
+    """A context manager that holds a mutex during its block. Raise EINTR if a signal arrives before the mutex
+    is locked.
 
     A task that is killed during `wait` does not hold the mutex, so the end of the block must not unlock
     it.

@@ -71,7 +71,7 @@ class Queue:
     owner: Any = None
     streaming: bool = False
     waiting_for_buffers: bool = False
-    """True after the buffers are allocated or the stream is stopped, until a buffer is queued."""
+    """True after buffers are allocated or the stream is stopped, until a program queues a buffer."""
     waiting_in_dqbuf: bool = False
 
     @property
@@ -338,8 +338,7 @@ class Queue:
         self.owner = None
 
     def free_orphans(self) -> None:
-        """The device is being removed: free the DMA memory of buffers that are freed but still mapped by
-        programs.
+        """Free the DMA memory of `orphans`, because the device is being removed.
 
         Programs keep their mappings.
         """

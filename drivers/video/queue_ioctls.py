@@ -105,7 +105,7 @@ def _take(queue: Queue, arg: s.V4l2Buffer, preparing: bool) -> Buffer:
         buffer.sequence = 0
         buffer.flags = arg.flags & ~KERNEL_FLAGS & ~NOT_FOR_CAPTURE
     if request and not preparing:
-        raise os_error(EBADR)  # requests (for codecs) are not modelled
+        raise os_error(EBADR)  # the request API (for codecs) is not modelled
     return buffer
 
 

@@ -65,8 +65,8 @@ class End:
 
 
 async def driver_event(listen: Function, session: Session, listeners: int) -> tuple[None, Function]:
-    """Open the driver's event node. The driver sends the events; `listen(session, app)` returns a listener
-    for them.
+    """Open the driver's event node. Return None, because the driver sends the events, and a function that
+    makes a listener with `listen(session, app)`.
     """
     session.device = await session.app.open(EVENTS, fcntl.O_RDWR)
     session.base = (await last_event(session)).number
@@ -101,8 +101,8 @@ async def netlink_socket(app: App, protocol: int = netlink.NETLINK_GENERIC, rcvb
 
 
 def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
-    """Return the numbers of the events in netlink messages, and 0, because no message is incomplete (see
-    `parse_records`).
+    """Return the numbers of the events in netlink messages. The second result, the size of an incomplete
+    record (see `parse_records`), is always 0.
 
     `header` is the size of the family's header.
     """
@@ -113,7 +113,9 @@ def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
 
 
 def attribute_listener(app: App, sock: Any, header: int) -> Listener:
-    """Return a listener for netlink messages. An old program skips the attributes that it does not know."""
+    """Return a listener for netlink messages. Its `old_read` skips the attributes that an old program does
+    not know.
+    """
     parse = partial(event_numbers, header=header)
 
     async def old_read() -> bytes:

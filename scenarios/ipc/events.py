@@ -25,14 +25,14 @@ from .transport import EVENT, Function, Listener, Session, Transport
 SETTLED: Final = 0.002
 """Time in s that a delivery waits after the last event. By then a slow listener has received the event."""
 AWAKE: Final = 10
-"""Number of event intervals between the last event and the time at which a sleeping listener wakes."""
+"""Time between the last event and the end of a listener's sleep, in event intervals."""
 BLOCKED: Final = 1_000_000
 """Duration in ns. A send that takes longer has blocked."""
 FLOOD: Final = 500
 """Number of events in the throughput measurement."""
 FLOOD_INTERVAL: Final = 1000
-"""Interval in ns between two events of the throughput measurement, if the driver sends them. A program sends
-without a pause.
+"""Interval in ns at which the driver sends events in the throughput measurement. A program sends without a
+pause.
 """
 
 
@@ -137,7 +137,7 @@ def deliver(
         delivery.busy = bench.since(before)[3]
         await app.sleep(SETTLED + (2 * session.poll + (AWAKE * interval if asleep else 0)) / 1e9)
         _, calls, copied, _ = bench.since(before)
-        delivery.calls += calls - 1  # the system call of the sleep above is not counted
+        delivery.calls += calls - 1  # do not count the sleep above
         delivery.copied += copied
         await session.close()
 

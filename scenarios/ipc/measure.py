@@ -101,7 +101,8 @@ class Bench:
 def exchange(
     bench: Bench, transport: Transport, job: str, size: int, count: int, *, loaded: bool = False
 ) -> Any:
-    """Ask a question of `size` bytes or read a frame, `count` times. If `loaded`, pause between them.
+    """Ask a question or read a frame of `size` bytes, `count` times. If `loaded`, pause between two
+    exchanges.
 
     Return the durations and the total costs (`Bench.since`), or a string with the reason of a failure.
     """

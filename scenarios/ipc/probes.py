@@ -16,13 +16,13 @@ from .measure import ARRIVALS, Bench, exchange
 from .transport import YES, Function, Listener, Numbers, Transport, Truncated
 
 LOOKUPS: Final = 20
-"""Number of polls that a listener does before the event is sent."""
+"""Number of times that a polling listener polls before the event is sent."""
 WAKEUP: Final = 3
 """Number of system calls of a listener that does not poll: it sleeps, receives, and sleeps again."""
 MANY: Final = {"driver": 1000, "program": 5000}
-"""Number of events that overrun every queue, by the sender: the driver or a program."""
+"""Number of events that overrun every queue, for each kind of sender."""
 LARGE, SMALL = 65536, 1024
-"""Sizes of questions and frames in bytes. `LARGE` is for counting copies. Every transport accepts `SMALL`."""
+"""Sizes of questions and frames in bytes. Every transport accepts `SMALL`; some truncate `LARGE`."""
 BUFSIZE: Final = 4096
 INTERVAL: Final = 10_000
 """Interval between two events in ns."""
@@ -101,8 +101,8 @@ def play(bench: Bench, transport: Transport, count: int, act: Function, *, wait:
 
 
 def bounds(bench: Bench, transport: Transport) -> str:
-    """Test whether message boundaries are kept. The buffer of the receiver holds one and a half of the two
-    messages that are sent.
+    """Test whether message boundaries are kept. Two messages are sent, and the receiver's buffer has space
+    for one and a half.
     """
 
     async def one(listener: Listener) -> int:
@@ -174,7 +174,9 @@ def between(bench: Bench, transport: Transport) -> str:
 
 
 def copies(bench: Bench, transport: Transport) -> str:
-    """Count the copied bytes per byte of data: of a frame, of a question and its answer, or of an event."""
+    """Return the number of copied bytes for each byte of a frame, of a question and its answer, or of an
+    event.
+    """
     if transport.lacks("question"):
         copied = deliver(bench, transport, 1, 1, INTERVAL).copied
         return f"{copied / U64.size:.2f}" if copied else "no byte goes"

@@ -31,7 +31,7 @@ SHARED: Final = Struct("<IIII")
 sizes of `REQUEST`.
 """
 DATA: Final = 4096
-"""Offset in the shared memory of the question, the answer or the frame."""
+"""Offset of the question, the answer or the frame in the shared memory."""
 SHM_PATH: Final = "/dev/shm/ipc"
 GROUP: Final = 3
 TYPE: Final = 0x10
@@ -70,7 +70,9 @@ async def write_all(app: App, fd: int, data: bytes) -> None:
 
 
 async def serve_stream(end: End) -> None:
-    """Answer requests of a stream.  The head of a request contains its size."""
+    """Answer the requests that arrive in a stream. The head of a request contains the size of the
+    question.
+    """
     while True:
         size, frame = REQUEST.unpack(await exactly(end.receive, REQUEST.size))
         await end.send(reply(await exactly(end.receive, size), frame))
@@ -86,7 +88,7 @@ async def serve_messages(end: End) -> None:
 
 
 async def question(end: End, question: bytes) -> bytes:
-    """Send a question after its head, and receive the answer, which has the same size."""
+    """Send a request: its head, then the question. Receive the answer, which is as long as the question."""
     await end.send(REQUEST.pack(len(question), 0) + question)
     return await exactly(end.receive, len(question))
 

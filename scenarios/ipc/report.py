@@ -29,8 +29,8 @@ ALL: Final = "all"
 
 
 def chosen(value: str, choices: Iterable[str]) -> list[str]:
-    """Return those of `choices` that the value of a parameter names, such as "ioctl,mmap" or "all". Keep the
-    order of `choices`.
+    """Return the `choices` that `value` names, in their order. `value` is the text of a parameter, such as
+    "ioctl,mmap" or "all".
     """
     names = value.split(",")
     return [each for each in choices if each in names or ALL in names]
@@ -196,8 +196,8 @@ def _events(run: Run, events: Sequence[Row]) -> Iterable[str]:
 
 
 def _compared(run: Run, rows: Iterable[Row], job: str, other: str) -> Iterable[tuple[Row, float]]:
-    """Yield netlink's last row, and the time of netlink divided by the time of `other`. Yield nothing unless
-    both were measured with the same size.
+    """Yield netlink's last row, and its time divided by the time of `other`. Yield nothing unless both were
+    measured with the same size.
     """
     found = {row["transport"]: row for row in rows if row["job"] == job}
     if {"netlink", other} <= found.keys() and found["netlink"]["size"] == found[other]["size"]:

@@ -131,7 +131,7 @@ class Listener:
     old_reads: int = 2
     """Number of calls of `receive_old` that receive two events."""
     received: list[tuple[int, int | None]] = attrs.field(factory=list)
-    """Time of arrival in ns and number of each received event."""
+    """For each received event: its time of arrival in ns and its number."""
     errors: list[str] = attrs.field(factory=list)
     lookups: int = 0
     """Number of polls in all calls of `wait`, if the listener polls."""

@@ -25,8 +25,8 @@ F_OK: Final = 0
 
 
 def drivers(stage: Stage) -> None:
-    """Show a mouse without its driver, then with it. Show a request and an event that pass through the
-    driver, and at last the mouse without the driver again.
+    """Show a mouse before its driver is loaded, with the driver, and after the driver is unloaded. Show a
+    request and an event that pass through the driver.
     """
     mouse = Mouse()
     without(stage, mouse)

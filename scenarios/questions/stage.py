@@ -81,15 +81,15 @@ class Stage:
         self._run.text(seen.text(self._zero), detail=True)
 
     def watch(self, *points: str) -> AbstractContextManager[Watch]:
-        """Like `shown`, but print nothing."""
+        """Record a transcript of the block, as `shown` does, but do not print it."""
         return self._transcript.watch(*points)
 
     def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[str | int | None]]) -> None:
-        """Print a table as a detail."""
+        """Add a table that only `--details` prints."""
         self._run.table(title, columns, rows, detail=True)
 
     def one(self, seen: Watch, name: str, **fields: object) -> Any:
-        """Return the only record with this name and these fields.
+        """Return the record that has this name and these fields.
 
         Raise NotShown if it is not exactly one.
         """
@@ -165,7 +165,7 @@ class Stage:
         return process
 
     def do(self, program: Callable[..., Awaitable[Any]], *arguments: Any, name: str, **options: Any) -> Any:
-        """Run a program and everything that it causes, and return its result.
+        """Run a program, and the machine until no event is left. Return the program's result.
 
         Raise NotShown if it does not end.
         """

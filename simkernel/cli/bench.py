@@ -24,9 +24,9 @@ ROWS = click.Choice(sorted({quantity.row for quantity in TABLE}), case_sensitive
 WIDEST_BAR = 40
 COLUMNS = ("row", "quantity", "figure", "over", "ratio", "must hold", "aim", "spread", "")
 WIDE = 156
-"""Columns of a terminal that shows all columns in one table."""
+"""Minimum width, in characters, of a terminal that shows all columns in one table."""
 HALVES = {"Speed": (0, 1, 4, 5, 6, 8), "What was measured": (0, 1, 2, 3, 7)}
-"""Columns of each of the two tables on a narrower terminal."""
+"""The two tables that a narrower terminal shows: their titles, and the indexes of their columns."""
 
 LEGEND = (
     "E is a bare event of simpy, T2 is two of them. Figure and anchor are the best of many short rounds, "

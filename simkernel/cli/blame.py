@@ -20,7 +20,9 @@ from simkernel.shipped import shipped
 _OURS = str(Path(__file__).resolve().parents[1])
 _SHIPPED = str(shipped("drivers")), str(shipped("scenarios"))
 _NOBODYS = "<frozen", "<attrs"
-"""Prefixes of file names without a file: Python's import system, and code that attrs generates."""
+"""Prefixes of the file names that Python reports for code without a file: the import system, and code that
+attrs generates.
+"""
 
 
 class Blame:
@@ -55,13 +57,13 @@ def explain(error: BaseException, debug: bool = False) -> str:
         place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
         return f"{place}{error}\n"
     if isinstance(error, SyntaxError) and not _foreign(told.stack):
-        return "".join(told.format_exception_only())  # in the user's file: its text has the line number
+        return "".join(told.format_exception_only())  # the text names the line in the user's file
     _trim(told)
     return "".join(told.format())
 
 
 def _trim(told: traceback.TracebackException | None) -> None:
-    """Remove the frames of simkernel, unless no frame is left."""
+    """Remove the frames of simkernel from a traceback, unless it has no other frames."""
     if told is not None:
         told.stack = traceback.StackSummary.from_list(_foreign(told.stack) or told.stack)
         _trim(told.__cause__)

@@ -30,7 +30,7 @@ from simkernel.explore.store import Store, code_digest
 from simkernel.explore.strategy import STRATEGIES
 
 SEEDS: Final = 1000
-"""Number of runs without --seeds and --time."""
+"""Number of runs if neither --seeds nor --time is given."""
 RESULTS: Final = "simkernel-explore.sqlite"
 PAUSES: Final = 2
 

@@ -15,7 +15,9 @@ from simkernel.cli.exporters import Exporters
 from simkernel.scenario import Run
 
 GRACE: Final = 2.0
-"""Wall-clock seconds until the process exits, after a signal that stops the run at once."""
+"""Wall-clock seconds from a signal that stops the run at once until the process exits, if the run
+continues.
+"""
 NOTICE: Final = "stopping before the next event; press Ctrl-C again to stop at once\n"
 
 
@@ -51,8 +53,8 @@ class Interruptible:
             signal.raise_signal(self._late)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        # Python calls a handler also at the entry of a function, thus before the first line of __exit__. An
-        # exception there would keep this handler, and the next signal would interrupt the final report.
+        # Python can call this handler between the entry of __exit__ and its first line. If the handler raised
+        # an exception there, it would stay installed. The next signal would then interrupt the final report.
         if self._ending or (frame is not None and frame.f_code is Interruptible.__exit__.__code__):
             self._late = number
             return
@@ -70,7 +72,7 @@ class Interruptible:
             raise Stopped(number)
 
     def _give_up(self, number: int) -> None:
-        """End the process, because a program or the scenario has caught the exception and continues."""
+        """End the process if a program or the scenario has caught the signal's exception and continues."""
         self._exporters.discard()
         text, code = ended(Stopped(number))
         _say(text)

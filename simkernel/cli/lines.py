@@ -48,7 +48,7 @@ class Folding:
             times = "once" if self._times == 1 else f"{self._times} times"
             self._write(f"[last {lines} repeated {times}]\n")
             while len(self._recent) > self._period:
-                self._recent.popleft()  # "last N lines" in the count refers to these
+                self._recent.popleft()  # keep only the lines to which the count refers
         self._period = self._times = 0
         for line in self._held:
             self._new(line)

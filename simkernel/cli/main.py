@@ -60,7 +60,7 @@ class Commands(click.Group):
         except (KeyboardInterrupt, OSError) as error:
             if getattr(error, "filename", None) is not None:
                 raise
-            for each in before:  # a second one must not change the exit code
+            for each in before:  # a second signal must not change the exit code
                 signal.signal(each, signal.SIG_IGN)
             text, code = ended(error)
             click.echo(text, err=True, nl=False)

@@ -8,7 +8,9 @@ import click
 
 
 def unknown(what: str, name: str, known: Iterable[str], meant: str = "") -> click.UsageError:
-    """Return a UsageError that suggests known names similar to `meant`, or else to `name`."""
+    """Return a UsageError for the unknown `name`. It suggests known names that are similar to `meant`, or to
+    `name` if `meant` is empty.
+    """
     from simkernel.ynl.errors import choose
 
     names = list(known)

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 COLOURS = {"aim": "#2a9d8f", "holds": "#8ab17d", "misses": "#e76f51"}
 MEANINGS = {"aim": "reaches the aim", "holds": "within the limit", "misses": "misses the limit"}
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
-"""Background of the figures, so that no line crosses them."""
+"""Background of the printed numbers. It hides the lines behind them."""
 GAP = 1.02
-"""Position of a figure, as a factor of its bar's length."""
+"""Position of a printed number, as a factor of the length of its bar."""
 HEIGHT, BAR_HEIGHT, WIDTH = 1.0, 0.28, 11.0
-"""Inches: height of the frame, height of a bar, width of the plot."""
+"""Height of the frame, height of a bar and width of the plot, in inches."""
 CURVES_HEIGHT = 3.0
 WHAT = {quantity.name: quantity.what for quantity in TABLE}
 LEAST = 0.05
@@ -27,7 +27,7 @@ SPACE = 1.3
 
 
 def draw(benchmark: dict[str, Any]) -> Figure:
-    """Draw the output of `simkernel bench --json`.  ImportError without matplotlib."""
+    """Draw the output of `simkernel bench --json`. Raise ImportError without matplotlib."""
     from matplotlib.figure import Figure
 
     rows = [row for row in benchmark["rows"] if row["ratio"] is not None]

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 14.0
 LINE, EDGE, PANEL = 0.3, 1.2, 5.0
-"""Inches: height of a table line, of the table's edges, and of the panels."""
+"""Heights of a table line, of the table's edges and of a panel, in inches."""
 NARROW: Final = 0.75
-"""Width of the panel of events, whose labels are beside it. The other panels have the width 1."""
+"""Relative width of the panel of events, which leaves space for the texts beside it. The other panels have
+the width 1.
+"""
 GOOD, BAD, PLAIN = "#cfe8d5", "#f3cfc6", "#f2efe6"
 FIRST: Final = ("transport", "other")
 SMALL: Final = 7
@@ -34,7 +36,7 @@ Figures = list[dict[str, Any]]
 
 
 def draw(told: dict[str, Any]) -> Figure:
-    """Draw the output of `simkernel run ipc --json`.  ImportError without matplotlib."""
+    """Draw the output of `simkernel run ipc --json`. Raise ImportError without matplotlib."""
     from matplotlib.figure import Figure
 
     metrics, given = told["metrics"], told["parameters"]
@@ -96,8 +98,8 @@ def _colour(probe: str, cell: str) -> str:
 
 
 def _by_size(axes: Axes, rows: Figures, transports: list[str]) -> None:
-    """Draw the median latency by message size, a line for each transport. The shade ends at the 99th
-    percentile.
+    """Draw the median latency by message size, with a line for each transport. A shaded area reaches from the
+    line to the 99th percentile.
     """
     for number, name in enumerate(transports):
         mine = [row for row in rows if row["transport"] == name and row["p50"] is not None]

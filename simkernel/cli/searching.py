@@ -19,7 +19,7 @@ PERIOD: Final = 0.2
 
 
 class Progress:
-    """The numbers of a search.
+    """The counters of a search, and the bar that shows them.
 
     runs, seconds   runs of this command, and their CPU time; `before` is the number of earlier runs
     sampled         number of sampled runs, and their distinct `schedules`

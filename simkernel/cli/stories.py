@@ -29,7 +29,7 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Path:
-    """Return the file of a shipped scenario, or of the file or folder that `name` is.
+    """Return the file of a scenario. `name` names a shipped scenario, or is the path of a file or folder.
 
     The file of a scenario's folder is its `__init__.py`. Raises UsageError with the nearest names if there
     is none.
@@ -75,8 +75,8 @@ def docstring(path: Path) -> str:
 
 
 def sections(text: str) -> dict[str, str]:
-    """Split a docstring: return its first line under "", and each section of SECTIONS that it has, as one
-    line.
+    """Return the parts of a docstring by name. The name of its first line is "". Each section of SECTIONS
+    becomes one line.
     """
     found = {"": text.partition("\n")[0]}
     current: str | None = None

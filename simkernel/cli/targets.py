@@ -28,7 +28,7 @@ UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 @attrs.frozen
 class Named:
-    """The name of a target, and the module folders of a scenario. The object is pickled to send it to worker
+    """The name of a target, and the module path of a scenario. The object can be pickled for worker
     processes.
     """
 
@@ -43,7 +43,7 @@ class Named:
         return target
 
     def rules(self) -> Faults:
-        """Return the fault rules in a test's mark. A scenario has none."""
+        """Return the fault rules in the mark of a test, or no rules for a scenario."""
         return Faults() if NODE not in self.name else self._test().faults or Faults()
 
     def _test(self) -> Any:

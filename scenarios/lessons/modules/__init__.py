@@ -61,14 +61,14 @@ async def viewer(app: App, frames: list[int], errors: list[Exception]) -> None:
 
 
 class Seen:
-    """The trace records of one step."""
+    """The events of the current step, and the flow ids of all steps."""
 
     def __init__(self) -> None:
         self.step = ""
         self.events: list[str] = []
         """The uevents and driver probes of the step, as text."""
         self.flows: dict[str, int] = {}
-        """The first flow id of each step whose trace records have one."""
+        """For each step, the first flow id in its trace records."""
 
     def watch(self, record: Any) -> None:
         """Record the flow, the probes and the uevents of the step."""

@@ -35,7 +35,7 @@ GAP = 0.002
 SCHEDULES = 200
 MAX_ROWS = 200
 STRATEGIES = ("pct", "noise")
-"""The strategies of the search for a failing schedule. These two only delay tasks."""
+"""The strategies of the search for a failing schedule. Both only delay tasks."""
 COUNT = 0x10
 FILE = "/sys/bus/simbus/devices/0:1/count"
 BEGIN, END = "calls write()", "write() returns"
@@ -70,7 +70,7 @@ class Chip(Device):
 
 @attrs.define
 class Sections:
-    """Observe a schedule, and record which task is running."""
+    """An observer of a schedule. It records which task is running."""
 
     stepped: Any = None
     """The task that is about to run."""
@@ -109,7 +109,7 @@ class Steps(Schedule):
         return 0
 
     def note(self, record: Any) -> None:
-        """Record the start and the end of a visitor's write(2), and the register access of a driver's
+        """Record when a visitor's write(2) starts and ends. Add a register access to the row of the driver's
         line.
         """
         if record.name in ACCESSES and self.rows:
@@ -185,7 +185,9 @@ def attempt(machine: Machine, began: Callable[[], None]) -> bool:
 
 @attrs.define
 class Target:
-    """The object of a search for failing schedules. `overlap` is True if visits overlap in the last run."""
+    """The target of a search for failing schedules. `overlap` is True if visits overlapped in the last
+    run.
+    """
 
     folder: Path
     overlap: bool = False
