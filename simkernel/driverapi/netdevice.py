@@ -59,7 +59,9 @@ def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Ca
 
 
 def alloc_netdev(this: ThisModule, name: str, setup: Callable[[NetDevice], None]) -> NetDevice:
-    """Create a network device in the initial namespace. `name` can contain one `%d`."""
+    """Create a network device in the initial namespace. When the device is registered, a `%d` in `name` is
+    replaced by the lowest free number.
+    """
     device = NetDevice(kernel_of(this).net, name, name_origin=NameOrigin.ENUM)
     setup(device)
     return device

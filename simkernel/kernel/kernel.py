@@ -264,7 +264,7 @@ class Kernel:
         return max(self.engine.time(), 0)
 
     def current(self) -> Task | None:
-        """Return the task for which the kernel works now, None in interrupts and timers."""
+        """Return the task for which the kernel works now. Return None in interrupts and timers."""
         return self.processes.current
 
     @property

@@ -23,7 +23,9 @@ group's number is equal to the family's id.
 FIXED_GROUPS: Final = {**FIXED_IDS, "NET_DM": 1}
 
 RESERVED_GROUPS: Final = 0b11 | 1 << GENL_ID_CTRL | 1 << GENL_ID_VFS_DQUOT | 1 << GENL_ID_PMCRAID
-"""Bit mask of the group numbers that families without a fixed group number never get (mc_group_start)."""
+"""Bit mask of the reserved group numbers. Only families with a fixed group number can have them
+(mc_group_start).
+"""
 WORD: Final = 64
 """Number of bits in a word. The mask of group numbers grows by whole words."""
 

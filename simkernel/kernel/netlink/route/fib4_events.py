@@ -235,8 +235,8 @@ def _primary(data: InDevice, prefix: int, length: int) -> Address4 | None:
 def _needed(
     data: InDevice, address: Address4, primary: Address4, gone: Address4 | None
 ) -> tuple[set[int], bool]:
-    """Return the broadcast addresses that the device's other addresses need. Also return True if one of those
-    other addresses has the same local address as `address`.
+    """Return the broadcast addresses that other addresses of the device need. Also return whether one of
+    these other addresses has the same local address as `address`.
     """
     broadcasts: set[int] = set()
     local = same_source = False

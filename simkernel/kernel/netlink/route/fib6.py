@@ -171,8 +171,8 @@ Table6 = RouteTable[Route6]
 
 
 def _walk_key(prefix: tuple[int, ...]) -> str:
-    """Return the sort key of a tree node. The node's source routes come first, then the nodes of longer
-    prefixes, then the node itself.
+    """Return the sort key of a tree node in the order of a tree walk. The walk visits the node's source
+    routes first, then the nodes of longer prefixes, then the node itself.
     """
     bits = ["".join(f"{prefix[at]:0{BITS}b}"[: prefix[at + 1]]) for at in range(0, len(prefix), 2)]
     return "-".join(bits) + "2"
@@ -439,16 +439,16 @@ class Fib6:
 
 
 def _below(table: Table6, prefix: tuple[int, ...]) -> set[str]:
-    """Return the characters that directly follow a prefix in the sort keys of a table. 0 and 1 mean a branch
-    of the tree; - and 2 mean routes at the prefix.
+    """Return the characters that follow a prefix in the sort keys of a table. The characters 0 and 1 stand
+    for branches of the tree below the prefix. The characters - and 2 stand for routes at the prefix.
     """
     place = _walk_key(prefix)[:-1]
     return {key[len(place)] for key in map(_walk_key, table.routes) if key.startswith(place)}
 
 
 def has_node(table: Table6, prefix: tuple[int, ...]) -> bool:
-    """Return True if the tree has a node at a prefix. The root, each prefix with routes, and each fork of two
-    branches has a node.
+    """Return True if the tree has a node at a prefix. Nodes are at the root, at each prefix with routes, and
+    at each fork of two branches.
     """
     below = _below(table, prefix)
     return prefix == (0, 0) or {"0", "1"} <= below or not below.isdisjoint("-2")

@@ -39,7 +39,9 @@ _MORE: Final = {1: 64, 7: -1, 8: 4000, 9: 1000, 11: 604800, 12: 86400, 13: 3, 14
 IPV6_CONF: Final = (
     dict.fromkeys(_ONES, 1) | _MORE | {30: 10000, 31: 1000, 43: 3600000, 52: 1024, 54: 65535, 55: -1}
 )
-"""Settings in /proc/sys/net/ipv4/conf and ipv6/conf whose default is not 0, by index."""
+"""Default values of the settings in /proc/sys/net/ipv4/conf and ipv6/conf, by index of the setting. The
+default of settings that are not listed is 0.
+"""
 
 INET6_STATS_LENGTH: Final = 38
 ICMP6_STATS_LENGTH: Final = 7

@@ -31,8 +31,8 @@ ALL_BITS: Final = b"\xff\xff"
 TOS_MASK: Final = 0x1C
 """TOS bits that IPv4 compares (IPTOS_TOS_MASK without ECN)."""
 ACTIONS: Final = {fr.FR_ACT_UNREACHABLE: ENETUNREACH, fr.FR_ACT_PROHIBIT: EACCES}
-"""Errno that a lookup returns if a rule ends the lookup, by action of the rule. For actions that are not
-listed, the lookup returns EINVAL.
+"""Errno of a lookup that ends at a rule without a table, by the rule's action. For actions that are not
+listed, the errno is EINVAL.
 """
 
 
