@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Enable the checkers."""
+    """Enable the checkers of the option `--checks` in every machine."""
     if names := config.getoption("--checks"):
         Machine.__init__.__kwdefaults__["checks"] = tuple(names.split(","))
 
@@ -78,7 +78,7 @@ def simkernel(capsys: pytest.CaptureFixture[str]) -> CommandLine:
             with pytest.raises(SystemExit) as exit:
                 main([str(argument) for argument in arguments], prog_name="simkernel")
         finally:
-            signal.signal(signal.SIGINT, before)  # after KeyboardInterrupt the command ignores further ones
+            signal.signal(signal.SIGINT, before)  # after a KeyboardInterrupt, the command ignores SIGINT
         captured = capsys.readouterr()
         return Result(int(exit.value.code or 0), captured.out, captured.err)
 

@@ -177,7 +177,7 @@ INLINES: Final = (
           "        engine.set_run_until(LONG_AGO)\n")),
     ),
 )  # fmt: skip
-"""Inline code, without the inline code of constructors."""
+"""Every method with inline code, except for the inline code of constructors."""
 
 CONSTRUCTORS: Final[tuple[type, ...]] = (Call, Skb, Inbound, Request)
 """Classes without a constructor. The functions that create their objects set the attributes."""

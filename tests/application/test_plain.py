@@ -202,14 +202,14 @@ def generator(app: App, seen: list[int]) -> Iterator[Any]:
 
 
 class AsyncCall:
-    """An object whose call is a program."""
+    """A program: an object with an async `__call__()`."""
 
     async def __call__(self, app: App, seen: list[int]) -> None:
         await target(app, seen)
 
 
 class PlainCall:
-    """An object whose call is a plain function."""
+    """A program: an object whose `__call__()` is a plain function."""
 
     def __call__(self, app: Blocking, seen: list[int]) -> None:
         app.sleep(1)
@@ -217,7 +217,7 @@ class PlainCall:
 
 
 def wrapped(app: Blocking, *arguments: Any) -> Any:
-    """Make a call and return a coroutine, as a decorator's wrapper does."""
+    """Make a call, then return the coroutine of another program, as a decorator's wrapper does."""
     app.sleep(0.5)
     return target(app, *arguments)  # type: ignore[arg-type]
 

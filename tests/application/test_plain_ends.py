@@ -1,4 +1,4 @@
-"""Ends of plain functions: exit statuses, errors, kills, and greenlets that are collected."""
+"""Ends of plain functions: exit statuses, errors, kills, and greenlets that the garbage collector frees."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_garbage_collection_ends_no_function() -> None:
             ended.append(app.monotonic_ns())
 
     ended: list[int] = []
-    for machine in (Machine(), Machine()):  # the first greenlet is neither closed nor kept
+    for machine in (Machine(), Machine()):  # the second round drops the first machine without closing it
         machine.spawn(sleeps)
         machine.run(until=millis(1))
     gc.collect()

@@ -47,7 +47,7 @@ async def epoll(app: Any, fd: int, timeout: Any) -> Any:
 
 
 def epoll_of_a_facade(user: Any, fd: int, timeout: Any) -> Any:
-    """Wait with epoll_wait(2) of ordinary code."""
+    """Wait with epoll_wait(2), called by ordinary code."""
     made = user.epoll()
     made.register(fd, 1)
     return made.poll(timeout)

@@ -60,7 +60,7 @@ def test_messages_of_programs_are_ignored() -> None:
 
 
 async def announce(app: Any, *texts: bytes) -> None:
-    """Make the kernel send any uevent, as root may."""
+    """Send each text to the kernel, which multicasts it as a uevent. Only root may do this."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
     for text in texts:
         await sock.sendto(message(NLMSG_MIN_TYPE, text, flags=NLM_F_REQUEST), (0, 0))

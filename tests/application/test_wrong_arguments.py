@@ -159,13 +159,15 @@ IN_EPOLL: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
 )  # fmt: skip
 PYTHON: Final = (TypeError, ValueError, OverflowError)
 BOUND: Final = ("poll", 0)
-"""Arguments that Python refuses because its C type bounds a timeout. Simulated time has no bound."""
+"""A function and the position of a timeout. Python refuses large timeouts, because its C type bounds them.
+Simulated time has no bound.
+"""
 
 
 def compared(
     name: str, arguments: tuple[Any, ...], ours: Any, theirs: Any, our_fd: int, their_fd: int
 ) -> list[str]:
-    """Return the wrong arguments for which simkernel's function raises another error than Python's."""
+    """Return the wrong arguments for which simkernel's function and Python's raise different errors."""
     differences = []
     for position in range(len(arguments)):
         for wrong in WRONG:
@@ -215,7 +217,7 @@ def test_an_epoll_object_refuses_the_arguments_that_pythons_refuses(
     with Machine(udev=False) as machine, select.epoll() as real, socket.socket() as watched:
         process = machine.blocking()
         ours, fd = process.epoll(), process.eventfd(0)
-        ours.register(process.eventfd(1))  # so that poll() does not block
+        ours.register(process.eventfd(1))  # this descriptor is ready, so poll() does not block
         with open(os.eventfd(1), "rb") as ready:
             real.register(ready)
             functions = getattr(ours, name), getattr(real, name)

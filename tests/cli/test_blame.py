@@ -10,7 +10,7 @@ from simkernel.cli.blame import Blame, explain
 
 
 def raised(error: Exception) -> Exception:
-    """Return the error, raised by a line of the user's code."""
+    """Return `error` after a line of the user's code has raised it."""
     with pytest.raises(type(error)) as caught:
         raise error
     return caught.value

@@ -1,4 +1,4 @@
-"""`simkernel list`: the list of scenarios, and its short start time."""
+"""`simkernel list`: the list of scenarios, and the short start time of the command."""
 
 from __future__ import annotations
 

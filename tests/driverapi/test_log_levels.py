@@ -1,4 +1,4 @@
-"""The level that each printing function of driverapi gives a line, and the prefix."""
+"""The log level of each printing function of driverapi, and the prefix that the function adds to a line."""
 
 from __future__ import annotations
 

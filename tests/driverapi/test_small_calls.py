@@ -142,7 +142,7 @@ def test_calls_of_a_module(name: str, tmp_path: Path) -> None:
 
 
 def test_managed_resources_are_released_in_reverse_order() -> None:
-    """The latest resource of a key is removed first (`devres_remove()`)."""
+    """If a key has several resources, `devres_remove()` removes the latest one first."""
     devres, released = Devres(), []
     keys = [object(), object()]
     for place, key in enumerate((keys[0], keys[1], keys[0])):

@@ -25,7 +25,7 @@ def bench(*devices: Device, seed: int = 0, **options: Any) -> Iterator[Machine]:
 
 
 def read_frame(camera: BlockingClient, **which: Any) -> bytes:
-    """Return the bytes of a frame. Check that its parts fit together."""
+    """Return the bytes of a frame. Check that each part begins at the end of the previous part."""
     data = b""
     for part in camera.dump("read-frame", **which):
         assert part["offset"] == len(data)

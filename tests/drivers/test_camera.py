@@ -314,7 +314,7 @@ def test_a_stream_keeps_the_module(machine: Machine, camera: BlockingClient) -> 
     camera.do("stream-off")
     root.rmmod("camera")
     with pytest.raises(FileNotFoundError):
-        camera.do("get-device")  # the family is unregistered with its id
+        camera.do("get-device")  # rmmod has unregistered the family
     root.modprobe("camera")
     assert root.genetlink("camera").do("get-device")["device"] == "camera0"
     check_nothing_left(machine, root)

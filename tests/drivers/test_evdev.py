@@ -259,7 +259,7 @@ def test_a_reader_that_is_quick_sees_every_move_once(script: Script) -> None:
                 if type == EV_REL:
                     sums[code] = sums.get(code, 0) + value
                 elif type == EV_KEY:
-                    assert (code in held) != value  # an event reports a change only
+                    assert (code in held) != value  # each event reports a change
                     (held.add if value else held.remove)(code)
         for axis, name in ((REL_X, "dx"), (REL_Y, "dy"), (REL_WHEEL, "wheel")):
             assert sums.get(axis, 0) == sum(getattr(move, name) for move in script.steps)
@@ -294,7 +294,7 @@ def test_a_reader_that_is_slow_knows_it_and_is_right_again(
                 elif dropped and (type, code) == (EV_SYN, SYN_REPORT):
                     dropped = False
                     held = reader.bits(ev.EVIOCGKEY)
-                    break  # the other events precede the request
+                    break  # the remaining events are older than the state that EVIOCGKEY returned
                 elif type == EV_KEY and not dropped:
                     (held.add if value else held.discard)(code)
         assert not dropped

@@ -113,7 +113,7 @@ def test_an_injected_key_is_held_until_an_injected_release(machine: Machine, mou
 
 
 class Handler:
-    """A second input handler, whose handle records its packets."""
+    """A second input handler. It records the packets that its handle receives."""
 
     def __init__(self, machine: Machine) -> None:
         self.packets: list[list[Triple]] = []
@@ -152,7 +152,8 @@ def test_a_grab_by_another_handler_ignores_injected_events(machine: Machine, mou
 
 
 GRABS = [
-    # Descriptors that grab; whether events injected by each of two descriptors reach each of them.
+    # The descriptor that grabs. Then, for descriptors 0 and 1: whether each receives what descriptor 0
+    # injects. Then the same for what descriptor 1 injects.
     (None, (True, True), (True, True)),
     (0, (True, False), (True, False)),
     (1, (False, True), (False, True)),
@@ -163,8 +164,8 @@ GRABS = [
 def test_a_grab_by_a_descriptor_selects_the_receiver(
     machine: Machine, grabs: int | None, of_first: tuple[bool, bool], of_second: tuple[bool, bool]
 ) -> None:
-    """EVIOCGRAB grabs for evdev as a handler, so the grabbing descriptor receives events injected by any
-    descriptor.
+    """EVIOCGRAB makes the handler evdev grab the device. evdev then passes events that any descriptor injects
+    to the grabbing descriptor only.
     """
     readers = Reader.of(machine), Reader.of(machine)
     if grabs is not None:

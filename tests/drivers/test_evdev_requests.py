@@ -238,7 +238,7 @@ def test_injected_events_arrive_like_events_of_the_mouse() -> None:
         assert reader.take() == writer.take() == [(EV_REL, REL_X, 7), (EV_KEY, BTN_LEFT, 1), REPORT]
         write((EV_KEY, BTN_LEFT, 2), REPORT)  # the key is still held
         assert reader.take() == [(EV_KEY, BTN_LEFT, 2), REPORT]
-        write(REPORT)  # the state has not changed
+        write(REPORT)  # a packet without a change reaches no reader
         assert reader.take() == []
         assert reader.bits(ev.EVIOCGKEY) == {BTN_LEFT}
         with fails(errno.EINVAL):
@@ -249,14 +249,14 @@ def test_injected_events_arrive_like_events_of_the_mouse() -> None:
         )  # a write takes 4096 bytes at most
         reader.take(), writer.take()
         reader.ask(ev.EVIOCGRAB, 1)
-        write((EV_REL, REL_X, 1), REPORT)  # evdev itself has grabbed the device, so its injected events pass
+        write((EV_REL, REL_X, 1), REPORT)  # evdev has grabbed the device, so the events that it injects pass
         assert reader.take() == [(EV_REL, REL_X, 1), REPORT]
         assert writer.take() == []
 
 
 def test_a_packet_that_is_too_long_is_ended() -> None:
-    """The core has space for eleven events of a packet and two more. When this space is used, the core ends
-    the packet and passes it on.
+    """After eleven events without a SYN_REPORT, only two places are left in the core's buffer. The core then
+    ends the packet itself and passes it on.
     """
     with bench(Mouse()) as machine:
         reader = Reader.of(machine)

@@ -16,13 +16,15 @@ from simkernel.uapi.fcntl import O_NONBLOCK, O_RDONLY
 from tests.drivers.bench import check_nothing_left
 
 RARE = ("dma.alloc", "kmalloc", "module.init", "open", "probe")
-"""Fault points that a use of the driver reaches about twelve times. The sweep over the others is a long
-test.
+"""Fault points that a use of the driver reaches about twelve times. The tests of the other fault points have
+the mark `long`.
 """
 
 
 class Switch:
-    """Fault points that are active while the driver is used, not during the cleanup of the test."""
+    """An injector that can be switched off. It is on while the driver is used, and off during the cleanup of
+    the test.
+    """
 
     def __init__(self, injector: Injector) -> None:
         self.injector = injector

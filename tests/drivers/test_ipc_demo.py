@@ -31,7 +31,7 @@ from tests.examples import examples
 
 WHOLE_PAGE = 4096
 HALF_A_PAGE = 2047
-"""Bytes that fit into a sysfs file with two digits for each."""
+"""Number of bytes that fit into a sysfs file, which shows each byte as two digits."""
 
 
 @pytest.fixture(scope="module")

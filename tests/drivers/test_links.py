@@ -177,7 +177,7 @@ class FollowedTable(RuleBasedStateMachine):
     def table_is_right(self) -> None:
         self.machine.run(
             until=self.machine.now + seconds(2)
-        )  # the kernel announces a change of carrier within 1 s
+        )  # the kernel announces a change of carrier after at most 1 s
         dump = self.links.dump()
         self.links.follow(self.table)
         assert self.table == dump

@@ -174,7 +174,7 @@ def test_reports_that_the_worker_does_not_send_in_time_are_counted() -> None:
 moves = st.lists(
     st.builds(
         Move,
-        time=st.integers(5_000, 60_000).map(micros),  # before, the device is disabled
+        time=st.integers(5_000, 60_000).map(micros),  # in the first 5 ms, the device is disabled
         dx=st.integers(-40000, 40000),
         dy=st.integers(-40000, 40000),
         buttons=st.integers(0, 31),

@@ -142,7 +142,9 @@ def test_a_program_that_gives_no_buffers_back_loses_frames(machine: Machine, vid
 
 
 def test_a_frame_that_could_not_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The buffer returns with V4L2_BUF_FLAG_ERROR and without a frame. The next buffer is good."""
+    """The driver returns the buffer with V4L2_BUF_FLAG_ERROR and without a frame. It fills the next buffer
+    normally.
+    """
     device = Camera()
     with bench(device) as machine:
         video = Video.open(machine)
@@ -163,7 +165,7 @@ def test_a_frame_that_could_not_be_written(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_frame_keeps_its_flow_in_a_trace(machine: Machine, video: Video) -> None:
-    """The flow also reaches a program that does not sleep for the frame."""
+    """VIDIOC_DQBUF continues the flow of a frame, even if the frame has arrived before the call."""
     begun: list[int] = []
     ended: list[int] = []
 

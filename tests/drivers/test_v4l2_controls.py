@@ -153,17 +153,18 @@ def test_trying_sets_nothing_and_rounds(video: Video) -> None:
 @pytest.mark.parametrize(
     ("request_", "which", "items", "number", "error_idx"),
     [
-        # One control is unknown or of another class. Only TRY reports which one.
+        # One control is unknown or belongs to another class. Only VIDIOC_TRY_EXT_CTRLS reports its index.
         (GET, 0, [(GAIN_ID, 1), (1, 1)], errno.EINVAL, 2),
         (SET, 0, [(GAIN_ID, 1), (1, 1)], errno.EINVAL, 2),
         (TRY, 0, [(GAIN_ID, 1), (1, 1)], errno.EINVAL, 1),
         (GET, USER, [(PATTERN_ID, 1)], errno.EINVAL, 1),
         (SET, USER, [(GAIN_ID, 1), (PATTERN_ID, 1)], errno.EINVAL, 2),
         (TRY, USER, [(GAIN_ID, 1), (PATTERN_ID, 1)], errno.EINVAL, 1),
-        # Values
+        # Values out of range.
         (SET, 0, [(GAIN_ID, 99), (PATTERN_ID, 9)], errno.ERANGE, 2),
         (TRY, 0, [(GAIN_ID, 99), (PATTERN_ID, 9)], errno.ERANGE, 1),
-        # controls of one class, the defaults, and unknown requests
+        # The heading of a class and default values are read-only. Bounds and media requests are not
+        # supported.
         (SET, 0, [(cid.V4L2_CID_USER_CLASS, 0)], errno.EACCES, 1),
         (TRY, 0, [(GAIN_ID, 1), (cid.V4L2_CID_USER_CLASS, 0)], errno.EACCES, 1),
         (SET, v4l2.V4L2_CTRL_WHICH_DEF_VAL, [(GAIN_ID, 1)], errno.EINVAL, 1),
@@ -175,12 +176,12 @@ def test_trying_sets_nothing_and_rounds(video: Video) -> None:
         (SET, v4l2.V4L2_CTRL_WHICH_MAX_VAL, [], errno.EINVAL, 0),
         (GET, v4l2.V4L2_CTRL_WHICH_REQUEST_VAL, [(GAIN_ID, 1)], errno.EINVAL, 1),
         (GET, v4l2.V4L2_CTRL_WHICH_REQUEST_VAL, [], errno.EINVAL, 0),
-        # Without controls the request asks whether the class exists.
+        # Without controls, a request only checks that the class exists.
         (GET, 0, [], 0, 0),
         (TRY, USER, [], 0, 0),
         (SET, IMAGE_PROC, [], 0, 0),
         (GET, cid.V4L2_CTRL_CLASS_FLASH, [], errno.EINVAL, 0),
-        # More controls than a request may have.
+        # A request may have at most 1024 controls.
         (GET, 0, [(GAIN_ID, 0)] * 1025, errno.EINVAL, 99),
     ],
 )

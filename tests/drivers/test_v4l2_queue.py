@@ -199,7 +199,7 @@ class World:
         if name == "wait":
             self.machine.run(until=self.machine.now + millis(first))
             return
-        if name == "begin":  # the loop of a program that captures
+        if name == "begin":  # the calls with which a program begins a capture
             for each in (("off", 0), ("request", 3), ("queue", 0), ("queue", 1), ("queue", 2), ("on", 0)):
                 self.step(each[0], who, each[1], 0)
             return

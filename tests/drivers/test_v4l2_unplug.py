@@ -55,7 +55,7 @@ def test_calls_after_the_unplug() -> None:
         assert machine.statistics["dma"]["allotted"] == 0
         machine.plug(device)
         settle(machine)
-        assert Video.open(machine, path="/dev/video1").format().width == 640  # the old number is in use
+        assert Video.open(machine, path="/dev/video1").format().width == 640  # an open file holds number 0
         for each in maps:
             each.close()
         video.close()
@@ -125,8 +125,8 @@ async def careless(app: Any, seen: list[int]) -> None:
 @settings(max_examples=examples(50))
 @given(st.integers(0, 120_000), st.integers(0, 90_000), st.booleans())
 def test_unplug_at_any_instant(out: int, back: int, again: bool) -> None:
-    """The unplug may interrupt power-up, exposure, read-out or a request. The program gets an error, nothing
-    is left.
+    """The unplug may interrupt power-up, exposure, read-out or a request. The program gets an error, and the
+    driver leaves nothing behind.
     """
     device, seen = Camera(), []
     with bench(device) as machine:
@@ -137,7 +137,7 @@ def test_unplug_at_any_instant(out: int, back: int, again: bool) -> None:
             machine.run(until=machine.now + micros(back))
             machine.plug(device)
         settle(machine, millis(200))
-        if program.alive:  # the program started when the camera was plugged again, and streams
+        if program.alive:  # the program opened the camera after the second plug, and streams
             assert again
             program.kill(9)
             settle(machine)

@@ -129,8 +129,8 @@ STEPS = st.lists(
 def test_each_form_of_is_next_agrees_with_the_queue(
     sections: list[tuple[int, list[tuple[str, int]]]], until: int
 ) -> None:
-    """Each variant of the question whether another entry comes first has the same answer as a search of the
-    whole queue.
+    """`pass_charged()` compares the charged time with the next entry, whether this entry is a timer, a task
+    or a simpy event. The test compares the result with `next_time()`.
     """
     engine = Engine()
 

@@ -33,7 +33,7 @@ async def write(app: Any, fd: int) -> None:
 
 
 async def piped(app: Any) -> None:
-    """Fail after a byte of another task."""
+    """Fail after reading a byte that another task has written."""
     reading, writing = await app.pipe()
     await app.thread(write, writing)
     await app.read(reading, 1)
@@ -87,7 +87,7 @@ def test_a_timer_continues_the_flow_that_armed_it() -> None:
 
 
 async def quiet(app: Any, sim: Any) -> None:
-    """Fail when another program has ended."""
+    """Fail as soon as the other program has ended."""
     _, writing = await app.pipe()
     await app.spawn(write, writing)
     await sim.quiet()

@@ -21,7 +21,7 @@ def always() -> bool:
 
 
 def results(batches: list[Batch]) -> set[tuple[int, str | None]]:
-    """Return the seeds that ran, each with its schedule if it was sampled."""
+    """Return (seed, schedule) for each seed that ran. The schedule is None if it was not sampled."""
     return {(seed, dict(batch.schedules).get(seed)) for batch in batches for seed in batch.seeds}
 
 

@@ -9,7 +9,7 @@ from simkernel.explore.explorer import Explorer, Held
 from tests.explore.shipped import STORIES
 
 SWEPT = ("camera over netlink", "video buffers", "camera's driver", "mouse requests", "mouse's driver")
-"""Uses that together make every operation."""
+"""Names of the stories of the search. Together they make every operation of the drivers."""
 FAULTS = ("bus.access", "dma.alloc", "dma.write", "irq.spurious", "module.init", "probe", "open")
 """Fault points of the search. It omits irq.lost, because a program then waits forever for a frame, as on
 Linux.

@@ -24,7 +24,8 @@ def racy() -> Target:
 
 @attrs.frozen
 class Deadly:
-    """A loader of a target that kills its process in the run of one seed, `times` times.
+    """A loader of a target. When the target runs with `seed`, it kills its own process, but only the first
+    `times` times.
 
     Each death leaves a file in the folder.
     """

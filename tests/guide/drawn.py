@@ -42,7 +42,7 @@ from tests.inline import markers
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCED: Final = re.compile(r"^```\w+\n\Z", re.MULTILINE)
-"""Pattern of the end of a text before which a code block begins."""
+"""Pattern that matches at the end of a text whose last line opens a code block."""
 
 
 def _contracts() -> list[dict[str, Any]]:
@@ -181,7 +181,7 @@ def system_calls() -> str:
     for spec in SYSCALLS.values():
         arguments = [f"{each.name}=" if each.optional else each.name for each in spec.arguments]
         note = _first_sentence(inspect.getdoc(getattr(GROUP_OF[spec.name], spec.name)))
-        note = note.replace(f" ({spec.page})", "")  # a column names the manual page
+        note = note.replace(f" ({spec.page})", "")  # another column has the manual page
         rows.append((f"`{spec.name}({', '.join(arguments)})`", spec.page, note))
     return _table(("call", "manual page", "what it is"), rows)
 
@@ -357,7 +357,7 @@ DRAWINGS: Final = (
     Drawing("situations", situations),
     *(
         [Drawing("situations", clients, long=True)] if sys.platform == "linux" else []
-    ),  # hosted packages run on Linux
+    ),  # packages can be hosted on Linux only
 )
 
 

@@ -14,9 +14,9 @@ Draw = Callable[[tuple[str, ...], Iterable[tuple[str, ...]]], str]
 
 KIB: Final = 1024
 HOW_MANY: Final = re.compile(r"(?<=lost) \d+|: \d+ calls|: 3 of 3|(?<=up): \d+")
-"""Words of a report that depend on speed, or that repeat the previous word."""
+"""Parts of a report that the tables omit, because they depend on speed or repeat the previous word."""
 ASKED: Final = 64 * KIB
-"""Bytes of the question in the table."""
+"""Size in bytes of the question that the comparison asks."""
 TO_DRIVER: Final = ("netlink", "ioctl", "read", "mmap", "sysfs")
 
 

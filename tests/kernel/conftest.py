@@ -58,7 +58,7 @@ class Bench:
         self._machine: Machine | None = None
 
     def write(self, name: str, text: str) -> None:
-        """A file of exactly this text."""
+        """Write a file that contains `text` without its common indentation."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(text))

@@ -110,7 +110,7 @@ def _in_namespaces(function: Callable[[Any], Any]) -> Any:
 
 
 def _read(fd: int, seconds: float) -> str:
-    """Return what another process writes to a pipe until it closes it."""
+    """Return the text that another process writes to a pipe before it closes the pipe."""
     text = b""
     with open(fd, "rb", buffering=0) as pipe:
         while select.select([pipe], [], [], seconds)[0]:

@@ -230,7 +230,7 @@ def test_a_recursion_is_reported_once(bench: Bench) -> None:
 
 
 class Faulty(Device):
-    """A device with a fault."""
+    """A device that raises an exception when its register RATIO is read."""
 
     vendor_id, device_id = 0xBAD, 1
     registers = (Register("RATIO", 0x10, RO),)

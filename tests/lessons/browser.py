@@ -124,7 +124,7 @@ class Visit:
 
     @contextmanager
     def after_run(self, *, fresh: bool = False) -> Iterator[None]:
-        """Wait for the end of one more run, or of the first one of a `fresh` page."""
+        """Wait until one more run has ended. With `fresh`, wait until the page's first run has ended."""
         before = 0 if fresh else int(self.page.get_attribute("body", "data-runs") or 0)
         yield
         self.page.wait_for_selector(f'body[data-runs="{before + 1}"]', timeout=RUN)
@@ -134,6 +134,6 @@ class Visit:
         self.page.get_by_role("button", name=button, exact=True).click()
 
     def close(self) -> None:
-        """Close the window.  Fail if the page has done what it must not do."""
+        """Close the window. Fail if the page has caused an error or a foreign request."""
         self.context.close()
         assert self.problems == []

@@ -53,8 +53,8 @@ def pyodide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module", params=["local", "pyodide"])
 def window(request: pytest.FixtureRequest, browser: Any) -> Iterator[Visit]:
-    """Return a window with the test lesson for each machine. It is shared, since Pyodide takes seconds to
-    start.
+    """Return a window with the test lesson, one for each kind of machine. All tests share it, because Pyodide
+    takes seconds to start.
     """
     visit = Visit(browser, request.getfixturevalue(request.param))
     visit.open("greet")
@@ -64,7 +64,7 @@ def window(request: pytest.FixtureRequest, browser: Any) -> Iterator[Visit]:
 
 @pytest.fixture
 def visit(window: Visit) -> Iterator[Visit]:
-    """Return the window, with the lesson at its default settings."""
+    """Return the shared window. After the test, set the lesson back to its default settings."""
     yield window
     with window.after_run():
         window.press("Start again")
@@ -75,7 +75,9 @@ def visit(window: Visit) -> Iterator[Visit]:
 
 @pytest.fixture
 def here(browser: Any, local: str) -> Iterator[Visit]:
-    """Return a window whose machine is this Python. The pages are equal for both machines."""
+    """Return a window of the local site, whose machine is this Python. With Pyodide, the pages would be the
+    same.
+    """
     visit = Visit(browser, local)
     yield visit
     visit.close()

@@ -134,7 +134,9 @@ LOOPS = {
         (32, 33, 34),
     ),
 }
-"""Exercise, text or change of its solution, and the lines of the endless loop."""
+"""For each case: the exercise, the file's text or a replaced text of the solution, the replacement, and the
+lines of the endless loop.
+"""
 
 
 @pytest.mark.long
@@ -149,7 +151,7 @@ def test_endless_loop_is_stopped(case: str, tmp_path: Path) -> None:
         text = solution.replace(text, new)
     file = tmp_path / "mine.py"
     file.write_text(text, "utf-8")
-    deadline = 1 if case == "when it is imported" else 6  # the others boot a machine first
+    deadline = 1 if case == "when it is imported" else 6  # the other cases boot a machine first
     verdict = check(file, name, seeds=2, seed=1, deadline=deadline)
     assert not verdict.passed
     assert verdict.reason == f"a run lasts longer than {deadline} s: the code loops and never waits"

@@ -200,7 +200,7 @@ def test_a_run_that_does_not_return_is_replaced(server: Server, ending: str) -> 
     program, text = ENDINGS[ending]
     patient, server.workers = server.workers, Workers(limit=3.0)
     try:
-        server.workers.run("ready", FOLDER / "greet", {})  # a new process that has imported all modules
+        server.workers.run("ready", FOLDER / "greet", {})  # now the process has imported all modules
         assert text in json.loads(run(server, program=program))["stopped"]
         assert json.loads(run(server))["error"] is None
     finally:

@@ -13,7 +13,7 @@ SIZES = LESSON.scenario.parameters[0].choices
 DRIVER = ("netlink", "ioctl", "read", "sysfs", "mmap")
 TIME, CALLS, COPIED = range(3)
 CROSSING = {1: "65536", 2: "16384", 4: "4096", 6: "1024"}
-"""The smallest size at which mmap is the fastest, by the number of questions."""
+"""For each number of questions, the smallest size in bytes at which mmap is the fastest."""
 
 
 def ask(**settings):

@@ -25,7 +25,7 @@ HELLO = 17
 
 
 def run(machine: Machine, *until: float) -> Steps:
-    """Run up to each of these milliseconds in turn."""
+    """Run the machine up to each of these times (in ms), one after the other."""
     for time in until:
         machine.run(until=millis(time))
         yield

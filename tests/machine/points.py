@@ -7,7 +7,9 @@ from typing import Any
 
 
 class Points:
-    """Fault points that fire where a test says so. `about` has the keywords of each hit."""
+    """Fault points that fire at the hits that a test selects. `about` has the keyword arguments of every
+    hit.
+    """
 
     def __init__(self) -> None:
         self._fires: set[tuple[str, int]] = set()
@@ -24,7 +26,7 @@ class Points:
         return True
 
     def fail(self, point: str, nth: int = 1) -> None:
-        """Make the `nth` hit of `point` from now on fail."""
+        """Make the `nth` hit of `point` fail, counted from now."""
         self._fires.add((point, self.hits[point] + nth))
 
     def all_fired(self) -> bool:

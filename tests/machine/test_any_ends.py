@@ -71,7 +71,9 @@ TREES: Final = stories(stories(stories(st.nothing()))) | stories(stories(st.noth
 
 
 class Tree:
-    """A runner of stories as programs.  `raised` has the types of the exceptions that they have raised."""
+    """Turns stories into programs. `raised` has the types of all exceptions that these programs have
+    raised.
+    """
 
     def __init__(self) -> None:
         self.raised: set[type[BaseException]] = set()

@@ -189,12 +189,12 @@ def test_a_blocking_call_is_done_before_the_error_is_raised(action: Callable[[An
         assert isinstance(raised.value.__cause__, FileNotFoundError)
         begun = machine.now
         user.sleep(0.1)
-        assert machine.now - begun >= millis(100)  # not the result of the previous call
+        assert machine.now - begun >= millis(100)  # sleep() did not return the result of the previous call
         assert user.getpid() == user.task.pid
 
 
 def test_a_helper_of_several_calls_does_not_handle_the_error() -> None:
-    """modprobe() ignores EEXIST of a call."""
+    """modprobe() ignores EEXIST of its system call, but not a FileExistsError of a trace listener."""
 
     def listen(record: Record) -> None:
         if record.name == "module_load":

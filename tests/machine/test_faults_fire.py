@@ -123,7 +123,7 @@ def test_a_driver_without_memory_for_its_reply_gets_enomem(machine: Machine, poi
     plugged(machine, Mouse())
     client = machine.blocking().genetlink("mouse")
     client.do("get-state")
-    points.fail("skb.alloc", 2)  # the first hit is the request's
+    points.fail("skb.alloc", 2)  # the first hit is the allocation of the request
     fails_with(errno.ENOMEM, client.do, "get-state")
     client.do("get-state")
 
@@ -254,7 +254,7 @@ def test_a_storm_ends_with_the_line_disabled(machine: Machine, points: Points) -
     desc = machine.kernel.interrupts.lines[line]
     assert desc.spurious_disabled and 100_000 <= desc.count < 101_000
     storm = next(record.time for record in machine.log.records if "nobody cared" in record.text) - began
-    assert millis(70) < storm < seconds(1)  # 100 000 interrupts take their time
+    assert millis(70) < storm < seconds(1)  # 100 000 interrupts cost simulated time
     count = desc.count
     mouse.move(1, 0)
     settle(machine)

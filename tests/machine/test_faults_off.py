@@ -43,7 +43,7 @@ def test_every_point_is_reached() -> None:
 
 @pytest.mark.parametrize("life", ["watching", "moving", "loading"])
 def test_hits_are_as_many_as_the_operations(life: str) -> None:
-    """If an operation of a device emits a record, it hits the fault point once."""
+    """Each device operation that emits a record hits its fault point exactly once."""
     points, records = Points(), Counter[str]()
     told = Told(life, 3, faults=points)
     bus = told.machine.bus

@@ -99,7 +99,7 @@ def test_a_reader_that_has_waited_gets_the_bytes_next_time(machine: Machine, poi
         reader, writer = await app.pipe()
         await app.spawn(reading, reader)
         await app.sleep(0.001)
-        points.fail("usercopy", 2)  # the first hit is the write's
+        points.fail("usercopy", 2)  # hit 1 is the copy of the write, hit 2 that of the read
         await app.write(writer, b"abc")
 
     machine.spawn(parent)
@@ -162,7 +162,7 @@ def test_a_netlink_message_that_cannot_be_copied_is_lost(
     machine.spawn(receiver)
     settle(machine) if waits else machine.run(until=machine.now + 1_000_000)
     sock = machine.blocking().socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
-    points.fail("usercopy", 2 if waits else 3)  # the sends are the hits before
+    points.fail("usercopy", 2 if waits else 3)  # the hits before this one are those of the sends
     sock.sendto(b"lost", (77, 0))
     if waits:
         settle(machine)

@@ -41,7 +41,7 @@ async def thread(app: Any) -> None:
 
 
 async def deadlocks(app: Any) -> None:
-    """Wait for each other's end of two pipes."""
+    """Deadlock with a child: each reads from a pipe into which only the other one would write."""
     here, there = await app.pipe(), await app.pipe()
 
     async def child(app: Any) -> None:

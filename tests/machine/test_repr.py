@@ -24,11 +24,13 @@ ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}")
 PLAIN = (str, bytes, int, float, type, FunctionType, MethodType, ModuleType)
 CONTAINERS = (list, tuple, set, frozenset, deque)
 KERNEL_PARTS = "simkernel.kernel."
-"""Classes of the kernel with a repr(): sockets, open files and namespaces. Other parts are not public."""
+"""Prefix of the kernel's modules. The classes of the kernel are not public, even if a public attribute leads
+to them.
+"""
 
 
 def public(object: Any, seen: set[int]) -> Iterator[Any]:
-    """The simkernel objects that are reachable from `object` by public attributes."""
+    """Yield the simkernel objects that are reachable from `object` by public attributes."""
     if isinstance(object, PLAIN) or id(object) in seen:
         return
     seen.add(id(object))

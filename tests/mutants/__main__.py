@@ -50,8 +50,8 @@ def worker(tree: Path, *arguments: object) -> None:
 
 
 def draw(tree: Path, folder: Path, seed: int, count: int, under: list[str]) -> list[dict[str, Any]]:
-    """Draw a sample of the mutants whose path begins with a text of `under`, or of all mutants. The list of
-    all mutants is made only once for each copy.
+    """Draw a sample of all mutants, or of those whose path begins with one of the texts in `under`. The list
+    of all mutants is made only once for each copy.
     """
     from tests.mutants.mutation import mutants, sources
 
@@ -87,7 +87,9 @@ def report(sample: list[dict[str, Any]], results: Path) -> None:
 
 
 def main() -> int:
-    """Copy the tree, measure the tests if that has not been done, run the mutants that have no result yet."""
+    """Copy the tree and measure the tests, unless an earlier run has done so. Run the mutants that have no
+    result yet.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.partition("\n")[0])
     parser.add_argument("--seed", type=int, default=1, help="seed of the sample")
     parser.add_argument("--count", type=int, default=300, help="mutants to draw")

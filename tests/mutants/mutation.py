@@ -23,7 +23,7 @@ TYPING_CALLS = frozenset({"cast", "isinstance", "len", "NewType", "TypeVar"})
 omits isinstance and len too.
 """
 SKIPPED = (cst.Annotation, cst.Assert, cst.Decorator, cst.Import, cst.ImportFrom)
-"""Nodes without effect at run time, and decorators, which declare what a class is."""
+"""Nodes that are not mutated. Most have no effect at run time. Decorators declare what a class is."""
 STATEMENTS = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
 ARGUMENT_SHARE = 5
 """Of this many changes of a call's arguments, only one becomes a mutant. Such changes are half of all
@@ -98,7 +98,7 @@ class Places(cst.CSTVisitor):
 
 
 def _is_typing(node: cst.CSTNode) -> bool:
-    """Return True for calls and branches that only a type checker evaluates."""
+    """Return True for a call of one of TYPING_CALLS, and for a branch that only a type checker evaluates."""
     if isinstance(node, cst.If):
         return isinstance(node.test, cst.Name) and node.test.value == "TYPE_CHECKING"
     return isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value in TYPING_CALLS

@@ -60,7 +60,7 @@ class Measure:
             self._coverage.switch_context("")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Omit a test that fails or is skipped even though the code has no mutant."""
+        """Note each test that fails or is skipped on the unchanged code. Mutants do not run these tests."""
         if not report.passed:
             self._failed.add(report.nodeid)
 
@@ -90,7 +90,9 @@ class Map:
         return self._rows[1]
 
     def contexts(self, mutant: Mutant) -> set[str]:
-        """Return the contexts that run the line, or the nearest line before it in its statement."""
+        """Return the contexts of the tests that run the mutant's line. If no test runs it, use the nearest
+        line before it in the same statement.
+        """
         rows = self._of(mutant.path)
         for line in range(mutant.line, mutant.statement - 1, -1):
             if found := {name for name, bits in rows if num_in_numbits(line, bits)}:
@@ -182,7 +184,7 @@ class Kill:
             raise NotSwappable
         if os.WEXITSTATUS(status) == 1:
             return Outcome("killed", names[-1] if names else "", len(names))
-        if self._map.at_import(mutant):  # what the line did while the tests were imported is still there
+        if self._map.at_import(mutant):  # the imported modules still have the result of the original line
             raise NotSwappable
         return Outcome("survived", "", len(names))
 

@@ -43,7 +43,7 @@ def swap(functions: list[FunctionType], file: Path, mutated: str) -> None:
     pairs: dict[CodeType, CodeType] = {}
     for name, codes in old.items():
         if len(codes) != len(new.get(name, ())):
-            continue  # a lambda that the mutant removes, as a part of the function around it
+            continue  # the mutant removes a lambda: only the code of the function around it is replaced
         for one, other in zip(codes, new[name], strict=True):
             if not _equal(one, other):
                 pairs[one] = other

@@ -47,7 +47,7 @@ are collected again.
 
 
 def options(folder: Path) -> list[str]:
-    """Return pytest's options for all of these processes."""
+    """Return the options of pytest that all processes of this module use."""
     return [*OPTIONS, "--basetemp", str(folder / "pytest"), *(f"--ignore={path}" for path in LEFT_OUT)]
 
 
@@ -148,7 +148,7 @@ def _fresh(folder: Path, names: list[str], budget: float) -> Outcome | None:
     begun = order.with_suffix(".begun")
     begun.unlink(missing_ok=True)
     run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if not begun.exists():  # the process lacks a library, which kills no mutant
+    if not begun.exists():  # the process failed before its tests, for example without a library
         raise RuntimeError(run.stderr)
     if -run.returncode in (signal.SIGALRM, signal.SIGPROF):
         return Outcome("timeout")
@@ -165,7 +165,7 @@ def fresh(order: Path, budget: float, paths: list[str]) -> int:
 
 
 def main() -> int:
-    """Run one of the three."""
+    """Run the function that the first argument names: `measure`, `kill` or `fresh`."""
     match sys.argv[1:]:
         case ["measure", folder, *paths]:
             return measure(Path(folder), paths or list(TESTS))

@@ -53,7 +53,7 @@ def files(root: Path, tests: bool) -> Iterator[Path]:
 
 
 def items(root: Path, tests: bool = False) -> Iterator[Item]:
-    """Return every item of the product, and of the tests too if `tests`."""
+    """Yield every item of the product. If `tests`, also yield the items of the tests."""
     for path in files(root, tests):
         name, text = path.relative_to(root).as_posix(), path.read_text("utf-8")
         match path.suffix:

@@ -26,13 +26,13 @@ def breaches(item: Item) -> Iterator[str]:
     """Return the rules that an item breaks, each with the words in question."""
     prose = CODE.sub("X", item.text)
     documented = item.kind in ("docstring", "attribute") and item.first
-    heading = "? " in item.text  # of a scenario that answers a question
+    heading = "? " in item.text  # the docstring of a scenario may be a question
     if documented and not heading and (found := OPENING.match(item.text)):
         yield f"opens with {found[0]!r}"
     if documented and item.name != "module" and words(item.text) == words(item.name):
         yield "repeats the name"
     if item.kind == "text":
-        return  # many are Linux's, or a student's
+        return  # many texts are Linux's, or a student's code
     if found := ACTOR.search(prose):
         yield f"does not name the actor: {found[0]!r}"
     if TABLE.search(item.text):

@@ -40,7 +40,7 @@ from tests.examples import examples
 FAMILIES = ("camera", "mouse", "nlctrl")
 
 SOONER_OR_LATER = settings(max_examples=2000, phases=[Phase.generate], database=None)
-"""Settings to find any example of a kind."""
+"""Settings of a search for one example: many examples, and no shrinking."""
 
 any_datagrams = cache(datagrams)
 

@@ -45,7 +45,7 @@ def test_a_capture_holds_the_messages_in_order_wherever_it_is_cut(records: list[
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9))))
 def test_with_a_clock_times_are_in_order(steps: list[tuple[int, int]]) -> None:
-    """At each instant some records have a time that is ahead of the clock."""
+    """The time of a record may be ahead of the clock."""
     now = 0
     file = io.BytesIO()
     expected = []

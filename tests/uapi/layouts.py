@@ -42,8 +42,8 @@ Contract = dict[str, dict[str, Any]]
 
 @attrs.frozen
 class Header:
-    """simkernel's part of a header. `structures` have C's names, and C's names of the fields in simkernel's
-    order.
+    """simkernel's definitions for one C header. `structures` maps C's name of a structure to simkernel's
+    class, and to C's names of the fields in the order of this class.
     """
 
     name: str

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.skipif(
 )
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 
-# Names to which the C library gives another number.
+# Names to which the C library gives other numbers than the kernel.
 OF_THE_LIBRARY = {"SIGRTMIN", "SIGRTMAX", "O_LARGEFILE", "SOMAXCONN"}
 # Numbers that grow with the version of Linux.
 GROWING = {"AF_MAX", "CAP_LAST_CAP", "FRA_MAX", "IFLA_MAX", "RTA_MAX", "RTM_MAX", "RTNLGRP_MAX"}

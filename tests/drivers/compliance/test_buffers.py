@@ -105,7 +105,9 @@ def test_remove_bufs(video: Video) -> None:
 
 
 def test_setup_mmap(video: Video) -> None:
-    """Each state of a buffer up to the queue, and the requests that fail in it."""
+    """Each buffer is prepared and then queued. In each of its states, the requests that are not allowed fail
+    with EINVAL.
+    """
     video.request(2)
     for index in range(2):
         check_waiting(video.query(index), index, 0)

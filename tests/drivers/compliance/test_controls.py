@@ -176,7 +176,9 @@ def test_extended_controls_one_by_one(video: Video, controls: list[Described]) -
 
 
 def test_extended_controls_together(video: Video, controls: list[Described]) -> None:
-    """A request for all controls succeeds, except with one class. Defaults can be read and not set."""
+    """If `which` is 0, a request may contain controls of all classes. If `which` is a class, it may not.
+    Default values can be read, but not set.
+    """
     items = [(control.id, control.default_value) for control in settable(controls)]
     count = len(items)
     for request in (G, TRY, S):

@@ -80,8 +80,8 @@ def forwarding(base: Any) -> Any:
 
 
 class OnMachine:
-    """pytest plugin of the side `simkernel` of the comparison. It creates temporary directories on the
-    machine and replaces the program `ip`.
+    """A pytest plugin for the arm `simkernel`. It creates temporary directories on the machine and replaces
+    the program `ip`.
     """
 
     def __init__(self, host: Any) -> None:

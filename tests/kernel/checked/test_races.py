@@ -17,7 +17,7 @@ from tests.kernel.conftest import Bench
 def races(
     bench: Bench, body: str, *texts: str, plan: Plan | None = None, cpus: int | None = None
 ) -> list[Report]:
-    """Write all `texts` at the same time, each in its own process; return the reports."""
+    """Start a process for each text. The processes write their texts at the same time. Return the reports."""
     checked = Checked(bench, bench.folder, checks=("races",), cpus=cpus, perturbation=plan and Schedule(plan))
     checked.driver(body)
     for text in texts:
@@ -145,7 +145,7 @@ def act(state, text):
             "state.flag = True",
             "getattr(state, 'flag', 0)",
             0,
-        ),  # the fault is not an access in the source text
+        ),  # getattr() is no attribute access in the source text
         ("state.spin = True", "state.spin", 1),
         ("state.spin = True", "READ_ONCE(state.spin)", 0),
         ("WRITE_ONCE(state, 'spin', True)", "READ_ONCE(state.spin)", 0),

@@ -24,7 +24,7 @@ class Lamp(Hardware):
 
 
 class Listener:
-    """A socket that receives uevents; `take` returns those since its last call."""
+    """A socket that receives uevents. `take` returns the uevents since its last call."""
 
     def __init__(self, bench: Bench) -> None:
         self.sock = bench.root.socket(proto=NETLINK_KOBJECT_UEVENT)
@@ -287,8 +287,8 @@ def test_a_driver_left_behind_is_unregistered(bench: Bench) -> None:
 
 
 def test_unload_waits_for_a_probe_that_is_under_way(bench: Bench) -> None:
-    """Unloading a driver waits for its probe: `klist_remove()` in `bus_remove_driver()` waits until
-    `bus_for_each_drv()` has called the probe.
+    """`rmmod` waits until a running probe has returned. `klist_remove()` in `bus_remove_driver()` waits until
+    `bus_for_each_drv()`, which runs the probe, has finished with the driver.
     """
     write_driver(bench, probe="await msleep(this, 5)")
     state = bench.load("lamp")

@@ -136,8 +136,8 @@ def test_the_flow_continues_in_the_thread(machine: Machine) -> None:
 
 @pytest.mark.parametrize(("result", "stuck"), [(IRQ_HANDLED, False), (IRQ_NONE, True)])
 def test_threads_that_never_handle_disable_the_line(machine: Machine, result: int, stuck: bool) -> None:
-    """A thread returns IRQ_HANDLED or not. The kernel evaluates this result at the next interrupt
-    (`note_interrupt()`).
+    """A thread function returns IRQ_HANDLED or IRQ_NONE. `note_interrupt()` evaluates this result only at the
+    next interrupt.
     """
     bell = plug(machine)
 

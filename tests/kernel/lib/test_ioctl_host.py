@@ -84,8 +84,8 @@ class Host:
 
 
 def calls(seed: int, count: int) -> Iterator[tuple[int, str, int]]:
-    """Yield number, kind and argument of requests: first of each request in the tables, then of `count`
-    random requests.
+    """Yield requests as (number, kind of file, index of the argument): first all numbers of the tables, then
+    `count` random numbers.
     """
     random = Random(seed)
     sockets = range(0x8900, 0x8A00)

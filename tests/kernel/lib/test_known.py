@@ -131,7 +131,7 @@ def test_the_numbers_of_the_table_are_those_of_the_headers() -> None:
 
 
 def instances(root: Blocking, path: str) -> Iterator[str]:
-    """Yield the paths that match a pattern, in existing directories."""
+    """Yield the paths that a pattern with `/*` matches. Skip directories that do not exist."""
     head, star, tail = path.partition("/*")
     if not star:
         yield path

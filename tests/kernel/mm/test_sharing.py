@@ -33,7 +33,9 @@ def machine() -> Iterator[Machine]:
 
 @pytest.mark.parametrize("path", ["/dev/shm/area", "/tmp/area"])
 def test_two_programs_share_a_file_by_its_path(machine: Machine, path: str) -> None:
-    """A program sees the other's write without a system call; an eventfd signals the time to read."""
+    """Each program sees the bytes that the other one writes, without a system call. An eventfd wakes the
+    reader.
+    """
     seen = []
 
     async def writer(app: App) -> None:
@@ -137,7 +139,7 @@ class World:
         self.maps.append(self.map(self.fd, count * PAGE, flags=flags, offset=first * PAGE))
         if (
             not shared
-        ):  # copied now, because mmap(2) does not specify whether a private mapping shows later changes
+        ):  # copy the pages now: mmap(2) leaves open whether a private mapping shows later changes
             for page in range(count):
                 self.maps[-1][page * PAGE : page * PAGE + 1] = self.maps[-1][page * PAGE : page * PAGE + 1]
         return count

@@ -66,7 +66,7 @@ def test_loads_are_big_endian_and_a_load_beyond_the_end_drops() -> None:
 
 
 def test_jumps() -> None:
-    """The filter is one of udev: it accepts messages with the right beginning only."""
+    """This filter comes from udev. It accepts only messages that begin with "libu"."""
     udev = program(
         SockFilter(LOAD_WORD, k=0),
         SockFilter(bpf.BPF_JMP | bpf.BPF_JEQ | bpf.BPF_K, jt=0, jf=1, k=0x6C696275),

@@ -24,7 +24,9 @@ UNIX, STREAM, DGRAM = socket.AF_UNIX, socket.SOCK_STREAM, socket.SOCK_DGRAM
 QUIET, PEEK, TRUNC, OOB = socket.MSG_NOSIGNAL, socket.MSG_PEEK, socket.MSG_TRUNC, socket.MSG_OOB
 MEMORY = Path("/dev/shm")
 ABOUT_THE_HOST = {17, 77, 13, 26, 27, 49, 50, 51, 52, 55, 57, 60, 61}
-"""Options that depend on processes, cookies or the kernel's configuration, or that need a filter program."""
+"""Options that the test omits. They need a filter program, or depend on processes, cookies or the kernel's
+configuration.
+"""
 
 Steps = Iterator[tuple[str, Callable[[], object]]]
 

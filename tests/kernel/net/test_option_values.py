@@ -131,7 +131,9 @@ def test_options_that_need_a_capability(machine: Machine, option: int, value: by
 
 
 def test_a_socket_that_is_bound_to_a_device_stays_without_the_capability(machine: Machine) -> None:
-    """`sock_bindtoindex_locked()` lets any process bind an unbound socket."""
+    """A process without CAP_NET_RAW can bind an unbound socket to a device, but cannot change the binding
+    (`sock_bindtoindex_locked()`).
+    """
     sock = machine.blocking(uid=1000).socket(AF_UNIX, SOCK_DGRAM)
     sock.setsockopt(SOL_SOCKET, SO_BINDTOIFINDEX, i(1))
     assert refused(lambda: sock.setsockopt(SOL_SOCKET, SO_BINDTOIFINDEX, i(0))) == "EPERM"
@@ -139,7 +141,9 @@ def test_a_socket_that_is_bound_to_a_device_stays_without_the_capability(machine
 
 @pytest.mark.parametrize("call", ["send", "write"])
 def test_so_sndtimeo_ends_a_blocked_send(machine: Machine, call: str) -> None:
-    """EAGAIN when the time has passed; a stream returns what it has sent before."""
+    """When the timeout has passed, a send fails with EAGAIN. If the stream has sent some of the bytes, the
+    send returns their number instead.
+    """
     app = machine.blocking()
     one, _ = app.socketpair(AF_UNIX, so.SOCK_STREAM)
     one.setsockopt(SOL_SOCKET, SO_SNDTIMEO, q(0, 250_000))

@@ -26,7 +26,7 @@ A, B, C, D = 0x42000001, 0x42000002, 0x42000003, 0x42000004
 
 
 def shout(sock: Sock, data: bytes, group: int = 1) -> None:
-    """Send to a group. The kernel refuses the unicast part."""
+    """Send to a group. The kernel also sends to port id 0 by unicast, which fails with ECONNREFUSED."""
     with pytest.raises(ConnectionRefusedError):
         sock.send(data, (0, 1 << (group - 1)))
 
@@ -112,7 +112,8 @@ def test_a_multicast_of_the_kernel_returns_if_it_was_received(stack: Stack) -> N
 
 def test_a_listener_of_all_namespaces_hears_only_those_with_an_id(stack: Stack) -> None:
     """With NETLINK_LISTEN_ALL_NSID, a listener receives from a namespace only if this namespace has an nsid
-    in the listener's namespace. On Linux 6.18, the nsid also comes after the group.
+    in the listener's namespace. On Linux 6.18, the control message with the nsid follows the one with the
+    group.
     """
     there = stack.namespaces.create()
     listener = stack.open(NETLINK_USERSOCK, A).join(1)
@@ -157,7 +158,7 @@ def test_a_filter_cuts_the_kernel_s_buffer_for_later_members(stack: Stack) -> No
 
 
 class Sleeper:
-    """A wait queue entry at a socket that records its wake-ups, each of which costs the waker some time."""
+    """A wait queue entry of a socket. It records its wake-ups, and each wake-up costs the waker some time."""
 
     exclusive = False
 

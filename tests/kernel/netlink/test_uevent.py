@@ -75,7 +75,7 @@ def test_refusals(stack: Stack, uid: int, size: int, error: int, text: str | Non
     sock = stack.open(UEVENT, A, uid=uid)
     sock.set(nl.NETLINK_EXT_ACK)
     flags = nl.NLM_F_REQUEST | nl.NLM_F_ACK
-    # The length is that of the whole datagram, so no padding follows.
+    # The datagram ends with its message: cut off the padding.
     [(header, payload)] = sock.ask(nl.message(16, bytes(size), flags=flags)[: size + 16])
     assert int.from_bytes(payload[:4], "little", signed=True) == -error
     assert extended_ack(header, payload).message == text

@@ -22,7 +22,8 @@ def test_powers_are_rounded(exponent: int) -> None:
 
 
 UPDATES = [
-    # seconds and active tasks of each update; the averages after the last, as fractions of 2048
+    # time in seconds and number of active tasks of each update; the three averages after the last update, in
+    # units of 1/2048
     ([(0, 1)], (0, 0, 0)),
     ([(4.9, 1)], (0, 0, 0)),
     ([(5, 1)], (164, 34, 11)),
@@ -38,8 +39,8 @@ UPDATES = [
 
 
 def reference(updates: list[tuple[float, int]]) -> tuple[int, ...]:
-    """Compute `calc_load()` independently, as the kernel's source states it: for each sample, or for many
-    samples by a power.
+    """Compute the averages independently, by the formula of `calc_load()` in the kernel's source. If samples
+    were missed, use a power of the exponent.
     """
     loads, samples = [0, 0, 0], 0
     for seconds, active in updates:
@@ -55,7 +56,9 @@ def reference(updates: list[tuple[float, int]]) -> tuple[int, ...]:
 
 @pytest.mark.parametrize(("updates", "expected"), UPDATES)
 def test_averages(updates: list[tuple[float, int]], expected: tuple[int, ...]) -> None:
-    """A sample each 5 s; an average rises by rounding up, and falls by rounding down."""
+    """The kernel takes a sample every 5 s. It rounds an average up if the load is not below it, and down
+    otherwise.
+    """
     loads = LoadAverages()
     found: tuple[int, ...] = ()
     for seconds, active in updates:

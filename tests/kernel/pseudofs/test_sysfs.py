@@ -75,7 +75,7 @@ def test_a_probe_that_fails_is_the_writers_error(bench: Bench) -> None:
     errors, _ = bench.load("moody")
     driver = f"{BUS}/drivers/moody"
     write(bench.root, f"{driver}/unbind", b"0:1")
-    for number, name in ((5, "EIO"), (19, "ENODEV"), (517, "EAGAIN")):  # the last result: EPROBE_DEFER
+    for number, name in ((5, "EIO"), (19, "ENODEV"), (517, "EAGAIN")):  # 517 is EPROBE_DEFER
         errors[:] = [number]
         assert refused(lambda: write(bench.root, f"{driver}/bind", b"0:1")) == name
     errors.clear()
@@ -123,7 +123,7 @@ REFUSED = [
     ("ENOENT", "mknod", "/proc/new"),
     ("EPERM", "rmdir", "/proc/self/fd"),
 ]
-"""Operations below /sys that even root cannot do."""
+"""Operations in /sys and /proc that fail even for root: the error, the call and its arguments."""
 
 
 def test_nothing_is_made_or_taken_away(root: Blocking) -> None:

@@ -87,7 +87,9 @@ def tree(world: Any, top: str) -> dict[str, list[object]]:
 
 
 def trees(world: Any) -> list[object]:
-    """Return the files of a bridge and of both ends of a veth pair: down, up, with and without a carrier."""
+    """Return the files of a bridge and of both ends of a veth pair after each of several changes of these
+    links.
+    """
     seen: list[object] = [add_veth(world, "va", "vb"), add(world, "br0", "bridge")]
     for wait, step in (
         (1.1, lambda: "0"),

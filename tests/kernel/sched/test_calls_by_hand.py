@@ -15,7 +15,7 @@ from simkernel.uapi.signal import SIGTERM
 
 
 def by_hand(call: Any) -> None:
-    """Start a call by hand, without yielding to the kernel."""
+    """Run a call up to its first yield, and do not pass the yielded value to the kernel."""
     next(call.__await__())
 
 

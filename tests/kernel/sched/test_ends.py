@@ -136,7 +136,7 @@ def test_an_exception_of_a_killed_program_is_its_failure(
     one, other = machine.spawn(program), machine.spawn(worker)
     machine.at(seconds(1), one.kill, SIGKILL)
     failures = run_and_fail(machine)
-    if make is not GeneratorExit:  # the exception that ends the program
+    if make is not GeneratorExit:  # GeneratorExit only ends the program
         assert [type(each) for each in failures] == [type(make())]
     assert one.exit_status == SIGKILL
     check_over(machine, one, other)
@@ -494,6 +494,6 @@ def test_a_program_may_use_up_the_stack_at_any_depth(cpus: int | None, call: str
             one = machine.spawn(program, levels)
             other = machine.spawn(worker)
             for error in run_and_fail(machine, machine.now + seconds(10)):
-                assert "never awaited" in str(error)  # RecursionError within `await` itself
+                assert "never awaited" in str(error)  # `await` raised RecursionError before it ran the call
             assert one.exit_status == other.exit_status == 0
     assert outcomes == {"done", "deep"}

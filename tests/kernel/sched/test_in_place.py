@@ -28,7 +28,7 @@ STEPS = st.lists(
 
 
 async def program(app: Any, number: int, steps: list[tuple[str, int]], seen: list[Any]) -> None:
-    """Do these things, and record the time of each."""
+    """Make the calls that `steps` names, and record the time after each."""
     await app.signal(SIGUSR1, lambda signal: seen.append((number, signal)))
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((number + 1, GROUP))
@@ -60,7 +60,7 @@ def history(programs: list[list[tuple[str, int]]], costs: CostModel, *, in_place
         machine.trace.subscribe(lambda each: seen.append((each.time, each.name, each.track, each.flow)))
         for number, steps in enumerate(programs):
             machine.spawn(program, number, steps, seen)
-        for until in (micros(361), micros(363), seconds(1)):  # a run may also end in the middle
+        for until in (micros(361), micros(363), seconds(1)):  # a run may end between two steps of a program
             machine.run(until=until)
             seen.append(machine.now)
     return seen

@@ -127,7 +127,7 @@ def test_every_transition_of_the_table_is_made_and_no_other() -> None:
                 )
                 machine.spawn(program)
                 machine.run(until=seconds(1))
-        for until in wakeups:  # ends programs between a wake-up and its effect
+        for until in wakeups:  # closing the machine ends programs between a wake-up and its effect
             with Machine(udev=False) as machine:
                 machine.spawn(woken_for_nothing)
                 machine.run(until=until)

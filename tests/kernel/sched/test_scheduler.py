@@ -36,7 +36,7 @@ def test_no_task_waits_with_unlimited_cpus() -> None:
 
 def test_one_cpu_is_shared_in_slices() -> None:
     first, second = finish_times(1, [millis(8), millis(8)])
-    assert first == millis(14)  # its third slice begins after two slices of each program
+    assert first == millis(14)  # 2 ms in its third slice, which begins after two slices of each program
     assert second == millis(16)
 
 
@@ -45,7 +45,7 @@ def test_another_task_on_a_cpu_costs_a_switch() -> None:
     once = finish_times(1, [millis(5)], CostModel())[0]
     first, second = finish_times(1, [millis(5)] * 2, CostModel())
     alone = finish_times(1, [millis(5)] * 2, attrs.evolve(CostModel(), switch=0))[1]
-    assert first - once == SLICE + 2 * switch  # the other program had a slice in between
+    assert first - once == SLICE + 2 * switch  # meanwhile the other program ran for one slice
     assert second - alone == 4 * switch
 
 
@@ -171,8 +171,8 @@ def test_interrupts_take_no_task_s_time_with_unlimited_cpus() -> None:
 
 
 def ping_pong_takes(cpus: int, busy: int) -> tuple[int, int]:
-    """Return the time of a round trip between two processes while `busy` others compute, and the context
-    switches.
+    """Return the time of a round trip between two processes, and the number of context switches. Meanwhile,
+    `busy` other programs compute.
     """
     took: list[int] = []
 
@@ -205,8 +205,8 @@ def test_a_ping_pong_on_two_cpus_needs_no_switch() -> None:
     """On one CPU each message causes a switch. On two CPUs each process stays on its CPU."""
     alone, switched = ping_pong_takes(1, 0)
     beside, kept = ping_pong_takes(2, 0)
-    assert switched - kept == 2 * 6 - 1  # the echo begins on an unused CPU
-    assert alone - beside >= 2 * CostModel().switch  # the ends of calls overlap
+    assert switched - kept == 2 * 6 - 1  # minus 1: the echo process begins on an unused CPU
+    assert alone - beside >= 2 * CostModel().switch  # on two CPUs, the ends of the calls overlap
 
 
 def test_contention_is_waiting_for_slices() -> None:

@@ -19,8 +19,8 @@ CALL.name, CALL.arguments = "getpid", ()
     [
         (7, 7, (7, 7)),
         (7, 3, (7, 3)),
-        (3, 2, (0, 0)),  # a flow from before the tracer was attached
-        (0, 7, (0, 7)),  # the task continues with a message without a flow: the reply begins no flow
+        (3, 2, (0, 0)),  # flow 3 began before the tracer was attached
+        (0, 7, (0, 7)),  # the task handles a message without a flow, so its reply begins no flow
         (0, 2, (0, 2)),
     ],
 )

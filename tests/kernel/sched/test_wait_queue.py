@@ -67,7 +67,9 @@ WAKES = [
 
 @pytest.mark.parametrize(("names", "order", "woken"), WAKES)
 def test_wake_up_wakes_all_others_and_one_exclusive(names: str, order: str, woken: list[str]) -> None:
-    """Non-exclusive entries precede exclusive ones, the latest first."""
+    """In the queue, non-exclusive entries come before exclusive ones. The latest non-exclusive entry is the
+    first.
+    """
     queue = WaitQueue()
     _, seen = fill(queue, names)
     assert "".join(entry.name for entry in queue._waiters()) == order  # type: ignore[attr-defined]
@@ -140,10 +142,10 @@ def test_an_exclusive_entry_that_stays_ends_each_wake_up() -> None:
 
 
 POLLS = [
-    # events of a, b, A and B; events of the wake-up; woken entries
+    # events that a, b, A and B wait for; events of the wake-up; entries that it wakes
     ((0, 0, 0, 0), 1, "baA"),
     ((1, 2, 1, 2), 1, "aA"),
-    ((1, 2, 1, 2), 2, "bB"),  # A is skipped, and does not end the wake-up
+    ((1, 2, 1, 2), 2, "bB"),  # the wake-up skips A, and still reaches B
     ((1, 2, 1, 2), 3, "baA"),
     ((1, 1, 1, 1), 2, ""),
     ((1, 2, 1, 2), 0, "baA"),

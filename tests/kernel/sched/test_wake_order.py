@@ -114,7 +114,9 @@ SERVED = {
     "send of a datagram": (datagram_senders("sendto"), FIFO),
     "write of a datagram": (datagram_senders("write"), FIFO),
 }
-"""Calls of three programs, in order, and the order in which three events serve them."""
+"""For each kind of call: a function that prepares it, and the order in which three events serve the calls of
+three programs.
+"""
 
 FIRST = {
     "recv of a stream": (readers(STREAM, "recvfrom"), 2),

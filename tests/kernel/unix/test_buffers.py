@@ -9,12 +9,12 @@ from simkernel.kernel.unix import skb
 
 COSTS = CostModel(
     skb_alloc=1_000_000, memory_charge=10_000, page_alloc=100, copy_begin=1
-)  # each cost has digits of its own
+)  # each cost uses other decimal digits, so a sum shows its parts
 PAGE = 4096
 OF_A_BUFFER = 1_020_000
 
 ALLOCATIONS = [
-    # head and bytes in pages; cost in units of COSTS
+    # bytes in the buffer's head, bytes in its pages, cost of the allocation with COSTS
     (512, 0, OF_A_BUFFER),
     (2048, 0, OF_A_BUFFER),
     (2049, 0, OF_A_BUFFER + 10_000),
@@ -38,7 +38,7 @@ def test_cost_of_an_allocation(head: int, pages: int, expected: int) -> None:
 
 
 PAGES = [
-    # length, bytes in pages of a datagram, of a part of a stream
+    # length of the data; bytes of a datagram that are in pages; bytes of a stream's part that are in pages
     (0, 0, 0),
     (1, 0, 0),
     (skb.SKB_MAX_HEAD, 0, 0),
@@ -55,7 +55,9 @@ PAGES = [
 
 @pytest.mark.parametrize(("length", "datagram", "stream"), PAGES)
 def test_bytes_in_pages(length: int, datagram: int, stream: int | None) -> None:
-    """A datagram has at most 17 fragments (MAX_SKB_FRAGS); a part of a stream never exceeds its length."""
+    """A datagram uses at most 17 pages (MAX_SKB_FRAGS). The bytes in pages never exceed the length of a
+    stream's part.
+    """
     assert skb.datagram_pages(length) == datagram
     if stream is not None:
         assert skb.stream_pages(length) == min(stream, length)

@@ -98,7 +98,9 @@ def test_refused_calls_have_linux_errnos(machine: Machine) -> None:
 
 
 def test_broken_pipe_is_no_signal(machine: Machine) -> None:
-    """Unlike a stream, `unix_dgram_sendmsg()` sends no SIGPIPE, which would end the program."""
+    """A send to a closed peer fails with EPIPE. Unlike the send of a stream, `unix_dgram_sendmsg()` does not
+    also send SIGPIPE, which would end the program.
+    """
     said: list[int | None] = []
 
     async def program(app: App) -> None:
@@ -180,8 +182,8 @@ def test_unread_records_are_a_reset_but_one_empty_record(
 
 
 def test_sender_before_accept_has_credentials(machine: Machine) -> None:
-    """`maybe_add_creds()` adds credentials to the message, because the socket that accept() returns may set
-    SO_PASSCRED later.
+    """A client sends before the server accepts. `maybe_add_creds()` adds the client's credentials, because
+    the accepted socket may set SO_PASSCRED later.
     """
     process = machine.blocking()
     for kind in (STREAM, SEQPACKET):

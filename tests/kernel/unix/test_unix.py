@@ -327,8 +327,8 @@ def _sent(sock: object, *fds: int) -> None:
 
 @pytest.mark.parametrize("kind", [STREAM, DGRAM])
 def test_sockets_in_a_cycle_of_queues_are_collected(machine: Machine, kind: int) -> None:
-    """Each end of a socket pair is in the queue of the other end, together with the write end of a pipe. Then
-    the program closes all of them.
+    """Each end of a socket pair is in the queue of the other end. One queue also holds the write end of a
+    pipe. After the program has closed all of them, the kernel frees them.
     """
     process = machine.blocking()
     one, other = process.socketpair(UNIX, kind)
@@ -343,7 +343,9 @@ def test_sockets_in_a_cycle_of_queues_are_collected(machine: Machine, kind: int)
 
 
 def test_reachable_sockets_are_not_collected(machine: Machine) -> None:
-    """A file is reachable through a queue, through a queue in a queue, and through a pending connection."""
+    """A file stays open while it is reachable through a queue, through a queue in a queue, or through a
+    pending connection.
+    """
     process = machine.blocking()
     reading, writing = process.pipe()
     keep, first = process.socketpair(UNIX, STREAM)

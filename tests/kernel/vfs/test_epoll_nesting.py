@@ -76,7 +76,7 @@ def test_a_loop_is_refused(world: World, length: int) -> None:
 
 
 LIMITS = [
-    # epolls between the file and the outermost ones; how many outermost ones are allowed
+    # number of epolls between the file and an outermost epoll; maximum number of outermost epolls
     (1, 500),
     (2, 100),
     (3, 50),

@@ -66,7 +66,7 @@ def test_only_the_bits_of_the_callers_class_count(name: str, kind: int) -> None:
 
 
 CAPABLE = [
-    # capability, kind, mode, what is allowed
+    # capability; type and mode of the file; accesses that are allowed
     (CAP_DAC_READ_SEARCH, S_IFREG, 0o000, {READ}),
     (CAP_DAC_READ_SEARCH, S_IFREG, 0o001, {READ, EXEC}),
     (CAP_DAC_READ_SEARCH, S_IFREG, 0o002, {READ, WRITE}),
@@ -106,7 +106,7 @@ def make(root: Any, path: str, uid: int, gid: int, mode: int) -> None:
 
 
 PATHS: dict[str, tuple[int, int, str]] = {
-    # mode of the directory, mode of the file; the outcome for a user that is in the class "other" of both
+    # mode of the directory, mode of the file, outcome; the user is neither owner nor in the group of either
     "search and read": (0o711, 0o604, "ok"),
     "no search": (0o766, 0o606, "EACCES"),
     "no read": (0o711, 0o772, "EACCES"),
@@ -155,7 +155,7 @@ def test_names_change_only_with_write_and_search_permission(
 
 
 STICKY = [
-    # owner of the directory, owner of the file, uid and capabilities of the caller
+    # owner of the directory, owner of the file, uid of the caller, its capabilities, outcome
     (0, OWNER, OWNER, NOBODY, "ok"),
     (OWNER, 0, OWNER, NOBODY, "ok"),
     (OWNER, OTHER, OWNER, NOBODY, "ok"),
@@ -205,7 +205,7 @@ def test_a_sticky_directory(
 
 
 CHMOD = [
-    # caller, mode that is set, outcome, mode that is left of a file 1000:100
+    # caller, mode that the caller sets, outcome, mode of the file afterwards; the file belongs to 1000:100
     (user(OWNER, OWNER), 0o640, "ok", 0o640),
     (user(OWNER, OWNER), 0o6755, "ok", 0o4755),  # not in the group: no S_ISGID
     (user(OWNER, GROUP), 0o6755, "ok", 0o6755),
@@ -239,7 +239,7 @@ def test_chmod(machine: Machine, credentials: Credentials, mode: int, expected: 
 
 
 CHOWN = [
-    # caller, uid and gid that are set, outcome; the file is 1000:100
+    # caller, uid and gid that the caller sets, outcome; the file belongs to 1000:100
     (user(OWNER, OWNER), (-1, -1), "ok"),
     (user(OWNER, OWNER), (OWNER, -1), "ok"),
     (user(OWNER, OWNER), (OTHER, -1), "EPERM"),
@@ -272,10 +272,10 @@ def test_chown(machine: Machine, credentials: Credentials, ids: tuple[int, int],
 
 
 SET_ID = [
-    # mode of a file 1000:100, caller, mode after a write, mode after a chown of nothing
+    # mode of the file, caller, mode after a write, mode after chown(-1, -1); the file belongs to 1000:100
     (0o6777, user(OTHER, OTHER), 0o777, "EPERM"),
     (0o6777, user(OWNER, OTHER), 0o777, 0o777),
-    (0o2767, user(OTHER, GROUP), 0o2767, 0o2767),  # without S_IXGRP: mandatory locking, once
+    (0o2767, user(OTHER, GROUP), 0o2767, 0o2767),  # S_ISGID without S_IXGRP once meant mandatory locking
     (0o2767, user(OTHER, OTHER), 0o767, "EPERM"),
     (0o2777, user(OTHER, GROUP), 0o777, "EPERM"),
     (0o4777, user(OTHER, GROUP), 0o777, "EPERM"),
@@ -322,7 +322,8 @@ def test_chown_of_a_directory_keeps_its_set_id_bits(machine: Machine) -> None:
 
 
 NEW = [
-    # mode of the directory 0:100, caller, umask, mode; owner, group and mode of the new file and directory
+    # Mode of the directory, which belongs to 0:100. Caller, its umask, and the mode that it requests. Then
+    # owner and group of a new file or directory, mode of the file, mode of the directory.
     (0o777, user(OWNER, OTHER), 0o22, 0o666, (OWNER, OTHER, 0o644, 0o644)),
     (0o777, user(OWNER, OTHER), 0, 0o7777, (OWNER, OTHER, 0o7777, 0o1777)),
     (0o777, user(OWNER, OTHER), 0o777, 0o666, (OWNER, OTHER, 0, 0)),
@@ -354,7 +355,7 @@ def test_owner_and_mode_of_a_new_file(
 
 
 LINKS = [
-    # mode of a file 1000:100, caller, outcome with fs.protected_hardlinks=1
+    # mode of the file, which belongs to 1000:100; caller; outcome with fs.protected_hardlinks=1
     (0o600, user(OWNER, OTHER), "ok"),
     (0o606, user(OTHER, OTHER), "ok"),
     (0o604, user(OTHER, OTHER), "EPERM"),
@@ -388,7 +389,8 @@ def test_a_link_to_another_users_fifo_is_refused(machine: Machine) -> None:
 
 
 UTIME = [
-    # mode of a file 1000:100, caller, outcome of setting the current time and of setting a given one
+    # mode of the file, which belongs to 1000:100; caller; outcome of setting the current time; outcome of
+    # setting another time
     (0o400, user(OWNER, OTHER), "ok", "ok"),
     (0o606, user(OTHER, OTHER), "ok", "EPERM"),
     (0o604, user(OTHER, OTHER), "EACCES", "EPERM"),

@@ -29,7 +29,7 @@ def app(machine: Machine) -> Any:
 
 
 SIZES = [
-    # size that is asked for, size without CAP_SYS_RESOURCE, size with it
+    # requested size, resulting size without CAP_SYS_RESOURCE, resulting size with it
     (0, PAGE, PAGE),
     (1, PAGE, PAGE),
     (PAGE, PAGE, PAGE),
@@ -164,7 +164,7 @@ def test_the_rest_of_a_write_goes_into_the_last_page_if_it_fits(
 
 
 ATOMIC = [
-    # bytes that are free in pages, length of a write without waiting, its result
+    # number of free pages, length of a non-blocking write, its result
     (1, PAGE - 1, PAGE - 1),
     (1, PAGE, PAGE),
     (1, PAGE + 1, PAGE),
@@ -225,7 +225,7 @@ def test_concurrent_writes_of_pipe_buf_do_not_mix(machine: Machine) -> None:
 
 
 PACKETS = [
-    # lengths that are written, sizes that are read, what each read returns
+    # lengths of the writes, sizes of the reads, result of each read
     ([3, 3], [10, 10], [b"AAA", b"BBB"]),
     ([3, 3], [1, 10], [b"A", b"BBB"]),
     ([PAGE + 2], [2 * PAGE, 2 * PAGE], [b"A" * PAGE, b"AA"]),
@@ -252,7 +252,7 @@ def test_a_write_is_not_added_to_a_packet(app: Any) -> None:
 
 
 ENDS = [
-    # what is open, what is in the pipe; events of the read end, of the write end
+    # open ends, bytes in the pipe, events of the read end, events of the write end
     ("rw", b"", 0, OUT),
     ("rw", b"x", IN, OUT),
     ("r", b"", HUP, None),

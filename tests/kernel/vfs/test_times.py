@@ -106,7 +106,7 @@ CHANGES: dict[str, tuple[Operation, dict[str, str]]] = {
     "rename of a directory": (lambda app: app.rename("d/empty", "e/h"), {"d": "mc", "e": "mc"}),
     "an error": (lambda app: refused(lambda: app.mkdir("d/f")), {}),
 }  # fmt: skip
-"""Files whose times an operation sets: "a" access, "m" modification, "c" change."""
+"""For each operation, the files whose times it sets: "a" access, "m" modification, "c" change."""
 
 
 def make_tree(app: Any, pause: Callable[[], object]) -> dict[str, Any]:
@@ -177,13 +177,13 @@ def test_times_are_those_of_the_realtime_clock(machine: Machine) -> None:
 
 
 RELATIME = [
-    # atime and mtime before, in s after the change; seconds until the read; whether it sets atime
-    (0, -10, 1, True),  # the change is not before the access
+    # atime and mtime in seconds after ctime; seconds from ctime to the read; True if the read sets atime
+    (0, -10, 1, True),  # atime is not after ctime
     (10, 0, 1, False),
     (10, 9, 1, False),
-    (10, 10, 1, True),  # modified at the time of the access
+    (10, 10, 1, True),  # atime is equal to mtime
     (10, 11, 1, True),
-    (-5, -10, 1, True),  # changed after the access
+    (-5, -10, 1, True),  # atime is before ctime
     (10, 0, 10 + DAY - 2, False),
     (10, 0, 10 + DAY, True),
     (10, 20, 10 + DAY, True),
@@ -192,7 +192,9 @@ RELATIME = [
 
 @pytest.mark.parametrize(("accessed", "modified", "wait", "expected"), RELATIME)
 def test_relatime(machine: Machine, accessed: int, modified: int, wait: int, expected: bool) -> None:
-    """A read sets atime if it is not after mtime and ctime, or a day old (`relatime_need_update()`)."""
+    """A read sets atime if atime is not after mtime, or not after ctime, or at least a day old
+    (`relatime_need_update()`).
+    """
     app = machine.blocking()
     app.chdir("/tmp")
     make_tree(app, lambda: None)

@@ -35,7 +35,7 @@ def make(app: Any, path: str, data: bytes = b"") -> int:
 # -- bytes ------------------------------------------------------------------------------
 
 WRITES = [
-    # offset and length of writes; size, blocks of 512 bytes
+    # offset and length of each write; size of the file; its blocks of 512 bytes
     ([], 0, 0),
     ([(0, 1)], 1, 8),
     ([(0, PAGE)], PAGE, 8),
@@ -65,7 +65,7 @@ def test_only_pages_that_were_written_are_allocated(
 
 
 SEEKS = [
-    # pages with data, length in bytes, then offset, whence and result
+    # pages that have data; length of the file in bytes; offset, whence and result of each lseek(2)
     ([], 0, [(0, DATA, "ENXIO"), (0, HOLE, "ENXIO")]),
     ([], 5, [(0, DATA, "ENXIO"), (0, HOLE, 0), (4, HOLE, 4), (5, HOLE, "ENXIO"), (-1, DATA, "ENXIO")]),
     ([0], 5, [(0, DATA, 0), (4, DATA, 4), (0, HOLE, 5), (5, DATA, "ENXIO")]),
@@ -91,7 +91,7 @@ def test_seek_finds_data_and_holes(app: Any, pages: list[int], length: int, seek
 
 
 TRUNCATES = [
-    # size before (all data), new sizes; blocks after each
+    # size of a file without holes; each new size, with the number of blocks that the file then has
     (10, [(5, 8), (10, 8), (0, 0)]),
     (3 * PAGE, [(2 * PAGE + 1, 24), (2 * PAGE, 16), (1, 8), (9 * PAGE, 8), (0, 0)]),
 ]

@@ -1,4 +1,4 @@
-"""Results of the capability probes that a real Linux can confirm are equal there."""
+"""A real Linux gives the same results of the capability probes, as far as it can run them."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_signals_merge(cells: Cells) -> None:
 
 @pytest.fixture
 def usersock() -> Iterator[Callable[[], socket.socket]]:
-    """Return a function that makes bound sockets."""
+    """Return a function that makes bound sockets of NETLINK_USERSOCK."""
     made: list[socket.socket] = []
 
     def make() -> socket.socket:
@@ -153,7 +153,7 @@ def join(sock: socket.socket) -> None:
 
 
 def to_group(sock: socket.socket, data: bytes) -> None:
-    with pytest.raises(ConnectionRefusedError):  # it also goes to port 0, which has no socket
+    with pytest.raises(ConnectionRefusedError):  # the kernel also sends to port id 0, which has no socket
         sock.sendto(data, (0, 1 << 2))
 
 

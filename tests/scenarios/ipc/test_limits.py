@@ -1,4 +1,6 @@
-"""The run that the paragraph of a transport names shows the transport's limit."""
+"""The report has a paragraph about each transport, which names a run. This run shows the transport's
+limit.
+"""
 
 from __future__ import annotations
 
@@ -50,11 +52,11 @@ SHOWN: dict[str, Callable[[Figures], bool]] = {
     "usersock": lambda told: event(told, "usersock")["told_asleep"] < 1000
     and event(told, "usersock")["losses"] == "ENOBUFS",
 }  # fmt: skip
-"""Condition on the figures of each transport's run."""
+"""For each transport, the condition that the figures of its run meet."""
 
 
 def commands(whole: Run) -> dict[str, dict[str, str]]:
-    """Return the settings of the run at the end of each paragraph, by transport."""
+    """Return, for each transport, the settings of the run that its paragraph names."""
     found = {}
     for part in whole.parts:
         if isinstance(part, Text) and "\n  simkernel run ipc " in part.text:

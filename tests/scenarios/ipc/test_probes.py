@@ -10,7 +10,7 @@ from simkernel.scenario import Run, Table
 from tests.scenarios.ipc.conftest import Cells, run
 
 EXPECTED = {
-    #               starts polls reach bounds          extensible           between              copies
+    # Cells of the columns starts, polls, reach, bounds, extensible, between and copies.
     "netlink":     ("yes", "no", True, "yes", "yes", "no: EPERM", "2.01"),
     "ioctl":       ("no", "yes", True, "no: overwritten", "no: ENOTTY", "no: driver answers", "1.00"),
     "read":        ("yes", "no", True, "yes", "no: EINVAL", "no: other reads 0 B", "1.00"),

@@ -10,7 +10,8 @@ import pytest
 from scenarios.ipc import probes
 
 WAKING = [
-    # Calls of the listener, reads of memory, whether the event arrived; then "may start" and "needs polling".
+    # The listener's calls and reads of memory, and whether the event arrived. Then the cells "may start" and
+    # "needs polling".
     (2, 0, True, "yes", "no"),
     (3, 0, True, "yes", "no"),
     (4, 0, True, "no", "yes: 4 calls"),
@@ -34,7 +35,7 @@ def test_a_listener_that_is_woken_makes_at_most_three_calls(
 
 
 MULTICAST = [
-    # Peer, sends, listeners that the event reached; then "multicast".
+    # Peer, number of sends, number of listeners that receive the event. Then the cell "multicast".
     ("driver", 1, 3, "yes: 3 of 3"),
     ("driver", 1, 2, "no: 2 of 3"),
     ("driver", 0, 3, "yes: 3 of 3"),
@@ -55,7 +56,8 @@ def test_a_multicast_reaches_three_listeners_with_one_send(
 
 
 BOUNDS = [
-    # Received numbers and remaining bytes of two messages; then "keeps bounds".
+    # Numbers that a listener reads after two messages, and the bytes that remain. Then the cell "keeps
+    # bounds".
     ([1], b"", "yes"),
     ([1, 2], b"", "no: added up"),
     ([2], b"", "no: overwritten"),
@@ -76,7 +78,7 @@ def test_bounds_of_two_messages(
 
 
 FLOW = [
-    # Peer, received, errors, sent; then "flow, if unread".
+    # Peer, number of received messages, errors, number of sent messages. Then the cell "flow, if unread".
     ("driver", 1000, [], 1000, "added up: 1000"),
     ("driver", 999, [], 999, "EAGAIN after 999"),
     ("driver", 990, ["ENOBUFS"], 1000, "lost 10, ENOBUFS"),

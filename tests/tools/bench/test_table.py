@@ -14,7 +14,7 @@ pytestmark = pytest.mark.long
 
 NAMES = {quantity.name: quantity for quantity in TABLE}
 REAL = {"round-trip-real", "client", "pyroute2", "multicast-100", "multicast-1000"}
-"""Quantities whose anchor is the real kernel."""
+"""Names of the quantities that the table compares with the real kernel."""
 NO_NETLINK = "this operating system has no AF_NETLINK"
 NO_PYROUTE2 = "pyroute2 is not installed: pip install pyroute2"
 PYROUTE2 = {"client", "pyroute2", "codec"}

@@ -89,7 +89,7 @@ def test_leverage_distinguishes_determined_operations() -> None:
     both, one = Equation({"a": 1.0, "b": 1.0}, 150.0), Equation({"a": 1.0}, 100.0)
     other = Equation({"b": 1.0}, 50.0)
     assert leverage(both, [one, both], guess) <= DETERMINED
-    assert leverage(other, [one, both], guess) > DETERMINED  # a difference of two measurements
+    assert leverage(other, [one, both], guess) > DETERMINED  # `b` is the difference of two measurements
     assert leverage(other, [one], guess) > 100
 
 

@@ -42,7 +42,9 @@ def test_varied_camera_shows_the_quantiles_of_the_measured_path() -> None:
 
 
 def test_second_machine_has_the_transferred_rows() -> None:
-    """A transferred row is the second machine's, scaled by the ratio of the two machines."""
+    """The rows under `transferred` are measurements of the second machine, scaled by rows that both machines
+    have.
+    """
     first, second = (json.loads(path.read_text("utf-8")) for path in (RECORDED, SECOND))
     for name, sizes in first["transferred"].items():
         for size in map(str, sizes):

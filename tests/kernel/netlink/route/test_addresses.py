@@ -145,7 +145,7 @@ def test_a_table_kept_from_notifications_equals_a_dump(operations: list[tuple[st
                     )
                 case _:
                     changer.link(END, up=what == "up")
-            made.machine.run()  # a link-local address is announced after duplicate address detection
+            made.machine.run()  # duplicate address detection must end: it announces the address
             changer.follow(table)
             rows = changer.addresses()
             assert {key for key, present in table.items() if present} == {each[:4] for each in rows}
@@ -153,8 +153,8 @@ def test_a_table_kept_from_notifications_equals_a_dump(operations: list[tuple[st
 
 
 def check_order(rows: list[tuple[Any, ...]]) -> None:
-    """Check that a subnet has one primary address, its first, and that primary addresses are sorted by
-    scope.
+    """Check that exactly the first address of each subnet is primary. Check that primary addresses precede
+    the others and are sorted by scope.
     """
     subnets = set()
     for _, _, length, local, _, bits in rows:

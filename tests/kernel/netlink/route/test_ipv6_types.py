@@ -13,7 +13,7 @@ UNIVERSE, SITE, LINK, HOST = rt.RT_SCOPE_UNIVERSE, rt.RT_SCOPE_SITE, rt.RT_SCOPE
 GLOBAL = 14
 
 TYPES = [
-    # address, scope as of a multicast group, scope in messages
+    # address, its scope in the numbers of multicast scopes, its scope in netlink messages
     ("::1", 2, HOST),
     ("::", GLOBAL, UNIVERSE),
     ("::2", GLOBAL, UNIVERSE),

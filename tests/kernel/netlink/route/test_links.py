@@ -115,8 +115,8 @@ def test_all(sock: Sock, body: bytes, strict: bool, answers: list[object]) -> No
 
 
 def test_the_end_of_all_comes_alone(sock: Sock) -> None:
-    """Some programs expect NLMSG_DONE in a separate datagram. The kernel has the flag
-    RTNL_FLAG_DUMP_SPLIT_NLM_DONE for them.
+    """A dump of all links sends NLMSG_DONE in a separate datagram, because some programs expect this
+    (RTNL_FLAG_DUMP_SPLIT_NLM_DONE).
     """
     sock.send(nl.message(GET, link(), flags=DUMP))
     assert [len(list(nl.iterate_messages(data))) for data in sock.drain()] == [1, 1]

@@ -30,7 +30,9 @@ VA, VB = 3, 2
 
 
 def neighbour_dumps(world: Any) -> list[list[object]]:
-    """Dump neighbours with each wrong field of a strict request.  Return the error of each, or 0."""
+    """Request strict dumps of neighbours, each with other header fields and attributes. Return each request
+    with its error, or "0".
+    """
     seen: list[list[object]] = []
     for family in (AF_UNSPEC, AF_INET, AF_INET6, AF_BRIDGE):
         for fields in HEADERS:
@@ -85,7 +87,7 @@ def routes(world: Any, prefix: str) -> list[list[object]]:
 
 
 def ipv6_routes(world: Any) -> list[object]:
-    """Add routes whose result depends on addresses and routes that exist."""
+    """Add IPv6 routes. The result of each depends on the addresses and routes that exist at this time."""
     seen: list[object] = [links.add_veth(world, "va", "vb"), links.up(world, "vb"), links.up(world, "va")]
     links.settle(world, 0.2)
     new, delete = rt.RTM_NEWADDR, rt.RTM_DELADDR

@@ -82,7 +82,7 @@ def test_an_ipv6_rule_with_a_source_needs_one() -> None:
 
 
 SHOWN: list[tuple[dict[str, Any], dict[int, bytes]]] = [
-    # fields of the rule, attributes that a dump shows beside those of every rule
+    # fields of the rule; attributes that a dump shows for this rule, but not for every rule
     ({}, {}),
     ({"priority": 1}, {fr.FRA_PRIORITY: b"\1\0\0\0"}),
     ({"mark": 1}, {fr.FRA_FWMARK: b"\1\0\0\0", fr.FRA_FWMASK: bytes(4)}),
@@ -124,7 +124,8 @@ def test_a_table_above_255_is_in_the_attribute_only(table: int, shown: int) -> N
 
 
 SUPPRESSED = [
-    # suppress_prefixlen, suppress_ifgroup, prefix length and group of the route, whether it is rejected
+    # suppress_prefixlen and suppress_ifgroup of the rule; prefix length and group of the route; True if the
+    # rule rejects the route
     (0xFFFFFFFF, 0xFFFFFFFF, 0, 0, False),
     (0, 0xFFFFFFFF, 0, 0, True),
     (0, 0xFFFFFFFF, 1, 0, False),
