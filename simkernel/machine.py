@@ -382,7 +382,7 @@ class Machine:
         self.engine.run(self.now + wait)
 
     def _programs(self, daemon: bool = False) -> list[Task]:
-        """Return the tasks of daemons if `daemon` is true, else the tasks of all non-daemon programs."""
+        """Return the tasks of all daemons if `daemon` is true, else the tasks of all other programs."""
         processes = self.kernel.processes
         stay = (processes.init, processes.kthreadd)
         chosen = (each for each in processes if (each in processes.daemons) is daemon)

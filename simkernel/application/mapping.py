@@ -203,7 +203,7 @@ class Mapping(Memory):
 
     @lazy
     async def size(self) -> int:
-        """Return the size of the file in bytes, which can differ from the size of the mapping."""
+        """Return the size of the file in bytes.  It can differ from the size of the mapping."""
         self._checked()
         if self._fd < 0:
             return len(self)

@@ -260,7 +260,9 @@ class _Events:
 
 
 def _call(owner: Owner, name: str, arguments: tuple[object, ...]) -> Call[Any]:
-    """Return an awaitable for a system call, without recording it in a `Caller`: `do` awaits it at once."""
+    """Return an awaitable for a system call without recording it in a `Caller`, because `do` awaits it at
+    once.
+    """
     call: Call[Any] = Call()
     call.owner, call.name, call.arguments, call.convert = owner, name, arguments, None
     return call

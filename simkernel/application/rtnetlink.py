@@ -92,8 +92,8 @@ def _space(name: str, header: ModuleType, prefix: str, types: dict[str, str]) ->
 
 
 def _fields(prefix: str, header: type[Structure]) -> Space:
-    """Return an attribute space for the fields of a message header.  The coders of the space check the values
-    of the fields.
+    """Return an attribute space with one coder for each field of a message header.  The coder checks the
+    value of its field.
     """
     space = Space(header.__name__)
     types = {"B": "u8", "H": "u16", "I": "u32", "i": "s32"}

@@ -55,8 +55,8 @@ class Blocking:
         return f"<{type(self).__name__} process {self.task.track}>"
 
     def unblock(self) -> None:
-        """Replace the blocking methods by the methods of `App`, which return awaitables. A program needs this
-        if it returns a coroutine.
+        """Replace the blocking methods by the methods of `App`, which return awaitables.  A program that
+        returns a coroutine needs this.
         """
         app = self.app
         vars(self).update({name: getattr(app, name) for name in dir(app) if not name.startswith("_")})

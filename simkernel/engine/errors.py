@@ -1,5 +1,5 @@
-"""Exceptions for errors that have no errno. Separate classes show where the fault is: in the user's code, in
-the kernel, in a device or in simkernel.
+"""Exceptions for errors that have no errno.  The class shows whether the fault is in the user's code, in the
+kernel, in a device or in simkernel.
 
 A modelled errno is an `OSError`.  Each class here can be rebuilt from its `args`, because simpy's `step()`
 re-raises `type(error)(*error.args)`.

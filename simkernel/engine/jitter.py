@@ -13,7 +13,7 @@ from simkernel.engine.engine import LONG_AGO, Engine
 from simkernel.engine.streams import Streams
 
 HOLD: Final = 10_000
-"""Simulated time in ns until a new random factor is drawn."""
+"""Simulated time in ns for which a random factor is used before a new one is drawn."""
 LEVELS: Final = (0.5, 0.9, 0.99)
 """Levels of the measured quantiles: median, 90 % and 99 %."""
 

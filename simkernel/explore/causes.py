@@ -14,7 +14,9 @@ NOISE: Final = frozenset(
     {"rwmmio_read", "rwmmio_write", "netlink_deliver_tap", "console", "irq_handler_exit",
      "workqueue_execute_end"}
 )  # fmt: skip
-"""Names of tracepoints that a chain of causes omits.  They neither wake a task nor carry a message."""
+"""Names of tracepoints that are never part of a chain of causes, because they neither wake a task nor carry a
+message.
+"""
 LIMIT: Final = 60
 """Maximum number of records in a chain of causes."""
 

@@ -30,7 +30,7 @@ class Points:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Disable the points while the top-level code of a module runs, and in the functions that this code
+        """While the top-level code of a module runs, disable all points, also those in the functions that it
         calls.
         """
         active, PlannedEngine.active = PlannedEngine.active, None

@@ -27,8 +27,8 @@ from simkernel.explore.strategy import Profile, draw
 SAMPLED: Final = 16
 """Every SAMPLED-th seed is recorded and traced."""
 CHUNK: Final = 1.0
-"""CPU time of a chunk of seeds, in seconds.  The number of seeds in a chunk is computed from the mean time of
-the runs so far.
+"""CPU time in seconds that a chunk of seeds should take.  The number of seeds in a chunk is computed from the
+mean time of the runs so far.
 """
 MAX_DEATHS: Final = 3
 """Maximum number of workers that may die while they run the same chunk."""

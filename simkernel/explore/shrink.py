@@ -58,8 +58,8 @@ class _Shrinker:
         return True
 
     def _left_out(self) -> bool:
-        """Try to remove perturbations from the plan: first half of them at once, then a quarter, at last one
-        at a time.
+        """Try to remove perturbations from the plan: first groups of half of them, then of a quarter, and
+        finally single ones.
 
         Return True if a smaller plan was found.
         """

@@ -88,7 +88,9 @@ class Profile:
         return tuple(self.by_place)
 
     def draw(self, random: Random) -> int | None:
-        """Draw a point, either by its number or by its place.  Return None if the profile has no points."""
+        """Draw a point from all points, or draw a place and then one of its points.  Return None if the
+        profile has no points.
+        """
         if not self.places:
             return None
         if random.random() < 0.5:
@@ -96,7 +98,7 @@ class Profile:
         return random.choice(self.by_place[random.choice(self._place_names)])
 
     def draw_stimulus(self, random: Random, name: str) -> int:
-        """Draw the number of points between the announcement of a stimulus and its start."""
+        """Draw the number of points after which an announced stimulus starts."""
         announced = self.stimuli[name]
         at = self.draw(random) or 0
         return at - announced if at > announced else random.randint(0, max(0, self.last - announced))

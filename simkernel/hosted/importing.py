@@ -117,8 +117,8 @@ class Importer(MetaPathFinder):
         return found if fromlist or level else self._find(top) or found
 
     def _find(self, name: str) -> ModuleType | None:
-        """Return the hosted program's own version of a module: a replacement, or a second copy.  Return None
-        if the program uses the host's module.
+        """Return the hosted program's own module of this name: a replacement, or a second copy of the host's
+        module.  Return None if the program uses the host's module.
         """
         name = ALIASES.get(name, name)
         if name in self.modules:

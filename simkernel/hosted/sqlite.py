@@ -51,7 +51,7 @@ def sqlite_module(call: ProcessCalls, time: ModuleType) -> ModuleType:
 
 
 def _at(plain: real.Connection, name: str, time: ModuleType) -> Any:
-    """Return the SQL function `name`.  It takes the argument 'now' as the current time of the module
+    """Return the SQL function `name`.  For the argument 'now', it uses the current time of the module
     `time`.
     """
 

@@ -34,11 +34,11 @@ from simkernel.testing.search import PAUSE_NS
 from simkernel.uapi.errno import error_name
 
 DEADLINE: Final = 20.0
-"""Wall seconds after which a run is treated as an endless loop."""
+"""Seconds of real time after which a run is treated as an endless loop."""
 STARTING: Final = 60.0
-"""Wall seconds until the process must have started."""
+"""Seconds of real time within which the process must start."""
 DUMPS: Final = 4
-"""Number of stacks that the watchdog writes before the deadline."""
+"""Number of times that the watchdog writes the stacks before the deadline."""
 STACKS: Final = "stacks"
 MEMORY: Final = 4 << 30
 """Memory limit of the process in bytes."""

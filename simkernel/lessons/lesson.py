@@ -48,8 +48,8 @@ class Lesson:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a lesson's folder. Raises SimulationError if a part is missing, and any error of the
-        scenario's code.
+        """Read a lesson's folder. Raise SimulationError if a part is missing. Errors of the scenario's code
+        are raised unchanged.
         """
         for needed in (PACKAGE, PAGE):
             if not (folder / needed).is_file():

@@ -32,7 +32,9 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 _OWN: Final = {None, "none", "same-origin"}
-"""Accepted values of Sec-Fetch-Site: our own page, the user, and a client that is not a browser."""
+"""Accepted values of the header Sec-Fetch-Site. None means a client that is not a browser, "none" the user,
+and "same-origin" our own page.
+"""
 
 
 class Server(ThreadingHTTPServer):
@@ -128,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _body(self) -> Any:
-        """Return the request's body as data, or None if it is not JSON or too long."""
+        """Return the decoded JSON of the request's body, or None if the body is not JSON or is too long."""
         try:
             length = int(self.headers.get("Content-Length", ""))
             return json.loads(self.rfile.read(length)) if 0 <= length <= MAX_BODY else None

@@ -18,7 +18,7 @@ from threading import Semaphore, Timer
 from typing import Any, Final
 
 LIMIT: Final = 10.0
-"""Maximum seconds of a run."""
+"""Maximum duration of a run in seconds."""
 LATE: Final = "The run took longer than {:g} seconds and was stopped. The program may have an endless loop."
 MEMORY: Final = 2 << 30
 """Maximum address space of a worker in bytes, if the host supports a limit."""

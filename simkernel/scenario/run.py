@@ -34,7 +34,9 @@ MAX_FOLLOWED: Final = 60
 
 @attrs.frozen
 class Followed:
-    """A flow of the trace that a run offers to the viewer as `name`.  The `chosen` one is shown first."""
+    """A flow of the trace that a run offers to the viewer under a name.  If `chosen` is True, the viewer
+    shows it first.
+    """
 
     name: str
     flow: int
@@ -62,7 +64,7 @@ class Scenario:
         return self.function.__module__
 
     def values(self, settings: Mapping[str, Value]) -> dict[str, Value]:
-        """Return the value of every parameter: from `settings`, as text or as a value, or the default.
+        """Return the value of every parameter: the text or value in `settings`, or else the default.
 
         Raise SimulationError for an unknown name or a value out of range.
         """
@@ -251,7 +253,7 @@ class Run(Report):
 
     @property
     def broken_modules(self) -> dict[str, ImageError]:
-        """Errors of modules that unexpectedly failed to load, by their line in the kernel log."""
+        """Maps lines of the kernel log to the errors of modules that unexpectedly failed to load."""
         faults = {} if self._machine is None else self._machine.kernel.modules.path.faults
         return {text: error for text, error in faults.items() if error.module not in self._expected}
 

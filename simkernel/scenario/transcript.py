@@ -42,7 +42,7 @@ CONTINUATION_INDENT: Final = 4
 _BREAKS: Final = re.compile(r"(?<=[ |])(?<!= )|(?<=resumed>)(?!\))")
 _CALLS: Final = frozenset({"sys_enter", "sys_exit", "signal_deliver"})
 _LEARNED: Final = "netlink_deliver_tap"
-"""The record from which strace learns the ids of netlink families."""
+"""Name of the tracepoint whose records tell strace the ids of netlink families."""
 
 
 @attrs.frozen
@@ -57,8 +57,8 @@ class TranscriptLine:
 
 @attrs.define
 class Watch:
-    """The events during a `with` block of `Transcript.watch`: their records, and after the block their
-    lines.
+    """The events during a `with` block of `Transcript.watch`.  `records` are their records.  After the block,
+    `lines` are the lines that describe them.
     """
 
     records: list[Record] = attrs.field(factory=list)
@@ -159,7 +159,7 @@ class Transcript:
         self._collect()
 
     def _collect(self) -> None:
-        """Append the line that strace has written to the transcript, if it is complete."""
+        """If strace has written a complete line, append it to the transcript."""
         written = self._written.getvalue()
         if self._begun is None or not written.endswith("\n"):
             return
