@@ -1,9 +1,9 @@
 """The pytest plugin: fixtures, the mark `sim` and options.  The plugin imports simkernel only when a test
 uses it.
 
-sim_machine      a booted machine, whose seed comes from the test's node id; closed and checked after the
-test sim_world        the result of `simkernel.testing.world()` for root sim_new_machine  a function that
-makes machines; each example of a hypothesis test closes its own machines
+sim_machine      a booted machine, whose seed comes from the test's node id; closed and checked after the test
+sim_world        the result of `simkernel.testing.world()` for root
+sim_new_machine  a function that makes machines; each example of a hypothesis test closes its own machines
 
 A project can override these fixtures with its own.  PYTEST_DONT_REWRITE
 """

@@ -73,12 +73,14 @@ class Wrong(Exception):
 class Exercise:
     """A programming exercise: the judge that tests a student's file, and the settings of the judge's runs.
 
-    calls     async functions that the student's file must define, with their parameters module    name of
-    the kernel module as which the file is loaded, if it is not a program devices   devices that are
-    plugged in before the judge begins modules   modules that are loaded before the judge begins; `module`
-    is loaded after them faults    fault rules for every run strategy  how a seed becomes a plan
-    (`simkernel.explore.strategy`) checks    additional checkers, besides those of `simkernel.testing`:
-    "races" options   keywords of Machine
+    calls     async functions that the student's file must define, with their parameters
+    module    name of the kernel module as which the file is loaded, if it is not a program
+    devices   devices that are plugged in before the judge begins
+    modules   modules that are loaded before the judge begins; `module` is loaded after them
+    faults    fault rules for every run
+    strategy  how a seed becomes a plan (`simkernel.explore.strategy`)
+    checks    additional checkers, besides those of `simkernel.testing`: "races"
+    options   keywords of Machine
     """
 
     judge: Callable[..., Any]

@@ -26,8 +26,9 @@ DRIVERS: Final = HERE / "drivers"
 class Bug:
     """The body of a test, and the machine that it needs.
 
-    body           its argument `sound` selects the fix of a client sound, faulty  modules to load, with
-    their parameters, for the fix and for the bug devices        devices that are plugged in at the start
+    body           its argument `sound` selects the fix of a client
+    sound, faulty  modules to load, with their parameters, for the fix and for the bug
+    devices        devices that are plugged in at the start
     options        keyword arguments of Machine
     """
 
