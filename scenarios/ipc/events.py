@@ -23,7 +23,7 @@ from .measure import Bench, Row
 from .transport import EVENT, Function, Listener, Session, Transport
 
 SETTLED: Final = 0.002
-"""Time in s that a delivery waits after the last event. By then a slow listener has received the event."""
+"""Seconds that a measurement of events continues after the last event, so that slow listeners receive it."""
 AWAKE: Final = 10
 """Time between the last event and the end of a listener's sleep, in event intervals."""
 BLOCKED: Final = 1_000_000

@@ -90,8 +90,8 @@ class Plain:
 
 @attrs.frozen
 class Word:
-    """A valid word: the lowest level that allows the word, and the unsupported feature that the word needs,
-    if any.
+    """A word that a specification may contain. `level` is the lowest level that allows it. `unsupported` is
+    the feature that the word asks for, if simkernel lacks this feature.
     """
 
     level: Level = Level.GENETLINK
