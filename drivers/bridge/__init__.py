@@ -98,8 +98,8 @@ SPEED_UNKNOWN: Final = -1
 LINK_XSTATS_TYPE_BRIDGE: Final = 1
 XSTATS: Final = attribute(2, bytes(240))
 STP_XSTATS: Final = attribute(4, bytes(48))
-"""The bridge's statistics that a program can request: BRIDGE_XSTATS_MCAST and BRIDGE_XSTATS_STP. All counters
-are 0, because no packets are modelled.
+"""The attributes with a bridge's statistics, BRIDGE_XSTATS_MCAST and BRIDGE_XSTATS_STP. All counters are 0,
+because no packets are modelled.
 """
 
 MODULE = Module(

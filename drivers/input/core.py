@@ -49,8 +49,8 @@ class InputCore:
         self.devices: list[InputDev] = []
         self.handlers: list[InputHandler] = []
         self.mutex = mutex_init(this, "input_mutex")
-        """The mutex that protects `devices` and `handlers`. It is also held while a handler connects to a
-        device or disconnects.
+        """The mutex that protects `devices` and `handlers`. The core also holds it while a handler connects
+        to a device or disconnects from it.
         """
         self.minors: set[int] = set()
         self.numbers = count()

@@ -97,7 +97,7 @@ class Client:
                 if self._is_filtered(type, code):
                     continue
                 if type == EV_SYN and code == SYN_REPORT:
-                    if self.packet_head == self.head:  # the masks have excluded all events of the packet
+                    if self.packet_head == self.head:  # the reader's masks exclude all events of the packet
                         continue
                     complete = True
                 self._put(QueuedEvent(sec, usec, type, code, value, flow))
@@ -118,7 +118,7 @@ class Client:
         return b"".join(taken)
 
     def flush(self, unwanted: int) -> None:
-        """Drop all queued events of one type. The caller then passes the state to the reader
+        """Drop the queued events of one type, because the caller passes the current state to the reader
         (`__evdev_flush_queue()`).
 
         A packet that contains no other events loses its SYN_REPORT as well, unless it is the first packet.
@@ -166,7 +166,9 @@ class Client:
         return lost
 
     def _put(self, event: QueuedEvent) -> None:
-        """Append an event to the ring (`__pass_event()`).  The caller holds the lock."""
+        """Append an event to the ring; if the ring is full, first replace its contents by SYN_DROPPED
+        (`__pass_event()`). The caller holds the lock.
+        """
         self.buffer[self.head] = event
         self.head = self.head + 1 & self.size - 1
         if self.head == self.tail:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .pointer import Pointer
 
 QUEUE_DEPTH: Final = 64
-"""Maximum number of reports in the driver's queue: the reports of half a second at the lowest rate."""
+"""Maximum number of reports in the driver's queue. At the lowest rate, the queue fills in half a second."""
 
 BUTTONS: Final = (
     ("left", hw.BUTTON_LEFT, ev.BTN_LEFT),

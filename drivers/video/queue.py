@@ -178,7 +178,7 @@ class Queue:
         return made
 
     def _first_gap(self, count: int) -> int | None:
-        """Find `count` consecutive free indexes, as low as possible. Return the first of them, or None."""
+        """Return the lowest index at which `count` consecutive indexes are free, or None."""
         for index in range(self.max_num_buffers - count + 1):
             if not any(index + number in self.buffers for number in range(count)):
                 return index
@@ -247,7 +247,7 @@ class Queue:
                 raise os_error(EBUSY)
             if not self.streaming:
                 raise os_error(EINVAL)
-            # Check without the lock, like list_empty() on Linux: an interrupt handler can only add buffers.
+            # Check without the lock: an interrupt handler can only add buffers (list_empty() on Linux).
             if READ_ONCE(self.done):
                 with self.done_lock:
                     return self.done.popleft()
@@ -274,7 +274,7 @@ class Queue:
         buffer.prepared = False
 
     def dequeued(self, buffer: Buffer) -> None:
-        """Return a buffer to the program (`__vb2_dqbuf()`)."""
+        """Record that a buffer returns to the program (`__vb2_dqbuf()`)."""
         self.queued.remove(buffer)
         buffer.state = BufferState.DEQUEUED
 

@@ -107,8 +107,8 @@ def deliver(
     bench: Bench, transport: Transport, listeners: int, count: int, interval: int, asleep: int = 0, *,
     loaded: bool = False,
 ) -> Delivery:  # fmt: skip
-    """Send `count` events to new listeners. Each listener first sleeps for `asleep` ns, or until a signal
-    arrives.
+    """Send `count` events to new listeners. Before a listener receives, it sleeps for `asleep` ns or until a
+    signal arrives.
     """
     delivery = Delivery()
     ready: dict[int, Listener] = {}
@@ -182,7 +182,7 @@ def measure_events(bench: Bench, transport: Transport) -> Row:
 
 
 def losses(slept: Delivery) -> str:
-    """Return how a listener learns that events are lost: by an errno, by a gap in the numbers, or not at all.
+    """Return how a listener detects lost events: by an errno, by a gap in the numbers, or not at all.
 
     If none is lost, return "sender waits" if the sender blocked, else "-".
     """

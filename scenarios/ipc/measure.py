@@ -50,8 +50,8 @@ class Bench:
         return Session(app, micros(self.settings["poll"]), self.settings["rcvbuf"])
 
     def since(self, before: tuple[int, ...] = (0, 0, 0, 0)) -> tuple[int, ...]:
-        """Return the change of the machine's counters since `before`: time in ns, system calls, copied bytes,
-        busy ns of all CPUs.
+        """Return the values of four counters minus `before`: time in ns, system calls, copied bytes, and busy
+        time of all CPUs in ns.
         """
         counters = self.machine.statistics
         busy = sum(cpu["busy_ns"] for cpu in counters["cpus"])
@@ -75,7 +75,7 @@ class Bench:
         return results[0]
 
     def _load(self, done: list[Any], ticks: bool) -> None:
-        """Start background programs that use a share of the CPUs until `done` is not empty."""
+        """Start background programs that use a share of the CPUs. They end when `done` has an item."""
         share = self.settings["load"] / BURNERS
         idle = BURST * (1 - share) / share
 

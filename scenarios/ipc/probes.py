@@ -18,7 +18,9 @@ from .transport import YES, Function, Listener, Numbers, Transport, Truncated
 LOOKUPS: Final = 20
 """Number of times that a polling listener polls before the event is sent."""
 WAKEUP: Final = 3
-"""Number of system calls of a listener that does not poll: it sleeps, receives, and sleeps again."""
+"""Maximum number of system calls with which a listener gets an event without polling: sleep, receive, and
+sleep again.
+"""
 MANY: Final = {"driver": 1000, "program": 5000}
 """Number of events that overrun every queue, for each kind of sender."""
 LARGE, SMALL = 65536, 1024
@@ -48,7 +50,7 @@ def starts(bench: Bench, transport: Transport) -> str:
 
 
 def polling(bench: Bench, transport: Transport) -> str:
-    """Count how often a listener polls for one event: system calls, or reads of shared memory."""
+    """Return how often a listener polls for one event, by system calls or by reads of shared memory."""
     delivery, calls = one_event(bench, transport)
     if calls > WAKEUP:
         return f"yes: {calls} calls"
@@ -57,8 +59,8 @@ def polling(bench: Bench, transport: Transport) -> str:
 
 
 def multicast(bench: Bench, transport: Transport) -> str:
-    """Send an event to three listeners. Return how many of them receive it, and how many sends are
-    necessary.
+    """Send an event to three listeners. Return the number of listeners that receive it, and the number of
+    sends.
     """
     delivery, _ = one_event(bench, transport, 3)
     count, arrived = delivery.sends, sum(map(delivery.arrived, delivery.listeners))

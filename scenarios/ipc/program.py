@@ -214,7 +214,7 @@ async def shm_open(session: Session) -> Shared:
             if frame:
                 memory.memory[DATA : DATA + frame] = (
                     FRAME_BYTE * frame
-                )  # the server's frame needs no copy, as with DMA
+                )  # this write is not charged as a copy: a device would write the frame by DMA
             else:
                 memory[DATA : DATA + length] = reply(memory[DATA : DATA + length], 0)
             memory[4:8] = memory[0:4]
@@ -224,7 +224,7 @@ async def shm_open(session: Session) -> Shared:
 
 
 async def shm_exchange(end: Shared, length: int, frame: int) -> None:
-    """Wait until the server has answered the request in shared memory."""
+    """Store the head of a request in shared memory, then wait until the server has answered."""
     end.number += 1
     end.memory[: SHARED.size] = SHARED.pack(end.number, end.number - 1, length, frame)
     while SHARED.unpack(end.memory[: SHARED.size])[1] != end.number:

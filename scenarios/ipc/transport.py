@@ -157,7 +157,7 @@ class Listener:
 
 @attrs.define(kw_only=True)
 class Polled(Listener):
-    """A listener that no event wakes: it polls until the number of the last event changes."""
+    """A listener that is not woken by events. It polls until the number of the last event changes."""
 
     session: Session
     seen: int | None = 0
@@ -177,8 +177,8 @@ class Polled(Listener):
 
 @attrs.define
 class Signalled(Listener):
-    """A listener that a signal interrupts. Each run of the signal handler gives one zero byte, which stands
-    for an event.
+    """A listener that a signal interrupts. At each run, the signal handler adds one zero byte, which
+    represents an event.
     """
 
     old_reads: int = 0
@@ -196,8 +196,8 @@ class Signalled(Listener):
         return listener
 
     async def receive(self, size: int) -> bytes:
-        """Make a system call, so that the handler of pending signals runs when the call ends. Return the
-        bytes that the handler has added.
+        """Run the handler of pending signals by making a system call. Return the bytes that the handler has
+        added.
         """
         await self.app.getppid()
         return self._take()
@@ -206,7 +206,7 @@ class Signalled(Listener):
         """Sleep until a signal interrupts the call."""
         while not self.pending:
             with suppress(InterruptedError):
-                await self.app.poll([])  # this waits like pause(2): no descriptor and no timeout
+                await self.app.poll([])  # poll(2) without descriptors and timeout waits like pause(2)
         return self.parse(self._take())[0]
 
     def _take(self) -> bytes:

@@ -42,7 +42,7 @@ COLUMNS = ("operation", "size", "measured ns", "simulated ns", "error")
 QUANTILES = ("operation", "size", "p50", "simulated", "p90", "simulated", "p99", "simulated")
 PREDICTIONS = ("operation", "size", "measured ns", "predicted ns", "error", "without operation")
 SINGLES = 500
-"""Number of repetitions of an operation for the simulated quantiles."""
+"""Number of times that an operation is simulated to compute its quantiles."""
 
 
 @click.command("calibrate", short_help="Compare simulated and measured times, or measure this host.")

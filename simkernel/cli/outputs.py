@@ -34,7 +34,7 @@ class Sink:
         self._file = file
 
     def write(self, data: Any) -> int:
-        """Write `text`. After an error, discard it."""
+        """Write `data`. After an error of this file, do nothing."""
         if self.error is None:
             self._try(self._file.write, data)
         return len(data)
@@ -150,7 +150,7 @@ class Outputs(dict[str, OutputFile]):
 
 
 def _identity(name: str | Path) -> object:
-    """Return a value that is equal for all names of one file."""
+    """Return a value that identifies the file: it is equal for all names of the file."""
     if os.path.exists(name):
         status = os.stat(name)
         return status.st_dev, status.st_ino

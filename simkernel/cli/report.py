@@ -62,7 +62,9 @@ def _oops_as_json(oops: Oops) -> dict[str, Any]:
 
 
 def show(run: Run, details: bool) -> None:
-    """Print the summary, or the whole report if `details`. A report without a summary is printed whole."""
+    """Print the summary of a report. If `details` is True or the report has no summary, print the whole
+    report.
+    """
     goal = [Text(str(run.outcome))] if run.outcome else []
     everything = [*run.parts, *_figures(run), *goal]
     parts = everything if details or not run.summary else [*run.summary, *goal]
@@ -116,7 +118,7 @@ class _Column(NamedTuple):
 
     @property
     def min_width(self) -> int:
-        """Width at which no number and no word of letters is split."""
+        """Minimum width at which each number and each word of letters fits into one line."""
         widths = [1, *(len(cell) for cell in self.cells if self.right)]
         for text in (self.heading, *self.cells):
             indent = len(text) - len(text.lstrip())
