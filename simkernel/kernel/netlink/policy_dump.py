@@ -148,7 +148,7 @@ class PolicyDump:
         return self._table >= len(self._tables)
 
     def write(self, writer: MessageWriter) -> None:
-        """Write the policy of one attribute, the next one that is not omitted (`netlink_policy_dump_write()`).
+        """Write the policy of the next attribute that is not omitted (`netlink_policy_dump_write()`).
 
         Raise BufferFull if it does not fit, and also if no policy remains: the caller sends no message in
         both cases.
