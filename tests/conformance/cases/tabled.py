@@ -8,6 +8,7 @@ from typing import Any
 
 from simkernel.uapi import errno
 from simkernel.uapi import if_addr as ia
+from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.netlink import NLM_F_CREATE, NLM_F_EXCL
 from simkernel.uapi.socket import AF_INET, AF_INET6, MSG_DONTWAIT
@@ -25,6 +26,14 @@ PATIENCE = 0.3
 TEXT, OFFSET = 1, 2
 """Attributes of an extended acknowledgement."""
 
+SHOWN_OF_LINKS = (
+    *(il.IFLA_IFNAME, il.IFLA_ADDRESS, il.IFLA_BROADCAST, il.IFLA_MTU, il.IFLA_TXQLEN, il.IFLA_OPERSTATE),
+    *(il.IFLA_LINKMODE, il.IFLA_GROUP, il.IFLA_PROMISCUITY, il.IFLA_MASTER, il.IFLA_CARRIER, il.IFLA_IFALIAS),
+    *(il.IFLA_GSO_MAX_SIZE, il.IFLA_GSO_MAX_SEGS, il.IFLA_GRO_MAX_SIZE, il.IFLA_GSO_IPV4_MAX_SIZE),
+    *(il.IFLA_GRO_IPV4_MAX_SIZE, il.IFLA_PROP_LIST, il.IFLA_PROTINFO, il.IFLA_LINK),
+)
+"""Attributes of a link that the log shows: those that requests change."""
+
 
 def brief(data: bytes) -> str:
     """Return bytes as hexadecimal digits. The number of zeros replaces many zeros."""
@@ -33,6 +42,10 @@ def brief(data: bytes) -> str:
 
 def outcome(type: int, payload: bytes) -> str:
     """Return an error with its text and the offset of its attribute, or type and payload of a message."""
+    if type in (rt.RTM_NEWLINK, rt.RTM_DELLINK) and payload[0] != AF_INET6:
+        found = dict(wire.attrs(payload[rt.IfInfoMsg.SIZE :]))
+        shown = [f"{each}:{brief(found[each])}" for each in SHOWN_OF_LINKS if each in found]
+        return " ".join((str(type), brief(payload[: rt.IfInfoMsg.SIZE]), *shown))
     if type not in (ERROR, wire.DONE):
         return f"{type} {brief(payload)}"
     (number,) = S32.unpack_from(payload)
@@ -60,6 +73,10 @@ class Tabled(Lab):
         self.sock.sendto(nlmsg(type, REQUEST | flags, body, seq=1), (0, 0))
         return self._lines(self.sock)
 
+    def events(self) -> list[str]:
+        """Return a line for each notification."""
+        return self._lines(self.listener)
+
     def _lines(self, sock: Any) -> list[str]:
         lines: list[str] = []
         while True:
@@ -70,12 +87,15 @@ class Tabled(Lab):
 
     @staticmethod
     def _parts(data: bytes) -> list[str]:
-        return [outcome(head[1], payload) for head, payload in wire.messages(mask_ages(data))]
+        first = U16.unpack_from(data, 4)[0]
+        is_link = first in (rt.RTM_NEWLINK, rt.RTM_DELLINK) and data[16] != AF_INET6
+        masked = data if is_link else mask_ages(data)
+        return [outcome(head[1], payload) for head, payload in wire.messages(masked)]
 
     def step(self, label: str, type: int, body: bytes, flags: int = 0) -> None:
         """Send a request that changes something. Log its result and the notifications."""
         answers = self.answers(type, body, ACK | flags)
-        events = self._lines(self.listener)
+        events = self.events()
         if self.family == AF_INET6 and type == rt.RTM_NEWADDR and answers == ["ok"]:
             events += self._announcement(events)
         self.log(label, [*answers, "=>", *events])
@@ -89,7 +109,7 @@ class Tabled(Lab):
                 more += self._parts(self.listener.recv(65536))
         self.listener.settimeout(None)
         self.quietly(rt.RTM_SETLINK, rt.IfInfoMsg(index=LO).pack())  # waits until the work item ends
-        return more + self._lines(self.listener)
+        return more + self.events()
 
     def show(self, label: str, family: int = 0) -> None:
         """Log all routes."""
@@ -113,12 +133,12 @@ class Tabled(Lab):
         """Set links up, and log nothing."""
         for index in indexes or (LO, VETH, PEER):
             self.link(index, True, log=False)
-        self._lines(self.listener)
+        self.events()
 
     def switch(self, index: int, *, up: bool) -> None:
         """Set a link up or down."""
         self.link(index, up, log=False)
-        self.log(f"{index} {'up' if up else 'down'}", self._lines(self.listener))
+        self.log(f"{index} {'up' if up else 'down'}", self.events())
 
 
 def ifaddr(
