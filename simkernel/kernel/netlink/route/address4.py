@@ -278,7 +278,7 @@ class Ipv4Addresses(AddressFamily[Address4]):
             local=local,
             address=_number(values.get(ia.IFA_ADDRESS, values[ia.IFA_LOCAL])),
             broadcast=_number(values.get(ia.IFA_BROADCAST, b"")),
-            label=values.get(ia.IFA_LABEL, _name(device)).split(b"\0", 1)[0],
+            label=values.get(ia.IFA_LABEL, _name(device)).partition(b"\0")[0],
         )
         for each in data.addresses:
             if each.local == local and each.has_subnet_of(address):

@@ -84,12 +84,11 @@ class DuplicateDetection:
         if address.state == PREDAD:
             address.state = DAD
             self._begin(address, data)
-        elif data.flags & IF_READY and address.state == DAD:
-            if address.probes:
-                address.probes -= 1
-                self._schedule(address, RETRANS_TIME)
-            else:
-                self._complete(address)
+        elif address.probes:
+            address.probes -= 1
+            self._schedule(address, RETRANS_TIME)
+        else:
+            self._complete(address)
 
     def _begin(self, address: Address6, data: Inet6Device) -> None:
         """Begin the detection, or complete it if the address needs none (`addrconf_dad_begin()`)."""

@@ -22,6 +22,7 @@ from simkernel.kernel.netlink.route.parse import (
     attributes,
     has_header,
     number,
+    payload,
     refuse,
     refuse_attribute,
 )
@@ -108,7 +109,7 @@ class RouteRequest:
 
     def payload(self, type: int) -> bytes:
         """Return the payload of an attribute, or no bytes if the request lacks it."""
-        return self.request.data[slice(*self.found.get(type, (0, 0)))]
+        return payload(self.request, self.found, type)
 
     @property
     def table(self) -> int:
@@ -149,7 +150,7 @@ def parse_metrics(asked: RouteRequest) -> Metrics:
         if type > rt.RTAX_MAX:
             raise asked.refuse("Invalid metric type")
         if type == rt.RTAX_CC_ALGO:
-            value = data[first:last].split(b"\0")[0]
+            value = data[first:last].partition(b"\0")[0]
             if value not in CONGESTION_ALGORITHMS:
                 raise asked.refuse("Unknown tcp congestion algorithm")
         elif last - first != U32.size:
@@ -169,7 +170,7 @@ def metrics_match(asked: RouteRequest, metrics: Metrics) -> bool:
     for nla_type, first, last in _metric_places(asked):
         type = nla_type & NLA_TYPE_MASK
         value = data[first:last]
-        name = value.split(b"\0")[0]
+        name = value.partition(b"\0")[0]
         if type == rt.RTAX_CC_ALGO:
             if metrics.get(type, b"") != (name if name in CONGESTION_ALGORITHMS else b""):
                 return False
@@ -179,8 +180,10 @@ def metrics_match(asked: RouteRequest, metrics: Metrics) -> bool:
 
 
 def _metric_places(asked: RouteRequest) -> list[tuple[int, int, int]]:
-    first, last = asked.found.get(rt.RTA_METRICS, (0, 0))
-    return [each for each in locate_attributes(asked.request.data, first, last)[0] if each[0] & NLA_TYPE_MASK]
+    if rt.RTA_METRICS not in asked:
+        return []
+    located, _ = locate_attributes(asked.request.data, *asked.found[rt.RTA_METRICS])
+    return [each for each in located if each[0] & NLA_TYPE_MASK]
 
 
 def pack_metrics(metrics: Metrics) -> bytes:

@@ -164,7 +164,7 @@ class RouteRequests6:
         )
         if route is None:
             root = not routes and key == (0, 0)  # Linux's empty root node contains the null entry
-            nothing = NextHop(device=net.devices[LOOPBACK_IFINDEX])
+            nothing = NextHop(LOOPBACK_IFINDEX)
             found = root and _matches(NULL_METRIC, rt.RTPROT_KERNEL, nothing, config)
             raise os_error(ENOENT if found else ESRCH)
         ring = route.siblings
@@ -400,7 +400,7 @@ def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
     return (
         config.metric in (0, metric)
         and config.protocol in (0, protocol)
-        and config.index in (0, 0 if hop.device is None else hop.device.index)
+        and config.index in (0, hop.index)
         and (not config.gateway or config.gateway == (hop.gateway or ANY))
     )
 

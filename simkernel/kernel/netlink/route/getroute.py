@@ -31,7 +31,14 @@ from simkernel.kernel.netlink.route.fib6 import Fib6, Route6
 from simkernel.kernel.netlink.route.fib_info import BITS, BROADCAST, DSCP_MASK, ERRORS
 from simkernel.kernel.netlink.route.gateways import choose_gateway, default_gateways, has_failed
 from simkernel.kernel.netlink.route.inet import CENTISECOND, in_device
-from simkernel.kernel.netlink.route.parse import attributes, has_header, number, refuse, refuse_attribute
+from simkernel.kernel.netlink.route.parse import (
+    attributes,
+    has_header,
+    number,
+    payload,
+    refuse,
+    refuse_attribute,
+)
 from simkernel.kernel.netlink.route.rules import UNSET, Flow
 from simkernel.kernel.netlink.route.source import select_source4, select_source6
 from simkernel.uapi import rtnetlink as rt
@@ -116,18 +123,18 @@ class RequestFormat:
         """
         size = self.bits // 8
 
-        def payload(type: int) -> bytes:
-            return request.data[slice(*found.get(type, (0, 0)))]
+        def data(type: int) -> bytes:
+            return payload(request, found, type)
 
         ends = rt.RTA_SRC, rt.RTA_DST
-        if any(each in found and len(payload(each)) < size for each in ends):
+        if any(each in found and len(data(each)) < size for each in ends):
             raise os_error(EINVAL)
-        saddr, daddr = (int.from_bytes(payload(each)[:size]) for each in ends)
+        saddr, daddr = (int.from_bytes(data(each)[:size]) for each in ends)
         uid = UNSET if number(request, found, rt.RTA_IIF) else request.task.credentials.uid
-        proto = payload(rt.RTA_IP_PROTO)
+        proto = data(rt.RTA_IP_PROTO)
         if proto and proto[0] not in self.protocols:
             raise refuse(request, EOPNOTSUPP, "Unsupported ip proto")
-        ports = [BE16.unpack_from(payload(each) or bytes(2))[0] for each in (rt.RTA_SPORT, rt.RTA_DPORT)]
+        ports = [BE16.unpack_from(data(each) or bytes(2))[0] for each in (rt.RTA_SPORT, rt.RTA_DPORT)]
         return Flow(
             daddr=daddr,
             saddr=saddr,
@@ -356,7 +363,7 @@ class RouteQueries:
             raise os_error(EINVAL)
         hop = None if result is None else result.hop
         kept = True
-        flags = rt.RTCF_LOCAL if device.is_loopback or type == rt.RTN_LOCAL else 0
+        flags = rt.RTCF_LOCAL * (device.is_loopback or type == rt.RTN_LOCAL)
         if flow.daddr == BROADCAST:
             type, hop = rt.RTN_BROADCAST, None
         elif flow.daddr >> 28 == 0xE:
@@ -365,7 +372,7 @@ class RouteQueries:
             flags |= rt.RTCF_BROADCAST | rt.RTCF_LOCAL
         elif type == rt.RTN_MULTICAST:
             kept = flow.daddr != ALL_HOSTS or not device.is_up
-            flags = flags & ~rt.RTCF_LOCAL | rt.RTCF_MULTICAST | (0 if kept else rt.RTCF_LOCAL)
+            flags = rt.RTCF_MULTICAST | rt.RTCF_LOCAL * (not kept)
             if result is not None and result.length < 4:
                 hop = None
         elif type == rt.RTN_LOCAL:

@@ -368,7 +368,7 @@ class LinkChanges:
             devices.rename(device, link.name)
             yield MODIFIED
         if il.IFLA_IFALIAS in link:
-            device.alias = tb[il.IFLA_IFALIAS].split(b"\0", 1)[0]
+            device.alias = tb[il.IFLA_IFALIAS].partition(b"\0")[0]
             yield NOTIFY
         if il.IFLA_BROADCAST in link:
             device.broadcast = tb[il.IFLA_BROADCAST][: len(device.broadcast)]

@@ -176,4 +176,4 @@ class PeerRequest(LinkRequest):
 
 def text(data: bytes) -> str:
     """Decode a string up to its first NUL."""
-    return data.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+    return data.partition(b"\0")[0].decode("utf-8", "surrogateescape")

@@ -58,6 +58,12 @@ def number(request: Request, found: Found, type: int) -> int:
     return value
 
 
+def payload(request: Request, found: Found, type: int) -> bytes:
+    """Return the payload of an attribute, or no bytes if the request lacks it."""
+    place = found.get(type)
+    return request.data[slice(*place)] if place else b""
+
+
 def signed(request: Request, found: Found, type: int) -> int:
     """Return the value of a signed 32-bit attribute, which the request must contain."""
     value: int = S32.unpack_from(request.data, found[type][0])[0]

@@ -22,6 +22,7 @@ from simkernel.kernel.netlink.route.parse import (
     at_least,
     attributes,
     has_header,
+    payload,
     refuse,
 )
 from simkernel.kernel.netlink.route.rules import (
@@ -241,31 +242,27 @@ def _header(request: Request) -> FibRuleHdr:
     return FibRuleHdr.unpack(request.data, request.start + NLMSG_HDRLEN)
 
 
-def _payload(request: Request, found: Found, type: int) -> bytes:
-    return request.data[slice(*found.get(type, (0, 0)))]
-
-
 def _rule(request: Request, rules: RuleSet, found: Found) -> Rule:
     """Return the rule that a request describes. Raises EINVAL if it is invalid."""
     head, net = _header(request), request.net
 
     def number(type: int, default: int = 0) -> int:
-        data = _payload(request, found, type)  # the attribute can be longer than the number
+        data = payload(request, found, type)  # the attribute can be longer than the number
         size = U8.size if _POLICIES[type].type is NlaType.U8 else U32.size
         return int.from_bytes(data[:size], "little") if data else default
 
     def pair(type: int, layout: struct.Struct, default: tuple[int, int]) -> tuple[int, int]:
-        data = _payload(request, found, type)
+        data = payload(request, found, type)
         first, last = layout.unpack_from(data) if data else default
         return first, last
 
     addresses = []
     for what, type, length in (("source", fr.FRA_SRC, head.src_len), ("dst", fr.FRA_DST, head.dst_len)):
-        address = _payload(request, found, type)
+        address = payload(request, found, type)
         if length and (length > 8 * rules.size or len(address) != rules.size):
             raise refuse(request, EINVAL, f"Invalid {what} address")
         addresses.append(address if length else b"")
-    names = [_payload(request, found, type).split(b"\0", 1)[0] for type in (fr.FRA_IIFNAME, fr.FRA_OIFNAME)]
+    names = [payload(request, found, type).partition(b"\0")[0] for type in (fr.FRA_IIFNAME, fr.FRA_OIFNAME)]
     devices = [net.device_named(name.decode("utf-8", "surrogateescape")) for name in names]
     indexes = [
         (UNSET if device is None else device.index) if type in found else 0
