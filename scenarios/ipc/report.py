@@ -122,7 +122,7 @@ def report_events(run: Run, rows: Sequence[Row], detail: bool) -> None:
         micros(row["p50"], row["p99"]), micros(row["many_p50"], row["many_p99"]), micros(row["last_p99"])
     ))  # fmt: skip
     columns = ("sent in its sleep", "arrive", "loss shows by", f"of {FLOOD} at once", "in a second")
-    table("while the listener sleeps, and as fast as possible", columns, lambda row: (
+    table("sent while the listener sleeps, or sent as fast as possible", columns, lambda row: (
         row["asleep"], row["told_asleep"], row["losses"], row["told_flood"], short(row["rate"])
     ))  # fmt: skip
     table("costs", ("CPU [ns]", "calls", "bytes copied", f"calls, {several}"), lambda row: (

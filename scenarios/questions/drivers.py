@@ -205,7 +205,7 @@ async def surveyor(app: App, path: str) -> list[tuple[str, ...]]:
 
 
 def neighbours(stage: Stage) -> None:
-    """Show the code above the driver and the code below it, by files in sysfs."""
+    """Show by files of sysfs which modules use the driver, and which code the driver uses."""
     stage.say(
         "Where is the driver? sysfs shows the path from the bus to the node, and the users of each module."
     )

@@ -89,7 +89,9 @@ def command(
     """
     asked["hops"] |= step
     if asked["flow"] is not None and asked["diagram"] is None and not asked["hops"]:
-        raise click.UsageError("--flow selects a flow of the diagram or of --hops: add one of them")
+        raise click.UsageError(
+            "--flow selects the flow that --diagram or --hops shows: add one of these options"
+        )
     if json and asked["hops"]:
         raise click.UsageError("--json prints one JSON object, and --hops a picture: leave one of them out")
     if step:

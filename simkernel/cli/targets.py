@@ -86,7 +86,7 @@ def seconds(ctx: click.Context, option: click.Parameter, given: str | None) -> f
 
 
 def shard(ctx: click.Context, option: click.Parameter, given: str | None) -> tuple[int, int]:
-    """Read a share of the seeds such as 2/5, the second of five. Raises BadParameter otherwise."""
+    """Parse a share of the seeds: 2/5 is the second of five shares. Raises BadParameter for another text."""
     match = re.fullmatch(r"(\d+)/(\d+)", given or "1/1")
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise click.BadParameter(f"{given!r} is not a share of the seeds: write 1/4 to 4/4 for four machines")

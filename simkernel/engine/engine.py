@@ -52,8 +52,8 @@ NEVER = 1 << 126
 LONG_AGO = -NEVER
 """An instant in ns that is earlier than every other instant."""
 FOR_EVER: Final = repeat(None)
-"""Default of the argument `turns` of `_process`, which takes one item of it for each event.  This iterator is
-endless, so the number of events is not limited.
+"""An endless iterator, the default of the argument `turns` of `_process`.  `_process` takes one item from
+`turns` for each event, so by default the number of events is not limited.
 """
 MIN_CANCELLED: Final = 64
 """The event heap is purged only if it has more cancelled entries than this."""

@@ -69,7 +69,7 @@ def test_a_refused_operation_is_named_in_its_row(simkernel: CommandLine, tmp_pat
         ("{", "not JSON"),
         ([], 'expected an object "ns"'),
         ({"ns": 3}, 'expected an object "ns"'),
-        ({"ns": {"getppid": 94}}, "an object of sizes"),
+        ({"ns": {"getppid": 94}}, "an object that maps sizes to times"),
         ({"ns": {"getppid": {"big": 94}}}, "is not a size in bytes"),
         ({"ns": {"getppid": {"0": "fast"}}}, "is not a number of nanoseconds"),
         ({"ns": {"getppid": {"0": 0}}}, "is not a number of nanoseconds"),

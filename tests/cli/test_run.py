@@ -284,7 +284,7 @@ def test_an_unknown_flow_is_an_error_after_the_report_and_keeps_the_old_file(
 def test_flow_without_diagram_is_refused(simkernel: CommandLine, story: Path) -> None:
     done = simkernel("run", "story.py", "--flow", "1")
     assert (done.code, done.out) == (2, "")
-    assert "--flow selects a flow of the diagram or of --hops: add one of them" in done.err
+    assert "--flow selects the flow that --diagram or --hops shows: add one of these options" in done.err
 
 
 def test_hops_draw_the_path_of_a_frame_in_80_columns(simkernel: CommandLine) -> None:
@@ -299,7 +299,7 @@ def test_hops_draw_the_path_of_a_frame_in_80_columns(simkernel: CommandLine) -> 
     [
         (["--hops", "--flow", "999"], "flow 999 has no hops: choose one of 1, 2"),
         (["--hops", "--json"], "leave one of them out"),
-        (["--flow", "1"], "of the diagram or of --hops"),
+        (["--flow", "1"], "that --diagram or --hops shows"),
         (["--step"], "use it on a terminal"),
     ],
 )

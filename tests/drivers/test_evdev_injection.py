@@ -152,8 +152,8 @@ def test_a_grab_by_another_handler_ignores_injected_events(machine: Machine, mou
 
 
 GRABS = [
-    # The descriptor that grabs. Then, for descriptors 0 and 1: whether each receives what descriptor 0
-    # injects. Then the same for what descriptor 1 injects.
+    # First the descriptor that grabs. Second, for an event that descriptor 0 injects: whether descriptor 0
+    # receives it, and whether descriptor 1 does. Third, the same for an event that descriptor 1 injects.
     (None, (True, True), (True, True)),
     (0, (True, False), (True, False)),
     (1, (False, True), (False, True)),

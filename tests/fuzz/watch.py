@@ -76,7 +76,8 @@ def _check_files(machine: Machine) -> None:
                 held = sum(inode.pages.allotted for inode in files if isinstance(inode, TmpfsFile))
                 if held != filesystem.space.used:
                     raise Broken(
-                        f"{filesystem.name}: {filesystem.space.used} bytes are accounted for {held} in files"
+                        f"{filesystem.name}: {filesystem.space.used} bytes are counted as used, "
+                        f"but its files hold {held}"
                     )
                 for inode in files:
                     if getattr(inode, "openers", 0) or getattr(inode, "fifo", None):

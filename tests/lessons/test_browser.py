@@ -53,7 +53,7 @@ def pyodide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module", params=["local", "pyodide"])
 def window(request: pytest.FixtureRequest, browser: Any) -> Iterator[Visit]:
-    """Return a window with the test lesson, one for each kind of machine. All tests share it, because Pyodide
+    """Return a window with the test lesson. All tests of one kind of machine share a window, because Pyodide
     takes seconds to start.
     """
     visit = Visit(browser, request.getfixturevalue(request.param))

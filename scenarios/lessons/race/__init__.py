@@ -109,8 +109,8 @@ class Steps(Schedule):
         return 0
 
     def note(self, record: Any) -> None:
-        """Record when a visitor's write(2) starts and ends. Add a register access to the row of the driver's
-        line.
+        """Add a row when a visitor's write(2) starts or ends. Add a register access to the last row, the row
+        of the driver's source line.
         """
         if record.name in ACCESSES and self.rows:
             self.rows[-1][3] = f"{ACCESSES[record.name]} {record.fields['value']}"

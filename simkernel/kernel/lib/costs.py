@@ -119,8 +119,8 @@ class CostModel:
     module_unload: int = 20_000
     """Cost of unloading a module."""
     spread: tuple[int, ...] = attrs.field(default=(1000, 1050, 1340), kw_only=True)
-    """Median, 90th and 99th percentile of a cost if costs vary at random. 1000 stands for the value of the
-    cost parameter.
+    """Median, 90th and 99th percentile of a cost if costs vary at random, in thousandths of the cost
+    parameter.
     """
     on_copy: Callable[[int], None] | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
     """Called with the number of bytes of each charged copy.

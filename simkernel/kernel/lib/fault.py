@@ -89,14 +89,14 @@ POINTS: Final[Mapping[str, FaultPoint]] = MappingProxyType({point.name: point fo
 
 
 class NamedCall(Protocol):
-    """A system call, as fault points use it."""
+    """The part of a system call that fault points use."""
 
     @property
     def name(self) -> str: ...
 
 
 class CallingTask(Protocol):
-    """A task and the call that blocks it, as fault points use them."""
+    """The part of a task that fault points use."""
 
     @property
     def comm(self) -> str: ...

@@ -122,7 +122,7 @@ def close(task: SchedTask, part: Part) -> BaseException | None:
         )
     finally:
         sys.unraisablehook = unraisable
-        task.enter = enter  # `take` refuses a call of this task that another program awaits
+        task.enter = enter  # `take` compares it with the task whose program awaits the call
 
 
 def _ignored(error: BaseException | None) -> bool:

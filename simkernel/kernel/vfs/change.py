@@ -43,7 +43,8 @@ def _filename_create(walk: Walk, path: str, directory: bool = False) -> str:
 
 
 def check_absent(walk: Walk) -> None:
-    """Check a new name, which has no entry yet (`lookup_one_qstr_excl()`).
+    """Check that a file with this new name can be created (`lookup_one_qstr_excl()`). The caller has found no
+    entry with the name.
 
     Raises ENOENT in a directory that was removed, ENAMETOOLONG for a name that is too long.
     """

@@ -282,7 +282,7 @@ class PipeEnd(FileObject):
         return self.pipe.read_again(size)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
-        """Write all of `data`; with O_DIRECT in packets."""
+        """Write all of `data`, as packets if the file has O_DIRECT."""
         return self.pipe.write(data, bool(file.flags & O_DIRECT), not file.flags & O_NONBLOCK)
 
     def ioctl(self, task: Task, file: OpenFile, request: int, argument: int) -> int:

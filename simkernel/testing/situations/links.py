@@ -32,7 +32,9 @@ def _replace(occurrence: Occurrence, link: str, name: str, *, keeps_index: bool)
     device = _device(occurrence.machine, link)
     kind, index = device.link_ops, device.index
     if kind is None:
-        raise SimulationError(f"no program can delete {link!r}: choose a link that a module has created")
+        raise SimulationError(
+            f"{link!r} has no kind, so no program can delete it: choose a link with a kind, such as veth"
+        )
     new = {"ifi-index": index if keeps_index else 0, "ifname": name, "linkinfo": {"kind": kind.kind}}
 
     async def replace(app: App) -> None:

@@ -79,7 +79,9 @@ def read(text: str) -> list[Figure]:
 
 def _figures(name: str, sizes: Any, spread: Any) -> Iterator[Figure]:
     if not isinstance(sizes, dict):
-        raise SimulationError(f'ns, "{name}": expected an object of sizes, as in {{"64": 338.1}}')
+        raise SimulationError(
+            f'ns, "{name}": expected an object that maps sizes to times, as in {{"64": 338.1}}'
+        )
     for size, ns in sizes.items():
         if not size.isdecimal():
             raise SimulationError(f'ns, "{name}": "{size}" is not a size in bytes')

@@ -49,7 +49,9 @@ def test_the_new_link_has_the_kind_of_the_old_one() -> None:
         assert after["linkinfo"]["kind"] == "bridge"
 
 
-@pytest.mark.parametrize(("link", "text"), [("lo", "no program can delete 'lo'"), ("x", "the links are: lo")])
+@pytest.mark.parametrize(
+    ("link", "text"), [("lo", "'lo' has no kind, so no program can delete it"), ("x", "the links are: lo")]
+)
 def test_a_link_that_cannot_be_deleted_is_an_error(link: str, text: str) -> None:
     with Machine() as machine, pytest.raises(SimulationError, match=text):
         link_index_reused(machine, link, "lan")

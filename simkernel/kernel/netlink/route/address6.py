@@ -336,8 +336,8 @@ class InterfaceAddresses(AddressFamily[Address6]):
 
 
 def classify(value: bytes) -> tuple[int, int]:
-    """Return the scope of an address as a multicast scope, and as a scope in messages
-    (`ipv6_addr_type()`).
+    """Return the scope of an address in two forms: the number that multicast addresses contain, and the
+    RT_SCOPE_ value of messages (`ipv6_addr_type()`).
     """
     if value[0] == MULTICAST:
         scope = value[1] & 0xF
