@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simkernel.engine import Engine
-from simkernel.kernel.lib.log import Level, Log
+from simkernel.kernel.lib.log import Level, Log, LogRecord
 from simkernel.kernel.lib.syslog import Syslog, print_text, text_size
 
 texts = st.lists(
@@ -51,3 +52,62 @@ def test_the_unread_size_bounds_the_text(written: list[str]) -> None:
     assert syslog.size_unread() >= len(syslog.read_all(1 << 20))
     syslog.read(10)
     assert syslog.size_unread() == sum(map(text_size, syslog.unread())) - syslog.partial
+
+
+def c_record_print_text(record: LogRecord) -> bytes:
+    """The algorithm of `record_print_text()` in kernel/printk/printk.c, with its variables."""
+    prefix = f"<{record.facility << 3 | record.level}>{record.stamp}".encode()
+    size, text, done = 2048, record.data[:2048], b""
+    truncated = False
+    while True:
+        line_len = text.find(b"\n")
+        if line_len < 0:
+            if truncated:
+                return done
+            line_len = len(text)
+        if len(done) + len(prefix) + len(text) + 2 > size:
+            if len(done) + len(prefix) + line_len + 2 > size:
+                return done
+            text = text[: size - len(done) - len(prefix) - 2]
+            truncated = True
+        done += prefix + text[:line_len] + b"\n"
+        if len(text) == line_len:
+            return done
+        text = text[line_len + 1 :]
+
+
+@pytest.mark.parametrize("line", [1, 7, 40, 500, 999])
+def test_long_records_are_cut_as_in_linux(line: int) -> None:
+    """Lines with prefixes of texts whose lengths are around the limits of a message."""
+    log = Log(Engine())
+    for length in (*range(8), *range(900, 1025), 1100):
+        text = ("x" * line + "\n") * (length // (line + 1)) + "y" * (length % (line + 1))
+        log.printk(Level.INFO, text, 1)
+        record = list(log.records)[-1]
+        assert print_text(record) == c_record_print_text(record)
+        assert text_size(record) == len(record.data) + 1 + (record.data.count(b"\n") + 1) * (
+            len(record.stamp) + 4
+        )
+
+
+def test_readers_continue_with_the_oldest_record_after_a_loss() -> None:
+    """A partly read record that was dropped is not continued."""
+    log = Log(Engine(), capacity=4)
+    syslog = Syslog(log)
+    for number in range(3):
+        log.printk(Level.INFO, f"record {number}")
+    assert syslog.read(10) == print_text(log.at(0))[:10]
+    assert syslog.read(5) == print_text(log.at(0))[10:15]
+    assert (syslog.next, syslog.partial) == (0, 15)
+    log.printk(Level.INFO, "record 3")
+    assert (len(syslog.unread()), syslog.partial) == (4, 15)
+    for number in range(4, 9):
+        log.printk(Level.INFO, f"record {number}")
+    assert [record.text for record in syslog.unread()] == [
+        f"record {number}" for number in range(log.first, 9)
+    ]
+    assert (syslog.next, syslog.partial) == (log.first, 0)
+    assert log.first > 0
+    assert syslog.read(1000).count(b"record") == len(list(log.records))
+    assert (syslog.next, syslog.unread(), syslog.size_unread()) == (9, [], 0)
+    assert syslog.read(1000) == b""

@@ -94,6 +94,11 @@ RESULTS: dict[str, tuple[list[I], int]] = {
     "a byte": ([I(LD_B, k=19)], 0x58),
     "a byte beyond the end": ([I(LD_B, k=20)], 0),
     "a byte from the network header": ([I(LD_B, k=NET + 2)], 0x47),
+    "a word at X from the network header": ([I(LDX_IMM, k=NET), I(IND_W, k=1)], 0x46474849),
+    "a byte before the network header": ([I(LDX_IMM, k=NET), I(IND_B, k=0xFFFFFFFF)], 0),
+    "a byte from the link header": ([I(LD_B, k=0xFFE00000)], 0),
+    "the largest offset": ([I(LD_B, k=0x7FFFFFFF)], 0),
+    "the length in a byte from the network header": ([I(LDX_MSH, k=NET + 2), I(TXA)], 28),
     "a word at X": ([I(LDX_IMM, k=2), I(IND_W, k=1)], 0x48494A4B),
     "a half word at X": ([I(LDX_IMM, k=2), I(IND_H, k=1)], 0x4849),
     "a byte at X": ([I(LDX_IMM, k=2), I(IND_B, k=1)], 0x48),
@@ -131,3 +136,82 @@ def test_conditions(code: int, value: int, operand: int, jumps: bool) -> None:
     for branch in ([I(code, jt=0, jf=1, k=operand)], [I(LDX_IMM, k=operand), I(code | X, jt=0, jf=1)]):
         program = [I(LD_IMM, k=value), *branch, I(RET, k=1), I(RET, k=2)]
         assert Filter(b"".join(each.pack() for each in program), Random(0)).run(b"") == (1 if jumps else 2)
+
+
+def paths_are_safe(program: list[I], position: int = 0, written: frozenset[int] = frozenset()) -> bool:
+    """Return True if each path loads only cells that it has stored before."""
+    if position == len(program):
+        return True
+    each = program[position]
+    if each.code in (LD_MEM, LDX_MEM) and each.k not in written:
+        return False
+    if each.code in (RET, RET_A):
+        return True
+    if each.code == JA:
+        return paths_are_safe(program, position + 1 + each.k, written)
+    if each.code == JEQ:
+        return all(paths_are_safe(program, position + 1 + jump, written) for jump in (each.jt, each.jf))
+    if each.code in (ST, STX):
+        written |= {each.k}
+    return paths_are_safe(program, position + 1, written)
+
+
+def drawn(random: Random, left: int) -> I:
+    """Return an instruction that `left` others follow."""
+    code = random.choice((ST, STX, LD_MEM, LDX_MEM, JA, JEQ, JEQ, ST, LD_IMM))
+    if code == JA:
+        return I(JA, k=random.randrange(left))
+    if code == JEQ:
+        return I(JEQ, jt=random.randrange(left), jf=random.randrange(left))
+    return I(code, k=random.randrange(2))
+
+
+def test_a_cell_must_be_stored_on_each_path_to_its_load() -> None:
+    random, verdicts = Random(0), {True: 0, False: 0}
+    while min(verdicts.values()) < 150:
+        length = random.randrange(2, 9)
+        program = [drawn(random, length - place) for place in range(length)] + [I(RET)]
+        reachable = paths_are_safe(program)
+        try:
+            Filter(b"".join(each.pack() for each in program), Random(0))
+            accepted = True
+        except OSError:
+            accepted = False
+        # an unreachable load counts as safe in both
+        assert accepted == reachable, program
+        verdicts[accepted] += 1
+
+
+NESTED = b"\x0c\0\x05\0" + b"\x08\0\x07\0abcd" + b"\x08\0\x06\0efgh"
+"""An attribute of type 5 that contains one of type 7, and a second attribute of type 6."""
+
+
+@pytest.mark.parametrize(
+    ("start", "type", "nest", "found"),
+    [
+        (0, 5, False, 0), (0, 6, False, 12), (0, 7, False, 0), (12, 6, False, 12), (4, 7, False, 4),
+        (4, 6, False, 12), (16, 6, False, 0), (17, 6, False, 0), (20, 6, False, 0), (21, 6, False, 0),
+        (0, 7, True, 4), (0, 6, True, 0), (4, 7, True, 0), (12, 6, True, 0), (17, 7, True, 0),
+        (16, 7, True, 0), (20, 7, True, 0), (99, 7, True, 0),
+    ],
+)  # fmt: skip
+def test_offsets_of_attributes(start: int, type: int, nest: bool, found: int) -> None:
+    """SKF_AD_NLATTR searches from offset A on, SKF_AD_NLATTR_NEST inside the attribute at offset A."""
+    program = [I(LD_IMM, k=start), I(LDX_IMM, k=type), I(LD_W, k=AD + (16 if nest else 12)), I(RET_A)]
+    assert Filter(b"".join(each.pack() for each in program), Random(0)).run(NESTED) == found
+
+
+@pytest.mark.parametrize(
+    ("length", "found"), [(3, 0), (4, 0), (11, 0), (12, 4), (20, 4), (21, 0), (0xFFFF, 0)]
+)
+def test_an_attribute_must_fit_to_be_searched(length: int, found: int) -> None:
+    data = length.to_bytes(2, "little") + NESTED[2:]
+    program = [I(LD_IMM), I(LDX_IMM, k=7), I(LD_W, k=AD + 16), I(RET_A)]
+    assert Filter(b"".join(each.pack() for each in program), Random(0)).run(data) == found
+
+
+def test_random_numbers_have_32_bits() -> None:
+    program = Filter(b"".join(each.pack() for each in (I(LD_W, k=AD + 56), I(RET_A))), Random(1))
+    found = [program.run(b"") for _ in range(200)]
+    assert max(found).bit_length() == 32
+    assert len(set(found)) == 200
