@@ -140,7 +140,8 @@ def test_addresses_of_a_process() -> None:
         for arguments, error in (
             ((0, 0, READ, SHARED, fd, 0), "EINVAL"), ((0, -1, READ, SHARED, fd, 0), "ENOMEM"),
             ((0, (1 << 47) + 1, READ, SHARED, fd, 0), "ENOMEM"),
-            ((0, PAGE, READ, SHARED, fd, -PAGE), "EOVERFLOW"), ((0, PAGE, READ, SHARED, fd, 1 << 63), "EOVERFLOW"),
+            ((0, PAGE, READ, SHARED, fd, -PAGE), "EOVERFLOW"),
+            ((0, PAGE, READ, SHARED, fd, 1 << 63), "EOVERFLOW"),
             ((0, PAGE, READ, SHARED | 0x40000, fd, 0), "EINVAL"), ((0, PAGE, READ, 0, fd, 0), "EINVAL"),
         ):  # fmt: skip
             assert refused(lambda arguments=arguments: call("mmap", *arguments)) == error, arguments
