@@ -110,12 +110,10 @@ class SeqFile(FileObject):
         for record in self._records() if position else ():
             shown = self._show(record)
             self._index += 1
-            if passed + len(shown) > position:
+            if passed + len(shown) >= position:
                 self._left = shown[position - passed :]
                 return
             passed += len(shown)
-            if passed == position:
-                return
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
         """Set the position (`seq_lseek()`).  Raise EINVAL for SEEK_END, because the size is unknown."""

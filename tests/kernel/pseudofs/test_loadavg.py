@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from simkernel.engine import SECOND
@@ -65,6 +67,30 @@ def test_averages(updates: list[tuple[float, int]], expected: tuple[int, ...]) -
         found = loads.update(int(seconds * SECOND), active)
     assert found == reference(updates)
     assert found[0] == expected[0]
+
+
+def test_averages_of_random_updates() -> None:
+    random = Random(0)
+    for _ in range(100):
+        loads, updates, seconds = LoadAverages(), [], 0.0
+        for _ in range(8):
+            seconds += random.choice((0.1, 4.9, 5, 7, 60, 3600)) * random.random() * 2
+            updates.append((seconds, random.randrange(4)))
+            assert loads.update(int(seconds * SECOND), updates[-1][1]) == reference(updates)
+
+
+def test_powers_of_any_fraction() -> None:
+    """Powers by repeated squaring, with a rounded result of each multiplication."""
+
+    def rounded(one: int, other: int) -> int:
+        return (2 * one * other + ONE) // (2 * ONE)
+
+    for base in range(0, ONE + 1, 37):
+        square = rounded(base, base)
+        assert [power(base, times) for times in range(6)] == [
+            ONE, base, square, rounded(base, square), rounded(square, square),
+            rounded(base, rounded(square, square)),
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class LoadAverages:
     """The three load averages of a machine, in units of 1/FIXED_1."""
 
     def __init__(self) -> None:
-        self._loads = (0, 0, 0)
+        self._loads: tuple[int, ...] = (0, 0, 0)
         self._samples = 0
 
     def update(self, now: int, active: int) -> tuple[int, ...]:
@@ -34,11 +34,10 @@ class LoadAverages:
         """
         samples = max(now, 0) // PERIOD
         missed, self._samples = samples - self._samples, samples
-        if missed > 0:
-            self._loads = tuple(
-                _decay(load, power(exponent, missed), active * FIXED_1)
-                for load, exponent in zip(self._loads, EXPONENTS, strict=True)
-            )  # type: ignore[assignment]
+        self._loads = tuple(
+            _decay(load, power(exponent, missed), active * FIXED_1)
+            for load, exponent in zip(self._loads, EXPONENTS, strict=True)
+        )
         return self._loads
 
     def records(self, kernel: KernelParts) -> list[str]:
