@@ -10,10 +10,10 @@ from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.socket import AF_INET, AF_INET6
 from tests.conformance.case import case
-from tests.conformance.cases.fib_lab import LINK, LO, PEER, ROUTE, VETH
+from tests.conformance.cases.fib_lab import LINK, LO, PEER, ROUTE, VETH, route
 from tests.conformance.cases.tabled import CREATE, Tabled, ifaddr, lifetimes, metric
 from tests.conformance.log import Log
-from tests.conformance.wire import NESTED, attr, u32
+from tests.conformance.wire import DUMP, NESTED, attr, u32
 from tests.conformance.world import World
 
 NEW, DEL = rt.RTM_NEWADDR, rt.RTM_DELADDR
@@ -346,3 +346,37 @@ def one_address6(world: World, log: Log) -> None:
             for index in (0, VETH, 99):
                 dump = rt.IfAddrMsg(family, index=index).pack()
                 lab.log(f"{strict} all {family} {index}", lab.answers(rt.RTM_GETADDR, dump, 0x300))
+
+
+@case(privileged=True, marks=ROUTE)
+def links_without_protocols(world: World, log: Log) -> None:
+    """A link with a small MTU has no IPv6 and no IPv4: addresses, routes, neighbours and lookups fail."""
+    lab = Tabled(world, log, veth=True, groups=(*ADDRESSES4, *ADDRESSES6))
+    lab.up()
+    lab.step("IPv4", NEW, ifaddr("10.0.0.1/24", VETH), CREATE)
+    for index, mtu in ((LO, 1279), (LO, 67), (LO, 1280), (VETH, 1279), (VETH, 68), (VETH, 1280)):
+        label = f"{index} {mtu}"
+        lab.quietly(rt.RTM_SETLINK, rt.IfInfoMsg(index=index).pack() + attr(il.IFLA_MTU, u32(mtu)))
+        lab.settle()
+        log(label, lab.events())
+        for text, to, via in (
+            ("10.8.0.1/24", "10.9.0.0/16", "10.8.0.9"),
+            ("2001:db8::1/64", "2001:db8:9::/48", "fe80::9"),
+        ):
+            lab.step(f"{label} new {text}", NEW, ifaddr(text, index), CREATE)
+            lab.step(f"{label} del {text}", DEL, ifaddr(text, index))
+            family = AF_INET6 if ":" in to else AF_INET
+            lab.route(f"{label} route", to, dev=index, scope=LINK, family=family)
+            lab.route(f"{label} gateway", to, dev=index, via=via, rtm_flags=4, family=family)
+            lab.route(f"{label} local", to, dev=index, scope=254, type=rt.RTN_LOCAL, family=family)
+            lab.unroute(f"{label} delete", to, family=family)
+            lab.unroute(f"{label} delete", to, family=family)
+            for dev in (0, index):
+                body = route(via, dev=dev, family=family, proto=0, type=0, table=0)
+                log(f"{label} get {via} over {dev}", lab.answers(rt.RTM_GETROUTE, body, 0))
+        log(f"{label} settings", lab.answers(rt.RTM_GETNETCONF, bytes((AF_INET6, 0, 0, 0)), DUMP))
+        for place, family in ((33, AF_INET), (8, AF_INET6)):
+            inner = attr(1, attr(place, u32(1))) if family == AF_INET else attr(8, b"\1")
+            lab.step(f"{label} setting of {family}", rt.RTM_SETLINK, settings(index, family, inner))
+    lab.addresses("left")
+    lab.addresses("left of IPv6", AF_INET6)

@@ -8,9 +8,12 @@ simulated kernel can omit the family: the cases have the mark `netdev`.
 from __future__ import annotations
 
 import struct
+from itertools import product
 
+from simkernel.uapi.socket import MSG_DONTWAIT
 from tests.conformance import wire
 from tests.conformance.case import case, netlink
+from tests.conformance.cases.tabled import grouped, outcome
 from tests.conformance.log import Log
 from tests.conformance.wire import (
     ACK,
@@ -104,3 +107,35 @@ def out_of_range(world: World, log: Log) -> None:
     s, netdev = opened(world, log)
     log.ask("0", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(0))), seq=1))
     log.ask("999", s, nlmsg(netdev, REQUEST, genl(GET, attr(1, u32(999))), seq=2))
+
+
+@case(privileged=True, marks=("netdev",))
+def commands_with_attributes(world: World, log: Log) -> None:
+    """Each command needs its attributes, and finds nothing that `lo` lacks, in requests and in dumps."""
+    s, netdev = opened(world, log, CAP_ACK)
+    small = {type: attr(type, u32(1)) for type in range(1, 9)}
+    absent = {type: attr(type, u32(99)) for type in range(1, 9)}
+    bodies = {"nothing": b""}
+    bodies |= {f"{type}": small[type] for type in small} | {f"absent {type}": absent[type] for type in absent}
+    bodies |= {
+        f"{one} and {two}": small[one] + small[two] for one in range(1, 4) for two in range(one + 1, 5)
+    }
+    bodies |= {"all": b"".join(small.values()), "1 to 3": small[1] + small[2] + small[3]}
+    bodies |= {"absent 1 to 3": absent[1] + absent[2] + absent[3], "3, 1, 2": small[3] + small[1] + small[2]}
+    for command, flags in product(range(16), (0, DUMP)):
+        answers = []
+        for label, body in bodies.items():
+            s.send(nlmsg(netdev, REQUEST | flags, genl(command, body), seq=1))
+            answers.append((label, outcomes(s)))
+        log(f"{command} {flags}", grouped(answers))
+
+
+def outcomes(sock: Socket) -> str:
+    """Return all replies on one line."""
+    lines: list[str] = []
+    while True:
+        try:
+            data = sock.recv(65536, MSG_DONTWAIT)
+        except BlockingIOError:
+            return " & ".join(lines)
+        lines += [outcome(head[1], payload) for head, payload in wire.messages(data)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby, product
+from itertools import product
 from typing import Final
 
 from simkernel.uapi import fib_rules as fr
@@ -16,7 +16,8 @@ from simkernel.uapi.fib_rules import FibRuleHdr
 from simkernel.uapi.socket import AF_BRIDGE, AF_INET, AF_INET6
 from tests.conformance.case import case
 from tests.conformance.cases.fib_lab import LO, ROUTE
-from tests.conformance.cases.tabled import Tabled
+from tests.conformance.cases.link_tables import BRIDGE, add_bridge
+from tests.conformance.cases.tabled import Tabled, grouped
 from tests.conformance.log import Log
 from tests.conformance.wire import ACK, DUMP, NESTED, NET_BYTEORDER, attr, u16, u32
 from tests.conformance.world import World
@@ -41,11 +42,6 @@ def payloads() -> Iterator[tuple[str, int, bytes]]:
     yield "nest", NESTED, attr(1, u32(1)) + attr(200, b"")
 
 
-def short(lines: list[str]) -> str:
-    """Join the answers of a request. The texts of policies are long, and their numbers are enough."""
-    return " & ".join(lines)
-
-
 def log_attributes(
     lab: Tabled, rows: tuple[Row, ...], types: range, skipped: frozenset[int] = frozenset()
 ) -> None:
@@ -54,15 +50,11 @@ def log_attributes(
         for type in types:
             if type in skipped:
                 continue
-            answers = [
-                (name, short(lab.answers(kind, body + attr(type | flags, data))))
+            answers = (
+                (name, " & ".join(lab.answers(kind, body + attr(type | flags, data))))
                 for name, flags, data in payloads()
-            ]
-            groups = [
-                (answer, [name for name, _ in each])
-                for answer, each in groupby(answers, lambda pair: pair[1])
-            ]
-            lab.log(f"{label} {type}", [f"{names[0]}..{names[-1]}: {answer}" for answer, names in groups])
+            )
+            lab.log(f"{label} {type}", grouped(answers))
 
 
 @case(privileged=True, marks=ROUTE)
@@ -221,22 +213,13 @@ def headers_of_dumps(world: World, log: Log) -> None:
                     }
                 if (label, family) in (("routes", 128), ("routes", 129)) or (label, family) == ("links", 128):
                     continue
-                answers = [(each, end(type, body)) for each, body in rows.items()]
-                groups = [
-                    (answer, [each for each, _ in pairs])
-                    for answer, pairs in groupby(answers, lambda pair: pair[1])
-                ]
-                log(
-                    f"{label} {family} {strict}",
-                    [f"{names[0]}..{names[-1]}: {answer}" for answer, names in groups],
-                )
+                answers = ((each, end(type, body)) for each, body in rows.items())
+                log(f"{label} {family} {strict}", grouped(answers))
 
 
 @case(privileged=True, marks=ROUTE)
 def statistics_of_links(world: World, log: Log) -> None:
     """RTM_GETSTATS of a bridge, its port and other links, for each mask and each filter."""
-    from tests.conformance.cases.link_tables import BRIDGE, add_bridge
-
     lab = Tabled(world, log, veth=True)
     add_bridge(lab)
     for strict in (False, True):

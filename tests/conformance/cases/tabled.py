@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 from simkernel.uapi import errno
@@ -58,6 +60,12 @@ def outcome(type: int, payload: bytes) -> str:
     return " ".join((name, *texts, *([f"at {U16.unpack(offset)[0]}"] if offset else ()), *more))
 
 
+def grouped(answers: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a line for each sequence of equal answers. An answer is a label and a text."""
+    groups = ((text, [label for label, _ in each]) for text, each in groupby(answers, lambda pair: pair[1]))
+    return [f"{labels[0]}..{labels[-1]}: {text}" for text, labels in groups]
+
+
 class Tabled(Lab):
     """A lab whose log has one short line for each message."""
 
@@ -96,7 +104,7 @@ class Tabled(Lab):
         """Send a request that changes something. Log its result and the notifications."""
         answers = self.answers(type, body, ACK | flags)
         events = self.events()
-        if self.family == AF_INET6 and type == rt.RTM_NEWADDR and answers == ["ok"]:
+        if body[0] == AF_INET6 and type == rt.RTM_NEWADDR and answers == ["ok"]:
             events += self._announcement(events)
         self.log(label, [*answers, "=>", *events])
 
