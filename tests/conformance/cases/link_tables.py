@@ -14,7 +14,7 @@ from tests.conformance.case import case
 from tests.conformance.cases.fib_lab import LO, PEER, ROUTE, VETH
 from tests.conformance.cases.tabled import CREATE, Tabled
 from tests.conformance.log import Log
-from tests.conformance.wire import DUMP, NESTED, attr, u16, u32
+from tests.conformance.wire import ACK, DUMP, NESTED, NOOP, attr, nlmsg, u16, u32
 from tests.conformance.world import World
 
 LINK_GROUP, NEIGHBOURS = (rt.RTNLGRP_LINK,), (rt.RTNLGRP_NEIGH,)
@@ -359,3 +359,107 @@ def requests_for_ports(world: World, log: Log) -> None:
             "short": bytes((AF_BRIDGE,)) + bytes(14),
         }.items():
             lab.log(f"all {strict} {label}", lab.answers(rt.RTM_GETLINK, body, DUMP))
+
+
+@case(privileged=True, marks=ROUTE)
+def peers_of_links(world: World, log: Log) -> None:
+    """The description of a veth's peer, and errors in it. Their offsets are relative to the message."""
+    lab = Tabled(world, log, groups=LINK_GROUP)
+    mac = attr(il.IFLA_ADDRESS, MAC)
+    queue = attr(il.IFLA_NUM_TX_QUEUES, u32(1)) + attr(il.IFLA_NUM_RX_QUEUES, u32(1))
+    own = attr(il.IFLA_ADDRESS, bytes((2, 0, 0, 0, 0, 0x66))) + queue
+    peers = {
+        "none": None,
+        "empty": b"",
+        "short": bytes(15),
+        "header": info(0, mac, queue),
+        "negative": info(-1, mac),
+        "index": info(9, mac, queue),
+        "own index": info(7, mac, queue),
+        "name": info(0, name("pe"), mac, queue),
+        "own name": info(0, name("ve"), mac, queue),
+        "pattern": info(0, name("pe%d"), mac, queue),
+        "wrong name": info(0, name("p e"), mac, queue),
+        "short address": info(0, attr(il.IFLA_ADDRESS, MAC[:5]), queue),
+        "group address": info(0, attr(il.IFLA_ADDRESS, b"\1" + MAC[1:]), queue),
+        "refused": info(0, attr(il.IFLA_PERM_ADDRESS, MAC), queue),
+        "short mtu": info(0, mac, attr(il.IFLA_MTU, u16(1)), queue),
+        "mtu": info(0, mac, attr(il.IFLA_MTU, u32(1400)), queue),
+        "wrong mtu": info(0, mac, attr(il.IFLA_MTU, u32(7)), queue),
+        "group": info(0, mac, attr(il.IFLA_GROUP, u32(7)), queue),
+        "queues": info(0, mac, attr(il.IFLA_NUM_TX_QUEUES, u32(0))),
+        "up": info(0, mac, queue, flags=1, change=1),
+        "promiscuous": info(0, mac, queue, flags=0x100, change=0x100),
+        "namespace": info(0, mac, attr(il.IFLA_TARGET_NETNSID, u32(5)), queue),
+        "alias": info(0, mac, attr(il.IFLA_IFALIAS, b"alias"), queue),
+    }
+    first = nlmsg(NOOP, 0, bytes(8))
+    for label, peer in peers.items():
+        for index, before in ((0, b""), (7, first)):
+            data = b"" if peer is None else attr(il.IFLA_INFO_DATA, attr(il.VETH_INFO_PEER, peer))
+            kind = attr(il.IFLA_LINKINFO, attr(il.IFLA_INFO_KIND, b"veth\0") + data)
+            body = info(index, name("ve"), own, kind)
+            random = peer is None or peer == b""
+            answers = lab.answers(rt.RTM_NEWLINK, body, CREATE | ACK, before)
+            for _ in range(3):
+                lab.settle()
+            log(f"{label} {index}", answers if random else [*answers, "=>", *lab.events()])
+            lab.answers(rt.RTM_DELLINK, info(0, name("ve")))
+            lab.events()
+
+
+@case(privileged=True, marks=(*ROUTE, "namespaces"))
+def links_between_namespaces(world: World, log: Log) -> None:
+    """Links that a request creates in, moves to, finds in or deletes from another namespace."""
+    there = world.namespace()
+    world.set_nsid(there, 5)
+    there.set_nsid(world, 6)
+    lab = Tabled(world, log, groups=(*LINK_GROUP, rt.RTNLGRP_NSID))
+    mac, bridge = attr(il.IFLA_ADDRESS, MAC), attr(il.IFLA_LINKINFO, attr(il.IFLA_INFO_KIND, b"bridge\0"))
+    target, nowhere = attr(il.IFLA_TARGET_NETNSID, u32(5)), attr(il.IFLA_TARGET_NETNSID, u32(9))
+    six, own = attr(il.IFLA_LINK_NETNSID, u32(6)), attr(il.IFLA_LINK_NETNSID, u32(5))
+    index = attr(il.IFLA_NEW_IFINDEX, u32(40))
+    for label, type, body, flags in (
+        ("new there", rt.RTM_NEWLINK, info(20, name("b1"), mac, bridge, target), CREATE),
+        ("new nowhere", rt.RTM_NEWLINK, info(21, name("b2"), mac, bridge, nowhere), CREATE),
+        ("made there", rt.RTM_NEWLINK, info(22, name("b3"), mac, bridge, own), CREATE),
+        ("made here, put there", rt.RTM_NEWLINK, info(23, name("b4"), mac, bridge, target, six), CREATE),
+        ("made nowhere", rt.RTM_NEWLINK, info(24, name("b5"), mac, bridge, six), CREATE),
+        ("new here", rt.RTM_NEWLINK, info(25, name("b6"), mac, bridge), CREATE),
+        ("again", rt.RTM_NEWLINK, info(0, name("b6"), mac, bridge, target), CREATE),
+        ("again there", rt.RTM_NEWLINK, info(0, name("b1"), mac, bridge, target), CREATE),
+        ("get there", rt.RTM_GETLINK, info(20, target), 0),
+        ("get here", rt.RTM_GETLINK, info(20), 0),
+        ("get nowhere", rt.RTM_GETLINK, info(20, nowhere), 0),
+        ("set there", rt.RTM_SETLINK, info(20, target, attr(il.IFLA_GROUP, u32(5))), 0),
+        ("move", rt.RTM_SETLINK, info(25, target, index), 0),
+        ("move again", rt.RTM_SETLINK, info(25, target, index), 0),
+        ("index 0", rt.RTM_SETLINK, info(22, target, attr(il.IFLA_NEW_IFINDEX, u32(0))), 0),
+        ("negative index", rt.RTM_SETLINK, info(22, target, attr(il.IFLA_NEW_IFINDEX, u32(2**32 - 1))), 0),
+        ("index of another", rt.RTM_SETLINK, info(22, target, attr(il.IFLA_NEW_IFINDEX, u32(40))), 0),
+        ("index here", rt.RTM_SETLINK, info(22, index), 0),
+        ("move and rename", rt.RTM_SETLINK, info(22, target, name("b9")), 0),
+        ("move lo", rt.RTM_SETLINK, info(LO, target), 0),
+        ("move to two", rt.RTM_SETLINK, info(LO, target, attr(il.IFLA_NET_NS_FD, u32(0))), 0),
+        ("delete here", rt.RTM_DELLINK, info(40), 0),
+        ("delete there", rt.RTM_DELLINK, info(40, target), 0),
+        ("delete again", rt.RTM_DELLINK, info(40, target), 0),
+        ("delete nowhere", rt.RTM_DELLINK, info(20, nowhere), 0),
+        ("delete from two", rt.RTM_DELLINK, info(20, target, attr(il.IFLA_NET_NS_FD, u32(0))), 0),
+        ("delete by name", rt.RTM_DELLINK, info(0, name("b4"), target), 0),
+    ):
+        lab.step(label, type, body, flags)
+        log(f"links after {label}", lab.answers(rt.RTM_GETLINK, info(), DUMP))
+        log(f"links there after {label}", lab.answers(rt.RTM_GETLINK, info(0, target), DUMP))
+    lab.strict()
+    for more in (b"", target, nowhere):
+        for family in (0, AF_INET, AF_INET6):
+            body = rt.IfAddrMsg(family).pack() + (attr(10, more[4:]) if more else b"")
+            log(f"addresses {family} {more.hex()}", lab.answers(rt.RTM_GETADDR, body, DUMP))
+        for kind in (b"bridge\0", b"none\0"):
+            body = info(0, attr(il.IFLA_LINKINFO | NESTED, attr(il.IFLA_INFO_KIND, kind)), more)
+            log(f"{kind!r} {more.hex()}", lab.answers(rt.RTM_GETLINK, body, DUMP))
+        for type in (il.IFLA_MASTER, il.IFLA_GROUP, il.IFLA_MTU, il.IFLA_EXT_MASK):
+            for value in (0, 1, 20):
+                body = info(0, attr(type, u32(value)), more)
+                log(f"{type} {value} {more.hex()}", lab.answers(rt.RTM_GETLINK, body, DUMP))

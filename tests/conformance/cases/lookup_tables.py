@@ -117,7 +117,7 @@ def sources_of_scopes(world: World, log: Log) -> None:
     """
     lab = Lab(world, log, veth=True)
     to = ("10.0.0.77", "10.0.2.77", "10.0.3.77", "10.0.4.2", "10.5.0.1", "10.6.0.1", "10.7.0.1", "10.8.0.1")
-    to = (*to, "10.9.0.1", "224.0.0.5", "239.0.0.1", "255.255.255.255", "0.0.0.0")
+    to = (*to, "10.9.0.1", "10.10.0.1", "10.11.0.1", "224.0.0.5", "239.0.0.1", "255.255.255.255", "0.0.0.0")
     over = columns_of(("",), (0, VETH, PEER))
     for index in (LO, VETH, PEER):
         lab.link(index, True, log=False)
@@ -138,6 +138,8 @@ def sources_of_scopes(world: World, log: Log) -> None:
         table_of(lab, to, over)
     lab.quietly(*_new(lab, "10.8.0.0/16", via="10.0.4.2"))
     lab.quietly(*_new(lab, "10.9.0.0/16", via="10.0.2.9", prefsrc="10.0.3.1"))
+    for number, dev in ((10, VETH), (11, PEER)):
+        lab.quietly(*_new(lab, f"10.{number}.0.0/16", via="10.77.0.1", dev=dev, rtm_flags=rt.RTNH_F_ONLINK))
     table_of(lab, to, over)
 
 

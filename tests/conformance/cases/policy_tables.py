@@ -19,13 +19,15 @@ from tests.conformance.cases.fib_lab import LO, ROUTE
 from tests.conformance.cases.link_tables import BRIDGE, add_bridge
 from tests.conformance.cases.tabled import Tabled, grouped
 from tests.conformance.log import Log
-from tests.conformance.wire import ACK, DUMP, NESTED, NET_BYTEORDER, attr, u16, u32
+from tests.conformance.wire import ACK, DUMP, NESTED, NET_BYTEORDER, NOOP, attr, nlmsg, u16, u32
 from tests.conformance.world import World
 
 ABSENT: Final = 99
 """Index of a link and id of a table that do not exist, so that a valid request changes nothing."""
 SIZES: Final = (0, 1, 2, 3, 4, 5, 8, 12, 15, 16, 17, 31, 32, 33, 64, 127, 128, 255, 256)
 FILLS: Final = (b"\0", b"\1", b"\xff")
+EMPTY: Final = nlmsg(NOOP, 0, bytes(20))
+"""First message of a datagram. The offset of an error in the second message does not depend on it."""
 Row = tuple[str, int, bytes]
 """Label, message type, and the body of a request."""
 
@@ -51,7 +53,7 @@ def log_attributes(
             if type in skipped:
                 continue
             answers = (
-                (name, " & ".join(lab.answers(kind, body + attr(type | flags, data))))
+                (name, " & ".join(lab.answers(kind, body + attr(type | flags, data), before=EMPTY)))
                 for name, flags, data in payloads()
             )
             lab.log(f"{label} {type}", grouped(answers))

@@ -32,7 +32,8 @@ SHOWN_OF_LINKS = (
     *(il.IFLA_IFNAME, il.IFLA_ADDRESS, il.IFLA_BROADCAST, il.IFLA_MTU, il.IFLA_TXQLEN, il.IFLA_OPERSTATE),
     *(il.IFLA_LINKMODE, il.IFLA_GROUP, il.IFLA_PROMISCUITY, il.IFLA_MASTER, il.IFLA_CARRIER, il.IFLA_IFALIAS),
     *(il.IFLA_GSO_MAX_SIZE, il.IFLA_GSO_MAX_SEGS, il.IFLA_GRO_MAX_SIZE, il.IFLA_GSO_IPV4_MAX_SIZE),
-    *(il.IFLA_GRO_IPV4_MAX_SIZE, il.IFLA_PROP_LIST, il.IFLA_PROTINFO, il.IFLA_LINK),
+    *(il.IFLA_GRO_IPV4_MAX_SIZE, il.IFLA_PROP_LIST, il.IFLA_PROTINFO, il.IFLA_LINK, il.IFLA_LINK_NETNSID),
+    *(il.IFLA_NEW_NETNSID, il.IFLA_NEW_IFINDEX, il.IFLA_TARGET_NETNSID),
 )
 """Attributes of a link that the log shows: those that requests change."""
 
@@ -76,9 +77,9 @@ class Tabled(Lab):
         for group in groups:
             self.listener.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, group)
 
-    def answers(self, type: int, body: bytes, flags: int = ACK) -> list[str]:
-        """Send a request, and return a line for each message of the reply."""
-        self.sock.sendto(nlmsg(type, REQUEST | flags, body, seq=1), (0, 0))
+    def answers(self, type: int, body: bytes, flags: int = ACK, before: bytes = b"") -> list[str]:
+        """Send a request, and return a line for each message of the reply. `before` begins the datagram."""
+        self.sock.sendto(before + nlmsg(type, REQUEST | flags, body, seq=1), (0, 0))
         return self._lines(self.sock)
 
     def events(self) -> list[str]:

@@ -305,7 +305,7 @@ class LinkChanges:
         named = il.IFLA_IFNAME in link
         name = link.name if named else f"{ops.kind}%d"
         origin = NameOrigin.USER if named else NameOrigin.ENUM
-        device = self.make(link_net or target, name, origin, ops, link)
+        device = self.make(target, name, origin, ops, link)
         device.index = header.index
         new = NewLink(device, link.tb, data, link, peer, peer_net or link_net or request.net, request.extack)
         if ops.newlink is not None:
@@ -314,8 +314,6 @@ class LinkChanges:
             self.devices.register(device)
         try:
             self.devices.configure(device, header.flags, header.change, request)
-            if link_net is not None:
-                self.devices.move(device, target, name)
             if il.IFLA_MASTER in link:
                 self.devices.set_master(device, link.number(il.IFLA_MASTER), request.extack)
         except OSError:
