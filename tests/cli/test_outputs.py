@@ -239,7 +239,11 @@ def test_a_pipe_and_a_device_are_written_directly(simkernel: CommandLine, story:
 
 @POSIX
 @pytest.mark.parametrize(
-    "to", ["| cat", pytest.param("> out; cat out", marks=pytest.mark.long), ">> out; cat out"]
+    "to",
+    [
+        "| cat",
+        *(pytest.param(each, marks=pytest.mark.long) for each in ("> out; cat out", ">> out; cat out")),
+    ],
 )
 def test_standard_output_holds_the_trace_and_then_the_report(story: Path, to: str) -> None:
     done = shell(f"SIMKERNEL run story.py --trace /dev/stdout {to}")
@@ -254,7 +258,13 @@ def test_standard_output_holds_the_trace_and_then_the_report(story: Path, to: st
 @POSIX
 @pytest.mark.parametrize(
     "where",
-    ["at import", "in the run", "in a loop", pytest.param("caught for ever", marks=pytest.mark.long)],
+    [
+        "in the run",
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ("at import", "in a loop", "caught for ever")
+        ),
+    ],
 )
 def test_sigterm_leaves_no_half_file(story: Path, where: str) -> None:
     Path("old").write_text(OLD, "utf-8")

@@ -80,7 +80,14 @@ def test_description_and_guide_are_set_for_a_terminal() -> None:
         assert "\x1b[1m" in text or "\x1b[1;" in text
 
 
-@pytest.mark.parametrize("arguments", [["list", "camera"], ["describe", "camera"], ["guide"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "camera"],
+        pytest.param(["describe", "camera"], marks=pytest.mark.long),
+        pytest.param(["guide"], marks=pytest.mark.long),
+    ],
+)
 def test_lines_are_as_long_as_the_terminal_is_wide(arguments: list[str]) -> None:
     shown = plain(Terminal(*arguments, columns=60).text()).splitlines()
     assert 50 < max(len(line.rstrip()) for line in shown) <= 60
@@ -111,6 +118,7 @@ def test_a_description_is_set_anew_for_the_terminal(tmp_path: Path) -> None:
     assert told == ["  One two three.", "", "  Four", "  - five", "    six", "  - seven"]
 
 
+@pytest.mark.long
 def test_json_is_the_same_as_in_a_pipe(story: Path) -> None:
     command = ["run", "story.py", "--json"]
     pipe = subprocess.run([*PROGRAM, *command], capture_output=True, text=True, check=True).stdout

@@ -14,8 +14,8 @@ TEXTS = {topic: guide.text(topic) for topic in guide.topics()}
 TEXTS["README"] = (ROOT / "README.md").read_text("utf-8")
 
 
-LONG = ("extending", "first-bug", "ipc", "stateful", "teachers", "testing")
-"""Pages whose blocks search, compare all transports, or run tests in other processes."""
+LONG = ("extending", "first-bug", "hosted", "ipc", "stateful", "teachers", "testing")
+"""Pages whose blocks take seconds: they search, import packages anew or run tests in other processes."""
 
 
 @pytest.mark.parametrize(

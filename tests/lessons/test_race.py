@@ -51,6 +51,7 @@ def test_default_run_counts_right_and_is_not_the_goal():
     assert not found["goal"]["reached"]
 
 
+@pytest.mark.long
 def test_some_schedules_fail_as_many_as_the_page_states(racing):
     failed = racing["metrics"]["failed"]
     assert f"In {len(failed)} of 200." in LESSON.page

@@ -62,7 +62,16 @@ def lost(report: Run) -> int:
     return frames_lost
 
 
-@pytest.mark.parametrize("parameters", [{}, {"rate": 10}, {"pixels": "mmap"}, {"buffers": 16}])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ({"rate": 10}, {"pixels": "mmap"}, {"buffers": 16})
+        ),
+    ],
+)
 def test_camera_suggests_a_run_that_loses_frames_and_then_one_that_loses_none(
     parameters: dict[str, Any],
 ) -> None:
@@ -75,7 +84,14 @@ def test_camera_suggests_a_run_that_loses_frames_and_then_one_that_loses_none(
     assert lost(run("camera", **(slow | suggested(second)))) == 0
 
 
-@pytest.mark.parametrize("parameters", [{}, {"pixels": "mmap"}, {"buffers": 16}, {"cpus": 1}])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"pixels": "mmap"},
+        *(pytest.param(each, marks=pytest.mark.long) for each in ({"buffers": 16}, {"cpus": 1})),
+    ],
+)
 def test_camera_shows_the_path_to_a_register_and_back(parameters: dict[str, Any]) -> None:
     (path,) = [part for part in run("camera", **parameters).summary if hasattr(part, "rows")]
     layers = [row[0].strip() for row in path.rows]

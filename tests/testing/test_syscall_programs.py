@@ -118,6 +118,7 @@ def test_each_kind_of_call_is_drawn(name: str) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_own_calls_are_drawn_with_a_descriptor_of_the_first_path() -> None:
     program = find(
         syscall_programs(

@@ -80,6 +80,7 @@ def test_it_is_the_same_number_on_every_host() -> None:
     )
 
 
+@pytest.mark.long
 def test_neither_hash_order_nor_addresses_enter() -> None:
     root = Path(__file__).resolve().parents[2]
     found = {

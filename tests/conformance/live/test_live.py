@@ -111,6 +111,7 @@ def test_many_programs_agree_with_this_kernel() -> None:
     assert "0 differences" in run("-m", "tests.conformance.live", *arguments, timeout=900)
 
 
+@pytest.mark.long
 def test_a_missing_byte_is_found_and_shrunk() -> None:
     text = run("-c", BROKEN)
     compile(text, "found", "exec")

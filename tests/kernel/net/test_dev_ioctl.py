@@ -89,6 +89,7 @@ def machine() -> Iterator[Machine]:
         yield machine
 
 
+@pytest.mark.long
 @only_6_18
 def test_changes_have_the_results_of_this_host() -> None:
     expect_as_on_this_host(changes)

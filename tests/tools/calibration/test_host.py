@@ -15,6 +15,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only a Linux can be 
 compiler = pytest.mark.skipif(not any(map(shutil.which, host.COMPILERS)), reason="there is no C compiler")
 
 
+@pytest.mark.long
 @linux
 @compiler
 def test_by_a_c_program() -> None:
