@@ -11,13 +11,13 @@ A closed file is removed from the list automatically.
 from __future__ import annotations
 
 from simkernel.kernel.vfs.char_file import CharDeviceFile
-from simkernel.kernel.vfs.fasync import POLL_ERR as POLL_ERR
-from simkernel.kernel.vfs.fasync import POLL_HUP as POLL_HUP
-from simkernel.kernel.vfs.fasync import POLL_IN as POLL_IN
-from simkernel.kernel.vfs.fasync import POLL_MSG as POLL_MSG
-from simkernel.kernel.vfs.fasync import POLL_OUT as POLL_OUT
-from simkernel.kernel.vfs.fasync import POLL_PRI as POLL_PRI
 from simkernel.kernel.vfs.fasync import FasyncList as FasyncList
+from simkernel.uapi.signal import POLL_ERR as POLL_ERR
+from simkernel.uapi.signal import POLL_HUP as POLL_HUP
+from simkernel.uapi.signal import POLL_IN as POLL_IN
+from simkernel.uapi.signal import POLL_MSG as POLL_MSG
+from simkernel.uapi.signal import POLL_OUT as POLL_OUT
+from simkernel.uapi.signal import POLL_PRI as POLL_PRI
 
 
 def fasync_helper(file: CharDeviceFile, fd: int, on: bool, fasync: FasyncList) -> None:
@@ -29,6 +29,6 @@ def fasync_helper(file: CharDeviceFile, fd: int, on: bool, fasync: FasyncList) -
 
 def kill_fasync(fasync: FasyncList, band: int) -> None:
     """Send SIGIO, or the signal that a program selected with F_SETSIG, to the owners of the files in the
-    list. `band` is POLL_IN, POLL_HUP or a similar code.
+    list. `band` is POLL_IN, POLL_HUP or a similar code, which no handler gets yet.
     """
-    fasync.kill(band)
+    fasync.kill()

@@ -9,6 +9,14 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
+# Reasons for SIGIO: si_code (include/uapi/asm-generic/siginfo.h).
+POLL_IN: Final = 1
+POLL_OUT: Final = 2
+POLL_MSG: Final = 3
+POLL_ERR: Final = 4
+POLL_PRI: Final = 5
+POLL_HUP: Final = 6
+
 SIGHUP: Final = 1
 SIGINT: Final = 2
 SIGQUIT: Final = 3

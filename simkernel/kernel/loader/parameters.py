@@ -40,8 +40,7 @@ def parse_parameters(name: str, module: Module, line: str, log: Log) -> dict[str
             values[parameter.name] = _value(parameter, text)
         except OSError as invalid:
             failed = invalid.errno or EINVAL
-            problem = "too large" if failed == ENOSPC else "invalid"
-            log.err(f"{name}: `{text or ''}' {problem} for parameter `{key}' (expected {parameter.expected})")
+            log.err(f"{name}: `{text or ''}' invalid for parameter `{key}' (expected {parameter.expected})")
     if failed:
         raise os_error(failed)
     return values

@@ -452,10 +452,10 @@ class NetDevices:
         """Remove the master of a device (`netdev_upper_dev_unlink()`)."""
         master = device.master
         assert master is not None
-        self.notify(Event.PRECHANGEUPPER, device, None)
+        self.notify(Event.PRECHANGEUPPER, device)
         device.master = None
         master.lowers.remove(device)
-        self.notify(Event.CHANGEUPPER, device, None)
+        self.notify(Event.CHANGEUPPER, device)
 
     def set_carrier(self, device: NetDevice, on: bool) -> None:
         """Set or clear the carrier of a device. If the carrier changes, schedule an event

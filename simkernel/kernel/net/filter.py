@@ -77,6 +77,11 @@ class Filter:
         return _Machine(data, self._random).run(self._program)
 
 
+def _signed(offset: int) -> int:
+    """Return a 32-bit number as the signed number that it stands for."""
+    return (offset ^ 1 << 31) - (1 << 31)
+
+
 class _Machine:
     """Registers and memory during one execution of a program."""
 
@@ -104,14 +109,13 @@ class _Machine:
         code, k = instruction.code, instruction.k
         mode = code & _MODE
         if mode == bpf.BPF_ABS:
-            offset = k - (1 << 32) if k > 0x7FFFFFFF else k
+            offset = _signed(k)
             if offset >= bpf.SKF_AD_OFF and offset < 0:
                 self.a = self.ancillary(offset - bpf.SKF_AD_OFF)
             else:
                 self.a = self.fetch(offset, _SIZES[code & _SIZE])
         elif mode == bpf.BPF_IND:
-            offset = (self.x + k) & U32_MAX
-            self.a = self.fetch(offset - (1 << 32) if offset > 0x7FFFFFFF else offset, _SIZES[code & _SIZE])
+            self.a = self.fetch(_signed((self.x + k) & U32_MAX), _SIZES[code & _SIZE])
         else:
             self.a = self.other(mode, k)
         return 0
@@ -119,7 +123,7 @@ class _Machine:
     def load_x(self, instruction: bpf.SockFilter) -> int:
         mode, k = instruction.code & _MODE, instruction.k
         if mode == bpf.BPF_MSH:
-            self.x = (self.fetch(k - (1 << 32) if k > 0x7FFFFFFF else k, U8) & 0xF) << 2
+            self.x = (self.fetch(_signed(k), U8) & 0xF) << 2
         else:
             self.x = self.other(mode, k)
         return 0

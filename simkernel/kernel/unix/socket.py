@@ -18,7 +18,6 @@ from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
 from simkernel.kernel.unix import scm
 from simkernel.kernel.unix.context import UnixContext
 from simkernel.kernel.unix.skb import UnixSkb, allocation, release_files
-from simkernel.kernel.vfs.fasync import POLL_ERR, POLL_HUP, POLL_IN, POLL_OUT
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.socket import Control, Received
 from simkernel.kernel.vfs.task import Task
@@ -164,7 +163,7 @@ class UnixSocket(Sock):
         if self._readers:
             self._readers.wake_up_poll(DATA_READY)
         if self.fasync_list:
-            self.fasync_list.kill(POLL_IN)
+            self.fasync_list.kill()
 
     def state_change(self) -> None:
         """Wake all readers and writers, because the state of the socket has changed (`sock_def_wakeup()`)."""
@@ -179,7 +178,7 @@ class UnixSocket(Sock):
             if queue:
                 queue.wake_up_poll(ev.POLLERR)
         if self.fasync_list:
-            self.fasync_list.kill(POLL_ERR)
+            self.fasync_list.kill()
 
     def wake_senders(self) -> None:
         """Wake senders, because the receive queue has space (`unix_dgram_recvmsg()`)."""
@@ -211,7 +210,7 @@ class UnixSocket(Sock):
                 self._writers.wake_up_poll(WRITE_SPACE)
             if self.fasync_list and self.no_space:
                 self.no_space = False
-                self.fasync_list.kill(POLL_OUT)
+                self.fasync_list.kill()
 
     def allocate(
         self, truesize: int, pages: int, files: tuple[OpenFile, ...], retry: Callable[[], int]
@@ -404,7 +403,7 @@ class UnixSocket(Sock):
         other.shutdown_mask |= theirs
         other.state_change()
         if other.fasync_list and theirs & RCV_SHUTDOWN:
-            other.fasync_list.kill(POLL_HUP if theirs == SHUTDOWN_MASK else POLL_IN)
+            other.fasync_list.kill()
 
     def release(self, *, embryo: bool = False) -> None:
         """Close the socket (`unix_release_sock()`).
@@ -429,7 +428,7 @@ class UnixSocket(Sock):
                 peer.error = errno.ECONNRESET
             peer.state_change()
             if peer.fasync_list:
-                peer.fasync_list.kill(POLL_HUP)
+                peer.fasync_list.kill()
         self._disconnected(peer)
         while self.messages:
             skb = self.messages.popleft()

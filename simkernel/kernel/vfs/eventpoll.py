@@ -281,14 +281,14 @@ def _watching(file: OpenFile | None) -> Iterator[EventPoll]:
         yield item.epoll
 
 
-def _depth(epoll: EventPoll, outer: EventPoll, level: int = 0) -> int | None:
-    """Return how many levels of epoll files are nested below `epoll`. Return None if there are more than
-    MAX_NESTS levels, or if `outer` is one of these files.
+def _depth(epoll: EventPoll, outer: EventPoll) -> int | None:
+    """Return how many levels of epoll files are nested below `epoll`, or None if `outer` is one of these
+    files.
     """
     deepest = 0
     for inner in _watched(epoll):
-        below = None if inner is outer or level > MAX_NESTS else _depth(inner, outer, level + 1)
-        if below is None or below + 1 > MAX_NESTS:
+        below = None if inner is outer else _depth(inner, outer)
+        if below is None:
             return None
         deepest = max(deepest, below + 1)
     return deepest

@@ -2,14 +2,14 @@
 
     fcntl(fd, F_SETOWN, pid)          selects the recipient   -> file.owner
     fcntl(fd, F_SETFL, O_ASYNC)       enables the signal      -> in the object's FasyncList
-    fasync.kill(POLL_IN)              the object sends the signal
+    fasync.kill()                     the object sends the signal
 
 The signal is SIGIO, or the one selected with F_SETSIG.
 """
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
 import attrs
 
@@ -19,14 +19,6 @@ from simkernel.kernel.vfs.task import Task
 from simkernel.uapi.errno import EINVAL, os_error
 from simkernel.uapi.fcntl import O_ASYNC
 from simkernel.uapi.signal import SIGIO, valid_signal
-
-# Reasons for the signal: si_code (include/uapi/asm-generic/siginfo.h).
-POLL_IN: Final = 1
-POLL_OUT: Final = 2
-POLL_MSG: Final = 3
-POLL_ERR: Final = 4
-POLL_PRI: Final = 5
-POLL_HUP: Final = 6
 
 
 @attrs.define(eq=False, repr=False)
@@ -77,11 +69,11 @@ class FasyncWaiter:
 
     def wake(self, woken: bool) -> None:
         """Send the signals of all files in the list."""
-        self._files.kill(POLL_IN)
+        self._files.kill()
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
         """Send the signals of all files in the list.  `events` is ignored."""
-        self._files.kill(POLL_IN)
+        self._files.kill()
         return True
 
 
@@ -118,8 +110,8 @@ class FasyncList:
                 self._files.pop(file, None)
             file.flags &= ~O_ASYNC
 
-    def kill(self, band: int) -> None:
-        """Send the files' signals; `band` is the reason, for example POLL_IN (`kill_fasync()`)."""
+    def kill(self) -> None:
+        """Send the files' signals (`kill_fasync()`). A handler does not get the reason, `si_code`."""
         if self._files:
             for file in reversed(tuple(self._files)):  # the file that was added last comes first
                 if file.owner is not None:

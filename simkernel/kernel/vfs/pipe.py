@@ -17,7 +17,7 @@ from simkernel.kernel.lib.costs import CACHED, CostModel
 from simkernel.kernel.sched.credentials import ROOT, Credentials
 from simkernel.kernel.sched.wait import WaitQueue, WouldBlock
 from simkernel.kernel.vfs.broken_pipe import broken_pipe
-from simkernel.kernel.vfs.fasync import POLL_IN, POLL_OUT, FasyncList
+from simkernel.kernel.vfs.fasync import FasyncList
 from simkernel.kernel.vfs.file import PIPEFS, AnonAttributes, FileObject, OpenFile
 from simkernel.kernel.vfs.task import Task
 from simkernel.uapi import capability as cap
@@ -126,7 +126,7 @@ class Pipe:
             engine.charged += costs.far(len(data))
         if was_full and not self.full:  # since Linux 6.14 a read that frees no page wakes no writer
             self.write_wait.wake_up_poll(WRITABLE)
-        self.fasync_writers.kill(POLL_OUT)
+        self.fasync_writers.kill()
         return data
 
     def read_again(self, size: int) -> bytes | None:
@@ -198,7 +198,7 @@ class Pipe:
     def _written(self, done: int, was_empty: bool, polled: bool | None = None) -> int:
         if was_empty or (self.polled if polled is None else polled):
             self.read_wait.wake_up_poll(READABLE)
-        self.fasync_readers.kill(POLL_IN)
+        self.fasync_readers.kill()
         return done
 
     # -- size -------------------------------------------------------------------
@@ -238,8 +238,8 @@ class Pipe:
         if (not self.readers) != (not self.writers):
             self.read_wait.wake_up_all()
             self.write_wait.wake_up_all()
-            self.fasync_readers.kill(POLL_IN)
-            self.fasync_writers.kill(POLL_OUT)
+            self.fasync_readers.kill()
+            self.fasync_writers.kill()
 
 
 class PipeEnd(FileObject):
@@ -274,7 +274,7 @@ class PipeEnd(FileObject):
         """Read up to `size` bytes from the pipe."""
         data = self.pipe.read(size)
         if data is None and file.flags & O_NONBLOCK:  # since Linux 6.14 a read that sleeps sends no signal
-            self.pipe.fasync_writers.kill(POLL_OUT)
+            self.pipe.fasync_writers.kill()
         return data
 
     def read_again(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
