@@ -194,21 +194,21 @@ def test_a_shared_oneshot_line_is_masked_until_the_last_thread_ends(
         return run
 
     flags = IRQF_SHARED | IRQF_ONESHOT
-    for name, duration in (("short", micros(100)), ("long", micros(300))):
+    for name, duration in (("short", micros(100)), ("middle", micros(100)), ("long", micros(300))):
         lines.request(None, LINE, None, name, name, flags=flags, thread_function=thread(name, duration))
     begun = machine.now // micros(100)
     bell.ring_at(0)
     machine.run(until=machine.now + micros(50))
-    assert (desc.threads_active, masked(machine)) == (2, True)
+    assert (desc.threads_active, masked(machine)) == (3, True)
     if freed is not None:
         machine.kernel.processes.kthread("free", lines.free(LINE, freed))
     machine.run(until=machine.now + micros(150))
     assert (desc.threads_active, masked(machine)) == (1, True)
     machine.run(until=machine.now + micros(200))
     assert (desc.threads_active, masked(machine), desc.depth) == (0, False, 0)
-    assert [(name, at - begun) for name, at in ends] == [("short", 1), ("long", 3)]
-    assert desc.threads_handled == 2
-    assert len(desc.actions) == 1 + (freed is None)
+    assert [(name, at - begun) for name, at in ends] == [("short", 1), ("middle", 1), ("long", 3)]
+    assert desc.threads_handled == 3
+    assert len(desc.actions) == 2 + (freed is None)
 
 
 def test_a_thread_that_is_freed_before_it_runs_is_not_active(machine: Machine, lines: Interrupts) -> None:
@@ -229,16 +229,17 @@ def test_a_thread_that_is_freed_before_it_runs_is_not_active(machine: Machine, l
 
     lines.request(None, LINE, handler, "one", 1, flags=IRQF_SHARED | IRQF_ONESHOT, thread_function=run)
     lines.request(None, LINE, handler, "two", 2, flags=IRQF_SHARED | IRQF_ONESHOT, thread_function=run)
-    (first, second) = desc.actions
+    lines.request(None, LINE, handler, "three", 3, flags=IRQF_SHARED | IRQF_ONESHOT, thread_function=run)
+    first, second, third = desc.actions
     lines.handle(LINE)
-    assert (desc.threads_active, first.woken, second.woken) == (2, True, True)
+    assert (desc.threads_active, first.woken, second.woken, third.woken) == (3, True, True, True)
     lines.handle(LINE)
-    assert desc.threads_active == 2
+    assert desc.threads_active == 3
     machine.kernel.processes.kthread("free", lines.free(LINE, 1))
     first.stopping = True
     machine.run(until=seconds(1))
     assert (desc.threads_active, masked(machine)) == (0, False)
-    assert runs == [LINE]
+    assert runs == [LINE] * 2
 
 
 def silence(machine: Machine, bell: Bell) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,3 +113,14 @@ def test_readers_continue_with_the_oldest_record_after_a_loss() -> None:
     assert syslog.read(1000).count(b"record") == len(list(log.records))
     assert (syslog.next, syslog.unread(), syslog.size_unread()) == (9, [], 0)
     assert syslog.read(1000) == b""
+
+
+def test_records_of_random_lines_are_cut_as_in_linux() -> None:
+    random = Random(0)
+    log = Log(Engine())
+    for _ in range(300):
+        longest = random.choice((2, 5, 12, 30))
+        lines = ["x" * random.randrange(longest) for _ in range(random.randrange(20, 120))]
+        log.printk(Level.INFO, "\n".join(lines), random.choice((0, 1, 15)))
+        record = list(log.records)[-1]
+        assert print_text(record) == c_record_print_text(record)

@@ -47,6 +47,15 @@ def test_by_alias(bench: Bench) -> None:
     assert index(bench).resolve("other") == ("b",)
 
 
+def test_files_without_a_module_are_passed_over(bench: Bench) -> None:
+    bench.write("a.py", "TEXT = 'no module'\n")
+    bench.write("c.py", "MODULE = 1 / 0\n")
+    bench.module("b", aliases=("wanted",))
+    bench.module("d", aliases=("later",))
+    assert index(bench).resolve("wanted") == ("b",)
+    assert index(bench).resolve("later") == ("d",)
+
+
 def test_a_change_is_seen_by_the_next_request(bench: Bench) -> None:
     bench.module("a", aliases=("old",))
     path = module_path(Engine(), bench.folder)

@@ -70,6 +70,26 @@ def test_ctrl_c_at_import_is_no_fault_of_the_module(bench: Bench) -> None:
         bench.root.insmod("m")
 
 
+def test_a_fault_is_named_with_its_file_and_line(bench: Bench) -> None:
+    """Also in a file of a package, and in the first line."""
+    declaration = b"from simkernel.driverapi.module import *\nMODULE = Module(license='GPL')\n"
+    texts = {
+        "m.py": b"\n\n\xff", "n.py": b"\xff", "p.py": b"\n\0", "q.py": b"\0", "r.py": b"(",
+        "s/__init__.py": declaration + b"from . import part\n", "s/part.py": b"\n\n(\n",
+    }  # fmt: skip
+    for name, data in texts.items():
+        path = bench.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+    for name in "mnpqrs":
+        with pytest.raises(OSError) as raised:
+            bench.root.insmod(name)
+        assert raised.value.errno == errno.ENOEXEC
+    lines = "\n".join(line for line in bench.log if line.startswith("module "))
+    for place in ("m.py:3 ", "n.py:1 ", "p.py:2 ", "q.py:1 ", "r.py:1", "s/part.py:3"):
+        assert place in lines
+
+
 def test_a_file_that_has_changed_is_logged_again(bench: Bench) -> None:
     bench.module("other")
     for number in (1, 2, 2):

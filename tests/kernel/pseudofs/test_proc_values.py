@@ -148,6 +148,15 @@ def test_stat_and_status_of_each_state(machine: Machine) -> None:
         found, status = texts(root, thread)
         assert found == expected_stat(thread, name, state, {4: 2, 9: 0x200000, 33: 0})
         assert status.split("\n")[2] == f"State:\t{'S (sleeping)' if state == 'S' else 'I (idle)'}"
+    for pid, name in ((1, "init"), (2, "kthreadd")):
+        stat_text, status = texts(root, pid)
+        assert stat_text.split()[:2] + stat_text.split()[3:4] == [str(pid), f"({name})", "0"]
+        assert "PPid:\t0\n" in status
+    fd = root.memfd_create("m")
+    root.ftruncate(fd, 10_000)
+    mapping = root.mmap(fd, 10_000)
+    assert texts(root, root.getpid())[0].split()[21:25] == ["0", "12288", "0", str(2**64 - 1)]
+    del mapping
     assert root.read_file("/proc/2/cmdline") == b""
     assert root.read_file(f"/proc/{sleeping}/cmdline") == b"sleeper\0"
     assert refused(lambda: root.readlink(f"/proc/{zombie}/exe")) == "ENOENT"
@@ -158,13 +167,13 @@ def test_pending_signals_and_mapped_memory_in_stat(machine: Machine) -> None:
     root = machine.blocking(uid=0)
 
     async def program(app: Any) -> None:
-        for number in (signal.SIGUSR1, signal.SIGALRM, 35):
+        for number in (signal.SIGUSR1, signal.SIGALRM, 32, 33, 35):
             await app.signal(number, lambda number: None)
         await app.compute(seconds(1))
 
     pid = machine.spawn(program).pid
     machine.run(until=millis(5))
-    for number in (signal.SIGUSR1, signal.SIGALRM, 35):
+    for number in (signal.SIGUSR1, signal.SIGALRM, 32, 33, 35):
         root.kill(pid, number)
     stat_fields = texts(root, pid)[0].split()
     assert stat_fields[2] == "R"
