@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Return the duration of the suite, for the header of pytest."""
-    return "duration on two quiet cores: 2 to 3 minutes; of the long tests (-m long): 20 minutes"
+    return "duration on two quiet cores: below 2 minutes; of the long tests (-m long): about 25 minutes"
 
 
 # Tests start hundreds of processes. Each of them would compile all modules again.
