@@ -7,10 +7,11 @@ from typing import Final
 
 from simkernel.uapi import if_addr as ia
 from simkernel.uapi import if_link as il
+from simkernel.uapi import neighbour as nb
 from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.socket import AF_INET, AF_INET6
 from tests.conformance.case import case
-from tests.conformance.cases.fib_lab import LINK, LO, PEER, ROUTE, VETH, route
+from tests.conformance.cases.fib_lab import LINK, LO, PEER, ROUTE, VETH, packed, route
 from tests.conformance.cases.tabled import CREATE, Tabled, ifaddr, lifetimes, metric
 from tests.conformance.log import Log
 from tests.conformance.wire import DUMP, NESTED, attr, u32
@@ -371,6 +372,10 @@ def links_without_protocols(world: World, log: Log) -> None:
             lab.route(f"{label} local", to, dev=index, scope=254, type=rt.RTN_LOCAL, family=family)
             lab.unroute(f"{label} delete", to, family=family)
             lab.unroute(f"{label} delete", to, family=family)
+            gone = nb.NdMsg(family, index=index, state=nb.NUD_STALE).pack() + attr(nb.NDA_DST, packed(via))
+            gone += attr(nb.NDA_LLADDR, bytes(6))
+            lab.step(f"{label} neighbour {via}", rt.RTM_NEWNEIGH, gone, CREATE)
+            lab.step(f"{label} delete {via}", rt.RTM_DELNEIGH, gone)
             for dev in (0, index):
                 body = route(via, dev=dev, family=family, proto=0, type=0, table=0)
                 log(f"{label} get {via} over {dev}", lab.answers(rt.RTM_GETROUTE, body, 0))
