@@ -124,6 +124,20 @@ def test_cpus_are_busy_while_tasks_have_them() -> None:
     assert all(cpu["switches"] >= 2 for cpu in cpus)
 
 
+def test_interrupts_of_an_idle_cpu_count_as_busy() -> None:
+    """The first CPU handles all interrupts, also if no task has it."""
+    with Machine(udev=False, cpus=2) as machine:
+        machine.kernel.interrupts.request(None, 9, lambda irq, cookie: 1, "bell")
+        machine.run(until=millis(1))
+        before = [cpu["busy_ns"] for cpu in machine.statistics["cpus"]]
+        for _ in range(3):
+            machine.kernel.interrupts.handle(9)
+            machine.run(until=machine.now + millis(1))
+        after = [cpu["busy_ns"] for cpu in machine.statistics["cpus"]]
+    cost = machine.kernel.costs.interrupt
+    assert [late - early for late, early in zip(after, before, strict=True)] == [3 * cost, 0]
+
+
 def test_each_load_and_unload_of_a_module_is_counted() -> None:
     with Machine(udev=False) as machine:
         root = machine.blocking()

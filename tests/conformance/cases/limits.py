@@ -203,7 +203,22 @@ def links_to_files_of_another_user(world: World, log: Log) -> None:
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 100)
     for number, mode in enumerate(
-        (0o666, 0o644, 0o622, 0o600, 0o4666, 0o2666, 0o2676, 0o2667, 0o2677, 0o1666, 0o6666, 0o2660)
+        (
+            0o666,
+            0o676,
+            0o677,
+            0o644,
+            0o622,
+            0o600,
+            0o4666,
+            0o2666,
+            0o2676,
+            0o2667,
+            0o2677,
+            0o1666,
+            0o6666,
+            0o2660,
+        )
     ):
         root.write_file(f"f{number}", b"")
         root.chmod(f"f{number}", mode)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
-from simkernel.uapi.poll import POLLOUT
+from simkernel.uapi.fcntl import F_SETFL, F_SETOWN
+from simkernel.uapi.poll import POLLIN, POLLOUT
 from simkernel.uapi.resource import RLIMIT_NOFILE
+from simkernel.uapi.signal import SIGIO
 from simkernel.uapi.socket import (
     AF_UNIX,
     MSG_CMSG_CLOEXEC,
@@ -19,6 +22,7 @@ from simkernel.uapi.socket import (
     SHUT_RDWR,
     SHUT_WR,
     SO_PASSCRED,
+    SO_RCVLOWAT,
     SOCK_DGRAM,
     SOCK_SEQPACKET,
     SOCK_STREAM,
@@ -27,7 +31,7 @@ from simkernel.uapi.socket import (
 )
 from tests.conformance.case import case
 from tests.conformance.log import Log
-from tests.conformance.programs.interface import Program
+from tests.conformance.programs.interface import RECORD, Program
 from tests.conformance.world import World
 
 PROGRAMS = ("programs",)
@@ -280,3 +284,93 @@ def files_in_flight_of_each_socket(world: World, log: Log) -> None:
                 log(f"{name}: {step}: {fd}", in_flight(a, fd))
         for fd in (listener, client, more, *accepted):
             a.close(fd)
+
+
+@case(privileged=True, marks=PROGRAMS)
+def files_in_flight_after_a_peek(world: World, log: Log) -> None:
+    """MSG_PEEK leaves the files in flight. The receiver of a peek gets its own descriptors."""
+    a = world.programs().start()
+    for kind in KINDS.values():
+        one, other = a.socketpair(AF_UNIX, kind)
+        a.sendmsg(one, [b"x"], [0, 1])
+        a.sendmsg(one, [b"y"], [2])
+        for flags in (MSG_PEEK, MSG_PEEK, 0, MSG_PEEK, 0):
+            log(f"{kind}: in flight", in_flight(a, other))
+            made = log.call(f"receive {flags}", a.recvmsg, other, 1, 100, flags)
+            for fd in made[2][0][2]:
+                a.close(fd)
+        log("none", in_flight(a, other))
+        a.close(one)
+        a.close(other)
+
+
+# -- space and thresholds -----------------------------------------------------------
+
+
+@case(privileged=True, marks=PROGRAMS)
+def receive_low_water_mark(world: World, log: Log) -> None:
+    """A receive waits for SO_RCVLOWAT bytes, at most for those that it requests."""
+    programs = world.programs()
+    a = programs.start()
+    for mark, queued, size in (
+        (5, 4, 10), (5, 5, 10), (5, 6, 10), (5, 4, 4), (5, 3, 4), (0, 1, 10), (1, 1, 10), (2, 1, 10),
+        (-1, 5, 5),
+    ):  # fmt: skip
+        one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
+        a.setsockopt(other, SOL_SOCKET, SO_RCVLOWAT, mark)
+        a.send(one, bytes(queued))
+        label = f"{mark}: {queued} of {size}"
+        log.call(f"{label}: poll", a.poll, [(other, POLLIN)], 0)
+        log.call(f"{label}: non-blocking", a.recv, other, size, MSG_PEEK | MSG_DONTWAIT)
+        c = a.fork()
+        waiting = c.begin("recv", other, size)
+        log(f"{label}: ended", waiting.done())
+        for _ in range(size):
+            if not waiting.done():
+                a.send(one, b"m")
+                programs.settle()
+                log("more", waiting.done())
+        log.call("received", waiting.result)
+        c.end()
+        a.wait()
+        a.close(one)
+        a.close(other)
+
+
+@case(privileged=True, marks=PROGRAMS)
+def signals_for_space_of_datagrams(world: World, log: Log) -> None:
+    """A sender with O_ASYNC gets SIGIO when its full receiver has space again."""
+    a = world.programs().start()
+    a.signal(SIGIO, RECORD)
+    for polls in (0, 1):
+        receiver, sender = a.socket(AF_UNIX, SOCK_DGRAM), a.socket(AF_UNIX, SOCK_DGRAM)
+        a.bind(receiver, b"\0receiver")
+        a.connect(sender, b"\0receiver")
+        a.fcntl(sender, F_SETOWN, a.pid)
+        a.fcntl(sender, F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+        sent = 0
+        try:
+            while True:
+                a.send(sender, bytes(100))
+                sent += 1
+        except OSError as error:
+            log(f"{polls}: sent {sent}", error)
+        if polls:
+            log.call("poll", a.poll, [(sender, POLLOUT)], 0)
+        log("full", a.caught())
+        for step in range(3):
+            a.recv(receiver, 100)
+            log(f"read {step}", a.caught())
+            log.call("poll", a.poll, [(sender, POLLOUT)], 0) if polls else None
+        a.close(receiver)
+        log("closed", a.caught())
+        a.close(sender)
+    one, other = a.socketpair(AF_UNIX, SOCK_DGRAM)
+    a.fcntl(one, F_SETOWN, a.pid)
+    a.fcntl(one, F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+    while a.poll([(one, POLLOUT)], 0):
+        a.send(one, bytes(20_000))
+    log("full pair", a.caught())
+    while a.poll([(other, POLLIN)], 0):
+        a.recv(other, 20_000)
+        log("read", a.caught())

@@ -12,6 +12,7 @@ from simkernel import Machine, millis
 from simkernel.blocking.process import Blocking
 from simkernel.hardware import Camera
 from simkernel.kernel.lib.kstrtox import kstrtoint, kstrtoul
+from simkernel.uapi.uevent import Uevent
 from tests.kernel.conftest import Bench
 from tests.kernel.refused import refused
 
@@ -219,3 +220,44 @@ def test_parameters_of_a_module(bench: Bench, line: str, number: int, text: str)
         assert bench.log[-1].startswith("m: `yyy")
     elif text:
         assert f"m: {text}" in bench.log
+
+
+# -- synthetic uevents -------------------------------------------------------------------------------------
+
+UUID = "01234567-89ab-cdef-0123-456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("path", "devpath", "subsystem"),
+    [
+        ("/sys/class/net/lo", "/devices/virtual/net/lo", "net"),
+        ("/sys/bus/simbus", "/bus/simbus", "bus"),
+        ("/sys/class/mem/null", "/devices/virtual/mem/null", "mem"),
+        ("/sys/devices/virtual/mem/zero", "/devices/virtual/mem/zero", "mem"),
+    ],
+)  # fmt: skip
+def test_a_written_uevent_is_sent(
+    machine: Machine, root: Blocking, monkeypatch: pytest.MonkeyPatch, path: str, devpath: str, subsystem: str
+) -> None:
+    """`kobject_synth_uevent()`: an action, a UUID and arguments."""
+    seen: list[Uevent] = []
+    monkeypatch.setattr(machine.kernel.uevents, "broadcast", lambda event, net: seen.append(event))
+    fd = root.open(f"{path}/uevent", os.O_WRONLY)
+    for text, action, extra in (
+        ("add", "add", {"SYNTH_UUID": "0"}), ("remove\n", "remove", {"SYNTH_UUID": "0"}),
+        (f"change {UUID}", "change", {"SYNTH_UUID": UUID}),
+        (f"online {UUID} A=1 b2=C\n", "online",
+         {"SYNTH_UUID": UUID, "SYNTH_ARG_A": "1", "SYNTH_ARG_b2": "C"}),
+    ):  # fmt: skip
+        assert root.write(fd, text.encode()) == len(text)
+        event = seen.pop()
+        assert (seen, event.action, event.devpath) == ([], action, devpath)
+        found = {key: value for key, value in event.variables.items() if key.startswith("SYNTH")}
+        assert found == extra
+        assert event.variables["SUBSYSTEM"] == subsystem
+    for text in (
+        "\n", "Add", "add ", "add x", f"add {UUID[:-1]}", f"add {UUID} a", f"add {UUID} a=",
+        f"add {UUID} =1", f"add {UUID} a=1 b=-", "add  x",
+    ):  # fmt: skip
+        assert refused(lambda text=text: root.write(fd, text.encode())) == "EINVAL"
+    assert seen == []

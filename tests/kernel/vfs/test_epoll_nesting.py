@@ -97,6 +97,22 @@ def test_paths_to_a_file_are_limited(world: World, length: int, limit: int) -> N
     assert refused(lambda: make().register(inner[-1].fileno(), IN)) == "EINVAL"
 
 
+@pytest.mark.parametrize("excess", [0, 1])
+def test_a_file_is_refused_below_too_many_epolls(world: World, excess: int) -> None:
+    """The paths count when the file is added last. Files that are already watched do not matter."""
+    make, pipe, _ = world
+    inner, outer = make(), [make() for _ in range(500 + excess)]
+    for each in outer:
+        each.register(inner.fileno(), IN)
+    reading, _ = pipe()
+    if excess:
+        assert refused(lambda: inner.register(reading, IN)) == "EINVAL"
+        assert inner.poll(0) == []
+        assert refused(lambda: inner.unregister(reading)) == "ENOENT"
+    else:
+        inner.register(reading, IN)
+
+
 def test_an_epoll_that_is_removed_leaves_the_chain(world: World) -> None:
     make, *_ = world
     epolls = chain(make, 5)
