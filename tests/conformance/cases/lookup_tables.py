@@ -7,9 +7,11 @@ from itertools import product
 from typing import Any, Final
 
 from simkernel.uapi import errno
+from simkernel.uapi import fib_rules as fr
 from simkernel.uapi import if_addr as ia
 from simkernel.uapi import neighbour as nb
 from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.fib_rules import FibRuleHdr
 from simkernel.uapi.socket import AF_INET, AF_INET6
 from simkernel.uapi.structure import S32, U32
 from tests.conformance import wire
@@ -22,6 +24,7 @@ from tests.conformance.cases.fib_lab import (
     LO,
     NODAD,
     PEER,
+    REPLACE,
     ROUTE,
     VETH,
     Lab,
@@ -154,9 +157,8 @@ def gateways_of_states(world: World, log: Log) -> None:
     def neighbour(last: int, state: int) -> None:
         head = nb.NdMsg(AF_INET, index=VETH, state=state).pack()
         more = attr(nb.NDA_DST, packed(f"10.0.0.{last}")) + attr(nb.NDA_LLADDR, b"\2\0\0\0\0\x55")
-        lab.quietly(rt.RTM_NEWNEIGH, head + more, CREATE | nl_replace)
+        lab.quietly(rt.RTM_NEWNEIGH, head + more, CREATE | REPLACE)
 
-    nl_replace = 0x100
     valid = nb.NUD_PERMANENT, nb.NUD_NOARP, nb.NUD_STALE
     states = (*valid, nb.NUD_REACHABLE, nb.NUD_FAILED)
 
@@ -190,6 +192,18 @@ def gateways_of_states(world: World, log: Log) -> None:
         look(f"without {each}")
     lab.quietly(rt.RTM_NEWROUTE, route("", family=AF_INET, dev=VETH, scope=LINK, metric=5), CREATE)
     look("a link first")
+    for last in (31, 32):
+        body = route("", family=AF_INET, via=f"10.0.0.{last}", table=255)
+        lab.quietly(rt.RTM_NEWROUTE, body, CREATE | 0x800)
+        neighbour(last, nb.NUD_FAILED if last == 31 else nb.NUD_REACHABLE)
+        look(f"in table local, {last}")
+    rule = FibRuleHdr(AF_INET, table=77, action=fr.FR_ACT_TO_TBL).pack() + attr(fr.FRA_PRIORITY, u32(99))
+    lab.quietly(rt.RTM_NEWRULE, rule, CREATE)
+    look("after a rule")
+    for last in (33, 34):
+        body = route("", family=AF_INET, via=f"10.0.0.{last}", table=255)
+        lab.quietly(rt.RTM_NEWROUTE, body, CREATE | 0x800)
+        look(f"after a rule, {last}")
 
 
 DESTINATIONS6: Final = (
@@ -244,6 +258,8 @@ def sources6(world: World, log: Log) -> None:
         ("2001::1/64", VETH, b""),
         ("2001:10::1/64", VETH, b""),
         ("2001:db8:1::1/128", VETH, b""),
+        ("ff0e::1/128", VETH, attr(ia.IFA_FLAGS, u32(ia.IFA_F_MCAUTOJOIN | ia.IFA_F_NODAD))),
+        ("ff05::1/128", PEER, attr(ia.IFA_FLAGS, u32(ia.IFA_F_MCAUTOJOIN | ia.IFA_F_NODAD))),
     ):
         add_address(lab, text, index, extra=extra)
         lab.settle()

@@ -92,7 +92,7 @@ class AutomaticRoutes4(Routes4):
         for info in TABLES4.of(device.net).infos.values():
             if all(hop.device is not device for hop in info.hops):
                 continue
-            alive = False
+            alive: bool = False
             for hop in info.hops:
                 alive |= hop.device is device or not hop.flags & mark
                 if hop.device is device:
@@ -185,7 +185,7 @@ class AutomaticRoutes4(Routes4):
         device, primary = address.device, address
         subnet_broadcast, prefix = address.address | ~address.mask & BROADCAST, address.address & address.mask
         data = IN_DEVICE.of(device)
-        subnet = False
+        subnet: bool = False
         if address.is_secondary:
             found = _primary(data, prefix, address.prefixlen)
             if found is None or gone not in (None, found):

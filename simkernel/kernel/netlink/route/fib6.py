@@ -137,13 +137,14 @@ class Route6:
         A reply to a lookup sets `ends`, the two addresses of the lookup, and `source`, the selected source
         address.
         """
-        dst, length, src, src_len = (*self.key, 0, 0)[:4]
-        to, origin = ends or (packed(dst) if length else b"", packed(src) if src_len else b"")
+        dst, length, *source_key = self.key
+        to, origin = ends or (packed(dst) if length else b"", packed(source_key[0]) if source_key else b"")
+        source_length = source_key[1] if source_key else 0
         short, table = pack_table(self.table)
         head = RtMsg(
             AF_INET6,
             BITS if ends else length,
-            BITS if ends else src_len,
+            BITS if ends else source_length,
             table=short,
             protocol=self.protocol,
             type=self.type,
@@ -283,7 +284,7 @@ class Fib6:
         for key in table.routes:
             if len(key) > 2:
                 sources.setdefault(key[:2], {})[key[2:]] = table.routes[key]
-        found = False
+        found: bool = False
         for length in range(BITS, -1, -1):
             prefix = (flow.daddr >> (BITS - length) << (BITS - length), length)
             own, below = table.routes.get(prefix), sources.get(prefix)

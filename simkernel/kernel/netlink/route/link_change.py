@@ -188,7 +188,7 @@ class LinkChanges:
         link.parse(policy.STRICT)
         one_namespace(link)
         device = link.device(request.net)
-        changed = False
+        changed: bool = False
         for type, first, last in link.located(il.IFLA_PROP_LIST):
             if type == il.IFLA_ALT_IFNAME:
                 validator(LINK_POLICY, policy.STRICT).parse(request, first - NLA_HDRLEN, last)
