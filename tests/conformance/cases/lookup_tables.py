@@ -34,7 +34,7 @@ from tests.conformance.cases.fib_lab import (
 )
 from tests.conformance.cases.found_links import mask_ages
 from tests.conformance.log import Log
-from tests.conformance.wire import ERROR, REQUEST, attr, nlmsg, u32
+from tests.conformance.wire import ACK, ERROR, REQUEST, attr, nlmsg, u32
 from tests.conformance.world import World
 
 ABSENT: Final = 99
@@ -365,3 +365,27 @@ def old_lookups(world: World, log: Log) -> None:
             columns[f"source of {size}"] = {"extra": attr(rt.RTA_SRC, packed(to)[:size])}
         table_of(lab, ("", to), columns)
         lab.log("short", look_up(lab, bytes((family,)) * 11))
+
+
+@case(privileged=True, marks=ROUTE)
+def types_of_found_routes(world: World, log: Log) -> None:
+    """The type of a route decides whether a lookup fails, in IPv4 and in IPv6."""
+    for family, to in ((AF_INET, "10.9.0.0/16"), (AF_INET6, "2001:db8:9::/48")):
+        lab = Lab(world, log, family, veth=family == AF_INET, portid=family)
+        for index in (LO, VETH, PEER):
+            lab.link(index, True, log=False)
+        for type, scope, dev in product(range(13), (0, LINK, 254), (0, LO, VETH)):
+            body = route(to, family=family, type=type, scope=scope, dev=dev)
+            lab.sock.sendto(nlmsg(rt.RTM_NEWROUTE, REQUEST | ACK | CREATE, body), (0, 0))
+            label = f"{type} {scope} {dev}"
+            ((_, payload),) = wire.messages(lab.sock.recv(65536))
+            (number,) = S32.unpack_from(payload)
+            log(label, errno.error_name(-number) if number else "ok")
+            if not number:
+                address = to.partition("/")[0] + ("1" if family == AF_INET6 else "")
+                table_of(
+                    lab,
+                    (address,),
+                    {label: {}, "match": {"rtm_flags": rt.RTM_F_FIB_MATCH}, "over": {"dev": VETH}},
+                )
+                lab.quietly(rt.RTM_DELROUTE, route(to, family=family, type=0, scope=255, proto=0))

@@ -439,3 +439,35 @@ def files_of_routes(world: World, log: Log) -> None:
     log("IPv4, no carrier", world.read_file("/proc/net/route").splitlines())
     lab.switch(VETH, up=False)
     log("IPv4, down", world.read_file("/proc/net/route").splitlines())
+
+
+@case(privileged=True, marks=ROUTE)
+def nodes_of_deleted_routes6(world: World, log: Log) -> None:
+    """The error of a deletion depends on the nodes of the tree, and a cached route is deleted silently."""
+    lab = Tabled(world, log, AF_INET6, veth=True)
+    lab.up()
+    for to in (
+        "2001:db8:4::/48",
+        "2001:db8:5::/48",
+        "2001:db8:8::/48",
+        "2001:db8:8:1::/64",
+        "2001:db8:8:2::/64",
+    ):
+        lab.route(to, to, dev=VETH)
+    for to in ("2001:db8:3::/48", "2001:db8:8::/48"):
+        lab.route(f"{to} from a prefix", to, dev=VETH, source="2001:db8::/32")
+    places = ("", "2001:db8::/32", "2001:db8:4::/46", "2001:db8:4::/47", "2001:db8:4::/48", "2001:db8:3::/48")
+    places = (
+        *places,
+        "2001:db8:8::/48",
+        "2001:db8:8::/62",
+        "2001:db8:8::/63",
+        "2001:db8:8:1::/64",
+        "3000::/4",
+    )
+    for to, source, flags in product(places, ("", "2001:db8::/32", "2001:db9::/32"), (0, rt.RTM_F_CLONED)):
+        for more in ({"proto": 77}, {"proto": 0, "dev": PEER}, {"proto": 0, "metric": 9}):
+            lab.unroute(f"{to} {source} {flags} {more}", to, source=source, rtm_flags=flags, **more)
+        if flags:
+            lab.unroute(f"{to} {source} cached", to, source=source, rtm_flags=flags)
+    lab.show("all")

@@ -18,7 +18,7 @@ from simkernel.kernel.netlink.route.fib import (
     announce,
     parse_metrics,
 )
-from simkernel.kernel.netlink.route.fib6 import ANY, BITS, PREF_SHIFT, TABLES6, Fib6, Route6, has_node
+from simkernel.kernel.netlink.route.fib6 import ANY, BITS, PREF_SHIFT, TABLES6, Fib6, Route6, Table6, has_node
 from simkernel.kernel.netlink.route.inet import Address6, inet6_device
 from simkernel.kernel.netlink.route.parse import refuse_attribute
 from simkernel.kernel.netlink.route.rules import Flow
@@ -150,9 +150,8 @@ class RouteRequests6:
         table = TABLES6.of(net).tables.get(config.table or rt.RT_TABLE_MAIN)
         if table is None:
             raise config.refuse("FIB table does not exist", ESRCH)
-        if config.flags & rt.RTF_CACHE:  # on Linux, deleting a missing cached route is no error
-            prefix = config.key[:2]
-            if prefix[1] and prefix not in table.routes and has_node(table, prefix):
+        if config.flags & rt.RTF_CACHE:  # cached routes are not modelled; Linux ignores a missing one
+            if not _has_cache(table, config.key):
                 raise os_error(ESRCH)
             return
         key = config.key
@@ -403,6 +402,27 @@ def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
         and config.index in (0, hop.index)
         and (not config.gateway or config.gateway == (hop.gateway or ANY))
     )
+
+
+def _has_cache(table: Table6, key: tuple[int, ...]) -> bool:
+    """Return True if the tree has routes at a prefix, or at the longest shorter prefix if the tree has no
+    node at the prefix itself (`fib6_locate()` without exact match).
+    """
+    dst, source = key[:2], key[2:]
+    if not has_node(table, dst):
+        dst = next(filter(table.routes.__contains__, _shorter(dst)), (0, 0))
+    sources = {each[2:] for each in table.routes if each[:2] == dst and len(each) > len(dst)}
+    if not source or not sources:
+        return dst == (0, 0) or dst in table.routes
+    if has_node(table, dst + source):
+        return source in sources
+    return not sources.isdisjoint(_shorter(source))
+
+
+def _shorter(prefix: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield all shorter prefixes of a prefix, the longest first."""
+    for length in range(prefix[1] - 1, -1, -1):
+        yield prefix[0] >> BITS - length << BITS - length, length
 
 
 def _is_direct(route: Route6 | None) -> bool:
