@@ -26,13 +26,15 @@ from tests.mutants.session import Fresh, Kill, Map, Measure, Outcome
 
 TESTS = (
     "tests/application", "tests/blocking", "tests/conformance", "tests/driverapi", "tests/drivers",
-    "tests/engine", "tests/fuzz", "tests/kernel", "tests/machine", "tests/testing", "tests/trace",
+    "tests/engine", "tests/explore", "tests/fuzz", "tests/kernel", "tests/machine", "tests/testing",
+    "tests/trace",
 )  # fmt: skip
 """Folders whose tests are run. The tests of scenarios, commands and lessons are omitted, because they are
 slow and detect few more mutants.
 """
 LEFT_OUT = (
-    "tests/conformance/live", "tests/mutants", "tests/testing/situations", "tests/testing/test_items.py",
+    "tests/conformance/live", "tests/explore/test_cluster.py", "tests/explore/test_pool.py", "tests/mutants",
+    "tests/testing/situations", "tests/testing/test_items.py",
     "tests/testing/test_plugin.py", "tests/testing/test_plugin_options.py",
     "tests/testing/test_plugin_report.py",
 )  # fmt: skip

@@ -183,6 +183,7 @@ def test_space_is_given_back(machine: Machine, app: Any) -> None:
     used = space.used
     app.pwrite(fd, bytes(3 * PAGE), 0)
     assert space.used - used == 3 * PAGE
+    assert space.limit == 256 << 20
     limit, space.limit = space.limit, space.used + PAGE
     assert app.pwrite(fd, bytes(PAGE), 5 * PAGE) == PAGE
     assert refused(lambda: app.pwrite(fd, b"x", 7 * PAGE)) == "ENOSPC"
