@@ -21,6 +21,8 @@ S32: Final = Struct("<i")
 S64: Final = Struct("<q")
 BE16: Final = Struct(">H")
 BE32: Final = Struct(">I")
+U32_MAX: Final = 2**32 - 1
+"""Largest value of a 32-bit number, which is -1 as a signed number."""
 
 
 class Malformed(ValueError):

@@ -22,6 +22,7 @@ from simkernel.uapi import if_link as il
 from simkernel.uapi import rtnetlink as rtnl
 from simkernel.uapi.errno import EINVAL, EOPNOTSUPP
 from simkernel.uapi.netlink import NLM_F_DUMP_FILTERED, NLM_F_MULTI, NLMSG_HDRLEN
+from simkernel.uapi.structure import U32_MAX
 
 DO_ATTRIBUTES: Final = frozenset(
     {il.IFLA_IFNAME, il.IFLA_ALT_IFNAME, il.IFLA_EXT_MASK, il.IFLA_TARGET_NETNSID}
@@ -32,7 +33,7 @@ DUMP_ATTRIBUTES: Final = frozenset(
 """Attributes that a strict request can contain. DO_ATTRIBUTES applies to a request about one link,
 DUMP_ATTRIBUTES to a dump request.
 """
-NO_MASTER: Final = 2**32 - 1
+NO_MASTER: Final = U32_MAX
 """Value of IFLA_MASTER that selects links without a master."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from simkernel.uapi import if_link as il
+from simkernel.uapi.structure import U32_MAX
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
 
 MAX_ADDR_LEN: Final = 32
@@ -26,7 +27,7 @@ POLICIES: Final[dict[int, AttributePolicy]] = {
     il.IFLA_MTU: _U32,
     il.IFLA_LINK: _U32,
     il.IFLA_MASTER: _U32,
-    il.IFLA_TXQLEN: AttributePolicy(NlaType.U32, Validation.RANGE_PTR, maximum=2**32 - 1),
+    il.IFLA_TXQLEN: AttributePolicy(NlaType.U32, Validation.RANGE_PTR, maximum=U32_MAX),
     il.IFLA_MAP: AttributePolicy(length=IFMAP_SIZE),
     il.IFLA_WEIGHT: _U32,
     il.IFLA_OPERSTATE: _U8,

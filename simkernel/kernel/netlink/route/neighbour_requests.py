@@ -31,6 +31,7 @@ from simkernel.uapi.netlink import (
     NLMSG_HDRLEN,
 )
 from simkernel.uapi.socket import AF_INET, AF_INET6
+from simkernel.uapi.structure import U32_MAX
 from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validation
 
 MAX_ADDR_LEN: Final = 32
@@ -45,7 +46,7 @@ STALE_AGE: Final = 60 * 100 * CENTISECOND
 """An unconfirmed neighbour is treated as if it had been confirmed this time ago, in ns (twice
 BASE_REACHABLE_TIME).
 """
-NO_MASTER: Final = 2**32 - 1
+NO_MASTER: Final = U32_MAX
 
 _POLICIES: Final[dict[int, AttributePolicy]] = {
     nb.NDA_DST: AttributePolicy(NlaType.BINARY, length=MAX_ADDR_LEN),

@@ -17,9 +17,9 @@ from simkernel.uapi.errno import EACCES, EAGAIN, EINVAL, ENETUNREACH, ESRCH
 from simkernel.uapi.fib_rules import FibRuleHdr
 from simkernel.uapi.netlink import attribute
 from simkernel.uapi.socket import AF_INET
-from simkernel.uapi.structure import U8, U32
+from simkernel.uapi.structure import U8, U32, U32_MAX
 
-UNSET: Final = 2**32 - 1
+UNSET: Final = U32_MAX
 """Value of an unset prefix length, device group, device index or user id (-1)."""
 DSCP_MAX: Final = 0x3F
 PORT_RANGE: Final = struct.Struct("<HH")

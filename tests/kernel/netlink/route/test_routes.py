@@ -121,6 +121,19 @@ def test_an_expired_route_is_not_used_and_is_deleted_at_the_next_collection(host
     assert U16.unpack_from(listener.recv(65536, MSG_DONTWAIT), 4) == (rt.RTM_DELROUTE,)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(5, 500), (21474836, 2147483600), (21474837, 2**31 - 1), (2**32 - 2, 2**31 - 1)]
+)
+def test_a_lifetime_is_shown_up_to_int_max(host: Host, seconds: int, shown: int) -> None:
+    """The unit is a hundredth of a second (`rtnl_put_cacheinfo()`)."""
+    expires = attribute(rt.RTA_EXPIRES, U32.pack(seconds))
+    over = attribute(rt.RTA_OIF, U32.pack(LO))
+    assert host.add(ipaddress.ip_network("2001:db8::/32"), expires, over, type=rt.RTN_LOCAL) == 0
+    found = host.get("2001:db8::1", rt.RTM_F_FIB_MATCH)
+    assert isinstance(found, dict)
+    assert RtaCacheinfo.unpack(found[rt.RTA_CACHEINFO]).expires == shown
+
+
 def test_the_age_of_a_lookup_is_counted_until_a_route_changes(host: Host) -> None:
     def age() -> int:
         found = host.get("127.0.0.1")
