@@ -235,3 +235,44 @@ def gateways_by_via(world: World, log: Log) -> None:
                 f"{index} alone and {label}", "10.1.0.0/16", 0x400, extra=several(hop), scope=LINK, **more
             )
     lab.show("all")
+
+
+SELECTORS: Final[dict[str, tuple[bytes, dict[str, int]]]] = {
+    **{f"mark {mark}": (number(fr.FRA_FWMARK, mark) + number(fr.FRA_FWMASK, 1), {}) for mark in (0, 1)},
+    **{f"user {user}": (attr(fr.FRA_UID_RANGE, u32(user) * 2), {}) for user in (0, 1)},
+    **{f"protocol {value}": (attr(fr.FRA_IP_PROTO, bytes((value,))), {}) for value in (1, 6, 17)},
+    **{
+        f"port {type} {port}": (attr(type, struct.pack("<HH", port, port)), {})
+        for type in (fr.FRA_SPORT_RANGE, fr.FRA_DPORT_RANGE)
+        for port in (1, 80)
+    },
+    **{f"tos {tos}": (b"", {"tos": tos}) for tos in (4, 8)},
+    **{f"dscp {value}": (attr(fr.FRA_DSCP, bytes((value,))), {}) for value in (0, 1)},
+    **{
+        f"{type} {name.decode()[:-1]}": (attr(type, name), {})
+        for type in (fr.FRA_IIFNAME, fr.FRA_OIFNAME)
+        for name in (b"lo\0", b"v0\0", b"p0\0")
+    },
+    "inverted": (number(fr.FRA_FWMARK, 1), {"flags": fr.FIB_RULE_INVERT}),
+}
+
+
+@case(privileged=True, marks=ROUTE)
+def gateways_by_rules(world: World, log: Log) -> None:
+    """The lookup of a new route's gateway has only an address, a scope and a device. Rules apply to it."""
+    for family, own, via, to in (
+        (AF_INET, "10.0.0.1/24", "10.0.0.9", "10.1.0.0/16"),
+        (AF_INET6, "2001:db8::1/64", "2001:db8::9", "2001:db8:1::/48"),
+    ):
+        lab = Tabled(world, log, family, veth=family == AF_INET, portid=family)
+        lab.up()
+        lab.step("address", rt.RTM_NEWADDR, ifaddr(own), CREATE)
+        for label, (more, header) in SELECTORS.items():
+            body = rule(family, number(fr.FRA_PRIORITY, 5), more, action=fr.FR_ACT_PROHIBIT, **header)
+            lab.quietly(NEW, body, CREATE)
+            for dev in (0, VETH):
+                lab.route(f"{label} {dev}", to, via=via, dev=dev)
+                lab.unroute(f"{label} {dev}, delete", to)
+            lab.route(f"{label}, in a table", to, via=via, table=9)
+            lab.unroute(f"{label}, in a table, delete", to, table=9)
+            lab.quietly(DEL, body)
