@@ -23,7 +23,7 @@ from tests.conformance.cases.fib_lab import (
     packed,
     route,
 )
-from tests.conformance.cases.tabled import CREATE, Tabled, ifaddr
+from tests.conformance.cases.tabled import CREATE, Tabled, ifaddr, lifetimes
 from tests.conformance.log import Log
 from tests.conformance.wire import attr, u32
 from tests.conformance.world import World
@@ -365,6 +365,12 @@ def gateways_of_routes(world: World, log: Log) -> None:
             if up:
                 lab.up(PEER)
                 lab.step("address", rt.RTM_NEWADDR, ifaddr(two, PEER), CREATE)
+            for flags in (0, rt.RTNH_F_ONLINK):
+                hop = hop4 if family == AF_INET else hop6
+                hops = several(hop(8, VETH, flags=flags), hop(9, VETH))
+                lab.route(f"{up} two hops {flags}", to, ADD, rtm_flags=flags, extra=hops)
+                lab.show(f"{up} with two hops {flags}")
+                delete_all(lab, to)
             for via, dev, flags in product(gateways, (0, LO, VETH, PEER, 99), (0, rt.RTNH_F_ONLINK)):
                 lab.route(f"{up} {via} {dev} {flags}", to, ADD, via=via, dev=dev, rtm_flags=flags)
                 delete_all(lab, to)
@@ -408,6 +414,7 @@ def files_of_routes(world: World, log: Log) -> None:
     lab.up()
     lab.step("address", rt.RTM_NEWADDR, ifaddr("10.0.0.1/24"), CREATE)
     lab.step("address", rt.RTM_NEWADDR, ifaddr("2001:db8::1/64"), CREATE)
+    lab.step("lifetime", rt.RTM_NEWADDR, ifaddr("2001:db8:77::1/64", VETH, lifetimes(500, 900)), CREATE)
     lab.settle()
     for number, metric in enumerate((0, 1, 2**31 - 1, 2**31, 2**32 - 1)):
         lab.route(f"metric {metric}", f"10.{number}.0.0/16", ADD, via="10.0.0.9", metric=metric)

@@ -61,10 +61,14 @@ def test_group_numbers_are_the_lowest_in_a_row() -> None:
     assert again.first_group == 2
 
 
-def test_the_room_for_groups_grows_by_words() -> None:
+@pytest.mark.parametrize(
+    ("count", "total"), [(0, 64), (1, 64), (45, 64), (46, 128), (60, 128), (64, 128), (65, 192), (129, 256)]
+)
+def test_the_number_of_groups_grows_by_words(count: int, total: int) -> None:
+    """The mask of groups grows by the words that the new groups need (`genl_allocate_reserve_groups()`)."""
     registry = Registry()
-    registry.add(family("many", 60))
-    assert registry.group_count == 128
+    registry.add(family("many", count))
+    assert registry.group_count == total
 
 
 @pytest.mark.parametrize(
