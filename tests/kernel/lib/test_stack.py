@@ -15,7 +15,9 @@ def outer(function, *arguments):
     return inner(function, *arguments)
 
 def inner(function, *arguments):
-    return function(*arguments)
+    return function(
+        *arguments
+    )
 
 class Lock:
     async def __aenter__(self):

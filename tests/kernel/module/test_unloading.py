@@ -179,3 +179,19 @@ def test_a_driver_left_behind_is_removed_with_its_resources(bench: Bench) -> Non
     assert [text for text in bench.log if "left behind" in text] == ["m: left behind: driver m"]
     assert kernel.dma.allotted == 0
     assert len(kernel.resources) == 1
+
+
+@pytest.mark.parametrize(("length", "found"), [(1, True), (55, True), (56, False)])
+def test_length_of_a_name_for_delete_module(bench: Bench, length: int, found: bool) -> None:
+    """delete_module(2) takes names below MODULE_NAME_LEN."""
+    name = "n" * length
+    bench.module(name, "def init(this): pass\ndef exit(this, state): pass")
+    bench.load(name)
+    if found:
+        bench.delete_module(name)
+    else:
+        with pytest.raises(FileNotFoundError):
+            bench.delete_module(name)
+    assert bench.states() == ({} if found else {name: "Live"})
+    with pytest.raises(FileNotFoundError):
+        bench.delete_module("")

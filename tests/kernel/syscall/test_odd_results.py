@@ -69,6 +69,25 @@ def test_memory_counters_of_a_socket(machine: Machine) -> None:
     assert found == [(0, 212992, size, 212992, 0, 0, 0, 0, 0), (0, 212992, 0, 212992, 0, 0, 0, 0, 0)]
 
 
+def test_options_with_one_value(machine: Machine) -> None:
+    """SO_PEEK_OFF, SO_PASSPIDFD and SO_PASSRIGHTS have a fixed value. Others are not modelled."""
+    process = machine.blocking()
+    one, _ = process.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    for option, value in ((42, -1), (76, 0), (83, 1)):
+        raw = struct.pack("<i", value)
+        for length in range(6):
+            assert call(process, "getsockopt", one.descriptor, 1, option, length) == raw[:length]
+        assert (
+            refused(lambda option=option: call(process, "getsockopt", one.descriptor, 1, option, -1))
+            == "EINVAL"
+        )
+        one.setsockopt(1, option, raw)
+        one.setsockopt(1, option, raw + b"more")
+        assert refused(lambda option=option: one.setsockopt(1, option, b"\0\0")) == "EINVAL"
+        wrong = struct.pack("<i", value + 1)
+        assert refused(lambda option=option, wrong=wrong: one.setsockopt(1, option, wrong)) == "ENOTSUP"
+
+
 def test_a_suppressed_line_of_dev_kmsg_names_its_writer(machine: Machine) -> None:
     async def writer(app: Any) -> None:
         fd = await app.open("/dev/kmsg", os.O_WRONLY)
