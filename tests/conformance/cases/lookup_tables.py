@@ -185,6 +185,10 @@ def gateways_of_states(world: World, log: Log) -> None:
     add(0, 15, tos=8)
     neighbour(14, nb.NUD_FAILED)
     look("of a tos")
+    add(5, 18, 19, tos=8)
+    look("other metrics of a tos")
+    neighbour(15, nb.NUD_FAILED)
+    look("failed gateways of a tos")
     add(5, 16, 17)
     look("other metrics")
     for each in (11, 12, 13):

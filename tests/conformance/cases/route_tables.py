@@ -257,6 +257,10 @@ def hops_over_links_that_go6(world: World, log: Log) -> None:
         lab.switch(index, up=True)
         lab.show(f"{index} up")
     prepare()
+    lab.switch(PEER, up=False)
+    lab.show("the other link down")
+    lab.switch(PEER, up=True)
+    prepare()
     lab.step("delete the link", rt.RTM_DELLINK, rt.IfInfoMsg(index=VETH).pack())
     lab.show("without links")
 
