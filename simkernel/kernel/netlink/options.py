@@ -54,9 +54,7 @@ def _memberships(sock: NetlinkSock, length: int) -> bytes:
     """
     size = (sock.group_count + 31) // 32 * 4
     copied = min(length, size) // 4 * 4
-    return sock.groups.to_bytes(max(size, (sock.groups.bit_length() + 7) // 8), "little")[:copied] + bytes(
-        size - copied
-    )
+    return sock.groups.to_bytes(size, "little")[:copied] + bytes(size - copied)
 
 
 def _add_membership(sock: NetlinkSock, task: Task, group: int) -> None:
