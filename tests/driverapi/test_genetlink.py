@@ -96,6 +96,7 @@ class Store:
             self.generation += thing.get("label") == "fidget"
 
     def clear(self, info):
+        self.capable = [info.capable(number) for number in (12, 21, 40)], info.credentials.uid
         self.things.clear()
 
     def release(self, sock):
@@ -120,6 +121,16 @@ def fails(call: Any, *arguments: Any, **attributes: Any) -> OSError:
     with pytest.raises(OSError) as raised:
         call(*arguments, **attributes)
     return raised.value
+
+
+def test_a_handler_sees_the_rights_of_its_caller(bench: Bench, store: BlockingClient) -> None:
+    """Both the caller and the opener of its socket need a capability."""
+    store.do("clear")
+    assert bench.data("store").capable == ([True, True, True], 0)
+    some = bench.machine.blocking(uid=0)
+    some.capset([12])
+    some.genetlink("store").do("clear")
+    assert bench.data("store").capable == ([True, False, False], 0)
 
 
 def test_a_client_that_asks_for_the_family_loads_it(bench: Bench, store: BlockingClient) -> None:

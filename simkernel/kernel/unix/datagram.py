@@ -153,10 +153,10 @@ class DatagramSocket(UnixSocket):
             self._stop_relay()
             self._lost(other)
             raise os_error(errno.ECONNREFUSED)
+        sent = len(skb.data)
         if other.filter is not None:
             length = other.filter.run(skb.data)
             if not length:
-                sent = len(skb.data)
                 skb.free()
                 return sent
             skb.data = skb.data[:length]
@@ -168,7 +168,7 @@ class DatagramSocket(UnixSocket):
         skb.creds = self.creds_for(task, skb.creds, other)
         self.unix.engine.charged += self.unix.costs.deliver
         other.enqueue(skb)
-        return len(skb.data)
+        return sent
 
     # -- receiving --------------------------------------------------------------------
 

@@ -33,6 +33,17 @@ def act(state, text):
 """
 
 
+def test_a_module_is_compiled_alone(bench: Bench) -> None:
+    """Without its own import of annotations, a module's annotations are evaluated."""
+    for checks in ((), ("races",)):
+        checked = Checked(bench, bench.folder, checks=checks)
+        bench.module("m", "def function(value: Unknown) -> None: ...")
+        with pytest.raises(OSError, match="Exec format error"):
+            bench.root.insmod("m")
+        assert "NameError" in bench.log[-1]
+        checked.machine.close()
+
+
 def test_a_counter_without_a_lock(bench: Bench) -> None:
     report = races(bench, COUNT.format("if True:"), "", "")[0]
     assert report.title == "BUG: KCSAN: data-race in act"

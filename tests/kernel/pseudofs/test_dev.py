@@ -10,6 +10,7 @@ import pytest
 
 from simkernel import Machine
 from simkernel.blocking.process import Blocking
+from simkernel.kernel.device.core import DriverCore
 from tests.kernel.conftest import Bench
 from tests.kernel.refused import refused
 
@@ -101,8 +102,6 @@ def test_nodes_of_a_driver(bench: Bench) -> None:
         found = root.stat(f"/dev/{path}")
         assert (path, stat.filemode(found.st_mode), found.st_uid, found.st_gid) == (path, mode, uid, gid)
     assert root.stat("/dev/x/b").st_rdev == root.stat("/dev/x/y/a").st_rdev + 1
-    from simkernel.kernel.device.core import DriverCore
-
     core: DriverCore = bench.machine.kernel.devices
     core.device_unregister(devices[3])
     assert root.listdir("/dev/x") == ["y", "b"] or sorted(root.listdir("/dev/x")) == ["b", "y"]
@@ -113,3 +112,32 @@ def test_nodes_of_a_driver(bench: Bench) -> None:
     assert root.listdir("/dev/x") == ["y"]
     core.device_unregister(devices[2])
     assert "c" not in root.listdir("/dev")
+
+
+def test_a_node_that_a_program_has_removed_is_not_missed(bench: Bench) -> None:
+    """Also without its directories, and with another file of the same name."""
+    bench.module(
+        "m",
+        """
+        def init(this):
+            major, _ = alloc_chrdev_region(this, 0, 8, "m")
+            kind = class_register(this, "m")
+            return [
+                device_create(this, kind, None, node, node=f"x/y/{node}", number=(major, minor))
+                for minor, node in enumerate("abc")
+            ]
+    """,
+    )
+    devices = bench.load("m")
+    root, core = bench.root, bench.machine.kernel.devices
+    for name in "abc":
+        root.unlink(f"/dev/x/y/{name}")
+    root.close(root.open("/dev/x/y/b", os.O_CREAT))
+    core.device_unregister(devices[1])
+    assert root.listdir("/dev/x/y") == ["b"]
+    root.unlink("/dev/x/y/b")
+    core.device_unregister(devices[0])
+    root.rmdir("/dev/x/y")
+    root.rmdir("/dev/x")
+    core.device_unregister(devices[2])
+    assert "x" not in root.listdir("/dev")
