@@ -145,6 +145,7 @@ class Kill:
         """Fork a process for each mutant."""
         self._items = {item.nodeid: item for item in session.items}
         files = frozenset(str(self._root / path) for path in sources(self._root))
+        gc.unfreeze()  # tests/conftest.py has frozen all objects, and gc.get_objects() omits frozen ones
         functions = functions_of(files)
         gc.collect()
         gc.freeze()

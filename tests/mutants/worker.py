@@ -149,7 +149,7 @@ def _fresh(folder: Path, names: list[str], budget: float) -> Outcome | None:
     command = [sys.executable, "-B", "-m", "tests.mutants.worker", "fresh", str(order), str(budget), *paths]
     begun = order.with_suffix(".begun")
     begun.unlink(missing_ok=True)
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if not begun.exists():  # the process failed before its tests, for example without a library
         raise RuntimeError(run.stderr)
     if -run.returncode in (signal.SIGALRM, signal.SIGPROF):
