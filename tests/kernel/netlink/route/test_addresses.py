@@ -17,6 +17,7 @@ from simkernel.uapi import if_addr as ia
 from simkernel.uapi import if_link as il
 from simkernel.uapi import netlink as nl
 from simkernel.uapi import rtnetlink as rt
+from simkernel.uapi.errno import EINVAL
 from simkernel.uapi.socket import AF_INET, AF_INET6, AF_NETLINK, AF_UNSPEC, SOCK_RAW
 from tests.conformance.cases.addresses import family, ipv4, ipv6, lifetimes
 from tests.examples import examples
@@ -234,3 +235,33 @@ def test_a_deleted_link_leaves_no_timer(changer: Changer) -> None:
     start = changer.machine.engine.time()
     changer.machine.run()
     assert changer.machine.engine.time() == start
+
+
+@pytest.mark.parametrize("mode", [2, 3])
+def test_a_random_interface_id_stays_the_same(changer: Changer, mode: int) -> None:
+    """In the modes STABLE_PRIVACY and RANDOM, a link gets one random id for its link-local addresses."""
+    setting = nl.attribute(il.IFLA_AF_SPEC, nl.attribute(AF_INET6, nl.attribute(8, bytes((mode,)))))
+
+    def own() -> list[tuple[Any, ...]]:
+        return [each for each in changer.addresses(AF_INET6) if each[1] == END]
+
+    changer.link(PEER, up=True)
+    if mode == 2:  # needs an id, which only the mode RANDOM makes
+        assert changer.link(END, setting) == EINVAL
+        changer.link(END, nl.attribute(il.IFLA_AF_SPEC, nl.attribute(AF_INET6, nl.attribute(8, b"\3"))))
+        changer.link(END, up=True)
+        changer.machine.run()
+        changer.link(END, up=False)
+    assert changer.link(END, setting) == 0
+    seen = []
+    for _ in range(2):
+        changer.link(END, up=True)
+        changer.machine.run()
+        seen.append(own())
+        changer.link(END, up=False)
+        assert own() == []
+    ((_, _, length, address, _, flags),) = seen[0]
+    assert seen[0] == seen[1]
+    assert (length, address[:16]) == (64, "fe80000000000000")
+    assert "fffe" not in address[22:26]
+    assert flags == ia.IFA_F_PERMANENT | ia.IFA_F_STABLE_PRIVACY
