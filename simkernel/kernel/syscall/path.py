@@ -111,7 +111,7 @@ class PathCalls:
         return data
 
     def readlinkat(self, task: Task, dirfd: int, path: str, size: int = 4096) -> str:
-        """Return the target of a symbolic link as a str (readlinkat(2)).
+        """Return the first `size` bytes of the target of a symbolic link as a str (readlinkat(2)).
 
         Raises EINVAL if the file is not a link, but ENOENT if it is not a link and `path` is empty.
         """
@@ -123,7 +123,8 @@ class PathCalls:
             inode = task.files.get_raw(dirfd).object.inode
         if inode is None or inode.kind != stat.S_IFLNK:
             raise os_error(EINVAL if path else ENOENT)
-        return inode.readlink(task)
+        target = inode.readlink(task).encode("utf-8", "surrogateescape")
+        return target[:size].decode("utf-8", "surrogateescape")
 
     def faccessat(self, task: Task, dirfd: int, path: str, mode: int, flags: int = 0) -> None:
         """Check access for a mask of R_OK (4), W_OK (2) and X_OK (1) (faccessat2(2)).

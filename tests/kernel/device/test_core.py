@@ -9,7 +9,7 @@ import pytest
 
 from simkernel import Machine, millis
 from simkernel.kernel.device.core import DriverCore
-from simkernel.kernel.device.device import Device
+from simkernel.kernel.device.device import Device, NodeAccess
 from simkernel.uapi.uevent import Uevent
 
 
@@ -81,6 +81,26 @@ def test_the_variables_of_a_uevent_have_an_order(core: DriverCore, events: list[
     assert list(change.variables) == ["ACTION", "DEVPATH", "SUBSYSTEM", "BULB", *common]
     assert change.variables["DEVNAME"] == "lamps/0"
     assert (change.action, change.variables["SUBSYSTEM"]) == ("change", "light")
+
+
+def test_access_of_a_node_is_in_its_uevent(core: DriverCore, events: list[Uevent]) -> None:
+    """DEVMODE, DEVUID and DEVGID are left out if they are 0 (`dev_uevent()`)."""
+    accesses = {
+        "a": NodeAccess(0o640, uid=5, gid=6), "b": NodeAccess(0o7777),
+        "c": NodeAccess(uid=1), "d": NodeAccess(),
+    }  # fmt: skip
+    kind = core.class_register(None, "k", devnode=lambda device: accesses[device.name])
+    found = {}
+    for minor, name in enumerate(accesses):
+        core.device_create(None, kind, None, name, number=(81, minor))
+        variables = events[-1].variables
+        found[name] = {
+            key: value for key, value in variables.items() if key[:4] == "DEVM" or key[-2:] == "ID"
+        }
+    assert found == {
+        "a": {"DEVMODE": "0640", "DEVUID": "5", "DEVGID": "6"}, "b": {"DEVMODE": "0777"},
+        "c": {"DEVUID": "1"}, "d": {},
+    }  # fmt: skip
 
 
 def test_names_are_unique_where_they_stand(machine: Machine, core: DriverCore) -> None:

@@ -391,3 +391,50 @@ def test_states_of_link_modes(net: Recorder, mode: int, carrier: bool, state: in
     assert device.operstate == state
     fresh = net.new("net1", link_mode=mode, carrier=carrier)
     assert fresh.operstate == (il.IF_OPER_DOWN if not carrier else il.IF_OPER_UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("", "EINVAL"), ("a" * 15, "a" * 15), ("a" * 16, "EINVAL"), (".", "EINVAL"), ("..", "EINVAL"),
+        ("...", "..."), ("a/b", "EINVAL"), ("a:b", "EINVAL"), ("a b", "EINVAL"), ("a\tb", "EINVAL"),
+        ("lo", "EEXIST"), ("x%d", "x1"), ("x%dy", "x0y"), ("z%d", "z0"), ("x%s", "EINVAL"),
+        ("x%d%d", "EINVAL"),
+    ],
+)  # fmt: skip
+def test_names_of_devices(net: Recorder, name: str, found: str) -> None:
+    """`dev_valid_name()` and `__dev_alloc_name()`: the lowest number that is free."""
+    for taken in ("x0", "x2"):
+        net.new(taken)
+    if found.isupper():
+        assert refused(net.new, name) == found
+    else:
+        assert net.new(name).name == found
+
+
+@pytest.mark.parametrize(
+    ("no_queue", "length", "qdisc"),
+    [(True, 1000, "noqueue"), (False, 0, "noqueue"), (False, 1, "pfifo_fast")],
+)
+def test_queueing_disciplines(net: Recorder, no_queue: bool, length: int, qdisc: str) -> None:
+    device = net.new("net0", no_queue=no_queue, tx_queue_len=length)
+    assert device.qdisc == "noop"
+    net.devices.open(device)
+    assert device.qdisc == qdisc
+
+
+@pytest.mark.parametrize("up", [False, True])
+def test_a_rename_is_logged(net: Recorder, up: bool) -> None:
+    device = net.new("net0")
+    if up:
+        net.devices.open(device)
+    net.devices.rename(device, "other")
+    assert net.machine.log.records[-1].text == f"other: renamed from net0{' (while UP)' if up else ''}"
+
+
+def test_indexes_of_devices(net: Recorder) -> None:
+    """The next index follows the last one, up to 2^31 - 1, then from the lowest free one on."""
+    net.net._last_index = 2**31 - 2
+    assert [net.new().index for _ in range(3)] == [2**31 - 1, 2, 3]
+    assert net.new(index=2**31 - 1 - 5).index == 2**31 - 6
+    assert net.new().index == 4

@@ -168,3 +168,34 @@ def test_timeouts_of_a_futex(machine: Machine, timeout: int, expected: str) -> N
     word = FutexWord()
     word.value = 3
     assert refused(lambda: call(app, "futex", word, 128, 3, timeout)) == expected
+
+
+def test_paths_and_nodes(machine: Machine) -> None:
+    root = machine.blocking(uid=0)
+    root.symlink("target", "/tmp/link")
+    for size, expected in ((1, "t"), (5, "targe"), (6, "target"), (7, "target")):
+        assert call(root, "readlinkat", -100, "/tmp/link", size) == expected
+    root.symlink("ä", "/tmp/two")
+    assert call(root, "readlinkat", -100, "/tmp/two", 1) == "\udcc3"
+    for size in (0, -1):
+        assert refused(lambda size=size: call(root, "readlinkat", -100, "/tmp/link", size)) == "EINVAL"
+    assert refused(lambda: root.link("", "/tmp/new")) == "ENOENT"
+    for kind, device in (("p", 0), ("c", 0x105), ("-", 0), ("s", 0)):
+        mode = {"p": 0o010644, "c": 0o020644, "-": 0o100644, "s": 0o140644}[kind]
+        root.mknod(f"/tmp/node-{kind}", mode, 0x105)
+        assert root.stat(f"/tmp/node-{kind}").st_rdev == device
+    fd = root.open("/proc/self/ns/net", os.O_RDONLY)
+    assert (root.fstat(fd).st_mode, root.fstat(fd).st_nlink) == (0o100444, 1)
+
+
+@pytest.mark.parametrize(("length", "works"), [(106, True), (107, True), (108, False)])
+def test_length_of_an_abstract_name(machine: Machine, length: int, works: bool) -> None:
+    """A sockaddr_un has 110 bytes."""
+    sock = machine.blocking().socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    name = b"\0" + b"n" * length
+    if works:
+        sock.bind(name)
+        assert sock.getsockname() == name
+    else:
+        with pytest.raises(OSError):
+            sock.bind(name)
