@@ -419,6 +419,8 @@ def files_of_routes(world: World, log: Log) -> None:
     lab.step("address", rt.RTM_NEWADDR, ifaddr("10.0.0.1/24"), CREATE)
     lab.step("address", rt.RTM_NEWADDR, ifaddr("2001:db8::1/64"), CREATE)
     lab.step("lifetime", rt.RTM_NEWADDR, ifaddr("2001:db8:77::1/64", VETH, lifetimes(500, 900)), CREATE)
+    lab.step("permanent", rt.RTM_NEWADDR, ifaddr("2001:db8:78::1/64"), CREATE)
+    lab.step("with a lifetime", rt.RTM_NEWADDR, ifaddr("2001:db8:78::1/64", VETH, lifetimes(500, 900)), 0x500)
     lab.settle()
     for number, metric in enumerate((0, 1, 2**31 - 1, 2**31, 2**32 - 1)):
         lab.route(f"metric {metric}", f"10.{number}.0.0/16", ADD, via="10.0.0.9", metric=metric)

@@ -276,3 +276,21 @@ def gateways_by_rules(world: World, log: Log) -> None:
             lab.route(f"{label}, in a table", to, via=via, table=9)
             lab.unroute(f"{label}, in a table, delete", to, table=9)
             lab.quietly(DEL, body)
+
+
+@case(privileged=True, marks=ROUTE)
+def rules_of_protocols(world: World, log: Log) -> None:
+    """A lookup without RTA_IP_PROTO is one of UDP in IPv4, and one of any protocol in IPv6."""
+    for family in (AF_INET, AF_INET6):
+        lab = prepared(world, log, family, veth=family == AF_INET)
+        numbers = (1, 6, 17, 58)
+        lookups: dict[str, dict[str, Any]] = {"none": {}}
+        lookups |= {str(each): {"extra": attr(rt.RTA_IP_PROTO, bytes((each,)))} for each in numbers}
+        for value in numbers:
+            body = rule(family, number(fr.FRA_PRIORITY, 5), attr(fr.FRA_IP_PROTO, bytes((value,))), table=1)
+            lab.quietly(NEW, body, CREATE)
+            looked(lab, {f"{value} {label}": each for label, each in lookups.items()})
+            lab.quietly(DEL, body)
+        everything = rule(family, number(fr.FRA_PRIORITY, 6), table=2)
+        lab.quietly(NEW, everything, CREATE)
+        looked(lab, lookups)
