@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from simkernel.kernel.netlink.route.fib import pack_table
 from simkernel.kernel.netlink.route.rules import Flow, Rule
 from simkernel.uapi import fib_rules as fr
 from simkernel.uapi import netlink as nl
+from simkernel.uapi import rtnetlink as rt
 from simkernel.uapi.socket import AF_INET, AF_INET6
 
 NET = bytes((10, 1, 0, 0))
@@ -121,6 +123,7 @@ def test_a_table_above_255_is_in_the_attribute_only(table: int, shown: int) -> N
     packed = Rule(family=AF_INET, table=table).pack()
     assert packed[4] == shown
     assert attributes(packed[12:])[fr.FRA_TABLE] == table.to_bytes(4, "little")
+    assert pack_table(table) == (shown, nl.attribute(rt.RTA_TABLE, table.to_bytes(4, "little")))
 
 
 SUPPRESSED = [
