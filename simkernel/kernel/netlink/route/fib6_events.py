@@ -65,7 +65,7 @@ class AutomaticRoutes6(Routes6):
             dst=int.from_bytes(prefix),
             length=length,
             metric=metric or ADDRCONF_PRIORITY,
-            flags=rt.RTF_UP | rt.RTF_EXPIRES * (expires is not None),
+            flags=rt.RTF_UP | (0 if expires is None else rt.RTF_EXPIRES),
             index=device.index,
             expires=expires,
         )

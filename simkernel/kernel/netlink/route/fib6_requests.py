@@ -191,9 +191,9 @@ class RouteRequests6:
         if rt.RTA_VIA in asked:
             raise asked.refuse("IPv6 does not support RTA_VIA attribute")
         flags = rt.RTF_UP | head.flags & rt.RTNH_F_ONLINK
-        flags |= rt.RTF_REJECT * (head.type in REJECTING)
-        flags |= rt.RTF_LOCAL * (head.type == rt.RTN_LOCAL)
-        flags |= rt.RTF_CACHE * bool(head.flags & rt.RTM_F_CLONED)
+        flags |= rt.RTF_REJECT if head.type in REJECTING else 0
+        flags |= rt.RTF_LOCAL if head.type == rt.RTN_LOCAL else 0
+        flags |= rt.RTF_CACHE if head.flags & rt.RTM_F_CLONED else 0
         addresses = []
         for type, bits in ((rt.RTA_DST, head.dst_len), (rt.RTA_SRC, head.src_len)):
             data, size = asked.payload(type), (bits + 7) // 8
@@ -227,7 +227,7 @@ class RouteRequests6:
             metric=asked.number(rt.RTA_PRIORITY),
             type=head.type,
             protocol=head.protocol,
-            flags=flags | rt.RTF_GATEWAY * bool(gateway),
+            flags=flags | (rt.RTF_GATEWAY if gateway else 0),
             index=asked.number(rt.RTA_OIF),
             gateway=gateway,
             prefsrc=b"" if prefsrc == ANY else prefsrc,
@@ -389,7 +389,7 @@ def _hops(config: Config6) -> Iterator[Config6]:
     """Yield a route description for each next hop in RTA_MULTIPATH of a request."""
     for hop, attributes in () if config.asked is None else config.asked.hops():
         gateway = attributes.get(rt.RTA_GATEWAY, config.gateway)[:IN6_ADDR_SIZE]
-        flags = config.flags | hop.flags & rt.RTNH_F_ONLINK | rt.RTF_GATEWAY * bool(gateway)
+        flags = config.flags | hop.flags & rt.RTNH_F_ONLINK | (rt.RTF_GATEWAY if gateway else 0)
         index = hop.index or config.index
         yield attrs.evolve(config, index=index, gateway=gateway, flags=flags, weight=hop.hops + 1)
 

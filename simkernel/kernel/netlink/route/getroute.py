@@ -363,7 +363,7 @@ class RouteQueries:
             raise os_error(EINVAL)
         hop = None if result is None else result.hop
         kept = True
-        flags = rt.RTCF_LOCAL * (device.is_loopback or type == rt.RTN_LOCAL)
+        flags = rt.RTCF_LOCAL if device.is_loopback or type == rt.RTN_LOCAL else 0
         if flow.daddr == BROADCAST:
             type, hop = rt.RTN_BROADCAST, None
         elif flow.daddr >> 28 == 0xE:
@@ -372,7 +372,7 @@ class RouteQueries:
             flags |= rt.RTCF_BROADCAST | rt.RTCF_LOCAL
         elif type == rt.RTN_MULTICAST:
             kept = flow.daddr != ALL_HOSTS or not device.is_up
-            flags = rt.RTCF_MULTICAST | rt.RTCF_LOCAL * (not kept)
+            flags = rt.RTCF_MULTICAST | (0 if kept else rt.RTCF_LOCAL)
             if result is not None and result.length < 4:
                 hop = None
         elif type == rt.RTN_LOCAL:

@@ -31,8 +31,8 @@ def route(net: Net) -> list[str]:
 def _line(alias: Alias) -> str:
     info, hop = alias.info, alias.info.hops[0]
     mask = ~(BROADCAST >> alias.length) & BROADCAST
-    flags = rt.RTF_UP | rt.RTF_GATEWAY * bool(hop.gateway) | rt.RTF_HOST * (alias.length == BITS)
-    flags |= rt.RTF_REJECT * (alias.type in (rt.RTN_UNREACHABLE, rt.RTN_PROHIBIT))
+    flags = rt.RTF_UP | (rt.RTF_GATEWAY if hop.gateway else 0) | (rt.RTF_HOST if alias.length == BITS else 0)
+    flags |= rt.RTF_REJECT if alias.type in (rt.RTN_UNREACHABLE, rt.RTN_PROHIBIT) else 0
     mss, window, rtt = (
         int(info.metrics.get(each, 0)) for each in (rt.RTAX_ADVMSS, rt.RTAX_WINDOW, rt.RTAX_RTT)
     )
@@ -69,7 +69,7 @@ def _line6(route: Route6) -> str:
     """
     dst, length, src, src_len = (*route.key, 0, 0)[:4]
     references = 1 + (route.flags & rt.RTF_LOCAL != 0) + (route.hop.cached[0] is not None)
-    flags = route.flags | rt.RTF_GATEWAY * bool(route.hop.gateway)
+    flags = route.flags | (rt.RTF_GATEWAY if route.hop.gateway else 0)
     name = "" if route.device is None else route.device.name
     prefixes = (dst, length), (src, src_len)
     return _format(prefixes, route.hop.gateway or ANY, route.metric, references, flags, name)
