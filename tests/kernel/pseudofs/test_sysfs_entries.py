@@ -73,3 +73,13 @@ def test_each_link_leads_to_a_directory(app: Any) -> None:
         target = os.path.normpath(os.path.join(os.path.dirname(link), app.readlink(link)))
         assert app.stat(link).st_ino == app.stat(target).st_ino
         assert app.stat(link).st_mode & 0o170000 == 0o040000
+
+
+def test_a_module_links_to_its_own_drivers() -> None:
+    with Machine() as machine:
+        machine.plug(Camera())
+        machine.plug(Mouse())
+        machine.run(until=millis(100))
+        root = machine.blocking()
+        for name in ("camera", "mouse"):
+            assert root.listdir(f"/sys/module/{name}/drivers") == [f"simbus:{name}"]

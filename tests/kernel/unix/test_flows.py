@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -65,3 +66,17 @@ def test_a_receiver_continues_the_flow_of_the_sender(machine: Machine, kind: str
     calls = [each for each in records if each.name in ("sys_enter", "sys_exit")]
     flows = {(each.name, each.fields["call"]): each.flow for each in calls}
     assert flows[("sys_exit", "recvfrom")] == flows[("sys_exit", "sendto")] > 0
+
+
+def test_fdinfo_counts_files_in_flight_to_an_unconnected_datagram_socket(machine: Machine) -> None:
+    """`unix_show_fdinfo()`; a stream that is not connected shows 0."""
+    app = machine.blocking()
+    receiver, sender, stream = (
+        app.socket(socket.AF_UNIX, kind) for kind in (KINDS["dgram"], KINDS["dgram"], KINDS["stream"])
+    )
+    receiver.bind("\0here")
+    sender.sendmsg(
+        [b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("<i", sender.descriptor))], 0, "\0here"
+    )
+    for sock, count in ((receiver, 1), (sender, 0), (stream, 0)):
+        assert f"scm_fds: {count}\n" in app.read_file(f"/proc/self/fdinfo/{sock.descriptor}").decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -194,6 +195,37 @@ def test_a_change_between_two_datagrams_interrupts_the_dump_of_its_family(
     assert changer.add(body) == 0
     rest = list(reader.received(reader.sock))
     assert any(header.flags & nl.NLM_F_DUMP_INTR for header, _ in rest) == interrupted
+
+
+def test_a_dump_of_all_families_returns_each_address_once_however_it_is_cut(changer: Changer) -> None:
+    for host in range(1, 81):
+        changer.add(ipv4(END, f"10.0.0.{host}"))
+        changer.add(ipv6(END, f"fd00::{host:x}"))
+    expected = changer.addresses(AF_INET) + changer.addresses(AF_INET6)
+    reader = Changer(changer.machine).sock
+    reader.send(nl.message(rt.RTM_GETADDR, rt.IfAddrMsg(AF_UNSPEC).pack(), flags=REQUEST | DUMP))
+    datagrams = []
+    with suppress(BlockingIOError):
+        while True:
+            datagrams.append(reader.recv(4096))
+    messages = [each for datagram in datagrams for each in nl.iterate_messages(datagram)]
+    assert messages.pop()[0].type == nl.NLMSG_DONE
+    assert [row(payload) for _, payload in messages] == expected
+    assert len(datagrams) > 3
+
+
+@pytest.mark.parametrize(("other", "shared"), [("fd00:0:0:1::1", False), ("fd00::2", True)])
+def test_the_prefix_route_stays_while_another_address_has_the_same_prefix(
+    changer: Changer, other: str, shared: bool
+) -> None:
+    """A prefix of 64 bits differs also if only its last bit does (`ipv6_prefix_equal()`)."""
+    changer.link(END, up=True)
+    for text in ("fd00::1", other):
+        assert changer.add(ipv6(END, text, 64)) == 0
+    assert changer.delete(ipv6(END, "fd00::1", 64)) == 0
+    routes = changer.machine.blocking().read_file("/proc/net/ipv6_route").decode().splitlines()
+    prefixes = [line.split()[0] for line in routes if line.split()[1] == "40"]
+    assert (f"fd{0:030x}" in prefixes) == shared
 
 
 # -- time -------------------------------------------------------------------------
