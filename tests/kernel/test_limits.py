@@ -108,6 +108,9 @@ def test_sizes_of_a_directory(machine: Machine) -> None:
     assert [data[19:].split(b"\0")[0] for data in read] == [b".", b"..", b"2", b"1", b"0"]
     app.lseek(fd, 0, 0)
     assert app.run(app.app.call("getdents64", fd, 3 * 24 + 23)) == b"".join(read[:3])
+    for number, entry in enumerate(read, start=1):  # lseek(2) to d_off continues after the entry
+        app.lseek(fd, int.from_bytes(entry[8:16], "little"), os.SEEK_SET)
+        assert app.run(app.app.call("getdents64", fd, 4096)) == b"".join(read[number:])
 
 
 # -- devices and modules ---------------------------------------------------------------------------
