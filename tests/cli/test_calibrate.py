@@ -82,6 +82,7 @@ def test_a_bad_file_is_reported(simkernel: CommandLine, tmp_path: Path, content:
     assert told in " ".join(done.err.split())
 
 
+@pytest.mark.long
 def test_each_measurement_is_predicted_from_the_others(simkernel: CommandLine, tmp_path: Path) -> None:
     """The file has the figures of a machine with other costs. One of these figures is wrong."""
     theirs = CostModel(syscall=200, file=90, copy_per_kib=20)

@@ -42,6 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 def test_solution_passes_with_code_0(here: Path, simkernel: CommandLine) -> None:
     result = simkernel(
         "check", EXERCISES / "hotplug" / "solution.py", "--exercise", "hotplug", "--seeds", 3, "--seed", 7

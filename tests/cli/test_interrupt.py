@@ -53,6 +53,7 @@ def test_files_are_whole(story: Path) -> None:
     assert Path("t.mmd").read_text("utf-8").startswith("sequenceDiagram\n")
 
 
+@pytest.mark.long
 def test_sigterm_stops_a_run_in_a_program_and_files_are_whole(story: Path) -> None:
     story.write_text(story.read_text("utf-8").replace("await app.sleep(", LOOPS["never sleeps"]), "utf-8")
     with running("--trace", "t.json", "--pcap", "t.pcap") as process:
@@ -100,7 +101,7 @@ LOOPS = {
 }
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", ["never sleeps", pytest.param("catches everything", marks=pytest.mark.long)])
 def test_the_first_sigint_prints_a_notice_and_the_second_ends_the_run(story: Path, loop: str) -> None:
     story.write_text(story.read_text("utf-8").replace("await app.sleep(", LOOPS[loop]), "utf-8")
     with running("--trace", "t.json") as process:

@@ -328,8 +328,11 @@ def test_a_closed_standard_error_is_no_error(story: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "run story.py", "list", "guide", pytest.param("run story.py --json", marks=pytest.mark.long),
-        pytest.param("run talk --strace", marks=pytest.mark.long),
+        "list", "guide",
+        *(
+            pytest.param(each, marks=pytest.mark.long)
+            for each in ("run story.py", "run story.py --json", "run talk --strace")
+        ),
     ],
 )  # fmt: skip
 def test_a_closed_pipe_ends_the_command_without_a_message(story: Path, command: str) -> None:

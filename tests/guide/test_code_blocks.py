@@ -14,7 +14,7 @@ TEXTS = {topic: guide.text(topic) for topic in guide.topics()}
 TEXTS["README"] = (ROOT / "README.md").read_text("utf-8")
 
 
-LONG = ("extending", "first-bug", "hosted", "ipc", "stateful", "teachers", "testing")
+LONG = ("README", "extending", "first-bug", "hosted", "ipc", "stateful", "teachers", "testing")
 """Pages whose blocks take seconds: they search, import packages anew or run tests in other processes."""
 
 

@@ -121,6 +121,7 @@ def test_it_fits_into_80_columns(simkernel: CommandLine) -> None:
     assert [line for line in lines if len(line) > 80] == []
 
 
+@pytest.mark.long
 def test_nothing_is_folded_on_a_terminal_of_80_columns() -> None:
     shown = (
         Terminal("run", "questions", "--only", "3", "--details", columns=80, errors=False).text().splitlines()

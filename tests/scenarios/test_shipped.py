@@ -66,7 +66,7 @@ def elsewhere(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-QUICK = ["hello", "talk"]
+QUICK = ["hello"]
 THE_REST = [name for name in stories.names() if name not in QUICK]
 
 

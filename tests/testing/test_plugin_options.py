@@ -215,6 +215,7 @@ def test_faults_of_a_rule(run_pytest: Pytest) -> None:
     )
 
 
+@pytest.mark.long
 def test_races_are_reported_and_direct_the_strategy(run_pytest: Pytest, root: Path) -> None:
     result = run_pytest(f"""
         import pytest

@@ -221,12 +221,10 @@ state.teardown()
     ),
 }
 """For each planted bug: the error, its text, and the shortest program."""
-QUICK = {MinorsMachine}
 
 
-@pytest.mark.parametrize(
-    "machine", [pytest.param(each, marks=() if each in QUICK else pytest.mark.long) for each in PLANTED]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("machine", PLANTED)
 def test_a_planted_bug_shrinks_to_the_shortest_program(machine: type[SimStateMachine]) -> None:
     kind, text, program = PLANTED[machine]
     error = failure(machine)

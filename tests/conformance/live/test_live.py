@@ -88,6 +88,7 @@ def test_recorded_cases_and_many_calls_agree_with_this_kernel() -> None:
     assert "calls compared" in output
 
 
+@pytest.mark.long
 def test_nlctrl_agrees_with_this_kernel() -> None:
     run("-m", "tests.conformance.live", "--messages", "1000", "--quiet", "--no-replay")
 
@@ -99,6 +100,7 @@ def test_link_changes_agree_with_this_kernel() -> None:
     assert "0 differences" in output
 
 
+@pytest.mark.long
 def test_programs_agree_with_this_kernel() -> None:
     output = run("-m", "tests.conformance.live", "--programs", "--steps", str(PROGRAM_STEPS), "--quiet")
     assert "0 differences" in output

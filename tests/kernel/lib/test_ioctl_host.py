@@ -161,6 +161,7 @@ needs_host = pytest.mark.skipif(
 )
 
 
+@pytest.mark.long
 @needs_host
 def test_requests_in_the_tables_have_the_hosts_results() -> None:
     compare(0, 20)
