@@ -271,6 +271,53 @@ def sources6(world: World, log: Log) -> None:
 
 
 @case(privileged=True, marks=ROUTE)
+def labels6(world: World, log: Log) -> None:
+    """A source with the destination's label is preferred to one with a longer common prefix (RFC 6724)."""
+    lab = Lab(world, log, AF_INET6, veth=True)
+    for index in (LO, VETH, PEER):
+        lab.link(index, True, log=False)
+    lab.quietly(*_new(lab, dev=VETH))
+    add_address(lab, "2001:db8::1/64", VETH)
+    inside = (
+        "3ffe::1",
+        "2002::1",
+        "2001::1",
+        "2001:10::1",
+        "fd00::1",
+        "fec0::1",
+        "::10.0.0.1",
+        "::ffff:10.0.0.1",
+    )
+    outside = (
+        "3fff::9",
+        "3ffd::9",
+        "2003::9",
+        "2001:1::9",
+        "2000:ffff::9",
+        "2001:20::9",
+        "2001:f::9",
+        "fe00::9",
+    )
+    outside = (*outside, "fb00::9", "::1:0:9", "::fffe:10.0.0.9", "::fffe:0:0:9")
+    to = (
+        *(each.removesuffix("1") + "9" for each in inside),
+        *outside,
+        "3ffe:8000::9",
+        "2002:8000::9",
+        "fc00::9",
+    )
+    to = (*to, "2001:0:8000::9", "2001:1f::9", "2001:18::9", "fdff::9", "2001:db8::9")
+    for source in inside:
+        add_address(lab, f"{source}/64", VETH)
+        lab.settle()
+        lab.log("source", source)
+        table_of(lab, to, columns_of(("",), (VETH,)))
+        lab.quietly(
+            rt.RTM_DELADDR, rt.IfAddrMsg(AF_INET6, 64, index=VETH).pack() + attr(ia.IFA_LOCAL, packed(source))
+        )
+
+
+@case(privileged=True, marks=ROUTE)
 def preferences6(world: World, log: Log) -> None:
     """Metric, router preference, device and state of the link select one of the routes of a prefix."""
     lab = Lab(world, log, AF_INET6, veth=True)
