@@ -184,7 +184,7 @@ class BridgeModule:
         """
         bridge: Bridge = device.private
         for type in data.keys() - SETTINGS.keys() - IGNORED - {Br.GROUP_ADDR}:
-            raise unmodelled(self.this, f"the setting {type} of a bridge", EOPNOTSUPP)
+            raise unmodelled(self.this, f"the setting {type} of a bridge is not modelled", EOPNOTSUPP)
         for type in change(bridge.settings, data):
             if type == Br.PRIORITY:
                 self.update(bridge)  # the ports store the bridge id, which contains the priority
@@ -355,7 +355,7 @@ class BridgeModule:
             elif type == BrPort.PRIORITY and port.set_priority(bridge, value):
                 self.select_states(bridge)
         if data.keys() & {BrPort.BACKUP_PORT, BrPort.BACKUP_NHID}:
-            raise unmodelled(self.this, "a backup port of a bridge", EOPNOTSUPP)
+            raise unmodelled(self.this, "a backup port of a bridge is not modelled", EOPNOTSUPP)
 
     def request_state(self, bridge: Bridge, port: Port, state: int) -> None:
         """Set the state of a port to the state that a program requests (`br_set_port_state()`).
@@ -367,7 +367,9 @@ class BridgeModule:
         if not device.running or (state != BR_STATE_DISABLED and not device.oper_up):
             raise os_error(ENETDOWN)
         if state in (BR_STATE_LISTENING, BR_STATE_LEARNING):
-            raise unmodelled(self.this, f"the state {BR_STATES[state]} of a bridge's port", EOPNOTSUPP)
+            raise unmodelled(
+                self.this, f"the state {BR_STATES[state]} of a bridge's port is not modelled", EOPNOTSUPP
+            )
         self.set_state(bridge, port, state)
 
     def setlink(self, master: NetDevice, device: NetDevice, data: Attributes, extack: Extack) -> None:

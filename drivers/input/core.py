@@ -100,7 +100,7 @@ class InputCore:
         for type in codes(dev.evbit):
             if type not in DISPOSITIONS:
                 what = TYPE_NAMES.get(type, f"type {type:#x}")
-                raise unmodelled(self.this, f"an input device with {what}", EINVAL)
+                raise unmodelled(self.this, f"an input device with {what} is not modelled", EINVAL)
         dev.evbit |= 1 << EV_SYN
         dev.bits = {type: bits for type, bits in dev.bits.items() if dev.evbit >> type & 1}
         dev.bits[EV_KEY] = dev.bits.get(EV_KEY, 0) & ~(1 << KEY_RESERVED)

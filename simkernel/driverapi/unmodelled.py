@@ -1,6 +1,6 @@
 """Errors for features that simkernel does not model, instead of wrong results.
 
-raise unmodelled(this, "an absolute axis", EINVAL)
+raise unmodelled(this, "an absolute axis is not modelled", EINVAL)
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from simkernel.driverapi.context import kernel_of
 from simkernel.kernel.module.module import ThisModule
 
 
-def unmodelled(this: ThisModule, what: str, number: int) -> Exception:
-    """Return the exception to raise for the unmodelled feature `what`.
+def unmodelled(this: ThisModule, text: str, number: int) -> Exception:
+    """Return the exception to raise for an unmodelled feature. `text` says which feature is not modelled.
 
     `number` is the errno that Linux returns if a kernel lacks the feature.
     """
-    return kernel_of(this).unmodelled(what, number)
+    return kernel_of(this).unmodelled(text, number)

@@ -25,15 +25,15 @@ class Unmodelled:
         self._raises = raises
         self._said: set[str] = set()
 
-    def __call__(self, what: str, number: int) -> Exception:
-        """Return the exception for a use of the unmodelled feature `what`. `number` is the errno that a Linux
-        without this feature returns.
+    def __call__(self, text: str, number: int) -> Exception:
+        """Return the exception for a use of an unmodelled feature. `text` says which feature is not modelled.
+        `number` is the errno that a Linux without this feature returns.
         """
         if self._raises:
-            return NotModelled(f"{what} is not modelled; Linux without it returns {error_name(number)}")
-        if what not in self._said:
-            self._said.add(what)
-            self._log.warn(f"simkernel: {what} is not modelled: {error_name(number)}")
+            return NotModelled(f"{text}; Linux without it returns {error_name(number)}")
+        if text not in self._said:
+            self._said.add(text)
+            self._log.warn(f"simkernel: {text}: {error_name(number)}")
         return os_error(number)
 
     def missing(self, directory: str, names: Sequence[str]) -> Exception:
@@ -41,4 +41,4 @@ class Unmodelled:
         is not modelled; otherwise the error is ENOENT.
         """
         path = known_file(directory, names)
-        return os_error(ENOENT) if path is None else self(path, ENOENT)
+        return os_error(ENOENT) if path is None else self(f"{path} is not modelled", ENOENT)

@@ -116,7 +116,9 @@ class Pages:
         extents = self._between(first, last)
         if len(extents) > 1:
             if any(extent.mapped for extent in extents):
-                raise unmodelled("mapping a file across pages that were mapped when it was shorter")
+                raise unmodelled(
+                    "mapping a file across pages that were mapped when it was shorter is not modelled"
+                )
             extents = [self._merge(extents)]
         (extent,) = extents
         extent.mapped = True

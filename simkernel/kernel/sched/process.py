@@ -273,7 +273,7 @@ class Processes(Generic[T]):
         Raises ESRCH, EINVAL or EPERM; the checks are in this order.
         """
         if pid <= 0:
-            raise self._unmodelled("a signal to a process group", ESRCH)
+            raise self._unmodelled("a signal to a process group is not modelled", ESRCH)
         target = self.find(pid)
         if number:
             check(number)
@@ -301,7 +301,7 @@ class Processes(Generic[T]):
         if not target.alive or target.kthread or target in (self.init, self.kthreadd):
             return
         if target.signals.stops(number):
-            raise self._unmodelled(f"stopping a process ({signal_name(number)})", EINVAL)
+            raise self._unmodelled(f"stopping a process ({signal_name(number)}) is not modelled", EINVAL)
         if (emit := self._engine.trace.emit) is not None:
             emit("signal_generate", KERNEL, "sched", pid=target.pid, comm=target.comm, signal=number)
         if target.signals.send(number):

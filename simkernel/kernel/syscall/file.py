@@ -82,7 +82,7 @@ class FileCalls:
         Flags are not modelled.
         """
         if flags:
-            raise self._unmodelled(f"close_range flags {flags:#x}", EINVAL)
+            raise self._unmodelled(f"close_range flags {flags:#x} are not modelled", EINVAL)
         if last & ALL_CALLS < first & ALL_CALLS:
             raise os_error(EINVAL)
         task.files.close_many([fd for fd, _ in task.files.items() if first <= fd <= last & ALL_CALLS])
@@ -121,7 +121,7 @@ class FileCalls:
         do = self._commands.get(command)
         if do is None or not isinstance(argument, int):
             if command in self._unsupported or do is not None:
-                raise self._unmodelled(f"fcntl command {command}", EINVAL)
+                raise self._unmodelled(f"fcntl command {command} is not modelled", EINVAL)
             raise os_error(EINVAL)
         return do(task, file, fd, argument)
 
@@ -160,7 +160,7 @@ class FileCalls:
 
     def _set_owner(self, task: Task, file: OpenFile, fd: int, pid: int) -> int:
         if pid < 0:
-            raise self._unmodelled("F_SETOWN with a process group", EINVAL)
+            raise self._unmodelled("F_SETOWN with a process group is not modelled", EINVAL)
         self._owner(file).set(task, pid)
         return 0
 
@@ -229,7 +229,9 @@ class FileCalls:
         number = refusal(words[1:])
         if number is not None:
             return os_error(number)
-        return self._unmodelled(f"ioctl {words[0]} of {file.object.ioctl_table or 'a file'}", error.errno)
+        return self._unmodelled(
+            f"ioctl {words[0]} of {file.object.ioctl_table or 'a file'} is not modelled", error.errno
+        )
 
     @staticmethod
     def _set_nonblocking(task: Task, file: OpenFile, fd: int, argument: int) -> None:

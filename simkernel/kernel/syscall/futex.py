@@ -32,7 +32,7 @@ class FutexCalls:
         if operation == FUTEX_WAKE_PRIVATE:
             return self._wake(word, value)
         if operation != FUTEX_WAIT_PRIVATE:
-            raise self._kernel.unmodelled(f"futex operation {operation!r}", ENOSYS)
+            raise self._kernel.unmodelled(f"futex operation {operation!r} is not modelled", ENOSYS)
         if word.value != value:
             raise os_error(EAGAIN)
         return self._wait(word, None if timeout is None else self._kernel.engine.time() + timeout)

@@ -66,7 +66,7 @@ class MmapCalls:
         if flags & ~MEMFD:
             raise os_error(EINVAL)
         if flags & SEALING:
-            raise self._kernel.unmodelled("seals of a memfd", EINVAL)
+            raise self._kernel.unmodelled("seals of a memfd are not modelled", EINVAL)
         if len(name.encode("utf-8", "surrogateescape")) > NAME_MAX:
             raise os_error(EINVAL)
         fs = self._kernel.fs.anonymous

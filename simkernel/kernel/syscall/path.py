@@ -157,7 +157,7 @@ class PathCalls:
         If `old` is a symbolic link, only AT_SYMLINK_FOLLOW links its target.
         """
         if not old and flags & fcntl.AT_EMPTY_PATH:
-            raise self._kernel.unmodelled("linkat with AT_EMPTY_PATH", ENOENT)
+            raise self._kernel.unmodelled("linkat with AT_EMPTY_PATH is not modelled", ENOENT)
         found = self._lookup(task, olddirfd, old, bool(flags & fcntl.AT_SYMLINK_FOLLOW))
         change.make_link(task, found, self._walk(task, newdirfd, new), new)
 
@@ -171,7 +171,7 @@ class PathCalls:
     def renameat2(self, task: Task, olddirfd: int, old: str, newdirfd: int, new: str, flags: int = 0) -> None:
         """Rename a file (renameat2(2)).  RENAME_NOREPLACE is the only flag that is modelled."""
         if flags & ~fcntl.RENAME_NOREPLACE:
-            raise self._kernel.unmodelled(f"renameat2 flags {flags:#x}", EINVAL)
+            raise self._kernel.unmodelled(f"renameat2 flags {flags:#x} are not modelled", EINVAL)
         from_ = self._walk(task, olddirfd, old).parent(old)
         change.rename(task, from_, self._walk(task, newdirfd, new), new, bool(flags))
 
@@ -276,7 +276,7 @@ class PathCalls:
                 raise os_error(EINVAL)
             self._fs.bind(self._lookup(task, fcntl.AT_FDCWD, source), at)
         elif flags & ~MS_REC not in PROPAGATIONS:
-            raise self._kernel.unmodelled(f"mount({filesystem!r}, flags {flags:#x})", ENODEV)
+            raise self._kernel.unmodelled(f"mount({filesystem!r}, flags {flags:#x}) is not modelled", ENODEV)
         elif at.mountpoint is None and at is not self._fs.root:
             raise os_error(EINVAL)
 
@@ -291,7 +291,7 @@ class PathCalls:
         if not task.credentials.capable(CAP_SYS_ADMIN):
             raise os_error(EPERM)
         if not flags & MNT_DETACH:
-            raise self._kernel.unmodelled("umount2 without MNT_DETACH", EBUSY)
+            raise self._kernel.unmodelled("umount2 without MNT_DETACH is not modelled", EBUSY)
         self._fs.unmount(root)
 
     def umask(self, task: Task, mask: int) -> int:

@@ -31,7 +31,7 @@ class PipeCalls:
     def pipe2(self, task: Task, flags: int = 0) -> tuple[int, int]:
         """Create a pipe and return the descriptors of its read end and write end (pipe2(2))."""
         if flags & O_NOTIFICATION_PIPE:
-            raise self._kernel.unmodelled("pipe2 with O_NOTIFICATION_PIPE", EINVAL)
+            raise self._kernel.unmodelled("pipe2 with O_NOTIFICATION_PIPE is not modelled", EINVAL)
         if flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT):
             raise os_error(EINVAL)
         pipe = Pipe(self._engine, self._costs, next(self._numbers), task.credentials)

@@ -127,7 +127,7 @@ class ProcessCalls:
         if not 0 <= resource < RLIM_NLIMITS:
             raise os_error(EINVAL)
         if resource not in task.signals.limits:
-            raise self._kernel.unmodelled(f"resource limit {resource}", EINVAL)
+            raise self._kernel.unmodelled(f"resource limit {resource} is not modelled", EINVAL)
         old = task.signals.limits[resource]
         if limits is not None:
             soft, hard = limits
@@ -179,9 +179,9 @@ class ProcessCalls:
         With WNOHANG, return (0, 0) if no child has ended.
         """
         if options & ~WNOHANG:
-            raise self._kernel.unmodelled(f"wait4 options {options:#x}", EINVAL)
+            raise self._kernel.unmodelled(f"wait4 options {options:#x} are not modelled", EINVAL)
         if pid == 0 or pid < -1:
-            raise self._kernel.unmodelled("wait4 for a process group", ECHILD)
+            raise self._kernel.unmodelled("wait4 for a process group is not modelled", ECHILD)
         found = self._reap(task, pid)
         if found is not None:
             return found
@@ -242,7 +242,7 @@ class ProcessCalls:
         EPERM without CAP_SYS_ADMIN.
         """
         if flags != CLONE_NEWNET:
-            raise self._kernel.unmodelled(f"unshare flags {flags:#x}", EINVAL)
+            raise self._kernel.unmodelled(f"unshare flags {flags:#x} are not modelled", EINVAL)
         if not task.credentials.capable(CAP_SYS_ADMIN):
             raise os_error(EPERM)
         net = self._kernel.namespaces.create()

@@ -103,7 +103,7 @@ class SocketCalls:
         if kind >= SOCK_MAX:
             raise os_error(EINVAL)
         if family not in self._families:
-            raise self._unmodelled(f"socket family {family}", EAFNOSUPPORT)
+            raise self._unmodelled(f"socket family {family} is not modelled", EAFNOSUPPORT)
         return kind, flags
 
     def socketpair(self, task: Task, family: int, type: int, protocol: int) -> tuple[int, int]:

@@ -61,6 +61,6 @@ class SystemCallTable:
 
     def _refusal(self, name: str) -> Handler:
         def refuse(task: Task, *arguments: Any) -> Any:
-            raise self._kernel.unmodelled(f"the system call {name}", ENOSYS)
+            raise self._kernel.unmodelled(f"the system call {name} is not modelled", ENOSYS)
 
         return refuse

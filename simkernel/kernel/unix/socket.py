@@ -320,7 +320,9 @@ class UnixSocket(Sock):
             raise os_error(errno.EOPNOTSUPP)
         if option in FIXED and len(value) >= S32.size:
             if S32.unpack_from(value)[0] != FIXED[option]:
-                raise self.unix.unmodelled(f"socket option {option} of a unix socket", errno.EOPNOTSUPP)
+                raise self.unix.unmodelled(
+                    f"socket option {option} of a unix socket is not modelled", errno.EOPNOTSUPP
+                )
             return
         sock_options.set_option(self, task, option, value)
 
@@ -333,7 +335,7 @@ class UnixSocket(Sock):
         if option == so.SO_PEERGROUPS:
             return self._peer_groups(length)
         if option == so.SO_PEERPIDFD and self.peer_creds is not None:
-            raise self.unix.unmodelled("SO_PEERPIDFD", errno.ENODATA)
+            raise self.unix.unmodelled("SO_PEERPIDFD is not modelled", errno.ENODATA)
         return sock_options.get_option(self, option, length)
 
     @property

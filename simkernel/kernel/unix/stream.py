@@ -121,7 +121,7 @@ class StreamSocket(ConnectionSocket):
         creds, files = self.send_control(task, control)
         try:
             if flags & so.MSG_OOB:
-                raise self.unix.unmodelled("MSG_OOB on a unix stream", errno.EOPNOTSUPP)
+                raise self.unix.unmodelled("MSG_OOB on a unix stream is not modelled", errno.EOPNOTSUPP)
             if address is not None:
                 raise os_error(errno.EISCONN if self.state is SockState.ESTABLISHED else errno.EOPNOTSUPP)
             if self.peer is None:
@@ -186,7 +186,7 @@ class StreamSocket(ConnectionSocket):
         if self.state is not SockState.ESTABLISHED:
             raise os_error(errno.EINVAL)
         if flags & so.MSG_OOB:
-            raise self.unix.unmodelled("MSG_OOB on a unix stream", errno.EOPNOTSUPP)
+            raise self.unix.unmodelled("MSG_OOB on a unix stream is not modelled", errno.EOPNOTSUPP)
         if not self.messages:
             if self.error:
                 raise os_error(self.take_error())

@@ -43,7 +43,7 @@ class AnonInode(OpenableInode):
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
         """Set mode and owner of a pipe.  Raise EPERM for other files, because this is not modelled."""
         if not isinstance(self._object, PipeEnd):
-            raise self._unmodelled("changing mode or owner of a socket", EPERM)
+            raise self._unmodelled("changing mode or owner of a socket is not modelled", EPERM)
         super().set_attributes(mode, uid, gid)
         self._object.pipe.attributes = self.mode, self.uid, self.gid
 

@@ -51,7 +51,7 @@ def map_area(
     ):  # a negative offset is a huge unsigned long in C (`file_mmap_ok()`)
         raise os_error(EOVERFLOW)
     if flags & ~SUPPORTED_FLAGS:
-        raise unmodelled(f"mmap flags {flags & ~SUPPORTED_FLAGS:#x}", EINVAL)
+        raise unmodelled(f"mmap flags {flags & ~SUPPORTED_FLAGS:#x} are not modelled", EINVAL)
     if flags & mman.MAP_TYPE not in TYPES:
         raise os_error(EINVAL)
     area = VmArea(length, prot, flags, file, offset)
@@ -92,7 +92,7 @@ def unmap(unmodelled: Unmodelled, task: Task, address: int, length: int) -> None
     end = address + mman.page_align(length)
     hit = [area for area in space.areas if area.start < end and address < area.end]
     if any(area.start < address or area.end > end for area in hit):
-        raise unmodelled("unmapping a part of a mapping", EINVAL)
+        raise unmodelled("unmapping a part of a mapping is not modelled", EINVAL)
     for area in hit:
         space.remove(area)
 

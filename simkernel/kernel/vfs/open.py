@@ -107,7 +107,7 @@ def check_flags(unmodelled: Unmodelled, flags: int) -> None:
     if flags & fcntl.O_PATH:
         return
     if flags & _TMPFILE:
-        raise unmodelled("O_TMPFILE", errno.EOPNOTSUPP)
+        raise unmodelled("O_TMPFILE is not modelled", errno.EOPNOTSUPP)
     if flags & fcntl.O_CREAT and flags & fcntl.O_DIRECTORY:
         raise os_error(errno.EINVAL)
 

@@ -166,7 +166,7 @@ class RegularFile(FileObject):
         pages = self.inode.pages
         unmodelled = self.inode.unmodelled
         if area.shared:
-            memory = pages.view(area.offset, area.length, lambda what: unmodelled(what, ENOMEM))
+            memory = pages.view(area.offset, area.length, lambda text: unmodelled(text, ENOMEM))
         else:
             copy = pages.read(area.offset, area.length).ljust(area.length, b"\0")
             memory = memoryview(bytearray(copy))

@@ -153,5 +153,5 @@ def test_addresses_of_a_process() -> None:
         ):  # fmt: skip
             assert refused(lambda arguments=arguments: call("mmap", *arguments)) == error, arguments
         assert [record.text for record in machine.log.records if "mmap flags" in record.text] == [
-            "simkernel: mmap flags 0x40000 is not modelled: EINVAL"
+            "simkernel: mmap flags 0x40000 are not modelled: EINVAL"
         ]

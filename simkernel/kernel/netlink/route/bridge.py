@@ -123,7 +123,7 @@ def change_link(unmodelled: Callable[[str, int], Exception], request: Request) -
         if master is None or master.ops.bridge_setlink is None:
             raise os_error(EOPNOTSUPP)
         if inner.keys() - {IFLA_BRIDGE_FLAGS, IFLA_BRIDGE_MODE}:
-            raise unmodelled("VLANs and protocols of a bridge's ports", EOPNOTSUPP)
+            raise unmodelled("VLANs and protocols of a bridge's ports are not modelled", EOPNOTSUPP)
         if il.IFLA_PROTINFO in places and request.type == RTM_SETLINK:
             data = _port_settings(request, master, *places[il.IFLA_PROTINFO])
             master.ops.bridge_setlink(master, device, data, request.extack)
@@ -317,7 +317,9 @@ class ForwardingEntries:
                 raise refuse(request, EINVAL, "Invalid master ifindex")
         for index in (head.index, master):
             if index and (devices[index].master is not None or devices[index].ops.add_slave is not None):
-                raise self._unmodelled("an entry of a bridge's forwarding database", EOPNOTSUPP)
+                raise self._unmodelled(
+                    "an entry of a bridge's forwarding database is not modelled", EOPNOTSUPP
+                )
         if head.index and (not head.flags or head.flags & nb.NTF_MASTER):
             raise refuse(request, EINVAL, "Device is not a bridge port")
         if not master and not head.index:
@@ -359,7 +361,9 @@ class ForwardingEntries:
         if device.type != ARPHRD_ETHER:
             raise refuse(request, EINVAL, "FDB delete only supported for Ethernet devices")
         if bulk:
-            raise self._unmodelled("deleting all entries of a forwarding database (NLM_F_BULK)", EOPNOTSUPP)
+            raise self._unmodelled(
+                "deleting all entries of a forwarding database (NLM_F_BULK) is not modelled", EOPNOTSUPP
+            )
         head = self._check(request, found, device)
         if not head.state & nb.NUD_PERMANENT:
             raise os_error(EINVAL)
@@ -377,14 +381,14 @@ class ForwardingEntries:
         head = header(request)
         bridge = device.ops.add_slave is not None
         if bridge or (device.master is not None and (not head.flags or head.flags & nb.NTF_MASTER)):
-            raise self._unmodelled("an entry of a bridge's forwarding database", EOPNOTSUPP)
+            raise self._unmodelled("an entry of a bridge's forwarding database is not modelled", EOPNOTSUPP)
         if not head.flags & nb.NTF_SELF:
             raise os_error(EOPNOTSUPP)
         return head
 
     def _refuse_group(self, address: bytes) -> None:
         if address[0] & 1:
-            raise self._unmodelled("a multicast address of a network device", EOPNOTSUPP)
+            raise self._unmodelled("a multicast address of a network device is not modelled", EOPNOTSUPP)
 
     @staticmethod
     def _notify(device: NetDevice, address: bytes, state: int, type: int) -> None:

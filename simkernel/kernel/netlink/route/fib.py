@@ -94,7 +94,7 @@ class RouteRequest:
         self.found: Found = attributes(request, RtMsg.SIZE, policies, LIBERAL)
         self.head = header(request)
         if rt.RTA_ENCAP in self.found or rt.RTA_ENCAP_TYPE in self.found:
-            raise unmodelled("routes into lightweight tunnels (RTA_ENCAP)", EOPNOTSUPP)
+            raise unmodelled("routes into lightweight tunnels (RTA_ENCAP) are not modelled", EOPNOTSUPP)
 
     def __contains__(self, type: int) -> bool:
         return type in self.found

@@ -292,7 +292,9 @@ class Fib6:
                 if not (found or own or not length or _below(table, prefix).isdisjoint("01")):
                     # Linux compares the address with a route of any node below the current one
                     # (fib6_find_prefix())
-                    raise self.unmodelled("IPv6 source routes above routes to longer prefixes", EOPNOTSUPP)
+                    raise self.unmodelled(
+                        "IPv6 source routes above routes to longer prefixes are not modelled", EOPNOTSUPP
+                    )
                 for routes in covering(below, flow.saddr, BITS):
                     found = True
                     yield routes

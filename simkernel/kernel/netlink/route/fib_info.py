@@ -268,7 +268,7 @@ def gateway_of(
     if len(via) - 2 != (4 if family == AF_INET else 16):
         raise asked.refuse(f"Invalid IPv{4 if family == AF_INET else 6} address in RTA_VIA")
     if family == AF_INET6:
-        raise unmodelled("an IPv6 gateway of an IPv4 route", EOPNOTSUPP)
+        raise unmodelled("an IPv6 gateway of an IPv4 route is not modelled", EOPNOTSUPP)
     return via[2:]
 
 

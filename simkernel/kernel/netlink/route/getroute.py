@@ -233,7 +233,7 @@ class RouteQueries:
         found, net = IPV4.parse(request), request.net
         flow, flags = IPV4.flow(request, found), header(request).flags
         if number(request, found, rt.RTA_IIF):
-            raise self._unmodelled("the route of an incoming IPv4 packet", EOPNOTSUPP)
+            raise self._unmodelled("the route of an incoming IPv4 packet is not modelled", EOPNOTSUPP)
         dst, src = flow.daddr, flow.saddr
         output = self._output(net, flow)
         result = output.result
@@ -330,7 +330,7 @@ class RouteQueries:
     def _choose(self, net: Net, flow: Flow, result: Result4) -> Result4:
         """Select a next hop of a route, or one of several default routes (`fib_select_path()`)."""
         if len(result.alias.info.hops) > 1:
-            raise self._unmodelled("the choice among the next hops of a route", EOPNOTSUPP)
+            raise self._unmodelled("the choice among the next hops of a route is not modelled", EOPNOTSUPP)
         table = TABLES4.of(net).tables[result.table]
         if result.length or result.alias.type != rt.RTN_UNICAST or table.defaults < 2:
             return result
@@ -432,7 +432,9 @@ class RouteQueries:
                 if not strict or oif in (0, each.hop.index)  # rt6_score_route()
             )
             if any(not hop.flags & rt.RTNH_F_DEAD and not has_failed(net, hop) for hop in others):
-                raise self._unmodelled("the choice among the next hops of a route", EOPNOTSUPP)
+                raise self._unmodelled(
+                    "the choice among the next hops of a route is not modelled", EOPNOTSUPP
+                )
             return ERRORS.get(route.type, 0) or route if route.flags & rt.RTF_REJECT else route
 
         result = self._fib6.rules.lookup(net, flow, search)

@@ -396,7 +396,9 @@ class LinkChanges:
                 device.link_mode = mode
                 yield NOTIFY
         if any(type in link for type in _UNMODELLED):
-            raise self.unmodelled("virtual functions, XDP and reasons for protodown", EOPNOTSUPP)
+            raise self.unmodelled(
+                "virtual functions, XDP and reasons for protodown are not modelled", EOPNOTSUPP
+            )
         if any(type in link for type in _HARDWARE):
             raise os_error(EOPNOTSUPP)
         for family, place in link.families():

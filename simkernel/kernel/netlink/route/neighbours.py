@@ -330,7 +330,7 @@ class NeighbourTables:
 
     def _check_modelled(self, state: int, flags: int) -> None:
         if state & (nb.NUD_INCOMPLETE | nb.NUD_DELAY | nb.NUD_PROBE) or flags & (nb.NTF_USE | nb.NTF_MANAGED):
-            raise self._unmodelled("resolving the address of a neighbour", EOPNOTSUPP)
+            raise self._unmodelled("resolving the address of a neighbour is not modelled", EOPNOTSUPP)
 
     def _new_proxy(
         self, request: Request, head: NdMsg, device: NetDevice | None, key: bytes, flags: int, protocol: int

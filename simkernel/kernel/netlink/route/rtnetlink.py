@@ -143,7 +143,9 @@ class RouteNetlink:
         these do not exist either.
         """
         if unsupported.is_unsupported(table, type, family):
-            raise self._unmodelled(f"rtnetlink message type {type} of family {family}", EOPNOTSUPP)
+            raise self._unmodelled(
+                f"rtnetlink message type {type} of family {family} is not modelled", EOPNOTSUPP
+            )
         for candidate in (family if family <= rtnl.RTNL_FAMILY_MAX else AF_UNSPEC, AF_UNSPEC):
             handlers = self.handlers.get((candidate, type))
             if handlers is not None and getattr(handlers, what) is not None:

@@ -212,7 +212,7 @@ class RuleRequests:
             or (head.flags & fr.FIB_RULE_FIND_SADDR and head.src_len and head.family == AF_INET6)
         ):
             raise self._unmodelled(
-                "rules of multicast routing, of tunnels, of VRFs, or with masks", EOPNOTSUPP
+                "rules of multicast routing, of tunnels, of VRFs, or with masks are not modelled", EOPNOTSUPP
             )
         return tables, rule, found
 

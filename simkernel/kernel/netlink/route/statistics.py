@@ -141,7 +141,7 @@ class Statistics:
             if not mask & bit(type):
                 raise refuse(request, EINVAL, "Filtered attribute not enabled in filter_mask")
             if not number(request, filters, type) & bit(il.IFLA_OFFLOAD_XSTATS_HW_S_INFO):
-                raise self._unmodelled("a part of a link's statistics", EOPNOTSUPP)
+                raise self._unmodelled("a part of a link's statistics is not modelled", EOPNOTSUPP)
 
     def set(self, request: Request) -> None:
         """Check a request to enable hardware statistics, which are not modelled (`rtnl_stats_set()`).
@@ -156,4 +156,4 @@ class Statistics:
             raise refuse(request, EINVAL, "Filter mask must be 0 for stats set")
         found = attributes(request, IfStatsMsg.SIZE, SET_POLICY, STRICT)
         if il.IFLA_STATS_SET_OFFLOAD_XSTATS_L3_STATS in found:
-            raise self._unmodelled("statistics that a device keeps", EOPNOTSUPP)
+            raise self._unmodelled("statistics that a device keeps are not modelled", EOPNOTSUPP)

@@ -57,7 +57,9 @@ class ProcInode(OpenableInode):
         if mode is not None and mode != self.mode and self.path[1:2].isdigit():
             raise os_error(EPERM)
         if any(new not in (None, old) for new, old in ((mode, self.mode), (uid, self.uid), (gid, self.gid))):
-            raise self.fs.kernel.unmodelled("changing mode or owner of a file in /proc", EPERM)
+            raise self.fs.kernel.unmodelled(
+                "changing mode or owner of a file in /proc is not modelled", EPERM
+            )
 
 
 class ProcText(ProcInode):

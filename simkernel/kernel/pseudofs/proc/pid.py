@@ -126,7 +126,7 @@ class ExeLink(ProcLink):
 
     def follow(self, task: Task) -> Dentry | None:
         self.readlink(task)
-        raise self.fs.kernel.unmodelled("the file of a program (/proc/PID/exe)", ENOENT)
+        raise self.fs.kernel.unmodelled("the file of a program (/proc/PID/exe) is not modelled", ENOENT)
 
 
 def _exe(fs: ProcFs, task: Task) -> str:

@@ -94,7 +94,7 @@ class SysInode(OpenableInode):
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
         """Raise EPERM for a new mode or owner, which is not modelled."""
         if any(new not in (None, old) for new, old in ((mode, self.mode), (uid, self.uid), (gid, self.gid))):
-            raise self.fs.kernel.unmodelled("changing mode or owner of a file in /sys", EPERM)
+            raise self.fs.kernel.unmodelled("changing mode or owner of a file in /sys is not modelled", EPERM)
 
 
 class SysDirectory(SysInode, DirectoryInode):

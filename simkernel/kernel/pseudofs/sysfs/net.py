@@ -148,7 +148,9 @@ def _store(kernel: KernelParts, device: NetDevice, name: str, data: bytes) -> No
     elif name in STORES:
         STORES[name](devices, device, kstrtoul(data))
     else:
-        raise kernel.unmodelled(f"changing {name} of a network device by its file in /sys", EOPNOTSUPP)
+        raise kernel.unmodelled(
+            f"changing {name} of a network device by its file in /sys is not modelled", EOPNOTSUPP
+        )
 
 
 def _set_alias(devices: NetDevices, device: NetDevice, alias: bytes) -> None:
