@@ -23,6 +23,8 @@ MMAP_MIN_ADDR: Final = 0x1_0000
 """Lowest address of a mapping (vm.mmap_min_addr)."""
 MAX_MAP_COUNT: Final = 65530
 """Maximum number of areas of a process (vm.max_map_count)."""
+RAM_SIZE: Final = 512 << 20
+"""Size in bytes of the memory that programs and files use."""
 ALIGNMENT: Final = 16
 """Alignment in bytes of buffers on the stack."""
 
@@ -151,3 +153,15 @@ class AddressSpace:
     def unmap_buffer(self, address: int) -> None:
         """Remove the buffer, because the call has returned."""
         self._call_buffers = [each for each in self._call_buffers if each[0] != address]
+
+
+def private_memory(size: int) -> memoryview:
+    """Return new memory of `size` bytes. Raise ENOMEM above the size of the machine's memory
+    (`__vm_enough_memory()`).
+
+    Linux permits a larger mapping that is private and read-only, or has MAP_NORESERVE: it allocates a page at
+    the first access. simkernel allocates all pages at once.
+    """
+    if size > RAM_SIZE:
+        raise os_error(ENOMEM)
+    return memoryview(bytearray(size))

@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from simkernel.kernel.device.device import NodeAccess
+from simkernel.kernel.mm.address_space import private_memory
 from simkernel.kernel.parts import KernelParts
 from simkernel.kernel.pseudofs.kmsg import KMSG, kernel_of
 from simkernel.kernel.vfs.char_file import CharDeviceFile, FileOperations
@@ -43,7 +44,7 @@ NULL: Final = FileOperations(
 )
 ZERO: Final = FileOperations(
     read=_read_zeros, write=_write_nothing, llseek=_seek_nowhere,
-    mmap=lambda file, area: area.map(memoryview(bytearray(area.length))),
+    mmap=lambda file, area: area.map(private_memory(area.length)),
 )  # fmt: skip
 FULL: Final = FileOperations(read=_read_zeros, write=_write_full, llseek=_seek_nowhere)
 RANDOM: Final = FileOperations(

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any, Final
 
 from simkernel.kernel.lib.unmodelled import Unmodelled
-from simkernel.kernel.mm.address_space import AddressSpace
+from simkernel.kernel.mm.address_space import AddressSpace, private_memory
 from simkernel.kernel.mm.vma import VmArea
 from simkernel.kernel.vfs.file import OpenFile
 from simkernel.kernel.vfs.task import Task
@@ -56,7 +56,7 @@ def map_area(
         raise os_error(EINVAL)
     area = VmArea(length, prot, flags, file, offset)
     if file is None:
-        area.map(memoryview(bytearray(mman.page_align(length))))
+        area.map(private_memory(mman.page_align(length)))
         return _insert(space, area)
     if not file.readable or (area.shared and area.writable and not file.writable):
         raise os_error(EACCES)

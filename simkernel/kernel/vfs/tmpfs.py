@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from simkernel.kernel.lib.unmodelled import Unmodelled
+from simkernel.kernel.mm.address_space import RAM_SIZE, private_memory
 from simkernel.kernel.mm.shmem import MAX_LFS_FILESIZE, Pages, Space
 from simkernel.kernel.mm.vma import VmArea
 from simkernel.kernel.vfs.attributes import SET_ID, remove_privileges
@@ -29,8 +30,8 @@ MAX_POSITION: Final = (1 << 31) - 1
 
 So getdents64(2) does not return entries that were created after its first call.
 """
-SIZE: Final = 256 << 20
-"""Capacity of a tmpfs in bytes: half of a memory of 512 MiB (`shmem_default_max_blocks()`)."""
+SIZE: Final = RAM_SIZE // 2
+"""Capacity of a tmpfs in bytes (`shmem_default_max_blocks()`)."""
 
 
 class Tmpfs(SuperBlock):
@@ -168,8 +169,9 @@ class RegularFile(FileObject):
         if area.shared:
             memory = pages.view(area.offset, area.length, lambda text: unmodelled(text, ENOMEM))
         else:
-            copy = pages.read(area.offset, area.length).ljust(area.length, b"\0")
-            memory = memoryview(bytearray(copy))
+            memory = private_memory(area.length)
+            copy = pages.read(area.offset, area.length)
+            memory[: len(copy)] = copy
         area.map(memory)
 
     def fsync(self, task: Task, file: OpenFile) -> None:

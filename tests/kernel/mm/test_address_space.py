@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from simkernel import Machine
-from simkernel.kernel.mm.address_space import AddressSpace
+from simkernel.kernel.mm.address_space import RAM_SIZE, AddressSpace
 from simkernel.kernel.mm.vma import VmArea
 from tests.kernel.refused import refused
 
 PAGE = 4096
 BASE, STACK_TOP, LOWEST = 0x7FFF_F7FF_F000, 0x7FFF_FFFF_F000, 0x1_0000
-READ, WRITE, SHARED = 1, 2, 1
+READ, WRITE, SHARED, PRIVATE = 1, 2, 1, 2
 
 
 def area(size: int, prot: int = READ | WRITE, memory: int | None = None) -> VmArea:
@@ -123,6 +123,7 @@ def test_addresses_of_a_process() -> None:
     with Machine(udev=False) as machine:
         app = machine.blocking()
         fd = app.open("/tmp/f", os.O_RDWR | os.O_CREAT)
+        zero, null = app.open("/dev/zero", os.O_RDWR), app.open("/dev/null", os.O_RDWR)
         app.ftruncate(fd, 3 * PAGE)
         call = lambda name, *arguments: app.run(app.app.call(name, *arguments))  # noqa: E731
         places = [int(call("mmap", 0, size, READ, SHARED, fd, 0)) for size in (PAGE, 2 * PAGE - 1, 10)]
@@ -147,6 +148,10 @@ def test_addresses_of_a_process() -> None:
         for arguments, error in (
             ((0, 0, READ, SHARED, fd, 0), "EINVAL"), ((0, -1, READ, SHARED, fd, 0), "ENOMEM"),
             ((0, (1 << 47) + 1, READ, SHARED, fd, 0), "ENOMEM"),
+            *(((0, RAM_SIZE + 1, READ, flags | 32, -1, 0), "ENOMEM") for flags in (SHARED, PRIVATE)),
+            ((0, RAM_SIZE + 1, READ, PRIVATE, fd, 0), "ENOMEM"),
+            ((0, RAM_SIZE + 1, READ, PRIVATE, zero, 0), "ENOMEM"),
+            ((0, RAM_SIZE + 1, READ, PRIVATE, null, 0), "ENODEV"),
             ((0, PAGE, READ, SHARED, fd, -PAGE), "EOVERFLOW"),
             ((0, PAGE, READ, SHARED, fd, 1 << 63), "EOVERFLOW"),
             ((0, PAGE, READ, SHARED | 0x40000, fd, 0), "EINVAL"), ((0, PAGE, READ, 0, fd, 0), "EINVAL"),
