@@ -15,7 +15,7 @@ from simkernel.kernel.vfs.file import OpenFile
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 
 Holdings = Mapping[Hashable, tuple[str, int]]
-"""Maps each held object to a text and an amount. A "#" at the start of the text stands for the amount."""
+"""Maps each held object to a text and an amount. Only if the text starts with "# ", the amount is reported."""
 
 SOCKETS: Final = {AF_NETLINK: "# netlink sockets", AF_UNIX: "# unix sockets"}
 
@@ -36,7 +36,7 @@ def left(now: Holdings, before: Holdings) -> list[str]:
         amounts[text] += max(0, amount - before.get(key, ("", 0))[1])
     words: list[str] = []
     for text, amount in amounts.items():
-        words += [text.replace("#", str(amount), 1)] * bool(amount) if text[0] == "#" else [text] * amount
+        words += [f"{text[2:]}: {amount}"] * bool(amount) if text[0] == "#" else [text] * amount
     return words
 
 

@@ -171,10 +171,10 @@ def test_remaining_resources_are_named() -> None:
         camera.do("stream-on")
         left = left_behind(machine)
         assert f"process blocking/{root.getpid()} (R)" in left
-        assert "3 netlink sockets" in left
-        assert "1 members of groups of netlink protocol 16" in left
-        assert "1 references to module hello" in left
-        assert any(each.endswith("bytes of DMA memory") for each in left)
+        assert "netlink sockets: 3" in left
+        assert "members of groups of netlink protocol 16: 1" in left
+        assert "references to module hello: 1" in left
+        assert any(each.startswith("bytes of DMA memory: ") for each in left)
         sock.close()
         camera.close()
 

@@ -97,9 +97,9 @@ async def stream(app: Any) -> None:
 
 HELD: dict[Callable[..., Any], tuple[str, ...]] = {
     process: (),
-    netlink_socket: ("1 netlink sockets",),
-    member: ("1 netlink sockets", "1 members of groups of netlink protocol 2"),
-    unix_socket: ("1 unix sockets",),
+    netlink_socket: ("netlink sockets: 1",),
+    member: ("netlink sockets: 1", "members of groups of netlink protocol 2: 1"),
+    unix_socket: ("unix sockets: 1",),
     pipe: ("open file pipe:[1]", "open file pipe:[1]"),
     eventfd: ("open file anon_inode:[eventfd]",),
     epoll: ("open file anon_inode:[eventpoll]",),
@@ -110,8 +110,8 @@ HELD: dict[Callable[..., Any], tuple[str, ...]] = {
         "mapping of 4096 bytes of /memfd:scratch (deleted)",
         "mapping of 8192 bytes",
     ),
-    device_file: ("open file /dev/video0", "1 references to module camera"),
-    stream: ("1 netlink sockets", "2457856 bytes of DMA memory", "1 references to module camera"),
+    device_file: ("open file /dev/video0", "references to module camera: 1"),
+    stream: ("netlink sockets: 1", "bytes of DMA memory: 2457856", "references to module camera: 1"),
 }
 
 
@@ -152,20 +152,20 @@ UPDATE = ProtocolEntry.update
 
 BUGS: list[tuple[Any, type, str, Any, tuple[str, ...]]] = [
     (process, Processes, "reap", nothing, ("process process/5 (Z)",)),
-    (netlink_socket, NetlinkSocket, "release", nothing, ("1 netlink sockets",)),
-    (member, ProtocolEntry, "update", keep_members, ("1 members of groups of netlink protocol 2",)),
-    (unix_socket, DatagramSocket, "release", nothing, ("1 unix sockets",)),
+    (netlink_socket, NetlinkSocket, "release", nothing, ("netlink sockets: 1",)),
+    (member, ProtocolEntry, "update", keep_members, ("members of groups of netlink protocol 2: 1",)),
+    (unix_socket, DatagramSocket, "release", nothing, ("unix sockets: 1",)),
     *((act, OpenFile, "put", nothing, HELD[act]) for act in (pipe, eventfd, epoll, memfd, file)),
     (
         device_file,
         OpenFile,
         "put",
         nothing,
-        ("open file /dev/video0 (deleted)", "1 references to module camera"),
+        ("open file /dev/video0 (deleted)", "references to module camera: 1"),
     ),
-    (device_file, CharDeviceFile, "put_module", nothing, ("1 references to module camera",)),
+    (device_file, CharDeviceFile, "put_module", nothing, ("references to module camera: 1",)),
     (mapping, AddressSpace, "clear", nothing, HELD[mapping]),
-    (process, Timer, "cancel", nothing, ("1 timeouts of calls that have ended",)),
+    (process, Timer, "cancel", nothing, ("timeouts of calls that have ended: 1",)),
 ]
 
 
@@ -248,25 +248,25 @@ def modules(tmp_path: Path) -> Modules:
 
 def test_a_reference_that_a_driver_does_not_put_is_reported(modules: Modules) -> None:
     modules.load("leaky", "try_module_get(this)")
-    assert modules.leak() == "left behind: 1 references to module leaky"
+    assert modules.leak() == "left behind: references to module leaky: 1"
 
 
 def test_a_reference_to_a_module_that_others_use_is_reported(modules: Modules) -> None:
     modules.load("base", "pass", EXPORTS)
     modules.load("user", "this.symbols.take()", IMPORTS)
-    assert modules.leak() == "left behind: 1 references to module base"
+    assert modules.leak() == "left behind: references to module base: 1"
 
 
 def test_a_reference_that_is_put_twice_is_reported(modules: Modules) -> None:
     modules.load("base", "pass", EXPORTS)
     modules.load("user", "this.symbols.give()", IMPORTS)
-    assert modules.leak() == "left behind: 1 references to module base put but never taken"
+    assert modules.leak() == "left behind: references to module base put but never taken: 1"
 
 
 def test_a_registration_of_an_unloaded_module_is_reported(modules: Modules) -> None:
     modules.load("leaky", 'class_register(this, "forgotten")')
     modules.root.rmmod("leaky")
-    assert modules.leak() == "left behind: 1 registrations of modules that were unloaded"
+    assert modules.leak() == "left behind: registrations of modules that were unloaded: 1"
 
 
 def test_a_loaded_module_may_hold_registrations(modules: Modules) -> None:
@@ -293,7 +293,7 @@ def test_an_event_of_an_unplugged_device_is_reported(monkeypatch: pytest.MonkeyP
     machine = Machine(check_leaks=True)
     machine.plug(Ticker())
     monkeypatch.setattr(Device, "cancel_all", nothing)
-    with pytest.raises(Leak, match="1 timers of device ticker0, which is unplugged"):
+    with pytest.raises(Leak, match="timers of device ticker0, which is unplugged: 1"):
         machine.close()
 
 
@@ -326,8 +326,8 @@ def test_holdings_of_the_baseline_are_not_listed() -> None:
         other = machine.spawn(hold, member)
         machine.run(until=millis(2))
         assert sorted(left_behind(machine, since=before)) == [
-            "1 members of groups of netlink protocol 2",
-            "1 netlink sockets",
+            "members of groups of netlink protocol 2: 1",
+            "netlink sockets: 1",
             f"process hold/{other.pid} (S)",
         ]
 

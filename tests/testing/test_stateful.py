@@ -173,7 +173,7 @@ state.teardown()
     ),
     GreedyMachine: (
         Leak,
-        "left behind: 1 references to module gauge",
+        "left behind: references to module gauge: 1",
         """\
 state = GreedyMachine()
 state.plug(device='gauge0')
