@@ -14,13 +14,13 @@ import attrs
 CACHED: Final = 20 << 10
 """Largest copy in bytes that stays in the nearest cache until the next copy."""
 SPILL: Final = 4
-"""A copy of CACHED + n bytes misses the nearest cache for SPILL * n of its bytes, at most for all of them. It
-evicts some of its own bytes before it reads them.
+"""Number of bytes that miss the nearest cache, for each byte by which a copy exceeds CACHED. A large copy
+evicts some of its own bytes before it reads them. At most all bytes of the copy miss.
 """
 PIECE: Final = 8 << 12
 """Size in bytes of 2**PAGE_ALLOC_COSTLY_ORDER pages."""
 FROM_ZONE: Final = 3
-"""Factor by which `page_alloc` is multiplied for a block of pages that is larger than PIECE bytes."""
+"""Factor by which the cost `page_alloc` is multiplied if a block of pages is larger than PIECE bytes."""
 MEMBER_LINES: Final = 4
 """Number of cache lines that a multicast misses for each socket in the group.
 
@@ -45,7 +45,7 @@ class CostModel:
     socket_create: int = 900
     """Cost of allocating a socket and its descriptor."""
     socket_bind: int = 300
-    """Cost of inserting a port id into the hash table."""
+    """Cost of binding a socket: inserting its port id or its name into a hash table."""
     socket_close: int = 900
     """Cost of releasing a socket."""
     send: int = 80
@@ -69,9 +69,9 @@ class CostModel:
     multicast_skip: int = 7
     """Cost of skipping a socket that is not in the multicast group."""
     cached_sockets: int = 400
-    """Number (not ns) of group members of a netlink protocol up to which a multicast misses no cache."""
+    """Number (not ns) of subscribed sockets of a netlink protocol up to which a multicast misses no cache."""
     cache_miss: int = 15
-    """Cost of one cache miss if members exceed `cached_sockets`. A socket in the group causes 4, others 1."""
+    """Cost of a cache miss in a multicast if a protocol has more than `cached_sockets` subscribed sockets."""
     genl_dispatch: int = 337
     """Cost of parsing, validating and dispatching one generic netlink message."""
     genl_reply: int = 271
@@ -87,9 +87,9 @@ class CostModel:
     timer: int = 300
     """Cost of running the function of an expired timer."""
     readl: int = 400
-    """Cost of reading a register, which waits for the bus."""
+    """Cost of reading a device register. The CPU waits for the bus."""
     writel: int = 60
-    """Cost of writing a register, which does not wait because bus writes are posted."""
+    """Cost of writing a device register. The CPU does not wait, because bus writes are posted."""
     poll: int = 6
     """Cost of polling one file for its events."""
     poll_wait: int = 80
@@ -119,11 +119,11 @@ class CostModel:
     module_unload: int = 20_000
     """Cost of unloading a module."""
     spread: tuple[int, ...] = attrs.field(default=(1000, 1050, 1340), kw_only=True)
-    """Median, 90th and 99th percentile of a cost if costs vary at random, in thousandths of the cost
-    parameter.
+    """Distribution of costs that vary at random: the median, the 90th and the 99th percentile, in thousandths
+    of the cost parameter.
     """
     on_copy: Callable[[int], None] | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
-    """Called with the number of bytes of each charged copy.
+    """Observer that is called with the number of bytes of each charged copy.
 
     While an observer is set, no sum of costs that contains a copy may be cached.
     """
@@ -142,7 +142,8 @@ class CostModel:
         return missed * (self.copy_large_per_kib - self.copy_per_kib) >> 10
 
     def pages(self, size: int) -> int:
-        """Return the cost in ns of a block of whole pages for `size` bytes (`alloc_pages()`).
+        """Return the cost in ns of allocating and freeing a block of whole pages for `size` bytes
+        (`alloc_pages()`).
 
         Each CPU caches blocks of up to 2**PAGE_ALLOC_COSTLY_ORDER pages. Larger blocks come from the
         locked zone.

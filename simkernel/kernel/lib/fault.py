@@ -21,7 +21,7 @@ class FaultPoints(Protocol):
     """Decides, each time that the kernel reaches a fault point, whether the operation fails."""
 
     def hit(self, point: str, **about: object) -> bool:
-        """Return True if the operation at `point` must fail.
+        """Return True if the operation at the fault point `point` must fail.
 
         `about` has the `time` in ns, and the `comm`, `pid` and `call` of the task concerned, which are
         None in interrupts and timers.  `about` also has the keys of `FaultPoint.about` that the kernel
@@ -31,7 +31,7 @@ class FaultPoints(Protocol):
 
 @attrs.frozen
 class FaultPoint:
-    """A place where the kernel can fail.
+    """A place in the kernel where the `faults` of a machine can make an operation fail.
 
     `errno` is the error that the failed operation raises, or None.  `effect` is the visible consequence.
     `source` is the code of Linux that fails in the same case.  `about` are the keys that the point adds to
@@ -78,7 +78,7 @@ _POINTS: Final = (
     FaultPoint("bus.access", None,
                "the device is unplugged before the access: a read returns all ones, a write is lost",
                "`pci_dev_is_disconnected()`", ("device",)),
-    FaultPoint("uevent.drop", None, "an event reaches no listener: its SEQNUM is missing",
+    FaultPoint("uevent.drop", None, "a uevent reaches no listener: the listeners see a gap in SEQNUM",
                "`uevent_net_broadcast_untagged()`", ("device", "action", "subsystem")),
     FaultPoint("open", ENFILE, "open(2) fails as if the machine had too many open files",
                "`alloc_empty_file()`", ("device", "path")),
@@ -89,14 +89,14 @@ POINTS: Final[Mapping[str, FaultPoint]] = MappingProxyType({point.name: point fo
 
 
 class NamedCall(Protocol):
-    """The part of a system call that fault points use."""
+    """The part of a system call that a fault point passes to `FaultPoints.hit`: its name."""
 
     @property
     def name(self) -> str: ...
 
 
 class CallingTask(Protocol):
-    """The part of a task that fault points use."""
+    """The part of a task that a fault point passes to `FaultPoints.hit`: name, pid and system call."""
 
     @property
     def comm(self) -> str: ...
@@ -107,8 +107,8 @@ class CallingTask(Protocol):
 
 
 class Armed:
-    """The fault points of a machine. A `FaultPoints` decides whether a point fails. It gets the current task,
-    the task's system call and the time.
+    """The fault points of a machine. A `FaultPoints` decides whether the operation at a fault point fails.
+    For this decision it gets the current task, the task's system call and the time.
 
     No point fails before time 0, so a machine boots without faults.  `current` returns the running task.
     """
@@ -123,11 +123,11 @@ class Armed:
         """Name of the running task's system call, for fault points that the call reaches before it blocks."""
 
     def hit(self, point: str, **about: object) -> bool:
-        """Return True if the running task's operation at `point` must fail."""
+        """Return True if the running task's operation at the fault point `point` must fail."""
         return self._engine.time() >= 0 and self.hit_for(self._current(), point, **about)
 
     def hit_for(self, task: CallingTask | None, point: str, **about: object) -> bool:
-        """Return True if the operation of `task` at `point` must fail."""
+        """Return True if the operation of `task` at the fault point `point` must fail."""
         time = self._engine.time()
         if time < 0:
             return False
@@ -154,13 +154,17 @@ class Armed:
         self.check("usercopy", size=size)
 
     def check(self, point: str, **about: object) -> None:
-        """Raise the errno of `point` if the operation must fail."""
+        """Raise the errno of the fault point `point` if the running task's operation must fail. A fault point
+        without errno raises nothing.
+        """
         errno = POINTS[point].errno
         if self.hit(point, **about) and errno is not None:
             raise os_error(errno)
 
 
 def check_fault(armed: Armed | None, point: str, **about: object) -> None:
-    """Raise the errno of `point` if the machine has faults and the operation must fail."""
+    """Raise the errno of the fault point `point` if the operation must fail. If `armed` is None, the machine
+    has no faults, and nothing is raised.
+    """
     if armed is not None:
         armed.check(point, **about)

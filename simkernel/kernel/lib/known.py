@@ -26,15 +26,15 @@ def known_ioctls(kind: str) -> Mapping[int, Sequence[str]]:
 
 
 def refusal(words: Iterable[str]) -> int | None:
-    """Return the errno that `words` of a table line contain: Linux refuses the request with it. Return None
-    if they contain none, because Linux may execute the request.
+    """Return the errno with which Linux refuses a request. `words` are the words of the request's line in the
+    table. Return None if they contain no errno, because Linux may execute the request.
     """
     return next((getattr(errno, word) for word in words if word[0] == "E"), None)
 
 
 def known_file(directory: str, names: Sequence[str]) -> str | None:
-    """Return the path of a file that Linux has below the existing `directory`, as the table writes it. Return
-    None if Linux has no file with the path `names` there.
+    """Look up the file `names` below the existing `directory` in the table of Linux's files. Return its path
+    as the table writes it, which may contain wildcards. Return None if Linux has no such file.
 
     A wildcard matches a name in the directory's path, but none of `names`.  Otherwise `*/stat` would match
     a process that does not exist.

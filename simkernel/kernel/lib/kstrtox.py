@@ -10,8 +10,8 @@ _INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|([1-9][0-9]*))",
 
 
 def kstrtoint(text: str) -> int:
-    """Convert text to an integer. A prefix such as 0x or 0 selects base 16 or 8. Raise EINVAL for other
-    text.
+    """Convert text to an integer. A prefix such as 0x or 0 selects base 16 or 8. Raise EINVAL if the text is
+    not an integer.
     """
     match = _INTEGER.fullmatch(text)
     if match is None:
@@ -22,7 +22,7 @@ def kstrtoint(text: str) -> int:
 
 
 def kstrtoul(data: bytes) -> int:
-    """Convert bytes to an unsigned 64-bit integer; they may end with a newline.
+    """Convert bytes to an unsigned 64-bit integer. The bytes may end with a newline.
 
     Raises EINVAL or ERANGE.
     """

@@ -24,7 +24,9 @@ RECORDS: Final = 1 << LOG_BUF_SHIFT - 5
 PRINTKRB_RECORD_MAX: Final = 1024
 """Maximum length of a text in bytes with its NUL; the rest is cut off (kernel/printk/internal.h)."""
 BLOCK: Final = 8
-"""Alignment of a text in the buffer in bytes, and size of its header (`struct prb_data_block`)."""
+"""Alignment of a text in the log's buffer, and size of the header in front of a text, in bytes (`struct
+prb_data_block`).
+"""
 
 
 class Level(IntEnum):
@@ -42,7 +44,7 @@ class Level(IntEnum):
 
 @attrs.frozen(slots=True)
 class LogRecord:
-    """A record of the log.
+    """A record of the kernel log: a text with its time, its level and its sender.
 
     `time` is in ns. `sequence` counts from 0 without gaps.  `text` may have several lines. `facility` is
     the number of the sender in syslog(3); 0 is the kernel.
@@ -83,8 +85,8 @@ class Log:
         self._capacity = capacity
         self._kept: deque[LogRecord] = deque()
         self._begins: deque[int] = deque()
-        """Position of each kept text. Positions grow without limit; the offset in the ring buffer is the
-        position modulo the buffer's size.
+        """Positions at which the texts of the kept records begin. Positions grow without limit; the offset in
+        the ring buffer is the position modulo the buffer's size.
         """
         self._end = 0
         self._count = 0
@@ -96,7 +98,7 @@ class Log:
 
     @property
     def records(self) -> tuple[LogRecord, ...]:
-        """The readable records, oldest first."""
+        """The records that readers can get, oldest first. An unfinished record is left out."""
         return tuple(self._kept)[: len(self._kept) - self._unfinished]
 
     @property

@@ -18,7 +18,7 @@ CHECKERS: Final = ("lockdep", "hung", "references", "sockets", "memory", "races"
 KIT: Final = CHECKERS[:-1]
 """The checkers that every machine of `simkernel.testing` enables."""
 MAX_KEPT: Final = 64
-"""Maximum number of reports kept.  The log and the counter include all others."""
+"""Maximum number of reports kept: the newest ones. The log and the counter include the older ones too."""
 
 
 @attrs.frozen

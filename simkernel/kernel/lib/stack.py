@@ -53,7 +53,9 @@ def module_frame(first: FrameType) -> FrameType:
 
 
 def place(frame: FrameType) -> Place:
-    """Return the place that `frame` executes. `describe` computes the line number of the place."""
+    """Return the place that `frame` executes: code object, offset of the instruction, and globals. The line
+    number is computed later, by `describe`.
+    """
     return frame.f_code, frame.f_lasti, frame.f_globals
 
 

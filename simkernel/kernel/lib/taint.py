@@ -43,7 +43,7 @@ class Taints:
 
     def __init__(self) -> None:
         self.mask = 0
-        """The bit mask, as in /proc/sys/kernel/tainted."""
+        """The set flags as a bit mask, as in /proc/sys/kernel/tainted."""
 
     def add(self, flag: Taint) -> None:
         """Set a flag, which is never cleared (`add_taint()`)."""

@@ -98,7 +98,9 @@ class AddressSpace:
     # -- access by the kernel ---------------------------------------------------
 
     def read(self, address: int, size: int) -> bytes:
-        """Return `size` bytes (`copy_from_user()`).  Raise EFAULT if not all of them are readable."""
+        """Return the `size` bytes at `address` (`copy_from_user()`). Raise EFAULT if not all of them are
+        readable.
+        """
         pieces = []
         while size > 0:
             piece = self._reach(address, size, PROT_READ)
@@ -108,7 +110,7 @@ class AddressSpace:
         return b"".join(pieces)
 
     def write(self, address: int, data: bytes) -> None:
-        """Write `data` (`copy_to_user()`).
+        """Write `data` to the memory at `address` (`copy_to_user()`).
 
         Raises EFAULT if not all of the memory is writable; the bytes before the fault are written.
         """
@@ -151,7 +153,7 @@ class AddressSpace:
         return address
 
     def unmap_buffer(self, address: int) -> None:
-        """Remove the buffer, because the call has returned."""
+        """Remove a buffer that was mapped for a call, because the call has returned."""
         self._call_buffers = [each for each in self._call_buffers if each[0] != address]
 
 

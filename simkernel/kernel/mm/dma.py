@@ -26,7 +26,9 @@ class DmaBuffer:
 
 
 class DmaMemory:
-    """The DMA memory of a machine.  `allotted` is the number of bytes that drivers have allocated."""
+    """The DMA memory of a machine. `allotted` is the number of bytes that drivers have allocated and not
+    freed.
+    """
 
     def __init__(self, memory: Memory, resources: Resources, faults: Armed | None = None) -> None:
         self._memory = memory

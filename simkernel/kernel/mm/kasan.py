@@ -24,14 +24,14 @@ Trace = tuple[str, tuple[Place, ...]]
 
 @attrs.define(eq=False)
 class Life:
-    """The call traces of a buffer's allocation and release."""
+    """The call traces of a DMA buffer's allocation and release."""
 
     allocated: Trace
     freed: Trace | None = None
 
 
 class CheckedDmaBuffer(DmaBuffer):
-    """A buffer that reports an access to its memory after its release.
+    """A DMA buffer that reports an access to its memory after its release.
 
     The memory stays readable, so the driver continues, as with KASAN's default on Linux.  Accesses through
     a slice of `memory` that was taken before the release are not checked.

@@ -13,10 +13,10 @@ class UserMemory(Protocol):
     """
 
     def read(self, address: int, size: int) -> bytes:
-        """Return `size` bytes.  Raise EFAULT if not all of them are readable."""
+        """Return the `size` bytes at `address`. Raise EFAULT if not all of them are readable."""
 
     def write(self, address: int, data: bytes) -> None:
-        """Write `data`.
+        """Write `data` to the memory at `address`.
 
         Raises EFAULT if not all of the memory is writable; the bytes before the fault are written.
         """

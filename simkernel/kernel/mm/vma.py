@@ -12,13 +12,13 @@ from simkernel.uapi.mman import MAP_SHARED, MAP_TYPE, PROT_WRITE, page_align
 
 
 class MappedFile(Protocol):
-    """An open file that an area holds while it is mapped."""
+    """An open file to which an area holds a reference while the area is mapped."""
 
     def get(self) -> object:
-        """Take a reference."""
+        """Take a reference to the file."""
 
     def put(self) -> object:
-        """Drop a reference."""
+        """Drop a reference to the file."""
 
 
 @attrs.define(eq=False)

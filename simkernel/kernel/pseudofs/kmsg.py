@@ -76,7 +76,7 @@ def kernel_of(file: CharDeviceFile) -> KernelParts:
 
 
 def _open(file: CharDeviceFile) -> None:
-    """Open the log.
+    """Create the state of a newly opened /dev/kmsg.
 
     Raises EPERM for a reader without CAP_SYSLOG if dmesg_restrict is set (`devkmsg_open()`).
     """
@@ -139,7 +139,7 @@ def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
 
 
 def _seek(file: CharDeviceFile, offset: int, whence: int) -> int:
-    """Move to the oldest record, to the first record after SYSLOG_ACTION_CLEAR, or to the end
+    """Move the reader to the oldest record, to the first record after SYSLOG_ACTION_CLEAR, or to the end
     (`devkmsg_llseek()`).
     """
     if offset:

@@ -28,7 +28,7 @@ LINKS: Final = {
 
 
 def mount_all(kernel: KernelParts) -> FileSystems:
-    """Register the memory devices and mount all file systems. The minor numbers are fixed."""
+    """Register the memory devices and mount all file systems. Each file system has a fixed minor number."""
     mem.register(kernel)
     special = SpecialInodes(kernel.engine, kernel.costs, kernel.char_devices)
 

@@ -20,8 +20,8 @@ MAX_EVENTS: Final = ((1 << 31) - 1) // EpollEvent.SIZE
 
 
 class Waiting(Sleep):
-    """The sleep of a task in epoll_wait(2). A wake-up wakes only one of these tasks: the one that began to
-    wait last (`ep_poll()`).
+    """The sleep of a task in epoll_wait(2). If several tasks sleep on one epoll file, a wake-up wakes only
+    the task that began to wait last (`ep_poll()`).
     """
 
     __slots__ = ()

@@ -245,7 +245,7 @@ class FileCalls:
 
 
 def _int_at(task: Task, argument: int) -> int:
-    """Return the int at the address `argument`.
+    """Return the int at the address `argument` in the program's memory.
 
     A bool is the value itself, as `socket.settimeout` passes it.
     """

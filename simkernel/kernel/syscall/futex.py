@@ -22,7 +22,7 @@ class FutexCalls:
     def futex(
         self, task: Task, word: FutexWord, operation: int, value: int, timeout: int | None = None
     ) -> int | Coroutine[Any, Any, int]:
-        """Block if the word equals `value` (FUTEX_WAIT), or wake up to `value` waiters (FUTEX_WAKE).
+        """Block if the futex word equals `value` (FUTEX_WAIT), or wake up to `value` waiters (FUTEX_WAKE).
 
         FUTEX_WAIT raises EAGAIN if the word has another value, ETIMEDOUT after `timeout` ns, and EINVAL if
         `timeout` is negative.

@@ -45,7 +45,7 @@ class MmapCalls:
         unmap(self._kernel.unmodelled, task, address, length)
 
     def msync(self, task: Task, address: int, length: int, flags: int) -> None:
-        """Check the arguments (msync(2)).
+        """Check the arguments and do nothing else (msync(2)).
 
         A mapping and its file share one memory, so there is nothing to write back.
 

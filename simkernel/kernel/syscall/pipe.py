@@ -55,7 +55,9 @@ class PipeCalls:
 def install_pair(
     kernel: KernelParts, task: Task, first: OpenFile, second: OpenFile, flags: int
 ) -> tuple[int, int]:
-    """Install a descriptor for each of two new files.  If one fails (EMFILE), install neither."""
+    """Install a descriptor for each of two new files. If one installation fails (EMFILE), neither file keeps
+    a descriptor.
+    """
     kernel.engine.charged += 2 * kernel.costs.file_open
     close_on_exec = bool(flags & O_CLOEXEC)
     try:

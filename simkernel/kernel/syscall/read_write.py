@@ -41,7 +41,7 @@ class ReadWriteCalls:
         return self._read(task, file, size, file.position, moves=True)
 
     def readv(self, task: Task, fd: int, sizes: Sequence[int]) -> Read:
-        """Read for several buffers and return the joined bytes (readv(2)).
+        """Read up to the total size of several buffers and return the joined bytes (readv(2)).
 
         If the sizes are 0, the file's read is not called (`vfs_readv()`).
         """

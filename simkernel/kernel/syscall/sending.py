@@ -27,7 +27,7 @@ async def wait_and_resume(
     *,
     signal: bool = True,
 ) -> int:
-    """Wait and retry until all bytes are written.
+    """Wait for space and retry a blocked write until all bytes are written.
 
     After a signal or the deadline, return the partial result.
     """

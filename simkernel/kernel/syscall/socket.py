@@ -221,7 +221,8 @@ class SocketCalls:
             raise os_error(ENOTSOCK)
         trace = self._trace
         if trace.emit is not None and trace.flow == task.own_flow:
-            # A request begins a flow, unless the task continues the flow of a message that it received.
+            # A request begins a new flow in the trace, unless the task continues the flow of a received
+            # message.
             task.own_flow = trace.flow = trace.flows = trace.flows + 1
         try:
             return sock.sendmsg(task, data, address, control, flags)

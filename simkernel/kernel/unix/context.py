@@ -27,7 +27,7 @@ AUTOBIND_NAMES: Final = 1 << 20
 
 
 class Named(Protocol):
-    """A socket, as the table of names uses it."""
+    """The part of a socket that the table of names uses."""
 
     net: Net
     type: int

@@ -44,7 +44,8 @@ class DatagramSocket(UnixSocket):
     # -- the peer -------------------------------------------------------------------
 
     def connect(self, task: Task, address: bytes | tuple[int, int]) -> None:
-        """Set the receiver of `send` (connect(2), `unix_dgram_connect()`).  AF_UNSPEC removes it.
+        """Set the default receiver of messages (connect(2), `unix_dgram_connect()`). The address family
+        AF_UNSPEC removes the receiver.
 
         Raises EPERM if the other socket is connected to a third one.
         """
@@ -70,12 +71,12 @@ class DatagramSocket(UnixSocket):
                 old.state = SockState.CLOSE
 
     def _may_send(self, other: UnixSocket) -> bool:
-        """Return True unless the other socket is connected to a third one (`unix_may_send()`)."""
+        """Return True if `other` has no peer, or if this socket is its peer (`unix_may_send()`)."""
         return other.peer is None or other.peer is self
 
     def _lost(self, old: UnixSocket) -> None:
-        """Drop the messages that the old peer has queued here. If there were any and the old peer is
-        connected to this socket, report ECONNRESET to the old peer.
+        """Drop all messages in the receive queue, because the socket's peer has changed. If messages were
+        dropped and the old peer is connected to this socket, report ECONNRESET to the old peer.
         """
         if self.messages:
             while self.messages:
@@ -256,7 +257,7 @@ class PeerWake:
         queue.add(self)
 
     def wake(self, woken: bool) -> None:
-        """Relay a wake-up without events: the queue has space, or the receiver is closed."""
+        """Handle a wake-up without event mask: the receiver's queue has space, or the receiver is closed."""
         self.wake_for(self._queue, 0)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:

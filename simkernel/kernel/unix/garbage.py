@@ -89,7 +89,7 @@ def _reach(file: OpenFile, edges: list[tuple[OpenFile, OpenFile | None]]) -> set
 
 
 def _holder(sock: Carrier) -> OpenFile | None:
-    """Return the open file through which programs read the queue. Before accept(2), this is the file of the
-    listening socket.
+    """Return the open file through which programs read the queue of `sock`. Before accept(2), this is the
+    file of the listening socket.
     """
     return sock.file if sock.listener is None else sock.listener.file

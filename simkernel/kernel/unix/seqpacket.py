@@ -36,7 +36,8 @@ class SeqpacketSocket(ConnectionSocket, DatagramSocket):
         return super().sendmsg(task, data, None, control, flags)
 
     def recvmsg(self, task: Task, size: int, controllen: int = 0, flags: int = 0) -> Received | None:
-        """Receive the oldest record (`unix_seqpacket_recvmsg()`).  Raise ENOTCONN.
+        """Receive the oldest record (`unix_seqpacket_recvmsg()`). Raise ENOTCONN if the socket is not
+        connected.
 
         Unlike a datagram socket, a non-blocking SOCK_SEQPACKET socket returns the end of file too.
         """

@@ -47,7 +47,7 @@ def end_of_file(flags: int) -> Received:
 
 
 class Sender(Protocol):
-    """The socket that sent a message."""
+    """The socket that sent a message, as the message uses it."""
 
     @property
     def name(self) -> bytes | None:
@@ -91,7 +91,7 @@ class UnixSkb:
         return len(self.data) - self.offset
 
     def free(self) -> None:
-        """Release the sender's memory, and the files that no receiver took."""
+        """Release the message's share of the sender's send memory, and the files that no receiver took."""
         files, self.files = self.files, ()
         release_files(files)
         self.sender.memory_freed(self.truesize)

@@ -231,7 +231,7 @@ class UnixSocket(Sock):
         self.unix.engine.charged += allocation(self.unix.costs, truesize, pages)
 
     def check_copy(self, skb: UnixSkb, *, owned: bool = True) -> None:
-        """Raise EFAULT at the fault point `usercopy` for the data of `skb`.
+        """Raise EFAULT if the fault point `usercopy` makes the copy of the data of `skb` fail.
 
         If the copy fails, an `owned` buffer is freed.
         """
@@ -245,9 +245,9 @@ class UnixSocket(Sock):
                 raise
 
     def creds_for(self, task: Task, claimed: Creds | None, other: UnixSocket) -> Creds | None:
-        """Return the credentials that a message carries. They are `claimed` if the sender gives credentials.
-        Else they are the sender's own credentials, but only if the sender or the receiver has set
-        SO_PASSCRED.
+        """Return the credentials that a message carries: `claimed` if the sender passed credentials.
+        Otherwise, return the sender's own credentials if the sender or the receiver has set SO_PASSCRED, else
+        None.
 
         A message to a connection that is not accepted yet also gets credentials, because the receiver may
         set SO_PASSCRED later (`maybe_add_creds()`).
@@ -305,7 +305,9 @@ class UnixSocket(Sock):
         self.peer_creds, self.peer_groups = other.peer_creds, other.peer_groups
 
     def _peer_groups(self, length: int) -> bytes:
-        """Return SO_PEERGROUPS.  Raise ENODATA without a peer, ERANGE if `length` is too small."""
+        """Return the value of SO_PEERGROUPS. Raise ENODATA without a peer, ERANGE if `length` is too small
+        for the value.
+        """
         if self.peer_groups is None:
             raise os_error(errno.ENODATA)
         if length < len(self.peer_groups) * U32.size:
@@ -441,7 +443,9 @@ class UnixSocket(Sock):
         self.net.put()
 
     def _disconnected(self, peer: UnixSocket | None) -> None:
-        """Handle the loss of the peer. Datagram sockets override this."""
+        """Do nothing when the socket is closed. A datagram socket overrides this method to leave the wait
+        queue of its peer.
+        """
 
     # -- removing messages from the queue ---------------------------------------------
 

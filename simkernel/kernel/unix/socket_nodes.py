@@ -49,7 +49,8 @@ class SocketNodes:
         self._nodes[sock] = node.inode
 
     def find(self, task: Task, path: str, kind: int) -> UnixSocket:
-        """Return the socket bound to `path`, for which write permission is necessary (`unix_find_bsd()`).
+        """Return the socket bound to `path`. The caller needs write permission for the socket's node
+        (`unix_find_bsd()`).
 
         Raises ECONNREFUSED if no socket is bound to it, EPROTOTYPE if its type is different.
         """
@@ -64,7 +65,7 @@ class SocketNodes:
         return sock
 
     def forget(self, sock: UnixSocket) -> None:
-        """Remove a closed socket.  Does nothing for a socket without a node."""
+        """Remove a closed socket from the table of nodes. Do nothing for a socket without a node."""
         inode = self._nodes.pop(sock, None)
         if inode is not None:
             del self._sockets[inode]

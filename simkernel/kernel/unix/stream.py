@@ -245,7 +245,7 @@ class StreamSocket(ConnectionSocket):
         return bytes(taken.data), len(taken.data), control.messages, message_flags, taken.address
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | Awaitable[bytes] | None:
-        """Receive bytes as recv(2) without flags does.  It may wait for SO_RCVLOWAT bytes."""
+        """Receive bytes as recv(2) without flags does. The receive may wait for SO_RCVLOWAT bytes."""
         try:
             return super().read(task, file, size, position)
         except NeedMoreData as wants:
@@ -256,7 +256,7 @@ class StreamSocket(ConnectionSocket):
         return (await wants.rest(deadline))[0]
 
     def _end(self, task: Task, controllen: int, flags: int) -> Received:
-        """Return the result of a receive at the end of the stream. With SO_PASSCRED, it carries the
+        """Return the result of a receive at the end of the stream. With SO_PASSCRED, the result carries the
         credentials of root with pid 0.
         """
         if not self.option(so.SO_PASSCRED):

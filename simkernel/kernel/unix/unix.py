@@ -25,7 +25,9 @@ class Unix(UnixContext[UnixSocket]):
     """The factory of unix sockets."""
 
     def socket(self, task: Task, kind: int, protocol: int) -> UnixSocket:
-        """Create a socket (`unix_create()`).  Raise EPROTONOSUPPORT or ESOCKTNOSUPPORT."""
+        """Create a socket (`unix_create()`). Raise EPROTONOSUPPORT for an unknown protocol, ESOCKTNOSUPPORT
+        for an unknown type.
+        """
         if protocol not in (0, AF_UNIX):
             raise os_error(EPROTONOSUPPORT)
         if kind == SOCK_RAW:

@@ -49,7 +49,7 @@ def chmod(task: Task, inode: Inode, mode: int) -> None:
 
 
 def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
-    """Set the owner and the group of a file (chown(2)). An id of -1 is left unchanged.
+    """Set the owner and the group of a file (chown(2)). An id of -1 leaves the owner or the group unchanged.
 
     Raises EPERM without CAP_CHOWN, except if the owner selects one of its own groups.  A file that is not
     a directory loses S_ISUID, and S_ISGID under the same conditions as in a write. This change of mode
@@ -77,7 +77,8 @@ def chown(task: Task, inode: Inode, uid: int, gid: int) -> None:
 
 
 def utimens(task: Task, inode: Inode, times: tuple[int, int] | None) -> None:
-    """Set the access and the modification time in ns (utimensat(2)).  None: the current time.
+    """Set the access and the modification time in ns (utimensat(2)). If `times` is None, set both to the
+    current time.
 
     Raises EPERM for another user's file. To set the current time, write permission is sufficient.
     """

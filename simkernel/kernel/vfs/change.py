@@ -43,8 +43,8 @@ def _filename_create(walk: Walk, path: str, directory: bool = False) -> str:
 
 
 def check_absent(walk: Walk) -> None:
-    """Check that a file with this new name can be created (`lookup_one_qstr_excl()`). The caller has found no
-    entry with the name.
+    """Check that a file can be created with the last name of the path (`lookup_one_qstr_excl()`). The caller
+    has found no entry with this name.
 
     Raises ENOENT in a directory that was removed, ENAMETOOLONG for a name that is too long.
     """

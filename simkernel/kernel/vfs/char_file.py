@@ -34,8 +34,8 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class FileOperations:
-    """The operations of a character device (`struct file_operations`). For an operation that is None, the
-    kernel does what Linux does without it.
+    """The operations of a character device (`struct file_operations`). If an operation is None, the kernel
+    does what Linux does for a driver without this operation.
 
     Each operation may be plain or `async def`, except `poll`, `llseek` and `fasync`.  `file` is a
     `CharDeviceFile`.
@@ -69,7 +69,7 @@ MISSING_ERRNO: Final = {
 RESULTS: Final[dict[str, type]] = {
     "read": bytes, "write": int, "ioctl": int, "llseek": int, "poll": int, "mmap": type(None)
 }  # fmt: skip
-"""The type of each operation's result."""
+"""For each operation of a driver, the type that its result must have."""
 
 
 @attrs.frozen(eq=False)
@@ -140,7 +140,9 @@ class CharDeviceFile(FileObject):
         self.open_file.position = position
 
     def current(self) -> Task | None:
-        """Return the task for which the kernel works now, None in interrupts and timers. For driverapi."""
+        """Return the task for which the kernel works now, or None in interrupts and timers. Functions of
+        driverapi call this method.
+        """
         return self.cdev.context.current()
 
     def charge_copy(self, size: int) -> None:
@@ -223,7 +225,7 @@ class CharDeviceFile(FileObject):
 
     @property
     def has_positions(self) -> bool:
-        """True if pread(2) and pwrite(2) work."""
+        """True if the file has a position, so that pread(2) and pwrite(2) work."""
         return not self.stream
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
@@ -321,7 +323,7 @@ class CharDeviceFile(FileObject):
 
 
 def _checked(name: str, result: T) -> T:
-    """Return the result of an operation.
+    """Check the type of the result of a driver's operation, and return the result.
 
     A wrong type raises TypeError, which the module's guard reports.
     """

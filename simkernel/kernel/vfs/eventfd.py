@@ -69,7 +69,9 @@ class EventFd(FileObject):
         return U64.pack(value)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
-        """Add the integer in the 8 bytes to the counter.  Raise EINVAL for ULLONG_MAX and for other sizes."""
+        """Add the 8-byte integer in `data` to the counter. Raise EINVAL if the integer is ULLONG_MAX, or if
+        `data` has another size.
+        """
         if len(data) != U64.size:
             raise os_error(EINVAL)
         (value,) = U64.unpack(data)
@@ -86,7 +88,9 @@ class EventFd(FileObject):
         return U64.size
 
     def signal(self) -> None:
-        """Add 1 to the counter on behalf of the kernel; it may reach ULLONG_MAX (`eventfd_signal()`)."""
+        """Add 1 to the counter on behalf of the kernel. Unlike a write, this can set the counter to
+        ULLONG_MAX (`eventfd_signal()`).
+        """
         if self.count < ULLONG_MAX:
             self.count += 1
         self.readers.wake_up_poll(POLLIN)

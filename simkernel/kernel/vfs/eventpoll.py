@@ -60,7 +60,7 @@ class EpollItem:
         return self.file.object.poll_for(self.events) & self.events
 
     def wake(self, woken: bool) -> None:
-        """Handle a wake-up without an event mask. It may stand for any event."""
+        """Handle a wake-up without an event mask, which may stand for any event."""
         self.wake_for(self.queues[0], 0)
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
@@ -78,8 +78,8 @@ class EpollItem:
         return not self.exclusive or harvested
 
     def _wakes_exclusive(self, events: int) -> bool:
-        """Return True if a wake-up of this exclusive item for `events` counts (EPOLLEXCLUSIVE). If it counts,
-        no further exclusive waiter is woken.
+        """Return True if a wake-up of this EPOLLEXCLUSIVE item for `events` is sufficient, so that no further
+        exclusive waiter is woken.
         """
         in_out = events & IN_OUT_BITS
         return not in_out or (in_out != IN_OUT_BITS and bool(in_out & self.events))
@@ -124,7 +124,7 @@ class EventPoll(FileObject):
         """
         target = file.object
         if operation != ep.EPOLL_CTL_DEL:
-            events &= ~ep.EPOLLWAKEUP  # as Linux without CONFIG_PM_SLEEP does: a machine never suspends
+            events &= ~ep.EPOLLWAKEUP  # EPOLLWAKEUP has no effect, because a machine never suspends
         nested = target if isinstance(target, EventPoll) else None
         if file is self.file:
             raise os_error(EINVAL)

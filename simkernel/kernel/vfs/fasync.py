@@ -111,7 +111,9 @@ class FasyncList:
             file.flags &= ~O_ASYNC
 
     def kill(self) -> None:
-        """Send the files' signals (`kill_fasync()`). A handler does not get the reason, `si_code`."""
+        """Send the signal of each file with O_ASYNC (`kill_fasync()`). A handler does not get the reason,
+        `si_code`.
+        """
         if self._files:
             for file in reversed(tuple(self._files)):  # the file that was added last comes first
                 if file.owner is not None:

@@ -19,16 +19,18 @@ NO_PATHS: Final[Mapping[int, Any]] = MappingProxyType({})
 
 
 class CountedFile(Protocol):
-    """An open file, as the table uses it.  `path_only` is true if it is open with O_PATH (FMODE_PATH)."""
+    """An open file, as the table uses it. `path_only` is true if it was opened with O_PATH (FMODE_PATH)."""
 
     @property
     def path_only(self) -> bool: ...
 
     def get(self) -> Self:
-        """Take a reference."""
+        """Take a reference to the file."""
 
     def put(self) -> Awaitable[None] | None:
-        """Drop a reference.  The last one releases the file, which may return an awaitable."""
+        """Drop a reference to the file. If it is the last one, release the file and return the release's
+        result: None or an awaitable.
+        """
 
     def enlist(self, open_files: Any) -> None:
         """Add the file to the machine's table of open files until it is released."""
@@ -88,7 +90,7 @@ class FileTable(Generic[F]):
         return max(NR_OPEN_DEFAULT, 1 << (len(self.open) - 1).bit_length())
 
     def get(self, fd: int) -> F:
-        """Return the open file of `fd`.
+        """Return the open file of the descriptor `fd`, which must not be open with O_PATH.
 
         Raises EBADF if `fd` is not open, or is open with O_PATH (`fdget()`).
         """
@@ -101,7 +103,9 @@ class FileTable(Generic[F]):
         return file
 
     def get_raw(self, fd: int) -> F:
-        """Return the open file of `fd`, even if it is open with O_PATH (`fdget_raw()`).  Raise EBADF."""
+        """Return the open file of `fd`, even if it is open with O_PATH (`fdget_raw()`). Raise EBADF if `fd`
+        is not open.
+        """
         file = self.paths.get(fd) if self.machine.path_only else None
         return self.get(fd) if file is None else file
 

@@ -62,7 +62,7 @@ class FifoInode(OpenableInode):
         self.fifo: Fifo | None = None
 
     def open(self, task: Task, file: OpenFile) -> FifoEnd | Awaitable[FifoEnd]:
-        """Open one end or both (`fifo_open()`).
+        """Open the read end, the write end or both ends of the named pipe (`fifo_open()`).
 
         Raises ENXIO for a non-blocking writer without readers, EINVAL for access mode 3, EINTR after a
         signal.

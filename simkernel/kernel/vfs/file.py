@@ -123,7 +123,8 @@ class FileObject(Protocol):
         return self.read(task, file, size, position)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
-        """Return the number of bytes written.  Raise EINVAL if unsupported.
+        """Write `data` and return the number of bytes written. Raise EINVAL if the object does not support
+        writes.
 
         An object that supports O_APPEND checks `file.flags` and sets `file.position` to the start of the
         data (`generic_write_checks()`).
@@ -153,7 +154,7 @@ class FileObject(Protocol):
         raise os_error(EINVAL)
 
     def iterate(self, task: Task, file: OpenFile) -> list[DirectoryEntry]:
-        """Return the entries from `file.position` on, for getdents64(2).
+        """Return the directory entries from `file.position` on, for getdents64(2).
 
         Raises ENOTDIR unless a directory.
         """
@@ -175,12 +176,14 @@ class FileObject(Protocol):
 
     @property
     def ioctl_table(self) -> str:
-        """The section of kernel/lib/ioctls.txt. By default it is the name of the file system."""
+        """Name of the section of kernel/lib/ioctls.txt that lists this object's requests. By default it is
+        the name of the file system.
+        """
         return "" if self.inode is None else self.inode.superblock.name
 
     @property
     def has_positions(self) -> bool:
-        """True if pread(2) and pwrite(2) work. They fail without an inode and on a stream."""
+        """True if pread(2) and pwrite(2) work: the object has an inode and is not a stream."""
         return self.inode is not None
 
     @property
@@ -389,7 +392,8 @@ class OpenFiles:
 
 
 def seek(file: OpenFile, offset: int, whence: int, size: int | None) -> int:
-    """Set the position of a file and return it (`generic_file_llseek_size()`).  Raise EINVAL.
+    """Set the position of a file and return it (`generic_file_llseek_size()`). Raise EINVAL if `whence` or
+    the new position is invalid.
 
     `size` is the size of the file in bytes, None if it is unknown.
     """

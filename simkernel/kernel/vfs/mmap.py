@@ -24,7 +24,7 @@ SUPPORTED_FLAGS: Final = (
 
 
 class Mapped(int):
-    """The address of a mapping. `memory` is its memory, which the program reads and writes directly."""
+    """The address of a mapping. `memory` is the mapped memory; the program reads and writes it directly."""
 
     memory: memoryview
 

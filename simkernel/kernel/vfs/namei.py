@@ -41,7 +41,7 @@ def check_path(path: str) -> None:
 
 
 class Walk:
-    """A walk along a path.  After `parent`, `here` is the directory of the last name.
+    """A walk along a path. After a call of `parent`, `here` is the directory that contains the last name.
 
     `name` is the last name and `last` its kind.  `slash` is true if slashes follow the last name.
     `beyond` are the names after the one that is being looked up.
@@ -66,7 +66,8 @@ class Walk:
         return self
 
     def lookup(self, path: str, follow: bool = True) -> Dentry:
-        """Walk the whole path (`filename_lookup()`) and return its dentry.  Raise ENOENT.
+        """Walk the whole path and return the dentry at its end (`filename_lookup()`). Raise ENOENT if the
+        file does not exist.
 
         A symbolic link as the last name is followed if `follow` is true.
         """
@@ -74,7 +75,9 @@ class Walk:
         return self.resolve(follow)
 
     def resolve(self, follow: bool) -> Dentry:
-        """Return the dentry of the last name (`walk_component()`).  Raise ENOENT or ENOTDIR."""
+        """Return the dentry of the last name (`walk_component()`). Raise ENOENT if it does not exist, ENOTDIR
+        if slashes follow the name and it is not a directory.
+        """
         found = self.step(follow or self.slash)
         if found is None:
             raise self.missing()
@@ -83,7 +86,7 @@ class Walk:
         return found
 
     def step(self, follow: bool, creates: bool = False) -> Dentry | None:
-        """Look up the last name and follow it if it is a link. Return None if it does not exist.
+        """Look up the last name and follow it if it is a link. Return None if the name does not exist.
 
         If a link's target does not exist, the walk ends at the last name of the target.  With `creates`, a
         link whose target ends with a slash raises EISDIR (`lookup_fast_for_open()`).
@@ -152,8 +155,8 @@ class Walk:
         self.here = found
 
     def _follow(self, link: Dentry) -> Dentry | None:
-        """Follow a link: return its target, or walk to the last name of its path and return None
-        (`pick_link()`).
+        """Follow a symbolic link. If it leads directly to a file, return this file. Otherwise, walk to the
+        last name of the link's path and return None (`pick_link()`).
         """
         self.links += 1
         if self.links > MAXSYMLINKS:

@@ -83,7 +83,7 @@ async def _open_later(file: OpenFile, made: Awaitable[FileObject]) -> OpenFile:
 
 
 def _opened(file: OpenFile, made: FileObject) -> OpenFile:
-    """Finish the open of a file.
+    """Store the object `made` in the open file, and return the file.
 
     Raises EINVAL if the file was opened with O_DIRECT and does not support it.  Linux checks this last
     too.
@@ -146,7 +146,9 @@ def _may_create_in_sticky(task: Task, directory: Inode, inode: Inode) -> bool:
 
 
 def _make(task: Task, walk: Walk, creates: bool, mode: int) -> Dentry:
-    """Create a regular file that does not exist (`lookup_open()`).  Raise ENOENT or EACCES."""
+    """Create a regular file that does not exist (`lookup_open()`). Raise ENOENT without O_CREAT, EACCES if
+    the caller may not write to the directory.
+    """
     if not creates:
         raise walk.missing()
     directory = walk.here

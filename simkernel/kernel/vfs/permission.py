@@ -51,7 +51,9 @@ def in_group_or_capable(credentials: Credentials, gid: int) -> bool:
 
 
 def drops_setgid(credentials: Credentials, inode: Inode) -> bool:
-    """Return True if a change by the caller clears S_ISGID (`setattr_should_drop_sgid()`)."""
+    """Return True if a change of the file by the caller clears the file's bit S_ISGID
+    (`setattr_should_drop_sgid()`).
+    """
     return bool(inode.mode & stat.S_IXGRP) or not in_group_or_capable(credentials, inode.gid)
 
 

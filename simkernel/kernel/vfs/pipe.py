@@ -293,7 +293,9 @@ class PipeEnd(FileObject):
         return 0
 
     def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
-        """Set or clear O_ASYNC; each end has its own list (`pipe_fasync()`)."""
+        """Set or clear O_ASYNC. Each end of the pipe has its own list of files with O_ASYNC
+        (`pipe_fasync()`).
+        """
         if self.reading:
             self.pipe.fasync_readers.switch(file, fd, on)
         if self.writing:

@@ -22,7 +22,9 @@ NUMBERS: Final = re.compile("[0-9]+")
 Records = Callable[[], Sequence[str]]
 """A function that returns the current text as records."""
 Store = Callable[["Task", bytes], int]
-"""A function that handles a write: it takes the writing task and the data, and returns the bytes taken."""
+"""A function that handles a write: it takes the writing task and the data, and returns the number of bytes
+taken.
+"""
 
 
 class SeqFile(FileObject):
@@ -63,7 +65,9 @@ class SeqFile(FileObject):
         return self.events is not None
 
     def poll(self) -> int:
-        """Return `events`, or Linux's default for a file without a poll operation."""
+        """Return the file's poll events. If `events` is None, return Linux's default for a file without a
+        poll operation.
+        """
         return DEFAULT_POLLMASK if self.events is None else self.events
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes:
@@ -85,8 +89,8 @@ class SeqFile(FileObject):
         return data
 
     def _fill(self, wanted: int) -> bytes:
-        """Return the next records: at least one, then more while they fit and fewer than `wanted` bytes are
-        read.
+        """Return the next records as bytes: at least one if any is left. Further records are added until
+        `wanted` bytes are reached or the next record does not fit into the buffer.
         """
         text = b""
         for record in self._records()[self._index :]:

@@ -50,12 +50,12 @@ class NetNamespace:
         self.users = 0
 
     def get(self) -> Self:
-        """Take a reference (`get_net()`)."""
+        """Take a reference to the namespace (`get_net()`)."""
         self.users += 1
         return self
 
     def put(self) -> None:
-        """Drop a reference; the last one destroys the namespace (`put_net()`)."""
+        """Drop a reference to the namespace. If it is the last one, destroy the namespace (`put_net()`)."""
         self.users -= 1
         if not self.users:
             self.destroy()

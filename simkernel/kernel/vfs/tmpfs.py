@@ -35,7 +35,7 @@ SIZE: Final = RAM_SIZE // 2
 
 
 class Tmpfs(SuperBlock):
-    """A mounted tmpfs."""
+    """A tmpfs: its root directory, and the memory that its files share."""
 
     __slots__ = ("root", "space", "special", "unmodelled")
 
@@ -56,7 +56,7 @@ class Tmpfs(SuperBlock):
 
 
 class TmpfsFile(OpenableInode):
-    """A regular file.
+    """The inode of a regular file in a tmpfs.
 
     `openers` counts the open files and the mappings of a file. The pages are freed when this number is 0
     and the file has no name.
@@ -81,7 +81,7 @@ class TmpfsFile(OpenableInode):
         return self.pages.allotted // 512
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
-        """Return a new object for an open file."""
+        """Return a new object for an open file of this inode."""
         return RegularFile(self)
 
     def truncate(self, size: int) -> None:
@@ -137,7 +137,7 @@ class RegularFile(FileObject):
         if inode.mode & SET_ID:
             remove_privileges(task, inode)
         inode.pages.write(position, data[: MAX_LFS_FILESIZE - position])
-        file.position = position  # a write that fails does not move it, even with O_APPEND
+        file.position = position  # a failed write keeps the old position, even with O_APPEND
         inode.mtime = inode.ctime = inode.superblock.now()
         return min(len(data), MAX_LFS_FILESIZE - position)
 
@@ -178,7 +178,9 @@ class RegularFile(FileObject):
         """Do nothing, because the data has no storage (`noop_fsync()`)."""
 
     def release(self) -> None:
-        """Drop the reference to the inode.  The last one frees the pages of a file without a name."""
+        """Drop the open file's reference to the inode. If it is the last one and the file has no name, the
+        file's pages are freed.
+        """
         self.inode.put()
 
 
@@ -219,7 +221,7 @@ class TmpfsDirectory(DirectoryInode):
         return ENTRY_SIZE * (2 + len(self._entries))
 
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
-        """Return the entry `name`, or None.
+        """Return the dentry of the entry `name`, or None if the directory has no such entry.
 
         Raises ENAMETOOLONG if the name is too long; in a removed directory ENOENT.
         """
@@ -228,7 +230,9 @@ class TmpfsDirectory(DirectoryInode):
         return self.child(name)
 
     def child(self, name: str) -> Dentry | None:
-        """Return the entry `name`, or None."""
+        """Return the dentry of the entry `name` without checks of the name, or None if there is no such
+        entry.
+        """
         found = self._entries.get(name)
         return None if found is None else found[1]
 
@@ -281,7 +285,7 @@ class TmpfsDirectory(DirectoryInode):
     # -- removing names -----------------------------------------------------------
 
     def unlink(self, here: Dentry, victim: Dentry) -> None:
-        """Remove a name.  The file's pages are freed after its last name and its last open file."""
+        """Remove a name of a file. The file's pages are freed when it has neither a name nor an open file."""
         self._take(victim)
         victim.deleted = True
         inode = victim.inode
@@ -291,7 +295,7 @@ class TmpfsDirectory(DirectoryInode):
             inode.forget_if_unused()
 
     def rmdir(self, here: Dentry, victim: Dentry) -> None:
-        """Remove an empty directory (`simple_rmdir()`).  Raise ENOTEMPTY."""
+        """Remove an empty directory (`simple_rmdir()`). Raise ENOTEMPTY if it has entries."""
         if isinstance(victim.inode, TmpfsDirectory) and not victim.inode.is_empty:
             raise os_error(ENOTEMPTY)
         self.nlink -= 1

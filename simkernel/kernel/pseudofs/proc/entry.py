@@ -19,7 +19,7 @@ from simkernel.uapi.capability import CAP_SYS_PTRACE
 from simkernel.uapi.errno import EACCES, EPERM, os_error
 
 Entry = Callable[["ProcFs", str], "ProcInode"]
-"""A function that creates the inode of a directory entry, given its path."""
+"""A function that creates the inode of a directory entry from the file system and the entry's path."""
 Table = Mapping[str, Entry]
 
 
@@ -63,7 +63,8 @@ class ProcInode(OpenableInode):
 
 
 class ProcText(ProcInode):
-    """A text file.  `events` are its poll(2) events, by default those of `proc_reg_poll()`.
+    """A text file in procfs. `events` are the poll(2) events that the file reports, by default those of
+    `proc_reg_poll()`.
 
     If `events` is None, the file has no poll operation, like those in a process's directory
     (tid_base_stuff).
@@ -105,7 +106,7 @@ def check_access(task: Task, owner: Task) -> None:
 
 
 class ProcLink(ProcInode):
-    """A symbolic link.  `target` returns its path for the task that follows it.
+    """A symbolic link in procfs. `target` returns the link's path for the task that follows the link.
 
     Raises EACCES if that task may not trace the task `owner` (`proc_pid_get_link()`).
     """
@@ -126,7 +127,7 @@ class ProcLink(ProcInode):
 
 
 class ProcDirectory(ProcInode, DirectoryInode):
-    """A directory with entries from a table.  Programs cannot create or remove files in it."""
+    """A directory in procfs with entries from a table. Programs cannot create or remove files in it."""
 
     __slots__ = ("_table",)
 

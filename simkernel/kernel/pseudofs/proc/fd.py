@@ -63,7 +63,7 @@ class FdDirectory(ProcDirectory):
 
 
 class FdInfoDirectory(FdDirectory):
-    """The directory with position and flags of each descriptor.
+    """The directory /proc/PID/fdinfo: an entry with position and flags for each descriptor.
 
     A task that may trace the process may read the directory (`proc_fdinfo_permission()`).
     """

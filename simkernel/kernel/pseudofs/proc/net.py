@@ -43,7 +43,8 @@ def _netlink(net: Net) -> list[str]:
 
 
 def _sockets(net: Net) -> Iterator[str]:
-    """Yield the lines of each protocol: the kernel's socket, then the bound sockets in order of bind(2).
+    """Yield the lines of /proc/net/netlink for each protocol: the kernel's socket, then the bound sockets in
+    order of bind(2).
 
     On Linux, the lines have the order of a hash table.  The inode number of a socket is its cookie.
     """
@@ -64,7 +65,7 @@ def _line(protocol: int, portid: int, groups: int, rmem: int, dumps: bool, drops
 
 
 def _unix(net: Net) -> list[str]:
-    """Return /proc/net/unix (`unix_seq_show()`) in order of creation.
+    """Return /proc/net/unix: a line for each socket, in order of creation (`unix_seq_show()`).
 
     On Linux, the lines have the order of a hash table.
     """

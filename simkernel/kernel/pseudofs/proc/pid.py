@@ -158,7 +158,9 @@ TABLE: Final[Mapping[str, Make]] = {
     # unlike Linux (`mounts_poll()`), poll(2) does not report later mounts and unmounts
     "mounts": _text(_mounts, POLLIN | POLLRDNORM),
 }
-"""The files of a process and of each of its threads (`tid_base_stuff`)."""
+"""The files in the directory of a thread, /proc/PID/task/TID (`tid_base_stuff`). The directory /proc/PID has
+them too.
+"""
 
 
 class PidDirectory(ProcDirectory):
@@ -194,4 +196,4 @@ class TaskDirectory(PidDirectory):
 
 
 PROCESS: Final[Mapping[str, Make]] = {**TABLE, "task": TaskDirectory}
-"""The files of a process (`tgid_base_stuff`)."""
+"""The files in the directory of a process, /proc/PID (`tgid_base_stuff`)."""

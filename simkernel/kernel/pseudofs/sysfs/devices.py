@@ -40,7 +40,7 @@ def _by_class(kernel: KernelParts, devices: list[Device]) -> Contents:
 
 
 def folder(kernel: KernelParts, device: Device) -> Folder:
-    """Return the directory of a device."""
+    """Return the sysfs directory of a device."""
     return Folder(partial(_device, kernel, device))
 
 
@@ -114,7 +114,7 @@ def _of_driver(
 
 
 def _children(kernel: KernelParts, device: Device) -> Contents:
-    """Yield the child devices.
+    """Yield the directories of the child devices.
 
     If the device has no class, its children with a class are in a directory of that class.
     """

@@ -25,7 +25,7 @@ from simkernel.uapi.mman import PAGE_SIZE
 from simkernel.uapi.poll import POLLERR, POLLPRI
 
 CHANGED: Final = DEFAULT_POLLMASK | POLLERR | POLLPRI
-"""The poll(2) events of an attribute that has not been read."""
+"""The poll(2) events of an attribute that has not been read, or whose object was removed."""
 
 Guard = Callable[[], AbstractContextManager[None]]
 
@@ -98,7 +98,7 @@ class SysInode(OpenableInode):
 
 
 class SysDirectory(SysInode, DirectoryInode):
-    """A directory.  Programs cannot create or remove files in it."""
+    """A directory in sysfs. Programs cannot create or remove files in it."""
 
     __slots__ = ("_contents",)
 
@@ -107,14 +107,14 @@ class SysDirectory(SysInode, DirectoryInode):
         self._contents = contents
 
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:
-        """Return the entry `name`, or None."""
+        """Return the dentry of the entry `name`, or None if the directory has no such entry."""
         for each, node in self._contents():
             if each == name:
                 return Dentry(name, here, self._make(name, node))
         return None
 
     def entries(self, task: Task) -> Iterator[DirectoryEntry]:
-        """Yield the directory's entries. The order is that of the function that yields the contents."""
+        """Yield the entries of the directory, in the order in which its contents are generated."""
         for position, (name, node) in enumerate(self._contents(), 2):
             inode = self._make(name, node)
             yield DirectoryEntry(name, inode.number, inode.kind, position)
@@ -150,7 +150,7 @@ class SysLink(SysInode):
 
 
 class SysFile(SysInode):
-    """A file with one attribute."""
+    """A file in sysfs with the contents of one attribute."""
 
     __slots__ = ("_attribute",)
 
@@ -161,7 +161,7 @@ class SysFile(SysInode):
         self._attribute = attribute
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
-        """Open the attribute (`kernfs_fop_open()`).
+        """Open the attribute if its mode and its functions allow the access (`kernfs_fop_open()`).
 
         Raises EACCES, even for root, if the attribute does not allow the access.
         """
@@ -179,7 +179,7 @@ class SysFile(SysInode):
 
 
 class AttributeFile(SeqFile):
-    """An open attribute.  Reads and writes raise ENODEV once its object is removed."""
+    """An open attribute. Reads and writes raise ENODEV once the attribute's object is removed."""
 
     __slots__ = ("_attribute", "_log", "_name")
 
@@ -220,11 +220,11 @@ class AttributeFile(SeqFile):
             return _or_all(await pending, size)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """Set the position in a file of one page (`generic_file_llseek()`)."""
+        """Set the file position. For SEEK_END, the size of the file is one page (`generic_file_llseek()`)."""
         return seek(file, offset, whence, PAGE_SIZE)
 
     def _hold(self) -> None:
-        """Raise ENODEV if the object is removed (`kernfs_get_active()`)."""
+        """Raise ENODEV if the attribute's object is removed (`kernfs_get_active()`)."""
         self._engine.charge(self._costs.attribute)
         if not self._attribute.alive():
             raise os_error(ENODEV)

@@ -16,7 +16,7 @@ STATES: Final[Mapping[ModuleState, str]] = {
     ModuleState.COMING: "coming",
     ModuleState.GOING: "going",
 }
-"""The text of `initstate` for each state (`show_initstate()`)."""
+"""The text of a module's file `initstate` for each state of the module (`show_initstate()`)."""
 
 
 def contents(kernel: KernelParts) -> Contents:

@@ -35,7 +35,7 @@ that checks a device, and the errno if the check fails.
 
 
 def _set_carrier(devices: NetDevices, device: NetDevice, on: int) -> None:
-    """Set the carrier of a running device (`change_carrier()`).  Raise EINVAL if it is down."""
+    """Set the carrier of a running device (`change_carrier()`). Raise EINVAL if the device is down."""
     if not device.running:
         raise os_error(EINVAL)
     assert device.ops.change_carrier is not None
@@ -60,7 +60,7 @@ STORES: Final[Mapping[str, Callable[[NetDevices, NetDevice, int], None]]] = {
     "threaded": _refuse,
     "tx_queue_len": NetDevices.set_tx_queue_len,
 }
-"""The functions that set the numeric files (`netdev_store()`)."""
+"""For each numeric file of a network device, the function that sets its value (`netdev_store()`)."""
 
 
 def links(kernel: KernelParts) -> Contents:
@@ -95,7 +95,7 @@ def _queues(kernel: KernelParts, device: NetDevice) -> Contents:
 
 
 def _files(kernel: KernelParts, device: NetDevice, wanted: list[str]) -> Iterator[tuple[str, Node]]:
-    """Yield the files of a section of net_device.txt."""
+    """Yield the files that the section `wanted` of net_device.txt lists."""
     for section, name, *words in read_table(TABLE):
         if section == wanted:
             show, store = partial(_show, device, words[1:]), partial(_store, kernel, device, name)
@@ -112,7 +112,7 @@ def _show(device: NetDevice, words: list[str]) -> str:
 
 
 def _values(device: NetDevice) -> dict[str, object]:
-    """Return the texts and numbers that net_device.txt names but that are not fields of the device."""
+    """Return the texts and numbers for those names in net_device.txt that are not fields of the device."""
     speed, duplex = (0, "") if device.ops.link_settings is None else device.ops.link_settings(device)
     return {
         "address": device.address.hex(":"),
@@ -130,7 +130,7 @@ def _values(device: NetDevice) -> dict[str, object]:
 
 
 def _store(kernel: KernelParts, device: NetDevice, name: str, data: bytes) -> None:
-    """Set a file of a device (`netdev_store()`).
+    """Store the `data` that a program wrote to the file `name` of a device (`netdev_store()`).
 
     Raises EPERM without CAP_NET_ADMIN, EINVAL or ERANGE for an invalid number.
     """
