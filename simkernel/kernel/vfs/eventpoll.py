@@ -314,7 +314,9 @@ def _check_paths(epoll: EventPoll, file: OpenFile) -> None:
 
 
 def _leaves(file: OpenFile) -> Iterator[OpenFile]:
-    """Yield the files in or below `file` that are not epoll files."""
+    """If `file` is an epoll file, yield all non-epoll files that it watches, directly or through other epoll
+    files. Otherwise, yield `file` itself.
+    """
     if isinstance(file.object, EventPoll):
         for item in file.object.items.values():
             yield from _leaves(item.file)

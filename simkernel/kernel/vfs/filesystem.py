@@ -66,7 +66,8 @@ class FileSystems:
     # -- walks ----------------------------------------------------------------
 
     def walk(self, task: Task, path: str, dirfd: int = AT_FDCWD) -> Walk:
-        """Return a new walk for `task` from the root, its working directory or the directory `dirfd`.
+        """Return a new path walk for `task`. It starts at the root, the working directory or the directory
+        `dirfd`.
 
         Raises ENOENT and ENAMETOOLONG for the path (`check_path()`), then EBADF and ENOTDIR.
         """

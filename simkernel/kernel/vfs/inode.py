@@ -127,7 +127,7 @@ class Inode:
         raise os_error(ENOTDIR)
 
     def missing(self, names: Sequence[str]) -> Exception:
-        """Return the error for the path `names` below this inode, which does not exist: ENOENT or
+        """Return the error for a path that does not exist: `names` below this inode. The error is ENOENT or
         NotModelled.
         """
         return os_error(ENOENT)

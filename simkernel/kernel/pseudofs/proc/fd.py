@@ -16,7 +16,7 @@ from simkernel.uapi.errno import ENOENT, os_error
 from simkernel.uapi.fcntl import O_CLOEXEC
 
 MOUNT_ID: Final = 1
-"""The mount id in fdinfo, the same for all files, because mounts have no ids here."""
+"""The mount id in fdinfo, the same for all files, because simkernel gives no ids to mounts."""
 
 
 def _open_file(task: Task, fd: int) -> OpenFile:

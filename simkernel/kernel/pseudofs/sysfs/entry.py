@@ -201,7 +201,7 @@ class AttributeFile(SeqFile):
         return super().read(task, file, size, position)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
-        """Store at most a page of `data` (`kernfs_fop_write_iter()`)."""
+        """Pass at most a page of `data` to the attribute's store function (`kernfs_fop_write_iter()`)."""
         self._hold()
         store = self._attribute.store
         assert store is not None
