@@ -23,16 +23,18 @@ KINDS: Final[dict[str, Callable[[Any], bool]]] = {
     "a generator function": inspect.isgeneratorfunction,
     "an async generator function": inspect.isasyncgenfunction,
 }
-"""Kinds of functions whose body does not run at the call.  Each entry maps the name of a kind to a predicate
-that recognizes its functions.
+"""Kinds of functions, such as generator functions, whose body does not run when they are called. Each entry
+maps the name of a kind to a predicate that recognizes the functions of this kind.
 """
 
 LATER: Final = object()
-"""Result of `Owner.enter` for a call that blocks. The program gets the call's result later."""
+"""Result of `Owner.enter` if the system call blocks. The program gets the result of the call itself when the
+call returns.
+"""
 
 
 class Owner(Protocol):
-    """The interface of the task that may await a call.
+    """The interface of a task that a `Call` uses when the task's program awaits it.
 
     `enter` performs the call and returns its result, or LATER if it blocks.
     """
@@ -87,7 +89,8 @@ def runs_later(function: object) -> str:
 
 
 def drive(awaitable: Awaitable[T], perform: Callable[[Any], Any]) -> T:
-    """Run a coroutine that makes calls and return its result.  `perform` is called with each call.
+    """Run a coroutine that makes system calls, and return the coroutine's result. `perform` executes each
+    call and returns the call's result.
 
     If `perform` raises, the error is raised in the coroutine at the `await`, so that the coroutine can
     clean up.

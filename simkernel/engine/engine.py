@@ -1,5 +1,5 @@
-"""The engine: a simpy environment with a clock in integer nanoseconds.  Running code adds its cost to the
-time.
+"""The engine: a simpy environment with a clock in integer nanoseconds. Code that runs adds its cost to the
+simulated time.
 
 Sections.  A section is the code that one event's callback runs.  `now`, the clock, does not change during
 a section.  Code in a section adds its cost to `charged`.  `time()` returns `now + charged`.  New events
@@ -52,8 +52,8 @@ NEVER = 1 << 126
 LONG_AGO = -NEVER
 """An instant in ns that is earlier than every other instant."""
 FOR_EVER: Final = repeat(None)
-"""An endless iterator, the default of the argument `turns` of `_process`.  `_process` takes one item from
-`turns` for each event, so by default the number of events is not limited.
+"""An endless iterator: the default of the argument `turns` of `_process`, which takes one item from `turns`
+for each event. So by default the number of events is not limited.
 """
 MIN_CANCELLED: Final = 64
 """The event heap is purged only if it has more cancelled entries than this."""
@@ -92,11 +92,11 @@ class Engine(simpy.Environment):
         the queue.
         """
         self.run_until = LONG_AGO
-        """The instant in ns before which a section may start directly after another one, without an entry in
-        the queue.
+        """Before this instant in ns, a section (the code of one event) may start directly after another one,
+        without an entry in the queue.
         """
         self.next_deadline = LONG_AGO
-        """The next event does not happen before this time in ns.  `is_next()` computes it."""
+        """A lower bound in ns of the time of the next event. `is_next()` computes it."""
         self.queue: list[Any] = self._queue
         """Heap of pending events.  An entry is (time, priority, number, timer or simpy event), or (time,
         priority, number, function, three arguments).
@@ -138,25 +138,28 @@ class Engine(simpy.Environment):
         return f"<Engine seed={self.rng.seed} at {self.now} ns>"
 
     def time(self) -> int:
-        """Return the current time in ns: the instant at which the section began, plus its charges."""
+        """Return the current time in ns: the instant at which the current section (the code of one event)
+        began, plus the time charges of this section.
+        """
         return self.now + self.charged
 
     def charge(self, ns: int) -> None:
-        """Add `ns` to the cost of the current section.  With jitter, a random factor scales the added
-        time.
+        """Add `ns` to the cost of the current section (the code of one event). If the engine has jitter, it
+        multiplies `ns` by a random factor first.
         """
         self.charged += ns
 
     def spend(self, ns: int) -> None:
-        """Add exactly `ns` to the cost of the current section, even with jitter.
+        """Add exactly `ns` to the cost of the current section (the code of one event), even if the engine has
+        jitter.
 
         For user mode and busy waits, whose duration does not vary even if charges do.
         """
         self.charged += ns
 
     def drawn(self, ns: int) -> int:
-        """Return the time in ns that work of cost `ns` takes.  It equals `ns`, unless the engine has
-        jitter.
+        """Return the time in ns that work of cost `ns` takes. It equals `ns`, unless the engine has jitter
+        (random time charges).
         """
         return ns
 
@@ -168,7 +171,9 @@ class Engine(simpy.Environment):
             )
 
     def section(self) -> None:
-        """Begin a section for code that runs outside the event loop, at the current instant."""
+        """Start a new section (a piece of code with its own time charges) for code outside the event loop.
+        The clock does not change.
+        """
         self.turn += 1
         self.charged = 0
         self.trace.flow = 0
@@ -176,7 +181,7 @@ class Engine(simpy.Environment):
     # -- scheduling -----------------------------------------------------------
 
     def call_later(self, delay: int, function: Callable[..., object], *arguments: Any) -> Timer:
-        """Call `function` in its own section, `delay` ns after `time()`.  Return the timer."""
+        """Call `function` in an event of its own, `delay` ns after `time()`. Return the timer."""
         timer = Timer(function, arguments, self)
         self.next_deadline = LONG_AGO
         heappush(self._queue, (self.now + self.charged + delay, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
@@ -185,7 +190,8 @@ class Engine(simpy.Environment):
     def resume_at(
         self, time: int, function: Callable[[Any, Any, Any], object], one: Any, two: Any, three: Any
     ) -> None:
-        """Call `function(one, two, three)` in its own section at `time` ns, which must not be in the past.
+        """Call `function(one, two, three)` in an event of its own at `time` ns, which must not be in the
+        past.
 
         This resumes tasks.  It makes no `Timer`, because it is never cancelled.
         """
@@ -198,7 +204,8 @@ class Engine(simpy.Environment):
             heappush(self.queue, entry)
 
     def pass_charged(self) -> bool:
-        """Advance the clock by the section's charges and begin the next section.
+        """Advance the clock by the time charges of the current section (the code of one event), and begin a
+        new section without a queue entry.
 
         Return False if an event is due first.
 
@@ -214,7 +221,8 @@ class Engine(simpy.Environment):
         return True
 
     def is_next(self, time: int) -> bool:
-        """Return True if a section at `time` can start without the queue, because no event is due by then.
+        """Return True if code can run at `time` without an entry in the queue, because no other event is due
+        by then.
 
         Callers skip the call if `time < next_deadline`.
         """
@@ -229,8 +237,8 @@ class Engine(simpy.Environment):
         return time < next_deadline
 
     def pass_until(self, end: int) -> None:
-        """Until the instant `end`, let a section start directly after another one, without the queue.  If
-        `in_place` is False, do not allow this.
+        """Until the instant `end`, let a section (the code of one event) start directly after another one,
+        without an entry in the queue. If `in_place` is False, do not allow this.
         """
         self.set_run_until(end if self.in_place else LONG_AGO)
 
@@ -240,7 +248,7 @@ class Engine(simpy.Environment):
         self.next_deadline = LONG_AGO
 
     def call_at(self, time: int, function: Callable[..., object], *arguments: Any) -> Timer:
-        """Call `function` in its own section at `time` ns.
+        """Call `function` in an event of its own at `time` ns.
 
         Raise SimulationError if `time` is in the past.
         """
@@ -272,13 +280,15 @@ class Engine(simpy.Environment):
         super().schedule(event, priority, delay)
 
     def count_cancelled(self) -> None:
-        """Count one more cancelled entry, and purge the queue if there are too many."""
+        """Count one more cancelled entry of the event queue. If the queue has too many of them, drop all
+        cancelled entries.
+        """
         self._cancelled = cancelled = self._cancelled + 1
         if cancelled > MIN_CANCELLED:
             self._purge()
 
     def _purge(self) -> None:
-        """Drop the cancelled entries if they are more than half of the queue."""
+        """Drop the cancelled entries of the event queue if they are more than half of its entries."""
         queue = self.queue
         if self._cancelled <= MIN_CANCELLED or 2 * self._cancelled <= len(queue):
             return
@@ -294,8 +304,8 @@ class Engine(simpy.Environment):
         return [what for _, _, _, what, *_ in sorted(self.queue) if type(what) is Timer and what.pending]
 
     def end(self) -> None:
-        """End the paused sections, because the machine is switched off.  The plain engine has no paused
-        sections.
+        """End the paused sections (pieces of module code), because the machine is switched off. Only a
+        `PlannedEngine` has paused sections.
         """
 
     # -- running --------------------------------------------------------------
@@ -321,7 +331,7 @@ class Engine(simpy.Environment):
         self._process(time + 1, turns=range(1))
 
     def run(self, until: Any = None) -> Any:
-        """Process the events before the instant `until`, or all events if it is None.
+        """Process the events before the instant `until`, or all events if `until` is None.
 
         The attribute `until` keeps the argument.
         """
@@ -356,8 +366,7 @@ class Engine(simpy.Environment):
             self._purge()
 
     def _process(self, end: int, turns: Iterable[object] = FOR_EVER) -> None:
-        """Process the events before the instant `end`. The number of items in `turns` is the maximum number
-        of events.
+        """Process the events before the instant `end`, at most one event for each item of `turns`.
 
         Only events of simpy need `simpy.Environment.step()`; all others are processed here.  The loop is a
         `for` because CPython does not specialize the bytecode of a `while` loop that jumps back on a

@@ -1,4 +1,4 @@
-"""Charges that vary at random, as the durations of operations vary on a real machine.
+"""Time charges that vary at random, as the durations of operations vary on a real machine.
 
 Each charge is multiplied by a random factor.  The factors have the measured quantiles.  On a real machine
 a disturbance (an interrupt, a cold cache, a busy sibling thread) affects several charges in a row.  So all
@@ -13,7 +13,9 @@ from simkernel.engine.engine import LONG_AGO, Engine
 from simkernel.engine.streams import Streams
 
 HOLD: Final = 10_000
-"""Simulated time in ns for which a random factor is used before a new one is drawn."""
+"""Simulated time in ns for which one random factor scales the time charges, before a new factor is drawn at
+random.
+"""
 LEVELS: Final = (0.5, 0.9, 0.99)
 """Levels of the measured quantiles: median, 90 % and 99 %."""
 
@@ -21,7 +23,7 @@ E = TypeVar("E", bound=Engine)
 
 
 class Jitter:
-    """A mixin that makes an engine's charges vary.
+    """A mixin that multiplies an engine's time charges by random factors.
 
     `quantiles` are factors in thousandths, at the levels LEVELS.
     """
@@ -36,7 +38,7 @@ class Jitter:
 
     @property
     def charged(self) -> int:
-        """The cost of the section so far, in ns."""
+        """The cost in ns of the current section (the code of one event) so far."""
         return self._charged
 
     @charged.setter
@@ -45,7 +47,9 @@ class Jitter:
         self._charged = self._charged + self.drawn(more) if more > 0 else ns
 
     def spend(self, ns: int) -> None:
-        """Add exactly `ns` to the cost of the current section."""
+        """Add exactly `ns` to the cost of the current section (the code of one event), without a random
+        factor.
+        """
         self._charged += ns
 
     def drawn(self, ns: int) -> int:
@@ -70,8 +74,8 @@ def factor(level: float, quantiles: tuple[int, ...]) -> float:
 
 
 def engine_class(kind: type[E], quantiles: tuple[int, ...] | None) -> type[E]:
-    """Return the engine class `kind`.  If `quantiles` are given, return a subclass of it whose charges
-    vary.
+    """Return the engine class `kind`. If `quantiles` are given, return a subclass of it whose time charges
+    vary at random.
     """
     if quantiles is None:
         return kind

@@ -30,22 +30,22 @@ except ImportError:
     greenlet = None
 
 Leave = Callable[[], Callable[[], object]]
-"""A function that is called before a section pauses. It removes the interpreter state of the section, and
-returns the function that restores this state.
+"""A function that is called before a section (the code of one event) pauses. It removes the state that
+belongs to the section, such as the current task, and returns the function that restores this state.
 """
 
 
 class Observer(Protocol):
-    """The interface of an object that observes the order of sections.  A section runs after the section that
-    scheduled it.
+    """The interface of an object that observes the order of sections (each is the code of one event). A
+    section runs after the section that scheduled it.
     """
 
     def scheduled(self) -> Any:
-        """Note that the current section schedules an event, and return a token for this event."""
+        """Note that the running code schedules an event, and return a token for this event."""
 
     def begin(self, token: Any) -> None:
-        """Note that a section begins.  `token` is the result of `scheduled()` for the event that starts it.
-        It is None for a section of code outside the simulation.
+        """Note that the code of an event begins to run. `token` is the result of `scheduled()` for this
+        event. It is None for code outside the simulation.
         """
 
 
@@ -58,27 +58,32 @@ class Perturbation(Protocol):
 
     @property
     def observer(self) -> Observer | None:
-        """The object that observes the order of the sections, or None."""
+        """The object that observes the order of sections (each is the code of one event), or None."""
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Begin the run of the machine whose engine is `engine`."""
+        """Note that a run begins on the machine whose engine is `engine`."""
 
     def step(self, task: Any) -> int:
         """Return the delay in ns for a task that is about to continue."""
 
     def statement(self, place: str) -> int:
-        """Return how many ns a section must pause at the statement `place` of module code.
+        """Return the length in ns of the pause of the running code before the statement `place` of module
+        code.
 
         0 means no pause.  A value below 0 means that an interrupt happens there.
         """
 
 
 class PlannedEngine(Engine):
-    """The engine of a run with a plan. When a section pauses, the engine calls the functions in `leaves`."""
+    """An engine whose runs follow a plan of delays and pauses. When a section (the code of one event) pauses,
+    the engine calls the functions in `leaves`.
+    """
 
     perturbed = True
     active: ClassVar[PlannedEngine | None] = None
-    """The engine whose section runs now.  It is None in timers and interrupts, and while no engine runs."""
+    """The engine that runs the code of a task now. It is None in timers and interrupts, and while no engine
+    runs.
+    """
 
     def __init__(
         self, perturbation: Perturbation, seed: int, start: int, leaves: Sequence[Leave] = ()
@@ -90,13 +95,15 @@ class PlannedEngine(Engine):
         self._hub: Any = None if greenlet is None else getcurrent()
         self._idle: list[Any] = []
         self._paused: dict[Any, Callable[[], object]] = {}
-        """Paused sections in the order of their pauses, each with the function that restores its state."""
+        """Paused sections (the greenlets that run their code) in the order of their pauses, each with the
+        function that restores its state.
+        """
         self._observer = perturbation.observer
         self.watches: list[Callable[[], object]] = []
-        """Functions to call before each section."""
+        """Functions that the engine calls each time before the code of a task runs."""
         self.at_statement: Callable[[str], object] = str
-        """Function to call before each statement of module code in a section.  Its argument is the
-        statement's file and line.
+        """Function that is called before each statement of module code. Its argument is the file and line of
+        the statement.
         """
         perturbation.begin(self)
 
@@ -114,8 +121,8 @@ class PlannedEngine(Engine):
     def resume_at(
         self, time: int, function: Callable[[Any, Any, Any], object], one: Any, two: Any, three: Any
     ) -> None:
-        """Call `function(one, two, three)` in a section of the task `one`. The section starts at `time` ns
-        plus the delay that the plan chooses for this task.
+        """Call `function(one, two, three)` for the task `one` in an event of its own, at `time` ns plus the
+        delay that the plan chooses for this task.
         """
         time += self.perturbation.step(one)
         super().resume_at(time, self._begin, self.observed(function), (one, two, three), None)
@@ -127,7 +134,9 @@ class PlannedEngine(Engine):
         return super().call_at(time, self.observed(function), *arguments)
 
     def observed(self, function: Callable[..., object]) -> Callable[..., object]:
-        """Return a function that first tells the observer that a section begins, and then runs `function`."""
+        """Return a function that notifies the observer that an event's code begins to run, and then calls
+        `function`.
+        """
         if self._observer is None:
             return function
         token = self._observer.scheduled()
@@ -142,7 +151,7 @@ class PlannedEngine(Engine):
         self.run_section(function, *arguments)
 
     def run_section(self, function: Callable[..., object], *arguments: Any) -> None:
-        """Call a function that may pause.  Return when it returns or pauses."""
+        """Call `function`, whose code may pause. Return when `function` has returned or has paused."""
         for watch in self.watches:
             watch()
         if greenlet is None:
@@ -156,7 +165,7 @@ class PlannedEngine(Engine):
         self._switch(section, function, arguments)
 
     def _work(self, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-        """Run sections one after another in this greenlet.
+        """Run the code of events, one after another, in this greenlet.
 
         A switch to an idle greenlet costs less than a new one.
         """
@@ -179,7 +188,7 @@ class PlannedEngine(Engine):
     # -- pauses ---------------------------------------------------------------
 
     def pause(self, until: int, leave: Leave) -> None:
-        """Suspend the current section until the clock shows `until` ns.
+        """Suspend the current section (the code of one event) until the clock shows `until` ns.
 
         `leave` removes the section's kernel state and returns the function that restores it.
         """
@@ -207,7 +216,7 @@ class PlannedEngine(Engine):
             self._switch(section)
 
     def end(self) -> None:
-        """Continue every paused section and disable pauses, because the machine is switched off."""
+        """Continue all paused code and disable further pauses, because the machine is switched off."""
         self.at_statement = str
         while self._paused:
             self.charged = 0

@@ -1,4 +1,5 @@
-"""Tracepoints.  A trace record says what happened, when, on which track, and in which flow.
+"""Tracepoints. A trace record contains an event's name, time, track, and flow (the id of the message or frame
+that caused the event).
 
 A machine has one `Tracer`.  Its `emit` is None unless a listener is attached.  So an inactive tracepoint
 costs one attribute load and one comparison:
@@ -27,7 +28,9 @@ import attrs
 
 @attrs.frozen(slots=True)
 class Record:
-    """One trace record.  `time` is in nanoseconds; `flow` is 0 if the record belongs to no flow."""
+    """One trace record. `time` is in nanoseconds. `flow` is the id of the message or frame that caused the
+    record, or 0.
+    """
 
     time: int
     name: str
@@ -42,8 +45,8 @@ class Record:
 
 
 def _shown(value: Any) -> str:
-    """Return `repr(value)` without memory addresses.  They differ from run to run, and traces of two runs are
-    compared.
+    """Return `repr(value)` without memory addresses, because they differ from run to run and traces of two
+    runs are compared.
     """
     if isinstance(value, tuple | list):
         return f"({', '.join(map(_shown, value))})"
@@ -56,7 +59,9 @@ Listener = Callable[[Record], None]
 
 
 class Tracer:
-    """The tracepoints of one machine, and the id of the current flow."""
+    """The tracepoints of one machine, and the id of the current flow (the message or frame that causes the
+    records).
+    """
 
     __slots__ = ("_listeners", "_time", "emit", "flow", "flows", "on_error", "since")
 
@@ -66,11 +71,11 @@ class Tracer:
         """Function to call with the exception that a listener has raised."""
         self._listeners: tuple[Listener, ...] = ()
         self.flows = 0
-        """Id of the flow that began last."""
+        """Id of the flow (the records that one message or frame causes) that began last."""
         self.flow = 0
         self.since = 0
-        """Id of the newest flow at the time when the last listener unsubscribed.  Tasks do not continue flows
-        up to this id.
+        """Id of the newest flow at the time when the last trace listener unsubscribed. Tasks do not continue
+        flows with an id up to this one.
         """
         self.emit: Callable[..., None] | None = None
 
@@ -78,12 +83,14 @@ class Tracer:
         return f"<Tracer with {len(self._listeners)} listeners>"
 
     def new_flow(self) -> int:
-        """Begin a flow, make it current and return its id."""
+        """Begin a flow (the records that one message or frame causes), make it the current flow, and return
+        its id.
+        """
         self.flow = self.flows = self.flows + 1
         return self.flow
 
     def follow(self, flow: int, finished: int = 0) -> None:
-        """Make `flow` the current flow.
+        """Make `flow` the id of the current flow, which trace records get from now on.
 
         If it is 0 or `finished` and a listener is attached, begin a new flow instead.
         """

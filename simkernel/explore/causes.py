@@ -14,16 +14,16 @@ NOISE: Final = frozenset(
     {"rwmmio_read", "rwmmio_write", "netlink_deliver_tap", "console", "irq_handler_exit",
      "workqueue_execute_end"}
 )  # fmt: skip
-"""Names of tracepoints that are never part of a chain of causes, because they neither wake a task nor carry a
-message.
+"""Names of tracepoints whose records are never part of a chain of causes, because they neither wake a task
+nor carry a message.
 """
 LIMIT: Final = 60
 """Maximum number of records in a chain of causes."""
 
 
 def causes(records: Sequence[Record]) -> list[Record]:
-    """Return the chain of records that led to a task's last system call.  The task is that of the last
-    record.
+    """Return the chain of trace records that led to the last system call of a task. The task is the one that
+    the last record names.
 
     A blocked call is woken by a message, an interrupt, work or a call of another task.  The flow of the
     wake-up identifies its origin.  If the call waits for quiescence, its cause is the task that acted
@@ -59,8 +59,8 @@ class _Chain:
         return record.name == name and record.fields["pid"] == pid
 
     def _before(self, at: int, pid: int) -> tuple[int | None, int]:
-        """Find the records of the last wake-up or of the creation of the task `pid` before the record `at`.
-        Add them to the chain.
+        """Add the records to the chain that explain why the task `pid` ran before the record with index `at`:
+        its last wake-up, or its creation.
 
         Return the index and the pid of their cause.
         """
@@ -104,7 +104,9 @@ class _Chain:
         return (origin, began.fields["pid"]) if began.name == "sys_enter" else (None, pid)
 
     def _waker(self, wakeup: int, pid: int) -> int | None:
-        """Return the index of the system call with which another task woke this task, or None."""
+        """Return the index of the record of the system call with which another task woke the task `pid`, or
+        None.
+        """
         for index in range(wakeup - 1, -1, -1):
             record = self._records[index]
             if record.name == "sys_exit":
@@ -115,8 +117,8 @@ class _Chain:
         return None
 
     def _last_act(self, wakeup: int) -> int | None:
-        """Return the index of the last record of a system call or of a program's end before the record
-        `wakeup`, or None.
+        """Return the index of the last record before `wakeup` that shows a system call or the end of a
+        program, or None.
         """
         names = ("sys_enter", "sys_exit", "sched_process_exit")
         return next((at for at in range(wakeup - 1, -1, -1) if self._records[at].name in names), None)

@@ -43,7 +43,7 @@ def local(jobs: int) -> tuple[Callable[[], Executor], int]:
 
 
 def processes(jobs: int) -> Executor:
-    """Return an executor of `jobs` processes.
+    """Return an executor that runs tasks in `jobs` worker processes.
 
     They are spawned, because fork(2) of a process with threads or greenlets is not safe.
     """

@@ -17,8 +17,8 @@ from simkernel.explore.strategy import Profile, draw, log_uniform
 from simkernel.kernel.loader.path import unchanged_files
 
 LATE: Final = 10**9
-"""More points than any run passes.  A stimulus that waits for this number of points happens only when the
-machine is quiet.
+"""A number of points (statements and task steps at which a plan can act) that no run reaches. A stimulus that
+waits for this number happens only when the machine is quiet.
 """
 DURATIONS: Final = (micros(50), millis(5))
 """The two lengths in ns of pauses in a systematic search.  One is shorter than most system calls, the other
@@ -62,7 +62,8 @@ class Held:
 
 
 class Explorer:
-    """Runs one target under many plans.
+    """Runs one target (a test body or a scenario) many times, each time under another plan of delays, pauses
+    and faults.
 
     rules         fault rules for every run
     plan_options  the options of every plan
@@ -99,12 +100,14 @@ class Explorer:
         return outcome
 
     def default(self, seed: int = 0) -> Outcome:
-        """Run the default plan, which has no perturbations, and record the points."""
+        """Run the target under the default plan, which has no perturbations, and record the points that the
+        run passes.
+        """
         return self.run(Plan(seed, options=self._plan_options), record=True)
 
     def base(self) -> Outcome:
-        """Run the default plan.  If this run announces stimuli, run the target again with all stimuli at the
-        end of the run.
+        """Run the target without perturbations. If this run announces stimuli (actions of the test, such as
+        an unplug), run the target again with all stimuli at the end.
 
         In the default run, a stimulus happens immediately and can prevent later points.  The second run
         passes these points, and strategies draw from it.  Return the outcome of the last run.
@@ -145,8 +148,8 @@ class Explorer:
         return self.first_failure(draw(strategy, seed, profile, self._plan_options) for seed in seeds)
 
     def sweep(self, point: str, limit: int | None = None) -> Found | Held:
-        """Inject a failure at each hit of a fault point in the base run, one hit per run.  A hit is one pass
-        through the point.
+        """Run the target once for each hit of the fault point `point` in the run without perturbations, and
+        make this hit fail. A hit is one pass through the fault point.
 
         Raise SimulationError if the base run does not reach the fault point.
         """
@@ -161,8 +164,8 @@ class Explorer:
         return self.first_failure(attrs.evolve(base.plan, faults=((point, n),)) for n in numbers)
 
     def sweep_pauses(self, ns: int, places: Callable[[str], bool] = bool) -> Found | Held:
-        """Run the target once for each point whose place `places` accepts.  Each run pauses for `ns`
-        nanoseconds at its point.
+        """Run the target once for each point in its run whose place (a statement or a task) is accepted by
+        `places`. Each run pauses for `ns` nanoseconds at its point.
         """
         base = self.base()
         if base.failure is not None:
@@ -203,8 +206,8 @@ class Explorer:
                     yield attrs.evolve(outcome.plan, points={**points, at: ns})
 
     def guided(self, seeds: Iterable[int], strategy: str = "swarm") -> Found | Held:
-        """Run one plan for each seed.  The plan is newly drawn, or a mutation of a plan that the search has
-        kept.
+        """Run the target under one plan for each seed. The plan is newly drawn at random, or a mutation of an
+        earlier plan that the search has kept.
 
         The search keeps a plan if its run passes a new fault point, a new tracepoint, or two points in a new
         order.
@@ -230,7 +233,7 @@ class Explorer:
 
 
 def changed(random: Random, outcome: Outcome, profile: Profile) -> Plan:
-    """Return a mutated plan of a run, with one or two perturbations added, removed or changed."""
+    """Return a mutation of the plan of a run, with one or two perturbations added, removed or changed."""
     plan = outcome.plan
     points, stimuli = dict(plan.points), dict(plan.stimuli)
     own = Profile.of(outcome) if outcome.places else profile

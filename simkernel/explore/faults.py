@@ -104,7 +104,9 @@ class Fault:
         return Faults((self,)) | other
 
     def covers(self, about: Mapping[str, object]) -> bool:
-        """Return True if the filters of the rule accept a hit with these keywords."""
+        """Return True if the filters of the rule accept a pass through the fault point with the properties
+        `about`.
+        """
         time: Any = about["time"]
         if (self.since is not None and time < self.since) or (self.until is not None and time >= self.until):
             return False
@@ -120,7 +122,9 @@ class Fault:
 
 @attrs.frozen
 class Faults:
-    """An ordered collection of rules.  A hit of a fault point fails if any rule selects it."""
+    """An ordered collection of fault rules. A pass through a fault point fails if at least one rule selects
+    this pass.
+    """
 
     rules: tuple[Fault, ...] = ()
 
@@ -146,7 +150,8 @@ class Faults:
 
 
 class Injector:
-    """Decides which hits of a machine's fault points fail.  It has rules, or a list of the hits that fail.
+    """Decides which passes (hits) through a machine's fault points fail: the passes that a rule selects, and
+    those in a given list.
 
     Random draws of a rule depend only on the seed and the rule.  `hits` counts the hits of each point, and
     `fired` lists those that failed.  `Injector(firings=fired)` makes the same hits fail again.
@@ -169,7 +174,7 @@ class Injector:
             self._rules[rule.point].append(_Running(rule, streams(f"fault {rule.data()}").random))
 
     def hit(self, point: str, **about: object) -> bool:
-        """Return True if this hit of `point` fails."""
+        """Count a pass through the fault point `point`. Return True if this pass must fail."""
         self.hits[point] += 1
         firing = (point, self.hits[point])
         fails = firing in self._firings
@@ -181,7 +186,7 @@ class Injector:
 
 
 class _Running:
-    """A rule as one machine applies it.  The object counts the hits that the rule covers, and the failures
+    """The state of a fault rule in one machine. It counts the hits that the rule covers, and the failures
     that the rule can still cause.
     """
 
@@ -192,7 +197,9 @@ class _Running:
         self._left = rule.times
 
     def fails(self, about: Mapping[str, object]) -> bool:
-        """Count a hit and return True if it fails (`should_fail_ex()`)."""
+        """Count a pass through the rule's fault point. Return True if this pass must fail
+        (`should_fail_ex()`).
+        """
         rule = self._rule
         if not rule.covers(about):
             return False

@@ -44,7 +44,7 @@ def _frozen(mapping: Mapping[Any, Any]) -> Mapping[Any, Any]:
 
 @attrs.frozen(repr=False)
 class Plan:
-    """The plan of one run: a seed and perturbations.
+    """The plan of one run: a seed and perturbations (delays, pauses, faults and stimuli).
 
     seed     the seed of the machine
     points   number of a point -> delay or pause in ns, or IRQ
@@ -63,7 +63,7 @@ class Plan:
         return hash(str(self))
 
     def __len__(self) -> int:
-        """Return the number of perturbations."""
+        """Return the number of perturbations (delays, pauses, faults and stimuli)."""
         return len(self.points) + len(self.faults) + len(self.stimuli)
 
     def __bool__(self) -> bool:

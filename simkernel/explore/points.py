@@ -1,4 +1,5 @@
-"""Points in module code: before each statement, and between the load and the store of `x.a += e`.
+"""Points at which a plan can pause module code: before each statement, and between the load and the store of
+`x.a += e`.
 
 Like a compiler's sanitizer, which instruments memory accesses, this instrument inserts a call of `point`
 before each statement of each function.  Top-level code of a module has no points: it is executed only once
@@ -19,19 +20,19 @@ POINT: Final = "__simkernel_point__"
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 BODIES: Final = ("body", "orelse", "finalbody")
 WITHOUT: Final = (*FUNCTIONS, ast.Pass, ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom)
-"""Types of statements before which no point is inserted, because a pause before them has no effect."""
+"""Types of statements before which no pause point is inserted, because a pause before them has no effect."""
 
 
 class Points:
-    """The instrument that inserts points into module code (kernel/loader/image.py)."""
+    """The code transformation that inserts pause points into module code (kernel/loader/image.py)."""
 
     name: Final = "points"
     names: Final[Mapping[str, object]] = {POINT: planned.point}
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """While the top-level code of a module runs, disable all points, also those in the functions that it
-        calls.
+        """While the top-level code of a module runs, disable all pause points, also those in the functions
+        that it calls.
         """
         active, PlannedEngine.active = PlannedEngine.active, None
         try:
@@ -40,7 +41,7 @@ class Points:
             PlannedEngine.active = active
 
     def apply(self, tree: ast.Module, file: str) -> ast.Module:
-        """Insert the points into a syntax tree and return it."""
+        """Insert the pause points into a syntax tree and return the tree."""
         _Adder(file).visit(tree)
         return ast.fix_missing_locations(tree)
 
@@ -81,8 +82,8 @@ class _Adder(ast.NodeTransformer):
         return ast.copy_location(call, statement)
 
     def _split(self, statement: ast.stmt) -> list[ast.stmt]:
-        """Split a statement `x.a += e` into its load and its store, with a point between them.  Return any
-        other statement unchanged.
+        """Split a statement `x.a += e` into its load and its store, with a pause point between them. Return
+        any other statement unchanged.
         """
         if not isinstance(statement, ast.AugAssign):
             return [statement]

@@ -1,4 +1,5 @@
-"""Run seeds in chunks on any executor of `concurrent.futures`: local processes or a cluster.
+"""Run the plans of many seeds in chunks on any executor of `concurrent.futures`: local processes or a
+cluster.
 
 A chunk takes about one second, so the cost of its dispatch is small.  A worker imports the target by name
 once, runs the default plan, and keeps its profile.  It returns a batch of numbers and names, and no
@@ -25,7 +26,7 @@ from simkernel.explore.run import NO_FAULTS, Outcome, Target
 from simkernel.explore.strategy import Profile, draw
 
 SAMPLED: Final = 16
-"""Every SAMPLED-th seed is recorded and traced."""
+"""The run of every SAMPLED-th seed is recorded and traced."""
 CHUNK: Final = 1.0
 """CPU time in seconds that a chunk of seeds should take.  The number of seeds in a chunk is computed from the
 mean time of the runs so far.
@@ -42,7 +43,7 @@ engine (`PlannedEngine.active`).
 
 @attrs.frozen
 class Job:
-    """A search in a form that can be sent to a worker.
+    """A search in a form that can be sent to a worker process: its target, strategy, fault rules and options.
 
     load      returns the target; it is pickled by name
     strategy  how a seed becomes a plan
@@ -85,7 +86,8 @@ class Batch:
 
 @lru_cache(maxsize=4)
 def prepared(job: Job) -> tuple[Explorer, Outcome, Profile]:
-    """Return the explorer of a job, its base run, and the profile of that run.
+    """Return the explorer of a search job, the outcome of its base run (without perturbations), and the
+    profile of this run.
 
     They are cached in this process.
     """
@@ -95,8 +97,8 @@ def prepared(job: Job) -> tuple[Explorer, Outcome, Profile]:
 
 
 def work(job: Job, seeds: tuple[int, ...]) -> Batch:
-    """Run the plans of some seeds until one plan fails.  A worker calls this function, or this process
-    does.
+    """Run the plans of the given seeds until a run fails. This function runs in a worker process, or in the
+    main process if there are no workers.
     """
     with _running:
         return _work(job, seeds)
@@ -134,7 +136,8 @@ def one_line(error: BaseException) -> str:
 
 
 class Dispatcher:
-    """Submits the seeds of a job in chunks, and yields the batches as they complete.
+    """Submits the seeds of a search job in chunks, and yields the results of each chunk when the chunk is
+    complete.
 
     executor  makes the executor; it is called again after a worker process has died
     ahead     number of chunks that are submitted at the same time

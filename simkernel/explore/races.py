@@ -34,10 +34,10 @@ class Race:
 
 
 class RaceTrial(Trial):
-    """A trial whose machines have the race detector."""
+    """A run of a target whose machines have the race detector."""
 
     def machine(self, **options: Any) -> Machine:
-        """Return a machine with these keywords and the additional checker "races"."""
+        """Return a machine with the keywords `options` and with the checker "races" added."""
         checks = tuple(options.pop("checks", ()))
         return super().machine(**options, checks=(*(each for each in checks if each != RACES), RACES))
 
@@ -57,5 +57,5 @@ def find_races(target: Target, plan: Plan | None = None, **options: Any) -> tupl
 
 
 def places(races: Iterable[Race]) -> frozenset[str]:
-    """Return the source lines of all accesses in these data races."""
+    """Return the source lines (FILE:LINE) of all accesses in the data races `races`."""
     return frozenset(place for race in races for place in race.places)

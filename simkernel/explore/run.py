@@ -1,4 +1,6 @@
-"""One run of a target under a plan, and its outcome."""
+"""One run of a target (a test body or a scenario) under a plan of delays, pauses and faults, and the outcome
+of the run.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Target(Protocol):
     """A test body or a scenario that can run many times."""
 
     def run(self, trial: Trial) -> None:
-        """Run once, with machines made by `trial.machine`.  An exception means failure."""
+        """Run the test body or the scenario once, with machines made by `trial.machine`. An exception means
+        failure.
+        """
 
 
 class Trial:
@@ -55,12 +59,16 @@ class Trial:
         armed = record or plan.faults or Faults() | rules != NO_FAULTS
         self.injector = Injector(rules, plan.seed, firings=plan.faults) if armed else None
         self.start = 0
-        """Number of points passed during the set-up, in which the machine boots and binds drivers."""
+        """Number of points (statements and task steps at which a plan can act) in the set-up, in which the
+        machine boots and binds drivers.
+        """
         self.machines: list[Machine] = []
         self.listeners: list[Callable[[Record], None]] = [Digest(), Tracepoints()] if traced else []
 
     def machine(self, **options: Any) -> Machine:
-        """Return a machine with these keywords of `Machine`.  Options of the plan take precedence."""
+        """Return a new machine. `options` are keywords of `Machine`. The plan's option `cpus` overrides the
+        keyword.
+        """
         cpus = self.plan.options.get("cpus")
         if cpus is not None:
             options["cpus"] = None if cpus == "None" else int(cpus)
@@ -72,7 +80,9 @@ class Trial:
         return machine
 
     def began(self) -> None:
-        """Mark the end of the set-up.  Strategies perturb only later points."""
+        """Mark the end of the set-up, in which the machine boots and binds drivers. Strategies perturb only
+        later points.
+        """
         self.start = self.schedule.count
 
     def close(self) -> None:
@@ -93,7 +103,7 @@ class Tracepoints:
 
 @attrs.frozen(eq=False)
 class Outcome:
-    """The outcome of a run.
+    """The outcome of a run: its failure, its perturbations, and the plan that replays it.
 
     plan         the plan of the run, with every fault that fired: it replays the run
     count        number of points passed, of which `start` in the set-up
@@ -121,7 +131,7 @@ class Outcome:
 
     @property
     def signature(self) -> tuple[str, str]:
-        """Type of the failure and the place that raised it.
+        """Type of the exception with which the run failed, and FILE:LINE of the statement that raised it.
 
         Two runs with equal signatures fail in the same way.
         """
@@ -129,13 +139,14 @@ class Outcome:
 
     @property
     def order(self) -> str:
-        """Digest of the order in which the run passed its points."""
+        """Digest of the order in which the run passed its points (statements of modules, and steps of tasks).
+        """
         return blake2b("\n".join(self.places).encode(), digest_size=8).hexdigest()
 
     @property
     def coverage(self) -> frozenset[object]:
-        """The fault points and the tracepoints that the run passed, and each pair of points that it passed
-        one after the other.
+        """The fault points and the tracepoints that the run passed, and each pair of statements or task steps
+        that it passed one after the other.
         """
         return frozenset({*pairwise(self.places), *self.hits, *self.tracepoints})
 
@@ -154,7 +165,7 @@ def signature(failure: BaseException | None) -> tuple[str, str]:
 
 
 def run(target: Target, plan: Plan, **options: Any) -> Outcome:
-    """Run a target once under a plan.  `options` are keywords of `Trial`.
+    """Run a target (a test body or a scenario) once under a plan. `options` are keywords of `Trial`.
 
     A KeyboardInterrupt is raised.  Every other exception is stored as the failure of the outcome.
     """

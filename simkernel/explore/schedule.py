@@ -1,4 +1,6 @@
-"""The schedule of one run, which applies the plan at the points that the run passes."""
+"""The schedule of one run. It applies the delays and pauses of a plan at the points (statements and task
+steps) that the run passes.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,13 @@ from simkernel.explore.points import POINTS
 from simkernel.kernel.loader.image import Instrument
 
 MAX_POINTS: Final = 1_000_000
-"""Default limit of the points in a run.  At the limit, TimeLimit ends the run."""
+"""Default limit of the number of points (statements and task steps) in a run. At the limit, TimeLimit ends
+the run.
+"""
 STEP: Final = "step"
-"""First word of the place "step of COMM", where the task COMM continues.  All other places are statements."""
+"""First word of the place "step of COMM" of a point, at which the task COMM continues. The places of all
+other points are statements.
+"""
 
 
 @attrs.frozen
@@ -33,7 +39,7 @@ class Done:
 
 
 class Schedule:
-    """Applies the perturbations of a plan to one machine (engine/planned.py).
+    """Applies the delays, pauses and stimuli of a plan to one machine (engine/planned.py).
 
     `places` lists the place of every point if the run is recorded: "camera/stream.py:34" for a statement
     and "step of COMM" for a task that continues.  With `statements=False`, only tasks that continue are
@@ -53,18 +59,21 @@ class Schedule:
         self.instruments: Sequence[Instrument] = (POINTS, *instruments) if statements else instruments
         self.observer = observer
         self.count = 0
-        """Number of points passed so far."""
+        """Number of points (statements and task steps) that the run has passed so far."""
         self.done: list[Done] = []
         self.places: list[str] = []
         self.announced: dict[str, int] = {}
-        """Maps the name of each stimulus to the number of points that the run had passed at its announcement.
+        """Maps the name of each stimulus to the number of points that the run had passed when the stimulus
+        was announced.
         """
         self._record = record
         self.max_points = MAX_POINTS
-        """Limit of the points in this run.  At the limit, TimeLimit ends the run."""
+        """Limit of the number of points (statements and task steps) in this run. At the limit, TimeLimit ends
+        the run.
+        """
         self._values = dict(plan.points)
         self._perturbed = set(plan.points)
-        """Numbers of the points that have a delay, a pause or a stimulus."""
+        """Numbers of the points at which the plan sets a delay, a pause or a stimulus."""
         self._stimuli: dict[int, list[Callable[[], object]]] = {}
         self._engine: PlannedEngine | None = None
 
@@ -75,8 +84,8 @@ class Schedule:
     # -- points ---------------------------------------------------------------
 
     def step(self, task: Any) -> int:
-        """Count the point before `task` continues.  Return the delay in ns that the plan sets for the task at
-        this point, or 0.
+        """Count the point at which `task` is about to continue. Return the delay in ns that the plan sets for
+        the task at this point, or 0.
         """
         self.count = number = self.count + 1
         if self._record:
@@ -100,7 +109,9 @@ class Schedule:
         self._engine.interrupt(TimeLimit(text))
 
     def statement(self, place: str) -> int:
-        """Count the point before a statement of module code.  Return the length of the pause in ns."""
+        """Count the point before the statement `place` of module code. Return the length in ns of the plan's
+        pause at this point: 0 for no pause, IRQ for a pause until the next interrupt.
+        """
         self.count = number = self.count + 1
         if self._record:
             self.places.append(place)
@@ -117,8 +128,8 @@ class Schedule:
     # -- stimuli --------------------------------------------------------------
 
     def announce(self, name: str, function: Callable[[], object]) -> None:
-        """Announce a stimulus.  The plan sets the number of further points after which the engine calls
-        `function`.
+        """Announce the stimulus `name`, an action of the test such as an unplug. The engine calls `function`
+        after the number of further points that the plan sets.
         """
         first = name
         for number in count(2):
@@ -138,8 +149,8 @@ class Schedule:
             self._engine.call_later(0, function)
 
     def late_stimuli(self) -> bool:
-        """Trigger the pending stimuli that have the lowest point number.  The run became quiet before this
-        point.
+        """Trigger the pending stimuli that have the lowest point number, because the run became quiet before
+        it reached this point.
 
         Return False if none is left.
         """

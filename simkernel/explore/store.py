@@ -70,7 +70,7 @@ class Store:
         self._file.close()
 
     def add(self, batch: Batch) -> None:
-        """Store the results of a chunk in one transaction."""
+        """Store the results of a chunk of seeds in one transaction."""
         schedules, search = dict(batch.schedules), self._search
         names = [("tracepoint", each) for each in batch.tracepoints]
         names += [("fault", each) for each in batch.faults]
@@ -84,11 +84,13 @@ class Store:
                 insert("INSERT OR REPLACE INTO failure VALUES (?, ?, ?, ?)", [row])
 
     def seeds(self) -> set[int]:
-        """Return the seeds that have been run."""
+        """Return the seeds whose runs are stored for this search."""
         return {seed for (seed,) in self._select("SELECT seed FROM run")}
 
     def schedules(self) -> list[str]:
-        """Return the digests of the order of points, one for each sampled run."""
+        """Return one digest for each sampled run. A digest identifies the order in which the run passed its
+        points.
+        """
         rows = self._select("SELECT schedule FROM run", "AND schedule IS NOT NULL")
         return [schedule for (schedule,) in rows]
 
@@ -100,7 +102,7 @@ class Store:
         return {name for (name,) in self._select("SELECT name FROM coverage", "AND kind = ?", kind)}
 
     def first_failure(self) -> Failure | None:
-        """Return the failure with the lowest seed, or None."""
+        """Return the stored failure with the lowest seed, or None."""
         rows = self._select("SELECT seed, plan, error FROM failure", "ORDER BY seed LIMIT 1")
         return next((Failure(*row) for row in rows), None)
 

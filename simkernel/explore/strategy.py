@@ -1,4 +1,4 @@
-"""Strategies, which turn a seed into a plan.
+"""Strategies, which turn a seed into a plan of delays and pauses.
 
     noise    short delays at many steps of tasks
     pct      some slow tasks, and long delays at a few steps (probabilistic concurrency testing)
@@ -36,7 +36,8 @@ IRQ_PROBABILITY: Final = 0.2
 
 @attrs.frozen(slots=False)
 class Profile:
-    """The points and the stimuli of the base run.  A strategy chooses its perturbations among them.
+    """The points and the stimuli of the base run (the run without perturbations). A strategy chooses its
+    perturbations among them.
 
     `places` maps the number of each point to its place; `by_place` is the inverse.  `stimuli` maps each
     stimulus to the point after which it was announced.  `last` is the last point.  `directed` are places
@@ -51,7 +52,7 @@ class Profile:
 
     @classmethod
     def of(cls, outcome: Outcome, directed: Iterable[str] = ()) -> Profile:
-        """Return the profile of a recorded run."""
+        """Return the profile (the points and the stimuli) of a recorded run."""
         places = {at: outcome.places[at - 1] for at in range(outcome.start + 1, outcome.count + 1)}
         by_place: dict[str, list[int]] = {}
         for at, place in places.items():
@@ -60,7 +61,9 @@ class Profile:
         return cls(places, outcome.announced, frozen, outcome.count, frozenset(directed) & set(frozen))
 
     def among(self, kind: Callable[[str], bool]) -> Profile:
-        """Return a profile with only those points whose place `kind` accepts."""
+        """Return a profile with only those points whose place (a statement or a task) is accepted by the
+        function `kind`.
+        """
         places = {at: place for at, place in self.places.items() if kind(place)}
         by_place = {place: points for place, points in self.by_place.items() if kind(place)}
         return attrs.evolve(self, places=places, by_place=by_place)
@@ -72,8 +75,8 @@ class Profile:
 
     @cached_property
     def statements(self) -> Profile:
-        """The profile with only the points at statements.  If there are directed places, it has only the
-        points at these places.
+        """The profile with only the points at statements. If `directed` has places of data races, it has only
+        the points at these places.
         """
         if self.directed:
             return self.among(self.directed.__contains__)
@@ -88,8 +91,8 @@ class Profile:
         return tuple(self.by_place)
 
     def draw(self, random: Random) -> int | None:
-        """Draw a point from all points, or draw a place and then one of its points.  Return None if the
-        profile has no points.
+        """Choose a point at random: from all points, or from the points of a randomly chosen place. Return
+        None if the profile has no points.
         """
         if not self.places:
             return None
@@ -98,7 +101,9 @@ class Profile:
         return random.choice(self.by_place[random.choice(self._place_names)])
 
     def draw_stimulus(self, random: Random, name: str) -> int:
-        """Draw the number of points after which an announced stimulus starts."""
+        """Choose at random the number of points between the announcement of the stimulus `name` and its
+        start.
+        """
         announced = self.stimuli[name]
         at = self.draw(random) or 0
         return at - announced if at > announced else random.randint(0, max(0, self.last - announced))
@@ -119,7 +124,7 @@ def is_step(place: str) -> bool:
 
 
 def noise(random: Random, profile: Profile) -> dict[int, int]:
-    """Delay many steps of tasks for a short time."""
+    """Return short delays for many steps of tasks. The keys are the numbers of the points."""
     steps = profile.steps.places
     return {at: log_uniform(random, *NOISE_NS) for at in steps if random.random() < NOISE_PROBABILITY}
 
@@ -146,12 +151,12 @@ def pauses(random: Random, profile: Profile) -> dict[int, int]:
 
 
 def swarm(random: Random, profile: Profile) -> dict[int, int]:
-    """Draw one of the other strategies, and use it for the plan."""
+    """Choose one of the strategies noise, pct and pauses at random, and use it for the plan."""
     return random.choice((noise, pct, pauses, pauses))(random, profile)
 
 
 def default(random: Random, profile: Profile) -> dict[int, int]:
-    """Perturb no point.  Only the machine's seed, the faults and the stimuli vary."""
+    """Return no delays and no pauses. Only the machine's seed, the faults and the stimuli vary."""
     return {}
 
 
