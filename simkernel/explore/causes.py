@@ -82,7 +82,8 @@ class _Chain:
         flow = self._records[wakeup].flow
         if not flow:
             waker = self._waker(wakeup, pid)
-            if waker is None and self._records[left].fields["call"] == "read":  # `sim.quiet` reads an eventfd
+            # the call may be that of `sim.quiet`, which reads an eventfd until the machine is quiet
+            if waker is None and self._records[left].fields["call"] == "read":
                 waker = self._last_act(wakeup)
             if waker is None:  # woken by its own timer
                 return entered, pid

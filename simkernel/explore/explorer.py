@@ -159,7 +159,7 @@ class Explorer:
         hits = base.hits.get(point, 0)
         if not hits:
             reached = ", ".join(sorted(base.hits)) or "none"
-            raise SimulationError(f"the run does not reach the point {point!r}; it reaches {reached}")
+            raise SimulationError(f"the run does not reach the fault point {point!r}; it reaches {reached}")
         numbers = range(1, min(hits, limit or hits) + 1)
         return self.first_failure(attrs.evolve(base.plan, faults=((point, n),)) for n in numbers)
 

@@ -96,7 +96,7 @@ class Plan:
         for part in parts:
             match = _PART.fullmatch(part.strip())
             if match is None:
-                raise SimulationError(f"{text!r} is not a plan: {part!r} is not a part of one; {SYNTAX}")
+                raise SimulationError(f"{text!r} is not a plan: {part!r} is not a valid part; {SYNTAX}")
             if match["at"]:
                 points[int(match["at"])] = IRQ if match["irq"] else int(match["ns"])
             elif match["fault"]:

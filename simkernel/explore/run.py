@@ -139,8 +139,7 @@ class Outcome:
 
     @property
     def order(self) -> str:
-        """Digest of the order in which the run passed its points (statements of modules, and steps of tasks).
-        """
+        """Digest of the order in which the run passed its points (module statements and task steps)."""
         return blake2b("\n".join(self.places).encode(), digest_size=8).hexdigest()
 
     @property

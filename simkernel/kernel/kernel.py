@@ -65,7 +65,9 @@ if TYPE_CHECKING:
 
 
 class Kernel:
-    """A running kernel.  Each part is an attribute. The constructor gives each part what it needs."""
+    """A running kernel. Each of its parts is an attribute. The constructor passes to each part the other
+    parts that it uses.
+    """
 
     def __init__(
         self,
@@ -87,14 +89,14 @@ class Kernel:
         self.engine = engine
         self.bus = bus
         self.faults = faults
-        """The fault points. None in a machine without `faults`."""
+        """The fault points, at which operations can fail, or None in a machine without fault injection."""
         self.copies = Copies() if instrumented else None
         """The counter of copied bytes (`Copies`). None unless the machine is instrumented."""
         if self.copies is not None:
             costs = attrs.evolve(costs, on_copy=self.copies.add)
         self.plain_costs = costs
-        """The cost model for parts of the kernel that check the fault point `usercopy` themselves. Charging a
-        copy with this model does not check the fault point.
+        """The cost model for those parts of the kernel that check the fault point `usercopy` themselves.
+        Charging a copy with this cost model does not check the fault point.
         """
         if faults is not None:
             costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))

@@ -39,7 +39,7 @@ from simkernel.kernel.sched.task import SchedTask
 from simkernel.uapi.errno import EFAULT, os_error
 
 MAX_KEPT = 64
-"""Maximum number of kept reports. The log and the counter include also the reports that are dropped."""
+"""Maximum number of kept oops reports. The log and the counter include also the reports that are dropped."""
 
 OTHERS = (InternalError, DeviceError, NotModelled, KeyboardInterrupt)
 """Exceptions that are not a bug of the module whose code raises them. Every other exception is an oops."""

@@ -15,7 +15,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The process id."""
+        """The process id that getpid(2) returns in the program."""
         return self._task.pid
 
     @property

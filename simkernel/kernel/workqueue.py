@@ -43,7 +43,7 @@ class Work:
     delay: Event | None = None
     flow: int = 0
     expired_flow: int = 0
-    """The flow id that was current when the item's delay last expired."""
+    """The id of the trace flow that was current when the item's delay last expired."""
     resource: Resource | None = None
 
 
@@ -109,7 +109,7 @@ class WorkQueue:
         self._enqueue(work)
 
     def _enqueue(self, work: Work) -> None:
-        """Append `work` to the queue.
+        """Append `work` to the queue, and wake an idle worker or start a new one.
 
         Raises SimulationError if the queue is destroyed (`__queue_work()` warns).
         """
@@ -214,7 +214,7 @@ class WorkQueue:
         return next((work for work in self._items if not work.running), None)
 
     async def _run(self, work: Work) -> None:
-        """Run a work item (`process_one_work()`)."""
+        """Run the function of a work item in the current worker thread (`process_one_work()`)."""
         trace = self._engine.trace
         layer, track = (DRIVER, work.module.name) if work.module else (KERNEL, "workqueue")
         work.pending = False

@@ -114,7 +114,7 @@ def test_modules_of_the_project(pytester: pytest.Pytester, run_pytest: Pytest) -
         ("seeds=0", "seeds=0 without sweep, systematic and plans: the body would never run"),
         ("systematic=True", "systematic=True: pass a number of pauses, 0 or more"),
         ("strategy='swam'", "strategy='swam': did you mean swarm?"),
-        ("sweep='bus.acess'", "does not reach the point 'bus.acess'"),
+        ("sweep='bus.acess'", "does not reach the fault point 'bus.acess'"),
         ("faults='netlink.deliver'", "faults='netlink.deliver': join rules with |"),
         ("plans=['x']", "'x' is not a plan: 'x' is not a seed; write SEED"),
         ("plans=[3]", "plans=3: a plan is a text, as in"),

@@ -21,7 +21,8 @@ from simkernel.hardware.layer import HARDWARE
 ACTIONS: Final = {
     each.__code__ for each in (Device.connect, Device.read, Device.write, Device.advance, Device.disconnect)
 }
-"""Code objects of the methods of `Device` that the bus calls, and that call the hooks of a device class."""
+"""Code objects of those methods of `Device` that run a device class's own code. The bus calls these methods.
+"""
 
 
 class Processor(Protocol):
@@ -158,7 +159,7 @@ class Bus:
         """
         slot = device.slot
         if slot is None or device.bus is not self:
-            raise SimulationError(f"{device.name or device.kind} is not plugged in here")
+            raise SimulationError(f"{device.name or device.kind} is not plugged into this bus")
         if device is self._hotplug:
             raise SimulationError("the hot-plug controller cannot be unplugged")
         device.catch_up()

@@ -121,8 +121,8 @@ class Event:
         self._timer.cancel()
 
     def happen(self, device: Device) -> None:
-        """Run the event's function, in the trace flow in which the event was scheduled. No effect if the
-        event is cancelled.
+        """Run the event's function, in the trace flow (the message or frame) of the code that scheduled the
+        event. No effect if the event is cancelled.
 
         A flow is finished when the device has raised an interrupt for it.  If the flow is finished, an
         event that the device scheduled begins a new flow.  An event that a register access scheduled keeps
@@ -169,7 +169,9 @@ class Device:
     values: dict[int, int]
     now: int
     raised_flow: int = 0
-    """The trace flow in which the device last raised its interrupt line."""
+    """Id of the trace flow (the message or frame in progress) in which the device last raised its interrupt
+    line.
+    """
     _acting: bool = False
     _order: int
     _purge_at: int

@@ -30,8 +30,8 @@ class FaultyBus(Bus):
     def __init__(self, engine: Engine, faults: FaultPoints, **options: Any) -> None:
         self._faults = faults
         self._phantoms: dict[int, tuple[int, int]] = {}
-        """The lines that the bus itself holds high. Each value is a pair: the number of remaining interrupt
-        events, and the number of interrupts for which each event stands.
+        """Maps each interrupt line that the bus itself holds high to a pair: the number of interrupt events
+        that are left, and the number of interrupts that each event represents.
         """
         super().__init__(engine, **options)
 
@@ -80,9 +80,7 @@ class FaultyBus(Bus):
         self.interrupts.drive(line, self, "bus")
 
     def _take_phantom(self, line: int) -> None:
-        """Deliver one interrupt that no device has caused. Before the last such interrupt, release the
-        line.
-        """
+        """Deliver one interrupt that no device has caused. Before the last one, release the line."""
         left, weight = self._phantoms.pop(line)
         if left > 1:
             self._phantoms[line] = left - 1, weight

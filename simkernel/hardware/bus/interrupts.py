@@ -21,7 +21,9 @@ from simkernel.hardware.layer import HARDWARE
 
 @attrs.define(eq=False)
 class Line:
-    """One interrupt line.  `drivers` maps each source that holds the line high to the source's trace flow."""
+    """One interrupt line. `drivers` maps each source that holds the line high, such as a device, to the id of
+    the trace flow in which the source raised it.
+    """
 
     number: int
     masked: bool = True
@@ -58,11 +60,11 @@ class Interrupts:
             self._take_later(state)
 
     def is_high(self, line: int) -> bool:
-        """Return True if a device drives `line`."""
+        """Return True if a source, such as a device, drives `line` high."""
         return bool(self.lines[line].drivers)
 
     def drive(self, line: int, source: Hashable, track: str) -> None:
-        """Drive `line` high for `source`.  SimulationError if the line does not exist."""
+        """Drive `line` high for `source`. Raise SimulationError if the line does not exist."""
         if not 0 <= line < len(self.lines):
             raise SimulationError(f"interrupt line {line} does not exist: use 0 to {len(self.lines) - 1}")
         state = self.lines[line]
@@ -79,7 +81,7 @@ class Interrupts:
             self._take_later(state)
 
     def release(self, line: int, source: Hashable) -> None:
-        """Stop driving `line` for `source`.  The line stays high while another source drives it."""
+        """Stop driving `line` high for `source`. The line stays high while another source drives it."""
         self.lines[line].drivers.pop(source, None)
 
     def _take_later(self, line: Line) -> None:

@@ -49,7 +49,7 @@ class Memory:
                 break
             address = _aligned(start + len(self._regions[start]), align)
         if address + size > self.base + self.size:
-            raise MemoryError(f"no gap of {size} bytes in {self.size} bytes of memory")
+            raise MemoryError(f"no free region of {size} bytes is left in {self.size} bytes of memory")
         insort(self._starts, address)
         self._regions[address] = memoryview(bytearray(size))
         self.allotted += size
@@ -74,8 +74,8 @@ class Memory:
         return view
 
     def find(self, address: int, size: int) -> memoryview | None:
-        """Return a view of the bytes as `view` does. If one allocated region does not contain all the bytes,
-        return None.
+        """Return a writable view of `size` bytes at `address`, as `view` does. If no allocated region
+        contains all these bytes, return None.
         """
         index = bisect_right(self._starts, address) - 1
         if index < 0 or size < 0:

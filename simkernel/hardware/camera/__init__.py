@@ -1,1 +1,1 @@
-"""A virtual camera."""
+"""A virtual camera: its data sheet, its device and its test patterns."""

@@ -20,7 +20,7 @@ from simkernel.hardware.camera.registers import MODES, Mode, Pattern, PixelForma
 
 LOCKED: Final = frozenset(
     {sheet.MODE, sheet.FORMAT, sheet.INTERVAL, sheet.RING_ADDRESS, sheet.RING_SIZE}
-)  # a write is refused while STATUS_BUSY
+)  # the camera refuses a write to these registers while STATUS_BUSY is set
 
 
 @attrs.define

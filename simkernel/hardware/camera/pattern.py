@@ -34,8 +34,8 @@ SQUARES: Final = 8  # number of squares per line and per column of the checkerbo
 
 
 def brightness(exposure: int, gain: int) -> int:
-    """Return the brightness for an exposure and a gain as in the registers.  BRIGHTNESS_UNIT is the normal
-    brightness.
+    """Return the brightness of a frame for the values of the registers EXPOSURE and GAIN. BRIGHTNESS_UNIT is
+    the normal brightness.
     """
     scaled = exposure * gain * BRIGHTNESS_UNIT // (sheet.EXPOSURE_DEFAULT * sheet.GAIN_DEFAULT)
     return min(scaled, BRIGHTNESS_MAX)
@@ -51,7 +51,7 @@ def body(mode: Mode, pixel_format: PixelFormat, pattern: Pattern, bright: int) -
 
 
 def _bands(pattern: Pattern, width: int) -> list[list[Colour]]:
-    """Return the different pixel lines of a pattern.
+    """Return the pixel lines that differ from each other in a test pattern.
 
     The height of a frame is divided into SQUARES parts.  The parts show these lines in turn.
     """

@@ -1,1 +1,1 @@
-"""A virtual mouse."""
+"""A virtual mouse: its data sheet, its device and the sources of its motion."""

@@ -35,7 +35,9 @@ class MouseStatistics:
 
 
 class Report(NamedTuple):
-    """A report: the values of the REPORT_ registers for it, and the trace flow that it began."""
+    """A report of the mouse: its values for the registers REPORT_..., and the id of the trace flow that it
+    began.
+    """
 
     motion: int = 0
     state: int = 0

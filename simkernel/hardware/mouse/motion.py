@@ -58,7 +58,9 @@ class Motion(Protocol):
     """The interface of a source of moves for a mouse."""
 
     def moves(self, rng: Random) -> Iterator[Move]:
-        """Return the moves in ascending order of time.  A random source draws from `rng` only."""
+        """Return the moves in ascending order of time. A random source takes its random numbers from `rng`
+        only.
+        """
 
 
 class MotionError(ValueError):
@@ -173,7 +175,7 @@ class Walk:
             raise SimulationError(f"{self}: use a step of at least 1 ns and a reach of at least 0")
 
     def moves(self, rng: Random) -> Iterator[Move]:
-        """Draw the moves one by one."""
+        """Yield the moves of the random walk one by one. The random stream `rng` determines them."""
         buttons = 0
         for number in islice(count(1), self.steps):
             chance = rng.randint(0, 31)

@@ -63,14 +63,14 @@ class _Access:
 
 @attrs.define(eq=False)
 class _Cell:
-    """The recorded accesses to one attribute of an object: the last write, and each context's last read after
-    that write.
+    """The recorded accesses to one attribute of an object: the last write, and after that write the last read
+    by each task, interrupt and timer.
     """
 
     write: _Access | None = None
     reads: dict[Hashable, _Access] = attrs.field(factory=dict)
     assigned: Clock | None = None
-    """The vector clock at the last `rcu_assign_pointer()` of the attribute."""
+    """The vector clock at the last `rcu_assign_pointer()` or `xchg()` of the attribute."""
 
 
 class Races:
@@ -85,8 +85,8 @@ class Races:
         self._current: Callable[[], SchedTask | None] = lambda: None
         self._clocks: dict[Hashable, Clock] = {}
         self._carried: Clock | None = None
-        """The vector clock at the moment when the current section was scheduled. It is None after `_clock`
-        has joined it into the clock of the section's context.
+        """The vector clock of the code that scheduled the current section (the code of one event). It is None
+        after `_clock` has merged it into the clock of the section's task.
         """
         self._contexts: list[Hashable] = []
         """The interrupt handlers and timers that run now.  The innermost one is last."""
@@ -106,8 +106,8 @@ class Races:
         return self._contexts[-1] if self._contexts else self._current()
 
     def _clock(self) -> Clock:
-        """Return the vector clock of the current context.  If no context runs, return the clock of the
-        scheduler.
+        """Return the vector clock of the task, interrupt or timer that runs now. If none runs, return the
+        clock of the scheduler.
         """
         context = self._context()
         carried, self._carried = self._carried, None
@@ -120,8 +120,8 @@ class Races:
         return clock
 
     def _snapshot(self) -> Clock:
-        """Return a copy of the current context's vector clock, then advance the clock. A section that gets
-        the copy is ordered after the context's earlier accesses, but not after its later accesses.
+        """Return a copy of the current context's vector clock, then advance the clock. An event that gets the
+        copy is ordered after the context's earlier accesses, but not after its later accesses.
         """
         clock = self._clock()
         copy = dict(clock)
@@ -131,13 +131,12 @@ class Races:
         return copy
 
     def scheduled(self) -> Clock:
-        """Return a token for a section that is scheduled now: a copy of the current vector clock
-        (`Observer`).
-        """
+        """Return a token for an event that is scheduled now: a copy of the vector clock (`Observer`)."""
         return self._snapshot()
 
     def begin(self, token: Clock | None) -> None:
-        """Note that a section begins. `token` is the vector clock that `scheduled` returned for the section.
+        """Note that the code of an event begins to run. `token` is the vector clock that `scheduled` returned
+        for this event.
 
         With the token None, ordinary code runs, which is ordered after all earlier actions.
         """
@@ -149,7 +148,7 @@ class Races:
         Accesses.listener = self
 
     def leave(self) -> Callable[[], None]:
-        """Note that the current section pauses.  Return the function to call when it continues."""
+        """Note that the running code pauses. Return the function to call when the code continues."""
         self._clock()
 
         def back() -> None:
@@ -313,7 +312,7 @@ class Watched:
         self.instruments: Sequence[Any] = (*inner, ACCESSES)
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Begin the run of the machine whose engine is `engine`."""
+        """Note that a run begins on the machine whose engine is `engine`."""
         if self._inner is not None:
             self._inner.begin(engine)
 
@@ -322,5 +321,7 @@ class Watched:
         return 0 if self._inner is None else self._inner.step(task)
 
     def statement(self, place: str) -> int:
-        """Return how many ns a section must pause at a statement of module code."""
+        """Return the length in ns of the pause of the running code before the statement `place` of module
+        code.
+        """
         return 0 if self._inner is None else self._inner.statement(place)

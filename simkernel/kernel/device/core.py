@@ -60,7 +60,7 @@ class DriverCore:
 
     def watch_numbers(self, watcher: NumberWatcher) -> None:
         """Notify `watcher` of each new or removed device that has a device number. Notify it of the existing
-        ones now.
+        devices now.
         """
         self.watcher = watcher
         for device in self:

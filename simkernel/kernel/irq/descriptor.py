@@ -96,7 +96,8 @@ class IrqDescriptor:
     """Number of times that a thread returned IRQ_HANDLED."""
     threads_handled_last: int | None = None
     """Value of `threads_handled` at the last interrupt whose handlers only woke threads. It is None before
-    the first such interrupt, and after an interrupt that a handler and a thread handled.
+    the first such interrupt, and after an interrupt for which the handlers returned both IRQ_HANDLED and
+    IRQ_WAKE_THREAD.
     """
     observed: int = 0
     unhandled: int = 0

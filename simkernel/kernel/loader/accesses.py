@@ -27,7 +27,7 @@ MUTATORS: Final = frozenset(
 
 
 class Kind(IntFlag):
-    """The kind of an access."""
+    """The kind of an attribute access in module code, as a bit mask."""
 
     READ = 0
     WRITE = 1
@@ -35,7 +35,7 @@ class Kind(IntFlag):
     """An access by `READ_ONCE()` or `WRITE_ONCE()`."""
     ORDERED = 4
     """An access by `rcu_dereference()`, `rcu_assign_pointer()` or `xchg()`. The access is ordered after the
-    last write of the same attribute.
+    last `rcu_assign_pointer()` or `xchg()` of the same attribute.
     """
 
 
@@ -98,7 +98,7 @@ WRITES: Final[Mapping[str, Kind]] = {
     "rcu_assign_pointer": Kind.WRITE | Kind.MARKED | Kind.ORDERED,
     "xchg": Kind.WRITE | Kind.MARKED | Kind.ORDERED,
 }
-"""The kind of access that each function makes to its argument."""
+"""The kind of access that each of these functions makes to the attribute that its second argument names."""
 
 ACCESSES: Final = Accesses()
 

@@ -120,13 +120,15 @@ class Instrument(Protocol):
 
     @property
     def names(self) -> Mapping[str, object]:
-        """The globals that the transformed code uses."""
+        """The globals that the transformed code uses, by name."""
 
     def apply(self, tree: ast.Module, file: str) -> ast.Module:
         """Return the transformed syntax tree of a file. `file` is its name in logs."""
 
     def loading(self) -> AbstractContextManager[object]:
-        """Return a context manager. The loader executes a file's top level inside of it, once per process."""
+        """Return a context manager. The loader executes the top-level code of a file inside this context,
+        once per process.
+        """
 
 
 _images: dict[str, Image] = {}
@@ -275,7 +277,7 @@ def _where_syntax(error: SyntaxError, source: Source) -> str:
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Serves the imports within modules from their source texts."""
+    """Imports the files of a package module from the source texts that the loader has read."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None

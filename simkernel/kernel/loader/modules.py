@@ -101,8 +101,8 @@ class Modules:
         return self._list.get(name)
 
     def specification(self, name: str) -> Spec:
-        """Return the specification of a generic netlink family, for clients of the family. The file is in the
-        directory of the kernel's own families, or in a directory of the module path.
+        """Return the YAML specification of a generic netlink family, for clients of the family. Its file is
+        in the directory of the kernel's own families, or in a directory of the module path.
 
         Raises LookupError or SpecError.
         """
@@ -113,7 +113,7 @@ class Modules:
             raise SpecError(file.name, 0, "", unreadable(file.name, error)) from None
 
     def spec(self, module: LoadedModule, name: str) -> Spec:
-        """Return the specification NAME.yaml beside the code of `module`.
+        """Return the netlink specification in the file NAME.yaml beside the code of `module`.
 
         Raises ENOENT if the file cannot be read, ENOEXEC if it is invalid. The reason is logged.
         """

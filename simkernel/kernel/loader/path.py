@@ -1,4 +1,4 @@
-"""The directories of the module path, and the modules and specifications in them.
+"""The directories of the module path, and the modules and the netlink specifications in them.
 
 depmod(8) stores its index in files. simkernel reads the directories again for each request, and caches
 only the results of parsing a file, until the file changes.  A search runs thousands of machines with the
@@ -80,7 +80,7 @@ class Location:
 
     @property
     def directory(self) -> Path:
-        """The directory of the module's specifications."""
+        """The directory that holds the module's netlink specifications."""
         return self.path if self.package else self.path.parent
 
 
@@ -105,7 +105,9 @@ def locations(directories: Iterable[Path]) -> list[Location]:
 
 @keep
 def specifications(directories: Iterable[Path]) -> dict[str, Path]:
-    """Return the paths of all NAME.yaml in the directories and their direct subdirectories, by NAME."""
+    """Return the paths of all netlink specifications (NAME.yaml) in the directories and their direct
+    subdirectories, by NAME.
+    """
     found: dict[str, Path] = {}
     for directory in directories:
         for entry in entries(directory):
@@ -117,7 +119,8 @@ def specifications(directories: Iterable[Path]) -> dict[str, Path]:
 
 
 def find_specification(name: str, directories: Iterable[Path]) -> Path:
-    """Return the path of the file NAME.yaml in the directories or their direct subdirectories.
+    """Return the path of the netlink specification NAME.yaml in the directories or their direct
+    subdirectories.
 
     Raises LookupError with the nearest names.
     """
@@ -134,7 +137,7 @@ def module_name(name: str) -> str:
 
 @keep
 def read_specification(path: Path) -> Spec:
-    """Return the specification in a file, with its supplement NAME.simkernel.yaml if it exists.
+    """Return the netlink specification in a YAML file, with its supplement NAME.simkernel.yaml if it exists.
 
     Raises SpecError for an error in either file, OSError if one cannot be read.  Unchanged files are read
     once.
@@ -160,7 +163,7 @@ def _read(file: Stamp, supplement: Stamp | None) -> Spec:
 
 @lru_cache(maxsize=256)
 def _parse(text: str, filename: str, supplement: str) -> Spec:
-    """Parse a specification.  Files with the same text share the result."""
+    """Parse the text of a netlink specification. Files with the same text share the result."""
     return parse(text, filename, supplement)
 
 

@@ -17,7 +17,9 @@ from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 from simkernel.uapi.errno import ENAMETOOLONG, ENOENT, ETIME
 
 MODULE_NAME_LEN = 56
-"""Maximum length of a name with its NUL (64 less an address, include/linux/moduleparam.h)."""
+"""Maximum length of a module's name in bytes, with its NUL (64 bytes less the size of an address,
+include/linux/moduleparam.h).
+"""
 MAX_CONCURRENT = 50
 """Maximum number of modprobe programs that run at a time (MAX_KMOD_CONCURRENT)."""
 BUSY_TIMEOUT = 5 * SECOND

@@ -93,7 +93,9 @@ class Snapshot:
         return tuple(self._load_order(wanted))
 
     def _load_order(self, wanted: Iterable[str]) -> list[str]:
-        """Return the modules, each after those that it needs.  Raise UnknownModule for a cycle."""
+        """Return the modules in load order: each module after the modules whose symbols it imports. Raise
+        UnknownModule for a cycle.
+        """
         exporters: dict[str, str] = {}
         for name, module in self.modules.items():
             for symbol in module.exported:

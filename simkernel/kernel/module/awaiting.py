@@ -22,8 +22,8 @@ MAX_REMEMBERED: Final = 64
 
 
 class Calls:
-    """A record of calls of driverapi functions that must be awaited. The calls are those in modules' code
-    while `run` executes it. All machines of this Python process share the record.
+    """A record of calls of those driverapi functions whose result must be awaited. It has only calls in
+    modules' code, made while `run` executes this code. All machines of this Python process share the record.
     """
 
     def __init__(self) -> None:

@@ -41,7 +41,8 @@ class Resources:
         self._of: dict[LoadedModule | None, dict[Resource, None]] = {}
 
     def allocate(self, module: LoadedModule | None, kind: str) -> None:
-        """Allocate an object that `module` is about to register.  Raise ENOMEM at the fault point `kmalloc`.
+        """Allocate an object that `module` is about to register. Raise ENOMEM if the fault point `kmalloc`
+        fires.
 
         Registrations by the kernel itself never fail. The kernel makes them at boot or at first use.
         """

@@ -9,7 +9,7 @@ from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 
 
 class Completion:
-    """A counter of completed events. Each of them wakes one waiter."""
+    """A counter of completed events. Each completed event wakes one waiting task."""
 
     def __init__(self, preempt: Preempt, name: str) -> None:
         self._preempt = preempt

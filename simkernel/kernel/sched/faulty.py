@@ -20,7 +20,9 @@ class FaultyRunner(Runner):
         self._faults = faults
 
     def enter(self, call: Call[Any]) -> Any:
-        """Enter a call. The fault points see its name until it returns."""
+        """Run a system call. Until it returns, its name is known to the fault points, whose rules can select
+        calls by name.
+        """
         before, self._faults.entered = self._faults.entered, call.name
         try:
             return super().enter(call)

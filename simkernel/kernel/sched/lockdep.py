@@ -41,7 +41,7 @@ from simkernel.kernel.sched.task import SchedTask
 
 CHECKER: Final = "lockdep"
 Class = int | None
-"""The number of a lock class, or None if its order is not checked."""
+"""The number of a lock class, or None for a lock whose order is not checked."""
 
 
 class Lock(Protocol):
@@ -225,7 +225,7 @@ class Lockdep(Locking):
                 return  # `before` and all locks taken before it are already recorded in order
 
     def _path(self, start: Class, end: Class) -> list[_Order] | None:
-        """Return the shortest chain of orders from one class to another, or None (`__bfs()`)."""
+        """Return the shortest chain of lock orders from one lock class to another, or None (`__bfs()`)."""
         paths: dict[Class, list[_Order]] = {start: []}
         for at in (queue := [start]):
             for following, order in self._orders.get(at, {}).items():
@@ -282,7 +282,7 @@ class Lockdep(Locking):
     def _report_recursive(
         self, before: _Held, after: _Held, context: SchedTask | None, held: list[_Held]
     ) -> None:
-        """Report that a task takes two locks of one class. Between these, no order is defined
+        """Report that a task takes two locks of one class, between which no order is defined
         (`print_deadlock_bug()`).
         """
         lines = [

@@ -18,7 +18,7 @@ class LockEvents(Protocol):
 
 
 class Locking:
-    """A factory of locks that nothing checks."""
+    """A factory of locks that are not checked."""
 
     def __init__(self, preempt: Preempt) -> None:
         self._preempt = preempt

@@ -65,7 +65,7 @@ class MakeTask(Protocol[T_co]):
 
 
 class Processes(Generic[T]):
-    """The tasks of a kernel. `T` is their class.
+    """The tasks of a kernel. `T` is the class of the tasks.
 
     As on Linux, process 1 is `init` and process 2 is `kthreadd`. Here neither runs a program.  A child of
     `init` is reaped when it ends.
@@ -184,7 +184,7 @@ class Processes(Generic[T]):
         parent = parent or self.init
         credentials = credentials or parent.credentials
         self._check_limits(parent, credentials)
-        if parent is not self.init:  # Machine.spawn(), called by a test or a script, never fails
+        if parent is not self.init:  # Machine.spawn() of a test or script must not fail
             check_fault(self._faults, "kmalloc", what="task")
         child = self._new(comm, credentials, parent)
         child.inherit(parent)

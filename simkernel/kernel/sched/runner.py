@@ -120,7 +120,7 @@ class Runner:
                     break
                 if (entered := task.call) is not None:
                     if call is not entered or task.frame is not None or self._stop is not None:
-                        program = None  # drop the reference, so that validation.close() can free it
+                        program = None  # so that validation.close() can free the program
                         self._call_pending(task, call)
                     return
                 if type(call) is not Call or call.owner is not task:
@@ -163,7 +163,8 @@ class Runner:
             arguments = call.arguments
             count = len(arguments)
             try:
-                if count == 3:  # recv has 3 arguments; `handler(task, *arguments)` costs as much as two calls
+                # `handler(task, *arguments)` costs as much as two calls, so recv (3 arguments) avoids it
+                if count == 3:
                     one, two, three = arguments
                     value = handler(task, one, two, three)
                 elif count == 4:
@@ -207,7 +208,9 @@ class Runner:
         return value if convert is None else convert(value)
 
     def _failed(self, task: SchedTask, call: Call[Any], error: BaseException) -> bool:
-        """Handle an error that a handler raised. Return True if the program's call can raise it at once."""
+        """Handle an error that the handler of a system call has raised. Return True if the call can raise the
+        error in the program immediately.
+        """
         if self._trace.emit is not None:
             sys_exit(self._engine, task, call, None, error)
         if task.signals.pending or not self._engine.pass_charged():
@@ -218,8 +221,8 @@ class Runner:
         return True
 
     def _call_pending(self, task: SchedTask, request: object) -> None:
-        """Handle the object that a program yields before its system call is done. Continue the call's
-        coroutine; if an exception has stopped the call, handle the exception.
+        """Handle the object that a program yields while its system call is in progress. Continue the
+        coroutine of the system call. If an exception has stopped the call, handle this exception.
         """
         stop, self._stop = self._stop, None
         if stop is not None:
@@ -234,7 +237,7 @@ class Runner:
             self._drive(task, None, None)
 
     def _stopped(self, task: SchedTask, stop: BaseException) -> None:
-        """Handle an exception in kernel code, such as `Exited`, that must not reach the program."""
+        """Handle an exception of kernel code, such as `Exited`, that must not reach the program."""
         self.abandon(task)
         if isinstance(stop, validation.Exited):
             self._ended(task, stop.status, None, group=True)
@@ -265,7 +268,9 @@ class Runner:
             self._ended(task, validation.failure_status(raised), raised)
 
     def _other_request(self, task: SchedTask, request: object) -> SimulationError | None:
-        """Handle `compute` or a kernel thread's sleep. Return the error to raise for any other object."""
+        """Handle `compute` or a kernel thread's sleep, which are not system calls. Return the error to raise
+        in the task for any other object.
+        """
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
         elif task.kthread and isinstance(request, Elapse):
@@ -456,8 +461,8 @@ class Runner:
                 emit("signal_deliver", KERNEL, "sched", pid=task.pid, comm=task.comm, signal=number)
             handler = task.signals.handlers.get(number, uapi_signal.SIG_DFL)
             if callable(handler):
-                # If the program is a plain function, `handler` may block. Then `defer` makes the program
-                # itself run it.
+                # If the program is a plain function, `handler` may block. So `defer` makes the program
+                # itself run the handler.
                 defer = getattr(task.program, "defer", None)
                 try:
                     handler(number) if defer is None else defer(partial(handler, number))
@@ -490,7 +495,9 @@ class Runner:
         self._release(task)
 
     def _close(self, task: SchedTask, part: validation.Part) -> BaseException | None:
-        """Close a coroutine of the task and return its failure. The GeneratorExit in it causes no oops."""
+        """Close a coroutine of the task and return its failure. The GeneratorExit that closes the coroutine
+        is not reported as an oops.
+        """
         closing, self.closing = self.closing, True
         try:
             return validation.close(task, part)

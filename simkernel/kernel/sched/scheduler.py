@@ -90,7 +90,7 @@ class Scheduler(Protocol):
 
 
 def trace_wakeup(engine: Engine, task: Schedulable) -> None:
-    """Emit the tracepoint `sched_wakeup`."""
+    """Emit the tracepoint `sched_wakeup` for a task that has been woken."""
     if (emit := engine.trace.emit) is not None:
         emit("sched_wakeup", KERNEL, "sched", pid=task.pid, comm=task.comm)
 

@@ -1,4 +1,4 @@
-"""Tracepoints of system calls (include/trace/events/syscalls.h), and the flow id during a call."""
+"""Tracepoints of system calls (include/trace/events/syscalls.h), and the id of the trace flow in a call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def sys_enter(engine: Engine, task: SchedTask, call: Call[Any]) -> None:
-    """Emit `sys_enter` and make the task's flow the current one."""
+    """Emit the tracepoint `sys_enter`, and make the task's trace flow the current flow."""
     trace = engine.trace
     task.entered = engine.time()
     if 0 < task.flow <= trace.since:
@@ -26,7 +26,9 @@ def sys_enter(engine: Engine, task: SchedTask, call: Call[Any]) -> None:
 def sys_exit(
     engine: Engine, task: SchedTask, call: Call[Any] | None, value: Any, error: BaseException | None
 ) -> None:
-    """Emit `sys_exit` with the result or the error, and store the current flow in the task."""
+    """Emit the tracepoint `sys_exit` with the result or the error, and store the id of the current trace flow
+    in the task.
+    """
     trace = engine.trace
     if (emit := trace.emit) is not None and call is not None:
         fields: dict[str, Any] = {"result": value} if error is None else {"error": _error_value(error)}

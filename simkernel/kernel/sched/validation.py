@@ -69,7 +69,9 @@ def exit_status(raised: SystemExit, task: SchedTask) -> int:
 
 
 def failure_status(raised: BaseException) -> int:
-    """Return the wait status of a program that raised another exception: exit code 1, or killed by SIGINT."""
+    """Return the wait status of a program that raised an exception other than SystemExit: killed by SIGINT
+    after KeyboardInterrupt, otherwise exit code 1.
+    """
     return SIGINT if isinstance(raised, KeyboardInterrupt) else 1 << 8
 
 
@@ -122,7 +124,7 @@ def close(task: SchedTask, part: Part) -> BaseException | None:
         )
     finally:
         sys.unraisablehook = unraisable
-        task.enter = enter  # `take` compares it with the task whose program awaits the call
+        task.enter = enter  # `take` refuses a call of this task that another task awaits later
 
 
 def _ignored(error: BaseException | None) -> bool:

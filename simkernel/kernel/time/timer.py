@@ -35,8 +35,8 @@ class Timer:
     expires: int = 0
     flow: int = 0
     expired_flow: int = 0
-    """The trace flow of the timer's last expiry. If the timer's function arms the timer again, the next
-    expiry begins a new flow.
+    """The id of the trace flow at the timer's last expiry. If the timer's function arms the timer again, the
+    next expiry begins a new flow.
     """
     resource: Resource | None = None
     _event: Event | None = None
@@ -93,7 +93,9 @@ class Timers:
         return Timer(self, module, name, function)
 
     def arm(self, timer: Timer) -> Event:
-        """Schedule the expiry of `timer`."""
+        """Schedule the expiry of `timer` at the instant `timer.expires`, or now if this instant is in the
+        past.
+        """
         timer.flow = self._engine.trace.flow
         timer.resource = self.resources.add(timer.module, "timer", timer.name, lambda: _forget(timer))
         return self._engine.call_later(max(0, timer.expires - self._engine.time()), self._expire, timer)

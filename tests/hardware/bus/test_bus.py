@@ -110,7 +110,7 @@ def test_a_device_is_plugged_once_and_unplugged_once() -> None:
     for bus in (bench.bus, other.bus):
         with pytest.raises(SimulationError, match="plugged in already"):
             bus.plug(device)
-    with pytest.raises(SimulationError, match="not plugged in here"):
+    with pytest.raises(SimulationError, match="not plugged into this bus"):
         other.bus.unplug(device)
     bench.bus.unplug(device)
     other.bus.plug(device)
