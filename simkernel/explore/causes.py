@@ -59,8 +59,8 @@ class _Chain:
         return record.name == name and record.fields["pid"] == pid
 
     def _before(self, at: int, pid: int) -> tuple[int | None, int]:
-        """Add the records to the chain that explain why the task `pid` ran before the record with index `at`:
-        its last wake-up, or its creation.
+        """Find the records that explain why the task `pid` ran before the record with index `at`: its last
+        wake-up or its creation. Add them to the chain.
 
         Return the index and the pid of their cause.
         """

@@ -110,8 +110,8 @@ class Profile:
 
 
 def log_uniform(random: Random, least: int, most: int) -> int:
-    """Draw an integer whose logarithm is uniformly distributed.  Small and large orders of magnitude are then
-    equally likely.
+    """Return a random integer whose logarithm is uniformly distributed, so that small and large orders of
+    magnitude are equally likely.
     """
     return int(exp(random.uniform(log(least), log(most))))
 
@@ -130,7 +130,7 @@ def noise(random: Random, profile: Profile) -> dict[int, int]:
 
 
 def pct(random: Random, profile: Profile) -> dict[int, int]:
-    """Make some tasks slow in the whole run, and delay a few single steps for a long time."""
+    """Make some tasks slow in the whole run, and delay a few single steps of tasks for a long time."""
     steps = profile.steps
     slow = {place: log_uniform(random, *SLOW_NS) for place in steps.by_place if random.random() < 1 / 3}
     points = {at: slow[place] for at, place in steps.places.items() if place in slow}
@@ -166,7 +166,7 @@ STRATEGIES: Final[Mapping[str, Callable[[Random, Profile], dict[int, int]]]] = M
 
 
 def draw(strategy: str, seed: int, profile: Profile, options: Mapping[str, str] | None = None) -> Plan:
-    """Return the plan that a strategy draws for a seed.  Raise SimulationError for an unknown strategy."""
+    """Return the plan that a strategy makes from a seed. Raise SimulationError for an unknown strategy."""
     if strategy not in STRATEGIES:
         raise SimulationError(f"unknown strategy {strategy!r}: use one of {', '.join(STRATEGIES)}")
     random = Random(f"{strategy}/{seed}")

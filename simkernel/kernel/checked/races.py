@@ -256,8 +256,8 @@ def _join(clock: Clock, other: Clock) -> None:
 
 
 _DATA: dict[tuple[type, str], bool] = {}
-"""Cached results of `_is_data`, for all machines.  A result is False for a method, property or constant of a
-class.
+"""Cached results of `_is_data`, for all machines: False for a method, property or constant of a class, True
+for a data attribute.
 """
 
 

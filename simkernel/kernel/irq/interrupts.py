@@ -255,7 +255,7 @@ class Interrupts:
         try:
             while not action.stopping:
                 if not action.woken:
-                    await sleep_on(action.queue)  # irq_wait_for_interrupt() of Linux
+                    await sleep_on(action.queue)  # as irq_wait_for_interrupt() of Linux does
                     continue
                 action.woken = False
                 self._engine.trace.flow = action.flow

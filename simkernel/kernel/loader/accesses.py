@@ -77,7 +77,7 @@ class Accesses:
             self._loading -= 1
 
     def apply(self, tree: ast.Module, file: str) -> ast.Module:
-        """Return the syntax tree of a file with a report at each access."""
+        """Return the syntax tree of a file, with a call inserted at each attribute access that reports it."""
         imported = {
             alias.asname or alias.name.partition(".")[0]
             for node in ast.walk(tree)

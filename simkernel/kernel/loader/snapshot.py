@@ -139,7 +139,7 @@ class ModulePath:
         self._last: tuple[int, Snapshot] | None = None
 
     def snapshot(self) -> Snapshot:
-        """Return a snapshot of the current modules."""
+        """Return a snapshot of the modules that the directories contain now."""
         if self._last is not None and (
             files_are_unchanged() or (self._engine.running and self._last[0] == self._engine.turn)
         ):

@@ -128,7 +128,7 @@ class Symbols:
         module.this.symbols = SimpleNamespace()
 
     def _find(self, name: str, *, without: LoadedModule) -> _Export | None:
-        """Return the export `name`, or None (`find_symbol()`).
+        """Return the exported symbol `name`, or None (`find_symbol()`).
 
         A module in state UNFORMED exports nothing yet.
         """

@@ -268,7 +268,7 @@ class Processes(Generic[T]):
     # -- signals ------------------------------------------------------------
 
     def kill(self, sender: SchedTask, pid: int, number: int) -> None:
-        """Send a signal to one process (kill(2)).  Signal 0 only checks.
+        """Send a signal to one process (kill(2)).  Signal 0 only checks existence and permission.
 
         Raises ESRCH, EINVAL or EPERM; the checks are in this order.
         """

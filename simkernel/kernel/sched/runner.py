@@ -65,7 +65,7 @@ class Runner:
         self.scheduler.ready(task, self._advance, None, None)
 
     def submit(self, task: SchedTask, call: Call[Any]) -> None:
-        """Enter a call of a task without a program. Its `on_result` gets the result or the error."""
+        """Enter a call of a task without a program. The task's `on_result` gets the result or the error."""
         error = validation.take(task, call)
         if error is not None:
             raise error
@@ -208,9 +208,7 @@ class Runner:
         return value if convert is None else convert(value)
 
     def _failed(self, task: SchedTask, call: Call[Any], error: BaseException) -> bool:
-        """Handle an error that the handler of a system call has raised. Return True if the call can raise the
-        error in the program immediately.
-        """
+        """Handle the error of a system call's handler. Return True if the program can get it immediately."""
         if self._trace.emit is not None:
             sys_exit(self._engine, task, call, None, error)
         if task.signals.pending or not self._engine.pass_charged():
@@ -268,9 +266,7 @@ class Runner:
             self._ended(task, validation.failure_status(raised), raised)
 
     def _other_request(self, task: SchedTask, request: object) -> SimulationError | None:
-        """Handle `compute` or a kernel thread's sleep, which are not system calls. Return the error to raise
-        in the task for any other object.
-        """
+        """Handle `compute` or a kernel thread's sleep. For any other object, return the error to raise."""
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
         elif task.kthread and isinstance(request, Elapse):
@@ -495,9 +491,7 @@ class Runner:
         self._release(task)
 
     def _close(self, task: SchedTask, part: validation.Part) -> BaseException | None:
-        """Close a coroutine of the task and return its failure. The GeneratorExit that closes the coroutine
-        is not reported as an oops.
-        """
+        """Close a coroutine of the task and return its failure. Its GeneratorExit is not an oops."""
         closing, self.closing = self.closing, True
         try:
             return validation.close(task, part)
