@@ -123,7 +123,7 @@ DEVICE_IOCTL: Final[PernetSlot[DeviceIoctl]] = PernetSlot()
 
 
 def sock_ioctl(table: str, net: Net, task: Task, request: int, argument: int) -> int | Awaitable[int]:
-    """Execute a request that the protocol does not handle (`sock_ioctl()`, `dev_ioctl()`).
+    """Execute an ioctl(2) request that the socket's protocol does not handle (`sock_ioctl()`, `dev_ioctl()`).
 
     If the device name is unknown, its modules are requested first. Raises ENOTTY for a request that is not
     modelled or not for sockets, EFAULT, EPERM, ENODEV, and the error that ioctls.txt lists.

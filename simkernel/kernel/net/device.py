@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Attributes = Mapping[int, bytes]
 """Payload of each attribute of a request, by attribute type. If the request repeats a type, the last
-attribute of the type counts.
+attribute of this type is used.
 """
 
 MAX_IFINDEX: Final = 2**31 - 1
@@ -101,8 +101,8 @@ class NetDeviceOps:
     del_slave: Callable[[NetDevice, NetDevice], None] | None = None
     get_iflink: Callable[[NetDevice], int] | None = None
     fdb_dump: Callable[[NetDevice, NetDevice | None], list[bytes]] | None = None
-    """Function that returns the addresses that a bridge stores for one of its ports. If the port is None, it
-    returns the bridge's own addresses.
+    """Function that returns the RTM_NEWNEIGH payloads of the forwarding entries that a bridge stores for one
+    of its ports. If the port is None, the function returns the payloads of the bridge's own entries.
     """
     bridge_getlink: Callable[[NetDevice, NetDevice, int], list[bytes]] | None = None
     """Function that returns the RTM_NEWLINK payloads of a bridge's port. Arguments: bridge, port,
@@ -141,8 +141,8 @@ class LinkOps:
     slave_changelink: Callable[[NetDevice, NetDevice, Attributes, Extack], None] | None = None
     fill_slave_info: Callable[[NetDevice, NetDevice], bytes] | None = None
     fill_xstats: Callable[[bool], bytes] | None = None
-    """Function that returns the extended statistics of a device. Its argument is True if the device is a port
-    (`fill_linkxstats`).
+    """Function that returns the extended statistics of a device. The function is called with True for the
+    statistics of a port (`fill_linkxstats`).
     """
     module: LoadedModule | None = None
 
@@ -201,8 +201,8 @@ class NetDevice:
     promiscuity: int = 0
     allmulti: int = 0
     gflags: int = 0
-    """The flags IFF_PROMISC and IFF_ALLMULTI that programs have set. The flags are not set here if only the
-    kernel uses these modes.
+    """The flags IFF_PROMISC and IFF_ALLMULTI, as far as programs have set them. A flag is not set here if
+    only the kernel has enabled the promiscuous or allmulticast mode.
     """
     proto_down: bool = False
     qdisc: str = "noop"
@@ -219,10 +219,14 @@ class NetDevice:
     running: bool = False
     """True from the beginning of `open` to the beginning of `close` (`netif_running()`)."""
     transmits: bool = False
-    """True while the queueing discipline is active: the device is up and its carrier event was handled."""
+    """True while the device's queueing discipline is active. A change of the carrier changes this value only
+    when the kernel handles the carrier event.
+    """
     registered: bool = False
     initializing: bool = False
-    """True until RTM_NEWLINK announces a new device (RTNL_LINK_INITIALIZING)."""
+    """True for a device that a program's request creates, until the kernel sends the first RTM_NEWLINK
+    notification about the device (RTNL_LINK_INITIALIZING).
+    """
     devtype: str = ""
     """DEVTYPE in the device's uevents (`SET_NETDEV_DEVTYPE()`)."""
     private: Any = None
@@ -248,7 +252,9 @@ class NetDevice:
 
     @property
     def iflink(self) -> int:
-        """Index of the lower device or of the peer, else the device's own index (`dev_get_iflink()`)."""
+        """Index of the lower device or of the peer. If the device has neither, the device's own index
+        (`dev_get_iflink()`).
+        """
         return self.ops.get_iflink(self) if self.ops.get_iflink is not None else self.index
 
     @property
@@ -266,7 +272,9 @@ NET_NS_INIT_INO: Final = 0xEFFFFFF9
 
 
 class NetOwner(Protocol):
-    """The methods of `Namespaces`, the list of a machine's network namespaces, that each namespace calls."""
+    """Interface through which a network namespace calls `Namespaces`, the list of a machine's network
+    namespaces.
+    """
 
     @property
     def socket_cookies(self) -> Iterator[int]: ...
@@ -408,24 +416,26 @@ class Net(NetNamespace):
 
 
 class DeviceSlot(Generic[T]):
-    """A subsystem's data for each device, such as `dev->ip_ptr`. `make` creates it on first use."""
+    """A subsystem's data for each device, such as `dev->ip_ptr`. `make` creates the data of a device on first
+    use.
+    """
 
     def __init__(self, make: Callable[[NetDevice], T]) -> None:
         self._make = make
 
     def of(self, device: NetDevice) -> T:
-        """Return the data of `device`, created if it does not exist."""
+        """Return the subsystem's data for `device`. If `device` has none, create the data."""
         if self not in device._slots:
             device._slots[self] = self._make(device)
         value: T = device._slots[self]
         return value
 
     def get(self, device: NetDevice) -> T | None:
-        """Return the data of `device`, or None if it does not exist."""
+        """Return the subsystem's data for `device`, or None if the data does not exist."""
         value: T | None = device._slots.get(self)
         return value
 
     def drop(self, device: NetDevice) -> T | None:
-        """Remove the data of `device` and return it."""
+        """Remove the subsystem's data for `device`, and return the data or None."""
         value: T | None = device._slots.pop(self, None)
         return value

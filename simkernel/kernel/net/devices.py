@@ -33,7 +33,7 @@ SETTABLE: Final = (
     | il.IFF_PORTSEL
     | il.IFF_AUTOMEDIA
 )
-"""Flags that a program's request sets in a device. Setting these flags has no further effect."""
+"""Device flags that a program can set and that the kernel only stores."""
 
 Callback = Callable[[Event, NetDevice, Any], None]
 
@@ -65,7 +65,7 @@ class LinkMessages(Protocol):
         """
 
     def changed(self, device: NetDevice, change: int = 0, request: Any = None) -> None:
-        """Send RTM_NEWLINK. `change` is the mask of the changed flags."""
+        """Send RTM_NEWLINK for a device. `change` is the mask of the changed flags."""
 
 
 class NetDevices:
@@ -105,7 +105,8 @@ class NetDevices:
     # -- the notifier chain -------------------------------------------------------
 
     def subscribe(self, callback: Callback, priority: int = 0) -> None:
-        """Call `callback` with each event, its device and its details (`register_netdevice_notifier()`).
+        """Register `callback`, which the notifier chain calls with each event, its device and its details
+        (`register_netdevice_notifier()`).
 
         Subscribers are called in descending priority, then in the order of subscription. If Linux
         evaluates the result of the event, an OSError raised by a callback refuses the operation.
@@ -118,12 +119,12 @@ class NetDevices:
         self._chain = [entry for entry in self._chain if entry[1] != callback]
 
     def notify(self, event: Event, device: NetDevice, info: Any = None) -> None:
-        """Call all subscribers of the notifier chain (`call_netdevice_notifiers()`)."""
+        """Call all callbacks of the notifier chain with an event (`call_netdevice_notifiers()`)."""
         for _, callback in tuple(self._chain):
             callback(event, device, info)
 
     def state_change(self, device: NetDevice) -> None:
-        """Notify programs and subscribers of a state change of a device that is up
+        """If a device is up, notify programs and the notifier chain of a change of the device's state
         (`netdev_state_change()`).
         """
         if device.is_up:
@@ -189,7 +190,7 @@ class NetDevices:
             self.kobjects.remove(device)
 
     def delete(self, device: NetDevice, request: Any = None) -> None:
-        """Unregister a device by the `dellink` of its kind (`rtnl_delete_link()`).
+        """Unregister a device, with the function `dellink` of its kind of link (`rtnl_delete_link()`).
 
         Raises EOPNOTSUPP if the device has no kind.
         """
@@ -200,8 +201,8 @@ class NetDevices:
         self.unregister(doomed, request)
 
     def queue_delete(self, device: NetDevice, doomed: list[NetDevice]) -> None:
-        """Append a device to a list of devices to unregister. Also append the devices that the device's kind
-        of link deletes with it.
+        """Append a device to `doomed`, a list of devices to unregister. The `dellink` of its kind of link can
+        append further devices, for example the peer.
         """
         if device.link_ops is not None and device.link_ops.dellink is not None:
             device.link_ops.dellink(device, doomed)
@@ -257,14 +258,14 @@ class NetDevices:
     # -- up and down --------------------------------------------------------------
 
     def open(self, device: NetDevice) -> None:
-        """Bring a device up and notify (`dev_open()`)."""
+        """Bring a device up, and notify programs and the notifier chain (`dev_open()`)."""
         if not device.is_up:
             self._open(device)
             self._messages.changed(device, il.IFF_UP | il.IFF_RUNNING)
             self.notify(Event.UP, device)
 
     def close(self, device: NetDevice) -> None:
-        """Bring a device down and notify (`dev_close()`)."""
+        """Bring a device down, and notify programs and the notifier chain (`dev_close()`)."""
         self._close([device] if device.is_up else [])
 
     def _open(self, device: NetDevice) -> None:
@@ -290,14 +291,16 @@ class NetDevices:
             device.flags &= ~il.IFF_UP
 
     def _close(self, devices: list[NetDevice]) -> None:
-        """Bring devices down and notify (`dev_close_many()`)."""
+        """Bring devices down, and notify programs and the notifier chain (`dev_close_many()`)."""
         self._shut(devices)
         for device in devices:
             self._messages.changed(device, il.IFF_UP | il.IFF_RUNNING)
             self.notify(Event.DOWN, device)
 
     def change_flags(self, device: NetDevice, flags: int, mask: int = 0) -> None:
-        """Set the flags in `mask`, or all flags if `mask` is 0, and notify (`dev_change_flags()`)."""
+        """Set those flags of a device that are in `mask`, or all flags if `mask` is 0. Then notify programs
+        and the notifier chain (`dev_change_flags()`).
+        """
         before, gbefore = device.flags, device.gflags
         self._set_flags(device, combine(device, flags, mask))
         self._notify_flags(device, before, (before ^ device.flags) | (gbefore ^ device.gflags))
@@ -321,7 +324,7 @@ class NetDevices:
                 change(device, 1 if flags & flag else -1)
 
     def _notify_flags(self, device: NetDevice, before: int, changes: int, request: Any = None) -> None:
-        """Notify programs and subscribers of changed flags (`__dev_notify_flags()`)."""
+        """Notify programs and the notifier chain of changed device flags (`__dev_notify_flags()`)."""
         changed = device.flags ^ before
         if changes:
             self._messages.changed(device, changes, request)
@@ -349,7 +352,7 @@ class NetDevices:
             self.log.info(f"{device.name}: {verb} allmulticast mode")
 
     def set_promiscuity(self, device: NetDevice, step: int) -> None:
-        """Change the promiscuity count by 1 or -1, and always notify (`dev_set_promiscuity()`)."""
+        """Change the promiscuity count by 1 or -1, and send a notification (`dev_set_promiscuity()`)."""
         before = device.flags
         self.count_promiscuity(device, step)
         self._notify_flags(device, before, il.IFF_PROMISC)
@@ -364,7 +367,8 @@ class NetDevices:
     # -- attributes ---------------------------------------------------------------
 
     def rename(self, device: NetDevice, name: str) -> None:
-        """Rename a device (`dev_change_name()`). The name can contain one `%d`.
+        """Rename a device (`dev_change_name()`). One `%d` in the new name is replaced by the lowest free
+        number.
 
         Raises EINVAL for an invalid name, EEXIST for a name in use, ENFILE if no number is free.
         """
@@ -421,8 +425,8 @@ class NetDevices:
             self.notify(Event.CHANGE_TX_QUEUE_LEN, device)
 
     def set_master(self, device: NetDevice, index: int, extack: Extack) -> None:
-        """Make `device` a port of the device with the index `index`. If `index` is 0, remove its master
-        (`do_set_master()`).
+        """Make `device` a port of the device with the index `index`. If `index` is 0, remove the master of
+        `device` (`do_set_master()`).
 
         Raises EOPNOTSUPP if that device cannot have ports, EINVAL if it does not exist.
         """
@@ -458,8 +462,8 @@ class NetDevices:
         self.notify(Event.CHANGEUPPER, device)
 
     def set_carrier(self, device: NetDevice, on: bool) -> None:
-        """Set or clear the carrier of a device. If the carrier changes, schedule an event
-        (`netif_carrier_on()`, `netif_carrier_off()`).
+        """Set or clear the carrier of a device. If the carrier changes, schedule the handling of a carrier
+        event (`netif_carrier_on()`, `netif_carrier_off()`).
         """
         if device.carrier == on:
             return

@@ -42,8 +42,8 @@ _MODE: Final = 0xE0
 _OPERATION: Final = 0xF0
 
 _NO_DEVICE: Final = frozenset({bpf.SKF_AD_IFINDEX, bpf.SKF_AD_HATYPE})
-"""Ancillary loads that read the receiving device. A netlink message has no such device. The load therefore
-ends the filter program, and register A is the program's result.
+"""Ancillary loads that read the receiving device. A netlink message has no receiving device, so the load ends
+the filter program with register A as the result.
 """
 
 
@@ -56,8 +56,8 @@ class _Done(Exception):
 
 
 class Filter:
-    """A checked filter program. `len()` returns the number of its instructions. `code` contains the
-    instructions as the program passed them.
+    """A checked filter program. `len()` returns the number of its instructions. `code` contains the encoded
+    instructions (`struct sock_filter`).
     """
 
     __slots__ = ("_program", "_random", "code")
@@ -78,12 +78,12 @@ class Filter:
 
 
 def _signed(offset: int) -> int:
-    """Return a 32-bit number as the signed number that it stands for."""
+    """Interpret an unsigned 32-bit number as a signed number in two's complement."""
     return (offset ^ 1 << 31) - (1 << 31)
 
 
 class _Machine:
-    """Registers and memory during one execution of a program."""
+    """Registers and memory during one execution of a filter program."""
 
     __slots__ = ("a", "data", "memory", "random", "x")
 
@@ -103,7 +103,7 @@ class _Machine:
         except _Done as done:
             return done.value
 
-    # Each method returns the number of following instructions that are skipped.
+    # A method that executes an instruction returns the number of following instructions to skip.
 
     def load(self, instruction: bpf.SockFilter) -> int:
         code, k = instruction.code, instruction.k
@@ -137,7 +137,8 @@ class _Machine:
         return self.memory[k] if mode == bpf.BPF_MEM else k
 
     def fetch(self, offset: int, layout: Struct) -> int:
-        """Return a big-endian number of the message. An offset outside the message ends the program with 0.
+        """Read a big-endian number from the message. If the offset is outside the message, end the filter
+        program with the result 0.
 
         Offsets from SKF_NET_OFF count from the network header, which is the beginning of a netlink
         message.
@@ -150,7 +151,9 @@ class _Machine:
         return value
 
     def ancillary(self, what: int) -> int:
-        """Return the value of an ancillary load. It is 0 for data that netlink messages do not have."""
+        """Return the value of an ancillary load. The value is 0 if netlink messages lack the data, but a load
+        that reads the receiving device ends the filter program.
+        """
         if what == bpf.SKF_AD_NLATTR:
             return self.find_attribute(self.a, len(self.data))
         if what == bpf.SKF_AD_NLATTR_NEST:
@@ -164,7 +167,9 @@ class _Machine:
         return 0
 
     def find_attribute(self, start: int, end: int) -> int:
-        """Return the offset of the first attribute of type X after `start`, or 0 (`bpf_skb_get_nlattr()`)."""
+        """Search from the offset `start` for an attribute whose type is in register X. Return the attribute's
+        offset, or 0 if it is missing (`bpf_skb_get_nlattr()`).
+        """
         located, _ = locate_attributes(self.data, start, end)
         for type, first, _ in located:
             if type & NLA_TYPE_MASK == self.x:
@@ -172,7 +177,9 @@ class _Machine:
         return 0
 
     def find_nested(self) -> int:
-        """Find an attribute of type X inside the attribute at offset A (`bpf_skb_get_nlattr_nest()`)."""
+        """Search the nest at the offset in register A for an attribute whose type is in register X. Return
+        its offset, or 0 if it is missing (`bpf_skb_get_nlattr_nest()`).
+        """
         if self.a + NLA_HDRLEN > len(self.data):
             return 0
         (length,) = U16.unpack_from(self.data, self.a)

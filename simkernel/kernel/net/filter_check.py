@@ -63,7 +63,7 @@ _EVERY_CELL: Final = (1 << bpf.BPF_MEMWORDS) - 1
 
 
 def check(code: bytes) -> list[bpf.SockFilter]:
-    """Return the instructions of a valid program. Raise EINVAL for any other program."""
+    """Decode a filter program and return its instructions. Raise EINVAL if the program is invalid."""
     size = bpf.SockFilter.SIZE
     if len(code) % size or not 0 < len(code) // size <= bpf.BPF_MAXINSNS:
         raise os_error(EINVAL)

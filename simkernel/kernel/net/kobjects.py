@@ -10,7 +10,7 @@ from simkernel.kernel.vfs.task import NetNamespace
 
 
 class Send(Protocol):
-    """Type of the method `Uevents.send`."""
+    """Function that sends a uevent to the listeners in `net` or in all namespaces (`Uevents.send`)."""
 
     def __call__(
         self,

@@ -11,14 +11,16 @@ from simkernel.kernel.workqueue import Work, WorkQueue
 from simkernel.uapi import if_link as il
 
 INTERVAL: Final = seconds(1)
-"""Minimum interval between two runs for events that are not urgent, in ns."""
+"""Minimum interval, in ns, between two runs of the work item that handle events that are not urgent."""
 
 DORMANT_MODE: Final = 1
 TESTING_MODE: Final = 2
 
 
 class LinkWatch:
-    """The pending carrier events of a machine. `changed` is called after a device's state was updated."""
+    """The pending carrier events of a machine. `changed` is called after the state of a device that is up was
+    updated.
+    """
 
     def __init__(self, engine: Engine, queue: WorkQueue, changed: Callable[[NetDevice], None]) -> None:
         self._engine = engine
@@ -70,8 +72,8 @@ class LinkWatch:
         self._queue.add_delayed(self._work, delay if 0 < delay <= INTERVAL else 0)
 
     def _run(self, work: Work) -> None:
-        """Handle the pending events. If the minimum interval has not ended, handle only the urgent events
-        (`__linkwatch_run_queue()`).
+        """Handle the pending events. If the minimum interval since the last run for all events has not ended,
+        handle only the urgent events (`__linkwatch_run_queue()`).
         """
         now = self._engine.time()
         urgent_only = now < self._next_event
@@ -85,7 +87,7 @@ class LinkWatch:
             self._schedule(False)
 
     def _handle(self, device: NetDevice) -> None:
-        """Update the state of one device and call `changed` (`linkwatch_do_dev()`)."""
+        """Update the state of one device. If the device is up, call `changed` (`linkwatch_do_dev()`)."""
         del self._pending[device]
         _update(device)
         if device.is_up:
@@ -103,7 +105,7 @@ def _is_urgent(device: NetDevice) -> bool:
 
 
 def _update(device: NetDevice) -> None:
-    """Compute the operational state of a device (`rfc2863_policy()`)."""
+    """Set the operational state of a device according to its carrier and link mode (`rfc2863_policy()`)."""
     state = il.IF_OPER_UP
     if not device.carrier:
         state = il.IF_OPER_DOWN

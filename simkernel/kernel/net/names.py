@@ -19,7 +19,8 @@ def is_valid(name: str) -> bool:
 
 
 def pick_name(net: Net, name: str, device: NetDevice | None = None) -> str:
-    """Return the name of a new or renamed device (`dev_prep_valid_name()`).
+    """Check the wanted name of a new or renamed device, and return the name that it gets
+    (`dev_prep_valid_name()`).
 
     A `%d` is replaced by the lowest free number. Raises EINVAL for an invalid name or another `%`, EEXIST
     for a name in use, ENFILE if no number is free.

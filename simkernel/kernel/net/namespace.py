@@ -22,9 +22,9 @@ ForgetHook = Callable[["Net", int], None]
 and the id.
 """
 Defer = Callable[[Callable[[], None]], None]
-"""Function that schedules the function in its argument. The scheduled function runs in process context."""
+"""Function that takes another function as argument and schedules it for execution in process context."""
 FindTask = Callable[[int], Task]
-"""Function that returns the task with a pid. Raises ESRCH if it does not exist."""
+"""Function that returns the task with a pid. Raises ESRCH if no task has the pid."""
 
 FIRST_NUMBER: Final = 0xF0000000
 """Lowest inode number of namespaces other than the initial one (PROC_DYNAMIC_FIRST)."""

@@ -52,7 +52,9 @@ def _check(task: Task, own: Creds, claim: Creds) -> None:
 
 
 class ControlBuffer:
-    """The receiver's buffer for control messages. Messages that do not fit are truncated (MSG_CTRUNC)."""
+    """The receiver's buffer for control messages. A message that does not fit is truncated, or dropped if
+    even its header does not fit (MSG_CTRUNC).
+    """
 
     __slots__ = ("flags", "messages", "space")
 
@@ -62,7 +64,9 @@ class ControlBuffer:
         self.messages: list[ControlMessage] = []
 
     def put(self, level: int, type: int, data: bytes) -> None:
-        """Append a control message, truncated to the remaining space (`put_cmsg()`)."""
+        """Append a control message, truncated to the remaining space (`put_cmsg()`). If even the message's
+        header does not fit, drop the message.
+        """
         if self.space < so.CMSG_HDRLEN:
             self.flags |= so.MSG_CTRUNC
             return

@@ -89,8 +89,8 @@ class Sock(FileObject):
 
     @property
     def receivers(self) -> WaitQueue:
-        """Wait queue that `readers` returns, possibly still without a name. Only `readers` builds the name,
-        because building a name for every socket is expensive.
+        """Wait queue of tasks that wait for a message, possibly without a name. Only `readers` builds the
+        name of the queue, because building a name for every socket is expensive.
         """
         if self._readers is None:
             self._readers = WaitQueue()
@@ -98,7 +98,7 @@ class Sock(FileObject):
 
     @property
     def wait_queues(self) -> tuple[WaitQueue, ...]:
-        """Wait queues that poll(2) adds itself to."""
+        """Wait queues to which poll(2) adds the polling task."""
         return (self.readers,)
 
     def write_space(self) -> None:
@@ -116,7 +116,7 @@ class Sock(FileObject):
 
     def getpeername_bytes(self) -> bytes:
         """Return the peer's address as a packed `struct sockaddr` (getpeername(2)). Each protocol overrides
-        it.
+        this method.
         """
         raise NotImplementedError
 
@@ -124,7 +124,7 @@ class Sock(FileObject):
 
     exclusive_read = True
     signals_readers: ClassVar[bool] = True
-    """True if the socket sends SIGIO only when a reader is woken."""
+    """True if each wake-up of the socket's readers also sends SIGIO."""
     family: ClassVar[int]
     atomic_send: ClassVar[bool] = False
     rmem = 0
@@ -153,8 +153,8 @@ class Sock(FileObject):
     def opened(self, file: OpenFile) -> None:
         """Called after an open file was created for the socket."""
 
-    # Only connection-oriented sockets override these calls. Here they raise the errors of sock_no_listen()
-    # and similar functions.
+    # listen(), accept() and shutdown() fail here like sock_no_listen() and similar functions.
+    # Only connection-oriented sockets override these three methods.
 
     def listen(self, task: Task, backlog: int) -> None:
         """Accept connections from now on (listen(2))."""

@@ -41,7 +41,9 @@ BPF_EXTENSIONS: Final = 64
 IFNAMSIZ: Final = 16
 CLOCK_MONOTONIC: Final = 1
 CLOCKS: Final = (0, CLOCK_MONOTONIC, 11)
-"""CLOCK_REALTIME, CLOCK_MONOTONIC and CLOCK_TAI (`sockopt_validate_clockid()`)."""
+"""Clock ids that SO_TXTIME accepts: CLOCK_REALTIME, CLOCK_MONOTONIC and CLOCK_TAI
+(`sockopt_validate_clockid()`).
+"""
 
 _LINGER = struct.Struct("<ii")
 _TIMEVAL = struct.Struct("<qq")
@@ -51,7 +53,9 @@ _U64 = struct.Struct("<Q")
 
 @attrs.frozen
 class Option:
-    """A socket option with its functions. If an errno replaces a function, the call fails with that errno."""
+    """A socket option with the functions that read and set it. If `get` or `set` is an errno instead of a
+    function, the call fails with this errno.
+    """
 
     get: Getter | int = errno.ENOPROTOOPT
     set: Setter | int = errno.ENOPROTOOPT
@@ -153,7 +157,7 @@ def _ignored_setter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 
 
 def _buffer(slot: Literal["rcvbuf", "sndbuf"], lock: int, minimum: int, *, force: bool) -> Setter:
-    """Return the setter for one of the two buffer sizes (`__sock_set_rcvbuf()`).
+    """Return the setter for the size of the receive buffer or of the send buffer (`__sock_set_rcvbuf()`).
 
     It sets twice the value, as on Linux, to leave space for the overhead of buffers. Unless `force` is
     set, the value is interpreted as unsigned and limited to `MAXIMUM_BUFFER`.
@@ -320,8 +324,8 @@ def _get_bound_device(sock: Sock, length: int) -> bytes:
 
 
 def _attach_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    """Raise EFAULT. `struct sock_fprog` contains a pointer to the instructions, and the kernel cannot read
-    the memory at this pointer.
+    """Raise EFAULT, because `struct sock_fprog` contains a pointer to the instructions and the kernel cannot
+    read the memory at this pointer. Raise EINVAL if the structure has a wrong size.
 
     Programs of the simulation call `Sock.attach_filter()` instead.
     """
@@ -344,7 +348,7 @@ def _lock_filter(sock: Sock, task: Task, value: int, raw: bytes) -> None:
 
 
 def _get_filter(sock: Sock, length: int) -> bytes:
-    """Return the instructions of the socket's filter (`sk_get_filter()`). The buffer's length counts
+    """Return the instructions of the socket's filter (`sk_get_filter()`). The parameter `length` counts
     instructions, not bytes, as on Linux.
     """
     if sock.filter is None:
@@ -356,7 +360,9 @@ def _get_filter(sock: Sock, length: int) -> bytes:
 
 
 def _attach_bpf(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    """Raise EBADF or EINVAL: simkernel has no BPF objects, so no descriptor can be valid (`__get_bpf()`)."""
+    """Raise EBADF, EINVAL or EPERM: simkernel has no BPF objects, so no descriptor can be valid
+    (`__get_bpf()`).
+    """
     if len(raw) != 4:
         raise os_error(errno.EINVAL)
     if sock.option(so.SO_LOCK_FILTER):
@@ -389,7 +395,7 @@ def _net_cookie(sock: Sock, length: int) -> bytes:
 
 _LINGER_TIME: Final = -so.SO_LINGER
 _TXTIME_FLAGS: Final = -so.SO_TXTIME
-"""Keys under which `Sock.options` stores the second value of SO_LINGER and SO_TXTIME."""
+"""Keys under which `Sock.options` stores the time of SO_LINGER and the flags of SO_TXTIME."""
 
 NO_PEER: Final = (0, 2**32 - 1, 2**32 - 1)
 

@@ -17,8 +17,8 @@ from simkernel.uapi.errno import EINVAL, EOPNOTSUPP, os_error
 RECEIVE: Final = 1
 NANOSECONDS: Final = 2
 NEW: Final = 4
-"""Bits of the value that `Sock.options` stores under SO_TIMESTAMP. They mean the socket flags SOCK_RCVTSTAMP,
-SOCK_RCVTSTAMPNS and SOCK_TSTAMP_NEW.
+"""Bits of the value that `Sock.options` stores under SO_TIMESTAMP. They correspond to the socket flags
+SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS and SOCK_TSTAMP_NEW.
 """
 
 OPT_ID: Final = 1 << 7
@@ -27,8 +27,8 @@ OPT_STATS: Final = 1 << 12
 BIND_PHC: Final = 1 << 15
 OPT_ID_TCP: Final = 1 << 16
 MASK: Final = (1 << 19) - 1
-"""Mask of all valid bits of SO_TIMESTAMPING (SOF_TIMESTAMPING_*). The constants before MASK are bits that are
-also checked one by one.
+"""Mask of all valid bits of SO_TIMESTAMPING (SOF_TIMESTAMPING_*). The other constants here are bits with
+further checks.
 """
 
 _KINDS: Final = {
@@ -37,11 +37,11 @@ _KINDS: Final = {
     so.SO_TIMESTAMP_NEW: RECEIVE | NEW,
     so.SO_TIMESTAMPNS_NEW: RECEIVE | NANOSECONDS | NEW,
 }
-"""Bits to store when a program sets an option, by number of the option (`sock_set_timestamp()`)."""
+"""Value that is stored when a program enables a timestamp option, by option (`sock_set_timestamp()`)."""
 
 _ALIKE: Final = {so.SO_TIMESTAMP: NANOSECONDS | NEW, so.SO_TIMESTAMPNS: NEW}
-"""Bits that a read of an option must not find, by number of the option. Such a bit means that a program has
-set a similar option, so the read returns 0.
+"""Bits that only a similar option sets, by option number. If the stored value contains one of these bits,
+reading the option returns 0.
 """
 
 _STAMPING = struct.Struct("<ii")

@@ -43,8 +43,8 @@ GOODSIZE: Final = PAGE_SIZE - SHARED_INFO
 
 
 def head_size(size: int) -> int:
-    """Return the size of a buffer's head that holds `size` bytes of data (SKB_HEAD_ALIGN()). The allocator
-    can round this size up.
+    """Return the size of the head of a buffer for `size` bytes of data (SKB_HEAD_ALIGN()). The allocator can
+    round this size up.
     """
     return ((size + CACHE_LINE - 1) & -CACHE_LINE) + SHARED_INFO
 
@@ -87,8 +87,8 @@ def truesize(size: int, length: int) -> int:
 
 _GOOD = allot(GOODSIZE)
 GOOD_TRUESIZES: Final = tuple(trim(*_GOOD, length) for length in range(GOODSIZE + 1))
-"""Truesizes of buffers that are allocated with GOODSIZE. Most answers use such buffers. The index is the
-number of bytes in the buffer.
+"""Truesizes of buffers that are allocated for GOODSIZE bytes, by length of the message in the buffer. The
+kernel uses these buffers for most answers.
 """
 
 

@@ -46,7 +46,7 @@ def lowest_group(mask: int) -> int:
 
 
 def allowed(sock: NetlinkSock, task: Task, flag: int) -> bool:
-    """Return True if the protocol has `flag`, so that no privilege is needed, or if the task has
+    """Return True if the task needs no privilege, because the protocol has `flag`, or if the task has
     CAP_NET_ADMIN (`netlink_allowed()`).
 
     `flag` is NONROOT_RECV or NONROOT_SEND.
@@ -55,7 +55,7 @@ def allowed(sock: NetlinkSock, task: Task, flag: int) -> bool:
 
 
 def realloc_groups(sock: NetlinkSock) -> None:
-    """Extend the socket's mask to the protocol's number of groups (`netlink_realloc_groups()`).
+    """Extend the socket's group mask to the protocol's number of groups (`netlink_realloc_groups()`).
 
     Raise ENOENT if the protocol has been unregistered.
     """
@@ -65,7 +65,8 @@ def realloc_groups(sock: NetlinkSock) -> None:
 
 
 def bind(sock: NetlinkSock, task: Task, address: Address) -> None:
-    """Assign a port id if the socket has none, and set its first 32 groups (`netlink_bind()`).
+    """Assign a port id if the socket has none, and set the socket's memberships in the first 32 groups to the
+    mask of the address (`netlink_bind()`).
 
     Raise EPERM if the task may not join groups, EINVAL if the socket is bound to another port id,
     EADDRINUSE if the port id is in use.
@@ -93,8 +94,8 @@ def bind(sock: NetlinkSock, task: Task, address: Address) -> None:
 
 
 def _join(sock: NetlinkSock, task: Task, groups: int) -> list[int]:
-    """Call the protocol's `bind` for each group. If it refuses a group, call `unbind` for the groups before
-    it.
+    """Call the protocol's function `bind` for each group, before the socket joins the groups. If `bind`
+    refuses a group, call `unbind` for the earlier groups.
     """
     joined: list[int] = []
     if sock.entry.bind is not None:
@@ -109,7 +110,7 @@ def _join(sock: NetlinkSock, task: Task, groups: int) -> list[int]:
 
 
 def leave(sock: NetlinkSock, groups: list[int]) -> None:
-    """Call the protocol's `unbind` for each group (`netlink_undo_bind()`)."""
+    """Call the protocol's function `unbind` for each group that a socket leaves (`netlink_undo_bind()`)."""
     if sock.entry.unbind is not None:
         for group in groups:
             sock.entry.unbind(sock.net, group)

@@ -15,8 +15,8 @@ from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import ENOBUFS, ESRCH, os_error
 
 _NO_NET: Final = object()
-"""Value of `home` in `Broadcast.to` if no member may take the fast path. It differs from the `fast_net` of
-every member.
+"""Value that differs from the `fast_net` of every netlink socket. `Broadcast.to` compares `fast_net` with
+this value if no member of the group may take the fast path.
 """
 
 
@@ -89,8 +89,8 @@ class Broadcast:
         return member.net is self.net or _listens(member, self.net)
 
     def offer(self, member: NetlinkSock) -> None:
-        """Run the member's filter on the buffer, then queue the buffer at the member. If the queue is full,
-        record an overrun (`do_one_broadcast()`).
+        """Run a member's filter on the buffer, then append the buffer to the member's receive queue. If the
+        queue is full, record an overrun (`do_one_broadcast()`).
         """
         offered = self.trimmed or self.skb
         skb = accept(member, offered)

@@ -61,7 +61,7 @@ def queue(target: NetlinkSock, skb: Skb, unicast: bool = True, force: bool = Fal
 
 
 def unicast(ports: PortTable, skb: Skb, portid: int) -> None:
-    """Send from the kernel, without blocking (`netlink_unicast()` with MSG_DONTWAIT).
+    """Send a buffer from the kernel to a port id, without blocking (`netlink_unicast()` with MSG_DONTWAIT).
 
     Raise the errors that `KernelSocket.send()` lists.
     """

@@ -24,8 +24,8 @@ from simkernel.uapi.errno import EBUSY, ECONNREFUSED, EIO, EMSGSIZE, ENOBUFS, EP
 from simkernel.uapi.structure import S32, U16
 
 Dump = Callable[[MessageWriter, "DumpCallback"], bool]
-"""Function that writes as many messages as fit, and returns True if more messages remain. An OSError from the
-function ends the dump.
+"""Function that writes as many messages of a dump as fit into a datagram, and returns True if more messages
+remain. An OSError from the function ends the dump.
 
 BufferFull or EMSGSIZE means that the next message did not fit, and the dump continues in another datagram.
 If the datagram is still empty, the dump ends with the error EMSGSIZE.
@@ -193,7 +193,7 @@ def start(
     context: Any = None,
 ) -> object:
     """Begin a dump for the sender of `request` (`__netlink_dump_start()`). Return NO_ACK, or an awaitable
-    that returns it.
+    that returns NO_ACK.
 
     `begin` can raise an error to refuse the dump, and can be a coroutine function. `min_dump_alloc` is the
     minimum size of each datagram in bytes. Raise EBUSY if the socket already has a running dump,
@@ -221,7 +221,7 @@ async def _begin_later(callback: DumpCallback, pending: Awaitable[object]) -> ob
     except OSError:
         callback.release()
         raise
-    # the socket was closed while `begin` slept
+    # the socket can be closed while `begin` sleeps
     if callback.sock.ports.get(callback.request.portid) is not callback.sock:
         callback.close()
         raise os_error(ECONNREFUSED)

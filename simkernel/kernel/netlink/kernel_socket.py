@@ -38,7 +38,9 @@ class KernelSocket:
 
     @property
     def rmem(self) -> int:
-        """Bytes of memory used by requests that are not finished, including those of running dumps."""
+        """Memory, in bytes, of the requests that are not finished, including the requests whose dumps are
+        running.
+        """
         dumps = (sock.dump.inbound for sock in self.ports.values() if sock.dump is not None)
         held = dict.fromkeys((*self.ports.pending, *dumps))
         return sum(user_truesize(len(each.data), multicast=False) for each in held)
@@ -71,7 +73,7 @@ class KernelSocket:
         self.send_in(data, portid, truesize(allotted, len(data)))
 
     def send_in(self, data: bytes, portid: int, size: int) -> None:
-        """Send like `send`, in a buffer whose truesize is `size` bytes."""
+        """Send `data` to a port id, in a new buffer whose truesize is `size` bytes."""
         netlink, target = self.netlink, self.ports.get(portid)
         if netlink.trace.emit is not None:
             deliver.unicast(self.ports, self._skb(data, size), portid)
@@ -111,7 +113,8 @@ class KernelSocket:
 
     def multicast(self, skb: Skb, group: int, *, exclude: int = 0, shared: bool = False) -> None:
         """Send to the members of a group, except the socket with port id `exclude` (`nlmsg_multicast()`).
-        Raise ESRCH or ENOBUFS.
+        Raise ESRCH if no member received the message, ENOBUFS if a member with NETLINK_BROADCAST_ERROR was
+        overrun.
         """
         skb.dst_group = group
         skb.address = (0, group_mask(group))

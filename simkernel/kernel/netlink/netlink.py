@@ -61,7 +61,7 @@ class Netlink(NetlinkContext):
         return tables[protocol]
 
     def socket(self, task: Task, type: int, protocol: int) -> NetlinkSocket | Awaitable[NetlinkSocket]:
-        """Open a socket (`netlink_create()`).
+        """Open a netlink socket of a protocol, in the network namespace of `task` (`netlink_create()`).
 
         If the protocol is not registered, its module is requested, and the result is an awaitable while
         the module loads. Raise ESOCKTNOSUPPORT or EPROTONOSUPPORT for an unknown type or protocol.

@@ -18,7 +18,7 @@ Setter = Callable[[NetlinkSock, "Task", int], None]
 
 
 def set_option(sock: NetlinkSock, task: Task, level: int, option: int, value: bytes) -> None:
-    """Set an option (setsockopt(2)). A value shorter than 4 bytes counts as 0."""
+    """Set an option of level SOL_NETLINK (setsockopt(2)). A value shorter than 4 bytes is read as 0."""
     if level != SOL_NETLINK:
         raise os_error(ENOPROTOOPT)
     number = U32.unpack_from(value)[0] if len(value) >= U32.size else 0
@@ -32,7 +32,9 @@ def set_option(sock: NetlinkSock, task: Task, level: int, option: int, value: by
 
 
 def get_option(sock: NetlinkSock, level: int, option: int, length: int) -> bytes:
-    """Return an option's value (getsockopt(2)). Its length is the `optlen` that the call reports."""
+    """Return the value of an option of level SOL_NETLINK (getsockopt(2)). The length of the result is the
+    `optlen` that the call reports.
+    """
     if level != SOL_NETLINK:
         raise os_error(ENOPROTOOPT)
     if length < 0:
@@ -81,7 +83,9 @@ def _check_group(sock: NetlinkSock, task: Task, group: int) -> None:
 
 
 def _no_enobufs(sock: NetlinkSock, task: Task, value: int) -> None:
-    """Handle NETLINK_NO_ENOBUFS. If `value` is not 0, end congestion and wake blocked senders."""
+    """Handle NETLINK_NO_ENOBUFS. If `value` is not 0, end the socket's congestion and wake blocked
+    senders.
+    """
     if value:
         sock.congested = False
         sock.changed()

@@ -60,7 +60,7 @@ _NESTS: Final = frozenset({NlaType.NESTED, NlaType.NESTED_ARRAY})
 
 Found = dict[int, tuple[int, int]]
 """Start and end offset of each attribute's payload, by attribute type. If a request repeats a type, the last
-attribute of the type counts.
+attribute of this type is used.
 """
 
 _header = NlAttr.LAYOUT.unpack_from
@@ -68,14 +68,14 @@ _header = NlAttr.LAYOUT.unpack_from
 
 @lru_cache(maxsize=4096)
 def validator(table: PolicyTable, validate: int) -> Validator:
-    """Return the validator for the policies of `table` and the flags `validate` (NL_VALIDATE_*). It is
-    cached.
+    """Return the validator for the policies of `table` and the flags `validate` (NL_VALIDATE_*). Validators
+    are cached.
     """
     return Validator(table, validate)
 
 
 class Validator:
-    """Validates the attributes of one policy table."""
+    """Validates the attributes of requests against one policy table."""
 
     __slots__ = ("_fast_rules", "_table", "_validate")
 
@@ -173,7 +173,7 @@ class _Check:
         self.further(policy, first, last)
 
     def wrong_length(self, type: int, first: int, policy: AttributePolicy) -> None:
-        """Log a wrong length, and raise EINVAL if STRICT_ATTRS is set."""
+        """Log that an attribute has a wrong length, and raise EINVAL if STRICT_ATTRS is set."""
         self.request.sock.netlink.warn_length(type, self.request.task.comm)
         if self.validate & STRICT_ATTRS:
             raise self.fault(first, EINVAL, "invalid attribute length", policy)
@@ -237,7 +237,9 @@ class _Check:
             self.inside(policy.nested, first, last)
 
     def inside(self, table: PolicyTable, first: int, last: int) -> None:
-        """Validate the attributes between two offsets, one nest deeper. Raise EINVAL at the maximum depth."""
+        """Validate the attributes of a nest, which lie between two offsets. Raise EINVAL if the nesting
+        reaches the maximum depth.
+        """
         depth = self.depth + 1
         if depth == MAX_RECURSION_DEPTH:
             self.request.extack.message = "allowed policy recursion depth exceeded"
@@ -276,7 +278,7 @@ class _Check:
     # -- further checks ---------------------------------------------------------
 
     def further(self, policy: AttributePolicy, first: int, last: int) -> None:
-        """Validate the value against the policy's mask, enumeration or range."""
+        """Validate an attribute's value against the mask, enumeration or range of its policy."""
         validation = policy.validation
         if validation is Validation.NONE:
             return
@@ -294,7 +296,8 @@ class _Check:
                 raise self.fault(first, ERANGE, "integer out of range", policy)
 
     def length_range(self, policy: AttributePolicy, first: int, last: int) -> None:
-        """Validate a length range (`nla_validate_range_unsigned()`).
+        """Raise ERANGE if the length of a payload is outside the policy's range
+        (`nla_validate_range_unsigned()`).
 
         RANGE_WARN_TOO_LONG only logs a payload that is too long, unless validation is strict.
         """
@@ -325,4 +328,6 @@ _BY_TYPE: Final[dict[NlaType, Callable[[_Check, AttributePolicy, int, int], None
     NlaType.NESTED_ARRAY: _Check.nested_array,
     NlaType.UNSPEC: _Check.unspecified,
 }
-"""Validation function by type. Other types need only the minimum length check."""
+"""Validation function of an attribute, by policy type. Attributes of other types need only the check of the
+minimum length.
+"""

@@ -95,7 +95,9 @@ def after_failed_copy(sock: NetlinkSock) -> None:
 
 
 def _after_dequeue(sock: NetlinkSock, skb: Skb, controllen: int) -> ControlBuffer:
-    """Resume a dump, collect the control messages, and wake blocked senders."""
+    """Finish a receive after the datagram was dequeued: resume the socket's dump, collect the control
+    messages, and wake blocked senders.
+    """
     if sock.dump is not None and sock.rmem <= sock.rcvbuf // 2:
         sock.dump.resume()
     control = ControlBuffer(controllen)

@@ -52,7 +52,7 @@ MIN_GROUPS: Final = 32
 
 
 class RunningDump(Protocol):
-    """A dump whose last datagram has not been queued."""
+    """A dump that still has datagrams to send."""
 
     @property
     def inbound(self) -> Inbound:
@@ -100,7 +100,9 @@ class NetlinkSock(Sock):
     )
 
     lossy: ClassVar[bool] = False
-    """True if the socket can lose messages at a fault point, as `loses` decides."""
+    """True if a fault point can drop messages to the socket. The method `loses` then decides about each
+    message.
+    """
 
     family: ClassVar[int] = AF_NETLINK
     ioctl_table = "netlink"
@@ -157,8 +159,8 @@ class NetlinkSock(Sock):
         self.rx_slow_path = bool(self.error or blocked_senders or controls or self.dump is not None)
 
     def loses(self, group: int) -> bool:
-        """Return True if the fault point drops the message, with the effects of a full queue. `group` is 0
-        for a unicast.
+        """Return True if a fault point drops a message to the socket. The loss then has the same effects as a
+        full queue. `group` is 0 for a unicast.
         """
         return False
 

@@ -24,7 +24,7 @@ class NetlinkSocket(NetlinkSock):
     __slots__ = ()
 
     def bind(self, task: Task, address: Address) -> None:
-        """Assign a port id, and join the groups among the first 32 that the mask selects (bind(2))."""
+        """Assign a port id, and join those of the first 32 groups that the address selects (bind(2))."""
         addresses.bind(self, task, address)
 
     def connect(self, task: Task, address: Address) -> None:
@@ -57,7 +57,9 @@ class NetlinkSocket(NetlinkSock):
             options.set_option(self, task, level, option, value)
 
     def getsockopt(self, task: Task, level: int, option: int, length: int) -> bytes:
-        """Return an option's value (getsockopt(2)). Its length is the `optlen` that the call reports."""
+        """Return the value of a socket option (getsockopt(2)). The length of the result is the `optlen` that
+        the call reports.
+        """
         if level == SOL_SOCKET:
             return sock_options.get_option(self, option, length)
         return options.get_option(self, level, option, length)

@@ -13,7 +13,7 @@ _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
 class BufferFull(Exception):
-    """The writer's buffer is full.
+    """Raised if a message or an attribute does not fit into the writer's buffer.
 
     A caller that has begun a message or a nest removes it with `cut`, and raises the exception again.
     """

@@ -1,4 +1,4 @@
-"""nlctrl, the family that describes families (the controller in genetlink.c)."""
+"""nlctrl, the generic netlink family that describes all families (the controller in genetlink.c)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from simkernel.uapi.socket import AF_NETLINK
 from simkernel.uapi.structure import U16
 
 MAX_REPLY_SIZE: Final = GOODSIZE - NLMSG_HDRLEN - genl.GENL_HDRLEN
-"""Maximum size of the attributes in an answer, in bytes."""
+"""Maximum size of the attributes in an answer of nlctrl, in bytes."""
 
 
 class Controller:

@@ -54,8 +54,8 @@ def declare(
     owner: Owner | None = None,
     parallel: bool = False,
 ) -> Family:
-    """Create the family that `spec` declares. It has only those operations for which `do` or `dump` contains
-    a handler.
+    """Create the family that `spec` declares. The family has only those operations for which `do` or `dump`
+    contains a handler.
 
     Both mappings use the operation's name as key. Raise SpecError if the specification is invalid.
     """
@@ -69,8 +69,8 @@ def declare(
         number = operation.request_number
         if number is None or not (name in do or name in dump):
             continue
-        # An operation without a policy rejects all attributes. Exceptions: split families, and commands below
-        # resv_start_op.
+        # An operation without a policy rejects all attributes.
+        # Exceptions are operations of split families and operations whose command is below resv_start_op.
         fallback = None if split or number < resv_start_op else REJECT_ALL
         commands.append(
             Command(

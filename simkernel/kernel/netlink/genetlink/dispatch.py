@@ -44,7 +44,7 @@ class Dispatcher:
         self.entry = self.handle_locked if self._pauses else self.handle
 
     def handle_locked(self, info: Info) -> object:
-        """Handle a message like `handle`, but hold the lock even if the operation does not sleep. Used if a
+        """Handle a message like `handle`, but hold genl_mutex even if the operation does not sleep. Used if a
         plan (perturbations of a test run) can pause operations.
         """
         family = self._families.get(info.type)
@@ -55,7 +55,8 @@ class Dispatcher:
         return self._lock.run_locked(self._run, info)
 
     def handle(self, info: Info) -> object:
-        """Find the family and run the operation, under the lock if the family needs it (`genl_rcv_msg()`).
+        """Find the family of a message and run the operation, with genl_mutex held if the family requires it
+        (`genl_rcv_msg()`).
 
         Raise ENOENT for an unknown family, and the errors of `_run`.
         """
@@ -154,7 +155,9 @@ class Dispatcher:
         where = f"{family.name} {operation.name} dumpit"
 
         def begin(callback: DumpCallback) -> object:
-            """Validate the request and call the family's `begin` (`genl_start()`)."""
+            """Validate a dump request and call the family's function that begins the dump
+            (`genl_start()`).
+            """
             validator = operation.validator
             info.found = {} if validator is None else validator.parse(info, info.attributes_start, info.end)
             info.callback = callback
@@ -168,12 +171,12 @@ class Dispatcher:
             return self._sleep(lambda: pending, family.owner, where) if sleeps else None
 
         def step(writer: MessageWriter, callback: DumpCallback) -> bool:
-            """Call the family's function that writes messages (`genl_dumpit()`)."""
+            """Call the family's function that writes messages of a dump (`genl_dumpit()`)."""
             with self._guard(family.owner, where):
                 return dumper.step(writer, info)
 
         def done(callback: DumpCallback) -> None:
-            """Call the family's `done` (`genl_done()`)."""
+            """Call the family's function that ends a dump (`genl_done()`)."""
             if dumper.done is not None:
                 with self._guard(family.owner, where):
                     dumper.done(info)
@@ -188,7 +191,7 @@ class Dispatcher:
 
 
 def _check_header(info: Info, dumps: bool) -> None:
-    """Raise EINVAL if the header has reserved bits set (`genl_header_check()`)."""
+    """Raise EINVAL if a reserved bit is set in one of the headers of a request (`genl_header_check()`)."""
     _, _, reserved = _header(info.data, info.start + NLMSG_HDRLEN)
     if reserved:
         info.extack.message = "genlmsghdr.reserved field is not 0"

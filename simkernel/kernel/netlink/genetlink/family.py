@@ -24,7 +24,7 @@ from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 DONT_VALIDATE_STRICT: Final = 1
 """Flag of an operation: accept unknown and overlong attributes in a do request."""
 DONT_VALIDATE_DUMP: Final = 2
-"""Flag of an operation: do not validate the attributes of a dump request, which has no policy."""
+"""Flag of an operation: dump requests have no policy, so their attributes are not validated."""
 DONT_VALIDATE_DUMP_STRICT: Final = 4
 """Flag of an operation: accept unknown and overlong attributes in a dump request
 (GENL_DONT_VALIDATE_DUMP_STRICT).
@@ -127,7 +127,7 @@ class Group:
 
 @attrs.define(eq=False)
 class Family:
-    """A generic netlink family.
+    """A generic netlink family with its commands and multicast groups (`struct genl_family`).
 
     Registration sets `id`, `first_group` and `description` (nlctrl's answer about the family). The request
     headers of commands from `resv_start_op` on are validated too. `netnsok`: the family exists in all
@@ -162,9 +162,9 @@ class Family:
     dumpit: dict[int, Operation] = attrs.field(init=False, repr=False)
     """Dump operations by command number (`genl_get_cmd()`)."""
     min_length: int = attrs.field(init=False, repr=False)
-    """Size of a message's headers in bytes, which is its minimum length."""
+    """Size of a message's headers in bytes, which is the minimum length of a message."""
     attributes_offset: int = attrs.field(init=False, repr=False)
-    """Offset of the attributes in a message."""
+    """Offset of the attributes in a message of the family, in bytes."""
 
     def __attrs_post_init__(self) -> None:
         self.doit = {each.number: each.do for each in self.commands if each.do is not None}
@@ -183,7 +183,7 @@ class Family:
         return operation.policy or (REJECT_ALL if self.split else None)
 
     def command(self, number: int) -> Command | None:
-        """Return the command with that number, or None."""
+        """Return the family's command with the number `number`, or None."""
         return next((command for command in self.commands if command.number == number), None)
 
 
@@ -242,8 +242,8 @@ class Info(Request):
         raise os_error(error)
 
     def message(self, command: int, attributes: bytes, flags: int = 0) -> bytes:
-        """Return a message that answers the request (`genlmsg_put()`). The caller has padded the
-        attributes.
+        """Return a message that answers the request (`genlmsg_put()`). The caller has padded `attributes` to
+        a multiple of 4 bytes.
         """
         family = self.family
         portid, length = self.inbound.sender.portid, MIN_LENGTH + len(attributes)
@@ -251,8 +251,8 @@ class Info(Request):
         return headers + attributes
 
     def reply(self, command: int, attributes: bytes, flags: int = 0) -> None:
-        """Send one message to the requester (`genlmsg_reply()`). Raise EAGAIN if its receive queue is
-        full.
+        """Send one message to the requester (`genlmsg_reply()`). Raise EAGAIN if the requester's receive
+        queue is full.
         """
         sock, family = self.sock, self.family
         netlink = sock.netlink

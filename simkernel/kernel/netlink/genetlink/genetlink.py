@@ -85,7 +85,9 @@ class GenericNetlink:
             found[0].on_leave(found[1])
 
     def _release(self, sock: NetlinkSock) -> None:
-        """Notify all families that a socket is closed, so that they can free its data (`genl_release()`)."""
+        """Notify all families that a socket is closed, so that each family can free the socket's data
+        (`genl_release()`).
+        """
         for family in self.registry:
             if family.on_release is not None:
                 family.on_release(sock)
@@ -118,8 +120,8 @@ class GenericNetlink:
         self._tell(family, genl.CTRL_CMD_DELFAMILY, family.description)
 
     def _tell(self, family: Family, event: int, attributes: bytes) -> None:
-        """Send an event to nlctrl's group (`genl_ctrl_event()`). A member whose queue is full does not get
-        the event. This raises no error.
+        """Send an event to nlctrl's group (`genl_ctrl_event()`). If the receive queue of a member is full,
+        the member misses the event and no error is raised.
         """
         nets = self.netlink.namespaces if family.netnsok else (self.netlink.namespaces.init,)
         data = self.message(self.controller, event, attributes)

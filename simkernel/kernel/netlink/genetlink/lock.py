@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class OperationLock:
-    """A lock that is held while an operation sleeps.
+    """The lock genl_mutex, which an operation holds while it sleeps.
 
     An operation that does not sleep is atomic. It needs the lock only if a plan can pause it.
     """

@@ -33,7 +33,9 @@ simkernel does not model `thermal`. With this reservation, netdev has the record
 
 @cache
 def _declared() -> Family:
-    """Return the unregistered family. The object is created once. Each machine registers a copy of it."""
+    """Return the family netdev before its registration. The object is created once, and each machine
+    registers a copy.
+    """
     return declare(own_spec("netdev"), DO, DUMP, parallel=True)
 
 
@@ -67,7 +69,9 @@ def _device(info: Info, type: int, *, in_extack: bool = False) -> NetDevice:
 
 
 def _describe(device: NetDevice) -> bytes:
-    """Encode a device (`netdev_nl_dev_fill()`). The XDP attributes are 0, because lo has no XDP."""
+    """Return the attributes of a device (`netdev_nl_dev_fill()`). The XDP attributes are 0, because lo does
+    not support XDP.
+    """
     return attribute(nd.NETDEV_A_DEV_IFINDEX, U32.pack(device.index)) + b"".join(
         attribute(each, U64.pack(0))
         for each in (
@@ -117,8 +121,8 @@ def _dump_empty(writer: MessageWriter, info: Info) -> bool:
 
 
 def _dump_empty_of(type: int) -> Callable[[MessageWriter, Info], bool]:
-    """Return a dump function that writes no message. It raises ENODEV if the attribute `type` names an
-    unknown device.
+    """Return a dump function that writes no message. The function raises ENODEV if the attribute `type`
+    contains the index of an unknown device.
     """
 
     def step(writer: MessageWriter, info: Info) -> bool:

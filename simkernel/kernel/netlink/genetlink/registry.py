@@ -43,7 +43,7 @@ class Registry:
         self._next_id = 0
         self._groups = RESERVED_GROUPS
         self.group_count = WORD
-        """Number of groups that the protocol NETLINK_GENERIC must have."""
+        """Number of groups of the protocol NETLINK_GENERIC, higher than every assigned group number."""
 
     def __iter__(self) -> Iterator[Family]:
         """Return an iterator over all families, ordered by id."""
@@ -104,7 +104,9 @@ class Registry:
         yield from range(GENL_START_ALLOC, begin)
 
     def _take_groups(self, count: int) -> int:
-        """Return the first of `count` consecutive free group numbers (`genl_allocate_reserve_groups()`)."""
+        """Reserve `count` consecutive free group numbers, and return the first of them
+        (`genl_allocate_reserve_groups()`).
+        """
         first = 0
         wanted = (1 << count) - 1
         while self._groups >> first & wanted or self._groups >> first & 1:

@@ -48,7 +48,7 @@ class _Generation:
 
 
 class AddressFamily(ABC, Generic[A]):
-    """Handlers for the addresses of one protocol: requests, messages, lifetimes."""
+    """The part of address management that IPv4 and IPv6 share: requests, messages, lifetimes."""
 
     name: str
     family: int
@@ -82,7 +82,9 @@ class AddressFamily(ABC, Generic[A]):
     def message(
         self, address: A, type: int, request: Request | None, flags: int = 0, nsid: int | None = None
     ) -> bytes:
-        """Return the message of an address (`inet_fill_ifaddr()`, `inet6_fill_ifaddr()`)."""
+        """Return a message about an address, for example RTM_NEWADDR (`inet_fill_ifaddr()`,
+        `inet6_fill_ifaddr()`).
+        """
         flag_bits, index = address.flags & 0xFF, address.device.index
         head = rt.IfAddrMsg(self.family, address.prefixlen, flag_bits, address.scope, index).pack()
         target = b"" if nsid is None else nl.attribute(ia.IFA_TARGET_NETNSID, S32.pack(nsid))
@@ -98,19 +100,23 @@ class AddressFamily(ABC, Generic[A]):
         return nl.attribute(ia.IFA_CACHEINFO, IfaCacheinfo.LAYOUT.pack(*left))
 
     def announce(self, type: int, address: A, request: Request | None = None) -> None:
-        """Send the message of an address to the protocol's group (`rtmsg_ifa()`, `inet6_ifa_notify()`)."""
+        """Notify the protocol's multicast group of a new, changed or deleted address (`rtmsg_ifa()`,
+        `inet6_ifa_notify()`).
+        """
         net = address.device.net
         if wanted(net, self.group, request):
             notify(net, self.group, self.message(address, type, request), request)
 
     def count_change(self, net: Net) -> None:
-        """Increment the generation, so that a running dump sets NLM_F_DUMP_INTR."""
+        """Count a change of the addresses in `net`, so that a running dump sets NLM_F_DUMP_INTR."""
         self._generations.of(net).value += 1
 
     # -- lifetimes ----------------------------------------------------------------
 
     def set_lifetimes(self, address: A, preferred: int, valid: int) -> None:
-        """Set the lifetimes, and the flags that depend on them (`set_ifa_lifetime()`)."""
+        """Set the lifetimes of an address in seconds, and the address flags that depend on the lifetimes
+        (`set_ifa_lifetime()`).
+        """
         address.flags &= ~(ia.IFA_F_PERMANENT | ia.IFA_F_DEPRECATED)
         address.flags |= ia.IFA_F_PERMANENT if valid == INFINITY_LIFE_TIME else 0
         address.flags |= 0 if preferred else ia.IFA_F_DEPRECATED
@@ -118,8 +124,8 @@ class AddressFamily(ABC, Generic[A]):
         address.created = address.created or address.updated
 
     def watch(self, address: A) -> None:
-        """Schedule the end of the preferred lifetime, or of the valid lifetime if the address is
-        deprecated.
+        """Schedule the work item for the end of an address's preferred lifetime or, if the address is
+        deprecated, of its valid lifetime.
         """
         self.unwatch(address)
         lifetime = address.valid if address.flags & ia.IFA_F_DEPRECATED else address.preferred
@@ -152,7 +158,9 @@ class AddressFamily(ABC, Generic[A]):
         return {type: request.data[slice(*place)] for type, place in found.items()}
 
     def device(self, request: Request) -> NetDevice:
-        """Return the device of a request. Raises ENODEV if it does not exist."""
+        """Return the device whose index is in the header of a request. Raises ENODEV if the device does not
+        exist.
+        """
         device = request.net.devices.get(header(request).index)
         if device is None:
             raise self.refuse(request, errno.ENODEV, self.no_device)
@@ -186,7 +194,7 @@ class AddressFamily(ABC, Generic[A]):
     def join(
         self, request: Request, joined: set[int | bytes], group: int | bytes, *, multicast: bool
     ) -> None:
-        """Join the multicast group of an address with IFA_F_MCAUTOJOIN.
+        """Join the multicast group whose address a request adds with IFA_F_MCAUTOJOIN.
 
         Raises EINVAL if the address is not multicast, EADDRINUSE if the group is already joined.
         """
@@ -215,8 +223,8 @@ class AddressFamily(ABC, Generic[A]):
         return False
 
     def _check_dump(self, callback: DumpCallback) -> tuple[Net, int | None, int]:
-        """Return the namespace, its id, and the device index or 0 for all devices
-        (`inet_valid_dump_ifaddr_req()`).
+        """Check a strict dump request. Return the namespace to dump, its id or None, and the device index or
+        0 for all devices (`inet_valid_dump_ifaddr_req()`).
 
         Raises EINVAL for an invalid request, ENODEV if the device does not exist.
         """

@@ -90,7 +90,7 @@ class Ipv4Addresses(AddressFamily[Address4]):
             ),
         },
     )
-    """Policies of the attributes of the requests (ifa_ipv4_policy)."""
+    """Policies of the attributes of requests about IPv4 addresses (ifa_ipv4_policy)."""
 
     def __init__(self, devices: NetDevices, routes: Routes4) -> None:
         super().__init__(devices)
@@ -186,7 +186,8 @@ class Ipv4Addresses(AddressFamily[Address4]):
 
     def _delete(self, data: InDevice, address: Address4, request: Request | None = None) -> None:
         """Delete an address (`__inet_del_ifa()`). If it is a primary address, also delete its secondary
-        addresses. If the setting `promote_secondaries` is on, promote one of them instead.
+        addresses. If the setting `promote_secondaries` is on, make the first secondary address the primary
+        address instead.
 
         A promoted address is inserted after the last primary address of its scope.
         """
@@ -237,7 +238,9 @@ class Ipv4Addresses(AddressFamily[Address4]):
         return b"".join(parts)
 
     def set_lifetimes(self, address: Address4, preferred: int, valid: int) -> None:
-        """Set the lifetimes. A permanent address gets an infinite preferred lifetime."""
+        """Set the lifetimes of an IPv4 address in seconds. A permanent address gets an infinite preferred
+        lifetime.
+        """
         super().set_lifetimes(address, preferred, valid)
         if valid == ia.INFINITY_LIFE_TIME:
             address.preferred = valid

@@ -253,12 +253,16 @@ class InterfaceAddresses(AddressFamily[Address6]):
         return () if data is None else data.addresses
 
     def find(self, net: Net, value: bytes, device: NetDevice | None) -> Address6 | None:
-        """Return the address `value` of `device`, or of any device if that is None (`ipv6_get_ifaddr()`)."""
+        """Return the address `value` of `device`, or of any device if `device` is None
+        (`ipv6_get_ifaddr()`).
+        """
         matches = (each for each in self._all.of(net) if each.address == value)
         return next((each for each in matches if device in (None, each.device)), None)
 
     def link(self, data: Inet6Device, address: Address6) -> None:
-        """Insert an address into its device's list, after those of wider scope (`ipv6_link_dev_addr()`)."""
+        """Insert an address into its device's list, after the addresses of wider scope
+        (`ipv6_link_dev_addr()`).
+        """
         scope, address.scope = classify(address.address)
         address.flags |= 0 if address.flags & ia.IFA_F_NODAD else ia.IFA_F_TENTATIVE
         place = sum(classify(each.address)[0] > scope for each in data.addresses)
@@ -355,7 +359,7 @@ def has_prefix_route(address: Address6) -> bool:
 
 
 def _same_prefix(address: Address6, other: Address6) -> bool:
-    """Return True if two addresses have equal prefixes (`ipv6_prefix_equal()`)."""
+    """Return True if two addresses have equal prefixes of equal length (`ipv6_prefix_equal()`)."""
     first, second = (int.from_bytes(each.address) >> (128 - address.prefixlen) for each in (address, other))
     return address.prefixlen == other.prefixlen and first == second
 
@@ -366,8 +370,8 @@ def _is_settled(address: Address6) -> bool:
 
 
 def _end_of_ipv6(device: NetDevice) -> Event:
-    """Return the event that the IPv6 data of a device handles when the device's MTU becomes too small for
-    IPv6. The device `lo` keeps the data, other devices lose it.
+    """Return the device event that has the same effect on IPv6 as an MTU that is too small for IPv6. It is
+    DOWN for `lo`, which keeps its IPv6 data, and UNREGISTER for other devices, which lose the data.
     """
     return Event.DOWN if device.is_loopback else Event.UNREGISTER
 

@@ -32,7 +32,9 @@ SETTABLE_FLAGS: Final = (
     | ia.IFA_F_NOPREFIXROUTE
     | ia.IFA_F_MCAUTOJOIN
 )
-"""Flags that a request can set. IFA_F_OPTIMISTIC needs the setting `optimistic_dad`, which is off."""
+"""Address flags that a request can set. The flag IFA_F_OPTIMISTIC is missing, because it needs the setting
+`optimistic_dad`, which is off.
+"""
 KEPT_FLAGS: Final = ia.IFA_F_TENTATIVE | ia.IFA_F_DADFAILED | ia.IFA_F_MCAUTOJOIN | ia.IFA_F_STABLE_PRIVACY
 TEMPORARY_PREFIXLEN: Final = 64
 
@@ -49,7 +51,7 @@ class Ipv6Addresses(InterfaceAddresses):
             **dict.fromkeys((ia.IFA_FLAGS, ia.IFA_RT_PRIORITY), parse.at_least(U32.size)),
         },
     )
-    """Policies of the attributes of the requests (ifa_ipv6_policy)."""
+    """Policies of the attributes of requests about IPv6 addresses (ifa_ipv6_policy)."""
 
     def pack(self, address: Address6) -> bytes:
         peer = b"" if address.peer == ANY else attribute(ia.IFA_ADDRESS, address.peer)
@@ -160,7 +162,7 @@ class Ipv6Addresses(InterfaceAddresses):
         raise self.refuse(request, EADDRNOTAVAIL, "address not found")
 
     def get(self, request: Request) -> None:
-        """Send the message of one address (`inet6_rtm_getaddr()`).
+        """Answer a request with the message about one address (`inet6_rtm_getaddr()`).
 
         It is sent to the requester's port id in the namespace that the request names. Raises EINVAL, or
         EADDRNOTAVAIL if no device has the address.

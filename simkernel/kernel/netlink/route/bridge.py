@@ -53,7 +53,7 @@ ETH_ALEN: Final = 6
 VLAN_VID_MASK: Final = 0x0FFF
 
 ANY_NEIGHBOUR: Final = PolicyTable("fdb", (AttributePolicy(),) * (nb.NDA_MAX + 1))
-"""Policy that checks only that no type exceeds NDA_MAX (`nlmsg_parse()` without a policy)."""
+"""Policy that checks only that no attribute type exceeds NDA_MAX (`nlmsg_parse()` without a policy)."""
 
 
 # -- links ----------------------------------------------------------------------
@@ -299,7 +299,7 @@ class ForwardingEntries:
             self._devices.count_promiscuity(device, 1 if wanted_now else -1)
 
     def get(self, request: Request) -> None:
-        """Send one forwarding entry (`rtnl_fdb_get()`).
+        """Handle a request for one forwarding entry (`rtnl_fdb_get()`).
 
         Raises EINVAL, ENODEV, or EOPNOTSUPP if the device is not a bridge.
         """
@@ -375,7 +375,9 @@ class ForwardingEntries:
         self._notify(device, address, head.state, RTM_DELNEIGH)
 
     def _check(self, request: Request, found: Found, device: NetDevice) -> NdMsg:
-        """Return the header of a request about a device's secondary addresses. Raises EOPNOTSUPP."""
+        """Check a request about a device's secondary addresses, and return its header. Raises EOPNOTSUPP if
+        the header lacks NTF_SELF.
+        """
         if nb.NDA_VLAN in found:
             _check_vlan(request, found)
         head = header(request)
@@ -392,7 +394,7 @@ class ForwardingEntries:
 
     @staticmethod
     def _notify(device: NetDevice, address: bytes, state: int, type: int) -> None:
-        """Notify RTNLGRP_NEIGH of an added or deleted address (`rtnl_fdb_notify()`)."""
+        """Notify RTNLGRP_NEIGH of an added or deleted secondary address (`rtnl_fdb_notify()`)."""
         if wanted(device.net, RTNLGRP_NEIGH):
             notify(device.net, RTNLGRP_NEIGH, message(type, _fill(device, address, state)))
 

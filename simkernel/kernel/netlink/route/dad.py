@@ -24,7 +24,7 @@ from simkernel.uapi import if_addr as ia
 from simkernel.uapi.if_link import IFF_LOOPBACK, IFF_NOARP
 
 PREDAD, DAD, POSTDAD, DEAD = range(4)
-"""States of an address (INET6_IFADDR_STATE_*)."""
+"""States of an IPv6 address in duplicate address detection (INET6_IFADDR_STATE_*)."""
 
 RTR_SOLICIT_DELAY: Final = 1_000_000_000
 RETRANS_TIME: Final = 1_000_000_000
@@ -46,18 +46,19 @@ class DuplicateDetection:
         self.max_delay = RTR_SOLICIT_DELAY
 
     def start(self, address: Address6) -> None:
-        """Schedule the detection for an address (`addrconf_dad_start()`)."""
+        """Schedule duplicate address detection for an address (`addrconf_dad_start()`)."""
         address.state = PREDAD
         self._schedule(address, 0)
 
     def stop(self, address: Address6) -> None:
-        """Cancel the detection for an address (`addrconf_del_dad_work()`)."""
+        """Cancel duplicate address detection for an address (`addrconf_del_dad_work()`)."""
         if address.dad is not None:
             self._queue.cancel(address.dad)
             address.dad = None
 
     def run(self, data: Inet6Device, *, restart: bool = False) -> None:
-        """Continue the detection for the tentative addresses of a device (`addrconf_dad_run()`).
+        """Continue duplicate address detection for the tentative addresses of a device
+        (`addrconf_dad_run()`).
 
         If `restart`, begin it again for all addresses of the device.
         """
@@ -91,7 +92,9 @@ class DuplicateDetection:
             self._complete(address)
 
     def _begin(self, address: Address6, data: Inet6Device) -> None:
-        """Begin the detection, or complete it if the address needs none (`addrconf_dad_begin()`)."""
+        """Begin duplicate detection for an address, or complete it if the address needs no detection
+        (`addrconf_dad_begin()`).
+        """
         if (
             address.device.flags & (IFF_NOARP | IFF_LOOPBACK)
             or (IPV6_CONF | data.conf)[ACCEPT_DAD] < 1

@@ -113,7 +113,9 @@ class RouteRequest:
 
     @property
     def table(self) -> int:
-        """Id of the table: RTA_TABLE, else that of the header."""
+        """Id of the requested table, from RTA_TABLE or, if the request lacks this attribute, from the
+        header.
+        """
         return self.number(rt.RTA_TABLE) if rt.RTA_TABLE in self.found else self.head.table
 
     def hops(self) -> Iterator[tuple[RtNextHop, dict[int, bytes]]]:
@@ -133,7 +135,7 @@ class RouteRequest:
 # -- metrics ----------------------------------------------------------------------
 
 Metrics = dict[int, int | bytes]
-"""Non-zero metrics of a route, by type (RTAX_*). The congestion control algorithm is a name."""
+"""Non-zero metrics of a route, by type (RTAX_*). The congestion control algorithm is stored as its name."""
 
 METRIC_LIMITS: Final = {rt.RTAX_ADVMSS: 65535 - 40, rt.RTAX_MTU: 65535 - 15, rt.RTAX_HOPLIMIT: 255}
 FEATURE_MASK: Final = 0x1F
@@ -141,7 +143,9 @@ CONGESTION_ALGORITHMS: Final = frozenset({b"reno", b"cubic"})
 
 
 def parse_metrics(asked: RouteRequest) -> Metrics:
-    """Return the metrics in a request (`ip_metrics_convert()`). Raises EINVAL."""
+    """Return the route metrics in a request (`ip_metrics_convert()`). Raises EINVAL if a metric is
+    invalid.
+    """
     request, metrics = asked.request, Metrics()
     data = request.data
     for nla_type, first, last in _metric_places(asked):
@@ -220,7 +224,7 @@ class NextHop:
 
     @property
     def shown_flags(self) -> int:
-        """Flags of the next hop in messages."""
+        """Those flags of the next hop that messages contain."""
         return self.flags & SHOWN_FLAGS
 
     def pack(self, *, device: bool = True) -> bytes:
@@ -240,7 +244,7 @@ SHOWN_FLAGS: Final = (
 
 
 def pack_hops(hops: list[NextHop], flags: int = 0) -> tuple[bytes, int]:
-    """Return the attributes of next hops, and the header flags.
+    """Return the attributes of a route's next hops, and the flags for the header of the route's message.
 
     The header flags are those of a single next hop, or `flags` for several next hops.
     """
@@ -255,7 +259,7 @@ def pack_hops(hops: list[NextHop], flags: int = 0) -> tuple[bytes, int]:
 
 
 def pack_table(table: int) -> tuple[int, bytes]:
-    """Return the table id for a header, and the RTA_TABLE attribute."""
+    """Return the 8-bit table id for a route's header, and the RTA_TABLE attribute with the complete id."""
     return table if table < BUCKETS else rt.RT_TABLE_COMPAT, attribute(rt.RTA_TABLE, U32.pack(table))
 
 
@@ -263,7 +267,7 @@ def pack_table(table: int) -> tuple[int, bytes]:
 
 
 class Route(Protocol):
-    """A route, as dumps and notifications use it."""
+    """Interface of a route, as far as dumps and notifications use it."""
 
     @property
     def shown(self) -> tuple[int, int]: ...
@@ -297,7 +301,7 @@ class RouteTable(Generic[R]):
         return self.id % BUCKETS, -self.created
 
     def changed(self) -> None:
-        """Make running dumps walk the table again."""
+        """Record a change of the table, so that running dumps walk the table again."""
         self.version = object()
 
 
@@ -312,7 +316,7 @@ def covering(routes: dict[Any, list[R]], address: int, bits: int) -> Iterator[li
 def announce(
     group: int, net: Net, type: int, route: Route, request: Request | None = None, flags: int = 0
 ) -> None:
-    """Notify a group of a changed route (`rtmsg_fib()`, `inet6_rt_notify()`)."""
+    """Notify a multicast group of a new or deleted route (`rtmsg_fib()`, `inet6_rt_notify()`)."""
     if wanted(net, group, request):
         seq, portid = (0, 0) if request is None else (request.seq, request.portid)
         notify(net, group, message(type, route.pack(), flags=flags, seq=seq, pid=portid), request)

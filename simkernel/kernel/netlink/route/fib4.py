@@ -82,7 +82,7 @@ class Tables4:
 
     @property
     def ordered(self) -> list[Table4]:
-        """Tables in the order of dumps."""
+        """Tables of the namespace, in the order in which a dump visits them."""
         return sorted(self.tables.values(), key=lambda each: each.place)
 
 
@@ -90,7 +90,9 @@ TABLES4: Final[PernetSlot[Tables4]] = PernetSlot(Tables4)
 
 
 def nodes4(table: Table4) -> list[tuple[Any, list[Alias]]]:
-    """Return the routes of a table by address, the longest prefix first (`fib_table_dump()`)."""
+    """Return the routes of each prefix of a table. The prefixes are ordered by address, and for equal
+    addresses the longest prefix comes first (`fib_table_dump()`).
+    """
     routes = sorted(table.routes.items(), key=lambda pair: (pair[0][0], -pair[0][1]))
     return [
         ((dst, -length), [each for each in found if each.table == table.id])
@@ -149,8 +151,8 @@ class Fib4:
     # -- lookups ------------------------------------------------------------------
 
     def lookup_table(self, net: Net, table: int, flow: Flow) -> Result4 | int:
-        """Look up a flow in a table (`fib_table_lookup()`). Return its route or an errno. The errno is EAGAIN
-        if no route matches.
+        """Look up a flow in a table (`fib_table_lookup()`). Return the route that matches, or an errno. The
+        errno is EAGAIN if no route matches.
         """
         found = TABLES4.of(net).tables.get(table)
         candidates = () if found is None else covering(found.routes, flow.daddr, BITS)
@@ -220,7 +222,9 @@ class Fib4:
         return TABLES4.of(net).infos.get(info.key, info)
 
     def _check_hops(self, net: Net, config: Config4, info: FibInfo) -> None:
-        """Check the next hops and the preferred source, and set the devices of the next hops."""
+        """Check the next hops and the preferred source of a new route, and set the devices of the next
+        hops.
+        """
         refuse = config.refuse
         if config.type == rt.RTN_UNSPEC:
             raise refuse("Invalid route type")
@@ -426,7 +430,7 @@ class Fib4:
 
 
 def _place(aliases: list[Alias], table: int, tos: int, priority: int) -> int:
-    """Return the list index of a new route (`fib_find_alias()`).
+    """Return the list index at which a new route is inserted (`fib_find_alias()`).
 
     Routes are ordered by descending table id, then descending TOS, then ascending priority. The new route
     precedes routes that are equal in these fields.

@@ -137,7 +137,7 @@ class AutomaticRoutes4(Routes4):
                 self._fib.insert(net, config)
             else:
                 self._fib.delete(net, table, config)
-        except OSError:  # the route to add exists, or the route to delete does not
+        except OSError:  # the route to add exists, or the route to delete does not exist
             return
 
     def add_routes(self, address: Address4) -> None:

@@ -109,7 +109,7 @@ class Route6:
         return any(each.hop.device is device for each in self.siblings)
 
     def is_duplicate(self, other: Route6) -> bool:
-        """Return True if both routes have equal next hops (`rt6_duplicate_nexthop()`)."""
+        """Return True if this route and `other` have equal next hops (`rt6_duplicate_nexthop()`)."""
         return self.hop.device is other.hop.device and self.hop.gateway == other.hop.gateway
 
     def cacheinfo(self) -> bytes:
@@ -201,7 +201,7 @@ def routes_in_order(table: Table6) -> list[Route6]:
 
 @attrs.define(eq=False)
 class Tables6:
-    """IPv6 tables of a namespace, and the timer that deletes expired routes."""
+    """IPv6 routing tables of a namespace, and the timer that deletes expired routes."""
 
     tables: dict[int, Table6] = attrs.field(
         factory=lambda: {
@@ -290,8 +290,8 @@ class Fib6:
             own, below = table.routes.get(prefix), sources.get(prefix)
             if below is not None:
                 if not (found or own or not length or _below(table, prefix).isdisjoint("01")):
-                    # Linux compares the address with a route of any node below the current one
-                    # (fib6_find_prefix())
+                    # Linux compares the address with a route of an arbitrary node below this node.
+                    # Source: fib6_find_prefix().
                     raise self.unmodelled(
                         "IPv6 source routes above routes to longer prefixes are not modelled", EOPNOTSUPP
                     )
@@ -393,7 +393,7 @@ class Fib6:
 
     def _check_node(self, table: Table6, key: tuple[int, ...], request: Request) -> None:
         """Check a request without NLM_F_CREATE (`fib6_add_1()`). Raise ENOENT if the request has
-        NLM_F_REPLACE and the tree lacks the node.
+        NLM_F_REPLACE and the tree lacks a node for the route's prefix.
         """
         replace = request.flags & NLM_F_REPLACE
         if not replace:

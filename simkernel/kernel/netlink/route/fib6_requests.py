@@ -112,7 +112,9 @@ def is_local(net: Net, value: bytes, device: NetDevice | None, *, banned: int = 
 
 
 class RouteRequests6:
-    """Handlers of route requests. `make` also builds the routes that the kernel adds for addresses."""
+    """Handlers of requests about IPv6 routes. `make` also builds the routes that the kernel adds for
+    addresses.
+    """
 
     def __init__(self, fib: Fib6) -> None:
         self._fib = fib
@@ -150,13 +152,14 @@ class RouteRequests6:
         table = TABLES6.of(net).tables.get(config.table or rt.RT_TABLE_MAIN)
         if table is None:
             raise config.refuse("FIB table does not exist", ESRCH)
-        if config.flags & rt.RTF_CACHE:  # cached routes are not modelled; Linux ignores a missing one
+        # Cached routes are not modelled. Linux ignores that the cached route to delete is missing.
+        if config.flags & rt.RTF_CACHE:
             if not _has_cache(table, config.key):
                 raise os_error(ESRCH)
             return
         key = config.key
         if len(key) > 2 and not any(len(each) > 2 and each[:2] == key[:2] for each in table.routes):
-            key = key[:2]  # a node without source routes ignores the source (`fib6_locate()`)
+            key = key[:2]  # without source routes, the source is ignored (`fib6_locate()`)
         routes = table.routes.get(key, [])
         route = next(
             (each for each in routes if _matches(each.metric, each.protocol, each.hop, config)), None

@@ -53,8 +53,8 @@ SCOPES: Final = {
     rt.RTN_NAT: rt.RT_SCOPE_NOWHERE,
     rt.RTN_XRESOLVE: rt.RT_SCOPE_NOWHERE,
 }
-"""Widest scope that a route of a type can have, by type. For types that are not listed, it is
-RT_SCOPE_UNIVERSE (`fib_props`).
+"""Widest scope that a route can have, by type of the route. For types that are not listed, the widest scope
+is RT_SCOPE_UNIVERSE (`fib_props`).
 """
 
 
@@ -82,7 +82,7 @@ class Config4:
 
     @property
     def multipath(self) -> bool:
-        """True if the request contains RTA_MULTIPATH."""
+        """True if a program's request describes the route and contains RTA_MULTIPATH."""
         return self.asked is not None and rt.RTA_MULTIPATH in self.asked
 
     @property
@@ -92,7 +92,7 @@ class Config4:
 
     @property
     def request(self) -> Request | None:
-        """Message with the request, or None."""
+        """The program's request message, or None if the kernel itself adds or deletes the route."""
         return None if self.asked is None else self.asked.request
 
     def refuse(self, text: str, error: int = EINVAL) -> OSError:
@@ -227,7 +227,7 @@ def check_length(asked: RouteRequest) -> None:
 
 
 def multipath(config: Config4, asked: RouteRequest, unmodelled: Unmodelled) -> list[NextHop]:
-    """Return the next hops in RTA_MULTIPATH (`fib_get_nhs()`). Raises EINVAL."""
+    """Return the next hops in RTA_MULTIPATH of a request (`fib_get_nhs()`). Raises EINVAL."""
     hops = []
     for hop, attributes in asked.hops():
         if hop.flags & (rt.RTNH_F_DEAD | rt.RTNH_F_LINKDOWN):

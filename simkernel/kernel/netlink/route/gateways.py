@@ -52,8 +52,8 @@ def default_gateways(table: RouteTable[Alias], flow: Flow, found: Alias) -> list
 
 
 def choose_gateway(net: Net, hops: list[NextHop], previous: int) -> int:
-    """Return the index of the first usable gateway. If no gateway is usable, return the index of the gateway
-    that is the last resort. If no gateway is suitable, return -1 (`fib_detect_death()`).
+    """Return the index of the first usable gateway. If no gateway is usable, return the index of the last
+    resort, or -1 if no gateway is a last resort (`fib_detect_death()`).
 
     A gateway that is valid but not known to be reachable is not chosen twice in succession.
     """

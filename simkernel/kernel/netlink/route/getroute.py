@@ -62,7 +62,7 @@ from simkernel.ynl.policy import PolicyTable
 _ENDS: Final = range(rt.RTA_DST, rt.RTA_OIF + 1)
 _PORTS: Final = range(rt.RTA_IP_PROTO, rt.RTA_DPORT + 1)
 STRICT_ATTRIBUTES: Final = frozenset((*_ENDS, rt.RTA_MARK, rt.RTA_UID, *_PORTS))
-"""Attributes that a strict request can contain."""
+"""Attributes that a strict RTM_GETROUTE request of IPv4 or IPv6 can contain."""
 IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMPV6 = 1, 6, 17, 58
 FLOW_LABEL_BITS: Final = 20
 LOOPBACK: Final = 0x7F00_0001
@@ -91,8 +91,8 @@ class RequestFormat:
     protocols: frozenset[int]
 
     def parse(self, request: Request) -> Found:
-        """Parse a request (`inet_rtm_valid_getroute_req()`, `inet6_rtm_valid_getroute_req()`). Raises
-        EINVAL.
+        """Validate an RTM_GETROUTE request and return the offsets of its attributes
+        (`inet_rtm_valid_getroute_req()`, `inet6_rtm_valid_getroute_req()`). Raises EINVAL.
         """
         if not has_header(request, RtMsg):
             raise self._refuse(request, f"Invalid header for {self.kind} request")
@@ -117,7 +117,7 @@ class RequestFormat:
         return found
 
     def flow(self, request: Request, found: Found) -> Flow:
-        """Return the lookup key of a request.
+        """Return the key of the route lookup that a request asks for.
 
         Raises EINVAL if an address is too short, EOPNOTSUPP for other IP protocols than `protocols`.
         """
@@ -226,7 +226,7 @@ class RouteQueries:
     # -- IPv4 ---------------------------------------------------------------------
 
     def ipv4(self, request: Request) -> None:
-        """Send the route of an outgoing IPv4 packet.
+        """Answer a request with the route of an outgoing IPv4 packet.
 
         Raises EINVAL for an invalid source, ENODEV, ENETUNREACH, and the errors of rejecting route types.
         """
@@ -275,7 +275,7 @@ class RouteQueries:
         _reply(request, body + attribute(rt.RTA_CACHEINFO, RtaCacheinfo(clients, age).pack()))
 
     def _output(self, net: Net, flow: Flow) -> Output:
-        """Select the route, the device and the source address of a packet
+        """Select the route, the device and the source address of an outgoing IPv4 packet
         (`ip_route_output_key_hash_rcu()`).
         """
         wanted = flow.oif
@@ -358,7 +358,7 @@ class RouteQueries:
     def _make(
         self, net: Net, flow: Flow, wanted: int, device: NetDevice, result: Result4 | None, type: int
     ) -> Output:
-        """Build the result of a lookup (`__mkroute_output()`)."""
+        """Build the result of an IPv4 route lookup (`__mkroute_output()`)."""
         if in_device(device) is None or (flow.saddr >> 24 == LOOPBACK >> 24 and not device.is_loopback):
             raise os_error(EINVAL)
         hop = None if result is None else result.hop
@@ -382,7 +382,8 @@ class RouteQueries:
     # -- IPv6 ---------------------------------------------------------------------
 
     def ipv6(self, request: Request) -> None:
-        """Send the route of an outgoing IPv6 packet, or of one that arrives at the device RTA_IIF.
+        """Answer a request with the route of an outgoing IPv6 packet or, if the request contains RTA_IIF, of
+        a packet that arrives at this device.
 
         Raises ENODEV, ENETUNREACH, and the errors of rejecting route types.
         """

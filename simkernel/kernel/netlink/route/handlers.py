@@ -38,7 +38,7 @@ class Handlers:
 
 @attrs.frozen
 class RouteParts:
-    """The subsystems that the handlers use."""
+    """Subsystems that the handlers of NETLINK_ROUTE messages use."""
 
     devices: NetDevices
     kinds: LinkKinds
@@ -54,8 +54,8 @@ Table = dict[tuple[int, int], Handlers]
 
 
 def built_in(parts: RouteParts) -> Table:
-    """Return the built-in handlers. If a family has no handler for a message type, the handler of AF_UNSPEC
-    is used.
+    """Return the built-in handlers of NETLINK_ROUTE messages. If a family has no handler for a message type,
+    the handler of AF_UNSPEC is used.
     """
     unmodelled, changes = parts.unmodelled, parts.changes
     links, statistics = LinkQueries(parts.kinds, parts.devices.watch.sync), Statistics(unmodelled)

@@ -71,7 +71,7 @@ class Address:
     created: int = 0
     updated: int = 0
     expiry: Work | None = None
-    """Work item that runs at the end of a lifetime."""
+    """Work item that runs when the preferred or the valid lifetime of the address ends."""
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -215,7 +215,7 @@ def _settings(length: int, conf: dict[int, int]) -> bytes:
 
 
 def _counters(count: int) -> bytes:
-    """Return an array of counters with value 0. Its first element is its length
+    """Return an array of counters with value 0. The first element is the length of the array
     (`__snmp6_fill_stats64()`).
     """
     return struct.pack(f"<{count}Q", count, *[0] * (count - 1))

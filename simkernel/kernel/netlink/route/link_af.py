@@ -25,11 +25,13 @@ INET_POLICY: Final = PolicyTable("inet", (AttributePolicy(), NESTED_POLICY))
 _RA_MTU: Final = AttributePolicy(NlaType.REJECT, reject_message="IFLA_INET6_RA_MTU can not be set")
 _UNCHECKED: Final = (AttributePolicy(),) * inet.IFLA_INET6_TOKEN
 INET6_POLICY: Final = PolicyTable("inet6", (*_UNCHECKED, at_least(TOKEN_SIZE), U8_POLICY, _RA_MTU))
-"""Policies of the attributes for IPv4 and IPv6 (inet_af_policy, inet6_af_policy)."""
+"""Policies of the IPv4 and IPv6 settings in IFLA_AF_SPEC (inet_af_policy, inet6_af_policy)."""
 
 
 def set_ipv4(device: NetDevice, link: LinkRequest, place: Place, *, check: bool) -> None:
-    """Check or apply the IPv4 settings. Raises EINVAL, or EAFNOSUPPORT if IPv4 is disabled on the device."""
+    """Check the IPv4 settings in a link request, or apply them if `check` is False. Raises EINVAL, or
+    EAFNOSUPPORT if IPv4 is disabled on the device.
+    """
     target = inet.in_device(device) if device.registered else None
     if target is None:
         raise os_error(EAFNOSUPPORT)
@@ -46,7 +48,9 @@ def set_ipv4(device: NetDevice, link: LinkRequest, place: Place, *, check: bool)
 def set_ipv6(
     ipv6: InterfaceAddresses, device: NetDevice, link: LinkRequest, place: Place, *, check: bool
 ) -> None:
-    """Check or apply the IPv6 settings. Raises EINVAL, or EAFNOSUPPORT if IPv6 is disabled on the device."""
+    """Check the IPv6 settings in a link request, or apply them if `check` is False. Raises EINVAL, or
+    EAFNOSUPPORT if IPv6 is disabled on the device.
+    """
     target = inet.inet6_device(device) if device.registered else None
     if target is None:
         raise os_error(EAFNOSUPPORT)
@@ -69,7 +73,7 @@ def set_ipv6(
 def set_family(
     ipv6: InterfaceAddresses, family: int, device: NetDevice, link: LinkRequest, place: Place, check: bool
 ) -> None:
-    """Check or apply the settings of an address family."""
+    """Check the settings of an address family in a link request, or apply them if `check` is False."""
     if family == AF_INET:
         set_ipv4(device, link, place, check=check)
     else:

@@ -171,7 +171,8 @@ class LinkChanges:
         elif not request.flags & NLM_F_CREATE:
             if named or il.IFLA_GROUP not in link:
                 raise os_error(ENODEV)
-            for each in tuple(request.net.devices.values()):  # `rtnl_group_changelink()`
+            # change all links of the group (`rtnl_group_changelink()`)
+            for each in tuple(request.net.devices.values()):
                 if each.group == link.number(il.IFLA_GROUP):
                     self._change(each, link)
         else:
@@ -300,7 +301,9 @@ class LinkChanges:
         peer: PeerRequest | None,
         peer_net: Net | None,
     ) -> None:
-        """Create and register a link (`rtnl_newlink_create()`). If a later step fails, delete it."""
+        """Create and register a link (`rtnl_newlink_create()`). If a step after the registration fails,
+        delete the link.
+        """
         request, header = link.request, link.header
         named = il.IFLA_IFNAME in link
         name = link.name if named else f"{ops.kind}%d"
@@ -408,7 +411,8 @@ class LinkChanges:
             raise refuse(request, EOPNOTSUPP, "Protodown not supported by device")
 
     def _set_operstate(self, device: NetDevice, state: int) -> None:
-        """Set the operational state (`set_operstate()`).
+        """Set the operational state of a device, or ignore a change that a program may not make
+        (`set_operstate()`).
 
         A program can change DORMANT, TESTING and UNKNOWN to UP, and UP and UNKNOWN to DORMANT or TESTING.
         """
@@ -464,8 +468,8 @@ class LinkChanges:
         return link.namespace()
 
     def _link_net(self, link: LinkRequest, target: Net) -> Net | None:
-        """Return the namespace with the id IFLA_LINK_NETNSID in `target`, or None. Raises EINVAL for an
-        unknown id.
+        """Return the namespace whose id in `target` is IFLA_LINK_NETNSID, or None if the request lacks this
+        attribute. Raises EINVAL for an unknown id.
         """
         if il.IFLA_LINK_NETNSID not in link:
             return None

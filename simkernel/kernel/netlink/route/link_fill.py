@@ -75,7 +75,9 @@ def fill(
     new_index: int = 0,
     target_nsid: int = -1,
 ) -> bytes:
-    """Return the link message of a device. Namespace ids in it are those of the namespace `viewer`."""
+    """Return a link message about a device. The namespace ids in the message are valid in the namespace
+    `viewer`.
+    """
     header = rt.IfInfoMsg(AF_UNSPEC, device.type, device.index, device.shown_flags, change).pack()
     kind = device.link_ops
     slave = None if device.master is None else device.master.link_ops

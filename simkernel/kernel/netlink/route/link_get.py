@@ -30,8 +30,8 @@ DO_ATTRIBUTES: Final = frozenset(
 DUMP_ATTRIBUTES: Final = frozenset(
     {il.IFLA_TARGET_NETNSID, il.IFLA_EXT_MASK, il.IFLA_MASTER, il.IFLA_LINKINFO}
 )
-"""Attributes that a strict request can contain. DO_ATTRIBUTES applies to a request about one link,
-DUMP_ATTRIBUTES to a dump request.
+"""Attributes that a strict RTM_GETLINK request can contain. DO_ATTRIBUTES applies to a request about one
+link, DUMP_ATTRIBUTES to a dump request.
 """
 NO_MASTER: Final = U32_MAX
 """Value of IFLA_MASTER that selects links without a master."""
@@ -54,7 +54,7 @@ class LinkQueries:
     """Function that handles a pending carrier event of a link."""
 
     def get(self, request: Request) -> None:
-        """Send the message of one link (`rtnl_getlink()`)."""
+        """Answer a request with the message about one link (`rtnl_getlink()`)."""
         link = LinkRequest(request)
         _parse_get(link)
         one_namespace(link)
@@ -99,7 +99,7 @@ class LinkQueries:
 
 
 def _answer(link: LinkRequest) -> dict[str, int]:
-    """Return the arguments of the function `fill` that depend on the request."""
+    """Return those arguments for the function `fill` that depend on the request."""
     request = link.request
     target = link.signed(il.IFLA_TARGET_NETNSID) if il.IFLA_TARGET_NETNSID in link else -1
     mask = link.number(il.IFLA_EXT_MASK)

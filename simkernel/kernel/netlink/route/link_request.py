@@ -152,7 +152,9 @@ class LinkRequest:
 
 
 class PeerRequest(LinkRequest):
-    """The description of a link's peer: an ifinfomsg and attributes inside an attribute."""
+    """The description of a link's peer in a request: an attribute that contains an ifinfomsg and further
+    attributes.
+    """
 
     __slots__ = ("_header",)
 
@@ -170,7 +172,7 @@ class PeerRequest(LinkRequest):
 
     @property
     def header(self) -> IfInfoMsg:
-        """The ifinfomsg header of the description."""
+        """The ifinfomsg header of the peer's description."""
         return self._header
 
 

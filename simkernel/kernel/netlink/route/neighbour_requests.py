@@ -43,8 +43,8 @@ ADDRESS_SIZES: Final = {AF_INET: 4, AF_INET6: 16}
 CACHEINFO: Final = Struct("<4I")
 """Layout of struct nda_cacheinfo."""
 STALE_AGE: Final = 60 * 100 * CENTISECOND
-"""An unconfirmed neighbour is treated as if it had been confirmed this time ago, in ns (twice
-BASE_REACHABLE_TIME).
+"""Age, in ns, that the kernel gives to the last confirmation of a neighbour that is new or has a new,
+unconfirmed address (twice BASE_REACHABLE_TIME).
 """
 NO_MASTER: Final = U32_MAX
 
@@ -78,7 +78,7 @@ def header(request: Request) -> NdMsg:
 
 def passes_filter(device: NetDevice | None, index: int, master: int) -> bool:
     """Return True if a dump request selects a device. `index` is the requested device, `master` the requested
-    master of the device. The value 0 selects all.
+    master of the device. A value of 0 selects all devices.
 
     Sources: `neigh_ifindex_filtered()`, `neigh_master_filtered()`.
     """

@@ -145,7 +145,7 @@ class NeighbourTables:
         """
         entries, others = NEIGHBOURS.of(device.net), PROXIES.of(device.net)
         gone = [each for each in entries.values() if each.device is device and each.family == family]
-        for entry in reversed(gone):  # `neigh_get_dev_table()` lists the newest first
+        for entry in reversed(gone):  # `neigh_get_dev_table()` lists the newest entry first
             if permanent or not (entry.state & nb.NUD_PERMANENT or entry.flags & nb.NTF_EXT_VALIDATED):
                 del entries[family, device, entry.key]
                 self._notify(entry, rt.RTM_DELNEIGH)
@@ -157,7 +157,7 @@ class NeighbourTables:
     # -- messages -------------------------------------------------------------------
 
     def _fill(self, entry: Neighbour | Proxy, *, users: int = 0) -> bytes:
-        """Return header and attributes of an entry (`neigh_fill_info()`, `pneigh_fill_info()`).
+        """Return header and attributes of a neighbour or proxy (`neigh_fill_info()`, `pneigh_fill_info()`).
 
         `users` is the number of references in addition to that of the table.
         """
@@ -181,8 +181,8 @@ class NeighbourTables:
         return head.pack() + b"".join(parts)
 
     def _notify(self, entry: Neighbour, type: int, *, users: int = 0, portid: int = 0) -> None:
-        """Notify RTNLGRP_NEIGH (`__neigh_notify()`). The reference count in the message of a deleted
-        neighbour excludes the reference of the neighbour's timer.
+        """Notify RTNLGRP_NEIGH of a new, changed or deleted neighbour (`__neigh_notify()`). The reference
+        count in the message of a deleted neighbour excludes the reference of the neighbour's timer.
         """
         net = entry.device.net
         if type == rt.RTM_DELNEIGH:
@@ -219,8 +219,8 @@ class NeighbourTables:
         return False
 
     def get(self, request: Request) -> None:
-        """Send one neighbour or proxy (`neigh_get()`). Strict checks apply even if the socket has not enabled
-        them.
+        """Answer a request with one neighbour or proxy (`neigh_get()`). Strict checks apply even if the
+        socket has not enabled them.
         """
         found = parse_get(request)
         head = header(request)
@@ -423,7 +423,8 @@ class NeighbourTables:
 
 
 def _check_validated(request: Request, what: str, state: int, kept: int, flags: int) -> None:
-    """Raise EINVAL if a request sets NTF_EXT_VALIDATED on a neighbour whose state would not be valid.
+    """Raise EINVAL if a request sets NTF_EXT_VALIDATED and the neighbour would not have a valid state
+    afterwards.
 
     If the kernel is to resolve the address, the state does not change and is `kept`.
     """

@@ -71,7 +71,9 @@ class NetConf:
         self.announce(device, conf)
 
     def get(self, request: Request) -> None:
-        """Send the settings of one device (`inet_netconf_get_devconf()`). Raises EINVAL, ENODEV."""
+        """Answer a request with the settings of one device (`inet_netconf_get_devconf()`). Raises EINVAL,
+        ENODEV.
+        """
         policy = parse.at_least(S32.size)
         known = {nc.NETCONFA_IFINDEX, *self.places} - {nc.NETCONFA_MC_FORWARDING, nc.NETCONFA_BC_FORWARDING}
         table = PolicyTable(

@@ -48,11 +48,11 @@ NSID_POLICY: Final = PolicyTable(
         AttributePolicy(),  # NETNSA_CURRENT_NSID
     ),
 )
-"""Policy of the attributes of the requests (rtnl_net_policy)."""
+"""Policy of the attributes of requests about namespace ids (rtnl_net_policy)."""
 
 HEADER: Final = rt.RtGenMsg().pack().ljust(align4(rt.RtGenMsg.SIZE), b"\0")
 REPLY_SIZE: Final = len(HEADER) + 2 * (NLA_HDRLEN + S32.size)
-"""Size of a reply in bytes (`rtnl_net_get_size()`)."""
+"""Size of a reply that contains a namespace id, in bytes (`rtnl_net_get_size()`)."""
 
 
 def _refuse_attribute(request: Request, found: Found, type: int, error: int, text: str) -> OSError:
@@ -125,8 +125,8 @@ class NamespaceIds:
         notify(request.net, rt.RTM_NEWNSID, given, request)
 
     def get(self, request: Request) -> None:
-        """Send the id of a namespace, as seen from the sender's namespace or from a target namespace
-        (`rtnl_net_getid()`).
+        """Answer a request with the id that a namespace has in the sender's namespace or in a target
+        namespace (`rtnl_net_getid()`).
 
         Raises EINVAL, ESRCH, EBADF or ENOENT for a namespace that does not exist, EACCES for a forbidden
         target.
@@ -146,7 +146,7 @@ class NamespaceIds:
         request.sock.send(data, request.portid, REPLY_SIZE)
 
     def _parse_get(self, request: Request) -> Found:
-        """Parse a request for an id (`rtnl_net_valid_getid_req()`). Raises EINVAL."""
+        """Parse a request for a namespace id (`rtnl_net_valid_getid_req()`). Raises EINVAL."""
         validate = DEPRECATED_STRICT if request.strict else LIBERAL
         found = attributes(request, rt.RtGenMsg.SIZE, NSID_POLICY, validate)
         if request.strict and ns.NETNSA_CURRENT_NSID in found:
@@ -172,7 +172,9 @@ class NamespaceIds:
 
     @staticmethod
     def _of_number(request: Request, unsigned: int) -> Net:
-        """Return the namespace with an id (`get_net_ns_by_id()`). Raises ENOENT."""
+        """Return the namespace with an id (`get_net_ns_by_id()`). Raises ENOENT if no namespace has the
+        id.
+        """
         net = request.net.net_by_id(S32.unpack(unsigned.to_bytes(4, "little"))[0])
         if net is None:
             raise os_error(ENOENT)
@@ -180,7 +182,7 @@ class NamespaceIds:
 
 
 def dump(writer: MessageWriter, callback: DumpCallback) -> bool:
-    """Dump the ids in the sender's namespace or in a target namespace (`rtnl_net_dumpid()`)."""
+    """Dump the namespace ids of the sender's namespace or of a target namespace (`rtnl_net_dumpid()`)."""
     request = callback.request
     net, elsewhere = request.net, False
     if callback.strict:

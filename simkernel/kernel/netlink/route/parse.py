@@ -30,7 +30,9 @@ def refuse(request: Request, error: int, text: str) -> OSError:
 
 
 def refuse_attribute(request: Request, start: int, text: str) -> OSError:
-    """Return EINVAL for the attribute with a payload at offset `start`, and set the extended ACK."""
+    """Return EINVAL, and set the extended ACK to the text and to the attribute whose payload begins at offset
+    `start`.
+    """
     request.extack.attribute(start - NLA_HDRLEN - request.start, text)
     return os_error(EINVAL)
 
@@ -71,7 +73,7 @@ def signed(request: Request, found: Found, type: int) -> int:
 
 
 def namespace(request: Request, number: int) -> Net:
-    """Return the namespace that has an id in the sender's namespace (`rtnl_get_net_ns_capable()`).
+    """Return the namespace with the id `number` in the sender's namespace (`rtnl_get_net_ns_capable()`).
 
     Raises EINVAL for an unknown id, EACCES if the sender lacks CAP_NET_ADMIN.
     """

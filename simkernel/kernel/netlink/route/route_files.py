@@ -63,7 +63,7 @@ def ipv6_route(net: Net) -> list[str]:
 
 
 def _line6(route: Route6) -> str:
-    """Return the line of a route, with its reference count.
+    """Return the line of a route in /proc/net/ipv6_route, which contains the route's reference count.
 
     The references are those of the table, of a local route's address, and of a cached route.
     """

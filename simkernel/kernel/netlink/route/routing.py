@@ -20,7 +20,9 @@ from simkernel.uapi.socket import AF_INET, AF_INET6
 
 
 class Routing:
-    """The routing tables of a machine, their rules, and the handlers and subscribers that change them."""
+    """The routing tables of a machine, the routing rules, the handlers of requests, and the automatic
+    routes.
+    """
 
     def __init__(
         self,

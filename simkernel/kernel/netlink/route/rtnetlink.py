@@ -139,8 +139,8 @@ class RouteNetlink:
     def _find(
         self, table: dict[int, frozenset[int]], family: int, type: int, what: Literal["do", "dump"]
     ) -> Handlers:
-        """Return the handlers of a family. If it has none, return those of AF_UNSPEC. Raises EOPNOTSUPP if
-        these do not exist either.
+        """Return the handlers of a message type for a family. If the family has none, return those of
+        AF_UNSPEC. Raises EOPNOTSUPP if AF_UNSPEC has none either.
         """
         if unsupported.is_unsupported(table, type, family):
             raise self._unmodelled(

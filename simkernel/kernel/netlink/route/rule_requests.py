@@ -99,7 +99,9 @@ class RuleTables(Protocol):
     rules: RuleSet
 
     def changing_rules(self, net: Net) -> None:
-        """Prepare the tables for a change of a namespace's rules. Called before each change."""
+        """Prepare the tables for a change of a namespace's rules. The handlers call this method before each
+        change.
+        """
 
     def table_of_rule(self, net: Net, rule: Rule) -> int | None:
         """Return the id of the table that a new rule selects, or None if the table is invalid."""
@@ -243,11 +245,11 @@ def _header(request: Request) -> FibRuleHdr:
 
 
 def _rule(request: Request, rules: RuleSet, found: Found) -> Rule:
-    """Return the rule that a request describes. Raises EINVAL if it is invalid."""
+    """Return the rule that a request describes. Raises EINVAL if the rule is invalid."""
     head, net = _header(request), request.net
 
     def number(type: int, default: int = 0) -> int:
-        data = payload(request, found, type)  # the attribute can be longer than the number
+        data = payload(request, found, type)  # the payload can be longer than the number
         size = U8.size if _POLICIES[type].type is NlaType.U8 else U32.size
         return int.from_bytes(data[:size], "little") if data else default
 

@@ -133,8 +133,8 @@ class Rule:
         return shorter or (found.device is not None and found.device.group == self.suppress_ifgroup)
 
     def is_alike(self, wanted: Rule, request: Found, fields: tuple[str, ...]) -> bool:
-        """Return True if the rule equals `wanted` in `fields` and in the selectors that the request
-        contains.
+        """Return True if this rule and the rule `wanted` of a request are equal in `fields` and in the
+        selectors that the request contains.
         """
         return (
             all(getattr(self, field) == getattr(wanted, field) for field in fields)
@@ -199,7 +199,9 @@ def _is_in(address: int, prefix: bytes, length: int) -> bool:
 
 @attrs.define(eq=False)
 class RuleList:
-    """Rules of a family in a namespace, by priority. `custom` is True once a program has changed them."""
+    """Rules of a family in a namespace, by priority. `custom` is True after a program has changed the
+    rules.
+    """
 
     rules: list[Rule]
     custom: bool = False
@@ -231,7 +233,7 @@ class RuleSet:
         )
 
     def of(self, net: Net) -> RuleList:
-        """Return the rules of the family in a namespace."""
+        """Return the family's rules in the namespace `net`."""
         return self._lists.of(net)
 
     def target(self, net: Net, rule: Rule) -> int | None:
@@ -240,7 +242,9 @@ class RuleSet:
         return next((place for place, each in enumerate(rules) if each.priority == rule.target), None)
 
     def pack(self, net: Net, rule: Rule) -> bytes:
-        """Return header and attributes of a rule."""
+        """Return header and attributes of a rule, with FIB_RULE_UNRESOLVED if the target of a goto rule does
+        not exist.
+        """
         unresolved = rule.action == fr.FR_ACT_GOTO and self.target(net, rule) is None
         return rule.pack(unresolved=unresolved)
 

@@ -24,8 +24,8 @@ LABELS: Final = (
     (0xFC << 120, 7, 5),
     (0, 0, 1),
 )
-"""Label of each prefix. Each entry is a prefix, the prefix length and a label. The longest prefix comes first
-(`ip6addrlbl_init_table`).
+"""Address labels for the selection of an IPv6 source address. Each entry is a prefix, the prefix length and a
+label. The longest prefix comes first (`ip6addrlbl_init_table`).
 """
 
 

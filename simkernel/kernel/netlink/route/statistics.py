@@ -46,8 +46,8 @@ SET_POLICY: Final = PolicyTable(
 
 
 def _offloaded() -> bytes:
-    """Return IFLA_OFFLOAD_XSTATS_HW_S_INFO. It says that hardware statistics are neither requested nor
-    used.
+    """Return the attribute IFLA_OFFLOAD_XSTATS_HW_S_INFO, which says that hardware statistics are neither
+    requested nor used.
     """
     asked = attribute(il.IFLA_OFFLOAD_XSTATS_HW_S_INFO_REQUEST, bytes(1))
     used = attribute(il.IFLA_OFFLOAD_XSTATS_HW_S_INFO_USED, bytes(1))
@@ -69,7 +69,7 @@ def header(request: Request) -> IfStatsMsg:
 
 
 def _check(request: Request, *, strict: bool, dumps: bool) -> IfStatsMsg:
-    """Return the header of a request. Raises EINVAL if it is invalid (`rtnl_valid_stats_req()`)."""
+    """Return the header of a request. Raises EINVAL if the header is invalid (`rtnl_valid_stats_req()`)."""
     if not has_header(request, IfStatsMsg):
         raise refuse(request, EINVAL, "Invalid header for stats dump")
     head = header(request)
@@ -95,7 +95,7 @@ class Statistics:
         self._unmodelled = unmodelled
 
     def get(self, request: Request) -> None:
-        """Send the statistics of one link (`rtnl_stats_get()`).  Raises EINVAL, ENODEV."""
+        """Answer a request with the statistics of one link (`rtnl_stats_get()`). Raises EINVAL, ENODEV."""
         head = _check(request, strict=request.strict, dumps=False)
         _device(request, head.index)
         body = self._body(request, head, head.index, "get")
@@ -116,7 +116,9 @@ class Statistics:
         return False
 
     def _body(self, request: Request, head: IfStatsMsg, index: int, what: str) -> bytes:
-        """Return header and attributes of one link (`rtnl_stats_get_parse()`, `rtnl_fill_statsinfo()`)."""
+        """Return the header and the statistics attributes of one link (`rtnl_stats_get_parse()`,
+        `rtnl_fill_statsinfo()`).
+        """
         mask = head.filter_mask
         if not mask:
             raise refuse(request, EINVAL, f"Filter mask must be set for stats {what}")

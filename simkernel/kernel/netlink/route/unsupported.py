@@ -15,7 +15,9 @@ _INET: Final = frozenset({AF_INET, AF_INET6})
 _BRIDGE: Final = frozenset({AF_BRIDGE})
 _MULTICAST: Final = frozenset({rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR})
 _ALL: Final[frozenset[int]] = frozenset()
-"""Set of families of a message type that is unsupported for all address families."""
+"""Entry for a message type that simkernel models for no address family. The empty set stands for all
+families.
+"""
 
 _DO_FOR_ALL: Final = (
     rtnl.RTM_NEWQDISC,
