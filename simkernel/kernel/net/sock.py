@@ -230,7 +230,9 @@ class Sock(FileObject):
     # -- the pending error --------------------------------------------------
 
     def report_error(self, number: int) -> None:
-        """Set the error that the next call raises, and wake waiting tasks (`sk_error_report()`)."""
+        """Set the error that the next call on the socket raises, and wake waiting tasks
+        (`sk_error_report()`).
+        """
         self.error = number
         self.changed()
         if self._readers:

@@ -139,7 +139,7 @@ class PolicyDump:
         return bool(self._tables)
 
     def index(self, table: PolicyTable) -> int:
-        """Return the index of a table (`netlink_policy_dump_get_policy_idx()`)."""
+        """Return the index that `add` assigned to a policy table (`netlink_policy_dump_get_policy_idx()`)."""
         return next(index for index, each in enumerate(self._tables) if each is table)
 
     @property

@@ -88,7 +88,7 @@ def _get_device(info: Info) -> None:
 
 
 def _dump_devices(writer: MessageWriter, info: Info) -> bool:
-    """Dump all devices. Linux omits NLM_F_MULTI in these messages too."""
+    """Dump all devices. As on Linux, the messages do not have NLM_F_MULTI set."""
     last = info.state or 0
     for index, device in sorted(info.net.devices.items()):
         if index > last:

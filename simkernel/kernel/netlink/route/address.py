@@ -92,7 +92,7 @@ class AddressFamily(ABC, Generic[A]):
         return nl.message(type, head + target + self.pack(address), flags=flags, seq=seq, pid=portid)
 
     def cacheinfo(self, address: A) -> bytes:
-        """Return IFA_CACHEINFO with the remaining lifetimes."""
+        """Return the attribute IFA_CACHEINFO with the remaining lifetimes of an address."""
         age = (self.engine.time() - address.updated) // SECOND
         lifetimes = (address.preferred, address.valid)
         left = [each if each == INFINITY_LIFE_TIME else max(each - age, 0) for each in lifetimes]

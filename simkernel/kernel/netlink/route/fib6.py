@@ -48,7 +48,7 @@ PREF_SHIFT: Final = 27
 
 
 def packed(address: int) -> bytes:
-    """Return an address in network byte order."""
+    """Return an IPv6 address as 16 bytes in network byte order."""
     return address.to_bytes(16)
 
 

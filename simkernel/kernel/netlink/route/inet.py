@@ -98,7 +98,7 @@ class Address4(Address):
         return self.prefixlen == other.prefixlen and self.contains(other.address)
 
     def contains(self, address: int) -> bool:
-        """Return True if `address` is in the subnet (`inet_ifa_match()`)."""
+        """Return True if the number `address` is in the subnet of this address (`inet_ifa_match()`)."""
         return not (address ^ self.address) & self.mask
 
 
