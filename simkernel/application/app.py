@@ -50,12 +50,12 @@ from simkernel.uapi.utsname import Utsname
 from simkernel.ynl import Spec
 
 SOCKETS: Final[dict[int, type[AnySocket]]] = {AF_UNIX: UnixSocket}
-"""For each socket family, the class of its sockets.  A family without an entry has sockets of the class
-NetlinkSocket.
+"""Maps a socket family, such as AF_UNIX, to the class of its socket objects. A family without an entry uses
+the class NetlinkSocket.
 """
 
 SignalHandler = int | Callable[[int], None]
-"""SIG_DFL, SIG_IGN, or a function that is called with the signal number."""
+"""The disposition of a signal: SIG_DFL, SIG_IGN, or a function that takes the signal number."""
 
 
 class App(Descriptors, Modules):
@@ -144,39 +144,43 @@ class App(Descriptors, Modules):
     # -- processes ------------------------------------------------------------
 
     def getpid(self) -> Call[int]:
-        """Return the process id."""
+        """Return the id of the calling process (getpid(2))."""
         return self.call("getpid")
 
     def gettid(self) -> Call[int]:
-        """Return the thread id."""
+        """Return the id of the calling thread (gettid(2))."""
         return self.call("gettid")
 
     def getppid(self) -> Call[int]:
-        """Return the process id of the parent."""
+        """Return the id of the calling process's parent (getppid(2))."""
         return self.call("getppid")
 
     def getuid(self) -> Call[int]:
-        """Return the user id."""
+        """Return the user id of the calling process (getuid(2))."""
         return self.call("getuid")
 
     def getgid(self) -> Call[int]:
-        """Return the group id."""
+        """Return the group id of the calling process (getgid(2))."""
         return self.call("getgid")
 
     def setuid(self, uid: int) -> Call[None]:
-        """Set the user id.  Raise EPERM without CAP_SETUID."""
+        """Set the user id of the calling process. Raise EPERM if the id changes and the process lacks
+        CAP_SETUID.
+        """
         return self.call("setuid", uid)
 
     def getgroups(self) -> Call[list[int]]:
-        """Return the supplementary group ids."""
+        """Return the supplementary group ids of the calling process, in ascending order (getgroups(2))."""
         return self.call("getgroups")
 
     def setgroups(self, groups: Iterable[int]) -> Call[None]:
-        """Set the supplementary group ids."""
+        """Set the supplementary group ids of the calling process. Raise EPERM without CAP_SETGID."""
         return self.call("setgroups", [c_int(gid) for gid in groups])
 
     def setgid(self, gid: int) -> Call[None]:
-        """Set the group id.  Raise EPERM without CAP_SETGID."""
+        """Set the group id of the calling process. Raise EPERM if the id changes and the process lacks
+        CAP_SETGID.
+        """
         return self.call("setgid", gid)
 
     def capset(self, capabilities: Iterable[int]) -> Call[None]:
@@ -187,7 +191,9 @@ class App(Descriptors, Modules):
         return self.call("capset", frozenset(map(c_int, capabilities)))
 
     def unshare(self, flags: int) -> Call[None]:
-        """Move this process to a new namespace.  CLONE_NEWNET makes a new network namespace."""
+        """Move this process to a new network namespace (unshare(2)). `flags` must be CLONE_NEWNET, because
+        other namespaces are not modelled.
+        """
         return self.call("unshare", c_int(flags))
 
     def setns(self, fd: Descriptor, nstype: int = 0) -> Call[None]:
@@ -221,7 +227,7 @@ class App(Descriptors, Modules):
         return self.call("prlimit", c_int(resource), convert=arguments.limits_from_kernel)
 
     def setrlimit(self, resource: int, limits: tuple[int, int]) -> Call[None]:
-        """Set the soft and the hard limit of a resource.
+        """Set the soft and the hard limit of a resource such as RLIMIT_NOFILE (setrlimit(2)).
 
         Raise EINVAL if the soft limit exceeds the hard limit.  To raise the hard limit without
         CAP_SYS_RESOURCE is EPERM.

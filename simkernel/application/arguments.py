@@ -22,7 +22,7 @@ ControlMessage = tuple[int, int, bytes]
 
 
 class HasFileno(Protocol):
-    """An object with a file descriptor, such as a socket."""
+    """An object with a method fileno() that returns its file descriptor, such as a socket."""
 
     def fileno(self) -> int: ...
 
@@ -47,7 +47,7 @@ def to_int(value: SupportsIndex) -> int:
 
 
 def c_int(value: SupportsIndex) -> int:
-    """Convert an integer to the value of a C int.
+    """Convert an integer object to an int that fits into a C int.
 
     Raise TypeError for a non-integer, OverflowError if the value does not fit in 32 bits.
     """
@@ -62,7 +62,8 @@ def c_int(value: SupportsIndex) -> int:
 
 
 def descriptor(what: Descriptor) -> int:
-    """Return the descriptor of an int or an object, as `PyObject_AsFileDescriptor()` does.
+    """Return `what` if it is an int, or the file descriptor of the object `what`, as
+    `PyObject_AsFileDescriptor()` does.
 
     Raise TypeError for other objects, ValueError for a negative descriptor.  A socket of the blocking
     façade has the host's descriptor in `fileno()` and the machine's descriptor in `descriptor`.
@@ -84,9 +85,10 @@ def descriptor(what: Descriptor) -> int:
 
 
 def text(path: Path) -> str:
-    """Convert a path to str.
+    """Convert a path (str, bytes or os.PathLike) to str, as os.fsdecode() does.
 
-    Raise TypeError for other types, ValueError if it contains a NUL or a surrogate.
+    Raise TypeError for other types, ValueError if it contains a NUL, or a surrogate that
+    stands for no byte.
     """
     raw = os.fspath(path)
     name = raw.decode("utf-8", "surrogateescape") if isinstance(raw, bytes) else raw
@@ -98,7 +100,7 @@ def text(path: Path) -> str:
 
 
 def size(value: SupportsIndex, wrong: str, largest: int = SSIZE_MAX) -> int:
-    """Return the size of a buffer.
+    """Check the size that a caller passes for a buffer, and return it as an int.
 
     Raise ValueError with the text `wrong` if it is negative or above `largest`.
     """
@@ -111,7 +113,7 @@ def size(value: SupportsIndex, wrong: str, largest: int = SSIZE_MAX) -> int:
 
 
 def control_size(value: SupportsIndex) -> int:
-    """Return the size of a buffer for control messages.
+    """Check the size that a caller passes for a buffer of control messages, and return it as an int.
 
     Raise ValueError if it is negative or above INT_MAX.
     """
@@ -119,7 +121,7 @@ def control_size(value: SupportsIndex) -> int:
 
 
 def data(buffer: Buffer) -> bytes:
-    """Return the bytes of a buffer.
+    """Return the content of a buffer as a bytes object.
 
     Raise TypeError for other objects, BufferError if it is not contiguous.
     """
@@ -182,7 +184,8 @@ def option_as_int(value: bytes) -> int:
 
 
 def limits(value: Sequence[SupportsIndex]) -> tuple[int, int]:
-    """Convert a soft and a hard limit from Python's numbers to the kernel's.
+    """Convert a soft and a hard resource limit from Python's numbers to the kernel's: -1 (RLIM_INFINITY)
+    becomes 2**64 - 1.
 
     Raise TypeError if a limit is not an integer, ValueError unless there are exactly two.
     """
@@ -192,7 +195,9 @@ def limits(value: Sequence[SupportsIndex]) -> tuple[int, int]:
 
 
 def limits_from_kernel(value: tuple[int, int]) -> tuple[int, int]:
-    """Convert a soft and a hard limit from the kernel's numbers to Python's."""
+    """Convert a soft and a hard resource limit from the kernel's numbers to Python's: 2**64 - 1 becomes -1
+    (RLIM_INFINITY).
+    """
     soft, hard = (RLIM_INFINITY if each == RLIM64_INFINITY else each for each in value)
     return soft, hard
 
@@ -212,8 +217,8 @@ def timeout(seconds: float | SupportsIndex | None) -> int | None:
 
 
 def nanoseconds(value: float | SupportsIndex, unit: int, wanted: str = "") -> int:
-    """Convert `value` units to nanoseconds, rounded away from zero as CPython rounds timeouts
-    (ROUND_TIMEOUT).
+    """Convert `value`, a number of units of `unit` ns each, to nanoseconds. Round away from zero, as CPython
+    rounds timeouts (ROUND_TIMEOUT).
 
     A float is multiplied by `unit` in floating point.  Raise TypeError with the text `wanted` for other
     types, ValueError for NaN, OverflowError above TIME_MAX.

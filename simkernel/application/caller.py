@@ -65,11 +65,11 @@ class System(Protocol):
         ...
 
     def random(self, name: str) -> Random:
-        """Return the random stream with this name."""
+        """Return the machine's random stream called `name`, an object of random.Random."""
         ...
 
     def app(self, owner: Any) -> Caller:
-        """Return the object that makes the calls of the task `owner`."""
+        """Return the `app`, the object that makes the system calls of the task `owner`."""
         ...
 
     def blocking_app(self, app: Any, runner: Any) -> Any:
@@ -77,7 +77,7 @@ class System(Protocol):
         ...
 
     def specification(self, family: str) -> Spec:
-        """Return a family's specification from the module path.
+        """Find the specification of a netlink family in the directories of the module path, and return it.
 
         Raise LookupError, which suggests similar names.
         """

@@ -56,7 +56,7 @@ def _word(value: Any) -> FutexWord:
 
 def _handler(value: Any) -> Any:
     if iscoroutinefunction(value) or isgeneratorfunction(value) or isasyncgenfunction(value):
-        raise TypeError  # the kernel discards the handler's result, so a coroutine would never run
+        raise TypeError  # the kernel discards the result of a signal handler, so a coroutine would never run
     return value if callable(value) else INT(value)
 
 
@@ -124,7 +124,7 @@ def checked(name: str, values: tuple[object, ...]) -> tuple[object, ...]:
         raise TypeError(f"{name!a} is not the name of a system call: pass a name such as 'read'")
     plan = _PLANS.get(name)
     if plan is None:
-        return values  # the kernel returns ENOSYS for an unknown call
+        return values  # no check: the kernel returns ENOSYS for an unknown system call
     count = len(values)
     if count > len(plan) or (count < len(plan) and not plan[count][-1]):
         names = ", ".join(each[0] for each in plan)

@@ -80,7 +80,7 @@ class Descriptors(Caller):
     # -- descriptors ----------------------------------------------------------------
 
     def close(self, fd: Descriptor) -> Call[None]:
-        """Close a descriptor."""
+        """Close a file descriptor, given as an int or as an object with fileno() (close(2))."""
         return self.call("close", descriptor(fd))
 
     def closerange(self, low: int, high: int, /) -> Call[None]:
@@ -100,9 +100,9 @@ class Descriptors(Caller):
     # -- fcntl ------------------------------------------------------------------------
 
     def fcntl(self, fd: Descriptor, command: int, argument: int | str | bytes = 0) -> Call[Any]:
-        """Run a command of fcntl(2).
+        """Run the fcntl(2) command `command` on a descriptor, as Python's `fcntl.fcntl` does.
 
-        As in `fcntl.fcntl`, return an int for an int, the changed bytes for bytes.
+        Return an int if `argument` is an int, or the changed bytes if it is bytes.
         """
         if isinstance(argument, int):
             return self.call("fcntl", descriptor(fd), c_int(command), _unsigned_too(argument))
@@ -244,8 +244,8 @@ def _unsigned_too(argument: int) -> int:
 
 
 def _copied(raw: Buffer) -> bytearray:
-    """Copy an argument to a buffer of CPython's size.  The kernel may write more bytes than the argument
-    has.
+    """Copy an argument of fcntl() or ioctl() to a buffer as large as CPython's, because the kernel may write
+    more bytes than the argument has.
     """
     buffer = bytearray(IOCTL_BUFFER + 1)
     buffer[: len(raw)] = raw

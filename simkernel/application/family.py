@@ -62,7 +62,7 @@ class ResolvedFamily:
         return f"<Family {self.name}, id {self.id}>"
 
     def group(self, name: str) -> int:
-        """Return the number of a multicast group.
+        """Return the id of the multicast group called `name` in the running kernel.
 
         Raise SimulationError, which lists the groups, if it is unknown.
         """
@@ -81,7 +81,8 @@ class ResolvedFamily:
     def request(
         self, operation: str, mode: ModeName, values: Mapping[str, object], flags: int, seq: int
     ) -> bytes:
-        """Return a request with its netlink header.
+        """Return an encoded request to the family: the netlink header, the generic netlink header and the
+        attributes.
 
         Raise SimulationError if the values cannot be encoded.
         """
@@ -129,7 +130,9 @@ class ResolvedFamily:
         return name, codec(self.spec, name, "event", "reply").decode(data, start + GENL_HDRLEN, end)
 
     def name_of(self, operation: str, number: int) -> str:
-        """Return the name of a top-level attribute of a request."""
+        """Return the name of the top-level attribute of type `number` in requests of `operation`, or the
+        number as text if it has no name.
+        """
         return self._named(self.spec.operation(operation).attribute_set, number)
 
     def name_at(self, operation: str, request: bytes, offset: int) -> str | None:

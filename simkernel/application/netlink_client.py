@@ -59,7 +59,9 @@ class Message(dict[str, Any]):
 
 
 class Messages(Protocol):
-    """The groups and message formats of a family."""
+    """The interface of a netlink family for its client: the multicast groups, and the encoding and decoding
+    of messages.
+    """
 
     @property
     def name(self) -> str: ...
@@ -69,7 +71,7 @@ class Messages(Protocol):
         """Number of the netlink protocol, such as NETLINK_GENERIC."""
 
     def group(self, name: str) -> int:
-        """Return the number of a multicast group."""
+        """Return the number of the multicast group called `name`, for NETLINK_ADD_MEMBERSHIP."""
 
     def check_event(self, name: str) -> None:
         """Raise SimulationError if the family has no event `name`."""
@@ -77,7 +79,7 @@ class Messages(Protocol):
     def request(
         self, operation: str, mode: ModeName, values: dict[str, object], flags: int, seq: int
     ) -> bytes:
-        """Return a request, with its header."""
+        """Return an encoded request: the netlink header and the encoded `values`."""
 
     def decode(
         self, operation: str, mode: ModeName, data: bytes, start: int = 0, end: int | None = None
@@ -88,10 +90,12 @@ class Messages(Protocol):
         """Return the name and the attributes of an event, or None if the event belongs to another family."""
 
     def name_of(self, operation: str, number: int) -> str:
-        """Return the name of an attribute of a request."""
+        """Return the name of the attribute of type `number` in requests of `operation`."""
 
     def name_at(self, operation: str, request: bytes, offset: int) -> str | None:
-        """Return the name of the attribute at an offset of a request."""
+        """Return the name of the attribute that contains byte `offset` of a request, or None if no attribute
+        does.
+        """
 
 
 F = TypeVar("F", bound=Messages)
@@ -170,7 +174,7 @@ class NetlinkClient(Generic[F]):
 
     @lazy
     async def dump(self, operation: str, /, **attributes: object) -> list[Message]:
-        """Return the messages of a dump.
+        """Request a dump, and return all of its messages.
 
         InterruptedError (EINTR, as in libmnl) if a message has NLM_F_DUMP_INTR.  The data changed during the
         dump, so call `dump` again.
@@ -196,7 +200,7 @@ class NetlinkClient(Generic[F]):
 
     @lazy
     async def close(self) -> None:
-        """Close the sockets."""
+        """Close the socket for requests and the socket for events."""
         await self._sock.close()
         if self._events is not None:
             await self._events.close()
@@ -211,7 +215,7 @@ class NetlinkClient(Generic[F]):
     def _check(
         self, operation: str, request: bytes, header: Header, data: bytes, start: int, end: int
     ) -> None:
-        """Raise OSError if a message has an error number."""
+        """Raise OSError if an NLMSG_ERROR or NLMSG_DONE has an error number other than 0."""
         number = -S32.unpack_from(data, start)[0]
         if number == 0:
             return
@@ -275,7 +279,7 @@ def _from_kernel(received: Received) -> list[tuple[Header, int, int]]:
 
 
 async def client_socket(app: Caller, protocol: int) -> NetlinkSocket:
-    """Return a bound socket with extended ACKs."""
+    """Return a bound netlink socket to which the kernel sends extended ACKs (NETLINK_EXT_ACK)."""
     sock = await netlink_socket(app, SOCK_RAW, protocol)
     await sock.bind((0, 0))
     await sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)

@@ -95,20 +95,20 @@ class Paths(Caller):
 
     @lazy
     async def listdir(self, path: Path | int = ".") -> list[str]:
-        """Return the names in a directory, in the order of the directory."""
+        """Return the names in a directory, in the order in which the kernel lists them."""
         return [name for name, _, _ in await self.entries(path)]
 
     @lazy
     async def entries(self, path: Path | int = ".") -> list[tuple[str, int, int]]:
-        """Return the name, inode number and file type of each entry of a directory, in the order of the
-        directory.
+        """Return the name, inode number and file type of each entry of a directory, in the order in which the
+        kernel lists the entries.
         """
         fd = path if isinstance(path, int) else await self.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         found: list[tuple[str, int, int]] = []
         try:
             if isinstance(path, int):
                 if kind((await self.fstat(fd)).st_mode) != S_IFDIR:
-                    raise os_error(ENOTDIR)  # glibc's fdopendir() makes the same check
+                    raise os_error(ENOTDIR)  # as glibc's fdopendir() for a file that is no directory
                 await self.call("lseek", fd, 0, SEEK_SET)
             data: bytes
             while data := await self.call("getdents64", fd, GETDENTS):

@@ -68,20 +68,20 @@ class GreenletProgram:
 
     def throw(self, error: Any, *_: Any) -> Any:
         """Raise an error in the blocked call of the function, then run the function as `send` does."""
-        if not self._root:  # the greenlet has not begun or has ended
+        if not self._root:  # a greenlet that has not begun or has ended has no call that can raise
             raise error
         return self._switch(None, error)
 
     def defer(self, handler: Callable[[], object]) -> None:
-        """Queue a call of a signal handler.
+        """Queue the call of a signal handler, which the function makes before its blocked call returns.
 
-        The function runs it before its blocked call returns, so the handler can block.
+        The handler runs in the greenlet of the function, so it can make calls that block.
         """
         self._signals.append(handler)
 
     def _switch(self, value: Any, error: Any) -> Any:
         root = self._root
-        root.parent = getcurrent()  # the function's calls, and its end, switch to `root.parent`
+        root.parent = getcurrent()  # a blocked call of the function, or its end, switches to `root.parent`
         self._unfinished.add(self)
         before, GreenletProgram._current = GreenletProgram._current, self
         if self.swap is not None:
@@ -107,7 +107,7 @@ class GreenletProgram:
     def _main(self, *_: object) -> object:
         try:
             return self._body()
-        except StopIteration as stop:  # the caller of send() would read it as a normal return (PEP 479)
+        except StopIteration as stop:  # the caller of send() would take StopIteration for a return (PEP 479)
             raise RuntimeError("program raised StopIteration") from stop
 
     def run(self, awaitable: Awaitable[T]) -> T:
@@ -121,12 +121,12 @@ class GreenletProgram:
     def _wait(self, request: Any) -> Any:
         """Switch to the runner until `request` is done, and return its result or raise its error."""
         if GreenletProgram._current is not self:
-            request.owner = None  # without this, the call would also be reported as never awaited
+            request.owner = None  # with an owner, the call would also be reported as never awaited
             raise SimulationError(
                 f"{request!r} belongs to {self.task.track}, which is not running: "
                 "a program makes its calls with its own app"
             )
-        self._paused = getcurrent()  # not always `_root`: the function can start greenlets that make calls
+        self._paused = getcurrent()  # not always `_root`: a greenlet that the function started can call
         value, error = self._root.parent.switch(request)
         while self._signals and not isinstance(error, GeneratorExit):
             self._signals.pop(0)()

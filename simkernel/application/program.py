@@ -100,7 +100,7 @@ class Image:
         except Exception as error:
             error.add_note(
                 hint
-            )  # without greenlet, a call returns an awaitable, not its result, and most functions fail
+            )  # without greenlet, calls return awaitables and not results, so most plain functions fail
             raise
         coroutine = self._coroutine(made)
         if coroutine is None:

@@ -1,4 +1,5 @@
-"""Conversion of the kernel's result of a receive to the results of Python's sockets.
+"""Conversion of the result of a receive call, such as recvmsg(2), from the kernel's tuple to the return
+values of Python's sockets.
 
 The kernel's result is a tuple: data, return value, control messages, MSG_ flags, and the sender's address
 (`Received` of kernel/vfs/socket.py).
@@ -13,8 +14,8 @@ from typing import Any, Final
 from simkernel.application.arguments import ControlMessage
 
 Received = tuple[bytes, int, Iterable[ControlMessage], int, Any]
-"""Result of a receive.  The last item is the sender's address.  Its type depends on the family of the
-socket.
+"""The kernel's result of a receive call. The last item is the sender's address, whose type depends on the
+family of the socket.
 """
 
 DATA: Final = 0
@@ -26,8 +27,8 @@ plain_data: Final[Callable[[Received], bytes]] = itemgetter(DATA)
 
 
 def data(received: Received) -> bytes:
-    """Return the received data.  With MSG_TRUNC, the kernel returns the full length of the message.  Append
-    NULs up to this length.
+    """Return the received data. If the kernel has returned the full length of a truncated message
+    (MSG_TRUNC), append NULs up to this length.
     """
     data, length, *_ = received
     return data if len(data) == length else data.ljust(length, b"\0")
@@ -39,7 +40,7 @@ def control_and_flags(received: Received) -> tuple[list[ControlMessage], int]:
 
 
 def fill(received: Received, *views: memoryview) -> int:
-    """Write the data into consecutive buffers, and return the call's return value."""
+    """Write the received data into consecutive buffers, and return the length that the kernel has returned."""
     data, length, *_ = received
     scatter(data, views)
     return int(length)

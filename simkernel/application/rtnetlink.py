@@ -59,8 +59,8 @@ TEXTS: Final[dict[str, tuple[str, Callable[[str], bytes], Callable[[bytes], str]
         lambda data: str(ip_address(data)),
     ),
 }
-"""Attribute types with text values and binary payloads.  Each entry has a description of the values for error
-texts, the encoder and the decoder.
+"""Maps an attribute type with text values and binary payloads to a tuple: a description of the values for
+error texts, an encoder, and a decoder.
 """
 
 
@@ -80,8 +80,9 @@ def _coder(type: str, name: str, number: int) -> Coder:
 
 
 def _space(name: str, header: ModuleType, prefix: str, types: dict[str, str]) -> Space:
-    """Return an attribute space.  `types` maps each attribute type to the names of its attributes, separated
-    by blanks.  `header` has a constant with the number of each attribute.
+    """Return a `Space`, which encodes and decodes a set of attributes. `types` maps each payload type, such
+    as "u32", to the names of its attributes, separated by blanks. The module `header` has a constant with the
+    number of each attribute.
     """
     space = Space(name)
     for type, names in types.items():
@@ -92,8 +93,8 @@ def _space(name: str, header: ModuleType, prefix: str, types: dict[str, str]) ->
 
 
 def _fields(prefix: str, header: type[Structure]) -> Space:
-    """Return an attribute space with one coder for each field of a message header.  The coder checks the
-    value of its field.
+    """Return a `Space` with one coder for each field of a message header. The coder checks the value of its
+    field.
     """
     space = Space(header.__name__)
     types = {"B": "u8", "H": "u16", "I": "u32", "i": "s32"}
@@ -104,7 +105,9 @@ def _fields(prefix: str, header: type[Structure]) -> Space:
 
 
 def _check(known: Collection[str], name: str, what: str) -> None:
-    """Raise SimulationError if `name` is unknown.  The text suggests similar names, or lists all."""
+    """Raise SimulationError if `name` is not in `known`. The error text suggests similar names, or lists all
+    known names.
+    """
     if name not in list(known):  # a list, because a set lookup fails for an unhashable `name`
         raise SimulationError(f"rtnetlink: unknown {what} {name!r}; {choose(name, known, len(known))}")
 
@@ -169,8 +172,8 @@ KINDS["link"].attributes.add(
     Coder("linkinfo", il.IFLA_LINKINFO, _encode_linkinfo, LINKINFO.decode), silent=False
 )
 VERBS: Final = {"new": NLM_F_CREATE | NLM_F_EXCL, "del": 0, "get": 0, "set": 0}
-"""The verbs in the names of operations, each with the flags that its requests get.  They have the order of
-the message types of an object kind: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK.
+"""Maps the verb at the beginning of an operation's name to the flags of the operation's requests. The verbs
+have the order of the message types: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK.
 """
 OPERATIONS: Final = {
     verb + name: (kind.base + place, kind, flags)
@@ -194,18 +197,18 @@ class RouteMessages:
     protocol: Final = NETLINK_ROUTE
 
     def group(self, name: str) -> int:
-        """Return the number of a multicast group."""
+        """Return the number of a multicast group of rtnetlink, such as "rtnlgrp-link"."""
         _check(GROUPS, name, "group")
         return GROUPS[name]
 
     def check_event(self, name: str) -> None:
-        """Raise SimulationError for an unknown event."""
+        """Raise SimulationError if `name` is not an event of rtnetlink, such as "newlink"."""
         _check(EVENTS.values(), name, "event")
 
     def request(
         self, operation: str, mode: ModeName, values: dict[str, object], flags: int, seq: int
     ) -> bytes:
-        """Return a request with its header.
+        """Return an encoded request: the netlink header, the header of the object kind, and the attributes.
 
         Raise SimulationError for an unknown name or an invalid value.
         """
@@ -222,12 +225,12 @@ class RouteMessages:
     def decode(
         self, operation: str, mode: ModeName, data: bytes, start: int = 0, end: int | None = None
     ) -> dict[str, Any]:
-        """Return the fields and attributes of a reply whose payload is `data[start:end]`."""
+        """Return the header fields and attributes of a reply whose payload is `data[start:end]`, by name."""
         return OPERATIONS[operation][1].decode(data, start, len(data) if end is None else end)
 
     def decode_event(self, type: int, data: bytes, start: int, end: int) -> tuple[str, dict[str, Any]] | None:
-        """Return the operation and the fields and attributes of an event, or None if the message type is no
-        event.
+        """Return a pair: the name of an event, such as "newlink", and its header fields and attributes.
+        Return None if the message type is not that of an event.
         """
         name = EVENTS.get(type)
         return None if name is None else (name, self.decode(name, "event", data, start, end))

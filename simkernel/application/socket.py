@@ -24,9 +24,9 @@ from simkernel.uapi.structure import S32
 from simkernel.uapi.un import decode_sockaddr_un
 
 A = TypeVar("A")
-"""Type of an address of the socket's family."""
+"""Type of the addresses in the socket's family, such as (port id, groups) for AF_NETLINK."""
 S = TypeVar("S")
-"""Type of a sender's address."""
+"""Type of the sender's address that a receive call returns."""
 T = TypeVar("T")
 
 NO_FLAGS: Final = 0
@@ -53,7 +53,7 @@ class Socket(Generic[A, S]):
         self.proto = proto
 
     def _encode(self, address: object, call: str) -> object:
-        """Convert an address to the form of the system call.
+        """Convert an address that a program passes to the form that the system call takes.
 
         Raise TypeError, which names `call`, for a wrong type.
         """
@@ -269,7 +269,7 @@ class Socket(Generic[A, S]):
     def recvmsg_into(
         self, buffers: Iterable[object], ancbufsize: SupportsIndex = 0, flags: SupportsIndex = 0, /
     ) -> Awaitable[tuple[int, list[ControlMessage], int, S]]:
-        """Receive a message into several buffers.
+        """Receive a message into several buffers, which are filled one after the other (recvmsg(2)).
 
         Return the number of bytes, control messages, flags and sender.
         """
@@ -304,7 +304,7 @@ class Socket(Generic[A, S]):
         return self._app.call("getsockopt", self._fd, c_int(level), c_int(option), length, convert=convert)
 
     def setblocking(self, flag: object, /) -> Call[int]:
-        """Make calls on this socket blocking or non-blocking."""
+        """Make calls on this socket blocking if `flag` is true, otherwise non-blocking."""
         return self.settimeout(None if flag else 0)
 
     def settimeout(self, seconds: float | SupportsIndex | None, /) -> Call[int]:
@@ -322,7 +322,7 @@ class Socket(Generic[A, S]):
     timeout = property(gettimeout)
 
     def getblocking(self) -> bool:
-        """Return False if calls on this socket are non-blocking."""
+        """Return True if calls on this socket block, with or without a timeout."""
         return self._timeout != 0
 
     # -- closing and duplicating ------------------------------------------------

@@ -18,7 +18,7 @@ VIDEO: Final = 44
 INPUT: Final = 104
 """Id of the group `input`, which Debian allocates when udev is installed."""
 GROUPS: Final = {"video4linux": VIDEO, "input": INPUT}
-"""Group of the device nodes, by subsystem."""
+"""Maps the subsystem of a device to the id of the group that gets its device node."""
 LOSSES: Final = (EFAULT, EINTR, ENOBUFS)
 """If a receive fails with one of these errors, this udevd receives again.  The real udevd receives again
 after every error (`on_uevent()`).
@@ -28,7 +28,8 @@ GROUP_MODE: Final = 0o660
 
 
 async def udevd(app: App) -> None:
-    """Load modules by MODALIAS until the machine stops.
+    """Receive uevents until the machine stops. For each added device, set the group of a video or input node,
+    and load the modules for the MODALIAS of the device.
 
     An alias without a module is not an error.  If a module fails to load, the kernel log has the reason.
     """

@@ -43,7 +43,7 @@ class UeventMonitor:
         return self
 
     async def __anext__(self) -> Uevent:
-        """Return the next event of the kernel.
+        """Wait for the next uevent that the kernel sends, and return it.
 
         As in udev, messages of senders other than the kernel are ignored.  So are malformed messages: root
         can make the kernel broadcast any bytes (`uevent_net_rcv_skb()`).
