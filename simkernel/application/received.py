@@ -40,7 +40,7 @@ def control_and_flags(received: Received) -> tuple[list[ControlMessage], int]:
 
 
 def fill(received: Received, *views: memoryview) -> int:
-    """Write the received data into consecutive buffers, and return the length that the kernel has returned."""
+    """Write the received data into consecutive buffers, and return the length that the kernel returned."""
     data, length, *_ = received
     scatter(data, views)
     return int(length)

@@ -1,4 +1,6 @@
-"""The report of a failed run: plan, sleeping tasks, last tracepoints, kernel log and replay command."""
+"""The report of a failed run of a test: its plan (a seed and perturbations), sleeping tasks, last
+tracepoints, kernel log and replay command.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,10 @@ from simkernel.trace.perfetto import TraceJson
 from simkernel.trace.plain import brief
 
 SHOWN: Final = 30
-"""Number of tracepoints in a report."""
+"""Maximum number of tracepoints in a report."""
 MAX_FIELD: Final = 32
-"""Maximum number of bytes that a report shows of a binary field. Of a field's text, it shows at most three
-times as many characters.
+"""A report shows at most this number of bytes of a binary field, and at most three times this number of
+characters of any field.
 """
 OURS: Final = "simkernel."
 Section = tuple[str, str]
@@ -36,8 +38,8 @@ Section = tuple[str, str]
 
 
 class Observed:
-    """A search target that runs another target. It keeps the last trace records of a run, and the state of
-    the machines when the run fails or ends.
+    """A search target that runs another target, such as a test body. It keeps the last trace records of a
+    run, and the state of the machines when the run fails or ends.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Observed:
         self._stem = stem
 
     def run(self, trial: Trial) -> None:
-        """Run the target once.
+        """Run the target once. Keep its last trace records and the state of its machines.
 
         If a folder is given, write the trace, the netlink messages and the kernel log to it.
         """
@@ -124,7 +126,7 @@ def _summary(result: Result, outcome: Outcome) -> Iterator[str]:
 
 
 def perturbations(outcome: Outcome) -> Iterator[str]:
-    """Yield a line of text for each perturbation of a run."""
+    """Yield a line of text for each perturbation of a run, such as a delay of a task or a fault."""
     for each in outcome.done:
         yield _done(each)
     for name, n in outcome.plan.faults:
@@ -210,8 +212,8 @@ def _stripped(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def check(body: Callable[..., object], **keywords: Any) -> None:
-    """Run a test body under many plans, as pytest does for a test with the mark `sim`. If a run fails, raise
-    the exception of that run.
+    """Run a test body under many plans (seeds and perturbations), as pytest does for a test with the mark
+    `sim`. If a run fails, raise the exception of that run.
 
     It is for unittest and other test runners.  `keywords` are those of the mark.  The notes of the
     exception have the report.

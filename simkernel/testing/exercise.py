@@ -1,4 +1,5 @@
-"""Programming exercises.  A judge, the test of an exercise, runs a student's file under many plans.
+"""Programming exercises. The judge of an exercise tests a student's file. It runs many times, each time under
+another plan (a seed and perturbations).
 
     @exercise(calls={"watch": "app, table"}, devices=("mouse",))
     async def judge(app: Any, sim: Sim, student: Any) -> None:
@@ -47,7 +48,9 @@ SHOWN: Final = 40
 MAX_PRINTED: Final = 10_000
 """Maximum number of characters of the student's output in a report."""
 MAX_POINTS: Final = 100_000
-"""Number of points after which a run counts as endless.  Solutions of exercises pass a few thousand."""
+"""A run with more points than this counts as endless. A point is an instant at which a plan can delay a task.
+Solutions of exercises pass a few thousand points.
+"""
 PACKAGE: Final = "__init__.py"
 ENDS: Final = (SystemExit, KeyboardInterrupt)
 STUDENT: Final = "student"
@@ -202,7 +205,8 @@ class Attempt:
                 sim.always("no oops", lambda: not machine.kernel.oopses.reports)
                 sim.run_body(exercise.judge, arguments)
             except Exception:
-                check_modules(machine)  # if a module has an oops or did not load, raise that error instead
+                # If a module has an oops or did not load, raise the error of the module instead of this one.
+                check_modules(machine)
                 raise
         check_modules(machine)
         machine.close()

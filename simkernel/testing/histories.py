@@ -69,7 +69,7 @@ class Stimulus:
     arguments: Mapping[str, Any] = attrs.field(factory=dict)
 
     def happen(self, machine: Machine, devices: Devices) -> None:
-        """Call the method if the device is plugged in."""
+        """Call the method of the device if the device is plugged in."""
         if self.device in devices and devices[self.device].plugged:
             getattr(devices[self.device], self.method)(**self.arguments)
 
@@ -83,7 +83,7 @@ class Control:
     values: Mapping[str, Any] = attrs.field(factory=dict)
 
     def happen(self, machine: Machine, devices: Devices) -> None:
-        """Start a program that makes the request."""
+        """Start a program that runs as root and sends the request to the family."""
         machine.spawn(self._request, name="control")
 
     async def _request(self, app: App) -> None:
@@ -118,7 +118,7 @@ class History:
     events: tuple[Event, ...] = attrs.field(default=(), converter=_as_tuple)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))  # without this method, hypothesis prints the calls of its strategy
+        printer.text(repr(self))  # without _repr_pretty_, hypothesis prints the calls of the strategy
 
     def play(self, machine: Machine, devices: Devices | None = None) -> Devices:
         """Schedule the events, beginning now.  Return the devices by name.

@@ -25,7 +25,9 @@ FIXTURES: Final = ("sim_machine", "sim_world", "sim_new_machine")
 
 
 class StalePlan(pytest.PytestWarning):
-    """Warning for a pinned plan with points that the run no longer has, because the code has changed."""
+    """Warning for a pinned plan with a part, such as a delay of a task, that the run no longer reaches
+    because the code has changed.
+    """
 
 
 def search_of(item: pytest.Function) -> Search:
@@ -100,8 +102,8 @@ def run_item(item: pytest.Function, report: list[Section]) -> None:
 
 
 def _share(item: pytest.Function, seconds: float | None) -> Callable[[], bool] | None:
-    """Return a function that returns True while the item has time left.  All tests with the mark `sim` share
-    the time.
+    """Return a function that returns True until the item has used its share of `seconds`, or None without a
+    limit. All tests with the mark `sim` have equal shares.
     """
     if seconds is None:
         return None

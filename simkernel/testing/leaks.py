@@ -13,7 +13,8 @@ def holdings(machine: Machine) -> Holdings:
 
 
 def left_behind(machine: Machine, since: Holdings | None = None) -> list[str]:
-    """Return one line of text for each resource that is still held.  Omit the resources in `since`.
+    """Return one line of text for each resource that is still held. Omit the resources in `since`, the result
+    of an earlier call of `holdings`.
 
     Resources are processes, sockets, group memberships, open files (pipes, eventfds, memfds, devices),
     mappings, timers, DMA memory, references to modules and registrations.  When every program has ended

@@ -18,7 +18,7 @@ Devices = Iterable[str | Callable[[], Device]]
 
 
 def seed_of(name: str) -> int:
-    """Return a seed that depends only on the name, so that it is the same on every host."""
+    """Return a seed that is computed only from `name`, so that the seed is the same on every host."""
     return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big")
 
 
@@ -60,7 +60,7 @@ class Machines:
         self._seed = 0
 
     def begin(self, nodeid: str) -> None:
-        """Compute the seed of the test's machines from its node id."""
+        """Compute the seed of the test's machines from the node id of the test."""
         self._seed = seed_of(nodeid)
 
     def __call__(

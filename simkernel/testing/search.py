@@ -1,4 +1,6 @@
-"""The search for a plan under which the body of a test fails, for the mark `sim` and for `check`."""
+"""The search for a plan (a seed and perturbations) under which the body of a test fails, for the mark `sim`
+and for `check`.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,8 @@ PLACES: Final[Mapping[str, Callable[[str], bool]]] = {
     "step": is_step,
     "statement": lambda place: not is_step(place),
 }
-"""For each kind of sweep, a predicate for places. Each run of the sweep has one pause or delay, at one of the
-places for which the predicate is true.
+"""Maps the kind of a sweep, "step" or "statement", to a predicate. Each run of the sweep has one pause or
+delay, at a place (FILE:LINE or "step of COMM") for which the predicate is true.
 """
 PAUSE_NS: Final = 5_000_000
 """Length in ns of the pause or delay in a sweep. Most system calls take less time."""
@@ -45,7 +47,7 @@ class NotDeterministic(AssertionError):
 
 @attrs.frozen
 class Result:
-    """The result of a search.
+    """The result of a search for a plan under which the body of a test fails.
 
     outcome  the outcome of the failed run with the shrunk plan, or None if no run failed
     runs     number of runs, without those of shrinking
@@ -68,7 +70,7 @@ class _Stage(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class Search:
-    """The body of a test and the plans under which it runs.
+    """The body of a test, and the plans (seeds and perturbations) under which it runs.
 
     seeds       number of runs: the default run, then one plan for each seed; 0 for none
     strategy    how a seed becomes a plan (`simkernel.explore.strategy`), "guided", or "races": pauses at the
@@ -218,7 +220,9 @@ def compare(body: Body, number: int, outcome: Outcome) -> None:
 
 
 def _several(value: Any) -> tuple[Any, ...]:
-    """Return the items of an iterable as a tuple, or a tuple with the single value."""
+    """Return the items of the iterable `value` as a tuple. If `value` is a str, a Path, a Plan or no
+    iterable, it is the only item.
+    """
     if isinstance(value, str | Path | Plan) or not isinstance(value, Iterable):
         return (value,)
     return tuple(value)

@@ -184,7 +184,7 @@ class Sim:
         """
         task = self.machine.kernel.current()
         if task is None:
-            raise SimulationError("sim.quiet() is a call of a program: call it in the body, or in a program")
+            raise SimulationError("only a program, such as the body of a test, can call sim.quiet()")
         return perform(task, self._wait(task.application))
 
     async def _wait(self, app: Any) -> None:
@@ -298,7 +298,7 @@ def boot(
 
 
 def run_idle(machine: Machine) -> None:
-    """Process events until none is left.
+    """Run the machine until no event is left, so that every task sleeps and no timer is pending.
 
     Raise the exceptions of programs, and TimeLimit after 60 simulated seconds.
     """
@@ -330,6 +330,6 @@ def check_kernel(machine: Machine) -> None:
     """Raise AssertionError if the kernel has reported an oops or a bug."""
     if machine.kernel.oopses.reports:
         oops = machine.kernel.oopses.reports[0]
-        raise AssertionError(f"an oops in {oops.where}: {oops.error!r}") from oops.error
+        raise AssertionError(f"the kernel reported an oops in {oops.where}: {oops.error!r}") from oops.error
     if machine.kernel.preempt.bugs:
         raise AssertionError(next(line for line in machine.log.lines() if "BUG:" in line))

@@ -50,15 +50,15 @@ _sampled = cache(st.sampled_from)
 
 
 def _device(plugged: bool, kind: type[Device] = Device) -> SearchStrategy[str]:
-    """Draw the name of a plugged device of class `kind`. With `plugged` False, draw the name of an unplugged
-    device.
+    """Return a strategy for the name of a plugged device of class `kind`, or of any unplugged device if
+    `plugged` is False.
     """
     return st.runner().flatmap(lambda state: _sampled(state.names(plugged, kind)))
 
 
 class _Enabled:
-    """The rules that a run may use. hypothesis' `RuleStrategy` asks this object at each step if a rule is
-    enabled.
+    """The rules that a run of the state machine may use. At each step, hypothesis' `RuleStrategy` asks this
+    object if a rule is enabled.
     """
 
     def __init__(self, disabled: frozenset[str]) -> None:
@@ -70,7 +70,7 @@ class _Enabled:
 
 @st.composite
 def _enabled(draw: st.DrawFn, names: list[str]) -> _Enabled:
-    """Draw the set of enabled rules, once per run.
+    """Return a strategy for the set of enabled rules, which hypothesis draws once per run.
 
     hypothesis' own strategy (FeatureFlags) also draws at each step, which makes its shrinker delete few
     steps: of 60 failures of planted bugs, 32 kept needless steps.
@@ -87,7 +87,8 @@ class SimStateMachine(RuleBasedStateMachine):
     settle    simulated ns that pass after a device is plugged in or unplugged, so that a driver binds
 
     All checkers but "races" are on.  After each rule, `check` raises if the kernel reports a bug or a program
-    fails.  At the end of a run the devices are unplugged and the programs end.  Leak if a resource is held.
+    fails.  At the end of a run the devices are unplugged and the programs end.  Leak is raised if
+    a resource is still held.
     """
 
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({})
@@ -137,7 +138,7 @@ class SimStateMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.names(True, Mouse))
     @rule(device=_device(True, Mouse), dx=STEPS, dy=STEPS, buttons=st.integers(0, BUTTON_ALL))
     def move(self, device: str, dx: int, dy: int, buttons: int) -> None:
-        """Move a mouse while these buttons are pressed."""
+        """Move a mouse while the buttons in the bit mask `buttons` are pressed."""
         mouse = self.made[device]
         assert isinstance(mouse, Mouse)
         mouse.move(dx, dy, buttons=buttons)
@@ -154,7 +155,9 @@ class SimStateMachine(RuleBasedStateMachine):
         return device in self.made and self.made[device].plugged
 
     def names(self, plugged: bool, kind: type[Device] = Device) -> tuple[str, ...]:
-        """Return the names of the devices that are plugged in, or of those that are not."""
+        """Return the names of the plugged devices of class `kind`, or of all unplugged devices if `plugged`
+        is False.
+        """
         return tuple(
             name
             for name in self.devices
@@ -196,7 +199,7 @@ class SimStateMachine(RuleBasedStateMachine):
         error = sys.exception()
         if (
             error is not None and error is not self._raised_before
-        ):  # a rule's error: hypothesis calls teardown() in a `finally`
+        ):  # a rule has raised `error`: hypothesis calls teardown() in a `finally`
             if (bugs := self._bugs()) and bugs not in str(error):
                 error.add_note(bugs)
             self.machine.__exit__(type(error), error, None)

@@ -79,7 +79,7 @@ class SyscallProgram:
         return f"SyscallProgram.parse({quoted})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))  # without this method, hypothesis prints the calls of its strategy
+        printer.text(repr(self))  # without _repr_pretty_, hypothesis prints the calls of the strategy
 
     @classmethod
     def parse(cls, text: str) -> SyscallProgram:
@@ -88,7 +88,7 @@ class SyscallProgram:
         return cls(_parsed(line.strip(), names) for line in text.splitlines() if line.strip())
 
     async def __call__(self, app: App) -> list[Any]:
-        """Make the calls and return their results."""
+        """Make the calls of the program in sequence, and return a list of their results."""
         numbers: dict[str, int] = {}
         results = []
         for call in self.calls:
@@ -106,8 +106,8 @@ class SyscallProgram:
 
 
 def _parsed(line: str, names: dict[str, Any]) -> Syscall:
-    """Parse one line of a program. `names` contains the descriptor names of earlier lines. Those of this line
-    are added to it.
+    """Parse one line of a program. Add the names of its descriptors to `names`, which contains the names of
+    earlier lines.
     """
     try:
         match ast.parse(line).body:

@@ -53,7 +53,9 @@ class World:
         return next((events for _, events in self.blocking.poll([(sock, mask)], 0)), 0)
 
     def raw_call(self, sock: BlockingSocket, call: str, sockaddr: bytes) -> None:
-        """Call "bind" or "connect" with exactly these bytes as struct sockaddr."""
+        """Make the system call `call`, "bind" or "connect", with exactly the bytes `sockaddr` as struct
+        sockaddr.
+        """
         self.blocking.run(self.blocking.app.call(call, sock.descriptor, sockaddr))
 
     def attach_filter(self, sock: BlockingSocket, program: Sequence[tuple[int, int, int, int]]) -> None:
@@ -71,7 +73,7 @@ class World:
         return sock.dup()
 
     def process(self, *, privileged: bool) -> World:
-        """Return the world of a new process in the same network namespace."""
+        """Return a World (test environment) of a new process in the same network namespace."""
         return World(self.machine, _process(self.machine, privileged), self._net, privileged=privileged)
 
     def become(self, *, privileged: bool) -> None:
@@ -83,7 +85,7 @@ class World:
         self.machine.kernel.processes.commit_credentials(self.blocking.task, credentials)
 
     def namespace(self) -> World:
-        """Return the world of the same process in a new network namespace."""
+        """Return a World (test environment) of the same process in a new network namespace."""
         net = self.machine.kernel.namespaces.create()
         return World(self.machine, self.blocking, net, privileged=self.privileged)
 
@@ -100,7 +102,7 @@ class World:
         self.blocking.sleep(seconds)
 
     def initial_namespace(self) -> World:
-        """Return the world of the same process in the initial network namespace."""
+        """Return a World (test environment) of the same process in the initial network namespace."""
         return World(self.machine, self.blocking, self.machine.kernel.net, privileged=self.privileged)
 
     def read_file(self, path: str) -> bytes:

@@ -153,10 +153,10 @@ ENOTRECOVERABLE: Final = _error(131, "State not recoverable")
 ERFKILL: Final = _error(132, "Operation not possible due to RF-kill")
 EHWPOISON: Final = _error(133, "Memory page has hardware error")
 
-# glibc defines this second name for EOPNOTSUPP.
+# glibc defines ENOTSUP as a second name for EOPNOTSUPP.
 ENOTSUP: Final = EOPNOTSUPP
 
-# Internal to the kernel: a program gets one only if a driver has a bug.  glibc has no texts for them.
+# Errors internal to the kernel, for which glibc has no texts. A program gets one only if a driver has a bug.
 ERESTARTSYS: Final = 512
 ERESTARTNOINTR: Final = 513
 ERESTARTNOHAND: Final = 514

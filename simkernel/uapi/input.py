@@ -101,7 +101,7 @@ class InputKeymapEntry(Structure):
 
 _INT: Final = 4
 _FF_EFFECT: Final = 48
-"""Size of struct ff_effect.  Force feedback is not modelled."""
+"""Size of struct ff_effect in bytes, for the number of EVIOCSFF. Force feedback is not modelled."""
 
 EVIOCGVERSION: Final = _IOR("E", 0x01, _INT)
 EVIOCGID: Final = _IOR("E", 0x02, InputId.SIZE)
@@ -121,7 +121,7 @@ EVIOCSMASK: Final = _IOW("E", 0x93, InputMask.SIZE)
 EVIOCSCLOCKID: Final = _IOW("E", 0xA0, _INT)
 
 
-# These functions take the length of the argument: EVIOCGNAME(64).
+# The functions EVIOCGNAME to EVIOCGSW take the length of the argument: EVIOCGNAME(64).
 EVIOCGNAME: Final = partial(_IOC, _IOC_READ, "E", 0x06)
 """Request: get the device's name, NUL-terminated, in at most `length` bytes."""
 EVIOCGPHYS: Final = partial(_IOC, _IOC_READ, "E", 0x07)

@@ -99,8 +99,8 @@ MAX_CODE: Final[Mapping[int, int]] = MappingProxyType(
         EV_FF: FF_MAX,
     }
 )
-"""The highest code of an event type (`input_max_code` in drivers/input/input.c). It is defined for event
-types whose codes have a bitmap.
+"""Maps an event type to its highest code (`input_max_code` in drivers/input/input.c). Only event types whose
+codes have a bitmap have an entry.
 """
 
 RANGES: Final = frozenset({"BTN_MISC", "BTN_MOUSE", "KEY_MIN_INTERESTING"})

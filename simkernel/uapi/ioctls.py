@@ -14,7 +14,7 @@ FIOQSIZE: Final = 0x5460
 TIOCOUTQ: Final = 0x5411
 """Request: get the number of bytes in the send queue."""
 
-# Names that include/uapi/linux/sockios.h gives to two of the requests above.
+# Second names of FIONREAD and TIOCOUTQ, from include/uapi/linux/sockios.h.
 SIOCINQ: Final = FIONREAD
 SIOCOUTQ: Final = TIOCOUTQ
 

@@ -16,7 +16,7 @@ from simkernel.uapi.ioctl import _IO, _IOR, _IOW, _IOWR
 from simkernel.uapi.structure import Structure
 
 MAX_QUESTION: Final = 65536
-"""Maximum size of a question in bytes."""
+"""Maximum size in bytes of a question, the data that a program sends to /dev/ipc_demo/question."""
 ANSWER_OFFSET: Final = 65536
 """Offset of the answer in the memory that a program maps from /dev/ipc_demo/question.  The question is at
 offset 0.
@@ -28,7 +28,8 @@ MAX_FRAME: Final = 1920 * 1080 * 2
 
 @attrs.frozen
 class IpcDemoAsk(Structure):
-    """struct ipc_demo_ask { u64 question; u64 answer; u32 size; u32 reserved; }
+    """The argument of the request IPC_DEMO_ASK: struct ipc_demo_ask { u64 question; u64 answer; u32 size; u32
+    reserved; }
 
     `question` and `answer` are addresses of `size` bytes.
     """
@@ -43,7 +44,8 @@ class IpcDemoAsk(Structure):
 
 @attrs.frozen
 class IpcDemoStart(Structure):
-    """struct ipc_demo_start { u64 interval; u32 count; u32 reserved; }
+    """The argument of the request IPC_DEMO_START: struct ipc_demo_start { u64 interval; u32 count; u32
+    reserved; }
 
     `interval` is the time between events in ns; `count` is the number of events.
     """
@@ -57,7 +59,7 @@ class IpcDemoStart(Structure):
 
 @attrs.frozen
 class IpcDemoEvent(Structure):
-    """struct ipc_demo_event { u64 number; u64 time; }
+    """An event that /dev/ipc_demo/event returns: struct ipc_demo_event { u64 number; u64 time; }
 
     `number` counts from 1; `time` is the instant of the event in ns.
     """
@@ -70,14 +72,16 @@ class IpcDemoEvent(Structure):
 
 IPC_DEMO_ASK: Final = _IOWR("D", 0x01, IpcDemoAsk.SIZE)
 IPC_DEMO_RING: Final = _IO("D", 0x02)
-"""Request: answer the question in the mapped memory.  The argument is the question's size in bytes."""
+"""Request: answer the question in the memory that the program has mapped from /dev/ipc_demo/question. The
+argument is the question's size in bytes.
+"""
 IPC_DEMO_START: Final = _IOW("D", 0x03, IpcDemoStart.SIZE)
 IPC_DEMO_SET_EVENTFD: Final = _IO("D", 0x04)
-"""Request: add 1 to an eventfd at every event, until the file is closed.  The argument is the eventfd's
-descriptor.
+"""Request: add 1 to an eventfd at every event that the driver sends, until the device file is closed. The
+argument is the eventfd's descriptor.
 """
 IPC_DEMO_LAST: Final = _IOR("D", 0x06, IpcDemoEvent.SIZE)
-"""Request: get the last event.  A program that polls in a loop uses this request."""
+"""Request: get the last event that the driver has sent. A program that polls in a loop uses this request."""
 IPC_DEMO_TAKE: Final = _IO("D", 0x05)
 """Request: produce the next frame.  The argument is the frame's size in bytes; the result is the frame's
 number.

@@ -257,7 +257,7 @@ def attribute(type: int, payload: bytes = b"") -> bytes:
         return _ATTRIBUTE.pack(length, type) + payload + _PADDING[length & 3]
     except struct.error:
         raise ValueError(
-            f"attribute of type {type} with {len(payload)} bytes: "
+            f"cannot encode an attribute of type {type} with {len(payload)} bytes: "
             f"a type has 16 bits, a payload at most {NLA_MAX_PAYLOAD} bytes"
         ) from None
 

@@ -1,4 +1,4 @@
-"""Resource limits.
+"""Constants of getrlimit(2) and setrlimit(2): the resources, and the value for no limit.
 
 Source: include/uapi/asm-generic/resource.h.  The names are those of Python's `resource`.
 """

@@ -18,7 +18,7 @@ RTNLGRP_LINK: Final = 1
 RTNLGRP_NEIGH: Final = 3
 """Multicast group for changes of neighbours."""
 
-# Message types.  Each kind of object has four: NEW, DEL, GET and SET.
+# Message types. Each kind of object has up to four: NEW, DEL, GET and SET.
 RTM_BASE: Final = 16
 RTM_NEWLINK: Final = 16
 RTM_DELLINK: Final = 17

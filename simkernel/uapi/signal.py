@@ -77,7 +77,7 @@ class Disposition(Enum):
 
 
 _CORE: Final = (SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS)
-# All other signals terminate the process.
+# The default action of a signal without an entry is to terminate the process.
 _DISPOSITIONS: Final = {
     **dict.fromkeys(_CORE, Disposition.CORE),
     **dict.fromkeys((SIGCHLD, SIGURG, SIGWINCH), Disposition.IGNORE),

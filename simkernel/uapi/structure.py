@@ -22,12 +22,12 @@ S64: Final = Struct("<q")
 BE16: Final = Struct(">H")
 BE32: Final = Struct(">I")
 U32_MAX: Final = 2**32 - 1
-"""Largest value of a 32-bit number, which is -1 as a signed number."""
+"""Largest unsigned 32-bit number. As a signed number, the same 32 bits are -1."""
 
 
 class Malformed(ValueError):
-    """Bytes do not have the expected format.  The text has the offset, what was expected, and what was
-    found.
+    """Raised if bytes do not have the expected format. The text has the offset, what was expected, and what
+    was found.
     """
 
 

@@ -156,7 +156,7 @@ class SyscallSpec:
 
     @property
     def arguments(self) -> tuple[Argument, ...]:
-        """The arguments that a program passes."""
+        """The arguments that a program of simkernel passes, without the memory that the kernel writes."""
         return tuple(each for each in self.prototype if each.name and not each.filled)
 
 

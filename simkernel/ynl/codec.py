@@ -72,7 +72,8 @@ class Codecs:
         return f"<Codecs of {self._spec.name}>"
 
     def get(self, operation: str, mode: ModeName, direction: Direction) -> Codec:
-        """Return the codec of a message.
+        """Return the codec of one message: the request or the reply of an operation in a mode (do, dump or
+        event).
 
         For a request it decodes the listed attributes, for a reply all attributes of the set.  Raise
         ValueError if the operation or the message is not in the specification.
@@ -100,7 +101,7 @@ class Codecs:
     def _inside(self, name: str, request: bool) -> Space:
         key = (name, request)
         if key not in self._nested:
-            # Store the space before `_fill`, which looks it up if the attribute set contains itself.
+            # Store the Space before calling `_fill`, which looks it up if the attribute set contains itself.
             space = self._nested[key] = Space(name)
             self._fill(space, self._spec.attribute_sets[name].attributes.values(), request)
         return self._nested[key]

@@ -124,8 +124,10 @@ def repeated(coder: Coder) -> Coder:
 
 
 def short(name: str, expected: str, found: int) -> Malformed:
-    """Return the exception for an attribute whose payload has a wrong size."""
-    return Malformed(f"attribute '{name}': expected {expected}, found {found}")
+    """Return the exception for an attribute whose payload has a wrong size. `expected` is a text such as
+    "expected 4 bytes".
+    """
+    return Malformed(f"attribute '{name}': {expected}, found {found}")
 
 
 def listed(values: Any) -> Iterable[Any]:

@@ -48,8 +48,8 @@ class _Layout:
         self._begin = self._end = base
         self._mask = 0
         self._headers = 0
-        """The attribute headers of the current group as one little-endian integer. `_mask` has a 1 at each
-        bit that belongs to a header.
+        """The attribute headers that the decoder compares at once, as one little-endian integer. `_mask` has
+        a 1 at each bit that belongs to a header.
         """
         self._depth = 0
 
@@ -88,8 +88,8 @@ class _Layout:
             yield self._value(entry, data, start, stop)
 
     def _header(self, word: int, start: int) -> None:
-        """Add the header of an attribute to the current group. The decoder rejects a message that has another
-        header at this offset.
+        """Add the header of an attribute to the headers that the decoder compares. The decoder rejects a
+        message that has another header at this offset.
         """
         place = start - NLA_HDRLEN
         if place - self._end > _FAR:
@@ -101,8 +101,8 @@ class _Layout:
         self._headers |= word << shift
 
     def _end_headers(self) -> None:
-        """Add a condition to the decoder: a message must have the headers of the current group. Then begin a
-        new group.
+        """Add a condition to the decoder: a message must have the attribute headers that were added since the
+        previous condition.
         """
         if self._mask:
             number, mask, headers = map(self._source.bind, (int.from_bytes, self._mask, self._headers))
@@ -142,7 +142,7 @@ def _words(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _display(values: Mapping[str, list[str]], space: Inside) -> str:
-    """Return the source of a dict.
+    """Return the source text of a dict that maps the names of attributes to the expressions of their values.
 
     A multi-attr gets the list of its expressions, other attributes the last one.
     """

@@ -79,12 +79,12 @@ class Numbers:
         for node in nodes:
             definition = definitions[node.text("name")]
             if isinstance(definition, Constant) and isinstance(definition.value, int):
-                # Some specifications use the name that the constant has in C, with its prefix.
+                # Some specifications refer to a constant by its name in C, which has a prefix.
                 for name in (definition.name, node.text("name-prefix") + definition.name):
                     self._constants[name] = definition.value
 
     def resolve(self, node: Node) -> int | None:
-        """Return the number of a limit.
+        """Convert a limit, such as the value of `max`, to a number.
 
         In specifications of older families, a limit may be a constant that only C headers define.  Then
         record it as unsupported and return None.

@@ -16,7 +16,7 @@ from simkernel.ynl.errors import SpecError
 _MAX_NODES = 200_000
 """Maximum number of values in a document.
 
-It stops documents whose aliases expand without end; the kernel's largest has 15 000.
+It stops documents whose aliases expand without end.  The kernel's largest specification has 15 000 values.
 """
 
 _PREFIX = "tag:yaml.org,2002:"
@@ -53,7 +53,7 @@ class _Reader:
         line = line or node.start_mark.line + 1
         self._left -= 1
         if self._left < 0:
-            raise SpecError(self._filename, line, path, f"expected at most {_MAX_NODES} values")
+            raise SpecError(self._filename, line, path, f"the document has more than {_MAX_NODES} values")
         if isinstance(node, MappingNode):
             return Node(self._mapping(node, path), self._filename, line, path)
         if isinstance(node, SequenceNode):

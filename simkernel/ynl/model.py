@@ -55,12 +55,12 @@ class Enumeration:
 
     @property
     def bits(self) -> dict[str, int]:
-        """Mask of each entry, by name."""
+        """Maps the name of each entry to its mask, 1 << `value`."""
         return {entry.name: 1 << entry.value for entry in self.entries}
 
     @property
     def numbers(self) -> dict[str, int]:
-        """Number of each entry, by name."""
+        """Maps the name of each entry to its number."""
         return {entry.name: entry.value for entry in self.entries}
 
 

@@ -67,7 +67,7 @@ def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
         for each in names:
             found = next(locate(data, start, end), None)
             if found is None:
-                raise short(name, f"a nest for '{each}'", 0)
+                raise short(name, f"expected a nest for '{each}'", 0)
             values[each], start, end = found
         return values | inside.decode(data, start, end)
 
@@ -99,8 +99,8 @@ def indexed_array_coder(attribute: Attribute, inside: Inside | None, request: bo
 
 @attrs.frozen(eq=False)
 class _Entry:
-    """Encodes and decodes one entry of an indexed array. `encode` gets the index and the value of the entry.
-    `coder` decodes the entry.
+    """Encodes and decodes one entry of an indexed array. `encode` takes the index and the value of the entry.
+    `coder.decode` decodes the payload of the entry.
     """
 
     coder: Coder

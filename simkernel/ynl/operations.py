@@ -48,7 +48,7 @@ class OperationReader:
         group = node.reference("mcgrp", "multicast group", self._groups)
         event = node.get("event")
         if event is not None and node.get("notify") is not None:
-            raise event.error("an operation is either an event or a notification")
+            raise event.error("an operation cannot have both 'event' and 'notify'")
         return Operation(
             node.text("name"),
             node.text("doc"),
@@ -181,4 +181,4 @@ def _check_notifications(items: list[Node], operations: Mapping[str, Operation])
         reference = item.get("notify")
         if reference is not None and reference.value not in answering:
             known = choose(reference.value, answering)
-            raise reference.error(f"operation '{reference.value}' with a reply not found; {known}")
+            raise reference.error(f"no operation with a reply is called '{reference.value}'; {known}")

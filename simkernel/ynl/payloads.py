@@ -60,7 +60,7 @@ def _integer(attribute: Attribute) -> Coder:
 
     def decode(data: Buffer, start: int, end: int) -> Any:
         if end - start < size:
-            raise short(name, f"{size} bytes", end - start)
+            raise short(name, f"expected {size} bytes", end - start)
         value = unpack(data, start)[0]
         return value if from_wire is None else from_wire(value)
 
@@ -89,7 +89,7 @@ def _wide_integer(attribute: Attribute) -> Coder:
 
     def decode(data: Buffer, start: int, end: int) -> Any:
         if end - start not in (4, 8):
-            raise short(name, "4 or 8 bytes", end - start)
+            raise short(name, "expected 4 or 8 bytes", end - start)
         return (narrow if end - start == 4 else wide).decode(data, start, end)
 
     return Coder(name, attribute.number, encode, decode, narrow.fields + wide.fields)
@@ -165,7 +165,7 @@ def _array(attribute: Attribute) -> Coder:
 
     def decode(data: Buffer, start: int, end: int) -> list[Any]:
         if (end - start) % size:
-            raise short(name, f"a multiple of {size} bytes", end - start)
+            raise short(name, f"expected a multiple of {size} bytes", end - start)
         return [item.decode(data, at, at + size) for at in range(start, end, size)]
 
     return Coder(name, number, encode, decode)
@@ -200,7 +200,7 @@ def _bitfield32(attribute: Attribute) -> Coder:
 
     def decode(data: Buffer, start: int, end: int) -> dict[str, Any]:
         if end - start < _BITFIELD32.size:
-            raise short(name, f"{_BITFIELD32.size} bytes", end - start)
+            raise short(name, f"expected {_BITFIELD32.size} bytes", end - start)
         pair = _BITFIELD32.unpack_from(data, start)
         value, selector = pair if from_wire is None else map(from_wire, pair)
         return {"value": value, "selector": selector}
@@ -220,7 +220,7 @@ def _silent(attribute: Attribute) -> Coder:
 
 
 def checked(number: int, payload: bytes) -> bytes:
-    """Return the encoded attribute.
+    """Encode an attribute of type `number` and check the length of its payload.
 
     Raise ValueError if the payload is too long for the 16-bit length field.
     """

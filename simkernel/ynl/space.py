@@ -58,7 +58,9 @@ class Space:
         self._decoded = 0
 
     def add(self, coder: Coder, silent: bool) -> None:
-        """Add an attribute.  A silent attribute (padding) cannot be encoded, and decoding ignores it."""
+        """Add the coder of an attribute. If `silent` is true (padding), the attribute cannot be encoded, and
+        decoding ignores it.
+        """
         self.by_name[coder.name] = coder
         if not silent:
             self.by_number[coder.number] = coder
@@ -90,7 +92,7 @@ class Space:
     def _encode_one(self, name: str, value: Any) -> bytes:
         coder = self.by_name.get(name)
         if coder is None:
-            raise BadValue(name, f"not in {self.name}; {choose(name, self.by_name)}")
+            raise BadValue(name, f"'{self.name}' has no such attribute; {choose(name, self.by_name)}")
         try:
             return coder.encode(value)
         except BadValue as error:

@@ -85,7 +85,7 @@ def _shared(spec: Spec) -> list[str]:
     names = spec.extras.get(SHARED_POLICY, [])
     filename = supplement_name(spec.filename)
     if not isinstance(names, list):
-        raise SpecError(filename, 0, SHARED_POLICY, f"must be a list of operations, not {names!r}")
+        raise SpecError(filename, 0, SHARED_POLICY, f"expected a list of operations, found {names!r}")
     for name in names:
         if name not in spec.operations:
             problem = f"unknown operation '{name}'; {choose(name, spec.operations)}"
@@ -146,7 +146,7 @@ class _Tables:
         return PolicyTable(name, self._policies(self._spec.attribute_sets[attribute_set], names))
 
     def _policies(self, attribute_set: AttributeSet, names: Collection[str]) -> tuple[AttributePolicy, ...]:
-        """Return a policy for each attribute type up to the highest in `names`.
+        """Return a policy for each attribute type, from 0 to the highest type of the attributes in `names`.
 
         Other types get an empty policy.
         """
@@ -188,8 +188,8 @@ def _scalar(attribute: Attribute) -> AttributePolicy:
 
 
 def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
-    """Return the policy of a number with its limits. They come from the attribute's checks. A limit that has
-    no check comes from the attribute's enum.
+    """Return the policy of a number with its limits. A limit comes from the attribute's checks, or from the
+    attribute's enum if the checks do not set it.
 
     An enum with gaps accepts its values only.
     """
@@ -203,7 +203,7 @@ def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
         accepted = tuple(attribute.enum.numbers.values())
         return AttributePolicy(kind, Validation.FUNCTION, accepted=accepted)
     if any(limit is not None and not _SHORT_LIMITS[0] <= limit <= _SHORT_LIMITS[1] for limit in (low, high)):
-        # ynl-gen-c.py writes 0 for a missing limit here, which would reject every value.
+        # For RANGE_PTR, ynl-gen-c.py writes 0 for a missing limit. A maximum of 0 would reject every value.
         least, most = type_range(attribute.type)
         minimum, maximum = least if low is None else low, most if high is None else high
         return AttributePolicy(kind, Validation.RANGE_PTR, minimum=minimum, maximum=maximum)
@@ -227,7 +227,7 @@ def _string(attribute: Attribute) -> AttributePolicy:
     checks = attribute.checks
     if checks.exact_length is not None:
         return _binary(attribute)
-    # ynl-gen-c.py does not require the NUL for a multi-attr.
+    # For a string that is a multi-attr, ynl-gen-c.py does not require the NUL.
     unterminated = checks.unterminated_ok or attribute.multi
     kind = NlaType.STRING if unterminated else NlaType.NUL_STRING
     return AttributePolicy(kind, length=checks.max_length or 0)
@@ -241,7 +241,7 @@ def _binary(attribute: Attribute) -> AttributePolicy:
 
 
 def _bitfield32(attribute: Attribute) -> AttributePolicy:
-    # ynl-gen-c.py rejects a bitfield32 without an enum.  Here, all of its bits are valid.
+    # ynl-gen-c.py rejects a bitfield32 without an enum. simkernel accepts it, and all of its bits are valid.
     mask = 2**32 - 1 if attribute.enum is None else sum(attribute.enum.bits.values())
     return AttributePolicy(NlaType.BITFIELD32, mask=mask)
 

@@ -308,7 +308,7 @@ def test_nesting_without_end_is_refused(reply: Codec) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"zom": 1}, "attribute 'zom': not in get; did you mean zoom?"),
+        ({"zom": 1}, "attribute 'zom': 'get' has no such attribute; did you mean zoom?"),
         ({"zoom": 256}, "attribute 'zoom': expected an integer from 0 to 255, found 256"),
         ({"zoom": -1}, "attribute 'zoom': expected an integer from 0 to 255, found -1"),
         ({"zoom": "1"}, "attribute 'zoom': expected an integer from 0 to 255, found '1'"),
@@ -341,7 +341,10 @@ def test_nesting_without_end_is_refused(reply: Codec) -> None:
         ({"samples": 1}, "attribute 'samples': expected a list, found 1"),
         ({"samples": [1, 65536]}, "attribute 'samples': expected an integer from 0 to 65535, found 65536"),
         ({"centre": 1}, "attribute 'centre': expected a mapping of attributes to values, found 1"),
-        ({"centre": {"z": 1}}, "attribute 'centre.z': not in point; expected one of x, y, deeper"),
+        (
+            {"centre": {"z": 1}},
+            "attribute 'centre.z': 'point' has no such attribute; expected one of x, y, deeper",
+        ),
         (
             {"centre": {"deeper": {"x": -1}}},
             f"attribute 'centre.deeper.x': expected an integer from 0 to {2**32 - 1}, found -1",

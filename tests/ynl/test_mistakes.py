@@ -141,8 +141,8 @@ MISTAKES = [
         "list[set].flags[0]",
         "unknown value 'admin'",
     ),
-    ("notify: get", "notify: got", 73, "list[changed].notify", "operation 'got' with a reply not found"),
-    ("notify: get", "notify: set", 73, "list[changed].notify", "operation 'set' with a reply not found"),
+    ("notify: get", "notify: got", 73, "list[changed].notify", "no operation with a reply is called 'got'"),
+    ("notify: get", "notify: set", 73, "list[changed].notify", "no operation with a reply is called 'set'"),
     (
         "event: {attributes: [device, sequence]}",
         "event: {attributes: []}\n      notify: get",

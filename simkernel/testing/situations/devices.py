@@ -93,7 +93,7 @@ def interrupt_shared(machine: Machine, device: Device, *, other: Device | None =
     """
     occurrence = Occurrence(machine, "interrupt-shared")
     if device.slot is None:
-        raise SimulationError(f"interrupt_shared: {device!r} is not plugged in and has no line")
+        raise SimulationError(f"interrupt_shared: {device!r} is not plugged in, so it has no interrupt line")
     line = device.slot.line
     other = other or Mouse(Walk())
 

@@ -143,7 +143,8 @@ def _notify(machine: Machine, sock: NetlinkSock) -> None:
         machine.kernel.genetlink.unregister(family)
     else:
         raise SimulationError(
-            "notification_in_dump: pass event=, a function that makes the kernel send a notification"
+            "notification_in_dump: no default notification for the groups of this socket: "
+            "pass event=, a function that makes the kernel send a notification"
         )
 
 

@@ -76,7 +76,7 @@ class Occurrence:
             action(*arguments)
 
     def on(self, names: Collection[str], action: Callable[[Record], object]) -> None:
-        """Call `action` with each trace record that has one of these names."""
+        """Call `action` with each trace record whose name is in `names`."""
 
         def listener(record: Record) -> None:
             if record.name in names:
@@ -87,8 +87,8 @@ class Occurrence:
     def on_call(
         self, event: str, calls: Collection[str], program: Program, action: Callable[[Task, Fields], object]
     ) -> None:
-        """Call `action` when the concerned program enters (`event` is "sys_enter") or leaves ("sys_exit") one
-        of these system calls.
+        """Call `action` each time `program` enters (`event` is "sys_enter") or leaves ("sys_exit") a system
+        call in `calls`.
         """
         concerned, find = concerns(self.machine, program), self.machine.kernel.processes.find
 
@@ -107,7 +107,7 @@ class Occurrence:
         hold: int = 0,
         when: Callable[[Task, Fields], object] = lambda task, fields: True,
     ) -> None:
-        """Call `action` after a system call of the concerned program, before the program resumes.
+        """Call `action` after each system call in `calls` that `program` makes, before the program resumes.
 
         The program is not scheduled for `hold` ns after the call, as if a task of higher priority had its
         CPU.  `when` selects the calls.
@@ -147,7 +147,7 @@ class Occurrence:
 
 
 def concerns(machine: Machine, program: Program) -> Callable[[Task], bool]:
-    """Return a predicate for tasks, which is true for those of the concerned program."""
+    """Return a predicate that is true for a task of `program`, the program that a situation concerns."""
     if isinstance(program, str):
         return lambda task: task.comm == program
     if program is not None:
@@ -168,7 +168,7 @@ def _pid(program: int | Process | App | Blocking) -> int:
 
 
 def netlink_sockets(machine: Machine, program: Program) -> Iterator[NetlinkSock]:
-    """Yield the netlink sockets of the concerned program."""
+    """Yield the netlink sockets of `program`, the program that a situation concerns."""
     concerned = concerns(machine, program)
     for task in machine.kernel.processes:
         if task.pid == task.tgid and concerned(task):

@@ -26,7 +26,7 @@ def replies(sock: NetlinkSock) -> list[Skb]:
 
 
 def take(sock: NetlinkSock, skbs: Iterable[Skb]) -> None:
-    """Remove socket buffers from the receive queue."""
+    """Remove socket buffers from the receive queue of a netlink socket."""
     for skb in skbs:
         assert sock.queue is not None
         sock.queue.remove(skb)

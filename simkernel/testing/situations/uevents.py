@@ -18,14 +18,15 @@ Select = Callable[[Uevent], bool]
 
 
 def every(event: Uevent) -> bool:
-    """Return True for every event."""
+    """Select every uevent: return True."""
     return True
 
 
 def listed_before_subscribed(
     machine: Machine, program: Program = None, *, change: Callable[[], object], within: int = millis(50)
 ) -> Occurrence:
-    """Call `change` after the program has listed a directory or a dump, and before its next system call.
+    """Call `change` after the program has listed a directory or received the end of a netlink dump, and
+    before its next system call.
 
     The program is not scheduled for `within` ns, while the kernel completes the change and sends events.
     """

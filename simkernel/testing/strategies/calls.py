@@ -145,7 +145,7 @@ class _Writer:
         self._opener = opener
         self._calls: list[Syscall] = []
         self._kinds: dict[Fd, str] = {}
-        """Kind of each open descriptor."""
+        """Maps the name of each open descriptor to its kind, such as "netlink"."""
         self._number = 0
 
     def program(self, drawn: Iterable[Drawn]) -> SyscallProgram:

@@ -113,7 +113,7 @@ def _valid(spec: Spec, operation: str, mode: ModeName) -> SearchStrategy[Genetli
 
 @st.composite
 def _changed(draw: st.DrawFn, request: GenetlinkRequest) -> GenetlinkRequest:
-    """Draw a request with one to three changes applied."""
+    """Return a strategy for `request` with one to three changes."""
     payload = request.payload
     for change in draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3)):
         payload = draw(change(payload))
@@ -121,30 +121,32 @@ def _changed(draw: st.DrawFn, request: GenetlinkRequest) -> GenetlinkRequest:
 
 
 def _damaged(data: bytes) -> SearchStrategy[bytes]:
-    """Replace one byte by an arbitrary byte."""
+    """Return a strategy for `data` with one byte replaced by an arbitrary byte."""
     places = st.integers(0, max(0, len(data) - 1))
     return st.builds(lambda at, byte: data[:at] + bytes([byte]) + data[at + 1 :], places, st.integers(0, 255))
 
 
 def _cut(data: bytes) -> SearchStrategy[bytes]:
-    """Truncate the data at an arbitrary length."""
+    """Return a strategy for `data`, truncated at an arbitrary length."""
     return st.integers(0, len(data)).map(lambda length: data[:length])
 
 
 def _followed(data: bytes) -> SearchStrategy[bytes]:
-    """Append arbitrary bytes."""
+    """Return a strategy for `data` with one to eight arbitrary bytes appended."""
     return st.binary(min_size=1, max_size=8).map(lambda more: data + more)
 
 
 def _joined(data: bytes) -> SearchStrategy[bytes]:
-    """Append an attribute of any type and length."""
+    """Return a strategy for `data` with a netlink attribute of any type appended."""
     return st.builds(
         lambda type, payload: data + attribute(type, payload), st.integers(0, 0xFFFF), st.binary(max_size=12)
     )
 
 
 def _doubled(data: bytes) -> SearchStrategy[bytes]:
-    """Append a copy of all attributes after the header, so that each attribute occurs twice."""
+    """Return a strategy for `data` with a copy of its attributes appended, so that each attribute occurs
+    twice.
+    """
     return st.just(data + data[GENL_HDRLEN:])
 
 

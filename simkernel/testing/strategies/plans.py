@@ -24,7 +24,8 @@ def plans(
     stimuli: Sequence[str] = (),
     options: Mapping[str, str] = NOTHING,
 ) -> SearchStrategy[Plan]:
-    """Return a strategy for plans with up to `max_size` delays and pauses at the first `points` points.
+    """Return a strategy for plans with up to `max_size` delays and pauses. Each is at one of the first
+    `points` points, the instants at which a plan can delay a task.
 
     faults   names of fault points; the n-th hit of up to `max_size` drawn fault points fails
     stimuli  names of stimuli (`sim.any_step`); each happens at one of the points

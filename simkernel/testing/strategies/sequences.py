@@ -1,4 +1,4 @@
-"""A strategy for long lists."""
+"""A hypothesis strategy for lists that are longer than those that `st.lists` draws."""
 
 from __future__ import annotations
 
