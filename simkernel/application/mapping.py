@@ -60,7 +60,7 @@ class Memory:
 
     @property
     def memory(self) -> memoryview:
-        """The mapped bytes, for functions that need a buffer.  ValueError if the memory is unmapped."""
+        """The mapped bytes, for functions that need a buffer. Raise ValueError if the memory is unmapped."""
         if self._view is None:
             raise ValueError("mmap closed or invalid")
         return self._view
@@ -150,7 +150,7 @@ class Memory:
     # -- search and copy -----------------------------------------------------------
 
     def find(self, sub: Buffer, start: int | None = None, end: int | None = None, /) -> int:
-        """Return the lowest index of `sub`, or -1.
+        """Return the lowest index at which `sub` occurs in the memory, or -1 if it does not occur.
 
         The search starts at the position unless `start` is given.
         """
@@ -158,7 +158,7 @@ class Memory:
         return self.memory.tobytes().find(bytes(sub), first, len(self) if end is None else end)
 
     def rfind(self, sub: Buffer, start: int | None = None, end: int | None = None, /) -> int:
-        """Return the highest index of `sub`, or -1.
+        """Return the highest index at which `sub` occurs in the memory, or -1 if it does not occur.
 
         The search starts at the position unless `start` is given.
         """

@@ -118,7 +118,9 @@ class NetlinkClient(Generic[F]):
 
     @lazy
     async def join(self, *groups: str) -> None:
-        """Join multicast groups.  PermissionError if a group requires a capability."""
+        """Join multicast groups. Raise PermissionError if a group requires a capability that the process
+        lacks.
+        """
         for number in [self.family.group(group) for group in groups]:
             if self._events is None:
                 self._events = await client_socket(self._app, self.family.protocol)
@@ -133,7 +135,9 @@ class NetlinkClient(Generic[F]):
 
     @property
     def event_socket(self) -> NetlinkSocket:
-        """The socket that receives events, for poll and options.  SimulationError before `join`."""
+        """The socket that receives events, for poll and options. Raise SimulationError before the first
+        `join`.
+        """
         if self._events is None:
             raise SimulationError(f"no socket for events of {self.family.name}: join a group first")
         return self._events
@@ -273,7 +277,7 @@ def _call(owner: Owner, name: str, arguments: tuple[object, ...]) -> Call[Any]:
 
 
 def _from_kernel(received: Received) -> list[tuple[Header, int, int]]:
-    """Locate the messages of a datagram.  Return an empty list if the sender is not the kernel."""
+    """Return the positions of the messages in a datagram, or an empty list if the sender is not the kernel."""
     portid, _ = received[ADDRESS]
     return locate_messages(received[DATA])[0] if portid == KERNEL else []
 

@@ -148,7 +148,7 @@ MISTAKES = [
         "event: {attributes: []}\n      notify: get",
         78,
         "event",
-        "either an event or",
+        "cannot have both 'event' and 'notify'",
     ),
     ("name: reset", "name: broken", 80, "list[broken]", "two operations are called 'broken'"),
     ("value: 9", "value: 2", 80, "list[reset]", "the value 2, and so has 'set'"),
