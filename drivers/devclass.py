@@ -37,7 +37,9 @@ class DeviceClass:
 
 
 class DeviceClasses:
-    """The state of the loaded module.  Drivers import its methods as kernel symbols."""
+    """The loaded module, which knows the names of all class devices. Drivers import its methods as kernel
+    symbols.
+    """
 
     def __init__(self, this: ThisModule) -> None:
         self._lock = spin_lock_init(this, "devclass names")
@@ -126,9 +128,9 @@ MODULE = Module(
 
 
 def init(this: ThisModule) -> DeviceClasses:
-    """Return the module's state.  Drivers register their classes later."""
+    """Return the module's state without a device class, because drivers register their classes later."""
     return DeviceClasses(this)
 
 
 def exit(this: ThisModule, classes: DeviceClasses) -> None:
-    """Do nothing: a module that imports from here must be unloaded first, and it unregisters its class."""
+    """Do nothing: each driver that uses this module is already unloaded and has unregistered its class."""

@@ -52,7 +52,7 @@ class Dummy:
         self.kind = rtnl_link_register(this, LinkOps(kind=KIND, setup=self.setup, validate=self.validate))
 
     def setup(self, device: NetDevice) -> None:
-        """Initialize a new device (`dummy_setup()`)."""
+        """Set the operations, the flags and a random address of a new device (`dummy_setup()`)."""
         ether_setup(device)
         device.ops = self.ops
         device.flags = device.flags & ~IFF_MULTICAST | IFF_NOARP

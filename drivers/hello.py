@@ -1,4 +1,4 @@
-"""hello: a module without a device. It serves a netlink protocol that sends greetings.
+"""hello: a module without a device. It answers the messages of a netlink protocol with greetings.
 
 A program opens a socket of netlink protocol 17; the kernel then loads this module by its alias.  The
 program sends a HELLO message with its name and receives a HELLO message with a greeting.  Members of

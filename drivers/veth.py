@@ -57,7 +57,7 @@ POLICY: Final = PolicyTable(KIND, (AttributePolicy(), AttributePolicy(length=IfI
 
 
 class Veth:
-    """The state of the loaded module.
+    """The loaded module: its device operations and its link kind.
 
     A device's `private` is its peer, or None after the peer was unregistered.
     """
@@ -86,7 +86,7 @@ class Veth:
         self.kind = rtnl_link_register(this, kind)
 
     def setup(self, device: NetDevice) -> None:
-        """Initialize a new device (`veth_setup()`)."""
+        """Set the operations and the size limits of a new device (`veth_setup()`)."""
         ether_setup(device)
         device.ops = self.ops
         device.max_mtu, device.tso_max_size = ETH_MAX_MTU, TSO_MAX_SIZE
@@ -137,8 +137,8 @@ class Veth:
         return None if device.private is None else device.private.net
 
     def open(self, device: NetDevice) -> None:
-        """Turn the carriers of a device and its peer on if both are up. Raise ENOTCONN if the device has no
-        peer.
+        """Turn the carriers of the opened device and its peer on if the peer is up. Raise ENOTCONN if the
+        device has no peer.
         """
         peer = device.private
         if peer is None:
@@ -155,7 +155,7 @@ class Veth:
 
 
 def init(this: ThisModule) -> Veth:
-    """Register the link kind."""
+    """Register the link kind `veth`."""
     return Veth(this)
 
 

@@ -1,4 +1,4 @@
-"""bridge: a network device that connects other network devices. These are its ports.
+"""bridge: a network device that connects other network devices, which are called its ports.
 
 When a program creates a link of the kind `bridge` (RTM_NEWLINK), the kernel requests the module
 `rtnl-link-bridge`. IFLA_MASTER makes a device a port.  The bridge has a carrier while at least one port
@@ -111,7 +111,7 @@ MODULE = Module(
 
 
 class BridgeModule:
-    """The state of the loaded module."""
+    """The loaded module: its device operations, its link kind, and its notifier for the events of ports."""
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this
@@ -148,7 +148,9 @@ class BridgeModule:
     # -- bridges --------------------------------------------------------------------
 
     def setup(self, device: NetDevice) -> None:
-        """Initialize a new bridge (`br_dev_setup()`)."""
+        """Set the operations, a random address and an empty forwarding database of a new bridge
+        (`br_dev_setup()`).
+        """
         ether_setup(device)
         eth_hw_addr_random(self.this, device)
         device.ops, device.max_mtu, device.netns_immutable = self.ops, ETH_MAX_MTU, True
@@ -166,7 +168,7 @@ class BridgeModule:
                 raise os_error(EADDRNOTAVAIL)
 
     def newlink(self, new: NewLink) -> None:
-        """Register a bridge and apply the settings of the request."""
+        """Register a bridge and apply the settings of the RTM_NEWLINK request."""
         register_netdevice(self.this, new.device)
         if IFLA_ADDRESS in new.attributes:
             self.set_id(new.device.private, new.device.address)
@@ -178,7 +180,7 @@ class BridgeModule:
             raise
 
     def changelink(self, device: NetDevice, attributes: Attributes, data: Attributes, extack: Extack) -> None:
-        """Change the settings of a bridge.
+        """Change the settings of a bridge to the values that a request contains (`br_changelink()`).
 
         Raise the error in `SETTINGS` if a value is out of range, EOPNOTSUPP if a setting is not modelled.
         """
@@ -223,7 +225,7 @@ class BridgeModule:
         return max(speeds, default=SPEED_UNKNOWN), "unknown"
 
     def set_mac_address(self, device: NetDevice, address: bytes) -> None:
-        """Set the hardware address of the bridge. The bridge id contains this address.
+        """Set the hardware address of the bridge, and change the bridge id, which contains this address.
 
         Raise EADDRNOTAVAIL if the address is invalid.
         """
@@ -313,7 +315,8 @@ class BridgeModule:
         self.set_offload_limits(bridge)
 
     def remove_port(self, master: NetDevice, device: NetDevice) -> None:
-        """Remove a port from its bridge (`br_del_if()`).
+        """Remove a port from its bridge, and then update the bridge's MTU, TSO limits and address
+        (`br_del_if()`).
 
         Raise EINVAL if the device is not a port of this bridge.
         """
@@ -378,14 +381,14 @@ class BridgeModule:
         self.notify_port(master.private, master.private.ports[device])
 
     def enable(self, bridge: Bridge, port: Port) -> None:
-        """Change a port to BLOCKING, then to FORWARDING (`br_stp_enable_port()`)."""
+        """Set the state of a port to blocking, then to forwarding (`br_stp_enable_port()`)."""
         port.become_designated(bridge)
         self.set_state(bridge, port, BR_STATE_BLOCKING)
         self.select_states(bridge)
         self.notify_port(bridge, port)
 
     def disable(self, bridge: Bridge, port: Port) -> None:
-        """Change a port to DISABLED (`br_stp_disable_port()`)."""
+        """Set the state of a port to disabled, and notify RTNLGRP_LINK (`br_stp_disable_port()`)."""
         port.become_designated(bridge)
         self.set_state(bridge, port, BR_STATE_DISABLED)
         self.notify_port(bridge, port)
@@ -402,8 +405,8 @@ class BridgeModule:
         self.select_states(bridge)
 
     def select_states(self, bridge: Bridge) -> None:
-        """Set designated ports to forwarding and other ports to blocking, then set the bridge's carrier
-        (`br_port_state_selection()`).
+        """Set each enabled port to forwarding if it is designated, else to blocking. Then turn the bridge's
+        carrier on if a port forwards, else off (`br_port_state_selection()`).
         """
         for port in bridge.ports.values():
             designated = port.is_designated(bridge)
@@ -426,7 +429,7 @@ class BridgeModule:
         pr_info(self.this, f"{where} entered {BR_STATES[state]} state")
 
     def device_event(self, event: Event, device: NetDevice, info: object) -> None:
-        """Update a bridge after an event of one of its ports (`br_device_event()`)."""
+        """Update a bridge after an event of a port, such as a change of the port's MTU (`br_device_event()`)."""
         if event is Event.REGISTER and device.ops is self.ops:
             device.private.fdb.change_bridge(device.address)
         master = device.master
@@ -488,7 +491,7 @@ class BridgeModule:
 
 
 def init(this: ThisModule) -> BridgeModule:
-    """Register the link kind."""
+    """Register the link kind `bridge`, and the notifier for the events of ports."""
     return BridgeModule(this)
 
 

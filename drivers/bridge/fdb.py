@@ -50,7 +50,7 @@ class Entry:
 
 
 class ForwardingDatabase:
-    """The entries of one bridge by address, in the order in which they were created."""
+    """The forwarding entries of one bridge by address, in the order in which the entries were created."""
 
     def __init__(self, this: ThisModule, bridge: Bridge) -> None:
         self._this = this
@@ -58,8 +58,8 @@ class ForwardingDatabase:
         self._entries: dict[bytes, Entry] = {}
 
     def add(self, port: NetDevice | None, address: bytes) -> None:
-        """Add an entry for an address of a port or of the bridge. Do nothing if the address has an entry
-        (`fdb_add_local()`).
+        """Add an entry for an address of a port or of the bridge, unless the address is invalid or already
+        has an entry (`fdb_add_local()`).
         """
         if is_valid_ether_addr(address) and address not in self._entries:
             self._entries[address] = Entry(port, ktime_get(self._this))

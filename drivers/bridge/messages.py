@@ -26,7 +26,7 @@ from .state import Bridge, Port, port_cost
 
 
 def fill_bridge(bridge: Bridge) -> bytes:
-    """Return the attributes of a bridge (`br_fill_info()`)."""
+    """Return the encoded netlink attributes of a bridge (`br_fill_info()`)."""
     texts: dict[int, bytes] = {
         Br.BRIDGE_ID: bridge.id,
         Br.ROOT_ID: bridge.id,
@@ -36,7 +36,7 @@ def fill_bridge(bridge: Bridge) -> bytes:
 
 
 def fill_port(this: ThisModule, bridge: Bridge, device: NetDevice) -> bytes:
-    """Return the attributes of a port (`br_port_fill_attrs()`)."""
+    """Return the encoded netlink attributes of a port (`br_port_fill_attrs()`)."""
     port = bridge.ports.get(device)
     if port is None:  # the device is being removed from the bridge
         port = Port(device, 0)

@@ -117,7 +117,7 @@ PORT_SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
 the errno for a value out of range.
 """
 SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
-    Br.FORWARD_DELAY: ANY,  # without the spanning tree protocol, Linux accepts any value
+    Br.FORWARD_DELAY: ANY,  # Linux accepts any delay without the spanning tree protocol
     Br.HELLO_TIME: (100, 1000, ERANGE),
     Br.MAX_AGE: (600, 4000, ERANGE),
     Br.AGEING_TIME: ANY,
@@ -197,8 +197,7 @@ PORT_POLICY: Final = PolicyTable(
 
 
 def change(settings: dict[int, int], data: Mapping[int, bytes]) -> Iterator[int]:
-    """Change the settings of a bridge in Linux's order. Yield the attribute type of each setting that
-    changes.
+    """Change the settings of a bridge in Linux's order. Yield the attribute type of each setting in `data`.
 
     Raise the error in `SETTINGS` if a value is out of range; the settings before it stay changed.
     """
@@ -244,7 +243,8 @@ def checked(
     type: int,
     payload: bytes,
 ) -> int:
-    """Check a setting and return its value. The value is in the first bytes of the attribute's payload.
+    """Return the value of a setting, which is in the first bytes of the attribute's payload, and check its
+    range.
 
     Raise the error in `limits` if the value is out of range.
     """

@@ -69,7 +69,7 @@ class Port:
 
 @attrs.define(eq=False)
 class Bridge:
-    """A bridge (`struct net_bridge`).  It is the `private` of its network device."""
+    """The state of a bridge (`struct net_bridge`), which is the `private` of the bridge's network device."""
 
     device: NetDevice
     fdb: ForwardingDatabase = attrs.field(init=False)

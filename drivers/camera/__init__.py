@@ -81,7 +81,7 @@ MODULE = Module(
 
 
 class CameraDriver:
-    """The driver's state while its module is loaded."""
+    """The camera driver while its module is loaded: its device class and its netlink family."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
         self.this = this
@@ -95,7 +95,7 @@ class CameraDriver:
         undo.callback(genl_unregister_family, self.family)
 
     async def probe(self, device: SimbusDevice) -> None:
-        """Bind the driver to a camera.
+        """Bind the driver to a camera, and register its class device and its video device.
 
         The `devm_` functions release their resources when the device is unbound or when this method fails.
         Programs find the class device before the video device exists, so the mutex blocks their requests

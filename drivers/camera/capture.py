@@ -44,7 +44,7 @@ class CaptureRing(Descriptors):
         super().__init__(device, v4l2.VIDEO_MAX_FRAME)
         self._done = done
         self._buffers: deque[Buffer] = deque()
-        """The buffers that the device owns, in the order of their descriptors from `tail` on."""
+        """The buffers that the device owns, in the order in which they were queued."""
         self._unread: set[Frame] = set()
 
     def queue(self, buffer: Buffer) -> None:
@@ -133,7 +133,7 @@ class Capture:
                 self._camera.totals.bytes_delivered += len(frame.pixels)
 
     async def start_streaming(self, queue: Queue) -> None:
-        """Start a V4L2 stream.
+        """Start a V4L2 stream with the buffers that the program has already queued.
 
         Raise EBUSY during a netlink stream, ENODEV if the camera is unplugged, ENOMEM if allocation fails,
         ETIMEDOUT if the camera does not become ready.
@@ -153,7 +153,7 @@ class Capture:
         await start(camera, make)
 
     async def stop_streaming(self, queue: Queue) -> None:
-        """Stop the stream. Then the device owns no buffer and writes to no buffer."""
+        """Stop the stream. After that the device owns no buffer and writes to no buffer."""
         camera = self._camera
         leaving = camera.gone or simbus_dev_is_disconnected(camera.device)
         await stop(camera, "device-removed" if leaving else "stopped")

@@ -19,7 +19,7 @@ from .stream import remove_user, stream_off, stream_on
 
 
 class Commands:
-    """The handlers of the netlink commands.
+    """The handlers of the camera driver's netlink commands.
 
     `find` returns the camera that a request names; `cameras` returns all bound cameras.
     """
@@ -68,7 +68,7 @@ class Commands:
                 }
 
     async def get_format(self, info: GenlInfo) -> Reply:
-        """Return the current format of a camera."""
+        """Return a camera's current frame size, pixel format and frame interval."""
         camera = self._find(info)
         async with camera.mutex:
             camera.check_present()
@@ -130,7 +130,7 @@ class Commands:
         Stopping a stream sleeps, which is not allowed here, so a work item does it.
         """
         for camera in self._cameras():
-            # The driver's `remove` clears the users under this lock, then cancels the work item.
+            # Schedule under the lock: `remove` first clears the users under it, then cancels the work item.
             with camera.lock:
                 if remove_user(camera, sender):
                     schedule_work(camera.stop_work)
@@ -156,7 +156,7 @@ class Commands:
 
 
 def describe(camera: Camera) -> Reply:
-    """Return the reply to get-device for a camera."""
+    """Return the reply to the netlink command get-device for a camera."""
     reply = {"device": camera.name, "parent": camera.device.name, "buffers": camera.buffers}
     # Read the ring once: the stream can start or stop while the request is served.
     streaming = READ_ONCE(camera.ring) is not None
@@ -164,7 +164,7 @@ def describe(camera: Camera) -> Reply:
 
 
 def format_of(camera: Camera) -> Reply:
-    """Return the reply to get-format for a camera.  Raise ENODEV if it is unplugged."""
+    """Return the reply to the netlink command get-format. Raise ENODEV if the camera is unplugged."""
     mode = hw.MODES[camera.read(hw.MODE)]
     return {
         "device": camera.name,
@@ -193,7 +193,7 @@ def find_mode(camera: Camera, info: GenlInfo) -> int:
 
 
 def describe_control(camera: Camera, name: str) -> Reply:
-    """Return the reply to get-control for a control.  Raise ENODEV if the camera is unplugged."""
+    """Return the reply to the netlink command get-control. Raise ENODEV if the camera is unplugged."""
     control = CONTROLS[name]
     return {
         "device": camera.name,
@@ -233,7 +233,7 @@ def parts(camera: Camera, frame: Frame, info: GenlInfo) -> Iterator[Reply]:
 
 
 def statistics(camera: Camera) -> Reply:
-    """Return the reply to get-statistics for a camera, as a consistent snapshot.
+    """Return the reply to the netlink command get-statistics: a consistent snapshot of a camera's counters.
 
     Raise ENODEV if it is unplugged.
     """

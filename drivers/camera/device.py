@@ -100,7 +100,7 @@ class Camera:
         return self.node.name
 
     def read(self, register: int) -> int:
-        """Return the value of a register.
+        """Read a register of the camera and return its value, an unsigned 32-bit number.
 
         Raise ENODEV if the camera is unplugged or unbound, in which case its registers are not mapped.
         """
@@ -124,7 +124,7 @@ class Camera:
         writel(value, self.io, register)
 
     async def wait_status(self, bits: int, wanted: int) -> None:
-        """Sleep until the status register has the value `wanted` in `bits`.
+        """Sleep until the bits `bits` of the status register have the value `wanted`.
 
         Raise ENODEV if the camera is unplugged, ETIMEDOUT after TIMEOUT_US.
         """

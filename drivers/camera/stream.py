@@ -29,7 +29,7 @@ INTERRUPTS = hw.IRQ_FRAME_DONE | LOSSES
 
 
 async def stream_on(camera: Camera, user: Hashable) -> None:
-    """Add a user, and start a netlink stream if none runs.
+    """Add a netlink socket to the users of the stream. Start a netlink stream if no stream runs.
 
     Raise ENODEV if the camera is unplugged, EBUSY during a V4L2 stream (capture.py), ENOMEM if allocation
     fails, ETIMEDOUT if the camera does not become ready.
@@ -45,7 +45,9 @@ async def stream_on(camera: Camera, user: Hashable) -> None:
 
 
 async def stream_off(camera: Camera, user: Hashable) -> None:
-    """Remove a user, and stop the stream if it was the last.  Raise ENODEV if the camera is unplugged."""
+    """Remove a netlink socket from the users of the stream, and stop the stream after the last user. Raise
+    ENODEV if the camera is unplugged.
+    """
     async with camera.mutex:
         camera.check_present()
         with camera.lock:
@@ -54,7 +56,8 @@ async def stream_off(camera: Camera, user: Hashable) -> None:
 
 
 def remove_user(camera: Camera, user: Hashable) -> bool:
-    """Remove a user of the stream. Return False if it was not a user. The caller holds the spinlock.
+    """Remove a netlink socket from the users of the stream. Return False if the socket was not a user. The
+    caller holds the spinlock.
 
     This does not stop the stream: call `stop_if_idle` afterwards.
     """
@@ -157,7 +160,7 @@ def interrupt(irq: int, camera: Camera) -> int:
 
 
 def announce(irq: int, camera: Camera) -> int:
-    """Send the netlink events of an interrupt.  This runs in the interrupt thread."""
+    """Send the netlink events about new frames and lost frames. The interrupt thread calls this."""
     with camera.lock:
         frames = [frame for frame in camera.unannounced if frame.kept]
         camera.unannounced.clear()

@@ -68,11 +68,11 @@ class Video:
     # -- formats --------------------------------------------------------------
 
     def enum_fmt(self, arg: s.V4l2Fmtdesc) -> None:
-        """Return the pixel format with an index (VIDIOC_ENUM_FMT)."""
+        """Return the pixel format with the requested index (VIDIOC_ENUM_FMT)."""
         arg.pixelformat = _nth(list(FORMATS), arg.index)
 
     def enum_framesizes(self, arg: s.V4l2Frmsizeenum) -> None:
-        """Return the sensor's size with an index (VIDIOC_ENUM_FRAMESIZES)."""
+        """Return the frame size of the sensor mode with the requested index (VIDIOC_ENUM_FRAMESIZES)."""
         if arg.pixel_format not in FORMATS:
             raise os_error(EINVAL)
         mode = _nth(hw.MODES, arg.index)
@@ -117,7 +117,7 @@ class Video:
         camera.write(FORMATS[pix.pixelformat], hw.FORMAT)
 
     def g_parm(self, parm: s.V4l2Captureparm) -> None:
-        """Return the frame interval with the current exposure (VIDIOC_G_PARM).
+        """Return the actual frame interval in the current mode with the current exposure (VIDIOC_G_PARM).
 
         Raise ENODEV if the camera is unplugged.
         """

@@ -147,7 +147,9 @@ class InputCore:
         input_event(dev, EV_SYN, SYN_REPORT, 0)
 
     def input_set_timestamp(self, dev: InputDev, time: int) -> None:
-        """Set the time of the next packet, in ns of the machine's clock, if the hardware supplies it."""
+        """Set the time of the next packet, in ns of the machine's clock. A driver calls this if its hardware
+        supplies the time.
+        """
         dev.timestamp = time
 
     # -- handlers -------------------------------------------------------------------

@@ -49,7 +49,7 @@ and `input_print_modalias_parts()`.
 
 @attrs.define(eq=False)
 class InputDev:
-    """An input device (`struct input_dev`).
+    """An input device, such as a mouse: its identity, its capabilities and its state (`struct input_dev`).
 
     `lock` (Linux's event_lock) protects `state`, `values` and `timestamp`.  `mutex` protects `handles`,
     `grab`, `users`, `going_away` and `inhibited`.  Interrupt handlers read `handles` and `grab` under RCU

@@ -104,7 +104,9 @@ def input_inject_event(handle: InputHandle, type: int, code: int, value: int) ->
 
 
 def handle_event(dev: InputDev, type: int, code: int, value: int) -> None:
-    """Process an event (`input_handle_event()`).  The caller holds the lock."""
+    """Ignore an event, or pass it to the device and to the handlers (`input_handle_event()`). The caller
+    holds the lock.
+    """
     # If another task writes `inhibited` at this time, the event may or may not be ignored, as on Linux.
     known = type in DISPOSITIONS and not READ_ONCE(dev.inhibited)
     disposition = DISPOSITIONS[type](dev, code, value) if known else IGNORE
@@ -124,7 +126,9 @@ def handle_event(dev: InputDev, type: int, code: int, value: int) -> None:
 
 
 def _pass_values(dev: InputDev) -> None:
-    """Pass the current packet to the handles (`input_pass_values()`)."""
+    """Pass the current packet to all open handles, or only to the handle that has grabbed the device
+    (`input_pass_values()`).
+    """
     grab = rcu_dereference(dev.grab)
     if grab is not None:
         grab.handler.events(grab, dev.values)

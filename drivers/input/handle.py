@@ -19,7 +19,7 @@ from .device import InputDev, Value
 
 @attrs.define(eq=False)
 class InputHandler:
-    """An input handler (`struct input_handler`).
+    """An input handler, such as evdev, which receives the events of devices (`struct input_handler`).
 
     The core calls `connect(handler, dev)` for each device; it registers a handle if the handler supports
     the device.  The core calls `disconnect(handle)` when the device or the handler is unregistered.  It

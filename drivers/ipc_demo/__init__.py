@@ -1,4 +1,4 @@
-"""ipc_demo: one small service over every interface between programs and drivers, to compare them.
+"""ipc_demo: one small service over every interface between programs and drivers, to compare the interfaces.
 
 The module has no hardware.  It answers questions, sends events and produces frames.  Each of these is
 available over several interfaces: netlink, ioctl, read and write, mapped memory, sysfs, eventfd, SIGIO.

@@ -41,7 +41,9 @@ class Listener:
 
 
 class Events:
-    """The timer of the loaded module and its listeners.  `lock` protects both from the timer's callback."""
+    """The timer that sends events, and the listeners that receive them. `lock` protects both from the timer's
+    callback.
+    """
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this

@@ -74,7 +74,7 @@ MODULE = Module(
 
 
 class MouseDriver:
-    """The driver's state while its module is loaded."""
+    """The mouse driver while its module is loaded: its device class and its netlink family."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
         if this.parameters["rate"] not in hw.RATES:
@@ -89,7 +89,7 @@ class MouseDriver:
         undo.callback(genl_unregister_family, self.family)
 
     async def probe(self, device: SimbusDevice) -> None:
-        """Bind the driver to a mouse.
+        """Bind the driver to a mouse, register its input device and its class device, and enable its reports.
 
         The `devm_` functions release their resources when the device is unbound or when this method fails.
         """
@@ -101,7 +101,7 @@ class MouseDriver:
             send(mouse)
 
         mouse.send_work = init_work(self.this, send_reports)
-        # devm calls this after it has freed the interrupt, so the handler cannot queue the work item again.
+        # devm cancels the work item after it has freed the interrupt, so no handler can queue the item again.
         devm_add_action(device, cancel_work_sync, mouse.send_work)
         devm_request_irq(device, device.irq, interrupt, IRQF_SHARED, "mouse", mouse)
         dev_set_drvdata(device, mouse)

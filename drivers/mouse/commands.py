@@ -16,7 +16,7 @@ from .device import Mouse, button_names
 def register_family(
     this: ThisModule, find: Callable[[GenlInfo], Mouse], mice: Callable[[], list[Mouse]]
 ) -> GenlFamily:
-    """Register the netlink family.
+    """Register the netlink family of the mouse driver, with the handlers of its commands.
 
     `find` returns the mouse that a request names; `mice` returns all bound mice.
     """
@@ -45,7 +45,7 @@ def register_family(
 
 
 def describe(mouse: Mouse) -> Reply:
-    """Return the reply to get-device for a mouse.  Raise ENODEV if it is unplugged."""
+    """Return the reply to the netlink command get-device. Raise ENODEV if the mouse is unplugged."""
     return {
         "device": mouse.name,
         "parent": mouse.device.name,
@@ -55,7 +55,7 @@ def describe(mouse: Mouse) -> Reply:
 
 
 def state(mouse: Mouse) -> Reply:
-    """Return the reply to get-state for a mouse.  The lock makes it a consistent snapshot."""
+    """Return the reply to the netlink command get-state. The lock makes the reply a consistent snapshot."""
     with mouse.lock:
         total = mouse.state
         reply = {
@@ -69,7 +69,7 @@ def state(mouse: Mouse) -> Reply:
 
 
 def statistics(mouse: Mouse) -> Reply:
-    """Return the reply to get-statistics for a mouse.  Raise ENODEV if it is unplugged."""
+    """Return the reply to the netlink command get-statistics. Raise ENODEV if the mouse is unplugged."""
     lost = mouse.read(hw.LOST)
     with mouse.lock:
         return {

@@ -99,7 +99,7 @@ class Mouse:
         return self.node.name
 
     def read(self, register: int) -> int:
-        """Return the value of a register.
+        """Read a register of the mouse and return its value, an unsigned 32-bit number.
 
         Raise ENODEV if the mouse is unplugged: all its registers then read as ones.
         """
@@ -146,7 +146,7 @@ def interrupt(irq: int, mouse: Mouse) -> int:
 
 
 def _take(mouse: Mouse) -> None:
-    """Take one report from the device."""
+    """Remove one report from the device, add it to the sums, and pass it to the input core and the queue."""
     motion, state = readl(mouse.io, hw.REPORT_MOTION), readl(mouse.io, hw.REPORT_STATE)
     low, high = readl(mouse.io, hw.REPORT_TIME_LOW), readl(mouse.io, hw.REPORT_TIME_HIGH)
     if high == ALL_ONES:  # the mouse was unplugged while its registers were read

@@ -196,8 +196,8 @@ class ControlHandler:
         return control
 
     def setup(self) -> None:
-        """Write the values of all controls to the device. Before this call its registers can hold different
-        values (`v4l2_ctrl_handler_setup()`).
+        """Write the values of all controls to the device. Before this call the device's registers can hold
+        other values (`v4l2_ctrl_handler_setup()`).
         """
         for control in self._controls:
             if not control.is_class:

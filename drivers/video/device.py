@@ -86,7 +86,7 @@ class VideoDevice:
     # -- open files -----------------------------------------------------------
 
     def add(self, fh: FileHandle) -> None:
-        """Add an open file (`v4l2_fh_add()`)."""
+        """Add an open file to the device's files, with the default priority (`v4l2_fh_add()`)."""
         fh.priority = v4l2.V4L2_PRIORITY_DEFAULT
         with self.fh_lock:
             self.files.append(fh)

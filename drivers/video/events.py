@@ -52,7 +52,9 @@ class FileHandle:
             self._queue(event)
 
     def _queue(self, event: V4l2Event) -> None:
-        """Queue an event (`__v4l2_event_queue_fh()`).  The caller holds the lock."""
+        """Queue an event if the file has subscribed to it (`__v4l2_event_queue_fh()`). The caller holds the
+        lock.
+        """
         subscription = self.find(event.type, event.id)
         if subscription is None:
             return
@@ -60,7 +62,7 @@ class FileHandle:
         old = subscription.pending
         if old is not None:
             self.available.remove(old)
-            if event.type == V4L2_EVENT_CTRL:  # keep the old changes, too (v4l2_ctrl_replace())
+            if event.type == V4L2_EVENT_CTRL:  # keep the changes in the old event, too (v4l2_ctrl_replace())
                 payload = V4l2EventCtrl.unpack(event.u)
                 payload.changes |= V4l2EventCtrl.unpack(old.u).changes
                 event.u = payload.pack()

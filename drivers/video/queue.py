@@ -199,7 +199,9 @@ class Queue:
     # -- queueing -------------------------------------------------------------
 
     def prepare(self, buffer: Buffer) -> None:
-        """Prepare a buffer before it is queued (`__buf_prepare()`)."""
+        """Call the driver's `buf_prepare` for a buffer, unless the buffer is already prepared
+        (`__buf_prepare()`).
+        """
         if buffer.prepared:
             return
         buffer.timestamp = buffer.sequence = buffer.bytesused = 0
@@ -281,7 +283,7 @@ class Queue:
     # -- streaming ------------------------------------------------------------
 
     async def stream_on(self, type: int) -> None:
-        """Start streaming (`vb2_core_streamon()`).
+        """Pass the queued buffers to the driver and start streaming (`vb2_core_streamon()`).
 
         Raise EINVAL if the type is wrong or the queue has no buffers, and any error of the driver.
         """
