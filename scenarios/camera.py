@@ -38,7 +38,9 @@ VIDEO_GID = 44
 """The id of the group that can open video devices, as in udevd's rules."""
 NODE = "/dev/video0"
 SAMPLE = 0.2
-"""With pixels=mmap: the duration in s of a netlink stream that runs first, to compare its costs."""
+"""The duration in s of a netlink stream. With pixels=mmap it runs first, so that the report can compare the
+costs.
+"""
 BUFFERS = 4
 """The driver's default number of buffers."""
 
@@ -86,7 +88,7 @@ SLOW_VIEWER = 1.8
 
 @attrs.define
 class Seen:
-    """Observations of the programs, for the report."""
+    """Data that the programs record during the run, for the report."""
 
     uevents: list[tuple[int, str, str, str]] = attrs.field(factory=list)
     device: dict[str, Any] = attrs.field(factory=dict)
@@ -116,7 +118,9 @@ COSTS = {
     "copied": "bytes that the kernel copies",
     "time": "time in calls for the pixels [ns]",
 }
-"""The costs of one frame. The time is a median. The others are means, which include a share of the start."""
+"""The costs of one frame, with their descriptions. The time is a median. The numbers of calls and bytes are
+means, which include a share of the stream's start.
+"""
 
 
 class Dumped:
@@ -181,7 +185,7 @@ class Mapped:
             await self.give_back()
 
     async def give_back(self) -> None:
-        """Queue the buffer again."""
+        """Queue the buffer that `take` has dequeued last."""
         await self._ask(ioctls.VIDIOC_QBUF, self.taken)
 
     async def stop(self) -> None:
@@ -319,7 +323,7 @@ def camera(run: Run) -> None:
 def look_on(
     machine: Machine, run: Run, seen: Seen, way: str, duration: float
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Run a viewer. Return the cost of a frame, and the machine's counters before the run."""
+    """Run a viewer. Return the cost of a frame, and the machine's counters before the viewer started."""
     before = machine.statistics
     machine.spawn(viewer, run, machine.trace, seen, way, duration, uid=VIEWER_UID, gid=VIDEO_GID)
     machine.run(until=machine.now + millis(10) + seconds(duration))
@@ -377,7 +381,7 @@ def report_frame(run: Run, seen: Seen) -> None:
 
 
 def report_work(run: Run, seen: Seen, before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Report the work of the machine, by its public counters."""
+    """Report how much the machine's counters increased since the viewer started, in all and per frame."""
     frames = max(1, len(seen.frames))
     since = {what: count(after) - count(before) for what, count in COUNTERS.items()}
     run.table(
@@ -484,7 +488,9 @@ def path_up(times: dict[str, int], last: str) -> list[tuple[str, str, int]]:
 
 
 def suggestion(run: Run, seen: Seen, lost: int) -> str:
-    """Return a suggestion, or "" if its effect is not certain: a short run loses no frames."""
+    """Return a suggestion for the next run, or "" if its effect is not certain, because a short run loses no
+    frames.
+    """
     if lost:
         return "With --set work=0 the viewer keeps up." if run["work"] else ""
     if len(seen.frames) < 4 * run["buffers"]:

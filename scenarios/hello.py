@@ -33,7 +33,7 @@ NAMES = ("Ada", "Grace", "Linus", "Margaret", "Dennis", "Radia", "Ken", "Barbara
 
 @attrs.define
 class Seen:
-    """Observations of the programs, for the report."""
+    """Data that the programs record during the run, for the report."""
 
     greetings: list[tuple[str, str, int]] = attrs.field(factory=list)
     """Name, greeting and round-trip time in ns for each guest."""
@@ -85,7 +85,7 @@ async def administrator(app: App, greeting: str, seen: Seen) -> None:
 
 
 async def unload(app: App, when: str, seen: Seen) -> None:
-    """Try to unload the module."""
+    """Try to unload the module `hello`, and record the result."""
     try:
         await app.rmmod("hello")
     except OSError as error:

@@ -24,12 +24,12 @@ PLUGGED = millis(5)
 
 @attrs.define
 class Seen:
-    """Observations of the programs, for the report."""
+    """Data that the programs record during the run, for the report."""
 
     uevents: list[tuple[Any, ...]] = attrs.field(factory=list)
     diary: list[tuple[int, str]] = attrs.field(factory=list)
     frames: list[int] = attrs.field(factory=list)
-    """Number of frames of each stream."""
+    """For each stream, the number of frames that the viewer has read."""
     refusals: list[int] = attrs.field(factory=list)
     """The errno of each request that failed because the camera was unplugged."""
 
@@ -76,7 +76,7 @@ async def viewer(app: App, seen: Seen) -> None:
 
 
 async def begin(camera: Any, note: Any, seen: Seen) -> None:
-    """Start a stream."""
+    """Set the camera's format, start a stream, and record the start in the viewer's diary."""
     device = await camera.do("get-device")
     await camera.do("set-format", width=320, height=240, pixel_format="GREY")
     await camera.do("stream-on")
@@ -117,7 +117,9 @@ def hotplug(run: Run) -> None:
 
 
 def report(run: Run, seen: Seen, *counters: dict[str, Any]) -> None:
-    """Report the uevents, the events of the viewer, and the machine's counters at three times."""
+    """Report the uevents, the viewer's diary, and the machine's counters in three states of the camera:
+    streaming, unplugged, plugged in again.
+    """
     run.text(
         f"A viewer streams from a camera, which is unplugged at {run['out']:g} s and plugged in again "
         f"{run['away']:g} s later. Frames read from each stream: {', '.join(map(str, seen.frames))}."

@@ -33,7 +33,7 @@ DRIVER_PREFIX = "/bus/simbus/drivers/"
 
 @attrs.define
 class Seen:
-    """Observations of the programs, for the report."""
+    """Data that the programs record during the run, for the report."""
 
     attempts: list[tuple[str, str, int]] = attrs.field(factory=list)
     """Of each attempt: description, result and errno (0 for success)."""

@@ -32,7 +32,7 @@ BUFSIZE = 65536
 
 @attrs.define
 class Seen:
-    """Observations of the programs, for the report."""
+    """Data that the programs record during the run, for the report."""
 
     round_trips: list[int] = attrs.field(factory=list)
     echoed: int = 0

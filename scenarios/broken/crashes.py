@@ -27,7 +27,7 @@ MODULE = Module(
 
 
 class Divider:
-    """The state of the loaded module."""
+    """The loaded module: its kernel netlink socket, and the handler that divides."""
 
     def __init__(self, this: ThisModule) -> None:
         self.socket: KernelSocket = netlink_kernel_create(this, NETLINK_DIVISION, self.receive)

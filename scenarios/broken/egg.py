@@ -6,7 +6,7 @@ from simkernel.driverapi.module import Module
 
 
 def hatch(state: None) -> str:
-    """The symbol that hen imports."""
+    """The symbol that the module hen imports."""
     return "hen"
 
 

@@ -6,7 +6,7 @@ from simkernel.driverapi.module import Module
 
 
 def lay(state: None) -> str:
-    """The symbol that egg imports."""
+    """The symbol that the module egg imports."""
     return "egg"
 
 

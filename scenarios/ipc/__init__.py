@@ -112,4 +112,4 @@ def refuse_nothing_to_do(names: list[str], jobs: list[str]) -> None:
     if not any(not TRANSPORTS[name].lacks(job) for name in names for job in jobs):
         able = {job: [name for name, each in TRANSPORTS.items() if not each.lacks(job)] for job in jobs}
         listed = "; ".join(f"{job}: {', '.join(each)}" for job, each in able.items())
-        raise SimulationError(f"{', '.join(names)} cannot do that job: choose transports of these ({listed})")
+        raise SimulationError(f"{', '.join(names)} can do none of the chosen jobs; these can: {listed}")

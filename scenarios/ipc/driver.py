@@ -65,8 +65,8 @@ class End:
 
 
 async def driver_event(listen: Function, session: Session, listeners: int) -> tuple[None, Function]:
-    """Open the driver's event node. Return None, because the driver sends the events, and a function that
-    makes a listener with `listen(session, app)`.
+    """Open the driver's event node. Return two values: None instead of a function that sends an event,
+    because the driver sends the events, and a function that makes a listener.
     """
     session.device = await session.app.open(EVENTS, fcntl.O_RDWR)
     session.base = (await last_event(session)).number

@@ -31,8 +31,8 @@ BLOCKED: Final = 1_000_000
 FLOOD: Final = 500
 """Number of events in the throughput measurement."""
 FLOOD_INTERVAL: Final = 1000
-"""Interval in ns at which the driver sends events in the throughput measurement. A program sends without a
-pause.
+"""Interval in ns at which the driver sends events in the throughput measurement. If a program sends the
+events, it sends without a pause.
 """
 
 
@@ -99,7 +99,9 @@ class Delivery:
         return found
 
     def arrived(self, listener: Listener) -> int:
-        """Return the number of events that a listener has received individually."""
+        """Return the number of this measurement's events that a listener has received. A signal counts as one
+        event.
+        """
         return sum(number is None or number in self.sent_at for _, number in listener.received)
 
 
@@ -137,7 +139,7 @@ def deliver(
         delivery.busy = bench.since(before)[3]
         await app.sleep(SETTLED + (2 * session.poll + (AWAKE * interval if asleep else 0)) / 1e9)
         _, calls, copied, _ = bench.since(before)
-        delivery.calls += calls - 1  # do not count the sleep above
+        delivery.calls += calls - 1  # one system call is this program's sleep above
         delivery.copied += copied
         await session.close()
 

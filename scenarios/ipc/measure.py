@@ -25,8 +25,8 @@ TICK: Final = 20_000
 THINK: Final = 20_000
 """Mean pause between two questions under load, in ns."""
 WARMUP: Final = 2
-"""Number of exchanges that are not measured. They allocate buffers and wake the server before the first
-measured one.
+"""Number of exchanges before the measured exchanges. They are not measured, because they allocate buffers and
+wake the server.
 """
 
 ARRIVALS: Final = {"question": 2, "frame": 1}
@@ -35,7 +35,7 @@ frame.
 """
 
 Row = dict[str, Any]
-"""The figures of one transport.  Times are in ns."""
+"""The measured figures of one transport, by name. Times are in ns."""
 
 
 @attrs.frozen

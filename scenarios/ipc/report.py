@@ -196,8 +196,8 @@ def _events(run: Run, events: Sequence[Row]) -> Iterable[str]:
 
 
 def _compared(run: Run, rows: Iterable[Row], job: str, other: str) -> Iterable[tuple[Row, float]]:
-    """Yield netlink's last row, and its time divided by the time of `other`. Yield nothing unless both were
-    measured with the same size.
+    """Yield netlink's last row for a job, and its median time divided by that of the transport `other`. Yield
+    nothing unless both transports were measured, and with the same size.
     """
     found = {row["transport"]: row for row in rows if row["job"] == job}
     if {"netlink", other} <= found.keys() and found["netlink"]["size"] == found[other]["size"]:

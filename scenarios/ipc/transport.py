@@ -54,7 +54,8 @@ class Truncated(Exception):
 
 @attrs.frozen
 class Transport:
-    """A transport.  limits.md describes its limits.
+    """A transport between a program and its peer, which is a driver or another program. limits.md describes
+    the limits of each transport.
 
     `between(app)` tries to reach another program; it returns YES or what happens instead.  If it is None,
     the first job is tried.  `forbidden(app)` tries the transport without permission; it returns what
@@ -116,7 +117,7 @@ def parse_records(data: bytes) -> tuple[Numbers, int]:
 
 @attrs.define
 class Listener:
-    """The receiving end of events, in its own process."""
+    """A receiver of events, which runs in its own process."""
 
     app: App
     call: Callable[[int], Awaitable[bytes]] | None = None
@@ -129,7 +130,7 @@ class Listener:
     into a buffer of 8 bytes.
     """
     old_reads: int = 2
-    """Number of calls of `receive_old` that receive two events."""
+    """Number of calls of `receive_old` that the probe `extensible` makes after it has sent two events."""
     received: list[tuple[int, int | None]] = attrs.field(factory=list)
     """For each received event: its time of arrival in ns and its number."""
     errors: list[str] = attrs.field(factory=list)
@@ -177,8 +178,8 @@ class Polled(Listener):
 
 @attrs.define
 class Signalled(Listener):
-    """A listener that a signal interrupts. At each run, the signal handler adds one zero byte, which
-    represents an event.
+    """A listener that a signal interrupts. The signal handler adds a zero byte to `pending` for each signal.
+    Each of these bytes represents an event.
     """
 
     old_reads: int = 0

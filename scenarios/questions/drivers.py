@@ -182,7 +182,7 @@ def up(stage: Stage, mouse: Mouse) -> None:
 
 
 async def tracer(app: App) -> tuple[str, str]:
-    """Return the device path of the node, and the modules that use the module `input`."""
+    """Return the sysfs path of the mouse's event device, and the modules that use the module `input`."""
     node = await app.readlink("/sys/class/input/event0")
     return node, " ".join(await app.listdir("/sys/module/input/holders"))
 
@@ -205,7 +205,7 @@ async def surveyor(app: App, path: str) -> list[tuple[str, ...]]:
 
 
 def neighbours(stage: Stage) -> None:
-    """Show by files of sysfs which modules use the driver, and which code the driver uses."""
+    """Show in sysfs that the driver is between the bus and the input core."""
     stage.say(
         "Where is the driver? sysfs shows the path from the bus to the node, and the users of each module."
     )
@@ -231,7 +231,7 @@ def neighbours(stage: Stage) -> None:
 
 
 def unloading(stage: Stage, mouse: Mouse) -> None:
-    """Show that the driver is unloaded, and that the mouse is then as before."""
+    """Show that the driver is unloaded, and that the mouse is then as it was before its driver was loaded."""
     stage.say("The driver is unloaded, and the mouse is moved again.")
     with stage.shown("remove", "kobject_uevent", "module_free", "report", "irq_raise", *ACCESSES) as seen:
         stage.do(lambda app: app.rmmod("mouse"), name="rmmod")

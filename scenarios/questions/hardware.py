@@ -81,9 +81,9 @@ def attempts(stage: Stage, address: int) -> None:
     stage.fact("errors_of_root", by_root, "ENOENT EFAULT")
     stage.fact("registers_reached", len(seen.named("rwmmio_read") + seen.named("rwmmio_write")), 0)
     stage.so(
-        "An address in a program refers to the program's own memory, and nothing is mapped at this one: "
-        "EFAULT. The file /dev/mem with the machine's memory does not exist: ENOENT. No register was "
-        "accessed, not even by root."
+        "An address in a program refers to the program's own memory, and nothing is mapped at the address "
+        "of the register: EFAULT. The file /dev/mem with the machine's memory does not exist: ENOENT. No "
+        "register was accessed, not even by root."
     )
 
 
@@ -99,8 +99,8 @@ async def viewer(app: App) -> None:
 
 
 def asking(stage: Stage) -> None:
-    """Set the same register through the driver."""
-    stage.say("The same register, through the driver: the program opens the camera and asks.")
+    """Set the register for the camera's gain through the driver."""
+    stage.say("Now the program sets the gain through the driver: it opens the camera and asks.")
     with stage.shown(*ACCESSES) as seen:
         stage.do(viewer, name="user", uid=USER)
     written = stage.one(seen, "rwmmio_write")

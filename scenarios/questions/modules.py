@@ -61,8 +61,9 @@ def built_in(stage: Stage) -> None:
     stage.fact("bytes_written_to_null", str(written), "5")
     stage.note("register_accesses", len(seen.named("rwmmio_read") + seen.named("rwmmio_write")))
     stage.so(
-        "A driver handled an interrupt and accessed registers: that of the hot-plug controller. /dev/null "
-        "accepted 5 bytes. Both are built into the kernel, and /proc/modules does not list them."
+        "The driver of the hot-plug controller handled an interrupt and accessed registers. /dev/null "
+        "accepted 5 bytes. This driver and /dev/null are built into the kernel, so /proc/modules does not "
+        "list them."
     )
 
 

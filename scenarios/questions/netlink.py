@@ -105,7 +105,7 @@ async def tuner(app: App) -> None:
 
 def asking(stage: Stage) -> None:
     """Show that an ioctl is a question, so a program must poll to notice a change."""
-    stage.say("A program must notice a change of the camera's gain by ioctl(2) only. So it polls.")
+    stage.say("A program must notice that the camera's gain changes. It uses only ioctl(2), so it polls.")
     answers: list[int] = []
     with stage.shown("rwmmio_write") as seen:
         stage.spawn(asker, answers, name="asker", uid=USER)

@@ -68,7 +68,7 @@ class Stage:
 
     @contextmanager
     def shown(self, *points: str) -> Iterator[Watch]:
-        """Print a transcript of the block: system calls, and the tracepoints named `points`.
+        """Print a transcript of the `with` block: system calls, and the tracepoints named `points`.
 
         Raise NotShown if it is empty.
         """
@@ -81,7 +81,7 @@ class Stage:
         self._run.text(seen.text(self._zero), detail=True)
 
     def watch(self, *points: str) -> AbstractContextManager[Watch]:
-        """Record a transcript of the block, as `shown` does, but do not print it."""
+        """Record a transcript of the `with` block, as `shown` does, but do not print it."""
         return self._transcript.watch(*points)
 
     def table(self, title: str, columns: Iterable[str], rows: Iterable[Iterable[str | int | None]]) -> None:
@@ -89,7 +89,7 @@ class Stage:
         self._run.table(title, columns, rows, detail=True)
 
     def one(self, seen: Watch, name: str, **fields: object) -> Any:
-        """Return the record that has this name and these fields.
+        """Return the only record of the transcript `seen` that has this name and these fields.
 
         Raise NotShown if it is not exactly one.
         """
@@ -128,7 +128,7 @@ class Stage:
         self._run.text(fill(sentence, WIDTH, initial_indent="Answer: "))
 
     def legs(self, way: str, *milestones: tuple[str, str, int]) -> None:
-        """Print a table with the durations between milestones.
+        """Print a table with the durations between the milestones of a request or an event.
 
         A milestone is a description, the layers that take the time before it, and a time in ns.
         """

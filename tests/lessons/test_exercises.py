@@ -115,7 +115,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake("the reader has no lock", LOCK + "            if", "        if True:\n            if",
                 "BUG: KCSAN: data-race in put / take", "if self.used < SLOTS"),
         Mistake("the reader does not look again", "if mouse.used:  #", "if True:  #",
-                r"a read returns \d, but the readers already have \["),
+                r"a read returns \d a second time: the readers already have \["),
         Mistake("a wrong argument", "irq(device, device.irq", "irq(None, device.irq",
                 "an oops in probe of 0:1: AttributeError", "devm_request_irq(None"),
         Mistake("a wrong line", "devm_request_irq(device, device.irq", "devm_request_irq(device, 99",

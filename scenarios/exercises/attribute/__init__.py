@@ -33,7 +33,9 @@ WRITES = 2
 
 @exercise(module="attribute")
 async def judge(app: Any, sim: Any, student: None) -> None:
-    """Judge the module: run two programs that write at the same time, then write valid and invalid values."""
+    """Judge the student's module: run two programs that write at the same time, then write valid and invalid
+    values.
+    """
     await expect(app, "brightness", b"0\n", "after the module is loaded")
     for value in (b"10", b"20"):
         await app.spawn(writer, value)
@@ -42,7 +44,7 @@ async def judge(app: Any, sim: Any, student: None) -> None:
     await expect(app, "changes", b"%d\n" % accepted, f"after two programs have written {WRITES} times each")
     for good, shown in GOOD.items():
         if error := await write(app, good):
-            raise Wrong(f"a write of {good!r} fails with errno {error}: it is a brightness from 0 to 100")
+            raise Wrong(f"a write of {good!r} fails with errno {error}: accept a brightness from 0 to 100")
         accepted += 1
         await expect(app, "brightness", shown, f"after a write of {good!r}")
     for bad in BAD:

@@ -24,8 +24,8 @@ from simkernel.uapi.wait import WNOHANG
 
 @exercise(calls={"watch": "app, table"}, devices=("mouse", "mouse"))
 async def judge(app: Any, sim: Any, student: Any) -> None:
-    """Judge the program: unplug a mouse after the program has listed the mice. Later plug in and unplug other
-    mice at any step.
+    """Judge the student's program: unplug a mouse after the program has listed the mice. Later plug in and
+    unplug other mice at any step of the run.
     """
     table: set[str] = set()
     listed_before_subscribed(sim.machine, "watch", change=lambda: sim.unplug("mouse0"))

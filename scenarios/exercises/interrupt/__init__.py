@@ -40,7 +40,7 @@ POLLS = 2000
 
 @exercise(module="interrupt", checks=("races",), options={"udev": False})
 async def judge(app: Any, sim: Any, student: None) -> None:
-    """Run two programs that read the reports of a mouse."""
+    """Judge the student's driver: run two programs that read the reports of a mouse."""
     numbers: list[int] = []
     mouse = Mouse(Script([Move(millis(2 + each), dx=1) for each in range(REPORTS)]))
     sim.plug(mouse)
@@ -68,5 +68,5 @@ async def reader(app: Any, numbers: list[int]) -> None:
         if not text.isdigit():
             raise Wrong(f"a read returns {text!r}: it must return a number as text, such as b'17'")
         if int(text) in numbers:
-            raise Wrong(f"a read returns {int(text)}, but the readers already have {numbers}")
+            raise Wrong(f"a read returns {int(text)} a second time: the readers already have {numbers}")
         numbers.append(int(text))

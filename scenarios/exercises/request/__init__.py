@@ -51,7 +51,9 @@ OLD = pack("<IHHIIBBHHH", 32, 16, 5, 0x51B50000, 0, 3, 1, 0, 11, 2) + b"nlctrl\0
 
 @exercise(calls={"set_rate": "app, sock, rate"}, devices=("mouse",))
 async def judge(app: Any, sim: Any, student: Any) -> None:
-    """Judge the function: call it with valid and invalid rates, while another program sends false replies."""
+    """Judge the student's function `set_rate`: call it with valid and invalid rates, while another program
+    sends false replies.
+    """
     mouse: Mouse = sim.device("mouse0")
     answers: list[Any] = []
 
@@ -60,7 +62,7 @@ async def judge(app: Any, sim: Any, student: Any) -> None:
         await sock.bind((0, 0))
         port = (await sock.getsockname())[0]
         for rate, errno in ((500, 0), (333, EINVAL), (1000, 0)):
-            await sock.sendto(OLD, (0, 0))  # the reply to OLD is queued before the student sends
+            await sock.sendto(OLD, (0, 0))  # so `sock` has an old reply before `set_rate` is called
             sim.any_step(lie, sim, port, 1 - bool(errno))
             if rate == 1000:
                 await app.spawn(stranger, port, 1)

@@ -32,8 +32,8 @@ STEPS = 6
 
 @exercise(calls={"follow": "app, table"})
 async def judge(app: Any, sim: Any, student: Any) -> None:
-    """Judge the program: move two mice, one of them before the program subscribes. Overrun the program's
-    queue at any step.
+    """Judge the student's program: move two mice, one of them before the program subscribes. Overrun the
+    program's queue at any step of the run.
     """
     table: dict[str, tuple[int, int]] = {}
     first = Mouse(Script([Move(millis(8 * step), dx=1, dy=step) for step in range(STEPS)]))

@@ -28,8 +28,8 @@ FRAMES = 12
 VIDEO_GID = 44
 LIMIT = millis(10)
 SHARE = 1000
-"""The goal: every frame reaches the program within LIMIT ns, and software takes less than 1/SHARE of that
-time.
+"""The goal: every frame reaches the program within LIMIT ns, and software takes less than 1/SHARE of each
+frame's time.
 """
 PARTS = (
     "camera: exposure",

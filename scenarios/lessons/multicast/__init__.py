@@ -46,7 +46,7 @@ class Listener:
     errors: int = 0
 
     async def run(self, app: App) -> None:
-        """Join the group, then run `follow`."""
+        """Join the multicast group, then run the function `follow` of program.py."""
         mouse = await app.genetlink("mouse")
         await mouse.join("motion")
         if self.buffer:  # the kernel doubles the value of SO_RCVBUF

@@ -35,7 +35,7 @@ GAP = 0.002
 SCHEDULES = 200
 MAX_ROWS = 200
 STRATEGIES = ("pct", "noise")
-"""The strategies of the search for a failing schedule. Both only delay tasks."""
+"""The strategies of the search for a failing schedule. Each strategy only delays tasks."""
 COUNT = 0x10
 FILE = "/sys/bus/simbus/devices/0:1/count"
 BEGIN, END = "calls write()", "write() returns"
@@ -47,7 +47,7 @@ DRIVER = ScenarioParameter(
 
 
 class Chip(Device):
-    """A counter chip.
+    """A chip with one counter register. It ignores writes while it sleeps and while it wakes up.
 
     A read wakes it, which takes 50 us: until then it ignores writes.  It sleeps after 1 s.
     """
@@ -152,7 +152,7 @@ async def visitor(app: App, first: float, visits: list[tuple[int, int]], errors:
 
 
 async def load(app: App, errors: list[str]) -> None:
-    """Load the driver."""
+    """Load the student's driver, and record an error if this fails."""
     try:
         await app.insmod("turnstile")
     except OSError as error:
@@ -185,7 +185,7 @@ def attempt(machine: Machine, began: Callable[[], None]) -> bool:
 
 @attrs.define
 class Target:
-    """The target of a search for failing schedules. `overlap` is True if visits overlapped in the last
+    """The test that a search for failing schedules runs. `overlap` is True if visits overlapped in the last
     run.
     """
 

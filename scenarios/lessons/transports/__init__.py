@@ -32,7 +32,7 @@ Ask = Callable[[], Awaitable[Any]]
 Transport = Callable[[App, bytes, Start], Awaitable[Ask]]
 
 
-# -- transports to a driver: each returns an Ask; `start` starts the measurement early -----------------------
+# -- transports to a driver: each returns an Ask, and can call `start` to begin the measurement before that --
 
 
 async def netlink(app: App, question: bytes, start: Start) -> Ask:
@@ -175,8 +175,8 @@ TRANSPORTS: Final = DRIVER | PROGRAM
 
 
 def measure(machine: Machine, name: str, size: int, number: int) -> list[int]:
-    """Ask over a transport. Return the time in ns, the number of system calls, and the number of copied
-    bytes.
+    """Ask `number` questions over a transport. Return the time in ns, the number of system calls, and the
+    number of copied bytes.
 
     The list is empty if the transport cannot carry that many bytes.
     """

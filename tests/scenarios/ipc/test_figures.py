@@ -203,7 +203,7 @@ def test_without_load_there_is_no_tail() -> None:
         ({"transport": "netlink"}, "scenario ipc has no parameter 'transport'"),
         (
             {"transports": "eventfd,signal", "job": "frame"},
-            "eventfd, signal cannot do that job: .*frame: netlink, read",
+            "eventfd, signal can do none of the chosen jobs; these can: frame: netlink, read",
         ),
     ],
 )
