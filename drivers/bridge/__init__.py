@@ -429,7 +429,7 @@ class BridgeModule:
         pr_info(self.this, f"{where} entered {BR_STATES[state]} state")
 
     def device_event(self, event: Event, device: NetDevice, info: object) -> None:
-        """Update a bridge after an event of a port, such as a change of the port's MTU (`br_device_event()`)."""
+        """Update a bridge after an event of a port, such as a change of its MTU (`br_device_event()`)."""
         if event is Event.REGISTER and device.ops is self.ops:
             device.private.fdb.change_bridge(device.address)
         master = device.master
