@@ -70,7 +70,7 @@ class ProcessCalls:
 
         Root loses all capabilities if it becomes another user (capabilities(7)).
 
-        Raises EINVAL for the invalid id -1, EPERM without CAP_SETUID.
+        Raise EINVAL for the invalid id -1, and EPERM if the id changes and the task lacks CAP_SETUID.
         """
         old = task.credentials
         if not 0 <= uid < NO_GROUP:
@@ -82,7 +82,9 @@ class ProcessCalls:
         self._kernel.processes.commit_credentials(task, new)
 
     def setgid(self, task: Task, gid: int) -> None:
-        """Set the group id (setgid(2)).  EINVAL for the invalid id -1, EPERM without CAP_SETGID."""
+        """Set the group id (setgid(2)). Raise EINVAL for the invalid id -1, and EPERM if the id changes and
+        the task lacks CAP_SETGID.
+        """
         old = task.credentials
         if not 0 <= gid < NO_GROUP:
             raise os_error(EINVAL)
