@@ -350,7 +350,7 @@ class Machine:
         if bugs := [report for report in self.reports if report.checker in self._checks]:
             raise KernelBug("\n\n".join(map(str, bugs)))
         if self._check_leaks and (words := left(holdings(self.kernel), {})):
-            raise Leak(f"left behind: {'; '.join(words)}")
+            raise Leak(f"resources were left behind: {'; '.join(words)}")
 
     def _switch_off(self) -> None:
         self._closed = True
@@ -417,7 +417,9 @@ class Machine:
             raise SimulationError("the machine is closed: make a new one")
 
     def _act(self, action: Callable[..., object], *arguments: Any) -> None:
-        """Call `action` in a new section of the engine, or in the current one if the machine is running."""
+        """Call `action` in the simulation. If the machine is not running, begin a new section of the engine
+        (code that runs at one instant) for the call.
+        """
         self._check_open()
         outside = not self.engine.running
         if outside:
@@ -450,7 +452,7 @@ def _engine(
         return engine_class(Engine, spread)(seed, start=-BOOT)
     from simkernel.engine.planned import PlannedEngine
 
-    with suppress(ImportError):  # no greenlet: no program runs as a plain function, which would need `leave`
+    with suppress(ImportError):  # without greenlet no program is a plain function, so nothing needs `leave`
         from simkernel.application.plain import leave
 
         leaves = (leave, *leaves)

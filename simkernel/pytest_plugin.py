@@ -106,7 +106,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     number = sum(item.get_closest_marker("sim") is not None for item in session.items)
     if number != 1:
         raise pytest.UsageError(
-            f"--sim-replay: a plan is for one test with the mark sim; {number} tests with it are selected"
+            f"--sim-replay: a plan is for one test with the mark sim, but {number} such tests are selected"
         )
 
 

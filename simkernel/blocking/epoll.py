@@ -9,7 +9,7 @@ from simkernel.blocking.methods import Run, blocking
 
 
 class BlockingEpoll:
-    """An epoll object of a `Blocking` process."""
+    """An epoll object whose methods block and return their results."""
 
     def __init__(self, run: Run, wrapped: Epoll) -> None:
         self.run = run

@@ -52,7 +52,7 @@ class SimulatedSelector(selectors.DefaultSelector):
 
 
 class SimulatedEventLoop(asyncio.SelectorEventLoop):
-    """The event loop of asyncio on the machine's clock."""
+    """An asyncio event loop that uses the machine's simulated clock."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(SimulatedSelector(machine))

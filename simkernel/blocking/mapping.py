@@ -9,7 +9,7 @@ from simkernel.blocking.methods import Run, blocking
 
 
 class BlockingMapping(Memory):
-    """Memory that is mapped into a `Blocking` process."""
+    """A blocking version of `mmap.mmap`: memory that is mapped into a simulated process."""
 
     def __init__(self, run: Run, wrapped: Mapping) -> None:
         self.run = run

@@ -170,7 +170,7 @@ class Blocking:
 
     @property
     def random(self) -> Random:
-        """The random stream of this process."""
+        """Random number generator of this process. Its numbers depend on the machine's seed."""
         return self.app.random
 
     uname = blocking(App.uname)
@@ -233,8 +233,8 @@ class BlockingProcess(Blocking):
 
     @classmethod
     def on(cls, kernel: Kernel, app: Callable[[Task], App], credentials: Credentials) -> BlockingProcess:
-        """Start a process of `kernel` without a program, and return its blocking calls.  `app` makes the
-        `App` of its task.
+        """Start a process of `kernel` without a program, and return its blocking calls. `app(task)` makes the
+        `App` of the process's task.
         """
         runner = SyncRunner(kernel.engine, kernel.processes, credentials)
         return cls(app(runner.task), runner)

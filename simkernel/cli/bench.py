@@ -1,5 +1,5 @@
-"""`simkernel bench`: the speed of simkernel on this host. Each figure is beside its anchor, the reference
-measurement.
+"""`simkernel bench`: measure the speed of simkernel on this host, and print each figure beside a reference
+measurement (its anchor).
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ COLUMNS = ("row", "quantity", "figure", "over", "ratio", "must hold", "aim", "sp
 WIDE = 156
 """Minimum width, in characters, of a terminal that shows all columns in one table."""
 HALVES = {"Speed": (0, 1, 4, 5, 6, 8), "What was measured": (0, 1, 2, 3, 7)}
-"""The two tables that a narrower terminal shows: their titles, and the indexes of their columns."""
+"""The two tables that replace the single table on a terminal narrower than WIDE: their titles, and the
+indexes of their columns.
+"""
 
 LEGEND = (
     "E is a bare event of simpy, T2 is two of them. Figure and anchor are the best of many short rounds, "

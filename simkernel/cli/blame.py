@@ -1,4 +1,5 @@
-"""Error output: a sentence for errors of use and of simkernel, a traceback for errors of the user's code.
+"""Error output: one sentence for a wrong use or an internal error of simkernel, a traceback for errors of the
+user's code.
 
 A wrong use and an internal error are printed as one sentence with the user's line. An exception of the
 user's code is printed with Python's traceback, without the frames of simkernel.
@@ -57,7 +58,7 @@ def explain(error: BaseException, debug: bool = False) -> str:
         place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
         return f"{place}{error}\n"
     if isinstance(error, SyntaxError) and not _foreign(told.stack):
-        return "".join(told.format_exception_only())  # the text names the line in the user's file
+        return "".join(told.format_exception_only())  # a SyntaxError's text names the user's line
     _trim(told)
     return "".join(told.format())
 

@@ -87,7 +87,7 @@ def command(
     """
     if measuring:
         if file is not None or crossed or jitter or costs is not None:
-            raise click.UsageError("--host measures this machine: the only other options are -o and --json")
+            raise click.UsageError("--host takes only the options -o and --json: leave the others out")
         with Outputs({"output": output}) as outputs:
             _host(json, outputs)
         return
@@ -96,7 +96,7 @@ def command(
     if file is None and not crossed and not jitter:
         raise click.UsageError("say what to do: --against FILE.json, --cross-validate, --jitter or --host")
     if output is not None:
-        raise click.UsageError("-o is for what --host has measured")
+        raise click.UsageError("-o writes the result of --host: add --host, or leave -o out")
     try:
         figures = read(RECORDED.read_text("utf-8") if file is None else file.read())
         if crossed or jitter:
@@ -143,7 +143,9 @@ def _quantiles(figures: list[Figure], costs: CostModel, json: bool) -> None:
         if each.quantiles
     ]
     if not rows:
-        raise SimulationError('it has no "spread"; `simkernel calibrate --host -o FILE` measures one')
+        raise SimulationError(
+            'the object "spread" is missing; `simkernel calibrate --host -o FILE` measures it'
+        )
     if json:
         report = [
             {"operation": each.name, "size": each.size, "measured_ns": each.quantiles, "simulated_ns": found}

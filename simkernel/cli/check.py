@@ -67,7 +67,7 @@ def command(
                 Plan.parse(replay)
             if name is None:
                 raise SimulationError(
-                    f"add --exercise with one of {', '.join(exercises.names())}, or a directory"
+                    f"--exercise is missing: give one of {', '.join(exercises.names())}, or a directory"
                 )
             exercise = exercises.find(name)
         except SimulationError as error:

@@ -26,8 +26,8 @@ from simkernel.ynl.page import lines, page
 @click.option("--yaml", is_flag=True, help="Print the specification itself.")
 @module_path_option
 def command(name: str, yaml: bool, module_path: tuple[str, ...]) -> None:
-    """Describe a generic netlink family: of a module on the module path, nlctrl, or of a specification
-    file.
+    """Describe a generic netlink family: nlctrl, a family of a module on the module path, or the family that
+    a specification file declares.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else _find(name, module_path)
     try:

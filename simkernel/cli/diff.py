@@ -1,4 +1,4 @@
-"""`simkernel diff`: the first difference between a run and the default run."""
+"""`simkernel diff`: the first difference between a run with perturbations and the same run without them."""
 
 from simkernel.cli.explain import diff as command
 

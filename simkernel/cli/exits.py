@@ -16,7 +16,7 @@ on Windows Python has no constant for it.
 
 
 class Stopped(KeyboardInterrupt):
-    """Exception of a command that the signal `number` ends."""
+    """Raised to end a command because the signal `number` has arrived."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

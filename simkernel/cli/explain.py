@@ -1,5 +1,5 @@
-"""`simkernel explain` and `simkernel diff`: the cause of a failure, and the first difference from the default
-run.
+"""`simkernel explain` and `simkernel diff`: the cause of a failure, and the first difference that the
+perturbations of a run make.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def _show(records: Iterable[Record]) -> None:
 @click.command("explain", short_help="Show what led to the failure of a run.")
 @replay_options
 def command(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) -> None:
-    """Run TARGET under PLAN and print the chain of causes of its failing call, the oldest first.
+    """Run TARGET with the perturbations of PLAN, and print the chain of causes of the call that fails, the
+    oldest first.
 
     A cause is a wake-up, a message, an interrupt, deferred work, or a call of another task.
     """
@@ -54,7 +55,8 @@ def command(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) 
 @click.command("diff", short_help="Show the first difference from the default run.")
 @replay_options
 def diff(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) -> None:
-    """Print the first event in which the run of TARGET under PLAN and its default run differ.
+    """Print the first event in which a run of TARGET with the perturbations of PLAN differs from the run
+    without them.
 
     Times are not compared, since a delay changes the times of all later events.
     """

@@ -1,4 +1,6 @@
-"""`simkernel explore`: run a target under many plans, and print a line that replays the first failure."""
+"""`simkernel explore`: run a target with many different perturbations (plans), and print the command that
+replays the first failure.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,8 @@ def command(
     results: str,
     module_path: tuple[str, ...],
 ) -> None:
-    """Run TARGET under many plans until one fails: a scenario by name or file, or a test by its node id.
+    """Run TARGET under many plans until one fails. TARGET is a scenario by name or file, or a test by its
+    node id.
 
     The command shrinks the plan of the first failure, and prints a line that replays it.  After an
     interrupt, the same command continues the search.
@@ -109,11 +112,11 @@ def _check(alone: str, given: Mapping[str, Any]) -> None:
         raise click.UsageError("--scheduler uses the workers of its cluster: leave --jobs out")
     drawn = given["seeds"] or given["strategy"] != "swarm" or given["faults"] != NO_FAULTS
     if given["systematic"] and drawn:
-        raise click.UsageError("--systematic takes every plan: leave --seeds, --strategy and --faults out")
+        raise click.UsageError("--systematic tries every plan: leave --seeds, --strategy and --faults out")
 
 
 def _alone(job: Job, systematic: bool, total: int | None, progress: Progress) -> Found | None:
-    """Search in this process, without keeping results."""
+    """Search in this process, without a file of results."""
     explorer = Explorer(
         job.load(),
         rules=job.rules,
@@ -145,7 +148,7 @@ def _spread(
     results: str,
     limit: float | None,
 ) -> Found | None:
-    """Search on a pool or a cluster, and keep the results."""
+    """Search with a pool of processes or a cluster, and store the results in a file."""
     prepared.cache_clear()  # load the target again
     explorer, base, _ = prepared(job)
     if base.failure is not None:

@@ -17,7 +17,7 @@ COLOURS: Final = {APPLICATION: "yellow", KERNEL: "blue", DRIVER: "magenta", HARD
 CLOCK: Final = 11
 """Width of a time in µs, in characters."""
 LANE: Final = 3
-"""Distance between the lanes of two layers, in characters."""
+"""Distance between the lanes of two adjacent layers, in characters."""
 WIDTH: Final = 80
 LISTED: Final = 8
 """Maximum number of flows that an error message lists."""
@@ -50,9 +50,13 @@ def show_hops(run: Run, hops: Hops, flow: int | None, step: bool) -> None:
 
 
 def refuse_step() -> None:
-    """Raise UsageError unless --step can wait for keys."""
+    """Raise UsageError unless standard input and standard output are terminals, so that --step can wait for
+    keys.
+    """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise click.UsageError("--step waits for a key before each hop: use it on a terminal, or --hops")
+        raise click.UsageError(
+            "--step needs a terminal, because it waits for a key before each hop: use --hops"
+        )
 
 
 def _names() -> Iterator[str]:

@@ -15,8 +15,8 @@ from simkernel.cli.exporters import Exporters
 from simkernel.scenario import Run
 
 GRACE: Final = 2.0
-"""Wall-clock seconds from a signal that stops the run at once until the process exits, if the run
-continues.
+"""Maximum wall-clock seconds from a signal that stops the run at once to the end of the run. If the run
+continues longer, the process exits.
 """
 NOTICE: Final = "stopping before the next event; press Ctrl-C again to stop at once\n"
 
@@ -53,8 +53,8 @@ class Interruptible:
             signal.raise_signal(self._late)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        # Python can call this handler between the entry of __exit__ and its first line. If the handler raised
-        # an exception there, it would stay installed. The next signal would then interrupt the final report.
+        # Python can call this handler between the entry of __exit__ and its first line: do not raise there.
+        # If the handler raised, __exit__ would not remove it, and a later signal would interrupt the report.
         if self._ending or (frame is not None and frame.f_code is Interruptible.__exit__.__code__):
             self._late = number
             return

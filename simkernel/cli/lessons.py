@@ -42,11 +42,11 @@ def command(
     With --export, write a static folder instead, whose pages run the machine in the browser.
     """
     if (to is None) != (pyodide is None):
-        raise click.UsageError(f"--export and --pyodide go together; for FOLDER: {FETCH}")
+        raise click.UsageError(f"give both --export and --pyodide FOLDER, or neither; to get FOLDER: {FETCH}")
     with Blame(debug):
         found = lessons(folder)
     if not found:
-        raise click.UsageError(f"{folder} has no folder with a page.html")
+        raise click.UsageError(f"{folder} has no lessons: none of its folders has a page.html")
     if to is not None and pyodide is not None:
         try:
             size = export(found, to, pyodide)

@@ -38,7 +38,7 @@ def _describe(name: str, path: Path) -> None:
 def _parameters(path: Path) -> None:
     from simkernel.cli.blame import (
         Blame,
-    )  # late, because the import of the engine would slow down the plain list
+    )  # imported here, because the engine would slow down a list without parameters
 
     with Blame(debug=False):
         parameters = stories.load(path).parameters

@@ -1,4 +1,4 @@
-"""`simkernel new`: write the files of a template, which can be run at once."""
+"""`simkernel new`: write the files of a template. They can be run at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DRIVER: Final = {
     "scenario.py": "${name}_scenario.py",
     "test.py": "test_${name}.py",
 }
-"""The path of each template's output."""
+"""For each file of the template: the path of the file that is written from it."""
 
 NAME_MAX: Final = 15
 """Maximum length of a netlink family's name in bytes (GENL_NAMSIZ without the NUL)."""
@@ -30,7 +30,7 @@ NAME_MAX: Final = 15
 
 @click.group("new", short_help="Write a template, such as a driver.")
 def command() -> None:
-    """Write the files of a template, which can be run at once."""
+    """Write the files of a template. They can be run at once."""
 
 
 @command.command("driver")

@@ -34,13 +34,13 @@ class Sink:
         self._file = file
 
     def write(self, data: Any) -> int:
-        """Write `data`. After an error of this file, do nothing."""
+        """Write `data`. If an earlier write to this file has failed, do nothing."""
         if self.error is None:
             self._try(self._file.write, data)
         return len(data)
 
     def finish(self) -> None:
-        """Flush the file."""
+        """Flush the file. If that fails, store the OSError in `error` and do not raise it."""
         self._try(self._file.flush)
 
     def _try(self, action: Callable[..., object], *arguments: object) -> None:
@@ -96,7 +96,7 @@ class Outputs(dict[str, OutputFile]):
     """
 
     after_errors = False
-    """True if the files are also completed after an error in the block."""
+    """True if the files are also completed after an error in the `with` block."""
 
     def __init__(
         self, names: Mapping[str, str | None], inputs: Iterable[str | Path] = (), *, binary: str = ""
@@ -110,7 +110,7 @@ class Outputs(dict[str, OutputFile]):
             try:
                 identity = _identity(name)
                 if os.path.exists(name) and os.path.realpath(name).endswith(SOURCES):
-                    raise ValueError("it is a source file: give another name")
+                    raise ValueError("a source file is never replaced: give another name")
                 if identity in taken:
                     raise ValueError(f"{taken[identity]}: give another name")
                 taken[identity] = f"--{option} writes it"

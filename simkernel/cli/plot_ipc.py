@@ -12,8 +12,8 @@ WIDTH: Final = 14.0
 LINE, EDGE, PANEL = 0.3, 1.2, 5.0
 """Heights of a table line, of the table's edges and of a panel, in inches."""
 NARROW: Final = 0.75
-"""Relative width of the panel of events, which leaves space for the texts beside it. The other panels have
-the width 1.
+"""Width of the panel with the event latencies, relative to the other panels. This panel is narrower, so that
+the texts beside it have space.
 """
 GOOD, BAD, PLAIN = "#cfe8d5", "#f3cfc6", "#f2efe6"
 FIRST: Final = ("transport", "other")
@@ -122,7 +122,9 @@ COLOURS: Final = 10
 
 
 def _events(axes: Axes, rows: Figures, given: dict[str, Any]) -> None:
-    """Draw bars from the median to the 99th percentile, for one listener and for several."""
+    """Draw the event latencies: a bar from the median to the 99th percentile, for one listener and for
+    several.
+    """
     for place, row in enumerate(reversed(rows)):
         _bar(axes, place + 0.2, row["p50"], row["p99"], ONE)
         _bar(axes, place - 0.2, row["many_p50"], row["many_p99"], SEVERAL)

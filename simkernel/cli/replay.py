@@ -1,4 +1,4 @@
-"""`simkernel replay`: run a target under one plan."""
+"""`simkernel replay`: run a target once, with the perturbations of a given plan."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from simkernel.testing.evidence import perturbations, replay_comment
 @click.command("replay", short_help="Run a scenario or test under one plan.")
 @replay_options
 def command(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) -> None:
-    """Run TARGET under PLAN, as `simkernel explore` prints it. The exit code is 1 if the run fails.
+    """Run TARGET with the perturbations of PLAN, a text that `simkernel explore` has printed. The exit code
+    is 1 if the run fails.
 
     Parts of the plan that the run does not reach are printed as stale.
     """

@@ -24,7 +24,7 @@ from simkernel.kernel.lib.costs import CostModel
 from simkernel.scenario import Run, Scenario
 
 PART: Final = "only"
-"""The parameter of a scenario that selects one of its parts."""
+"""Name of the parameter that selects a part of a scenario."""
 
 
 def _settings(ctx: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:

@@ -45,14 +45,16 @@ class Progress:
         return monotonic() - self._began
 
     def take(self, schedules: list[str], tracepoints: set[str], faults: set[str]) -> None:
-        """Add the schedules, tracepoints and fault points of sampled runs."""
+        """Count the schedules of sampled runs, and add the tracepoints and fault points that these runs have
+        reached.
+        """
         self.sampled += len(schedules)
         self.schedules.update(schedules)
         self.tracepoints |= tracepoints
         self.faults |= faults
 
     def add(self, batch: Batch) -> None:
-        """Add the results of a chunk. A failure stops the search."""
+        """Add the results of a batch of seeds. If one of its runs has failed, the search stops."""
         self.runs += len(batch.seeds)
         self.seconds += batch.seconds
         self.take([each for _, each in batch.schedules], {*batch.tracepoints}, {*batch.faults})

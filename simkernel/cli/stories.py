@@ -58,7 +58,7 @@ def load(path: Path) -> Scenario:
     """
     from simkernel.scenario import (
         loading,
-    )  # late, because the import of the engine would slow down `simkernel list`
+    )  # imported here, because the engine would slow down `simkernel list`
 
     try:
         return loading.load(path)
@@ -75,8 +75,8 @@ def docstring(path: Path) -> str:
 
 
 def sections(text: str) -> dict[str, str]:
-    """Return the parts of a docstring by name. The name of its first line is "". Each section of SECTIONS
-    becomes one line.
+    """Return the parts of a docstring by name. The name of its first line is "". The text of each section in
+    SECTIONS is joined to one line.
     """
     found = {"": text.partition("\n")[0]}
     current: str | None = None

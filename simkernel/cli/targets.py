@@ -76,7 +76,9 @@ def _plan(ctx: click.Context, option: click.Parameter, given: str) -> Plan:
 
 
 def seconds(ctx: click.Context, option: click.Parameter, given: str | None) -> float | None:
-    """Read a duration such as 90, 90s, 10m or 2h. Raises BadParameter otherwise."""
+    """Parse a duration such as 90, 90s, 10m or 2h, and return it in seconds. Raises BadParameter for another
+    text or for 0.
+    """
     if given is None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", given.strip())
@@ -94,8 +96,8 @@ def shard(ctx: click.Context, option: click.Parameter, given: str | None) -> tup
 
 
 def rules(ctx: click.Context, option: click.Parameter, given: str | None) -> Faults:
-    """Read rules such as `sleep.eintr:p=.05,comm=daemon|open:nth=3`, or JSON. Raises BadParameter
-    otherwise.
+    """Parse fault rules such as `sleep.eintr:p=.05,comm=daemon|open:nth=3`, or rules as JSON. Raises
+    BadParameter if a rule is invalid.
     """
     try:
         if given is None or given.startswith("["):
@@ -112,6 +114,8 @@ def _rule(text: str) -> Fault:
         key, equals, value = part.partition("=")
         if not equals or key not in _KEYS:
             keys = ", ".join(f"{each}=" for each in _KEYS)
-            raise SimulationError(f"unknown part of a rule {part!r}: write POINT:KEY=VALUE,... with {keys}")
+            raise SimulationError(
+                f"unknown part {part!r} of a fault rule: write POINT:KEY=VALUE,... with {keys}"
+            )
         keywords[key] = float(value) if key == "p" else int(value) if key in _INTS else value
     return Fault(point, **keywords)

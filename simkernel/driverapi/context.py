@@ -1,5 +1,5 @@
-"""Helpers that find the running kernel and the module, and check that code may sleep. Only this package uses
-them, drivers do not.
+"""Helpers of the driver API: they find the running kernel and the calling driver's module, and check that
+code may sleep. Drivers do not use them.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def kernel_of(this: ThisModule) -> Kernel:
 
 
 def module_of(this: ThisModule) -> LoadedModule:
-    """Return the kernel's object for the module."""
+    """Return the object `LoadedModule` that the kernel keeps for the module `this`."""
     return this._module
 
 
 def this_of(module: LoadedModule | None) -> ThisModule:
-    """Return `module.this`. The callers read `module` from an object that a driver created. Such an object
-    always has a module.
+    """Return the `ThisModule` of a module. The callers read `module` from an object that a driver created, so
+    it is not None.
     """
     assert module is not None
     return module.this

@@ -23,8 +23,8 @@ MIN_MESSAGE_SIZE = NLMSG_HDRLEN + GENL_HDRLEN
 
 
 def encoded(spec: Spec, operation: str, mode: ModeName, values: Reply) -> bytes:
-    """Encode the attributes of a message. Raise SimulationError if the specification does not declare an
-    attribute or a value is invalid.
+    """Encode the attributes of a message. Raise SimulationError for an attribute that the specification does
+    not declare, and for an invalid value.
     """
     try:
         return codec(spec, operation, mode, "reply").encode(values)
@@ -113,8 +113,8 @@ class GenlInfo:
         self._info.reply(self._reply_number, self.encode(values))
 
     def encode(self, values: Reply) -> bytes:
-        """Encode the attributes of a reply. Raise SimulationError if the specification does not declare an
-        attribute or a value is invalid.
+        """Encode the attributes of a reply. Raise SimulationError for an attribute that the specification
+        does not declare, and for an invalid value.
         """
         return encoded(self._spec, self._info.operation.name, self._mode, values)
 

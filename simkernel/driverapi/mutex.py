@@ -53,7 +53,7 @@ def mutex_interruptible(lock: Mutex) -> Interruptible:
 
 @attrs.frozen(eq=False)
 class Interruptible:
-    """The asynchronous context manager that `mutex_interruptible` returns."""
+    """An asynchronous context manager that acquires a mutex, and raises EINTR if a signal arrives first."""
 
     _lock: Mutex
 

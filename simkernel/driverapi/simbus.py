@@ -80,7 +80,9 @@ def simbus_dev_is_disconnected(device: SimbusDevice) -> bool:
 
 
 Undo: TypeAlias = AsyncExitStack
-"""Stack of functions that `exit` calls in reverse order: `undo.callback(function, *arguments)`."""
+"""Stack of cleanup functions, which the module's `exit` calls in reverse order. `undo.callback(function,
+*arguments)` adds one.
+"""
 
 
 class _Driver(Protocol):

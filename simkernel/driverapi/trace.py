@@ -16,10 +16,10 @@ from simkernel.kernel.module.module import ThisModule
 
 
 def trace_flow(this: ThisModule) -> int:
-    """Return the current flow id."""
+    """Return the id of the current flow, to which new trace records belong. The id 0 means no flow."""
     return kernel_of(this).engine.trace.flow
 
 
 def trace_follow(this: ThisModule, flow: int) -> None:
-    """Make a flow id the current one."""
+    """Set the id of the current flow, so that the next trace records belong to the flow `flow`."""
     kernel_of(this).engine.trace.flow = flow

@@ -116,7 +116,9 @@ def hosted(
     if not isinstance(where, Machine | Blocking):
         raise SimulationError(f"hosted({where!r}): pass a Machine, or the app of a plain function")
     if not packages:
-        raise SimulationError('hosted(machine, "linuxpy") needs the name of at least one package to import')
+        raise SimulationError(
+            'hosted() needs the name of a package to import, as in hosted(machine, "linuxpy")'
+        )
     from simkernel.hosted.memory import HostMemory
 
     machine: Any = where

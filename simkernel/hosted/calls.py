@@ -29,7 +29,9 @@ class ProcessCalls:
     """Makes the system calls of one process.  It runs the machine until each call is done."""
 
     _collects: ClassVar = False
-    """True during a garbage collection.  The collector can run finalizers of objects of any process."""
+    """True during a garbage collection. Calls are then queued, because the collector can run finalizers of
+    objects of any process.
+    """
 
     def __init__(self, process: Blocking) -> None:
         self.process = process
@@ -60,7 +62,7 @@ class ProcessCalls:
                 if hasattr(deferred, "owner"):
                     deferred.owner = (
                         self.process.task
-                    )  # the finalizer may have run in another thread of the process
+                    )  # a finalizer in another thread of the process may have queued the call
                 self.process.run(deferred)
             return self.process.run(awaitable)
         except SimulationError:
@@ -91,8 +93,7 @@ class ProcessCalls:
                     raise
                 raise named(error, *(*arguments, *keywords.values())[:paths]) from None
 
-        # Return a partial object, because a plain function that a program stores in a class would become a
-        # method.
+        # Return a partial object: a plain function would become a method if a program stores it in a class.
         return functools.update_wrapper(functools.partial(function), method)
 
     def functions(self, names: Iterable[str], paths: int = 0) -> dict[str, Callable[..., Any]]:
@@ -118,7 +119,7 @@ def named(error: OSError, path: object, other: object = None) -> OSError:
 
 
 def module(like: ModuleType, methods: object, names: Iterable[str] = (), **more: Any) -> ModuleType:
-    """Return a module that replaces the module `like`.
+    """Return the module that replaces Python's module `like` in a hosted program.
 
     It has the public methods of `methods` and the attributes in `more`.  It shares with `like` the
     constants, the exception classes and the attributes in `names`.  Other functions and classes raise

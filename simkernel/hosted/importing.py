@@ -33,15 +33,15 @@ from simkernel.hosted.calls import Facade, numbered, refuse
 from simkernel.hosted.library import ABSENT, OWN, SHARED
 
 ALIASES: Final = {"os.path": "posixpath", "_io": "io", "_signal": "signal", "datetime": "_datetime"}
-"""Maps a module's second name to the name under which a hosted program's module is stored.
+"""Maps another name of a module to the name under which the hosted program's copy of the module is stored.
 
 `datetime` itself stays shared, because pickle finds its classes there.
 """
 
 NUMBERED: Final = {"threading": "Thread", "concurrent.futures._base": "Future"}
-"""Classes whose objects the standard library keeps in sets.
+"""By module, a class whose objects the standard library keeps in sets.
 
-The order of a set affects the order of system calls.
+The objects are numbered (`numbered`), because the order of a set affects the order of system calls.
 """
 
 
@@ -139,10 +139,10 @@ class Importer(MetaPathFinder):
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
             self._shared.add(name)
             return None
-        host = importlib.import_module(name)  # imported first, so that it imports the host's modules
+        host = importlib.import_module(name)  # the host's copy first, so that it imports the host's modules
         module = importlib.util.module_from_spec(spec)
         self.modules[name] = sys.modules[name] = (
-            module  # enum's _convert_() looks the module up in sys.modules
+            module  # enum's _convert_() looks up the module that calls it in sys.modules
         )
         self._away[name] = host  # `_exchange` restores the host's module if another program runs meanwhile
         self._there.append(name)

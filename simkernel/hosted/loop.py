@@ -66,7 +66,9 @@ def event_loop(host: Hosted) -> asyncio.AbstractEventLoop:
 
 
 class Asyncio(ModuleType):
-    """The `asyncio` module of a hosted program: shared, except for `NAMES`."""
+    """The `asyncio` module of a hosted program. It shares all objects with the host's module, except for the
+    names in `NAMES`.
+    """
 
     def __init__(self, find: Callable[[str], ModuleType]) -> None:
         super().__init__("asyncio", asyncio.__doc__)

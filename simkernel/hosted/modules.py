@@ -33,7 +33,7 @@ from simkernel.machine import Machine
 from simkernel.uapi.errno import ENOENT
 
 BUFFERS: Final = ("BufferedRandom", "BufferedReader", "BufferedRWPair", "BufferedWriter", "TextIOWrapper")
-"""Classes of io that wrap a raw file.  They make no system calls."""
+"""Classes of io that wrap a raw file, and that make no system calls themselves."""
 
 
 LIBC: Final = {"mount": 4, "setns": 2, "umount2": 2, "unshare": 1}

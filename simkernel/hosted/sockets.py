@@ -27,7 +27,7 @@ FROM_PYTHON: Final = (
 
 
 class HostedSocket(BlockingSocket):
-    """The base class of `socket.socket`, for sockets of any family.
+    """The base class of `socket.socket` in a hosted program, for sockets of any address family.
 
     If a socket is garbage-collected while open, it emits ResourceWarning and is closed before the next
     system call.
@@ -51,7 +51,7 @@ class HostedSocket(BlockingSocket):
     def __del__(self) -> None:
         wrapped: AnySocket | None = getattr(
             self, "wrapped", None
-        )  # the attribute is missing if __init__() raised
+        )  # `wrapped` is missing if __init__() raised
         if wrapped is not None and wrapped.fileno() >= 0 and self._sockets.call.process.task.alive:
             warnings.warn(f"unclosed {wrapped!r}", ResourceWarning, source=self, stacklevel=2)
             call = self._sockets.call
@@ -111,6 +111,6 @@ class SocketFunctions:
 
 
 def socket_module(call: ProcessCalls) -> ModuleType:
-    """Return the `_socket` of one process."""
+    """Return the `_socket` module of one process."""
     sockets = SocketFunctions(call)
     return module(real, sockets, FROM_PYTHON, socket=sockets.socket, SocketType=sockets.socket)

@@ -17,7 +17,7 @@ CURRENT: Final = {"current_date": "date", "current_time": "time", "current_times
 
 
 def sqlite_module(call: ProcessCalls, time: ModuleType) -> ModuleType:
-    """Return the `_sqlite3` of one process."""
+    """Return the `_sqlite3` module of one process."""
     import _sqlite3
 
     random = call.process.random

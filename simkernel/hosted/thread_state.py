@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 INSTALLED: list[ThreadState] = []
-"""The installed thread states.  If several of them have a package of the same name, `sys.modules` has the
-package of the last state.
+"""The thread states that are installed in the interpreter. If several of them have a package of the same
+name, `sys.modules` has the package of the last one.
 """
 
 
@@ -106,8 +106,8 @@ class ThreadState:
 
 
 class Exchange:
-    """A callback for each switch to or from a greenlet.  It removes and stores the installed thread states,
-    and installs those that it stored at the previous switch.
+    """A callback for each switch to or from a greenlet. It removes the installed thread states and stores
+    them, and installs the thread states that it stored at the previous switch.
     """
 
     def __init__(self) -> None:

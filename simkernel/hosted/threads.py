@@ -31,7 +31,7 @@ FROM_PYTHON: Final = ("_ExceptHookArgs",)
 
 
 class Lock(FutexWord):
-    """A `_thread.lock`.  `ThreadFunctions` makes a subclass for its process."""
+    """The class `_thread.lock` of hosted programs. `ThreadFunctions` makes a subclass for each process."""
 
     _call: ProcessCalls
     _waiting = 0

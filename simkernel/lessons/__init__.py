@@ -1,4 +1,6 @@
-"""Lessons: a page, a scenario whose parameters are its controls, and the machine's answer as JSON."""
+"""Lessons: each has a page, a scenario whose parameters are the controls of the page, and the result of a run
+as JSON.
+"""
 
 from __future__ import annotations
 

@@ -36,16 +36,20 @@ from simkernel.uapi.errno import error_name
 DEADLINE: Final = 20.0
 """Seconds of real time after which a run is treated as an endless loop."""
 STARTING: Final = 60.0
-"""Seconds of real time within which the process must start."""
+"""Seconds of real time within which the grading process must start and begin its first run."""
 DUMPS: Final = 4
-"""Number of times that the watchdog writes the stacks before the deadline."""
+"""Number of times that the watchdog writes the call stacks of a run before the deadline."""
 STACKS: Final = "stacks"
 MEMORY: Final = 4 << 30
-"""Memory limit of the process in bytes."""
+"""Memory limit of the grading process in bytes."""
 TOLD: Final = (Wrong, AssertionError, SimulationError)
-"""Exceptions whose text is reported as the reason."""
+"""Exceptions whose text alone is reported as the reason of a failure. For other exceptions, the reason also
+has the class.
+"""
 TAIL: Final = 100
-"""Number of the last points of an endless run that are searched for the student's code."""
+"""Number of code places that are searched for a line of the student's file. They are the last places that an
+endless run has passed.
+"""
 OURS: Final = " at simkernel/"
 """Text that marks the lines of simkernel's own code in a call trace."""
 _FRAME: Final = re.compile(r'File "(.*)", line (\d+) in')
@@ -53,7 +57,7 @@ _FRAME: Final = re.compile(r'File "(.*)", line (\d+) in')
 
 @attrs.frozen
 class Verdict:
-    """The result of a check.
+    """The result of grading a student's file.
 
     passed     False if a run fails
     runs       number of runs, without those of shrinking
@@ -80,7 +84,9 @@ class Verdict:
 def check(
     file: Path, name: str, *, seeds: int, seed: int, plan: str | None = None, deadline: float = DEADLINE
 ) -> Verdict:
-    """Run `file` in a new process: under the default plan and `seeds` random plans, or only under `plan`."""
+    """Run `file` in a new process and grade it: under the default plan and `seeds` random plans
+    (perturbations), or only under `plan`.
+    """
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     runs, last, limit = 0, "0", STARTING
@@ -152,8 +158,8 @@ def grade(
     plan: str | None = None,
     on_run: Callable[[Plan], object] = lambda plan: None,
 ) -> Verdict:
-    """Grade `file` in this process, without a deadline. `folder` must be empty. A module is copied
-    into it.
+    """Grade `file` in this process, without a deadline. `folder` must be empty, because a student's module is
+    copied into it.
     """
     source = file.read_bytes()
     attempt = Attempt(exercise, file, folder, on_run)
@@ -197,7 +203,8 @@ def grade(
 
 
 def searched(attempt: Attempt, seeds: Iterable[int]) -> Found | Held:
-    """Search for a failing run: the default plan, then pauses at each line of a module, then random plans.
+    """Search for a run that fails: without perturbations, then with a pause at each line of the student's
+    module, then with random plans.
 
     Each line gets a pause at its first two hits and its last one. A line such as `x.n += 1` has a point
     between load and store.

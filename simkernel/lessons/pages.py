@@ -36,8 +36,8 @@ Site = dict[str, Callable[[], str | bytes]]
 
 
 def site(lessons: Sequence[Lesson], machine: str) -> Site:
-    """Return functions that make the files of the site, by path. `machine` selects the variant of
-    machine.mjs.
+    """Return the files of the site: for each path, a function that returns the file's content. `machine`
+    selects the variant of machine.mjs.
 
     The default runs, NAME/default.json, are not included.
     """

@@ -1,4 +1,4 @@
-"""Local server of the lessons. It executes code, so a run needs its token.
+"""Local server of the lessons. It executes code, so a request to run code must have the server's token.
 
 It listens on 127.0.0.1. It refuses with 403 a foreign Host (DNS rebinding), a request of another site's
 page, and a POST without the token. A GET serves the lessons' files. A path is a key of a table and never
@@ -32,8 +32,8 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 _OWN: Final = {None, "none", "same-origin"}
-"""Accepted values of the header Sec-Fetch-Site. None means a client that is not a browser, "none" the user,
-and "same-origin" our own page.
+"""Accepted values of the header Sec-Fetch-Site: None from a client that is not a browser, "none" from a
+browser whose user has entered the address, and "same-origin" from our own page.
 """
 
 

@@ -60,12 +60,12 @@ class _Worker:
             return ""
 
     def stop(self, why: str = "The run was stopped.") -> None:
-        """Kill the process, and store the reason `why` if it is the first one."""
+        """Kill the process. Store the reason `why`, unless a reason is stored already."""
         self._why = self._why or why
         self._process.kill()
 
     def end(self) -> str:
-        """Wait for the process to exit and return the reason."""
+        """Wait for the process to exit, and return the reason why it has ended."""
         self._process.communicate()
         return self._why or f"The code ended the Python process with status {self._process.returncode}."
 
@@ -76,7 +76,7 @@ class Workers:
     def __init__(self, limit: float = LIMIT) -> None:
         self._limit = limit
         self._free = Semaphore(WORKERS)
-        self._idle = [_Worker()]  # started early, so that the first run does not wait for it
+        self._idle = [_Worker()]  # started now, so that the first run does not wait for the process
         self._busy: dict[str, _Worker] = {}
 
     def run(self, run: str, folder: Path, settings: Mapping[str, Any]) -> str:

@@ -59,7 +59,8 @@ class ScenarioParameter:
         object.__setattr__(self, "default", self.check(self.default))
 
     def read(self, given: Value) -> Value:
-        """Parse a text, or check a value.
+        """Convert a text to a value of the parameter, and check it. A value that is not a text is only
+        checked.
 
         Raise SimulationError, which names the range, for an invalid value.
         """
@@ -71,7 +72,7 @@ class ScenarioParameter:
         return self.check(given)
 
     def check(self, value: Value) -> Value:
-        """Return the value as `kind`.
+        """Return the value if it is allowed, with an int converted to float if `kind` is float.
 
         Raise SimulationError, which names the range, for a wrong type or value.
         """

@@ -19,7 +19,7 @@ Cell = str | int | float | None
 
 @attrs.frozen
 class Text:
-    """A paragraph of a report."""
+    """A paragraph of a report. The summary of the report omits it if `detail` is True."""
 
     text: str
     detail: bool = False
@@ -27,7 +27,7 @@ class Text:
 
 @attrs.frozen
 class Table:
-    """A table of a report."""
+    """A table of a report. The summary of the report omits it if `detail` is True."""
 
     title: str
     columns: tuple[str, ...]
@@ -59,7 +59,7 @@ class Report:
 
     @property
     def summary(self) -> list[Text | Table]:
-        """The parts of the report that are not details."""
+        """The paragraphs and tables of the report that are not details."""
         return [part for part in self.parts if not part.detail]
 
     def text(self, text: str, *, detail: bool = False) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from simkernel.machine import Machine
 
 MAX_FOLLOWED: Final = 60
-"""Maximum number of flows that one run can offer with `Run.follow`."""
+"""Maximum number of flows that a run can offer to the viewer with `Run.follow`."""
 
 
 @attrs.frozen
@@ -273,7 +273,7 @@ def scenario(*parameters: ScenarioParameter) -> Callable[[Callable[[Run], None]]
         )
     names = [parameter.name for parameter in parameters]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise SimulationError(f"declared twice: {', '.join(sorted(twice))}")
+        raise SimulationError(f"parameters are declared twice: {', '.join(sorted(twice))}")
 
     def declare(function: Callable[[Run], None]) -> Scenario:
         if kind := runs_later(function):

@@ -34,7 +34,7 @@ WIDTH: Final = 78
 """Maximum width of a line in columns: 80 minus a margin, as `simkernel guide` has around code."""
 TIME_WIDTH: Final = 9
 TRACK_WIDTH: Final = 11
-"""Widths in columns of the time and of the track."""
+"""Widths in columns of a line's time and of its track (the task or object to which the event belongs)."""
 INDENT: Final = 2
 """Columns of indentation for each layer."""
 CONTINUATION_INDENT: Final = 4
@@ -57,8 +57,8 @@ class TranscriptLine:
 
 @attrs.define
 class Watch:
-    """The events during a `with` block of `Transcript.watch`.  `records` are their records.  After the block,
-    `lines` are the lines that describe them.
+    """The events during a `with` block of `Transcript.watch`. `records` are the trace records of the events.
+    After the block, `lines` describe the events as text.
     """
 
     records: list[Record] = attrs.field(factory=list)

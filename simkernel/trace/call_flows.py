@@ -1,4 +1,4 @@
-"""Attribution of system calls to the flows that they begin.
+"""Attribution of system calls to the flows (chains of causes and effects) that they begin.
 
 When a system call is recorded, its task still belongs to an old flow.  Sending a request begins a new flow
 a moment later.  To follow a request from the program, the call must be part of the new flow.
@@ -15,7 +15,7 @@ from simkernel.hardware.layer import HARDWARE
 
 
 class CallFlows:
-    """A filter that assigns each system call to the flow that it begins.
+    """A filter that assigns each system call to the flow (chain of causes and effects) that it begins.
 
     It delays a system call until the next record, which has that flow.
     """

@@ -16,7 +16,9 @@ from simkernel.engine import Record
 
 
 class Exporter:
-    """A listener for `Tracer.subscribe`.  Subclasses implement `record` and `finish`."""
+    """A listener for `Tracer.subscribe`, which receives the trace records of a machine. Subclasses implement
+    `record` and `finish`.
+    """
 
     closed = False
 
@@ -25,7 +27,7 @@ class Exporter:
             self.record(record)
 
     def record(self, record: Record) -> None:
-        """Process one record."""
+        """Process one trace record. Every subclass implements this method."""
         raise NotImplementedError
 
     def finish(self) -> None:

@@ -92,7 +92,7 @@ def hop(record: Record) -> Hop | None:
         if found is None:
             return None
         station, text = (each.format_map(fields) for each in found)
-    except (KeyError, ValueError, TypeError):  # a driver can define a tracepoint with this name
+    except (KeyError, ValueError, TypeError):  # a driver's tracepoint of this name can lack a field
         return None
     return Hop(record.time, record.layer, station, text)
 
@@ -156,7 +156,8 @@ class Hops(Exporter):
         """
         if flow is None:
             flow = self.typical()
-        hops = sorted(self._flows.get(flow, ()), key=attrgetter("time"))  # CPUs record out of order
+        # Sort by time, because the hops of several CPUs can be recorded out of order.
+        hops = sorted(self._flows.get(flow, ()), key=attrgetter("time"))
         outside = [index for index, each in enumerate(hops) if each.layer != APPLICATION]
         return hops[: outside[-1] + 2] if outside else hops
 

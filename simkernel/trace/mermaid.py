@@ -13,7 +13,7 @@ MAX_LOOP: Final = 8
 """Maximum number of steps that a loop can have."""
 
 Place = tuple[str, str]
-"""A box, and the name of a participant in it."""
+"""A participant of the diagram: the name of its box, and its own name."""
 
 _ENTITIES: Final = {ord(char): f"#{ord(char)};" for char in '#;<>&%"`{}\\$'}
 

@@ -66,7 +66,7 @@ idle the longest.
 """
 
 _BEGINS: Final = {end: begin for begin, (end, _) in SLICES.items()}
-_FIRST_TID: Final = 100  # no pid is as large; Perfetto takes a thread with tid == pid for the main thread
+_FIRST_TID: Final = 100  # above all pids, because Perfetto takes a thread with tid == pid for the main thread
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=brief).encode
 _Event = dict[str, Any]

@@ -154,7 +154,7 @@ class Recording(Exporter):
         self._end = max(self._end, record.time)
         self._hops(record)
         self._sample()
-        with suppress(KeyError):  # a driver can define a tracepoint with this name
+        with suppress(KeyError):  # a driver's tracepoint of the same name can lack a field
             self._take(record)
 
     def _take(self, record: Record) -> None:
@@ -169,7 +169,7 @@ class Recording(Exporter):
                 record.time,
                 fields["protocol"],
                 None,
-            )  # no record lists the receivers of a multicast
+            )  # all queues, because no record lists the receivers of a multicast
         elif record.name in SPANS:
             self._span(record)
         elif record.name.startswith("sched_"):

@@ -117,10 +117,10 @@ def test_quantiles_stand_side_by_side(simkernel: CommandLine, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--host", "--cross-validate"), "--host measures"),
-        (("--host", "--jitter"), "--host measures"),
+        (("--host", "--cross-validate"), "--host takes only"),
+        (("--host", "--jitter"), "--host takes only"),
         (("--cross-validate", "--jitter"), "leave one of them out"),
-        (("--cross-validate", "-o", "x.json"), "-o is for what --host has measured"),
+        (("--cross-validate", "-o", "x.json"), "-o writes the result of --host: add --host, or leave -o out"),
         ((), "say what to do: --against FILE.json, --cross-validate, --jitter or --host"),
     ],
 )

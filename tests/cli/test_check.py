@@ -104,7 +104,7 @@ def test_exercises_are_listed_and_are_no_scenarios(simkernel: CommandLine) -> No
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["mine.py"], "add --exercise with one of attribute, hotplug, "),
+        (["mine.py"], "--exercise is missing: give one of attribute, hotplug, "),
         (
             ["mine.py", "--exercise", "hotplugs"],
             "no exercise and no directory is called 'hotplugs': did you mean hotplug?",

@@ -243,8 +243,11 @@ def test_a_port_that_is_taken_is_refused(simkernel: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--export", "site"], "--export and --pyodide go together; for FOLDER: npm pack pyodide@"),
-        (["--folder", "{empty}"], "has no folder with a page.html"),
+        (
+            ["--export", "site"],
+            "give both --export and --pyodide FOLDER, or neither; to get FOLDER: npm pack pyodide@",
+        ),
+        (["--folder", "{empty}"], "has no lessons: none of its folders has a page.html"),
     ],
 )
 def test_a_wrong_command_line_says_what_to_do(

@@ -185,7 +185,7 @@ def test_a_resource_kept_by_a_bug_is_reported_at_close(
     monkeypatch.setattr(owner, method, bug)
     with pytest.raises(Leak) as leak:
         machine.close()
-    words = str(leak.value).removeprefix("left behind: ").split("; ")
+    words = str(leak.value).removeprefix("resources were left behind: ").split("; ")
     assert sorted(words) == sorted(named)
 
 
@@ -248,25 +248,25 @@ def modules(tmp_path: Path) -> Modules:
 
 def test_a_reference_that_a_driver_does_not_put_is_reported(modules: Modules) -> None:
     modules.load("leaky", "try_module_get(this)")
-    assert modules.leak() == "left behind: references to module leaky: 1"
+    assert modules.leak() == "resources were left behind: references to module leaky: 1"
 
 
 def test_a_reference_to_a_module_that_others_use_is_reported(modules: Modules) -> None:
     modules.load("base", "pass", EXPORTS)
     modules.load("user", "this.symbols.take()", IMPORTS)
-    assert modules.leak() == "left behind: references to module base: 1"
+    assert modules.leak() == "resources were left behind: references to module base: 1"
 
 
 def test_a_reference_that_is_put_twice_is_reported(modules: Modules) -> None:
     modules.load("base", "pass", EXPORTS)
     modules.load("user", "this.symbols.give()", IMPORTS)
-    assert modules.leak() == "left behind: references to module base put but never taken: 1"
+    assert modules.leak() == "resources were left behind: references to module base put but never taken: 1"
 
 
 def test_a_registration_of_an_unloaded_module_is_reported(modules: Modules) -> None:
     modules.load("leaky", 'class_register(this, "forgotten")')
     modules.root.rmmod("leaky")
-    assert modules.leak() == "left behind: registrations of modules that were unloaded: 1"
+    assert modules.leak() == "resources were left behind: registrations of modules that were unloaded: 1"
 
 
 def test_a_loaded_module_may_hold_registrations(modules: Modules) -> None:

@@ -295,7 +295,7 @@ def test_leaks_and_bugs_of_a_machine_are_errors(run_pytest: Pytest) -> None:
             leak(sim_new_machine())
     """)
     result.assert_outcomes(passed=1, errors=1, failed=2)
-    result.stdout.fnmatch_lines(["*Leak: left behind: *open file pipe:[[]1]*"])
+    result.stdout.fnmatch_lines(["*Leak: resources were left behind: *open file pipe:[[]1]*"])
 
 
 def test_other_async_plugins_are_left_alone(pytester: pytest.Pytester, run_pytest: Pytest) -> None:

@@ -109,7 +109,7 @@ def test_traces(run_pytest: Pytest, pytester: pytest.Pytester, source: str) -> N
         (["--sim-replay", "x"], "--sim-replay: 'x' is not a plan: 'x' is not a seed"),
         (
             ["--sim-replay", "1", "-k", "number"],
-            "a plan is for one test with the mark sim; 0 tests with it are selected",
+            "a plan is for one test with the mark sim, but 0 such tests are selected",
         ),
     ],
 )

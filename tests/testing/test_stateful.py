@@ -173,7 +173,7 @@ state.teardown()
     ),
     GreedyMachine: (
         Leak,
-        "left behind: references to module gauge: 1",
+        "resources were left behind: references to module gauge: 1",
         """\
 state = GreedyMachine()
 state.plug(device='gauge0')

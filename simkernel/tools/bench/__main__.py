@@ -1,4 +1,4 @@
-"""Run the operation that one line of the benchmark measures, for a profiler:
+"""Run the operation that one line of the benchmark measures, so that a profiler can observe it.
 
     python -m simkernel.tools.bench round-trip 100000
     python -m simkernel.tools.bench --profile round-trip

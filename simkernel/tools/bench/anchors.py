@@ -1,4 +1,6 @@
-"""The anchors (references) by which figures are divided: stock simpy, the real kernel, and pyroute2."""
+"""The anchors (references) by which the figures of the benchmark are divided: stock simpy, the real kernel,
+and pyroute2.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from simkernel.tools.bench.stopwatch import Work
 
 @contextmanager
 def timeouts() -> Iterator[Work]:
-    """The anchor E: the time of one bare `yield env.timeout(1)` in stock simpy."""
+    """The anchor E of the benchmark: bare timeouts (`yield env.timeout(1)`) in stock simpy, as work to be
+    timed.
+    """
 
     def process(env: simpy.Environment, iterations: int) -> Generator[Any, Any, None]:
         for _ in range(iterations):
@@ -31,7 +35,7 @@ def timeouts() -> Iterator[Work]:
 
 @contextmanager
 def timeouts_of(processes: int) -> Iterator[Work]:
-    """Bare timeouts in stock simpy, with `processes` processes that each wait for a timeout."""
+    """Bare timeouts in stock simpy, as work to be timed. Each of the `processes` waits for a timeout."""
     env = simpy.Environment()
 
     def process() -> Generator[Any, Any, None]:

@@ -27,7 +27,7 @@ async def ask(app: App, client: GenetlinkClient, iterations: int) -> None:
 
 @contextmanager
 def client() -> Iterator[Work]:
-    """Requests by a simulated program with simkernel's client."""
+    """Requests by a simulated program with simkernel's client, as work to be timed."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         nlctrl = worker.do(lambda app: app.genetlink(FAMILY))
@@ -36,7 +36,7 @@ def client() -> Iterator[Work]:
 
 @contextmanager
 def real_pyroute2() -> Iterator[Work]:
-    """Requests by pyroute2 on the real kernel."""
+    """Requests by pyroute2 on the real kernel, as work to be timed."""
     pyroute2 = import_pyroute2()
     real_socket(NETLINK_GENERIC).close()
     with pyroute2.GenericNetlinkSocket() as generic:
@@ -45,7 +45,7 @@ def real_pyroute2() -> Iterator[Work]:
 
 @contextmanager
 def simulated_pyroute2() -> Iterator[Work]:
-    """Requests by pyroute2 on a simulated socket and a simulated event loop."""
+    """Requests by pyroute2 on a simulated socket and a simulated event loop, as work to be timed."""
     pyroute2 = import_pyroute2()
     with Machine(udev=False) as machine, machine.blocking() as process:
         sock = process.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_GENERIC)
@@ -55,7 +55,9 @@ def simulated_pyroute2() -> Iterator[Work]:
 
 
 def _asking(generic: Any) -> Work:
-    """Ask nlctrl for its own family.  Read every attribute, because pyroute2 decodes attributes on access."""
+    """Return work to be timed: ask nlctrl for its own family, and read every attribute, because pyroute2
+    decodes attributes on access.
+    """
     from pyroute2.netlink import ctrlmsg
 
     generic.bind(FAMILY, ctrlmsg, pid=0)

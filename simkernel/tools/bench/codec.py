@@ -47,7 +47,9 @@ def specification() -> Spec:
 
 @contextmanager
 def messages() -> Iterator[Work]:
-    """Encode and decode with simkernel's codec, made from a specification."""
+    """Work to be timed: encode and decode a message with simkernel's codec, which is made from a
+    specification.
+    """
     spec = specification()
     request = codec(spec, "get", "do", "request")
     header = GenlMsgHdr(1, 1).pack()
@@ -64,7 +66,7 @@ def messages() -> Iterator[Work]:
 
 @contextmanager
 def pyroute2_messages() -> Iterator[Work]:
-    """Encode and decode with pyroute2, from its table of attributes."""
+    """Work to be timed: encode and decode a message with pyroute2, from its table of attributes."""
     import_pyroute2()
     kind = _pyroute2_message()
     attributes = [(name.upper(), value) for name, value in VALUES.items()]

@@ -32,7 +32,9 @@ STREAM: Final = 5
 
 @contextmanager
 def repeated(action: Callable[[], object], clock: Callable[[], float] = cpu_time) -> Iterator[Work]:
-    """Repeat an action that takes so long that the cost of the Python call is negligible."""
+    """Repeat an action, as work to be timed. It must take so long that the cost of the Python call is
+    negligible.
+    """
 
     def run(iterations: int) -> None:
         for _ in range(iterations):

@@ -28,8 +28,8 @@ Sized = Callable[[int], AbstractContextManager[Work]]
 
 
 def over(anchor: Subject, scale: float = MICROSECONDS, anchor_scale: float | None = None) -> Measure:
-    """Return a function that measures the time of a subject and of the anchor. `scale` converts seconds to
-    the unit of the figure.
+    """Return a function that measures the time of a subject (the work under test) and of the anchor (a
+    reference). `scale` converts seconds to the unit of the figure.
     """
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
@@ -41,7 +41,9 @@ def over(anchor: Subject, scale: float = MICROSECONDS, anchor_scale: float | Non
 
 
 def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
-    """Return a function that measures the iterations per second of a subject and of the anchor."""
+    """Return a function that measures the iterations per second of a subject (the work under test) and of the
+    anchor (a reference).
+    """
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
         times, anchors = side_by_side(effort, subject, anchor)
@@ -51,8 +53,8 @@ def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
 
 
 def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]]) -> Measure:
-    """Return a function that measures the ratio of the subject's time to twice the anchor's time. The figure
-    is the ratio at the largest size, and the anchor is the ratio at the smallest size.
+    """Return a function that divides the subject's time by twice the anchor's time at several sizes. The
+    figure is the quotient at the largest size, and it is compared with the quotient at the smallest size.
 
     The ratios at all sizes are the points of the curve.
     """
@@ -69,13 +71,13 @@ def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]
 
 
 def aged(subject: Subject, effort: Effort) -> Measurement:
-    """Measure the milliseconds of one machine after many other machines have run in this process. The anchor
-    is the time of an early machine, before the others.
+    """Measure how many milliseconds one machine takes after many other machines have run in this process. The
+    anchor is the time of an early machine, before the others.
 
     The very first machine in a process is not counted, because it reads the specifications.
     """
     if effort.machines is None:
-        raise Unavailable("it takes long: not measured with --quick")
+        raise Unavailable("not measured with --quick, because it takes long")
     with subject() as work:
         work.run(1)
         early = [timed(work, BATCH)[0] / BATCH for _ in range(BATCHES)]

@@ -60,7 +60,7 @@ async def drain(app: App, receivers: list[AnySocket]) -> None:
 
 @contextmanager
 def queued(members: int) -> Iterator[Work]:
-    """Multicast to sockets whose programs call recv only after all messages are sent."""
+    """Multicast to sockets whose programs call recv only after all messages are sent, as work to be timed."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         receivers = worker.do(open_members, members)
@@ -75,7 +75,7 @@ def queued(members: int) -> Iterator[Work]:
 
 @contextmanager
 def real(members: int) -> Iterator[Work]:
-    """Multicast on the real kernel, from one socket to this many sockets."""
+    """Multicast on the real kernel from one socket to `members` sockets, as work to be timed."""
     with ExitStack() as stack:
         sender = stack.enter_context(real_socket(NETLINK_USERSOCK))
         raise_descriptor_limit(members + 100)
@@ -117,7 +117,9 @@ async def send_in_peace(app: App, sock: AnySocket, iterations: int) -> None:
 
 @contextmanager
 def blocked(members: int) -> Iterator[Work]:
-    """Multicast to processes that all wait for the message: each wakes, receives and waits again."""
+    """Multicast to processes that all wait for the message, as work to be timed. Each process wakes, receives
+    and waits again.
+    """
     with Machine(udev=False) as machine:
         for _ in range(members):
             machine.spawn(receive_for_ever)

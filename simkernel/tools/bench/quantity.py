@@ -44,7 +44,7 @@ Measure: TypeAlias = Callable[[Subject, Effort], Measurement]
 
 @attrs.frozen
 class Quantity:
-    """One line of the table.
+    """One line of the benchmark's table: a quantity, and the work that is timed for it.
 
     row        its number in the table
     name       one word, unique

@@ -64,7 +64,7 @@ async def ask_for_ever(app: App) -> None:
 
 @contextmanager
 def beside_idle_sockets(number: int) -> Iterator[Work]:
-    """Round trips of one program while this many other sockets are open."""
+    """Round trips of one program while `number` other sockets are open, as work to be timed."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         worker.do(App.setrlimit, RLIMIT_NOFILE, (number + 100,) * 2)
@@ -78,7 +78,9 @@ round_trips: Final = partial(beside_idle_sockets, 0)
 
 @contextmanager
 def real_round_trips() -> Iterator[Work]:
-    """The anchor R:  GETFAMILY round trips, send and recv, on the real kernel."""
+    """The anchor R of the benchmark: GETFAMILY round trips (send and recv) on the real kernel, as work to be
+    timed.
+    """
     with real_socket(NETLINK_GENERIC) as sock:
         sock.bind((0, 0))
 
@@ -92,7 +94,7 @@ def real_round_trips() -> Iterator[Work]:
 
 @contextmanager
 def by_processes(number: int) -> Iterator[Work]:
-    """Round trips of this many processes, all of which are active."""
+    """Round trips of `number` processes that are all active, as work to be timed."""
     with Machine(udev=False) as machine:
         for _ in range(number):
             machine.spawn(ask_for_ever)

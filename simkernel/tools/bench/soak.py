@@ -24,8 +24,8 @@ STATM: Final = Path("/proc/self/statm")
 
 @attrs.frozen
 class Soak:
-    """A long run. A completed run has `memory`: for each kind of memory, its name, and its size before and
-    after the run.
+    """A long run that measures the use of memory. After the run, `memory` has each kind of memory by name,
+    with its size before and after the run.
     """
 
     name: str

@@ -24,7 +24,7 @@ cpu_time: Final = process_time if get_clock_info("process_time").resolution <= E
 
 @attrs.frozen
 class Work:
-    """Work that can be repeated.
+    """Work that the benchmark times: it is repeated a given number of times in each run.
 
     run             does about the given number of iterations, and returns the actual number, or None if exact
     cleanup         called after each run, outside of the measured time

@@ -152,7 +152,7 @@ def operations(figures: list[Figure]) -> dict[Operation, Figure]:
 
 
 def cross_validate(figures: list[Figure], costs: CostModel) -> list[Prediction]:
-    """Predict each figure from the others.  `costs` are the initial guess of the fit.
+    """Predict each measured time from the other measurements. `costs` are the initial guess of the fit.
 
     Raise SimulationError as `operations` does, and OSError if an operation fails in the simulated kernel.
     """

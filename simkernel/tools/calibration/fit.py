@@ -35,7 +35,7 @@ DETERMINED: Final = 1.0
 measurement.
 """
 HELD: Final = (100, 200, 400, 800, 1600)
-"""Numbers that the fit tries for `cached_sockets`, in addition to the initial guess."""
+"""Values of the cost parameter `cached_sockets` that the fit tries, in addition to the initial guess."""
 OF_THE_BUS: Final = frozenset({"readl", "writel"})
 """Costs that are not fitted and keep the value of the initial guess."""
 RAISED: Final = 1 << 14

@@ -19,7 +19,7 @@ from simkernel.uapi.socket import SOCK_DGRAM, SOCK_STREAM
 WARM_UP: Final = 2
 """Number of turns that an operation makes before its timed turns.
 
-After them the kernel's caches, such as spare pages of pipes, are filled.
+These turns fill the kernel's caches, such as spare pages of pipes.
 """
 TURNS: Final = 4
 

@@ -35,10 +35,12 @@ PIPE: Final = 65536
 LARGEST: Final = 1 << 20
 LOADAVG: Final = "/proc/loadavg"
 SETTLED: Final = 0.001
-"""Simulated seconds after which the other program certainly blocks in its call, under any cost model."""
+"""For an operation with two programs: simulated seconds after which the other program certainly blocks in its
+call, under any cost model.
+"""
 GROUP: Final = 1
 OTHER_GROUP: Final = 1 << 1
-"""Masks of the multicast groups."""
+"""Bit masks of two multicast groups: the group that receives the measured messages, and another group."""
 NOBODY: Final = 0x7FFFFFF0
 """A port id that no socket has."""
 DESCRIPTORS: Final = 100
@@ -190,7 +192,7 @@ async def refused(app: App, count: int, size: int) -> Trial:
 
 
 def _sending(sock: Any, data: bytes, to: tuple[int, int]) -> Step:
-    """Return a step that sends a message and expects ECONNREFUSED.
+    """Return a function that sends a message and expects ECONNREFUSED.
 
     The address is an unused port id, or port id 0 and a group: no kernel socket listens
     (`netlink_sendmsg()`).

@@ -175,5 +175,5 @@ def main(approach: Callable[[], Transcript], seconds: float) -> None:
 
 if __name__ == "__main__":
     main(globals()[sys.argv[1]], float(sys.argv[2]) if sys.argv[2:] else 0)
-    if os.getpid() == 1:  # this process is the init of a guest
+    if os.getpid() == 1:  # this process is the init of a virtual machine: power it off
         ctypes.CDLL(None).reboot(RB_POWER_OFF)

@@ -1,4 +1,6 @@
-"""Measure one row: run its test, compare the transcripts of the runs, and count new machines."""
+"""Measure one approach, a row of the comparison's table: run its test, compare the transcripts of the runs,
+and count new machines per second.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ class Failed(Exception):
 
 @frozen
 class Result:
-    """The measured cells of a row. If they could not be measured, `error` is the reason."""
+    """The measured cells of a row of the table. If they could not be measured, `error` is the reason."""
 
     name: str
     version: str = ""
@@ -43,7 +45,9 @@ class Result:
 
 
 def measure(row: Row, seconds: float = 1.0, runs: int = 3) -> Result:
-    """Measure a row. If this user is root, measure as uid 65534 first, and as root only if that fails."""
+    """Measure a row of the table. If this user is root, measure as uid 65534 first, and as root only if that
+    measurement fails.
+    """
     if missing := [each for each in row.requires.split() if not any(Path("/").glob(each[1:]))]:
         return Result(row.name, error=f"not run here: no {', '.join(missing)} ({row.install})")
     if os.name != "posix" or os.geteuid() != 0:
@@ -89,7 +93,7 @@ def _result(printed: str) -> dict[str, Any]:
     for line in printed.splitlines():
         if line.startswith('{"'):
             return dict(json.loads(line))
-    raise Failed("it printed no transcript")
+    raise Failed("the output has no transcript")
 
 
 def run(command: Command, timeout: float, **options: Any) -> str:

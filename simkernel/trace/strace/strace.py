@@ -42,7 +42,7 @@ UEVENT_ACTION: Final = len("offline@/")
 """
 
 NO_NETLINK: Final = -1
-"""Protocol of a socket that is not a netlink socket."""
+"""Value that is stored instead of a netlink protocol for a socket that is not a netlink socket."""
 
 RESULT_COLUMN: Final = 40
 """Column at which ` = ` begins if the call is short enough (strace -a)."""

@@ -70,4 +70,4 @@ def test_without_pyroute2_it_is_skipped(name: str, tiny: Effort, monkeypatch: py
 
 def test_long_measurements_can_be_left_out(tiny: Effort) -> None:
     line = NAMES["machine-aged"].measured(attrs.evolve(tiny, machines=None))
-    assert line.skipped == "it takes long: not measured with --quick"
+    assert line.skipped == "not measured with --quick, because it takes long"
