@@ -38,7 +38,9 @@ class CallRunner(Protocol):
 
 
 def blocking(method: Callable[Concatenate[A, P], Awaitable[T]]) -> Callable[Concatenate[Any, P], T]:
-    """Return a method that calls `method` of `self.wrapped` and blocks until its result is available."""
+    """Return a blocking method. It calls the asynchronous `method` of `self.wrapped`, and blocks until the
+    result is available.
+    """
 
     @functools.wraps(method)
     def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -182,8 +182,8 @@ class SyncRunner:
         task.call = None
 
     def make_real(self, fd: int) -> RealDescriptor:
-        """Return a host descriptor that is readable while `fd` is readable.  Event loops of the host can poll
-        it.
+        """Return a host descriptor that is readable while the simulated descriptor `fd` is readable. Event
+        loops of the host can poll the host descriptor.
         """
         real = RealDescriptor(self.task.files.get(fd))
         self._real.append(real)

@@ -74,7 +74,9 @@ class Progress:
         return self.runs / max(self.elapsed, 0.001)
 
     def figures(self) -> str:
-        """Return the numbers that the bar shows."""
+        """Return the text of the progress bar: runs per second, distinct schedules, tracepoints and fault
+        points.
+        """
         return (
             f"{self.rate:4.0f}/s schedules {len(self.schedules)}/{self.sampled} "
             f"trace {len(self.tracepoints)} faults {len(self.faults)}/{len(POINTS)}"

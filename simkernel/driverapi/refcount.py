@@ -13,22 +13,22 @@ import attrs
 
 @attrs.define(eq=False)
 class Refcount:
-    """A count of users, initially 1. Each function below is atomic."""
+    """A reference count: the number of users of an object, initially 1. Each `refcount_` function is atomic."""
 
     count: int = 1
 
 
 def refcount_read(users: Refcount) -> int:
-    """Return the number of users."""
+    """Return the number of users of the object."""
     return users.count
 
 
 def refcount_inc(users: Refcount) -> None:
-    """Add a user. The caller must be a user itself."""
+    """Count one more user of the object. The caller must be a user itself."""
     users.count += 1
 
 
 def refcount_dec_and_test(users: Refcount) -> bool:
-    """Remove a user.  Return True if it was the last one."""
+    """Count one user of the object less. Return True if it was the last user."""
     users.count -= 1
     return users.count == 0

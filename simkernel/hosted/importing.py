@@ -101,7 +101,9 @@ class Importer(MetaPathFinder):
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> ModuleType:
-        """Implement `builtins.__import__`: return the module for `from`, otherwise the top-level package."""
+        """Implement `builtins.__import__`: return the imported module for a `from` import, otherwise its
+        top-level package.
+        """
         full = name
         if level:
             package = (globals or {}).get("__package__") or ""

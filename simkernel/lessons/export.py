@@ -85,7 +85,7 @@ def _check_pyodide(folder: Path) -> None:
 
 
 def _modules(lessons: Sequence[Lesson]) -> Iterator[tuple[str, Path]]:
-    """Yield the name in the archive and the path of each file that the machine needs."""
+    """Yield each file that the machine of a lesson needs: its name in the archive, and its path."""
     for name in (*LIBRARIES, "simkernel"):
         spec = find_spec(name)
         assert spec is not None and spec.submodule_search_locations is not None

@@ -1,4 +1,5 @@
-"""The path of a flow through the layers.  Each hop has a time, a station and a sentence.
+"""The path of a flow through the layers. Each hop has a time, a station (a task, a device or a part of the
+kernel) and a sentence.
 
 hops = Hops()
 machine.trace.subscribe(hops)

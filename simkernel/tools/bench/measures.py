@@ -54,7 +54,7 @@ def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
 
 def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]]) -> Measure:
     """Return a function that divides the subject's time by twice the anchor's time at several sizes. The
-    figure is the quotient at the largest size, and it is compared with the quotient at the smallest size.
+    figure is the quotient at the largest size. It is divided by the quotient at the smallest size.
 
     The ratios at all sizes are the points of the curve.
     """

@@ -72,7 +72,7 @@ class Quantity:
     growth: str | None = None
 
     def measured(self, effort: Effort) -> Line:
-        """Measure this quantity and return its line."""
+        """Measure this quantity and return its line of the table."""
         try:
             return Line(self, self.measure(self.subject, effort), None)
         except Unavailable as reason:
