@@ -417,9 +417,7 @@ class Machine:
             raise SimulationError("the machine is closed: make a new one")
 
     def _act(self, action: Callable[..., object], *arguments: Any) -> None:
-        """Call `action` in the simulation. If the machine is not running, begin a new section of the engine
-        (code that runs at one instant) for the call.
-        """
+        """Call `action` at the current instant. If the machine is not running, first begin a new section."""
         self._check_open()
         outside = not self.engine.running
         if outside:

@@ -235,8 +235,8 @@ class Recording(Exporter):
         row.in_call = record.name == "sys_enter"
 
     def _schedule(self, record: Record) -> None:
-        """Begin or end the span of a task after a wake-up, a switch of tasks or an exit.  In a system call, the
-        span is dropped, because no record says when the task went to sleep.
+        """Begin or end the span of a task after a wake-up, a switch of tasks or an exit.  In a system call,
+        drop the span, because no record says when the task went to sleep.
         """
         name, fields = record.name, record.fields
         if name == "sched_process_exit":
