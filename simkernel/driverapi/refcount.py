@@ -13,7 +13,7 @@ import attrs
 
 @attrs.define(eq=False)
 class Refcount:
-    """A reference count: the number of users of an object, initially 1. The `refcount_` functions are atomic."""
+    """The number of users of an object, initially 1. The `refcount_` functions change it atomically."""
 
     count: int = 1
 

@@ -135,7 +135,7 @@ def test_incompatible_options_are_reported(
 def test_a_file_without_spread_is_reported(simkernel: CommandLine, tmp_path: Path) -> None:
     done = simkernel("calibrate", "--jitter", "--against", written(tmp_path, {"ns": {"getppid": {"0": 94}}}))
     assert done.code == 2
-    assert 'no "spread"' in done.err
+    assert 'the object "spread" is missing' in done.err
 
 
 @pytest.mark.parametrize("option", ["--cross-validate", "--jitter"])

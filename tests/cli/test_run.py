@@ -300,7 +300,7 @@ def test_hops_draw_the_path_of_a_frame_in_80_columns(simkernel: CommandLine) -> 
         (["--hops", "--flow", "999"], "flow 999 has no hops: choose one of 1, 2"),
         (["--hops", "--json"], "leave one of them out"),
         (["--flow", "1"], "that --diagram or --hops shows"),
-        (["--step"], "use it on a terminal"),
+        (["--step"], "--step needs a terminal"),
     ],
 )
 def test_a_path_that_cannot_be_drawn_is_refused(
