@@ -1,4 +1,4 @@
-"""The `simkernel` command. It imports a subcommand when it is used, so that the command starts quickly."""
+"""The `simkernel` command. It imports each subcommand on first use, so that the command starts quickly."""
 
 from __future__ import annotations
 

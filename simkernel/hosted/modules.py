@@ -45,7 +45,7 @@ NUMBERS: Final = {165: "mount", 166: "umount2", 272: "unshare", 308: "setns"}
 
 
 def replacements(machine: Machine, call: ProcessCalls, ending: Ending) -> dict[str, ModuleType]:
-    """Return the modules that replace Python's, by name."""
+    """Return the modules that replace modules of Python in a hosted program, by name."""
     modules = {
         **dict(refused()),
         "_posixsubprocess": Facade(_posixsubprocess, fork_exec=fork_exec),

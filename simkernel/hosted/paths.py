@@ -171,7 +171,7 @@ class ScanDir(Iterator[DirEntry], AbstractContextManager["ScanDir"]):
         self.close()
 
     def close(self) -> None:
-        """Discard the remaining entries."""
+        """Discard the directory entries that the iterator has not yet returned."""
         self._entries = iter(())
 
 

@@ -54,7 +54,9 @@ class SequenceDiagram:
             self.left_out += 1
 
     def _fold(self) -> None:
-        """If the diagram ends with a repetition, make a loop of it or increment the count of the loop."""
+        """If the diagram ends with repeated steps, put them into a loop, or increment the count of the loop
+        before them.
+        """
         steps = self._steps
         for size in range(1, MAX_LOOP + 1):
             last, before = steps[-size:], steps[-2 * size : -size]

@@ -147,7 +147,7 @@ class TraceJson(Exporter):
             self._step(record, lane, None)
 
     def _end(self, begun: _Slice, time: int, fields: dict[str, Any]) -> None:
-        """Write a slice after the record that ends it has arrived.
+        """Write a slice that ends at `time`, and add `fields` to its arguments.
 
         Its duration is at least 1 ns, because Perfetto treats a slice of duration 0 as a point.
         """
