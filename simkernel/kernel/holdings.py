@@ -15,7 +15,7 @@ from simkernel.kernel.vfs.file import OpenFile
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 
 Holdings = Mapping[Hashable, tuple[str, int]]
-"""Maps each held object to a text and an amount. Only if the text starts with "# ", the amount is reported."""
+"""Maps each held object to a text and an amount. The amount is reported only if the text starts with "# "."""
 
 SOCKETS: Final = {AF_NETLINK: "# netlink sockets", AF_UNIX: "# unix sockets"}
 
