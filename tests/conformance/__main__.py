@@ -29,8 +29,8 @@ RESULTS = ("passed", "failed", "skipped")
 def compare(
     cases: Sequence[Case], factory: Factory, reference: Callable[[Case], Outcome], limit: float
 ) -> bool:
-    """Run each case in the world, compare it with the reference, and print a table. Return True if no case
-    failed.
+    """Run each case in a world (a kernel), compare its outcome with that of the reference, and print a table
+    of the results. Return True if at least one case passed and no case failed.
     """
     by_area: dict[str, Counter[str]] = {}
     for case in cases:
@@ -104,7 +104,7 @@ def _chosen(options: argparse.Namespace) -> list[Case]:
 
 
 def main() -> int:
-    """Run the selected mode and return the exit status."""
+    """Execute the mode of the command line (check, live, record or list) and return the exit status."""
     options = _options()
     cases = _chosen(options)
     if options.mode == "list":

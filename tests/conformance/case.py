@@ -29,7 +29,7 @@ Function = Callable[[World, Log], None]
 
 @attrs.frozen
 class Case:
-    """A case with its name (`area.function`) and its requirements."""
+    """A conformance case: its function, its name (`area.function`) and its requirements."""
 
     run: Function
     name: str

@@ -1,4 +1,4 @@
-"""Pinned runs: the clock and the counters of the machine at the end of each case.
+"""Pinned runs: the clock and the counters of a simkernel machine at the end of each case.
 
 No kernel is the source of these numbers.  They pin that a run stays the same, so that a change of a cost or
 of the number of copies is deliberate: `python -m tests.conformance.clock` writes them again.
@@ -37,13 +37,13 @@ def timed(case: Case) -> tuple[Outcome, list[Any]]:
 
 @cache
 def pinned() -> dict[str, list[Any]]:
-    """Return the clock and the digest of each case."""
+    """Return the recorded clock and digest of each case, from clock.json."""
     content: dict[str, list[Any]] = json.loads(FILE.read_text())
     return content
 
 
 def main() -> None:
-    """Write the file again."""
+    """Run all cases and write their clocks and digests to clock.json."""
     ends = {case.name: timed(case)[1] for case in load_cases()}
     lines = (f"{json.dumps(name)}: {json.dumps(end)}" for name, end in sorted(ends.items()))
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")

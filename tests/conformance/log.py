@@ -126,7 +126,7 @@ class Log:
     def recvmsg(
         self, label: str, sock: Socket, size: int = BUFFER_SIZE, anc: int = 0, flags: int = MSG_DONTWAIT
     ) -> bytes | None:
-        """Call recvmsg() and record the bytes, control messages, msg_flags and the sender."""
+        """Call recvmsg() and record the bytes, the control messages, msg_flags and the sender."""
         try:
             data, ancillary, msg_flags, sender = sock.recvmsg(size, anc, flags)
         except OSError as error:

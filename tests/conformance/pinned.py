@@ -52,11 +52,11 @@ DRAWS: Final[dict[str, Callable[[Random], Program]]] = {
 COUNTS: Final = {
     "calls": 40, "unprivileged": 20, "nlctrl": 10, "links": 60, **dict.fromkeys(AREAS, 30), "programs": 150,
 }  # fmt: skip
-"""Number of programs of each kind."""
+"""For each kind of random programs, the number of programs."""
 
 
 def digest(found: list[Any], machine: Machine) -> str:
-    """Return the digest of the results, the clock and the counters."""
+    """Return a digest of a program's results and of the machine's clock and counters."""
     counters = json.dumps(machine.statistics, sort_keys=True)
     return blake2b(repr((found, machine.now, counters)).encode(), digest_size=6).hexdigest()
 
@@ -100,13 +100,13 @@ def run(kind: str, number: int) -> str:
 
 @cache
 def pinned() -> dict[str, list[str]]:
-    """Return the digests of each kind."""
+    """Return the recorded digests of each kind of random programs, from pinned.json."""
     content: dict[str, list[str]] = json.loads(FILE.read_text())
     return content
 
 
 def main() -> None:
-    """Write the file again."""
+    """Run all random programs and write their digests to pinned.json."""
     digests = {kind: [run(kind, number) for number in range(count)] for kind, count in COUNTS.items()}
     FILE.write_text(json.dumps(digests, indent=1) + "\n")
 

@@ -1,4 +1,5 @@
-"""The host's kernel as a world, with a new network namespace for each case. Needs Linux and root.
+"""The host's kernel as a world, on which cases run. Each case gets a new network namespace. Needs Linux and
+root.
 
 A world changes the calling process for good: its network namespace and, without `privileged`, its user and
 capabilities. Therefore the runner forks first.
@@ -138,7 +139,7 @@ class RealWorld:
         return os.listdir(path)
 
     def programs(self) -> RealPrograms:
-        """Return programs with separate namespaces."""
+        """Return the programs of the world: processes in separate namespaces of the host."""
         return RealPrograms()
 
     def ioctl(self, sock: Any, request: int, argument: bytes | int) -> Any:

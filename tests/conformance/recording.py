@@ -57,7 +57,7 @@ class Recording:
 
 
 def load(path: Path = RECORDING) -> Recording:
-    """Read a recording from a file."""
+    """Read a recording from a JSON file."""
     content = json.loads(path.read_text())
     return Recording(
         content["kernel"], {name: case["observations"] for name, case in content["cases"].items()}
@@ -83,8 +83,8 @@ def recorded(case: Case) -> Outcome:
 def record(
     cases: Sequence[Case], path: Path, oracle: str, *, limit: float, repeat: int, only: bool = False
 ) -> int:
-    """Run each case of an oracle `repeat` times in its world. Record a case only if all its runs have equal
-    results.
+    """Run each case that belongs to a recording `repeat` times in the world of this recording. Record a case
+    only if all its runs have equal results.
 
     With `only`, the other cases of an existing recording stay. Print each case with different results, and
     return the number of these cases.

@@ -1,4 +1,4 @@
-"""Running a case in a world, and comparing the results of two worlds.
+"""Execution of a case in a world (on one kernel), and comparison of the results of two worlds.
 
 If the host can fork, each case runs in a child process, so that it cannot affect the next case if it
 raises, hangs or dies. Without fork, or on the caller's request, it runs in this process.
@@ -26,8 +26,8 @@ from tests.conformance.log import Log
 from tests.conformance.world import Factory
 
 GRACE = 3.0
-"""A child stops its case with an alarm at the time limit. The runner waits so many seconds longer for the
-child.
+"""Seconds that the runner waits for a child beyond the time limit, at which the child stops its case with an
+alarm.
 """
 
 

@@ -1,4 +1,6 @@
-"""simkernel as a world. The modules in `modules/` are counterparts of a real kernel's modules."""
+"""simkernel as a world, on which cases run. The modules in `modules/` are counterparts of a real kernel's
+modules.
+"""
 
 from __future__ import annotations
 

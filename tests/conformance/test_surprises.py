@@ -1,4 +1,4 @@
-"""The cases that the guide's page on surprises names exist in the suite."""
+"""Test that every case that is named on the guide's page about surprises exists in the suite."""
 
 from __future__ import annotations
 

@@ -156,7 +156,9 @@ def missing(world: World, marks: tuple[str, ...]) -> list[str]:
 
 
 def load(name: str) -> Factory:
-    """Return the factory `package.module:callable`. Raise ValueError, ImportError or AttributeError."""
+    """Import and return a factory, given as `package.module:callable`. Raise ValueError, ImportError or
+    AttributeError if this fails.
+    """
     module, _, attribute = name.partition(":")
     if not attribute:
         raise ValueError(f"{name!r} is not a factory of the form package.module:callable")

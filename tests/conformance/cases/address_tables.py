@@ -25,7 +25,7 @@ PROMOTE: Final = 20
 
 
 def settings(index: int, family: int, data: bytes) -> bytes:
-    """Return a RTM_SETLINK request that changes settings of a protocol."""
+    """Return the body of an RTM_SETLINK request for a link's IPv4 or IPv6 settings (IFLA_AF_SPEC)."""
     spec = attr(il.IFLA_AF_SPEC | NESTED, attr(family | NESTED, data))
     return rt.IfInfoMsg(index=index).pack() + spec
 
@@ -36,7 +36,7 @@ def set_ipv4(index: int, place: int, value: int) -> bytes:
 
 @case(privileged=True, marks=ROUTE)
 def metrics_of_addresses(world: World, log: Log) -> None:
-    """A new metric of an address replaces its prefix route."""
+    """If the metric of an IPv4 address changes, the kernel replaces the prefix route of this address."""
     lab = Tabled(world, log, veth=True, groups=ADDRESSES4)
     lab.step("down", NEW, ifaddr("10.1.0.1/24", VETH, metric(5)), CREATE)
     lab.step("down, changed", NEW, ifaddr("10.1.0.1/24", VETH, metric(6)), REPLACE)
@@ -77,12 +77,13 @@ SUBNETS: Final = (
     ),
     *("10.0.0.130/25", "10.0.0.255/24", "10.0.0.0/24"),
 )
-"""Addresses of several subnets that share local addresses and broadcast addresses."""
+"""IPv4 addresses in several subnets. Some of them have the same local address or the same broadcast address.
+"""
 
 
 @case(privileged=True, marks=ROUTE)
 def routes_that_addresses_share(world: World, log: Log) -> None:
-    """A deleted address leaves the local and broadcast routes that other addresses need."""
+    """If an address is deleted, the kernel keeps the local and broadcast routes that other addresses need."""
     lab = Tabled(world, log, veth=True, groups=ADDRESSES4)
     lab.up()
     broadcast = attr(ia.IFA_BROADCAST, bytes((10, 0, 0, 255)))
@@ -131,7 +132,9 @@ def promoted_addresses(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def labels_and_selectors(world: World, log: Log) -> None:
-    """RTM_DELADDR deletes the first address that all attributes match. A renamed link renames the labels."""
+    """RTM_DELADDR deletes the first address that matches all attributes of the request. If a link is renamed,
+    the labels of its addresses change too.
+    """
     lab = Tabled(world, log, veth=True, groups=ADDRESSES4)
 
     def label(text: bytes) -> bytes:
@@ -174,7 +177,9 @@ def labels_and_selectors(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def flags_of_addresses(world: World, log: Log) -> None:
-    """Flags and lifetimes that a new address and a changed address keep, and addresses that join groups."""
+    """Requests with each flag and with several lifetimes of a new or changed address, and with multicast
+    addresses that join their group (IFA_F_MCAUTOJOIN).
+    """
     for family, one, group, groups in (
         (AF_INET, "10.0.0.1/24", "224.1.1.1/32", ADDRESSES4),
         (AF_INET6, "2001:db8::1/64", "ff05::5/128", ADDRESSES6),
@@ -217,7 +222,7 @@ def flags_of_addresses(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def prefix_routes6(world: World, log: Log) -> None:
-    """Metric, lifetime, peer and flags of a changed IPv6 address change its prefix routes."""
+    """A new metric, lifetime, peer or flag of an IPv6 address changes the address's prefix routes too."""
     lab = Tabled(world, log, AF_INET6, veth=True, groups=ADDRESSES6)
     lab.up()
     noprefix = attr(ia.IFA_FLAGS, u32(ia.IFA_F_NOPREFIXROUTE | ia.IFA_F_NODAD))
@@ -253,7 +258,9 @@ def prefix_routes6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def sources_that_go6(world: World, log: Log) -> None:
-    """A deleted IPv6 address is removed from the preferred sources of routes, unless another link has it."""
+    """If an IPv6 address is deleted, routes lose it as preferred source, unless another link has the same
+    address.
+    """
     lab = Tabled(world, log, AF_INET6, veth=True, groups=ADDRESSES6)
     lab.up()
     for text, index in (
@@ -280,7 +287,9 @@ def sources_that_go6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def tokens(world: World, log: Log) -> None:
-    """IFLA_INET6_TOKEN sets the interface id. IFLA_INET6_ADDR_GEN_MODE selects the link-local address."""
+    """IFLA_INET6_TOKEN sets the interface id of a link. IFLA_INET6_ADDR_GEN_MODE selects how the kernel
+    generates the link-local address.
+    """
     lab = Tabled(world, log, AF_INET6, veth=True, groups=ADDRESSES6)
     token, mode = 7, 8
 
@@ -351,7 +360,9 @@ def one_address6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def links_without_protocols(world: World, log: Log) -> None:
-    """A link with a small MTU has no IPv6 and no IPv4: addresses, routes, neighbours and lookups fail."""
+    """Replies to requests for addresses, routes, neighbours and route lookups on a link whose MTU is too
+    small for IPv6 or for IPv4.
+    """
     lab = Tabled(world, log, veth=True, groups=(*ADDRESSES4, *ADDRESSES6))
     lab.up()
     lab.step("IPv4", NEW, ifaddr("10.0.0.1/24", VETH), CREATE)

@@ -139,7 +139,9 @@ class Addresses:
         self.ask("veth", rt.RTM_NEWLINK, ends[0] + info, NLM_F_CREATE | NLM_F_EXCL)
 
     def wait(self, label: str, count: int) -> None:
-        """Wait for notifications that no request causes, and record them in the order of their bytes."""
+        """Wait for notifications that no request causes. Record them sorted by their bytes, because their
+        order varies.
+        """
         self.listener.settimeout(5)
         found = [timeless(self.listener.recv(65536)) for _ in range(count)]
         self.listener.settimeout(0)
@@ -165,7 +167,9 @@ def loopback(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ipv4_subnets(world: World, log: Log) -> None:
-    """The first address of a subnet is primary. The others are secondary and are deleted together with it."""
+    """The first address of a subnet is primary. Later addresses of this subnet are secondary, and the kernel
+    deletes them together with the primary address.
+    """
     addresses = Addresses(world, log)
     addresses.veth()
     for text, scope in (("10.0.0.1", 0), ("10.0.1.1", 253), ("10.0.0.2", 0), ("10.0.2.1", 254)):

@@ -102,7 +102,7 @@ def explicit_after_auto(world: World, log: Log) -> None:
 
 @case()
 def groups_unprivileged(world: World, log: Log) -> None:
-    """Without privilege, a socket can bind to groups only on some protocols."""
+    """Without privilege, a socket can join groups with bind() only on some netlink protocols."""
     for name, proto in (
         ("usersock", wire.USERSOCK),
         ("generic", wire.GENERIC),

@@ -17,7 +17,7 @@ from tests.conformance.world import World
 
 
 class Fdb:
-    """A member of RTNLGRP_NEIGH that records type, port, address and bridge of each entry."""
+    """A member of RTNLGRP_NEIGH that records type, port, address and bridge of each forwarding entry."""
 
     def __init__(self, world: World, log: Log) -> None:
         self.log = log
@@ -91,7 +91,9 @@ def dumps_of_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def leftover_bytes(world: World, log: Log) -> None:
-    """A dump reports leftover bytes by an extack message, even if NLMSG_DONE is in a separate datagram."""
+    """If an RTM_GETLINK or RTM_GETNEIGH dump request has leftover bytes, NLMSG_DONE contains an extack
+    message about them, even if it is in a separate datagram.
+    """
     links = Links(world, Log())
     links.bridge("bridge")
     links.changer.setsockopt(wire.SOL_NETLINK, wire.EXT_ACK, 1)

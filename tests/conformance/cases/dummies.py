@@ -56,7 +56,7 @@ class Bench:
         self._seq = 0
 
     def request(self, label: str, type: int, body: bytes, flags: int = 0) -> None:
-        """Send a request. Record its acknowledgement and all notifications until none follow."""
+        """Send a request. Record its acknowledgement, then the notifications that arrive within 0.1 s."""
         self._seq += 1
         self.log.ask(label, self.requester, nlmsg(type, REQUEST | ACK | flags, body, seq=self._seq))
         self.record_notifications(label)
@@ -74,7 +74,7 @@ class Bench:
         self.log(f"{label}: heard", lines)
 
     def create(self, name: str, kind: str, attrs: bytes = b"", data: bytes = b"", index: int = 0) -> None:
-        """Create a link (RTM_NEWLINK)."""
+        """Send an RTM_NEWLINK request that creates a link of a kind, and record the notifications."""
         info = attr(il.IFLA_INFO_KIND, kind.encode())
         if data:
             info += attr(il.IFLA_INFO_DATA | NESTED, data)
@@ -84,7 +84,7 @@ class Bench:
         )
 
     def change(self, label: str, index: int, attrs: bytes = b"", flags: int = 0, change: int = 0) -> None:
-        """Change an existing link (RTM_NEWLINK)."""
+        """Send an RTM_NEWLINK request that changes an existing link, and record the notifications."""
         self.request(
             label, rt.RTM_NEWLINK, rt.IfInfoMsg(index=index, flags=flags, change=change).pack() + attrs
         )
@@ -96,7 +96,7 @@ class Bench:
         self.change(f"down {index}", index, change=il.IFF_UP)
 
     def delete(self, index: int) -> None:
-        """Delete a link (RTM_DELLINK)."""
+        """Send an RTM_DELLINK request for a link, and record the notifications."""
         self.request(f"delete {index}", rt.RTM_DELLINK, rt.IfInfoMsg(index=index).pack())
 
 
@@ -123,8 +123,8 @@ def created_and_deleted(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def up_and_down(world: World, log: Log) -> None:
-    """A dummy is set up twice, then down twice. The repeated request changes nothing and causes no
-    notification.
+    """A dummy link is brought up twice, and then brought down twice. The second request of each pair changes
+    nothing and causes no notification.
     """
     bench = Bench(world, log)
     dummy(bench)
@@ -231,7 +231,9 @@ V6 = bytes.fromhex("20010db8000000000000000000000001")
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def ipv4_address(world: World, log: Log) -> None:
-    """On a link that is up, adding an IPv4 address adds its routes, and deleting it deletes them."""
+    """On a link that is up, a new IPv4 address also adds routes. If the address is deleted, the kernel
+    deletes these routes.
+    """
     bench = Bench(world, log)
     dummy(bench)
     bench.up(10)
@@ -267,8 +269,8 @@ def ipv4_secondary(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def ipv6_link_local(world: World, log: Log) -> None:
-    """A dummy that goes up gets a link-local address from its hardware address. It loses it when it goes
-    down.
+    """When a dummy link goes up, it gets a link-local address, which the kernel derives from the hardware
+    address. When the link goes down, it loses this address.
     """
     bench = Bench(world, log)
     dummy(bench)
@@ -280,7 +282,9 @@ def ipv6_link_local(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def ipv6_address(world: World, log: Log) -> None:
-    """On a link that is up, adding an IPv6 address adds its routes, and deleting it deletes them."""
+    """On a link that is up, a new IPv6 address also adds routes. If the address is deleted, the kernel
+    deletes these routes.
+    """
     bench = Bench(world, log)
     dummy(bench)
     bench.up(10)
@@ -296,7 +300,7 @@ def route(family: int, prefix: bytes, length: int, kind: int, attrs: bytes = b""
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def ipv4_routes(world: World, log: Log) -> None:
-    """A link that goes down loses its IPv4 routes without a message. Blackhole and unreachable routes
+    """A link that goes down loses its IPv4 routes without a notification. Blackhole and unreachable routes
     stay.
     """
     bench = Bench(world, log, "link", "ipv4 address", "ipv4 route")
@@ -323,7 +327,7 @@ def ipv4_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def ipv6_routes(world: World, log: Log) -> None:
-    """A link that goes down loses its IPv6 routes, each with a message."""
+    """A link that goes down loses its IPv6 routes. The kernel sends one notification for each route."""
     bench = Bench(world, log, "link", "ipv6 address", "ipv6 route")
     dummy(bench)
     bench.up(10)

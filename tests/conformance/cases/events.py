@@ -28,8 +28,8 @@ LONG = 10_000
 
 @case(privileged=True, marks=PROGRAMS)
 def events_of_an_epoll_item(world: World, log: Log) -> None:
-    """EPOLLET returns an event once, EPOLLONESHOT until the item is modified. EPOLLERR and EPOLLHUP are
-    always watched.
+    """With EPOLLET, epoll returns an event only once. With EPOLLONESHOT, it returns no further event until
+    the item is modified. It always watches EPOLLERR and EPOLLHUP.
     """
     a = world.programs().start()
     for flags in (0, ep.EPOLLET, ep.EPOLLONESHOT, ep.EPOLLET | ep.EPOLLONESHOT, EXCLUSIVE):
@@ -56,7 +56,7 @@ def events_of_an_epoll_item(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def events_that_an_exclusive_item_accepts(world: World, log: Log) -> None:
-    """EPOLLEXCLUSIVE is refused with some events, for epoll files, and in EPOLL_CTL_MOD."""
+    """epoll_ctl() refuses EPOLLEXCLUSIVE together with some events, for epoll files, and in EPOLL_CTL_MOD."""
     a = world.programs().start()
     read, write = a.pipe()
     epoll, inner = a.epoll_create(), a.epoll_create()
@@ -79,7 +79,9 @@ def events_that_an_exclusive_item_accepts(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def exclusive_items_that_an_event_wakes(world: World, log: Log) -> None:
-    """An event wakes all ordinary waiters and one exclusive waiter that watches it."""
+    """An event wakes all ordinary epoll waiters that watch it, but only one of the waiters with
+    EPOLLEXCLUSIVE.
+    """
     programs = world.programs()
     a = programs.start()
     for watched in ((IN, IN, IN), (OUT, IN, IN), (IN | OUT, IN | OUT, IN), (OUT, OUT, IN | OUT)):
@@ -147,7 +149,9 @@ def nested_epoll_files(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def polls_of_a_named_pipe(world: World, log: Log) -> None:
-    """A reader that did not wait for a writer sees POLLHUP only after a writer was there."""
+    """poll() reports POLLHUP to a reader of a named pipe only if the pipe has had a writer since the reader
+    opened it, and the last writer has closed it.
+    """
     a = world.programs().start()
     a.mkfifo("p")
     reader = a.open("p", os.O_RDONLY | os.O_NONBLOCK)
@@ -208,7 +212,7 @@ MICROS = (0, 1, 3_999, 4_000, 4_001, 999_999, 1_000_000, -1)
 
 @case(privileged=True, marks=PROGRAMS)
 def values_of_timeouts(world: World, log: Log) -> None:
-    """Timeouts are rounded up to ticks of 4 ms."""
+    """The kernel rounds the values of SO_RCVTIMEO and SO_SNDTIMEO up to ticks of 4 ms."""
     a = world.programs().start()
     fd = a.socket(so.AF_UNIX, so.SOCK_STREAM)
     for option in (so.SO_RCVTIMEO, so.SO_SNDTIMEO):
@@ -235,7 +239,7 @@ RESULTS = {"SO_SNDBUFFORCE": so.SO_SNDBUF, "SO_RCVBUFFORCE": so.SO_RCVBUF}
 
 @case(privileged=True, marks=PROGRAMS)
 def values_of_options(world: World, log: Log) -> None:
-    """Options take their values up to a limit, and some need a capability."""
+    """Many integer socket options accept values only up to a limit, and some options need a capability."""
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 100)
     for family in (so.AF_UNIX, so.AF_NETLINK):
@@ -273,7 +277,9 @@ def values_of_linger_and_pacing(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def control_messages_in_any_order(world: World, log: Log) -> None:
-    """Control messages of other levels are skipped. The last credentials count, and all files are sent."""
+    """sendmsg() skips control messages of levels other than SOL_SOCKET, and sends the files of all SCM_RIGHTS
+    messages. An unknown type at SOL_SOCKET fails with EINVAL.
+    """
     a = world.programs().start()
     other_level, unknown = (6, 1, bytes(4)), (so.SOL_SOCKET, 77, bytes(4))
     fds = lambda *numbers: (so.SOL_SOCKET, so.SCM_RIGHTS, struct.pack(f"{len(numbers)}i", *numbers))  # noqa: E731

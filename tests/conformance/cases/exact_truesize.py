@@ -159,8 +159,8 @@ def a_dump_goes_on(world: World, log: Log) -> None:
 
 @case(marks=("exact_truesize", "route"))
 def as_large_as_was_read(world: World, log: Log) -> None:
-    """The kernel makes each part of a dump as large as the largest receive of the socket so far, up to 32
-    KiB. A receive with MSG_PEEK counts.
+    """The kernel makes each part of a dump as large as the largest buffer that a receive on this socket has
+    used so far, up to 32 KiB. A receive with MSG_PEEK counts too.
     """
     reads = ((1, 0), (3776, 0), (3777, 0), (8000, MSG_PEEK), (32448, 0), (32449, 0), (100_000, 0))
     for size, flags in reads:

@@ -105,8 +105,8 @@ def news_in_another_namespace(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def by_its_name(world: World, log: Log) -> None:
-    """CTRL_CMD_GETFAMILY by name does not load the module `team`, because it has no alias. The family id is
-    valid until rmmod.
+    """CTRL_CMD_GETFAMILY by name does not load the module `team`, because the module has no alias for this
+    name. The family id is valid until rmmod.
     """
     sock = netlink(world, GENERIC, bind=(A, 0))
     log("before", shown(world))

@@ -45,8 +45,8 @@ def loopback_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def address_routes(world: World, log: Log) -> None:
-    """An IPv4 address adds prefix, local and broadcast routes. Secondary addresses, peers and metrics change
-    them.
+    """For an IPv4 address, the kernel adds prefix, local and broadcast routes. These routes depend on whether
+    the address is secondary, has a peer or has a metric.
     """
     lab = Lab(world, log, veth=True)
     lab.address("10.0.0.1/24", VETH)

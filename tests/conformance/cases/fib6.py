@@ -46,7 +46,9 @@ def loopback_routes6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def address_routes6(world: World, log: Log) -> None:
-    """An IPv6 address adds prefix, host and multicast routes. Peers and metrics change them."""
+    """For an IPv6 address, the kernel adds prefix, host and multicast routes. These routes depend on whether
+    the address has a peer or a metric.
+    """
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(LO, True)
     lab.address("2001:db8:9::1/64", VETH)
@@ -292,8 +294,8 @@ def lookups6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def lookups_by_neighbours(world: World, log: Log) -> None:
-    """Default route selection depends on the states of the gateways' neighbours and on the previous
-    selection.
+    """Among several default routes, the kernel selects one by the neighbour states of the gateways and by its
+    previous selection.
     """
     for family, own, gateways, to in (
         (AF_INET, "10.0.0.1/24", ("10.0.0.2", "10.0.0.3", "10.0.0.4"), "8.8.8.8"),
@@ -350,8 +352,8 @@ def default_routes_counted(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def metrics_follow_the_mtu6(world: World, log: Log) -> None:
-    """If the MTU of a link changes, the MTU metric of its IPv6 routes changes too if it equals the old MTU or
-    is not below the new MTU. A locked metric stays.
+    """If the MTU of a link changes, the kernel changes the MTU metrics of its IPv6 routes to the new MTU.
+    Metrics below the new MTU stay, unless they equal the old MTU. Locked metrics stay too.
     """
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(VETH, True)
@@ -377,8 +379,8 @@ def metrics_follow_the_mtu6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def metrics_stay_when_a_link_becomes_ready6(world: World, log: Log) -> None:
-    """When a link gets its carrier, MTU metrics above the MTU of the link stay, unless IPv6 still has an
-    older MTU of the link.
+    """When a link gets its carrier, the MTU metrics of its IPv6 routes stay, even if they exceed the link's
+    MTU. The kernel adjusts them only if IPv6 still stores an older MTU of the link.
     """
     lab = Lab(world, log, AF_INET6, veth=True)
     lab.link(VETH, True)

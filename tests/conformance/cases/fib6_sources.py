@@ -18,7 +18,7 @@ MATCH = rt.RTM_F_FIB_MATCH
 
 
 def laboratory(world: World, log: Log) -> Lab:
-    """Return a lab with two links that are up and have addresses."""
+    """Return a test network (Lab) with two links that are up and have IPv6 addresses."""
     log.mask = mask_ages
     lab = Lab(world, log, AF_INET6, veth=True)
     for index, address in ((VETH, "2001:db8::1/64"), (PEER, "2001:db8:1::1/64")):
@@ -29,7 +29,9 @@ def laboratory(world: World, log: Log) -> Lab:
 
 @case(privileged=True, marks=ROUTE)
 def lookups_by_source(world: World, log: Log) -> None:
-    """A lookup prefers the route with a source prefix that contains the packet's source address."""
+    """Among IPv6 routes to a destination, a lookup prefers the route with a source prefix that contains the
+    packet's source address.
+    """
     lab = laboratory(world, log)
 
     def get(to: str) -> None:
@@ -72,8 +74,8 @@ def lookups_by_source(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def source_routes_replaced(world: World, log: Log) -> None:
-    """If NLM_F_REPLACE finds no route, the error has an extack message only if the tree has no node for the
-    prefix. Forks of the tree are nodes too.
+    """If NLM_F_REPLACE finds no IPv6 route, the error has an extack message only if the routing tree has no
+    node for the prefix. A fork of the tree is a node too.
     """
     lab = laboratory(world, log)
     to = "2001:db8:4::/48"
@@ -93,8 +95,8 @@ def source_routes_replaced(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def requests_wrong_twice6(world: World, log: Log) -> None:
-    """If a request fails because of its next hop, the kernel has already created the table. The kernel checks
-    several next hops one by one.
+    """If a request for an IPv6 route fails because of its next hop, the kernel has already created the
+    route's table. The kernel checks several next hops one by one.
     """
     lab = laboratory(world, log)
     to = "2001:db8:2::/48"

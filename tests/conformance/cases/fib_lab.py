@@ -188,7 +188,7 @@ class Lab:
         self.log_events(f"{'add' if add else 'del'} {text} {index}")
 
     def ask(self, label: str, type: int, body: bytes, flags: int = ACK) -> None:
-        """Send a request, record its replies and the notifications."""
+        """Send a request, then record its replies and the notifications."""
         self.seq += 1
         self.log.ask(label, self.sock, nlmsg(type, REQUEST | flags, body, seq=self.seq))
         self.log_events(label)
@@ -209,7 +209,7 @@ class Lab:
         self.ask(f"get {label}", GET, route(to, **{**defaults, **more}), 0)  # type: ignore[arg-type]
 
     def dump(self, label: str, **more: object) -> None:
-        """Dump all routes, or those that match if strict checking is enabled."""
+        """Dump all routes. If strict checking is enabled, dump only the routes that match the request."""
         defaults = {"family": self.family, "proto": 0, "type": 0, "table": 0}
         body = route(**{**defaults, **more})  # type: ignore[arg-type]
         self.ask(f"dump {label}", GET, body, DUMP)

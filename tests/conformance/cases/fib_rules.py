@@ -51,7 +51,7 @@ PRIORITY, TABLE, MARK, MASK, GOTO = fr.FRA_PRIORITY, fr.FRA_TABLE, fr.FRA_FWMARK
 
 
 def change_rules(lab: Lab, family: int, dst: bytes, short: bytes) -> None:
-    """Send requests for rules to which IPv4 and IPv6 give identical replies."""
+    """Send the requests for routing rules to which the kernel gives the same replies in IPv4 and in IPv6."""
     host = 8 * len(dst)
     steps = (
         ("priority", rule(family, number(PRIORITY, 100))),
@@ -111,7 +111,7 @@ def change_rules(lab: Lab, family: int, dst: bytes, short: bytes) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def rules_change(world: World, log: Log) -> None:
-    """RTM_NEWRULE and RTM_DELRULE for IPv4."""
+    """Replies to valid and invalid RTM_NEWRULE and RTM_DELRULE requests for IPv4 rules."""
     lab = Lab(world, log)
     change_rules(lab, AF_INET, packed("10.0.0.1"), b"\x0a")
     lab.ask("short", rt.RTM_NEWRULE, b"\2\0\0\0")
@@ -121,7 +121,7 @@ def rules_change(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def rules_change6(world: World, log: Log) -> None:
-    """RTM_NEWRULE and RTM_DELRULE for IPv6."""
+    """Replies to valid and invalid RTM_NEWRULE and RTM_DELRULE requests for IPv6 rules."""
     change_rules(Lab(world, log, AF_INET6), AF_INET6, packed("2001:db8::1"), b"\x0a")
 
 
@@ -291,17 +291,15 @@ def dumps_of_changing_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def dumps_of_changing_routes6(world: World, log: Log) -> None:
-    """If an IPv6 route is added during a dump, the dump continues at the number of prefixes that it has
-    returned. It can therefore return a route twice.
+    """If an IPv6 route is added during a dump, the dump skips as many prefixes as it has already returned. It
+    can therefore return a route twice.
     """
     dump_and_change(world, log, AF_INET6, "2001:db8:{0:x}::/48")
 
 
 @case(privileged=True, marks=ROUTE)
 def rules_of_ports(world: World, log: Log) -> None:
-    """A rule for a single port is a range with a mask. Lookups with RTM_F_FIB_MATCH can match rules by
-    port.
-    """
+    """The kernel describes the ports of a routing rule as a range. For a single port, it adds a port mask."""
     lab = Lab(world, log)
     for label, body in (
         ("one", rule(AF_INET, number(PRIORITY, 9), attr(fr.FRA_DPORT_RANGE, struct.pack("<HH", 80, 80)))),
@@ -319,8 +317,8 @@ def rules_of_ports(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def rules_of_sources6(world: World, log: Log) -> None:
-    """A rule with a source prefix does not match a lookup without a source address. The lookup for the
-    gateway of a new route is an example.
+    """A rule with a source prefix does not match a lookup without a source address, such as the lookup of a
+    new route's gateway.
     """
     log.mask = mask_ages
     lab = Lab(world, log, AF_INET6, veth=True)

@@ -94,7 +94,9 @@ def position(program: Program, fd: int) -> str:
 
 @case(privileged=True, marks=PROGRAMS)
 def positions(world: World, log: Log) -> None:
-    """Stream files keep position 0 after reads. lseek() shows which files have a position."""
+    """Streams, such as pipes and sockets, keep file position 0 after reads. The result of lseek() depends on
+    whether the file has a position.
+    """
     a = world.programs().start()
     read, write = a.pipe()
     one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
@@ -150,7 +152,8 @@ def closed_together(world: World, log: Log) -> None:
     a.signal(signal.SIGIO, RECORD)
     for low in (3, 4):
         read, write = a.pipe()
-        if low == 4:  # Both ends of the pipe, in reverse order.
+        if low == 4:
+            # Move the read end to 10, above the write end (4), so that close_range() releases it first.
             a.dup2(read, 10)
             a.close(read)
         a.fcntl(write, F_SETOWN, a.pid)
@@ -211,11 +214,13 @@ def long_names_in_a_removed_folder(world: World, log: Log) -> None:
 
 
 STORE, LOAD = "store", "load"
-"""Names for a sequence of calls: open, lseek, read or write, close."""
+"""Names of two call sequences of `made`: open, lseek and write (STORE), or open, read and lseek (LOAD), then
+close.
+"""
 
 
 def made(program: Program, call: str, *arguments: Any) -> Any:
-    """Make one call of the sequence that `long_story` returns, and return the result."""
+    """Make one call of the list that `long_story` returns, and return its result."""
     if call == "open":
         program.close(program.open(*arguments))
         return "opened"
@@ -243,7 +248,7 @@ def made(program: Program, call: str, *arguments: Any) -> Any:
 
 
 def long_story() -> list[tuple[Any, ...]]:
-    """Return a long sequence of calls: user, name of the call and its arguments."""
+    """Return a long list of calls. Each call has a user, a name and arguments."""
     loop = [(0, "symlink", "l1", "l0"), *((0, "symlink", f"l{n - 1}", f"l{n}") for n in range(2, 45))]
     return [
         (0, "store", "l0file", os.O_CREAT | os.O_RDWR, b"data", 0),
@@ -318,7 +323,7 @@ def opened_in_a_sticky_directory(world: World, log: Log) -> None:
 
 
 def opened(program: Program, path: str, flags: int) -> None:
-    """Open and close a file."""
+    """Open a file with mode 0644 and close it, to find out if open() succeeds."""
     program.close(program.open(path, flags, 0o644))
 
 

@@ -186,7 +186,9 @@ def arithmetic(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def division_by_nothing(world: World, log: Log) -> None:
-    """Division by a constant 0 cannot be attached. Division by a register with 0 drops the message."""
+    """A filter that divides by a constant 0 cannot be attached. A filter that divides by a register with
+    value 0 drops the message.
+    """
     a, b = pair(world)
     for operation in (bpf.BPF_DIV, bpf.BPF_MOD):
         constant = ((ALU | operation | bpf.BPF_K, 0, 0, 0), ALL[0])
@@ -247,7 +249,7 @@ def attributes_of_a_message(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def refused_programs(world: World, log: Log) -> None:
-    """Invalid programs cannot be attached."""
+    """setsockopt(SO_ATTACH_FILTER) refuses invalid BPF programs."""
     s = netlink(world, wire.USERSOCK)
     long_jump: tuple[Instruction, ...] = ((bpf.BPF_JMP | bpf.BPF_JA, 0, 0, 5), ALL[0])
     programs: tuple[tuple[str, tuple[Instruction, ...]], ...] = (

@@ -57,8 +57,8 @@ def ifinfo(index: int = 0, attrs: bytes = b"", family: int = 0) -> bytes:
 
 @case(marks=("netdev",))
 def policies_of_one_operation(world: World, log: Log) -> None:
-    """CTRL_CMD_GETPOLICY for one command does not return a dump that has no policy. A list of all policies
-    contains such a dump as an empty entry.
+    """If a command's dump has no policy, CTRL_CMD_GETPOLICY for this command omits the dump.
+    CTRL_CMD_GETPOLICY for all commands contains an empty entry for such a dump.
     """
     s = opened(world, wire.GENERIC)
     for command in (1, 5, 12):
@@ -101,8 +101,8 @@ def what_kind_of_link(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def as_strict_as_it_began(world: World, log: Log) -> None:
-    """If a dump waits for buffer space, it keeps the strictness that the socket had when it sent the
-    request.
+    """If a dump waits for buffer space, it keeps the setting of NETLINK_GET_STRICT_CHK that the socket had
+    when it sent the request.
     """
     s = netlink(world, wire.ROUTE, bind=(A, 0))
     s.setsockopt(SOL_SOCKET, SO_RCVBUF, 0)
@@ -183,7 +183,9 @@ def a_link_that_leads_nowhere(world: World, log: Log) -> None:
 
 @case()
 def the_text_of_a_success(world: World, log: Log) -> None:
-    """With NETLINK_EXT_ACK, the acknowledgement of a successful request reports leftover bytes."""
+    """With NETLINK_EXT_ACK, the acknowledgement of a successful request has a text about bytes that are left
+    over after the attributes.
+    """
     s = netlink(world, wire.GENERIC, bind=(A, 0))
     request = ctrl(attrs=wire.by_name() + b"xyz", flags=REQUEST | ACK)
     for option, value in ((EXT_ACK, 0), (EXT_ACK, 1), (CAP_ACK, 1)):

@@ -49,8 +49,8 @@ def rule(family: int, *attributes: bytes, action: int = 1, table: int = 254, src
 
 @case(privileged=True, marks=MARKS)
 def rules_that_are_wrong_twice(world: World, log: Log) -> None:
-    """The kernel checks a rule with several errors in a fixed order: l3mdev after the addresses, and last
-    that the goto target lies after the priority of the rule.
+    """If a routing rule has several errors, the kernel reports one of them by a fixed order. It checks l3mdev
+    after the addresses. Its last check is that the goto target lies after the rule's priority.
     """
     sock = speaker(world)
     back = attr(fr.FRA_GOTO, u32(1)) + attr(fr.FRA_PRIORITY, u32(100))
@@ -89,7 +89,9 @@ def rules_that_overflow_a_listener(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "files"))
 def loopback_by_another_name(world: World, log: Log) -> None:
-    """/proc/net/ipv6_route shows a table's root with the loopback link, even if `lo` is renamed."""
+    """/proc/net/ipv6_route shows the loopback link as the device of a table's root entry, even if `lo` is
+    renamed.
+    """
     sock = speaker(world)
     log.ask(
         "rename", sock, nlmsg(rt.RTM_NEWLINK, REQUEST | ACK, rt.IfInfoMsg(index=1).pack() + attr(3, b"b0\0"))
@@ -144,8 +146,8 @@ def neighbours_of_a_link_that_goes_down(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "namespaces"))
 def flags_and_echoes(world: World, log: Log) -> None:
-    """A blackhole route with flags, NLM_F_ECHO for a link in another namespace, and the link in the reply to
-    a route lookup.
+    """Replies for a blackhole route with flags, for NLM_F_ECHO with a link in another namespace, and for a
+    route lookup that returns a link.
     """
     sock = speaker(world)
     log.mask = mask_ages
@@ -198,7 +200,7 @@ def neighbours_that_are_validated(world: World, log: Log) -> None:
 @case(privileged=True, marks=MARKS)
 def protocols_that_end_and_begin_again(world: World, log: Log) -> None:
     """An MTU that is too small disables IPv4 on a link and deletes its IPv4 neighbours. A larger MTU enables
-    IPv4 again, but without the settings that `lo` had.
+    IPv4 again, but `lo` does not regain the IPv4 settings of a loopback link.
     """
     sock = speaker(world)
     log.mask = mask_ages
@@ -225,7 +227,7 @@ def changes_before_an_error(world: World, log: Log) -> None:
     log.mask = mask_ages
     log.call("SIOCGIFTXQLEN", world.ioctl, sock, 0x8942, b"a0".ljust(40, b"\0"))
     get = nlmsg(rt.RTM_GETLINK, REQUEST, rt.IfInfoMsg(index=9).pack())
-    log.ask("before it", sock, get)  # The request completes the carrier change.
+    log.ask("before it", sock, get)  # RTM_GETLINK completes the deferred carrier change of the bridge.
     sock.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, 1)
     delay = attr(il.IFLA_INFO_DATA, attr(1, u32(300)))
     wrong = rt.IfInfoMsg(index=9).pack() + attr(il.IFLA_LINKINFO, kind + delay)

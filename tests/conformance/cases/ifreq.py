@@ -21,8 +21,8 @@ UNMODELLED = frozenset({*range(0x8901, 0x8905), 0x8940, 0x8941, 0x8946, 0x8982, 
 SIOCGPGRP, SIOCGIFBR, SIOCETHTOOL, SIOCGIFVLAN.
 """
 PRIVATE = range(0x89F1, 0x89FF)
-"""Private requests between SIOCDEVPRIVATE and the last one. All behave in the same way, so the cases omit
-them.
+"""Request numbers between SIOCDEVPRIVATE and the last private request. All of them behave in the same way, so
+the cases omit them.
 """
 NUMBERS = [number for number in range(0x8900, 0x8A00) if number not in {*UNMODELLED, *PRIVATE, SIOCGIFCONF}]
 NAMES = (
@@ -33,7 +33,7 @@ REFUSED = (
     *(0x891E, 0x8930, 0x8947, 0x8948, 0x8949, 0x894A, 0x8971),
     *(*range(0x8990, 0x8996), 0x89B1, 0x89F0, 0x89FF),
 )
-"""Requests that `lo` refuses: METRIC, SLAVE, MII, WANDEV, MAP, bonding, GHWTSTAMP, DEVPRIVATE."""
+"""Requests that fail for `lo`: METRIC, SLAVE, MII, WANDEV, MAP, bonding, GHWTSTAMP, DEVPRIVATE."""
 
 
 def sockets(world: Process) -> tuple[Any, ...]:
@@ -48,7 +48,7 @@ def ifreq(name: bytes, value: bytes = b"") -> bytes:
 
 
 def outcome(world: World, sock: Any, request: int, argument: bytes | int) -> Any:
-    """Return the changed bytes or the name of the error."""
+    """Make an ioctl request. Return the changed bytes of its argument, or the name of the error."""
     try:
         return world.ioctl(sock, request, argument)
     except OSError as error:

@@ -46,8 +46,8 @@ def int8(value: int) -> bytes:
 
 @case(privileged=True, marks=PROGRAMS)
 def file_of_the_maximum_size(world: World, log: Log) -> None:
-    """A write begins below the maximum size and is cut there. At the maximum, and in append mode behind it,
-    a write raises EFBIG.
+    """A write at an offset below the maximum file size (2^63 - 1) succeeds. At the maximum, pwrite() fails
+    with EINVAL, and an append fails with EFBIG.
     """
     a = world.programs().start()
     fd = a.open("f", os.O_CREAT | os.O_RDWR, 0o644)
@@ -73,7 +73,9 @@ def file_of_the_maximum_size(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def eventfd_near_its_maximum(world: World, log: Log) -> None:
-    """The counter is at most 2^64 - 2. A write that would exceed it blocks until a read."""
+    """The counter of an eventfd is at most 2^64 - 2. A write that would exceed this value blocks until a
+    read.
+    """
     a = world.programs().start()
     for flags in (0, os.EFD_SEMAPHORE):
         fd = a.eventfd(0, flags | os.EFD_NONBLOCK)
@@ -112,8 +114,8 @@ def eventfd_near_its_maximum(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def flags_by_ioctl(world: World, log: Log) -> None:
-    """FIONBIO and FIOASYNC set a flag for each nonzero int. FIOASYNC without a change does not ask the file.
-    FIOCLEX and FIONCLEX take no argument.
+    """FIONBIO and FIOASYNC set a file flag if their int argument is not 0. FIOASYNC calls the file's fasync
+    operation only if the flag O_ASYNC changes. FIOCLEX and FIONCLEX take no argument.
     """
     a = world.programs().start()
     a.signal(SIGIO, RECORD)
@@ -147,7 +149,9 @@ def flags_by_ioctl(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def pages_of_a_pipe(world: World, log: Log) -> None:
-    """A write appends to the last page if its part of a page fi Packets are not joined."""
+    """A write to a pipe fills up the last page first if the remainder of the write (its size modulo the page
+    size) fits in it. Packets (O_DIRECT) are never joined in a page.
+    """
     a = world.programs().start()
     for packets in (0, O_DIRECT):
         read, write = a.pipe2(packets | os.O_NONBLOCK)
@@ -171,7 +175,9 @@ def pages_of_a_pipe(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def sizes_of_a_pipe(world: World, log: Log) -> None:
-    """F_SETPIPE_SZ rounds up to a power of two of pages. It refuses a size below the conten"""
+    """F_SETPIPE_SZ rounds up to a power of two of pages. It refuses a size that is too small for the pipe's
+    contents.
+    """
     programs = world.programs()
     root, user = programs.start(), programs.start(1000, 100)
     for name, a in (("root", root), ("user", user)):
@@ -181,7 +187,7 @@ def sizes_of_a_pipe(world: World, log: Log) -> None:
             1 << 32, PAGE * 4,
         ):  # fmt: skip
             if name == "root" and 1 << 20 < size & 0xFFFFFFFF <= 1 << 31:
-                continue  # root of a container may lack CAP_SYS_RESOURCE
+                continue  # In a container, root may lack CAP_SYS_RESOURCE.
             log.call(f"{name}: size {size:#x}", a.fcntl, write, F_SETPIPE_SZ, size)
             log.call("size", a.fcntl, read, F_GETPIPE_SZ)
         a.fcntl(write, F_SETPIPE_SZ, 4 * PAGE)
@@ -234,7 +240,9 @@ def links_to_files_of_another_user(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def removal_in_a_sticky_directory(world: World, log: Log) -> None:
-    """In a sticky directory only the owner of the file or of the directory removes or renames a file."""
+    """With fs.protected_hardlinks=1, a user can link another user's file only if it is a regular file, is
+    readable and writable for the user, and is no set-ID program.
+    """
     programs = world.programs()
     users = {0: programs.start(), 1000: programs.start(1000, 100), 1001: programs.start(1001, 100)}
     root = users[0]
@@ -271,7 +279,9 @@ STAMPS = {
 
 @case(privileged=True, marks=PROGRAMS)
 def timestamp_options_exclude_each_other(world: World, log: Log) -> None:
-    """Each option of timestamps changes what the others show."""
+    """If a program sets or clears one timestamp option of a socket, getsockopt() can return other values for
+    the other timestamp options.
+    """
     a = world.programs().start()
     for family, kind in ((AF_UNIX, SOCK_DGRAM), (AF_NETLINK, SOCK_DGRAM)):
         fd = a.socket(family, kind)
@@ -284,7 +294,7 @@ def timestamp_options_exclude_each_other(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def flags_of_timestamping(world: World, log: Log) -> None:
-    """SO_TIMESTAMPING accepts its known bi Some of them need another one."""
+    """SO_TIMESTAMPING accepts only flags that the kernel knows. Some of these flags need another flag."""
     a = world.programs().start()
     fd = a.socket(AF_UNIX, SOCK_DGRAM)
     needs = {OPT_ID_TCP: OPT_ID, OPT_STATS: OPT_TSONLY}

@@ -19,8 +19,8 @@ MARKS = ("route",)
 MAC_A, MAC_B, MAC_C = (bytes((2, 0, 0, 0, 0, each)) for each in (10, 11, 12))
 UP = 1
 QUEUES = attr(il.IFLA_NUM_TX_QUEUES, u32(1)) + attr(il.IFLA_NUM_RX_QUEUES, u32(1))
-"""One queue in each direction. Without this attribute, a veth has one queue for each CPU, so results would
-differ between machines.
+"""Attributes for one queue in each direction. Without them, a veth has one queue for each CPU, so results
+would differ between machines.
 """
 
 
@@ -64,7 +64,9 @@ class Links:
         self.ask(label, rt.RTM_NEWLINK, body + info, CREATE | EXCL)
 
     def set(self, label: str, index: int, *attrs: bytes, flags: int = 0, change: int = 0) -> None:
-        """Change an existing link (RTM_NEWLINK)."""
+        """Send an RTM_NEWLINK request that changes an existing link, and record its reply and the
+        notifications.
+        """
         header = rt.IfInfoMsg(AF_UNSPEC, index=index, flags=flags, change=change)
         self.ask(label, rt.RTM_NEWLINK, header.pack() + b"".join(attrs))
 
@@ -75,7 +77,9 @@ class Links:
 
 @case(privileged=True, marks=MARKS)
 def veth_pair(world: World, log: Log) -> None:
-    """Creating a veth notifies the peer first. Deleting one end deletes the other."""
+    """When a veth pair is created, the first notification is about the peer. If one end is deleted, the other
+    end is deleted too.
+    """
     links = Links(world, log)
     links.veth("make")
     links.get("first", 2)

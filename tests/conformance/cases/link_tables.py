@@ -48,7 +48,9 @@ VALUES: Final = (0, 1, 192, 193, 255, 65535, 65536, 65537, 524280, 524281, 2**31
 
 @case(privileged=True, marks=ROUTE)
 def numbers_of_links(world: World, log: Log) -> None:
-    """Numeric attributes of a link, with their limits and the changes that each reports."""
+    """Numeric attributes of a link: which values the kernel accepts, and which notifications the changes
+    cause.
+    """
     lab = Tabled(world, log, veth=True, groups=LINK_GROUP)
     types = (il.IFLA_GSO_MAX_SIZE, il.IFLA_GSO_MAX_SEGS, il.IFLA_GRO_MAX_SIZE, il.IFLA_GSO_IPV4_MAX_SIZE)
     types = (*types, il.IFLA_GRO_IPV4_MAX_SIZE, il.IFLA_TXQLEN, il.IFLA_GROUP, il.IFLA_MTU)
@@ -133,7 +135,7 @@ def states_of_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def names_of_links(world: World, log: Log) -> None:
-    """Requests find links by index, name or alternative name. RTM_NEWLINKPROP adds names."""
+    """Requests find a link by index, name or alternative name. RTM_NEWLINKPROP adds alternative names."""
     lab = Tabled(world, log, veth=True, groups=LINK_GROUP)
 
     def properties(index: int, *names: str, more: bytes = b"") -> bytes:
@@ -195,7 +197,9 @@ def names_of_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def groups_of_links(world: World, log: Log) -> None:
-    """RTM_NEWLINK and RTM_DELLINK of a group change or delete all its links."""
+    """RTM_NEWLINK and RTM_DELLINK requests for a link group (IFLA_GROUP) change or delete all links of the
+    group.
+    """
     lab = Tabled(world, log, veth=True, groups=LINK_GROUP)
     add_bridge(lab)
     five, six, zero, mtu = (
@@ -232,7 +236,9 @@ def groups_of_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def forwarding_entries(world: World, log: Log) -> None:
-    """Secondary addresses of a link: requests, promiscuity, dumps and errors."""
+    """Additional hardware addresses of a link (forwarding entries with NTF_SELF): requests, promiscuity,
+    dumps and errors.
+    """
     lab = Tabled(world, log, veth=True, groups=(*NEIGHBOURS, *LINK_GROUP))
     add_bridge(lab)
 
@@ -363,7 +369,9 @@ def requests_for_ports(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def peers_of_links(world: World, log: Log) -> None:
-    """The description of a veth's peer, and errors in it. Their offsets are relative to the message."""
+    """Valid and invalid descriptions of a veth's peer (VETH_INFO_PEER). The attribute offset in an error
+    counts from the start of the request, even if another message precedes the request in the datagram.
+    """
     lab = Tabled(world, log, groups=LINK_GROUP)
     mac = attr(il.IFLA_ADDRESS, MAC)
     queue = attr(il.IFLA_NUM_TX_QUEUES, u32(1)) + attr(il.IFLA_NUM_RX_QUEUES, u32(1))

@@ -42,8 +42,8 @@ ABSENT: Final = 99
 
 
 def look_up(lab: Lab, body: bytes) -> str:
-    """Look up a route. Return the error and its text, or the header and the attributes of the route, with the
-    number of zeros in place of many zeros.
+    """Look up a route. Return the error and its text, or the header and attributes of the route as
+    hexadecimal digits. The number of zeros in parentheses replaces a sequence of many zero bytes.
     """
     lab.sock.sendto(nlmsg(GET, REQUEST, body), (0, 0))
     ((head, payload),) = wire.messages(mask_ages(lab.sock.recv(65536)))
@@ -54,7 +54,9 @@ def look_up(lab: Lab, body: bytes) -> str:
 
 
 def table_of(lab: Lab, rows: tuple[Any, ...], columns: dict[str, dict[str, Any]], **more: Any) -> None:
-    """Log a table of lookups. A row has the lookups of one address, with each change that `columns` names."""
+    """Log a table of route lookups. A row has one lookup of its address for each column. The column's value
+    contains the changes of the request.
+    """
     defaults = {"family": lab.family, "proto": 0, "type": 0, "table": 0, **more}
     for to in rows:
         bodies = {label: route(to, **{**defaults, **change}) for label, change in columns.items()}
@@ -71,7 +73,7 @@ def add_address(lab: Lab, text: str, index: int, scope: int = 0, peer: str = "",
 
 
 def columns_of(sources: tuple[str, ...], devices: tuple[int, ...]) -> dict[str, dict[str, Any]]:
-    """Return the changes with all pairs of a source and a device."""
+    """Return the columns for `table_of`: one for each pair of a source address and a device."""
     pairs = product(sources, devices)
     return {f"from {source or 'any'} over {dev}": {"source": source, "dev": dev} for source, dev in pairs}
 
@@ -86,7 +88,9 @@ DEVICES: Final = (0, LO, VETH, PEER, ABSENT)
 
 @case(privileged=True, marks=ROUTE)
 def ends_of_lookups(world: World, log: Log) -> None:
-    """Destination, source and device select the route, its type, and the source of a packet."""
+    """Destination, source and device of an IPv4 lookup select the route, the route's type, and the source
+    address of a packet.
+    """
     lab = Lab(world, log, veth=True)
     lab.link(LO, True, log=False)
     lab.link(VETH, True, log=False)
@@ -109,7 +113,7 @@ def ends_of_lookups(world: World, log: Log) -> None:
 
 
 def _new(lab: Lab, to: str = "", **more: Any) -> tuple[int, bytes, int]:
-    """Return the arguments of `quietly` that add a route."""
+    """Return the arguments with which `Lab.quietly` adds a route."""
     return rt.RTM_NEWROUTE, route(to, **{"family": lab.family, **more}), CREATE | EXCL
 
 
@@ -148,7 +152,7 @@ def sources_of_scopes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def gateways_of_states(world: World, log: Log) -> None:
-    """Among equivalent default routes, the states of the gateways' neighbours select one."""
+    """Among equivalent default routes, the kernel selects one by the neighbour states of the gateways."""
     lab = Lab(world, log, veth=True)
     for index in (LO, VETH, PEER):
         lab.link(index, True, log=False)
@@ -218,7 +222,7 @@ DESTINATIONS6: Final = (
 
 @case(privileged=True, marks=ROUTE)
 def ends_of_lookups6(world: World, log: Log) -> None:
-    """Destination, source and device select the IPv6 route."""
+    """Destination, source and device of an IPv6 lookup select the route."""
     lab = Lab(world, log, AF_INET6, veth=True)
     for index in (LO, VETH, PEER):
         lab.link(index, True, log=False)
@@ -319,7 +323,9 @@ def labels6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def preferences6(world: World, log: Log) -> None:
-    """Metric, router preference, device and state of the link select one of the routes of a prefix."""
+    """Metric, router preference and device decide which of a prefix's IPv6 routes a lookup returns, and so
+    does the state of the link.
+    """
     lab = Lab(world, log, AF_INET6, veth=True)
     for index in (LO, VETH, PEER):
         lab.link(index, True, log=False)
@@ -382,7 +388,7 @@ STRICT_HEADERS: Final[dict[str, dict[str, Any]]] = {
 
 @case(privileged=True, marks=ROUTE)
 def strict_lookups(world: World, log: Log) -> None:
-    """Strict checking refuses fields and attributes that a lookup does not use."""
+    """With strict checking, a lookup with fields or attributes that it does not use fails."""
     for family, to in ((AF_INET, "127.0.0.1"), (AF_INET6, "::1")):
         lab = Lab(world, log, family, portid=family)
         lab.link(LO, True, log=False)
@@ -420,7 +426,7 @@ def old_lookups(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def types_of_found_routes(world: World, log: Log) -> None:
-    """The type of a route decides whether a lookup fails, in IPv4 and in IPv6."""
+    """The type of the route that a lookup finds decides whether the lookup fails, in IPv4 and in IPv6."""
     for family, to in ((AF_INET, "10.9.0.0/16"), (AF_INET6, "2001:db8:9::/48")):
         lab = Lab(world, log, family, veth=family == AF_INET, portid=family)
         for index in (LO, VETH, PEER):

@@ -40,7 +40,9 @@ def references(world: World, name: str = "fuse") -> str:
 
 
 def with_device(world: World, programs: Programs | None = None) -> Program:
-    """Load a module with a character device. Return a program that has a device node for it."""
+    """Load a module with a character device. Return a new program (a process that makes calls) that has
+    created a device node for it.
+    """
     world.insmod("fuse")
     program = (programs or world.programs()).start()
     program.mknod("node", S_IFCHR | 0o600, FUSE)

@@ -34,8 +34,9 @@ def neighbour(
 
 
 def unicast(lines: list[str]) -> list[str]:
-    """Return the lines of a dump in order, without the multicast groups to which a link sends packets, and
-    without the proxies of all links. In Linux, such a proxy outlives its namespace, and appears in another.
+    """Return the lines of a neighbour dump in order, but omit the multicast groups to which a link sends
+    packets. Omit the proxies without a link too, because Linux keeps such a proxy after the end of its
+    namespace and shows it in another one.
     """
     others = "000100ff02", "000100e0", "28 02(9)"
     return sorted(each for each in lines if not any(other in each for other in others))
@@ -161,7 +162,7 @@ def kinds_of_neighbours(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def one_neighbour_of_many(world: World, log: Log) -> None:
-    """Errors of RTM_GETNEIGH, RTM_NEWNEIGH and RTM_DELNEIGH, by each field and attribute."""
+    """Errors of RTM_GETNEIGH, RTM_NEWNEIGH and RTM_DELNEIGH for each field and attribute of the request."""
     lab = Tabled(world, log, veth=True, groups=NEIGHBOURS)
     lab.up()
     lab.step("new", rt.RTM_NEWNEIGH, neighbour("10.0.0.9", state=nb.NUD_STALE, mac=MAC), CREATE)

@@ -39,7 +39,7 @@ GET = 1
 
 
 def opened(world: World, log: Log, *options: int) -> tuple[Socket, int]:
-    """Return a socket, and the id of the family."""
+    """Return a bound NETLINK_GENERIC socket, and the id of the family netdev."""
     sock = netlink(world, wire.GENERIC, bind=(A, 0))
     for option in (EXT_ACK, *options):
         sock.setsockopt(SOL_NETLINK, option, 1)
@@ -111,7 +111,9 @@ def out_of_range(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=("netdev",))
 def commands_with_attributes(world: World, log: Log) -> None:
-    """Each command needs its attributes, and finds nothing that `lo` lacks, in requests and in dumps."""
+    """Replies of each netdev command to many combinations of attributes, in do requests and in dumps. `lo`
+    has none of the objects that some commands look for.
+    """
     s, netdev = opened(world, log, CAP_ACK)
     small = {type: attr(type, u32(1)) for type in range(1, 9)}
     absent = {type: attr(type, u32(99)) for type in range(1, 9)}
@@ -131,7 +133,7 @@ def commands_with_attributes(world: World, log: Log) -> None:
 
 
 def outcomes(sock: Socket) -> str:
-    """Return all replies on one line."""
+    """Receive all queued replies, and return their outcomes as one line."""
     lines: list[str] = []
     while True:
         try:

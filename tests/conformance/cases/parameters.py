@@ -145,8 +145,8 @@ def strings(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def arrays(world: World, log: Log) -> None:
-    """Array parameters accept values separated by commas, up to the array's size. sysfs shows those that are
-    set.
+    """Array parameters accept values separated by commas, up to the array's size. sysfs shows only the
+    elements that are set.
     """
     world.modprobe("nf_conntrack")
     texts = ("", "1", "1,2", "1,2,3,4", "1,,2", ",1", "1,", "1,x", "1, 2", '"1, 2"', "0x10,010", "1;2")

@@ -27,13 +27,15 @@ ABSENT: Final = 99
 SIZES: Final = (0, 1, 2, 3, 4, 5, 8, 12, 15, 16, 17, 31, 32, 33, 64, 127, 128, 255, 256)
 FILLS: Final = (b"\0", b"\1", b"\xff")
 EMPTY: Final = nlmsg(NOOP, 0, bytes(20))
-"""First message of a datagram. The offset of an error in the second message does not depend on it."""
+"""A message that precedes each request in its datagram. The attribute offset in an error does not depend on
+this message.
+"""
 Row = tuple[str, int, bytes]
-"""Label, message type, and the body of a request."""
+"""A row of the table: label, message type, and the body of a request."""
 
 
 def payloads() -> Iterator[tuple[str, int, bytes]]:
-    """Yield a label, flags of the attribute's type and a payload."""
+    """Yield the payloads of an attribute, each with a label and with the flags of the attribute's type."""
     for size in SIZES:
         yield str(size), 0, bytes(size)
     for fill in FILLS[1:]:
@@ -47,7 +49,7 @@ def payloads() -> Iterator[tuple[str, int, bytes]]:
 def log_attributes(
     lab: Tabled, rows: tuple[Row, ...], types: range, skipped: frozenset[int] = frozenset()
 ) -> None:
-    """Log the answers to requests with one attribute each. Equal answers in sequence have one line."""
+    """Send requests with one attribute each, and log the replies. Equal successive replies share one line."""
     for label, kind, body in rows:
         for type in types:
             if type in skipped:
@@ -61,7 +63,7 @@ def log_attributes(
 
 @case(privileged=True, marks=ROUTE)
 def attributes_of_links(world: World, log: Log) -> None:
-    """Lengths and values of the attributes of a link."""
+    """Replies to requests with each attribute of a link, for payloads of many lengths."""
     lab = Tabled(world, log)
     head = rt.IfInfoMsg(index=ABSENT).pack()
     unmodelled = frozenset(
@@ -75,7 +77,7 @@ def attributes_of_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def attributes_of_addresses(world: World, log: Log) -> None:
-    """Lengths and values of the attributes of an address."""
+    """Replies to requests with each attribute of an address, for payloads of many lengths."""
     lab = Tabled(world, log)
     rows: list[Row] = []
     for family in (AF_INET, AF_INET6):
@@ -88,7 +90,7 @@ def attributes_of_addresses(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def attributes_of_routes(world: World, log: Log) -> None:
-    """Lengths and values of the attributes of a route."""
+    """Replies to requests with each attribute of a route, for payloads of many lengths."""
     lab = Tabled(world, log)
     for family in (AF_INET, AF_INET6):
         head = rt.RtMsg(family, 8, table=ABSENT, type=rt.RTN_UNICAST).pack()
@@ -98,7 +100,9 @@ def attributes_of_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def attributes_of_neighbours(world: World, log: Log) -> None:
-    """Lengths and values of the attributes of a neighbour and of a forwarding entry."""
+    """Replies to requests with each attribute of a neighbour or forwarding entry, for payloads of many
+    lengths.
+    """
     lab = Tabled(world, log)
     for family in (AF_INET, AF_INET6, AF_BRIDGE):
         head = nb.NdMsg(family, index=ABSENT).pack()
@@ -108,7 +112,9 @@ def attributes_of_neighbours(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def attributes_of_rules(world: World, log: Log) -> None:
-    """Lengths and values of the attributes of a rule."""
+    """Replies to requests with each attribute of a routing rule, with payloads of many lengths and some
+    values.
+    """
     lab = Tabled(world, log)
     unmodelled = frozenset({fr.FRA_TUN_ID, fr.FRA_L3MDEV, *range(fr.FRA_FLOWLABEL, fr.FRA_MAX + 1)})
     for family in (AF_INET, AF_INET6):
@@ -148,7 +154,9 @@ def attributes_of_rules(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def attributes_of_settings(world: World, log: Log) -> None:
-    """Lengths and values of the attributes of namespace ids, of settings and of statistics."""
+    """Replies to requests with each attribute of namespace ids, settings and statistics, with payloads of
+    many lengths and some values.
+    """
     lab = Tabled(world, log)
     stats = il.IfStatsMsg(index=LO, filter_mask=8).pack()
     rows: tuple[Row, ...] = (
@@ -184,7 +192,9 @@ DUMPED: Final[tuple[tuple[str, int, int], ...]] = (
 
 @case(privileged=True, marks=ROUTE)
 def headers_of_dumps(world: World, log: Log) -> None:
-    """A strict dump refuses unused fields, unknown attributes and bytes that are left over."""
+    """With strict checking, a dump request with unused header fields, unknown attributes or leftover bytes
+    fails.
+    """
     lab = Tabled(world, log)
 
     def end(type: int, body: bytes) -> str:
@@ -234,7 +244,8 @@ def statistics_of_links(world: World, log: Log) -> None:
         for mask, type, bits in product((8, 1), range(1, 6), (0, 1, 2, 4, 7, 8, 15, 16)):
             head = il.IfStatsMsg(index=LO, filter_mask=mask).pack()
             body = head + attr(1 | NESTED, attr(type, u32(bits)))
-            if bits & 2 or not mask & 1 << type - 1:  # other parts are not modelled
+            # If a filter lacks HW_S_INFO (bit 1), simkernel does not model the reply.
+            if bits & 2 or not mask & 1 << type - 1:
                 log(f"{strict} {mask} {type} {bits}", lab.answers(rt.RTM_GETSTATS, body, 0))
         for mask in (0, 1, 8, 16, 31, 32):
             log(

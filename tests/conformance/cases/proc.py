@@ -145,7 +145,7 @@ def unicast_drops_nothing(world: World, log: Log) -> None:
 
 @case(marks=("files", "exact_truesize"))
 def dump(world: World, log: Log) -> None:
-    """/proc/net/netlink shows a dump of links as running until its end is read."""
+    """/proc/net/netlink shows a dump of links as running until its last message is read."""
     sock = netlink(world, wire.ROUTE, bind=(A, 0))
     sock.send(message(RTM_GETLINK, IfInfoMsg().pack(), flags=REQUEST | DUMP))
     record_netlink("asked", world, log, wire.ROUTE)
@@ -157,7 +157,7 @@ def dump(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def dump_of_families(world: World, log: Log) -> None:
-    """/proc/net/netlink shows a dump of families as running until its end is read."""
+    """/proc/net/netlink shows a dump of families as running until its last message is read."""
     sock = netlink(world, wire.GENERIC, bind=(A, 0))
 
     def under_way() -> bool:

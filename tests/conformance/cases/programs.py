@@ -66,8 +66,8 @@ def children_and_signals(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def writers_of_a_full_pipe(world: World, log: Log) -> None:
-    """A read that frees no page of a full pipe wakes no writer. The writer that blocked first is also woken
-    first.
+    """A read that frees no page of a full pipe wakes no writer. The kernel wakes blocked writers in the order
+    in which they blocked.
     """
     a = world.programs().start()
     read, write = a.pipe()
@@ -122,8 +122,8 @@ def an_edge_of_a_pipe_that_fills(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def a_select_for_writing_after_a_hangup(world: World, log: Log) -> None:
-    """select() treats a descriptor with POLLHUP as readable, but not as writable or exceptional. A select()
-    for these two keeps blocking.
+    """select() treats a descriptor with POLLHUP as readable, but not as writable or exceptional. If select()
+    waits only for writing and for exceptional conditions, it keeps blocking.
     """
     a = world.programs().start()
     read, write = a.pipe()

@@ -45,13 +45,13 @@ TO4, TO6 = "10.1.0.0/16", "2001:db8:1::/48"
 
 
 def hop4(last: int = 0, dev: int = 0, weight: int = 0, flags: int = 0, extra: bytes = b"") -> bytes:
-    """Return a next hop with the gateway 10.0.0.last, or without a gateway."""
+    """Return a next hop with the gateway 10.0.0.`last`. If `last` is 0, the next hop has no gateway."""
     inner = (attr(rt.RTA_GATEWAY, bytes((10, 0, 0, last))) if last else b"") + extra
     return rt.RtNextHop(8 + len(inner), flags, weight, dev).pack() + inner
 
 
 def hop6(last: int = 0, dev: int = 0, weight: int = 0, flags: int = 0) -> bytes:
-    """Return a next hop with the gateway 2001:db8::last, or without a gateway."""
+    """Return a next hop with the gateway 2001:db8::`last`. If `last` is 0, the next hop has no gateway."""
     inner = attr(rt.RTA_GATEWAY, packed(f"2001:db8::{last:x}")) if last else b""
     return rt.RtNextHop(8 + len(inner), flags, weight, dev).pack() + inner
 
@@ -62,7 +62,9 @@ def several(*hops: bytes) -> bytes:
 
 @case(privileged=True, marks=ROUTE)
 def order_of_routes(world: World, log: Log) -> None:
-    """The flags of RTM_NEWROUTE select the place of a new route, and whether it replaces one."""
+    """The flags of RTM_NEWROUTE decide where the kernel inserts a new route, and whether the new route
+    replaces an old one.
+    """
     lab = Tabled(world, log, veth=True)
     lab.up()
     lab.step("address", rt.RTM_NEWADDR, ifaddr("10.0.0.1/24"), CREATE)
@@ -88,7 +90,9 @@ def order_of_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def order_of_routes6(world: World, log: Log) -> None:
-    """The flags of RTM_NEWROUTE select the place of a new IPv6 route, and whether it replaces one."""
+    """The flags of RTM_NEWROUTE decide where the kernel inserts a new IPv6 route, and whether the new route
+    replaces an old one.
+    """
     lab = Tabled(world, log, AF_INET6, veth=True)
     lab.up()
     lab.step("address", rt.RTM_NEWADDR, ifaddr("2001:db8::1/64"), CREATE)
@@ -116,7 +120,7 @@ def order_of_routes6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def selected_routes(world: World, log: Log) -> None:
-    """RTM_DELROUTE deletes the first route that all fields of the request match."""
+    """RTM_DELROUTE deletes the first route that matches all fields of the request."""
     lab = Tabled(world, log, veth=True)
     lab.up()
     for text, index in (("10.0.0.1/24", VETH), ("10.0.1.1/24", PEER)):
@@ -194,7 +198,9 @@ def delete_all(lab: Tabled, to: str, kinds: tuple[dict[str, Any], ...] = ({},)) 
 
 @case(privileged=True, marks=ROUTE)
 def several_hops6(world: World, log: Log) -> None:
-    """IPv6 routes with several next hops: errors after the first hop, replaced siblings, deleted hops."""
+    """IPv6 routes with several next hops: errors after the first hop, replaced siblings, and deleted next
+    hops.
+    """
     lab = Tabled(world, log, AF_INET6, veth=True)
     lab.up()
     for text, index in (("2001:db8::1/64", VETH), ("2001:db8:1::1/64", PEER)):
@@ -330,7 +336,9 @@ METRICS: Final = {
 
 @case(privileged=True, marks=ROUTE)
 def metrics_of_routes(world: World, log: Log) -> None:
-    """Metrics of a route with their limits. RTM_DELROUTE compares them. A new MTU of a link changes them."""
+    """Metrics of a route, with the values that the kernel accepts. RTM_DELROUTE compares the metrics with
+    those of the request. If the MTU of a link changes, MTU metrics of IPv6 routes change too.
+    """
     for family, to in ((AF_INET, TO4), (AF_INET6, TO6)):
         lab = Tabled(world, log, family, veth=family == AF_INET, portid=family)
         lab.up()
@@ -352,7 +360,7 @@ def metrics_of_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def gateways_of_routes(world: World, log: Log) -> None:
-    """A route accepts a gateway or refuses it by type, flags, device and table."""
+    """Type, flags, device and table of a new route decide whether the kernel accepts the gateway."""
     for family, one, two, gateways in (
         (AF_INET, "10.0.0.1/24", "10.0.1.1/24", GATEWAYS4),
         (AF_INET6, "2001:db8::1/64", "2001:db8:9::1/64", GATEWAYS6),
@@ -456,7 +464,9 @@ def files_of_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def nodes_of_deleted_routes6(world: World, log: Log) -> None:
-    """The error of a deletion depends on the nodes of the tree, and a cached route is deleted silently."""
+    """RTM_DELROUTE with RTM_F_CLONED succeeds without a notification and deletes no route if the IPv6 routing
+    tree has a node for the prefix. Otherwise it fails with ESRCH.
+    """
     lab = Tabled(world, log, AF_INET6, veth=True)
     lab.up()
     for to in (

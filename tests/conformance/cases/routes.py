@@ -324,7 +324,7 @@ def neighbours_refused(world: World, log: Log) -> None:
 
 @case(marks=ROUTE)
 def no_numbers(world: World, log: Log) -> None:
-    """RTM_GETNSID in a namespace without nsids, and its errors."""
+    """Replies and errors of RTM_GETNSID in a namespace without nsids."""
     s = opened(world)
     for strict in (0, 1):
         s.setsockopt(SOL_NETLINK, GET_STRICT_CHK, strict)
@@ -345,7 +345,7 @@ def no_numbers(world: World, log: Log) -> None:
 @case(privileged=True, marks=ROUTE)
 def a_number_for_oneself(world: World, log: Log) -> None:
     """RTM_NEWNSID assigns an nsid to the caller's own namespace only once. The kernel notifies the members of
-    the group.
+    RTNLGRP_NSID.
     """
     s = netlink(world, wire.ROUTE, bind=(0, 0))
     process = s.getsockname()[0]

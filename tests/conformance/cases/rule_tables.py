@@ -27,7 +27,9 @@ NEW, DEL = rt.RTM_NEWRULE, rt.RTM_DELRULE
 
 
 def prepared(world: World, log: Log, family: int, *, veth: bool = True) -> Tabled:
-    """Return a lab with routes in the tables 1 to 3, which differ in their metrics."""
+    """Return a test network with a route in each of the tables 1, 2 and 3. The metric of a route shows its
+    table.
+    """
     lab = Tabled(world, log, family, veth=veth, portid=family)
     lab.up()
     everything = "10.0.0.0/8" if family == AF_INET else "2001:db8::/32"
@@ -37,13 +39,15 @@ def prepared(world: World, log: Log, family: int, *, veth: bool = True) -> Table
 
 
 def looked(lab: Tabled, columns: dict[str, dict[str, Any]]) -> None:
-    """Log lookups that show the matching table."""
+    """Look up the route to an address with RTM_F_FIB_MATCH, and log the results. They show which table the
+    rules selected.
+    """
     table_of(lab, (TO[lab.family],), columns, rtm_flags=rt.RTM_F_FIB_MATCH)
 
 
 @case(privileged=True, marks=ROUTE)
 def rules_of_tos(world: World, log: Log) -> None:
-    """Rules with a TOS or a DSCP compare other bits of a lookup in IPv4 than in IPv6."""
+    """For rules with a TOS or DSCP, IPv4 compares other bits of the lookup's TOS than IPv6."""
     for family in (AF_INET, AF_INET6):
         lab = prepared(world, log, family, veth=family == AF_INET)
         lookups = {
@@ -62,20 +66,22 @@ def rules_of_tos(world: World, log: Log) -> None:
 
 
 def add(lab: Tabled, label: str, *attributes: bytes, **header: int) -> None:
-    """Add a rule, and look up a route without and with a mark."""
+    """Add a routing rule. Then look up a route without and with the firewall mark 7."""
     lab.step(label, NEW, rule(lab.family, *attributes, **header), CREATE)
     looked(lab, {label: {}, f"{label}, mark": {"extra": attr(rt.RTA_MARK, u32(7))}})
 
 
 def remove(lab: Tabled, label: str, priority: int) -> None:
-    """Delete the first rule of a priority, and look up a route without and with a mark."""
+    """Delete the first rule with a priority. Then look up a route without and with the firewall mark 7."""
     lab.step(label, DEL, rule(lab.family, number(fr.FRA_PRIORITY, priority), table=0, action=0))
     looked(lab, {label: {}, f"{label}, mark": {"extra": attr(rt.RTA_MARK, u32(7))}})
 
 
 @case(privileged=True, marks=ROUTE)
 def rules_with_targets(world: World, log: Log) -> None:
-    """A goto rule continues at the first rule of its target's priority, if that exists."""
+    """If a goto rule matches, the lookup continues at the first rule with the target priority. If no such
+    rule exists, it continues at the next rule.
+    """
     for family in (AF_INET, AF_INET6):
         lab = prepared(world, log, family, veth=family == AF_INET)
 
@@ -106,7 +112,9 @@ def rules_with_targets(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def rules_that_suppress(world: World, log: Log) -> None:
-    """A rule rejects routes by prefix length or by the group of their device, with any kind of route."""
+    """A rule can reject the route that it finds, by the route's prefix length or by the group of the route's
+    device.
+    """
     for family in (AF_INET, AF_INET6):
         lab = prepared(world, log, family, veth=family == AF_INET)
         lab.quietly(rt.RTM_SETLINK, rt.IfInfoMsg(index=VETH).pack() + attr(il.IFLA_GROUP, u32(4)))
@@ -126,7 +134,7 @@ def rules_that_suppress(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def rules_of_links(world: World, log: Log) -> None:
-    """Rules follow links that are created, renamed, moved to another name and deleted."""
+    """A rule with a link name follows the link when a link of this name is created, renamed or deleted."""
     lab = Tabled(world, log, portid=1)
     other = Tabled(world, log, AF_INET6, portid=2)
     names = (b"v0\0", b"p0\0", b"v9\0", b"lo\0", b"\0")
@@ -259,7 +267,9 @@ SELECTORS: Final[dict[str, tuple[bytes, dict[str, int]]]] = {
 
 @case(privileged=True, marks=ROUTE)
 def gateways_by_rules(world: World, log: Log) -> None:
-    """The lookup of a new route's gateway has only an address, a scope and a device. Rules apply to it."""
+    """If a new route has a gateway, the kernel looks up the gateway by address, scope and device only.
+    Routing rules apply to this lookup.
+    """
     for family, own, via, to in (
         (AF_INET, "10.0.0.1/24", "10.0.0.9", "10.1.0.0/16"),
         (AF_INET6, "2001:db8::1/64", "2001:db8::9", "2001:db8:1::/48"),
@@ -280,7 +290,7 @@ def gateways_by_rules(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def rules_of_protocols(world: World, log: Log) -> None:
-    """A lookup without RTA_IP_PROTO is one of UDP in IPv4, and one of any protocol in IPv6."""
+    """If a lookup has no RTA_IP_PROTO, its protocol is UDP in IPv4 and any protocol in IPv6."""
     for family in (AF_INET, AF_INET6):
         lab = prepared(world, log, family, veth=family == AF_INET)
         numbers = (1, 6, 17, 58)

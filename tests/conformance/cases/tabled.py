@@ -39,12 +39,16 @@ SHOWN_OF_LINKS = (
 
 
 def brief(data: bytes) -> str:
-    """Return bytes as hexadecimal digits. The number of zeros replaces many zeros."""
+    """Return bytes as hexadecimal digits. The number of zeros in parentheses replaces a sequence of many zero
+    bytes.
+    """
     return re.sub("(00){4,}", lambda found: f"({len(found[0]) // 2})", data.hex())
 
 
 def outcome(type: int, payload: bytes) -> str:
-    """Return an error with its text and the offset of its attribute, or type and payload of a message."""
+    """Return one line for a message: an error with its text and attribute offset, or the message type and the
+    payload.
+    """
     if type in (rt.RTM_NEWLINK, rt.RTM_DELLINK) and payload[0] != AF_INET6:
         found = dict(wire.attrs(payload[rt.IfInfoMsg.SIZE :]))
         shown = [f"{each}:{brief(found[each])}" for each in SHOWN_OF_LINKS if each in found]
@@ -62,13 +66,15 @@ def outcome(type: int, payload: bytes) -> str:
 
 
 def grouped(answers: Iterable[tuple[str, str]]) -> list[str]:
-    """Return a line for each sequence of equal answers. An answer is a label and a text."""
+    """Group successive answers with equal texts, and return one line for each group. An answer is a label and
+    a text.
+    """
     groups = ((text, [label for label, _ in each]) for text, each in groupby(answers, lambda pair: pair[1]))
     return [f"{labels[0]}..{labels[-1]}: {text}" for text, labels in groups]
 
 
 class Tabled(Lab):
-    """A lab whose log has one short line for each message."""
+    """A test network (Lab) whose log has one short line for each message."""
 
     def __init__(
         self, world: World, log: Log, family: int = AF_INET, *, groups: tuple[int, ...] = (), **more: Any
@@ -78,12 +84,14 @@ class Tabled(Lab):
             self.listener.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, group)
 
     def answers(self, type: int, body: bytes, flags: int = ACK, before: bytes = b"") -> list[str]:
-        """Send a request, and return a line for each message of the reply. `before` begins the datagram."""
+        """Send a request, and return a line for each message of the reply. The bytes in `before` precede the
+        request in the datagram.
+        """
         self.sock.sendto(before + nlmsg(type, REQUEST | flags, body, seq=1), (0, 0))
         return self._lines(self.sock)
 
     def events(self) -> list[str]:
-        """Return a line for each notification."""
+        """Receive the queued notifications, and return a line for each of them."""
         return self._lines(self.listener)
 
     def _lines(self, sock: Any) -> list[str]:
@@ -117,7 +125,8 @@ class Tabled(Lab):
             while not any(each.startswith(f"{rt.RTM_NEWADDR} ") for each in (*events, *more)):
                 more += self._parts(self.listener.recv(65536))
         self.listener.settimeout(None)
-        self.quietly(rt.RTM_SETLINK, rt.IfInfoMsg(index=LO).pack())  # waits until the work item ends
+        # The work item holds the RTNL lock, so this request waits until the work item ends.
+        self.quietly(rt.RTM_SETLINK, rt.IfInfoMsg(index=LO).pack())
         return more + self.events()
 
     def show(self, label: str, family: int = 0) -> None:
@@ -162,7 +171,7 @@ def ifaddr(
 
 
 def metric(value: int) -> bytes:
-    """Return the attribute with the metric of an address's routes."""
+    """Return the attribute IFA_RT_PRIORITY, which sets the metric of an address's routes."""
     return attr(ia.IFA_RT_PRIORITY, u32(value))
 
 

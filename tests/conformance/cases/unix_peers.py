@@ -38,7 +38,7 @@ PROGRAMS = ("programs",)
 KINDS = {"stream": SOCK_STREAM, "dgram": SOCK_DGRAM, "seqpacket": SOCK_SEQPACKET}
 ANY = 0x7FFF
 DISCONNECT = None
-"""The name with which connect(2) removes the peer."""
+"""The argument with which connect(2) removes the peer of a datagram socket."""
 
 
 def claim(pid: int, uid: int, gid: int) -> tuple[int, int, bytes]:
@@ -47,7 +47,7 @@ def claim(pid: int, uid: int, gid: int) -> tuple[int, int, bytes]:
 
 
 def fill(program: Program, one: int, child: Program) -> None:
-    """Send messages to a stream. Neighbours differ in one credential, or in none."""
+    """Send messages to a stream. Successive messages differ in one of their credentials, or in none."""
     me = program.pid
     for data, identity in (
         (b"ab", (me, 1, 1)), (b"c", (me, 1, 1)), (b"de", (child.pid, 1, 1)), (b"fg", (child.pid, 2, 1)),
@@ -110,8 +110,9 @@ def states(log: Log, label: str, program: Program, names: Sequence[str]) -> None
 
 @case(privileged=True, marks=PROGRAMS)
 def datagram_sockets_that_change_their_peer(world: World, log: Log) -> None:
-    """connect(2) of a datagram socket sets its peer and the state of both. A new peer, or none, drops the
-    queued messages. A former peer that is still connected to the socket gets ECONNRESET.
+    """connect(2) of a datagram socket sets its peer and changes the state of both sockets. If it changes or
+    removes the peer, the queued messages are dropped. A former peer that is still connected to the socket
+    gets ECONNRESET.
     """
     a = world.programs().start()
     names = ["a", "b", "c"]
@@ -159,7 +160,7 @@ def datagrams_to_a_peer_that_is_gone(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def datagram_sockets_after_shutdown(world: World, log: Log) -> None:
-    """After shutdown(2) of either end, send, receive and poll of both ends are as in the table."""
+    """Results of poll, send and receive on both ends of a datagram pair after shutdown(2) of one end."""
     a = world.programs().start()
     for how in (SHUT_RD, SHUT_WR, SHUT_RDWR, 3, -1):
         one, other = a.socketpair(AF_UNIX, SOCK_DGRAM)
@@ -178,8 +179,8 @@ def datagram_sockets_after_shutdown(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def a_full_peer_that_is_replaced(world: World, log: Log) -> None:
-    """A datagram socket is not writable while the queue of its peer is full. A read by the peer, another
-    peer, the loss of the peer and its close make it writable.
+    """A datagram socket is not writable while the queue of its peer is full. It becomes writable if the peer
+    reads a message or closes, or if the socket connects to another peer or to none.
     """
     a = world.programs().start()
     for action in ("read", "replace", "disconnect", "close"):
@@ -309,7 +310,9 @@ def files_in_flight_after_a_peek(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def receive_low_water_mark(world: World, log: Log) -> None:
-    """A receive waits for SO_RCVLOWAT bytes, at most for those that it requests."""
+    """A receive blocks until SO_RCVLOWAT bytes are queued. If it requests fewer bytes, it blocks only until
+    these are queued.
+    """
     programs = world.programs()
     a = programs.start()
     for mark, queued, size in (

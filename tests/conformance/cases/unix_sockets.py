@@ -100,8 +100,8 @@ def socket_in_its_own_queue(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def socket_in_the_queue_of_a_circle(world: World, log: Log) -> None:
-    """If a socket lies in the queue of a cycle without being part of the cycle, it is closed together with
-    its unread data. Its peer gets ECONNRESET.
+    """If the garbage collector empties the queue of a cycle of sockets, and this queue contains another
+    socket, it closes that socket with its unread data. The peer of that socket gets ECONNRESET.
     """
     a = world.programs().start()
     for name in ("stream", "seqpacket"):
@@ -133,8 +133,8 @@ def circle_of_two_pairs(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def listener_in_the_queue_of_its_connection(world: World, log: Log) -> None:
-    """The collector closes a listener that is in flight in the queue of its own connection. All its
-    connections get ECONNRESET.
+    """The garbage collector closes a listener that is in flight in the queue of its own connection. All
+    connections of this listener get ECONNRESET.
     """
     a = world.programs().start()
     for name in ("stream", "seqpacket"):
@@ -152,7 +152,9 @@ def listener_in_the_queue_of_its_connection(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def pipe_in_a_circle_of_datagrams(world: World, log: Log) -> None:
-    """The collector closes every file in the queues of a cycle, such as a pipe."""
+    """The garbage collector for unix sockets closes every file in the queues of a cycle of sockets, such as a
+    pipe.
+    """
     a = world.programs().start()
     one, other = a.socketpair(AF_UNIX, SOCK_DGRAM)
     read, write = a.pipe()
@@ -169,8 +171,8 @@ def pipe_in_a_circle_of_datagrams(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def peek_reaches_the_next_files(world: World, log: Log) -> None:
-    """On a stream, MSG_PEEK stops before the next files, even if it has filled the buffer. A receive stops at
-    the last byte.
+    """On a stream, MSG_PEEK also returns the next files in the queue, even if it has filled the buffer
+    before. A receive returns files only with a byte of their message.
     """
     a = world.programs().start()
     one, other = a.socketpair(AF_UNIX, SOCK_STREAM)

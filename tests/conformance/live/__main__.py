@@ -29,7 +29,7 @@ from tests.conformance.live.search import Draw, Search
 from tests.conformance.live.steps import Program
 
 SKIPPED: Final = "SKIPPED"
-"""Prefix of an output line that says what the search does not compare, and why."""
+"""Prefix of an output line that says which part the live search does not compare, and why."""
 
 NO_PRIVILEGE: Final = (
     f"{SKIPPED} without root: everything that needs privilege or a new namespace (uevents, routes, "
@@ -160,7 +160,9 @@ def _any_program(host: Host, random: Random) -> Program:
 
 
 def _search(search: Search, options: argparse.Namespace) -> int:
-    """Run the search, print each difference as a case, and return the number of differences."""
+    """Run the search, print each difference as the source code of a case, and return the number of
+    differences.
+    """
     found = 0
     findings = search.run(options.steps, first=options.first, messages=options.messages)
     for finding in findings:
@@ -207,10 +209,14 @@ def _report_rare(reached: Reached) -> None:
 
 
 def _counts(options: argparse.Namespace) -> bool:
-    """Return True if a difference on this kernel counts as a failure."""
+    """Return True if differences count as failures, because this kernel is of the recorded series or --strict
+    is set. Otherwise print that they do not count.
+    """
     if options.strict or is_of_series(recording.load().series):
         return True
-    print("not counted as failures: this kernel is not of the recorded series; --strict counts them")
+    print(
+        "differences are no failures, because this kernel is not of the recorded series; --strict counts them"
+    )
     return False
 
 

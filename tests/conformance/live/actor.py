@@ -1,4 +1,6 @@
-"""Execution of a program's steps in a world, with the result of each call as a plain value."""
+"""Execution of a random program in a world (on one of the two kernels). It returns the outcome of each call
+as a plain value.
+"""
 
 from __future__ import annotations
 
@@ -47,12 +49,14 @@ def attempt(function: Callable[..., Any], *arguments: Any) -> Outcome:
 
 
 ALONE: Final = frozenset({"socket", "become", "namespaces"})
-"""Steps that need no existing socket."""
+"""Names of the steps that need no existing socket."""
 IN_NAMESPACE: Final = frozenset({"socket_in", "read_file"})
-"""Steps that need the program's two namespaces, but no existing socket."""
+"""Names of the steps that need the program's two namespaces, but no existing socket."""
 
 ACTS: Final = frozenset({"sendto", "ioctl", "read_file"})
-"""Steps before which each kernel must complete its deferred work, because their results depend on it."""
+"""Names of the steps whose results depend on a kernel's deferred work. Each kernel completes this work before
+them.
+"""
 
 
 class Settle(Protocol):
@@ -86,8 +90,8 @@ class Actor:
         return step.slot in self.sockets or step.call in ALONE
 
     def perform(self, step: Step, wanted: int = 0) -> list[Outcome]:
-        """Execute a step and return the outcomes of its calls. A flood and a drain make several calls. Every
-        other step makes one.
+        """Execute a step and return the outcomes of its calls. The steps `flood` and `drain` make several
+        calls. Every other step makes one.
 
         A listener waits for `wanted` outcomes, which is their number in the other kernel.
         """

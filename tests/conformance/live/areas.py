@@ -53,6 +53,6 @@ RULES: Final = {
     "filter": ("filter", "lock", "members"),
     "credentials": ("become",),
 }
-"""For each area: the rules of the generator that the search omits if the area differs on the host. For an
-area that is neither here nor in PROTOCOLS, the search omits nothing.
+"""For each area: the kinds of steps (rules of the generator) that the search omits if the area differs on the
+host. For an area that is neither here nor in PROTOCOLS, the search omits nothing.
 """

@@ -23,7 +23,7 @@ PROTOCOLS: Final = {
 """Protocols with a kernel socket, and their names."""
 
 MANY: Final = {"flood": "sendto", "drain": "recvmsg", "read_events": "recvmsg", "socket_in": "socket"}
-"""For each step that has another name than its call: the name of the call."""
+"""For each kind of step whose name is not that of its system call: the name of the system call."""
 SENDS: Final = frozenset({"send", "sendto", "sendmsg", "flood"})
 MESSAGE_RECEIVES: Final = frozenset({"recvmsg", "drain", "read_events"})
 NETLINK_OPTIONS: Final = {
@@ -89,7 +89,8 @@ def _from_kernel(step: Step, value: Any) -> bytes | None:
     if step.call not in MESSAGE_RECEIVES and step.call != "recvfrom":
         return None
     data, sender = value[0], value[-1]
-    room = step.arguments[0]  # For a longer message, Python returns more bytes than this.
+    # If a message is longer than the buffer, Python returns more bytes than the buffer has.
+    room = step.arguments[0]
     return data[:room] if isinstance(sender, tuple) and sender[0] == KERNEL else None
 
 

@@ -69,8 +69,9 @@ DEVIATIONS: Final = (
     ),
     Deviation(
         "namespaces by number",
-        "IFLA_NET_NS_PID and NETNSA_PID contain a pid, IFLA_NET_NS_FD and NETNSA_FD a file descriptor. In a "
-        "mutated message, it can exist on the host but not in simkernel, which returns ESRCH or EBADF",
+        "IFLA_NET_NS_PID and NETNSA_PID contain a pid, IFLA_NET_NS_FD and NETNSA_FD a file descriptor. A "
+        "mutated message can contain a number that exists on the host but not in simkernel, which then "
+        "returns ESRCH or EBADF",
         _namespace_by_number,
     ),
 )

@@ -174,7 +174,7 @@ class HostActor(Actor):
 
 
 def _blocks(number: int, frame: object) -> NoReturn:
-    raise Blocked(f"blocks for {PATIENCE:g} s")
+    raise Blocked(f"the step blocks for more than {PATIENCE:g} s")
 
 
 def _has(protocol: int) -> bool:
@@ -220,7 +220,6 @@ def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -
         devices = [device for _, device in sorted(world._net.devices.items())]
         for device in devices:
             fill_link_netnsid(device, world._net)
-        for device in sorted(
-            devices, key=lambda device: device.index == device.iflink
-        ):  # `Settler` uses the same order.
+        # `Settler` completes the events of the host's links in the same order.
+        for device in sorted(devices, key=lambda device: device.index == device.iflink):
             machine.kernel.net_devices.watch.sync(device)

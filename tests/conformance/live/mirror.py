@@ -80,7 +80,7 @@ class Mirror:
     closed: frozenset[int]
 
     def install(self, kernel: Kernel) -> None:
-        """Register the families that the kernel lacks, with the host's ids."""
+        """Register the host's families that the simulated kernel lacks, with the host's ids."""
         registry = kernel.genetlink.registry
         for family in self.families:
             if family.id not in registry.by_id:

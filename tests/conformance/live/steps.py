@@ -41,7 +41,7 @@ Program = tuple[Step, ...]
 
 
 def roles(value: Any) -> Iterator[Port | Pid]:
-    """Yield the symbols within an argument."""
+    """Yield the placeholders (Port and Pid) within an argument."""
     if isinstance(value, Port | Pid):
         yield value
     elif isinstance(value, tuple):

@@ -83,7 +83,7 @@ def test_simkernel_agrees_with_this_kernel() -> None:
 
 @pytest.mark.long
 def test_recorded_cases_and_many_calls_agree_with_this_kernel() -> None:
-    """The search replays the recorded cases on this kernel first."""
+    """Before its random calls, the search replays the recorded cases on this kernel."""
     output = run("-m", "tests.conformance.live", "--steps", str(MANY_STEPS), "--quiet", timeout=600)
     assert "calls compared" in output
 
@@ -108,7 +108,7 @@ def test_programs_agree_with_this_kernel() -> None:
 
 @pytest.mark.long
 def test_many_programs_agree_with_this_kernel() -> None:
-    """This takes about a minute on an idle machine."""
+    """This test takes about a minute on an idle machine."""
     arguments = ("--programs", "--steps", str(MANY_PROGRAM_STEPS), "--seed", "2", "--quiet")
     assert "0 differences" in run("-m", "tests.conformance.live", *arguments, timeout=900)
 

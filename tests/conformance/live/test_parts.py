@@ -1,4 +1,4 @@
-"""The parts of the live search that need no host kernel."""
+"""Tests of those parts of the live search that need no host kernel."""
 
 from __future__ import annotations
 
@@ -258,6 +258,6 @@ def test_blocking_is_the_result_of_a_step(monkeypatch: pytest.MonkeyPatch) -> No
     actor = hosts.HostActor(Sleeper(), 1, sockets={0: object()})
     before = signal.signal(signal.SIGALRM, hosts._blocks)
     try:
-        assert actor.perform(Step("poll", 0, (1,))) == [("blocks for 0.05 s", None)]
+        assert actor.perform(Step("poll", 0, (1,))) == [("the step blocks for more than 0.05 s", None)]
     finally:
         signal.signal(signal.SIGALRM, before)

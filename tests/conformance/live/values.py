@@ -117,7 +117,7 @@ PRIVILEGED: Final = (
     so.SO_TXTIME,
     so.SO_TXTIME,
 )
-"""Options with values that need privilege."""
+"""Options that a program can set to some or all values only with privilege."""
 LEVELS: Final = (0, 6, 17, 41, 255, 263, 269, 271, 300, -1)
 NUMBERS: Final = (0, 1, 1, 1, 2, 17, 100, 4096, 65536, -1, 2**31 - 1, -(2**31))
 LENGTHS: Final = (0, 0, 0, 1, 2, 3, 3, 3, 4, 4, 5, 8, 12, 16, 36, 64, 1024)
@@ -216,8 +216,8 @@ SHAPED: Final = (
     *(so.SO_TIMESTAMPING, so.SO_TIMESTAMPING_NEW, so.SO_SNDTIMEO_NEW, so.SO_RCVTIMEO_NEW) * 2,
     so.SO_REUSEPORT,
 )
-"""The options in FITTING. Options with many kinds of invalid values are listed several times, so that they
-are drawn more often.
+"""The options in FITTING. Options with many kinds of invalid values occur several times, so that the search
+chooses them more often.
 """
 BUFSIZES: Final = {so.SO_NETNS_COOKIE: 8, so.SO_COOKIE: 8, so.SO_BINDTODEVICE: 16}
 """Buffer size in bytes that getsockopt() needs for an option."""

@@ -44,7 +44,7 @@ class Request:
 
 
 Composed = Generator[Request, Any, Any]
-"""A library call that consists of several system calls."""
+"""Type of a library call that consists of several system calls: a generator that yields them."""
 
 
 def run(made: Request | Composed, perform: Callable[[Request], Any]) -> Any:

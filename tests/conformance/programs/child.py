@@ -69,7 +69,8 @@ class Channel:
         self.sock.sendall(data[1:])
 
     def receive(self, flags: int = 0) -> tuple[Any, int | None]:
-        """Receive a message. Return it and its descriptor, or None if it carries none.
+        """Receive a message. Return the message and its descriptor. The descriptor is None if the message
+        carries none.
 
         Raise EOFError at the end of the stream, and BlockingIOError with MSG_DONTWAIT if the message is
         incomplete.

@@ -181,7 +181,7 @@ class SimulatedProgram(Program):
 
     def deliver_signals(self) -> bool:
         """If the program is idle and has pending signals, submit a getpid(), so that the kernel runs the
-        handlers. Return True in this case.
+        handlers. Return True if a getpid() was submitted.
         """
         if self.pending is None and self.task.alive and self.task.signals.pending:
             self.pending = SimulatedPending(self, Request("getpid", ()))
@@ -217,7 +217,7 @@ class SimulatedPrograms:
         """Register a program for a task and return it."""
         program = SimulatedProgram(self, chr(ord("a") + len(self.all)), task)
         for number, handler in task.signals.handlers.items():
-            if callable(handler):  # A handler that the task inherited records the signals for its parent.
+            if callable(handler):  # The task has inherited a handler that records signals for its parent.
                 task.signals.set_handler(number, program.record)
         self.names[task.pid] = program.name
         self.all.append(program)

@@ -37,12 +37,14 @@ POWER_OFF: Final = ctypes.c_int(0x4321FEDC)
 SYSCTLS = {
     "net/core/rmem_max": "4194304",
     "net/core/wmem_max": "4194304",
-    "kernel/hotplug": "",  # The kernel starts no helper program for uevents.
+    "kernel/hotplug": "",  # With an empty path, the kernel starts no helper program for uevents.
     "kernel/printk": "1",
     "kernel/dmesg_restrict": "1",
 }
 PRINTK_TIME = Path("/sys/module/printk/parameters/time")
-"""File of the module parameter that adds timestamps to the log. This kernel lacks CONFIG_PRINTK_TIME."""
+"""File of the module parameter that adds timestamps to the log. The kernel adds none by default, because it
+is built without CONFIG_PRINTK_TIME.
+"""
 BUILT_IN_ELSEWHERE = ("ipv6",)
 """Modules that are built into the kernels of the other worlds, but are loadable in UML."""
 

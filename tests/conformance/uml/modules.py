@@ -19,7 +19,7 @@ from simkernel.uapi.errno import EEXIST
 
 _libc = ctypes.CDLL(None, use_errno=True)
 DELETE_MODULE, FINIT_MODULE = 176, 313
-"""Numbers of system calls on x86_64 without functions in the C library."""
+"""x86_64 numbers of two system calls for which the C library has no functions."""
 MODULE_NAME_LEN: Final = 56
 
 OUT_OF_TREE: Final[Mapping[str, str | None]] = {"intree": None}

@@ -238,7 +238,7 @@ def change_port(p: Picks) -> Request:
 
 
 def enslave(p: Picks, index: int = 0, bridge: int = 0) -> Request:
-    """Return a request that sets or removes the master of a link. Index 0 selects a random link."""
+    """Return a request that sets or removes the master of a link. If `index` is 0, the link is random."""
     masters = (bridge,) if bridge else (0, p.index(), p.index())
     return Request(rtnl.RTM_SETLINK, _head(p, index or p.index()) + p.number(il.IFLA_MASTER, *masters))
 

@@ -1,4 +1,4 @@
-"""The parts of the live search in links that need no host kernel."""
+"""Tests of those parts of the live search for link changes that need no host kernel."""
 
 from __future__ import annotations
 

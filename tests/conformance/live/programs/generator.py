@@ -20,7 +20,9 @@ COMMON: Final = {"any": 2}
 
 
 MACRO: Final = 0.06
-"""Probability that the next steps are a whole situation instead of a single random step."""
+"""Probability that the next steps are a whole situation (a prepared sequence of steps) instead of a single
+random step.
+"""
 
 
 class Generator:

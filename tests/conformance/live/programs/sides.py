@@ -37,7 +37,9 @@ PATIENCE: Final = 5.0
 
 
 class Rest(Enum):
-    """Tells the host if it waits for its programs after a step, and if the step needs a separate message."""
+    """Rest of the host's programs after a step: the host waits for them or not, or the step needs a separate
+    message.
+    """
 
     NONE = "the next step of the program can be in the same message"
     AFTER = "wait until all programs are at rest after the step"

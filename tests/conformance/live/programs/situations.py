@@ -14,7 +14,7 @@ from tests.conformance.live.programs.steps import ProgramPid, Step
 from tests.conformance.programs.interface import RECORD, SIG_DFL, SIG_IGN
 
 Last = Callable[[], Any]
-"""Function that returns the result of the last step, or None if it failed."""
+"""Function that returns the result of the last step, or None if the last step failed."""
 Situation = Callable[[Draw, Last], Iterator[Step]]
 
 
