@@ -62,7 +62,7 @@ def case(
 
 
 def netlink(process: Process, proto: int, *, bind: Address | None = None) -> Socket:
-    """Return a raw netlink socket, bound to an address if one is given."""
+    """Return a raw netlink socket of a protocol. If an address is given, bind the socket to it."""
     sock = process.socket(AF_NETLINK, SOCK_RAW, proto)
     if bind is not None:
         sock.bind(bind)

@@ -71,7 +71,7 @@ def host_kernel() -> str:
 
 @cache
 def loaded(oracle: str) -> Recording:
-    """Return the recording with this name. The file is read only at the first call."""
+    """Return the recording with this name. Only the first call for a name reads the file."""
     return load(path_of(oracle))
 
 

@@ -21,7 +21,7 @@ NEW, DEL = rt.RTM_NEWADDR, rt.RTM_DELADDR
 REPLACE: Final = 0x100 | 0x400
 ADDRESSES4, ADDRESSES6 = (rt.RTNLGRP_IPV4_IFADDR,), (rt.RTNLGRP_IPV6_IFADDR, rt.RTNLGRP_IPV6_IFINFO)
 PROMOTE: Final = 20
-"""Number of the attribute for promote_secondaries in IFLA_INET_CONF."""
+"""Number of the setting promote_secondaries in IFLA_INET_CONF, which is an attribute type there."""
 
 
 def settings(index: int, family: int, data: bytes) -> bytes:
@@ -325,7 +325,7 @@ def tokens(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def one_address6(world: World, log: Log) -> None:
-    """RTM_GETADDR returns one IPv6 address of a link, or of any link."""
+    """RTM_GETADDR without NLM_F_DUMP returns one IPv6 address, of the link in the request or of any link."""
     lab = Tabled(world, log, AF_INET6, veth=True)
     lab.up()
     for text, index in (("2001:db8::1/64", VETH), ("2001:db8::1/48", PEER), ("2001:db8::2/64", PEER)):

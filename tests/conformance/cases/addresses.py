@@ -118,13 +118,13 @@ class Addresses:
         self.ask(f"delete {label}", rt.RTM_DELADDR, body)
 
     def get(self, label: str, number: int, index: int = 0, *attrs: bytes) -> None:
-        """Dump the addresses of one family."""
+        """Send an RTM_GETADDR dump request for the addresses of one family, and record the replies."""
         self.ask(
             f"get {label}", rt.RTM_GETADDR, rt.IfAddrMsg(number, index=index).pack() + b"".join(attrs), DUMP
         )
 
     def link(self, label: str, index: int, *attrs: bytes, up: bool | None = None) -> None:
-        """Send RTM_NEWLINK for an existing link."""
+        """Send an RTM_NEWLINK request for an existing link, and record the replies and notifications."""
         header = rt.IfInfoMsg(index=index, flags=UP if up else 0, change=0 if up is None else UP)
         self.ask(label, rt.RTM_NEWLINK, header.pack() + b"".join(attrs))
 

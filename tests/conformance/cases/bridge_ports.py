@@ -203,8 +203,8 @@ def ids_of_ports(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def priority_before_an_error(world: World, log: Log) -> None:
-    """If a request sets the bridge priority and a later attribute is invalid, the new priority stays. A
-    bridge without ports loses its carrier.
+    """If a request sets the bridge priority and a later attribute is invalid, the new priority stays. In
+    addition, the case shows that a bridge without ports loses its carrier.
     """
     links = Links(world, log)
     kind = attr(il.IFLA_INFO_KIND, b"bridge\0")

@@ -53,7 +53,7 @@ def record_uevents(
 
 
 def change(log: Log, sock: Socket, label: str, type: int, index: int, attrs: bytes, flags: int = 0) -> None:
-    """Send a link request and record the errno of its acknowledgement."""
+    """Send a request for a link, and record its acknowledgement."""
     log.ask(label, sock, nlmsg(type, REQUEST | ACK | flags, rt.IfInfoMsg(index=index).pack() + attrs, seq=1))
 
 

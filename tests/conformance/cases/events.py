@@ -28,8 +28,8 @@ LONG = 10_000
 
 @case(privileged=True, marks=PROGRAMS)
 def events_of_an_epoll_item(world: World, log: Log) -> None:
-    """With EPOLLET, epoll returns an event only once. With EPOLLONESHOT, it returns no further event until
-    the item is modified. It always watches EPOLLERR and EPOLLHUP.
+    """With EPOLLET, epoll_wait() returns an event only once. With EPOLLONESHOT, it then returns no event of
+    the item until the item is modified. Other items always watch EPOLLERR and EPOLLHUP.
     """
     a = world.programs().start()
     for flags in (0, ep.EPOLLET, ep.EPOLLONESHOT, ep.EPOLLET | ep.EPOLLONESHOT, EXCLUSIVE):
@@ -179,7 +179,9 @@ def polls_of_a_named_pipe(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def signals_of_a_socket(world: World, log: Log) -> None:
-    """A socket with O_ASYNC sends SIGIO for data, for space and for each change of its state."""
+    """A unix socket with O_ASYNC sends SIGIO when data arrives. SOCK_STREAM and SOCK_SEQPACKET sockets also
+    send SIGIO when the peer closes or shuts down its sending side.
+    """
     a = world.programs().start()
     a.signal(SIGIO, RECORD)
     for kind in (so.SOCK_STREAM, so.SOCK_DGRAM, so.SOCK_SEQPACKET):

@@ -168,7 +168,9 @@ def flags_and_echoes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ends_that_are_described_wrongly(world: World, log: Log) -> None:
-    """A veth request with an invalid MTU or peer index, and a neighbour of a link without IPv4."""
+    """Replies to a veth request with an invalid MTU or peer index, and to a request for a neighbour of a link
+    without IPv4.
+    """
     sock = speaker(world)
     kind = attr(il.IFLA_INFO_KIND, b"veth\0")
     odd = rt.IfInfoMsg().pack() + attr(il.IFLA_MTU, bytes(5)) + attr(il.IFLA_LINKINFO, kind)

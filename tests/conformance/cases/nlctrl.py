@@ -181,7 +181,9 @@ def attributes_without_policy(world: World, log: Log) -> None:
 
 @case()
 def flags_in_types(world: World, log: Log) -> None:
-    """Attributes with NLA_F_NESTED or NLA_F_NET_BYTEORDER whose types do not use these flags."""
+    """Replies to requests whose attributes have NLA_F_NESTED or NLA_F_NET_BYTEORDER, although their types do
+    not use these flags.
+    """
     s = opened(world)
     log.ask("nested id", s, ctrl(attrs=attr(A_FAMILY_ID | NESTED, b"\x10\0")))
     log.ask("nested name", s, ctrl(attrs=attr(A_FAMILY_NAME | NESTED, b"nlctrl\0")))

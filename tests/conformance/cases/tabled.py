@@ -143,7 +143,9 @@ class Tabled(Lab):
         self.step(label, rt.RTM_NEWROUTE, route(to, **{"family": self.family, **more}), flags)
 
     def unroute(self, label: str, to: str = "", **more: Any) -> None:
-        """Delete a route. By default, only family, prefix and table select it."""
+        """Delete a route and log the notifications. By default, the request selects it only by family, prefix
+        and table.
+        """
         defaults = {"family": self.family, "proto": 0, "type": 0, "scope": NOWHERE}
         self.step(label, rt.RTM_DELROUTE, route(to, **{**defaults, **more}))
 

@@ -35,7 +35,9 @@ def ours(log: Log, label: str, sock: Socket) -> None:
 
 @case()
 def listen_unprivileged(world: World, log: Log) -> None:
-    """An unprivileged socket can listen to group 1."""
+    """An unprivileged socket can listen to group 1 of NETLINK_KOBJECT_UEVENT, in which the kernel sends
+    uevents.
+    """
     s = netlink(world, wire.UEVENT)
     log.call("bind", s.bind, (A, 1))
     log.name("name", s)
@@ -44,7 +46,7 @@ def listen_unprivileged(world: World, log: Log) -> None:
 
 @case()
 def groups_to_join(world: World, log: Log) -> None:
-    """The protocol uses one group, but a socket can join any of 32."""
+    """NETLINK_KOBJECT_UEVENT uses only one group, but a socket can join any of 32 groups."""
     s = netlink(world, wire.UEVENT)
     for group in (0, 1, 2, 32, 33):
         log.call(f"join {group}", s.setsockopt, SOL_NETLINK, wire.ADD_MEMBERSHIP, group)
@@ -53,7 +55,9 @@ def groups_to_join(world: World, log: Log) -> None:
 
 @case()
 def speak_unprivileged(world: World, log: Log) -> None:
-    """The reply to a request without privilege is EPERM. Sends to a group or to another process fail."""
+    """An unprivileged request to NETLINK_KOBJECT_UEVENT gets the reply EPERM. An unprivileged send to a group
+    or to another process fails.
+    """
     s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
     s.setsockopt(SOL_NETLINK, EXT_ACK, 1)
     log.ask("request", s, wire.nlmsg(16, REQUEST | ACK, b"add@/" + MARK + b"\0", seq=1))
@@ -65,8 +69,8 @@ def speak_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def speak_privileged(world: World, log: Log) -> None:
-    """If a privileged program sends a request, the kernel forwards its text to all listeners: without the
-    netlink header, and with a SEQNUM.
+    """If a privileged program sends a request to NETLINK_KOBJECT_UEVENT, the kernel forwards the request's
+    text to all listeners: without the netlink header, and with a SEQNUM.
     """
     s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
     log.ask("request", s, wire.nlmsg(16, REQUEST | ACK, b"add@/" + MARK + b"\0ACTION=add\0", seq=1))
@@ -76,7 +80,7 @@ def speak_privileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def group_privileged(world: World, log: Log) -> None:
-    """A privileged process can send directly to the group."""
+    """A privileged process can send directly to the group of NETLINK_KOBJECT_UEVENT."""
     s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
     log.call("group", s.sendto, MARK + b" to the group", (0, 1))
     ours(log, "recv", t)
@@ -86,7 +90,7 @@ def group_privileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def control_type(world: World, log: Log) -> None:
-    """The kernel does not forward a request with a message type below 16."""
+    """NETLINK_KOBJECT_UEVENT does not forward a request with a message type below 16."""
     s, t = netlink(world, wire.UEVENT, bind=(A, 0)), netlink(world, wire.UEVENT, bind=(B, 1))
     log.ask("request", s, wire.nlmsg(wire.NOOP, REQUEST | ACK, b"add@/" + MARK + b"\0", seq=1))
     ours(log, "recv", t)

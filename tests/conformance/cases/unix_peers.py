@@ -111,8 +111,8 @@ def states(log: Log, label: str, program: Program, names: Sequence[str]) -> None
 @case(privileged=True, marks=PROGRAMS)
 def datagram_sockets_that_change_their_peer(world: World, log: Log) -> None:
     """connect(2) of a datagram socket sets its peer and changes the state of both sockets. If it changes or
-    removes the peer, the queued messages are dropped. A former peer that is still connected to the socket
-    gets ECONNRESET.
+    removes the peer while messages are queued in the socket, the kernel drops these messages. A former peer
+    that is still connected to the socket then gets ECONNRESET.
     """
     a = world.programs().start()
     names = ["a", "b", "c"]
@@ -342,7 +342,9 @@ def receive_low_water_mark(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def signals_for_space_of_datagrams(world: World, log: Log) -> None:
-    """A sender with O_ASYNC gets SIGIO when its full receiver has space again."""
+    """If a sender with O_ASYNC has polled its full receiver for POLLOUT, it gets SIGIO when the receiver has
+    space again.
+    """
     a = world.programs().start()
     a.signal(SIGIO, RECORD)
     for polls in (0, 1):

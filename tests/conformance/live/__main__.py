@@ -36,8 +36,8 @@ NO_PRIVILEGE: Final = (
     "network devices), and the recorded cases"
 )
 LIMIT: Final = 4.0
-"""Maximum duration of an example in seconds. The host's kernel probes a neighbour after 5 s, and then its
-results differ from simkernel's.
+"""Maximum duration in seconds of an example (one random program on both kernels). The host's kernel probes a
+neighbour after 5 s, and then its results differ from simkernel's.
 """
 MIN_COUNT: Final = 100
 """A result is listed as rare if it occurs fewer times than this number."""

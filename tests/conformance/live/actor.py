@@ -72,7 +72,7 @@ def _ignore(actor: Actor, *, slow: bool) -> None:
 
 @attrs.define
 class Actor:
-    """A process that executes the steps of a program in its world."""
+    """A process that executes the steps of a random program in its world, which is one of the two kernels."""
 
     world: Any
     pid: int

@@ -54,7 +54,9 @@ def _namespace_by_number(difference: Difference) -> bool:
 
 
 def _answer(outcome: Outcome) -> bytes | None:
-    """Return the datagram of an outcome if it is long enough for an error message."""
+    """Return the datagram that an outcome contains. Return None if it contains none, or one that is too short
+    for an error message.
+    """
     value = outcome[1]
     data = value[0] if isinstance(value, tuple) else value
     return data if isinstance(data, bytes) and len(data) >= REQUEST_TYPE.stop else None

@@ -47,8 +47,8 @@ class Difference:
 
 @attrs.frozen
 class Result:
-    """Result of an example: the number of compared calls, the deviations and the difference. `unmodelled` is
-    the reason if the example ended early.
+    """Result of an example (one program on both kernels): the number of compared calls, the deviations and
+    the difference. `unmodelled` is the reason if the example ended early.
     """
 
     calls: int

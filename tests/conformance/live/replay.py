@@ -30,7 +30,9 @@ class Replay:
 
     @property
     def areas(self) -> list[str]:
-        """Areas with at least one different case."""
+        """Areas (files of cases) in which at least one case has another result on the host than in its
+        recording.
+        """
         return list(dict.fromkeys(name.partition(".")[0] for name in self.differing))
 
     def lines(self) -> Iterator[str]:

@@ -40,8 +40,8 @@ class Search:
     seed: int
     draw: Draw
     limit: float = float("inf")
-    """Maximum duration of an example in seconds. If an example takes longer, its difference does not count,
-    because timers of the host can have expired.
+    """Maximum duration in seconds of an example (one program on both kernels). If an example takes longer,
+    its difference does not count, because timers of the host can have expired.
     """
     patience: int = 3000
     """Maximum number of runs to shrink a program."""

@@ -32,7 +32,7 @@ from tests.conformance.programs.host import HOST
 from tests.conformance.programs.interface import COMM, DEVICES, FOLDER, LIMITS, MNT, PROC, RECORD
 
 CHANNEL: Final = 500
-"""Descriptor number of a program's socket."""
+"""Descriptor number of the socket through which a program receives its calls and returns the results."""
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID = 0x20000, 0x8000000, 0x20000000
 MS_REC_PRIVATE: Final = 0x44000
 PR_SET_DUMPABLE: Final = 4

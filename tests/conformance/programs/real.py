@@ -96,7 +96,7 @@ class RealProgram(Program):
 
     @property
     def counted(self) -> int:
-        """Number of calls of the batch that have ended."""
+        """Number of calls in the program's current batch that have ended."""
         number: int = COUNTER.unpack_from(self.programs.counters, self._place * COUNTER.size)[0]
         return number
 

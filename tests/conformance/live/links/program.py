@@ -55,8 +55,8 @@ LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID 
 )
 GROUPS: Final = (LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID)
 IMMEDIATE: Final = (ADDR4, ROUTE4, RULE4, RULE6)
-"""Groups whose notifications are all sent immediately, none by deferred work. Therefore a listener's queue
-overruns at the same message on both kernels.
+"""Groups whose notifications the kernel always sends immediately and never by deferred work. Therefore a
+listener's queue overruns at the same message on both kernels.
 """
 
 LINKS: Final = (
