@@ -207,8 +207,8 @@ def opened_with_privilege(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=CREDENTIALS)
 def opened_without_privilege(world: World, log: Log) -> None:
-    """If a process gains privilege after it opened a socket, its request succeeds with send() but fails with
-    sendto() and an address.
+    """If a process gains privilege after it opened a socket, its request succeeds with sendto() and an
+    address but fails with send().
     """
     world.become(privileged=False)
     s = netlink(world, wire.UEVENT, bind=(A, 0))

@@ -199,7 +199,7 @@ class Lab:
         self.ask(f"new {label}", NEW, route(to, **more), ACK | flags)  # type: ignore[arg-type]
 
     def delete(self, label: str, to: str = "", **more: object) -> None:
-        """Delete a route (RTM_DELROUTE). By default, the request selects it only by family, prefix and table."""
+        """Delete a route (RTM_DELROUTE). By default, only family, prefix and table select the route."""
         defaults = {"family": self.family, "proto": 0, "type": 0, "scope": NOWHERE}
         self.ask(f"del {label}", DEL, route(to, **{**defaults, **more}))  # type: ignore[arg-type]
 

@@ -132,8 +132,8 @@ def positions(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def names_of_processes(world: World, log: Log) -> None:
-    """A newline that was written to /proc/PID/comm stays in `comm`. The files `status` and `stat` escape
-    it.
+    """/proc/PID/comm keeps a newline that was written to it. /proc/PID/status escapes the newline, but
+    /proc/PID/stat does not.
     """
     a = world.programs().start()
     for name in (b"new\n", b"a\nb\\c", b"0123456789abcdefgh", b"\n", b"", b"x\0y"):
@@ -185,7 +185,9 @@ def vectors_without_a_byte(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def two_wrong_paths(world: World, log: Log) -> None:
-    """If both paths are invalid, rename() and link() return the error of the old path."""
+    """If both paths are invalid, link() returns the error of the old path. rename() looks up the directories
+    of both paths first, so it can return the error of the new path's directory.
+    """
     a = world.programs().start()
     a.write_file("f", b"")
     for call in ("rename", "link", "symlink"):
@@ -329,7 +331,9 @@ def opened(program: Program, path: str, flags: int) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def names_in_a_removed_directory(world: World, log: Log) -> None:
-    """Creating a name in a removed directory fails with ENOENT before any other check."""
+    """Creating a name in a removed directory fails with ENOENT before other checks. Only open(O_CREAT) of a
+    name with a trailing slash fails with EISDIR.
+    """
     programs = world.programs()
     root, user = programs.start(), programs.start(NOBODY, NOBODY)
     root.write_file("f", b"")

@@ -35,7 +35,7 @@ class Links:
         self.listener: Socket = netlink(world, wire.ROUTE, bind=(0x41000002, 1 << (rt.RTNLGRP_LINK - 1)))
 
     def ask(self, label: str, type: int, body: bytes, flags: int = 0) -> None:
-        """Send a request, record its reply, complete all carrier changes, and then record the notifications."""
+        """Send a request, record its reply, complete all carrier changes, then record the notifications."""
         self.log.ask(label, self.changer, nlmsg(type, REQUEST | ACK | flags, body, seq=7))
         changed = rt.IfInfoMsg.unpack(body).index
         # The notification about a bridge can follow the notification about its port.

@@ -157,7 +157,9 @@ def dump(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def dump_of_families(world: World, log: Log) -> None:
-    """/proc/net/netlink shows a dump of families as running until its last message is read."""
+    """/proc/net/netlink does not show a dump of few families as running, because one datagram contains the
+    whole dump.
+    """
     sock = netlink(world, wire.GENERIC, bind=(A, 0))
 
     def under_way() -> bool:

@@ -46,7 +46,9 @@ def users(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def children_and_signals(world: World, log: Log) -> None:
-    """waitpid() returns whether a child exited or was killed. A signal with a handler interrupts it."""
+    """waitpid() returns the exit status of a child or the signal that killed it. A SIGCHLD handler of the
+    parent does not make waitpid() fail with EINTR.
+    """
     a = world.programs().start()
     a.signal(signal.SIGCHLD, RECORD)
     b, c = a.fork(), a.fork()
@@ -83,8 +85,8 @@ def writers_of_a_full_pipe(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def signals_of_an_empty_pipe(world: World, log: Log) -> None:
-    """If a pipe is empty, a read of it sends SIGIO to the owner of the write end. A read that blocks sends no
-    SIGIO.
+    """A read sends SIGIO to the owner of a pipe's write end (O_ASYNC), even if it fails with EAGAIN because
+    the pipe is empty. While a read blocks, it sends no SIGIO.
     """
     a = world.programs().start()
     a.signal(signal.SIGIO, RECORD)

@@ -200,8 +200,8 @@ def peek_never_waits_for_more(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def receive_that_finds_less_and_an_error(world: World, log: Log) -> None:
-    """A receive that returns fewer bytes than requested clears the socket's error, even if it is
-    non-blocking.
+    """With MSG_WAITALL, a receive that returns fewer bytes than requested clears the socket's error, even if
+    it is non-blocking. Without MSG_WAITALL, or with MSG_PEEK, the error stays.
     """
     a = world.programs().start()
     for flags in (0, MSG_DONTWAIT, MSG_WAITALL, MSG_WAITALL | MSG_DONTWAIT, MSG_PEEK | MSG_WAITALL):
@@ -418,7 +418,9 @@ def owners_of_sockets(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def an_error_behind_the_data(world: World, log: Log) -> None:
-    """A receive of more bytes than are queued clears the socket's ECONNRESET, even if it is non-blocking."""
+    """With MSG_WAITALL, a receive of more bytes than are queued clears the socket's ECONNRESET, even if it is
+    non-blocking.
+    """
     a = world.programs().start()
     for flags in (0, MSG_WAITALL, MSG_WAITALL | MSG_DONTWAIT, MSG_DONTWAIT):
         one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
