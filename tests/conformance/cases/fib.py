@@ -115,7 +115,9 @@ def routes_with_a_link(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def routes_without_a_carrier(world: World, log: Log) -> None:
-    """Routes have RTNH_F_LINKDOWN if the link has no carrier, such as a veth whose peer is down."""
+    """If a link has no carrier, its IPv4 routes have RTNH_F_LINKDOWN, except local routes. The link is a veth
+    whose peer is down.
+    """
     lab = Lab(world, log, veth=True)
     lab.link(VETH, True)
     lab.address("10.0.0.1/24", VETH)

@@ -92,7 +92,7 @@ class Programs(Protocol):
     """The programs of a case. They share a directory that no other process uses."""
 
     def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = (), root: str = "/") -> Program:
-        """Start a process for a user and return it. `root` is "/" or MNT.
+        """Start a process for a user and return it. Its root directory `root` is "/" or MNT.
 
         Root has every capability except CAP_SYS_RESOURCE, which some hosts do not grant. Other users have
         none.
