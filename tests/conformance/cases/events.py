@@ -259,6 +259,7 @@ def values_of_options(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def values_of_linger_and_pacing(world: World, log: Log) -> None:
+    """setsockopt() and getsockopt() of SO_LINGER and SO_MAX_PACING_RATE, with values of many lengths."""
     a = world.programs().start()
     fd = a.socket(so.AF_UNIX, so.SOCK_STREAM)
     for on, seconds in product((0, 1, -1), (0, 1, 5, -1, -5, (1 << 31) - 1)):

@@ -55,6 +55,7 @@ def readers_of_a_pipe(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def writers_to_a_pipe(world: World, log: Log) -> None:
+    """A read of one page from a full pipe wakes the writer that blocked first."""
     programs = world.programs()
     a = programs.start()
     read, write = a.pipe()
@@ -64,6 +65,7 @@ def writers_to_a_pipe(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def readers_of_messages(world: World, log: Log) -> None:
+    """A message to a unix socket wakes the reader that blocked first."""
     programs = world.programs()
     a = programs.start()
     for kind in (SOCK_DGRAM, SOCK_SEQPACKET):
@@ -74,6 +76,7 @@ def readers_of_messages(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def listeners_and_clients(world: World, log: Log) -> None:
+    """A connection wakes the accept() that blocked first. An accept() wakes the connect() that blocked first."""
     programs = world.programs()
     a = programs.start()
     listener = a.socket(AF_UNIX, SOCK_STREAM)

@@ -219,6 +219,7 @@ def receive_that_finds_less_and_an_error(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def records_keep_their_boundaries(world: World, log: Log) -> None:
+    """A receive on a SOCK_SEQPACKET socket returns at most one record, and drops the rest of this record."""
     a = world.programs().start()
     one, other = a.socketpair(AF_UNIX, SOCK_SEQPACKET)
     for data, flags in ((b"one", 0), (b"four", MSG_EOR), (b"", 0), (b"five5", 0), (b"six", 0)):
@@ -291,6 +292,7 @@ def records_of_an_ended_connection(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def records_after_shutdown(world: World, log: Log) -> None:
+    """After shutdown(2) of one end of a SOCK_SEQPACKET pair, the other end still receives earlier records."""
     a = world.programs().start()
     for how in (SHUT_RD, SHUT_WR):
         one, other = a.socketpair(AF_UNIX, SOCK_SEQPACKET)
@@ -306,6 +308,7 @@ def records_after_shutdown(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def records_with_files_and_credentials(world: World, log: Log) -> None:
+    """A record on a SOCK_SEQPACKET socket carries the files and the credentials of its sender."""
     a = world.programs().start(1000, 100)
     one, other = a.socketpair(AF_UNIX, SOCK_SEQPACKET)
     a.setsockopt(other, SOL_SOCKET, SO_PASSCRED, 1)
@@ -347,6 +350,7 @@ def records_fill_the_send_buffer(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def types_of_socket(world: World, log: Log) -> None:
+    """socket(AF_UNIX) accepts four types and the protocols 0 and 1. SOCK_RAW becomes SOCK_DGRAM."""
     a = world.programs().start()
     for kind in (0, *KINDS.values(), SOCK_RAW, 4, 6, 10, 11):
         for protocol in (0, 1, 2):
