@@ -76,7 +76,7 @@ def readers_of_messages(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def listeners_and_clients(world: World, log: Log) -> None:
-    """A connection wakes the accept() that blocked first, and accept() wakes the connect() that blocked first."""
+    """A connection wakes the accept() that blocked first. accept() wakes the connect() that blocked first."""
     programs = world.programs()
     a = programs.start()
     listener = a.socket(AF_UNIX, SOCK_STREAM)
