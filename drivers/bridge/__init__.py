@@ -315,8 +315,7 @@ class BridgeModule:
         self.set_offload_limits(bridge)
 
     def remove_port(self, master: NetDevice, device: NetDevice) -> None:
-        """Remove a port from its bridge, and then update the bridge's MTU, TSO limits and address
-        (`br_del_if()`).
+        """Remove a port, and then update the bridge's MTU, TSO limits and address (`br_del_if()`).
 
         Raise EINVAL if the device is not a port of this bridge.
         """
@@ -370,9 +369,7 @@ class BridgeModule:
         if not device.running or (state != BR_STATE_DISABLED and not device.oper_up):
             raise os_error(ENETDOWN)
         if state in (BR_STATE_LISTENING, BR_STATE_LEARNING):
-            raise unmodelled(
-                self.this, f"the state {BR_STATES[state]} of a bridge's port is not modelled", EOPNOTSUPP
-            )
+            raise unmodelled(self.this, f"the port state {BR_STATES[state]} is not modelled", EOPNOTSUPP)
         self.set_state(bridge, port, state)
 
     def setlink(self, master: NetDevice, device: NetDevice, data: Attributes, extack: Extack) -> None:

@@ -125,7 +125,7 @@ def test_requests_that_are_not_modelled_raise() -> None:
             with pytest.raises(NotModelled, match="a multicast address of a network device"):
                 links.ask(root, type, body, nl.NLM_F_CREATE)
         state = attribute(BrPort.STATE, bytes((BR_STATE_LEARNING,)))
-        with pytest.raises(NotModelled, match="the state learning of a bridge's port"):
+        with pytest.raises(NotModelled, match="the port state learning is not modelled"):
             links.ask(root, rt.RTM_SETLINK, port(attribute(il.IFLA_PROTINFO | nl.NLA_F_NESTED, state)))
         vlan = attribute(il.IFLA_AF_SPEC, attribute(2, bytes(4)))
         with pytest.raises(NotModelled, match="VLANs and protocols of a bridge's ports"):
