@@ -46,7 +46,7 @@ BUFSIZE = 8192
 GET_DEVICE, GET_CONTROL, SET_CONTROL = 1, 5, 6
 CONTROL, VALUE = 2, 3
 GAIN = 1
-"""Numbers of commands, attributes and values in drivers/camera/camera.yaml."""
+"""Ids of the commands, attributes and values that the camera understands (drivers/camera/camera.yaml)."""
 
 NO_OPERATION = 200
 COUNTERS: dict[str, Callable[[dict[str, Any]], int]] = {

@@ -217,10 +217,10 @@ def change(settings: dict[int, int], data: Mapping[int, bytes]) -> Iterator[int]
 def change_port(
     settings: dict[int, int], data: Mapping[int, bytes], extack: Extack
 ) -> Iterator[tuple[int, int]]:
-    """Change the settings of a port in Linux's order, flags first. Yield type and value of each setting that
-    is not a flag.
+    """Store the settings of a port in Linux's order, flags first. After each setting that is not a flag,
+    yield its type and value.
 
-    The caller changes the state of the port.
+    The caller then applies the value, for example a new state of the port.
     """
     values = {each: checked(PORT, PORT_SETTINGS, each, data[each]) for each in PORT_FLAGS if each in data}
     flags = PORT_DEFAULTS | settings | values

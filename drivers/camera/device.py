@@ -79,8 +79,8 @@ class Camera:
     users: set[Hashable] = attrs.field(factory=set)
     """The netlink sockets that use the stream."""
     ring: Descriptors | None = None
-    """The descriptors of the current stream, for netlink (ring.py) or V4L2 (capture.py); None without a
-    stream.
+    """The DMA descriptors of the current stream, of netlink (ring.py) or V4L2 (capture.py). None if no stream
+    runs.
     """
     unannounced: deque[Frame] = attrs.field(factory=deque)
     """Frames that have arrived, and that the driver has not yet announced over netlink."""

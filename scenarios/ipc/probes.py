@@ -24,7 +24,7 @@ sleep again.
 MANY: Final = {"driver": 1000, "program": 5000}
 """Number of events that overrun every queue, for each kind of sender."""
 LARGE, SMALL = 65536, 1024
-"""Sizes of questions and frames in bytes. Every transport accepts `SMALL`; some truncate `LARGE`."""
+"""Two message sizes in bytes. Every transport accepts `SMALL`; some truncate messages of `LARGE` bytes."""
 BUFSIZE: Final = 4096
 INTERVAL: Final = 10_000
 """Interval between two events in ns."""

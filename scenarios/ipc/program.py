@@ -20,8 +20,8 @@ from .driver import NO_BYTES, attribute_listener, memory_listener, netlink_socke
 from .transport import Function, Listener, Session, Signalled, Transport, invert, refused
 
 REQUEST: Final = Struct("<II")
-"""The head of a request: two sizes in bytes. The first is the size of the question. The second is the size of
-the requested frame, or 0 for a question.
+"""Header of a request: the sizes in bytes of the question that follows, and of the requested frame. One of
+the two sizes is 0.
 """
 FRAME_BYTE: Final = b"\x5a"
 PART: Final = 65536

@@ -29,8 +29,8 @@ ALL: Final = "all"
 
 
 def chosen(value: str, choices: Iterable[str]) -> list[str]:
-    """Return the `choices` that `value` names, in their order. `value` is the text of a parameter, such as
-    "ioctl,mmap" or "all".
+    """Return the elements of `choices` that `value` names, in the order of `choices`. `value` is the text of
+    a parameter, such as "ioctl,mmap" or "all".
     """
     names = value.split(",")
     return [each for each in choices if each in names or ALL in names]

@@ -110,8 +110,7 @@ class Stage:
         self.facts[name] = value
 
     def so(self, sentence: str) -> None:
-        """Print a sentence that follows from new facts. New facts are those that were recorded after the
-        previous call of `so`.
+        """Print a conclusion from the facts that `fact` has recorded since the previous conclusion.
 
         Raise NotShown if there are none.
         """

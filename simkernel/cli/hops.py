@@ -1,4 +1,4 @@
-"""The options --hops and --step of `simkernel run`: the path of one flow, drawn as layers."""
+"""The options --hops and --step of `simkernel run`, which print the path of one flow through the layers."""
 
 from __future__ import annotations
 

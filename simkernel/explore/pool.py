@@ -36,8 +36,8 @@ MAX_DEATHS: Final = 3
 
 
 _running: Final = Lock()
-"""Lock that only one thread of a process holds while it runs plans.  A process can have only one active
-engine (`PlannedEngine.active`).
+"""Lock that a thread holds while it runs plans, because a process can have only one active engine
+(`PlannedEngine.active`).
 """
 
 

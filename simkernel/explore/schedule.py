@@ -73,7 +73,7 @@ class Schedule:
         """
         self._values = dict(plan.points)
         self._perturbed = set(plan.points)
-        """Numbers of the points at which the plan sets a delay, a pause or a stimulus."""
+        """Numbers (positions in the run) of the points at which the plan delays, pauses or stimulates."""
         self._stimuli: dict[int, list[Callable[[], object]]] = {}
         self._engine: PlannedEngine | None = None
 

@@ -34,8 +34,8 @@ MAX_FOLLOWED: Final = 60
 
 @attrs.frozen
 class Followed:
-    """A flow of the trace that a run offers to the viewer under a name.  If `chosen` is True, the viewer
-    shows it first.
+    """A flow (the trace records of one message or frame) to which a run gives a name for the lessons' page.
+    If `chosen` is True, the page shows this flow first.
     """
 
     name: str
@@ -164,7 +164,7 @@ class Run(Report):
         self._expected.update(modules)
 
     def follow(self, name: str, flow: int, chosen: bool = False) -> None:
-        """Offer a flow of the trace to the viewer as `name`, such as "frame 5: lost".
+        """Give a flow a name in the list of the lessons' page, such as "frame 5: lost".
 
         Raise SimulationError if there are more than MAX_FOLLOWED.
         """

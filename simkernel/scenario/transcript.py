@@ -34,7 +34,9 @@ WIDTH: Final = 78
 """Maximum width of a line in columns: 80 minus a margin, as `simkernel guide` has around code."""
 TIME_WIDTH: Final = 9
 TRACK_WIDTH: Final = 11
-"""Widths in columns of a line's time and of its track (the task or object to which the event belongs)."""
+"""Widths of the first two columns of a line in characters: the time of an event, and its track (the task or
+object to which the event belongs).
+"""
 INDENT: Final = 2
 """Columns of indentation for each layer."""
 CONTINUATION_INDENT: Final = 4

@@ -112,5 +112,7 @@ def _end_of_request(header: NlMsgHdr, payload: Buffer) -> int:
         return NlMsgErr.SIZE
     length = NlMsgErr.unpack(payload).length
     if length < NLMSG_HDRLEN:
-        raise Malformed(f"request in a reply: expected a length of at least {NLMSG_HDRLEN}, found {length}")
+        raise Malformed(
+            f"the request that an error repeats: expected a length of at least {NLMSG_HDRLEN}, found {length}"
+        )
     return NlMsgErr.SIZE + align4(length) - NLMSG_HDRLEN

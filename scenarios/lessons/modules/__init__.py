@@ -1,4 +1,4 @@
-"""Lesson 3: a driver's module from insmod to rmmod, in the order of your steps.
+"""Lesson 3: a driver's module from insmod to rmmod. The student chooses the order of the steps.
 
 Covers: plugging, MODALIAS, probing, uevents, udev; insmod and dependencies, rmmod of a module in use,
     unplugging while a program streams; modules that are not drivers.

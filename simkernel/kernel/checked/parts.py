@@ -33,8 +33,8 @@ from simkernel.kernel.vfs.char_file import CharDeviceFile
 from simkernel.kernel.vfs.file import OpenFile, OpenFiles
 
 UNMAPPED: Final = "0x0000"
-"""First digits of the address in a bus error after an access to an unmapped register window. driverapi/io.py
-sets the address of such a window to 0.
+"""If the address in a bus error starts with these digits, a driver has accessed a register window that is
+unmapped: driverapi/io.py sets the address of such a window to 0.
 """
 
 

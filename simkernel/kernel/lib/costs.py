@@ -107,7 +107,7 @@ class CostModel:
     seq_field: int = 20
     """Cost of formatting one record of a text in procfs or sysfs, or one number of a record."""
     attribute: int = 57
-    """Cost of taking and dropping a sysfs attribute's kernel object at each open, read and write."""
+    """Cost of taking and dropping a reference to a sysfs attribute's kobject at each open, read and write."""
     thread: int = 7_300
     """Cost of creating a thread."""
     fork: int = 60_000

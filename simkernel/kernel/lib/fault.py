@@ -89,7 +89,7 @@ POINTS: Final[Mapping[str, FaultPoint]] = MappingProxyType({point.name: point fo
 
 
 class NamedCall(Protocol):
-    """The part of a system call that a fault point passes to `FaultPoints.hit`: its name."""
+    """The interface of a system call that `FaultPoints.hit` uses: the name of the call."""
 
     @property
     def name(self) -> str: ...

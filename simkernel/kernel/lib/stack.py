@@ -65,7 +65,7 @@ def call_trace(depth: int = 1) -> tuple[str, ...]:
 
 
 def stack(depth: int = 1) -> tuple[Place, ...]:
-    """Return the places of all functions on the stack.  `described` converts them into a call trace."""
+    """Return the code position of each function on the stack. `described` formats them as a call trace."""
     return tuple(_places(sys._getframe(depth + 1)))
 
 
@@ -76,7 +76,7 @@ def _places(frame: FrameType | None) -> Iterator[Place]:
 
 
 def described(places: tuple[Place, ...]) -> tuple[str, ...]:
-    """Return a call trace: a line for each of `places` in modules, driverapi and the kernel."""
+    """Return a call trace: one line for each code position in modules, driverapi and kernel. Omit others."""
     return tuple(describe(at) for at in places if LOCATION in at[2] or _is_kernel(at[2]))
 
 

@@ -18,8 +18,8 @@ from simkernel.uapi.errno import ESRCH, os_error
 T = TypeVar("T")
 PernetHook = Callable[["Net"], None]
 ForgetHook = Callable[["Net", int], None]
-"""Hook that is called for each id of a destroyed namespace. Arguments: a namespace that had assigned the id,
-and the id.
+"""Hook that is called when a namespace is destroyed, once for each id that other namespaces have assigned to
+it. Arguments: the namespace that has assigned the id, and the id.
 """
 Defer = Callable[[Callable[[], None]], None]
 """Function that takes another function as argument and schedules it for execution in process context."""

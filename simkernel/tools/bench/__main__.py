@@ -23,7 +23,7 @@ SUBJECTS = {quantity.name: quantity.subject for quantity in TABLE}
 @click.argument("times", type=click.IntRange(min=1), required=False)
 @click.option("--profile", is_flag=True, help="Print where the time goes once everything is set up.")
 def main(name: str, times: int | None, profile: bool) -> None:
-    """Run the operation that the line NAME of `simkernel bench` measures."""
+    """Run the operation NAME. `simkernel bench` prints its time in the table row NAME."""
     with SUBJECTS[name]() as work:
         work.run(1)  # warm up: some files are read once per process
         work.cleanup()

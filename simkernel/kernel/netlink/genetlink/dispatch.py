@@ -122,8 +122,8 @@ class Dispatcher:
         return self._sleep(lambda: result, family.owner, where) if isinstance(result, Awaitable) else None
 
     async def _sleep(self, begin: Callable[[], Any], owner: Owner | None, where: str) -> None:
-        """Run an operation that sleeps, and hold a reference to the operation's module while it runs. On
-        Linux, unloading the module waits for this reference.
+        """Run an operation that sleeps. Hold a reference to the operation's module while it runs, so that the
+        module cannot be unloaded.
 
         If the module is being unloaded, raise ENODEV without calling the operation.
         """

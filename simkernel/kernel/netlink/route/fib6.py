@@ -323,8 +323,8 @@ class Fib6:
         return None
 
     def lookup(self, net: Net, flow: Flow) -> Route6 | None:
-        """Return the route of a flow over the flow's device (`fib6_lookup()`). The rules select the tables in
-        which the function searches.
+        """Return the route of a flow that uses the flow's device (`fib6_lookup()`). The rules select the
+        tables that are searched.
         """
 
         def search(net: Net, table: int, flow: Flow) -> Route6 | int:

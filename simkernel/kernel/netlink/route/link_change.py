@@ -87,8 +87,8 @@ class LinkChanges:
     # -- requests -------------------------------------------------------------------
 
     def delete(self, request: Request) -> None:
-        """Delete a link or a group of links (`rtnl_dellink()`). Raises EOPNOTSUPP for `lo`, ENODEV, EPERM for
-        group 0.
+        """Delete a link or a group of links (`rtnl_dellink()`). Raise ENODEV if the link does not exist,
+        EOPNOTSUPP for `lo`, and EPERM for group 0.
         """
         link = LinkRequest(request)
         link.parse(policy.LIBERAL)
