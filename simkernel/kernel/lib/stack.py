@@ -76,7 +76,7 @@ def _places(frame: FrameType | None) -> Iterator[Place]:
 
 
 def described(places: tuple[Place, ...]) -> tuple[str, ...]:
-    """Return a call trace: one line for each code position in modules, driverapi and kernel. Omit others."""
+    """Return a call trace: one line for each code position in modules, driverapi and the kernel."""
     return tuple(describe(at) for at in places if LOCATION in at[2] or _is_kernel(at[2]))
 
 
