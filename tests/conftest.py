@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Return the duration of the suite, for the header of pytest."""
+    """Return a line with the expected duration of the test suite, which pytest prints in its header."""
     return "duration on two quiet cores: below 2 minutes; of the long tests (-m long): about 25 minutes"
 
 

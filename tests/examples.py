@@ -1,4 +1,4 @@
-"""Number of examples of properties: a quarter by default, all with `--hypothesis-profile=thorough`."""
+"""Number of examples of property tests: a quarter by default, all with `--hypothesis-profile=thorough`."""
 
 from __future__ import annotations
 
@@ -6,5 +6,7 @@ from hypothesis import settings
 
 
 def examples(thorough: int) -> int:
-    """Return the number of examples in the current profile; `thorough` is the number in the thorough one."""
+    """Return the number of examples in hypothesis's current profile. The profile `thorough` has `thorough`
+    examples.
+    """
     return max(5, thorough * settings.default.max_examples // 100)

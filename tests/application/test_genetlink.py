@@ -1,4 +1,4 @@
-"""The generic netlink client of a program."""
+"""A program uses the generic netlink client: replies, errors, events of groups, and overruns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results of kmod(8)'s commands in a program."""
+"""modprobe and rmmod as calls of a program: the parameters of a module, and the error for a module in use."""
 
 from __future__ import annotations
 

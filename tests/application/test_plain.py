@@ -35,7 +35,7 @@ def machine() -> Iterator[Machine]:
 
 
 async def awaiting(app: App, steps: list[Step]) -> None:
-    """Run `steps` as an async program."""
+    """Make the calls that `steps` lists as (name, number), as an async program."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((await app.getpid(), 0))
     for what, number in steps:
@@ -58,7 +58,7 @@ async def awaiting(app: App, steps: list[Step]) -> None:
 
 
 def blocking(app: Blocking, steps: list[Step]) -> None:
-    """Run `steps` as a plain function."""
+    """Make the calls that `steps` lists as (name, number), as a plain function."""
     sock = app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     sock.bind((app.getpid(), 0))
     for what, number in steps:
@@ -190,13 +190,13 @@ def test_any_system_call_can_be_made_by_name(machine: Machine) -> None:
 
 
 async def target(app: App, seen: list[int]) -> None:
-    """An async program."""
+    """An async program that sleeps for a second and appends its pid to `seen`."""
     await app.sleep(1)
     seen.append(await app.getpid())
 
 
 def generator(app: App, seen: list[int]) -> Iterator[Any]:
-    """A generator program."""
+    """A generator program that sleeps for a second and appends its pid to `seen`."""
     yield app.sleep(1)
     seen.append((yield app.getpid()))
 

@@ -1,4 +1,4 @@
-"""The client of rtnetlink."""
+"""A program uses the rtnetlink client: links, routes, dumps, events of groups, and errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     "address": INET, "local": INET, "broadcast": INET,
     "dst": INET, "src": INET, "gateway": INET, "prefsrc": INET,
 }  # fmt: skip
-"""Values of attributes that are not numbers."""
+"""Hypothesis strategies for the values of those attributes that are not numbers."""
 
 
 @pytest.fixture

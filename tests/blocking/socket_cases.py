@@ -28,7 +28,7 @@ from simkernel.uapi.socket import (
 Sock = Any
 Open = Callable[..., Sock]
 Case = Callable[[Sock, Open], Any]
-"""A function that uses a new socket and a socket factory, and returns the result."""
+"""A test case: a function that gets a new socket and a socket factory, and returns a result."""
 Named = Iterator[tuple[str, Case]]
 
 
@@ -139,7 +139,7 @@ def describe(sock: Sock) -> Any:
 
 
 def dup(sock: Sock) -> Any:
-    """Return the attributes of a duplicate."""
+    """Duplicate a socket with dup(), and return the attributes of the duplicate."""
     twin = sock.dup()
     return type(twin) is type(sock), twin.fileno() != sock.fileno(), describe(twin)
 
@@ -164,7 +164,7 @@ def addresses() -> Named:
 def numbers() -> Named:
     """Pass values that are not C ints, for every parameter that must be one."""
     for n, v in enumerate(NUMBERS):
-        if isinstance(v, int):  # Python 3.11 refuses the others, 3.13 accepts any truth value
+        if isinstance(v, int):  # Python 3.11 refuses any other type, Python 3.13 does not
             yield f"setblocking {n}", after(lambda s, v=v: s.setblocking(v), lambda s: s.gettimeout())
         yield f"send flags {n}", after(lambda s, v=v: s.send(b"x" * 16, v))
         yield f"sendto flags {n}", after(lambda s, v=v: s.sendto(b"x" * 16, v, (0, 0)))

@@ -32,12 +32,12 @@ def loop(machine: Machine) -> Iterator[SimulatedEventLoop]:
 
 @pytest.fixture
 def user(machine: Machine) -> Blocking:
-    """Return a process."""
+    """Return the blocking interface of a new process with uid 1000."""
     return machine.blocking(uid=1000)
 
 
 async def says(app: Any, at: float, data: bytes, to: int) -> None:
-    """Return a program that sends once."""
+    """A program that sends `data` to the port id `to` after `at` seconds."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     await app.sleep(at)
     await sock.sendto(data, (to, 0))

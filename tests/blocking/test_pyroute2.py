@@ -29,7 +29,7 @@ YUYV = 1
 
 
 class Format(genlmsg):
-    """The attribute set "format"."""
+    """The attribute set "format" of the family `camera`, as a message class of pyroute2."""
 
     nla_map = (
         ("UNSPEC", "none"),
@@ -44,7 +44,7 @@ class Format(genlmsg):
 
 
 class Frame(genlmsg):
-    """The attribute set "frame"."""
+    """The attribute set "frame" of the family `camera`, as a message class of pyroute2."""
 
     nla_map = (
         ("UNSPEC", "none"),

@@ -1,4 +1,4 @@
-"""`simkernel check`: exit codes, JSON, replay, the starting file, and a user's own exercise."""
+"""`simkernel check`: exit codes, JSON, replay, an exercise's starting file, and a user's own exercise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`simkernel explain` and `simkernel diff`."""
+"""`simkernel explain` prints the causes of a failure. `simkernel diff` prints the first difference of two
+runs.
+"""
 
 from __future__ import annotations
 

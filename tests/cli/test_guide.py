@@ -1,4 +1,4 @@
-"""`simkernel guide`."""
+"""`simkernel guide`: its index, its topics, and the answer to an unknown topic."""
 
 from __future__ import annotations
 

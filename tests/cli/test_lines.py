@@ -1,4 +1,4 @@
-"""Lines printed during a run are whole, and repetitions are folded."""
+"""Lines that a run prints are whole, and repeated lines are folded into one line with their count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Files that a command writes: refused before the run, complete or unchanged, without temporary files."""
+"""A command refuses an impossible output file before the run. It writes a file completely or leaves it
+unchanged, and leaves no temporary files.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`simkernel situations`."""
+"""`simkernel situations`: the list of situations, the text about one of them, and unknown names."""
 
 from __future__ import annotations
 

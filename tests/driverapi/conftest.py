@@ -1,4 +1,4 @@
-"""The folder of modules that the kernel's tests use too."""
+"""The fixture `bench` of the kernel's tests, which the tests of driverapi use too."""
 
 from tests.kernel.conftest import bench
 

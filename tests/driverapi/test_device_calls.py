@@ -256,7 +256,7 @@ def test_a_handler_gets_its_line_and_cookie(bound: Bench, state: Any) -> None:
 
 
 def test_a_guard_passes_all_arguments(bench: Bench) -> None:
-    """Also if it must wait for the mutex."""
+    """`mutex_guarded()` passes all arguments to the function, also after a wait for the mutex."""
     bench.module(
         "guard",
         """
@@ -275,7 +275,9 @@ def test_a_guard_passes_all_arguments(bench: Bench) -> None:
 
 
 def test_a_poll_reads_once_more_after_the_timeout(bench: Bench) -> None:
-    """The value can become right during the last sleep (`read_poll_timeout()`)."""
+    """`read_poll_timeout()` reads the value again after the timeout, because it can have changed during the
+    last sleep.
+    """
     bench.module(
         "polls",
         """
@@ -358,7 +360,9 @@ def test_a_notifier_is_called_until_it_is_unregistered(bench: Bench) -> None:
 
 
 def test_ethernet_devices_have_linuxs_defaults(state: Any) -> None:
-    """The limits and the broadcast address of `ether_setup()`. A random address is local and unicast."""
+    """An Ethernet device has the limits and the broadcast address of `ether_setup()`. Its random address is
+    local and unicast.
+    """
     device = call(state, "alloc_netdev", state.this, "eth%d", state.names["ether_setup"])
     assert (device.type, device.mtu, device.min_mtu, device.max_mtu) == (1, 1500, 68, 1500)
     assert (device.address, device.broadcast, device.flags) == (bytes(6), b"\xff" * 6, 0x1002)

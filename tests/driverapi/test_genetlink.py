@@ -124,7 +124,9 @@ def fails(call: Any, *arguments: Any, **attributes: Any) -> OSError:
 
 
 def test_a_handler_sees_the_rights_of_its_caller(bench: Bench, store: BlockingClient) -> None:
-    """Both the caller and the opener of its socket need a capability."""
+    """`info.capable()` returns True only if both the caller and the opener of the caller's socket have the
+    capability.
+    """
     store.do("clear")
     assert bench.data("store").capable == ([True, True, True], 0)
     some = bench.machine.blocking(uid=0)

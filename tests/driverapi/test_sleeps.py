@@ -23,7 +23,7 @@ SLEEPS = {
     "destroy_workqueue(this, works)": "D", "enter(lock.__aenter__())": "D",
     "enter(mutex_interruptible(lock).__aenter__())": "S",
 }  # fmt: skip
-"""The state of a task that sleeps in each call: D is uninterruptible, and S ends by a signal."""
+"""For each call, the state of a task that sleeps in it: D is uninterruptible, and a signal ends S."""
 
 MODULE = """
 async def enter(entering):

@@ -16,7 +16,7 @@ BOOT = millis(10)
 
 @contextmanager
 def bench(*devices: Device, seed: int = 0, **options: Any) -> Iterator[Machine]:
-    """Return a machine with these devices and their drivers."""
+    """Yield a booted machine with `devices` plugged in and their drivers loaded."""
     with Machine(seed, **options) as machine:
         for device in devices:
             machine.plug(device)
@@ -39,7 +39,7 @@ def is_whole(frame: bytes) -> bool:
 
 
 def check_frames(counters: dict[str, Any]) -> None:
-    """Check that every produced frame was delivered, dropped or is in flight."""
+    """Check that every produced frame was delivered, was dropped or is in flight."""
     assert counters["frames-produced"] == (
         counters["frames-delivered"] + counters["frames-dropped"] + counters["frames-in-flight"]
     )

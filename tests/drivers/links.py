@@ -125,7 +125,7 @@ class Links:
                 assert error.errno == errno.EAGAIN
                 return
             for header, payload in iterate_messages(data):
-                if payload[0]:  # message of a bridge's port
+                if payload[0]:  # a message about a bridge's port (AF_BRIDGE)
                     continue
                 link = parse(bytes(payload))
                 if header.type == rt.RTM_NEWLINK:

@@ -101,7 +101,7 @@ def test_a_size_that_the_sensor_does_not_have(
 
 
 def test_a_size_that_no_camera_can_have(camera: BlockingClient) -> None:
-    """The policy of the specification refuses it before the driver is called."""
+    """The policy of the specification refuses a width of 0 before the driver is called."""
     assert "out of range: attribute 'width'" in refused(errno.ERANGE, camera, "set-format", width=0)
 
 
@@ -275,7 +275,7 @@ def test_the_format_is_fixed_while_a_stream_runs(camera: BlockingClient) -> None
 def test_a_stream_ends_with_its_last_user(machine: Machine, camera: BlockingClient) -> None:
     other = machine.blocking(uid=1001).genetlink("camera")
     camera.do("stream-on")
-    camera.do("stream-on")  # a second call has no effect
+    camera.do("stream-on")  # a second stream-on has no effect
     other.do("stream-on")
     camera.do("stream-off")
     assert camera.do("get-device")["streaming"]

@@ -68,7 +68,9 @@ def test_owner_of_the_node() -> None:
 
 
 def test_a_member_of_the_group_may_read() -> None:
-    """The login gives the user this group as a supplementary group."""
+    """A process with the supplementary group `input` may open the event device. A process without this group
+    may not.
+    """
     with bench(Mouse()) as machine:
         users = [machine.blocking(uid=0) for _ in range(2)]
         for user, groups in zip(users, ([20, INPUT], [20]), strict=True):
@@ -210,7 +212,7 @@ def test_sigio_replaces_a_blocking_wait() -> None:
         for number in (1, 2):
             mouse.move(1, 1)
             settle(machine)
-            process.getpid()  # a handler runs at a call of its program
+            process.getpid()  # a signal handler runs at a system call of its program
             assert got == [SIGIO] * number
         machine.unplug(mouse)
         settle(machine)
@@ -259,7 +261,7 @@ def test_a_reader_that_is_quick_sees_every_move_once(script: Script) -> None:
                 if type == EV_REL:
                     sums[code] = sums.get(code, 0) + value
                 elif type == EV_KEY:
-                    assert (code in held) != value  # each event reports a change
+                    assert (code in held) != value  # each event changes the state of its key
                     (held.add if value else held.remove)(code)
         for axis, name in ((REL_X, "dx"), (REL_Y, "dy"), (REL_WHEEL, "wheel")):
             assert sums.get(axis, 0) == sum(getattr(move, name) for move in script.steps)

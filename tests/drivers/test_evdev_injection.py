@@ -164,8 +164,8 @@ GRABS = [
 def test_a_grab_by_a_descriptor_selects_the_receiver(
     machine: Machine, grabs: int | None, of_first: tuple[bool, bool], of_second: tuple[bool, bool]
 ) -> None:
-    """EVIOCGRAB makes the handler evdev grab the device. evdev then passes events that any descriptor injects
-    to the grabbing descriptor only.
+    """EVIOCGRAB makes the handler evdev grab the device. After that, only the descriptor with the grab
+    receives injected events, even if another descriptor injects them.
     """
     readers = Reader.of(machine), Reader.of(machine)
     if grabs is not None:

@@ -72,7 +72,7 @@ STORIES: dict[str, tuple[Callable[[], Device], Callable[[Any], None]]] = {
 
 
 def live(name: str, injector: Injector) -> None:
-    """Run a use to its end, unload its modules, and check that nothing is left."""
+    """Plug in a device, run its program with faults, unload the modules, and check that nothing is left."""
     make, program = STORIES[name]
     points = Switch(injector)
     with Machine(3, faults=points, check_leaks=True) as machine:

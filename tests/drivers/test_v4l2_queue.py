@@ -28,7 +28,7 @@ from tests.examples import examples
 SIZE = 160 * 120
 MAXIMUM = v4l2.VIDEO_MAX_FRAME
 FRAME_TIME = 60
-"""Milliseconds in which a frame arrives. The camera makes one every 33 ms, and starts in 6 ms."""
+"""Milliseconds after which a frame has arrived: the camera starts in 6 ms and makes a frame every 33 ms."""
 
 EITHER = (0, errno.EAGAIN)
 """An outcome that means: a frame may or may not have arrived. The model cannot know this."""
@@ -36,7 +36,7 @@ EITHER = (0, errno.EAGAIN)
 
 @attrs.define
 class Model:
-    """A model of the queue. `buffers` maps the existing indexes to True if they are prepared."""
+    """A model of a camera's buffer queue. `buffers` maps the index of a buffer to True if it is prepared."""
 
     owner: int | None = None
     buffers: dict[int, bool] = attrs.field(factory=dict)

@@ -55,7 +55,7 @@ def test_calls_after_the_unplug() -> None:
         assert machine.statistics["dma"]["allotted"] == 0
         machine.plug(device)
         settle(machine)
-        assert Video.open(machine, path="/dev/video1").format().width == 640  # an open file holds number 0
+        assert Video.open(machine, path="/dev/video1").format().width == 640  # an open file keeps video0
         for each in maps:
             each.close()
         video.close()

@@ -17,7 +17,7 @@ DELAYS = st.integers(0, 20) | st.integers(0, 10**12)
 
 
 class Schedules(RuleBasedStateMachine):
-    """Random schedules, cancellations and runs, compared with a dict of pending entries."""
+    """Random schedules, cancellations and runs, compared with a dict of the pending queue entries."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,11 +26,11 @@ class Schedules(RuleBasedStateMachine):
         self.now = 0
         self.timers: dict[int, Timer] = {}
         self.pending: dict[int, int] = {}
-        """Time of each pending entry, by number. Entries of one instant run in the order of their numbers."""
+        """Time of each pending queue entry, by number. Entries of one instant run in the order of numbers."""
         self.expected: list[tuple[int, int]] = []
         self.happened: list[tuple[int, int]] = []
         self.victims: dict[int, int] = {}
-        """Number of the timer that an entry cancels when it runs."""
+        """Number of the timer that a queue entry cancels when it runs."""
 
     def _happens(self, number: int, *_: object) -> None:
         self.happened.append((self.engine.now, number))

@@ -1,4 +1,4 @@
-"""Sections, charged time, and the order of events at one instant."""
+"""The event engine: the order of events, charged time, cancelled timers, ends of runs, and random streams."""
 
 import pytest
 from hypothesis import given

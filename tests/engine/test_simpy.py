@@ -1,4 +1,4 @@
-"""The engine is a simpy environment: programs see the same order of events in both."""
+"""The engine is a simpy environment: programs see the same order of events as in `simpy.Environment`."""
 
 from __future__ import annotations
 

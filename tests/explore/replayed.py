@@ -17,7 +17,7 @@ from tests.planted.bug import bugs
 
 
 def digests(plans: list[tuple[str, str]]) -> list[str]:
-    """Return the digest of each run."""
+    """Run the plan of each pair (bug, plan), and return the digest of each run's trace."""
     known = bugs()
     return [
         run(known[name].target(sound=False), Plan.parse(text), traced=True).digest for name, text in plans

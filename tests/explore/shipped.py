@@ -1,4 +1,4 @@
-"""Uses of the shipped drivers for perturbation: the device may be unplugged at any step of the programs.
+"""Stories of programs that use the shipped drivers. A device may be unplugged at any step of the programs.
 
 The device comes back 5 ms later.  One of the programs may be killed at any step.
 """
@@ -46,9 +46,10 @@ GONE: Final = {
     errno.EPROTONOSUPPORT,
     errno.ETIMEDOUT,
 }
-"""Errors that a program may get: its device is unplugged, another program uses the device, or a fault fires.
+"""Errors that a program may get because its device is unplugged, another program uses the device, or a fault
+fires.
 
-EFAULT after an oops does not pass: the story fails by the oops.
+An oops fails the story even if the program only gets EFAULT.
 """
 
 
@@ -120,7 +121,7 @@ def adjust(app: Any) -> None:
 
 @tolerates
 def inspect(app: Any) -> None:
-    """Make the other requests of the family, and try to stream."""
+    """Make the requests of the family `camera` that the other programs omit, and try to stream."""
     with app.genetlink("camera") as camera:
         for _ in range(2):
             camera.do("get-device")
@@ -189,7 +190,7 @@ def churn(app: Any) -> None:
 
 @tolerates
 def tune(app: Any) -> None:
-    """Use every other request of the video device, and receive events of controls."""
+    """Make the requests of the video device that the other programs omit, and receive events of controls."""
     video = Video.open(app, process=app)
     try:
         video.subscribe(V4L2_CID_GAIN, v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL)
@@ -390,7 +391,9 @@ def kill(sim: Any, pid: int) -> None:
 
 
 def story(device: Callable[[], Any], name: str, *programs: tuple[Any, ...], victim: int = -1) -> Body:
-    """Return a target: programs with one device. `victim` is the index of the program that is killed."""
+    """Return a search target: programs that use one device. `victim` is the index of the program that is
+    killed.
+    """
     body = partial(together, device=name, programs=programs, victim=victim)
     body.__name__ = "together"  # type: ignore[attr-defined]
     return Body(body, devices=(device,))

@@ -25,7 +25,7 @@ async def count(app: Any) -> None:
 
 
 async def count_twice(app: Any, sim: Any) -> None:
-    """Count one request in each of two programs. A third one reads the total."""
+    """Run two programs at the same time that count one request each. Read the total afterwards."""
     await app.spawn(count)
     await app.spawn(count)
     await sim.quiet()
@@ -37,14 +37,16 @@ async def count_twice(app: Any, sim: Any) -> None:
 
 
 async def count_in_turn(app: Any, sim: Any) -> None:
-    """Count without a race: each program begins after the end of the last one."""
+    """Run two programs that count one request each. The second begins after the end of the first, so they do
+    not race.
+    """
     for _ in range(2):
         await app.spawn(count)
         await sim.quiet()
 
 
 async def count_once(app: Any, sim: Any) -> None:
-    """Count in one program."""
+    """Run one program that counts one request."""
     await count(app)
 
 

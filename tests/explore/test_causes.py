@@ -27,7 +27,7 @@ async def unplugged(app: Any, sim: Any) -> None:
 
 
 async def write(app: Any, fd: int) -> None:
-    """Write a byte later."""
+    """Write a byte to `fd` after 10 ms."""
     await app.sleep(0.01)
     await app.write(fd, b"x")
 

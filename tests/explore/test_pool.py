@@ -1,4 +1,4 @@
-"""Chunks on an executor: every executor gives the same results, and a dead worker loses no chunk."""
+"""Chunks of seeds on an executor: every executor gives the same results, and a dead worker loses no chunk."""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ def by_epoll(app: Any, fd: int) -> None:
 
 @pytest.mark.parametrize("wait", [by_read, by_poll, by_epoll])
 def test_a_pause_before_a_sleep_loses_no_wake_up(wait: Callable[[Any, int], None]) -> None:
-    """`prepare_to_wait()` precedes the condition, and `poll_wait()` precedes the check of `do_sys_poll()`."""
+    """A task enters the wait queue before the condition is checked: by `prepare_to_wait()` in a read, and by
+    `poll_wait()` in a poll.
+    """
 
     def body(app: Any, sim: Any) -> None:
         app.modprobe("bell")

@@ -32,7 +32,7 @@ PROTOCOLS: Final = (
     requests.HELLO,
 )
 MAX_CHILDREN: Final = 6
-"""Maximum number of processes and threads that the callers of a session start in addition, at a time."""
+"""Maximum number of processes and threads that the callers of a session have started and that still run."""
 MODULES: Final = ("hello", "camera", "mouse", "devclass", "nosuch")
 
 

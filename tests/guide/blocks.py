@@ -71,8 +71,8 @@ def save(text: str, folder: Path = Path()) -> bool:
 
 
 def change(text: str) -> None:
-    """Make the changes of a block in the copy. Raise AssertionError if the unchanged lines around a change do
-    not occur exactly once.
+    """Apply the changes of a block to the copy of simkernel's source. Raise AssertionError unless the
+    unchanged lines around a change occur exactly once.
     """
     if not CLONE.exists():
         shutil.copytree(Path(simkernel.__file__).parent, CLONE / "simkernel")
@@ -91,7 +91,7 @@ def change(text: str) -> None:
 
 
 def _with_clone(text: str) -> str:
-    """Run a program that imports the copy, and return the text that it prints."""
+    """Run a program that imports the copy of simkernel's source, and return the text that it prints."""
     environment = os.environ | {"PYTHONPATH": str(CLONE.resolve())}
     done = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -52,7 +52,7 @@ def _contracts() -> list[dict[str, Any]]:
 
 
 def kernel_layers() -> str:
-    """Return the kernel's layers with their packages, from the contract that orders them."""
+    """Return the kernel's layers with their packages, from the contract of import-linter that orders them."""
     (order,) = (each for each in _contracts() if each.get("containers") == ["simkernel.kernel"])
     rows = [
         (str(number), f"`{part}`", _docstring(f"kernel/{part}"))
@@ -139,7 +139,7 @@ def run_states() -> str:
 
 
 def inline_code() -> str:
-    """Return the inline code, from its markers."""
+    """Return a table of the code that is repeated inline, from its markers in the source."""
     rows = [
         (f"simkernel/{each.file}", f"`{each.name}`", each.gain.removeprefix("saves ")) for each in markers()
     ]
@@ -232,7 +232,7 @@ def recorded_cases() -> str:
 
 
 def transports() -> str:
-    """Return the results of the capability probes, from a run of the comparison."""
+    """Return the results of the capability probes, from a run of the comparison of transports."""
     return drawn_ipc.probes(_table)
 
 
@@ -277,7 +277,7 @@ def modules_question() -> str:
 
 
 def situations() -> str:
-    """Return every situation with one sentence."""
+    """Return every situation with a sentence about it."""
     rows = [
         (f"`{each.name}`", each.summary.rstrip(".").replace("; ", ": ", 1)) for each in SITUATIONS.values()
     ]

@@ -16,7 +16,7 @@ KIB: Final = 1024
 HOW_MANY: Final = re.compile(r"(?<=lost) \d+|: \d+ calls|: 3 of 3|(?<=up): \d+")
 """Parts of a report that the tables omit, because they depend on speed or repeat the previous word."""
 ASKED: Final = 64 * KIB
-"""Size in bytes of the question that the comparison asks."""
+"""Size in bytes of each question (a request to the driver) in the comparison of transports."""
 TO_DRIVER: Final = ("netlink", "ioctl", "read", "mmap", "sysfs")
 
 
@@ -42,7 +42,8 @@ def probes(table: Draw) -> str:
 
 
 def calls_and_copies(table: Draw) -> str:
-    """Return calls, and copies of each byte, for a question, an event and a frame.
+    """Return a table of the calls, and of the copies of each byte, that a question, an event and a frame
+    need.
 
     The number of calls of programs that pass on streams depends on their speed, and is left out.
     """

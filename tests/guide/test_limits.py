@@ -58,7 +58,7 @@ def test_event_ring_of_a_mouse_loses_its_contents_when_it_is_full() -> None:
         machine.run(until=millis(10))
         process = machine.blocking()
         fd = process.open("/dev/input/event0", os.O_RDONLY)
-        for _ in range(EVENTS // 2 - 1):  # two events each: REL_X, SYN_REPORT
+        for _ in range(EVENTS // 2 - 1):  # a motion is two events: REL_X, SYN_REPORT
             mouse.move(1, 0)
             machine.run(until=machine.now + millis(10))
         assert len(process.read(fd, 1 << 16)) == (EVENTS - 2) * InputEvent.SIZE

@@ -11,7 +11,7 @@ from simkernel.hardware.bus.registers import HOTPLUG_LINE
 
 
 class Bench:
-    """An engine and a bus. All lines except the hot-plug controller's are unmasked.
+    """An engine and a bus. All interrupt lines except the hot-plug controller's are unmasked.
 
     If a test sets `handler(line)`, it serves interrupts with the line masked, like a kernel. Without a
     handler, a line stays masked after its first interrupt.

@@ -71,7 +71,7 @@ def test_a_monitor_follows_a_changer(machine: Machine) -> None:
         "RTM_NEWROUTE 10.0.0.255",
         "RTM_NEWROUTE 10.1.0.0",
         "RTM_NEWLINK d1",
-        "RTM_NEWADDR 10.0.0.1",  # This is the address with its new label.
+        "RTM_NEWADDR 10.0.0.1",  # The address has a new label.
         "RTM_NEWLINK d1",  # The link goes down, and its routes are deleted.
         "RTM_DELADDR 10.0.0.1",
         "RTM_DELROUTE 10.0.0.1",

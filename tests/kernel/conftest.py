@@ -124,14 +124,15 @@ class Bench:
 
 
 RUNS = Path(__file__).with_name("runs.json")
-"""For each test of `bench`, a digest of the kernel log, the clock and the counters at its end. No kernel is
-its source: it pins that a run stays the same. With RECORD_RUNS=1 and `-n 0`, the tests write it again.
+"""For each test of `bench`, a digest of the kernel log, the clock and the counters at its end. The digests do
+not come from a Linux kernel: they only pin that simkernel's runs stay the same. With RECORD_RUNS=1 and the
+option `-n 0`, the tests record them again.
 """
 
 
 @cache
 def pinned() -> dict[str, str]:
-    """Return the digest of each test."""
+    """Return the recorded digest of each test."""
     content: dict[str, str] = json.loads(RUNS.read_text())
     return content
 

@@ -1,4 +1,4 @@
-"""This host's kernel with the method names of `Blocking`, in separate namespaces."""
+"""This host's kernel in separate namespaces, under the method names of `Blocking`, as simkernel has them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ only_6_18 = pytest.mark.skipif(not platform.release().startswith("6.18"), reason
 
 
 class Host:
-    """The host's functions with the method names of `Blocking`."""
+    """The host's functions under the method names of `Blocking`, simkernel's interface for ordinary code."""
 
     socket = staticmethod(socket.socket)
 
@@ -47,7 +47,7 @@ class Host:
         self._libc("mount", source, target, type, flags, None)
 
     def setuid(self, uid: int) -> None:
-        os.setuid(uid)  # gives up all capabilities
+        os.setuid(uid)  # the process loses all capabilities
 
     @staticmethod
     def _libc(name: str, *arguments: int | bytes | None) -> None:
@@ -68,7 +68,7 @@ def on_this_host(function: Callable[[Any], Any]) -> Any:
     """
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the threads of pytest-xdist stay behind
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork() does not copy pytest-xdist's threads
         child = os.fork()
     if not child:
         try:
@@ -117,7 +117,7 @@ def _read(fd: int, seconds: float) -> str:
             if not (piece := pipe.read(1 << 16)):
                 return text.decode()
             text += piece
-    raise TimeoutError(f"no answer of this host in {seconds} s")
+    raise TimeoutError(f"the process on this host has written nothing for {seconds} s")
 
 
 def expect_as_on_this_host(function: Callable[[Any], Any]) -> None:

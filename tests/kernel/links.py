@@ -106,7 +106,9 @@ def delete(world: Any, link: str) -> str:
 
 
 def settle(world: Any, seconds: float = 0.05) -> None:
-    """Wait for deferred work. A change of a carrier that is not urgent takes up to a second."""
+    """Wait for deferred work. The kernel announces a change of carrier after up to a second, unless the
+    change is urgent.
+    """
     getattr(world, "sleep", time.sleep)(seconds)
 
 

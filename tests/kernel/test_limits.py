@@ -31,7 +31,9 @@ def machine() -> Iterator[Machine]:
 
 
 def test_groups_of_a_process(machine: Machine) -> None:
-    """NGROUPS_MAX groups, and no id -1 (`groups_from_user()`)."""
+    """A process can have NGROUPS_MAX supplementary groups. A group id of -1 fails with EINVAL
+    (`groups_from_user()`).
+    """
     root = machine.blocking(uid=0)
     setgroups = lambda groups: root.run(root.app.call("setgroups", groups))  # noqa: E731
     top = (1 << 32) - 1
@@ -139,7 +141,7 @@ def test_variables_of_a_uevent(machine: Machine) -> None:
 
 
 def test_dynamic_majors_are_taken_from_above(machine: Machine) -> None:
-    """First 254 to 234, then 511 to 384 (`find_dynamic_major()`)."""
+    """Dynamic major numbers go from 254 down to 234, then from 511 down to 384 (`find_dynamic_major()`)."""
     devices = machine.kernel.char_devices
     found = [devices.register_region(None, 0, 0, 1, "x").major for _ in range(149)]
     assert found == [*range(254, 233, -1), *range(511, 383, -1)]

@@ -1,4 +1,4 @@
-"""Work queues."""
+"""Work queues: queueing, delayed work, ordered queues, cancelling, flushing, and destroying."""
 
 from __future__ import annotations
 

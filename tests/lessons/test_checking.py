@@ -151,7 +151,7 @@ def test_endless_loop_is_stopped(case: str, tmp_path: Path) -> None:
         text = solution.replace(text, new)
     file = tmp_path / "mine.py"
     file.write_text(text, "utf-8")
-    deadline = 1 if case == "when it is imported" else 6  # the other cases boot a machine first
+    deadline = 1 if case == "when it is imported" else 6  # in the other cases, a machine boots first
     verdict = check(file, name, seeds=2, seed=1, deadline=deadline)
     assert not verdict.passed
     assert verdict.reason == f"a run lasts longer than {deadline} s: the code loops and never waits"

@@ -1,4 +1,4 @@
-"""Linux's numbers on a host with other numbers."""
+"""On a host whose errno and socket numbers differ from Linux's, `lend()` sets them to Linux's numbers."""
 
 from __future__ import annotations
 

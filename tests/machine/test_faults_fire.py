@@ -53,7 +53,7 @@ def settle(machine: Machine) -> None:
 
 @pytest.mark.parametrize("traced", [False, True])
 def test_a_lost_message_of_a_group_is_an_overrun(machine: Machine, points: Points, traced: bool) -> None:
-    """A tracer turns off the fast path of `broadcast`."""
+    """A tracer turns off the fast path of `broadcast`, so the test covers both paths."""
     if traced:
         machine.trace.subscribe(lambda record: None)
     mouse = plugged(machine, Mouse())

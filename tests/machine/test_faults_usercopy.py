@@ -143,8 +143,8 @@ def test_a_datagram_that_cannot_be_copied_is_lost(points: Points, process: Block
 def test_a_netlink_message_that_cannot_be_copied_is_lost(
     machine: Machine, points: Points, waits: bool
 ) -> None:
-    """This also holds for a receive that has slept, which the runner completes without entering the call
-    again.
+    """A receive loses the message also if it has slept. The runner completes such a receive without entering
+    the call again.
     """
     got: list[Any] = []
 

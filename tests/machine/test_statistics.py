@@ -125,7 +125,7 @@ def test_cpus_are_busy_while_tasks_have_them() -> None:
 
 
 def test_interrupts_of_an_idle_cpu_count_as_busy() -> None:
-    """The first CPU handles all interrupts, also if no task has it."""
+    """The first CPU handles all interrupts, also while it runs no task."""
     with Machine(udev=False, cpus=2) as machine:
         machine.kernel.interrupts.request(None, 9, lambda irq, cookie: 1, "bell")
         machine.run(until=millis(1))

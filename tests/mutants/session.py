@@ -50,7 +50,7 @@ class Measure:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """Switch to the test's context."""
+        """Run the test in its own coverage context, and measure its duration."""
         self._coverage.switch_context(item.nodeid)
         begun = time.process_time()
         try:
@@ -231,7 +231,7 @@ class Fresh:
         derandomize()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave out all other tests."""
+        """Keep only the tests that the file names, in its order."""
         items[:] = sorted(
             (item for item in items if item.nodeid in self._order), key=lambda item: self._order[item.nodeid]
         )

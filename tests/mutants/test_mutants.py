@@ -39,7 +39,7 @@ def twice(value):
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """The module's file."""
+    """Return the path of a module that the tests mutate."""
     path = tmp_path / "module.py"
     path.write_text(SOURCE.replace("@cached(size=4)\n", ""))
     return path

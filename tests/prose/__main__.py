@@ -1,4 +1,4 @@
-"""Judge the project's prose.
+"""Print a sample of the project's prose for a reader, or the breaches of mechanical rules.
 
 python -m tests.prose sample --seed N [--count 200] [--tests]
     Print items drawn at random, for a reader without knowledge of the code.

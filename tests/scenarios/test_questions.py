@@ -1,4 +1,6 @@
-"""The four questions: their demonstrations and answers. Every statement is demonstrated."""
+"""The four questions of the scenario `questions`: their demonstrations and answers. Every statement is
+demonstrated.
+"""
 
 from __future__ import annotations
 
@@ -160,7 +162,7 @@ def frames_are_garbled(monkeypatch: pytest.MonkeyPatch) -> None:
     written = Bus.dma_write
 
     def garbled(bus: Bus, device: Any, address: int, *parts: Any) -> bool:
-        if len(parts) > 1:  # a frame, which has a footer
+        if len(parts) > 1:  # only a frame is written with a footer
             parts = (bytes(len(parts[0])), *parts[1:])
         return written(bus, device, address, *parts)
 

@@ -1,4 +1,4 @@
-"""Histories of devices: what a machine does with them, and what hypothesis draws."""
+"""Histories of devices: a machine performs them, and hypothesis draws them."""
 
 from __future__ import annotations
 

@@ -30,14 +30,14 @@ async def lists_then_subscribes(app: Any, table: set[str]) -> None:
 
 
 async def subscribes_then_lists(app: Any, table: set[str]) -> None:
-    """Follow the devices without the bug."""
+    """Subscribe before the list, so that no device is missed."""
     monitor = await app.uevents()
     table.update(await app.listdir(DEVICES))
     await follow(monitor, table)
 
 
 async def follow(monitor: Any, table: set[str]) -> None:
-    """Keep the table up to date."""
+    """Add each simbus device that a uevent announces to the table."""
     async for event in monitor:
         if event.action == "add" and event.variables["SUBSYSTEM"] == "simbus":
             table.add(event.devpath.rpartition("/")[2])

@@ -28,7 +28,7 @@ async def test_it(app, sim):
     await sim.quiet()
     assert seen == set(sim.truth("input"))
 """
-"""A client lists devices before it subscribes to their events."""
+"""A test file with a planted bug: its client lists devices before it subscribes to their events."""
 
 
 def test_async_and_plain_bodies_are_programs(run_pytest: Pytest) -> None:

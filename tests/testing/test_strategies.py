@@ -93,7 +93,7 @@ class Asker:
 
 @pytest.fixture(scope="module")
 def asker(machine: Machine) -> Asker:
-    """Return a client."""
+    """Return an `Asker` on the machine with all families."""
     return Asker(machine)
 
 

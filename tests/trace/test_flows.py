@@ -20,7 +20,7 @@ ASKER, SERVER, OTHER = 100, 200, 300
 
 
 async def ask(app: Any, portid: int, *times: int) -> None:
-    """Send to the server at these microseconds."""
+    """Send a message to the server at each of these times (in µs), then sleep for a second."""
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((portid, 0))
     for time in times:
@@ -157,7 +157,7 @@ def watched(machine: Machine, *actions: Callable[[], object]) -> list[Record]:
 
 
 def flows(records: list[Record], name: str, /, **fields: object) -> list[int]:
-    """Return the flows of the records of that name, without duplicates."""
+    """Return the flow ids of the records that have this name and these fields, without duplicates."""
     found = [each.flow for each in records if each.name == name and fields.items() <= each.fields.items()]
     return list(dict.fromkeys(found))
 

@@ -1,4 +1,4 @@
-"""The path of a flow through the layers."""
+"""The path of a flow through the layers, as a list of hops with their texts."""
 
 from __future__ import annotations
 

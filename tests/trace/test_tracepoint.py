@@ -1,4 +1,4 @@
-"""Tracepoints as lines."""
+"""Trace records as lines: tracepoints in ftrace's format, and any other record with its fields."""
 
 from __future__ import annotations
 

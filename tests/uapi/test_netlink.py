@@ -1,4 +1,4 @@
-"""Framing of messages and attributes."""
+"""Netlink messages and attributes: encoding, decoding, alignment, and malformed bytes."""
 
 from __future__ import annotations
 

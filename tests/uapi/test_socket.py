@@ -1,4 +1,4 @@
-"""Sizes of control messages."""
+"""Sizes of control messages with their headers, compared with the host's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The payload of a kobject uevent."""
+"""The payload of a kobject uevent: encoding, decoding, and malformed bytes."""
 
 from __future__ import annotations
 

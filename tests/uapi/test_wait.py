@@ -1,4 +1,4 @@
-"""The status word of wait()."""
+"""The status word of wait(): children that exit, and children that a signal ends or stops."""
 
 from __future__ import annotations
 

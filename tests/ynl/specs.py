@@ -99,13 +99,13 @@ mcast-groups:
 """
 
 SUPPLEMENT = "resv-start-op: 7\n"
-"""lens.simkernel.yaml"""
+"""Text of the file lens.simkernel.yaml, the supplement of the specification `lens`."""
 
 NLCTRL_FILE = Path(__file__).parents[2] / "simkernel/kernel/netlink/genetlink/nlctrl.yaml"
 
 
 def lens(old: str = "", new: str = "") -> Spec:
-    """Return the specification of the lens, with `old` replaced in its text or in its supplement."""
+    """Return the specification `lens`, with `old` replaced by `new` in its text or in its supplement."""
     texts = LENS, SUPPLEMENT
     assert not old or sum(text.count(old) for text in texts) == 1
     text, supplement = (text.replace(old, new) if old else text for text in texts)

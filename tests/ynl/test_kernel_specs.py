@@ -26,7 +26,7 @@ def path(request: pytest.FixtureRequest) -> Path:
 
 
 def use(spec: Spec) -> None:
-    """Make every product of a specification."""
+    """Compute the policies of a specification, and encode an empty message of each of its operations."""
     family_policies(spec)
     for operation in spec.operations.values():
         for mode in get_args(ModeName):

@@ -1,4 +1,4 @@
-"""The description of a family."""
+"""The page that describes a family: operations, notifications, attributes, definitions, unsupported parts."""
 
 from __future__ import annotations
 

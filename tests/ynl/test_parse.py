@@ -1,4 +1,4 @@
-"""The parsed contents of a specification."""
+"""The parsed contents of a specification: families, attributes, enumerations, groups and operations."""
 
 from __future__ import annotations
 

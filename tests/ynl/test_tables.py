@@ -23,7 +23,7 @@ definitions:
 
 
 def only(attribute: str) -> AttributePolicy:
-    """Return the policy of an attribute in a request."""
+    """Return the policy for the only attribute of a request."""
     do = family_policies(of(attribute, ENUMS)).operations["get"].do
     assert do is not None
     assert do.maxattr == 1

@@ -37,7 +37,7 @@ def test_req_bufs(machine: Machine, video: Video) -> None:
     assert errno_of(video, io.VIDIOC_QUERYBUF, s.V4l2Buffer(1, CAPTURE)) == errno.EINVAL
     for count in (1, 0):
         assert errno_of(other, io.VIDIOC_REQBUFS, s.V4l2Requestbuffers(count, CAPTURE)) == errno.EBUSY
-    assert other.query(0).length  # every descriptor may request
+    assert other.query(0).length  # any descriptor may query a buffer
     video.request(0)
     assert other.request(1) == 1
     other.request(0)

@@ -75,7 +75,7 @@ def check_description(video: Video, control: Described) -> None:
 
 
 def check_menu(video: Video, control: Described) -> None:
-    """Check that exactly the values of a menu have names, the default among them (`checkQCtrl()`)."""
+    """Check that each value of a menu control has a name, and no other value has one (`checkQCtrl()`)."""
 
     def name_of(index: int) -> s.V4l2Querymenu | None:
         argument = filled(s.V4l2Querymenu, id=control.id, index=index)
@@ -176,8 +176,8 @@ def test_extended_controls_one_by_one(video: Video, controls: list[Described]) -
 
 
 def test_extended_controls_together(video: Video, controls: list[Described]) -> None:
-    """If `which` is 0, a request may contain controls of all classes. If `which` is a class, it may not.
-    Default values can be read, but not set.
+    """If `which` is 0, a request may contain controls of all classes. If `which` is a class, a request may
+    contain only controls of this class. Default values can be read, but not set.
     """
     items = [(control.id, control.default_value) for control in settable(controls)]
     count = len(items)

@@ -78,7 +78,9 @@ def test_unlimited_opens(machine: Machine, video: Video) -> None:
 
 
 def test_requests_for_other_devices_are_missing(video: Video) -> None:
-    """VIDIOC_EXPBUF is missing too. A device with this request would have to support it completely."""
+    """VIDIOC_EXPBUF is among the missing requests, because a device that has it would have to support it
+    completely.
+    """
     for name in (
         *("EXPBUF", "G_STD", "S_STD", "ENUMSTD", "QUERYSTD", "G_TUNER", "G_AUDIO", "ENUMAUDIO", "G_OUTPUT"),
         *("ENUMOUTPUT", "G_FBUF", "OVERLAY", "CROPCAP", "G_CROP", "G_SELECTION", "S_SELECTION", "G_EDID"),

@@ -77,7 +77,7 @@ def test_mmap(video: Video, way: Callable[[Video], Wait]) -> None:
     video.request(3)
     for index in range(3):
         video.queue(index)
-    video.request(3)  # frees the queued buffers
+    video.request(3)  # VIDIOC_REQBUFS frees the queued buffers
     maps = [video.map(index) for index in range(3)]
     for index in range(3):
         video.queue(index)

@@ -27,7 +27,7 @@ MODULE = Module(license="GPL")
 
 
 class Bell:
-    """The device."""
+    """State of the device /dev/bell."""
 
     def __init__(self, this: ThisModule) -> None:
         self.rung = False

@@ -1,4 +1,4 @@
-"""A protocol whose module counts its requests without a lock, so that two CPUs can lose one."""
+"""A netlink protocol whose module counts requests without a lock, so that two CPUs can lose a count."""
 
 from __future__ import annotations
 

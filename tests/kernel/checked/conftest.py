@@ -56,8 +56,8 @@ def exit(this, state):
 
 
 TEXTS = Path(__file__).with_name("reports.json")
-"""The whole text of the reports of each test. No kernel is its source: it pins that a report stays the same.
-With RECORD_REPORTS=1, the tests write it again.
+"""The recorded reports of each test. They do not come from a Linux kernel: they only pin that simkernel's
+reports stay the same. With RECORD_REPORTS=1, the tests record them again.
 """
 
 

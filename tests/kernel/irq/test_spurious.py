@@ -60,7 +60,7 @@ def free(machine: Machine, cookie: object) -> None:
 # -- note_interrupt ----------------------------------------------------------------------
 
 NOTES: list[tuple[str, list[tuple[object, float, int]], tuple[int, int]]] = [
-    # result, time in ms and weight of each interrupt; then observed and unhandled
+    # result, time in ms and weight of each interrupt; observed and unhandled count after the last one
     ("handled interrupts are not counted", [(IRQ_HANDLED, 0, 1)] * 5, (0, 0)),
     ("handled ones count after an unhandled one", [(IRQ_NONE, 0, 1), (IRQ_HANDLED, 1, 1)], (2, 1)),
     ("an unhandled one after 100 ms adds up", [(IRQ_NONE, 200, 1), (IRQ_NONE, 300, 1)], (2, 2)),
@@ -105,7 +105,9 @@ def test_a_line_is_stuck_if_nearly_all_interrupts_are_unhandled(
 
 
 def test_threads_are_judged_at_the_next_interrupt(machine: Machine) -> None:
-    """An interrupt that only wakes threads counts as handled if a thread handled one since the last one."""
+    """An interrupt that only wakes threads counts as handled if a thread has handled an interrupt since the
+    last check.
+    """
     desc = IrqDescriptor(LINE)
     for threads_handled, unhandled in ((0, 0), (1, 0), (2, 0), (2, 1), (3, 1), (3, 2), (3, 3)):
         desc.threads_handled = threads_handled
@@ -179,7 +181,7 @@ def test_a_line_without_automatic_enabling(machine: Machine, lines: Interrupts) 
 def test_a_shared_oneshot_line_is_masked_until_the_last_thread_ends(
     machine: Machine, lines: Interrupts, freed: str | None
 ) -> None:
-    """Also if one of the handlers is freed, which waits for the end of its thread."""
+    """In two of the cases, the test frees a handler, which waits for the end of the handler's thread."""
     bell = plug(machine, LINE)
     desc = lines.lines[LINE]
     ends: list[tuple[str, int]] = []
@@ -212,7 +214,7 @@ def test_a_shared_oneshot_line_is_masked_until_the_last_thread_ends(
 
 
 def test_a_thread_that_is_freed_before_it_runs_is_not_active(machine: Machine, lines: Interrupts) -> None:
-    """The handler has woken the thread, which is stopped before it begins."""
+    """A handler is freed after it has woken its thread, so the thread is stopped before it begins."""
     bell = plug(machine, LINE)
     desc = lines.lines[LINE]
     runs: list[int] = []

@@ -1,4 +1,4 @@
-"""Threaded interrupt handlers."""
+"""Threaded interrupt handlers: masking of the line, runs of the thread, and freeing."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from tests.conformance.real import enter_new_namespace
 
 NAMES = {int(row[1], 16): row[2] for row in known.read_table(Path(known.__file__).with_name("ioctls.txt"))}
 ARGUMENTS = (b"lo".ljust(512, b"\0"), bytes(512), 0, 1)
-"""Two buffers, and two unmapped addresses."""
+"""Arguments of ioctl(2): two buffers, and two addresses that are not mapped."""
 VFS = (
     *(0x1, 0x2, 0x5460, 0x40049409, 0x4020940D, 0xC0189436, 0xC020660B, 0xC0045877, 0xC0045878),
     *(0x80086601, 0x40086602, 0x801C581F, 0x401C5820, 0x80111500, 0x80811501, 0x40305828, 0x40305839),
@@ -74,7 +74,7 @@ KINDS: dict[str, Opener] = {
 
 
 class Host:
-    """The host's functions with the method names of `Blocking`."""
+    """The host's functions under the method names of `Blocking`, simkernel's interface for ordinary code."""
 
     epoll = staticmethod(select.epoll) if hasattr(select, "epoll") else None
     ioctl = staticmethod(fcntl.ioctl)

@@ -146,7 +146,7 @@ def instances(root: Blocking, path: str) -> Iterator[str]:
 
 
 def since(machine: Machine, before: int) -> list[LogRecord]:
-    """Return the records from a sequence number on. Older ones may have left the log."""
+    """Return the log records from the sequence number `before` on. The log may have dropped older records."""
     return [machine.log.at(number) for number in range(before, machine.log.written)]
 
 

@@ -1,4 +1,4 @@
-"""The kernel log."""
+"""The kernel log: lines as dmesg prints them, lengths of texts, capacity, levels and tracepoints."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def test_a_text_is_cut_off_after_1023_bytes_and_its_bytes_are_kept() -> None:
 
 @pytest.mark.parametrize(("size", "kept"), [(1000, 129), (502, 256), (503, 252), (30, 3276), (1, 4096)])
 def test_texts_take_128_kib_with_their_headers(size: int, kept: int) -> None:
-    """The limits were measured on User-mode Linux with a buffer of 16 KiB. Texts that end exactly at the
-    buffer's end are omitted.
+    """The space that a record takes was measured on User-mode Linux with a buffer of 16 KiB. The test omits
+    lengths at which a text ends exactly at the buffer's end.
     """
     log = Log(Engine())
     for _ in range(5000):

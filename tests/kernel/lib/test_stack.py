@@ -55,7 +55,7 @@ def through(*modules: dict[str, Any]) -> Any:
 
 
 def test_a_trace_has_modules_driverapi_and_kernel() -> None:
-    """Other code, such as a test's, is left out."""
+    """A call trace omits other code, such as a test's."""
     trace = through(KERNEL, OTHER, API, DRIVER)(lambda: stack.call_trace())
     assert trace == (
         "inner at driver/main.py:6 [driver]", "outer at driver/main.py:3 [driver]",
@@ -85,7 +85,7 @@ def test_the_nearest_frame_of_a_module() -> None:
 
 
 def test_a_lock_is_blamed_on_its_caller() -> None:
-    """Without code of a module, the frame of `__aenter__` is replaced by its caller's."""
+    """If no code of a module is in the trace, the caller's frame replaces the frame of `__aenter__`."""
     for names, expected in ((KERNEL, "inside"), (DRIVER, "__aenter__")):
         frames: list[FrameType] = []
         lock = names["Lock"]

@@ -80,7 +80,7 @@ def c_record_print_text(record: LogRecord) -> bytes:
 
 @pytest.mark.parametrize("line", [1, 7, 40, 500, 999])
 def test_long_records_are_cut_as_in_linux(line: int) -> None:
-    """Lines with prefixes of texts whose lengths are around the limits of a message."""
+    """The texts have lines of `line` bytes, and lengths around the limits at which a message is cut."""
     log = Log(Engine())
     for length in (*range(8), *range(900, 1025), 1100):
         text = ("x" * line + "\n") * (length // (line + 1)) + "y" * (length % (line + 1))
@@ -93,7 +93,7 @@ def test_long_records_are_cut_as_in_linux(line: int) -> None:
 
 
 def test_readers_continue_with_the_oldest_record_after_a_loss() -> None:
-    """A partly read record that was dropped is not continued."""
+    """If a record is dropped after a reader has read a part of it, the reader does not get the rest."""
     log = Log(Engine(), capacity=4)
     syslog = Syslog(log)
     for number in range(3):

@@ -138,7 +138,7 @@ def test_specifications_are_found_beside_modules_and_within_them(bench: Bench) -
 
 
 def snapshots_of(engine: Engine, bench: Bench) -> list[Snapshot]:
-    """Take two snapshots in each of two runs of the engine. Return the four snapshots."""
+    """Take two snapshots of the module path in each of two runs of the engine. Return the four snapshots."""
     path = module_path(engine, bench.folder)
     taken: list[Snapshot] = []
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""DMA memory."""
+"""DMA memory: buffers that the kernel shares with the bus, and sizes that are refused."""
 
 from __future__ import annotations
 

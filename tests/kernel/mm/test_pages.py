@@ -31,7 +31,7 @@ class Model:
         self.pages = {page for page in self.pages if page * PAGE < size}
 
     def seek(self, position: int, data: bool) -> int | None:
-        """Return the next offset that is in an allocated page, or that is not."""
+        """Return the next offset from `position` on that is in an allocated page (if `data`) or in a hole."""
         for page in range(position // PAGE, page_align(len(self.data)) // PAGE):
             if (page in self.pages) == data:
                 return max(position, page * PAGE)
@@ -103,7 +103,9 @@ def test_views_share_the_memory_of_the_file(seed: int) -> None:
 
 
 def test_the_first_view_allocates_a_small_file() -> None:
-    """The first mapping allocates all pages of a file of at most 16 MiB, and a later one only its own."""
+    """The first mapping of a file of at most 16 MiB allocates all pages of the file. A later mapping
+    allocates only its own pages.
+    """
     full = MAX_MAPPED_IN_FULL
     for size, mapped in ((3 * PAGE + 1, 4 * PAGE), (full, full), (full + 1, PAGE)):
         space = Space(limit=1 << 30)

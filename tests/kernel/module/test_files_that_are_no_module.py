@@ -71,7 +71,7 @@ def test_ctrl_c_at_import_is_no_fault_of_the_module(bench: Bench) -> None:
 
 
 def test_a_fault_is_named_with_its_file_and_line(bench: Bench) -> None:
-    """Also in a file of a package, and in the first line."""
+    """The log names file and line of a fault, also in a file of a package or in the first line."""
     declaration = b"from simkernel.driverapi.module import *\nMODULE = Module(license='GPL')\n"
     texts = {
         "m.py": b"\n\n\xff", "n.py": b"\xff", "p.py": b"\n\0", "q.py": b"\0", "r.py": b"(",
@@ -128,7 +128,9 @@ KINDS = [
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the host has no special files")
 @pytest.mark.parametrize(("make", "why"), KINDS, ids=["fifo", "socket", "folder", "device"])
 def test_only_regular_files_are_read(bench: Bench, make: Any, why: str) -> None:
-    """An open of a FIFO would block.  finit_module(2) returns EINVAL (`kernel_read_file()`)."""
+    """Loading a file that is not regular fails with EINVAL (`kernel_read_file()`). simkernel does not open
+    such a file, because an open of a FIFO would block.
+    """
     bench.folder.mkdir(exist_ok=True)
     make(bench.folder / "m.py")
     bench.module("other")

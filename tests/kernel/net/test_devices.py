@@ -22,7 +22,7 @@ ALL = 2**32 - 1
 
 
 class Text:
-    """The text of an error, as an extended ACK."""
+    """An extended ACK that holds the text of an error."""
 
     message = ""
 
@@ -201,7 +201,9 @@ def test_a_move_needs_a_free_name_and_index(net: Recorder) -> None:
 def test_a_moved_device_keeps_its_name_if_it_is_free(
     net: Recorder, name: str, wanted: str, index: int, expected: tuple[str, int]
 ) -> None:
-    """The new name counts only if the old one is in use. An index in use is replaced by the next free one."""
+    """The device gets the new name only if its old name is in use in the target namespace. If its index is in
+    use there, it gets the next free index.
+    """
     target = net.machine.kernel.namespaces.create()
     net.new("same", net=target)
     assert target.reserve_index(0) == 3
@@ -217,7 +219,9 @@ def test_a_moved_device_keeps_its_name_if_it_is_free(
 
 @pytest.mark.parametrize("up", [False, True])
 def test_counts_of_promiscuity_and_allmulti(net: Recorder, up: bool) -> None:
-    """The flags of programs count once. A change of IFF_PROMISC is always reported to programs."""
+    """IFF_PROMISC and IFF_ALLMULTI count once if programs set them, however often. A change of IFF_PROMISC is
+    always reported to programs.
+    """
     device = net.new("net0")
     if up:
         net.devices.open(device)
@@ -351,8 +355,8 @@ def test_subscribers_have_priorities_until_they_unsubscribe(net: Recorder) -> No
 
 
 def test_the_operational_state_follows_the_carrier(net: Recorder) -> None:
-    """The first event is handled at once, and a later one a second after it. A lost and regained carrier
-    counts even if no event is handled between.
+    """The first event of a carrier is handled at once, and a later event a second after the first. A carrier
+    that is lost and regained counts even if no event is handled in between.
     """
     device = net.new("net0")
     net.devices.open(device)
@@ -403,7 +407,7 @@ def test_states_of_link_modes(net: Recorder, mode: int, carrier: bool, state: in
     ],
 )  # fmt: skip
 def test_names_of_devices(net: Recorder, name: str, found: str) -> None:
-    """`dev_valid_name()` and `__dev_alloc_name()`: the lowest number that is free."""
+    """`dev_valid_name()` checks a name. `__dev_alloc_name()` replaces `%d` by the lowest free number."""
     for taken in ("x0", "x2"):
         net.new(taken)
     if found.isupper():
@@ -433,7 +437,7 @@ def test_a_rename_is_logged(net: Recorder, up: bool) -> None:
 
 
 def test_indexes_of_devices(net: Recorder) -> None:
-    """The next index follows the last one, up to 2^31 - 1, then from the lowest free one on."""
+    """A new index follows the last new one up to 2^31 - 1. After that, the lowest free indexes are used."""
     net.net._last_index = 2**31 - 2
     assert [net.new().index for _ in range(3)] == [2**31 - 1, 2, 3]
     assert net.new(index=2**31 - 1 - 5).index == 2**31 - 6

@@ -1,4 +1,4 @@
-"""Socket filters: classic BPF."""
+"""Socket filters in classic BPF: arithmetic, loads, jumps, attributes, and the checks of a program."""
 
 from __future__ import annotations
 

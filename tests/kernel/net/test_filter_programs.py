@@ -19,7 +19,7 @@ ST, STX, TAX, TXA, RET, RET_A, NEG = 0x02, 0x03, 0x07, 0x87, 0x06, 0x16, 0x84
 JA, JEQ, JGT, JGE, JSET, X = 0x05, 0x15, 0x25, 0x35, 0x45, 0x08
 ADD, SUB, MUL, DIV, OR, AND, LSH, RSH, MOD, XOR = 0x04, 0x14, 0x24, 0x34, 0x44, 0x54, 0x64, 0x74, 0x94, 0xA4
 AD, NET = 0xFFFFF000, 0xFFF00000
-"""SKF_AD_OFF and SKF_NET_OFF."""
+"""Offsets of Linux for special loads: SKF_AD_OFF and SKF_NET_OFF."""
 
 CHECKS: dict[str, tuple[list[I], bool]] = {
     "a return": ([I(RET)], True),
@@ -157,7 +157,7 @@ def paths_are_safe(program: list[I], position: int = 0, written: frozenset[int] 
 
 
 def drawn(random: Random, left: int) -> I:
-    """Return an instruction that `left` others follow."""
+    """Return a random instruction that is followed by `left` others in its program."""
     code = random.choice((ST, STX, LD_MEM, LDX_MEM, JA, JEQ, JEQ, ST, LD_IMM))
     if code == JA:
         return I(JA, k=random.randrange(left))
@@ -177,7 +177,7 @@ def test_a_cell_must_be_stored_on_each_path_to_its_load() -> None:
             accepted = True
         except OSError:
             accepted = False
-        # an unreachable load counts as safe in both
+        # both `paths_are_safe` and the checker accept a load that is never reached
         assert accepted == reachable, program
         verdicts[accepted] += 1
 

@@ -1,4 +1,4 @@
-"""Network namespaces."""
+"""Network namespaces: hooks, numbers of other namespaces, lifetimes, inode numbers, and port ids."""
 
 from __future__ import annotations
 

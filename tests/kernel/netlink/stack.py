@@ -126,7 +126,7 @@ class Stack:
         )
         self.genetlink = GenericNetlink(self.netlink)
         notifier = LinkNotifier()
-        no_work: Any = None  # not needed, because no device changes its carrier
+        no_work: Any = None  # no work is needed, because no device changes its carrier
         devices = NetDevices(
             self.engine, self.namespaces, self.log, no_work, notifier, NetKobjects(lambda *_: None)
         )

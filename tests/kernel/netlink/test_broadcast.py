@@ -180,7 +180,9 @@ another namespace, has a small buffer, is unbound, and has a sleeper.
 
 
 def multicasts(kinds: list[Kind], acts: list[str], traced: bool) -> object:
-    """Send multicasts to members of these kinds. Return the received datagrams and the elapsed time."""
+    """Send multicasts to group members with the properties `kinds`. Return the received datagrams and the
+    elapsed time.
+    """
     stack = Stack()
     if traced:
         stack.engine.trace.subscribe(lambda record: None)

@@ -123,7 +123,7 @@ def test_a_change_meanwhile_is_marked(stack: Stack) -> None:
     sock.send(ASK)
     marks = []
     while sock.it.queue:
-        if len(marks) == 1:  # the second datagram exists already
+        if len(marks) == 1:  # the kernel has already made the second datagram
             server.generation = 2
         headers = [header for header, _ in nl.iterate_messages(sock.receive(3776).data)]
         marks.append([header.flags & nl.NLM_F_DUMP_INTR for header in headers])

@@ -1,4 +1,4 @@
-"""The kernel's own end of a protocol."""
+"""The kernel's socket of a netlink protocol: registration, refusals, module references, and overruns."""
 
 from __future__ import annotations
 

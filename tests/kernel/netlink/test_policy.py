@@ -215,7 +215,7 @@ NUMBERS = [kind for kind in NlaType if kind in policy.NUMBERS or kind in policy.
 
 @st.composite
 def limited(draw: st.DrawFn) -> AttributePolicy:
-    """Return a policy with a further condition."""
+    """Return a random attribute policy with a range, a mask or a set of accepted values."""
     kind = draw(st.sampled_from([*NUMBERS, NlaType.BINARY]))
     simple = (RANGE, MIN, MAX, Validation.RANGE_PTR, WARN if kind is NlaType.BINARY else MASK)
     validation = draw(st.sampled_from(simple if kind is NlaType.BINARY else (*simple, SOME)))

@@ -70,7 +70,7 @@ KINDS = {
     NlaType.BE16: (2, "big", False),
     NlaType.BE32: (4, "big", False),
 }
-"""Size, byte order and sign of the numbers."""
+"""For each number type: its size in bytes, its byte order, and True if it is signed."""
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -64,7 +64,7 @@ def test_receive_fast_path_matches_slow_path(acts: list[str]) -> None:
 
 
 def test_an_idle_socket_takes_the_fast_path() -> None:
-    """The test ensures that an idle socket takes the fast path. Otherwise the test above would compare the
+    """An idle socket must take the fast path. Otherwise the comparison with the slow path would compare the
     slow path with itself.
     """
     stack = Stack()

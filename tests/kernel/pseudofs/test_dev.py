@@ -75,7 +75,9 @@ def test_zero_maps_zeros(root: Blocking) -> None:
 
 
 def test_nodes_of_a_driver(bench: Bench) -> None:
-    """A node has mode 0600 by default. Its directories have 0755, and go with their last node."""
+    """A node has mode 0600 by default. A directory that is made for a node has mode 0755, and is removed with
+    its last node.
+    """
     bench.module(
         "m",
         """
@@ -115,7 +117,9 @@ def test_nodes_of_a_driver(bench: Bench) -> None:
 
 
 def test_a_node_that_a_program_has_removed_is_not_missed(bench: Bench) -> None:
-    """Also without its directories, and with another file of the same name."""
+    """A driver removes its devices after a program has removed their nodes and the nodes' directories, or has
+    put another file in the place of a node.
+    """
     bench.module(
         "m",
         """

@@ -104,7 +104,7 @@ def _descriptors(world: object) -> dict[str, int]:
 
 
 class _Host:
-    """The host's functions with the method names of `Blocking`."""
+    """The host's functions under the method names of `Blocking`, simkernel's interface for ordinary code."""
 
     fcntl = staticmethod(fcntl.fcntl)
 

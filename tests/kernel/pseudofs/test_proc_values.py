@@ -84,7 +84,9 @@ def texts(root: Blocking, pid: int) -> list[str]:
 
 
 def expected_stat(pid: int, comm: str, state: str, fields: dict[int, int]) -> str:
-    """Return the text of a stat file: fields by the numbers of proc_pid_stat(5). All others are 0."""
+    """Return the text of /proc/PID/stat. `fields` maps the field numbers of proc_pid_stat(5) to values. Each
+    other field has its usual value, mostly 0.
+    """
     usual = {8: -1, 18: 20, 20: 1, 25: 2**64 - 1, 33: 1 << signal.SIGPIPE - 1, 38: 17}
     numbers = usual | fields
     rest = " ".join(str(numbers.get(number, 0)) for number in range(4, 53))
@@ -120,7 +122,7 @@ def test_stat_and_status_of_each_state(machine: Machine) -> None:
     found, status = texts(root, pid)
     ppid = int(found.split()[3])
     capabilities = f"{(1 << 41) - 1:016x}"
-    ignored = 1 << signal.SIGPIPE - 1  # as Python's interpreter does
+    ignored = 1 << signal.SIGPIPE - 1  # Python ignores SIGPIPE
     masks = {33: ignored | 1 << signal.SIGUSR2 - 1, 34: 1 << signal.SIGTERM - 1}
     assert found == expected_stat(pid, "par\\ent", "S", {4: ppid} | masks)
     assert status == (

@@ -234,7 +234,7 @@ UUID = "01234567-89ab-cdef-0123-456789abcdef"
 def test_a_written_uevent_is_sent(
     machine: Machine, root: Blocking, monkeypatch: pytest.MonkeyPatch, path: str, devpath: str, subsystem: str
 ) -> None:
-    """`kobject_synth_uevent()`: an action, a UUID and arguments."""
+    """A text written to a `uevent` file has an action, a UUID and arguments (`kobject_synth_uevent()`)."""
     seen: list[Uevent] = []
     monkeypatch.setattr(machine.kernel.uevents, "broadcast", lambda event, net: seen.append(event))
     fd = root.open(f"{path}/uevent", os.O_WRONLY)

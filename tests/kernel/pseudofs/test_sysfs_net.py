@@ -50,7 +50,7 @@ def tree(world: Any, top: str) -> dict[str, list[object]]:
 
 
 class Host:
-    """The host's functions with the method names of `Blocking`."""
+    """The host's functions under the method names of `Blocking`, simkernel's interface for ordinary code."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)

@@ -73,7 +73,7 @@ def check_over(machine: Machine, program: Process, other: Process) -> None:
     assert not program.alive
     assert other.exit_status == 0
     assert left_behind(machine) == []
-    machine.spawn(bound)  # the address is free again
+    machine.spawn(bound)  # the ended program's address is free again
     machine.run()
 
 

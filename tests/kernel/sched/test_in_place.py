@@ -72,8 +72,8 @@ def test_continuing_in_place_is_invisible(programs: list[list[tuple[str, int]]],
 
 
 def test_a_task_without_competitors_bypasses_the_queue() -> None:
-    """A single task must not use the event queue. Otherwise the test above would compare the queue with
-    itself.
+    """A single task must not use the event queue. Otherwise the comparison with a run through the queue would
+    compare the queue with itself.
     """
     queued: list[Any] = []
 

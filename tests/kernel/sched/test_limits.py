@@ -85,7 +85,7 @@ def test_a_user_has_at_most_rlimit_nproc_processes(machine: Machine) -> None:
 
     async def program(app: Any) -> None:
         await app.setrlimit(RLIMIT_NPROC, (10, 20))
-        counts.append(await spawned(app))  # this process counts, too
+        counts.append(await spawned(app))  # the calling process counts, too
         with pytest.raises(BlockingIOError):
             await app.thread(sleeper)
         await app.setrlimit(RLIMIT_NPROC, (12, 20))

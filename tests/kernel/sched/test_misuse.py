@@ -27,7 +27,7 @@ def failure_of(program: Any, **how: Any) -> BaseException:
 
 
 async def sleeper(app: Any) -> None:
-    """A program."""
+    """A program that sleeps for a second."""
     await app.sleep(1)
 
 

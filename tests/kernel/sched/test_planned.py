@@ -1,4 +1,4 @@
-"""Schedulers and pauses of a planned run: delays of tasks, and the next interrupt."""
+"""Plans that delay tasks or pause module code: the tasks that are delayed, and the end of a pause."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def ends(points: dict[int, int], cpus: int | None) -> list[int]:
 
 @pytest.mark.parametrize("cpus", [None, 1, 2])
 def test_a_delay_at_a_point_delays_a_task(cpus: int | None) -> None:
-    """Each point delays one task, or both if they share a CPU. A delay never makes a task earlier."""
+    """A delay at a scheduling point delays one task, or both tasks if they share a CPU. No task ends earlier
+    because of a delay.
+    """
     plain, delay = ends({}, cpus), millis(5)
     delayed = 0
     for point in range(1, 8):
@@ -79,7 +81,7 @@ def test_the_next_interrupt_is_the_first_timer_that_no_cpu_owns() -> None:
 
 @pytest.mark.parametrize(("pause", "until"), [(3, 10), (-1, 21), (0, None)])
 def test_a_pause_ends_after_its_time_or_after_the_next_interrupt(pause: int, until: int | None) -> None:
-    """The charged time is before the pause."""
+    """A pause begins when the charged time has passed."""
     paused: list[int] = []
     engine: Any = FakeEngine((20, timer(Owner().fire)))
     engine.charged = 2

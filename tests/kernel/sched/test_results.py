@@ -38,7 +38,7 @@ def test_an_error_of_the_programs_buffer_is_raised_in_the_program(machine: Machi
 
 
 def test_a_read_of_the_kernel_log_waits_for_a_record(machine: Machine) -> None:
-    """Also a poll and a read with a signal."""
+    """A poll of /proc/kmsg also waits for a record, and a signal ends a waiting read."""
     seen: list[Any] = []
 
     async def reader(app: Any) -> None:

@@ -1,4 +1,4 @@
-"""The runner's transitions, compared with the table of states."""
+"""Transitions of tasks between run states, compared with the table of allowed transitions."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ class Sleeper:
 
 
 def asleep(*queues: WaitQueue, exclusive: bool = False) -> tuple[Sleep, Sleeper]:
-    """Return a sleep in these queues, and its task."""
+    """Create a task that sleeps in these queues. Return its sleep and the task."""
     sleep, sleeper = Sleep(queues, exclusive=exclusive), Sleeper()
     sleep.sleeper = sleeper
     sleep.enqueue()

@@ -59,7 +59,9 @@ def test_requests_of_a_namespace(machine: Machine) -> None:
 
 
 def test_memory_counters_of_a_socket(machine: Machine) -> None:
-    """SO_MEMINFO: received, buffer, sent, buffer, and five counters that stay 0."""
+    """SO_MEMINFO returns receive memory, receive buffer size, send memory, send buffer size, and five
+    counters that are 0 in this test.
+    """
     root = machine.blocking()
     one, other = root.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     one.send(b"x" * 100)
@@ -70,7 +72,9 @@ def test_memory_counters_of_a_socket(machine: Machine) -> None:
 
 
 def test_options_with_one_value(machine: Machine) -> None:
-    """SO_PEEK_OFF, SO_PASSPIDFD and SO_PASSRIGHTS have a fixed value. Others are not modelled."""
+    """SO_PEEK_OFF, SO_PASSPIDFD and SO_PASSRIGHTS accept only their default value. Any other value fails with
+    ENOTSUP, because simkernel does not model it.
+    """
     process = machine.blocking()
     one, _ = process.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     for option, value in ((42, -1), (76, 0), (83, 1)):

@@ -1,4 +1,4 @@
-"""The system call table as the runner reads it."""
+"""The system call table declares every type of result with which a system call can block."""
 
 from __future__ import annotations
 

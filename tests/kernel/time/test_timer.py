@@ -1,4 +1,4 @@
-"""Timers."""
+"""Timers of the kernel: expiry in interrupt context, modification, deletion, and order."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def machine() -> Iterator[Machine]:
     ("limit", "received"), [(0, None), (1, b"a"), (3, b"abc"), (5, b"abcde"), (9, b"abcde")]
 )
 def test_a_filter_cuts_or_drops_a_datagram(machine: Machine, limit: int, received: bytes | None) -> None:
-    """The sender does not notice it (`sk_filter()`)."""
+    """The sender gets no error if the receiver's filter cuts or drops its datagram (`sk_filter()`)."""
     app = machine.blocking()
     one, other = app.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     sock = app.task.files.get(other.descriptor).object

@@ -18,9 +18,9 @@ from tests.kernel.refused import refused
 STREAM, DGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
 UNIX = socket.AF_UNIX
 CREDENTIALS = 2
-"""SCM_CREDENTIALS."""
+"""Linux's number of the control message SCM_CREDENTIALS."""
 PEERGROUPS = 59
-"""SO_PEERGROUPS."""
+"""Linux's number of the socket option SO_PEERGROUPS."""
 
 
 # -- names in the tree ---------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def exit(this, box):
 
 @pytest.fixture
 def box(bench: Bench) -> Bench:
-    """Load the module, and return it."""
+    """Return `bench` with the module `box` loaded."""
     bench.module("box", BOX)
     bench.load("box")
     return bench

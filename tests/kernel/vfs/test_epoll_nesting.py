@@ -99,7 +99,9 @@ def test_paths_to_a_file_are_limited(world: World, length: int, limit: int) -> N
 
 @pytest.mark.parametrize("excess", [0, 1])
 def test_a_file_is_refused_below_too_many_epolls(world: World, excess: int) -> None:
-    """The paths count when the file is added last. Files that are already watched do not matter."""
+    """The file is added after the epolls, so the check counts all paths to it. The check ignores files that
+    are already watched.
+    """
     make, pipe, _ = world
     inner, outer = make(), [make() for _ in range(500 + excess)]
     for each in outer:

@@ -73,7 +73,9 @@ def pipe(world: Any) -> Iterator[object]:
 
 
 def pipe_end(world: Any) -> Iterator[object]:
-    """Close the last writer of a pipe, and free space in a full one. Each sends a signal to the other end."""
+    """Close the last writer of a pipe, and read from a full pipe. Each of these actions sends a signal to the
+    other end.
+    """
     reading, writing = world.pipe()
     wanted(world, reading, signal.SIGUSR1)
     wanted(world, writing)
@@ -120,7 +122,7 @@ def full(world: Any) -> Iterator[object]:
 
 
 def netlink(world: Any) -> Iterator[object]:
-    """Send netlink messages. Each sends a signal, whether the previous one was read or not."""
+    """Send netlink messages. Each message causes a signal, also if the previous message is still unread."""
     sock = world.socket(socket.AF_NETLINK, socket.SOCK_RAW, 2)
     sock.bind((0, 0))
     wanted(world, sock.descriptor if hasattr(sock, "descriptor") else sock.fileno())

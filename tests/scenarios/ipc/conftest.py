@@ -13,13 +13,13 @@ Cells = dict[str, dict[str, str]]
 
 
 def run(**parameters: Any) -> Run:
-    """Run the comparison with these settings."""
+    """Run the comparison of transports with these settings."""
     return stories.load(stories.find("ipc")).run(parameters=parameters)
 
 
 @pytest.fixture(scope="session")
 def whole() -> Run:
-    """Return a run of the whole comparison, with fewer messages than the default."""
+    """Return a run of the whole comparison of transports, with fewer messages than the default."""
     return run(messages=20)
 
 

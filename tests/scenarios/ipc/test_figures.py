@@ -1,4 +1,4 @@
-"""The figures of the comparison: relations that hold for any costs."""
+"""The figures of the comparison of transports: relations that hold for any costs."""
 
 from __future__ import annotations
 

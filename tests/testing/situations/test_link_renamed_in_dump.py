@@ -24,7 +24,7 @@ NAMES = ["eth0", "eth1", "eth2"]
 
 
 def listed(app: Any, route: Any) -> tuple[list[str], bool]:
-    """Return the names in the order of the dump, and whether it has NLM_F_DUMP_INTR."""
+    """Return the names of links in the order of a dump, and True if the dump has NLM_F_DUMP_INTR."""
     sock = app.socket(proto=NETLINK_ROUTE)
     sock.send(message(RTM_GETLINK, IfInfoMsg().pack(), flags=NLM_F_REQUEST | NLM_F_DUMP))
     names, interrupted = [], False

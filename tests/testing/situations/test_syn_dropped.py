@@ -15,7 +15,7 @@ from tests.testing.situations.conftest import Equipped
 
 
 def pressed(program: Any, fd: int) -> bool:
-    """Return the state that the kernel reports."""
+    """Return True if the kernel reports the left button as pressed (EVIOCGKEY)."""
     bits = program.ioctl(fd, EVIOCGKEY(96), bytes(96))
     return bool(bits[BTN_LEFT // 8] >> BTN_LEFT % 8 & 1)
 

@@ -12,7 +12,7 @@ from tests.kernel.netlink.stack import NOBODY, Stack
 
 
 def registered(stack: Stack, calls: list[tuple[str, int]]) -> Family:
-    """Register a family with two groups, which appends its calls to a list."""
+    """Register a family with two groups. It appends to `calls` when a socket joins or leaves a group."""
     family = Family(
         "toy",
         groups=(Group("open"), Group("closed", (CAP_NET_ADMIN,))),

@@ -105,8 +105,8 @@ def test_removing_an_absent_entry() -> None:
 
 @given(st.lists(st.one_of(st.integers(0, 20), st.none()), max_size=40))
 def test_families_share_no_group(changes: list[int | None]) -> None:
-    """No two families share a group number. The test registers families with these numbers of groups. None
-    means that the oldest family is unregistered.
+    """No two families share a group number. `changes` has the number of groups of each new family. None
+    unregisters the oldest family.
     """
     registry = Registry()
     there: list[Family] = []

@@ -278,7 +278,7 @@ def test_a_random_interface_id_stays_the_same(changer: Changer, mode: int) -> No
         return [each for each in changer.addresses(AF_INET6) if each[1] == END]
 
     changer.link(PEER, up=True)
-    if mode == 2:  # needs an id, which only the mode RANDOM makes
+    if mode == 2:  # STABLE_PRIVACY needs an id, which only the mode RANDOM makes
         assert changer.link(END, setting) == EINVAL
         changer.link(END, nl.attribute(il.IFLA_AF_SPEC, nl.attribute(AF_INET6, nl.attribute(8, b"\3"))))
         changer.link(END, up=True)

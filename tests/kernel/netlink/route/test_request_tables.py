@@ -26,7 +26,7 @@ HEADERS: Final[list[dict[str, int]]] = [
 ]  # fmt: skip
 ATTRIBUTES: Final = [(), (nb.NDA_IFINDEX,), (nb.NDA_MASTER,), (nb.NDA_IFINDEX, nb.NDA_MASTER), (nb.NDA_VLAN,)]
 VA, VB = 3, 2
-"""Indexes of the two ends of the link."""
+"""Interface indexes of the two ends of the veth link."""
 
 
 def neighbour_dumps(world: Any) -> list[list[object]]:

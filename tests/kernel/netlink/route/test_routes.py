@@ -125,7 +125,7 @@ def test_an_expired_route_is_not_used_and_is_deleted_at_the_next_collection(host
     ("seconds", "shown"), [(5, 500), (21474836, 2147483600), (21474837, 2**31 - 1), (2**32 - 2, 2**31 - 1)]
 )
 def test_a_lifetime_is_shown_up_to_int_max(host: Host, seconds: int, shown: int) -> None:
-    """The unit is a hundredth of a second (`rtnl_put_cacheinfo()`)."""
+    """RTA_CACHEINFO contains the lifetime in hundredths of a second (`rtnl_put_cacheinfo()`)."""
     expires = attribute(rt.RTA_EXPIRES, U32.pack(seconds))
     over = attribute(rt.RTA_OIF, U32.pack(LO))
     assert host.add(ipaddress.ip_network("2001:db8::/32"), expires, over, type=rt.RTN_LOCAL) == 0

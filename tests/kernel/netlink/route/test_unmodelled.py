@@ -1,4 +1,6 @@
-"""Requests that Linux handles and simkernel does not model raise NotModelled. Requests beside them do not."""
+"""Requests that Linux handles and simkernel does not model raise NotModelled. Similar requests that are
+modelled do not.
+"""
 
 from __future__ import annotations
 
