@@ -300,7 +300,7 @@ def silence(app: Any) -> None:
 
 @tolerates
 def follow(app: Any) -> None:
-    """Receive motion over netlink, and use every request of the family."""
+    """Receive motion over netlink, and make every request of the family `mouse`."""
     with app.genetlink("mouse") as mouse:
         mouse.join("motion")
         for rate in (125, 250):

@@ -37,7 +37,7 @@ class Failure:
 
 @pytest.fixture(scope="module")
 def failures() -> list[Failure]:
-    """Return failing plans of the planted bugs, with their digests in this process."""
+    """Return failing plans of the planted bugs, with the digests of the traces that this process computes."""
     found: list[Failure] = []
     for cpus in CPUS:
         for name, bug in bugs().items():

@@ -40,7 +40,7 @@ class Deadly:
 
 @attrs.frozen
 class DeadlyTarget:
-    """The target of `Deadly`."""
+    """A target that kills its own process as long as its loader `Deadly` says so."""
 
     how: Deadly
 

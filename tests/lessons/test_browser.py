@@ -1,4 +1,6 @@
-"""The pages in Chromium: with a keyboard, on a narrow screen, in dark mode, and with both machines."""
+"""The pages in Chromium: with a keyboard, on a narrow screen, in dark mode, with a local Python and with
+Pyodide.
+"""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ async def fork(app: Any) -> None:
 
 
 async def thread(app: Any) -> None:
-    """Leave a thread."""
+    """Leave a thread that waits."""
     await app.thread(wait)
 
 

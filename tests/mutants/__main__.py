@@ -46,7 +46,7 @@ def worker(tree: Path, *arguments: object) -> None:
     command = [sys.executable, "-m", "tests.mutants.worker", *map(str, arguments)]
     code = subprocess.run(command, cwd=tree, check=False).returncode
     if code not in FINISHED:
-        raise SystemExit(f"{arguments[0]} ended with {code}: see the error above; the same command continues")
+        raise SystemExit(f"{arguments[0]} ended with {code}: see the error above, then repeat the command")
 
 
 def draw(tree: Path, folder: Path, seed: int, count: int, under: list[str]) -> list[dict[str, Any]]:

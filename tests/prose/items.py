@@ -30,7 +30,7 @@ class Item:
     path: str
     line: int
     kind: str
-    """docstring, attribute, comment, text, doc (of YAML) or page."""
+    """Kind of the item: docstring, attribute, comment, text, doc (of YAML) or page."""
     name: str
     """Name of the documented object, if the item is a docstring."""
     text: str

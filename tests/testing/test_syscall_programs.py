@@ -29,7 +29,7 @@ read(fd0, 1)
 
 
 def results(program: SyscallProgram, **options: Any) -> list[Any]:
-    """Return the results of the calls."""
+    """Run a program of system calls in a new process, and return the results of the calls."""
     with Machine(udev=False, check_leaks=True, **options) as machine:
         process = machine.blocking()
         made: list[Any] = process.run(program(process.app))

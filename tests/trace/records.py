@@ -17,7 +17,7 @@ from simkernel.uapi.netlink import NLM_F_ACK, NLM_F_REQUEST, attribute, message
 
 
 def record(time: int, name: str, layer: str, track: str, flow: int = 0, /, **fields: Any) -> Record:
-    """Return a record."""
+    """Return a trace record."""
     return Record(time, name, layer, track, flow, fields)
 
 

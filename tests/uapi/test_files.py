@@ -60,7 +60,9 @@ def test_the_contract_is_that_of_the_headers(tmp_path: Path) -> None:
 
 
 def test_an_entry_of_a_directory() -> None:
-    """Inode number, offset of the next entry, length, type and name, at the offsets of `FILES`."""
+    """A directory entry contains inode number, offset of the next entry, length, type and name, at the
+    offsets of `FILES`.
+    """
     buffer = dirent.DirentBuffer(64)
     assert buffer.add(0x0102030405060708, 0x1112131415161718, stat.S_IFDIR, "bus")
     assert buffer.data.hex(" ") == "08 07 06 05 04 03 02 01 18 17 16 15 14 13 12 11 18 00 04 62 75 73 00 00"

@@ -126,7 +126,9 @@ def test_query_controls(video: Video, controls: list[Described]) -> None:
 
 
 def test_simple_controls(video: Video, controls: list[Described]) -> None:
-    """The bounds and the default can be set. A value out of range is clamped or refused with ERANGE."""
+    """Each control can be set to its bounds and to its default. A value out of range is clamped or refused
+    with ERANGE.
+    """
     for control in controls:
         if control.type == CLASS:
             for request in (io.VIDIOC_G_CTRL, io.VIDIOC_S_CTRL):

@@ -142,7 +142,9 @@ def test_a_storm_costs_as_much_as_its_interrupts(machine: Machine, lines: Interr
 
 
 def test_another_handler_enables_a_line_that_was_spurious(machine: Machine, lines: Interrupts) -> None:
-    """A shared handler undoes the disabling of a stuck line, but not that of a driver."""
+    """A request of another shared handler enables a line that was disabled as stuck. It does not enable a
+    line that a driver has disabled.
+    """
     desc = lines.lines[LINE]
     lines.request(None, LINE, deaf, "one", 1, flags=IRQF_SHARED)
     assert (desc.depth, masked(machine)) == (0, False)

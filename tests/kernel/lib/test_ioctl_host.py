@@ -34,7 +34,7 @@ VFS = (
     *(0x1, 0x2, 0x5460, 0x40049409, 0x4020940D, 0xC0189436, 0xC020660B, 0xC0045877, 0xC0045878),
     *(0x80086601, 0x40086602, 0x801C581F, 0x401C5820, 0x80111500, 0x80811501, 0x40305828, 0x40305839),
 )
-"""Request numbers of `do_vfs_ioctl()` and `file_ioctl()`, also those that are not in the table."""
+"""Request numbers of `do_vfs_ioctl()` and `file_ioctl()`, also those that ioctls.txt does not list."""
 LETTERS = b"TVEfXRWS\x89\x8a\x94\x15\x12"
 Opener = Callable[[Any, str], int]
 
@@ -148,7 +148,7 @@ def compare(seed: int, count: int) -> None:
 
 
 def _table(world: Any, kind: str) -> str:
-    """Return the section of the table for a kind of file."""
+    """Return the name of the table of known ioctl requests for a kind of file."""
     fd = KINDS[kind](world, "/tmp/folder")
     table = world.task.files.get(fd).object.ioctl_table
     world.close(fd)

@@ -355,8 +355,8 @@ def test_subscribers_have_priorities_until_they_unsubscribe(net: Recorder) -> No
 
 
 def test_the_operational_state_follows_the_carrier(net: Recorder) -> None:
-    """The first event of a carrier is handled at once, and a later event a second after the first. A carrier
-    that is lost and regained counts even if no event is handled in between.
+    """The kernel handles a gained carrier at once, and the loss of a carrier at most once a second. Each
+    change is counted, even if no event is handled between two changes.
     """
     device = net.new("net0")
     net.devices.open(device)

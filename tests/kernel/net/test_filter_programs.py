@@ -183,7 +183,7 @@ def test_a_cell_must_be_stored_on_each_path_to_its_load() -> None:
 
 
 NESTED = b"\x0c\0\x05\0" + b"\x08\0\x07\0abcd" + b"\x08\0\x06\0efgh"
-"""An attribute of type 5 that contains one of type 7, and a second attribute of type 6."""
+"""A netlink attribute of type 5 that contains one of type 7, and a second attribute of type 6."""
 
 
 @pytest.mark.parametrize(

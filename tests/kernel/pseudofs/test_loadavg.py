@@ -80,7 +80,7 @@ def test_averages_of_random_updates() -> None:
 
 
 def test_powers_of_any_fraction() -> None:
-    """Powers by repeated squaring, with a rounded result of each multiplication."""
+    """`fixed_power_int()` computes a power by repeated squaring, and rounds each product."""
 
     def rounded(one: int, other: int) -> int:
         return (2 * one * other + ONE) // (2 * ONE)

@@ -165,7 +165,7 @@ def test_stat_and_status_of_each_state(machine: Machine) -> None:
 
 
 def test_pending_signals_and_mapped_memory_in_stat(machine: Machine) -> None:
-    """Signals above 31 are not shown."""
+    """/proc/PID/stat does not show signals above 31."""
     root = machine.blocking(uid=0)
 
     async def program(app: Any) -> None:

@@ -167,7 +167,7 @@ def test_a_switch_needs_privilege(machine: Machine, root: Blocking) -> None:
 
 
 def test_dev_lists_character_devices_by_number(root: Blocking) -> None:
-    """A device without a number is not listed."""
+    """/sys/dev/char does not list a device without a number."""
     assert root.listdir("/sys/dev/block") == []
     assert sorted(root.listdir("/sys/dev/char")) == ["1:11", "1:3", "1:5", "1:7", "1:8", "1:9"]
 

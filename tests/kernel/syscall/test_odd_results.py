@@ -194,7 +194,7 @@ def test_paths_and_nodes(machine: Machine) -> None:
 
 @pytest.mark.parametrize(("length", "works"), [(106, True), (107, True), (108, False)])
 def test_length_of_an_abstract_name(machine: Machine, length: int, works: bool) -> None:
-    """A sockaddr_un has 110 bytes."""
+    """An abstract name has at most 107 bytes after its NUL byte, because a sockaddr_un has 110 bytes."""
     sock = machine.blocking().socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     name = b"\0" + b"n" * length
     if works:

@@ -31,7 +31,7 @@ class Table:
         self.by_name: dict[str, int] = {}
 
     def update(self, index: int, name: str) -> None:
-        """Update both maps from a link message."""
+        """Update the names by index and the indices by name from a link message."""
         old = self.names.get(index)
         if old == name:
             return

@@ -17,7 +17,7 @@ CHECKS = ("hung", "references", "sockets", "memory")
 
 
 async def request(app: Any, number: int, done: list[int]) -> None:
-    """Make one of the two requests three times."""
+    """Make one of the driver's two ioctl requests three times."""
     fd = await app.open("/dev/pinner", O_RDWR)
     for _ in range(3):
         await app.ioctl(fd, number)

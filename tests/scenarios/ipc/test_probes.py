@@ -1,4 +1,4 @@
-"""Results of the capability probes."""
+"""Results of the capability probes in the comparison of transports."""
 
 from __future__ import annotations
 

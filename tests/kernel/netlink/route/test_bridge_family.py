@@ -110,7 +110,7 @@ def test_further_addresses_stay_behind_when_their_device_moves(machine: Machine)
 
 
 def test_requests_that_are_not_modelled_raise() -> None:
-    """A dump lacks the addresses of multicast groups. A request for such an address raises."""
+    """A dump lacks the addresses of multicast groups. A request for such an address raises NotModelled."""
     with Machine(udev=False, unmodelled="raise") as machine:
         root = machine.blocking(uid=0)
         links.add_veth(root, "va", "vb")
