@@ -145,7 +145,7 @@ class Table:
     keys: Mapping[str, Key]
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError if a key is unknown, missing or of a higher schema level, or if a value is wrong."""
+        """Raise SpecError if a key is unknown, missing or of a higher schema level, or has a wrong value."""
         for name, value in node.mapping.items():
             key = self.keys.get(name)
             if key is None:
