@@ -1,5 +1,5 @@
-"""devclass: the functions that drivers of character-like devices share, for example to name and to find
-devices.
+"""devclass: functions that the drivers of cameras, mice and similar devices share, for example to name and
+to find devices.
 
 This module is not a driver: it binds no device and has no interface to programs.  A driver passes each
 device that it binds to devclass.  devclass gives the device a name (camera0, camera1 ...) and registers a

@@ -86,7 +86,7 @@ class Veth:
         self.kind = rtnl_link_register(this, kind)
 
     def setup(self, device: NetDevice) -> None:
-        """Set the operations and the size limits of a new device (`veth_setup()`)."""
+        """Set the operations, the maximum MTU and the TSO limit of a new device (`veth_setup()`)."""
         ether_setup(device)
         device.ops = self.ops
         device.max_mtu, device.tso_max_size = ETH_MAX_MTU, TSO_MAX_SIZE
@@ -94,7 +94,8 @@ class Veth:
     def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
         """Check the hardware address and the MTU in an RTM_NEWLINK request.
 
-        Raise EINVAL or EADDRNOTAVAIL.
+        Raise EINVAL if the MTU is out of range or the address has the wrong length.  Raise EADDRNOTAVAIL if
+        the address is all zeros or a multicast address.
         """
         address, mtu = attributes.get(IFLA_ADDRESS), attributes.get(IFLA_MTU)
         if address is not None:
@@ -106,7 +107,7 @@ class Veth:
             raise os_error(EINVAL)
 
     def newlink(self, new: NewLink) -> None:
-        """Register the peer, then the device that the request creates."""
+        """Create and register the peer, then register the device that the request asks for."""
         this, device = self.this, new.device
         peer = rtnl_create_peer(this, new, self.kind)
         if new.peer is None or IFLA_ADDRESS not in new.peer.tb:

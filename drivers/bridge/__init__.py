@@ -159,7 +159,9 @@ class BridgeModule:
         bridge.fdb = ForwardingDatabase(self.this, bridge)
 
     def validate(self, attributes: Attributes, data: Attributes | None, extack: Extack) -> None:
-        """Check the hardware address in an RTM_NEWLINK request.  Raise EINVAL or EADDRNOTAVAIL."""
+        """Check the hardware address in an RTM_NEWLINK request. Raise EINVAL if its length is wrong,
+        EADDRNOTAVAIL if it is all zeros or a multicast address.
+        """
         address = attributes.get(IFLA_ADDRESS)
         if address is not None:
             if len(address) != ETH_ALEN:
@@ -479,8 +481,8 @@ class BridgeModule:
         rtnl_notify(self.this, port.device, RTNLGRP_LINK, message(type, body))
 
     def getlink(self, bridge: NetDevice, device: NetDevice, mask: int) -> list[bytes]:
-        """Return a message about a port, or about the bridge itself if `mask` has a bit of BRIDGE_FILTERS
-        (`br_getlink()`).
+        """Return a message about a port (`br_getlink()`). If `device` is the bridge itself, return no message
+        unless `mask` requests VLAN, MRP or CFM data.
         """
         if device is bridge and not mask & BRIDGE_FILTERS:
             return []

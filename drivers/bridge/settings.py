@@ -117,13 +117,13 @@ PORT_SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
 the errno for a value out of range.
 """
 SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
-    Br.FORWARD_DELAY: ANY,  # Linux accepts any delay without the spanning tree protocol
+    Br.FORWARD_DELAY: ANY,  # Linux limits the delay only if the spanning tree protocol is enabled
     Br.HELLO_TIME: (100, 1000, ERANGE),
     Br.MAX_AGE: (600, 4000, ERANGE),
     Br.AGEING_TIME: ANY,
     Br.STP_STATE: (0, 0, EOPNOTSUPP),
     Br.PRIORITY: ANY,
-    Br.VLAN_FILTERING: (1, 0, EOPNOTSUPP),  # refused: the recorded kernel lacks CONFIG_BRIDGE_VLAN_FILTERING
+    Br.VLAN_FILTERING: (1, 0, EOPNOTSUPP),  # no value is valid without CONFIG_BRIDGE_VLAN_FILTERING
     Br.MCAST_ROUTER: (0, 2, EINVAL),
     Br.MCAST_SNOOPING: FLAG,
     Br.MCAST_QUERY_USE_IFADDR: FLAG,
@@ -197,7 +197,7 @@ PORT_POLICY: Final = PolicyTable(
 
 
 def change(settings: dict[int, int], data: Mapping[int, bytes]) -> Iterator[int]:
-    """Change the settings of a bridge in Linux's order. Yield the attribute type of each setting in `data`.
+    """Store the settings of a bridge in Linux's order. After each setting, yield its attribute type.
 
     Raise the error in `SETTINGS` if a value is out of range; the settings before it stay changed.
     """
@@ -243,10 +243,8 @@ def checked(
     type: int,
     payload: bytes,
 ) -> int:
-    """Return the value of a setting, which is in the first bytes of the attribute's payload, and check its
-    range.
-
-    Raise the error in `limits` if the value is out of range.
+    """Decode the value of a setting from its attribute's payload. Raise the error in `limits` if the value is
+    out of range.
     """
     low, high, error = limits[type]
     value = int.from_bytes(payload[: table[type][0]], "little")
@@ -258,8 +256,8 @@ def checked(
 def pack(
     table: Mapping[int, tuple[int, int]], values: Mapping[int, int], texts: Mapping[int, bytes]
 ) -> bytes:
-    """Pack all attributes of a table. An attribute that is in neither `values` nor `texts` has the default of
-    the table.
+    """Encode all attributes in `table`. If neither `values` nor `texts` contains an attribute, encode its
+    default value.
     """
     return b"".join(
         attribute(type, texts[type] if type in texts else NUMBERS[size].pack(values.get(type, default)))

@@ -120,8 +120,7 @@ class CameraDriver:
         genlmsg_multicast(self.family, "device-added", describe(camera))
 
     async def remove(self, device: SimbusDevice) -> None:
-        """Unbind the driver from a camera. The camera can already be unplugged, and programs can still use
-        it.
+        """Unbind the driver from a camera, even if the camera is unplugged or in use by programs.
 
         First unregister the class device, so that no new program finds the camera.  Then disconnect its
         users.

@@ -79,8 +79,8 @@ class CaptureRing(Descriptors):
         return len(self._unread)
 
     def dequeued(self, buffer: Buffer) -> Frame | None:
-        """Record that a program has dequeued a buffer. Return the frame in the buffer, or None if it holds
-        none.
+        """Record that a program has dequeued a buffer. Return the frame in the buffer, or None if the
+        buffer holds no frame.
         """
         frame, buffer.private = buffer.private, None
         self._unread.discard(frame)

@@ -130,7 +130,8 @@ class Commands:
         Stopping a stream sleeps, which is not allowed here, so a work item does it.
         """
         for camera in self._cameras():
-            # Schedule under the lock: `remove` first clears the users under it, then cancels the work item.
+            # Hold the lock while scheduling. The driver's remove() clears the users under the same lock, and
+            # then cancels the work item. So the work item cannot be scheduled after that.
             with camera.lock:
                 if remove_user(camera, sender):
                     schedule_work(camera.stop_work)
@@ -158,7 +159,7 @@ class Commands:
 def describe(camera: Camera) -> Reply:
     """Return the reply to the netlink command get-device for a camera."""
     reply = {"device": camera.name, "parent": camera.device.name, "buffers": camera.buffers}
-    # Read the ring once: the stream can start or stop while the request is served.
+    # Read `camera.ring` once: no lock is held, so a stream can start or stop at the same time.
     streaming = READ_ONCE(camera.ring) is not None
     return reply | {"streaming": True} if streaming else reply
 
@@ -207,7 +208,7 @@ def describe_control(camera: Camera, name: str) -> Reply:
 
 
 def parts(camera: Camera, frame: Frame, info: GenlInfo) -> Iterator[Reply]:
-    """Yield the parts of a frame, each as large as the datagram permits.
+    """Yield the parts of a frame. Each part is as large as the free space in a netlink datagram permits.
 
     The reader receives one datagram after the other, at its own speed.  If the buffer is meanwhile reused
     for another frame, the dump ends, and a change of `generation` tells the reader that it is incomplete

@@ -68,7 +68,7 @@ class Camera:
     lock: SpinLock
     buffers: int
     stop_work: Work = attrs.field(init=False)
-    """Work item that stops an unused stream when the caller must not sleep."""
+    """Work item that stops an unused stream, for callers that must not sleep."""
     node: Device = attrs.field(init=False)
     """The class device, such as camera0.  Programs use its name."""
     video: VideoDevice = attrs.field(init=False)

@@ -84,8 +84,8 @@ class Descriptors:
         raise NotImplementedError
 
     def device_slots(self) -> Iterator[int]:
-        """Yield the slots that the device owns, and the slots that it has returned but the driver has not
-        collected. The first is `tail`.
+        """Yield the slots that the driver has passed to the device and not yet collected, beginning with
+        `tail`.
         """
         raise NotImplementedError
 

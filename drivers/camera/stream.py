@@ -83,7 +83,7 @@ async def shut_down(camera: Camera) -> None:
 
 
 async def start(camera: Camera, make: Callable[[], Descriptors]) -> None:
-    """Start a stream with the ring that `make()` returns. The caller holds the mutex.
+    """Start a stream. `make()` allocates its ring of DMA descriptors. The caller holds the mutex.
 
     If a step fails, the steps before it are undone, the last first.  Raise ENODEV if the camera is
     unplugged, ENOMEM if allocation fails, ETIMEDOUT if the camera does not become ready.
@@ -124,7 +124,7 @@ async def stop(camera: Camera, reason: str) -> None:
     camera.write(0, hw.IRQ_ENABLE)
     lost = readl(camera.io, hw.DROPPED)
     if camera.is_absent(lost):
-        lost = 0  # the camera is unplugged, so its counter is lost
+        lost = 0  # an unplugged camera's counter of lost frames cannot be read
     camera.write(0, hw.CONTROL)
     with camera.lock:
         ring, camera.ring = camera.ring, None
@@ -149,7 +149,8 @@ def interrupt(irq: int, camera: Camera) -> int:
     status = readl(camera.io, hw.IRQ_STATUS)
     if status == ALL_ONES or not status & INTERRUPTS:
         return IRQ_NONE
-    camera.write(status, hw.IRQ_STATUS)  # clear first, so that a frame during `collect` interrupts again
+    # Clear the interrupt before `collect`, so that a frame that arrives meanwhile raises a new interrupt.
+    camera.write(status, hw.IRQ_STATUS)
     with camera.lock:
         camera.totals.interrupts += 1
         if camera.ring is None:

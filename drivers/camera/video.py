@@ -97,7 +97,8 @@ class Video:
         _describe(pix, hw.MODES[camera.read(hw.MODE)], fourcc)
 
     def try_fmt(self, pix: s.V4l2PixFormat) -> None:
-        """Replace the size by the nearest one and an unsupported pixel format by YUYV (VIDIOC_TRY_FMT).
+        """Replace the requested size by the nearest supported one, and an unsupported pixel format by YUYV
+        (VIDIOC_TRY_FMT).
 
         The source is `v4l2_find_nearest_size()`.
         """
@@ -107,7 +108,9 @@ class Video:
         _describe(pix, nearest, fourcc)
 
     def s_fmt(self, pix: s.V4l2PixFormat) -> None:
-        """Set the nearest format (VIDIOC_S_FMT).  Raise EBUSY if buffers are allocated or a stream runs."""
+        """Set the supported format that is nearest to the requested one (VIDIOC_S_FMT). Raise EBUSY if
+        buffers are allocated or a stream runs.
+        """
         camera = self._camera
         self.try_fmt(pix)
         camera.check_present()
@@ -127,7 +130,8 @@ class Video:
         parm.numerator, parm.denominator = interval.numerator, interval.denominator
 
     def s_parm(self, parm: s.V4l2Captureparm) -> None:
-        """Set the nearest frame interval, or the default for an interval of 0 (VIDIOC_S_PARM).
+        """Set the frame interval that is nearest to the requested one (VIDIOC_S_PARM). If the requested
+        interval is 0, set the default.
 
         Raise EBUSY while a stream runs.
         """

@@ -32,10 +32,10 @@ INPUT_MAJOR: Final = 13
 INPUT_MAX_CHAR_DEVICES: Final = 1024
 INPUT_FIRST_DYNAMIC_DEV: Final = 256
 NUMBERS: Final = (INPUT_MAJOR, 0)
-"""The first device number of the range for event devices.
+"""The first device number of the input subsystem.
 
-Each handler has its own range of minor numbers. When this range is full, the handler uses the range that
-all handlers share.
+Each handler has its own range of minor numbers. If its own range is full, the handler uses a range that all
+handlers share.
 """
 
 

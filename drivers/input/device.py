@@ -83,8 +83,8 @@ class InputDev:
     """The events of the current packet."""
     max_values: int = 10
     timestamp: int | None = None
-    """Time of the current packet's events, in ns of the machine's clock; None until the driver or a reader
-    sets it.
+    """Time of the current packet's events, in ns of the machine's clock. None until `input_set_timestamp` or
+    `input_get_timestamp` sets it.
     """
     device: Device | None = None
     handles: tuple[InputHandle, ...] = ()

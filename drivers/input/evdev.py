@@ -87,8 +87,7 @@ def _events(handle: InputHandle, values: Sequence[Value]) -> None:
     flow = trace_flow(evdev.core.this)
     grab = rcu_dereference(evdev.grab)
     for client in rcu_dereference(evdev.clients) if grab is None else (grab,):
-        # The clock can change after this read. EVIOCSCLOCKID then drops the events that have the old clock's
-        # time.
+        # The clock can change after this read. EVIOCSCLOCKID then drops events with the old clock's time.
         clock = READ_ONCE(client.clock)
         if not READ_ONCE(client.revoked) and client.pass_values(values, evdev.time(clock), flow):
             kill_fasync(client.fasync, POLL_IN)

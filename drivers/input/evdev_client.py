@@ -33,7 +33,9 @@ CLOCKS: Final = frozenset({CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME})
 
 
 class QueuedEvent(NamedTuple):
-    """An event in the ring: the fields of `struct input_event`, and the flow id for traces."""
+    """An event in a reader's ring: the fields of `struct input_event`, and the id of the trace flow to which
+    the event belongs.
+    """
 
     sec: int
     usec: int
@@ -72,7 +74,7 @@ class Client:
     masks: dict[int, int] = attrs.field(factory=dict)
     fasync: FasyncList = attrs.field(factory=FasyncList)
     flow: int = 0
-    """The flow id, for traces, of the events that the last read returned."""
+    """The id of the trace flow to which the last event that was read belongs."""
 
     def __attrs_post_init__(self) -> None:
         self.buffer = [QueuedEvent(0, 0, 0, 0, 0)] * self.size

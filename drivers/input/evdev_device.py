@@ -47,7 +47,7 @@ class Evdev:
 
 
 def is_alive(client: Client) -> bool:
-    """Return True if the reader's device exists and its access is not revoked."""
+    """Return True if the device exists and the reader's access to it is not revoked."""
     # No lock is held here, as in Linux's evdev_read().
     return READ_ONCE(client.evdev.exist) and not READ_ONCE(client.revoked)
 

@@ -51,7 +51,9 @@ async def _open(file: File) -> None:
 
 
 async def _open_device(evdev: Evdev) -> None:
-    """Open the input device for the first reader (`evdev_open_device()`).  Raise ENODEV or EINTR."""
+    """Open the input device for the first reader (`evdev_open_device()`). Raise ENODEV if the device is gone,
+    EINTR if a signal arrives.
+    """
     async with mutex_interruptible(evdev.mutex):
         if not evdev.exist:
             raise os_error(ENODEV)

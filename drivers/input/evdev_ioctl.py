@@ -28,7 +28,7 @@ from .evdev_client import CLOCKS, Client
 from .evdev_device import grab, is_alive, revoke, ungrab
 
 Fixed = Callable[[File, Client, int], Awaitable[None] | None]
-"""The handler of an ioctl of fixed size. The handler sleeps only to lock a second mutex."""
+"""The handler of an ioctl of fixed size. It sleeps only to lock the input device's mutex."""
 Sized = Callable[[File, Client, int, int], int]
 """The handler of an ioctl of any size. Its last arguments are the size and the address of the program's
 buffer.
@@ -82,7 +82,7 @@ def _id(file: File, client: Client, address: int) -> None:
 
 
 def _string(name: str, file: File, client: Client, size: int, address: int) -> int:
-    """Copy a string to the program and return its size, with the NUL (`str_to_user()`).
+    """Copy a string to the program and return its size, including the NUL (`str_to_user()`).
 
     A long string is truncated.
     """

@@ -1,4 +1,4 @@
-"""Input handlers and their handles, which connect them to devices (drivers/input/input.c).
+"""Input handlers, and the handles that connect handlers to devices (drivers/input/input.c).
 
 A handler, such as evdev, receives events.  A handle connects it to one device.
 """

@@ -24,7 +24,9 @@ BOOLEANS: Final = {
     "on": True,
     "of": False,
 }
-"""The boolean value of a text, by the characters with which the text begins (`kstrtobool()`)."""
+"""The boolean that a text stands for, keyed by the first or the first two characters of the text
+(`kstrtobool()`).
+"""
 
 
 def set_inhibited(dev: InputDev, data: bytes) -> Awaitable[None] | None:

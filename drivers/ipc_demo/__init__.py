@@ -43,7 +43,9 @@ MODULE = Module(
 
 
 def init(this: ThisModule) -> ExitStack:
-    """Register the nodes and the netlink family.  The returned stack unregisters them, the last first."""
+    """Register the nodes and the netlink family. Return an ExitStack that unregisters them in reverse
+    order.
+    """
     events, frames = event.Events(this), frame.Frames()
     nodes = (
         ("question", question.OPERATIONS, None, (question.attribute(),)),

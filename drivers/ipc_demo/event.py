@@ -41,8 +41,8 @@ class Listener:
 
 
 class Events:
-    """The timer that sends events, and the listeners that receive them. `lock` protects both from the timer's
-    callback.
+    """The timer that sends events, and the listeners that receive them. The timer's callback can run at any
+    time, so `lock` protects both.
     """
 
     def __init__(self, this: ThisModule) -> None:
@@ -77,9 +77,7 @@ class Events:
         timer_delete(self._timer)
 
     def attribute(self) -> DeviceAttribute:
-        """Return the sysfs attribute `last`: number and time of the last event, for programs that poll the
-        file.
-        """
+        """Return the sysfs attribute `last`, which shows the number and the time of the last event."""
         return DeviceAttribute("last", show=lambda device: "{0.number} {0.time}\n".format(self.latest()))
 
     def latest(self) -> uapi.IpcDemoEvent:

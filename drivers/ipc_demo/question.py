@@ -18,15 +18,17 @@ INVERTED: Final = bytes(byte ^ 0xFF for byte in range(256))
 
 
 def answer(question: bytes) -> bytes:
-    """Return the answer to a question: its bytes, inverted.  Raise EINVAL if the question is too long."""
+    """Return the answer to a question: the question's bytes with all bits inverted. Raise EINVAL if the
+    question is too long.
+    """
     if len(question) > uapi.MAX_QUESTION:
         raise os_error(EINVAL)
     return question.translate(INVERTED)
 
 
 def attribute() -> DeviceAttribute:
-    """Return the sysfs attribute `answer`: a program writes a question, then reads the answer in hex
-    digits.
+    """Return the sysfs attribute `answer`. A program writes a question to this attribute, then reads the
+    answer in hex digits.
     """
     last = b""
 

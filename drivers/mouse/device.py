@@ -91,7 +91,7 @@ class Mouse:
     missed: int = 0
     interrupts: int = 0
     gone: bool = False
-    """True once the driver has begun to unbind. After that the registers are unmapped."""
+    """True once the driver is being unbound from the mouse. After that the registers can be unmapped."""
 
     @property
     def name(self) -> str:

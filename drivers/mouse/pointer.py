@@ -24,7 +24,7 @@ AXES: Final = (ev.REL_X, ev.REL_Y, ev.REL_WHEEL)
 
 
 class Pointer:
-    """The input device of one mouse."""
+    """The input device of one mouse, which reports motion, the wheel and the buttons."""
 
     def __init__(self, this: ThisModule, device: SimbusDevice) -> None:
         self._input: InputCore = this.symbols

@@ -23,7 +23,7 @@ OFFSET_MASK = (1 << 30) - 1
 
 
 class BufferState(Enum):
-    """The owner or state of a buffer (`enum vb2_buffer_state`)."""
+    """The state of a buffer, which tells the owner of the buffer (`enum vb2_buffer_state`)."""
 
     DEQUEUED = "owned by the program"
     QUEUED = "owned by the queue, not yet passed to the driver"
@@ -53,7 +53,7 @@ class Memory:
 
     @property
     def used(self) -> bool:
-        """True while the queue or a mapping holds a reference."""
+        """True while the queue or a mapping holds a reference to the memory."""
         return refcount_read(self._users) > 0
 
     def map(self, area: VmArea) -> None:

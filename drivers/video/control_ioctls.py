@@ -206,7 +206,7 @@ def _value(item: s.V4l2ExtControl) -> int:
 
 
 def _put(item: s.V4l2ExtControl, value: int) -> None:
-    """Store a value in the lower half of the item's union.  The upper half is not part of the value."""
+    """Store a 32-bit value in the first half of the item's 8-byte union, and keep the second half."""
     item.union = S32.pack(value) + item.union[4:]
 
 

@@ -71,12 +71,12 @@ class Control:
 
     @property
     def is_class(self) -> bool:
-        """True for the control that represents a class, which programs can neither read nor write."""
+        """True for the heading of a control class, which has no value (V4L2_CTRL_TYPE_CTRL_CLASS)."""
         return self.type == v4l2.V4L2_CTRL_TYPE_CTRL_CLASS
 
     @property
     def reported_step(self) -> int:
-        """The step that the ioctls report: 1 for a menu."""
+        """The step that the ioctls report: 1 for a menu, `step` for other controls."""
         return 1 if self.type == v4l2.V4L2_CTRL_TYPE_MENU else self.step
 
     def validate(self, value: int) -> int:
