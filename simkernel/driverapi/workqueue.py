@@ -1,4 +1,4 @@
-"""include/linux/workqueue.h: work items, which call a function later, where it can sleep.
+"""include/linux/workqueue.h: work items. A work item calls a function later, in a context that can sleep.
 
 work = init_work(this, refresh)              # async def refresh(work: Work) -> None
 schedule_work(work)                          # from any context, including an interrupt handler

@@ -1,5 +1,5 @@
-"""The simulation engine.  It adds to simpy: time charges, lazy calls, seeded random streams, tracepoints and
-errors.
+"""The simulation engine. It extends simpy with time charges, system calls that do nothing until they are
+awaited, seeded random streams, tracepoints and errors.
 """
 
 from simkernel.engine.call import LATER, Call, Compute, Owner, drive, runs_later

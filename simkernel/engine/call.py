@@ -28,8 +28,8 @@ maps the name of a kind to a predicate that recognizes the functions of this kin
 """
 
 LATER: Final = object()
-"""Result of `Owner.enter` if the system call blocks. The program gets the result of the call itself when the
-call returns.
+"""Result of `Owner.enter` if the system call blocks. It is not the result of the call. The program gets that
+result when the call returns.
 """
 
 
@@ -97,7 +97,8 @@ def drive(awaitable: Awaitable[T], perform: Callable[[Any], Any]) -> T:
     """
     if not isinstance(awaitable, Awaitable):
         raise SimulationError(
-            f"{awaitable!r} is neither a call nor a coroutine that makes calls: pass one, as in app.getpid()"
+            f"{awaitable!r} is neither a call nor a coroutine that makes calls: "
+            "pass a call, such as app.getpid()"
         )
     steps = awaitable.__await__()
     value: Any = None

@@ -52,8 +52,8 @@ NEVER = 1 << 126
 LONG_AGO = -NEVER
 """An instant in ns that is earlier than every other instant."""
 FOR_EVER: Final = repeat(None)
-"""An endless iterator: the default of the argument `turns` of `_process`, which takes one item from `turns`
-for each event. So by default the number of events is not limited.
+"""An endless iterator, the default of the argument `turns` of `_process()`. That method takes one item from
+`turns` for each event, so the default does not limit the number of events.
 """
 MIN_CANCELLED: Final = 64
 """The event heap is purged only if it has more cancelled entries than this."""
@@ -118,8 +118,8 @@ class Engine(simpy.Environment):
         self.running = False
         self._thread = get_ident()
         self.turn = 0
-        """Number of times that code outside the simulation has begun to act on the machine.  While this
-        number does not change, the engine only processes events.
+        """Number of times that code outside the event loop has begun to act on the machine (`section()`).
+        While this number stays the same during a run, only events act on the machine.
         """
         self.until: int | None = None
 
@@ -181,7 +181,7 @@ class Engine(simpy.Environment):
     # -- scheduling -----------------------------------------------------------
 
     def call_later(self, delay: int, function: Callable[..., object], *arguments: Any) -> Timer:
-        """Call `function` in an event of its own, `delay` ns after `time()`. Return the timer."""
+        """Schedule an event that calls `function`, `delay` ns after `time()`. Return the event's timer."""
         timer = Timer(function, arguments, self)
         self.next_deadline = LONG_AGO
         heappush(self._queue, (self.now + self.charged + delay, NORMAL, next(self.numbers), timer))  # type: ignore[misc]
@@ -190,7 +190,7 @@ class Engine(simpy.Environment):
     def resume_at(
         self, time: int, function: Callable[[Any, Any, Any], object], one: Any, two: Any, three: Any
     ) -> None:
-        """Call `function(one, two, three)` in an event of its own at `time` ns, which must not be in the
+        """Schedule an event that calls `function(one, two, three)` at `time` ns, which must not be in the
         past.
 
         This resumes tasks.  It makes no `Timer`, because it is never cancelled.
@@ -237,18 +237,20 @@ class Engine(simpy.Environment):
         return time < next_deadline
 
     def pass_until(self, end: int) -> None:
-        """Until the instant `end`, let a section (the code of one event) start directly after another one,
-        without an entry in the queue. If `in_place` is False, do not allow this.
+        """Allow a section (the code of one event) to start directly after another one, without an entry in
+        the queue, until the instant `end`. Do not allow it if the attribute `in_place` is False.
         """
         self.set_run_until(end if self.in_place else LONG_AGO)
 
     def set_run_until(self, end: int) -> None:
-        """Set the attribute `run_until` to `end`, even if `in_place` is False."""
+        """Set the attribute `run_until` to `end`. Reset `next_deadline`, so that `is_next()` computes it
+        again.
+        """
         self.run_until = end
         self.next_deadline = LONG_AGO
 
     def call_at(self, time: int, function: Callable[..., object], *arguments: Any) -> Timer:
-        """Call `function` in an event of its own at `time` ns.
+        """Schedule an event that calls `function` at `time` ns. Return the event's timer.
 
         Raise SimulationError if `time` is in the past.
         """
@@ -366,7 +368,7 @@ class Engine(simpy.Environment):
             self._purge()
 
     def _process(self, end: int, turns: Iterable[object] = FOR_EVER) -> None:
-        """Process the events before the instant `end`, at most one event for each item of `turns`.
+        """Process the events before the instant `end`, but at most as many events as `turns` has items.
 
         Only events of simpy need `simpy.Environment.step()`; all others are processed here.  The loop is a
         `for` because CPython does not specialize the bytecode of a `while` loop that jumps back on a

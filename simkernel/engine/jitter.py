@@ -13,11 +13,11 @@ from simkernel.engine.engine import LONG_AGO, Engine
 from simkernel.engine.streams import Streams
 
 HOLD: Final = 10_000
-"""Simulated time in ns for which one random factor scales the time charges, before a new factor is drawn at
-random.
+"""Period of simulated time in ns in which all time charges are multiplied by the same random factor. After
+it, a new factor is drawn.
 """
 LEVELS: Final = (0.5, 0.9, 0.99)
-"""Levels of the measured quantiles: median, 90 % and 99 %."""
+"""Levels of the quantiles that are known for the random factors of time charges: median, 90 % and 99 %."""
 
 E = TypeVar("E", bound=Engine)
 
@@ -74,8 +74,8 @@ def factor(level: float, quantiles: tuple[int, ...]) -> float:
 
 
 def engine_class(kind: type[E], quantiles: tuple[int, ...] | None) -> type[E]:
-    """Return the engine class `kind`. If `quantiles` are given, return a subclass of it whose time charges
-    vary at random.
+    """Return the engine class `kind`. If `quantiles` of a random factor are given, return a subclass that
+    multiplies its time charges by this factor.
     """
     if quantiles is None:
         return kind

@@ -121,8 +121,8 @@ class PlannedEngine(Engine):
     def resume_at(
         self, time: int, function: Callable[[Any, Any, Any], object], one: Any, two: Any, three: Any
     ) -> None:
-        """Schedule an event that calls `function(one, two, three)`, where `one` is a task. Its time
-        is `time` in ns plus the delay that the plan chooses for this task.
+        """Schedule an event that calls `function(one, two, three)`, where `one` is a task. The event happens
+        at `time` ns plus the delay that the plan chooses for this task.
         """
         time += self.perturbation.step(one)
         super().resume_at(time, self._begin, self.observed(function), (one, two, three), None)

@@ -1,5 +1,5 @@
-"""Tracepoints. A trace record contains an event's name, time, track, and flow (the id of the message or frame
-that caused the event).
+"""Tracepoints. A trace record has a name, a time, a track (a task, a device or a part of the kernel), and a
+flow. The flow is the id of the message or frame that caused the record.
 
 A machine has one `Tracer`.  Its `emit` is None unless a listener is attached.  So an inactive tracepoint
 costs one attribute load and one comparison:
@@ -74,8 +74,8 @@ class Tracer:
         """Id of the flow (the records that one message or frame causes) that began last."""
         self.flow = 0
         self.since = 0
-        """Id of the newest flow at the time when the last trace listener unsubscribed. Tasks do not continue
-        flows with an id up to this one.
+        """Id of the newest flow when the last trace listener unsubscribed. System calls do not continue flows
+        with this id or a lower id.
         """
         self.emit: Callable[..., None] | None = None
 

@@ -1,3 +1,3 @@
-"""Search for failures: many runs of one target, each with a different order of events, and replay of a
-run.
+"""Search for failures: run one target (a test body or a scenario) many times, each time with a different
+order of events, and replay a run.
 """

@@ -1,4 +1,4 @@
-"""Find the causes of a failing call, and the first difference between two runs, in their trace records."""
+"""Find, in trace records, the causes of a failing call and the first difference between two runs."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class _Chain:
         flow = self._records[wakeup].flow
         if not flow:
             waker = self._waker(wakeup, pid)
-            # the call may be that of `sim.quiet`, which reads an eventfd until the machine is quiet
+            # the call may be the read(2) in `sim.quiet()`, which returns when the machine is quiet
             if waker is None and self._records[left].fields["call"] == "read":
                 waker = self._last_act(wakeup)
             if waker is None:  # woken by its own timer

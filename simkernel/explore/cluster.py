@@ -1,5 +1,5 @@
-"""Executors for searches: worker processes, this process, or a dask.distributed cluster (extra
-`[cluster]`).
+"""Executors for the runs of a search for failures: worker processes, this process, or a dask.distributed
+cluster (extra `[cluster]`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 TIMEOUT = 10
 """Seconds to wait for an answer of the dask scheduler."""
 PER_WORKER = 2
-"""Number of chunks of seeds that are submitted per worker: one runs and one waits."""
+"""Number of chunks (groups of seeds) that are submitted per worker. While one chunk runs, the other waits."""
 
 
 class InProcess(Executor):

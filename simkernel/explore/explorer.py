@@ -1,4 +1,6 @@
-"""Searches for a failing run: by seeds, by sweeps, systematically, or guided by coverage."""
+"""Searches for a failing run. A search runs random plans, one fault or pause at each possible point, all
+plans up to a size, or mutations of plans that coverage selects.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ from simkernel.explore.strategy import Profile, draw, log_uniform
 from simkernel.kernel.loader.path import unchanged_files
 
 LATE: Final = 10**9
-"""A number of points (statements and task steps at which a plan can act) that no run reaches. A stimulus that
-waits for this number happens only when the machine is quiet.
+"""A number of points (statements and task steps) that no run reaches. If a plan lets a stimulus (an action of
+the test, such as an unplug) wait for so many points, the stimulus happens only when the machine is quiet.
 """
 DURATIONS: Final = (micros(50), millis(5))
 """The two lengths in ns of pauses in a systematic search.  One is shorter than most system calls, the other
@@ -100,8 +102,8 @@ class Explorer:
         return outcome
 
     def default(self, seed: int = 0) -> Outcome:
-        """Run the target under the default plan, which has no perturbations, and record the points that the
-        run passes.
+        """Run the target under the default plan, which has no perturbations, and record the points (module
+        statements and task steps) that the run passes.
         """
         return self.run(Plan(seed, options=self._plan_options), record=True)
 
@@ -164,8 +166,9 @@ class Explorer:
         return self.first_failure(attrs.evolve(base.plan, faults=((point, n),)) for n in numbers)
 
     def sweep_pauses(self, ns: int, places: Callable[[str], bool] = bool) -> Found | Held:
-        """Run the target once for each point in its run whose place (a statement or a task) is accepted by
-        `places`. Each run pauses for `ns` nanoseconds at its point.
+        """Find the points of the base run (without perturbations) whose place (a statement or a task)
+        `places` accepts. For each of these points, run the target once with a pause of `ns` nanoseconds at
+        the point.
         """
         base = self.base()
         if base.failure is not None:

@@ -1,5 +1,5 @@
-"""Run the plans of many seeds in chunks on any executor of `concurrent.futures`: local processes or a
-cluster.
+"""Run a target (a test body or a scenario) once for each of many seeds. Chunks of seeds run on any executor
+of `concurrent.futures`: local processes or a cluster.
 
 A chunk takes about one second, so the cost of its dispatch is small.  A worker imports the target by name
 once, runs the default plan, and keeps its profile.  It returns a batch of numbers and names, and no
@@ -213,5 +213,5 @@ class Dispatcher:
             self._deaths[chunk] = self._deaths.get(chunk, 0) + 1
             if self._deaths[chunk] > MAX_DEATHS:
                 text = f"{MAX_DEATHS + 1} workers have died while seeds {chunk[0]} to {chunk[-1]} ran"
-                raise SimulationError(f"{text}: run them with --jobs 1 to see why")
+                raise SimulationError(f"{text}: run these seeds with --jobs 1 to see why")
         self._executor = self._make()

@@ -21,8 +21,8 @@ MAX_POINTS: Final = 1_000_000
 the run.
 """
 STEP: Final = "step"
-"""First word of the place "step of COMM" of a point, at which the task COMM continues. The places of all
-other points are statements.
+"""First word of the place of a point at which a task continues: "step of COMM" for the task COMM. The place
+of every other point is a statement (FILE:LINE).
 """
 
 
@@ -73,12 +73,16 @@ class Schedule:
         """
         self._values = dict(plan.points)
         self._perturbed = set(plan.points)
-        """Numbers (positions in the run) of the points at which the plan delays, pauses or stimulates."""
+        """The points at which the plan sets a delay or a pause, or at which a stimulus is due. Each point is
+        given by its position in the run, from 1.
+        """
         self._stimuli: dict[int, list[Callable[[], object]]] = {}
         self._engine: PlannedEngine | None = None
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Store the engine of the machine.  The engine later triggers the stimuli."""
+        """Store the engine of the machine. The schedule needs it to trigger stimuli and to end the run at the
+        point limit.
+        """
         self._engine = engine
 
     # -- points ---------------------------------------------------------------
@@ -97,7 +101,7 @@ class Schedule:
         if number in self._stimuli:
             self._stimulate(number)
         ns = self._values.get(number)
-        if ns is None or ns < 0:  # IRQ applies to statements only: a task that waits cannot pause
+        if ns is None or ns < 0:  # IRQ, which only a pause at a statement supports
             return 0
         self.done.append(Done(number, ns, f"{STEP} of {task.comm}"))
         return ns
@@ -129,7 +133,7 @@ class Schedule:
 
     def announce(self, name: str, function: Callable[[], object]) -> None:
         """Announce the stimulus `name`, an action of the test such as an unplug. The engine calls `function`
-        after the number of further points that the plan sets.
+        after as many further points as the plan sets for `name`, by default 0.
         """
         first = name
         for number in count(2):
@@ -149,8 +153,8 @@ class Schedule:
             self._engine.call_later(0, function)
 
     def late_stimuli(self) -> bool:
-        """Trigger the pending stimuli that have the lowest point number, because the run became quiet before
-        it reached this point.
+        """Trigger the stimuli that wait for the earliest point, although the run has not reached this point.
+        Call this method when the machine is quiet.
 
         Return False if none is left.
         """
@@ -162,7 +166,9 @@ class Schedule:
     # -- the result ------------------------------------------------------------
 
     def stale(self) -> list[str]:
-        """Return the parts of the plan that had no effect, because the run did not reach their points."""
+        """Return the parts of the plan that were not applied: delays and pauses that did not happen, and
+        stimuli that were not announced.
+        """
         done = {each.point for each in self.done}
         stale = [str(Plan(points={at: ns})) for at, ns in self.plan.points.items() if at not in done]
         stimuli = self.plan.stimuli.items()

@@ -16,7 +16,7 @@ Part = tuple[str, Any, Any]
 
 
 def shrink(target: Target, failed: Outcome, options: Mapping[str, Any]) -> tuple[Outcome, int]:
-    """Find a small plan that fails like `failed`.
+    """Find a small plan whose run fails in the same way as the run `failed`.
 
     Return the outcome of its run, and the number of runs tried.
 
@@ -79,8 +79,8 @@ class _Shrinker:
         return smaller
 
     def _lessened(self) -> bool:
-        """Try shorter and rounder times, and earlier stimuli, in the plan.  Return True if a run with such a
-        plan fails.
+        """Try simpler values in the plan, such as shorter times that are powers of ten, and earlier stimuli.
+        Return True if a run with such a value fails in the same way.
         """
         smaller = False
         for part in _parts(self._best.plan):

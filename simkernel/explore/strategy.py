@@ -75,8 +75,8 @@ class Profile:
 
     @cached_property
     def statements(self) -> Profile:
-        """The profile with only the points at statements. If `directed` has places of data races, it has only
-        the points at these places.
+        """The profile with only the points at statements. If the attribute `directed` contains places of data
+        races, keep only the points at these places.
         """
         if self.directed:
             return self.among(self.directed.__contains__)

@@ -1,4 +1,4 @@
-"""The trace layer of the records that hardware emits."""
+"""The name of the layer of virtual hardware, for the trace records that the hardware emits."""
 
 from __future__ import annotations
 

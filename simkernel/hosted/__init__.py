@@ -39,7 +39,7 @@ from simkernel.machine import Machine
 
 
 class Hosted:
-    """A process of the machine that runs hosted packages.
+    """A simulated process in which hosted packages run.
 
     Its attributes are the modules that the hosted program sees: `host.os`, `host.time`, `host.selectors`,
     ...
@@ -114,7 +114,7 @@ def hosted(
             f"hosted programs need the constants of Python on Linux, and this host is {sys.platform}"
         )
     if not isinstance(where, Machine | Blocking):
-        raise SimulationError(f"hosted({where!r}): pass a Machine, or the app of a plain function")
+        raise SimulationError(f"hosted({where!r}): pass a Machine, or the app of a program that is not async")
     if not packages:
         raise SimulationError(
             'hosted() needs the name of a package to import, as in hosted(machine, "linuxpy")'
@@ -125,7 +125,9 @@ def hosted(
     if isinstance(where, Machine):
         thread: Blocking = where.blocking(uid, gid, capabilities)
     elif (uid, gid, capabilities) != (0, None, None):
-        raise SimulationError("hosted(app, ..., uid=...): a program keeps its user; pass uid to spawn()")
+        raise SimulationError(
+            "hosted(app, ..., uid=...): a running program keeps its user id; pass uid to spawn()"
+        )
     else:
         thread, machine = where, where.app._system
     host = Hosted(machine, thread, packages)

@@ -44,7 +44,9 @@ class ProcessCalls:
         return self.run(self.process.app.call(name, *arguments))
 
     def run(self, awaitable: Awaitable[Any]) -> Any:
-        """Make a call and return its result.  Raise SimulationError in another thread of the host."""
+        """Make a call and return its result. Raise SimulationError if the current host thread is not the
+        thread that made this object.
+        """
         if threading.get_ident() != self._thread:
             raise SimulationError(
                 f"{awaitable!r}: a hosted program can make calls only in the thread of hosted()"
@@ -171,8 +173,8 @@ def _is_exception(value: Any) -> bool:
 
 
 def refuse(what: str, like: object = None) -> Any:
-    """Return a function that raises NotModelled.  If `like` is a class, return a class that has its constants
-    and raises when called.
+    """Return a function that raises NotModelled. If `like` is a class, return a class that has the int and
+    str attributes of `like`, and raises NotModelled when it is called.
     """
 
     def refused(*arguments: Any, **keywords: Any) -> NoReturn:

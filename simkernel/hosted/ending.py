@@ -55,7 +55,7 @@ class Ending:
 
     @contextmanager
     def at_end(self) -> Iterator[None]:
-        """Run the block, then call the atexit functions and close the files."""
+        """Run the body of the `with` statement, then call the atexit functions and close the files."""
         ENABLED.append(gc.isenabled())
         gc.disable()
         try:

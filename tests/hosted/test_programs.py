@@ -238,7 +238,10 @@ def test_a_program_that_ends_in_a_hosted_block_restores_the_interpreter(
 
 def test_wrong_uses_are_refused(machine: Machine) -> None:
     async def asynchronous(app: App) -> None:
-        with pytest.raises(SimulationError, match="the app of a plain function"), hosted(app, "lodger"):  # type: ignore[arg-type]
+        with (
+            pytest.raises(SimulationError, match="the app of a program that is not async"),
+            hosted(app, "lodger"),
+        ):  # type: ignore[arg-type]
             pass
 
     def other_user(app: Blocking) -> None:

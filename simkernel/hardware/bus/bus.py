@@ -21,7 +21,8 @@ from simkernel.hardware.layer import HARDWARE
 ACTIONS: Final = {
     each.__code__ for each in (Device.connect, Device.read, Device.write, Device.advance, Device.disconnect)
 }
-"""Code objects of those methods of `Device` that run a device class's own code. The bus calls these methods.
+"""Code objects of the methods of `Device` that call functions of its subclasses, such as register hooks.
+`_is_acting()` searches the call stack for these code objects.
 """
 
 

@@ -108,7 +108,9 @@ class Event:
     _flow: int
     _timer: Timer
     _own: bool
-    """True if the device scheduled this event in another event; False if it did so in a register access."""
+    """True if a function of another event of the device scheduled this event. False otherwise, for example if
+    a register access scheduled it.
+    """
 
     @property
     def pending(self) -> bool:

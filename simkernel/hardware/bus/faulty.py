@@ -1,5 +1,5 @@
 """A bus that injects faults into register accesses, DMA transfers and interrupts (kernel/lib/fault.py lists
-them).
+these faults).
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from simkernel.hardware.bus.bus import Bus
 from simkernel.hardware.bus.device import Device
 
 STORM: Final = 100
-"""Number of interrupt events in an interrupt storm.  Linux disables a line after 100 000 interrupts."""
+"""Number of interrupt events in an interrupt storm. Each event represents WEIGHT interrupts, so a storm has
+100 000 interrupts, after which Linux disables the line.
+"""
 WEIGHT: Final = 1000
 """Number of interrupts that each event of a storm represents."""
 

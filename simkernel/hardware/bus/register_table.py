@@ -37,7 +37,7 @@ class Register:
 
 @attrs.frozen
 class Port:
-    """A register, with the functions that its device class calls at a read and at a write."""
+    """A register, and the methods of the device class that handle a read and a write of this register."""
 
     register: Register
     read: ReadHook | None = attrs.field(repr=False)

@@ -51,7 +51,7 @@ def body(mode: Mode, pixel_format: PixelFormat, pattern: Pattern, bright: int) -
 
 
 def _bands(pattern: Pattern, width: int) -> list[list[Colour]]:
-    """Return the pixel lines that differ from each other in a test pattern.
+    """Return the distinct pixel lines of a test pattern.
 
     The height of a frame is divided into SQUARES parts.  The parts show these lines in turn.
     """
