@@ -1,4 +1,4 @@
-"""An instrument that reports each attribute access of module code, as KCSAN's compiler pass does.
+"""An instrument that reports each attribute access in module code, as KCSAN's compiler pass does.
 
 `x.a` becomes `access(x, "a", READ, 12).a`, where 12 is the line. So an access is reported when it happens,
 also in lambdas and comprehensions.  A call of a method that changes a container (`x.a.append(1)`) and an
@@ -40,7 +40,9 @@ class Kind(IntFlag):
 
 
 class Listener(Protocol):
-    """The receiver of the reported accesses: the race detector of the running machine."""
+    """An object that gets a report of each attribute access in module code: the race detector of the running
+    machine.
+    """
 
     def access(self, obj: object, name: str, kind: Kind, statement: int, frame: FrameType) -> None:
         """Record that `frame` is about to access the attribute `name`.
@@ -50,7 +52,9 @@ class Listener(Protocol):
 
 
 class Accesses:
-    """The instrument that reports accesses (see `Instrument` in kernel/loader/image.py)."""
+    """The instrument that reports attribute accesses in module code to `listener` (see `Instrument` in
+    kernel/loader/image.py).
+    """
 
     name: Final = "accesses"
     listener: ClassVar[Listener | None] = None
@@ -67,8 +71,8 @@ class Accesses:
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Ignore accesses while the loader executes the top-level code of a file. A file is executed once per
-        process, not once per machine.
+        """Ignore accesses while the loader executes the top-level code of a file. This code runs once per
+        Python process, not once per machine.
         """
         self._loading += 1
         try:
@@ -98,7 +102,7 @@ WRITES: Final[Mapping[str, Kind]] = {
     "rcu_assign_pointer": Kind.WRITE | Kind.MARKED | Kind.ORDERED,
     "xchg": Kind.WRITE | Kind.MARKED | Kind.ORDERED,
 }
-"""The kind of access that each of these functions makes to the attribute that its second argument names."""
+"""Functions that write the attribute named by their second argument, and the kind of the access of each."""
 
 ACCESSES: Final = Accesses()
 

@@ -1,4 +1,4 @@
-"""A module's code: NAME.py or a package NAME/, executed once per process.
+"""A module's code: NAME.py or a package NAME/, executed once per Python process.
 
 Theory of operation.  Modules are not on Python's import path. Their files are read and compiled here and
 executed under the name `simkernel_module_DIGEST`.  So two modules with the same name, or two versions of a
@@ -120,14 +120,14 @@ class Instrument(Protocol):
 
     @property
     def names(self) -> Mapping[str, object]:
-        """The globals that the transformed code uses, by name."""
+        """The globals that the loader adds to a module for the transformed code, by name."""
 
     def apply(self, tree: ast.Module, file: str) -> ast.Module:
-        """Return the transformed syntax tree of a file. `file` is its name in logs."""
+        """Return the transformed syntax tree of a file. `file` is the file's name in logs."""
 
     def loading(self) -> AbstractContextManager[object]:
         """Return a context manager. The loader executes the top-level code of a file inside this context,
-        once per process.
+        once per Python process.
         """
 
 
@@ -136,7 +136,8 @@ _sources: dict[str, tuple[Source, Sequence[Instrument]]] = {}
 
 
 def load_image(location: Location, instruments: Sequence[Instrument] = ()) -> Image:
-    """Return the module's code, which is read and executed once per process.  Raise ImageError on failure.
+    """Return the module's code. Each version of the code is executed once per Python process. Raise
+    ImageError if the files are not a loadable module.
 
     A file that does not bind MODULE is not executed, because it may be any program.  The `instruments`
     transform the code in their order.
@@ -247,7 +248,9 @@ def _check_entry(namespace: ModuleType, name: str, arguments: tuple[str, ...]) -
 
 
 def _where(error: BaseException, source: Source) -> str:
-    """Return the last line of the module's own code in the traceback of an error."""
+    """Find the innermost line of the module's own code in the traceback of an error. Return it as
+    `FILE:LINE`, or return the name of the main file if the traceback has no such line.
+    """
     where = source.main.relative
     traceback = error.__traceback__
     while traceback is not None:

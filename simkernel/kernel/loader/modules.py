@@ -314,7 +314,9 @@ class Modules:
 
 
 class _Load:
-    """A load of a module that has begun. Other tasks can wait for its end."""
+    """The state of a running finit_module(2) call. Other tasks that load the same module wait until this call
+    ends.
+    """
 
     def __init__(self) -> None:
         self.done = False

@@ -31,7 +31,7 @@ _kept: dict[Any, Any] | None = None
 @contextmanager
 def unchanged_files(kept: dict[Any, Any]) -> Iterator[None]:
     """While the block of this context manager runs, read each file and directory of a module path at most
-    once. Results are cached in `kept`.
+    once. The dictionary `kept` is the cache of the results.
     """
     global _kept
     before, _kept = _kept, kept
@@ -168,8 +168,8 @@ def _parse(text: str, filename: str, supplement: str) -> Spec:
 
 
 Stamp: TypeAlias = tuple[str, int, int]
-"""The path, modification time and size of a file. If the stamp is the same as before, the file counts as
-unchanged, as for Python's imports.
+"""The path of a file, its modification time in ns and its size in bytes. If all three are the same as before,
+the file counts as unchanged, as for Python's imports.
 """
 
 

@@ -1,4 +1,5 @@
-"""A snapshot of the modules on a module path, with the index of modprobe(8) (depmod's files).
+"""A snapshot of the modules on a module path, with an index like the one that depmod(8) writes for
+modprobe(8).
 
 Only user space has the index of modules. If the kernel itself loads a module that needs another one, it
 finds an unknown symbol.
@@ -47,7 +48,7 @@ class Snapshot:
 
     def find(self, name: str) -> Location | None:
         """Return the location of the module `name`, or None. The characters - and _ are equal, and a suffix
-        .py is ignored. A path matches no module.
+        .py is ignored. If `name` is the path of a file, the result is None.
         """
         return self._locations.get(module_name(name.removesuffix(".py")))
 

@@ -16,7 +16,7 @@ from simkernel.uapi.errno import EFAULT, ENOMEM, os_error
 from simkernel.uapi.mman import PROT_READ, PROT_WRITE, page_align
 
 STACK_TOP: Final = 0x7FFF_FFFF_F000
-"""End of a program's address space (TASK_SIZE_MAX of x86-64, less a page for the environment)."""
+"""End of a program's address space: 2^47 minus a guard page (TASK_SIZE_MAX of x86-64)."""
 MMAP_BASE: Final = 0x7FFF_F7FF_F000
 """Highest address of a mapping, below the gap for the stack (`mmap_base()`)."""
 MMAP_MIN_ADDR: Final = 0x1_0000
@@ -24,13 +24,13 @@ MMAP_MIN_ADDR: Final = 0x1_0000
 MAX_MAP_COUNT: Final = 65530
 """Maximum number of areas of a process (vm.max_map_count)."""
 RAM_SIZE: Final = 512 << 20
-"""Size in bytes of the memory that programs and files use."""
+"""Size of a machine's memory in bytes."""
 ALIGNMENT: Final = 16
 """Alignment in bytes of buffers on the stack."""
 
 
 class AddressSpace:
-    """The mapped areas of a process, ordered by address, and the buffers of its current call.
+    """The mapped areas of a process, ordered by address, and the buffers of its current system call.
 
     `mappings` is the machine's table of mapped areas.
     """
@@ -158,7 +158,7 @@ class AddressSpace:
 
 
 def private_memory(size: int) -> memoryview:
-    """Return new memory of `size` bytes. Raise ENOMEM above the size of the machine's memory
+    """Return new memory of `size` bytes. Raise ENOMEM if `size` exceeds the size of the machine's memory
     (`__vm_enough_memory()`).
 
     Linux permits a larger mapping that is private and read-only, or has MAP_NORESERVE: it allocates a page at

@@ -31,7 +31,7 @@ class Life:
 
 
 class CheckedDmaBuffer(DmaBuffer):
-    """A DMA buffer that reports an access to its memory after its release.
+    """A DMA buffer that reports an access to its memory after the driver has freed the buffer.
 
     The memory stays readable, so the driver continues, as with KASAN's default on Linux.  Accesses through
     a slice of `memory` that was taken before the release are not checked.

@@ -45,7 +45,7 @@ class Space:
     used: int = 0
 
     def take(self, size: int) -> None:
-        """Reserve `size` bytes.  Raise ENOSPC above the limit (`shmem_inode_acct_blocks()`)."""
+        """Reserve `size` bytes.  Raise ENOSPC if this exceeds the limit (`shmem_inode_acct_blocks()`)."""
         if self.used + size > self.limit:
             raise os_error(ENOSPC)
         self.used += size
@@ -82,7 +82,9 @@ class Pages:
         return bytes(data)
 
     def write(self, position: int, data: bytes) -> None:
-        """Write `data` at `position` and extend the file if necessary.  Raise ENOSPC."""
+        """Write `data` at `position` and extend the file if necessary. Raise ENOSPC if the file system is
+        full.
+        """
         end = position + len(data)
         self._allot(position, end)
         for extent in self._between(position, end):
@@ -103,7 +105,8 @@ class Pages:
         self.size = size
 
     def view(self, position: int, size: int, unmodelled: Callable[[str], Exception]) -> memoryview:
-        """Return the contiguous memory of `size` bytes at `position`, for a mapping.  Raise ENOSPC.
+        """Return the contiguous memory of `size` bytes at `position`, for a mapping. Raise ENOSPC if the file
+        system is full.
 
         The first mapping allocates all pages of a file that is not large, because another mapping may
         follow.
@@ -117,7 +120,8 @@ class Pages:
         if len(extents) > 1:
             if any(extent.mapped for extent in extents):
                 raise unmodelled(
-                    "mapping a file across pages that were mapped when it was shorter is not modelled"
+                    "mapping file pages that were allocated at different times is not modelled if some of "
+                    "them are already mapped"
                 )
             extents = [self._merge(extents)]
         (extent,) = extents

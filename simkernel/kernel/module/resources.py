@@ -14,7 +14,7 @@ from simkernel.kernel.lib.fault import Armed, check_fault
 from simkernel.kernel.module.module import LoadedModule
 
 DRIVER = "driver"
-"""The `kind` of a registered device driver."""
+"""Value of `Resource.kind` for a registered device driver."""
 
 Release = Callable[[], Awaitable[None] | None]
 

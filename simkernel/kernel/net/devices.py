@@ -415,8 +415,8 @@ class NetDevices:
         self.notify(Event.CHANGEADDR, device)
 
     def set_tx_queue_len(self, device: NetDevice, length: int) -> None:
-        """Set the length of the transmit queue in packets (`dev_change_tx_queue_len()`). Raises ERANGE from
-        2^32 on.
+        """Set the length of the transmit queue in packets (`dev_change_tx_queue_len()`). Raises ERANGE if the
+        length is 2^32 or more.
         """
         if length >= 2**32:
             raise os_error(ERANGE)

@@ -178,7 +178,7 @@ class _Machine:
 
     def find_nested(self) -> int:
         """Search the nest at the offset in register A for an attribute whose type is in register X. Return
-        its offset, or 0 if it is missing (`bpf_skb_get_nlattr_nest()`).
+        the attribute's offset, or 0 if the nest lacks the attribute (`bpf_skb_get_nlattr_nest()`).
         """
         if self.a + NLA_HDRLEN > len(self.data):
             return 0

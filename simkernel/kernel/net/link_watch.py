@@ -18,8 +18,8 @@ TESTING_MODE: Final = 2
 
 
 class LinkWatch:
-    """The pending carrier events of a machine. `changed` is called after the state of a device that is up was
-    updated.
+    """The pending carrier events of a machine. After the kernel has handled an event, it calls `changed` if
+    the device is up.
     """
 
     def __init__(self, engine: Engine, queue: WorkQueue, changed: Callable[[NetDevice], None]) -> None:
@@ -72,8 +72,8 @@ class LinkWatch:
         self._queue.add_delayed(self._work, delay if 0 < delay <= INTERVAL else 0)
 
     def _run(self, work: Work) -> None:
-        """Handle the pending events. If the minimum interval since the last run for all events has not ended,
-        handle only the urgent events (`__linkwatch_run_queue()`).
+        """Handle the pending events. If the last run that handled all events was less than the minimum
+        interval ago, handle only the urgent events (`__linkwatch_run_queue()`).
         """
         now = self._engine.time()
         urgent_only = now < self._next_event

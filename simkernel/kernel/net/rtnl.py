@@ -11,8 +11,8 @@ NAME: Final = "rtnl_mutex"
 
 
 class RtnlMutex:
-    """The rtnl mutex. It reports lock events to checkers. While it is held, plans (perturbations of a test
-    run) cannot pause module code.
+    """The rtnl mutex. If the machine has a race detector, the mutex reports each lock and unlock to it. While
+    the mutex is held, a test run with a perturbed schedule does not pause module code.
 
     All holders are plain functions. No other task runs before they return, so no task ever waits for the
     mutex. A holder can take it recursively: a link operation calls the kernel, which calls notifiers of

@@ -89,8 +89,8 @@ class Sock(FileObject):
 
     @property
     def receivers(self) -> WaitQueue:
-        """Wait queue of tasks that wait for a message, possibly without a name. Only `readers` builds the
-        name of the queue, because building a name for every socket is expensive.
+        """Wait queue of tasks that wait for a message. The queue has no name until `readers` is used, because
+        building a name for every socket is expensive.
         """
         if self._readers is None:
             self._readers = WaitQueue()

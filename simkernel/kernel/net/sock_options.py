@@ -360,8 +360,8 @@ def _get_filter(sock: Sock, length: int) -> bytes:
 
 
 def _attach_bpf(sock: Sock, task: Task, value: int, raw: bytes) -> None:
-    """Raise EBADF, EINVAL or EPERM: simkernel has no BPF objects, so no descriptor can be valid
-    (`__get_bpf()`).
+    """Fail, because simkernel has no BPF programs (`__get_bpf()`). The error is EPERM if SO_LOCK_FILTER is
+    set, EBADF if `value` is not an open descriptor, and EINVAL in all other cases.
     """
     if len(raw) != 4:
         raise os_error(errno.EINVAL)

@@ -27,9 +27,7 @@ OPT_STATS: Final = 1 << 12
 BIND_PHC: Final = 1 << 15
 OPT_ID_TCP: Final = 1 << 16
 MASK: Final = (1 << 19) - 1
-"""Mask of all valid bits of SO_TIMESTAMPING (SOF_TIMESTAMPING_*). The other constants here are bits with
-further checks.
-"""
+"""Mask of all valid flags of SO_TIMESTAMPING (SOF_TIMESTAMPING_*)."""
 
 _KINDS: Final = {
     so.SO_TIMESTAMP: RECEIVE,
@@ -40,8 +38,8 @@ _KINDS: Final = {
 """Value that is stored when a program enables a timestamp option, by option (`sock_set_timestamp()`)."""
 
 _ALIKE: Final = {so.SO_TIMESTAMP: NANOSECONDS | NEW, so.SO_TIMESTAMPNS: NEW}
-"""Bits that only a similar option sets, by option number. If the stored value contains one of these bits,
-reading the option returns 0.
+"""For each option, by number: the bits that only other timestamp options set. If the stored value contains
+one of these bits, a read of the option returns 0.
 """
 
 _STAMPING = struct.Struct("<ii")

@@ -24,8 +24,8 @@ SMALL_HEAD: Final = 576
 head from this cache.
 """
 KMALLOC_SIZES: Final = (1024, 2048, 4096, 8192)
-"""Sizes of the kmalloc caches, in bytes, for heads larger than SMALL_HEAD. A head that exceeds the largest
-cache takes 2^n whole pages.
+"""Sizes of the kmalloc caches, in bytes, for heads larger than SMALL_HEAD. A head that is larger than the
+last of these sizes takes 2^n whole pages.
 """
 SLAB_LARGEST: Final = KMALLOC_SIZES[-1] - SHARED_INFO
 """Maximum bytes of data in a head from the largest kmalloc cache."""
@@ -51,7 +51,8 @@ def head_size(size: int) -> int:
 
 @lru_cache(maxsize=8192)
 def allot(size: int) -> tuple[int, int]:
-    """Return the usable bytes and the truesize of a buffer allocated for `size` bytes (`alloc_skb()`).
+    """Return the number of usable bytes and the truesize of a buffer allocated for `size` bytes
+    (`alloc_skb()`).
 
     Raise ENOBUFS if `size` exceeds the largest allocation.
     """

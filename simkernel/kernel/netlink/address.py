@@ -33,7 +33,9 @@ def parse(address: Address) -> tuple[int, int]:
 
 
 def group_mask(group: int) -> int:
-    """Return the bit of a group in the mask of an address, or 0 above group 32 (`netlink_group_mask()`)."""
+    """Return the bit of a group in the mask of an address, or 0 if the number of the group is not from 1 to
+    32 (`netlink_group_mask()`).
+    """
     return 1 << (group - 1) if 0 < group <= 32 else 0
 
 
@@ -46,7 +48,7 @@ def lowest_group(mask: int) -> int:
 
 
 def allowed(sock: NetlinkSock, task: Task, flag: int) -> bool:
-    """Return True if the task needs no privilege, because the protocol has `flag`, or if the task has
+    """Return True if the protocol permits the operation without privilege (`flag` is set), or if the task has
     CAP_NET_ADMIN (`netlink_allowed()`).
 
     `flag` is NONROOT_RECV or NONROOT_SEND.
@@ -144,7 +146,7 @@ def autobind(sock: NetlinkSock, task: Task) -> None:
 
 
 def connect(sock: NetlinkSock, task: Task, address: Address) -> None:
-    """Set the socket's default destination. If the address family is AF_UNSPEC, clear it
+    """Set the socket's default destination, or clear the destination if the address family is AF_UNSPEC
     (`netlink_connect()`).
 
     An unbound socket is bound to a port id. Raise EPERM if an unprivileged task addresses another program.

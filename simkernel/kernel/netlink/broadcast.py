@@ -15,8 +15,8 @@ from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import ENOBUFS, ESRCH, os_error
 
 _NO_NET: Final = object()
-"""Value that differs from the `fast_net` of every netlink socket. `Broadcast.to` compares `fast_net` with
-this value if no member of the group may take the fast path.
+"""Placeholder for a namespace that no socket is in. `Broadcast.to` compares each socket's `fast_net` with
+this value to disable the fast path.
 """
 
 
@@ -110,8 +110,8 @@ class Broadcast:
                 self.trimmed = skb
 
     def _localized(self, member: NetlinkSock, skb: Skb) -> Skb:
-        """Return the buffer for a member. A member outside the sender's namespace gets a copy of the buffer,
-        which contains the id of the sender's namespace.
+        """Return the buffer for a member. If the member is outside the sender's namespace, return a copy with
+        the id of the sender's namespace.
         """
         return skb if member.net is self.net else skb.copy(member.net.id_of(self.net))
 

@@ -13,7 +13,7 @@ from simkernel.kernel.net.truesize import SLAB_LARGEST, head_size
 from simkernel.uapi.errno import ENOBUFS, ENOMEM, os_error
 
 MAX_CACHED: Final = 4096
-"""Maximum number of message sizes whose cost each table of `MessageCosts` caches."""
+"""Maximum number of costs that each table of `MessageCosts` caches. A table has one cost per message size."""
 
 
 def _sending(costs: CostModel, size: int) -> int:

@@ -73,7 +73,7 @@ class DumpCallback:
         self._previous = self.generation
 
     def accept_change(self) -> None:
-        """Do not set NLM_F_DUMP_INTR for the changes of the data up to now.
+        """Do not set NLM_F_DUMP_INTR for a change of the data that happened before this call.
 
         The reason is an empty part of the dump: Linux sets the flag in the part's header, and does not
         send that header.

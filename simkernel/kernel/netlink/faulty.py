@@ -11,7 +11,8 @@ from simkernel.kernel.vfs.task import Task
 
 
 class FaultySocket(NetlinkSocket):
-    """A netlink socket with fault points.
+    """A netlink socket for fault injection. A fault can drop a message before it is queued, or make a receive
+    fail and lose the message.
 
     The multicast fast path never delivers to it, because a message must pass the fault point first. `task`
     opened the socket; a dropped message is attributed to that task.
