@@ -1,4 +1,4 @@
-"""Video devices: registration, numbers and priorities (v4l2-dev.c).
+"""Video devices: registration, device numbers, and priorities of open files (v4l2-dev.c).
 
 After a device is unregistered, its node is gone and each ioctl raises ENODEV.  The device and its numbers
 stay in use until the last open file is closed, so a camera that is plugged in meanwhile gets the next
@@ -92,7 +92,9 @@ class VideoDevice:
             self.files.append(fh)
 
     def remove(self, fh: FileHandle) -> None:
-        """Remove a closed file and its subscriptions (`v4l2_fh_del()`)."""
+        """Remove a closed file from the device's files, and end the file's event subscriptions
+        (`v4l2_fh_del()`).
+        """
         for subscription in fh.subscribed:
             self.controls.find(subscription.id).unsubscribe(subscription)
         with self.fh_lock:

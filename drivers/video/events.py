@@ -62,7 +62,7 @@ class FileHandle:
         old = subscription.pending
         if old is not None:
             self.available.remove(old)
-            if event.type == V4L2_EVENT_CTRL:  # keep the changes in the old event, too (v4l2_ctrl_replace())
+            if event.type == V4L2_EVENT_CTRL:  # add the replaced event's `changes` (v4l2_ctrl_replace())
                 payload = V4l2EventCtrl.unpack(event.u)
                 payload.changes |= V4l2EventCtrl.unpack(old.u).changes
                 event.u = payload.pack()
@@ -83,7 +83,7 @@ class FileHandle:
         return event
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """End a subscription, and drop its event if the program has not read it
+        """End a subscription. If an event of this subscription is queued, drop the event
         (`__v4l2_event_unsubscribe()`).
         """
         with self.device.fh_lock:

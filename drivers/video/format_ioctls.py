@@ -105,7 +105,7 @@ async def g_fmt(call: IoctlCall, arg: s.V4l2Format) -> None:
 
 
 async def s_fmt(call: IoctlCall, arg: s.V4l2Format) -> None:
-    """VIDIOC_S_FMT: set the nearest format that the driver supports (`v4l_s_fmt()`)."""
+    """VIDIOC_S_FMT: set the supported format that is nearest to the requested format (`v4l_s_fmt()`)."""
     pix = sanitized(arg.fmt)
     await _maybe(call.device.ops.s_fmt(pix))
     _store(arg, pix)

@@ -34,7 +34,7 @@ IoctlHandler = Callable[[IoctlCall, Any], Any]
 
 @attrs.frozen
 class IoctlInfo:
-    """The description of an ioctl (`struct v4l2_ioctl_info`).
+    """An ioctl's argument type, its handler, and the checks before the handler (`struct v4l2_ioctl_info`).
 
     `needs` names the operations that the driver must have, else the ioctl raises ENOTTY.  If `priority` is
     True, files of lower priority get EBUSY.  `input` is the last field that a program fills in; the fields

@@ -25,7 +25,7 @@ from .queue import Queue
 
 
 def operations(core: VideoCore) -> FileOperations:
-    """Return the file operations (`v4l2_fops`).
+    """Return the functions that execute the system calls on a video device's open files (`v4l2_fops`).
 
     They lack read(2), which raises EINVAL, and the device lacks the capability V4L2_CAP_READWRITE.
     """
@@ -76,7 +76,7 @@ async def _release(core: VideoCore, fh: FileHandle) -> None:
 
 
 def _close(core: VideoCore, fh: FileHandle) -> None:
-    """Close a file of a video device. The caller holds both mutexes."""
+    """Close a file of a video device. The caller holds the device's mutex and the queue's `mmap_lock`."""
     device: VideoDevice = fh.device
     if device.queue.owner in (None, fh):
         device.queue.release()
@@ -85,7 +85,7 @@ def _close(core: VideoCore, fh: FileHandle) -> None:
 
 
 def ioctl(file: File, request: int, argument: int) -> Awaitable[int]:
-    """Start an ioctl (`v4l2_ioctl()`).  Raise ENODEV if the device is unregistered."""
+    """Execute an ioctl (`v4l2_ioctl()`).  Raise ENODEV if the device is unregistered."""
     if not file.private_data.device.registered:
         raise os_error(ENODEV)
     return video_ioctl2(file, request, argument)

@@ -340,9 +340,9 @@ class Queue:
         self.owner = None
 
     def free_orphans(self) -> None:
-        """Free the DMA memory of `orphans`, because the device is being removed.
+        """Free the DMA memory of freed buffers that programs still have mapped (`orphans`).
 
-        Programs keep their mappings.
+        The device is being removed.  Programs keep their mappings.
         """
         for memory in self.orphans:
             memory.free()

@@ -156,7 +156,7 @@ async def remove_bufs(call: IoctlCall, arg: s.V4l2RemoveBuffers) -> None:
 
 
 def querybuf(call: IoctlCall, arg: s.V4l2Buffer) -> None:
-    """VIDIOC_QUERYBUF: describe a buffer to any open file (`vb2_ioctl_querybuf()`)."""
+    """VIDIOC_QUERYBUF: describe a buffer, even if another file owns the queue (`vb2_ioctl_querybuf()`)."""
     fill(call.device.queue.find(arg.index), arg)
 
 
