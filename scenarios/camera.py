@@ -38,8 +38,8 @@ VIDEO_GID = 44
 """The id of the group that can open video devices, as in udevd's rules."""
 NODE = "/dev/video0"
 SAMPLE = 0.2
-"""The duration in s of a netlink stream. With pixels=mmap it runs first, so that the report can compare the
-costs.
+"""The duration in s of an additional netlink stream, which runs before the main stream if pixels=mmap. The
+report compares the costs of the two streams.
 """
 BUFFERS = 4
 """The driver's default number of buffers."""
@@ -53,7 +53,7 @@ STATIONS = (
     ("heard", "application", "application", "recv() returns the event"),
     ("read", "application", "application", "{last}"),
 )
-"""The steps of a frame: name, layer whose code runs, layer that the frame has reached, description."""
+"""The steps of a frame's path: name, layer whose code runs, layer that the frame has reached, description."""
 LAST_STATION = {
     "netlink": "recv() returns the last byte",
     "mmap": "ioctl(VIDIOC_DQBUF) returns the buffer",
@@ -100,7 +100,7 @@ class Seen:
     parts: int = 0
     bytes: int = 0
     handling: list[int] = attrs.field(factory=list)
-    """For each frame, the duration in ns of the system calls that read it."""
+    """For each frame, the duration in ns of the system calls that read it and give its buffer back."""
     checksum_errors: int = 0
     too_late: int = 0
     base: dict[str, int] = attrs.field(factory=dict)
@@ -119,12 +119,12 @@ COSTS = {
     "time": "time in calls for the pixels [ns]",
 }
 """The costs of one frame, with their descriptions. The time is a median. The numbers of calls and bytes are
-means, which include a share of the stream's start.
+the totals of the viewer's whole run, divided by the number of frames.
 """
 
 
 class Dumped:
-    """A transport of frames over netlink: a dump reads each frame."""
+    """A transport of frames over netlink. The viewer reads each frame by a dump request."""
 
     def __init__(self, app: App, camera: Any, seen: Seen) -> None:
         self.camera = camera
@@ -268,7 +268,7 @@ async def read(app: App, pixels: Any, event: dict[str, Any], seen: Seen) -> bool
 
 
 async def administrator(app: App, buffers: int) -> None:
-    """Load the driver with a number of buffers. Only root can set this module parameter."""
+    """Load the driver with the module parameter `buffers`, which only root can set."""
     await app.modprobe("camera", buffers=buffers)
 
 
@@ -488,8 +488,8 @@ def path_up(times: dict[str, int], last: str) -> list[tuple[str, str, int]]:
 
 
 def suggestion(run: Run, seen: Seen, lost: int) -> str:
-    """Return a suggestion for the next run, or "" if its effect is not certain, because a short run loses no
-    frames.
+    """Return a sentence that suggests a value of `work` for the next run. Return "" if no value would
+    surely change the number of lost frames.
     """
     if lost:
         return "With --set work=0 the viewer keeps up." if run["work"] else ""

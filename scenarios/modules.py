@@ -36,7 +36,7 @@ class Seen:
     """Data that the programs record during the run, for the report."""
 
     attempts: list[tuple[str, str, int]] = attrs.field(factory=list)
-    """Of each attempt: description, result and errno (0 for success)."""
+    """For each attempt: description, result and errno (0 for success)."""
     listing: Sequence[Mapping[str, Any]] = attrs.field(factory=list)
     drivers: set[str] = attrs.field(factory=set)
     quotients: list[int] = attrs.field(factory=list)

@@ -1,4 +1,4 @@
-"""halfway: a module whose third init step fails. It then undoes its first two steps, the last first."""
+"""halfway: a module whose init fails in step 3, and then undoes steps 2 and 1."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ PAGE: Final = 4096
 BUFSIZE: Final = 1 << 18
 MAX_ATTRIBUTE: Final = 65531
 NUMBER: Final = 1
-"""Type of the attribute `number` in ipc_demo.yaml."""
+"""Attribute type (`nla_type`) of `number`, the serial number of an event (ipc_demo.yaml)."""
 OLD_LAST: Final = _IOR("D", 0x06, U64.size)
 """The number of the ioctl IPC_DEMO_LAST in an older version. The number contains the size of the structure,
 and the old structure had only one field.
@@ -65,8 +65,10 @@ class End:
 
 
 async def driver_event(listen: Function, session: Session, listeners: int) -> tuple[None, Function]:
-    """Open the driver's event node. Return two values: None instead of a function that sends an event,
-    because the driver sends the events, and a function that makes a listener.
+    """Open the driver's event node. Return None and a function that makes a listener.
+
+    For other transports the first value is a function that sends an event. Here it is None, because the
+    driver sends the events.
     """
     session.device = await session.app.open(EVENTS, fcntl.O_RDWR)
     session.base = (await last_event(session)).number
@@ -101,8 +103,8 @@ async def netlink_socket(app: App, protocol: int = netlink.NETLINK_GENERIC, rcvb
 
 
 def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
-    """Return the numbers of the events in netlink messages. The second result, the size of an incomplete
-    record (see `parse_records`), is always 0.
+    """Return the serial numbers of the events in netlink messages. The second result, the size of an
+    incomplete record (see `parse_records`), is always 0.
 
     `header` is the size of the family's header.
     """
@@ -359,7 +361,7 @@ async def eventfd_listen(session: Session, app: App) -> Listener:
     def parse(data: bytes) -> tuple[common.Numbers, int]:
         return [next(numbers) for _ in range(U64.unpack(data)[0])], 0
 
-    old_read = partial(app.write, fd, bytes(common.EVENT))  # EINVAL: an eventfd accepts only 8 bytes
+    old_read = partial(app.write, fd, bytes(common.EVENT))  # EINVAL: a write to an eventfd must be 8 bytes
     return Listener(app, partial(app.read, fd), fd, parse, common.EVENT, old_read)
 
 

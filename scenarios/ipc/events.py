@@ -47,8 +47,8 @@ class Delivery:
     longest: int = 0
     """Longest duration of a send in ns."""
     calls: int = 0
-    """Number of system calls of the sender and the listeners, without the calls that start and time the
-    events.
+    """Number of system calls of the sender and the listeners. The sender's sleeps are not counted, nor the
+    ioctls that start the driver's events and read the last event.
     """
     copied: int = 0
     busy: int = 0
@@ -139,7 +139,7 @@ def deliver(
         delivery.busy = bench.since(before)[3]
         await app.sleep(SETTLED + (2 * session.poll + (AWAKE * interval if asleep else 0)) / 1e9)
         _, calls, copied, _ = bench.since(before)
-        delivery.calls += calls - 1  # one system call is this program's sleep above
+        delivery.calls += calls - 1  # without the call in which this program has slept
         delivery.copied += copied
         await session.close()
 

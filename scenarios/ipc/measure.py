@@ -137,8 +137,8 @@ def exchange(
 
 
 def measure_exchanges(bench: Bench, transport: Transport, job: str, size: int, count: int) -> Row:
-    """Measure questions or frames: the costs on an idle machine, and `p50` and `p99` of `count` exchanges
-    under load.
+    """Measure questions or frames: the costs on an idle machine, and under load the median (`p50`) and the
+    99th percentile (`p99`) of the times of `count` exchanges.
 
     `copies` is the number of bytes copied per byte that arrives.  `why` is the reason if a transport has
     no figures.

@@ -22,7 +22,7 @@ WAKEUP: Final = 3
 sleep again.
 """
 MANY: Final = {"driver": 1000, "program": 5000}
-"""Number of events that overrun every queue, for each kind of sender."""
+"""Number of events that the probe `flow` sends, by sender. It is more than any queue holds."""
 LARGE, SMALL = 65536, 1024
 """Two message sizes in bytes. Every transport accepts `SMALL`; some truncate messages of `LARGE` bytes."""
 BUFSIZE: Final = 4096

@@ -312,7 +312,7 @@ async def usersock_event(session: Session, listeners: int) -> tuple[Function, Fu
 
     async def send(record: bytes, wait: bool) -> int:
         attributes = netlink.attribute(1, record[:8]) + netlink.attribute(2, record[8:])
-        with suppress(ConnectionRefusedError):  # the kernel also sends to port 0, which no socket has
+        with suppress(ConnectionRefusedError):  # no socket has port 0, to which sendto() also sends
             await sock.sendto(
                 netlink.message(TYPE, attributes), 0 if wait else socket.MSG_DONTWAIT, (0, 1 << (GROUP - 1))
             )

@@ -95,7 +95,9 @@ def report_details(
 def report_exchanges(
     run: Run, job: str, rows: Sequence[Row], columns: Mapping[int, str], detail: bool
 ) -> None:
-    """Print four tables with a column for each size, and name the transports that cannot do the job."""
+    """Print four tables for questions or for frames (`job`), with a column for each size. Name the transports
+    that cannot transfer them.
+    """
     names = list(dict.fromkeys(row["transport"] for row in rows))
     able = [name for name in names if not TRANSPORTS[name].lacks(job)]
     for unit, cell in EXCHANGES.items() if able else ():
@@ -196,8 +198,8 @@ def _events(run: Run, events: Sequence[Row]) -> Iterable[str]:
 
 
 def _compared(run: Run, rows: Iterable[Row], job: str, other: str) -> Iterable[tuple[Row, float]]:
-    """Yield netlink's last row for a job, and its median time divided by that of the transport `other`. Yield
-    nothing unless both transports were measured, and with the same size.
+    """Yield netlink's last row for a job, and the ratio of netlink's median time to that of the transport
+    `other`. Yield nothing if one of the two was not measured, or if their sizes differ.
     """
     found = {row["transport"]: row for row in rows if row["job"] == job}
     if {"netlink", other} <= found.keys() and found["netlink"]["size"] == found[other]["size"]:

@@ -26,8 +26,8 @@ from simkernel.uapi.ipc_demo import IpcDemoEvent
 from simkernel.uapi.structure import U64
 
 Numbers = list[int | None]
-"""The numbers of the events that a listener has received. `None` replaces a number that the transport does
-not carry.
+"""The serial numbers of the events that a listener has received. A number is None if the transport does not
+carry it.
 """
 Function = Callable[..., Awaitable[Any]]
 
@@ -110,7 +110,7 @@ class Session:
 
 
 def parse_records(data: bytes) -> tuple[Numbers, int]:
-    """Return the numbers of the events in `data`, and the size of an incomplete record at its end."""
+    """Return the serial numbers of the events in `data`, and the size of an incomplete record at its end."""
     end = len(data) // EVENT * EVENT
     return [U64.unpack_from(data, start)[0] for start in range(0, end, EVENT)], len(data) - end
 
@@ -148,7 +148,7 @@ class Listener:
         return U64.unpack(await (self.old_read() if self.old_read else self.receive(U64.size)))[0]  # type: ignore[no-any-return]
 
     async def wait(self) -> Numbers:
-        """Wait for events and return their numbers."""
+        """Wait for events and return their serial numbers."""
         try:
             return self.parse(await self.receive(self.bufsize))[0]
         except OSError as error:

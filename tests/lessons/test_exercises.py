@@ -132,7 +132,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake("takes all subsystems", 'if event.variables["SUBSYSTEM"] != "mouse":', "if False:",
                 r"the table has \['0:1', 'event0', 'input2'\], but the mice are"),
         Mistake("returns", "            table.discard(name)", "            return table.discard(name)",
-                "watch returns: it must wait for the next event for ever"),
+                "the function watch returns: it must never stop waiting for events"),
     ),
 }  # fmt: skip
 RIGHT: dict[str, tuple[tuple[str, str, str], ...]] = {
@@ -170,7 +170,7 @@ STARTS = {
     "resync": "OSError: ENOBUFS: No buffer space available",
     "attribute": "brightness shows b'?",
     "remove": "remove does not release clicker2, irq 1 (clicker), irq 2 (clicker), workqueue clicker",
-    "interrupt": "NotImplementedError('wait until the ring is ready",
+    "interrupt": "NotImplementedError('wait until the ring has a number",
     "hotplug": "NotImplementedError: list the mice, and follow the events",
 }
 

@@ -24,8 +24,8 @@ from simkernel.uapi.wait import WNOHANG
 
 @exercise(calls={"watch": "app, table"}, devices=("mouse", "mouse"))
 async def judge(app: Any, sim: Any, student: Any) -> None:
-    """Judge the student's program: unplug a mouse after the program has listed the mice. Later plug in and
-    unplug other mice at any step of the run.
+    """Judge the student's program: unplug a mouse after the program has listed the mice. Later plug in
+    a mouse. Then unplug this mouse and plug in another, at steps that vary from run to run.
     """
     table: set[str] = set()
     listed_before_subscribed(sim.machine, "watch", change=lambda: sim.unplug("mouse0"))
@@ -38,7 +38,7 @@ async def judge(app: Any, sim: Any, student: Any) -> None:
     sim.any_step(sim.plug, Mouse())
     await sim.quiet()
     if await app.waitpid(pid, WNOHANG) != (0, 0):
-        raise Wrong("watch returns: it must wait for the next event for ever")
+        raise Wrong("the function watch returns: it must never stop waiting for events")
     compare(table, set(sim.truth("mouse")), "later a mouse comes, and one comes and goes")
 
 

@@ -63,7 +63,7 @@ def interrupt(irq, mouse):
 
 
 async def read(file, size, position):
-    raise NotImplementedError("wait until the ring is ready, then take a number under the lock")
+    raise NotImplementedError("wait until the ring has a number, then take it under the lock")
 
 
 class ReportsDriver:

@@ -62,7 +62,7 @@ async def judge(app: Any, sim: Any, student: Any) -> None:
         await sock.bind((0, 0))
         port = (await sock.getsockname())[0]
         for rate, errno in ((500, 0), (333, EINVAL), (1000, 0)):
-            await sock.sendto(OLD, (0, 0))  # so `sock` has an old reply before `set_rate` is called
+            await sock.sendto(OLD, (0, 0))  # queue an old reply, which `set_rate` must ignore
             sim.any_step(lie, sim, port, 1 - bool(errno))
             if rate == 1000:
                 await app.spawn(stranger, port, 1)

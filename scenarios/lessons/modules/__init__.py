@@ -35,7 +35,10 @@ PAUSE: Final = millis(200)
 
 
 def parse(text: str) -> list[tuple[str, str]]:
-    """Return the steps, each as a verb and its object."""
+    """Return the steps as pairs, such as ("insmod", "camera") or ("stream", "").
+
+    Raise SimulationError if a line is not a valid step.
+    """
     steps = []
     for number, line in enumerate(text.splitlines(), 1):
         verb, _, name = line.partition("#")[0].strip().partition(" ")
@@ -71,7 +74,7 @@ class Seen:
         """For each step, the first flow id in its trace records."""
 
     def watch(self, record: Any) -> None:
-        """Record the flow, the probes and the uevents of the step."""
+        """Record the first flow id of a step, its driver probes and its uevents."""
         fields = record.fields
         if record.flow and self.step:
             self.flows.setdefault(self.step, record.flow)

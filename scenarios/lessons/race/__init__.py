@@ -85,8 +85,8 @@ class Sections:
 
 
 class Steps(Schedule):
-    """A schedule that records each step of a visitor as a row: time, visitor, line of the driver, and
-    text.
+    """A schedule that records what the visitors, the programs that write to the driver, do. A row has a time,
+    a visitor, a line of the driver, and a text.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -109,8 +109,8 @@ class Steps(Schedule):
         return 0
 
     def note(self, record: Any) -> None:
-        """Add a row when a visitor's write(2) starts or ends. Add a register access to the last row, the row
-        of the driver's source line.
+        """Add a row if a write(2) to the driver starts or ends. If the driver accesses a register, change the
+        text of the last row, because this row has the source line of the access.
         """
         if record.name in ACCESSES and self.rows:
             self.rows[-1][3] = f"{ACCESSES[record.name]} {record.fields['value']}"
@@ -118,8 +118,8 @@ class Steps(Schedule):
             self.rows.append([record.time, record.fields["comm"], 0, CALLS[record.name]])
 
     def shown(self) -> list[list[Any]]:
-        """Return the rows of the first visits that overlap. If no visits overlap, return the rows of the
-        first two visits.
+        """Return the rows of the first write(2) calls that overlap. If none overlap, return the rows of the
+        first two calls.
         """
         inside: dict[str, int] = {}
         overlap, ends = None, []
@@ -160,9 +160,9 @@ async def load(app: App, errors: list[str]) -> None:
 
 
 def attempt(machine: Machine, began: Callable[[], None]) -> bool:
-    """Run the visitors, and compare the chip's count with the number of visits.
+    """Run two programs that write to the driver, and compare the chip's count with the number of writes.
 
-    Return True if visits overlap.  Raise AssertionError if the count is wrong or the driver fails.
+    Return True if two writes overlap.  Raise AssertionError if the count is wrong or the driver fails.
     """
     chip, wrong = Chip(), list[str]()
     machine.plug(chip)
@@ -185,8 +185,8 @@ def attempt(machine: Machine, began: Callable[[], None]) -> bool:
 
 @attrs.define
 class Target:
-    """The test that a search for failing schedules runs. `overlap` is True if visits overlapped in the last
-    run.
+    """The test that a search for failing schedules runs. `overlap` is True if two write(2) calls overlapped
+    in the last run.
     """
 
     folder: Path
