@@ -60,4 +60,4 @@ def questions(run: Run) -> None:
         stage.clear()
         run.metric(answer.__name__, stage.facts)
     if len(chosen) > 1:
-        run.text("Observations behind an answer: simkernel run questions --only 1 --details")
+        run.text("To print the details of answer 1: simkernel run questions --only 1 --details")

@@ -1,5 +1,5 @@
-"""What are drivers, and where do they sit?  A driver sits between the bus and the code for a kind of
-device.
+"""What are drivers, and where do they sit?  A driver sits between the bus and the kernel's common code, such
+as the input core.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def drivers(stage: Stage) -> None:
 
 
 async def looker(app: App) -> tuple[str, str, str]:
-    """Return three facts: whether the mouse is on the bus, which driver binds it, and the type of its
-    node.
+    """Return three facts: whether the mouse is on the bus, which driver binds it, and the file type of
+    its device node.
     """
     device = "there" if await app.access(ON_THE_BUS, F_OK) else "not there"
     link = await result_or_error(app.readlink(f"{ON_THE_BUS}/driver"))
@@ -56,7 +56,7 @@ async def looker(app: App) -> tuple[str, str, str]:
 
 
 def last_part(path: str) -> str:
-    """Return the last part of a path."""
+    """Return the last component of a path."""
     return path.rpartition("/")[2]
 
 
@@ -80,7 +80,7 @@ def without(stage: Stage, mouse: Mouse) -> None:
     stage.fact("interrupts_by_moving", len(later) + len(seen.named("report")), 0)
     stage.so(
         "The kernel detects and announces a device without a driver, but it does no more. The device has no "
-        "node in /dev. Nothing has enabled its reports, so a motion has no effect."
+        "node in /dev. No driver has enabled its reports, so a motion has no effect."
     )
 
 
@@ -120,7 +120,7 @@ async def setter(app: App, stage: Stage) -> Watch:
 
 
 def down(stage: Stage) -> None:
-    """Follow a request from the program to the register."""
+    """Show how a program's request for a higher report rate reaches the mouse's register."""
     stage.say("A request goes down: the program sets the mouse's rate to 1000 reports per second.")
     seen = stage.do(setter, stage, name="setter", uid=USER)
     call, end = stage.one(seen, "sys_enter", call="sendto"), stage.one(seen, "sys_exit", call="sendto")
@@ -135,13 +135,13 @@ def down(stage: Stage) -> None:
         ("the program continues", "kernel", end.time),
     )
     stage.so(
-        "The program named a rate in a system call. The kernel passed the request to the driver. The driver "
+        "The program passed a rate to a system call. The kernel passed the request to the driver. The driver "
         "wrote a register over the bus."
     )
 
 
 async def reader(app: App, moves: list[str]) -> None:
-    """Read events until the mouse has moved."""
+    """Block in read(2) until the mouse reports a motion, and append the events to `moves`."""
     fd = await app.open(NODE, O_RDONLY)
     data = await app.read(fd, BUFSIZE)
     for at in range(0, len(data), InputEvent.SIZE):
@@ -150,7 +150,7 @@ async def reader(app: App, moves: list[str]) -> None:
 
 
 def up(stage: Stage, mouse: Mouse) -> None:
-    """Follow a motion from the device to the program."""
+    """Show how the report of a motion reaches a program that waits for it."""
     stage.say("An event comes up: a program waits for a motion of the mouse.")
     moves: list[str] = []
     stage.prepare(node=NODE)
@@ -188,7 +188,9 @@ async def tracer(app: App) -> tuple[str, str]:
 
 
 async def surveyor(app: App, path: str) -> list[tuple[str, ...]]:
-    """Return name, subsystem and driver of each directory on a path below /sys/devices."""
+    """Return the name, subsystem and driver of each directory that is a component of `path`, which is
+    relative to /sys/devices.
+    """
     place = "/sys/devices"
     floors: list[tuple[str, ...]] = []
     for part in path.split("/"):
@@ -207,7 +209,8 @@ async def surveyor(app: App, path: str) -> list[tuple[str, ...]]:
 def neighbours(stage: Stage) -> None:
     """Show in sysfs that the driver is between the bus and the input core."""
     stage.say(
-        "Where is the driver? sysfs shows the path from the bus to the node, and the users of each module."
+        "Where is the driver? sysfs shows the path from the bus to the node, and the modules that "
+        "use the module input."
     )
     with stage.shown():
         link, users = stage.do(tracer, name="tracer", uid=USER)

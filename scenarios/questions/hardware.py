@@ -1,4 +1,4 @@
-"""Can an application talk to hardware directly?  No: a program has no address of a register; it asks the
+"""Can an application talk to hardware directly?  No: a program cannot address a register, so it must ask the
 driver.
 """
 
@@ -48,7 +48,7 @@ def hardware(stage: Stage) -> None:
     asking(stage)
     frames(stage, camera.slot.number)
     stage.answer(
-        "No. A program has no address of a register. It asks the driver by a system call, and the driver "
+        "No. A program cannot address a register. It asks the driver by a system call, and the driver "
         "accesses the register. The hardware writes to memory and raises an interrupt, and the driver wakes "
         "the program. A program accesses only memory that a driver has mapped for it, and the driver "
         "decides which."
@@ -59,7 +59,7 @@ def hardware(stage: Stage) -> None:
 
 
 async def intruder(app: App, address: int) -> str:
-    """Try to reach a register whose address is known from the data sheet."""
+    """Try to access the register at `address` through /dev/mem, and by an ioctl with a pointer to it."""
     opened = await result_or_error(app.open("/dev/mem", O_RDWR))
     fd = await app.open(NODE, O_RDWR)
     # A raw call, as from C.
@@ -100,7 +100,7 @@ async def viewer(app: App) -> None:
 
 def asking(stage: Stage) -> None:
     """Set the register for the camera's gain through the driver."""
-    stage.say("Now the program sets the gain through the driver: it opens the camera and asks.")
+    stage.say("Now the program sets the gain through the driver, by an ioctl.")
     with stage.shown(*ACCESSES) as seen:
         stage.do(viewer, name="user", uid=USER)
     written = stage.one(seen, "rwmmio_write")
@@ -116,8 +116,8 @@ def asking(stage: Stage) -> None:
     stage.fact("register_read", read.fields["register"], "FRAME_INTERVAL")
     stage.fact("accesses_within_a_call", within, 2)
     stage.so(
-        "During the program's ioctl(2), the driver wrote one register and read another. The program named a "
-        "file, a request and a control. Only the driver knows the address."
+        "During the program's ioctl(2), the driver wrote one register and read another. The program passed a "
+        "file descriptor, a request and a control. Only the driver used the address of a register."
     )
 
 
@@ -149,7 +149,7 @@ async def streamer(app: App, stage: Stage, slot: int) -> None:
     for each in mapped:
         await ask(ioctls.VIDIOC_QBUF, each)
     await app.ioctl(fd, ioctls.VIDIOC_STREAMON, CAPTURE.to_bytes(4, "little"))
-    stage.say("Now the camera takes a picture, and the program sleeps until it is in memory.")
+    stage.say("Now the camera takes a picture, and the program sleeps until the picture is in memory.")
     with stage.shown("frame_start", "dma_write", "irq_raise", "irq_handler_entry", *ACCESSES) as seen:
         taken = await ask(ioctls.VIDIOC_DQBUF, V4l2Buffer(0, CAPTURE))
     with stage.watch() as looking:
@@ -169,14 +169,14 @@ async def streamer(app: App, stage: Stage, slot: int) -> None:
 
 
 def frames(stage: Stage, slot: int) -> None:
-    """Show how a frame comes up: DMA, an interrupt, a wake-up, and mapped memory."""
+    """Show how a frame reaches the program: by DMA, an interrupt, a wake-up, and mapped memory."""
     stage.say(
-        "Now a frame comes up. It is too large to copy, so the program maps the driver's buffers into its "
-        "own memory. Then it tries to map the registers, too."
+        "Now the program reads a frame. A frame is too large to copy, so the program maps the driver's "
+        "buffers into its own memory. Then it tries to map the registers, too."
     )
     stage.do(streamer, stage, slot, name="user", uid=USER)
 
 
 def map_shared(app: App, fd: int, length: int, offset: int) -> Any:
-    """Call mmap(2) with the arguments that a C program passes."""
+    """Map part of the file `fd` with MAP_SHARED, by the raw system call mmap(2)."""
     return app.call("mmap", 0, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset)

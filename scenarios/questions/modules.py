@@ -71,14 +71,14 @@ def built_in(stage: Stage) -> None:
 
 
 async def lister(app: App) -> list[tuple[str, str, str, str]]:
-    """Return the loaded modules. For each: its name, its users, its drivers, and the devices that the drivers
-    bind.
+    """Return a tuple for each loaded module: its name, the modules that use it, its drivers, and the devices
+    that the drivers bind.
     """
     found = []
     for each in await app.lsmod():
         name = each["name"]
         registered = []
-        with suppress(FileNotFoundError):  # the directory exists only if the module has drivers
+        with suppress(FileNotFoundError):  # a module without a driver has no directory `drivers`
             registered = await app.listdir(f"/sys/module/{name}/drivers")
         devices = [
             link

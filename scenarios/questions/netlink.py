@@ -1,4 +1,4 @@
-"""What is netlink for?  For communication that a system call cannot provide."""
+"""What is netlink for?  For communication that an ioctl cannot provide."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LISTENERS: Final = ("desktop", "logger", "udevd")
 BUFSIZE: Final = 4096
 GAIN: Final = 40
 PAUSE: Final = 0.01
-"""Time between two questions in s."""
+"""Seconds between two queries of the gain."""
 NUMBER: Final = 1
 """The type of the attribute `number` in drivers/ipc_demo/ipc_demo.yaml."""
 
@@ -41,7 +41,7 @@ def netlink(stage: Stage) -> None:
     errors(stage)
     growing(stage)
     stage.answer(
-        "Netlink does what a system call cannot do. The kernel can send first. One message reaches all "
+        "Netlink does what an ioctl cannot do. The kernel can send first. One message reaches all "
         "listeners. A message consists of attributes with types, so an error can name the wrong attribute, "
         "and a message can grow."
     )
@@ -104,7 +104,7 @@ async def tuner(app: App) -> None:
 
 
 def asking(stage: Stage) -> None:
-    """Show that an ioctl is a question, so a program must poll to notice a change."""
+    """Show that a program which uses only ioctl(2) must poll to notice a change."""
     stage.say("A program must notice that the camera's gain changes. It uses only ioctl(2), so it polls.")
     answers: list[int] = []
     with stage.shown("rwmmio_write") as seen:

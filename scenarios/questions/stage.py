@@ -27,7 +27,7 @@ Fact = bool | int | str
 
 
 class NotShown(Exception):
-    """The error if a run of the machine has not shown the fact that the answer states next."""
+    """Raised if a run of the machine does not show a fact that the answer states."""
 
 
 async def result_or_error(call: Awaitable[Any]) -> Any:
@@ -55,7 +55,7 @@ class Stage:
         self._name = name
         self._brief = brief
         self._zero: int | None = None
-        """Time of the first transcript line; the other times are relative to it."""
+        """Time of the first transcript line in ns.  The transcript prints times relative to it."""
         self._unsaid: list[str] = []
         self._plugged: list[Device] = []
         self._processes: list[Any] = []
@@ -164,7 +164,7 @@ class Stage:
         return process
 
     def do(self, program: Callable[..., Awaitable[Any]], *arguments: Any, name: str, **options: Any) -> Any:
-        """Run a program, and the machine until no event is left. Return the program's result.
+        """Start a program, run the machine until no event is left, and return the program's result.
 
         Raise NotShown if it does not end.
         """

@@ -197,8 +197,8 @@ class App(Descriptors, Modules):
         return self.call("unshare", c_int(flags))
 
     def setns(self, fd: Descriptor, nstype: int = 0) -> Call[None]:
-        """Move this process to the namespace of the descriptor `fd` (setns(2)).  The descriptor is an open
-        file `/proc/PID/ns/net`.
+        """Move this process to a network namespace (setns(2)).  `fd` is a descriptor of an open file
+        `/proc/PID/ns/net`.
         """
         return self.call("setns", descriptor(fd), c_int(nstype))
 

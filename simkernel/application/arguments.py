@@ -47,9 +47,9 @@ def to_int(value: SupportsIndex) -> int:
 
 
 def c_int(value: SupportsIndex) -> int:
-    """Convert an integer object to an int that fits into a C int.
+    """Convert an integer to a plain int, and raise OverflowError if it does not fit into a C int.
 
-    Raise TypeError for a non-integer, OverflowError if the value does not fit in 32 bits.
+    Raise TypeError for a non-integer.
     """
     if type(value) is int and value == 0:  # fast path: most calls pass the flags 0
         return 0
@@ -217,8 +217,8 @@ def timeout(seconds: float | SupportsIndex | None) -> int | None:
 
 
 def nanoseconds(value: float | SupportsIndex, unit: int, wanted: str = "") -> int:
-    """Convert `value`, a number of units of `unit` ns each, to nanoseconds. Round away from zero, as CPython
-    rounds timeouts (ROUND_TIMEOUT).
+    """Multiply `value` by `unit`, the length of its time unit in ns. Round away from zero, as CPython rounds
+    timeouts (ROUND_TIMEOUT).
 
     A float is multiplied by `unit` in floating point.  Raise TypeError with the text `wanted` for other
     types, ValueError for NaN, OverflowError above TIME_MAX.
@@ -239,7 +239,8 @@ def nanoseconds(value: float | SupportsIndex, unit: int, wanted: str = "") -> in
 
 
 def poll_timeout(value: float | SupportsIndex | None, unit: int) -> int | None:
-    """Convert a timeout of poll(2) or epoll_wait(2) to ns in whole milliseconds.  `None` means no timeout.
+    """Convert a timeout of `poll` or `epoll.poll` to ns, rounded to whole milliseconds.  `unit` is the length
+    of the timeout's unit in ns.  `None` means no timeout.
 
     A negative timeout becomes None.  poll rounds away from zero, epoll rounds up (Modules/selectmodule.c).
     """
@@ -251,7 +252,9 @@ def poll_timeout(value: float | SupportsIndex | None, unit: int) -> int | None:
 
 
 def select_timeout(value: float | SupportsIndex | None) -> int | None:
-    """Convert a timeout of select(2) to ns, rounded up to whole microseconds.  `None` means no timeout."""
+    """Convert a timeout of `select` from seconds to ns, rounded up to whole microseconds.  `None` means no
+    timeout.
+    """
     if value is None:
         return None
     ns = nanoseconds(value, SECOND, "timeout must be a float or None")

@@ -19,7 +19,9 @@ T = TypeVar("T")
 R = TypeVar("R", bound="PendingCall")
 
 MAX_UNAWAITED: Final = 16
-"""Maximum number of never-awaited calls to keep until the task ends and reports them."""
+"""Maximum number of earlier calls that a `Caller` records as not awaited.  The machine reports these calls
+when the task ends.
+"""
 
 NO_CALL: Final[Call[None]] = Call()
 NO_CALL.owner = None
@@ -84,8 +86,8 @@ class System(Protocol):
         ...
 
     def resolve(self, name: str) -> tuple[str, ...]:
-        """Return the modules to load for a module name or an alias.  Dependencies come first, as depmod lists
-        them.
+        """Return the modules to load for a module name or an alias.  Each module comes after the modules that
+        it needs.
 
         Raise LookupError.
         """

@@ -102,8 +102,8 @@ _ROWS: Final[tuple[tuple[str, str, Convert], ...]] = (
     ("handler", "an int or a plain function", _handler),
 )
 _TYPES: Final = {key: (words, convert) for keys, words, convert in _ROWS for key in keys.split()}
-"""Maps the kind or the name of an argument to a description and a converter.  An argument without an entry is
-a C int.
+"""Maps the kind of an argument (how strace prints it, such as "timespec") or its name to a description and a
+converter.  An argument without an entry is a C int.
 """
 _PLANS: Final = {
     name: [

@@ -193,7 +193,8 @@ class Descriptors(Caller):
         xlist: Iterable[X],
         timeout: float | None = None,
     ) -> Call[tuple[list[R], list[W], list[X]]]:
-        """Wait at most `timeout` seconds and return the ready descriptors of three lists (select(2)).
+        """Wait at most `timeout` seconds.  Return three lists, with the items of `rlist`, `wlist` and `xlist`
+        that are ready (select(2)).
 
         None means no limit.  The timeout is rounded up to whole microseconds.
         """
@@ -253,8 +254,8 @@ def _copied(raw: Buffer) -> bytearray:
 
 
 def _counted(data: bytes) -> int:
-    """Decode the counter that a read of an eventfd returns.  Raise EINVAL if a file of another kind returned
-    fewer than 8 bytes.
+    """Decode the counter that read(2) returns for an eventfd.  Raise EINVAL if `data` has fewer than 8 bytes,
+    which is possible if the file is not an eventfd.
     """
     if len(data) < U64.size:
         raise os_error(EINVAL)

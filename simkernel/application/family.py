@@ -130,14 +130,14 @@ class ResolvedFamily:
         return name, codec(self.spec, name, "event", "reply").decode(data, start + GENL_HDRLEN, end)
 
     def name_of(self, operation: str, number: int) -> str:
-        """Return the name of the top-level attribute of type `number` in requests of `operation`, or the
-        number as text if it has no name.
+        """Return the name of the top-level attribute whose attribute type is `number`, in requests of
+        `operation`.  Return the number as text if the specification does not name it.
         """
         return self._named(self.spec.operation(operation).attribute_set, number)
 
     def name_at(self, operation: str, request: bytes, offset: int) -> str | None:
-        """Return the name of the attribute that contains `offset` of a request, as a dotted path if it is
-        nested.
+        """Return the name of the attribute that contains the byte at `offset` of a request, or None if no
+        attribute does.  The name of a nested attribute is a dotted path.
         """
         path: list[str] = []
         inside: str | None = self.spec.operation(operation).attribute_set

@@ -31,9 +31,7 @@ class LazyCoroutine(Generic[T]):
         self._begin = begin
         self.name = name
         self.owner: object | None = owner
-        """The task that makes the calls, or None after this object was awaited.  `Call.owner` has the same
-        meaning.
-        """
+        """The task that makes the calls, or None after this object was awaited."""
 
     def __await__(self) -> Generator[Any, Any, T]:
         if self.owner is None:

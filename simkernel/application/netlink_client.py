@@ -87,10 +87,10 @@ class Messages(Protocol):
         """Return the attributes of a reply whose payload is `data[start:end]`."""
 
     def decode_event(self, type: int, data: bytes, start: int, end: int) -> tuple[str, dict[str, Any]] | None:
-        """Return the name and the attributes of an event, or None if the event belongs to another family."""
+        """Return the name and the attributes of an event, or None if the family does not define the event."""
 
     def name_of(self, operation: str, number: int) -> str:
-        """Return the name of the attribute of type `number` in requests of `operation`."""
+        """Return the name of the attribute whose attribute type is `number`, in requests of `operation`."""
 
     def name_at(self, operation: str, request: bytes, offset: int) -> str | None:
         """Return the name of the attribute that contains byte `offset` of a request, or None if no attribute
@@ -135,8 +135,8 @@ class NetlinkClient(Generic[F]):
 
     @property
     def event_socket(self) -> NetlinkSocket:
-        """The socket that receives events, for poll and options. Raise SimulationError before the first
-        `join`.
+        """The socket that receives events, for example to poll it or to set its options. Raise
+        SimulationError before the first `join`.
         """
         if self._events is None:
             raise SimulationError(f"no socket for events of {self.family.name}: join a group first")

@@ -58,10 +58,7 @@ class Paths(Caller):
         return self.call("newfstatat", _at(dir_fd), text(path), _flags(follow_symlinks))
 
     def lstat(self, path: Path, *, dir_fd: int | None = None) -> Call[Stat]:
-        """Return the status of a file (lstat(2)).
-
-        If `path` is a symbolic link, return the status of the link itself.
-        """
+        """Return the status of a file, or of the link itself if `path` is a symbolic link (lstat(2))."""
         return self.call("newfstatat", _at(dir_fd), text(path), AT_SYMLINK_NOFOLLOW)
 
     def fstat(self, fd: int) -> Call[Stat]:
@@ -108,7 +105,7 @@ class Paths(Caller):
         try:
             if isinstance(path, int):
                 if kind((await self.fstat(fd)).st_mode) != S_IFDIR:
-                    raise os_error(ENOTDIR)  # as glibc's fdopendir() for a file that is no directory
+                    raise os_error(ENOTDIR)  # as glibc's fdopendir() if the file is not a directory
                 await self.call("lseek", fd, 0, SEEK_SET)
             data: bytes
             while data := await self.call("getdents64", fd, GETDENTS):

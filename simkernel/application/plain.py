@@ -73,7 +73,7 @@ class GreenletProgram:
         return self._switch(None, error)
 
     def defer(self, handler: Callable[[], object]) -> None:
-        """Queue the call of a signal handler, which the function makes before its blocked call returns.
+        """Queue a signal handler.  It runs before the function's blocked call returns.
 
         The handler runs in the greenlet of the function, so it can make calls that block.
         """
@@ -121,12 +121,12 @@ class GreenletProgram:
     def _wait(self, request: Any) -> Any:
         """Switch to the runner until `request` is done, and return its result or raise its error."""
         if GreenletProgram._current is not self:
-            request.owner = None  # with an owner, the call would also be reported as never awaited
+            request.owner = None  # so that the call is not reported as never awaited, too
             raise SimulationError(
                 f"{request!r} belongs to {self.task.track}, which is not running: "
                 "a program makes its calls with its own app"
             )
-        self._paused = getcurrent()  # not always `_root`: a greenlet that the function started can call
+        self._paused = getcurrent()  # can be a greenlet that the function started, not `_root`
         value, error = self._root.parent.switch(request)
         while self._signals and not isinstance(error, GeneratorExit):
             self._signals.pop(0)()

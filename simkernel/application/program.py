@@ -90,7 +90,9 @@ class Image:
         return program
 
     async def _without_greenlet(self, app: Caller) -> object:
-        """Run a plain function that returns a coroutine, such as a decorator's wrapper, without greenlet."""
+        """Run a plain function if greenlet is not installed.  It must return a coroutine or a generator,
+        for example because it wraps an `async def`.
+        """
         hint = (
             f"{self.comm} is a plain function, which runs in a greenlet, and greenlet is not installed: "
             f"pip install 'simkernel[testing]', or write `async def {self.comm}(app)`"

@@ -59,8 +59,8 @@ TEXTS: Final[dict[str, tuple[str, Callable[[str], bytes], Callable[[bytes], str]
         lambda data: str(ip_address(data)),
     ),
 }
-"""Maps an attribute type with text values and binary payloads to a tuple: a description of the values for
-error texts, an encoder, and a decoder.
+"""Maps a payload type whose values are texts, such as "mac", to a tuple: a description of the values for
+error texts, an encoder to bytes, and a decoder to text.
 """
 
 
@@ -236,12 +236,16 @@ class RouteMessages:
         return None if name is None else (name, self.decode(name, "event", data, start, end))
 
     def name_of(self, operation: str, number: int) -> str:
-        """Return the name of an attribute of a request, or its number as text if it is unknown."""
+        """Return the name of the attribute with this number in a request, or the number as text if no
+        attribute has it.
+        """
         coder = OPERATIONS[operation][1].attributes.by_number.get(number)
         return str(number) if coder is None else coder.name
 
     def name_at(self, operation: str, request: bytes, offset: int) -> str | None:
-        """Return the name of the top-level attribute that contains `offset` of a request, or None."""
+        """Return the name of the top-level attribute that contains the byte at `offset` of a request, or None
+        if no attribute does.
+        """
         located, _ = locate_attributes(
             request, NLMSG_HDRLEN + OPERATIONS[operation][1].header.SIZE, len(request)
         )

@@ -101,7 +101,7 @@ class Socket(Generic[A, S]):
         return self._app.call("connect", self._fd, self._encode(address, "connect"))
 
     def connect_ex(self, address: A, /) -> Awaitable[int]:
-        """Connect like `connect`, but return an errno of the kernel instead of raising OSError."""
+        """Connect like `connect`, but return 0 or the kernel's error number instead of raising OSError."""
         return _errno_of(self._app.call("connect", self._fd, self._encode(address, "connect_ex")))
 
     def getsockname(self) -> Call[A]:
