@@ -173,7 +173,7 @@ def errors(stage: Stage) -> None:
 
 
 async def old_program(app: App, stage: Stage) -> None:
-    """Receive an event like an old program, which was written when an event had only a number."""
+    """Receive an event and read only its number, like a program that was written before events had a time."""
     client = await app.genetlink("ipc_demo")
     await client.join("events")
     with stage.shown("netlink_broadcast"):
@@ -193,8 +193,8 @@ async def begin(app: App) -> None:
 
 
 def growing(stage: Stage) -> None:
-    """Show a message with an attribute that the program does not know, and a structure with an additional
-    field.
+    """Show that a program can skip an attribute that it does not know, and that a driver rejects a longer
+    structure for an ioctl.
     """
     stage.say(
         "A program can be older or newer than a module. The first program is older: it knows the number of "

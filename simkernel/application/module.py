@@ -51,7 +51,9 @@ class Modules(Paths):
                 await self._load(each, parameter_line(parameters) if each == needed[-1] else "")
 
     async def _load(self, name: str, parameters: str) -> None:
-        """Load a module.  Ignore EEXIST: another task can load the module between the check and this call."""
+        """Load a module.  Ignore EEXIST, because another task can load the module after modprobe has read
+        /proc/modules.
+        """
         try:
             await self.call("finit_module", name, parameters)
         except FileExistsError as error:

@@ -277,7 +277,9 @@ def _call(owner: Owner, name: str, arguments: tuple[object, ...]) -> Call[Any]:
 
 
 def _from_kernel(received: Received) -> list[tuple[Header, int, int]]:
-    """Return the positions of the messages in a datagram, or an empty list if it is not from the kernel."""
+    """Return the header and the payload's start and end for each message in a datagram.  Return an empty list
+    if the datagram is not from the kernel.
+    """
     portid, _ = received[ADDRESS]
     return locate_messages(received[DATA])[0] if portid == KERNEL else []
 

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 Program = Callable[..., object]
 
 KINDS: Final = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
-"""Predicates for functions that are not plain.  A call of such a function returns an object that runs
-later.
+"""Predicates for functions that are not plain.  Calling such a function only creates a coroutine or a
+generator.
 """
 
 
 class Image:
-    """A program with its arguments and its task name, which a new task can run."""
+    """A program that a new task can run: the function, its arguments and the name of the task."""
 
     __slots__ = ("_arguments", "_keywords", "_program", "_system", "comm")
 

@@ -114,7 +114,7 @@ def _check(known: Collection[str], name: str, what: str) -> None:
 
 @attrs.frozen
 class ObjectKind:
-    """A kind of rtnetlink object: its first message type, its message header and its attributes."""
+    """A kind of rtnetlink object, such as links: its first message type, its header and its attributes."""
 
     base: int
     header: type[Structure]
@@ -172,8 +172,8 @@ KINDS["link"].attributes.add(
     Coder("linkinfo", il.IFLA_LINKINFO, _encode_linkinfo, LINKINFO.decode), silent=False
 )
 VERBS: Final = {"new": NLM_F_CREATE | NLM_F_EXCL, "del": 0, "get": 0, "set": 0}
-"""Maps the verb at the beginning of an operation's name to the flags of the operation's requests. The verbs
-have the order of the message types: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK.
+"""Maps the verb of an operation, such as "new" in "newlink", to additional flags of the operation's requests.
+The verbs have the order of the message types: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK.
 """
 OPERATIONS: Final = {
     verb + name: (kind.base + place, kind, flags)

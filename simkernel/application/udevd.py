@@ -18,7 +18,7 @@ VIDEO: Final = 44
 INPUT: Final = 104
 """Id of the group `input`, which Debian allocates when udev is installed."""
 GROUPS: Final = {"video4linux": VIDEO, "input": INPUT}
-"""Maps the subsystem of a device to the id of the group that gets its device node."""
+"""Maps the subsystem of a device to the id of the group that owns its device node."""
 LOSSES: Final = (EFAULT, EINTR, ENOBUFS)
 """If a receive fails with one of these errors, this udevd receives again.  The real udevd receives again
 after every error (`on_uevent()`).
