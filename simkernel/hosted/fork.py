@@ -40,7 +40,7 @@ class ForkedTask:
         self.pid, self.track = self._receive()
 
     def enter(self, call: Call[Any]) -> Any:
-        """Make a call in the original process, and return its result or raise its error."""
+        """Make a system call in the original process, and return its result or raise its error."""
         call.owner = None
         try:
             self._connection.send((call.name, call.arguments))
@@ -70,7 +70,7 @@ class ForkedRunner:
         self.task: Any = task
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Run a call, or a coroutine that makes calls, and return its result."""
+        """Make a system call, or run a coroutine that makes system calls, and return the result."""
         return drive(awaitable, self._perform)
 
     def _perform(self, call: Call[Any]) -> Any:
@@ -105,7 +105,7 @@ class Connection:
         return pickle.load(self._file)
 
     def close(self) -> None:
-        """Close the connection and wait for the child.
+        """Close the connection.  In the original process, also wait until the child has exited.
 
         shutdown(2) also affects copies of the socket in other children.
         """
@@ -121,7 +121,9 @@ class Connection:
 
 
 async def _child(app: App, connection: Connection) -> None:
-    """Run in the simulated child: receive calls from the forked process, make them and send the results."""
+    """Program of the simulated child: receive system calls from the forked process, make them, and send back
+    the results.
+    """
     try:
         connection.send((await app.getpid(), app.owner.track))
         while True:

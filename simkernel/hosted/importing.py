@@ -33,15 +33,18 @@ from simkernel.hosted.calls import Facade, numbered, refuse
 from simkernel.hosted.library import ABSENT, OWN, SHARED
 
 ALIASES: Final = {"os.path": "posixpath", "_io": "io", "_signal": "signal", "datetime": "_datetime"}
-"""Maps another name of a module to the name under which the hosted program's copy of the module is stored.
+"""Maps some names of modules to the names under which `Importer.modules` has the hosted program's copies of
+the modules.
 
-`datetime` itself stays shared, because pickle finds its classes there.
+The copy of `datetime` is not stored under that name, because pickle must find the classes of the host's
+module there.
 """
 
 NUMBERED: Final = {"threading": "Thread", "concurrent.futures._base": "Future"}
-"""By module, a class whose objects the standard library keeps in sets.
+"""Maps a module of the standard library to one of its classes, whose objects it stores in sets.
 
-The objects are numbered (`numbered`), because the order of a set affects the order of system calls.
+`numbered` gives the objects hashes that are the same in each run, because the order of a set affects the
+order of system calls.
 """
 
 
@@ -89,7 +92,7 @@ class Importer(MetaPathFinder):
     # -- the import statement ---------------------------------------------------
 
     def import_module(self, name: str, package: str | None = None) -> ModuleType:
-        """Import a module like `importlib.import_module`, as a hosted program sees it."""
+        """Import a module as `importlib.import_module` does in a hosted program."""
         full = importlib.util.resolve_name(name, package) if name.startswith(".") else name
         return self._find(full) or importlib.import_module(full)
 
@@ -141,7 +144,8 @@ class Importer(MetaPathFinder):
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
             self._shared.add(name)
             return None
-        host = importlib.import_module(name)  # the host's copy first, so that it imports the host's modules
+        # import the host's copy before `sys.modules` gets the program's copy under the same name
+        host = importlib.import_module(name)
         module = importlib.util.module_from_spec(spec)
         self.modules[name] = sys.modules[name] = (
             module  # enum's _convert_() looks up the module that calls it in sys.modules
@@ -197,7 +201,9 @@ class Importer(MetaPathFinder):
         return ""
 
     def _exchange(self) -> None:
-        """Swap the hosted packages in `sys.modules` with the modules in `_away`."""
+        """Exchange the modules of the hosted program and the host's modules of the same names.  Before and
+        after, one group is in `sys.modules` and the other in `_away`.
+        """
         modules = sys.modules
         if len(modules) != self._count:  # a module was imported since the last swap
             self._there = [name for name in modules if self.owns(name) or name in self._rereading]

@@ -38,7 +38,7 @@ class HostMemory(AddressSpace):
         return data
 
     def write(self, address: int, data: bytes) -> None:
-        """Write bytes.  Raise EFAULT if any of them cannot be written; the bytes before it are written."""
+        """Write `data`.  If some bytes cannot be written, write the bytes before them and raise EFAULT."""
         _check(address, len(data))
         try:
             written = os.pwrite(self._fd, data, address)
@@ -66,7 +66,7 @@ class HostMemory(AddressSpace):
         self._buffers.pop(address, None)
 
     def close(self) -> None:
-        """Close the descriptor of the host's memory."""
+        """Close the descriptor of /proc/self/mem."""
         os.close(self._fd)
 
 

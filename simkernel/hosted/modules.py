@@ -124,8 +124,8 @@ def ctypes_module(call: ProcessCalls) -> ModuleType:
 
 
 def libc_call(call: ProcessCalls, name: str, *arguments: Any) -> int:
-    """Make a system call, by the name of a function of `LIBC` or by the number for `syscall`.  On an error,
-    set errno and return -1.
+    """Make the system call `name`, a key of `LIBC`.  If `name` is "syscall", the first argument is the number
+    of the system call.  If the call fails, set errno and return -1.
     """
     if name == "syscall":
         number, *arguments = arguments  # type: ignore[assignment]

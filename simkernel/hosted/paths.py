@@ -14,15 +14,17 @@ from simkernel.uapi.fcntl import O_CLOEXEC
 from simkernel.uapi.stat import Stat
 
 ONE_PATH: Final = ("chdir", "chown", "mkdir", "mkfifo", "mknod", "rmdir", "unlink", "utime")
-"""Functions that call the method of `App` with the same name.  Their errors have the path as `filename`."""
+"""Functions of `posix` that call the method of `App` with the same name.  (`App` has the system calls that a
+program can make.)  Their errors have the path as `filename`.
+"""
 NO_PATH: Final = ("access", "ftruncate", "getcwd", "umask")
 SYSTEM_CALLS: Final = ("fchdir", "fchmod", "fchown")
 """Functions that make the system call with the same name."""
 
 
 class PathFunctions:
-    """Functions of `posix` that the methods of `App` cannot replace directly.  `dir_fd` and `follow_symlinks`
-    have Python's meaning.
+    """Functions of `posix` whose arguments or results differ from those of the methods of `App`.  The
+    parameters `dir_fd` and `follow_symlinks` have the same meaning as in Python.
     """
 
     def __init__(self, call: ProcessCalls) -> None:
@@ -105,7 +107,7 @@ def path_functions(call: ProcessCalls) -> dict[str, Any]:
 
 
 class DirEntry:
-    """An entry of a directory, as `os.DirEntry` is."""
+    """An entry of a directory, with the attributes and methods of `os.DirEntry`."""
 
     def __init__(self, paths: PathFunctions, folder: Any, name: Any, number: int, kind: int) -> None:
         self._paths = paths

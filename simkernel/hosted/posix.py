@@ -51,11 +51,15 @@ AS_IN_APP: Final = (
     "getppid", "getuid", "kill", "lseek", "memfd_create", "pipe2", "pread", "pwrite", "read", "readv",
     "sched_yield", "setgid", "setgroups", "setns", "setuid", "unshare", "wait", "waitpid", "write", "writev",
 )  # fmt: skip
-"""Functions that are methods of `App`.  In older versions of Python, `posix` lacks some of them."""
+"""Functions of `posix` that call the method of `App` with the same name.  If Python's own `posix` lacks one
+of them, as in older versions, the hosted program lacks it too.
+"""
 
 
 class PosixFunctions:
-    """Functions of `posix` that make no system call, or that the methods of `App` cannot replace directly."""
+    """Functions of `posix` that make no system call, or whose arguments or results differ from those of the
+    methods of `App`, which make system calls.
+    """
 
     def __init__(self, call: ProcessCalls) -> None:
         self._call = call

@@ -22,7 +22,7 @@ class Poll:
         self._watched: dict[int, int] = {}
 
     def register(self, fd: Any, eventmask: int = POLLIN | POLLPRI | POLLOUT, /) -> None:
-        """Register a descriptor."""
+        """Register a descriptor, and the events to report for it."""
         self._watched[descriptor(fd)] = eventmask
 
     def modify(self, fd: Any, eventmask: int, /) -> None:
@@ -65,5 +65,6 @@ class EPoll(BlockingEpoll):
 def select_module(call: ProcessCalls) -> ModuleType:
     """Return the `select` module of one process."""
     epoll = type("epoll", (EPoll,), {"__module__": "select", "_call": call})
-    poll = partial(Poll, call)  # selectors stores `poll` in a class, where a function would become a method
+    # not a function: the module selectors stores `poll` in a class, so a function would become a method
+    poll = partial(Poll, call)
     return module(real, None, select=call.function("select"), poll=poll, epoll=epoll, error=OSError)

@@ -49,9 +49,8 @@ class HostedSocket(BlockingSocket):
             self.settimeout(self._sockets.timeout)
 
     def __del__(self) -> None:
-        wrapped: AnySocket | None = getattr(
-            self, "wrapped", None
-        )  # `wrapped` is missing if __init__() raised
+        # __init__() does not set `wrapped` if it raises an exception
+        wrapped: AnySocket | None = getattr(self, "wrapped", None)
         if wrapped is not None and wrapped.fileno() >= 0 and self._sockets.call.process.task.alive:
             warnings.warn(f"unclosed {wrapped!r}", ResourceWarning, source=self, stacklevel=2)
             call = self._sockets.call

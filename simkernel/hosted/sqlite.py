@@ -51,8 +51,8 @@ def sqlite_module(call: ProcessCalls, time: ModuleType) -> ModuleType:
 
 
 def _at(plain: real.Connection, name: str, time: ModuleType) -> Any:
-    """Return the SQL function `name`.  For the argument 'now', it uses the current time of the module
-    `time`.
+    """Return a function that calls SQLite's function `name`, but replaces the argument 'now' with the current
+    time of the hosted program's module `time`.
     """
 
     def function(*arguments: Any) -> Any:

@@ -32,9 +32,7 @@ name, `sys.modules` has the package of the last one.
 
 
 class HostedRunner:
-    """Runs the system calls of a hosted process.  Each call is made by the simulated thread that runs at that
-    moment.
-    """
+    """Runs the system calls of a hosted process.  The simulated thread that is running makes each call."""
 
     def __init__(self, app: App, runner: CallRunner) -> None:
         self._app = app
@@ -46,12 +44,12 @@ class HostedRunner:
         return self._runner.task
 
     def switch(self, runner: CallRunner) -> None:
-        """Make all later calls in the thread to which `runner` belongs."""
+        """Use `runner`, the runner of one thread, for all later system calls of the process."""
         self._runner = runner
         self._app.owner = runner.task
 
     def run(self, awaitable: Awaitable[T], /) -> T:
-        """Run a call, or a coroutine that makes calls, and return its result."""
+        """Make a system call, or run a coroutine that makes system calls, and return the result."""
         return self._runner.run(awaitable)
 
     def end_child(self, error: BaseException | None) -> None:
@@ -61,8 +59,8 @@ class HostedRunner:
 
 
 class ThreadState:
-    """Interpreter state of one thread of a hosted process.  The argument `own` runs the calls of that
-    thread.
+    """Interpreter state of one thread of a hosted process.  `own` is the runner of the thread: the object
+    that makes the thread's system calls.
     """
 
     def __init__(
@@ -106,8 +104,8 @@ class ThreadState:
 
 
 class Exchange:
-    """A callback for each switch to or from a greenlet. It removes the installed thread states and stores
-    them, and installs the thread states that it stored at the previous switch.
+    """Callback for each switch to or from a greenlet.  It removes the installed thread states and keeps them.
+    Then it installs the thread states that it removed at the previous switch.
     """
 
     def __init__(self) -> None:
@@ -123,8 +121,8 @@ class Exchange:
 
 @contextmanager
 def installed(state: ThreadState, own: Any) -> Iterator[None]:
-    """Install a thread state during a `with` block.  `own` runs the calls of the thread that enters the
-    block.
+    """Install a thread state during a `with` block.  `own` is the runner of the thread that enters the block:
+    the object that makes the thread's system calls.
     """
     exchange = None if not hasattr(own, "swap") or own.swap else Exchange()
     if exchange is not None:

@@ -37,7 +37,8 @@ class Lock(FutexWord):
     _waiting = 0
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        """Acquire the lock.  If it is held, block until it is free; return False after `timeout` seconds.
+        """Acquire the lock.  If it is held, wait until it is free, but at most `timeout` seconds.  Return
+        False if the timeout expires.
 
         If `blocking` is false, return False immediately if the lock is held.
         """
@@ -198,7 +199,7 @@ class ThreadFunctions:
     exit_thread = exit
 
     def interrupt_main(self, signum: int = signal.SIGINT, /) -> None:
-        """Send a signal to the main thread's process."""
+        """Send a signal, by default SIGINT, to the hosted process."""
         self._call("kill", self._main, int(signum))
 
     def stack_size(self, size: int = 0, /) -> int:
@@ -250,5 +251,5 @@ def thread_module(host: Hosted) -> ModuleType:
     threads = ThreadFunctions(host, ProcessCalls(host.process))
     locks = dict.fromkeys(("allocate", "allocate_lock"), threads.lock)
     made = module(real, threads, FROM_PYTHON, **locks, **threads.inner())
-    del made.RLock  # without this name, threading uses its own RLock, written in Python
+    del made.RLock  # if `_thread` has no RLock, threading uses its own one, written in Python
     return made
