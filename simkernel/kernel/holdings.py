@@ -1,4 +1,6 @@
-"""The resources that programs and devices hold in a kernel, counted in its tables."""
+"""Lists the resources that are held in a kernel, such as processes, open files and sockets, and compares two
+such lists.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +17,23 @@ from simkernel.kernel.vfs.file import OpenFile
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 
 Holdings = Mapping[Hashable, tuple[str, int]]
-"""Maps each held object to a text and an amount. The amount is reported only if the text starts with "# "."""
+"""Maps each held object to a description and a number. If the description starts with "# ", `left` adds up
+the numbers of all objects with this description.
+"""
 
 SOCKETS: Final = {AF_NETLINK: "# netlink sockets", AF_UNIX: "# unix sockets"}
 
 
 def holdings(kernel: Kernel) -> Holdings:
-    """Return all resources that are held in the kernel. Two kinds are left out: resources of living daemons,
-    and references to a module that an oops has pinned.
+    """Return all resources that are held in the kernel. These are left out: kernel threads, the init process,
+    daemons and their resources, and references to a module that an oops has pinned.
     """
     return {key: (text, amount) for key, text, amount in _held(kernel)}
 
 
 def left(now: Holdings, before: Holdings) -> list[str]:
-    """Compare two results of `holdings`. Return one text for each object that is held in `now` and not in
-    `before`.
+    """Return texts for the resources that are held in `now` and not in `before`. If a description starts with
+    "# ", return one text with the total number; otherwise, return one text for each object.
     """
     amounts: Counter[str] = Counter()
     for key, (text, amount) in now.items():

@@ -95,8 +95,8 @@ class Kernel:
         if self.copies is not None:
             costs = attrs.evolve(costs, on_copy=self.copies.add)
         self.plain_costs = costs
-        """The cost model for those parts of the kernel that check the fault point `usercopy` themselves.
-        Charging a copy with this cost model does not check the fault point.
+        """Like `costs`, but charging a copy does not check the fault point `usercopy`. It is for those parts
+        of the kernel that check this fault point themselves.
         """
         if faults is not None:
             costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))
@@ -114,7 +114,7 @@ class Kernel:
         self.open_files = OpenFiles()
         """The open files of the machine, in the order in which they were opened."""
         self.mappings = self.open_files.mappings
-        """The mapped areas of all processes."""
+        """The memory mappings (VMAs) of all processes."""
         self.scheduler: Scheduler
         if engine.perturbed:
             from simkernel.kernel.sched import planned
@@ -160,8 +160,9 @@ class Kernel:
             self.scheduler.interrupt,
         )
         self.interrupt: Callable[..., None] = self.interrupts.handle
-        """The function that the bus calls for an interrupt of a line. In an interrupt storm, one call
-        represents several interrupts, and each handler of the line is called once.
+        """The function that the bus calls to interrupt the CPU. Its arguments are the interrupt line and the
+        number of interrupts for which this is the only call. The number is above 1 only in an interrupt
+        storm.
         """
         if checks:
             from simkernel.kernel.checked import parts

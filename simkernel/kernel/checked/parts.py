@@ -1,4 +1,5 @@
-"""Kernel parts that check themselves, for `Machine(checks=...)`, and the audit of an idle kernel.
+"""The checkers of `Machine(checks=...)`: kernel parts that check each of their operations, and `Audit`, which
+checks the idle kernel.
 
 A check of an event is a subclass of the part in which the event happens.  So a kernel without checks has
 no extra cost.  All other checks inspect the kernel when no event is left (`Audit`).
@@ -33,13 +34,13 @@ from simkernel.kernel.vfs.char_file import CharDeviceFile
 from simkernel.kernel.vfs.file import OpenFile, OpenFiles
 
 UNMAPPED: Final = "0x0000"
-"""If the address in a bus error starts with these digits, a driver has accessed a register window that is
-unmapped: driverapi/io.py sets the address of such a window to 0.
+"""The first digits of the address in a bus error if a driver has accessed a register window that is unmapped.
+driverapi/io.py sets the address of such a window to 0.
 """
 
 
 class Kernel(KernelParts, Protocol):
-    """The parts of a kernel that the checks use."""
+    """The attributes of a kernel that the checks use."""
 
     bus: Bus
     faults: Armed | None
@@ -56,8 +57,8 @@ class Kernel(KernelParts, Protocol):
 
 
 def install(kernel: Kernel, checks: Collection[str], races: Races | None) -> Callable[..., LoadedModule]:
-    """Replace those parts of `kernel` that a check in `checks` needs. The kernel's constructor calls this
-    function. Return the class for the kernel's modules.
+    """Replace parts of `kernel` with subclasses that perform the checks in `checks`. The kernel's constructor
+    calls this function. Return the class to use for modules.
     """
     runner, oopses = kernel.processes.runner, kernel.oopses
     if {"lockdep", "hung", "races"} & set(checks):

@@ -63,8 +63,8 @@ class _Access:
 
 @attrs.define(eq=False)
 class _Cell:
-    """The recorded accesses to one attribute of an object: the last write, and after that write the last read
-    by each task, interrupt and timer.
+    """The recorded accesses to one attribute of an object.  `write` is the last write.  `reads` has, for each
+    task, interrupt line and timer, its last read since that write.
     """
 
     write: _Access | None = None
@@ -85,8 +85,9 @@ class Races:
         self._current: Callable[[], SchedTask | None] = lambda: None
         self._clocks: dict[Hashable, Clock] = {}
         self._carried: Clock | None = None
-        """The vector clock of the code that scheduled the current section (the code of one event). It is None
-        after `_clock` has merged it into the clock of the section's task.
+        """The vector clock of the code that scheduled the current section (the code of one event).  `_clock`
+        merges it into the clock of the section's task, interrupt or timer, and then sets this attribute to
+        None.
         """
         self._contexts: list[Hashable] = []
         """The interrupt handlers and timers that run now.  The innermost one is last."""
@@ -131,7 +132,9 @@ class Races:
         return copy
 
     def scheduled(self) -> Clock:
-        """Return a token for an event that is scheduled now: a copy of the vector clock (`Observer`)."""
+        """Return a token for an event that the current context schedules: a copy of the context's vector
+        clock (`Observer`).
+        """
         return self._snapshot()
 
     def begin(self, token: Clock | None) -> None:
@@ -158,7 +161,9 @@ class Races:
         return back
 
     def acquired(self, lock: object) -> None:
-        """Note that the current context has acquired `lock`: it runs after all earlier releases of `lock`."""
+        """Note that the current context has acquired `lock`.  From now on, its accesses are ordered after all
+        earlier releases of `lock`.
+        """
         if (released := self._released.get(lock)) is not None:
             _join(self._clock(), released)
 
@@ -301,8 +306,8 @@ class ObservedTimers(Timers):
 
 
 class Watched:
-    """The perturbation (source of delays and pauses) of a machine with a race detector. If the machine also
-    has a plan, the delays and pauses are those of the plan.
+    """The source of delays and pauses for a machine with a race detector.  If the machine has a plan, the
+    plan supplies the delays and pauses; without a plan, there are none.
     """
 
     def __init__(self, perturbation: Perturbation | None) -> None:
@@ -312,7 +317,7 @@ class Watched:
         self.instruments: Sequence[Any] = (*inner, ACCESSES)
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Note that a run begins on the machine whose engine is `engine`."""
+        """Pass `engine` to the plan if there is one.  The constructor of the engine calls this method."""
         if self._inner is not None:
             self._inner.begin(engine)
 
@@ -321,7 +326,7 @@ class Watched:
         return 0 if self._inner is None else self._inner.step(task)
 
     def statement(self, place: str) -> int:
-        """Return the length in ns of the pause of the running code before the statement `place` of module
-        code.
+        """Return the length in ns of the pause before a statement of module code.  A value below 0 means that
+        an interrupt happens there.  `place` is the file and line of the statement.
         """
         return 0 if self._inner is None else self._inner.statement(place)

@@ -64,7 +64,9 @@ class Binding:
                     await self._probe(device, driver)
 
     async def attach_driver(self, driver: DeviceDriver) -> None:
-        """Probe with `driver` each unbound device of the bus that matches it (`driver_attach()`)."""
+        """Probe with `driver` each unbound device on the driver's bus that matches the driver
+        (`driver_attach()`).
+        """
         for device in tuple(driver.bus.devices):
             if driver.bus.match(device, driver):
                 async with device.lock:
@@ -119,7 +121,7 @@ class Binding:
         with self._oopses.contain(module, f"uevent of {device.name}"):
             variables = (extra or {}) | device.uevent_environment()
             if action == "unbind":
-                # Like zap_modalias_env(): udev must not load a driver for the device.
+                # Omit MODALIAS, as zap_modalias_env() does: udev must not load a driver for the device.
                 variables.pop("MODALIAS", None)
             self._uevents.send(action, device.devpath, device.subsystem, variables)
 

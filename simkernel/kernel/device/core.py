@@ -70,7 +70,7 @@ class DriverCore:
     # -- buses and classes ----------------------------------------------------
 
     def bus_register(self, bus: BusType) -> None:
-        """Register a bus.  EEXIST if the name is taken."""
+        """Register a bus.  Raise EEXIST if a bus with the same name is registered."""
         if bus.name in self.buses:
             raise os_error(EEXIST)
         self.buses[bus.name] = bus
@@ -162,7 +162,9 @@ class DriverCore:
             self._unlink(device)
 
     async def device_add(self, device: Device) -> None:
-        """Add a device and bind it to a matching driver (`device_add()`).  Raises EINVAL or EEXIST."""
+        """Add a device and bind it to a matching driver (`device_add()`).  Raise EINVAL if its name is not a
+        valid file name, and EEXIST if its path in /sys exists.
+        """
         self._link(device)
         if device.bus is not None and device.bus.autoprobe:
             await self.binding.attach_device(device)
@@ -184,7 +186,9 @@ class DriverCore:
     # -- attributes -----------------------------------------------------------
 
     def attribute_add(self, module: LoadedModule, device: Device, attribute: DeviceAttribute) -> None:
-        """Add a file to a device's directory in /sys (`device_create_file()`).  Raises EEXIST or ENODEV."""
+        """Add a file to a device's directory in /sys (`device_create_file()`).  Raise ENODEV if the device is
+        not registered, and EEXIST if it has an attribute with the same name.
+        """
         if not device.registered:
             raise os_error(ENODEV)
         attached = device.attributes = device.attributes or {}
@@ -240,7 +244,7 @@ class DriverCore:
     # -- drivers --------------------------------------------------------------
 
     async def driver_register(self, driver: DeviceDriver) -> None:
-        """Register a driver, and bind it to each device of its bus that matches (`driver_register()`).
+        """Register a driver, and bind it to each matching device on its bus (`driver_register()`).
 
         Raises EINVAL for an invalid name, EBUSY if the name is taken.
         """

@@ -33,7 +33,9 @@ class NodeAccess:
 DEFAULT = NodeAccess()
 Devnode = Callable[["Device"], NodeAccess]
 Probe = Callable[[Any], Awaitable[None] | None]
-"""A driver's probe function.  Its argument is the device, as an object of the type that the bus uses."""
+"""A driver's probe function.  Its argument is the device, an object of the bus's device class, such as
+`SimbusDevice`.
+"""
 Remove = Callable[[Any], Awaitable[None] | None]
 
 

@@ -255,7 +255,8 @@ class Interrupts:
         try:
             while not action.stopping:
                 if not action.woken:
-                    await sleep_on(action.queue)  # as irq_wait_for_interrupt() of Linux does
+                    # until the handler wakes the thread, as in irq_wait_for_interrupt()
+                    await sleep_on(action.queue)
                     continue
                 action.woken = False
                 self._engine.trace.flow = action.flow

@@ -12,7 +12,7 @@ import attrs
 
 @attrs.define
 class Copies:
-    """The number of copies and the sum of their bytes."""
+    """The number of copies that the cost model has charged, and the total number of bytes in these copies."""
 
     count: int = 0
     bytes: int = 0

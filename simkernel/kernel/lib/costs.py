@@ -14,13 +14,13 @@ import attrs
 CACHED: Final = 20 << 10
 """Largest copy in bytes that stays in the nearest cache until the next copy."""
 SPILL: Final = 4
-"""Number of bytes that miss the nearest cache, for each byte by which a copy exceeds CACHED. A large copy
-evicts some of its own bytes before it reads them. At most all bytes of the copy miss.
+"""If a copy is n bytes larger than CACHED, this factor times n bytes miss the nearest cache, but at most all
+bytes of the copy. The cause is that a large copy evicts some of its own bytes before it reads them.
 """
 PIECE: Final = 8 << 12
 """Size in bytes of 2**PAGE_ALLOC_COSTLY_ORDER pages."""
 FROM_ZONE: Final = 3
-"""Factor by which the cost `page_alloc` is multiplied if a block of pages is larger than PIECE bytes."""
+"""Factor by which the cost `page_alloc` is multiplied if a block of pages is larger than 32 KiB (PIECE)."""
 MEMBER_LINES: Final = 4
 """Number of cache lines that a multicast misses for each socket in the group.
 
@@ -41,7 +41,9 @@ class CostModel:
     copy_per_kib: int = 7
     """Cost of copying 1024 bytes between program and kernel if they are in the nearest cache."""
     copy_large_per_kib: int = 23
-    """Cost of copying 1024 bytes that are not in the nearest cache, if the whole copy is above 20 KiB."""
+    """Cost of copying 1024 bytes that are not in the nearest cache. Only a copy of more than 20 KiB has such
+    bytes.
+    """
     socket_create: int = 900
     """Cost of allocating a socket and its descriptor."""
     socket_bind: int = 300
@@ -69,7 +71,9 @@ class CostModel:
     multicast_skip: int = 7
     """Cost of skipping a socket that is not in the multicast group."""
     cached_sockets: int = 400
-    """Number (not ns) of subscribed sockets of a netlink protocol up to which a multicast misses no cache."""
+    """Number of sockets, not a cost. If a netlink protocol has at most this number of subscribed sockets, a
+    multicast misses no cache.
+    """
     cache_miss: int = 15
     """Cost of a cache miss in a multicast if a protocol has more than `cached_sockets` subscribed sockets."""
     genl_dispatch: int = 337
@@ -105,7 +109,9 @@ class CostModel:
     seq_read: int = 116
     """Cost of preparing the text of a file in procfs or sysfs."""
     seq_field: int = 20
-    """Cost of formatting one record of a text in procfs or sysfs, or one number of a record."""
+    """Cost of formatting one record of a file in procfs or sysfs. It is charged once more for each number in
+    the record.
+    """
     attribute: int = 57
     """Cost of taking and dropping a reference to a sysfs attribute's kobject at each open, read and write."""
     thread: int = 7_300

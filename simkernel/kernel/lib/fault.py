@@ -31,7 +31,7 @@ class FaultPoints(Protocol):
 
 @attrs.frozen
 class FaultPoint:
-    """A place in the kernel where the `faults` of a machine can make an operation fail.
+    """A place in the kernel where `Machine(faults=...)` can make an operation fail.
 
     `errno` is the error that the failed operation raises, or None.  `effect` is the visible consequence.
     `source` is the code of Linux that fails in the same case.  `about` are the keys that the point adds to
@@ -47,10 +47,10 @@ class FaultPoint:
 
 _POINTS: Final = (
     FaultPoint("netlink.deliver", ENOBUFS,
-               "a socket loses a message from the kernel or to a group, and its next receive fails",
+               "a netlink socket loses a multicast or a message from the kernel; its next receive fails",
                "`netlink_overrun()`", ("protocol", "group")),
     FaultPoint("skb.alloc", ENOBUFS,
-               "a send or a dump fails, or an ACK is lost; a driver that replies gets ENOMEM",
+               "a send or a dump fails, an ACK is lost, or a driver gets ENOMEM for a new message",
                "`__alloc_skb()`"),
     FaultPoint("kmalloc", ENOMEM,
                "the creation of an object fails: in a system call, a registration or an open of a device",
@@ -89,14 +89,16 @@ POINTS: Final[Mapping[str, FaultPoint]] = MappingProxyType({point.name: point fo
 
 
 class NamedCall(Protocol):
-    """The interface of a system call that `FaultPoints.hit` uses: the name of the call."""
+    """The interface of a system call from which `Armed` reads the name of the call."""
 
     @property
     def name(self) -> str: ...
 
 
 class CallingTask(Protocol):
-    """The part of a task that a fault point passes to `FaultPoints.hit`: name, pid and system call."""
+    """The interface of a task from which `Armed` reads name, pid and system call, to pass them to
+    `FaultPoints.hit`.
+    """
 
     @property
     def comm(self) -> str: ...
@@ -120,7 +122,9 @@ class Armed:
         self._engine = engine
         self._current = current
         self.entered: str | None = None
-        """Name of the running task's system call, for fault points that the call reaches before it blocks."""
+        """Name of the system call that the running task executes. `hit_for` uses this name until the kernel
+        has set the task's attribute `call`, for example because the call blocks.
+        """
 
     def hit(self, point: str, **about: object) -> bool:
         """Return True if the running task's operation at the fault point `point` must fail."""

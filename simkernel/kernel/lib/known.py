@@ -19,22 +19,23 @@ from simkernel.uapi import errno
 @cache
 def known_ioctls(kind: str) -> Mapping[int, Sequence[str]]:
     """Return the ioctl(2) requests that Linux has for a kind of file. The key is the request's number; the
-    value is the list of words of its line in the table.
+    value is the list of the words that follow the number in the table's line for the request.
     """
     table = read_table(Path(__file__).with_name("ioctls.txt"))
     return {int(line[1], 16): line[2:] for line in table if any(fnmatchcase(kind, each) for each in line[0])}
 
 
 def refusal(words: Iterable[str]) -> int | None:
-    """Return the errno with which Linux refuses a request. `words` are the words of the request's line in the
-    table. Return None if they contain no errno, because Linux may execute the request.
+    """Return the errno with which Linux refuses a request. `words` are the words that follow the request's
+    name in the table. Return None if they contain no errno, because Linux may execute the request.
     """
     return next((getattr(errno, word) for word in words if word[0] == "E"), None)
 
 
 def known_file(directory: str, names: Sequence[str]) -> str | None:
-    """Look up the file `names` below the existing `directory` in the table of Linux's files. Return its path
-    as the table writes it, which may contain wildcards. Return None if Linux has no such file.
+    """Look up a file in the table of Linux's files. Its path is `directory`, which exists, followed by
+    `names`. Return the path as the table writes it, possibly with wildcards. Return None if Linux has no such
+    file.
 
     A wildcard matches a name in the directory's path, but none of `names`.  Otherwise `*/stat` would match
     a process that does not exist.
@@ -59,8 +60,8 @@ def _files() -> Mapping[str, list[list[str]]]:
 
 @cache
 def read_table(path: Path) -> Sequence[list[Any]]:
-    """Return the lines of a table. Each line is a list: first the list of words in its `[section]` header,
-    then the words of the line.
+    """Return the lines of a table. Each line is a list. Its first item is the list of words in the header of
+    the line's `[section]`; its other items are the words of the line.
     """
     section: list[str] = []
     lines: list[list[Any]] = []

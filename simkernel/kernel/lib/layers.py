@@ -1,5 +1,5 @@
-"""The layers of tracepoints: one for events of the kernel itself, the others for events that the kernel emits
-on behalf of programs and drivers.
+"""The layers of tracepoints. `kernel` is for events of the kernel itself. `application` and `driver` are for
+events that the kernel emits on behalf of programs and drivers.
 """
 
 from __future__ import annotations

@@ -18,7 +18,9 @@ CHECKERS: Final = ("lockdep", "hung", "references", "sockets", "memory", "races"
 KIT: Final = CHECKERS[:-1]
 """The checkers that every machine of `simkernel.testing` enables."""
 MAX_KEPT: Final = 64
-"""Maximum number of reports kept: the newest ones. The log and the counter include the older ones too."""
+"""Maximum number of reports that are kept. If it is exceeded, the oldest report is dropped, but stays in the
+kernel log and in `Reports.count`.
+"""
 
 
 @attrs.frozen

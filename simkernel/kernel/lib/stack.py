@@ -8,8 +8,8 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 LOCATION: Final = "__simkernel_module__"
-"""Name of a global that each file of a module has. The global is a pair: the name of the module, and the name
-of the file in logs.
+"""Name of a global variable that each source file of a kernel module has. Its value is a pair: the name of
+the module, and the name of the file as logs show it.
 """
 KERNEL: Final = "simkernel.kernel."
 DRIVERAPI: Final = "simkernel.driverapi."
@@ -30,8 +30,9 @@ def locate(frame: FrameType) -> tuple[str, str] | None:
 
 
 def caller(depth: int = 1) -> FrameType:
-    """Return the nearest frame of a module's code. The search starts `depth` levels above the caller and goes
-    outwards (`module_frame`).
+    """Return the innermost frame of a module's code on the stack, or the first frame of the search if there
+    is none (`module_frame`). The search starts at the function that calls `caller` if `depth` is 0, at its
+    caller if `depth` is 1, and so on.
     """
     return module_frame(sys._getframe(depth + 1))
 
@@ -90,7 +91,7 @@ def sleeping_trace(frame: Any) -> tuple[str, ...]:
 
 
 def describe(at: Place) -> str:
-    """Return a line of a call trace: `stop at camera/stream.py:96 [camera]`."""
+    """Return the line of a call trace for a place, such as `stop at camera/stream.py:96 [camera]`."""
     code, offset, names = at
     lines = (line for start, end, line in code.co_lines() if start <= offset < end and line is not None)
     number = next(lines, code.co_firstlineno)
