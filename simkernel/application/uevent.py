@@ -34,7 +34,7 @@ class UeventMonitor:
 
     @classmethod
     async def open(cls, app: Caller) -> UeventMonitor:
-        """Bind a socket to the kernel's group and return a monitor of all later uevents."""
+        """Join the multicast group of kernel uevents and return a monitor of all later uevents."""
         sock = await netlink_socket(app, SOCK_RAW, NETLINK_KOBJECT_UEVENT)
         await sock.bind((0, KERNEL_GROUP))
         return cls(app, sock)

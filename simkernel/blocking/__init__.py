@@ -1,5 +1,5 @@
-"""Blocking calls.  `Blocking` is for a program that is a plain function, `BlockingProcess` for code outside
-the simulation.
+"""Classes whose methods make system calls of a simulated process and block until the call is done.  A program
+that is a plain function uses `Blocking`.  Code outside the simulation uses `BlockingProcess`.
 
     def program(app: Blocking) -> None:
         app.sleep(0.5)

@@ -88,8 +88,8 @@ FLAG: type[Flag] = Eventfd if hasattr(os, "eventfd") else Pair
 
 
 class RealDescriptor:
-    """A host file descriptor that is readable while a simulated file is readable. The object is an entry in
-    the file's wait queues.
+    """A host file descriptor that is readable while a simulated file is readable. The wait queues of the
+    simulated file contain this object, and each wake-up updates the host descriptor.
 
     Like an epoll item it stays in the wait queues.  A read wakes no wait queue, so `SyncRunner` calls
     `update` after each call.

@@ -26,7 +26,9 @@ class BlockingEpoll:
         self.close()
 
     def fileno(self) -> int:
-        """Return the file descriptor inside the machine."""
+        """Return the epoll object's file descriptor inside the machine. Raise ValueError if the object is
+        closed.
+        """
         return self.wrapped.fileno()
 
     @property

@@ -25,15 +25,17 @@ Run = Callable[[Awaitable[Any]], Any]
 
 
 class CallRunner(Protocol):
-    """An object that blocks its caller until a call is done: `SyncRunner` or `GreenletProgram`."""
+    """An object that makes system calls of a simulated task, and blocks the caller until each call is done:
+    `SyncRunner` or `GreenletProgram`.
+    """
 
     @property
     def task(self) -> Task:
-        """The task that makes the calls."""
+        """The simulated task that makes the system calls."""
         ...
 
     def run(self, awaitable: Awaitable[T], /) -> T:
-        """Perform a call, or run a coroutine that makes calls, and return the result."""
+        """Perform a system call, or run a coroutine that makes system calls.  Return the result."""
         ...
 
 

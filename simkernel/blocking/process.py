@@ -1,4 +1,5 @@
-"""Blocking calls with the names of `App`, for plain functions and for code outside the simulation.
+"""Blocking methods with the names of the asynchronous methods of `App`, for plain functions and for code
+outside the simulation.
 
 A call of a plain function blocks its task.  Ordinary code calls a `BlockingProcess`, which advances the
 clock until the call is done.  Sockets have the interface of `socket.socket`.
@@ -47,8 +48,8 @@ class Blocking:
         self.app = self.wrapped = app
         self.runner = runner
         self.run = runner.run
-        """Function that runs a call of `app`, or a coroutine that makes such calls, and blocks until it is
-        done.
+        """Function that runs a coroutine, or an awaitable that a method of `app` returned.  It blocks until
+        the awaitable is done, and returns the result.
         """
 
     def __repr__(self) -> str:
@@ -63,7 +64,7 @@ class Blocking:
 
     @property
     def task(self) -> Task:
-        """The task that makes the calls."""
+        """The simulated task that makes the system calls."""
         return self.runner.task
 
     # -- sockets ------------------------------------------------------------------
@@ -210,7 +211,7 @@ class Blocking:
     lsmod = blocking(App.lsmod)
 
     def genetlink(self, family: str, spec: Spec | None = None) -> BlockingClient:
-        """Return a client of a generic netlink family.
+        """Return a client of the generic netlink family with the name `family`.
 
         Raise FileNotFoundError (ENOENT) for an unknown family.
         """
@@ -221,20 +222,20 @@ class Blocking:
         return BlockingNetlinkClient(self, self.run(self.app.rtnetlink()))
 
     def uevents(self) -> BlockingMonitor:
-        """Return an iterator over the uevents, which the kernel sends when a device is added or removed."""
+        """Return an iterator over uevents, which the kernel sends, for example, when a device is added."""
         return BlockingMonitor(self.run, self.run(self.app.uevents()))
 
 
 class BlockingProcess(Blocking):
-    """A simulated process that runs no program.  Code outside the simulation makes its calls."""
+    """A simulated process that runs no program.  Code outside the simulation makes its system calls."""
 
     runner: SyncRunner
     socket_type = FacadeSocket
 
     @classmethod
     def on(cls, kernel: Kernel, app: Callable[[Task], App], credentials: Credentials) -> BlockingProcess:
-        """Start a process of `kernel` without a program, and return its blocking calls. `app(task)` makes the
-        `App` of the process's task.
+        """Start a process without a program in `kernel`, and return the object that makes its system calls.
+        `app(task)` makes the `App` of the process's task.
         """
         runner = SyncRunner(kernel.engine, kernel.processes, credentials)
         return cls(app(runner.task), runner)
@@ -272,7 +273,7 @@ class BlockingNetlinkClient(Generic[F]):
 
     @property
     def family(self) -> F:
-        """The messages and multicast groups of the client's netlink family."""
+        """The client's netlink family: its name, its multicast groups and its message formats."""
         return self.wrapped.family
 
     join = blocking(NetlinkClient.join)
@@ -283,7 +284,7 @@ class BlockingNetlinkClient(Generic[F]):
 
     @property
     def event_socket(self) -> BlockingSocket:
-        """The socket that receives events, for poll and socket options.
+        """The socket that receives the multicast events. The caller can poll it and set its options.
 
         SimulationError before the first `join`.
         """

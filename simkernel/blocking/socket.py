@@ -90,7 +90,7 @@ class BlockingSocket:
         return self._around(accepted), address
 
     def _around(self, wrapped: AnySocket) -> Self:
-        """Return a blocking socket of this process that wraps `wrapped`."""
+        """Return a blocking socket of this process that wraps the asynchronous socket `wrapped`."""
         return type(self)(self._runner, wrapped)
 
     def setblocking(self, flag: object, /) -> None:

@@ -1,6 +1,4 @@
-"""Functions with which code outside the simulation makes a call, and runs the machine until the call is
-done.
-"""
+"""Blocking system calls for code outside the simulation. Each call runs the machine until the call ends."""
 
 from __future__ import annotations
 
@@ -27,7 +25,8 @@ LIMIT = seconds(60)
 
 @contextmanager
 def outside(engine: Engine, what: object) -> Iterator[None]:
-    """Mark the machine as running while code outside the simulation acts on it.
+    """A context manager for a block in which code outside the simulation acts on the machine.  It marks the
+    machine as running.
 
     Raise SimulationError if a program calls this, or a thread that did not make the machine.
     """
@@ -78,8 +77,8 @@ def run_until(
 
 
 class SyncRunner:
-    """A simulated process that runs no program.  Code outside the simulation makes its calls, one at a
-    time.
+    """A simulated process that runs no program.  Code outside the simulation makes its system calls,
+    one at a time.
     """
 
     def __init__(self, engine: Engine, processes: Processes[Task], credentials: Credentials) -> None:
@@ -96,7 +95,7 @@ class SyncRunner:
         self._results.append((value, error))
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Perform a call, or run a coroutine that makes calls, and return the result.
+        """Perform a system call, or run a coroutine that makes system calls.  Return the result.
 
         If a call of a coroutine fails, the error is raised at its `await`, so that the coroutine can clean
         up.
@@ -141,7 +140,8 @@ class SyncRunner:
             raise SimulationError(f"{call}: the process {self.task.track} has ended")
 
     def _wait(self, call: Call[Any]) -> None:
-        """Process events until the task's call is done. The time limit is checked only while the task sleeps.
+        """Process events until the task's system call is done. The time limit is checked only while the task
+        sleeps.
 
         An error of a trace listener is raised after the call: raising it earlier would have to end a
         running task.
@@ -162,7 +162,7 @@ class SyncRunner:
         for other in failures[1:]:
             engine.interrupt(other)
         if failures:
-            results.clear()  # this call raises, so drop its result: the next call must not return it
+            results.clear()  # an exception is raised instead; the next call must not return this result
         if failures and isinstance(first := failures[0], OSError):
             text = f"{call}: a trace listener or a function of machine.at raised {first!r}"
             raise SimulationError(text) from first
@@ -173,7 +173,9 @@ class SyncRunner:
         return bool(self._results) or not self.task.alive
 
     def _release(self) -> None:
-        """If the task sleeps, abandon its call, so that it can make another call.  Otherwise end the task."""
+        """If the task sleeps, abandon its system call, so that the task can make another one.  Otherwise end
+        the task.
+        """
         task = self.task
         if task.sleep is None:
             self._processes.runner.end(task, SIGKILL)

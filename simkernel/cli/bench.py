@@ -26,8 +26,8 @@ COLUMNS = ("row", "quantity", "figure", "over", "ratio", "must hold", "aim", "sp
 WIDE = 156
 """Minimum width, in characters, of a terminal that shows all columns in one table."""
 HALVES = {"Speed": (0, 1, 4, 5, 6, 8), "What was measured": (0, 1, 2, 3, 7)}
-"""The two tables that replace the single table on a terminal narrower than WIDE: their titles, and the
-indexes of their columns.
+"""The two tables that replace the single table on a terminal narrower than WIDE. Each title is mapped to the
+indexes of the table's columns in COLUMNS.
 """
 
 LEGEND = (
@@ -45,7 +45,8 @@ LEGEND = (
 @click.option("--soak", is_flag=True, help="Also measure memory during ten million round trips.")
 @click.option("--json", is_flag=True, help="Print one JSON object instead of the tables.")
 def command(rows: tuple[int, ...], quick: bool, soak: bool, json: bool) -> None:
-    """Measure simkernel, alternating with stock simpy, the real kernel and pyroute2.
+    """Measure the speed and memory use of simkernel, in alternation with reference measurements of stock
+    simpy, the real kernel and pyroute2.
 
     Rows whose anchor is missing on this host (AF_NETLINK, pyroute2) are skipped, with the reason. The exit
     code is 0 for all figures.

@@ -22,7 +22,9 @@ from simkernel.testing import exercise as exercises
 
 SEEDS: Final = 200
 LOG_LINES: Final = 8
-"""Number of lines of the kernel log that a search prints. A replay prints all lines."""
+"""Number of lines at the end of the kernel log, and of the student's output, that are printed after a
+failure. With --replay, the whole kernel log is printed.
+"""
 
 
 @click.command("check", short_help="Grade a file for an exercise.")

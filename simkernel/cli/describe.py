@@ -79,5 +79,7 @@ def _print(spec: Spec) -> None:
 
 
 def _unwrapped(text: str) -> str:
-    """Join the lines of each paragraph. Lines that are indented or begin a list item stay."""
+    """Join the lines of each paragraph. A line that does not begin with a letter, such as a list item, is not
+    joined to the line before it.
+    """
     return re.sub(r"(?<=\S)\n(?=[^\W\d_])", " ", text.strip())

@@ -1,4 +1,6 @@
-"""Exit codes, and the signals that end a command.  Code 2 for a wrong command line is click's."""
+"""Exit codes, and the signals that end a command.  The library click defines code 2, for a wrong command
+line.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from simkernel.explore.run import Outcome, run
 from simkernel.testing.evidence import Observed, perturbations, shown
 
 BEFORE: Final = 3
-"""Number of common events that `diff` shows before the difference."""
+"""Number of events that `diff` shows before the first difference. Both runs have these events."""
 
 
 def _observed(target: str, plan: Plan, module_path: tuple[str, ...]) -> tuple[deque[Record], Outcome]:

@@ -116,7 +116,7 @@ def _check(alone: str, given: Mapping[str, Any]) -> None:
 
 
 def _alone(job: Job, systematic: bool, total: int | None, progress: Progress) -> Found | None:
-    """Search in this process, without a file of results."""
+    """Run plans in this process until a run fails. Write no results to a file."""
     explorer = Explorer(
         job.load(),
         rules=job.rules,
@@ -148,7 +148,7 @@ def _spread(
     results: str,
     limit: float | None,
 ) -> Found | None:
-    """Search with a pool of processes or a cluster, and store the results in a file."""
+    """Run plans in a pool of processes or on a cluster until a run fails. Store the results in a file."""
     prepared.cache_clear()  # load the target again
     explorer, base, _ = prepared(job)
     if base.failure is not None:
@@ -190,5 +190,5 @@ def _spread(
     outcome = explorer.run(Plan.parse(failure.plan))
     if outcome.failure is None:
         text = f"the plan {failure.plan} failed before, and does not fail again"
-        raise SimulationError(f"{text}: the target depends on more than its plan")
+        raise SimulationError(f"{text}: a run of the target must depend only on the plan")
     return explorer.found(outcome)

@@ -1,4 +1,6 @@
-"""Exporters of a run, for options that write files and for options that print."""
+"""Exporters of a run's trace records. The options --trace, --pcap and --diagram write files; --strace and
+--log print.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +104,9 @@ class Exporters(Outputs):
         super().finish()
 
     def check(self) -> None:
-        """Raise ClickException if a file was not written, or the OSError of standard output."""
+        """Raise ClickException if a file was not written or if the flow of --flow does not exist. Raise
+        OSError if standard output was not written.
+        """
         super().check()
         if self._stream.error is not None:
             raise self._stream.error

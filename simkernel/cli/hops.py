@@ -1,4 +1,6 @@
-"""The options --hops and --step of `simkernel run`, which print the path of one flow through the layers."""
+"""The options --hops and --step of `simkernel run`. They print one flow, a chain of causes and effects, on
+its path through the layers: application, kernel, driver and hardware.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,9 @@ from simkernel.trace.layers import APPLICATION, DRIVER, HARDWARE, KERNEL, LAYERS
 
 COLOURS: Final = {APPLICATION: "yellow", KERNEL: "blue", DRIVER: "magenta", HARDWARE: "green"}
 CLOCK: Final = 11
-"""Width of a time in µs, in characters."""
+"""Width in characters of the column with the times in µs."""
 LANE: Final = 3
-"""Distance between the lanes of two adjacent layers, in characters."""
+"""Distance in characters between the columns of two adjacent layers."""
 WIDTH: Final = 80
 LISTED: Final = 8
 """Maximum number of flows that an error message lists."""
@@ -25,8 +27,8 @@ QUIT: Final = ("q", "\x03", "\x04")
 
 
 def show_hops(run: Run, hops: Hops, flow: int | None, step: bool) -> None:
-    """Print the path of a flow. The default is the flow that crosses the most layers. `step` waits for a key
-    at each hop.
+    """Print the path of a flow. The default is the flow that crosses the most layers. If `step` is True, wait
+    for a key between two hops.
 
     Raises ClickException if no flow has that number.
     """
@@ -60,7 +62,7 @@ def refuse_step() -> None:
 
 
 def _names() -> Iterator[str]:
-    """Return the heading: the name of each layer above its lane."""
+    """Return the lines of the heading, with the name of each layer above the layer's column."""
     for number, layer in enumerate(LAYERS):
         name = click.style(layer, fg=COLOURS[layer])
         rest = "".join(f"{'│':<{LANE}}" for _ in LAYERS[:number])
@@ -68,7 +70,7 @@ def _names() -> Iterator[str]:
 
 
 def _lines(each: Hop, before: Hop | None, begin: int) -> Iterator[str]:
-    """Return the lines of a hop: its time, its layer's lane, and its text."""
+    """Return the output lines of a hop: its time, a dot in the column of its layer, and its text."""
     lane = LAYERS.index(each.layer)
     came = lane if before is None else LAYERS.index(before.layer)
     times = f" ({each.count} times)" if each.count > 1 else ""
@@ -80,7 +82,9 @@ def _lines(each: Hop, before: Hop | None, begin: int) -> Iterator[str]:
 
 
 def _picture(lane: int, came: int) -> str:
-    """Return the lanes: a dot in `lane`, and a line from the lane of the previous hop."""
+    """Return the columns of the layers: a dot in column `lane`, and a line to it from column `came`, where
+    the previous hop was.
+    """
     low, high = sorted((lane, came))
     picture = ""
     for number, layer in enumerate(LAYERS):

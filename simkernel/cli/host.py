@@ -1,4 +1,4 @@
-"""The parts of a result that depend on the host."""
+"""Facts about the host that a measurement depends on: the Python interpreter, the system, and versions."""
 
 from __future__ import annotations
 

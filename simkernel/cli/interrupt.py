@@ -15,8 +15,8 @@ from simkernel.cli.exporters import Exporters
 from simkernel.scenario import Run
 
 GRACE: Final = 2.0
-"""Maximum wall-clock seconds from a signal that stops the run at once to the end of the run. If the run
-continues longer, the process exits.
+"""Maximum wall-clock seconds between a signal that stops the run immediately, such as a second SIGINT, and
+the end of the run. If the run continues longer, the process exits.
 """
 NOTICE: Final = "stopping before the next event; press Ctrl-C again to stop at once\n"
 
@@ -80,8 +80,8 @@ class Interruptible:
 
 
 def _say(text: str) -> None:
-    """Print in a signal handler. The interrupted code may hold the buffer of sys.stderr, so write to its
-    descriptor.
+    """Print `text` in a signal handler. Write to file descriptor 2, because the interrupted code may be
+    writing to the buffer of sys.stderr.
     """
     if sys.stderr is not None:
         with suppress(OSError):

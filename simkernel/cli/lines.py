@@ -1,4 +1,4 @@
-"""Lines that are printed during the simulation: each is written at once, and repetitions are folded."""
+"""Output of lines during the simulation. A count replaces the repetitions of a line or a group of lines."""
 
 from __future__ import annotations
 
@@ -42,13 +42,15 @@ class Folding:
                 self.flush()
 
     def flush(self) -> None:
-        """Write the count and the lines that were held back."""
+        """Write the number of repetitions, then the lines that match only the beginning of another
+        repetition.
+        """
         if self._times:
             lines = "line" if self._period == 1 else f"{self._period} lines"
             times = "once" if self._times == 1 else f"{self._times} times"
             self._write(f"[last {lines} repeated {times}]\n")
             while len(self._recent) > self._period:
-                self._recent.popleft()  # keep only the lines to which the count refers
+                self._recent.popleft()  # keep only the lines that were repeated
         self._period = self._times = 0
         for line in self._held:
             self._new(line)

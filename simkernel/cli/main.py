@@ -31,7 +31,7 @@ COMMANDS: Final = {
     "plot": "simkernel.cli.plot",
     "calibrate": "simkernel.cli.calibrate",
 }
-"""Each subcommand with its module, which defines it as `command`."""
+"""For each subcommand, the module that defines it. The click command in the module is named `command`."""
 
 
 class Commands(click.Group):

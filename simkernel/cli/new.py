@@ -1,4 +1,4 @@
-"""`simkernel new`: write the files of a template. They can be run at once."""
+"""`simkernel new`: write the files of a template. The files work without changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAME_MAX: Final = 15
 
 @click.group("new", short_help="Write a template, such as a driver.")
 def command() -> None:
-    """Write the files of a template. They can be run at once."""
+    """Write the files of a template. The files work without changes."""
 
 
 @command.command("driver")

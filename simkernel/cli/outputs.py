@@ -24,8 +24,8 @@ INPUTS: Final = "simkernel.inputs"
 
 
 class Sink:
-    """A file that stores an OSError of the host, because a raised one would look like an errno of the
-    simulated kernel.
+    """A file that does not raise an OSError of the host, but stores it in `error`. A raised OSError would
+    look like an error of the simulated kernel.
     """
 
     def __init__(self, name: str, file: IO[Any]) -> None:
@@ -88,7 +88,7 @@ class OutputFile(Sink):
 
 
 class Outputs(dict[str, OutputFile]):
-    """A context manager that opens and completes the files of a command, by option.
+    """A context manager that opens and completes the files that a command writes. It maps options to files.
 
     Raises BadParameter if a file cannot be written, is an input or a source file, or is given for two
     options. After an error in the block no target is replaced. Raises ClickException if a file cannot be

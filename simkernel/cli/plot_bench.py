@@ -1,4 +1,4 @@
-"""Plot of a benchmark: each ratio with its limit and its aim, and the growth curves."""
+"""Plot of a benchmark: each measured ratio with its limit and its target, and round-trip time curves."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ HEIGHT, BAR_HEIGHT, WIDTH = 1.0, 0.28, 11.0
 CURVES_HEIGHT = 3.0
 WHAT = {quantity.name: quantity.what for quantity in TABLE}
 LEAST = 0.05
-"""Minimum length of a bar, and left end of the axis."""
+"""Value at the left end of the axis. A bar is at least this long."""
 SPACE = 1.3
 """Right end of the axis, as a factor of the longest bar."""
 
 
 def draw(benchmark: dict[str, Any]) -> Figure:
-    """Draw the output of `simkernel bench --json`. Raise ImportError without matplotlib."""
+    """Draw the output of `simkernel bench --json`. Raise ImportError if matplotlib is missing."""
     from matplotlib.figure import Figure
 
     rows = [row for row in benchmark["rows"] if row["ratio"] is not None]

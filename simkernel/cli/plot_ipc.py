@@ -1,4 +1,4 @@
-"""Plot of the comparison of transports: capabilities and latencies."""
+"""Plot of the results of the scenario `ipc`: capabilities and latencies of the compared transports."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ HEADINGS: Final = {
     "copies": "copies per byte",
 }
 BETTER_IF_NO: Final = ("polling",)
-"""Probes for which "no" is the better result."""
+"""Names of the capability probes for which the result "no" is better than "yes"."""
 TITLES: Final = {"questions": "Latency of a request and its reply", "frames": "Latency of a frame"}
 
 Figures = list[dict[str, Any]]
 
 
 def draw(told: dict[str, Any]) -> Figure:
-    """Draw the output of `simkernel run ipc --json`. Raise ImportError without matplotlib."""
+    """Draw the output of `simkernel run ipc --json`. Raise ImportError if matplotlib is missing."""
     from matplotlib.figure import Figure
 
     metrics, given = told["metrics"], told["parameters"]

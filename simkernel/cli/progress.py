@@ -29,13 +29,15 @@ def announce(work: str) -> None:
 
 
 def progress(run: Run, *, shown: bool) -> AbstractContextManager[None]:
-    """Return a context manager that shows the bar if `shown`, and if standard error is a terminal."""
+    """Return a context manager that shows the bar if `shown` is True and standard error is a terminal."""
     return shown_by(partial(_watch, run), shown=shown)
 
 
 @contextmanager
 def shown_by(show: Callable[[Event], object], *, shown: bool = True) -> Iterator[None]:
-    """Call `show(done)` in a thread if standard error is a terminal. The end of the block sets `done`."""
+    """During the block, run `show(done)` in a thread if `shown` is True and standard error is a terminal. The
+    end of the block sets the event `done`.
+    """
     done = Event()
     thread = Thread(target=show, args=(done,), daemon=True)
     if shown and sys.stderr.isatty():

@@ -37,7 +37,9 @@ def command(target: str, plan: Plan, debug: bool, module_path: tuple[str, ...]) 
 
 
 def show(named: Named, found: Found) -> None:
-    """Print a failure: the shrunk plan, its effect, the exception, and the line that replays it."""
+    """Print the exception of a failed run, the smallest plan that fails, the plan's perturbations, and a
+    command that replays the plan.
+    """
     failure = found.outcome.failure
     assert failure is not None
     click.echo(explain(failure), err=True, nl=False)

@@ -100,7 +100,7 @@ def _flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 
 
 class _Column(NamedTuple):
-    """A column of a table as text. `right` is True if all cells are numbers."""
+    """A column of a text table. If all cells are numbers, `right` is True and the text is right-aligned."""
 
     heading: str
     cells: tuple[str, ...]

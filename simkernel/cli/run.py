@@ -38,7 +38,7 @@ def _settings(ctx: click.Context, option: click.Parameter, given: tuple[str, ...
 
 
 def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[str, str]:
-    """Return the settings with `--only part`, an abbreviation of `--set only=part`."""
+    """Return the settings with `only` set to `part`: the option `--only part` means `--set only=part`."""
     if not any(parameter.name == PART for parameter in scenario.parameters):
         raise click.UsageError(f"scenario {scenario.name} has no parts to choose from: leave --only out")
     if PART in settings:

@@ -1,4 +1,4 @@
-"""Progress of a search: a bar on a terminal, and a summary at the end."""
+"""Progress of `simkernel explore`: a bar on a terminal, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PERIOD: Final = 0.2
 
 
 class Progress:
-    """The counters of a search, and the bar that shows them.
+    """The counters of a search for a run that fails, and the progress bar that shows them.
 
     runs, seconds   runs of this command, and their CPU time; `before` is the number of earlier runs
     sampled         number of sampled runs, and their distinct `schedules`
@@ -45,8 +45,8 @@ class Progress:
         return monotonic() - self._began
 
     def take(self, schedules: list[str], tracepoints: set[str], faults: set[str]) -> None:
-        """Count the schedules of sampled runs, and add the tracepoints and fault points that these runs have
-        reached.
+        """Add the results of runs that were recorded: the digest of each run's schedule, and the tracepoints
+        and fault points that the runs have reached.
         """
         self.sampled += len(schedules)
         self.schedules.update(schedules)
@@ -61,7 +61,9 @@ class Progress:
         self.stopped |= batch.failure is not None
 
     def watch(self, number: int, outcome: Outcome) -> None:
-        """Count a run in this process. Raise TimeOver at the time limit."""
+        """Add the results of run `number`, which took place in this process. Raise TimeOver if the time limit
+        is reached and the run has not failed.
+        """
         self.runs = number
         if outcome.places:
             self.take([outcome.order], {*outcome.tracepoints}, {*outcome.hits})
@@ -83,7 +85,9 @@ class Progress:
         )
 
     def summary(self) -> str:
-        """Return the numbers of the whole search, in two lines."""
+        """Return a line with the number and rate of the runs. If some runs were recorded, a second line says
+        what these runs have reached.
+        """
         earlier = f" and {self._before} earlier ones" if self._before else ""
         first = f"{self.runs} runs{earlier} in {self.elapsed:.1f} s, {self.rate:.0f} a second"
         if not self.sampled:

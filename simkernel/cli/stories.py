@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 PACKAGE: Final = "__init__.py"
 SECTIONS: Final = ("Covers", "Scenario", "When useful")
-"""Labelled parts of a scenario's docstring, each as "Covers: ..." at the start of a line."""
+"""Labels of the parts of a scenario's docstring. A part begins with a line such as "Covers: ...".
+"""
 
 
 def names() -> list[str]:
@@ -75,8 +76,8 @@ def docstring(path: Path) -> str:
 
 
 def sections(text: str) -> dict[str, str]:
-    """Return the parts of a docstring by name. The name of its first line is "". The text of each section in
-    SECTIONS is joined to one line.
+    """Return the first line of a docstring under the key "", and each part with a label in SECTIONS under its
+    label. The lines of a part are joined to one line.
     """
     found = {"": text.partition("\n")[0]}
     current: str | None = None

@@ -43,7 +43,7 @@ class Named:
         return target
 
     def rules(self) -> Faults:
-        """Return the fault rules in the mark of a test, or no rules for a scenario."""
+        """Return the fault rules of a test from its pytest mark `sim`, or no rules for a scenario."""
         return Faults() if NODE not in self.name else self._test().faults or Faults()
 
     def _test(self) -> Any:

@@ -26,13 +26,13 @@ def kernel_of(this: ThisModule) -> Kernel:
 
 
 def module_of(this: ThisModule) -> LoadedModule:
-    """Return the object `LoadedModule` that the kernel keeps for the module `this`."""
+    """Return the kernel's object for a module. `this` is the module's own object (THIS_MODULE)."""
     return this._module
 
 
 def this_of(module: LoadedModule | None) -> ThisModule:
-    """Return the `ThisModule` of a module. The callers read `module` from an object that a driver created, so
-    it is not None.
+    """Return a module's own object (THIS_MODULE). `module` is the kernel's object for the module, and must
+    not be None.
     """
     assert module is not None
     return module.this

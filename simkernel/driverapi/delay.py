@@ -13,13 +13,13 @@ from simkernel.kernel.sched.wait import sleep_on
 
 @sleeps
 def msleep(this: ThisModule, milliseconds: int) -> Awaitable[None]:
-    """Sleep for a number of milliseconds. Signals do not interrupt it."""
+    """Sleep for a number of milliseconds. Signals do not interrupt the sleep."""
     return may_sleep(this, "msleep", _sleep, this, milliseconds * MILLISECOND)
 
 
 @sleeps
 def fsleep(this: ThisModule, microseconds: int) -> Awaitable[None]:
-    """Sleep for a number of microseconds. Signals do not interrupt it."""
+    """Sleep for a number of microseconds. Signals do not interrupt the sleep."""
     return may_sleep(this, "fsleep", _sleep, this, microseconds * MICROSECOND)
 
 

@@ -24,7 +24,7 @@ from simkernel.uapi.errno import EPROBE_DEFER as EPROBE_DEFER
 
 
 def dev_set_drvdata(device: Device, data: Any) -> None:
-    """Store the driver's `data` in `device` while the driver is bound to it."""
+    """Store the driver's `data` in `device`. The kernel drops it when the driver is unbound from `device`."""
     device.data = data
 
 
@@ -90,8 +90,8 @@ def device_create(
 
 
 def device_unregister(device: Device) -> None:
-    """Remove a device that was created, and the devices below it. If it is already removed, nothing
-    happens.
+    """Remove a device that `device_create` added, and the devices below it. If the device is already removed,
+    nothing happens.
     """
     kernel_of(owner_of(device)).devices.device_unregister(device)
 

@@ -29,6 +29,6 @@ def fasync_helper(file: CharDeviceFile, fd: int, on: bool, fasync: FasyncList) -
 
 def kill_fasync(fasync: FasyncList, band: int) -> None:
     """Send SIGIO, or the signal that a program selected with F_SETSIG, to the owners of the files in the
-    list. `band` is POLL_IN, POLL_HUP or a similar code, which no handler gets yet.
+    list. `band` is POLL_IN, POLL_HUP or a similar code. simkernel does not pass it to the signal handler.
     """
     fasync.kill()

@@ -82,7 +82,11 @@ class GenlInfo:
         return self._info.credentials
 
     def capable(self, capability: int) -> bool:
-        """Return True if the requesting task and the task that opened its socket have a capability."""
+        """Return True if the sender of the request has a capability (netlink_ns_capable()).
+
+        The sending task must have it. The task that opened the socket must have it too, unless the request
+        was sent with an explicit destination address.
+        """
         return self._info.capable(capability)
 
     def fail(
@@ -101,7 +105,7 @@ class GenlInfo:
         )
 
     def required(self, name: str) -> Any:
-        """Return an attribute's value (GENL_REQ_ATTR_CHECK). EINVAL if the request lacks it."""
+        """Return an attribute's value (GENL_REQ_ATTR_CHECK). Raise EINVAL if the request lacks it."""
         if name not in self.attributes:
             self.fail(EINVAL, missing=name)
         return self.attributes[name]

@@ -64,7 +64,9 @@ def request_threaded_irq(
 
 @sleeps
 def free_irq(this: ThisModule, irq: int, cookie: Any = None) -> Awaitable[None]:
-    """Remove the handler that was registered for line `irq` with `cookie`, and wait for its thread."""
+    """Remove the handler that was registered for line `irq` with `cookie`, and wait until its thread has
+    ended.
+    """
     return may_sleep(this, "free_irq", kernel_of(this).interrupts.free, irq, cookie)
 
 

@@ -19,8 +19,8 @@ from simkernel.uapi.mman import page_align as page_align
 
 
 def vmalloc_user(size: int) -> memoryview:
-    """Allocate `size` zeroed bytes, rounded up to whole pages, that programs can map. EINVAL if `size` is
-    0.
+    """Allocate `size` zeroed bytes, rounded up to whole pages, that programs can map. Raise EINVAL if
+    `size` is 0.
     """
     if size <= 0:
         raise os_error(EINVAL)
@@ -28,14 +28,14 @@ def vmalloc_user(size: int) -> memoryview:
 
 
 def remap_vmalloc_range(area: VmArea, memory: memoryview, offset: int = 0) -> None:
-    """Map `memory`, from byte `offset` on, into the program's area `area`. Raise EINVAL if the memory ends
-    before the area.
+    """Map `memory`, from byte `offset` on, into `area` (a VMA) of a program's address space. Raise EINVAL if
+    the memory is too short for the area.
     """
     area.map(memory, offset)
 
 
 def dma_mmap_coherent(area: VmArea, buffer: DmaBuffer, offset: int = 0) -> None:
-    """Map a DMA buffer, from byte `offset` on, into the program's area `area`. Raise EINVAL if the buffer
-    ends before the area.
+    """Map a DMA buffer, from byte `offset` on, into `area` (a VMA) of a program's address space. Raise EINVAL
+    if the buffer is too short for the area.
     """
     area.map(buffer.memory, offset)

@@ -40,7 +40,7 @@ def mutex_lock(lock: Mutex) -> Awaitable[None]:
 
 @sleeps
 def mutex_lock_interruptible(lock: Mutex) -> Awaitable[None]:
-    """Acquire `lock`, and sleep while another task holds it. EINTR if a signal arrives."""
+    """Acquire `lock`, and sleep while another task holds it. Raise EINTR if a signal arrives."""
     return lock.lock(interruptible=True)
 
 

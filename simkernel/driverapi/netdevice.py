@@ -46,7 +46,7 @@ def netdev_ops(this: ThisModule, **operations: Callable[..., Any]) -> NetDeviceO
 
 def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that calls `function` with the rtnl mutex held. If `function` raises an exception,
-    the kernel logs an oops. A plan (perturbations of a test run) cannot pause `function`.
+    the kernel logs an oops. A test run that pauses module code does not pause `function`.
     """
     kernel = kernel_of(this)
     guarded = kernel.oopses.wrap(module_of(this), where, function)
@@ -68,8 +68,8 @@ def alloc_netdev(this: ThisModule, name: str, setup: Callable[[NetDevice], None]
 
 
 def register_netdevice(this: ThisModule, device: NetDevice) -> None:
-    """Add a device to its namespace. Raises EINVAL, EEXIST or ENFILE if the name is refused, EBUSY if the
-    index is in use.
+    """Add a device to its namespace. Raise EINVAL if its name is invalid, EEXIST if the name is in use.
+    Raise ENFILE if no number is free for a `%d` in the name, EBUSY if the interface index is in use.
     """
     kernel_of(this).net_devices.register(device)
 
@@ -100,7 +100,7 @@ def register_netdevice_notifier(
 
 
 def netdev_features_change(this: ThisModule, device: NetDevice) -> None:
-    """Notify the subscribers that the features of `device` have changed."""
+    """Call the subscribers of the notifier chain, because the features of `device` have changed."""
     kernel_of(this).net_devices.notify(Event.FEAT_CHANGE, device)
 
 

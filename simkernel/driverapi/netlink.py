@@ -100,8 +100,8 @@ def nlmsg_data(request: Request) -> bytes:
 
 
 def nlmsg_unicast(sock: KernelSocket, data: bytes, portid: int) -> None:
-    """Send a message to the socket with a port id. Raise ECONNREFUSED if the port id does not exist, EAGAIN
-    if its receive queue is full.
+    """Send a message to the socket with port id `portid`. Raise ECONNREFUSED if no socket has this port id,
+    EAGAIN if the socket's receive queue is full.
     """
     sock.socket.send(data, portid)
 

@@ -29,6 +29,6 @@ def refcount_inc(users: Refcount) -> None:
 
 
 def refcount_dec_and_test(users: Refcount) -> bool:
-    """Count one user of the object less. Return True if it was the last user."""
+    """Subtract one user of the object. Return True if it was the last user."""
     users.count -= 1
     return users.count == 0

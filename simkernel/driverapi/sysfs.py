@@ -1,4 +1,4 @@
-r"""include/linux/sysfs.h: a driver's files below /sys, with one value each.
+r"""include/linux/sysfs.h: a driver's files below /sys. Each file contains one value.
 
     FORMAT = DeviceAttribute("format", show=show_format, store=set_format)
     devm_device_create_file(device, FORMAT)                        # a device that the driver is bound to
@@ -25,7 +25,7 @@ from simkernel.kernel.module.module import ThisModule
 
 
 def device_create_file(this: ThisModule, device: Device, attribute: DeviceAttribute) -> None:
-    """Create a file of `device` below /sys. EEXIST if it exists, ENODEV if the device was removed.
+    """Create a file of `device` below /sys. Raise EEXIST if the file exists, ENODEV if `device` was removed.
 
     The file is removed with the device at the latest.
     """

@@ -14,14 +14,14 @@ from simkernel.kernel.vfs.char_file import CharDeviceFile
 
 
 def copy_from_user(file: CharDeviceFile, address: int, size: int) -> bytes:
-    """Return `size` bytes at `address`. EFAULT if the program cannot read all of them."""
+    """Return `size` bytes at `address`. Raise EFAULT if the program cannot read all of them."""
     data = _memory(file).read(address, size)
     file.charge_copy(size)
     return data
 
 
 def copy_to_user(file: CharDeviceFile, address: int, data: bytes) -> None:
-    """Write `data` at `address`. EFAULT if the program cannot write all of it."""
+    """Write `data` at `address`. Raise EFAULT if the program cannot write all of it."""
     _memory(file).write(address, data)
     file.charge_copy(len(data))
 
@@ -43,6 +43,7 @@ def _memory(file: CharDeviceFile) -> UserMemory:
     task = file.current()
     if task is None:
         raise SimulationError(
-            "an interrupt handler or a timer has no calling program: copy in the function of FileOperations"
+            "no program is calling the driver, for example in an interrupt handler: "
+            "copy only in a function of FileOperations"
         )
     return task.mm

@@ -29,14 +29,14 @@ def init_waitqueue_head(name: str) -> WaitQueue:
 
 @sleeps
 async def wait_event(queue: WaitQueue, condition: Condition) -> None:
-    """Sleep until `condition()` is true. Signals do not interrupt it."""
+    """Sleep until `condition()` is true. Signals do not interrupt the sleep."""
     while not _evaluate(condition):
         await sleep_on(queue, interruptible=False)
 
 
 @sleeps
 async def wait_event_interruptible(queue: WaitQueue, condition: Condition) -> None:
-    """Sleep until `condition()` is true. InterruptedError (EINTR) if a signal arrives."""
+    """Sleep until `condition()` is true. Raise InterruptedError (EINTR) if a signal arrives."""
     while not _evaluate(condition):
         await sleep_on(queue)
 
