@@ -61,7 +61,7 @@ class Perturbation(Protocol):
         """The object that observes the order of sections (each is the code of one event), or None."""
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Note that a run begins on the machine whose engine is `engine`."""
+        """Get the engine of the machine that begins to run, before its first event."""
 
     def step(self, task: Any) -> int:
         """Return the delay in ns for a task that is about to continue."""
