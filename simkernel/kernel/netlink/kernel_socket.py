@@ -38,9 +38,7 @@ class KernelSocket:
 
     @property
     def rmem(self) -> int:
-        """Memory, in bytes, of the requests that are not finished, including the requests whose dumps are
-        running.
-        """
+        """Memory, in bytes, that unfinished requests occupy. The requests of running dumps are unfinished."""
         dumps = (sock.dump.inbound for sock in self.ports.values() if sock.dump is not None)
         held = dict.fromkeys((*self.ports.pending, *dumps))
         return sum(user_truesize(len(each.data), multicast=False) for each in held)
@@ -112,9 +110,9 @@ class KernelSocket:
             target._readers.wake_up()
 
     def multicast(self, skb: Skb, group: int, *, exclude: int = 0, shared: bool = False) -> None:
-        """Send to the members of a group, except the socket with port id `exclude` (`nlmsg_multicast()`).
-        Raise ESRCH if no member received the message, ENOBUFS if a member with NETLINK_BROADCAST_ERROR was
-        overrun.
+        """Send a message to the members of a group, except the socket with port id `exclude`
+        (`nlmsg_multicast()`). Raise ESRCH if no member received the message. Raise ENOBUFS if a member with
+        NETLINK_BROADCAST_ERROR was overrun.
         """
         skb.dst_group = group
         skb.address = (0, group_mask(group))
@@ -145,8 +143,8 @@ class KernelSocket:
         return bool(self.entry.members.get(group))
 
     def release(self) -> None:
-        """Close the socket (`netlink_kernel_release()`). The protocol's last kernel socket unregisters the
-        protocol.
+        """Close the socket (`netlink_kernel_release()`). If it is the last kernel socket of its protocol,
+        also unregister the protocol.
         """
         del KERNEL_SOCKETS.of(self.net)[self.protocol]
         self.ports.input = None

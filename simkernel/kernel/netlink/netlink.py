@@ -21,7 +21,9 @@ from simkernel.uapi.netlink import MAX_LINKS, NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, SOCK_DGRAM, SOCK_RAW
 
 RequestModule = Callable[[str], Any]
-"""Function that loads a module by name. It returns an awaitable if it sleeps. The result is ignored."""
+"""Function that loads a module by name. If the load sleeps, the function returns an awaitable. Callers ignore
+all other results.
+"""
 
 
 class Netlink(NetlinkContext):

@@ -6,13 +6,13 @@ from typing import Protocol
 
 
 class Owner(Protocol):
-    """A loaded module, with the operations that netlink uses."""
+    """The attributes and methods of a loaded module that netlink uses."""
 
     references: int
 
     @property
     def name(self) -> str:
-        """Name of the module. The trace track for the module's operations has the same name."""
+        """Name of the module. The track that shows the module's operations in a trace has the same name."""
 
     def try_get(self) -> bool:
         """Take a reference, which prevents unloading (`try_module_get()`).

@@ -179,7 +179,9 @@ class _Check:
             raise self.fault(first, EINVAL, "invalid attribute length", policy)
 
     def nested_flag(self, nla_type: int, first: int, policy: AttributePolicy) -> None:
-        """Raise EINVAL if a nested attribute lacks NLA_F_NESTED or an attribute without nesting has it."""
+        """Raise EINVAL if an attribute of a nested type lacks NLA_F_NESTED. Also raise EINVAL if an attribute
+        of any other type except NLA_UNSPEC has NLA_F_NESTED.
+        """
         flagged = nla_type & NLA_F_NESTED
         if policy.type in _NESTS:
             if not flagged:

@@ -44,7 +44,9 @@ _COMMON: Final = 2 * _U32_SIZE
 
 
 def size_estimate(policy: AttributePolicy) -> int:
-    """Return the bytes to reserve for one policy (`netlink_policy_dump_attr_size_estimate()`)."""
+    """Return the number of bytes to reserve for one encoded policy
+    (`netlink_policy_dump_attr_size_estimate()`).
+    """
     kind = policy.type
     if kind in UNSIGNED or kind in SIGNED:
         return _COMMON + 2 * (4 + _U64_SIZE)
@@ -58,7 +60,7 @@ def size_estimate(policy: AttributePolicy) -> int:
 def write_attribute(
     writer: MessageWriter, type: int, policy: AttributePolicy, dump: PolicyDump | None = None
 ) -> bool:
-    """Write one policy as attribute `type` (`__netlink_policy_dump_write_attr()`).
+    """Write one policy as an attribute with the type number `type` (`__netlink_policy_dump_write_attr()`).
 
     Return False, and write nothing, if policies of its type are not dumped. A nested policy is written as
     its index in `dump`.
@@ -148,7 +150,8 @@ class PolicyDump:
         return self._table >= len(self._tables)
 
     def write(self, writer: MessageWriter) -> None:
-        """Write the policy of the next attribute that is not omitted (`netlink_policy_dump_write()`).
+        """Write the policy of the next attribute, and skip attributes whose policy type cannot be dumped
+        (`netlink_policy_dump_write()`).
 
         Raise BufferFull if it does not fit, and also if no policy remains: the caller sends no message in
         both cases.

@@ -28,21 +28,22 @@ from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 from simkernel.ynl.tables import family_policies
 
 RESV_START_OP: Final = "resv-start-op"
-"""Key in NAME.simkernel.yaml: the lowest command number whose request headers are validated. Without the key,
-the headers of all requests are validated.
+"""Key in the file NAME.simkernel.yaml of the family NAME. The kernel validates the headers of a request only
+if its command number is at least the value of this key. If the key is missing, the kernel validates the
+headers of all requests.
 """
 
 PERMISSIONS: Final = {"admin-perm": genl.GENL_ADMIN_PERM, "uns-admin-perm": genl.GENL_UNS_ADMIN_PERM}
 VALIDATE_DO: Final = {"strict": DONT_VALIDATE_STRICT}
 VALIDATE_DUMP: Final = {"dump": DONT_VALIDATE_DUMP, "dump-strict": DONT_VALIDATE_DUMP_STRICT}
-"""Validation flag for each name that can occur in `dont-validate` of a specification. VALIDATE_DO applies to
-do requests, VALIDATE_DUMP to dump requests.
+"""DONT_VALIDATE_* flag for each name that a YNL specification can contain in `dont-validate`. VALIDATE_DO is
+for do requests, VALIDATE_DUMP for dump requests.
 """
 
 
 @cache
 def own_spec(name: str) -> Spec:
-    """Return the specification of one of the kernel's own families."""
+    """Return the YNL specification of a family that is built into the kernel, such as nlctrl."""
     return read_specification(FAMILIES / f"{name}.yaml")
 
 
@@ -70,7 +71,7 @@ def declare(
         if number is None or not (name in do or name in dump):
             continue
         # An operation without a policy rejects all attributes.
-        # Exceptions are operations of split families and operations whose command is below resv_start_op.
+        # Attributes are ignored instead if the family is split or the command is below resv_start_op.
         fallback = None if split or number < resv_start_op else REJECT_ALL
         commands.append(
             Command(
@@ -105,7 +106,9 @@ def _dump(operation: SpecOperation, number: int, dumper: Dumper, policy: PolicyT
 
 
 def _capabilities(flags: Iterable[str]) -> tuple[int, ...]:
-    """Return the capabilities that a task needs to join a group (GENL_MCAST_CAP_NET_ADMIN)."""
+    """Return CAP_NET_ADMIN in a tuple if a task needs it to join the group (GENL_MCAST_CAP_NET_ADMIN).
+    Otherwise, return an empty tuple.
+    """
     return (CAP_NET_ADMIN,) if "admin-perm" in flags else ()
 
 

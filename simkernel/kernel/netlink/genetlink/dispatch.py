@@ -44,8 +44,8 @@ class Dispatcher:
         self.entry = self.handle_locked if self._pauses else self.handle
 
     def handle_locked(self, info: Info) -> object:
-        """Handle a message like `handle`, but hold genl_mutex even if the operation does not sleep. Used if a
-        plan (perturbations of a test run) can pause operations.
+        """Handle a message like `handle`, but hold genl_mutex even if the operation does not sleep. The
+        dispatcher uses this function in test runs that pause the code of modules.
         """
         family = self._families.get(info.type)
         if family is None or family.parallel or self._lock.held:
@@ -136,8 +136,8 @@ class Dispatcher:
             put_owner(owner)
 
     async def _hold(self, begin: Callable[[], Any], owner: Owner | None, where: str) -> None:
-        """Run an operation that does not sleep, but that a plan (perturbations of a test run) can pause. Hold
-        a reference to the operation's module while it runs.
+        """Run an operation that does not sleep, in a test run that pauses the code of modules. Hold a
+        reference to the operation's module while the operation runs.
         """
         assert owner is not None
         owner.references += 1

@@ -73,9 +73,7 @@ class Operation:
 
     @sleeps.default
     def _says_that_it_sleeps(self) -> bool:
-        """Return True if the function `do` has an attribute `sleeps` that is true. This attribute marks a
-        coroutine function.
-        """
+        """Return True if the function `do` has an attribute `sleeps` whose value is true."""
         return bool(getattr(self.do, "sleeps", False))
 
     @privileged.default
@@ -106,7 +104,7 @@ class Command:
     operations: tuple[Operation, ...] = attrs.field(init=False, repr=False)
     """Operations of the command. The do operation precedes the dump operation."""
     flags: int = attrs.field(init=False, repr=False)
-    """Union of the flags of both operations."""
+    """Union of the flags of the do operation and the dump operation."""
 
     @operations.default
     def _both(self) -> tuple[Operation, ...]:
@@ -119,7 +117,7 @@ class Command:
 
 @attrs.frozen
 class Group:
-    """A multicast group. If `capabilities` is not empty, a task needs one of them to join."""
+    """A multicast group. To join it, a task needs all capabilities in `capabilities`."""
 
     name: str
     capabilities: tuple[int, ...] = ()
@@ -194,8 +192,8 @@ _pack = Struct(NlMsgHdr.LAYOUT.format + GenlMsgHdr.LAYOUT.format.lstrip("<")).pa
 
 
 class Info(Request):
-    """A request to a family (`struct genl_info`). `found` maps each attribute type in the request to its
-    offsets.
+    """A request to a family (`struct genl_info`). `found` maps each attribute type in the request to the
+    start and end offset of the attribute's payload.
 
     A dump also has `callback`, netlink's state of the dump, and `state`, where the family keeps its
     position.
@@ -227,7 +225,7 @@ class Info(Request):
     def fail(
         self, error: int, text: str | None = None, *, attribute: int | None = None, missing: int | None = None
     ) -> NoReturn:
-        """Reject the request with an errno and a reason.
+        """Raise OSError with the errno `error`, and report the reason in the extended ACK of the request.
 
         The reason is an error text, the type of the attribute at fault, or the type of a missing
         attribute.

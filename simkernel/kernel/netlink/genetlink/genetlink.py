@@ -28,7 +28,7 @@ NOTIFY = 0
 
 
 class GenericNetlink:
-    """The protocol NETLINK_GENERIC. The family nlctrl is registered from the beginning."""
+    """The protocol NETLINK_GENERIC of a machine. Its constructor registers the family nlctrl."""
 
     def __init__(
         self,
@@ -146,7 +146,8 @@ class GenericNetlink:
         net: Net | None = None,
         exclude: int = 0,
     ) -> None:
-        """Send to a family's group in `net`, or in all namespaces (`genlmsg_multicast()`).
+        """Send a message to a family's group in `net`, or in all namespaces if `net` is None
+        (`genlmsg_multicast()`).
 
         `group` is the index among the family's groups. Raise ESRCH if no member received the message,
         ENOBUFS if a member with NETLINK_BROADCAST_ERROR was overrun.
@@ -163,7 +164,7 @@ class GenericNetlink:
         return bool(self.netlink.entries[nl.NETLINK_GENERIC].members.get(family.first_group + group))
 
     def notify(self, info: Info, group: int, command: int, attributes: bytes) -> None:
-        """Notify a group that a request has changed something (`genl_notify()`).
+        """Notify a group of a change that a request has made (`genl_notify()`).
 
         The requester gets the notification too if it set NLM_F_ECHO.
         """
@@ -174,8 +175,8 @@ class GenericNetlink:
 
     @staticmethod
     def _multicast(data: bytes, group: int, nets: Iterable[Net], exclude: int) -> bool:
-        """Send to a group in each namespace (`genlmsg_mcast()`). Return True if a member received the
-        message.
+        """Send the message `data` to a group in each namespace of `nets` (`genlmsg_mcast()`). Return True if
+        a member received the message.
         """
         delivered = False
         for net in nets:

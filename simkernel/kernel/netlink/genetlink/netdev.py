@@ -23,11 +23,11 @@ from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U32, U64
 
 RESERVED_FOR_THERMAL: Final = {"ids": 1, "groups": 2}
-"""Number of family ids and group numbers that the family `thermal` uses on the recorded kernel. On that
-kernel, `thermal` is registered before netdev.
+"""Number of family ids and number of groups to reserve before netdev is registered. On the Linux machine of
+the recordings, the family `thermal` has this id and these groups.
 
-simkernel does not model `thermal`. With this reservation, netdev has the recorded id 20 and groups 4 and
-5.
+simkernel does not model `thermal`. With this reservation, netdev has the same family id (20) and group
+numbers (4 and 5) as in the recordings.
 """
 
 
@@ -53,7 +53,8 @@ def _require(info: Info, *types: int) -> None:
 
 
 def _device(info: Info, type: int, *, in_extack: bool = False) -> NetDevice:
-    """Return the device whose index is in the attribute `type`, or raise ENODEV.
+    """Return the device whose index is in the attribute with the type number `type`. Raise ENODEV if the
+    device does not exist.
 
     If `in_extack`, the extended ACK contains the offset of that attribute.
     """
@@ -121,8 +122,8 @@ def _dump_empty(writer: MessageWriter, info: Info) -> bool:
 
 
 def _dump_empty_of(type: int) -> Callable[[MessageWriter, Info], bool]:
-    """Return a dump function that writes no message. The function raises ENODEV if the attribute `type`
-    contains the index of an unknown device.
+    """Return a dump function that writes no message. The function raises ENODEV if the request's attribute
+    with the type number `type` contains the index of an unknown device.
     """
 
     def step(writer: MessageWriter, info: Info) -> bool:

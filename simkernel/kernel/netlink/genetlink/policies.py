@@ -110,7 +110,8 @@ def done(info: Info) -> None:
 
 @contextmanager
 def _message(writer: MessageWriter, info: Info) -> Iterator[None]:
-    """Write the headers of a policy message, and remove the message if its contents do not fit.
+    """Context manager that writes the headers of a policy message on entry. If the contents of the message do
+    not fit, the context manager removes the message.
 
     If only its headers fit, they remain in the buffer, as on Linux (`ctrl_dumppolicy_prep()`).
     """
@@ -135,7 +136,7 @@ def _write_command(writer: MessageWriter, info: Info, command: Command) -> None:
     with _message(writer, info):
         policies = writer.nest(genl.CTRL_ATTR_OP_POLICY)
         # For a command that has only a dump operation, Linux writes the command number 0.
-        # Recorded case: nlctrl.policy_dump.
+        # A recording on Linux shows this: the test case nlctrl.policy_dump.
         operation = writer.nest(command.number if command.do is not None else 0)
         if do is not None:
             writer.put_u32(genl.CTRL_ATTR_POLICY_DO, context.tables.index(do))

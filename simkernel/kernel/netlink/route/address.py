@@ -63,11 +63,11 @@ class AddressFamily(ABC, Generic[A]):
 
     @abstractmethod
     def addresses(self, device: NetDevice) -> Sequence[A]:
-        """Return the addresses of a device, in Linux's order."""
+        """Return the addresses of a device, in the order in which Linux dumps them."""
 
     @abstractmethod
     def pack(self, address: A) -> bytes:
-        """Return the attributes of an address, in Linux's order."""
+        """Return the encoded attributes of an address, in the order in which Linux writes them."""
 
     @abstractmethod
     def remove(self, address: A) -> None:
@@ -167,7 +167,9 @@ class AddressFamily(ABC, Generic[A]):
         return device
 
     def fields(self, request: Request, values: Values) -> dict[str, Any]:
-        """Return the constructor arguments that IPv4 and IPv6 addresses share."""
+        """Return the device, prefix length, flags, protocol and priority in a request, as keyword arguments
+        for Address4() or Address6().
+        """
         head = header(request)
         flags = U32.unpack_from(values[ia.IFA_FLAGS])[0] if ia.IFA_FLAGS in values else head.flags
         return {
@@ -179,7 +181,9 @@ class AddressFamily(ABC, Generic[A]):
         }
 
     def lifetimes(self, request: Request, values: Values) -> tuple[int, int]:
-        """Return the preferred and the valid lifetime of a request, in seconds. Raises EINVAL."""
+        """Return the preferred and the valid lifetime in a request, in seconds. Raise EINVAL if the valid
+        lifetime is 0 or shorter than the preferred lifetime.
+        """
         data = values.get(ia.IFA_CACHEINFO)
         info = IfaCacheinfo() if data is None else IfaCacheinfo.unpack(data)
         if not info.valid or info.preferred > info.valid:
@@ -223,8 +227,8 @@ class AddressFamily(ABC, Generic[A]):
         return False
 
     def _check_dump(self, callback: DumpCallback) -> tuple[Net, int | None, int]:
-        """Check a strict dump request. Return the namespace to dump, its id or None, and the device index or
-        0 for all devices (`inet_valid_dump_ifaddr_req()`).
+        """Check a strict dump request (`inet_valid_dump_ifaddr_req()`). Return the namespace to dump, the
+        namespace id in the request or None, and the index of the device to dump or 0 for all devices.
 
         Raises EINVAL for an invalid request, ENODEV if the device does not exist.
         """
@@ -252,16 +256,18 @@ class AddressFamily(ABC, Generic[A]):
 
 
 def table(name: str, policies: dict[int, AttributePolicy]) -> PolicyTable:
-    """Return a policy table. Attribute types without an entry are not checked."""
+    """Return a table of the policies in `policies` and of those that IPv4 and IPv6 share. Attributes of types
+    without a policy are not checked.
+    """
     merged = COMMON_POLICIES | policies
     return PolicyTable(name, tuple(merged.get(type, AttributePolicy()) for type in range(ia.IFA_MAX + 1)))
 
 
 def header(request: Request) -> rt.IfAddrMsg:
-    """Return the ifaddrmsg header of a request, which must be complete."""
+    """Return the ifaddrmsg header of a request. The caller has checked that the request is long enough."""
     return rt.IfAddrMsg.unpack(request.data, request.start + nl.NLMSG_HDRLEN)
 
 
 def put(type: int, value: int, layout: Struct = U32) -> bytes:
-    """Return a numeric attribute, or no bytes if `value` is 0."""
+    """Return an attribute whose payload is the number `value`, or no bytes if `value` is 0."""
     return nl.attribute(type, layout.pack(value)) if value else b""

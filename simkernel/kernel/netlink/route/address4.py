@@ -77,7 +77,7 @@ class Routes4:
 
 
 class Ipv4Addresses(AddressFamily[Address4]):
-    """Handlers for the IPv4 addresses of a machine."""
+    """Handles requests and device events that concern the IPv4 addresses of a machine."""
 
     name, family, group, max_prefixlen = "ipv4", AF_INET, rt.RTNLGRP_IPV4_IFADDR, 32
     no_device = "Device not found"
@@ -131,7 +131,7 @@ class Ipv4Addresses(AddressFamily[Address4]):
             device=device, prefixlen=8, scope=scope, local=LOOPBACK, address=LOOPBACK, label=label
         )
         self.set_lifetimes(address, ia.INFINITY_LIFE_TIME, ia.INFINITY_LIFE_TIME)
-        with contextlib.suppress(OSError):  # EEXIST: the device kept the address while it was down
+        with contextlib.suppress(OSError):  # EEXIST if lo kept 127.0.0.1 while it was down
             self._insert(data, address)
 
     def _rename(self, device: NetDevice, data: InDevice) -> None:

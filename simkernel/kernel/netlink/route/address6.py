@@ -169,7 +169,9 @@ class InterfaceAddresses(AddressFamily[Address6]):
                 self.detection.start(each)
 
     def _configure(self, device: NetDevice, data: Inet6Device) -> None:
-        """Add the automatic address of a device that has become ready, then begin duplicate detection."""
+        """Add ::1 to `lo`, or a link-local address to an Ethernet device, when the device becomes ready. Then
+        begin duplicate address detection.
+        """
         data.flags |= IF_READY
         if device.is_loopback:
             self._add_own(device, data, LOOPBACK, 128, ia.IFAPROT_KERNEL_LO)
@@ -202,8 +204,10 @@ class InterfaceAddresses(AddressFamily[Address6]):
         return bytes((mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE, *mac[3:])) if mode == EUI64 else b""
 
     def set_token(self, device: NetDevice, data: Inet6Device, token: bytes) -> None:
-        """Set the interface id for addresses whose prefix a router announces. If the device is ready, note
-        that a router solicitation was sent (`inet6_set_iftoken()`).
+        """Set the interface id for addresses whose prefix a router announces (`inet6_set_iftoken()`).
+
+        If `token` is not ::, and the device is ready and has a link-local address that is not tentative,
+        Linux sends a router solicitation. In this case, set IF_RS_SENT.
         """
         data.token = bytes(8) + token[8:]
         if token != ANY and data.flags & IF_READY and any(map(_is_settled, data.addresses)):
@@ -316,7 +320,8 @@ class InterfaceAddresses(AddressFamily[Address6]):
         self.routes.remove_source(address)
 
     def clean_prefix(self, data: Inet6Device, address: Address6) -> None:
-        """Remove the prefix route of a deleted address, or set its expiry (`check_cleanup_prefix_route()`).
+        """Remove the prefix route of an address that no longer needs it, unless other addresses need the
+        route (`check_cleanup_prefix_route()`).
 
         The route stays if another address of its prefix is permanent or has IFA_F_NOPREFIXROUTE. If all
         other addresses expire, the route expires with the last of them.
@@ -340,8 +345,8 @@ class InterfaceAddresses(AddressFamily[Address6]):
 
 
 def classify(value: bytes) -> tuple[int, int]:
-    """Return the scope of an address in two forms: the number that multicast addresses contain, and the
-    RT_SCOPE_ value of messages (`ipv6_addr_type()`).
+    """Return the scope of an IPv6 address twice: as a value of the scope field of multicast addresses, and as
+    an RT_SCOPE_* value (`ipv6_addr_type()`).
     """
     if value[0] == MULTICAST:
         scope = value[1] & 0xF
@@ -370,8 +375,9 @@ def _is_settled(address: Address6) -> bool:
 
 
 def _end_of_ipv6(device: NetDevice) -> Event:
-    """Return the device event that has the same effect on IPv6 as an MTU that is too small for IPv6. It is
-    DOWN for `lo`, which keeps its IPv6 data, and UNREGISTER for other devices, which lose the data.
+    """Return the event that `_shut` handles if the MTU of a device becomes too small for IPv6. The event is
+    DOWN for `lo`, which keeps its IPv6 data. It is UNREGISTER for any other device, which loses its IPv6
+    data.
     """
     return Event.DOWN if device.is_loopback else Event.UNREGISTER
 

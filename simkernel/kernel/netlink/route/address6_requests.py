@@ -96,8 +96,12 @@ class Ipv6Addresses(InterfaceAddresses):
         self.watch(address)
 
     def _check_new(self, request: Request, data: Inet6Device, address: Address6) -> None:
-        """Check a new address (`inet6_addr_add()`, `ipv6_add_addr()`). Raises EINVAL, EADDRNOTAVAIL,
-        EADDRINUSE.
+        """Check a new address (`inet6_addr_add()`, `ipv6_add_addr()`). If the request has IFA_F_MCAUTOJOIN,
+        join the multicast group.
+
+        Raise EINVAL if the prefix length is invalid, or if the request has IFA_F_MCAUTOJOIN for a unicast
+        address. Raise EADDRINUSE if the device is already in the multicast group. Raise EADDRNOTAVAIL if an
+        address of this kind cannot be assigned to the device.
         """
         value, is_loopback = address.address, address.device.is_loopback
         multicast, joins = value[0] == MULTICAST, bool(address.flags & ia.IFA_F_MCAUTOJOIN)
@@ -179,7 +183,9 @@ class Ipv6Addresses(InterfaceAddresses):
         KERNEL_SOCKETS.of(net)[NETLINK_ROUTE].send(reply, request.portid)
 
     def _parse_get(self, request: Request) -> Values:
-        """Parse a request for one address (`inet6_rtm_valid_getaddr_req()`). Raises EINVAL."""
+        """Parse a request for one address (`inet6_rtm_valid_getaddr_req()`). Raise EINVAL if the header or an
+        attribute is invalid.
+        """
         if not parse.has_header(request, rt.IfAddrMsg):
             raise self.refuse(request, EINVAL, "Invalid header for get address request")
         if not request.strict:
@@ -194,7 +200,8 @@ class Ipv6Addresses(InterfaceAddresses):
 
 
 def _extract(values: Values) -> tuple[bytes, bytes]:
-    """Return the address of a request, and the peer's address or ANY (`extract_addr()`).
+    """Return the address in a request and the address of the peer (`extract_addr()`). If the request has no
+    peer, the second value is `::`.
 
     Raises EINVAL if the request has no address.
     """

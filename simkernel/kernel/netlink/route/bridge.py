@@ -84,7 +84,9 @@ def dump_links(writer: MessageWriter, callback: DumpCallback) -> bool:
 
 
 def _check_links(callback: DumpCallback) -> Found:
-    """Parse a dump request for bridge ports (`valid_bridge_getlink_req()`). Raises EINVAL."""
+    """Parse a dump request for bridge ports (`valid_bridge_getlink_req()`). Raise EINVAL if the header or an
+    attribute is invalid.
+    """
     request = callback.request
     if not callback.strict:
         return attributes(request, IfInfoMsg.SIZE, LINK_POLICY, LIBERAL)
@@ -123,7 +125,7 @@ def change_link(unmodelled: Callable[[str, int], Exception], request: Request) -
         if master is None or master.ops.bridge_setlink is None:
             raise os_error(EOPNOTSUPP)
         if inner.keys() - {IFLA_BRIDGE_FLAGS, IFLA_BRIDGE_MODE}:
-            raise unmodelled("VLANs and protocols of a bridge's ports are not modelled", EOPNOTSUPP)
+            raise unmodelled("VLAN, MRP, CFM and MST settings of bridge ports are not modelled", EOPNOTSUPP)
         if il.IFLA_PROTINFO in places and request.type == RTM_SETLINK:
             data = _port_settings(request, master, *places[il.IFLA_PROTINFO])
             master.ops.bridge_setlink(master, device, data, request.extack)
@@ -132,8 +134,8 @@ def change_link(unmodelled: Callable[[str, int], Exception], request: Request) -
 
 
 def _checked_spec(request: Request, place: tuple[int, int]) -> dict[int, int]:
-    """Return a value for each attribute in IFLA_AF_SPEC, by type. Only the first IFLA_BRIDGE_FLAGS and
-    IFLA_BRIDGE_MODE are decoded. The value of other attributes is 0.
+    """Return the values of the attributes in IFLA_AF_SPEC, by type. Only IFLA_BRIDGE_FLAGS and, for
+    RTM_SETLINK, IFLA_BRIDGE_MODE are decoded. The value of other attributes is 0.
 
     Raises EINVAL if the flags or the mode are too short.
     """
@@ -150,7 +152,9 @@ def _checked_spec(request: Request, place: tuple[int, int]) -> dict[int, int]:
 
 
 def _port_settings(request: Request, master: NetDevice, type: int, first: int, last: int) -> Attributes:
-    """Return the settings in IFLA_PROTINFO. Without NLA_F_NESTED, its payload is the state of the port."""
+    """Return the port settings in IFLA_PROTINFO. If IFLA_PROTINFO lacks NLA_F_NESTED, the first byte of the
+    payload is the state of the port.
+    """
     if not type & NLA_F_NESTED:
         if last == first:
             raise os_error(EINVAL)
@@ -242,7 +246,9 @@ def _old_fdb_dump(request: Request) -> tuple[int, int]:
 
 
 def _parse_get(request: Request) -> Found:
-    """Parse a request for one forwarding entry (`valid_fdb_get_strict()`). Raises EINVAL."""
+    """Parse a request for one forwarding entry (`valid_fdb_get_strict()`). Raise EINVAL if the header or an
+    attribute is invalid.
+    """
     if not has_header(request, NdMsg):
         raise refuse(request, EINVAL, "Invalid header for fdb get request")
     head = header(request)

@@ -80,7 +80,7 @@ class DuplicateDetection:
     def _work(self, address: Address6) -> None:
         address.dad = None
         data = inet6_device(address.device)
-        # a device with addresses has IPv6 data: deleting the data also deletes the addresses
+        # A device loses its addresses when it loses its IPv6 data.
         assert data is not None
         if address.state == PREDAD:
             address.state = DAD

@@ -82,7 +82,7 @@ Unmodelled = Callable[[str, int], Exception]
 
 
 def header(request: Request) -> RtMsg:
-    """Return the rtmsg header of a request, which must be complete."""
+    """Return the rtmsg header of a request. The caller has checked that the request is long enough."""
     return RtMsg.unpack(request.data, request.start + NLMSG_HDRLEN)
 
 
@@ -267,7 +267,7 @@ def pack_table(table: int) -> tuple[int, bytes]:
 
 
 class Route(Protocol):
-    """Interface of a route, as far as dumps and notifications use it."""
+    """The properties and methods of a route that dumps and notifications use."""
 
     @property
     def shown(self) -> tuple[int, int]: ...
@@ -291,7 +291,9 @@ class RouteTable(Generic[R]):
     routes: dict[Any, list[R]] = attrs.field(factory=dict)
     version: object = attrs.field(factory=object)
     defaults: int = 0
-    """Number of added minus deleted IPv4 default routes. A flush does not change it (tb_num_default)."""
+    """Number of IPv4 default routes that were added, minus the number that were deleted (tb_num_default). A
+    flush of routes does not change this count.
+    """
 
     @property
     def place(self) -> tuple[int, int]:
@@ -355,7 +357,7 @@ class DumpFilter:
 
 @attrs.frozen
 class RouteDump:
-    """Dump of the routing tables of one family (`inet_dump_fib()`, `inet6_dump_fib()`, multicast routing).
+    """Handler that dumps the routing tables of one address family (`inet_dump_fib()`, `inet6_dump_fib()`).
 
     `tables` returns the tables of a namespace. `nodes` returns the nodes of a table, each as a sort key
     and its routes. `absent` is the error text if the requested table does not exist.
@@ -367,7 +369,9 @@ class RouteDump:
     nodes: Callable[[RouteTable[Any]], list[tuple[Any, list[Any]]]]
 
     def __call__(self, writer: MessageWriter, callback: DumpCallback) -> bool:
-        """Dump all tables. NLMSG_DONE is sent in a separate datagram (RTNL_FLAG_DUMP_SPLIT_NLM_DONE)."""
+        """Dump the tables that the request selects. NLMSG_DONE is sent in a separate datagram
+        (RTNL_FLAG_DUMP_SPLIT_NLM_DONE).
+        """
         request = callback.request
         wanted = _filter(callback)
         hidden = wanted.flags & rt.RTM_F_PREFIX  # no modelled route comes from a router advertisement

@@ -70,7 +70,9 @@ class Result4:
 
 @attrs.define(eq=False)
 class Tables4:
-    """IPv4 tables and FibInfos of a namespace. `cache` is the route cache; a flush replaces the object."""
+    """IPv4 routing tables and FibInfos of a namespace. `cache` identifies the current contents of the route
+    cache. A flush of the route cache replaces `cache` with a new object.
+    """
 
     tables: dict[int, Table4] = attrs.field(factory=dict)
     infos: dict[tuple[Any, ...], FibInfo] = attrs.field(factory=dict)
@@ -120,9 +122,9 @@ class Fib4:
         return found.tables[number]
 
     def changing_rules(self, net: Net) -> None:
-        """Separate the routes of table local from the routes of table main (`fib_unmerge()`).
+        """Give the tables local and main separate sets of routes, before a rule changes (`fib_unmerge()`).
 
-        It is called before a rule changes, because rules can select one of the tables.
+        Without custom rules, both tables share one set. A custom rule can select only one of the tables.
         """
         self.rules.of(net).custom = True
         TABLES4.of(net).flush_cache()
@@ -253,7 +255,11 @@ class Fib4:
             raise refuse("Invalid prefsrc address")
 
     def _check_device(self, net: Net, config: Config4, hop: NextHop) -> None:
-        """Check a next hop without a gateway (`fib_check_nh_nongw()`). Raises EINVAL, ENODEV, ENETDOWN."""
+        """Check a next hop without a gateway, and set its device (`fib_check_nh_nongw()`).
+
+        Raise EINVAL if a flag of the next hop is invalid, ENODEV if the device does not exist or has no IPv4
+        data, and ENETDOWN if the device is down.
+        """
         if hop.flags & (rt.RTNH_F_PERVASIVE | rt.RTNH_F_ONLINK):
             raise config.refuse("Invalid flags for nexthop - PERVASIVE and ONLINK can not be set")
         device = net.devices.get(hop.index)
@@ -304,7 +310,12 @@ class Fib4:
         return any(self.address_type(net, config.prefsrc, each) == rt.RTN_LOCAL for each in tables)
 
     def insert(self, net: Net, config: Config4) -> None:
-        """Add a route (`fib_table_insert()`). Raises EEXIST, ENOENT, and the errors of its checks."""
+        """Add or replace a route (`fib_table_insert()`).
+
+        Raise EEXIST if an equal route exists. With NLM_F_EXCL, raise EEXIST even if only prefix, TOS and
+        priority are equal. With NLM_F_REPLACE, it is no error if the route to replace is equal. Raise ENOENT
+        if the request lacks NLM_F_CREATE and replaces no route. Errors of `_check` propagate.
+        """
         request = config.request
         nlflags = NLM_F_CREATE | NLM_F_APPEND if request is None else request.flags
         table = self.table(net, config.table)
@@ -419,7 +430,9 @@ class Fib4:
         self.insert(request.net, config4(request, self.unmodelled))
 
     def remove(self, request: Request) -> None:
-        """Handle RTM_DELROUTE (`inet_rtm_delroute()`). Raises ESRCH, EINVAL."""
+        """Handle RTM_DELROUTE (`inet_rtm_delroute()`). Raise ESRCH if the table does not exist or no route
+        matches, and EINVAL if the request is invalid.
+        """
         config = config4(request, self.unmodelled)
         if config.nexthop_id:
             raise config.refuse("Nexthop id does not exist")

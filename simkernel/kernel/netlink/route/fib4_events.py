@@ -18,7 +18,9 @@ from simkernel.uapi.socket import AF_INET
 
 
 class AutomaticRoutes4(Routes4):
-    """Adds and removes routes after events (`fib_netdev_notifier`, `fib_inetaddr_notifier`)."""
+    """Adds and removes IPv4 routes after changes of devices and addresses (`fib_netdev_notifier`,
+    `fib_inetaddr_notifier`).
+    """
 
     def __init__(self, fib: Fib4, flush_neighbours: Callable[[NetDevice, int], None]) -> None:
         self._fib = fib
@@ -84,7 +86,9 @@ class AutomaticRoutes4(Routes4):
 
     @staticmethod
     def _sync_up(device: NetDevice, mark: int) -> None:
-        """Clear the flags in `mark` of the next hops over a device (`fib_sync_up()`)."""
+        """In all next hops over a device that is up, clear the flags that are set in `mark`
+        (`fib_sync_up()`).
+        """
         if not device.is_up:
             return
         if mark & rt.RTNH_F_DEAD and device.shown_flags & (IFF_RUNNING | IFF_LOWER_UP):
@@ -228,15 +232,15 @@ class AutomaticRoutes4(Routes4):
 
 
 def _primary(data: InDevice, prefix: int, length: int) -> Address4 | None:
-    """Return the first address of a subnet (`inet_ifa_byprefix()`)."""
+    """Return the first address in a device's list that is in a subnet, or None (`inet_ifa_byprefix()`)."""
     return next((each for each in data.addresses if each.prefixlen == length and each.contains(prefix)), None)
 
 
 def _needed(
     data: InDevice, address: Address4, primary: Address4, gone: Address4 | None
 ) -> tuple[set[int], bool]:
-    """Return the broadcast addresses that other addresses of the device need. Also return whether one of
-    these other addresses has the same local address as `address`.
+    """Return the set of broadcast addresses that the device's other addresses need. As a second value, return
+    True if one of the other addresses needs the local route of `address`.
     """
     broadcasts: set[int] = set()
     local = same_source = False

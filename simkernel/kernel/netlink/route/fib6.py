@@ -172,15 +172,17 @@ Table6 = RouteTable[Route6]
 
 
 def _walk_key(prefix: tuple[int, ...]) -> str:
-    """Return the sort key of a tree node in the order of a tree walk. The walk visits the node's source
-    routes first, then the nodes of longer prefixes, then the node itself.
+    """Return a sort key for a node of the routing tree. Sorted by this key, the nodes are in the order of
+    Linux's tree walk: first the node's routes with a source prefix, then the nodes of longer prefixes, then
+    the node itself.
     """
     bits = ["".join(f"{prefix[at]:0{BITS}b}"[: prefix[at + 1]]) for at in range(0, len(prefix), 2)]
     return "-".join(bits) + "2"
 
 
 def nodes6(table: Table6) -> list[tuple[str, list[Route6]]]:
-    """Return the routes of a table in the order of the tree walk (`fib6_dump_node()`).
+    """Return the sort key and the routes of each tree node of a table, in the order of the tree walk
+    (`fib6_dump_node()`).
 
     Of siblings, only the first is included.
     """
@@ -290,10 +292,11 @@ class Fib6:
             own, below = table.routes.get(prefix), sources.get(prefix)
             if below is not None:
                 if not (found or own or not length or _below(table, prefix).isdisjoint("01")):
-                    # Linux compares the address with a route of an arbitrary node below this node.
+                    # Linux compares the address with an arbitrary route to a longer prefix.
                     # Source: fib6_find_prefix().
                     raise self.unmodelled(
-                        "IPv6 source routes above routes to longer prefixes are not modelled", EOPNOTSUPP
+                        "IPv6 routes with RTA_SRC are not modelled if RTA_DST contains other routes' RTA_DST",
+                        EOPNOTSUPP,
                     )
                 for routes in covering(below, flow.saddr, BITS):
                     found = True
@@ -323,8 +326,8 @@ class Fib6:
         return None
 
     def lookup(self, net: Net, flow: Flow) -> Route6 | None:
-        """Return the route of a flow that uses the flow's device (`fib6_lookup()`). The rules select the
-        tables that are searched.
+        """Return the route of a flow, or None (`fib6_lookup()`). If the flow has an output device, routes
+        over other devices are ignored. The rules select the tables that are searched.
         """
 
         def search(net: Net, table: int, flow: Flow) -> Route6 | int:
@@ -344,7 +347,12 @@ class Fib6:
         *,
         quiet: bool = False,
     ) -> None:
-        """Add a route (`fib6_add()`). `flags` are those of the request. Raises EEXIST, ENOENT."""
+        """Add or replace a route (`fib6_add()`). `flags` are the NLM_F_* flags of the request.
+
+        Without NLM_F_REPLACE, raise EEXIST if a route with the same prefix, metric and next hop exists. If a
+        request has NLM_F_EXCL, raise EEXIST if a route with the same prefix and metric exists. Raise ENOENT
+        if `flags` has NLM_F_REPLACE without NLM_F_CREATE and there is no route to replace.
+        """
         table = self.table(net, route.table)
         replace, create = flags & NLM_F_REPLACE, flags & NLM_F_CREATE
         node = table.routes.get(route.key, [])
@@ -442,8 +450,10 @@ class Fib6:
 
 
 def _below(table: Table6, prefix: tuple[int, ...]) -> set[str]:
-    """Return the characters that follow a prefix in the sort keys of a table. The characters 0 and 1 stand
-    for branches of the tree below the prefix. The characters - and 2 stand for routes at the prefix.
+    """Return a set of characters that tells which routes the table has for a prefix and for longer prefixes.
+
+    0 or 1: routes to longer prefixes whose next bit is 0 or 1. 2: routes to the prefix itself. -: routes to
+    the prefix that also have a source prefix.
     """
     place = _walk_key(prefix)[:-1]
     return {key[len(place)] for key in map(_walk_key, table.routes) if key.startswith(place)}

@@ -128,7 +128,7 @@ def test_requests_that_are_not_modelled_raise() -> None:
         with pytest.raises(NotModelled, match="the port state learning is not modelled"):
             links.ask(root, rt.RTM_SETLINK, port(attribute(il.IFLA_PROTINFO | nl.NLA_F_NESTED, state)))
         vlan = attribute(il.IFLA_AF_SPEC, attribute(2, bytes(4)))
-        with pytest.raises(NotModelled, match="VLANs and protocols of a bridge's ports"):
+        with pytest.raises(NotModelled, match="VLAN, MRP, CFM and MST settings"):
             links.ask(root, rt.RTM_SETLINK, port(vlan))
 
 

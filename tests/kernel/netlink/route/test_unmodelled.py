@@ -138,7 +138,7 @@ UNMODELLED: dict[str, tuple[int, bytes, int, str]] = {
     "all entries": (rt.RTM_DELNEIGH, entry(PEER), NLM_F_BULK, "NLM_F_BULK"),
     "a looked up entry": (rt.RTM_GETNEIGH, nb.NdMsg(AF_BRIDGE, index=VETH).pack() + MAC, 0, ENTRY),
     "a bridge's looked up entry": (rt.RTM_GETNEIGH, nb.NdMsg(AF_BRIDGE, index=BRIDGE).pack() + MAC, 0, ENTRY),
-    "a VLAN": (rt.RTM_SETLINK, port(attribute(2, bytes(4))), 0, "VLANs"),
+    "a VLAN": (rt.RTM_SETLINK, port(attribute(2, bytes(4))), 0, "VLAN, MRP, CFM and MST"),
     "virtual functions": (rt.RTM_SETLINK, link(il.IFLA_VFINFO_LIST | NLA_F_NESTED), 0, "virtual functions"),
     "XDP": (rt.RTM_SETLINK, link(il.IFLA_XDP | NLA_F_NESTED), 0, "XDP"),
     "reasons": (rt.RTM_SETLINK, link(il.IFLA_PROTO_DOWN_REASON | NLA_F_NESTED), 0, "protodown"),
