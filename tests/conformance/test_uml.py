@@ -12,7 +12,7 @@ from tests.conformance.uml.world import uml
 
 pytestmark = pytest.mark.long
 
-LIMIT = 30.0
+LIMIT = 120.0
 CASES = [case for case in load_cases() if case.area not in AREAS and case.name not in LEFT_OUT]
 
 
