@@ -73,7 +73,7 @@ class Operation:
 
     @sleeps.default
     def _says_that_it_sleeps(self) -> bool:
-        """Return True if the function `do` has an attribute `sleeps` whose value is true."""
+        """Return True if the handler `do` says so by its attribute `sleeps` (driverapi/genl_handlers.py)."""
         return bool(getattr(self.do, "sleeps", False))
 
     @privileged.default
