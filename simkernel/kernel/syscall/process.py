@@ -29,7 +29,7 @@ NO_GROUP: Final = 0xFFFFFFFF
 
 
 class Image(Protocol):
-    """A program that a task can run: its name, and a function that starts it as a given task."""
+    """A program that a task can run. `comm` is its name, and `begin` starts it for a task."""
 
     comm: str
 
@@ -121,7 +121,8 @@ class ProcessCalls:
         task.comm = comm[:15]
 
     def prlimit(self, task: Task, resource: int, limits: Limit | None = None) -> Limit:
-        """Set RLIMIT_NOFILE or RLIMIT_NPROC of the caller (prlimit(2)).  Return the old (soft, hard) limit.
+        """Return the (soft, hard) limit of the caller for RLIMIT_NOFILE or RLIMIT_NPROC. If `limits` is
+        given, set it as the new limit, and return the old one (prlimit(2)).
 
         Raises EINVAL if the soft limit is above the hard limit.  Raises EPERM if the caller raises the
         hard limit without CAP_SYS_RESOURCE, or raises RLIMIT_NOFILE above `NR_OPEN`.
@@ -176,7 +177,8 @@ class ProcessCalls:
     def wait4(
         self, task: Task, pid: int = -1, options: int = 0
     ) -> tuple[int, int] | Coroutine[Any, Any, tuple[int, int]]:
-        """Wait for the end of a child and return (pid, status) (wait4(2)).  ECHILD without a matching child.
+        """Wait until a child ends, and return (pid, status) (wait4(2)). Raise ECHILD if the task has no
+        matching child.
 
         With WNOHANG, return (0, 0) if no child has ended.
         """
@@ -195,8 +197,9 @@ class ProcessCalls:
         while True:
             try:
                 await sleep_on(task.wait_child)
-            # SIGCHLD interrupts the sleep when a child ends: check the child first, as `do_wait()` does
             except InterruptedError:
+                # The signal may be the SIGCHLD of a child that has ended. As in `do_wait()`, the child has
+                # priority over EINTR.
                 if (found := self._reap(task, pid)) is not None:
                     return found
                 raise
@@ -233,7 +236,7 @@ class ProcessCalls:
         self._kernel.scheduler.yield_cpu(task)
 
     def nanosleep(self, task: Task, ns: int) -> Coroutine[Any, Any, None]:
-        """Sleep for `ns` nanoseconds (clock_nanosleep(2)).  EINTR if a signal arrives."""
+        """Sleep for `ns` nanoseconds (clock_nanosleep(2)). Raise EINTR if a signal arrives."""
         return _sleep_until(self._engine.time() + ns)
 
     # -- namespaces -----------------------------------------------------------

@@ -90,7 +90,7 @@ class ReadWriteCalls:
         return self._write(task, file, data, file.position, moves=True)
 
     def writev(self, task: Task, fd: int, data: bytes) -> Written:
-        """Write several buffers, which the caller's library has joined (writev(2))."""
+        """Write `data`, the joined contents of several buffers (writev(2))."""
         file: OpenFile = task.files.get(fd)
         if not data and file.writable and type(file.object).write is not FileObject.write:
             return 0
@@ -111,7 +111,8 @@ class ReadWriteCalls:
         try:
             return self._write(task, file, data, offset, moves=False)
         finally:
-            file.position = position  # restore the position, because a write with O_APPEND moves it
+            # a write with O_APPEND moves the position, but pwrite(2) must leave it unchanged
+            file.position = position
 
     def _write(self, task: Task, file: OpenFile, data: bytes, position: int, *, moves: bool) -> Written:
         self._engine.charged += self._costs.file
@@ -136,7 +137,7 @@ class ReadWriteCalls:
     # -- position -----------------------------------------------------------------
 
     def lseek(self, task: Task, fd: int, offset: int, whence: int) -> int:
-        """Set the file position and return it (lseek(2)).  ESPIPE if the file has no position."""
+        """Set the file position and return it (lseek(2)). Raise ESPIPE if the file has no position."""
         file: OpenFile = task.files.get(fd)
         self._engine.charged += self._costs.file
         if not 0 <= whence <= SEEK_HOLE:

@@ -57,7 +57,7 @@ async def _wait(blocked: WouldBlock, deadline: int | None) -> bool:
     """Sleep until the operation can be retried.  Return False if the deadline has passed."""
     try:
         return await sleep_on(blocked.queue, deadline=deadline, exclusive=blocked.exclusive)
-    except BaseException:  # a signal has arrived, or the task has ended
+    except BaseException:  # a signal has interrupted the sleep, or the task is ending
         blocked.release()
         raise
 

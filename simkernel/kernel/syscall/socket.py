@@ -40,8 +40,8 @@ from simkernel.uapi.socket import (
 
 
 class BlockedReceive(BlockedCall):
-    """A blocked receive that waits for data. If the task's next blocked receive is on the same file, the task
-    uses this object again.
+    """A receive that blocks until data arrives. If the next blocked receive of the task is on the same file,
+    the task reuses this object.
     """
 
     __slots__ = ("control_size", "flags", "size", "sock")
@@ -173,7 +173,8 @@ class SocketCalls:
         file: OpenFile = task.files.get(fd)
         if flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC):
             raise os_error(EINVAL)
-        task.files.check_limit()  # Linux checks the limit before the type of `fd` (`__sys_accept4_file()`)
+        # Linux checks RLIMIT_NOFILE before it checks that `fd` is a socket (`__sys_accept4_file()`)
+        task.files.check_limit()
         sock = _socket(task, fd)
         accepted = self._accept(task, sock, flags)
         if accepted is not None:
@@ -221,8 +222,8 @@ class SocketCalls:
             raise os_error(ENOTSOCK)
         trace = self._trace
         if trace.emit is not None and trace.flow == task.own_flow:
-            # A request begins a new flow in the trace, unless the task continues the flow of a received
-            # message.
+            # Trace records with the same flow id belong to one request. A task that does not continue the
+            # flow of a received message begins a new flow with this send.
             task.own_flow = trace.flow = trace.flows = trace.flows + 1
         try:
             return sock.sendmsg(task, data, address, control, flags)
@@ -245,7 +246,7 @@ class SocketCalls:
         flags: int = 0,
         address: Address | None = None,
     ) -> int | Awaitable[int] | BlockedCall:
-        """Send data with control messages; the caller's library has joined the buffers (sendmsg(2))."""
+        """Send `data`, the joined contents of all buffers, with control messages (sendmsg(2))."""
         return self.sendto(task, fd, data, flags, address, control)
 
     def recvfrom(
@@ -294,7 +295,9 @@ class SocketCalls:
 
 
 async def _rest(file: OpenFile, wants: NeedMoreData, deadline: int | None) -> Received:
-    """Wait for the rest of a receive.  A reference keeps the file open during the wait."""
+    """Wait for the remaining bytes of a receive, and return its result. A reference keeps the file open
+    during the wait.
+    """
     file.get()
     try:
         return await wants.rest(deadline)

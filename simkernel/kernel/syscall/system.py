@@ -20,7 +20,7 @@ NODENAME: Final = "simkernel"
 UTSNAME: Final = Utsname("Linux", NODENAME, UTS_RELEASE, UTS_VERSION, "x86_64")
 """Result of uname(2).  UTS namespaces are not modelled."""
 UNRESTRICTED: Final = frozenset({uapi.SYSLOG_ACTION_READ_ALL, uapi.SYSLOG_ACTION_SIZE_BUFFER})
-"""Actions that need no privilege unless dmesg_restrict is set (`syslog_action_restricted()`)."""
+"""Actions of syslog(2) that need no privilege unless dmesg_restrict is set (`syslog_action_restricted()`)."""
 READS: Final = range(uapi.SYSLOG_ACTION_READ, uapi.SYSLOG_ACTION_CLEAR)
 
 

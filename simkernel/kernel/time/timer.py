@@ -35,8 +35,8 @@ class Timer:
     expires: int = 0
     flow: int = 0
     expired_flow: int = 0
-    """The id of the trace flow at the timer's last expiry. If the timer's function arms the timer again, the
-    next expiry begins a new flow.
+    """The flow id of the trace records of the timer's last expiry. If the timer's function arms the timer
+    again, the next expiry gets a new flow id.
     """
     resource: Resource | None = None
     _event: Event | None = None
@@ -66,7 +66,7 @@ class Timer:
         return True
 
     def expired(self) -> None:
-        """Note that the timer is idle, and drop its entry in the table of resources."""
+        """Mark the timer as idle, and remove it from the list of objects that its module has registered."""
         self._event = None
         if self.resource is not None:
             self.timers.resources.remove(self.resource)
@@ -84,7 +84,7 @@ class Timers:
     resources: Resources
     _account: Callable[[int], None]
     expired: int = 0
-    """Number of expiries of all timers."""
+    """Number of expiries of all timers so far."""
 
     def setup(self, module: LoadedModule | None, name: str, function: Function) -> Timer:
         """Return a new idle timer.  At its expiry it calls `function`, with itself as the argument

@@ -52,7 +52,8 @@ class ConnectionSocket(UnixSocket):
         end.init_peercred(task)
         end.name = other.name
         end.listener = other
-        for option in (so.SO_PASSCRED, so.SO_PASSSEC):  # inherited (unix_sock_inherit_flags())
+        # the new socket inherits these options from the listening socket (`unix_sock_inherit_flags()`)
+        for option in (so.SO_PASSCRED, so.SO_PASSSEC):
             if other.option(option):
                 end.set_option(option, 1)
         end.state = self.state = SockState.ESTABLISHED

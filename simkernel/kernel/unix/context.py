@@ -27,7 +27,7 @@ AUTOBIND_NAMES: Final = 1 << 20
 
 
 class Named(Protocol):
-    """The part of a socket that the table of names uses."""
+    """The attributes of a socket that the table of socket names uses."""
 
     net: Net
     type: int
@@ -75,7 +75,9 @@ class UnixContext(Generic[S]):
     # -- names ------------------------------------------------------------------------
 
     def bind(self, sock: S, task: Task, address: bytes) -> None:
-        """Bind a socket to an address.  Raise EINVAL if it has a name, EADDRINUSE if the name is in use."""
+        """Bind a socket to an address. Raise EINVAL if the socket already has a name, EADDRINUSE if the
+        address is in use.
+        """
         name = address[U16.size :]
         if name.startswith(b"\0"):
             if sock.name is not None:

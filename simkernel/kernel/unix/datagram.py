@@ -244,7 +244,7 @@ class DatagramSocket(UnixSocket):
 
 
 class PeerWake:
-    """An entry in the wait queue of a full receiver.
+    """The entry of a sending socket in the wait queue of a receiver whose receive queue is full.
 
     A wake-up of the entry wakes the pollers of the sender (`unix_dgram_peer_wake_relay()`).
     """

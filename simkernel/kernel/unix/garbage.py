@@ -75,8 +75,8 @@ def is_unix(file: OpenFile) -> bool:
 
 
 def _reach(file: OpenFile, edges: list[tuple[OpenFile, OpenFile | None]]) -> set[OpenFile | None]:
-    """Return the open sockets whose queues contain `file`, directly or in the queue of another queued
-    socket.
+    """Return the sockets that have `file` in their queues, the sockets that have those sockets in their
+    queues, and so on.
     """
     found: set[OpenFile | None] = set()
     todo: list[OpenFile | None] = [file]

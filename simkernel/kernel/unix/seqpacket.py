@@ -13,7 +13,7 @@ from simkernel.uapi.errno import os_error
 
 
 class SeqpacketSocket(ConnectionSocket, DatagramSocket):
-    """A connected or listening SOCK_SEQPACKET socket.  A record is a datagram to the peer."""
+    """A connected or listening SOCK_SEQPACKET socket. It sends each record as one datagram to its peer."""
 
     __slots__ = ()
 

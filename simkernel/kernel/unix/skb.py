@@ -25,15 +25,16 @@ SKB_MAX_HEAD: Final = PAGE_SIZE - SHARED_INFO
 MAX_STREAM_FRAGS: Final = 32768
 """Maximum number of bytes of a stream in the pages of one buffer (UNIX_SKB_FRAGS_SZ)."""
 ACCOUNTED: Final = (512, 1024)
-"""Sizes in bytes of the kmalloc caches from which small buffer heads are allocated. The special cache for
-small heads is not used, because it does not charge memory to a memcg.
+"""Sizes in bytes of the kmalloc caches from which the linear part of a small buffer is allocated. Linux does
+not take it from the special cache for small linear parts, because that cache does not charge memory to a
+memcg.
 """
 MAX_FRAGS: Final = 17
 """Maximum number of page fragments of a buffer (MAX_SKB_FRAGS)."""
 MAX_SLAB_OBJECT: Final = KMALLOC_SIZES[-1]
 MAX_STOCK_OBJECT: Final = 2048
-"""Largest slab object in bytes that a CPU can charge to its stock. The stock is memory that was charged in
-advance (`consume_obj_stock()`).
+"""Largest slab object in bytes whose memcg charge a CPU can take from its stock. The stock is memory that was
+charged in advance (`consume_obj_stock()`).
 """
 MAX_PIECE_PAGES: Final = 8
 """Maximum number of pages in a fragment (2**PAGE_ALLOC_COSTLY_ORDER)."""
@@ -47,7 +48,7 @@ def end_of_file(flags: int) -> Received:
 
 
 class Sender(Protocol):
-    """The socket that sent a message, as the message uses it."""
+    """The attributes and methods of a sending socket that its messages use."""
 
     @property
     def name(self) -> bytes | None:
@@ -62,7 +63,7 @@ class Sender(Protocol):
         """Number of files in flight to the socket."""
 
     def memory_freed(self, truesize: int) -> None:
-        """Subtract a freed buffer from the socket's send memory."""
+        """Subtract the size of a freed buffer from the socket's send memory."""
 
     def release(self, *, embryo: bool = False) -> None:
         """Close the socket. `embryo` is true for a connection that was never accepted."""

@@ -86,8 +86,8 @@ class UnixSocket(Sock):
     ioctl_table = "unix"
     signals_readers: ClassVar[bool] = False
     connects: ClassVar[bool]
-    """True for the connection-oriented types, SOCK_STREAM and SOCK_SEQPACKET. Their connect(2) connects both
-    sockets.
+    """True for the connection-oriented types, SOCK_STREAM and SOCK_SEQPACKET. With these types, the two ends
+    of a connection are the peers of each other.
     """
 
     def __init__(self, unix: UnixContext[UnixSocket], task: Task, type: int) -> None:
@@ -215,7 +215,8 @@ class UnixSocket(Sock):
     def allocate(
         self, truesize: int, pages: int, files: tuple[OpenFile, ...], retry: Callable[[], int]
     ) -> None:
-        """Allocate send memory for a buffer (`sock_alloc_send_pskb()`), or raise WouldBlock at the limit.
+        """Allocate send memory for a buffer (`sock_alloc_send_pskb()`). Raise WouldBlock if the send buffer
+        is full.
 
         The operation that raised WouldBlock holds `files`. It drops them if it is not retried.
         """
@@ -245,9 +246,9 @@ class UnixSocket(Sock):
                 raise
 
     def creds_for(self, task: Task, claimed: Creds | None, other: UnixSocket) -> Creds | None:
-        """Return the credentials that a message carries: `claimed` if the sender passed credentials.
-        Otherwise, return the sender's own credentials if the sender or the receiver has set SO_PASSCRED, else
-        None.
+        """Return the credentials that a message carries. If the sender passed credentials in a control
+        message, these are `claimed`. Otherwise, they are the sender's own credentials if the sender or the
+        receiver has set SO_PASSCRED, else None.
 
         A message to a connection that is not accepted yet also gets credentials, because the receiver may
         set SO_PASSCRED later (`maybe_add_creds()`).

@@ -52,8 +52,8 @@ class TakenBytes:
         self.files: tuple[OpenFile, ...] = ()
 
     def _continues(self, skb: UnixSkb) -> bool:
-        """Return True if one receive may join the message to the bytes taken before it
-        (`unix_skb_scm_eq()`).
+        """Return True if the receive may return this message together with the bytes that it has already
+        taken (`unix_skb_scm_eq()`).
         """
         return not self._separate or skb.creds == self.creds
 
@@ -82,7 +82,8 @@ class TakenBytes:
         return False
 
     def peek(self, size: int) -> None:
-        """Copy up to `size` bytes and leave them in the queue. Files in the messages get a second reference.
+        """Copy up to `size` bytes and leave them in the queue. If a copied message has files, take another
+        reference to each file.
 
         A peek stops at files or at another sender, but not after `size` bytes
         (`unix_stream_read_generic()`).

@@ -41,7 +41,9 @@ class AnonInode(OpenableInode):
         return PipeEnd(self._object.pipe, reading=file.readable, writing=file.writable)
 
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
-        """Set mode and owner of a pipe.  Raise EPERM for other files, because this is not modelled."""
+        """Set mode and owner of a pipe. For a socket, raise NotModelled or EPERM, because the change is not
+        modelled.
+        """
         if not isinstance(self._object, PipeEnd):
             raise self._unmodelled("changing mode or owner of a socket is not modelled", EPERM)
         super().set_attributes(mode, uid, gid)

@@ -24,7 +24,9 @@ MINORS: Final = 1 << 20
 MAJORS: Final = 512
 """Number of major numbers (CHRDEV_MAJOR_MAX)."""
 DYNAMIC: Final = (*range(254, 233, -1), *range(511, 383, -1))
-"""Major numbers for dynamic allocation, in the order of use (`find_dynamic_major()`)."""
+"""Major numbers that can be allocated dynamically, in the order in which the kernel tries them
+(`find_dynamic_major()`).
+"""
 
 
 @attrs.define(eq=False)
@@ -140,8 +142,9 @@ class CharDevices:
     def _track(
         self, module: LoadedModule | None, kind: str, name: str, release: Callable[[], None]
     ) -> Resource | None:
-        """Record a registration of `module`, so that a leak is found. If `module` is None, the kernel itself
-        has registered the object, and nothing is recorded.
+        """Record that `module` has registered an object, so that the kernel finds an object that is never
+        unregistered. If `module` is None, the kernel itself has registered the object, and nothing is
+        recorded.
         """
         return None if module is None else self._resources.add(module, kind, name, release)
 

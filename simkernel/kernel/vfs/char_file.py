@@ -1,4 +1,4 @@
-"""The operations of a character device, and its open files (a driver's `File`).
+"""The operations of a character device, and its open files, which drivers import as `File`.
 
 An open file holds a reference to the driver's module. It stays open when the cdev is deleted. After that
 the driver decides what the file's operations return (ENODEV, for example).
@@ -102,7 +102,7 @@ class Cdev:
 
 
 class CharDeviceFile(FileObject):
-    """An open file of a character device; a driver's `File` (`struct file`).
+    """An open file of a character device (`struct file`). Drivers import this class as `File`.
 
     `private_data` belongs to the driver and is dropped with the file.  A `stream` has no position
     (stream_open() of driverapi).
@@ -146,7 +146,7 @@ class CharDeviceFile(FileObject):
         return self.cdev.context.current()
 
     def charge_copy(self, size: int) -> None:
-        """Charge the copy of `size` bytes between kernel and program."""
+        """Charge the CPU time of copying `size` bytes between kernel and program."""
         context = self.cdev.context
         context.engine.charge(context.costs.copy(size))
 
@@ -318,7 +318,7 @@ class CharDeviceFile(FileObject):
     def put_module(self) -> None:
         """Drop the reference to the driver's module (`cdev_put()`)."""
         if self.cdev.module is not None:
-            with self._contain("cdev_put"):  # an oops if the driver has called put() too often
+            with self._contain("cdev_put"):  # this put() is an oops if the driver has called put() too often
                 self.cdev.module.put()
 
 
@@ -334,7 +334,9 @@ def _checked(name: str, result: T) -> T:
 
 
 class _Released:
-    """An awaitable that completes when a release that sleeps has ended. Callers need not await it."""
+    """An awaitable for a release that runs in a worker. It completes when the release has ended. Callers need
+    not await it.
+    """
 
     def __init__(self, done: Completion) -> None:
         self._done = done

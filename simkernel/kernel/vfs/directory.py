@@ -46,7 +46,7 @@ class DirectoryFile(FileObject):
         raise os_error(EISDIR)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """Set the position, which counts the entries of the directory (`dcache_dir_lseek()`)."""
+        """Set the position. It counts directory entries, not bytes (`dcache_dir_lseek()`)."""
         return seek(file, offset, whence, None)
 
     def fsync(self, task: Task, file: OpenFile) -> None:

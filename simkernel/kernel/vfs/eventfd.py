@@ -55,7 +55,9 @@ class EventFd(FileObject):
         )
 
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
-        """Return the counter as 8 bytes.  Raise EINVAL if `size` is below 8."""
+        """Return the counter as 8 bytes and reset it to 0. With EFD_SEMAPHORE, return 1 and subtract 1.
+        Return None if the counter is 0. Raise EINVAL if `size` is below 8.
+        """
         if size < U64.size:
             raise os_error(EINVAL)
         if not self.count:
@@ -105,7 +107,7 @@ class EventFd(FileObject):
         self.readers.wake_up_poll(POLLHUP)
 
     def fdinfo(self) -> str:
-        """Return the counter, the number and the mode as text (`eventfd_show_fdinfo()`)."""
+        """Return the counter, the id and the EFD_SEMAPHORE flag as text (`eventfd_show_fdinfo()`)."""
         return (
             f"eventfd-count: {self.count:16x}\neventfd-id: {self.number}\n"
             f"eventfd-semaphore: {self.semaphore:d}\n"

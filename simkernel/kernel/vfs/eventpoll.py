@@ -34,9 +34,8 @@ MAX_NESTS: Final = 4
 """Maximum nesting depth of epoll files (EP_MAX_NESTS)."""
 
 PATH_LIMITS: Final = (1000, 500, 100, 50, 10)
-"""Maximum number of paths of length 1, 2, ... from a file to an outermost epoll file (`path_limits`).
-
-The number of paths of length 0 is not limited.
+"""Item n is the maximum number of paths that lead from a file through n epoll files to an outermost epoll
+file (`path_limits`). Item 0 has no effect, because Linux does not limit the number of direct paths.
 """
 
 Event = tuple[int, int]
@@ -238,7 +237,9 @@ class EventPoll(FileObject):
         return 0
 
     def release(self) -> None:
-        """Wake the watchers and remove all items (`ep_clear_and_put()`)."""
+        """Wake the pollers of this epoll file and the epoll files that watch it, and remove all items
+        (`ep_clear_and_put()`).
+        """
         self.watchers.wake_up_poll(ep.EPOLLIN)
         for item in tuple(self.items.values()):
             self.forget(item)

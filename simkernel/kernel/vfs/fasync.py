@@ -78,7 +78,7 @@ class FasyncWaiter:
 
 
 class AsyncFile(Protocol):
-    """An open file with O_ASYNC, as this module uses it."""
+    """The attributes of an open file that the functions for O_ASYNC use."""
 
     flags: int
     owner: FileOwner | None
@@ -111,10 +111,9 @@ class FasyncList:
             file.flags &= ~O_ASYNC
 
     def kill(self) -> None:
-        """Send the signal of each file with O_ASYNC (`kill_fasync()`). A handler does not get the reason,
-        `si_code`.
-        """
+        """Send the signal of each file with O_ASYNC (`kill_fasync()`). The signal has no `si_code`."""
         if self._files:
-            for file in reversed(tuple(self._files)):  # the file that was added last comes first
+            # reversed, because Linux adds each file at the head of its list (`fasync_insert_entry()`)
+            for file in reversed(tuple(self._files)):
                 if file.owner is not None:
                     file.owner.send()

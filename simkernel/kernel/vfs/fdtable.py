@@ -19,7 +19,9 @@ NO_PATHS: Final[Mapping[int, Any]] = MappingProxyType({})
 
 
 class CountedFile(Protocol):
-    """An open file, as the table uses it. `path_only` is true if it was opened with O_PATH (FMODE_PATH)."""
+    """The attributes and methods of an open file that a descriptor table uses. `path_only` is true if the
+    file was opened with O_PATH (FMODE_PATH).
+    """
 
     @property
     def path_only(self) -> bool: ...
@@ -90,9 +92,8 @@ class FileTable(Generic[F]):
         return max(NR_OPEN_DEFAULT, 1 << (len(self.open) - 1).bit_length())
 
     def get(self, fd: int) -> F:
-        """Return the open file of the descriptor `fd`, which must not be open with O_PATH.
-
-        Raises EBADF if `fd` is not open, or is open with O_PATH (`fdget()`).
+        """Return the open file of the descriptor `fd`. Raise EBADF if `fd` is not open, or is open with
+        O_PATH (`fdget()`).
         """
         try:
             file = self.open[fd] if fd >= 0 else None
@@ -110,7 +111,9 @@ class FileTable(Generic[F]):
         return self.get(fd) if file is None else file
 
     def install(self, file: F, lowest: int = 0, *, close_on_exec: bool = False) -> int:
-        """Give `file` the lowest free descriptor that is at least `lowest`.  Raise EMFILE at the limit."""
+        """Give `file` the lowest free descriptor that is at least `lowest`. Raise EMFILE if this descriptor
+        is not below the limit (RLIMIT_NOFILE).
+        """
         fd = self._free(lowest)
         self._put(fd, file)
         if close_on_exec:
@@ -118,7 +121,7 @@ class FileTable(Generic[F]):
         return fd
 
     def install_new(self, file: F, *, close_on_exec: bool = False) -> int:
-        """Give a new file a descriptor.  At the limit, release the file and raise EMFILE."""
+        """Give a new file a descriptor. If no descriptor is free, release the file and raise EMFILE."""
         try:
             return self.install(file, close_on_exec=close_on_exec)
         except OSError:
@@ -132,7 +135,7 @@ class FileTable(Generic[F]):
     def _free(self, lowest: int) -> int:
         """Return the lowest free descriptor that is at least `lowest`.
 
-        Raises EMFILE if the descriptor reaches the limit.
+        Raises EMFILE if this descriptor is not below the limit.
         """
         free = ~(self._used >> lowest)
         fd = lowest + (free & -free).bit_length() - 1
@@ -143,7 +146,7 @@ class FileTable(Generic[F]):
     def install_at(self, fd: int, file: F, *, close_on_exec: bool = False) -> int:
         """Give `file` the descriptor `fd`, and close the file that had this descriptor (dup2(2)).
 
-        Raises EBADF at the limit.
+        Raises EBADF if `fd` is not below the limit.
         """
         if not 0 <= fd < self.limit:
             raise os_error(EBADF)

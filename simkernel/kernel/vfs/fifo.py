@@ -115,7 +115,7 @@ class FifoEnd(PipeEnd):
         fifo.write_opens += writing
 
     def poll(self) -> int:
-        """Return the poll events. POLLHUP is left out before the first writer (`pipe_poll()`)."""
+        """Return the poll events, without POLLHUP if this reader has not had a writer yet (`pipe_poll()`)."""
         events = super().poll()
         quiet = self.reading and self.seen_write_opens == self.fifo.write_opens
         return events & ~POLLHUP if quiet else events

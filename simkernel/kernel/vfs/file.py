@@ -140,7 +140,7 @@ class FileObject(Protocol):
         raise os_error(ESPIPE)
 
     def mmap(self, task: Task, file: OpenFile, area: VmArea) -> Awaitable[None] | None:
-        """Give `area` its memory with `area.map(...)`.  Raise ENODEV if the file cannot be mapped."""
+        """Map memory with `area.map(...)` (mmap(2)). Raise ENODEV if the file cannot be mapped."""
         raise os_error(ENODEV)
 
     def fasync(self, file: OpenFile, fd: int, on: bool) -> None:
@@ -202,7 +202,8 @@ class FileObject(Protocol):
 
 
 class SocketObject(FileObject, Protocol):
-    """A socket, with non-blocking operations and its wait queues.
+    """The interface of a socket: its non-blocking operations, and the wait queues on which system calls
+    block.
 
     `atomic_send` is true if a send that blocks has had no effect and holds nothing. Such a send is retried
     as a whole.
@@ -244,7 +245,7 @@ class SocketFamily(Protocol):
 
 
 class Watcher(Protocol):
-    """An item of an epoll file, as the watched file uses it."""
+    """The method of an epoll item that the watched file calls."""
 
     def remove(self) -> None:
         """Stop watching the file, because it is released."""
@@ -320,7 +321,7 @@ class OpenFile:
         return None if self.references else self._release()
 
     def enlist(self, open_files: OpenFiles) -> None:
-        """Add the file to the machine's open files at its first descriptor.
+        """Add the file to the list of the machine's open files when the file gets its first descriptor.
 
         Linux has no list of all open files, only their number (`nr_files`).
         """
@@ -329,7 +330,9 @@ class OpenFile:
             self._before._after = open_files._before = self
 
     def _release(self) -> Awaitable[None] | None:
-        """Remove the file from epoll files and from its signal list, and release the object (`__fput()`)."""
+        """Remove the file from epoll files and from the list of files that get SIGIO, and release the object
+        (`__fput()`).
+        """
         if self._after is not None:
             self._before._after, self._after._before = self._after, self._before
         while self.watchers:
@@ -368,7 +371,7 @@ class PathFile(OpenFile):
 
 
 class OpenFiles:
-    """The open files of a machine, oldest first, and the machine's mappings.
+    """The open files of a machine, oldest first, and the memory mappings of its processes.
 
     The files form a doubly linked ring, because an item of a dict takes 74 bytes.
     """

@@ -127,15 +127,14 @@ class Inode:
         raise os_error(ENOTDIR)
 
     def missing(self, names: Sequence[str]) -> Exception:
-        """Return the error for a path that does not exist: `names` below this inode. The error is ENOENT or
-        NotModelled.
+        """Return the error for a missing file: ENOENT or NotModelled. `names` are the names in its path, from
+        this directory on.
         """
         return os_error(ENOENT)
 
     def check_new_name(self, name: str) -> None:
-        """Check a name that does not exist, before a file is created with it.
-
-        Raises an error if the name is invalid.
+        """Raise an error if this directory does not allow a new file with the name `name`. By default, it
+        allows every name.
         """
 
     def entries(self, task: Task) -> Iterator[DirectoryEntry]:

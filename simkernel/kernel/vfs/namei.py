@@ -111,7 +111,7 @@ class Walk:
         return self.here
 
     def missing(self) -> Exception:
-        """Return the error for a missing last name: ENOENT, or NotModelled if Linux has the file."""
+        """Return the error for a missing last name: NotModelled if Linux has this file, else ENOENT."""
         return self.here.inode.missing([self.name, *self.beyond])
 
     # -- steps of a walk ----------------------------------------------------------

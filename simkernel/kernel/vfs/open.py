@@ -53,7 +53,9 @@ def open_file(task: Task, walk: Walk, path: str, flags: int, mode: int) -> Openi
 
 
 def _open_path(walk: Walk, path: str, flags: int) -> OpenFile:
-    """Open with O_PATH: the file itself is neither opened nor checked (`do_o_path()`)."""
+    """Open with O_PATH: do not call the open function of the file, and do not check its permissions
+    (`do_o_path()`).
+    """
     found = walk.lookup(path, follow=not flags & fcntl.O_NOFOLLOW)
     if flags & fcntl.O_DIRECTORY and found.inode.kind != stat.S_IFDIR:
         raise os_error(errno.ENOTDIR)
@@ -96,14 +98,16 @@ def _opened(file: OpenFile, made: FileObject) -> OpenFile:
 
 
 class _NotOpen(FileObject):
-    """The object of an open file until its driver has opened it."""
+    """Placeholder for the object of an open file until the open function has returned the object."""
 
 
 NOT_OPEN: Final = _NotOpen()
 
 
 def check_flags(unmodelled: Unmodelled, flags: int) -> None:
-    """Check the flags of open(2) (`build_open_flags()`).  O_PATH makes the other flags irrelevant."""
+    """Raise an error if flags of open(2) cannot be combined (`build_open_flags()`). With O_PATH, do not check
+    the other flags.
+    """
     if flags & fcntl.O_PATH:
         return
     if flags & _TMPFILE:
