@@ -61,7 +61,7 @@ class Oops:
 
 @attrs.define(eq=False, repr=False)
 class Oopses:
-    """The oopses of a machine."""
+    """Logs and stores the oopses of a machine, and creates the context managers that detect them."""
 
     _log: Log
     _taints: Taints
@@ -91,7 +91,7 @@ class Oopses:
         self._taints.add(Taint.DIE)
         module.pin()
         if self.closing():
-            # the frames hold a reference to a coroutine that ignored GeneratorExit
+            # release the coroutine that ignored GeneratorExit: the traceback's frames hold a reference to it
             clear_frames(error.__traceback__)
         return os_error(EFAULT)
 
@@ -158,7 +158,7 @@ def _kind(error: BaseException) -> str:
 
 
 def _call_trace(traceback: TracebackType | None) -> tuple[str, ...]:
-    """Return the functions of modules and driverapi in a traceback, innermost first.
+    """Return the functions of modules and of `simkernel.driverapi` in a traceback, innermost first.
 
     If the traceback has no such function, the kernel called a function of the module with wrong arguments.
     Then the functions of the kernel are listed.  Each line is listed once, because the depth of a

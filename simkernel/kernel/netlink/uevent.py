@@ -51,8 +51,8 @@ class UeventSockets:
         KERNEL_SOCKETS.of(net)[NETLINK_KOBJECT_UEVENT].release()
 
     def broadcast(self, event: Uevent, only: NetNamespace | None = None) -> None:
-        """Send an event to the listeners in all namespaces, or in `only`
-        (`kobject_uevent_net_broadcast()`).
+        """Send an event to the listeners in all namespaces (`kobject_uevent_net_broadcast()`). If `only` is
+        not None, send the event only to the listeners in this namespace.
         """
         data = event.pack()
         for net in self._netlink.namespaces:

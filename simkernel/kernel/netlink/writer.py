@@ -45,7 +45,9 @@ class MessageWriter:
         self.data += _PADDING[len(data) & 3]
 
     def begin(self, type: int, flags: int, seq: int, portid: int, header: bytes = b"") -> int:
-        """Begin a message, with the protocol's own header, and return its offset (`nlmsg_put()`)."""
+        """Begin a message and return its offset (`nlmsg_put()`). `header` is the protocol's own header, which
+        follows the netlink header.
+        """
         place = len(self.data)
         length = NLMSG_HDRLEN + len(header)
         self.append(_HEADER.pack(length, type, flags, seq, portid) + header)

@@ -87,7 +87,10 @@ class AutomaticRoutes6(Routes6):
             self._fib.delete(device.net, route)
 
     def expire_prefix(self, device: NetDevice, prefix: bytes, length: int, expires: int) -> None:
-        """Set the expiry time of a prefix route, in ns, if it has none (`cleanup_prefix_route()`)."""
+        """Set the expiry time of a prefix route to `expires`, in ns (`cleanup_prefix_route()`).
+
+        A route that already has an expiry time keeps it.
+        """
         route = self._prefix(device, prefix, length)
         if route is not None and route.expires is None:
             self._set_expiry(device, route, expires)
@@ -123,10 +126,10 @@ class AutomaticRoutes6(Routes6):
                 route.prefsrc = b""
 
     def change_mtu(self, device: NetDevice, before: int) -> None:
-        """Set RTAX_MTU of a device's routes to its new MTU (`rt6_mtu_change_route()`).
+        """Update RTAX_MTU in a device's routes after the device's MTU has changed (`rt6_mtu_change_route()`).
 
-        A route's value changes if it equals `before` or is not below the new MTU. A locked value does not
-        change.
+        A route's value changes if it equals the old MTU `before`, or is not below the new MTU. A locked value
+        does not change.
         """
         for route in TABLES6.of(device.net).walk:
             mtu, locks = (route.metrics.get(type, 0) for type in (rt.RTAX_MTU, rt.RTAX_LOCK))
@@ -175,9 +178,9 @@ class AutomaticRoutes6(Routes6):
         self._flush_neighbours(device, AF_INET6)
 
     def link_up(self, device: NetDevice, *, was_dead: bool) -> None:
-        """Clear RTNH_F_LINKDOWN, or RTNH_F_DEAD if `was_dead`, in a device's routes (`rt6_sync_up()`).
+        """Clear RTNH_F_LINKDOWN in the routes over a device that has a carrier again (`rt6_sync_up()`).
 
-        If `was_dead` and the device has a carrier, both flags are cleared.
+        If `was_dead`, clear RTNH_F_DEAD, and clear RTNH_F_LINKDOWN only if the device has a carrier.
         """
         mark = rt.RTNH_F_DEAD if was_dead else rt.RTNH_F_LINKDOWN
         if was_dead and device.carrier:

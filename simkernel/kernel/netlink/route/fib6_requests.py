@@ -102,7 +102,11 @@ def addresses_of(net: Net) -> Iterator[Address6]:
 
 
 def is_local(net: Net, value: bytes, device: NetDevice | None, *, banned: int = 0) -> bool:
-    """Return True for an address of this host that `device` may use (`ipv6_chk_addr_and_flags()`)."""
+    """Return True if `value` is an IPv6 address of this host (`ipv6_chk_addr_and_flags()`).
+
+    If `device` is not None, addresses of scope host or link count only if they belong to `device`. An address
+    with a flag in `banned` counts only if it is optimistic.
+    """
     return any(
         each.address == value
         and (each.flags & ia.IFA_F_OPTIMISTIC or not each.flags & banned)
@@ -132,7 +136,11 @@ class RouteRequests6:
             self._fib.insert(request.net, self.make(request.net, config), request, request.flags)
 
     def delete(self, request: Request) -> None:
-        """Delete a route, or some of its next hops (`inet6_rtm_delroute()`). Raises ESRCH, EINVAL."""
+        """Delete a route, or some of its next hops (`inet6_rtm_delroute()`).
+
+        Raise ESRCH if no route matches, ENOENT if only Linux's null entry matches, and EINVAL or ERANGE if
+        the request is invalid.
+        """
         config = self._config(request)
         if config.nexthop_id:
             raise config.refuse("Nexthop id does not exist")
@@ -152,20 +160,22 @@ class RouteRequests6:
         table = TABLES6.of(net).tables.get(config.table or rt.RT_TABLE_MAIN)
         if table is None:
             raise config.refuse("FIB table does not exist", ESRCH)
-        # Cached routes are not modelled. Linux ignores that the cached route to delete is missing.
+        # Cached routes are not modelled. In Linux, deleting a cached route that does not exist succeeds.
         if config.flags & rt.RTF_CACHE:
             if not _has_cache(table, config.key):
                 raise os_error(ESRCH)
             return
         key = config.key
+        # If no route to the destination has a source prefix, the source is ignored (`fib6_locate()`).
         if len(key) > 2 and not any(len(each) > 2 and each[:2] == key[:2] for each in table.routes):
-            key = key[:2]  # without source routes, the source is ignored (`fib6_locate()`)
+            key = key[:2]
         routes = table.routes.get(key, [])
         route = next(
             (each for each in routes if _matches(each.metric, each.protocol, each.hop, config)), None
         )
         if route is None:
-            root = not routes and key == (0, 0)  # Linux's empty root node contains the null entry
+            # Linux's empty root node contains the null entry. Deleting this entry fails with ENOENT.
+            root = not routes and key == (0, 0)
             nothing = NextHop(LOOPBACK_IFINDEX)
             found = root and _matches(NULL_METRIC, rt.RTPROT_KERNEL, nothing, config)
             raise os_error(ENOENT if found else ESRCH)
@@ -178,7 +188,9 @@ class RouteRequests6:
             fib.delete(net, each, request, quiet=True)
 
     def _config(self, request: Request) -> Config6:
-        """Parse a route request (`rtm_to_fib6_config()`). Raises EINVAL."""
+        """Parse a route request (`rtm_to_fib6_config()`). Raise EINVAL or ERANGE if the request is
+        invalid.
+        """
         asked = RouteRequest(request, IPV6_POLICY, self._fib.unmodelled)
         head = asked.head
         if head.tos:
@@ -320,8 +332,10 @@ class RouteRequests6:
         )
 
     def _hop(self, net: Net, config: Config6, *, ignore_down: bool) -> NextHop:
-        """Check the next hop of a new route and return it (`fib6_nh_init()`). Raises ENODEV, ENETDOWN,
-        EACCES.
+        """Check the next hop of a new route and return it (`fib6_nh_init()`).
+
+        Raise ENODEV if the requested device does not exist or has no IPv6 data, EACCES if the gateway's
+        device has none, and ENETDOWN if the device is down. Also raise the errors of `_check_gateway`.
         """
         device = net.devices.get(config.index)
         if config.index and (device is None or inet6_device(device) is None):
@@ -377,7 +391,10 @@ class RouteRequests6:
             raise config.refuse("Nexthop has invalid gateway or device mismatch")
 
     def _egress(self, net: Net, config: Config6, device: NetDevice | None) -> NetDevice:
-        """Return the device of the route to the gateway (`ip6_route_check_nh()`). Raises EHOSTUNREACH."""
+        """Return the device of the route to the gateway (`ip6_route_check_nh()`).
+
+        Raise EHOSTUNREACH if no direct route over the requested device reaches the gateway.
+        """
         fib, flow, table = self._fib, config.gateway_flow, config.table
         route = fib.select(net, table, flow, oif=config.index, strict=True) if table else None
         if not _is_direct(route) or (device is not None and route is not None and device is not route.device):
@@ -408,8 +425,10 @@ def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
 
 
 def _has_cache(table: Table6, key: tuple[int, ...]) -> bool:
-    """Return True if the tree has routes at a prefix, or at the longest shorter prefix if the tree has no
-    node at the prefix itself (`fib6_locate()` without exact match).
+    """Return True if a search for a prefix ends at a node with routes (`fib6_locate()` without exact match).
+
+    If the tree has no node at the prefix itself, the search ends at the longest shorter prefix that has
+    routes.
     """
     dst, source = key[:2], key[2:]
     if not has_node(table, dst):

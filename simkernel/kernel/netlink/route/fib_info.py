@@ -151,7 +151,7 @@ class Alias:
 
     @property
     def shown(self) -> tuple[int, int]:
-        """Type and protocol of the route."""
+        """Type and protocol of the route, by which a dump request can filter the routes."""
         return self.type, self.info.protocol
 
     def uses(self, device: NetDevice) -> bool:
@@ -178,7 +178,7 @@ class Alias:
 
 
 def config4(request: Request, unmodelled: Unmodelled) -> Config4:
-    """Parse a route request (`rtm_to_fib_config()`). Raises EINVAL."""
+    """Parse a route request (`rtm_to_fib_config()`). Raise EINVAL or ERANGE if the request is invalid."""
     if not has_header(request, RtMsg):
         raise os_error(EINVAL)
     asked = RouteRequest(request, IPV4_POLICY, unmodelled)
@@ -227,7 +227,11 @@ def check_length(asked: RouteRequest) -> None:
 
 
 def multipath(config: Config4, asked: RouteRequest, unmodelled: Unmodelled) -> list[NextHop]:
-    """Return the next hops in RTA_MULTIPATH of a request (`fib_get_nhs()`). Raises EINVAL."""
+    """Return the next hops in RTA_MULTIPATH of a request (`fib_get_nhs()`).
+
+    Raise EINVAL if a next hop is invalid, or if the first one contradicts RTA_OIF, RTA_GATEWAY, RTA_VIA or
+    RTA_FLOW of the request.
+    """
     hops = []
     for hop, attributes in asked.hops():
         if hop.flags & (rt.RTNH_F_DEAD | rt.RTNH_F_LINKDOWN):
@@ -298,7 +302,7 @@ def hops_match(info: FibInfo, config: Config4, unmodelled: Unmodelled) -> bool:
                 return False
             if flow is not None and len(flow) < U32.size:
                 raise asked.refuse("Invalid RTA_FLOW")
-        except OSError:  # an error here means that the route does not match; the extended ACK keeps the text
+        except OSError:  # the route does not match, but the text of the error stays in the extended ACK
             return False
         if flow is not None and flow[: U32.size] != U32.pack(own.flow):
             return False

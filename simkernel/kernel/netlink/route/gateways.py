@@ -26,7 +26,9 @@ def has_failed(net: Net, hop: NextHop) -> bool:
 
 
 def default_gateways(table: RouteTable[Alias], flow: Flow, found: Alias) -> list[Alias]:
-    """Return the default routes with a gateway that are equivalent to the route `found`."""
+    """Return the default routes through a gateway among which the kernel chooses if a lookup finds
+    `found`.
+    """
     aliases: list[Alias] = []
     tos, priority = 0, found.info.priority
     for alias in table.routes[0, 0]:
@@ -52,10 +54,13 @@ def default_gateways(table: RouteTable[Alias], flow: Flow, found: Alias) -> list
 
 
 def choose_gateway(net: Net, hops: list[NextHop], previous: int) -> int:
-    """Return the index of the first usable gateway. If no gateway is usable, return the index of the last
-    resort, or -1 if no gateway is a last resort (`fib_detect_death()`).
+    """Return the index of the gateway that a lookup uses, or -1 if no gateway is suitable
+    (`fib_detect_death()`).
 
-    A gateway that is valid but not known to be reachable is not chosen twice in succession.
+    The lookup uses the first gateway that meets one of these conditions: the gateway is reachable, it has no
+    neighbour entry, or it is valid and the previous lookup did not use it (`previous`). Otherwise, the lookup
+    uses `previous` if this gateway is valid, or else the first gateway after `previous` that is not in the
+    state NUD_INCOMPLETE.
     """
     last_resort = -1
     for place, hop in enumerate(hops):

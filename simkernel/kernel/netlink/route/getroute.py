@@ -91,8 +91,10 @@ class RequestFormat:
     protocols: frozenset[int]
 
     def parse(self, request: Request) -> Found:
-        """Validate an RTM_GETROUTE request and return the offsets of its attributes
-        (`inet_rtm_valid_getroute_req()`, `inet6_rtm_valid_getroute_req()`). Raises EINVAL.
+        """Validate an RTM_GETROUTE request and return the offsets of its attributes.
+
+        Sources: `inet_rtm_valid_getroute_req()`, `inet6_rtm_valid_getroute_req()`. Raise EINVAL or ERANGE if
+        the request is invalid.
         """
         if not has_header(request, RtMsg):
             raise self._refuse(request, f"Invalid header for {self.kind} request")
@@ -346,7 +348,7 @@ class RouteQueries:
         return result
 
     def _owner(self, net: Net, address: int) -> NetDevice | None:
-        """Return the device that has an address, or None (`__ip_dev_find()`)."""
+        """Return the device that has the IPv4 address `address`, or None (`__ip_dev_find()`)."""
         for device in net.devices.values():
             data = in_device(device)
             if data is not None and any(each.local == address for each in data.addresses):
@@ -382,10 +384,11 @@ class RouteQueries:
     # -- IPv6 ---------------------------------------------------------------------
 
     def ipv6(self, request: Request) -> None:
-        """Answer a request with the route of an outgoing IPv6 packet or, if the request contains RTA_IIF, of
-        a packet that arrives at this device.
+        """Answer a request with the route of an IPv6 packet (`inet6_rtm_getroute()`).
 
-        Raises ENODEV, ENETUNREACH, and the errors of rejecting route types.
+        If the request contains RTA_IIF, the packet arrives at this device. Otherwise, the host sends the
+        packet. Raise ENODEV if the device does not exist, ENETUNREACH if no route is found, and the errors of
+        rejecting route types.
         """
         found, net = IPV6.parse(request), request.net
         flow = IPV6.flow(request, found)
@@ -398,7 +401,8 @@ class RouteQueries:
         strict = local or bool(flow.oif and not flow.saddr)
         route = self._route6(net, flow, iif or flow.oif, strict=strict)
         if iif and route.key[0] >> 120 == MULTICAST:
-            raise os_error(EMSGSIZE)  # in Linux, ip6mr_get_route() finds no multicast interface
+            # Linux returns this error because ip6mr_get_route() finds no multicast interface.
+            raise os_error(EMSGSIZE)
         incoming = attribute(rt.RTA_IIF, U32.pack(iif)) if iif else b""
         if header(request).flags & rt.RTM_F_FIB_MATCH:
             hops, flags = pack_hops([each.hop for each in route.siblings])

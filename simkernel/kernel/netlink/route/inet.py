@@ -94,7 +94,7 @@ class Address4(Address):
         return bool(self.flags & ia.IFA_F_SECONDARY)
 
     def has_subnet_of(self, other: Address4) -> bool:
-        """Return True if both addresses have equal subnets and prefix lengths."""
+        """Return True if this address and the address `other` have the same subnet and prefix length."""
         return self.prefixlen == other.prefixlen and self.contains(other.address)
 
     def contains(self, address: int) -> bool:
@@ -215,7 +215,7 @@ def _settings(length: int, conf: dict[int, int]) -> bytes:
 
 
 def _counters(count: int) -> bytes:
-    """Return an array of counters with value 0. The first element is the length of the array
+    """Return an array of `count` 64-bit values: `count` itself, followed by counters with value 0
     (`__snmp6_fill_stats64()`).
     """
     return struct.pack(f"<{count}Q", count, *[0] * (count - 1))

@@ -29,8 +29,10 @@ INET6_POLICY: Final = PolicyTable("inet6", (*_UNCHECKED, at_least(TOKEN_SIZE), U
 
 
 def set_ipv4(device: NetDevice, link: LinkRequest, place: Place, *, check: bool) -> None:
-    """Check the IPv4 settings in a link request, or apply them if `check` is False. Raises EINVAL, or
-    EAFNOSUPPORT if IPv4 is disabled on the device.
+    """Check the IPv4 settings in a link request, or apply them if `check` is False.
+
+    Raise EINVAL or ERANGE if a setting is invalid, and EAFNOSUPPORT if IPv4 is disabled on the device or the
+    device is not registered.
     """
     target = inet.in_device(device) if device.registered else None
     if target is None:
@@ -48,8 +50,10 @@ def set_ipv4(device: NetDevice, link: LinkRequest, place: Place, *, check: bool)
 def set_ipv6(
     ipv6: InterfaceAddresses, device: NetDevice, link: LinkRequest, place: Place, *, check: bool
 ) -> None:
-    """Check the IPv6 settings in a link request, or apply them if `check` is False. Raises EINVAL, or
-    EAFNOSUPPORT if IPv6 is disabled on the device.
+    """Check the IPv6 settings in a link request, or apply them if `check` is False.
+
+    Raise EINVAL or ERANGE if a setting is invalid, and EAFNOSUPPORT if IPv6 is disabled on the device or the
+    device is not registered.
     """
     target = inet.inet6_device(device) if device.registered else None
     if target is None:

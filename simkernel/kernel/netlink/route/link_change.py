@@ -88,7 +88,7 @@ class LinkChanges:
 
     def delete(self, request: Request) -> None:
         """Delete a link or a group of links (`rtnl_dellink()`). Raise ENODEV if the link does not exist,
-        EOPNOTSUPP for `lo`, and EPERM for group 0.
+        EOPNOTSUPP if it has no kind (for example `lo`), and EPERM for group 0.
         """
         link = LinkRequest(request)
         link.parse(policy.LIBERAL)
@@ -216,7 +216,9 @@ class LinkChanges:
         ops: LinkOps | None,
         data: dict[int, bytes] | None,
     ) -> None:
-        """Change an existing link by RTM_NEWLINK (part of `__rtnl_newlink()`). Raises EEXIST, EOPNOTSUPP."""
+        """Change an existing link by RTM_NEWLINK (part of `__rtnl_newlink()`). Raise EEXIST with NLM_F_EXCL,
+        and EOPNOTSUPP with NLM_F_REPLACE or for a setting that the link's kind cannot change.
+        """
         request = link.request
         master = device.master
         master_ops = None if master is None else master.link_ops
@@ -241,7 +243,9 @@ class LinkChanges:
         self._change(device, link, status)
 
     def make(self, net: Net, name: str, origin: NameOrigin, ops: LinkOps, link: LinkRequest) -> NetDevice:
-        """Create a device without registering it (`rtnl_create_link()`). Raises EINVAL."""
+        """Create a device without registering it (`rtnl_create_link()`). Raise EINVAL if an attribute is
+        invalid, and EAFNOSUPPORT if IFLA_AF_SPEC contains settings.
+        """
         request = link.request
         queues = [
             link.number(type) if type in link else 1
@@ -287,7 +291,7 @@ class LinkChanges:
         return peer
 
     def configure_peer(self, new: NewLink, peer: NetDevice) -> None:
-        """Set the flags of the peer of a new link, and notify RTNLGRP_LINK of the peer."""
+        """Set the flags of the peer of a new link, and announce the peer to RTNLGRP_LINK."""
         header = IfInfoMsg() if new.peer is None else new.peer.header
         self.devices.configure(peer, header.flags, header.change)
 
@@ -433,8 +437,8 @@ class LinkChanges:
             self.devices.state_change(device)
 
     def _validate(self, device: NetDevice, link: LinkRequest) -> None:
-        """Check the attributes of a request (`validate_linkmsg()`). Raises EINVAL, EAFNOSUPPORT,
-        EOPNOTSUPP.
+        """Check the attributes of a request (`validate_linkmsg()`). Raise EINVAL if an attribute is invalid,
+        and EAFNOSUPPORT for settings of a family that the device does not have.
         """
         request = link.request
         for type in (il.IFLA_ADDRESS, il.IFLA_BROADCAST):

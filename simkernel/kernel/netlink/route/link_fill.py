@@ -57,7 +57,9 @@ SECOND: Final[tuple[Row, ...]] = (
     (il.IFLA_TAILROOM, U16, lambda device: 0),
     (il.IFLA_PROTO_DOWN, U8, lambda device: device.proto_down),
 )
-"""Numeric attributes of a device as type, layout and value, in Linux's order."""
+"""Numeric attributes of a device, in Linux's order. Each entry is the attribute type, the number format, and
+a function that returns the value for a device.
+"""
 
 
 def fill(

@@ -99,7 +99,7 @@ class LinkQueries:
 
 
 def _answer(link: LinkRequest) -> dict[str, int]:
-    """Return those arguments for the function `fill` that depend on the request."""
+    """Return the keyword arguments of `fill` whose values are in the request."""
     request = link.request
     target = link.signed(il.IFLA_TARGET_NETNSID) if il.IFLA_TARGET_NETNSID in link else -1
     mask = link.number(il.IFLA_EXT_MASK)
@@ -115,7 +115,9 @@ def _matches(device: NetDevice, master: int, kind: LinkOps | None) -> bool:
 
 
 def _parse_get(link: LinkRequest) -> None:
-    """Parse a request for one link (`rtnl_valid_getlink_req()`). Raises EINVAL."""
+    """Parse a request for one link (`rtnl_valid_getlink_req()`). Raise EINVAL or ERANGE if the request is
+    invalid.
+    """
     request = link.request
     if not link.has_header:
         raise refuse(request, EINVAL, "Invalid header for get link")
@@ -151,8 +153,9 @@ def _check_attributes(link: LinkRequest, strict: bool) -> Net:
 
 
 def _parse_dump(link: LinkRequest, strict: bool) -> None:
-    """Parse a dump request (`rtnl_valid_dump_ifinfo_req()`). Old programs send only the header's first
-    byte.
+    """Parse a dump request (`rtnl_valid_dump_ifinfo_req()`).
+
+    The header of an old program's request is only a `struct rtgenmsg`. Such a request is invalid if `strict`.
     """
     request = link.request
     if not strict:

@@ -21,7 +21,7 @@ Place = tuple[int, int]
 
 
 class LinkRequest:
-    """A request with a `struct ifinfomsg` or a shorter header.
+    """A request about a link. Its header is a `struct ifinfomsg` or a shorter structure.
 
     `tb` holds the payloads of the attributes, by type.
     """
@@ -54,7 +54,9 @@ class LinkRequest:
         return bool(padding or header.type or header.flags or header.change)
 
     def parse(self, validate: int, header_size: int = IfInfoMsg.SIZE) -> None:
-        """Parse and validate the attributes (`nlmsg_parse()` and its variants). Raises EINVAL, ERANGE."""
+        """Parse and validate the attributes (`nlmsg_parse()` and its variants). Raise EINVAL or ERANGE if the
+        request is invalid.
+        """
         self._found = attributes(self.request, header_size, LINK_POLICY, validate)
         self.tb = self.payloads(self._found)
 
@@ -77,7 +79,9 @@ class LinkRequest:
         return {type: self.request.data[first:last] for type, (first, last) in found.items()}
 
     def located(self, type: int) -> list[tuple[int, int, int]]:
-        """Return type, start and end offset of each attribute inside the attribute `type`."""
+        """Return the attributes that the attribute `type` contains, each as its type, start offset and end
+        offset.
+        """
         if type not in self._found:
             return []
         located, _ = locate_attributes(self.request.data, *self._found[type])

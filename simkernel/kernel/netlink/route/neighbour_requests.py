@@ -43,8 +43,10 @@ ADDRESS_SIZES: Final = {AF_INET: 4, AF_INET6: 16}
 CACHEINFO: Final = Struct("<4I")
 """Layout of struct nda_cacheinfo."""
 STALE_AGE: Final = 60 * 100 * CENTISECOND
-"""Age, in ns, that the kernel gives to the last confirmation of a neighbour that is new or has a new,
-unconfirmed address (twice BASE_REACHABLE_TIME).
+"""Age that the kernel initially gives to the last confirmation of a neighbour, in ns (twice
+BASE_REACHABLE_TIME).
+
+A neighbour also gets this age if its hardware address changes and the new address is not confirmed.
 """
 NO_MASTER: Final = U32_MAX
 
@@ -91,15 +93,17 @@ def passes_filter(device: NetDevice | None, index: int, master: int) -> bool:
 
 
 def device_of(request: Request, index: int) -> NetDevice | None:
-    """Return the device with an index, or None if `index` is 0. Raises ENODEV if no device has the index."""
+    """Return the device whose index is `index`, or None if `index` is 0. Raise ENODEV if it does not
+    exist.
+    """
     if index and index not in request.net.devices:
         raise os_error(ENODEV)
     return request.net.devices.get(index)
 
 
 def key_of(request: Request, family: int, first: int, last: int) -> bytes:
-    """Return the network address of a neighbour. Raises EAFNOSUPPORT for an unknown family, EINVAL if the
-    attribute is too short.
+    """Return the network address of a neighbour. Raise EAFNOSUPPORT if the family has no neighbour table, and
+    EINVAL if the payload of NDA_DST is too short.
     """
     size = ADDRESS_SIZES.get(family)
     if size is None:
@@ -138,7 +142,9 @@ def _check_dump_header(request: Request) -> None:
 
 
 def parse_get(request: Request) -> Found:
-    """Parse a request for one neighbour (`neigh_valid_get_req()`). Raises EINVAL."""
+    """Parse a request for one neighbour (`neigh_valid_get_req()`). Raise EINVAL or ERANGE if the request is
+    invalid.
+    """
     if not has_header(request, NdMsg):
         raise refuse(request, EINVAL, "Invalid header for neighbor get request")
     head = header(request)

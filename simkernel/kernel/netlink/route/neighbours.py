@@ -141,7 +141,8 @@ class NeighbourTables:
 
     def flush(self, device: NetDevice, family: int, *, permanent: bool = True, proxies: bool = True) -> None:
         """Delete the neighbours of a device, and its proxies if `proxies` is True. If `permanent` is False,
-        keep permanent entries (`neigh_flush_dev()`, `pneigh_ifdown_and_unlock()`).
+        keep permanent entries and entries with NTF_EXT_VALIDATED (`neigh_flush_dev()`,
+        `pneigh_ifdown_and_unlock()`).
         """
         entries, others = NEIGHBOURS.of(device.net), PROXIES.of(device.net)
         gone = [each for each in entries.values() if each.device is device and each.family == family]
@@ -181,8 +182,10 @@ class NeighbourTables:
         return head.pack() + b"".join(parts)
 
     def _notify(self, entry: Neighbour, type: int, *, users: int = 0, portid: int = 0) -> None:
-        """Notify RTNLGRP_NEIGH of a new, changed or deleted neighbour (`__neigh_notify()`). The reference
-        count in the message of a deleted neighbour excludes the reference of the neighbour's timer.
+        """Send a message about a new, changed or deleted neighbour to RTNLGRP_NEIGH (`__neigh_notify()`).
+
+        If a timer of the neighbour is pending, it holds a reference. RTM_DELNEIGH does not count this
+        reference.
         """
         net = entry.device.net
         if type == rt.RTM_DELNEIGH:
@@ -247,7 +250,9 @@ class NeighbourTables:
 
     @staticmethod
     def _proxy(net: Net, family: int, device: NetDevice | None, key: bytes) -> Proxy | None:
-        """Return the newest proxy for a device or for all devices, or None (`__pneigh_lookup_1()`)."""
+        """Return the newest proxy for an address, or None (`__pneigh_lookup_1()`). A proxy for all devices is
+        also valid for `device`.
+        """
         for proxy in reversed(PROXIES.of(net).values()):
             if (proxy.family, proxy.key) == (family, key) and proxy.device in (device, None):
                 return proxy

@@ -61,7 +61,9 @@ class NetConf:
         return message(type, body, flags=flags, seq=seq, pid=portid)
 
     def announce(self, device: NetDevice, conf: Settings | None) -> None:
-        """Notify the protocol's group of the settings of a device (`inet_netconf_notify_devconf()`)."""
+        """Send a message about a device's settings to the protocol's multicast group
+        (`inet_netconf_notify_devconf()`).
+        """
         if wanted(device.net, self.group):
             notify(device.net, self.group, self.pack(device.index, conf))
 
@@ -71,8 +73,9 @@ class NetConf:
         self.announce(device, conf)
 
     def get(self, request: Request) -> None:
-        """Answer a request with the settings of one device (`inet_netconf_get_devconf()`). Raises EINVAL,
-        ENODEV.
+        """Answer a request with the settings of one device (`inet_netconf_get_devconf()`).
+
+        Raise EINVAL or ERANGE if the request is invalid, and `error` if the device has no settings.
         """
         policy = parse.at_least(S32.size)
         known = {nc.NETCONFA_IFINDEX, *self.places} - {nc.NETCONFA_MC_FORWARDING, nc.NETCONFA_BC_FORWARDING}

@@ -48,7 +48,8 @@ def notify(net: Net, group: int, data: bytes, request: Request | None = None, al
     sock = KERNEL_SOCKETS.of(net)[NETLINK_ROUTE]
     report = request is not None and bool(request.flags & NLM_F_ECHO)
     portid = 0 if request is None else request.portid
-    with suppress(OSError):  # rtnl_notify() returns no error
+    # rtnl_notify() is a void function, so a failed notification is not an error of the request
+    with suppress(OSError):
         sock.notify(sock.skb(data, allotted), portid, group, report=report)
 
 

@@ -88,7 +88,8 @@ def notify(net: Net, type: int, number: int, request: Request | None = None) -> 
         for member in sock.entry.members.get(rt.RTNLGRP_NSID, ()):
             member.report_error(error.errno or ENOMEM)
         return
-    with suppress(OSError):  # rtnl_notify() returns no error
+    # rtnl_notify() is a void function, so a failed notification is not an error of the request
+    with suppress(OSError):
         sock.notify(skb, portid, rt.RTNLGRP_NSID, report=bool(flags & NLM_F_ECHO))
 
 
@@ -146,7 +147,9 @@ class NamespaceIds:
         request.sock.send(data, request.portid, REPLY_SIZE)
 
     def _parse_get(self, request: Request) -> Found:
-        """Parse a request for a namespace id (`rtnl_net_valid_getid_req()`). Raises EINVAL."""
+        """Parse a request for a namespace id (`rtnl_net_valid_getid_req()`). Raise EINVAL or ERANGE if the
+        request is invalid.
+        """
         validate = DEPRECATED_STRICT if request.strict else LIBERAL
         found = attributes(request, rt.RtGenMsg.SIZE, NSID_POLICY, validate)
         if request.strict and ns.NETNSA_CURRENT_NSID in found:
@@ -172,8 +175,8 @@ class NamespaceIds:
 
     @staticmethod
     def _of_number(request: Request, unsigned: int) -> Net:
-        """Return the namespace with an id (`get_net_ns_by_id()`). Raises ENOENT if no namespace has the
-        id.
+        """Return the namespace that has the id `unsigned` in the sender's namespace (`get_net_ns_by_id()`).
+        Raise ENOENT if no namespace has this id.
         """
         net = request.net.net_by_id(S32.unpack(unsigned.to_bytes(4, "little"))[0])
         if net is None:

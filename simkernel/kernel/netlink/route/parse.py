@@ -30,8 +30,8 @@ def refuse(request: Request, error: int, text: str) -> OSError:
 
 
 def refuse_attribute(request: Request, start: int, text: str) -> OSError:
-    """Return EINVAL, and set the extended ACK to the text and to the attribute whose payload begins at offset
-    `start`.
+    """Return an OSError with EINVAL, and set the text and the attribute's offset in the extended ACK. `start`
+    is the offset of the attribute's payload.
     """
     request.extack.attribute(start - NLA_HDRLEN - request.start, text)
     return os_error(EINVAL)

@@ -79,8 +79,8 @@ COMPARED_FIELDS: Final = (
     *("action", "table", "priority", "iifname", "oifname", "mark", "mask", "users", "ip_proto", "protocol"),
     *("suppress_ifgroup", "suppress_prefixlen", "sports", "dports"),
 )
-"""Fields by which two rules are compared. With NLM_F_EXCL, a new rule is refused if an existing rule has the
-same fields and the same selectors (`rule_exists()`).
+"""Fields by which the kernel finds a duplicate of a new rule, or the rule to delete. The kernel also compares
+the selectors that the request contains (`rule_exists()`, `rule_find()`).
 """
 UNSET_VALUES: Final[dict[str, object]] = {
     **dict.fromkeys(("iifname", "oifname"), b""),
@@ -108,7 +108,10 @@ class RuleTables(Protocol):
 
 
 class RuleRequests:
-    """Handlers of rule requests. A dump shows the rules in the order of `sets` (`fib_rules_register()`)."""
+    """Handlers of requests about routing rules (`fib_rules_register()`).
+
+    A dump lists the rules of each family in turn. The order of the families is that of the argument `sets`.
+    """
 
     def __init__(
         self,
@@ -136,7 +139,11 @@ class RuleRequests:
                         setattr(rule, index, device.index)
 
     def new(self, request: Request) -> None:
-        """Add a rule (`fib_nl_newrule()`). Raises EINVAL, EAFNOSUPPORT, or EEXIST with NLM_F_EXCL."""
+        """Add a rule (`fib_nl_newrule()`).
+
+        Raise EINVAL or ERANGE if the request is invalid, EAFNOSUPPORT if the family has no rules, and EEXIST
+        if the request has NLM_F_EXCL and the rule exists.
+        """
         tables, rule, found = self._parse(request)
         net, rules = request.net, tables.rules.of(request.net)
         if request.flags & NLM_F_EXCL and any(
@@ -164,8 +171,8 @@ class RuleRequests:
         self._notify(rt.RTM_NEWRULE, tables.rules, rule, request)
 
     def delete(self, request: Request) -> None:
-        """Delete the first matching rule (`fib_nl_delrule()`). Raises ENOENT, or EPERM for a permanent
-        rule.
+        """Delete the first matching rule (`fib_nl_delrule()`). Raise ENOENT if no rule matches, and EPERM if
+        the rule is permanent.
         """
         tables, wanted_rule, found = self._parse(request)
         rules = tables.rules.of(request.net).rules
@@ -249,7 +256,7 @@ def _rule(request: Request, rules: RuleSet, found: Found) -> Rule:
     head, net = _header(request), request.net
 
     def number(type: int, default: int = 0) -> int:
-        data = payload(request, found, type)  # the payload can be longer than the number
+        data = payload(request, found, type)  # a longer payload is valid, and only its first bytes count
         size = U8.size if _POLICIES[type].type is NlaType.U8 else U32.size
         return int.from_bytes(data[:size], "little") if data else default
 
@@ -323,8 +330,8 @@ def _is_port_range(ports: tuple[int, int]) -> bool:
 
 
 def _check(request: Request) -> None:
-    """Raise EINVAL if the header of a strict dump request sets a field other than the address family
-    (`fib_valid_dumprule_req()`).
+    """Raise EINVAL unless a strict dump request is only a header in which no field but the address family is
+    set (`fib_valid_dumprule_req()`).
     """
     if not has_header(request, FibRuleHdr):
         raise refuse(request, EINVAL, "Invalid header for fib rule dump request")

@@ -133,8 +133,9 @@ class Rule:
         return shorter or (found.device is not None and found.device.group == self.suppress_ifgroup)
 
     def is_alike(self, wanted: Rule, request: Found, fields: tuple[str, ...]) -> bool:
-        """Return True if this rule and the rule `wanted` of a request are equal in `fields` and in the
-        selectors that the request contains.
+        """Return True if this rule equals the rule `wanted`, which a request describes.
+
+        Only the fields in `fields` and the selectors that the request contains must be equal.
         """
         return (
             all(getattr(self, field) == getattr(wanted, field) for field in fields)
@@ -251,11 +252,11 @@ class RuleSet:
     def lookup(
         self, net: Net, flow: Flow, search: Callable[[Net, int, Flow], T | int], *, suppress: bool = True
     ) -> T | int:
-        """Return the result of `search` in the tables of the matching rules, or an errno
+        """Search the tables of the matching rules, and return the first result or an errno
         (`fib_rules_lookup()`).
 
-        If `search` returns EAGAIN, the next rule is tried. After the last rule the result is ESRCH. If
-        `suppress` is False, no rule rejects a route.
+        `search` looks up a flow in one table. If it returns EAGAIN, the next rule is tried. After the last
+        rule the result is ESRCH. If `suppress` is False, no rule rejects a route.
         """
         own, place = self.of(net), 0
         rules = own.rules if own.custom else self._initial

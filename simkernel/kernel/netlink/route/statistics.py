@@ -95,7 +95,9 @@ class Statistics:
         self._unmodelled = unmodelled
 
     def get(self, request: Request) -> None:
-        """Answer a request with the statistics of one link (`rtnl_stats_get()`). Raises EINVAL, ENODEV."""
+        """Answer a request with the statistics of one link (`rtnl_stats_get()`). Raise EINVAL or ERANGE if
+        the request is invalid, and ENODEV if the link does not exist.
+        """
         head = _check(request, strict=request.strict, dumps=False)
         _device(request, head.index)
         body = self._body(request, head, head.index, "get")
@@ -134,7 +136,9 @@ class Statistics:
         return head.pack() + b"".join(parts[type] for type in sorted(parts))
 
     def _check_filters(self, request: Request, mask: int) -> None:
-        """Check the filters of a request (`rtnl_stats_get_parse_filters()`). Raises EINVAL."""
+        """Check the filters of a request (`rtnl_stats_get_parse_filters()`). Raise EINVAL or ERANGE if a
+        filter is invalid.
+        """
         found = attributes(request, IfStatsMsg.SIZE, GET_POLICY, STRICT)
         if il.IFLA_STATS_GET_FILTERS not in found:
             return
@@ -143,12 +147,14 @@ class Statistics:
             if not mask & bit(type):
                 raise refuse(request, EINVAL, "Filtered attribute not enabled in filter_mask")
             if not number(request, filters, type) & bit(il.IFLA_OFFLOAD_XSTATS_HW_S_INFO):
-                raise self._unmodelled("a part of a link's statistics is not modelled", EOPNOTSUPP)
+                raise self._unmodelled(
+                    "a statistics filter without IFLA_OFFLOAD_XSTATS_HW_S_INFO is not modelled", EOPNOTSUPP
+                )
 
     def set(self, request: Request) -> None:
         """Check a request to enable hardware statistics, which are not modelled (`rtnl_stats_set()`).
 
-        Raises EINVAL, ENODEV.
+        Raise EINVAL or ERANGE if the request is invalid, and ENODEV if the link does not exist.
         """
         head = _check(request, strict=request.strict, dumps=False)
         if head.family != AF_UNSPEC:
@@ -158,4 +164,4 @@ class Statistics:
             raise refuse(request, EINVAL, "Filter mask must be 0 for stats set")
         found = attributes(request, IfStatsMsg.SIZE, SET_POLICY, STRICT)
         if il.IFLA_STATS_SET_OFFLOAD_XSTATS_L3_STATS in found:
-            raise self._unmodelled("statistics that a device keeps are not modelled", EOPNOTSUPP)
+            raise self._unmodelled("hardware statistics of a device are not modelled", EOPNOTSUPP)

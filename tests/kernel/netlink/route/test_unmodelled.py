@@ -160,12 +160,12 @@ UNMODELLED: dict[str, tuple[int, bytes, int, str]] = {
     "a multicast rule": (rt.RTM_NEWRULE, rule(family=rt.RTNL_FAMILY_IPMR), NEW, RULE),
     "a multicast route": (rt.RTM_NEWROUTE, RtMsg(rt.RTNL_FAMILY_IPMR).pack(), NEW, "type 24 of family 128"),
     "a queue": (rt.RTM_GETQDISC, bytes(20), 0, "type 38 of family 0"),
-    "a part of statistics": (rt.RTM_GETSTATS, filtered(1), 0, "a part of a link's statistics"),
+    "a part of statistics": (rt.RTM_GETSTATS, filtered(1), 0, "a statistics filter without"),
     "kept statistics": (
         rt.RTM_SETSTATS,
         il.IfStatsMsg(index=LO).pack() + attribute(2, b"\1"),
         0,
-        "statistics that a device keeps",
+        "hardware statistics of a device",
     ),
 }
 MODELLED: dict[str, tuple[int, bytes, int, str]] = {
