@@ -95,7 +95,7 @@ class SimStateMachine(RuleBasedStateMachine):
     devices: ClassVar[Mapping[str, Callable[[], Device]]] = MappingProxyType({})
     settle: ClassVar[int] = 10 * MILLISECOND
     _files: ClassVar[dict[Any, Any]] = {}
-    """Files of the module path, read once for all runs of a class."""
+    """Cached files of the module path. All runs of a state machine class share this cache."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

@@ -1,4 +1,5 @@
-"""Programs of system calls as data.  The strategy `simkernel.testing.strategies.syscall_programs` draws them.
+"""Programs that are sequences of system calls, with a text form. The strategy
+`simkernel.testing.strategies.syscall_programs` draws them.
 
     program = SyscallProgram.parse('''
         fd0 = openat(-100, '/dev/null', 2050)
@@ -116,7 +117,7 @@ def _parsed(line: str, names: dict[str, Any]) -> Syscall:
             case [ast.Assign([target], ast.Call(ast.Name(name), arguments, []))] if name in SYSCALLS:
                 pass
             case _:
-                raise SyntaxError("expected a call of a known system call")
+                raise SyntaxError("expected NAME(...), where NAME is a known system call")
         values = [eval(compile(ast.Expression(each), line, "eval"), names) for each in arguments]
     except (SyntaxError, NameError) as error:
         raise SimulationError(f"{line!r}: {error}; {SYNTAX}") from None

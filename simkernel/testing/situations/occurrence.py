@@ -1,4 +1,6 @@
-"""A requested situation: its trigger, the program that it concerns, and the number of its occurrences."""
+"""A situation that a test requests: its trigger, the program that it concerns, and the number of times it has
+happened.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ JOINS: Final = frozenset({"bind", "setsockopt"})
 
 
 class Occurrence:
-    """A requested situation, which happens at most `times` times.  `happened` is the number of times so far.
+    """A situation that a test requests. It happens at most `times` times. `happened` is the number of times
+    so far.
 
     A `with` block disarms it at its end.  It raises AssertionError if the situation has never happened,
     because the test would prove nothing.  Actions run in separate sections, before any program resumes.

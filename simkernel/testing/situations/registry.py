@@ -15,7 +15,7 @@ import yaml
 
 @attrs.frozen
 class Situation:
-    """The description of a situation.
+    """An entry in the table of situations. A situation is behaviour of Linux that a test can request.
 
     The function that requests it has the same name, with `_` instead of `-`.
     """

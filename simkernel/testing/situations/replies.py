@@ -12,15 +12,15 @@ from simkernel.kernel.netlink.sock import NetlinkSock
 from simkernel.uapi.netlink import NLM_F_MULTI, NLMSG_DONE, NLMSG_HDRLEN, locate_messages
 
 TYPE, FLAGS = 1, 2
-"""Indexes of the type and the flags in a message's header (`Header`)."""
+"""Positions of the type and of the flags in the tuple of a decoded message header (`Header`)."""
 
 Cut = Callable[[list[bytes]], Iterable[list[bytes]]]
 """A function that groups a list of messages into datagrams."""
 
 
 def replies(sock: NetlinkSock) -> list[Skb]:
-    """Return the unread unicast messages that the kernel sent.  Omit multicast messages and messages of other
-    programs.
+    """Return the unread unicast messages that the kernel sent. Omit multicast messages, and messages that
+    other programs sent.
     """
     return [skb for skb in sock.queue or () if skb.address == KERNEL_ADDRESS]
 
@@ -40,7 +40,7 @@ def messages(data: bytes) -> list[bytes]:
 
 
 def is_dump(skb: Skb) -> bool:
-    """Return True if a datagram has a part of a dump."""
+    """Return True if a datagram contains messages of a dump."""
     return any(
         header[FLAGS] & NLM_F_MULTI or header[TYPE] == NLMSG_DONE
         for header, _, _ in locate_messages(skb.data)[0]

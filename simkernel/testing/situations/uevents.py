@@ -66,7 +66,9 @@ def uevent_before_node(machine: Machine, *, delay: int = millis(10)) -> Occurren
 
 
 def uevents_lost(machine: Machine, *, select: Select = every, times: int = 1) -> Occurrence:
-    """Drop the next `times` selected uevents before any listener receives them.  Their SEQNUM is missing."""
+    """Drop the next `times` selected uevents before any listener receives them. Listeners can see the gap in
+    the SEQNUM values.
+    """
     occurrence = Occurrence(machine, "uevents-lost", times)
 
     def broadcast(event: Uevent, net: NetNamespace | None) -> None:

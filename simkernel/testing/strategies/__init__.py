@@ -1,4 +1,5 @@
-"""Hypothesis strategies: requests of a family, histories of devices, programs of system calls, and plans.
+"""Hypothesis strategies for requests to a generic netlink family, events of devices, sequences of system
+calls, and perturbations of a run (plans).
 
     @given(histories("mouse0", "camera0"), syscall_programs(paths=["/dev/video0"]))
     def test_the_driver_lives(history, program): ...

@@ -1,4 +1,4 @@
-"""Strategies for programs of system calls.
+"""Strategies for programs that are sequences of system calls.
 
 A drawn call has placeholders for descriptors.  `_Writer` replaces each placeholder by an open descriptor.
 If none is open, it inserts a call that opens one.  So any sublist of drawn calls is a valid program, and
@@ -22,11 +22,9 @@ from simkernel.uapi import socket as so
 from simkernel.uapi.genetlink import GENL_ID_CTRL
 
 ANY: Final = ""
-"""Kind of a placeholder for which any open descriptor can be used."""
+"""Kind of a placeholder that any open descriptor can replace."""
 SAME: Final = "same"
-"""Kind of a descriptor that dup(2) returns: it has the same kind as the descriptor in the call's first
-argument.
-"""
+"""A kind for the result of dup(2). It means the kind of the descriptor in the call's first argument."""
 
 Drawn = tuple[str, tuple[Any, ...], tuple[str, ...]]
 """A call with placeholders: its name, its arguments, and the kinds of the descriptors that it returns."""
@@ -34,7 +32,9 @@ Drawn = tuple[str, tuple[Any, ...], tuple[str, ...]]
 
 @attrs.frozen
 class Place:
-    """A placeholder for a descriptor of a kind.  `number` selects one of the open descriptors."""
+    """A placeholder for an open descriptor of the kind `kind`. `number` selects one of the open descriptors
+    of this kind.
+    """
 
     kind: str
     number: int

@@ -1,4 +1,4 @@
-"""Strategies for histories of devices."""
+"""Strategies for histories of devices. A history is a sequence of events, such as plug and unplug."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for the requests of a generic netlink family: valid, nearly valid, and garbage.
+"""Hypothesis strategies for requests to a generic netlink family: valid, nearly valid, and garbage.
 
     SPEC = Machine().specification("camera")
 
@@ -38,7 +38,7 @@ FLAGS: Final[dict[ModeName, int]] = {"do": NLM_F_REQUEST | NLM_F_ACK, "dump": NL
 
 @attrs.frozen
 class GenetlinkRequest:
-    """A request of a generic netlink family.  `payload` begins with the generic netlink header."""
+    """A request to a generic netlink family. `payload` begins with the generic netlink header."""
 
     operation: str
     mode: ModeName
@@ -79,8 +79,8 @@ def garbage(spec: Spec) -> SearchStrategy[GenetlinkRequest]:
 
 
 def datagrams(spec: Spec, family: int) -> SearchStrategy[bytes]:
-    """Return a strategy for datagrams: one to three requests, the same with one wrong byte, or arbitrary
-    bytes.
+    """Return a strategy for datagrams: one to three requests, one to three requests with one wrong byte, or
+    arbitrary bytes.
     """
     several = st.lists(requests(spec), min_size=1, max_size=3)
     whole = several.map(lambda them: b"".join(request.message(family) for request in them))

@@ -24,8 +24,8 @@ def plans(
     stimuli: Sequence[str] = (),
     options: Mapping[str, str] = NOTHING,
 ) -> SearchStrategy[Plan]:
-    """Return a strategy for plans with up to `max_size` delays and pauses. A plan delays a task only at
-    points, which are numbered from 0. `points` is the number of points that the strategy uses.
+    """Return a strategy for plans with up to `max_size` delays and pauses. Each happens at a point: an
+    instant at which a plan can change the order of events. The strategy uses the points 1 to `points`.
 
     faults   names of fault points; the n-th hit of up to `max_size` drawn fault points fails
     stimuli  names of stimuli (`sim.any_step`); each happens at one of the points

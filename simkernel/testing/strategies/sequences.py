@@ -14,8 +14,8 @@ PARTS: Final = 4
 
 
 def sequences(each: SearchStrategy[T], max_size: int) -> SearchStrategy[list[T]]:
-    """Return a strategy for lists of at most about `max_size` elements.  On average, a list has half as many
-    elements.
+    """Return a strategy for lists of at most `max_size` elements, where `max_size` is rounded up to a
+    multiple of 4. If `max_size` is at most 40, a list has `max_size` / 2 elements on average.
 
     `st.lists` draws five elements on average, regardless of its `max_size`.
     """
