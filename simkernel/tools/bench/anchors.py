@@ -35,7 +35,9 @@ def timeouts() -> Iterator[Work]:
 
 @contextmanager
 def timeouts_of(processes: int) -> Iterator[Work]:
-    """Bare timeouts in stock simpy, as work to be timed. Each of the `processes` waits for a timeout."""
+    """Bare timeouts in stock simpy, as work to be timed. `processes` is the number of processes, each of
+    which waits for timeouts.
+    """
     env = simpy.Environment()
 
     def process() -> Generator[Any, Any, None]:
@@ -54,13 +56,13 @@ def timeouts_of(processes: int) -> Iterator[Work]:
 
 
 def real_socket(protocol: int) -> socket.socket:
-    """Open a netlink socket of the real kernel.  Raise Unavailable if the host has none."""
+    """Open a netlink socket of the real kernel. Raise Unavailable if the host cannot open one."""
     if not hasattr(socket, "AF_NETLINK"):
         raise Unavailable("this operating system has no AF_NETLINK")
     try:
         return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
     except OSError as error:
-        raise Unavailable(f"the host does not open an AF_NETLINK socket: {error.strerror}") from None
+        raise Unavailable(f"the host cannot open an AF_NETLINK socket: {error.strerror}") from None
 
 
 def raise_descriptor_limit(wanted: int) -> None:

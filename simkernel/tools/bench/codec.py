@@ -40,7 +40,7 @@ describes the nested attributes.
 
 
 def specification() -> Spec:
-    """Return the specification of the message."""
+    """Return the parsed YNL specification of the message that the benchmark encodes."""
     text = resources.files("simkernel.tools.bench").joinpath(SPECIFICATION).read_text("utf-8")
     return parse(text, SPECIFICATION)
 

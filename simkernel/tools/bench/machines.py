@@ -23,7 +23,7 @@ from simkernel.shipped import shipped
 from simkernel.tools.bench.stopwatch import Work, cpu_time
 
 REFERENCE: Final = 0.75e-6
-"""Duration in seconds of a simpy event on the host for which the benchmark's aims were set."""
+"""Time in seconds of one simpy event on the reference host, for which the benchmark's aims were set."""
 DISCOVERY: Final = millis(20)
 """Simulated nanoseconds until udevd has loaded the drivers of devices that are plugged in at boot."""
 STREAM: Final = 5

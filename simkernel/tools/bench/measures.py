@@ -1,4 +1,6 @@
-"""Methods of measurement: each returns a function that measures a subject and its anchor."""
+"""Measurement methods of the benchmark. They measure a subject (the work under test) and its anchor (a
+reference).
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,8 @@ def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
 
 
 def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]]) -> Measure:
-    """Return a function that divides the subject's time by twice the anchor's time at several sizes. The
-    figure is the quotient at the largest size. It is divided by the quotient at the smallest size.
+    """Return a function that divides the subject's time by twice the anchor's time, at several sizes. Its
+    result compares the quotient at the largest size with the quotient at the smallest size.
 
     The ratios at all sizes are the points of the curve.
     """

@@ -19,9 +19,7 @@ DESCRIPTORS: Final = 1 << 20
 
 @contextmanager
 def sockets() -> Iterator[Work]:
-    """Create sockets with a port id and a descriptor, in one program that keeps no other reference to
-    them.
-    """
+    """Create bound sockets in one program. Only the program's open descriptors refer to the sockets."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         worker.do(App.setrlimit, RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))

@@ -22,8 +22,8 @@ class Unavailable(Exception):
 
 @attrs.frozen
 class Measurement:
-    """The result of a measurement: the figure, the anchor by which it is divided, and the spread of the
-    rounds.
+    """The result of a measurement: the figure, the anchor by which it is divided, and the spread between
+    repetitions.
 
     `points` are the curve of a quantity that grows: (size, value).
     """
@@ -89,7 +89,7 @@ class Line:
 
     @property
     def points(self) -> tuple[tuple[int, float], ...]:
-        """Points of the growth curve.  The list is empty if no curve was measured."""
+        """Points of the growth curve as (size, value) pairs. The tuple is empty if no curve was measured."""
         return self.measurement.points if self.measurement is not None else ()
 
     @property

@@ -35,7 +35,7 @@ class Soak:
     memory: tuple[tuple[str, int, int], ...] = ()
 
     def run(self) -> Soak:
-        """Run the subject after a warm-up, and return a copy with the measured memory."""
+        """Run a warm-up, then the subject. Return a copy of this Soak that contains the measured memory."""
         with self.subject() as work:
             work.run(WARM_UP)
             before = memory()

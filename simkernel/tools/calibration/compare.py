@@ -64,7 +64,7 @@ class Row:
 
 
 def read(text: str) -> list[Figure]:
-    """Read the figures of a file, in its order.
+    """Return the figures in the text of a file of measurements, in the order of the text.
 
     Raise SimulationError, which names the place of a mistake.
     """
@@ -139,7 +139,7 @@ class Prediction:
 
 
 def operations(figures: list[Figure]) -> dict[Operation, Figure]:
-    """Return the figures by operation.
+    """Return a dictionary that maps each operation to its figure.
 
     Raise SimulationError if there are none, or for an unknown operation.
     """

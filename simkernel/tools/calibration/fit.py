@@ -27,8 +27,8 @@ from simkernel.tools.calibration.operations import Operation, OperationKind
 from simkernel.tools.calibration.parameters import COSTS
 
 FAITH: Final = 1e-4
-"""Weight in the fit of a cost's relative distance from its initial guess. An operation's relative error has
-the weight 1.
+"""The fit multiplies the squared relative difference between a cost and its initial guess by this weight. The
+squared relative error of an operation has the weight 1.
 """
 DETERMINED: Final = 1.0
 """Maximum leverage (see `leverage`) of a prediction that is used. At 1, a prediction is as certain as a
@@ -39,8 +39,8 @@ HELD: Final = (100, 200, 400, 800, 1600)
 OF_THE_BUS: Final = frozenset({"readl", "writel"})
 """Costs that are not fitted and keep the value of the initial guess."""
 RAISED: Final = 1 << 14
-"""To count the payments of a cost, the cost is raised by this number of nanoseconds. Rounding is then
-negligible, and no time slice of a CPU ends.
+"""Number of nanoseconds by which a cost is raised to count how often an operation pays it. It is so large
+that rounding is negligible, and so small that no time slice of a CPU ends.
 """
 
 
@@ -63,7 +63,7 @@ def payments(operation: Operation, costs: CostModel, prices: Iterable[str] = COS
 
 @attrs.frozen
 class Equation:
-    """An operation: the number of payments of each cost, and its time in ns."""
+    """An equation of the fit: how often an operation pays each cost, and the operation's time in ns."""
 
     payments: Mapping[str, float]
     ns: float
@@ -199,7 +199,9 @@ def _missed(operation: Operation, costs: CostModel) -> dict[str, float]:
 
 
 def fitted(measured: Mapping[Operation, Timing], other: CostModel) -> CostModel:
-    """Return the costs that fit the timings `measured` best.  `other` has the same meaning as in `Fit`."""
+    """Return the costs that fit the timings `measured` best. The initial guess is derived from `other`,
+    another machine's costs.
+    """
     found = Fit({operation: timing.ns for operation, timing in measured.items()}, other).costs()
     factors = zip(*([each / took.ns for each in took.quantiles] for took in measured.values()), strict=True)
     return attrs.evolve(found, spread=tuple(round(1000 * median(each)) for each in factors))

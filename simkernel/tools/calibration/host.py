@@ -42,7 +42,7 @@ class Timing:
 
 
 def measure(operations: Iterable[Operation], cc: str) -> dict[Operation, Timing]:
-    """Return the timing of each operation that this kernel permits to this user.
+    """Measure each operation that the kernel permits this user to execute, and return the timings.
 
     Raise SimulationError if this host is not Linux, or if `measure.c` does not compile.
     """

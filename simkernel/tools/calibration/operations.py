@@ -17,16 +17,16 @@ from simkernel.tools.calibration.programs import Prepare
 from simkernel.uapi.socket import SOCK_DGRAM, SOCK_STREAM
 
 WARM_UP: Final = 2
-"""Number of turns that an operation makes before its timed turns.
+"""Number of repetitions of an operation whose times are discarded. They precede the measured repetitions.
 
-These turns fill the kernel's caches, such as spare pages of pipes.
+They fill the kernel's caches, such as spare pages of pipes.
 """
 TURNS: Final = 4
 
 
 @attrs.frozen
 class OperationKind:
-    """A kind of operation, with several sizes and counts.
+    """A kind of operation, such as "pipe write + read". It is measured with each of its sizes and counts.
 
     name     its name, with {} for a count
     key      the name in `measure.c`
@@ -141,7 +141,9 @@ class Operation:
         return sum(self.times(costs, TURNS)) / TURNS
 
     def times(self, costs: CostModel, turns: int, *, jitter: bool = False) -> list[int]:
-        """Return the time in ns of each of `turns` turns.  `jitter` has the same meaning as in `Machine`."""
+        """Repeat the operation `turns` times, and return the time in ns of each repetition. `jitter` has the
+        same meaning as in `Machine`.
+        """
         taken: list[int] = []
         refused: list[OSError] = []
 

@@ -97,7 +97,8 @@ def _result(printed: str) -> dict[str, Any]:
 
 
 def run(command: Command, timeout: float, **options: Any) -> str:
-    """Run a command in a new session and return its output. Raise Failed with the line of the error.
+    """Run a command in a new session and return its output. If the command fails, raise Failed with a line of
+    its output that reports the error.
 
     Keyword arguments in capitals are environment variables; the others are passed to Popen.
     """
