@@ -1,4 +1,5 @@
-"""A sequence diagram of a run: the messages between objects of each layer, one arrow for each step of a flow.
+"""A sequence diagram of a run. Each arrow is one step of a flow (a chain of causes and effects) between two
+objects of the machine.
 
 An arrow goes from the previous place of a flow to the place of its next record.  Because long runs repeat
 themselves, only the first few of the flows that begin alike are drawn, and repeated steps become a loop.
@@ -67,7 +68,7 @@ record's name.
 """
 
 LISTED: Final = 5
-"""Maximum number of flows of a kind that an error text lists."""
+"""Maximum number of flows that an error text lists for each kind of flow."""
 
 MAX_FLOWS: Final = 4096
 """Maximum number of flows to remember.  Above it, the diagram forgets the flow that was idle the longest."""
@@ -78,8 +79,8 @@ class _Flow:
     place: Place
     shown: bool
     software: Place | None = None
-    """The last place of the flow that is not in the hardware layer. Register accesses of the flow are drawn
-    from this place.
+    """The last object in the flow that is not in the hardware layer. The arrows of register accesses begin at
+    this object.
     """
 
 
@@ -119,7 +120,7 @@ class Diagram(Exporter):
         if record.name in ROUND_TRIPS:
             flow.place = flow.software or flow.place
         elif record.layer == HARDWARE:
-            flow.place = place  # a device acts by itself, so no arrow comes from the flow's last place
+            flow.place = place  # a device acts by itself: draw the arrow from the device to itself
         if flow.shown:
             self._drawn.add(Arrow(flow.place, place, _text(record, newest), record.time))
         if record.name not in ROUND_TRIPS:

@@ -76,7 +76,7 @@ MAX_HOPS: Final = 1000
 
 @attrs.define
 class Hop:
-    """A hop of a flow.  `time` is in ns.  `count` is greater than 1 if a sequence of hops repeats."""
+    """A hop of a flow. `time` is in ns. `count` is the number of equal hops that this object represents."""
 
     time: int
     layer: str
@@ -99,7 +99,7 @@ def hop(record: Record) -> Hop | None:
 
 
 def _variant(record: Record) -> tuple[str, dict[str, Any]]:
-    """Return the key of a record in TEXTS, and its fields.
+    """Return the key of `record` in TEXTS, and the fields with which the texts are formatted.
 
     The key is "failed" for a call with an error, "refused" for a reply with an error, otherwise the
     record's name.
@@ -145,7 +145,7 @@ class Hops(Exporter):
             known.append(new)
 
     def flows(self) -> list[int]:
-        """Return the numbers of the flows that have hops, in the order of their first hop."""
+        """Return the ids of the flows that have hops, in the order of their first hop."""
         return list(self._flows)
 
     def path(self, flow: int | None = None) -> Sequence[Hop]:
@@ -163,7 +163,7 @@ class Hops(Exporter):
         return hops[: outside[-1] + 2] if outside else hops
 
     def typical(self) -> int:
-        """Return the number of a flow that visits the most layers, or 0 without flows.
+        """Return the id of a flow that visits the most layers, or 0 if no flow has hops.
 
         It is the middle one of these flows.  Flows that begin in the hardware are preferred.
         """

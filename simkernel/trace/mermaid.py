@@ -30,14 +30,14 @@ class Arrow:
 
 @attrs.define
 class Loop:
-    """Steps that are repeated, with the times of their first occurrence."""
+    """Steps that are repeated `times` times. Each step has the time of its first occurrence."""
 
     steps: list[Arrow | Loop]
     times: int
 
 
 class SequenceDiagram:
-    """A sequence diagram of at most `most` steps.  Repeated steps count once."""
+    """A sequence diagram of at most `most` steps. A loop counts as one step."""
 
     def __init__(self, most: int) -> None:
         self.left_out = 0
@@ -70,7 +70,7 @@ class SequenceDiagram:
                 return
 
     def lines(self, boxes: Iterable[str], notes: Iterable[str]) -> list[str]:
-        """Return the lines of the diagram, with the boxes in this order and the notes at the end."""
+        """Return the lines of the diagram, with boxes in the order of `boxes` and the notes at the end."""
         names = {place: f"p{number}" for number, place in enumerate(self._places(), 1)}
         lines = ["sequenceDiagram"]
         for box in boxes:

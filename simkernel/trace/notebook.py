@@ -11,7 +11,8 @@ from typing import Any
 
 
 def as_html(recording: Mapping[str, Any], follow: Sequence[Mapping[str, Any]] = ()) -> str:
-    """Return HTML that draws `recording`.  `follow` are the flows to offer, as {"name", "flow", "chosen"}.
+    """Return HTML that draws `recording`. `follow` lists the flows that the reader can select, as {"name",
+    "flow", "chosen"}.
 
     If the viewer does not run scripts, the hops of the first flow are shown as a list.
     """

@@ -38,8 +38,8 @@ MAX_FLOWS: Final = 60
 MAX_QUEUES: Final = 12
 MAX_ROWS: Final = 16
 MAX_POINTS: Final = 2000
-"""Limits of the result: numbers of flows, of queues and of rows, and the number of points of a queue or spans
-of a row.
+"""Limits of the result: the maximum number of flows, of queues and of rows. MAX_POINTS limits the points of
+each queue and the spans of each row.
 """
 
 MAX_SEEN: Final = 1024
@@ -61,7 +61,9 @@ SPANS: Final = {
     "report": (INSTANT, "{track}", "{track}"),
     "report_lost": (INSTANT, "{track}", "{track}"),
 }
-"""For each record that begins or ends a span of a row: templates for the row's key and for the row's name."""
+"""For each record that begins or ends a span of a row, or is a span of length 0: templates for the row's key
+and for the row's name.
+"""
 
 PORT: Final = {
     "netlink_deliver_tap": "dst_portid",
@@ -104,7 +106,7 @@ class _Queue:
 
 @attrs.define
 class _Row:
-    """The spans of time in which a task, an interrupt handler, work or a device is busy."""
+    """The spans of time in which a task, an interrupt handler, a work item or a device is busy."""
 
     name: str
     """Title of the row.  It is empty for a process of `Machine.blocking`, which takes no simulated time.

@@ -42,7 +42,7 @@ _HANDLED: Final = "irq={irq} ret={ret}"
 
 
 def line(record: Record) -> str:
-    """Return the name and the fields of a record as text, without its time and track."""
+    """Return the name and the fields of a record as text. Omit the record's time and its object (`track`)."""
     fields = record.fields
     if record.name == "irq_handler_exit":
         fields_text = _HANDLED.format(irq=fields["irq"], ret="handled" if fields["result"] else "unhandled")

@@ -17,9 +17,9 @@ SHORTER: Final = (
 _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(?:\.\.\.)?')
 _BYTE: Final = re.compile(r"\\x[0-9a-f]{2}|\\[0-7]{1,3}|\\.|[^\\]")
 READABLE: Final = 8
-"""Maximum number of escaped bytes in a string.  A longer string is cut to this number of bytes."""
+"""Maximum number of escaped bytes in a string. If a string has more, it is cut to this number of bytes."""
 _ECHO: Final = "msg=["
-"""Beginning of the copy of the request in an error message."""
+"""Text with which the copy of the request begins in a netlink error message (NLMSG_ERROR)."""
 
 
 def abbreviated(line: str) -> str:

@@ -22,7 +22,7 @@ def names(module: ModuleType, prefix: str, *without: str) -> Names:
 
 
 def pick(module: ModuleType, prefix: str, words: str) -> Names:
-    """Return the constants PREFIX + WORD of `module` for the given words, in this order."""
+    """Return the constants PREFIX + WORD of `module`, in the order of `words`."""
     return {getattr(module, prefix + word): prefix + word for word in words.split()}
 
 

@@ -27,7 +27,7 @@ from simkernel.uapi.ioctl import _IOC_DIR, _IOC_NR, _IOC_READ, _IOC_SIZE, _IOC_T
 from simkernel.uapi.structure import U32, Buffer
 
 MAX_CODES: Final = 4
-"""At most this number of codes of a bitmap is printed, followed by `...`."""
+"""Maximum number of codes of a bitmap that are printed. If a bitmap has more, `...` replaces the rest."""
 
 _FIXED: Final = MappingProxyType(
     {value: name for name, value in vars(uapi).items() if name.startswith("EVIOC") and isinstance(value, int)}
@@ -42,7 +42,7 @@ _AXES: Final = MappingProxyType(
         for axis in range(ABS_MAX + 1)
     }
 )
-"""Requests of absolute axes.  strace would name the axes, but this table has only their numbers."""
+"""Requests of absolute axes. strace prints the names of the axes, but simkernel prints their numbers."""
 _VALUES: Final = frozenset({uapi.EVIOCGRAB, uapi.EVIOCREVOKE, uapi.EVIOCRMFF})
 """Requests with an argument that is not an address."""
 
@@ -102,7 +102,7 @@ def name(request: int) -> str | None:
 
 
 def argument(request: int, given: int | memoryview, result: object) -> str | None:
-    """Format the argument after the call, or return None if its format is unknown.
+    """Format the argument of a request, with its value after the call. Return None if the format is unknown.
 
     `result` is None if the call has failed.
     """

@@ -24,7 +24,8 @@ class View(Protocol):
 
 @attrs.frozen
 class Form:
-    """Functions that format a system call: arguments at its entry, arguments that it fills, and its result.
+    """Functions that format a system call: `enter` formats the arguments that are known at its entry, `leave`
+    the remaining arguments, and `result` its result.
 
     `leave` is called with the result (None if the call has failed) and the arguments.
     """
@@ -52,7 +53,9 @@ def fd_only(_: View, fd: int, *__: object) -> Texts:
 
 
 def form(spec: SyscallSpec) -> Form:
-    """Return the form of a call that the table of system calls describes completely."""
+    """Return the functions that format a system call. They are made from the call's entry in the table of
+    system calls.
+    """
     filled = [position for position, argument in enumerate(spec.prototype) if argument.filled]
     entering = filled[0] if filled else len(spec.prototype)
     before, after = spec.prototype[:entering], spec.prototype[entering:]
@@ -95,4 +98,6 @@ RESULTS: Final[dict[str, Callable[..., str]]] = {
     "octal": lambda result, *_: octal(result),
     "string": lambda result, *_: str(len(result) + 1),
 }
-"""Printers of results that are not plain numbers, by `result` in the table of system calls."""
+"""For each value of `result` in the table of system calls, a function that formats such a result. Any other
+result is a plain number.
+"""

@@ -50,7 +50,7 @@ def _select(_: View, sets: Sequence[Sequence[int]], timeout: int | None = None) 
 
 
 def _select_result(ready: Sequence[Sequence[int]], *_: object) -> str:
-    """Format the ready descriptors.  strace also prints the remaining time."""
+    """Format the ready descriptors. strace also prints the remaining time, which this function omits."""
     parts = [f"{name} {_set(fds)}" for name, fds in zip(("in", "out", "except"), ready, strict=True) if fds]
     return f"{sum(map(len, ready))} ({', '.join(parts)})" if parts else "0 (Timeout)"
 
@@ -91,7 +91,7 @@ def _unknown_request(request: int) -> str:
 
 
 def _ioctl_argument(_: View, result: object, fd: int, request: int, argument: int | memoryview = 0) -> Texts:
-    """Format the argument of a request after the call.
+    """Format the argument of an ioctl request, with its value after the call.
 
     Bytes of unknown format are printed in hexadecimal.
     """

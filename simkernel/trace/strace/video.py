@@ -138,7 +138,7 @@ _NUMBERS: Final = frozenset(
 
 
 def argument(request: int, data: Buffer, succeeded: bool) -> str | None:
-    """Format the argument of a request after the call, or return None if its format is unknown."""
+    """Format the argument of a request, with its value after the call. Return None for an unknown format."""
     try:
         if request in _TYPES:
             return f"[{_KINDS['buf_type'](S32.unpack_from(data)[0])}]"
