@@ -17,7 +17,7 @@ _ALIGNMENT: Final = 8
 
 
 class DirentBuffer:
-    """A buffer of `size` bytes for directory entries."""
+    """A buffer of at most `size` bytes, to which getdents64() adds directory entries."""
 
     def __init__(self, size: int) -> None:
         self._size = size

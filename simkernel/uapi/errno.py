@@ -191,7 +191,7 @@ def os_error(number: int, text: str | None = None) -> OSError:
         text = strerror(number)
     if (subclass := _SUBCLASSES.get(number)) is not None:
         return subclass(number, text)
-    # OSError(number, text) would choose the subclass by the host's numbers.
+    # Do not call OSError(number, text): it would choose the subclass by the host's errno numbers.
     error = OSError()
     error.errno, error.strerror = error.args = (number, text)
     return error

@@ -58,7 +58,7 @@ F_GETPIPE_SZ: Final = 1032
 F_ADD_SEALS: Final = 1033
 F_GET_SEALS: Final = 1034
 
-# The flag of a file descriptor.
+# The only flag of a file descriptor (F_GETFD, F_SETFD).
 FD_CLOEXEC: Final = 1
 
 AT_FDCWD: Final = -100

@@ -60,7 +60,7 @@ FIB_RULE_FIND_SADDR: Final = 0x10000
 
 @attrs.frozen
 class FibRuleHdr(Structure):
-    """struct fib_rule_hdr, the header of a routing rule of one address family.
+    """struct fib_rule_hdr, the header of a message about a routing rule.
 
     `res1` and `res2` must be 0.
     """

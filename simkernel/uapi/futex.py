@@ -10,8 +10,8 @@ FUTEX_WAKE_PRIVATE: Final = 1 | FUTEX_PRIVATE_FLAG
 
 
 class FutexWord:
-    """A futex word, which the threads of a process share.  The identity of this object replaces the word's
-    address.
+    """A futex word, which the threads of a process share.  simkernel identifies a futex by this object, not
+    by an address.
     """
 
     value: int = 0

@@ -29,7 +29,7 @@ Br = IntEnum(
     "MCAST_STATS_ENABLED MCAST_IGMP_VERSION MCAST_MLD_VERSION VLAN_STATS_PER_PORT MULTI_BOOLOPT "
     "MCAST_QUERIER_STATE FDB_N_LEARNED FDB_MAX_LEARNED",
 )
-"""Attributes of a bridge in IFLA_INFO_DATA: IFLA_BR_*."""
+"""Types of a bridge's attributes in the nest IFLA_INFO_DATA.  Br.PRIORITY is IFLA_BR_PRIORITY."""
 
 BrPort = IntEnum(
     "BrPort",
@@ -40,4 +40,4 @@ BrPort = IntEnum(
     "MRP_RING_OPEN MRP_IN_OPEN MCAST_EHT_HOSTS_LIMIT MCAST_EHT_HOSTS_CNT LOCKED MAB MCAST_N_GROUPS "
     "MCAST_MAX_GROUPS NEIGH_VLAN_SUPPRESS BACKUP_NHID",
 )
-"""Attributes of a bridge port: IFLA_BRPORT_*."""
+"""Types of a bridge port's attributes.  BrPort.STATE is IFLA_BRPORT_STATE."""

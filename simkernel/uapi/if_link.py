@@ -1,4 +1,4 @@
-"""Links (network interfaces): attributes of RTM_..LINK messages and flags.
+"""Links (network interfaces): link flags, and attributes of RTM_..LINK messages.
 
 Source: include/uapi/linux/if_link.h, if.h and if_arp.h, as of Linux 6.18.
 """
@@ -98,7 +98,7 @@ IFLA_OFFLOAD_XSTATS_L3_STATS: Final = 3
 IFLA_OFFLOAD_XSTATS_HW_S_INFO_REQUEST: Final = 1
 IFLA_OFFLOAD_XSTATS_HW_S_INFO_USED: Final = 2
 
-# Maximum lengths of names of a link, including the NUL.
+# Maximum lengths of a link's name, alias and alternative name, including the NUL.
 IFNAMSIZ: Final = 16
 IFALIASZ: Final = 256
 ALTIFNAMSIZ: Final = 128
@@ -120,9 +120,9 @@ IFF_DYNAMIC: Final = 1 << 15
 IFF_LOWER_UP: Final = 1 << 16
 IFF_DORMANT: Final = 1 << 17
 IFF_VOLATILE_SHOWN: Final = IFF_RUNNING | IFF_LOWER_UP | IFF_DORMANT
-"""Flags of a link that the kernel computes from the device's state."""
+"""Link flags that the kernel computes from the device's state."""
 IFF_VOLATILE: Final = IFF_LOOPBACK | IFF_BROADCAST | IFF_VOLATILE_SHOWN | 1 << 4 | 1 << 10 | 1 << 11 | 1 << 18
-"""Flags of a link that a program cannot change."""
+"""Link flags that a program cannot change."""
 
 # Operational states (RFC 2863).
 IF_OPER_UNKNOWN: Final = 0

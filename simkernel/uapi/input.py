@@ -101,7 +101,9 @@ class InputKeymapEntry(Structure):
 
 _INT: Final = 4
 _FF_EFFECT: Final = 48
-"""Size of struct ff_effect in bytes, for the number of EVIOCSFF. Force feedback is not modelled."""
+"""Size of struct ff_effect in bytes, which is part of the request number EVIOCSFF.  Force feedback is not
+modelled.
+"""
 
 EVIOCGVERSION: Final = _IOR("E", 0x01, _INT)
 EVIOCGID: Final = _IOR("E", 0x02, InputId.SIZE)
@@ -123,23 +125,29 @@ EVIOCSCLOCKID: Final = _IOW("E", 0xA0, _INT)
 
 # The functions EVIOCGNAME to EVIOCGSW take the length of the argument: EVIOCGNAME(64).
 EVIOCGNAME: Final = partial(_IOC, _IOC_READ, "E", 0x06)
-"""Request: get the device's name, NUL-terminated, in at most `length` bytes."""
+"""EVIOCGNAME(length) is the request that gets the device's name as NUL-terminated text, cut to `length`
+bytes.
+"""
 EVIOCGPHYS: Final = partial(_IOC, _IOC_READ, "E", 0x07)
-"""Request: get the device's physical location, NUL-terminated, in at most `length` bytes."""
+"""EVIOCGPHYS(length) is the request that gets the device's physical location as NUL-terminated text, cut to
+`length` bytes.
+"""
 EVIOCGUNIQ: Final = partial(_IOC, _IOC_READ, "E", 0x08)
-"""Request: get the device's unique identifier, NUL-terminated, in at most `length` bytes."""
+"""EVIOCGUNIQ(length) is the request that gets the device's unique identifier as NUL-terminated text, cut to
+`length` bytes.
+"""
 EVIOCGPROP: Final = partial(_IOC, _IOC_READ, "E", 0x09)
-"""Request: get the bitmap of the device's INPUT_PROP_ properties."""
+"""EVIOCGPROP(length) is the request that gets the bitmap of the device's INPUT_PROP_ properties."""
 EVIOCGMTSLOTS: Final = partial(_IOC, _IOC_READ, "E", 0x0A)
-"""Request: get the values of a multitouch axis, one for each slot."""
+"""EVIOCGMTSLOTS(length) is the request that gets the values of a multitouch axis, one for each slot."""
 EVIOCGKEY: Final = partial(_IOC, _IOC_READ, "E", 0x18)
-"""Request: get the bitmap of the keys and buttons that are held."""
+"""EVIOCGKEY(length) is the request that gets the bitmap of the keys and buttons that are held."""
 EVIOCGLED: Final = partial(_IOC, _IOC_READ, "E", 0x19)
-"""Request: get the bitmap of the LEDs that are on."""
+"""EVIOCGLED(length) is the request that gets the bitmap of the LEDs that are on."""
 EVIOCGSND: Final = partial(_IOC, _IOC_READ, "E", 0x1A)
-"""Request: get the bitmap of the sounds that are on."""
+"""EVIOCGSND(length) is the request that gets the bitmap of the sounds that are on."""
 EVIOCGSW: Final = partial(_IOC, _IOC_READ, "E", 0x1B)
-"""Request: get the bitmap of the switches (EV_SW) that are on."""
+"""EVIOCGSW(length) is the request that gets the bitmap of the switches (EV_SW) that are on."""
 
 
 def EVIOCGBIT(type: int, length: int) -> int:

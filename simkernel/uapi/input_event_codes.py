@@ -42,7 +42,7 @@ SYN_MT_REPORT: Final = 2
 SYN_DROPPED: Final = 3
 SYN_MAX: Final = 0xF
 
-# EV_KEY: buttons are keys from 0x100 on
+# Codes of EV_KEY: KEY_ for keys, BTN_ for buttons
 KEY_RESERVED: Final = 0
 KEY_MUTE: Final = 113
 KEY_MIN_INTERESTING: Final = KEY_MUTE
@@ -104,7 +104,7 @@ codes have a bitmap have an entry.
 """
 
 RANGES: Final = frozenset({"BTN_MISC", "BTN_MOUSE", "KEY_MIN_INTERESTING"})
-"""Constants that mark the beginning of a range of codes.  They are not used as the name of a code."""
+"""Names of constants that mark the beginning of a range of codes.  event_name() does not return them."""
 
 
 def _names(prefixes: tuple[str, ...], without: frozenset[str] = RANGES) -> Mapping[int, str]:

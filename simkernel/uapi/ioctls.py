@@ -1,4 +1,4 @@
-"""The ioctl numbers that files of all kinds share.  Source: include/uapi/asm-generic/ioctls.h."""
+"""Ioctl requests that are not specific to one driver.  Source: include/uapi/asm-generic/ioctls.h."""
 
 from __future__ import annotations
 

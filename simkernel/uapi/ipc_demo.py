@@ -1,4 +1,5 @@
-"""The interface of the shipped module `ipc_demo`.  Its netlink family is specified in ipc_demo.yaml.
+"""The interface of `ipc_demo`, a kernel module that comes with simkernel.  The file ipc_demo.yaml specifies
+the module's netlink family.
 
 /dev/ipc_demo/question: write(2) a question and read(2) its answer; IPC_DEMO_ASK; or mmap(2),
 IPC_DEMO_RING. /dev/ipc_demo/event: read(2) returns event records, the oldest first; poll(2); SIGIO with
@@ -28,10 +29,10 @@ MAX_FRAME: Final = 1920 * 1080 * 2
 
 @attrs.frozen
 class IpcDemoAsk(Structure):
-    """The argument of the request IPC_DEMO_ASK: struct ipc_demo_ask { u64 question; u64 answer; u32 size; u32
-    reserved; }
+    """The argument of the request IPC_DEMO_ASK: the addresses of a question and of the buffer for its answer,
+    and the size of each in bytes.
 
-    `question` and `answer` are addresses of `size` bytes.
+    struct ipc_demo_ask { u64 question; u64 answer; u32 size; u32 reserved; }
     """
 
     LAYOUT: ClassVar = struct.Struct("<QQII")
@@ -44,10 +45,10 @@ class IpcDemoAsk(Structure):
 
 @attrs.frozen
 class IpcDemoStart(Structure):
-    """The argument of the request IPC_DEMO_START: struct ipc_demo_start { u64 interval; u32 count; u32
-    reserved; }
+    """The argument of the request IPC_DEMO_START: the time between two events in ns, and the number of
+    events.
 
-    `interval` is the time between events in ns; `count` is the number of events.
+    struct ipc_demo_start { u64 interval; u32 count; u32 reserved; }
     """
 
     LAYOUT: ClassVar = struct.Struct("<QII")
@@ -59,9 +60,9 @@ class IpcDemoStart(Structure):
 
 @attrs.frozen
 class IpcDemoEvent(Structure):
-    """An event that /dev/ipc_demo/event returns: struct ipc_demo_event { u64 number; u64 time; }
+    """An event that read(2) returns from /dev/ipc_demo/event: its number, counted from 1, and its time in ns.
 
-    `number` counts from 1; `time` is the instant of the event in ns.
+    struct ipc_demo_event { u64 number; u64 time; }
     """
 
     LAYOUT: ClassVar = struct.Struct("<QQ")

@@ -58,7 +58,7 @@ NUD_VALID: Final = NUD_CONNECTED | NUD_PROBE | NUD_STALE | NUD_DELAY
 
 @attrs.frozen
 class NdMsg(Structure):
-    """struct ndmsg, the header of a message about a neighbour.  `index` is the link.
+    """struct ndmsg, the header of a message about a neighbour.  `index` is the interface index of the link.
 
     In a strictly checked request, the paddings must be 0.
     """

@@ -268,11 +268,11 @@ def nested(type: int, *attributes: bytes) -> bytes:
 
 
 Header = tuple[int, int, int, int, int]
-"""The fields of an NlMsgHdr: length, type, flags, seq, pid."""
+"""The header of a message as a tuple: length, type, flags, sequence number, port id."""
 
 
 def locate_messages(data: Buffer) -> tuple[list[tuple[Header, int, int]], int]:
-    """Return the positions of a datagram's messages, and the number of bytes after the last one.
+    """Return the position of each message in a datagram, and the number of bytes after the last message.
 
     Each position is (header, start of the payload, end of the payload).  This is faster than
     `iterate_messages`, because it makes no objects.
@@ -308,9 +308,10 @@ def iterate_messages(data: B) -> Iterator[tuple[NlMsgHdr, B]]:
 
 
 def reply(datagram: bytes, failure: str = "") -> memoryview:
-    """Return the payload of a datagram's first message.  If the message is an NLMSG_ERROR, raise its error.
+    """Return the payload of a datagram's first message.  Raise OSError if the message is an NLMSG_ERROR whose
+    errno is not 0.
 
-    The OSError has the text `failure`, or the name of its errno.  An acknowledgement is not an error.
+    The OSError has the text `failure`, or the name of its errno.
     """
     header, payload = next(iterate_messages(memoryview(datagram)))
     if header.type == NLMSG_ERROR and (number := -S32.unpack_from(payload)[0]):
@@ -335,7 +336,8 @@ def iterate_attributes(data: B, offset: int = 0) -> Iterator[tuple[int, B]]:
 def locate_attributes(
     data: Buffer, offset: int = 0, end: int | None = None
 ) -> tuple[list[tuple[int, int, int]], int]:
-    """Return the positions of the attributes of `data[offset:end]`, and the number of bytes after the last.
+    """Return the position of each attribute in `data[offset:end]`, and the number of bytes after the last
+    attribute.
 
     Each position is (type with flags, start of the payload, end of the payload).  Like
     nla_for_each_attr(), this stops without an error at an attribute that is shorter than its header or

@@ -143,20 +143,24 @@ class Argument:
 
 @attrs.frozen
 class SyscallSpec:
-    """The declaration of one system call."""
+    """The declaration of one system call: its names, arguments, result and manual page."""
 
     name: str
     linux_name: str
     prototype: tuple[Argument, ...]
     result: str
-    """Kind of the call's result. If the kernel writes memory, the kind is length or string. Otherwise it is
-    none, fd, number, octal or address.
+    """Kind of the C function's result: none, fd, number, octal, address, length or string.
+
+    `length` is the number of bytes or items that the call returns.  `string` is the number of bytes with the
+    NUL.
     """
     page: str
 
     @property
     def arguments(self) -> tuple[Argument, ...]:
-        """The arguments that a program of simkernel passes, without the memory that the kernel writes."""
+        """The arguments that a program of simkernel passes.  Memory that the kernel writes is not among
+        them.
+        """
         return tuple(each for each in self.prototype if each.name and not each.filled)
 
 

@@ -23,7 +23,9 @@ def encode_sockaddr_un(path: bytes) -> bytes:
 
 
 def decode_sockaddr_un(address: bytes) -> UnixAddress:
-    """Convert the bytes of an address as Python does (`makesockaddr()` of Modules/socketmodule.c)."""
+    """Convert a struct sockaddr_un to the address that Python's socket module returns (`makesockaddr()` of
+    Modules/socketmodule.c).
+    """
     path = address[U16.size :]
     if path.startswith(b"\0"):
         return path

@@ -50,7 +50,7 @@ class Fixed:
 
 @attrs.frozen(eq=False)
 class Payload:
-    """A payload of variable length.  It supplies expressions for the source text of compiled functions.
+    """A payload of variable length.  Its two functions return Python expressions for compiled functions.
 
     `to_bytes` returns the expression that converts a value to bytes.  `from_bytes` returns the expression
     that converts bytes to a value.
@@ -69,8 +69,8 @@ class Coder:
     encode: Encoder
     decode: Decoder
     fields: tuple[Fixed, ...] = ()
-    """The possible payloads of fixed size, each as a field. A `uint` has two (4 and 8 bytes), a string
-    none.
+    """One field for each fixed size that the payload can have. A `uint` has two fields (4 and 8 bytes), a
+    string has none.
     """
     inside: Inside | None = None
     """The attributes inside a nest, or None if the attribute is not a nest."""

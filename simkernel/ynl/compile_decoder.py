@@ -54,7 +54,7 @@ class _Layout:
         self._depth = 0
 
     def attributes(self, space: Inside, data: Buffer, at: int, end: int) -> str:
-        """Return the source of an expression: the dict of the attributes in `data[at:end]`."""
+        """Return a Python expression whose value is a dict of the attributes in `data[at:end]`."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise Unfit

@@ -20,9 +20,10 @@ TAILS: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
 def compile_encoder(space: Inside, values: Mapping[str, Any], otherwise: Encode) -> Encode:
-    """Compile an encoder for mappings that have the keys of `values`, in the same order.  Raises Unfit.
+    """Compile an encoder for mappings that have the keys of `values`, in the same order.
 
-    The encoder calls `otherwise` for a mapping that it cannot encode.
+    Raise Unfit if the mapping has too many attributes.  The encoder calls `otherwise` for a mapping that
+    it cannot encode.
     """
     source = Source("def encode(values):")
     source.names["otherwise"] = otherwise
@@ -43,8 +44,8 @@ class _Encoder:
         self.pieces: list[str] = []
 
     def attributes(self, space: Inside, values: Mapping[str, Any], name: str) -> None:
-        """Add code to the encoder. The code encodes each value of a mapping, which is in the variable
-        `name`.
+        """Add code that encodes the values of a mapping.  `name` is the name of the variable that holds the
+        mapping.
         """
         variables = [self._source.variable() for _ in values]
         if variables:

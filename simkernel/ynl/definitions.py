@@ -20,7 +20,9 @@ _MAX_BITS = 64
 
 
 def read_definitions(nodes: list[Node]) -> dict[str, Definition]:
-    """Return the definitions by name.  SpecError if a name is repeated or a definition has no content."""
+    """Return the definitions by name.  Raise SpecError if a name is repeated or a definition has no
+    content.
+    """
     definitions: dict[str, Definition] = {}
     for node in nodes:
         definition = _definition(node)

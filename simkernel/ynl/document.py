@@ -29,14 +29,14 @@ class Node:
 
     @property
     def mapping(self) -> dict[str, Node]:
-        """The value as a mapping.  SpecError if it is not a mapping."""
+        """The value as a mapping.  Raises SpecError if it is not a mapping."""
         if not isinstance(self.value, dict):
             raise self.error(f"expected a mapping of keys to values, found {self.shown}")
         return self.value
 
     @property
     def items(self) -> list[Node]:
-        """The value as a list.  SpecError if it is not a list."""
+        """The value as a list.  Raises SpecError if it is not a list."""
         if not isinstance(self.value, list):
             raise self.error(f"expected a list, found {self.shown}")
         return self.value
@@ -73,7 +73,7 @@ class Node:
     def reference(self, key: str, kind: str, known: Mapping[str, T]) -> T | None:
         """Return the object in `known` whose name is the text under `key`.
 
-        Return None without the key; SpecError for an unknown name.
+        Return None if the mapping has no such key.  Raise SpecError if `known` has no such name.
         """
         node = self.mapping.get(key)
         if node is None:

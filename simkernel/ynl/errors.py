@@ -26,7 +26,9 @@ class SpecError(ValueError):
 
 
 def choose(given: object, names: Iterable[str], limit: int = 12) -> str:
-    """Return a hint for an unknown name `given`: the most similar `names`, or the first `limit` ones."""
+    """Return a hint for the unknown name `given`: the most similar `names` or, if no name is similar, the
+    first `limit` names.
+    """
     known = list(names)
     nearest = difflib.get_close_matches(str(given), known, n=3, cutoff=0.6)
     if nearest:

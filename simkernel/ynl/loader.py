@@ -25,7 +25,7 @@ _VERBATIM = frozenset(_PREFIX + name for name in ("str", "timestamp", "value", "
 
 
 def read_document(text: str, filename: str) -> Node:
-    """Return the document in `text`.  SpecError if it is not one YAML document of plain values."""
+    """Return the document in `text`.  Raise SpecError if it is not one YAML document of plain values."""
     try:
         root = yaml.compose(text, yaml.SafeLoader)
         return _Reader(filename).read(root, "")

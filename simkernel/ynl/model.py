@@ -91,9 +91,9 @@ class Checks:
 
 @attrs.frozen(eq=False)
 class Attribute:
-    """One attribute of an attribute set.
+    """The declaration of one attribute: its name, attribute type (`number`), value type, checks and so on.
 
-    `number` is its type in the message; `nested` is the name of the set inside it.
+    `nested` is the name of the attribute set inside the attribute.
     """
 
     name: str
@@ -162,7 +162,7 @@ class Operation:
 
 @attrs.frozen
 class Group:
-    """A multicast group of a family."""
+    """A multicast group of a family: its name, and flags such as admin-perm."""
 
     name: str
     flags: tuple[str, ...] = ()

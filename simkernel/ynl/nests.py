@@ -44,10 +44,10 @@ def nest_coder(attribute: Attribute, inside: Inside) -> Coder:
 
 
 def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
-    """Return the coder of a nest-type-value, which consists of nests inside nests. The caller passes the
-    attribute types of these nests as values.
+    """Return the coder of a nest-type-value: nests inside nests whose attribute types are data, for instance
+    an index.
 
-    The value is one mapping with these types and the attributes of the innermost nest.
+    The value is one mapping with these attribute types and the attributes of the innermost nest.
     """
     name, names = attribute.name, attribute.type_values
 

@@ -135,8 +135,8 @@ def _own_number(mode: Node, direction: str, following: int) -> int:
 
 
 def _check_numbers(numbered: list[tuple[Node, int | None, int | None]], directional: bool) -> None:
-    """Check that each command number fits into a byte and is used once.  In the directional model, replies
-    may share a number.
+    """Check that each command number fits into a byte and is used once.  In the directional model, two
+    replies may have the same number.
     """
     requests: dict[int, str] = {}
     replies: dict[int, str] = {}

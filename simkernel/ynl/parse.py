@@ -23,7 +23,7 @@ def supplement_name(filename: str) -> str:
 
 
 def parse(text: str, filename: str, supplement: str = "") -> Spec:
-    """Return the specification in `text`.  `filename` is its name in errors.
+    """Return the specification in `text`.  `filename` is the file's name for error texts.
 
     `supplement` is the text of the file `supplement_name(filename)`.  Its keys cannot be in `text`,
     because the kernel's schema forbids them.

@@ -89,8 +89,8 @@ class AttributePolicy:
     """
     minimum: int = 0
     maximum: int = 0
-    """Limits of the value. For BINARY, they are limits of the payload's length. `validation` tells if both
-    limits, one or none is checked.
+    """Limits of the value. For BINARY, they are limits of the payload's length. `validation` tells whether
+    the kernel checks both limits, only one, or none.
     """
     mask: int = 0
     """The bits that a value may have. It is used if `validation` is MASK or the type is BITFIELD32."""
@@ -131,6 +131,6 @@ def value_range(policy: AttributePolicy) -> tuple[int, int]:
 
 
 REJECT_ALL = PolicyTable("reject-all", (AttributePolicy(NlaType.REJECT), AttributePolicy(NlaType.REJECT)))
-"""The policy for an operation without a policy: generic netlink then rejects every attribute
-(genl_policy_reject_all).
+"""A policy table that rejects every attribute (genl_policy_reject_all).  Generic netlink uses it for most
+operations that have no policy.
 """

@@ -45,7 +45,7 @@ _SUB_TYPES = {
 
 
 class SetReader:
-    """Reads attribute sets.
+    """Reads the attribute sets of a specification.
 
     Raises SpecError for the first mistake, including contradictions between keys.
     """

@@ -145,7 +145,9 @@ class Table:
     keys: Mapping[str, Key]
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError if a key is unknown, missing or of a higher schema level, or has a wrong value."""
+        """Raise SpecError if a key is unknown or missing, if a key needs a higher level of the schema, or if
+        a value is wrong.
+        """
         for name, value in node.mapping.items():
             key = self.keys.get(name)
             if key is None:

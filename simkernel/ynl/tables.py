@@ -132,7 +132,7 @@ class _Tables:
         )
 
     def nested(self, name: str) -> PolicyTable:
-        """Return the policy table for nests: all attributes of a set.  The table may contain itself."""
+        """Return the policy table for nests with the attribute set `name`.  The table may contain itself."""
         if name not in self._nested:
             table = self._nested[name] = PolicyTable(f"{self._spec.name}-{name}", ())
             attribute_set = self._spec.attribute_sets[name]

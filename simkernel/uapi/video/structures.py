@@ -131,7 +131,9 @@ class V4l2FrmivalStepwise(Structure):
 
 @attrs.define
 class V4l2Frmivalenum(Structure):
-    """struct v4l2_frmivalenum: `union` is a V4l2Fract for a single interval, else a V4l2FrmivalStepwise."""
+    """struct v4l2_frmivalenum: one frame interval (`union` is a V4l2Fract) or a range of frame intervals
+    (`union` is a V4l2FrmivalStepwise).
+    """
 
     LAYOUT = Struct("<IIIII24s8s")
 
@@ -282,7 +284,9 @@ class V4l2Control(Structure):
 
 @attrs.define
 class V4l2ExtControl(Structure):
-    """struct v4l2_ext_control: `union` is a value of 32 or 64 bits, or an address."""
+    """struct v4l2_ext_control: id and value of a control.  `union` has the value (32 or 64 bits), or the
+    address of a longer value.
+    """
 
     LAYOUT = Struct("<II4s8s")
 

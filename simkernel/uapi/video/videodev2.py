@@ -83,7 +83,7 @@ V4L2_FMT_FLAG_EMULATED: Final = 0x0002
 V4L2_FRMSIZE_TYPE_DISCRETE: Final = 1
 V4L2_FRMIVAL_TYPE_CONTINUOUS: Final = 2
 
-# struct v4l2_requestbuffers
+# flags and capabilities of struct v4l2_requestbuffers
 V4L2_MEMORY_FLAG_NON_COHERENT: Final = 1 << 0
 V4L2_BUF_CAP_SUPPORTS_MMAP: Final = 1 << 0
 V4L2_BUF_CAP_SUPPORTS_ORPHANED_BUFS: Final = 1 << 4
