@@ -167,11 +167,11 @@ class Machine:
     # -- hardware -----------------------------------------------------------
 
     def plug(self, device: Device, *, slot: int | None = None, line: int | None = None) -> None:
-        """Plug in a device.  SimulationError if it is plugged in already or no slot is free."""
+        """Plug in a device. Raise SimulationError if it is plugged in already, or if no slot is free."""
         self._act(partial(self.bus.plug, _device(device), slot=slot, line=line))
 
     def unplug(self, device: Device) -> None:
-        """Unplug a device suddenly (surprise removal).  SimulationError if it is not plugged in."""
+        """Unplug a device suddenly (surprise removal). Raise SimulationError if it is not plugged in."""
         self._act(self.bus.unplug, _device(device))
 
     def at(self, time: int, function: Callable[..., object], *arguments: Any) -> None:
@@ -286,7 +286,7 @@ class Machine:
 
     @property
     def events(self) -> int:
-        """Number of processed events of the model.  Tracing and optimizations do not change it."""
+        """Number of simulated events, such as interrupts. Tracing and optimizations do not change it."""
         return events(self.kernel)
 
     @property
@@ -301,7 +301,7 @@ class Machine:
         return self.engine.time()
 
     def random(self, name: str) -> Random:
-        """Return the machine's random stream called `name`."""
+        """Return the machine's random number generator called `name`."""
         return self.engine.rng(name)
 
     def app(self, owner: Task) -> App:
@@ -314,7 +314,7 @@ class Machine:
         return app
 
     def blocking_app(self, app: App, runner: CallRunner) -> Blocking:
-        """Return the calls of `app` in blocking form.  `runner` blocks a program until its call is done."""
+        """Return an object with the methods of `app`, but blocking. `runner` waits until a call is done."""
         from simkernel.blocking.process import Blocking
 
         return Blocking(app, runner)
@@ -417,7 +417,7 @@ class Machine:
             raise SimulationError("the machine is closed: make a new one")
 
     def _act(self, action: Callable[..., object], *arguments: Any) -> None:
-        """Call `action` at the current instant. If the machine is not running, first begin a new section."""
+        """Call `action` now. Outside `run`, reset the charged CPU time before and after the call."""
         self._check_open()
         outside = not self.engine.running
         if outside:
@@ -450,7 +450,7 @@ def _engine(
         return engine_class(Engine, spread)(seed, start=-BOOT)
     from simkernel.engine.planned import PlannedEngine
 
-    with suppress(ImportError):  # without greenlet no program is a plain function, so nothing needs `leave`
+    with suppress(ImportError):  # only plain functions as programs need `leave`, and they need greenlet
         from simkernel.application.plain import leave
 
         leaves = (leave, *leaves)
@@ -476,7 +476,7 @@ def _is_int(value: object) -> bool:
 
 
 def _credentials(uid: int, gid: int | None, capabilities: Iterable[int] | None) -> Credentials:
-    """Return the credentials of a new process.  SimulationError if a number is not an int of at least 0."""
+    """Return new credentials. Raise SimulationError if an id or a capability is negative or not an int."""
     held = None if capabilities is None else frozenset(capabilities)
     for what, number in (("uid", uid), ("gid", gid or 0), *(("a capability", each) for each in held or ())):
         if not _is_int(number) or number < 0:

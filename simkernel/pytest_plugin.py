@@ -156,7 +156,7 @@ def sim_machine(request: pytest.FixtureRequest) -> Machine:
 
 @pytest.fixture
 def sim_world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """A world (`simkernel.testing.world()`) in which the test has all capabilities."""
+    """A `World` (`simkernel.testing.world()`): a process with all capabilities on a machine without udevd."""
     from simkernel.testing.world import world
 
     with world(privileged=True) as made:

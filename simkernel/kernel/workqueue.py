@@ -36,14 +36,16 @@ class Work:
     name: str
     function: Function
     pending: bool = False
-    """True while the item is queued or its delay has not expired."""
+    """True while the item is in the queue or its delay runs."""
     running: bool = False
     queue: WorkQueue | None = None
     """The workqueue on which the item was queued last."""
     delay: Event | None = None
     flow: int = 0
     expired_flow: int = 0
-    """The id of the trace flow that was current when the item's delay last expired."""
+    """Id of the trace flow (the records that one message or frame causes) that was current when the item's
+    delay last expired.
+    """
     resource: Resource | None = None
 
 
@@ -178,8 +180,8 @@ class WorkQueue:
             await sleep_on(self._done, interruptible=False)
 
     def _release_idle(self, work: Work) -> None:
-        """Remove the record of a work item from the table of registrations, unless the item is pending or
-        runs.
+        """Remove a work item from the kernel's table of objects that modules have registered, unless the item
+        is pending or runs.
         """
         if work.resource is not None and not work.pending and not work.running:
             self._resources.remove(work.resource)
@@ -220,7 +222,7 @@ class WorkQueue:
         work.pending = False
         work.running = True
         if not self._idle and self._next() is not None:
-            self._start_worker()  # this item may sleep, and the next one must not wait for it
+            self._start_worker()  # another worker runs the next item, because this one may sleep
         trace.flow = work.flow
         if (emit := trace.emit) is not None:
             emit("workqueue_execute_start", layer, track, function=work.name)

@@ -47,8 +47,8 @@ TOLD: Final = (Wrong, AssertionError, SimulationError)
 has the class.
 """
 TAIL: Final = 100
-"""Number of code places that are searched for a line of the student's file. They are the last places that an
-endless run has passed.
+"""Number of code places, the last that an endless run has passed. The grader searches them for a line of the
+student's file.
 """
 OURS: Final = " at simkernel/"
 """Text that marks the lines of simkernel's own code in a call trace."""
@@ -84,8 +84,8 @@ class Verdict:
 def check(
     file: Path, name: str, *, seeds: int, seed: int, plan: str | None = None, deadline: float = DEADLINE
 ) -> Verdict:
-    """Run `file` in a new process and grade it: under the default plan and `seeds` random plans
-    (perturbations), or only under `plan`.
+    """Grade `file` in a new process: search for a plan (a seed and perturbations) under which a run fails,
+    with `seeds` random plans. If `plan` is given, only run that plan.
     """
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
@@ -203,8 +203,8 @@ def grade(
 
 
 def searched(attempt: Attempt, seeds: Iterable[int]) -> Found | Held:
-    """Search for a run that fails: without perturbations, then with a pause at each line of the student's
-    module, then with random plans.
+    """Search for a run that fails: first without perturbations, then with a pause at a line of the student's
+    module, then under a random plan (perturbations) for each seed.
 
     Each line gets a pause at its first two hits and its last one. A line such as `x.n += 1` has a point
     between load and store.
@@ -223,7 +223,7 @@ def searched(attempt: Attempt, seeds: Iterable[int]) -> Found | Held:
 
 
 def explained(error: BaseException, attempt: Attempt, points: Sequence[str] = ()) -> tuple[str, str]:
-    """Return the reason of a failure, and its place in the student's file or "".
+    """Return the reason of a failure, and its FILE:LINE in the student's file ("" if it is unknown).
 
     An endless run raises no exception in the student's file. Its place is the last of the `points` in that
     file.
@@ -233,7 +233,7 @@ def explained(error: BaseException, attempt: Attempt, points: Sequence[str] = ()
     text = str(error)
     if isinstance(error, OSError) and error.errno:
         text = text.replace(f"[Errno {error.errno}]", f"{error_name(error.errno)}:", 1)
-    if isinstance(error, KernelBug):  # keep the first report, without the lines of simkernel in its trace
+    if isinstance(error, KernelBug):  # keep the first bug's report, without simkernel's own trace lines
         report = re.split(r"\n\n=+\n", text)[0].splitlines()
         text = "\n".join(line for line in report if OURS not in line and not line.startswith("==="))
     reason = text if isinstance(error, TOLD) else f"{type(error).__name__}{text and ': '}{text}"

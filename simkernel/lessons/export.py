@@ -1,4 +1,4 @@
-"""Export the lessons as one static folder, for any web server: pages, default runs, Python and the machine.
+"""Export the lessons as one static folder for any web server: pages, default runs, Pyodide and simkernel.
 
 The pages request no other origin. PyYAML has no pure wheel, so the machine's archive contains the
 installed modules.
@@ -38,7 +38,9 @@ the license.
 """
 LIBRARIES: Final = ("attr", "attrs", "simpy", "yaml")
 LEFT_OUT: Final = {"__pycache__", "cli", "drivers", "gateway", "guide", "scenarios", "tools", "web"}
-"""Folders of simkernel that no lesson imports. The archive contains `drivers` under another path."""
+"""Folders of the package `simkernel` that are not copied into the archive. No lesson imports them, except
+`drivers`. It is added separately, because a checkout has it outside the package.
+"""
 USELESS: Final = {".md", ".pyc", ".pyd", ".pyi", ".pyx", ".so", ".typed"}
 MARK: Final = ".simkernel-lessons"
 """The file that marks a folder as an export."""
@@ -78,14 +80,19 @@ def _check_pyodide(folder: Path) -> None:
     if version != PYODIDE:
         found = f"has version {version}" if version else "is not the npm package"
         raise SimulationError(
-            f"{folder} {found}; it must be pyodide {PYODIDE}: {FETCH} writes the folder `package`"
+            f"{folder} {found}; it must be pyodide {PYODIDE}: "
+            f"run `{FETCH}`, which writes the folder `package`"
         )
     if missing := [name for name in RUNTIME if not (folder / name).is_file()]:
-        raise SimulationError(f"{folder} lacks {', '.join(missing)}: {FETCH} writes the folder `package`")
+        raise SimulationError(
+            f"{folder} lacks {', '.join(missing)}: run `{FETCH}`, which writes the folder `package`"
+        )
 
 
 def _modules(lessons: Sequence[Lesson]) -> Iterator[tuple[str, Path]]:
-    """Yield each file that the machine of a lesson needs: its name in the archive, and its path."""
+    """Yield the files of the libraries, simkernel, the drivers and the lessons: the name in the archive, and
+    the path.
+    """
     for name in (*LIBRARIES, "simkernel"):
         spec = find_spec(name)
         assert spec is not None and spec.submodule_search_locations is not None

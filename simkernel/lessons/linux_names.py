@@ -1,4 +1,4 @@
-"""Linux's numbers for a student's code on another host.
+"""Linux's errno and socket constants, for a student's Python code on a host that is not Linux.
 
 WebAssembly has other errno values (EINVAL is 28), and its `socket` has no AF_NETLINK. simkernel itself
 uses the values of `simkernel.uapi` on every host. `OSError(number)` still chooses its class by the host's

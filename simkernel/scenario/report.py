@@ -77,7 +77,7 @@ class Report:
         self.parts.append(table)
 
     def metric(self, name: str, value: Any, *, shown: bool = True) -> None:
-        """Add a metric. Its value is an int if it is exact, or any other value that JSON can hold.
+        """Add a metric. Its value can be any JSON value. Use an int for an exact number.
 
         A metric with `shown=False` is omitted from the report for readers, and only written to JSON.
         """

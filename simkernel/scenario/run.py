@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from simkernel.machine import Machine
 
 MAX_FOLLOWED: Final = 60
-"""Maximum number of flows that a run can offer to the viewer with `Run.follow`."""
+"""Maximum number of flows (each has the trace records of one message or frame) that a run can name with
+`Run.follow`.
+"""
 
 
 @attrs.frozen
@@ -84,7 +86,7 @@ class Scenario:
 
 
 class Run(Report):
-    """One run of a scenario, and the argument of its function.
+    """One run of a scenario. The scenario's function gets this object as its argument.
 
     seed         seed of the machine, on which all random choices depend
     parameters   values of parameters, by name; the others have their defaults
@@ -142,7 +144,7 @@ class Run(Report):
             raise SimulationError(f"scenario {self.scenario.name} declares no parameter {name!r}") from None
 
     def machine(self, **options: Any) -> Machine:
-        """Make the machine of the run, with its seed and these keywords of `Machine`.
+        """Make the machine of the run, with the run's seed. `options` are keywords of `Machine`.
 
         A run has only one machine.  It is closed when the scenario ends.
         """
@@ -164,12 +166,13 @@ class Run(Report):
         self._expected.update(modules)
 
     def follow(self, name: str, flow: int, chosen: bool = False) -> None:
-        """Give a flow a name in the list of the lessons' page, such as "frame 5: lost".
+        """Give a name, such as "frame 5: lost", to a flow (the trace records of one message or frame). The
+        lessons' page lists the named flows.
 
         Raise SimulationError if there are more than MAX_FOLLOWED.
         """
         if len(self.followed) == MAX_FOLLOWED:
-            raise SimulationError(f"a run offers at most {MAX_FOLLOWED} flows; {name!r} is one more")
+            raise SimulationError(f"a run can follow at most {MAX_FOLLOWED} flows; {name!r} is one more")
         self.followed.append(Followed(name, flow, chosen))
 
     def source(self, name: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ TRACK_WIDTH: Final = 11
 object to which the event belongs).
 """
 INDENT: Final = 2
-"""Columns of indentation for each layer."""
+"""Indentation in columns of each layer (such as the kernel) relative to the layer above."""
 CONTINUATION_INDENT: Final = 4
 """Columns of additional indentation for the continuation of a line."""
 _BREAKS: Final = re.compile(r"(?<=[ |])(?<!= )|(?<=resumed>)(?!\))")
@@ -49,7 +49,9 @@ _LEARNED: Final = "netlink_deliver_tap"
 
 @attrs.frozen
 class TranscriptLine:
-    """A line of a transcript: an event with its time in ns, layer, track and text."""
+    """A line of a transcript: the text of an event, its time in ns, its layer (such as the kernel) and its
+    track (the task or object to which the event belongs).
+    """
 
     time: int
     layer: str
@@ -71,7 +73,7 @@ class Watch:
         return f"<Watch of {len(self.records)} records>"
 
     def named(self, name: str, **fields: object) -> list[Record]:
-        """Return the records that have this name and these fields."""
+        """Return the records whose name is `name` and whose fields have the given values."""
         return [each for each in self.records if each.name == name and fields.items() <= each.fields.items()]
 
     def text(self, zero: int | None = None) -> str:

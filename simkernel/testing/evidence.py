@@ -38,8 +38,8 @@ Section = tuple[str, str]
 
 
 class Observed:
-    """A search target that runs another target, such as a test body. It keeps the last trace records of a
-    run, and the state of the machines when the run fails or ends.
+    """A wrapper that runs a target, such as a test body. It keeps the last trace records of a run, and the
+    state of the machines when the run fails or ends.
     """
 
     def __init__(
@@ -55,7 +55,8 @@ class Observed:
         self._stem = stem
 
     def run(self, trial: Trial) -> None:
-        """Run the target once. Keep its last trace records and the state of its machines.
+        """Run the target (such as a test body) once. Keep the last trace records and the state of the
+        machines.
 
         If a folder is given, write the trace, the netlink messages and the kernel log to it.
         """

@@ -1,5 +1,5 @@
-"""Programming exercises. The judge of an exercise tests a student's file. It runs many times, each time under
-another plan (a seed and perturbations).
+"""Programming exercises. Each exercise has a judge, a function that tests a student's file. The judge runs
+many times, each time under another plan (a seed and perturbations).
 
     @exercise(calls={"watch": "app, table"}, devices=("mouse",))
     async def judge(app: Any, sim: Sim, student: Any) -> None:
@@ -44,7 +44,9 @@ from simkernel.testing.sim import Sim, boot, check_kernel
 from simkernel.ynl.errors import choose
 
 SHOWN: Final = 40
-"""Maximum number of lines of the kernel log in a report, and maximum number of calls in it."""
+"""Maximum number of lines of the kernel log in a report. The list of system calls in the report has the same
+limit.
+"""
 MAX_PRINTED: Final = 10_000
 """Maximum number of characters of the student's output in a report."""
 MAX_POINTS: Final = 100_000
@@ -103,7 +105,7 @@ class Exercise:
         return inspect.cleandoc(sys.modules[self.judge.__module__].__doc__ or "")
 
     def start(self) -> str:
-        """Return the text of the initial file: the task as its docstring, then `start.py`."""
+        """Return the student's initial file: the exercise's text as its docstring, then `start.py`."""
         return f'"""{self.task}\n"""\n\n{(self.folder / "start.py").read_text("utf-8")}'
 
 
@@ -144,7 +146,7 @@ def find(name: str) -> Exercise:
 
 @attrs.define(eq=False)
 class Attempt:
-    """A student's file for an exercise, as the target of a search.  Each run executes the file anew.
+    """A student's file for an exercise, which can run many times. Each run executes the file anew.
 
     file         the student's file, and its `code`
     module_path  a directory with the file under the name of the module

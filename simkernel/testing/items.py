@@ -1,4 +1,4 @@
-"""Run pytest tests with the mark `sim`, and look them up as targets of a search."""
+"""Run pytest tests with the mark `sim`, and find the body and the plans of such a test by its node id."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class StalePlan(pytest.PytestWarning):
 
 
 def search_of(item: pytest.Function) -> Search:
-    """Return the search that the marks of a pytest item declare.  The item must be set up."""
+    """Return the `Search` of a pytest item: its test body, and the plans that its marks `sim` declare. Pytest
+    must have set up the item.
+    """
     cls = getattr(item.parent, "obj", None)
     if isinstance(cls, type) and issubclass(cls, TestCase):
         raise SimulationError(
@@ -102,8 +104,8 @@ def run_item(item: pytest.Function, report: list[Section]) -> None:
 
 
 def _share(item: pytest.Function, seconds: float | None) -> Callable[[], bool] | None:
-    """Return a function that returns True until the item has used its share of `seconds`, or None without a
-    limit. All tests with the mark `sim` have equal shares.
+    """Return a function that returns True until the item has used its share of `seconds`. Return None if
+    `seconds` is None. All tests with the mark `sim` have equal shares.
     """
     if seconds is None:
         return None
@@ -139,7 +141,8 @@ a session.
 
 
 def search(nodeid: str) -> Search:
-    """Collect and set up a test with the mark `sim` in this process, and return its search.
+    """Collect and set up a test with the mark `sim` in this process. Return its `Search`: its body, and the
+    plans under which the body runs.
 
     The fixtures of the test are torn down when the process ends.  Raise SimulationError if pytest finds no
     such test, or several.

@@ -32,8 +32,9 @@ PLACES: Final[Mapping[str, Callable[[str], bool]]] = {
     "step": is_step,
     "statement": lambda place: not is_step(place),
 }
-"""Maps the kind of a sweep, "step" or "statement", to a predicate. Each run of the sweep has one pause or
-delay, at a place (FILE:LINE or "step of COMM") for which the predicate is true.
+"""Maps the kind of a sweep to a predicate that selects places. For "step", these are the points at which a
+task continues ("step of COMM"). For "statement", they are lines of code (FILE:LINE). Each run of the sweep
+has one pause or delay, at one of these places.
 """
 PAUSE_NS: Final = 5_000_000
 """Length in ns of the pause or delay in a sweep. Most system calls take less time."""

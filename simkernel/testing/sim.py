@@ -60,7 +60,7 @@ class Sim:
         self._conditions: list[Condition] = []
         self._step = 0
         self.app: Any = None
-        """The `app` of the test's body."""
+        """The `App` of the test's body: the object through which the body makes system calls."""
 
     def __repr__(self) -> str:
         return f"<Sim of {self.machine!r}>"
@@ -198,7 +198,7 @@ class Sim:
             await app.close(fd)
 
     def settle(self) -> None:
-        """Run the machine until no event is left and no program waits in `quiet`.
+        """Run the machine until no event is left and no program waits in `Sim.quiet`.
 
         Each time the machine is quiet, trigger a late stimulus.  If none is left, wake a program that
         waits in `quiet`. Raise the exceptions of programs, and TimeLimit.
@@ -260,7 +260,8 @@ def plugged(devices: Iterable[str | Callable[[], Device]]) -> list[Device]:
 
 @attrs.frozen(eq=False)
 class Body:
-    """The body of a test as the target of a search (`simkernel.explore.run.Target`).
+    """The body of a test and the settings of its runs. It can run many times
+    (`simkernel.explore.run.Target`).
 
     arguments  its keyword arguments; `app` and `sim` are replaced if they are None
     devices    devices that are plugged in and bound before the body begins

@@ -38,7 +38,7 @@ def permitted(credentials: Credentials, inode: Inode, wanted: int) -> bool:
 
 
 def check(credentials: Credentials, inode: Inode, wanted: int) -> None:
-    """Raise EACCES unless all of `wanted` is allowed (`inode_permission()`)."""
+    """Raise EACCES unless all of the MAY_ bits `wanted` are allowed (`inode_permission()`)."""
     if not permitted(credentials, inode, wanted):
         raise os_error(EACCES)
 
@@ -58,7 +58,7 @@ def drops_setgid(credentials: Credentials, inode: Inode) -> bool:
 
 
 def owner_of_new(task: Task, directory: Inode, mode: int) -> Owner:
-    """Return the owner and the mode of a new file; the umask is applied (`vfs_prepare_mode()`).
+    """Return the owner of a new file, and its mode without the bits of the umask (`vfs_prepare_mode()`).
 
     In a set-group-ID directory, a set-group-ID program loses S_ISGID unless the caller is in the
     directory's group or has CAP_FSETID.
@@ -96,9 +96,10 @@ def check_link(credentials: Credentials, inode: Inode) -> None:
 
 
 def check_sticky(credentials: Credentials, directory: Inode, inode: Inode) -> None:
-    """Raise EPERM for another user's file in another user's sticky directory (`__check_sticky()`).
+    """Raise EPERM if the directory is sticky and the caller owns neither the directory nor the file
+    (`__check_sticky()`).
 
-    The check succeeds if the caller owns the file or the directory, or has CAP_FOWNER.
+    A caller with CAP_FOWNER passes the check.
     """
     if (
         directory.mode & stat.S_ISVTX

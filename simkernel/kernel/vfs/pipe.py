@@ -55,7 +55,7 @@ class Slot:
 
 
 class Pipe:
-    """A pipe (`struct pipe_inode_info`).
+    """A pipe: ring of pages, counts of readers and writers, and wait queues (`struct pipe_inode_info`).
 
     `spare_pages` is the number of empty pages that are kept for later writes. `polled` becomes true at the
     first poll of the pipe. After that, each write wakes pollers, not only a write into an empty pipe
@@ -92,7 +92,7 @@ class Pipe:
     # -- reading ----------------------------------------------------------------
 
     def read(self, size: int) -> bytes | None:
-        """Return up to `size` bytes. If the pipe is empty, return None, or b"" if it has no writer."""
+        """Return up to `size` bytes. If the pipe is empty, return b"" if it has no writer, else None."""
         if not size:
             return b""
         slots = self.slots
@@ -273,7 +273,7 @@ class PipeEnd(FileObject):
     def read(self, task: Task, file: OpenFile, size: int, position: int) -> bytes | None:
         """Read up to `size` bytes from the pipe."""
         data = self.pipe.read(size)
-        if data is None and file.flags & O_NONBLOCK:  # since Linux 6.14 a read that sleeps sends no signal
+        if data is None and file.flags & O_NONBLOCK:  # since Linux 6.14 a read that sleeps sends no SIGIO
             self.pipe.fasync_writers.kill()
         return data
 
@@ -312,6 +312,8 @@ class PipeEnd(FileObject):
 
     @property
     def anon_attributes(self) -> AnonAttributes:
-        """The attributes of a pipe: by default its creator may read and write it (`get_pipe_inode()`)."""
+        """The attributes of the pipe for fstat(2). A new pipe belongs to its creator and has mode 0600
+        (`get_pipe_inode()`).
+        """
         mode, uid, gid = self.pipe.attributes
         return AnonAttributes(mode, self.pipe.number, PIPEFS, uid, gid)

@@ -1,4 +1,4 @@
-"""The table that a file's poll function fills in: the wait queues (`struct poll_table_struct`)."""
+"""The table to which a file's poll function adds its wait queues (`struct poll_table_struct`)."""
 
 from __future__ import annotations
 

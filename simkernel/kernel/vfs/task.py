@@ -61,7 +61,9 @@ class NetNamespace:
             self.destroy()
 
     def destroy(self) -> None:
-        """Destroy the namespace after the last reference was dropped."""
+        """Hook that is called after the last reference was dropped. The subclass `Net` destroys the namespace
+        here.
+        """
 
 
 class Task(SchedTask):

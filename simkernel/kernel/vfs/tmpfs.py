@@ -28,14 +28,15 @@ ENTRY_SIZE: Final = 20
 MAX_POSITION: Final = (1 << 31) - 1
 """Upper limit of the positions of directory entries. A newer entry has a lower position.
 
-So getdents64(2) does not return entries that were created after its first call.
+getdents64(2) returns the entries in ascending order of their positions. So it does not return an entry that
+was created after its first call.
 """
 SIZE: Final = RAM_SIZE // 2
 """Capacity of a tmpfs in bytes (`shmem_default_max_blocks()`)."""
 
 
 class Tmpfs(SuperBlock):
-    """A tmpfs: its root directory, and the memory that its files share."""
+    """A tmpfs: its root directory, and the size limit for all its files together."""
 
     __slots__ = ("root", "space", "special", "unmodelled")
 
@@ -85,7 +86,7 @@ class TmpfsFile(OpenableInode):
         return RegularFile(self)
 
     def truncate(self, size: int) -> None:
-        """Set the size.  Raise EFBIG above the maximum size of a file."""
+        """Set the size. Raise EFBIG if it is above the maximum size of a file."""
         if size > MAX_LFS_FILESIZE:
             raise os_error(EFBIG)
         self.pages.truncate(size)
@@ -99,7 +100,7 @@ class TmpfsFile(OpenableInode):
         self.forget_if_unused()
 
     def forget_if_unused(self) -> None:
-        """Free the pages if the file has neither a name nor an open file (`shmem_evict_inode()`)."""
+        """Free the pages if the file has no name, no open file and no mapping (`shmem_evict_inode()`)."""
         if self.nlink == 0 and self.openers == 0:
             self.pages.free()
 
@@ -126,7 +127,9 @@ class RegularFile(FileObject):
             self.inode.touch_atime()
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int:
-        """Write all of `data`.  Raise EFBIG above the maximum size of a file, ENOSPC if the tmpfs is full."""
+        """Write `data` up to the maximum size of a file. Raise EFBIG if the position is not below that
+        maximum, ENOSPC if the tmpfs is full.
+        """
         if not data:
             return 0
         inode = self.inode
@@ -175,7 +178,7 @@ class RegularFile(FileObject):
         area.map(memory)
 
     def fsync(self, task: Task, file: OpenFile) -> None:
-        """Do nothing, because the data has no storage (`noop_fsync()`)."""
+        """Do nothing, because the data is only in memory (`noop_fsync()`)."""
 
     def release(self) -> None:
         """Drop the open file's reference to the inode. If it is the last one and the file has no name, the
@@ -285,7 +288,9 @@ class TmpfsDirectory(DirectoryInode):
     # -- removing names -----------------------------------------------------------
 
     def unlink(self, here: Dentry, victim: Dentry) -> None:
-        """Remove a name of a file. The file's pages are freed when it has neither a name nor an open file."""
+        """Remove a name of a file. The file's pages are freed when it has no name, no open file and no
+        mapping.
+        """
         self._take(victim)
         victim.deleted = True
         inode = victim.inode

@@ -1,4 +1,5 @@
-"""Situations that programs and drivers meet on Linux.  One call requests one situation.
+"""Situations that programs and drivers meet on Linux. Each function makes one of them happen, at once or
+later.
 
     from simkernel.testing.situations import dump_interrupted
 

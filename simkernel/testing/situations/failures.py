@@ -26,7 +26,9 @@ def interrupt_lost(machine: Machine, device: Device, *, nth: int = 1) -> Occurre
 
 
 def _fail(machine: Machine, name: str, fault: Fault) -> Occurrence:
-    """Add a fault rule to the machine's rules while the situation is armed."""
+    """Add a fault rule to the machine's rules. Remove the rule after the fault, or at the end of the `with`
+    block.
+    """
     occurrence = Occurrence(machine, name)
     if machine.kernel.faults is None:
         raise SimulationError(f"{name}: the machine has no fault points; make it with faults=Injector()")

@@ -16,12 +16,12 @@ from simkernel.uapi.socket import AF_INET
 
 
 def link_recreated(machine: Machine, link: str) -> Occurrence:
-    """Delete a link and create another with its name and kind, immediately.  The new link is down."""
+    """Immediately delete a link and create another one with the same name and kind. The new link is down."""
     return _replace(Occurrence(machine, "link-recreated"), link, link, keeps_index=False)
 
 
 def link_index_reused(machine: Machine, link: str, name: str) -> Occurrence:
-    """Delete a link and create another with its index and kind, immediately.
+    """Immediately delete a link and create another one with the same index and kind.
 
     `name` is the name of the new link.
     """

@@ -64,7 +64,8 @@ def overrun(machine: Machine, program: Program = None, *, lost: int = 1) -> Occu
 def dump_interrupted(
     machine: Machine, program: Program = None, *, change: Callable[[], object] | None = None, times: int = 1
 ) -> Occurrence:
-    """Change the data between two datagrams of the program's next `times` dumps.
+    """Change the dumped data during each of the program's next `times` dumps, between two datagrams of the
+    dump.
 
     `change` makes the change.  By default, the data changes and changes back, so that only NLM_F_DUMP_INTR
     reports it.  The default requires a dump with a generation number (`info.generation`).
