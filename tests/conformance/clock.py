@@ -1,4 +1,4 @@
-"""Pinned runs: the clock and the counters of a simkernel machine at the end of each case.
+"""The recorded clock and counters of a simkernel machine at the end of each case.
 
 No kernel is the source of these numbers.  They pin that a run stays the same, so that a change of a cost or
 of the number of copies is deliberate: `python -m tests.conformance.clock` writes them again.

@@ -119,8 +119,8 @@ def control_messages_of_each(world: World, log: Log) -> None:
 
 @case()
 def answers_and_a_dump(world: World, log: Log) -> None:
-    """If one datagram contains requests and a dump, the kernel sends the replies and the first part of the
-    dump in the order of the requests.
+    """If one datagram contains several requests, the kernel queues the replies in the order of the requests.
+    The reply to the first dump request is the first part of the dump. A second dump request fails with EBUSY.
     """
     s = netlink(world, wire.GENERIC, bind=(A, 0))
     log.call(
@@ -136,7 +136,7 @@ def answers_and_a_dump(world: World, log: Log) -> None:
 
 @case()
 def memory_on_the_way(world: World, log: Log) -> None:
-    """SO_MEMINFO reports the memory of the queue after each receive."""
+    """After each receive, SO_MEMINFO reports the memory of the messages that are still queued."""
     _, b = filled(world, 3)
     for _ in range(4):
         log("held", struct.unpack("<9I", b.getsockopt(SOL_SOCKET, SO_MEMINFO, 36))[0])

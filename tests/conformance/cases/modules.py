@@ -18,7 +18,9 @@ BUILT_IN = ("ipv6", "crc_ccitt")
 
 
 def shown(world: World) -> list[str]:
-    """Return the lines of /proc/modules for the case's own modules, without sizes and addresses."""
+    """Return the lines of /proc/modules without sizes and addresses. Omit the modules that other kernels have
+    built in.
+    """
     lines = []
     for line in world.read_file("/proc/modules").decode().splitlines():
         name, _, references, users, state, _, *flags = line.split(" ")
@@ -78,8 +80,8 @@ def without_privilege(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def dependencies(world: World, log: Log) -> None:
-    """If a symbol is missing, loading a module fails with ENOENT. A module holds references to the modules
-    that it imports from, in the order of its symbols.
+    """Loading a module fails with ENOENT if the kernel does not have a symbol that the module imports. A
+    loaded module holds one reference to each module that it imports from.
     """
     log.call("garp alone", world.insmod, "garp")
     log.call("stp alone", world.insmod, "stp")
@@ -105,7 +107,9 @@ def in_use(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def flags_of_removal(world: World, log: Log) -> None:
-    """Flags of delete_module(2) for a module in use, an unused module and a name without a module."""
+    """Results of delete_module(2) with many flags, for a module in use, an unused module and a name without a
+    module.
+    """
     world.insmod("llc")
     world.insmod("stp")
     for flags in (0, O_NONBLOCK, O_TRUNC, O_NONBLOCK | O_TRUNC, 1, 2**31 - 1):
@@ -188,7 +192,7 @@ def taint(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def flags_of_loading(world: World, log: Log) -> None:
-    """A module that is loaded with its version magic ignored taints the kernel with F. Unknown flags of
+    """Loading a module with MODULE_INIT_IGNORE_VERMAGIC taints the kernel with F. Unknown flags of
     finit_module(2) fail with EINVAL.
     """
     for flags in (1, 2, 3, 8, 0x10, -(2**31)):

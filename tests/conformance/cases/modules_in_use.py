@@ -41,7 +41,7 @@ def references(world: World, name: str = "fuse") -> str:
 
 def with_device(world: World, programs: Programs | None = None) -> Program:
     """Load a module with a character device. Return a new program (a process that makes calls) that has
-    created a device node for it.
+    created a device node for the device.
     """
     world.insmod("fuse")
     program = (programs or world.programs()).start()

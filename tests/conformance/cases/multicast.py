@@ -93,8 +93,8 @@ def nobody_listens(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def both_at_once(world: World, log: Log) -> None:
-    """If a message has a port id and a group as destination, the kernel sends it to the group first. The
-    socket with that port id gets only one copy.
+    """If a message is sent to a port id and a group, the group receives it first. The socket with this port
+    id gets one copy, even if it is also a member of the group.
     """
     a, b, c = member(world, A), member(world, B, 4), member(world, C, 4)
     log.call("send", a.sendto, b"both", (B, 8))
@@ -115,7 +115,9 @@ def lowest_group_of_a_mask(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def one_copy_for_several_groups(world: World, log: Log) -> None:
-    """A member of several groups receives each message once, with its group."""
+    """A member of several groups receives each message once. The sender's address contains the group of the
+    message.
+    """
     a, b = member(world, A), member(world, B, 1, 2, 3)
     for mask in (1, 2, 4):
         log.call(f"send {mask}", a.sendto, bytes([mask]), (0, mask))
@@ -173,8 +175,8 @@ def send_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def list_memberships(world: World, log: Log) -> None:
-    """NETLINK_LIST_MEMBERSHIPS returns 32-bit words with one bit for each group. Before the first membership,
-    it returns nothing.
+    """NETLINK_LIST_MEMBERSHIPS returns 32-bit words with one bit for each group. Before the socket joins its
+    first group, the option returns no bytes.
     """
     s = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.call("none, 4 bytes", s.getsockopt, SOL_NETLINK, LIST_MEMBERSHIPS, 4)

@@ -1,4 +1,4 @@
-"""Network namespaces: no message crosses them, except with NETLINK_LISTEN_ALL_NSID."""
+"""Network namespaces: only a socket with NETLINK_LISTEN_ALL_NSID receives messages from other namespaces."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ NAMESPACES = ("namespaces",)
 
 
 def all_nsid_listener(world: World, *options: int) -> Socket:
-    """Return a member of group 1 with NETLINK_LISTEN_ALL_NSID. It also receives from namespaces that have an
-    nsid in its own namespace.
+    """Return a socket in group 1 with NETLINK_LISTEN_ALL_NSID. The socket also receives from the namespaces
+    that have an nsid in its own namespace.
     """
     sock = netlink(world, wire.USERSOCK, bind=(B, 0))
     sock.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
@@ -128,8 +128,8 @@ def numbers(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def three_namespaces(world: World, log: Log) -> None:
-    """A listener gets each message with the nsid of the sender's namespace. The sender's port id is valid
-    only in that namespace.
+    """A listener with NETLINK_LISTEN_ALL_NSID gets each message with the nsid of the sender's namespace. The
+    sender's port id is valid only in that namespace.
     """
     others = [world.namespace() for _ in range(3)]
     listener = all_nsid_listener(world)
@@ -143,7 +143,9 @@ def three_namespaces(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def same_port_id_elsewhere(world: World, log: Log) -> None:
-    """A listener also receives from a sender that has the same port id in another namespace."""
+    """A listener with NETLINK_LISTEN_ALL_NSID also receives from a sender in another namespace that has the
+    same port id as the listener.
+    """
     other = world.namespace()
     world.set_nsid(other, 1)
     listener = all_nsid_listener(world)

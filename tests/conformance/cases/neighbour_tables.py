@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: tables of requests that change neighbours and proxies."""
+"""NETLINK_ROUTE: many combinations of requests that change neighbours and neighbour proxies."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ def neighbour(
 
 
 def unicast(lines: list[str]) -> list[str]:
-    """Return the lines of a neighbour dump in order, but omit the multicast groups to which a link sends
-    packets. Omit the proxies without a link too, because Linux keeps such a proxy after the end of its
-    namespace and shows it in another one.
+    """Return the lines of a neighbour dump in order, without multicast addresses and without IPv4 proxies
+    that have no link. Linux keeps such a proxy when its namespace ends, and shows it in another namespace.
     """
     others = "000100ff02", "000100e0", "28 02(9)"
     return sorted(each for each in lines if not any(other in each for other in others))
@@ -51,7 +50,9 @@ OF_NEIGHBOURS: Final = (
 
 @case(privileged=True, marks=ROUTE)
 def states_of_neighbours(world: World, log: Log) -> None:
-    """State, hardware address and flags of a neighbour after each pair of requests."""
+    """State, hardware address and flags of a neighbour after requests that change it from each state to each
+    other state.
+    """
     lab = Tabled(world, log, veth=True, groups=NEIGHBOURS)
     lab.up()
     new, old = 0x600, REPLACE

@@ -96,7 +96,7 @@ def opened_again(world: World) -> Socket:
 
 @case()
 def neither_name_nor_id(world: World, log: Log) -> None:
-    """CTRL_CMD_GETFAMILY without a name or an id."""
+    """CTRL_CMD_GETFAMILY without a name or an id fails with EINVAL."""
     s = opened(world)
     log.ask("no attributes", s, ctrl())
     log.ask("another attribute", s, ctrl(attrs=attr(wire.A_VERSION, wire.u32(1))))
@@ -124,7 +124,7 @@ def twice_the_same(world: World, log: Log) -> None:
 
 @case()
 def unknown_name_and_id(world: World, log: Log) -> None:
-    """CTRL_CMD_GETFAMILY for names and ids of families that do not exist."""
+    """CTRL_CMD_GETFAMILY fails with ENOENT if no family has the name or the id."""
     s = opened(world)
     log.ask("name", s, ctrl(attrs=by_name(b"nosuchfamily\0")))
     log.ask("case matters", s, ctrl(attrs=by_name(b"NLCTRL\0")))
@@ -135,7 +135,9 @@ def unknown_name_and_id(world: World, log: Log) -> None:
 
 @case()
 def name_termination(world: World, log: Log) -> None:
-    """Family names with and without a terminating NUL."""
+    """A family name without a terminating NUL fails with EINVAL. The kernel ignores bytes after the first
+    NUL.
+    """
     s = opened(world)
     log.ask("no NUL", s, ctrl(attrs=by_name(b"nlctrl")))
     log.ask("two NULs", s, ctrl(attrs=by_name(b"nlctrl\0\0")))
@@ -173,7 +175,9 @@ def unknown_attributes(world: World, log: Log) -> None:
 
 @case()
 def attributes_without_policy(world: World, log: Log) -> None:
-    """Results of CTRL_CMD_GETFAMILY with attributes that nlctrl defines but this command does not accept."""
+    """CTRL_CMD_GETFAMILY ignores attributes that nlctrl defines but that the policy of this command does not
+    contain.
+    """
     s = opened(world)
     for type in (wire.A_VERSION, wire.A_OPS, wire.A_MCAST, wire.A_OP):
         log.ask(f"type {type}", s, ctrl(attrs=attr(type, b"\1\0\0\0") + by_id()))
@@ -193,8 +197,9 @@ def flags_in_types(world: World, log: Log) -> None:
 
 @case()
 def attribute_lengths(world: World, log: Log) -> None:
-    """A malformed attribute ends the parsing. The attributes before it are valid. If the request fails for
-    another reason, the error has the extack message about this attribute.
+    """At a malformed attribute, the kernel stops parsing. It uses only the attributes before it. If these
+    contain no name or id, the request fails with EINVAL, and the extack message says that bytes are left
+    over.
     """
     s = opened(world)
     for length in (0, 3):
@@ -211,7 +216,9 @@ def attribute_lengths(world: World, log: Log) -> None:
 
 @case()
 def trailing_bytes(world: World, log: Log) -> None:
-    """A request with leftover bytes after a valid attribute. The bytes are too few for another attribute."""
+    """The kernel accepts a request with 1 to 3 leftover bytes after a valid attribute. A request without a
+    valid attribute fails with EINVAL.
+    """
     s = opened(world)
     for size in (1, 2, 3):
         log.ask(f"{size}", s, ctrl(attrs=by_id() + b"\xee" * size))

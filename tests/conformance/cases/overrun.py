@@ -45,7 +45,7 @@ def flood(a: Socket, count: int = 100, size: int = 500) -> None:
 
 
 def numbers(b: Socket, count: int = 1000) -> list[int]:
-    """Return the numbers of the messages in the queue."""
+    """Receive all queued messages, and return the number that each message contains."""
     got: list[int] = []
     for _ in range(count):
         try:
@@ -132,7 +132,7 @@ def sending_does_not_take_it(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def no_enobufs(world: World, log: Log) -> None:
-    """With NETLINK_NO_ENOBUFS, an overrun has no error, and the queue accepts messages as soon as it has
+    """With NETLINK_NO_ENOBUFS, an overrun causes no error, and the queue accepts messages as soon as it has
     space.
     """
     a, b = sender_and_member(world)

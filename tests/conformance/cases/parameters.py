@@ -122,7 +122,9 @@ BOOLEANS = (
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def booleans(world: World, log: Log) -> None:
-    """`bool` parameters depend on the first letters of the value. A name without a value means true."""
+    """Only the first letters of a `bool` parameter's value count: `yellow` means yes. A name without a value
+    means true.
+    """
     lines = ("strict", *(f"strict={text}" for text in BOOLEANS))
     try_lines(world, log, "842_compress", lines, "strict")
 

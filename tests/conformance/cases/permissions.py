@@ -16,8 +16,8 @@ MODES = (0o4755, 0o2755, 0o6755, 0o6745, 0o2644, 0o7777, 0o644)
 
 @case(privileged=True, marks=PROGRAMS)
 def made_in_a_setgid_directory(world: World, log: Log) -> None:
-    """If S_IXGRP is set and the creator is not in the group of a setgid directory, the kernel clears S_ISGID
-    of a new file.
+    """A new file in a setgid directory loses S_ISGID if the requested mode has S_IXGRP and an unprivileged
+    creator is not in the directory's group. A new directory keeps S_ISGID.
     """
     programs = world.programs()
     root = programs.start()

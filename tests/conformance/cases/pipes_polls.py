@@ -96,8 +96,8 @@ def listeners_and_clients(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def senders_to_a_full_inbox(world: World, log: Log) -> None:
-    """If a unix datagram socket receives one datagram from its full queue, one sender that is blocked in
-    send(2) or write(2) is woken.
+    """A receive from the full queue of a unix datagram socket wakes one sender that is blocked in send(2) or
+    write(2).
     """
     programs = world.programs()
     a = programs.start()
@@ -122,8 +122,8 @@ def senders_to_a_full_inbox(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def select_beyond_the_table(world: World, log: Log) -> None:
-    """select() ignores a descriptor that is beyond the descriptor table. Its bit in the returned set
-    stays.
+    """select() ignores a descriptor beyond the end of the process's descriptor table. The bit of this
+    descriptor remains set in the returned set.
     """
     a = world.programs().start()
     read, write = a.pipe()

@@ -27,11 +27,11 @@ ABSENT: Final = 99
 SIZES: Final = (0, 1, 2, 3, 4, 5, 8, 12, 15, 16, 17, 31, 32, 33, 64, 127, 128, 255, 256)
 FILLS: Final = (b"\0", b"\1", b"\xff")
 EMPTY: Final = nlmsg(NOOP, 0, bytes(20))
-"""A message that precedes each request in its datagram. The attribute offset in an error does not depend on
-this message.
+"""An NLMSG_NOOP message that the datagram contains before each request. The attribute offset in an error
+counts from the start of the request, so this message does not change it.
 """
 Row = tuple[str, int, bytes]
-"""A row of the table: label, message type, and the body of a request."""
+"""A row of a table of requests: the label of the request, its message type and its body."""
 
 
 def payloads() -> Iterator[tuple[str, int, bytes]]:
@@ -112,8 +112,8 @@ def attributes_of_neighbours(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def attributes_of_rules(world: World, log: Log) -> None:
-    """Replies to requests with each attribute of a routing rule, with payloads of many lengths and some
-    values.
+    """Replies to requests with each attribute of a routing rule, for payloads of many lengths. The values of
+    prefix lengths, TOS and ranges vary too.
     """
     lab = Tabled(world, log)
     unmodelled = frozenset({fr.FRA_TUN_ID, fr.FRA_L3MDEV, *range(fr.FRA_FLOWLABEL, fr.FRA_MAX + 1)})
@@ -154,8 +154,8 @@ def attributes_of_rules(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def attributes_of_settings(world: World, log: Log) -> None:
-    """Replies to requests with each attribute of namespace ids, settings and statistics, with payloads of
-    many lengths and some values.
+    """Replies to RTM_NEWNSID, RTM_GETNSID, RTM_GETNETCONF, RTM_GETSTATS and RTM_SETSTATS with one attribute
+    each, for payloads of many lengths.
     """
     lab = Tabled(world, log)
     stats = il.IfStatsMsg(index=LO, filter_mask=8).pack()

@@ -28,11 +28,14 @@ FILE = ("files",)
 COMMON_PROTOCOLS = frozenset({wire.ROUTE, wire.USERSOCK, NETLINK_KOBJECT_UEVENT, wire.GENERIC})
 """Protocols that every kernel has. The other protocols depend on the kernel's configuration."""
 LINE = re.compile(r"[0-9a-f]{16} (.*) (\d+ *)")
-"""A line of /proc/net/netlink: address of the socket, other fields, and inode in 8 columns."""
+"""A line of /proc/net/netlink: the address of the socket, other fields, and the inode number with the spaces
+after it.
+"""
 
 
 def record_netlink(label: str, world: World, log: Log, *protocols: int) -> None:
-    """Record /proc/net/netlink with its widths, but without addresses and inode numbers of sockets.
+    """Record /proc/net/netlink with the widths of its columns, but without the sockets' addresses and inode
+    numbers.
 
     The kernel lists the sockets of a protocol in the order of its hash table, the case by port id.
     """
@@ -80,7 +83,7 @@ def duplicates(world: World, log: Log) -> None:
 
 @case(marks=FILE)
 def groups(world: World, log: Log) -> None:
-    """/proc/net/netlink shows a socket's groups as a mask of the first 32."""
+    """/proc/net/netlink shows a socket's memberships as a mask of the groups 1 to 32."""
     one, other = (netlink(world, wire.GENERIC, bind=each) for each in ((A, 0x80000001), (B, 0)))
     other.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 2)
     record_netlink("some", world, log, wire.GENERIC)

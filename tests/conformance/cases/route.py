@@ -1,4 +1,6 @@
-"""NETLINK_ROUTE errors that need no routes or links (optional: mark `route`)."""
+"""NETLINK_ROUTE errors that occur even without routes and links. A runner can omit these cases by their mark
+`route`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ def ifinfo(index: int = 0, attrs: bytes = b"", change: int = 0) -> bytes:
 
 @case(marks=ROUTE_CASE)
 def unknown_types(world: World, log: Log) -> None:
-    """A message type above the last one fails with EOPNOTSUPP. Types below the first one (16) are control
+    """A message type above RTM_MAX fails with EOPNOTSUPP. Types below RTM_BASE (16) are netlink control
     messages.
     """
     s = opened(world)
@@ -37,7 +39,9 @@ def unknown_types(world: World, log: Log) -> None:
 
 @case(marks=ROUTE_CASE)
 def header_too_short(world: World, log: Log) -> None:
-    """Errors for a message that is too short for the header of its message type."""
+    """RTM_GETLINK fails with EINVAL if the message is too short for its header. The kernel ignores an empty
+    message.
+    """
     s = opened(world)
     for size in (0, 1, 4, 15):
         log.ask(f"{size} bytes", s, wire.nlmsg(GETLINK, REQUEST, bytes(size), seq=size))
@@ -54,7 +58,9 @@ def change_unprivileged(world: World, log: Log) -> None:
 
 @case(marks=ROUTE_CASE)
 def no_such_link(world: World, log: Log) -> None:
-    """RTM_GETLINK of a link that does not exist."""
+    """RTM_GETLINK fails with ENODEV if the link does not exist, and with EINVAL if the request has neither a
+    name nor a positive index.
+    """
     s = opened(world)
     log.ask("index", s, wire.nlmsg(GETLINK, REQUEST, ifinfo(999), seq=1))
     log.ask("name", s, wire.nlmsg(GETLINK, REQUEST, ifinfo(0, attr(3, b"nosuch0\0")), seq=2))
@@ -64,7 +70,9 @@ def no_such_link(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE_CASE)
 def delete_no_such_link(world: World, log: Log) -> None:
-    """RTM_DELLINK of a link that does not exist."""
+    """RTM_DELLINK fails with ENODEV if the link does not exist, and with EINVAL if the request selects no
+    link or has a short header.
+    """
     s = opened(world)
     log.ask("index", s, wire.nlmsg(DELLINK, REQUEST | ACK, ifinfo(999), seq=1))
     log.ask("neither", s, wire.nlmsg(DELLINK, REQUEST | ACK, ifinfo(0), seq=2))
@@ -73,7 +81,7 @@ def delete_no_such_link(world: World, log: Log) -> None:
 
 @case(marks=ROUTE_CASE)
 def bad_attributes(world: World, log: Log) -> None:
-    """Malformed attributes of RTM_GETLINK."""
+    """RTM_GETLINK fails with ERANGE if an attribute is too long or too short."""
     s = opened(world)
     log.ask("long name", s, wire.nlmsg(GETLINK, REQUEST, ifinfo(0, attr(3, b"n" * 20 + b"\0")), seq=1))
     log.ask("short mask", s, wire.nlmsg(GETLINK, REQUEST, ifinfo(999, attr(29, b"\1")), seq=2))

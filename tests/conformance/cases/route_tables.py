@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: tables of requests that add, replace and delete routes among routes that exist."""
+"""NETLINK_ROUTE: many requests that add, replace and delete routes next to existing routes."""
 
 from __future__ import annotations
 
@@ -464,8 +464,8 @@ def files_of_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def nodes_of_deleted_routes6(world: World, log: Log) -> None:
-    """RTM_DELROUTE with RTM_F_CLONED succeeds without a notification and deletes no route if the IPv6 routing
-    tree has a node for the prefix. Otherwise it fails with ESRCH.
+    """RTM_DELROUTE with RTM_F_CLONED deletes no route and causes no notification. It succeeds if the IPv6
+    routing tree has a node for the prefix. Otherwise it fails with ESRCH.
     """
     lab = Tabled(world, log, AF_INET6, veth=True)
     lab.up()

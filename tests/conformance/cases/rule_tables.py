@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: tables of lookups by rules, of rules that follow links, and of namespace ids."""
+"""NETLINK_ROUTE: many lookups by routing rules, rules that follow links, and namespace ids."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ NEW, DEL = rt.RTM_NEWRULE, rt.RTM_DELRULE
 
 
 def prepared(world: World, log: Log, family: int, *, veth: bool = True) -> Tabled:
-    """Return a test network with a route in each of the tables 1, 2 and 3. The metric of a route shows its
-    table.
+    """Return a test network with a route in each of the tables 1, 2 and 3. The metric of each route is the
+    number of its table.
     """
     lab = Tabled(world, log, family, veth=veth, portid=family)
     lab.up()
@@ -47,7 +47,7 @@ def looked(lab: Tabled, columns: dict[str, dict[str, Any]]) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def rules_of_tos(world: World, log: Log) -> None:
-    """For rules with a TOS or DSCP, IPv4 compares other bits of the lookup's TOS than IPv6."""
+    """For rules with a TOS or DSCP, IPv4 and IPv6 compare different bits of the lookup's TOS."""
     for family in (AF_INET, AF_INET6):
         lab = prepared(world, log, family, veth=family == AF_INET)
         lookups = {

@@ -136,7 +136,7 @@ def write_only_options(world: World, log: Log) -> None:
 
 @case()
 def other_levels(world: World, log: Log) -> None:
-    """Option levels that netlink does not support."""
+    """setsockopt() and getsockopt() fail with ENOPROTOOPT if netlink does not support the option level."""
     s = netlink(world, wire.USERSOCK)
     for level in (0, SOL_TCP, 271, 300):
         log.call(f"set {level}", s.setsockopt, level, 1, 1)

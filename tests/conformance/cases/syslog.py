@@ -28,7 +28,9 @@ def timeless(data: bytes) -> bytes:
 
 
 def begin(world: World, log: Log) -> tuple[Program, Kmsg]:
-    """Return a program and its /dev/kmsg. The program has read and cleared the whole log."""
+    """Return a program (a process that makes calls) and its reader of /dev/kmsg. The program has read and
+    cleared the whole log.
+    """
     program = world.programs().start()
     kmsg = Kmsg(program, log)
     kmsg.write(b"before\n")
@@ -90,8 +92,8 @@ def unrestricted(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def everything(world: World, log: Log) -> None:
-    """SYSLOG_ACTION_READ_ALL returns as many of the newest records since the last clear as fit in the buffer.
-    Each line has a prefix.
+    """SYSLOG_ACTION_READ_ALL returns the records since the last clear. If they do not fit in the buffer, it
+    returns only the newest ones. Each line has a prefix.
     """
     program, kmsg = begin(world, log)
     for text in (b"one\n", b"<3>two\nlines\n", b"\n", b"a\n\nb\n", b"\xff\1\\n", b"unfinished"):
@@ -116,8 +118,8 @@ def everything(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def taking(world: World, log: Log) -> None:
-    """SYSLOG_ACTION_READ removes records, or a part of one, from the unread part of the log. Reads of
-    /proc/kmsg continue at the same position.
+    """SYSLOG_ACTION_READ returns unread records, or only a part of one, and marks what it returns as read.
+    Reads of /proc/kmsg continue at the same position.
     """
     program, kmsg = begin(world, log)
     for text in (b"one\n", b"two\nlines\n", b"three\n", b"four\n", b"five\n"):

@@ -24,7 +24,7 @@ from tests.conformance.world import World
 
 CREATE = NLM_F_CREATE | NLM_F_EXCL
 PATIENCE = 0.3
-"""Seconds after which the kernel has run the work item of a new address."""
+"""Maximum time in seconds to wait until the kernel announces a new IPv6 address."""
 TEXT, OFFSET = 1, 2
 """Attributes of an extended acknowledgement."""
 

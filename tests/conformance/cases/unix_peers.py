@@ -110,9 +110,9 @@ def states(log: Log, label: str, program: Program, names: Sequence[str]) -> None
 
 @case(privileged=True, marks=PROGRAMS)
 def datagram_sockets_that_change_their_peer(world: World, log: Log) -> None:
-    """connect(2) of a datagram socket sets its peer and changes the state of both sockets. If it changes or
-    removes the peer while messages are queued in the socket, the kernel drops these messages. A former peer
-    that is still connected to the socket then gets ECONNRESET.
+    """connect(2) of a datagram socket sets its peer and changes the state of both sockets. If the socket had
+    another peer before and has queued messages, the kernel drops these messages. If the former peer is
+    connected to the socket, it then gets ECONNRESET.
     """
     a = world.programs().start()
     names = ["a", "b", "c"]
@@ -262,8 +262,8 @@ def number_of_files(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def files_in_flight_of_each_socket(world: World, log: Log) -> None:
-    """fdinfo of a socket shows the number of files in its queue. A listener counts those of its queued
-    connections.
+    """fdinfo of a unix socket shows the number of files in its receive queue. For a listener, it shows the
+    number of files in the queues of the connections that no program has accepted.
     """
     a = world.programs().start()
     for name in ("stream", "seqpacket"):
@@ -289,7 +289,7 @@ def files_in_flight_of_each_socket(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def files_in_flight_after_a_peek(world: World, log: Log) -> None:
-    """MSG_PEEK leaves the files in flight. The receiver of a peek gets its own descriptors."""
+    """MSG_PEEK leaves the files in flight. Each receive with MSG_PEEK installs new descriptors for them."""
     a = world.programs().start()
     for kind in KINDS.values():
         one, other = a.socketpair(AF_UNIX, kind)
@@ -342,8 +342,8 @@ def receive_low_water_mark(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def signals_for_space_of_datagrams(world: World, log: Log) -> None:
-    """If a sender with O_ASYNC has polled its full receiver for POLLOUT, it gets SIGIO when the receiver has
-    space again.
+    """If a sender with O_ASYNC has called poll(2) for POLLOUT while its receiver was full, the sender gets
+    SIGIO when the receiver has space again.
     """
     a = world.programs().start()
     a.signal(SIGIO, RECORD)

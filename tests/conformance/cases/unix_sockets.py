@@ -171,8 +171,8 @@ def pipe_in_a_circle_of_datagrams(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def peek_reaches_the_next_files(world: World, log: Log) -> None:
-    """On a stream, MSG_PEEK also returns the next files in the queue, even if it has filled the buffer
-    before. A receive returns files only with a byte of their message.
+    """On a stream, MSG_PEEK also returns the files of the next message with files, even if the buffer ends
+    before this message. Without MSG_PEEK, a receive returns files only if it returns a byte of their message.
     """
     a = world.programs().start()
     one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
@@ -363,8 +363,8 @@ def types_of_socket(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def credentials_before_accept(world: World, log: Log) -> None:
-    """If a peer sends before accept(2), the kernel adds credentials. A new connection takes over the options
-    that the listener has at connect(2).
+    """If a peer sends before accept(2), the kernel adds the sender's credentials to the message. A new
+    connection inherits SO_PASSCRED and SO_PASSSEC from the listener at connect(2), but not SO_REUSEADDR.
     """
     a = world.programs().start(1000, 100)
     for name in ("stream", "seqpacket"):

@@ -209,13 +209,14 @@ def _report_rare(reached: Reached) -> None:
 
 
 def _counts(options: argparse.Namespace) -> bool:
-    """Return True if differences count as failures, because this kernel is of the recorded series or --strict
-    is set. Otherwise print that they do not count.
+    """Return True if differences count as failures, because the recorded results are from this host's kernel
+    series or --strict is set. Otherwise print that they do not count.
     """
     if options.strict or is_of_series(recording.load().series):
         return True
     print(
-        "differences are no failures, because this kernel is not of the recorded series; --strict counts them"
+        "differences do not count as failures, because the recorded results are from another kernel series "
+        "than this host's kernel; --strict counts them"
     )
     return False
 

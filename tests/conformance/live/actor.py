@@ -1,5 +1,5 @@
-"""Execution of a random program in a world (on one of the two kernels). It returns the outcome of each call
-as a plain value.
+"""Execution of the steps of a random program on one of the two kernels. The outcome of each call is a plain
+value.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _ignore(actor: Actor, *, slow: bool) -> None:
 
 @attrs.define
 class Actor:
-    """A process that executes the steps of a random program in its world, which is one of the two kernels."""
+    """A process that executes the steps of a random program on one of the two kernels."""
 
     world: Any
     pid: int
@@ -80,7 +80,7 @@ class Actor:
     patience: float = SHORT_WAIT
     sockets: dict[int, Any] = attrs.field(factory=dict)
     worlds: list[Any] = attrs.field(factory=list)
-    """One world per network namespace, for a program with two namespaces."""
+    """For a program with two network namespaces: the `World` (process) in each namespace."""
     _wanted: int = 0
 
     def can_perform(self, step: Step) -> bool:

@@ -1,4 +1,5 @@
-"""Areas that the search omits because the host's kernel differs from the recorded one.
+"""Areas (groups of recorded cases) that the live search omits because their results differ on the host's
+kernel.
 
 The recorded cases are grouped by area. If a case of an area differs on this host, the search draws nothing
 of that area.
@@ -53,6 +54,6 @@ RULES: Final = {
     "filter": ("filter", "lock", "members"),
     "credentials": ("become",),
 }
-"""For each area: the kinds of steps (rules of the generator) that the search omits if the area differs on the
-host. For an area that is neither here nor in PROTOCOLS, the search omits nothing.
+"""For each area (group of recorded cases): the kinds of steps that the search omits if a case of this area
+fails on the host. If an area is neither here nor in PROTOCOLS, the search omits nothing for it.
 """

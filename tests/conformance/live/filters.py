@@ -66,7 +66,7 @@ def keeping(count: int) -> tuple[Instruction, ...]:
 
 
 def any_filter(random: Random) -> tuple[Instruction, ...]:
-    """Return a random filter of the list of valid and invalid programs, or random instructions that end with
+    """Return a random filter: a valid or invalid program from FILTERS, or random instructions that end with
     BPF_RET.
     """
     if random.random() < 0.4:

@@ -51,7 +51,7 @@ class Generator:
         self._polls = "poll" not in scope.without_rules
         self.steps: list[Step] = []
         self.protocol: dict[int, int] = {}
-        """Protocol of each open socket, by slot."""
+        """Protocol of each open socket, by the socket's number in the program (slot)."""
         themes = tuple(THEMES.values())
         (self._theme,) = random.choices(themes, [theme.share for theme in themes])
         self._protocols = [each for each in self._theme.protocols if each in scope.protocols]
@@ -77,20 +77,26 @@ class Generator:
         self.steps.append(Step(call, slot, arguments))
 
     def slot(self) -> int:
-        """Return the slot of a random open socket."""
+        """Return the number (slot) of a random open socket of the program."""
         return self.random.choice(tuple(self.protocol))
 
     def peer(self, slot: int) -> int:
-        """Return the slot of a socket that has the same protocol as the one in `slot`, or `slot` itself."""
+        """Return the number (slot) of a random open socket with the same protocol as the socket `slot`. This
+        can be `slot` itself.
+        """
         same = [each for each, protocol in self.protocol.items() if protocol == self.protocol[slot]]
         return self.random.choice(same)
 
     def in_company(self) -> bool:
-        """Return True, with the theme's probability, if a step should use multicast groups."""
+        """Return True if the next step should use a multicast group. The program's theme (its weights) sets
+        the probability.
+        """
         return self.random.random() < self._theme.company
 
     def wants_extack(self) -> bool:
-        """Return True, with the theme's probability, to enable extended ACKs or strict checks on a socket."""
+        """Return True if the program should enable extended ACKs or strict checks on a socket. The program's
+        theme (its weights) sets the probability.
+        """
         return self.random.random() < self._theme.extack
 
     def protocol_to_open(self) -> int:
@@ -111,7 +117,7 @@ class Generator:
 
 
 def socket(g: Generator) -> None:
-    """Open a socket, mostly with valid arguments, sometimes in the slot of another one."""
+    """Open a socket, mostly with valid arguments. Sometimes, the new socket replaces an open one."""
     random = g.random
     slot = random.randrange(MAX_SOCKETS)
     if random.random() < 0.15:
@@ -143,7 +149,7 @@ def close(g: Generator) -> None:
 
 
 def dup(g: Generator) -> None:
-    """Duplicate a socket into another slot."""
+    """Duplicate a socket. The duplicate can replace another open socket."""
     slot, other = g.slot(), g.random.randrange(MAX_SOCKETS)
     if slot != other:
         g.add("dup", slot, other)
@@ -294,7 +300,7 @@ def ask(g: Generator) -> None:
 
 
 def flood(g: Generator) -> None:
-    """Send one datagram repeatedly, until a queue is full or beyond."""
+    """Send one datagram 3 to 40 times, which can overrun the receive queue."""
     random = g.random
     slot = g.slot()
     data = _payload(g, g.protocol[slot])

@@ -12,7 +12,7 @@ from tests.conformance import wire
 from tests.conformance.live.payloads import Payload, Question, exactly, integer, nest, text, uint
 
 NETDEV: Final = 20
-"""Family id of netdev on the recorded kernel and in simkernel."""
+"""Family id of netdev in simkernel and on the Linux kernel on which the cases were recorded."""
 
 
 def _family_id(random: Random) -> bytes:

@@ -40,8 +40,8 @@ SHARED_PROTOCOLS: Final = (
     nl.NETLINK_GENERIC,
 )
 NEED_NAMESPACE: Final = ("uevent", "route", "netdev")
-"""Areas that the search compares only in a new namespace. In an existing namespace, a program would see the
-host's devices and their events.
+"""Areas (groups of recorded cases) that the search compares only in a new namespace. In an existing
+namespace, a program would see the host's devices and their events.
 """
 PATIENCE: Final = 20.0
 """Maximum duration of a step in seconds. A longer step counts as blocked, but the machine can also be
@@ -90,7 +90,7 @@ class Host:
 
     @contextmanager
     def patient(self) -> Iterator[None]:
-        """Wait longer for notifications in the body, so that a slow machine does not count as a
+        """Wait longer for notifications within the `with` block, so that a slow machine does not count as a
         difference.
         """
         self.patience = LONG_WAIT
@@ -160,7 +160,7 @@ class Blocked(Exception):
 
 
 class HostActor(Actor):
-    """A process on the host's kernel. If a step blocks, its outcome is the text of Blocked."""
+    """A process on the host's kernel. If a step blocks, its outcome is the text of the exception Blocked."""
 
     def perform(self, step: Step, wanted: int = 0) -> list[Outcome]:
         """Execute a step for at most `PATIENCE` seconds."""

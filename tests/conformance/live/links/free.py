@@ -55,8 +55,8 @@ TREES: Final[dict[int, tuple[int, Tree]]] = {
     7: (12, NEIGHBOUR),
     14: (8, ADDRESS),
 }
-"""For each message type divided by 4: the size of the header, and the parts of the message that are not
-compared.
+"""For each kind of object (message type divided by 4): the size of the message's header, and the parts of the
+message that are not compared.
 """
 
 NEIGHBOUR_TYPE: Final = U16.pack(rtnl.RTM_NEWNEIGH)
@@ -67,8 +67,8 @@ Path = tuple[int, ...]
 
 
 def free_places(data: bytes) -> dict[Path, slice]:
-    """Return the parts of a datagram that are not compared. The key is the message's number and the path of
-    attribute types.
+    """Return the slices of a datagram that are not compared. A key consists of the index of the message in
+    the datagram and the types of the nested attributes.
     """
     found: dict[Path, slice] = {}
     offset = number = 0

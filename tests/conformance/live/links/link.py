@@ -18,7 +18,9 @@ from tests.conformance.live.links.requests import Request, dump
 UP, ALL_FLAGS = 1, 0xFFFFFFFF
 NOARP: Final = 0x80
 FLAGS: Final = (0x2, NOARP, 0x100, 0x200, 0x1000, 0x8000, 0x4, 0x20, 0x10000)
-"""Link flags: BROADCAST, NOARP, PROMISC, ALLMULTI, MULTICAST, DYNAMIC, DEBUG, NOTRAILERS, LOWER_UP."""
+"""Link flags that requests change: BROADCAST, NOARP, PROMISC, ALLMULTI, MULTICAST, DYNAMIC, DEBUG,
+NOTRAILERS, LOWER_UP.
+"""
 INFO_KIND, INFO_DATA, INFO_SLAVE_KIND, INFO_SLAVE_DATA = 1, 2, 4, 5
 VETH_INFO_PEER: Final = 1
 INET6_ADDR_GEN_MODE: Final = 8
@@ -32,7 +34,9 @@ BRIDGE_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
     6: (U16, (0, 1, 0x8000, 0xFFFF)),
     9: (U16, (0, 8, 1, 0x4000)),
 }
-"""IFLA_BR_*: forward delay, hello time, maximum age, ageing time, priority, group forward mask."""
+"""Bridge options (IFLA_BR_*) with the values that requests set: forward delay, hello time, maximum age,
+ageing time, priority, group forward mask.
+"""
 PORT_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
     1: (U8, (0, 0, 3, 3, 4, 4, 5, 1)),
     2: (U16, (0, 8, 63, 64)),
@@ -43,7 +47,9 @@ PORT_OPTIONS: Final[dict[int, tuple[object, tuple[int, ...]]]] = {
     37: (U32, (0, 1, 512)),
     42: (U32, (0, 7)),
 }
-"""IFLA_BRPORT_*: state, priority, cost, boolean options, multicast router, mask, limits."""
+"""Bridge port options (IFLA_BRPORT_*) with the values that requests set: state, priority, cost, boolean
+options, multicast router, group forward mask, limits of multicast hosts and groups.
+"""
 
 
 def _head(p: Picks, index: int = 0, flags: int = 0, change: int = 0, family: int = 0) -> bytes:
@@ -147,8 +153,8 @@ def new_veth(p: Picks) -> Request:
 
 
 def new_bridge(p: Picks) -> Request:
-    """Return a request that creates a bridge. Without IFLA_ADDRESS, its address is random, later that of a
-    port.
+    """Return a request that creates a bridge. If the request has no IFLA_ADDRESS, the bridge gets a random
+    address, and later the address of a port.
     """
     attributes = p.some(
         0.9, lambda: p.attribute(il.IFLA_IFNAME, p.random.choice((b"br0\0", b"br1\0", p.name())))
