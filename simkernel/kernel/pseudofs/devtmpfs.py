@@ -20,7 +20,9 @@ FOLDER: Final = Owner(0, 0, 0o755)
 
 
 class Devtmpfs:
-    """Creates and removes the nodes below `root`, one for each device with a number."""
+    """Creates a node in devtmpfs for each device that has a major and a minor number, and removes the node
+    together with the device.
+    """
 
     def __init__(self, root: Dentry, devices: DriverCore) -> None:
         self._root = root
@@ -44,8 +46,8 @@ class Devtmpfs:
         self._nodes[device] = dentry.inode
 
     def removed(self, device: Device) -> None:
-        """Remove a device's node (`handle_remove()`), and its directories if they are empty
-        (`delete_path()`).
+        """Remove a device's node (`handle_remove()`). Then remove the directories of its path that devtmpfs
+        has created, if they are empty (`delete_path()`).
         """
         inode = self._nodes.pop(device, None)
         here: Dentry | None = self._root

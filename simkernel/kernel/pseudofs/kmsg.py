@@ -116,7 +116,8 @@ def _fit(record: LogRecord, size: int) -> bytes:
 
 
 def _write(file: CharDeviceFile, data: bytes, position: int) -> int:
-    """Write a record (`devkmsg_write()`).  The text ends at a NUL; a newline at its end finishes the record.
+    """Write a record (`devkmsg_write()`). The text ends at the first NUL. If the text does not end with a
+    newline, the record becomes readable only when another record follows.
 
     A prefix `<N>` of the text sets level and facility. If the facility is missing or 0 (the kernel's),
     LOG_USER is used. More than ten records in five seconds are dropped. When the file is closed, the log
@@ -154,8 +155,8 @@ def _seek(file: CharDeviceFile, offset: int, whence: int) -> int:
 
 
 def _poll(file: CharDeviceFile, table: PollTable) -> int:
-    """Return the poll events: POLLIN for unread records, POLLERR and POLLPRI after lost ones
-    (`devkmsg_poll()`).
+    """Return the poll events: POLLIN if there are unread records, also POLLERR and POLLPRI if some of them
+    were dropped (`devkmsg_poll()`).
     """
     reader: Reader = file.private_data
     poll_wait(reader.kernel.log_readers, table)
@@ -165,7 +166,7 @@ def _poll(file: CharDeviceFile, table: PollTable) -> int:
 
 
 def _release(file: CharDeviceFile) -> None:
-    """Close the file and log how many records were dropped (`devkmsg_release()`,
+    """Close the file, and log how many records the rate limit has dropped (`devkmsg_release()`,
     `ratelimit_state_exit()`).
     """
     reader: Reader = file.private_data

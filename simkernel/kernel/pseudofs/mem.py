@@ -70,8 +70,8 @@ _ACCESS: Final = {name: access for _, name, _, access in DEVICES}
 
 
 def register(kernel: KernelParts) -> None:
-    """Register the memory devices without emitting uevents. Linux creates these devices before any program
-    can listen for uevents.
+    """Register the memory devices. No uevents are emitted, because Linux creates these devices before any
+    program can listen for uevents.
     """
     devices = kernel.char_devices
     devices.register_region(None, MAJOR, 0, 256, "mem")

@@ -24,7 +24,7 @@ LINKS: Final = {
     "stdout": "/proc/self/fd/1",
     "stderr": "/proc/self/fd/2",
 }
-"""Symbolic links in /dev, which udev makes on Linux."""
+"""Symbolic links in /dev, and their targets. On Linux, udev creates them."""
 
 
 def mount_all(kernel: KernelParts) -> FileSystems:

@@ -19,12 +19,14 @@ from simkernel.uapi.capability import CAP_SYS_PTRACE
 from simkernel.uapi.errno import EACCES, EPERM, os_error
 
 Entry = Callable[["ProcFs", str], "ProcInode"]
-"""A function that creates the inode of a directory entry from the file system and the entry's path."""
+"""A function that creates the inode of a directory entry. Its arguments are the file system and the path of
+the entry in procfs.
+"""
 Table = Mapping[str, Entry]
 
 
 class ProcFs(SuperBlock):
-    """The file system at /proc."""
+    """The superblock of procfs, with the kernel that the files describe."""
 
     __slots__ = ("kernel",)
 
@@ -34,7 +36,7 @@ class ProcFs(SuperBlock):
 
 
 class ProcInode(OpenableInode):
-    """A file in procfs, owned by root or by the user of the task `owner`.
+    """A file in procfs. It belongs to the user and group of the task `owner`, or to root if `owner` is None.
 
     The inode number of the file is computed from its path.
     """
@@ -63,8 +65,8 @@ class ProcInode(OpenableInode):
 
 
 class ProcText(ProcInode):
-    """A text file in procfs. `events` are the poll(2) events that the file reports, by default those of
-    `proc_reg_poll()`.
+    """A text file in procfs. poll(2) always reports `events` for it. By default the file is readable and
+    writable (DEFAULT_POLLMASK, as in `proc_reg_poll()`).
 
     If `events` is None, the file has no poll operation, like those in a process's directory
     (tid_base_stuff).
@@ -106,7 +108,8 @@ def check_access(task: Task, owner: Task) -> None:
 
 
 class ProcLink(ProcInode):
-    """A symbolic link in procfs. `target` returns the link's path for the task that follows the link.
+    """A symbolic link in procfs. The function `target` returns the path to which the link leads for a given
+    task.
 
     Raises EACCES if that task may not trace the task `owner` (`proc_pid_get_link()`).
     """
@@ -143,7 +146,7 @@ class ProcDirectory(ProcInode, DirectoryInode):
         return None if entry is None else entry(self.fs, f"{self.path}/{name}")
 
     def names(self) -> Iterable[str]:
-        """Return the names of the entries in their order."""
+        """Return the names of the entries in the order in which getdents64(2) lists them."""
         return self._table
 
     def lookup(self, task: Task, here: Dentry, name: str) -> Dentry | None:

@@ -20,7 +20,7 @@ MOUNT_ID: Final = 1
 
 
 def _open_file(task: Task, fd: int) -> OpenFile:
-    """Return the open file of a descriptor.  Raise ENOENT if it is closed."""
+    """Return the open file of a descriptor. Raise ENOENT if the descriptor is closed."""
     try:
         file: OpenFile = task.files.get_raw(fd)
     except OSError:

@@ -21,7 +21,7 @@ MODE: Final = stat.S_IFREG | 0o400
 
 
 class KmsgInode(ProcInode):
-    """The inode of /proc/kmsg."""
+    """The inode of /proc/kmsg. Only a task with CAP_SYSLOG may open it."""
 
     __slots__ = ()
 
@@ -36,7 +36,7 @@ class KmsgInode(ProcInode):
 
 
 class KmsgFile(FileObject):
-    """An open file of /proc/kmsg."""
+    """An open /proc/kmsg. A read returns records that no reader has read before."""
 
     __slots__ = ("_kernel", "inode", "readers", "wait_queues")
 

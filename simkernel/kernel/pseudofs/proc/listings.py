@@ -13,7 +13,7 @@ from simkernel.kernel.parts import KernelParts
 
 CHIP: Final = "simbus"
 FLOW: Final = "level"
-"""Name of the flow handler of an interrupt line (`handle_level_irq`)."""
+"""Name that /proc/interrupts shows for the flow handler of each interrupt line, `handle_level_irq()`."""
 
 ADDRESS: Final = "0x0000000000000000"
 """The address of a module, which Linux hides (`kallsyms_show_value()` with kptr_restrict=2)."""

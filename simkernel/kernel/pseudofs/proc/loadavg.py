@@ -16,7 +16,9 @@ from simkernel.kernel.sched.task import TaskState
 FSHIFT: Final = 11
 FIXED_1: Final = 1 << FSHIFT
 EXPONENTS: Final = (1884, 2014, 2037)
-"""Factors by which a sample reduces the old average (EXP_1, EXP_5, EXP_15), in units of 1/FIXED_1."""
+"""Factors by which each sample multiplies the old 1-, 5- and 15-minute average (EXP_1, EXP_5, EXP_15), in
+units of 1/FIXED_1.
+"""
 PERIOD: Final = 5 * SECOND
 ROUNDING: Final = FIXED_1 // 200
 
@@ -41,7 +43,9 @@ class LoadAverages:
         return self._loads
 
     def records(self, kernel: KernelParts) -> list[str]:
-        """Return the text of /proc/loadavg: averages, running and existing tasks, and the last pid."""
+        """Return the text of /proc/loadavg: the three averages, the numbers of running and of existing tasks,
+        and the pid of the newest task.
+        """
         running = active = 0
         current = kernel.current()
         for task in kernel.processes:
@@ -52,14 +56,16 @@ class LoadAverages:
             active += runs and task is not current
             active += (
                 task.state is TaskState.UNINTERRUPTIBLE and not task.kthread
-            )  # idle kernel threads do not count
+            )  # sleeping kernel threads do not add to the load
         loads = self.update(kernel.engine.time(), active)
         averages = " ".join(_fixed(load + ROUNDING) for load in loads)
         return [f"{averages} {running}/{len(kernel.processes)} {kernel.processes.last_pid}\n"]
 
 
 def _decay(load: int, exponent: int, active: int) -> int:
-    """Return the new value of an average after a sample of `active` tasks (`calc_load()`)."""
+    """Return the new value of the average `load` after samples of the value `active` (`calc_load()`). All
+    values are in units of 1/FIXED_1.
+    """
     new = load * exponent + active * (FIXED_1 - exponent)
     if active >= load:
         new += FIXED_1 - 1
@@ -67,7 +73,8 @@ def _decay(load: int, exponent: int, active: int) -> int:
 
 
 def power(base: int, times: int) -> int:
-    """Return `base` to the power `times` (`fixed_power_int()`). Base and result are in units of 1/FIXED_1.
+    """Return `base` raised to the power `times` (`fixed_power_int()`). Base and result are in units of
+    1/FIXED_1.
 
     The result of each multiplication is rounded.
     """

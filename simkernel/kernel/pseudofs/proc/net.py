@@ -23,11 +23,15 @@ from simkernel.uapi.structure import U16
 POINTER: Final = "0" * 16
 """The address of a socket, which Linux hides (%pK with kptr_restrict=2)."""
 IDLE: Final = 2
-"""Number of references to an idle socket: its file and the socket table (`sk_refcnt`)."""
+"""Number of references to a socket that no operation uses: one of its file and one of the socket table
+(`sk_refcnt`).
+"""
 HEADER: Final = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"
 UNIX_HEADER: Final = "Num       RefCount Protocol Flags    Type St Inode Path\n"
 ATF_COM, ATF_PERM, ATF_PUBL = 2, 4, 8
-"""Flags of /proc/net/arp (include/uapi/linux/if_arp.h)."""
+"""Bits of the column Flags in /proc/net/arp: complete, permanent and published entry
+(include/uapi/linux/if_arp.h).
+"""
 SO_ACCEPTCON: Final = 1 << 16
 DEV_HEADER: Final = (
     "Inter-|   Receive                                                |  Transmit\n"
@@ -43,8 +47,8 @@ def _netlink(net: Net) -> list[str]:
 
 
 def _sockets(net: Net) -> Iterator[str]:
-    """Yield the lines of /proc/net/netlink for each protocol: the kernel's socket, then the bound sockets in
-    order of bind(2).
+    """Yield the lines of /proc/net/netlink. For each protocol, the kernel's own socket comes first. The bound
+    sockets follow in the order of their bind(2) calls.
 
     On Linux, the lines have the order of a hash table.  The inode number of a socket is its cookie.
     """
@@ -98,7 +102,9 @@ def _dev(net: Net) -> list[str]:
 
 
 def _arp(net: Net) -> list[str]:
-    """Return /proc/net/arp: neighbours except NUD_NOARP ones, then proxy entries (`arp_seq_show()`)."""
+    """Return /proc/net/arp: the IPv4 neighbours, then the proxy entries. A neighbour in the state NUD_NONE or
+    NUD_NOARP is left out (`arp_seq_show()`).
+    """
     lines = ["IP address       HW type     Flags       HW address            Mask     Device\n"]
     for entry in NEIGHBOURS.of(net).values():
         if entry.family == AF_INET and entry.state & ~NUD_NOARP:
@@ -128,7 +134,9 @@ FILES: Final = {
 
 
 def directory(fs: ProcFs, path: str, owner: Task) -> ProcDirectory:
-    """Return the directory `net` of a process, for its current network namespace."""
+    """Return the directory /proc/PID/net of the task `owner`. Its files show the network namespace in which
+    the task is now.
+    """
     net = net_of(owner)
     table = {name: partial(ProcText, records=partial(show, net), owner=owner) for name, show in FILES.items()}
     addresses = fs.kernel.rtnetlink.ipv6

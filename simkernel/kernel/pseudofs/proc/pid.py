@@ -35,7 +35,7 @@ STATES: Final = {
 
 
 def _set_comm(task: Task, writer: Task, data: bytes) -> int:
-    """Set the name of a task; a longer text is cut (`comm_write()`).
+    """Set the name of a task to the first 15 bytes of the written text (`comm_write()`).
 
     Raises EINVAL for another process.
     """
@@ -91,8 +91,8 @@ def _stat(kernel: KernelParts, task: Task) -> list[str]:
 
 
 def _mask(numbers: Iterable[int]) -> int:
-    """Return a bit mask of signal numbers. Signals above 31 are left out, because /proc/PID/stat does not
-    show them.
+    """Return a mask in which bit N-1 is set for each signal N. Signals above 31 are left out, because
+    /proc/PID/stat does not show them.
     """
     return sum(1 << number - 1 for number in numbers if number < 32)
 
@@ -117,7 +117,7 @@ def _text(records: Callable[[KernelParts, Task], Sequence[str]], events: int | N
 
 
 class ExeLink(ProcLink):
-    """The link /proc/PID/exe to a process's program.
+    """The symbolic link /proc/PID/exe, which on Linux leads to the executable file of the process.
 
     A program is not a file in simkernel, so /proc/PID/exe names a deleted memfd.
     """
@@ -130,7 +130,8 @@ class ExeLink(ProcLink):
 
 
 def _exe(fs: ProcFs, task: Task) -> str:
-    """Return the target of the link /proc/PID/exe. The target contains the initial name of the process.
+    """Return the target of the link /proc/PID/exe: `/memfd:NAME (deleted)`. NAME is the initial name of the
+    process.
 
     Raises ENOENT for a kernel thread and a zombie.
     """
@@ -155,11 +156,11 @@ TABLE: Final[Mapping[str, Make]] = {
     "cwd": lambda fs, path, task: ProcLink(fs, path, lambda _: (task.fs.cwd or fs.kernel.fs.root).path, task),
     "root": lambda fs, path, task: ProcLink(fs, path, lambda _: "/", task),
     "exe": lambda fs, path, task: ExeLink(fs, path, lambda _: _exe(fs, task), task),
-    # unlike Linux (`mounts_poll()`), poll(2) does not report later mounts and unmounts
+    # unlike Linux (`mounts_poll()`), poll(2) does not report mounts and unmounts after the open
     "mounts": _text(_mounts, POLLIN | POLLRDNORM),
 }
-"""The files in the directory of a thread, /proc/PID/task/TID (`tid_base_stuff`). The directory /proc/PID has
-them too.
+"""The files in the directory of a thread, /proc/PID/task/TID (`tid_base_stuff`). The directory of a process,
+/proc/PID, contains files of the same names.
 """
 
 
@@ -196,4 +197,4 @@ class TaskDirectory(PidDirectory):
 
 
 PROCESS: Final[Mapping[str, Make]] = {**TABLE, "task": TaskDirectory}
-"""The files in the directory of a process, /proc/PID (`tgid_base_stuff`)."""
+"""The files in the directory of a process, /proc/PID: those of a thread, and `task` (`tgid_base_stuff`)."""

@@ -14,14 +14,14 @@ from simkernel.uapi.errno import EINVAL, EPERM, os_error
 
 INT: Final = range(-(1 << 31), 1 << 31)
 SWITCH: Final = range(2)
-"""Allowed values of a setting that only a task with CAP_SYS_ADMIN may write
+"""Allowed values of a setting that is 0 or 1. Only a task with CAP_SYS_ADMIN may write such a setting
 (`proc_dointvec_minmax_sysadmin()`).
 """
 
 
 def _store(values: list[int], allowed: range, task: Task, data: bytes) -> int:
-    """Set the integers of a setting from written text (`__do_proc_dointvec()`). Raise EINVAL if the text is
-    blank or contains anything but integers.
+    """Set the integers of a setting to those in the written text (`__do_proc_dointvec()`). Raise EINVAL if
+    the text is blank, if a word is not an integer, or if an integer is not in `allowed`.
 
     Raises EPERM without CAP_SYS_ADMIN if `allowed` is SWITCH. Surplus integers are ignored.
     """

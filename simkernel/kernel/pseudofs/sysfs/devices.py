@@ -16,8 +16,8 @@ from simkernel.kernel.pseudofs.sysfs.uevent import synthesize
 
 
 def contents(kernel: KernelParts) -> Contents:
-    """Yield the directories of the devices without a parent. A device of a class is in the directory
-    `virtual`.
+    """Yield the directories of the devices without a parent. If such a device has a class, its directory is
+    `virtual/CLASS/NAME`.
     """
     roots = [device for device in kernel.devices if device.parent is None]
     for device in roots:
@@ -29,7 +29,9 @@ def contents(kernel: KernelParts) -> Contents:
 
 
 def _by_class(kernel: KernelParts, devices: list[Device]) -> Contents:
-    """Yield a directory for each class of the given devices (`class_dir_create_and_add()`)."""
+    """Yield a directory for each class that occurs among `devices`. It contains the directories of the
+    devices of this class (`class_dir_create_and_add()`).
+    """
     kinds: dict[Class, list[Device]] = {}
     for device in devices:
         if device.kind is not None:
@@ -67,8 +69,8 @@ def _device(kernel: KernelParts, device: Device) -> Contents:
 
 
 def _attributes(kernel: KernelParts, device: Device) -> Contents:
-    """Yield the attributes that the bus, the class and the driver of a device define. A group of attributes
-    is a subdirectory.
+    """Yield the attributes that the bus, the class and the driver of a device define. An attribute with the
+    name `GROUP/NAME` is in the subdirectory GROUP.
     """
     if device.bus is not None:
         for name in device.bus.attributes(device):

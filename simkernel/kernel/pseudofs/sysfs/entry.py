@@ -32,8 +32,8 @@ Guard = Callable[[], AbstractContextManager[None]]
 
 @attrs.frozen
 class Attribute:
-    """The contents of an attribute's file. Three functions return the value, set the value, and tell if the
-    attribute's object still exists.
+    """An attribute in sysfs: `show` returns its text, and `store` handles the bytes of a write. `alive`
+    returns False after the object that has the attribute was removed.
     """
 
     show: Callable[[], str] | None = None
@@ -41,7 +41,9 @@ class Attribute:
     mode: int = attrs.field(kw_only=True)
     alive: Callable[[], bool] = attrs.field(default=lambda: True, kw_only=True)
     guard: Guard = attrs.field(default=nullcontext, kw_only=True)
-    """Function that returns a context manager, inside which the module's functions are called."""
+    """Function that returns a context manager, inside which `show` and `store` are called. For functions of a
+    module, it converts an exception other than OSError to an oops.
+    """
 
     @mode.default
     def _usual(self) -> int:
@@ -67,12 +69,12 @@ Contents = Iterator[tuple[str, Node]]
 
 
 def value(show: Callable[[], object]) -> Attribute:
-    """Return an attribute that shows one value and a newline."""
+    """Return a read-only attribute whose text is the result of `show()` and a newline."""
     return Attribute(lambda: f"{show()}\n")
 
 
 class SysFs(SuperBlock):
-    """The file system at /sys."""
+    """The superblock of sysfs, with the kernel that the files describe."""
 
     __slots__ = ("kernel",)
 
@@ -92,7 +94,7 @@ class SysInode(OpenableInode):
         self.path = path
 
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
-        """Raise EPERM for a new mode or owner, which is not modelled."""
+        """Raise EPERM if a program changes the mode or owner of the file, which is not modelled."""
         if any(new not in (None, old) for new, old in ((mode, self.mode), (uid, self.uid), (gid, self.gid))):
             raise self.fs.kernel.unmodelled("changing mode or owner of a file in /sys is not modelled", EPERM)
 
@@ -141,7 +143,9 @@ class SysLink(SysInode):
         self._target = target
 
     def readlink(self, task: Task) -> str:
-        """Return the path from the link's directory, through the common parent, to the target."""
+        """Return the relative path of the target: from the link's directory up to the last directory that
+        both paths have in common, then down to the target.
+        """
         here, there = self.path.split("/")[1:-1], self._target.split("/")[1:]
         common = 0
         while common < len(here) and common < len(there) - 1 and here[common] == there[common]:
@@ -190,8 +194,8 @@ class AttributeFile(SeqFile):
         self._name = inode.path.rpartition("/")[2]
 
     def poll(self) -> int:
-        """Return the poll events. CHANGED is returned before the first read, and after the attribute's object
-        was removed (`kernfs_fop_poll()`).
+        """Return the poll events. They include POLLERR and POLLPRI before the first read, and after the
+        attribute's object was removed (`kernfs_fop_poll()`).
         """
         return super().poll() if self._attribute.alive() else CHANGED
 
@@ -220,7 +224,9 @@ class AttributeFile(SeqFile):
             return _or_all(await pending, size)
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
-        """Set the file position. For SEEK_END, the size of the file is one page (`generic_file_llseek()`)."""
+        """Set the file position. SEEK_END is relative to the nominal size of the file, one page
+        (`generic_file_llseek()`).
+        """
         return seek(file, offset, whence, PAGE_SIZE)
 
     def _hold(self) -> None:
@@ -245,5 +251,7 @@ def _or_all(taken: object, size: int) -> int:
     if taken is None:
         return size
     if not isinstance(taken, int):
-        raise TypeError(f"store returned {taken!r}: it must return an int, or None for all bytes")
+        raise TypeError(
+            f"store returned {taken!r}: it must return the number of bytes stored, or None for all"
+        )
     return taken

@@ -34,7 +34,7 @@ def _module(kernel: KernelParts, module: LoadedModule) -> Contents:
         "holders",
         Folder(lambda: ((user.name, Link(f"/module/{user.name}")) for user in tuple(module.users))),
     )
-    yield "initsize", value(lambda: 0)  # Linux frees the init section after init has run
+    yield "initsize", value(lambda: 0)  # 0, because Linux frees the init section after init has run
     yield "initstate", value(lambda: STATES[module.state])
     if any(parameter.perm for parameter in module.declaration.parameters):
         yield "parameters", Folder(lambda: _parameters(module))
@@ -46,7 +46,9 @@ def _module(kernel: KernelParts, module: LoadedModule) -> Contents:
 
 
 def _drivers(kernel: KernelParts, module: LoadedModule) -> Contents:
-    """Yield the links to a module's drivers, called `BUS:DRIVER` (`module_add_driver()`)."""
+    """Yield a link to each driver that a module has registered. The name of the link is `BUS:DRIVER`
+    (`module_add_driver()`).
+    """
     for bus in kernel.devices.buses.values():
         for driver in tuple(bus.drivers):
             if driver.module is module:
@@ -54,7 +56,7 @@ def _drivers(kernel: KernelParts, module: LoadedModule) -> Contents:
 
 
 def _parameters(module: LoadedModule) -> Contents:
-    """Yield the parameters of a module. They are read-only after the load."""
+    """Yield a read-only file for each parameter of a module, unless the parameter's declared mode is 0."""
     for parameter in module.declaration.parameters:
         if parameter.perm and parameter.name in module.this.parameters:
             show = partial(_parameter, module, parameter.name)

@@ -29,8 +29,8 @@ CONDITIONS: Final[Mapping[str, tuple[Callable[[NetDevice], Any], int]]] = {
     "settings": (lambda device: device.running and device.ops.link_settings, EINVAL),
     "multiqueue": (lambda device: device.num_tx_queues > 1, ENOENT),
 }
-"""Conditions for reading a file, by the words that net_device.txt uses for them. Each condition is a function
-that checks a device, and the errno if the check fails.
+"""Conditions under which a file can be read. The key is the word that net_device.txt uses. The value is a
+function that checks a device, and the errno that a read raises if the check fails.
 """
 
 
@@ -95,7 +95,9 @@ def _queues(kernel: KernelParts, device: NetDevice) -> Contents:
 
 
 def _files(kernel: KernelParts, device: NetDevice, wanted: list[str]) -> Iterator[tuple[str, Node]]:
-    """Yield the files that the section `wanted` of net_device.txt lists."""
+    """Yield the files that one section of net_device.txt lists. `wanted` is `[]` for the files of a device,
+    `["rx"]` or `["tx"]` for those of a queue.
+    """
     for section, name, *words in read_table(TABLE):
         if section == wanted:
             show, store = partial(_show, device, words[1:]), partial(_store, kernel, device, name)
@@ -112,7 +114,9 @@ def _show(device: NetDevice, words: list[str]) -> str:
 
 
 def _values(device: NetDevice) -> dict[str, object]:
-    """Return the texts and numbers for those names in net_device.txt that are not fields of the device."""
+    """Return the values of the placeholders in net_device.txt, such as {speed}, that are not fields of the
+    device.
+    """
     speed, duplex = (0, "") if device.ops.link_settings is None else device.ops.link_settings(device)
     return {
         "address": device.address.hex(":"),
@@ -149,12 +153,12 @@ def _store(kernel: KernelParts, device: NetDevice, name: str, data: bytes) -> No
         STORES[name](devices, device, kstrtoul(data))
     else:
         raise kernel.unmodelled(
-            f"changing {name} of a network device by its file in /sys is not modelled", EOPNOTSUPP
+            f"changing {name} of a network device through its file in /sys is not modelled", EOPNOTSUPP
         )
 
 
 def _set_alias(devices: NetDevices, device: NetDevice, alias: bytes) -> None:
-    """Set the alias of a device (`ifalias_store()`).  Raise EINVAL if it is too long."""
+    """Set the alias of a device (`ifalias_store()`). Raise EINVAL if the alias is too long."""
     if len(alias) >= IFALIASZ:
         raise os_error(EINVAL)
     device.alias = alias.split(b"\0")[0]

@@ -42,7 +42,9 @@ def synthesize(data: bytes, send: Send) -> None:
 
 
 def uevent_file(uevents: Uevents, devpath: str, subsystem: str) -> Attribute:
-    """Return the write-only file `uevent` of an object without uevent variables."""
+    """Return the file `uevent` of a bus, a driver or a module. The file is write-only, because such an object
+    has no uevent variables.
+    """
 
     def store(data: bytes) -> None:
         synthesize(data, lambda action, extra: uevents.send(action, devpath, subsystem, extra))
