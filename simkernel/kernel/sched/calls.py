@@ -1,4 +1,6 @@
-"""The interface of the system call table that the runner uses, and the types of its callbacks."""
+"""Types that the runner (kernel/sched/runner.py) uses: the system call table, its handlers, and the callback
+for the end of a task.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,15 @@ None, and True if the whole process ends.
 
 
 class SystemCalls(Protocol):
-    """The system call table, as the runner uses it."""
+    """The system call table: it maps the name of each call to its handler."""
 
     handlers: dict[str, Handler]
 
     @property
     def pending(self) -> frozenset[type]:
-        """The types of results that mean that the call is not done: a coroutine or a `BlockedCall`."""
+        """The types of a handler's result that mean that the call has not ended yet: coroutines and blocked
+        calls.
+        """
 
     def find(self, name: str) -> Handler:
         """Return the handler of the system call `name`."""

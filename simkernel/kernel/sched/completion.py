@@ -26,7 +26,9 @@ class Completion:
         self.done = 0
 
     def wait(self, *, deadline: int | None = None, interruptible: bool = False) -> Awaitable[bool]:
-        """Sleep until an event is completed (return True) or until `deadline` in ns (return False)."""
+        """Sleep until an event is completed, then return True. If the simulated time `deadline` (ns) comes
+        first, return False.
+        """
         if self._preempt.might_sleep("wait_for_completion"):
             return COMPLETED
         return self._wait(deadline, interruptible)
@@ -39,7 +41,7 @@ class Completion:
                 ):
                     return False
         except BaseException:
-            # this task was woken, but its wait ended with an exception: wake the next waiter instead
+            # this wait failed, but an event is completed: wake the next waiter for it
             if self.done:
                 self._queue.wake_up()
             raise

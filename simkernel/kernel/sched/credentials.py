@@ -32,7 +32,7 @@ class Credentials:
     @classmethod
     @lru_cache(maxsize=256)
     def of(cls, uid: int, gid: int | None = None, capabilities: frozenset[int] | None = None) -> Credentials:
-        """Return the credentials of a login as `uid`.
+        """Return new credentials of the user `uid`, without supplementary groups.
 
         By default root has all capabilities, other users have none.
         """

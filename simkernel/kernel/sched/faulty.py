@@ -1,4 +1,4 @@
-"""A runner that interrupts tasks on demand: the fault point `sleep.eintr`."""
+"""A runner that injects the fault `sleep.eintr`: an interruptible sleep fails with EINTR."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from simkernel.uapi.errno import EINTR, os_error
 
 
 class FaultyRunner(Runner):
-    """A runner that interrupts sleeps on demand, and records the running call for all fault points."""
+    """A runner that injects EINTR into sleeps. It also records the name of the running system call, so that a
+    fault rule can select calls by name.
+    """
 
     def __init__(self, faults: Armed, *parts: Any) -> None:
         super().__init__(*parts)
         self._faults = faults
 
     def enter(self, call: Call[Any]) -> Any:
-        """Run a system call. Until it returns, its name is known to the fault points, whose rules can select
-        calls by name.
+        """Run a system call. While its handler runs, `Armed.entered` holds its name, so that a fault rule can
+        select calls by name.
         """
         before, self._faults.entered = self._faults.entered, call.name
         try:
@@ -30,7 +32,9 @@ class FaultyRunner(Runner):
             self._faults.entered = before
 
     def _sleep(self, task: SchedTask, sleep: Sleeping) -> None:
-        """Sleep, or fail with EINTR on demand, as if a signal were pending (`signal_pending_state()`)."""
+        """Sleep. If the fault `sleep.eintr` is injected, fail with EINTR instead, as if a signal were pending
+        (`signal_pending_state()`).
+        """
         if sleep.interruptible and not task.kthread and self._faults.hit_for(task, "sleep.eintr"):
             task.flow = self._trace.flow
             self._completes(task, self._resume, None, os_error(EINTR))

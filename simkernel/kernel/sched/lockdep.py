@@ -41,11 +41,11 @@ from simkernel.kernel.sched.task import SchedTask
 
 CHECKER: Final = "lockdep"
 Class = int | None
-"""The number of a lock class, or None for a lock whose order is not checked."""
+"""A lock class, as a serial number, or None for a lock whose order is not checked."""
 
 
 class Lock(Protocol):
-    """A lock that lockdep checks."""
+    """The interface of a lock that lockdep checks: its name, kind (mutex or spinlock), class and owner."""
 
     name: str
     kind: str
@@ -54,7 +54,9 @@ class Lock(Protocol):
 
 
 _Entry = tuple[Any, Place, bool]
-"""The fields of `_Held` as a plain tuple, which is faster to create each time a lock is taken."""
+"""A held lock, as a plain tuple of the fields of `_Held`. A plain tuple is faster to create when a lock is
+taken.
+"""
 
 
 class _Held(NamedTuple):
@@ -68,8 +70,8 @@ class _Held(NamedTuple):
 
 @attrs.frozen(eq=False)
 class _Order:
-    """A recorded order: a task has taken the lock `after` while it held the lock `before`. Only the first
-    such case is recorded.
+    """A recorded order: a task has taken the lock `after` while it held the lock `before`. For each pair of
+    lock classes, only the first case is recorded.
     """
 
     before: Lock
@@ -83,7 +85,9 @@ class _Order:
 
 
 class Lockdep(Locking):
-    """A factory of checked locks. Checks their order and their owners if `checking` is True."""
+    """A factory of locks. If `checking` is True, it checks the order in which each task takes its locks, and
+    that only the owner releases a lock.
+    """
 
     def __init__(
         self,
@@ -101,7 +105,9 @@ class Lockdep(Locking):
         self._events = events
         self._held: dict[SchedTask | None, list[_Entry]] = {}
         self._classes: dict[tuple[CodeType, int], int] = {}
-        """Numbers of the lock classes. The key is the function and the instruction that create the lock."""
+        """The serial number of each lock class. The key is the place in the code that creates the lock: code
+        object and bytecode offset.
+        """
         self._orders: dict[Class, dict[Class, _Order]] = {}
 
     def mutex(self, name: str, *, ordered: bool = True) -> Mutex:
@@ -148,13 +154,13 @@ class Lockdep(Locking):
         return context
 
     def acquired(self, lock: Lock) -> None:
-        """Make the current context the owner of `lock`."""
+        """Make the running task the owner of `lock`. In an interrupt, the lock has no owner."""
         lock.owner = None if self._preempt.interrupts else self._runner.current
         if self._events is not None:
             self._events.acquired(lock)
 
     def release(self, lock: Lock) -> None:
-        """Remove `lock` from the held locks of the current context (`lock_release()`)."""
+        """Remove `lock` from the locks that the running task or interrupt holds (`lock_release()`)."""
         closing = self._runner.closing
         context = lock.owner if closing else None if self._preempt.interrupts else self._runner.current
         held = self._held.get(context)
@@ -168,7 +174,9 @@ class Lockdep(Locking):
         lock.owner = None
 
     def forget(self, lock: Lock, context: SchedTask | None) -> bool:
-        """Remove `lock` from the held locks of `context`.  Return False if it is not among them."""
+        """Remove `lock` from the locks that `context` holds: a task, or None for an interrupt. Return False
+        if `context` does not hold the lock.
+        """
         held = self._held.get(context, [])
         found = next((each for each in reversed(held) if each[0] is lock), None)
         if found is None:
@@ -201,8 +209,8 @@ class Lockdep(Locking):
     # -- checks ---------------------------------------------------------------
 
     def _check_order(self, after: _Held, context: SchedTask | None, held: list[_Held]) -> None:
-        """Check the order of the new lock and each held lock, unless this pair of lock classes has been
-        checked before (`check_deadlock()`).
+        """Check the order of the new lock `after` and each lock in `held`. A pair of lock classes is checked
+        only once (`check_deadlock()`).
         """
         second = after.lock.lock_class
         for before in reversed(held):
@@ -222,7 +230,7 @@ class Lockdep(Locking):
                 if chain is not None:
                     self._report_circular(before, after, [order, *chain], context, held)
             if not before.trylock:
-                return  # `before` and all locks taken before it are already recorded in order
+                return  # the order of the earlier locks and `before` was recorded when `before` was taken
 
     def _path(self, start: Class, end: Class) -> list[_Order] | None:
         """Return the shortest chain of lock orders from one lock class to another, or None (`__bfs()`)."""
@@ -282,8 +290,8 @@ class Lockdep(Locking):
     def _report_recursive(
         self, before: _Held, after: _Held, context: SchedTask | None, held: list[_Held]
     ) -> None:
-        """Report that a task takes two locks of one class, between which no order is defined
-        (`print_deadlock_bug()`).
+        """Report that a task takes a second lock of the same class, because no order is defined for two such
+        locks (`print_deadlock_bug()`).
         """
         lines = [
             f"{_who(context)} is trying to acquire lock:",
@@ -391,7 +399,9 @@ class CheckedSpinLock(SpinLock):
 
 
 class ObservedCompletion(Completion):
-    """A completion that notifies the race detector: `complete` happens before the end of `wait`."""
+    """A completion that notifies the race detector that the code before `complete()` is ordered before the
+    code after `wait()`.
+    """
 
     def __init__(self, preempt: Preempt, name: str, events: LockEvents) -> None:
         super().__init__(preempt, name)
@@ -416,7 +426,9 @@ def _names(*held: _Held) -> list[str]:
 
 
 def _listed(context: SchedTask | None, held: list[_Held]) -> list[str]:
-    """Return the report's list of the locks that a context holds (`lockdep_print_held_locks()`)."""
+    """Return the lines of a report that list the locks that a task or an interrupt holds
+    (`lockdep_print_held_locks()`).
+    """
     if not held:
         return [f"no locks held by {_who(context)}."]
     plural = "s" if len(held) > 1 else ""

@@ -24,7 +24,9 @@ class Locking:
         self._preempt = preempt
 
     def mutex(self, name: str, *, ordered: bool = True) -> Mutex:
-        """Make a mutex.  If not `ordered`, lockdep ignores its order (`lockdep_set_novalidate_class()`)."""
+        """Make a mutex. If `ordered` is False, lockdep does not check the order of this mutex and other locks
+        (`lockdep_set_novalidate_class()`).
+        """
         return Mutex(self._preempt, name)
 
     def completion(self, name: str) -> Completion:

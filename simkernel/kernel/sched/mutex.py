@@ -9,7 +9,7 @@ from simkernel.kernel.sched.wait import LockQueue, sleep_on
 
 
 class Mutex:
-    """A sleeping lock whose waiters are woken in the order of their calls.
+    """A lock on which tasks sleep. `unlock` wakes the task that has waited longest.
 
     Used as an asynchronous context manager, a mutex is held inside the block.
     """

@@ -1,5 +1,5 @@
-"""Schedulers, and pauses of module code, for a machine with a plan. A plan is a list of delays and pauses
-that perturb the run (engine/planned.py).
+"""Schedulers and pauses for a machine whose run follows a plan. A plan is a list of delays of tasks and of
+pauses in module code (engine/planned.py).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class PlannedRunQueue(RunQueue):
     _engine: PlannedEngine
 
     def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
-        # the observer records that `function` runs after the current section
+        # `observed` tells the observer that the current event schedules `function`
         observed: Any = self._engine.observed(function)
         super().begin(task, observed, *arguments)
 
@@ -102,8 +102,8 @@ class Pauses:
         return back
 
     def _next_interrupt(self) -> int:
-        """Return the time of the next timer that no CPU owns. Such a timer belongs to a device, to a driver
-        or to the deadline of a call.
+        """Return the time of the next timer of a device, a driver or a call's deadline, or the current time
+        if there is none. The timers of CPUs are left out.
         """
         for time, _, _, timer, *_ in sorted(self._engine.queue, key=lambda entry: entry[:3]):
             owner = getattr(timer.function, "__self__", None) if type(timer) is Timer else None

@@ -22,8 +22,8 @@ HARDIRQ = 0x10000
 
 
 class _Completed:
-    """An awaitable that completes at once. If a handler calls a sleeping function in an interrupt, it gets
-    this awaitable.
+    """An awaitable that completes at once. In an interrupt, a function that may sleep returns this awaitable,
+    because an interrupt cannot sleep.
     """
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -73,7 +73,9 @@ class Preempt:
         self.interrupts += 1
 
     def irq_exit(self, name: str) -> None:
-        """Leave an interrupt.  If its handler still holds a spinlock, log a bug and drop the lock."""
+        """Leave an interrupt. If its handler still holds spinlocks, log a bug and remove them from the
+        preempt count.
+        """
         self.interrupts -= 1
         if self.locks and not self.interrupts:
             self._bug(f"BUG: {name} returned with spinlock {self.locks[-1]} held")

@@ -29,7 +29,7 @@ from simkernel.uapi.signal import signal_name
 T = TypeVar("T", bound=SchedTask)
 T_co = TypeVar("T_co", bound=SchedTask, covariant=True)
 Begin = Callable[[T], Program]
-"""A function that returns the program of a task."""
+"""A function that takes a new task and returns the program that the task will run."""
 OnDeath = Callable[[SchedTask, BaseException | None], None]
 """A function that is called when a task has ended. Its arguments: the task, and the exception that the task's
 program raised, or None.
@@ -46,8 +46,8 @@ COMM_LENGTH = 15
 
 
 class MakeTask(Protocol[T_co]):
-    """The factory of a kernel's tasks: the class of the tasks, with some arguments of its constructor already
-    given.
+    """The factory of a kernel's tasks: a `partial` of the task class, with the arguments that are the same
+    for all tasks.
     """
 
     def __call__(
@@ -101,8 +101,7 @@ class Processes(Generic[T]):
         self.forks = 0
         """Number of tasks created since boot (`total_forks`)."""
         self.failures: list[tuple[SchedTask, BaseException]] = []
-        """Exceptions that programs have raised, each with its task. `Machine.run()` has not raised these
-        exceptions yet.
+        """Exceptions of programs that `Machine.run()` has not raised yet, each with the task of its program.
         """
         self.failed = 0
         """Number of programs that ended with an exception."""
@@ -184,7 +183,7 @@ class Processes(Generic[T]):
         parent = parent or self.init
         credentials = credentials or parent.credentials
         self._check_limits(parent, credentials)
-        if parent is not self.init:  # Machine.spawn() of a test or script must not fail
+        if parent is not self.init:  # inject no fault into Machine.spawn() of a test or script
             check_fault(self._faults, "kmalloc", what="task")
         child = self._new(comm, credentials, parent)
         child.inherit(parent)
@@ -204,12 +203,14 @@ class Processes(Generic[T]):
         return thread
 
     def _inherit_daemon(self, parent: T, child: T) -> None:
-        """Make a new task a daemon if its parent is a daemon."""
+        """If the parent is in `daemons`, add the new task to `daemons`."""
         if parent in self.daemons:
             self.daemons.add(child)
 
     def _check_limits(self, parent: T, credentials: Credentials) -> None:
-        """Raise EAGAIN at threads-max, or at RLIMIT_NPROC for an unprivileged user (`copy_process()`)."""
+        """Raise EAGAIN if the machine has threads-max tasks, or if an unprivileged user has RLIMIT_NPROC
+        tasks (`copy_process()`).
+        """
         if len(self._tasks) >= MAX_THREADS:
             raise os_error(EAGAIN)
         uid, (limit, _) = credentials.uid, parent.signals.limits[RLIMIT_NPROC]
@@ -221,16 +222,16 @@ class Processes(Generic[T]):
             raise os_error(EAGAIN)
 
     def commit_credentials(self, task: T, credentials: Credentials) -> None:
-        """Set the credentials of a task. Count the task as one of its new user's tasks, no longer of the old
-        user's (`commit_creds()`).
+        """Set the credentials of a task, and update the numbers of tasks of its old user and its new user
+        (`commit_creds()`).
         """
         self._of_user[task.credentials.uid] -= 1
         self._of_user[credentials.uid] += 1
         task.credentials = credentials
 
     def start(self, task: T, begin: Begin[T]) -> None:
-        """Call `begin(task)`, and run the program that it returns as the new task `task`. If `begin` raises,
-        remove the task.
+        """Call `begin(task)` and start the program that it returns. If `begin` raises an exception, remove
+        the task.
         """
         try:
             program = begin(task)
@@ -284,8 +285,8 @@ class Processes(Generic[T]):
 
     @staticmethod
     def _may_signal(sender: SchedTask, target: SchedTask) -> bool:
-        """Return True if both tasks have the same process or user, or if the sender has CAP_KILL
-        (`kill_ok_by_cred()`).
+        """Return True if both tasks belong to the same process or the same user, or if the sender has
+        CAP_KILL (`kill_ok_by_cred()`).
         """
         return (
             sender.tgid == target.tgid
@@ -294,7 +295,8 @@ class Processes(Generic[T]):
         )
 
     def send_signal(self, target: SchedTask, number: int) -> None:
-        """Make a signal pending and end an interruptible sleep.
+        """Make a signal pending for the task `target`. If the task is in an interruptible sleep, end the
+        sleep.
 
         Kernel threads and init ignore all signals.
         """
@@ -327,7 +329,8 @@ class Processes(Generic[T]):
             raise interrupts[0]
 
     def _exited(self, task: SchedTask, status: int, failure: BaseException | None, group: bool) -> None:
-        """Release a task's resources, end its threads and notify its parent (`do_exit()`).
+        """Release the resources of an ended task and notify its parent. If the whole process ends, end its
+        other threads (`do_exit()`).
 
         A process ends with its first thread, or with any thread that ends the whole `group`
         (`do_group_exit()`).
@@ -373,8 +376,8 @@ class Processes(Generic[T]):
                 self.runner.end(thread, status)
 
     def _orphan(self, task: SchedTask) -> None:
-        """Make init the parent of a task's children (`forget_original_parent()`). Init reaps those that have
-        ended.
+        """Make init the parent of a task's children, and reap the children that have already ended
+        (`forget_original_parent()`).
         """
         for child in task.children:
             child.parent = self.init
@@ -384,8 +387,10 @@ class Processes(Generic[T]):
         task.children.clear()
 
     def _notify_parent(self, task: SchedTask) -> None:
-        """Wake the parent and send it SIGCHLD; if it ignores SIGCHLD, reap the task
-        (`do_notify_parent()`).
+        """Wake the parent of an ended process and send it SIGCHLD (`do_notify_parent()`). If the parent
+        ignores SIGCHLD, reap the process instead of sending the signal.
+
+        Threads other than the leader, and children of init and kthreadd, are only reaped.
         """
         parent = task.parent
         if parent is None or not task.is_leader or parent in (self.init, self.kthreadd):

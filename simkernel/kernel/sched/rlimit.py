@@ -23,7 +23,7 @@ NR_OPEN: Final = 1048576
 DEFAULTS: Final[Mapping[int, Limit]] = MappingProxyType(
     {
         RLIMIT_NPROC: (MAX_THREADS // 2, MAX_THREADS // 2),  # fork_init() computes this limit in the same way
-        RLIMIT_NOFILE: (1024, 524288),  # systemd raises the hard limit (HIGH_RLIMIT_NOFILE)
+        RLIMIT_NOFILE: (1024, 524288),  # systemd raises the hard limit to this (HIGH_RLIMIT_NOFILE)
     }
 )
-"""The limits of the first process.  Other limits are not modelled."""
+"""The resource limits of the first process. Limits of other resources are not modelled."""

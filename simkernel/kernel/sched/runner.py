@@ -55,7 +55,7 @@ class Runner:
         self.paused: set[SchedTask] = set()  # tasks that a plan has paused between two statements
         self.system_calls = 0
         self._stop: BaseException | None = None
-        """The exception that has stopped a system call. It is handled when the program yields the call."""
+        """The unexpected exception of a call. The runner handles it when the program yields the call."""
 
     # -- starting -----------------------------------------------------------
 
@@ -65,7 +65,7 @@ class Runner:
         self.scheduler.ready(task, self._advance, None, None)
 
     def submit(self, task: SchedTask, call: Call[Any]) -> None:
-        """Enter a call of a task without a program. The task's `on_result` gets the result or the error."""
+        """Start a call of a task without a program. The task's `on_result` gets the result or the error."""
         error = validation.take(task, call)
         if error is not None:
             raise error
@@ -75,7 +75,7 @@ class Runner:
             self.scheduler.begin(task, self._advance, None, None, call)
 
     def watch_returns(self, on_return: Callable[[SchedTask], None]) -> None:
-        """Call `on_return` when a system call returns after a sleep or after the events of other tasks."""
+        """Call `on_return(task)` when a call ends that slept or has to wait for events of other tasks."""
         completes, advance = self._completes, self._advance
 
         def watched(task: Any, function: Resume, value: Any, error: BaseException | None) -> None:
@@ -120,7 +120,7 @@ class Runner:
                     break
                 if (entered := task.call) is not None:
                     if call is not entered or task.frame is not None or self._stop is not None:
-                        program = None  # so that validation.close() can free the program
+                        program = None  # drop this reference, so that validation.close() can free the program
                         self._call_pending(task, call)
                     return
                 if type(call) is not Call or call.owner is not task:
@@ -219,12 +219,12 @@ class Runner:
         return True
 
     def _call_pending(self, task: SchedTask, request: object) -> None:
-        """Handle the object that a program yields while its system call is in progress. Continue the
-        coroutine of the system call. If an exception has stopped the call, handle this exception.
+        """Handle the object that a program yields while its system call is in progress. If it is this call,
+        run the call's coroutine. If an exception has stopped the call, handle the exception.
         """
         stop, self._stop = self._stop, None
         if stop is not None:
-            validation.take(task, request)  # refuse a call that was made after the stopped call
+            validation.take(task, request)  # mark the yielded call as used, so that it cannot run later
             self.current = task
             self._stopped(task, stop)
             self.current = None
@@ -235,7 +235,7 @@ class Runner:
             self._drive(task, None, None)
 
     def _stopped(self, task: SchedTask, stop: BaseException) -> None:
-        """Handle an exception of kernel code, such as `Exited`, that must not reach the program."""
+        """Handle an exception of kernel code, such as `Exited`, that is not the error of the system call."""
         self.abandon(task)
         if isinstance(stop, validation.Exited):
             self._ended(task, stop.status, None, group=True)
@@ -266,7 +266,7 @@ class Runner:
             self._ended(task, validation.failure_status(raised), raised)
 
     def _other_request(self, task: SchedTask, request: object) -> SimulationError | None:
-        """Handle `compute` or a kernel thread's sleep. For any other object, return the error to raise."""
+        """Handle `compute` or a kernel thread's sleep. For other requests, return the error to raise."""
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
         elif task.kthread and isinstance(request, Elapse):
@@ -322,7 +322,7 @@ class Runner:
                 self._sleep(task, request)
             elif isinstance(request, Elapse):
                 self._elapse(task)
-            # raise the error at the await: if a module's code awaits, the error becomes an oops
+            # raise the error at the await: if that is in module code, the error becomes an oops
             else:
                 what = f"kernel code of {task.call!r} awaited {validation.kind(request)}, which is no sleep"
                 self._drive(task, None, SimulationError(f"{what}: await what simkernel.driverapi has"))
@@ -451,7 +451,7 @@ class Runner:
                 task.on_result(value, error)
 
     def _deliver(self, task: SchedTask, error: BaseException | None) -> BaseException | None:
-        """Deliver the pending signals. Return the error to raise in the program."""
+        """Deliver the pending signals. Return the exception that a handler raises, otherwise `error`."""
         while (number := task.signals.take()) is not None:
             if (emit := self._trace.emit) is not None:
                 emit("signal_deliver", KERNEL, "sched", pid=task.pid, comm=task.comm, signal=number)
@@ -482,7 +482,7 @@ class Runner:
     ) -> None:
         """Close the task's program and report the end of the task, or of its whole process if `group`."""
         if task.program is not None:
-            current, self.current = self.current, None  # do not enter a call that the program yields now
+            current, self.current = self.current, None  # the program must not enter a call while it is closed
             raised = self._close(task, "program")
             failure = raised if failure is None else failure
             self.current = current
@@ -491,7 +491,7 @@ class Runner:
         self._release(task)
 
     def _close(self, task: SchedTask, part: validation.Part) -> BaseException | None:
-        """Close a coroutine of the task and return its failure. Its GeneratorExit is not an oops."""
+        """Close a coroutine of the task. Return its exception or None. GeneratorExit is not an oops."""
         closing, self.closing = self.closing, True
         try:
             return validation.close(task, part)

@@ -105,7 +105,7 @@ class UnlimitedCpus:
 
     @property
     def count(self) -> int:
-        """Return 1: a program cannot notice that every task has its own CPU."""
+        """Return 1. Programs see one CPU, although every task has its own."""
         return 1
 
     def ready(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
@@ -204,7 +204,7 @@ class RunQueue:
 
     def __init__(self, engine: Engine, costs: CostModel, cpus: int) -> None:
         self._engine = engine
-        engine.in_place = False  # an interrupt or the end of a time slice may delay the end of a call
+        engine.in_place = False  # end each call in an event of its own, which an interrupt can delay
         self.costs = costs
         self.cpus = tuple(Cpu(number, engine.now) for number in range(cpus))
         self._queue: deque[tuple[Schedulable, Continue, tuple[Any, ...]]] = deque()
@@ -259,7 +259,7 @@ class RunQueue:
         task.cpu = None
         cpu.holder = None
         cpu.free_at = max(cpu.free_at, self._engine.time())
-        cpu.busy += max(0, cpu.free_at - cpu.taken)  # the task may release the CPU before its start time
+        cpu.busy += max(0, cpu.free_at - cpu.taken)  # negative if the task releases the CPU before it started
         if self._queue:
             self._dispatch(cpu, *self._queue.popleft())
 

@@ -47,14 +47,16 @@ class Signals:
 
     @property
     def handlers(self) -> Handlers:
-        """The dispositions that were set, by signal number.  The mapping is immutable, and children share
-        it.
+        """The dispositions that have been set, by signal number. The mapping is immutable, so child processes
+        can share it.
         """
         return (self._leader or self)._handlers
 
     @property
     def limits(self) -> Mapping[int, Limit]:
-        """The resource limits, by number.  The mapping is immutable, and children share it."""
+        """The limits of the process, by resource number. The mapping is immutable, so child processes can
+        share it.
+        """
         return (self._leader or self)._limits
 
     def set_limit(self, resource: int, limit: Limit) -> None:
@@ -71,7 +73,7 @@ class Signals:
         return old
 
     def disposition(self, number: int) -> int | None:
-        """Return SIG_DFL or SIG_IGN, or None for a handler function.
+        """Return the disposition of a signal: SIG_DFL, SIG_IGN, or None if it is a handler function.
 
         A handler is not returned, because comparing it with `==` could run code of the program.
         """
@@ -79,7 +81,7 @@ class Signals:
         return None if callable(handler) else handler
 
     def set_defaults(self, handlers: Handlers) -> None:
-        """Set the dispositions of signals that have none yet."""
+        """Set dispositions, but only of signals whose disposition has not been set before."""
         if not handlers.keys() <= self.handlers.keys():
             (self._leader or self)._handlers = {**handlers, **self.handlers} if self.handlers else handlers
 

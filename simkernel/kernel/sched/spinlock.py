@@ -10,7 +10,7 @@ from simkernel.kernel.sched.preempt import Preempt
 
 
 class Lockup(Exception):
-    """Raised instead of spinning for ever on a spinlock that is never released."""
+    """Raised if code takes a locked spinlock, where it would spin for ever, or releases an unlocked one."""
 
 
 class SpinLock:

@@ -1,4 +1,6 @@
-"""Tracepoints of system calls (include/trace/events/syscalls.h), and the id of the trace flow in a call."""
+"""Tracepoints at the start and the end of system calls (include/trace/events/syscalls.h). They also pass on
+the flow: the id of the message or frame that causes the trace records of a task.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def sys_enter(engine: Engine, task: SchedTask, call: Call[Any]) -> None:
-    """Emit the tracepoint `sys_enter`, and make the task's trace flow the current flow."""
+    """Emit the tracepoint `sys_enter`. The task's flow (id of the message or frame that it handles) becomes
+    the flow of the next trace records.
+    """
     trace = engine.trace
     task.entered = engine.time()
     if 0 < task.flow <= trace.since:
@@ -26,8 +30,8 @@ def sys_enter(engine: Engine, task: SchedTask, call: Call[Any]) -> None:
 def sys_exit(
     engine: Engine, task: SchedTask, call: Call[Any] | None, value: Any, error: BaseException | None
 ) -> None:
-    """Emit the tracepoint `sys_exit` with the result or the error, and store the id of the current trace flow
-    in the task.
+    """Emit the tracepoint `sys_exit` with the result or the error. Store the current flow (id of the message
+    or frame that the task handles) in the task.
     """
     trace = engine.trace
     if (emit := trace.emit) is not None and call is not None:

@@ -1,4 +1,4 @@
-"""Checks of the calls that programs await, and the end of programs."""
+"""Check the objects that programs await, close programs, and compute their wait status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class Exited(BaseException):
 
 
 def take(task: SchedTask, request: object) -> SimulationError | None:
-    """Take a call from the program that awaits it. Return the error if the program must not await it."""
+    """Mark the call that a program awaits as used. If the program must not await the object, return the error
+    instead.
+    """
     if not isinstance(request, Call):
         return SimulationError(
             f"{task.comm} awaited {kind(request)}, which is not a system call: a program awaits only "
@@ -76,7 +78,7 @@ def failure_status(raised: BaseException) -> int:
 
 
 class Closing:
-    """The number of GeneratorExits that may still be thrown into a task to close it."""
+    """The state of closing a task: `left` is the number of GeneratorExits that may still be thrown."""
 
     def __init__(self) -> None:
         self.left = ATTEMPTS
@@ -95,7 +97,7 @@ class Closing:
 
 
 def close(task: SchedTask, part: Part) -> BaseException | None:
-    """Throw GeneratorExit into a coroutine until it ends, and return its failure or None.
+    """Throw GeneratorExit into a coroutine until it ends. Return the exception with which it failed, or None.
 
     Calls of the coroutine during its close have no effect.  A coroutine that catches all ATTEMPTS is
     abandoned: it never runs again.  The coroutine may be any object with a coroutine's methods.
@@ -124,7 +126,7 @@ def close(task: SchedTask, part: Part) -> BaseException | None:
         )
     finally:
         sys.unraisablehook = unraisable
-        task.enter = enter  # `take` refuses a call of this task that another task awaits later
+        task.enter = enter  # if another task awaits a call of this task later, `take` refuses it
 
 
 def _ignored(error: BaseException | None) -> bool:
@@ -135,8 +137,8 @@ def _ignored(error: BaseException | None) -> bool:
 
 
 def _abandoned(unraisable: sys.UnraisableHookArgs) -> None:
-    """Report an exception with Python's unraisable hook, unless a coroutine ignored GeneratorExit. The task's
-    own error already reports that case.
+    """Report an exception with Python's unraisable hook. Do not report that a coroutine ignored
+    GeneratorExit, because the error that `close` returns already reports it.
     """
     if not _ignored(unraisable.exc_value):
         sys.__unraisablehook__(unraisable)

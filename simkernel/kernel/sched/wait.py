@@ -112,7 +112,7 @@ class WaitQueue:
 
 
 class FifoQueue(WaitQueue):
-    """A wait queue whose tasks are in the order of their calls (`wait_event_interruptible_locked()`).
+    """A wait queue in which the task that has waited longest is first (`wait_event_interruptible_locked()`).
 
     A wake-up wakes all tasks in the queue.  Pollers are added with `add_first`.
     """
@@ -188,7 +188,8 @@ class Sleeping:
     idle: ClassVar[bool] = False
     deadline: int | None
     queue: WaitQueue | None
-    """The queue of this sleep if it has exactly one queue, else None."""
+    """The queue of this sleep if it has exactly one queue, else None. For epoll_wait(2), it is always None.
+    """
     sleeper: Sleeper | None
     timer: Timer | None
 
@@ -204,7 +205,7 @@ class Sleeping:
 
     @property
     def where(self) -> str:
-        """Names of the wait queues, or "a timer", for lists of sleeping tasks."""
+        """The names of the wait queues, for lists of sleeping tasks. "a timer" if no queue has a name."""
         return ", ".join(queue.name for queue in self.queues if queue.name) or "a timer"
 
     def enqueue(self) -> None:
@@ -278,7 +279,7 @@ class IdleSleep(Sleep):
 
 
 class BlockedCall(Sleeping):
-    """A blocked system call. After a wake-up, it does nothing but retry its operation.
+    """A blocked system call that only has to retry its operation after a wake-up.
 
     The runner retries the operation without a coroutine, which is faster than `sleep_on` in one.  While
     `held` is True, the call has a reference to `file`, so another thread cannot release the file by
@@ -318,8 +319,8 @@ class BlockedCall(Sleeping):
 
 
 class Blocked(BlockedCall):
-    """A blocked call that retries by calling a function. If this function raises WouldBlock, the next retry
-    calls the `retry` of this WouldBlock.
+    """A blocked call that calls a function to retry its operation. If the function raises WouldBlock, the
+    next retry calls the `retry` of this exception.
     """
 
     __slots__ = ("_retry", "exclusive")
@@ -352,8 +353,8 @@ class Blocked(BlockedCall):
 
 
 class Elapse:
-    """An awaitable for kernel code that takes long. The code continues after the charged time has passed; its
-    task keeps the CPU.
+    """An awaitable that completes after the time charged so far has passed. Unlike in a sleep, the task keeps
+    its CPU.
     """
 
     __slots__ = ()
@@ -363,14 +364,15 @@ class Elapse:
 
 
 async def elapse() -> None:
-    """Wait until the charged time has passed, so that other tasks see the effects in the right order."""
+    """Wait until the time charged so far has passed, so that earlier events of other tasks run first."""
     await Elapse()
 
 
 async def sleep_on(
     *queues: WaitQueue, interruptible: bool = True, deadline: int | None = None, exclusive: bool = False
 ) -> bool:
-    """Sleep until one of `queues` is woken (return True) or until `deadline` in ns (return False).
+    """Sleep until one of `queues` is woken, then return True. If the simulated time `deadline` (ns) comes
+    first, return False.
 
     Raises InterruptedError (EINTR) if the sleep is `interruptible` and a signal is pending.
     """
