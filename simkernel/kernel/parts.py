@@ -34,7 +34,9 @@ from simkernel.kernel.vfs.task import Task
 
 
 class KernelParts(Protocol):
-    """A running kernel: a typed attribute for each part that a system call or a file may use."""
+    """A running kernel, as system calls and pseudo-files see it: a typed attribute for each part that they
+    may use.
+    """
 
     engine: Engine
     costs: CostModel
@@ -56,7 +58,7 @@ class KernelParts(Protocol):
     net_devices: NetDevices
     rtnetlink: RouteNetlink
     socket_file: Callable[..., OpenFile]
-    """Function that creates the open file of a socket."""
+    """Function that returns a new open file for a socket."""
     socket_families: dict[int, SocketFamily]
 
     @property

@@ -20,7 +20,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """True while the process runs."""
+        """True until the process has ended."""
         return self._task.alive
 
     @property

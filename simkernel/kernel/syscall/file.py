@@ -77,7 +77,8 @@ class FileCalls:
         return None if pending is None else _finish(pending)
 
     def close_range(self, task: Task, first: int, last: int, flags: int = 0) -> None:
-        """Close the descriptors from `first` to `last` (close_range(2)).  EINVAL if `last` is below `first`.
+        """Close the descriptors from `first` to `last` (close_range(2)). Raise EINVAL if `last` is below
+        `first`.
 
         Flags are not modelled.
         """
@@ -92,7 +93,7 @@ class FileCalls:
         return task.files.install(task.files.get_raw(fd))
 
     def dup2(self, task: Task, fd: int, other: int) -> int:
-        """Close `other` and make it a descriptor for the open file of `fd` (dup2(2)).
+        """Make `other` a descriptor for the open file of `fd`. If `other` is open, close it first (dup2(2)).
 
         No effect if they are equal.
         """
@@ -171,7 +172,8 @@ class FileCalls:
     # -- ioctl --------------------------------------------------------------------
 
     def ioctl(self, task: Task, fd: int, request: int, argument: Argument = 0) -> Outcome:
-        """Handle requests that every file supports, then those of the file's object (ioctl(2)).
+        """Handle a request that every file supports, such as FIONBIO. Pass any other request to the ioctl
+        operation of the file (ioctl(2)).
 
         ENOTTY for others.
 
@@ -222,7 +224,9 @@ class FileCalls:
             raise self._refusal(file, request, error) from None
 
     def _refusal(self, file: OpenFile, request: int, error: OSError) -> Exception:
-        """Return `error`, or the errno that the table of known ioctls lists for the rejected request."""
+        """Return the exception for a request that the file has rejected with `error`: `error` itself, the
+        errno that the table of known ioctls lists, or an error that the request is not modelled.
+        """
         words = known_ioctls(file.object.ioctl_table).get(request)
         if words is None or "handled" in words or error.errno not in (ENOTTY, EINVAL):
             return error

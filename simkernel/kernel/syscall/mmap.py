@@ -31,7 +31,7 @@ class MmapCalls:
     def mmap(
         self, task: Task, address: int, length: int, prot: int, flags: int, fd: int, offset: int
     ) -> Mapped | Coroutine[Any, Any, Mapped]:
-        """Map a file or anonymous memory, and return its address and memory (mmap(2)).
+        """Map a file or anonymous memory. Return the address and the memory of the mapping (mmap(2)).
 
         The kernel chooses the address and ignores `address`, which is only a hint.
         """

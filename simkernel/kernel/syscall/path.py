@@ -196,7 +196,9 @@ class PathCalls:
     def utimensat(
         self, task: Task, dirfd: int, path: str, times: tuple[int, int] | None, flags: int = 0
     ) -> None:
-        """Set (atime, mtime) of a file in ns, or to the current time if `times` is None (utimensat(2))."""
+        """Set the access and modification times of a file to `times` (ns), or to the current time if `times`
+        is None (utimensat(2)).
+        """
         attributes.utimens(task, self._target(task, dirfd, path, flags), times)
 
     def truncate(self, task: Task, path: str, size: int) -> None:
@@ -219,7 +221,7 @@ class PathCalls:
         attributes.set_size(task, inode, size)
 
     def fsync(self, task: Task, fd: int) -> None:
-        """Write an open file's data to its device (fsync(2))."""
+        """Call the fsync operation of an open file (fsync(2)). Raise EINVAL if the file has none."""
         file: OpenFile = task.files.get(fd)
         file.object.fsync(task, file)
 
@@ -253,7 +255,7 @@ class PathCalls:
         return path
 
     def chroot(self, task: Task, path: str) -> None:
-        """Set the root directory (chroot(2)).  EPERM without CAP_SYS_CHROOT."""
+        """Set the root directory (chroot(2)). Raise EPERM without CAP_SYS_CHROOT."""
         dentry = _enterable(task, self._lookup(task, fcntl.AT_FDCWD, path))
         if not task.credentials.capable(CAP_SYS_CHROOT):
             raise os_error(EPERM)

@@ -19,8 +19,8 @@ ALWAYS: Final = uapi.POLLERR | uapi.POLLHUP
 SELECT_IN: Final = uapi.POLLRDNORM | uapi.POLLRDBAND | uapi.POLLIN | uapi.POLLHUP | ERRORS
 SELECT_OUT: Final = uapi.POLLWRBAND | uapi.POLLWRNORM | uapi.POLLOUT | ERRORS
 SELECT_EXCEPT: Final = uapi.POLLPRI | uapi.POLLNVAL
-"""Events for which select(2) reports a descriptor. SELECT_IN: readable. SELECT_OUT: writable. SELECT_EXCEPT:
-exceptional (POLLEX_SET).
+"""Events for which select(2) reports a descriptor as readable (SELECT_IN), writable (SELECT_OUT) or
+exceptional (SELECT_EXCEPT, Linux's POLLEX_SET).
 """
 FD_SETSIZE: Final = 1024
 POLLFD_SIZE: Final = 8
@@ -82,7 +82,7 @@ class PollCalls:
         return self._wait(task, watched, timeout)
 
     def select(self, task: Task, sets: Sets, timeout: int | None = None) -> Sets | Coroutine[Any, Any, Sets]:
-        """Return the ready descriptors of each set (select(2)).  EBADF if a descriptor is not open.
+        """Return the ready descriptors of each set (select(2)). Raise EBADF if a descriptor is not open.
 
         A descriptor beyond the size of the descriptor table is not checked.  It stays in its set
         (`core_sys_select()`).
@@ -126,7 +126,8 @@ class PollCalls:
                 file.put()
 
     def _ready(self, task: Task, watched: Watched, may_wait: bool = False, always: int = ALWAYS) -> Ready:
-        """Return the descriptors that are ready now.  Skip negative ones (`do_poll()`).
+        """Return the descriptors that are ready now, each with its events. Skip negative descriptors
+        (`do_poll()`).
 
         If `may_wait`, charge for joining the wait queue of each file up to the first ready one
         (`__pollwait()`).
@@ -147,7 +148,7 @@ class PollCalls:
                 if not ready and may_wait:
                     waits = index + 1
                 ready.append((fd, events))
-        # if the call sleeps, half of the cost is charged now, half when the task leaves the queues
+        # if the call sleeps, half of the cost of the wait queues is charged now, half after the sleep
         joined = costs.poll_wait * waits // (1 if ready else 2)
         self._engine.charged += costs.file + costs.poll * len(watched) + joined
         return ready
