@@ -1,4 +1,4 @@
-"""A program's socket interprets its arguments as Python does, also on hosts without netlink."""
+"""A program's socket converts arguments as `socket.socket` does. These tests need no netlink on the host."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ operations: {list: [{name: get, doc: A thing., attribute-set: thing, do: {reques
 def told(
     program: Callable[..., Any], *, camera: Camera | None = None, mouse: Mouse | None = None
 ) -> list[Any]:
-    """Run a program, and return the list that it appends to."""
+    """Run a program, and return the list to which it appends its results."""
     seen: list[Any] = []
     with Machine() as machine:
         for device in (camera, mouse):
@@ -126,8 +126,8 @@ def test_an_overrun_is_reported_once_and_reading_continues() -> None:
 
 
 def test_messages_of_other_programs_are_ignored() -> None:
-    """A program of root can send to any port id and to any group of generic netlink. The client ignores such
-    messages.
+    """A program that runs as root can send to any port id and to any group of generic netlink. The client
+    ignores such messages.
     """
 
     async def program(app: Any, seen: list[Any]) -> None:

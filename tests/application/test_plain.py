@@ -35,7 +35,9 @@ def machine() -> Iterator[Machine]:
 
 
 async def awaiting(app: App, steps: list[Step]) -> None:
-    """Make the calls that `steps` lists as (name, number), as an async program."""
+    """An async program that makes the calls in `steps`. A step is the name of a call and a number, such as a
+    time or a size.
+    """
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((await app.getpid(), 0))
     for what, number in steps:
@@ -58,7 +60,9 @@ async def awaiting(app: App, steps: list[Step]) -> None:
 
 
 def blocking(app: Blocking, steps: list[Step]) -> None:
-    """Make the calls that `steps` lists as (name, number), as a plain function."""
+    """A plain function that makes the calls in `steps`. A step is the name of a call and a number, such as a
+    time or a size.
+    """
     sock = app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     sock.bind((app.getpid(), 0))
     for what, number in steps:

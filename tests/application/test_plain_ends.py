@@ -21,12 +21,12 @@ def machine() -> Iterator[Machine]:
 
 
 def leave(app: Blocking) -> None:
-    """End by exit(2)."""
+    """End the program with exit status 4."""
     app.exit(4)
 
 
 def raises(kind: type[BaseException], *arguments: Any) -> Callable[[Blocking], None]:
-    """Return a program that raises after a call."""
+    """Return a program that sleeps for a second and then raises an exception of the class `kind`."""
 
     def raising(app: Blocking) -> None:
         app.sleep(1)
@@ -137,7 +137,8 @@ def test_garbage_collection_ends_no_function() -> None:
             ended.append(app.monotonic_ns())
 
     ended: list[int] = []
-    for machine in (Machine(), Machine()):  # the second round drops the first machine without closing it
+    # After the loop, no variable refers to the first machine, which is not closed.
+    for machine in (Machine(), Machine()):
         machine.spawn(sleeps)
         machine.run(until=millis(1))
     gc.collect()

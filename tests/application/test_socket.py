@@ -16,7 +16,7 @@ USERSOCK = (AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
 
 
 def told(program: Callable[..., Any], *others: Callable[..., Any]) -> list[Any]:
-    """Run a program, and return the list that it appends to."""
+    """Run programs, and return the list to which they append their results."""
     seen: list[Any] = []
     with Machine(udev=False) as machine:
         for each in (program, *others):

@@ -30,24 +30,24 @@ Wait = Callable[[Any, int, Any], Any]
 
 
 def poll(user: Any, fd: int, timeout: Any) -> Any:
-    """Wait with poll(2)."""
+    """Call poll(2) to wait until `fd` is readable or `timeout` is over."""
     return user.poll([(fd, 1)], timeout)
 
 
 def select_(user: Any, fd: int, timeout: Any) -> Any:
-    """Wait with select(2)."""
+    """Call select(2) to wait until `fd` is readable or `timeout` is over."""
     return user.select([fd], [], [], timeout)
 
 
 async def epoll(app: Any, fd: int, timeout: Any) -> Any:
-    """Wait with epoll_wait(2)."""
+    """In an async program, call epoll_wait(2) to wait until `fd` is readable or `timeout` is over."""
     made = await app.epoll()
     await made.register(fd, 1)
     return await made.poll(timeout)
 
 
 def epoll_of_a_facade(user: Any, fd: int, timeout: Any) -> Any:
-    """Wait with epoll_wait(2), called by ordinary code."""
+    """Through `Blocking`, call epoll_wait(2) to wait until `fd` is readable or `timeout` is over."""
     made = user.epoll()
     made.register(fd, 1)
     return made.poll(timeout)
@@ -191,5 +191,6 @@ def test_poll_select_and_epoll_refuse_the_timeouts_that_python_refuses(name: str
         with pytest.raises(type(expected)) as raised:
             wait[name](user, fds[0], timeout)
         assert type(raised.value) is type(expected)
-        if not isinstance(expected, OverflowError):  # the text differs between versions of Python
+        # The text of an OverflowError differs between versions of Python.
+        if not isinstance(expected, OverflowError):
             assert str(raised.value) == str(expected)

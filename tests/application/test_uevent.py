@@ -20,7 +20,7 @@ class Nameless(Device):
 
 
 async def listen(app: Any, heard: list[Any]) -> None:
-    """Receive every uevent, in a program."""
+    """A program that appends action, device path and SEQNUM of each uevent to `heard`."""
     monitor = await app.uevents()
     async for event in monitor:
         heard.append((event.action, event.devpath, int(event.variables["SEQNUM"])))

@@ -133,7 +133,7 @@ def with_message(call: Callable[[Sock], Any]) -> Case:
 
 
 def describe(sock: Sock) -> Any:
-    """Return the attributes of a socket, and close it."""
+    """Return family, type, protocol and timeout of a socket, and close it."""
     with sock:
         return sock.family, sock.type, sock.proto, sock.gettimeout()
 
@@ -162,9 +162,10 @@ def addresses() -> Named:
 
 
 def numbers() -> Named:
-    """Pass values that are not C ints, for every parameter that must be one."""
+    """For each parameter that must be a C int, pass valid and invalid values."""
     for n, v in enumerate(NUMBERS):
-        if isinstance(v, int):  # Python 3.11 refuses any other type, Python 3.13 does not
+        # Python 3.11 raises an error if the argument of setblocking() is no int, Python 3.13 does not.
+        if isinstance(v, int):
             yield f"setblocking {n}", after(lambda s, v=v: s.setblocking(v), lambda s: s.gettimeout())
         yield f"send flags {n}", after(lambda s, v=v: s.send(b"x" * 16, v))
         yield f"sendto flags {n}", after(lambda s, v=v: s.sendto(b"x" * 16, v, (0, 0)))
@@ -236,7 +237,9 @@ def options() -> Named:
 
 
 def lives() -> Named:
-    """Create, wait on, and close sockets in every way."""
+    """Create sockets of many types and protocols. Call methods on non-blocking and closed sockets, and with a
+    timeout.
+    """
     for n, kind in enumerate(KINDS):
         yield f"socket {n}", lambda _, opened, kind=kind: describe(opened(*kind))
     for name, call in CALLS.items():

@@ -1,4 +1,6 @@
-"""simkernel's socket behaves like `socket.socket`: the same calls on both, if the host has netlink."""
+"""If the host has netlink, the tests compare the results of calls on simkernel's socket and on
+`socket.socket`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from tests.blocking.socket_cases import CASES, Case, Open
 
 @pytest.fixture(scope="module")
 def real() -> Open:
-    """Return `socket.socket` of a host with netlink."""
+    """Return the host's `socket.socket`. If the host has no netlink, skip the test."""
     try:
         socket.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK).close()
     except OSError:

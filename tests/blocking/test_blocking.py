@@ -1,4 +1,4 @@
-"""`Blocking` for ordinary code: waits, timeouts, and ends."""
+"""`Blocking` for ordinary code: waits, timeouts, errors, and the end of a process."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_from_inside_the_simulation() -> None:
 
 
 def raises() -> None:
-    """Raise an error while other callers wait."""
+    """Raise an error. The tests let the machine call this function at a simulated time."""
     raise ZeroDivisionError
 
 

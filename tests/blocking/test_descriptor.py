@@ -33,7 +33,7 @@ def machine() -> Iterator[Machine]:
 
 @pytest.fixture
 def reader(machine: Machine) -> BlockingSocket:
-    """Return a socket in a group."""
+    """Return a socket that is a member of the multicast group `GROUP`."""
     sock = machine.blocking().socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     sock.bind((READER, GROUP))
     return sock
@@ -48,7 +48,7 @@ def other(machine: Machine) -> BlockingSocket:
 
 
 def readable(sock: BlockingSocket) -> bool:
-    """Return the result of the host's select(2)."""
+    """Return True if the host's select(2) reports the socket's real descriptor as readable."""
     return bool(select.select([sock], [], [], 0)[0])
 
 

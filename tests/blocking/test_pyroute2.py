@@ -80,7 +80,7 @@ def client(machine: Machine, user: Blocking, kind: Any = GenericNetlinkSocket) -
 
 
 def request(command: int, kind: type[Any] = genlmsg, **attributes: Any) -> Any:
-    """Return a message with its attributes."""
+    """Return a generic netlink message of pyroute2 with a command and attributes."""
     message = kind()
     message["cmd"] = command
     message["version"] = 1

@@ -21,10 +21,10 @@ def plain(text: str) -> str:
 
 
 class Terminal:
-    """The `simkernel` command, with output to a terminal of its own. Skips the test if the host has none.
+    """The `simkernel` command in a pseudo-terminal. If Python has no module `pty`, the test is skipped.
 
-    The terminal has `columns`. Unless `errors`, standard error, with the progress bar, is /dev/null. With
-    `keyboard`, standard input is the terminal too.
+    The terminal is `columns` wide. If `errors` is False, standard error, which has the progress bar, is
+    /dev/null. If `keyboard` is True, standard input is the terminal too.
     """
 
     def __init__(

@@ -17,7 +17,8 @@ from tests.conftest import CommandLine
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Write a test that fails if the mouse is unplugged between two calls. Return its node id."""
     monkeypatch.chdir(tmp_path)
-    name = f"{tmp_path.name}.py"  # pytest keeps the modules of earlier sessions
+    # The name must be unique, because pytest keeps the modules of earlier sessions in memory.
+    name = f"{tmp_path.name}.py"
     (tmp_path / name).write_text("""
 import pytest
 

@@ -1,4 +1,6 @@
-"""SIGINT: the trace written so far is complete, and the exit code is that of a shell."""
+"""SIGINT and SIGTERM end a run with exit code 128 plus the signal number. Output files are complete or
+unchanged.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simkernel: CommandLi
 
 
 def property_test() -> Any:
-    """Return the function of the property test, to call it with chosen steps."""
+    """Return the property test as a function that takes the steps. Hypothesis does not draw them."""
     return import_module("test_therm").test_every_request_is_answered.hypothesis.inner_test
 
 

@@ -21,7 +21,7 @@ NEW, DEL = rt.RTM_NEWADDR, rt.RTM_DELADDR
 REPLACE: Final = 0x100 | 0x400
 ADDRESSES4, ADDRESSES6 = (rt.RTNLGRP_IPV4_IFADDR,), (rt.RTNLGRP_IPV6_IFADDR, rt.RTNLGRP_IPV6_IFINFO)
 PROMOTE: Final = 20
-"""Number of the setting promote_secondaries in IFLA_INET_CONF, which is an attribute type there."""
+"""Number of the setting promote_secondaries. In IFLA_INET_CONF, it is the type of a nested attribute."""
 
 
 def settings(index: int, family: int, data: bytes) -> bytes:
@@ -177,8 +177,8 @@ def labels_and_selectors(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def flags_of_addresses(world: World, log: Log) -> None:
-    """Requests with each flag and with several lifetimes of a new or changed address, and with multicast
-    addresses that join their group (IFA_F_MCAUTOJOIN).
+    """Requests that add or change an address, with each flag and with several lifetimes. With
+    IFA_F_MCAUTOJOIN, a multicast address joins its group.
     """
     for family, one, group, groups in (
         (AF_INET, "10.0.0.1/24", "224.1.1.1/32", ADDRESSES4),

@@ -128,8 +128,8 @@ def groups_privileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def groups_beyond_the_protocol(world: World, log: Log) -> None:
-    """bind() with bits for groups above the protocol's last group. NETLINK_KOBJECT_UEVENT has only one
-    group.
+    """bind() accepts all 32 bits of the group mask, even on NETLINK_KOBJECT_UEVENT, where the kernel sends
+    only to group 1.
     """
     s = netlink(world, wire.UEVENT)
     log.call("bind", s.bind, (PID, 0xFFFFFFFF))

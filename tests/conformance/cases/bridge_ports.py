@@ -119,7 +119,9 @@ def promiscuous_twice(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def entries_of_one_device(world: World, log: Log) -> None:
-    """A dump selects the device by its header or NDA_IFINDEX, and the bridge by NDA_MASTER."""
+    """In a dump request, the index in the header or NDA_IFINDEX selects the device. NDA_MASTER selects the
+    bridge.
+    """
     links = with_port(world, Log())
     for index in (PORT - 1, PORT):
         head = nb.NdMsg(AF_BRIDGE, index=index, state=nb.NUD_PERMANENT, flags=nb.NTF_SELF).pack()
@@ -169,8 +171,8 @@ def order_of_ports(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ids_of_ports(world: World, log: Log) -> None:
-    """If the bridge id changes, a disabled port takes over the new address but not the new priority. A port
-    with such an outdated id cannot forward.
+    """A bridge port stores a copy of the bridge id. If the bridge id changes, a disabled port gets the new
+    address but not the new priority. A port with an outdated copy cannot forward.
     """
     links = Links(world, log)
     links.bridge("bridge")

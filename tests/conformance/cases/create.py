@@ -34,7 +34,7 @@ def good_types(world: World, log: Log) -> None:
 
 @case()
 def bad_types(world: World, log: Log) -> None:
-    """Netlink supports no other socket types, even with a valid protocol."""
+    """Netlink refuses SOCK_STREAM, SOCK_RDM and SOCK_SEQPACKET, even with a valid protocol."""
     for name, type in (("stream", SOCK_STREAM), ("rdm", SOCK_RDM), ("seqpacket", SOCK_SEQPACKET)):
         try:
             world.socket(AF_NETLINK, type, wire.GENERIC)
@@ -69,7 +69,7 @@ def protocol_without_kernel_side(world: World, log: Log) -> None:
 
 @case()
 def protocol_out_of_range(world: World, log: Log) -> None:
-    """Protocol numbers from MAX_LINKS (32) and negative numbers are out of range."""
+    """Negative protocol numbers, and those from MAX_LINKS (32) upwards, are out of range."""
     for protocol in (32, 33, 1000, -2, -100):
         try:
             world.socket(AF_NETLINK, SOCK_RAW, protocol)

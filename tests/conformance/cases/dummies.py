@@ -101,14 +101,14 @@ class Bench:
 
 
 def dummy(bench: Bench, name: str = "d0", index: int = 10) -> None:
-    """Create a dummy with a fixed hardware address and index."""
+    """Create a dummy link with a fixed hardware address and index."""
     bench.create(name, "dummy", attr(il.IFLA_ADDRESS, MAC), index=index)
 
 
 @case(privileged=True, marks=LINKS, oracle=UML)
 def created_and_deleted(world: World, log: Log) -> None:
-    """RTM_NEWLINK for a dummy makes the kernel load the module `dummy`. Dummies hold no reference to the
-    module.
+    """RTM_NEWLINK for a dummy link makes the kernel load the module `dummy`. Dummy links hold no reference to
+    the module.
     """
     bench = Bench(world, log)
     log("before", shown(world))

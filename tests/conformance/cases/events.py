@@ -28,8 +28,9 @@ LONG = 10_000
 
 @case(privileged=True, marks=PROGRAMS)
 def events_of_an_epoll_item(world: World, log: Log) -> None:
-    """With EPOLLET, epoll_wait() returns an event only once. With EPOLLONESHOT, it then returns no event of
-    the item until the item is modified. Other items always watch EPOLLERR and EPOLLHUP.
+    """With EPOLLET, epoll_wait() returns an event only once. After epoll_wait() has returned an event of an
+    item with EPOLLONESHOT, the item is disabled until EPOLL_CTL_MOD. An item that is not disabled always
+    watches EPOLLERR and EPOLLHUP.
     """
     a = world.programs().start()
     for flags in (0, ep.EPOLLET, ep.EPOLLONESHOT, ep.EPOLLET | ep.EPOLLONESHOT, EXCLUSIVE):
@@ -56,7 +57,9 @@ def events_of_an_epoll_item(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def events_that_an_exclusive_item_accepts(world: World, log: Log) -> None:
-    """epoll_ctl() refuses EPOLLEXCLUSIVE together with some events, for epoll files, and in EPOLL_CTL_MOD."""
+    """epoll_ctl() refuses EPOLLEXCLUSIVE together with some event bits, for a target that is an epoll file,
+    and in EPOLL_CTL_MOD.
+    """
     a = world.programs().start()
     read, write = a.pipe()
     epoll, inner = a.epoll_create(), a.epoll_create()

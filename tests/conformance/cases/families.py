@@ -56,9 +56,8 @@ def received(log: Log, label: str, sock: Socket) -> None:
         except BlockingIOError:
             break
         for (_, type, flags, seq, pid), payload in wire.messages(data):
-            payload = (
-                masked(payload) if type == wire.GENL_ID_CTRL else payload[:4]
-            )  # the errno of an acknowledgement
+            # The first 4 bytes of an acknowledgement are its errno.
+            payload = masked(payload) if type == wire.GENL_ID_CTRL else payload[:4]
             lines += log.messages(nlmsg(type, flags, payload, seq=seq, pid=pid))
     log(label, lines)
 

@@ -74,8 +74,8 @@ def address_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def same_prefix_on_two_links(world: World, log: Log) -> None:
-    """If two links have the same prefix, the table has two routes for it, in the order of their fib aliases.
-    When the first link goes down, its route is deleted.
+    """If addresses of two links have the same prefix, the table has two routes for it, in the order of their
+    creation. When the first link goes down, its route is deleted.
     """
     lab = Lab(world, log, veth=True)
     lab.links_up()
@@ -264,7 +264,7 @@ def route_flags(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def route_metrics(world: World, log: Log) -> None:
-    """RTA_METRICS and RTA_FLOW in requests and messages, and a gateway in RTA_VIA."""
+    """Requests that add, look up and delete IPv4 routes with RTA_METRICS, RTA_FLOW or RTA_VIA."""
     lab = Lab(world, log, veth=True)
     lab.links_up()
     lab.address("10.0.0.1/24", VETH)

@@ -305,7 +305,7 @@ def lookups_by_neighbours(world: World, log: Log) -> None:
         lab.links_up()
         lab.address(own, VETH)
         for number, gateway in enumerate(gateways):
-            # Each IPv6 route gets another metric, because a hash selects among routes with equal metrics.
+            # The IPv6 routes have different metrics. Among equal metrics, a hash would select the route.
             metric = 0 if family == AF_INET else 10 + number
             lab.new(f"via {gateway}", "", CREATE | APPEND, via=gateway, metric=metric)
         for place, state in ((0, 0x80), (1, 0x02), (0, 0x20), (1, 0x20), (0, 0x04), (2, 0x20), (0, 0x20)):

@@ -96,7 +96,7 @@ def source_routes_replaced(world: World, log: Log) -> None:
 @case(privileged=True, marks=ROUTE)
 def requests_wrong_twice6(world: World, log: Log) -> None:
     """If a request for an IPv6 route fails because of its next hop, the kernel has already created the
-    route's table. The kernel checks several next hops one by one.
+    route's table. If a request has several next hops, the kernel checks them one by one.
     """
     lab = laboratory(world, log)
     to = "2001:db8:2::/48"

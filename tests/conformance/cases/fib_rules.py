@@ -355,8 +355,8 @@ def rules_of_sources6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def realms(world: World, log: Log) -> None:
-    """If a next hop has no realms or only some, the realms of the rule fill the missing ones. A cached route
-    keeps the resulting realms.
+    """If the source realm or the destination realm of a next hop is 0, the kernel takes this realm from the
+    rule. A cached route keeps the resulting realms.
     """
     log.mask = mask_ages
     lab = Lab(world, log, veth=True)

@@ -118,9 +118,9 @@ def positions(world: World, log: Log) -> None:
     a.read(files["random"], 3)
     devices = ("null", "zero", "full", "urandom", "random")
     for name, fd in files.items():
-        if (
-            name not in devices
-        ):  # In simkernel, reads of these devices change the file position. Only fdinfo shows this.
+        # In simkernel, unlike Linux, reads of devices such as /dev/zero change the file position. Only fdinfo
+        # shows this.
+        if name not in devices:
             log(f"{name}", position(a, fd))
         for whence in (os.SEEK_CUR, os.SEEK_SET, os.SEEK_END, 9):
             log.call(f"{name}: lseek {whence}", a.lseek, fd, 5, whence)
@@ -216,8 +216,8 @@ def long_names_in_a_removed_folder(world: World, log: Log) -> None:
 
 
 STORE, LOAD = "store", "load"
-"""Names of two call sequences of `made`: open, lseek and write (STORE), or open, read and lseek (LOAD), then
-close.
+"""Names of two sequences of calls that `made` executes: open, lseek, write, lseek, close (STORE) and open,
+pread, read, lseek, close (LOAD).
 """
 
 

@@ -201,7 +201,9 @@ def division_by_nothing(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def extensions(world: World, log: Log) -> None:
-    """SKF_AD_* extensions of a netlink message are 0. Loading the device index drops the message."""
+    """BPF extensions for network packets, such as SKF_AD_MARK, load 0 from a netlink message. SKF_AD_IFINDEX
+    drops the message.
+    """
     a, b = pair(world)
     for label, offset in (
         ("protocol", bpf.SKF_AD_PROTOCOL),
@@ -224,7 +226,9 @@ def extensions(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def attributes_of_a_message(world: World, log: Log) -> None:
-    """SKF_AD_NLATTR returns the offset of the attribute of type X, searched from offset A."""
+    """SKF_AD_NLATTR loads the offset of the first attribute whose type is in register X. The search starts at
+    the offset in register A.
+    """
     a, b = pair(world)
     data = wire.attr(1, b"one") + wire.attr(2, b"two2") + wire.attr(7, wire.attr(9, b"in"))
     for label, start, type, what in (
@@ -294,7 +298,7 @@ def detach_and_lock(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def read_back(world: World, log: Log) -> None:
-    """SO_GET_FILTER counts in instructions: the size of the caller's buffer and the returned length."""
+    """SO_GET_FILTER counts the size of the caller's buffer and the returned length in instructions."""
     s = netlink(world, wire.USERSOCK)
     log.call("none", s.getsockopt, SOL_SOCKET, SO_ATTACH_FILTER, 1024)
     world.attach_filter(s, ((LD_W, 0, 0, 0), *ALL))

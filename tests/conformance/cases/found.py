@@ -1,4 +1,6 @@
-"""Differences between simkernel and Linux that the live search has found, as regression cases."""
+"""Regression cases: differences between simkernel and Linux that random searches (tests/conformance/live)
+found.
+"""
 
 from __future__ import annotations
 

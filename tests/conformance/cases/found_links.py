@@ -1,4 +1,6 @@
-"""Differences between simkernel and Linux that the live search for link changes has found."""
+"""Regression cases: differences from Linux that random searches with link changes (tests/conformance/live)
+found.
+"""
 
 from __future__ import annotations
 
@@ -146,8 +148,8 @@ def neighbours_of_a_link_that_goes_down(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "namespaces"))
 def flags_and_echoes(world: World, log: Log) -> None:
-    """Replies for a blackhole route with flags, for NLM_F_ECHO with a link in another namespace, and for a
-    route lookup that returns a link.
+    """Replies to NLM_F_ECHO requests for a blackhole route with flags and for a link in another namespace,
+    and to a lookup of ::1 with RTM_F_FIB_MATCH.
     """
     sock = speaker(world)
     log.mask = mask_ages

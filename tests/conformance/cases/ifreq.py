@@ -94,7 +94,8 @@ def every_number(world: World, log: Log) -> None:
 @case(privileged=True, marks=IOCTL)
 def every_number_of_no_device(world: World, log: Log) -> None:
     """Results of all requests for a device that does not exist, for a caller with every capability."""
-    bridge = {0x894C, *range(0x89A0, 0x89A4), 0x89E0}  # These requests take a path or no device name.
+    # simkernel does not model SIOCGSKNS, SIOCBRADDBR to SIOCBRDELIF, and SIOCUNIXFILE.
+    bridge = {0x894C, *range(0x89A0, 0x89A4), 0x89E0}
     sock = sockets(world)[0]
     for number in NUMBERS:
         value = outcome(world, sock, number, ifreq(b"nope\0")) if number not in bridge else "errno:ENOTTY"

@@ -36,7 +36,7 @@ def listener(world: World, portid: int, *options: int) -> Socket:
 
 
 def next_event(log: Log, label: str, sock: Socket, room: int = 0, flags: int = MSG_DONTWAIT) -> None:
-    """Record the next uevent of the device, without the value of SEQNUM."""
+    """Record the next uevent of /dev/null, without the value of SEQNUM."""
     for _ in range(100):
         try:
             data, control, message_flags, sender = sock.recvmsg(65536, room, flags)

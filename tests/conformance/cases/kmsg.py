@@ -53,7 +53,9 @@ class Kmsg:
             self.program.close(fd)
 
     def shown(self, data: bytes) -> Any:
-        """Return prefix, flag and text of a record. A long text is shown as its ends and its length."""
+        """Return prefix, flag and text of a record. A long text is shown as its first 20 bytes, its last 20
+        bytes and its length.
+        """
         found = RECORD.fullmatch(data)
         if found is None:
             return data

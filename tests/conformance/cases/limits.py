@@ -149,8 +149,8 @@ def flags_by_ioctl(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def pages_of_a_pipe(world: World, log: Log) -> None:
-    """A write to a pipe fills up the last page first if the remainder of the write (its size modulo the page
-    size) fits in it. Packets (O_DIRECT) are never joined in a page.
+    """A write first adds bytes to the last page of a pipe if the remainder of its size (modulo the page size)
+    fits into this page. Packets (O_DIRECT) never share a page.
     """
     a = world.programs().start()
     for packets in (0, O_DIRECT):
@@ -240,8 +240,8 @@ def links_to_files_of_another_user(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def removal_in_a_sticky_directory(world: World, log: Log) -> None:
-    """With fs.protected_hardlinks=1, a user can link another user's file only if it is a regular file, is
-    readable and writable for the user, and is no set-ID program.
+    """In a sticky directory, only root, the directory's owner and the file's owner can remove or rename a
+    file. Without the sticky bit, each user with write permission for the directory can do so.
     """
     programs = world.programs()
     users = {0: programs.start(), 1000: programs.start(1000, 100), 1001: programs.start(1001, 100)}

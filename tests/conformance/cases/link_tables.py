@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: tables of requests that change links, groups of links, neighbours and forwarding entries."""
+"""NETLINK_ROUTE: many similar requests that change links, link groups and forwarding entries."""
 
 from __future__ import annotations
 
@@ -418,7 +418,7 @@ def peers_of_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*ROUTE, "namespaces"))
 def links_between_namespaces(world: World, log: Log) -> None:
-    """Links that a request creates in, moves to, finds in or deletes from another namespace."""
+    """Requests that create, find or delete a link in another namespace, or move a link there."""
     there = world.namespace()
     world.set_nsid(there, 5)
     there.set_nsid(world, 6)

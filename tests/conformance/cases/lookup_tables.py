@@ -42,8 +42,8 @@ ABSENT: Final = 99
 
 
 def look_up(lab: Lab, body: bytes) -> str:
-    """Look up a route. Return the error and its text, or the header and attributes of the route as
-    hexadecimal digits. The number of zeros in parentheses replaces a sequence of many zero bytes.
+    """Look up a route. Return the error and its text, or the route's header and attributes in hexadecimal.
+    Four or more zero bytes in a row are replaced by their number in parentheses.
     """
     lab.sock.sendto(nlmsg(GET, REQUEST, body), (0, 0))
     ((head, payload),) = wire.messages(mask_ages(lab.sock.recv(65536)))
@@ -54,8 +54,8 @@ def look_up(lab: Lab, body: bytes) -> str:
 
 
 def table_of(lab: Lab, rows: tuple[Any, ...], columns: dict[str, dict[str, Any]], **more: Any) -> None:
-    """Log a table of route lookups. A row has one lookup of its address for each column. The column's value
-    contains the changes of the request.
+    """Log a table of route lookups. `rows` contains the destinations. `columns` maps the label of a column to
+    the arguments of `route` that differ in this column.
     """
     defaults = {"family": lab.family, "proto": 0, "type": 0, "table": 0, **more}
     for to in rows:
@@ -323,8 +323,8 @@ def labels6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def preferences6(world: World, log: Log) -> None:
-    """Metric, router preference and device decide which of a prefix's IPv6 routes a lookup returns, and so
-    does the state of the link.
+    """Metric, router preference, device and link state decide which of several IPv6 routes for a prefix a
+    lookup returns.
     """
     lab = Lab(world, log, AF_INET6, veth=True)
     for index in (LO, VETH, PEER):
@@ -388,7 +388,9 @@ STRICT_HEADERS: Final[dict[str, dict[str, Any]]] = {
 
 @case(privileged=True, marks=ROUTE)
 def strict_lookups(world: World, log: Log) -> None:
-    """With strict checking, a lookup with fields or attributes that it does not use fails."""
+    """With strict checking, RTM_GETROUTE fails if the request sets a field or attribute that a lookup does
+    not use.
+    """
     for family, to in ((AF_INET, "127.0.0.1"), (AF_INET6, "::1")):
         lab = Lab(world, log, family, portid=family)
         lab.link(LO, True, log=False)
@@ -410,7 +412,7 @@ def strict_lookups(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def old_lookups(world: World, log: Log) -> None:
-    """Without strict checking, a lookup ignores the fields and attributes that it does not use."""
+    """Without strict checking, RTM_GETROUTE ignores the fields and attributes that a lookup does not use."""
     for family, to in ((AF_INET, "127.0.0.1"), (AF_INET6, "::1")):
         lab = Lab(world, log, family, portid=family)
         lab.link(LO, True, log=False)
