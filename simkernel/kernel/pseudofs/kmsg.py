@@ -176,4 +176,6 @@ def _release(file: CharDeviceFile) -> None:
         reader.log.warn(f"{name}: {missed} output lines suppressed due to ratelimiting")
 
 
-KMSG: Final = FileOperations(open=_open, release=_release, read=_read, write=_write, llseek=_seek, poll=_poll)
+KMSG: Final = FileOperations(
+    open=_open, release=_release, read=_read, write=_write, llseek=_seek, poll=_poll, keeps_position=True
+)

@@ -40,16 +40,16 @@ def _random_ioctl(file: CharDeviceFile, request: int, argument: int) -> int:
 
 
 NULL: Final = FileOperations(
-    read=lambda file, size, position: b"", write=_write_nothing, llseek=_seek_nowhere
+    read=lambda file, size, position: b"", write=_write_nothing, llseek=_seek_nowhere, keeps_position=True
 )
 ZERO: Final = FileOperations(
-    read=_read_zeros, write=_write_nothing, llseek=_seek_nowhere,
+    read=_read_zeros, write=_write_nothing, llseek=_seek_nowhere, keeps_position=True,
     mmap=lambda file, area: area.map(private_memory(area.length)),
 )  # fmt: skip
-FULL: Final = FileOperations(read=_read_zeros, write=_write_full, llseek=_seek_nowhere)
+FULL: Final = FileOperations(read=_read_zeros, write=_write_full, llseek=_seek_nowhere, keeps_position=True)
 RANDOM: Final = FileOperations(
     read=lambda file, size, position: kernel_of(file).engine.rng("urandom").randbytes(size),
-    write=_write_nothing, ioctl=_random_ioctl, llseek=_seek_nowhere,
+    write=_write_nothing, ioctl=_random_ioctl, llseek=_seek_nowhere, keeps_position=True,
 )  # fmt: skip
 BLOCKING_RANDOM: Final = attrs.evolve(RANDOM, poll=lambda file, table: POLLIN | POLLRDNORM)
 """Operations of /dev/random. The file is always readable, because the generator is seeded

@@ -49,6 +49,9 @@ class FileOperations:
     poll(file, table)              calls poll_wait and returns the events.  None: always ready
     llseek(file, offset, whence)   returns the new position.  None: ESPIPE
     fasync(file, fd, on)           called when O_ASYNC changes.  None: no SIGIO
+
+    If `keeps_position` is True, reads and writes do not move the file position, as those of /dev/zero, which
+    do not change `*ppos`.
     """
 
     open: Callable[[CharDeviceFile], Awaitable[None] | None] | None = None
@@ -60,6 +63,7 @@ class FileOperations:
     poll: Callable[[CharDeviceFile, PollTable], int] | None = None
     llseek: Callable[[CharDeviceFile, int, int], int] | None = None
     fasync: Callable[[CharDeviceFile, int, bool], None] | None = None
+    keeps_position: bool = False
 
 
 MISSING_ERRNO: Final = {
@@ -227,6 +231,10 @@ class CharDeviceFile(FileObject):
     def has_positions(self) -> bool:
         """True if the file has a position, so that pread(2) and pwrite(2) work."""
         return not self.stream
+
+    @property
+    def moves(self) -> bool:
+        return self.has_positions and not self.cdev.operations.keeps_position
 
     def llseek(self, task: Task, file: OpenFile, offset: int, whence: int) -> int:
         if self.stream:

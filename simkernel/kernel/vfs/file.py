@@ -187,6 +187,11 @@ class FileObject(Protocol):
         return self.inode is not None
 
     @property
+    def moves(self) -> bool:
+        """True if reads and writes move the position. If False, fdinfo shows the position 0."""
+        return self.has_positions
+
+    @property
     def description(self) -> str:
         """The target of the link in /proc/self/fd for a file without a path (`d_dname`)."""
         return "anon_inode:[file]"

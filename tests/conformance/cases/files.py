@@ -116,12 +116,8 @@ def positions(world: World, log: Log) -> None:
             log.call(f"read {name}", a.read, fd, 8)
     a.read(files["urandom"], 3)
     a.read(files["random"], 3)
-    devices = ("null", "zero", "full", "urandom", "random")
     for name, fd in files.items():
-        # In simkernel, unlike Linux, reads of devices such as /dev/zero change the file position. Only fdinfo
-        # shows this.
-        if name not in devices:
-            log(f"{name}", position(a, fd))
+        log(f"{name}", position(a, fd))
         for whence in (os.SEEK_CUR, os.SEEK_SET, os.SEEK_END, 9):
             log.call(f"{name}: lseek {whence}", a.lseek, fd, 5, whence)
         log(f"{name}", position(a, fd))

@@ -119,7 +119,7 @@ def _info(task: Task, fd: int) -> list[str]:
     file = _open_file(task, fd)
     flags = file.flags | (O_CLOEXEC if task.files.closes_on_exec(fd) else 0)
     number, _ = inode_and_device(file)
-    position = file.position if file.object.has_positions else 0
+    position = file.position if file.object.moves else 0
     return [
         f"pos:\t{position}\nflags:\t0{flags:o}\nmnt_id:\t{MOUNT_ID}\nino:\t{number}\n{file.object.fdinfo()}"
     ]
