@@ -33,7 +33,7 @@ def pytest_report_header(config: pytest.Config) -> str:
     return "duration on two quiet cores: below 2 minutes; of the long tests (-m long): about 25 minutes"
 
 
-# Tests start hundreds of processes. Each of them would compile all modules again.
+# Tests start hundreds of processes. Without cached bytecode, each process would compile all modules.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 

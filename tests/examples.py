@@ -6,7 +6,7 @@ from hypothesis import settings
 
 
 def examples(thorough: int) -> int:
-    """Return the number of examples in hypothesis's current profile. The profile `thorough` has `thorough`
-    examples.
+    """Return the number of examples for a property test: `thorough` in the profile `thorough` of hypothesis,
+    otherwise a quarter of this number, but at least 5.
     """
     return max(5, thorough * settings.default.max_examples // 100)

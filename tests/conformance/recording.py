@@ -25,7 +25,9 @@ ORACLES: Final[Mapping[str, str]] = {
     HOST: "tests.conformance.real:real",
     "uml-6.12": "tests.conformance.uml.world:uml",
 }
-"""For each recording, by its name: the factory of the world in which it was made."""
+"""For each name of a recording: the factory (`module:callable`) of the world in which the recording is made.
+A world is a kernel with the functions that cases use.
+"""
 
 
 def path_of(oracle: str) -> Path:
@@ -40,7 +42,7 @@ NOT_RECORDED = Outcome(error="the case is not in the recording")
 
 @attrs.frozen
 class Recording:
-    """The observations of a kernel, by case name."""
+    """The observations that one kernel made, as lists by case name."""
 
     kernel: str
     cases: dict[str, list[list[Any]]]
@@ -83,8 +85,8 @@ def recorded(case: Case) -> Outcome:
 def record(
     cases: Sequence[Case], path: Path, oracle: str, *, limit: float, repeat: int, only: bool = False
 ) -> int:
-    """Run each case that belongs to a recording `repeat` times in the world of this recording. Record a case
-    only if all its runs have equal results.
+    """Write the recording `oracle` to `path`. Run each of its cases several times (`repeat`) in the world of
+    the recording. Record a case only if all its runs have equal results.
 
     With `only`, the other cases of an existing recording stay. Print each case with different results, and
     return the number of these cases.

@@ -26,8 +26,8 @@ from tests.conformance.log import Log
 from tests.conformance.world import Factory
 
 GRACE = 3.0
-"""Seconds that the runner waits for a child beyond the time limit, at which the child stops its case with an
-alarm.
+"""Seconds beyond a case's time limit that the runner waits for the child process. At the time limit, an alarm
+in the child stops the case.
 """
 
 
@@ -44,7 +44,9 @@ class Outcome:
 
 @runtime_checkable
 class RemoteWorld(Protocol):
-    """A world on another kernel. It runs whole cases there and returns their outcomes."""
+    """A world with another kernel than the host's. It runs a whole case on that kernel and returns the
+    outcome.
+    """
 
     @property
     def kernel(self) -> str:
@@ -62,7 +64,9 @@ class CaseTimeout(BaseException):
 
 @contextmanager
 def _alarm(limit: float | None) -> Iterator[None]:
-    """Raise CaseTimeout in the body after `limit` seconds, if the host supports setitimer()."""
+    """Raise CaseTimeout in the body of the `with` statement after `limit` seconds, if the host supports
+    setitimer().
+    """
     if limit is None or not hasattr(signal, "setitimer"):
         yield
         return
@@ -96,8 +100,8 @@ def run_here(case: Case, factory: Factory, limit: float | None = None) -> Outcom
 
 
 def run(case: Case, factory: Factory | RemoteWorld, limit: float) -> Outcome:
-    """Run a case in a world. If `factory` is a RemoteWorld, it runs the case. Otherwise a child process runs
-    it, if the host can fork.
+    """Run a case in a world. A RemoteWorld runs the case itself. In any other world, a child process runs the
+    case, or this process if the host cannot fork.
     """
     if isinstance(factory, RemoteWorld):
         return factory.run_case(case, limit)

@@ -1,4 +1,6 @@
-"""The random programs of the live search have the same results as when their digests were recorded."""
+"""Each random program of `pinned.py` has the same results on simkernel as when the digest of the results was
+recorded.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ CASES = load_cases()
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_case(case: Case) -> None:
-    """The observations on simkernel equal those of the recorded kernel, at the pinned simulated time."""
+    """simkernel makes the observations of the recorded kernel. The simulated time and the counters at the end
+    of the case equal those in clock.json.
+    """
     outcome, end = clock.timed(case)
     problem = difference(recording.recorded(case), outcome)
     assert problem is None, f"{case.about}\n{problem}"

@@ -128,7 +128,7 @@ hanging, dying = distorted_world(wait), distorted_world(die)
 
 
 def check(name: str, limit: str) -> str:
-    """Return the output of the command line for a world of this file.
+    """Run the command `python -m tests.conformance` with a world that this file defines. Return the output.
 
     The command forks, so it runs in a new process: those of pytest-xdist have threads, which fork() loses.
     """

@@ -123,10 +123,14 @@ class World(Process, Protocol):
         """Unload a module by delete_module(2). The default flags are O_NONBLOCK."""
 
     def programs(self) -> Programs:
-        """Return the programs of the world: processes that make system calls (see programs/interface.py)."""
+        """Return an object that starts processes, which make system calls for a case (see
+        programs/interface.py).
+        """
 
     def ioctl(self, sock: Any, request: int, argument: bytes | int) -> Any:
-        """Make an ioctl request, like `fcntl.ioctl`. Return changed bytes, or an int for an int argument."""
+        """Make an ioctl request, like `fcntl.ioctl`. Return the bytes of the argument after the request. If
+        the argument is an int, return the int result.
+        """
 
 
 OPTIONAL = {
@@ -144,7 +148,7 @@ OPTIONAL = {
     "initial_namespace": ("initial_namespace",),
     "modules": ("insmod", "modprobe", "rmmod", "read_file", "listdir"),
 }
-"""For each mark of a case, the optional methods that its world must have."""
+"""For each mark that a case can have: the optional methods of World that a case with this mark needs."""
 
 Factory = Callable[..., AbstractContextManager[World]]
 

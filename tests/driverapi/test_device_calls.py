@@ -1,4 +1,6 @@
-"""Calls of driverapi on a device that a driver is bound to: log lines, memory, numbers, files, interrupts."""
+"""Calls of driverapi on a device that a driver is bound to: log lines, memory, device numbers, files,
+interrupts.
+"""
 
 from __future__ import annotations
 
@@ -126,7 +128,7 @@ def test_memory_for_programs_has_whole_pages(state: Any, size: int, expected: in
 # -- numbers ------------------------------------------------------------------------------------
 
 REGIONS = [
-    # major, first minor and count; what the log says is wrong
+    # major, first minor and count of a region, then the error in the log (empty if the region is valid)
     (512, 0, 1, "major requested (512) is greater than the maximum (511)"),
     (-1, 0, 1, "major requested (-1) is greater than the maximum (511)"),
     (300, -1, 1, "minor range requested (-1--1)"),

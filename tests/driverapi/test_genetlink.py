@@ -1,4 +1,4 @@
-"""Families that a driver declares, used by a program."""
+"""Generic netlink families that a driver declares and a program uses."""
 
 from __future__ import annotations
 

@@ -23,7 +23,9 @@ SLEEPS = {
     "destroy_workqueue(this, works)": "D", "enter(lock.__aenter__())": "D",
     "enter(mutex_interruptible(lock).__aenter__())": "S",
 }  # fmt: skip
-"""For each call, the state of a task that sleeps in it: D is uninterruptible, and a signal ends S."""
+"""For each call, the state of a task that sleeps in the call: D (uninterruptible) or S (interruptible). The
+test leaves out a call without a state.
+"""
 
 MODULE = """
 async def enter(entering):
@@ -68,7 +70,9 @@ def init(this):
 @pytest.mark.parametrize("signalled", [False, True])
 @pytest.mark.parametrize("call", [call for call, state in SLEEPS.items() if state])
 def test_state_of_a_sleeping_task(bench: Bench, call: str, signalled: bool) -> None:
-    """After a signal, an interruptible call raises EINTR. Any other call ends with its event."""
+    """If the task gets a signal, a call in state S raises EINTR. A call in state D continues until its wait
+    ends.
+    """
     bench.module("m", MODULE.replace("CALL", call))
     bench.load("m")
     machine, seen = bench.machine, []

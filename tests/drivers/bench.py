@@ -47,7 +47,9 @@ def check_frames(counters: dict[str, Any]) -> None:
 
 
 def check_nothing_left(machine: Machine, root: Blocking) -> None:
-    """Unload all modules after the programs and devices are gone. Check that nothing is left behind."""
+    """Unload all modules, which no program may use any more. Check that no memory has leaked and that no oops
+    or bus error has occurred.
+    """
     while modules := root.lsmod():
         unused = [module["name"] for module in modules if not module["users"]]
         root.rmmod(unused[0])

@@ -21,7 +21,8 @@ from simkernel.uapi.poll import POLLIN, POLLOUT
 NODE = "/dev/input/event0"
 REPORT = (EV_SYN, SYN_REPORT, 0)
 RING = 128
-"""Events in a reader's ring: eight packets of three axes, seven keys and a SYN_REPORT."""
+"""Number of events that a reader's ring can hold: eight packets of 11 events, rounded up to a power of two.
+"""
 
 Triple = tuple[int, int, int]
 

@@ -59,7 +59,7 @@ def parse(payload: bytes) -> Link:
 
 
 class Links:
-    """A program with a socket that changes links, and one that listens to RTNLGRP_LINK."""
+    """A program with two sockets: one changes links, the other receives the notifications of RTNLGRP_LINK."""
 
     def __init__(self, machine: Machine) -> None:
         self.process = machine.blocking()
@@ -117,7 +117,7 @@ class Links:
                 links[link.index] = link
 
     def follow(self, table: dict[int, Link]) -> None:
-        """Apply the received notifications to a table."""
+        """Apply all pending link notifications to `table`, which contains the links by index."""
         while True:
             try:
                 data = self.listener.recv(65536, MSG_DONTWAIT)

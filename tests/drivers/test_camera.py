@@ -33,7 +33,7 @@ from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 from tests.drivers.bench import bench, check_frames, check_nothing_left, is_whole, read_frame
 
 LINE = 1
-"""Interrupt line of the first slot."""
+"""Number of the interrupt line of the bus slot that the camera is in."""
 LARGEST = 32768 - 320
 """Maximum bytes of a dump's datagram: SKB_WITH_OVERHEAD(32768) of netlink_recvmsg()."""
 
@@ -101,7 +101,9 @@ def test_a_size_that_the_sensor_does_not_have(
 
 
 def test_a_size_that_no_camera_can_have(camera: BlockingClient) -> None:
-    """The policy of the specification refuses a width of 0 before the driver is called."""
+    """The attribute policy in the netlink specification refuses a width of 0 before the kernel calls the
+    driver.
+    """
     assert "out of range: attribute 'width'" in refused(errno.ERANGE, camera, "set-format", width=0)
 
 
@@ -355,7 +357,9 @@ def test_two_buffers_are_too_few() -> None:
 
 
 def test_no_memory_for_a_stream(machine: Machine, camera: BlockingClient) -> None:
-    """The driver undoes the start: memory is freed, power is off, and the module can be unloaded."""
+    """If memory is missing, `stream-on` fails with ENOMEM. The driver then frees the memory that it has, and
+    switches the power off.
+    """
     memory = machine.bus.memory
     plenty, memory.size = memory.size, 1_000_000
     camera.do("set-format", width=640, height=480)

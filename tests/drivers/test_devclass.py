@@ -40,7 +40,8 @@ def test_a_name_that_no_device_has() -> None:
 
 def test_no_device_at_all() -> None:
     with bench() as machine:
-        camera = machine.blocking(uid=1000).genetlink("camera")  # loads the driver by the name of its family
+        # The family name makes the kernel load the driver.
+        camera = machine.blocking(uid=1000).genetlink("camera")
         assert camera.dump("get-device") == []
         with pytest.raises(OSError) as e:
             camera.do("get-device")

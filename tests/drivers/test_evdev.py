@@ -212,7 +212,7 @@ def test_sigio_replaces_a_blocking_wait() -> None:
         for number in (1, 2):
             mouse.move(1, 1)
             settle(machine)
-            process.getpid()  # a signal handler runs at a system call of its program
+            process.getpid()  # a signal handler runs only when its program makes a system call
             assert got == [SIGIO] * number
         machine.unplug(mouse)
         settle(machine)
@@ -261,7 +261,7 @@ def test_a_reader_that_is_quick_sees_every_move_once(script: Script) -> None:
                 if type == EV_REL:
                     sums[code] = sums.get(code, 0) + value
                 elif type == EV_KEY:
-                    assert (code in held) != value  # each event changes the state of its key
+                    assert (code in held) != value  # no event repeats the current state of its key
                     (held.add if value else held.remove)(code)
         for axis, name in ((REL_X, "dx"), (REL_Y, "dy"), (REL_WHEEL, "wheel")):
             assert sums.get(axis, 0) == sum(getattr(move, name) for move in script.steps)
@@ -340,8 +340,8 @@ def test_a_sleeping_reader_gets_enodev_when_the_mouse_is_unplugged() -> None:
 
 
 def test_buttons_that_are_held_are_released_when_the_mouse_goes() -> None:
-    """When the mouse is unplugged, the release of its buttons is queued. A read fails then, but poll()
-    reports POLLIN.
+    """When the mouse is unplugged, the kernel queues release events for the pressed buttons. After that,
+    poll() reports POLLIN, although a read fails.
     """
     mouse = Mouse()
     with bench(mouse) as machine:

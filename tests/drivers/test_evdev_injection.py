@@ -101,7 +101,7 @@ def test_events_without_a_report_are_kept_for_the_next_packet(machine: Machine) 
 
 
 def test_an_injected_key_is_held_until_an_injected_release(machine: Machine, mouse: Mouse) -> None:
-    """Injected events and the device change one key state."""
+    """Injected events and the mouse's own events change the same key state."""
     writer, reader = Reader.of(machine), Reader.of(machine)
     inject(writer, LEFT_DOWN, REPORT)
     assert reader.bits(ev.EVIOCGKEY) == {BTN_LEFT}
@@ -128,7 +128,9 @@ class Handler:
 
 
 def core_of(data: Any) -> Any:
-    """Return the input core of the module's state."""
+    """Return the input core, given the state of the module `input`: the core itself, or a sequence that
+    contains it.
+    """
     return data if hasattr(data, "devices") else next(each for each in data if hasattr(each, "devices"))
 
 
@@ -152,8 +154,9 @@ def test_a_grab_by_another_handler_ignores_injected_events(machine: Machine, mou
 
 
 GRABS = [
-    # First the descriptor that grabs. Second, for an event that descriptor 0 injects: whether descriptor 0
-    # receives it, and whether descriptor 1 does. Third, the same for an event that descriptor 1 injects.
+    # First: the number of the descriptor that grabs the device, or None.
+    # Second: whether descriptors 0 and 1 receive an event that descriptor 0 injects.
+    # Third: whether descriptors 0 and 1 receive an event that descriptor 1 injects.
     (None, (True, True), (True, True)),
     (0, (True, False), (True, False)),
     (1, (False, True), (False, True)),

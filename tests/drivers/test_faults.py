@@ -1,4 +1,6 @@
-"""Each hit of a fault point fails in turn while a driver is loaded and used. Nothing is left behind."""
+"""In each run, a different hit of a fault point (a place where the kernel can inject a fault) fails while a
+driver is loaded and used. The driver leaves nothing behind.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ def use_mouse(app: Any) -> None:
 
 
 def use_camera(app: Any) -> None:
-    """Stream from a camera, over netlink and from its video device."""
+    """Stream from a camera over netlink, then open its video device."""
     with suppress(OSError), app.genetlink("camera") as client:
         client.join("frames")
         client.do("set-format", width=160, height=120, pixel_format="GREY")

@@ -1,4 +1,4 @@
-"""mouse: its motion as events and as a sum, and the accounting of every report."""
+"""mouse: its motion as netlink events and as a sum, and counters that account for every report."""
 
 from __future__ import annotations
 
@@ -187,7 +187,9 @@ moves = st.lists(
 @settings(max_examples=examples(40))
 @given(moves, st.integers(0, 70_000), st.integers(1, 40_000))
 def test_no_report_is_forgotten(script: Script, hold: int, length: int) -> None:
-    """Every report is counted for any motion, also while interrupts are held back."""
+    """The counters account for every report of a random motion, even if interrupts are held back for some
+    time.
+    """
     mouse = Mouse(script)
     with bench(udev=False) as machine:
         root = machine.blocking()
@@ -230,7 +232,7 @@ def test_unplug_at_any_instant(out: int) -> None:
 @settings(max_examples=examples(30))
 @given(st.integers(0, 3000))
 def test_unplug_while_the_driver_is_loaded(out: int) -> None:
-    """The unplug happens while the module is loaded and the mouse is probed."""
+    """The mouse is unplugged while the kernel loads the driver's module or the driver probes the mouse."""
     mouse = Mouse(Walk(step=millis(1)))
     with bench() as machine:
         machine.plug(mouse)

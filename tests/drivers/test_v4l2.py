@@ -165,7 +165,9 @@ def test_a_frame_that_could_not_be_written(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_frame_keeps_its_flow_in_a_trace(machine: Machine, video: Video) -> None:
-    """VIDIOC_DQBUF continues the flow of a frame, even if the frame has arrived before the call."""
+    """The trace record of the return from VIDIOC_DQBUF has the same flow id as the start of the frame, even
+    if the frame has arrived before the call.
+    """
     begun: list[int] = []
     ended: list[int] = []
 

@@ -163,8 +163,8 @@ def test_trying_sets_nothing_and_rounds(video: Video) -> None:
         # Values out of range.
         (SET, 0, [(GAIN_ID, 99), (PATTERN_ID, 9)], errno.ERANGE, 2),
         (TRY, 0, [(GAIN_ID, 99), (PATTERN_ID, 9)], errno.ERANGE, 1),
-        # The heading of a class and default values are read-only. Bounds and media requests are not
-        # supported.
+        # The title of a control class and default values are read-only.
+        # V4L2_CTRL_WHICH_MIN_VAL, MAX_VAL and REQUEST_VAL are not supported.
         (SET, 0, [(cid.V4L2_CID_USER_CLASS, 0)], errno.EACCES, 1),
         (TRY, 0, [(GAIN_ID, 1), (cid.V4L2_CID_USER_CLASS, 0)], errno.EACCES, 1),
         (SET, v4l2.V4L2_CTRL_WHICH_DEF_VAL, [(GAIN_ID, 1)], errno.EINVAL, 1),

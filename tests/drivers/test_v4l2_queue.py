@@ -1,4 +1,4 @@
-"""Random buffer requests of two programs give the results of vb2's rules.
+"""Two programs make random buffer requests. The results equal those of a model of vb2's rules.
 
 The rules of videobuf2-core.c and videobuf2-v4l2.c are a small model: the owner of each buffer, the owner
 of the queue, and the state of the stream.
@@ -221,7 +221,7 @@ class World:
         frame.close()
 
     def check(self) -> None:
-        """Check that the visible state is that of the model."""
+        """Check that the state that programs can see equals the state of the model."""
         model, anybody = self.model, self.videos[0]
         for index, prepared in model.buffers.items():
             flags = anybody.query(index).flags

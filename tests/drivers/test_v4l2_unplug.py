@@ -55,7 +55,8 @@ def test_calls_after_the_unplug() -> None:
         assert machine.statistics["dma"]["allotted"] == 0
         machine.plug(device)
         settle(machine)
-        assert Video.open(machine, path="/dev/video1").format().width == 640  # an open file keeps video0
+        # The open file still uses the name video0.
+        assert Video.open(machine, path="/dev/video1").format().width == 640
         for each in maps:
             each.close()
         video.close()
@@ -104,7 +105,7 @@ def test_a_sleeper_is_woken(request_: int, size: int, expected: list[int]) -> No
 
 
 async def careless(app: Any, seen: list[int]) -> None:
-    """Stream for ever, and record the error that ends the stream."""
+    """Stream until a call fails, and record the errno of this call."""
     try:
         fd = await app.open(NODE, O_RDWR | O_NONBLOCK)
         await app.ioctl(fd, io.VIDIOC_REQBUFS, bytearray(s.V4l2Requestbuffers(3, CAPTURE).pack()))

@@ -26,11 +26,14 @@ class Schedules(RuleBasedStateMachine):
         self.now = 0
         self.timers: dict[int, Timer] = {}
         self.pending: dict[int, int] = {}
-        """Time of each pending queue entry, by number. Entries of one instant run in the order of numbers."""
+        """Time of each pending queue entry, by the number of the entry. Entries with equal times run in
+        ascending order of their numbers.
+        """
         self.expected: list[tuple[int, int]] = []
         self.happened: list[tuple[int, int]] = []
         self.victims: dict[int, int] = {}
-        """Number of the timer that a queue entry cancels when it runs."""
+        """Timers that queue entries cancel when they run: the number of the timer by the number of the entry.
+        """
 
     def _happens(self, number: int, *_: object) -> None:
         self.happened.append((self.engine.now, number))

@@ -1,4 +1,6 @@
-"""Conversion to nanoseconds: simkernel's functions round to nearest, arguments of Python's calls round up."""
+"""Conversion to nanoseconds: seconds(), millis() and micros() round to the nearest nanosecond. Timeouts of
+Python's calls are rounded up.
+"""
 
 from decimal import Decimal
 from fractions import Fraction

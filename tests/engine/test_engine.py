@@ -1,4 +1,6 @@
-"""The event engine: the order of events, charged time, cancelled timers, ends of runs, and random streams."""
+"""The event engine: the order of events, charged time (the cost of simulated work), cancelled timers, the end
+of a run, and random number streams.
+"""
 
 import pytest
 from hypothesis import given
@@ -129,8 +131,8 @@ STEPS = st.lists(
 def test_each_form_of_is_next_agrees_with_the_queue(
     sections: list[tuple[int, list[tuple[str, int]]]], until: int
 ) -> None:
-    """`pass_charged()` compares the charged time with the next entry, whether this entry is a timer, a task
-    or a simpy event. The test compares the result with `next_time()`.
+    """`pass_charged()` returns True only if the charged time ends before the end of the run and before the
+    next queue entry. This entry can be a timer, a task or a simpy event.
     """
     engine = Engine()
 

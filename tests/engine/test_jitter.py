@@ -1,4 +1,6 @@
-"""Random charges: drawn from quantiles by the seed, and only on request."""
+"""Random variation of time costs (`jitter=True`). The seed selects the factors, whose quantiles are those of
+the cost model. Without `jitter`, costs do not vary.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ SYSCALL = CostModel().syscall
 
 
 def times(**options: Any) -> list[int]:
-    """Return the times of CALLS system calls, with a pause of HOLD between them."""
+    """Return the durations of CALLS system calls. The program computes for HOLD ns before each call."""
     taken: list[int] = []
 
     async def program(app: App) -> None:

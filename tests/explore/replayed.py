@@ -1,4 +1,5 @@
-"""Run plans of planted bugs and print the digests of their traces.
+"""Run plans (perturbations of a run), each with the planted bug that it makes visible. Print a digest of each
+run's trace.
 
     python -m tests.explore.replayed FILE
 

@@ -1,4 +1,5 @@
-"""Stories of programs that use the shipped drivers. A device may be unplugged at any step of the programs.
+"""Search targets: groups of programs that use the shipped drivers. A device may be unplugged at any step of
+the programs.
 
 The device comes back 5 ms later.  One of the programs may be killed at any step.
 """
@@ -55,7 +56,9 @@ An oops fails the story even if the program only gets EFAULT.
 
 @contextmanager
 def tolerant() -> Iterator[None]:
-    """Accept the errors of an unplugged device in this block."""
+    """Suppress an OSError in the body of the `with` statement if its errno is in GONE, such as ENODEV after
+    an unplug.
+    """
     try:
         yield
     except OSError as error:
@@ -67,7 +70,9 @@ Program = Callable[..., None]
 
 
 def tolerates(program: Program) -> Program:
-    """Decorate a program that ends when its device is unplugged."""
+    """Decorate a program: an OSError whose errno is in GONE, such as ENODEV after an unplug, ends it
+    normally.
+    """
 
     def run(app: Any, *arguments: Any) -> None:
         with tolerant():
@@ -273,7 +278,7 @@ def ask_mouse(app: Any) -> None:
 
 @tolerates
 def share(app: Any) -> None:
-    """Read one file in two tasks that block."""
+    """Read from one open event device in two threads, which both block."""
     reader = Reader(app, app.open("/dev/input/event0", O_RDWR))
 
     def second(thread: Any) -> None:

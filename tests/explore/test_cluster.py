@@ -99,8 +99,8 @@ def test_a_killed_worker_loses_nothing_and_dispatch_costs_little(started: Cluste
     assert sorted(seed for batch in batches for seed in batch.seeds) == [*SEEDS]
     here = [*Dispatcher(InProcess, 1, Job(sound), 0.02).batches(range(1, 65), always)]
     assert results(here) == {each for each in results(batches) if each[0] <= 64}
-    # On a quiet host, dispatch takes 0.7 % of the seconds of work. Beside other load, the same instructions
-    # take up to twice the CPU time.
+    # On a quiet host, the CPU time of dispatch is 0.7 % of the time of the work.
+    # On a loaded host, the same instructions of dispatch take up to twice the CPU time.
     assert client + scheduler < 0.02 * seconds
 
 

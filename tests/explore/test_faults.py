@@ -17,7 +17,7 @@ OTHER = {"comm": "daemon", "pid": 7, "call": "recvfrom", "time": 100}
 
 
 def fails(injector: Injector, hits: int, point: str = "open", **about: object) -> list[int]:
-    """Return the numbers of the hits that fail."""
+    """Pass the fault point `hits` times. Return the numbers of the passes that fail, counted from 1."""
     return [n for n in range(1, hits + 1) if injector.hit(point, **{**OTHER, **about})]
 
 
@@ -163,7 +163,7 @@ def test_a_wrong_firing_is_refused(firing: tuple[str, int]) -> None:
 
 
 def live(life: str, seed: int, faults: Injector) -> dict[str, Any]:
-    """Run a machine to its end under these faults. The programs may fail."""
+    """Run the machine that `life` names until its last step, with injected faults. Its programs may fail."""
     told = Told(life, seed, faults=faults)
     ended: object = None
     try:

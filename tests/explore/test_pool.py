@@ -21,7 +21,9 @@ def always() -> bool:
 
 
 def results(batches: list[Batch]) -> set[tuple[int, str | None]]:
-    """Return (seed, schedule) for each seed that ran. The schedule is None if it was not sampled."""
+    """Return (seed, digest of the schedule) for each seed that ran. The digest is None if the search did not
+    record the schedule of this run.
+    """
     return {(seed, dict(batch.schedules).get(seed)) for batch in batches for seed in batch.seeds}
 
 

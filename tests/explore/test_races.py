@@ -1,4 +1,4 @@
-"""A search that pauses where the race detector reports."""
+"""A search that pauses tasks at the source lines where the race detector has reported a data race."""
 
 from __future__ import annotations
 

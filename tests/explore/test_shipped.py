@@ -1,4 +1,4 @@
-"""The shipped drivers pass every perturbation of their uses, and every fault of their devices."""
+"""No perturbation of a search and no single injected fault makes a shipped driver fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from simkernel.explore.explorer import Explorer, Held
 from tests.explore.shipped import STORIES
 
 SWEPT = ("camera over netlink", "video buffers", "camera's driver", "mouse requests", "mouse's driver")
-"""Names of the stories of the search. Together they make every operation of the drivers."""
+"""Names of the search targets in which each single fault is injected. Together, their programs use every
+operation of the drivers.
+"""
 FAULTS = ("bus.access", "dma.alloc", "dma.write", "irq.spurious", "module.init", "probe", "open")
 """Fault points of the search. It omits irq.lost, because a program then waits forever for a frame, as on
 Linux.

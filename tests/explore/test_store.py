@@ -1,4 +1,6 @@
-"""Results of a search in a file: a new process continues with them, and ignores those of other code."""
+"""Results of a search in a file: a new process continues with them. It ignores results of another version of
+the code.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def racy() -> Target:
 
 @attrs.frozen
 class Deadly:
-    """A loader of a target. When the target runs with `seed`, it kills its own process, but only the first
+    """A loader of a target that kills its own process if it runs with `seed`. The target does this at most
     `times` times.
 
     Each death leaves a file in the folder.
@@ -40,7 +40,7 @@ class Deadly:
 
 @attrs.frozen
 class DeadlyTarget:
-    """A target that kills its own process as long as its loader `Deadly` says so."""
+    """A target that kills its own process as often as the loader `Deadly` allows, and passes after that."""
 
     how: Deadly
 

@@ -58,9 +58,7 @@ def wall_clock_limit() -> Iterator[None]:
 
 
 def run_checked(function: Callable[..., object], *arguments: object) -> None:
-    """Call a function that runs the machine. Raise Broken if a program raises an exception that it should
-    not.
-    """
+    """Call a function that runs the machine. Raise Broken if a program raises an unexpected exception."""
     try:
         function(*arguments)
     except BaseExceptionGroup as group:
@@ -92,7 +90,7 @@ class CallSession(Session):
         self._processes.append(self.machine.spawn(program, uid=uid, name="caller"))
 
     def _pass(self, ns: int) -> None:
-        """Run the machine for `ns`. Raise Broken if a program raises an exception that it should not."""
+        """Run the machine for `ns`. Raise Broken if a program raises an unexpected exception."""
         until = self.machine.now + ns
         while self.machine.now < until:
             run_checked(self.machine.run, until)

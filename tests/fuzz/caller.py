@@ -37,7 +37,7 @@ MODULES: Final = ("hello", "camera", "mouse", "devclass", "nosuch")
 
 
 def fork(app: Any, program: Any, name: str) -> Any:
-    """Make the system call fork(2) for a child that runs `program`, as `App.spawn` does for fork_exec."""
+    """Make the system call fork(2). The child runs `program`."""
     return app.call("fork", Image(app._system, program, (), {}, name))
 
 

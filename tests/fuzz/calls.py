@@ -33,9 +33,11 @@ MAX_KEPT: Final = 12
 """Maximum number of objects that a program keeps."""
 SPECIAL: Final = ("__getitem__", "__setitem__", "__len__", "__anext__", "__aenter__", "__repr__")
 HIDDEN: Final = ("call", "request", "made", "never_awaited", "socket_type", "around", "unblock")
-"""Names that are public but are not methods for programs, or that another part of the fuzzer calls."""
+"""Public names that `methods_of` leaves out: they are not methods for programs, or another part of the fuzzer
+calls them.
+"""
 VALID: Final[dict[str, list[tuple[str, Callable[..., Any]]]]] = {}
-"""For each system call: the names of caller classes, each with a function that returns mostly valid
+"""For each system call: pairs of a group ("netlink" or "files") and a function that returns mostly valid
 arguments.
 """
 for _name, _draw in caller.CALLS:
@@ -295,7 +297,9 @@ class CallCaller(FileCaller):
 
 
 class FacadeCaller(CallCaller):
-    """Ordinary code (code outside the simulation) that makes random calls of the blocking interface."""
+    """A caller that also makes random calls of the blocking interface, as code outside the simulation uses
+    it.
+    """
 
     objects = (
         *CallCaller.objects,
@@ -337,7 +341,7 @@ class FacadeCaller(CallCaller):
         device = random.choice(devices)
         early = (
             value if not isinstance(value, int) or value < 1 << 62 else 0
-        )  # Devices count time in 64 bits.
+        )  # A larger time could overflow the 64-bit time of a device.
         return random.choice(
             (
                 lambda: machine.plug(random.choice((value, device))),

@@ -66,5 +66,5 @@ def _on_purpose(error: BaseException) -> bool:
         return True  # Python converts a StopIteration that a coroutine raises to a RuntimeError.
     frames = traceback.extract_tb(
         error.__traceback__
-    )  # spawn() raises in program.py if the object is not a program.
+    )  # spawn() raises an error in program.py if its argument is not a program.
     return bool(frames) and frames[-1].filename.endswith(("application/program.py", "fuzz/wrong.py"))

@@ -49,7 +49,9 @@ def _payload(random: Random, attribute: Attribute) -> bytes:
 
 
 def _asked(random: Random, operation: Operation) -> tuple[Mode | None, int]:
-    """Return the do or dump mode of an operation, with its flags."""
+    """Return a random mode of an operation, do or dump, with its netlink flags. The mode is None if the
+    operation has neither.
+    """
     ways = [(operation.do, 0), (operation.dump, nl.NLM_F_DUMP)]
     present = [way for way in ways if way[0] is not None]
     return random.choice(present) if present else (None, 0)

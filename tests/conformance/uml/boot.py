@@ -44,8 +44,8 @@ def find() -> Path:
 
 
 def modules(binary: Path) -> Path:
-    """Return the directory with UML's modules, `kernel/` and `modules.dep`. Raise Unavailable if there is
-    none.
+    """Return the directory that contains `modules.dep` and the modules of UML. Raise Unavailable if the
+    directory does not exist.
     """
     folders = sorted((binary.parents[1] / "lib" / "uml" / "modules").glob("*"))
     if not folders:
@@ -54,8 +54,8 @@ def modules(binary: Path) -> Path:
 
 
 def preload(folder: Path) -> dict[str, str]:
-    """Return the environment that UML needs on this CPU. A CPU with AMX needs the library xstate.c. Raise
-    Unavailable without a compiler.
+    """Return the environment variables that UML needs on this CPU. If the CPU has AMX, compile xstate.c to a
+    library for LD_PRELOAD. Raise Unavailable if no C compiler is installed or the compilation fails.
     """
     flags = next((line for line in CPUINFO.read_text().splitlines() if "flags" in line), "")
     if "amx_tile" not in flags.split():
@@ -109,7 +109,7 @@ class Uml:
                 f"exec {python} {shlex.quote(str(tree))} {arguments}\n"
             )
             (folder / script).chmod(0o755)
-        folder.chmod(0o755)  # The guest's unprivileged user needs search permission.
+        folder.chmod(0o755)  # The guest's unprivileged user needs search permission for the folder.
         with open(folder / "console", "wb") as console:
             return subprocess.Popen(
                 [
@@ -139,8 +139,8 @@ class Uml:
         return self._process.pid
 
     def ask(self, request: dict[str, Any], patience: float) -> Any:
-        """Send a request and return the guest's reply. Raise TimeoutError, or EOFError if the guest has
-        died.
+        """Send a request and return the guest's reply. Raise TimeoutError if no reply arrives within
+        `patience` seconds, or EOFError if the guest has died.
         """
         assert self._process.stdin is not None
         try:
@@ -156,7 +156,7 @@ class Uml:
             line, newline, rest = self._pending.partition(b"\n")
             if newline:
                 self._pending = rest
-                if line.startswith(b"{"):  # UML itself writes to the pipe before its terminals exist.
+                if line.startswith(b"{"):  # Skip lines that UML itself writes before its terminals exist.
                     return json.loads(line)
                 continue
             assert self._process.stdout is not None

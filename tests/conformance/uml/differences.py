@@ -25,7 +25,9 @@ AREAS: Final[Mapping[str, str]] = {
     "link_changes": ATTRIBUTES,
     "link_uevents": "UML has no devices for receive queues (CONFIG_RPS); `device_uevents` leaves them out",
 }
-"""Areas in which the results of any case may differ between Linux 6.18 and UML, each with the reason."""
+"""Names of case modules (areas), each with a reason why any case in the module may have different results on
+Linux 6.18 and on UML.
+"""
 
 DIFFERENCES: Final[Mapping[str, str]] = {
     "found_links.changes_before_an_error": "6.12 does not create this bridge",
@@ -108,7 +110,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "ifreq.every_number_of_no_device": "modprobe runs for each number, which takes a minute",
     **dict.fromkeys(
         ("programs.writers_of_a_full_pipe", "programs.signals_of_an_empty_pipe"),
-        "since 6.14, a read of a pipe wakes a writer only if it frees a slot; on 6.12, the scheduler decides",
+        "since 6.14, a pipe read that frees no slot wakes no writer; on 6.12, scheduling decides the result",
     ),
     "syslog.waiting": "the scheduler decides which reader gets the record",
 }

@@ -37,7 +37,7 @@ POWER_OFF: Final = ctypes.c_int(0x4321FEDC)
 SYSCTLS = {
     "net/core/rmem_max": "4194304",
     "net/core/wmem_max": "4194304",
-    "kernel/hotplug": "",  # With an empty path, the kernel starts no helper program for uevents.
+    "kernel/hotplug": "",  # If this path is empty, the kernel starts no helper program for uevents.
     "kernel/printk": "1",
     "kernel/dmesg_restrict": "1",
 }
@@ -61,7 +61,7 @@ class UmlWorld(RealWorld):
         return UmlWorld(self.privileged, namespace)
 
     def insmod(self, name: str, parameters: str = "", flags: int = 0) -> None:
-        """Load a module or a variant of one. `parameters` is the parameter line of finit_module(2)."""
+        """Load a module or an altered copy of one. `parameters` is the parameter line of finit_module(2)."""
         self.tree.insmod(name, parameters, flags)
 
     def modprobe(self, name: str) -> None:

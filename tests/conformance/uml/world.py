@@ -41,7 +41,7 @@ class UmlCases:
 
     @property
     def kernel(self) -> str:
-        """System name, release and machine of the guest's kernel. Raises Unavailable."""
+        """System name, release and machine of the guest's kernel. Raise Unavailable if UML cannot run."""
         return self.guest().kernel
 
     def run_case(self, case: Case, limit: float) -> Outcome:

@@ -1,4 +1,4 @@
-"""A machine with a camera, and a program with its video device open."""
+"""Fixtures: a machine with a camera, and a program that has opened the camera's video device."""
 
 from __future__ import annotations
 

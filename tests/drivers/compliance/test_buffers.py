@@ -1,4 +1,6 @@
-"""Buffers: their request and their ownership (v4l2-test-buffers.cpp)."""
+"""Requests that create, remove and prepare buffers, and the file that owns the buffers
+(v4l2-test-buffers.cpp).
+"""
 
 from __future__ import annotations
 

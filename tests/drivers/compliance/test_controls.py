@@ -101,7 +101,9 @@ def check_menu(video: Video, control: Described) -> None:
 
 
 def test_query_ext_controls(video: Video, controls: list[Described]) -> None:
-    """Each class has a heading and at least one control, and each listed control can be queried."""
+    """The list of each control class begins with a V4L2_CTRL_TYPE_CTRL_CLASS item, followed by at least one
+    control. Each listed control can be queried.
+    """
     for control in controls:
         check_description(video, control)
     numbers = [control.id for control in controls]
@@ -116,7 +118,7 @@ def test_query_ext_controls(video: Video, controls: list[Described]) -> None:
 
 
 def test_query_controls(video: Video, controls: list[Described]) -> None:
-    """VIDIOC_QUERYCTRL lists the controls of VIDIOC_QUERY_EXT_CTRL."""
+    """VIDIOC_QUERYCTRL lists the same controls as VIDIOC_QUERY_EXT_CTRL."""
     older = list(listed(video, io.VIDIOC_QUERYCTRL, NEXT))
     same = ("id", "type", "minimum", "maximum", "step", "default_value", "flags")
     assert [[getattr(each, name) for name in same] for each in older] == [
@@ -158,8 +160,8 @@ def test_extended_controls_without_any(video: Video, request_: int) -> None:
 
 
 def test_extended_controls_one_by_one(video: Video, controls: list[Described]) -> None:
-    """Each control is set alone, once for its class and once for any class. VIDIOC_TRY_EXT_CTRLS also reports
-    the index of a wrong control.
+    """Each control is read, tried and set alone, both if `which` is 0 and if `which` is the class of the
+    control. Only VIDIOC_TRY_EXT_CTRLS reports the index of a wrong control.
     """
     for control in controls:
         items = [(control.id, control.default_value)]
@@ -197,7 +199,9 @@ def test_extended_controls_together(video: Video, controls: list[Described]) -> 
 
 
 def test_events(video: Video, controls: list[Described]) -> None:
-    """V4L2_EVENT_SUB_FL_SEND_INITIAL queues an event at once, except for a class, which has no value."""
+    """V4L2_EVENT_SUB_FL_SEND_INITIAL queues an event at once, except for the title of a control class, which
+    has no value.
+    """
     for control in controls:
         wanted = s.V4l2EventSubscription(
             v4l2.V4L2_EVENT_CTRL, control.id, v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL
@@ -215,7 +219,9 @@ def test_events(video: Video, controls: list[Described]) -> None:
 
 
 def test_events_of_other_devices(video: Video) -> None:
-    """V4L2_EVENT_EOS and V4L2_EVENT_SOURCE_CHANGE belong to codecs and receivers."""
+    """The camera refuses subscriptions to V4L2_EVENT_EOS and V4L2_EVENT_SOURCE_CHANGE, which are events of
+    codecs and receivers.
+    """
     for type in (v4l2.V4L2_EVENT_EOS, v4l2.V4L2_EVENT_SOURCE_CHANGE):
         wanted = s.V4l2EventSubscription(type)
         assert errno_of(video, io.VIDIOC_SUBSCRIBE_EVENT, wanted) == errno.EINVAL

@@ -1,4 +1,6 @@
-"""Requirements for every device (v4l2-compliance.cpp), and requests for other kinds of devices."""
+"""Requirements for every V4L2 device (v4l2-compliance.cpp). Requests for other kinds of devices fail with
+ENOTTY.
+"""
 
 from __future__ import annotations
 

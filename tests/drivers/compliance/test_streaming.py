@@ -58,7 +58,9 @@ def by_epoll(video: Video) -> Wait:
 
 
 def test_mmap_before_a_stream(video: Video) -> None:
-    """STREAMON needs buffers. STREAMOFF always succeeds, and returns the queued buffers."""
+    """STREAMON fails with EINVAL if no buffers are allocated. STREAMOFF always succeeds, and removes all
+    buffers from the queue.
+    """
     with pytest.raises(OSError, match=rf"^\[Errno {errno.EINVAL}\]"):
         video.on()
     video.off()
@@ -73,7 +75,9 @@ def test_mmap_before_a_stream(video: Video) -> None:
 
 @pytest.mark.parametrize("way", [by_nothing, by_select, by_epoll])
 def test_mmap(video: Video, way: Callable[[Video], Wait]) -> None:
-    """A stream on a blocking and on a non-blocking descriptor. STREAMON and STREAMOFF may be repeated."""
+    """A stream delivers whole frames on a blocking and on a non-blocking descriptor. A second STREAMON or
+    STREAMOFF succeeds.
+    """
     video.request(3)
     for index in range(3):
         video.queue(index)
