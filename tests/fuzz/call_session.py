@@ -66,7 +66,7 @@ def run_checked(function: Callable[..., object], *arguments: object) -> None:
 
 
 class CallSession(Session):
-    """A session whose programs are of the class `CallCaller`. It loads the module `unruly`, which raises
+    """A session whose programs are of the class `FacadeCaller`. It loads the module `unruly`, which raises
     exceptions on purpose.
     """
 
