@@ -47,7 +47,7 @@ class Log:
             case None | bool() | str():
                 return value
             case int():
-                return int(value)  # also converts IntEnum and IntFlag
+                return int(value)  # int() also converts IntEnum and IntFlag.
             case bytes() | bytearray() | memoryview():
                 return "hex:" + bytes(value).hex()
             case OSError():

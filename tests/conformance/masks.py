@@ -20,7 +20,7 @@ IFLA_INET6_STATS: Final = 3
 IFLA_INET6_CACHEINFO: Final = 5
 IFLA_INET6_ICMP6STATS: Final = 6
 CHOSEN: Final = slice(4, 12)
-"""Bytes of `struct ifla_cacheinfo` with the time of the last change and the random reachable time."""
+"""Position in `struct ifla_cacheinfo` of the time of the last change and the random reachable time."""
 
 
 def mask_links(datagram: bytes) -> bytes:

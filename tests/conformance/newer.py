@@ -28,8 +28,8 @@ position of the times in this attribute.
 """
 
 NOT_IN_UML: Final = (il.IFLA_NUM_RX_QUEUES, IFLA_PAD)
-"""Attributes that are not compared with UML. It lacks IFLA_NUM_RX_QUEUES because CONFIG_RPS is off, and it
-aligns 64-bit attributes differently (IFLA_PAD).
+"""Attributes that are not compared with User-mode Linux (UML). UML lacks IFLA_NUM_RX_QUEUES because
+CONFIG_RPS is off, and UML aligns 64-bit attributes differently (IFLA_PAD).
 """
 SINCE_6_12: Final[Mapping[int, str]] = {
     66: "IFLA_MAX_PACING_OFFLOAD_HORIZON, 6.13",
@@ -37,8 +37,8 @@ SINCE_6_12: Final[Mapping[int, str]] = {
     68: "IFLA_HEADROOM, 6.18",
     69: "IFLA_TAILROOM, 6.18",
 }
-"""Attributes of a link that were added after 6.12. The text has the name of the attribute and the release
-that added it.
+"""Attributes of a link that were added after 6.12. Each value contains the name of the attribute and the
+release that added the attribute.
 """
 BRIDGE_VLANS: Final = (Br.VLAN_PROTOCOL, Br.VLAN_DEFAULT_PVID, Br.VLAN_STATS_ENABLED, Br.VLAN_STATS_PER_PORT)
 BRIDGE_PAD, BRPORT_PAD = 40, 26
@@ -46,11 +46,11 @@ NOT_OF_A_BRIDGE: Final[Mapping[int, Sequence[int]]] = {
     il.IFLA_INFO_DATA: (*BRIDGE_VLANS, BRIDGE_PAD, Br.MCAST_STARTUP_QUERY_INTVL, Br.MULTI_BOOLOPT),
     il.IFLA_INFO_SLAVE_DATA: (BRPORT_PAD,),
 }
-"""Attributes of a bridge or bridge port that differ between 6.18 and UML. The key is the attribute that
-contains them.
+"""Attributes of a bridge or bridge port that differ between Linux 6.18 and User-mode Linux (UML) 6.12. The
+key is the attribute that contains them.
 
-Only UML has VLANs of bridges. It aligns 64-bit attributes and rounds an interval to its ticks. 6.18 has
-more options in MULTI_BOOLOPT.
+Only UML reports VLAN attributes of bridges. UML aligns 64-bit attributes and rounds the startup query
+interval to its clock ticks. 6.18 has more options in MULTI_BOOLOPT.
 """
 INET6_CONF_6_12: Final = 59 * 4
 """Size of a link's IPv6 settings in bytes on 6.12. On 6.18 they are longer, because 6.17 appended
@@ -59,8 +59,8 @@ force_forwarding.
 
 
 def common(datagram: bytes) -> bytes:
-    """Return the messages without the attributes that 6.12 lacks, and with the times of cache entries set to
-    0.
+    """Return the messages without the attributes that differ between 6.18 and 6.12, and with the times in
+    IFA_CACHEINFO and NDA_CACHEINFO set to 0.
     """
     return b"".join(_message(header, payload) for header, payload in wire.messages(datagram))
 

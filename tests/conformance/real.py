@@ -1,5 +1,5 @@
-"""The host's kernel as a world, on which cases run. Each case gets a new network namespace. Needs Linux and
-root.
+"""A world that runs conformance cases on the host's kernel. Each case gets a new network namespace. Needs
+Linux and root.
 
 A world changes the calling process for good: its network namespace and, without `privileged`, its user and
 capabilities. Therefore the runner forks first.
@@ -96,7 +96,7 @@ class RealWorld:
         return RealWorld(privileged, self._namespace)
 
     def namespace(self) -> RealWorld:
-        """Return a world of this process in another new network namespace."""
+        """Move this process to another new network namespace and return a world for it."""
         return RealWorld(self.privileged, enter_new_namespace())
 
     def set_nsid(self, other: RealWorld, nsid: int) -> None:
@@ -154,7 +154,7 @@ def real(*, privileged: bool = True) -> Iterator[RealWorld]:
         namespace = enter_new_namespace()
     except OSError as error:
         raise PermissionError(
-            "the real world needs root, because it creates a network namespace for each case"
+            "cases on the host's kernel need root, because each case gets a new network namespace"
         ) from error
     if not privileged:
         become_nobody()

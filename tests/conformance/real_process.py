@@ -1,4 +1,6 @@
-"""A second process of the real world: a child that receives calls through a pipe and makes them."""
+"""A child process for a case that runs on the host's kernel. It receives method calls through a pipe and
+executes them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from typing import Any
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 WORLD = 0
-"""Number that requests use for the child's world object. Higher numbers are sockets of the child."""
+"""Number of the child's world object in requests to the child. Higher numbers are sockets of the child."""
 
 
 class RemoteSocket:

@@ -36,7 +36,7 @@ FLAGS: Final = (
     0x8000,
 )
 UNKNOWN_FAMILIES: Final = (18, 999, 1023, 1024, 0xFFF0, 0xFFFF)
-"""Message types of families that neither kernel has."""
+"""Message types of generic netlink families that exist neither in simkernel nor on the host."""
 
 
 def ask(random: Random, questions: tuple[Question, ...]) -> bytes:
@@ -75,7 +75,7 @@ def _message(random: Random, type: int, flags: int, payload: bytes) -> bytes:
 
 
 def other(random: Random, types: tuple[int, ...]) -> bytes:
-    """Return a message of a type without a handler, or of a control type."""
+    """Return a message with one of `types`, which have no handler, or with a control type (below 16)."""
     type = random.choice(types) if random.random() < 0.5 else random.randrange(16)
     flags = random.choice(FLAGS) | (nl.NLM_F_REQUEST if random.random() < 0.8 else 0)
     return _message(random, type, flags, noise(random))

@@ -43,8 +43,8 @@ ONLY_LISTED = NotModelled("a message for a family that simkernel only lists")
 
 
 class MirroredOperations(dict[int, Operation]):
-    """Operations of a mirrored family. simkernel does not model them, so a request for any of them raises an
-    error.
+    """Operations of a mirrored family: a generic netlink family of the host that simkernel lists but does not
+    model. A request for any operation raises an error.
     """
 
     def get(self, command: int, default: Any = None) -> NoReturn:
@@ -53,8 +53,8 @@ class MirroredOperations(dict[int, Operation]):
 
 
 class MirroredOwner:
-    """Module that owns a mirrored family. nlctrl takes a reference to it for a policy dump. This raises an
-    error, because simkernel does not know the policies.
+    """Module that owns a mirrored family (listed but not modelled). For a policy dump, nlctrl calls
+    `try_get`. It raises an error, because simkernel does not know the family's policies.
     """
 
     name = "mirrored"

@@ -111,7 +111,7 @@ def getsockopt(g: Generator) -> None:
 
 
 def bind_to_device(g: Generator) -> None:
-    """Bind a socket to a device or to no device several times. Before the last time, the process can drop or
+    """Bind a socket to a device, or to no device, three times. Before the third time, the process can drop or
     regain its privilege.
     """
     random = g.random

@@ -1,4 +1,6 @@
-"""Source code of a case that shows a difference, for a bug report or for `cases/`."""
+"""Source code of a conformance case that reproduces a difference between simkernel and the host, for a bug
+report or for `cases/`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ MARKS: Final = {
     "read_file": "files",
     "ioctl": "ioctl",
 }
-"""For a case that makes this call: the mark that the case needs."""
+"""For some calls: the entry in `marks` that @case needs if the case makes this call."""
 BEFORE, AFTER = 120, 120
 """Characters of a long result that are shown before and after the first difference."""
 
@@ -126,7 +128,9 @@ def _world_call(step: Step, name: str) -> Iterator[str]:
 
 
 def _sendmsg(step: Step, name: str) -> Iterator[str]:
-    """Yield a sendmsg() call. A case packs credentials from three numbers."""
+    """Yield a sendmsg() call. If the data of a control message is a tuple (pid, uid, gid), the call packs it
+    into a struct ucred.
+    """
     buffers, control, flags, address = step.arguments
     shown = ", ".join(
         f"({level}, {type}, {data!r})"
@@ -151,8 +155,8 @@ def _drain(step: Step, name: str) -> Iterator[str]:
 
 
 def _namespaces(step: Step, name: str) -> Iterator[str]:
-    """Yield source lines that create two namespaces. Each namespace assigns an nsid to the other one, unless
-    the number in the step is negative.
+    """Yield source lines that create two namespaces. Each argument of the step is the nsid that one namespace
+    assigns to the other. If it is negative, the namespace assigns none.
     """
     yield "worlds = [world, world.namespace()]"
     for number, (here, other) in zip(step.arguments, ((0, 1), (1, 0)), strict=True):

@@ -1,4 +1,6 @@
-"""Replay of the recorded cases on this host's kernel, to find the areas in which it differs."""
+"""Replay of the recorded cases on this host's kernel, to find the areas in which its results differ from the
+recordings.
+"""
 
 from __future__ import annotations
 

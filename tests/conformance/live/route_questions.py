@@ -109,7 +109,9 @@ def _address_head(*families: int, links: tuple[int, ...] = (0, 0, 0, 1, 999)) ->
 
 
 def _route_head(*families: int, bits: int = 0) -> Payload:
-    """Return a function that encodes a route header, mostly with the address length `bits`."""
+    """Return a function that encodes a random struct rtmsg. Its destination prefix length is mostly `bits`,
+    otherwise 0.
+    """
 
     def make(random: Random) -> bytes:
         length = bits if random.random() < 0.8 else 0
@@ -204,9 +206,7 @@ def _statistics(dump: bool = False) -> Question:
 
 
 def _local_lookup(family: int, bits: int, to: bytes) -> Question:
-    """Return a request that looks up the route to a local address. On Linux, the route always exists.
-    simkernel does not model it.
-    """
+    """Return a request that looks up the route to the address `to`."""
     fixed = wire.attr(rtnl.RTA_DST, to)
     return Question(rtnl.RTM_GETROUTE, _route_head(family, bits=bits), _LOOKUP, fixed=fixed)
 

@@ -1,4 +1,6 @@
-"""The live search: run examples until enough calls are compared."""
+"""The live search: compare random programs in simkernel and on the host's kernel, up to a number of calls or
+messages.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Finding:
 
 @attrs.define
 class Search:
-    """A search: it runs the examples 0, 1, 2 ... of a seed. `draw` generates the program of each example."""
+    """Search for differences between simkernel and the host. An example is one random program, which `draw`
+    generates. The seed and the example's number determine the program.
+    """
 
     host: Host
     seed: int
@@ -125,7 +129,9 @@ class Search:
         return Finding(origin, small, last or difference)
 
     def _shows(self, program: Program, difference: Difference) -> bool:
-        """Return True if a program ends with a difference of the same kind in the same call."""
+        """Run a program. Return True if it shows a difference of the same kind as `difference` and no other
+        process caused uevents during the run.
+        """
         self.host.disturbed()
         found = example.run(self.host, program).difference
         return found is not None and _kind(found) == _kind(difference) and not self.host.disturbed()

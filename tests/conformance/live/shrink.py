@@ -63,7 +63,7 @@ def _without_runs(program: Program, budget: _Budget) -> Program:
 
 
 def _plainer(program: Program, budget: _Budget, plainer: Plainer) -> Program:
-    """Simplify each step of a program until no simpler step works."""
+    """Simplify each step of a program as far as the program still shows the difference."""
     for index in range(len(program)):
         found = True
         while found:
@@ -92,8 +92,8 @@ def _plainer_steps(step: Step) -> Iterator[Step]:
 
 
 def _distinct(step: Step, arguments: tuple[Any, ...]) -> Iterator[Step]:
-    """Yield the step with `arguments` if they differ from its own. Yield nothing if the length of an ioctl(2)
-    argument would change, because ioctl can read the full length.
+    """Yield a copy of the step with `arguments`, unless the step already has these arguments. Yield nothing
+    if the length of an ioctl(2) argument would change, because ioctl can read the full length.
     """
     if step.call == "ioctl" and len(arguments[1]) != len(step.arguments[1]):
         return

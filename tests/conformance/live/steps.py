@@ -1,4 +1,5 @@
-"""A program for both kernels: a list of steps, each one call on one socket, as plain data.
+"""A random program as plain data, for simkernel and the host's kernel. It is a list of steps, and each step
+is one call on one socket.
 
 Numbers that a kernel chooses are symbolic: `Port(3)` is the port id of socket 3 at this step, `PID` is the
 process id. A step on a socket that does not exist does nothing, so any part of a program is a valid

@@ -1,5 +1,5 @@
-"""A short comparison with this host's kernel. The long one is `python -m tests.conformance.live --steps
-1000000`.
+"""A short comparison of simkernel with this host's kernel. `python -m tests.conformance.live --steps 1000000`
+makes a long one.
 
 The search changes the network namespace and the privilege of its process, so it runs in a new process.
 """
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 STEPS = 4000
 MANY_STEPS = 60_000
-"""Number of calls to compare, which takes a few seconds."""
+"""Number of calls that a test compares. The comparison takes a few seconds."""
 
 LINK_STEPS = 1500
 """Number of calls that change and read links. They take a few seconds, because deleting a link takes 20

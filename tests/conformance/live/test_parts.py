@@ -1,4 +1,6 @@
-"""Tests of those parts of the live search that need no host kernel."""
+"""Tests of the live search (random comparison of simkernel with the host's kernel). These tests do not need
+the host's kernel.
+"""
 
 from __future__ import annotations
 

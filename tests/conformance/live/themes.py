@@ -1,4 +1,4 @@
-"""Themes of random programs, which make some steps frequent."""
+"""Themes of random programs. Each theme makes some kinds of steps more frequent."""
 
 from __future__ import annotations
 

@@ -78,10 +78,10 @@ MEMBERSHIPS: Final = (nl.NETLINK_ADD_MEMBERSHIP, nl.NETLINK_ADD_MEMBERSHIP, nl.N
 ODD_OPTIONS: Final = (0, 6, 7, 9, 13, 14, 99, -1)
 
 POINTERS: Final = frozenset({so.SO_ATTACH_FILTER, so.SO_ATTACH_REUSEPORT_CBPF})
-"""Options whose value contains an address in the program's memory, so that the values on the two kernels
-differ.
+"""Options whose value contains a pointer to the program's memory. The search sets them only to zeros.
 
-They are never read: SO_GET_FILTER counts its buffer in instructions, and Python would overrun the buffer.
+The search never reads them: for SO_GET_FILTER, the kernel takes the buffer size as a number of instructions,
+so it would write beyond the end of Python's buffer.
 """
 DESCRIPTORS: Final = frozenset({so.SO_ATTACH_BPF, so.SO_ATTACH_REUSEPORT_EBPF})
 """Options whose value is a file descriptor. The search passes only descriptors that are closed."""
@@ -216,8 +216,8 @@ SHAPED: Final = (
     *(so.SO_TIMESTAMPING, so.SO_TIMESTAMPING_NEW, so.SO_SNDTIMEO_NEW, so.SO_RCVTIMEO_NEW) * 2,
     so.SO_REUSEPORT,
 )
-"""The options in FITTING. Options with many kinds of invalid values occur several times, so that the search
-chooses them more often.
+"""Keys of FITTING, from which the search chooses an option at random. Options with many kinds of invalid
+values are repeated, so that the search chooses them more often.
 """
 BUFSIZES: Final = {so.SO_NETNS_COOKIE: 8, so.SO_COOKIE: 8, so.SO_BINDTODEVICE: 16}
 """Buffer size in bytes that getsockopt() needs for an option."""
@@ -231,7 +231,9 @@ def option_length(random: Random, level: int, option: int) -> int:
 
 
 def option_value(random: Random, level: int, option: int) -> int | bytes:
-    """Return a value for setsockopt(): a fitting one, mostly an int, otherwise bytes of many lengths."""
+    """Return a value for setsockopt(): a value of the right form for the option, an int, or bytes of a random
+    length.
+    """
     pick = random.random()
     if pick < 0.42:
         return struct.pack("<i", number(random))[: random.randrange(4)]

@@ -1,5 +1,5 @@
-"""Table of the calls that programs make in every world. It maps the name of each Python function to its
-system call.
+"""Table of the calls that programs make on the host and in simkernel. It maps the name of each Python
+function to its system calls.
 
     "pread": lambda fd, size, offset: Request("pread64", (fd, size, offset)),
 
@@ -220,11 +220,11 @@ def _list(found: Iterable[Any]) -> list[Any]:
 
 
 UNSPECIFIED: Final = U16.pack(AF_UNSPEC)
-"""The address with which connect(2) removes the peer of a datagram socket, for the name None."""
+"""Address for `connect(fd, None)` (AF_UNSPEC). connect(2) then removes the peer of a datagram socket."""
 AT, NOFOLLOW = f.AT_FDCWD, f.AT_SYMLINK_NOFOLLOW
 
 CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
-    # calls on descriptors: os
+    # calls on descriptors, named as in Python's os
     "close": lambda fd: Request("close", (fd,)),
     "dup": lambda fd: Request("dup", (fd,)),
     "dup2": lambda fd, other: Request("dup2", (fd, other)),
@@ -242,10 +242,10 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "eventfd": lambda value, flags=0: Request("eventfd2", (value, flags)),
     "memfd_create": lambda name, flags=0: Request("memfd_create", (name, flags)),
     "fsync": lambda fd: Request("fsync", (fd,)),
-    # descriptor flags and locks: fcntl
+    # descriptor flags and locks, named as in Python's fcntl
     "fcntl": _fcntl,
     "ioctl": _ioctl,
-    # waiting for events: select
+    # waiting for events, named as in Python's select
     "poll": lambda pairs, timeout=None: Request(
         "poll", ([tuple(each) for each in pairs], milliseconds(timeout)), _list
     ),
@@ -257,7 +257,7 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "epoll_wait": lambda epfd, maxevents=64, timeout=None: Request(
         "epoll_wait", (epfd, maxevents, milliseconds(timeout)), _list
     ),
-    # calls on paths: os
+    # calls on paths, named as in Python's os
     "open": lambda path, flags, mode=0o777: Request("openat", (AT, path, flags, mode)),
     "openat": lambda dirfd, path, flags, mode=0o777: Request("openat", (dirfd, path, flags, mode)),
     "stat": lambda path: Request("newfstatat", (AT, path, 0), _stat),
@@ -304,7 +304,7 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "getcwd": lambda: Request("getcwd", ()),
     "chroot": lambda path: Request("chroot", (path,)),
     "umask": lambda mask: Request("umask", (mask,)),
-    # calls on sockets: socket
+    # calls on sockets, named as in Python's socket
     "socket": lambda family, type, protocol=0: Request("socket", (family, type, protocol)),
     "socketpair": lambda family, type, protocol=0: Request("socketpair", (family, type, protocol), list),
     "bind": lambda fd, name: Request("bind", (fd, address(name))),
@@ -324,7 +324,7 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "recvmsg": lambda fd, size, ancsize=0, flags=0: Request("recvmsg", (fd, size, ancsize, flags), _received),
     "setsockopt": lambda fd, level, name, value: Request("setsockopt", (fd, level, name, option(value))),
     "getsockopt": _getsockopt,
-    # calls on processes: os, resource
+    # calls on processes, named as in Python's os and resource
     "getpid": lambda: Request("getpid", (), Pid),
     "getppid": lambda: Request("getppid", (), Pid),
     "getuid": lambda: Request("getuid", ()),
@@ -339,9 +339,9 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "waitpid": lambda pid, options=0: Request("wait4", (pid, options), _pid_and_status),
     "kill": lambda pid, number: Request("kill", (pid, number)),
     "prctl_comm": lambda comm: Request("prctl_comm", (comm,)),
-    # the kernel log: syslog(2)
+    # syslog(2), which reads the kernel log
     "syslog": lambda action, size=0: Request("syslog", (action, size)),
 }
-"""For each call, the function that makes its Request. `fork`, `end`, `signal` and `caught` are not in the
-table, because each world implements them itself.
+"""For each call: a function that converts its arguments to a system call (Request) or to several (Composed).
+`fork`, `end`, `signal` and `caught` are not in the table, because each world implements them itself.
 """

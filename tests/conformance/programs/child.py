@@ -151,7 +151,7 @@ class Server:
 
 
 def _at_channel(fd: int) -> socket.socket:
-    """Move a descriptor to number CHANNEL and return its socket."""
+    """Move a socket's descriptor to number CHANNEL. Return a socket object for it."""
     if fd != CHANNEL:
         os.dup2(fd, CHANNEL, inheritable=False)
         os.close(fd)
@@ -197,7 +197,9 @@ class Init:
         self._mount()
 
     def _mount(self) -> None:
-        """Mount the programs' directory, and open the file that becomes their standard streams."""
+        """Mount the programs' tmpfs, and open its null device, which becomes the programs' standard input,
+        output and error.
+        """
         mount_folder()
         self._null = os.open(f"{MNT}/null", os.O_RDWR)
 

@@ -53,7 +53,7 @@ class Pending(Protocol):
 
 
 class Program:
-    """A process with a method for each call of the table."""
+    """A process with a method for each call in `calls.CALLS`."""
 
     name: str
     pid: int
@@ -92,7 +92,8 @@ class Programs(Protocol):
     """The programs of a case. They share a directory that no other process uses."""
 
     def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = (), root: str = "/") -> Program:
-        """Start a process for a user and return it. Its root directory `root` is "/" or MNT.
+        """Start a process for a user and return its program. `root` is the root directory of the process:
+        "/", or MNT for the programs' tmpfs.
 
         Root has every capability except CAP_SYS_RESOURCE, which some hosts do not grant. Other users have
         none.

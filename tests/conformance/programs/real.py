@@ -192,8 +192,8 @@ class RealPrograms:
     """The programs of a case on the host."""
 
     def __init__(self, *, small: bool = False) -> None:
-        """Create namespaces. With `small`, a separate interpreter starts the programs, because a small
-        process forks faster.
+        """Create namespaces. If `small` is True, a separate Python process starts the programs, because a
+        process with little memory forks faster.
         """
         shared = os.memfd_create("counters")
         os.ftruncate(shared, COUNTERS)

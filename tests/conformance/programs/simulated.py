@@ -128,7 +128,7 @@ class SimulatedProgram(Program):
             self.pending.proceed(value, error)
 
     def record(self, number: int) -> None:
-        """Record a signal, as its handler."""
+        """Handle a signal: record its number for `caught()`."""
         self._caught.append(number)
 
     def submit(self, request: Request) -> None:
@@ -274,4 +274,4 @@ class SimulatedPrograms:
 
 
 def _ignore(value: Any, error: BaseException | None) -> None:
-    """Discard the result of a task that has no program yet."""
+    """Ignore the result of a system call of a task for which no program is registered yet."""

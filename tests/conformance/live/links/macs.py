@@ -1,5 +1,5 @@
-"""Random Ethernet addresses (`eth_hw_addr_random()`). They are compared by position, because the two kernels
-choose different addresses.
+"""Comparison of random Ethernet addresses (`eth_hw_addr_random()`). The host's kernel and simkernel choose
+different addresses, so two addresses count as equal if they are at the same position of a datagram.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from simkernel.uapi import netlink as nl
 from tests.conformance import wire
 
 GIVEN: Final = (b"\x02\xaa", b"\x02\xbb")
-"""Prefixes of the Ethernet addresses that programs set explicitly."""
+"""Prefixes of the Ethernet addresses that random programs set explicitly. An address with such a prefix is
+compared unchanged.
+"""
 PLACES: Final = {4: (16, 1), 7: (12, 2)}
 """For each message type that contains an Ethernet address: size of the header, and the attribute
 (IFLA_ADDRESS or NDA_LLADDR).
@@ -61,14 +63,16 @@ def _interface_id(address: bytes) -> bytes:
 
 
 def _solicited(address: bytes) -> bytes:
-    """Return the last bytes of the IPv6 multicast address at which other hosts ask for this Ethernet address
-    (solicited-node).
+    """Return the last six bytes of the solicited-node multicast address for the IPv6 addresses that contain
+    this Ethernet address.
     """
     return b"\0\1\xff" + address[3:]
 
 
 def _multicast(address: bytes) -> bytes:
-    """Return the Ethernet address to which packets for the solicited-node multicast address are sent."""
+    """Return the Ethernet multicast address for packets to the solicited-node multicast address of
+    `_solicited()`.
+    """
     return b"\x33\x33\xff" + address[3:]
 
 

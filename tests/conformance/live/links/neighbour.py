@@ -1,4 +1,4 @@
-"""Random requests for neighbours of both families, proxies, and forwarding entries of bridges."""
+"""Random requests for IPv4 and IPv6 neighbours, for proxies, and for forwarding entries of bridges."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.conformance.live.links.requests import NEW_FLAGS, Request, dump
 
 REACHABLE, STALE, FAILED, NOARP, PERMANENT = 0x02, 0x04, 0x20, 0x40, 0x80
 STATES: Final = (*(PERMANENT,) * 6, *(STALE,) * 3, *(NOARP,) * 3, REACHABLE, REACHABLE, FAILED, 0, 0x100)
-"""Neighbour states whose timer does not expire during an example. If it expired, the host would send
-packets.
+"""Neighbour states whose timer does not expire while a random program runs. An expired timer would make the
+host send packets.
 """
 USE, SELF, MASTER, PROXY, EXT_LEARNED, ROUTER, STICKY = 0x01, 0x02, 0x04, 0x08, 0x10, 0x80, 0x40
 ENTRY_MAC: Final = b"\x02\xbb\0\0\0"
-"""Prefix of the additional unicast addresses of devices."""
+"""First five bytes of the Ethernet addresses in most forwarding entries."""
 
 
 def _destination(p: Picks, family: int, index: int) -> bytes:
@@ -105,7 +105,7 @@ def add_entry(p: Picks) -> Request:
 
 
 def delete_entry(p: Picks) -> Request:
-    """Return a request that deletes a forwarding entry, or many with NLM_F_BULK."""
+    """Return a request that deletes one forwarding entry or, with NLM_F_BULK, all entries that match."""
     flags = p.one(*(SELF,) * 8, MASTER, 0)
     head = nb.NdMsg(AF_BRIDGE, 0, 0, p.index(), p.one(0, 0, PERMANENT), flags, 0).pack()
     if p.often(0.15):

@@ -1,5 +1,5 @@
-"""Removal of messages that packets cause on the host. Simulated links carry no packets and cause no such
-messages.
+"""Removal of the host's netlink messages that packets cause. Simulated links carry no packets, so simkernel
+sends no such messages.
 
 The host's IPv6 and IGMP send packets when a link goes up. Each packet creates a neighbour for its
 multicast address. A bridge of the host has forwarding entries for its own addresses and for learned
@@ -85,7 +85,7 @@ def _sorted_lines(text: bytes) -> bytes:
 
 
 def _without_use(text: bytes) -> bytes:
-    """Remove the references and uses of each route from /proc/net/ipv6_route."""
+    """Remove the reference count and the use count of each route from /proc/net/ipv6_route."""
     return re.sub(rb"(?m)^((?:\S+\s+){6})\S+\s+\S+", rb"\1", text)
 
 
@@ -94,4 +94,4 @@ FILES: Final[dict[str, Callable[[bytes], bytes]]] = {
     "/proc/net/if_inet6": _sorted_lines,
     "/proc/net/ipv6_route": _without_use,
 }
-"""For each file, a function that removes contents that depend on packets or chance."""
+"""For each file: a function that removes or sorts the contents that depend on packets or chance."""

@@ -1,4 +1,6 @@
-"""Random arguments of requests, from small sets, so that several steps affect one object."""
+"""Random arguments of requests. They come from small sets, so that several steps of a program often use the
+same link or address.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ ODD_NAMES: Final = (
     b"\xff",
 )
 ALIASES: Final = (b"alt-a", b"alt-b", b"a1", b"long-" + b"n" * 40, b"y" * 127)
-"""Alternative names of links. One of them is in the list of normal names too."""
+"""Alternative names of links. `a1` is also in NAMES, so a normal and an alternative name can be equal."""
 
 LENGTHS: Final = {AF_INET: 4, AF_INET6: 16}
 BITS: Final = {AF_INET: 32, AF_INET6: 128}
@@ -100,7 +102,7 @@ class Picks:
         return self.one(AF_INET, AF_INET6)
 
     def host(self, family: int, index: int) -> bytes:
-        """Return one of eight addresses of a link. Different links have different addresses."""
+        """Return a random address of the link with this index. Different links have different addresses."""
         net, suffix = self.random.randrange(2), self.random.randrange(1, 5)
         number = (self.net << 7 | (index & 15) << 3 | suffix) & 0xFF
         if family == AF_INET:
@@ -150,7 +152,7 @@ class Picks:
         return self.attribute(type, U32.pack(self.one(*values) & 0xFFFFFFFF))
 
     def some(self, share: float, *makers: Callable[[], bytes]) -> bytes:
-        """Return attributes, each included with probability `share`."""
+        """Call each of `makers` with probability `share`. Return the concatenated attributes."""
         return b"".join(make() for make in makers if self.often(share))
 
 

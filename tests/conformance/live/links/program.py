@@ -26,17 +26,19 @@ from tests.conformance.live.steps import Program, Step
 Maker = Callable[[Picks], Request]
 
 SENDERS: Final = (0, 1)
-"""Slots of the sockets that send requests, one for each namespace."""
+"""Slots of the sockets that send requests, one for each namespace. A slot is the number of a socket within a
+program.
+"""
 LISTENERS: Final = (2, 3)
 READER: Final = 4
-"""Slot of a socket that reads a dump one datagram at a time."""
+"""Slot (number) of the socket that reads a dump one datagram at a time."""
 UEVENTS: Final = 5
 SLOW: Final = 7
-"""Slot of a listener with a small receive buffer that the program seldom reads."""
+"""Slot (number) of a socket that receives notifications in a small buffer. The program seldom reads it."""
 LOCAL: Final = 6
-"""Slot of a unix socket, which is used for ioctl(2)."""
+"""Slot (number) of a unix socket, which is used for ioctl(2)."""
 GET: Final = rtnl.RTM_GETLINK & 3
-"""Last two bits of the message type of every get request."""
+"""Value of the two lowest bits of the message type in every get request."""
 FIRST_PORT: Final = 0x41000010
 BUFFER_SIZE: Final = 1 << 16
 
@@ -55,8 +57,8 @@ LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID 
 )
 GROUPS: Final = (LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID)
 IMMEDIATE: Final = (ADDR4, ROUTE4, RULE4, RULE6)
-"""Groups whose notifications the kernel always sends immediately and never by deferred work. Therefore a
-listener's queue overruns at the same message on both kernels.
+"""Groups whose notifications the kernel sends immediately and never by deferred work. Therefore a listener's
+queue overruns at the same message in simkernel and on the host.
 """
 
 LINKS: Final = (
@@ -98,9 +100,9 @@ AREAS: Final = {
     "neighbours": NEIGHBOURS,
     "rules": RULES,
 }
-"""Kinds of requests by area, each with a weight."""
+"""For each area: the functions that return a random request, each with a weight."""
 SHARES: Final = ((8, 5, 5, 3, 1), (14, 2, 1, 1, 0), (3, 9, 2, 0, 0), (2, 3, 12, 0, 3), (4, 1, 0, 9, 0))
-"""Each row has one weight for each area. A program chooses one row at random."""
+"""Each row has one weight for each key of AREAS. A program uses a random row if no areas are given for it."""
 
 DUMPS: Final = (link.get_all, link.get_all, address.get_all, route.get_all, rule.get_all)
 
@@ -127,8 +129,9 @@ SET_FLAGS, SET_MTU, SET_NAME, SET_QUEUE, SET_ADDRESS = 0x8914, 0x8922, 0x8923, 0
 
 
 def link_program(random: Random, areas: Sequence[str] = ()) -> Program:
-    """Return a random program that changes links, addresses, routes, neighbours or rules. `areas` selects
-    some of these. An area that is in `areas` twice occurs twice as often.
+    """Return a random program that changes links, addresses, routes, neighbours or rules. If `areas` is
+    given, most requests come from these areas. An area that is listed twice is chosen twice as often as an
+    area that is listed once.
     """
     return _Writer(random, areas).program()
 
@@ -205,7 +208,9 @@ class _Writer:
     # -- requests --------------------------------------------------------
 
     def _prepare(self) -> None:
-        """Mostly start with some links that are up, and often with a bridge port."""
+        """In most programs, create some links and set most of them up. In some programs, also add a link to a
+        bridge.
+        """
         if self.p.often(0.8):
             for maker in (link.new_veth, link.new_bridge, link.new_veth)[: self.p.one(1, 2, 3)]:
                 self._send(maker(self.p))

@@ -1,4 +1,4 @@
-"""A random rtnetlink request, and its message."""
+"""An rtnetlink request of a random program, and its encoding as a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Make the host's kernel handle deferred carrier events in each namespace of a program (`linkwatch_event()`).
+"""Requests that make the host's kernel handle deferred carrier events (`linkwatch_event()`) in each network
+namespace of a program.
 
 A work queue handles carrier changes. It handles an urgent event, of a link on top of another link (veth),
 immediately, and that of another link (bridge) up to a second later. RTM_GETLINK of a link handles its
@@ -24,16 +25,17 @@ from tests.conformance import wire
 
 BUFFER_SIZE: Final = 1 << 17
 PORT: Final = 0x41000020
-"""A port id that no program uses. The kernel can therefore still choose the process id as port id of a
-program's first socket.
+"""Explicit port id of a Settler's sockets. Without it, the kernel would give a socket the process id as port
+id, which must remain free for the first socket of a program.
 """
 DAD_DELAY: Final = 1_000_000
-"""Maximum random delay before duplicate address detection, in seconds. It is so large that detection never
-ends in an example.
+"""Maximum random delay in seconds before IPv6 duplicate address detection starts. The delay is so long that
+detection almost never starts while a program runs.
 """
 DAD_DELAY_FILE: Final = "/proc/sys/net/ipv6/conf/default/router_solicitation_delay"
 PATIENCE: Final = 0.2
-"""Seconds to wait at most until the kernel's work queue has handled the urgent events."""
+"""Maximum time in seconds to wait until the kernel's work queue has handled the urgent events of a namespace.
+"""
 POLL: Final = 0.0005
 NO_CARRIER: Final = (il.IF_OPER_DOWN, il.IF_OPER_LOWERLAYERDOWN)
 ALL: Final = wire.nlmsg(rtnl.RTM_GETLINK, wire.REQUEST | wire.DUMP, rtnl.IfInfoMsg().pack())
@@ -53,8 +55,8 @@ class Settler:
             sock.close()
 
     def settle(self, actor: Any, *, slow: bool) -> None:
-        """Make the kernel handle deferred link events. With `slow`, handle only events for which the work
-        queue can take a second.
+        """Make the kernel handle deferred link events. If `slow` is True, send requests only for links whose
+        events the work queue can delay by a second.
         """
         for world in actor.worlds if not self._sockets else ():
             with suppress(OSError):  # In a container, /proc/sys can be read-only.
@@ -79,7 +81,8 @@ class Settler:
 
 @attrs.frozen
 class _Link:
-    """A link: `slow` if the work queue can take a second for it, `urgent` if its state is about to change.
+    """A link. If `slow`, the work queue can delay its events by a second. If `urgent`, the link is up but its
+    operational state does not match its carrier yet.
 
     RTM_GETLINK of urgent links would change the order in which the work queue handles them. A `new` link
     lost its carrier before it was up, so the work queue can take a second for it as well.

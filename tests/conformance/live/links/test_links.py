@@ -1,4 +1,4 @@
-"""Tests of those parts of the live search for link changes that need no host kernel."""
+"""Tests of the random search for differences in link handling. These tests do not need the host's kernel."""
 
 from __future__ import annotations
 

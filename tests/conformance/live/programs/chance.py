@@ -30,7 +30,9 @@ def _race(one: Task, other: Task) -> bool:
 
 
 def _queues(task: Task) -> set[WaitQueue]:
-    """Return the wait queues that can wake a task, including those behind epoll files."""
+    """Return the wait queues that can wake a blocked task. If the task waits for an epoll file, add the
+    queues of the files that this epoll file watches.
+    """
     assert task.sleep is not None
     found = set(task.sleep.queues)
     for _, file in task.files.items():

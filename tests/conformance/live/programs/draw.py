@@ -24,7 +24,7 @@ USERS: Final = tuple(
 )
 MAX_PROGRAMS: Final = 5
 MAX_OPEN: Final = 24
-"""Number of descriptors above which most steps of a program close some."""
+"""If a program has more open descriptors than this number, most of its steps close one."""
 SIOCOUTQ: Final = 0x5411
 FD_SETSIZE: Final = 1024
 SOCK_NONBLOCK: Final = os.O_NONBLOCK
@@ -63,7 +63,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "stream": ("PipeEnd", "FifoEnd", "EventFd", "StreamSocket", "DatagramSocket", "SeqpacketSocket"),
     "readable": ("PipeEnd", "FifoEnd", "EventFd", "StreamSocket", "DatagramSocket", "RegularFile"),
 }
-"""Kinds of descriptors, by the names of simkernel's classes."""
+"""For each kind of descriptor: the names of simkernel's classes for such files."""
 
 
 class Draw:
@@ -126,7 +126,7 @@ class Draw:
         return [self.fd("stream") for _ in range(self.random.randint(1, most))]
 
     def few(self, most: int) -> list[int]:
-        """Return up to `most` descriptors that fit in a set of select(2)."""
+        """Return up to `most` descriptors below 64, for an fd_set of select(2)."""
         return [fd for fd in self.fds(most) if 0 <= fd < 64]
 
     def only(self, kind: str) -> int:
@@ -145,7 +145,7 @@ class Draw:
         )
 
     def simple(self) -> str:
-        """Return a relative path, mostly one that exists."""
+        """Return a path in the programs' directory, often that of an existing file."""
         if self._paths and self.chance(0.8):
             return self.choice(self._paths) + self.choice(("", "", "", "", "", "", "/", "/a", "/../b"))
         return self.choice(("a", "b", "c", "d", "l", "p", "s", "a/b", "d/a", "d/b"))

@@ -44,7 +44,10 @@ class Generator:
                 self._weights += [weight * factor for weight, _, _ in table]
 
     def run(self, side: SimulatedSide, length: int) -> tuple[Steps, list[Seen]]:
-        """Generate and execute `length` steps, or fewer if every program is blocked or gone."""
+        """Generate and execute about `length` steps. Stop early if no program can make a call and no further
+        program is allowed. Stop also at a step that simkernel does not model or whose result depends on
+        chance.
+        """
         steps: list[Step] = []
         seen: list[Seen] = []
 
@@ -86,6 +89,7 @@ class Generator:
         ((call, arguments),) = self.random.choices(self._rows, self._weights)
         full = len(draw.side.programs.all) >= v.MAX_PROGRAMS
         limited = draw.side.programs.all[draw.place].task.files.limit < 200
+        # On the host, a program receives a socket for its child before fork(), and needs a descriptor for it.
         if call == "fork" and (full or limited):
-            return None  # fork() needs a free descriptor, because the channel is passed to the child.
+            return None
         return Step(draw.place, call, tuple(arguments(draw)))

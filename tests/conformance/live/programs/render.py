@@ -1,4 +1,4 @@
-"""Source code of a case that shows a difference, for `cases/`."""
+"""Source code of a conformance case that reproduces a difference between simkernel and the host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.conformance.live.programs.steps import START, Outcome, ProgramPid, Se
 
 
 def case_of(finding: Finding) -> str:
-    """Return the source of a case, with what each kernel showed as a comment."""
+    """Return the source code of a case. Comments contain both kernels' results of the step that differs."""
     difference = finding.difference
     lines = [
         '@case(privileged=True, marks=("programs",))',

@@ -62,7 +62,7 @@ def compare(steps: Steps, real: list[Seen], simulated: list[Seen]) -> Difference
 
 
 class Search:
-    """Search that runs the examples of a seed on both kernels."""
+    """Search for differences between simkernel and the host. The seed determines the random examples."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -85,7 +85,7 @@ class Search:
         return time.monotonic() - self._start
 
     def run(self, limit: int, first: int = 0) -> Iterator[Finding]:
-        """Yield the differences within `limit` steps."""
+        """Run examples until they have at least `limit` steps in total. Yield their differences."""
         number = first
         while self.steps < limit:
             finding = self.example(number)
@@ -128,14 +128,14 @@ class Search:
 
     @staticmethod
     def _same(one: Difference, other: Difference | None) -> bool:
-        """Return True if simkernel and the host differ at the same step in both runs, and the host's result
-        of this step is the same.
+        """Return True if two runs of an example differ at the same step and the host's result of this step is
+        the same in both.
         """
         return other is not None and (one.index, one.real) == (other.index, other.real)
 
     def _difference(self, steps: Steps, *, rests: bool = True) -> Difference | None:
-        """Run an example again and return its difference. With `rests`, the host waits after each step until
-        all programs are idle. Otherwise it waits only after the steps that need it.
+        """Run an example again and return its difference. If `rests` is True, the host waits after each step
+        until all programs are idle or blocked. Otherwise it waits only after the steps that need it.
         """
         simulated, wanted = run_simulated(steps)
         steps = steps[: len(simulated)]

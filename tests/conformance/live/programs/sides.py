@@ -1,5 +1,5 @@
-"""The two sides of an example: simkernel executes its steps first, then the host in as few messages as
-possible.
+"""Execution of an example's steps, first in simkernel, then on the host. The host's programs receive the
+steps in as few messages as possible.
 
 simkernel runs first. It decides after which steps a host program must be at rest: when its call blocks,
 when another program's call ends, and as long as another program is blocked.
@@ -37,8 +37,8 @@ PATIENCE: Final = 5.0
 
 
 class Rest(Enum):
-    """Rest of the host's programs after a step: the host waits for them or not, or the step needs a separate
-    message.
+    """Way in which the host executes a step: without a wait, with a wait until all programs are idle or
+    blocked, or in a separate message.
     """
 
     NONE = "the next step of the program can be in the same message"
@@ -249,7 +249,9 @@ def _real_outcome(pending: RealPending) -> Outcome:
 
 
 def run_simulated(steps: Steps) -> tuple[list[Seen], list[Rest]]:
-    """Execute the steps in a new machine, up to one that is not modelled or depends on chance."""
+    """Execute the steps in a new machine. Stop at a step that simkernel does not model or whose result
+    depends on chance.
+    """
     side = SimulatedSide()
     seen: list[Seen] = []
     try:

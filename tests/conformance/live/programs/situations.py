@@ -14,7 +14,7 @@ from tests.conformance.live.programs.steps import ProgramPid, Step
 from tests.conformance.programs.interface import RECORD, SIG_DFL, SIG_IGN
 
 Last = Callable[[], Any]
-"""Function that returns the result of the last step, or None if the last step failed."""
+"""Function that returns the result of the step that was executed last, or None if this step failed."""
 Situation = Callable[[Draw, Last], Iterator[Step]]
 
 
@@ -135,4 +135,4 @@ SITUATIONS: Final[dict[str, Sequence[Situation]]] = {
     "paths": (_files, _files),
     "processes": (_readers, _interrupted),
 }
-"""Situations by theme."""
+"""For each theme of random programs: the functions that yield the steps of its situations."""

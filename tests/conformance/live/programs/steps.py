@@ -24,7 +24,9 @@ class ProgramPid:
 
 @attrs.frozen
 class Step:
-    """A call of a program. The call `start` creates a program for a user."""
+    """A call of a program. The call `start` creates a program with the user, groups and root directory in
+    `arguments`.
+    """
 
     program: int
     call: str
@@ -33,8 +35,13 @@ class Step:
 
 Steps = tuple[Step, ...]
 Outcome = tuple[str, Any]
-"""Outcome of a call: ("ok", result), (errno, None), ("sleeps", None), ("unmodelled", text), ("gone", None) or
-("busy", None).
+"""Outcome of a call, as (kind, value):
+
+* ("ok", result), or (name of the errno, None) if the call fails
+* ("sleeps", None) if the call blocks, ("busy", None) if an earlier call of the program still blocks
+* ("gone", None) if the program has ended
+* ("later", None) if the host got the call in one message with an earlier call that blocks
+* ("unmodelled", text) if simkernel does not model the call
 """
 SLEEPS: Final[Outcome] = ("sleeps", None)
 GONE: Final[Outcome] = ("gone", None)

@@ -1,4 +1,4 @@
-"""Calls of each theme of random programs, with weights and random arguments."""
+"""Themes of random programs. A theme is a set of calls with weights and random arguments."""
 
 from __future__ import annotations
 
@@ -156,4 +156,4 @@ THEMES: Final[dict[str, Table]] = {
         (1, "fcntl", lambda d: (d.fd("stream"), 4, d.choice((os.O_ASYNC, os.O_ASYNC | os.O_NONBLOCK, 0)))),
     ),
 }  # fmt: skip
-"""Calls of each theme, with their weights and arguments."""
+"""For each theme, its calls: the weight, the name, and a function that returns random arguments."""
