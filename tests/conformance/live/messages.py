@@ -155,7 +155,7 @@ ANSWERED: Final[dict[int, tuple[Question, ...]]] = {
         Question(rtnl.RTM_GETLINK, rtnl.IfInfoMsg().pack(), (), dump=True),
     ),
 }
-"""Requests with long replies, by protocol."""
+"""For each netlink protocol: requests with long replies."""
 
 
 DUMPED: Final[dict[int, tuple[Question, ...]]] = {
@@ -171,7 +171,7 @@ DUMPED: Final[dict[int, tuple[Question, ...]]] = {
     ),
     nl.NETLINK_ROUTE: (Question(rtnl.RTM_GETLINK, rtnl.IfInfoMsg().pack(), (), dump=True, junk=0),),
 }
-"""Requests for dumps of several datagrams, by protocol."""
+"""For each netlink protocol: requests for dumps that need several datagrams."""
 
 
 def answered(random: Random, protocol: int, choices: dict[int, tuple[Question, ...]] = ANSWERED) -> bytes:

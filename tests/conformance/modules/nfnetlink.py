@@ -1,4 +1,4 @@
-"""nfnetlink: a module for netlink protocol 12, which drops all messages here."""
+"""nfnetlink: a module that registers netlink protocol 12. Its receive function drops all messages."""
 
 from __future__ import annotations
 

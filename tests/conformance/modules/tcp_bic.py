@@ -1,4 +1,4 @@
-"""tcp_bic: a module with int parameters, those of BIC TCP."""
+"""tcp_bic: a module with the int parameters of Linux's module of that name."""
 
 from __future__ import annotations
 

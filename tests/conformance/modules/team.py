@@ -1,4 +1,4 @@
-"""team: a module with a generic netlink family that refuses all its operations here."""
+"""team: a module with a generic netlink family. Its handlers refuse all operations with EOPNOTSUPP."""
 
 from __future__ import annotations
 

@@ -43,9 +43,9 @@ READ_ONLY: Final = struct.pack("=QQQQ", 1, 0, 0, 0)
 SIZE: Final = struct.Struct("=I")
 COUNTER: Final = struct.Struct("=I")
 COUNTERS: Final = 4096
+"""Size in bytes of the memory in which all programs count the calls of their current batch."""
 PATIENCE: Final = 0.05
-"""Seconds to wait until a pid is free."""
-"""Bytes of the counters."""
+"""Maximum time in seconds to wait until a pid is free."""
 
 
 def perform(request: Request) -> Any:

@@ -17,8 +17,8 @@ GIVEN: Final = (b"\x02\xaa", b"\x02\xbb")
 compared unchanged.
 """
 PLACES: Final = {4: (16, 1), 7: (12, 2)}
-"""For each message type that contains an Ethernet address: size of the header, and the attribute
-(IFLA_ADDRESS or NDA_LLADDR).
+"""Messages that contain an Ethernet address. The key is the message type, shifted right by 2 bits. The value
+is the size of the header and the type of the attribute (IFLA_ADDRESS or NDA_LLADDR).
 """
 
 
