@@ -1,4 +1,4 @@
-"""Errors of calls that must fail."""
+"""A helper for tests: it checks that a call fails, and returns the name of the errno."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_names_of_tasks_are_cut(machine: Machine, length: int) -> None:
 
 
 def test_process_ids_wrap(machine: Machine) -> None:
-    """After 4194303 follow the free ids from 300 on."""
+    """After process id 4194303, the kernel assigns the free ids from 300 on."""
     processes = machine.kernel.processes
     processes._last_pid = 4_194_301
     found = [machine.blocking().getpid() for _ in range(3)]
@@ -119,7 +119,7 @@ def test_sizes_of_a_directory(machine: Machine) -> None:
 
 
 def test_variables_of_a_uevent(machine: Machine) -> None:
-    """An event has at most 64 variables and 2048 bytes of them (`add_uevent_var()`)."""
+    """A uevent has at most 64 variables, with at most 2048 bytes in total (`add_uevent_var()`)."""
     seen: list[Uevent] = []
     uevents = machine.kernel.uevents
     uevents.broadcast = lambda event, net: seen.append(event)

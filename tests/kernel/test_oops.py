@@ -1,4 +1,4 @@
-"""Oopses: after an exception in a module's code the machine continues, and the log has the place."""
+"""After an exception in a module's code, the machine continues. The log shows the module and the line."""
 
 from __future__ import annotations
 
@@ -175,7 +175,9 @@ async def init(this):
 def test_ending_a_task_inside_a_module_is_an_oops_only_if_the_module_continues(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caught: str, oopses: int, how: str
 ) -> None:
-    """GeneratorExit is not the module's fault. Continuing after it is."""
+    """If a program is ended while it runs a module's code, Python raises GeneratorExit in this code. It is an
+    oops only if the module catches the exception and continues.
+    """
     unraisable: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
     bench.module("m", CATCHES.format(caught=caught))

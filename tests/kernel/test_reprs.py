@@ -1,4 +1,4 @@
-"""Texts of kernel objects in an error or a debugger."""
+"""repr() of kernel objects, as errors and debuggers show it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Tools for tests in a browser: Chromium by playwright, Pyodide and axe-core from .ci/npm, and the site for
-each of the two kinds of machine.
+"""Tools for tests of the lessons in Chromium with playwright. The simulation runs in a local Python or in
+Pyodide. Pyodide and axe-core are in .ci/npm.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RUN: Final = 30_000
 
 
 def all_lessons() -> list[Lesson]:
-    """The shipped lessons and the one of the tests."""
+    """Return the shipped lessons and the lesson of the tests."""
     return [*lessons(), *lessons(FOLDER)]
 
 
@@ -72,7 +72,9 @@ def serving(server: ThreadingHTTPServer) -> Iterator[str]:
 
 @contextmanager
 def local_site() -> Iterator[str]:
-    """Serve the lessons with this Python as the machine; yield the address of the index."""
+    """Serve the lessons with the local server, which simulates in Python. Yield the address of the index
+    page.
+    """
     server = Server(0, "token-of-the-test", all_lessons)
     with serving(server):
         yield server.address
@@ -80,7 +82,9 @@ def local_site() -> Iterator[str]:
 
 @contextmanager
 def pyodide_site(folder: Path) -> Iterator[str]:
-    """Export the lessons and serve the folder; yield the address of the index.  Skip without Pyodide."""
+    """Export the lessons for Pyodide, and serve the folder. Yield the address of the index page. If .ci/npm
+    has no Pyodide, skip the test.
+    """
     if not (NPM / "pyodide/package.json").is_file():
         pytest.skip(f"no .ci/npm/pyodide: .ci/run fetches pyodide {PYODIDE}")
     export(all_lessons(), folder, NPM / "pyodide")
@@ -113,7 +117,9 @@ class Visit:
             self.problems.append(f"foreign request: {request.url}")
 
     def open(self, lesson: str = "", query: str = "", *, ready: bool = True) -> Any:
-        """Go to a lesson, wait for its first paint and, if `ready`, for its machine; return the page."""
+        """Open a lesson, and wait until the page is painted. If `ready`, also wait until its machine can run.
+        Return the page.
+        """
         path = f"{lesson}/" if lesson else ""
         self.page.goto(f"{self.base}{path}{query}{'#' if self.fragment else ''}{self.fragment}")
         if lesson:
@@ -124,7 +130,9 @@ class Visit:
 
     @contextmanager
     def after_run(self, *, fresh: bool = False) -> Iterator[None]:
-        """Wait until one more run has ended. With `fresh`, wait until the page's first run has ended."""
+        """Wait until the run that the body starts has ended. If `fresh`, the body opens the page, which
+        starts its first run.
+        """
         before = 0 if fresh else int(self.page.get_attribute("body", "data-runs") or 0)
         yield
         self.page.wait_for_selector(f'body[data-runs="{before + 1}"]', timeout=RUN)

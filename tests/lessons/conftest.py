@@ -1,4 +1,4 @@
-"""A lesson for the tests of lessons."""
+"""The fixture `lesson`: an example lesson for the tests of lessons."""
 
 from __future__ import annotations
 

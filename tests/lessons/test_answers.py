@@ -1,4 +1,6 @@
-"""The machine's reply to the settings of a lesson, and its reply to mistakes of a student."""
+"""Results that the machine returns for a lesson's settings, and errors that it returns for a student's
+mistakes.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,7 @@ EXPLAINED = {
         {"program": "async def greet(app):\n    await app.sleep(-1)\n"},
         "ValueError at program.py:2: sleep length must be non-negative",
     ),
-    "the lesson's own sentence": ({"title": "wrong"}, "title is a title, not 'wrong'"),
+    "the lesson's own sentence": ({"title": "wrong"}, "the title must not be 'wrong'"),
     "an exit": ({"program": "import sys\nsys.exit(3)"}, "SystemExit at program.py:2: 3"),
     "a modelled error": (
         {"program": "async def greet(app):\n    await app.open('/nothing', 0)\n"},

@@ -169,7 +169,10 @@ def test_linux_has_the_same_numbers_in_both_machines(visit: Visit) -> None:
 
 
 def settings(lesson: Lesson) -> list[dict[str, str]]:
-    """Return four settings: the defaults, each end of every range and choice, and wrong code."""
+    """Return four dicts of settings: none, the first value of each parameter, the last value of each
+    parameter, and wrong code. A lesson without code gets the last value of its first parameter instead of
+    wrong code.
+    """
     parameters = lesson.scenario.parameters
     ends = [{each.name: str(end(each, last)) for each in parameters} for last in (False, True)]
     wrong = {each.name: f"{each.default}\n1 / 0\n" for each in parameters if "\n" in str(each.default)}

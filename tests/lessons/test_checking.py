@@ -1,4 +1,6 @@
-"""A student's file that cannot be graded fails with its file and line, and never stops the grading."""
+"""A student's file that cannot be graded gets a failed verdict with the reason and the line. `grade()` itself
+raises no error.
+"""
 
 from __future__ import annotations
 
@@ -134,8 +136,8 @@ LOOPS = {
         (32, 33, 34),
     ),
 }
-"""For each case: the exercise, the file's text or a replaced text of the solution, the replacement, and the
-lines of the endless loop.
+"""For each case: the exercise; the file's text, or the text of the solution that is replaced; the
+replacement, or an empty text; the numbers of the endless loop's lines.
 """
 
 
@@ -151,7 +153,8 @@ def test_endless_loop_is_stopped(case: str, tmp_path: Path) -> None:
         text = solution.replace(text, new)
     file = tmp_path / "mine.py"
     file.write_text(text, "utf-8")
-    deadline = 1 if case == "when it is imported" else 6  # in the other cases, a machine boots first
+    # in the other cases, a machine boots before the loop runs
+    deadline = 1 if case == "when it is imported" else 6
     verdict = check(file, name, seeds=2, seed=1, deadline=deadline)
     assert not verdict.passed
     assert verdict.reason == f"a run lasts longer than {deadline} s: the code loops and never waits"

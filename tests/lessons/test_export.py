@@ -1,4 +1,4 @@
-"""The static folder: its contents, and the folders that are refused."""
+"""Export of the lessons to a static folder: its contents, and the errors about unsuitable folders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.lessons.conftest import FOLDER
 
 @pytest.fixture
 def pyodide(tmp_path: Path) -> Path:
-    """Return a folder with empty files in place of those of the npm package."""
+    """Return a stand-in for the unpacked npm package `pyodide`: its files contain placeholder text."""
     folder = tmp_path / "package"
     folder.mkdir()
     for name in RUNTIME:

@@ -1,4 +1,4 @@
-"""Lesson 6: the time of a frame is divided, and the goal needs both settings."""
+"""Lesson 6: the parts of a frame's time add up, and only two settings together reach the goal."""
 
 import json
 from itertools import product

@@ -1,4 +1,6 @@
-"""Lesson 7: deferred work waits for a CPU, and the goal needs a change of the driver."""
+"""Lesson 7: work that the driver defers waits for a CPU. The student must change the driver to reach the
+goal.
+"""
 
 import json
 

@@ -1,4 +1,4 @@
-"""On a host whose errno and socket numbers differ from Linux's, `lend()` sets them to Linux's numbers."""
+"""`lend()` sets the numbers and error texts of Python's modules to Linux's, on a host where they differ."""
 
 from __future__ import annotations
 

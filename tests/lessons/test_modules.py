@@ -1,4 +1,4 @@
-"""Lesson 3: the order of the steps decides the outcome."""
+"""Lesson 3: the order in which the student plugs devices and loads modules decides which steps fail."""
 
 import json
 

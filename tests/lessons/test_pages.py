@@ -27,7 +27,7 @@ def form(lesson: Lesson, *parameters: ScenarioParameter) -> str:
 
 
 class Controls(HTMLParser):
-    """A parser for the attributes of each control, by name."""
+    """A parser that collects the HTML attributes of each form control, by the control's name."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

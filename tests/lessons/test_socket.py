@@ -20,7 +20,7 @@ def ask(**settings):
 
 
 def changed(offset, *data):
-    """Return the default request with other bytes in the field at an offset."""
+    """Return the default request in which the field at byte `offset` has the bytes `data`."""
     lines, at = DEFAULT.splitlines(), 0
     for number, line in enumerate(lines):
         if at == offset:

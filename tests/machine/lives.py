@@ -76,7 +76,9 @@ def moving(machine: Machine) -> Steps:
 
 
 def talking(machine: Machine) -> Steps:
-    """Exchange messages between ordinary code, a program and a module."""
+    """Exchange messages between `machine.blocking()` and a program. Then load the module `hello` by a socket
+    of its protocol, and remove it.
+    """
 
     async def echo(app: Any) -> None:
         sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)

@@ -1,4 +1,6 @@
-"""Fault points for tests: they fire at given hits, and count all hits."""
+"""A stand-in for a machine's fault points. It counts all hits, and fires at chosen ones. A hit is one
+execution of a fault point.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from typing import Any
 
 
 class Points:
-    """Fault points that fire at the hits that a test selects. `about` has the keyword arguments of every
-    hit.
+    """Fault points that fire at the hits that a test selects. `about` has the point and the keyword arguments
+    of every hit.
     """
 
     def __init__(self) -> None:

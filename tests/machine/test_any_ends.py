@@ -71,7 +71,7 @@ TREES: Final = stories(stories(stories(st.nothing()))) | stories(stories(st.noth
 
 
 class Tree:
-    """Turns stories into programs. `raised` has the types of all exceptions that these programs have
+    """Makes a program from each `Story`. `raised` has the types of all exceptions that these programs have
     raised.
     """
 
@@ -113,7 +113,9 @@ class Tree:
         return {"async": program, "generator": generator, "plain": plain}[story.kind]
 
     def run(self, app: Any, story: Story) -> Generator[Any, Any, None]:
-        """Yield the calls of a program.  A plain function's calls are already done when yielded."""
+        """Yield the calls of a program. In a plain function, each call has already returned its result when
+        it is yielded.
+        """
         try:
             for action, value in story.steps:
                 try:
@@ -162,7 +164,7 @@ class Tree:
 
 
 def outcomes(action: Callable[[], object]) -> list[BaseException]:
-    """Return the exceptions that `action` raises, without their groups."""
+    """Return the exceptions that `action` raises. For an exception group, return its members."""
     try:
         action()
     except BaseExceptionGroup as group:

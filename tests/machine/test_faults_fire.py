@@ -53,14 +53,14 @@ def settle(machine: Machine) -> None:
 
 @pytest.mark.parametrize("traced", [False, True])
 def test_a_lost_message_of_a_group_is_an_overrun(machine: Machine, points: Points, traced: bool) -> None:
-    """A tracer turns off the fast path of `broadcast`, so the test covers both paths."""
+    """The test runs with and without a tracer, because a tracer turns off the fast path of `broadcast`."""
     if traced:
         machine.trace.subscribe(lambda record: None)
     mouse = plugged(machine, Mouse())
     client, other = (machine.blocking().genetlink("mouse") for _ in range(2))
     client.join("motion")
     other.join("motion")
-    points.fail("netlink.deliver")  # the latest subscriber receives it first
+    points.fail("netlink.deliver")  # `other`, the latest subscriber, is the first receiver: its copy is lost
     mouse.move(1, 0)
     settle(machine)
     assert next(client.events("motion"))["dx"] == 1
@@ -123,7 +123,7 @@ def test_a_driver_without_memory_for_its_reply_gets_enomem(machine: Machine, poi
     plugged(machine, Mouse())
     client = machine.blocking().genetlink("mouse")
     client.do("get-state")
-    points.fail("skb.alloc", 2)  # the first hit is the allocation of the request
+    points.fail("skb.alloc", 2)  # hit 1 is the allocation of the request, hit 2 that of the reply
     fails_with(errno.ENOMEM, client.do, "get-state")
     client.do("get-state")
 
@@ -223,7 +223,7 @@ def test_a_lost_interrupt_calls_no_handler(machine: Machine, points: Points) -> 
     settle(machine)
     assert machine.kernel.interrupts.lines[line].count == count
     assert machine.bus.interrupts.is_high(line)
-    machine.bus.interrupts.unmask(line)  # a raised line interrupts when it is unmasked
+    machine.bus.interrupts.unmask(line)  # an interrupt line that is high when it is unmasked interrupts
     settle(machine)
     assert next(client.events("motion"))["dx"] == 1
 

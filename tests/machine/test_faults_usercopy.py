@@ -99,7 +99,7 @@ def test_a_reader_that_has_waited_gets_the_bytes_next_time(machine: Machine, poi
         reader, writer = await app.pipe()
         await app.spawn(reading, reader)
         await app.sleep(0.001)
-        points.fail("usercopy", 2)  # hit 1 is the copy of the write, hit 2 that of the read
+        points.fail("usercopy", 2)  # hit 1 copies the bytes from the writer, hit 2 copies them to the reader
         await app.write(writer, b"abc")
 
     machine.spawn(parent)
@@ -143,8 +143,8 @@ def test_a_datagram_that_cannot_be_copied_is_lost(points: Points, process: Block
 def test_a_netlink_message_that_cannot_be_copied_is_lost(
     machine: Machine, points: Points, waits: bool
 ) -> None:
-    """A receive loses the message also if it has slept. The runner completes such a receive without entering
-    the call again.
+    """The message is lost even if the receive has slept. In this case the runner completes the receive
+    without a second entry into the call.
     """
     got: list[Any] = []
 
@@ -162,7 +162,8 @@ def test_a_netlink_message_that_cannot_be_copied_is_lost(
     machine.spawn(receiver)
     settle(machine) if waits else machine.run(until=machine.now + 1_000_000)
     sock = machine.blocking().socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
-    points.fail("usercopy", 2 if waits else 3)  # the hits before this one are those of the sends
+    # the sends that precede the failing receive hit the point, too
+    points.fail("usercopy", 2 if waits else 3)
     sock.sendto(b"lost", (77, 0))
     if waits:
         settle(machine)
@@ -177,7 +178,8 @@ def test_a_failed_receive_makes_room_for_a_sender_that_waits(machine: Machine, p
     async def sender(app: Any) -> None:
         sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
         for _ in range(2):
-            await sock.sendto(bytes(2000), (77, 0))  # the second message does not fit beside the first
+            # SO_RCVBUF has no space for the second message while the first is queued
+            await sock.sendto(bytes(2000), (77, 0))
         got.append("sent")
 
     process = machine.blocking()
@@ -275,8 +277,8 @@ def test_a_request_of_a_driver_fails(machine: Machine, points: Points, process: 
 
 
 def test_fields_that_the_kernel_fills_in_are_not_copied_from_a_user(machine: Machine, points: Points) -> None:
-    """Only three copies are from or to the program: the request, the reply and the acknowledgement. The other
-    copies are inside the kernel.
+    """Only three copies pass between program and kernel: the request, the reply and the acknowledgement.
+    Copies inside the kernel do not hit the point `usercopy`.
     """
     plugged(machine, Mouse())
     client = machine.blocking().genetlink("mouse")

@@ -36,7 +36,7 @@ async def ends(app: Any) -> None:
 
 
 async def thread(app: Any) -> None:
-    """Block in another thread only."""
+    """Start a thread that blocks, and end the first thread."""
     await app.thread(reads)
 
 

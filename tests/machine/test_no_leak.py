@@ -37,12 +37,12 @@ async def talk(app: Any) -> None:
 
 
 async def greet(app: Any) -> None:
-    """Hold a module by a socket of its protocol."""
+    """Open a socket of the module `hello`. The socket holds a reference to the module."""
     await app.socket(AF_NETLINK, SOCK_RAW, HELLO)
 
 
 async def watch(app: Any) -> None:
-    """Stream, and read a part of one frame."""
+    """Start a camera's stream, read one frame, and leave the stream on."""
     camera = await app.genetlink("camera")
     await camera.join("frames")
     await camera.do("stream-on")

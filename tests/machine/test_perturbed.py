@@ -1,4 +1,4 @@
-"""A machine with an empty plan does what a machine without a plan does, byte for byte."""
+"""A machine with an empty plan of delays and pauses does exactly what a machine without a plan does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def view(app: Any) -> None:
 
 
 def read(app: Any) -> None:
-    """Read one event, as a plain function."""
+    """Read one input event. This program is a plain function, not a coroutine function."""
     fd = app.open("/dev/input/event0", 0)
     app.read(fd, 24)
     app.close(fd)

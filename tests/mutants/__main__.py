@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def copy_tree(tree: Path) -> None:
-    """Copy the files that git knows, as they are now."""
+    """Copy all files of the working tree that git does not ignore, in their present state."""
     shutil.rmtree(tree, ignore_errors=True)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -42,7 +42,9 @@ FINISHED = (0, 1, 5)
 
 
 def worker(tree: Path, *arguments: object) -> None:
-    """Run a process in the copy. SystemExit if it did not run to its end."""
+    """Run a process of `tests.mutants.worker` in the copied tree. Raise SystemExit if pytest did not
+    complete.
+    """
     command = [sys.executable, "-m", "tests.mutants.worker", *map(str, arguments)]
     code = subprocess.run(command, cwd=tree, check=False).returncode
     if code not in FINISHED:
@@ -50,8 +52,8 @@ def worker(tree: Path, *arguments: object) -> None:
 
 
 def draw(tree: Path, folder: Path, seed: int, count: int, under: list[str]) -> list[dict[str, Any]]:
-    """Draw a sample of all mutants, or of those whose path begins with one of the texts in `under`. The list
-    of all mutants is made only once for each copy.
+    """Draw a random sample of all mutants, or of the mutants whose paths begin with a prefix in `under`. The
+    list of all mutants is computed only once for each copy of the tree.
     """
     from tests.mutants.mutation import mutants, sources
 

@@ -23,17 +23,19 @@ TYPING_CALLS = frozenset({"cast", "isinstance", "len", "NewType", "TypeVar"})
 omits isinstance and len too.
 """
 SKIPPED = (cst.Annotation, cst.Assert, cst.Decorator, cst.Import, cst.ImportFrom)
-"""Nodes that are not mutated. Most have no effect at run time. Decorators declare what a class is."""
+"""Syntax nodes that are not mutated. Most of them have no effect at run time. Decorators are omitted because
+they declare what a class is.
+"""
 STATEMENTS = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
 ARGUMENT_SHARE = 5
-"""Of this many changes of a call's arguments, only one becomes a mutant. Such changes are half of all
+"""About one in this number of changes to call arguments becomes a mutant. Such changes are half of all
 changes, and most of them only cause a TypeError.
 """
 
 
 @attrs.frozen
 class Mutant:
-    """A change of one node of a file. `number` counts the mutants of the file.
+    """A change of one syntax node of a file. `number` identifies the change within the file.
 
     `line` is the line of the node, `statement` the first line of its statement.
     """
@@ -105,7 +107,7 @@ def _is_typing(node: cst.CSTNode) -> bool:
 
 
 def _is_text(old: cst.CSTNode, new: cst.CSTNode) -> bool:
-    """Return True if the change replaces or drops an argument that is a text, such as an error's."""
+    """Return True if the change replaces or removes a string argument, for example the text of an error."""
     if not isinstance(old, cst.Call) or not isinstance(new, cst.Call):
         return False
     kept = {id(argument) for argument in new.args}

@@ -23,7 +23,7 @@ from tests.mutants.mutation import Mutant, mutated, sources
 from tests.mutants.swap import NotSwappable, functions_of, swap
 
 MEMORY = 3 << 30
-"""Bytes of memory that a mutant may use, more than a test needs."""
+"""Limit in bytes of the address space of a process that runs a mutant. The tests need less."""
 SLOW = 3.0
 """Maximum duration of a test in seconds. Slower tests are not run for mutants."""
 
@@ -65,7 +65,7 @@ class Measure:
             self._failed.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
-        """Write the seconds of each test that passed."""
+        """Write the duration in seconds of each test that passed."""
         file = self._folder / "seconds.json"
         before = json.loads(file.read_text()) if file.exists() else {}
         passed = {name: taken for name, taken in self._seconds.items() if name not in self._failed}
@@ -185,7 +185,8 @@ class Kill:
             raise NotSwappable
         if os.WEXITSTATUS(status) == 1:
             return Outcome("killed", names[-1] if names else "", len(names))
-        if self._map.at_import(mutant):  # the imported modules still have the result of the original line
+        # the line runs at import, and the imported modules still hold the original result
+        if self._map.at_import(mutant):
             raise NotSwappable
         return Outcome("survived", "", len(names))
 
@@ -204,7 +205,9 @@ class Kill:
             os._exit(code)
 
     def _run(self, tests: list[str], pipe: int) -> int:
-        """Run tests until one fails; return 1 if one does."""
+        """Run the tests until the budget is used up, and return 0. At the first failure, `_Failures` ends the
+        process with exit code 1.
+        """
         items = [self._items[name] for name in tests]
         items[0].config.pluginmanager.register(_Failures())
         begun = time.process_time()
@@ -238,7 +241,7 @@ class Fresh:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self) -> bool | None:
-        """Run the test with a limit of time, or skip it."""
+        """Limit the duration of the test. Skip the test if the budget is used up."""
         self._begun = self._begun or time.process_time()
         limit(SLOW)
         return True if time.process_time() - self._begun > self._budget else None
@@ -251,7 +254,7 @@ def limit(seconds: float) -> None:
 
 
 def derandomize() -> None:
-    """Make hypothesis draw the same examples in each run, and keep none."""
+    """Make hypothesis draw the same examples in each run, and store no examples."""
     profile = settings.get_profile("simkernel")
     settings.register_profile("mutants", profile, derandomize=True, database=None)
     settings.load_profile("mutants")

@@ -28,7 +28,7 @@ def _by_name(source: str, path: str) -> dict[str, list[CodeType]]:
 
 
 def functions_of(paths: frozenset[str]) -> dict[str, list[FunctionType]]:
-    """Return all functions that exist now, by the file of their code."""
+    """Return all existing functions whose code is in one of the files `paths`, by file."""
     found: dict[str, list[FunctionType]] = defaultdict(list)
     for each in gc.get_objects():
         if type(each) is FunctionType and each.__code__.co_filename in paths:
@@ -37,13 +37,15 @@ def functions_of(paths: frozenset[str]) -> dict[str, list[FunctionType]]:
 
 
 def swap(functions: list[FunctionType], file: Path, mutated: str) -> None:
-    """Replace the code of the functions of a file that the mutant changes."""
+    """Find the functions of a file that the mutant changes, and replace their code. Raise NotSwappable if
+    there is no such function, or if its code cannot be replaced.
+    """
     path = str(file)
     old, new = _by_name(file.read_text(), path), _by_name(mutated, path)
     pairs: dict[CodeType, CodeType] = {}
     for name, codes in old.items():
         if len(codes) != len(new.get(name, ())):
-            continue  # the mutant removes a lambda: only the code of the function around it is replaced
+            continue  # the mutant removes a lambda: replace only the code of the function around it
         for one, other in zip(codes, new[name], strict=True):
             if not _equal(one, other):
                 pairs[one] = other

@@ -38,7 +38,9 @@ A = 0x45000001
 
 
 def test_receive_timeouts_are_kept_in_ticks(stack: Stack) -> None:
-    """One microsecond becomes a tick of 4 ms, and zero means no timeout (`sock_set_timeout()`)."""
+    """A timeout is rounded up to a tick of 4 ms. A value of zero means that there is no timeout
+    (`sock_set_timeout()`).
+    """
     sock = stack.open(NETLINK_USERSOCK)
     sock.set(SO_RCVTIMEO, struct.pack("<qq", 2, 1), SOL_SOCKET)
     assert sock.get(SO_RCVTIMEO, 16, SOL_SOCKET) == struct.pack("<qq", 2, 4000)

@@ -1,4 +1,6 @@
-"""Checking attributes.  Texts and errors are the kernel's (lib/nlattr.c)."""
+"""Validation of netlink attributes by a policy table. Each errno and error text is the kernel's
+(lib/nlattr.c).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ LENGTH = "invalid attribute length"
 
 
 def request(data: bytes) -> Request:
-    """Return a request that has only these attributes."""
+    """Send `data` as the payload of a netlink message, and return the request that the kernel receives."""
     stack = Stack()
     sock = stack.open(NETLINK_GENERIC, 1)
     kernel = stack.kernel_socket(NETLINK_GENERIC)
@@ -44,7 +46,9 @@ def request(data: bytes) -> Request:
 def check(
     table: PolicyTable, data: bytes, validate: int = policy.STRICT
 ) -> tuple[int, str | None, int | None]:
-    """Return errno, text, and the offset of the wrong attribute, counted from the first attribute."""
+    """Validate the attributes in `data`. Return the errno, the text of the extended ACK, and the offset of
+    the invalid attribute. Offset 0 is the first attribute.
+    """
     asked = request(data)
     try:
         policy.validator(table, validate).parse(asked, NLMSG_HDRLEN, asked.end)
@@ -246,7 +250,7 @@ PAYLOADS = st.one_of(
 def test_fast_rules_accept_only_valid_attributes(
     policies: list[AttributePolicy], attributes: list[tuple[int, bytes]], strict_from: int, validate: int
 ) -> None:
-    """The fast check of plain attributes does not change the result."""
+    """A validator with fast rules has the same results and errors as a validator without them."""
     tried = PolicyTable("test", (AttributePolicy(), *policies), strict_from)
     thorough = policy.Validator(tried, validate)
     thorough._fast_rules = {}

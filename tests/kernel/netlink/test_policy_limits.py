@@ -1,4 +1,4 @@
-"""Policies at their limits: each length, value and depth beside the last valid one.
+"""Attribute policies at their limits: the last valid and the first invalid length, value and depth.
 
 The expected results are those of `validate_nla()` of lib/nlattr.c, and of net/netlink/policy.c.
 """
@@ -45,7 +45,9 @@ def receiver() -> tuple[Sock, list[Request]]:
 def check(
     tried: PolicyTable, data: bytes, validate: int = policy.STRICT
 ) -> tuple[int, str | None, int | None]:
-    """Return errno, text, and the offset of the wrong attribute, counted from the first attribute."""
+    """Validate the attributes in `data`. Return the errno, the text of the extended ACK, and the offset of
+    the invalid attribute. Offset 0 is the first attribute.
+    """
     sock, seen = receiver()
     sock.send(message(NLMSG_MIN_TYPE, data, flags=NLM_F_REQUEST))
     sock.drain()
@@ -113,7 +115,7 @@ def test_bits_of_a_bitfield() -> None:
 
 
 LENGTHS = [
-    # type, validation, fields of the policy, valid lengths if strict, and if liberal
+    # type, validation and fields of the policy; lengths valid in strict mode; lengths valid in liberal mode
     (NlaType.BINARY, Validation.NONE, {"length": 3}, range(4), range(4)),
     (NlaType.BINARY, Validation.NONE, {}, range(9), range(9)),
     (NlaType.BINARY, Validation.RANGE, {"minimum": 2, "maximum": 4}, range(2, 5), range(2, 5)),
@@ -185,7 +187,7 @@ def lengths(low: int, high: int) -> dict[int, bytes]:
 
 
 DUMPED: list[tuple[AttributePolicy, int, int, dict[int, bytes]]] = [
-    # policy, its size estimate, its type in a dump, and its other attributes
+    # policy; estimated size of its dump in bytes; attribute type in the dump; other attributes of the dump
     (AttributePolicy(NlaType.FLAG), 16, nl.NL_ATTR_TYPE_FLAG, {}),
     (AttributePolicy(NlaType.U8), 48, nl.NL_ATTR_TYPE_U8, pair(U, 0, 255)),
     (AttributePolicy(NlaType.U16), 48, nl.NL_ATTR_TYPE_U16, pair(U, 0, 65535)),

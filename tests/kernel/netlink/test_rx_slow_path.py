@@ -1,4 +1,4 @@
-"""`rx_slow_path` is set whenever a receive must handle more than its queue."""
+"""`rx_slow_path` of a netlink socket is set if a receive must do more than take a message from the queue."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ ACTS: dict[str, Act] = {
 
 
 def history(acts: list[str]) -> list[Any]:
-    """Return the result of each act, and the socket's state after it."""
+    """Perform the actions of ACTS that `acts` names. Return the result of each action, and the state of the
+    socket after it.
+    """
     stack = Stack()
     Server(stack, [3000] * 4)
     sock = stack.open(PROTOCOL, 7).join(GROUP)

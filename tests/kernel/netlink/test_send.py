@@ -26,7 +26,7 @@ A, B, C = 0x41000001, 0x41000002, 0x41000003
 
 
 def memory(sock: Sock) -> int:
-    """Return the bytes charged to the receive queue (SO_MEMINFO)."""
+    """Return the number of bytes that are charged to the socket's receive queue (SO_MEMINFO)."""
     return struct.unpack_from("<I", sock.get(SO_MEMINFO, 36, SOL_SOCKET))[0]
 
 

@@ -34,7 +34,9 @@ def test_of_a_program(length: int, unicast: int, multicast: int) -> None:
 
 @pytest.mark.parametrize(("length", "expected"), [(16, 832), (1600, 2304), (1601, 4352), (3776, 4352)])
 def test_of_the_kernel_a_buffer_that_is_half_empty_is_cut(length: int, expected: int) -> None:
-    """`netlink_trim()` shrinks a buffer of the kernel if its unused part is at least half of its truesize."""
+    """`netlink_trim()` shrinks a buffer that the kernel has allocated for a message, if its unused part is at
+    least half of its truesize.
+    """
     assert truesize(GOODSIZE, length) == expected
 
 

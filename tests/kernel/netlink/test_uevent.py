@@ -25,7 +25,7 @@ def test_listening_needs_no_permission_in_any_namespace(stack: Stack) -> None:
 
 
 def test_an_event_without_listeners_reaches_no_socket(stack: Stack) -> None:
-    """A socket that joins the group afterwards gets only later events."""
+    """A socket that joins the uevent group after an event gets only later events."""
     sock = stack.open(UEVENT, A)
     stack.uevents.broadcast(EVENT)
     sock.join(1)
@@ -42,7 +42,9 @@ def test_an_event_for_one_namespace_stays_in_it(stack: Stack) -> None:
 
 
 def test_a_program_with_privilege_speaks_to_its_namespace(stack: Stack) -> None:
-    """The kernel removes the netlink header and appends SEQNUM. The credentials are the program's."""
+    """The kernel removes the netlink header from the program's message and appends SEQNUM. The listener gets
+    the message with the program's credentials.
+    """
     speaker, listener = stack.open(UEVENT, A), stack.open(UEVENT, B).join(1)
     elsewhere = stack.open(UEVENT, B, net=stack.namespaces.create()).join(1)
     listener.set(SO_PASSCRED, 1, SOL_SOCKET)
@@ -56,8 +58,8 @@ def test_a_program_with_privilege_speaks_to_its_namespace(stack: Stack) -> None:
 
 
 def test_further_messages_of_a_datagram_are_sent_too(stack: Stack) -> None:
-    """`uevent_net_broadcast()` is called for each message of a datagram. It removes only the first header, so
-    later messages are sent with theirs.
+    """`uevent_net_broadcast()` is called for each message of a datagram. Each call sends a message and all
+    later messages of the datagram, but removes only the first header.
     """
     speaker, listener = stack.open(UEVENT, A), stack.open(UEVENT, B).join(1)
     one, two = (nl.message(16, text, flags=nl.NLM_F_REQUEST) for text in (b"one!", b"two!"))
@@ -77,7 +79,7 @@ def test_refusals(stack: Stack, uid: int, size: int, error: int, text: str | Non
     sock = stack.open(UEVENT, A, uid=uid)
     sock.set(nl.NETLINK_EXT_ACK)
     flags = nl.NLM_F_REQUEST | nl.NLM_F_ACK
-    # The datagram ends with its message: cut off the padding.
+    # cut off the padding, because the kernel counts all bytes of the datagram after the header
     [(header, payload)] = sock.ask(nl.message(16, bytes(size), flags=flags)[: size + 16])
     assert int.from_bytes(payload[:4], "little", signed=True) == -error
     assert extended_ack(header, payload).message == text

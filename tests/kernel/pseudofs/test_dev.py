@@ -117,8 +117,8 @@ def test_nodes_of_a_driver(bench: Bench) -> None:
 
 
 def test_a_node_that_a_program_has_removed_is_not_missed(bench: Bench) -> None:
-    """A driver removes its devices after a program has removed their nodes and the nodes' directories, or has
-    put another file in the place of a node.
+    """A driver can remove a device after a program has removed the device's node and its directories. If the
+    program has put another file in the place of the node, this file stays.
     """
     bench.module(
         "m",

@@ -24,8 +24,7 @@ def test_powers_are_rounded(exponent: int) -> None:
 
 
 UPDATES = [
-    # time in seconds and number of active tasks of each update; the three averages after the last update, in
-    # units of 1/2048
+    # time in s and number of active tasks of each update; the three averages at the end, in units of 1/2048
     ([(0, 1)], (0, 0, 0)),
     ([(4.9, 1)], (0, 0, 0)),
     ([(5, 1)], (164, 34, 11)),

@@ -1,4 +1,4 @@
-"""/proc: contents, with the names and columns of this host's files."""
+"""Files of /proc: their texts have the format of this host's files, and agree with the kernel's objects."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FORMS = {
     "modules": r"(\w+ \d+ \d+ (-|(\w+,)*(\[permanent\],)?) (Live|Loading|Unloading) "
     r"0x[0-9a-f]{16}( \(\w+\))?\n)+",
 }
-"""A pattern for the whole text of each file."""
+"""A regular expression for the whole text of each file below /proc."""
 
 
 @pytest.fixture
@@ -89,7 +89,9 @@ def test_files_agree_with_the_kernel_objects(root: Blocking) -> None:
 
 
 def _descriptors(world: object) -> dict[str, int]:
-    """Return a descriptor of each kind, by names that host and machine share."""
+    """Open one descriptor of each kind with functions that both simkernel and the host have. Return the
+    descriptors by name.
+    """
     reading, writing = world.pipe()
     one, _ = (each.detach() for each in world.socketpair())
     made = {
@@ -104,7 +106,9 @@ def _descriptors(world: object) -> dict[str, int]:
 
 
 class _Host:
-    """The host's functions under the method names of `Blocking`, simkernel's interface for ordinary code."""
+    """The host's functions under the method names of `Blocking`, simkernel's interface for code outside the
+    simulation.
+    """
 
     fcntl = staticmethod(fcntl.fcntl)
 
@@ -116,7 +120,9 @@ class _Host:
 
 
 def _seen(world: object, name: str, fd: int) -> dict[str, object]:
-    """Return the data of a descriptor in fstat(2) and /proc, without inode and mount numbers."""
+    """Return status and fdinfo of a descriptor, and its link in /proc/self/fd, without inode and mount
+    numbers.
+    """
     status = world.fstat(fd)
     info = world.read_file(f"/proc/self/fdinfo/{fd}").decode()
     link = world.lstat(f"/proc/self/fd/{fd}")
@@ -144,7 +150,7 @@ def test_open_files_look_like_the_hosts() -> None:
 
 
 def _reopened(world: object, fd: int) -> object:
-    """Open, stat and walk the target of a descriptor's link in /proc. Return the results."""
+    """Open, list, truncate and stat a file through the link /proc/self/fd/FD. Return the results."""
     path = f"/proc/self/fd/{fd}"
     answers = []
     for call, *arguments in (
@@ -259,7 +265,7 @@ def test_a_question_that_takes_time_is_held_by_the_kernels_socket(bench: Bench) 
 
 
 def fields(text: bytes) -> list[str]:
-    """Split /proc/PID/stat into fields: `comm` ends with the last parenthesis."""
+    """Split /proc/PID/stat into fields. `comm` may contain parentheses, so it ends at the last one."""
     before, _, after = text.decode("utf-8", "surrogateescape").rpartition(")")
     number, _, comm = before.partition(" (")
     return [number, comm, *after.split()]
@@ -323,7 +329,7 @@ def test_exe_is_a_deleted_memfd(machine: Machine) -> None:
         with pytest.raises(PermissionError):
             other.readlink(f"/proc/{one.getpid()}/{name}")
     with pytest.raises(FileNotFoundError):
-        root.readlink("/proc/2/exe")  # a kernel thread has no program
+        root.readlink("/proc/2/exe")  # a kernel thread has no executable file
     with pytest.raises(FileNotFoundError):
         one.open(path, os.O_RDONLY)
     assert machine.log.records[-1].text.startswith("simkernel: the file of a program")

@@ -184,7 +184,7 @@ def test_pending_signals_and_mapped_memory_in_stat(machine: Machine) -> None:
 
 
 def test_files_of_a_process_that_is_gone(machine: Machine) -> None:
-    """A file that was opened before the process was reaped reads as ESRCH."""
+    """If a process has been reaped, a read of its /proc file that was opened earlier fails with ESRCH."""
     root = machine.blocking(uid=0)
     process = machine.spawn(lambda app: app.sleep(0.01))
     fds = [root.open(f"/proc/{process.pid}/{name}", os.O_RDONLY) for name in ("stat", "status", "comm")]
@@ -202,8 +202,8 @@ def load(machine: Machine) -> str:
 
 
 def test_loadavg_counts_running_and_uninterruptible_tasks(tmp_path: Any) -> None:
-    """The fourth field counts the running tasks, with the reader. The averages count the other running tasks
-    and those that sleep uninterruptibly, without kernel threads.
+    """The fourth field counts the running tasks, including the reader. The averages count the other running
+    tasks and the processes in uninterruptible sleep. Kernel threads in uninterruptible sleep do not count.
     """
     bench = Bench(tmp_path)
     bench.module(
@@ -248,7 +248,7 @@ def test_loadavg_counts_running_and_uninterruptible_tasks(tmp_path: Any) -> None
 
 
 def test_interrupts_lists_each_line_with_its_handlers() -> None:
-    """Interrupts are counted for the first CPU. The handlers of a shared line are in one line of text."""
+    """Interrupts are counted for CPU 0. The row of a shared interrupt lists all handlers."""
     with Machine(udev=False, cpus=3) as machine:
         interrupts = machine.kernel.interrupts
         for name in ("one", "two"):

@@ -1,4 +1,4 @@
-"""/sys: buses, drivers, devices and attributes agree with the kernel's objects, and programs use them."""
+"""/sys agrees with the kernel's objects, and programs read and write its files."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def uevents(sock: Any) -> list[list[str]]:
 
 
 def tree(world: Any, top: str) -> dict[str, list[object]]:
-    """Return mode, and text, errno or link target of each file below a directory.
+    """Return the mode of each file below a directory, and its text, errno or link target.
 
     The host's links have sent packets, so the values of their counters are left out.
     """
@@ -142,7 +142,9 @@ def write(world: Any, file: str, value: bytes) -> object:
 
 
 def writes(world: Any) -> list[object]:
-    """Write to the files of links. Return results, contents and uevents."""
+    """Write to the sysfs files of network links. For each write, return the result, the new text of the file
+    and the uevents.
+    """
     add_veth(world, "va", "vb")
     up(world, "vb")
     settle(world, 1.1)
@@ -168,7 +170,7 @@ def test_writes_have_the_results_of_this_host() -> None:
 
 
 def comings(world: Any) -> list[object]:
-    """Create, rename, move and delete links. Return the uevents of both namespaces."""
+    """Create, rename, move and delete links of two network namespaces. Return the uevents of both."""
     first = world.open("/proc/self/ns/net", os.O_RDONLY)
     here = listener(world)
     world.unshare(CLONE_NEWNET)

@@ -26,7 +26,9 @@ LO = "/sys/class/net/lo"
 
 
 def tree(world: Any, top: str) -> dict[str, list[object]]:
-    """Return mode, owner, and text, errno or link target of each file of a tree."""
+    """Return the mode, uid and gid of each file below a directory. A link also has its target. A regular file
+    also has its size, and its text or errno.
+    """
     found: dict[str, list[object]] = {}
 
     def look(path: str) -> None:
@@ -50,7 +52,9 @@ def tree(world: Any, top: str) -> dict[str, list[object]]:
 
 
 class Host:
-    """The host's functions under the method names of `Blocking`, simkernel's interface for ordinary code."""
+    """The host's functions under the method names of `Blocking`, simkernel's interface for code outside the
+    simulation.
+    """
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
@@ -60,7 +64,7 @@ class Host:
 
 
 def host_tree() -> dict[str, list[object]]:
-    """Return the host's tree of `lo` in a new network namespace, with a new mount of /sys."""
+    """Return the host's sysfs files of `lo`, read in a new network namespace with a new mount of /sys."""
     program = "from tests.kernel.pseudofs.test_sysfs_net import *; print(json.dumps(tree(Host(), LO)))"
     command = ["unshare", "--net", "--mount", "sh", "-c", 'mount -t sysfs none /sys && exec "$0" -c "$1"']
     done = subprocess.run([*command, sys.executable, program], capture_output=True, text=True, timeout=60)

@@ -1,4 +1,6 @@
-"""A driver's store function that returns neither an int nor None causes an oops of its module only."""
+"""If a driver's store function returns neither an int nor None, its module has an oops and the machine
+continues.
+"""
 
 from __future__ import annotations
 

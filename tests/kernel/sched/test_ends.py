@@ -1,4 +1,4 @@
-"""Ends of programs: an exception of a program ends its task at any time, and no other task."""
+"""At any time, an exception of a program ends only the task of this program."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ raised = pytest.mark.parametrize("make", RAISED, ids=NAMES)
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """Return a machine that must close without an error."""
+    """Yield a machine. After the test, the machine must close without an error."""
     with Machine(udev=False) as machine:
         yield machine
 
@@ -73,7 +73,7 @@ def check_over(machine: Machine, program: Process, other: Process) -> None:
     assert not program.alive
     assert other.exit_status == 0
     assert left_behind(machine) == []
-    machine.spawn(bound)  # the ended program's address is free again
+    machine.spawn(bound)  # another socket can bind the ended program's address
     machine.run()
 
 
@@ -136,7 +136,7 @@ def test_an_exception_of_a_killed_program_is_its_failure(
     one, other = machine.spawn(program), machine.spawn(worker)
     machine.at(seconds(1), one.kill, SIGKILL)
     failures = run_and_fail(machine)
-    if make is not GeneratorExit:  # GeneratorExit only ends the program
+    if make is not GeneratorExit:  # a GeneratorExit ends the program, and the run does not raise it
         assert [type(each) for each in failures] == [type(make())]
     assert one.exit_status == SIGKILL
     check_over(machine, one, other)
@@ -461,7 +461,7 @@ def test_a_call_that_runs_out_of_memory_as_it_is_woken_releases_its_file(machine
 @pytest.mark.parametrize("cpus", [None, 1])
 @pytest.mark.parametrize("call", ["getpid", "sleep", "recv"])
 def test_a_program_may_use_up_the_stack_at_any_depth(cpus: int | None, call: str) -> None:
-    """The call fails with RecursionError, and the program catches it and continues."""
+    """If the stack is used up, the call fails with RecursionError. The program catches it and continues."""
     deepest = sys.getrecursionlimit() - len(inspect.stack(0))
     outcomes = set()
 

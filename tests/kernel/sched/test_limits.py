@@ -85,7 +85,7 @@ def test_a_user_has_at_most_rlimit_nproc_processes(machine: Machine) -> None:
 
     async def program(app: Any) -> None:
         await app.setrlimit(RLIMIT_NPROC, (10, 20))
-        counts.append(await spawned(app))  # the calling process counts, too
+        counts.append(await spawned(app))  # the calling process counts toward the limit, too
         with pytest.raises(BlockingIOError):
             await app.thread(sleeper)
         await app.setrlimit(RLIMIT_NPROC, (12, 20))
@@ -95,7 +95,7 @@ def test_a_user_has_at_most_rlimit_nproc_processes(machine: Machine) -> None:
             await app.wait()
         counts.append(await spawned(app))
 
-    machine.spawn(sleeper)  # processes of other users do not count
+    machine.spawn(sleeper)  # processes of other users do not count toward the limit
     machine.spawn(program, uid=USER)
     machine.run()
     assert counts == [9, 2, 11]
@@ -226,7 +226,9 @@ STEPS = st.lists(
 @settings(max_examples=examples(50))
 @given(steps=STEPS)
 def test_a_new_descriptor_is_the_lowest_that_is_free(steps: list[tuple[str, int]]) -> None:
-    """The model is a set of the open descriptors, before and after fork and exec."""
+    """The test keeps its own set of open descriptors, and compares it with the descriptors of the process
+    before and after fork and exec.
+    """
 
     async def child(app: Any, expected: set[int]) -> None:
         found = {number for number in range(64) if await is_open(app, number)}
@@ -280,7 +282,7 @@ def test_a_new_descriptor_is_the_lowest_that_is_free(steps: list[tuple[str, int]
 
 
 def test_dup2_of_a_descriptor_to_itself_keeps_close_on_exec(machine: Machine) -> None:
-    """dup2(2): equal descriptors have no effect, so the flag is not cleared."""
+    """dup2(2) of a descriptor to itself has no effect, so FD_CLOEXEC stays set."""
     app = machine.blocking()
     fd = app.open("/tmp/f", O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
     assert app.dup2(fd, fd) == fd

@@ -72,7 +72,7 @@ def test_a_killed_owner_to_be_passes_the_mutex_on(machine: Machine) -> None:
         async with mutex:
             await pause(machine, millis(1))
             assert victim.sleep is not None
-            victim.sleep.wake(True)  # the victim is woken, then killed before it runs
+            victim.sleep.wake(True)  # the waiter is woken, then killed before it runs
             machine.kernel.processes.runner.end(victim, 9)
 
     async def waiter(name: str) -> None:

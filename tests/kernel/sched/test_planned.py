@@ -1,4 +1,6 @@
-"""Plans that delay tasks or pause module code: the tasks that are delayed, and the end of a pause."""
+"""Plans that delay tasks or pause module code. The tests check which tasks are delayed, and when a pause
+ends.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from simkernel.kernel.sched.scheduler import RunQueue
 
 
 def ends(points: dict[int, int], cpus: int | None) -> list[int]:
-    """Return the times at which two programs end that compute for 1 ms each."""
+    """Run two programs that compute for 1 ms each. Return the times at which they end."""
     seen: list[int] = []
 
     async def program(app: Any) -> None:
@@ -46,13 +48,13 @@ def test_a_delay_at_a_point_delays_a_task(cpus: int | None) -> None:
 
 
 class Owner:
-    """An object whose methods are the functions of timers."""
+    """An object that owns timers: their callbacks are its methods."""
 
     def fire(self) -> None: ...
 
 
 class FakeEngine:
-    """An engine with a queue of events."""
+    """An engine that has only a time and a queue of events."""
 
     now = 5
 
@@ -65,7 +67,9 @@ def timer(function: Any) -> Timer:
 
 
 def test_the_next_interrupt_is_the_first_timer_that_no_cpu_owns() -> None:
-    """Timers of CPUs, cancelled timers and other events do not count."""
+    """The search for the next interrupt ignores timers of CPUs, cancelled timers, and timers whose callback
+    is not a method.
+    """
     run_queue = RunQueue.__new__(RunQueue)
     cases: list[tuple[list[tuple[int, Any]], int]] = [
         ([], 5), ([(9, timer(Owner().fire))], 9), ([(12, timer(Owner().fire)), (9, timer(Owner().fire))], 9),
@@ -81,7 +85,9 @@ def test_the_next_interrupt_is_the_first_timer_that_no_cpu_owns() -> None:
 
 @pytest.mark.parametrize(("pause", "until"), [(3, 10), (-1, 21), (0, None)])
 def test_a_pause_ends_after_its_time_or_after_the_next_interrupt(pause: int, until: int | None) -> None:
-    """A pause begins when the charged time has passed."""
+    """A pause begins at the engine's time plus the time that is already charged. A pause of -1 ends 1 ns
+    after the next interrupt.
+    """
     paused: list[int] = []
     engine: Any = FakeEngine((20, timer(Owner().fire)))
     engine.charged = 2

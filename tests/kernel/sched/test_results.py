@@ -1,4 +1,4 @@
-"""Results of calls that a signal or the program's own objects change."""
+"""System calls whose result is changed by a signal, or by an error in the program's buffer."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ TABLE = {(state, following) for state, others in TRANSITIONS.items() for followi
 
 @contextlib.contextmanager
 def observed() -> Iterator[set[Transition]]:
-    """Record the transitions of tasks while the context is entered."""
+    """Context manager that yields the set of the state transitions that tasks make in its body."""
     states: dict[int, tuple[SchedTask, RunState]] = {}
     seen: set[Transition] = set()
 
@@ -127,7 +127,7 @@ def test_every_transition_of_the_table_is_made_and_no_other() -> None:
                 )
                 machine.spawn(program)
                 machine.run(until=seconds(1))
-        for until in wakeups:  # closing the machine ends programs between a wake-up and its effect
+        for until in wakeups:  # closing the machine ends the program after it is woken and before it runs
             with Machine(udev=False) as machine:
                 machine.spawn(woken_for_nothing)
                 machine.run(until=until)
@@ -140,8 +140,8 @@ STEP = st.sampled_from(["read", "write", "sleep", "compute", "yield", "thread", 
 
 
 async def steps(app: Any, fds: tuple[int, int], plan: list[str]) -> None:
-    """Execute the first of a list of actions, then the next ones. Threads and children execute the rest of
-    the list.
+    """Execute the actions that `plan` names, in order. A new thread or child executes the actions that come
+    after its start.
     """
     await app.signal(SIGUSR1, SIG_IGN if len(plan) % 2 else lambda _: None)
     for number, step in enumerate(plan):
@@ -178,7 +178,7 @@ def test_random_programs_make_only_transitions_of_the_table(plan: list[str], cpu
 
 
 def for_ordinary_code() -> None:
-    """Make blocking calls from ordinary code."""
+    """Make blocking calls with `machine.blocking()`, outside the simulation."""
     with Machine(udev=False) as machine, machine.blocking() as facade:
         sock, _ = facade.socketpair()
         sock.setsockopt(SOL_SOCKET, SO_RCVTIMEO, struct.pack("<qq", 0, 1000))

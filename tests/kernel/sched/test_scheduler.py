@@ -16,7 +16,9 @@ from simkernel.kernel.sched.scheduler import SLICE
 
 
 def finish_times(cpus: int | None, work: list[int], costs: Any = FREE) -> list[int]:
-    """Start programs that compute for `work` ns each. Return the times of their ends."""
+    """Start one program for each value in `work`, which computes for this number of ns. Return the end time
+    of each program.
+    """
     done = {}
 
     async def program(app: Any, number: int, ns: int) -> None:
@@ -36,7 +38,8 @@ def test_no_task_waits_with_unlimited_cpus() -> None:
 
 def test_one_cpu_is_shared_in_slices() -> None:
     first, second = finish_times(1, [millis(8), millis(8)])
-    assert first == millis(14)  # 2 ms in its third slice, which begins after two slices of each program
+    # 12 ms in which each program gets two slices of 3 ms, then 2 ms in its third slice
+    assert first == millis(14)
     assert second == millis(16)
 
 
@@ -205,8 +208,10 @@ def test_a_ping_pong_on_two_cpus_needs_no_switch() -> None:
     """On one CPU each message causes a switch. On two CPUs each process stays on its CPU."""
     alone, switched = ping_pong_takes(1, 0)
     beside, kept = ping_pong_takes(2, 0)
-    assert switched - kept == 2 * 6 - 1  # minus 1: the echo process begins on an unused CPU
-    assert alone - beside >= 2 * CostModel().switch  # on two CPUs, the ends of the calls overlap
+    # minus 1: on two CPUs, the start of the echo process is a switch, too
+    assert switched - kept == 2 * 6 - 1
+    # on two CPUs, the writer's call ends while the reader already runs
+    assert alone - beside >= 2 * CostModel().switch
 
 
 def test_contention_is_waiting_for_slices() -> None:

@@ -1,4 +1,4 @@
-"""Wait queues: the entries that a wake-up reaches, their order, and the entries that stay.
+"""Wait queues: the entries that a wake-up reaches, their order, and the entries that it leaves in the queue.
 
 Sources: `__wake_up_common()`, `add_wait_queue()`, `add_wait_queue_exclusive()`,
 `autoremove_wake_function()`.
@@ -41,7 +41,7 @@ class Entry:
 
 
 def fill(queue: WaitQueue, names: str, stays: str = "") -> tuple[dict[str, Entry], list[str]]:
-    """Add an entry for each letter. Capital letters are exclusive entries."""
+    """Add an entry for each letter of `names`. A capital letter stands for an exclusive entry."""
     woken: list[str] = []
     entries = {name: Entry(queue, name, woken, stays=name in stays) for name in names}
     for entry in entries.values():
@@ -50,8 +50,7 @@ def fill(queue: WaitQueue, names: str, stays: str = "") -> tuple[dict[str, Entry
 
 
 WAKES = [
-    # entries in the order of addition; their order in the queue; entries woken by the first, second and third
-    # wake_up()
+    # entries in the order in which they are added; entries in queue order; entries woken by each wake_up()
     ("", "", ["", "", ""]),
     ("a", "a", ["a", "", ""]),
     ("A", "A", ["A", "", ""]),
@@ -67,8 +66,8 @@ WAKES = [
 
 @pytest.mark.parametrize(("names", "order", "woken"), WAKES)
 def test_wake_up_wakes_all_others_and_one_exclusive(names: str, order: str, woken: list[str]) -> None:
-    """In the queue, non-exclusive entries come before exclusive ones. The latest non-exclusive entry is the
-    first.
+    """In the queue, non-exclusive entries come before exclusive ones. A new non-exclusive entry is inserted
+    at the head.
     """
     queue = WaitQueue()
     _, seen = fill(queue, names)
@@ -192,7 +191,7 @@ class Sleeper:
 
 
 def asleep(*queues: WaitQueue, exclusive: bool = False) -> tuple[Sleep, Sleeper]:
-    """Create a task that sleeps in these queues. Return its sleep and the task."""
+    """Create a task that sleeps in `queues`. Return its `Sleep` object and the task."""
     sleep, sleeper = Sleep(queues, exclusive=exclusive), Sleeper()
     sleep.sleeper = sleeper
     sleep.enqueue()

@@ -13,7 +13,6 @@ from simkernel.uapi.signal import SIGKILL, SIGUSR1
 
 
 def word(value: int = 0) -> FutexWord:
-    """Return a word with a value."""
     made = FutexWord()
     made.value = value
     return made

@@ -105,7 +105,9 @@ def test_a_suppressed_line_of_dev_kmsg_names_its_writer(machine: Machine) -> Non
 
 
 def test_reads_of_the_whole_log(machine: Machine) -> None:
-    """A read of 0 bytes returns nothing, and a read of /proc/kmsg without records waits."""
+    """A blocking read of 0 bytes from /proc/kmsg returns no bytes and does not wait. If all records are read,
+    a non-blocking read fails with EAGAIN, even for 0 bytes.
+    """
     root = machine.blocking(uid=0)
     machine.log.info("first")
     assert call(root, "syslog", 3, 0) == b""

@@ -9,7 +9,7 @@ from simkernel.kernel.unix import skb
 
 COSTS = CostModel(
     skb_alloc=1_000_000, memory_charge=10_000, page_alloc=100, copy_begin=1
-)  # each cost uses other decimal digits, so a sum shows its parts
+)  # each cost has its own decimal digits, so a sum shows which costs it contains
 PAGE = 4096
 OF_A_BUFFER = 1_020_000
 
@@ -38,7 +38,7 @@ def test_cost_of_an_allocation(head: int, pages: int, expected: int) -> None:
 
 
 PAGES = [
-    # length of the data; bytes of a datagram that are in pages; bytes of a stream's part that are in pages
+    # length of the data; bytes in the pages of a datagram's buffer; bytes in the pages of a stream's buffer
     (0, 0, 0),
     (1, 0, 0),
     (skb.SKB_MAX_HEAD, 0, 0),
@@ -55,8 +55,8 @@ PAGES = [
 
 @pytest.mark.parametrize(("length", "datagram", "stream"), PAGES)
 def test_bytes_in_pages(length: int, datagram: int, stream: int | None) -> None:
-    """A datagram uses at most 17 pages (MAX_SKB_FRAGS). The bytes in pages never exceed the length of a
-    stream's part.
+    """A datagram uses at most 17 pages (MAX_SKB_FRAGS). The pages of a stream's buffer never hold more bytes
+    than the data has.
     """
     assert skb.datagram_pages(length) == datagram
     if stream is not None:

@@ -69,7 +69,9 @@ def test_a_receiver_continues_the_flow_of_the_sender(machine: Machine, kind: str
 
 
 def test_fdinfo_counts_files_in_flight_to_an_unconnected_datagram_socket(machine: Machine) -> None:
-    """`unix_show_fdinfo()`; a stream that is not connected shows 0."""
+    """The scm_fds line of a socket's fdinfo counts the files that are sent to it and not yet received
+    (`unix_show_fdinfo()`). A stream that is not connected shows 0.
+    """
     app = machine.blocking()
     receiver, sender, stream = (
         app.socket(socket.AF_UNIX, kind) for kind in (KINDS["dgram"], KINDS["dgram"], KINDS["stream"])

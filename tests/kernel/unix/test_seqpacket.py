@@ -170,8 +170,8 @@ def test_connection_that_is_not_accepted_is_reset(machine: Machine) -> None:
 def test_unread_records_are_a_reset_but_one_empty_record(
     machine: Machine, unread: list[bytes], expected: int
 ) -> None:
-    """`unix_release_sock()` ignores a first buffer that has no bytes. Such a buffer can remain after an
-    out-of-band byte.
+    """If the first unread buffer of the closed socket has no bytes, `unix_release_sock()` ignores it. Such a
+    buffer can remain after an out-of-band byte.
     """
     process = machine.blocking()
     one, other = process.socketpair(UNIX, SEQPACKET)

@@ -1,4 +1,4 @@
-"""Unix sockets of programs that block: names in the file system, permissions, and wake-ups.
+"""Unix sockets, and programs that block on them: names in the file system, permissions, and wake-ups.
 
 The live search compares calls that do not block with the host's kernel (tests/conformance/live/programs).
 """

@@ -97,7 +97,7 @@ def exit(this, box):
 
 @pytest.fixture
 def box(bench: Bench) -> Bench:
-    """Return `bench` with the module `box` loaded."""
+    """Load the module `box` into the machine of `bench`, and return `bench`."""
     bench.module("box", BOX)
     bench.load("box")
     return bench
@@ -222,7 +222,8 @@ def test_a_process_that_ends_unmaps(box: Bench) -> None:
     assert box.data("box").mapped == 1
     process.exit()
     assert box.data("box").mapped == 0
-    box.pass_time(seconds(1))  # the release sleeps, and continues by itself
+    # the driver's release operation sleeps, and completes after the process has ended
+    box.pass_time(seconds(1))
     assert box.data("box").opened == []
     assert box.root.lsmod()[0]["references"] == 0
 

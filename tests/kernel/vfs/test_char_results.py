@@ -1,4 +1,4 @@
-"""File operations of a driver that return a wrong type: an oops of the module, never an InternalError."""
+"""If a file operation of a driver returns a wrong type, its module has an oops. No InternalError occurs."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def world() -> Iterator[World]:
 
 
 def chain(make: Callable[[], Any], length: int) -> list[Any]:
-    """Return epolls, each of which watches the one before."""
+    """Return a list of epolls. Each epoll except the first watches its predecessor in the list."""
     epolls = [make() for _ in range(length)]
     for inner, outer in pairwise(epolls):
         outer.register(inner.fileno(), IN)

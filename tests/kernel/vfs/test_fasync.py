@@ -177,7 +177,7 @@ EXPECTED: dict[str, list[list[int]]] = {
     "netlink": [[29], [29], [], [29], [], []],
     "nobody": [[], [29], []],
 }
-"""Results and signals on Linux 6.18."""
+"""For each program in LIVES: the signals that each of its steps sends on Linux 6.18."""
 
 
 @pytest.mark.parametrize("name", LIVES)

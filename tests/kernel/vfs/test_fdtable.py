@@ -117,7 +117,7 @@ class Tables(RuleBasedStateMachine):
 
 
 def takes(table: FileTable[OpenFile], fd: int) -> bool:
-    """Return True if most calls accept the descriptor."""
+    """Return True if the descriptor is open and was not opened with O_PATH."""
     try:
         return table.get(fd) is table.get_raw(fd)
     except OSError as error:

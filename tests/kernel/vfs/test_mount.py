@@ -67,7 +67,7 @@ def observe(call: Call, system: Any, folder: str) -> list[object]:
 
 
 def on_host(folder: str) -> list[object]:
-    """Observe the host from a child process in separate namespaces."""
+    """Return the results of `observe` on the host, from a child process with its own mount namespace."""
     libc = ctypes.CDLL(None, use_errno=True)
 
     def call(name: str, *arguments: str | int) -> int:
@@ -91,7 +91,7 @@ def on_host(folder: str) -> list[object]:
 
 
 def on_machine() -> list[object]:
-    """Observe a machine."""
+    """Return the results of `observe` on a simulated machine."""
     with Machine(seed=1) as machine, machine.blocking() as process:
 
         def call(name: str, *arguments: Any) -> int:

@@ -27,7 +27,9 @@ MEMORY = Path("/dev/shm")
 
 
 def calls(o: Any, map: Any, control: Any, request: Any) -> dict[str, Callable[[], object]]:
-    """Return the calls by name. `o` has the functions of `os`."""
+    """Return functions by name, each of which makes one call. `o` is the module `os`, or a simulated process
+    with the same functions.
+    """
     o.mkdir("dir")
     file = o.open("file", os.O_CREAT | os.O_RDWR)
     folder = o.open("dir", os.O_RDONLY)

@@ -38,8 +38,8 @@ class Answers(list[tuple[str, object]]):
 
 
 def _shown(result: Any) -> object:
-    """Return the events without the descriptors' numbers, or the length of each list that select() has
-    returned.
+    """Return the result of poll without descriptor numbers: a list of events, or the length of each list from
+    select().
     """
     if isinstance(result, tuple):
         return [len(each) for each in result]

@@ -99,7 +99,7 @@ def outcome(call: Callable[[], object]) -> str:
 
 
 def make(root: Any, path: str, uid: int, gid: int, mode: int) -> None:
-    """Make a file with this owner. If the file exists already, replace it."""
+    """Create a file if it does not exist, and set its owner, group and mode."""
     root.close(root.open(path, os.O_CREAT | os.O_WRONLY))
     root.chown(path, uid, gid)
     root.chmod(path, mode)
@@ -207,7 +207,8 @@ def test_a_sticky_directory(
 CHMOD = [
     # caller, mode that the caller sets, outcome, mode of the file afterwards; the file belongs to 1000:100
     (user(OWNER, OWNER), 0o640, "ok", 0o640),
-    (user(OWNER, OWNER), 0o6755, "ok", 0o4755),  # not in the group: no S_ISGID
+    # the caller is not in the file's group, so S_ISGID is cleared
+    (user(OWNER, OWNER), 0o6755, "ok", 0o4755),
     (user(OWNER, GROUP), 0o6755, "ok", 0o6755),
     (user(OWNER, OWNER, GROUP), 0o2644, "ok", 0o2644),
     (user(OWNER, OWNER, has=[CAP_FSETID]), 0o2644, "ok", 0o2644),
@@ -221,7 +222,7 @@ CHMOD = [
 
 
 def process(machine: Machine, credentials: Credentials) -> Any:
-    """Return a process with these credentials."""
+    """Return a process that has `credentials`."""
     app = machine.blocking(uid=credentials.uid, gid=credentials.gid, capabilities=credentials.capabilities)
     app.task.credentials = credentials
     return app
@@ -322,8 +323,8 @@ def test_chown_of_a_directory_keeps_its_set_id_bits(machine: Machine) -> None:
 
 
 NEW = [
-    # Mode of the directory, which belongs to 0:100. Caller, its umask, and the mode that it requests. Then
-    # owner and group of a new file or directory, mode of the file, mode of the directory.
+    # Mode of the parent directory, which belongs to 0:100. Caller, its umask, and the mode that it requests.
+    # Expected: owner and group of a new file or directory, mode of the new file, mode of the new directory.
     (0o777, user(OWNER, OTHER), 0o22, 0o666, (OWNER, OTHER, 0o644, 0o644)),
     (0o777, user(OWNER, OTHER), 0, 0o7777, (OWNER, OTHER, 0o7777, 0o1777)),
     (0o777, user(OWNER, OTHER), 0o777, 0o666, (OWNER, OTHER, 0, 0)),
@@ -389,8 +390,7 @@ def test_a_link_to_another_users_fifo_is_refused(machine: Machine) -> None:
 
 
 UTIME = [
-    # mode of the file, which belongs to 1000:100; caller; outcome of setting the current time; outcome of
-    # setting another time
+    # mode of a file of 1000:100; caller; outcome of setting the current time; outcome of setting another time
     (0o400, user(OWNER, OTHER), "ok", "ok"),
     (0o606, user(OTHER, OTHER), "ok", "EPERM"),
     (0o604, user(OTHER, OTHER), "EACCES", "EPERM"),
@@ -402,8 +402,8 @@ UTIME = [
 
 @pytest.mark.parametrize(("mode", "credentials", "now", "given"), UTIME)
 def test_utime(machine: Machine, mode: int, credentials: Credentials, now: str, given: str) -> None:
-    """A process that may write the file can set the current time. Only the owner can set another time
-    (`vfs_utimes()`).
+    """If a process has write permission for a file, owns it or has CAP_FOWNER, the process can set the
+    current time. Another time needs ownership or CAP_FOWNER (`vfs_utimes()`).
     """
     root, app = machine.blocking(), process(machine, credentials)
     make(root, "/tmp/f", OWNER, GROUP, mode)

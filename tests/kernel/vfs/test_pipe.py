@@ -149,8 +149,8 @@ PARTS = [
 def test_the_rest_of_a_write_goes_into_the_last_page_if_it_fits(
     app: Any, lengths: list[int], pages: int
 ) -> None:
-    """If a write is longer than whole pages, `anon_pipe_write()` adds the rest to the last page, but only if
-    the whole rest fits.
+    """`anon_pipe_write()` computes the write's length modulo the page size. It appends this number of bytes
+    to the last page of the pipe if they all fit there.
     """
     reading, writing = app.pipe2(os.O_NONBLOCK)
     written = b"".join(bytes([65 + number]) * length for number, length in enumerate(lengths))

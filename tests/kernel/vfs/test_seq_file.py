@@ -1,4 +1,4 @@
-"""Files of records: reads of any size and position return one text (fs/seq_file.c)."""
+"""Files that list records: reads of any size and position return parts of the same text (fs/seq_file.c)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program greets, and a driver written on the page greets back.
+"""A program prints greetings, and a driver logs one. The student edits the code of both on the page.
 
 Covers: one program and one module.
 Scenario: the program sleeps, prints and logs; the module logs when it is loaded.
@@ -40,7 +40,7 @@ def init(this: ThisModule) -> None:
 )
 def greet(run: Run) -> None:
     if run["title"] == "wrong":
-        raise SimulationError("title is a title, not 'wrong'")
+        raise SimulationError("the title must not be 'wrong'")
     run.driver("module", "greeter")
     program = run.source("program")["greet"]
     done = []
