@@ -1,4 +1,4 @@
-"""Code that is repeated inline for speed, and the plain form of each repetition.
+"""Places where simkernel repeats a function's code inline for speed, and replacements that call the function.
 
 A marker in the code, `# INLINE: <qualified name>, <measured saving>`, names the function whose work is
 repeated there.  Each has an `Inline` here, which can put the plain form in its place.
@@ -38,7 +38,7 @@ MARKER: Final = re.compile(r"# INLINE: ([\w.]+), (.+)$", re.MULTILINE)
 
 @attrs.frozen
 class Marker:
-    """A marker: its file, the repeated function, and the measured gain."""
+    """An `# INLINE` comment: its file, the function that is inlined, and the time that this saves."""
 
     file: str
     name: str
@@ -46,7 +46,7 @@ class Marker:
 
 
 def markers() -> list[Marker]:
-    """Return every marker of the package, in the order of files."""
+    """Return all `# INLINE` comments of simkernel, sorted by file."""
     return [
         Marker(file.relative_to(PACKAGE).as_posix(), *found)
         for file in sorted(PACKAGE.rglob("*.py"))
@@ -55,7 +55,9 @@ def markers() -> list[Marker]:
 
 
 def resolve(name: str) -> object:
-    """Return the object with a qualified name. Raises AttributeError or ImportError if there is none."""
+    """Return the object that a qualified name denotes. Raise AttributeError or ImportError if the name
+    denotes none.
+    """
     parts = name.split(".")
     for end in range(len(parts) - 1, 0, -1):
         try:
@@ -69,13 +71,15 @@ def resolve(name: str) -> object:
 
 
 def file_of(kind: type) -> str:
-    """Return the file of a class, as a marker names it."""
+    """Return the path of a class's source file, relative to the folder simkernel."""
     return f"{kind.__module__.removeprefix('simkernel.').replace('.', '/')}.py"
 
 
 @attrs.frozen
 class Inline:
-    """The method of `owner` that repeats `names`, and replacements that make it plain."""
+    """A method of `owner` that inlines the functions `names`. Each of `replacements` is a regular expression
+    of inlined code, and the call that replaces it.
+    """
 
     names: tuple[str, ...]
     owner: type
@@ -84,12 +88,12 @@ class Inline:
 
     @property
     def file(self) -> str:
-        """The file, as a marker names it."""
+        """Path of the method's source file, relative to the folder simkernel."""
         return file_of(self.owner)
 
     @contextmanager
     def plain(self) -> Iterator[None]:
-        """Replace the inline code by its plain form while the context is entered."""
+        """Replace the method by one with calls in place of the inlined code while the context is active."""
         function = inspect.unwrap(getattr(self.owner, self.method))
         source = dedent(inspect.getsource(function))
         for inlined, plain in self.replacements:
@@ -177,7 +181,7 @@ INLINES: Final = (
           "        engine.set_run_until(LONG_AGO)\n")),
     ),
 )  # fmt: skip
-"""Every method with inline code, except for the inline code of constructors."""
+"""Every method with inlined functions. Inlined constructors are in CONSTRUCTORS instead."""
 
 CONSTRUCTORS: Final[tuple[type, ...]] = (Call, Skb, Inbound, Request)
 """Classes without a constructor. The functions that create their objects set the attributes."""

@@ -20,7 +20,8 @@ class Broken(AssertionError):
 
 @contextmanager
 def watched() -> Iterator[set[NetlinkSock]]:
-    """Check each socket's receive queue whenever its size grows. Yield the set of sockets that were checked.
+    """Raise Broken if a non-empty receive queue of a netlink socket grows beyond `rcvbuf`. Yield the set of
+    watched sockets.
 
     An empty queue accepts a message of any size. Otherwise a message must fit in its free space
     (`NetlinkSocket.fits`).
@@ -33,10 +34,10 @@ def watched() -> Iterator[set[NetlinkSock]]:
         seen.add(sock)
         try:
             before = slot.__get__(sock)
-        except AttributeError:  # The attribute has no value yet, because the socket is being initialised.
+        except AttributeError:  # The constructor sets `rmem` for the first time.
             before = 0
         if before and held > before and held > sock.rcvbuf:
-            raise Broken(f"{sock.title} holds {held} bytes, {before} before, with rcvbuf {sock.rcvbuf}")
+            raise Broken(f"{sock.title} grew from {before} to {held} bytes, with rcvbuf {sock.rcvbuf}")
         slot.__set__(sock, held)
 
     every_socket.rmem = property(slot.__get__, charge)
@@ -108,7 +109,7 @@ def check_over(machine: Machine, seen: set[NetlinkSock], *, oopses: bool = False
     kernel = machine.kernel
     for net in kernel.namespaces:
         if net.users != (tasks := sum(task.net is net for task in kernel.processes if task.alive)):
-            raise Broken(f"{net!r} has {net.users} users, of which {tasks} are tasks")
+            raise Broken(f"{net!r} has {net.users} references instead of {tasks}, one for each task")
         for protocol, table in PORTS.of(net).items():
             if table:
                 raise Broken(f"protocol {protocol} of {net!r} still has {len(table)} port ids")

@@ -81,7 +81,9 @@ MAKERS: Final[tuple[Callable[[], Any], ...]] = (
     lambda: [(1, 1, b"x")], lambda: [(1, 1)], lambda: [b"x", "y"], lambda: {"a": 1}, lambda: iter([1]),
     lambda: Mouse(Walk()), lambda: ValueError("x"), lambda: lambda: None,
 )  # fmt: skip
-"""Functions that create mutable values. A call can change such a value."""
+"""Functions that return a new object at each call. Most objects are mutable, so a call under test could
+change a shared one.
+"""
 
 
 def value(random: Random) -> Any:

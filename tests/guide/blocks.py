@@ -71,8 +71,8 @@ def save(text: str, folder: Path = Path()) -> bool:
 
 
 def change(text: str) -> None:
-    """Apply the changes of a block to the copy of simkernel's source. Raise AssertionError unless the
-    unchanged lines around a change occur exactly once.
+    """Apply a diff to the copy of simkernel's source. Raise AssertionError unless the lines that the diff
+    keeps or deletes occur in the file exactly once, in a row.
     """
     if not CLONE.exists():
         shutil.copytree(Path(simkernel.__file__).parent, CLONE / "simkernel")
@@ -152,7 +152,7 @@ def _command(line: str) -> str:
             arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", *arguments]
             return _captured(lambda: _pytest(arguments, int(fails[1]) if fails else 0))
         case other:
-            raise AssertionError(f"it is not known how to run {other}")
+            raise AssertionError(f"{other} is not simkernel, python FILE or python -m pytest")
 
 
 def _simkernel(arguments: list[str], expected: int) -> None:

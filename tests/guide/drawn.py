@@ -1,4 +1,4 @@
-"""Tables and pictures of the guide, drawn from the tables of the project.
+"""Tables and diagrams of the guide that the project's code generates.
 
     python -m tests.guide.drawn        write them into the guide as they are now
 
@@ -139,7 +139,9 @@ def run_states() -> str:
 
 
 def inline_code() -> str:
-    """Return a table of the code that is repeated inline, from its markers in the source."""
+    """Return a table of the places where simkernel inlines a function by hand, from the `# INLINE` comments
+    in the source.
+    """
     rows = [
         (f"simkernel/{each.file}", f"`{each.name}`", each.gain.removeprefix("saves ")) for each in markers()
     ]
@@ -147,7 +149,7 @@ def inline_code() -> str:
 
 
 def costs() -> str:
-    """Return the costs of the cost model."""
+    """Return a table of the cost model's parameters: name, default and meaning."""
     rows = []
     declared = ast.parse(inspect.getsource(CostModel)).body[0]
     assert isinstance(declared, ast.ClassDef)
@@ -181,7 +183,7 @@ def system_calls() -> str:
     for spec in SYSCALLS.values():
         arguments = [f"{each.name}=" if each.optional else each.name for each in spec.arguments]
         note = _first_sentence(inspect.getdoc(getattr(GROUP_OF[spec.name], spec.name)))
-        note = note.replace(f" ({spec.page})", "")  # another column has the manual page
+        note = note.replace(f" ({spec.page})", "")  # The table has a separate column for the manual page.
         rows.append((f"`{spec.name}({', '.join(arguments)})`", spec.page, note))
     return _table(("call", "manual page", "what it is"), rows)
 
@@ -199,7 +201,7 @@ def lacking_route_messages() -> str:
 
 
 def lacking_requests() -> str:
-    """Return the requests of ioctl(2) that are not modelled, by the kind of file, from the table."""
+    """Return a table of the ioctl(2) requests that are not modelled, by kind of file."""
     lacks: dict[str, list[str]] = {}
     for kinds, _, name, *words in known.read_table(Path(known.__file__).with_name("ioctls.txt")):
         if "handled" not in words and known.refusal(words) is None:
@@ -223,7 +225,7 @@ def served_files() -> str:
 
 
 def recorded_cases() -> str:
-    """Return the subjects of the recorded cases, from the docstrings of their files."""
+    """Return a table of the files of conformance cases, with the subject of each from its docstring."""
     rows = []
     for file in sorted((ROOT / "tests" / "conformance" / "cases").glob("[a-z]*.py")):
         told = (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").partition("\n")[0]
@@ -232,17 +234,17 @@ def recorded_cases() -> str:
 
 
 def transports() -> str:
-    """Return the results of the capability probes, from a run of the comparison of transports."""
+    """Return a table of what each transport (such as netlink or ioctl) can do, as measured in a run."""
     return drawn_ipc.probes(_table)
 
 
 def transport_costs() -> str:
-    """Return the calls and copies of each transport."""
+    """Return a table of the system calls and copies of data that each transport needs."""
     return drawn_ipc.calls_and_copies(_table)
 
 
 def transport_limits() -> str:
-    """Return the runs that show the limits of the transports."""
+    """Return a table of `simkernel run` commands, each of which shows the limit of one transport."""
     return drawn_ipc.limits(_table)
 
 
@@ -277,7 +279,7 @@ def modules_question() -> str:
 
 
 def situations() -> str:
-    """Return every situation with a sentence about it."""
+    """Return a table of the situations that simkernel.testing can create, with a sentence about each."""
     rows = [
         (f"`{each.name}`", each.summary.rstrip(".").replace("; ", ": ", 1)) for each in SITUATIONS.values()
     ]
@@ -292,7 +294,7 @@ def clients() -> str:
 
 
 def _answered(number: int) -> str:
-    """Return the part of a report before its figures, followed by `...` in place of the figures."""
+    """Return one answer of `simkernel run questions`, with `...` in place of its section Figures."""
     printed = CliRunner().invoke(
         run.command, ["questions", "--only", str(number), "--details"], catch_exceptions=False
     )
@@ -323,12 +325,12 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 @attrs.frozen
 class Drawing:
-    """A paragraph of a page, and the function that draws it."""
+    """A generated paragraph of the guide: the name of its page, and the function that returns the text."""
 
     topic: str
     draw: Callable[[], str]
     long: bool = False
-    """True if drawing takes seconds."""
+    """True if `draw` takes seconds."""
 
 
 DRAWINGS: Final = (
@@ -357,12 +359,12 @@ DRAWINGS: Final = (
     Drawing("situations", situations),
     *(
         [Drawing("situations", clients, long=True)] if sys.platform == "linux" else []
-    ),  # packages can be hosted on Linux only
+    ),  # This table runs pyroute2 and linuxpy, which need Linux.
 )
 
 
 def main() -> None:
-    """Write every drawing over the paragraph with the same first line."""
+    """Generate each text of DRAWINGS. It replaces the guide's paragraph that begins with the same line."""
     for drawing in DRAWINGS:
         path = Path(guide.__file__).with_name(f"{drawing.topic}.md")
         path.write_text(redrawn(path.read_text("utf-8"), drawing.draw()), "utf-8")

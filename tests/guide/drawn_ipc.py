@@ -1,4 +1,6 @@
-"""Tables of the guide that a run of the comparison draws. They do not depend on costs."""
+"""Tables about transports (such as netlink and ioctl) for the guide, from a run of the scenario `ipc`. They
+do not depend on simulated costs.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ Draw = Callable[[tuple[str, ...], Iterable[tuple[str, ...]]], str]
 
 KIB: Final = 1024
 HOW_MANY: Final = re.compile(r"(?<=lost) \d+|: \d+ calls|: 3 of 3|(?<=up): \d+")
-"""Parts of a report that the tables omit, because they depend on speed or repeat the previous word."""
+"""Counts that the guide's tables omit, such as 744 in `lost 744` and `: 3 of 3` in `yes: 3 of 3`."""
 ASKED: Final = 64 * KIB
 """Size in bytes of each question (a request to the driver) in the comparison of transports."""
 TO_DRIVER: Final = ("netlink", "ioctl", "read", "mmap", "sysfs")
@@ -22,7 +24,7 @@ TO_DRIVER: Final = ("netlink", "ioctl", "read", "mmap", "sysfs")
 
 @cache
 def _run() -> Run:
-    """Run the comparison with few messages, because the tables do not depend on their number."""
+    """Run the scenario `ipc` with few messages. The tables do not depend on the number of messages."""
     parameters = {"messages": 10, "size": ASKED, "frame": "640x480"}
     return stories.load(stories.find("ipc")).run(parameters=parameters)
 
@@ -42,8 +44,8 @@ def probes(table: Draw) -> str:
 
 
 def calls_and_copies(table: Draw) -> str:
-    """Return a table of the calls, and of the copies of each byte, that a question, an event and a frame
-    need.
+    """Return a table of the costs of each transport: system calls, and copies of each byte, for a request, an
+    event and a frame.
 
     The number of calls of programs that pass on streams depends on their speed, and is left out.
     """
@@ -70,7 +72,7 @@ def _count(number: float, one: str, many: str) -> str:
 
 
 def limits(table: Draw) -> str:
-    """Return the run that shows the limit of each transport."""
+    """Return a table of the `simkernel run` command that shows the limit of each transport."""
     rows = []
     for part in _run().parts:
         if isinstance(part, Text) and "\n  simkernel run ipc" in part.text:

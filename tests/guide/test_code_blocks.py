@@ -15,7 +15,7 @@ TEXTS["README"] = (ROOT / "README.md").read_text("utf-8")
 
 
 LONG = ("README", "extending", "first-bug", "hosted", "ipc", "stateful", "teachers", "testing")
-"""Pages whose blocks take seconds: they search, import packages anew or run tests in other processes."""
+"""Pages whose code blocks take seconds to run. Their tests have the marker `long`."""
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ LONG = ("README", "extending", "first-bug", "hosted", "ipc", "stateful", "teache
 )
 def test_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)  # as for `python FILE`, which can import modules in its folder
+    monkeypatch.syspath_prepend(tmp_path)  # Like `python FILE`, put the script's folder on sys.path.
     runner = Runner((ROOT / ".ci" / "run").read_text("utf-8"))
     for block in blocks(TEXTS[name]):
         try:

@@ -26,7 +26,7 @@ from simkernel.uapi.mman import PAGE_SIZE
 from simkernel.uapi.resource import RLIM_NLIMITS, RLIMIT_NOFILE, RLIMIT_NPROC
 
 EVENTS = 128
-"""Events in the ring of an open event device of a mouse."""
+"""Capacity, in events, of the ring buffer that the kernel keeps for each open event device of a mouse."""
 
 NUMBERS = {
     "RLIMIT_NOFILE |": "{}, {}".format(*DEFAULTS[RLIMIT_NOFILE]),

@@ -1,4 +1,4 @@
-"""A bus without a kernel: registers by name, and a record of interrupts and errors."""
+"""A test bench for devices: a simulated bus without a kernel, which records interrupts and errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simkernel.hardware.bus.registers import HOTPLUG_LINE
 
 
 class Bench:
-    """An engine and a bus. All interrupt lines except the hot-plug controller's are unmasked.
+    """A discrete-event engine and a bus. All interrupt lines except the hot-plug controller's are unmasked.
 
     If a test sets `handler(line)`, it serves interrupts with the line masked, like a kernel. Without a
     handler, a line stays masked after its first interrupt.
@@ -40,7 +40,7 @@ class Bench:
             self.bus.interrupts.unmask(line)
 
     def trace(self) -> list[Record]:
-        """Start recording the trace."""
+        """Start recording the engine's trace. Return the list to which each record is appended."""
         self.engine.trace.subscribe(self.records.append)
         return self.records
 
@@ -55,5 +55,5 @@ class Bench:
         self.bus.writel(device.slot.address + offset, value)
 
     def run(self, ns: int) -> None:
-        """Run until `ns` after the engine's current time, which includes the charged time."""
+        """Run the engine for `ns` of simulated time from the end of the test's last register access."""
         self.engine.run(self.engine.time() + ns)

@@ -141,7 +141,7 @@ def first_frame(machine: Machine) -> int:
 
 
 def links(situation: Callable[[Machine], Any], setup: Setup, *, groups: bool = False) -> str:
-    """Return the result of IPRoute.get_links() in a situation."""
+    """Return a text with the links that IPRoute.get_links() lists while `situation` is active."""
     from pyroute2 import IPRoute
 
     with IPRoute() as route:
@@ -207,7 +207,7 @@ def make_links(machine: Machine, *names: str) -> Any:
 
 
 def database(setup: Setup, situation: Callable[[], Any], show: Callable[[Any], list[Any]]) -> str:
-    """Return the contents of pyroute2's database before a situation and one second after it."""
+    """Return the contents of pyroute2's database before `situation` starts and one second later."""
     from pyroute2 import NDB
 
     with NDB() as ndb:
@@ -314,7 +314,9 @@ def async_reading(setup: Setup) -> str:
 
 
 def endless(program: Callable[[], Any], limit: int = 100) -> str:
-    """Run an async program whose callbacks may raise exceptions without end, and return its outcome."""
+    """Run an async program and return its outcome. Cancel it after `limit` exceptions in event loop
+    callbacks.
+    """
     errors: list[BaseException] = []
 
     async def main() -> None:

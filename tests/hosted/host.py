@@ -37,7 +37,7 @@ def _of_import(event: str, arguments: tuple[object, ...]) -> bool:
     if event == "sqlite3.connect":
         return arguments[0] == ":memory:"
     first = str(arguments[0]) if arguments else ""
-    if first.startswith("<"):  # If Python parses a string, it looks for a source file of this name.
+    if first.startswith("<"):  # Python tries to open the names of code without a file, such as `<string>`.
         return True
     reads = (event == "open" and arguments[1] in ("r", "rb", None)) or event in ("os.listdir", "os.scandir")
     return reads and first.startswith((*filter(None, sys.path), sys.prefix, sys.base_prefix))
@@ -48,8 +48,8 @@ sys.addaudithook(_hook)
 
 @contextmanager
 def watch() -> Iterator[list[str]]:
-    """Yield a list. Each audit event of an access to the host is appended to it, and at the end each process
-    state that changed.
+    """Yield a list of accesses to the host. Audit events are appended while the context is active. At its
+    end, a text is appended for each change of the process's state.
     """
     global _seen
     before = _state()

@@ -1,5 +1,5 @@
-"""Defects of pyroute2 and linuxpy. At most twenty lines of code with simkernel's public API reproduce each of
-them.
+"""Defects of pyroute2 and linuxpy, each reproduced by at most twenty lines of code that use simkernel's
+public API.
 
 A failing test means that a new version of the package has fixed the defect. Then the test can be removed.
 """

@@ -1,5 +1,5 @@
-"""Each module of the standard library is listed as shared, replaced, absent, refused or reread (loaded a
-second time).
+"""Modules of the standard library in hosted programs: each C module has a decision, and loading a Python
+module a second time does not change the host's module.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ REVIEWED = {
     "threading": "threads",
     "zipimport": "imports",
 }
-"""Modules that are shared although they import a module in ACTING, with the reason why this is harmless."""
+"""Shared modules that import a module with effects on the host (such as `os` or `time`), each with the reason
+why this is harmless.
+"""
 
 
 def sources(name: str) -> list[Path]:

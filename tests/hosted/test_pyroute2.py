@@ -1,4 +1,4 @@
-"""pyroute2 runs on the machine without its hooks for other sockets and event loops."""
+"""Unmodified pyroute2 runs on the machine. The program passes it no special socket or event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of modules, and machines that find them there."""
+"""Fixtures for tests of the kernel: a machine, and a folder from which it loads kernel modules."""
 
 from __future__ import annotations
 
@@ -64,8 +64,7 @@ class Bench:
         path.write_text(dedent(text))
 
     def module(self, name: str, body: str = "", **declared: Any) -> None:
-        """Write the source of a module: its declaration, then `body`. The source imports all names of
-        driverapi.
+        """Write the source of a module: imports of all driverapi names, `MODULE = Module(...)`, then `body`.
 
         `exports` and `exports_gpl` name functions of the body, which then comes first.
         """
@@ -147,7 +146,9 @@ def digest(machine: Machine) -> str:
 
 @pytest.fixture
 def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
-    """A folder for modules and a machine that finds them. At the end, its run is compared with `RUNS`."""
+    """A folder for modules and a machine that finds them. After the test, the fixture compares the
+    machine's digest with `RUNS`.
+    """
     bench = Bench(tmp_path)
     yield bench
     name = request.node.nodeid.removeprefix("tests/")

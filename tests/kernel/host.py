@@ -1,4 +1,4 @@
-"""This host's kernel in separate namespaces, under the method names of `Blocking`, as simkernel has them."""
+"""Run a test function in new namespaces of this host's kernel, and compare the result with simkernel's."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def on_this_host(function: Callable[[Any], Any]) -> Any:
     """
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # fork() does not copy pytest-xdist's threads
+        warnings.simplefilter("ignore", DeprecationWarning)  # caused by pytest-xdist's threads
         child = os.fork()
     if not child:
         try:

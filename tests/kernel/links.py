@@ -29,7 +29,7 @@ IFLA_INFO_DATA: Final = 2
 
 
 def route_socket(world: Any, *groups: int) -> Any:
-    """Return a socket of NETLINK_ROUTE.  With groups, it is bound and receives their messages."""
+    """Return a socket of NETLINK_ROUTE.  If `groups` are given, the socket is bound and joins them."""
     sock = world.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
     if groups:
         sock.bind((0, 0))

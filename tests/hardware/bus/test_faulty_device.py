@@ -18,7 +18,9 @@ LEVEL, RATIO, START = 0x10, 0x14, 0x18
 
 
 class Faulty(Device):
-    """A device that runs a test's `action` in an event and in hooks."""
+    """A device that a test can make faulty. A write of 0 to START runs `action` at once. A write of
+    another value runs it after 1 µs.
+    """
 
     vendor_id, device_id = 0xBAD, 1
     registers = (Register("LEVEL", LEVEL, RW), Register("RATIO", RATIO, RO), Register("START", START, WO))

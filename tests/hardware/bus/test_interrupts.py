@@ -9,7 +9,7 @@ LEVEL = 0x10
 
 
 class Button(Device):
-    """A device whose interrupt line has the level in its register."""
+    """A device that raises its interrupt line while its register LEVEL is not 0."""
 
     registers = (Register("LEVEL", LEVEL, RW),)
 

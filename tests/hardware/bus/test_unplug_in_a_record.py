@@ -1,4 +1,6 @@
-"""A device that is unplugged while one of its records is emitted has no further effect."""
+"""If a trace subscriber unplugs a device while the device emits a trace record, the device has no further
+effect.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ START, DONE, RATIO, PLAIN = 0x10, 0x14, 0x18, 0x1C
 
 
 class Busy(Device):
-    """A device that emits records and schedules events in every hook and event."""
+    """A device whose register hooks, power hooks and events emit trace records and schedule events."""
 
     vendor_id, device_id = 0x1234, 0xB5
     registers = (
@@ -82,7 +84,7 @@ def life(bench: Bench, device: Busy) -> list[int]:
 
 
 def at_record(bench: Bench, number: int, act: Callable[[], object]) -> None:
-    """Call `act` while the record with index `number` is emitted."""
+    """Call `act` while the trace record with index `number` is emitted."""
 
     def listen(record: Record) -> None:
         bench.records.append(record)
@@ -144,7 +146,7 @@ def test_a_device_that_is_replaced_within_a_record_is_not_touched(number: int) -
 
 
 class Plain(Device):
-    """A device with a register that has no effect."""
+    """A device with one register, which only stores the written value."""
 
     registers = (Register("PLAIN", PLAIN, RW),)
     vendor_id, device_id = 0x1234, 0xB6

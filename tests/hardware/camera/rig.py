@@ -1,4 +1,4 @@
-"""A camera without a kernel, with a ring of buffers, used as its data sheet says."""
+"""A camera without a kernel or a driver. The test operates its registers and its ring of buffers directly."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ class Rig:
         self.bench.write(self.camera, offset, value)
 
     def start(self, **settings: int) -> None:
-        """Write `settings` to the registers of these names, allocate the buffers, and start the stream."""
+        """Write each value of `settings` to the register with the keyword's name. Then allocate the buffers,
+        and start the stream.
+        """
         for name, value in settings.items():
             self.write(getattr(regs, name), value)
         self.size = self.size or self.read(regs.FRAME_BYTES)
@@ -84,7 +86,7 @@ class Rig:
         )
 
     def refill(self) -> None:
-        """Give all kept descriptors back to the device."""
+        """Give the device all descriptors that `take(give=False)` did not give back."""
         for index in range(self.count):
             if regs.DESCRIPTOR.unpack(self.descriptor(index))[0] == 0:
                 self.give(index)

@@ -27,7 +27,7 @@ class Report(NamedTuple):
 
 
 class Desk:
-    """A mouse without a kernel, enabled at once."""
+    """A mouse on a bus without a kernel. Unless `enable` is False, the mouse is enabled."""
 
     def __init__(self, mouse: Mouse, *, seed: int = 0, enable: bool = True, **settings: int) -> None:
         self.bench = Bench(seed, readl_ns=0, writel_ns=0)

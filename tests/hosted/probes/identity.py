@@ -126,7 +126,7 @@ def _() -> Any:
     assert pwd.getpwall() == [] and os.path.expanduser("~root") == "~root"
     with contextlib.suppress(KeyError):
         pwd.getpwuid(0)
-        raise AssertionError("a machine has no users' names")
+        raise AssertionError("a machine has no user names")
 
 
 @probe("machine", "grp")
@@ -136,7 +136,7 @@ def _() -> Any:
     assert grp.getgrall() == []
     with contextlib.suppress(KeyError):
         grp.getgrnam("root")
-        raise AssertionError("a machine has no groups' names")
+        raise AssertionError("a machine has no group names")
 
 
 @probe("machine", "locale")

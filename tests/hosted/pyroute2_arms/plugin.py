@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """If the arm is `simkernel`, host all packages that are imported after this call."""
+    """If the tests run on simkernel, let pyroute2 and its tests use a simulated machine, not the host."""
     early_config.stash[WORLDS] = stack = ExitStack()
     early_config.add_cleanup(stack.close)
     if early_config.known_args_namespace.arm == "simkernel":

@@ -63,7 +63,9 @@ reports stay the same. With RECORD_REPORTS=1, the tests record them again.
 
 @cache
 def recorded() -> dict[str, list[list[str]]]:
-    """Return the reports of each test, for each call of `Checked.reports`."""
+    """Return the recorded reports by test name. A test has one list for each of its calls of
+    `Checked.reports`.
+    """
     content: dict[str, list[list[str]]] = json.loads(TEXTS.read_text())
     return content
 
@@ -79,7 +81,9 @@ def compare(calls: Sequence[Sequence[Report]]) -> None:
 
 
 def describe(report: Report) -> str:
-    """Return the text of a report, without what depends on simkernel's lines and on Python's version."""
+    """Return the text of a report without line numbers of simkernel and without the details that depend on
+    the Python version.
+    """
     text = "\n".join([f"{report.checker} at {report.time}", report.text, *report.places])
     text = re.sub(r"(simkernel/[\w/]+\.py):\d+", r"\1", text)
     return re.sub(r"\n *<listcomp> at [^\n]*|=+$|<listcomp> / ", "", text, flags=re.MULTILINE)
@@ -95,12 +99,14 @@ class Checked:
         self.machine = bench._machine = Machine(udev=False, module_path=[folder], checks=checks, **options)
 
     def driver(self, body: str) -> None:
-        """Load a driver with this `act(state, text)`, plain or `async def`."""
+        """Load a driver. `body` defines its function `act(state, text)`, which may be `async`."""
         self.bench.module("faulty", DEVICE.replace("{body}", body))
         self.bench.root.insmod("faulty")
 
     def write(self, *texts: str, at: int = 0) -> None:
-        """Start a process that writes each text, the first after `at` ns."""
+        """Start a process that sleeps for `at` ns and then writes the texts to the device, one after the
+        other.
+        """
 
         async def program(app: Any) -> None:
             fd = await app.open("/dev/faulty", O_WRONLY)
@@ -111,8 +117,8 @@ class Checked:
         self.machine.spawn(program, name="writer")
 
     def reports(self) -> list[Report]:
-        """Run until nothing is left to happen. Compare the reports with the recorded ones, unless the run is
-        perturbed, and return them.
+        """Run until no event is left, and return the new reports. Compare them with the recorded ones, unless
+        a perturbation changes the schedule.
         """
         self.machine.run()
         self.taken.append(self.machine.reports.take())

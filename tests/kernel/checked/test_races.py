@@ -34,7 +34,9 @@ def act(state, text):
 
 
 def test_a_module_is_compiled_alone(bench: Bench) -> None:
-    """Without its own import of annotations, a module's annotations are evaluated."""
+    """A module does not inherit `from __future__ import annotations` from simkernel: its annotations are
+    evaluated.
+    """
     for checks in ((), ("races",)):
         checked = Checked(bench, bench.folder, checks=checks)
         bench.module("m", "def function(value: Unknown) -> None: ...")

@@ -16,7 +16,7 @@ from tests.kernel.conftest import Bench
 
 
 class Lamp(Hardware):
-    """A device that has only a header."""
+    """A device that has only the four registers that every device has."""
 
     vendor_id, device_id = 0x51B5, 0x1A3B
     class_code = 0x42

@@ -33,7 +33,7 @@ class Bell(Device):
 
 
 class Handler:
-    """A handler that records the times of its calls, and silences its bell."""
+    """A handler that records the times of its calls, and makes the device lower its interrupt line."""
 
     def __init__(self, machine: Machine, bell: Bell, result: object = IRQ_HANDLED) -> None:
         self.machine = machine

@@ -60,7 +60,7 @@ def free(machine: Machine, cookie: object) -> None:
 # -- note_interrupt ----------------------------------------------------------------------
 
 NOTES: list[tuple[str, list[tuple[object, float, int]], tuple[int, int]]] = [
-    # result, time in ms and weight of each interrupt; observed and unhandled count after the last one
+    # per call: result of the handlers, time in ms, number of interrupts; at the end: observed and unhandled
     ("handled interrupts are not counted", [(IRQ_HANDLED, 0, 1)] * 5, (0, 0)),
     ("handled ones count after an unhandled one", [(IRQ_NONE, 0, 1), (IRQ_HANDLED, 1, 1)], (2, 1)),
     ("an unhandled one after 100 ms adds up", [(IRQ_NONE, 200, 1), (IRQ_NONE, 300, 1)], (2, 2)),
@@ -92,7 +92,9 @@ def test_counters_of_a_line(
 def test_a_line_is_stuck_if_nearly_all_interrupts_are_unhandled(
     machine: Machine, handled: int, unhandled: int, stuck: bool | None
 ) -> None:
-    """After 100 000 interrupts, more than 99 900 unhandled ones disable the line. The counters restart."""
+    """If more than 99 900 of 100 000 interrupts are unhandled, the kernel disables the line. It counts from 0
+    again after each 100 000 interrupts.
+    """
     desc = IrqDescriptor(LINE)
     assert not note_interrupt(desc, IRQ_NONE, 0, machine.log, unhandled - 1)
     if handled:
@@ -183,7 +185,9 @@ def test_a_line_without_automatic_enabling(machine: Machine, lines: Interrupts) 
 def test_a_shared_oneshot_line_is_masked_until_the_last_thread_ends(
     machine: Machine, lines: Interrupts, freed: str | None
 ) -> None:
-    """In two of the cases, the test frees a handler, which waits for the end of the handler's thread."""
+    """If `freed` names a handler, the test frees this handler. The call waits until the handler's thread
+    ends.
+    """
     bell = plug(machine, LINE)
     desc = lines.lines[LINE]
     ends: list[tuple[str, int]] = []

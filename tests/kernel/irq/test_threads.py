@@ -20,7 +20,7 @@ def machine() -> Any:
 
 
 class Thread:
-    """A thread function that takes 100 µs, silences its bell at the end, and counts its calls."""
+    """A thread function that takes 100 µs, then makes the device lower its line, and records its calls."""
 
     def __init__(self, machine: Machine, bell: Bell, result: int = IRQ_HANDLED) -> None:
         self.machine = machine

@@ -26,7 +26,9 @@ class Lock:
 
 
 def loaded(name: str, owner: tuple[str, str] | None = None) -> dict[str, Any]:
-    """Execute the module's text under a name, as code of the module `owner` or of the kernel."""
+    """Execute MODULE as a Python module `name`, and return its globals. `owner` makes it code of a kernel
+    module.
+    """
     names: dict[str, Any] = {"__name__": name, "FRAMES": sys._getframe}
     if owner is not None:
         names[stack.LOCATION] = owner
@@ -41,7 +43,9 @@ DRIVER = loaded("driver", ("driver", "driver/main.py"))
 
 
 def through(*modules: dict[str, Any]) -> Any:
-    """Return a function that calls its argument through `outer` and `inner` of each module, first to last."""
+    """Return a function that calls its argument at the end of a chain of calls: `outer` and `inner` of the
+    first module, then of the second, and so on.
+    """
 
     def call(function: Any) -> Any:
         for names in reversed(modules):
@@ -51,7 +55,7 @@ def through(*modules: dict[str, Any]) -> Any:
     return call
 
 
-# `call_trace` and `stack` begin at the caller of their caller, here of a lambda.
+# By default, `call_trace` and `stack` leave out the function that calls them: in these tests, a lambda.
 
 
 def test_a_trace_has_modules_driverapi_and_kernel() -> None:

@@ -1,4 +1,6 @@
-"""Parameters of modules: the values that kernel/params.c and lib/kstrtox.c parse from a line."""
+"""Parsing the text of module parameters, such as `debug=1 rates=1,2`, as kernel/params.c and lib/kstrtox.c
+do.
+"""
 
 from __future__ import annotations
 

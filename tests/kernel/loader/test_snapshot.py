@@ -25,7 +25,9 @@ def index(bench: Bench, *more: Path) -> Snapshot:
 
 
 def exporter(bench: Bench, name: str, *imports: str) -> None:
-    """Return the source of a module that exports its own name."""
+    """Write a module `name` that exports a function `NAME_call` and imports such a function from each of
+    `imports`.
+    """
     bench.module(name, f"def {name}_call(state): pass", exports=(f"{name}_call",),
                  imports=tuple(f"{each}_call" for each in imports))  # fmt: skip
 
@@ -138,7 +140,7 @@ def test_specifications_are_found_beside_modules_and_within_them(bench: Bench) -
 
 
 def snapshots_of(engine: Engine, bench: Bench) -> list[Snapshot]:
-    """Take two snapshots of the module path in each of two runs of the engine. Return the four snapshots."""
+    """Run the engine twice, and take two snapshots of the module path in each run. Return all four."""
     path = module_path(engine, bench.folder)
     taken: list[Snapshot] = []
     for _ in range(2):

@@ -1,4 +1,6 @@
-"""An address space: where mappings and buffers of calls lie, and which accesses of the kernel are refused."""
+"""An address space: the addresses of mappings and of system call buffers, and the accesses by the kernel that
+fail.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages of a file in memory against a model: contents, allocated pages, holes, and mapped memory."""
+"""The pages of a file in memory, compared with a model: contents, allocated pages, holes, mapped memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LENGTH = 12 * PAGE
 
 
 class Model:
-    """The bytes of a file, and the numbers of its allocated pages."""
+    """A model of a file: its bytes, and the indexes of its allocated pages."""
 
     def __init__(self) -> None:
         self.data = bytearray()

@@ -205,8 +205,8 @@ def test_any_bytes_are_refused_with_the_name_of_the_file(tmp_path: Path, data: b
 
 
 def test_a_request_for_a_family_logs_its_broken_module(bench: Bench) -> None:
-    """The call fails with ENOENT, since `genl_family_find_byname()` ignores modprobe's result. The log has
-    the reason.
+    """CTRL_CMD_GETFAMILY fails with ENOENT, as for an unknown family, because
+    `genl_family_find_byname()` ignores the result of modprobe. The log has the reason.
     """
     bench.write("lamp.py", f"{DECLARES}1 / 0")
     with pytest.raises(FileNotFoundError):

@@ -183,7 +183,7 @@ def test_a_driver_left_behind_is_removed_with_its_resources(bench: Bench) -> Non
 
 @pytest.mark.parametrize(("length", "found"), [(1, True), (55, True), (56, False)])
 def test_length_of_a_name_for_delete_module(bench: Bench, length: int, found: bool) -> None:
-    """delete_module(2) takes names below MODULE_NAME_LEN."""
+    """delete_module(2) finds only modules whose name is shorter than MODULE_NAME_LEN."""
     name = "n" * length
     bench.module(name, "def init(this): pass\ndef exit(this, state): pass")
     bench.load(name)

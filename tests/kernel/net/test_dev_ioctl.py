@@ -96,7 +96,9 @@ def test_changes_have_the_results_of_this_host() -> None:
 
 
 def test_an_unknown_name_requests_its_modules(tmp_path: Path) -> None:
-    """`dev_load()` requests netdev-NAME with CAP_NET_ADMIN, or NAME with CAP_SYS_MODULE."""
+    """`dev_load()` requests the module netdev-NAME if the process has CAP_NET_ADMIN, and the module NAME if
+    the process has CAP_SYS_MODULE.
+    """
     (tmp_path / "eth7.py").write_text(
         "from simkernel.driverapi.module import Module\n"
         "from simkernel.driverapi.netdevice import alloc_netdev, ether_setup, register_netdevice\n"

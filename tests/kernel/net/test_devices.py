@@ -62,7 +62,7 @@ class Recorder:
         return taken
 
     def new(self, name: str = "net%d", **fields: Any) -> NetDevice:
-        """Register a device with a carrier."""
+        """Register a device. By default it has a carrier."""
         ops = fields.pop("ops", NetDeviceOps(set_mac_address=eth_mac_addr))
         device = NetDevice(fields.pop("net", self.net), name, ops, **fields)
         self.devices.register(device)
@@ -219,8 +219,8 @@ def test_a_moved_device_keeps_its_name_if_it_is_free(
 
 @pytest.mark.parametrize("up", [False, True])
 def test_counts_of_promiscuity_and_allmulti(net: Recorder, up: bool) -> None:
-    """IFF_PROMISC and IFF_ALLMULTI count once if programs set them, however often. A change of IFF_PROMISC is
-    always reported to programs.
+    """However often programs set IFF_PROMISC or IFF_ALLMULTI, the flag adds 1 to its counter. A change of
+    IFF_PROMISC is always reported to programs.
     """
     device = net.new("net0")
     if up:
@@ -387,7 +387,7 @@ def test_the_operational_state_follows_the_carrier(net: Recorder) -> None:
      (0, False, il.IF_OPER_DOWN), (1, False, il.IF_OPER_DOWN), (2, False, il.IF_OPER_DOWN)],
 )  # fmt: skip
 def test_states_of_link_modes(net: Recorder, mode: int, carrier: bool, state: int) -> None:
-    """`rfc2863_policy()`: the link mode counts only with a carrier."""
+    """The link mode affects the operational state only if the device has a carrier (`rfc2863_policy()`)."""
     device = net.new("net0", link_mode=mode, carrier=not carrier)
     net.devices.open(device)
     net.devices.set_carrier(device, carrier)

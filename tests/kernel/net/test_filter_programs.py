@@ -1,4 +1,4 @@
-"""Classic BPF as tables: which programs are refused, and what each instruction does.
+"""Classic BPF, tested with tables: the programs that are refused, and the result of each instruction.
 
 The verdicts are those of Linux 6.18 (`bpf_check_classic()`, `check_load_and_stores()`), by SO_ATTACH_FILTER.
 """
@@ -139,7 +139,9 @@ def test_conditions(code: int, value: int, operand: int, jumps: bool) -> None:
 
 
 def paths_are_safe(program: list[I], position: int = 0, written: frozenset[int] = frozenset()) -> bool:
-    """Return True if each path loads only cells that it has stored before."""
+    """Return True if each path through a BPF program loads only cells of scratch memory that it has stored
+    before.
+    """
     if position == len(program):
         return True
     each = program[position]
@@ -196,7 +198,9 @@ NESTED = b"\x0c\0\x05\0" + b"\x08\0\x07\0abcd" + b"\x08\0\x06\0efgh"
     ],
 )  # fmt: skip
 def test_offsets_of_attributes(start: int, type: int, nest: bool, found: int) -> None:
-    """SKF_AD_NLATTR searches from offset A on, SKF_AD_NLATTR_NEST inside the attribute at offset A."""
+    """The accumulator holds an offset. SKF_AD_NLATTR searches for an attribute from this offset on,
+    SKF_AD_NLATTR_NEST inside the attribute at this offset.
+    """
     program = [I(LD_IMM, k=start), I(LDX_IMM, k=type), I(LD_W, k=AD + (16 if nest else 12)), I(RET_A)]
     assert Filter(b"".join(each.pack() for each in program), Random(0)).run(NESTED) == found
 

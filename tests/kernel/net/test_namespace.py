@@ -1,4 +1,4 @@
-"""Network namespaces: hooks, numbers of other namespaces, lifetimes, inode numbers, and port ids."""
+"""Network namespaces: hooks, ids of peer namespaces (nsids), lifetimes, inode numbers, and port ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Netlink without a machine: sockets that the test calls directly, for processes that only have a number."""
+"""Netlink without a machine. Tests call the methods of netlink sockets directly, for tasks that run no
+program.
+"""
 
 from __future__ import annotations
 
@@ -126,7 +128,7 @@ class Stack:
         )
         self.genetlink = GenericNetlink(self.netlink)
         notifier = LinkNotifier()
-        no_work: Any = None  # no work is needed, because no device changes its carrier
+        no_work: Any = None  # A work queue is not needed, because no device changes its carrier.
         devices = NetDevices(
             self.engine, self.namespaces, self.log, no_work, notifier, NetKobjects(lambda *_: None)
         )

@@ -1,4 +1,4 @@
-"""Port ids and groups by bind(2) and connect(2)."""
+"""Port ids and groups that a netlink socket gets by bind(2) and connect(2)."""
 
 from __future__ import annotations
 

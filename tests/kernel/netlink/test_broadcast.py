@@ -175,7 +175,7 @@ Kind = tuple[int | None, bool, bool, bool, bool]
 PLAIN: Kind = (None, False, False, False, False)
 KINDS = st.just(PLAIN) | st.tuples(st.sampled_from((None, 0, 2)), *[st.booleans()] * 4)
 """Properties of a group member: how many bytes its filter keeps (None: no filter), and whether it is in
-another namespace, has a small buffer, is unbound, and has a sleeper.
+another namespace, has a small receive buffer, is unbound, and has an entry in its wait queue.
 """
 
 
@@ -238,7 +238,9 @@ Membership = tuple[int, int, bool]
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 32), st.booleans()), max_size=40))
 def test_memberships_are_the_joined_groups_without_the_left_ones(changes: list[Membership]) -> None:
-    """The model is a set for each socket. A socket without memberships is in no list."""
+    """The test compares memberships with a set of groups for each socket. A socket without memberships is in
+    no list.
+    """
     stack = Stack()
     sender = stack.open(NETLINK_USERSOCK, 99)
     socks = [stack.open(NETLINK_USERSOCK, 100 + number) for number in range(5)]

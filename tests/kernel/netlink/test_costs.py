@@ -16,7 +16,7 @@ TOLERANCE = 0.15
 
 
 def spent(stack: Stack, *calls: Callable[[], object]) -> int:
-    """Return the simulated nanoseconds of these system calls."""
+    """Make each of `calls`, and return the total simulated time of these system calls in ns."""
     total = 0
     for call in calls:
         stack.engine.section()

@@ -12,7 +12,7 @@ from tests.kernel.netlink.stack import NOBODY, Stack
 
 
 def registered(stack: Stack, calls: list[tuple[str, int]]) -> Family:
-    """Register a family with two groups. It appends to `calls` when a socket joins or leaves a group."""
+    """Register a family with two groups. Its callbacks append to `calls` if a socket joins or leaves one."""
     family = Family(
         "toy",
         groups=(Group("open"), Group("closed", (CAP_NET_ADMIN,))),

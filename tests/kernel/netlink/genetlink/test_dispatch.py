@@ -151,7 +151,9 @@ def listening2(stack: Stack) -> Sock:
 
 
 def test_without_a_policy_attributes_are_not_looked_at(stack: Stack, toy: Toy) -> None:
-    """CTRL_CMD_GETPOLICY still reports a policy that accepts no attribute."""
+    """If an operation has no policy, the kernel ignores the attributes of a request. CTRL_CMD_GETPOLICY
+    nevertheless reports a policy that accepts no attribute.
+    """
     assert len(ask(listening(stack), toy.family, GET, b"\xff" * 7)) == 1
 
 

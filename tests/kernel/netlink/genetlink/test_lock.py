@@ -13,7 +13,9 @@ from simkernel.kernel.sched.wait import WaitQueue, sleep_on
 
 
 def run(*operations: Callable[[OperationLock], Any]) -> list[int]:
-    """Run each operation in its own kernel thread. Return their numbers in the order in which they end."""
+    """Run each operation in its own kernel thread. Return the indexes of the operations in the order in which
+    the operations end.
+    """
     lock, ended = OperationLock(), []
 
     async def ask(number: int, operation: Callable[[OperationLock], Any]) -> None:

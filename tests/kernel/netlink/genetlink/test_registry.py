@@ -65,7 +65,7 @@ def test_group_numbers_are_the_lowest_in_a_row() -> None:
     ("count", "total"), [(0, 64), (1, 64), (45, 64), (46, 128), (60, 128), (64, 128), (65, 192), (129, 256)]
 )
 def test_the_number_of_groups_grows_by_words(count: int, total: int) -> None:
-    """The mask of groups grows by the words that the new groups need (`genl_allocate_reserve_groups()`)."""
+    """The bitmap of groups grows by whole words of 64 bits (`genl_allocate_reserve_groups()`)."""
     registry = Registry()
     registry.add(family("many", count))
     assert registry.group_count == total
@@ -105,8 +105,8 @@ def test_removing_an_absent_entry() -> None:
 
 @given(st.lists(st.one_of(st.integers(0, 20), st.none()), max_size=40))
 def test_families_share_no_group(changes: list[int | None]) -> None:
-    """No two families share a group number. `changes` has the number of groups of each new family. None
-    unregisters the oldest family.
+    """No two families share a group number. An int in `changes` registers a family with this number of
+    groups. None unregisters the oldest family.
     """
     registry = Registry()
     there: list[Family] = []

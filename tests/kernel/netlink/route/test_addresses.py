@@ -147,7 +147,7 @@ def test_a_table_kept_from_notifications_equals_a_dump(operations: list[tuple[st
                     )
                 case _:
                     changer.link(END, up=what == "up")
-            made.machine.run()  # duplicate address detection must end: it announces the address
+            made.machine.run()  # The end of duplicate address detection sends a notification.
             changer.follow(table)
             rows = changer.addresses()
             assert {key for key, present in table.items() if present} == {each[:4] for each in rows}
@@ -218,7 +218,9 @@ def test_a_dump_of_all_families_returns_each_address_once_however_it_is_cut(chan
 def test_the_prefix_route_stays_while_another_address_has_the_same_prefix(
     changer: Changer, other: str, shared: bool
 ) -> None:
-    """A prefix of 64 bits differs also if only its last bit does (`ipv6_prefix_equal()`)."""
+    """`ipv6_prefix_equal()` compares all bits: two /64 prefixes that differ only in the last bit are
+    different.
+    """
     changer.link(END, up=True)
     for text in ("fd00::1", other):
         assert changer.add(ipv6(END, text, 64)) == 0

@@ -13,7 +13,7 @@ UNIVERSE, SITE, LINK, HOST = rt.RT_SCOPE_UNIVERSE, rt.RT_SCOPE_SITE, rt.RT_SCOPE
 GLOBAL = 14
 
 TYPES = [
-    # address, its scope in the numbers of multicast scopes, its scope in netlink messages
+    # address, its scope as in multicast addresses (such as 2 in ff02::1), its RT_SCOPE_ value
     ("::1", 2, HOST),
     ("::", GLOBAL, UNIVERSE),
     ("::2", GLOBAL, UNIVERSE),

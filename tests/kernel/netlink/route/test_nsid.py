@@ -44,7 +44,7 @@ def nsid(number: int) -> bytes:
 
 
 def observe(world: Any) -> list[list[object]]:
-    """Assign numbers to namespaces, release one of them, and return the replies and notifications."""
+    """Assign ids (nsids) to namespaces, release a namespace, and return the replies and notifications."""
     seen: list[list[object]] = []
 
     def read(sock: Any) -> list[list[object]]:
@@ -100,7 +100,7 @@ def machine() -> Iterator[Machine]:
 
 
 def numbers_by_links(world: Any, group: int) -> list[list[object]]:
-    """Create links across namespaces. Return the numbers that the namespaces get, and the notifications."""
+    """Create links across namespaces. Return the ids (nsids) of the namespaces, and the notifications."""
     nets, socks, listeners = [], [], []
     for step in range(3):
         if step:
@@ -144,7 +144,7 @@ def numbers_by_links(world: Any, group: int) -> list[list[object]]:
 
 
 def _digest(type: int, payload: bytes) -> list[object]:
-    """Return the type of a notification and its namespace numbers."""
+    """Return the type of a notification and its namespace ids (nsids)."""
     if type in (rt.RTM_NEWNSID, rt.RTM_DELNSID):
         return [type, S32.unpack_from(payload, 8)[0]]
     wanted = {il.IFLA_LINK_NETNSID, il.IFLA_NEW_NETNSID, il.IFLA_LINK, il.IFLA_NEW_IFINDEX}

@@ -1,4 +1,4 @@
-"""RTM_*ROUTE beyond the recorded cases: random routes, time, and attributes that are not modelled."""
+"""Messages about routes (RTM_*ROUTE): random routes, expiry and age, and attributes that are not modelled."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def host() -> Iterator[Host]:
 
 
 def networks(version: int) -> st.SearchStrategy[Network]:
-    """Return a strategy for prefixes, of which many cover each other."""
+    """Return a strategy for prefixes that often overlap, because they lie in one range of 16 addresses."""
     base, bits = ((0x0A000000, 32), (0x20010DB8 << 96, 128))[version == 6]
     low = bits - 4
 

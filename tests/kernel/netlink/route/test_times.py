@@ -71,7 +71,9 @@ def ages(world: Any, flags: int = NLM_F_DUMP) -> list[int]:
 
 
 def test_ages_of_a_neighbour(world: Any) -> None:
-    """A new neighbour was last confirmed a minute ago (`neigh_alloc()`, `__neigh_update()`)."""
+    """The kernel sets the last confirmation of a new neighbour to a minute before its creation
+    (`neigh_alloc()`, `__neigh_update()`).
+    """
 
     def change(state: int, mac: bytes = MAC) -> None:
         assert links.ask(world, rt.RTM_NEWNEIGH, neighbour(state, mac), NLM_F_CREATE | REPLACE) == "0"
