@@ -139,7 +139,7 @@ def flow(bench: Bench, transport: Transport) -> str:
     if len(numbers) == len(sent):
         full = len(sent) < MANY[transport.peer]
         return f"EAGAIN after {len(sent)}" if full else f"added up: {len(numbers)}"
-    report = errors[0] if errors else "untold" if None in numbers else "a gap"
+    report = errors[0] if errors else "unreported" if None in numbers else "a gap"
     return f"lost {len(sent) - len(numbers)}, {report}"
 
 

@@ -40,7 +40,7 @@ SHOWN: dict[str, Callable[[Figures], bool]] = {
     "eventfd": lambda told: event(told, "eventfd")["told_asleep"] == 1000
     and event(told, "eventfd")["copied"] == 8,
     "sigio": lambda told: lost(told, "sigio") > lost(told, "read")
-    and rows(told, "probes", transport="sigio")[0]["flow"].endswith("untold"),
+    and rows(told, "probes", transport="sigio")[0]["flow"].endswith("unreported"),
     "pipe": lambda told: event(told, "pipe")["many_calls"] == 100
     and event(told, "usersock")["many_calls"] == 51,
     "unix-stream": lambda told: rows(told, "frames", transport="unix-stream")[-1]["p50"]

@@ -33,12 +33,12 @@ FLOW = {
     "mmap": "a gap",
     "sysfs": "a gap",
     "eventfd": "added up: 1000",
-    "sigio": "untold",
+    "sigio": "unreported",
     "pipe": "EAGAIN after 4096",
     "unix-stream": "EAGAIN after 278",
     "unix-dgram": "EAGAIN after 278",
     "shm": "a gap",
-    "signal": "untold",
+    "signal": "unreported",
     "usersock": "ENOBUFS",
 }
 
