@@ -141,8 +141,8 @@ BUDGET_MS = 30
 
 @pytest.fixture(scope="module")
 def python(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an interpreter with the wheel installed, and with this interpreter's packages of the extra
-    [testing].
+    """Return the Python interpreter of a virtual environment in which the wheel is installed. The wheel's
+    dependencies come from the interpreter that runs the tests.
     """
     folder = tmp_path_factory.mktemp("stranger")
     environment = folder / "environment"

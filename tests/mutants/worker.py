@@ -1,8 +1,8 @@
-"""The processes that the command starts in its copy of the tree.
+"""Entry point of the processes that `python -m tests.mutants` starts in its copy of the source tree.
 
 python -m tests.mutants.worker measure FOLDER PATH...     run the tests once, and write the map
 python -m tests.mutants.worker kill FOLDER RESULTS BUDGET  run the mutants that FOLDER/todo.json lists
-python -m tests.mutants.worker fresh ORDER PATH...         run the tests that ORDER names
+python -m tests.mutants.worker fresh ORDER BUDGET PATH...  run the tests that ORDER names
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ LEFT_OUT = (
     "tests/testing/test_plugin.py", "tests/testing/test_plugin_options.py",
     "tests/testing/test_plugin_report.py",
 )  # fmt: skip
-"""Tests that are omitted: searches, and tests that run pytest."""
+"""Tests that are not run for mutants: searches, and tests that run pytest."""
 OPTIONS = ("-n", "0", "-p", "no:cacheprovider", "-o", "tmp_path_retention_policy=none")
 COLLECTION = 300
 """Maximum time in seconds until a new process has begun its first test."""
 FIRST_FILES = 6
-"""Number of test files that run first for a mutant of a line outside functions. The tests of such a mutant
-are collected again.
+"""Number of test files that run first for a mutant of a line outside functions. Such a mutant needs new
+processes, which import the changed module and collect the tests again.
 """
 
 
 def options(folder: Path) -> list[str]:
-    """Return the options of pytest that all processes of this module use."""
+    """Return the pytest options with which all functions of this module run tests."""
     return [*OPTIONS, "--basetemp", str(folder / "pytest"), *(f"--ignore={path}" for path in LEFT_OUT)]
 
 
 def measure(folder: Path, paths: list[str]) -> int:
-    """Run tests once under coverage.py, and add them to the map."""
+    """Run tests once under coverage.py. Add the lines that each test runs to `folder`/coverage."""
     restore(folder)
     coverage = Coverage(
         data_file=str(folder / "coverage.new"),
@@ -97,8 +97,8 @@ def kill(folder: Path, results: Path, budget: float) -> int:
 
 @contextmanager
 def written(folder: Path, mutant: Mutant) -> Iterator[None]:
-    """Write a mutant into its file of the copy while the body runs. If this process is killed, `restore`
-    undoes the change.
+    """Context manager that writes a mutant into its file of the copied tree, and restores the file at its
+    exit. If this process is killed, the next call of `restore` restores the file.
     """
     file = Path(mutant.path)
     text = mutated(Path.cwd(), mutant)
@@ -111,7 +111,7 @@ def written(folder: Path, mutant: Mutant) -> Iterator[None]:
 
 
 def restore(folder: Path) -> None:
-    """Write the original text of a file that holds a mutant."""
+    """If a file contains a mutant, write the file's original text back."""
     note = folder / "written.json"
     if note.exists():
         path, text = json.loads(note.read_text())
@@ -129,7 +129,9 @@ def has_types(folder: Path, mutant: Mutant) -> bool:
 
 
 def in_new_process(folder: Path, mutant: Mutant, tests: Map, budget: float) -> Outcome:
-    """Write a mutant into the copy, and run its tests in processes that import it."""
+    """Write a mutant into the copied tree. Run the mutant's tests in new processes, which import the changed
+    module.
+    """
     with written(folder, mutant):
         names = tests.tests_of(mutant)
         files = Counter(name.partition("::")[0] for name in names)
@@ -150,7 +152,7 @@ def _fresh(folder: Path, names: list[str], budget: float) -> Outcome | None:
     begun = order.with_suffix(".begun")
     begun.unlink(missing_ok=True)
     run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if not begun.exists():  # the process failed before its tests, for example without a library
+    if not begun.exists():  # pytest did not start, for example because a library is missing
         raise RuntimeError(run.stderr)
     if -run.returncode in (signal.SIGALRM, signal.SIGPROF):
         return Outcome("timeout")

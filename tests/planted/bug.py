@@ -24,7 +24,7 @@ DRIVERS: Final = HERE / "drivers"
 
 @attrs.frozen
 class Bug:
-    """The body of a test, and the machine that it needs.
+    """A planted bug: the body of a test, and the machine that the test needs.
 
     body           its argument `sound` selects the fix of a client
     sound, faulty  modules to load, with their parameters, for the fix and for the bug
@@ -39,7 +39,9 @@ class Bug:
     options: Mapping[str, Any] = attrs.field(factory=dict)
 
     def target(self, sound: bool) -> Body:
-        """Return the fixed or the faulty version as a target for the explorer."""
+        """Return a target for the explorer. If `sound` is true, the target is the fixed version, otherwise
+        the faulty one.
+        """
         return Body(
             self.body,
             {"app": None, "sim": None, "sound": sound},

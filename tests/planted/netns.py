@@ -1,5 +1,5 @@
-"""Planted bugs of netlink clients on the host's kernel, in a network namespace. The table shows which of them
-occur within a minute.
+"""Planted bugs of netlink clients, run on the host's kernel in a network namespace. The output shows which of
+the bugs occur within a minute.
 
     python -m tests.planted.netns [SECONDS [BUG ...]]
 
@@ -94,7 +94,7 @@ def named(name: str) -> bytes:
 
 
 def request(sock: socket.socket, kind: int, payload: bytes, flags: int = 0) -> None:
-    """Send a request and wait for its acknowledgement. Raise OSError if it fails."""
+    """Send a request and wait for its acknowledgement. Raise OSError if the kernel refuses the request."""
     sock.send(message(kind, 0x5 | flags, payload))
     error = struct.unpack_from("=i", sock.recv(8192), 16)[0]
     if error:
@@ -110,7 +110,7 @@ def change(sock: socket.socket, kind: int, name: str, index: int = 0) -> None:
 
 
 def link(name: str) -> bytes:
-    """Return the message of a link. Raise OSError if the link does not exist."""
+    """Return the payload of the RTM_NEWLINK message for a link. Raise OSError if the link does not exist."""
     with route_socket() as sock:
         sock.send(message(RTM_GETLINK, 1, IFINFO + named(name)))
         kind, _, payload = next(messages(sock.recv(8192)))
@@ -157,9 +157,7 @@ def listed(sound: bool = True) -> set[str]:
 def follow(
     sock: socket.socket, apply: Callable[[int, bytes], object], other: beside, on_overrun: Callable[[], None]
 ) -> None:
-    """Apply notifications to a table until the other process has ended and the notification queue is
-    empty.
-    """
+    """Apply notifications to a table until the process of `other` has ended and no notification is queued."""
     while not other.ended() or select.select([sock], [], [], 0)[0]:
         if not select.select([sock], [], [], 0.001)[0]:
             continue
@@ -348,8 +346,8 @@ def routes_removed_with_link(sound: bool) -> bool:
 
 
 class beside:
-    """A context manager that forks a process. After a random pause, the process acts while the body runs. At
-    its exit, the context manager waits until the process has ended.
+    """Context manager that forks a process. After a random pause, the process calls `act`, while the body of
+    the `with` statement runs. At the end of the body, wait until the process has ended.
     """
 
     def __init__(self, act: Callable[[socket.socket], object]) -> None:
@@ -387,8 +385,8 @@ BUGS = (
 
 
 def inside(seconds: float, names: list[str]) -> None:
-    """Run the bugs with these names, or all bugs if `names` is empty. Each client runs for `seconds`, or
-    until its result is wrong.
+    """Run the faulty and the fixed client of each bug in `names`, or of all bugs if `names` is empty. Repeat
+    each client for `seconds`, or until its result is wrong.
     """
     with route_socket() as sock:
         for number in range(LINKS):
@@ -405,7 +403,9 @@ def inside(seconds: float, names: list[str]) -> None:
 
 
 def mocked(sound: bool) -> list[bool]:
-    """Run each bug once with scripted replies. The script has a dump of all links and no notification."""
+    """Run the client of each bug once, with mock objects in place of sockets. They reply with a dump of all
+    links and send no notification. Return True for each wrong result.
+    """
     mtu = attribute(IFLA_MTU, struct.pack("=I", 1500))
     links = [ifinfo(number) + named(f"d{number}") + mtu for number in range(LINKS)]
     entries = [message(RTM_NEWLINK, 2, each) for each in links]

@@ -17,7 +17,7 @@ from tests.planted.bug import Bug
 SEEDS: Final = 500
 SERIES: Final = 5
 APART: Final = 1000
-"""Distance between the first seeds of two successive searches in a series."""
+"""Difference between the first seeds of two successive searches in a series."""
 
 
 @attrs.frozen

@@ -33,7 +33,7 @@ def test_there_are_enough_bugs() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", BUGS)
 def test_swarm_finds_the_bug(name: str) -> None:
-    """The median number of runs that five searches need is within the limit."""
+    """In the median of five searches, the strategy finds the bug within 500 runs."""
     assert series(BUGS[name], "swarm").runs <= SEEDS
 
 

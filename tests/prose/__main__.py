@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:
-    """Run a command; return 1 if `check` finds a breach."""
+    """Execute the command that the arguments name. Return 1 if `check` finds a breach, otherwise 0."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.prose",
         description=__doc__,

@@ -35,7 +35,7 @@ class Item:
     """Name of the documented object, if the item is a docstring."""
     text: str
     first: bool = True
-    """False for later paragraphs of a docstring."""
+    """False if the item is the second or a later paragraph of a docstring, otherwise True."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line} [{self.name or self.kind}]\n   {' '.join(self.text.split())}"
@@ -53,7 +53,9 @@ def files(root: Path, tests: bool) -> Iterator[Path]:
 
 
 def items(root: Path, tests: bool = False) -> Iterator[Item]:
-    """Yield every item of the product. If `tests`, also yield the items of the tests."""
+    """Yield the items of the product: README, changelog, and the folders in PRODUCT. If `tests` is true, also
+    yield the items of the tests.
+    """
     for path in files(root, tests):
         name, text = path.relative_to(root).as_posix(), path.read_text("utf-8")
         match path.suffix:
@@ -74,7 +76,7 @@ def items(root: Path, tests: bool = False) -> Iterator[Item]:
 
 
 def python(name: str, source: str) -> Iterator[Item]:
-    """Return docstrings, comments and the longer texts of a module."""
+    """Yield the items of a Python module: docstrings, comments, and strings that are sentences."""
     tree = ast.parse(source)
     seen: set[int] = set()
     for kind, owner, constant in _docstrings(tree):
@@ -153,7 +155,7 @@ def documents(name: str, node: yaml.Node | None) -> Iterator[Item]:
 
 
 def script(name: str, text: str) -> Iterator[Item]:
-    """Return the comments and the longer texts of a script."""
+    """Yield the comments and the longer strings of a JavaScript file."""
     for number, line in enumerate(text.split("\n"), 1):
         for found in re.findall(r"(?:^|\s)//\s*(.{15,})$|[\"`]([^\"`]{25,})[\"`]", line):
             if (prose := "".join(found)).count(" ") > 3 and "=>" not in prose and "</" not in prose:
@@ -161,7 +163,7 @@ def script(name: str, text: str) -> Iterator[Item]:
 
 
 def page(name: str, text: str) -> Iterator[Item]:
-    """Return the sentences of a Markdown or HTML page, with those of lists and tables."""
+    """Yield the sentences of a Markdown or HTML page, including the sentences in lists and tables."""
 
     def blank(match: re.Match[str]) -> str:
         return "\n" * match[0].count("\n")

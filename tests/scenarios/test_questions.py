@@ -162,7 +162,7 @@ def frames_are_garbled(monkeypatch: pytest.MonkeyPatch) -> None:
     written = Bus.dma_write
 
     def garbled(bus: Bus, device: Any, address: int, *parts: Any) -> bool:
-        if len(parts) > 1:  # only a frame is written with a footer
+        if len(parts) > 1:  # only frames have a second part, the footer
             parts = (bytes(len(parts[0])), *parts[1:])
         return written(bus, device, address, *parts)
 
@@ -236,7 +236,9 @@ def _stage(questions: Scenario) -> Any:
 
 
 def test_shown_accesses_are_those_of_the_trace(questions: Scenario) -> None:
-    """The bus has recorded every register access that the scenario shows, at the same time."""
+    """Each register access that the scenario shows is in the trace. All shown times differ from the trace's
+    times by the same offset.
+    """
     records: list[Record] = []
     run = Run(questions, parameters={"only": "2"})
     run.execute(lambda machine: machine.trace.subscribe(records.append))

@@ -50,7 +50,7 @@ def test_docstring_states_the_purpose(name: str) -> None:
     "name", [pytest.param(each, marks=[pytest.mark.long] * (each != "camera")) for each in stories.names()]
 )
 def test_story_fits_on_a_screen_of_80_columns(name: str) -> None:
-    """The story of camera, the first scenario of a new user, fits on 24 lines."""
+    """New users run the scenario `camera` first. Its output has fewer than 24 lines."""
     shown = plain(Terminal("run", name, columns=80, errors=False).text())
     lines = [line.rstrip() for line in shown.splitlines()]
     assert max(map(len, lines)) <= 80
@@ -92,7 +92,9 @@ def test_a_run_does_not_depend_on_a_terminal(simkernel: CommandLine) -> None:
 
 
 def results(runs: list[str], checkout: Path, *, hash_seed: int) -> list[dict[str, Any]]:
-    """Return what the runs print with --json, in a new process that imports `checkout`."""
+    """Run scenarios in a new process that imports simkernel from `checkout`. Return the parts of their JSON
+    results that do not depend on the host.
+    """
     environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": str(checkout)}
     done = subprocess.run(
         [sys.executable, "-c", RUNS, *runs],

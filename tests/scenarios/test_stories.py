@@ -54,7 +54,7 @@ def suggested(report: Run) -> dict[str, str]:
 
 
 def lost(report: Run) -> int:
-    """Return the lost frames of a report."""
+    """Return the number of lost frames that a report states."""
     (said,) = [part.text for part in report.summary if " frames read, " in getattr(part, "text", "")]
     frames_read, frames_lost = map(int, re.findall(r"(\d+) (?:frames read|lost)", said))
     assert frames_read == report.metrics["frames_read"]

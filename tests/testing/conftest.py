@@ -1,4 +1,4 @@
-"""A project of a user that uses the plugin for pytest."""
+"""Run pytest in a temporary project that uses simkernel's pytest plugin."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Gauge(Device):
 
 
 class StaleGauge(Gauge):
-    """A gauge whose driver uses its memory after the unplug."""
+    """A gauge whose driver uses the gauge's buffer after the unplug."""
 
     kind = "gauge"
     device_id = 1

@@ -1,4 +1,4 @@
-"""Histories of devices: a machine performs them, and hypothesis draws them."""
+"""Histories: lists of device events, such as a plug. A machine executes them, and hypothesis draws them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MOVE = Stimulus("mouse0", "move", {"dx": 3})
 
 
 def play(history: History, **options: Any) -> Machine:
-    """Return the machine after a history."""
+    """Execute a history on a new machine. Return the machine, which is closed."""
     with Machine(check_leaks=True, **options) as machine:
         history.play(machine)
         machine.run()

@@ -1,4 +1,4 @@
-"""A test of pytest as a search target, in a process without a pytest run."""
+"""A pytest test is the target of a search, in a process that pytest has not started."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_broken(app, broken):
 
 
 def run(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in the folder of the tests."""
+    """Write the test file TESTS into `folder`, and run a program there."""
     (folder / "test_it.py").write_text(TESTS)
     command = [sys.executable, "-c", f"from simkernel.testing.items import search, target\n{program}"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)

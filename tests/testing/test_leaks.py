@@ -35,7 +35,6 @@ async def process(app: Any) -> None:
 
 
 async def netlink_socket(app: Any) -> None:
-    """Open a netlink socket."""
     await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
 
 
@@ -46,32 +45,26 @@ async def member(app: Any) -> None:
 
 
 async def unix_socket(app: Any) -> None:
-    """Open a unix socket."""
     await app.socket(AF_UNIX, SOCK_DGRAM)
 
 
 async def pipe(app: Any) -> None:
-    """Open a pipe."""
     await app.pipe()
 
 
 async def eventfd(app: Any) -> None:
-    """Open an eventfd."""
     await app.eventfd(0)
 
 
 async def epoll(app: Any) -> None:
-    """Open an epoll object."""
     await app.epoll()
 
 
 async def memfd(app: Any) -> None:
-    """Open a memfd."""
     await app.memfd_create("scratch")
 
 
 async def file(app: Any) -> None:
-    """Open a file."""
     await app.open("/tmp/notes", 0o102)
 
 
@@ -85,12 +78,12 @@ async def mapping(app: Any) -> None:
 
 
 async def device_file(app: Any) -> None:
-    """Open a device."""
+    """Open the device node of a camera, which also takes a reference to the driver's module."""
     await app.open("/dev/video0", 2)
 
 
 async def stream(app: Any) -> None:
-    """Start the stream of a camera."""
+    """Start the stream of a camera, for which the driver allocates DMA memory."""
     camera = await app.genetlink("camera")
     await camera.do("stream-on")
 
@@ -116,7 +109,7 @@ HELD: dict[Callable[..., Any], tuple[str, ...]] = {
 
 
 async def hold(app: Any, act: Any) -> None:
-    """Run `act`, and sleep."""
+    """Call `act`, which acquires a resource, and then sleep for an hour."""
     await act(app)
     await app.sleep(HOUR)
 
@@ -234,7 +227,7 @@ class Modules:
         self.root.modprobe(name)
 
     def leak(self) -> str:
-        """Close the machine, and return the text of its Leak."""
+        """Close the machine. Return the text of the exception `Leak` that the close raises."""
         with pytest.raises(Leak) as leak:
             self.machine.close()
         return str(leak.value)
@@ -242,7 +235,7 @@ class Modules:
 
 @pytest.fixture
 def modules(tmp_path: Path) -> Modules:
-    """Modules that leak."""
+    """Return a machine into which the test loads modules that leak."""
     return Modules(tmp_path)
 
 
@@ -281,7 +274,7 @@ def test_a_module_that_an_oops_pinned_is_not_a_leak(modules: Modules) -> None:
 
 
 class Ticker(Device):
-    """A device that schedules an event."""
+    """A device that schedules an event one hour after it is powered on."""
 
     vendor_id, device_id = 0x1234, 0x0001
 

@@ -1,4 +1,4 @@
-"""Plans that hypothesis draws and shrinks."""
+"""Hypothesis draws plans, which fix the order of events in a run, and shrinks them."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ async def subscribes_then_lists(app: Any, table: set[str]) -> None:
 
 
 async def follow(monitor: Any, table: set[str]) -> None:
-    """Add each simbus device that a uevent announces to the table."""
+    """For each "add" uevent of a simbus device, add the device's name to the table."""
     async for event in monitor:
         if event.action == "add" and event.variables["SUBSYSTEM"] == "simbus":
             table.add(event.devpath.rpartition("/")[2])
 
 
 def check(client: Any, plan: Plan) -> None:
-    """Run a client under a plan, and compare its table with the kernel's."""
+    """Run a client under a plan. The client's table must equal the kernel's list of devices."""
     with Machine(plan.seed, perturbation=Schedule(plan)) as machine:
         table: set[str] = set()
         machine.spawn(client, table, daemon=True)

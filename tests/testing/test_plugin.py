@@ -1,4 +1,4 @@
-"""The plugin for pytest: the mark `sim`, and the fixtures."""
+"""simkernel's plugin for pytest: the marker `sim`, and the fixtures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of the plugin for pytest."""
+"""Command-line options of simkernel's plugin for pytest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_number(pytestconfig):
 
 
 def runs(result: pytest.RunResult) -> int:
-    """Return the number of runs that COUNTED has printed."""
+    """Return the number of runs that the test file COUNTED prints."""
     result.assert_outcomes(passed=2)
     match = re.search(r"(\d+) runs", result.stdout.str())
     assert match is not None
@@ -80,7 +80,7 @@ def test_the_replay_line_replays_the_failure(run_pytest: Pytest) -> None:
 
 
 def replayed(result: pytest.RunResult) -> str:
-    """Return the plan of the replay line."""
+    """Return the plan from the line of the output that contains --sim-replay."""
     match = re.search(
         r"^pytest test_it.py::test_it --sim-replay '?([^'\s]+)'?", result.stdout.str(), re.MULTILINE
     )

@@ -1,4 +1,4 @@
-"""The report of a failure: each of its parts."""
+"""The report that simkernel's plugin for pytest adds to a failure: each section of it."""
 
 from __future__ import annotations
 

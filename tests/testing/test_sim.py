@@ -1,5 +1,5 @@
-"""`sim`: stimuli, quiescence, conditions and the kernel's state, in async and plain test bodies and in the
-programs that they start.
+"""The object `sim` of a test: it acts on devices, waits until the machine is quiet, checks conditions, and
+returns the kernel's state. Async and plain test bodies and their programs use it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from simkernel.testing.sim import Body
 
 
 def ran(body: Callable[..., object], plan: str = "0", **options: Any) -> Outcome:
-    """Run a body once."""
+    """Run a test body once under a plan, and return the outcome."""
     return run(Body(body, **options), Plan.parse(plan), record=True)
 
 
 def passed(body: Callable[..., object], **options: Any) -> None:
-    """Run a body once, and raise its failure."""
+    """Run a test body once. If the body fails, raise its exception."""
     if (failure := ran(body, **options).failure) is not None:
         raise failure
 
@@ -151,7 +151,7 @@ def test_an_unknown_name_gets_a_suggestion() -> None:
             sim.always("x", True)
 
     async def test_coroutine() -> None:
-        """Do nothing."""
+        """A coroutine function, which `sim.any_step` rejects."""
 
     with pytest.raises(Exception, match="never awaited"):
         passed(body, devices=("mouse",))

@@ -1,4 +1,6 @@
-"""SimStateMachine finds planted bugs and prints the shortest program, which fails when it is pasted."""
+"""SimStateMachine finds planted bugs and prints the shortest failing program. If a user pastes this program,
+it fails too.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,9 @@ class EmptyMachine(GaugeMachine):
 
 
 async def follow(app: Any) -> None:
-    """Keep a table of mice. The planted bug: it expects each event to be about a known mouse."""
+    """Keep a table of mice. The planted bug: the program fails if an event is about a mouse that is not in
+    the table.
+    """
     client = await app.genetlink("mouse")
     await client.join("devices")
     table = {each["device"]: each for each in await client.dump("get-device")}
@@ -119,7 +123,7 @@ class RateMachine(SimStateMachine):
 
 
 class SoundMachine(SimStateMachine):
-    """The shipped drivers of mouse and camera."""
+    """Random system calls on the shipped drivers of mouse and camera, which have no planted bug."""
 
     devices: ClassVar = {"mouse0": Mouse, "mouse1": Mouse, "camera0": Camera}
 
@@ -129,7 +133,7 @@ class SoundMachine(SimStateMachine):
 
 
 def failure(machine: type[SimStateMachine], **changed: Any) -> BaseException:
-    """Return the error that hypothesis finds and shrinks."""
+    """Search a state machine for an error with hypothesis. Return the error after shrinking."""
     with pytest.raises((Exception, ExceptionGroup)) as found:
         run_state_machine_as_test(machine, settings=settings(SETTINGS, **changed))
     return found.value
@@ -220,7 +224,7 @@ state.teardown()
 """,
     ),
 }
-"""For each planted bug: the error, its text, and the shortest program."""
+"""For each planted bug: the exception class, a part of its message, and the shortest failing program."""
 
 
 @pytest.mark.long

@@ -1,4 +1,4 @@
-"""Strategies for a family's requests, and the kernel's replies to them."""
+"""Strategies for the requests of a generic netlink family, and the kernel's replies to these requests."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def specification(family: str) -> Spec:
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    """Return a machine with all families."""
+    """Return a machine with all families of FAMILIES, because a camera and a mouse are plugged in."""
     with Machine() as machine:
         machine.plug(Camera())
         machine.plug(Mouse())
@@ -78,7 +78,9 @@ class Asker:
         self._sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
 
     def ask(self, message: bytes) -> tuple[int, ExtAck] | None:
-        """Send a request. Return the errno and the extended ACK of the last reply that has one."""
+        """Send a request. Return the errno and the extended ACK of the last NLMSG_ERROR or NLMSG_DONE, or
+        None if neither arrives.
+        """
         try:
             self._sock.sendto(message, (0, 0))
         except OSError as error:

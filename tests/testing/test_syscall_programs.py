@@ -102,7 +102,7 @@ def test_a_drawn_program_uses_descriptors_that_are_open(program: SyscallProgram)
     assert -errno.EBADF not in [
         result
         for call, result in zip(program.calls, results(program), strict=True)
-        if call.name not in ("read", "write")  # EBADF of the wrong end of a pipe
+        if call.name not in ("read", "write")  # read and write fail with EBADF at the wrong end of a pipe
     ]
 
 

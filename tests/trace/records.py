@@ -22,7 +22,7 @@ def record(time: int, name: str, layer: str, track: str, flow: int = 0, /, **fie
 
 
 def enter(time: int, pid: int, call: str, *arguments: Any, flow: int = 0) -> Record:
-    """Return the record of a call of program `pid`."""
+    """Return the sys_enter record of a system call by the program with this pid."""
     return record(
         time, "sys_enter", APPLICATION, f"viewer/{pid}", flow,
         pid=pid, comm="viewer", call=call, arguments=arguments,
@@ -30,7 +30,7 @@ def enter(time: int, pid: int, call: str, *arguments: Any, flow: int = 0) -> Rec
 
 
 def leave(time: int, pid: int, call: str, flow: int = 0, **result: Any) -> Record:
-    """Return the record of the call's return."""
+    """Return the sys_exit record of a system call by the program with this pid."""
     return record(
         time, "sys_exit", APPLICATION, f"viewer/{pid}", flow,
         pid=pid, comm="viewer", call=call, entered=0, **result,
@@ -115,4 +115,6 @@ def _records(draw: st.DrawFn) -> Record:
 
 
 ANY_RECORDS = st.lists(_records(), max_size=40)
-"""Records in an arbitrary order, which a machine would not emit. The list may end anywhere."""
+"""Strategy for lists of records. The order is arbitrary, as no machine would emit it, and calls may lack
+their return.
+"""

@@ -1,4 +1,4 @@
-"""Flows of a machine with and without tracers, and flows that begin without a request."""
+"""Flow ids of trace records: with and without a tracer, and of events that no request causes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def test_an_untraced_message_does_not_continue_a_flow() -> None:
 
 
 class Metronome(Device):
-    """A device without code for flows, as in the guide. It ticks by itself or on request."""
+    """A device that ticks by itself or, with `by_itself=False`, on request. Like the devices of
+    the guide, it does not handle flow ids.
+    """
 
     vendor_id, device_id = 0x1234, 0x0002
     registers = (Register("START", 0x10, RW), Register("STATUS", 0x14, W1C))
@@ -138,7 +140,7 @@ init, exit = module_simbus_driver(DEVICES, MetronomeDriver)
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    """Return a machine whose driver has no code for flows."""
+    """Return a machine that can load the driver of `Metronome`. The driver does not handle flow ids."""
     (tmp_path / "metronome.py").write_text(DRIVER, "utf-8")
     with Machine(module_path=[tmp_path]) as machine:
         machine.run(until=millis(5))
@@ -146,7 +148,9 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def watched(machine: Machine, *actions: Callable[[], object]) -> list[Record]:
-    """Run for 10 ms, with one action every 5 ms. Return the records of the trace."""
+    """Run the machine for 10 ms. Call the first action immediately, and each further action 5 ms later.
+    Return the records of the trace.
+    """
     records: list[Record] = []
     machine.trace.subscribe(records.append)
     begin = machine.now
@@ -157,7 +161,9 @@ def watched(machine: Machine, *actions: Callable[[], object]) -> list[Record]:
 
 
 def flows(records: list[Record], name: str, /, **fields: object) -> list[int]:
-    """Return the flow ids of the records that have this name and these fields, without duplicates."""
+    """Return the flow ids of all records with the name `name` and the field values `fields`, without
+    duplicates.
+    """
     found = [each.flow for each in records if each.name == name and fields.items() <= each.fields.items()]
     return list(dict.fromkeys(found))
 
@@ -186,7 +192,7 @@ def test_each_expiry_of_a_timer_and_of_a_delay_is_a_flow(machine: Machine) -> No
     expiries, polls = flows(records, "timer_expire_entry"), flows(records, "workqueue_execute_start")
     assert len(expiries) == len(polls) == 4
     assert 0 not in expiries + polls
-    assert len({*expiries, *polls}) == 7  # the first expiry and poll have the flow of the plug
+    assert len({*expiries, *polls}) == 7  # the first expiry and the first poll have the flow id of the plug
     assert expiries[0] == polls[0] == flows(records, "plug")[0]
 
 

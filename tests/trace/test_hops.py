@@ -1,4 +1,4 @@
-"""The path of a flow through the layers, as a list of hops with their texts."""
+"""`Hops` lists the trace records of a flow as hops through the layers, each with a text."""
 
 from __future__ import annotations
 

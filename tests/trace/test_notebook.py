@@ -1,5 +1,5 @@
-"""Drawings of runs and recordings in notebooks: a kernel executes cells, and a browser draws without
-network.
+"""Drawings of runs and recordings in Jupyter notebooks: a Jupyter kernel executes the cells, and a browser
+draws without network.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def test_a_run_is_drawn_as_its_recording_and_prints_nothing_more(capsys: pytest.
 def test_a_run_without_a_machine_is_not_drawn() -> None:
     @scenario()
     def idle(run: Run) -> None:
-        """Do nothing."""
+        """A scenario that creates no machine."""
 
     assert idle.run()._repr_html_() is None
 
@@ -120,7 +120,7 @@ def test_a_run_without_a_machine_is_not_drawn() -> None:
 
 @pytest.fixture(scope="module")
 def outputs() -> list[str]:
-    """Return the HTML of each cell of a notebook that a kernel executes."""
+    """Return the HTML output of each cell of a notebook, which a Jupyter kernel executes."""
     pytest.importorskip("ipykernel", reason=EXTRA)
     nbclient = pytest.importorskip("nbclient", reason=EXTRA)
     v4 = pytest.importorskip("nbformat.v4", reason=EXTRA)

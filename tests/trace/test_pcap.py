@@ -22,7 +22,7 @@ def capture(records: list[Record]) -> bytes:
 
 
 def packets(data: bytes) -> list[tuple[int, bytes]]:
-    """Read a nanosecond capture. Return time and bytes of each packet."""
+    """Parse a pcap file with timestamps in nanoseconds. Return time and bytes of each packet."""
     assert struct.unpack_from("<I", data) == (0xA1B23C4D,)
     assert struct.unpack_from("<HHiIII", data, 4) == (2, 4, 0, 0, 262144, 253)
     found, offset = [], 24
@@ -45,7 +45,9 @@ def test_a_capture_holds_the_messages_in_order_wherever_it_is_cut(records: list[
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9))))
 def test_with_a_clock_times_are_in_order(steps: list[tuple[int, int]]) -> None:
-    """The time of a record may be ahead of the clock."""
+    """A record may have a later time than the clock. The capture contains the messages in the order of their
+    times.
+    """
     now = 0
     file = io.BytesIO()
     expected = []

@@ -1,4 +1,6 @@
-"""A run as data: queues have the memory of their sockets, rows show when tasks are busy, and limits hold."""
+"""The recording of a run: a queue's level is the memory that its socket uses, a row shows when a task is
+busy, and the size is limited.
+"""
 
 from __future__ import annotations
 

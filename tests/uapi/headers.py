@@ -45,7 +45,7 @@ def compile_c(headers: list[str], body: str, folder: Path) -> str:
 
 
 def run(folder: Path) -> bytes:
-    """Return the output of the program."""
+    """Run the compiled program in `folder`, and return its output."""
     return subprocess.run([str(folder / "program")], capture_output=True, check=True).stdout
 
 

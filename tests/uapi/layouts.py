@@ -106,7 +106,7 @@ def recorded(header: Header) -> Contract:
 
 
 def _items(layout: str) -> list[list[int]]:
-    """Return offset and size of each value of a struct format, which has no alignment."""
+    """Return offset and size of each value in a struct format. The values are packed without alignment."""
     found, offset = [], 0
     for count, code in re.findall(r"(\d*)([a-zA-Z?])", layout):
         size = struct.calcsize("<" + code)

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for the contract's structures and messages."""
+"""Hypothesis strategies for the structures and messages of simkernel.uapi."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def structures(cls: type[Structure]) -> st.SearchStrategy[Structure]:
 
 
 def texts(without: str) -> st.SearchStrategy[str]:
-    """Return a strategy for texts of paths: without NUL, surrogates and the characters of `without`."""
+    """Return a strategy for texts without NUL, surrogates and the characters of `without`."""
     return st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0" + without), max_size=12)
 
 

@@ -156,7 +156,7 @@ LAYOUTS: list[tuple[type[Structure], str, list[str]]] = [
 
 
 ELSEWHERE = {"simkernel.uapi.input"}
-"""Modules with a separate test that compares structures with layouts.py."""
+"""Modules whose structures another test compares with the C headers, by means of layouts.py."""
 
 
 @needs_compiler

@@ -40,7 +40,7 @@ LONG_NAME = bytes.fromhex(
     "27000100417474726962757465206661696c656420706f6c6963792076616c69646174696f6e0000"
     "080002001400000014000480080007000f000000080001000c000000"
 )
-# A command of the family netdev without its attribute, on a socket with NETLINK_CAP_ACK.
+# A command of the family netdev without its required attribute, on a socket with NETLINK_CAP_ACK.
 MISSING = bytes.fromhex(
     "2c00000002000003000000002ba5c7bceaffffff140000001400010000000000000000000800050001000000"
 )

@@ -61,7 +61,7 @@ def test_the_contract_is_that_of_the_headers(tmp_path: Path) -> None:
 
 def test_an_entry_of_a_directory() -> None:
     """A directory entry contains inode number, offset of the next entry, length, type and name, at the
-    offsets of `FILES`.
+    offsets that `FILES` gives for struct dirent64.
     """
     buffer = dirent.DirentBuffer(64)
     assert buffer.add(0x0102030405060708, 0x1112131415161718, stat.S_IFDIR, "bus")

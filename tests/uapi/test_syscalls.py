@@ -49,8 +49,8 @@ WRAPPED: Final = {
 
 
 def calls_in(package: ModuleType) -> Iterator[tuple[str, str, int | None]]:
-    """Yield each call that the package makes by name: its place, its name, and its number of arguments (None
-    if any number is possible).
+    """Yield each system call that a string in the package's source names: its file and line, its name, and
+    its number of arguments (None if any number is possible).
     """
     for path in sorted(Path(package.__path__[0]).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -13,7 +13,7 @@ MEMBERS = ("Documentation/netlink", "tools/net/ynl")
 
 
 def unpacked() -> list[Path]:
-    """Return the source trees that have specifications."""
+    """Return the unpacked source trees that contain netlink specifications."""
     trees = (tree for place in PLACES for name in ("*", "*/source") for tree in Path(place).glob(name))
     return sorted({tree.resolve() for tree in trees if (tree / "Documentation/netlink/specs").is_dir()})
 

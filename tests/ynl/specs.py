@@ -1,4 +1,4 @@
-"""Specifications that the tests read."""
+"""Specifications of netlink families that the tests read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random specifications, and values that fit them."""
+"""Hypothesis strategies for specifications of netlink families, and for values that fit them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _ENUM_TYPES = ["u8", "u16", "u32", "u64", "uint"]
 
 
 def _attribute(sets: int) -> st.SearchStrategy[dict[str, Any]]:
-    """Return the keys of an attribute. If the attribute is a nest, its set is one of the first `sets`
-    sets.
+    """Return a strategy for the keys of an attribute in a specification. A nest refers to one of the first
+    `sets` attribute sets.
     """
     multi = st.sampled_from([{}, {"multi-attr": True}])
     order = st.sampled_from([{}, {"byte-order": "big-endian"}])
@@ -47,8 +47,8 @@ def _attribute(sets: int) -> st.SearchStrategy[dict[str, Any]]:
 
 @st.composite
 def specs(draw: st.DrawFn) -> Spec:
-    """Return a family with an operation `get`, whose request and reply have all attributes of the last
-    set.
+    """Draw a family with an operation `get`, whose request and reply have all attributes of the family's last
+    attribute set.
     """
     sets = []
     for number in range(draw(st.integers(1, 3))):

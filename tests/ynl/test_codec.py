@@ -25,7 +25,7 @@ def request_() -> Codec:
 
 
 def fresh() -> Codec:
-    """Return a codec without compiled shapes."""
+    """Return a codec that has not compiled a function for any kind of message yet."""
     return codec(parse(LENS, "lens.yaml"), "get", "do", "reply")
 
 
@@ -141,7 +141,9 @@ def test_a_large_message_that_keeps_coming_is_treated_as_at_first(
 
 
 def test_every_header_of_a_message_that_keeps_coming_is_looked_at() -> None:
-    """The codec checks every header of a message, also headers between and after long payloads."""
+    """If a message is repeated often, the codec still checks every attribute header, also headers between and
+    after long payloads.
+    """
     known, other = fresh(), fresh()
     values = {"sequence": 1, "samples": [7] * 500, "zoom": 2, "time": 3, "aliases": ["x" * 300, "y"]}
     data = known.encode(values)
@@ -151,7 +153,7 @@ def test_every_header_of_a_message_that_keeps_coming_is_looked_at() -> None:
     assert len(headers) == 6 and not left
     for _, start, _ in headers:
         damaged = bytearray(data)
-        damaged[start - 2] ^= 0x20  # another type, unknown to the family
+        damaged[start - 2] ^= 0x20  # now an attribute type that the family does not know
         assert known.decode(damaged) == other.decode(damaged) != values
 
 
@@ -186,7 +188,9 @@ def test_a_flag_that_is_false_is_left_out(reply: Codec) -> None:
 
 
 def test_nlctrl_answers_as_recorded() -> None:
-    """The recorded case is nlctrl.by_family_name, without the generic netlink header."""
+    """The bytes are the reply that the conformance case nlctrl.by_family_name has recorded, without the
+    generic netlink header.
+    """
     data = bytes.fromhex(
         "0b0002006e6c6374726c000006000100100000000800030002000000080004000000000008000500000000002c000600"
         "140001000800010003000000080002000e00000014000200080001000a000000080002000c0000001c00070018000100"
@@ -210,7 +214,7 @@ def test_nlctrl_answers_as_recorded() -> None:
 
 
 def test_nlctrl_dumps_policies_as_recorded() -> None:
-    """The recorded case is nlctrl.policy_dump: its first and its last reply."""
+    """The bytes are the first and the last recorded reply of the conformance case nlctrl.policy_dump."""
     answer = codec(nlctrl(), "getpolicy", "dump", "reply")
     first = {"family-id": 16, "op-policy": {"operation-id": 3, "do": 0, "dump": 0}}
     last = {

@@ -1,4 +1,4 @@
-"""Properties of every specification, every value and any bytes."""
+"""Properties that hold for every specification, for all values that fit it, and for arbitrary bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.ynl.specs import LENS, lens
 from tests.ynl.strategies import specs, values
 
 OFTEN = 70
-"""Number of messages of one shape after which the shape has a compiled function."""
+"""Number of messages with the same attributes after which the codec has compiled a function for them."""
 
 SPECS = specs()
 LENS_SPEC = lens()

@@ -195,7 +195,7 @@ def test_one_policy_may_be_for_all() -> None:
 
 
 def test_a_dump_that_is_not_validated_has_no_policy_in_older_families() -> None:
-    """The rule is that of `genl_cmd_full_to_split()`."""
+    """The rule comes from Linux's function `genl_cmd_full_to_split()`."""
     get = family_policies(parse(legacy("per-op", "strict, dump"), "lens.yaml")).operations["get"]
     assert get.do is not None and get.dump is None
     get = family_policies(parse(legacy("split", "strict, dump"), "lens.yaml")).operations["get"]

@@ -1,4 +1,4 @@
-"""A client repeats a request after EINTR, although the driver has executed it.
+"""A client repeats a request after EINTR, although the driver has already executed the request.
 
 After https://github.com/linux-nvme/libnvme/pull/987, which repeated the connect request of a fabric after
 EINTR, and https://github.com/linux-nvme/libnvme/pull/1010, which reverted that.
@@ -17,7 +17,9 @@ CONNECT, COUNT = 0x4601, 0x4602
 
 
 async def connect(app: Any, host: int, pids: dict[int, int], sound: bool) -> None:
-    """Connect a host to the fabric."""
+    """Connect a host through /dev/fabric. After EINTR, repeat the request. If `sound` is true, repeat it only
+    if the host has no controller yet.
+    """
     await app.signal(SIGUSR1, lambda number: None)
     pids[host] = await app.getpid()
     fd = await app.open("/dev/fabric", O_RDWR)
@@ -31,14 +33,16 @@ async def connect(app: Any, host: int, pids: dict[int, int], sound: bool) -> Non
 
 
 async def interrupt(app: Any, pids: dict[int, int]) -> None:
-    """Send a signal to the program of the first host, if it has a handler and has not ended."""
+    """Send a signal to the program of the first host. Do nothing if this program has no signal handler yet or
+    has ended.
+    """
     if 1 in pids:
         with suppress(ProcessLookupError):
             await app.kill(pids[1], SIGUSR1)
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Three hosts connect. The program of the first host gets a signal at any step."""
+    """Three hosts connect. The program of the first host gets a signal at an arbitrary step of the run."""
     pids: dict[int, int] = {}
     sim.any_step(sim.machine.spawn, interrupt, pids)
     for host in (1, 2, 3):

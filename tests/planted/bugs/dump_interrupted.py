@@ -24,7 +24,7 @@ TYPE, FLAGS = 1, 2
 
 
 async def dump(app: Any, seen: list[int], sound: bool) -> None:
-    """Dump the numbers of the registry's entries."""
+    """Dump the family `registry`, and store the number of each entry in `seen`."""
     family = (await app.genetlink("registry")).family
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)
     await sock.bind((0, 0))
@@ -46,12 +46,12 @@ async def dump(app: Any, seen: list[int], sound: bool) -> None:
 
 
 async def remove(app: Any) -> None:
-    """Remove the first entry of the registry."""
+    """Remove the entry with the number 0 from the family `registry`."""
     await (await app.genetlink("registry")).do("remove", number=0)
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """An entry is removed at any step of a client's dump."""
+    """An entry is removed at an arbitrary step while a client dumps the entries."""
     seen: list[int] = []
     sim.any_step(sim.machine.spawn, remove)
     await app.spawn(dump, seen, sound)

@@ -15,7 +15,7 @@ from tests.planted.bug import Bug
 
 
 async def poll(app: Any, counts: list[int], sound: bool) -> None:
-    """Request the number of entries every millisecond."""
+    """Ask the family `registry` every millisecond how many entries its table has."""
     client = await app.genetlink("registry")
     for _ in range(8):
         while True:
@@ -31,7 +31,7 @@ async def poll(app: Any, counts: list[int], sound: bool) -> None:
 
 
 async def reload(app: Any) -> None:
-    """Reload the module when no request is pending."""
+    """Reload the module `registry`. If the module is in use, try again after a millisecond."""
     while True:
         try:
             await app.rmmod("registry")
@@ -44,7 +44,7 @@ async def reload(app: Any) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """The module is reloaded at any step of a client."""
+    """The module `registry` is reloaded at an arbitrary step of a client."""
     counts: list[int] = []
     sim.any_step(sim.machine.spawn, reload)
     await app.sleep(0.01)

@@ -1,4 +1,5 @@
-"""A program resolves a link's name to an index. When it uses the index, another link has it.
+"""A program resolves a link's name to an index. Before the program uses the index, the link is deleted, and
+another link gets the same index.
 
 After https://github.com/vishvananda/netlink/issues/851 (a question whether another link can get the index)
 and https://github.com/FRRouting/frr/pull/4049 (a fix of this bug).
@@ -31,7 +32,7 @@ async def replace(app: Any, index: int) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A program configures a link. At any step of the program, the link is replaced by another one."""
+    """A program configures a link. At an arbitrary step of the program, another link replaces this link."""
     route = await app.rtnetlink()
     await route.do("newlink", ifname="wan", linkinfo={"kind": "dummy"})
     index = (await route.do("getlink", ifname="wan"))["ifi-index"]

@@ -1,5 +1,5 @@
-"""A daemon maps names to links. It loses a link if the new name of this link belonged to another link earlier
-in the dump.
+"""A daemon keeps a table from names to links. During its dump, one link is renamed, and another link takes
+the old name. The daemon then loses the other link.
 
 After https://github.com/systemd/systemd/issues/42527, fixed by
 https://github.com/systemd/systemd/pull/42545: the daemon removes the entry of the old name, which belongs
@@ -68,7 +68,7 @@ async def exchange(app: Any) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Two links are renamed at any step of a daemon that keeps a table of links."""
+    """Two links are renamed at an arbitrary step of a daemon that keeps a table of links."""
     route = await app.rtnetlink()
     for number in range(6):
         await route.do("newlink", ifname=f"eth{number}", linkinfo={"kind": "dummy"})

@@ -30,7 +30,7 @@ async def watch(app: Any, table: set[str], sound: bool) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A mouse is unplugged at any step of the client."""
+    """A mouse is unplugged at an arbitrary step of the client."""
     table: set[str] = set()
     sim.any_step(sim.unplug, "mouse0")
     await app.sleep(0.01)

@@ -24,7 +24,7 @@ async def client(app: Any, opened: list[str], sound: bool) -> None:
         node = event.variables.get("DEVNAME", "")
         if event.action != "add" or not node.startswith("input/"):
             continue
-        await app.sleep(0.005)  # This pause is long enough for udevd on an idle machine.
+        await app.sleep(0.005)  # On an idle machine, udevd sets the group during this pause.
         while True:
             try:
                 await app.close(await app.open(f"/dev/{node}", O_RDONLY))

@@ -13,7 +13,7 @@ from tests.planted.bug import Bug
 
 
 async def use(app: Any, holders: list[int]) -> None:
-    """Open the device, write to it and close it, five times. If the device is busy, skip this time."""
+    """Try five times to open the device. After each successful open, write to the device and close it."""
     for _ in range(5):
         await app.sleep(0.001)
         try:

@@ -14,7 +14,7 @@ from tests.planted.bug import Bug
 
 
 async def reader(app: Any) -> None:
-    """Open, read and close the device node until it is gone."""
+    """Open, read and close the device node up to 12 times. Stop at the first error."""
     try:
         for _ in range(12):
             fd = await app.open("/dev/meter", O_RDONLY)
@@ -25,7 +25,7 @@ async def reader(app: Any) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """The mouse is unplugged at any step of a program that uses it. Then the driver is unloaded."""
+    """The mouse is unplugged at an arbitrary step of a program that uses it. Then the driver is unloaded."""
     sim.any_step(sim.unplug, "mouse0")
     await app.sleep(0.001)
     await app.spawn(reader)

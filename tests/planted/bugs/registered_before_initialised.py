@@ -1,4 +1,5 @@
-"""A driver registers its device before it has initialised the mutex. A program opens the device immediately.
+"""A driver registers its device before it initialises the device's mutex. A program that opens the device
+immediately uses the mutex too early.
 
 After https://github.com/recalbox/mk_arcade_joystick_rpi/pull/19 and, for a PCIe driver,
 https://github.com/enjoy-digital/litepcie/pull/177.

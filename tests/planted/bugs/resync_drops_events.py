@@ -1,5 +1,5 @@
-"""After ENOBUFS, a client first lists the devices again and then drains its socket. It loses events that
-arrived after the listing.
+"""After ENOBUFS, a client lists the devices again and only then drains its socket. It loses the events that
+arrive between these two steps.
 
 After https://github.com/systemd/systemd/issues/5398, and https://github.com/zebra-rs/zebra-rs/pull/2300,
 which added a resynchronisation that keeps the events.
@@ -55,7 +55,7 @@ async def watch(app: Any, table: set[str], sound: bool) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """Mice are plugged in and unplugged. One of these events occurs at any step of the client."""
+    """Two mice are plugged in, and another mouse is unplugged at an arbitrary step."""
     table: set[str] = set()
     await app.spawn(watch, table, sound)
     await sim.quiet()

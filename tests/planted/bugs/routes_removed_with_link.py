@@ -46,7 +46,7 @@ async def change(app: Any, index: int, flags: int) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A link goes down at any step of a daemon that keeps a routing table."""
+    """A link goes down at an arbitrary step of a daemon that keeps a routing table."""
     table: Routes = set()
     route = await app.rtnetlink()
     await route.do("newlink", ifname="wan", linkinfo={"kind": "dummy"})

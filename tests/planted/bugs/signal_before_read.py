@@ -17,7 +17,9 @@ NAME = b"\0server"
 
 
 async def serve(app: Any, ready: list[Any], ended: list[int], sound: bool) -> None:
-    """Receive messages until SIGTERM. Its handler sets a flag or, if `sound`, raises SystemExit."""
+    """Receive messages until SIGTERM arrives. The handler of SIGTERM sets a flag or, if `sound` is true,
+    raises SystemExit.
+    """
     sock = await app.socket(AF_UNIX, SOCK_DGRAM)
     await sock.bind(NAME)
     stop: list[int] = []
@@ -36,7 +38,7 @@ async def serve(app: Any, ready: list[Any], ended: list[int], sound: bool) -> No
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A program receives some messages, and gets SIGTERM at any step."""
+    """A program receives some messages, and gets SIGTERM at an arbitrary step."""
     ready: list[Any] = []
     ended: list[int] = []
     server = sim.machine.spawn(serve, ready, ended, sound)

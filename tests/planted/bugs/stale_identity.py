@@ -39,7 +39,7 @@ async def watch(app: Any, known: dict[str, str], sound: bool) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A mouse is unplugged at any step, and another one takes its name 2 ms later."""
+    """A mouse is unplugged at an arbitrary step, and another mouse takes its name 2 ms later."""
     known: dict[str, str] = {}
     await app.spawn(watch, known, sound)
 

@@ -22,7 +22,9 @@ KEYS = 96
 
 
 async def read(app: Any, held: set[int], sound: bool) -> None:
-    """Keep the set of pressed buttons from the events of a mouse."""
+    """Read the events of a mouse. `held` contains the code of the left button while the client takes the
+    button for pressed.
+    """
     fd = await app.open("/dev/input/event0", O_RDONLY)
     dropped = False
     while True:
@@ -46,8 +48,8 @@ async def read(app: Any, held: set[int], sound: bool) -> None:
 
 
 def motion() -> Script:
-    """Return a motion with a report each millisecond: press and release the left button, click the others
-    meanwhile.
+    """Return a motion of 20 reports, one each millisecond. The left button is pressed in three of them, and
+    the other buttons in every second one.
     """
     left, others = registers.BUTTON_LEFT, registers.BUTTON_ALL & ~registers.BUTTON_LEFT
     return Script(

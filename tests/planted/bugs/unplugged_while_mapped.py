@@ -22,8 +22,8 @@ FRAMES = 2
 
 
 async def record(app: Any, frames: list[int], sound: bool) -> None:
-    """Record some frames of the camera, then unmap the buffers. If `sound`, also unmap them after an
-    error.
+    """Record some frames of the camera, then unmap the buffers. If `sound` is true, unmap the buffers also if
+    a request fails.
     """
     try:
         fd = await app.open(NODE, O_RDWR)
@@ -64,7 +64,7 @@ async def recorder(app: Any, frames: list[int], sound: bool) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """A camera is unplugged at any step of a recorder, and then plugged in again."""
+    """A camera is unplugged at an arbitrary step of a recorder, and then plugged in again."""
     frames: list[int] = []
     sim.any_step(sim.unplug, "camera0")
     await app.sleep(0.01)

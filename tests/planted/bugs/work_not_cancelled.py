@@ -20,7 +20,7 @@ async def unload(app: Any) -> None:
 
 
 async def body(app: Any, sim: Any, sound: bool) -> None:
-    """The driver is unloaded at any step while the mouse moves."""
+    """The driver is unloaded at an arbitrary step while the mouse moves."""
     mouse = Mouse(Script([Move(millis(2 + number), dx=1) for number in range(10)]))
     sim.plug(mouse)
     sim.any_step(sim.machine.spawn, unload)

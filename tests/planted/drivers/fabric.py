@@ -39,7 +39,7 @@ class Fabric:
 
 
 async def ioctl(file: File, request: int, argument: int) -> int:
-    """Handle CONNECT and COUNT. The argument is the number of the host."""
+    """Handle the requests CONNECT and COUNT. `argument` is the number that identifies the host."""
     fabric: Fabric = file.cdev.data
     if request == COUNT:
         return fabric.controllers[argument]

@@ -1,4 +1,5 @@
-"""A mouse driver: its interrupt handler puts report numbers into a ring buffer, and a read takes one out.
+"""A mouse driver. Its interrupt handler puts the number of each report into a ring buffer. A read returns the
+oldest of these numbers.
 
 With `sound=0`, the reader changes the fill count of the ring without the lock.
 """
@@ -43,8 +44,8 @@ SLOTS: Final = 16
 
 @attrs.define(eq=False)
 class Gesture:
-    """A mouse and its ring buffer. The `used` slots before `head` contain report numbers. `lock` protects
-    `slots`, `head` and `used`.
+    """A mouse and its ring buffer. `head` is the next slot to write. The `used` slots before this slot are
+    filled. `lock` protects `slots`, `head` and `used`.
     """
 
     sound: bool
@@ -94,7 +95,7 @@ async def read(file: File, size: int, position: int) -> bytes:
 
 
 class GestureDriver:
-    """State of the loaded module."""
+    """The simbus driver: its probe and remove callbacks, and the module that they belong to."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
         self.this = this

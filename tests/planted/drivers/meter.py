@@ -77,7 +77,7 @@ OPERATIONS: Final = FileOperations(open=open, release=release, read=read)
 
 
 class MeterDriver:
-    """State of the loaded module."""
+    """The simbus driver: its probe and remove callbacks, and the module that they belong to."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
         self.this = this

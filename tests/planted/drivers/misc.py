@@ -1,4 +1,4 @@
-"""Registration of character devices without hardware and their nodes in /dev (drivers/char/misc.c)."""
+"""Register character devices without hardware, and create their nodes in /dev, like drivers/char/misc.c."""
 
 from __future__ import annotations
 

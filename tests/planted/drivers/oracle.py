@@ -33,7 +33,9 @@ THINKING_US: Final = 500
 
 
 class Oracle:
-    """State of the loaded module. `lock` protects the queue of (port id, sequence number, number)."""
+    """State of the loaded module. `lock` protects the queue of requests: port id, sequence number and the
+    number to square.
+    """
 
     def __init__(self, this: ThisModule) -> None:
         self.this = this

@@ -38,7 +38,7 @@ class Pinner:
 
 
 async def ioctl(file: File, request: int, argument: int) -> int:
-    """Handle PIN and MAP."""
+    """Handle the requests PIN and MAP, each of which takes both mutexes."""
     pinner: Pinner = file.cdev.data
     if request == PIN:
         async with pinner.memory:

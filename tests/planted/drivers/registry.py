@@ -1,4 +1,5 @@
-"""A generic netlink family with a table, which a dump walks by index, as `genl_dumpit` callbacks do.
+"""A generic netlink family with a table of entries. A dump stores its position as an index into the table, as
+`genl_dumpit` callbacks do.
 
 If an entry before the index is removed, the next entry moves to an index that the dump has passed. The
 dump declares the table's generation, so the reader gets NLM_F_DUMP_INTR.

@@ -1,4 +1,5 @@
-"""A mouse driver with an interrupt handler that schedules work, which writes to memory of the binding.
+"""A mouse driver whose interrupt handler schedules a work item. The work item writes to memory that is freed
+when the driver is unbound.
 
 `mistake` selects a bug in `remove`: "no-cancel" does not cancel the work, "cancel-first" cancels it while
 the interrupt handler can still schedule it.
@@ -38,12 +39,12 @@ class Tracker:
     work: Work = attrs.field(init=False)
 
     def free(self) -> None:
-        """Delete the history, as unbinding the driver does."""
+        """Delete the history. The driver core calls this method when the driver is unbound."""
         del self.history
 
 
 def interrupt(irq: int, tracker: Tracker) -> int:
-    """Mask the device's interrupt and schedule the work."""
+    """Mask the device's interrupt and schedule the work item."""
     if readl(tracker.io, hw.IRQ_STATUS) in (0, ALL_ONES):
         return IRQ_NONE
     writel(0, tracker.io, hw.IRQ_ENABLE)
@@ -64,7 +65,7 @@ async def collect(this: ThisModule, tracker: Tracker) -> None:
 
 
 class TrackerDriver:
-    """State of the loaded module."""
+    """The simbus driver: its probe and remove callbacks, and the module that they belong to."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
         self.this = this
@@ -81,7 +82,9 @@ class TrackerDriver:
         writel(hw.CONTROL_ENABLE, tracker.io, hw.CONTROL)
 
     async def remove(self, device: SimbusDevice) -> None:
-        """Free the interrupt, then cancel the work, which can no longer be scheduled."""
+        """Free the interrupt, then cancel the work item. The module parameter `mistake` can swap these steps
+        or omit the second one.
+        """
         tracker: Tracker = dev_get_drvdata(device)
         mistake = self.this.parameters["mistake"]
         if mistake == "cancel-first":

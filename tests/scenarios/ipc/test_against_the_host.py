@@ -1,4 +1,4 @@
-"""A real Linux gives the same results of the capability probes, as far as it can run them."""
+"""A real Linux kernel gives the same result for each capability probe that it can run."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_usersock_makes_a_sender_to_one_port_wait(usersock: Callable[[], socket.
 
 
 def as_nobody(attempt: Callable[[], object]) -> str:
-    """Return the name of the errno that the call raises for an ordinary user."""
+    """Call `attempt` as an ordinary user. Return the name of the errno that it raises, or "nothing"."""
     if os.getuid():
         pytest.skip("becoming another user wants root")
     pid = os.fork()

@@ -1,5 +1,5 @@
-"""The report has a paragraph about each transport, which names a run. This run shows the transport's
-limit.
+"""For each transport, a paragraph of the report names a run that shows the transport's limit. The tests
+execute these runs.
 """
 
 from __future__ import annotations
@@ -52,11 +52,13 @@ SHOWN: dict[str, Callable[[Figures], bool]] = {
     "usersock": lambda told: event(told, "usersock")["told_asleep"] < 1000
     and event(told, "usersock")["losses"] == "ENOBUFS",
 }  # fmt: skip
-"""For each transport, the condition that the figures of its run meet."""
+"""For each transport: a function that returns True if the figures of a run show the transport's limit."""
 
 
 def commands(whole: Run) -> dict[str, dict[str, str]]:
-    """Return, for each transport, the settings of the run that its paragraph names."""
+    """Return a dictionary from each transport to the settings of the run that shows its limit. Source: the
+    report's paragraph about the transport.
+    """
     found = {}
     for part in whole.parts:
         if isinstance(part, Text) and "\n  simkernel run ipc " in part.text:
@@ -75,7 +77,7 @@ def test_every_transport_has_a_paragraph_with_a_run(whole: Run) -> None:
 
 
 BUSY = ("ioctl", "pipe", "shm", "signal", "unix-stream")
-"""Transports whose limit shows in a run with many calls."""
+"""Transports whose limit shows only in a run with many calls. Such a run is slow."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""A driver of gauges with the node /dev/gaugeN. Each model of gauge triggers another bug of the driver."""
+"""A driver of gauges with the node /dev/gaugeN. The driver has four bugs, and each faulty model of gauge
+triggers one of them.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,7 @@ OPERATIONS = FileOperations(read=_read, write=_write)
 
 
 class GaugeDriver:
-    """State of one load of the module."""
+    """State of the loaded driver: the free minor numbers, the device class and the device numbers."""
 
     def __init__(self, this: ThisModule, undo: Undo) -> None:
         self.this = this

@@ -13,7 +13,7 @@ from simkernel.hardware import Camera, Mouse
 
 @attrs.frozen
 class Equipped:
-    """A machine with a mouse and a camera, 100 ms after they were plugged."""
+    """A machine with a mouse and a camera, 100 ms after they were plugged in."""
 
     machine: Machine
     mouse: Mouse
@@ -22,7 +22,7 @@ class Equipped:
 
 @pytest.fixture
 def equipped() -> Iterator[Equipped]:
-    """An `Equipped` machine; the test fails if it leaves anything behind."""
+    """An `Equipped` machine. The test fails if the machine still holds resources at the end."""
     with Machine(seed=1, check_leaks=True) as machine:
         machine.plug(mouse := Mouse())
         machine.plug(camera := Camera())

@@ -11,7 +11,7 @@ LINKS = message(RTM_GETLINK, bytes(16), flags=NLM_F_REQUEST | NLM_F_DUMP, seq=7)
 FAMILIES = message(
     GENL_ID_CTRL, bytes([CTRL_CMD_GETFAMILY, 2, 0, 0]), flags=NLM_F_REQUEST | NLM_F_DUMP, seq=7
 )
-"""A dump request for all families. The reply is one datagram."""
+"""A dump request for all generic netlink families. The reply is one datagram."""
 
 
 def headers(data: bytes) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Each allocation during the plug of a mouse or a camera fails in turn."""
+"""In each test, one of the kernel's memory allocations fails while a mouse or a camera is plugged in."""
 
 from __future__ import annotations
 

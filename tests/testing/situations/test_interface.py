@@ -1,4 +1,4 @@
-"""One interface for all situations and all kinds of programs."""
+"""The functions of simkernel.testing.situations have the same interface, for every kind of program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program lists the links in several datagrams, and a link is renamed in between."""
+"""A program dumps the links. The dump needs several datagrams, and a link is renamed between two of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ NAMES = ["eth0", "eth1", "eth2"]
 
 
 def listed(app: Any, route: Any) -> tuple[list[str], bool]:
-    """Return the names of links in the order of a dump, and True if the dump has NLM_F_DUMP_INTR."""
+    """Return the names of the links in the order of a dump, and True if a message of the dump has the flag
+    NLM_F_DUMP_INTR.
+    """
     sock = app.socket(proto=NETLINK_ROUTE)
     sock.send(message(RTM_GETLINK, IfInfoMsg().pack(), flags=NLM_F_REQUEST | NLM_F_DUMP))
     names, interrupted = [], False

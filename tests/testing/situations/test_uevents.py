@@ -14,7 +14,7 @@ from simkernel.uapi.uevent import Uevent
 
 
 def heard(situation: Callable[..., Any], select: Callable[[Uevent], bool]) -> list[Uevent]:
-    """Plug and unplug a mouse while the situation is armed. Return the events that a listener receives."""
+    """Plug and unplug a mouse while a situation can happen. Return the uevents that a listener receives."""
     events: list[Uevent] = []
 
     def listener(app: Any) -> None:

@@ -1,4 +1,6 @@
-"""A situation has the same outcome under every plan."""
+"""A situation has the same outcome under every plan of the explorer. A plan fixes the order of events in a
+run.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ async def follow(app: Any, table: set[str], *, sound: bool) -> None:
 
 @attrs.frozen
 class Story:
-    """A target: a mouse is unplugged in one of two situations."""
+    """A target for the explorer: a mouse is unplugged. `situation` selects one of two situations."""
 
     situation: str
     sound: bool

@@ -28,7 +28,7 @@ def viewer(app: Any, log: list[str]) -> None:
 @pytest.mark.parametrize("frames", [1, 4])
 def test_a_stream_ends_with_an_event(equipped: Equipped, frames: int) -> None:
     log: list[str] = []
-    after = 2 * frames  # the frame and its descriptor
+    after = 2 * frames  # each frame needs two writes: the frame and its descriptor
     with unplugged_while_streaming(equipped.machine, equipped.camera, after=after):
         equipped.machine.spawn(viewer, log)
         equipped.machine.run(on_idle="raise")

@@ -25,7 +25,7 @@ class Clock:
         return self.now
 
     def work(self, name: str, each: float, most: int = 1000) -> Work:
-        """Return work that takes `each` seconds, and one second for the cleanup."""
+        """Return work that takes `each` seconds for each iteration, and one second for the cleanup."""
 
         def run(iterations: int) -> int:
             self.now += each * iterations

@@ -19,7 +19,9 @@ from simkernel.tools.calibration.operations import KINDS, Operation, find
 SIZED = ("pipe", "unix", "stream", "usersock", "refused", "recv", "members", "usersock-echo", "pipe-echo")
 COSTS = CostModel()
 WITH_A_LINEAR_PART = 7872
-"""Bytes of the largest unix message that does not consist of whole pages."""
+"""Size in bytes. A write of this size to a unix stream still has bytes in the linear part of its skb. If the
+write has one byte more, all its bytes are in pages.
+"""
 
 
 def operation(key: str, size: int = 0, count: int = 0) -> Operation:

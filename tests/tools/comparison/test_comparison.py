@@ -1,4 +1,4 @@
-"""The comparison runs each row whose tool is installed. The tests do not judge the figures."""
+"""The comparison measures each approach whose tool is installed. The tests do not judge the figures."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from simkernel.ynl import parse
 from tests.trace.records import NEWFAMILY
 
 LINUX = {0x11: "VFS_DQUOT", 0x13: "thermal", 0x14: "netdev", 0x15: "ethtool", 0x16: "NLBL_MGMT"}
-"""Netlink families of the recorded machine."""
+"""Generic netlink families, by id, of the Linux machine on which recorded.txt was made."""
 
 RECORDED = [
     (int(protocol), bytes.fromhex(data.strip("-")), text)
