@@ -488,8 +488,8 @@ def path_up(times: dict[str, int], last: str) -> list[tuple[str, str, int]]:
 
 
 def suggestion(run: Run, seen: Seen, lost: int) -> str:
-    """Return a sentence that suggests a value of `work` for the next run. Return "" if no value would
-    surely change the number of lost frames.
+    """Return a sentence that suggests a value of `work` for the next run. Return "" if it is not certain that
+    some value changes the number of lost frames.
     """
     if lost:
         return "With --set work=0 the viewer keeps up." if run["work"] else ""

@@ -149,7 +149,7 @@ def deliver(
 
 
 def measure_events(bench: Bench, transport: Transport) -> Row:
-    """Measure the events of one transport.
+    """Measure the latency, the rate and the losses of the events of one transport.
 
     `last_p99` is the time until the last of several listeners receives an event.  `asleep` events were
     sent while a listener slept; it received `told_asleep`, and `losses` states what reports the others.

@@ -15,7 +15,7 @@ from .probes import PROBES
 from .program import PROGRAM
 
 TRANSPORTS: Final = {transport.name: transport for transport in (*DRIVER, *PROGRAM)}
-"""The transports by name, in the order of the tables."""
+"""The transports by name. The tables of the report list them in this order."""
 KIB: Final = 1024
 FASTEST: Final = 2
 """Number of transports that the summary names as the fastest."""

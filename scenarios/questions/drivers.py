@@ -151,7 +151,7 @@ async def reader(app: App, moves: list[str]) -> None:
 
 def up(stage: Stage, mouse: Mouse) -> None:
     """Show how the report of a motion reaches a program that waits for it."""
-    stage.say("An event comes up: a program waits for a motion of the mouse.")
+    stage.say("An event travels up through the layers: a program waits for a motion of the mouse.")
     moves: list[str] = []
     stage.prepare(node=NODE)
     points = ("report", "irq_raise", "irq_handler_entry", "irq_handler_exit", *ACCESSES)

@@ -162,7 +162,7 @@ class SyncRunner:
         for other in failures[1:]:
             engine.interrupt(other)
         if failures:
-            results.clear()  # an exception is raised instead; the next call must not return this result
+            results.clear()  # the call raises an exception: the next call must not return this result
         if failures and isinstance(first := failures[0], OSError):
             text = f"{call}: a trace listener or a function of machine.at raised {first!r}"
             raise SimulationError(text) from first

@@ -9,7 +9,9 @@ from typing import Final
 MAX_PERIOD: Final = 8
 """Maximum number of lines in a group that is recognized as a repetition."""
 MAX_TIMES: Final = 1000
-"""Number of repetitions after which a count is written, so that output appears even from an endless loop."""
+"""Number of repetitions of a group of lines after which their count is written. So output appears even if an
+endless loop repeats the group.
+"""
 
 
 class Folding:

@@ -28,8 +28,8 @@ UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 @attrs.frozen
 class Named:
-    """The name of a target, and the module path of a scenario. The object can be pickled for worker
-    processes.
+    """The name of a target (a scenario or a test), with the module path that the scenario gets. Unlike a
+    loaded target, it can be pickled for worker processes.
     """
 
     name: str

@@ -226,8 +226,8 @@ class Engine(simpy.Environment):
 
         Callers skip the call if `time < next_deadline`.
         """
-        # This body calls no function, because Python can run a signal handler after a call.  The body would
-        # then overwrite the deadline that the handler's `interrupt()` sets.
+        # Do not call a function here: Python can run a signal handler after a call.
+        # The deadline that `interrupt()` sets in this handler would be overwritten.
         next_deadline = self.run_until
         if (fifo := self.fifo) and fifo[0][0] < next_deadline:
             next_deadline = fifo[0][0]

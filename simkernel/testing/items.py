@@ -141,10 +141,10 @@ a session.
 
 
 def search(nodeid: str) -> Search:
-    """Collect and set up a test with the mark `sim` in this process. Return its `Search`: its body, and the
-    plans under which the body runs.
+    """Collect and set up a test with the mark `sim` in this process. Return a `Search`, which has the test's
+    body and the plans (delays, pauses and faults) of its runs.
 
-    The fixtures of the test are torn down when the process ends.  Raise SimulationError if pytest finds no
+    The fixtures of the test are torn down when the process ends. Raise SimulationError if pytest finds no
     such test, or several.
     """
     holder = _Holder()

@@ -25,8 +25,8 @@ class CallFlows:
         self._newest = 0
 
     def take(self, record: Record) -> Iterator[Record]:
-        """Yield the records that need no more delay: a system call that was delayed before, then `record`. If
-        `record` is a system call, delay it.
+        """Yield the system call that was delayed before, if any. Then yield `record`, unless it is a system
+        call: such a record is delayed until the next call of `take`.
         """
         if self._call is not None:
             begins = record.flow > self._newest and record.layer != HARDWARE

@@ -108,7 +108,7 @@ class SetReader:
         return numbered
 
     def _subset(self, node: Node, parent: AttributeSet) -> list[tuple[Node, int]]:
-        """Return the attributes of a subset of another attribute set.
+        """Return the attributes of a set that is a subset of the set `parent` (`subset-of`).
 
         The keys of the parent set apply unless the subset overrides them.
         """

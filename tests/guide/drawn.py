@@ -330,7 +330,7 @@ class Drawing:
     topic: str
     draw: Callable[[], str]
     long: bool = False
-    """True if `draw` takes seconds."""
+    """True if a call of `draw` takes several seconds."""
 
 
 DRAWINGS: Final = (

@@ -130,8 +130,8 @@ class Visit:
 
     @contextmanager
     def after_run(self, *, fresh: bool = False) -> Iterator[None]:
-        """Wait until the run that the body starts has ended. If `fresh`, the body opens the page, which
-        starts its first run.
+        """Wait until the run that the `with` block starts has ended. If `fresh`, the block opens the page,
+        which starts its first run.
         """
         before = 0 if fresh else int(self.page.get_attribute("body", "data-runs") or 0)
         yield

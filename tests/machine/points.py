@@ -9,8 +9,8 @@ from typing import Any
 
 
 class Points:
-    """Fault points that fire at the hits that a test selects. `about` has the point and the keyword arguments
-    of every hit.
+    """Fault points whose operations fail when a test says so. `about` lists each hit (arrival at a fault
+    point) with the keyword arguments.
     """
 
     def __init__(self) -> None:

@@ -45,7 +45,7 @@ WRAPPED: Final = {
     "monotonic_ns",
     "rtnetlink",
 }
-"""Methods of `Blocking` with code of their own, because they return objects of `Blocking`."""
+"""Methods that `Blocking` does not take over from `App`, because they return blocking objects."""
 
 
 def calls_in(package: ModuleType) -> Iterator[tuple[str, str, int | None]]:

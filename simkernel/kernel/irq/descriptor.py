@@ -36,8 +36,8 @@ OBSERVED = 100_000
 UNHANDLED = 99_900
 """If more than this number of the last OBSERVED interrupts were unhandled, the kernel disables the line."""
 FORGIVEN_AFTER = 100 * MILLISECOND
-"""If no interrupt was unhandled for this time in ns, the next unhandled interrupt restarts the count of
-unhandled interrupts.
+"""Time in ns without an unhandled interrupt, after which the count of unhandled interrupts starts again at
+the next unhandled interrupt.
 """
 
 

@@ -18,8 +18,9 @@ from simkernel.uapi import errno
 
 @cache
 def known_ioctls(kind: str) -> Mapping[int, Sequence[str]]:
-    """Return the ioctl(2) requests that Linux has for a kind of file. The key is the request's number; the
-    value is the list of the words that follow the number in the table's line for the request.
+    """Return a mapping of the ioctl(2) requests that Linux has for a kind of file. It maps the number of a
+    request to the words after this number in ioctls.txt: the name of the request, and its errno if Linux
+    refuses it.
     """
     table = read_table(Path(__file__).with_name("ioctls.txt"))
     return {int(line[1], 16): line[2:] for line in table if any(fnmatchcase(kind, each) for each in line[0])}

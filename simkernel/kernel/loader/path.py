@@ -47,7 +47,7 @@ def files_are_unchanged() -> bool:
 
 
 def keep(function: Callable[P, T]) -> Callable[P, T]:
-    """Return a function that caches the results of `function` during a block of `unchanged_files`."""
+    """Return a function that caches the results of `function` inside a `with unchanged_files()` block."""
 
     @wraps(function)
     def keeping(*arguments: P.args, **keywords: P.kwargs) -> T:

@@ -272,8 +272,8 @@ NET_NS_INIT_INO: Final = 0xEFFFFFF9
 
 
 class NetOwner(Protocol):
-    """Interface through which a network namespace calls `Namespaces`, the list of a machine's network
-    namespaces.
+    """The methods that a network namespace calls of its owner: the object with all network namespaces of a
+    machine (`Namespaces`).
     """
 
     @property

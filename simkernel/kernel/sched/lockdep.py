@@ -230,7 +230,7 @@ class Lockdep(Locking):
                 if chain is not None:
                     self._report_circular(before, after, [order, *chain], context, held)
             if not before.trylock:
-                return  # the order of the earlier locks and `before` was recorded when `before` was taken
+                return  # the orders of still earlier locks were recorded when the lock of `before` was taken
 
     def _path(self, start: Class, end: Class) -> list[_Order] | None:
         """Return the shortest chain of lock orders from one lock class to another, or None (`__bfs()`)."""

@@ -38,8 +38,8 @@ class Preempt:
     """The preempt count of a machine, and the number of bugs detected with it."""
 
     evaluating: ClassVar[int] = 0
-    """Greater than 0 while the kernel calls a driver's poll function or wait condition. Meanwhile a plan (a
-    list of pauses) must not pause the driver's code.
+    """Greater than 0 while the kernel calls a driver's poll function or wait condition. A plan must not pause
+    the driver's code during such a call.
 
     Linux queues the task before it calls these functions, so that no wake-up is lost.  Here the task is
     queued afterwards, so nothing may run in between.

@@ -31,8 +31,8 @@ class Waiter(Protocol):
         """Remove the entry from all its queues and resume its task. `woken` is False after a timeout."""
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """Wake the entry for poll events on `queue`; 0 stands for any event. Return False if the entry
-        ignores these events.
+        """Wake this entry because `events` (a mask of poll events, or 0 for any event) occurred on `queue`.
+        Return False if the entry does not wait for these events.
         """
 
 

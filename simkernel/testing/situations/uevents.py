@@ -66,8 +66,8 @@ def uevent_before_node(machine: Machine, *, delay: int = millis(10)) -> Occurren
 
 
 def uevents_lost(machine: Machine, *, select: Select = every, times: int = 1) -> Occurrence:
-    """Drop the next `times` selected uevents before any listener receives them. Listeners can see the gap in
-    the SEQNUM values.
+    """Drop the next uevents for which `select` returns True, before any listener receives them. `times` is
+    their number. Listeners can see the gap in the SEQNUM values.
     """
     occurrence = Occurrence(machine, "uevents-lost", times)
 

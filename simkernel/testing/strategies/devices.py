@@ -35,7 +35,9 @@ def _set_control(name: str, least: int, most: int) -> SearchStrategy[Control]:
 
 NOTHING: Final[SearchStrategy[Event]] = st.nothing()
 STIMULI: Final = {"mouse": ("move", MOTION)}
-"""For each kind of device, a method that a history calls, and a strategy for the method's arguments."""
+"""For each kind of device, the method that moves or changes it in a random history, and a strategy for the
+method's arguments.
+"""
 CONTROLS: Final[dict[str, SearchStrategy[Control]]] = {
     "mouse": st.sampled_from([Control("mouse", "set-rate", {"rate": rate}) for rate in mouse.RATES]),
     "camera": _set_control("gain", camera.GAIN_MIN, camera.GAIN_MAX)

@@ -19,7 +19,7 @@ _BYTE: Final = re.compile(r"\\x[0-9a-f]{2}|\\[0-7]{1,3}|\\.|[^\\]")
 READABLE: Final = 8
 """Maximum number of escaped bytes in a string. If a string has more, it is cut to this number of bytes."""
 _ECHO: Final = "msg=["
-"""Text with which the copy of the request begins in a netlink error message (NLMSG_ERROR)."""
+"""Text in the strace output of an NLMSG_ERROR. The copy of the request follows it."""
 
 
 def abbreviated(line: str) -> str:

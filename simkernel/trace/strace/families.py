@@ -80,8 +80,8 @@ _ATTRIBUTES: Final = pick(
 
 
 def nlctrl(of: Family) -> Family:
-    """Return the Family that formats nlctrl's messages. The messages describe the family `of`, so they show
-    its commands by name.
+    """Return the formatter of nlctrl's messages about another family, `of`. It prints the commands of that
+    family by name.
     """
     operation = _known(
         "CTRL_ATTR_OP_",

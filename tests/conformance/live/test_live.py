@@ -27,7 +27,7 @@ ms.
 
 PROGRAM_STEPS = 800
 MANY_PROGRAM_STEPS = 50_000
-"""Number of steps of programs on files, sockets and processes."""
+"""Number of steps of the random programs that use files, sockets and processes."""
 
 BROKEN = """
 import sys

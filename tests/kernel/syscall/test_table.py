@@ -1,4 +1,6 @@
-"""The system call table declares every type of result with which a system call can block."""
+"""A handler whose call blocks returns an object of a special type. The system call table declares all of
+them.
+"""
 
 from __future__ import annotations
 

@@ -70,8 +70,8 @@ def declare(
         number = operation.request_number
         if number is None or not (name in do or name in dump):
             continue
-        # An operation without a policy rejects all attributes.
-        # Attributes are ignored instead if the family is split or the command is below resv_start_op.
+        # An operation without a policy rejects all attributes, with two exceptions that ignore them:
+        # the operations of a family with split operations, and commands below resv_start_op.
         fallback = None if split or number < resv_start_op else REJECT_ALL
         commands.append(
             Command(
