@@ -1,4 +1,4 @@
-"""An instrument that reports each attribute access in module code, as KCSAN's compiler pass does.
+"""Instrumentation that reports each attribute access in module code, as KCSAN's compiler pass does.
 
 `x.a` becomes `access(x, "a", READ, 12).a`, where 12 is the line. So an access is reported when it happens,
 also in lambdas and comprehensions.  A call of a method that changes a container (`x.a.append(1)`) and an
@@ -52,8 +52,8 @@ class Listener(Protocol):
 
 
 class Accesses:
-    """The instrument that reports attribute accesses in module code to `listener` (see `Instrument` in
-    kernel/loader/image.py).
+    """The transformation of module code that reports attribute accesses to `listener`. It implements
+    `Instrument` (kernel/loader/image.py).
     """
 
     name: Final = "accesses"
@@ -81,7 +81,9 @@ class Accesses:
             self._loading -= 1
 
     def apply(self, tree: ast.Module, file: str) -> ast.Module:
-        """Return the syntax tree of a file, with a call inserted at each attribute access that reports it."""
+        """Insert calls that report the attribute accesses into the syntax tree of a file, and return the
+        tree.
+        """
         imported = {
             alias.asname or alias.name.partition(".")[0]
             for node in ast.walk(tree)
@@ -102,7 +104,9 @@ WRITES: Final[Mapping[str, Kind]] = {
     "rcu_assign_pointer": Kind.WRITE | Kind.MARKED | Kind.ORDERED,
     "xchg": Kind.WRITE | Kind.MARKED | Kind.ORDERED,
 }
-"""Functions that write the attribute named by their second argument, and the kind of the access of each."""
+"""Functions that write an attribute, with the kind of the access. The second argument of each function is the
+attribute's name.
+"""
 
 ACCESSES: Final = Accesses()
 
@@ -122,7 +126,7 @@ class _Adder(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         self._depth += 1
-        # annotations, defaults and decorators are not visited
+        # accesses in a function's annotations, default values and decorators are not reported
         node.body = [self.visit(each) for each in node.body]
         self._depth -= 1
         return node

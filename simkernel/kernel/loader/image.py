@@ -116,7 +116,7 @@ class Instrument(Protocol):
 
     @property
     def name(self) -> str:
-        """The name of the transformation, which differs from the names of all other transformations."""
+        """The unique name of the transformation."""
 
     @property
     def names(self) -> Mapping[str, object]:
@@ -261,8 +261,8 @@ def _where(error: BaseException, source: Source) -> str:
 
 
 def _bound_names(statement: ast.stmt) -> list[str]:
-    """Return the names of the variables that an assignment or import statement binds, without attributes and
-    items.
+    """Return the names of the variables that an assignment or a `from` import binds. Assignment targets that
+    are tuples, attributes or items are ignored.
     """
     if isinstance(statement, ast.ImportFrom):
         return [alias.asname or alias.name for alias in statement.names]

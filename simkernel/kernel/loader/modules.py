@@ -101,8 +101,8 @@ class Modules:
         return self._list.get(name)
 
     def specification(self, name: str) -> Spec:
-        """Return the YAML specification of a generic netlink family, for clients of the family. Its file is
-        in the directory of the kernel's own families, or in a directory of the module path.
+        """Return the specification of the generic netlink family `name`, for its clients. The YAML file is in
+        the directory of the kernel's own families or on the module path.
 
         Raises LookupError or SpecError.
         """
@@ -129,7 +129,8 @@ class Modules:
     # -- loading ------------------------------------------------------------
 
     async def load(self, name: str, parameters: str = "", flags: int = 0) -> None:
-        """Load the module `name` from the module path with a line of parameters (finit_module(2)).
+        """Find the module `name` on the module path, and load it (finit_module(2)). The text `parameters` has
+        the form `a=1 b=2`.
 
         If another task is loading the module, wait for its load and return or raise the result
         (`idempotent_init_module()`).
@@ -196,8 +197,8 @@ class Modules:
             raise os_error(error.errno) from None
 
     def _check_unique(self, name: str) -> None:
-        """Raise EEXIST if a live module has this name, or EBUSY if such a module is being loaded or unloaded
-        (`module_patient_check_exists()`).
+        """Raise EEXIST if a loaded module has this name, or EBUSY if a module of this name is being loaded or
+        unloaded (`module_patient_check_exists()`).
         """
         old = self._list.get(name)
         if old is None:

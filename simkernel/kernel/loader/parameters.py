@@ -1,4 +1,4 @@
-"""Module parameters, parsed from the parameter line of a load (kernel/params.c)."""
+"""Module parameters, parsed from the text that a program passes to finit_module(2) (kernel/params.c)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 
 
 def parse_parameters(name: str, module: Module, line: str, log: Log) -> dict[str, Any]:
-    """Return the values of all parameters of the module `name`, given `line` (`parse_args()`).
+    """Return the values of all parameters of the module `name` (`parse_args()`). The text `line` has the form
+    `a=1 b=2`. A parameter that is not in `line` has its default.
 
     The whole line is checked. Each error is logged and the last one is raised: EINVAL, ERANGE, or ENOSPC
     for a string that is too long.  An unknown parameter only causes a warning.

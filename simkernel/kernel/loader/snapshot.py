@@ -76,7 +76,7 @@ class Snapshot:
         return declared
 
     def resolve(self, name: str) -> tuple[str, ...]:
-        """Return the modules to load for a name or an alias, in load order, as names for finit_module(2).
+        """Return the names of the modules to load for a module name or an alias, in load order.
 
         A module that exists but cannot be loaded is in the result, because the kernel then logs the
         reason. Raises UnknownModule with the nearest names if no module matches.

@@ -15,7 +15,9 @@ from simkernel.uapi.errno import ENOSPC, os_error
 from simkernel.uapi.mman import PAGE_SIZE, page_align
 
 MAX_MAPPED_IN_FULL: Final = 16 << 20
-"""Maximum size in bytes of a file whose pages are all allocated when a program first maps it."""
+"""Maximum size in bytes of a file that the first mapping allocates as a whole. If a file is larger, each
+mapping allocates only the mapped pages.
+"""
 MAX_LFS_FILESIZE: Final = (1 << 63) - 1
 """Maximum size of a file in bytes."""
 
@@ -94,7 +96,8 @@ class Pages:
         self.size = max(self.size, end)
 
     def truncate(self, size: int) -> None:
-        """Set the size.  The bytes above it are dropped; they read as zeros if the file grows again.
+        """Set the size of the file. If the file shrinks, the bytes after its new end are lost. If it grows,
+        the added bytes are zeros.
 
         Mapped pages stay allocated and are zeroed. On Linux a program that accesses them gets SIGBUS.
         """
@@ -120,8 +123,8 @@ class Pages:
         if len(extents) > 1:
             if any(extent.mapped for extent in extents):
                 raise unmodelled(
-                    "mapping file pages that were allocated at different times is not modelled if some of "
-                    "them are already mapped"
+                    "mmap of file pages that were allocated at different times is not modelled if a program "
+                    "has already mapped some of these pages"
                 )
             extents = [self._merge(extents)]
         (extent,) = extents

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class UserMemory(Protocol):
-    """The memory of a process, by address.
+    """The interface through which the kernel reads and writes the memory of a process.
 
     Two classes implement `UserMemory`: the address space of a simulated process (address_space.py), and
     the memory of the host for a real program inside the simulation.

@@ -22,8 +22,8 @@ MAX_REMEMBERED: Final = 64
 
 
 class Calls:
-    """A record of the latest calls of driverapi functions whose result must be awaited. A call is recorded
-    only while `run` executes a function. All machines of this Python process share the record.
+    """A record of the latest calls of driverapi functions whose result must be awaited. Calls are recorded
+    only while `run` executes a function of a module. All machines of this Python process share the record.
     """
 
     def __init__(self) -> None:

@@ -134,7 +134,7 @@ class LoadedModule:
     def put(self) -> None:
         """Drop a reference (`module_put()`).  Raise RuntimeError if no reference is held."""
         if not self.references:
-            raise RuntimeError(f"module {self.name} has no reference that can be put")
+            raise RuntimeError(f"module {self.name} has no reference to drop")
         self.references -= 1
         self._trace("module_put")
 

@@ -1,4 +1,5 @@
-"""A table of all registrations of modules, so that none of them outlives its module unnoticed.
+"""A table of all registered objects, by module. It shows which objects an unloaded module has not
+unregistered.
 
 A function that registers an object for a module (a family, an interrupt handler, a timer) adds it here and
 removes it when it is unregistered.  An entry that remains after the module's unload is a leak.
@@ -41,8 +42,8 @@ class Resources:
         self._of: dict[LoadedModule | None, dict[Resource, None]] = {}
 
     def allocate(self, module: LoadedModule | None, kind: str) -> None:
-        """Allocate an object that `module` is about to register. Raise ENOMEM if the fault point `kmalloc`
-        fires.
+        """Simulate the allocation of an object that `module` is about to register. Raise ENOMEM if the fault
+        point `kmalloc` makes the allocation fail.
 
         Registrations by the kernel itself never fail. The kernel makes them at boot or at first use.
         """

@@ -37,10 +37,11 @@ GETTERS: Final[Mapping[str, Callable[[NetDevice], tuple[int, bytes]]]] = {
     "SIOCGIFHWADDR": lambda device: (IFNAMSIZ, U16.pack(device.type) + device.address),
     "SIOCGIFINDEX": lambda device: (IFNAMSIZ, S32.pack(device.index)),
     "SIOCGIFTXQLEN": lambda device: (IFNAMSIZ, U32.pack(device.tx_queue_len)),
-    "SIOCGIFMAP": lambda device: (IFNAMSIZ, bytes(21)),  # an unpadded `struct ifmap` with all fields 0
+    # Linux writes the fields of `struct ifmap`, which are all 0, but not its padding
+    "SIOCGIFMAP": lambda device: (IFNAMSIZ, bytes(21)),
 }
-"""Functions that read a device, by name of the request. Each returns an offset in `struct ifreq` and the
-bytes to write at that offset.
+"""Handlers of ioctl(2) requests that read a setting of a device, by the request's name. Each returns an
+offset in `struct ifreq` and the bytes to write at that offset.
 """
 
 
@@ -87,8 +88,8 @@ SETTERS: Final[Mapping[str, Setter]] = {
     "SIOCSIFHWBROADCAST": _set_broadcast,
     "SIOCSIFTXQLEN": _set_queue_length,
 }
-"""Functions that change a device, by name of the request. The last argument of each function is the union in
-`struct ifreq`.
+"""Handlers of ioctl(2) requests that change a device, by the request's name. The last argument of each
+handler is the union in `struct ifreq`.
 """
 
 
@@ -108,8 +109,8 @@ class DeviceIoctl:
         devices.namespaces.register_pernet(lambda net: DEVICE_IOCTL.put(net, self), lambda net: None)
 
     async def load(self, task: Task, net: Net, name: str) -> NetDevice | None:
-        """Request the modules that can provide a device with this name. Return the device, or None if it is
-        still missing (`dev_load()`).
+        """Request the modules that can provide the device `name`. Return the device, or None if it is still
+        missing (`dev_load()`).
         """
         missing: object = True
         if task.credentials.capable(CAP_NET_ADMIN):

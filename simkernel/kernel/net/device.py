@@ -201,8 +201,8 @@ class NetDevice:
     promiscuity: int = 0
     allmulti: int = 0
     gflags: int = 0
-    """The flags IFF_PROMISC and IFF_ALLMULTI, as far as programs have set them. A flag is not set here if
-    only the kernel has enabled the promiscuous or allmulticast mode.
+    """The flags IFF_PROMISC and IFF_ALLMULTI that programs have set. If the kernel itself enables promiscuous
+    mode, IFF_PROMISC is in `flags`, but not here.
     """
     proto_down: bool = False
     qdisc: str = "noop"
@@ -272,15 +272,15 @@ NET_NS_INIT_INO: Final = 0xEFFFFFF9
 
 
 class NetOwner(Protocol):
-    """The methods that a network namespace calls of its owner: the object with all network namespaces of a
-    machine (`Namespaces`).
+    """The part of `Namespaces` that a network namespace uses. `Namespaces` contains all network namespaces of
+    a machine.
     """
 
     @property
     def socket_cookies(self) -> Iterator[int]: ...
 
     def cleanup(self, net: Net) -> None:
-        """Destroy a namespace after its last reference was dropped."""
+        """Schedule the destruction of a namespace whose last reference was dropped."""
 
     def by_pid(self, pid: int) -> Net:
         """Return the namespace of a process. Raises ESRCH if the process does not exist."""
@@ -385,7 +385,7 @@ class Net(NetNamespace):
         )
 
     def reserve_index(self, index: int) -> int:
-        """Return `index` if it is free, or the next free device index if `index` is 0
+        """Return the index for a new device: `index`, or the next free index if `index` is 0
         (`dev_index_reserve()`).
 
         Raises EBUSY if `index` is in use.

@@ -105,8 +105,8 @@ class NetDevices:
     # -- the notifier chain -------------------------------------------------------
 
     def subscribe(self, callback: Callback, priority: int = 0) -> None:
-        """Register `callback`, which the notifier chain calls with each event, its device and its details
-        (`register_netdevice_notifier()`).
+        """Register a callback in the notifier chain (`register_netdevice_notifier()`). It is called with an
+        event, the device and the event's details.
 
         Subscribers are called in descending priority, then in the order of subscription. If Linux
         evaluates the result of the event, an OSError raised by a callback refuses the operation.

@@ -151,8 +151,8 @@ class _Machine:
         return value
 
     def ancillary(self, what: int) -> int:
-        """Return the value of an ancillary load. The value is 0 if netlink messages lack the data, but a load
-        that reads the receiving device ends the filter program.
+        """Return the value of an ancillary load, or 0 if netlink messages lack the requested data. If the
+        load reads the receiving device, end the filter program.
         """
         if what == bpf.SKF_AD_NLATTR:
             return self.find_attribute(self.a, len(self.data))

@@ -11,7 +11,9 @@ from simkernel.kernel.workqueue import Work, WorkQueue
 from simkernel.uapi import if_link as il
 
 INTERVAL: Final = seconds(1)
-"""Minimum interval, in ns, between two runs of the work item that handle events that are not urgent."""
+"""Minimum time in ns between two runs of the work item that handle all events. A run in between handles only
+urgent events.
+"""
 
 DORMANT_MODE: Final = 1
 TESTING_MODE: Final = 2

@@ -19,8 +19,8 @@ NS_GET_NSTYPE: Final = 0xB703
 
 
 def dentry(net: Net, filesystem: SuperBlock) -> AnonDentry:
-    """Return the dentry of a namespace. The clock of `filesystem` sets the times of the namespace's inode
-    (`ns_get_path()`).
+    """Return the dentry of a namespace (`ns_get_path()`). The timestamps of its inode are read from the clock
+    of `filesystem`.
     """
     return AnonDentry(NsInode(net, SuperBlock("nsfs", NSFS, filesystem.now)), name(net))
 

@@ -11,8 +11,8 @@ NAME: Final = "rtnl_mutex"
 
 
 class RtnlMutex:
-    """The rtnl mutex. If the machine has a race detector, the mutex reports each lock and unlock to it. While
-    the mutex is held, a test run with a perturbed schedule does not pause module code.
+    """The rtnl mutex. It reports each lock and unlock to the machine's race detector, if any. If the run
+    follows a plan of pauses in module code, no pause occurs while the mutex is held.
 
     All holders are plain functions. No other task runs before they return, so no task ever waits for the
     mutex. A holder can take it recursively: a link operation calls the kernel, which calls notifiers of

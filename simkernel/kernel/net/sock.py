@@ -23,7 +23,9 @@ from simkernel.uapi.socket import SO_LOCK_FILTER
 from simkernel.uapi.stat import S_IFSOCK
 
 HZ: Final = 250
-"""Ticks per second. Socket timeouts are multiples of a tick (CONFIG_HZ of the recorded kernel)."""
+"""Ticks per second (CONFIG_HZ of the Linux kernel on which the tests were recorded). Socket timeouts are
+multiples of a tick.
+"""
 JIFFY: Final = SECOND // HZ
 
 DEFAULT_BUFFER: Final = 212_992
@@ -154,7 +156,7 @@ class Sock(FileObject):
         """Called after an open file was created for the socket."""
 
     # listen(), accept() and shutdown() fail here like sock_no_listen() and similar functions.
-    # Only connection-oriented sockets override these three methods.
+    # Only AF_UNIX sockets override listen(), accept() and shutdown().
 
     def listen(self, task: Task, backlog: int) -> None:
         """Accept connections from now on (listen(2))."""
@@ -215,8 +217,8 @@ class Sock(FileObject):
         return f"socket:[{self.cookie()}]"
 
     def accounts(self, nets: Iterable[Net]) -> tuple[str, int, int]:
-        """Return the name of a memory counter, its value, and the memory that the queued messages really use,
-        in bytes.
+        """Return the name of the socket's memory counter, the counter's value, and its correct value: the
+        size of the queued messages in bytes.
 
         A checker compares the two values.
         """

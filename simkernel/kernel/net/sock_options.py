@@ -128,8 +128,8 @@ def _stored(
 
 
 def _needs(*capabilities: int, unless: Container[int] = (), error: int = errno.EPERM) -> Check:
-    """Return a check of a new option value that raises an error if the task has none of `capabilities`. A
-    value in `unless` needs no capability.
+    """Return a check of a new option value. It raises an error if the task has none of `capabilities`. Values
+    in the container `unless` need no capability.
     """
 
     def check(task: Task, value: int) -> None:

@@ -33,7 +33,7 @@ def parse(address: Address) -> tuple[int, int]:
 
 
 def group_mask(group: int) -> int:
-    """Return the bit of a group in the mask of an address, or 0 if the number of the group is not from 1 to
+    """Return a group mask that contains only the group `group`, or 0 if the number `group` is not from 1 to
     32 (`netlink_group_mask()`).
     """
     return 1 << (group - 1) if 0 < group <= 32 else 0

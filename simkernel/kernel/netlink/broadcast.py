@@ -15,8 +15,8 @@ from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import ENOBUFS, ESRCH, os_error
 
 _NO_NET: Final = object()
-"""Placeholder for a namespace that no socket is in. `Broadcast.to` compares each socket's `fast_net` with
-this value to disable the fast path.
+"""A value that differs from the `fast_net` of every socket. With this value as `home`, `Broadcast.to` sends
+to no member through the fast path.
 """
 
 

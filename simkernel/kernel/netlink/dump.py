@@ -98,8 +98,8 @@ class DumpCallback:
         return self.request.inbound
 
     def resume(self) -> None:
-        """Queue the next datagram of the dump after a receive (`netlink_recvmsg()`). If that fails, set the
-        socket's error.
+        """Build and queue the next datagram of the dump after a receive (`netlink_recvmsg()`). If `step`
+        returns an error, set the socket's pending error.
         """
         error = self.step()
         if error:
@@ -173,7 +173,7 @@ class DumpCallback:
         self.release()
 
     def release(self) -> None:
-        """Drop the reference to the module that owns the dump."""
+        """Drop the dump's reference to its module, so that the module can be unloaded."""
         put_owner(self._owner)
 
 
@@ -192,8 +192,8 @@ def start(
     min_dump_alloc: int = 0,
     context: Any = None,
 ) -> object:
-    """Begin a dump for the sender of `request` (`__netlink_dump_start()`). Return NO_ACK, or an awaitable
-    that returns NO_ACK.
+    """Begin a dump for the sender of `request` (`__netlink_dump_start()`). Return NO_ACK, so that the kernel
+    sends no ACK for the request, or an awaitable that returns NO_ACK.
 
     `begin` can raise an error to refuse the dump, and can be a coroutine function. `min_dump_alloc` is the
     minimum size of each datagram in bytes. Raise EBUSY if the socket already has a running dump,

@@ -136,7 +136,7 @@ def test_a_mapping_across_separately_mapped_pages_is_not_modelled() -> None:
     pages.view(0, PAGE, AssertionError)
     pages.truncate(3 * PAGE)
     pages.view(2 * PAGE, PAGE, AssertionError)
-    with pytest.raises(AssertionError, match="mapping file pages that were allocated"):
+    with pytest.raises(AssertionError, match="mmap of file pages that were allocated"):
         pages.view(0, 3 * PAGE, AssertionError)
 
 

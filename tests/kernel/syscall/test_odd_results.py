@@ -162,7 +162,7 @@ def test_a_mapping_that_would_need_two_pieces_is_not_modelled(machine: Machine) 
     app.ftruncate(fd, 3 * 4096)
     second = app.mmap(fd, 4096, offset=8192)
     assert refused(lambda: app.mmap(fd, 3 * 4096)) == "ENOMEM"
-    assert "mapping file pages that were allocated" in machine.log.records[-1].text
+    assert "mmap of file pages that were allocated" in machine.log.records[-1].text
     del first, second
 
 
