@@ -23,7 +23,9 @@ from simkernel.uapi.netlink import NETLINK_ADD_MEMBERSHIP, NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_DGRAM, SOL_NETLINK
 
 BOB, DORA, NOBODY = 4001, 4002, 4003
-"""Port ids. A program can bind any free port id. By default its port id is its process id."""
+"""Port ids: of Bob's socket, of Dora's socket, and one that no socket has. A program can bind any free port
+id; the default is its process id.
+"""
 
 GROUP = 7
 ALICE_UID, BOB_UID = 1000, 1001
@@ -54,7 +56,7 @@ async def bob(app: App) -> None:
 
 
 async def dora(app: App, pause: float) -> None:
-    """Bind a socket, do not receive for `pause` s, then receive all messages."""
+    """Bind a socket, sleep for `pause` seconds, then receive messages until the machine stops."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     await sock.bind((DORA, 0))
     await app.sleep(pause)

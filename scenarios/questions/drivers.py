@@ -188,8 +188,8 @@ async def tracer(app: App) -> tuple[str, str]:
 
 
 async def surveyor(app: App, path: str) -> list[tuple[str, ...]]:
-    """Return the name, subsystem and driver of each directory that is a component of `path`, which is
-    relative to /sys/devices.
+    """Return one tuple for each directory in a sysfs path: the directory's name, subsystem and driver. `path`
+    is relative to /sys/devices.
     """
     place = "/sys/devices"
     floors: list[tuple[str, ...]] = []
@@ -210,7 +210,7 @@ def neighbours(stage: Stage) -> None:
     """Show in sysfs that the driver is between the bus and the input core."""
     stage.say(
         "Where is the driver? sysfs shows the path from the bus to the node, and the modules that "
-        "use the module input."
+        "use the input core."
     )
     with stage.shown():
         link, users = stage.do(tracer, name="tracer", uid=USER)

@@ -37,8 +37,8 @@ CAPTURE: Final = V4L2_BUF_TYPE_VIDEO_CAPTURE
 
 
 def hardware(stage: Stage) -> None:
-    """Show attempts to access a register directly, the request to the driver, and the memory that a driver
-    maps.
+    """Show that a program cannot access a register directly, that it can ask the driver, and that it can
+    access memory that the driver maps.
     """
     camera = Camera()
     stage.plug(camera)

@@ -26,8 +26,8 @@ def modules(stage: Stage) -> None:
     greeting(stage)
     stage.answer(
         "No. A module is code that is loaded into the running kernel; a driver is code that binds a device. "
-        "camera and mouse are both. The driver of the hot-plug controller is built in, so it is no module. "
-        "devclass, hello, input and video are modules, but no drivers."
+        "The modules camera and mouse are also drivers. The driver of the hot-plug controller is built in, "
+        "so it is no module. The modules devclass, hello, input and video are no drivers."
     )
 
 

@@ -27,7 +27,7 @@ GAIN: Final = 40
 PAUSE: Final = 0.01
 """Seconds between two queries of the gain."""
 NUMBER: Final = 1
-"""The type of the attribute `number` in drivers/ipc_demo/ipc_demo.yaml."""
+"""Attribute type (nla_type) of an event's number, as drivers/ipc_demo/ipc_demo.yaml defines it."""
 
 
 def netlink(stage: Stage) -> None:
@@ -193,13 +193,13 @@ async def begin(app: App) -> None:
 
 
 def growing(stage: Stage) -> None:
-    """Show that a program can skip an attribute that it does not know, and that a driver rejects a longer
-    structure for an ioctl.
+    """Show that a program can skip a netlink attribute that it does not know, but that a driver rejects an
+    ioctl(2) whose structure is longer than the driver's.
     """
     stage.say(
-        "A program can be older or newer than a module. The first program is older: it knows the number of "
-        "an event, but not its time. The second one is newer: its structure is 8 bytes longer than the "
-        "module's."
+        "A program can be older or newer than a module. The first program was written before events had a "
+        "time, so it reads only their number. The second one is newer: for ioctl(2) it passes a structure "
+        "that is 8 bytes longer than the module's."
     )
     stage.spawn(old_program, stage, name="old", uid=USER)
     stage.do(begin, name=ROOT)

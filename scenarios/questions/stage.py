@@ -1,5 +1,5 @@
-"""The steps of an answer: a transcript, the facts that the transcript shows, and the sentence that follows
-from these facts.
+"""The class `Stage`, with which a scenario answers a question in steps: print a transcript, check facts, and
+print the conclusion.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from simkernel.uapi.errno import error_name
 WIDTH: Final = 78
 """Width of a paragraph in columns. A transcript has the same width."""
 ROOT: Final = "root"
-"""Name of the programs that prepare the machine. The transcript omits these programs."""
+"""Name of each program that prepares the machine. The transcript omits programs with this name."""
 USER: Final = 1000
 ACCESSES: Final = ("rwmmio_read", "rwmmio_write")
 """Tracepoints of register accesses."""
@@ -68,7 +68,8 @@ class Stage:
 
     @contextmanager
     def shown(self, *points: str) -> Iterator[Watch]:
-        """Print a transcript of the `with` block: system calls, and the tracepoints named `points`.
+        """Print a transcript of the `with` block: its system calls, and the tracepoints whose names are in
+        `points`.
 
         Raise NotShown if it is empty.
         """

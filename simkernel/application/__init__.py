@@ -1,1 +1,3 @@
-"""System calls with Python's names for simulated programs, and client objects built on them."""
+"""The API of simulated programs: system calls with the names of Python's os and socket modules, and clients
+that use these calls, such as a netlink client.
+"""

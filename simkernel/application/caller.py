@@ -149,8 +149,8 @@ class Caller:
         return request
 
     def _remember(self, last: PendingCall, made: PendingCall) -> None:
-        """In debug mode, store the program's source line in the new call `made`.  If the previous call `last`
-        was not awaited, append it to `_unawaited`.
+        """In debug mode, store the program's source line in the new call (`made`). If the previous call
+        (`last`) was not awaited, append it to `_unawaited`.
         """
         if self._debug:
             made.line = _line_of_program()

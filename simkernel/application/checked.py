@@ -1,4 +1,4 @@
-"""Conversion of a system call's arguments to the types in the table of system calls.
+"""Conversion of a system call's arguments to the types that the simulated kernel expects.
 
 In C the compiler checks the types.  Here a wrong argument raises the TypeError, ValueError or
 OverflowError of the corresponding Python function.  The check precedes the kernel entry, so no call stops
@@ -102,8 +102,9 @@ _ROWS: Final[tuple[tuple[str, str, Convert], ...]] = (
     ("handler", "an int or a plain function", _handler),
 )
 _TYPES: Final = {key: (words, convert) for keys, words, convert in _ROWS for key in keys.split()}
-"""Maps the kind of an argument (how strace prints it, such as "timespec") or its name to a description and a
-converter.  An argument without an entry is a C int.
+"""Converters of system call arguments, and for error texts the allowed type in words. The key is the name of
+an argument, such as "path", or the format in which strace prints the argument, such as "timespec". An
+argument without an entry is a C int.
 """
 _PLANS: Final = {
     name: [
@@ -115,7 +116,7 @@ _PLANS: Final = {
 
 
 def checked(name: str, values: tuple[object, ...]) -> tuple[object, ...]:
-    """Return the arguments of the system call `name`, converted to the types in the table of system calls.
+    """Convert the arguments of the system call `name` to the types that the simulated kernel expects.
 
     Raise TypeError for a wrong type or number of arguments, OverflowError for an int out of range, and
     ValueError for a path that contains a NUL.

@@ -130,8 +130,8 @@ class ResolvedFamily:
         return name, codec(self.spec, name, "event", "reply").decode(data, start + GENL_HDRLEN, end)
 
     def name_of(self, operation: str, number: int) -> str:
-        """Return the name of the top-level attribute whose attribute type is `number`, in requests of
-        `operation`.  Return the number as text if the specification does not name it.
+        """Return the name of a top-level attribute in a request. `operation` is the name of the request, and
+        `number` is the attribute type. Return the number as text if the specification does not define it.
         """
         return self._named(self.spec.operation(operation).attribute_set, number)
 

@@ -90,7 +90,9 @@ class Messages(Protocol):
         """Return the name and the attributes of an event, or None if the family does not define the event."""
 
     def name_of(self, operation: str, number: int) -> str:
-        """Return the name of the attribute whose attribute type is `number`, in requests of `operation`."""
+        """Return the name of an attribute in a request. `operation` is the name of the request, and `number`
+        is the attribute type.
+        """
 
     def name_at(self, operation: str, request: bytes, offset: int) -> str | None:
         """Return the name of the attribute that contains byte `offset` of a request, or None if no attribute
@@ -143,11 +145,11 @@ class NetlinkClient(Generic[F]):
         return self._events
 
     def events(self, *names: str) -> AsyncIterator[Message]:
-        """Return an iterator over the events of the joined groups.  If `names` are given, other events are
-        skipped.
+        """Return an iterator over the events of the joined groups. With `names`, yield only events that have
+        one of these names.
 
-        Events arrive in order, each once.  When the socket overruns, `anext` raises OSError (ENOBUFS)
-        once.  Events are missing then, and the next `anext` returns the first event after the gap.
+        Events arrive in order, each once. When the socket overruns, `anext` raises OSError (ENOBUFS) once.
+        Events are missing then, and the next `anext` returns the first event after the gap.
         """
         for name in names:
             self.family.check_event(name)
@@ -268,8 +270,8 @@ class _Events:
 
 
 def _call(owner: Owner, name: str, arguments: tuple[object, ...]) -> Call[Any]:
-    """Return an awaitable for a system call without recording it in a `Caller`, because `do` awaits it at
-    once.
+    """Return an awaitable for a system call. Unlike `Caller.request`, do not record the call as not awaited:
+    `NetlinkClient` awaits it at once.
     """
     call: Call[Any] = Call()
     call.owner, call.name, call.arguments, call.convert = owner, name, arguments, None

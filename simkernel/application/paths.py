@@ -105,12 +105,12 @@ class Paths(Caller):
         try:
             if isinstance(path, int):
                 if kind((await self.fstat(fd)).st_mode) != S_IFDIR:
-                    raise os_error(ENOTDIR)  # as glibc's fdopendir() if the file is not a directory
+                    raise os_error(ENOTDIR)  # as glibc's fdopendir() does for a file that is no directory
                 await self.call("lseek", fd, 0, SEEK_SET)
             data: bytes
             while data := await self.call("getdents64", fd, GETDENTS):
                 found += [entry for entry in dirent.entries(data) if entry[0] not in (".", "..")]
-        except FileNotFoundError:  # for a removed directory, glibc's readdir() reports the end
+        except FileNotFoundError:  # directory removed: glibc's readdir() reports its end, not ENOENT
             pass
         finally:
             if not isinstance(path, int):

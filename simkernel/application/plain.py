@@ -31,13 +31,12 @@ class GreenletProgram:
     """
 
     _current: ClassVar[GreenletProgram | None] = None
-    """The program whose greenlet runs now, or None.  If one program runs inside another, it is the inner
-    program.
+    """The program whose function runs now, or None. If the function runs a second machine, `_switch` replaces
+    the value by a program of that machine, and then restores it.
     """
     _unfinished: ClassVar[set[GreenletProgram]] = set()
-    """Programs that have begun and have not ended.
-
-    Without a reference, Python would raise GreenletExit in them.
+    """Programs that have begun and have not ended. This set keeps their greenlets alive: Python ends a
+    greenlet without references by GreenletExit.
     """
 
     def __init__(
@@ -68,12 +67,12 @@ class GreenletProgram:
 
     def throw(self, error: Any, *_: Any) -> Any:
         """Raise an error in the blocked call of the function, then run the function as `send` does."""
-        if not self._root:  # a greenlet that has not begun or has ended has no call that can raise
+        if not self._root:  # the function has not begun or has ended, so no call is blocked
             raise error
         return self._switch(None, error)
 
     def defer(self, handler: Callable[[], object]) -> None:
-        """Queue a signal handler.  It runs before the function's blocked call returns.
+        """Queue a signal handler of the program.  It runs before the program's blocked call returns.
 
         The handler runs in the greenlet of the function, so it can make calls that block.
         """
@@ -81,7 +80,7 @@ class GreenletProgram:
 
     def _switch(self, value: Any, error: Any) -> Any:
         root = self._root
-        root.parent = getcurrent()  # a blocked call of the function, or its end, switches to `root.parent`
+        root.parent = getcurrent()  # this greenlet continues when the function blocks or ends
         self._unfinished.add(self)
         before, GreenletProgram._current = GreenletProgram._current, self
         if self.swap is not None:
@@ -107,7 +106,7 @@ class GreenletProgram:
     def _main(self, *_: object) -> object:
         try:
             return self._body()
-        except StopIteration as stop:  # the caller of send() would take StopIteration for a return (PEP 479)
+        except StopIteration as stop:  # from send(), StopIteration would mean that the program has ended
             raise RuntimeError("program raised StopIteration") from stop
 
     def run(self, awaitable: Awaitable[T]) -> T:
@@ -119,14 +118,16 @@ class GreenletProgram:
         return drive(awaitable, self._wait)
 
     def _wait(self, request: Any) -> Any:
-        """Switch to the runner until `request` is done, and return its result or raise its error."""
+        """Return control to the caller of `send` or `throw` until `request` is done. Then return the result
+        of `request` or raise its error.
+        """
         if GreenletProgram._current is not self:
-            request.owner = None  # so that the call is not reported as never awaited, too
+            request.owner = None  # otherwise the call would also be reported as never awaited
             raise SimulationError(
                 f"{request!r} belongs to {self.task.track}, which is not running: "
                 "a program makes its calls with its own app"
             )
-        self._paused = getcurrent()  # can be a greenlet that the function started, not `_root`
+        self._paused = getcurrent()  # not `_root` if the function has started greenlets and one of them calls
         value, error = self._root.parent.switch(request)
         while self._signals and not isinstance(error, GeneratorExit):
             self._signals.pop(0)()
@@ -136,8 +137,8 @@ class GreenletProgram:
 
 
 def perform(task: Any, awaitable: Awaitable[T]) -> T | Awaitable[T]:
-    """If the running program is a plain function of `task`, run `awaitable` and return its result.  Otherwise
-    return `awaitable`.
+    """If the running program belongs to `task` and is a plain function, run `awaitable` and return its
+    result. Otherwise return `awaitable`.
     """
     program = GreenletProgram._current
     return awaitable if program is None or program.task is not task else program.run(awaitable)

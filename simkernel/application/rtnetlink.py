@@ -59,8 +59,8 @@ TEXTS: Final[dict[str, tuple[str, Callable[[str], bytes], Callable[[bytes], str]
         lambda data: str(ip_address(data)),
     ),
 }
-"""Maps a payload type whose values are texts, such as "mac", to a tuple: a description of the values for
-error texts, an encoder to bytes, and a decoder to text.
+"""Maps a payload type, such as "mac", to three items: a description of its values for error texts, the
+encoder (str to bytes) and the decoder (bytes to str).
 """
 
 
@@ -80,9 +80,9 @@ def _coder(type: str, name: str, number: int) -> Coder:
 
 
 def _space(name: str, header: ModuleType, prefix: str, types: dict[str, str]) -> Space:
-    """Return a `Space`, which encodes and decodes a set of attributes. `types` maps each payload type, such
-    as "u32", to the names of its attributes, separated by blanks. The module `header` has a constant with the
-    number of each attribute.
+    """Return a `Space`, the codec of a set of attributes. A key of `types` is a payload type, such as "u32".
+    Its value is a text with the names of the attributes that have this type. The numbers of the attributes
+    are constants in the module `header`, such as IFLA_MTU.
     """
     space = Space(name)
     for type, names in types.items():
@@ -173,7 +173,7 @@ KINDS["link"].attributes.add(
 )
 VERBS: Final = {"new": NLM_F_CREATE | NLM_F_EXCL, "del": 0, "get": 0, "set": 0}
 """Maps the verb of an operation, such as "new" in "newlink", to additional flags of the operation's requests.
-The verbs have the order of the message types: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK.
+The order of the verbs determines the message types: RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK.
 """
 OPERATIONS: Final = {
     verb + name: (kind.base + place, kind, flags)

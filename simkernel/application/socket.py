@@ -30,7 +30,9 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 NO_FLAGS: Final = 0
-"""Default value of `flags`.  If a method receives this object itself, it does not check the flags."""
+"""Default of the parameter `flags` of `send` and `recv`. An argument that is this object needs no conversion
+to a C int.
+"""
 
 PAUSE: Final = MILLISECOND
 """Nanoseconds to sleep if poll(2) reports readiness and the call still fails with EAGAIN.
