@@ -1,4 +1,4 @@
-"""`os.fork` of a hosted program: the child is a process of the host that makes its calls in the machine.
+"""`os.fork` of a hosted program: the child is a real process, but its system calls run in the machine.
 
 Theory of operation.  fork(2) of the host copies this Python process with the program's memory.  The
 program's task in the machine forks, too.  The forked Python process sends each system call over a socket
@@ -63,7 +63,9 @@ class ForkedTask:
 
 
 class ForkedRunner:
-    """Runs the system calls in a forked child."""
+    """Makes the system calls of a forked process: sends each call to the original process with
+    `ForkedTask.enter`.
+    """
 
     def __init__(self, app: App, task: ForkedTask) -> None:
         self._app = app

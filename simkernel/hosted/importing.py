@@ -33,15 +33,16 @@ from simkernel.hosted.calls import Facade, numbered, refuse
 from simkernel.hosted.library import ABSENT, OWN, SHARED
 
 ALIASES: Final = {"os.path": "posixpath", "_io": "io", "_signal": "signal", "datetime": "_datetime"}
-"""Maps some names of modules to the names under which `Importer.modules` has the hosted program's copies of
-the modules.
+"""Maps the names of some modules to other names. Under the other name, `Importer.modules` has the hosted
+program's copy of the module.
 
-The copy of `datetime` is not stored under that name, because pickle must find the classes of the host's
-module there.
+The copy of `datetime` has the name `_datetime`, because under the name `datetime` pickle must find the host's
+module.
 """
 
 NUMBERED: Final = {"threading": "Thread", "concurrent.futures._base": "Future"}
-"""Maps a module of the standard library to one of its classes, whose objects it stores in sets.
+"""Maps the name of a module of the standard library to the name of a class. The module stores objects of this
+class in sets.
 
 `numbered` gives the objects hashes that are the same in each run, because the order of a set affects the
 order of system calls.
@@ -150,7 +151,8 @@ class Importer(MetaPathFinder):
         self.modules[name] = sys.modules[name] = (
             module  # enum's _convert_() looks up the module that calls it in sys.modules
         )
-        self._away[name] = host  # `_exchange` restores the host's module if another program runs meanwhile
+        # if another hosted program runs before the import is done, `_exchange` restores the host's module
+        self._away[name] = host
         self._there.append(name)
         self._rereading.add(name)
         module.__dict__["__builtins__"] = self.builtins
@@ -201,8 +203,8 @@ class Importer(MetaPathFinder):
         return ""
 
     def _exchange(self) -> None:
-        """Exchange the modules of the hosted program and the host's modules of the same names.  Before and
-        after, one group is in `sys.modules` and the other in `_away`.
+        """Swap the hosted program's modules with the host's modules of the same names. The modules that are
+        not in `sys.modules` are kept in `_away`.
         """
         modules = sys.modules
         if len(modules) != self._count:  # a module was imported since the last swap
@@ -213,7 +215,9 @@ class Importer(MetaPathFinder):
 
 
 class _Loader(SourceFileLoader):
-    """A source file loader that sets `__builtins__` before it executes a module."""
+    """A source file loader that sets `__builtins__` before it executes a module. So the module uses the
+    hosted program's `open` and `__import__`.
+    """
 
     def __init__(self, fullname: str, path: str, builtins: dict[str, Any]) -> None:
         super().__init__(fullname, path)

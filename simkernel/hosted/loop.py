@@ -26,8 +26,8 @@ NAMES: Final = {
         for name in ("base_events", "futures", "runners", "selector_events", "tasks", "unix_events")
     },
 }
-"""Names in asyncio whose objects each hosted program has as separate copies.  The values are the submodules
-that define the objects.
+"""Names in the `asyncio` module for which each hosted program has its own object. Each value is the submodule
+of asyncio that defines the object (or is the object).
 """
 
 

@@ -60,8 +60,8 @@ class HostMemory(AddressSpace):
         return address
 
     def unmap_buffer(self, address: int) -> None:
-        """Drop the reference to the buffer that `map_buffer` holds.  Call this when the system call has
-        returned.
+        """Drop the reference that keeps the buffer at `address` alive since `map_buffer`. Call this when the
+        system call has returned.
         """
         self._buffers.pop(address, None)
 

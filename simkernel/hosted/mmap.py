@@ -15,7 +15,8 @@ from simkernel.uapi.mman import MAP_SHARED
 
 
 class HostedMapping(BlockingMapping):
-    """`mmap.mmap` of a hosted program.
+    """The class `mmap.mmap` of a hosted program: a mapping of a file or device of the machine, or of
+    anonymous memory.
 
     Writable memory has an address of the host, which ioctl structures can contain.  Such a mapping is also
     a ctypes array, because a class written in Python cannot export a buffer before Python 3.12 (PEP 688).

@@ -158,7 +158,9 @@ def missing(what: str) -> Callable[[object], NoReturn]:
 
 
 def refused() -> Iterator[tuple[str, ModuleType]]:
-    """Yield the name and the replacement of each module of `REFUSED` that this version of Python has."""
+    """For each module of `REFUSED` that this version of Python has, yield its name and a replacement. In the
+    replacement, functions and classes raise NotModelled, except those that `REFUSED` lists.
+    """
     for name, kept in REFUSED.items():
         with suppress(ImportError):
             yield name, module(importlib.import_module(name), None, kept)

@@ -19,7 +19,7 @@ program can make.)  Their errors have the path as `filename`.
 """
 NO_PATH: Final = ("access", "ftruncate", "getcwd", "umask")
 SYSTEM_CALLS: Final = ("fchdir", "fchmod", "fchown")
-"""Functions that make the system call with the same name."""
+"""Functions of `posix` that make the system call with the same name directly, without a method of `App`."""
 
 
 class PathFunctions:

@@ -65,6 +65,7 @@ class EPoll(BlockingEpoll):
 def select_module(call: ProcessCalls) -> ModuleType:
     """Return the `select` module of one process."""
     epoll = type("epoll", (EPoll,), {"__module__": "select", "_call": call})
-    # not a function: the module selectors stores `poll` in a class, so a function would become a method
+    # The module selectors stores `poll` as a class attribute. There, a function would become a method; a
+    # partial object does not.
     poll = partial(Poll, call)
     return module(real, None, select=call.function("select"), poll=poll, epoll=epoll, error=OSError)

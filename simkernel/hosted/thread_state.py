@@ -104,8 +104,9 @@ class ThreadState:
 
 
 class Exchange:
-    """Callback for each switch to or from a greenlet.  It removes the installed thread states and keeps them.
-    Then it installs the thread states that it removed at the previous switch.
+    """Callback for each switch to or from a greenlet. The code in the greenlet and the code outside have
+    different thread states. The callback removes the states of the code that stops, and installs the states
+    of the code that continues.
     """
 
     def __init__(self) -> None:

@@ -17,8 +17,9 @@ from simkernel.kernel.vfs.file import OpenFile
 from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 
 Holdings = Mapping[Hashable, tuple[str, int]]
-"""Maps each held object to a description and a number. If the description starts with "# ", `left` adds up
-the numbers of all objects with this description.
+"""Maps each held object to a description and an amount, for example 1 for a process, or a number of bytes for
+DMA memory. If the description starts with "# ", `left` adds up the amounts of all objects with this
+description.
 """
 
 SOCKETS: Final = {AF_NETLINK: "# netlink sockets", AF_UNIX: "# unix sockets"}
@@ -32,8 +33,9 @@ def holdings(kernel: Kernel) -> Holdings:
 
 
 def left(now: Holdings, before: Holdings) -> list[str]:
-    """Return texts for the resources that are held in `now` and not in `before`. If a description starts with
-    "# ", return one text with the total number; otherwise, return one text for each object.
+    """Compare two results of `holdings`. Return texts for the resources in the later result (`now`) that are
+    not in the earlier one (`before`). If a description starts with "# ", return one text with the total
+    amount; otherwise, return one text for each object.
     """
     amounts: Counter[str] = Counter()
     for key, (text, amount) in now.items():

@@ -95,8 +95,8 @@ class Kernel:
         if self.copies is not None:
             costs = attrs.evolve(costs, on_copy=self.copies.add)
         self.plain_costs = costs
-        """Like `costs`, but charging a copy does not check the fault point `usercopy`. It is for those parts
-        of the kernel that check this fault point themselves.
+        """The cost model without the fault point `usercopy`: charging a copy never raises EFAULT. It is for
+        those parts of the kernel that check this fault point themselves.
         """
         if faults is not None:
             costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))
@@ -160,9 +160,9 @@ class Kernel:
             self.scheduler.interrupt,
         )
         self.interrupt: Callable[..., None] = self.interrupts.handle
-        """The function that the bus calls to interrupt the CPU. Its arguments are the interrupt line and the
-        number of interrupts for which this is the only call. The number is above 1 only in an interrupt
-        storm.
+        """The function that the bus calls to interrupt the CPU. Its arguments are the interrupt line and a
+        number of interrupts. The number is 1, except in an interrupt storm, in which one call stands for
+        several interrupts.
         """
         if checks:
             from simkernel.kernel.checked import parts

@@ -34,8 +34,10 @@ from simkernel.kernel.vfs.char_file import CharDeviceFile
 from simkernel.kernel.vfs.file import OpenFile, OpenFiles
 
 UNMAPPED: Final = "0x0000"
-"""The first digits of the address in a bus error if a driver has accessed a register window that is unmapped.
-driverapi/io.py sets the address of such a window to 0.
+"""Prefix of the address in a bus error if a driver accesses a register after its register window was
+unmapped.
+
+Unmapping sets the base address of the window to 0 (driverapi/io.py), so the address is a small number.
 """
 
 

@@ -1,5 +1,5 @@
-"""Detection of data races in module code.  Two accesses race if no event orders one after the other (compare
-kernel/kcsan/).
+"""Detection of data races in module code (compare kernel/kcsan/). Two accesses race if one of them is a write
+and neither is ordered before the other, for example by a lock.
 
 A context is a task, an interrupt line or a timer.  Each context has a vector clock: for each other
 context, the latest time that happens before.  A section happens before all sections that it schedules. The
@@ -85,9 +85,8 @@ class Races:
         self._current: Callable[[], SchedTask | None] = lambda: None
         self._clocks: dict[Hashable, Clock] = {}
         self._carried: Clock | None = None
-        """The vector clock of the code that scheduled the current section (the code of one event).  `_clock`
-        merges it into the clock of the section's task, interrupt or timer, and then sets this attribute to
-        None.
+        """The vector clock of the code that scheduled the current event. When a task, interrupt or timer
+        runs, `_clock` merges the attribute into the clock of that context and sets the attribute to None.
         """
         self._contexts: list[Hashable] = []
         """The interrupt handlers and timers that run now.  The innermost one is last."""
@@ -121,8 +120,8 @@ class Races:
         return clock
 
     def _snapshot(self) -> Clock:
-        """Return a copy of the current context's vector clock, then advance the clock. An event that gets the
-        copy is ordered after the context's earlier accesses, but not after its later accesses.
+        """Return a copy of the current context's vector clock, then advance the clock. The copy covers the
+        accesses that the context has made so far, but not its later ones.
         """
         clock = self._clock()
         copy = dict(clock)
@@ -210,7 +209,7 @@ class Races:
         write, marked, time = bool(kind & 1), bool(kind & 2), clock[context]
         last = cell.write if write else cell.reads.get(context)
         if last is not None and last.context == context and last.time == time and last.marked <= marked:
-            return  # since its last access, this context has done nothing that could change the result
+            return  # the context's clock is the same as at its last access: no new race is possible
         file = str(frame.f_globals[LOCATION][1])
         this = _Access(context, time, write, marked, f"{file}:{statement}", tuple(_places(frame)))
         for other in (cell.write, *(cell.reads.values() if write else ())):
@@ -306,8 +305,8 @@ class ObservedTimers(Timers):
 
 
 class Watched:
-    """The source of delays and pauses for a machine with a race detector.  If the machine has a plan, the
-    plan supplies the delays and pauses; without a plan, there are none.
+    """The `Perturbation` of a machine with a race detector. If the machine also has a plan of disturbances,
+    the delays of tasks and the pauses in module code come from that plan. Otherwise there are none.
     """
 
     def __init__(self, perturbation: Perturbation | None) -> None:
@@ -317,7 +316,9 @@ class Watched:
         self.instruments: Sequence[Any] = (*inner, ACCESSES)
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Pass `engine` to the plan if there is one.  The constructor of the engine calls this method."""
+        """Pass `engine` to the plan of disturbances, if the machine has one. The constructor of the engine
+        calls this method.
+        """
         if self._inner is not None:
             self._inner.begin(engine)
 

@@ -34,10 +34,12 @@ IRQF_NO_AUTOEN: Final = 0x80000
 OBSERVED = 100_000
 """After this number of interrupts of a line, the kernel checks how many of them were unhandled."""
 UNHANDLED = 99_900
-"""If more than this number of the last OBSERVED interrupts were unhandled, the kernel disables the line."""
+"""The kernel checks a line after each 100,000 interrupts. It disables the line if more than this number of
+them were unhandled.
+"""
 FORGIVEN_AFTER = 100 * MILLISECOND
-"""Time in ns without an unhandled interrupt, after which the count of unhandled interrupts starts again at
-the next unhandled interrupt.
+"""Maximum time in ns between two unhandled interrupts that are counted together. If an unhandled interrupt
+comes later, the count restarts with it.
 """
 
 
@@ -95,9 +97,9 @@ class IrqDescriptor:
     threads_handled: int = 0
     """Number of times that a thread returned IRQ_HANDLED."""
     threads_handled_last: int | None = None
-    """Value of `threads_handled` at the last interrupt whose handlers only woke threads. It is None before
-    the first such interrupt, and after an interrupt for which the handlers returned both IRQ_HANDLED and
-    IRQ_WAKE_THREAD.
+    """Value of `threads_handled` at the previous interrupt for which the handlers only returned
+    IRQ_WAKE_THREAD. The value is None if there was no such interrupt, or if the handlers of a later interrupt
+    returned both IRQ_HANDLED and IRQ_WAKE_THREAD.
     """
     observed: int = 0
     unhandled: int = 0

@@ -1,4 +1,4 @@
-"""A counter of copied bytes. Linux calls the hooks of include/linux/instrumented.h at the same copies.
+"""A counter of copied bytes (compare `instrument_copy_to_user()` in include/linux/instrumented.h).
 
 The kernel charges the cost of each copy between program and kernel, and of each copy into a message, with
 `CostModel.copy`.  An observer of this method sees all copies. A machine without an observer pays nothing

@@ -14,17 +14,18 @@ import attrs
 CACHED: Final = 20 << 10
 """Largest copy in bytes that stays in the nearest cache until the next copy."""
 SPILL: Final = 4
-"""If a copy is n bytes larger than CACHED, this factor times n bytes miss the nearest cache, but at most all
-bytes of the copy. The cause is that a large copy evicts some of its own bytes before it reads them.
+"""Number of bytes that miss the nearest cache for each byte by which a copy exceeds CACHED. A large copy
+evicts some of its own bytes before it reads them. At most all bytes of the copy miss the cache.
 """
 PIECE: Final = 8 << 12
 """Size in bytes of 2**PAGE_ALLOC_COSTLY_ORDER pages."""
 FROM_ZONE: Final = 3
 """Factor by which the cost `page_alloc` is multiplied if a block of pages is larger than 32 KiB (PIECE)."""
 MEMBER_LINES: Final = 4
-"""Number of cache lines that a multicast misses for each socket in the group.
+"""Number of cache misses of a multicast for each member of its group, if the member's data is not in the
+caches.
 
-A multicast misses one cache line for each socket outside of the group.
+For each other subscribed socket, whose data is not in the caches either, there is one cache miss.
 """
 
 
@@ -55,7 +56,7 @@ class CostModel:
     receive: int = 204
     """Cost of removing a message from a receive queue."""
     receive_wait: int = 150
-    """Cost of finding the receive queue of a socket empty and joining its wait queue."""
+    """Cost of a receive that must wait: checking the empty queue and joining the socket's wait queue."""
     skb_alloc: int = 104
     """Cost of allocating and freeing a socket buffer."""
     page_alloc: int = 107
@@ -71,8 +72,8 @@ class CostModel:
     multicast_skip: int = 7
     """Cost of skipping a socket that is not in the multicast group."""
     cached_sockets: int = 400
-    """Number of sockets, not a cost. If a netlink protocol has at most this number of subscribed sockets, a
-    multicast misses no cache.
+    """A number of sockets, not a cost. The caches hold the data of this number of subscribed sockets. If a
+    netlink protocol has more, a multicast has cache misses.
     """
     cache_miss: int = 15
     """Cost of a cache miss in a multicast if a protocol has more than `cached_sockets` subscribed sockets."""
@@ -129,9 +130,10 @@ class CostModel:
     of the cost parameter.
     """
     on_copy: Callable[[int], None] | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
-    """Observer that is called with the number of bytes of each charged copy.
+    """Function that is called with the size in bytes of each charged copy.
 
-    While an observer is set, no sum of costs that contains a copy may be cached.
+    If it is set, callers must not cache the cost of a copy: with a cached cost, the function would not be
+    called.
     """
 
     def copy(self, size: int) -> int:

@@ -85,11 +85,11 @@ _POINTS: Final = (
 )  # fmt: skip
 
 POINTS: Final[Mapping[str, FaultPoint]] = MappingProxyType({point.name: point for point in _POINTS})
-"""The fault points by name."""
+"""Maps the name of each fault point, such as `kmalloc`, to its `FaultPoint`."""
 
 
 class NamedCall(Protocol):
-    """The interface of a system call from which `Armed` reads the name of the call."""
+    """The interface of a system call that `Armed` uses: it reads only the call's name."""
 
     @property
     def name(self) -> str: ...
@@ -122,8 +122,8 @@ class Armed:
         self._engine = engine
         self._current = current
         self.entered: str | None = None
-        """Name of the system call that the running task executes. `hit_for` uses this name until the kernel
-        has set the task's attribute `call`, for example because the call blocks.
+        """Name of the system call whose handler runs now, or None. `hit_for` uses it for a task whose
+        attribute `call` is None, because the kernel sets `call` only if the call does not return immediately.
         """
 
     def hit(self, point: str, **about: object) -> bool:

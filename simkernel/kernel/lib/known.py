@@ -18,17 +18,17 @@ from simkernel.uapi import errno
 
 @cache
 def known_ioctls(kind: str) -> Mapping[int, Sequence[str]]:
-    """Return a mapping of the ioctl(2) requests that Linux has for a kind of file. It maps the number of a
-    request to the words after this number in ioctls.txt: the name of the request, and its errno if Linux
-    refuses it.
+    """Return the ioctl(2) requests that Linux has for a kind of file, from ioctls.txt. The mapping has, for
+    each request number, a list of words: the name of the request, then flags such as CAP_NET_ADMIN and, if
+    Linux refuses the request, its errno.
     """
     table = read_table(Path(__file__).with_name("ioctls.txt"))
     return {int(line[1], 16): line[2:] for line in table if any(fnmatchcase(kind, each) for each in line[0])}
 
 
 def refusal(words: Iterable[str]) -> int | None:
-    """Return the errno with which Linux refuses a request. `words` are the words that follow the request's
-    name in the table. Return None if they contain no errno, because Linux may execute the request.
+    """Return the errno with which Linux refuses a request, or None if Linux may execute it. `words` are the
+    words after the request's name in ioctls.txt, for example `plain ENOTTY`.
     """
     return next((getattr(errno, word) for word in words if word[0] == "E"), None)
 
@@ -61,8 +61,8 @@ def _files() -> Mapping[str, list[list[str]]]:
 
 @cache
 def read_table(path: Path) -> Sequence[list[Any]]:
-    """Return the lines of a table. Each line is a list. Its first item is the list of words in the header of
-    the line's `[section]`; its other items are the words of the line.
+    """Read a table from a text file. Return one list for each line: the first item is the list of words in
+    the `[section]` header above the line, and the other items are the words of the line.
     """
     section: list[str] = []
     lines: list[list[Any]] = []

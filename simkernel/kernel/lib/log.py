@@ -125,7 +125,7 @@ class Log:
         An unfinished record becomes readable when another one follows.
         """
         data = text.encode("utf-8", "surrogateescape")[: PRINTKRB_RECORD_MAX - 1]
-        level_size = 0 if facility else 2  # a text of the kernel begins with KERN_SOH and a digit
+        level_size = 0 if facility else 2  # on Linux, a kernel text begins with KERN_SOH and the level
         self._reserve(min(level_size + len(data) + finished + 1, PRINTKRB_RECORD_MAX))
         kept = data.decode("utf-8", "surrogateescape")
         self._kept.append(LogRecord(self._count, self._engine.time(), level, kept, facility))

@@ -30,9 +30,9 @@ def locate(frame: FrameType) -> tuple[str, str] | None:
 
 
 def caller(depth: int = 1) -> FrameType:
-    """Return the innermost frame of a module's code on the stack, or the first frame of the search if there
-    is none (`module_frame`). The search starts at the function that calls `caller` if `depth` is 0, at its
-    caller if `depth` is 1, and so on.
+    """Search the stack for module code and return its innermost frame (`module_frame`). The search starts at
+    the function that calls `caller` if `depth` is 0, or at the caller of that function if `depth` is 1. If
+    there is no module code, return the frame where the search starts.
     """
     return module_frame(sys._getframe(depth + 1))
 
@@ -102,8 +102,8 @@ def describe(at: Place) -> str:
 
 
 def culprit(trace: tuple[str, ...]) -> str:
-    """Return the line of a call trace that a report blames: the innermost line in a module's code. Without
-    such a line, return the innermost line.
+    """Return the line of a call trace that a report shows as the place of a bug: the innermost line in a
+    module's code, or the innermost line of all if no module's code is in the trace.
     """
     return next((line for line in trace if line.endswith("]")), trace[0] if trace else "an unknown function")
 
