@@ -49,8 +49,8 @@ class KernelSocket:
         return self.entry.number
 
     def skb(self, data: bytes, allotted: int = 0, creds: Creds = KERNEL_CREDS) -> Skb:
-        """Allocate a buffer for a message from the kernel. The buffer has `allotted` bytes, or as many bytes
-        as `data` if `data` is larger.
+        """Allocate a buffer of at least `allotted` bytes for a message from the kernel. If the message `data`
+        is longer, the buffer is as long as the message.
         """
         return self._skb(data, truesize(allotted, len(data)), creds)
 

@@ -49,7 +49,8 @@ def get_option(sock: NetlinkSock, level: int, option: int, length: int) -> bytes
 
 
 def _memberships(sock: NetlinkSock, length: int) -> bytes:
-    """Return the group mask as 32-bit words, with one bit for each group that the socket can join.
+    """Return a bit mask of the groups that the socket has joined, as 32-bit words. The mask has one bit for
+    each group of the socket's protocol.
 
     The length is always that of the whole mask. Words that do not fit into `length` bytes are returned as
     0.

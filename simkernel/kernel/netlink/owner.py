@@ -12,7 +12,7 @@ class Owner(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the module. The track that shows the module's operations in a trace has the same name."""
+        """Name of the module. In a trace file, the module's operations are on a track of this name."""
 
     def try_get(self) -> bool:
         """Take a reference, which prevents unloading (`try_module_get()`).

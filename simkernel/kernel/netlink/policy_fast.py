@@ -28,12 +28,14 @@ NUMBERS: Final[dict[NlaType, Struct]] = {
     NlaType.BE16: structure.BE16,
     NlaType.BE32: structure.BE32,
 }
-"""Layouts of the numeric types that have exactly one size."""
+"""Layout of the payload for each numeric attribute type whose payload has exactly one size."""
 WIDE: Final[dict[NlaType, dict[int, Struct]]] = {
     NlaType.UINT: {4: structure.U32, 8: structure.U64},
     NlaType.SINT: {4: structure.S32, 8: structure.S64},
 }
-"""Layouts of the numeric types that have two possible sizes. The inner key is the size in bytes."""
+"""Layouts of the payload for each numeric attribute type whose payload can have two sizes. The inner key is
+the size in bytes.
+"""
 
 PayloadCheck = Callable[[bytes, int, int], bool]
 """Function that returns True if the payload between two offsets is valid. The caller has checked its
@@ -50,8 +52,8 @@ NO_RULE: Final[FastRule] = (1, 0, False, None)
 
 
 def fast_rule(policy: AttributePolicy) -> FastRule | None:
-    """Return a rule that accepts only attributes that are valid at any strictness. Return None if the policy
-    is too complex for a rule.
+    """Return a rule that accepts only attributes that pass even the strictest validation. Return None if the
+    policy is too complex for a rule.
     """
     kind = policy.type
     if kind in NUMBERS:

@@ -50,7 +50,8 @@ def recvmsg(sock: NetlinkSock, task: Task, size: int, controllen: int = 0, flags
         sock.largest_receive = size
     data = skb.data
     full_length = length = len(data)
-    message_flags = flags and flags & MSG_CMSG_CLOEXEC  # Linux also returns MSG_CMSG_CLOEXEC
+    # If the caller sets MSG_CMSG_CLOEXEC, Linux returns this flag in `msg_flags`.
+    message_flags = flags and flags & MSG_CMSG_CLOEXEC
     if size < full_length:
         data = data[:size]
         length = size

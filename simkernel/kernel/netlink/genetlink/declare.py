@@ -36,8 +36,8 @@ headers of all requests.
 PERMISSIONS: Final = {"admin-perm": genl.GENL_ADMIN_PERM, "uns-admin-perm": genl.GENL_UNS_ADMIN_PERM}
 VALIDATE_DO: Final = {"strict": DONT_VALIDATE_STRICT}
 VALIDATE_DUMP: Final = {"dump": DONT_VALIDATE_DUMP, "dump-strict": DONT_VALIDATE_DUMP_STRICT}
-"""DONT_VALIDATE_* flag for each name that a YNL specification can contain in `dont-validate`. VALIDATE_DO is
-for do requests, VALIDATE_DUMP for dump requests.
+"""DONT_VALIDATE_* flag by its name in the list `dont-validate` of a YNL specification. VALIDATE_DO contains
+the flags of do operations, VALIDATE_DUMP those of dump operations.
 """
 
 
@@ -55,10 +55,10 @@ def declare(
     owner: Owner | None = None,
     parallel: bool = False,
 ) -> Family:
-    """Create the family that `spec` declares. The family has only those operations for which `do` or `dump`
-    contains a handler.
+    """Create the family that the YNL specification `spec` declares. The parameters `do` and `dump` map names
+    of operations to their handlers. Operations without a handler are omitted from the family.
 
-    Both mappings use the operation's name as key. Raise SpecError if the specification is invalid.
+    Raise SpecError if the specification is invalid.
     """
     policies = family_policies(spec)
     split = spec.kernel_policy == "split"
@@ -70,8 +70,8 @@ def declare(
         number = operation.request_number
         if number is None or not (name in do or name in dump):
             continue
-        # An operation without a policy rejects all attributes, with two exceptions that ignore them:
-        # the operations of a family with split operations, and commands below resv_start_op.
+        # Without a policy, split operations and commands below resv_start_op ignore all attributes.
+        # Any other operation without a policy rejects all attributes.
         fallback = None if split or number < resv_start_op else REJECT_ALL
         commands.append(
             Command(

@@ -27,8 +27,8 @@ _header = GenlMsgHdr.LAYOUT.unpack_from
 
 
 Guard = Callable[[Any, str], AbstractContextManager[object]]
-"""Function that returns a context manager for a call into a family's code. If the code belongs to a module,
-the context manager turns an exception into an oops.
+"""Function that returns a context manager for a call of a family's function. If the function belongs to a
+module, the context manager turns every exception except OSError into an oops.
 """
 
 
@@ -84,7 +84,7 @@ class Dispatcher:
             raise os_error(ENOENT)
         if length < family.min_length:
             raise os_error(EINVAL)
-        command = info.data[start + NLMSG_HDRLEN]  # the first byte of `struct genlmsghdr`
+        command = info.data[start + NLMSG_HDRLEN]  # `cmd` is the first byte of `struct genlmsghdr`
         dumps = info.flags & NLM_F_DUMP == NLM_F_DUMP
         if command >= family.resv_start_op:
             _check_header(info, dumps)
@@ -110,7 +110,9 @@ class Dispatcher:
         return self._guarded_do(info)
 
     def _guarded_do(self, info: Info) -> object:
-        """Call an operation of a module. An exception in it becomes an oops."""
+        """Call a do handler that belongs to a module. If the handler raises an exception other than OSError,
+        the exception becomes an oops.
+        """
         family, operation = info.family, info.operation
         where = f"{family.name} {operation.name} doit"
         if operation.sleeps:

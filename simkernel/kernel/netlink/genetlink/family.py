@@ -48,7 +48,7 @@ class Dumper:
 
 
 def dump_only(info: Info) -> None:
-    """Default of `do` in an operation that only dumps. The kernel does not call this function."""
+    """Placeholder for the do handler of a dump operation. The kernel does not call this function."""
     raise os_error(EOPNOTSUPP)
 
 
@@ -73,7 +73,9 @@ class Operation:
 
     @sleeps.default
     def _says_that_it_sleeps(self) -> bool:
-        """Return True if the handler `do` says so by its attribute `sleeps` (driverapi/genl_handlers.py)."""
+        """Return the value of the do handler's attribute `sleeps`, or False if the handler lacks it. The
+        attribute is True if a driver's handler is a coroutine function (driverapi/genl_handlers.py).
+        """
         return bool(getattr(self.do, "sleeps", False))
 
     @privileged.default

@@ -146,11 +146,11 @@ class GenericNetlink:
         net: Net | None = None,
         exclude: int = 0,
     ) -> None:
-        """Send a message to a family's group in `net`, or in all namespaces if `net` is None
-        (`genlmsg_multicast()`).
+        """Send a message to a family's group in the namespace `net` (`genlmsg_multicast()`). If `net` is
+        None, send the message in all namespaces.
 
-        `group` is the index among the family's groups. Raise ESRCH if no member received the message,
-        ENOBUFS if a member with NETLINK_BROADCAST_ERROR was overrun.
+        `group` is the index among the family's groups. Raise ESRCH if no member received the message, ENOBUFS
+        if a member with NETLINK_BROADCAST_ERROR was overrun.
         """
         data = self.message(family, command, attributes)
         nets = self.netlink.namespaces if net is None else (net,)

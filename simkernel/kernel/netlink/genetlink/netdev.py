@@ -23,11 +23,11 @@ from simkernel.uapi.netlink import attribute
 from simkernel.uapi.structure import U32, U64
 
 RESERVED_FOR_THERMAL: Final = {"ids": 1, "groups": 2}
-"""Number of family ids and number of groups to reserve before netdev is registered. On the Linux machine of
-the recordings, the family `thermal` has this id and these groups.
+"""Number of family ids and of group numbers to reserve for the family `thermal`, which simkernel does not
+model.
 
-simkernel does not model `thermal`. With this reservation, netdev has the same family id (20) and group
-numbers (4 and 5) as in the recordings.
+The Linux machine of the recordings has this family. With the reservation, netdev has the same family id (20)
+and group numbers (4 and 5) as in the recordings.
 """
 
 
@@ -89,7 +89,7 @@ def _get_device(info: Info) -> None:
 
 
 def _dump_devices(writer: MessageWriter, info: Info) -> bool:
-    """Dump all devices. As on Linux, the messages do not have NLM_F_MULTI set."""
+    """Dump all devices. Like Linux, send the messages without NLM_F_MULTI."""
     last = info.state or 0
     for index, device in sorted(info.net.devices.items()):
         if index > last:

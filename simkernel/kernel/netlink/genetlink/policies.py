@@ -23,8 +23,8 @@ _HEADER = genl.GenlMsgHdr.LAYOUT
 
 @attrs.define(eq=False)
 class PolicyContext:
-    """State of a policy dump. The dump sends the remaining `commands`, and after them the `tables` (`struct
-    ctrl_dump_policy_ctx`).
+    """State of a policy dump (`struct ctrl_dump_policy_ctx`). `commands` contains the commands that the dump
+    has not yet sent. After the commands, the dump sends the policy tables in `tables`.
 
     `single`: the request names one command.
     """
@@ -89,7 +89,9 @@ def _tables(family: Family, command: Command, single: bool) -> tuple[PolicyTable
 
 
 def step(writer: MessageWriter, info: Info) -> bool:
-    """Write as many messages as fit (`ctrl_dumppolicy()`). The dump ends with a step that writes nothing."""
+    """Write as many messages as fit (`ctrl_dumppolicy()`). Return False, which ends the dump, if the function
+    writes no message.
+    """
     context: PolicyContext = info.state
     try:
         while context.commands:
@@ -135,8 +137,7 @@ def _write_command(writer: MessageWriter, info: Info, command: Command) -> None:
         return
     with _message(writer, info):
         policies = writer.nest(genl.CTRL_ATTR_OP_POLICY)
-        # For a command that has only a dump operation, Linux writes the command number 0.
-        # A recording on Linux shows this: the test case nlctrl.policy_dump.
+        # If a command has only a dump operation, Linux writes command number 0 (case nlctrl.policy_dump).
         operation = writer.nest(command.number if command.do is not None else 0)
         if do is not None:
             writer.put_u32(genl.CTRL_ATTR_POLICY_DO, context.tables.index(do))

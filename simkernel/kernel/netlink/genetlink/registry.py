@@ -43,7 +43,7 @@ class Registry:
         self._next_id = 0
         self._groups = RESERVED_GROUPS
         self.group_count = WORD
-        """Number of groups of the protocol NETLINK_GENERIC, higher than every assigned group number."""
+        """Upper limit of NETLINK_GENERIC's group numbers. All assigned group numbers are lower."""
 
     def __iter__(self) -> Iterator[Family]:
         """Return an iterator over all families, ordered by id."""

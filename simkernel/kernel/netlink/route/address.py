@@ -124,8 +124,8 @@ class AddressFamily(ABC, Generic[A]):
         address.created = address.created or address.updated
 
     def watch(self, address: A) -> None:
-        """Schedule the work item for the end of an address's preferred lifetime or, if the address is
-        deprecated, of its valid lifetime.
+        """Schedule the work item that runs when an address's preferred lifetime ends. If the address is
+        deprecated, the work item runs when the valid lifetime ends.
         """
         self.unwatch(address)
         lifetime = address.valid if address.flags & ia.IFA_F_DEPRECATED else address.preferred
@@ -198,7 +198,7 @@ class AddressFamily(ABC, Generic[A]):
     def join(
         self, request: Request, joined: set[int | bytes], group: int | bytes, *, multicast: bool
     ) -> None:
-        """Join the multicast group whose address a request adds with IFA_F_MCAUTOJOIN.
+        """Join the multicast group `group`, because a request adds the group's address with IFA_F_MCAUTOJOIN.
 
         Raises EINVAL if the address is not multicast, EADDRINUSE if the group is already joined.
         """
@@ -256,8 +256,8 @@ class AddressFamily(ABC, Generic[A]):
 
 
 def table(name: str, policies: dict[int, AttributePolicy]) -> PolicyTable:
-    """Return a table of the policies in `policies` and of those that IPv4 and IPv6 share. Attributes of types
-    without a policy are not checked.
+    """Return a policy table with `policies` and the attribute policies that IPv4 and IPv6 addresses share.
+    Attributes of types without a policy are not checked.
     """
     merged = COMMON_POLICIES | policies
     return PolicyTable(name, tuple(merged.get(type, AttributePolicy()) for type in range(ia.IFA_MAX + 1)))

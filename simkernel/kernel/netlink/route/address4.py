@@ -49,8 +49,8 @@ IPV6_ONLY_FLAGS: Final = (
 
 
 class Routes4:
-    """Methods that IPv4 addresses call to add and remove routes (net/ipv4/fib_frontend.c). The methods of
-    this base class do nothing.
+    """Methods that the IPv4 address code calls to add and remove routes (net/ipv4/fib_frontend.c). The
+    methods of this base class do nothing.
     """
 
     def address_up(self, address: Address4) -> None:
@@ -107,7 +107,8 @@ class Ipv4Addresses(AddressFamily[Address4]):
             IN_DEVICE.drop(device)
             data = IN_DEVICE.of(device)
             if event is Event.CHANGEMTU:
-                data.conf.clear()  # Linux sets the defaults of `lo` only when `lo` is registered
+                # Linux sets `disable_xfrm` and `disable_policy` of `lo` only when `lo` is registered.
+                data.conf.clear()
             netconf.IPV4.announce(device, data.conf)
         elif data is None:
             return
@@ -131,12 +132,13 @@ class Ipv4Addresses(AddressFamily[Address4]):
             device=device, prefixlen=8, scope=scope, local=LOOPBACK, address=LOOPBACK, label=label
         )
         self.set_lifetimes(address, ia.INFINITY_LIFE_TIME, ia.INFINITY_LIFE_TIME)
-        with contextlib.suppress(OSError):  # EEXIST if lo kept 127.0.0.1 while it was down
+        # `_insert` raises EEXIST if `lo` kept the address 127.0.0.1 while it was down.
+        with contextlib.suppress(OSError):
             self._insert(data, address)
 
     def _rename(self, device: NetDevice, data: InDevice) -> None:
-        """Rename the labels of a renamed device's addresses, and keep their suffixes
-        (`inetdev_changename()`).
+        """Change the address labels of a renamed device (`inetdev_changename()`). The first address gets the
+        new device name as its label. The other labels also keep their suffix, such as `:1`, or get one.
         """
         name = _name(device)
         for number, address in enumerate(data.addresses, 1):

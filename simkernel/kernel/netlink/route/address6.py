@@ -54,8 +54,8 @@ IFA_SCOPES: Final = {rt.RT_SCOPE_HOST: 0x10, rt.RT_SCOPE_LINK: 0x20, rt.RT_SCOPE
 
 
 class Routes6:
-    """Methods that IPv6 addresses call to add and remove routes (net/ipv6/route.c). The methods of this base
-    class do nothing.
+    """Methods that the IPv6 address code calls to add and remove routes (net/ipv6/route.c). The methods of
+    this base class do nothing.
 
     If the device is down or the route exists, adding a route does nothing. A metric of 0 means the
     default. Lifetimes are in seconds, or INFINITY_LIFE_TIME.
@@ -90,8 +90,8 @@ class Routes6:
         """Remove an address from the preferred sources of all routes (`rt6_remove_prefsrc()`)."""
 
     def change_mtu(self, device: NetDevice, before: int) -> None:
-        """Update RTAX_MTU in a device's routes after its MTU changed from `before` bytes
-        (`rt6_mtu_change()`).
+        """Update RTAX_MTU in a device's routes after the device's MTU changed (`rt6_mtu_change()`). The
+        parameter `before` is the old MTU in bytes.
         """
 
     def insert_multicast(self, device: NetDevice) -> None:
@@ -101,9 +101,8 @@ class Routes6:
         """Remove all routes over a device after NETDEV_DOWN or NETDEV_UNREGISTER (`rt6_disable_ip()`)."""
 
     def link_up(self, device: NetDevice, *, was_dead: bool) -> None:
-        """Clear RTNH_F_LINKDOWN, or RTNH_F_DEAD if `was_dead`, in a device's routes (`rt6_sync_up()`).
-
-        If `was_dead` and the device has a carrier, both flags are cleared.
+        """Clear RTNH_F_LINKDOWN in a device's routes (`rt6_sync_up()`). If `was_dead` is true, clear
+        RTNH_F_DEAD, and clear RTNH_F_LINKDOWN only if the device has a carrier.
         """
 
     def link_down(self, device: NetDevice) -> None:
@@ -257,8 +256,8 @@ class InterfaceAddresses(AddressFamily[Address6]):
         return () if data is None else data.addresses
 
     def find(self, net: Net, value: bytes, device: NetDevice | None) -> Address6 | None:
-        """Return the address `value` of `device`, or of any device if `device` is None
-        (`ipv6_get_ifaddr()`).
+        """Return the address object for the 16 bytes `value`, or None if `device` lacks this address
+        (`ipv6_get_ifaddr()`). If `device` is None, search all devices of the namespace.
         """
         matches = (each for each in self._all.of(net) if each.address == value)
         return next((each for each in matches if device in (None, each.device)), None)
@@ -345,8 +344,8 @@ class InterfaceAddresses(AddressFamily[Address6]):
 
 
 def classify(value: bytes) -> tuple[int, int]:
-    """Return the scope of an IPv6 address twice: as a value of the scope field of multicast addresses, and as
-    an RT_SCOPE_* value (`ipv6_addr_type()`).
+    """Return the scope of an IPv6 address as two numbers (`ipv6_addr_type()`). The first is encoded like the
+    scope field of a multicast address. The second is an RT_SCOPE_* value.
     """
     if value[0] == MULTICAST:
         scope = value[1] & 0xF
@@ -375,7 +374,7 @@ def _is_settled(address: Address6) -> bool:
 
 
 def _end_of_ipv6(device: NetDevice) -> Event:
-    """Return the event that `_shut` handles if the MTU of a device becomes too small for IPv6. The event is
+    """Return the event to pass to `_shut` if the MTU of a device becomes too small for IPv6. The event is
     DOWN for `lo`, which keeps its IPv6 data. It is UNREGISTER for any other device, which loses its IPv6
     data.
     """

@@ -80,7 +80,7 @@ class DuplicateDetection:
     def _work(self, address: Address6) -> None:
         address.dad = None
         data = inet6_device(address.device)
-        # A device loses its addresses when it loses its IPv6 data.
+        # A device without IPv6 data has no addresses, and no work item of duplicate address detection.
         assert data is not None
         if address.state == PREDAD:
             address.state = DAD

@@ -224,7 +224,7 @@ class NextHop:
 
     @property
     def shown_flags(self) -> int:
-        """Those flags of the next hop that messages contain."""
+        """Flags of the next hop, without the flags that the kernel omits from messages."""
         return self.flags & SHOWN_FLAGS
 
     def pack(self, *, device: bool = True) -> bytes:
@@ -267,7 +267,7 @@ def pack_table(table: int) -> tuple[int, bytes]:
 
 
 class Route(Protocol):
-    """The properties and methods of a route that dumps and notifications use."""
+    """Interface through which dumps and notifications use IPv4 and IPv6 routes."""
 
     @property
     def shown(self) -> tuple[int, int]: ...
@@ -374,7 +374,8 @@ class RouteDump:
         """
         request = callback.request
         wanted = _filter(callback)
-        hidden = wanted.flags & rt.RTM_F_PREFIX  # no modelled route comes from a router advertisement
+        # RTM_F_PREFIX selects only routes from router advertisements, which are not modelled.
+        hidden = wanted.flags & rt.RTM_F_PREFIX
         if hidden and self.family == AF_INET:
             return False
         tables = sorted(self.tables(request.net), key=lambda each: each.place)

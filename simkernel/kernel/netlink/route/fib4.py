@@ -70,8 +70,8 @@ class Result4:
 
 @attrs.define(eq=False)
 class Tables4:
-    """IPv4 routing tables and FibInfos of a namespace. `cache` identifies the current contents of the route
-    cache. A flush of the route cache replaces `cache` with a new object.
+    """IPv4 routing tables of a namespace, and the FibInfo objects that their routes share. Each flush of the
+    route cache replaces the object `cache`, so that older cached routes are recognized as invalid.
     """
 
     tables: dict[int, Table4] = attrs.field(factory=dict)
@@ -122,9 +122,10 @@ class Fib4:
         return found.tables[number]
 
     def changing_rules(self, net: Net) -> None:
-        """Give the tables local and main separate sets of routes, before a rule changes (`fib_unmerge()`).
+        """Separate the routes of the table local from those of the table main (`fib_unmerge()`). The caller
+        then adds or deletes a rule.
 
-        Without custom rules, both tables share one set. A custom rule can select only one of the tables.
+        Until the first such call, both tables share one set of routes. A rule can select only one of them.
         """
         self.rules.of(net).custom = True
         TABLES4.of(net).flush_cache()

@@ -113,7 +113,9 @@ class AutomaticRoutes4(Routes4):
         TABLES4.of(address.device.net).flush_cache()
 
     def address_down(self, address: Address4) -> None:
-        """Remove the routes of an address. After the last address, remove all routes of its device."""
+        """Remove the routes of an address that was removed from its device. If the device has no address
+        left, remove all routes over the device.
+        """
         self.delete_routes(address)
         TABLES4.of(address.device.net).flush_cache()
         if not IN_DEVICE.of(address.device).addresses:

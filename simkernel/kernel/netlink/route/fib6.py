@@ -277,9 +277,10 @@ class Fib6:
 
     def _covering(self, table: Table6, flow: Flow) -> Iterator[list[Route6]]:
         """Yield the routes that cover a flow. Routes with longer prefixes come first. Among routes with the
-        same prefix, source routes come first.
+        same prefix, the routes that also have a source prefix come first.
 
-        If no source route of a prefix is usable, the prefix is skipped until another prefix matches.
+        If a prefix has routes with source prefixes, but none covers the flow's source address, the prefix is
+        skipped until another prefix matches.
         Sources: `fib6_node_lookup()`, `fib6_backtrack()`.
         """
         sources: dict[tuple[int, ...], dict[Any, list[Route6]]] = {}
@@ -292,10 +293,10 @@ class Fib6:
             own, below = table.routes.get(prefix), sources.get(prefix)
             if below is not None:
                 if not (found or own or not length or _below(table, prefix).isdisjoint("01")):
-                    # Linux compares the address with an arbitrary route to a longer prefix.
-                    # Source: fib6_find_prefix().
+                    # Linux compares the flow's destination with a longer prefix (fib6_find_prefix()).
                     raise self.unmodelled(
-                        "IPv6 routes with RTA_SRC are not modelled if RTA_DST contains other routes' RTA_DST",
+                        "if all routes to an IPv6 prefix have RTA_SRC, "
+                        "routes to longer prefixes inside this prefix are not modelled",
                         EOPNOTSUPP,
                     )
                 for routes in covering(below, flow.saddr, BITS):
@@ -450,7 +451,7 @@ class Fib6:
 
 
 def _below(table: Table6, prefix: tuple[int, ...]) -> set[str]:
-    """Return a set of characters that tells which routes the table has for a prefix and for longer prefixes.
+    """Return which kinds of routes a table has to a prefix and to longer prefixes. Each kind is a character.
 
     0 or 1: routes to longer prefixes whose next bit is 0 or 1. 2: routes to the prefix itself. -: routes to
     the prefix that also have a source prefix.
