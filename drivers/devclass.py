@@ -37,7 +37,7 @@ class DeviceClass:
 
 
 class DeviceClasses:
-    """The loaded module, which knows the names of all class devices. Drivers import its methods as kernel
+    """The state of the loaded module: the names of all class devices. Drivers import the methods as kernel
     symbols.
     """
 
@@ -84,14 +84,14 @@ class DeviceClasses:
             self._names.discard(device.name)
 
     def devclass_devices(self, devices: DeviceClass) -> list[Any]:
-        """Return the `data` of all devices of a class, in the order of registration.
+        """Return the driver data of each device in a class, in the order of registration.
 
         Netlink dumps use it.
         """
         return [dev_get_drvdata(device) for device in devices.kind.devices]
 
     def devclass_find(self, devices: DeviceClass, info: GenlInfo) -> Any:
-        """Return the `data` of the device that a netlink request names in its attribute `device`.
+        """Return the driver data of the device whose name is in the attribute `device` of a netlink request.
 
         If the attribute is missing, return the only device.  Raise ENODEV if the device does not exist,
         EINVAL if the attribute is missing and several devices exist.
@@ -128,7 +128,7 @@ MODULE = Module(
 
 
 def init(this: ThisModule) -> DeviceClasses:
-    """Return the module's state without a device class, because drivers register their classes later."""
+    """Return the state of the loaded module. Drivers register their device classes later."""
     return DeviceClasses(this)
 
 

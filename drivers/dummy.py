@@ -72,7 +72,7 @@ class Dummy:
                 raise os_error(EADDRNOTAVAIL)
 
     def change_carrier(self, device: NetDevice, on: bool) -> None:
-        """Turn the carrier on or off, as RTM_SETLINK requests with IFLA_CARRIER."""
+        """Turn the carrier on or off. Programs set it with IFLA_CARRIER or the sysfs attribute `carrier`."""
         (netif_carrier_on if on else netif_carrier_off)(self.this, device)
 
 

@@ -50,7 +50,7 @@ class Hello:
     def __init__(self, this: ThisModule) -> None:
         self.greeting: str = this.parameters["greeting"]
         self.lock = spin_lock_init(this, "hello")
-        """Protects `greeted`, because programs on two CPUs can send at the same time."""
+        """Protects the counter `greeted`, because programs on two CPUs can send at the same time."""
         self.greeted = 0
         self.socket: KernelSocket = netlink_kernel_create(
             this, NETLINK_HELLO, self.receive, groups=GREETED_GROUP, flags=NONROOT_RECV

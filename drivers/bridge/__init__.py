@@ -191,7 +191,7 @@ class BridgeModule:
             raise unmodelled(self.this, f"the setting {type} of a bridge is not modelled", EOPNOTSUPP)
         for type in change(bridge.settings, data):
             if type == Br.PRIORITY:
-                self.update(bridge)  # the ports store the bridge id, which contains the priority
+                self.update(bridge)  # update the bridge id in each port: it contains the priority
         if Br.GROUP_ADDR in data:
             address = data[Br.GROUP_ADDR]
             if address[:5] != GROUP_ADDRESS[:5] or address[5] > 15 or address[5] in (1, 2, 3):
@@ -240,8 +240,8 @@ class BridgeModule:
         device.mtu, device.private.mtu_is_set = mtu, True
 
     def set_id(self, bridge: Bridge, address: bytes) -> None:
-        """Set the bridge's hardware address in the device, in the bridge id and in the ports' designated ids
-        (`br_stp_change_bridge_id()`).
+        """Change a bridge's hardware address (`br_stp_change_bridge_id()`). This also changes the bridge id,
+        the ids that the ports store, and the forwarding database.
         """
         bridge.fdb.change_bridge(address)
         for port in bridge.ports.values():
@@ -395,8 +395,8 @@ class BridgeModule:
         self.update(bridge)
 
     def update(self, bridge: Bridge) -> None:
-        """Store the bridge id and the port id in each enabled port, then select the states of the ports
-        (`br_configuration_update()`).
+        """Make each enabled port a designated port with the current bridge id. Then select the state of each
+        port (`br_configuration_update()`).
         """
         for port in bridge.ports.values():
             if port.state != BR_STATE_DISABLED:
@@ -481,8 +481,8 @@ class BridgeModule:
         rtnl_notify(self.this, port.device, RTNLGRP_LINK, message(type, body))
 
     def getlink(self, bridge: NetDevice, device: NetDevice, mask: int) -> list[bytes]:
-        """Return a message about a port (`br_getlink()`). If `device` is the bridge itself, return no message
-        unless `mask` requests VLAN, MRP or CFM data.
+        """Return a list with one message about a port or about the bridge itself (`br_getlink()`). For the
+        bridge, the list is empty if `mask` requests no VLAN, MRP or CFM data.
         """
         if device is bridge and not mask & BRIDGE_FILTERS:
             return []

@@ -38,7 +38,7 @@ def fill_bridge(bridge: Bridge) -> bytes:
 def fill_port(this: ThisModule, bridge: Bridge, device: NetDevice) -> bytes:
     """Return the encoded netlink attributes of a port (`br_port_fill_attrs()`)."""
     port = bridge.ports.get(device)
-    if port is None:  # the device is being removed from the bridge
+    if port is None:  # the bridge has already removed this port
         port = Port(device, 0)
         port.become_designated(bridge)
     computed: dict[int, int] = {BrPort.STATE: port.state, BrPort.ID: port.id, BrPort.NO: port.number}

@@ -123,7 +123,7 @@ SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
     Br.AGEING_TIME: ANY,
     Br.STP_STATE: (0, 0, EOPNOTSUPP),
     Br.PRIORITY: ANY,
-    Br.VLAN_FILTERING: (1, 0, EOPNOTSUPP),  # no value is valid without CONFIG_BRIDGE_VLAN_FILTERING
+    Br.VLAN_FILTERING: (1, 0, EOPNOTSUPP),  # empty range: CONFIG_BRIDGE_VLAN_FILTERING is off
     Br.MCAST_ROUTER: (0, 2, EINVAL),
     Br.MCAST_SNOOPING: FLAG,
     Br.MCAST_QUERY_USE_IFADDR: FLAG,

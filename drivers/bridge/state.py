@@ -69,7 +69,7 @@ class Port:
 
 @attrs.define(eq=False)
 class Bridge:
-    """The state of a bridge (`struct net_bridge`), which is the `private` of the bridge's network device."""
+    """The state of a bridge (`struct net_bridge`). The bridge's network device stores it as private data."""
 
     device: NetDevice
     fdb: ForwardingDatabase = attrs.field(init=False)

@@ -130,8 +130,8 @@ class Commands:
         Stopping a stream sleeps, which is not allowed here, so a work item does it.
         """
         for camera in self._cameras():
-            # Hold the lock while scheduling. The driver's remove() clears the users under the same lock, and
-            # then cancels the work item. So the work item cannot be scheduled after that.
+            # Schedule the work item under the lock, because the driver's remove() clears the users under it.
+            # After remove() has cancelled the work item, no closed socket can schedule the work item again.
             with camera.lock:
                 if remove_user(camera, sender):
                     schedule_work(camera.stop_work)
@@ -241,7 +241,7 @@ def statistics(camera: Camera) -> Reply:
     totals = camera.totals
     frames = lost = overwritten = in_flight = 0
     if camera.ring is not None:
-        # Read again until FRAMES has not changed: the device can count a frame between two register reads.
+        # If the device counts a frame between two register reads, read both counters again.
         while True:
             frames, lost = camera.read(hw.FRAMES), camera.read(hw.DROPPED)
             if camera.read(hw.FRAMES) == frames:

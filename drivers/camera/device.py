@@ -112,7 +112,7 @@ class Camera:
         return value
 
     def is_absent(self, value: int) -> bool:
-        """Return True if a register read returned `value` because the camera is unplugged.
+        """Return True if `value`, the result of a register read, is invalid because the camera is unplugged.
 
         An empty slot reads as ones.  But another camera can be plugged into the slot, so check the device,
         too.

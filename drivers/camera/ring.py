@@ -84,8 +84,8 @@ class Descriptors:
         raise NotImplementedError
 
     def device_slots(self) -> Iterator[int]:
-        """Yield the slots that the driver has passed to the device and not yet collected, beginning with
-        `tail`.
+        """Yield the indices of the descriptors that the driver has passed to the device and has not yet
+        collected, starting with `self.tail`.
         """
         raise NotImplementedError
 
@@ -96,7 +96,7 @@ class Descriptors:
         return sum(bool(flag & hw.DESCRIPTOR_DONE) for flag in done)
 
     def frame(self, pixels: memoryview, now: int) -> Frame:
-        """Return the frame in the slot `tail`, and count it as collected. `now` is the time in ns."""
+        """Return the frame of the descriptor `self.tail`, and count it in `collected`. `now` is in ns."""
         _, _, _, _, sequence, checksum, exposure_start, readout_end, dma_done = self.descriptor(self.tail)
         self.collected += 1
         return Frame(self.tail, sequence, checksum, pixels, exposure_start, readout_end, dma_done, now)

@@ -83,7 +83,8 @@ async def shut_down(camera: Camera) -> None:
 
 
 async def start(camera: Camera, make: Callable[[], Descriptors]) -> None:
-    """Start a stream. `make()` allocates its ring of DMA descriptors. The caller holds the mutex.
+    """Start a stream. `make` is a function that allocates the stream's ring of DMA descriptors. The caller
+    holds the mutex.
 
     If a step fails, the steps before it are undone, the last first.  Raise ENODEV if the camera is
     unplugged, ENOMEM if allocation fails, ETIMEDOUT if the camera does not become ready.

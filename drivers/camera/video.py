@@ -27,8 +27,8 @@ FORMATS: Final = {
 FOURCC: Final = {pixel_format: fourcc for fourcc, pixel_format in FORMATS.items()}
 SECOND: Final = 1_000_000_000
 MAX_INTERVAL: Final = SECOND
-"""The longest frame interval in ns. The register accepts a longer one, but v4l2-compliance counts whole
-frames per second: with a longer interval it counts 0 and never stops streaming.
+"""The longest frame interval that the driver permits, in ns. The hardware permits longer intervals, but then
+v4l2-compliance computes a rate of 0 frames per second and never stops streaming.
 """
 MAX_DENOMINATOR: Final = 100_000
 """Largest denominator of a frame interval that the driver reports. The limit keeps the fraction simple, for

@@ -9,7 +9,7 @@ BITS_PER_LONG: Final = 64
 
 
 def codes(bits: int, least: int = 0, below: int | None = None) -> Iterator[int]:
-    """Yield the numbers of the set bits that are at least `least` and less than `below`
+    """Yield the number of each set bit, from bit `least` up to but not including bit `below`
     (`for_each_set_bit_from()`).
     """
     rest = bits >> least

@@ -64,7 +64,7 @@ class InputCore:
             raise
 
     def stop(self) -> None:
-        """Release the device numbers and the class.
+        """Release the device numbers of the input subsystem, and unregister the class `input`.
 
         The modules that import from this one are already unloaded.
         """

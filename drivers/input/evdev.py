@@ -87,7 +87,7 @@ def _events(handle: InputHandle, values: Sequence[Value]) -> None:
     flow = trace_flow(evdev.core.this)
     grab = rcu_dereference(evdev.grab)
     for client in rcu_dereference(evdev.clients) if grab is None else (grab,):
-        # The clock can change after this read. EVIOCSCLOCKID then drops events with the old clock's time.
+        # No lock, as on Linux: a packet can get the old clock's time while EVIOCSCLOCKID sets a new clock.
         clock = READ_ONCE(client.clock)
         if not READ_ONCE(client.revoked) and client.pass_values(values, evdev.time(clock), flow):
             kill_fasync(client.fasync, POLL_IN)

@@ -74,7 +74,7 @@ class Client:
     masks: dict[int, int] = attrs.field(factory=dict)
     fasync: FasyncList = attrs.field(factory=FasyncList)
     flow: int = 0
-    """The id of the trace flow to which the last event that was read belongs."""
+    """The trace flow id of the event that the program has read last."""
 
     def __attrs_post_init__(self) -> None:
         self.buffer = [QueuedEvent(0, 0, 0, 0, 0)] * self.size
@@ -120,8 +120,8 @@ class Client:
         return b"".join(taken)
 
     def flush(self, unwanted: int) -> None:
-        """Drop the queued events of one type, because the caller passes the current state to the reader
-        (`__evdev_flush_queue()`).
+        """Drop the queued events of one type (`__evdev_flush_queue()`). An ioctl that returns the current
+        state, such as EVIOCGKEY, calls this.
 
         A packet that contains no other events loses its SYN_REPORT as well, unless it is the first packet.
         """

@@ -71,7 +71,9 @@ def _detach(client: Client) -> None:
 
 
 def _release(file: File) -> Awaitable[None] | None:
-    """Close a file (`evdev_release()`).  Sleep only if another task holds one of the mutexes."""
+    """Close a file of an event device (`evdev_release()`). Sleep only if another task holds the mutex of
+    the event device or of the input device.
+    """
     client: Client = file.private_data
     mutexes = client.evdev.mutex, client.evdev.handle.dev.mutex
     taken = [mutex for mutex in mutexes if mutex_trylock(mutex)]
@@ -91,7 +93,9 @@ async def _release_locked(client: Client) -> None:
 
 
 def _close(client: Client) -> None:
-    """Close a file of an event device. The caller holds both mutexes."""
+    """Close a file of an event device. The caller holds the mutexes of the event device and of the input
+    device.
+    """
     evdev: Evdev = client.evdev
     if evdev.grab is client:
         rcu_assign_pointer(evdev, "grab", None)
@@ -119,8 +123,8 @@ def _read(file: File, size: int, position: int) -> bytes | Awaitable[bytes]:
 async def _wait(file: File, client: Client, size: int) -> bytes:
     data = b""
     while not data:
-        # The ring holds no complete packet: none has arrived, or another reader of this file has taken it.
-        # For a non-blocking reader _take() raises EAGAIN.
+        # The ring holds no complete packet. Another task that reads this file may have removed the last one.
+        # If the file is non-blocking, do not wait: _take() raises EAGAIN.
         if not file.flags & O_NONBLOCK:
             await wait_event_interruptible(client.wait, lambda: client.readable or not is_alive(client))
         data = _take(file, client, size)

@@ -24,8 +24,8 @@ BOOLEANS: Final = {
     "on": True,
     "of": False,
 }
-"""The boolean that a text stands for, keyed by the first or the first two characters of the text
-(`kstrtobool()`).
+"""The texts that mean True and False (`kstrtobool()`). A key is the first character of a text, or its first
+two characters.
 """
 
 

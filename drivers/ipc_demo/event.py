@@ -158,13 +158,13 @@ def ioctl(file: File, request: int, argument: int) -> int:
 
 
 def mmap(file: File, area: VmArea) -> None:
-    """Map the page with the last event, which all programs share, read-only.
+    """Map a page that contains the last event. All programs share the page, and the mapping is read-only.
 
     Raise EINVAL if it would be writable.
     """
     if area.writable:
         raise os_error(EINVAL)
-    memory = READ_ONCE(_events(file).memory)  # no lock: programs read the mapped page without a lock, too
+    memory = READ_ONCE(_events(file).memory)  # no lock: `memory` is set only once
     remap_vmalloc_range(area, memory, area.offset)
 
 

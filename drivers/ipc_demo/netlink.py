@@ -24,11 +24,11 @@ from .question import answer
 MAX_ATTRIBUTE: Final = 65531
 """Maximum payload of an attribute in bytes: its 16-bit length includes the 4-byte header."""
 PART_OVERHEAD: Final = 32
-"""Number of bytes in a message that are not part of the frame: the headers and the other attributes."""
+"""Bytes that a message needs for its headers and attributes, besides the bytes of a frame."""
 
 
 def register(this: ThisModule, events: Events, frames: Frames, undo: ExitStack) -> None:
-    """Register the netlink family, and multicast each event to its group `events`."""
+    """Register the netlink family. From now on, each event is sent to the multicast group `events`."""
 
     def ask(info: GenlInfo) -> Reply:
         answered = answer(b"".join(info.required("question")))

@@ -146,7 +146,9 @@ def interrupt(irq: int, mouse: Mouse) -> int:
 
 
 def _take(mouse: Mouse) -> None:
-    """Remove one report from the device, add it to the sums, and pass it to the input core and the queue."""
+    """Remove a report from the device, add it to `mouse.state`, and pass it to the input core. Queue the
+    report for netlink. If the queue is full, count the report in `mouse.missed` instead.
+    """
     motion, state = readl(mouse.io, hw.REPORT_MOTION), readl(mouse.io, hw.REPORT_STATE)
     low, high = readl(mouse.io, hw.REPORT_TIME_LOW), readl(mouse.io, hw.REPORT_TIME_HIGH)
     if high == ALL_ONES:  # the mouse was unplugged while its registers were read

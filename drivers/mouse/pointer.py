@@ -1,4 +1,4 @@
-"""The input device of a mouse. Programs read its events from /dev/input/event0.
+"""The input device of a mouse. Programs read its events from a device node such as /dev/input/event0.
 
 The input device and the netlink event `motion` carry the same reports.  An input event is sent only for an
 axis that has moved or a button that has changed.

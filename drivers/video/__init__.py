@@ -97,7 +97,7 @@ class Videodev(VideoCore):
         step: int,
         default: int,
     ) -> Control:
-        """Add an integer control to a control handler. controls.py describes `ops`."""
+        """Add an integer control to a control handler. `ops` is a driver object with the method s_ctrl()."""
         return handler.add(ops, id, minimum, maximum, step, default)
 
     def v4l2_ctrl_new_std_menu_items(
@@ -111,7 +111,7 @@ class Videodev(VideoCore):
         handler.setup()
 
     def v4l2_ctrl_s_ctrl(self, control: Control, value: int) -> None:
-        """Set a control from the driver, without an open file. All subscribers receive an event."""
+        """Set a control at the driver's request. If its value changes, all subscribers receive an event."""
         control.set(value)
 
     # -- buffers ----------------------------------------------------------------
@@ -119,7 +119,7 @@ class Videodev(VideoCore):
     def vb2_queue_init(
         self, device: Device, ops: Any, lock: Mutex, timestamp_flags: int, private: Any
     ) -> Queue:
-        """Return a new buffer queue for `device`.  queue.py describes `ops`."""
+        """Return a new buffer queue for `device`. `ops` has the driver's operations (see queue.py)."""
         mmap_lock = mutex_init(self.this, f"mmap of {device.name}")
         done_lock = spin_lock_init(self.this, f"done_lock of {device.name}")
         return Queue(device, ops, lock, mmap_lock, done_lock, timestamp_flags, private)

@@ -23,7 +23,9 @@ OFFSET_MASK = (1 << 30) - 1
 
 
 class BufferState(Enum):
-    """The state of a buffer, which tells the owner of the buffer (`enum vb2_buffer_state`)."""
+    """The state of a buffer. It determines the buffer's owner: program, queue or driver
+    (`enum vb2_buffer_state`).
+    """
 
     DEQUEUED = "owned by the program"
     QUEUED = "owned by the queue, not yet passed to the driver"
@@ -65,7 +67,7 @@ class Memory:
         refcount_inc(self._users)
 
     def view(self, length: int) -> memoryview:
-        """Return the first `length` bytes without a copy."""
+        """Return the first `length` bytes of the memory, without copying them."""
         assert self.buffer is not None
         return self.buffer.memory[:length]
 

@@ -1,4 +1,4 @@
-"""The context of an ioctl, which its handler receives besides the argument."""
+"""The first argument of an ioctl handler: the file, the device and the lock of the ioctl."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ from .events import Subscription
 
 NEXT: Final = v4l2.V4L2_CTRL_FLAG_NEXT_CTRL | v4l2.V4L2_CTRL_FLAG_NEXT_COMPOUND
 MIN_MAX: Final = (v4l2.V4L2_CTRL_WHICH_MIN_VAL, v4l2.V4L2_CTRL_WHICH_MAX_VAL)
-"""Requests for the minimum or maximum of a control. They need V4L2_CTRL_FLAG_HAS_WHICH_MIN_MAX, and no
-modelled control has this flag.
+"""The values of the field `which` that request a control's minimum or maximum. The control needs
+V4L2_CTRL_FLAG_HAS_WHICH_MIN_MAX, and no modelled control has this flag.
 """
 FIXED: Final = (v4l2.V4L2_CTRL_WHICH_DEF_VAL, *MIN_MAX)
 ANY_CLASS: Final = (v4l2.V4L2_CTRL_WHICH_CUR_VAL, *FIXED)
@@ -206,7 +206,9 @@ def _value(item: s.V4l2ExtControl) -> int:
 
 
 def _put(item: s.V4l2ExtControl, value: int) -> None:
-    """Store a 32-bit value in the first half of the item's 8-byte union, and keep the second half."""
+    """Store a 32-bit value in an item of the request. The item has an 8-byte union for values; its last 4
+    bytes do not change.
+    """
     item.union = S32.pack(value) + item.union[4:]
 
 

@@ -100,8 +100,9 @@ class Control:
     def set(self, value: int, fh: Any = None) -> int:
         """Set the control to the nearest valid value and return that value (`set_ctrl()`).
 
-        All subscribers except the file `fh`, which sets it, receive an event.  Raise EBUSY if the control
-        is grabbed, ERANGE or EINVAL if a menu has no such item, and any error of the driver.
+        If the value changes, all subscribers receive an event. The file `fh`, which sets the control,
+        receives it only with V4L2_EVENT_SUB_FL_ALLOW_FEEDBACK.  Raise EBUSY if the control is grabbed, ERANGE
+        or EINVAL if a menu has no such item, and any error of the driver.
         """
         value = self.validate(value)
         if self.flags & v4l2.V4L2_CTRL_FLAG_GRABBED:
