@@ -12,7 +12,7 @@ from simkernel.uapi.un import UNIX_PATH_MAX, UnixAddress, encode_sockaddr_un
 
 
 class UnixSocket(Socket[UnixAddress, UnixAddress | None]):
-    """A unix socket (AF_UNIX)."""
+    """A socket of the family AF_UNIX. It encodes each address as a struct sockaddr_un."""
 
     __slots__ = ()
 

@@ -130,7 +130,9 @@ class RealDescriptor:
         self._readable = readable
 
     def close(self) -> None:
-        """Leave the wait queues and close the host descriptor.  No effect if it is closed."""
+        """Remove this object from the wait queues of the simulated file, and close the host descriptor. No
+        effect if the host descriptor is closed already.
+        """
         for queue in self._object.wait_queues:
             queue.discard(self)
         self._flag.close()

@@ -234,8 +234,8 @@ class BlockingProcess(Blocking):
 
     @classmethod
     def on(cls, kernel: Kernel, app: Callable[[Task], App], credentials: Credentials) -> BlockingProcess:
-        """Start a process without a program in `kernel`, and return the object that makes its system calls.
-        `app(task)` makes the `App` of the process's task.
+        """Make `kernel` start a process that runs no program. Return the object whose methods make the system
+        calls of this process. `app(task)` must return the `App` of the process's task.
         """
         runner = SyncRunner(kernel.engine, kernel.processes, credentials)
         return cls(app(runner.task), runner)

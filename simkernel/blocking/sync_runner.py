@@ -25,8 +25,8 @@ LIMIT = seconds(60)
 
 @contextmanager
 def outside(engine: Engine, what: object) -> Iterator[None]:
-    """A context manager for a block in which code outside the simulation acts on the machine.  It marks the
-    machine as running.
+    """Return a context manager for code outside the simulation that runs or changes the machine. In its
+    `with` block, the machine is marked as running.
 
     Raise SimulationError if a program calls this, or a thread that did not make the machine.
     """
@@ -162,7 +162,8 @@ class SyncRunner:
         for other in failures[1:]:
             engine.interrupt(other)
         if failures:
-            results.clear()  # the call raises an exception: the next call must not return this result
+            # `call` raises an exception: drop its result, because the next call would return it
+            results.clear()
         if failures and isinstance(first := failures[0], OSError):
             text = f"{call}: a trace listener or a function of machine.at raised {first!r}"
             raise SimulationError(text) from first

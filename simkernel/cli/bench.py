@@ -26,8 +26,8 @@ COLUMNS = ("row", "quantity", "figure", "over", "ratio", "must hold", "aim", "sp
 WIDE = 156
 """Minimum width, in characters, of a terminal that shows all columns in one table."""
 HALVES = {"Speed": (0, 1, 4, 5, 6, 8), "What was measured": (0, 1, 2, 3, 7)}
-"""The two tables that replace the single table on a terminal narrower than WIDE. Each title is mapped to the
-indexes of the table's columns in COLUMNS.
+"""The two tables that are printed instead of one on a terminal narrower than WIDE. This maps the title of
+each table to its columns, as indexes into COLUMNS.
 """
 
 LEGEND = (

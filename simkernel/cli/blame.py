@@ -58,13 +58,14 @@ def explain(error: BaseException, debug: bool = False) -> str:
         place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
         return f"{place}{error}\n"
     if isinstance(error, SyntaxError) and not _foreign(told.stack):
-        return "".join(told.format_exception_only())  # a SyntaxError's text names the user's line
+        # the text of a SyntaxError contains the file and the line, so the traceback adds nothing
+        return "".join(told.format_exception_only())
     _trim(told)
     return "".join(told.format())
 
 
 def _trim(told: traceback.TracebackException | None) -> None:
-    """Remove the frames of simkernel from a traceback, unless it has no other frames."""
+    """Remove the frames of simkernel from a traceback. If all frames are simkernel's, keep them."""
     if told is not None:
         told.stack = traceback.StackSummary.from_list(_foreign(told.stack) or told.stack)
         _trim(told.__cause__)

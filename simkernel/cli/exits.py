@@ -18,7 +18,7 @@ on Windows Python has no constant for it.
 
 
 class Stopped(KeyboardInterrupt):
-    """Raised to end a command because the signal `number` has arrived."""
+    """Raised to end a command after a signal. `number` is the number of the signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

@@ -104,8 +104,8 @@ class Exporters(Outputs):
         super().finish()
 
     def check(self) -> None:
-        """Raise ClickException if a file was not written or if the flow of --flow does not exist. Raise
-        OSError if standard output was not written.
+        """Raise ClickException if a file was not written, or if no flow has the number that --flow gives.
+        Raise OSError if standard output was not written.
         """
         super().check()
         if self._stream.error is not None:

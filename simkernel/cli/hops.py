@@ -1,5 +1,5 @@
-"""The options --hops and --step of `simkernel run`. They print one flow, a chain of causes and effects, on
-its path through the layers: application, kernel, driver and hardware.
+"""The options --hops and --step of `simkernel run`. They print the path of one flow (a chain of causes and
+effects) through the layers application, kernel, driver and hardware.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def _lines(each: Hop, before: Hop | None, begin: int) -> Iterator[str]:
 
 
 def _picture(lane: int, came: int) -> str:
-    """Return the columns of the layers: a dot in column `lane`, and a line to it from column `came`, where
-    the previous hop was.
+    """Draw a hop as text, with one column for each layer. The dot is in the column with the index `lane`. A
+    line connects it with the previous hop, in the column with the index `came`.
     """
     low, high = sorted((lane, came))
     picture = ""

@@ -15,8 +15,8 @@ from simkernel.cli.exporters import Exporters
 from simkernel.scenario import Run
 
 GRACE: Final = 2.0
-"""Maximum wall-clock seconds between a signal that stops the run immediately, such as a second SIGINT, and
-the end of the run. If the run continues longer, the process exits.
+"""SIGTERM or a second SIGINT stops the run immediately. If the run still continues after this number of
+wall-clock seconds, the process exits.
 """
 NOTICE: Final = "stopping before the next event; press Ctrl-C again to stop at once\n"
 
@@ -24,8 +24,8 @@ NOTICE: Final = "stopping before the next event; press Ctrl-C again to stop at o
 class Interruptible:
     """A context manager in which a first SIGINT raises KeyboardInterrupt before the next event.
 
-    A second SIGINT and SIGTERM raise it at once.  If the body catches it and does not end within GRACE, the
-    process exits.
+    A second SIGINT and SIGTERM raise it at once.  If the `with` block catches it and does not end within
+    GRACE, the process exits.
     """
 
     def __init__(self, run: Run, exporters: Exporters) -> None:
@@ -54,7 +54,7 @@ class Interruptible:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # Python can call this handler between the entry of __exit__ and its first line: do not raise there.
-        # If the handler raised, __exit__ would not remove it, and a later signal would interrupt the report.
+        # An exception in __exit__ would leave this handler installed: the next signal would stop the report.
         if self._ending or (frame is not None and frame.f_code is Interruptible.__exit__.__code__):
             self._late = number
             return

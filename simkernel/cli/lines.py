@@ -9,8 +9,8 @@ from typing import Final
 MAX_PERIOD: Final = 8
 """Maximum number of lines in a group that is recognized as a repetition."""
 MAX_TIMES: Final = 1000
-"""Number of repetitions of a group of lines after which their count is written. So output appears even if an
-endless loop repeats the group.
+"""Maximum value of the count that replaces the repetitions of a group of lines. The writer writes the count
+when it reaches this value, so that output appears even if an endless loop repeats the group.
 """
 
 
@@ -44,15 +44,15 @@ class Folding:
                 self.flush()
 
     def flush(self) -> None:
-        """Write the number of repetitions, then the lines that match only the beginning of another
-        repetition.
+        """Write the number of complete repetitions. Then write the lines of a repetition that has begun but
+        is not complete.
         """
         if self._times:
             lines = "line" if self._period == 1 else f"{self._period} lines"
             times = "once" if self._times == 1 else f"{self._times} times"
             self._write(f"[last {lines} repeated {times}]\n")
             while len(self._recent) > self._period:
-                self._recent.popleft()  # keep only the lines that were repeated
+                self._recent.popleft()  # compare later lines only with the repeated group
         self._period = self._times = 0
         for line in self._held:
             self._new(line)

@@ -36,9 +36,8 @@ def _describe(name: str, path: Path) -> None:
 
 
 def _parameters(path: Path) -> None:
-    from simkernel.cli.blame import (
-        Blame,
-    )  # imported here, because the engine would slow down a list without parameters
+    # Imported only here: the import loads the engine, which `simkernel list` without a name does not need.
+    from simkernel.cli.blame import Blame
 
     with Blame(debug=False):
         parameters = stories.load(path).parameters

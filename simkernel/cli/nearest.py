@@ -8,8 +8,8 @@ import click
 
 
 def unknown(what: str, name: str, known: Iterable[str], meant: str = "") -> click.UsageError:
-    """Return a UsageError for the unknown `name`. It suggests known names that are similar to `meant`, or to
-    `name` if `meant` is empty.
+    """Return a UsageError for the unknown name `name`. The error suggests similar names from `known`. If
+    `meant` is not empty, the suggestions are similar to `meant`, not to `name`.
     """
     from simkernel.ynl.errors import choose
 

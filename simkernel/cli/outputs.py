@@ -1,4 +1,5 @@
-"""Files that a command writes. All are opened before the run, and each replaces its target when complete.
+"""Files that a command writes. The command opens all of them before the run. When a file is complete, it
+replaces its target: the file with the name that the user gave.
 
 A regular file is written beside its target and renamed at the end. After an error or a signal the target
 keeps its old content. A device, a FIFO and the file of standard output are written directly.

@@ -15,15 +15,17 @@ MEANINGS = {"aim": "reaches the aim", "holds": "within the limit", "misses": "mi
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 """Background of the printed numbers. It hides the lines behind them."""
 GAP = 1.02
-"""Position of a printed number, as a factor of the length of its bar."""
+"""Position of the number that is printed beside a bar, divided by the length of the bar."""
 HEIGHT, BAR_HEIGHT, WIDTH = 1.0, 0.28, 11.0
 """Height of the frame, height of a bar and width of the plot, in inches."""
 CURVES_HEIGHT = 3.0
 WHAT = {quantity.name: quantity.what for quantity in TABLE}
 LEAST = 0.05
-"""Value at the left end of the axis. A bar is at least this long."""
+"""Value at the left end of the logarithmic axis. A smaller ratio is drawn as this value."""
 SPACE = 1.3
-"""Right end of the axis, as a factor of the longest bar."""
+"""Value at the right end of the axis, divided by the length of the longest bar, or by 1 if all bars are
+shorter than 1.
+"""
 
 
 def draw(benchmark: dict[str, Any]) -> Figure:

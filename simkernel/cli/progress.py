@@ -35,8 +35,8 @@ def progress(run: Run, *, shown: bool) -> AbstractContextManager[None]:
 
 @contextmanager
 def shown_by(show: Callable[[Event], object], *, shown: bool = True) -> Iterator[None]:
-    """During the block, run `show(done)` in a thread if `shown` is True and standard error is a terminal. The
-    end of the block sets the event `done`.
+    """Return a context manager. If `shown` is True and standard error is a terminal, it runs `show(done)` in
+    a thread during the `with` block. The end of the block sets the event `done`, so that the thread ends.
     """
     done = Event()
     thread = Thread(target=show, args=(done,), daemon=True)

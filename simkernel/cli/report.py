@@ -36,8 +36,8 @@ word of letters is not split.
 
 
 def as_json(run: Run, sha256: str, wall_seconds: float) -> str:
-    """Return the results of a run as JSON. Results that differ between hosts are under `host`; all others are
-    equal on all hosts.
+    """Return the results of a run as JSON. Results that differ between hosts are in the object "host"; all
+    others are equal on all hosts.
     """
     return json.dumps(
         {
@@ -182,7 +182,9 @@ def _grid(table: Table, width: int) -> RenderableType:
 
 
 def _widths(columns: list[_Column], width: int) -> list[int] | None:
-    """Return the columns' widths in a table of at most `width`, or None if a column would split words."""
+    """Return the width of each column for a table that is at most `width` characters wide. Return None if a
+    word would not fit into its column.
+    """
     widths = [column.min_width for column in columns]
     rest = width - sum(widths) - GAP * len(columns)
     if rest < 0:

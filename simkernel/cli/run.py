@@ -38,7 +38,9 @@ def _settings(ctx: click.Context, option: click.Parameter, given: tuple[str, ...
 
 
 def _with_part(scenario: Scenario, settings: dict[str, str], part: str) -> dict[str, str]:
-    """Return the settings with `only` set to `part`: the option `--only part` means `--set only=part`."""
+    """Add the parameter `only` with the value `part` to the settings. The option `--only N` means the same as
+    `--set only=N`.
+    """
     if not any(parameter.name == PART for parameter in scenario.parameters):
         raise click.UsageError(f"scenario {scenario.name} has no parts to choose from: leave --only out")
     if PART in settings:

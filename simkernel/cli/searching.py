@@ -45,8 +45,8 @@ class Progress:
         return monotonic() - self._began
 
     def take(self, schedules: list[str], tracepoints: set[str], faults: set[str]) -> None:
-        """Add the results of runs that were recorded: the digest of each run's schedule, and the tracepoints
-        and fault points that the runs have reached.
+        """Add the results of sampled runs: a digest of each run's schedule, and the tracepoints and fault
+        points that these runs have reached. Runs that are not sampled do not record these results.
         """
         self.sampled += len(schedules)
         self.schedules.update(schedules)
@@ -85,8 +85,8 @@ class Progress:
         )
 
     def summary(self) -> str:
-        """Return a line with the number and rate of the runs. If some runs were recorded, a second line says
-        what these runs have reached.
+        """Return a line with the number and rate of the runs. If some runs were sampled, add a line with the
+        number of schedules, tracepoints and fault points that these runs have reached.
         """
         earlier = f" and {self._before} earlier ones" if self._before else ""
         first = f"{self.runs} runs{earlier} in {self.elapsed:.1f} s, {self.rate:.0f} a second"

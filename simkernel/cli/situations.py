@@ -1,4 +1,6 @@
-"""`simkernel situations`: list the situations that a test can request, or explain one."""
+"""`simkernel situations`: list all situations, or explain one. A situation is behaviour of Linux, such as an
+interrupted netlink dump, that a test can request.
+"""
 
 from __future__ import annotations
 

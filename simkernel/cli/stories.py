@@ -76,8 +76,8 @@ def docstring(path: Path) -> str:
 
 
 def sections(text: str) -> dict[str, str]:
-    """Return the first line of a docstring under the key "", and each part with a label in SECTIONS under its
-    label. The lines of a part are joined to one line.
+    """Split a docstring into a dict. The key "" has the first line. Each label from SECTIONS that the
+    docstring contains is a key, and its value is the text of the part, joined to one line.
     """
     found = {"": text.partition("\n")[0]}
     current: str | None = None

@@ -28,8 +28,8 @@ UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 @attrs.frozen
 class Named:
-    """The name of a target (a scenario or a test), with the module path that the scenario gets. Unlike a
-    loaded target, it can be pickled for worker processes.
+    """The name of a target, which is a scenario or a test. `module_path` applies only to a scenario. Unlike a
+    loaded target, this object can be pickled for worker processes.
     """
 
     name: str
@@ -76,8 +76,8 @@ def _plan(ctx: click.Context, option: click.Parameter, given: str) -> Plan:
 
 
 def seconds(ctx: click.Context, option: click.Parameter, given: str | None) -> float | None:
-    """Parse a duration such as 90, 90s, 10m or 2h, and return it in seconds. Raises BadParameter for another
-    text or for 0.
+    """Parse a duration such as 90, 90s, 10m or 2h, and return it in seconds. Raises BadParameter if the text
+    is not a duration, or if the duration is 0.
     """
     if given is None:
         return None
@@ -88,7 +88,9 @@ def seconds(ctx: click.Context, option: click.Parameter, given: str | None) -> f
 
 
 def shard(ctx: click.Context, option: click.Parameter, given: str | None) -> tuple[int, int]:
-    """Parse a share of the seeds: 2/5 is the second of five shares. Raises BadParameter for another text."""
+    """Parse a share of the seeds: 2/5 is the second of five shares. Raises BadParameter if the text is not a
+    share.
+    """
     match = re.fullmatch(r"(\d+)/(\d+)", given or "1/1")
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise click.BadParameter(f"{given!r} is not a share of the seeds: write 1/4 to 4/4 for four machines")

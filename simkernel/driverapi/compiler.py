@@ -1,4 +1,4 @@
-"""include/linux/compiler.h and asm/rwonce.h: marks for intended accesses to attributes without a lock.
+"""include/linux/compiler.h and asm/rwonce.h: functions that mark an access without a lock as intended.
 
     if READ_ONCE(camera.gone): ...               # another CPU can set it concurrently
     WRITE_ONCE(camera, "gone", True)

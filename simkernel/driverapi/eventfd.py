@@ -14,8 +14,8 @@ from simkernel.uapi.errno import EBADF, EINVAL, os_error
 
 
 def eventfd_ctx_fdget(file: CharDeviceFile, fd: int) -> EventFd:
-    """Return the eventfd of a file descriptor of the calling program. Raise EBADF if the descriptor is not
-    open, EINVAL if it is no eventfd.
+    """Return the eventfd to which the file descriptor `fd` refers in the calling program. Raise EBADF if `fd`
+    is not open, EINVAL if it is no eventfd.
     """
     task = file.current()
     if task is None:

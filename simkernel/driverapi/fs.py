@@ -86,8 +86,8 @@ def cdev_del(cdev: Cdev) -> None:
 
 
 def later(function: Callable[..., Coroutine[Any, Any, None]], *arguments: Any) -> Awaitable[None]:
-    """Return an awaitable that calls `function(*arguments)` in a worker. A `release` operation returns this
-    awaitable if it cannot get a lock immediately.
+    """Return an awaitable that calls `function(*arguments)`. If a driver's `release` cannot get a lock
+    immediately, it returns this awaitable, and the kernel awaits it in a workqueue.
 
     The call begins when the awaitable is awaited. If the machine is switched off before, it never begins.
     """
@@ -103,8 +103,8 @@ class _Later:
 
 
 def stream_open(file: File) -> None:
-    """Mark the file as a stream, in a driver's `open`. On a stream, lseek(2), pread(2) and pwrite(2) raise
-    ESPIPE.
+    """Mark the file as a stream, on which lseek(2), pread(2) and pwrite(2) raise ESPIPE. The `open` operation
+    of a driver calls this function.
     """
     file.stream = True
 

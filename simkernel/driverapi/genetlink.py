@@ -69,7 +69,7 @@ def genl_register_family(
     on_release: Callable[[Hashable], None] | None = None,
     spec: str = "",
 ) -> GenlFamily:
-    """Register a family, with a handler for each do and dump operation of its specification.
+    """Register a family. Every `do` and every `dump` operation in its specification must have a handler.
 
     `on_release` is called with each generic netlink socket that is closed, even if it never sent a request
     (see `GenlInfo.sender`). `spec` is the name of the specification's file without .yaml; the default is
@@ -101,7 +101,7 @@ def genl_register_family(
 
 
 def genl_unregister_family(family: GenlFamily) -> None:
-    """Unregister a family and remove the members of its groups."""
+    """Unregister a family, and remove all members from its multicast groups."""
     kernel = kernel_of(family.this)
     kernel.resources.remove(family.resource)
     kernel.genetlink.unregister(family.family)
@@ -128,8 +128,8 @@ def genlmsg_multicast(family: GenlFamily, event: str, values: Reply, *, exclude:
 
 
 def genl_has_listeners(family: GenlFamily, group: str) -> bool:
-    """Return True if one of the family's groups has members. If the result is False, the caller need not
-    build the event.
+    """Return True if the family's multicast group `group` has members. If it has none, the caller need not
+    build an event for it.
     """
     return kernel_of(family.this).genetlink.has_listeners(family.family, _group(family, group))
 

@@ -38,7 +38,9 @@ def contained(
 
 @attrs.frozen
 class Do:
-    """Adapter from a driver's handler to the kernel's do operation."""
+    """Adapter that the kernel calls for a `do` operation. It calls the driver's handler, and sends the
+    handler's result as the reply unless it is None.
+    """
 
     spec: Spec
     handler: DoIt
@@ -74,8 +76,8 @@ class _Progress:
     waiting: bytes | None = None
 
     def next_message(self, space: int) -> bytes | None:
-        """Return the next encoded message, or None at the end. `space` is the free space of the datagram in
-        bytes.
+        """Return the dump's next message in encoded form, or None at the end of the dump. `space` is the free
+        space of the current datagram in bytes.
         """
         if self.waiting is None:
             self.info.datagram_space = space

@@ -39,14 +39,15 @@ ETH_MAX_MTU: Final = 65535
 def netdev_ops(this: ThisModule, **operations: Callable[..., Any]) -> NetDeviceOps:
     """Return the `NetDeviceOps` of a network driver. Each argument has the name of a field of `NetDeviceOps`.
 
-    An exception in an operation becomes an oops.
+    An exception in an operation becomes an oops, unless it is an OSError.
     """
     return NetDeviceOps(**{name: under_rtnl(this, f"ndo_{name}", call) for name, call in operations.items()})
 
 
 def under_rtnl(this: ThisModule, where: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that calls `function` with the rtnl mutex held. If `function` raises an exception,
-    the kernel logs an oops. A test run that pauses module code does not pause `function`.
+    """Return a function that calls `function` with the rtnl mutex held. If `function` raises an exception
+    that is not an OSError, the kernel logs an oops. `simkernel explore` can pause a driver between two
+    statements, but not in `function`.
     """
     kernel = kernel_of(this)
     guarded = kernel.oopses.wrap(module_of(this), where, function)

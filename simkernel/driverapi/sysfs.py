@@ -38,7 +38,9 @@ def device_remove_file(this: ThisModule, device: Device, attribute: DeviceAttrib
 
 
 def devm_device_create_file(device: Device, attribute: DeviceAttribute) -> None:
-    """Create a file of a device that the driver is bound to. It is removed when the driver is unbound."""
+    """Create a file below /sys for a device that the driver is bound to. The file is removed when the driver
+    is unbound.
+    """
     this = driver_of(device)
     device_create_file(this, device, attribute)
     device.devres.add(attribute, lambda: device_remove_file(this, device, attribute))

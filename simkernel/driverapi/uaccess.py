@@ -43,7 +43,7 @@ def _memory(file: CharDeviceFile) -> UserMemory:
     task = file.current()
     if task is None:
         raise SimulationError(
-            "no program is calling the driver, for example in an interrupt handler: "
+            "the driver was not called by a program, but for example by an interrupt: "
             "copy only in a function of FileOperations"
         )
     return task.mm

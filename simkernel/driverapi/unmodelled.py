@@ -1,4 +1,5 @@
-"""Errors for features that simkernel does not model, instead of wrong results.
+"""Errors for features of Linux that simkernel does not model. Without these errors, programs would get wrong
+results.
 
 raise unmodelled(this, "an absolute axis is not modelled", EINVAL)
 """
