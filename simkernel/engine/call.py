@@ -28,15 +28,15 @@ maps the name of a kind to a predicate that recognizes the functions of this kin
 """
 
 LATER: Final = object()
-"""Result of `Owner.enter` if the system call blocks. It is not the result of the call. The program gets that
-result when the call returns.
+"""`Owner.enter` returns this marker if the system call has no result yet, for example because the call
+blocks. The program gets the result when the call returns.
 """
 
 
 class Owner(Protocol):
-    """The interface of a task that a `Call` uses when the task's program awaits it.
+    """The interface through which a `Call` reaches its task when the task's program awaits the call.
 
-    `enter` performs the call and returns its result, or LATER if it blocks.
+    `enter` performs the call and returns its result, or LATER if it has no result yet.
     """
 
     enter: Callable[[Call[Any]], Any]

@@ -52,8 +52,8 @@ NEVER = 1 << 126
 LONG_AGO = -NEVER
 """An instant in ns that is earlier than every other instant."""
 FOR_EVER: Final = repeat(None)
-"""An endless iterator, the default of the argument `turns` of `_process()`. That method takes one item from
-`turns` for each event, so the default does not limit the number of events.
+"""An endless iterator. `_process()` takes one item for each event from its argument `turns`. This iterator is
+the default of `turns`, so that the number of events is not limited.
 """
 MIN_CANCELLED: Final = 64
 """The event heap is purged only if it has more cancelled entries than this."""
@@ -92,8 +92,8 @@ class Engine(simpy.Environment):
         the queue.
         """
         self.run_until = LONG_AGO
-        """Before this instant in ns, a section (the code of one event) may start directly after another one,
-        without an entry in the queue.
+        """An instant in ns. A section (the code of one event) may start directly after another one, without
+        an entry in the queue, only if it starts before this instant.
         """
         self.next_deadline = LONG_AGO
         """A lower bound in ns of the time of the next event. `is_next()` computes it."""
@@ -113,13 +113,13 @@ class Engine(simpy.Environment):
         """Time in ns of the last entry that was appended to `fifo`."""
         self.rng = Streams(seed)
         self.failures: list[BaseException] = []
-        """Errors of trace listeners and signal handlers that have not been raised yet."""
+        """Errors that were passed to `interrupt()`, and that the event loop has not raised yet."""
         self.trace = Tracer(self.time, self.interrupt)
         self.running = False
         self._thread = get_ident()
         self.turn = 0
-        """Number of times that code outside the event loop has begun to act on the machine (`section()`).
-        While this number stays the same during a run, only events act on the machine.
+        """Number of calls of `section()`. Code outside the event loop calls `section()` before it acts on the
+        machine. So if this number has not changed during a run, only events have acted on the machine.
         """
         self.until: int | None = None
 
@@ -226,8 +226,8 @@ class Engine(simpy.Environment):
 
         Callers skip the call if `time < next_deadline`.
         """
-        # Do not call a function here: Python can run a signal handler after a call.
-        # The deadline that `interrupt()` sets in this handler would be overwritten.
+        # Do not call a function here: after a call, Python can run a signal handler that calls `interrupt()`.
+        # This method would then overwrite the `next_deadline` that `interrupt()` has set.
         next_deadline = self.run_until
         if (fifo := self.fifo) and fifo[0][0] < next_deadline:
             next_deadline = fifo[0][0]
@@ -237,8 +237,8 @@ class Engine(simpy.Environment):
         return time < next_deadline
 
     def pass_until(self, end: int) -> None:
-        """Allow a section (the code of one event) to start directly after another one, without an entry in
-        the queue, until the instant `end`. Do not allow it if the attribute `in_place` is False.
+        """Until the instant `end`, allow a section (the code of one event) to start directly after another
+        one, without an entry in the queue. If the attribute `in_place` is False, do not allow this.
         """
         self.set_run_until(end if self.in_place else LONG_AGO)
 
@@ -294,8 +294,8 @@ class Engine(simpy.Environment):
         queue = self.queue
         if self._cancelled <= MIN_CANCELLED or 2 * self._cancelled <= len(queue):
             return
-        # Python could run a signal handler during a comprehension, which would then drop the event that the
-        # handler's `interrupt()` schedules.
+        # Do not use a comprehension: Python can run a signal handler that calls `interrupt()` during it.
+        # The comprehension would drop the event that `interrupt()` adds to the queue.
         functions = map(getattr, map(itemgetter(3), queue), repeat("function"), repeat(...))
         queue[:] = compress(queue, map(is_not, functions, repeat(None)))
         heapify(queue)

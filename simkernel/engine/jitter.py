@@ -17,7 +17,7 @@ HOLD: Final = 10_000
 it, a new factor is drawn.
 """
 LEVELS: Final = (0.5, 0.9, 0.99)
-"""Levels of the quantiles that are known for the random factors of time charges: median, 90 % and 99 %."""
+"""Levels of the quantiles that determine the random factors of time charges: median, 90 % and 99 %."""
 
 E = TypeVar("E", bound=Engine)
 
@@ -74,8 +74,8 @@ def factor(level: float, quantiles: tuple[int, ...]) -> float:
 
 
 def engine_class(kind: type[E], quantiles: tuple[int, ...] | None) -> type[E]:
-    """Return the engine class `kind`. If `quantiles` of a random factor are given, return a subclass that
-    multiplies its time charges by this factor.
+    """Return a class of engines. If `quantiles` is None, return the class given by the argument `kind`. Else
+    return its subclass that multiplies time charges by random factors with these quantiles.
     """
     if quantiles is None:
         return kind

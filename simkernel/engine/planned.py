@@ -61,22 +61,25 @@ class Perturbation(Protocol):
         """The object that observes the order of sections (each is the code of one event), or None."""
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Get the engine of the machine that begins to run, before its first event."""
+        """Note that a machine is created with the given engine. The engine calls this method before its first
+        event.
+        """
 
     def step(self, task: Any) -> int:
         """Return the delay in ns for a task that is about to continue."""
 
     def statement(self, place: str) -> int:
-        """Return the length in ns of the pause of the running code before the statement `place` of module
-        code.
+        """Return for how many ns the running module code must pause before the statement at `place` (file and
+        line).
 
-        0 means no pause.  A value below 0 means that an interrupt happens there.
+        0 means no pause. A value below 0 means a pause until the next interrupt, timer or deadline.
         """
 
 
 class PlannedEngine(Engine):
-    """An engine whose runs follow a plan of delays and pauses. When a section (the code of one event) pauses,
-    the engine calls the functions in `leaves`.
+    """An engine whose runs follow a plan of delays and pauses. Before a section (the code of one event)
+    pauses, the engine calls each function in its argument `leaves`, so that the function removes the
+    section's state.
     """
 
     perturbed = True
@@ -121,8 +124,8 @@ class PlannedEngine(Engine):
     def resume_at(
         self, time: int, function: Callable[[Any, Any, Any], object], one: Any, two: Any, three: Any
     ) -> None:
-        """Schedule an event that calls `function(one, two, three)`, where `one` is a task. The event happens
-        at `time` ns plus the delay that the plan chooses for this task.
+        """Schedule an event that calls `function` with three arguments, of which the first is a task. The
+        event happens at `time` ns plus the delay that the plan chooses for this task.
         """
         time += self.perturbation.step(one)
         super().resume_at(time, self._begin, self.observed(function), (one, two, three), None)

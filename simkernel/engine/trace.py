@@ -74,8 +74,8 @@ class Tracer:
         """Id of the flow (the records that one message or frame causes) that began last."""
         self.flow = 0
         self.since = 0
-        """Id of the newest flow when the last trace listener unsubscribed. System calls do not continue flows
-        with this id or a lower id.
+        """Id of the newest flow at the time when the last trace listener unsubscribed. A system call does not
+        continue a flow with this id or a lower one, so that a new listener does not get an old flow.
         """
         self.emit: Callable[..., None] | None = None
 

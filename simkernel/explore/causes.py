@@ -22,13 +22,13 @@ LIMIT: Final = 60
 
 
 def causes(records: Sequence[Record]) -> list[Record]:
-    """Return the chain of trace records that led to the last system call of a task. The task is the one that
-    the last record names.
+    """Return the chain of trace records that led to the last system call of a task. The field `pid` of the
+    last record selects the task.
 
-    A blocked call is woken by a message, an interrupt, work or a call of another task.  The flow of the
-    wake-up identifies its origin.  If the call waits for quiescence, its cause is the task that acted
-    last.  The chain continues with the task that caused the wake-up, and ends at a device, a timer or the
-    first program.
+    A blocked call is woken by a message, an interrupt, work or a call of another task. The flow of the
+    wake-up identifies its origin. If the call waits for quiescence, its cause is the task that acted last.
+    The chain continues with the task that caused the wake-up, and ends at a device, a timer or the first
+    program.
     """
     chain = _Chain(records)
     chain.follow()
@@ -59,10 +59,10 @@ class _Chain:
         return record.name == name and record.fields["pid"] == pid
 
     def _before(self, at: int, pid: int) -> tuple[int | None, int]:
-        """Find the records that explain why the task `pid` ran before the record with index `at`: its last
-        wake-up or its creation. Add them to the chain.
+        """Search backwards, from the record with index `at`, for the last wake-up or the creation of the task
+        `pid`. Add the records that explain it to the chain.
 
-        Return the index and the pid of their cause.
+        Return the index of the causing record (or None), and the pid of the task that caused it.
         """
         left = wakeup = None
         for index in range(at - 1, -1, -1):
@@ -82,7 +82,7 @@ class _Chain:
         flow = self._records[wakeup].flow
         if not flow:
             waker = self._waker(wakeup, pid)
-            # the call may be the read(2) in `sim.quiet()`, which returns when the machine is quiet
+            # a blocked read(2) may be the one in `sim.quiet()`, which returns when no event is left
             if waker is None and self._records[left].fields["call"] == "read":
                 waker = self._last_act(wakeup)
             if waker is None:  # woken by its own timer
@@ -118,8 +118,8 @@ class _Chain:
         return None
 
     def _last_act(self, wakeup: int) -> int | None:
-        """Return the index of the last record before `wakeup` that shows a system call or the end of a
-        program, or None.
+        """Return the index of the last record of a system call or of the end of a program. Search only the
+        records before the index `wakeup`. Return None if there is no such record.
         """
         names = ("sys_enter", "sys_exit", "sched_process_exit")
         return next((at for at in range(wakeup - 1, -1, -1) if self._records[at].name in names), None)

@@ -1,5 +1,5 @@
-"""Searches for a failing run. A search runs random plans, one fault or pause at each possible point, all
-plans up to a size, or mutations of plans that coverage selects.
+"""Searches for a failing run. A search runs one target under many plans. These are random plans, plans with a
+single fault or pause, all plans with up to N pauses, or mutations of plans that increased the coverage.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from simkernel.explore.strategy import Profile, draw, log_uniform
 from simkernel.kernel.loader.path import unchanged_files
 
 LATE: Final = 10**9
-"""A number of points (statements and task steps) that no run reaches. If a plan lets a stimulus (an action of
-the test, such as an unplug) wait for so many points, the stimulus happens only when the machine is quiet.
+"""More points (statements and task steps) than a run has. A plan uses this number to delay a stimulus (an
+action of the test, such as an unplug) until the machine is quiet.
 """
 DURATIONS: Final = (micros(50), millis(5))
 """The two lengths in ns of pauses in a systematic search.  One is shorter than most system calls, the other
@@ -150,8 +150,8 @@ class Explorer:
         return self.first_failure(draw(strategy, seed, profile, self._plan_options) for seed in seeds)
 
     def sweep(self, point: str, limit: int | None = None) -> Found | Held:
-        """Run the target once for each hit of the fault point `point` in the run without perturbations, and
-        make this hit fail. A hit is one pass through the fault point.
+        """Count how often the base run (without perturbations) passes the fault point `point`. Then run the
+        target once for each of these passes, at most `limit` times, and make this pass fail.
 
         Raise SimulationError if the base run does not reach the fault point.
         """
@@ -166,9 +166,9 @@ class Explorer:
         return self.first_failure(attrs.evolve(base.plan, faults=((point, n),)) for n in numbers)
 
     def sweep_pauses(self, ns: int, places: Callable[[str], bool] = bool) -> Found | Held:
-        """Find the points of the base run (without perturbations) whose place (a statement or a task)
-        `places` accepts. For each of these points, run the target once with a pause of `ns` nanoseconds at
-        the point.
+        """For each point of the base run (without perturbations), run the target once with a pause of `ns`
+        nanoseconds at this point. Skip a point if the function `places` rejects its place (a statement or a
+        task).
         """
         base = self.base()
         if base.failure is not None:

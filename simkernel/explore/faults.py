@@ -104,8 +104,8 @@ class Fault:
         return Faults((self,)) | other
 
     def covers(self, about: Mapping[str, object]) -> bool:
-        """Return True if the filters of the rule accept a pass through the fault point with the properties
-        `about`.
+        """Return True if the filters of the rule, such as `pid` and `since`, accept a pass through the fault
+        point. The argument `about` has the properties of this pass.
         """
         time: Any = about["time"]
         if (self.since is not None and time < self.since) or (self.until is not None and time >= self.until):

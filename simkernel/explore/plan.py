@@ -73,7 +73,7 @@ class Plan:
         return f"Plan.parse({str(self)!r})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))  # without this method, hypothesis prints the fields
+        printer.text(repr(self))  # without this method, hypothesis prints a plan with all its attrs fields
 
     def __str__(self) -> str:
         parts = [str(self.seed)]

@@ -86,8 +86,8 @@ class Batch:
 
 @lru_cache(maxsize=4)
 def prepared(job: Job) -> tuple[Explorer, Outcome, Profile]:
-    """Return the explorer of a search job, the outcome of its base run (without perturbations), and the
-    profile of this run.
+    """Return the explorer that runs the target of a search job, the outcome of its base run (without
+    perturbations), and the base run's profile (its points and stimuli).
 
     They are cached in this process.
     """

@@ -21,8 +21,8 @@ MAX_POINTS: Final = 1_000_000
 the run.
 """
 STEP: Final = "step"
-"""First word of the place of a point at which a task continues: "step of COMM" for the task COMM. The place
-of every other point is a statement (FILE:LINE).
+"""First word of the text "step of COMM", which is the place of a point at which the task COMM continues. The
+place of every other point is a statement (FILE:LINE).
 """
 
 
@@ -101,7 +101,7 @@ class Schedule:
         if number in self._stimuli:
             self._stimulate(number)
         ns = self._values.get(number)
-        if ns is None or ns < 0:  # IRQ, which only a pause at a statement supports
+        if ns is None or ns < 0:  # IRQ (pause until an interrupt) works only at a statement
             return 0
         self.done.append(Done(number, ns, f"{STEP} of {task.comm}"))
         return ns
@@ -133,7 +133,7 @@ class Schedule:
 
     def announce(self, name: str, function: Callable[[], object]) -> None:
         """Announce the stimulus `name`, an action of the test such as an unplug. The engine calls `function`
-        after as many further points as the plan sets for `name`, by default 0.
+        when the run has passed N more points. The plan sets N for `name`; the default is 0.
         """
         first = name
         for number in count(2):
@@ -153,10 +153,10 @@ class Schedule:
             self._engine.call_later(0, function)
 
     def late_stimuli(self) -> bool:
-        """Trigger the stimuli that wait for the earliest point, although the run has not reached this point.
-        Call this method when the machine is quiet.
+        """Trigger the waiting stimuli that would be due next, although the run has passed too few points.
+        Call this method when the machine is quiet, because a quiet machine passes no points.
 
-        Return False if none is left.
+        Return False if no stimulus waits.
         """
         for number in sorted(self._stimuli):
             self._stimulate(number)

@@ -111,9 +111,10 @@ class Store:
 
 
 def code_digest() -> str:
-    """Return a digest of the loaded code: simkernel, and modules that are not installed packages.
+    """Return a digest of the source files of all imported modules. Omit the standard library, all installed
+    packages except simkernel, and simkernel's folders `cli` and `tools`.
 
-    It includes the specifications in the same directories.  Call it after the default run, which loads
+    It includes the specifications in the same directories. Call it after the default run, which loads
     drivers.
     """
     modules = [(name, getattr(module, "__file__", None)) for name, module in sys.modules.items()]

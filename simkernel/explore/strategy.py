@@ -124,7 +124,9 @@ def is_step(place: str) -> bool:
 
 
 def noise(random: Random, profile: Profile) -> dict[int, int]:
-    """Return short delays for many steps of tasks. The keys are the numbers of the points."""
+    """Delay many task steps for a short time. Return a dict that maps the number of each delayed step to the
+    delay in ns.
+    """
     steps = profile.steps.places
     return {at: log_uniform(random, *NOISE_NS) for at in steps if random.random() < NOISE_PROBABILITY}
 

@@ -16,10 +16,11 @@ from simkernel.scenario.run import Run, Scenario
 
 @attrs.frozen(eq=False)
 class ScenarioTarget:
-    """A scenario as a target that a search runs, with the scenario's parameters and folders of modules.
+    """A scenario that a search can run many times, with the scenario's parameters and its module path (a list
+    of folders).
 
-    A run fails if the scenario raises, if a module has an unexpected oops, or if a requested module does
-    not load.
+    A run fails if the scenario raises, if a module has an unexpected oops, or if a requested module does not
+    load.
     """
 
     scenario: Scenario

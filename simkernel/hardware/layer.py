@@ -1,4 +1,4 @@
-"""The name of the layer of virtual hardware, for the trace records that the hardware emits."""
+"""The layer name that trace records of virtual hardware have."""
 
 from __future__ import annotations
 

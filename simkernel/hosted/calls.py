@@ -29,8 +29,8 @@ class ProcessCalls:
     """Makes the system calls of one process.  It runs the machine until each call is done."""
 
     _collects: ClassVar = False
-    """True during a garbage collection. Calls are then queued, because the collector can run finalizers of
-    objects of any process.
+    """True during a garbage collection. System calls that finalizers make are then queued, because an object
+    that the collector frees can belong to any process.
     """
 
     def __init__(self, process: Blocking) -> None:
@@ -70,7 +70,7 @@ class ProcessCalls:
         except SimulationError:
             if self.process.task.alive or not _finalizes():
                 raise
-            return None  # a finalizer's call has no effect after its process has ended
+            return None  # the process has ended, so the call of a finalizer has no effect
 
     def defer(self, call: Any) -> int | None:
         """Queue a system call that a finalizer makes.  It runs before the process's next call.
@@ -121,11 +121,11 @@ def named(error: OSError, path: object, other: object = None) -> OSError:
 
 
 def module(like: ModuleType, methods: object, names: Iterable[str] = (), **more: Any) -> ModuleType:
-    """Return the module that replaces Python's module `like` in a hosted program.
+    """Return the module that replaces a module of Python in a hosted program. The argument `like` is Python's
+    module.
 
-    It has the public methods of `methods` and the attributes in `more`.  It shares with `like` the
-    constants, the exception classes and the attributes in `names`.  Other functions and classes raise
-    NotModelled.
+    It has the public methods of `methods` and the attributes in `more`. It shares with `like` the constants,
+    the exception classes and the attributes in `names`. Other functions and classes raise NotModelled.
     """
     made = ModuleType(like.__name__, like.__doc__)
     kept = frozenset(names)
@@ -173,8 +173,8 @@ def _is_exception(value: Any) -> bool:
 
 
 def refuse(what: str, like: object = None) -> Any:
-    """Return a function that raises NotModelled. If `like` is a class, return a class that has the int and
-    str attributes of `like`, and raises NotModelled when it is called.
+    """Return a function that raises NotModelled. If the argument `like` is a class, return a class instead.
+    It has the int and str attributes of the original class, and raises NotModelled when it is called.
     """
 
     def refused(*arguments: Any, **keywords: Any) -> NoReturn:
@@ -187,10 +187,13 @@ def refuse(what: str, like: object = None) -> Any:
 
 
 class Facade(ModuleType):
-    """A module with the attributes in `own`, and all other attributes of the module `like`."""
+    """A module that wraps another module. It has the attributes in `own`. All other attributes are read from
+    and written to the wrapped module, the argument `like`.
+    """
 
     def __new__(cls, like: Any, *arguments: Any, **own: Any) -> Any:
-        """Return a facade of the module `like`, or a new plain module if `like` is a name.
+        """Return a module that wraps the module given by the argument `like`. If this argument is a str,
+        return a new plain module with this name.
 
         The standard library creates plain modules with `type(sys)(name)`.
         """

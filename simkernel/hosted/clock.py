@@ -82,7 +82,7 @@ class TimeFunctions:
         return real.asctime(self.gmtime(seconds))
 
     def strftime(self, format: str, when: Any = None, /) -> str:
-        """Format a time as time.strftime() does; without `when`, the current time."""
+        """Format a time as time.strftime() does. If the argument `when` is None, use the current time."""
         return real.strftime(format, self.gmtime() if when is None else when)
 
 

@@ -17,8 +17,8 @@ UTC = real.UTC
 
 
 class _Original(type):
-    """A metaclass for the subclasses of date and datetime.  Objects of Python's own date and datetime also
-    count as their instances.
+    """A metaclass for subclasses of date and datetime. With such a subclass, isinstance() also accepts
+    objects of Python's own date or datetime.
     """
 
     def __instancecheck__(cls, instance: object) -> bool:

@@ -21,8 +21,8 @@ from simkernel.hardware.layer import HARDWARE
 ACTIONS: Final = {
     each.__code__ for each in (Device.connect, Device.read, Device.write, Device.advance, Device.disconnect)
 }
-"""Code objects of the methods of `Device` that call functions of its subclasses, such as register hooks.
-`_is_acting()` searches the call stack for these code objects.
+"""Code objects of the methods of `Device` that call code of a device class, such as `write_NAME()` for a
+register. `_is_acting()` searches the call stack for these code objects.
 """
 
 
@@ -73,7 +73,9 @@ class Bus:
     # The kernel's side
 
     def attach(self, processor: Processor) -> None:
-        """Report interrupts and bus errors to `processor`.  Before this call, the bus only counts them."""
+        """Attach the processor, to which the bus then reports interrupts and bus errors. A bus without a
+        processor only counts and traces them.
+        """
         self._processor = processor
 
     def readl(self, address: int) -> int:
@@ -140,7 +142,7 @@ class Bus:
             raise SimulationError(f"{device.name} is plugged in already, in slot {device.slot.number}")
         if _is_acting(device):
             raise SimulationError(
-                f"{device.name} was unplugged by its own code: plug it in later, in another event"
+                f"{device.name} was unplugged while its code was running: plug it in after this code returns"
             )
         place = self._free_slot() if slot is None else self._checked_slot(slot)
         if line is not None and not 0 <= line < len(self.interrupts.lines):

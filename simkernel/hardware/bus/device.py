@@ -108,8 +108,8 @@ class Event:
     _flow: int
     _timer: Timer
     _own: bool
-    """True if a function of another event of the device scheduled this event. False otherwise, for example if
-    a register access scheduled it.
+    """True if the device scheduled this event while the function of another of its events was running. False
+    otherwise, for example if a register access scheduled it.
     """
 
     @property
@@ -366,7 +366,7 @@ class Device:
             interrupts.inline = False
 
     def drive(self) -> None:
-        """Drive or release the interrupt line as `asserts` requires."""
+        """Drive the interrupt line high if the method `asserts()` returns True, else release the line."""
         if self.slot is None or (level := self.asserts()) == self._asserted:
             return
         self._asserted = level

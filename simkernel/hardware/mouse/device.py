@@ -35,8 +35,8 @@ class MouseStatistics:
 
 
 class Report(NamedTuple):
-    """A report of the mouse: its values for the registers REPORT_..., and the id of the trace flow that it
-    began.
+    """A report of the mouse: the values of the registers REPORT_MOTION and REPORT_STATE, the time of the
+    report in ns, and the id of the report's trace flow.
     """
 
     motion: int = 0
@@ -86,7 +86,7 @@ class Mouse(Device):
         return len(self._queue)
 
     def move(self, dx: int = 0, dy: int = 0, *, wheel: int = 0, buttons: int | None = None) -> None:
-        """Move the mouse at the current instant.
+        """Move the mouse by (`dx`, `dy`) and turn its wheel by `wheel` at the current instant.
 
         `buttons` are the buttons that are held from now on; None leaves them unchanged.
         """
