@@ -38,9 +38,7 @@ VIDEO_GID = 44
 """The id of the group that can open video devices, as in udevd's rules."""
 NODE = "/dev/video0"
 SAMPLE = 0.2
-"""The duration in s of an additional netlink stream, which runs before the main stream if pixels=mmap. The
-report compares the costs of the two streams.
-"""
+"""If pixels=mmap, a netlink stream of this duration in s runs first, to compare the costs."""
 BUFFERS = 4
 """The driver's default number of buffers."""
 
@@ -53,7 +51,9 @@ STATIONS = (
     ("heard", "application", "application", "recv() returns the event"),
     ("read", "application", "application", "{last}"),
 )
-"""The steps of a frame's path: name, layer whose code runs, layer that the frame has reached, description."""
+"""The steps of a frame from the sensor to the program. A step has a name, the layer that executes it, the
+layer that the frame then reaches, and a description.
+"""
 LAST_STATION = {
     "netlink": "recv() returns the last byte",
     "mmap": "ioctl(VIDIOC_DQBUF) returns the buffer",
@@ -100,12 +100,14 @@ class Seen:
     parts: int = 0
     bytes: int = 0
     handling: list[int] = attrs.field(factory=list)
-    """For each frame, the duration in ns of the system calls that read it and give its buffer back."""
+    """For each frame, the duration in ns of the system calls that read it and return its buffer to the
+    driver.
+    """
     checksum_errors: int = 0
     too_late: int = 0
     base: dict[str, int] = attrs.field(factory=dict)
     statistics: dict[str, int] = attrs.field(factory=dict)
-    """The driver's counters at the end of the stream. `base` has the counters before the stream."""
+    """The driver's counters at the end of the stream. If pixels=mmap, `base` has their values before it."""
 
     @property
     def middle(self) -> dict[str, int]:
@@ -118,13 +120,11 @@ COSTS = {
     "copied": "bytes that the kernel copies",
     "time": "time in calls for the pixels [ns]",
 }
-"""The costs of one frame, with their descriptions. The time is a median. The numbers of calls and bytes are
-the totals of the viewer's whole run, divided by the number of frames.
-"""
+"""The costs of one frame. `time` is a median. The others are totals, divided by the number of frames read."""
 
 
 class Dumped:
-    """A transport of frames over netlink. The viewer reads each frame by a dump request."""
+    """The transport of frames over netlink: the viewer reads each frame by a dump request."""
 
     def __init__(self, app: App, camera: Any, seen: Seen) -> None:
         self.camera = camera
@@ -144,7 +144,7 @@ class Dumped:
         return b"".join([part["data"] for part in parts])
 
     async def give_back(self) -> None:
-        """Do nothing: the driver owns the buffer all the time."""
+        """Do nothing: the viewer has a copy of the frame, and the driver has kept the buffer."""
 
     async def stop(self) -> None:
         """Stop the stream."""
@@ -234,7 +234,7 @@ async def viewer(app: App, run: Run, trace: Any, seen: Seen, way: str, duration:
 
 
 async def look(app: App, camera: Any, pixels: Any, until: int, work: float, seen: Seen) -> None:
-    """Read and verify every announced frame until the clock reaches `until` ns."""
+    """Until the time `until` in ns, read and verify the frame of each event `frame-ready`."""
     events = camera.events()
     while (left := until - app.monotonic_ns()) > 0:
         if not await app.poll([(camera.event_socket, POLLIN)], left / 1e6):
@@ -488,8 +488,8 @@ def path_up(times: dict[str, int], last: str) -> list[tuple[str, str, int]]:
 
 
 def suggestion(run: Run, seen: Seen, lost: int) -> str:
-    """Return a sentence that suggests a value of `work` for the next run. Return "" if it is not certain that
-    some value changes the number of lost frames.
+    """Suggest a value of the parameter `work` with which the next run loses no frames, or loses some if this
+    run has lost none. Return "" if no value is certain to do this.
     """
     if lost:
         return "With --set work=0 the viewer keeps up." if run["work"] else ""

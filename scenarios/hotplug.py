@@ -125,8 +125,8 @@ def report(run: Run, seen: Seen, *counters: dict[str, Any]) -> None:
         f"{run['away']:g} s later. Frames read from each stream: {', '.join(map(str, seen.frames))}."
     )
     run.text(
-        "The kernel announces a device, and a program loads its driver. The kernel announces a device "
-        "before its children, and the removal of a device after that of its children.",
+        "The kernel announces a device, and a program loads its driver. If a device is added, the kernel "
+        "announces it before its children. If a device is removed, the kernel announces its children first.",
         detail=True,
     )
     run.table(

@@ -93,7 +93,7 @@ class Tour:
         return result
 
     def attempt(self, what: str, action: Callable[[], Any]) -> None:
-        """Run an action that must fail, and record the error."""
+        """Run an action that is expected to fail. Record its error, or "done" if it succeeds."""
         try:
             action()
         except OSError as error:

@@ -46,8 +46,8 @@ LISTED: dict[str, Changes] = {
     "eth1 is deleted": (("eth1", ""),),
     "eth0 becomes old, eth5 eth0": (("eth0", "old"), ("eth5", "eth0")),
 }
-"""The changes that are made during each listing of the links: pairs of an old and a new name. If the new name
-is empty, the link is deleted.
+"""For each listing of the links, by description: the changes that another program makes meanwhile. A change
+is a pair of a link's old and new name. If the new name is empty, the link is deleted.
 """
 
 
@@ -121,7 +121,7 @@ class Daemon:
             self.addresses.add((event["ifa-index"], event["address"]))
         elif event.name == "deladdr":
             self.addresses.discard((event["ifa-index"], event["address"]))
-        elif event["ifi-family"] == AF_UNSPEC:  # AF_BRIDGE: the link joins or leaves a bridge
+        elif event["ifi-family"] == AF_UNSPEC:  # skip AF_BRIDGE: the link only joins or leaves a bridge
             if event.name == "newlink":
                 self.links[event["ifi-index"]] = event["ifname"]
             else:
@@ -165,7 +165,9 @@ async def administrator(app: App, changes: int, step: float) -> None:
 
 
 async def lister(app: App, changes: Changes, found: list[tuple[str, bool]]) -> None:
-    """List the links of a new namespace. After the first datagram another program changes them."""
+    """List the links of a new network namespace. After the first datagram of the list, another program
+    changes links.
+    """
     await app.unshare(CLONE_NEWNET)
     route = await app.rtnetlink()
     for number in range(6):

@@ -103,7 +103,7 @@ async def unload_camera(app: App, seen: Seen, when: str) -> None:
 async def broken_modules(app: App, seen: Seen) -> None:
     """Load the broken modules as root."""
     await seen.attempt("modprobe orphan, which imports what nobody exports", app.modprobe("orphan"))
-    await seen.attempt("modprobe hen, which needs egg, which needs hen", app.modprobe("hen"))
+    await seen.attempt("modprobe hen, although hen and egg need each other", app.modprobe("hen"))
     await seen.attempt("modprobe halfway, whose init fails", app.modprobe("halfway"))
     await seen.attempt("modprobe forgetful", app.modprobe("forgetful"))
     await seen.attempt("rmmod forgetful, which leaves something behind", app.rmmod("forgetful"))

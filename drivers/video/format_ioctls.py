@@ -40,7 +40,7 @@ VALID_VALUES: Final = {
 
 @attrs.define
 class Number(Structure):
-    """An ioctl argument that is an int."""
+    """The argument of ioctls that pass one 32-bit integer, such as VIDIOC_G_INPUT."""
 
     LAYOUT = Struct("<I")
 
@@ -121,7 +121,7 @@ async def try_fmt(call: IoctlCall, arg: s.V4l2Format) -> None:
 def sanitized(fmt: bytes) -> s.V4l2PixFormat:
     """Return the requested format, with each invalid colour field set to 0 (`v4l_sanitize_format()`)."""
     pix = s.V4l2PixFormat.unpack(fmt)
-    # A program that does not set `priv` to the magic number has not set the fields after `priv` either.
+    # Without the magic number in `priv`, the program has not set the fields after `priv`.
     if pix.priv != v4l2.V4L2_PIX_FMT_PRIV_MAGIC:
         pix.flags = pix.ycbcr_enc = pix.quantization = pix.xfer_func = 0
     if pix.colorspace not in VALID_VALUES["colorspace"]:

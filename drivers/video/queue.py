@@ -55,7 +55,7 @@ class Queue:
     ops: Any
     lock: Mutex
     mmap_lock: Mutex
-    """The mutex that is held while buffers are freed or mapped, because mmap(2) does not take `lock`."""
+    """Protects the buffers while they are freed or mapped. mmap(2) takes only this mutex, not `lock`."""
     done_lock: SpinLock
     timestamp_flags: int
     private: Any = None
@@ -71,7 +71,9 @@ class Queue:
     owner: Any = None
     streaming: bool = False
     waiting_for_buffers: bool = False
-    """True after buffers are allocated or the stream is stopped, until a program queues a buffer."""
+    """True after buffers are allocated or the stream is stopped, until a program queues a buffer. While it is
+    True, poll(2) reports POLLERR.
+    """
     waiting_in_dqbuf: bool = False
 
     @property
@@ -249,7 +251,7 @@ class Queue:
                 raise os_error(EBUSY)
             if not self.streaming:
                 raise os_error(EINVAL)
-            # Check without the lock: an interrupt handler can only add buffers (list_empty() on Linux).
+            # This check needs no lock: interrupt handlers only add buffers to `done` (Linux: list_empty()).
             if READ_ONCE(self.done):
                 with self.done_lock:
                     return self.done.popleft()
@@ -340,7 +342,7 @@ class Queue:
         self.owner = None
 
     def free_orphans(self) -> None:
-        """Free the DMA memory of freed buffers that programs still have mapped (`orphans`).
+        """Free the DMA memory of `orphans`, the freed buffers that programs still have mapped.
 
         The device is being removed.  Programs keep their mappings.
         """

@@ -28,8 +28,8 @@ MAX_ATTRIBUTE: Final = 65531
 NUMBER: Final = 1
 """Attribute type (`nla_type`) of `number`, the serial number of an event (ipc_demo.yaml)."""
 OLD_LAST: Final = _IOR("D", 0x06, U64.size)
-"""The number of the ioctl IPC_DEMO_LAST in an older version. The number contains the size of the structure,
-and the old structure had only one field.
+"""The request number that IPC_DEMO_LAST had when its structure had only one field. The request number of an
+ioctl contains the size of its structure, so it changes if a field is added.
 """
 NO_BYTES: Final = "no bytes"
 
@@ -65,10 +65,10 @@ class End:
 
 
 async def driver_event(listen: Function, session: Session, listeners: int) -> tuple[None, Function]:
-    """Open the driver's event node. Return None and a function that makes a listener.
+    """Open the driver's event node. Return None, because the driver sends the events, and a function that
+    returns a listener.
 
-    For other transports the first value is a function that sends an event. Here it is None, because the
-    driver sends the events.
+    Transports between programs return a function that sends an event in place of None.
     """
     session.device = await session.app.open(EVENTS, fcntl.O_RDWR)
     session.base = (await last_event(session)).number
@@ -82,7 +82,7 @@ async def last_event(session: Session) -> ipc_demo.IpcDemoEvent:
 
 
 async def locked(path: str, app: App) -> str:
-    """Try to open a node as an unprivileged user, although the mode of the node does not permit it."""
+    """Set the mode of a device node to 0600, and try to open the node as an unprivileged user."""
     mode = (await app.stat(path)).st_mode & 0o777
     await app.chmod(path, 0o600)
     result = await refused(app, "file mode", lambda app: app.open(path, fcntl.O_RDWR))
@@ -103,8 +103,8 @@ async def netlink_socket(app: App, protocol: int = netlink.NETLINK_GENERIC, rcvb
 
 
 def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
-    """Return the serial numbers of the events in netlink messages. The second result, the size of an
-    incomplete record (see `parse_records`), is always 0.
+    """Return the serial numbers of the events in netlink messages, and 0: unlike a stream (`parse_records`),
+    netlink data does not end with an incomplete record.
 
     `header` is the size of the family's header.
     """
@@ -115,8 +115,8 @@ def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
 
 
 def attribute_listener(app: App, sock: Any, header: int) -> Listener:
-    """Return a listener for netlink messages. Its `old_read` skips the attributes that an old program does
-    not know.
+    """Return a listener for netlink messages. Its `old_read` acts like an old program: it uses the attribute
+    with the number of the event, and skips all others.
     """
     parse = partial(event_numbers, header=header)
 
@@ -201,7 +201,7 @@ async def ioctl_listen(session: Session, app: App) -> Listener:
 
 
 async def ioctl_between(app: App) -> str:
-    """Try to reach another program by ioctl. The driver answers, not the other program."""
+    """Try to reach another program by ioctl. This fails: the driver answers the question itself."""
     question = b"for another program"
     answer = await ioctl_question(await End.open(Session(app)), question)
     return YES if answer == question else "driver answers"
@@ -223,8 +223,8 @@ async def read_listen(session: Session, app: App) -> Listener:
 
 
 async def read_between(app: App) -> str:
-    """Try to reach another program: write to a node, and let the other program read from its own open
-    file.
+    """Try to reach another program: write a question to a device node, and let a child process open the node
+    and read.
     """
     await app.write(await app.open(QUESTION, fcntl.O_RDWR), b"for another program")
 
@@ -316,8 +316,8 @@ async def sysfs_question(end: End, question: bytes) -> bytes:
 
 
 async def sysfs_listen(session: Session, app: App) -> Listener:
-    """Return a listener that polls a sysfs attribute. An old program expects that the attribute holds one
-    number.
+    """Return a listener that polls a sysfs attribute. Its `old_read` acts like an old program: it expects one
+    number, and raises ValueError if the attribute contains more.
     """
     fd = await app.open(SYSFS_LAST, fcntl.O_RDONLY)
 

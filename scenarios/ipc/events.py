@@ -23,9 +23,10 @@ from .measure import Bench, Row
 from .transport import EVENT, Function, Listener, Session, Transport
 
 SETTLED: Final = 0.002
-"""Seconds that a measurement of events continues after the last event, so that slow listeners receive it."""
+"""Time in s for which a measurement continues after the last event, so that slow listeners still receive it.
+"""
 AWAKE: Final = 10
-"""Time between the last event and the end of a listener's sleep, in event intervals."""
+"""Time for which a sleeping listener continues to sleep after the last event, in event intervals."""
 BLOCKED: Final = 1_000_000
 """Duration in ns. A send that takes longer has blocked."""
 FLOOD: Final = 500
@@ -47,8 +48,8 @@ class Delivery:
     longest: int = 0
     """Longest duration of a send in ns."""
     calls: int = 0
-    """Number of system calls of the sender and the listeners. The sender's sleeps are not counted, nor the
-    ioctls that start the driver's events and read the last event.
+    """Number of system calls of the sender and the listeners. The sender's sleeps are not counted. If the
+    driver sends the events, the ioctls that start it and that read the last event are not counted either.
     """
     copied: int = 0
     busy: int = 0
@@ -109,8 +110,8 @@ def deliver(
     bench: Bench, transport: Transport, listeners: int, count: int, interval: int, asleep: int = 0, *,
     loaded: bool = False,
 ) -> Delivery:  # fmt: skip
-    """Send `count` events to new listeners. Before a listener receives, it sleeps for `asleep` ns or until a
-    signal arrives.
+    """Send `count` events to new listeners. A listener first sleeps for `asleep` ns, unless a signal ends its
+    sleep, and then receives.
     """
     delivery = Delivery()
     ready: dict[int, Listener] = {}
@@ -139,7 +140,7 @@ def deliver(
         delivery.busy = bench.since(before)[3]
         await app.sleep(SETTLED + (2 * session.poll + (AWAKE * interval if asleep else 0)) / 1e9)
         _, calls, copied, _ = bench.since(before)
-        delivery.calls += calls - 1  # without the call in which this program has slept
+        delivery.calls += calls - 1  # do not count the sleep after the last event
         delivery.copied += copied
         await session.close()
 

@@ -18,8 +18,8 @@ from .transport import YES, Function, Listener, Numbers, Transport, Truncated
 LOOKUPS: Final = 20
 """Number of times that a polling listener polls before the event is sent."""
 WAKEUP: Final = 3
-"""Maximum number of system calls with which a listener gets an event without polling: sleep, receive, and
-sleep again.
+"""If a listener makes more system calls than this for one event, it polls. Without polling it makes three:
+sleep, receive, and sleep again.
 """
 MANY: Final = {"driver": 1000, "program": 5000}
 """Number of events that the probe `flow` sends, by sender. It is more than any queue holds."""
@@ -69,8 +69,8 @@ def multicast(bench: Bench, transport: Transport) -> str:
 
 
 def play(bench: Bench, transport: Transport, count: int, act: Function, *, wait: bool = True) -> Any:
-    """Send events while a listener computes, then let the listener run `act(listener)`. The listener computes
-    so that no signal interrupts one of its system calls.
+    """Send events while a listener computes, then let the listener run `act(listener)`. A listener that
+    computes makes no system call that a signal could interrupt.
 
     Return the result of `act` and the numbers of the events that were sent.
     """
@@ -176,8 +176,8 @@ def between(bench: Bench, transport: Transport) -> str:
 
 
 def copies(bench: Bench, transport: Transport) -> str:
-    """Return the number of copied bytes for each byte of a frame, of a question and its answer, or of an
-    event.
+    """Return how many bytes the kernel copies for each byte that arrives. Transfer a frame if the transport
+    can, otherwise a question and its answer, otherwise an event.
     """
     if transport.lacks("question"):
         copied = deliver(bench, transport, 1, 1, INTERVAL).copied
@@ -199,7 +199,7 @@ def copies(bench: Bench, transport: Transport) -> str:
 
 
 def permission(bench: Bench, transport: Transport) -> str:
-    """Test which check refuses an unprivileged user, and return its name."""
+    """Try to use the transport without permission. Return the check that refuses this, and the errno."""
     return str(bench.run(transport.forbidden, "attempt"))
 
 

@@ -163,9 +163,7 @@ async def unix_event(kind: int, session: Session, listeners: int) -> tuple[Funct
 
 
 async def unix_forbidden(kind: int, app: App) -> str:
-    """Try to connect to a socket as an unprivileged user, although the mode of the socket's path does not
-    permit it.
-    """
+    """Bind a unix socket to a path with the mode 0600, and try to connect to it as an unprivileged user."""
     path = f"/tmp/unix-{kind}"
     sock = await app.socket(socket.AF_UNIX, kind)
     await sock.bind(path)
@@ -212,9 +210,8 @@ async def shm_open(session: Session) -> Shared:
                 await session.pause(app)
             done, _, length, frame = head
             if frame:
-                memory.memory[DATA : DATA + frame] = (
-                    FRAME_BYTE * frame
-                )  # this write is not charged as a copy: a device would write the frame by DMA
+                # A write to `memory.memory` is not counted as a copy: a device would write the frame by DMA.
+                memory.memory[DATA : DATA + frame] = FRAME_BYTE * frame
             else:
                 memory[DATA : DATA + length] = reply(memory[DATA : DATA + length], 0)
             memory[4:8] = memory[0:4]
@@ -259,7 +256,7 @@ async def shm_event(session: Session, listeners: int) -> tuple[Function, Functio
 
 
 async def shm_forbidden(app: App) -> str:
-    """Try to open a file as an unprivileged user, although the mode of the file does not permit it."""
+    """Create a file in /dev/shm with the mode 0600, and try to open it as an unprivileged user."""
     await app.close(await app.open(SHM_PATH, fcntl.O_CREAT | fcntl.O_RDWR, 0o600))
     result = await refused(app, "file mode", lambda app: app.open(SHM_PATH, fcntl.O_RDWR))
     await app.unlink(SHM_PATH)
@@ -312,7 +309,7 @@ async def usersock_event(session: Session, listeners: int) -> tuple[Function, Fu
 
     async def send(record: bytes, wait: bool) -> int:
         attributes = netlink.attribute(1, record[:8]) + netlink.attribute(2, record[8:])
-        with suppress(ConnectionRefusedError):  # no socket has port 0, to which sendto() also sends
+        with suppress(ConnectionRefusedError):  # sendto() also sends to port 0, which no socket has
             await sock.sendto(
                 netlink.message(TYPE, attributes), 0 if wait else socket.MSG_DONTWAIT, (0, 1 << (GROUP - 1))
             )

@@ -95,8 +95,8 @@ def report_details(
 def report_exchanges(
     run: Run, job: str, rows: Sequence[Row], columns: Mapping[int, str], detail: bool
 ) -> None:
-    """Print four tables for questions or for frames (`job`), with a column for each size. Name the transports
-    that cannot transfer them.
+    """Print four tables for a job, "question" or "frame", with a column for each size. Then name the
+    transports that cannot do the job.
     """
     names = list(dict.fromkeys(row["transport"] for row in rows))
     able = [name for name in names if not TRANSPORTS[name].lacks(job)]
@@ -198,8 +198,9 @@ def _events(run: Run, events: Sequence[Row]) -> Iterable[str]:
 
 
 def _compared(run: Run, rows: Iterable[Row], job: str, other: str) -> Iterable[tuple[Row, float]]:
-    """Yield netlink's last row for a job, and the ratio of netlink's median time to that of the transport
-    `other`. Yield nothing if one of the two was not measured, or if their sizes differ.
+    """Yield netlink's row for a job, and netlink's median time divided by that of the transport `other`. If a
+    transport has several rows for the job, use its last row. Yield nothing if a row is missing, or if the
+    sizes of the two rows differ.
     """
     found = {row["transport"]: row for row in rows if row["job"] == job}
     if {"netlink", other} <= found.keys() and found["netlink"]["size"] == found[other]["size"]:

@@ -144,7 +144,7 @@ class Listener:
         return await self.call(size)
 
     async def receive_old(self) -> int:
-        """Receive one event like a program that was built when an event record had only a number."""
+        """Receive one event as an old program does, which knows only the event's first field, the number."""
         return U64.unpack(await (self.old_read() if self.old_read else self.receive(U64.size)))[0]  # type: ignore[no-any-return]
 
     async def wait(self) -> Numbers:
@@ -197,14 +197,14 @@ class Signalled(Listener):
         return listener
 
     async def receive(self, size: int) -> bytes:
-        """Run the handler of pending signals by making a system call. Return the bytes that the handler has
-        added.
+        """Make a system call, so that the handler of pending signals runs. Return the bytes that the handler
+        has added to `pending`.
         """
         await self.app.getppid()
         return self._take()
 
     async def wait(self) -> Numbers:
-        """Sleep until a signal interrupts the call."""
+        """Sleep until a signal arrives. Return None for each signal, because a signal carries no number."""
         while not self.pending:
             with suppress(InterruptedError):
                 await self.app.poll([])  # poll(2) without descriptors and timeout waits like pause(2)
@@ -236,6 +236,8 @@ async def in_child(app: App, program: Function, uid: int = 0) -> Any:
 
 
 async def refused(app: App, barrier: str, program: Function) -> str:
-    """Run `program` as an unprivileged user. Return the name of the check that refuses it, and the errno."""
+    """Run `program` as an unprivileged user. Return `barrier`, the name of the check that should refuse the
+    user, with the errno, or with "permitted" if no error occurs.
+    """
     result = await in_child(app, program, UNPRIVILEGED)
     return f"{barrier}: {result if isinstance(result, str) else 'permitted'}"

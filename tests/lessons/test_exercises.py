@@ -166,7 +166,7 @@ CASES = [(name, mistake) for name, mistakes in MISTAKES.items() for mistake in m
 
 
 STARTS = {
-    "request": "NotImplementedError: make the two headers",
+    "request": "NotImplementedError: make the netlink and generic netlink headers",
     "resync": "OSError: ENOBUFS: No buffer space available",
     "attribute": "brightness shows b'?",
     "remove": "remove does not release clicker2, irq 1 (clicker), irq 2 (clicker), workqueue clicker",

@@ -1,6 +1,6 @@
 async def watch(app, table):
-    # Subscribe first: a mouse that is plugged in between the two calls is in the list, in a uevent, or in
-    # both.
+    # Call uevents() before listdir(): a mouse that is plugged in between these calls is in the list, in a
+    # uevent, or in both.
     monitor = await app.uevents()
     table.update(await app.listdir("/sys/class/mouse"))
     async for event in monitor:

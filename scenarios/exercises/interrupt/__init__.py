@@ -61,7 +61,7 @@ async def judge(app: Any, sim: Any, student: None) -> None:
 
 
 async def reader(app: Any, numbers: list[int]) -> None:
-    """Read numbers without end. Fail if a reader has already received the same number."""
+    """Read report numbers in an endless loop. Fail if any reader has already received the same number."""
     fd = await app.open("/dev/reports", 0)
     while True:
         text = await app.read(fd, 16)

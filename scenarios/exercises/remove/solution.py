@@ -34,7 +34,7 @@ class Clicker:
         self.reports = 0
 
     def count(self, work):
-        """Take all reports from the device. The device then lowers its interrupt line."""
+        """Take all reports from the device. Then enable its interrupt, which `interrupt` has disabled."""
         with self.lock:
             while 0 < readl(self.io, hw.FIFO_COUNT) < ALL_ONES:
                 writel(1, self.io, hw.FIFO_POP)
@@ -71,7 +71,7 @@ class ClickerDriver:
         device_unregister(clicker.node)
         writel(0, clicker.io, hw.CONTROL)
         writel(0, clicker.io, hw.IRQ_ENABLE)
-        # Free the interrupt handler first, because it queues the work item; then cancel the work item.
+        # Free the interrupt handler before the work queue is destroyed, because the handler queues work.
         await free_irq(self.this, device.irq, clicker)
         await destroy_workqueue(self.this, clicker.queue)
 

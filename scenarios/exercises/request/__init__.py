@@ -84,7 +84,9 @@ async def judge(app: Any, sim: Any, student: Any) -> None:
 
 
 def lie(sim: Any, port: int, errno: int) -> None:
-    """Send false replies to the student's socket: a reply with `errno` for each likely sequence number."""
+    """Send false replies to the student's socket: an NLMSG_ERROR message with `errno` for each of the
+    sequence numbers 0 to 7.
+    """
     sim.machine.spawn(stranger, port, errno)
 
 

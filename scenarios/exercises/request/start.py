@@ -5,7 +5,9 @@ REQUEST, ACK = 1, 4
 
 def message(type, flags, sequence, command, attributes):
     """Return a netlink message with the netlink header and the generic netlink header."""
-    raise NotImplementedError("make the two headers with struct.pack, then add the attributes")
+    raise NotImplementedError(
+        "make the netlink and generic netlink headers with struct.pack, then add the attributes"
+    )
 
 
 async def set_rate(app, sock, rate):

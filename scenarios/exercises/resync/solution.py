@@ -2,7 +2,9 @@ ENOBUFS = 105
 
 
 async def load(mice, table, sequences):
-    """Replace the table by the state of all mice. The socket can also overrun during this request."""
+    """Request the state of all mice and store it in the table. If an event is lost meanwhile, the next
+    receive raises ENOBUFS.
+    """
     for state in await mice.dump("get-state"):
         table[state["device"]] = (state["x"], state["y"])
         sequences[state["device"]] = state.get("sequence", -1)

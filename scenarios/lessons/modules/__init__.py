@@ -64,7 +64,7 @@ async def viewer(app: App, frames: list[int], errors: list[Exception]) -> None:
 
 
 class Seen:
-    """The events of the current step, and the flow ids of all steps."""
+    """The uevents and driver probes of the current step of the lesson, and one flow id for each step."""
 
     def __init__(self) -> None:
         self.step = ""

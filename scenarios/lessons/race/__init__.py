@@ -85,8 +85,8 @@ class Sections:
 
 
 class Steps(Schedule):
-    """A schedule that records what the visitors, the programs that write to the driver, do. A row has a time,
-    a visitor, a line of the driver, and a text.
+    """A schedule that records the actions of the visitors, the two programs that write to the driver. Each
+    row has a time, the visitor's name, a line number in the driver's source, and a text.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -109,8 +109,8 @@ class Steps(Schedule):
         return 0
 
     def note(self, record: Any) -> None:
-        """Add a row if a write(2) to the driver starts or ends. If the driver accesses a register, change the
-        text of the last row, because this row has the source line of the access.
+        """If a visitor's write(2) starts or ends, add a row. If the driver accesses a register, describe the
+        access in the last row, which has the source line of the access.
         """
         if record.name in ACCESSES and self.rows:
             self.rows[-1][3] = f"{ACCESSES[record.name]} {record.fields['value']}"
