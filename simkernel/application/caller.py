@@ -120,8 +120,8 @@ class Caller:
     def call(self, name: str, *arguments: object, convert: Callable[[Any], T] | None = None) -> Call[T]:
         """Return an awaitable for the system call `name`.  `convert` converts its raw result.
 
-        Raise TypeError, ValueError or OverflowError if the arguments do not match the table of system
-        calls.
+        Raise TypeError, ValueError or OverflowError if an argument is missing, has a wrong type or is out of
+        range.
         """
         return self.request(name, checked(name, arguments), convert)
 

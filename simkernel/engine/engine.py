@@ -264,7 +264,7 @@ class Engine(simpy.Environment):
     def interrupt(self, error: BaseException) -> None:
         """Schedule an urgent event that raises `error`. The event stops the run before any other event.
 
-        For errors of trace listeners and signal handlers, which are not errors of a program.
+        The error can come from a trace listener, a signal handler, a time limit or a Ctrl-C.
         """
         self.failures.append(error)
         timer = Timer(self.raise_failure, (), self)
