@@ -39,10 +39,10 @@ from simkernel.kernel.sched.task import SchedTask
 from simkernel.uapi.errno import EFAULT, os_error
 
 MAX_KEPT = 64
-"""Maximum number of kept oops reports. The log and the counter include also the reports that are dropped."""
+"""Maximum number of stored oops reports. Older reports are dropped, but remain in the log and the counter."""
 
 OTHERS = (InternalError, DeviceError, NotModelled, KeyboardInterrupt)
-"""Exceptions that are not a bug of the module whose code raises them. Every other exception is an oops."""
+"""Exceptions that are not a bug of the module whose code raises them. They never cause an oops."""
 
 
 @attrs.frozen
@@ -96,14 +96,15 @@ class Oopses:
         return os_error(EFAULT)
 
     def guard(self, module: LoadedModule | None, where: str) -> Guard:
-        """Return a context manager for a call of module code whose error goes to a caller. An OSError passes
-        unchanged; any other exception is an oops, and the caller gets EFAULT.
+        """Return a context manager for a call of module code that can return an error to its caller. An
+        OSError and the exceptions in `OTHERS` pass unchanged. Any other exception is an oops, and the caller
+        gets EFAULT.
         """
         return Guard(self, module, where, answered=True)
 
     def contain(self, module: LoadedModule | None, where: str) -> Guard:
-        """Return a context manager for a call of module code that can return no error. Every exception is an
-        oops, even OSError.
+        """Return a context manager for a call of module code that cannot return an error. Every exception is
+        an oops, even OSError, except those in `OTHERS`.
         """
         return Guard(self, module, where, answered=False)
 

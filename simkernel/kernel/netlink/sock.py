@@ -117,7 +117,8 @@ class NetlinkSock(Sock):
         self.entry = entry
         self.ports = ports
         self.owner = entry.owner
-        self.queue: deque[Skb] | None = None  # created on demand, because most sockets get no message
+        # The queue is created when the first message arrives, because most sockets receive none.
+        self.queue: deque[Skb] | None = None
         self.rmem = 0
         self.portid = 0
         self.bound = False
@@ -140,7 +141,7 @@ class NetlinkSock(Sock):
 
     @property
     def title(self) -> str:
-        """Name of the socket in the list of sleeping tasks."""
+        """Name of the socket in reports, for example about sleeping tasks."""
         return f"netlink protocol {self.protocol}, port id {self.portid}"
 
     @property
@@ -152,7 +153,9 @@ class NetlinkSock(Sock):
         return self._senders
 
     def changed(self) -> None:
-        """Recompute `fast_net` and `rx_slow_path`, because a property that they depend on has changed."""
+        """Recompute `fast_net` and `rx_slow_path`. Call this method after the binding, the filter, the
+        options, the pending error, the congestion or the dump of the socket has changed.
+        """
         self.fast_net = self.net if self.bound and self.filter is None and not self.congested else None
         blocked_senders = self.congested or self._senders is not None
         controls = self.flags & CONTROL or self.options

@@ -24,7 +24,9 @@ class NetlinkSocket(NetlinkSock):
     __slots__ = ()
 
     def bind(self, task: Task, address: Address) -> None:
-        """Assign a port id, and join those of the first 32 groups that the address selects (bind(2))."""
+        """Assign a port id, and set the memberships in the first 32 groups to the group mask of the address
+        (bind(2)).
+        """
         addresses.bind(self, task, address)
 
     def connect(self, task: Task, address: Address) -> None:

@@ -60,7 +60,7 @@ class UeventSockets:
                 continue
             sock = KERNEL_SOCKETS.of(net)[NETLINK_KOBJECT_UEVENT]
             if sock.has_listeners(UEVENT_GROUP):
-                with suppress(OSError):  # Linux ignores a failed allocation of the buffer
+                with suppress(OSError):  # Linux ignores the error if the socket buffer cannot be allocated
                     _send(sock, sock.skb(data), shared=True)
 
     def _handle(self, request: Request) -> None:

@@ -22,7 +22,9 @@ MULTICAST_LENGTH: Final = 8
 
 
 class AutomaticRoutes6(Routes6):
-    """Adds and removes routes after changes of addresses and devices (`Routes6`)."""
+    """Adds and removes the automatic IPv6 routes after changes of addresses and devices. `Ipv6Addresses`
+    calls the methods that the base class `Routes6` declares.
+    """
 
     def __init__(
         self, fib: Fib6, requests: RouteRequests6, flush_neighbours: Callable[[NetDevice, int], None]

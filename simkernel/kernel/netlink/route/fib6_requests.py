@@ -80,7 +80,9 @@ class Config6:
 
     @property
     def gateway_flow(self) -> Flow:
-        """Key with which a lookup searches a table for the gateway (`ip6_nh_lookup_table()`)."""
+        """Key of the lookup that finds a route to the gateway of the described route
+        (`ip6_nh_lookup_table()`).
+        """
         ends = {"daddr": int.from_bytes(self.gateway), "saddr": int.from_bytes(self.prefsrc)}
         return Flow(**ends, oif=self.index, iif=0)
 
@@ -116,8 +118,8 @@ def is_local(net: Net, value: bytes, device: NetDevice | None, *, banned: int = 
 
 
 class RouteRequests6:
-    """Handlers of requests about IPv6 routes. `make` also builds the routes that the kernel adds for
-    addresses.
+    """Handlers of requests about IPv6 routes. `AutomaticRoutes6` calls the method `make` for the routes that
+    the kernel itself adds.
     """
 
     def __init__(self, fib: Fib6) -> None:
@@ -166,7 +168,7 @@ class RouteRequests6:
                 raise os_error(ESRCH)
             return
         key = config.key
-        # If no route to the destination has a source prefix, the source is ignored (`fib6_locate()`).
+        # fib6_locate() ignores the source prefix of a request if no route to the destination has one.
         if len(key) > 2 and not any(len(each) > 2 and each[:2] == key[:2] for each in table.routes):
             key = key[:2]
         routes = table.routes.get(key, [])
@@ -174,7 +176,8 @@ class RouteRequests6:
             (each for each in routes if _matches(each.metric, each.protocol, each.hop, config)), None
         )
         if route is None:
-            # Linux's empty root node contains the null entry. Deleting this entry fails with ENOENT.
+            # In Linux, a root node without routes contains a placeholder, the null entry. Deleting the
+            # placeholder fails with ENOENT.
             root = not routes and key == (0, 0)
             nothing = NextHop(LOOPBACK_IFINDEX)
             found = root and _matches(NULL_METRIC, rt.RTPROT_KERNEL, nothing, config)
@@ -383,7 +386,11 @@ class RouteRequests6:
         return device
 
     def _check_onlink(self, net: Net, config: Config6, device: NetDevice | None) -> None:
-        """Raise EINVAL if a route contradicts RTNH_F_ONLINK (`ip6_route_check_nh_onlink()`)."""
+        """Check the gateway of a new route with RTNH_F_ONLINK (`ip6_route_check_nh_onlink()`).
+
+        Raise EINVAL if the table main has a route to the gateway that is not a unicast route over `device`.
+        Default routes and routes that reject packets do not count.
+        """
         route = self._fib.select(net, rt.RT_TABLE_MAIN, config.gateway_flow, oif=config.index)
         if route is None or route.flags & rt.RTF_REJECT or not route.key[0]:
             return
@@ -425,7 +432,8 @@ def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
 
 
 def _has_cache(table: Table6, key: tuple[int, ...]) -> bool:
-    """Return True if a search for a prefix ends at a node with routes (`fib6_locate()` without exact match).
+    """Return True if Linux finds a node with routes when it searches the routing tree for the prefix `key`
+    (`fib6_locate()` with the argument `exact_match` false).
 
     If the tree has no node at the prefix itself, the search ends at the longest shorter prefix that has
     routes.
@@ -453,7 +461,9 @@ def _is_direct(route: Route6 | None) -> bool:
 
 
 def _set_flags(request: Request, flags: int) -> None:
-    """Set the flags in the header of a request. The acknowledgement of the request repeats the header."""
+    """Set `nlmsg_flags` in the header of a request. The acknowledgement also contains the new flags, because
+    it repeats the header.
+    """
     place = request.start + NLMSG_FLAGS
     request.flags = flags
     request.data = request.data[:place] + U16.pack(flags) + request.data[place + U16.size :]

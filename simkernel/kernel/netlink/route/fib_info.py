@@ -42,9 +42,7 @@ ERRORS: Final = {
     rt.RTN_NAT: EINVAL,
     rt.RTN_XRESOLVE: EINVAL,
 }
-"""Error that a lookup returns if it finds a route that rejects packets, by type of the route (`fib_props`,
-`fib6_prop`).
-"""
+"""Error that a lookup returns for a route that rejects packets, by route type (`fib_props`, `fib6_prop`)."""
 SCOPES: Final = {
     rt.RTN_UNSPEC: rt.RT_SCOPE_NOWHERE,
     rt.RTN_LOCAL: rt.RT_SCOPE_HOST,
@@ -145,7 +143,9 @@ class Alias:
     table: int
     info: FibInfo
     chosen: int = -1
-    """Index of the gateway that the last lookup chose. Only default routes use it."""
+    """Index of the gateway that the last lookup chose among several default routes, or -1 (`fa_default`).
+    Only the first of these routes stores the index.
+    """
     accessed: bool = False
     """True if a lookup has reached the route (FA_S_ACCESSED)."""
 

@@ -192,8 +192,8 @@ class Output:
 
 
 def _realms(own: int, rule: int) -> int:
-    """Combine the realms of a next hop and of a rule. If one half of the next hop's realms is 0, the rule's
-    half replaces it (`set_class_tag()`).
+    """Combine the realms of a next hop (`own`) with those of a routing rule (`set_class_tag()`). Each
+    argument contains two 16-bit realms. If a realm of the next hop is 0, the rule's realm replaces it.
     """
     return (own & 0xFFFF or rule & 0xFFFF) | (own & 0xFFFF_0000 or rule & 0xFFFF_0000)
 
@@ -401,7 +401,7 @@ class RouteQueries:
         strict = local or bool(flow.oif and not flow.saddr)
         route = self._route6(net, flow, iif or flow.oif, strict=strict)
         if iif and route.key[0] >> 120 == MULTICAST:
-            # Linux returns this error because ip6mr_get_route() finds no multicast interface.
+            # Linux returns EMSGSIZE, because ip6mr_get_route() finds no multicast interface.
             raise os_error(EMSGSIZE)
         incoming = attribute(rt.RTA_IIF, U32.pack(iif)) if iif else b""
         if header(request).flags & rt.RTM_F_FIB_MATCH:
@@ -419,9 +419,8 @@ class RouteQueries:
         hops = attribute(rt.RTA_GATEWAY, route.hop.gateway) if route.hop.gateway else b""
         hops += attribute(rt.RTA_OIF, U32.pack(device.index))
         ends = flow.daddr.to_bytes(IN6_ADDR_SIZE), flow.saddr.to_bytes(IN6_ADDR_SIZE)
-        cache = attribute(
-            rt.RTA_CACHEINFO, RtaCacheinfo(clients, age).pack()
-        )  # the reply describes a clone, which does not expire
+        # The expiry time is 0, because the reply describes a clone of the route. A clone does not expire.
+        cache = attribute(rt.RTA_CACHEINFO, RtaCacheinfo(clients, age).pack())
         _reply(request, route.describe(hops, ends=ends, source=source, incoming=incoming, cache=cache))
 
     def _route6(self, net: Net, flow: Flow, oif: int, *, strict: bool) -> Route6:

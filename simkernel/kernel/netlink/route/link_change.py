@@ -46,8 +46,8 @@ from simkernel.uapi.socket import AF_INET, AF_INET6
 
 MODIFIED: Final = 1
 NOTIFY: Final = 3
-"""Effects of a change to a link. MODIFIED means that the link was modified. NOTIFY also requires a
-notification after all changes (DO_SETLINK_*).
+"""Effects of a change to a link (DO_SETLINK_*). MODIFIED means that the change modified the link. NOTIFY
+means in addition that the kernel must send a notification after the last change of the request.
 """
 MAX_QUEUES: Final = 4096
 GRO_MAX_SIZE: Final = 8 * 65535
@@ -472,8 +472,8 @@ class LinkChanges:
         return link.namespace()
 
     def _link_net(self, link: LinkRequest, target: Net) -> Net | None:
-        """Return the namespace whose id in `target` is IFLA_LINK_NETNSID, or None if the request lacks this
-        attribute. Raises EINVAL for an unknown id.
+        """Return the namespace that IFLA_LINK_NETNSID selects, or None if the request lacks this attribute.
+        The id in the attribute is valid in the namespace `target`. Raise EINVAL for an unknown id.
         """
         if il.IFLA_LINK_NETNSID not in link:
             return None

@@ -99,7 +99,9 @@ class LinkQueries:
 
 
 def _answer(link: LinkRequest) -> dict[str, int]:
-    """Return the keyword arguments of `fill` whose values are in the request."""
+    """Return the sequence number, port id, extension mask and target namespace id of a request, as keyword
+    arguments for the function `fill`.
+    """
     request = link.request
     target = link.signed(il.IFLA_TARGET_NETNSID) if il.IFLA_TARGET_NETNSID in link else -1
     mask = link.number(il.IFLA_EXT_MASK)

@@ -79,8 +79,8 @@ class LinkRequest:
         return {type: self.request.data[first:last] for type, (first, last) in found.items()}
 
     def located(self, type: int) -> list[tuple[int, int, int]]:
-        """Return the attributes that the attribute `type` contains, each as its type, start offset and end
-        offset.
+        """Return the attributes that are nested in the attribute of type `type`. Each entry consists of a
+        type, and the start and end offset of the payload.
         """
         if type not in self._found:
             return []

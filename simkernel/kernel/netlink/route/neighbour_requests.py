@@ -43,10 +43,10 @@ ADDRESS_SIZES: Final = {AF_INET: 4, AF_INET6: 16}
 CACHEINFO: Final = Struct("<4I")
 """Layout of struct nda_cacheinfo."""
 STALE_AGE: Final = 60 * 100 * CENTISECOND
-"""Age that the kernel initially gives to the last confirmation of a neighbour, in ns (twice
-BASE_REACHABLE_TIME).
+"""When the kernel creates a neighbour, it sets the time of the last confirmation to the current time minus
+this value, in ns (twice BASE_REACHABLE_TIME).
 
-A neighbour also gets this age if its hardware address changes and the new address is not confirmed.
+The kernel does the same if the hardware address of a neighbour changes and the new address is not confirmed.
 """
 NO_MASTER: Final = U32_MAX
 
@@ -79,8 +79,8 @@ def header(request: Request) -> NdMsg:
 
 
 def passes_filter(device: NetDevice | None, index: int, master: int) -> bool:
-    """Return True if a dump request selects a device. `index` is the requested device, `master` the requested
-    master of the device. A value of 0 selects all devices.
+    """Return True if a dump request selects `device`. The request contains the index of a device (`index`)
+    and the index of a master (`master`). A value of 0 selects all devices.
 
     Sources: `neigh_ifindex_filtered()`, `neigh_master_filtered()`.
     """

@@ -26,16 +26,17 @@ from simkernel.ynl.policy import AttributePolicy, PolicyTable
 HEADER_SIZE: Final = 4
 """Size of struct netconfmsg in bytes: the family and padding."""
 PSEUDO_INDEXES: Final = (nc.NETCONFA_IFINDEX_ALL, nc.NETCONFA_IFINDEX_DEFAULT)
-"""Indexes of the settings `all` and `default`, which belong to no device. simkernel has no file that changes
-these settings.
+"""Device indexes in messages about the settings in the directories `all` and `default` of
+/proc/sys/net/ipv4/conf and /proc/sys/net/ipv6/conf. All values are 0, because simkernel lacks the files that
+change these settings.
 """
 Settings = dict[int, int]
 
 
 @attrs.frozen(eq=False)
 class NetConf:
-    """Handlers for the settings of IPv4 or of IPv6. `places` maps each attribute to the index of a
-    setting.
+    """Handlers of requests about the settings of IPv4 or of IPv6. The dict `places` contains the index of a
+    setting for each attribute type.
     """
 
     name: str

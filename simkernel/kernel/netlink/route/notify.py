@@ -54,7 +54,9 @@ def notify(net: Net, group: int, data: bytes, request: Request | None = None, al
 
 
 class LinkNotifier:
-    """Sender of RTM_NEWLINK and RTM_DELLINK to RTNLGRP_LINK (`LinkMessages`)."""
+    """Sender of RTM_NEWLINK and RTM_DELLINK to RTNLGRP_LINK. `NetDevices` uses it through the interface
+    `LinkMessages`.
+    """
 
     def prepare(
         self,

@@ -79,8 +79,8 @@ class RouteNetlink:
 
     @property
     def handlers(self) -> Table:
-        """Handlers by family and message type, created for the first message, because most machines receive
-        none.
+        """Handlers by family and message type. They are created when the first message arrives, because most
+        machines receive no NETLINK_ROUTE message.
         """
         if self._handlers is None:
             ip = (self.ipv4, self.ipv6, self._routing, self._neighbours)

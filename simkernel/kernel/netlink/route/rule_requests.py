@@ -70,7 +70,7 @@ POLICY: Final = PolicyTable(
 )
 """Policy of the attributes of a rule request (fib_rule_policy)."""
 UNMODELLED: Final = {fr.FRA_TUN_ID, fr.FRA_L3MDEV, *range(fr.FRA_FLOWLABEL, fr.FRA_MAX + 1)}
-"""Attributes that simkernel does not model: tunnels, VRFs, flow labels and masks."""
+"""Attributes of rule requests that simkernel does not model: tunnels, VRFs, flow labels and masks."""
 
 NOTIFICATION_SIZES: Final = {AF_INET: 228, AF_INET6: 260}
 """Buffer size of a notification in bytes, by family (`fib_rule_nlmsg_size()`)."""
@@ -88,8 +88,10 @@ UNSET_VALUES: Final[dict[str, object]] = {
     **dict.fromkeys(("sports", "dports"), ALL_PORTS),
     "users": ALL_USERS,
 }
-"""Value that means "unset", by field. A field with this value in an RTM_DELRULE request matches every rule.
-For fields that are not listed, the value is 0 (`rule_find()`).
+"""Value of each rule field that an RTM_DELRULE request does not set, 0 for fields that are not listed. A
+field with this value matches every rule (`rule_find()`).
+
+The field `priority` is an exception: it matches every rule only if the request lacks FRA_PRIORITY.
 """
 
 
@@ -202,7 +204,9 @@ class RuleRequests:
             notify(request.net, rules.group, data, request, NOTIFICATION_SIZES[rules.family])
 
     def _parse(self, request: Request) -> tuple[RuleTables, Rule, Found]:
-        """Parse a rule request, and return its tables, its rule and its attributes (`fib_nl2rule()`)."""
+        """Parse a rule request (`fib_nl2rule()`). Return the routing tables of its address family, the rule
+        that it describes, and the offsets of its attributes.
+        """
         if not has_header(request, FibRuleHdr):
             raise refuse(request, EINVAL, "Invalid msg length")
         head = _header(request)
@@ -256,7 +260,8 @@ def _rule(request: Request, rules: RuleSet, found: Found) -> Rule:
     head, net = _header(request), request.net
 
     def number(type: int, default: int = 0) -> int:
-        data = payload(request, found, type)  # a longer payload is valid, and only its first bytes count
+        # Linux accepts a payload that is longer than the number, and reads only the first bytes.
+        data = payload(request, found, type)
         size = U8.size if _POLICIES[type].type is NlaType.U8 else U32.size
         return int.from_bytes(data[:size], "little") if data else default
 
@@ -330,8 +335,8 @@ def _is_port_range(ports: tuple[int, int]) -> bool:
 
 
 def _check(request: Request) -> None:
-    """Raise EINVAL unless a strict dump request is only a header in which no field but the address family is
-    set (`fib_valid_dumprule_req()`).
+    """Check a strict dump request (`fib_valid_dumprule_req()`). Raise EINVAL if the header is incomplete, if
+    data follows the header, or if a header field other than the address family is not 0.
     """
     if not has_header(request, FibRuleHdr):
         raise refuse(request, EINVAL, "Invalid header for fib rule dump request")

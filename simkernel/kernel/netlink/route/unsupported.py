@@ -15,7 +15,7 @@ _INET: Final = frozenset({AF_INET, AF_INET6})
 _BRIDGE: Final = frozenset({AF_BRIDGE})
 _MULTICAST: Final = frozenset({rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR})
 _ALL: Final[frozenset[int]] = frozenset()
-"""Entry for a message type that simkernel models for no address family. The empty set stands for all
+"""Address families of a message type that simkernel does not model for any family. The empty set means all
 families.
 """
 
@@ -81,6 +81,8 @@ DUMP: Final[dict[int, frozenset[int]]] = {
 
 
 def is_unsupported(table: dict[int, frozenset[int]], type: int, family: int) -> bool:
-    """Return True if `table` (DO or DUMP) lists messages of `type` for `family`."""
+    """Return True if a table of unmodelled messages (DO or DUMP) lists the message type `type` for the
+    address family `family`.
+    """
     families = table.get(type)
     return families is not None and (not families or family in families)
