@@ -29,7 +29,9 @@ NO_GROUP: Final = 0xFFFFFFFF
 
 
 class Image(Protocol):
-    """A program that a task can run. `comm` is its name, and `begin` starts it for a task."""
+    """A program that a task can run. `comm` is the program's name, and `begin(task)` returns the coroutine or
+    the greenlet that runs the program in `task`.
+    """
 
     comm: str
 
@@ -198,8 +200,8 @@ class ProcessCalls:
             try:
                 await sleep_on(task.wait_child)
             except InterruptedError:
-                # The signal may be the SIGCHLD of a child that has ended. As in `do_wait()`, the child has
-                # priority over EINTR.
+                # The signal may be the SIGCHLD of a child that has ended. Then wait4(2) returns this child
+                # and not EINTR (`do_wait()`).
                 if (found := self._reap(task, pid)) is not None:
                     return found
                 raise

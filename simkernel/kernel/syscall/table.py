@@ -28,7 +28,9 @@ GROUPS = (
 )  # fmt: skip
 
 GROUP_OF: Final = {name: group for group in GROUPS for name in vars(group) if not name.startswith("_")}
-"""The class that handles each system call, by name.  A test compares the names with `uapi.syscalls`."""
+"""Maps the name of each system call to the class that has its handler. A test compares the names with
+`uapi.syscalls`.
+"""
 
 
 class SystemCallTable:
@@ -48,7 +50,9 @@ class SystemCallTable:
         self._groups: dict[type, object] = {}
 
     def find(self, name: str) -> Handler:
-        """Return the handler of a call, and add it to `handlers`."""
+        """Return the handler of the system call `name`. The handler of a modelled call is stored in
+        `handlers` for later calls.
+        """
         kind = GROUP_OF.get(name)
         if kind is None:
             return self._refusal(name)

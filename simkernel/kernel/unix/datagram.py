@@ -71,7 +71,7 @@ class DatagramSocket(UnixSocket):
                 old.state = SockState.CLOSE
 
     def _may_send(self, other: UnixSocket) -> bool:
-        """Return True if `other` has no peer, or if this socket is its peer (`unix_may_send()`)."""
+        """Return True if `other` has no peer, or if its peer is this socket (`unix_may_send()`)."""
         return other.peer is None or other.peer is self
 
     def _lost(self, old: UnixSocket) -> None:

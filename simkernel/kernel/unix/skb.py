@@ -25,16 +25,16 @@ SKB_MAX_HEAD: Final = PAGE_SIZE - SHARED_INFO
 MAX_STREAM_FRAGS: Final = 32768
 """Maximum number of bytes of a stream in the pages of one buffer (UNIX_SKB_FRAGS_SZ)."""
 ACCOUNTED: Final = (512, 1024)
-"""Sizes in bytes of the kmalloc caches from which the linear part of a small buffer is allocated. Linux does
-not take it from the special cache for small linear parts, because that cache does not charge memory to a
-memcg.
+"""Sizes in bytes of the kmalloc caches for the linear part of a small buffer. Linux has another cache for
+small linear parts (`skb_small_head_cache`), but unix sockets do not use it, because its memory is not charged
+to a memcg.
 """
 MAX_FRAGS: Final = 17
 """Maximum number of page fragments of a buffer (MAX_SKB_FRAGS)."""
 MAX_SLAB_OBJECT: Final = KMALLOC_SIZES[-1]
 MAX_STOCK_OBJECT: Final = 2048
-"""Largest slab object in bytes whose memcg charge a CPU can take from its stock. The stock is memory that was
-charged in advance (`consume_obj_stock()`).
+"""Maximum size in bytes of a slab object that a CPU can charge to a memcg from its stock, the memory that the
+CPU has charged in advance (`consume_obj_stock()`).
 """
 MAX_PIECE_PAGES: Final = 8
 """Maximum number of pages in a fragment (2**PAGE_ALLOC_COSTLY_ORDER)."""
@@ -92,7 +92,9 @@ class UnixSkb:
         return len(self.data) - self.offset
 
     def free(self) -> None:
-        """Release the message's share of the sender's send memory, and the files that no receiver took."""
+        """Drop the references to the files that no receiver took, and subtract the size of the message from
+        the sender's send memory.
+        """
         files, self.files = self.files, ()
         release_files(files)
         self.sender.memory_freed(self.truesize)

@@ -246,9 +246,9 @@ class UnixSocket(Sock):
                 raise
 
     def creds_for(self, task: Task, claimed: Creds | None, other: UnixSocket) -> Creds | None:
-        """Return the credentials that a message carries. If the sender passed credentials in a control
-        message, these are `claimed`. Otherwise, they are the sender's own credentials if the sender or the
-        receiver has set SO_PASSCRED, else None.
+        """Return the credentials that a message carries. If the sender has passed credentials in a control
+        message, `claimed` has these credentials and is returned. Otherwise, return the sender's own
+        credentials if the sender or the receiver has set SO_PASSCRED, else None.
 
         A message to a connection that is not accepted yet also gets credentials, because the receiver may
         set SO_PASSCRED later (`maybe_add_creds()`).
@@ -272,7 +272,7 @@ class UnixSocket(Sock):
             self.unix.autobind(self)
 
     def find(self, task: Task, address: bytes) -> UnixSocket:
-        """Return the socket with this address and of the same type.
+        """Return the socket that is bound to `address` and has the same type as this socket.
 
         Raises ECONNREFUSED, ENOENT or EPROTOTYPE.
         """
@@ -297,7 +297,9 @@ class UnixSocket(Sock):
         raise NotImplementedError
 
     def init_peercred(self, task: Task) -> None:
-        """Store the credentials of `task` as those of the peer (`init_peercred()`)."""
+        """Store the credentials and groups of `task` as the values of SO_PEERCRED and SO_PEERGROUPS
+        (`init_peercred()`).
+        """
         self.peer_creds = own_creds(task)
         self.peer_groups = tuple(sorted(task.credentials.groups))
 
@@ -306,8 +308,8 @@ class UnixSocket(Sock):
         self.peer_creds, self.peer_groups = other.peer_creds, other.peer_groups
 
     def _peer_groups(self, length: int) -> bytes:
-        """Return the value of SO_PEERGROUPS. Raise ENODATA without a peer, ERANGE if `length` is too small
-        for the value.
+        """Return the value of SO_PEERGROUPS. Raise ENODATA if the socket has no peer credentials, ERANGE if
+        `length` is too small for the value.
         """
         if self.peer_groups is None:
             raise os_error(errno.ENODATA)

@@ -58,8 +58,8 @@ class TakenBytes:
         return not self._separate or skb.creds == self.creds
 
     def take(self, size: int) -> bool:
-        """Take bytes until `size` bytes are taken. Return True if the receive is complete, False if the queue
-        is empty and more bytes may arrive.
+        """Take bytes from the receive queue until `size` bytes are taken. Return True if the receive is
+        complete, False if the queue is empty and more bytes may arrive.
 
         With SO_PASSCRED, `take` stops before a message with other credentials. It also stops after a
         message with files. Such files are taken even if `size` is 0.
@@ -172,7 +172,8 @@ class StreamSocket(ConnectionSocket):
             self.unix.engine.charged += costs.copy(size) + costs.deliver
             done += size
             other.enqueue(skb)
-        release_files(files)  # if `data` is empty, no message carries the files
+        # if `data` is empty, no message was queued that could carry the files, so the send drops them
+        release_files(files)
         return done
 
     # -- receiving ----------------------------------------------------------------------
@@ -238,7 +239,9 @@ class StreamSocket(ConnectionSocket):
         return bool(self.take_error()) or bool(self.shutdown_mask & RCV_SHUTDOWN)
 
     def _received(self, task: Task, taken: TakenBytes, controllen: int, flags: int) -> Received:
-        """Charge the copy, install the files and return the result of the receive."""
+        """Charge the CPU time of copying the received bytes, install the received files, and return the
+        result of the receive.
+        """
         self.unix.engine.charged += self.unix.costs.copy(len(taken.data))
         control = ControlBuffer(controllen)
         scm.receive(self, task, control, taken.creds, taken.files, flags)

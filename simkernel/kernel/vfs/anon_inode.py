@@ -1,4 +1,4 @@
-"""Inodes of files without a path, as /proc/self/fd links to them: pipes, sockets, eventfds and others.
+"""Inodes for the links in /proc/self/fd to files without a path: pipes, sockets, eventfds and others.
 
 Opening a link of a pipe in /proc/self/fd opens the pipe again, at either end (`fifo_open()`).  For other
 files it fails with ENXIO.
@@ -41,8 +41,8 @@ class AnonInode(OpenableInode):
         return PipeEnd(self._object.pipe, reading=file.readable, writing=file.writable)
 
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
-        """Set mode and owner of a pipe. For a socket, raise NotModelled or EPERM, because the change is not
-        modelled.
+        """Set mode and owner of a pipe. For a socket, this is not modelled: raise EPERM, or NotModelled on a
+        machine with `unmodelled="raise"`.
         """
         if not isinstance(self._object, PipeEnd):
             raise self._unmodelled("changing mode or owner of a socket is not modelled", EPERM)

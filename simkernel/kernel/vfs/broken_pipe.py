@@ -6,7 +6,8 @@ from simkernel.uapi.errno import EPIPE, strerror
 
 
 class BrokenPipe(BrokenPipeError):
-    """EPIPE of a pipe or a stream. The system call also sends SIGPIPE.
+    """An EPIPE error of a write or a send. The system call also sends SIGPIPE to the writer, except with
+    MSG_NOSIGNAL.
 
     `done` is the number of bytes written before EPIPE occurred.  If `done` is not 0, the call returns it.
     """
@@ -15,7 +16,7 @@ class BrokenPipe(BrokenPipeError):
 
 
 def broken_pipe(done: int = 0) -> BrokenPipe:
-    """Return the error for a writer that has already written `done` bytes."""
+    """Return an EPIPE error for a writer that has already written `done` bytes."""
     error = BrokenPipe(EPIPE, strerror(EPIPE))
     error.done = done
     return error

@@ -30,8 +30,8 @@ DEVICES: Final = frozenset({stat.S_IFCHR, stat.S_IFBLK})
 
 
 def _filename_create(walk: Walk, path: str, directory: bool = False) -> str:
-    """Return the last name of `path`, for a new file. Raise EEXIST if a file has this name, or ENOENT if no
-    file can be created there.
+    """Return the last name of `path`, for a new file. Raise EEXIST if the name exists, or ENOENT if the
+    directory was removed or if a slash follows the name of a new file that is not a directory.
     """
     walk.parent(path)
     if walk.last is not Last.NORM or walk.peek() is not None:

@@ -1,4 +1,4 @@
-"""The operations of a character device, and its open files, which drivers import as `File`.
+"""The operations of a character device, and the class of its open files. Drivers import the class as `File`.
 
 An open file holds a reference to the driver's module. It stays open when the cdev is deleted. After that
 the driver decides what the file's operations return (ENODEV, for example).
@@ -69,7 +69,7 @@ class FileOperations:
 MISSING_ERRNO: Final = {
     "read": EINVAL, "write": EINVAL, "ioctl": ENOTTY, "mmap": ENODEV, "llseek": ESPIPE, "fasync": ENOTTY
 }  # fmt: skip
-"""The errno of each operation if the driver does not implement it."""
+"""Maps an operation to the errno that is raised if the driver does not implement the operation."""
 RESULTS: Final[dict[str, type]] = {
     "read": bytes, "write": int, "ioctl": int, "llseek": int, "poll": int, "mmap": type(None)
 }  # fmt: skip
@@ -215,8 +215,8 @@ class CharDeviceFile(FileObject):
         self._contain_closing(area)
 
     def _contain_closing(self, area: VmArea) -> None:
-        """Wrap the driver's callback `area.closed`, so that every exception in it becomes an oops. munmap(2)
-        has no caller that could handle the exception.
+        """Wrap the driver's callback `area.closed`: an exception in it becomes an oops and does not
+        propagate, because munmap(2) cannot handle it.
         """
         closed = area.closed
         if closed is not None:
@@ -326,7 +326,8 @@ class CharDeviceFile(FileObject):
     def put_module(self) -> None:
         """Drop the reference to the driver's module (`cdev_put()`)."""
         if self.cdev.module is not None:
-            with self._contain("cdev_put"):  # this put() is an oops if the driver has called put() too often
+            # if the driver has dropped too many references, `put()` raises RuntimeError, which is an oops
+            with self._contain("cdev_put"):
                 self.cdev.module.put()
 
 

@@ -23,7 +23,7 @@ class DirectoryFile(FileObject):
 
     @property
     def inode(self) -> Inode:
-        """The inode of the directory."""
+        """The directory's inode, for fstat(2) and fchmod(2)."""
         return self._dentry.inode
 
     def iterate(self, task: Task, file: OpenFile) -> list[DirectoryEntry]:
@@ -54,7 +54,7 @@ class DirectoryFile(FileObject):
 
 
 class DirectoryInode(OpenableInode):
-    """An inode with directory entries."""
+    """The inode of a directory. open(2) creates a `DirectoryFile` for it."""
 
     __slots__ = ()
 

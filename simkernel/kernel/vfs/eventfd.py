@@ -66,7 +66,7 @@ class EventFd(FileObject):
         self.count -= value
         try:
             self._engine.charged += self._costs.copy(U64.size)
-        finally:  # the copy may raise EFAULT; the counter is changed nevertheless
+        finally:  # copying to the program may raise EFAULT, but the counter has changed
             self.readers.wake_up_poll(POLLOUT)
         return U64.pack(value)
 

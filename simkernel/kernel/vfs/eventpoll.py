@@ -44,7 +44,9 @@ Event = tuple[int, int]
 
 @attrs.define(eq=False, repr=False)
 class EpollItem:
-    """A watch of an epoll file on another file, through one of its descriptors (`struct epitem`)."""
+    """A registration with epoll_ctl(2): `epoll` watches the open file `file` for the descriptor `fd` (`struct
+    epitem`).
+    """
 
     epoll: EventPoll
     file: OpenFile
@@ -77,8 +79,8 @@ class EpollItem:
         return not self.exclusive or harvested
 
     def _wakes_exclusive(self, events: int) -> bool:
-        """Return True if a wake-up of this EPOLLEXCLUSIVE item for `events` is sufficient, so that no further
-        exclusive waiter is woken.
+        """Return True if a wake-up for `events` may end at this EPOLLEXCLUSIVE item. If False, the wait queue
+        also wakes the next exclusive waiter.
         """
         in_out = events & IN_OUT_BITS
         return not in_out or (in_out != IN_OUT_BITS and bool(in_out & self.events))
@@ -106,7 +108,7 @@ class EventPoll(FileObject):
         self._engine = engine
         self._costs = costs
         self.file: OpenFile | None = None
-        """The open file of the epoll file itself."""
+        """The `OpenFile` that epoll_create1(2) creates for this epoll file. None until then."""
         self.items: dict[tuple[OpenFile, int], EpollItem] = {}
         self.ready: dict[EpollItem, None] = {}
         self.waiters = WaitQueue("an epoll")
@@ -211,8 +213,8 @@ class EventPoll(FileObject):
         return found
 
     def _restore_ready(self, left: list[EpollItem], again: list[EpollItem]) -> None:
-        """Rebuild the ready list after a call has returned events: first the items in `left`, then items that
-        became ready during the call, then the items in `again`.
+        """Rebuild the ready list. It begins with the items that were not reported (`left`). Then come the
+        items that became ready meanwhile, and last the reported level-triggered items (`again`).
         """
         meanwhile = (item for item in self.ready if item not in again)
         self.ready = dict.fromkeys(chain(left, meanwhile, again))

@@ -68,11 +68,11 @@ class FasyncWaiter:
         self._files = files
 
     def wake(self, woken: bool) -> None:
-        """Send the signals of all files in the list."""
+        """Send a signal for each file with O_ASYNC to its recipient."""
         self._files.kill()
 
     def wake_for(self, queue: WaitQueue, events: int) -> bool:
-        """Send the signals of all files in the list.  `events` is ignored."""
+        """Send a signal for each file with O_ASYNC to its recipient. `events` is ignored."""
         self._files.kill()
         return True
 
@@ -85,7 +85,9 @@ class AsyncFile(Protocol):
 
 
 class FasyncList:
-    """The open files that get a signal when an object becomes ready."""
+    """The open files of one object that have O_ASYNC. When the object becomes ready, the kernel sends a
+    signal for each file to the recipient that F_SETOWN has set.
+    """
 
     __slots__ = ("_files",)
 
@@ -97,8 +99,8 @@ class FasyncList:
         return bool(self._files)
 
     def switch(self, file: AsyncFile, fd: int, on: bool) -> None:
-        """Set O_ASYNC in a file's flags and add the file to the list, or clear O_ASYNC and remove the file
-        (`fasync_helper()`).
+        """If `on` is true, set O_ASYNC in the flags of `file` and add the file to this list. Otherwise, clear
+        O_ASYNC and remove the file from this list (`fasync_helper()`).
         """
         if on:
             if self._files is None:
@@ -111,7 +113,9 @@ class FasyncList:
             file.flags &= ~O_ASYNC
 
     def kill(self) -> None:
-        """Send the signal of each file with O_ASYNC (`kill_fasync()`). The signal has no `si_code`."""
+        """Send a signal for each file in this list to its recipient (`kill_fasync()`). The signal has no
+        `si_code`.
+        """
         if self._files:
             # reversed, because Linux adds each file at the head of its list (`fasync_insert_entry()`)
             for file in reversed(tuple(self._files)):

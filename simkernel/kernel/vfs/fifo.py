@@ -96,7 +96,7 @@ class FifoInode(OpenableInode):
 
 
 class FifoEnd(PipeEnd):
-    """An open file of a named pipe.
+    """An open file of a named pipe: its read end, its write end or both.
 
     If a reader did not wait for a writer, it sees no POLLHUP before a writer opens the pipe.
     `seen_write_opens` is the number of opens of the write end before this file was opened (`f_pipe`).

@@ -176,8 +176,8 @@ class FileObject(Protocol):
 
     @property
     def ioctl_table(self) -> str:
-        """Name of the section of kernel/lib/ioctls.txt that lists this object's requests. By default it is
-        the name of the file system.
+        """Name of the section of kernel/lib/ioctls.txt that lists the ioctl(2) requests of this object. By
+        default, it is the name of the file system.
         """
         return "" if self.inode is None else self.inode.superblock.name
 
@@ -362,7 +362,7 @@ class PathObject(FileObject):
 
 
 class PathFile(OpenFile):
-    """A file that is open with O_PATH. It names a place in the tree and cannot be read or written."""
+    """A file that is open with O_PATH. It refers to a dentry (`path`) and cannot be read or written."""
 
     __slots__ = ()
 

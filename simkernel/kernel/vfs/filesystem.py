@@ -42,13 +42,15 @@ class FileSystems:
         self.mounts = [Mount(root, "rw")]
 
     def mount(self, root: Dentry, at: Dentry, options: str = OPTIONS) -> None:
-        """Mount the file system with the root `root` at `at`."""
+        """Mount the file system whose root is `root` on the dentry `at`."""
         at.mounted = root
         root.mountpoint = at
         self.mounts.append(Mount(root, options))
 
     def bind(self, source: Dentry, at: Dentry) -> None:
-        """Mount a file or a directory a second time, at `at` (a bind mount, `do_loopback()`)."""
+        """Mount the file or directory `source` a second time, on the dentry `at` (a bind mount,
+        `do_loopback()`).
+        """
         if (source.inode.kind == stat.S_IFDIR) != (at.inode.kind == stat.S_IFDIR):
             raise os_error(ENOTDIR)
         source.inode.hold()

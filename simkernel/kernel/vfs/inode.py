@@ -127,8 +127,8 @@ class Inode:
         raise os_error(ENOTDIR)
 
     def missing(self, names: Sequence[str]) -> Exception:
-        """Return the error for a missing file: ENOENT or NotModelled. `names` are the names in its path, from
-        this directory on.
+        """Return the error for a missing file: by default ENOENT. `names` are the names of its path from this
+        directory on. Directories of /proc and /sys return another error if Linux has the file.
         """
         return os_error(ENOENT)
 
@@ -214,8 +214,8 @@ class Dentry:
         return here.parent.top()
 
     def chain(self, root: Dentry | None = None) -> Iterator[Dentry]:
-        """Yield this dentry and its parents, up to but without `root`. The walk crosses mounts and skips the
-        root of each file system.
+        """Yield this dentry and its parents up to the root directory `root`, which is not yielded. At the
+        root of a mounted file system, continue with its mountpoint and do not yield the root.
         """
         here = self
         while here is not root:

@@ -111,7 +111,9 @@ class Walk:
         return self.here
 
     def missing(self) -> Exception:
-        """Return the error for a missing last name: NotModelled if Linux has this file, else ENOENT."""
+        """Return the error for a missing last name: ENOENT, or another error if it is a file of /proc or /sys
+        that Linux has.
+        """
         return self.here.inode.missing([self.name, *self.beyond])
 
     # -- steps of a walk ----------------------------------------------------------

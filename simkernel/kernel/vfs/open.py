@@ -85,7 +85,7 @@ async def _open_later(file: OpenFile, made: Awaitable[FileObject]) -> OpenFile:
 
 
 def _opened(file: OpenFile, made: FileObject) -> OpenFile:
-    """Store the object `made` in the open file, and return the file.
+    """Store `made`, the result of the inode's open function, in the open file `file`, and return `file`.
 
     Raises EINVAL if the file was opened with O_DIRECT and does not support it.  Linux checks this last
     too.
