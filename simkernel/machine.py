@@ -218,7 +218,7 @@ class Machine:
     def blocking(
         self, uid: int = 0, gid: int | None = None, capabilities: Iterable[int] | None = None
     ) -> BlockingProcess:
-        """Start a process for code outside the simulation.  Its calls block and advance the clock."""
+        """Start a process for code outside the simulation. Each call of the process advances the clock."""
         from simkernel.blocking.process import BlockingProcess
 
         self._check_open()
@@ -417,7 +417,7 @@ class Machine:
             raise SimulationError("the machine is closed: make a new one")
 
     def _act(self, action: Callable[..., object], *arguments: Any) -> None:
-        """Call `action` now. Outside `run`, reset the charged CPU time before and after the call."""
+        """Call `action` now. If the event loop does not run, reset charged CPU time before and after."""
         self._check_open()
         outside = not self.engine.running
         if outside:
@@ -450,7 +450,7 @@ def _engine(
         return engine_class(Engine, spread)(seed, start=-BOOT)
     from simkernel.engine.planned import PlannedEngine
 
-    with suppress(ImportError):  # only plain functions as programs need `leave`, and they need greenlet
+    with suppress(ImportError):  # without greenlet, no program is a plain function, so `leave` is not needed
         from simkernel.application.plain import leave
 
         leaves = (leave, *leaves)

@@ -43,8 +43,8 @@ class Work:
     delay: Event | None = None
     flow: int = 0
     expired_flow: int = 0
-    """Id of the trace flow (the records that one message or frame causes) that was current when the item's
-    delay last expired.
+    """Id of the current trace flow at the last expiry of the item's delay. A trace flow is the records that
+    one message or frame causes.
     """
     resource: Resource | None = None
 

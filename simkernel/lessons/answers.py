@@ -40,7 +40,7 @@ def answer(lesson: Lesson, settings: Mapping[str, Value]) -> str:
     else:
         _run(run, result, str(lesson.folder.absolute()))
     text = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "backslashreplace").decode()  # replaces a lone surrogate by its escape
+    return text.encode("utf-8", "backslashreplace").decode()  # UTF-8 cannot encode a lone surrogate
 
 
 def _run(run: Run, result: dict[str, Any], folder: str) -> None:

@@ -47,8 +47,8 @@ TOLD: Final = (Wrong, AssertionError, SimulationError)
 has the class.
 """
 TAIL: Final = 100
-"""Number of code places, the last that an endless run has passed. The grader searches them for a line of the
-student's file.
+"""Number of code places in which the grader searches for a line of the student's file, if a run is endless.
+They are the last places of the run.
 """
 OURS: Final = " at simkernel/"
 """Text that marks the lines of simkernel's own code in a call trace."""
@@ -84,8 +84,8 @@ class Verdict:
 def check(
     file: Path, name: str, *, seeds: int, seed: int, plan: str | None = None, deadline: float = DEADLINE
 ) -> Verdict:
-    """Grade `file` in a new process: search for a plan (a seed and perturbations) under which a run fails,
-    with `seeds` random plans. If `plan` is given, only run that plan.
+    """Grade `file` in a new process: search for a plan (a seed and perturbations) under which a run fails.
+    `seeds` is the number of random plans. If `plan` is given, only run that plan.
     """
     context = get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)

@@ -38,8 +38,8 @@ the license.
 """
 LIBRARIES: Final = ("attr", "attrs", "simpy", "yaml")
 LEFT_OUT: Final = {"__pycache__", "cli", "drivers", "gateway", "guide", "scenarios", "tools", "web"}
-"""Folders of the package `simkernel` that are not copied into the archive. No lesson imports them, except
-`drivers`. It is added separately, because a checkout has it outside the package.
+"""Folders of the package `simkernel` that are not copied into the archive with the package. No lesson needs
+them, except `drivers`: these are added separately, because a checkout has them outside the package.
 """
 USELESS: Final = {".md", ".pyc", ".pyd", ".pyi", ".pyx", ".so", ".typed"}
 MARK: Final = ".simkernel-lessons"
@@ -90,9 +90,7 @@ def _check_pyodide(folder: Path) -> None:
 
 
 def _modules(lessons: Sequence[Lesson]) -> Iterator[tuple[str, Path]]:
-    """Yield the files of the libraries, simkernel, the drivers and the lessons: the name in the archive, and
-    the path.
-    """
+    """Yield the name in the archive and the path of each file: libraries, simkernel, drivers and lessons."""
     for name in (*LIBRARIES, "simkernel"):
         spec = find_spec(name)
         assert spec is not None and spec.submodule_search_locations is not None

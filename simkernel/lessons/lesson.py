@@ -22,7 +22,9 @@ _PARTS: Final = {
     "title": (r"<h1>(.*?)</h1>", "<h1>TITLE</h1>"),
     "lede": (r'<p class="lede">(.*?)</p>', '<p class="lede">TEXT</p>'),
 }
-"""Required parts of a page. Each has a pattern that finds it, and its form as an error message shows it."""
+"""Required parts of a page. Each part has a pattern that finds it, and a template for the error message if it
+is missing.
+"""
 
 
 @attrs.frozen

@@ -36,8 +36,8 @@ Site = dict[str, Callable[[], str | bytes]]
 
 
 def site(lessons: Sequence[Lesson], machine: str) -> Site:
-    """Return the files of the site: for each path, a function that returns the file's content. `machine` says
-    where the pages run a lesson: "local" is the server's computer, "pyodide" the browser.
+    """Return the files of the site: for each path, a function that returns the file's content. With `machine`
+    "local", the server's computer runs the lessons; with "pyodide", the browser runs them.
 
     The default runs, NAME/default.json, are not included.
     """

@@ -30,7 +30,8 @@ KINDS: Final[dict[type, tuple[Callable[[str], Any], str]]] = {
     float: (float, "a number"),
     str: (str, "text"),
 }
-"""For each type, its parser and the description of its values in an error text."""
+"""For each type of a parameter: a function that parses a value, and the name of such values in error texts.
+"""
 
 
 @attrs.frozen

@@ -37,7 +37,7 @@ class Table:
 
 @attrs.frozen
 class Goal:
-    """The goal of an exercise: True if it is reached, and a sentence that gives the reason."""
+    """The goal of an exercise. `reached` is True if the student has reached it. `text` gives the reason."""
 
     reached: bool
     text: str
@@ -98,7 +98,7 @@ class Report:
 
 
 def _json(where: str, value: Any) -> Any:
-    """Copy a JSON value.  Raise SimulationError, which names the place, if a part is not JSON."""
+    """Copy a JSON value. If a part of it is not JSON, raise SimulationError with the path of the part."""
     if isinstance(value, Mapping):
         return {_key(where, key): _json(f"{where}.{key}", each) for key, each in value.items()}
     if isinstance(value, list | tuple):

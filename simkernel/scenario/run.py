@@ -66,7 +66,7 @@ class Scenario:
         return self.function.__module__
 
     def values(self, settings: Mapping[str, Value]) -> dict[str, Value]:
-        """Return the value of every parameter: the text or value in `settings`, or else the default.
+        """Return the value of every parameter: from `settings` (a text is converted), or else the default.
 
         Raise SimulationError for an unknown name or a value out of range.
         """
@@ -81,7 +81,7 @@ class Scenario:
         return {name: each.read(settings.get(name, each.default)) for name, each in known.items()}
 
     def run(self, **options: Any) -> Run:
-        """Run the scenario, with keywords of `Run`.  Return the run, which has the report and the metrics."""
+        """Run the scenario. `options` are keyword arguments of `Run`. Return the run with its report."""
         return Run(self, **options).execute()
 
 
@@ -261,7 +261,7 @@ class Run(Report):
         return {text: error for text, error in faults.items() if error.module not in self._expected}
 
     def interrupt(self, error: BaseException) -> bool:
-        """Raise `error` in the running simulation before its next event.  Return False if none is running."""
+        """Raise `error` before the next event of the simulation. Return False if no simulation runs."""
         if self._machine is None or not self._machine.engine.running:
             return False
         self._machine.engine.interrupt(error)

@@ -44,7 +44,7 @@ CONTINUATION_INDENT: Final = 4
 _BREAKS: Final = re.compile(r"(?<=[ |])(?<!= )|(?<=resumed>)(?!\))")
 _CALLS: Final = frozenset({"sys_enter", "sys_exit", "signal_deliver"})
 _LEARNED: Final = "netlink_deliver_tap"
-"""Name of the tracepoint whose records tell strace the ids of netlink families."""
+"""Name of a tracepoint. From its records, the strace formatter learns the ids of netlink families."""
 
 
 @attrs.frozen

@@ -29,8 +29,8 @@ from simkernel.trace.plain import brief
 SHOWN: Final = 30
 """Maximum number of tracepoints in a report."""
 MAX_FIELD: Final = 32
-"""A report shows at most this number of bytes of a binary field, and at most three times this number of
-characters of any field.
+"""Maximum number of bytes that a report shows of a binary field. The text of a field of any type is cut after
+three times this number of characters.
 """
 OURS: Final = "simkernel."
 Section = tuple[str, str]

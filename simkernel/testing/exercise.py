@@ -101,7 +101,7 @@ class Exercise:
 
     @property
     def task(self) -> str:
-        """Text of the task."""
+        """The assignment for the student: the docstring of the judge's Python module."""
         return inspect.cleandoc(sys.modules[self.judge.__module__].__doc__ or "")
 
     def start(self) -> str:
@@ -207,7 +207,7 @@ class Attempt:
                 sim.always("no oops", lambda: not machine.kernel.oopses.reports)
                 sim.run_body(exercise.judge, arguments)
             except Exception:
-                # If a module has an oops or did not load, raise the error of the module instead of this one.
+                # report an oops, or a module that did not load, because it can be the cause of this exception
                 check_modules(machine)
                 raise
         check_modules(machine)

@@ -118,7 +118,7 @@ class History:
     events: tuple[Event, ...] = attrs.field(default=(), converter=_as_tuple)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))  # without _repr_pretty_, hypothesis prints the calls of the strategy
+        printer.text(repr(self))  # otherwise hypothesis prints the calls that built the history, not its repr
 
     def play(self, machine: Machine, devices: Devices | None = None) -> Devices:
         """Schedule the events, beginning now.  Return the devices by name.

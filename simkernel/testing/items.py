@@ -25,8 +25,8 @@ FIXTURES: Final = ("sim_machine", "sim_world", "sim_new_machine")
 
 
 class StalePlan(pytest.PytestWarning):
-    """Warning for a pinned plan with a part, such as a delay of a task, that the run no longer reaches
-    because the code has changed.
+    """Warning for a pinned plan that no longer fits the code. For example, the plan delays a task at a point
+    that the run does not reach.
     """
 
 
@@ -41,12 +41,14 @@ def search_of(item: pytest.Function) -> Search:
         )
     if hasattr(item.obj, "hypothesis"):
         raise SimulationError(
-            "a test with @given cannot have the mark sim: remove it, and use sim_new_machine"
+            "a test with @given cannot have the mark sim: remove the mark, and use sim_new_machine"
         )
     arguments = {name: item.funcargs[name] for name in _names(item)}
     for name in FIXTURES:
         if name in arguments:
-            raise SimulationError(f"a test with the mark sim has its own machine: sim.machine, not {name}")
+            raise SimulationError(
+                f"a test with the mark sim has its own machine: use sim.machine, not {name}"
+            )
     keywords: dict[str, Any] = {}
     for mark in reversed(list(item.iter_markers("sim"))):
         if mark.args:

@@ -91,8 +91,8 @@ class Machines:
         return [("kernel log", _log(machine)) for machine in self._machines]
 
     def close(self, failed: bool) -> None:
-        """Close the machines, the last one first.  Raise the errors of closing, except if the test has
-        failed.
+        """Close the machines, the last one first, and raise the errors of closing. If the test has failed, do
+        not check for leaks, kernel bugs and failed programs.
         """
         errors: list[BaseException] = []
         while self._machines:

@@ -32,9 +32,9 @@ PLACES: Final[Mapping[str, Callable[[str], bool]]] = {
     "step": is_step,
     "statement": lambda place: not is_step(place),
 }
-"""Maps the kind of a sweep to a predicate that selects places. For "step", these are the points at which a
-task continues ("step of COMM"). For "statement", they are lines of code (FILE:LINE). Each run of the sweep
-has one pause or delay, at one of these places.
+"""The kinds of a sweep over places, and for each kind a predicate: True if a place is of this kind. A "step"
+is a point at which a task continues ("step of COMM"). A "statement" is a line of code (FILE:LINE). Each run
+of the sweep has a pause or delay at one place.
 """
 PAUSE_NS: Final = 5_000_000
 """Length in ns of the pause or delay in a sweep. Most system calls take less time."""
@@ -99,8 +99,8 @@ class Search:
         keywords: Mapping[str, Any],
         folder: Path = Path(),
     ) -> Search:
-        """Return the search for the test body `function`.  `keywords` are those of the mark `sim`.  Relative
-        module paths begin in the directory `folder`.
+        """Return the search for the test body `function`. `keywords` are the keyword arguments of the mark
+        `sim`. Relative module paths begin in the directory `folder`.
 
         Raise SimulationError for an unknown keyword or an invalid value.
         """
@@ -221,8 +221,8 @@ def compare(body: Body, number: int, outcome: Outcome) -> None:
 
 
 def _several(value: Any) -> tuple[Any, ...]:
-    """Return the items of the iterable `value` as a tuple. If `value` is a str, a Path, a Plan or no
-    iterable, it is the only item.
+    """Return the items of an iterable as a tuple. A str, a Path, a Plan or a value that is not iterable
+    becomes the only item.
     """
     if isinstance(value, str | Path | Plan) or not isinstance(value, Iterable):
         return (value,)

@@ -80,13 +80,13 @@ class Sim:
         self._schedule.announce(name, lambda: function(*arguments))
 
     def plug(self, device: Device | str) -> None:
-        """Plug a device in: a new device, or an unplugged device by its name."""
+        """Plug a device in. Pass a new device, or the name of a device that was unplugged."""
         found = self.device(device)
         if found.slot is None:
             self.machine.plug(found)
 
     def unplug(self, device: Device | str) -> None:
-        """Unplug a device immediately.  The call has no effect if it is not plugged in."""
+        """Unplug a device immediately. No effect if the device is not plugged in."""
         found = self.device(device)
         if found.slot is not None:
             self.machine.unplug(found)
@@ -110,8 +110,8 @@ class Sim:
         self._watch(Condition(name, check))
 
     def eventually(self, name: str, check: Callable[[], object], within: int | None = None) -> None:
-        """Require that `check()` returns true at some step, within `within` ns or before the end of the
-        run.
+        """Require that `check()` returns true at some step before the end of the run. If `within` is given,
+        this must happen within that number of ns.
         """
         until = None if within is None else self.machine.now + within
         self._watch(Condition(name, check, True, until))
@@ -132,8 +132,8 @@ class Sim:
         self._step = self.machine.now
 
     def _broken(self) -> AssertionError | None:
-        """Return the error for the first violated condition, or None. The error contains `_step`, the time of
-        the last step in ns.
+        """Return the error for the first violated condition, or None. The error text contains the time of the
+        last step.
         """
         for condition in self._conditions:
             if condition.met:
@@ -158,8 +158,8 @@ class Sim:
     # -- the state of the kernel ----------------------------------------------
 
     def truth(self, kind: str) -> dict[str, dict[str, str]]:
-        """Return the devices of a class, a bus or a driver: a dictionary from the name to the properties of
-        the device's uevents.
+        """Return the devices of a class, a bus or a driver. The keys are device names; each value is a
+        dictionary of the properties in the device's uevents.
 
         Raise LookupError for an unknown name, with the known classes, buses and drivers.
         """

@@ -225,8 +225,8 @@ def test_arguments_that_exclude_the_mark(run_pytest: Pytest) -> None:
     result.stdout.fnmatch_lines(
         [
             "*a test method of a TestCase cannot have the mark sim: call simkernel.testing.check in it",
-            "*a test with @given cannot have the mark sim: remove it, and use sim_new_machine",
-            "*a test with the mark sim has its own machine: sim.machine, not sim_machine",
+            "*a test with @given cannot have the mark sim: remove the mark, and use sim_new_machine",
+            "*a test with the mark sim has its own machine: use sim.machine, not sim_machine",
         ]
     )
 

@@ -179,7 +179,8 @@ class Pipe:
             done += len(piece)
         if done - begun > CACHED:
             engine.charged += costs.far(done - begun)
-        sleeps = waits and done < len(data)  # a write that sleeps ignores poll_usage (`pipe_write()`)
+        # before a write sleeps, it wakes readers and pollers only if the pipe was empty (`pipe_write()`)
+        sleeps = waits and done < len(data)
         self._written(done, was_empty, self.polled and not sleeps)
         if done < len(data):
             again = partial(self._write_again, data, done, packets)
@@ -307,7 +308,7 @@ class PipeEnd(FileObject):
 
     @property
     def description(self) -> str:
-        """The name in /proc/self/fd (`pipefs_dname()`)."""
+        """Return the pipe's name in /proc/self/fd, such as `pipe:[7]` (`pipefs_dname()`)."""
         return f"pipe:[{self.pipe.number}]"
 
     @property

@@ -20,7 +20,7 @@ from simkernel.uapi.mman import PAGE_SIZE
 
 NUMBERS: Final = re.compile("[0-9]+")
 Records = Callable[[], Sequence[str]]
-"""A function that returns the current text as records."""
+"""A function that returns the current text of a generated file, as a sequence of records."""
 Store = Callable[["Task", bytes], int]
 """A function that handles a write: it takes the writing task and the data, and returns the number of bytes
 taken.
@@ -28,7 +28,7 @@ taken.
 
 
 class SeqFile(FileObject):
-    """An open file of generated text.
+    """An open file of /proc or sysfs. The kernel generates its text at each read.
 
     `_index` is the number of records already read. `_left` is the unread rest of the last one.  `events`
     are the poll events of the file. If `events` is None, the file has no poll operation, so epoll refuses
@@ -89,8 +89,8 @@ class SeqFile(FileObject):
         return data
 
     def _fill(self, wanted: int) -> bytes:
-        """Return the next records as bytes: at least one if any is left. Further records are added until
-        `wanted` bytes are reached or the next record does not fit into the buffer.
+        """Return the next records as bytes, or b"" if no record is left. Stop after `wanted` bytes, or before
+        a record that does not fit into the buffer. The first record always fits, because the buffer grows.
         """
         text = b""
         for record in self._records()[self._index :]:
@@ -124,7 +124,7 @@ class SeqFile(FileObject):
         return seek(file, offset, whence, None)
 
     def write(self, task: Task, file: OpenFile, data: bytes, position: int) -> int | Awaitable[int]:
-        """Pass the data to `store`.  Raise EINVAL if the file cannot be written."""
+        """Pass the data to the write function of the file. Raise EINVAL if the file has none."""
         if self._store is None:
             raise os_error(EINVAL)
         self._engine.charge(self._costs.copy(len(data)))

@@ -24,8 +24,8 @@ The return value is the length of the data; with MSG_TRUNC it is the length of t
 
 
 class NeedMoreData(Exception):
-    """Raised by a receive that has some bytes and must wait for more bytes. `rest(deadline)` waits for these
-    bytes.
+    """Raised by a receive that has some bytes and must wait for more. The caller then awaits
+    `rest(deadline)`, which waits at most until the deadline and returns the result of the receive.
     """
 
     def __init__(self, rest: Callable[[int | None], Coroutine[Any, Any, Received]]) -> None:

@@ -32,7 +32,7 @@ class CharDeviceInode(OpenableInode):
 
 @attrs.frozen(eq=False)
 class SpecialInodes:
-    """Creates the inodes of mknod(2).  Block devices and sockets cannot be opened (`no_open()`)."""
+    """Creates inodes for mknod(2). Block devices and sockets cannot be opened (`no_open()`)."""
 
     _engine: Engine
     _costs: CostModel

@@ -22,7 +22,9 @@ class SuperBlock:
 
     @staticmethod
     def number_of(path: str) -> int:
-        """Return an inode number computed from the path. It is for inodes that are created at each lookup."""
+        """Return an inode number computed from the path. A file in /proc or sysfs keeps this number,
+        although each lookup creates a new inode for it.
+        """
         return int.from_bytes(blake2b(path.encode("utf-8", "surrogateescape"), digest_size=6).digest())
 
     def next_number(self) -> int:

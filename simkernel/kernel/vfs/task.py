@@ -61,8 +61,8 @@ class NetNamespace:
             self.destroy()
 
     def destroy(self) -> None:
-        """Hook that is called after the last reference was dropped. The subclass `Net` destroys the namespace
-        here.
+        """Called after the last reference to the namespace was dropped. The subclass `Net` destroys the
+        namespace here.
         """
 
 

@@ -26,10 +26,9 @@ NAME_MAX: Final = 255
 ENTRY_SIZE: Final = 20
 """Size in bytes that an entry adds to its directory (BOGO_DIRENT_SIZE)."""
 MAX_POSITION: Final = (1 << 31) - 1
-"""Upper limit of the positions of directory entries. A newer entry has a lower position.
-
-getdents64(2) returns the entries in ascending order of their positions. So it does not return an entry that
-was created after its first call.
+"""Upper limit of the positions of directory entries. Each new entry gets a lower position than the older
+entries, and getdents64(2) reads a directory in ascending order of positions. If an entry is created while a
+program reads the directory, the program does not see it.
 """
 SIZE: Final = RAM_SIZE // 2
 """Capacity of a tmpfs in bytes (`shmem_default_max_blocks()`)."""
@@ -78,7 +77,7 @@ class TmpfsFile(OpenableInode):
 
     @property
     def blocks(self) -> int:
-        """Blocks of 512 bytes of the allocated pages (st_blocks)."""
+        """Size of the allocated pages, in blocks of 512 bytes (st_blocks)."""
         return self.pages.allotted // 512
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
@@ -188,7 +187,7 @@ class RegularFile(FileObject):
 
 
 class TmpfsSymlink(Inode):
-    """A symbolic link in a tmpfs."""
+    """A symbolic link in a tmpfs. The target path is stored in the inode."""
 
     __slots__ = ("target",)
 
@@ -233,8 +232,8 @@ class TmpfsDirectory(DirectoryInode):
         return self.child(name)
 
     def child(self, name: str) -> Dentry | None:
-        """Return the dentry of the entry `name` without checks of the name, or None if there is no such
-        entry.
+        """Return the dentry of the entry `name`, or None if there is no such entry. The length
+        of the name is not checked.
         """
         found = self._entries.get(name)
         return None if found is None else found[1]
@@ -270,7 +269,7 @@ class TmpfsDirectory(DirectoryInode):
         return self.add(here, name, TmpfsSymlink(self.fs, self._inherit(owner), target))
 
     def link(self, here: Dentry, name: str, old: Dentry) -> Dentry:
-        """Create a hard link to the file `old`."""
+        """Create a hard link to the existing file `old`."""
         old.inode.nlink += 1
         old.inode.ctime = self.superblock.now()
         return self.add(here, name, old.inode)
@@ -282,7 +281,9 @@ class TmpfsDirectory(DirectoryInode):
         return dentry
 
     def _inherit(self, owner: Owner) -> Owner:
-        """Return the owner of a new file. A set-group-ID directory sets the group (`inode_init_owner()`)."""
+        """Return the owner of a new file. If the directory has S_ISGID, the file gets the directory's group
+        (`inode_init_owner()`).
+        """
         return Owner(owner.uid, self.gid, owner.mode) if self.mode & stat.S_ISGID else owner
 
     # -- removing names -----------------------------------------------------------
@@ -308,7 +309,9 @@ class TmpfsDirectory(DirectoryInode):
         victim.inode.nlink = 0
 
     def rename(self, here: Dentry, old: Dentry, target: Dentry, name: str, victim: Dentry | None) -> None:
-        """Move an entry and replace `victim` if it exists (`simple_rename()`)."""
+        """Move the entry `old` into the directory `target` under a new name. If `victim` is not None, remove
+        this entry first (`simple_rename()`).
+        """
         into = target.inode
         assert isinstance(into, TmpfsDirectory)
         moves_directory = old.inode.kind == stat.S_IFDIR

@@ -41,7 +41,7 @@ def unplugged_while_reading(machine: Machine, device: Device, program: Program =
 
 
 def unplugged_while_streaming(machine: Machine, device: Device, *, after: int = 2) -> Occurrence:
-    """Unplug `device` while it streams, after its DMA write number `after`."""
+    """Unplug `device` while it streams. The parameter `after` is the number of DMA writes before that."""
     occurrence = Occurrence(machine, "unplugged-while-streaming")
     writes = 0
 
@@ -56,7 +56,7 @@ def unplugged_while_streaming(machine: Machine, device: Device, *, after: int = 
 
 
 def unplugged_while_mapped(machine: Machine, device: Device, program: Program = None) -> Occurrence:
-    """Unplug `device` after the program has mapped its memory with mmap(2)."""
+    """Unplug `device` after the program has called mmap(2), for example to map the memory of the device."""
     occurrence = Occurrence(machine, "unplugged-while-mapped")
     occurrence.after({"mmap"}, program, lambda task: _unplug(occurrence, device))
     return occurrence
@@ -68,7 +68,9 @@ def _unplug(occurrence: Occurrence, device: Device) -> None:
 
 
 def replugged(machine: Machine, device: Device, *, after: int = millis(100)) -> Occurrence:
-    """Unplug `device` immediately, and plug it into another slot `after` ns later."""
+    """Unplug `device` immediately, and plug it into another slot later. The parameter `after` is the time
+    between them in ns.
+    """
     occurrence = Occurrence(machine, "replugged")
     slots = machine.bus.slots
     free = next((slot.number for slot in reversed(slots) if slot.device is None), None)

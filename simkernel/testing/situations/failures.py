@@ -1,5 +1,5 @@
-"""Situations in which an operation of the kernel fails at a fault point.  The machine must be made with
-`faults`.
+"""Situations in which an operation of the kernel fails at a fault point. They need a machine with fault
+points: `Machine(faults=Injector())`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ KMALLOC: Final = Fault("kmalloc", nth=1)
 
 
 def allocation_failed(machine: Machine, *, fault: Fault = KMALLOC) -> Occurrence:
-    """Make the next kmalloc() fail, or the allocation that `fault` selects ("skb.alloc", "dma.alloc")."""
+    """Make an allocation of the kernel fail: by default, the next kmalloc(). To select another one, pass a
+    rule, such as `fault=Fault("skb.alloc", nth=1)`.
+    """
     return _fail(machine, "allocation-failed", fault)
 
 
 def interrupt_lost(machine: Machine, device: Device, *, nth: int = 1) -> Occurrence:
-    """Lose the `nth` interrupt, counted from now, on the interrupt line of `device`."""
+    """Count the interrupts of `device` from now on, and lose number `nth`: no handler runs for it."""
     return _fail(machine, "interrupt-lost", Fault("irq.lost", nth=nth, device=device.name))
 
 

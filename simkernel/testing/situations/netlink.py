@@ -32,14 +32,14 @@ from simkernel.uapi.rtnetlink import RTNLGRP_LINK
 from simkernel.uapi.socket import MSG_TRUNC
 
 MAX_DUMP_ALLOC: Final = (1 << 16) - 1
-"""Maximum size in bytes of a datagram that is merged from the messages of a dump. In Linux, the limit
-`min_dump_alloc` can be larger.
+"""Maximum size in bytes of a datagram into which `longer_than_buffer` merges the messages of a dump. On
+Linux, a datagram of a dump can be larger (`min_dump_alloc`).
 """
 
 
 def overrun(machine: Machine, program: Program = None, *, lost: int = 1) -> Occurrence:
-    """Drop the next `lost` multicast messages to the program's netlink sockets, as if their buffers were
-    full.
+    """Drop multicast messages to the program's netlink sockets, as if the receive buffers were full. The
+    parameter `lost` is the number of messages to drop.
     """
     occurrence = Occurrence(machine, "overrun", lost)
 
@@ -64,8 +64,8 @@ def overrun(machine: Machine, program: Program = None, *, lost: int = 1) -> Occu
 def dump_interrupted(
     machine: Machine, program: Program = None, *, change: Callable[[], object] | None = None, times: int = 1
 ) -> Occurrence:
-    """Change the dumped data during each of the program's next `times` dumps, between two datagrams of the
-    dump.
+    """Change the data of the program's next dump after a part of the dump was sent. The parameter `times` is
+    the number of dumps that are interrupted in this way.
 
     `change` makes the change.  By default, the data changes and changes back, so that only NLM_F_DUMP_INTR
     reports it.  The default requires a dump with a generation number (`info.generation`).
@@ -126,7 +126,9 @@ def _notifications(sock: NetlinkSock) -> list[Skb]:
 
 
 def _requeue(sock: NetlinkSock, skbs: list[Skb]) -> None:
-    """Move socket buffers to the head of the queue, as if the kernel had sent them before the dump."""
+    """Move notifications to the head of a socket's receive queue, as if the kernel had sent them before the
+    dump that is queued.
+    """
     assert sock.queue is not None
     for skb in reversed(skbs):
         sock.queue.remove(skb)
@@ -165,7 +167,8 @@ def several_in_datagram(machine: Machine, program: Program = None) -> Occurrence
 
 
 def longer_than_buffer(machine: Machine, program: Program = None) -> Occurrence:
-    """Send the program's next dump in datagrams of up to 65535 bytes.
+    """Send the program's next dump in datagrams of up to 65535 bytes, so that recvmsg(2) with a smaller
+    buffer truncates them.
 
     The situation happens if a datagram is larger than the program's receive buffer.
     """
