@@ -105,7 +105,7 @@ def extended_ack(header: NlMsgHdr, payload: Buffer) -> ExtAck:
 
 
 def _end_of_request(header: NlMsgHdr, payload: Buffer) -> int:
-    """Return the offset of the first byte after the repeated request in an NLMSG_ERROR. The reply repeats the
+    """Return the offset of the first byte after the copy of the request in an NLMSG_ERROR. The copy is the
     whole request, or only the request's header.
     """
     if header.flags & NLM_F_CAPPED:
@@ -113,6 +113,6 @@ def _end_of_request(header: NlMsgHdr, payload: Buffer) -> int:
     length = NlMsgErr.unpack(payload).length
     if length < NLMSG_HDRLEN:
         raise Malformed(
-            f"the request that an error repeats: expected a length of at least {NLMSG_HDRLEN}, found {length}"
+            f"copy of the request in an NLMSG_ERROR: expected at least {NLMSG_HDRLEN} bytes, found {length}"
         )
     return NlMsgErr.SIZE + align4(length) - NLMSG_HDRLEN

@@ -10,7 +10,7 @@ import attrs
 from simkernel.uapi.netlink import NLMSG_MIN_TYPE
 from simkernel.uapi.structure import Structure
 
-# Maximum length of a family's name, NUL included, and the highest message type that is a family id.
+# GENL_NAMSIZ: maximum length of a family's name, NUL included. GENL_MAX_ID: highest family id.
 GENL_NAMSIZ: Final = 16
 GENL_MAX_ID: Final = 1023
 

@@ -123,7 +123,7 @@ EVIOCSMASK: Final = _IOW("E", 0x93, InputMask.SIZE)
 EVIOCSCLOCKID: Final = _IOW("E", 0xA0, _INT)
 
 
-# The functions EVIOCGNAME to EVIOCGSW take the length of the argument: EVIOCGNAME(64).
+# The functions EVIOCGNAME to EVIOCGSW take the size of the program's buffer in bytes: EVIOCGNAME(64).
 EVIOCGNAME: Final = partial(_IOC, _IOC_READ, "E", 0x06)
 """EVIOCGNAME(length) is the request that gets the device's name as NUL-terminated text, cut to `length`
 bytes.
@@ -151,9 +151,10 @@ EVIOCGSW: Final = partial(_IOC, _IOC_READ, "E", 0x1B)
 
 
 def EVIOCGBIT(type: int, length: int) -> int:
-    """Return the request that gets a bitmap of the codes of one event type that the device supports.
+    """Return the request that gets a device's codes of one event type. The result is a bitmap of the codes
+    that the device supports.
 
-    For type 0, the bitmap has the types.
+    For type 0, the bitmap has the supported event types.
     """
     return _IOC(_IOC_READ, "E", 0x20 + type, length)
 

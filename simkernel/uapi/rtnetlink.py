@@ -219,7 +219,7 @@ RTAX_FEATURES: Final = 12
 RTAX_CC_ALGO: Final = 16
 RTAX_MAX: Final = 17
 
-# The two families of multicast routing, and the highest family that can have its own message handlers.
+# Address families of multicast routing. RTNL_FAMILY_MAX is the highest family with own message handlers.
 RTNL_FAMILY_IPMR: Final = 128
 RTNL_FAMILY_IP6MR: Final = 129
 RTNL_FAMILY_MAX: Final = 129

@@ -248,5 +248,7 @@ def CMSG_LEN(length: int) -> int:
 
 
 def CMSG_SPACE(length: int) -> int:
-    """Return the space in the buffer for a control message with `length` bytes of data, padding included."""
+    """Return the number of bytes that a control message with `length` bytes of data needs in a buffer,
+    padding included.
+    """
     return CMSG_HDRLEN + CMSG_ALIGN(length)

@@ -31,7 +31,9 @@ def kind(mode: int) -> int:
 
 
 def makedev(major: int, minor: int) -> int:
-    """Return a device number as in stat(2) (`new_encode_dev()`, and glibc's gnu_dev_makedev)."""
+    """Combine a major and a minor number into a device number, in the format of `st_rdev`
+    (`new_encode_dev()`, and glibc's gnu_dev_makedev).
+    """
     return (minor & 0xFF) | (major & 0xFFF) << 8 | (minor & ~0xFF) << 12 | (major & ~0xFFF) << 32
 
 
@@ -47,7 +49,9 @@ def minor(device: int) -> int:
 
 @attrs.frozen(kw_only=True)
 class Stat:
-    """The result of stat(2), with the names of Python's os.stat_result.  Times count from 1970, in ns."""
+    """The result of stat(2). The fields have the same names as in Python's os.stat_result. A field that ends
+    in `_ns` is a time since 1970 in ns.
+    """
 
     st_mode: int
     st_ino: int

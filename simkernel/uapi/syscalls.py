@@ -138,7 +138,7 @@ class Argument:
     filled: bool = False
     optional: bool = False
     default: str = ""
-    """Text that strace prints for the argument if the program does not pass it."""
+    """Text that strace prints for the argument if a program of simkernel omits it."""
 
 
 @attrs.frozen
@@ -151,8 +151,8 @@ class SyscallSpec:
     result: str
     """Kind of the C function's result: none, fd, number, octal, address, length or string.
 
-    `length` is the number of bytes or items that the call returns.  `string` is the number of bytes with the
-    NUL.
+    If the kind is `length`, the C function returns the number of bytes or items of data. If it is `string`,
+    the C function returns the length of a text plus 1 for the NUL.
     """
     page: str
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Utsname(NamedTuple):
-    """struct new_utsname, with the fields and names of Python's os.uname_result."""
+    """struct new_utsname without `domainname`. The field names are those of Python's os.uname_result."""
 
     sysname: str
     nodename: str

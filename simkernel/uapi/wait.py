@@ -21,8 +21,8 @@ _CONTINUED: Final = 0xFFFF
 
 
 def W_EXITCODE(code: int, signal: int) -> int:
-    """Return the wait status of a child that exited with `code`, or that `signal` ended. The other argument
-    is 0.
+    """Return the wait status of a child. If the child exited, `code` is its exit code and `signal` is 0. If a
+    signal ended the child, `code` is 0 and `signal` is the signal's number.
     """
     return code << 8 | signal
 

@@ -50,10 +50,10 @@ class Fixed:
 
 @attrs.frozen(eq=False)
 class Payload:
-    """A payload of variable length.  Its two functions return Python expressions for compiled functions.
+    """A payload of variable length. Compiled functions use its Python expressions, which convert the payload.
 
-    `to_bytes` returns the expression that converts a value to bytes.  `from_bytes` returns the expression
-    that converts bytes to a value.
+    `to_bytes` returns the expression that converts a value to bytes. `from_bytes` returns the expression that
+    converts bytes to a value.
     """
 
     to_bytes: Callable[[Source, str], str]

@@ -71,7 +71,7 @@ class Node:
         return tuple(str(node.value) for node in self.entries(key))
 
     def reference(self, key: str, kind: str, known: Mapping[str, T]) -> T | None:
-        """Return the object in `known` whose name is the text under `key`.
+        """Return `known[name]`, where `name` is the text under `key`.
 
         Return None if the mapping has no such key.  Raise SpecError if `known` has no such name.
         """

@@ -200,8 +200,8 @@ class Spec:
             ) from None
 
     def message(self, operation: Operation, mode: ModeName, direction: Direction) -> tuple[str, ...] | None:
-        """Return the attributes that a message of `operation` lists, or None if the operation has no such
-        message.
+        """Return the names of the attributes that the specification lists for a message of `operation`, or
+        None if the operation has no such message.
 
         An event or a notification is the reply of mode `event`.
         """

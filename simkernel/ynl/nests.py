@@ -44,10 +44,11 @@ def nest_coder(attribute: Attribute, inside: Inside) -> Coder:
 
 
 def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
-    """Return the coder of a nest-type-value: nests inside nests whose attribute types are data, for instance
-    an index.
+    """Return the coder of a nest-type-value, a nest with inner nests. The attribute type of an inner nest is
+    data, for instance an index.
 
-    The value is one mapping with these attribute types and the attributes of the innermost nest.
+    The value is one mapping with the attribute types of the inner nests and the attributes of the innermost
+    nest.
     """
     name, names = attribute.name, attribute.type_values
 
@@ -56,7 +57,7 @@ def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
             raise ValueError(f"expected a mapping, found {values!r}")
         missing = [each for each in names if each not in values]
         if missing:
-            raise ValueError(f"expected a value of '{missing[0]}'")
+            raise ValueError(f"expected a value for '{missing[0]}'")
         payload = inside.encode({key: value for key, value in values.items() if key not in names})
         for number in (*[values[each] for each in reversed(names)], attribute.number):
             payload = checked(number | NLA_F_NESTED, payload)
@@ -67,7 +68,7 @@ def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
         for each in names:
             found = next(locate(data, start, end), None)
             if found is None:
-                raise short(name, f"expected a nest for '{each}'", 0)
+                raise short(name, f"expected a nest whose attribute type is '{each}'", 0)
             values[each], start, end = found
         return values | inside.decode(data, start, end)
 

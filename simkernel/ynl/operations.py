@@ -74,8 +74,8 @@ class OperationReader:
         )
 
     def _attributes(self, node: Node | None, attribute_set: AttributeSet | None) -> tuple[str, ...] | None:
-        """Return the names of the attributes that a message lists, or None if the specification does not
-        describe the message.
+        """Return the names of the attributes that the specification lists for a message, or None if it does
+        not describe the message.
         """
         if node is None:
             return None
@@ -85,8 +85,8 @@ class OperationReader:
 
 
 def _with_set(operation: Operation, operations: Mapping[str, Operation]) -> Operation:
-    """Return `operation`. If it is a notification without an attribute set, add the set of the operation
-    whose reply it repeats.
+    """Return `operation`. If it is a notification without an attribute set, add the attribute set of the
+    operation to which its key `notify` refers.
     """
     shared = operations.get(operation.notify)
     if shared is None or operation.attribute_set:

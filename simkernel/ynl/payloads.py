@@ -220,7 +220,7 @@ def _silent(attribute: Attribute) -> Coder:
 
 
 def checked(number: int, payload: bytes) -> bytes:
-    """Return an encoded attribute with the attribute type `number`.
+    """Check the payload's length, and return an encoded attribute with the attribute type `number`.
 
     Raise ValueError if the payload is too long for the 16-bit length field.
     """

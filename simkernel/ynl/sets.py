@@ -93,7 +93,7 @@ class SetReader:
             name, given = item.text("name"), item.number("value")
             number = number + 1 if given is None else given
             if item.text("type") == "unused" and numbers.get(number) == name:
-                continue  # a specification may list the same unused number twice
+                continue  # a specification may list an attribute of type `unused` twice
             if name in names:
                 raise item.error(f"two attributes are called '{name}'")
             if number in numbers:

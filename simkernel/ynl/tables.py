@@ -17,7 +17,9 @@ from simkernel.ynl.policy import AttributePolicy, NlaType, PolicyTable, Validati
 from simkernel.ynl.schema import SCALARS, SIGNED, type_range
 
 SHARED_POLICY = "shared-policy"
-"""Key in NAME.simkernel.yaml: a list of operations whose do and dump use one policy table (as in nlctrl)."""
+"""Key in NAME.simkernel.yaml: a list of operations. Each of them has one policy table for its `do` and `dump`
+requests (as in nlctrl).
+"""
 
 _BIG_ENDIAN = {"u16": NlaType.BE16, "u32": NlaType.BE32}
 _SHORT_LIMITS = (-(2**15), 2**15 - 1)
@@ -74,8 +76,8 @@ def _make(spec: Spec) -> FamilyPolicies:
 
 
 def _legacy(operation: Operation, policy: PolicyTable | None) -> OperationPolicies:
-    """Return the policies of an operation that uses `policy` for do and dump. If the kernel does not validate
-    the dump, the dump has no policy (genl_cmd_full_to_split()).
+    """Return the policies of an operation that has one table, `policy`, for its `do` and `dump` requests. If
+    the kernel does not validate the `dump` request, it has no policy (genl_cmd_full_to_split()).
     """
     dumps = operation.dump is not None and "dump" not in operation.dont_validate
     return OperationPolicies(policy if operation.do else None, policy if dumps else None)
@@ -101,7 +103,9 @@ class _Tables:
         self._nested: dict[str, PolicyTable] = {}
 
     def common(self, operations: list[Operation]) -> PolicyTable | None:
-        """Return one policy table with the attributes of the requests of all operations."""
+        """Return one policy table for all operations. It has every attribute that one of their requests
+        lists.
+        """
         sets = {operation.attribute_set for operation in operations if operation.attribute_set}
         if len(sets) > 1:
             raise SpecError(
@@ -114,12 +118,14 @@ class _Tables:
         return self._table(self._spec.name, max(sets, default=""), names)
 
     def single(self, operation: Operation) -> PolicyTable | None:
-        """Return the table that the do and the dump of an operation share."""
+        """Return one policy table for the `do` and `dump` requests of an operation."""
         names = _request(operation.do) or _request(operation.dump)
         return self._table(f"{self._spec.name}-{operation.name}", operation.attribute_set, names)
 
     def split(self, operation: Operation, shared: bool) -> OperationPolicies:
-        """Return a table for the do and a table for the dump of an operation."""
+        """Return a policy table for the `do` request of an operation, and one for its `dump` request. If
+        `shared` is true, both are the same table.
+        """
         do, dump = _request(operation.do), _request(operation.dump)
         name = f"{self._spec.name}-{operation.name}"
         if shared:
@@ -188,8 +194,8 @@ def _scalar(attribute: Attribute) -> AttributePolicy:
 
 
 def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
-    """Return the policy of a number with its limits. A limit comes from the attribute's checks, or from the
-    attribute's enum if the checks do not set it.
+    """Return the policy of an integer attribute, with the limits of its value. Each limit comes from the
+    attribute's checks, or from its enum if the checks do not set the limit.
 
     An enum with gaps accepts its values only.
     """
@@ -203,7 +209,7 @@ def _limited(attribute: Attribute, kind: NlaType) -> AttributePolicy:
         accepted = tuple(attribute.enum.numbers.values())
         return AttributePolicy(kind, Validation.FUNCTION, accepted=accepted)
     if any(limit is not None and not _SHORT_LIMITS[0] <= limit <= _SHORT_LIMITS[1] for limit in (low, high)):
-        # For RANGE_PTR, ynl-gen-c.py writes 0 for a missing limit. A maximum of 0 would reject every value.
+        # Set both limits: ynl-gen-c.py writes 0 for a missing limit, but a maximum of 0 rejects every value.
         least, most = type_range(attribute.type)
         minimum, maximum = least if low is None else low, most if high is None else high
         return AttributePolicy(kind, Validation.RANGE_PTR, minimum=minimum, maximum=maximum)

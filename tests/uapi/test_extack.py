@@ -108,7 +108,7 @@ def test_unknown_attributes_are_passed_over():
     ("payload", "text"),
     [
         (NlMsgErr(-22, 400, 16).pack(), "expected at offset 404, but the reply ends at 20"),
-        (NlMsgErr(-22, 15, 16).pack(), "expected a length of at least 16, found 15"),
+        (NlMsgErr(-22, 15, 16).pack(), "expected at least 16 bytes, found 15"),
         (b"\0\0", "NlMsgErr at offset 0: expected 20 bytes, found 2"),
         (NlMsgErr(-22, 16, 16).pack() + attribute(2, b"\0"), "expected 4 bytes, found 1"),
     ],

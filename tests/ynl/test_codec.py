@@ -290,7 +290,7 @@ def test_accepted_attributes_are_read(data: bytes, values: dict[str, Any], reply
         (attribute(16, b"\1"), "found 1"),
         (attribute(16, attribute(1, b"\1\0")), "attribute 'x': expected 4 bytes"),
         (attribute(20, b"\1"), "found 1"),
-        (attribute(22, b""), "attribute 'cell': expected a nest for 'row'"),
+        (attribute(22, b""), "attribute 'cell': expected a nest whose attribute type is 'row'"),
     ],
 )
 def test_malformed_input_is_refused(data: bytes, expected: str, reply: Codec) -> None:
@@ -357,7 +357,7 @@ def test_nesting_without_end_is_refused(reply: Codec) -> None:
         ({"steps": 1}, "attribute 'steps': expected a list, found 1"),
         ({"aliases": "ab"}, "attribute 'aliases': expected a list, found 'ab'"),
         ({"grid": {"x": 1}}, "attribute 'grid': expected a list, found {'x': 1}"),
-        ({"cell": {"row": 1}}, "attribute 'cell': expected a value of 'column'"),
+        ({"cell": {"row": 1}}, "attribute 'cell': expected a value for 'column'"),
         ({"cell": 1}, "attribute 'cell': expected a mapping, found 1"),
         (5, "expected a mapping of attributes to values, found 5"),
         (None, "expected a mapping of attributes to values, found None"),

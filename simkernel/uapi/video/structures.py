@@ -84,7 +84,9 @@ class V4l2Format(Structure):
 
 @attrs.define
 class V4l2Frmsizeenum(Structure):
-    """struct v4l2_frmsizeenum: a frame size.  `union` is a V4l2FrmsizeDiscrete if it is a single size."""
+    """struct v4l2_frmsizeenum: one frame size or a range of frame sizes. For one frame size, the field
+    `union` is a V4l2FrmsizeDiscrete.
+    """
 
     LAYOUT = Struct("<III24s8s")
 

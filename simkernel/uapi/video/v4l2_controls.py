@@ -1,4 +1,4 @@
-"""Control ids.  Source: include/uapi/linux/v4l2-controls.h, only those of a camera.
+"""Ids of the controls that a camera can have.  Source: include/uapi/linux/v4l2-controls.h.
 
 An id is the control class plus a number in that class.  The class itself is a control too, with which
 programs list the class as a heading.

@@ -153,7 +153,7 @@ V4L2_CTRL_FLAG_NEXT_COMPOUND: Final = 0x40000000
 
 
 def V4L2_CTRL_ID2WHICH(id: int) -> int:  # noqa: N802 - the name of C's macro
-    """Return the class of a control."""
+    """Return the class of the control `id`, such as V4L2_CTRL_CLASS_USER."""
     return id & 0x0FFF0000
 
 
