@@ -62,14 +62,15 @@ def format_record(record: LogRecord) -> bytes:
     plain = range(0x20, 0x7F)
     parts = [b"%c" % byte if byte in plain and byte != 0x5C else b"\\x%02x" % byte for byte in record.data]
     for part in (*parts, b"\n"):
-        space = PRINTK_MESSAGE_MAX - len(text) - (len(part) > 1)  # scnprintf() needs a byte for the NUL
+        # Linux writes an escaped byte with scnprintf(), which needs one more byte for the NUL
+        space = PRINTK_MESSAGE_MAX - len(text) - (len(part) > 1)
         text += part[: max(space, 0)]
     return bytes(text)
 
 
 def kernel_of(file: CharDeviceFile) -> KernelParts:
-    """Return the kernel to which an open file of a built-in device belongs. The field `data` of the device's
-    cdev holds this kernel.
+    """Return the kernel in which the character device `file` is open. The device must be built in, because
+    only the cdev of a built-in device stores the kernel in its field `data`.
     """
     kernel: KernelParts = file.cdev.data
     return kernel

@@ -1,4 +1,5 @@
-"""The mounts of a machine: a tmpfs at /, /tmp and /dev/shm, and the file systems /proc, /sys and /dev.
+"""The mounts of a machine: one tmpfs each at /, /tmp and /dev/shm, procfs at /proc, sysfs at /sys, and
+devtmpfs at /dev.
 
 The mounts are created when a program first uses a path, so a machine without such programs has none.
 """
@@ -28,7 +29,9 @@ LINKS: Final = {
 
 
 def mount_all(kernel: KernelParts) -> FileSystems:
-    """Register the memory devices and mount all file systems. Each file system has a fixed minor number."""
+    """Register the memory devices and mount all file systems. Each file system has a fixed device number
+    (st_dev), with major number 0.
+    """
     mem.register(kernel)
     special = SpecialInodes(kernel.engine, kernel.costs, kernel.char_devices)
 

@@ -23,8 +23,8 @@ class SystemCalls(Protocol):
 
     @property
     def pending(self) -> frozenset[type]:
-        """The types of a handler's result that mean that the call has not ended yet: coroutines and blocked
-        calls.
+        """The types of the results that a handler returns if its call has not ended yet: coroutines and
+        blocked calls.
         """
 
     def find(self, name: str) -> Handler:

@@ -41,7 +41,7 @@ class Completion:
                 ):
                     return False
         except BaseException:
-            # this wait failed, but an event is completed: wake the next waiter for it
+            # the wait ended with an error: if an event is completed, wake the next waiter
             if self.done:
                 self._queue.wake_up()
             raise

@@ -22,8 +22,8 @@ class FaultyRunner(Runner):
         self._faults = faults
 
     def enter(self, call: Call[Any]) -> Any:
-        """Run a system call. While its handler runs, `Armed.entered` holds its name, so that a fault rule can
-        select calls by name.
+        """Run a system call. While the handler of the call runs, `Armed.entered` is the name of the call, so
+        that a fault rule can select calls by name.
         """
         before, self._faults.entered = self._faults.entered, call.name
         try:

@@ -80,7 +80,7 @@ class _Order:
 
     @property
     def trace(self) -> tuple[str, ...]:
-        """The call trace of the code that took the second lock."""
+        """The call trace of the code that took the lock `after`, the second lock of this order."""
         return described(self.places)
 
 
@@ -209,8 +209,8 @@ class Lockdep(Locking):
     # -- checks ---------------------------------------------------------------
 
     def _check_order(self, after: _Held, context: SchedTask | None, held: list[_Held]) -> None:
-        """Check the order of the new lock `after` and each lock in `held`. A pair of lock classes is checked
-        only once (`check_deadlock()`).
+        """Check the lock order when a task or an interrupt takes the lock `after` while it holds the locks in
+        `held` (`check_deadlock()`). Each pair of lock classes is checked only the first time.
         """
         second = after.lock.lock_class
         for before in reversed(held):
@@ -230,7 +230,8 @@ class Lockdep(Locking):
                 if chain is not None:
                     self._report_circular(before, after, [order, *chain], context, held)
             if not before.trylock:
-                return  # the orders of still earlier locks were recorded when the lock of `before` was taken
+                # skip the locks taken earlier: their order to this lock was recorded when it was taken
+                return
 
     def _path(self, start: Class, end: Class) -> list[_Order] | None:
         """Return the shortest chain of lock orders from one lock class to another, or None (`__bfs()`)."""
@@ -399,8 +400,8 @@ class CheckedSpinLock(SpinLock):
 
 
 class ObservedCompletion(Completion):
-    """A completion that notifies the race detector that the code before `complete()` is ordered before the
-    code after `wait()`.
+    """A completion that the race detector observes: an access before `complete()` cannot race with an access
+    after the `wait()` that it ends.
     """
 
     def __init__(self, preempt: Preempt, name: str, events: LockEvents) -> None:

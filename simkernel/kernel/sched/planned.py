@@ -24,7 +24,9 @@ from simkernel.kernel.sched.scheduler import (
 
 
 class PlannedCpus(ObservedCpus):
-    """A scheduler with one CPU for each task. A plan may delay tasks."""
+    """A scheduler with one CPU for each task. A plan (a list of delays and pauses, see engine/planned.py) may
+    delay tasks.
+    """
 
     _engine: PlannedEngine
 
@@ -33,21 +35,20 @@ class PlannedCpus(ObservedCpus):
 
 
 class PlannedRunQueue(RunQueue):
-    """A scheduler with N CPUs and a run queue. A plan may delay or pause tasks. A task keeps its CPU while it
-    is paused.
+    """A scheduler with N CPUs and a run queue. A plan (a list of delays and pauses, see engine/planned.py)
+    may delay or pause tasks. A task keeps its CPU while it is paused.
     """
 
     _engine: PlannedEngine
 
     def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
-        # `observed` tells the observer that the current event schedules `function`
+        # `observed()` records the order: the code that runs now runs before `function`
         observed: Any = self._engine.observed(function)
         super().begin(task, observed, *arguments)
 
     def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:
         due += self._engine.perturbation.step(cpu.holder)
-        # if the task's time slice ended, the task was queued again with a `function` that is already a
-        # partial
+        # after a time slice, a task is queued again with a `function` that is already a partial
         if not isinstance(function, partial):
             function = partial(self._engine.run_section, function)
         super()._arm(cpu, due, function, arguments)
@@ -78,7 +79,9 @@ class Pauses:
         engine.attach(self.at_statement)
 
     def at_statement(self, place: str) -> None:
-        """Pause the running code before the statement `place` of a module if the plan says so."""
+        """Pause the running code before a statement of a module if the plan contains a pause at this
+        statement. `place` is the file and line of the statement.
+        """
         preempt = self._preempt
         if preempt.interrupts or preempt.locks or preempt.evaluating or self._runner.closing:
             return
@@ -102,8 +105,8 @@ class Pauses:
         return back
 
     def _next_interrupt(self) -> int:
-        """Return the time of the next timer of a device, a driver or a call's deadline, or the current time
-        if there is none. The timers of CPUs are left out.
+        """Return the time at which the next timer expires: the timer of a device or a driver, or the deadline
+        of a sleep. Ignore the timers of CPUs. Return the current time if no other timer is pending.
         """
         for time, _, _, timer, *_ in sorted(self._engine.queue, key=lambda entry: entry[:3]):
             owner = getattr(timer.function, "__self__", None) if type(timer) is Timer else None

@@ -38,11 +38,11 @@ class Preempt:
     """The preempt count of a machine, and the number of bugs detected with it."""
 
     evaluating: ClassVar[int] = 0
-    """Greater than 0 while the kernel calls a driver's poll function or wait condition. A plan must not pause
-    the driver's code during such a call.
+    """Greater than 0 while the kernel calls a driver's poll function or wait condition. During such a call,
+    the driver's code must not pause: the task joins the wait queue only after the call, so a wake-up during a
+    pause would be lost.
 
-    Linux queues the task before it calls these functions, so that no wake-up is lost.  Here the task is
-    queued afterwards, so nothing may run in between.
+    On Linux, the task joins the wait queue before the call.
     """
 
     def __init__(self, reports: Reports, current: Callable[[], SchedTask | None]) -> None:

@@ -183,7 +183,8 @@ class Processes(Generic[T]):
         parent = parent or self.init
         credentials = credentials or parent.credentials
         self._check_limits(parent, credentials)
-        if parent is not self.init:  # inject no fault into Machine.spawn() of a test or script
+        # init is the parent if a test or a script calls Machine.spawn(): inject no fault there
+        if parent is not self.init:
             check_fault(self._faults, "kmalloc", what="task")
         child = self._new(comm, credentials, parent)
         child.inherit(parent)
@@ -203,7 +204,7 @@ class Processes(Generic[T]):
         return thread
 
     def _inherit_daemon(self, parent: T, child: T) -> None:
-        """If the parent is in `daemons`, add the new task to `daemons`."""
+        """If `parent` is a daemon (a task that may sleep for ever), make `child` a daemon, too."""
         if parent in self.daemons:
             self.daemons.add(child)
 

@@ -22,8 +22,10 @@ NR_OPEN: Final = 1048576
 
 DEFAULTS: Final[Mapping[int, Limit]] = MappingProxyType(
     {
-        RLIMIT_NPROC: (MAX_THREADS // 2, MAX_THREADS // 2),  # fork_init() computes this limit in the same way
-        RLIMIT_NOFILE: (1024, 524288),  # systemd raises the hard limit to this (HIGH_RLIMIT_NOFILE)
+        # half of the maximum number of threads, as in fork_init()
+        RLIMIT_NPROC: (MAX_THREADS // 2, MAX_THREADS // 2),
+        # systemd raises the hard limit of RLIMIT_NOFILE to 524288 (HIGH_RLIMIT_NOFILE)
+        RLIMIT_NOFILE: (1024, 524288),
     }
 )
 """The resource limits of the first process. Limits of other resources are not modelled."""

@@ -55,7 +55,7 @@ class Runner:
         self.paused: set[SchedTask] = set()  # tasks that a plan has paused between two statements
         self.system_calls = 0
         self._stop: BaseException | None = None
-        """The unexpected exception of a call. The runner handles it when the program yields the call."""
+        """The exception (not OSError or SimulationError) that stopped the call, until it is handled."""
 
     # -- starting -----------------------------------------------------------
 
@@ -75,7 +75,7 @@ class Runner:
             self.scheduler.begin(task, self._advance, None, None, call)
 
     def watch_returns(self, on_return: Callable[[SchedTask], None]) -> None:
-        """Call `on_return(task)` when a call ends that slept or has to wait for events of other tasks."""
+        """Call `on_return(task)` when a call ends, if its program gets the result in a later event."""
         completes, advance = self._completes, self._advance
 
         def watched(task: Any, function: Resume, value: Any, error: BaseException | None) -> None:
@@ -163,7 +163,7 @@ class Runner:
             arguments = call.arguments
             count = len(arguments)
             try:
-                # `handler(task, *arguments)` costs as much as two calls, so recv (3 arguments) avoids it
+                # avoid `handler(task, *arguments)`, which takes as long as two calls, for recv (3 arguments)
                 if count == 3:
                     one, two, three = arguments
                     value = handler(task, one, two, three)
@@ -219,8 +219,8 @@ class Runner:
         return True
 
     def _call_pending(self, task: SchedTask, request: object) -> None:
-        """Handle the object that a program yields while its system call is in progress. If it is this call,
-        run the call's coroutine. If an exception has stopped the call, handle the exception.
+        """Handle the object that a program yields during a system call. If an exception has stopped the call,
+        handle the exception. If the object is the call, run its coroutine. Otherwise end the task.
         """
         stop, self._stop = self._stop, None
         if stop is not None:
@@ -253,7 +253,7 @@ class Runner:
         task.program = None
         stop, self._stop = self._stop, None
         if stop is not None and not isinstance(stop, MemoryError | RecursionError):
-            # the program ran the stopped call with `next(call.__await__())` and did not yield it
+            # the program ran the call with `next(call.__await__())`, and did not yield it after it failed
             self._stopped(task, stop)
             return
         # a call can be unfinished: the program did not await it, or the kernel raised RecursionError
@@ -266,7 +266,7 @@ class Runner:
             self._ended(task, validation.failure_status(raised), raised)
 
     def _other_request(self, task: SchedTask, request: object) -> SimulationError | None:
-        """Handle `compute` or a kernel thread's sleep. For other requests, return the error to raise."""
+        """If a program yielded `compute` or a kernel thread's sleep, handle it. Otherwise return an error."""
         if task.kthread and isinstance(request, Sleep):
             self._sleep(task, request)
         elif task.kthread and isinstance(request, Elapse):
@@ -457,8 +457,7 @@ class Runner:
                 emit("signal_deliver", KERNEL, "sched", pid=task.pid, comm=task.comm, signal=number)
             handler = task.signals.handlers.get(number, uapi_signal.SIG_DFL)
             if callable(handler):
-                # If the program is a plain function, `handler` may block. So `defer` makes the program
-                # itself run the handler.
+                # in a plain function, `handler` may block, so `defer` makes the program run it
                 defer = getattr(task.program, "defer", None)
                 try:
                     handler(number) if defer is None else defer(partial(handler, number))
@@ -480,7 +479,7 @@ class Runner:
     def _ended(
         self, task: SchedTask, status: int, failure: BaseException | None, *, group: bool = False
     ) -> None:
-        """Close the task's program and report the end of the task, or of its whole process if `group`."""
+        """Close a task's program. Report the end of the task, or of its process if `group` is True."""
         if task.program is not None:
             current, self.current = self.current, None  # the program must not enter a call while it is closed
             raised = self._close(task, "program")
@@ -491,7 +490,7 @@ class Runner:
         self._release(task)
 
     def _close(self, task: SchedTask, part: validation.Part) -> BaseException | None:
-        """Close a coroutine of the task. Return its exception or None. GeneratorExit is not an oops."""
+        """Close a coroutine of the task. Return the exception with which it failed, or None."""
         closing, self.closing = self.closing, True
         try:
             return validation.close(task, part)

@@ -72,10 +72,14 @@ class Scheduler(Protocol):
         """
 
     def completes(self, task: Schedulable, function: Resume, value: Any, error: BaseException | None) -> None:
-        """End the running task's system call: invoke `function` after the charged time has passed."""
+        """End the running task's system call: invoke `function` when the simulated clock has advanced by the
+        costs charged so far.
+        """
 
     def release(self, task: Schedulable) -> None:
-        """After the charged time has passed, release the CPU of a task that sleeps or has ended."""
+        """Release the CPU of a task that sleeps or has ended. The CPU stays busy until the simulated clock
+        has advanced by the costs charged so far.
+        """
 
     def yield_cpu(self, task: Schedulable) -> None:
         """End the time slice of the running task, so that waiting tasks run first (sched_yield(2))."""
@@ -259,7 +263,8 @@ class RunQueue:
         task.cpu = None
         cpu.holder = None
         cpu.free_at = max(cpu.free_at, self._engine.time())
-        cpu.busy += max(0, cpu.free_at - cpu.taken)  # negative if the task releases the CPU before it started
+        # the difference is negative if the task releases the CPU before the task has started to run on it
+        cpu.busy += max(0, cpu.free_at - cpu.taken)
         if self._queue:
             self._dispatch(cpu, *self._queue.popleft())
 

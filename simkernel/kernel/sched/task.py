@@ -59,8 +59,7 @@ class SchedTask:
         "parent": "the process that waits for this one",
         "_children": "the children that are not reaped",
         "_wait_child": "the wait queue for the end of a child",
-        # state of the runner; `run_state` is computed from the attributes program, frame, call, blocked and
-        # sleep
+        # state of the runner; `run_state` is computed from the next five attributes and `alive`
         "program": "the program in user mode: a coroutine or a plain function",
         "frame": "the coroutine of the current system call, or None",
         "call": "the system call in progress, if it does not end at once",

@@ -1,5 +1,5 @@
-"""Tracepoints at the start and the end of system calls (include/trace/events/syscalls.h). They also pass on
-the flow: the id of the message or frame that causes the trace records of a task.
+"""Tracepoints at the start and the end of system calls (include/trace/events/syscalls.h). They also set the
+flow of trace records: the id of the message or frame that the task handles.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def sys_enter(engine: Engine, task: SchedTask, call: Call[Any]) -> None:
 def sys_exit(
     engine: Engine, task: SchedTask, call: Call[Any] | None, value: Any, error: BaseException | None
 ) -> None:
-    """Emit the tracepoint `sys_exit` with the result or the error. Store the current flow (id of the message
-    or frame that the task handles) in the task.
+    """Emit the tracepoint `sys_exit` with the result or the error of the system call. Store the current flow
+    in the task: the id of the message or frame that the task handles.
     """
     trace = engine.trace
     if (emit := trace.emit) is not None and call is not None:

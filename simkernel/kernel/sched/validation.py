@@ -30,8 +30,8 @@ class Exited(BaseException):
 
 
 def take(task: SchedTask, request: object) -> SimulationError | None:
-    """Mark the call that a program awaits as used. If the program must not await the object, return the error
-    instead.
+    """Check the object `request` that a program awaits. If it is a call that the task may await, mark the
+    call as used and return None. Otherwise return the error to raise.
     """
     if not isinstance(request, Call):
         return SimulationError(

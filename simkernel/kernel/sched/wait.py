@@ -81,7 +81,7 @@ class WaitQueue:
         self._first = waiter
 
     def discard(self, waiter: Waiter) -> None:
-        """Remove a waiter from the queue if it is in it."""
+        """Remove a waiter from the queue. If the queue does not contain the waiter, do nothing."""
         others = self._others
         if self._first is waiter:
             self._first = others.pop(0) if others else None
@@ -319,8 +319,8 @@ class BlockedCall(Sleeping):
 
 
 class Blocked(BlockedCall):
-    """A blocked call that calls a function to retry its operation. If the function raises WouldBlock, the
-    next retry calls the `retry` of this exception.
+    """A blocked call that retries its operation by calling a function. If this function raises WouldBlock,
+    the next retry calls the function `WouldBlock.retry` of the exception.
     """
 
     __slots__ = ("_retry", "exclusive")
@@ -353,8 +353,8 @@ class Blocked(BlockedCall):
 
 
 class Elapse:
-    """An awaitable that completes after the time charged so far has passed. Unlike in a sleep, the task keeps
-    its CPU.
+    """An awaitable that completes when the simulated clock has advanced by the costs charged so far. Unlike
+    in a sleep, the task keeps its CPU.
     """
 
     __slots__ = ()
@@ -364,7 +364,9 @@ class Elapse:
 
 
 async def elapse() -> None:
-    """Wait until the time charged so far has passed, so that earlier events of other tasks run first."""
+    """Wait until the simulated clock has advanced by the costs charged so far, so that earlier events of
+    other tasks run first.
+    """
     await Elapse()
 
 

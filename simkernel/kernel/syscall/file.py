@@ -175,8 +175,6 @@ class FileCalls:
         """Handle a request that every file supports, such as FIONBIO. Pass any other request to the ioctl
         operation of the file (ioctl(2)).
 
-        ENOTTY for others.
-
         If `argument` is a buffer, it is mapped into the caller's memory during the call.
         """
         file: OpenFile = task.files.get(fd)
@@ -224,8 +222,11 @@ class FileCalls:
             raise self._refusal(file, request, error) from None
 
     def _refusal(self, file: OpenFile, request: int, error: OSError) -> Exception:
-        """Return the exception for a request that the file has rejected with `error`: `error` itself, the
-        errno that the table of known ioctls lists, or an error that the request is not modelled.
+        """Return the exception for an ioctl(2) request that the file has rejected with `error`.
+
+        If `error` is ENOTTY or EINVAL and Linux knows a request that simkernel does not handle, replace
+        `error`: by the errno with which Linux refuses the request, or by an error that the request is not
+        modelled.
         """
         words = known_ioctls(file.object.ioctl_table).get(request)
         if words is None or "handled" in words or error.errno not in (ENOTTY, EINVAL):

@@ -148,7 +148,7 @@ class PollCalls:
                 if not ready and may_wait:
                     waits = index + 1
                 ready.append((fd, events))
-        # if the call sleeps, half of the cost of the wait queues is charged now, half after the sleep
+        # the cost of joining wait queues: if the call sleeps, charge half now and half after the sleep
         joined = costs.poll_wait * waits // (1 if ready else 2)
         self._engine.charged += costs.file + costs.poll * len(watched) + joined
         return ready

@@ -65,11 +65,10 @@ class ProcInode(OpenableInode):
 
 
 class ProcText(ProcInode):
-    """A text file in procfs. poll(2) always reports `events` for it. By default the file is readable and
-    writable (DEFAULT_POLLMASK, as in `proc_reg_poll()`).
+    """A text file in procfs. `events` is the mask of poll events that poll(2) always reports for the file.
+    The default mask means readable and writable (DEFAULT_POLLMASK, as in `proc_reg_poll()`).
 
-    If `events` is None, the file has no poll operation, like those in a process's directory
-    (tid_base_stuff).
+    If `events` is None, the file has no poll operation, like those in a process's directory (tid_base_stuff).
     """
 
     __slots__ = ("_events", "_records", "_store")
@@ -100,7 +99,7 @@ class ProcText(ProcInode):
 
 
 def check_access(task: Task, owner: Task) -> None:
-    """Raise EACCES unless `task` may trace the process of `owner` (`ptrace_may_access()`)."""
+    """Raise EACCES if `task` is not allowed to trace the task `owner` (`ptrace_may_access()`)."""
     mine, theirs = task.credentials, owner.credentials
     same = (mine.uid, mine.gid) == (theirs.uid, theirs.gid)
     if not same and not mine.capable(CAP_SYS_PTRACE):

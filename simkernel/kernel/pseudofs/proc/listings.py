@@ -16,7 +16,9 @@ FLOW: Final = "level"
 """Name that /proc/interrupts shows for the flow handler of each interrupt line, `handle_level_irq()`."""
 
 ADDRESS: Final = "0x0000000000000000"
-"""The address of a module, which Linux hides (`kallsyms_show_value()` with kptr_restrict=2)."""
+"""The text that /proc/modules shows as the address of each module. Linux hides the real address
+(`kallsyms_show_value()` with kptr_restrict=2).
+"""
 MARKS: Final = {ModuleState.COMING: "+", ModuleState.GOING: "-"}
 
 

@@ -63,8 +63,9 @@ class LoadAverages:
 
 
 def _decay(load: int, exponent: int, active: int) -> int:
-    """Return the new value of the average `load` after samples of the value `active` (`calc_load()`). All
-    values are in units of 1/FIXED_1.
+    """Return the new value of the average `load` after one or more samples that all have the value `active`
+    (`calc_load()`). `exponent` is the decay factor of all these samples together. All values are in units of
+    1/FIXED_1.
     """
     new = load * exponent + active * (FIXED_1 - exponent)
     if active >= load:
@@ -73,7 +74,7 @@ def _decay(load: int, exponent: int, active: int) -> int:
 
 
 def power(base: int, times: int) -> int:
-    """Return `base` raised to the power `times` (`fixed_power_int()`). Base and result are in units of
+    """Return `base ** times` (`fixed_power_int()`). `base` and the result are fixed-point numbers in units of
     1/FIXED_1.
 
     The result of each multiplication is rounded.

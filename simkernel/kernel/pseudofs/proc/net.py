@@ -21,10 +21,11 @@ from simkernel.uapi.socket import AF_INET
 from simkernel.uapi.structure import U16
 
 POINTER: Final = "0" * 16
-"""The address of a socket, which Linux hides (%pK with kptr_restrict=2)."""
+"""The text that /proc/net/netlink and /proc/net/unix show as the address of each socket. Linux hides the real
+address (%pK with kptr_restrict=2).
+"""
 IDLE: Final = 2
-"""Number of references to a socket that no operation uses: one of its file and one of the socket table
-(`sk_refcnt`).
+"""The reference count of an idle socket (`sk_refcnt`): its file and the socket table hold one reference each.
 """
 HEADER: Final = "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"
 UNIX_HEADER: Final = "Num       RefCount Protocol Flags    Type St Inode Path\n"

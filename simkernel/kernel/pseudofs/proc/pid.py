@@ -117,9 +117,8 @@ def _text(records: Callable[[KernelParts, Task], Sequence[str]], events: int | N
 
 
 class ExeLink(ProcLink):
-    """The symbolic link /proc/PID/exe, which on Linux leads to the executable file of the process.
-
-    A program is not a file in simkernel, so /proc/PID/exe names a deleted memfd.
+    """The symbolic link /proc/PID/exe to the executable file of a process. A program is not a file in
+    simkernel, so the target of the link is a deleted memfd, and following the link is not modelled.
     """
 
     __slots__ = ()
@@ -146,7 +145,7 @@ TABLE: Final[Mapping[str, Make]] = {
     "fdinfo": fd.FdInfoDirectory,
     "net": net.directory,
     "ns": namespaces.directory,
-    # the only argument of a program is its name; a kernel thread has none
+    # the command line of a program consists only of its name; that of a kernel thread is empty
     "cmdline": _text(lambda _, task: ["" if task.kthread else f"{_alive(task).comm}\0"]),
     "comm": lambda fs, path, task: ProcText(
         fs, path, lambda: [f"{_alive(task).comm}\n"], task, 0o644, partial(_set_comm, task), None

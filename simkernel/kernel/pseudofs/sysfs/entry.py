@@ -41,8 +41,8 @@ class Attribute:
     mode: int = attrs.field(kw_only=True)
     alive: Callable[[], bool] = attrs.field(default=lambda: True, kw_only=True)
     guard: Guard = attrs.field(default=nullcontext, kw_only=True)
-    """Function that returns a context manager, inside which `show` and `store` are called. For functions of a
-    module, it converts an exception other than OSError to an oops.
+    """Function that returns a context manager for the calls of `show` and `store`. If these are functions of
+    a module, the context manager converts their exceptions (except OSError) to an oops.
     """
 
     @mode.default

@@ -34,7 +34,8 @@ def _module(kernel: KernelParts, module: LoadedModule) -> Contents:
         "holders",
         Folder(lambda: ((user.name, Link(f"/module/{user.name}")) for user in tuple(module.users))),
     )
-    yield "initsize", value(lambda: 0)  # 0, because Linux frees the init section after init has run
+    # initsize is 0, because Linux frees the init section after the module's init function has run
+    yield "initsize", value(lambda: 0)
     yield "initstate", value(lambda: STATES[module.state])
     if any(parameter.perm for parameter in module.declaration.parameters):
         yield "parameters", Folder(lambda: _parameters(module))

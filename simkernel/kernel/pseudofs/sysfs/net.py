@@ -29,8 +29,9 @@ CONDITIONS: Final[Mapping[str, tuple[Callable[[NetDevice], Any], int]]] = {
     "settings": (lambda device: device.running and device.ops.link_settings, EINVAL),
     "multiqueue": (lambda device: device.num_tx_queues > 1, ENOENT),
 }
-"""Conditions under which a file can be read. The key is the word that net_device.txt uses. The value is a
-function that checks a device, and the errno that a read raises if the check fails.
+"""Conditions under which a file of a network device can be read. The key is the name of the condition in
+net_device.txt, the table of these files. The value is a function that checks the device, and the errno that a
+read raises if the check fails.
 """
 
 
@@ -95,8 +96,8 @@ def _queues(kernel: KernelParts, device: NetDevice) -> Contents:
 
 
 def _files(kernel: KernelParts, device: NetDevice, wanted: list[str]) -> Iterator[tuple[str, Node]]:
-    """Yield the files that one section of net_device.txt lists. `wanted` is `[]` for the files of a device,
-    `["rx"]` or `["tx"]` for those of a queue.
+    """Yield the files of a network device or of one of its queues, as the table net_device.txt lists them.
+    `wanted` is the section of the table: `[]` for a device, `["rx"]` or `["tx"]` for a queue.
     """
     for section, name, *words in read_table(TABLE):
         if section == wanted:
@@ -114,8 +115,8 @@ def _show(device: NetDevice, words: list[str]) -> str:
 
 
 def _values(device: NetDevice) -> dict[str, object]:
-    """Return the values of the placeholders in net_device.txt, such as {speed}, that are not fields of the
-    device.
+    """Return a value for each placeholder such as {speed} in net_device.txt, the table of a network device's
+    files. Placeholders such as {device.index} are not included, because they name fields of the device.
     """
     speed, duplex = (0, "") if device.ops.link_settings is None else device.ops.link_settings(device)
     return {
