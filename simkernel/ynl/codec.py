@@ -86,7 +86,7 @@ class Codecs:
     def _make(self, operation: Operation, mode: ModeName, direction: Direction) -> Codec:
         names = self._spec.message(operation, mode, direction)
         if names is None:
-            raise ValueError(f"{self._spec.name}: '{operation.name}' has no {direction} of a {mode}")
+            raise ValueError(f"{self._spec.name}: '{operation.name}' has no {direction} for the mode {mode}")
         request = direction == "request"
         attributes = self._spec.attribute_sets[operation.attribute_set].attributes if names else {}
         listed = self._fill(Space(operation.name), [attributes[name] for name in names], request)

@@ -24,11 +24,12 @@ def locate(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     Raises Malformed for bytes that are not an attribute, after yielding the attributes before them.
     """
     while at < end:
-        length, number = _HEADER(data, at) if end - at >= NLA_HDRLEN else (end - at, 0)
-        if not NLA_HDRLEN <= length <= end - at:
-            raise Malformed(
-                f"attribute at offset {at}: expected {NLA_HDRLEN} to {end - at} bytes, found {length}"
-            )
+        left = end - at
+        if left < NLA_HDRLEN:
+            raise Malformed(f"attribute at offset {at}: expected {NLA_HDRLEN} bytes of a header, found {left}")
+        length, number = _HEADER(data, at)
+        if not NLA_HDRLEN <= length <= left:
+            raise Malformed(f"attribute at offset {at}: expected {NLA_HDRLEN} to {left} bytes, found {length}")
         yield number & NLA_TYPE_MASK, at + NLA_HDRLEN, at + length
         at += (length + 3) & ~3
 

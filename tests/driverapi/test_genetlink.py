@@ -256,7 +256,7 @@ def test_handlers_and_operations_must_agree(bench: Bench, change: tuple[str, str
     [
         (('return {"number": number}', 'return {"numbr": 1}'), "did you mean number?"),
         (('"kept", {"number": number}', '"kept", {"number": -1}'), "store kept: attribute 'number': "),
-        (('"kept", {', '"get", {'), "'get' has no reply of a event"),
+        (('"kept", {', '"get", {'), "'get' has no reply for the mode event"),
     ],
 )
 def test_a_message_that_does_not_fit_the_specification_is_an_oops_that_says_so(

@@ -280,7 +280,7 @@ def test_accepted_attributes_are_read(data: bytes, values: dict[str, Any], reply
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"\1", "expected 4 to 1 bytes, found 1"),
+        (b"\1", "expected 4 bytes of a header, found 1"),
         (b"\3\0\4\0", "expected 4 to 4 bytes, found 3"),
         (b"\x08\0\4\0", "expected 4 to 4 bytes, found 8"),
         (attribute(4, b"\1\0\0\0") + b"\0", "at offset 8"),
@@ -418,9 +418,9 @@ def test_a_message_may_hold_nothing() -> None:
     ("operation", "mode", "direction", "expected"),
     [
         ("gte", "do", "request", "lens has no operation 'gte'; did you mean get"),
-        ("set", "dump", "request", "lens: 'set' has no request of a dump"),
-        ("get", "event", "reply", "lens: 'get' has no reply of a event"),
-        ("broken", "do", "request", "lens: 'broken' has no request of a do"),
+        ("set", "dump", "request", "lens: 'set' has no request for the mode dump"),
+        ("get", "event", "reply", "lens: 'get' has no reply for the mode event"),
+        ("broken", "do", "request", "lens: 'broken' has no request for the mode do"),
     ],
 )
 def test_missing_names_are_reported(operation: str, mode: Any, direction: Any, expected: str) -> None:

@@ -322,7 +322,7 @@ def test_a_family_without_a_specification() -> None:
     ("operation", "attributes", "says"),
     [
         ("set-formt", {}, "camera has no operation 'set-formt'"),
-        ("list-formats", {}, "no request of a do"),
+        ("list-formats", {}, "no request for the mode do"),
         ("set-format", {"widht": 3}, "did you mean width?"),
         ("set-format", {"width": 1.5}, "expected an integer"),
         ("set-format", {"pixel_format": "YUVY"}, "did you mean YUYV?"),
