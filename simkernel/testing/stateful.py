@@ -95,7 +95,9 @@ class SimStateMachine(RuleBasedStateMachine):
     devices: ClassVar[Mapping[str, Callable[[], Device]]] = MappingProxyType({})
     settle: ClassVar[int] = 10 * MILLISECOND
     _files: ClassVar[dict[Any, Any]] = {}
-    """Cached files of the module path. All runs of a state machine class share this cache."""
+    """Cache for the files and directories from which kernel modules are loaded. All runs of a state machine
+    class share this cache.
+    """
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

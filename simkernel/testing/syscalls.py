@@ -107,8 +107,8 @@ class SyscallProgram:
 
 
 def _parsed(line: str, names: dict[str, Any]) -> Syscall:
-    """Parse one line of a program. Add the names of its descriptors to `names`, which contains the names of
-    earlier lines.
+    """Parse one line of a program. `names` contains the variables that earlier lines define. Add the
+    variables of this line to `names`.
     """
     try:
         match ast.parse(line).body:

@@ -1,5 +1,5 @@
-"""The environment of conformance cases: a new machine, and a process whose system calls the test makes from
-outside the simulation.
+"""The environment of conformance cases: a new machine with a simulated process. The test is ordinary Python
+code outside the simulation. It makes the system calls of this process.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ class World:
         return World(self.machine, self.blocking, net, privileged=self.privileged)
 
     def set_nsid(self, other: World, nsid: int) -> None:
-        """Assign an id (nsid) to the namespace of `other`, as seen from this namespace."""
+        """Assign the id `nsid` to another network namespace, that of the World `other`. The id is valid in
+        the namespace of this World.
+        """
         self._net.assign_id(other._net, nsid)
 
     def uevent(self) -> None:
@@ -145,8 +147,8 @@ def _user(privileged: bool) -> int:
 
 @contextmanager
 def world(*, privileged: bool = True, module_path: Iterable[Path] = ()) -> Iterator[World]:
-    """Make a machine without udevd, and yield the World for it.  Behaviour that is not modelled raises an
-    error.
+    """Make a machine without udevd, and yield a World (test environment) with a process on this machine.
+    Behaviour that is not modelled raises an error.
 
     `module_path` are directories with modules, in addition to the shipped modules.
     """

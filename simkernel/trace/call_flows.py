@@ -25,8 +25,8 @@ class CallFlows:
         self._newest = 0
 
     def take(self, record: Record) -> Iterator[Record]:
-        """Yield the system call that was delayed before, if any. Then yield `record`, unless it is a system
-        call: such a record is delayed until the next call of `take`.
+        """Yield the system call that the previous call of `take` delayed, if any. Then, if `record` is the
+        entry of a system call, delay it until the next call of `take`. Otherwise yield `record`.
         """
         if self._call is not None:
             begins = record.flow > self._newest and record.layer != HARDWARE

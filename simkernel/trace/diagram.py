@@ -85,8 +85,8 @@ class _Flow:
 
 
 class Diagram(Exporter):
-    """An exporter that draws at most `steps` steps. Of the flows with an equal beginning, it draws at most
-    `alike`.
+    """An exporter that draws a sequence diagram of at most `steps` steps. If many flows begin in the same
+    way, it draws only the first ones. The argument `alike` is the maximum number of these.
 
     With `flow`, the number of a flow, it draws only that flow.  The diagram is written when the exporter
     is closed.

@@ -56,8 +56,9 @@ TEXTS: Final = {
     "failed": ("{comm}", "{call}() returns {error} to {comm}"),
     "refused": ("netlink", "the kernel answers {error} to port {dst_portid}"),
 }
-"""For each record that is a hop of a flow: the station and the sentence of the hop. The key is the name of
-the record, "failed" or "refused" (see `_variant`).
+"""For each trace record that is a hop of a flow: two templates, for the hop's station (a task or another part
+of the machine) and for its sentence. The key is the name of the record, "failed" or "refused" (see
+`_variant`).
 """
 
 ALIKE: Final = 4

@@ -30,14 +30,16 @@ class Arrow:
 
 @attrs.define
 class Loop:
-    """Steps that are repeated `times` times. Each step has the time of its first occurrence."""
+    """Steps that occur several times in sequence. `times` is the number of occurrences. Each step has the
+    time of its first occurrence.
+    """
 
     steps: list[Arrow | Loop]
     times: int
 
 
 class SequenceDiagram:
-    """A sequence diagram of at most `most` steps. A loop counts as one step."""
+    """A sequence diagram with a maximum number of steps (the argument `most`). A loop counts as one step."""
 
     def __init__(self, most: int) -> None:
         self.left_out = 0

@@ -1,4 +1,6 @@
-"""A recording as HTML for a notebook, with script, style and data inline, so that no request is made."""
+"""A recording of a run as HTML for a notebook. Script, style and data are inline, so that the browser loads
+no other file.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from typing import Any
 
 
 def as_html(recording: Mapping[str, Any], follow: Sequence[Mapping[str, Any]] = ()) -> str:
-    """Return HTML that draws `recording`. `follow` lists the flows that the reader can select, as {"name",
-    "flow", "chosen"}.
+    """Return HTML that draws `recording`. `follow` lists the flows that a viewer of the page can select. Each
+    has its "name", its number "flow", and "chosen", which is true for the flow shown first.
 
     If the viewer does not run scripts, the hops of the first flow are shown as a list.
     """
@@ -21,7 +23,7 @@ def as_html(recording: Mapping[str, Any], follow: Sequence[Mapping[str, Any]] = 
     data = json.dumps([recording, {"follow": list(follow)}], separators=(",", ":")).replace("<", r"\u003c")
     name = hashlib.sha256(data.encode()).hexdigest()[
         :16
-    ]  # the script finds its element by name: a module has no currentScript
+    ]  # the script finds its element by name: in a JavaScript module, document.currentScript is null
     hops = "".join(f"<li>{escape(hop[3])}</li>" for flow in recording["flows"][:1] for hop in flow["hops"])
     return (
         f'<style>{style}</style><div data-recording="{name}"><ol>{hops}</ol></div>'

@@ -60,6 +60,6 @@ class Pcap(Exporter):
         self._write(until=None)
 
     def _write(self, until: int | None) -> None:
-        """Write the packets with a time before `until`, or all packets."""
+        """Write the delayed packets with a time before `until`, or all delayed packets if `until` is None."""
         while self._ahead and (until is None or self._ahead[0][0] < until):
             self._file.write(heappop(self._ahead)[2])

@@ -61,7 +61,7 @@ record's name.
 """
 
 MAX_FLOWS: Final = 4096
-"""Maximum number of flows with a delayed step. If more flows have one, the exporter ends the flow that was
+"""Maximum number of flows whose last step is not yet written. Above it, the exporter ends the flow that was
 idle the longest.
 """
 
@@ -84,8 +84,8 @@ class _Lane:
 
 _Slice = tuple[Record, _Lane]
 _Step = tuple[str | None, _Event]
-"""A step of a flow that is not yet written: its event, and the flow's arrow. The event is None if the step
-begins a slice.
+"""A step of a flow that is not yet written. The first element is the step's event, or None if the step begins
+a slice. The second element is the flow's arrow.
 """
 
 

@@ -28,8 +28,8 @@ def plain(value: object) -> object:
 
 
 def brief(value: object, longest: int = 64) -> object:
-    """Convert a value as `plain` does. For bytes, return hexadecimal digits, of at most the first `longest`
-    bytes.
+    """Convert a value as `plain` does. For bytes, return hexadecimal digits. If there are more than `longest`
+    bytes, return the first `longest` of them and the total length.
     """
     if isinstance(value, bytes | bytearray | memoryview):
         rest = f"... {len(value)} bytes" if len(value) > longest else ""

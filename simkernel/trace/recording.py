@@ -38,12 +38,14 @@ MAX_FLOWS: Final = 60
 MAX_QUEUES: Final = 12
 MAX_ROWS: Final = 16
 MAX_POINTS: Final = 2000
-"""Limits of the result: the maximum number of flows, of queues and of rows. MAX_POINTS limits the points of
-each queue and the spans of each row.
+"""Limits of the data that `Recording.as_dict` returns: the maximum number of flows, of queues and of rows.
+MAX_POINTS limits the points of each queue and the spans of each row.
 """
 
 MAX_SEEN: Final = 1024
-"""Maximum number of observed queues, and also of rows. A queue or row that appears later is ignored."""
+"""Maximum number of receive queues that a recording observes, and also of rows (tasks, interrupt handlers,
+work items and devices). Later queues and rows are ignored.
+"""
 
 BEGINS, ENDS, INSTANT = "begin", "end", "instant"
 
@@ -61,8 +63,9 @@ SPANS: Final = {
     "report": (INSTANT, "{track}", "{track}"),
     "report_lost": (INSTANT, "{track}", "{track}"),
 }
-"""For each record that begins or ends a span of a row, or is a span of length 0: templates for the row's key
-and for the row's name.
+"""For each trace record that shows when something is busy: its kind (begin, end or instant), and two
+templates, for the key and the title of a row. A row belongs to a task, an interrupt handler, a work item or a
+device.
 """
 
 PORT: Final = {
@@ -109,7 +112,8 @@ class _Row:
     """The spans of time in which a task, an interrupt handler, a work item or a device is busy."""
 
     name: str
-    """Title of the row.  It is empty for a process of `Machine.blocking`, which takes no simulated time.
+    """Title of the row in the drawing of a run. If it is empty, the row is not drawn. It is empty for a
+    process of `Machine.blocking`, which takes no simulated time.
     """
     layer: str
     spans: list[_Pair] = attrs.Factory(list)
@@ -171,7 +175,7 @@ class Recording(Exporter):
                 record.time,
                 fields["protocol"],
                 None,
-            )  # all queues, because no record lists the receivers of a multicast
+            )  # None: read all queues, because no record lists the receivers of a multicast
         elif record.name in SPANS:
             self._span(record)
         elif record.name.startswith("sched_"):
@@ -237,8 +241,8 @@ class Recording(Exporter):
         row.in_call = record.name == "sys_enter"
 
     def _schedule(self, record: Record) -> None:
-        """Begin or end the span of a task after a wake-up, a switch of tasks or an exit.  In a system call,
-        drop the span, because no record says when the task went to sleep.
+        """Update the busy time of a task after a wake-up, a switch of tasks or an exit. If the task stops in
+        a system call, discard its unfinished span, because no record says when the task went to sleep.
         """
         name, fields = record.name, record.fields
         if name == "sched_process_exit":
@@ -331,8 +335,8 @@ def _distinct(parts: Sequence[_T]) -> Iterator[tuple[str, _T]]:
 
 
 def _thinned(pairs: list[_Pair], join: Callable[[list[_Pair]], list[_Pair]]) -> list[_Pair]:
-    """Return at most MAX_POINTS pairs. To reduce their number, `join` shortens each group of pairs that are
-    close in time.
+    """Return `pairs`, reduced to at most MAX_POINTS. The function `join` replaces each group of pairs that
+    are close in time with one or two pairs.
     """
     gap, pairs = 1, [[*pair] for pair in pairs]
     while len(pairs) > MAX_POINTS:

@@ -29,8 +29,8 @@ JOINS: Final = frozenset({"bind", "setsockopt"})
 
 
 class Occurrence:
-    """A situation that a test requests. It happens at most `times` times. `happened` is the number of times
-    so far.
+    """A situation that a test requests. The attribute `happened` counts how often it has happened. The
+    argument `times` is the maximum.
 
     A `with` block disarms it at its end.  It raises AssertionError if the situation has never happened,
     because the test would prove nothing.  Actions run in separate sections, before any program resumes.
@@ -63,14 +63,16 @@ class Occurrence:
             self._undo.pop()()
 
     def count(self) -> None:
-        """Count an occurrence of the situation.  Disarm the situation after `times` occurrences."""
+        """Count an occurrence of the situation. Disarm the situation when the maximum number of occurrences
+        is reached.
+        """
         self.happened += 1
         if self.happened >= self._times:
             self.disarm()
 
     def soon(self, action: Callable[..., object], *arguments: Any) -> None:
-        """Call `action` at the current simulated time, after the code that runs now, if the situation is
-        still armed then.
+        """Call `action` after the code that runs now, at the same simulated time. Do nothing if the situation
+        is disarmed before.
         """
         self.machine.at(self.machine.now, self._act, action, arguments)
 

@@ -54,12 +54,14 @@ def is_done(data: bytes) -> bool:
 
 
 def running_dump(sock: NetlinkSock) -> DumpCallback | None:
-    """Return the dump of the socket that is not yet read to its end, or None if the socket has none."""
+    """Return the unfinished dump of a netlink socket: its last message (NLMSG_DONE) is not yet in the receive
+    queue. Return None if there is no such dump.
+    """
     return sock.dump if isinstance(sock.dump, DumpCallback) else None
 
 
 def recut(sock: NetlinkSock, cut: Cut) -> list[list[bytes]]:
-    """Repack the messages of an unread dump.  `cut` groups the messages into new datagrams.
+    """Repack the messages of an unread dump. The function `cut` groups these messages into new datagrams.
 
     Return the datagrams.
     """

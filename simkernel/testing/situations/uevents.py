@@ -25,8 +25,8 @@ def every(event: Uevent) -> bool:
 def listed_before_subscribed(
     machine: Machine, program: Program = None, *, change: Callable[[], object], within: int = millis(50)
 ) -> Occurrence:
-    """Call `change` after the program has listed a directory or received the end of a netlink dump, and
-    before its next system call.
+    """Call the function `change` between two system calls of the program: after it lists a directory or
+    receives the end of a netlink dump, and before it makes the next call.
 
     The program is not scheduled for `within` ns, while the kernel completes the change and sends events.
     """
@@ -66,8 +66,8 @@ def uevent_before_node(machine: Machine, *, delay: int = millis(10)) -> Occurren
 
 
 def uevents_lost(machine: Machine, *, select: Select = every, times: int = 1) -> Occurrence:
-    """Drop the next uevents for which `select` returns True, before any listener receives them. `times` is
-    their number. Listeners can see the gap in the SEQNUM values.
+    """Drop selected uevents before any listener receives them. The function `select` selects them, and the
+    argument `times` is the number to drop. Listeners can see the gap in the SEQNUM values.
     """
     occurrence = Occurrence(machine, "uevents-lost", times)
 
@@ -82,7 +82,9 @@ def uevents_lost(machine: Machine, *, select: Select = every, times: int = 1) ->
 
 
 def uevents_doubled(machine: Machine, *, select: Select = every, times: int = 1) -> Occurrence:
-    """Send the next `times` selected uevents twice, as `udevadm trigger` makes the kernel do."""
+    """Send selected uevents twice, as `udevadm trigger` makes the kernel do. The argument `times` limits the
+    number of uevents that are sent again.
+    """
     occurrence = Occurrence(machine, "uevents-doubled", times)
     uevents = machine.kernel.uevents
 
@@ -104,7 +106,9 @@ def uevents_doubled(machine: Machine, *, select: Select = every, times: int = 1)
 
 
 def uevents_reordered(machine: Machine, *, select: Select = every, within: int = millis(10)) -> Occurrence:
-    """Send the next selected uevent after its successor, if the successor is sent within `within` ns."""
+    """Delay the next selected uevent until one more uevent is sent, so that listeners receive the two in
+    reverse order. The delay is at most `within` ns.
+    """
     occurrence = Occurrence(machine, "uevents-reordered")
     held: list[tuple[Uevent, NetNamespace | None]] = []
 

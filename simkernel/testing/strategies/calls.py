@@ -22,9 +22,9 @@ from simkernel.uapi import socket as so
 from simkernel.uapi.genetlink import GENL_ID_CTRL
 
 ANY: Final = ""
-"""Kind of a placeholder that any open descriptor can replace."""
+"""Kind of a placeholder that can become any open descriptor."""
 SAME: Final = "same"
-"""A kind for the result of dup(2). It means the kind of the descriptor in the call's first argument."""
+"""Kind of the result of dup(2): the new descriptor has the kind of the duplicated descriptor."""
 
 Drawn = tuple[str, tuple[Any, ...], tuple[str, ...]]
 """A call with placeholders: its name, its arguments, and the kinds of the descriptors that it returns."""
@@ -46,7 +46,7 @@ def descriptor(kind: str = ANY) -> SearchStrategy[Place]:
 
 
 def syscall(name: str, *arguments: Any, returns: Sequence[str] = ()) -> SearchStrategy[Drawn]:
-    """Return a strategy for a call.  Each argument is a value or a strategy.
+    """Return a strategy for a system call. Each argument is a value or a strategy.
 
     `returns` are the kinds of the descriptors that the call returns.
     """
@@ -110,8 +110,8 @@ OPENERS: Final[Mapping[str, Drawn]] = {
     PAIR: ("pipe2", (fcntl.O_NONBLOCK,), (PAIR, PAIR)),
     EPOLL: ("epoll_create1", (0,), (EPOLL,)),
 }
-"""For a kind of descriptor, the call that opens one if no descriptor of this kind is open. For a kind that is
-not listed, a file is opened.
+"""For each kind of descriptor, the system call that opens one. The call is inserted if a program needs a
+descriptor of this kind and has none open. For a kind without an entry, openat is inserted.
 """
 
 

@@ -16,9 +16,8 @@ from simkernel.testing.sim import DEVICES
 from simkernel.testing.strategies.sequences import sequences
 
 WAITS: Final = st.sampled_from([10**n * MICROSECOND for n in range(5)] + [50 * MILLISECOND])
-"""Times in ns between two events.
-
-They are powers of ten and 50 ms, so that a shrunk history has round times.
+"""Strategy for the time in ns between two events. It draws powers of ten and 50 ms, so that an example that
+hypothesis has shrunk has round times.
 """
 STEPS: Final = st.integers(-9, 9)
 
@@ -35,8 +34,8 @@ def _set_control(name: str, least: int, most: int) -> SearchStrategy[Control]:
 
 NOTHING: Final[SearchStrategy[Event]] = st.nothing()
 STIMULI: Final = {"mouse": ("move", MOTION)}
-"""For each kind of device, the method that moves or changes it in a random history, and a strategy for the
-method's arguments.
+"""For each kind of device, the method with which a random sequence of events changes the device, and a
+strategy for the method's arguments.
 """
 CONTROLS: Final[dict[str, SearchStrategy[Control]]] = {
     "mouse": st.sampled_from([Control("mouse", "set-rate", {"rate": rate}) for rate in mouse.RATES]),
@@ -50,7 +49,8 @@ CONTROLS: Final[dict[str, SearchStrategy[Control]]] = {
 def histories(
     *devices: str, others: SearchStrategy[Event] = NOTHING, max_size: int = 16
 ) -> SearchStrategy[History]:
-    """Return a strategy for histories of devices: plug, unplug, motion, requests and waits.
+    """Return a strategy for sequences of device events (histories): plug, unplug, mouse movements, requests
+    and waits.
 
     At the start of a history, no device is plugged in.  A name such as "mouse0" or "camera1" determines
     the kind of the device.  `others` draws more events, for example `Stimulus`es of your own device.

@@ -88,7 +88,9 @@ def datagrams(spec: Spec, family: int) -> SearchStrategy[bytes]:
 
 
 def _modes(spec: Spec) -> list[tuple[str, ModeName]]:
-    """Return an (operation, mode) pair for each mode, do or dump, in which an operation accepts requests."""
+    """Return pairs of the name of an operation and a mode ("do" or "dump") in which this operation accepts
+    requests.
+    """
     operations = [each for each in spec.operations.values() if each.request_number is not None]
     do: list[tuple[str, ModeName]] = [(each.name, "do") for each in operations if each.do is not None]
     return do + [(each.name, "dump") for each in operations if each.dump is not None]

@@ -25,7 +25,8 @@ def plans(
     options: Mapping[str, str] = NOTHING,
 ) -> SearchStrategy[Plan]:
     """Return a strategy for plans with up to `max_size` delays and pauses. Each happens at a point: an
-    instant at which a plan can change the order of events. The strategy uses the points 1 to `points`.
+    instant at which a plan can change the order of events. The argument `points` is the number of the last
+    point that a plan can use.
 
     faults   names of fault points; the n-th hit of up to `max_size` drawn fault points fails
     stimuli  names of stimuli (`sim.any_step`); each happens at one of the points

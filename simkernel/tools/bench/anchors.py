@@ -35,8 +35,8 @@ def timeouts() -> Iterator[Work]:
 
 @contextmanager
 def timeouts_of(processes: int) -> Iterator[Work]:
-    """Bare timeouts in stock simpy, as work to be timed. `processes` is the number of processes, each of
-    which waits for timeouts.
+    """Work to be timed: bare timeouts in stock simpy. The argument `processes` is the number of simpy
+    processes, each of which waits for one timeout after another.
     """
     env = simpy.Environment()
 

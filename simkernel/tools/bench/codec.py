@@ -34,8 +34,8 @@ VALUES: Final[dict[str, Any]] = {
 PYROUTE2_TYPES: Final = {
     "u32": "uint32", "u64": "uint64", "string": "asciiz", "binary": "cdata", "nest": "times",
 }  # fmt: skip
-"""For each attribute type, the name that pyroute2 uses. For a nest, pyroute2 uses the name of the class that
-describes the nested attributes.
+"""For each attribute type of a YNL specification, the type name that pyroute2 uses. pyroute2 names a nest
+after the class of its nested attributes, here `times`.
 """
 
 

@@ -23,7 +23,8 @@ from simkernel.shipped import shipped
 from simkernel.tools.bench.stopwatch import Work, cpu_time
 
 REFERENCE: Final = 0.75e-6
-"""Time in seconds of one simpy event on the reference host, for which the benchmark's aims were set."""
+"""Time in seconds of one simpy event on the reference host. The aims of the benchmark were set for this host.
+"""
 DISCOVERY: Final = millis(20)
 """Simulated nanoseconds until udevd has loaded the drivers of devices that are plugged in at boot."""
 STREAM: Final = 5
@@ -63,7 +64,9 @@ def python(*arguments: str) -> None:
 
 @contextmanager
 def camera() -> Iterator[Work]:
-    """Run simulated seconds of the scenario camera: 640x480 at 30 frames/s, each frame read and checked."""
+    """Work to be timed: simulated seconds of the scenario `camera`. The camera makes 30 frames/s of 640x480
+    pixels, and a program reads and checks each frame.
+    """
     scenario: Scenario = runpy.run_path(str(shipped("scenarios") / "camera.py"))["camera"]
 
     def run(iterations: int) -> int:

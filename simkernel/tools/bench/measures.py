@@ -17,8 +17,8 @@ from simkernel.tools.bench.stopwatch import Effort, Subject, Work, fluctuation, 
 MICROSECONDS, MILLISECONDS = 1e6, 1e3
 """Number of microseconds and of milliseconds in a second."""
 BATCH, BATCHES = 5, 100
-"""Number of machines in a batch, and number of batches. `aged` measures BATCHES batches at the start, and
-BATCHES batches after many more machines.
+"""Number of machines in a timed batch, and number of batches. The function `aged` times this number of
+batches at its start, and again after many more machines.
 """
 PARTS = 4
 """Number of groups of sockets or processes.  The memory of each group is measured separately, and the spread
@@ -55,10 +55,11 @@ def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
 
 
 def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]]) -> Measure:
-    """Return a function that divides the subject's time by twice the anchor's time, at several sizes. Its
-    result compares the quotient at the largest size with the quotient at the smallest size.
+    """Return a function that measures how much slower a subject becomes with size. At each size, it divides
+    the subject's time by twice the anchor's time. The figure is the quotient at the largest size. It is
+    compared with the quotient at the smallest size.
 
-    The ratios at all sizes are the points of the curve.
+    The quotients at all sizes are the points of the curve.
     """
 
     def measure(subject: Subject, effort: Effort) -> Measurement:
@@ -73,8 +74,8 @@ def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]
 
 
 def aged(subject: Subject, effort: Effort) -> Measurement:
-    """Measure how many milliseconds one machine takes after many other machines have run in this process. The
-    anchor is the time of an early machine, before the others.
+    """Time machines that run after many other machines of the same process, in ms per machine. The anchor is
+    the time of machines that ran before these others.
 
     The very first machine in a process is not counted, because it reads the specifications.
     """

@@ -27,7 +27,7 @@ def sockets() -> Iterator[Work]:
 
 
 async def wait(app: App) -> None:
-    """A program that waits for a message."""
+    """A program that opens a generic netlink socket and blocks in recv, because no message arrives."""
     sock = await open_socket(app)
     await sock.recv(BUFFER)
 

@@ -22,8 +22,8 @@ from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_RAW
 GREETING: Final = message(NLMSG_MIN_TYPE, bytes(64))
 GROUP: Final = 1
 QUEUED: Final = 20_000
-"""Maximum number of messages in the queues of all members together.  The benchmark then drains the queues, so
-that no queue overruns.
+"""Maximum number of messages that one run puts into the queues of all receivers together. The benchmark
+drains the queues after each run, so that no queue overruns.
 """
 PAUSE: Final = 0.01
 """Simulated seconds until all receivers have received a message and wait for the next one."""
@@ -37,7 +37,7 @@ async def open_socket(app: App, groups: int = 0) -> AnySocket:
 
 
 async def send(app: App, sock: AnySocket, iterations: int) -> None:
-    """Send messages to the group."""
+    """Multicast the message GREETING to the group GROUP, once per iteration."""
     for _ in range(iterations):
         # Linux delivers to the group first, and then returns ECONNREFUSED: no kernel socket listens.
         with suppress(ConnectionRefusedError):
@@ -45,13 +45,13 @@ async def send(app: App, sock: AnySocket, iterations: int) -> None:
 
 
 async def open_members(app: App, members: int) -> list[AnySocket]:
-    """Open sockets that are members of the group."""
+    """Raise the limit of open descriptors, and open `members` sockets in the multicast group GROUP."""
     await app.setrlimit(RLIMIT_NOFILE, (members + 100,) * 2)
     return [await open_socket(app, GROUP) for _ in range(members)]
 
 
 async def drain(app: App, receivers: list[AnySocket]) -> None:
-    """Receive all queued messages."""
+    """Receive all messages in the queues of `receivers`, without blocking."""
     for receiver in receivers:
         with suppress(BlockingIOError):
             while True:
@@ -60,7 +60,9 @@ async def drain(app: App, receivers: list[AnySocket]) -> None:
 
 @contextmanager
 def queued(members: int) -> Iterator[Work]:
-    """Multicast to sockets whose programs call recv only after all messages are sent, as work to be timed."""
+    """Work to be timed: multicast to sockets in whose receive queues the messages stay. The queues are
+    drained after each run, which is not timed.
+    """
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         receivers = worker.do(open_members, members)
@@ -102,14 +104,16 @@ def real(members: int) -> Iterator[Work]:
 
 
 async def receive_for_ever(app: App) -> None:
-    """A program that receives messages of the group in an endless loop."""
+    """A program that receives messages of the multicast group GROUP in an endless loop."""
     sock = await open_socket(app, GROUP)
     while True:
         await sock.recv(BUFFER)
 
 
 async def send_in_peace(app: App, sock: AnySocket, iterations: int) -> None:
-    """Send messages to the group. After each message, sleep until all members wait in recv again."""
+    """Multicast the message GREETING once per iteration. After each message, sleep until all receivers wait
+    in recv again.
+    """
     for _ in range(iterations):
         await send(app, sock, 1)
         await app.sleep(PAUSE)

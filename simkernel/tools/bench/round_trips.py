@@ -1,5 +1,5 @@
-"""Rows 1, 2 and 7 of the benchmark: GETFAMILY round trips, by a program in the machine and by one on the
-real kernel.
+"""Rows 1, 2 and 7 of the benchmark: GETFAMILY round trips, with the simulated kernel and with the real
+kernel.
 """
 
 from __future__ import annotations

@@ -35,7 +35,9 @@ class Soak:
     memory: tuple[tuple[str, int, int], ...] = ()
 
     def run(self) -> Soak:
-        """Run a warm-up, then the subject. Return a copy of this Soak that contains the measured memory."""
+        """Run the warm-up iterations, then the measured iterations. Return a copy of this Soak with the
+        memory in use before and after the measured iterations.
+        """
         with self.subject() as work:
             work.run(WARM_UP)
             before = memory()

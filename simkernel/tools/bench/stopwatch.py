@@ -24,7 +24,7 @@ cpu_time: Final = process_time if get_clock_info("process_time").resolution <= E
 
 @attrs.frozen
 class Work:
-    """Work that the benchmark times: it is repeated a given number of times in each run.
+    """An operation that the benchmark measures. Each run repeats it for a given number of iterations.
 
     run             does about the given number of iterations, and returns the actual number, or None if exact
     cleanup         called after each run, outside of the measured time
@@ -111,8 +111,8 @@ def side_by_side(effort: Effort, *subjects: Subject) -> list[list[float]]:
 
 
 def spread(times: Sequence[float], anchors: Sequence[float]) -> float:
-    """Divide the time by the anchor's time in each round. Return the interquartile range of these ratios as a
-    fraction of their median.
+    """In each round, divide the subject's time by the anchor's time. Return the interquartile range of these
+    ratios as a fraction of their median.
     """
     return fluctuation([time / anchor for time, anchor in zip(times, anchors, strict=True)])
 

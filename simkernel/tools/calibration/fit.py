@@ -39,8 +39,8 @@ HELD: Final = (100, 200, 400, 800, 1600)
 OF_THE_BUS: Final = frozenset({"readl", "writel"})
 """Costs that are not fitted and keep the value of the initial guess."""
 RAISED: Final = 1 << 14
-"""Number of nanoseconds by which a cost is raised to count how often an operation pays it. It is so large
-that rounding is negligible, and so small that no time slice of a CPU ends.
+"""To count how often an operation pays a cost, the fit raises this cost by so many nanoseconds. The number is
+so large that rounding is negligible, but so small that no time slice of a CPU ends.
 """
 
 
@@ -81,7 +81,8 @@ class Equation:
 
 
 def solve(equations: Sequence[Equation], guess: Mapping[str, float]) -> dict[str, float]:
-    """Solve the normal equations in units of `guess`, and return the cost for each name in `guess`.
+    """Solve the normal equations of the fit. The unknowns are the ratios of each cost to its initial guess in
+    `guess`. Return the costs by name.
 
     Negative costs are set to 0, and the equations are solved again for the others.
     """
@@ -180,7 +181,7 @@ class Fit:
         return equations[left_out].ns * (1 + equations[left_out].error({**guess, **found}))
 
     def _best(self, rows: Iterable[Operation]) -> tuple[int, dict[str, float]]:
-        """Return the `cached_sockets` and the costs that fit these operations best."""
+        """Return the parameter `cached_sockets` and the other costs that fit these operations best."""
         trials = []
         for held in self._held:
             equations = [self._equations[held][each] for each in rows]

@@ -17,9 +17,8 @@ from simkernel.tools.calibration.programs import Prepare
 from simkernel.uapi.socket import SOCK_DGRAM, SOCK_STREAM
 
 WARM_UP: Final = 2
-"""Number of repetitions of an operation whose times are discarded. They precede the measured repetitions.
-
-They fill the kernel's caches, such as spare pages of pipes.
+"""Number of repetitions before the measured ones, to fill the kernel's caches, such as spare pages of pipes.
+Their times are discarded.
 """
 TURNS: Final = 4
 
@@ -152,7 +151,7 @@ class Operation:
                 trial = await self.kind.prepare(app, self.count, self.size)
                 for _ in range(WARM_UP + turns):
                     if jitter:
-                        await app.compute(HOLD)  # passes time, so that each turn has a new jitter factor
+                        await app.compute(HOLD)  # pass simulated time, for a new jitter factor
                     if trial.before is not None:
                         await trial.before()
                     begun = app.monotonic_ns()

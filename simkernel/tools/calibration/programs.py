@@ -35,8 +35,8 @@ PIPE: Final = 65536
 LARGEST: Final = 1 << 20
 LOADAVG: Final = "/proc/loadavg"
 SETTLED: Final = 0.001
-"""Simulated seconds that one of two programs waits for the other. After this time, the other program is
-blocked in its call under any cost model.
+"""Simulated seconds that the sending program waits before it sends. By then, the receiving program is blocked
+in poll under any cost model.
 """
 GROUP: Final = 1
 OTHER_GROUP: Final = 1 << 1
@@ -50,8 +50,8 @@ Step = Callable[[], Awaitable[Any]]
 
 
 class Trial:
-    """The calls of one timed turn (one repetition of an operation). `before` is awaited before each turn and
-    is not timed.
+    """The calls of one timed turn (one repetition of an operation). The function `before` prepares each turn
+    and is not timed.
 
     `begun` returns the time in ns at which another program began the turn, if the turn spans two programs.
     """

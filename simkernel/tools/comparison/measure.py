@@ -22,7 +22,7 @@ import simkernel
 from simkernel.tools.comparison.rows import Command, Row
 
 SLOW: Final = 10.0
-"""Duration of a run in seconds. If the first run takes longer, the row is run only twice."""
+"""If the first run of a test takes longer than this number of seconds, the test is run only twice."""
 UNPRIVILEGED: Final = {"user": 65534, "group": 65534, "extra_groups": []}
 PROJECT: Final = Path(simkernel.__file__).parents[1]
 
@@ -56,7 +56,7 @@ def measure(row: Row, seconds: float = 1.0, runs: int = 3) -> Result:
         run((sys.executable, "-c", "import simkernel"), 60, **UNPRIVILEGED)
     except (Failed, OSError):
         return _measured(row, seconds, runs, root=None)
-    compile_dir(PROJECT / "simkernel", quiet=2)  # as root, because uid 65534 cannot write bytecode
+    compile_dir(PROJECT / "simkernel", quiet=2)  # compile as root: uid 65534 cannot write bytecode
     again = (sys.executable, "-m", "simkernel.tools.comparison", "--json", "--only", row.name)
     printed = run((*again, "--seconds", str(seconds)), row.timeout * (runs + 1), **UNPRIVILEGED)
     unprivileged = Result(**json.loads(printed)["rows"][0])

@@ -25,8 +25,8 @@ exec {}
 
 @frozen
 class Row:
-    """An approach to testing, which is a row of the comparison. `once` takes an empty directory and returns
-    the command of one run.
+    """An approach to testing, shown as a row of the comparison. The function `once` takes the path of an
+    empty directory and returns the command that runs the test once.
 
     answers   description of the code behind the netlink sockets and the device
     unplugs   description of the devices that can be unplugged

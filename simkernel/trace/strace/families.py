@@ -80,8 +80,8 @@ _ATTRIBUTES: Final = pick(
 
 
 def nlctrl(of: Family) -> Family:
-    """Return the formatter of nlctrl's messages about another family, `of`. It prints the commands of that
-    family by name.
+    """Return the formatter of nlctrl's messages about one generic netlink family, the argument `of`. The
+    formatter prints this family's commands by name.
     """
     operation = _known(
         "CTRL_ATTR_OP_",

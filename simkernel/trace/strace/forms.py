@@ -98,6 +98,6 @@ RESULTS: Final[dict[str, Callable[..., str]]] = {
     "octal": lambda result, *_: octal(result),
     "string": lambda result, *_: str(len(result) + 1),
 }
-"""For each value of `result` in the table of system calls, a function that formats such a result. Any other
-result is a plain number.
+"""Formatters of system call results, by the kind of the result (`result` in the table of system calls). A
+result of any other kind is formatted by `returned`.
 """
