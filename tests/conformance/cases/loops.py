@@ -78,8 +78,8 @@ def flags_that_come_back(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def an_error_on_the_way(world: World, log: Log) -> None:
-    """If the queue overruns while a loop receives, the next receive returns ENOBUFS, before the queued
-    messages.
+    """If the queue overruns while a loop receives, the next receive fails with ENOBUFS. The receives after it
+    return the queued messages.
     """
     a, b = filled(world, 2)
     b.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)

@@ -122,7 +122,7 @@ def flags_of_removal(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def symbols_exported_twice(world: World, log: Log) -> None:
-    """Loading a module fails with ENOEXEC if a loaded module exports the same symbol."""
+    """Loading a module fails with ENOEXEC if it exports a symbol that a loaded module already exports."""
     world.insmod("llc")
     log.call("copy", world.insmod, "llc_copy")
     log("loaded", shown(world))
@@ -150,7 +150,9 @@ def protocol(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def loaded_by_a_socket(world: World, log: Log) -> None:
-    """If a protocol is unknown, socket(2) makes the kernel load its module by alias with modprobe."""
+    """If socket(2) requests a netlink protocol that is not registered, the kernel runs modprobe with the
+    alias of the protocol's module.
+    """
     log("before", shown(world))
     with_module = netlink(world, 12)
     log("socket", shown(world))

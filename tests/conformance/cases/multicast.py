@@ -54,7 +54,9 @@ def group_numbers(world: World, log: Log) -> None:
 
 @case()
 def join_unprivileged(world: World, log: Log) -> None:
-    """An unprivileged socket joins and leaves group 1 of several protocols."""
+    """An unprivileged socket can join and leave group 1 of NETLINK_ROUTE and of NETLINK_KOBJECT_UEVENT. On
+    NETLINK_USERSOCK, joining and leaving fail with EPERM.
+    """
     for name, proto in (("usersock", wire.USERSOCK), ("route", wire.ROUTE), ("uevent", wire.UEVENT)):
         s = netlink(world, proto)
         log.call(f"{name} add", s.setsockopt, SOL_NETLINK, ADD_MEMBERSHIP, 1)
@@ -167,7 +169,9 @@ def bound_groups_receive(world: World, log: Log) -> None:
 
 @case()
 def send_unprivileged(world: World, log: Log) -> None:
-    """Without privilege, a socket can send to a group only on some protocols."""
+    """Without privilege, a socket can send to a group on NETLINK_USERSOCK, but not on NETLINK_GENERIC or
+    NETLINK_ROUTE.
+    """
     for name, proto in (("usersock", wire.USERSOCK), ("generic", wire.GENERIC), ("route", wire.ROUTE)):
         s = netlink(world, proto, bind=(A, 0))
         log.call(name, s.sendto, wire.nlmsg(wire.NOOP, 0), (0, 1))

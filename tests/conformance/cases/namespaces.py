@@ -14,8 +14,8 @@ NAMESPACES = ("namespaces",)
 
 
 def all_nsid_listener(world: World, *options: int) -> Socket:
-    """Return a socket in group 1 with NETLINK_LISTEN_ALL_NSID. The socket also receives from the namespaces
-    that have an nsid in its own namespace.
+    """Return a socket in group 1 with NETLINK_LISTEN_ALL_NSID and other options. It also receives messages
+    from each namespace for which the socket's namespace has an nsid.
     """
     sock = netlink(world, wire.USERSOCK, bind=(B, 0))
     sock.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)

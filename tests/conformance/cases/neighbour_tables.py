@@ -34,8 +34,9 @@ def neighbour(
 
 
 def unicast(lines: list[str]) -> list[str]:
-    """Return the lines of a neighbour dump in order, without multicast addresses and without IPv4 proxies
-    that have no link. Linux keeps such a proxy when its namespace ends, and shows it in another namespace.
+    """Return the sorted lines of a neighbour dump, without multicast addresses and without IPv4 proxies that
+    have no link. Linux does not delete such a proxy when its namespace ends, so the dump of another namespace
+    can contain it.
     """
     others = "000100ff02", "000100e0", "28 02(9)"
     return sorted(each for each in lines if not any(other in each for other in others))
@@ -87,7 +88,9 @@ def states_of_neighbours(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def kinds_of_neighbours(world: World, log: Log) -> None:
-    """The network address of a neighbour and its link decide its type and its first hardware address."""
+    """The kernel derives the type and the first hardware address of a neighbour from its network address and
+    its link.
+    """
     lab = Tabled(world, log, veth=True, groups=NEIGHBOURS)
     lab.up()
     add_bridge(lab)

@@ -357,7 +357,9 @@ def policy_of_an_operation(world: World, log: Log) -> None:
 
 @case()
 def policy_errors(world: World, log: Log) -> None:
-    """Errors of CTRL_CMD_GETPOLICY."""
+    """CTRL_CMD_GETPOLICY fails without NLM_F_DUMP, without a family, for an unknown family, and with invalid
+    attributes.
+    """
     s = opened(world)
     log.ask("do", s, ctrl(CTRL_GETPOLICY, by_id()))
     log.ask("nothing", s, ctrl(CTRL_GETPOLICY, b"", REQUEST | DUMP))

@@ -27,15 +27,17 @@ ABSENT: Final = 99
 SIZES: Final = (0, 1, 2, 3, 4, 5, 8, 12, 15, 16, 17, 31, 32, 33, 64, 127, 128, 255, 256)
 FILLS: Final = (b"\0", b"\1", b"\xff")
 EMPTY: Final = nlmsg(NOOP, 0, bytes(20))
-"""An NLMSG_NOOP message that the datagram contains before each request. The attribute offset in an error
-counts from the start of the request, so this message does not change it.
+"""An NLMSG_NOOP message. Each datagram contains it before the request. The attribute offset in an error
+counts from the start of the request, so this message does not change the offset.
 """
 Row = tuple[str, int, bytes]
-"""A row of a table of requests: the label of the request, its message type and its body."""
+"""One kind of request: its label, its message type, and the payload to which an attribute is appended."""
 
 
 def payloads() -> Iterator[tuple[str, int, bytes]]:
-    """Yield the payloads of an attribute, each with a label and with the flags of the attribute's type."""
+    """Yield contents for an attribute, as tuples: a label, the flag for the attribute's type (NLA_F_NESTED,
+    NLA_F_NET_BYTEORDER or 0), and the payload.
+    """
     for size in SIZES:
         yield str(size), 0, bytes(size)
     for fill in FILLS[1:]:
@@ -231,7 +233,9 @@ def headers_of_dumps(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def statistics_of_links(world: World, log: Log) -> None:
-    """RTM_GETSTATS of a bridge, its port and other links, for each mask and each filter."""
+    """RTM_GETSTATS of a bridge, its port and other links, with many values of filter_mask. For `lo`, some
+    requests also have filters (IFLA_STATS_GET_FILTERS).
+    """
     lab = Tabled(world, log, veth=True)
     add_bridge(lab)
     for strict in (False, True):
@@ -244,7 +248,7 @@ def statistics_of_links(world: World, log: Log) -> None:
         for mask, type, bits in product((8, 1), range(1, 6), (0, 1, 2, 4, 7, 8, 15, 16)):
             head = il.IfStatsMsg(index=LO, filter_mask=mask).pack()
             body = head + attr(1 | NESTED, attr(type, u32(bits)))
-            # If a filter lacks HW_S_INFO (bit 1), simkernel does not model the reply.
+            # simkernel does not model the reply to a filter without IFLA_OFFLOAD_XSTATS_HW_S_INFO (bit 1).
             if bits & 2 or not mask & 1 << type - 1:
                 log(f"{strict} {mask} {type} {bits}", lab.answers(rt.RTM_GETSTATS, body, 0))
         for mask in (0, 1, 8, 16, 31, 32):

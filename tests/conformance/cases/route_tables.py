@@ -45,13 +45,13 @@ TO4, TO6 = "10.1.0.0/16", "2001:db8:1::/48"
 
 
 def hop4(last: int = 0, dev: int = 0, weight: int = 0, flags: int = 0, extra: bytes = b"") -> bytes:
-    """Return a next hop with the gateway 10.0.0.`last`. If `last` is 0, the next hop has no gateway."""
+    """Return a next hop with the gateway 10.0.0.N, where N is `last`. If N is 0, it has no gateway."""
     inner = (attr(rt.RTA_GATEWAY, bytes((10, 0, 0, last))) if last else b"") + extra
     return rt.RtNextHop(8 + len(inner), flags, weight, dev).pack() + inner
 
 
 def hop6(last: int = 0, dev: int = 0, weight: int = 0, flags: int = 0) -> bytes:
-    """Return a next hop with the gateway 2001:db8::`last`. If `last` is 0, the next hop has no gateway."""
+    """Return a next hop with the gateway 2001:db8::N, where N is `last`. If N is 0, it has no gateway."""
     inner = attr(rt.RTA_GATEWAY, packed(f"2001:db8::{last:x}")) if last else b""
     return rt.RtNextHop(8 + len(inner), flags, weight, dev).pack() + inner
 
@@ -239,7 +239,9 @@ def several_hops6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def hops_over_links_that_go6(world: World, log: Log) -> None:
-    """If one of two links goes down, the next hops over it are dead. The route stays with the other hops."""
+    """If a link goes down, the IPv6 next hops over it are dead. A route that also has next hops over another
+    link stays.
+    """
     lab = Tabled(world, log, AF_INET6, veth=True)
     lab.up()
 

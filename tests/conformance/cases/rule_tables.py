@@ -1,4 +1,4 @@
-"""NETLINK_ROUTE: many lookups by routing rules, rules that follow links, and namespace ids."""
+"""NETLINK_ROUTE: many lookups by routing rules, rules with link names, and namespace ids."""
 
 from __future__ import annotations
 
@@ -134,7 +134,9 @@ def rules_that_suppress(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def rules_of_links(world: World, log: Log) -> None:
-    """A rule with a link name follows the link when a link of this name is created, renamed or deleted."""
+    """If a link is created, renamed or deleted, the kernel updates FIB_RULE_IIF_DETACHED and
+    FIB_RULE_OIF_DETACHED in the routing rules that contain the link's name.
+    """
     lab = Tabled(world, log, portid=1)
     other = Tabled(world, log, AF_INET6, portid=2)
     names = (b"v0\0", b"p0\0", b"v9\0", b"lo\0", b"\0")
@@ -162,7 +164,9 @@ def rules_of_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*ROUTE, "namespaces"))
 def ids_of_namespaces(world: World, log: Log) -> None:
-    """RTM_GETNSID returns ids as seen from the own namespace or from a target namespace."""
+    """RTM_GETNSID returns the nsids that the caller's namespace has assigned. With NETNSA_TARGET_NSID, it
+    returns the nsids that the target namespace has assigned.
+    """
     others = [world.namespace(), world.namespace()]
     world.set_nsid(others[0], 5)
     world.set_nsid(others[1], 0)
@@ -206,7 +210,9 @@ def ids_of_namespaces(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def gateways_by_via(world: World, log: Log) -> None:
-    """RTA_VIA with every family and length, alone, with a gateway, and in the next hops of a route."""
+    """RTM_NEWROUTE and RTM_DELROUTE with RTA_VIA of many families and lengths: alone, together with
+    RTA_GATEWAY, and in a next hop.
+    """
     lab = Tabled(world, log, veth=True)
     lab.up()
     lab.step("address", rt.RTM_NEWADDR, ifaddr("10.0.0.1/24"), CREATE)

@@ -257,8 +257,8 @@ def timeouts_in_ticks(world: World, log: Log) -> None:
 
 @case()
 def memberships_in_words(world: World, log: Log) -> None:
-    """NETLINK_LIST_MEMBERSHIPS returns the full length of the list in whole words, even if the buffer is
-    smaller.
+    """For NETLINK_LIST_MEMBERSHIPS, getsockopt(2) sets `optlen` to the full length of the list in whole
+    words, even if the buffer is shorter.
     """
     for name, proto in (("route", wire.ROUTE), ("usersock", wire.USERSOCK), ("uevent", wire.UEVENT)):
         s = netlink(world, proto)

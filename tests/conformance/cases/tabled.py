@@ -84,8 +84,8 @@ class Tabled(Lab):
             self.listener.setsockopt(wire.SOL_NETLINK, wire.ADD_MEMBERSHIP, group)
 
     def answers(self, type: int, body: bytes, flags: int = ACK, before: bytes = b"") -> list[str]:
-        """Send a request, and return a line for each message of the reply. The bytes in `before` precede the
-        request in the datagram.
+        """Send a request, and return a line for each message of the reply. The argument `before` contains
+        bytes that precede the request in the datagram.
         """
         self.sock.sendto(before + nlmsg(type, REQUEST | flags, body, seq=1), (0, 0))
         return self._lines(self.sock)
@@ -125,7 +125,8 @@ class Tabled(Lab):
             while not any(each.startswith(f"{rt.RTM_NEWADDR} ") for each in (*events, *more)):
                 more += self._parts(self.listener.recv(65536))
         self.listener.settimeout(None)
-        # The work item holds the RTNL lock, so this request waits until the work item ends.
+        # The work item that announces the address also adds its routes, under the RTNL lock. This request
+        # waits for the lock.
         self.quietly(rt.RTM_SETLINK, rt.IfInfoMsg(index=LO).pack())
         return more + self.events()
 

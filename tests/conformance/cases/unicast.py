@@ -225,7 +225,9 @@ def other_protocols_unprivileged(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def other_protocols_privileged(world: World, log: Log) -> None:
-    """With privilege, processes can send to each other on protocols that the kernel serves."""
+    """With privilege, processes can send to each other even on a protocol with a kernel socket, such as
+    NETLINK_GENERIC.
+    """
     b = netlink(world, wire.GENERIC, bind=(B, 0))
     a = netlink(world, wire.GENERIC, bind=(A, 0))
     log.call("send", a.sendto, b"0123456789abcdef", (B, 0))

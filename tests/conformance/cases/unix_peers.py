@@ -111,8 +111,8 @@ def states(log: Log, label: str, program: Program, names: Sequence[str]) -> None
 @case(privileged=True, marks=PROGRAMS)
 def datagram_sockets_that_change_their_peer(world: World, log: Log) -> None:
     """connect(2) of a datagram socket sets its peer and changes the state of both sockets. If the socket had
-    another peer before and has queued messages, the kernel drops these messages. If the former peer is
-    connected to the socket, it then gets ECONNRESET.
+    another peer, the kernel drops the messages in the socket's queue. If it drops any and the former peer is
+    still connected to the socket, the former peer gets ECONNRESET.
     """
     a = world.programs().start()
     names = ["a", "b", "c"]

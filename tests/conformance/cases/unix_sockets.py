@@ -50,8 +50,8 @@ LONG = 10_000
 
 
 def state(program: Program, fd: int) -> list[object]:
-    """Return the state of a unix socket: poll(2) events, bytes to read (SIOCINQ), and memory of bytes that it
-    has sent (SIOCOUTQ).
+    """Return the state of a unix socket: its poll(2) events, the number of bytes that it can receive
+    (SIOCINQ), and the memory of sent messages that the peer has not received yet (SIOCOUTQ).
     """
     queued = [program.ioctl(fd, request, bytes(4)) for request in (SIOCINQ, SIOCOUTQ)]
     return [program.poll([(fd, ANY)], 0), *[int.from_bytes(each, "little") for each in queued]]
@@ -71,7 +71,9 @@ def drain(program: Program, fd: int) -> None:
 
 
 def ended(log: Log, program: Program, name: str, fd: int) -> None:
-    """Wait until the garbage collector has closed the connection, then record the state of this end."""
+    """Wait until the garbage collector has closed the peer of the socket `fd`. Then log the state of `fd` and
+    the results of receives and a send.
+    """
     program.poll([(fd, POLLIN)], LONG)
     log.call(f"{name}: state", state, program, fd)
     log.call(f"{name}: recv", program.recv, fd, 10, MSG_DONTWAIT)
@@ -100,8 +102,8 @@ def socket_in_its_own_queue(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def socket_in_the_queue_of_a_circle(world: World, log: Log) -> None:
-    """If the garbage collector empties the queue of a cycle of sockets, and this queue contains another
-    socket, it closes that socket with its unread data. The peer of that socket gets ECONNRESET.
+    """A cycle of sockets is garbage-collected. The kernel also closes a socket outside the cycle that is in
+    flight in the queue of the cycle. If this socket has unread data, its peer gets ECONNRESET.
     """
     a = world.programs().start()
     for name in ("stream", "seqpacket"):
@@ -152,8 +154,8 @@ def listener_in_the_queue_of_its_connection(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def pipe_in_a_circle_of_datagrams(world: World, log: Log) -> None:
-    """The garbage collector for unix sockets closes every file in the queues of a cycle of sockets, such as a
-    pipe.
+    """If the garbage collector for unix sockets closes a cycle of sockets, it closes all files in their
+    queues, even files that are not sockets, such as a pipe.
     """
     a = world.programs().start()
     one, other = a.socketpair(AF_UNIX, SOCK_DGRAM)
@@ -171,8 +173,9 @@ def pipe_in_a_circle_of_datagrams(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def peek_reaches_the_next_files(world: World, log: Log) -> None:
-    """On a stream, MSG_PEEK also returns the files of the next message with files, even if the buffer ends
-    before this message. Without MSG_PEEK, a receive returns files only if it returns a byte of their message.
+    """On a stream, MSG_PEEK returns the files of the first queued message that has files, even if the buffer
+    is too small to reach this message. Without MSG_PEEK, a receive returns the files of a message only if it
+    returns at least one byte of the same message.
     """
     a = world.programs().start()
     one, other = a.socketpair(AF_UNIX, SOCK_STREAM)
@@ -236,8 +239,8 @@ def records_keep_their_boundaries(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def records_over_a_connection(world: World, log: Log) -> None:
-    """SOCK_SEQPACKET sockets bind, listen, connect and accept like streams. A name belongs to one socket
-    type.
+    """SOCK_SEQPACKET sockets bind, listen, connect and accept like streams. A SOCK_STREAM socket cannot
+    connect to a SOCK_SEQPACKET listener (EPROTOTYPE).
     """
     a = world.programs().start(1000, 100)
     kinds = (SOCK_SEQPACKET, SOCK_SEQPACKET | SOCK_NONBLOCK, SOCK_STREAM)
@@ -392,7 +395,7 @@ def credentials_before_accept(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def end_of_file_has_flags(world: World, log: Log) -> None:
-    """A receive at end of file also returns MSG_CMSG_CLOEXEC in msg_flags."""
+    """If the caller passes MSG_CMSG_CLOEXEC, recvmsg() returns this flag in msg_flags even at end of file."""
     a = world.programs().start()
     for name, kind in KINDS.items():
         one, _ = a.socketpair(AF_UNIX, kind)

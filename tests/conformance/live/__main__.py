@@ -29,7 +29,7 @@ from tests.conformance.live.search import Draw, Search
 from tests.conformance.live.steps import Program
 
 SKIPPED: Final = "SKIPPED"
-"""Prefix of an output line that says which part the live search does not compare, and why."""
+"""Prefix of an output line that reports an omitted comparison and the reason."""
 
 NO_PRIVILEGE: Final = (
     f"{SKIPPED} without root: everything that needs privilege or a new namespace (uevents, routes, "

@@ -89,7 +89,8 @@ def _from_kernel(step: Step, value: Any) -> bytes | None:
     if step.call not in MESSAGE_RECEIVES and step.call != "recvfrom":
         return None
     data, sender = value[0], value[-1]
-    # If a message is longer than the buffer, Python returns more bytes than the buffer has.
+    # With MSG_TRUNC, the system call returns the full length of the message. Python then returns this number
+    # of bytes, even if the buffer is shorter.
     room = step.arguments[0]
     return data[:room] if isinstance(sender, tuple) and sender[0] == KERNEL else None
 
@@ -156,7 +157,9 @@ class Reached:
 
     @property
     def share_of_deep_messages(self) -> float:
-        """Share of all messages whose headers are valid, so that the kernel reads their attributes."""
+        """Fraction of the sent messages that have valid headers. The kernel reads the attributes of these
+        messages only.
+        """
         return self._deep / (self.messages or 1)
 
     @property
@@ -170,7 +173,9 @@ class Reached:
         return len({call for call, _ in self._counts})
 
     def lines(self) -> Iterator[str]:
-        """Yield the table: one line per call, with its most frequent results first."""
+        """Yield one line of text per call: the name of the call and its results, the most frequent result
+        first.
+        """
         by_call: dict[str, list[tuple[int, str]]] = {}
         for (call, result), count in self._counts.items():
             by_call.setdefault(call, []).append((count, result))
@@ -179,7 +184,7 @@ class Reached:
             yield f"  {call:38} {results}"
 
     def rare(self, least: int) -> list[tuple[str, str, int]]:
-        """Return the results that occurred fewer than `least` times."""
+        """Return (call, result, count) for each result that occurred fewer times than the number `least`."""
         return sorted(
             (call, result, count) for (call, result), count in self._counts.items() if count < least
         )

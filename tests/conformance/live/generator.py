@@ -351,7 +351,7 @@ def overrun(g: Generator) -> None:
 
 
 def members(g: Generator) -> None:
-    """Join a group with two sockets one after the other, with filters and small buffers."""
+    """Join a group with two sockets, some with a filter or a small buffer. Then send to it and receive."""
     random = g.random
     slot = g.slot()
     if g.protocol[slot] != USERSOCK:
@@ -378,7 +378,7 @@ def no_room(g: Generator) -> None:
     slot = g.slot()
     data = messages.answered(random, g.protocol[slot])
     if data:
-        # The queue gets 2600 bytes, of which an error message takes 832.
+        # This sets the receive buffer to 2600 bytes. An error message occupies 832 of them.
         g.add("setsockopt", slot, so.SOL_SOCKET, so.SO_RCVBUF, 1300)
         for option in (nl.NETLINK_NO_ENOBUFS, nl.NETLINK_EXT_ACK):
             g.add("setsockopt", slot, so.SOL_NETLINK, option, 1)

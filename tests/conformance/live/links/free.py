@@ -28,9 +28,9 @@ PORT: Final[Tree] = dict.fromkeys((21, 22, 23, 38, 41), (0, None))
 IFLA_BRPORT_MCAST_EHT_HOSTS_CNT, MCAST_N_GROUPS: memberships that packets report.
 """
 INET6: Final[Tree] = {2: (36, 40), 3: (0, None), 5: (4, 12), 6: (0, None)}
-"""IFLA_INET6_STATS, ICMP6STATS: packet counters. IFLA_INET6_CACHEINFO: a timestamp and a random interval.
-
-IFLA_INET6_CONF: DEVCONF_RTR_SOLICIT_DELAY, which the search sets on the host (`DAD_DELAY`).
+"""IFLA_INET6_STATS, IFLA_INET6_ICMP6STATS: packet counters. IFLA_INET6_CACHEINFO: a timestamp and a random
+interval. IFLA_INET6_CONF: only the value DEVCONF_RTR_SOLICIT_DELAY, because the search sets it on the host
+(`DAD_DELAY`).
 """
 LINK: Final[Tree] = {
     7: (0, None),
@@ -67,8 +67,8 @@ Path = tuple[int, ...]
 
 
 def free_places(data: bytes) -> dict[Path, slice]:
-    """Return the slices of a datagram that are not compared. A key consists of the index of the message in
-    the datagram and the types of the nested attributes.
+    """Return the slices of a datagram that are not compared, as a dict. Each key is a tuple: the index of the
+    message in the datagram, then the types of the nested attributes.
     """
     found: dict[Path, slice] = {}
     offset = number = 0
