@@ -221,7 +221,9 @@ class PlainCall:
 
 
 def wrapped(app: Blocking, *arguments: Any) -> Any:
-    """Make a call, then return the coroutine of another program, as a decorator's wrapper does."""
+    """A plain function that sleeps and then returns the coroutine of an async program. The wrapper that a
+    decorator returns can do the same.
+    """
     app.sleep(0.5)
     return target(app, *arguments)  # type: ignore[arg-type]
 

@@ -137,7 +137,8 @@ def test_garbage_collection_ends_no_function() -> None:
             ended.append(app.monotonic_ns())
 
     ended: list[int] = []
-    # After the loop, no variable refers to the first machine, which is not closed.
+    # After this loop over two machines, `machine` is the second one. No variable refers to the first one,
+    # which is not closed.
     for machine in (Machine(), Machine()):
         machine.spawn(sleeps)
         machine.run(until=millis(1))

@@ -27,7 +27,8 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     "address": INET, "local": INET, "broadcast": INET,
     "dst": INET, "src": INET, "gateway": INET, "prefsrc": INET,
 }  # fmt: skip
-"""Hypothesis strategies for values of rtnetlink attributes. The value of every other attribute is a number.
+"""Hypothesis strategies for the values of rtnetlink attributes. An attribute that is not a key has a
+number as its value.
 """
 
 

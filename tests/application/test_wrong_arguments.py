@@ -159,8 +159,8 @@ IN_EPOLL: Final[tuple[tuple[str, tuple[Any, ...]], ...]] = (
 )  # fmt: skip
 PYTHON: Final = (TypeError, ValueError, OverflowError)
 BOUND: Final = ("poll", 0)
-"""The only argument that the test omits, as (function, index): a timeout of poll(). Python refuses large
-timeouts, because its C type bounds them. simkernel accepts them, because simulated time has no bound.
+"""The only argument that the test omits, as (function, index): the timeout of poll(). Python refuses a
+timeout that does not fit into a C int. simkernel accepts it, because simulated time has no bound.
 """
 
 

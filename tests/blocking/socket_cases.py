@@ -33,7 +33,7 @@ Named = Iterator[tuple[str, Case]]
 
 
 class Index:
-    """An object with `__index__` that is not an int."""
+    """An object that is not an int, but has a method `__index__()`."""
 
     def __init__(self, value: int) -> None:
         self.value = value

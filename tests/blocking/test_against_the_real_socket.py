@@ -34,7 +34,9 @@ def simulated() -> Iterator[Open]:
 
 
 def outcome(case: Case, opened: Open) -> Any:
-    """Return the result of a case, or the part of its error on which programs can rely."""
+    """Return the result of a case. If the case raises an error, return the class of the error, with its errno
+    and text for an OSError, and with its text for a ValueError.
+    """
     with opened(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK) as sock:
         try:
             return case(sock, opened)

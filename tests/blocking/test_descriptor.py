@@ -1,4 +1,6 @@
-"""Real descriptors: created on request, ready exactly when the simulated ones are, and absent from traces."""
+"""Real descriptors of simulated sockets: created on request, ready exactly when the sockets are, and absent
+from traces.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,7 @@ def test_an_overrun_is_ready_and_taken_once(reader: BlockingSocket, other: Block
     for _ in range(10):
         with pytest.raises(
             ConnectionRefusedError
-        ):  # the kernel has no socket for USERSOCK, so only the group receives it
+        ):  # the kernel has no NETLINK_USERSOCK socket: only members of the group receive the data
             other.sendto(b"x" * 1000, (0, GROUP))
     while readable(reader):
         try:

@@ -84,8 +84,9 @@ def test_a_bad_file_is_reported(simkernel: CommandLine, tmp_path: Path, content:
 
 @pytest.mark.long
 def test_each_measurement_is_predicted_from_the_others(simkernel: CommandLine, tmp_path: Path) -> None:
-    """The file of measurements contains times of a machine with other costs. One time is doubled, so its
-    prediction has an error of about 50 %.
+    """The measured times of the pipe are simulated with costs that differ from the defaults, and the time for
+    64 bytes is doubled. If this time is predicted from the other times, the prediction has an error of about
+    -50 %.
     """
     theirs = CostModel(syscall=200, file=90, copy_per_kib=20)
     name = "pipe write + read"

@@ -1,4 +1,6 @@
-"""`simkernel explore` and `simkernel replay`: searches, stored results, and the replay line."""
+"""`simkernel explore` and `simkernel replay`: searches, stored results, and the printed line
+that replays a failure.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, simkernel: CommandLi
 
 
 def property_test() -> Any:
-    """Return the property test as a function that takes the steps. Hypothesis does not draw them."""
+    """Return the property test of `therm` without Hypothesis: the caller passes the list of steps."""
     return import_module("test_therm").test_every_request_is_answered.hypothesis.inner_test
 
 

@@ -1,4 +1,6 @@
-"""`simkernel plot` of the comparison of transports. test_bench.py tests the plot of a benchmark."""
+"""`simkernel plot` draws the output of `simkernel run ipc --json`, which compares transports. test_bench.py
+tests the plot of a benchmark.
+"""
 
 from __future__ import annotations
 

@@ -29,8 +29,9 @@ RESULTS = ("passed", "failed", "skipped")
 def compare(
     cases: Sequence[Case], factory: Factory, reference: Callable[[Case], Outcome], limit: float
 ) -> bool:
-    """Run each case in a world (a kernel), compare its outcome with that of the reference, and print a table
-    of the results. Return True if at least one case passed and no case failed.
+    """Run each case in the world that `factory` creates (a kernel under test). Compare the outcome with the
+    one that `reference` returns for this case, and print a table of the results. Return True if at least one
+    case passed and no case failed.
     """
     by_area: dict[str, Counter[str]] = {}
     for case in cases:
@@ -91,7 +92,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=20, metavar="N", help="runs per case when recording")
     options = parser.parse_args()
     if options.mode == "record" and options.mark:
-        parser.error("record takes no -m; with -k it replaces only the cases whose names match")
+        parser.error(
+            "record takes no -m; -k TEXT replaces only the recordings of cases whose name contains TEXT"
+        )
     return options
 
 

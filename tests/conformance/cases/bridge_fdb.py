@@ -91,8 +91,8 @@ def dumps_of_links(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def leftover_bytes(world: World, log: Log) -> None:
-    """If an RTM_GETLINK or RTM_GETNEIGH dump request has leftover bytes, NLMSG_DONE contains an extack
-    message about them, even if it is in a separate datagram.
+    """If an RTM_GETLINK or RTM_GETNEIGH dump request has leftover bytes after its attributes, NLMSG_DONE
+    contains an extack message about these bytes, even if NLMSG_DONE is in a separate datagram.
     """
     links = Links(world, Log())
     links.bridge("bridge")

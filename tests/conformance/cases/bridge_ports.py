@@ -171,8 +171,9 @@ def order_of_ports(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MARKS)
 def ids_of_ports(world: World, log: Log) -> None:
-    """A bridge port stores a copy of the bridge id. If the bridge id changes, a disabled port gets the new
-    address but not the new priority. A port with an outdated copy cannot forward.
+    """A bridge id consists of a priority and an address, and each port stores a copy of it. If the bridge id
+    changes, the copy of a disabled port gets the new address but keeps the old priority. A port with an
+    outdated copy cannot forward.
     """
     links = Links(world, log)
     links.bridge("bridge")

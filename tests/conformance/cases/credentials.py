@@ -1,4 +1,6 @@
-"""SCM_CREDENTIALS, SO_PASSCRED, and the privileges of a socket's opener and of its caller."""
+"""SCM_CREDENTIALS, SO_PASSCRED, and the privileges that the kernel checks: those of the process that opened a
+socket, and those of the sender.
+"""
 
 from __future__ import annotations
 
@@ -207,8 +209,9 @@ def opened_with_privilege(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=CREDENTIALS)
 def opened_without_privilege(world: World, log: Log) -> None:
-    """If a process gains privilege after it opened a socket, its request succeeds with sendto() and an
-    address but fails with send().
+    """If a process gains privilege after it opened a socket, its requests by sendto() with an address
+    succeed. Requests by send() fail, because the kernel then also checks the privilege with which the socket
+    was opened.
     """
     world.become(privileged=False)
     s = netlink(world, wire.UEVENT, bind=(A, 0))

@@ -19,8 +19,8 @@ from tests.conformance.world import Process, Socket, World
 
 DEVICES = (*MODULES, "namespaces", "time")
 RX_QUEUE = b"/queues/rx-"
-"""Device path of receive queues. User-mode Linux is built without CONFIG_RPS, so only Linux 6.18 has these
-devices.
+"""Part of the device path of a receive queue. By default, record_uevents() omits the uevents of receive
+queues, because User-mode Linux is built without CONFIG_RPS and has no such devices.
 """
 A, B = 0x52000001, 0x52000002
 MAC = bytes.fromhex("02000000000a")

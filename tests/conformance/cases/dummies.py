@@ -1,4 +1,6 @@
-"""NETLINK_ROUTE in User-mode Linux: requests for links of modules, and the notifications of each group."""
+"""NETLINK_ROUTE in User-mode Linux: requests for links whose kinds are in modules (dummy, veth, bridge),
+and the notifications of each group.
+"""
 
 from __future__ import annotations
 

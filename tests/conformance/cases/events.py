@@ -152,8 +152,8 @@ def nested_epoll_files(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def polls_of_a_named_pipe(world: World, log: Log) -> None:
-    """poll() reports POLLHUP to a reader of a named pipe only if the pipe has had a writer since the reader
-    opened it, and the last writer has closed it.
+    """When the last writer closes a named pipe, poll() reports POLLHUP to each reader that has the pipe open.
+    A reader that opens the pipe later gets POLLHUP only after another writer has opened and closed it.
     """
     a = world.programs().start()
     a.mkfifo("p")

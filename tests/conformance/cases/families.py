@@ -135,8 +135,8 @@ def commands(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=MODULES, oracle=UML)
 def groups_go_with_their_family(world: World, log: Log) -> None:
-    """If a family is unregistered, its group loses all members. If another family later gets the same group
-    number, the former members are not members of it.
+    """If a family is unregistered, its multicast group loses all members. If the group of another
+    family later gets the same number, it has none of these members.
     """
     world.insmod("team")
     sock = netlink(world, GENERIC, bind=(A, 0))

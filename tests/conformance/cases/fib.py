@@ -74,8 +74,8 @@ def address_routes(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def same_prefix_on_two_links(world: World, log: Log) -> None:
-    """If addresses of two links have the same prefix, the table has two routes for it, in the order of their
-    creation. When the first link goes down, its route is deleted.
+    """If addresses of two links have the same prefix, the main table has two routes for this prefix, in the
+    order of their creation. When the first link goes down, the kernel deletes the route over this link.
     """
     lab = Lab(world, log, veth=True)
     lab.links_up()

@@ -322,8 +322,8 @@ def lookups_by_neighbours(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def default_routes_counted(world: World, log: Log) -> None:
-    """The kernel resets its record of the last selected IPv4 default route only if the table counts at least
-    two default routes. A flush does not lower this count.
+    """A flush does not lower the counter of IPv4 default routes of a table. If the counter is at least 2, a
+    lookup that finds only one default route resets the record of the last selected default route.
     """
     log.mask = mask_ages
     lab = Lab(world, log, veth=True)

@@ -95,8 +95,9 @@ def source_routes_replaced(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def requests_wrong_twice6(world: World, log: Log) -> None:
-    """If a request for an IPv6 route fails because of its next hop, the kernel has already created the
-    route's table. If a request has several next hops, the kernel checks them one by one.
+    """The kernel creates the table of an IPv6 route before it checks the metrics and the next hop. The table
+    stays if these are invalid. If a request has several next hops, the error is about the first invalid next
+    hop.
     """
     lab = laboratory(world, log)
     to = "2001:db8:2::/48"

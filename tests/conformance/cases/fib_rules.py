@@ -51,7 +51,9 @@ PRIORITY, TABLE, MARK, MASK, GOTO = fr.FRA_PRIORITY, fr.FRA_TABLE, fr.FRA_FWMARK
 
 
 def change_rules(lab: Lab, family: int, dst: bytes, short: bytes) -> None:
-    """Send the requests for routing rules to which the kernel gives the same replies in IPv4 and in IPv6."""
+    """Send valid and invalid requests that add, dump and delete the routing rules of an address family. `dst`
+    is an address of this family, and `short` is an address that is too short.
+    """
     host = 8 * len(dst)
     steps = (
         ("priority", rule(family, number(PRIORITY, 100))),

@@ -94,8 +94,8 @@ def position(program: Program, fd: int) -> str:
 
 @case(privileged=True, marks=PROGRAMS)
 def positions(world: World, log: Log) -> None:
-    """Streams, such as pipes and sockets, keep file position 0 after reads. The result of lseek() depends on
-    whether the file has a position.
+    """Pipes, sockets, eventfds and devices such as /dev/zero keep file position 0 after reads and writes. For
+    pipes and sockets, lseek() fails with ESPIPE. For eventfds, epoll files and these devices, it returns 0.
     """
     a = world.programs().start()
     read, write = a.pipe()
@@ -149,7 +149,8 @@ def closed_together(world: World, log: Log) -> None:
     for low in (3, 4):
         read, write = a.pipe()
         if low == 4:
-            # Move the read end to 10, above the write end (4), so that close_range() releases it first.
+            # Move the read end to descriptor 10. The write end has descriptor 4, so close_range() releases
+            # the read end first.
             a.dup2(read, 10)
             a.close(read)
         a.fcntl(write, F_SETOWN, a.pid)

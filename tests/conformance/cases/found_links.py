@@ -220,8 +220,8 @@ def protocols_that_end_and_begin_again(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "ioctl"))
 def changes_before_an_error(world: World, log: Log) -> None:
-    """If a request has an invalid broadcast address, the bridge keeps the settings that the request changed
-    before the error, but no notification reports them.
+    """A request that changes settings of a bridge fails because of an invalid broadcast address. The bridge
+    keeps the new settings, but the kernel sends no notification about them.
     """
     sock = speaker(world)
     kind = attr(il.IFLA_INFO_KIND, b"bridge\0")

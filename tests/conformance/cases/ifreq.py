@@ -21,8 +21,8 @@ UNMODELLED = frozenset({*range(0x8901, 0x8905), 0x8940, 0x8941, 0x8946, 0x8982, 
 SIOCGPGRP, SIOCGIFBR, SIOCETHTOOL, SIOCGIFVLAN.
 """
 PRIVATE = range(0x89F1, 0x89FF)
-"""Request numbers between SIOCDEVPRIVATE and the last private request. All of them behave in the same way, so
-the cases omit them.
+"""Request numbers between SIOCDEVPRIVATE (0x89F0) and the last number for private requests of drivers
+(0x89FF). All of them behave in the same way, so the cases omit them.
 """
 NUMBERS = [number for number in range(0x8900, 0x8A00) if number not in {*UNMODELLED, *PRIVATE, SIOCGIFCONF}]
 NAMES = (

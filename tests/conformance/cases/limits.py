@@ -149,8 +149,8 @@ def flags_by_ioctl(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def pages_of_a_pipe(world: World, log: Log) -> None:
-    """A write first adds bytes to the last page of a pipe if the remainder of its size (modulo the page size)
-    fits into this page. Packets (O_DIRECT) never share a page.
+    """A write of N bytes first adds N modulo PAGE_SIZE bytes to the last page of the pipe, if they fit into
+    this page. Packets (O_DIRECT) never share a page.
     """
     a = world.programs().start()
     for packets in (0, O_DIRECT):

@@ -33,8 +33,8 @@ def of_links(data: bytes) -> bool:
 
 @case(privileged=True, marks=MARKS)
 def a_pair(world: World, log: Log) -> None:
-    """If a veth pair is created, the peer emits `add` first, and each end is followed by its queues. If one
-    end is deleted, both ends emit `remove`.
+    """If a veth pair is created, the peer emits `add` first, then the queues of the peer, then the other end
+    and its queues. If one end is deleted, both ends emit `remove`.
     """
     here = world.namespace()
     sock, route = listener(here), netlink(here, wire.ROUTE)

@@ -54,8 +54,8 @@ def look_up(lab: Lab, body: bytes) -> str:
 
 
 def table_of(lab: Lab, rows: tuple[Any, ...], columns: dict[str, dict[str, Any]], **more: Any) -> None:
-    """Log a table of route lookups. `rows` contains the destinations. `columns` maps the label of a column to
-    the arguments of `route` that differ in this column.
+    """Log a table of route lookups: a row for each destination in `rows`, and a column for each label in
+    `columns`. Each lookup passes `more` and the column's value in `columns` to the function `route()`.
     """
     defaults = {"family": lab.family, "proto": 0, "type": 0, "table": 0, **more}
     for to in rows:
@@ -119,8 +119,9 @@ def _new(lab: Lab, to: str = "", **more: Any) -> tuple[int, bytes, int]:
 
 @case(privileged=True, marks=ROUTE)
 def sources_of_scopes(world: World, log: Log) -> None:
-    """The source of a packet is an address in the subnet of the next hop. Otherwise, it is the first address
-    of the link with a suitable scope, or an address of another link.
+    """The source of an IPv4 packet is an address of the link with a suitable scope. An address whose subnet
+    contains the next hop is preferred, otherwise the first address is used. If the link has no suitable
+    address, the kernel selects an address of another link.
     """
     lab = Lab(world, log, veth=True)
     to = ("10.0.0.77", "10.0.2.77", "10.0.3.77", "10.0.4.2", "10.5.0.1", "10.6.0.1", "10.7.0.1", "10.8.0.1")
@@ -323,8 +324,8 @@ def labels6(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def preferences6(world: World, log: Log) -> None:
-    """Metric, router preference, device and link state decide which of several IPv6 routes for a prefix a
-    lookup returns.
+    """If several IPv6 routes have the same prefix, a lookup selects one of them by metric, router preference,
+    device and link state.
     """
     lab = Lab(world, log, AF_INET6, veth=True)
     for index in (LO, VETH, PEER):
