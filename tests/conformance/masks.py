@@ -20,7 +20,9 @@ IFLA_INET6_STATS: Final = 3
 IFLA_INET6_CACHEINFO: Final = 5
 IFLA_INET6_ICMP6STATS: Final = 6
 CHOSEN: Final = slice(4, 12)
-"""Position in `struct ifla_cacheinfo` of the time of the last change and the random reachable time."""
+"""Position of two fields in `struct ifla_cacheinfo` that vary between runs: the time of the last change, and
+the random reachable time.
+"""
 
 
 def mask_links(datagram: bytes) -> bytes:
@@ -57,8 +59,8 @@ def _link(data: bytearray, first: int, last: int, family: int) -> None:
 
 BRIDGE_CHOSEN: Final = frozenset({Br.GC_TIMER, Br.FDB_N_LEARNED})
 PORT_CHOSEN: Final = frozenset({BrPort.FORWARD_DELAY_TIMER, BrPort.MCAST_N_GROUPS})
-"""Attributes of a bridge port whose values are remaining times of timers, or counts of addresses that the
-port has learned.
+"""Attributes of a bridge port that depend on time or packets: the rest of the forward delay, and the number
+of multicast groups that the port has learned.
 """
 
 

@@ -23,8 +23,9 @@ CACHE_INFO: Final[Mapping[int, tuple[int, int, slice]]] = {
     rt.RTM_NEWNEIGH: (12, 3, slice(0, 12)),
     rt.RTM_DELNEIGH: (12, 3, slice(0, 12)),
 }
-"""For each message type: size of the header, attribute type of IFA_CACHEINFO or NDA_CACHEINFO, and the
-position of the times in this attribute.
+"""Times in messages. The key is the message type. The value is the size of the header, the type of the
+attribute that contains the times (IFA_CACHEINFO or NDA_CACHEINFO), and the bytes of this attribute that are
+times.
 """
 
 NOT_IN_UML: Final = (il.IFLA_NUM_RX_QUEUES, IFLA_PAD)

@@ -75,7 +75,7 @@ def _message(random: Random, type: int, flags: int, payload: bytes) -> bytes:
 
 
 def other(random: Random, types: tuple[int, ...]) -> bytes:
-    """Return a message with one of `types`, which have no handler, or with a control type (below 16)."""
+    """Return a message whose type has no handler (one of the given types) or is a control type (below 16)."""
     type = random.choice(types) if random.random() < 0.5 else random.randrange(16)
     flags = random.choice(FLAGS) | (nl.NLM_F_REQUEST if random.random() < 0.8 else 0)
     return _message(random, type, flags, noise(random))

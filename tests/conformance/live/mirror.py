@@ -39,7 +39,9 @@ class Description:
     groups: tuple[tuple[str, int], ...]
 
 
-ONLY_LISTED = NotModelled("a message for a family that simkernel only lists")
+ONLY_LISTED = NotModelled(
+    "the operations and policies of a generic netlink family that simkernel lists but does not implement"
+)
 
 
 class MirroredOperations(dict[int, Operation]):
@@ -53,8 +55,8 @@ class MirroredOperations(dict[int, Operation]):
 
 
 class MirroredOwner:
-    """Module that owns a mirrored family (listed but not modelled). For a policy dump, nlctrl calls
-    `try_get`. It raises an error, because simkernel does not know the family's policies.
+    """Module that owns a mirrored family (listed but not modelled). nlctrl calls `try_get` before it dumps
+    the family's policies. `try_get` raises an error, because simkernel does not know the policies.
     """
 
     name = "mirrored"

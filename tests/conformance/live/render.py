@@ -22,7 +22,9 @@ MARKS: Final = {
     "read_file": "files",
     "ioctl": "ioctl",
 }
-"""For some calls: the entry in `marks` that @case needs if the case makes this call."""
+"""Calls that a case must declare. The key is the name of the call. The value is the string for the argument
+`marks` of the decorator @case.
+"""
 BEFORE, AFTER = 120, 120
 """Characters of a long result that are shown before and after the first difference."""
 
@@ -155,8 +157,9 @@ def _drain(step: Step, name: str) -> Iterator[str]:
 
 
 def _namespaces(step: Step, name: str) -> Iterator[str]:
-    """Yield source lines that create two namespaces. Each argument of the step is the nsid that one namespace
-    assigns to the other. If it is negative, the namespace assigns none.
+    """Yield source lines that create a second namespace. The first argument of the step is the nsid that the
+    first namespace assigns to the second, and the second argument is the reverse. If an argument is negative,
+    no nsid is assigned.
     """
     yield "worlds = [world, world.namespace()]"
     for number, (here, other) in zip(step.arguments, ((0, 1), (1, 0)), strict=True):

@@ -38,7 +38,9 @@ class Replay:
         return list(dict.fromkeys(name.partition(".")[0] for name in self.differing))
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines of a report."""
+        """Yield the lines of a report about the replay: the kernels, the number of equal cases, each
+        difference, and the areas that the search leaves out.
+        """
         yield f"this kernel: {self.kernel}; recorded: {self.recorded}"
         yield f"recorded cases on this kernel: {self.agreeing} agree, {len(self.differing)} differ"
         for name, problem in self.differing.items():
@@ -48,7 +50,9 @@ class Replay:
 
 
 def replay() -> Replay:
-    """Run every recorded case on this host's kernel. Needs root."""
+    """Run every case that was recorded on a host's kernel (not on User-mode Linux) on this host's kernel.
+    Needs root.
+    """
     recorded = recording.load()
     differing = {}
     cases = [case for case in load_cases() if case.oracle == recording.HOST]
@@ -65,8 +69,8 @@ def replay() -> Replay:
 
 
 def _lasting_difference(recorded: Outcome, case: Case) -> str | None:
-    """Run a case several times and return the difference of the last run. Return None if any run has none,
-    because uevents of other processes cause differences in some runs.
+    """Run a case several times, because uevents of other processes cause differences in some runs. Return the
+    difference of the last run, or None as soon as one run shows no difference.
     """
     problem = None
     for _ in range(TRIES):

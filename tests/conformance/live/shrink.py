@@ -93,7 +93,8 @@ def _plainer_steps(step: Step) -> Iterator[Step]:
 
 def _distinct(step: Step, arguments: tuple[Any, ...]) -> Iterator[Step]:
     """Yield a copy of the step with `arguments`, unless the step already has these arguments. Yield nothing
-    if the length of an ioctl(2) argument would change, because ioctl can read the full length.
+    if the size of an ioctl(2) buffer would change, because the kernel can read as many bytes as the original
+    buffer has.
     """
     if step.call == "ioctl" and len(arguments[1]) != len(step.arguments[1]):
         return

@@ -230,8 +230,8 @@ def test_results_are_classified() -> None:
 
 
 def reads_its_port_id(size: int) -> Program:
-    """Return a program whose result depends on chance: a filter keeps as many bytes of a message as a random
-    port id says.
+    """Return a program whose result depends on chance. Its BPF filter truncates a message to a length that is
+    the lowest byte of a random port id.
     """
     keep = ((bpf.BPF_LD | bpf.BPF_B | bpf.BPF_ABS, 0, 0, 12), (bpf.BPF_RET | bpf.BPF_A, 0, 0, 0))
     return (

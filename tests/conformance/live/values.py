@@ -160,7 +160,7 @@ def blob(random: Random) -> bytes:
 
 
 def odd_size(random: Random) -> bytes:
-    """Return no bytes, or more than a send buffer takes."""
+    """Return no bytes, or more NUL bytes than fit in a send buffer."""
     return bytes(random.choice((0, *TOO_LARGE)))
 
 

@@ -343,5 +343,6 @@ CALLS: Final[dict[str, Callable[..., Request | Composed]]] = {
     "syslog": lambda action, size=0: Request("syslog", (action, size)),
 }
 """For each call: a function that converts its arguments to a system call (Request) or to several (Composed).
-`fork`, `end`, `signal` and `caught` are not in the table, because each world implements them itself.
+`fork`, `end`, `signal` and `caught` are not in the table, because they need different code on the host and in
+simkernel.
 """

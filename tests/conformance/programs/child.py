@@ -1,4 +1,5 @@
-"""Processes of programs on the host: the init of their namespaces, and the main loop of each program.
+"""Code of the host processes that run the programs of a case: process 1 of their namespaces, and the main
+loop of each program.
 
 A program reads requests, `[(call, arguments)]`, from a socket with a high descriptor number, which no case
 uses. It makes the calls, counts them in memory that it shares with the case, and sends back their
@@ -163,7 +164,9 @@ def _at_channel(fd: int) -> socket.socket:
 def _begin(
     fd: int, null: int, counters: Any, place: int, uid: int, gid: int, groups: list[int], root: str
 ) -> None:
-    """Set up a new program: descriptors, signals, limits and user. Then serve its requests."""
+    """Set up a new process as a program: descriptors, signals, limits and user. Then make the calls that the
+    case requests.
+    """
     sock = _at_channel(fd)
     for standard in range(3):
         os.dup2(null, standard)
@@ -241,7 +244,7 @@ class Init:
                 time.sleep(0.0001)
 
     def reset(self, fd: None) -> None:
-        """Kill all programs and mount a new, empty directory."""
+        """Kill all programs, and replace their tmpfs with a new one whose working directory is empty."""
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
         with suppress(ChildProcessError):

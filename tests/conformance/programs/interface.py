@@ -35,7 +35,9 @@ SIG_DFL, SIG_IGN, RECORD = 0, 1, "record"
 
 
 class BlockedForever(Exception):
-    """Raised if the case waits for the end of a call that blocks and that no event will wake."""
+    """Raised if the case waits for a call that does not end, or if a process on the host neither replies nor
+    blocks in time.
+    """
 
 
 class Pending(Protocol):

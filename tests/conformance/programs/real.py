@@ -24,7 +24,7 @@ from tests.conformance.programs.interface import BlockedForever, Program, named
 PAUSE: Final = 1
 """Milliseconds between two checks of the processes' states."""
 PATIENCE: Final = 5.0
-"""Seconds after which a process that has neither replied nor blocked is an error."""
+"""Maximum seconds to wait for the result of a call, or until all programs are idle or blocked."""
 BUFFER: Final = 8 << 20
 SO_SNDBUFFORCE: Final = 32
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -118,7 +118,9 @@ class RealProgram(Program):
             self._channel.sock.settimeout(None)
 
     def drain(self) -> bool:
-        """Take one reply of the program if it has arrived. Return True if a reply was taken."""
+        """Receive one reply of the program without blocking. Return True if a reply or the end of the program
+        was received.
+        """
         return not self.ended and self._take(socket.MSG_DONTWAIT)
 
     def _take(self, flags: int) -> bool:

@@ -38,7 +38,7 @@ from tests.conformance.programs.interface import (
 REST: Final = millis(1)
 """Virtual time in ns. If a call has not ended after this time, it counts as blocked."""
 FILE_SYSTEM: Final = 99
-"""Minor number of the device that holds the programs' file system."""
+"""Minor device number of the tmpfs that contains the programs' directory."""
 MAX_EVENTS: Final = 10_000
 NOTHING: Final = object()
 
@@ -55,8 +55,8 @@ class SimulatedPending:
         self.ended = False
 
     def proceed(self, value: Any = None, error: BaseException | None = None) -> None:
-        """Take the result of a system call. If the call consists of several system calls, submit the next
-        one.
+        """Continue a call after one of its system calls has returned. Submit the next system call, or store
+        the result or error of the call if there is no further one.
         """
         request = self._request
         if error is None and request is not None and request.convert is not None:

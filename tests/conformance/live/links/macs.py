@@ -17,8 +17,9 @@ GIVEN: Final = (b"\x02\xaa", b"\x02\xbb")
 compared unchanged.
 """
 PLACES: Final = {4: (16, 1), 7: (12, 2)}
-"""Messages that contain an Ethernet address. The key is the message type, shifted right by 2 bits. The value
-is the size of the header and the type of the attribute (IFLA_ADDRESS or NDA_LLADDR).
+"""Positions of Ethernet addresses in rtnetlink messages. The key is the message type divided by 4, which is
+the same for new, delete, get and set requests. The value is the size of the header, and the type of the
+attribute that contains the address (IFLA_ADDRESS or NDA_LLADDR).
 """
 
 
@@ -63,15 +64,15 @@ def _interface_id(address: bytes) -> bytes:
 
 
 def _solicited(address: bytes) -> bytes:
-    """Return the last six bytes of the solicited-node multicast address for the IPv6 addresses that contain
-    this Ethernet address.
+    """Return the last six bytes of a solicited-node multicast address (ff02::1:ffXX:XXXX). It belongs to the
+    IPv6 addresses whose interface id is derived from this Ethernet address.
     """
     return b"\0\1\xff" + address[3:]
 
 
 def _multicast(address: bytes) -> bytes:
-    """Return the Ethernet multicast address for packets to the solicited-node multicast address of
-    `_solicited()`.
+    """Return an Ethernet multicast address (33:33:ff:XX:XX:XX). A packet to the address that `_solicited()`
+    returns has this Ethernet destination.
     """
     return b"\x33\x33\xff" + address[3:]
 

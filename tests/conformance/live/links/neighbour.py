@@ -19,7 +19,9 @@ host send packets.
 """
 USE, SELF, MASTER, PROXY, EXT_LEARNED, ROUTER, STICKY = 0x01, 0x02, 0x04, 0x08, 0x10, 0x80, 0x40
 ENTRY_MAC: Final = b"\x02\xbb\0\0\0"
-"""First five bytes of the Ethernet addresses in most forwarding entries."""
+"""First five bytes of the Ethernet addresses in most forwarding entries. The last byte is 1, 2 or 3, so that
+several requests of a program use the same entry.
+"""
 
 
 def _destination(p: Picks, family: int, index: int) -> bytes:

@@ -94,4 +94,6 @@ FILES: Final[dict[str, Callable[[bytes], bytes]]] = {
     "/proc/net/if_inet6": _sorted_lines,
     "/proc/net/ipv6_route": _without_use,
 }
-"""For each file: a function that removes or sorts the contents that depend on packets or chance."""
+"""Functions that make the contents of files in /proc/net comparable. They remove or sort the parts that
+depend on packets or chance. The key is the path of the file.
+"""

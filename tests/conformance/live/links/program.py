@@ -57,8 +57,9 @@ LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID 
 )
 GROUPS: Final = (LINK, NEIGH, ADDR4, ROUTE4, RULE4, ADDR6, ROUTE6, IFINFO6, PREFIX6, RULE6, NSID)
 IMMEDIATE: Final = (ADDR4, ROUTE4, RULE4, RULE6)
-"""Groups whose notifications the kernel sends immediately and never by deferred work. Therefore a listener's
-queue overruns at the same message in simkernel and on the host.
+"""Multicast groups. The kernel always sends their notifications during the request that causes them, never
+later from a work queue. Therefore the receive queue of a slow listener overruns at the same message in
+simkernel and on the host.
 """
 
 LINKS: Final = (
@@ -100,9 +101,13 @@ AREAS: Final = {
     "neighbours": NEIGHBOURS,
     "rules": RULES,
 }
-"""For each area: the functions that return a random request, each with a weight."""
+"""Parts of rtnetlink (areas) that random programs test. The value contains functions that return a random
+request, each with a weight.
+"""
 SHARES: Final = ((8, 5, 5, 3, 1), (14, 2, 1, 1, 0), (3, 9, 2, 0, 0), (2, 3, 12, 0, 3), (4, 1, 0, 9, 0))
-"""Each row has one weight for each key of AREAS. A program uses a random row if no areas are given for it."""
+"""Alternative weights of the areas. The numbers of a row are in the order of AREAS. A program uses a random
+row unless its caller chooses areas.
+"""
 
 DUMPS: Final = (link.get_all, link.get_all, address.get_all, route.get_all, rule.get_all)
 
@@ -129,9 +134,9 @@ SET_FLAGS, SET_MTU, SET_NAME, SET_QUEUE, SET_ADDRESS = 0x8914, 0x8922, 0x8923, 0
 
 
 def link_program(random: Random, areas: Sequence[str] = ()) -> Program:
-    """Return a random program that changes links, addresses, routes, neighbours or rules. If `areas` is
-    given, most requests come from these areas. An area that is listed twice is chosen twice as often as an
-    area that is listed once.
+    """Return a random program that changes links, addresses, routes, neighbours or rules. If `areas` is given
+    (keys of AREAS, such as `routes`), most requests belong to these parts of rtnetlink. A key that is listed
+    twice is chosen twice as often as a key that is listed once.
     """
     return _Writer(random, areas).program()
 

@@ -86,7 +86,9 @@ def add(p: Picks) -> Request:
 
 
 def delete(p: Picks) -> Request:
-    """Return a request that deletes the first rule that matches all its attributes."""
+    """Return a request that deletes a routing rule. The kernel deletes the first rule that matches all
+    attributes of the request.
+    """
     family = _family(p)
     head, attributes = _rule(p, family)
     if p.often(0.5):

@@ -25,8 +25,8 @@ from tests.conformance import wire
 
 BUFFER_SIZE: Final = 1 << 17
 PORT: Final = 0x41000020
-"""Explicit port id of a Settler's sockets. Without it, the kernel would give a socket the process id as port
-id, which must remain free for the first socket of a program.
+"""Explicit port id of a Settler's sockets. A socket without an explicit port id would get the process id as
+port id. The first socket of a program must get the process id.
 """
 DAD_DELAY: Final = 1_000_000
 """Maximum random delay in seconds before IPv6 duplicate address detection starts. The delay is so long that
@@ -34,7 +34,8 @@ detection almost never starts while a program runs.
 """
 DAD_DELAY_FILE: Final = "/proc/sys/net/ipv6/conf/default/router_solicitation_delay"
 PATIENCE: Final = 0.2
-"""Maximum time in seconds to wait until the kernel's work queue has handled the urgent events of a namespace.
+"""Maximum time in seconds to wait until the kernel's work queue has handled the events of all urgent links
+(see `_Link`) in a namespace.
 """
 POLL: Final = 0.0005
 NO_CARRIER: Final = (il.IF_OPER_DOWN, il.IF_OPER_LOWERLAYERDOWN)
@@ -81,8 +82,9 @@ class Settler:
 
 @attrs.frozen
 class _Link:
-    """A link. If `slow`, the work queue can delay its events by a second. If `urgent`, the link is up but its
-    operational state does not match its carrier yet.
+    """A link. `slow` is True if the work queue can delay the link's events by a second. `urgent` is True if
+    the link is up, its operational state does not match its carrier yet, and the work queue handles the event
+    without this delay.
 
     RTM_GETLINK of urgent links would change the order in which the work queue handles them. A `new` link
     lost its carrier before it was up, so the work queue can take a second for it as well.

@@ -126,7 +126,7 @@ class Draw:
         return [self.fd("stream") for _ in range(self.random.randint(1, most))]
 
     def few(self, most: int) -> list[int]:
-        """Return up to `most` descriptors below 64, for an fd_set of select(2)."""
+        """Return random descriptors below 64 for an fd_set of select(2). Their maximum number is `most`."""
         return [fd for fd in self.fds(most) if 0 <= fd < 64]
 
     def only(self, kind: str) -> int:

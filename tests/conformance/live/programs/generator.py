@@ -89,7 +89,7 @@ class Generator:
         ((call, arguments),) = self.random.choices(self._rows, self._weights)
         full = len(draw.side.programs.all) >= v.MAX_PROGRAMS
         limited = draw.side.programs.all[draw.place].task.files.limit < 200
-        # On the host, a program receives a socket for its child before fork(), and needs a descriptor for it.
+        # On the host, fork() needs a free descriptor, because the parent receives a socket for its child.
         if call == "fork" and (full or limited):
             return None
         return Step(draw.place, call, tuple(arguments(draw)))

@@ -46,14 +46,16 @@ def _in_flight(d: Draw, last: Last) -> Iterator[Step]:
 
 
 def _readers(d: Draw, last: Last) -> Iterator[Step]:
-    """Block children in reads of a file, then write to it in the parent."""
+    """Create two children that wait in read(), poll() or epoll_wait() for the same file, then write to the
+    file in the parent.
+    """
     if len(d.side.programs.all) >= v.MAX_PROGRAMS - 1 or d.side.programs.all[d.place].task.files.limit < 200:
         return
     kind = d.choice(("eventfd", "pipe", "pair", "epoll"))
     if kind == "pipe":
         yield Step(d.place, "pipe2", (0,))
     elif kind == "pair":
-        # No streams: an event wakes all readers of a stream, and the host's scheduler chooses the first.
+        # No SOCK_STREAM: an event would wake all readers, and the host's scheduler chooses the first one.
         yield Step(d.place, "socketpair", (AF_UNIX, d.choice((2, 5)), 0))
     else:
         yield Step(d.place, "eventfd", (0, d.choice((0, 1))))
@@ -135,4 +137,6 @@ SITUATIONS: Final[dict[str, Sequence[Situation]]] = {
     "paths": (_files, _files),
     "processes": (_readers, _interrupted),
 }
-"""For each theme of random programs: the functions that yield the steps of its situations."""
+"""Situations of each theme of random programs. A situation is a function that yields a prepared sequence of
+steps.
+"""
