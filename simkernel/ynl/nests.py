@@ -26,10 +26,14 @@ def locate(data: Buffer, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     while at < end:
         left = end - at
         if left < NLA_HDRLEN:
-            raise Malformed(f"attribute at offset {at}: expected {NLA_HDRLEN} bytes of a header, found {left}")
+            raise Malformed(
+                f"attribute at offset {at}: expected {NLA_HDRLEN} bytes of a header, found {left}"
+            )
         length, number = _HEADER(data, at)
         if not NLA_HDRLEN <= length <= left:
-            raise Malformed(f"attribute at offset {at}: expected {NLA_HDRLEN} to {left} bytes, found {length}")
+            raise Malformed(
+                f"attribute at offset {at}: expected {NLA_HDRLEN} to {left} bytes, found {length}"
+            )
         yield number & NLA_TYPE_MASK, at + NLA_HDRLEN, at + length
         at += (length + 3) & ~3
 
