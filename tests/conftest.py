@@ -1,4 +1,6 @@
-"""Shared fixtures: the command line in this process. Also the settings of hypothesis and pytest."""
+"""Shared fixtures, such as `simkernel`, which runs a command of simkernel inside the pytest process. Also the
+settings of hypothesis and pytest.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ CommandLine = Callable[..., Result]
 
 @pytest.fixture
 def simkernel(capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    """Return a function that runs the command line with its arguments in this process."""
+    """Return a function that runs simkernel's command line inside the pytest process. The function takes the
+    command-line arguments and returns a Result.
+    """
 
     def run(*arguments: object) -> Result:
         capsys.readouterr()

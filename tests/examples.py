@@ -6,7 +6,7 @@ from hypothesis import settings
 
 
 def examples(thorough: int) -> int:
-    """Return the number of examples for a property test: `thorough` in the profile `thorough` of hypothesis,
-    otherwise a quarter of this number, but at least 5.
+    """Return the number of examples for a property test. With hypothesis's profile "thorough", it is the
+    argument `thorough`. By default, it is a quarter of the argument. The minimum is 5.
     """
     return max(5, thorough * settings.default.max_examples // 100)

@@ -49,7 +49,9 @@ def _ask(connection: Connection, number: int, method: str, arguments: tuple[Any,
 
 
 def start(make_world: Callable[[], Any]) -> RemoteProcess:
-    """Fork a child that creates a world and serves requests until this process ends."""
+    """Fork a child process. The child calls `make_world()`, then executes the method calls that this process
+    requests, until this process ends.
+    """
     ours, theirs = Pipe()
     if os.fork() == 0:
         try:

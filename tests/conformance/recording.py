@@ -85,8 +85,9 @@ def recorded(case: Case) -> Outcome:
 def record(
     cases: Sequence[Case], path: Path, oracle: str, *, limit: float, repeat: int, only: bool = False
 ) -> int:
-    """Write the recording `oracle` to `path`. Run each of its cases several times (`repeat`) in the world of
-    the recording. Record a case only if all its runs have equal results.
+    """Make the recording with the name `oracle` and write it to the file `path`. Each case of the recording
+    runs `repeat` times on the recorded kernel. A case is recorded only if no run fails and all its runs have
+    equal results.
 
     With `only`, the other cases of an existing recording stay. Print each case with different results, and
     return the number of these cases.

@@ -44,13 +44,13 @@ class Outcome:
 
 @runtime_checkable
 class RemoteWorld(Protocol):
-    """A world with another kernel than the host's. It runs a whole case on that kernel and returns the
-    outcome.
+    """A kernel other than the host's, on which conformance cases run. The method `run_case` executes a whole
+    case on this kernel and returns the outcome.
     """
 
     @property
     def kernel(self) -> str:
-        """System name, release and machine of the other kernel."""
+        """System name, release and machine of the kernel on which `run_case` executes cases."""
 
     def run_case(self, case: Case, limit: float) -> Outcome:
         """Run a case for at most `limit` seconds."""
@@ -163,8 +163,8 @@ def difference(want: Outcome, got: Outcome) -> str | None:
 
 
 def contrast(want: Any, got: Any, where: str = "") -> str:
-    """Find the first position at which the two values differ. Return a text with both values at this
-    position.
+    """Find the first difference between the values `want` and `got`. Return a text with its position and with
+    both values at this position.
     """
     if isinstance(want, list) and isinstance(got, list):
         for index, (wanted, found) in enumerate(zip(want, got, strict=False)):

@@ -1,5 +1,5 @@
-"""simkernel as a world, on which cases run. The modules in `modules/` are counterparts of a real kernel's
-modules.
+"""simkernel as one of the kernels on which conformance cases run. The modules in `modules/` are counterparts
+of a real kernel's modules.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The runner detects differences, hangs and crashes. The worlds here distort data, block or exit on
-purpose.
+"""The runner of conformance cases detects differences, hangs and crashes. In most of these tests, recv() on
+purpose returns wrong data, raises, blocks or ends the process.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class DistortingSocket:
 
 
 class DistortingWorld:
-    """A world without optional methods, which returns distorting sockets."""
+    """A wrapper of simkernel, on which conformance cases run. It has no optional methods. Its sockets change
+    the data that they receive.
+    """
 
     def __init__(self, inner: World, distort: Distort) -> None:
         self._inner = inner
@@ -128,7 +130,8 @@ hanging, dying = distorted_world(wait), distorted_world(die)
 
 
 def check(name: str, limit: str) -> str:
-    """Run the command `python -m tests.conformance` with a world that this file defines. Return the output.
+    """Run `python -m tests.conformance --world` with the factory that is called `name` in this file. Return
+    the output.
 
     The command forks, so it runs in a new process: those of pytest-xdist have threads, which fork() loses.
     """

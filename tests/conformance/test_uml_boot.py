@@ -1,4 +1,6 @@
-"""A host without User-mode Linux skips its cases with a reason. A closed guest leaves no process."""
+"""If a host cannot run User-mode Linux (UML), each case for UML is skipped with a reason. After
+`Uml.close()`, no process of the guest is left.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,7 @@ def test_a_guest_that_hangs_is_ended_with_all_its_processes() -> None:
     assert processes(group)
     os.kill(group, signal.SIGSTOP)
     guest.close()
-    deadline = time.monotonic() + 5  # The kernel kills the processes asynchronously.
+    deadline = time.monotonic() + 5  # After SIGKILL, the guest's processes end asynchronously.
     while processes(group) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert processes(group) == []

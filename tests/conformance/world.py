@@ -93,10 +93,12 @@ class World(Process, Protocol):
         """Drop to user 65534 without capabilities, or return to root with all of them."""
 
     def namespace(self) -> World:
-        """Return a world of this process in another new network namespace."""
+        """Create another network namespace. Return a World whose sockets this process creates in it."""
 
     def set_nsid(self, other: Any, nsid: int) -> None:
-        """Assign `nsid` to the namespace of `other` in this namespace (RTM_NEWNSID)."""
+        """Send RTM_NEWNSID in this network namespace. It assigns the id `nsid` to the network namespace of
+        the World `other`.
+        """
 
     def uevent(self) -> None:
         """Make the kernel emit a uevent of a device, as a write to the device's file `uevent` does."""
@@ -105,7 +107,7 @@ class World(Process, Protocol):
         """Sleep for some seconds, in which the kernel does deferred work."""
 
     def initial_namespace(self) -> World:
-        """Return a world of this process in the initial network namespace."""
+        """Return a World whose sockets this process creates in the initial network namespace."""
 
     def read_file(self, path: str) -> bytes:
         """Return the contents of a file, as a process in this namespace reads it."""
@@ -128,8 +130,8 @@ class World(Process, Protocol):
         """
 
     def ioctl(self, sock: Any, request: int, argument: bytes | int) -> Any:
-        """Make an ioctl request, like `fcntl.ioctl`. Return the bytes of the argument after the request. If
-        the argument is an int, return the int result.
+        """Make an ioctl request, like `fcntl.ioctl`. If the argument is an int, return the int result.
+        Otherwise, return the argument's bytes as the kernel has changed them.
         """
 
 
@@ -170,7 +172,9 @@ def load(name: str) -> Factory:
 
 
 def make(factory: Factory, privileged: bool) -> AbstractContextManager[World]:
-    """Call a factory. Pass `privileged` only if the factory accepts this argument."""
+    """Call the factory of a world (a kernel, as test cases use it). Pass `privileged` only if the factory
+    accepts this argument.
+    """
     parameters = inspect.signature(factory).parameters.values()
     if any(p.name == "privileged" or p.kind is p.VAR_KEYWORD for p in parameters):
         return factory(privileged=privileged)

@@ -128,7 +128,7 @@ def test_memory_for_programs_has_whole_pages(state: Any, size: int, expected: in
 # -- numbers ------------------------------------------------------------------------------------
 
 REGIONS = [
-    # major, first minor and count of a region, then the error in the log (empty if the region is valid)
+    # device numbers (major, first minor, count), then the error in the log (empty if the numbers are valid)
     (512, 0, 1, "major requested (512) is greater than the maximum (511)"),
     (-1, 0, 1, "major requested (-1) is greater than the maximum (511)"),
     (300, -1, 1, "minor range requested (-1--1)"),
@@ -388,6 +388,6 @@ def test_numbers_are_packed_by_their_layout(state: Any) -> None:
 
 
 def test_machine_runs_without_reports(bound: Bench) -> None:
-    """The calls of this file are correct: no checker complains."""
+    """The other tests of this file have caused no oops."""
     assert isinstance(bound.machine, Machine)
     assert bound.machine.kernel.oopses.count == 0

@@ -23,8 +23,8 @@ SLEEPS = {
     "destroy_workqueue(this, works)": "D", "enter(lock.__aenter__())": "D",
     "enter(mutex_interruptible(lock).__aenter__())": "S",
 }  # fmt: skip
-"""For each call, the state of a task that sleeps in the call: D (uninterruptible) or S (interruptible). The
-test leaves out a call without a state.
+"""For each call, the state of a task that sleeps in the call: D (uninterruptible) or S (interruptible). If
+the state is an empty string, the test leaves the call out.
 """
 
 MODULE = """

@@ -261,7 +261,7 @@ def test_a_reader_that_is_quick_sees_every_move_once(script: Script) -> None:
                 if type == EV_REL:
                     sums[code] = sums.get(code, 0) + value
                 elif type == EV_KEY:
-                    assert (code in held) != value  # no event repeats the current state of its key
+                    assert (code in held) != value  # no press of a pressed key, no release of a released key
                     (held.add if value else held.remove)(code)
         for axis, name in ((REL_X, "dx"), (REL_Y, "dy"), (REL_WHEEL, "wheel")):
             assert sums.get(axis, 0) == sum(getattr(move, name) for move in script.steps)

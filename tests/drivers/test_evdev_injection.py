@@ -128,8 +128,8 @@ class Handler:
 
 
 def core_of(data: Any) -> Any:
-    """Return the input core, given the state of the module `input`: the core itself, or a sequence that
-    contains it.
+    """Return the input core. `data` is the state of the module `input`: either the input core, or a sequence
+    that contains the input core.
     """
     return data if hasattr(data, "devices") else next(each for each in data if hasattr(each, "devices"))
 
@@ -154,9 +154,9 @@ def test_a_grab_by_another_handler_ignores_injected_events(machine: Machine, mou
 
 
 GRABS = [
-    # First: the number of the descriptor that grabs the device, or None.
-    # Second: whether descriptors 0 and 1 receive an event that descriptor 0 injects.
-    # Third: whether descriptors 0 and 1 receive an event that descriptor 1 injects.
+    # `grabs`: the number of the descriptor that grabs the device, or None.
+    # `of_first`: whether descriptors 0 and 1 receive an event that descriptor 0 injects.
+    # `of_second`: whether descriptors 0 and 1 receive an event that descriptor 1 injects.
     (None, (True, True), (True, True)),
     (0, (True, False), (True, False)),
     (1, (False, True), (False, True)),

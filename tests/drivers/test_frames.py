@@ -96,7 +96,9 @@ async def tell(pending: Any, refusals: list[int]) -> None:
 @settings(max_examples=examples(40))
 @given(st.integers(0, 90_000), st.integers(0, 90_000), st.booleans())
 def test_unplug_at_any_instant(out: int, back: int, again: bool) -> None:
-    """The unplug may interrupt power-up, a frame or a dump; the camera may be plugged again soon."""
+    """The unplug may interrupt power-up, a frame or a dump. In some examples, the camera is plugged in again
+    after at most 90 ms.
+    """
     device = Camera()
     refusals: list[int] = []
     with bench(device) as machine:

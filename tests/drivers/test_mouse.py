@@ -1,4 +1,6 @@
-"""mouse: its motion as netlink events and as a sum, and counters that account for every report."""
+"""The driver `mouse`: it sends motion as netlink events, sums up all motion, and accounts for every report in
+its counters.
+"""
 
 from __future__ import annotations
 
@@ -152,8 +154,8 @@ async def hog(app: Any) -> None:
 
 
 def test_reports_that_the_worker_does_not_send_in_time_are_counted() -> None:
-    """The worker runs late because other tasks compute. The driver's queue overflows, and the sum contains
-    all motion.
+    """The kworker that sends the driver's queued reports runs late, because other tasks compute. The driver's
+    queue overflows. Reports that are not sent are still part of the driver's sum of all motion.
     """
     mouse = Mouse(Walk(step=millis(1), steps=300))
     with bench(udev=False, cpus=1) as machine:

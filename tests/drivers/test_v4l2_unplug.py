@@ -84,7 +84,7 @@ async def sleeper(app: Any, request: int, argument: bytearray, seen: list[int]) 
 @pytest.mark.parametrize(
     ("request_", "size", "expected"),
     [
-        # vb2_video_unregister_device() ends the stream (EINVAL) before a program can make another request.
+        # vb2_video_unregister_device() ends the stream, so a sleeping VIDIOC_DQBUF fails with EINVAL.
         (io.VIDIOC_DQBUF, s.V4l2Buffer.SIZE, [errno.EINVAL, errno.ENODEV]),
         (io.VIDIOC_DQEVENT, s.V4l2Event.SIZE, [errno.ENODEV, errno.ENODEV]),
     ],

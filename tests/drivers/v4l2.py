@@ -1,4 +1,6 @@
-"""A program with a camera's video device open, for tests. Each request takes and returns its structure."""
+"""A program with a camera's video device open, for tests. The method `ask` makes any ioctl request with a
+structure as argument. Other methods are shorter forms for common requests.
+"""
 
 from __future__ import annotations
 

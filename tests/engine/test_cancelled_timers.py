@@ -32,8 +32,7 @@ class Schedules(RuleBasedStateMachine):
         self.expected: list[tuple[int, int]] = []
         self.happened: list[tuple[int, int]] = []
         self.victims: dict[int, int] = {}
-        """Timers that queue entries cancel when they run: the number of the timer by the number of the entry.
-        """
+        """For the number of a queue entry: the number of the timer that this entry cancels when it runs."""
 
     def _happens(self, number: int, *_: object) -> None:
         self.happened.append((self.engine.now, number))
@@ -42,8 +41,8 @@ class Schedules(RuleBasedStateMachine):
             victim.cancel()
 
     def _advance(self, until: int | None, most: int = 10**9) -> None:
-        """Run the entries of the model up to `until`, like the engine does, but run at most `most` of
-        them.
+        """Run the model's entries that are due before the time `until`, in the engine's order. `most` is the
+        maximum number of entries to run.
         """
         while self.pending and most:
             number = min(self.pending, key=lambda each: (self.pending[each], each))

@@ -1,5 +1,5 @@
-"""Random variation of time costs (`jitter=True`). The seed selects the factors, whose quantiles are those of
-the cost model. Without `jitter`, costs do not vary.
+"""Random variation of time costs (`jitter=True`): each cost is multiplied by a random factor. The seed
+selects the factors. Their quantiles are set in the cost model. Without `jitter`, costs do not vary.
 """
 
 from __future__ import annotations

@@ -47,10 +47,10 @@ GONE: Final = {
     errno.EPROTONOSUPPORT,
     errno.ETIMEDOUT,
 }
-"""Errors that a program may get because its device is unplugged, another program uses the device, or a fault
-fires.
+"""Errors that a program may get because its device is unplugged, another program uses the device, or the
+search injects a fault.
 
-An oops fails the story even if the program only gets EFAULT.
+An oops fails the run even if the program only gets EFAULT.
 """
 
 

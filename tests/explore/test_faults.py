@@ -1,4 +1,6 @@
-"""Fault rules: their scope, their text, and the replay of the hits that failed."""
+"""Rules that inject faults: the calls that a rule covers, the text form of rules, and a replay that injects
+the same faults without rules.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ OTHER = {"comm": "daemon", "pid": 7, "call": "recvfrom", "time": 100}
 
 
 def fails(injector: Injector, hits: int, point: str = "open", **about: object) -> list[int]:
-    """Pass the fault point `hits` times. Return the numbers of the passes that fail, counted from 1."""
+    """Call `injector.hit()` for one fault point as many times as `hits` specifies. Return the numbers of the
+    calls that fail, counted from 1.
+    """
     return [n for n in range(1, hits + 1) if injector.hit(point, **{**OTHER, **about})]
 
 
@@ -163,7 +167,9 @@ def test_a_wrong_firing_is_refused(firing: tuple[str, int]) -> None:
 
 
 def live(life: str, seed: int, faults: Injector) -> dict[str, Any]:
-    """Run the machine that `life` names until its last step, with injected faults. Its programs may fail."""
+    """Run one of the machines in LIVES to its end, with injected faults. `life` is the name of the machine.
+    Its programs may fail. Return the results and a digest of the trace.
+    """
     told = Told(life, seed, faults=faults)
     ended: object = None
     try:
@@ -185,7 +191,9 @@ def live(life: str, seed: int, faults: Injector) -> dict[str, Any]:
 
 @pytest.mark.parametrize("examples", [8, pytest.param(400, marks=pytest.mark.long)])
 def test_the_hits_that_failed_fail_again(examples: int) -> None:
-    """A replay uses the list of the fired faults, without the rules that drew them."""
+    """Random rules inject faults in a first run. A replay injects the same faults from the recorded list,
+    without rules, and has the same results.
+    """
 
     @settings(max_examples=examples)
     @given(st.sampled_from(sorted(LIVES)), st.integers(0, 3), st.lists(rules(), min_size=1, max_size=3))

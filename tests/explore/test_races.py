@@ -57,12 +57,14 @@ def init(this):
 
 @attrs.frozen
 class Story:
-    """A target: two programs write to the driver in `folder`, and both writes must count."""
+    """A search target: two programs write to a device at the same time. The target fails unless the driver
+    counts both writes. `folder` contains the driver's module.
+    """
 
     folder: Path
 
     def run(self, trial: Trial) -> None:
-        """Run the programs once."""
+        """Run two programs that each write once. Check that the driver has counted two writes."""
 
         async def program(app: Any) -> None:
             fd = await app.open("/dev/tally", O_WRONLY)

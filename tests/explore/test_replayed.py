@@ -21,7 +21,7 @@ pytestmark = pytest.mark.long
 
 LEAST = 100
 EACH = 4
-"""Number of failing plans of each bug that are replayed, for each number of CPUs."""
+"""Maximum number of failing plans that are replayed for one bug and one number of CPUs."""
 SEEDS = 120
 CPUS = ("None", "2")
 

@@ -24,8 +24,8 @@ def racy() -> Target:
 
 @attrs.frozen
 class Deadly:
-    """A loader of a target that kills its own process if it runs with `seed`. The target does this at most
-    `times` times.
+    """A loader of a search target. If the target runs with the seed `seed`, it kills the worker process that
+    runs it. `times` is the maximum number of these kills.
 
     Each death leaves a file in the folder.
     """
@@ -45,7 +45,7 @@ class DeadlyTarget:
     how: Deadly
 
     def run(self, trial: Trial) -> None:
-        """Run the sound target, or kill the process."""
+        """Kill the worker process, or run the target that `sound()` returns."""
         died = self.how.folder / f"died{len(list(self.how.folder.iterdir()))}"
         if trial.plan.seed == self.how.seed and len(list(self.how.folder.iterdir())) < self.how.times:
             died.touch()

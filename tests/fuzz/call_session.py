@@ -38,7 +38,7 @@ ENDLESS: Final = ("/dev/zero", "/dev/full")
 
 @contextmanager
 def wall_clock_limit() -> Iterator[None]:
-    """Raise Broken if the body takes longer than PATIENCE."""
+    """Raise Broken if the body of the `with` statement takes longer than PATIENCE."""
 
     late: list[Broken] = []
 
@@ -53,7 +53,7 @@ def wall_clock_limit() -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, old)
-    if late:  # A program or a listener may have caught the exception.
+    if late:  # A program or a listener may have caught the exception that `expired` raised.
         raise late[0]
 
 

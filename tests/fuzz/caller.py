@@ -65,7 +65,7 @@ class Plan:
 
     @contextmanager
     def calling(self, task: object) -> Iterator[None]:
-        """Count `task` as a caller while the body runs."""
+        """Keep `task` in the set of callers while the body of the `with` statement runs."""
         self.callers.add(task)
         try:
             yield

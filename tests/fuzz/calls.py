@@ -58,8 +58,8 @@ def parameters_of(kind: type, name: str) -> list[inspect.Parameter]:
 
 
 class CallCaller(FileCaller):
-    """A program that makes random calls. It keeps objects that earlier calls returned in `kept`, and calls
-    their methods.
+    """A program that makes random calls. The list `kept` contains objects that earlier calls have returned.
+    The program also calls the methods of these objects.
     """
 
     objects: ClassVar[tuple[type, ...]] = (Socket, Epoll, Mapping, UeventMonitor, NetlinkClient)
@@ -172,7 +172,7 @@ class CallCaller(FileCaller):
         if name in ("exit", "wait") and random.random() < 0.9:
             name = random.choice(names)
         if name == "compute" and isinstance(on, Blocking):
-            name = "getpid"  # If a program computes forever, ordinary code waits forever.
+            name = "getpid"  # Blocking.compute() with a huge time would make the session wait forever.
         if name == "read_file" and isinstance(on, Blocking):
             name = "getcwd"  # Reading a sparse file of exabytes would never end.
         function = getattr(on, name)

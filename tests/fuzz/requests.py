@@ -49,8 +49,8 @@ def _payload(random: Random, attribute: Attribute) -> bytes:
 
 
 def _asked(random: Random, operation: Operation) -> tuple[Mode | None, int]:
-    """Return a random mode of an operation, do or dump, with its netlink flags. The mode is None if the
-    operation has neither.
+    """Return the mode "do" or the mode "dump" of an operation, selected at random, and the netlink flags of
+    this mode. Return None as the mode if the operation has neither.
     """
     ways = [(operation.do, 0), (operation.dump, nl.NLM_F_DUMP)]
     present = [way for way in ways if way[0] is not None]

@@ -109,7 +109,7 @@ class Uml:
                 f"exec {python} {shlex.quote(str(tree))} {arguments}\n"
             )
             (folder / script).chmod(0o755)
-        folder.chmod(0o755)  # The guest's unprivileged user needs search permission for the folder.
+        folder.chmod(0o755)  # The unprivileged user in the guest needs search permission for `folder`.
         with open(folder / "console", "wb") as console:
             return subprocess.Popen(
                 [
@@ -173,7 +173,9 @@ class Uml:
         return " / ".join((self.folder / "console").read_text(errors="replace").splitlines()[-12:])
 
     def close(self) -> None:
-        """Close the guest's input, which powers the guest off. Kill its processes after 5 s."""
+        """Close the guest's input. The guest then powers itself off. If it still runs after 5 s, kill its
+        processes.
+        """
         if self._owner != os.getpid():
             return  # Only the process that booted the guest may end it. Forked children may not.
         assert self._process.stdin is not None and self._process.stdout is not None

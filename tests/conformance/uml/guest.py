@@ -50,12 +50,14 @@ BUILT_IN_ELSEWHERE = ("ipv6",)
 
 
 class UmlWorld(RealWorld):
-    """The guest's kernel as a world. Cases can load and unload its modules."""
+    """The guest's kernel, on which conformance cases run. Unlike on the host's kernel, cases can load and
+    unload modules.
+    """
 
     tree: modules.Tree
 
     def initial_namespace(self) -> UmlWorld:
-        """Return a world of this process in the initial network namespace."""
+        """Return a UmlWorld whose sockets this process creates in the initial network namespace."""
         namespace = os.open("/proc/1/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         libc_call("setns", namespace, CLONE_NEWNET)
         return UmlWorld(self.privileged, namespace)
@@ -81,7 +83,8 @@ def uml(*, privileged: bool = True) -> Iterator[UmlWorld]:
 
 
 def unload(before: list[str]) -> list[str]:
-    """Unload all modules that are not in `before`. Return the modules that cannot be unloaded.
+    """Unload all modules except those whose names are in the list `before`. Return the modules that cannot be
+    unloaded.
 
     The kernel destroys a namespace some time after its last process. Until then, its devices hold module
     references.
@@ -99,7 +102,9 @@ def unload(before: list[str]) -> list[str]:
 
 
 def boot(tree: modules.Tree, modprobe: Path) -> None:
-    """Mount the file systems that cases read, and set the sysctls that have equal values in all worlds."""
+    """Mount the file systems that conformance cases read. Set the sysctls that have the same value on each
+    kernel on which cases run.
+    """
     for kind, where in (("proc", b"/proc"), ("sysfs", b"/sys"), ("tmpfs", b"/run")):
         libc_call("mount", kind.encode(), where, kind.encode(), 0, None)
     for name, value in {**SYSCTLS, "kernel/modprobe": str(modprobe)}.items():

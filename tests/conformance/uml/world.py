@@ -1,5 +1,5 @@
-"""User-mode Linux as a world, on which cases run. A whole case runs in the guest, which returns the
-observations.
+"""User-mode Linux as one of the kernels on which conformance cases run. A whole case runs in the guest, which
+returns the observations.
 
 `uml` boots one guest at the first case, for all cases of a run. If UML cannot run, each case is skipped
 with the reason.

@@ -80,8 +80,8 @@ def test_unlimited_opens(machine: Machine, video: Video) -> None:
 
 
 def test_requests_for_other_devices_are_missing(video: Video) -> None:
-    """VIDIOC_EXPBUF is among the missing requests, because a device that has it would have to support it
-    completely.
+    """Requests for other kinds of devices fail with ENOTTY. VIDIOC_EXPBUF fails too: a device need not have
+    this request, but if it has it, it must support it completely.
     """
     for name in (
         *("EXPBUF", "G_STD", "S_STD", "ENUMSTD", "QUERYSTD", "G_TUNER", "G_AUDIO", "ENUMAUDIO", "G_OUTPUT"),

@@ -43,13 +43,13 @@ class Bell:
         mod_timer(self.timer, ktime_get(this) + millis(1))
 
     def ring(self, timer: object) -> None:
-        """Wake the programs."""
+        """Set the state `rung`, and wake the programs that read or poll /dev/bell."""
         self.rung = True
         wake_up(self.queue)
 
     def has_rung(self) -> bool:
         """Return True if the bell has rung. The function reads the state first and returns it in a later
-        statement.
+        statement, so that a search can pause the task between the two.
         """
         rung = self.rung
         self.looks += 1
