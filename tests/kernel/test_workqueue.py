@@ -19,7 +19,7 @@ def machine() -> Iterator[Machine]:
 
 
 class Job:
-    """Work that takes `ns`, and records the times of its start and end."""
+    """Work that sleeps for `ns` nanoseconds, and records the times of its start and end."""
 
     def __init__(self, machine: Machine, ns: int = 0, name: str = "job") -> None:
         self.machine = machine

@@ -59,7 +59,7 @@ class _Files(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(server: ThreadingHTTPServer) -> Iterator[str]:
-    """Serve requests in a thread while the body runs. Yield the origin of the site."""
+    """Serve requests in a thread during the `with` block. Yield the origin of the site."""
     with server:
         thread = Thread(target=server.serve_forever)
         thread.start()
@@ -72,8 +72,8 @@ def serving(server: ThreadingHTTPServer) -> Iterator[str]:
 
 @contextmanager
 def local_site() -> Iterator[str]:
-    """Serve the lessons with the local server, which simulates in Python. Yield the address of the index
-    page.
+    """Serve the lessons with the local server, which simulates in Python processes on this host. Yield the
+    address of the index page.
     """
     server = Server(0, "token-of-the-test", all_lessons)
     with serving(server):
@@ -93,8 +93,8 @@ def pyodide_site(folder: Path) -> Iterator[str]:
 
 
 class Visit:
-    """A page of the site in a new window. The object records errors and foreign requests, which a page must
-    not cause.
+    """A new browser window for pages of the site. The list `problems` collects errors and warnings of the
+    pages, and requests to other sites.
     """
 
     def __init__(self, browser: Any, address: str, **options: Any) -> None:
@@ -117,8 +117,8 @@ class Visit:
             self.problems.append(f"foreign request: {request.url}")
 
     def open(self, lesson: str = "", query: str = "", *, ready: bool = True) -> Any:
-        """Open a lesson, and wait until the page is painted. If `ready`, also wait until its machine can run.
-        Return the page.
+        """Open the page of a lesson, or the index page if `lesson` is empty. Wait until the lesson is painted
+        and, if `ready` is True, until its machine can run. Return the page.
         """
         path = f"{lesson}/" if lesson else ""
         self.page.goto(f"{self.base}{path}{query}{'#' if self.fragment else ''}{self.fragment}")
@@ -130,8 +130,8 @@ class Visit:
 
     @contextmanager
     def after_run(self, *, fresh: bool = False) -> Iterator[None]:
-        """Wait until the run that the `with` block starts has ended. If `fresh`, the block opens the page,
-        which starts its first run.
+        """Wait until the run that the `with` block starts has ended. Pass `fresh=True` if the block opens the
+        page, which starts the first run of this page.
         """
         before = 0 if fresh else int(self.page.get_attribute("body", "data-runs") or 0)
         yield
@@ -142,6 +142,6 @@ class Visit:
         self.page.get_by_role("button", name=button, exact=True).click()
 
     def close(self) -> None:
-        """Close the window. Fail if the page has caused an error or a foreign request."""
+        """Close the window. Fail if a page has caused an error, a warning, or a request to another site."""
         self.context.close()
         assert self.problems == []

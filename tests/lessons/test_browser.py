@@ -55,8 +55,8 @@ def pyodide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module", params=["local", "pyodide"])
 def window(request: pytest.FixtureRequest, browser: Any) -> Iterator[Visit]:
-    """Return a window with the test lesson. All tests of one kind of machine share a window, because Pyodide
-    takes seconds to start.
+    """Return a window with the test lesson. All tests with a local Python share one window, and all tests
+    with Pyodide another, because Pyodide takes seconds to start.
     """
     visit = Visit(browser, request.getfixturevalue(request.param))
     visit.open("greet")
@@ -77,8 +77,8 @@ def visit(window: Visit) -> Iterator[Visit]:
 
 @pytest.fixture
 def here(browser: Any, local: str) -> Iterator[Visit]:
-    """Return a window of the local site, whose machine is this Python. With Pyodide, the pages would be the
-    same.
+    """Return a window of the local site, which simulates without Pyodide. It is for tests of the pages, which
+    are the same with Pyodide.
     """
     visit = Visit(browser, local)
     yield visit

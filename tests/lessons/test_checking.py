@@ -136,8 +136,8 @@ LOOPS = {
         (32, 33, 34),
     ),
 }
-"""For each case: the exercise; the file's text, or the text of the solution that is replaced; the
-replacement, or an empty text; the numbers of the endless loop's lines.
+"""For each case: the exercise; a part of its solution; the text that replaces this part; the line numbers of
+the endless loop. If the third item is empty, the second item is the whole file.
 """
 
 

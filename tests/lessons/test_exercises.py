@@ -19,7 +19,8 @@ EXERCISES = shipped("scenarios") / "exercises"
 
 @attrs.frozen
 class Mistake:
-    """A change of the solution, and what the student reads.
+    """A change that makes the solution of an exercise wrong, and the reason and line that its verdict must
+    have.
 
     old, new  the change: `old` occurs in the solution
     reason    pattern of the reason
@@ -161,7 +162,9 @@ RIGHT: dict[str, tuple[tuple[str, str, str], ...]] = {
          "        table.clear()\n    " + LIST + "        continue\n        if event.variables"),
     ),
 }  # fmt: skip
-"""Other right solutions: a name, the text that changes, and the new text."""
+"""Other right solutions of each exercise. Each has a name, a part of the shipped solution, and the text that
+replaces this part.
+"""
 CASES = [(name, mistake) for name, mistakes in MISTAKES.items() for mistake in mistakes]
 
 

@@ -1,4 +1,6 @@
-"""`lend()` sets the numbers and error texts of Python's modules to Linux's, on a host where they differ."""
+"""On a host that is not Linux, `lend()` sets Linux's numbers and error texts in Python's modules `errno`,
+`os` and `socket`.
+"""
 
 from __future__ import annotations
 

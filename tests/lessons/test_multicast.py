@@ -62,7 +62,7 @@ def test_kernel_drops_every_event_until_the_queue_is_empty(slow):
     lost = [each["name"].endswith("lost") for each in slow["follow"]]
     first = lost.index(True)
     row = lost[first:].index(False)
-    assert row > first  # more than the queue holds
+    assert row > first  # more events in a row are lost than the queue can hold
 
 
 @pytest.mark.parametrize("work", [2, 3, 10])

@@ -1,4 +1,6 @@
-"""Lesson 4: size and number of questions decide which transport is the fastest."""
+"""Lesson 4: a program asks a driver the same question several times. The size of the question and the number
+of times decide which transport is the fastest.
+"""
 
 import json
 from itertools import pairwise
@@ -13,7 +15,9 @@ SIZES = LESSON.scenario.parameters[0].choices
 DRIVER = ("netlink", "ioctl", "read", "sysfs", "mmap")
 TIME, CALLS, COPIED = range(3)
 CROSSING = {1: "65536", 2: "16384", 4: "4096", 6: "1024"}
-"""For each number of questions, the smallest size in bytes at which mmap is the fastest."""
+"""For each number of times that a program asks the question: the smallest size of the question, in bytes, at
+which mmap is the fastest transport.
+"""
 
 
 def ask(**settings):

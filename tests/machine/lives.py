@@ -76,8 +76,8 @@ def moving(machine: Machine) -> Steps:
 
 
 def talking(machine: Machine) -> Steps:
-    """Exchange messages between `machine.blocking()` and a program. Then open a socket of the protocol of the
-    module `hello`, so that the kernel loads this module, and remove the module.
+    """Exchange messages between `machine.blocking()` and a program. Then open a socket of the netlink
+    protocol HELLO, so that the kernel loads the module `hello`, and remove this module.
     """
 
     async def echo(app: Any) -> None:

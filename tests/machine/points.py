@@ -1,5 +1,5 @@
-"""A stand-in for a machine's fault points. It counts all hits, and fires at chosen ones. A hit is one
-execution of a fault point.
+"""A stand-in for a machine's fault points. A hit is one execution of a fault point. The stand-in counts all
+hits, and a test chooses the hits that fail.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from typing import Any
 
 
 class Points:
-    """Fault points whose operations fail when a test says so. `about` lists each hit (arrival at a fault
-    point) with the keyword arguments.
+    """Fault points that fail only at the hits that a test has chosen with `fail`. `about` lists the fault
+    point and the keyword arguments of each hit.
     """
 
     def __init__(self) -> None:

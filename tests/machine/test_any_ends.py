@@ -1,4 +1,6 @@
-"""Any tree of programs ends, with any exceptions of its programs, and leaves nothing behind."""
+"""Random programs start children and raise exceptions. After the machine is closed, all of them have ended
+and all resources are released.
+"""
 
 from __future__ import annotations
 
@@ -113,8 +115,8 @@ class Tree:
         return {"async": program, "generator": generator, "plain": plain}[story.kind]
 
     def run(self, app: Any, story: Story) -> Generator[Any, Any, None]:
-        """Yield the calls of a program. In a plain function, each call has already returned its result when
-        it is yielded.
+        """Yield the calls of a program. If the program is a plain function, its calls block, so this
+        generator yields the result of each call instead.
         """
         try:
             for action, value in story.steps:

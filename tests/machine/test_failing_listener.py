@@ -1,4 +1,6 @@
-"""An error of a trace listener or of a function of machine.at is raised by the run and ends no program."""
+"""If a trace listener, or a function that was given to `machine.at()`, raises an error, `machine.run()`
+raises this error. No program ends.
+"""
 
 from __future__ import annotations
 

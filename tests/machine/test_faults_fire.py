@@ -223,7 +223,7 @@ def test_a_lost_interrupt_calls_no_handler(machine: Machine, points: Points) -> 
     settle(machine)
     assert machine.kernel.interrupts.lines[line].count == count
     assert machine.bus.interrupts.is_high(line)
-    machine.bus.interrupts.unmask(line)  # an interrupt line that is high when it is unmasked interrupts
+    machine.bus.interrupts.unmask(line)  # if a line is high, unmasking it raises the interrupt
     settle(machine)
     assert next(client.events("motion"))["dx"] == 1
 

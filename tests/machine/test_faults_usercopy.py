@@ -143,8 +143,8 @@ def test_a_datagram_that_cannot_be_copied_is_lost(points: Points, process: Block
 def test_a_netlink_message_that_cannot_be_copied_is_lost(
     machine: Machine, points: Points, waits: bool
 ) -> None:
-    """The message is lost even if the receive has slept. In this case the runner completes the receive
-    without a second entry into the call.
+    """The message is lost even if the receive has slept. After a sleep, the runner retries the receive
+    without calling the system call handler again.
     """
     got: list[Any] = []
 

@@ -82,7 +82,7 @@ ACTS: tuple[Act, ...] = (talk, greet, watch, follow, fork, thread, fail, wait)
 
 
 async def program(app: Any, acts: list[Act]) -> None:
-    """Do these actions in order, and ignore their errors."""
+    """Run the functions `acts` in order. After an OSError, sleep for 5 ms and continue."""
     for act in acts:
         try:
             await act(app)
@@ -109,7 +109,9 @@ def end(machine: Machine) -> None:
 
 
 def live(machine: Machine, programs: list[list[Act]], times: list[int]) -> None:
-    """Plug devices, run programs, then end and unplug all of them."""
+    """Plug devices and run programs. At the instants `times`, start the programs, unplug each device, and
+    kill the programs.
+    """
     devices = (Camera(), Mouse(Walk()))
     for device in devices:
         machine.plug(device)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 
 def tell(folder: Path, hash_seed: str) -> str:
-    """Return the results of the machines in a new process that starts in `folder`."""
+    """Run `python -m tests.machine.lives` in `folder`, with the given hash seed. Return its output, the
+    results of several machines.
+    """
     root = Path(__file__).parents[2]
     environment = {
         **os.environ,

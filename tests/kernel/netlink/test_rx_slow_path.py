@@ -36,8 +36,8 @@ ACTS: dict[str, Act] = {
 
 
 def history(acts: list[str]) -> list[Any]:
-    """Perform the actions of ACTS that `acts` names. Return the result of each action, and the state of the
-    socket after it.
+    """Perform the actions whose names are in the list `acts` (keys of ACTS). Return the result of each
+    action, and the state of the socket after it.
     """
     stack = Stack()
     Server(stack, [3000] * 4)

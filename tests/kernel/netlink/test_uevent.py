@@ -58,8 +58,8 @@ def test_a_program_with_privilege_speaks_to_its_namespace(stack: Stack) -> None:
 
 
 def test_further_messages_of_a_datagram_are_sent_too(stack: Stack) -> None:
-    """`uevent_net_broadcast()` is called for each message of a datagram. Each call sends a message and all
-    later messages of the datagram, but removes only the first header.
+    """`uevent_net_broadcast()` is called for each message of a datagram. Each call sends its message and all
+    later messages of the datagram, but removes only the header of its message.
     """
     speaker, listener = stack.open(UEVENT, A), stack.open(UEVENT, B).join(1)
     one, two = (nl.message(16, text, flags=nl.NLM_F_REQUEST) for text in (b"one!", b"two!"))

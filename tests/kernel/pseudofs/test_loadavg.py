@@ -40,8 +40,8 @@ UPDATES = [
 
 
 def reference(updates: list[tuple[float, int]]) -> tuple[int, ...]:
-    """Compute the averages independently, by the formula of `calc_load()` in the kernel's source. If samples
-    were missed, use a power of the exponent.
+    """Compute the averages by the formula of `calc_load()` in the kernel's source. If n samples are due at
+    once, raise the decay factor of each average to the power n.
     """
     loads, samples = [0, 0, 0], 0
     for seconds, active in updates:

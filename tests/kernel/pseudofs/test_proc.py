@@ -73,7 +73,9 @@ def test_the_host_has_the_same_form(name: str) -> None:
 
 
 def test_files_agree_with_the_kernel_objects(root: Blocking) -> None:
-    """The files agree with the statistics of the machine."""
+    """/proc/modules, /proc/interrupts and /proc/devices list the modules, interrupts and character devices of
+    the machine.
+    """
     modules = root.read_file("/proc/modules").decode().splitlines()
     assert [line.split()[0] for line in modules] == ["mouse", "input", "camera", "video", "devclass"]
     assert modules[-1].split()[2:4] == ["2", "mouse,camera,"]
@@ -106,8 +108,8 @@ def _descriptors(world: object) -> dict[str, int]:
 
 
 class _Host:
-    """The host's functions under the method names of `Blocking`, simkernel's interface for code outside the
-    simulation.
+    """The host's functions, by the names that they have as methods of simkernel's class `Blocking`. A test
+    can therefore run the same code on simkernel and on the host.
     """
 
     fcntl = staticmethod(fcntl.fcntl)

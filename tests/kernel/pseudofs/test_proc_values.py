@@ -202,8 +202,9 @@ def load(machine: Machine) -> str:
 
 
 def test_loadavg_counts_running_and_uninterruptible_tasks(tmp_path: Any) -> None:
-    """The fourth field counts the running tasks, including the reader. The averages count the other running
-    tasks and the processes in uninterruptible sleep. Kernel threads in uninterruptible sleep do not count.
+    """The fourth field of /proc/loadavg counts the running tasks, including the reader of the file. The
+    averages count the other running tasks and the processes in uninterruptible sleep. Kernel threads in
+    uninterruptible sleep do not count.
     """
     bench = Bench(tmp_path)
     bench.module(

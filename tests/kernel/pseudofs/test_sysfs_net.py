@@ -52,8 +52,8 @@ def tree(world: Any, top: str) -> dict[str, list[object]]:
 
 
 class Host:
-    """The host's functions under the method names of `Blocking`, simkernel's interface for code outside the
-    simulation.
+    """The host's functions, by the names that they have as methods of simkernel's class `Blocking`. `tree`
+    can therefore read the files of simkernel and of the host.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -74,7 +74,7 @@ def host_tree() -> dict[str, list[object]]:
 
 
 def lacking(path: str) -> bool:
-    """Return True for a path below a directory that is not modelled."""
+    """Return True for the directory `power` and the files below it, which simkernel does not model."""
     return path.split("/")[0] == "power"
 
 

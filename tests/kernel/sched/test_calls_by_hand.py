@@ -1,4 +1,6 @@
-"""A program that steps through a call by hand, `next(call.__await__())`, ends no other program."""
+"""Programs that run a system call with `next(call.__await__())` instead of `await`. Such a program may fail,
+but the other programs continue.
+"""
 
 from __future__ import annotations
 

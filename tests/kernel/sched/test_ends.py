@@ -461,7 +461,7 @@ def test_a_call_that_runs_out_of_memory_as_it_is_woken_releases_its_file(machine
 @pytest.mark.parametrize("cpus", [None, 1])
 @pytest.mark.parametrize("call", ["getpid", "sleep", "recv"])
 def test_a_program_may_use_up_the_stack_at_any_depth(cpus: int | None, call: str) -> None:
-    """If the stack is used up, the call fails with RecursionError. The program catches it and continues."""
+    """If recursion has used up Python's stack, a call fails with RecursionError. The program continues."""
     deepest = sys.getrecursionlimit() - len(inspect.stack(0))
     outcomes = set()
 

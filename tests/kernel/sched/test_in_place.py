@@ -28,7 +28,7 @@ STEPS = st.lists(
 
 
 async def program(app: Any, number: int, steps: list[tuple[str, int]], seen: list[Any]) -> None:
-    """Make the calls that `steps` names, and record the time after each."""
+    """Make a call for each pair (name, argument) in `steps`. Append the time after each call to `seen`."""
     await app.signal(SIGUSR1, lambda signal: seen.append((number, signal)))
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((number + 1, GROUP))
@@ -52,7 +52,9 @@ async def program(app: Any, number: int, steps: list[tuple[str, int]], seen: lis
 
 
 def history(programs: list[list[tuple[str, int]]], costs: CostModel, *, in_place: bool) -> list[Any]:
-    """Return the programs' records and the trace, in order."""
+    """Run the programs. Return the records that they append, the events of the trace, and the time after each
+    run, in the order in which they are added.
+    """
     seen: list[Any] = []
     with Machine(udev=False, costs=costs) as machine:
         if not in_place:

@@ -32,7 +32,9 @@ PROGRAMS = st.lists(st.lists(STEP, max_size=8), min_size=1, max_size=3)
 
 
 async def program(app: Any, number: int, steps: list[tuple[str, int]], seen: list[Any]) -> None:
-    """Make the calls that `steps` names. Record the result of each, and the time after it."""
+    """Make a call for each pair (name, argument) in `steps`. Append the result of each call, and the time
+    after it, to `seen`.
+    """
     await app.signal(SIGUSR1, lambda signal: seen.append((number, signal)))
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((number + 1, GROUP))

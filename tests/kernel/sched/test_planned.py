@@ -85,8 +85,8 @@ def test_the_next_interrupt_is_the_first_timer_that_no_cpu_owns() -> None:
 
 @pytest.mark.parametrize(("pause", "until"), [(3, 10), (-1, 21), (0, None)])
 def test_a_pause_ends_after_its_time_or_after_the_next_interrupt(pause: int, until: int | None) -> None:
-    """A pause begins at the engine's time plus the time that is already charged. A pause of -1 ends 1 ns
-    after the next interrupt.
+    """A pause begins at the engine's time `now` plus `charged`, the cost of the code that has run since
+    `now`. A pause of -1 ends 1 ns after the next interrupt.
     """
     paused: list[int] = []
     engine: Any = FakeEngine((20, timer(Owner().fire)))

@@ -140,8 +140,8 @@ STEP = st.sampled_from(["read", "write", "sleep", "compute", "yield", "thread", 
 
 
 async def steps(app: Any, fds: tuple[int, int], plan: list[str]) -> None:
-    """Execute the actions that `plan` names, in order. A new thread or child executes the actions that come
-    after its start.
+    """Execute the actions in the list `plan`, in order. A new thread or child executes the actions that
+    follow the action which starts it.
     """
     await app.signal(SIGUSR1, SIG_IGN if len(plan) % 2 else lambda _: None)
     for number, step in enumerate(plan):

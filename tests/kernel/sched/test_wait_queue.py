@@ -14,7 +14,9 @@ from simkernel.kernel.sched.wait import FifoQueue, Sleep, WaitQueue
 
 
 class Entry:
-    """A wait queue entry that records its wake-ups. Unless it `stays`, a wake-up removes it."""
+    """A wait queue entry that records its wake-ups. A wake-up removes the entry from the queue, unless
+    `stays` is True.
+    """
 
     def __init__(
         self, queue: WaitQueue, name: str, woken: list[str], events: int = 0, stays: bool = False

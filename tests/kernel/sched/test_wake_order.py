@@ -114,8 +114,8 @@ SERVED = {
     "send of a datagram": (datagram_senders("sendto"), FIFO),
     "write of a datagram": (datagram_senders("write"), FIFO),
 }
-"""For each kind of call: a function that prepares it, and the order in which three events serve the calls of
-three programs.
+"""For each blocking call: a function that returns the call and an event that completes one such call, and the
+order in which three events complete the calls of three threads.
 """
 
 FIRST = {

@@ -1,5 +1,5 @@
-"""A handler whose call blocks returns an object of a special type. The system call table declares all of
-them.
+"""If a system call blocks, its handler returns a coroutine or a `BlockedCall`. `SystemCallTable.pending`
+contains all types of such results.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ PAGES = [
 
 @pytest.mark.parametrize(("length", "datagram", "stream"), PAGES)
 def test_bytes_in_pages(length: int, datagram: int, stream: int | None) -> None:
-    """A datagram uses at most 17 pages (MAX_SKB_FRAGS). The pages of a stream's buffer never hold more bytes
-    than the data has.
+    """The buffer of a datagram has at most 17 pages (MAX_SKB_FRAGS). For a stream, the number of bytes in
+    pages is at most the length of the data.
     """
     assert skb.datagram_pages(length) == datagram
     if stream is not None:

@@ -1,4 +1,6 @@
-"""Unix datagrams: socket filters, and the flow of a trace from the sender to the receiver."""
+"""Unix sockets: filters of datagrams, the flow id that passes from the sender to the receiver in a trace, and
+files in flight.
+"""
 
 from __future__ import annotations
 

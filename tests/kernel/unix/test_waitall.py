@@ -173,8 +173,8 @@ def test_a_signal_ends_a_receive_with_the_bytes_so_far(sends: bytes, expected: o
 
 
 def test_a_receiver_killed_while_waiting_leaves_nothing() -> None:
-    """If the receiver is killed while it waits, the files that have arrived are released, and the socket's
-    own file too.
+    """If a receiver is killed while it waits for more bytes, the kernel releases all its files: both sockets,
+    both ends of the pipe, and the pipe end that was sent to it.
     """
 
     async def program(app: App) -> None:

@@ -86,7 +86,9 @@ LIMITS = [
 
 @pytest.mark.parametrize(("length", "limit"), LIMITS)
 def test_paths_to_a_file_are_limited(world: World, length: int, limit: int) -> None:
-    """`path_limits` has a maximum number of paths for each length. One path more fails with EINVAL."""
+    """The kernel limits the number of paths from a file to outermost epolls, for each length of a path
+    (`path_limits`). One path more fails with EINVAL.
+    """
     make, pipe, _ = world
     reading, _ = pipe()
     inner = chain(make, length)
@@ -99,8 +101,8 @@ def test_paths_to_a_file_are_limited(world: World, length: int, limit: int) -> N
 
 @pytest.mark.parametrize("excess", [0, 1])
 def test_a_file_is_refused_below_too_many_epolls(world: World, excess: int) -> None:
-    """The file is added after the epolls, so the check counts all paths to it. The check ignores files that
-    are already watched.
+    """Any number of epolls can watch an inner epoll that watches no file. If more than 500 do, a file can no
+    longer be added to the inner epoll (EINVAL).
     """
     make, pipe, _ = world
     inner, outer = make(), [make() for _ in range(500 + excess)]

@@ -73,8 +73,8 @@ def pipe(world: Any) -> Iterator[object]:
 
 
 def pipe_end(world: Any) -> Iterator[object]:
-    """Close the last writer of a pipe, and read from a full pipe. Each of these actions sends a signal to the
-    other end.
+    """Fill a pipe, read from it, and close its write end. Each of these actions sends a signal to the owner
+    of the other end.
     """
     reading, writing = world.pipe()
     wanted(world, reading, signal.SIGUSR1)
@@ -105,7 +105,9 @@ def sockets(kind: int) -> Callable[[Any], Iterator[object]]:
 
 
 def full(world: Any) -> Iterator[object]:
-    """Fill a socket. Free space sends a signal only after a failed write or a poll."""
+    """Fill a stream socket until a write fails, then read all bytes. Because of the failed write, a later
+    read sends a signal about free space (SOCKWQ_ASYNC_NOSPACE).
+    """
     one, other = world.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     wanted(world, one.descriptor if hasattr(one, "descriptor") else one.fileno())
     sent = 0
@@ -136,7 +138,9 @@ def netlink(world: Any) -> Iterator[object]:
 
 
 def nobody(world: Any) -> Iterator[object]:
-    """Use a file without an owner, then reset the owner to 0. No signal is sent."""
+    """Write to a pipe before F_SETOWN, after F_SETOWN, and after F_SETOWN with 0. Only the second write sends
+    a signal.
+    """
     reading, writing = world.pipe()
     world.fcntl(reading, fcntl.F_SETFL, O_ASYNC | os.O_NONBLOCK)
     yield world.write(writing, b"x")

@@ -26,8 +26,8 @@ def machine() -> Iterator[Machine]:
 
 
 def at(machine: Machine, seen: list[Any], second: int, flags: int, then: Callable[..., Any]) -> None:
-    """Start a program that opens the pipe at the time `second` and then calls `then`. The program appends the
-    time of the open to `seen`.
+    """Start a program that sleeps for `second` seconds and opens the pipe. When the open returns, the program
+    appends `flags` and the time in seconds to `seen`, and calls `then(app, fd)`.
     """
 
     async def program(app: App) -> None:

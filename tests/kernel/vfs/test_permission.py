@@ -106,7 +106,7 @@ def make(root: Any, path: str, uid: int, gid: int, mode: int) -> None:
 
 
 PATHS: dict[str, tuple[int, int, str]] = {
-    # mode of the directory, mode of the file, outcome; the user is neither owner nor in the group of either
+    # mode of the directory; mode of the file; outcome if the caller owns neither and is in neither group
     "search and read": (0o711, 0o604, "ok"),
     "no search": (0o766, 0o606, "EACCES"),
     "no read": (0o711, 0o772, "EACCES"),

@@ -110,7 +110,9 @@ CHANGES: dict[str, tuple[Operation, dict[str, str]]] = {
 
 
 def make_tree(app: Any, pause: Callable[[], object]) -> dict[str, Any]:
-    """Make the files, and return their status."""
+    """Create files, directories, a symbolic link and a FIFO. Return the status of each path in TREE and of
+    the symbolic link.
+    """
     app.mkdir("d")
     app.mkdir("d/empty")
     app.mkdir("e")
@@ -128,7 +130,9 @@ def make_tree(app: Any, pause: Callable[[], object]) -> dict[str, Any]:
 
 
 def changes(app: Any, operation: Operation, pause: Callable[[], object]) -> dict[str, str]:
-    """Run the operation in a new tree, and return which times it sets."""
+    """Create the files of `make_tree`, and run `operation`. Return by path which times the operation sets,
+    for example "mc" for modification and change time.
+    """
     before = {status.st_ino: status for status in make_tree(app, pause).values()}
     operation(app)
     found = {}

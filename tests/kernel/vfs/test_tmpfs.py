@@ -328,8 +328,8 @@ def test_rename_replaces_the_file(app: Any) -> None:
 
 
 def test_rename_over_another_name_of_the_file_does_nothing(app: Any) -> None:
-    """POSIX requires that such a rename has no effect. `vfs_rename()` returns before it checks anything
-    else.
+    """If both names are links to the same file, a rename has no effect, as POSIX requires. `vfs_rename()`
+    returns before any other check.
     """
     tree(app)
     app.rename("f", "f2")
