@@ -1,5 +1,5 @@
-"""The command `tests.mutants`: the places that it changes, and the way in which it changes a running
-process.
+"""Tests of `python -m tests.mutants`: the lines that it mutates, and the exchange of a function's code in a
+running process.
 """
 
 from __future__ import annotations

@@ -38,13 +38,16 @@ LEFT_OUT = (
     "tests/testing/test_plugin.py", "tests/testing/test_plugin_options.py",
     "tests/testing/test_plugin_report.py",
 )  # fmt: skip
-"""Tests that are not run for mutants: searches, and tests that run pytest."""
+"""Tests in these folders that are not run for mutants, for example tests that run pytest, and searches in
+several processes.
+"""
 OPTIONS = ("-n", "0", "-p", "no:cacheprovider", "-o", "tmp_path_retention_policy=none")
 COLLECTION = 300
 """Maximum time in seconds until a new process has begun its first test."""
 FIRST_FILES = 6
-"""Number of test files that run first for a mutant of a line outside functions. Such a mutant needs new
-processes, which import the changed module and collect the tests again.
+"""If a mutant changes a line outside functions, its tests run in new processes, which import the changed
+module. The first process runs this number of test files. If no test fails, a second process runs the other
+files.
 """
 
 
@@ -97,8 +100,8 @@ def kill(folder: Path, results: Path, budget: float) -> int:
 
 @contextmanager
 def written(folder: Path, mutant: Mutant) -> Iterator[None]:
-    """Context manager that writes a mutant into its file of the copied tree, and restores the file at its
-    exit. If this process is killed, the next call of `restore` restores the file.
+    """Context manager that writes a mutant into the copied source tree, and restores the changed file at its
+    exit. If this process is killed before the exit, the next call of `restore` restores the file.
     """
     file = Path(mutant.path)
     text = mutated(Path.cwd(), mutant)

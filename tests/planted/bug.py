@@ -24,7 +24,7 @@ DRIVERS: Final = HERE / "drivers"
 
 @attrs.frozen
 class Bug:
-    """A planted bug: the body of a test, and the machine that the test needs.
+    """A planted bug: a test function (`body`), and the machine on which the function runs.
 
     body           its argument `sound` selects the fix of a client
     sound, faulty  modules to load, with their parameters, for the fix and for the bug

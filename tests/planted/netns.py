@@ -136,8 +136,8 @@ def dump(kind: int, header: bytes, buffer: int = 32768) -> list[bytes]:
 
 
 def listed(sound: bool = True) -> set[str]:
-    """Return the names of all links. With `sound`, repeat a dump that was interrupted. The faulty client
-    ignores NLM_F_DUMP_INTR.
+    """Return the names of all links. If `sound` is true, repeat a dump that was interrupted. Otherwise ignore
+    NLM_F_DUMP_INTR, as the faulty client does.
     """
     with route_socket() as sock:
         while True:
@@ -157,7 +157,9 @@ def listed(sound: bool = True) -> set[str]:
 def follow(
     sock: socket.socket, apply: Callable[[int, bytes], object], other: beside, on_overrun: Callable[[], None]
 ) -> None:
-    """Apply notifications to a table until the process of `other` has ended and no notification is queued."""
+    """Receive notifications and pass their messages to `apply`, until the process of `other` has ended and no
+    notification is queued. If a receive fails, call `on_overrun`.
+    """
     while not other.ended() or select.select([sock], [], [], 0)[0]:
         if not select.select([sock], [], [], 0.001)[0]:
             continue
@@ -386,7 +388,7 @@ BUGS = (
 
 def inside(seconds: float, names: list[str]) -> None:
     """Run the faulty and the fixed client of each bug in `names`, or of all bugs if `names` is empty. Repeat
-    each client for `seconds`, or until its result is wrong.
+    each client until its result is wrong or the time limit `seconds` has passed.
     """
     with route_socket() as sock:
         for number in range(LINKS):
@@ -403,8 +405,8 @@ def inside(seconds: float, names: list[str]) -> None:
 
 
 def mocked(sound: bool) -> list[bool]:
-    """Run the client of each bug once, with mock objects in place of sockets. They reply with a dump of all
-    links and send no notification. Return True for each wrong result.
+    """Run the client of each bug once. Mock sockets reply with a dump of all links and send no notification.
+    Return one boolean for each bug: True if the client's result is wrong.
     """
     mtu = attribute(IFLA_MTU, struct.pack("=I", 1500))
     links = [ifinfo(number) + named(f"d{number}") + mtu for number in range(LINKS)]

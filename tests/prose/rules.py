@@ -32,7 +32,7 @@ def breaches(item: Item) -> Iterator[str]:
     if documented and item.name != "module" and words(item.text) == words(item.name):
         yield "repeats the name"
     if item.kind == "text":
-        return  # many of these strings are messages of Linux or code of a student
+        return  # a text may be a message of Linux, or code that a student edits
     if found := ACTOR.search(prose):
         yield f"does not name the actor: {found[0]!r}"
     if TABLE.search(item.text):

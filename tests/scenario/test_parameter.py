@@ -1,4 +1,4 @@
-"""Parameters: accepted texts, refused texts, and the errors about them."""
+"""Parameters of scenarios: accepted texts, rejected texts, and error messages."""
 
 from __future__ import annotations
 

@@ -23,7 +23,9 @@ for run in sys.argv[1:]:
     main(["run", *run.split(), "--json"], standalone_mode=False)
     print(",")
 """
-"""Script that runs the scenarios of its arguments one after the other."""
+"""Script that runs scenarios one after the other. Each argument of the script is the arguments of one
+`simkernel run`, separated by spaces.
+"""
 SHORT = {
     "ipc": "ipc --set messages=10 --set asleep=100",
     "camera": "camera --set duration=0.2",

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-# pytester removes modules that an inner run has imported. A second import would create each class twice.
+# Import these modules before any inner run of pytest. If an inner run imported them, pytester would remove
+# them at its end, and a later import would create their classes again.
 import simkernel.application.plain
 import simkernel.kernel.checked
 import simkernel.kernel.sched.planned
@@ -21,7 +22,9 @@ Pytest = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def run_pytest(pytester: pytest.Pytester) -> Pytest:
-    """Return a function that runs pytest with options in a project with this test file."""
+    """Return a function that writes a test file with the given text, and runs pytest on it with the given
+    options.
+    """
 
     def run(source: str, *options: str) -> pytest.RunResult:
         pytester.makepyfile(test_it=source)

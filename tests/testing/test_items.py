@@ -1,4 +1,4 @@
-"""A pytest test is the target of a search, in a process that pytest has not started."""
+"""`target` and `search` find a pytest test by its node id, also in a process that pytest has not started."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def nothing(*_: object) -> None:
 
 
 def keep_members(entry: ProtocolEntry, sock: NetlinkSocket, groups: int) -> None:
-    """Replace the function that removes a closed socket from its groups, as a planted bug."""
+    """A faulty replacement for `ProtocolEntry.update`: a closed socket stays a member of its groups."""
     if groups:
         UPDATE(entry, sock, groups)
 

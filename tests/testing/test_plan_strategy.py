@@ -22,15 +22,15 @@ DEVICES = "/sys/bus/simbus/devices"
 
 
 async def lists_then_subscribes(app: Any, table: set[str]) -> None:
-    """Follow the devices, but miss one that is plugged between the list and the subscription, as many clients
-    do.
+    """List the devices, then subscribe to uevents. This is a common bug: a device that is plugged in between
+    these two steps is missed.
     """
     table.update(await app.listdir(DEVICES))
     await follow(await app.uevents(), table)
 
 
 async def subscribes_then_lists(app: Any, table: set[str]) -> None:
-    """Subscribe before the list, so that no device is missed."""
+    """Subscribe to uevents, then list the devices, so that no device is missed."""
     monitor = await app.uevents()
     table.update(await app.listdir(DEVICES))
     await follow(monitor, table)

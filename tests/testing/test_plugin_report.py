@@ -14,7 +14,7 @@ PARTS = ["simulation", "asleep", "last 30 tracepoints", "kernel log", "replay"]
 
 
 def parts(result: pytest.RunResult) -> dict[str, str]:
-    """Return the parts of the report by their titles."""
+    """Return the text of each section of the report, by the section's title."""
     text = result.stdout.str()
     found = re.split(r"^-+ ([^-].*[^-]) -+$", text.split("short test summary")[0], flags=re.MULTILINE)
     return dict(zip(found[1::2], found[2::2], strict=True))

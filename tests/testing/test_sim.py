@@ -1,5 +1,6 @@
 """The object `sim` of a test: it acts on devices, waits until the machine is quiet, checks conditions, and
-returns the kernel's state. Async and plain test bodies and their programs use it.
+returns the kernel's state. The test body uses it, async or plain, and so do the programs that the body
+spawns.
 """
 
 from __future__ import annotations

@@ -99,7 +99,9 @@ class FollowMachine(SimStateMachine):
 
 
 class RateMachine(SimStateMachine):
-    """A model of the mouse with a bug: it forgets that a new mouse has the default rate."""
+    """A model of the mouse with a bug: if another mouse is plugged in, the model expects the report rate of
+    the old mouse. The new mouse has the default rate.
+    """
 
     devices: ClassVar = {"mouse0": Mouse}
 

@@ -115,6 +115,6 @@ def _records(draw: st.DrawFn) -> Record:
 
 
 ANY_RECORDS = st.lists(_records(), max_size=40)
-"""Strategy for lists of records. The order is arbitrary, as no machine would emit it, and calls may lack
-their return.
+"""Strategy for lists of trace records in any order, even one that no machine can produce. A system call may
+have no sys_exit record.
 """

@@ -28,7 +28,9 @@ def drawn(records: list[Record], **options: int) -> list[str]:
 
 
 def steps(lines: list[str]) -> list[tuple[str, str, str]]:
-    """Return sender, receiver and text of each arrow. The time before the text is omitted."""
+    """Return sender, receiver and text of each arrow in a Mermaid sequence diagram. The time before the text
+    is omitted.
+    """
     names = dict(re.findall(r"participant (p\d+) as (.*)", "\n".join(lines)))
     found = re.findall(r"(p\d+)->>(p\d+): \S+ ms: (.*)", "\n".join(lines))
     return [(names[source], names[target], text) for source, target, text in found]

@@ -20,7 +20,9 @@ ASKER, SERVER, OTHER = 100, 200, 300
 
 
 async def ask(app: Any, portid: int, *times: int) -> None:
-    """Send a message to the server at each of these times (in µs), then sleep for a second."""
+    """Send a message to the server at each time in `times`, which are µs since the boot. Then sleep for a
+    second.
+    """
     sock = await app.socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
     await sock.bind((portid, 0))
     for time in times:

@@ -43,7 +43,7 @@ class Written:
 
 
 def run(milliseconds: float) -> Written:
-    """Return the output for a run that ends early."""
+    """Run a viewer and a camera for some simulated milliseconds. Return the output of all exporters."""
     files = Written()
     with Machine(seed=7) as machine:
         exporters = [

@@ -35,7 +35,9 @@ def bytes_of_structures(structures: list[tuple[str, list[str]]], headers: list[s
 
 
 def compile_c(headers: list[str], body: str, folder: Path) -> str:
-    """Compile a program with this body in a folder. Return the compiler's messages."""
+    """Compile a C program whose function `main` has the statements `body`. Write the program to `folder`.
+    Return the compiler's messages.
+    """
     includes = "".join(f"#include <{header}>\n" for header in ["stdio.h", *headers])
     source = folder / "program.c"
     source.write_text(f"#define _GNU_SOURCE\n{includes}int main(void) {{\n{body}return 0; }}\n")

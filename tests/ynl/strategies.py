@@ -18,8 +18,9 @@ _ENUM_TYPES = ["u8", "u16", "u32", "u64", "uint"]
 
 
 def _attribute(sets: int) -> st.SearchStrategy[dict[str, Any]]:
-    """Return a strategy for the keys of an attribute in a specification. A nest refers to one of the first
-    `sets` attribute sets.
+    """Return a strategy for the keys of an attribute in a specification. The attribute may be a nest, which
+    refers to one of the attribute sets `set0`, `set1`, and so on. `sets` is the number of these sets. If it
+    is 0, no attribute is a nest.
     """
     multi = st.sampled_from([{}, {"multi-attr": True}])
     order = st.sampled_from([{}, {"byte-order": "big-endian"}])

@@ -74,8 +74,8 @@ def test_a_value_and_its_bytes(name: str, value: Any, data: bytes, request_: Cod
 
 
 def test_an_array_is_flagged_as_a_nest_in_a_request_only(request_: Codec, reply: Codec) -> None:
-    """nlctrl builds its replies with `nla_nest_start_noflag()`. In requests, strict validation requires the
-    flag.
+    """nlctrl builds its replies with `nla_nest_start_noflag()`, so without NLA_F_NESTED. In requests, strict
+    validation requires this flag.
     """
     values = {"grid": [{"x": 1, "y": -1}, {}], "levels": [5]}
     plain = attribute(20, attribute(1, POINT) + attribute(2)) + attribute(21, attribute(1, b"\5\0\0\0"))

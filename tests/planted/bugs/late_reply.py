@@ -1,5 +1,5 @@
 """A client stops waiting for a reply and sends its next request. Then the late reply arrives, and the client
-takes it for the reply to the next request.
+mistakes it for the reply to the next request.
 
 After https://github.com/containers/netavark/pull/463 and https://github.com/ngtcp2/ngtcp2/pull/826. Both
 check the sequence number, which their clients ignored.

@@ -1,5 +1,5 @@
-"""A daemon keeps a table from names to links. During its dump, one link is renamed, and another link takes
-the old name. The daemon then loses the other link.
+"""A daemon keeps a table from names to links. During its dump, link A is renamed, and link B takes A's old
+name. The daemon then loses B.
 
 After https://github.com/systemd/systemd/issues/42527, fixed by
 https://github.com/systemd/systemd/pull/42545: the daemon removes the entry of the old name, which belongs

@@ -1,5 +1,5 @@
-"""A client ignores SYN_DROPPED, the report of lost events. If a button's release is lost, the client takes
-the button for pressed.
+"""A client ignores SYN_DROPPED, the report of lost events. If the release of a button is lost, the client
+believes that the button is still pressed.
 
 After https://github.com/VocaHQ/vocalinux/issues/338 and https://github.com/libts/tslib/issues/69.
 """
@@ -22,8 +22,8 @@ KEYS = 96
 
 
 async def read(app: Any, held: set[int], sound: bool) -> None:
-    """Read the events of a mouse. `held` contains the code of the left button while the client takes the
-    button for pressed.
+    """Read the events of a mouse. `held` contains the code of the left button while this client believes that
+    the button is pressed.
     """
     fd = await app.open("/dev/input/event0", O_RDONLY)
     dropped = False
@@ -48,8 +48,8 @@ async def read(app: Any, held: set[int], sound: bool) -> None:
 
 
 def motion() -> Script:
-    """Return a motion of 20 reports, one each millisecond. The left button is pressed in three of them, and
-    the other buttons in every second one.
+    """Return 20 moves of a mouse, one each millisecond. The left button is pressed in three of them, and the
+    other buttons in every second one.
     """
     left, others = registers.BUTTON_LEFT, registers.BUTTON_ALL & ~registers.BUTTON_LEFT
     return Script(

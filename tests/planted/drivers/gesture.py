@@ -44,8 +44,8 @@ SLOTS: Final = 16
 
 @attrs.define(eq=False)
 class Gesture:
-    """A mouse and its ring buffer. `head` is the next slot to write. The `used` slots before this slot are
-    filled. `lock` protects `slots`, `head` and `used`.
+    """A mouse and its ring buffer. `head` is the index of the next slot to write. `used` is the number of
+    filled slots before it. `lock` protects `slots`, `head` and `used`.
     """
 
     sound: bool

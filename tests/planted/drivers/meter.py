@@ -1,4 +1,4 @@
-"""A mouse driver with a device node that holds a module reference for each open file.
+"""A mouse driver with a device node. Each open file of the node holds a reference to the driver's module.
 
 With `sound=0`, an open that fails because the mouse is gone keeps its reference.
 """

@@ -39,7 +39,9 @@ class Registry:
         )
 
     def dump(self, info: GenlInfo) -> Iterator[Reply]:
-        """Dump the table by index."""
+        """Dump the entries of the table by index. If an entry is removed during the dump, the dump may skip
+        another entry.
+        """
         index = 0
         while True:
             with self.lock:

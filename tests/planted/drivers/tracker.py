@@ -39,7 +39,9 @@ class Tracker:
     work: Work = attrs.field(init=False)
 
     def free(self) -> None:
-        """Delete the history. The driver core calls this method when the driver is unbound."""
+        """Delete `history`, to which the work item writes. The driver core calls this method when the driver
+        is unbound.
+        """
         del self.history
 
 
@@ -53,8 +55,8 @@ def interrupt(irq: int, tracker: Tracker) -> int:
 
 
 async def collect(this: ThisModule, tracker: Tracker) -> None:
-    """Wait until the mouse's report queue settles, then append the queued reports to the history. Runs in a
-    worker.
+    """Wait 300 µs for more reports. Then append the numbers of all reports in the device's queue to
+    `tracker.history`, and enable the interrupt again. Runs in a worker.
     """
     await fsleep(this, SETTLE_US)
     while 0 < readl(tracker.io, hw.FIFO_COUNT) < ALL_ONES:

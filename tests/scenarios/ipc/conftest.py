@@ -13,7 +13,7 @@ Cells = dict[str, dict[str, str]]
 
 
 def run(**parameters: Any) -> Run:
-    """Run the comparison of transports with these settings."""
+    """Run the scenario `ipc`, which compares transports, with some of its parameters set."""
     return stories.load(stories.find("ipc")).run(parameters=parameters)
 
 

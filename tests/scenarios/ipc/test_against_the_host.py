@@ -112,8 +112,9 @@ for _ in range(2):
 signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
 print(len(heard))
 """
-"""A script that a separate process runs. The process has only one thread, so that no other thread can take
-the first signal.
+"""A script that sends itself SIGUSR1 twice while the signal is blocked, and prints how often its handler was
+called. It runs in a separate process with one thread. In a process with several threads, another thread could
+receive the first signal.
 """
 
 

@@ -14,7 +14,9 @@ Rows = dict[str, dict[int, dict[str, Any]]]
 
 COPIES = {"netlink": 1.5, "ioctl": 1, "read": 1, "mmap": 0, "pipe": 2, "unix-stream": 2, "unix-dgram": 2,
           "shm": 0, "usersock": 2}  # fmt: skip
-"""Copied bytes for each byte of payload, for a question of 64 KiB and its reply. Headers add at most 0.01."""
+"""Copied bytes for each byte of payload, if a request of 64 KiB and its reply are sent. Headers add at most
+0.01.
+"""
 CALLS = {"netlink": 2, "ioctl": 1, "read": 2, "mmap": 1, "sysfs": 2, "unix-dgram": 4, "usersock": 4}
 TO_THE_DRIVER = ("netlink", "ioctl", "read", "mmap", "sysfs")
 

@@ -1,4 +1,4 @@
-"""Thresholds of the capability probes: waking or polling, and whole or merged messages."""
+"""Limits at which the result of a capability probe changes, for example the number of calls of a listener."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from scenarios.ipc import probes
 
 WAKING = [
-    # The listener's calls and reads of memory, and whether the event arrived. Then the cells "may start" and
-    # "needs polling".
+    # Parameters: the number of the listener's system calls, the number of its memory reads, and True if the
+    # event arrived. Expected results: the cells "peer may start" and "needs polling".
     (2, 0, True, "yes", "no"),
     (3, 0, True, "yes", "no"),
     (4, 0, True, "no", "yes: 4 calls"),
@@ -35,7 +35,7 @@ def test_a_listener_that_is_woken_makes_at_most_three_calls(
 
 
 MULTICAST = [
-    # Peer, number of sends, number of listeners that receive the event. Then the cell "multicast".
+    # Parameters: peer, number of sends, number of receiving listeners. Expected result: the cell "multicast".
     ("driver", 1, 3, "yes: 3 of 3"),
     ("driver", 1, 2, "no: 2 of 3"),
     ("driver", 0, 3, "yes: 3 of 3"),
@@ -56,8 +56,8 @@ def test_a_multicast_reaches_three_listeners_with_one_send(
 
 
 BOUNDS = [
-    # Numbers that a listener reads after two messages, and the bytes that remain. Then the cell "keeps
-    # bounds".
+    # Parameters: the numbers that a listener reads after two messages, and the bytes that it reads of an
+    # incomplete message. Expected result: the cell "keeps bounds".
     ([1], b"", "yes"),
     ([1, 2], b"", "no: added up"),
     ([2], b"", "no: overwritten"),
@@ -78,7 +78,8 @@ def test_bounds_of_two_messages(
 
 
 FLOW = [
-    # Peer, number of received messages, errors, number of sent messages. Then the cell "flow, if unread".
+    # Parameters: peer, number of received messages, errors, number of sent messages. Expected result: the
+    # cell "flow, if unread".
     ("driver", 1000, [], 1000, "added up: 1000"),
     ("driver", 999, [], 999, "EAGAIN after 999"),
     ("driver", 990, ["ENOBUFS"], 1000, "lost 10, ENOBUFS"),

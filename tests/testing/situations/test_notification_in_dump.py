@@ -71,7 +71,7 @@ def test_an_event_of_a_driver_arrives_between_two_parts_of_a_dump(equipped: Equi
             for header, _ in iterate_messages(await sock.recv(1 << 16)):
                 order.append(None if header.type == NLMSG_DONE else bool(header.flags & NLM_F_MULTI))
 
-    with notification_in_dump(machine, "viewer", event=lambda: None):  # the stream itself makes the event
+    with notification_in_dump(machine, "viewer", event=lambda: None):  # each frame causes an event
         machine.spawn(viewer)
         machine.run()
     assert order[0] is True

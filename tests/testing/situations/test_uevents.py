@@ -14,7 +14,9 @@ from simkernel.uapi.uevent import Uevent
 
 
 def heard(situation: Callable[..., Any], select: Callable[[Uevent], bool]) -> list[Uevent]:
-    """Plug and unplug a mouse while a situation can happen. Return the uevents that a listener receives."""
+    """Plug and unplug a mouse in a `with` block of `situation`, for example `uevents_lost`. Return the
+    uevents that a listener receives.
+    """
     events: list[Uevent] = []
 
     def listener(app: Any) -> None:

@@ -1,5 +1,5 @@
-"""A situation has the same outcome under every plan of the explorer. A plan fixes the order of events in a
-run.
+"""Functions of simkernel.testing.situations have the same effect under every plan of the explorer. A plan
+fixes the order of events in a run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ async def follow(app: Any, table: set[str], *, sound: bool) -> None:
 
 @attrs.frozen
 class Story:
-    """A target for the explorer: a mouse is unplugged. `situation` selects one of two situations."""
+    """A target for the explorer: a mouse is unplugged. If `situation` is "listed", this happens after the
+    program has listed the mice. If it is "overrun", the program loses uevents.
+    """
 
     situation: str
     sound: bool

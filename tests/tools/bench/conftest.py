@@ -1,4 +1,4 @@
-"""The minimum effort of a measurement."""
+"""A fixture with very little work for each figure of the benchmark, so that the tests are fast."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ TINY = Effort(
 
 @pytest.fixture
 def tiny() -> Effort:
-    """Return an effort of two runs of minimum length."""
+    """Return an `Effort` of two rounds, in which each run has the minimum length."""
     return TINY

@@ -1,4 +1,6 @@
-"""The stopwatch: timed parts, iterations and order, with a clock that the test sets."""
+"""The benchmark's stopwatch: the number of iterations, the order of the measured subjects, and the time that
+it counts. The tests set the clock.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Clock:
         return self.now
 
     def work(self, name: str, each: float, most: int = 1000) -> Work:
-        """Return work that takes `each` seconds for each iteration, and one second for the cleanup."""
+        """Return work for the stopwatch. An iteration takes the time `each` in seconds, and the cleanup takes
+        one second.
+        """
 
         def run(iterations: int) -> int:
             self.now += each * iterations

@@ -1,4 +1,4 @@
-"""Every quantity of the table can be measured, at small sizes. The tests do not judge the figures."""
+"""Every quantity of the benchmark can be measured, at small sizes. The tests do not judge the figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.long
 
 NAMES = {quantity.name: quantity for quantity in TABLE}
 REAL = {"round-trip-real", "client", "pyroute2", "multicast-100", "multicast-1000"}
-"""Names of the quantities that the table compares with the real kernel."""
+"""Names of the quantities for which the benchmark also measures the real kernel, as a reference."""
 NO_NETLINK = "this operating system has no AF_NETLINK"
 NO_PYROUTE2 = "pyroute2 is not installed: pip install pyroute2"
 PYROUTE2 = {"client", "pyroute2", "codec"}

@@ -1,4 +1,6 @@
-"""The fit finds the costs from which the figures were computed."""
+"""The calibration fits the costs of the cost model to measured times. If the times were computed from known
+costs, the fit finds these costs.
+"""
 
 from __future__ import annotations
 

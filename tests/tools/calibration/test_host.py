@@ -1,4 +1,6 @@
-"""Measurement of the host: the figures exist. The tests do not judge them."""
+"""A C program measures operations of the host. The tests check that every time is positive, and the errors,
+for example without a C compiler.
+"""
 
 from __future__ import annotations
 

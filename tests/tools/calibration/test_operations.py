@@ -59,7 +59,9 @@ def test_more_bytes_never_cost_less(key: str, sizes: tuple[int, int]) -> None:
 
 
 def test_a_stream_costs_less_where_all_its_bytes_are_in_whole_pages() -> None:
-    """On Linux 6.18, 7800 bytes take 1777 ns with Python's calls, and 7873 bytes take 1610 ns."""
+    """On Linux 6.18, to send and receive 7800 bytes on a unix stream takes 1777 ns with Python's calls. With
+    7873 bytes it takes 1610 ns.
+    """
     few, many = (operation("stream", size, 2).simulated(COSTS) for size in (7872, 7873))
     assert few > many
 

@@ -1,4 +1,6 @@
-"""The comparison measures each approach whose tool is installed. The tests do not judge the figures."""
+"""The comparison of simkernel with other tools measures each tool that is installed. The tests do not judge
+the figures.
+"""
 
 from __future__ import annotations
 
