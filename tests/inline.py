@@ -1,4 +1,4 @@
-"""Places where simkernel repeats a function's code inline for speed, and replacements that call the function.
+"""Places where simkernel inlines a function by hand for speed, and patches that call the function instead.
 
 A marker in the code, `# INLINE: <qualified name>, <measured saving>`, names the function whose work is
 repeated there.  Each has an `Inline` here, which can put the plain form in its place.
@@ -77,8 +77,8 @@ def file_of(kind: type) -> str:
 
 @attrs.frozen
 class Inline:
-    """A method of `owner` that inlines the functions `names`. Each of `replacements` is a regular expression
-    of inlined code, and the call that replaces it.
+    """A method of the class `owner`, with the functions `names` inlined. Each of `replacements` is a pair: a
+    regular expression that matches inlined code, and the call that replaces this code.
     """
 
     names: tuple[str, ...]
@@ -93,7 +93,7 @@ class Inline:
 
     @contextmanager
     def plain(self) -> Iterator[None]:
-        """Replace the method by one with calls in place of the inlined code while the context is active."""
+        """Patch the method while the context is active. The patched method calls the functions."""
         function = inspect.unwrap(getattr(self.owner, self.method))
         source = dedent(inspect.getsource(function))
         for inlined, plain in self.replacements:

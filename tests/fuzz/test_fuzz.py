@@ -72,7 +72,7 @@ def test_blocked_callers_break_a_session(monkeypatch: pytest.MonkeyPatch) -> Non
 
     class Daemon(Sleeper):
         async def run(self, app: Any) -> None:
-            await self._one(app)  # The plan does not count this program as a caller, so nothing kills it.
+            await self._one(app)  # This program is not in `Plan.callers`, so no random signal ends it.
 
     with pytest.raises(Broken, match="messages are left"):
         Session(Random(1), 5000, Daemon).run()

@@ -1,16 +1,17 @@
 """The code blocks of a Markdown file, and how each kind is run.
 
-The blocks of one file share one folder and are taken in order:
+The blocks of one file share one folder and run in order:
 
-    python   run; or, if its first line is a comment with a file's name, saved under that name
-    yaml     saved; its first line is a comment with the file's name
-    html     saved, likewise
-    sh       commands of ours, run one by one; or the installation, which .ci/run has.  One that shall fail
-             ends with the comment `# exits with N`, and what it says on standard error counts, too
+    python   run. If its first line is a comment with a file's name, it is saved under this name instead
+    yaml     saved. Its first line is a comment with the file's name
+    html     saved. Its first line is a comment with the file's name
+    sh       commands of simkernel, Python or pytest, run one by one; or the installation, as in .ci/run. A
+             command that must fail ends with the comment `# exits with N`. For a simkernel command with
+             this comment, the output includes standard error
     bat      the installation for Windows
-    text     what the block before it prints; `...` stands for anything
-    diff     a change of simkernel's source, made in a copy of it, in the folder `clone`.  Python blocks after
-             it that have no name run with this copy, in a process of their own
+    text     the expected output of the previous block. `...` matches any text
+    diff     a change of simkernel's source, applied to a copy in the folder `clone`. Later Python blocks
+             without a file's name run in a separate process that imports this copy
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SAVED = re.compile(r"(?:#|<!--) ([\w./-]+\.(?:py|yaml|html))(?: -->)?\n")
 _FAILS = re.compile(r"# exits with (\d+)$")
 CLONE = Path("clone")
-"""The folder of the copy of simkernel's source."""
+"""Folder with a copy of simkernel's source. `change` applies the guide's diffs to this copy."""
 
 
 @attrs.frozen
@@ -152,7 +153,7 @@ def _command(line: str) -> str:
             arguments = ["-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", *arguments]
             return _captured(lambda: _pytest(arguments, int(fails[1]) if fails else 0))
         case other:
-            raise AssertionError(f"{other} is not simkernel, python FILE or python -m pytest")
+            raise AssertionError(f"cannot run {other}: use simkernel, python FILE or python -m pytest")
 
 
 def _simkernel(arguments: list[str], expected: int) -> None:

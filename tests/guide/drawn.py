@@ -42,7 +42,7 @@ from tests.inline import markers
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCED: Final = re.compile(r"^```\w+\n\Z", re.MULTILINE)
-"""Pattern that matches at the end of a text whose last line opens a code block."""
+"""Matches a text whose last line opens a code block."""
 
 
 def _contracts() -> list[dict[str, Any]]:
@@ -183,7 +183,7 @@ def system_calls() -> str:
     for spec in SYSCALLS.values():
         arguments = [f"{each.name}=" if each.optional else each.name for each in spec.arguments]
         note = _first_sentence(inspect.getdoc(getattr(GROUP_OF[spec.name], spec.name)))
-        note = note.replace(f" ({spec.page})", "")  # The table has a separate column for the manual page.
+        note = note.replace(f" ({spec.page})", "")  # The manual page has its own column.
         rows.append((f"`{spec.name}({', '.join(arguments)})`", spec.page, note))
     return _table(("call", "manual page", "what it is"), rows)
 
@@ -259,22 +259,22 @@ def options_of_run() -> str:
 
 
 def netlink_question() -> str:
-    """Return the first answer of `simkernel run questions`."""
+    """Return the answer of `simkernel run questions` to "What is netlink for?"."""
     return _answered(1)
 
 
 def hardware_question() -> str:
-    """Return the second answer of `simkernel run questions`."""
+    """Return the answer of `simkernel run questions` to "Can an application talk to hardware directly?"."""
     return _answered(2)
 
 
 def drivers_question() -> str:
-    """Return the third answer of `simkernel run questions`."""
+    """Return the answer of `simkernel run questions` to "What are drivers, and where do they sit?"."""
     return _answered(3)
 
 
 def modules_question() -> str:
-    """Return the fourth answer of `simkernel run questions`."""
+    """Return the answer of `simkernel run questions` to "Is every module a driver?"."""
     return _answered(4)
 
 
@@ -294,7 +294,9 @@ def clients() -> str:
 
 
 def _answered(number: int) -> str:
-    """Return one answer of `simkernel run questions`, with `...` in place of its section Figures."""
+    """Return the answer of `simkernel run questions` to question `number`. `...` replaces the section
+    Figures.
+    """
     printed = CliRunner().invoke(
         run.command, ["questions", "--only", str(number), "--details"], catch_exceptions=False
     )
@@ -359,20 +361,20 @@ DRAWINGS: Final = (
     Drawing("situations", situations),
     *(
         [Drawing("situations", clients, long=True)] if sys.platform == "linux" else []
-    ),  # This table runs pyroute2 and linuxpy, which need Linux.
+    ),  # The function `clients` runs pyroute2 and linuxpy, which need Linux.
 )
 
 
 def main() -> None:
-    """Generate each text of DRAWINGS. It replaces the guide's paragraph that begins with the same line."""
+    """Generate DRAWINGS. Each one replaces the paragraph of the guide that has the same first line."""
     for drawing in DRAWINGS:
         path = Path(guide.__file__).with_name(f"{drawing.topic}.md")
         path.write_text(redrawn(path.read_text("utf-8"), drawing.draw()), "utf-8")
 
 
 def redrawn(text: str, drawn: str) -> str:
-    """Return `text` with `drawn` in place of the paragraph that has the same first line as `drawn`. Raise
-    ValueError if no paragraph has it.
+    """Return a copy of `text` in which the paragraph `drawn` replaces the one with the same first line. Raise
+    ValueError if `text` has no such paragraph.
 
     If the paragraph begins a code block, it extends to the end of the block.
     """

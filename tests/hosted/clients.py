@@ -56,8 +56,8 @@ ROWS: list[Row] = []
 
 
 def row(situation: str, client: str) -> Callable[[Outcome], Outcome]:
-    """Decorate a program as a row of the table. The first word of `client` is the name of the hosted
-    package.
+    """Return a decorator that adds a client program to ROWS. The first word of `client` is the name of the
+    package that the program uses.
     """
 
     def add(act: Outcome) -> Outcome:
@@ -420,7 +420,7 @@ def dropped(setup: Setup) -> str:
 
 
 def table() -> list[tuple[str, str, str]]:
-    """Return situation, client and outcome of each row."""
+    """Run each client program in ROWS. Return its situation, its client and its outcome."""
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     return [(f"`{each.situation}`", each.client, each.outcome()) for each in ROWS]
 

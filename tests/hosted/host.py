@@ -59,7 +59,7 @@ def watch() -> Iterator[list[str]]:
     finally:
         _seen = None
         after = _state()
-        if "os.fork()" in seen:  # fork() in a hosted program creates a real process of the host.
+        if "os.fork()" in seen:  # It is allowed: a hosted program's fork() creates a real process.
             seen[:] = [each for each in seen if each != "os.fork()"]
             before["children"] = after["children"]
         seen += [

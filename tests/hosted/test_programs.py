@@ -269,7 +269,7 @@ def monitor(app: Blocking, log: list[tuple[Any, ...]]) -> None:
 
 
 def resolver(app: Blocking, log: list[tuple[Any, ...]], family: str) -> None:
-    """Log pyroute2's replies about a generic netlink family."""
+    """Resolve a generic netlink family four times with pyroute2. Log its id each time."""
     with hosted(app, "pyroute2") as host:
         from pyroute2.netlink import genlmsg
         from pyroute2.netlink.generic import GenericNetlinkSocket

@@ -123,9 +123,9 @@ class Bench:
 
 
 RUNS = Path(__file__).with_name("runs.json")
-"""For each test of `bench`, a digest of the kernel log, the clock and the counters at its end. The digests do
-not come from a Linux kernel: they only pin that simkernel's runs stay the same. With RECORD_RUNS=1 and the
-option `-n 0`, the tests record them again.
+"""For each test that uses the fixture `bench`, a digest of the kernel log, the clock and the counters at the
+end of the test. The digests do not come from a Linux kernel: they only pin that simkernel's runs stay the
+same. With RECORD_RUNS=1 and the option `-n 0`, the tests record them again.
 """
 
 

@@ -24,7 +24,9 @@ only_6_18 = pytest.mark.skipif(not platform.release().startswith("6.18"), reason
 
 
 class Host:
-    """The host's functions under the method names of `Blocking`, simkernel's interface for ordinary code."""
+    """A replacement for `Blocking`, simkernel's interface for ordinary code. Its methods make the calls on
+    the host.
+    """
 
     socket = staticmethod(socket.socket)
 
@@ -68,7 +70,7 @@ def on_this_host(function: Callable[[Any], Any]) -> Any:
     """
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # caused by pytest-xdist's threads
+        warnings.simplefilter("ignore", DeprecationWarning)  # pytest-xdist's threads cause this warning
         child = os.fork()
     if not child:
         try:
@@ -98,7 +100,9 @@ def _answer(function: Callable[[Any], Any]) -> str:
 
 
 def _in_namespaces(function: Callable[[Any], Any]) -> Any:
-    """Return the result of the function, or a text that begins with NO_NAMESPACES."""
+    """Return the result of the function. If the host refuses new namespaces, return a text that begins with
+    NO_NAMESPACES.
+    """
     host = Host()
     try:
         host.unshare(CLONE_NEWNET | CLONE_NEWNS)

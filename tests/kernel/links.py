@@ -63,7 +63,7 @@ def number(type: int, value: int) -> bytes:
 
 
 ONE_QUEUE: Final = number(il.IFLA_NUM_TX_QUEUES, 1) + number(il.IFLA_NUM_RX_QUEUES, 1)
-"""Attributes for one queue. Without them the number of queues depends on the number of CPUs."""
+"""RTM_NEWLINK attributes for one queue in each direction. Without them, the number depends on the CPUs."""
 
 
 def add(world: Any, link: str, kind: str, data: bytes = b"", more: bytes = b"") -> str:

@@ -48,8 +48,8 @@ class Rig:
         self.bench.write(self.camera, offset, value)
 
     def start(self, **settings: int) -> None:
-        """Write each value of `settings` to the register with the keyword's name. Then allocate the buffers,
-        and start the stream.
+        """For each keyword argument, such as MODE=2, write the value to the register of this name. Then
+        allocate the buffers, and start the stream.
         """
         for name, value in settings.items():
             self.write(getattr(regs, name), value)
@@ -95,8 +95,8 @@ class Rig:
         return self.memory.view(self.ring + index * regs.DESCRIPTOR_SIZE, regs.DESCRIPTOR_SIZE)
 
     def take(self, *, give: bool = True) -> list[Taken]:
-        """Return, in order, the descriptors that the device has finished. If `give`, return them to the
-        device afterwards.
+        """Read the descriptors that the device has finished, and return their contents in order. If `give` is
+        True, give these descriptors and their buffers to the device again.
         """
         taken: list[Taken] = []
         for _ in range(self.count):

@@ -1,4 +1,4 @@
-"""The test pattern in a frame."""
+"""The pixels of a frame: test patterns, pixel formats, brightness and checksum."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.hardware.bench import Bench
 
 
 class Report(NamedTuple):
-    """A decoded report."""
+    """A report of the mouse, decoded: motion, buttons, wheel, sequence number and time."""
 
     dx: int
     dy: int

@@ -147,7 +147,7 @@ def _() -> Any:
         archive.write(text("a", "text"), "name")
     with zipfile.ZipFile(path("a.zip")) as archive:
         archive.extractall(FOLDER)
-        assert archive.infolist()[0].date_time[0] == 1980  # This is the earliest year of the zip format.
+        assert archive.infolist()[0].date_time[0] == 1980  # The zip format has no earlier year.
     return [path("a.zip"), path("name")]
 
 

@@ -19,8 +19,8 @@ from tests.hosted.pyroute2_arms.reasons import reason
 
 
 def table(found: dict[str, arms.Results]) -> list[tuple[str, ...]]:
-    """Return a row for each test: its name, its result in each arm, and the reason if the test cannot pass on
-    simkernel.
+    """Return a row for each test: its name, its result on each kernel, and the reason if the test cannot pass
+    on simkernel.
     """
     tests = dict.fromkeys(test for results in found.values() for test in results)
     rows = []

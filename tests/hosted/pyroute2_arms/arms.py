@@ -29,7 +29,9 @@ Results = dict[str, tuple[str, str]]
 
 
 class Unavailable(Exception):
-    """An arm cannot run on this host. The text has the reason."""
+    """pyroute2's tests cannot run on this host, for example without root or a checkout. The text has the
+    reason.
+    """
 
 
 def find_tree() -> Path:
@@ -148,8 +150,8 @@ ARMS: Final[dict[str, Callable[[list[tuple[list[str], dict[str, str]]], Path], N
 def run(
     arm: str, tree: Path, work: Path, suites: Iterable[str] = SUITES, more: Iterable[str] = ()
 ) -> Results:
-    """Run suites of pyroute2 in an arm and return the results. Raise Unavailable if the arm cannot run
-    here.
+    """Run suites of pyroute2 on the kernel `arm` (host, uml or simkernel) and return the results. Raise
+    Unavailable if this is not possible on this host.
     """
     work = work / arm
     shutil.rmtree(work, ignore_errors=True)

@@ -80,7 +80,7 @@ def forwarding(base: Any) -> Any:
 
 
 class OnMachine:
-    """A pytest plugin for the arm `simkernel`. It creates temporary directories on the machine and replaces
+    """A pytest plugin for tests on simkernel. It creates temporary directories on the machine and replaces
     the program `ip`.
     """
 
@@ -119,10 +119,11 @@ def isolate() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Disable two features of pyroute2's fixture `context`. No arm supports them, and few tests use them.
+    """Disable the wireguard socket and the database backup of pyroute2's fixture `context`. Few tests need
+    them.
 
-    It opens a wireguard socket, which neither this host's kernel nor User-mode Linux supports. At its end,
-    it saves its database to a file, which SQLite would write on the host.
+    Neither this host's kernel nor User-mode Linux supports wireguard. SQLite would write the backup to a file
+    on the host.
     """
     if (module := sys.modules.get("pr2test.context_manager")) is not None:
         manager: Any = module

@@ -104,8 +104,8 @@ class Checked:
         self.bench.root.insmod("faulty")
 
     def write(self, *texts: str, at: int = 0) -> None:
-        """Start a process that sleeps for `at` ns and then writes the texts to the device, one after the
-        other.
+        """Start a process that opens /dev/faulty, sleeps, and writes each of `texts`. The sleep lasts `at`
+        ns.
         """
 
         async def program(app: Any) -> None:

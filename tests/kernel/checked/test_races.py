@@ -17,7 +17,9 @@ from tests.kernel.conftest import Bench
 def races(
     bench: Bench, body: str, *texts: str, plan: Plan | None = None, cpus: int | None = None
 ) -> list[Report]:
-    """Start a process for each text. The processes write their texts at the same time. Return the reports."""
+    """Start a process for each of `texts`, which writes this text to the driver's device. All processes write
+    at the same time. Return the reports.
+    """
     checked = Checked(bench, bench.folder, checks=("races",), cpus=cpus, perturbation=plan and Schedule(plan))
     checked.driver(body)
     for text in texts:

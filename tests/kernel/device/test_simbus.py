@@ -287,8 +287,8 @@ def test_a_driver_left_behind_is_unregistered(bench: Bench) -> None:
 
 
 def test_unload_waits_for_a_probe_that_is_under_way(bench: Bench) -> None:
-    """`rmmod` waits until a running probe has returned. `klist_remove()` in `bus_remove_driver()` waits until
-    `bus_for_each_drv()`, which runs the probe, has finished with the driver.
+    """`rmmod` waits until a running probe has returned. In Linux, `bus_for_each_drv()` holds a reference to
+    the driver during the probe, and `klist_remove()` waits until this reference is released.
     """
     write_driver(bench, probe="await msleep(this, 5)")
     state = bench.load("lamp")

@@ -60,7 +60,8 @@ def free(machine: Machine, cookie: object) -> None:
 # -- note_interrupt ----------------------------------------------------------------------
 
 NOTES: list[tuple[str, list[tuple[object, float, int]], tuple[int, int]]] = [
-    # per call: result of the handlers, time in ms, number of interrupts; at the end: observed and unhandled
+    # name of the test; calls of note_interrupt(): result of the handlers, time in ms, number of interrupts;
+    # the line's counters `observed` and `unhandled` after these calls
     ("handled interrupts are not counted", [(IRQ_HANDLED, 0, 1)] * 5, (0, 0)),
     ("handled ones count after an unhandled one", [(IRQ_NONE, 0, 1), (IRQ_HANDLED, 1, 1)], (2, 1)),
     ("an unhandled one after 100 ms adds up", [(IRQ_NONE, 200, 1), (IRQ_NONE, 300, 1)], (2, 2)),
@@ -185,8 +186,8 @@ def test_a_line_without_automatic_enabling(machine: Machine, lines: Interrupts) 
 def test_a_shared_oneshot_line_is_masked_until_the_last_thread_ends(
     machine: Machine, lines: Interrupts, freed: str | None
 ) -> None:
-    """If `freed` names a handler, the test frees this handler. The call waits until the handler's thread
-    ends.
+    """If `freed` names a handler, the test frees this handler while its thread runs. The free waits until the
+    thread ends.
     """
     bell = plug(machine, LINE)
     desc = lines.lines[LINE]

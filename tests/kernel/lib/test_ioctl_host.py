@@ -74,7 +74,9 @@ KINDS: dict[str, Opener] = {
 
 
 class Host:
-    """The host's functions under the method names of `Blocking`, simkernel's interface for ordinary code."""
+    """A replacement for `Blocking`, simkernel's interface for ordinary code. Its methods make the calls on
+    the host.
+    """
 
     epoll = staticmethod(select.epoll) if hasattr(select, "epoll") else None
     ioctl = staticmethod(fcntl.ioctl)
@@ -84,8 +86,8 @@ class Host:
 
 
 def calls(seed: int, count: int) -> Iterator[tuple[int, str, int]]:
-    """Yield requests as (number, kind of file, index of the argument): first all numbers of the tables, then
-    `count` random numbers.
+    """Yield ioctl requests as (number, kind of file, index in ARGUMENTS). The numbers are those of
+    ioctls.txt, of VFS and of sockets, and then `count` random ones.
     """
     random = Random(seed)
     sockets = range(0x8900, 0x8A00)
@@ -100,7 +102,9 @@ def calls(seed: int, count: int) -> Iterator[tuple[int, str, int]]:
 
 
 def outcome(world: Any, folder: str, number: int, kind: str, argument: int) -> str | int:
-    """Return the bytes that the call wrote, or the errno."""
+    """Make an ioctl request on a new file. Return the bytes of the buffer in hexadecimal, the returned int,
+    or the errno.
+    """
     fd = KINDS[kind](world, folder)
     try:
         result = world.ioctl(fd, number, ARGUMENTS[argument])
@@ -112,8 +116,8 @@ def outcome(world: Any, folder: str, number: int, kind: str, argument: int) -> s
 
 
 def host_outcomes(seed: int, count: int) -> None:
-    """Print the outcomes of the calls on this host, made by an unprivileged process in a new network
-    namespace.
+    """Make the requests of `calls` on this host, in an unprivileged process in a new network namespace. Print
+    their outcomes.
     """
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         Path(folder).chmod(0o777)

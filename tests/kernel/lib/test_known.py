@@ -48,7 +48,7 @@ KINDS: dict[str, Callable[[Blocking], int]] = {
 }
 """Functions that open a file of each kind."""
 LO = b"lo".ljust(512, b"\0")
-"""The argument: a `struct ifreq` for a socket, zeros for the other kinds."""
+"""Argument of each ioctl(2) request. For a socket, it is a `struct ifreq` that names the link `lo`."""
 
 
 def boot(unmodelled: str = "errno") -> Machine:
@@ -146,7 +146,9 @@ def instances(root: Blocking, path: str) -> Iterator[str]:
 
 
 def since(machine: Machine, before: int) -> list[LogRecord]:
-    """Return the log records from the sequence number `before` on. The log may have dropped older records."""
+    """Return the log records whose sequence number is `before` or higher. The log may have dropped older
+    records.
+    """
     return [machine.log.at(number) for number in range(before, machine.log.written)]
 
 

@@ -26,8 +26,8 @@ class Lock:
 
 
 def loaded(name: str, owner: tuple[str, str] | None = None) -> dict[str, Any]:
-    """Execute MODULE as a Python module `name`, and return its globals. `owner` makes it code of a kernel
-    module.
+    """Execute MODULE as a Python module `name`, and return its globals. If `owner` is given, it is the kernel
+    module and the file that a call trace shows for this code.
     """
     names: dict[str, Any] = {"__name__": name, "FRAMES": sys._getframe}
     if owner is not None:
@@ -43,8 +43,8 @@ DRIVER = loaded("driver", ("driver", "driver/main.py"))
 
 
 def through(*modules: dict[str, Any]) -> Any:
-    """Return a function that calls its argument at the end of a chain of calls: `outer` and `inner` of the
-    first module, then of the second, and so on.
+    """Return a function that calls its argument through `outer` and `inner` of each module. The first module
+    is the outermost caller.
     """
 
     def call(function: Any) -> Any:
@@ -89,7 +89,7 @@ def test_the_nearest_frame_of_a_module() -> None:
 
 
 def test_a_lock_is_blamed_on_its_caller() -> None:
-    """If no code of a module is in the trace, the caller's frame replaces the frame of `__aenter__`."""
+    """If no kernel module is on the stack, module_frame() returns the caller of a lock's `__aenter__`."""
     for names, expected in ((KERNEL, "inside"), (DRIVER, "__aenter__")):
         frames: list[FrameType] = []
         lock = names["Lock"]

@@ -80,7 +80,9 @@ def c_record_print_text(record: LogRecord) -> bytes:
 
 @pytest.mark.parametrize("line", [1, 7, 40, 500, 999])
 def test_long_records_are_cut_as_in_linux(line: int) -> None:
-    """The texts have lines of `line` bytes, and lengths around the limits at which a message is cut."""
+    """The parameter `line` is the number of bytes in each line of a text. The lengths of the texts are around
+    the limits at which the kernel cuts a message.
+    """
     log = Log(Engine())
     for length in (*range(8), *range(900, 1025), 1100):
         text = ("x" * line + "\n") * (length // (line + 1)) + "y" * (length % (line + 1))

@@ -49,7 +49,7 @@ def test_areas_lie_below_each_other_in_the_highest_gap() -> None:
 
 
 def test_limits_of_an_address_space() -> None:
-    """RLIMIT_AS, the maximum number of areas and the lowest address limit an address space."""
+    """Three limits of an address space: RLIMIT_AS, the number of areas, and the lowest address."""
     space = AddressSpace({}, limit=3 * PAGE)
     space.insert(area(2 * PAGE))
     assert refused(lambda: space.insert(area(PAGE + 1))) == "ENOMEM"

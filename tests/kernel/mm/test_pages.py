@@ -31,7 +31,9 @@ class Model:
         self.pages = {page for page in self.pages if page * PAGE < size}
 
     def seek(self, position: int, data: bool) -> int | None:
-        """Return the next offset from `position` on that is in an allocated page (if `data`) or in a hole."""
+        """Return the offset that lseek(2) finds from `position` on: with SEEK_DATA if `data` is True, with
+        SEEK_HOLE if it is False.
+        """
         for page in range(position // PAGE, page_align(len(self.data)) // PAGE):
             if (page in self.pages) == data:
                 return max(position, page * PAGE)

@@ -46,7 +46,7 @@ def test_unloading_completes_when_the_process_is_killed(bench: Bench) -> None:
 
     async def unload(app: Any) -> None:
         await app.rmmod("m")
-        raise AssertionError("the process has ended meanwhile")
+        raise AssertionError("the thread must not run user code after its process has ended")
 
     async def program(app: Any) -> None:
         await app.thread(unload)

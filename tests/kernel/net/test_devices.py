@@ -201,8 +201,8 @@ def test_a_move_needs_a_free_name_and_index(net: Recorder) -> None:
 def test_a_moved_device_keeps_its_name_if_it_is_free(
     net: Recorder, name: str, wanted: str, index: int, expected: tuple[str, int]
 ) -> None:
-    """The device gets the new name only if its old name is in use in the target namespace. If its index is in
-    use there, it gets the next free index.
+    """The device gets the name `wanted` only if its old name is in use in the target namespace. If no `index`
+    is requested (0) and the old one is in use there, the device gets the next free index.
     """
     target = net.machine.kernel.namespaces.create()
     net.new("same", net=target)

@@ -159,7 +159,7 @@ def paths_are_safe(program: list[I], position: int = 0, written: frozenset[int] 
 
 
 def drawn(random: Random, left: int) -> I:
-    """Return a random instruction that is followed by `left` others in its program."""
+    """Return a random instruction for a program in which `left` more instructions follow it."""
     code = random.choice((ST, STX, LD_MEM, LDX_MEM, JA, JEQ, JEQ, ST, LD_IMM))
     if code == JA:
         return I(JA, k=random.randrange(left))

@@ -1,4 +1,4 @@
-"""Network namespaces: hooks, ids of peer namespaces (nsids), lifetimes, inode numbers, and port ids."""
+"""Network namespaces: pernet callbacks, ids of peers (nsids), lifetimes, inode numbers, and port ids."""
 
 from __future__ import annotations
 

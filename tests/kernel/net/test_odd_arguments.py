@@ -1,4 +1,4 @@
-"""Unusual calls and all options of unix sockets return the results of this host."""
+"""Unusual calls and most options of unix sockets have the same results on simkernel as on this host."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Steps = Iterator[tuple[str, Callable[[], object]]]
 
 
 def lone(make: Any, kind: int) -> Steps:
-    """Return a socket without a peer."""
+    """Yield calls on a socket without a peer, each with a name."""
     sock = make(UNIX, kind)
     sock.setblocking(False)
     name = f"name{kind}"
@@ -64,7 +64,7 @@ def lone(make: Any, kind: int) -> Steps:
 
 
 def paired(make: Any, pair: Any, kind: int) -> Steps:
-    """Return one end of a socket pair."""
+    """Yield calls on the two ends of a socket pair, each with a name."""
     one, other = pair(UNIX, kind)
     for sock in (one, other):
         sock.setblocking(False)

@@ -39,8 +39,8 @@ def test_only_members_receive_it(stack: Stack) -> None:
 
 
 def test_the_latest_subscriber_is_first(stack: Stack) -> None:
-    """`mc_list` is a stack. A multicast is delivered first to the socket that joined its first group last,
-    whatever the number of this group.
+    """The kernel pushes a socket onto the stack `mc_list` when the socket joins its first group. A multicast
+    is delivered from the top of the stack to the bottom.
     """
     sender = stack.open(NETLINK_USERSOCK, A)
     b, c, d = (stack.open(NETLINK_USERSOCK, portid) for portid in (B, C, D))
@@ -174,14 +174,15 @@ class Sleeper:
 Kind = tuple[int | None, bool, bool, bool, bool]
 PLAIN: Kind = (None, False, False, False, False)
 KINDS = st.just(PLAIN) | st.tuples(st.sampled_from((None, 0, 2)), *[st.booleans()] * 4)
-"""Properties of a group member: how many bytes its filter keeps (None: no filter), and whether it is in
-another namespace, has a small receive buffer, is unbound, and has an entry in its wait queue.
+"""Strategy for the properties of a group member. The first one is the number of bytes that its filter keeps,
+or None without a filter. The others are flags: another namespace, small receive buffer, no bound address,
+waiting reader.
 """
 
 
 def multicasts(kinds: list[Kind], acts: list[str], traced: bool) -> object:
-    """Send multicasts to group members with the properties `kinds`. Return the received datagrams and the
-    elapsed time.
+    """Create group members with the properties `kinds`. Multicast to them and read from them in the order of
+    `acts`. Return the queues, the wake-ups, the charged time and the statistics.
     """
     stack = Stack()
     if traced:
@@ -238,8 +239,8 @@ Membership = tuple[int, int, bool]
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 32), st.booleans()), max_size=40))
 def test_memberships_are_the_joined_groups_without_the_left_ones(changes: list[Membership]) -> None:
-    """The test compares memberships with a set of groups for each socket. A socket without memberships is in
-    no list.
+    """After random joins and leaves, each socket receives only the multicasts of its groups. `subscribers`
+    counts the sockets that are in a group.
     """
     stack = Stack()
     sender = stack.open(NETLINK_USERSOCK, 99)

@@ -16,7 +16,7 @@ TOLERANCE = 0.15
 
 
 def spent(stack: Stack, *calls: Callable[[], object]) -> int:
-    """Make each of `calls`, and return the total simulated time of these system calls in ns."""
+    """Call each function of `calls`, which makes one system call. Return their total simulated time in ns."""
     total = 0
     for call in calls:
         stack.engine.section()

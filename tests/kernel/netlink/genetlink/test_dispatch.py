@@ -35,7 +35,7 @@ TABLE = PolicyTable("t", (AttributePolicy(), AttributePolicy(NlaType.U32), Attri
 
 
 class Owner:
-    """The part of a module that netlink uses."""
+    """A replacement for the kernel module that owns a family. It counts the references that netlink takes."""
 
     name = "toy"
 

@@ -133,5 +133,5 @@ def test_requests_that_are_not_modelled_raise() -> None:
 
 
 def port(settings: bytes) -> bytes:
-    """Return a request for the port with index 3."""
+    """Return the payload of a request that changes `settings` of the link with index 3."""
     return IfInfoMsg(AF_BRIDGE, index=3).pack() + settings

@@ -71,7 +71,9 @@ def route(
 
 
 def routes(world: Any, prefix: str) -> list[list[object]]:
-    """Return device, gateway, and whether the route expires, of the routes whose destination is `prefix`."""
+    """Find the routes to `prefix`, without the /128 route. Return for each: prefix length, device, gateway,
+    and True if it expires.
+    """
     sock = links.route_socket(world)
     body = RtMsg(AF_INET6).pack()
     sock.send(message(rt.RTM_GETROUTE, body, flags=nl.NLM_F_REQUEST | nl.NLM_F_DUMP, seq=1))

@@ -54,8 +54,8 @@ class Host:
         return self.ask(rt.RTM_NEWROUTE, head.pack() + to + (b"".join(attributes) or over))
 
     def get(self, address: str, flags: int = 0, *attributes: bytes) -> int | dict[int, bytes]:
-        """Look up an address; return the errno, or the route's attributes. The prefix length of the reply is
-        0.
+        """Look up an address. Return the errno, or the route's attributes by type. The key 0 holds the prefix
+        length.
         """
         packed = ipaddress.ip_address(address).packed
         family = AF_INET if len(packed) == 4 else AF_INET6
