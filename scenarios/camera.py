@@ -66,7 +66,7 @@ DRIVER_FIGURES = {
     "frames_lost_by_device": "lost",
     "frames_overwritten": "overwritten",
 }
-"""The driver's counters that become metrics: name of the metric, name in the netlink replies."""
+"""Maps the name of a metric to the name of the driver's counter in netlink replies."""
 PATH_DOWN = {
     "netlink_deliver_tap": ("kernel", "netlink: the request reaches its family"),
     "genl_doit": ("driver", "the driver's handler for stream-on runs"),

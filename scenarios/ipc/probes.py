@@ -29,7 +29,7 @@ BUFSIZE: Final = 4096
 INTERVAL: Final = 10_000
 """Interval between two events in ns."""
 BUSY: Final = 100_000
-"""Time in ns that a listener computes before it checks whether the events are sent."""
+"""Time in ns for which a listener uses its CPU, before it checks whether all events have been sent."""
 
 
 def one_event(bench: Bench, transport: Transport, listeners: int = 1) -> tuple[Delivery, int]:

@@ -41,7 +41,7 @@ Cells = Mapping[str, Mapping[str, str]]
 
 
 def short(value: float) -> str:
-    """Format a number in about four characters: two digits if it is below 10, otherwise an integer."""
+    """Format a number in about four characters: with one decimal below 10, otherwise as an integer."""
     for unit in ("", "k", "M"):
         if abs(value) < 999.5 or unit == "M":
             break

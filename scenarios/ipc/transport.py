@@ -165,7 +165,7 @@ class Polled(Listener):
     old_reads: int = 1
 
     async def wait(self) -> Numbers:
-        """Poll until the last event has a new number, then receive that event."""
+        """Poll until the number of the last event differs from `seen`. Then receive this event."""
         lookups = 1
         while self.parse(await self.receive(self.bufsize))[0][-1] == self.seen:
             await self.session.pause(self.app)

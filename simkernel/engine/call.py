@@ -34,7 +34,7 @@ blocks. The program gets the result when the call returns.
 
 
 class Owner(Protocol):
-    """The interface through which a `Call` reaches its task when the task's program awaits the call.
+    """The interface of a task that a `Call` uses when the program of this task awaits the call.
 
     `enter` performs the call and returns its result, or LATER if it has no result yet.
     """
@@ -82,8 +82,8 @@ class Call(Generic[T]):
 
 
 def runs_later(function: object) -> str:
-    """Return the kind of a function whose body does not run when the function is called. Return "" for any
-    other function.
+    """Return the name of the kind of `function`, such as "a generator function", if its body does not run
+    when it is called. Return "" for any other function.
     """
     return next((kind for kind, is_kind in KINDS.items() if is_kind(function)), "")
 

@@ -77,7 +77,7 @@ class Fault:
         if isinstance(self.p, bool) or not isinstance(self.p, int | float) or not 0 <= self.p <= 1:
             raise self._error(f"p={self.p!r}: use a probability from 0 to 1")
         if not self.nth and not self.p:
-            raise self._error("nth=0 and p=0 never fail: set nth=1 for the first hit, or p=1 for all")
+            raise self._error("nth=0 and p=0 select no hit: set nth=1 for the first hit, or p=1 for all")
         if self.nth and self.p:
             raise self._error(f"nth={self.nth} and p={self.p:g} exclude each other: set one of them")
         self._check_filters()

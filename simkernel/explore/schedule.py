@@ -101,7 +101,7 @@ class Schedule:
         if number in self._stimuli:
             self._stimulate(number)
         ns = self._values.get(number)
-        if ns is None or ns < 0:  # IRQ (pause until an interrupt) works only at a statement
+        if ns is None or ns < 0:  # a task step cannot pause until an interrupt (IRQ)
             return 0
         self.done.append(Done(number, ns, f"{STEP} of {task.comm}"))
         return ns
@@ -132,8 +132,8 @@ class Schedule:
     # -- stimuli --------------------------------------------------------------
 
     def announce(self, name: str, function: Callable[[], object]) -> None:
-        """Announce the stimulus `name`, an action of the test such as an unplug. The engine calls `function`
-        when the run has passed N more points. The plan sets N for `name`; the default is 0.
+        """Announce the stimulus `name`, an action of the test such as an unplug. The engine calls `function`,
+        immediately or after a number of further points of the run that the plan sets for `name`.
         """
         first = name
         for number in count(2):

@@ -207,7 +207,7 @@ class Importer(MetaPathFinder):
         not in `sys.modules` are kept in `_away`.
         """
         modules = sys.modules
-        if len(modules) != self._count:  # a module was imported since the last swap
+        if len(modules) != self._count:  # an import has added a module since the last exchange
             self._there = [name for name in modules if self.owns(name) or name in self._rereading]
         there = {name: modules.pop(name) for name in self._there if name in modules}
         modules.update(self._away)

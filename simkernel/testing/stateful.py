@@ -157,8 +157,8 @@ class SimStateMachine(RuleBasedStateMachine):
         return device in self.made and self.made[device].plugged
 
     def names(self, plugged: bool, kind: type[Device] = Device) -> tuple[str, ...]:
-        """Return the names of the plugged devices of class `kind`, or of all unplugged devices if `plugged`
-        is False.
+        """Return names of devices. If `plugged` is True, they are the plugged devices of the class `kind`,
+        otherwise all devices that are not plugged.
         """
         return tuple(
             name
@@ -201,7 +201,7 @@ class SimStateMachine(RuleBasedStateMachine):
         error = sys.exception()
         if (
             error is not None and error is not self._raised_before
-        ):  # a rule has raised `error`: hypothesis calls teardown() in a `finally`
+        ):  # hypothesis calls teardown() in a `finally`, so a rule has raised `error`
             if (bugs := self._bugs()) and bugs not in str(error):
                 error.add_note(bugs)
             self.machine.__exit__(type(error), error, None)

@@ -90,8 +90,8 @@ class World:
         return World(self.machine, self.blocking, net, privileged=self.privileged)
 
     def set_nsid(self, other: World, nsid: int) -> None:
-        """Assign the id `nsid` to another network namespace, that of the World `other`. The id is valid in
-        the namespace of this World.
+        """Assign the id `nsid` to the network namespace of the World `other`. The id table of this World's
+        own namespace stores it.
         """
         self._net.assign_id(other._net, nsid)
 

@@ -87,7 +87,9 @@ class Hop:
 
 
 def hop(record: Record) -> Hop | None:
-    """Convert a record to a hop. Return None if TEXTS has no entry for the record."""
+    """Convert a trace record to a hop (a step of a flow through the layers). Return None if TEXTS has no text
+    for it.
+    """
     try:
         name, fields = _variant(record)
         found = TEXTS.get(name)

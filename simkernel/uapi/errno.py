@@ -1,4 +1,4 @@
-"""Errors: Linux's numbers (x86-64), names and texts on every host, and the exceptions for them.
+"""Errors with the numbers, names and texts of Linux on x86-64, whatever the host is, and their exceptions.
 
 Sources: include/uapi/asm-generic/errno.h, include/linux/errno.h, and strerror(3) of glibc for the texts.
 """

@@ -84,7 +84,7 @@ class Coder:
 
     @property
     def fixed(self) -> Fixed | None:
-        """The field of the payload if only one size is possible, otherwise None."""
+        """The layout of the payload if the payload can have only one size, otherwise None."""
         return self.fields[0] if len(self.fields) == 1 else None
 
     def field_of(self, size: int) -> Fixed | None:

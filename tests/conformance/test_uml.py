@@ -1,4 +1,4 @@
-"""User-mode Linux reproduces its recording and, except for known differences, that of Linux 6.18."""
+"""User-mode Linux gives its own recorded results and, except for known differences, those of Linux 6.18."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def test_rules_survive_json(faults: Faults) -> None:
             {"nth": 1},
             "unknown fault point 'netlink.delivre': did you mean netlink.deliver?",
         ),
-        ("open", {}, "never fail: set nth=1 for the first hit, or p=1 for all"),
+        ("open", {}, "select no hit: set nth=1 for the first hit, or p=1 for all"),
         ("open", {"nth": 1, "p": 0.5}, "nth=1 and p=0.5 exclude each other"),
         ("open", {"p": 5}, "p=5: use a probability from 0 to 1"),
         ("open", {"nth": -1}, "nth=-1: use an int of at least 0"),

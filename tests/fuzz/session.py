@@ -25,7 +25,7 @@ from tests.fuzz.requests import Families
 from tests.fuzz.watch import Broken, check_accounts, check_over, no_unawaited_coroutine, watched
 
 MAX_DURATION: Final = millis(2000)
-"""Simulated time after which the session kills callers that are still blocked."""
+"""Simulated time after which a caller that is still blocked is a failure (Broken)."""
 SETTLING: Final = millis(500)
 """Simulated time that a session waits for pending activity to end."""
 

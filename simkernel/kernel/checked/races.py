@@ -150,7 +150,7 @@ class Races:
         Accesses.listener = self
 
     def leave(self) -> Callable[[], None]:
-        """Note that the running code pauses. Return the function to call when the code continues."""
+        """Record that the running code pauses. Return a function to be called when the code continues."""
         self._clock()
 
         def back() -> None:

@@ -29,7 +29,7 @@ from simkernel.uapi.netlink import (
 )
 
 NO_ACK: Final = object()
-"""Result of a handler that has begun a dump. The kernel then sends no acknowledgement (-EINTR on Linux)."""
+"""Result of a handler that has begun a dump, so that the kernel sends no ACK. On Linux it is -EINTR."""
 
 R = TypeVar("R", bound="Request")
 Handler = Callable[[R], object]

@@ -1,5 +1,5 @@
-"""Tracepoints at the start and the end of system calls (include/trace/events/syscalls.h). They also set the
-flow of trace records: the id of the message or frame that the task handles.
+"""Tracepoints at the start and the end of system calls (include/trace/events/syscalls.h). They also set
+the field `flow` of trace records: the id of the message or frame that the task handles.
 """
 
 from __future__ import annotations

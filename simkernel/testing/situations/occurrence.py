@@ -141,7 +141,7 @@ class Occurrence:
             machine.run(until=(machine.engine.next_time() or machine.now) + 1)
 
     def replace(self, owner: object, name: str, other: object) -> Any:
-        """Replace an attribute of a kernel object while the situation is armed.
+        """Replace an attribute of a kernel object until the situation can no longer happen.
 
         Return the previous value.
         """

@@ -31,8 +31,8 @@ FAITH: Final = 1e-4
 squared relative error of an operation has the weight 1.
 """
 DETERMINED: Final = 1.0
-"""Maximum leverage (see `leverage`) of a prediction that is used. At 1, a prediction is as certain as a
-measurement.
+"""Maximum statistical leverage (see `leverage`) of a predicted operation. If its leverage is larger, the fit
+makes no prediction. With the leverage 1, a prediction is as certain as a measurement.
 """
 HELD: Final = (100, 200, 400, 800, 1600)
 """Values of the cost parameter `cached_sockets` that the fit tries, in addition to the initial guess."""
@@ -181,7 +181,9 @@ class Fit:
         return equations[left_out].ns * (1 + equations[left_out].error({**guess, **found}))
 
     def _best(self, rows: Iterable[Operation]) -> tuple[int, dict[str, float]]:
-        """Return the parameter `cached_sockets` and the other costs that fit these operations best."""
+        """Return the value of the cost parameter `cached_sockets`, and the values of the other cost
+        parameters, that fit these operations best.
+        """
         trials = []
         for held in self._held:
             equations = [self._equations[held][each] for each in rows]
@@ -193,8 +195,8 @@ class Fit:
 
 
 def _missed(operation: Operation, costs: CostModel) -> dict[str, float]:
-    """Return the number of cache misses that an operation pays for. This number depends on
-    `cached_sockets`.
+    """Return the number of cache misses whose cost is part of an operation's time. It depends on the cost
+    parameter `cached_sockets`.
     """
     return payments(operation, costs, ["cache_miss"]) if operation.count > HELD[0] else {}
 

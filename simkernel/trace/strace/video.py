@@ -125,11 +125,11 @@ REQUESTS: Final[Mapping[int, tuple[type[Structure], str, str]]] = {
         "",
     ),
 }
-"""For each request: the structure of its argument, the fields that are always printed, and the fields that
-are printed only if the call succeeds.
+"""For each ioctl request of V4L2: the structure of its argument, the fields that strace always prints, and
+the fields that it prints only if the call succeeds.
 
-A field is `name`, `name:kind` or `name=attribute:kind`, where the name `*` is the whole structure.  `...`
-is printed as it is.
+A field is `name`, `name:kind` or `name=attribute:kind`, where the name `*` is the whole structure. `...` is
+printed as it is.
 """
 _TYPES: Final = frozenset({io.VIDIOC_STREAMON, io.VIDIOC_STREAMOFF})
 _NUMBERS: Final = frozenset(
