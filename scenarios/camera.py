@@ -38,7 +38,8 @@ VIDEO_GID = 44
 """The id of the group that can open video devices, as in udevd's rules."""
 NODE = "/dev/video0"
 SAMPLE = 0.2
-"""If pixels=mmap, a netlink stream of this duration in s runs first, to compare the costs."""
+"""Duration in seconds of a netlink stream that runs first if pixels=mmap, so that the costs can be compared.
+"""
 BUFFERS = 4
 """The driver's default number of buffers."""
 

@@ -236,8 +236,8 @@ async def in_child(app: App, program: Function, uid: int = 0) -> Any:
 
 
 async def refused(app: App, barrier: str, program: Function) -> str:
-    """Run `program` as an unprivileged user. Return `barrier`, the name of the check that should refuse the
-    user, with the errno, or with "permitted" if no error occurs.
+    """Run `program` as an unprivileged user. Return a text: `barrier` (the check that should refuse the
+    user), and the errno, or "permitted" if no error occurs.
     """
     result = await in_child(app, program, UNPRIVILEGED)
     return f"{barrier}: {result if isinstance(result, str) else 'permitted'}"

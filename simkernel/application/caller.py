@@ -19,8 +19,8 @@ T = TypeVar("T")
 R = TypeVar("R", bound="PendingCall")
 
 MAX_UNAWAITED: Final = 16
-"""Maximum number of earlier calls that a `Caller` records as not awaited.  The machine reports these calls
-when the task ends.
+"""Maximum number of calls that a `Caller` remembers because the program did not await them. The machine
+reports them when the task ends.
 """
 
 NO_CALL: Final[Call[None]] = Call()

@@ -47,8 +47,8 @@ TOLD: Final = (Wrong, AssertionError, SimulationError)
 has the class.
 """
 TAIL: Final = 100
-"""Number of code places in which the grader searches for a line of the student's file, if a run is endless.
-They are the last places of the run.
+"""If a run does not end, the grader searches the last places of the run for a line of the student's file.
+This is the number of these places.
 """
 OURS: Final = " at simkernel/"
 """Text that marks the lines of simkernel's own code in a call trace."""

@@ -105,8 +105,8 @@ class OneOf:
     words: Mapping[str, Word]
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError if the value is not one of the words, or if only a higher level of the schema
-        allows the word.
+        """Raise SpecError if the value is not one of the words, or if the word needs another schema, for
+        example genetlink-legacy instead of genetlink.
         """
         word = self.words.get(node.value) if isinstance(node.value, str) else None
         if word is None:

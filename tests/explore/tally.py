@@ -25,7 +25,7 @@ async def count(app: Any) -> None:
 
 
 async def count_twice(app: Any, sim: Any) -> None:
-    """Run two programs at the same time that count one request each. Read the total afterwards."""
+    """Run two programs concurrently. Each of them counts one request. Read the total afterwards."""
     await app.spawn(count)
     await app.spawn(count)
     await sim.quiet()

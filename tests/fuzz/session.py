@@ -121,7 +121,7 @@ class Session:
         self._later(self._cause_event)
 
     def _call(self) -> None:
-        """Start a caller of the class that the session uses."""
+        """Start a new caller. The session chooses the class of its callers."""
         caller = self._kind(self._plan, Random(self._random.random()))
         self._begin(caller)
 

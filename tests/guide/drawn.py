@@ -366,7 +366,9 @@ DRAWINGS: Final = (
 
 
 def main() -> None:
-    """Generate DRAWINGS. Each one replaces the paragraph of the guide that has the same first line."""
+    """Generate the texts of DRAWINGS. Each text replaces the paragraph of the guide that has the same first
+    line.
+    """
     for drawing in DRAWINGS:
         path = Path(guide.__file__).with_name(f"{drawing.topic}.md")
         path.write_text(redrawn(path.read_text("utf-8"), drawing.draw()), "utf-8")

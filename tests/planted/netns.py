@@ -405,8 +405,8 @@ def inside(seconds: float, names: list[str]) -> None:
 
 
 def mocked(sound: bool) -> list[bool]:
-    """Run the client of each bug once. Mock sockets reply with a dump of all links and send no notification.
-    Return one boolean for each bug: True if the client's result is wrong.
+    """Run the client program of each planted bug once with mock sockets, which reply with a dump of all links
+    and send no notification. Return one boolean for each bug: True if the client's result is wrong.
     """
     mtu = attribute(IFLA_MTU, struct.pack("=I", 1500))
     links = [ifinfo(number) + named(f"d{number}") + mtu for number in range(LINKS)]

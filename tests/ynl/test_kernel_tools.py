@@ -70,7 +70,9 @@ def machine() -> Iterator[Machine]:
 
 
 def plain(value: Any) -> Any:
-    """Convert a reply to the types of the kernel's client, where flags are a set."""
+    """Convert a reply of simkernel's client to the types of the YNL client in Linux's source, where flags are
+    a set.
+    """
     if isinstance(value, dict):
         return {name: plain(each) for name, each in value.items()}
     if isinstance(value, list):

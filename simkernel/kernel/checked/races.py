@@ -305,8 +305,8 @@ class ObservedTimers(Timers):
 
 
 class Watched:
-    """The `Perturbation` of a machine with a race detector. If the machine also has a plan of disturbances,
-    the delays of tasks and the pauses in module code come from that plan. Otherwise there are none.
+    """The `Perturbation` of a machine with a race detector. It delays tasks and pauses module code as the
+    machine's plan says. Without a plan, it delays and pauses nothing.
     """
 
     def __init__(self, perturbation: Perturbation | None) -> None:

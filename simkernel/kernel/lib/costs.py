@@ -14,8 +14,8 @@ import attrs
 CACHED: Final = 20 << 10
 """Largest copy in bytes that stays in the nearest cache until the next copy."""
 SPILL: Final = 4
-"""Number of bytes that miss the nearest cache for each byte by which a copy exceeds CACHED. A large copy
-evicts some of its own bytes before it reads them. At most all bytes of the copy miss the cache.
+"""If a copy is larger than CACHED, SPILL bytes miss the nearest cache for each additional byte, because the
+copy evicts its own bytes. At most all bytes of the copy miss.
 """
 PIECE: Final = 8 << 12
 """Size in bytes of 2**PAGE_ALLOC_COSTLY_ORDER pages."""

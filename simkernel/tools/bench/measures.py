@@ -30,8 +30,8 @@ Sized = Callable[[int], AbstractContextManager[Work]]
 
 
 def over(anchor: Subject, scale: float = MICROSECONDS, anchor_scale: float | None = None) -> Measure:
-    """Return a function that measures the time of a subject (the work under test) and of the anchor (a
-    reference). `scale` converts seconds to the unit of the figure.
+    """Return a function that measures the ratio of two times: that of a subject (the work under test) and
+    that of the anchor (a reference). `scale` converts seconds to the unit in which the time is printed.
     """
 
     def measure(subject: Subject, effort: Effort) -> Measurement:

@@ -37,7 +37,7 @@ class Figure:
 
 @attrs.frozen
 class Row:
-    """A figure with its simulated time, or with the problem that prevented the simulation."""
+    """A measured time (`figure`) and the simulated time, or the problem that prevented the simulation."""
 
     figure: Figure
     simulated: float | None

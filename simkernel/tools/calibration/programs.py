@@ -1,5 +1,5 @@
-"""Programs that execute the operations of the calibration. Each function prepares one operation and returns
-the calls of a timed turn.
+"""Programs that execute the operations of the calibration. Each function prepares one operation, and returns
+a function that makes the timed system calls once.
 
 `measure.c` has the same operations under the same names, for a real kernel.
 """

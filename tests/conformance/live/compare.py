@@ -78,8 +78,8 @@ class Names:
         return self._simulated.get(real, real)
 
     def translate_bytes(self, real: bytes) -> bytes:
-        """Translate a 32-bit number of the real kernel, given as bytes, to the simulated kernel's number.
-        `real` may have only the first bytes of the number.
+        """Translate a 32-bit number of the real kernel, given as bytes, to the simulated kernel's number. If
+        a receive has truncated the number, `real` has only its first bytes.
         """
         if len(real) == U32.size:
             return U32.pack(self.translate(*U32.unpack(real)))

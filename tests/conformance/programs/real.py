@@ -239,7 +239,7 @@ class RealPrograms:
         return self._places
 
     def add(self, pid: int, place: int, sock: socket.socket) -> RealProgram:
-        """Register a program for a new process and return it."""
+        """Create and register a `RealProgram` for a new process of the host, and return it."""
         name = chr(ord("a") + len(self.all))
         self.names[pid] = name
         program = RealProgram(self, name, pid, place, Channel(sock))

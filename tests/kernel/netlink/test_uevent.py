@@ -79,7 +79,7 @@ def test_refusals(stack: Stack, uid: int, size: int, error: int, text: str | Non
     sock = stack.open(UEVENT, A, uid=uid)
     sock.set(nl.NETLINK_EXT_ACK)
     flags = nl.NLM_F_REQUEST | nl.NLM_F_ACK
-    # cut off the padding, because the kernel counts all bytes of the datagram after the header
+    # cut off the padding: the kernel takes all bytes of the datagram after the header for the uevent
     [(header, payload)] = sock.ask(nl.message(16, bytes(size), flags=flags)[: size + 16])
     assert int.from_bytes(payload[:4], "little", signed=True) == -error
     assert extended_ack(header, payload).message == text

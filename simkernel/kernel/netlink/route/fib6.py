@@ -293,7 +293,7 @@ class Fib6:
             own, below = table.routes.get(prefix), sources.get(prefix)
             if below is not None:
                 if not (found or own or not length or _below(table, prefix).isdisjoint("01")):
-                    # Linux compares the flow's destination with a longer prefix (fib6_find_prefix()).
+                    # Linux compares the destination with the prefix of a node below (fib6_find_prefix()).
                     raise self.unmodelled(
                         "if all routes to an IPv6 prefix have RTA_SRC, "
                         "routes to longer prefixes inside this prefix are not modelled",

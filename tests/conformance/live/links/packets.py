@@ -73,7 +73,7 @@ def _of_packets(payload: bytes) -> bool:
 
 
 def _interfaces(text: bytes) -> bytes:
-    """Remove the counters of all devices from /proc/net/dev."""
+    """Remove the counters of all devices from the text of /proc/net/dev."""
     return INTERFACES.sub(rb"\1\n", text)
 
 
