@@ -46,7 +46,9 @@ class Symbols:
     _changed: WaitQueue
 
     def check_exports(self, module: LoadedModule) -> None:
-        """Raise ENOEXEC if another module exports a symbol of `module` (`verify_exported_symbols()`)."""
+        """Raise ENOEXEC if `module` exports a symbol whose name another module already exports
+        (`verify_exported_symbols()`).
+        """
         for name in module.declaration.exported:
             other = self._find(name, without=module)
             if other is not None:

@@ -22,7 +22,7 @@ MMAP_BASE: Final = 0x7FFF_F7FF_F000
 MMAP_MIN_ADDR: Final = 0x1_0000
 """Lowest address of a mapping (vm.mmap_min_addr)."""
 MAX_MAP_COUNT: Final = 65530
-"""Maximum number of areas of a process (vm.max_map_count)."""
+"""Maximum number of mapped areas in a process (vm.max_map_count)."""
 RAM_SIZE: Final = 512 << 20
 """Size of a machine's memory in bytes."""
 ALIGNMENT: Final = 16

@@ -61,7 +61,7 @@ class CheckedDmaBuffer(DmaBuffer):
 
 
 class CheckedDmaMemory(DmaMemory):
-    """DMA memory with buffers that report an access after their release."""
+    """DMA memory whose buffers report accesses that happen after the buffer was freed."""
 
     def __init__(
         self,

@@ -15,8 +15,8 @@ from simkernel.uapi.errno import ENOSPC, os_error
 from simkernel.uapi.mman import PAGE_SIZE, page_align
 
 MAX_MAPPED_IN_FULL: Final = 16 << 20
-"""Maximum size in bytes of a file that the first mapping allocates as a whole. If a file is larger, each
-mapping allocates only the mapped pages.
+"""The first mapping of a file of at most this size, in bytes, allocates all pages of the file. Each mapping
+of a larger file allocates only the mapped pages.
 """
 MAX_LFS_FILESIZE: Final = (1 << 63) - 1
 """Maximum size of a file in bytes."""
@@ -41,7 +41,7 @@ class Extent:
 
 @attrs.define(eq=False)
 class Space:
-    """The memory that all files of a file system share: its limit, and how much of it is used, in bytes."""
+    """The memory that all files of a file system share: `limit` bytes, of which `used` are allocated."""
 
     limit: int
     used: int = 0
@@ -178,7 +178,7 @@ class Pages:
             self._extents.sort(key=lambda extent: extent.start)
 
     def _merge(self, extents: list[Extent]) -> Extent:
-        """Replace adjacent extents by one extent. The caller has checked that no program maps one of them."""
+        """Replace adjacent extents by one extent. The caller has checked that none of them is mapped."""
         merged = Extent(extents[0].start, bytearray().join(extent.memory for extent in extents))
         self._extents = [extent for extent in self._extents if extent not in extents] + [merged]
         self._extents.sort(key=lambda extent: extent.start)

@@ -63,8 +63,8 @@ def _set_broadcast(devices: NetDevices, device: NetDevice, sockaddr: bytes) -> N
 
 
 def _address(device: NetDevice, sockaddr: bytes) -> bytes:
-    """Return the hardware address in a `struct sockaddr`. Raises EINVAL if the `struct sockaddr` and the
-    device have different hardware types.
+    """Extract the hardware address from a packed `struct sockaddr`. Raises EINVAL if its hardware type
+    differs from that of the device.
     """
     if U16.unpack_from(sockaddr)[0] != device.type:
         raise os_error(EINVAL)

@@ -141,8 +141,8 @@ class LinkOps:
     slave_changelink: Callable[[NetDevice, NetDevice, Attributes, Extack], None] | None = None
     fill_slave_info: Callable[[NetDevice, NetDevice], bytes] | None = None
     fill_xstats: Callable[[bool], bytes] | None = None
-    """Function that returns the extended statistics of a device. The function is called with True for the
-    statistics of a port (`fill_linkxstats`).
+    """Function that returns extended statistics (`fill_linkxstats`). Its argument is False for the statistics
+    of a device of this kind, and True for those of a port whose master is a device of this kind.
     """
     module: LoadedModule | None = None
 

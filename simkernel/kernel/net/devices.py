@@ -39,8 +39,8 @@ Callback = Callable[[Event, NetDevice, Any], None]
 
 
 class _NoText:
-    """Replacement for the extended ACK if the caller handles no request. The text that is stored here is
-    discarded.
+    """A dummy extended ACK, used if the caller has no netlink request to answer. An error text that is stored
+    in it is discarded.
     """
 
     message: str | None = None
@@ -59,7 +59,8 @@ class LinkMessages(Protocol):
         new_net: Net | None = None,
         new_index: int = 0,
     ) -> Callable[[], None]:
-        """Build a message from the device's current state, and return a function that sends it.
+        """Build an RTM_NEWLINK or RTM_DELLINK message from the device's current state. Return a function that
+        sends this message.
 
         `request` caused the message. `new_net` and `new_index` are the destination of a device that moves.
         """
@@ -190,7 +191,7 @@ class NetDevices:
             self.kobjects.remove(device)
 
     def delete(self, device: NetDevice, request: Any = None) -> None:
-        """Unregister a device, with the function `dellink` of its kind of link (`rtnl_delete_link()`).
+        """Unregister a device and the devices deleted with it, such as its peer (`rtnl_delete_link()`).
 
         Raises EOPNOTSUPP if the device has no kind.
         """
@@ -201,8 +202,8 @@ class NetDevices:
         self.unregister(doomed, request)
 
     def queue_delete(self, device: NetDevice, doomed: list[NetDevice]) -> None:
-        """Append a device to `doomed`, a list of devices to unregister. The `dellink` of its kind of link can
-        append further devices, for example the peer.
+        """Append `device` to `doomed`, a list of devices to unregister. If `device.link_ops.dellink` exists,
+        call this function instead. It can also append other devices, for example the peer.
         """
         if device.link_ops is not None and device.link_ops.dellink is not None:
             device.link_ops.dellink(device, doomed)
@@ -335,7 +336,7 @@ class NetDevices:
             self.notify(Event.CHANGE, device, changed)
 
     def count_promiscuity(self, device: NetDevice, step: int) -> None:
-        """Change the promiscuity count by 1 or -1, without notifications (`__dev_set_promiscuity()`)."""
+        """Add 1 or -1 to a device's promiscuity count, without notifications (`__dev_set_promiscuity()`)."""
         device.promiscuity += step
         before = device.flags
         device.flags = before & ~il.IFF_PROMISC | (il.IFF_PROMISC if device.promiscuity else 0)
@@ -352,13 +353,13 @@ class NetDevices:
             self.log.info(f"{device.name}: {verb} allmulticast mode")
 
     def set_promiscuity(self, device: NetDevice, step: int) -> None:
-        """Change the promiscuity count by 1 or -1, and send a notification (`dev_set_promiscuity()`)."""
+        """Add 1 or -1 to a device's promiscuity count, and send RTM_NEWLINK (`dev_set_promiscuity()`)."""
         before = device.flags
         self.count_promiscuity(device, step)
         self._notify_flags(device, before, il.IFF_PROMISC)
 
     def set_allmulti(self, device: NetDevice, step: int) -> None:
-        """Change the allmulti count by 1 or -1, and notify if the flags change (`dev_set_allmulti()`)."""
+        """Add 1 or -1 to a device's allmulti count (`dev_set_allmulti()`). Notify if its flags change."""
         before = device.flags
         self._count_allmulti(device, step)
         if device.flags != before:

@@ -10,7 +10,9 @@ from simkernel.kernel.vfs.task import NetNamespace
 
 
 class Send(Protocol):
-    """Function that sends a uevent to the listeners in `net` or in all namespaces (`Uevents.send`)."""
+    """Function that sends a uevent to the listeners in the namespace `net`, or to all listeners if `net` is
+    None (`Uevents.send`).
+    """
 
     def __call__(
         self,

@@ -11,8 +11,8 @@ from simkernel.kernel.workqueue import Work, WorkQueue
 from simkernel.uapi import if_link as il
 
 INTERVAL: Final = seconds(1)
-"""Minimum time in ns between two runs of the work item that handle all events. A run in between handles only
-urgent events.
+"""Minimum interval in ns between two full runs of the work item. A full run handles all pending events. If
+the work item runs before the interval has passed, it handles only urgent events.
 """
 
 DORMANT_MODE: Final = 1

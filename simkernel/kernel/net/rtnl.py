@@ -11,8 +11,8 @@ NAME: Final = "rtnl_mutex"
 
 
 class RtnlMutex:
-    """The rtnl mutex. It reports each lock and unlock to the machine's race detector, if any. If the run
-    follows a plan of pauses in module code, no pause occurs while the mutex is held.
+    """The rtnl mutex. It reports each lock and unlock to the machine's race detector, if any. To find races,
+    a run can pause the code of modules before chosen statements. It does not do so while the mutex is held.
 
     All holders are plain functions. No other task runs before they return, so no task ever waits for the
     mutex. A holder can take it recursively: a link operation calls the kernel, which calls notifiers of

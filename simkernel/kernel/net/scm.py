@@ -79,7 +79,7 @@ class ControlBuffer:
 
 
 def receive(sock: Sock, control: ControlBuffer, creds: Creds, controllen: int) -> None:
-    """Append the sender's credentials if the receiver enabled SO_PASSCRED (`scm_recv()`).
+    """If the receiver enabled SO_PASSCRED, append the sender's credentials to `control` (`scm_recv()`).
 
     simkernel has no security module, so SO_PASSSEC adds nothing. Without a control buffer it still sets
     MSG_CTRUNC, as on Linux.

@@ -113,7 +113,7 @@ class Sock(FileObject):
 
     @property
     def title(self) -> str:
-        """Name of the socket in the list of sleeping tasks."""
+        """Text that identifies the socket in reports, for example in the list of sleeping tasks."""
         return f"socket of protocol {self.protocol}"
 
     def getpeername_bytes(self) -> bytes:
@@ -261,7 +261,7 @@ class Sock(FileObject):
     # -- stored options -------------------------------------------------------
 
     def option(self, number: int) -> int:
-        """Return the value of a stored option, or 0 if it was never set."""
+        """Return the stored value of the option `number`, or 0 if no value is stored."""
         return self.options.get(number, 0) if self.options else 0
 
     def set_option(self, number: int, value: int) -> None:

@@ -128,8 +128,8 @@ def _stored(
 
 
 def _needs(*capabilities: int, unless: Container[int] = (), error: int = errno.EPERM) -> Check:
-    """Return a check of a new option value. It raises an error if the task has none of `capabilities`. Values
-    in the container `unless` need no capability.
+    """Return a function that checks a new option value. The function raises `error` if the task has none of
+    `capabilities`. A value in the container `unless` is allowed without capability.
     """
 
     def check(task: Task, value: int) -> None:
@@ -140,7 +140,7 @@ def _needs(*capabilities: int, unless: Container[int] = (), error: int = errno.E
 
 
 def _within(allowed: Container[int]) -> Check:
-    """Return a check that raises EINVAL for a value that is not in `allowed`."""
+    """Return a function that raises EINVAL if the new option value is not in `allowed`."""
 
     def check(task: Task, value: int) -> None:
         if value not in allowed:

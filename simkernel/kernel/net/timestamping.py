@@ -35,11 +35,13 @@ _KINDS: Final = {
     so.SO_TIMESTAMP_NEW: RECEIVE | NEW,
     so.SO_TIMESTAMPNS_NEW: RECEIVE | NANOSECONDS | NEW,
 }
-"""Value that is stored when a program enables a timestamp option, by option (`sock_set_timestamp()`)."""
+"""For each timestamp option, by number: the bits that are stored when a program enables the option
+(`sock_set_timestamp()`).
+"""
 
 _ALIKE: Final = {so.SO_TIMESTAMP: NANOSECONDS | NEW, so.SO_TIMESTAMPNS: NEW}
-"""For each option, by number: the bits that only other timestamp options set. If the stored value contains
-one of these bits, a read of the option returns 0.
+"""For SO_TIMESTAMP and SO_TIMESTAMPNS: the bits that the option never sets. If a different option has set one
+of these bits in the stored value, reading the option returns 0.
 """
 
 _STAMPING = struct.Struct("<ii")

@@ -97,7 +97,7 @@ def bind(sock: NetlinkSock, task: Task, address: Address) -> None:
 
 def _join(sock: NetlinkSock, task: Task, groups: int) -> list[int]:
     """Call the protocol's function `bind` for each group, before the socket joins the groups. If `bind`
-    refuses a group, call `unbind` for the earlier groups.
+    raises an error for a group, call `unbind` for the groups before it and raise the error again.
     """
     joined: list[int] = []
     if sock.entry.bind is not None:

@@ -15,8 +15,8 @@ from simkernel.uapi.capability import CAP_NET_BROADCAST
 from simkernel.uapi.errno import ENOBUFS, ESRCH, os_error
 
 _NO_NET: Final = object()
-"""A value that differs from the `fast_net` of every socket. With this value as `home`, `Broadcast.to` sends
-to no member through the fast path.
+"""An object that is not the `fast_net` of any socket. To disable its fast path, `Broadcast.to` stores this
+object in `home`.
 """
 
 
@@ -39,11 +39,12 @@ class Broadcast:
         self.failed = False
 
     def to(self, members: Collection[NetlinkSock], source: Source, portid: int) -> None:
-        """Deliver to all members of the group except the sender and the socket with port id `portid`.
+        """Deliver the message to all members of the group except the sender and the socket with port id
+        `portid`.
 
-        The fast path queues the buffer inline if a member needs no special handling, is in the same
-        namespace and has queue space. Other members take `offer`. All members take it while a tracer is
-        attached or after the buffer was trimmed.
+        The fast path queues the buffer inline if a member needs no special handling, is in the same namespace
+        and has queue space. Other members take `offer`. All members take it while a tracer is attached or
+        after the buffer was trimmed.
         """
         netlink, skb = source.netlink, self.skb
         engine, costs = netlink.engine, netlink.costs
@@ -82,7 +83,8 @@ class Broadcast:
 
     def _reaches(self, member: NetlinkSock, source: Source, portid: int) -> bool:
         """Return False if a member must not get the message. Such members are the sender, the socket with
-        port id `portid`, and members that do not listen to the namespace.
+        port id `portid`, and sockets in other namespaces that do not receive multicasts of the sender's
+        namespace.
         """
         if member is source or member.portid == portid:
             return False
@@ -117,8 +119,8 @@ class Broadcast:
 
 
 def broadcast(source: Source, skb: Skb, portid: int, group: int, *, shared: bool = False) -> None:
-    """Send to all members of `group`, the latest subscriber first. The sender and the socket with port id
-    `portid` get nothing.
+    """Send a message to all members of `group`, the latest subscriber first. The sender and the socket with
+    port id `portid` do not get the message.
 
     `shared`: the sender still uses the buffer. If the kernel is the sender, raise ENOBUFS if a member with
     NETLINK_BROADCAST_ERROR was overrun, ESRCH if no member received the message.
