@@ -38,7 +38,9 @@ class KernelSocket:
 
     @property
     def rmem(self) -> int:
-        """Memory, in bytes, that unfinished requests occupy. The requests of running dumps are unfinished."""
+        """Receive memory, in bytes, that unfinished requests occupy. The requests of running dumps are
+        included.
+        """
         dumps = (sock.dump.inbound for sock in self.ports.values() if sock.dump is not None)
         held = dict.fromkeys((*self.ports.pending, *dumps))
         return sum(user_truesize(len(each.data), multicast=False) for each in held)

@@ -42,7 +42,9 @@ _header = Struct(NlMsgHdr.LAYOUT.format.removesuffix("I")).unpack_from
 uses the port id of the sending socket.
 """
 _ANSWER: Final = Struct(NlMsgHdr.LAYOUT.format + "i")
-"""Layout of the first part of an answer: its header and the error number (`struct nlmsgerr`)."""
+"""Layout of the first part of an NLMSG_ERROR message: the message header (`struct nlmsghdr`) and the error
+number (the first field of `struct nlmsgerr`).
+"""
 
 
 class Request:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Owner(Protocol):
-    """The attributes and methods of a loaded module that netlink uses."""
+    """Interface of a loaded module. Netlink uses only these attributes and methods of a module."""
 
     references: int
 

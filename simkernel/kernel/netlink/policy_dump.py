@@ -40,7 +40,9 @@ NESTS: Final = frozenset({NlaType.NESTED, NlaType.NESTED_ARRAY})
 _U32_SIZE: Final = 8
 _U64_SIZE: Final = 12
 _COMMON: Final = 2 * _U32_SIZE
-"""Size, in bytes, of the two parts of every encoded policy: the header of the nest and the type attribute."""
+"""Number of bytes to reserve in every encoded policy for the header of the nest and the type attribute
+together.
+"""
 
 
 def size_estimate(policy: AttributePolicy) -> int:

@@ -52,8 +52,8 @@ NO_RULE: Final[FastRule] = (1, 0, False, None)
 
 
 def fast_rule(policy: AttributePolicy) -> FastRule | None:
-    """Return a rule for the fast path. An attribute that it accepts also passes the strictest validation.
-    Return None if the policy is too complex for a rule.
+    """Return the fast-path rule of an attribute policy, or None if the policy is too complex for a rule. An
+    attribute that the rule accepts also passes the strictest validation.
     """
     kind = policy.type
     if kind in NUMBERS:

@@ -28,16 +28,17 @@ from simkernel.ynl.policy import REJECT_ALL, PolicyTable
 from simkernel.ynl.tables import family_policies
 
 RESV_START_OP: Final = "resv-start-op"
-"""Key in the file NAME.simkernel.yaml of the family NAME. The kernel validates the headers of a request only
-if its command number is at least the value of this key. If the key is missing, the kernel validates the
-headers of all requests.
+"""Key in the file NAME.simkernel.yaml of the family NAME. The value of the key is a command number. The
+kernel validates the headers of a request only if the request's command number is at least this value. If the
+key is missing, the kernel validates the headers of all requests.
 """
 
 PERMISSIONS: Final = {"admin-perm": genl.GENL_ADMIN_PERM, "uns-admin-perm": genl.GENL_UNS_ADMIN_PERM}
 VALIDATE_DO: Final = {"strict": DONT_VALIDATE_STRICT}
 VALIDATE_DUMP: Final = {"dump": DONT_VALIDATE_DUMP, "dump-strict": DONT_VALIDATE_DUMP_STRICT}
-"""DONT_VALIDATE_* flag by its name in the list `dont-validate` of a YNL specification. VALIDATE_DO contains
-the flags of do operations, VALIDATE_DUMP those of dump operations.
+"""VALIDATE_DO and VALIDATE_DUMP map words of the list `dont-validate` in a YNL specification to
+DONT_VALIDATE_* flags. VALIDATE_DO contains the flags of do operations, VALIDATE_DUMP those of dump
+operations.
 """
 
 
@@ -70,8 +71,8 @@ def declare(
         number = operation.request_number
         if number is None or not (name in do or name in dump):
             continue
-        # Without a policy, split operations and commands below resv_start_op ignore all attributes.
-        # Any other operation without a policy rejects all attributes.
+        # Without a policy, split operations and commands whose number is less than resv_start_op ignore all
+        # attributes. Without a policy, other operations reject all attributes.
         fallback = None if split or number < resv_start_op else REJECT_ALL
         commands.append(
             Command(
@@ -106,8 +107,8 @@ def _dump(operation: SpecOperation, number: int, dumper: Dumper, policy: PolicyT
 
 
 def _capabilities(flags: Iterable[str]) -> tuple[int, ...]:
-    """Return CAP_NET_ADMIN in a tuple if a task needs it to join the group (GENL_MCAST_CAP_NET_ADMIN).
-    Otherwise, return an empty tuple.
+    """Return the capabilities that a task needs to join a multicast group with the flags `flags`. If the
+    flags contain `admin-perm`, the capability is CAP_NET_ADMIN (GENL_MCAST_CAP_NET_ADMIN).
     """
     return (CAP_NET_ADMIN,) if "admin-perm" in flags else ()
 

@@ -27,8 +27,8 @@ _header = GenlMsgHdr.LAYOUT.unpack_from
 
 
 Guard = Callable[[Any, str], AbstractContextManager[object]]
-"""Function that returns a context manager for a call of a family's function. If the function belongs to a
-module, the context manager turns every exception except OSError into an oops.
+"""Function that returns a context manager. The dispatcher runs the handlers of modules inside this context
+manager. A bug in a handler, such as a TypeError, becomes an oops. An OSError passes to the caller.
 """
 
 
@@ -45,7 +45,8 @@ class Dispatcher:
 
     def handle_locked(self, info: Info) -> object:
         """Handle a message like `handle`, but hold genl_mutex even if the operation does not sleep. The
-        dispatcher uses this function in test runs that pause the code of modules.
+        dispatcher uses this function if the engine can pause a driver between two statements
+        (`engine.perturbed`).
         """
         family = self._families.get(info.type)
         if family is None or family.parallel or self._lock.held:
@@ -138,8 +139,8 @@ class Dispatcher:
             put_owner(owner)
 
     async def _hold(self, begin: Callable[[], Any], owner: Owner | None, where: str) -> None:
-        """Run an operation that does not sleep, in a test run that pauses the code of modules. Hold a
-        reference to the operation's module while the operation runs.
+        """Run an operation that does not sleep, on an engine that can pause a driver between two statements
+        (`engine.perturbed`). Hold a reference to the operation's module while the operation runs.
         """
         assert owner is not None
         owner.references += 1

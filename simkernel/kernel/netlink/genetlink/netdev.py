@@ -26,8 +26,8 @@ RESERVED_FOR_THERMAL: Final = {"ids": 1, "groups": 2}
 """Number of family ids and of group numbers to reserve for the family `thermal`, which simkernel does not
 model.
 
-The Linux machine of the recordings has this family. With the reservation, netdev has the same family id (20)
-and group numbers (4 and 5) as in the recordings.
+The Linux machine on which the results of the conformance tests were recorded has this family. With the
+reservation, the family netdev gets the same id (20) and group numbers (4 and 5) as on that machine.
 """
 
 

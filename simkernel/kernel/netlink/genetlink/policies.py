@@ -89,8 +89,8 @@ def _tables(family: Family, command: Command, single: bool) -> tuple[PolicyTable
 
 
 def step(writer: MessageWriter, info: Info) -> bool:
-    """Write as many messages as fit (`ctrl_dumppolicy()`). Return False, which ends the dump, if the function
-    writes no message.
+    """Write as many messages as fit (`ctrl_dumppolicy()`). If no message is written, return False, so that
+    the dump ends.
     """
     context: PolicyContext = info.state
     try:
@@ -137,7 +137,8 @@ def _write_command(writer: MessageWriter, info: Info, command: Command) -> None:
         return
     with _message(writer, info):
         policies = writer.nest(genl.CTRL_ATTR_OP_POLICY)
-        # If a command has only a dump operation, Linux writes command number 0 (case nlctrl.policy_dump).
+        # If a command has only a dump operation, Linux writes 0 instead of the command's number.
+        # Conformance case: nlctrl.policy_dump.
         operation = writer.nest(command.number if command.do is not None else 0)
         if do is not None:
             writer.put_u32(genl.CTRL_ATTR_POLICY_DO, context.tables.index(do))

@@ -63,7 +63,9 @@ class Registry:
         return None
 
     def reserve(self, ids: int, groups: int) -> None:
-        """Reserve the next `ids` family ids and `groups` group numbers, as if other families had them."""
+        """Reserve the next family ids and group numbers, as if other families had them. The parameter `ids`
+        is the number of ids to reserve, `groups` is the number of group numbers.
+        """
         self._next_id = max(self._next_id, GENL_START_ALLOC) + ids
         self._take_groups(groups)
 

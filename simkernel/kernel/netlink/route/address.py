@@ -227,8 +227,9 @@ class AddressFamily(ABC, Generic[A]):
         return False
 
     def _check_dump(self, callback: DumpCallback) -> tuple[Net, int | None, int]:
-        """Check a strict dump request (`inet_valid_dump_ifaddr_req()`). Return the namespace to dump, the
-        namespace id in the request or None, and the index of the device to dump or 0 for all devices.
+        """Check a strict dump request (`inet_valid_dump_ifaddr_req()`). Return three values: the namespace to
+        dump, the namespace id in the request (or None), and the index of the device to dump (or 0 for all
+        devices).
 
         Raises EINVAL for an invalid request, ENODEV if the device does not exist.
         """

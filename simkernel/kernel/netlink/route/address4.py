@@ -137,8 +137,10 @@ class Ipv4Addresses(AddressFamily[Address4]):
             self._insert(data, address)
 
     def _rename(self, device: NetDevice, data: InDevice) -> None:
-        """Change the address labels of a renamed device (`inetdev_changename()`). The first address gets the
-        new device name as its label. The other labels also keep their suffix, such as `:1`, or get one.
+        """Change the address labels of a renamed device (`inetdev_changename()`). The new label of the first
+        address is the device name. The new label of every other address is the device name and a suffix. The
+        suffix is that of the old label, such as `:1`. If the old label had no suffix, the address's position
+        in the list is used.
         """
         name = _name(device)
         for number, address in enumerate(data.addresses, 1):

@@ -53,7 +53,9 @@ ETH_ALEN: Final = 6
 VLAN_VID_MASK: Final = 0x0FFF
 
 ANY_NEIGHBOUR: Final = PolicyTable("fdb", (AttributePolicy(),) * (nb.NDA_MAX + 1))
-"""Policy that checks only that no attribute type exceeds NDA_MAX (`nlmsg_parse()` without a policy)."""
+"""Policy table for requests that Linux parses without a policy. It rejects no payload, only attribute types
+above NDA_MAX.
+"""
 
 
 # -- links ----------------------------------------------------------------------
@@ -168,9 +170,7 @@ def _port_settings(request: Request, master: NetDevice, type: int, first: int, l
 
 
 UNICAST: Final[DeviceSlot[dict[bytes, int]]] = DeviceSlot(lambda device: {})
-"""Secondary unicast addresses of a device (`dev->uc`). The value of each address is the number of times that
-it was added.
-"""
+"""Secondary unicast addresses of a device (`dev->uc`), as the keys of a dictionary. All values are 1."""
 
 
 def _fill(device: NetDevice, address: bytes, state: int) -> bytes:
@@ -229,8 +229,8 @@ def _check_fdb_dump(request: Request) -> tuple[int, int]:
 
 
 def _old_fdb_dump(request: Request) -> tuple[int, int]:
-    """Check a dump request in the old format. Return the indexes of the bridge and of the device that the
-    request selects. An index of 0 selects all.
+    """Check a dump request from a socket without NETLINK_GET_STRICT_CHK. Return the indexes of the bridge and
+    of the device that the request selects. An index of 0 selects all.
 
     The request has the header of link requests. If it has the length of a neighbour request, it has no
     attributes. Source: `valid_fdb_dump_legacy()`.
@@ -287,7 +287,8 @@ class ForwardingEntries:
         devices.subscribe(self._on_event)
 
     def _on_event(self, event: Event, device: NetDevice, info: object) -> None:
-        """Update the secondary addresses after a device event.
+        """Delete a device's secondary addresses when the device is unregistered. Before a device with
+        secondary addresses comes up, make it promiscuous.
 
         Sources: `dev_uc_flush()` for UNREGISTER, `dev_set_rx_mode()` in `__dev_open()` for PRE_UP.
         """

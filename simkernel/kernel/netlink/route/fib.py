@@ -388,7 +388,8 @@ class RouteDump:
         if not hidden and not wanted.flags & rt.RTM_F_CLONED:
             for table in tables:
                 self._walk(table, wanted, writer, callback)
-        if not (wanted.table and self.family == AF_INET):  # tables that are created later are not dumped
+        if not (wanted.table and self.family == AF_INET):
+            # a table that is created after this call is not dumped
             callback.context = DumpState((BUCKETS, 0))
         return bool(writer.data)
 

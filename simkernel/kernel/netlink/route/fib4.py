@@ -71,7 +71,8 @@ class Result4:
 @attrs.define(eq=False)
 class Tables4:
     """IPv4 routing tables of a namespace, and the FibInfo objects that their routes share. Each flush of the
-    route cache replaces the object `cache`, so that older cached routes are recognized as invalid.
+    route cache stores a new object in `cache`. A cached route is valid only if it refers to the object that
+    is now in `cache`.
     """
 
     tables: dict[int, Table4] = attrs.field(factory=dict)

@@ -143,7 +143,7 @@ class AutomaticRoutes4(Routes4):
                 self._fib.insert(net, config)
             else:
                 self._fib.delete(net, table, config)
-        except OSError:  # the route to add exists, or the route to delete does not exist
+        except OSError:  # Linux also ignores these errors, for example EEXIST
             return
 
     def add_routes(self, address: Address4) -> None:
@@ -241,8 +241,8 @@ def _primary(data: InDevice, prefix: int, length: int) -> Address4 | None:
 def _needed(
     data: InDevice, address: Address4, primary: Address4, gone: Address4 | None
 ) -> tuple[set[int], bool]:
-    """Return the set of broadcast addresses that the device's other addresses need. As a second value, return
-    True if one of the other addresses needs the local route of `address`.
+    """Return two values about a device's addresses other than `address`: the set of broadcast addresses that
+    they need, and True if one of them needs the local route of `address`.
     """
     broadcasts: set[int] = set()
     local = same_source = False

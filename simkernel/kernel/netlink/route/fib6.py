@@ -172,9 +172,9 @@ Table6 = RouteTable[Route6]
 
 
 def _walk_key(prefix: tuple[int, ...]) -> str:
-    """Return a sort key for a node of the routing tree. Sorted by this key, the nodes are in the order of
-    Linux's tree walk: first the node's routes with a source prefix, then the nodes of longer prefixes, then
-    the node itself.
+    """Return a sort key that puts the nodes of a routing tree into the order of Linux's tree walk. For each
+    prefix, Linux visits first the routes that also have a source prefix, then the routes to longer prefixes
+    inside the prefix, then the routes to the prefix alone.
     """
     bits = ["".join(f"{prefix[at]:0{BITS}b}"[: prefix[at + 1]]) for at in range(0, len(prefix), 2)]
     return "-".join(bits) + "2"
@@ -293,7 +293,8 @@ class Fib6:
             own, below = table.routes.get(prefix), sources.get(prefix)
             if below is not None:
                 if not (found or own or not length or _below(table, prefix).isdisjoint("01")):
-                    # Linux compares the destination with the prefix of a node below (fib6_find_prefix()).
+                    # The node has no route without RTA_SRC. On Linux, it then refers to a route of a child
+                    # node, and the destination is compared with the child's prefix (fib6_find_prefix()).
                     raise self.unmodelled(
                         "if all routes to an IPv6 prefix have RTA_SRC, "
                         "routes to longer prefixes inside this prefix are not modelled",
@@ -451,7 +452,8 @@ class Fib6:
 
 
 def _below(table: Table6, prefix: tuple[int, ...]) -> set[str]:
-    """Return which kinds of routes a table has to a prefix and to longer prefixes. Each kind is a character.
+    """Return the kinds of routes that a table has to a prefix and to longer prefixes inside it, as a set of
+    one-character codes.
 
     0 or 1: routes to longer prefixes whose next bit is 0 or 1. 2: routes to the prefix itself. -: routes to
     the prefix that also have a source prefix.
