@@ -24,29 +24,31 @@ def init_work(this: ThisModule, function: Function) -> Work:
 
 
 def schedule_work(work: Work) -> bool:
-    """Queue `work` on the system's work queue. Return False if it is already queued."""
+    """Queue `work` on the system's work queue. Return False if `work` is already queued."""
     return _system(work).add(work)
 
 
 def schedule_delayed_work(work: Work, delay: int) -> bool:
-    """Queue `work` on the system's work queue after `delay` ns. Return False if it is already queued."""
+    """Queue `work` on the system's work queue after `delay` ns. Return False if `work` is already queued."""
     return _system(work).add_delayed(work, delay)
 
 
 def queue_work(queue: WorkQueue, work: Work) -> bool:
-    """Queue `work` on the module's own queue. Return False if it is already queued."""
+    """Queue `work` on `queue`, a work queue of the module. Return False if `work` is already queued."""
     return queue.add(work)
 
 
 def queue_delayed_work(queue: WorkQueue, work: Work, delay: int) -> bool:
-    """Queue `work` on the module's own queue after `delay` ns. Return False if it is already queued."""
+    """Queue `work` on `queue`, a work queue of the module, after `delay` ns. Return False if `work` is
+    already queued.
+    """
     return queue.add_delayed(work, delay)
 
 
 @sleeps
 def cancel_work_sync(work: Work) -> Awaitable[None]:
-    """Remove `work` from its queue, and wait if it is running. After this function has returned, the work
-    item does not run.
+    """Remove `work` from its queue. If `work` is running, wait until it has ended. When this function
+    returns, `work` is neither queued nor running.
     """
     queue = work.queue or _system(work)
     return may_sleep(this_of(work.module), "cancel_work_sync", queue.cancel_sync, work)

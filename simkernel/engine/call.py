@@ -34,7 +34,7 @@ blocks. The program gets the result when the call returns.
 
 
 class Owner(Protocol):
-    """The interface of a task that a `Call` uses when the program of this task awaits the call.
+    """The interface of a task whose program awaits a `Call`.
 
     `enter` performs the call and returns its result, or LATER if it has no result yet.
     """
@@ -69,8 +69,7 @@ class Call(Generic[T]):
         if owner is None:
             result = yield self  # already awaited: the loop that runs the program raises the error
             return result
-        # `enter` is an instance attribute, so CPython calls it faster through a local name than as
-        # `owner.enter(self)`.
+        # CPython calls the instance attribute `enter` faster through a local name.
         enter = owner.enter
         result = enter(self)
         if result is LATER:

@@ -35,7 +35,8 @@ def micros(value: Duration) -> int:
 
 
 def nanoseconds_up(value: Duration, unit: int = SECOND) -> int:
-    """Return `value` times `unit` in ns, rounded up to a whole ns, as Python rounds its timeouts.
+    """Convert a duration to nanoseconds: `value` is a number of units, and a unit has `unit` ns. Round up to
+    a whole ns, as Python rounds its timeouts.
 
     Like Python, it multiplies a float as a float: 0.1 s is 100 000 000 ns, although the float 0.1 is
     slightly above 1/10.

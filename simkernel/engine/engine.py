@@ -221,13 +221,13 @@ class Engine(simpy.Environment):
         return True
 
     def is_next(self, time: int) -> bool:
-        """Return True if code can run at `time` without an entry in the queue, because no other event is due
-        by then.
+        """Return True if code can run at `time` without an entry in the queue: no event is due up to and
+        including `time`, and `time` is before `run_until`.
 
         Callers skip the call if `time < next_deadline`.
         """
         # Do not call a function here: after a call, Python can run a signal handler that calls `interrupt()`.
-        # This method would then overwrite the `next_deadline` that `interrupt()` has set.
+        # If a signal handler called `interrupt()`, this method would overwrite the new `next_deadline`.
         next_deadline = self.run_until
         if (fifo := self.fifo) and fifo[0][0] < next_deadline:
             next_deadline = fifo[0][0]
@@ -262,7 +262,8 @@ class Engine(simpy.Environment):
         return timer
 
     def interrupt(self, error: BaseException) -> None:
-        """Schedule an urgent event that raises `error`. The event stops the run before any other event.
+        """Schedule an urgent event that raises `error`. The error ends the run before any other event is
+        processed.
 
         The error can come from a trace listener, a signal handler, a time limit or a Ctrl-C.
         """
@@ -294,8 +295,8 @@ class Engine(simpy.Environment):
         queue = self.queue
         if self._cancelled <= MIN_CANCELLED or 2 * self._cancelled <= len(queue):
             return
-        # Do not use a comprehension: Python can run a signal handler that calls `interrupt()` during it.
-        # The comprehension would drop the event that `interrupt()` adds to the queue.
+        # Do not use a comprehension: while Python evaluates it, a signal handler can call `interrupt()`.
+        # A comprehension would lose the event that `interrupt()` in a signal handler adds to the queue.
         functions = map(getattr, map(itemgetter(3), queue), repeat("function"), repeat(...))
         queue[:] = compress(queue, map(is_not, functions, repeat(None)))
         heapify(queue)

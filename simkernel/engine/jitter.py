@@ -74,8 +74,8 @@ def factor(level: float, quantiles: tuple[int, ...]) -> float:
 
 
 def engine_class(kind: type[E], quantiles: tuple[int, ...] | None) -> type[E]:
-    """Return a class of engines. If `quantiles` is None, return the class given by the argument `kind`. Else
-    return its subclass that multiplies time charges by random factors with these quantiles.
+    """If `quantiles` is None, return the engine class `kind`. Otherwise return a subclass of `kind` that
+    multiplies time charges by random factors, which have these quantiles.
     """
     if quantiles is None:
         return kind

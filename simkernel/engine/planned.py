@@ -41,10 +41,10 @@ class Observer(Protocol):
     """
 
     def scheduled(self) -> Any:
-        """Note that the running code schedules an event, and return a token for this event."""
+        """Record that the running code schedules an event, and return a token for this event."""
 
     def begin(self, token: Any) -> None:
-        """Note that the code of an event begins to run. `token` is the result of `scheduled()` for this
+        """Record that the code of an event begins to run. `token` is the result of `scheduled()` for this
         event. It is None for code outside the simulation.
         """
 
@@ -61,7 +61,7 @@ class Perturbation(Protocol):
         """The object that observes the order of sections (each is the code of one event), or None."""
 
     def begin(self, engine: PlannedEngine) -> None:
-        """Note that a machine is created with the given engine. The engine calls this method before its first
+        """Prepare for the run of a new machine. The machine's engine calls this method before its first
         event.
         """
 
@@ -77,9 +77,9 @@ class Perturbation(Protocol):
 
 
 class PlannedEngine(Engine):
-    """An engine whose runs follow a plan of delays and pauses. Before a section (the code of one event)
-    pauses, the engine calls each function in its argument `leaves`, so that the function removes the
-    section's state.
+    """An engine whose runs follow a plan of delays and pauses. `leaves` contains functions that the engine
+    calls before a section (the code of one event) pauses. Each function removes a part of the section's
+    state.
     """
 
     perturbed = True

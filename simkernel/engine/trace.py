@@ -90,9 +90,9 @@ class Tracer:
         return self.flow
 
     def follow(self, flow: int, finished: int = 0) -> None:
-        """Make `flow` the id of the current flow, which trace records get from now on.
+        """Set the id of the current flow to `flow`. Later trace records get this id.
 
-        If it is 0 or `finished` and a listener is attached, begin a new flow instead.
+        If `flow` is 0 or `finished` and a listener is attached, begin a new flow instead.
         """
         self.flow = flow
         if self.emit is not None and flow in (0, finished):

@@ -59,8 +59,8 @@ class _Chain:
         return record.name == name and record.fields["pid"] == pid
 
     def _before(self, at: int, pid: int) -> tuple[int | None, int]:
-        """Search backwards, from the record with index `at`, for the last wake-up or the creation of the task
-        `pid`. Add the records that explain it to the chain.
+        """Search backwards, from the record with index `at`, for the last wake-up of the task `pid`, or for
+        its creation. Add the records that explain this event to the chain.
 
         Return the index of the causing record (or None), and the pid of the task that caused it.
         """
@@ -82,7 +82,7 @@ class _Chain:
         flow = self._records[wakeup].flow
         if not flow:
             waker = self._waker(wakeup, pid)
-            # a blocked read(2) may be the one in `sim.quiet()`, which returns when no event is left
+            # in `sim.quiet()`, a task blocks in read(2) until no event is left
             if waker is None and self._records[left].fields["call"] == "read":
                 waker = self._last_act(wakeup)
             if waker is None:  # woken by its own timer

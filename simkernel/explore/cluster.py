@@ -20,7 +20,7 @@ T = TypeVar("T")
 TIMEOUT = 10
 """Seconds to wait for an answer of the dask scheduler."""
 PER_WORKER = 2
-"""Number of chunks (groups of seeds) that are submitted per worker. While one chunk runs, the other waits."""
+"""Number of chunks (groups of seeds) submitted for each worker: one that runs, and one that waits."""
 
 
 class InProcess(Executor):

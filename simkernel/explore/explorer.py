@@ -19,8 +19,8 @@ from simkernel.explore.strategy import Profile, draw, log_uniform
 from simkernel.kernel.loader.path import unchanged_files
 
 LATE: Final = 10**9
-"""More points (statements and task steps) than a run has. A plan uses this number to delay a stimulus (an
-action of the test, such as an unplug) until the machine is quiet.
+"""A number of points (statements and task steps) that no run reaches. A plan uses this number to delay a
+stimulus (an action of the test, such as an unplug) until the machine is quiet.
 """
 DURATIONS: Final = (micros(50), millis(5))
 """The two lengths in ns of pauses in a systematic search.  One is shorter than most system calls, the other
@@ -151,7 +151,8 @@ class Explorer:
 
     def sweep(self, point: str, limit: int | None = None) -> Found | Held:
         """Count how often the base run (without perturbations) passes the fault point `point`. Then run the
-        target once for each of these passes, at most `limit` times, and make this pass fail.
+        target once for each of these passes, at most `limit` times. In each of these runs, a different pass
+        fails.
 
         Raise SimulationError if the base run does not reach the fault point.
         """

@@ -101,7 +101,7 @@ class Schedule:
         if number in self._stimuli:
             self._stimulate(number)
         ns = self._values.get(number)
-        if ns is None or ns < 0:  # a task step cannot pause until an interrupt (IRQ)
+        if ns is None or ns < 0:  # only a statement can pause until an interrupt (IRQ)
             return 0
         self.done.append(Done(number, ns, f"{STEP} of {task.comm}"))
         return ns
@@ -132,8 +132,9 @@ class Schedule:
     # -- stimuli --------------------------------------------------------------
 
     def announce(self, name: str, function: Callable[[], object]) -> None:
-        """Announce the stimulus `name`, an action of the test such as an unplug. The engine calls `function`,
-        immediately or after a number of further points of the run that the plan sets for `name`.
+        """Announce the stimulus `name`, an action of the test such as an unplug. The plan sets after how many
+        further points the engine calls `function`. If it sets no number, the engine calls `function`
+        immediately.
         """
         first = name
         for number in count(2):
@@ -153,8 +154,8 @@ class Schedule:
             self._engine.call_later(0, function)
 
     def late_stimuli(self) -> bool:
-        """Trigger the waiting stimuli that would be due next, although the run has passed too few points.
-        Call this method when the machine is quiet, because a quiet machine passes no points.
+        """Trigger the stimuli that wait for the lowest number of points. Call this method when the machine is
+        quiet. A quiet machine passes no points, so these stimuli would not start otherwise.
 
         Return False if no stimulus waits.
         """

@@ -95,7 +95,7 @@ class Store:
         return [schedule for (schedule,) in rows]
 
     def coverage(self, kind: str) -> set[str]:
-        """Return the tracepoints or fault points that sampled runs passed.
+        """Return the names of all tracepoints or of all fault points that the sampled runs passed.
 
         `kind` is "tracepoint" or "fault".
         """
@@ -111,8 +111,8 @@ class Store:
 
 
 def code_digest() -> str:
-    """Return a digest of the source files of all imported modules. Omit the standard library, all installed
-    packages except simkernel, and simkernel's folders `cli` and `tools`.
+    """Return a digest of the source files of imported modules: the modules of simkernel outside its folders
+    `cli` and `tools`, and all other modules outside the standard library and the installed packages.
 
     It includes the specifications in the same directories. Call it after the default run, which loads
     drivers.

@@ -158,7 +158,9 @@ def swarm(random: Random, profile: Profile) -> dict[int, int]:
 
 
 def default(random: Random, profile: Profile) -> dict[int, int]:
-    """Return no delays and no pauses. Only the machine's seed, the faults and the stimuli vary."""
+    """Return no delays and no pauses. From seed to seed, only the machine's seed, the faults and the stimuli
+    vary.
+    """
     return {}
 
 

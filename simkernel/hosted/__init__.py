@@ -78,7 +78,9 @@ class Hosted:
             raise AttributeError(f"a hosted program has no module {name!r}") from None
 
     def thread_state(self, thread: Blocking, main: bool = False) -> ThreadState:
-        """Return the interpreter state that belongs to a thread of the process."""
+        """Return a new interpreter state, with an asyncio policy, for `thread`, a thread of the hosted
+        process.
+        """
         from simkernel.hosted.loop import HostedPolicy
 
         return ThreadState(self.importer, HostedPolicy(self.event_loop, main), self.runner, thread.runner)

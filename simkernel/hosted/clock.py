@@ -69,7 +69,7 @@ class TimeFunctions:
         self._call("nanosleep", nanoseconds_up(seconds))
 
     def gmtime(self, seconds: float | None = None, /) -> real.struct_time:
-        """Convert seconds since 1970 to a struct_time; without an argument, the current time."""
+        """Convert seconds since 1970 to a struct_time. If `seconds` is None, convert the current time."""
         return real.gmtime(self.time() if seconds is None else seconds)
 
     localtime = gmtime
@@ -78,7 +78,9 @@ class TimeFunctions:
         """Do nothing, because local time is always UTC."""
 
     def ctime(self, seconds: float | None = None, /) -> str:
-        """Format a time as time.ctime() does; without an argument, the current time."""
+        """Format a time in seconds since 1970 as time.ctime() does. If `seconds` is None, use the current
+        time.
+        """
         return real.asctime(self.gmtime(seconds))
 
     def strftime(self, format: str, when: Any = None, /) -> str:

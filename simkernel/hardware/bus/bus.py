@@ -194,7 +194,7 @@ class Bus:
     # A device's side
 
     def dma_write(self, device: Device, address: int, *parts: bytes | memoryview) -> bool:
-        """Write `parts`, one after another, to memory on behalf of `device`.
+        """Write the buffers `parts`, one after another, to memory on behalf of `device`.
 
         If they do not fit into one region, report a bus error; return False.
         """

@@ -77,7 +77,7 @@ class DeviceBus(Protocol):
     statistics: BusStatistics
 
     def dma_write(self, device: Device, address: int, *parts: bytes | memoryview) -> bool:
-        """Write `parts`, one after another, to memory on behalf of `device`.
+        """Write the buffers `parts`, one after another, to memory on behalf of `device`.
 
         If they do not fit into one region, report a bus error; return False.
         """
@@ -249,7 +249,7 @@ class Device:
         self._agenda.clear()
 
     def dma_write(self, address: int, *parts: bytes | memoryview) -> bool:
-        """Write `parts` to memory, one after another, in one DMA transfer.
+        """Write the buffers `parts` to memory, one after another, in one DMA transfer.
 
         If they do not fit into one allocated region, report a bus error and return False.
         """

@@ -80,7 +80,7 @@ def compile_table(owner: str, table: Iterable[Register], namespace: Mapping[str,
     for name in namespace:
         if name.startswith(("read_", "write_")) and name not in hooks:
             raise SimulationError(
-                f"{owner}.{name}() is a hook without a register: the registers are {_listed(ports)}"
+                f"{owner}.{name}() handles no register of the device: the registers are {_listed(ports)}"
             )
     return ports
 

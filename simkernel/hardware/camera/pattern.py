@@ -89,7 +89,7 @@ def _encode(line: list[Colour], pixel_format: PixelFormat) -> bytes:
             return bytes(encoded)
 
 
-# Conversion by ITU-R BT.601 with video range, in integers
+# Conversion of RGB to YCbCr by ITU-R BT.601 with video range, in integers
 
 
 def _luma(red: int, green: int, blue: int) -> int:

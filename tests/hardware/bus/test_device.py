@@ -221,7 +221,7 @@ def test_a_mistake_in_a_table_is_found_when_the_class_is_made(table: tuple[Regis
 
 
 def test_a_hook_without_a_register_is_found_when_the_class_is_made() -> None:
-    with pytest.raises(SimulationError, match=r"write_strat\(\) is a hook without a register: .* START"):
+    with pytest.raises(SimulationError, match=r"write_strat\(\) handles no register of the device: .* START"):
         type("Broken", (Thermometer,), {"write_strat": lambda self, value: None})
 
 
