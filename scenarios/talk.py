@@ -23,8 +23,8 @@ from simkernel.uapi.netlink import NETLINK_ADD_MEMBERSHIP, NETLINK_USERSOCK
 from simkernel.uapi.socket import AF_NETLINK, MSG_DONTWAIT, SOCK_DGRAM, SOL_NETLINK
 
 BOB, DORA, NOBODY = 4001, 4002, 4003
-"""Port ids: of Bob's socket, of Dora's socket, and one that no socket has. A program can bind any free port
-id; the default is its process id.
+"""Netlink port ids. Bob and Dora bind their sockets to the first two, and no socket has the third. A program
+can bind any free port id; the default is its process id.
 """
 
 GROUP = 7
@@ -65,7 +65,7 @@ async def dora(app: App, pause: float) -> None:
 
 
 async def listener(app: App, name: str, seen: Seen) -> None:
-    """Join the group and count the messages."""
+    """Join a multicast group and count the messages that arrive."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     await sock.bind((0, 0))
     try:
@@ -80,7 +80,7 @@ async def listener(app: App, name: str, seen: Seen) -> None:
 
 
 async def alice(app: App, messages: int, size: int, seen: Seen) -> None:
-    """Send to Bob, to an unused port, to Dora and to the group."""
+    """Send messages to Bob, to a port id without a socket, to Dora and to a multicast group."""
     sock = await app.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_USERSOCK)
     for number in range(messages):
         text = number.to_bytes(4, "little") * (size // 4)

@@ -15,7 +15,7 @@ from .stage import ACCESSES, ROOT, USER, Stage
 
 DRIVERS: Final = "/sys/bus/simbus/drivers"
 NETLINK_HELLO: Final = 17
-"""The netlink protocol of the module `hello`."""
+"""Number of the netlink protocol that the module `hello` registers."""
 BUFSIZE: Final = 4096
 
 
@@ -35,7 +35,7 @@ def modules(stage: Stage) -> None:
 
 
 async def looker(app: App) -> tuple[str, str, int]:
-    """Return the loaded modules and the interrupt handlers, and the number of bytes written to /dev/null."""
+    """Return the texts of /proc/modules and /proc/interrupts, and the result of a write to /dev/null."""
     modules = (await app.read_file("/proc/modules")).decode()
     interrupts = (await app.read_file("/proc/interrupts")).decode()
     fd = await app.open("/dev/null", O_WRONLY)

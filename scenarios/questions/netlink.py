@@ -25,14 +25,16 @@ LISTENERS: Final = ("desktop", "logger", "udevd")
 BUFSIZE: Final = 4096
 GAIN: Final = 40
 PAUSE: Final = 0.01
-"""Seconds between two queries of the gain."""
+"""Seconds between two queries of the camera's gain."""
 NUMBER: Final = 1
-"""Attribute type (nla_type) of an event's number, as drivers/ipc_demo/ipc_demo.yaml defines it."""
+"""Attribute type (nla_type) of the attribute `number`, the sequence number of an event
+(drivers/ipc_demo/ipc_demo.yaml).
+"""
 
 
 def netlink(stage: Stage) -> None:
-    """Show that the kernel can send first, and to many programs. Show that errors are precise, and that
-    messages can grow.
+    """Show what netlink can do and ioctl(2) cannot: the kernel sends a message without a request, and to many
+    programs. An error names the wrong attribute. A later version can add attributes.
     """
     stage.plug(Camera())
     stage.prepare("camera", "ipc_demo", node="/dev/video0")
@@ -173,7 +175,9 @@ def errors(stage: Stage) -> None:
 
 
 async def old_program(app: App, stage: Stage) -> None:
-    """Receive an event and read only its number, like a program that was written before events had a time."""
+    """Receive an event and read only its sequence number. This program behaves like one that was written
+    before events had the attribute `time`.
+    """
     client = await app.genetlink("ipc_demo")
     await client.join("events")
     with stage.shown("netlink_broadcast"):
@@ -198,8 +202,8 @@ def growing(stage: Stage) -> None:
     """
     stage.say(
         "A program can be older or newer than a module. The first program was written before events had a "
-        "time, so it reads only their number. The second one is newer: for ioctl(2) it passes a structure "
-        "that is 8 bytes longer than the module's."
+        "time, so it reads only the sequence number of an event. The second one is newer: for ioctl(2) it "
+        "passes a structure that is 8 bytes longer than the module's."
     )
     stage.spawn(old_program, stage, name="old", uid=USER)
     stage.do(begin, name=ROOT)

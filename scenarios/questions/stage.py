@@ -90,9 +90,9 @@ class Stage:
         self._run.table(title, columns, rows, detail=True)
 
     def one(self, seen: Watch, name: str, **fields: object) -> Any:
-        """Return the only record of the transcript `seen` that has this name and these fields.
+        """Return the only record in the transcript `seen` with the given name and field values.
 
-        Raise NotShown if it is not exactly one.
+        Raise NotShown if there is no such record, or more than one.
         """
         found = seen.named(name, **fields)
         if len(found) != 1:
@@ -180,7 +180,7 @@ class Stage:
         return returned[0]
 
     def prepare(self, *modules: str, node: str = "") -> None:
-        """Load modules as root, and let every user open `node`."""
+        """Load modules as root, and let every user open the device node at the path `node`."""
 
         async def administrator(app: App) -> None:
             for module in modules:

@@ -160,7 +160,9 @@ def netlink_address(value: object, call: str) -> NetlinkAddress:
 
 
 def control_messages(items: Iterable[tuple[SupportsIndex, SupportsIndex, Buffer]]) -> list[ControlMessage]:
-    """Convert the control messages of sendmsg, which are (level, type, data) tuples."""
+    """Convert the (level, type, data) tuples that a program passes to sendmsg: the numbers to C ints, the
+    data to bytes.
+    """
     messages = []
     for item in items:
         if len(item) != 3:

@@ -75,7 +75,9 @@ class System(Protocol):
         ...
 
     def blocking_app(self, app: Any, runner: Any) -> Any:
-        """Wrap `app` for a plain function, so that calls block.  `runner` runs a call until it is done."""
+        """Wrap `app` for a program without `await`: each call blocks and returns its result.  `runner` runs
+        the call.
+        """
         ...
 
     def specification(self, family: str) -> Spec:
@@ -142,7 +144,7 @@ class Caller:
         return call
 
     def made(self, request: R) -> R:
-        """Record that `request` has not been awaited yet, and return it."""
+        """Record the new call `request` as not yet awaited. Return `request`."""
         last, self._last = self._last, request
         if self._debug or last.owner is not None:
             self._remember(last, request)

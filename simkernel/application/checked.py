@@ -102,9 +102,9 @@ _ROWS: Final[tuple[tuple[str, str, Convert], ...]] = (
     ("handler", "an int or a plain function", _handler),
 )
 _TYPES: Final = {key: (words, convert) for keys, words, convert in _ROWS for key in keys.split()}
-"""Maps the kind of a system call argument to its type in words, for error texts, and its converter. The key
-is the name of an argument, such as "path", or the format in which strace prints the argument, such as
-"timespec". An argument without an entry is a C int.
+"""Maps the kind of a system call argument to a pair: the type that the argument must have, in words for error
+texts, and the function that converts the argument. The key is the name of an argument, such as "path", or the
+format in which strace prints the argument, such as "timespec". An argument without an entry is a C int.
 """
 _PLANS: Final = {
     name: [

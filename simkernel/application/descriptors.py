@@ -166,7 +166,9 @@ class Descriptors(Caller):
         return self.call("eventfd2", initval, flags)
 
     def eventfd_read(self, fd: int) -> Call[int]:
-        """Read and reset an eventfd's counter.  With EFD_SEMAPHORE, decrement it and return 1."""
+        """Return an eventfd's counter and reset it to 0.  With EFD_SEMAPHORE, only decrement the counter, and
+        return 1.
+        """
         return self.call("read", fd, U64.size, convert=_counted)
 
     def eventfd_write(self, fd: int, value: int) -> Call[None]:

@@ -37,7 +37,9 @@ _ACCESS: Final = {
     ACCESS_WRITE: (MAP_SHARED, PROT_READ | PROT_WRITE),
     ACCESS_COPY: (MAP_PRIVATE, PROT_READ | PROT_WRITE),
 }
-"""For each value of `access`, the flags and the protection that `mmap.mmap` uses."""
+"""Maps each value of the argument `access` of `mmap.mmap`, such as ACCESS_READ, to the flags and the
+protection that mmap(2) gets.
+"""
 READ_WRITE: Final = PROT_READ | PROT_WRITE
 
 

@@ -31,7 +31,7 @@ class LoadedModule(TypedDict):
 
 
 class Modules(Paths):
-    """The commands of kmod, which load, unload and list modules, as methods of a program's `app`."""
+    """Methods of a program's `app` that load, unload and list modules, as the commands of kmod do."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""A client of a netlink family.  It uses the system calls of netlink sockets only.
+"""A client of a netlink family.  It uses only the system calls of netlink sockets.
 
 Requests use one socket and events another, so that neither waits for the other.  The keys of results have
 the spelling of the family's specification.  Keyword arguments have `_` in place of `-`.
@@ -200,7 +200,7 @@ class NetlinkClient(Generic[F]):
                 if header[TYPE] in (NLMSG_DONE, NLMSG_ERROR):
                     self._check(operation, request, header, data, start, end)
                     if interrupted:
-                        raise os_error(EINTR, f"the dump {operation} was interrupted by a change: dump again")
+                        raise os_error(EINTR, f"the data changed during the dump {operation}: dump again")
                     return replies
                 replies.append(Message(operation, self.family.decode(operation, "dump", data, start, end)))
 
@@ -270,8 +270,8 @@ class _Events:
 
 
 def _call(owner: Owner, name: str, arguments: tuple[object, ...]) -> Call[Any]:
-    """Return an awaitable for a system call. Unlike `Caller.request`, do not record the call as not awaited:
-    `NetlinkClient` awaits it at once.
+    """Return an awaitable for a system call. `Caller.request` also records the call, to report a call that is
+    never awaited. This function does not, because `NetlinkClient` awaits each call at once.
     """
     call: Call[Any] = Call()
     call.owner, call.name, call.arguments, call.convert = owner, name, arguments, None

@@ -105,7 +105,7 @@ class Paths(Caller):
         try:
             if isinstance(path, int):
                 if kind((await self.fstat(fd)).st_mode) != S_IFDIR:
-                    raise os_error(ENOTDIR)  # as glibc's fdopendir() does for a file that is no directory
+                    raise os_error(ENOTDIR)  # glibc's fdopendir() rejects a file that is no directory
                 await self.call("lseek", fd, 0, SEEK_SET)
             data: bytes
             while data := await self.call("getdents64", fd, GETDENTS):

@@ -35,8 +35,8 @@ class GreenletProgram:
     the value by a program of that machine, and then restores it.
     """
     _unfinished: ClassVar[set[GreenletProgram]] = set()
-    """Programs that have begun and have not ended. This set keeps their greenlets alive: Python ends a
-    greenlet without references by GreenletExit.
+    """Programs that have begun and have not ended. This set keeps references to their greenlets: Python
+    raises GreenletExit in a greenlet that has no reference left, which would end the program.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class GreenletProgram:
     ) -> None:
         self.task = task
         self.swap: Callable[[], object] | None = None
-        """Callback invoked each time the function continues, and each time it stops.  It swaps the
-        interpreter state that belongs to the task.
+        """Callback invoked each time the function continues, and each time it stops.  The callback
+        swaps the interpreter state that belongs to the task.
         """
         self._on_return = on_return
         self._body = body
@@ -106,7 +106,7 @@ class GreenletProgram:
     def _main(self, *_: object) -> object:
         try:
             return self._body()
-        except StopIteration as stop:  # from send(), StopIteration would mean that the program has ended
+        except StopIteration as stop:  # for the caller of send(), StopIteration is the end of the program
             raise RuntimeError("program raised StopIteration") from stop
 
     def run(self, awaitable: Awaitable[T]) -> T:
@@ -122,12 +122,13 @@ class GreenletProgram:
         of `request` or raise its error.
         """
         if GreenletProgram._current is not self:
-            request.owner = None  # otherwise the call would also be reported as never awaited
+            request.owner = None  # this error is enough: do not report the call as never awaited, too
             raise SimulationError(
                 f"{request!r} belongs to {self.task.track}, which is not running: "
                 "a program makes its calls with its own app"
             )
-        self._paused = getcurrent()  # not `_root` if the function has started greenlets and one of them calls
+        # not always `_root`: the function can start further greenlets, and these can make calls, too
+        self._paused = getcurrent()
         value, error = self._root.parent.switch(request)
         while self._signals and not isinstance(error, GeneratorExit):
             self._signals.pop(0)()

@@ -23,7 +23,7 @@ ADDRESS: Final = 4
 """Indexes of two items of the tuple `Received`: the data and the sender's address."""
 
 plain_data: Final[Callable[[Received], bytes]] = itemgetter(DATA)
-"""A function that returns the data of a receive unchanged.  It is used for calls without MSG_TRUNC."""
+"""A function that returns the received data unchanged, for receive calls without MSG_TRUNC."""
 
 
 def data(received: Received) -> bytes:
@@ -35,7 +35,7 @@ def data(received: Received) -> bytes:
 
 
 def control_and_flags(received: Received) -> tuple[list[ControlMessage], int]:
-    """Return the control messages and the MSG_ flags of a receive."""
+    """Return the control messages and the MSG_ flags of a received message."""
     return list(received[2]), received[3]
 
 

@@ -258,7 +258,7 @@ class RtnetlinkClient(NetlinkClient[RouteMessages]):
 
     @classmethod
     async def open(cls, app: Caller) -> RtnetlinkClient:
-        """Open a socket in the caller's network namespace and return its client."""
+        """Open a socket in the caller's network namespace, and return a client that uses the socket."""
         sock = await client_socket(app, NETLINK_ROUTE)
         await sock.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)
         return cls(app, sock, RouteMessages())

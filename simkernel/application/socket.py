@@ -55,7 +55,7 @@ class Socket(Generic[A, S]):
         self.proto = proto
 
     def _encode(self, address: object, call: str) -> object:
-        """Convert an address that a program passes to the form that the system call takes.
+        """Convert an address from the form that a program uses to the form that the system call takes.
 
         Raise TypeError, which names `call`, for a wrong type.
         """
@@ -310,7 +310,7 @@ class Socket(Generic[A, S]):
         return self.settimeout(None if flag else 0)
 
     def settimeout(self, seconds: float | SupportsIndex | None, /) -> Call[int]:
-        """Set the timeout of blocking calls in seconds.
+        """Limit the time that a call on this socket can block to a number of seconds.
 
         None means no timeout, 0 makes calls non-blocking.
         """
@@ -370,7 +370,8 @@ class Socket(Generic[A, S]):
         return app.made(LazyCoroutine(app.owner, name, lambda: self._within_timeout(events, make)))
 
     async def _within_timeout(self, events: int, make: Callable[[], Call[T]]) -> T:
-        """Run a call with the timeout, as `sock_call_impl()` of Modules/socketmodule.c does.
+        """Make a system call with the timeout of this socket, as `sock_call_impl()` of Modules/socketmodule.c
+        does.
 
         Poll, make the call, and poll again if another task has consumed the data or the space.
         """
