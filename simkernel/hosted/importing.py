@@ -33,19 +33,16 @@ from simkernel.hosted.calls import Facade, numbered, refuse
 from simkernel.hosted.library import ABSENT, OWN, SHARED
 
 ALIASES: Final = {"os.path": "posixpath", "_io": "io", "_signal": "signal", "datetime": "_datetime"}
-"""Maps the names of some modules to other names. Under the other name, `Importer.modules` has the hosted
-program's copy of the module.
+"""Maps the name that a hosted program imports to the key of `Importer.modules` that has the program's copy of
+the module.
 
-The copy of `datetime` has the name `_datetime`, because under the name `datetime` pickle must find the host's
-module.
+The copy of `datetime` has the key `_datetime`. The name `datetime` is left to the host's module, because
+pickle looks up the classes of pickled dates there.
 """
 
 NUMBERED: Final = {"threading": "Thread", "concurrent.futures._base": "Future"}
-"""Maps the name of a module of the standard library to the name of a class. The module stores objects of this
-class in sets.
-
-`numbered` gives the objects hashes that are the same in each run, because the order of a set affects the
-order of system calls.
+"""Classes of the standard library whose objects get hashes that are the same in each run, by module. The
+modules keep these objects in sets, and the order of a set affects the order of system calls.
 """
 
 
@@ -149,9 +146,9 @@ class Importer(MetaPathFinder):
         host = importlib.import_module(name)
         module = importlib.util.module_from_spec(spec)
         self.modules[name] = sys.modules[name] = (
-            module  # enum's _convert_() looks up the module that calls it in sys.modules
+            module  # enum's _convert_() looks up its caller's module in sys.modules
         )
-        # if another hosted program runs before the import is done, `_exchange` restores the host's module
+        # keep the host's module: `_exchange` needs it if another hosted program runs during the import
         self._away[name] = host
         self._there.append(name)
         self._rereading.add(name)
@@ -176,7 +173,7 @@ class Importer(MetaPathFinder):
     # -- check, install, remove --------------------------------------------------
 
     def check(self) -> None:
-        """Raise SimulationError if a package name cannot be hosted."""
+        """Raise SimulationError if one of the packages cannot be hosted."""
         for package in sorted(self.packages):
             if problem := self._problem(package):
                 raise SimulationError(f"hosted(machine, {package!r}): {problem}")
@@ -203,11 +200,11 @@ class Importer(MetaPathFinder):
         return ""
 
     def _exchange(self) -> None:
-        """Swap the hosted program's modules with the host's modules of the same names. The modules that are
-        not in `sys.modules` are kept in `_away`.
+        """In `sys.modules`, replace the host's modules with the hosted program's modules of the same names,
+        or the reverse. Keep the replaced modules in `_away`.
         """
         modules = sys.modules
-        if len(modules) != self._count:  # an import has added a module since the last exchange
+        if len(modules) != self._count:  # an import has added a module since the last call of `_exchange`
             self._there = [name for name in modules if self.owns(name) or name in self._rereading]
         there = {name: modules.pop(name) for name in self._there if name in modules}
         modules.update(self._away)

@@ -26,8 +26,8 @@ NAMES: Final = {
         for name in ("base_events", "futures", "runners", "selector_events", "tasks", "unix_events")
     },
 }
-"""Names in the `asyncio` module for which each hosted program has its own object. Each value is the submodule
-of asyncio that defines the object (or is the object).
+"""Maps the name of an attribute of the `asyncio` module to the submodule of asyncio that defines it. A
+submodule is mapped to itself. Each hosted program has its own object for each of these attributes.
 """
 
 

@@ -60,7 +60,7 @@ class HostMemory(AddressSpace):
         return address
 
     def unmap_buffer(self, address: int) -> None:
-        """Drop the reference that keeps the buffer at `address` alive since `map_buffer`. Call this when the
+        """Drop the reference with which `map_buffer` keeps the buffer at `address` alive. Call this when the
         system call has returned.
         """
         self._buffers.pop(address, None)

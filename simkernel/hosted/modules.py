@@ -158,8 +158,10 @@ def missing(what: str) -> Callable[[object], NoReturn]:
 
 
 def refused() -> Iterator[tuple[str, ModuleType]]:
-    """For each module of `REFUSED` that this version of Python has, yield its name and a replacement. In the
-    replacement, functions and classes raise NotModelled, except those that `REFUSED` lists.
+    """Yield the name and the replacement of each module in `REFUSED` that this version of Python has.
+
+    `REFUSED` maps the name of a module to the names that the replacement shares with Python's module. The
+    other functions and classes raise NotModelled, except exception classes.
     """
     for name, kept in REFUSED.items():
         with suppress(ImportError):

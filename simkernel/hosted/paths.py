@@ -67,7 +67,8 @@ class PathFunctions:
         return entries
 
     def link(self, src: Any, dst: Any, *, follow_symlinks: bool = True, **folders: int | None) -> None:
-        """Create a hard link to `src`, or to the link itself if `src` is a symbolic link.
+        """Create a hard link to the file `src`. A symbolic link is not followed: `dst` becomes a hard link to
+        the symbolic link.
 
         `folders` are `src_dir_fd` and `dst_dir_fd`.
         """

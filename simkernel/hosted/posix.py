@@ -57,8 +57,8 @@ of them, as in older versions, the hosted program lacks it too.
 
 
 class PosixFunctions:
-    """Functions of `posix` for which no method of `App` can be used as it is: they make no system call, or
-    their arguments or results are different.
+    """Functions of `posix` that make no system call, or whose arguments or results differ from those of the
+    methods of `App`. (`App` has the system calls that a program can make.)
     """
 
     def __init__(self, call: ProcessCalls) -> None:

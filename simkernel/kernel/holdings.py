@@ -18,8 +18,8 @@ from simkernel.uapi.socket import AF_NETLINK, AF_UNIX
 
 Holdings = Mapping[Hashable, tuple[str, int]]
 """Maps each held object to a description and an amount, for example 1 for a process, or a number of bytes for
-DMA memory. If the description starts with "# ", `left` adds up the amounts of all objects with this
-description.
+DMA memory. If a description starts with "# ", the function `left` shows all objects with this description as
+one total.
 """
 
 SOCKETS: Final = {AF_NETLINK: "# netlink sockets", AF_UNIX: "# unix sockets"}
@@ -33,9 +33,11 @@ def holdings(kernel: Kernel) -> Holdings:
 
 
 def left(now: Holdings, before: Holdings) -> list[str]:
-    """Compare two results of `holdings`. Return texts for the resources in the later result (`now`) that are
-    not in the earlier one (`before`). If a description starts with "# ", return one text with the total
-    amount; otherwise, return one text for each object.
+    """Compare two results of `holdings`, the earlier one (`before`) and the later one (`now`). Return one
+    text for each resource that was added after the earlier one.
+
+    Resources whose descriptions are equal and start with "# " share one text with the total of the added
+    amounts.
     """
     amounts: Counter[str] = Counter()
     for key, (text, amount) in now.items():

@@ -95,8 +95,8 @@ class Kernel:
         if self.copies is not None:
             costs = attrs.evolve(costs, on_copy=self.copies.add)
         self.plain_costs = costs
-        """The cost model without the fault point `usercopy`, so the charge of a copy never raises EFAULT. It
-        is for the parts of the kernel that check this fault point themselves.
+        """The cost model for netlink, unix sockets and epoll, which check the fault point `usercopy`
+        themselves. The cost model for other parts, `costs`, checks it when a copy is charged.
         """
         if faults is not None:
             costs = attrs.evolve(costs, on_copy=faults.copying(costs.on_copy))

@@ -34,10 +34,9 @@ from simkernel.kernel.vfs.char_file import CharDeviceFile
 from simkernel.kernel.vfs.file import OpenFile, OpenFiles
 
 UNMAPPED: Final = "0x0000"
-"""Prefix of the address in a bus error if a driver accesses a register after its register window was
-unmapped.
-
-Unmapping sets the base address of the window to 0 (driverapi/io.py), so the address is a small number.
+"""Prefix of the addresses in a register window that was unmapped. Unmapping sets the base address of the
+window to 0 (driverapi/io.py). If a driver accesses a register later, the bus error has an address with this
+prefix.
 """
 
 

@@ -63,14 +63,16 @@ class _Access:
 
 @attrs.define(eq=False)
 class _Cell:
-    """The recorded accesses to one attribute of an object.  `write` is the last write.  `reads` has, for each
-    task, interrupt line and timer, its last read since that write.
+    """The recorded accesses to one attribute of an object. `write` is the last write. `reads` maps a context
+    (a task, an interrupt line or a timer) to the last read by this context after the last write.
     """
 
     write: _Access | None = None
     reads: dict[Hashable, _Access] = attrs.field(factory=dict)
     assigned: Clock | None = None
-    """The vector clock at the last `rcu_assign_pointer()` or `xchg()` of the attribute."""
+    """The vector clock of the context (a task, an interrupt line or a timer) that last set the attribute with
+    `rcu_assign_pointer()` or `xchg()`, at that time. It is None before the first such assignment.
+    """
 
 
 class Races:
@@ -85,8 +87,8 @@ class Races:
         self._current: Callable[[], SchedTask | None] = lambda: None
         self._clocks: dict[Hashable, Clock] = {}
         self._carried: Clock | None = None
-        """The vector clock of the code that scheduled the current event. When a task, interrupt or timer
-        runs, `_clock` merges the attribute into the clock of that context and sets the attribute to None.
+        """The vector clock of the code that scheduled the current event. `_clock` merges it into the clock of
+        the task, interrupt or timer that runs in this event, and then sets this attribute to None.
         """
         self._contexts: list[Hashable] = []
         """The interrupt handlers and timers that run now.  The innermost one is last."""
@@ -137,8 +139,8 @@ class Races:
         return self._snapshot()
 
     def begin(self, token: Clock | None) -> None:
-        """Note that the code of an event begins to run. `token` is the vector clock that `scheduled` returned
-        for this event.
+        """Record that the code of an event begins to run. `token` is the vector clock that `scheduled`
+        returned for this event.
 
         With the token None, ordinary code runs, which is ordered after all earlier actions.
         """
@@ -160,19 +162,21 @@ class Races:
         return back
 
     def acquired(self, lock: object) -> None:
-        """Note that the current context has acquired `lock`.  From now on, its accesses are ordered after all
-        earlier releases of `lock`.
+        """Record that the current context has acquired `lock`. From now on, its accesses are ordered after
+        all earlier releases of `lock`.
         """
         if (released := self._released.get(lock)) is not None:
             _join(self._clock(), released)
 
     def released(self, lock: object) -> None:
-        """Note that the current context releases `lock`: later acquisitions of `lock` come after it."""
+        """Record that the current context releases `lock`. The context's accesses so far are ordered
+        before all later acquisitions of `lock`.
+        """
         _join(self._released.setdefault(lock, {}), self._snapshot())
 
     def registered(self, kind: str) -> None:
-        """Note that a resource of this `kind` was registered. Unless `kind` is in PRIVATE, all module code
-        that runs later is ordered after the registration.
+        """Record that the current context has registered a resource of this kind. All later accesses by
+        modules are ordered after the registration. A kind in `PRIVATE` has no such effect.
         """
         if kind not in PRIVATE:
             _join(self._published, self._snapshot())
@@ -305,8 +309,9 @@ class ObservedTimers(Timers):
 
 
 class Watched:
-    """The `Perturbation` of a machine with a race detector. It delays tasks and pauses module code as the
-    machine's plan says. Without a plan, it delays and pauses nothing.
+    """The `Perturbation` of a machine with a race detector. It passes on the delays of tasks and the pauses
+    of module code from the `Perturbation` that the machine was created with. If there is none, nothing is
+    delayed or paused.
     """
 
     def __init__(self, perturbation: Perturbation | None) -> None:
@@ -327,7 +332,7 @@ class Watched:
         return 0 if self._inner is None else self._inner.step(task)
 
     def statement(self, place: str) -> int:
-        """Return the length in ns of the pause before a statement of module code.  A value below 0 means that
-        an interrupt happens there.  `place` is the file and line of the statement.
+        """Return the length in ns of the pause before the statement of module code at `place` (file and
+        line). 0 means no pause. A value below 0 means a pause until the next timer has expired.
         """
         return 0 if self._inner is None else self._inner.statement(place)

@@ -148,8 +148,7 @@ class Binding:
                 self._defer(device, triggered=triggers != self._triggers)
             return error.errno or EIO
         except BaseException:
-            # The task was killed, or the simulated device's own code has a bug: do not release the driver's
-            # resources.
+            # The task was killed, or the simulated device's own code has a bug: keep the driver's resources.
             device.driver = None
             raise
         driver.devices.append(device)

@@ -33,8 +33,8 @@ class NodeAccess:
 DEFAULT = NodeAccess()
 Devnode = Callable[["Device"], NodeAccess]
 Probe = Callable[[Any], Awaitable[None] | None]
-"""A driver's probe function.  Its argument is the device, an object of the bus's device class, such as
-`SimbusDevice`.
+"""A driver's probe function.  Its argument is the device, an object of the Python class that the bus uses for
+its devices, such as `SimbusDevice`.
 """
 Remove = Callable[[Any], Awaitable[None] | None]
 

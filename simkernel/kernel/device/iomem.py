@@ -10,7 +10,7 @@ from simkernel.hardware.bus import Bus
 from simkernel.hardware.bus import registers as sheet
 
 ALL_ONES: Final = sheet.ALL_ONES
-"""Value of a register read that no device answers."""
+"""The value that a read of a device register returns if no device responds, for example after an unplug."""
 
 
 @attrs.define(eq=False)

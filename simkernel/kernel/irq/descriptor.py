@@ -97,9 +97,9 @@ class IrqDescriptor:
     threads_handled: int = 0
     """Number of times that a thread returned IRQ_HANDLED."""
     threads_handled_last: int | None = None
-    """Value of `threads_handled` at the previous interrupt for which the handlers only returned
-    IRQ_WAKE_THREAD. The value is None if there was no such interrupt, or if the handlers of a later interrupt
-    returned both IRQ_HANDLED and IRQ_WAKE_THREAD.
+    """Value of `threads_handled` at the last interrupt that only woke a thread: the handlers returned
+    IRQ_WAKE_THREAD without IRQ_HANDLED. It is None before the first such interrupt. An interrupt with both
+    results resets it to None.
     """
     observed: int = 0
     unhandled: int = 0

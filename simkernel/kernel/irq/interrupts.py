@@ -249,13 +249,13 @@ class Interrupts:
     # -- threads ------------------------------------------------------------
 
     async def _thread(self, desc: IrqDescriptor, action: IrqAction, function: ThreadFunction) -> None:
-        """Body of a handler's thread: call the thread function each time that the handler has woken the
+        """Run a handler's thread: call the driver's thread function each time that the handler has woken the
         thread (`irq_thread()`).
         """
         try:
             while not action.stopping:
                 if not action.woken:
-                    # until the handler wakes the thread, as in irq_wait_for_interrupt()
+                    # Like irq_wait_for_interrupt(), sleep until the handler wakes the thread.
                     await sleep_on(action.queue)
                     continue
                 action.woken = False

@@ -14,24 +14,23 @@ import attrs
 CACHED: Final = 20 << 10
 """Largest copy in bytes that stays in the nearest cache until the next copy."""
 SPILL: Final = 4
-"""If a copy is larger than CACHED, SPILL bytes miss the nearest cache for each additional byte, because the
-copy evicts its own bytes. At most all bytes of the copy miss.
+"""Factor for the cache misses of a copy that is larger than CACHED. The number of bytes that miss the nearest
+cache is SPILL * (size - CACHED), but at most the size of the copy. The factor is above 1, because the copy
+evicts its own bytes.
 """
 PIECE: Final = 8 << 12
 """Size in bytes of 2**PAGE_ALLOC_COSTLY_ORDER pages."""
 FROM_ZONE: Final = 3
 """Factor by which the cost `page_alloc` is multiplied if a block of pages is larger than 32 KiB (PIECE)."""
 MEMBER_LINES: Final = 4
-"""Number of cache misses of a multicast for each member of its group, if the member's data is not in the
-caches.
-
-For each other subscribed socket, whose data is not in the caches either, there is one cache miss.
+"""Number of cache misses when a multicast visits a member of its group whose data is not in the caches.
+Visiting a socket outside the group causes one cache miss.
 """
 
 
 @attrs.frozen
 class CostModel:
-    """Costs of kernel operations in ns, or in ns per KiB where the parameter says so."""
+    """Costs of kernel operations in ns. A cost whose name ends with `_per_kib` is in ns per KiB."""
 
     syscall: int = 94
     """Cost of entering and leaving the kernel (measured with getppid)."""
@@ -126,8 +125,8 @@ class CostModel:
     module_unload: int = 20_000
     """Cost of unloading a module."""
     spread: tuple[int, ...] = attrs.field(default=(1000, 1050, 1340), kw_only=True)
-    """Distribution of costs that vary at random: the median, the 90th and the 99th percentile, in thousandths
-    of the cost parameter.
+    """Distribution of the random factor by which a machine with `jitter` multiplies each charge of time: the
+    median, the 90th and the 99th percentile of the factor, in thousandths.
     """
     on_copy: Callable[[int], None] | None = attrs.field(default=None, kw_only=True, eq=False, repr=False)
     """Function that is called with the size in bytes of each charged copy.
@@ -159,9 +158,10 @@ class CostModel:
         return self.page_alloc * (FROM_ZONE if size > PIECE else 1)
 
     def misses(self, members: int, others: int) -> int:
-        """Return the cost in ns of cache misses if a multicast visits more subscribers than the caches hold.
+        """Return the cost in ns of the cache misses of a multicast that visits more than `cached_sockets`
+        subscribed sockets.
 
-        Only the subscribers above `cached_sockets` count, members and others in proportion.
+        Only the sockets above `cached_sockets` count, members of the group and others in proportion.
         """
         walked = members + others
         lines = MEMBER_LINES * members + others

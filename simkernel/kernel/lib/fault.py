@@ -89,7 +89,7 @@ POINTS: Final[Mapping[str, FaultPoint]] = MappingProxyType({point.name: point fo
 
 
 class NamedCall(Protocol):
-    """The interface of a system call that `Armed` uses: it reads only the call's name."""
+    """The interface of a system call from which `Armed` reads only the name."""
 
     @property
     def name(self) -> str: ...
@@ -122,8 +122,8 @@ class Armed:
         self._engine = engine
         self._current = current
         self.entered: str | None = None
-        """Name of the system call whose handler runs now, or None. `hit_for` uses it for a task whose
-        attribute `call` is None, because the kernel sets `call` only if the call does not return immediately.
+        """Name of the system call whose handler runs now, or None. While a handler runs for the first time,
+        the attribute `call` of its task may still be None; then `hit_for` uses this name.
         """
 
     def hit(self, point: str, **about: object) -> bool:

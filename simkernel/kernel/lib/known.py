@@ -27,19 +27,20 @@ def known_ioctls(kind: str) -> Mapping[int, Sequence[str]]:
 
 
 def refusal(words: Iterable[str]) -> int | None:
-    """Return the errno with which Linux refuses a request, or None if Linux may execute it. `words` are the
-    words after the request's name in ioctls.txt, for example `plain ENOTTY`.
+    """Return the errno with which Linux refuses an ioctl(2) request, or None if Linux may execute it.
+
+    `words` are the words after the request's name in ioctls.txt: flags, and an errno such as ENOTTY if Linux
+    refuses the request.
     """
     return next((getattr(errno, word) for word in words if word[0] == "E"), None)
 
 
 def known_file(directory: str, names: Sequence[str]) -> str | None:
-    """Look up a file in the table of Linux's files. Its path is `directory`, which exists, followed by
-    `names`. Return the path as the table writes it, possibly with wildcards. Return None if Linux has no such
-    file.
+    """Look up a file of Linux in files.txt. The file's path is `directory`, an existing directory, followed
+    by `names`. Return the matching path of files.txt, which may have wildcards, or None if no path matches.
 
-    A wildcard matches a name in the directory's path, but none of `names`.  Otherwise `*/stat` would match
-    a process that does not exist.
+    A wildcard matches a name in the directory's path, but none of `names`. Otherwise `*/stat` would match a
+    process that does not exist.
     """
     here = directory.split("/")
     for path in _files().get(names[-1], ()):

@@ -18,8 +18,8 @@ CHECKERS: Final = ("lockdep", "hung", "references", "sockets", "memory", "races"
 KIT: Final = CHECKERS[:-1]
 """The checkers that every machine of `simkernel.testing` enables."""
 MAX_KEPT: Final = 64
-"""Maximum number of reports that are kept. If it is exceeded, the oldest report is dropped, but stays in the
-kernel log and in `Reports.count`.
+"""Maximum number of reports that `Reports` keeps. A further report replaces the oldest one. `Reports.count`
+and the kernel log still include the replaced report.
 """
 
 

@@ -30,9 +30,10 @@ def locate(frame: FrameType) -> tuple[str, str] | None:
 
 
 def caller(depth: int = 1) -> FrameType:
-    """Search the stack for module code and return its innermost frame (`module_frame`). The search starts at
-    the function that calls `caller` if `depth` is 0, or at the caller of that function if `depth` is 1. If
-    there is no module code, return the frame where the search starts.
+    """Return the innermost frame of module code on the stack (`module_frame`). If there is none, return the
+    frame where the search starts.
+
+    With depth 0, the search starts at the function that calls `caller`; with depth 1, one frame further out.
     """
     return module_frame(sys._getframe(depth + 1))
 
@@ -102,8 +103,8 @@ def describe(at: Place) -> str:
 
 
 def culprit(trace: tuple[str, ...]) -> str:
-    """Return the line of a call trace that a report shows as the place of a bug: the innermost line in a
-    module's code, or the innermost line of all if no module's code is in the trace.
+    """Return the line of a call trace that names the place of a bug in a report. It is the innermost line in
+    code of a module, or the first line if the trace has no such line.
     """
     return next((line for line in trace if line.endswith("]")), trace[0] if trace else "an unknown function")
 

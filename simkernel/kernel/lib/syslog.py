@@ -72,20 +72,20 @@ class Syslog:
     saved: int | None = None
 
     def unread(self) -> list[LogRecord]:
-        """Return all records from number `next` on. If the record `next` was dropped, first set `next` to the
-        oldest record in the log.
+        """Return all records that no reader has read. If the record that is next to be read was dropped,
+        first skip to the oldest record in the log.
         """
         if self.next < self.log.first:
             self.next, self.partial = self.log.first, 0
         return [self.log.at(each) for each in range(self.next, self.log.written)]
 
     def size_unread(self) -> int:
-        """Return the number of unread bytes (SYSLOG_ACTION_SIZE_UNREAD)."""
+        """Return the number of bytes in the log that no reader has read (SYSLOG_ACTION_SIZE_UNREAD)."""
         return sum(map(text_size, self.unread())) - self.partial
 
     def read(self, size: int) -> bytes:
-        """Return the records that fit into `size` bytes. If the first record does not fit, return its first
-        `size` bytes (`syslog_print()`).
+        """Return the unread records that fit into `size` bytes. If the first record does not fit, return its
+        next `size` unread bytes (`syslog_print()`).
         """
         data = b""
         for record in self.unread():

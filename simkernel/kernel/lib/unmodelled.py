@@ -37,8 +37,8 @@ class Unmodelled:
         return os_error(number)
 
     def missing(self, directory: str, names: Sequence[str]) -> Exception:
-        """Return the error for a missing file in /proc or /sys. If Linux has the file, the error says that it
-        is not modelled; otherwise the error is ENOENT.
+        """Return the error for a file in /proc or /sys that the machine lacks. If Linux has the file,
+        simkernel reports that the file is not modelled. Otherwise, return ENOENT.
         """
         path = known_file(directory, names)
         return os_error(ENOENT) if path is None else self(f"{path} is not modelled", ENOENT)
