@@ -107,7 +107,7 @@ class Veth:
             raise os_error(EINVAL)
 
     def newlink(self, new: NewLink) -> None:
-        """Create and register the peer, then register the device that the request asks for."""
+        """Create and register the peer of the new device, then register the new device itself."""
         this, device = self.this, new.device
         peer = rtnl_create_peer(this, new, self.kind)
         if new.peer is None or IFLA_ADDRESS not in new.peer.tb:
@@ -134,7 +134,7 @@ class Veth:
             doomed.append(peer)
 
     def link_net(self, device: NetDevice) -> Net | None:
-        """Return the network namespace of the peer, or None without a peer."""
+        """Return the network namespace of the peer, or None if the device has no peer."""
         return None if device.private is None else device.private.net
 
     def open(self, device: NetDevice) -> None:

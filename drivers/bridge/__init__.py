@@ -191,7 +191,7 @@ class BridgeModule:
             raise unmodelled(self.this, f"the setting {type} of a bridge is not modelled", EOPNOTSUPP)
         for type in change(bridge.settings, data):
             if type == Br.PRIORITY:
-                self.update(bridge)  # update the bridge id in each port: it contains the priority
+                self.update(bridge)  # each port stores the bridge id, which contains the priority
         if Br.GROUP_ADDR in data:
             address = data[Br.GROUP_ADDR]
             if address[:5] != GROUP_ADDRESS[:5] or address[5] > 15 or address[5] in (1, 2, 3):
@@ -240,8 +240,8 @@ class BridgeModule:
         device.mtu, device.private.mtu_is_set = mtu, True
 
     def set_id(self, bridge: Bridge, address: bytes) -> None:
-        """Change a bridge's hardware address (`br_stp_change_bridge_id()`). This also changes the bridge id,
-        the ids that the ports store, and the forwarding database.
+        """Change a bridge's hardware address (`br_stp_change_bridge_id()`). This also updates the bridge id,
+        the designated ids of the ports, and the forwarding database.
         """
         bridge.fdb.change_bridge(address)
         for port in bridge.ports.values():

@@ -50,7 +50,7 @@ class Entry:
 
 
 class ForwardingDatabase:
-    """The forwarding entries of one bridge by address, in the order in which the entries were created."""
+    """The forwarding database of one bridge: the entry for each MAC address, oldest entry first."""
 
     def __init__(self, this: ThisModule, bridge: Bridge) -> None:
         self._this = this
@@ -92,8 +92,8 @@ class ForwardingDatabase:
         return [self._fill(address) for address in reversed(chosen)]
 
     def _delete(self, port: NetDevice | None, address: bytes) -> None:
-        """Delete an entry. If another port or the bridge has the same address, assign the entry to it instead
-        (`fdb_delete_local()`).
+        """If another port or the bridge also has `address`, assign the entry for `address` to that port or to
+        the bridge. Otherwise delete the entry (`fdb_delete_local()`).
         """
         owners = (each for each in self._bridge.ports if each is not port and each.address == address)
         new_owner = next(owners, None)

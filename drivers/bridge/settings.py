@@ -117,13 +117,13 @@ PORT_SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
 the errno for a value out of range.
 """
 SETTINGS: Final[dict[int, tuple[int, int, int]]] = {
-    Br.FORWARD_DELAY: ANY,  # Linux limits the delay only if the spanning tree protocol is enabled
+    Br.FORWARD_DELAY: ANY,  # Linux limits the forward delay only if STP is enabled
     Br.HELLO_TIME: (100, 1000, ERANGE),
     Br.MAX_AGE: (600, 4000, ERANGE),
     Br.AGEING_TIME: ANY,
     Br.STP_STATE: (0, 0, EOPNOTSUPP),
     Br.PRIORITY: ANY,
-    Br.VLAN_FILTERING: (1, 0, EOPNOTSUPP),  # empty range: CONFIG_BRIDGE_VLAN_FILTERING is off
+    Br.VLAN_FILTERING: (1, 0, EOPNOTSUPP),  # no value is valid, because CONFIG_BRIDGE_VLAN_FILTERING is off
     Br.MCAST_ROUTER: (0, 2, EINVAL),
     Br.MCAST_SNOOPING: FLAG,
     Br.MCAST_QUERY_USE_IFADDR: FLAG,
@@ -243,8 +243,8 @@ def checked(
     type: int,
     payload: bytes,
 ) -> int:
-    """Decode the value of a setting from its attribute's payload. Raise the error in `limits` if the value is
-    out of range.
+    """Decode the value of a setting from its attribute's payload. `limits` has the range of each setting, and
+    the errno to raise for a value out of range.
     """
     low, high, error = limits[type]
     value = int.from_bytes(payload[: table[type][0]], "little")

@@ -119,9 +119,7 @@ class Commands:
         await stream_on(self._find(info), info.sender)
 
     async def stream_off(self, info: GenlInfo) -> None:
-        """Remove the sender's socket from the users of the stream, and stop the stream after the last
-        user.
-        """
+        """Remove the sender's socket from the users of the stream. Stop the stream if no users are left."""
         await stream_off(self._find(info), info.sender)
 
     def socket_closed(self, sender: Hashable) -> None:
@@ -130,7 +128,7 @@ class Commands:
         Stopping a stream sleeps, which is not allowed here, so a work item does it.
         """
         for camera in self._cameras():
-            # Schedule the work item under the lock, because the driver's remove() clears the users under it.
+            # Schedule the work item under `lock`, because the driver's remove() clears `users` under `lock`.
             # After remove() has cancelled the work item, no closed socket can schedule the work item again.
             with camera.lock:
                 if remove_user(camera, sender):

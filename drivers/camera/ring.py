@@ -96,7 +96,9 @@ class Descriptors:
         return sum(bool(flag & hw.DESCRIPTOR_DONE) for flag in done)
 
     def frame(self, pixels: memoryview, now: int) -> Frame:
-        """Return the frame of the descriptor `self.tail`, and count it in `collected`. `now` is in ns."""
+        """Return the frame of the descriptor `self.tail`, and count it in `collected`. `now` is the current
+        time in ns.
+        """
         _, _, _, _, sequence, checksum, exposure_start, readout_end, dma_done = self.descriptor(self.tail)
         self.collected += 1
         return Frame(self.tail, sequence, checksum, pixels, exposure_start, readout_end, dma_done, now)

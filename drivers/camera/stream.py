@@ -45,7 +45,7 @@ async def stream_on(camera: Camera, user: Hashable) -> None:
 
 
 async def stream_off(camera: Camera, user: Hashable) -> None:
-    """Remove a netlink socket from the users of the stream, and stop the stream after the last user. Raise
+    """Remove a netlink socket from the users of the stream. Stop the stream if no users are left. Raise
     ENODEV if the camera is unplugged.
     """
     async with camera.mutex:

@@ -147,7 +147,7 @@ class Video:
 
 
 def _nth(items: Any, index: int) -> Any:
-    """Return the item with this index. Raise EINVAL if the index is too high."""
+    """Return the item whose index an enumeration ioctl passes. Raise EINVAL if the index is too high."""
     if index >= len(items):
         raise os_error(EINVAL)
     return items[index]
@@ -158,7 +158,7 @@ def _seconds(nanoseconds: int) -> Fraction:
 
 
 def _describe(pix: s.V4l2PixFormat, mode: hw.Mode, fourcc: int) -> None:
-    """Fill in the V4L2 description of a format.
+    """Fill in struct v4l2_pix_format for a sensor mode and a pixel format.
 
     The colour space is sRGB; the other colour fields have the default 0: BT.601 encoding in video range.
     """

@@ -33,8 +33,8 @@ CLOCKS: Final = frozenset({CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME})
 
 
 class QueuedEvent(NamedTuple):
-    """An event in a reader's ring: the fields of `struct input_event`, and the id of the trace flow to which
-    the event belongs.
+    """An event in a reader's ring: the fields of `struct input_event`, and a flow id. In a trace, arrows
+    connect the records with the same flow id.
     """
 
     sec: int
@@ -74,7 +74,7 @@ class Client:
     masks: dict[int, int] = attrs.field(factory=dict)
     fasync: FasyncList = attrs.field(factory=FasyncList)
     flow: int = 0
-    """The trace flow id of the event that the program has read last."""
+    """Flow id (for traces) of the event that the program read most recently."""
 
     def __attrs_post_init__(self) -> None:
         self.buffer = [QueuedEvent(0, 0, 0, 0, 0)] * self.size

@@ -102,7 +102,9 @@ def _properties(file: File, client: Client, size: int, address: int) -> int:
 
 
 def _codes(file: File, dev: InputDev, type: int, size: int, address: int) -> int:
-    """Copy the bitmap of the device's codes of one event type to the program (`handle_eviocgbit()`)."""
+    """Copy a bitmap to the program: the codes that the device reports for one event type
+    (`handle_eviocgbit()`).
+    """
     if type == ev.EV_SYN:
         return _bytes(file, to_bytes(dev.evbit, ev.EV_MAX), size, address)
     if type not in ev.MAX_CODE:
@@ -159,7 +161,7 @@ def _mask_bits(type: int) -> int:
 
 
 def _set_mask(file: File, client: Client, address: int) -> None:
-    """Set the codes that the reader wants of one event type (`evdev_set_mask()`).
+    """Set the reader's mask for one event type: the codes that the reader wants (`evdev_set_mask()`).
 
     Codes beyond the end of the mask are not wanted.
     """
@@ -176,9 +178,9 @@ def _set_mask(file: File, client: Client, address: int) -> None:
 
 
 def _get_mask(file: File, client: Client, address: int) -> None:
-    """Return the codes that the reader wants of one event type (`evdev_get_mask()`).
+    """Copy the reader's mask for one event type to the program (`evdev_get_mask()`).
 
-    If no mask is set, it wants all codes.
+    If the reader has set no mask, all bits of the copy are set.
     """
     mask = uapi.InputMask.unpack(copy_from_user(file, address, uapi.InputMask.SIZE))
     count = _mask_bits(mask.type)
@@ -188,7 +190,7 @@ def _get_mask(file: File, client: Client, address: int) -> None:
         size = len(to_bytes(0, count))
         known = b"\xff" * size if wanted is None else to_bytes(wanted, count - 1)
     copy_to_user(file, mask.codes_ptr, known[: mask.codes_size])
-    # Copy page by page, because a program can pass any size.
+    # Clear the rest of the program's buffer page by page, because the buffer can have any size.
     for done in range(len(known), mask.codes_size, PAGE_SIZE):
         copy_to_user(file, mask.codes_ptr + done, bytes(min(PAGE_SIZE, mask.codes_size - done)))
 
@@ -197,8 +199,8 @@ def _get_mask(file: File, client: Client, address: int) -> None:
 
 
 def _unsupported(type: int, file: File, client: Client, argument: int) -> None:
-    """Raise ENOSYS, because no modelled device has EV_REP or EV_FF. For EV_FF, Linux raises it in
-    `input_ff_erase()`.
+    """Raise ENOSYS, because no modelled device has key repeat (EV_REP) or force feedback (EV_FF). For EV_FF,
+    Linux raises ENOSYS in `input_ff_erase()`.
     """
     assert not _device(client).evbit >> type & 1
     raise os_error(ENOSYS)

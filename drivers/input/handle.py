@@ -88,7 +88,7 @@ def _open(handle: InputHandle) -> None:
 
 
 async def input_close_device(handle: InputHandle) -> None:
-    """Close a handle. The handle receives no events once it is closed as often as it was opened."""
+    """Close a handle. If it was opened n times, it still receives events until it has been closed n times."""
     async with handle.dev.mutex:
         close_device(handle)
 

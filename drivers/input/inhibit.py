@@ -24,8 +24,8 @@ BOOLEANS: Final = {
     "on": True,
     "of": False,
 }
-"""The texts that mean True and False (`kstrtobool()`). A key is the first character of a text, or its first
-two characters.
+"""A map from the first one or two characters of a text, in lower case, to the boolean that the text means
+(`kstrtobool()`).
 """
 
 

@@ -1,4 +1,5 @@
-"""ipc_demo: one small service over every interface between programs and drivers, to compare the interfaces.
+"""ipc_demo: a driver that offers the same small services over several interfaces, such as netlink and ioctl,
+to compare the interfaces.
 
 The module has no hardware.  It answers questions, sends events and produces frames.  Each of these is
 available over several interfaces: netlink, ioctl, read and write, mapped memory, sysfs, eventfd, SIGIO.

@@ -52,7 +52,7 @@ class Events:
         self.fasync = FasyncList()
         self.listeners: list[Listener] = []
         self.memory = vmalloc_user(PAGE_SIZE)
-        """A page that holds the last event, for programs that map it."""
+        """A page that holds the most recent event, for programs that map the page."""
         self.multicast: Callable[[uapi.IpcDemoEvent], None] = lambda event: None
         self.last = uapi.IpcDemoEvent(0, 0)
         self._timer = timer_setup(this, self._begin)
@@ -61,7 +61,8 @@ class Events:
         self._due = 0
 
     def start(self, count: int, interval: int) -> None:
-        """Send `count` events, `interval` ns apart. Cancel pending events of an earlier call.
+        """Send `count` events, `interval` ns apart. Cancel the events that an earlier start() has not sent
+        yet.
 
         Raise EINVAL if `count` or `interval` is not positive.
         """
@@ -77,11 +78,11 @@ class Events:
         timer_delete(self._timer)
 
     def attribute(self) -> DeviceAttribute:
-        """Return the sysfs attribute `last`, which shows the number and the time of the last event."""
+        """Return the sysfs attribute `last`, which shows the number and the time of the most recent event."""
         return DeviceAttribute("last", show=lambda device: "{0.number} {0.time}\n".format(self.latest()))
 
     def latest(self) -> uapi.IpcDemoEvent:
-        """Return the last event that was sent."""
+        """Return the most recent event. Its number is 0 if no event was sent yet."""
         with self.lock:
             return self.last
 
@@ -158,7 +159,8 @@ def ioctl(file: File, request: int, argument: int) -> int:
 
 
 def mmap(file: File, area: VmArea) -> None:
-    """Map a page that contains the last event. All programs share the page, and the mapping is read-only.
+    """Map a page that contains the most recent event. All programs share the page, and the mapping is
+    read-only.
 
     Raise EINVAL if it would be writable.
     """

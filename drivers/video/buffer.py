@@ -80,7 +80,7 @@ class Memory:
         """Free the DMA memory now, so that the device can no longer access it. Programs that have mapped it
         keep their mappings.
         """
-        # Drop the reference atomically, because the last munmap(2) can call this at the same time.
+        # Clear `self.buffer` atomically, because the last munmap(2) can call free() at the same time.
         buffer = xchg(self, "buffer", None)
         if buffer is not None:
             dma_free_coherent(self._device, buffer)
@@ -94,10 +94,11 @@ class Memory:
 
 @attrs.define(eq=False)
 class Buffer:
-    """A buffer (`struct vb2_v4l2_buffer`), whose fields a driver sets before it calls `vb2_buffer_done`.
+    """A buffer of a queue (`struct vb2_v4l2_buffer`). Before a driver calls `vb2_buffer_done`, it describes
+    the frame in the fields `sequence`, `timestamp`, `field` and `bytesused`.
 
-    `timestamp` is in ns.  `bytesused` is the size of the frame in bytes.  `flow` is the flow id for
-    traces.  `private` belongs to the driver.
+    `timestamp` is in ns. `bytesused` is the size of the frame in bytes. `flow` is the flow id for traces.
+    `private` belongs to the driver.
     """
 
     queue: Any
