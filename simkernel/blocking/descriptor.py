@@ -21,7 +21,7 @@ from simkernel.uapi.poll import POLLERR, POLLHUP, POLLIN
 READABLE = POLLIN | POLLERR | POLLHUP
 
 _ONE = (1).to_bytes(8, sys.byteorder)
-"""The 8 bytes that add 1 to the counter of an eventfd."""
+"""The number 1 as 8 bytes. A write of them to an eventfd adds 1 to its counter."""
 
 
 class Flag(Protocol):

@@ -1,4 +1,4 @@
-"""A blocking `select.epoll` for file descriptors inside the machine."""
+"""A blocking `select.epoll` for the file descriptors of a simulated process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class BlockingEpoll:
         self.close()
 
     def fileno(self) -> int:
-        """Return the epoll object's file descriptor inside the machine. Raise ValueError if the object is
+        """Return the simulated file descriptor of the epoll object. Raise ValueError if the object is
         closed.
         """
         return self.wrapped.fileno()

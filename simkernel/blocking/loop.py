@@ -1,10 +1,11 @@
-"""An asyncio event loop on simulated time: its selector runs the machine.
+"""An asyncio event loop on simulated time. Its selector runs the simulated machine until a descriptor is
+ready.
 
     loop = simkernel.blocking.loop.event_loop(machine)
     client = pyroute2.GenericNetlinkSocket(use_socket=sock, use_event_loop=loop)
 
-Where asyncio would block in select(2), simulated time passes instead.  The sockets are those of
-`machine.blocking()`.  Their `fileno()` is a descriptor of the host (simkernel/blocking/descriptor.py).
+Where asyncio would block in select(2), simulated time passes instead. The sockets are those of
+`machine.blocking()`. Their `fileno()` is a descriptor of the host (simkernel/blocking/descriptor.py).
 """
 
 from __future__ import annotations

@@ -48,16 +48,16 @@ class Blocking:
         self.app = self.wrapped = app
         self.runner = runner
         self.run = runner.run
-        """Function that runs a coroutine, or an awaitable that a method of `app` returned.  It blocks until
-        the awaitable is done, and returns the result.
+        """Function with one argument: a coroutine, or the awaitable that a method of `app` returned. The
+        function blocks until the argument is done, and returns the result.
         """
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} process {self.task.track}>"
 
     def unblock(self) -> None:
-        """Replace the blocking methods by the methods of `App`, which return awaitables.  A program that
-        returns a coroutine needs this.
+        """Replace the blocking methods by the methods of `App`, which return awaitables. The kernel calls
+        this if the function of a program returns a coroutine, because the coroutine awaits its calls.
         """
         app = self.app
         vars(self).update({name: getattr(app, name) for name in dir(app) if not name.startswith("_")})
@@ -72,7 +72,7 @@ class Blocking:
     def socket(
         self, family: int = AF_NETLINK, type: int = SOCK_RAW, proto: int = 0, fileno: int | None = None
     ) -> BlockingSocket:
-        """Make a socket as `socket.socket` does.  `fileno` is a file descriptor inside the machine."""
+        """Make a socket as `socket.socket` does. If `fileno` is given, wrap that simulated descriptor."""
         return self.around(self.run(self.app.socket(family, type, proto, fileno)))
 
     def socketpair(
@@ -235,7 +235,8 @@ class BlockingProcess(Blocking):
     @classmethod
     def on(cls, kernel: Kernel, app: Callable[[Task], App], credentials: Credentials) -> BlockingProcess:
         """Make `kernel` start a process that runs no program. Return the object whose methods make the system
-        calls of this process. `app(task)` must return the `App` of the process's task.
+        calls of this process. `app` is a function that gets the process's task and returns an `App` for the
+        task.
         """
         runner = SyncRunner(kernel.engine, kernel.processes, credentials)
         return cls(app(runner.task), runner)

@@ -25,7 +25,7 @@ LIMIT = seconds(60)
 
 @contextmanager
 def outside(engine: Engine, what: object) -> Iterator[None]:
-    """Return a context manager for code outside the simulation that runs or changes the machine. In its
+    """Return a context manager. Code outside the simulation must use it to run or change the machine. In its
     `with` block, the machine is marked as running.
 
     Raise SimulationError if a program calls this, or a thread that did not make the machine.
@@ -34,7 +34,7 @@ def outside(engine: Engine, what: object) -> Iterator[None]:
     if engine.running:
         raise SimulationError(
             f"{what}: a blocking call advances the clock, so it cannot be made inside the simulation; "
-            "a program must use its own app"
+            "a program must make its calls with its own app object"
         )
     engine.running = True
     engine.section()
@@ -118,7 +118,7 @@ class SyncRunner:
         engine.running = True
         engine.section()
         try:
-            # `submit` completes a call that does not block, unless another event is due first.
+            # If the call does not block and no other event is due first, `submit` completes the call.
             engine.set_run_until(NEVER)
             self._processes.runner.submit(task, call)
             if not results:
@@ -162,7 +162,7 @@ class SyncRunner:
         for other in failures[1:]:
             engine.interrupt(other)
         if failures:
-            # `call` raises an exception: drop its result, because the next call would return it
+            # an exception is raised instead of the result: drop the result, or the next call would return it
             results.clear()
         if failures and isinstance(first := failures[0], OSError):
             text = f"{call}: a trace listener or a function of machine.at raised {first!r}"

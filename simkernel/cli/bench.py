@@ -26,8 +26,8 @@ COLUMNS = ("row", "quantity", "figure", "over", "ratio", "must hold", "aim", "sp
 WIDE = 156
 """Minimum width, in characters, of a terminal that shows all columns in one table."""
 HALVES = {"Speed": (0, 1, 4, 5, 6, 8), "What was measured": (0, 1, 2, 3, 7)}
-"""The two tables that are printed instead of one on a terminal narrower than WIDE. This maps the title of
-each table to its columns, as indexes into COLUMNS.
+"""On a terminal narrower than WIDE, two tables replace the one wide table. Keys are the titles of the two
+tables, and values are their columns, as indexes into COLUMNS.
 """
 
 LEGEND = (
@@ -136,5 +136,7 @@ def _curve(line: Line) -> Table:
 
 
 def _number(value: float) -> str:
-    """Format a number with three or four significant digits."""
+    """Format a number. From 1000 on, round it to an integer and put a space between groups of three digits.
+    Below 1000, keep three significant digits.
+    """
     return f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:.3g}"

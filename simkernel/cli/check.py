@@ -55,7 +55,8 @@ def command(
     start: bool,
     listed: bool,
 ) -> None:
-    """Run FILE for an exercise with fresh seeds and faults, and print the smallest failing run.
+    """Run FILE for an exercise with many random perturbations (delays, pauses and faults). If a run fails,
+    remove perturbations that the failure does not need, and print the failing run.
 
     The exit code is 0 if no run fails, 1 if a run fails, and 2 for a wrong command line.
     """

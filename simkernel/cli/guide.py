@@ -32,7 +32,7 @@ def command(topic: str) -> None:
         console = Console()
         with console.capture() as rendered:
             console.print(Markdown(text))
-        # If standard input is no terminal, click starts no pager, and by default removes the styles.
+        # If standard input is no terminal, click starts no pager, and would remove the colours of the text.
         click.echo_via_pager(rendered.get(), color=None if sys.stdin.isatty() else True)
     else:
         click.echo(text.rstrip())

@@ -82,8 +82,8 @@ def _lines(each: Hop, before: Hop | None, begin: int) -> Iterator[str]:
 
 
 def _picture(lane: int, came: int) -> str:
-    """Draw a hop as text, with one column for each layer. The dot is in the column with the index `lane`. A
-    line connects it with the previous hop, in the column with the index `came`.
+    """Draw a hop as text, with one column for each layer. Put a dot into column number `lane`. Draw a line
+    from the dot to column number `came`, the column of the previous hop.
     """
     low, high = sorted((lane, came))
     picture = ""

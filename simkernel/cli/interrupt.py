@@ -53,8 +53,8 @@ class Interruptible:
             signal.raise_signal(self._late)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        # Python can call this handler between the entry of __exit__ and its first line: do not raise there.
-        # An exception in __exit__ would leave this handler installed: the next signal would stop the report.
+        # Python can call this handler in __exit__, before the first line of __exit__ is executed. An
+        # exception would then leave this handler installed, and the next signal would stop the report.
         if self._ending or (frame is not None and frame.f_code is Interruptible.__exit__.__code__):
             self._late = number
             return

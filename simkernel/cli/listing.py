@@ -13,7 +13,7 @@ from simkernel.cli import stories
 from simkernel.cli.completion import offer
 
 WIDEST: Final = 96
-"""Maximum length of a line, in a pipe and on a terminal."""
+"""Maximum length of an output line in characters. On a narrower terminal, its width is the maximum."""
 
 
 @click.command("list", short_help="List the scenarios, or describe one.")

@@ -52,7 +52,9 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the subcommand. Handle signals outside of a simulation, and a closed output pipe."""
+        """Run the subcommand. Handle signals that arrive while no simulation runs, and the error of a write
+        to a closed pipe.
+        """
         before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
         signal.signal(signal.SIGTERM, stop)
         try:
@@ -96,7 +98,7 @@ def main() -> None:
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
     if sys.stdout is None:
-        raise click.UsageError("standard output is closed: give a file, or /dev/null")
+        raise click.UsageError("standard output is closed: redirect it to a file or to /dev/null")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(
             errors="replace"
@@ -104,8 +106,8 @@ def main() -> None:
 
 
 def _flush_stdout() -> None:
-    """Flush standard output. After an error drop its buffer, because Python would report the error again at
-    exit.
+    """Flush standard output. If that fails, drop the buffered output, because Python would report the error
+    again at exit.
     """
     try:
         if sys.stdout is not None:

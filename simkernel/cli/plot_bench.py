@@ -1,4 +1,6 @@
-"""Plot of a benchmark: each measured ratio with its limit and its target, and round-trip time curves."""
+"""Plot of the output of `simkernel bench`: the ratio of each quantity to its reference, with the limit and
+the aim of this ratio, and curves of round-trip times.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 GAP = 1.02
 """Position of the number that is printed beside a bar, divided by the length of the bar."""
 HEIGHT, BAR_HEIGHT, WIDTH = 1.0, 0.28, 11.0
-"""Height of the frame, height of a bar and width of the plot, in inches."""
+"""Height of the plot without its bars, height of each bar, and width of the plot, in inches."""
 CURVES_HEIGHT = 3.0
 WHAT = {quantity.name: quantity.what for quantity in TABLE}
 LEAST = 0.05
@@ -65,7 +67,7 @@ def _ratios(axes: Axes, rows: list[dict[str, Any]]) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
     labels = [f"{WHAT.get(row['name'], row['name'])}  {row['row']}" for row in reversed(rows)]
     axes.set_yticks(range(len(rows)), labels, fontsize=8)
-    axes.set_xlabel("measured ratio / limit (dashed line: the limit; mark: the aim)")
+    axes.set_xlabel("measured ratio / limit (dashed line: the limit; short black line: the aim)")
 
 
 def _part(row: dict[str, Any], ratio: float) -> float:

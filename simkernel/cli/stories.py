@@ -54,12 +54,11 @@ def called(path: Path) -> str:
 
 
 def load(path: Path) -> Scenario:
-    """Return the scenario in a file. Raises UsageError unless the file has exactly one, and any error of the
-    file's code.
+    """Execute a file and return its scenario. Raise UsageError if the file does not have exactly one
+    scenario. Exceptions of the file's code are not caught.
     """
-    from simkernel.scenario import (
-        loading,
-    )  # imported here, because the engine would slow down `simkernel list`
+    # Imported only here: the import loads the engine, which would slow down `simkernel list`.
+    from simkernel.scenario import loading
 
     try:
         return loading.load(path)

@@ -36,7 +36,9 @@ class Named:
     module_path: tuple[str, ...] = ()
 
     def __call__(self) -> Target:
-        """Load the target. Raises UsageError for an unknown name, and any error of the target's file."""
+        """Load the target. Raise UsageError if the name is unknown. If the code of a scenario's file raises
+        an exception, it is not caught.
+        """
         if NODE not in self.name:
             return ScenarioTarget(stories.load(stories.find(self.name)), module_path=self.module_path)
         target: Target = self._test().body

@@ -1,4 +1,6 @@
-"""A request to a generic netlink family, as its handler gets it. Drivers import it from genetlink.py."""
+"""`GenlInfo`, the object for a request that a handler of a generic netlink family gets. Drivers import
+`GenlInfo` from genetlink.py.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ def ktime_get(this: ThisModule) -> int:
 
 
 def ktime_mono_to_real(this: ThisModule, time: int) -> int:
-    """Convert a time in ns from the monotonic to the realtime clock. The time stays the same, because a
+    """Convert a time in ns from the monotonic to the realtime clock. The result is equal to `time`, because a
     simulated machine is always switched on at the start of 1970.
     """
     return time

@@ -121,12 +121,16 @@ def netif_carrier_off(this: ThisModule, device: NetDevice) -> None:
 
 
 def netdev_master_upper_dev_link(this: ThisModule, device: NetDevice, master: NetDevice) -> None:
-    """Set the master of `device`."""
+    """Make `master`, for example a bridge, the master of `device`. Send the events PRECHANGEUPPER and
+    CHANGEUPPER to the notifier chain.
+    """
     kernel_of(this).net_devices.link_master(device, master)
 
 
 def netdev_upper_dev_unlink(this: ThisModule, device: NetDevice) -> None:
-    """Remove the master of `device`."""
+    """Detach `device` from its master, for example a bridge. Send the events PRECHANGEUPPER and CHANGEUPPER
+    to the notifier chain.
+    """
     kernel_of(this).net_devices.unlink_master(device)
 
 
@@ -153,7 +157,9 @@ def dev_set_mtu(this: ThisModule, device: NetDevice, mtu: int) -> None:
 
 
 def ether_setup(device: NetDevice) -> None:
-    """Set the defaults of an Ethernet device."""
+    """Set the type, the MTU and its limits, the addresses and the flags of `device` to the defaults of
+    Ethernet, such as an MTU of 1500 bytes.
+    """
     device.type = ARPHRD_ETHER
     device.mtu, device.min_mtu, device.max_mtu = ETH_DATA_LEN, ETH_MIN_MTU, ETH_DATA_LEN
     device.address, device.broadcast = bytes(ETH_ALEN), b"\xff" * ETH_ALEN
@@ -168,6 +174,6 @@ def eth_hw_addr_random(this: ThisModule, device: NetDevice) -> None:
 
 
 def eth_validate_addr(device: NetDevice) -> None:
-    """Raise EADDRNOTAVAIL if the device's address is not a unicast address."""
+    """Raise EADDRNOTAVAIL if the device's address is a multicast address or all zero."""
     if not is_valid_ether_addr(device.address):
         raise os_error(EADDRNOTAVAIL)

@@ -73,7 +73,7 @@ def netlink_kernel_create(
             owner=module,
         )
     except OSError:
-        raise os_error(ENOMEM) from None  # Linux returns NULL here, and drivers return ENOMEM for it
+        raise os_error(ENOMEM) from None  # Linux returns NULL, and its drivers then return ENOMEM
     resource = kernel.resources.add(module, "netlink protocol", str(protocol), sock.release)
     return KernelSocket(this, sock, resource)
 

@@ -43,7 +43,7 @@ def _memory(file: CharDeviceFile) -> UserMemory:
     task = file.current()
     if task is None:
         raise SimulationError(
-            "the driver was not called by a program, but for example by an interrupt: "
+            "no program is calling the driver, so there is no memory of a program to copy: "
             "copy only in a function of FileOperations"
         )
     return task.mm

@@ -316,7 +316,7 @@ def test_sigterm_leaves_no_half_file(story: Path, where: str) -> None:
 def test_a_closed_standard_output_is_refused(story: Path, command: str) -> None:
     done = shell(f"SIMKERNEL {command} >&-")
     assert done.returncode == 2
-    assert done.stderr.endswith("Error: standard output is closed: give a file, or /dev/null\n")
+    assert done.stderr.endswith("Error: standard output is closed: redirect it to a file or to /dev/null\n")
 
 
 @POSIX
