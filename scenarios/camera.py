@@ -38,8 +38,7 @@ VIDEO_GID = 44
 """The id of the group that can open video devices, as in udevd's rules."""
 NODE = "/dev/video0"
 SAMPLE = 0.2
-"""Duration in seconds of a netlink stream that runs first if pixels=mmap, so that the costs can be compared.
-"""
+"""If pixels=mmap: time in s for which a viewer first reads frames over netlink, to compare the costs."""
 BUFFERS = 4
 """The driver's default number of buffers."""
 
@@ -108,7 +107,7 @@ class Seen:
     too_late: int = 0
     base: dict[str, int] = attrs.field(factory=dict)
     statistics: dict[str, int] = attrs.field(factory=dict)
-    """The driver's counters at the end of the stream. If pixels=mmap, `base` has their values before it."""
+    """The driver's counters after the last read. If pixels=mmap, `base` has those before the stream."""
 
     @property
     def middle(self) -> dict[str, int]:
@@ -235,7 +234,7 @@ async def viewer(app: App, run: Run, trace: Any, seen: Seen, way: str, duration:
 
 
 async def look(app: App, camera: Any, pixels: Any, until: int, work: float, seen: Seen) -> None:
-    """Until the time `until` in ns, read and verify the frame of each event `frame-ready`."""
+    """For each event `frame-ready`, read and verify the frame. Stop at the monotonic time `until` (in ns)."""
     events = camera.events()
     while (left := until - app.monotonic_ns()) > 0:
         if not await app.poll([(camera.event_socket, POLLIN)], left / 1e6):
@@ -342,8 +341,8 @@ def look_on(
 def report_discovery(run: Run, seen: Seen) -> None:
     """Report how udevd loads the driver and how the viewer finds the camera."""
     run.text(
-        "The camera is plugged in at 5 ms. The kernel announces it. udevd calls modprobe with the MODALIAS, "
-        "which loads the driver. The kernel announces each step:",
+        "The camera is plugged in at 5 ms. The kernel announces it. udevd passes the MODALIAS to modprobe, "
+        "and modprobe loads the driver. The kernel announces each step:",
         detail=True,
     )
     run.table(
@@ -413,7 +412,7 @@ def report_costs(run: Run, costs: dict[str, dict[str, Any]]) -> None:
 
 
 def figures(run: Run, seen: Seen) -> None:
-    """Report the metrics. The driver's counters are those after the last read, before the stream stops."""
+    """Report the metrics. The driver's counters were read after the last frame, before the stream stopped."""
     for name, counter in DRIVER_FIGURES.items():
         run.metric(name, seen.statistics[counter] - seen.base.get(counter, 0))
     run.metric("frames_read", len(seen.frames))
@@ -489,8 +488,8 @@ def path_up(times: dict[str, int], last: str) -> list[tuple[str, str, int]]:
 
 
 def suggestion(run: Run, seen: Seen, lost: int) -> str:
-    """Suggest a value of the parameter `work` with which the next run loses no frames, or loses some if this
-    run has lost none. Return "" if no value is certain to do this.
+    """Suggest a value of the parameter `work`. If this run has lost frames, the next run with this value
+    loses none. If this run has lost none, the next run loses some. Return "" if no value is certain to do so.
     """
     if lost:
         return "With --set work=0 the viewer keeps up." if run["work"] else ""

@@ -46,8 +46,9 @@ LISTED: dict[str, Changes] = {
     "eth1 is deleted": (("eth1", ""),),
     "eth0 becomes old, eth5 eth0": (("eth0", "old"), ("eth5", "eth0")),
 }
-"""For each listing of the links, by description: the changes that another program makes meanwhile. A change
-is a pair of a link's old and new name. If the new name is empty, the link is deleted.
+"""Maps the description of a listing of the links to the changes that another program makes during the
+listing. A change is a pair: a link's old name and its new name. If the new name is empty, the link is
+deleted.
 """
 
 
@@ -121,7 +122,7 @@ class Daemon:
             self.addresses.add((event["ifa-index"], event["address"]))
         elif event.name == "deladdr":
             self.addresses.discard((event["ifa-index"], event["address"]))
-        elif event["ifi-family"] == AF_UNSPEC:  # skip AF_BRIDGE: the link only joins or leaves a bridge
+        elif event["ifi-family"] == AF_UNSPEC:  # AF_BRIDGE events only report ports of a bridge: ignore them
             if event.name == "newlink":
                 self.links[event["ifi-index"]] = event["ifname"]
             else:

@@ -180,7 +180,9 @@ async def unregister(core: VideoCore, device: VideoDevice) -> None:
 
 
 def put(core: VideoCore, device: VideoDevice) -> None:
-    """Free the numbers of a device if it is unregistered and has no open file (`v4l2_device_release()`)."""
+    """Free the device numbers and the index of a device if it is unregistered and has no open file
+    (`v4l2_device_release()`).
+    """
     with core.lock:
         if not device.registered and not device.files and core.devices.get(device.minor) is device:
             del core.devices[device.minor]

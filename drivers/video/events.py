@@ -62,7 +62,7 @@ class FileHandle:
         old = subscription.pending
         if old is not None:
             self.available.remove(old)
-            if event.type == V4L2_EVENT_CTRL:  # add the replaced event's `changes` (v4l2_ctrl_replace())
+            if event.type == V4L2_EVENT_CTRL:  # keep the old event's `changes` flags (v4l2_ctrl_replace())
                 payload = V4l2EventCtrl.unpack(event.u)
                 payload.changes |= V4l2EventCtrl.unpack(old.u).changes
                 event.u = payload.pack()

@@ -121,7 +121,7 @@ async def try_fmt(call: IoctlCall, arg: s.V4l2Format) -> None:
 def sanitized(fmt: bytes) -> s.V4l2PixFormat:
     """Return the requested format, with each invalid colour field set to 0 (`v4l_sanitize_format()`)."""
     pix = s.V4l2PixFormat.unpack(fmt)
-    # Without the magic number in `priv`, the program has not set the fields after `priv`.
+    # If `priv` lacks the magic number, the program has not set the fields after `priv`.
     if pix.priv != v4l2.V4L2_PIX_FMT_PRIV_MAGIC:
         pix.flags = pix.ycbcr_enc = pix.quantization = pix.xfer_func = 0
     if pix.colorspace not in VALID_VALUES["colorspace"]:

@@ -92,7 +92,7 @@ def ioctl(file: File, request: int, argument: int) -> Awaitable[int]:
 
 
 def mmap(file: File, area: VmArea) -> Awaitable[None] | None:
-    """Map the buffer that the offset names (`vb2_mmap()`).
+    """Map the buffer that the offset selects (`vb2_mmap()`).
 
     Raise ENODEV if the device is unregistered, EINVAL if the offset, the length or the protection is
     wrong.

@@ -90,7 +90,8 @@ class Queue:
     # -- buffers --------------------------------------------------------------
 
     async def request(self, memory: int, count: int) -> int:
-        """Replace all buffers by `count` new ones and return their number (`vb2_core_reqbufs()`).
+        """Replace all buffers by `count` new ones (`vb2_core_reqbufs()`). Return the number of buffers
+        allocated, which can differ from `count`.
 
         Raise EBUSY while streaming, or if `count` is not 0 while a task waits for a frame.  Raise ENOMEM
         if no buffer can be allocated.
@@ -115,8 +116,8 @@ class Queue:
         return len(made)
 
     def create(self, memory: int, count: int, size: int) -> tuple[int, int]:
-        """Add `count` buffers of `size` bytes; return the index of the first and their number
-        (`vb2_core_create_bufs()`).
+        """Add `count` buffers of `size` bytes (`vb2_core_create_bufs()`). Return the index of the first new
+        buffer, and the number of buffers added, which can differ from `count`.
 
         Raise ENOBUFS if the queue is full, EINVAL if the memory type differs or `size` is too small,
         ENOMEM if no buffer can be allocated.
@@ -156,7 +157,7 @@ class Queue:
             self.free(indexes)
 
     def _allocate(self, count: int, size: int) -> list[Buffer]:
-        """Allocate up to `count` buffers, fewer if memory is short (`__vb2_queue_alloc()`).
+        """Allocate up to `count` buffers, fewer if memory or indexes run out (`__vb2_queue_alloc()`).
 
         Raise ENOMEM if no buffer can be allocated.
         """
@@ -180,7 +181,7 @@ class Queue:
         return made
 
     def _first_gap(self, count: int) -> int | None:
-        """Return the lowest index at which `count` consecutive indexes are free, or None."""
+        """Return the lowest index from which `count` consecutive indexes are free, or None."""
         for index in range(self.max_num_buffers - count + 1):
             if not any(index + number in self.buffers for number in range(count)):
                 return index
@@ -213,7 +214,7 @@ class Queue:
         buffer.prepared = True
 
     def enqueue(self, buffer: Buffer) -> None:
-        """Queue a buffer (`vb2_core_qbuf()`).  Raise EINVAL if it is not DEQUEUED."""
+        """Queue a buffer (`vb2_core_qbuf()`).  Raise EINVAL if the buffer's state is not DEQUEUED."""
         if buffer.state is not BufferState.DEQUEUED:
             raise os_error(EINVAL)
         self.prepare(buffer)
@@ -229,7 +230,7 @@ class Queue:
         self.ops.buf_queue(buffer)
 
     def buffer_done(self, buffer: Buffer, error: bool) -> None:
-        """Return a buffer from the driver to the queue (`vb2_buffer_done()`).
+        """Take a buffer back from the driver and add it to the completed buffers (`vb2_buffer_done()`).
 
         Interrupt handlers may call this.
         """

@@ -65,10 +65,10 @@ class End:
 
 
 async def driver_event(listen: Function, session: Session, listeners: int) -> tuple[None, Function]:
-    """Open the driver's event node. Return None, because the driver sends the events, and a function that
-    returns a listener.
+    """Open the driver's event node. Return two values: None, and a function that returns a listener.
 
-    Transports between programs return a function that sends an event in place of None.
+    Transports between programs return a function that sends an event in place of None.  Here the driver
+    sends the events.
     """
     session.device = await session.app.open(EVENTS, fcntl.O_RDWR)
     session.base = (await last_event(session)).number
@@ -103,8 +103,8 @@ async def netlink_socket(app: App, protocol: int = netlink.NETLINK_GENERIC, rcvb
 
 
 def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
-    """Return the serial numbers of the events in netlink messages, and 0: unlike a stream (`parse_records`),
-    netlink data does not end with an incomplete record.
+    """Return two values: the serial numbers of the events in netlink messages, and 0. The 0 is the size of an
+    incomplete record at the end, which only a stream can have (`parse_records`).
 
     `header` is the size of the family's header.
     """
@@ -116,7 +116,7 @@ def event_numbers(data: bytes, header: int) -> tuple[Any, int]:
 
 def attribute_listener(app: App, sock: Any, header: int) -> Listener:
     """Return a listener for netlink messages. Its `old_read` acts like an old program: it uses the attribute
-    with the number of the event, and skips all others.
+    with the event's number, and skips all other attributes.
     """
     parse = partial(event_numbers, header=header)
 
@@ -351,8 +351,8 @@ async def sysfs_forbidden(app: App) -> str:
 
 
 async def eventfd_listen(session: Session, app: App) -> Listener:
-    """Pass an eventfd to the driver. The driver adds 1 to the eventfd for each event, and the listener
-    numbers the events.
+    """Pass an eventfd to the driver. The driver adds 1 to the eventfd for each event. An eventfd carries no
+    serial numbers, so the listener counts the events to number them.
     """
     device, fd = await app.open(EVENTS, fcntl.O_RDWR), await app.eventfd(0, 0)
     await app.ioctl(device, ipc_demo.IPC_DEMO_SET_EVENTFD, fd)

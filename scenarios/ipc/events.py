@@ -49,7 +49,8 @@ class Delivery:
     """Longest duration of a send in ns."""
     calls: int = 0
     """Number of system calls of the sender and the listeners. The sender's sleeps are not counted. If the
-    driver sends the events, the ioctls that start it and that read the last event are not counted either.
+    driver sends the events, two ioctls are not counted either: one starts the events, and the other one reads
+    the last event.
     """
     copied: int = 0
     busy: int = 0

@@ -50,8 +50,8 @@ class Bench:
         return Session(app, micros(self.settings["poll"]), self.settings["rcvbuf"])
 
     def since(self, before: tuple[int, ...] = (0, 0, 0, 0)) -> tuple[int, ...]:
-        """Return the values of four counters minus `before`: time in ns, system calls, copied bytes, and busy
-        time of all CPUs in ns.
+        """Return the increase of four counters since `before` (an earlier result of `since`): time in ns,
+        system calls, copied bytes, and busy time of all CPUs in ns.
         """
         counters = self.machine.statistics
         busy = sum(cpu["busy_ns"] for cpu in counters["cpus"])
@@ -101,8 +101,8 @@ class Bench:
 def exchange(
     bench: Bench, transport: Transport, job: str, size: int, count: int, *, loaded: bool = False
 ) -> Any:
-    """Ask a question or read a frame of `size` bytes, `count` times. If `loaded`, pause between two
-    exchanges.
+    """Ask a question or read a frame of `size` bytes, `count` times. If `loaded` is True, pause before
+    each measured exchange.
 
     Return the durations and the total costs (`Bench.since`), or a string with the reason of a failure.
     """

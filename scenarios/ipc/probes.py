@@ -210,7 +210,9 @@ PROBES: Final[Mapping[str, Mapping[str, Callable[[Bench, Transport], str]]]] = {
         "between programs": between, "copies per byte": copies, "permission": permission,
     },
 }  # fmt: skip
-"""The probes by table and column. The name of a probe's function is its key in the metrics."""
+"""The probes, by table of the report and by column of the table. In the metrics, the key of a probe's outcome
+is the name of the probe's function.
+"""
 
 
 def probe(bench: Bench, transport: Transport) -> dict[str, str]:

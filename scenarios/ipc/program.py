@@ -27,8 +27,8 @@ FRAME_BYTE: Final = b"\x5a"
 PART: Final = 65536
 """Maximum number of frame bytes in one message."""
 SHARED: Final = Struct("<IIII")
-"""The head of the shared memory: the number of the last question, the number of the last answer, and the two
-sizes of `REQUEST`.
+"""The head of the shared memory: the number of the last request, the number of the last answer, the size of
+the question, and the size of the requested frame. One of the two sizes is 0.
 """
 DATA: Final = 4096
 """Offset of the question, the answer or the frame in the shared memory."""
@@ -184,7 +184,7 @@ async def unix_forbidden(kind: int, app: App) -> str:
 
 @attrs.define
 class Shared:
-    """Shared memory that both programs poll. `number` is the number of the last question."""
+    """Shared memory that both programs poll. `number` is the number of the last request."""
 
     session: Session
     memory: Any
@@ -309,7 +309,8 @@ async def usersock_event(session: Session, listeners: int) -> tuple[Function, Fu
 
     async def send(record: bytes, wait: bool) -> int:
         attributes = netlink.attribute(1, record[:8]) + netlink.attribute(2, record[8:])
-        with suppress(ConnectionRefusedError):  # sendto() also sends to port 0, which no socket has
+        # sendto() to a group also sends to port 0. No socket has this port, so sendto() raises ECONNREFUSED.
+        with suppress(ConnectionRefusedError):
             await sock.sendto(
                 netlink.message(TYPE, attributes), 0 if wait else socket.MSG_DONTWAIT, (0, 1 << (GROUP - 1))
             )

@@ -124,7 +124,7 @@ def report_events(run: Run, rows: Sequence[Row], detail: bool) -> None:
         micros(row["p50"], row["p99"]), micros(row["many_p50"], row["many_p99"]), micros(row["last_p99"])
     ))  # fmt: skip
     columns = ("sent in its sleep", "arrive", "loss shows by", f"of {FLOOD} at once", "in a second")
-    table("sent while the listener sleeps, or sent as fast as possible", columns, lambda row: (
+    table("events are sent while the listener sleeps, or as fast as possible", columns, lambda row: (
         row["asleep"], row["told_asleep"], row["losses"], row["told_flood"], short(row["rate"])
     ))  # fmt: skip
     table("costs", ("CPU [ns]", "calls", "bytes copied", f"calls, {several}"), lambda row: (
@@ -198,9 +198,9 @@ def _events(run: Run, events: Sequence[Row]) -> Iterable[str]:
 
 
 def _compared(run: Run, rows: Iterable[Row], job: str, other: str) -> Iterable[tuple[Row, float]]:
-    """Yield netlink's row for a job, and netlink's median time divided by that of the transport `other`. If a
-    transport has several rows for the job, use its last row. Yield nothing if a row is missing, or if the
-    sizes of the two rows differ.
+    """Yield netlink's row for a job, and a ratio: netlink's median time divided by the median time of the
+    transport `other`. If a transport has several rows for the job, use its last row. Yield nothing if a row
+    is missing, or if the sizes of the two rows differ.
     """
     found = {row["transport"]: row for row in rows if row["job"] == job}
     if {"netlink", other} <= found.keys() and found["netlink"]["size"] == found[other]["size"]:

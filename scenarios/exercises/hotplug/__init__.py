@@ -25,7 +25,7 @@ from simkernel.uapi.wait import WNOHANG
 @exercise(calls={"watch": "app, table"}, devices=("mouse", "mouse"))
 async def judge(app: Any, sim: Any, student: Any) -> None:
     """Judge the student's program. Unplug a mouse right after the program has listed the mice. Later plug in
-    a second mouse. At steps that vary from run to run, unplug the second mouse and plug in a third one.
+    a second mouse. At moments that vary from run to run, unplug the second mouse and plug in a third one.
     """
     table: set[str] = set()
     listed_before_subscribed(sim.machine, "watch", change=lambda: sim.unplug("mouse0"))

@@ -31,8 +31,8 @@ LEFT = re.compile(r"left behind: (.*)|its child (\S+) was left behind")
 
 @exercise(module="remove", options={"udev": False})
 async def judge(app: Any, sim: Any, student: None) -> None:
-    """Judge the student's driver: unplug a moving mouse, and unload the module while another mouse moves. The
-    steps at which this happens vary from run to run.
+    """Judge the student's driver: unplug a moving mouse, and unload the module while another mouse moves.
+    Both happen at moments that vary from run to run.
     """
     first, second = (Mouse(Script([Move(millis(2 + each), dx=1) for each in range(12)])) for _ in range(2))
     sim.plug(first)

@@ -28,7 +28,7 @@ class Clicker:
         self.reports = 0
 
     def count(self, work):
-        """Take all reports from the device. Then enable its interrupt, which `interrupt` has disabled."""
+        """Take all reports. Then enable the device's interrupt, which the handler `interrupt` disabled."""
         with self.lock:
             while 0 < readl(self.io, hw.FIFO_COUNT) < ALL_ONES:
                 writel(1, self.io, hw.FIFO_POP)

@@ -33,7 +33,7 @@ STEPS = 6
 @exercise(calls={"follow": "app, table"})
 async def judge(app: Any, sim: Any, student: Any) -> None:
     """Judge the student's program. Two mice move, and the first one has already moved when the program
-    starts. At a step that varies from run to run, overrun the program's receive queue.
+    starts. At a moment that varies from run to run, overrun the program's receive queue.
     """
     table: dict[str, tuple[int, int]] = {}
     first = Mouse(Script([Move(millis(8 * step), dx=1, dy=step) for step in range(STEPS)]))

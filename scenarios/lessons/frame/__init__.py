@@ -28,8 +28,8 @@ FRAMES = 12
 VIDEO_GID = 44
 LIMIT = millis(10)
 SHARE = 1000
-"""The goal: every frame reaches the program within LIMIT ns, and software takes less than 1/SHARE of each
-frame's time.
+"""The goal: each frame reaches the program within LIMIT ns after its exposure begins, and software takes less
+than 1/SHARE of the time from the exposure to the program.
 """
 PARTS = (
     "camera: exposure",
@@ -129,7 +129,9 @@ def frame(run: Run) -> None:
 
 
 def report(run: Run, frames: dict[int, tuple[int, ...]], copied: int) -> None:
-    """Report the parts of one frame's time. Check all frames to decide whether the run reaches the goal."""
+    """Report how long each step of one frame takes. Check all frames to decide whether the run reaches the
+    goal.
+    """
     parts = [after - before for before, after in pairwise(frames[FRAMES // 2])]
     whole, software = sum(parts), sum(parts[3:])
     run.text(

@@ -93,7 +93,7 @@ def described(event: str, root: Any) -> str:
 
 
 def described_error(error: Exception) -> str:
-    """Return the name and the text of an errno, or the text of another error."""
+    """Return the name and the text of an OSError's errno, or the text of an error that has no errno."""
     number = error.errno if isinstance(error, OSError) else None
     return f"{error_name(number)}: {strerror(number)}" if number else str(error)
 

@@ -35,7 +35,9 @@ GAP = 0.002
 SCHEDULES = 200
 MAX_ROWS = 200
 STRATEGIES = ("pct", "noise")
-"""The strategies of the search for a failing schedule. Each strategy only delays tasks."""
+"""The strategies of the search for a failing schedule. Both delay tasks when they continue, and neither
+pauses the driver between two statements.
+"""
 COUNT = 0x10
 FILE = "/sys/bus/simbus/devices/0:1/count"
 BEGIN, END = "calls write()", "write() returns"
@@ -110,7 +112,7 @@ class Steps(Schedule):
 
     def note(self, record: Any) -> None:
         """If a visitor's write(2) starts or ends, add a row. If the driver accesses a register, describe the
-        access in the last row, which has the source line of the access.
+        access in the last row: the row of the statement that accesses the register.
         """
         if record.name in ACCESSES and self.rows:
             self.rows[-1][3] = f"{ACCESSES[record.name]} {record.fields['value']}"
