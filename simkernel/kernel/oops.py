@@ -1,4 +1,4 @@
-"""Oopses: an exception in a module's code does not propagate beyond the module.
+"""Oopses: if a module's code raises an unexpected exception, the kernel logs it, and the machine continues.
 
 Linux kills the task in which an oops happens and does not release its locks and references.  The machine
 continues, unless the oops happened in an interrupt.  simkernel differs in two ways.  The calling program
@@ -74,7 +74,9 @@ class Oopses:
     reports: deque[Oops] = attrs.field(factory=lambda: deque(maxlen=MAX_KEPT))
 
     def report(self, module: LoadedModule, where: str, error: BaseException) -> OSError:
-        """Log an exception that was raised in `module`.  Return the error for the caller."""
+        """Log an exception that was raised in `module`. Return an OSError with EFAULT for the code that
+        called the module.
+        """
         self.count += 1
         trace = _call_trace(error.__traceback__)
         self.reports.append(Oops(self.count, module.name, where, error, trace))
@@ -96,15 +98,14 @@ class Oopses:
         return os_error(EFAULT)
 
     def guard(self, module: LoadedModule | None, where: str) -> Guard:
-        """Return a context manager for a call of module code that can return an error to its caller. An
-        OSError and the exceptions in `OTHERS` pass unchanged. Any other exception is an oops, and the caller
-        gets EFAULT.
+        """Return a context manager for calls of module functions that can return an error. An OSError and the
+        exceptions in `OTHERS` pass unchanged. Any other exception is an oops, and the caller gets EFAULT.
         """
         return Guard(self, module, where, answered=True)
 
     def contain(self, module: LoadedModule | None, where: str) -> Guard:
-        """Return a context manager for a call of module code that cannot return an error. Every exception is
-        an oops, even OSError, except those in `OTHERS`.
+        """Return a context manager for calls of module functions that cannot return an error, for example a
+        timer function. Every exception except those in `OTHERS` is an oops, even OSError.
         """
         return Guard(self, module, where, answered=False)
 

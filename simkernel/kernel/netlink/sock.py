@@ -153,8 +153,8 @@ class NetlinkSock(Sock):
         return self._senders
 
     def changed(self) -> None:
-        """Recompute `fast_net` and `rx_slow_path`. Call this method after the binding, the filter, the
-        options, the pending error, the congestion or the dump of the socket has changed.
+        """Recompute `fast_net` (for the multicast fast path) and `rx_slow_path` (for recvmsg). Call this
+        method after a change of the socket's binding, filter, options, pending error, congestion or dump.
         """
         self.fast_net = self.net if self.bound and self.filter is None and not self.congested else None
         blocked_senders = self.congested or self._senders is not None
@@ -218,7 +218,9 @@ class Inbound:
 
     @property
     def creds(self) -> Creds:
-        """Credentials of the datagram: those that the caller passed, or the task's own."""
+        """Credentials of the datagram: those in SCM_CREDENTIALS, or the sending task's own if sendmsg passed
+        none.
+        """
         return self.claim or own_creds(self.task)
 
 

@@ -77,7 +77,9 @@ class AutomaticRoutes6(Routes6):
         return None if lifetime == ia.INFINITY_LIFE_TIME else self._fib.engine.time() + lifetime * SECOND
 
     def _prefix(self, device: NetDevice, prefix: bytes, length: int) -> Route6 | None:
-        """Return the prefix route over a device, or None (`addrconf_get_prefix_route()`)."""
+        """Return the first route without a gateway to a prefix over a device, or None
+        (`addrconf_get_prefix_route()`).
+        """
         key = int.from_bytes(prefix) >> BITS - length << BITS - length, length
         routes = self._fib.table(device.net, rt.RT_TABLE_MAIN).routes.get(key, ())
         return next((each for each in routes if each.device is device and not each.hop.gateway), None)

@@ -80,9 +80,7 @@ class Config6:
 
     @property
     def gateway_flow(self) -> Flow:
-        """Key of the lookup that finds a route to the gateway of the described route
-        (`ip6_nh_lookup_table()`).
-        """
+        """Key for looking up a route to the address `gateway` (`ip6_nh_lookup_table()`)."""
         ends = {"daddr": int.from_bytes(self.gateway), "saddr": int.from_bytes(self.prefsrc)}
         return Flow(**ends, oif=self.index, iif=0)
 
@@ -162,13 +160,14 @@ class RouteRequests6:
         table = TABLES6.of(net).tables.get(config.table or rt.RT_TABLE_MAIN)
         if table is None:
             raise config.refuse("FIB table does not exist", ESRCH)
-        # Cached routes are not modelled. In Linux, deleting a cached route that does not exist succeeds.
+        # Cached routes are not modelled, so the requested route does not exist. In this case, Linux returns
+        # ESRCH only if fib6_locate() finds no node with routes.
         if config.flags & rt.RTF_CACHE:
             if not _has_cache(table, config.key):
                 raise os_error(ESRCH)
             return
         key = config.key
-        # fib6_locate() ignores the source prefix of a request if no route to the destination has one.
+        # fib6_locate() ignores the request's source prefix if all routes to the destination lack one.
         if len(key) > 2 and not any(len(each) > 2 and each[:2] == key[:2] for each in table.routes):
             key = key[:2]
         routes = table.routes.get(key, [])
@@ -432,8 +431,8 @@ def _matches(metric: int, protocol: int, hop: NextHop, config: Config6) -> bool:
 
 
 def _has_cache(table: Table6, key: tuple[int, ...]) -> bool:
-    """Return True if Linux finds a node with routes when it searches the routing tree for the prefix `key`
-    (`fib6_locate()` with the argument `exact_match` false).
+    """Return True if a search of the routing tree for the prefix `key` ends at a node that has routes
+    (`fib6_locate()`, called with `exact_match` = false).
 
     If the tree has no node at the prefix itself, the search ends at the longest shorter prefix that has
     routes.

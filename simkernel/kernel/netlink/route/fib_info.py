@@ -80,7 +80,7 @@ class Config4:
 
     @property
     def multipath(self) -> bool:
-        """True if a program's request describes the route and contains RTA_MULTIPATH."""
+        """True if the description comes from a program's request that contains RTA_MULTIPATH."""
         return self.asked is not None and rt.RTA_MULTIPATH in self.asked
 
     @property
@@ -121,9 +121,7 @@ class FibInfo:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Properties that identify the object. Routes with equal keys share one stored object
-        (`fib_find_info()`).
-        """
+        """Properties that must be equal for two routes to share a `FibInfo` object (`fib_find_info()`)."""
         hops = (
             (each.index, each.gateway, each.scope, each.weight, each.flow, each.flags & ~COMPARE_MASK)
             for each in self.hops
@@ -255,7 +253,9 @@ def multipath(config: Config4, asked: RouteRequest, unmodelled: Unmodelled) -> l
 def gateway_of(
     asked: RouteRequest, gateway: bytes | None, via: bytes | None, unmodelled: Unmodelled
 ) -> bytes:
-    """Return the gateway from RTA_GATEWAY or RTA_VIA, or no bytes (`fib_gw_from_attr()`)."""
+    """Return the IPv4 gateway in RTA_GATEWAY or RTA_VIA (`fib_gw_from_attr()`). Return empty bytes if both
+    attributes are missing or if RTA_GATEWAY is 0.0.0.0.
+    """
     if gateway is not None and via is not None:
         raise asked.refuse("Nexthop configuration can not contain both GATEWAY and VIA")
     if gateway is not None:
@@ -302,7 +302,7 @@ def hops_match(info: FibInfo, config: Config4, unmodelled: Unmodelled) -> bool:
                 return False
             if flow is not None and len(flow) < U32.size:
                 raise asked.refuse("Invalid RTA_FLOW")
-        except OSError:  # the route does not match, but the text of the error stays in the extended ACK
+        except OSError:  # an invalid next hop does not match; its error text stays in the extended ACK
             return False
         if flow is not None and flow[: U32.size] != U32.pack(own.flow):
             return False

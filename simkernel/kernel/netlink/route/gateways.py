@@ -26,8 +26,8 @@ def has_failed(net: Net, hop: NextHop) -> bool:
 
 
 def default_gateways(table: RouteTable[Alias], flow: Flow, found: Alias) -> list[Alias]:
-    """Return the default routes among whose gateways the kernel chooses (`fib_select_default()`). `found` is
-    the default route that the lookup found.
+    """Return the default routes from which the kernel chooses one by the state of its gateway
+    (`fib_select_default()`). The argument `found` is the default route that the lookup found.
     """
     aliases: list[Alias] = []
     tos, priority = 0, found.info.priority

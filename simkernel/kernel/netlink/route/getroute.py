@@ -424,7 +424,9 @@ class RouteQueries:
         _reply(request, route.describe(hops, ends=ends, source=source, incoming=incoming, cache=cache))
 
     def _route6(self, net: Net, flow: Flow, oif: int, *, strict: bool) -> Route6:
-        """Return the route for a flow from the tables that the rules select (`fib6_rule_lookup()`)."""
+        """Return the route for a flow. The routing rules select the routing tables to search
+        (`fib6_rule_lookup()`).
+        """
 
         def search(net: Net, table: int, flow: Flow) -> Route6 | int:
             route = self._fib6.select(net, table, flow, oif=oif, strict=strict, reachable=True)

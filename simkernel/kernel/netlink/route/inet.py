@@ -58,7 +58,7 @@ IF_READY: Final = 0x8000_0000
 
 @attrs.define(eq=False, kw_only=True)
 class Address:
-    """An address of a device. Lifetimes are in seconds. `created` and `updated` are machine times in ns."""
+    """An address of a device. Lifetimes are in seconds. `created` and `updated` are simulated times in ns."""
 
     device: NetDevice
     prefixlen: int

@@ -216,8 +216,8 @@ class LinkChanges:
         ops: LinkOps | None,
         data: dict[int, bytes] | None,
     ) -> None:
-        """Change an existing link by RTM_NEWLINK (part of `__rtnl_newlink()`). Raise EEXIST with NLM_F_EXCL,
-        and EOPNOTSUPP with NLM_F_REPLACE or for a setting that the link's kind cannot change.
+        """Change an existing link (part of `__rtnl_newlink()`). Raise EEXIST for NLM_F_EXCL. Raise EOPNOTSUPP
+        for NLM_F_REPLACE, and for settings that the kind of the link or of its master cannot change.
         """
         request = link.request
         master = device.master
@@ -280,7 +280,7 @@ class LinkChanges:
         return device
 
     def make_peer(self, new: NewLink, ops: LinkOps) -> NetDevice:
-        """Create the peer of a new link without registering it."""
+        """Create the peer of a new link, but do not register the peer."""
         described = new.link if new.peer is None else new.peer
         named = new.peer is not None and il.IFLA_IFNAME in described
         name = described.name if named else f"{ops.kind}%d"
@@ -415,8 +415,8 @@ class LinkChanges:
             raise refuse(request, EOPNOTSUPP, "Protodown not supported by device")
 
     def _set_operstate(self, device: NetDevice, state: int) -> None:
-        """Set the operational state of a device, or ignore a change that a program may not make
-        (`set_operstate()`).
+        """Set the operational state of a device. Ignore the request if programs are not allowed to make this
+        change (`set_operstate()`).
 
         A program can change DORMANT, TESTING and UNKNOWN to UP, and UP and UNKNOWN to DORMANT or TESTING.
         """

@@ -61,7 +61,8 @@ class LinkRequest:
         self.tb = self.payloads(self._found)
 
     def nest(self, place: Place, table: PolicyTable, *, silent: bool = False) -> Found:
-        """Validate the attributes in a nest and return their offsets (`nla_parse_nested_deprecated()`).
+        """Validate the attributes inside a nested attribute and return their offsets
+        (`nla_parse_nested_deprecated()`).
 
         If `silent`, an error does not set the extended ACK.
         """
@@ -137,7 +138,7 @@ class LinkRequest:
         return il.IFLA_IFNAME in self or il.IFLA_ALT_IFNAME in self
 
     def device(self, net: Net) -> NetDevice:
-        """Return the link with the index or the name in the request.
+        """Return the link whose index or name is in the request.
 
         Raises EINVAL if the request has neither, ENODEV if the link does not exist.
         """

@@ -43,10 +43,10 @@ ADDRESS_SIZES: Final = {AF_INET: 4, AF_INET6: 16}
 CACHEINFO: Final = Struct("<4I")
 """Layout of struct nda_cacheinfo."""
 STALE_AGE: Final = 60 * 100 * CENTISECOND
-"""When the kernel creates a neighbour, it sets the time of the last confirmation to the current time minus
-this value, in ns (twice BASE_REACHABLE_TIME).
+"""Initial age of a neighbour's last confirmation, in ns (twice BASE_REACHABLE_TIME).
 
-The kernel does the same if the hardware address of a neighbour changes and the new address is not confirmed.
+The kernel stores the current time minus this age if it creates a neighbour, or if the hardware address of a
+neighbour changes and the new address is not confirmed.
 """
 NO_MASTER: Final = U32_MAX
 
@@ -114,8 +114,8 @@ def key_of(request: Request, family: int, first: int, last: int) -> bytes:
 
 
 def parse_dump(request: Request, strict: bool) -> Found:
-    """Parse a dump request (`neigh_valid_dump_req()`). An invalid request raises an error only if
-    `strict`.
+    """Parse a dump request (`neigh_valid_dump_req()`). If the request is invalid, raise an error if `strict`
+    is True, else return an empty dict.
     """
     try:
         if strict:

@@ -27,8 +27,8 @@ HEADER_SIZE: Final = 4
 """Size of struct netconfmsg in bytes: the family and padding."""
 PSEUDO_INDEXES: Final = (nc.NETCONFA_IFINDEX_ALL, nc.NETCONFA_IFINDEX_DEFAULT)
 """Device indexes in messages about the settings in the directories `all` and `default` of
-/proc/sys/net/ipv4/conf and /proc/sys/net/ipv6/conf. All values are 0, because simkernel lacks the files that
-change these settings.
+/proc/sys/net/ipv4/conf and /proc/sys/net/ipv6/conf. Each of these settings is 0, because simkernel lacks the
+files that change the settings.
 """
 Settings = dict[int, int]
 

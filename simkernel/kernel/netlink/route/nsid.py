@@ -85,7 +85,7 @@ def notify(net: Net, type: int, number: int, request: Request | None = None) -> 
     try:
         skb = sock.skb(message(type, _body(number, None), seq=seq, pid=portid), REPLY_SIZE)
     except OSError as error:
-        # Linux reports a failed allocation only to the members of the group (rtnl_set_sk_err()).
+        # If no socket buffer can be allocated, only the group members get the error (rtnl_set_sk_err()).
         for member in sock.entry.members.get(rt.RTNLGRP_NSID, ()):
             member.report_error(error.errno or ENOMEM)
         return
@@ -176,9 +176,9 @@ class NamespaceIds:
 
     @staticmethod
     def _of_number(request: Request, unsigned: int) -> Net:
-        """Return the namespace that has a given id in the sender's namespace (`get_net_ns_by_id()`).
-        `unsigned` is the signed 32-bit id, read as an unsigned number. Raise ENOENT if no namespace has the
-        id.
+        """Return the namespace that has a given id in the sender's namespace (`get_net_ns_by_id()`). The id
+        is a signed 32-bit number. `unsigned` is the unsigned number with the same bits. Raise ENOENT if no
+        namespace has the id.
         """
         net = request.net.net_by_id(S32.unpack(unsigned.to_bytes(4, "little"))[0])
         if net is None:

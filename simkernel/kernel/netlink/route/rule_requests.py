@@ -88,10 +88,10 @@ UNSET_VALUES: Final[dict[str, object]] = {
     **dict.fromkeys(("sports", "dports"), ALL_PORTS),
     "users": ALL_USERS,
 }
-"""Value of each rule field that an RTM_DELRULE request does not set, 0 for fields that are not listed. A
-field with this value matches every rule (`rule_find()`).
+"""Value that a rule field has if an RTM_DELRULE request does not set it. For fields that are not listed, this
+value is 0. The kernel does not compare fields that have this value (`rule_find()`).
 
-The field `priority` is an exception: it matches every rule only if the request lacks FRA_PRIORITY.
+The field `priority` is an exception: the kernel compares it if the request contains FRA_PRIORITY.
 """
 
 

@@ -86,5 +86,5 @@ def _label(value: int) -> int:
 
 
 def _is_orchid(value: int) -> bool:
-    """Return True for a hash identifier (RFC 4843, `ipv6_addr_orchid()`)."""
+    """Return True if an IPv6 address is in 2001:10::/28 (ORCHID, RFC 4843, `ipv6_addr_orchid()`)."""
     return value >> 100 == 0x2001_001

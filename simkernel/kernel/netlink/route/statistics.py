@@ -27,7 +27,9 @@ def bit(type: int) -> int:
 
 ALL: Final = bit(il.IFLA_STATS_MAX + 1) - 1
 VALID: Final = (1 << (il.IFLA_OFFLOAD_XSTATS_L3_STATS + 1)) - 1
-"""Bits that a filter mask may have: one for each attribute, and bit 0 (RTNL_STATS_OFFLOAD_XSTATS_VALID)."""
+"""Bits that a filter mask may have: bits 0 to 2 for three attributes, and bit 3, which is unused
+(RTNL_STATS_OFFLOAD_XSTATS_VALID).
+"""
 
 _NONE = AttributePolicy()
 FILTERS_POLICY: Final = PolicyTable(

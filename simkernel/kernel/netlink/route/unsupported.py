@@ -15,7 +15,7 @@ _INET: Final = frozenset({AF_INET, AF_INET6})
 _BRIDGE: Final = frozenset({AF_BRIDGE})
 _MULTICAST: Final = frozenset({rtnl.RTNL_FAMILY_IPMR, rtnl.RTNL_FAMILY_IP6MR})
 _ALL: Final[frozenset[int]] = frozenset()
-"""Address families of a message type that simkernel does not model for any family. The empty set means all
+"""Entry for a message type that simkernel models for no address family: the empty set stands for all
 families.
 """
 
