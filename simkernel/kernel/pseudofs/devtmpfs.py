@@ -20,8 +20,8 @@ FOLDER: Final = Owner(0, 0, 0o755)
 
 
 class Devtmpfs:
-    """Creates a node in devtmpfs for each device that has a major and a minor number, and removes the node
-    together with the device.
+    """Creates a node in devtmpfs when a device with a major and a minor number is added, and removes the node
+    when the device is removed.
     """
 
     def __init__(self, root: Dentry, devices: DriverCore) -> None:

@@ -69,8 +69,8 @@ def format_record(record: LogRecord) -> bytes:
 
 
 def kernel_of(file: CharDeviceFile) -> KernelParts:
-    """Return the kernel in which the character device `file` is open. The device must be built in, because
-    only the cdev of a built-in device stores the kernel in its field `data`.
+    """Return the kernel of an open built-in character device, such as /dev/kmsg. Only the cdev of a built-in
+    device stores the kernel in its field `data`.
     """
     kernel: KernelParts = file.cdev.data
     return kernel

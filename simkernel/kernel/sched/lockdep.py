@@ -54,8 +54,8 @@ class Lock(Protocol):
 
 
 _Entry = tuple[Any, Place, bool]
-"""A held lock, as a plain tuple of the fields of `_Held`. A plain tuple is faster to create when a lock is
-taken.
+"""A held lock, as a plain tuple of the fields of `_Held`. Lockdep creates one whenever a lock is taken, and a
+plain tuple is faster to create than the named tuple `_Held`.
 """
 
 
@@ -70,8 +70,9 @@ class _Held(NamedTuple):
 
 @attrs.frozen(eq=False)
 class _Order:
-    """A recorded order: a task has taken the lock `after` while it held the lock `before`. For each pair of
-    lock classes, only the first case is recorded.
+    """The observed order of two locks: a task or an interrupt held the lock in the field `before` when it
+    took the lock in the field `after`. Lockdep records only the first such case for each pair of lock
+    classes.
     """
 
     before: Lock
@@ -80,7 +81,7 @@ class _Order:
 
     @property
     def trace(self) -> tuple[str, ...]:
-        """The call trace of the code that took the lock `after`, the second lock of this order."""
+        """The call trace of the code that took the second lock of this order."""
         return described(self.places)
 
 
@@ -143,7 +144,8 @@ class Lockdep(Locking):
             frame = module_frame(frame)
         this = (lock, (frame.f_code, frame.f_lasti, frame.f_globals), trylock)
         if held:
-            if not preempt.locks:  # drop spinlocks that were held across a sleep or the end of an interrupt
+            # no spinlock is held now: forget those that code held across a sleep or the end of an interrupt
+            if not preempt.locks:
                 held[:] = [each for each in held if each[0].kind == "mutex"]
             if self._checking and not trylock and held:
                 before, _, tried = held[-1]
@@ -174,8 +176,8 @@ class Lockdep(Locking):
         lock.owner = None
 
     def forget(self, lock: Lock, context: SchedTask | None) -> bool:
-        """Remove `lock` from the locks that `context` holds: a task, or None for an interrupt. Return False
-        if `context` does not hold the lock.
+        """Remove `lock` from the locks that the task `context` holds. If `context` is None, remove it from
+        the locks that interrupts hold. Return False if the lock is not among them.
         """
         held = self._held.get(context, [])
         found = next((each for each in reversed(held) if each[0] is lock), None)
@@ -230,7 +232,7 @@ class Lockdep(Locking):
                 if chain is not None:
                     self._report_circular(before, after, [order, *chain], context, held)
             if not before.trylock:
-                # skip the locks taken earlier: their order to this lock was recorded when it was taken
+                # skip the older held locks: when this one was taken, its order after them was recorded
                 return
 
     def _path(self, start: Class, end: Class) -> list[_Order] | None:
@@ -309,7 +311,9 @@ class Lockdep(Locking):
         self._reports.add(CHECKER, title, lines, (describe(after.at), describe(before.at)), "=")
 
     def _report_unbalanced(self, lock: Lock, context: SchedTask | None, held: list[_Held]) -> None:
-        """Report the release of a lock that this context does not hold (`print_unlock_imbalance_bug()`)."""
+        """Report that a task or an interrupt releases a lock that it does not hold
+        (`print_unlock_imbalance_bug()`).
+        """
         trace = call_trace(2)
         lines = [
             f"{_who(context)} is trying to release lock ({lock.kind} {lock.name}) at:",
@@ -324,8 +328,8 @@ class Lockdep(Locking):
         self._reports.add(CHECKER, "WARNING: bad unlock balance detected!", lines, trace, "=")
 
     def _report_kept(self, task: SchedTask, entries: list[_Entry], text: str, action: str) -> None:
-        """Report the locks that are still held at the end of a call or of a task (`print_held_locks_bug()`).
-        Each case is reported once.
+        """Report the locks that `task` still holds when its system call or the task itself has ended
+        (`print_held_locks_bug()`). Forget these locks, so that they are reported only once.
         """
         del self._held[task]
         if not self._checking:
@@ -400,8 +404,8 @@ class CheckedSpinLock(SpinLock):
 
 
 class ObservedCompletion(Completion):
-    """A completion that the race detector observes: an access before `complete()` cannot race with an access
-    after the `wait()` that it ends.
+    """A completion that the race detector observes. If `complete()` ends a `wait()`, the accesses before
+    `complete()` cannot race with the accesses after this `wait()`.
     """
 
     def __init__(self, preempt: Preempt, name: str, events: LockEvents) -> None:

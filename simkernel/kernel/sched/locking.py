@@ -24,8 +24,8 @@ class Locking:
         self._preempt = preempt
 
     def mutex(self, name: str, *, ordered: bool = True) -> Mutex:
-        """Make a mutex. If `ordered` is False, lockdep does not check the order of this mutex and other locks
-        (`lockdep_set_novalidate_class()`).
+        """Make a mutex. If `ordered` is False, lockdep does not check in which order tasks take this mutex
+        and other locks (`lockdep_set_novalidate_class()`).
         """
         return Mutex(self._preempt, name)
 

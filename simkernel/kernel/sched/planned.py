@@ -1,5 +1,5 @@
-"""Schedulers and pauses for a machine whose run follows a plan. A plan is a list of delays of tasks and of
-pauses in module code (engine/planned.py).
+"""Schedulers and pauses for a machine whose run follows a plan. A plan is a list: each entry delays a task or
+pauses module code (engine/planned.py).
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ class PlannedRunQueue(RunQueue):
     _engine: PlannedEngine
 
     def begin(self, task: Schedulable, function: Continue, *arguments: Any) -> None:
-        # `observed()` records the order: the code that runs now runs before `function`
+        # `observed()` records for the race detector that the code that runs now precedes `function`
         observed: Any = self._engine.observed(function)
         super().begin(task, observed, *arguments)
 
     def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:
         due += self._engine.perturbation.step(cpu.holder)
-        # after a time slice, a task is queued again with a `function` that is already a partial
+        # do not wrap `function` again if the task was queued again at the end of its time slice
         if not isinstance(function, partial):
             function = partial(self._engine.run_section, function)
         super()._arm(cpu, due, function, arguments)
@@ -63,7 +63,7 @@ def scheduler(engine: Engine, costs: CostModel, cpus: int | None) -> Scheduler:
 
 
 class Pauses:
-    """Pauses of module code between two statements. A plan selects the statements.
+    """Pauses the code of modules before the statements that a plan selects.
 
     Interrupts, timers and holders of a spinlock do not pause.  On Linux, only another CPU can run between
     their statements, and this CPU spins.  A coroutine that is being closed does not pause, because Python
@@ -105,8 +105,8 @@ class Pauses:
         return back
 
     def _next_interrupt(self) -> int:
-        """Return the time at which the next timer expires: the timer of a device or a driver, or the deadline
-        of a sleep. Ignore the timers of CPUs. Return the current time if no other timer is pending.
+        """Return the time at which the next timer of a device or a driver expires, or the next sleep reaches
+        its deadline. Timers of CPUs do not count. If there is no such time, return the current time.
         """
         for time, _, _, timer, *_ in sorted(self._engine.queue, key=lambda entry: entry[:3]):
             owner = getattr(timer.function, "__self__", None) if type(timer) is Timer else None

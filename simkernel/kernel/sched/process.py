@@ -95,8 +95,8 @@ class Processes(Generic[T]):
         self._last_pid = 0
         self._helpers: dict[SchedTask, WaitQueue] = {}
         self.daemons: set[SchedTask] = set()
-        """Tasks that may sleep for ever and hold resources when the run ends. They cause neither a Deadlock
-        nor a report of a leak.
+        """Tasks that may sleep for ever and hold resources when the run ends. simkernel neither raises
+        Deadlock nor reports a leak because of these tasks.
         """
         self.forks = 0
         """Number of tasks created since boot (`total_forks`)."""
@@ -183,7 +183,7 @@ class Processes(Generic[T]):
         parent = parent or self.init
         credentials = credentials or parent.credentials
         self._check_limits(parent, credentials)
-        # init is the parent if a test or a script calls Machine.spawn(): inject no fault there
+        # do not inject a fault if a test or a script calls Machine.spawn(), which uses init as the parent
         if parent is not self.init:
             check_fault(self._faults, "kmalloc", what="task")
         child = self._new(comm, credentials, parent)

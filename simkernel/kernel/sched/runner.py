@@ -55,7 +55,7 @@ class Runner:
         self.paused: set[SchedTask] = set()  # tasks that a plan has paused between two statements
         self.system_calls = 0
         self._stop: BaseException | None = None
-        """The exception (not OSError or SimulationError) that stopped the call, until it is handled."""
+        """An unhandled exception (not OSError or SimulationError) that stopped a system call, or None."""
 
     # -- starting -----------------------------------------------------------
 
@@ -75,7 +75,7 @@ class Runner:
             self.scheduler.begin(task, self._advance, None, None, call)
 
     def watch_returns(self, on_return: Callable[[SchedTask], None]) -> None:
-        """Call `on_return(task)` when a call ends, if its program gets the result in a later event."""
+        """Call `on_return(task)` at each end of a system call whose result is delivered in a later event."""
         completes, advance = self._completes, self._advance
 
         def watched(task: Any, function: Resume, value: Any, error: BaseException | None) -> None:
@@ -163,7 +163,7 @@ class Runner:
             arguments = call.arguments
             count = len(arguments)
             try:
-                # avoid `handler(task, *arguments)`, which takes as long as two calls, for recv (3 arguments)
+                # unpack the 3 arguments of recv: `handler(task, *arguments)` would take as long as two calls
                 if count == 3:
                     one, two, three = arguments
                     value = handler(task, one, two, three)
@@ -208,7 +208,7 @@ class Runner:
         return value if convert is None else convert(value)
 
     def _failed(self, task: SchedTask, call: Call[Any], error: BaseException) -> bool:
-        """Handle the error of a system call's handler. Return True if the program can get it immediately."""
+        """Handle the error of a system call. Return False if the program gets the error in a later event."""
         if self._trace.emit is not None:
             sys_exit(self._engine, task, call, None, error)
         if task.signals.pending or not self._engine.pass_charged():
@@ -220,7 +220,8 @@ class Runner:
 
     def _call_pending(self, task: SchedTask, request: object) -> None:
         """Handle the object that a program yields during a system call. If an exception has stopped the call,
-        handle the exception. If the object is the call, run its coroutine. Otherwise end the task.
+        handle the exception. Otherwise, if the program yields the call itself, run the call's coroutine. If
+        it yields any other object, end the task.
         """
         stop, self._stop = self._stop, None
         if stop is not None:
@@ -253,7 +254,7 @@ class Runner:
         task.program = None
         stop, self._stop = self._stop, None
         if stop is not None and not isinstance(stop, MemoryError | RecursionError):
-            # the program ran the call with `next(call.__await__())`, and did not yield it after it failed
+            # kernel code failed in a call that the program ran with `next(call.__await__())`, not with await
             self._stopped(task, stop)
             return
         # a call can be unfinished: the program did not await it, or the kernel raised RecursionError
@@ -457,7 +458,7 @@ class Runner:
                 emit("signal_deliver", KERNEL, "sched", pid=task.pid, comm=task.comm, signal=number)
             handler = task.signals.handlers.get(number, uapi_signal.SIG_DFL)
             if callable(handler):
-                # in a plain function, `handler` may block, so `defer` makes the program run it
+                # if the program is a plain function, its signal handler may block: let the program run it
                 defer = getattr(task.program, "defer", None)
                 try:
                     handler(number) if defer is None else defer(partial(handler, number))
@@ -481,7 +482,8 @@ class Runner:
     ) -> None:
         """Close a task's program. Report the end of the task, or of its process if `group` is True."""
         if task.program is not None:
-            current, self.current = self.current, None  # the program must not enter a call while it is closed
+            # the program must not enter a system call while `_close` throws GeneratorExit into it
+            current, self.current = self.current, None
             raised = self._close(task, "program")
             failure = raised if failure is None else failure
             self.current = current

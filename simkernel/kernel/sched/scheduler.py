@@ -160,8 +160,8 @@ class UnlimitedCpus:
 
 
 class ObservedCpus(UnlimitedCpus):
-    """A scheduler with one CPU for each task. The engine decides when a woken task continues, so a plan can
-    delay the task.
+    """A scheduler with one CPU for each task. The engine decides when a woken task continues. If the engine
+    follows a plan (engine/planned.py), it can delay the task.
     """
 
     def waker(self, resume: Resume) -> OnWake:
@@ -263,7 +263,7 @@ class RunQueue:
         task.cpu = None
         cpu.holder = None
         cpu.free_at = max(cpu.free_at, self._engine.time())
-        # the difference is negative if the task releases the CPU before the task has started to run on it
+        # `taken` is in the future if the task has not started to run on the CPU yet: add 0 then
         cpu.busy += max(0, cpu.free_at - cpu.taken)
         if self._queue:
             self._dispatch(cpu, *self._queue.popleft())

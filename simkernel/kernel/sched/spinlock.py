@@ -10,7 +10,9 @@ from simkernel.kernel.sched.preempt import Preempt
 
 
 class Lockup(Exception):
-    """Raised if code takes a locked spinlock, where it would spin for ever, or releases an unlocked one."""
+    """Raised if code takes a spinlock that is already locked (on Linux, the code would spin for ever), or
+    releases a spinlock that is not locked.
+    """
 
 
 class SpinLock:

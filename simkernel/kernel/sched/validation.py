@@ -126,7 +126,7 @@ def close(task: SchedTask, part: Part) -> BaseException | None:
         )
     finally:
         sys.unraisablehook = unraisable
-        task.enter = enter  # if another task awaits a call of this task later, `take` refuses it
+        task.enter = enter  # safe: `take` refuses a call of this task that another task awaits
 
 
 def _ignored(error: BaseException | None) -> bool:

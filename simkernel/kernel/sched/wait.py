@@ -123,7 +123,9 @@ class FifoQueue(WaitQueue):
 
 
 class LockQueue(WaitQueue):
-    """The wait queue of a lock.  Reports of hung tasks read the lock from `lock`."""
+    """The wait queue of a lock. The attribute `lock` stores the lock, so that a report of a hung task can
+    name the owner of the lock.
+    """
 
     __slots__ = ("lock",)
 
@@ -364,8 +366,8 @@ class Elapse:
 
 
 async def elapse() -> None:
-    """Wait until the simulated clock has advanced by the costs charged so far, so that earlier events of
-    other tasks run first.
+    """Wait until the simulated clock has advanced by the costs charged so far. Events of other tasks that are
+    due before the new time run first.
     """
     await Elapse()
 

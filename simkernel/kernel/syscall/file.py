@@ -222,7 +222,8 @@ class FileCalls:
             raise self._refusal(file, request, error) from None
 
     def _refusal(self, file: OpenFile, request: int, error: OSError) -> Exception:
-        """Return the exception for an ioctl(2) request that the file has rejected with `error`.
+        """Return the exception that ioctl(2) raises after the file has rejected the request with the
+        exception `error`.
 
         If `error` is ENOTTY or EINVAL and Linux knows a request that simkernel does not handle, replace
         `error`: by the errno with which Linux refuses the request, or by an error that the request is not

@@ -43,7 +43,7 @@ class FdDirectory(ProcDirectory):
 
     @property
     def size(self) -> int:
-        """The number of open descriptors (since Linux 6.2)."""
+        """The size that stat(2) reports (since Linux 6.2): the number of open descriptors."""
         return len(self._task.files)
 
     def names(self) -> Iterator[str]:
@@ -104,7 +104,9 @@ class FdLink(ProcInode):
         self._fd = fd
 
     def readlink(self, task: Task) -> str:
-        """Return the path of the file, or its description if it has no path."""
+        """Return the path of the open file. If the file has no path, return a description, such as
+        `anon_inode:[eventfd]`.
+        """
         file = _open_file(self._task, self._fd)
         return file.object.description if file.path is None else file.path.path
 

@@ -13,7 +13,9 @@ from simkernel.kernel.parts import KernelParts
 
 CHIP: Final = "simbus"
 FLOW: Final = "level"
-"""Name that /proc/interrupts shows for the flow handler of each interrupt line, `handle_level_irq()`."""
+"""The text that /proc/interrupts shows for the flow handler of each interrupt. All interrupts have the same
+flow handler, `handle_level_irq()`.
+"""
 
 ADDRESS: Final = "0x0000000000000000"
 """The text that /proc/modules shows as the address of each module. Linux hides the real address

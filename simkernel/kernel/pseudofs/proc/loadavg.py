@@ -16,8 +16,8 @@ from simkernel.kernel.sched.task import TaskState
 FSHIFT: Final = 11
 FIXED_1: Final = 1 << FSHIFT
 EXPONENTS: Final = (1884, 2014, 2037)
-"""Factors by which each sample multiplies the old 1-, 5- and 15-minute average (EXP_1, EXP_5, EXP_15), in
-units of 1/FIXED_1.
+"""Decay factors of the 1-, 5- and 15-minute load averages (EXP_1, EXP_5, EXP_15), in units of 1/FIXED_1. For
+each sample, the old average is multiplied by its factor, and the sample's share is added.
 """
 PERIOD: Final = 5 * SECOND
 ROUNDING: Final = FIXED_1 // 200
@@ -31,8 +31,8 @@ class LoadAverages:
         self._samples = 0
 
     def update(self, now: int, active: int) -> tuple[int, ...]:
-        """Compute and return the averages at `now` ns. `active` is the number of tasks that run or sleep
-        uninterruptibly.
+        """Compute and return the load averages at the simulated time `now` (ns). `active` is the number of
+        tasks that run or sleep uninterruptibly.
         """
         samples = max(now, 0) // PERIOD
         missed, self._samples = samples - self._samples, samples

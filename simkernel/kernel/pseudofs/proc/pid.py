@@ -155,7 +155,7 @@ TABLE: Final[Mapping[str, Make]] = {
     "cwd": lambda fs, path, task: ProcLink(fs, path, lambda _: (task.fs.cwd or fs.kernel.fs.root).path, task),
     "root": lambda fs, path, task: ProcLink(fs, path, lambda _: "/", task),
     "exe": lambda fs, path, task: ExeLink(fs, path, lambda _: _exe(fs, task), task),
-    # unlike Linux (`mounts_poll()`), poll(2) does not report mounts and unmounts after the open
+    # poll(2) does not report later mounts and unmounts, unlike `mounts_poll()` of Linux
     "mounts": _text(_mounts, POLLIN | POLLRDNORM),
 }
 """The files in the directory of a thread, /proc/PID/task/TID (`tid_base_stuff`). The directory of a process,
@@ -196,4 +196,6 @@ class TaskDirectory(PidDirectory):
 
 
 PROCESS: Final[Mapping[str, Make]] = {**TABLE, "task": TaskDirectory}
-"""The files in the directory of a process, /proc/PID: those of a thread, and `task` (`tgid_base_stuff`)."""
+"""The files in the directory of a process, /proc/PID: the same names as in the directory of a thread, and the
+directory `task` (`tgid_base_stuff`).
+"""

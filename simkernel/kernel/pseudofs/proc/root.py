@@ -34,7 +34,7 @@ def _uptime(kernel: KernelParts) -> list[str]:
 
 
 def mount(kernel: KernelParts, device: int) -> Dentry:
-    """Make the file system at /proc and return its root."""
+    """Create the procfs of a machine and return its root directory."""
 
     def text(records: Callable[[KernelParts], Sequence[str]]) -> Entry:
         return partial(ProcText, records=partial(records, kernel))
@@ -58,7 +58,7 @@ def mount(kernel: KernelParts, device: int) -> Dentry:
 
 
 class RootDirectory(ProcDirectory):
-    """The root directory /proc: the entries of a fixed table, and a directory for each process."""
+    """The directory /proc: entries with fixed names, such as `uptime`, and a directory for each process."""
 
     __slots__ = ()
 

@@ -41,8 +41,8 @@ class Attribute:
     mode: int = attrs.field(kw_only=True)
     alive: Callable[[], bool] = attrs.field(default=lambda: True, kw_only=True)
     guard: Guard = attrs.field(default=nullcontext, kw_only=True)
-    """Function that returns a context manager for the calls of `show` and `store`. If these are functions of
-    a module, the context manager converts their exceptions (except OSError) to an oops.
+    """Function that returns a context manager. `show` and `store` run inside the context manager. If they are
+    functions of a module, it converts their exceptions (except OSError) to an oops.
     """
 
     @mode.default
@@ -143,8 +143,8 @@ class SysLink(SysInode):
         self._target = target
 
     def readlink(self, task: Task) -> str:
-        """Return the relative path of the target: from the link's directory up to the last directory that
-        both paths have in common, then down to the target.
+        """Return the relative path from the link's directory to the target: one `..` for each level up to the
+        deepest directory that contains both, then the path down to the target.
         """
         here, there = self.path.split("/")[1:-1], self._target.split("/")[1:]
         common = 0
@@ -165,9 +165,10 @@ class SysFile(SysInode):
         self._attribute = attribute
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
-        """Open the attribute if its mode and its functions allow the access (`kernfs_fop_open()`).
+        """Open the attribute (`kernfs_fop_open()`).
 
-        Raises EACCES, even for root, if the attribute does not allow the access.
+        An open for reading needs a read bit in the mode and the function `show`. An open for writing needs a
+        write bit and the function `store`. Otherwise raise EACCES, even for root.
         """
         for wanted, bits, function in (
             (file.writable, 0o222, self._attribute.store),

@@ -9,7 +9,7 @@ from simkernel.kernel.vfs.inode import Dentry
 
 
 def mount(kernel: KernelParts, device: int) -> Dentry:
-    """Make the file system at /sys and return its root."""
+    """Create the sysfs of a machine and return its root directory."""
     return Dentry("/", None, SysDirectory(SysFs(kernel, device), "", lambda: _contents(kernel), 0o555))
 
 
