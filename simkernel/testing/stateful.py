@@ -80,15 +80,16 @@ def _enabled(draw: st.DrawFn, names: list[str]) -> _Enabled:
 
 
 class SimStateMachine(RuleBasedStateMachine):
-    """A state machine over a new `Machine`, with rules that plug, unplug and move devices and let time pass.
+    """A state machine over a new `Machine`, with rules that plug devices in, unplug them, move mice and let
+    time pass.
 
     options   keywords of `Machine`
     devices   the devices: by name, a function without arguments that makes one
     settle    simulated ns that pass after a device is plugged in or unplugged, so that a driver binds
 
-    All checkers but "races" are on.  After each rule, `check` raises if the kernel reports a bug or a program
-    fails.  At the end of a run the devices are unplugged and the programs end.  Leak is raised if
-    a resource is still held.
+    All checkers but "races" are on. After each rule, `check` raises if the kernel reports a bug or a program
+    fails. At the end of a run the devices are unplugged and the programs end. Leak is raised if a resource is
+    still held.
     """
 
     options: ClassVar[Mapping[str, Any]] = MappingProxyType({})
@@ -201,7 +202,7 @@ class SimStateMachine(RuleBasedStateMachine):
         error = sys.exception()
         if (
             error is not None and error is not self._raised_before
-        ):  # hypothesis calls teardown() in a `finally`, so a rule has raised `error`
+        ):  # hypothesis calls teardown() in a `finally` block after a rule or a check has raised `error`
             if (bugs := self._bugs()) and bugs not in str(error):
                 error.add_note(bugs)
             self.machine.__exit__(type(error), error, None)

@@ -80,7 +80,8 @@ class SyscallProgram:
         return f"SyscallProgram.parse({quoted})"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))  # without _repr_pretty_, hypothesis prints the calls of the strategy
+        # without _repr_pretty_, hypothesis may print the function call that created the program
+        printer.text(repr(self))
 
     @classmethod
     def parse(cls, text: str) -> SyscallProgram:

@@ -57,8 +57,8 @@ TEXTS: Final = {
     "refused": ("netlink", "the kernel answers {error} to port {dst_portid}"),
 }
 """For each trace record that is a hop of a flow: two templates, for the hop's station (a task or another part
-of the machine) and for its sentence. The key is the name of the record, "failed" or "refused" (see
-`_variant`).
+of the machine) and for its sentence. The key is the record's name, but "failed" for a call with an error and
+"refused" for a reply with an error.
 """
 
 ALIKE: Final = 4

@@ -35,8 +35,8 @@ SLICES: Final = {
     "irq_handler_entry": ("irq_handler_exit", ("irq",)),
     "workqueue_execute_start": ("workqueue_execute_end", ("function",)),
 }
-"""For each record that begins a slice: the name of the record that ends it. The listed fields must have equal
-values in both records.
+"""For each record that begins a slice (a bar in Perfetto's timeline): the name of the record that ends it,
+and a tuple of fields. These fields must have equal values in both records.
 """
 
 TITLES: Final = {
@@ -66,7 +66,7 @@ idle the longest.
 """
 
 _BEGINS: Final = {end: begin for begin, (end, _) in SLICES.items()}
-_FIRST_TID: Final = 100  # above all pids, because Perfetto takes a thread with tid == pid for the main thread
+_FIRST_TID: Final = 100  # larger than any pid: Perfetto takes a thread with tid == pid for the main thread
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=brief).encode
 _Event = dict[str, Any]

@@ -30,10 +30,10 @@ JOINS: Final = frozenset({"bind", "setsockopt"})
 
 class Occurrence:
     """A situation that a test requests. The attribute `happened` counts how often it has happened. The
-    argument `times` is the maximum.
+    argument `times` is the maximum of this count.
 
-    A `with` block disarms it at its end.  It raises AssertionError if the situation has never happened,
-    because the test would prove nothing.  Actions run in separate sections, before any program resumes.
+    A `with` block disarms it at its end. It raises AssertionError if the situation has never happened,
+    because the test would prove nothing. Actions run in separate sections, before any program resumes.
     """
 
     def __init__(self, machine: Machine, name: str, times: int = 1) -> None:
@@ -57,7 +57,7 @@ class Occurrence:
             raise AssertionError(f"the situation {self.name} has not happened: it needs {needs}")
 
     def disarm(self) -> None:
-        """Prevent further occurrences.  A second call has no effect."""
+        """Disarm the situation, so that it does not happen again. A second call has no effect."""
         self.armed = False
         while self._undo:
             self._undo.pop()()
@@ -71,8 +71,8 @@ class Occurrence:
             self.disarm()
 
     def soon(self, action: Callable[..., object], *arguments: Any) -> None:
-        """Call `action` after the code that runs now, at the same simulated time. Do nothing if the situation
-        is disarmed before.
+        """Call `action` at the current simulated time, as soon as the code that runs now has finished. Do not
+        call it if the situation is disarmed by then.
         """
         self.machine.at(self.machine.now, self._act, action, arguments)
 
@@ -126,7 +126,7 @@ class Occurrence:
         self.on_call("sys_exit", calls, program, leave)
 
     def run(self, program: Callable[[App], Coroutine[Any, Any, None]]) -> None:
-        """Run a program as root, and count an occurrence when it ends.
+        """Run a program as root. When the program ends, count an occurrence of the situation.
 
         If no simulation runs, run the machine until the program has ended.
         """
@@ -141,7 +141,8 @@ class Occurrence:
             machine.run(until=(machine.engine.next_time() or machine.now) + 1)
 
     def replace(self, owner: object, name: str, other: object) -> Any:
-        """Replace an attribute of a kernel object until the situation can no longer happen.
+        """Replace an attribute of a kernel object. When the situation is disarmed, the attribute gets its
+        previous value back.
 
         Return the previous value.
         """

@@ -1,5 +1,5 @@
-"""The table of situations.  Each has a description of Linux's behaviour, issues of public projects, and an
-example program.
+"""The table of situations. An entry describes behaviour of Linux. It has links to issues of public projects,
+and an example program.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Situation:
     needs: str
     """Conditions that the program or the machine must meet before the situation can happen."""
     evidence: tuple[str, ...]
-    """Addresses of issues and pull requests of public projects."""
+    """URLs of issues and pull requests of public projects, that concern the situation."""
     snippet: str
     """Source code of a program that requests the situation.  A test runs it."""
 

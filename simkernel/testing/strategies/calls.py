@@ -22,9 +22,10 @@ from simkernel.uapi import socket as so
 from simkernel.uapi.genetlink import GENL_ID_CTRL
 
 ANY: Final = ""
-"""Kind of a placeholder that can become any open descriptor."""
+"""A kind of placeholder: any open descriptor can replace it."""
 SAME: Final = "same"
-"""Kind of the result of dup(2): the new descriptor has the kind of the duplicated descriptor."""
+"""A kind for the descriptor that dup(2) returns. It is replaced with the kind of the duplicated descriptor.
+"""
 
 Drawn = tuple[str, tuple[Any, ...], tuple[str, ...]]
 """A call with placeholders: its name, its arguments, and the kinds of the descriptors that it returns."""
@@ -139,7 +140,9 @@ def syscall_programs(
 
 
 class _Writer:
-    """Converts drawn calls to a program: it replaces each placeholder with a descriptor."""
+    """Converts system calls that hypothesis has drawn to a program: it replaces each placeholder with a
+    descriptor.
+    """
 
     def __init__(self, opener: Drawn) -> None:
         self._opener = opener
@@ -149,7 +152,9 @@ class _Writer:
         self._number = 0
 
     def program(self, drawn: Iterable[Drawn]) -> SyscallProgram:
-        """Return a program of the drawn calls, with a descriptor for each placeholder."""
+        """Return a program of the system calls that hypothesis has drawn, with a descriptor for each
+        placeholder.
+        """
         for call in drawn:
             self._add(call)
         return SyscallProgram(self._calls)

@@ -14,8 +14,8 @@ PARTS: Final = 4
 
 
 def sequences(each: SearchStrategy[T], max_size: int) -> SearchStrategy[list[T]]:
-    """Return a strategy for lists of up to `max_size` elements (rounded up to a multiple of 4). Up to a
-    `max_size` of 40, a list has half as many elements on average.
+    """Return a strategy for lists of up to `max_size` elements (rounded up to a multiple of 4). If `max_size`
+    is at most 40, the average length of a list is half of this maximum.
 
     `st.lists` draws five elements on average, regardless of its `max_size`.
     """

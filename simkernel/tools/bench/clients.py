@@ -27,7 +27,7 @@ async def ask(app: App, client: GenetlinkClient, iterations: int) -> None:
 
 @contextmanager
 def client() -> Iterator[Work]:
-    """Requests by a simulated program with simkernel's client, as work to be timed."""
+    """Requests by a simulated program that uses simkernel's `GenetlinkClient`, as work to be timed."""
     with Machine(udev=False) as machine:
         worker = Worker(machine)
         nlctrl = worker.do(lambda app: app.genetlink(FAMILY))

@@ -34,8 +34,9 @@ VALUES: Final[dict[str, Any]] = {
 PYROUTE2_TYPES: Final = {
     "u32": "uint32", "u64": "uint64", "string": "asciiz", "binary": "cdata", "nest": "times",
 }  # fmt: skip
-"""For each attribute type of a YNL specification, the type name that pyroute2 uses. pyroute2 names a nest
-after the class of its nested attributes, here `times`.
+"""For each attribute type of a YNL specification, the type name that pyroute2 uses. For a nest, it is the
+name of a class attribute that holds the class of the nested attributes. The message of the benchmark has one
+nest, whose name is `times`.
 """
 
 
@@ -90,7 +91,9 @@ def pyroute2_messages() -> Iterator[Work]:
 
 
 def _pyroute2_message() -> Any:
-    """Return the class for the message, as a user of pyroute2 would write the class."""
+    """Return a pyroute2 class for the message that the benchmark encodes, as a user of pyroute2 would write
+    the class.
+    """
     from pyroute2.netlink import genlmsg, nla
 
     sets = specification().attribute_sets

@@ -17,8 +17,8 @@ from simkernel.tools.bench.stopwatch import Effort, Subject, Work, fluctuation, 
 MICROSECONDS, MILLISECONDS = 1e6, 1e3
 """Number of microseconds and of milliseconds in a second."""
 BATCH, BATCHES = 5, 100
-"""Number of machines in a timed batch, and number of batches. The function `aged` times this number of
-batches at its start, and again after many more machines.
+"""Number of machines in a timed batch, and number of batches in a measurement. The function `aged` makes one
+measurement at its start, and one after it has run many more machines.
 """
 PARTS = 4
 """Number of groups of sockets or processes.  The memory of each group is measured separately, and the spread
@@ -56,8 +56,9 @@ def rate_over(anchor: Subject, anchor_scale: float = 1) -> Measure:
 
 def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]]) -> Measure:
     """Return a function that measures how much slower a subject becomes with size. At each size, it divides
-    the subject's time by twice the anchor's time. The figure is the quotient at the largest size. It is
-    compared with the quotient at the smallest size.
+    the subject's time by the time of two iterations of the anchor, because a subject is a round trip of two
+    system calls. The figure is the quotient at the largest size. It is compared with the quotient at the
+    smallest size.
 
     The quotients at all sizes are the points of the curve.
     """
@@ -74,8 +75,8 @@ def growth(make: Sized, anchor: Sized, sizes: Callable[[Effort], tuple[int, ...]
 
 
 def aged(subject: Subject, effort: Effort) -> Measurement:
-    """Time machines that run after many other machines of the same process, in ms per machine. The anchor is
-    the time of machines that ran before these others.
+    """Measure the time per machine in ms, after the process has made many machines. The anchor is the time
+    per machine before that.
 
     The very first machine in a process is not counted, because it reads the specifications.
     """

@@ -60,8 +60,8 @@ async def drain(app: App, receivers: list[AnySocket]) -> None:
 
 @contextmanager
 def queued(members: int) -> Iterator[Work]:
-    """Work to be timed: multicast to sockets in whose receive queues the messages stay. The queues are
-    drained after each run, which is not timed.
+    """Work to be timed: multicast to sockets in whose receive queues the messages stay. The benchmark drains
+    the queues after each run, and does not time this.
     """
     with Machine(udev=False) as machine:
         worker = Worker(machine)

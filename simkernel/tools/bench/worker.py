@@ -1,4 +1,4 @@
-"""A program of the machine that runs jobs for ordinary code (Python code outside the simulation)."""
+"""A simulated program that executes jobs for ordinary code (Python code outside the simulation)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REST: Final = 3600
 
 
 class Worker:
-    """A simulated program of root that executes jobs for ordinary code (Python code outside the
+    """A simulated program that runs as root and executes jobs for ordinary code (Python code outside the
     simulation).
     """
 

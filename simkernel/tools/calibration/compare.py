@@ -95,7 +95,9 @@ def _figures(name: str, sizes: Any, spread: Any) -> Iterator[Figure]:
 
 
 def compare(figures: list[Figure], costs: CostModel) -> Iterator[Row]:
-    """Yield a row for each figure: the figure, and the simulated time of its operation under these costs."""
+    """Yield a row for each figure: the figure, and the time of its operation in a simulation with the cost
+    model `costs`.
+    """
     for figure in figures:
         try:
             operation = find(figure.name, figure.size)

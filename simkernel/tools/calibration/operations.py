@@ -43,9 +43,9 @@ class OperationKind:
     cpus: int | None = 1
 
     def match(self, name: str) -> int | None:
-        """Return the count in `name`, or 0 for a name without a count.
+        """Return the count that `name`, the name of an operation, contains. Return 0 if it contains no count.
 
-        Return None if it is the name of another kind.
+        Return None if `name` belongs to an operation of another kind.
         """
         pattern = re.escape(self.name).replace(r"\{\}", "([0-9]+)").replace("members", "members?")
         found = re.fullmatch(pattern.replace("sockets", "sockets?"), name)
@@ -151,7 +151,8 @@ class Operation:
                 trial = await self.kind.prepare(app, self.count, self.size)
                 for _ in range(WARM_UP + turns):
                     if jitter:
-                        await app.compute(HOLD)  # pass simulated time, for a new jitter factor
+                        # let simulated time pass, so that a new jitter factor is drawn
+                        await app.compute(HOLD)
                     if trial.before is not None:
                         await trial.before()
                     begun = app.monotonic_ns()

@@ -11,7 +11,9 @@ from simkernel.tools.comparison.experiment import Transcript, client, main
 
 
 def simulated() -> Transcript:
-    """Run the client as an ordinary user's process on a new machine. The device is a mouse."""
+    """Run the netlink client of the test on a new simulated machine, as a process of an ordinary user. The
+    device that the test unplugs is a mouse.
+    """
     with Machine(seed=7) as machine:
         app, mouse = machine.blocking(uid=1000), Mouse()
         plug, unplug = partial(machine.plug, mouse), partial(machine.unplug, mouse)

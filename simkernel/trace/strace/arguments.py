@@ -30,7 +30,7 @@ from simkernel.uapi import (
 from simkernel.uapi.utsname import Utsname
 
 PATH_MAX: Final = 4096
-"""Maximum length of a path, so that paths are printed in full."""
+"""Maximum number of bytes to print of a path. No path is longer, so every path is printed in full."""
 
 Printer = Callable[[Any], str]
 
@@ -118,7 +118,7 @@ def _mode(value: int) -> str:
 
 
 def _node(value: int) -> str:
-    """Format a mode with its file type (`print_symbolic_mode_t()`)."""
+    """Format a mode with its file type, as strace's `print_symbolic_mode_t()` does."""
     kind = stat.kind(value)
     if kind not in _KINDS:
         return octal(value)
@@ -161,7 +161,7 @@ def _limits(limits: tuple[int, int] | None) -> str:
 
 
 def _limit(value: int) -> str:
-    """Format a resource limit (`print_rlim64_t()`)."""
+    """Format a resource limit, as strace's `print_rlim64_t()` does."""
     if value == resource.RLIM64_INFINITY:
         return "RLIM64_INFINITY"
     return f"{value // 1024}*1024" if value > 1024 and value % 1024 == 0 else str(value)

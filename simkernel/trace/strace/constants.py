@@ -50,7 +50,7 @@ def hexadecimal(value: int) -> str:
 
 
 def one_of(module: ModuleType, prefix: str, *without: str) -> Callable[[int], str]:
-    """Return a printer of a single constant.  The arguments are those of `names`."""
+    """Return a printer of a single constant. The arguments are those of the function `names`."""
     known = names(module, prefix, *without)
     return lambda value: number(value, known, prefix.rstrip("_"))
 

@@ -36,8 +36,8 @@ class Form:
 
 
 def returned(value: object, *_: object) -> str:
-    """Format a result of unknown kind.  A result that is not an int, such as None, is printed as 0, as C
-    returns it.
+    """Format a result of unknown kind. A result that is not an int, such as None, is printed as 0, because
+    the system call returns 0 in C.
     """
     return str(int(value)) if isinstance(value, int) else "0"
 
@@ -48,7 +48,9 @@ def plain(_: View, *arguments: object) -> Texts:
 
 
 def fd_only(_: View, fd: int, *__: object) -> Texts:
-    """Format only the descriptor, for a call that fills all other arguments."""
+    """Format only the descriptor, the first argument. The other arguments are formatted when the call
+    returns.
+    """
     return [str(fd)]
 
 

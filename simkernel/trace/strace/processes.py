@@ -60,7 +60,9 @@ def _set(fds: Sequence[int]) -> str:
 
 
 def _fcntl_result(result: int, fd: int, command: int, argument: int = 0) -> str:
-    """Format the result of F_GETFL or F_GETFD with its flags (`RVAL_HEX`), and other results as numbers."""
+    """Format the result of fcntl(). For F_GETFL and F_GETFD, print it in hexadecimal and with the names of
+    its flags. Print other results as decimal numbers.
+    """
     if command == fcntl.F_GETFL:
         return f"{hexadecimal(result)} (flags {open_flags(result)})"
     if command == fcntl.F_GETFD and result:

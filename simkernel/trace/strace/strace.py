@@ -34,7 +34,7 @@ LINUX_NAMES: Final = {name: spec.linux_name for name, spec in SYSCALLS.items()}
 UNKNOWN: Final = Form(plain)
 """Format of system calls that are not modelled."""
 USER_MODE: Final = frozenset({"compute"})
-"""Calls that a program awaits and that are not system calls."""
+"""Calls that are traced as system calls, but only spend CPU time in user mode. The output omits them."""
 
 UEVENT_ACTION: Final = len("offline@/")
 """Maximum position of the device path in the text of a kernel uevent. The action precedes the path, and
