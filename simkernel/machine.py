@@ -314,7 +314,7 @@ class Machine:
         return app
 
     def blocking_app(self, app: App, runner: CallRunner) -> Blocking:
-        """Return an object with the methods of `app`, but blocking. `runner` waits until a call is done."""
+        """Return a blocking form of `app`. Its methods pass calls to `runner`, which returns the results."""
         from simkernel.blocking.process import Blocking
 
         return Blocking(app, runner)
@@ -417,7 +417,7 @@ class Machine:
             raise SimulationError("the machine is closed: make a new one")
 
     def _act(self, action: Callable[..., object], *arguments: Any) -> None:
-        """Call `action` now. If the event loop does not run, reset charged CPU time before and after."""
+        """Call `action` now. If the event loop does not run, discard the CPU time that the action charges."""
         self._check_open()
         outside = not self.engine.running
         if outside:
@@ -450,7 +450,7 @@ def _engine(
         return engine_class(Engine, spread)(seed, start=-BOOT)
     from simkernel.engine.planned import PlannedEngine
 
-    with suppress(ImportError):  # without greenlet, no program is a plain function, so `leave` is not needed
+    with suppress(ImportError):  # only programs that are plain functions need `leave`, and they need greenlet
         from simkernel.application.plain import leave
 
         leaves = (leave, *leaves)

@@ -43,8 +43,8 @@ class Work:
     delay: Event | None = None
     flow: int = 0
     expired_flow: int = 0
-    """Id of the current trace flow at the last expiry of the item's delay. A trace flow is the records that
-    one message or frame causes.
+    """Id of the item's trace flow at the last expiry of its delay. If the item is queued again in the same
+    flow, the next expiry begins a new flow. A trace flow is the records that one message or frame causes.
     """
     resource: Resource | None = None
 

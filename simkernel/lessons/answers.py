@@ -69,7 +69,7 @@ def _run(run: Run, result: dict[str, Any], folder: str) -> None:
 
 
 class _Printed(io.StringIO):
-    """Standard output that keeps the first MAX_PRINTED characters."""
+    """A replacement for sys.stdout. It keeps the first MAX_PRINTED characters and drops the rest."""
 
     def write(self, text: str) -> int:
         super().write(text[: max(0, MAX_PRINTED - self.tell())])

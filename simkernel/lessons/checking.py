@@ -38,7 +38,9 @@ DEADLINE: Final = 20.0
 STARTING: Final = 60.0
 """Seconds of real time within which the grading process must start and begin its first run."""
 DUMPS: Final = 4
-"""Number of times that the watchdog writes the call stacks of a run before the deadline."""
+"""Number of equal intervals into which the time limit of a run is divided. After each interval, the watchdog
+writes the call stacks of the run to a file.
+"""
 STACKS: Final = "stacks"
 MEMORY: Final = 4 << 30
 """Memory limit of the grading process in bytes."""
@@ -47,8 +49,8 @@ TOLD: Final = (Wrong, AssertionError, SimulationError)
 has the class.
 """
 TAIL: Final = 100
-"""If a run does not end, the grader searches the last places of the run for a line of the student's file.
-This is the number of these places.
+"""Number of points (instants at which a plan can delay a task). If a run exceeds its maximum number of
+points, the grader searches this number of points at the end of the run for a line of the student's file.
 """
 OURS: Final = " at simkernel/"
 """Text that marks the lines of simkernel's own code in a call trace."""
@@ -142,7 +144,7 @@ def _work(
 
         try:
             with new_machine(devices=("mouse",)):
-                pass  # imports all modules of a run, so that the first run is not slower than the others
+                pass  # now the modules of simkernel are imported, so the first run is as fast as the others
             parent.send(grade(find(name), Path(file), Path(folder), seeds, seed, plan, on_run))
         except Exception as error:  # noqa: BLE001 - the parent raises it
             parent.send(InternalError(f"check: {error!r}"))

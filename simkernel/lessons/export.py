@@ -38,8 +38,9 @@ the license.
 """
 LIBRARIES: Final = ("attr", "attrs", "simpy", "yaml")
 LEFT_OUT: Final = {"__pycache__", "cli", "drivers", "gateway", "guide", "scenarios", "tools", "web"}
-"""Folders of the package `simkernel` that are not copied into the archive with the package. No lesson needs
-them, except `drivers`: these are added separately, because a checkout has them outside the package.
+"""Names of the folders that are skipped when the package `simkernel` is copied into the archive. Lessons need
+only one of these folders, `drivers`. It is copied separately, because in a checkout it is outside the
+package.
 """
 USELESS: Final = {".md", ".pyc", ".pyd", ".pyi", ".pyx", ".so", ".typed"}
 MARK: Final = ".simkernel-lessons"

@@ -127,7 +127,9 @@ def _options(parameter: ScenarioParameter) -> str:
 
 
 def step(parameter: ScenarioParameter) -> str:
-    """Return the step of a slider: a power of ten that gives enough steps and reaches the default."""
+    """Return the step of a slider: the largest power of ten that gives enough steps and with which the slider
+    can be set to the default and to the maximum.
+    """
     low, high, default = (
         Decimal(str(each)) for each in (parameter.minimum, parameter.maximum, parameter.default)
     )

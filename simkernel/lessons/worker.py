@@ -80,8 +80,8 @@ class Workers:
         self._busy: dict[str, _Worker] = {}
 
     def run(self, run: str, folder: Path, settings: Mapping[str, Any]) -> str:
-        """Return the result of the lesson in `folder`, or the JSON {"stopped": reason}. `run` identifies the
-        run.
+        """Run the lesson in `folder` and return its result, or the JSON {"stopped": reason}. The argument
+        `run` is an id for `stop`, which can end the run early.
         """
         with self._free:
             worker = self._busy[run] = self._idle.pop() if self._idle else _Worker()

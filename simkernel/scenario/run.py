@@ -162,7 +162,9 @@ class Run(Report):
         return self._machine
 
     def expect_faults(self, *modules: str) -> None:
-        """Declare modules that oops or fail to load on purpose.  Commands then do not report them."""
+        """Declare modules that oops or fail to load on purpose. `simkernel run` and `simkernel explore` then
+        ignore these faults.
+        """
         self._expected.update(modules)
 
     def follow(self, name: str, flow: int, chosen: bool = False) -> None:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from simkernel.machine import Machine
 
 WIDTH: Final = 78
-"""Maximum width of a line in columns: 80 minus a margin, as `simkernel guide` has around code."""
+"""Maximum width of a line in columns. It is less than 80, because `simkernel guide` prints code with margins.
+"""
 TIME_WIDTH: Final = 9
 TRACK_WIDTH: Final = 11
 """Widths of the first two columns of a line in characters: the time of an event, and its track (the task or

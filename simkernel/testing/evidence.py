@@ -29,8 +29,8 @@ from simkernel.trace.plain import brief
 SHOWN: Final = 30
 """Maximum number of tracepoints in a report."""
 MAX_FIELD: Final = 32
-"""Maximum number of bytes that a report shows of a field with bytes. A longer text of any other field is cut
-to three times as many characters.
+"""Maximum number of bytes that a report shows of a `bytes` field. The report also cuts the text of every
+field after 3 * MAX_FIELD characters.
 """
 OURS: Final = "simkernel."
 Section = tuple[str, str]

@@ -60,8 +60,8 @@ STUDENT: Final = "student"
 
 
 class Wrong(Exception):
-    """Raised if the student's code fails the task.  The text says what the code does and what the task
-    requires.
+    """Raised if the student's code does not do what the exercise requires. The text describes what the code
+    does and what the exercise requires.
 
     `line` is the line number in the student's file, or 0.
     """

@@ -39,8 +39,8 @@ class Plug:
             make = DEVICES.get(kind_of(self.device))
             if make is None:
                 raise SimulationError(
-                    f"unknown device {self.device!r}: pass it in `devices`, or use the name of one of "
-                    f"{', '.join(DEVICES)} with a number"
+                    f"unknown device {self.device!r}: pass it in `devices`, or use a name that consists "
+                    f"of {' or '.join(DEVICES)} and a number"
                 )
             devices[self.device] = device = make()
             device.name = self.device

@@ -112,7 +112,8 @@ def _failure() -> tuple[type[BaseException], BaseException, None]:
 
 
 def _at_end_of_example(machine: Machine) -> bool:
-    """Register the machine to be closed at the end of hypothesis' example.
+    """Close the machine at the end of the current hypothesis example (a run of the test with generated
+    values).
 
     Return False outside of an example.
     """

@@ -32,9 +32,9 @@ PLACES: Final[Mapping[str, Callable[[str], bool]]] = {
     "step": is_step,
     "statement": lambda place: not is_step(place),
 }
-"""The kinds of a sweep over places, and for each kind a predicate: True if a place is of this kind. A "step"
-is a point at which a task continues ("step of COMM"). A "statement" is a line of code (FILE:LINE). Each run
-of the sweep has a pause or delay at one place.
+"""The values of the keyword `sweep` that name a kind of place in a run. The function for a kind returns True
+if a place is of that kind. A "step" is a point at which a task continues ("step of COMM"). A "statement" is a
+line of code (FILE:LINE). Each run of the sweep has a pause or delay at one place.
 """
 PAUSE_NS: Final = 5_000_000
 """Length in ns of the pause or delay in a sweep. Most system calls take less time."""

@@ -34,8 +34,9 @@ GIVEN: Final[Mapping[str, None]] = {"app": None, "sim": None}
 
 @attrs.define(eq=False)
 class Condition:
-    """A named condition of a run. If `once` is false, it must hold at every step. If `once` is true, it must
-    hold at one step or more, not later than `until` ns.
+    """A named condition of a run. If `once` is false, the condition must be true at every step. If `once` is
+    true, it must be true at one step at least. If `until` is also set, that step must not be later than
+    `until` ns.
 
     When `met` is True, the condition is no longer checked.
     """
@@ -92,7 +93,9 @@ class Sim:
             self.machine.unplug(found)
 
     def device(self, device: Device | str) -> Device:
-        """Return a device by its name, such as "mouse0".  Raise LookupError, which suggests similar names."""
+        """Return a device by its name, such as "mouse0". If the name is unknown, raise LookupError with
+        similar names.
+        """
         if isinstance(device, Device):
             return device
         known = {each.name: each for each in self.machine.bus.all_devices()}

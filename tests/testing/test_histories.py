@@ -75,7 +75,7 @@ def test_a_device_of_an_unknown_kind_is_an_error_that_says_what_to_do() -> None:
     with Machine() as machine:
         History([Plug("gauge0")]).play(machine)
         with pytest.raises(
-            SimulationError, match="'gauge0': pass it in `devices`, or use the name of one of"
+            SimulationError, match="'gauge0': pass it in `devices`, or use a name that consists of"
         ):
             machine.run()
 

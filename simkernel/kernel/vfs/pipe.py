@@ -32,7 +32,9 @@ from simkernel.uapi.structure import S32
 DEFAULT_SLOTS: Final = 16
 """Pages of a new pipe (PIPE_DEF_BUFFERS)."""
 PIPE_MAX_SIZE: Final = 1 << 20
-"""Maximum size in bytes without CAP_SYS_RESOURCE (/proc/sys/fs/pipe-max-size)."""
+"""Maximum capacity in bytes that a task without CAP_SYS_RESOURCE can give a pipe
+(/proc/sys/fs/pipe-max-size).
+"""
 MAX_ROUND_SIZE: Final = 1 << 31
 SPARE_PAGES: Final = 2
 """Maximum number of empty pages that a pipe keeps for later writes: 2 since Linux 6.15, 1 before

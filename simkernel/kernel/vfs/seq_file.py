@@ -22,8 +22,8 @@ NUMBERS: Final = re.compile("[0-9]+")
 Records = Callable[[], Sequence[str]]
 """A function that returns the current text of a generated file, as a sequence of records."""
 Store = Callable[["Task", bytes], int]
-"""A function that handles a write: it takes the writing task and the data, and returns the number of bytes
-taken.
+"""A function that handles a write. Its arguments are the writing task and the data. It returns the number of
+bytes written.
 """
 
 

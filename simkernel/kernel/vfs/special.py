@@ -18,7 +18,7 @@ from simkernel.uapi import stat
 
 
 class CharDeviceInode(OpenableInode):
-    """The inode of a character device. open(2) calls the driver."""
+    """The inode of a character device. open(2) calls the driver's open function, if it has one."""
 
     __slots__ = ("_devices",)
 

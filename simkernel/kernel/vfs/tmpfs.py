@@ -309,8 +309,8 @@ class TmpfsDirectory(DirectoryInode):
         victim.inode.nlink = 0
 
     def rename(self, here: Dentry, old: Dentry, target: Dentry, name: str, victim: Dentry | None) -> None:
-        """Move the entry `old` into the directory `target` under a new name. If `victim` is not None, remove
-        this entry first (`simple_rename()`).
+        """Move the entry `old` into the directory `target` and call it `name`. If `victim` is not None, it is
+        the entry that has this name already, and is removed first (`simple_rename()`).
         """
         into = target.inode
         assert isinstance(into, TmpfsDirectory)

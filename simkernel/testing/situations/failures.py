@@ -23,7 +23,9 @@ def allocation_failed(machine: Machine, *, fault: Fault = KMALLOC) -> Occurrence
 
 
 def interrupt_lost(machine: Machine, device: Device, *, nth: int = 1) -> Occurrence:
-    """Count the interrupts of `device` from now on, and lose number `nth`: no handler runs for it."""
+    """Lose one interrupt of `device`, so that no handler runs for it: the next interrupt if `nth` is 1, the
+    second one if `nth` is 2.
+    """
     return _fail(machine, "interrupt-lost", Fault("irq.lost", nth=nth, device=device.name))
 
 
