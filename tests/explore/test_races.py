@@ -9,9 +9,12 @@ from typing import Any
 import attrs
 import pytest
 
+from simkernel import Machine, millis
 from simkernel.explore.explorer import Explorer, Found
+from simkernel.explore.plan import Plan
 from simkernel.explore.races import find_races, places
 from simkernel.explore.run import Trial
+from simkernel.explore.schedule import Schedule
 from simkernel.uapi.fcntl import O_WRONLY
 
 DRIVER = """
@@ -103,3 +106,39 @@ def test_a_search_directed_by_races_finds_the_failure_at_once(folder: Path) -> N
 @pytest.mark.parametrize("folder", ["with tally.lock"], indirect=True)
 def test_a_sound_driver_has_no_races(folder: Path) -> None:
     assert find_races(Story(folder)) == ()
+
+
+SLEEPS = DRIVER.replace("def write", "async def write").replace(
+    "    weigh(data)\n    {0}:", "    await msleep(tally.this, 1)\n    weigh(data)\n    with tally.lock:"
+)
+SLEEPS = SLEEPS.replace("self.lock =", "self.this = this\n        self.lock =").replace(
+    "from simkernel.driverapi.module",
+    "from simkernel.driverapi.delay import msleep\nfrom simkernel.driverapi.module",
+)
+"""A driver whose `write` sleeps, and has statements at which a plan can pause after the wake-up."""
+
+
+def ends(folder: Path, cpus: int | None, point: int, checks: tuple[str, ...]) -> list[int]:
+    """Run a program that writes twice, with a pause at one point. Return the end times of the writes."""
+    seen: list[int] = []
+
+    async def program(app: Any) -> None:
+        fd = await app.open("/dev/tally", O_WRONLY)
+        for _ in range(2):
+            await app.write(fd, b"abc")
+            seen.append(app.monotonic_ns())
+
+    plan = Schedule(Plan(points={point: millis(3)}))
+    with Machine(udev=False, cpus=cpus, module_path=[folder], perturbation=plan, checks=checks) as machine:
+        machine.blocking().insmod("tally")
+        machine.spawn(program)
+        machine.run()
+    return seen
+
+
+@pytest.mark.parametrize("cpus", [None, 1, 2])
+def test_a_race_detector_leaves_the_pauses_of_a_plan_unchanged(tmp_path: Path, cpus: int | None) -> None:
+    (tmp_path / "tally.py").write_text(dedent(SLEEPS))
+    runs = [[ends(tmp_path, cpus, point, checks) for point in range(1, 60)] for checks in ((), ("races",))]
+    assert runs[0] == runs[1]
+    assert len(set(map(tuple, runs[0]))) >= 3, "pauses change the end of the first write, the second, or none"

@@ -49,7 +49,7 @@ class PlannedRunQueue(RunQueue):
     def _arm(self, cpu: Cpu, due: int, function: Continue, arguments: tuple[Any, ...]) -> None:
         due += self._engine.perturbation.step(cpu.holder)
         # do not wrap `function` again if the task was queued again at the end of its time slice
-        if not isinstance(function, partial):
+        if not (isinstance(function, partial) and function.func == self._engine.run_section):
             function = partial(self._engine.run_section, function)
         super()._arm(cpu, due, function, arguments)
 
