@@ -1,4 +1,5 @@
-"""Errors with the numbers, names and texts of Linux on x86-64, whatever the host is, and their exceptions.
+"""The error numbers, names and texts of Linux on x86-64, and the exception for each error.  All of them are
+the same on every host.
 
 Sources: include/uapi/asm-generic/errno.h, include/linux/errno.h, and strerror(3) of glibc for the texts.
 """

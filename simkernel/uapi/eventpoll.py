@@ -17,7 +17,7 @@ EPOLL_CTL_ADD: Final = 1
 EPOLL_CTL_DEL: Final = 2
 EPOLL_CTL_MOD: Final = 3
 
-# Events; they equal the events of poll(2).
+# Events.  The numbers are the same as in poll(2).
 EPOLLIN: Final = 0x0001
 EPOLLPRI: Final = 0x0002
 EPOLLOUT: Final = 0x0004

@@ -74,7 +74,7 @@ class ExtAck:
     missing_nest: int | None = None
 
     def pack(self) -> bytes:
-        """Encode the attributes in the kernel's order."""
+        """Return the encoded attributes of the extended ACK, in the kernel's order."""
         return b"".join(
             attribute(type, encode(value))
             for name, type, encode, _ in _ATTRIBUTES
@@ -105,8 +105,8 @@ def extended_ack(header: NlMsgHdr, payload: Buffer) -> ExtAck:
 
 
 def _end_of_request(header: NlMsgHdr, payload: Buffer) -> int:
-    """Return the offset of the first byte after the copy of the request in an NLMSG_ERROR. The copy is the
-    whole request, or only the request's header.
+    """Return the offset in the payload of an NLMSG_ERROR at which the copy of the request ends. The copy is
+    the whole request, or only the request's header.
     """
     if header.flags & NLM_F_CAPPED:
         return NlMsgErr.SIZE

@@ -53,7 +53,8 @@ BPF_JGT: Final = 0x20
 BPF_JGE: Final = 0x30
 BPF_JSET: Final = 0x40
 
-# Source of the second operand, or of the value that a program returns.
+# BPF_K, BPF_X, BPF_A: the second operand, or the value that a program returns, is a constant, X or A.
+# BPF_TAX copies A to X, and BPF_TXA copies X to A.
 BPF_K: Final = 0x00
 BPF_X: Final = 0x08
 BPF_A: Final = 0x10

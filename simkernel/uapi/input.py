@@ -33,8 +33,8 @@ BUS_SPI: Final = 0x1C
 
 @attrs.frozen
 class InputEvent(Structure):
-    """struct input_event: one change of an input device.  The changes up to a SYN_REPORT happen at one
-    instant.
+    """struct input_event: one change of an input device.  A SYN_REPORT ends a group of changes that happen at
+    the same instant.
     """
 
     LAYOUT = Struct("<qqHHi")
@@ -101,7 +101,7 @@ class InputKeymapEntry(Structure):
 
 _INT: Final = 4
 _FF_EFFECT: Final = 48
-"""Size of struct ff_effect in bytes, which is part of the request number EVIOCSFF.  Force feedback is not
+"""Size of struct ff_effect in bytes.  The request number EVIOCSFF contains this size.  Force feedback is not
 modelled.
 """
 

@@ -99,8 +99,8 @@ MAX_CODE: Final[Mapping[int, int]] = MappingProxyType(
         EV_FF: FF_MAX,
     }
 )
-"""Maps an event type to its highest code (`input_max_code` in drivers/input/input.c). An event
-type has no entry if devices have no bitmap of its codes.
+"""Maps an event type to its highest code (`input_max_code` in drivers/input/input.c). An event type
+without a bitmap in struct input_dev, such as EV_REP, has no entry.
 """
 
 RANGES: Final = frozenset({"BTN_MISC", "BTN_MOUSE", "KEY_MIN_INTERESTING"})

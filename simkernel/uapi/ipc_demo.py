@@ -73,8 +73,8 @@ class IpcDemoEvent(Structure):
 
 IPC_DEMO_ASK: Final = _IOWR("D", 0x01, IpcDemoAsk.SIZE)
 IPC_DEMO_RING: Final = _IO("D", 0x02)
-"""Request: answer the question in the memory that the program has mapped from /dev/ipc_demo/question. The
-argument is the question's size in bytes.
+"""Request: read the question from the memory that the program has mapped from /dev/ipc_demo/question, and
+write the answer to the same memory. The argument is the question's size in bytes.
 """
 IPC_DEMO_START: Final = _IOW("D", 0x03, IpcDemoStart.SIZE)
 IPC_DEMO_SET_EVENTFD: Final = _IO("D", 0x04)
@@ -82,7 +82,9 @@ IPC_DEMO_SET_EVENTFD: Final = _IO("D", 0x04)
 argument is the eventfd's descriptor.
 """
 IPC_DEMO_LAST: Final = _IOR("D", 0x06, IpcDemoEvent.SIZE)
-"""Request: get the last event that the driver has sent. A program that polls in a loop uses this request."""
+"""Request: get the event that the driver has sent most recently. A program that polls in a loop uses this
+request.
+"""
 IPC_DEMO_TAKE: Final = _IO("D", 0x05)
 """Request: produce the next frame.  The argument is the frame's size in bytes; the result is the frame's
 number.

@@ -39,8 +39,8 @@ NTF_USE: Final = 1 << 0
 NTF_EXT_SHIFT: Final = 8
 NTF_MANAGED: Final = 1 << 8
 NTF_EXT_VALIDATED: Final = 1 << 10
-"""A message has the NTF_ flags from bit 8 on, such as NTF_MANAGED, in the attribute NDA_FLAGS_EXT, shifted
-right by NTF_EXT_SHIFT bits.
+"""NTF_ flags from bit 8 on, such as NTF_MANAGED, do not fit into struct ndmsg. The attribute NDA_FLAGS_EXT
+contains them, shifted right by NTF_EXT_SHIFT bits.
 """
 
 NUD_INCOMPLETE: Final = 0x01

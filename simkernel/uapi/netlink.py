@@ -193,8 +193,8 @@ class NlMsgHdr(Structure):
 
 @attrs.frozen
 class NlMsgErr(Structure):
-    """struct nlmsgerr: a negative errno or 0, and the header of the request to which the message is the
-    reply.
+    """struct nlmsgerr, the beginning of an NLMSG_ERROR's payload: a negative errno or 0, and the header of
+    the request that the kernel has rejected or acknowledged.
     """
 
     LAYOUT = Struct("<iIHHII")
@@ -320,8 +320,8 @@ def reply(datagram: bytes, failure: str = "") -> memoryview:
 
 
 def iterate_attributes(data: B, offset: int = 0) -> Iterator[tuple[int, B]]:
-    """Yield (type, payload) of each attribute from `offset` on.  The types include flags; the payloads are
-    slices.
+    """Yield (type, payload) of each attribute from `offset` on.  A type includes its flag bits, such as
+    NLA_F_NESTED.  A payload is a slice of `data`.
 
     Raises Malformed for bytes that are not an attribute, after yielding the attributes before them.
     """

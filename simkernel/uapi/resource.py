@@ -26,7 +26,7 @@ RLIMIT_RTTIME: Final = 15
 RLIM_NLIMITS: Final = 16
 
 RLIM_INFINITY: Final = -1
-"""Value for "no limit", as in Python's module `resource`.  The kernel's number is 2**64 - 1
+"""The value -1 means "no limit", as in Python's module `resource`.  The kernel's number is 2**64 - 1
 (RLIM64_INFINITY).
 """
 RLIM64_INFINITY: Final = (1 << 64) - 1

@@ -252,7 +252,7 @@ class IfInfoMsg(Structure):
 
 @attrs.frozen
 class IfAddrMsg(Structure):
-    """struct ifaddrmsg, the header of RTM_..ADDR: an address of the link `index`."""
+    """struct ifaddrmsg, the header of RTM_..ADDR. `index` is the interface index of the link."""
 
     LAYOUT = Struct("<BBBBI")
 

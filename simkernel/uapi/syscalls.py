@@ -138,7 +138,7 @@ class Argument:
     filled: bool = False
     optional: bool = False
     default: str = ""
-    """Text that strace prints for the argument if a program of simkernel omits it."""
+    """Text that strace prints if a program of simkernel does not pass the argument."""
 
 
 @attrs.frozen

@@ -39,7 +39,7 @@ class Uevent:
                 raise ValueError(f"a variable of a uevent must be KEY=VALUE without NUL: {key!r}, {value!r}")
 
     def pack(self) -> bytes:
-        """Return the bytes of the datagram."""
+        """Encode the uevent as a datagram: ACTION@DEVPATH and the variables, each followed by a NUL."""
         lines = [f"{self.action}@{self.devpath}"]
         lines += [f"{key}={value}" for key, value in self.variables.items()]
         return _encode("\0".join(lines) + "\0")

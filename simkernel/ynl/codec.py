@@ -72,8 +72,8 @@ class Codecs:
         return f"<Codecs of {self._spec.name}>"
 
     def get(self, operation: str, mode: ModeName, direction: Direction) -> Codec:
-        """Return the codec of one message: the request or the reply of an operation in a mode (do, dump or
-        event).
+        """Return the codec of one message of an operation. `mode` is "do", "dump" or "event"; `direction` is
+        "request" or "reply".
 
         For a request it decodes the listed attributes, for a reply all attributes of the set.  Raise
         ValueError if the operation or the message is not in the specification.

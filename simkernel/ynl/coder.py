@@ -50,7 +50,8 @@ class Fixed:
 
 @attrs.frozen(eq=False)
 class Payload:
-    """A payload of variable length. Compiled functions use its Python expressions, which convert the payload.
+    """A payload of variable length, such as a string. It provides the Python expressions with which compiled
+    functions convert the payload.
 
     `to_bytes` returns the expression that converts a value to bytes. `from_bytes` returns the expression that
     converts bytes to a value.

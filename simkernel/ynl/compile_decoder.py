@@ -19,7 +19,9 @@ from simkernel.ynl.source import MAX_DEPTH, Decode, Source, Unfit
 
 _TYPE_BITS: Final = NLA_TYPE_MASK << 16
 _FAR: Final = 64
-"""Maximum distance in bytes between two headers that are compared as one integer."""
+"""A decoder compares several attribute headers as one integer. If more than this number of bytes lie between
+two of them, the decoder compares them separately.
+"""
 
 
 def compile_decoder(space: Inside, data: Buffer, at: int, end: int, otherwise: Decode) -> Decode:
@@ -101,8 +103,8 @@ class _Layout:
         self._headers |= word << shift
 
     def _end_headers(self) -> None:
-        """Add a condition to the decoder: a message must have the attribute headers that were added since the
-        previous condition.
+        """Add a condition to the decoder. It requires the attribute headers that `_header()` has collected
+        since the previous condition.
         """
         if self._mask:
             number, mask, headers = map(self._source.bind, (int.from_bytes, self._mask, self._headers))

@@ -106,7 +106,7 @@ class _Encoder:
 
 
 def _fixed_size(space: Inside, values: Any) -> int | None:
-    """Return the size of the attributes in `values` when they are encoded, or None if the size depends on the
+    """Return the encoded size of the attributes in `values` in bytes, or None if this size depends on their
     values.
     """
     if not isinstance(values, dict):

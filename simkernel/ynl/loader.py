@@ -16,7 +16,8 @@ from simkernel.ynl.errors import SpecError
 _MAX_NODES = 200_000
 """Maximum number of values in a document.
 
-It stops documents whose aliases expand without end.  The kernel's largest specification has 15 000 values.
+A larger document is rejected, because aliases can expand a short text to billions of values.  The kernel's
+largest specification has 15 000 values.
 """
 
 _PREFIX = "tag:yaml.org,2002:"
@@ -88,12 +89,12 @@ class _Reader:
         except ValueError:
             pass
         line = node.start_mark.line + 1
-        raise SpecError(self._filename, line, path, f"expected a plain value, found one tagged {node.tag}")
+        raise SpecError(self._filename, line, path, f"expected a plain value, found the tag {node.tag}")
 
 
 def _name_of(node: yaml.Node) -> str:
-    """Return the `name` of a list entry, or "" if it has none.  Paths in error texts identify the entry by
-    it.
+    """Return the `name` of a list entry, or "" if it has none.  An error text uses this name instead of the
+    entry's index.
     """
     if isinstance(node, MappingNode):
         for key, value in node.value:

@@ -73,7 +73,7 @@ def type_value_coder(attribute: Attribute, inside: Inside) -> Coder:
         for each in names:
             found = next(locate(data, start, end), None)
             if found is None:
-                raise short(name, f"expected a nest whose attribute type is '{each}'", 0)
+                raise short(name, f"expected a nest whose attribute type is the value of '{each}'", 0)
             values[each], start, end = found
         return values | inside.decode(data, start, end)
 

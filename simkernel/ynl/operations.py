@@ -85,8 +85,8 @@ class OperationReader:
 
 
 def _with_set(operation: Operation, operations: Mapping[str, Operation]) -> Operation:
-    """Return `operation`. If it is a notification without an attribute set, add the attribute set of the
-    operation to which its key `notify` refers.
+    """Return `operation`. If it is a notification without an attribute set, return a copy with the attribute
+    set of the operation that its key `notify` names.
     """
     shared = operations.get(operation.notify)
     if shared is None or operation.attribute_set:

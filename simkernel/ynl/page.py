@@ -32,7 +32,7 @@ class Section:
 
 
 def page(spec: Spec) -> tuple[Section, ...]:
-    """Return the sections of the page, in the order of importance."""
+    """Return the sections of a family's description page, in the order of importance."""
     calls = [each for each in spec.operations.values() if not each.is_asynchronous]
     events = [each for each in spec.operations.values() if each.is_asynchronous]
     return (
@@ -50,7 +50,7 @@ def page(spec: Spec) -> tuple[Section, ...]:
 
 
 def lines(spec: Spec) -> Iterator[str]:
-    """Yield the lines of the page as plain text with aligned columns."""
+    """Yield the lines of a family's description page as plain text with aligned columns."""
     for section in page(spec):
         yield section.heading
         for line in section.text.strip().splitlines():
@@ -64,7 +64,7 @@ def lines(spec: Spec) -> Iterator[str]:
 
 
 def _rows(*rows: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-    """Return those of the rows (name, value) whose value is not empty."""
+    """Return the rows (name, value) without those whose value is empty."""
     return tuple(row for row in rows if row[1])
 
 

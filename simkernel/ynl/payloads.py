@@ -184,7 +184,9 @@ def _flag(attribute: Attribute) -> Coder:
 
 
 def _bitfield32(attribute: Attribute) -> Coder:
-    """Return the coder of a struct nla_bitfield32 as {"value": ..., "selector": ...}."""
+    """Return the coder of a struct nla_bitfield32. In Python, it is a dict with the keys `value` and
+    `selector`.
+    """
     name, number = attribute.name, attribute.number
     to_wire, from_wire = to_number(attribute), from_number(attribute)
 

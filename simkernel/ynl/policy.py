@@ -67,8 +67,8 @@ class PolicyTable:
     name: str
     attributes: tuple[AttributePolicy, ...] = attrs.field(repr=False)
     strict_start_type: int = 0
-    """The kernel validates attributes of this type and of higher types strictly, even if it validates the
-    other attributes liberally. 0 means that there are no such attributes.
+    """If this is not 0, the kernel validates attributes of this type and of higher types strictly, even if it
+    validates the other attributes liberally.
     """
 
     @property

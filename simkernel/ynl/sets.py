@@ -21,7 +21,7 @@ _ARRAYS = frozenset({"binary", "indexed-array"})
 _NESTS = frozenset({"nest", "indexed-array", "nest-type-value"})
 _TEXTS = frozenset({"string", "binary", "indexed-array"})
 
-# For each key of an attribute: the attribute types that may have the key.
+# Maps a key, such as `max-len`, to the types of the attributes that may have the key.
 _APPLIES_TO = {
     "enum": _INTEGERS | _ARRAYS | {"bitfield32"},
     "enum-as-flags": _INTEGERS | _ARRAYS | {"bitfield32"},

@@ -44,17 +44,15 @@ class Unsupported:
 
 @attrs.define
 class Check:
-    """The check of one document: its level of the schema, and the unsupported features that the document
-    uses.
-    """
+    """The compatibility level of a document, and the unsupported features that the document uses."""
 
     level: Level
     unsupported: list[Unsupported] = attrs.field(factory=list)
 
     def admit(self, node: Node, what: str, since: Level, unsupported: str) -> None:
-        """Raise SpecError if the document's level is below `since`.
+        """Raise SpecError if the document's level is lower than `since`, the lowest level that allows `what`.
 
-        Record the feature `unsupported` as unsupported.
+        If `unsupported` is not empty, add it to the unsupported features of the document.
         """
         if since > self.level:
             raise node.error(
@@ -145,8 +143,8 @@ class Table:
     keys: Mapping[str, Key]
 
     def check(self, node: Node, check: Check) -> None:
-        """Raise SpecError if a key is unknown or missing, if a key needs a higher level of the schema, or if
-        a value is wrong.
+        """Raise SpecError if a key is unknown or missing, if the document's `protocol` does not allow a key,
+        or if a value is wrong.
         """
         for name, value in node.mapping.items():
             key = self.keys.get(name)

@@ -18,13 +18,13 @@ Decode: TypeAlias = Callable[[Buffer, int, int], dict[str, Any]]
 
 MAX_ATTRIBUTES: Final = 256
 MAX_DEPTH: Final = 32
-"""Limits for a message with a compiled function: the number of attributes, including nested ones, and the
-depth of nests.
+"""Limits of compiled functions. A function has at most two variables for each of MAX_ATTRIBUTES attributes. A
+decoder handles at most MAX_DEPTH levels of nested attributes.
 """
 
 
 class Unfit(Exception):
-    """Raised if a message exceeds the limits, so that no function is compiled for it."""
+    """Raised if no function is compiled, because a message has too many attributes or levels of nests."""
 
 
 class Source:
@@ -44,7 +44,7 @@ class Source:
     def variable(self) -> str:
         """Return the name of a new local variable."""
         self._variables += 1
-        if self._variables > 2 * MAX_ATTRIBUTES:  # an attribute needs at most two variables: header and value
+        if self._variables > 2 * MAX_ATTRIBUTES:  # an attribute needs at most two variables: value and length
             raise Unfit
         return f"v{self._variables}"
 

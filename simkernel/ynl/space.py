@@ -72,7 +72,7 @@ class Space:
             if encoder is not None:
                 return encoder(values)
         except _ERRORS:
-            pass  # the encoder's error does not name the attribute; _encode_each() raises one that does
+            pass  # this error does not name the attribute; _encode_each() raises an error with the name
         return self._encode_each(values)
 
     def decode(self, data: Buffer, at: int, end: int) -> dict[str, Any]:

@@ -76,8 +76,8 @@ def _make(spec: Spec) -> FamilyPolicies:
 
 
 def _legacy(operation: Operation, policy: PolicyTable | None) -> OperationPolicies:
-    """Return the policies of an operation that has one table, `policy`, for its `do` and `dump` requests. If
-    the kernel does not validate the `dump` request, it has no policy (genl_cmd_full_to_split()).
+    """Return the policies of an operation whose `do` and `dump` requests have the same table, `policy`. A
+    `dump` request that the kernel does not validate has no policy (genl_cmd_full_to_split()).
     """
     dumps = operation.dump is not None and "dump" not in operation.dont_validate
     return OperationPolicies(policy if operation.do else None, policy if dumps else None)
@@ -103,8 +103,8 @@ class _Tables:
         self._nested: dict[str, PolicyTable] = {}
 
     def common(self, operations: list[Operation]) -> PolicyTable | None:
-        """Return one policy table for all operations. It has every attribute that one of their requests
-        lists.
+        """Return one policy table for all operations. It has every attribute that any request of an
+        operation lists.
         """
         sets = {operation.attribute_set for operation in operations if operation.attribute_set}
         if len(sets) > 1:
@@ -233,7 +233,7 @@ def _string(attribute: Attribute) -> AttributePolicy:
     checks = attribute.checks
     if checks.exact_length is not None:
         return _binary(attribute)
-    # For a string that is a multi-attr, ynl-gen-c.py does not require the NUL.
+    # For a string that is a multi-attr, ynl-gen-c.py generates NLA_STRING, not NLA_NUL_STRING.
     unterminated = checks.unterminated_ok or attribute.multi
     kind = NlaType.STRING if unterminated else NlaType.NUL_STRING
     return AttributePolicy(kind, length=checks.max_length or 0)

@@ -290,7 +290,7 @@ def test_accepted_attributes_are_read(data: bytes, values: dict[str, Any], reply
         (attribute(16, b"\1"), "found 1"),
         (attribute(16, attribute(1, b"\1\0")), "attribute 'x': expected 4 bytes"),
         (attribute(20, b"\1"), "found 1"),
-        (attribute(22, b""), "attribute 'cell': expected a nest whose attribute type is 'row'"),
+        (attribute(22, b""), "attribute 'cell': expected a nest whose attribute type is the value of 'row'"),
     ],
 )
 def test_malformed_input_is_refused(data: bytes, expected: str, reply: Codec) -> None:

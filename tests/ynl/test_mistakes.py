@@ -189,7 +189,7 @@ def test_is_named(old: str, new: str, line: int, key: str, expected: str) -> Non
         ("a: [1, 2\nb: 3", 2, "not valid YAML"),
         ("a: \x07", 1, "special characters"),
         ("a: 1\nb: 2\na: 3", 3, "the key is already on line 1"),
-        ("a: !python/object:x 1", 1, "a plain value, found one tagged"),
+        ("a: !python/object:x 1", 1, "a plain value, found the tag"),
         ("? [a]\n: 1", 1, "expected a name as key"),
         ("a: &x [*x]", 0, "endless nesting"),
         ("[" * 3000, 0, "endless nesting"),

@@ -74,7 +74,7 @@ class V4l2PixFormat(Structure):
 
 @attrs.define
 class V4l2Format(Structure):
-    """struct v4l2_format: `fmt` is a V4l2PixFormat for a video capture device."""
+    """struct v4l2_format. For a video capture device, `fmt` contains a packed V4l2PixFormat."""
 
     LAYOUT = Struct("<I4x200s")
 
@@ -165,7 +165,7 @@ class V4l2Captureparm(Structure):
 
 @attrs.define
 class V4l2Streamparm(Structure):
-    """struct v4l2_streamparm: `parm` is a V4l2Captureparm for a video capture device."""
+    """struct v4l2_streamparm. For a video capture device, `parm` contains a packed V4l2Captureparm."""
 
     LAYOUT = Struct("<I200s")
 

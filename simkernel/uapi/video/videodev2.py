@@ -12,7 +12,7 @@ VIDEO_MAX_FRAME: Final = 32
 
 
 def v4l2_fourcc(a: str, b: str, c: str, d: str) -> int:
-    """Return the number of a pixel format: four characters, the first one in the lowest byte."""
+    """Combine four characters into the number of a pixel format. `a` becomes the lowest byte."""
     return ord(a) | ord(b) << 8 | ord(c) << 16 | ord(d) << 24
 
 
