@@ -150,7 +150,9 @@ class ProcessCalls:
     # -- starting and ending --------------------------------------------------
 
     def fork(self, task: Task, image: Image) -> int:
-        """Create a child that runs `image` with a copy of all descriptors.  Return its pid (fork(2))."""
+        """Create a child that runs `image` and has copies of all descriptors of the caller. Return the pid of
+        the child (fork(2)).
+        """
         child = self._kernel.processes.fork(task, image.comm)
         self._charge_start(child, image, self._kernel.costs.fork)
         return child.pid

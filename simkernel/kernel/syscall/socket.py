@@ -40,8 +40,8 @@ from simkernel.uapi.socket import (
 
 
 class BlockedReceive(BlockedCall):
-    """A receive that blocks until data arrives. If the next blocked receive of the task is on the same file,
-    the task reuses this object.
+    """The state of a receive that blocks until data arrives. The task reuses this object if its next blocked
+    receive is on the same file.
     """
 
     __slots__ = ("control_size", "flags", "size", "sock")
@@ -222,8 +222,8 @@ class SocketCalls:
             raise os_error(ENOTSOCK)
         trace = self._trace
         if trace.emit is not None and trace.flow == task.own_flow:
-            # Trace records with the same flow id belong to one request. A task that does not continue the
-            # flow of a received message begins a new flow with this send.
+            # Trace records with the same flow id belong to one request. Here, the current flow is 0 (no
+            # flow) or belongs to the task's previous request. This send is a new request, so begin a flow.
             task.own_flow = trace.flow = trace.flows = trace.flows + 1
         try:
             return sock.sendmsg(task, data, address, control, flags)
@@ -295,8 +295,8 @@ class SocketCalls:
 
 
 async def _rest(file: OpenFile, wants: NeedMoreData, deadline: int | None) -> Received:
-    """Wait for the remaining bytes of a receive, and return its result. A reference keeps the file open
-    during the wait.
+    """Wait for the remaining bytes of a receive, and return the result of the receive. A reference keeps the
+    file open during the wait.
     """
     file.get()
     try:

@@ -50,8 +50,8 @@ class SystemCallTable:
         self._groups: dict[type, object] = {}
 
     def find(self, name: str) -> Handler:
-        """Return the handler of the system call `name`. The handler of a modelled call is stored in
-        `handlers` for later calls.
+        """Return the handler of the system call `name`. If simkernel models this system call, also store the
+        handler in `handlers`, where the next call of `name` finds it.
         """
         kind = GROUP_OF.get(name)
         if kind is None:

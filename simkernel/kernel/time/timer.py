@@ -26,7 +26,9 @@ Function = Callable[["Timer"], None]
 
 @attrs.define(eq=False, repr=False)
 class Timer:
-    """A timer that is idle, or pending until it expires (`struct timer_list`)."""
+    """A timer that calls a function when it expires (`struct timer_list`). The timer is pending while it is
+    armed, and idle otherwise.
+    """
 
     timers: Timers
     module: LoadedModule | None
@@ -35,7 +37,7 @@ class Timer:
     expires: int = 0
     flow: int = 0
     expired_flow: int = 0
-    """The flow id of the trace records of the timer's last expiry. If the timer's function arms the timer
+    """The flow id that trace records of the timer's last expiry have. If the timer's function arms the timer
     again, the next expiry gets a new flow id.
     """
     resource: Resource | None = None
@@ -75,7 +77,9 @@ class Timer:
 
 @attrs.define(eq=False, repr=False)
 class Timers:
-    """The timers of one machine.  `account` is called with the CPU time in ns that each expiry took."""
+    """The timers of one machine. After each expiry, `account` is called with the CPU time in ns that the
+    expiry took.
+    """
 
     _engine: Engine
     _costs: CostModel

@@ -23,11 +23,11 @@ from simkernel.uapi.un import encode_sockaddr_un
 MAX_DGRAM_QLEN: Final = 10
 """Maximum number of datagrams in a queue before a sender blocks (/proc/sys/net/unix/max_dgram_qlen)."""
 AUTOBIND_NAMES: Final = 1 << 20
-"""Number of different automatic names. Each has five hexadecimal digits."""
+"""Number of abstract names that an automatic bind can select. Each name has five hexadecimal digits."""
 
 
 class Named(Protocol):
-    """The attributes of a socket that the table of socket names uses."""
+    """A socket in the table of socket names: the attributes that the code of the table uses."""
 
     net: Net
     type: int

@@ -19,22 +19,23 @@ from simkernel.uapi.mman import page_align
 from simkernel.uapi.socket import MSG_CMSG_CLOEXEC
 
 SKB_MAX_ALLOC: Final = (PAGE_SIZE << 2) - SHARED_INFO
-"""Maximum number of bytes of a datagram that its linear buffer holds. Further bytes are stored in pages."""
+"""If a datagram has at most this number of bytes, all bytes are in the linear part of its buffer. Further
+bytes, rounded up to whole pages, are stored in at most MAX_FRAGS pages.
+"""
 SKB_MAX_HEAD: Final = PAGE_SIZE - SHARED_INFO
-"""Maximum number of bytes of a stream in the linear part of one buffer."""
+"""Maximum number of bytes in the linear part of a buffer that a stream socket sends."""
 MAX_STREAM_FRAGS: Final = 32768
-"""Maximum number of bytes of a stream in the pages of one buffer (UNIX_SKB_FRAGS_SZ)."""
+"""Maximum number of bytes in the pages of a buffer that a stream socket sends (UNIX_SKB_FRAGS_SZ)."""
 ACCOUNTED: Final = (512, 1024)
-"""Sizes in bytes of the kmalloc caches for the linear part of a small buffer. Linux has another cache for
-small linear parts (`skb_small_head_cache`), but unix sockets do not use it, because its memory is not charged
-to a memcg.
+"""Sizes in bytes of the kmalloc caches for the linear part of a small buffer. Linux charges buffers of unix
+sockets to a memcg. It therefore does not take them from `skb_small_head_cache`, whose memory is not charged.
 """
 MAX_FRAGS: Final = 17
 """Maximum number of page fragments of a buffer (MAX_SKB_FRAGS)."""
 MAX_SLAB_OBJECT: Final = KMALLOC_SIZES[-1]
 MAX_STOCK_OBJECT: Final = 2048
-"""Maximum size in bytes of a slab object that a CPU can charge to a memcg from its stock, the memory that the
-CPU has charged in advance (`consume_obj_stock()`).
+"""Each CPU has a stock: memory that is already charged to a memcg. This is the maximum size in bytes of a
+slab object for which a CPU can use its stock (`consume_obj_stock()`).
 """
 MAX_PIECE_PAGES: Final = 8
 """Maximum number of pages in a fragment (2**PAGE_ALLOC_COSTLY_ORDER)."""
@@ -48,7 +49,7 @@ def end_of_file(flags: int) -> Received:
 
 
 class Sender(Protocol):
-    """The attributes and methods of a sending socket that its messages use."""
+    """The socket that has sent a message: the attributes and methods that the code of the message uses."""
 
     @property
     def name(self) -> bytes | None:
@@ -114,8 +115,8 @@ def datagram_pages(length: int) -> int:
 
 
 def stream_pages(length: int) -> int:
-    """Return how many of the `length` bytes of one buffer of a stream are stored in pages
-    (`unix_stream_sendmsg()`).
+    """Return the number of bytes that a buffer of a stream socket stores in pages. `length` is the number of
+    all bytes in the buffer (`unix_stream_sendmsg()`).
     """
     return min(length, page_align(max(0, length - SKB_MAX_HEAD)))
 

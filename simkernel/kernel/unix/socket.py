@@ -37,8 +37,8 @@ SHUTDOWN_MASK: Final = RCV_SHUTDOWN | SEND_SHUTDOWN
 DATA_READY: Final = ev.POLLIN | ev.POLLPRI | ev.POLLRDNORM | ev.POLLRDBAND
 
 FIXED: Final = {so.SO_PEEK_OFF: -1, so.SO_PASSPIDFD: 0, so.SO_PASSRIGHTS: 1}
-"""The values of options that only unix sockets have. Setting one of these options to another value is not
-modelled.
+"""Maps options of unix sockets to their fixed values. If a program sets such an option to a different value,
+this is not modelled.
 """
 
 NO_NAME: Final = U16.pack(so.AF_UNIX)
@@ -106,9 +106,9 @@ class UnixSocket(Sock):
         self.listener: UnixSocket | None = None
         self.wmem = 0
         self.scm_fds = 0
-        """Number of files in messages to the socket that are not received yet (`scm_stat`). If the socket
-        connects to another peer, its queued messages are dropped, but the number still counts their files,
-        as on Linux.
+        """Number of files in flight to the socket: the files in messages that no program has received
+        (`scm_stat`). If the socket connects to another peer, the kernel drops the queued messages, but does
+        not subtract their files, as on Linux.
         """
         self.no_space = False
         """True if a send found no space since the last SIGIO (SOCKWQ_ASYNC_NOSPACE)."""
@@ -232,7 +232,8 @@ class UnixSocket(Sock):
         self.unix.engine.charged += allocation(self.unix.costs, truesize, pages)
 
     def check_copy(self, skb: UnixSkb, *, owned: bool = True) -> None:
-        """Raise EFAULT if the fault point `usercopy` makes the copy of the data of `skb` fail.
+        """Check the copy of the data in `skb` from or to a program. Raise EFAULT if the fault point
+        `usercopy` makes this copy fail.
 
         If the copy fails, an `owned` buffer is freed.
         """
@@ -267,7 +268,9 @@ class UnixSocket(Sock):
             self.unix.bind(self, task, raw)
 
     def autobind_for_creds(self) -> None:
-        """Bind an unnamed socket with SO_PASSCRED automatically, because it sends credentials."""
+        """If the socket has SO_PASSCRED but no name, bind it to a free abstract name, as Linux does before
+        connect(2) and before it sends a datagram.
+        """
         if self.name is None and self.option(so.SO_PASSCRED):
             self.unix.autobind(self)
 
@@ -429,7 +432,7 @@ class UnixSocket(Sock):
             self._peer_wait.wake_up_all()
         if peer is not None and self.connects:
             peer.shutdown_mask = SHUTDOWN_MASK
-            # an empty message remains in the queue after its MSG_OOB byte was read
+            # Linux does not count an empty first message, which remains after its MSG_OOB byte was read
             skipped = bool(self.messages) and not self.messages[0].length
             if len(self.messages) > skipped or embryo:
                 peer.error = errno.ECONNRESET

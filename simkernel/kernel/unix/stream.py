@@ -172,7 +172,7 @@ class StreamSocket(ConnectionSocket):
             self.unix.engine.charged += costs.copy(size) + costs.deliver
             done += size
             other.enqueue(skb)
-        # a message of `data` carries the files; a send of no bytes queues no message, so it drops the files
+        # the first message has taken the files; if `data` is empty, no message was queued, so drop the files
         release_files(files)
         return done
 

@@ -35,7 +35,7 @@ class AnonInode(OpenableInode):
         return self.superblock.device != ANON_INODEFS
 
     def open(self, task: Task, file: OpenFile) -> FileObject:
-        """Open the pipe again.  Raise ENXIO for any other file."""
+        """Open a pipe again through its link in /proc/self/fd. Raise ENXIO if the file is not a pipe."""
         if not isinstance(self._object, PipeEnd):
             raise os_error(ENXIO)
         return PipeEnd(self._object.pipe, reading=file.readable, writing=file.writable)
@@ -51,7 +51,7 @@ class AnonInode(OpenableInode):
 
 
 class AnonDentry(Dentry):
-    """The dentry of a file without a path. Its path is the description of the file."""
+    """The dentry of a file without a path. Its `path` is a text such as `pipe:[12]`."""
 
     __slots__ = ("_description",)
 
@@ -60,5 +60,5 @@ class AnonDentry(Dentry):
         self._description = description
 
     def path_from(self, root: Dentry | None) -> str:
-        """Return the description, for example `pipe:[12]`, as Linux's `d_dname` does."""
+        """Return the text that replaces the path of the file, for example `pipe:[12]` (`d_dname`)."""
         return self._description

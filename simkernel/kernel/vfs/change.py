@@ -30,8 +30,9 @@ DEVICES: Final = frozenset({stat.S_IFCHR, stat.S_IFBLK})
 
 
 def _filename_create(walk: Walk, path: str, directory: bool = False) -> str:
-    """Return the last name of `path`, for a new file. Raise EEXIST if the name exists, or ENOENT if the
-    directory was removed or if a slash follows the name of a new file that is not a directory.
+    """Check that a file can be created at `path`, and return the last name of `path`. Raise EEXIST if the
+    name exists, ENOENT if the directory was removed. Also raise ENOENT if a slash follows the name and
+    `directory` is false.
     """
     walk.parent(path)
     if walk.last is not Last.NORM or walk.peek() is not None:
@@ -43,8 +44,8 @@ def _filename_create(walk: Walk, path: str, directory: bool = False) -> str:
 
 
 def check_absent(walk: Walk) -> None:
-    """Check that a file can be created with the last name of the path (`lookup_one_qstr_excl()`). The caller
-    has found no entry with this name.
+    """Check that the directory allows a new file with the last name of the path (`lookup_one_qstr_excl()`).
+    The caller has already found that no file has this name.
 
     Raises ENOENT in a directory that was removed, ENAMETOOLONG for a name that is too long.
     """
@@ -158,7 +159,7 @@ def remove_directory(task: Task, walk: Walk, path: str) -> None:
 
 
 def rename(task: Task, old: Walk, new: Walk, new_path: str, noreplace: bool) -> None:
-    """Rename a file (renameat2(2)), with RENAME_NOREPLACE if `noreplace`.
+    """Rename a file (renameat2(2)). `noreplace` is true if the caller has set RENAME_NOREPLACE.
 
     `old` has reached the parent directory of the old name.
     """

@@ -66,7 +66,7 @@ class EventFd(FileObject):
         self.count -= value
         try:
             self._engine.charged += self._costs.copy(U64.size)
-        finally:  # copying to the program may raise EFAULT, but the counter has changed
+        finally:  # the counter has changed even if the copy to the program raises EFAULT
             self.readers.wake_up_poll(POLLOUT)
         return U64.pack(value)
 

@@ -34,12 +34,15 @@ MAX_NESTS: Final = 4
 """Maximum nesting depth of epoll files (EP_MAX_NESTS)."""
 
 PATH_LIMITS: Final = (1000, 500, 100, 50, 10)
-"""Item n is the maximum number of paths that lead from a file through n epoll files to an outermost epoll
-file (`path_limits`). Item 0 has no effect, because Linux does not limit the number of direct paths.
+"""Limits for the number of paths from a watched file to outermost epoll files (`path_limits`). Item n is the
+limit for paths with n other epoll files in between. Item 0 has no effect: Linux does not limit the number of
+direct paths.
 """
 
 Event = tuple[int, int]
-"""The events that occurred, and the program's data for the descriptor."""
+"""An event as epoll_wait(2) returns it: the event bits, and the data that the program has stored for the
+descriptor.
+"""
 
 
 @attrs.define(eq=False, repr=False)
@@ -79,8 +82,8 @@ class EpollItem:
         return not self.exclusive or harvested
 
     def _wakes_exclusive(self, events: int) -> bool:
-        """Return True if a wake-up for `events` may end at this EPOLLEXCLUSIVE item. If False, the wait queue
-        also wakes the next exclusive waiter.
+        """Return True if a wake-up for `events` may stop after it has woken this EPOLLEXCLUSIVE item. If
+        False, the wait queue also wakes the next exclusive waiter.
         """
         in_out = events & IN_OUT_BITS
         return not in_out or (in_out != IN_OUT_BITS and bool(in_out & self.events))

@@ -39,7 +39,7 @@ class FileOwner:
         self._setter_uid = task.credentials.uid
 
     def get(self) -> int:
-        """Return the pid of the recipient (F_GETOWN), 0 without one."""
+        """Return the pid of the recipient (F_GETOWN), or 0 if there is no recipient."""
         return self.target.tgid if self.target is not None and self.target.alive else 0
 
     def set_signal(self, number: int) -> None:
@@ -85,7 +85,7 @@ class AsyncFile(Protocol):
 
 
 class FasyncList:
-    """The open files of one object that have O_ASYNC. When the object becomes ready, the kernel sends a
+    """The list of an object's open files with O_ASYNC. When the object becomes ready, the kernel sends a
     signal for each file to the recipient that F_SETOWN has set.
     """
 

@@ -77,7 +77,9 @@ class FileTable(Generic[F]):
         return found
 
     def _drop_path(self, fd: int) -> F | None:
-        """Remove and return a file that is open with O_PATH, or None."""
+        """If the descriptor `fd` is open with O_PATH, remove its file from the table and return this file.
+        Otherwise, return None.
+        """
         if fd not in self.paths:
             return None
         paths: dict[int, F] = self.machine.path_only[self]

@@ -44,8 +44,8 @@ ANON_INODEFS: Final = makedev(0, 16)
 
 FMODE_READ: Final = 1
 FMODE_WRITE: Final = 2
-"""Bits of an open file that allow reading and writing. The kernel computes them as the flags of open(2) plus
-1 (OPEN_FMODE()). A file with access mode 3 has neither bit.
+"""The bits for read access and for write access. The kernel tests them in `flags + 1`, where `flags` are the
+flags of open(2) (OPEN_FMODE()). With access mode 3, neither bit is set.
 """
 
 NOTHING_WAKES: Final = WaitQueue("a file that never wakes a reader")
@@ -321,7 +321,9 @@ class OpenFile:
         return self
 
     def put(self) -> Awaitable[None] | None:
-        """Drop a reference (`fput()`).  The last one releases the object; return the release's result."""
+        """Drop a reference (`fput()`). If it was the last reference, release the object and return the result
+        of the release.
+        """
         self.references -= 1
         return None if self.references else self._release()
 

@@ -127,8 +127,9 @@ class Inode:
         raise os_error(ENOTDIR)
 
     def missing(self, names: Sequence[str]) -> Exception:
-        """Return the error for a missing file: by default ENOENT. `names` are the names of its path from this
-        directory on. Directories of /proc and /sys return another error if Linux has the file.
+        """Return the error for a file that does not exist: by default ENOENT. `names` are the path components
+        from this directory to the file. On a machine with `unmodelled="raise"`, return NotModelled for a file
+        of /proc or /sys that Linux has.
         """
         return os_error(ENOENT)
 
@@ -214,8 +215,8 @@ class Dentry:
         return here.parent.top()
 
     def chain(self, root: Dentry | None = None) -> Iterator[Dentry]:
-        """Yield this dentry and its parents up to the root directory `root`, which is not yielded. At the
-        root of a mounted file system, continue with its mountpoint and do not yield the root.
+        """Yield this dentry and its parents up to the directory `root`, which is not yielded. For the top
+        directory of a mounted file system, yield its mountpoint and not the directory itself.
         """
         here = self
         while here is not root:

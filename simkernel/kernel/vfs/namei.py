@@ -111,8 +111,8 @@ class Walk:
         return self.here
 
     def missing(self) -> Exception:
-        """Return the error for a missing last name: ENOENT, or another error if it is a file of /proc or /sys
-        that Linux has.
+        """Return the error for a last name that does not exist: by default ENOENT. On a machine with
+        `unmodelled="raise"`, return NotModelled for a file of /proc or /sys that Linux has.
         """
         return self.here.inode.missing([self.name, *self.beyond])
 

@@ -117,7 +117,9 @@ def check_flags(unmodelled: Unmodelled, flags: int) -> None:
 
 
 def _find(task: Task, walk: Walk, path: str, flags: int, mode: int) -> tuple[Dentry, bool]:
-    """Return the file's dentry, and True if it was created (`open_last_lookups()`)."""
+    """Return the file's dentry, and a bool that is True if this call has created the file
+    (`open_last_lookups()`).
+    """
     creates = bool(flags & fcntl.O_CREAT)
     exclusive = creates and bool(flags & fcntl.O_EXCL)
     walk.parent(path)
