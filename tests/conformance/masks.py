@@ -59,8 +59,8 @@ def _link(data: bytearray, first: int, last: int, family: int) -> None:
 
 BRIDGE_CHOSEN: Final = frozenset({Br.GC_TIMER, Br.FDB_N_LEARNED})
 PORT_CHOSEN: Final = frozenset({BrPort.FORWARD_DELAY_TIMER, BrPort.MCAST_N_GROUPS})
-"""Attributes of a bridge port that depend on time or packets: the rest of the forward delay, and the number
-of multicast groups that the port has learned.
+"""Attributes of a bridge port that depend on time or packets: the remaining time of the forward delay timer,
+and the number of multicast groups that the port has learned.
 """
 
 

@@ -1,4 +1,6 @@
-"""Dropping root's user and capabilities, for good or temporarily (capabilities(7)). Linux only."""
+"""Functions that give up user id 0 and capabilities, permanently or temporarily (capabilities(7)). Linux
+only.
+"""
 
 from __future__ import annotations
 

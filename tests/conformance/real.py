@@ -149,7 +149,9 @@ class RealWorld:
 
 @contextlib.contextmanager
 def real(*, privileged: bool = True) -> Iterator[RealWorld]:
-    """Yield the host's kernel with a new network namespace that the initial user namespace owns."""
+    """Yield a world for the host's kernel. It has a new network namespace, which belongs to this process's
+    user namespace.
+    """
     try:
         namespace = enter_new_namespace()
     except OSError as error:

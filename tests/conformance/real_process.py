@@ -13,7 +13,9 @@ from typing import Any
 from simkernel.uapi.socket import AF_NETLINK, SOCK_RAW
 
 WORLD = 0
-"""Number of the child's world object in requests to the child. Higher numbers are sockets of the child."""
+"""Index of the child's world object in requests to the child. Higher indices are sockets that the child has
+opened.
+"""
 
 
 class RemoteSocket:

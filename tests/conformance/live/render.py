@@ -26,7 +26,7 @@ MARKS: Final = {
 `marks` of the decorator @case.
 """
 BEFORE, AFTER = 120, 120
-"""Characters of a long result that are shown before and after the first difference."""
+"""Number of characters of a long result to show before and after the first difference."""
 
 
 def case_of(program: Program, difference: Difference, origin: str) -> str:
@@ -130,8 +130,8 @@ def _world_call(step: Step, name: str) -> Iterator[str]:
 
 
 def _sendmsg(step: Step, name: str) -> Iterator[str]:
-    """Yield a sendmsg() call. If the data of a control message is a tuple (pid, uid, gid), the call packs it
-    into a struct ucred.
+    """Yield a source line that calls sendmsg(). If the data of a control message is a tuple (pid, uid, gid),
+    the source line packs the tuple into a struct ucred.
     """
     buffers, control, flags, address = step.arguments
     shown = ", ".join(
@@ -158,8 +158,8 @@ def _drain(step: Step, name: str) -> Iterator[str]:
 
 def _namespaces(step: Step, name: str) -> Iterator[str]:
     """Yield source lines that create a second namespace. The first argument of the step is the nsid that the
-    first namespace assigns to the second, and the second argument is the reverse. If an argument is negative,
-    no nsid is assigned.
+    first namespace assigns to the second namespace. The second argument is the nsid that the second namespace
+    assigns to the first. If an argument is negative, no nsid is assigned.
     """
     yield "worlds = [world, world.namespace()]"
     for number, (here, other) in zip(step.arguments, ((0, 1), (1, 0)), strict=True):

@@ -39,7 +39,7 @@ class Replay:
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of a report about the replay: the kernels, the number of equal cases, each
-        difference, and the areas that the search leaves out.
+        difference, and the areas (files of cases) with differences, which the random search does not test.
         """
         yield f"this kernel: {self.kernel}; recorded: {self.recorded}"
         yield f"recorded cases on this kernel: {self.agreeing} agree, {len(self.differing)} differ"
@@ -50,8 +50,8 @@ class Replay:
 
 
 def replay() -> Replay:
-    """Run every case that was recorded on a host's kernel (not on User-mode Linux) on this host's kernel.
-    Needs root.
+    """Run cases on this host's kernel and compare their results with the recorded results. Cases that were
+    recorded on User-mode Linux are not run. Needs root.
     """
     recorded = recording.load()
     differing = {}

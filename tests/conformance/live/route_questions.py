@@ -96,7 +96,7 @@ _LINK: Final = integer(0, 1, 1, 999)
 
 
 def _odd(random: Random, *values: int) -> int:
-    """Return 0 in most cases, otherwise a random one of the values."""
+    """Return 0 in most cases, otherwise a random element of `values`."""
     return random.choice(values) if random.random() < 0.06 else 0
 
 
@@ -227,8 +227,8 @@ _CERTAIN: Final = (
         for type in (ns.NETNSA_NSID, ns.NETNSA_PID, ns.NETNSA_FD)
     ),
 )
-"""Requests whose replies occur seldom in a random search. The generator therefore uses these requests
-directly.
+"""Descriptions of requests with mostly fixed contents. The kernel would seldom send the same replies to fully
+random requests.
 """
 
 _NOTHING_THERE: Final = (

@@ -56,7 +56,8 @@ class Search:
     deviations: Counter[str] = attrs.field(factory=Counter)
     unmodelled: Counter[str] = attrs.field(factory=Counter)
     disturbed: int = 0
-    """Number of differences that do not count because other processes caused uevents meanwhile."""
+    """Number of differences that do not count, because other processes caused uevents while the example ran.
+    """
     chance: int = 0
     """Number of differences that depend on the port ids that a kernel chose. They do not count, because
     simkernel's results also differ between seeds.

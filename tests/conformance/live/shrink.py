@@ -35,7 +35,7 @@ def shrink(program: Any, shows: Shows, *, patience: int, plainer: Plainer | None
 
 @attrs.define
 class _Budget:
-    """Counter of the remaining runs."""
+    """Counter of the program runs that remain until shrinking stops."""
 
     _shows: Shows
     left: int
@@ -48,7 +48,9 @@ class _Budget:
 
 
 def _without_runs(program: Program, budget: _Budget) -> Program:
-    """Remove sequences of steps from a program, the longest first, as long as it shows the difference."""
+    """Shorten a program: remove sequences of steps, the longest first, if the shortened program still shows
+    the difference.
+    """
     length = len(program) // 2
     while length:
         start = 0

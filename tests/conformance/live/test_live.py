@@ -83,7 +83,7 @@ def test_simkernel_agrees_with_this_kernel() -> None:
 
 @pytest.mark.long
 def test_recorded_cases_and_many_calls_agree_with_this_kernel() -> None:
-    """Before its random calls, the search replays the recorded cases on this kernel."""
+    """The search replays the recorded cases on this kernel before it makes random calls."""
     output = run("-m", "tests.conformance.live", "--steps", str(MANY_STEPS), "--quiet", timeout=600)
     assert "calls compared" in output
 

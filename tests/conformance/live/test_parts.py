@@ -111,7 +111,9 @@ RECV = Step("recv", 0, (100, 0))
 
 @pytest.fixture
 def names() -> Names:
-    """A map with one process, which has pid 1234 on the host and 5 in simkernel."""
+    """A map from process ids of the host to those of simkernel. It contains one process, which has pid 1234
+    on the host and 5 in simkernel.
+    """
     names = Names()
     names.learn(1234, 5)
     return names
@@ -196,7 +198,9 @@ def test_messages_with_valid_headers_are_counted() -> None:
 
 
 def error(number: int, request: bytes, flags: int, tlvs: bytes = b"") -> bytes:
-    """Return an error message for a request. With NLM_F_CAPPED it contains only the request's header."""
+    """Return an NLMSG_ERROR message for a request. With NLM_F_CAPPED, the message contains only the request's
+    header.
+    """
     kept = request[: nl.NLMSG_HDRLEN] if flags & nl.NLM_F_CAPPED else request
     return wire.nlmsg(nl.NLMSG_ERROR, flags, struct.pack("<i", -number) + kept + tlvs)
 

@@ -44,9 +44,11 @@ READ_ONLY: Final = struct.pack("=QQQQ", 1, 0, 0, 0)
 SIZE: Final = struct.Struct("=I")
 COUNTER: Final = struct.Struct("=I")
 COUNTERS: Final = 4096
-"""Size in bytes of the memory in which all programs count the calls of their current batch."""
+"""Size in bytes of an array of counters that all programs share. Each program stores in its counter how many
+calls of its current batch have ended.
+"""
 PATIENCE: Final = 0.05
-"""Maximum time in seconds to wait until a pid is free."""
+"""Maximum time in seconds to wait until the kernel has freed the pid of an exited process."""
 
 
 def perform(request: Request) -> Any:

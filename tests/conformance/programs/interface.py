@@ -81,7 +81,7 @@ class Program:
         return self.begin("signal", number, handler).result()
 
     def caught(self) -> list[int]:
-        """Return the signals that were recorded since the last call, in order."""
+        """Return the signals that were recorded since the previous call of `caught()`, oldest first."""
         raise NotImplementedError
 
     def __getattr__(self, call: str) -> Callable[..., Any]:
@@ -94,8 +94,8 @@ class Programs(Protocol):
     """The programs of a case. They share a directory that no other process uses."""
 
     def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = (), root: str = "/") -> Program:
-        """Start a process for a user and return its program. `root` is the root directory of the process:
-        "/", or MNT for the programs' tmpfs.
+        """Start a process for a user. Return a `Program`, through which the case controls the process. `root`
+        is the root directory of the process: "/", or MNT for the programs' tmpfs.
 
         Root has every capability except CAP_SYS_RESOURCE, which some hosts do not grant. Other users have
         none.

@@ -153,7 +153,7 @@ class RealProgram(Program):
         return self._zombie or (fields[0] == b"S" and not self.ended)
 
     def forget(self) -> None:
-        """Close the case's descriptors for the process."""
+        """Close the case's descriptors for the process: the socket to the process, and its /proc/PID/stat."""
         self._channel.sock.close()
         os.close(self._state)
 
@@ -239,7 +239,7 @@ class RealPrograms:
         return self._places
 
     def add(self, pid: int, place: int, sock: socket.socket) -> RealProgram:
-        """Create and register a `RealProgram` for a new process of the host, and return it."""
+        """Create and register a `RealProgram` for a new process of the host. Return the `RealProgram`."""
         name = chr(ord("a") + len(self.all))
         self.names[pid] = name
         program = RealProgram(self, name, pid, place, Channel(sock))
@@ -254,7 +254,7 @@ class RealPrograms:
         return value
 
     def start(self, uid: int = 0, gid: int = 0, groups: Sequence[int] = (), root: str = "/") -> RealProgram:
-        """Start a process for a user and return its program."""
+        """Start a process for a user. Return a `RealProgram`, through which the case controls the process."""
         ours, theirs = self.pair()
         place = self.new_place()
         pid = self._ask("start", place, uid, gid, list(groups), root, fd=theirs.fileno())

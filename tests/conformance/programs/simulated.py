@@ -55,8 +55,8 @@ class SimulatedPending:
         self.ended = False
 
     def proceed(self, value: Any = None, error: BaseException | None = None) -> None:
-        """Continue a call after one of its system calls has returned. Submit the next system call, or store
-        the result or error of the call if there is no further one.
+        """Continue a call after one of its system calls has returned. If the call consists of further system
+        calls, submit the next one. Otherwise store the result or error of the call.
         """
         request = self._request
         if error is None and request is not None and request.convert is not None:
@@ -214,7 +214,7 @@ class SimulatedPrograms:
         self._null = root.task.files.get(root.open(f"{MNT}/null", O_RDWR))
 
     def adopt(self, task: Task) -> SimulatedProgram:
-        """Register a program for a task and return it."""
+        """Create and register a `SimulatedProgram` for a task. Return the `SimulatedProgram`."""
         program = SimulatedProgram(self, chr(ord("a") + len(self.all)), task)
         for number, handler in task.signals.handlers.items():
             if callable(handler):  # The task has inherited a handler that records signals for its parent.
@@ -226,7 +226,9 @@ class SimulatedPrograms:
     def start(
         self, uid: int = 0, gid: int = 0, groups: Sequence[int] = (), root: str = "/"
     ) -> SimulatedProgram:
-        """Start a process for a user and return its program."""
+        """Start a process for a user. Return a `SimulatedProgram`, through which the case controls the
+        process.
+        """
         credentials = attrs.evolve(
             Credentials.of(uid, gid, None if uid else ALL - {CAP_SYS_RESOURCE}), groups=frozenset(groups)
         )
@@ -274,4 +276,4 @@ class SimulatedPrograms:
 
 
 def _ignore(value: Any, error: BaseException | None) -> None:
-    """Ignore the result of a system call of a task for which no program is registered yet."""
+    """Ignore the result of a system call that a task makes before a program is registered for the task."""

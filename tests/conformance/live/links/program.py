@@ -101,8 +101,8 @@ AREAS: Final = {
     "neighbours": NEIGHBOURS,
     "rules": RULES,
 }
-"""Parts of rtnetlink (areas) that random programs test. The value contains functions that return a random
-request, each with a weight.
+"""Parts of rtnetlink (areas) that random programs test. The key is the name of the area. The value contains
+functions that return a random request, each with a weight.
 """
 SHARES: Final = ((8, 5, 5, 3, 1), (14, 2, 1, 1, 0), (3, 9, 2, 0, 0), (2, 3, 12, 0, 3), (4, 1, 0, 9, 0))
 """Alternative weights of the areas. The numbers of a row are in the order of AREAS. A program uses a random

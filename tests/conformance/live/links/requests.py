@@ -37,7 +37,7 @@ class Request:
 
 
 def dump(type: int, payload: bytes) -> Request:
-    """Return a dump request."""
+    """Return a request with NLM_F_DUMP, which asks the kernel for a list of objects, such as links."""
     return Request(type, payload, nl.NLM_F_DUMP)
 
 

@@ -25,8 +25,8 @@ from tests.conformance import wire
 
 BUFFER_SIZE: Final = 1 << 17
 PORT: Final = 0x41000020
-"""Explicit port id of a Settler's sockets. A socket without an explicit port id would get the process id as
-port id. The first socket of a program must get the process id.
+"""Explicit port id of the sockets through which `Settler` sends requests. A socket without an explicit port
+id would get the process id as port id. The first socket of a random program must get the process id.
 """
 DAD_DELAY: Final = 1_000_000
 """Maximum random delay in seconds before IPv6 duplicate address detection starts. The delay is so long that

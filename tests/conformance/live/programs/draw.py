@@ -63,7 +63,9 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "stream": ("PipeEnd", "FifoEnd", "EventFd", "StreamSocket", "DatagramSocket", "SeqpacketSocket"),
     "readable": ("PipeEnd", "FifoEnd", "EventFd", "StreamSocket", "DatagramSocket", "RegularFile"),
 }
-"""For each kind of descriptor: the names of simkernel's classes for such files."""
+"""Kinds of descriptors. The key is the kind. The value contains the names of simkernel's classes for open
+files of this kind.
+"""
 
 
 class Draw:
@@ -126,7 +128,7 @@ class Draw:
         return [self.fd("stream") for _ in range(self.random.randint(1, most))]
 
     def few(self, most: int) -> list[int]:
-        """Return random descriptors below 64 for an fd_set of select(2). Their maximum number is `most`."""
+        """Return at most `most` random descriptors below 64, for an fd_set of select(2)."""
         return [fd for fd in self.fds(most) if 0 <= fd < 64]
 
     def only(self, kind: str) -> int:

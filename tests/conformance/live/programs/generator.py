@@ -44,9 +44,9 @@ class Generator:
                 self._weights += [weight * factor for weight, _, _ in table]
 
     def run(self, side: SimulatedSide, length: int) -> tuple[Steps, list[Seen]]:
-        """Generate and execute about `length` steps. Stop early if no program can make a call and no further
-        program is allowed. Stop also at a step that simkernel does not model or whose result depends on
-        chance.
+        """Generate and execute about `length` steps. Stop early if all programs are blocked or have ended and
+        the example already has the maximum number of programs. Stop also at a step that simkernel does not
+        model or whose result depends on chance.
         """
         steps: list[Step] = []
         seen: list[Seen] = []

@@ -40,7 +40,8 @@ Outcome = tuple[str, Any]
 * ("ok", result), or (name of the errno, None) if the call fails
 * ("sleeps", None) if the call blocks, ("busy", None) if an earlier call of the program still blocks
 * ("gone", None) if the program has ended
-* ("later", None) if the host got the call in one message with an earlier call that blocks
+* ("later", None) if the call has ended on the host, but its outcome has not arrived, because a later call of
+  the same message blocks
 * ("unmodelled", text) if simkernel does not model the call
 """
 SLEEPS: Final[Outcome] = ("sleeps", None)
