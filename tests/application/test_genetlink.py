@@ -26,7 +26,7 @@ operations: {list: [{name: get, doc: A thing., attribute-set: thing, do: {reques
 def told(
     program: Callable[..., Any], *, camera: Camera | None = None, mouse: Mouse | None = None
 ) -> list[Any]:
-    """Run a program, and return the list to which it appends its results."""
+    """Run a program that appends its results to a list, and return the list."""
     seen: list[Any] = []
     with Machine() as machine:
         for device in (camera, mouse):

@@ -27,8 +27,8 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     "address": INET, "local": INET, "broadcast": INET,
     "dst": INET, "src": INET, "gateway": INET, "prefsrc": INET,
 }  # fmt: skip
-"""Hypothesis strategies for the values of rtnetlink attributes. An attribute that is not a key has a
-number as its value.
+"""Hypothesis strategies for the values of rtnetlink attributes, by attribute name or by (message kind,
+attribute name). The value of an attribute that is missing here is a number.
 """
 
 

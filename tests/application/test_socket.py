@@ -1,4 +1,4 @@
-"""A program's own socket. tests/blocking compares it with `socket.socket`."""
+"""The sockets that programs create with `app.socket()`: close, timeouts, inheritance and poll."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ USERSOCK = (AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK)
 
 
 def told(program: Callable[..., Any], *others: Callable[..., Any]) -> list[Any]:
-    """Run programs, and return the list to which they append their results."""
+    """Run programs that append their results to one list, and return the list."""
     seen: list[Any] = []
     with Machine(udev=False) as machine:
         for each in (program, *others):

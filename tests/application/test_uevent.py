@@ -132,7 +132,7 @@ def test_no_module_is_loaded_without_udevd() -> None:
 
 def test_udevd_survives_an_overrun() -> None:
     with Machine() as machine:
-        machine.plug(Camera())  # keeps udevd busy while uevents arrive
+        machine.plug(Camera())  # udevd is busy with this camera while uevents arrive
         machine.spawn(announce, *[b"change@/devices/x\0ACTION=change\0"] * 1000)
         machine.run(until=millis(50))
         assert machine.statistics["netlink"]["overruns"] > 0

@@ -1,4 +1,7 @@
-"""pyroute2, unmodified, through `use_socket` and `use_event_loop`."""
+"""pyroute2, unmodified, runs on a simulated socket and in simulated time.
+
+Its parameters `use_socket` and `use_event_loop` replace the socket and the event loop.
+"""
 
 from __future__ import annotations
 

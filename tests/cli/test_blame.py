@@ -10,7 +10,7 @@ from simkernel.cli.blame import Blame, explain
 
 
 def raised(error: Exception) -> Exception:
-    """Return `error` after a line of the user's code has raised it."""
+    """Raise and catch `error` in this file, which counts as the user's code, and return the error."""
     with pytest.raises(type(error)) as caught:
         raise error
     return caught.value

@@ -84,9 +84,9 @@ def test_a_bad_file_is_reported(simkernel: CommandLine, tmp_path: Path, content:
 
 @pytest.mark.long
 def test_each_measurement_is_predicted_from_the_others(simkernel: CommandLine, tmp_path: Path) -> None:
-    """The measured times of the pipe are simulated with costs that differ from the defaults, and the time for
-    64 bytes is doubled. If this time is predicted from the other times, the prediction has an error of about
-    -50 %.
+    """The test simulates the measurements of a pipe with costs that differ from the defaults, and doubles the
+    time for 64 bytes. The time that the command predicts for 64 bytes from the other sizes is then about 50 %
+    too low.
     """
     theirs = CostModel(syscall=200, file=90, copy_per_kib=20)
     name = "pipe write + read"

@@ -42,7 +42,7 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def bench() -> str:
-    """Return the figures of a benchmark as JSON."""
+    """Return the measurements of a benchmark as JSON."""
     return subprocess.run(
         [*PROGRAM, "bench", "--quick", "--row", "1", "--json"], capture_output=True, text=True, check=True
     ).stdout

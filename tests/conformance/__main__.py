@@ -29,9 +29,9 @@ RESULTS = ("passed", "failed", "skipped")
 def compare(
     cases: Sequence[Case], factory: Factory, reference: Callable[[Case], Outcome], limit: float
 ) -> bool:
-    """Run each case in the world that `factory` creates (a kernel under test). Compare the outcome with the
-    one that `reference` returns for this case, and print a table of the results. Return True if at least one
-    case passed and no case failed.
+    """Run each case on the kernel under test, which `factory` creates. Compare the outcome with the expected
+    outcome, which `reference` returns, and print a table of the results. Return True if at least one case
+    passed and no case failed.
     """
     by_area: dict[str, Counter[str]] = {}
     for case in cases:
@@ -131,7 +131,8 @@ def main() -> int:
         print(f"no world {options.world}: {type(error).__name__}: {error}")
         return 1
     if options.world == DEFAULT_WORLD:
-        with factory():  # Read shared files once, before each case forks a child.
+        # Read shared files here. Otherwise each case would read them again, because it forks a child.
+        with factory():
             pass
     if options.mode == "live":
         oracles = {name: worlds.load(world) for name, world in recording.ORACLES.items()}

@@ -25,7 +25,7 @@ MARKS = ("route",)
 MAC_A, MAC_B = (bytes((2, 0, 0, 0, 0, each)) for each in (10, 11))
 UP = 1
 FIRST, SECOND = 3, 2
-"""Indices of the two ends of the veth pair."""
+"""Indices of the links `v0` and `v1`, the two ends of a veth pair."""
 INET6_CACHEINFO = 5
 GROUPS = (rt.RTNLGRP_IPV4_IFADDR, rt.RTNLGRP_IPV6_IFADDR, rt.RTNLGRP_IPV6_IFINFO)
 

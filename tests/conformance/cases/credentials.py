@@ -42,7 +42,7 @@ def claim(pid: int, uid: int, gid: int) -> list[tuple[int, int, bytes]]:
 
 
 def shown(log: Log, label: str, sock: Socket, processes: dict[int, str]) -> None:
-    """Receive a message and record its credentials, with names for the process ids."""
+    """Receive a message and record its credentials. `processes` maps process ids to the names to record."""
     _, control, flags, _ = sock.recvmsg(100, 100)
     for level, type, data in control:
         pid, uid, gid = Ucred.LAYOUT.unpack(data)

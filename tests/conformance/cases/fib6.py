@@ -322,8 +322,9 @@ def lookups_by_neighbours(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def default_routes_counted(world: World, log: Log) -> None:
-    """A flush does not lower the counter of IPv4 default routes of a table. If the counter is at least 2, a
-    lookup that finds only one default route resets the record of the last selected default route.
+    """The kernel counts the IPv4 default routes of a table. If a link goes down, the kernel deletes the
+    link's routes but does not decrease this count. If the count is at least 2 and a lookup finds only one
+    default route, the kernel forgets which default route it selected last.
     """
     log.mask = mask_ages
     lab = Lab(world, log, veth=True)

@@ -74,8 +74,9 @@ def lookups_by_source(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def source_routes_replaced(world: World, log: Log) -> None:
-    """If NLM_F_REPLACE finds no IPv6 route, the error has an extack message only if the routing tree has no
-    node for the prefix. A fork of the tree is a node too.
+    """A request to replace an IPv6 route fails with ENOENT if no route matches. The error has an extack
+    message if the routing tree has no node for the destination prefix or source prefix of the request. A
+    point at which the tree branches is a node too.
     """
     lab = laboratory(world, log)
     to = "2001:db8:4::/48"

@@ -36,7 +36,9 @@ def a_link_that_ends_with_a_slash(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def a_link_to_itself_with_a_slash(world: World, log: Log) -> None:
-    """open() of a link `l` to `l/` fails: with O_CREAT, the error is EISDIR, otherwise ELOOP."""
+    """The target of the symbolic link `l` is `l/`. open("l") fails with ELOOP. If O_CREAT is set, the error
+    is EISDIR. If O_EXCL is set too, the error is EEXIST. O_CREAT with O_NOFOLLOW fails with ELOOP.
+    """
     a = world.programs().start()
     a.symlink("l/", "l")
     for flags in (os.O_CREAT, os.O_RDONLY, os.O_CREAT | os.O_EXCL, os.O_CREAT | os.O_NOFOLLOW):

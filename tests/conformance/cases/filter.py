@@ -134,7 +134,7 @@ def by_receiver(world: World, log: Log) -> None:
 
 @case(marks=FILTER)
 def answers_of_the_kernel(world: World, log: Log) -> None:
-    """The kernel's replies pass the filter too. This filter selects by message type."""
+    """A socket's filter also applies to the kernel's replies. The filter of this case rejects NLMSG_ERROR."""
     s = netlink(world, wire.GENERIC, bind=(A, 0))
     # The type is in host byte order, but BPF loads in network byte order.
     world.attach_filter(s, ((LD_H, 0, 0, 4), (JEQ, 1, 0, wire.ERROR << 8), ALL[0], NONE[0]))

@@ -158,7 +158,7 @@ def a_clock_of_a_device(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=("netdev",))
 def a_device_that_transmits_from_memory(world: World, log: Log) -> None:
-    """Error of the `bind-tx` request of the family netdev for `lo`, which cannot transmit from device
+    """A `bind-tx` request of the netdev family fails for `lo`, because `lo` cannot transmit from device
     memory.
     """
     s = opened(world, wire.GENERIC)
@@ -185,8 +185,8 @@ def a_link_that_leads_nowhere(world: World, log: Log) -> None:
 
 @case()
 def the_text_of_a_success(world: World, log: Log) -> None:
-    """With NETLINK_EXT_ACK, the acknowledgement of a successful request has a text about bytes that are left
-    over after the attributes.
+    """If a successful request has leftover bytes after its attributes, its acknowledgement has an extack
+    message about these bytes. The socket must have set NETLINK_EXT_ACK.
     """
     s = netlink(world, wire.GENERIC, bind=(A, 0))
     request = ctrl(attrs=wire.by_name() + b"xyz", flags=REQUEST | ACK)

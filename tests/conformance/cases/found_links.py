@@ -148,8 +148,8 @@ def neighbours_of_a_link_that_goes_down(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "namespaces"))
 def flags_and_echoes(world: World, log: Log) -> None:
-    """Replies to NLM_F_ECHO requests for a blackhole route with flags and for a link in another namespace,
-    and to a lookup of ::1 with RTM_F_FIB_MATCH.
+    """Two requests have NLM_F_ECHO: one adds a blackhole route with flags, one creates a link in another
+    namespace. A lookup of ::1 has RTM_F_FIB_MATCH. The case records the replies.
     """
     sock = speaker(world)
     log.mask = mask_ages

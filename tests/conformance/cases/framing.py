@@ -165,7 +165,7 @@ def header_fields_come_back(world: World, log: Log) -> None:
 
 @case()
 def unbound_sender(world: World, log: Log) -> None:
-    """sendto() on an unbound socket binds it, and the reply goes to that port id."""
+    """sendto() on an unbound socket binds the socket to a port id. The kernel replies to this port id."""
     s = netlink(world, wire.GENERIC)
     log.call("send", s.sendto, wire.nlmsg(wire.NOOP, REQUEST | ACK, seq=1), (0, 0))
     log.auto(s)

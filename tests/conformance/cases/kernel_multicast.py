@@ -52,7 +52,7 @@ def next_event(log: Log, label: str, sock: Socket, room: int = 0, flags: int = M
 
 @case(privileged=True, marks=UEVENT)
 def a_uevent(world: World, log: Log) -> None:
-    """A uevent comes from port id 0 and group 1, and contains one line per variable."""
+    """The kernel sends a uevent from port id 0 to group 1. Each variable in it ends with a NUL byte."""
     s = listener(world, A)
     world.uevent()
     next_event(log, "recv", s)

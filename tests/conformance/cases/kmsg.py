@@ -22,7 +22,7 @@ KMSG = "/dev/kmsg"
 EVENTS = 0x3FFF
 BUFFER_SIZE = 8192
 KERNEL = 7
-"""Largest priority prefix of facility 0 (kernel messages)."""
+"""Largest number in the prefix of a record of facility 0 (kernel messages): facility * 8 + level."""
 RECORD = re.compile(rb"(\d+),(\d+),(\d+),(.);(.*)", re.DOTALL)
 
 
@@ -78,7 +78,7 @@ class Kmsg:
                 found.append(error_name(error))
 
     def try_each(self, *texts: bytes) -> None:
-        """Write each text and record the result and the new records."""
+        """Write each text. Log the result of the write and the records that can then be read."""
         for data in texts:
             label = f"{data[:24]!r} {len(data)}"
             self.log(label, [self.write(data), self.records()])

@@ -279,8 +279,8 @@ STAMPS = {
 
 @case(privileged=True, marks=PROGRAMS)
 def timestamp_options_exclude_each_other(world: World, log: Log) -> None:
-    """If a program sets or clears one timestamp option of a socket, getsockopt() can return other values for
-    the other timestamp options.
+    """If a program sets or clears one timestamp option of a socket, the values of the socket's other
+    timestamp options can change.
     """
     a = world.programs().start()
     for family, kind in ((AF_UNIX, SOCK_DGRAM), (AF_NETLINK, SOCK_DGRAM)):

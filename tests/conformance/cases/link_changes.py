@@ -40,7 +40,8 @@ class Links:
         changed = rt.IfInfoMsg.unpack(body).index
         # The notification about a bridge can follow the notification about its port.
         for index in (changed, *range(8), *range(8)):
-            # RTM_GETLINK completes a carrier change. Otherwise a kernel work item does so at any time.
+            # RTM_GETLINK completes a carrier change. Without it, a work item of the kernel would complete the
+            # change at an unpredictable time.
             self.changer.send(nlmsg(rt.RTM_GETLINK, REQUEST, rt.IfInfoMsg(index=index).pack(), seq=8))
             self.changer.recv(65536)
         self.log.replies(f"{label}: notified", self.listener)
@@ -166,8 +167,9 @@ def bridge_and_port(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=(*MARKS, "namespaces"))
 def links_of_another_namespace(world: World, log: Log) -> None:
-    """RTM_NEWLINK with a target namespace looks up the link by name in that namespace. It does not move an
-    existing link.
+    """RTM_NEWLINK with NLM_F_CREATE, NLM_F_EXCL and a target namespace looks up the link in the target
+    namespace. Without these flags, it looks up the link in the namespace of the socket. If it would move `lo`
+    or a bridge to another namespace, it fails with EINVAL.
     """
     links = Links(world, log)
     other = world.namespace()

@@ -313,7 +313,9 @@ def forwarding_entries(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=ROUTE)
 def requests_for_ports(world: World, log: Log) -> None:
-    """RTM_SETLINK and RTM_DELLINK of family AF_BRIDGE, with all flags and modes."""
+    """AF_BRIDGE requests: RTM_SETLINK and RTM_DELLINK with valid and invalid flags, modes, port states and
+    costs, and RTM_GETLINK dumps.
+    """
     lab = Tabled(world, log, veth=True, groups=LINK_GROUP)
     add_bridge(lab)
     cost = attr(il.IFLA_PROTINFO | NESTED, attr(3, u32(7)))

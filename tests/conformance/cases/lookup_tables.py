@@ -54,8 +54,9 @@ def look_up(lab: Lab, body: bytes) -> str:
 
 
 def table_of(lab: Lab, rows: tuple[Any, ...], columns: dict[str, dict[str, Any]], **more: Any) -> None:
-    """Log a table of route lookups: a row for each destination in `rows`, and a column for each label in
-    `columns`. Each lookup passes `more` and the column's value in `columns` to the function `route()`.
+    """Log a table of route lookups. `rows` has the destination of each row. `columns` maps the label of each
+    column to keyword arguments of `route()`, which builds the request. The keyword arguments in `more` apply
+    to all requests.
     """
     defaults = {"family": lab.family, "proto": 0, "type": 0, "table": 0, **more}
     for to in rows:
@@ -88,8 +89,8 @@ DEVICES: Final = (0, LO, VETH, PEER, ABSENT)
 
 @case(privileged=True, marks=ROUTE)
 def ends_of_lookups(world: World, log: Log) -> None:
-    """Destination, source and device of an IPv4 lookup select the route, the route's type, and the source
-    address of a packet.
+    """The destination, source and device of an IPv4 lookup determine the route and its type. If the lookup
+    has no source, the kernel also selects a source address.
     """
     lab = Lab(world, log, veth=True)
     lab.link(LO, True, log=False)
