@@ -73,7 +73,9 @@ def open_devices(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def descriptors_of_one_file(world: World, log: Log) -> None:
-    """Duplicated, inherited and sent descriptors share the file's one module reference. O_PATH takes none."""
+    """File descriptors that dup(), fork() or SCM_RIGHTS create share one module reference, that of the open
+    file. A descriptor with O_PATH holds no module reference.
+    """
     program = with_device(world)
     fd = program.open("node", os.O_RDWR)
     steps: tuple[tuple[str, Callable[[], object]], ...] = (

@@ -1,4 +1,4 @@
-"""Multicast groups, on NETLINK_USERSOCK, where programs can own both the sender and the receivers."""
+"""Multicast groups on NETLINK_USERSOCK. On this protocol, programs are both the senders and the receivers."""
 
 from __future__ import annotations
 
@@ -153,8 +153,8 @@ def after_close(world: World, log: Log) -> None:
 
 @case(privileged=True)
 def bound_groups_receive(world: World, log: Log) -> None:
-    """bind() with a mask joins its groups. A second bind() replaces the memberships in the first 32
-    groups.
+    """bind() joins the groups in the mask of its address. A second bind() replaces the memberships in the
+    first 32 groups.
     """
     a = member(world, A)
     b = netlink(world, wire.USERSOCK, bind=(B, 0b101))

@@ -14,8 +14,8 @@ NAMESPACES = ("namespaces",)
 
 
 def all_nsid_listener(world: World, *options: int) -> Socket:
-    """Return a socket in group 1 with NETLINK_LISTEN_ALL_NSID and other options. It also receives messages
-    from each namespace for which the socket's namespace has an nsid.
+    """Return a socket in group 1 with NETLINK_LISTEN_ALL_NSID and the further options that the caller passes.
+    The socket also receives messages from each namespace for which its own namespace has an nsid.
     """
     sock = netlink(world, wire.USERSOCK, bind=(B, 0))
     sock.setsockopt(SOL_NETLINK, ADD_MEMBERSHIP, 1)
@@ -143,8 +143,8 @@ def three_namespaces(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=NAMESPACES)
 def same_port_id_elsewhere(world: World, log: Log) -> None:
-    """A listener with NETLINK_LISTEN_ALL_NSID also receives from a sender in another namespace that has the
-    same port id as the listener.
+    """A sender in another namespace can have the same port id as a listener. With NETLINK_LISTEN_ALL_NSID,
+    the listener also receives messages of this sender.
     """
     other = world.namespace()
     world.set_nsid(other, 1)

@@ -51,8 +51,8 @@ OF_NEIGHBOURS: Final = (
 
 @case(privileged=True, marks=ROUTE)
 def states_of_neighbours(world: World, log: Log) -> None:
-    """State, hardware address and flags of a neighbour after requests that change it from each state to each
-    other state.
+    """State, hardware address and flags of a neighbour, for each pair of neighbour states, after requests
+    that change the neighbour from the first state to the second.
     """
     lab = Tabled(world, log, veth=True, groups=NEIGHBOURS)
     lab.up()

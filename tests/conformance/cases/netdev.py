@@ -78,8 +78,8 @@ def reserved_flags(world: World, log: Log) -> None:
 
 @case(marks=("netdev",))
 def strict_attributes(world: World, log: Log) -> None:
-    """The kernel refuses a do request that has attributes of unknown types, flags in types, wrong lengths, or
-    leftover bytes.
+    """The kernel refuses a do request if an attribute has an unknown type, an unexpected NLA_F_NESTED or a
+    wrong length, or if bytes are left over.
     """
     s, netdev = opened(world, log)
     for label, attrs in (
@@ -111,8 +111,8 @@ def out_of_range(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=("netdev",))
 def commands_with_attributes(world: World, log: Log) -> None:
-    """Replies of each netdev command to many combinations of attributes, in do requests and in dumps. `lo`
-    has none of the objects that some commands look for.
+    """Replies to each netdev command with many combinations of attributes, in do requests and in dumps. The
+    only device is `lo`, which has no page pool and no NAPI instance.
     """
     s, netdev = opened(world, log, CAP_ACK)
     small = {type: attr(type, u32(1)) for type in range(1, 9)}

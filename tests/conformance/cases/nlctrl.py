@@ -197,9 +197,9 @@ def flags_in_types(world: World, log: Log) -> None:
 
 @case()
 def attribute_lengths(world: World, log: Log) -> None:
-    """At a malformed attribute, the kernel stops parsing. It uses only the attributes before it. If these
-    contain no name or id, the request fails with EINVAL, and the extack message says that bytes are left
-    over.
+    """The kernel stops parsing at a malformed attribute, and uses only the attributes that precede it. A
+    request without a valid name or id before the malformed attribute fails with EINVAL, and the extack
+    message says that bytes are left over.
     """
     s = opened(world)
     for length in (0, 3):
@@ -282,7 +282,9 @@ def dump_small_reads(world: World, log: Log) -> None:
 
 @case()
 def dump_then_close(world: World, log: Log) -> None:
-    """If a socket closes during a dump, a new socket with its port id does not receive the rest."""
+    """If a socket is closed during a dump, a new socket with the same port id does not receive the rest of
+    the dump.
+    """
     s = opened(world)
     log.call("send", s.send, ctrl(flags=REQUEST | DUMP, seq=36))
     s.close()

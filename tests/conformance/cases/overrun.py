@@ -57,8 +57,8 @@ def numbers(b: Socket, count: int = 1000) -> list[int]:
 
 @case(privileged=True)
 def multicast_overrun(world: World, log: Log) -> None:
-    """After an overrun, recv() first returns ENOBUFS once, then the queued messages. Later messages are
-    lost.
+    """After an overrun, recv() fails once with ENOBUFS. Then it returns the messages that were queued before
+    the overrun. The messages that did not fit in the queue are lost.
     """
     a, b = sender_and_member(world)
     flood(a)

@@ -16,8 +16,8 @@ MODES = (0o4755, 0o2755, 0o6755, 0o6745, 0o2644, 0o7777, 0o644)
 
 @case(privileged=True, marks=PROGRAMS)
 def made_in_a_setgid_directory(world: World, log: Log) -> None:
-    """A new file in a setgid directory loses S_ISGID if the requested mode has S_IXGRP and an unprivileged
-    creator is not in the directory's group. A new directory keeps S_ISGID.
+    """If an unprivileged process that is not in the group of a setgid directory creates a file there with
+    S_ISGID and S_IXGRP, the kernel clears S_ISGID. A new directory always gets S_ISGID.
     """
     programs = world.programs()
     root = programs.start()
@@ -68,7 +68,9 @@ def what_a_write_takes_away(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def what_chown_takes_away(world: World, log: Log) -> None:
-    """chown() of a file that is not a directory clears S_ISUID, even for root. S_ISGID depends on S_IXGRP."""
+    """chown() of a file that is not a directory clears S_ISUID, even for root. It also clears S_ISGID if
+    S_IXGRP is set.
+    """
     programs = world.programs()
     root = programs.start()
     users = {"root": root, "owner": programs.start(1000, 1000, (100,)), "other": programs.start(1001, 7)}

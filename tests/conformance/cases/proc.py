@@ -71,7 +71,9 @@ def bound(world: World, log: Log) -> None:
 
 @case(marks=("files", "dup"))
 def duplicates(world: World, log: Log) -> None:
-    """/proc/net/netlink lists a socket with several descriptors once, until the last one is closed."""
+    """/proc/net/netlink lists a socket only once, even if it has several descriptors. The line disappears
+    when the last descriptor is closed.
+    """
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     other = world.dup(a)
     record_netlink("two descriptors", world, log, wire.USERSOCK)

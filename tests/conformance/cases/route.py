@@ -39,8 +39,8 @@ def unknown_types(world: World, log: Log) -> None:
 
 @case(marks=ROUTE_CASE)
 def header_too_short(world: World, log: Log) -> None:
-    """RTM_GETLINK fails with EINVAL if the message is too short for its header. The kernel ignores an empty
-    message.
+    """RTM_GETLINK fails with EINVAL if its payload is shorter than an ifinfomsg. The kernel ignores a message
+    without a payload.
     """
     s = opened(world)
     for size in (0, 1, 4, 15):

@@ -45,13 +45,13 @@ TO4, TO6 = "10.1.0.0/16", "2001:db8:1::/48"
 
 
 def hop4(last: int = 0, dev: int = 0, weight: int = 0, flags: int = 0, extra: bytes = b"") -> bytes:
-    """Return a next hop with the gateway 10.0.0.N, where N is `last`. If N is 0, it has no gateway."""
+    """Return a next hop with the gateway 10.0.0.`last`, or without a gateway if `last` is 0."""
     inner = (attr(rt.RTA_GATEWAY, bytes((10, 0, 0, last))) if last else b"") + extra
     return rt.RtNextHop(8 + len(inner), flags, weight, dev).pack() + inner
 
 
 def hop6(last: int = 0, dev: int = 0, weight: int = 0, flags: int = 0) -> bytes:
-    """Return a next hop with the gateway 2001:db8::N, where N is `last`. If N is 0, it has no gateway."""
+    """Return a next hop with the gateway 2001:db8::`last`, or without a gateway if `last` is 0."""
     inner = attr(rt.RTA_GATEWAY, packed(f"2001:db8::{last:x}")) if last else b""
     return rt.RtNextHop(8 + len(inner), flags, weight, dev).pack() + inner
 

@@ -233,8 +233,8 @@ def receive_timeout(world: World, log: Log) -> None:
 
 @case()
 def timeouts_in_ticks(world: World, log: Log) -> None:
-    """The kernel rounds a socket timeout up to ticks of 4 ms. A timeout of 0 means none. With negative
-    seconds, a call never blocks.
+    """The kernel rounds a socket timeout up to ticks of 4 ms. If the timeout is 0, a call can block forever.
+    If the seconds are negative, a call never blocks.
     """
     s = netlink(world, wire.USERSOCK)
     for seconds, micros in (
@@ -285,8 +285,8 @@ def a_label_without_room(world: World, log: Log) -> None:
 
 @case()
 def two_control_messages(world: World, log: Log) -> None:
-    """The control message of NETLINK_PKTINFO comes before the credentials. Its length is 20 bytes, but it
-    takes 24 bytes of the control buffer.
+    """The control message of NETLINK_PKTINFO comes before the credentials. The length of the NETLINK_PKTINFO
+    message is 20 bytes, but the message occupies 24 bytes of the control buffer.
     """
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     b = netlink(world, wire.USERSOCK, bind=(B, 0))

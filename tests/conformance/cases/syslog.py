@@ -28,8 +28,8 @@ def timeless(data: bytes) -> bytes:
 
 
 def begin(world: World, log: Log) -> tuple[Program, Kmsg]:
-    """Return a program (a process that makes calls) and its reader of /dev/kmsg. The program has read and
-    cleared the whole log.
+    """Return a program (a process that makes calls), and a `Kmsg` with which the program accesses /dev/kmsg.
+    The program has read and cleared the whole log.
     """
     program = world.programs().start()
     kmsg = Kmsg(program, log)
@@ -118,8 +118,8 @@ def everything(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS, oracle=UML)
 def taking(world: World, log: Log) -> None:
-    """SYSLOG_ACTION_READ returns unread records, or only a part of one, and marks what it returns as read.
-    Reads of /proc/kmsg continue at the same position.
+    """SYSLOG_ACTION_READ returns unread records, or a part of one record if the buffer is too small. Data
+    that it has returned is no longer unread. Reads of /proc/kmsg continue at the same position.
     """
     program, kmsg = begin(world, log)
     for text in (b"one\n", b"two\nlines\n", b"three\n", b"four\n", b"five\n"):

@@ -35,12 +35,12 @@ SHOWN_OF_LINKS = (
     *(il.IFLA_GRO_IPV4_MAX_SIZE, il.IFLA_PROP_LIST, il.IFLA_PROTINFO, il.IFLA_LINK, il.IFLA_LINK_NETNSID),
     *(il.IFLA_NEW_NETNSID, il.IFLA_NEW_IFINDEX, il.IFLA_TARGET_NETNSID),
 )
-"""Attributes of a link that the log shows: those that requests change."""
+"""Link attributes that requests change. The log shows only these attributes of a link."""
 
 
 def brief(data: bytes) -> str:
-    """Return bytes as hexadecimal digits. The number of zeros in parentheses replaces a sequence of many zero
-    bytes.
+    """Return bytes as hexadecimal digits. Each sequence of four or more zero bytes is shortened to its length
+    in parentheses, such as `(9)`.
     """
     return re.sub("(00){4,}", lambda found: f"({len(found[0]) // 2})", data.hex())
 

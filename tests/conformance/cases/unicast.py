@@ -92,7 +92,9 @@ def order(world: World, log: Log) -> None:
 
 @case()
 def nobody_there(world: World, log: Log) -> None:
-    """Sending fails with ECONNREFUSED if the port id is unused, or if the protocol has no kernel socket."""
+    """Sending to an unused port id fails with ECONNREFUSED. Sending to the kernel (port id 0) fails with
+    ECONNREFUSED if the protocol has no kernel socket.
+    """
     a = netlink(world, wire.USERSOCK, bind=(A, 0))
     log.call("missing", a.sendto, b"x", (B, 0))
     log.call("kernel", a.sendto, b"x", (0, 0))

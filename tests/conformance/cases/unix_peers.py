@@ -110,9 +110,9 @@ def states(log: Log, label: str, program: Program, names: Sequence[str]) -> None
 
 @case(privileged=True, marks=PROGRAMS)
 def datagram_sockets_that_change_their_peer(world: World, log: Log) -> None:
-    """connect(2) of a datagram socket sets its peer and changes the state of both sockets. If the socket had
-    another peer, the kernel drops the messages in the socket's queue. If it drops any and the former peer is
-    still connected to the socket, the former peer gets ECONNRESET.
+    """connect(2) of a datagram socket S sets its peer and changes the state of both sockets. If S had another
+    peer before, the kernel drops the messages in the receive queue of S. If it drops any and the former peer
+    is still connected to S, the former peer gets ECONNRESET.
     """
     a = world.programs().start()
     names = ["a", "b", "c"]
@@ -179,8 +179,8 @@ def datagram_sockets_after_shutdown(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def a_full_peer_that_is_replaced(world: World, log: Log) -> None:
-    """A datagram socket is not writable while the queue of its peer is full. It becomes writable if the peer
-    reads a message or closes, or if the socket connects to another peer or to none.
+    """A datagram socket is not writable while the receive queue of its peer is full. It becomes writable if
+    the peer reads a message or closes, or if the socket disconnects or connects to another peer.
     """
     a = world.programs().start()
     for action in ("read", "replace", "disconnect", "close"):
@@ -342,8 +342,8 @@ def receive_low_water_mark(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def signals_for_space_of_datagrams(world: World, log: Log) -> None:
-    """If a sender with O_ASYNC has called poll(2) for POLLOUT while its receiver was full, the sender gets
-    SIGIO when the receiver has space again.
+    """A sender with O_ASYNC gets SIGIO when the full receive queue of its peer has space again. If the sender
+    has not called poll(2) for POLLOUT while the queue was full, it gets no SIGIO.
     """
     a = world.programs().start()
     a.signal(SIGIO, RECORD)

@@ -102,8 +102,8 @@ def socket_in_its_own_queue(world: World, log: Log) -> None:
 
 @case(privileged=True, marks=PROGRAMS)
 def socket_in_the_queue_of_a_circle(world: World, log: Log) -> None:
-    """A cycle of sockets is garbage-collected. The kernel also closes a socket outside the cycle that is in
-    flight in the queue of the cycle. If this socket has unread data, its peer gets ECONNRESET.
+    """The garbage collector closes a socket that is in flight in its own queue, and every other socket in
+    flight in this queue. If such another socket has unread data, its peer gets ECONNRESET.
     """
     a = world.programs().start()
     for name in ("stream", "seqpacket"):

@@ -23,8 +23,8 @@ MAX_DRAINED: Final = 400
 
 SHORT_WAIT: Final = 0.1
 LONG_WAIT: Final = 2.0
-"""Seconds that a listener on one kernel waits for a notification that the other kernel has sent. A repeated
-run uses LONG_WAIT.
+"""If simkernel has sent a notification, a listener on the host's kernel waits at most this number of seconds
+for the same notification. The search uses LONG_WAIT when it repeats a program to confirm a difference.
 """
 
 DEFERRED: Final = 0.003
@@ -215,7 +215,8 @@ class Actor:
     def _read_events(self, slot: int, size: int, controllen: int) -> list[Outcome]:
         """Return all queued messages, after the kernel has done its deferred work.
 
-        The second kernel waits for as many messages as the first one has sent, up to PATIENCE.
+        The second kernel waits for as many messages as the first one has sent, at most `patience`
+        seconds.
         """
         if not self._wanted:
             self.settle(self, slow=False)

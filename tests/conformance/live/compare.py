@@ -102,7 +102,9 @@ def expected(step: Step, protocol: int, real: Outcome, simulated: Outcome, names
 
 
 def _name(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
-    """Translate the address from getsockname(), and learn the port id in it."""
+    """If both kernels chose the port id that getsockname() returned, map the real port id to the simulated
+    one. Return the real kernel's address with the simulated kernel's port id.
+    """
     names.learn_chosen(real[0], simulated[0])
     return _address(real, names)
 
@@ -140,7 +142,7 @@ def _data(protocol: int, real: bytes, simulated: bytes, room: int, names: Names)
 
 
 def _messages(data: bytes, names: Names) -> bytes:
-    """Translate the port ids in the message headers of a datagram."""
+    """Replace the real kernel's port ids in the message headers of a datagram with the simulated kernel's."""
     translated = bytearray(data)
     offset = 0
     while (start := offset + PID_OFFSET) < len(data):
@@ -173,7 +175,9 @@ def _recvmsg(step: Step, protocol: int, real: Any, simulated: Any, names: Names)
 
 
 def _control(message: tuple[int, int, bytes], names: Names) -> tuple[int, int, bytes]:
-    """Translate the process id in a control message with credentials, even if it is truncated."""
+    """In a control message that contains credentials, replace the real kernel's process id with the simulated
+    kernel's. The process id can be truncated.
+    """
     level, type, data = message
     if (level, type) != (SOL_SOCKET, SCM_CREDENTIALS):
         return message
@@ -184,8 +188,8 @@ def _control(message: tuple[int, int, bytes], names: Names) -> tuple[int, int, b
 
 
 def _option(step: Step, protocol: int, real: Any, simulated: Any, names: Names) -> Any:
-    """Translate the value of a socket option with numbers that the real kernel chose: a cookie, a peer's port
-    id, or a list of memberships.
+    """Return the real kernel's value of a socket option, but with the simulated kernel's cookie or peer port
+    id. From NETLINK_LIST_MEMBERSHIPS, bytes that the kernel did not write are also the simulated kernel's.
     """
     level, option, length = step.arguments
     if level == SOL_SOCKET and option in COOKIES:

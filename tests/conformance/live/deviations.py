@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Deviation:
-    """A known and intended difference."""
+    """An intended difference between simkernel and Linux. `covers` returns True if the deviation explains a
+    given `Difference` of results.
+    """
 
     name: str
     reason: str

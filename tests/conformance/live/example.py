@@ -48,7 +48,8 @@ class Difference:
 @attrs.frozen
 class Result:
     """Result of an example (one program on both kernels): the number of compared calls, the deviations and
-    the difference. `unmodelled` is the reason if the example ended early.
+    the difference. If the example ended early because simkernel cannot complete a call, `unmodelled` contains
+    the reason.
     """
 
     calls: int
@@ -122,7 +123,9 @@ class _Run:
             self._protocols[step.arguments[0]] = self._protocols[step.slot]
 
     def _learn_names(self) -> bool:
-        """Learn the port ids that the kernels have chosen, even if the program has not read them."""
+        """Map the port ids that the real kernel has chosen to those of the simulated kernel, even if the
+        program has not read them.
+        """
         for slot, sock in self._real.sockets.items():
             simulated = self._simulated.sockets.get(slot)
             if simulated is not None and self._protocols.get(slot, -1) >= 0:

@@ -55,8 +55,8 @@ _OPERANDS: Final = (
     *(0, 0, 1, 2, 3, 4, 5, 8, 12, 15, 16, 20, 31, 32, 100, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF),
     *(bpf.SKF_AD_OFF + offset & 0xFFFFFFFF for offset in (0, 4, 8, 12, 16, 20, 24, 28, 40, 44, 48, 60, 64)),
 )
-"""Operands of instructions: small and large numbers, and offsets of extensions. Extensions whose value
-depends on the machine are omitted, such as the CPU number.
+"""Operands of BPF instructions: small and large numbers, and offsets of BPF extensions (SKF_AD_*). Extensions
+whose value depends on the machine are omitted, such as the CPU number.
 """
 
 

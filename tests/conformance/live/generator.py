@@ -234,7 +234,7 @@ def _flags(g: Generator, choices: tuple[int, ...]) -> int:
 
 
 def _destination(g: Generator, slot: int) -> tuple[Any, int]:
-    """Return a destination: mostly the kernel if it has a socket, else another socket or a group."""
+    """Return a destination (port id, groups): often the kernel, or another socket on NETLINK_USERSOCK."""
     random = g.random
     if g.in_company():
         return random.choice((0, 0, Port(g.peer(slot)))), random.choice(values.GROUP_MASKS)
@@ -351,7 +351,7 @@ def overrun(g: Generator) -> None:
 
 
 def members(g: Generator) -> None:
-    """Join a group with two sockets, some with a filter or a small buffer. Then send to it and receive."""
+    """Send to a group with two members, each of which can have a filter or a small buffer. Then receive."""
     random = g.random
     slot = g.slot()
     if g.protocol[slot] != USERSOCK:

@@ -23,7 +23,7 @@ def _family_id(random: Random) -> bytes:
 
 
 def ctrl(command: int, dump: bool = False) -> Question:
-    """Return the description of a request to nlctrl."""
+    """Return the description (Question) of requests to nlctrl with a given command."""
     name = (genl.CTRL_ATTR_FAMILY_NAME, text(b"nlctrl", b"nlctrl", b"netdev", b"nosuch", b"NLCTRL", b""))
     ident = (genl.CTRL_ATTR_FAMILY_ID, _family_id)
     attributes = [name, name, ident, ident, ident, (genl.CTRL_ATTR_VERSION, integer(1))]
@@ -65,14 +65,18 @@ def _netdev(
 
 
 def _wrong_queue() -> Question:
-    """Return a request that binds memory to a transmit queue, where only a receive queue is valid."""
+    """Return the description (Question) of a request that binds memory to a transmit queue, where only a
+    receive queue is valid.
+    """
     fixed = wire.attr(1, U32.pack(1)) + wire.attr(3, U32.pack(0))
     queue = wire.attr(3, U32.pack(1)) + wire.attr(1, U32.pack(0))
     return Question(NETDEV, wire.genl(13), ((2, exactly(queue)),), nested=frozenset({2}), fixed=fixed)
 
 
 def known_family(family: bytes, number: int) -> Question:
-    """Return a request to nlctrl for a family that exists. nlctrl sends a reply and an acknowledgement."""
+    """Return the description (Question) of requests to nlctrl for a family that exists. nlctrl sends a reply
+    and an acknowledgement.
+    """
     name, ident = exactly(family + b"\0"), exactly(U16.pack(number))
     attributes = ((genl.CTRL_ATTR_FAMILY_NAME, name), (genl.CTRL_ATTR_FAMILY_ID, ident))
     return Question(
@@ -81,7 +85,7 @@ def known_family(family: bytes, number: int) -> Question:
 
 
 def _unknown_family() -> Question:
-    """Return a request for a family that does not exist."""
+    """Return the description (Question) of requests to nlctrl for a family that does not exist."""
     attributes = ((genl.CTRL_ATTR_FAMILY_NAME, exactly(b"nosuch\0")),)
     return Question(genl.GENL_ID_CTRL, wire.genl(genl.CTRL_CMD_GETFAMILY), attributes, junk=0.5)
 

@@ -187,10 +187,11 @@ def _has(protocol: int) -> bool:
 
 @contextmanager
 def simulated(host: Host, seed: int = 0) -> Iterator[Actor]:
-    """Yield a process of a new machine. Its namespace is not the initial one. The machine has the generic
-    netlink families of the host.
+    """Yield a process on a new simulated machine, in a namespace that is not the initial one. The machine has
+    the generic netlink families of the host.
 
-    Its pid, and so its first port id, is that of this process. `seed` decides the random port ids.
+    The pid of the process, and so its first port id, is that of the Python process. `seed` decides the
+    random port ids.
     """
     with Machine(seed, udev=False, unmodelled="raise") as machine:
         host.mirror.install(machine.kernel)
@@ -220,6 +221,6 @@ def _settle(machine: Machine, blocking: Blocking, actor: Actor, *, slow: bool) -
         devices = [device for _, device in sorted(world._net.devices.items())]
         for device in devices:
             fill_link_netnsid(device, world._net)
-        # `Settler` completes the events of the host's links in the same order.
+        # The order is that in which `Settler` completes the events of the host's links.
         for device in sorted(devices, key=lambda device: device.index == device.iflink):
             machine.kernel.net_devices.watch.sync(device)

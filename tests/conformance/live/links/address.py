@@ -87,7 +87,7 @@ def add(p: Picks) -> Request:
 
 
 def delete(p: Picks) -> Request:
-    """Return a request that deletes an address, selected by address, label and prefix."""
+    """Return a request that deletes an address, which it selects by value, prefix length and label."""
     family, index = p.family(), p.index()
     known = family if family in (AF_INET, AF_INET6) else AF_INET
     attributes = p.some(0.95, lambda: _addresses(p, known, index)) + p.some(
