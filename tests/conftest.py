@@ -48,7 +48,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Keep the garbage collector from visiting the thousands of tests in each of its runs."""
+    """Disable Python's garbage collector while pytest collects the tests. Then freeze all objects, so that
+    the garbage collector never visits the thousands of tests.
+    """
     gc.disable()
     try:
         return (yield)

@@ -1,4 +1,6 @@
-"""Number of examples of property tests: a quarter by default, all with `--hypothesis-profile=thorough`."""
+"""Number of examples of property tests: all with `--hypothesis-profile=thorough`, a quarter of them by
+default.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,9 @@ NOT_RECORDED = Outcome(error="the case is not in the recording")
 
 @attrs.frozen
 class Recording:
-    """The observations that one kernel made, as lists by case name."""
+    """Observations of conformance cases on one kernel. `cases` maps the name of a case to the list of its
+    observations.
+    """
 
     kernel: str
     cases: dict[str, list[list[Any]]]

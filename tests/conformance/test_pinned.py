@@ -1,6 +1,4 @@
-"""Each random program of `pinned.py` has the same results on simkernel as when the digest of the results was
-recorded.
-"""
+"""On simkernel, the results of each random program of `pinned.py` still have the recorded digest."""
 
 from __future__ import annotations
 

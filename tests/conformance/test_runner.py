@@ -43,8 +43,8 @@ class DistortingSocket:
 
 
 class DistortingWorld:
-    """A wrapper of simkernel, on which conformance cases run. It has no optional methods. Its sockets change
-    the data that they receive.
+    """A wrapper of simkernel, on which conformance cases run. Its sockets change the data that they receive.
+    Of the methods of World, it has only `socket`.
     """
 
     def __init__(self, inner: World, distort: Distort) -> None:

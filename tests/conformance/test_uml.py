@@ -1,4 +1,6 @@
-"""User-mode Linux gives its own recorded results and, except for known differences, those of Linux 6.18."""
+"""On User-mode Linux, each case has the results in its recording (of UML or of Linux 6.18), except for known
+differences between the two kernels.
+"""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def split(data: bytes) -> Iterator[tuple[Header | None, bytes]]:
 
 
 def messages(data: bytes) -> Iterator[tuple[Header, bytes]]:
-    """Yield (header, payload) of each message of a datagram without trailing bytes."""
+    """Yield (header, payload) of each message of a datagram. Assert that no bytes follow the last message."""
     for header, payload in split(data):
         assert header is not None, "the kernel sent a datagram with trailing bytes"
         yield header, payload

@@ -1,4 +1,4 @@
-"""The fixture `bench` of the kernel's tests, which the tests of driverapi use too."""
+"""The fixture `bench` for the tests of driverapi, imported from the tests of the kernel."""
 
 from tests.kernel.conftest import bench
 

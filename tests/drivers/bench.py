@@ -1,4 +1,4 @@
-"""A machine with devices and drivers for tests, and checks that must pass at any time."""
+"""A machine with devices and loaded drivers for tests, and checks of frames, frame counters and leaks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_frame(camera: BlockingClient, **which: Any) -> bytes:
 
 
 def is_whole(frame: bytes) -> bool:
-    """Return True if a frame ends with the checksum of the bytes before."""
+    """Return True if the last four bytes of a frame are the CRC-32 of all bytes before them."""
     return zlib.crc32(frame[:-4]) == int.from_bytes(frame[-4:], "little")
 
 

@@ -125,7 +125,7 @@ class Links:
                 assert error.errno == errno.EAGAIN
                 return
             for header, payload in iterate_messages(data):
-                if payload[0]:  # a message about a bridge's port (AF_BRIDGE)
+                if payload[0]:  # skip AF_BRIDGE messages, which describe ports of bridges
                     continue
                 link = parse(bytes(payload))
                 if header.type == rt.RTM_NEWLINK:

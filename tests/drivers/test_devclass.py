@@ -1,4 +1,4 @@
-"""devclass: names of devices, and the device that a command selects."""
+"""devclass: device names, selection of a device by the attribute `device`, and uevents of child devices."""
 
 from __future__ import annotations
 

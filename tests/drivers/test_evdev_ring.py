@@ -167,7 +167,9 @@ def test_a_bitmap_is_the_same_in_every_form(which: set[int]) -> None:
 
 
 def test_bitmaps_as_linux_writes_them() -> None:
-    """KEY= and REL= of a USB mouse with five buttons and a wheel, as Linux writes them."""
+    """The bitmaps KEY= and REL= in the uevent of a USB mouse with five buttons and a wheel, in Linux's text
+    format.
+    """
     assert to_text(sum(1 << code for code in range(BTN_LEFT, BTN_LEFT + 5))) == "1f0000 0 0 0 0"
     assert to_text(0x903) == "903"
     assert to_text(0) == "0"

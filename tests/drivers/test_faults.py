@@ -18,8 +18,8 @@ from simkernel.uapi.fcntl import O_NONBLOCK, O_RDONLY
 from tests.drivers.bench import check_nothing_left
 
 RARE = ("dma.alloc", "kmalloc", "module.init", "open", "probe")
-"""Fault points that a use of the driver reaches about twelve times. The tests of the other fault points have
-the mark `long`.
+"""Fault points that the kernel reaches at most 13 times in one call of live(). The tests of the other fault
+points have the mark `long`.
 """
 
 

@@ -31,7 +31,9 @@ from tests.examples import examples
 
 WHOLE_PAGE = 4096
 HALF_A_PAGE = 2047
-"""Number of bytes that fit into a sysfs file, which shows each byte as two digits."""
+"""Maximum number of bytes that ipc_demo's sysfs file can show in one page of 4096 bytes. Each byte is shown
+as two hexadecimal digits.
+"""
 
 
 @pytest.fixture(scope="module")

@@ -139,7 +139,7 @@ NAMES = st.sampled_from(["a", "b", "c", "d", "e%d"])
 
 
 class FollowedTable(RuleBasedStateMachine):
-    """A table that follows RTNLGRP_LINK is equal to a dump after any changes."""
+    """A table of links that is updated by RTNLGRP_LINK notifications always equals a dump of all links."""
 
     def __init__(self) -> None:
         super().__init__()

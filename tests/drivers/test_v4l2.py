@@ -142,8 +142,8 @@ def test_a_program_that_gives_no_buffers_back_loses_frames(machine: Machine, vid
 
 
 def test_a_frame_that_could_not_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The driver returns the buffer with V4L2_BUF_FLAG_ERROR and without a frame. It fills the next buffer
-    normally.
+    """If a frame cannot be written to memory, the driver returns an empty buffer with V4L2_BUF_FLAG_ERROR.
+    If the program queues this buffer again, the driver fills it normally.
     """
     device = Camera()
     with bench(device) as machine:
@@ -342,7 +342,9 @@ def test_where_and_how_a_buffer_can_be_mapped(video: Video) -> None:
 
 
 def test_buffers_may_be_freed_while_they_are_mapped(machine: Machine, video: Video) -> None:
-    """The memory lives as long as the mapping (V4L2_BUF_CAP_SUPPORTS_ORPHANED_BUFS)."""
+    """If VIDIOC_REQBUFS frees a mapped buffer, its memory stays until the program unmaps it
+    (V4L2_BUF_CAP_SUPPORTS_ORPHANED_BUFS).
+    """
     (frames,) = video.start(1)
     frame = frames[: video.dequeue().bytesused]
     video.off()
@@ -392,7 +394,9 @@ def test_a_poller_for_events_is_not_woken_by_frames(machine: Machine) -> None:
 
 
 def test_a_second_descriptor_cannot_wait_too(machine: Machine) -> None:
-    """`vb2` allows one waiter in VIDIOC_DQBUF, and refuses VIDIOC_REQBUFS meanwhile."""
+    """While one process waits in VIDIOC_DQBUF, `vb2` refuses VIDIOC_DQBUF and VIDIOC_REQBUFS of another
+    process with EBUSY.
+    """
 
     async def waits(app: Any, fd: int) -> None:
         await app.ioctl(fd, io.VIDIOC_DQBUF, bytearray(s.V4l2Buffer(0, CAPTURE).pack()))

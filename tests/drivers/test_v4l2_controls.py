@@ -1,4 +1,6 @@
-"""Controls of a camera, and the events of their changes. Sources: v4l2-ctrls-core.c, v4l2-event.c."""
+"""Controls of a camera, and the events that report changes of controls. Sources: v4l2-ctrls-core.c,
+v4l2-event.c.
+"""
 
 from __future__ import annotations
 
@@ -244,8 +246,8 @@ def test_an_event_at_once(video: Video) -> None:
 
 
 def test_of_one_control_the_newest_event_waits(machine: Machine, video: Video) -> None:
-    """`v4l2_ctrl_replace()` merges the changes of the older event into the newest one, and queues the newest
-    one behind all other events.
+    """If a control changes while an event of this control is queued, `v4l2_ctrl_replace()` merges both
+    events. The merged event has the new value and is queued behind all other events.
     """
     other = Video.open(machine)
     video.subscribe(GAIN_ID, v4l2.V4L2_EVENT_SUB_FL_SEND_INITIAL)

@@ -166,5 +166,5 @@ class ExtResult:
 
 
 def is_whole(frame: bytes) -> bool:
-    """Return True if a frame ends with the checksum of the bytes before."""
+    """Return True if the last four bytes of a frame are the CRC-32 of all bytes before them."""
     return zlib.crc32(frame[:-4]) == int.from_bytes(frame[-4:], "little")

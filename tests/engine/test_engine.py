@@ -131,8 +131,8 @@ STEPS = st.lists(
 def test_each_form_of_is_next_agrees_with_the_queue(
     sections: list[tuple[int, list[tuple[str, int]]]], until: int
 ) -> None:
-    """`pass_charged()` returns True only if the charged time ends before the end of the run and before the
-    next queue entry. This entry can be a timer, a task or a simpy event.
+    """`pass_charged()` returns True only if the charged time (the cost of simulated work) ends before the end
+    of the run and before the next queue entry. This entry can be a timer, a task or a simpy event.
     """
     engine = Engine()
 

@@ -41,7 +41,9 @@ def times(**options: Any) -> list[int]:
 
 
 def ping_pong(**options: Any) -> tuple[int, list[int]]:
-    """Run two programs that wake each other. Return the time of each turn."""
+    """Run two programs that exchange a byte over pipes 20 times. Return the simulated time at the end of the
+    run, and a list of the times after each exchange.
+    """
     turns: list[int] = []
 
     async def echo(app: App, reader: int, writer: int) -> None:

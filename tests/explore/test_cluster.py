@@ -68,7 +68,7 @@ def started(tmp_path: Path) -> Iterator[Cluster]:
 
 def cpu(process: subprocess.Popen[bytes]) -> float:
     """Return the CPU time of a process, in seconds."""
-    import psutil  # is installed with the package `distributed`
+    import psutil  # psutil is a dependency of the package `distributed`
 
     times = psutil.Process(process.pid).cpu_times()
     return float(times.user + times.system)

@@ -1,4 +1,4 @@
-"""No perturbation of a search and no single injected fault makes a shipped driver fail."""
+"""Searches find no failure of the shipped drivers. They try random plans, single pauses and single faults."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SWEPT = ("camera over netlink", "video buffers", "camera's driver", "mouse reque
 operation of the drivers.
 """
 FAULTS = ("bus.access", "dma.alloc", "dma.write", "irq.spurious", "module.init", "probe", "open")
-"""Fault points of the search. It omits irq.lost, because a program then waits forever for a frame, as on
-Linux.
+"""Fault points at which the test injects single faults. The tuple omits irq.lost, because a lost interrupt
+makes a program wait forever for a frame, as on Linux.
 """
 
 

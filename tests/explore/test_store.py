@@ -1,5 +1,5 @@
-"""Results of a search in a file: a new process continues with them. It ignores results of another version of
-the code.
+"""A search stores its results in a file. A new process reads the results and continues the search. Results of
+another version of the code are ignored.
 """
 
 from __future__ import annotations

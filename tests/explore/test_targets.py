@@ -1,4 +1,6 @@
-"""A scenario as a target fails if it raises, causes an oops, or has a module that does not load."""
+"""A search can use a scenario as its target. The target fails if the scenario raises an exception, or if one
+of its modules causes an unexpected oops or does not load.
+"""
 
 from __future__ import annotations
 

@@ -45,7 +45,9 @@ class DeadlyTarget:
     how: Deadly
 
     def run(self, trial: Trial) -> None:
-        """Kill the worker process, or run the target that `sound()` returns."""
+        """Kill the worker process if the loader `Deadly` allows it for this seed. Otherwise, run the target
+        that `sound()` returns.
+        """
         died = self.how.folder / f"died{len(list(self.how.folder.iterdir()))}"
         if trial.plan.seed == self.how.seed and len(list(self.how.folder.iterdir())) < self.how.times:
             died.touch()

@@ -90,7 +90,9 @@ class CallSession(Session):
         self._processes.append(self.machine.spawn(program, uid=uid, name="caller"))
 
     def _pass(self, ns: int) -> None:
-        """Run the machine for `ns`. Raise Broken if a program raises an unexpected exception."""
+        """Run the machine for `ns` nanoseconds of simulated time. Raise Broken if a program raises an
+        unexpected exception.
+        """
         until = self.machine.now + ns
         while self.machine.now < until:
             run_checked(self.machine.run, until)
@@ -103,7 +105,7 @@ class CallSession(Session):
         allowed.
         """
         if running := [process for process in self._processes if process.exit_status is None]:
-            raise Broken(f"{running} have no exit status")
+            raise Broken(f"processes without an exit status: {running}")
         if self._plan.callers:
             raise Broken(f"{len(self._plan.callers)} programs have not ended")
         for oops in machine.kernel.oopses.reports:

@@ -32,7 +32,9 @@ PROTOCOLS: Final = (
     requests.HELLO,
 )
 MAX_CHILDREN: Final = 6
-"""Maximum number of processes and threads that the callers of a session have started and that still run."""
+"""A caller (a program that makes random calls) starts another caller only if fewer callers than this number
+run.
+"""
 MODULES: Final = ("hello", "camera", "mouse", "devclass", "nosuch")
 
 

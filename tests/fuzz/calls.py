@@ -211,8 +211,8 @@ class CallCaller(FileCaller):
     # -- wrong uses of calls ----------------------------------------------------------
 
     def misuse(self, app: Any) -> Any:
-        """Misuse a call object: discard it, await it twice, pass it to another program, or step it
-        manually.
+        """Misuse a call (an awaitable object): discard it, await it twice, pass it to another program, step
+        it manually, or await an arbitrary value.
         """
         call = self.random.choice((app.getpid, app.lsmod, lambda: app.sleep(0.001)))()
         lent = self.plan.lent  # type: ignore[attr-defined]
@@ -322,7 +322,7 @@ class FacadeCaller(CallCaller):
                 self.misbehave()
 
     def call(self, app: Any, name: str, arguments: Sequence[Any]) -> Any:
-        """Make a raw system call. If `app` is a Blocking, wait until the call ends."""
+        """Make a raw system call. If `app` is a `Blocking` interface, wait until the call ends."""
         if isinstance(app, Blocking):
             return app.run(app.app.call(name, *arguments))
         return super().call(app, name, arguments)
@@ -371,8 +371,8 @@ class Yielding:
 
 @attrs.define
 class CallPlan(Plan):
-    """State that the callers of a session share. `lent` contains call objects that one program passes to
-    others.
+    """State that the callers of a session share. `lent` contains calls (awaitable objects) that one program
+    passes to others.
     """
 
     lent: list[Any] = attrs.field(factory=list)

@@ -48,8 +48,8 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def judge(error: BaseException) -> None:
-    """Raise Broken for an exception that ended a run, unless code raised it on purpose or it reports a
-    misused call.
+    """Raise Broken if an exception that ended a run was neither raised on purpose nor caused by a misused
+    call.
     """
     for each in leaves(error):
         if not _on_purpose(each):

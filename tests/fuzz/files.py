@@ -157,7 +157,7 @@ class FileCaller(Caller):
         return fcntl.AT_FDCWD if self.random.random() < 0.97 else self.descriptor()
 
     def pick(self, *what: Any) -> Any:
-        """Return a random element."""
+        """Return one of the arguments, selected at random."""
         return self.random.choice(what)
 
     def address(self) -> bytes:  # type: ignore[override]

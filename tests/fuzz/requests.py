@@ -82,7 +82,7 @@ def hello_request(random: Random) -> bytes:
 
 
 def noise(random: Random) -> bytes:
-    """Return random bytes, half of them with a valid length in their header."""
+    """Return random bytes. Half of the results begin with a netlink header that has the correct length."""
     data = random.randbytes(random.choice((0, 1, 4, 15, 16, 17, 20, 24, 36, 64, 200, 1000)))
     if random.random() < 0.5:
         return data

@@ -32,8 +32,8 @@ SETTLING: Final = millis(500)
 
 @attrs.frozen
 class Outcome:
-    """Result of a session: the number of messages that were sent, and a counter for each pair of call and
-    errno.
+    """Result of a session: the number of netlink messages or calls, and a counter for each result, such as
+    "sendto EAGAIN".
     """
 
     messages: int
@@ -41,8 +41,8 @@ class Outcome:
 
 
 class Session:
-    """A run of random programs on one machine. The session ends after a given number of messages or of calls
-    on files.
+    """A run of random programs on one machine. The session ends after `messages` netlink messages or, if its
+    programs use files, after as many calls.
 
     `kind` is the class of its programs: they use netlink, or files of any kind.
     """
@@ -121,12 +121,12 @@ class Session:
         self._later(self._cause_event)
 
     def _call(self) -> None:
-        """Start a new caller. The session chooses the class of its callers."""
+        """Start a new program that makes random calls. Its class is the argument `kind` of the session."""
         caller = self._kind(self._plan, Random(self._random.random()))
         self._begin(caller)
 
     def _begin(self, caller: Caller) -> None:
-        """Start a caller as a process."""
+        """Start a process that runs the random calls of the program `caller`."""
         self.machine.spawn(caller.run, uid=self._random.choice((0, 0, 1000)), name="caller")
 
     def _plug(self) -> None:

@@ -156,7 +156,7 @@ class Uml:
             line, newline, rest = self._pending.partition(b"\n")
             if newline:
                 self._pending = rest
-                if line.startswith(b"{"):  # Skip lines that UML itself writes before its terminals exist.
+                if line.startswith(b"{"):  # Skip messages that UML writes to stdout while it starts.
                     return json.loads(line)
                 continue
             assert self._process.stdout is not None

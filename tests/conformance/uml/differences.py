@@ -25,8 +25,8 @@ AREAS: Final[Mapping[str, str]] = {
     "link_changes": ATTRIBUTES,
     "link_uevents": "UML has no devices for receive queues (CONFIG_RPS); `device_uevents` leaves them out",
 }
-"""Names of case modules (areas), each with a reason why any case in the module may have different results on
-Linux 6.18 and on UML.
+"""Case modules (areas) whose cases test_uml.py does not run, each with the reason why results on UML can
+differ from those on Linux 6.18.
 """
 
 DIFFERENCES: Final[Mapping[str, str]] = {

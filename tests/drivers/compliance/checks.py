@@ -36,7 +36,9 @@ def is_zero(data: bytes) -> bool:
 
 
 def check_waiting(buffer: s.V4l2Buffer, index: int, states: int) -> None:
-    """Check a buffer that the program has not dequeued (`buffer::check()`)."""
+    """Check the fields of a buffer that the program has not dequeued, as v4l2-compliance's `buffer::check()`
+    does. The buffer's state flags must equal `states`.
+    """
     assert (buffer.index, buffer.type, buffer.memory) == (index, CAPTURE, MMAP)
     assert (buffer.reserved2, buffer.request_fd) == (0, 0)
     assert buffer.flags & v4l2.V4L2_BUF_FLAG_TIMESTAMP_MASK == v4l2.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC
@@ -46,7 +48,9 @@ def check_waiting(buffer: s.V4l2Buffer, index: int, states: int) -> None:
 
 
 def check_taken(buffer: s.V4l2Buffer, last: s.V4l2Buffer | None) -> None:
-    """Check a dequeued buffer (`buffer::check()`). `last` is the buffer dequeued before it."""
+    """Check the fields of a dequeued buffer, as v4l2-compliance's `buffer::check()` does. `last` is the
+    previously dequeued buffer, or None.
+    """
     assert (buffer.type, buffer.memory, buffer.field) == (CAPTURE, MMAP, v4l2.V4L2_FIELD_NONE)
     assert (buffer.reserved2, buffer.request_fd) == (0, 0)
     assert buffer.flags & v4l2.V4L2_BUF_FLAG_TIMESTAMP_MASK == v4l2.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC

@@ -44,8 +44,8 @@ def by_select(video: Video) -> Wait:
 
 
 def by_epoll(video: Video) -> Wait:
-    """Wait with an epoll that first watches no event. The driver must wake it for events that are added
-    later.
+    """Return a function that waits with epoll. The program registers the device without events and then adds
+    POLLIN. The driver must still wake the program.
     """
     epoll = video.process.epoll()
     epoll.register(video.fd, 0)

@@ -20,7 +20,7 @@ MODULE = Module(license="GPL", aliases=(f"net-pf-16-proto-{PROTOCOL}",))
 
 
 class Tally:
-    """The number of requests."""
+    """State of the module: the number of counted requests, and the netlink socket."""
 
     def __init__(self, this: ThisModule) -> None:
         self.count = 0
@@ -31,7 +31,7 @@ class Tally:
         return netlink_rcv_skb(self.socket, skb, self.add)
 
     def add(self, request: Request) -> None:
-        """Count a request, and reply with the number."""
+        """Increase the count of requests by one, and reply with the new count."""
         self.count += 1
         nlmsg_unicast(self.socket, message(16, bytes([self.count]), seq=request.seq), request.portid)
 
