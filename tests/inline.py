@@ -93,7 +93,9 @@ class Inline:
 
     @contextmanager
     def plain(self) -> Iterator[None]:
-        """Patch the method while the context is active. The patched method calls the functions."""
+        """Patch the method while the context is active. The patched method calls the functions instead of
+        inlining them.
+        """
         function = inspect.unwrap(getattr(self.owner, self.method))
         source = dedent(inspect.getsource(function))
         for inlined, plain in self.replacements:

@@ -34,7 +34,7 @@ def watched() -> Iterator[set[NetlinkSock]]:
         seen.add(sock)
         try:
             before = slot.__get__(sock)
-        except AttributeError:  # The constructor sets `rmem` for the first time.
+        except AttributeError:  # Before the constructor sets `rmem`, it has no value.
             before = 0
         if before and held > before and held > sock.rcvbuf:
             raise Broken(f"{sock.title} grew from {before} to {held} bytes, with rcvbuf {sock.rcvbuf}")
@@ -66,8 +66,8 @@ def check_accounts(seen: set[NetlinkSock]) -> None:
 
 
 def _check_files(machine: Machine) -> None:
-    """Raise Broken if a file system counts more memory than its files use, or if names of unix sockets
-    remain.
+    """Raise Broken if the used memory of a tmpfs differs from the memory of its files. Also raise it if an
+    inode is still open, or if the name of a unix socket is still in use.
     """
     kernel = machine.kernel
     if "fs" in vars(kernel):

@@ -162,7 +162,7 @@ def costs() -> str:
 
 
 def calibration() -> str:
-    """Return the simulated times of the recorded operations beside those of a real kernel."""
+    """Return a table of operations: the time measured on a real kernel, the simulated time and the error."""
     rows = [
         (
             row.figure.name,
@@ -183,7 +183,7 @@ def system_calls() -> str:
     for spec in SYSCALLS.values():
         arguments = [f"{each.name}=" if each.optional else each.name for each in spec.arguments]
         note = _first_sentence(inspect.getdoc(getattr(GROUP_OF[spec.name], spec.name)))
-        note = note.replace(f" ({spec.page})", "")  # The manual page has its own column.
+        note = note.replace(f" ({spec.page})", "")  # The table has another column for the manual page.
         rows.append((f"`{spec.name}({', '.join(arguments)})`", spec.page, note))
     return _table(("call", "manual page", "what it is"), rows)
 
@@ -225,7 +225,7 @@ def served_files() -> str:
 
 
 def recorded_cases() -> str:
-    """Return a table of the files of conformance cases, with the subject of each from its docstring."""
+    """Return a table of the conformance case files. It gives the first line of each file's docstring."""
     rows = []
     for file in sorted((ROOT / "tests" / "conformance" / "cases").glob("[a-z]*.py")):
         told = (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").partition("\n")[0]
@@ -249,7 +249,7 @@ def transport_limits() -> str:
 
 
 def options_of_run() -> str:
-    """Return the options of `simkernel run`, from the command."""
+    """Return a table of the options of `simkernel run` with their help texts."""
     rows = []
     for option in run.command.params:
         if isinstance(option, click.Option):
@@ -287,7 +287,7 @@ def situations() -> str:
 
 
 def clients() -> str:
-    """Run pyroute2 and linuxpy in each situation, and return the outcomes."""
+    """Run each program of tests.hosted.clients in its situation, and return a table of the outcomes."""
     from tests.hosted.clients import table
 
     return _table(("situation", "client", "outcome"), table())

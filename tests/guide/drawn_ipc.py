@@ -72,7 +72,9 @@ def _count(number: float, one: str, many: str) -> str:
 
 
 def limits(table: Draw) -> str:
-    """Return a table of the `simkernel run` command that shows the limit of each transport."""
+    """Return a table with one `simkernel run` command for each transport. The command shows the transport's
+    limit.
+    """
     rows = []
     for part in _run().parts:
         if isinstance(part, Text) and "\n  simkernel run ipc" in part.text:

@@ -55,5 +55,7 @@ class Bench:
         self.bus.writel(device.slot.address + offset, value)
 
     def run(self, ns: int) -> None:
-        """Run the engine for `ns` of simulated time from the end of the test's last register access."""
+        """Run the engine for `ns` of simulated time. This time begins when the test's last register access
+        ends.
+        """
         self.engine.run(self.engine.time() + ns)

@@ -207,7 +207,9 @@ def make_links(machine: Machine, *names: str) -> Any:
 
 
 def database(setup: Setup, situation: Callable[[], Any], show: Callable[[Any], list[Any]]) -> str:
-    """Return the contents of pyroute2's database before `situation` starts and one second later."""
+    """Return the contents of pyroute2's database before `situation` starts, and after `situation` has lasted
+    for one simulated second.
+    """
     from pyroute2 import NDB
 
     with NDB() as ndb:
@@ -420,7 +422,9 @@ def dropped(setup: Setup) -> str:
 
 
 def table() -> list[tuple[str, str, str]]:
-    """Run each client program in ROWS. Return its situation, its client and its outcome."""
+    """Run each client program in ROWS. Return a row for each: the situation, the name of the client and the
+    outcome.
+    """
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     return [(f"`{each.situation}`", each.client, each.outcome()) for each in ROWS]
 

@@ -17,8 +17,8 @@ PREFIXES = (
     "open", "os.", "socket.", "sqlite3.connect", "ctypes.dl", "fcntl.", "mmap.", "resource.", "syslog.",
     "signal.", "time.sleep", "_thread.", "winreg.",
 )  # fmt: skip
-"""Prefixes of audit events that C code emits when it acts on the host. Events of Python code are not listed,
-because hosted programs run their own copy of it.
+"""Prefixes of audit events that show an access to the host. Events in BY_PYTHON are ignored, because a real
+access also emits another event.
 """
 BY_PYTHON = ("os.walk", "os.fwalk", "sqlite3.connect/handle")
 _seen: list[str] | None = None
@@ -31,13 +31,13 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def _of_import(event: str, arguments: tuple[object, ...]) -> bool:
-    """Return True if an audit event comes from an import or from an in-memory database. An import reads files
-    below sys.path.
+    """Return True if an audit event opens an in-memory database or comes from an import. An event counts as
+    an import if it reads a file or directory of the Python installation or of sys.path.
     """
     if event == "sqlite3.connect":
         return arguments[0] == ":memory:"
     first = str(arguments[0]) if arguments else ""
-    if first.startswith("<"):  # Python tries to open the names of code without a file, such as `<string>`.
+    if first.startswith("<"):  # Python tries to open names such as `<string>`, which are not names of files.
         return True
     reads = (event == "open" and arguments[1] in ("r", "rb", None)) or event in ("os.listdir", "os.scandir")
     return reads and first.startswith((*filter(None, sys.path), sys.prefix, sys.base_prefix))
@@ -59,7 +59,7 @@ def watch() -> Iterator[list[str]]:
     finally:
         _seen = None
         after = _state()
-        if "os.fork()" in seen:  # It is allowed: a hosted program's fork() creates a real process.
+        if "os.fork()" in seen:  # This event is allowed: fork() in a hosted program creates a real process.
             seen[:] = [each for each in seen if each != "os.fork()"]
             before["children"] = after["children"]
         seen += [

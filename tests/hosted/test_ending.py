@@ -1,6 +1,4 @@
-"""Sockets and files that a hosted program does not close: objects without a reference, left after an error,
-or open when the program ends.
-"""
+"""Hosted programs: sockets and files that are never closed, close-on-exec flags, and atexit functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""fork() in a hosted program creates a copy of its memory and a process of the machine."""
+"""fork() in a hosted program creates a process of the machine, with a copy of the program's memory."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Modules of the standard library in hosted programs: each C module has a decision, and loading a Python
-module a second time does not change the host's module.
+"""Modules of the standard library in hosted programs. Each C module is classified, for example as shared or
+refused. Loading a Python module a second time does not change the host's module.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ REVIEWED = {
     "threading": "threads",
     "zipimport": "imports",
 }
-"""Shared modules that import a module with effects on the host (such as `os` or `time`), each with the reason
-why this is harmless.
+"""Modules that hosted programs share with the host although they import a module with effects on the host
+(such as `os` or `time`), each with the reason why this is harmless.
 """
 
 

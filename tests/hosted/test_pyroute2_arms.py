@@ -16,8 +16,8 @@ from tests.hosted.pyroute2_arms.reasons import REASONS
 PASSES = Path(arms.__file__).with_name("passes.txt").read_text("utf-8").splitlines()
 """Names of the tests that pass on User-mode Linux and on simkernel, in alphabetical order."""
 SAMPLE = [test for test in PASSES if "test_stress" not in test][::9]
-"""Every ninth of the tests that pass on both kernels, without the slow tests. `python -m
-tests.hosted.pyroute2_arms` runs all of them.
+"""Every ninth of the tests in PASSES, without the stress tests. `python -m tests.hosted.pyroute2_arms` runs
+all tests.
 """
 
 

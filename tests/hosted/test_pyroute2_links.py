@@ -148,7 +148,7 @@ def test_batch_is_sent_as_one_message(machine: Machine) -> None:
 
 
 def test_settings_of_a_bridge_port_are_those_of_linux(machine: Machine) -> None:
-    """The errors, costs and proxy_arp flags were recorded on Linux 6.18 with the same calls."""
+    """The expected errors, port costs and proxy_arp flags were recorded on Linux 6.18 with the same calls."""
     seen = []
     with hosted(machine, "pyroute2"):
         from pyroute2 import IPRoute, NetlinkError
@@ -177,7 +177,7 @@ def test_settings_of_a_bridge_port_are_those_of_linux(machine: Machine) -> None:
 
 
 def test_settings_of_a_bridge_are_those_of_linux(machine: Machine) -> None:
-    """The values were recorded on Linux 6.18 with the same calls, and with CONFIG_HZ=250."""
+    """The expected values and errors were recorded on Linux 6.18 (CONFIG_HZ=250) with the same calls."""
     seen = []
     with hosted(machine, "pyroute2"):
         from pyroute2 import IPRoute, NetlinkError

@@ -97,7 +97,7 @@ class Bench:
         root.run(root.app.call("delete_module", name))
 
     def data(self, name: str) -> Any:
-        """Return the state of a loaded module, which its `init` has returned."""
+        """Return the object that the `init` of a loaded module has returned."""
         module = self.machine.kernel.modules.find(name)
         assert module is not None
         return module.data
@@ -112,7 +112,7 @@ class Bench:
         return [record.text for record in self.machine.log.records]
 
     def states(self) -> dict[str, str]:
-        """Return the state of each loaded module, by name."""
+        """Return the load state of each module, such as "Live", by name."""
         modules = self.machine.kernel.modules
         return {m.name: m.state.value for m in modules if m.state is not ModuleState.UNFORMED}
 

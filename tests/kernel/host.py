@@ -24,9 +24,7 @@ only_6_18 = pytest.mark.skipif(not platform.release().startswith("6.18"), reason
 
 
 class Host:
-    """A replacement for `Blocking`, simkernel's interface for ordinary code. Its methods make the calls on
-    the host.
-    """
+    """A replacement for simkernel's class `Blocking`. Its methods make the system calls on the host."""
 
     socket = staticmethod(socket.socket)
 
@@ -70,7 +68,7 @@ def on_this_host(function: Callable[[Any], Any]) -> Any:
     """
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # pytest-xdist's threads cause this warning
+        warnings.simplefilter("ignore", DeprecationWarning)  # os.fork() warns about pytest-xdist's threads
         child = os.fork()
     if not child:
         try:

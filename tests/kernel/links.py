@@ -106,8 +106,8 @@ def delete(world: Any, link: str) -> str:
 
 
 def settle(world: Any, seconds: float = 0.05) -> None:
-    """Wait for deferred work. The kernel announces a change of carrier after up to a second, unless the
-    change is urgent.
+    """Sleep, so that the kernel runs its deferred work. The kernel can delay the notification of a carrier
+    change by up to a second, unless the change is urgent.
     """
     getattr(world, "sleep", time.sleep)(seconds)
 

@@ -65,7 +65,9 @@ class Busy(Device):
 
 
 def life(bench: Bench, device: Busy) -> list[int]:
-    """Plug, access, run and unplug a device; return the values of two reads."""
+    """Plug a device, access its registers, run the engine and unplug the device. Return the two values that
+    were read from RATIO.
+    """
     window = sheet.window(1)
     bench.handler = lambda line: bench.bus.writel(window + DONE, 1)
     bench.bus.plug(device, slot=1)
@@ -125,7 +127,9 @@ def test_an_unplugged_device_has_no_further_effect(number: int) -> None:
 
 @pytest.mark.parametrize("number", range(total()))
 def test_a_device_that_is_replaced_within_a_record_is_not_touched(number: int) -> None:
-    """An access or event in progress acts on the old device, not on its replacement."""
+    """If a device is replaced during an access or event, this access or event does not affect the
+    replacement.
+    """
     bench, device, other = Bench(), Busy(), Plain()
 
     def swap() -> None:

@@ -45,7 +45,7 @@ class Desk:
         self.bench.write(self.mouse, offset, value)
 
     def take(self) -> Report:
-        """Remove the oldest report, and return it."""
+        """Remove the oldest report from the mouse's queue, and return it."""
         motion, state = self.read(regs.REPORT_MOTION), self.read(regs.REPORT_STATE)
         time = self.read(regs.REPORT_TIME_HIGH) << 32 | self.read(regs.REPORT_TIME_LOW)
         self.write(regs.FIFO_POP, 1)

@@ -147,7 +147,7 @@ def _() -> Any:
         archive.write(text("a", "text"), "name")
     with zipfile.ZipFile(path("a.zip")) as archive:
         archive.extractall(FOLDER)
-        assert archive.infolist()[0].date_time[0] == 1980  # The zip format has no earlier year.
+        assert archive.infolist()[0].date_time[0] == 1980  # The zip format cannot store a year before 1980.
     return [path("a.zip"), path("name")]
 
 

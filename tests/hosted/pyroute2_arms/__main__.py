@@ -31,7 +31,9 @@ def table(found: dict[str, arms.Results]) -> list[tuple[str, ...]]:
 
 
 def main() -> None:
-    """Run the tests. Print the table, the counts, and with --errors the errors on simkernel."""
+    """Run the tests. Print the results of each test, and how many tests have the same results. With --errors,
+    also print the errors on simkernel.
+    """
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--arms", default="host,uml,simkernel")
     parser.add_argument("--suites", default=",".join(arms.SUITES))

@@ -51,7 +51,7 @@ def homepage() -> str:
 def command(
     tree: Path, suite: str, arm: str, work: Path, more: Iterable[str]
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the pytest command line for a suite, and its environment."""
+    """Return the pytest command line for a suite, and the environment variables for this command."""
     tests = tree / "tests"
     folders = [tests / suite, *sorted((tests / suite).glob("test_*/"))]
     paths = [tree, tests, tests / "mocklib"]

@@ -57,7 +57,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 
 def packages() -> Iterator[str]:
-    """Yield the names of pyroute2 and of the modules of its tests."""
+    """Yield the names of the packages to host: pyroute2, two packages that its tests need, and the tests'
+    modules.
+    """
     yield from ("pyroute2", "netaddr", "pytest_asyncio")
     for folder in map(Path, os.environ["PYTHONPATH"].split(os.pathsep)):
         if (folder / "conftest.py").exists() or folder.name.startswith("test"):
@@ -88,7 +90,9 @@ class OnMachine:
         self._host = host
 
     def pytest_collection_finish(self) -> None:
-        """Replace `subprocess.run` in the tests that run `ip`, and provide the name of the user root."""
+        """Replace `subprocess.run` in the tests that run `ip`. Replace `pwd.getpwuid` by a function that
+        always returns the user root.
+        """
         from tests.hosted.pyroute2_arms.ip import Ip
 
         if (module := sys.modules.get("net_tools")) is not None:

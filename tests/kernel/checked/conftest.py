@@ -90,7 +90,7 @@ def describe(report: Report) -> str:
 
 
 class Checked:
-    """A machine with all checkers, and a driver whose `act(state, text)` runs for each write."""
+    """A machine with all checkers. Its driver runs `act(state, text)` for each write to /dev/faulty."""
 
     def __init__(self, bench: Bench, folder: Path, checks: tuple[str, ...] = KIT, **options: Any) -> None:
         self.bench = bench
@@ -118,7 +118,7 @@ class Checked:
 
     def reports(self) -> list[Report]:
         """Run until no event is left, and return the new reports. Compare them with the recorded ones, unless
-        a perturbation changes the schedule.
+        the machine has a `perturbation`, which can change the order in which tasks run.
         """
         self.machine.run()
         self.taken.append(self.machine.reports.take())

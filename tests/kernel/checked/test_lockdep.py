@@ -110,7 +110,7 @@ def test_a_lock_that_is_held_on_return_to_user_mode_is_reported(checked: Checked
     if "await" in lock:
         assert report.title == "WARNING: lock held when returning to user space!"
         assert "writer/6 is leaving the kernel with locks still held!" in report.text
-    else:  # The call did not sleep, so the lock is reported only when the process exits.
+    else:  # write(2) did not sleep, so lockdep reports the held lock only when the process exits.
         assert report.title == "WARNING: writer/6 still has locks held!"
     assert "1 lock held by writer/6:\n #0: (mutex one), at: act at faulty.py:" in report.text
 

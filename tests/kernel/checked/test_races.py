@@ -160,7 +160,7 @@ def act(state, text):
             "state.flag = True",
             "getattr(state, 'flag', 0)",
             0,
-        ),  # getattr() is no attribute access in the source text
+        ),  # the detector does not see getattr(), only `state.flag`
         ("state.spin = True", "state.spin", 1),
         ("state.spin = True", "READ_ONCE(state.spin)", 0),
         ("WRITE_ONCE(state, 'spin', True)", "READ_ONCE(state.spin)", 0),

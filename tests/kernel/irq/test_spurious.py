@@ -108,8 +108,8 @@ def test_a_line_is_stuck_if_nearly_all_interrupts_are_unhandled(
 
 
 def test_threads_are_judged_at_the_next_interrupt(machine: Machine) -> None:
-    """An interrupt that only wakes threads counts as handled if a thread has handled an interrupt since the
-    last check.
+    """If the handlers only wake threads, the interrupt counts as handled if a thread has handled an interrupt
+    since the previous interrupt that only woke threads.
     """
     desc = IrqDescriptor(LINE)
     for threads_handled, unhandled in ((0, 0), (1, 0), (2, 0), (2, 1), (3, 1), (3, 2), (3, 3)):

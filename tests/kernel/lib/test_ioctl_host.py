@@ -34,7 +34,7 @@ VFS = (
     *(0x1, 0x2, 0x5460, 0x40049409, 0x4020940D, 0xC0189436, 0xC020660B, 0xC0045877, 0xC0045878),
     *(0x80086601, 0x40086602, 0x801C581F, 0x401C5820, 0x80111500, 0x80811501, 0x40305828, 0x40305839),
 )
-"""Request numbers of `do_vfs_ioctl()` and `file_ioctl()`, also those that ioctls.txt does not list."""
+"""Request numbers that `do_vfs_ioctl()` and `file_ioctl()` handle."""
 LETTERS = b"TVEfXRWS\x89\x8a\x94\x15\x12"
 Opener = Callable[[Any, str], int]
 
@@ -74,9 +74,7 @@ KINDS: dict[str, Opener] = {
 
 
 class Host:
-    """A replacement for `Blocking`, simkernel's interface for ordinary code. Its methods make the calls on
-    the host.
-    """
+    """A replacement for simkernel's class `Blocking`. Its methods make the system calls on the host."""
 
     epoll = staticmethod(select.epoll) if hasattr(select, "epoll") else None
     ioctl = staticmethod(fcntl.ioctl)
@@ -102,8 +100,8 @@ def calls(seed: int, count: int) -> Iterator[tuple[int, str, int]]:
 
 
 def outcome(world: Any, folder: str, number: int, kind: str, argument: int) -> str | int:
-    """Make an ioctl request on a new file. Return the bytes of the buffer in hexadecimal, the returned int,
-    or the errno.
+    """Make an ioctl request on a new file. If it fails, return the errno. Otherwise return the changed buffer
+    in hexadecimal, or the returned int if `argument` selects no buffer.
     """
     fd = KINDS[kind](world, folder)
     try:

@@ -48,7 +48,9 @@ KINDS: dict[str, Callable[[Blocking], int]] = {
 }
 """Functions that open a file of each kind."""
 LO = b"lo".ljust(512, b"\0")
-"""Argument of each ioctl(2) request. For a socket, it is a `struct ifreq` that names the link `lo`."""
+"""Argument of each ioctl(2) request: a buffer. For a request of sockets, it is a `struct ifreq` with the link
+`lo`.
+"""
 
 
 def boot(unmodelled: str = "errno") -> Machine:
@@ -146,9 +148,7 @@ def instances(root: Blocking, path: str) -> Iterator[str]:
 
 
 def since(machine: Machine, before: int) -> list[LogRecord]:
-    """Return the log records whose sequence number is `before` or higher. The log may have dropped older
-    records.
-    """
+    """Return the log records from sequence number `before` to the last one."""
     return [machine.log.at(number) for number in range(before, machine.log.written)]
 
 

@@ -26,8 +26,8 @@ class Lock:
 
 
 def loaded(name: str, owner: tuple[str, str] | None = None) -> dict[str, Any]:
-    """Execute MODULE as a Python module `name`, and return its globals. If `owner` is given, it is the kernel
-    module and the file that a call trace shows for this code.
+    """Execute MODULE as a Python module `name`, and return its globals. `owner` is a pair: the kernel module
+    and the file that a call trace shows for this code.
     """
     names: dict[str, Any] = {"__name__": name, "FRAMES": sys._getframe}
     if owner is not None:
@@ -59,7 +59,7 @@ def through(*modules: dict[str, Any]) -> Any:
 
 
 def test_a_trace_has_modules_driverapi_and_kernel() -> None:
-    """A call trace omits other code, such as a test's."""
+    """A call trace omits functions outside of kernel modules, driverapi and the kernel, such as tests."""
     trace = through(KERNEL, OTHER, API, DRIVER)(lambda: stack.call_trace())
     assert trace == (
         "inner at driver/main.py:6 [driver]", "outer at driver/main.py:3 [driver]",

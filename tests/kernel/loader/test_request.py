@@ -55,7 +55,9 @@ def test_a_name_that_is_too_long(machine: Machine) -> None:
 
 
 def slow_modprobe(machine: Machine, ns: int) -> list[str]:
-    """Install a modprobe that takes `ns`, and return the list in which it records its arguments."""
+    """Install a modprobe that runs for `ns` nanoseconds. Return the list in which modprobe records its
+    arguments.
+    """
     seen: list[str] = []
 
     async def modprobe(name: str) -> int:

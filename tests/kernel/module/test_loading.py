@@ -146,7 +146,9 @@ def test_missing_files_and_names(bench: Bench, name: str, why: str) -> None:
 
 
 def test_a_program_on_the_module_path_is_not_executed(bench: Bench) -> None:
-    """depmod reads every file in the folder. It executes a file only if the file binds the name MODULE."""
+    """depmod reads every Python file on the module path. It executes a file only if the file binds the name
+    MODULE.
+    """
     bench.write("program.py", "import pathlib\npathlib.Path(__file__).with_name('ran').touch()\n")
     bench.module("m")
     bench.root.modprobe("m")

@@ -201,8 +201,9 @@ def test_a_move_needs_a_free_name_and_index(net: Recorder) -> None:
 def test_a_moved_device_keeps_its_name_if_it_is_free(
     net: Recorder, name: str, wanted: str, index: int, expected: tuple[str, int]
 ) -> None:
-    """The device gets the name `wanted` only if its old name is in use in the target namespace. If no `index`
-    is requested (0) and the old one is in use there, the device gets the next free index.
+    """The device gets the name `wanted` only if its old name is in use in the target namespace. If `index` is
+    not 0, the device gets this index. If it is 0, the device keeps its old index if this one is free in the
+    target namespace, and otherwise gets the next free index.
     """
     target = net.machine.kernel.namespaces.create()
     net.new("same", net=target)
@@ -355,8 +356,9 @@ def test_subscribers_have_priorities_until_they_unsubscribe(net: Recorder) -> No
 
 
 def test_the_operational_state_follows_the_carrier(net: Recorder) -> None:
-    """The kernel handles a gained carrier at once, and the loss of a carrier at most once a second. Each
-    change is counted, even if no event is handled between two changes.
+    """The kernel handles a gained carrier at once, and the loss of a carrier at most once a second. The
+    device's counters carrier_up_count and carrier_down_count count each change, even if the kernel handles
+    several changes with one event.
     """
     device = net.new("net0")
     net.devices.open(device)
@@ -437,7 +439,9 @@ def test_a_rename_is_logged(net: Recorder, up: bool) -> None:
 
 
 def test_indexes_of_devices(net: Recorder) -> None:
-    """A new index follows the last new one up to 2^31 - 1. After that, the lowest free indexes are used."""
+    """A new device gets the next free index after the last index that the kernel chose. After 2^31 - 1, the
+    kernel continues with the lowest free index. Requested indexes do not change this order.
+    """
     net.net._last_index = 2**31 - 2
     assert [net.new().index for _ in range(3)] == [2**31 - 1, 2, 3]
     assert net.new(index=2**31 - 1 - 5).index == 2**31 - 6

@@ -1,4 +1,6 @@
-"""Socket filters in classic BPF: arithmetic, loads, jumps, attributes, and the checks of a program."""
+"""Socket filters in classic BPF: arithmetic, loads, jumps, netlink attributes, and filters that the kernel
+refuses.
+"""
 
 from __future__ import annotations
 

@@ -83,7 +83,9 @@ SET: list[tuple[int, bytes, bytes | str]] = [
 
 
 def outcome(sock: Any, option: int, value: bytes) -> bytes | str:
-    """Set an option and read it again."""
+    """Set an option. Return the value that is then read, the errno if the option is refused, or "write only"
+    if reading fails.
+    """
     try:
         sock.setsockopt(SOL_SOCKET, option, value)
     except OSError:

@@ -9,5 +9,5 @@ from tests.kernel.netlink.stack import Stack
 
 @pytest.fixture
 def stack() -> Stack:
-    """Return the netlink part of a kernel."""
+    """Return netlink without the rest of a kernel, for tests that need no machine."""
     return Stack()

@@ -34,7 +34,7 @@ NOBODY = 65534
 
 
 class Received(NamedTuple):
-    """The result of a receive."""
+    """The result of a receive: data, length, control messages, flags and the sender's address."""
 
     data: bytes
     length: int
@@ -110,7 +110,7 @@ def _now(call: Callable[[], Any]) -> Any:
 
 
 class Stack:
-    """The netlink part of a kernel."""
+    """The netlink protocols of a kernel, without programs and devices."""
 
     def __init__(self, seed: int = 0) -> None:
         self.engine = Engine(seed)

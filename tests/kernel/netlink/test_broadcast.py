@@ -181,8 +181,9 @@ waiting reader.
 
 
 def multicasts(kinds: list[Kind], acts: list[str], traced: bool) -> object:
-    """Create group members with the properties `kinds`. Multicast to them and read from them in the order of
-    `acts`. Return the queues, the wake-ups, the charged time and the statistics.
+    """Create group members with the properties `kinds`. For each entry of `acts`, the kernel or a program
+    sends a multicast, or all members read. Return the queues, the wake-ups, the charged time and the
+    statistics.
     """
     stack = Stack()
     if traced:

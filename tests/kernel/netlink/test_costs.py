@@ -16,7 +16,9 @@ TOLERANCE = 0.15
 
 
 def spent(stack: Stack, *calls: Callable[[], object]) -> int:
-    """Call each function of `calls`, which makes one system call. Return their total simulated time in ns."""
+    """Call the functions `calls`. Each of them makes one system call. Return their total simulated time in
+    ns.
+    """
     total = 0
     for call in calls:
         stack.engine.section()

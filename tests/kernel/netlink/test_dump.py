@@ -1,4 +1,4 @@
-"""Dumps: several datagrams, changes in between, aborts and errors."""
+"""Netlink dumps: several datagrams, changes between two datagrams, aborts and errors."""
 
 from __future__ import annotations
 

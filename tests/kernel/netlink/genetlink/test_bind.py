@@ -1,4 +1,6 @@
-"""Calls of a family when a socket joins or leaves one of its groups (`genl_bind()`, `genl_unbind()`)."""
+"""Callbacks of a generic netlink family: a socket joins or leaves one of the family's groups (`genl_bind()`,
+`genl_unbind()`).
+"""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_many_families_take_several_datagrams(stack: Stack) -> None:
 
 def test_policies_are_numbered(stack: Stack) -> None:
     """In the reply to CTRL_CMD_GETPOLICY, the policy of the operation `get` has id 0, and its nested policy
-    has id 1. The operation `list` has no policy. It refers to id 2.
+    has id 1. The operation `list` has no policy. Its entry in the reply has the unused policy id 2.
     """
     stack.genetlink.register(toy())
     told = ask(stack.open(nl.NETLINK_GENERIC, A), "toy", dump=True, command=genl.CTRL_CMD_GETPOLICY)

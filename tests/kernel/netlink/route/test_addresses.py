@@ -81,7 +81,9 @@ class Changer:
         return [row(payload) for header, payload in self.dump(number) if header.type == rt.RTM_NEWADDR]
 
     def follow(self, table: Counter[tuple[Any, ...]]) -> None:
-        """Apply the notifications to a table, as a daemon does."""
+        """Read the queued notifications. In `table`, set the entry of each notified address to True if the
+        address exists.
+        """
         for header, payload in self.received(self.listener):
             key = row(payload)[:4]
             table[key] = header.type == rt.RTM_NEWADDR
@@ -155,8 +157,8 @@ def test_a_table_kept_from_notifications_equals_a_dump(operations: list[tuple[st
 
 
 def check_order(rows: list[tuple[Any, ...]]) -> None:
-    """Check that exactly the first address of each subnet is primary. Check that primary addresses precede
-    the others and are sorted by scope.
+    """Check that the first address of each subnet is primary and that the later ones are secondary. Check
+    that primary addresses come before secondary ones and are sorted by descending scope number.
     """
     subnets = set()
     for _, _, length, local, _, bits in rows:

@@ -1,4 +1,4 @@
-"""Types of IPv6 addresses (`ipv6_addr_type()`, `rt_scope()` of addrconf.c), and the choice of a source."""
+"""Scopes of IPv6 addresses (`ipv6_addr_type()`, `rt_scope()` of addrconf.c)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""RTM_NEWNSID and RTM_GETNSID by descriptor and process, and notifications, as on Linux 6.18."""
+"""RTM_NEWNSID and RTM_GETNSID for a namespace that a descriptor or a process id selects, and the
+notifications, as on Linux 6.18.
+"""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ VA, VB = 3, 2
 
 
 def neighbour_dumps(world: Any) -> list[list[object]]:
-    """Request strict dumps of neighbours, each with other header fields and attributes. Return each request
-    with its error, or "0".
+    """Request a strict dump of neighbours for each combination of header fields and attributes. Return each
+    request with its error, or "0".
     """
     seen: list[list[object]] = []
     for family in (AF_UNSPEC, AF_INET, AF_INET6, AF_BRIDGE):
@@ -71,8 +71,8 @@ def route(
 
 
 def routes(world: Any, prefix: str) -> list[list[object]]:
-    """Find the routes to `prefix`, without the /128 route. Return for each: prefix length, device, gateway,
-    and True if it expires.
+    """Return the routes to `prefix` with a prefix length below 128. Each is a list: prefix length, device,
+    gateway, and True if the route expires.
     """
     sock = links.route_socket(world)
     body = RtMsg(AF_INET6).pack()
@@ -89,7 +89,9 @@ def routes(world: Any, prefix: str) -> list[list[object]]:
 
 
 def ipv6_routes(world: Any) -> list[object]:
-    """Add IPv6 routes. The result of each depends on the addresses and routes that exist at this time."""
+    """Add IPv6 addresses and routes. Return the results, which depend on the addresses and routes added
+    before.
+    """
     seen: list[object] = [links.add_veth(world, "va", "vb"), links.up(world, "vb"), links.up(world, "va")]
     links.settle(world, 0.2)
     new, delete = rt.RTM_NEWADDR, rt.RTM_DELADDR

@@ -148,7 +148,7 @@ def test_the_age_of_a_lookup_is_counted_until_a_route_changes(host: Host) -> Non
 
 
 def test_ipv6_routes_requested_without_nlm_f_create_are_logged() -> None:
-    """The texts are those of `fib6_add_1()`, `fib6_add_rt2node()` and `ip6_route_info_create()`."""
+    """The log lines are those of `fib6_add_1()`, `fib6_add_rt2node()` and `ip6_route_info_create()`."""
     no_table = "NLM_F_CREATE should be specified when creating new route"
     no_flags = "RTM_NEWROUTE with no NLM_F_CREATE or NLM_F_REPLACE"
     no_create = "NLM_F_CREATE should be set when creating new route"

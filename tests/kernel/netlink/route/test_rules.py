@@ -117,8 +117,8 @@ def test_attributes_of_a_dump(fields: dict[str, Any], expected: dict[int, bytes]
 
 @pytest.mark.parametrize(("table", "shown"), [(0, 0), (255, 255), (256, 252), (1000, 252)])
 def test_a_table_above_255_is_in_the_attribute_only(table: int, shown: int) -> None:
-    """If the table number is above 255, the header contains RT_TABLE_COMPAT. The attribute contains the
-    number.
+    """If the table number is above 255, the header contains RT_TABLE_COMPAT. The attribute FRA_TABLE always
+    contains the number.
     """
     packed = Rule(family=AF_INET, table=table).pack()
     assert packed[4] == shown
