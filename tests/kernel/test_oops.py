@@ -175,8 +175,8 @@ async def init(this):
 def test_ending_a_task_inside_a_module_is_an_oops_only_if_the_module_continues(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caught: str, oopses: int, how: str
 ) -> None:
-    """If a program is ended while it runs a module's code, Python raises GeneratorExit in this code. It is an
-    oops only if the module catches the exception and continues.
+    """If a program is ended while it runs a module's code, Python raises GeneratorExit in this code. The
+    kernel reports an oops only if the module catches GeneratorExit and continues.
     """
     unraisable: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", unraisable.append)

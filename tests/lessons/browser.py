@@ -38,7 +38,7 @@ RUN: Final = 30_000
 
 
 def all_lessons() -> list[Lesson]:
-    """Return the shipped lessons and the lesson of the tests."""
+    """Return the shipped lessons, and the example lesson that only tests use."""
     return [*lessons(), *lessons(FOLDER)]
 
 

@@ -77,8 +77,8 @@ def visit(window: Visit) -> Iterator[Visit]:
 
 @pytest.fixture
 def here(browser: Any, local: str) -> Iterator[Visit]:
-    """Return a window of the local site, which simulates without Pyodide. It is for tests of the pages, which
-    are the same with Pyodide.
+    """Return a window of the local site, which simulates in Python processes on this host. Tests of the pages
+    use this window, because the pages are the same with Pyodide.
     """
     visit = Visit(browser, local)
     yield visit
@@ -169,9 +169,9 @@ def test_linux_has_the_same_numbers_in_both_machines(visit: Visit) -> None:
 
 
 def settings(lesson: Lesson) -> list[dict[str, str]]:
-    """Return four dicts of settings: none, the first value of each parameter, the last value of each
-    parameter, and wrong code. A lesson without code gets the last value of its first parameter instead of
-    wrong code.
+    """Return four dicts of settings: an empty one, the first value of each parameter, the last value of each
+    parameter, and code that raises an error. If the lesson has no code parameter, the fourth dict has the
+    last value of the lesson's first parameter.
     """
     parameters = lesson.scenario.parameters
     ends = [{each.name: str(end(each, last)) for each in parameters} for last in (False, True)]

@@ -153,7 +153,7 @@ def test_endless_loop_is_stopped(case: str, tmp_path: Path) -> None:
         text = solution.replace(text, new)
     file = tmp_path / "mine.py"
     file.write_text(text, "utf-8")
-    # in the other cases, a machine boots before the loop runs
+    # a loop at import runs at once; each other loop runs only after a machine has booted
     deadline = 1 if case == "when it is imported" else 6
     verdict = check(file, name, seeds=2, seed=1, deadline=deadline)
     assert not verdict.passed

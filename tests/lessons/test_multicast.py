@@ -1,4 +1,6 @@
-"""Lesson 5: a slow program loses events, and the goal needs a resync."""
+"""Lesson 5: a slow program loses events. To reach the goal, the program must then empty its queue and ask for
+the position.
+"""
 
 import json
 
@@ -62,7 +64,7 @@ def test_kernel_drops_every_event_until_the_queue_is_empty(slow):
     lost = [each["name"].endswith("lost") for each in slow["follow"]]
     first = lost.index(True)
     row = lost[first:].index(False)
-    assert row > first  # more events in a row are lost than the queue can hold
+    assert row > first  # more events in a row are lost than the list has before the first loss
 
 
 @pytest.mark.parametrize("work", [2, 3, 10])

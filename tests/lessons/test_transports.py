@@ -15,8 +15,8 @@ SIZES = LESSON.scenario.parameters[0].choices
 DRIVER = ("netlink", "ioctl", "read", "sysfs", "mmap")
 TIME, CALLS, COPIED = range(3)
 CROSSING = {1: "65536", 2: "16384", 4: "4096", 6: "1024"}
-"""Maps the number of questions that a program asks to the smallest question in bytes for which mmap is the
-fastest transport.
+"""A program asks one question N times. For each N: the smallest size of the question, in bytes, at which mmap
+is the fastest transport.
 """
 
 

@@ -115,8 +115,8 @@ class Tree:
         return {"async": program, "generator": generator, "plain": plain}[story.kind]
 
     def run(self, app: Any, story: Story) -> Generator[Any, Any, None]:
-        """Yield the calls of a program. If the program is a plain function, its calls block, so this
-        generator yields the result of each call instead.
+        """Yield each call of a program. If the program is a plain function, its calls block, so this
+        generator yields their results.
         """
         try:
             for action, value in story.steps:

@@ -191,7 +191,7 @@ def test_a_blocking_call_is_done_before_the_error_is_raised(action: Callable[[An
         assert isinstance(raised.value.__cause__, FileNotFoundError)
         begun = machine.now
         user.sleep(0.1)
-        assert machine.now - begun >= millis(100)  # sleep() did not return the result of the previous call
+        assert machine.now - begun >= millis(100)  # sleep() did not return the result of `action`
         assert user.getpid() == user.task.pid
 
 

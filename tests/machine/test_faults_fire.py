@@ -1,4 +1,4 @@
-"""Every fault point fires, with the effect that its table entry describes (kernel/lib/fault.py)."""
+"""Each fault point can fail. The failure has the effect that kernel/lib/fault.py describes."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def test_a_storm_ends_with_the_line_disabled(machine: Machine, points: Points) -
     desc = machine.kernel.interrupts.lines[line]
     assert desc.spurious_disabled and 100_000 <= desc.count < 101_000
     storm = next(record.time for record in machine.log.records if "nobody cared" in record.text) - began
-    assert millis(70) < storm < seconds(1)  # 100 000 interrupts cost simulated time
+    assert millis(70) < storm < seconds(1)  # handling 100 000 interrupts takes simulated time
     count = desc.count
     mouse.move(1, 0)
     settle(machine)

@@ -1,4 +1,4 @@
-"""A machine whose fault points never fire behaves like a machine without fault points."""
+"""A machine whose fault points never fail behaves like a machine without fault points."""
 
 from __future__ import annotations
 

@@ -109,8 +109,8 @@ def end(machine: Machine) -> None:
 
 
 def live(machine: Machine, programs: list[list[Act]], times: list[int]) -> None:
-    """Plug devices and run programs. At the instants `times`, start the programs, unplug each device, and
-    kill the programs.
+    """Plug a camera and a mouse, and run programs. The instants in `times` are, in order: start of the
+    programs, unplugging of the camera, unplugging of the mouse, killing of the programs.
     """
     devices = (Camera(), Mouse(Walk()))
     for device in devices:
@@ -147,7 +147,7 @@ def test_nothing_is_left(programs: list[list[Act]], times: list[int]) -> None:
 
 
 def census() -> int:
-    """Return the numbers of sockets, open files and messages that Python holds."""
+    """Return the total number of netlink sockets, open files and messages that exist in Python."""
     gc.collect()
     return sum(type(each) in (NetlinkSocket, OpenFile, Skb) for each in gc.get_objects())
 

@@ -74,7 +74,7 @@ async def program(app: App, made: dict[str, Any]) -> None:
 
 @pytest.fixture
 def made() -> Iterator[dict[str, Any]]:
-    """Return objects of every public kind, and the kernel's objects behind descriptors."""
+    """Return objects of every public kind, and the kernel's objects that a program's descriptors refer to."""
     made: dict[str, Any] = {}
     records: list[Record] = []
     with Machine(seed=7) as machine:

@@ -1,4 +1,4 @@
-"""Public counters of a machine, and the number of events in a report."""
+"""Counters of a machine (`Machine.statistics`), and the number of its events (`Machine.events`)."""
 
 from __future__ import annotations
 

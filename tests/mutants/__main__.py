@@ -70,12 +70,12 @@ def draw(tree: Path, folder: Path, seed: int, count: int, under: list[str]) -> l
 
 
 def key(mutant: dict[str, Any]) -> tuple[str, int]:
-    """Return the path and the number that identify a mutant in a copy."""
+    """Return the path of the mutant's file, and the number of the mutant in this file."""
     return mutant["path"], mutant["number"]
 
 
 def report(sample: list[dict[str, Any]], results: Path) -> None:
-    """Print the survivors, and how many mutants have which outcome."""
+    """Print the mutants that were not killed, and the number of mutants with each outcome."""
     outcomes = {key(each): each for each in map(json.loads, results.read_text().splitlines())}
     found = [outcomes[key(each)] for each in sample if key(each) in outcomes]
     for each in sorted(found, key=key):

@@ -28,8 +28,8 @@ they declare what a class is.
 """
 STATEMENTS = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
 ARGUMENT_SHARE = 5
-"""About one in this number of changes to call arguments becomes a mutant. Such changes are half of all
-changes, and most of them only cause a TypeError.
+"""Of all changes to call arguments by the operator `arg_removal`, about one in five becomes a mutant. Such
+changes are half of all changes, and most of them only cause a TypeError.
 """
 
 

@@ -90,8 +90,8 @@ class Map:
         return self._rows[1]
 
     def contexts(self, mutant: Mutant) -> set[str]:
-        """Return the contexts of the tests that run the mutant's line. If no test runs it, use the nearest
-        line before it in the same statement.
+        """Return the coverage contexts (one for each test) that run the mutant's line. If no context runs it,
+        return those of the nearest earlier line in the same statement.
         """
         rows = self._of(mutant.path)
         for line in range(mutant.line, mutant.statement - 1, -1):
@@ -100,8 +100,8 @@ class Map:
         return set()
 
     def at_import(self, mutant: Mutant) -> bool:
-        """Return True if the line runs while the tests are imported. The result of such a line is kept for
-        later tests.
+        """Return True if the mutant's line runs while the tests are imported. Later tests use the results of
+        this run of the line.
         """
         return "" in self.contexts(mutant)
 
@@ -118,7 +118,9 @@ class Map:
 
 
 def importers(path: str) -> list[str]:
-    """Return the mutated files that import from a file."""
+    """Return the mutated files that contain `from MODULE import`, where MODULE is the module in the file
+    `path`.
+    """
     root = Path.cwd()
     name = path.removesuffix("/__init__.py").removesuffix(".py").replace("/", ".")
     return [other for other in sources(root) if f"from {name} import" in (root / other).read_text()]
@@ -205,8 +207,8 @@ class Kill:
             os._exit(code)
 
     def _run(self, tests: list[str], pipe: int) -> int:
-        """Run the tests until the budget is used up, and return 0. At the first failure, `_Failures` ends the
-        process with exit code 1.
+        """Run the tests until all have run or the budget is used up, and return 0. At the first failure,
+        `_Failures` ends the process with exit code 1.
         """
         items = [self._items[name] for name in tests]
         items[0].config.pluginmanager.register(_Failures())

@@ -37,8 +37,9 @@ def functions_of(paths: frozenset[str]) -> dict[str, list[FunctionType]]:
 
 
 def swap(functions: list[FunctionType], file: Path, mutated: str) -> None:
-    """Find the functions of a file that the mutant changes, and replace their code. Raise NotSwappable if
-    there is no such function, or if its code cannot be replaced.
+    """Replace the code of the functions that a mutant changes. `functions` has the existing functions of
+    `file`, and `mutated` is the file's text with the change. Raise NotSwappable if no function changes, or if
+    Python cannot replace a function's code.
     """
     path = str(file)
     old, new = _by_name(file.read_text(), path), _by_name(mutated, path)

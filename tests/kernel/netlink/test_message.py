@@ -1,4 +1,4 @@
-"""Requests to the kernel and their acknowledgements."""
+"""Requests to the kernel over netlink, and the kernel's acknowledgements."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ ACKED = nl.NLM_F_REQUEST | nl.NLM_F_ACK
 
 
 class Server:
-    """A protocol whose handler runs the test's action."""
+    """A netlink protocol in the kernel. Its handler records each request and calls `answer`, which a test can
+    set.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self.seen: list[int] = []

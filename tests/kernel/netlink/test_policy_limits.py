@@ -115,7 +115,7 @@ def test_bits_of_a_bitfield() -> None:
 
 
 LENGTHS = [
-    # type, validation and fields of the policy; lengths valid in strict mode; lengths valid in liberal mode
+    # attribute type, validation and limits of the policy; valid lengths: in strict mode, in liberal mode
     (NlaType.BINARY, Validation.NONE, {"length": 3}, range(4), range(4)),
     (NlaType.BINARY, Validation.NONE, {}, range(9), range(9)),
     (NlaType.BINARY, Validation.RANGE, {"minimum": 2, "maximum": 4}, range(2, 5), range(2, 5)),
@@ -187,7 +187,7 @@ def lengths(low: int, high: int) -> dict[int, bytes]:
 
 
 DUMPED: list[tuple[AttributePolicy, int, int, dict[int, bytes]]] = [
-    # policy; estimated size of its dump in bytes; attribute type in the dump; other attributes of the dump
+    # policy; then its dump: estimated size in bytes, attribute type, attributes other than the type
     (AttributePolicy(NlaType.FLAG), 16, nl.NL_ATTR_TYPE_FLAG, {}),
     (AttributePolicy(NlaType.U8), 48, nl.NL_ATTR_TYPE_U8, pair(U, 0, 255)),
     (AttributePolicy(NlaType.U16), 48, nl.NL_ATTR_TYPE_U16, pair(U, 0, 65535)),

@@ -1,4 +1,4 @@
-"""Receiving: truncation, flags and control messages."""
+"""Receiving on a netlink socket: truncation, flags and control messages."""
 
 from __future__ import annotations
 

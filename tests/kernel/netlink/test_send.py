@@ -1,4 +1,4 @@
-"""Unicast: receivers, full queues, and the errors that the sender gets."""
+"""Unicast over netlink: receivers, full queues, and the errors that the sender gets."""
 
 from __future__ import annotations
 

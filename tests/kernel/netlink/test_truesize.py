@@ -1,4 +1,4 @@
-"""Memory charged for a buffer, in bytes. The figures were read on Linux 6.18 with SO_MEMINFO."""
+"""Memory charged for a buffer, in bytes. The expected values are those of SO_MEMINFO on Linux 6.18."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ def test_a_program_with_privilege_speaks_to_its_namespace(stack: Stack) -> None:
 
 
 def test_further_messages_of_a_datagram_are_sent_too(stack: Stack) -> None:
-    """`uevent_net_broadcast()` is called for each message of a datagram. Each call sends its message and all
-    later messages of the datagram, but removes only the header of its message.
+    """For each message of a datagram, `uevent_net_broadcast()` sends the part of the datagram that begins
+    with this message. It removes the header of this message, but keeps the headers of the later messages.
     """
     speaker, listener = stack.open(UEVENT, A), stack.open(UEVENT, B).join(1)
     one, two = (nl.message(16, text, flags=nl.NLM_F_REQUEST) for text in (b"one!", b"two!"))
@@ -79,7 +79,7 @@ def test_refusals(stack: Stack, uid: int, size: int, error: int, text: str | Non
     sock = stack.open(UEVENT, A, uid=uid)
     sock.set(nl.NETLINK_EXT_ACK)
     flags = nl.NLM_F_REQUEST | nl.NLM_F_ACK
-    # cut off the padding: the kernel takes all bytes of the datagram after the header for the uevent
+    # cut off the padding: the kernel sends all bytes after the header as the text of the uevent
     [(header, payload)] = sock.ask(nl.message(16, bytes(size), flags=flags)[: size + 16])
     assert int.from_bytes(payload[:4], "little", signed=True) == -error
     assert extended_ack(header, payload).message == text

@@ -40,8 +40,8 @@ UPDATES = [
 
 
 def reference(updates: list[tuple[float, int]]) -> tuple[int, ...]:
-    """Compute the averages by the formula of `calc_load()` in the kernel's source. If n samples are due at
-    once, raise the decay factor of each average to the power n.
+    """Compute the load averages by the formula of `calc_load()` in Linux. If n samples are due at once, the
+    decay factor of each average is raised to the power n.
     """
     loads, samples = [0, 0, 0], 0
     for seconds, active in updates:

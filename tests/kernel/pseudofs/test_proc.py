@@ -108,8 +108,8 @@ def _descriptors(world: object) -> dict[str, int]:
 
 
 class _Host:
-    """The host's functions, by the names that they have as methods of simkernel's class `Blocking`. A test
-    can therefore run the same code on simkernel and on the host.
+    """The host's functions, under the names of the methods of simkernel's class `Blocking`. A test can
+    therefore run the same code on simkernel and on the host.
     """
 
     fcntl = staticmethod(fcntl.fcntl)
@@ -234,8 +234,8 @@ def test_a_name_is_changed_by_the_process_itself(machine: Machine) -> None:
 
 
 def test_a_question_that_takes_time_is_held_by_the_kernels_socket(bench: Bench) -> None:
-    """While a slow request is handled, /proc/net/netlink shows its message in the receive queue of the
-    kernel's socket.
+    """While the kernel handles a slow request, /proc/net/netlink shows the memory of this request in the
+    receive queue of the kernel's socket.
     """
     bench.module(
         "slow",
@@ -267,7 +267,9 @@ def test_a_question_that_takes_time_is_held_by_the_kernels_socket(bench: Bench) 
 
 
 def fields(text: bytes) -> list[str]:
-    """Split /proc/PID/stat into fields. `comm` may contain parentheses, so it ends at the last one."""
+    """Split /proc/PID/stat into fields. The field `comm` may contain parentheses, so it ends at the last
+    closing parenthesis of the text.
+    """
     before, _, after = text.decode("utf-8", "surrogateescape").rpartition(")")
     number, _, comm = before.partition(" (")
     return [number, comm, *after.split()]

@@ -61,7 +61,9 @@ def test_modes_and_owners(machine: Machine) -> None:
 
 
 def test_a_mode_of_a_file_in_proc_cannot_be_changed(machine: Machine) -> None:
-    """For a file of a process, `proc_setattr()` returns EPERM. An unchanged mode or owner is accepted."""
+    """A new mode for a file of a process fails with EPERM (`proc_setattr()`). simkernel accepts a chmod or
+    chown that changes nothing.
+    """
     root = machine.blocking(uid=0)
     pid = root.getpid()
     for name in (f"{pid}/comm", f"{pid}/task", "version", "sys/kernel"):

@@ -21,7 +21,7 @@ def test_mode_of_an_attribute(show: int, store: int, mode: int) -> None:
 
 
 LINKS = [
-    # path of a link, its target, the relative path
+    # path of a link, path of its target, relative path that readlink(2) returns
     ("/class/net/lo", "/devices/virtual/net/lo", "../../devices/virtual/net/lo"),
     ("/devices/a/b/subsystem", "/class/b", "../../../class/b"),
     ("/devices/a/driver", "/devices/a", "../a"),
@@ -38,8 +38,9 @@ LINKS = [
 
 @pytest.mark.parametrize(("path", "target", "expected"), LINKS)
 def test_target_of_a_link(path: str, target: str, expected: str) -> None:
-    """`sysfs_get_target_path()` goes up to the directory that the link and its target share. This directory
-    is never the target itself.
+    """The relative path leads up to the last directory that the path of the link and the path of its target
+    have in common. From there it leads down to the target (`sysfs_get_target_path()`). The target itself does
+    not count as a common directory.
     """
     with Machine(udev=False) as machine:
         init = machine.kernel.processes.init

@@ -52,8 +52,8 @@ def tree(world: Any, top: str) -> dict[str, list[object]]:
 
 
 class Host:
-    """The host's functions, by the names that they have as methods of simkernel's class `Blocking`. `tree`
-    can therefore read the files of simkernel and of the host.
+    """The host's functions, under the names of the methods of simkernel's class `Blocking`. `tree` can
+    therefore read the files of simkernel and of the host.
     """
 
     def __getattr__(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""At any time, an exception of a program ends only the task of this program."""
+"""A program may raise an exception at any time. The exception ends only the task of this program."""
 
 from __future__ import annotations
 
@@ -494,6 +494,6 @@ def test_a_program_may_use_up_the_stack_at_any_depth(cpus: int | None, call: str
             one = machine.spawn(program, levels)
             other = machine.spawn(worker)
             for error in run_and_fail(machine, machine.now + seconds(10)):
-                assert "never awaited" in str(error)  # `await` raised RecursionError before it ran the call
+                assert "never awaited" in str(error)  # RecursionError occurred before the call began
             assert one.exit_status == other.exit_status == 0
     assert outcomes == {"done", "deep"}

@@ -52,8 +52,8 @@ async def program(app: Any, number: int, steps: list[tuple[str, int]], seen: lis
 
 
 def history(programs: list[list[tuple[str, int]]], costs: CostModel, *, in_place: bool) -> list[Any]:
-    """Run the programs. Return the records that they append, the events of the trace, and the time after each
-    run, in the order in which they are added.
+    """Run the programs. Return one list in the order of occurrence: the records that the programs append, the
+    events of the trace, and the time after each run.
     """
     seen: list[Any] = []
     with Machine(udev=False, costs=costs) as machine:

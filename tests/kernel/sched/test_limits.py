@@ -292,7 +292,9 @@ def test_dup2_of_a_descriptor_to_itself_keeps_close_on_exec(machine: Machine) ->
 
 
 def test_a_reused_descriptor_is_inherited(machine: Machine) -> None:
-    """The old file has FD_CLOEXEC. A new file that reuses its descriptor does not have this flag."""
+    """A program closes a file with FD_CLOEXEC. The next file gets the same descriptor number, but not this
+    flag.
+    """
     passed = []
 
     async def child(app: Any, number: int) -> None:

@@ -67,8 +67,8 @@ def timer(function: Any) -> Timer:
 
 
 def test_the_next_interrupt_is_the_first_timer_that_no_cpu_owns() -> None:
-    """The search for the next interrupt ignores timers of CPUs, cancelled timers, and timers whose callback
-    is not a method.
+    """`_next_interrupt()` returns the expiry of the first timer that has a method as callback and is not the
+    timer of a CPU. It ignores cancelled timers. Without such a timer, it returns the current time.
     """
     run_queue = RunQueue.__new__(RunQueue)
     cases: list[tuple[list[tuple[int, Any]], int]] = [
@@ -85,8 +85,8 @@ def test_the_next_interrupt_is_the_first_timer_that_no_cpu_owns() -> None:
 
 @pytest.mark.parametrize(("pause", "until"), [(3, 10), (-1, 21), (0, None)])
 def test_a_pause_ends_after_its_time_or_after_the_next_interrupt(pause: int, until: int | None) -> None:
-    """A pause begins at the engine's time `now` plus `charged`, the cost of the code that has run since
-    `now`. A pause of -1 ends 1 ns after the next interrupt.
+    """A pause begins at the time `engine.now + engine.charged`. `charged` is the cost of the code that has
+    run since `engine.now`. A pause of -1 ends 1 ns after the next interrupt.
     """
     paused: list[int] = []
     engine: Any = FakeEngine((20, timer(Owner().fire)))

@@ -68,7 +68,9 @@ def test_a_read_of_the_kernel_log_waits_for_a_record(machine: Machine) -> None:
 
 
 def test_a_pending_signal_ends_an_interruptible_sleep_at_once(bench: Bench) -> None:
-    """A driver that sleeps again after EINTR gets EINTR again, until the task returns."""
+    """A signal stays pending until the system call returns. A driver that sleeps again after EINTR therefore
+    gets EINTR again.
+    """
     bench.module(
         "m",
         """

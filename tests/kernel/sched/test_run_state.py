@@ -91,7 +91,9 @@ async def whole_message(app: Any) -> None:
 
 
 async def woken_for_nothing(app: Any) -> None:
-    """Wake a reader of a pipe, but take the byte before it runs. Then write a byte for it."""
+    """Wake a reader of a pipe with a byte, but read this byte before the reader runs. Then write a second
+    byte, which the reader gets.
+    """
     reader, writer = await app.pipe()
 
     async def read(app: Any) -> None:
@@ -140,8 +142,8 @@ STEP = st.sampled_from(["read", "write", "sleep", "compute", "yield", "thread", 
 
 
 async def steps(app: Any, fds: tuple[int, int], plan: list[str]) -> None:
-    """Execute the actions in the list `plan`, in order. A new thread or child executes the actions that
-    follow the action which starts it.
+    """Execute the actions in the list `plan`, in order. The actions `thread` and `spawn` start a thread or a
+    child that also executes the rest of `plan`.
     """
     await app.signal(SIGUSR1, SIG_IGN if len(plan) % 2 else lambda _: None)
     for number, step in enumerate(plan):

@@ -16,8 +16,8 @@ from simkernel.kernel.sched.scheduler import SLICE
 
 
 def finish_times(cpus: int | None, work: list[int], costs: Any = FREE) -> list[int]:
-    """Start one program for each value in `work`, which computes for this number of ns. Return the end time
-    of each program.
+    """For each value in `work`, start a program that computes for this number of ns. Return the end time of
+    each program.
     """
     done = {}
 
@@ -38,7 +38,7 @@ def test_no_task_waits_with_unlimited_cpus() -> None:
 
 def test_one_cpu_is_shared_in_slices() -> None:
     first, second = finish_times(1, [millis(8), millis(8)])
-    # 12 ms in which each program gets two slices of 3 ms, then 2 ms in its third slice
+    # after 12 ms each program has had two slices of 3 ms; the first program ends 2 ms later
     assert first == millis(14)
     assert second == millis(16)
 
@@ -74,7 +74,7 @@ def test_work_is_conserved(cpus: int, work: list[int]) -> None:
 
 @given(work=st.lists(st.integers(1, 10 * SLICE), min_size=2, max_size=6))
 def test_no_task_starves(work: list[int]) -> None:
-    """Round robin: a waiting task gets a slice before any other task has had two."""
+    """Round robin: while a task waits for the CPU, each other task gets at most one slice."""
     finished = finish_times(1, work)
     for end, ns in zip(finished, work, strict=True):
         slices = -(-ns // SLICE)
@@ -174,8 +174,8 @@ def test_interrupts_take_no_task_s_time_with_unlimited_cpus() -> None:
 
 
 def ping_pong_takes(cpus: int, busy: int) -> tuple[int, int]:
-    """Return the time of a round trip between two processes, and the number of context switches. Meanwhile,
-    `busy` other programs compute.
+    """Return the time of a round trip between two processes in ns, and the number of context switches. `busy`
+    is the number of other programs, which compute all the time.
     """
     took: list[int] = []
 
@@ -208,7 +208,7 @@ def test_a_ping_pong_on_two_cpus_needs_no_switch() -> None:
     """On one CPU each message causes a switch. On two CPUs each process stays on its CPU."""
     alone, switched = ping_pong_takes(1, 0)
     beside, kept = ping_pong_takes(2, 0)
-    # minus 1: on two CPUs, the start of the echo process is a switch, too
+    # 2 * 6 messages; minus 1, because the start of the echo process on the second CPU is a switch
     assert switched - kept == 2 * 6 - 1
     # on two CPUs, the writer's call ends while the reader already runs
     assert alone - beside >= 2 * CostModel().switch

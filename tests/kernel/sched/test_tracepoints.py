@@ -1,4 +1,4 @@
-"""The flow id of a task across system calls."""
+"""The flow id in trace records of system calls. It identifies the message or frame that the task handles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CALL.name, CALL.arguments = "getpid", ()
     [
         (7, 7, (7, 7)),
         (7, 3, (7, 3)),
-        (3, 2, (0, 0)),  # flow 3 began before the tracer was attached
+        (3, 2, (0, 0)),  # the flow with id 3 began before the tracer was attached
         (0, 7, (0, 7)),  # the task handles a message without a flow, so its reply begins no flow
         (0, 2, (0, 2)),
     ],

@@ -143,7 +143,7 @@ def test_an_exclusive_entry_that_stays_ends_each_wake_up() -> None:
 
 
 POLLS = [
-    # events that a, b, A and B wait for; events of the wake-up; entries that it wakes
+    # events that the entries a, b, A and B wait for; events of the wake-up; entries that are woken
     ((0, 0, 0, 0), 1, "baA"),
     ((1, 2, 1, 2), 1, "aA"),
     ((1, 2, 1, 2), 2, "bB"),  # the wake-up skips A, and still reaches B

@@ -114,7 +114,8 @@ SERVED = {
     "send of a datagram": (datagram_senders("sendto"), FIFO),
     "write of a datagram": (datagram_senders("write"), FIFO),
 }
-"""For each blocking call: a function that returns the call and an event that completes one such call, and the
+"""For each blocking call, a pair. The first item is a function that returns two functions: the first one
+makes the call, the second one causes an event that completes the call of one thread. The second item is the
 order in which three events complete the calls of three threads.
 """
 

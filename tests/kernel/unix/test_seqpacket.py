@@ -1,4 +1,4 @@
-"""SOCK_SEQPACKET: connections of records, and blocking calls on them.
+"""SOCK_SEQPACKET: connections that keep the boundaries of records, and blocking calls on such connections.
 
 The live search compares calls that do not block with the host's kernel (tests/conformance/live/programs).
 """
@@ -98,8 +98,8 @@ def test_refused_calls_have_linux_errnos(machine: Machine) -> None:
 
 
 def test_broken_pipe_is_no_signal(machine: Machine) -> None:
-    """A send to a closed peer fails with EPIPE. Unlike the send of a stream, `unix_dgram_sendmsg()` does not
-    also send SIGPIPE, which would end the program.
+    """A send to a closed peer fails with EPIPE. A stream would also send SIGPIPE to the program, but
+    `unix_dgram_sendmsg()` sends no signal.
     """
     said: list[int | None] = []
 

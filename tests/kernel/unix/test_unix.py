@@ -207,8 +207,8 @@ def test_a_reader_is_woken_when_the_writer_ends(machine: Machine) -> None:
 
 @pytest.mark.parametrize("told", [False, True])
 def test_writing_without_a_reader_raises_sigpipe_unless_suppressed(machine: Machine, told: bool) -> None:
-    """The signal is SIGPIPE. It ends the program unless the program ignores it, as Python's interpreter
-    does.
+    """This program sets the default action of SIGPIPE, so the signal ends it unless MSG_NOSIGNAL is set.
+    Other programs ignore SIGPIPE, as Python's interpreter does.
     """
     seen = []
 

@@ -88,7 +88,9 @@ def pipe_end(world: Any) -> Iterator[object]:
 
 
 def sockets(kind: int) -> Callable[[Any], Iterator[object]]:
-    """Use a socket pair: data, free space, the peer's shutdown and close."""
+    """Use a socket pair. One socket has O_ASYNC: it gets data and free space, then its peer is shut down and
+    closed.
+    """
 
     def life(world: Any) -> Iterator[object]:
         one, other = world.socketpair(socket.AF_UNIX, kind)

@@ -27,8 +27,8 @@ MEMORY = Path("/dev/shm")
 
 
 def calls(o: Any, map: Any, control: Any, request: Any) -> dict[str, Callable[[], object]]:
-    """Return functions by name, each of which makes one call. `o` is the module `os`, or a simulated process
-    with the same functions.
+    """Return functions that make one call each, by name. `o` is the module `os`, or a simulated process with
+    the same functions.
     """
     o.mkdir("dir")
     file = o.open("file", os.O_CREAT | os.O_RDWR)

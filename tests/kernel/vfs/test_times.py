@@ -1,4 +1,5 @@
-"""Access, modification and change times: which operation sets which, and when relatime sets the access time.
+"""Access, modification and change times: the times that each operation sets, and the conditions under which
+relatime sets the access time.
 
 The expected values are those of Linux 6.18 on a tmpfs that is mounted with relatime.
 """
@@ -130,8 +131,8 @@ def make_tree(app: Any, pause: Callable[[], object]) -> dict[str, Any]:
 
 
 def changes(app: Any, operation: Operation, pause: Callable[[], object]) -> dict[str, str]:
-    """Create the files of `make_tree`, and run `operation`. Return by path which times the operation sets,
-    for example "mc" for modification and change time.
+    """Create the files of `make_tree`, and run `operation`. Return a dict that maps the path of each changed
+    file to the times that changed, for example "mc" for modification and change time.
     """
     before = {status.st_ino: status for status in make_tree(app, pause).values()}
     operation(app)

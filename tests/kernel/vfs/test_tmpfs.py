@@ -201,7 +201,7 @@ def test_space_is_given_back(machine: Machine, app: Any) -> None:
 
 
 def tree(app: Any) -> None:
-    """Make a file with two names, directories, a link and a FIFO."""
+    """Make files, directories, symbolic links and a FIFO. One file has two names."""
     app.close(make(app, "f", b"f"))
     app.close(make(app, "g", b"g"))
     app.link("f", "f2")
