@@ -15,6 +15,7 @@ import pytest
 
 from simkernel import Machine, seconds
 from simkernel.application.app import App
+from simkernel.uapi.signal import SIG_DFL, SIGPIPE
 from tests.kernel.refused import refused
 
 UNIX, STREAM, DGRAM, SEQPACKET = socket.AF_UNIX, socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET
@@ -104,6 +105,7 @@ def test_broken_pipe_is_no_signal(machine: Machine) -> None:
     said: list[int | None] = []
 
     async def program(app: App) -> None:
+        await app.signal(SIGPIPE, SIG_DFL)
         one, other = await app.socketpair(UNIX, SEQPACKET)
         await other.close()
         try:

@@ -52,11 +52,12 @@ class ProcInode(OpenableInode):
         self.path = path
 
     def set_attributes(self, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
-        """Raise EPERM if a program changes the mode of a file in a process's directory (`proc_setattr()`).
+        """Raise EPERM if a program sets the mode of a file of a process, even to the same mode, or of a file
+        in /proc/sys (`proc_setattr()`, `proc_sys_setattr()`).
 
         Changes of owner or mode that Linux would allow are not modelled.
         """
-        if mode is not None and mode != self.mode and self.path[1:2].isdigit():
+        if mode is not None and uid is None and (self.path[1:2].isdigit() or self.path.startswith("/sys")):
             raise os_error(EPERM)
         if any(new not in (None, old) for new, old in ((mode, self.mode), (uid, self.uid), (gid, self.gid))):
             raise self.fs.kernel.unmodelled(
