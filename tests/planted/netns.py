@@ -157,8 +157,8 @@ def listed(sound: bool = True) -> set[str]:
 def follow(
     sock: socket.socket, apply: Callable[[int, bytes], object], other: beside, on_overrun: Callable[[], None]
 ) -> None:
-    """Receive notifications and pass their messages to `apply`, until the process of `other` has ended and no
-    notification is queued. If a receive fails, call `on_overrun`.
+    """Receive notifications and pass their messages to `apply`. Return after the process that `other` started
+    has ended and no notification is queued. If a receive fails, call `on_overrun`.
     """
     while not other.ended() or select.select([sock], [], [], 0)[0]:
         if not select.select([sock], [], [], 0.001)[0]:

@@ -39,12 +39,14 @@ class Series:
 
     @property
     def runs(self) -> float:
-        """Median number of runs, or infinity if most searches found no failure."""
+        """Median of the number of runs that a search needs to find the bug, or infinity if most searches
+        found no failure.
+        """
         return median(each.runs for each in self.results)
 
     @property
     def seconds(self) -> float:
-        """Median CPU time in seconds."""
+        """Median CPU time of a search in seconds, or infinity if most searches found no failure."""
         return median(each.seconds for each in self.results)
 
 

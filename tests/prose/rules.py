@@ -14,7 +14,9 @@ ACTOR: Final = re.compile(
 )
 CODE: Final = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^' ]*'|\b[\w-]*_[\w-]*\b")
 TABLE: Final = re.compile(r"\S  +\S.*\n|^\s*\w+\.\w+\(.*\)$|^python -m", re.MULTILINE)
-"""Patterns of lines that are not prose: lines in columns, and lines of code."""
+"""Pattern of lines that are not prose: columns separated by several spaces, a function call, or a command
+that begins with `python -m`.
+"""
 LONGEST: Final = 30
 """Maximum number of words of a sentence. The rule is 25, but a sentence with a list of names may need a few
 more.

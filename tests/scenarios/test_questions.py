@@ -162,7 +162,7 @@ def frames_are_garbled(monkeypatch: pytest.MonkeyPatch) -> None:
     written = Bus.dma_write
 
     def garbled(bus: Bus, device: Any, address: int, *parts: Any) -> bool:
-        if len(parts) > 1:  # only a frame is written in parts: first its pixels
+        if len(parts) > 1:  # only camera frames have several parts: the pixels are the first
             parts = (bytes(len(parts[0])), *parts[1:])
         return written(bus, device, address, *parts)
 

@@ -23,7 +23,7 @@ for run in sys.argv[1:]:
     main(["run", *run.split(), "--json"], standalone_mode=False)
     print(",")
 """
-"""Script that runs scenarios one after the other. Each argument of the script is the arguments of one
+"""Script that runs scenarios one after the other. Each argument of the script contains the arguments of one
 `simkernel run`, separated by spaces.
 """
 SHORT = {

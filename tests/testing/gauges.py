@@ -1,4 +1,6 @@
-"""Gauges: devices whose driver (modules/gauge.py) has a bug for each model."""
+"""Five models of a gauge, which is a simulated device. The driver (modules/gauge.py) is correct for one
+model, and has a bug for each of the others.
+"""
 
 from __future__ import annotations
 

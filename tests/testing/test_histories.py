@@ -1,4 +1,6 @@
-"""Histories: lists of device events, such as a plug. A machine executes them, and hypothesis draws them."""
+"""Histories: lists of device events, for example that a device is plugged in. A machine executes them, and
+hypothesis generates them.
+"""
 
 from __future__ import annotations
 

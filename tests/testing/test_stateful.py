@@ -99,8 +99,8 @@ class FollowMachine(SimStateMachine):
 
 
 class RateMachine(SimStateMachine):
-    """A model of the mouse with a bug: if another mouse is plugged in, the model expects the report rate of
-    the old mouse. The new mouse has the default rate.
+    """A faulty model of a mouse: if the mouse is replaced by another one, the model still expects the report
+    rate of the old mouse. The new mouse has the default rate.
     """
 
     devices: ClassVar = {"mouse0": Mouse}

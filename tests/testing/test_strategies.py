@@ -40,7 +40,9 @@ from tests.examples import examples
 FAMILIES = ("camera", "mouse", "nlctrl")
 
 SOONER_OR_LATER = settings(max_examples=2000, phases=[Phase.generate], database=None)
-"""Settings of a search for one example: many examples, and no shrinking."""
+"""Settings with which hypothesis searches for an example that meets a condition. It generates many examples,
+and does not shrink the one that it finds.
+"""
 
 any_datagrams = cache(datagrams)
 
@@ -54,7 +56,9 @@ def specification(family: str) -> Spec:
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    """Return a machine with all families of FAMILIES, because a camera and a mouse are plugged in."""
+    """Return a machine with the generic netlink families in FAMILIES. A camera and a mouse are plugged in, so
+    that their drivers register their families.
+    """
     with Machine() as machine:
         machine.plug(Camera())
         machine.plug(Mouse())
@@ -100,7 +104,9 @@ def asker(machine: Machine) -> Asker:
 
 
 def refused_by_policy(verdict: tuple[int, ExtAck] | None) -> bool:
-    """Return True if the policy has refused a request, not the driver."""
+    """Return True if the extended ACK contains a policy, because the kernel refused an attribute that breaks
+    this policy. If the driver refuses a request, the extended ACK contains none.
+    """
     return verdict is not None and verdict[1].policy is not None
 
 

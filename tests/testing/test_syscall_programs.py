@@ -1,4 +1,6 @@
-"""Programs of system calls as data: parsed, run, drawn and shrunk."""
+"""Tests of `SyscallProgram`, a sequence of system calls that is stored as data. It is parsed, run, generated
+and shrunk.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Flow ids of trace records: with and without a tracer, and of events that no request causes."""
+"""Flow ids of trace records: no flow begins without a tracer, and each event that no request causes begins a
+flow.
+"""
 
 from __future__ import annotations
 
@@ -150,8 +152,8 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def watched(machine: Machine, *actions: Callable[[], object]) -> list[Record]:
-    """Run the machine for 10 ms. Call the first action immediately, and each further action 5 ms later.
-    Return the records of the trace.
+    """Run the machine for 10 ms. Call the first action immediately, and each further action 5 ms after the
+    previous one. Return the records of the trace.
     """
     records: list[Record] = []
     machine.trace.subscribe(records.append)
@@ -194,7 +196,7 @@ def test_each_expiry_of_a_timer_and_of_a_delay_is_a_flow(machine: Machine) -> No
     expiries, polls = flows(records, "timer_expire_entry"), flows(records, "workqueue_execute_start")
     assert len(expiries) == len(polls) == 4
     assert 0 not in expiries + polls
-    assert len({*expiries, *polls}) == 7  # the first expiry and the first poll have the flow id of the plug
+    assert len({*expiries, *polls}) == 7  # the first expiry and poll are in the flow of the plug event
     assert expiries[0] == polls[0] == flows(records, "plug")[0]
 
 

@@ -61,7 +61,9 @@ def test_with_a_clock_times_are_in_order(steps: list[tuple[int, int]]) -> None:
 
 
 def test_a_message_has_the_header_that_an_nlmon_device_gives_it() -> None:
-    """The big-endian fields are outgoing (4), ARPHRD_NETLINK (824), zeros, and the protocol."""
+    """The header has these big-endian fields: the packet type outgoing (4), the device type ARPHRD_NETLINK
+    (824), zeros, and the netlink protocol.
+    """
     ((time, packet),) = packets(capture([tap(3_000_000_007, 16, b"data")]))
     assert time == 3_000_000_007
     assert packet == bytes.fromhex("0004 0338 0000 0000 0000 0000 0000 0010") + b"data"

@@ -32,7 +32,9 @@ def nanoseconds(event: Event, key: str) -> int:
 
 
 def bound(trace: list[Event]) -> list[tuple[Event, Event]]:
-    """Return each flow event with the slice that Perfetto binds it to: the topmost one at its time."""
+    """Return each flow event with the slice to which Perfetto binds it: the innermost slice of the same track
+    at the event's time.
+    """
 
     def order(event: Event) -> tuple[int, float]:
         ts = nanoseconds(event, "ts")

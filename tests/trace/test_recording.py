@@ -1,5 +1,5 @@
-"""The recording of a run: a queue's level is the memory that its socket uses, a row shows when a task is
-busy, and the size is limited.
+"""Tests of the recording of a run. The level of a queue is the memory that its socket uses. The spans of a
+task's row are the times at which the task is busy. The size of a recording is limited.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Structures and numbers of a header: simkernel's, those of a C compiler with the real header, and recorded
-ones.
+"""Layouts of C structures and values of C constants from three sources: simkernel's classes, a C compiler
+with the real header, and a recorded file.
 
     INPUT = Header(
         "input",
@@ -8,12 +8,13 @@ ones.
         {"EVIOCGID": EVIOCGID, "EVIOCGNAME(16)": EVIOCGNAME(16)},
     )
 
-Of each structure the size, and of each of its fields offset and size; of each expression the number.  What
-is recorded stands in recorded/NAME.json.  It was made by
+A layout is the size of a structure, and the offset and size of each of its fields. The file
+recorded/NAME.json was made by
 
     python -m tests.uapi.layouts tests.uapi.test_input INPUT
 
-on a machine that has the header, and it is what machines without one compare with.
+on a machine that has the header. The tests compare simkernel's classes with this file and, if the host has
+the header, also with the header.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ Contract = dict[str, dict[str, Any]]
 
 @attrs.frozen
 class Header:
-    """simkernel's definitions for one C header. `structures` maps C's name of a structure to simkernel's
-    class, and to C's names of the fields in the order of this class.
+    """simkernel's definitions for one C header. `structures` maps the name of each C structure to simkernel's
+    class and to the names of the C fields. The field names have the order of the fields in the class.
     """
 
     name: str
@@ -64,7 +65,7 @@ def numbers_of(*modules: ModuleType, without: Collection[str] = ()) -> dict[str,
 
 
 def ours(header: Header) -> Contract:
-    """Return sizes, offsets and numbers of simkernel's classes."""
+    """Return simkernel's structure sizes, field offsets and numbers for a header."""
     structures = {
         name: [cls.SIZE, dict(zip(fields, _items(cls.LAYOUT.format), strict=True))]
         for name, (cls, fields) in header.structures.items()

@@ -57,7 +57,7 @@ def structures(cls: type[Structure]) -> st.SearchStrategy[Structure]:
 
 
 def texts(without: str) -> st.SearchStrategy[str]:
-    """Return a strategy for texts without NUL, surrogates and the characters of `without`."""
+    """Return a strategy for texts that contain no NUL, no surrogate and no character in `without`."""
     return st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0" + without), max_size=12)
 
 

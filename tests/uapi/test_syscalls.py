@@ -49,8 +49,8 @@ WRAPPED: Final = {
 
 
 def calls_in(package: ModuleType) -> Iterator[tuple[str, str, int | None]]:
-    """Yield each system call that a string in the package's source names: its file and line, its name, and
-    its number of arguments (None if any number is possible).
+    """Yield the system calls that the package's code makes by name, such as `call("read", ...)`. Each is a
+    tuple of file and line, name, and number of arguments (None if any number is possible).
     """
     for path in sorted(Path(package.__path__[0]).glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):

@@ -18,9 +18,8 @@ _ENUM_TYPES = ["u8", "u16", "u32", "u64", "uint"]
 
 
 def _attribute(sets: int) -> st.SearchStrategy[dict[str, Any]]:
-    """Return a strategy for the keys of an attribute in a specification. The attribute may be a nest, which
-    refers to one of the attribute sets `set0`, `set1`, and so on. `sets` is the number of these sets. If it
-    is 0, no attribute is a nest.
+    """Return a strategy for the keys of an attribute in a specification. If `sets` is not 0, the attribute
+    may be a nest, which refers to one of the attribute sets `set0` to `set{sets - 1}`.
     """
     multi = st.sampled_from([{}, {"multi-attr": True}])
     order = st.sampled_from([{}, {"byte-order": "big-endian"}])
@@ -81,8 +80,8 @@ def specs(draw: st.DrawFn) -> Spec:
 
 
 def values(spec: Spec, name: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Return a mapping with some attributes of a set and their values. The values have the form that the
-    decoder returns.
+    """Return a strategy for mappings from the names of some attributes to their values. The attributes belong
+    to the attribute set `name`. The values have the form that the decoder returns.
     """
     attributes = spec.attribute_sets[name].attributes.values()
     return st.fixed_dictionaries({}, optional={each.name: _value(spec, each) for each in attributes}).flatmap(
@@ -127,7 +126,9 @@ def _integer(kind: str) -> st.SearchStrategy[int]:
 
 
 def _flags(enum: Enumeration) -> st.SearchStrategy[tuple[str | int, ...]]:
-    """Return flag names in the order of their bits, and sometimes a bit without a name."""
+    """Return a strategy for tuples of flag names in the order of their bits. A tuple may end with a bit that
+    has no name.
+    """
     names = st.sets(st.sampled_from(list(enum.bits)))
     rest = st.sampled_from([(), (0x80,)])
     return st.builds(lambda n, r: (*[each for each in enum.bits if each in n], *r), names, rest)

@@ -188,7 +188,7 @@ def test_a_flag_that_is_false_is_left_out(reply: Codec) -> None:
 
 
 def test_nlctrl_answers_as_recorded() -> None:
-    """The bytes are the reply that the conformance case nlctrl.by_family_name has recorded, without the
+    """The expected bytes are the recorded reply of the conformance case nlctrl.by_family_name, without the
     generic netlink header.
     """
     data = bytes.fromhex(
@@ -214,7 +214,9 @@ def test_nlctrl_answers_as_recorded() -> None:
 
 
 def test_nlctrl_dumps_policies_as_recorded() -> None:
-    """The bytes are the first and the last recorded reply of the conformance case nlctrl.policy_dump."""
+    """The expected bytes are the first and the last recorded reply of the conformance case
+    nlctrl.policy_dump, without the generic netlink header.
+    """
     answer = codec(nlctrl(), "getpolicy", "dump", "reply")
     first = {"family-id": 16, "op-policy": {"operation-id": 3, "do": 0, "dump": 0}}
     last = {

@@ -110,7 +110,9 @@ def test_the_client_is_notified_of_frames(linux: Path, machine: Machine) -> None
 
 
 def ynl(host: Any, linux: Path, path: Path) -> Any:
-    """Return a `YnlFamily` of the kernel's client that uses the machine's sockets."""
+    """Return a `YnlFamily` of the YNL client in Linux's source. The client uses the sockets of the simulated
+    machine.
+    """
     for file in (path, linux / "Documentation/netlink/genetlink.yaml"):
         with host.open(f"/tmp/{file.name}", "w") as out:
             out.write(file.read_text("utf-8"))

@@ -17,8 +17,8 @@ CONNECT, COUNT = 0x4601, 0x4602
 
 
 async def connect(app: Any, host: int, pids: dict[int, int], sound: bool) -> None:
-    """Connect a host through /dev/fabric. After EINTR, repeat the request. If `sound` is true, repeat it only
-    if the host has no controller yet.
+    """Connect a host through /dev/fabric, and repeat the request after EINTR. If `sound` is true, repeat it
+    only if the host has no controller yet.
     """
     await app.signal(SIGUSR1, lambda number: None)
     pids[host] = await app.getpid()

@@ -1,9 +1,8 @@
-"""A daemon keeps a table from names to links. During its dump, link A is renamed, and link B takes A's old
-name. The daemon then loses B.
+"""A daemon keeps a table of link indices by name. While it dumps the links, link A is renamed, and link B
+takes the old name of A. The daemon then loses B.
 
-After https://github.com/systemd/systemd/issues/42527, fixed by
-https://github.com/systemd/systemd/pull/42545: the daemon removes the entry of the old name, which belongs
-to another link by then.
+After https://github.com/systemd/systemd/issues/42527, fixed by https://github.com/systemd/systemd/pull/42545:
+the daemon removes the entry of the old name, which belongs to another link by then.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ async def watch(app: Any, table: Table) -> None:
 
 
 async def exchange(app: Any) -> None:
-    """Rename eth0, and give its old name to the last link."""
+    """Rename eth0 to `old`, then eth5 to eth0."""
     route = await app.rtnetlink()
     for old, new in (("eth0", "old"), ("eth5", "eth0")):
         await route.do("setlink", ifi_index=(await route.do("getlink", ifname=old))["ifi-index"], ifname=new)

@@ -19,7 +19,7 @@ REPORTS = 12
 
 
 async def reader(app: Any, numbers: list[int]) -> None:
-    """Read report numbers in an endless loop."""
+    """Read the numbers of mouse reports from /dev/gesture in an endless loop."""
     fd = await app.open("/dev/gesture", O_RDONLY)
     while True:
         numbers.append(int(await app.read(fd, 16)))

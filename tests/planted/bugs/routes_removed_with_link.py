@@ -1,5 +1,5 @@
-"""A daemon keeps the IPv4 routes of a link that has gone down, because the kernel sends no RTM_DELROUTE for
-them.
+"""After a link has gone down, a daemon still has the link's IPv4 routes in its table, because the kernel
+sends no RTM_DELROUTE for them.
 
 After https://github.com/svinota/pyroute2/issues/232 and https://github.com/thom311/libnl/issues/340.
 """

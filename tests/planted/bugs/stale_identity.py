@@ -17,7 +17,9 @@ MICE = "/sys/class/mouse"
 
 
 async def look(app: Any, known: dict[str, str], sound: bool) -> None:
-    """Update the table of serial numbers from a directory listing."""
+    """List /sys/class/mouse, and update `known`, the table of serial numbers by device name. If `sound` is
+    false, do not read the serial number of a device whose name is already in the table.
+    """
     names = set(await app.listdir(MICE))
     for name in set(known) - names:
         del known[name]

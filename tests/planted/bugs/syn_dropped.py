@@ -48,8 +48,8 @@ async def read(app: Any, held: set[int], sound: bool) -> None:
 
 
 def motion() -> Script:
-    """Return 20 moves of a mouse, one each millisecond. The left button is pressed in three of them, and the
-    other buttons in every second one.
+    """Return 20 moves of a mouse, one per millisecond. The left button is pressed during three successive
+    moves, and the other buttons during every second move.
     """
     left, others = registers.BUTTON_LEFT, registers.BUTTON_ALL & ~registers.BUTTON_LEFT
     return Script(

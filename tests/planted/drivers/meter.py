@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from .misc import Misc
 
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
-"""Device ids that `probe` accepts. MODULE does not list them, so that udevd still loads the regular mouse
-driver.
+"""Ids of the devices that this driver binds to. The declaration of the module (`MODULE`) does not contain
+them, so that udevd loads the regular mouse driver and not this one.
 """
 MODULE = Module(
     license="GPL",

@@ -21,8 +21,8 @@ from simkernel.driverapi.workqueue import Work, cancel_work_sync, init_work, sch
 from simkernel.hardware.mouse import registers as hw
 
 DEVICES = (SimbusDeviceId(hw.VENDOR, hw.DEVICE),)
-"""Device ids that `probe` accepts. MODULE does not list them, so that udevd still loads the regular mouse
-driver.
+"""Ids of the devices that this driver binds to. The declaration of the module (`MODULE`) does not contain
+them, so that udevd loads the regular mouse driver and not this one.
 """
 SETTLE_US: Final = 300
 MODULE = Module(license="GPL", parameters=(ModuleParameter("mistake", str, "none"),))

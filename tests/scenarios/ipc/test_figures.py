@@ -1,4 +1,6 @@
-"""The figures of the comparison of transports: relations that hold for any costs."""
+"""Tests of the figures in the comparison of transports: counts of copies and calls, and relations between the
+simulated times.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ Rows = dict[str, dict[int, dict[str, Any]]]
 
 COPIES = {"netlink": 1.5, "ioctl": 1, "read": 1, "mmap": 0, "pipe": 2, "unix-stream": 2, "unix-dgram": 2,
           "shm": 0, "usersock": 2}  # fmt: skip
-"""Copied bytes for each byte of payload, if a request of 64 KiB and its reply are sent. Headers add at most
-0.01.
+"""Number of copied bytes per byte of payload, for a request of 64 KiB and its reply. The headers add at most
+0.01 to this number.
 """
 CALLS = {"netlink": 2, "ioctl": 1, "read": 2, "mmap": 1, "sysfs": 2, "unix-dgram": 4, "usersock": 4}
 TO_THE_DRIVER = ("netlink", "ioctl", "read", "mmap", "sysfs")

@@ -1,5 +1,5 @@
-"""For each transport, a paragraph of the report names a run that shows the transport's limit. The tests
-execute these runs.
+"""For each transport, the report names a command whose run shows the transport's limit. The tests execute
+these runs.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ SHOWN: dict[str, Callable[[Figures], bool]] = {
 
 
 def commands(whole: Run) -> dict[str, dict[str, str]]:
-    """Return a dictionary from each transport to the settings of the run that shows its limit. Source: the
-    report's paragraph about the transport.
+    """Return, by transport, the settings of the run that shows the transport's limit. Source: the command in
+    the report's paragraph about the transport.
     """
     found = {}
     for part in whole.parts:

@@ -10,8 +10,8 @@ from simkernel.scenario import Run, Table
 from tests.scenarios.ipc.conftest import Cells, run
 
 EXPECTED = {
-    # For each transport: may the peer start, is polling needed, does one send reach all listeners. Then the
-    # cells of "keeps bounds", "extensible", "between programs" and "copies per byte".
+    # For each transport: the cells "peer may start" and "needs polling", and True if one send reaches all
+    # listeners. Then the cells "keeps bounds", "extensible", "between programs" and "copies per byte".
     "netlink":     ("yes", "no", True, "yes", "yes", "no: EPERM", "2.01"),
     "ioctl":       ("no", "yes", True, "no: overwritten", "no: ENOTTY", "no: driver answers", "1.00"),
     "read":        ("yes", "no", True, "yes", "no: EINVAL", "no: other reads 0 B", "1.00"),

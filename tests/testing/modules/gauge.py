@@ -50,7 +50,7 @@ class Gauge:
 
 def _read(file: File, size: int, position: int) -> bytes:
     gauge: Gauge = file.cdev.data
-    if gauge.gone and gauge.model != STALE:  # the bug: a file may stay open after the unplug
+    if gauge.gone and gauge.model != STALE:  # the bug of the model STALE: no check for the unplug
         return b""
     return bytes(gauge.values[:size])
 
@@ -58,9 +58,9 @@ def _read(file: File, size: int, position: int) -> bytes:
 def _write(file: File, data: bytes, position: int) -> int:
     gauge: Gauge = file.cdev.data
     if gauge.model == EMPTY:
-        gauge.values[0] = data[0]  # the bug: a write may be empty
+        gauge.values[0] = data[0]  # the bug of the model EMPTY: an empty write raises IndexError
     if gauge.model == GREEDY and data:
-        try_module_get(gauge.this)  # the bug: no module_put()
+        try_module_get(gauge.this)  # the bug of the model GREEDY: no module_put()
     return len(data)
 
 
@@ -94,7 +94,7 @@ class GaugeDriver:
         device_unregister(gauge.node)
         cdev_del(gauge.cdev)
         gauge.gone, gauge.values = True, None
-        if gauge.model != MINORS:  # the bug: the number of an unplugged gauge is never used again
+        if gauge.model != MINORS:  # the bug of the model MINORS: the minor number is not freed
             self.free.insert(0, gauge.minor)
 
 

@@ -14,7 +14,10 @@ from tests.testing.situations.requests import headers
 
 
 async def client(app: Any, results: list[int], *, checks: bool) -> None:
-    """Send a request up to three times, with a timeout. Append the sequence number of each accepted reply."""
+    """Send three requests, and wait for the reply to each until a timeout. Append the sequence number of each
+    accepted reply to `results`. If `checks` is true, accept only a reply with the sequence number of the
+    latest request.
+    """
     sock = await app.socket(proto=NETLINK_GENERIC)
     await sock.settimeout(1.5)
     for sequence in (1, 2, 3):

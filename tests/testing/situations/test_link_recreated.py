@@ -1,4 +1,4 @@
-"""A daemon has opened a link by its index. This link is deleted, and a new link gets its name."""
+"""A daemon has stored the index of a link. The link is deleted, and a new link gets the same name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from simkernel.testing.situations import link_recreated
 
 
 async def watch(app: Any, opened: dict[str, int], *, compares_index: bool) -> None:
-    """Keep the indices of the opened links by name."""
+    """Store the index of each link by the link's name in `opened`: dump the links, then apply notifications.
+    If `compares_index` is false, ignore a notification about a name that is already stored.
+    """
     route = await app.rtnetlink()
     await route.join("rtnlgrp-link")
     for link in await route.dump("getlink"):

@@ -40,7 +40,9 @@ def listed(app: Any, route: Any) -> tuple[list[str], bool]:
 
 
 def follow(app: Any, table: dict[Any, str], *, by: str) -> None:
-    """Keep the names of links by index or by name."""
+    """Keep a table of link names: dump the links, then apply notifications. If `by` is "index", the key of an
+    entry is the link's index, otherwise its name.
+    """
     route = app.rtnetlink()
     route.join("rtnlgrp-link")
     names, interrupted = listed(app, route)

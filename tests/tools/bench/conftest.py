@@ -1,4 +1,4 @@
-"""A fixture with very little work for each figure of the benchmark, so that the tests are fast."""
+"""A fixture that limits each measurement of the benchmark to very little work, so that the tests are fast."""
 
 from __future__ import annotations
 

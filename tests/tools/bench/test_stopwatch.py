@@ -1,5 +1,5 @@
-"""The benchmark's stopwatch: the number of iterations, the order of the measured subjects, and the time that
-it counts. The tests set the clock.
+"""Tests of the benchmark's stopwatch: how many iterations it runs, in which order it measures the subjects,
+and which time it counts. The tests replace the clock.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Clock:
         return self.now
 
     def work(self, name: str, each: float, most: int = 1000) -> Work:
-        """Return work for the stopwatch. An iteration takes the time `each` in seconds, and the cleanup takes
-        one second.
+        """Return a `Work` that the stopwatch measures. An iteration takes `each` seconds of the clock, and
+        the cleanup takes one second.
         """
 
         def run(iterations: int) -> int:

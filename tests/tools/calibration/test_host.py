@@ -1,5 +1,5 @@
-"""A C program measures operations of the host. The tests check that every time is positive, and the errors,
-for example without a C compiler.
+"""Tests of the C program that measures operations of the host: the measured times are positive, and a missing
+C compiler, for example, raises an error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The measured operations: their names, and their equality with those of measure.c."""
+"""The operations that the calibration measures: their names and simulated times, and that measure.c supports
+all of them.
+"""
 
 from __future__ import annotations
 

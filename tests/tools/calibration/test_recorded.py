@@ -42,8 +42,8 @@ def test_varied_camera_shows_the_quantiles_of_the_measured_path() -> None:
 
 
 def test_second_machine_has_the_transferred_rows() -> None:
-    """The rows under the key `transferred` of linux-6.18.json were measured on a second machine. Their times
-    were then scaled to the first machine, by the nearest rows that both machines have.
+    """In linux-6.18.json, the key `transferred` names the rows that were measured on a second machine. Their
+    times were scaled to the first machine, by means of the nearest rows that were measured on both.
     """
     first, second = (json.loads(path.read_text("utf-8")) for path in (RECORDED, SECOND))
     for name, sizes in first["transferred"].items():

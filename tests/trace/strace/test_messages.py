@@ -35,8 +35,8 @@ DEVIATIONS = {
         r'"8\0\0\0\364\1\377\377\1\0\0\0\5\0\0\0qqqqqqqqqqqqqq"'
     ),
 }
-"""Datagrams of NETLINK_USERSOCK that are not netlink messages. strace prints a header or hexadecimal
-digits.
+"""Datagrams of NETLINK_USERSOCK that are not netlink messages, and the strings that simkernel prints for
+them. strace prints one of them as a netlink header, and the others in hexadecimal.
 """
 
 SPECIFICATION = """
